@@ -1,0 +1,281 @@
+//! OwnershipLedger: the one writer of everything that lasts.
+//!
+//! Owns: the store. Asked by: TierCache, ChainVerifier, WalletKeeper and `rpc`. Asks: nobody.
+//! Never: decides an entitlement, reads the clock, touches the network.
+//!
+//! Every change names who asked (`by`) and when (`at`), is acknowledged after its durable commit, and
+//! leaves one audit entry. Reads go to a snapshot and never wait for a writer.
+
+use std::collections::BTreeMap;
+
+use actix::prelude::*;
+use alloy_primitives::{Address, B256};
+
+use crate::domain::audit::AuditEntry;
+use crate::domain::customer::{Challenge, Custody, Customer, Wallet};
+use crate::domain::ids::{ChainId, Collection, CustomerId, Timestamp, Token};
+use crate::domain::ownership::{Ownership, Scan, Sighting, Suspension};
+
+/// Who wants a change, and when.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub by: String,
+    pub at: Timestamp,
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LedgerError {
+    #[error("no such {what}")]
+    NotFound { what: &'static str },
+    #[error("{why}")]
+    Conflict { why: String },
+    #[error("the challenge is unknown, used or expired")]
+    ChallengeSpent,
+    #[error("cannot {doing} in the store")]
+    Store { doing: &'static str, source: std::sync::Arc<dyn std::error::Error + Send + Sync> },
+}
+
+type Reply<T> = Result<T, LedgerError>;
+
+// ---- orders: each is one durable change ----
+
+/// Make a customer with the next free number.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Customer>")]
+pub struct CreateCustomer {
+    pub name: String,
+    pub external_id: Option<String>,
+    pub uids: Vec<u32>,
+    pub metadata: BTreeMap<String, String>,
+    pub asked: Asked,
+}
+
+/// Change what is given; leave the rest. `active: Some(false)` deactivates.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Customer>")]
+pub struct UpdateCustomer {
+    pub id: CustomerId,
+    pub name: Option<String>,
+    pub external_id: Option<Option<String>>,
+    pub uids: Option<Vec<u32>>,
+    pub metadata: Option<BTreeMap<String, String>>,
+    pub active: Option<bool>,
+    pub asked: Asked,
+}
+
+/// Add a wallet, or take an unlinked one of the same customer up again. Makes the customer if it is
+/// `uid:N` or `machine` and not there yet. An address active for another customer is a conflict.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Wallet>")]
+pub struct AddWallet {
+    pub address: Address,
+    pub customer: CustomerId,
+    pub custody: Custody,
+    pub label: Option<String>,
+    /// The sealed key of a managed wallet, as `keys` made it; opaque here.
+    pub sealed_key: Option<Vec<u8>>,
+    /// The nonce of the challenge this answers; spent in the same commit.
+    pub nonce: Option<String>,
+    pub asked: Asked,
+}
+
+/// Unlink a wallet; with `destroy_key` its sealed key is overwritten and removed as well.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Wallet>")]
+pub struct RemoveWallet {
+    pub address: Address,
+    pub customer: CustomerId,
+    pub destroy_key: bool,
+    pub asked: Asked,
+}
+
+/// Remember a challenge until it is used or has expired.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<()>")]
+pub struct KeepChallenge {
+    pub challenge: Challenge,
+    pub asked: Asked,
+}
+
+/// Record one look at the chain: sightings, and how far events were read. Opens, extends and closes
+/// ownerships. Returns the ownerships that opened or closed.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Vec<Ownership>>")]
+pub struct RecordSightings {
+    pub sightings: Vec<Sighting>,
+    pub scans: Vec<(Collection, Address, Scan)>,
+    /// The transaction a claimant named and the chain confirmed.
+    pub transaction: Option<B256>,
+    pub asked: Asked,
+}
+
+/// Take every active ownership of a token out of force, or back into it (`suspension: None`).
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Vec<Ownership>>")]
+pub struct SetSuspension {
+    pub token: Token,
+    pub suspension: Option<Suspension>,
+    pub asked: Asked,
+}
+
+/// Raise the floor under the time of a chain. A lower time changes nothing. Leaves no audit entry.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<()>")]
+pub struct RaiseFloor {
+    pub chain: ChainId,
+    pub time: Timestamp,
+}
+
+/// Note something that changed outside the store, such as an installed product file.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<AuditEntry>")]
+pub struct NoteAudit {
+    pub action: &'static str,
+    pub subject: String,
+    pub detail: String,
+    pub asked: Asked,
+}
+
+// ---- questions ----
+
+/// Which customer stands for this Unix user: one that claims it, else `uid:N` (perhaps not made yet).
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<CustomerId>")]
+pub struct CustomerOf {
+    pub uid: u32,
+}
+
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Option<Customer>>")]
+pub struct FindCustomer {
+    pub id: CustomerId,
+}
+
+/// Customers in the order of their ids, after `after`.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Vec<Customer>>")]
+pub struct ListCustomers {
+    pub after: Option<CustomerId>,
+    pub limit: usize,
+}
+
+/// All wallets of a customer, unlinked ones too, oldest first.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Vec<Wallet>>")]
+pub struct WalletsOf {
+    pub customer: CustomerId,
+}
+
+/// A wallet by its address, with its sealed key if it is managed.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Option<(Wallet, Option<Vec<u8>>)>>")]
+pub struct FindWallet {
+    pub address: Address,
+}
+
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Option<Challenge>>")]
+pub struct FindChallenge {
+    pub nonce: String,
+}
+
+/// Everything an evaluation needs to know of some customers and collections.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Facts>")]
+pub struct FindFacts {
+    pub customers: Vec<CustomerId>,
+    pub collections: Vec<Collection>,
+}
+
+/// What the ledger knows. Customers that do not exist are left out.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    pub customers: Vec<Customer>,
+    /// Active wallets of those customers.
+    pub wallets: Vec<Wallet>,
+    /// The newest sightings of those wallets in those collections: per wallet, target and finality the
+    /// newest that proves something, and the newest that found nothing out if it came later.
+    pub sightings: Vec<Sighting>,
+    /// Tokens whose ownership is suspended.
+    pub suspended: Vec<Token>,
+    /// How far events were read, per collection and wallet.
+    pub scans: Vec<(Collection, Address, Scan)>,
+    /// Per chain, the newest finalized block time ever proven.
+    pub floors: Vec<(ChainId, Timestamp)>,
+}
+
+/// Ownerships of some wallets, newest first. `after` is the number of the last one seen.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Vec<Ownership>>")]
+pub struct ListOwnerships {
+    /// `None` for everybody's.
+    pub wallets: Option<Vec<Address>>,
+    pub active: Option<bool>,
+    pub after: Option<u64>,
+    pub limit: usize,
+}
+
+/// Every interval in which anybody held a token, newest first.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Vec<Ownership>>")]
+pub struct HistoryOf {
+    pub token: Token,
+    pub after: Option<u64>,
+    pub limit: usize,
+}
+
+/// Audit entries after number `after`, not before `since`, oldest first.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Vec<AuditEntry>>")]
+pub struct ListAudit {
+    pub since: Option<Timestamp>,
+    pub after: Option<u64>,
+    pub limit: usize,
+}
+
+/// Recompute every hash of the audit.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<AuditState>")]
+pub struct VerifyAudit;
+
+#[derive(Debug, Clone)]
+pub struct AuditState {
+    pub entries: u64,
+    /// The number of the first entry that does not fit; `None` if all do.
+    pub broken_at: Option<u64>,
+    /// The hash of the last entry.
+    pub head: B256,
+}
+
+/// What the evaluator and the verifier need when the daemon starts.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Progress>")]
+pub struct FindProgress;
+
+#[derive(Debug, Clone, Default)]
+pub struct Progress {
+    /// The greatest look ever recorded.
+    pub last_look: u64,
+    pub floors: Vec<(ChainId, Timestamp)>,
+    /// Customers that have an active wallet.
+    pub customers_with_wallets: Vec<CustomerId>,
+}
+
+/// Figures about the store, for `store_stats` and health.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<StoreFigures>")]
+pub struct FindFigures;
+
+#[derive(Debug, Clone)]
+pub struct StoreFigures {
+    pub schema: u32,
+    pub file_bytes: u64,
+    pub customers: u64,
+    pub wallets: u64,
+    pub ownerships: u64,
+    pub sightings: u64,
+    pub audit_entries: u64,
+    /// Since start.
+    pub commits: u64,
+    pub changes: u64,
+}

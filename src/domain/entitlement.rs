@@ -1,0 +1,1 @@
+//! The heart: what facts entitle a customer to.

@@ -1,0 +1,13 @@
+//! The decisions, and nothing else.
+//!
+//! Owns: the words of the field as types, and every rule that turns facts into an answer.
+//! Never: waits, reads the clock, logs, opens a file or a socket. Time is always an argument.
+
+pub mod audit;
+pub mod customer;
+pub mod entitlement;
+pub mod ids;
+pub mod ownership;
+pub mod peer;
+pub mod product;
+pub mod wallet_proof;

@@ -1,0 +1,122 @@
+//! Who asks, and what they may ask.
+//!
+//! Identity is the kernel's word about the process that connected, never what a caller says of itself.
+//! A [`Permit`] can only be made here: a function that takes one cannot be reached without the check.
+
+use super::ids::CustomerId;
+
+/// The socket a caller came in by. The way in decides what can be asked at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Door {
+    Public,
+    Admin,
+}
+
+/// The process at the other end, as the kernel reported it when it connected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    pub uid: u32,
+    pub gid: u32,
+    /// Only for people to read: process ids are reused, and 0 in a foreign namespace.
+    pub pid: Option<i32>,
+    pub door: Door,
+}
+
+/// Who may ask a method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Any local process, for the customer of its own uid.
+    SelfService,
+    /// Only who came in by the admin socket.
+    Admin,
+}
+
+/// The right to act for one customer. Made only by [`permit`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Permit {
+    customer: CustomerId,
+    uid: u32,
+    door: Door,
+}
+
+impl Permit {
+    /// For whom the caller acts.
+    pub fn customer(&self) -> CustomerId {
+        self.customer
+    }
+
+    /// Who asked, for the audit: `uid:1000` or `admin uid:0`.
+    pub fn asker(&self) -> String {
+        match self.door {
+            Door::Public => format!("uid:{}", self.uid),
+            Door::Admin => format!("admin uid:{}", self.uid),
+        }
+    }
+
+    pub fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    pub fn is_admin(&self) -> bool {
+        self.door == Door::Admin
+    }
+}
+
+/// Why a request was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("this method is answered on the admin socket only")]
+    AdminOnly,
+    #[error("`customer` may be named on the admin socket only")]
+    ForeignCustomer,
+}
+
+/// Whether `peer` may use a method with `access`, and for whom. `own` is the customer of the peer's uid,
+/// `named` the customer it asks to act for.
+///
+/// # Errors
+/// [`Refusal`], naming nobody else's data.
+pub fn permit(
+    peer: &Peer,
+    access: Access,
+    own: CustomerId,
+    named: Option<CustomerId>,
+) -> Result<Permit, Refusal> {
+    let customer = match (peer.door, access, named) {
+        (Door::Public, Access::Admin, _) => return Err(Refusal::AdminOnly),
+        (Door::Public, _, Some(named)) if named != own => return Err(Refusal::ForeignCustomer),
+        (_, _, named) => named.unwrap_or(own),
+    };
+    Ok(Permit { customer, uid: peer.uid, door: peer.door })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(door: Door) -> Peer {
+        Peer { uid: 1000, gid: 1000, pid: Some(1), door }
+    }
+
+    #[test]
+    fn the_public_door_serves_the_callers_own_customer_only() {
+        let own = CustomerId::Uid(1000);
+        let public = peer(Door::Public);
+        assert_eq!(permit(&public, Access::SelfService, own, None).unwrap().customer(), own);
+        assert!(permit(&public, Access::SelfService, own, Some(own)).is_ok());
+        assert_eq!(
+            permit(&public, Access::SelfService, own, Some(CustomerId::Machine)),
+            Err(Refusal::ForeignCustomer)
+        );
+        assert_eq!(permit(&public, Access::Admin, own, None), Err(Refusal::AdminOnly));
+    }
+
+    #[test]
+    fn the_admin_door_serves_any_customer() {
+        let admin = peer(Door::Admin);
+        let named = Some(CustomerId::Machine);
+        let permit = permit(&admin, Access::Admin, CustomerId::Uid(0), named).unwrap();
+        assert_eq!(permit.customer(), CustomerId::Machine);
+        assert_eq!(permit.asker(), "admin uid:1000");
+    }
+}

@@ -31,6 +31,26 @@ pub enum Finality {
     Finalized,
 }
 
+impl Trust {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Quorum => "quorum",
+            Self::Consensus => "consensus",
+        }
+    }
+}
+
+impl Finality {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Latest => "latest",
+            Self::Safe => "safe",
+            Self::Finalized => "finalized",
+        }
+    }
+}
+
 /// The block everything in one verification is pinned to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Anchor {
@@ -153,7 +173,7 @@ impl Target {
 }
 
 /// Why something could not be found out.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// No chain of this id is configured.
@@ -199,7 +219,7 @@ impl fmt::Display for Cause {
 }
 
 /// What was found.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
     /// Proven: held at the anchor, until a time if the holding itself ends.

@@ -1,1 +1,0 @@
-//! The heart: what facts entitle a customer to.

@@ -1,0 +1,183 @@
+//! What positions come to at a moment.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use super::position::{Absence, Candidate, Position, Proof};
+use super::verdict::{Code, Freshness};
+use crate::domain::ids::Timestamp;
+use crate::domain::ownership::Cause;
+
+/// The answer at one moment, and what it rests on.
+#[derive(Debug)]
+pub(super) struct Decision<'p> {
+    pub(super) code: Code,
+    pub(super) freshness: Freshness,
+    /// The token that decided, for every code that rests on one.
+    pub(super) candidate: Option<&'p Candidate<'p>>,
+    /// The proof of an answer that rests on no token: the one that goes stale first.
+    pub(super) absence: Option<Proof>,
+    /// Why it is not determined; `None` if nobody has looked yet.
+    pub(super) cause: Option<Cause>,
+    /// For `UNDETERMINED`: when it was last proven, if that is too long ago.
+    pub(super) lapsed: Option<Proof>,
+}
+
+impl Decision<'_> {
+    /// Whether a program would see another answer. Freshness alone is none.
+    pub(super) fn differs(&self, other: &Self) -> bool {
+        let key = |it: &Self| {
+            (it.code, it.candidate.map(|held| (held.tier.rank, held.token, held.wallet)))
+        };
+        key(self) != key(other)
+    }
+}
+
+/// How one token stands at a moment.
+enum Standing {
+    Good(Freshness),
+    Bad(Code),
+    Lapsed,
+}
+
+/// The answer at `now`.
+pub(super) fn decide<'p>(positions: &'p [Position<'p>], now: Timestamp) -> Decision<'p> {
+    let candidates: Vec<(&Candidate<'_>, Standing)> =
+        positions.iter().flat_map(|it| &it.candidates).map(|it| (it, standing(it, now))).collect();
+    let best = candidates
+        .iter()
+        .filter_map(|(it, standing)| match standing {
+            Standing::Good(freshness) => Some((*it, *freshness)),
+            _ => None,
+        })
+        .max_by_key(|(it, _)| preference(it));
+    if let Some((candidate, freshness)) = best {
+        let code = if freshness == Freshness::Grace { Code::Grace } else { Code::Valid };
+        return by_token(code, freshness, candidate);
+    }
+    if let Some(open) = undetermined(positions, &candidates, now) {
+        return open;
+    }
+    let refused = candidates
+        .iter()
+        .filter_map(|(it, standing)| match standing {
+            Standing::Bad(code) => Some((*it, *code)),
+            _ => None,
+        })
+        .max_by_key(|(it, code)| (severity(*code), preference(it)));
+    if let Some((candidate, code)) = refused {
+        return by_token(code, freshness_of(&candidate.proof, now), candidate);
+    }
+    let weakest = proofs_of_absence(positions).min_by_key(|it| (it.stale_after, it.look));
+    let freshness = weakest.map_or(Freshness::Fresh, |it| freshness_of(&it, now));
+    Decision {
+        code: Code::NotHeld,
+        freshness,
+        candidate: None,
+        absence: weakest,
+        cause: None,
+        lapsed: None,
+    }
+}
+
+/// Every moment at which [`decide`] may change its answer.
+pub(super) fn boundaries(positions: &[Position<'_>]) -> BTreeSet<Timestamp> {
+    let mut moments = BTreeSet::new();
+    for position in positions {
+        for candidate in &position.candidates {
+            moments.extend([candidate.proof.stale_after, candidate.proof.grace_until]);
+            moments.extend(candidate.until);
+        }
+        for proof in position.absences.iter().filter_map(|it| it.proof) {
+            moments.extend([proof.stale_after, proof.grace_until]);
+        }
+    }
+    moments
+}
+
+fn by_token<'p>(code: Code, freshness: Freshness, candidate: &'p Candidate<'p>) -> Decision<'p> {
+    Decision {
+        code,
+        freshness,
+        candidate: Some(candidate),
+        absence: None,
+        cause: candidate.failing,
+        lapsed: None,
+    }
+}
+
+fn standing(candidate: &Candidate<'_>, now: Timestamp) -> Standing {
+    let Candidate { proof, until, .. } = candidate;
+    if candidate.suspended {
+        Standing::Bad(Code::Suspended)
+    } else if until.is_some_and(|it| it <= now) {
+        Standing::Bad(Code::Expired)
+    } else if candidate.too_low {
+        Standing::Bad(Code::TrustTooLow)
+    } else if proof.grace_until <= now {
+        Standing::Lapsed
+    } else if proof.stale_after <= now && candidate.failing.is_some() {
+        Standing::Good(Freshness::Grace)
+    } else {
+        Standing::Good(freshness_of(proof, now))
+    }
+}
+
+/// The answer while anything that could still turn out to be a yes is not known.
+fn undetermined<'p>(
+    positions: &'p [Position<'p>],
+    candidates: &[(&'p Candidate<'p>, Standing)],
+    now: Timestamp,
+) -> Option<Decision<'p>> {
+    let lapsed = candidates.iter().find(|(_, it)| matches!(it, Standing::Lapsed));
+    let open = positions.iter().flat_map(|it| &it.absences).find(|it| is_open(it, now));
+    let cause = match (lapsed, open) {
+        (Some((candidate, _)), _) => candidate.failing,
+        (None, Some(absence)) => absence.failing,
+        (None, None) => return None,
+    };
+    Some(Decision {
+        code: Code::Undetermined,
+        freshness: Freshness::Stale,
+        candidate: None,
+        absence: None,
+        cause,
+        lapsed: lapsed.map(|(it, _)| it.proof),
+    })
+}
+
+/// Whether it is not known, or no longer known, that there is nothing.
+fn is_open(absence: &Absence, now: Timestamp) -> bool {
+    match &absence.proof {
+        None => true,
+        Some(proof) => {
+            proof.grace_until <= now || (proof.stale_after <= now && absence.failing.is_some())
+        }
+    }
+}
+
+fn proofs_of_absence<'p>(positions: &'p [Position<'p>]) -> impl Iterator<Item = Proof> + 'p {
+    positions.iter().flat_map(|it| &it.absences).filter_map(|it| it.proof)
+}
+
+fn freshness_of(proof: &Proof, now: Timestamp) -> Freshness {
+    if now < proof.stale_after { Freshness::Fresh } else { Freshness::Stale }
+}
+
+/// The higher rank wins; then the later end; then the lower token id; then an order that is always the
+/// same, so that an answer never depends on the order of the facts.
+fn preference<'c>(candidate: &'c Candidate<'_>) -> impl Ord + use<'c> {
+    let until = candidate.until.unwrap_or(Timestamp::MAX);
+    let order = (candidate.token.id, candidate.token.collection, candidate.wallet);
+    (candidate.tier.rank, until, Reverse(order), Reverse(candidate.customer))
+}
+
+/// Which refusal is named when several tokens are refused: what somebody can mend comes first.
+fn severity(code: Code) -> u8 {
+    match code {
+        Code::Suspended => 3,
+        Code::TrustTooLow => 2,
+        Code::Expired => 1,
+        _ => 0,
+    }
+}

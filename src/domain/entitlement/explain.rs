@@ -1,0 +1,159 @@
+//! Why the answer is what it is, step by step: grant → token → wallet → ownership → block → anchor.
+
+use super::position::{Absence, Candidate, Position, Proof};
+use super::{Question, position};
+use crate::domain::ids::Timestamp;
+
+/// Which link of the chain of reasons a step is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepKind {
+    Grant,
+    Token,
+    Wallet,
+    Ownership,
+    Block,
+    Anchor,
+}
+
+impl StepKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Grant => "grant",
+            Self::Token => "token",
+            Self::Wallet => "wallet",
+            Self::Ownership => "ownership",
+            Self::Block => "block",
+            Self::Anchor => "anchor",
+        }
+    }
+}
+
+/// What a step came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Yes,
+    No,
+    Unknown,
+}
+
+impl Outcome {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::No => "no",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// One link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    pub kind: StepKind,
+    pub subject: String,
+    pub outcome: Outcome,
+    pub reason: String,
+}
+
+/// Every way that could lead to a tier of the product, and how far each goes at `now`.
+pub fn explain(question: &Question<'_>, now: Timestamp) -> Vec<Step> {
+    let Some(product) = question.definition else { return Vec::new() };
+    let mut steps = Vec::new();
+    for position in &position::take(question, product) {
+        steps.push(grant_step(position));
+        for candidate in &position.candidates {
+            candidate_steps(&mut steps, product, candidate, now);
+        }
+        let open = position.absences.iter().find(|it| it.proof.is_none() || it.failing.is_some());
+        if let Some(absence) = open.or(position.absences.first()) {
+            absence_steps(&mut steps, position, absence, now);
+        }
+    }
+    steps
+}
+
+fn step(kind: StepKind, subject: impl ToString, outcome: Outcome, reason: impl ToString) -> Step {
+    Step { kind, subject: subject.to_string(), outcome, reason: reason.to_string() }
+}
+
+fn grant_step(position: &Position<'_>) -> Step {
+    let held = !position.candidates.is_empty();
+    let unknown = position.absences.iter().any(|it| it.proof.is_none());
+    let outcome = match (held, unknown) {
+        (true, _) => Outcome::Yes,
+        (false, true) => Outcome::Unknown,
+        (false, false) => Outcome::No,
+    };
+    let grant = position.grant;
+    let reason =
+        format!("{} of {} asked of wallet {}", grant.tier, position.customer, position.wallet);
+    step(StepKind::Grant, grant.collection, outcome, reason)
+}
+
+fn candidate_steps(
+    steps: &mut Vec<Step>,
+    product: &crate::domain::product::Product,
+    held: &Candidate<'_>,
+    now: Timestamp,
+) {
+    let id = held.token.id;
+    steps.push(step(
+        StepKind::Token,
+        held.token,
+        Outcome::Yes,
+        format!("grants tier {}", held.tier.name),
+    ));
+    let whose = format!("belongs to {}", held.customer);
+    steps.push(step(StepKind::Wallet, held.wallet, Outcome::Yes, whose));
+    let ended = held.until.filter(|it| *it <= now);
+    let (outcome, reason) = match (held.suspended, ended) {
+        (true, _) => (Outcome::No, "suspended by an administrator".to_owned()),
+        (false, Some(end)) => (Outcome::No, format!("ended at {end}")),
+        (false, None) => (Outcome::Yes, format!("ownerOf({id}) answered this wallet")),
+    };
+    steps.push(step(StepKind::Ownership, held.token, outcome, reason));
+    proof_steps(steps, &held.proof, held.failing.map(|it| it.to_string()), now);
+    if held.too_low
+        && let Some(last) = steps.last_mut()
+    {
+        last.outcome = Outcome::No;
+        last.reason = format!(
+            "{}; the product asks for {} and {}",
+            last.reason,
+            product.trust.as_str(),
+            product.finality.as_str()
+        );
+    }
+}
+
+fn absence_steps(
+    steps: &mut Vec<Step>,
+    position: &Position<'_>,
+    absence: &Absence,
+    now: Timestamp,
+) {
+    let failing = absence.failing.map(|it| it.to_string());
+    let subject = position.grant.collection;
+    let Some(proof) = &absence.proof else {
+        let reason = failing.unwrap_or_else(|| "nobody has looked yet".to_owned());
+        steps.push(step(StepKind::Ownership, subject, Outcome::Unknown, reason));
+        return;
+    };
+    let reason = format!("wallet {} was proven to hold no other", position.wallet);
+    steps.push(step(StepKind::Ownership, subject, Outcome::No, reason));
+    proof_steps(steps, proof, failing, now);
+}
+
+fn proof_steps(steps: &mut Vec<Step>, proof: &Proof, failing: Option<String>, now: Timestamp) {
+    let anchor = &proof.anchor;
+    let age = match (now < proof.stale_after, now < proof.grace_until, failing) {
+        (_, false, _) => (Outcome::No, format!("too old since {}", proof.grace_until)),
+        (true, _, _) => (Outcome::Yes, format!("fresh until {}", proof.stale_after)),
+        (false, _, None) => (Outcome::Yes, "being looked at again".to_owned()),
+        (false, _, Some(cause)) => (Outcome::Unknown, format!("not proven again: {cause}")),
+    };
+    let block = format!("{} block {} of {}", anchor.chain, anchor.number, anchor.time);
+    steps.push(step(StepKind::Block, block, age.0, age.1));
+    let trust = format!("trust {}, {}", anchor.trust.as_str(), anchor.finality.as_str());
+    steps.push(step(StepKind::Anchor, anchor.hash, Outcome::Yes, trust));
+}

@@ -1,0 +1,69 @@
+//! The heart: what facts entitle a customer to.
+//!
+//! [`evaluate`] is total, pure and deterministic: it takes what the ledger knows and the time, and gives
+//! a [`Verdict`]. It cannot fail; what is not known makes the answer `UNDETERMINED`, never yes or no.
+//!
+//! `position` turns sightings into what each wallet holds under each grant, without looking at the time;
+//! `decide` applies the time; `explain` tells the same story step by step.
+
+mod decide;
+mod explain;
+mod position;
+#[cfg(test)]
+mod properties;
+mod verdict;
+
+use std::collections::BTreeSet;
+
+use alloy_primitives::Address;
+
+use super::ids::{CustomerId, ProductId, Timestamp, Token};
+use super::ownership::Sighting;
+use super::product::Product;
+
+pub use explain::{Outcome, Step, StepKind, explain};
+pub use verdict::{Code, Freshness, Verdict};
+
+/// A customer whose wallets count for the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    pub customer: CustomerId,
+    /// A deactivated customer's tokens are seen, and entitle to nothing.
+    pub active: bool,
+    pub wallets: Vec<Address>,
+}
+
+/// What is asked, and everything the answer may rest on.
+#[derive(Debug, Clone)]
+pub struct Question<'a> {
+    pub product: &'a ProductId,
+    /// `None` when no such product is installed.
+    pub definition: Option<&'a Product>,
+    /// For whom it is asked.
+    pub customer: CustomerId,
+    /// The customer itself and the machine.
+    pub holders: &'a [Holder],
+    pub sightings: &'a [Sighting],
+    /// Tokens an administrator took out of force.
+    pub suspended: &'a BTreeSet<Token>,
+}
+
+/// Decides what the facts in `question` entitle its customer to at `now`.
+///
+/// `now` must not be below the chain-time floor of the product's chains: a clock that was turned back
+/// must not make an old proof young.
+pub fn evaluate(question: &Question<'_>, now: Timestamp) -> Verdict {
+    let Some(product) = question.definition else {
+        return verdict::no_product(question);
+    };
+    if question.holders.iter().all(|it| it.wallets.is_empty()) {
+        return verdict::no_wallet(question, product);
+    }
+    let positions = position::take(question, product);
+    let decision = decide::decide(&positions, now);
+    let changes_at = decide::boundaries(&positions)
+        .range((std::ops::Bound::Excluded(now), std::ops::Bound::Unbounded))
+        .find(|moment| decide::decide(&positions, **moment).differs(&decision))
+        .copied();
+    verdict::word(question, product, &decision, changes_at)
+}

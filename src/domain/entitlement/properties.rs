@@ -1,0 +1,411 @@
+//! A table with every code, and what must hold of every answer, whatever the facts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use alloy_primitives::{Address, B256, U256};
+use proptest::prelude::*;
+
+use super::{Code, Freshness, Holder, Question, Verdict, evaluate, explain};
+use crate::domain::ids::{ChainId, Collection, CustomerId, ProductId, Standard, Timestamp, Token};
+use crate::domain::ownership::{
+    Anchor, Cause, Finality, Finding, IdRanges, Rule, Sighting, Target, Trust,
+};
+use crate::domain::product::{Feature, Grant, Product, Tier, TokensOf};
+
+const NOON: i64 = 1_800_000_000;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(NOON + second).unwrap()
+}
+
+fn collection() -> Collection {
+    Collection {
+        chain: ChainId(1),
+        standard: Standard::Erc721,
+        contract: Address::repeat_byte(0xcc),
+    }
+}
+
+fn tier(name: &str, rank: u32, expires_at: Option<Timestamp>) -> Tier {
+    let features = BTreeMap::from([
+        ("export".to_owned(), Feature::Flag(rank >= 20)),
+        ("projects".to_owned(), Feature::Whole(i64::from(rank))),
+    ]);
+    Tier { name: name.parse().unwrap(), rank, price: None, features, seats: None, expires_at }
+}
+
+fn grant(tier: &str, ids: IdRanges) -> Grant {
+    Grant {
+        tier: tier.parse().unwrap(),
+        collection: collection(),
+        ids,
+        rule: Rule::Owner,
+        tokens_of: TokensOf::Enumerable,
+        from_block: 0,
+    }
+}
+
+/// Tokens 1 to 9 are `starter`, 10 to 19 `pro`, 20 to 29 a `trial` that ends at second 1,000.
+/// Fresh for 100 s, grace 10,000 s, at `finalized` with `quorum`; provisional.
+fn product() -> Product {
+    let decade = |from: u64| IdRanges::new([(U256::from(from), U256::from(from + 9))]);
+    Product {
+        id: "acme-cad".parse().unwrap(),
+        name: "Acme CAD".into(),
+        version: 1,
+        trust: Trust::Quorum,
+        finality: Finality::Finalized,
+        provisional: true,
+        refresh: Duration::from_secs(100),
+        grace: Duration::from_secs(10_000),
+        tiers: vec![
+            tier("starter", 10, None),
+            tier("pro", 20, None),
+            tier("trial", 30, Some(at(1_000))),
+        ],
+        grants: vec![
+            grant("starter", decade(0)),
+            grant("pro", decade(10)),
+            grant("trial", decade(20)),
+        ],
+    }
+}
+
+fn anchor(number: u64, finality: Finality, trust: Trust) -> Anchor {
+    let seconds = i64::try_from(number).unwrap();
+    Anchor {
+        chain: ChainId(1),
+        number,
+        hash: B256::with_last_byte(u8::try_from(number % 251).unwrap()),
+        time: at(seconds),
+        finality,
+        trust,
+    }
+}
+
+fn seen(look: u64, target: Target, finding: Finding) -> Sighting {
+    let seen_at = at(i64::try_from(look).unwrap());
+    Sighting { look, seen_at, wallet: wallet(1), rule: Rule::Owner, target, finding }
+}
+
+fn wallet(n: u8) -> Address {
+    Address::repeat_byte(n)
+}
+
+fn token(id: u64) -> Token {
+    collection().token(U256::from(id))
+}
+
+fn rest() -> Target {
+    Target::Rest { collection: collection(), ids: IdRanges::every() }
+}
+
+fn final_at(number: u64) -> Anchor {
+    anchor(number, Finality::Finalized, Trust::Quorum)
+}
+
+fn held(look: u64, id: u64, anchor: Anchor) -> Sighting {
+    seen(look, Target::Token(token(id)), Finding::Held { until: None, anchor })
+}
+
+fn gone(look: u64, id: u64, anchor: Anchor) -> Sighting {
+    seen(look, Target::Token(token(id)), Finding::NotHeld { anchor })
+}
+
+fn no_more(look: u64, anchor: Anchor) -> Sighting {
+    seen(look, rest(), Finding::NotHeld { anchor })
+}
+
+fn lost(look: u64, finality: Finality) -> Sighting {
+    seen(look, rest(), Finding::Unknown { cause: Cause::Unreachable, finality })
+}
+
+/// Asks for the wallets 1 and 2 of `uid:1000`.
+fn ask(sightings: &[Sighting], suspended: &[u64], now: Timestamp) -> Verdict {
+    let holder = Holder { customer: CustomerId::Uid(1000), active: true, wallets: vec![wallet(1)] };
+    ask_of(&[holder], sightings, suspended, now)
+}
+
+fn ask_of(
+    holders: &[Holder],
+    sightings: &[Sighting],
+    suspended: &[u64],
+    now: Timestamp,
+) -> Verdict {
+    let product = product();
+    let suspended: BTreeSet<_> = suspended.iter().map(|it| token(*it)).collect();
+    let question = Question {
+        product: &product.id,
+        definition: Some(&product),
+        customer: CustomerId::Uid(1000),
+        holders,
+        sightings,
+        suspended: &suspended,
+    };
+    // The story is told for every answer, and ends with the same facts.
+    let _ = explain(&question, now);
+    evaluate(&question, now)
+}
+
+#[test]
+fn every_code_is_reached() {
+    let proven = [held(50, 12, final_at(40)), no_more(50, final_at(40))];
+    let with = |more: &[Sighting]| [proven.as_slice(), more].concat();
+    let low = anchor(40, Finality::Finalized, Trust::Single);
+    let low = [held(50, 12, low), no_more(50, low)];
+    let trial = [held(50, 22, final_at(40)), no_more(50, final_at(40))];
+    let none = [no_more(50, final_at(40))];
+    let cases: Vec<(Code, Verdict)> = vec![
+        (Code::Valid, ask(&proven, &[], at(60))),
+        (Code::Valid, ask(&proven, &[], at(200))),
+        (Code::Grace, ask(&with(&[lost(60, Finality::Finalized)]), &[], at(200))),
+        (Code::NoWallet, ask_of(&[], &[], &[], at(60))),
+        (Code::NotHeld, ask(&none, &[], at(60))),
+        (Code::Expired, ask(&trial, &[], at(1_000))),
+        (Code::FeatureMissing, ask(&proven, &[], at(60)).for_feature("fly")),
+        (Code::Suspended, ask(&proven, &[12], at(60))),
+        (Code::TrustTooLow, ask(&low, &[], at(60))),
+        (Code::Undetermined, ask(&[], &[], at(60))),
+        (Code::Undetermined, ask(&proven, &[], at(10_040))),
+    ];
+    for (code, verdict) in &cases {
+        assert_eq!(verdict.code, *code, "{verdict:?}");
+        assert!(!verdict.detail.is_empty(), "{code}");
+    }
+    let id: ProductId = "other".parse().unwrap();
+    let none = BTreeSet::new();
+    let question = Question {
+        product: &id,
+        definition: None,
+        customer: CustomerId::Machine,
+        holders: &[],
+        sightings: &[],
+        suspended: &none,
+    };
+    let nothing = evaluate(&question, at(0));
+    assert_eq!(nothing.code, Code::NoProduct);
+    let reached: BTreeSet<_> = cases.iter().map(|(it, _)| *it).chain([nothing.code]).collect();
+    assert_eq!(reached.len(), Code::ALL.len());
+}
+
+#[test]
+fn freshness_follows_the_proof() {
+    let proven = [held(50, 12, final_at(40)), no_more(50, final_at(40))];
+    assert_eq!(ask(&proven, &[], at(149)).freshness, Freshness::Fresh);
+    assert_eq!(ask(&proven, &[], at(150)).freshness, Freshness::Stale);
+    let failing = [proven.as_slice(), &[lost(60, Finality::Finalized)]].concat();
+    assert_eq!(ask(&failing, &[], at(149)).code, Code::Valid);
+    let grace = ask(&failing, &[], at(150));
+    assert_eq!((grace.code, grace.freshness), (Code::Grace, Freshness::Grace));
+    assert_eq!(grace.grace_until, Some(at(10_040)), "counted from the block, not from the look");
+    assert!(grace.detail.contains("cannot be reached"), "{}", grace.detail);
+}
+
+#[test]
+fn the_highest_rank_wins_then_the_later_end_then_the_lower_id() {
+    let facts = |ids: &[u64]| {
+        let mut facts: Vec<_> = ids.iter().map(|id| held(50, *id, final_at(40))).collect();
+        facts.push(no_more(50, final_at(40)));
+        facts
+    };
+    assert_eq!(ask(&facts(&[3, 12]), &[], at(60)).token, Some(token(12)));
+    assert_eq!(ask(&facts(&[22, 12]), &[], at(60)).token, Some(token(22)));
+    assert_eq!(ask(&facts(&[22, 12]), &[], at(1_000)).token, Some(token(12)), "the trial ended");
+    assert_eq!(ask(&facts(&[15, 12]), &[], at(60)).token, Some(token(12)));
+    let mut ends = facts(&[15]);
+    let until = Some(at(5_000));
+    ends.push(seen(50, Target::Token(token(12)), Finding::Held { until, anchor: final_at(40) }));
+    assert_eq!(ask(&ends, &[], at(60)).token, Some(token(15)), "it never ends");
+}
+
+#[test]
+fn what_is_seen_early_may_grant_for_now_and_may_end_it() {
+    let latest = |number| anchor(number, Finality::Latest, Trust::Quorum);
+    let bought = [held(50, 12, latest(49)), no_more(50, latest(49)), no_more(50, final_at(40))];
+    let verdict = ask(&bought, &[], at(60));
+    assert_eq!((verdict.code, verdict.provisional), (Code::Valid, true));
+
+    let owned = [held(50, 12, final_at(40)), held(50, 12, latest(49)), no_more(50, final_at(40))];
+    assert!(!ask(&owned, &[], at(60)).provisional);
+    let sold = [owned.as_slice(), &[gone(55, 12, latest(54)), no_more(55, latest(54))]].concat();
+    assert_eq!(ask(&sold, &[], at(60)).code, Code::NotHeld);
+    let undone = [sold.as_slice(), &[held(56, 12, latest(54)), no_more(56, latest(54))]].concat();
+    assert_eq!(ask(&undone, &[], at(60)).code, Code::Valid, "a reorg undid the sale");
+    let settled =
+        [sold.as_slice(), &[held(70, 12, final_at(60)), no_more(70, final_at(60))]].concat();
+    assert_eq!(
+        ask(&settled, &[], at(75)).code,
+        Code::Valid,
+        "a later block settled that it is held"
+    );
+}
+
+#[test]
+fn the_machines_wallet_counts_and_a_suspended_customers_does_not() {
+    let facts = [held(50, 12, final_at(40)), no_more(50, final_at(40))];
+    let holder = |customer, active, wallets| Holder { customer, active, wallets };
+    let machine = [
+        holder(CustomerId::Uid(1000), true, vec![]),
+        holder(CustomerId::Machine, true, vec![wallet(1)]),
+    ];
+    let verdict = ask_of(&machine, &facts, &[], at(60));
+    assert_eq!((verdict.code, verdict.customer), (Code::Valid, CustomerId::Machine));
+    let inactive = [holder(CustomerId::Uid(1000), false, vec![wallet(1)])];
+    assert_eq!(ask_of(&inactive, &facts, &[], at(60)).code, Code::Suspended);
+}
+
+#[test]
+fn a_feature_is_missing_when_absent_or_false() {
+    let starter = ask(&[held(50, 3, final_at(40)), no_more(50, final_at(40))], &[], at(60));
+    assert_eq!(starter.clone().for_feature("export").code, Code::FeatureMissing);
+    assert_eq!(starter.clone().for_feature("projects").code, Code::Valid);
+    assert_eq!(starter.for_feature("fly").code, Code::FeatureMissing);
+}
+
+fn a_finality() -> impl Strategy<Value = Finality> {
+    prop_oneof![Just(Finality::Latest), Just(Finality::Finalized)]
+}
+
+prop_compose! {
+    fn an_anchor()(number in 1_u64..200, finality in a_finality(), single in prop::bool::weighted(0.2))
+        -> Anchor {
+        anchor(number, finality, if single { Trust::Single } else { Trust::Quorum })
+    }
+}
+
+fn a_finding() -> impl Strategy<Value = Finding> {
+    prop_oneof![
+        4 => (an_anchor(), prop::option::weighted(0.3, 100_i64..3_000)).prop_map(|(anchor, until)| {
+            Finding::Held { until: until.map(at), anchor }
+        }),
+        4 => an_anchor().prop_map(|anchor| Finding::NotHeld { anchor }),
+        2 => a_finality().prop_map(|finality| Finding::Unknown { cause: Cause::Unreachable, finality }),
+    ]
+}
+
+prop_compose! {
+    fn a_sighting()(
+        look in 1_u64..200,
+        id in prop::option::weighted(0.7, 1_u64..30),
+        finding in a_finding(),
+        second in prop::bool::weighted(0.3),
+    ) -> Sighting {
+        let target = id.map_or_else(rest, |it| Target::Token(token(it)));
+        Sighting { wallet: wallet(1 + u8::from(second)), ..seen(look, target, finding) }
+    }
+}
+
+fn two_wallets() -> Vec<Holder> {
+    vec![
+        Holder { customer: CustomerId::Uid(1000), active: true, wallets: vec![wallet(1)] },
+        Holder { customer: CustomerId::Machine, active: true, wallets: vec![wallet(2)] },
+    ]
+}
+
+fn rank(verdict: &Verdict) -> i64 {
+    verdict.rank.filter(|_| verdict.is_valid()).map_or(-1, i64::from)
+}
+
+proptest! {
+    #[test]
+    fn order_and_repetition_do_not_matter(
+        (facts, shuffled) in prop::collection::vec(a_sighting(), 0..24)
+            .prop_flat_map(|facts| (Just(facts.clone()), Just(facts).prop_shuffle())),
+        again in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+        now in 0_i64..12_000,
+    ) {
+        let mut other = shuffled;
+        for index in again {
+            if let Some(fact) = facts.get(index.index(facts.len().max(1))) {
+                other.push(fact.clone());
+            }
+        }
+        let holders = two_wallets();
+        prop_assert_eq!(
+            ask_of(&holders, &facts, &[], at(now)),
+            ask_of(&holders, &other, &[], at(now))
+        );
+    }
+
+    #[test]
+    fn one_more_valid_token_never_lowers_the_tier(
+        facts in prop::collection::vec(a_sighting(), 0..24),
+        id in 1_u64..20,
+        now in 300_i64..380,
+    ) {
+        let holders = two_wallets();
+        let before = ask_of(&holders, &facts, &[], at(now));
+        let mut more = facts;
+        more.push(held(300, id, final_at(250)));
+        let after = ask_of(&holders, &more, &[], at(now));
+        prop_assert!(after.is_valid());
+        prop_assert!(rank(&after) >= rank(&before), "{:?} then {:?}", before, after);
+    }
+
+    #[test]
+    fn what_is_unknown_alone_is_neither_yes_nor_a_proven_no(
+        facts in prop::collection::vec(a_sighting(), 0..24),
+        now in 0_i64..12_000,
+    ) {
+        let unknown: Vec<_> =
+            facts.into_iter().filter(|it| it.finding.anchor().is_none()).collect();
+        prop_assert_eq!(ask_of(&two_wallets(), &unknown, &[], at(now)).code, Code::Undetermined);
+    }
+
+    #[test]
+    fn failing_attempts_never_turn_an_answer_into_the_opposite(
+        facts in prop::collection::vec(a_sighting(), 0..24),
+        finality in a_finality(),
+        now in 200_i64..12_000,
+    ) {
+        let holders = two_wallets();
+        let before = ask_of(&holders, &facts, &[], at(now));
+        let mut more = facts;
+        more.push(lost(500, finality));
+        more.push(Sighting { wallet: wallet(2), ..lost(500, finality) });
+        let after = ask_of(&holders, &more, &[], at(now));
+        prop_assert!(before.is_valid() == after.is_valid() || after.code == Code::Undetermined);
+        prop_assert_eq!(before.tier.is_some() && after.is_valid(), after.tier.is_some());
+    }
+
+    #[test]
+    fn validity_outlives_none_of_its_limits(
+        facts in prop::collection::vec(a_sighting(), 0..24),
+        now in 0_i64..12_000,
+    ) {
+        let now = at(now);
+        let verdict = ask_of(&two_wallets(), &facts, &[], now);
+        if verdict.is_valid() {
+            prop_assert!(verdict.grace_until.unwrap() > now);
+            prop_assert!(verdict.expires_at.is_none_or(|it| it > now));
+            let anchor = verdict.anchor.unwrap();
+            prop_assert!(anchor.time.checked_add(product().grace).unwrap() > now);
+            prop_assert!(anchor.trust >= product().trust);
+            prop_assert!(anchor.finality >= product().finality || verdict.provisional);
+            prop_assert!(verdict.changes_at.is_some_and(|it| it > now));
+        }
+    }
+
+    #[test]
+    fn the_answer_changes_by_time_exactly_when_it_says(
+        facts in prop::collection::vec(a_sighting(), 0..24),
+        now in 0_i64..12_000,
+        step in 0_i64..12_000,
+    ) {
+        let holders = two_wallets();
+        let verdict = ask_of(&holders, &facts, &[], at(now));
+        let key = |it: &Verdict| (it.code, it.rank, it.token, it.wallet);
+        let later = at(now + step);
+        let changed = verdict.changes_at.is_some_and(|it| it <= later);
+        let then = ask_of(&holders, &facts, &[], later);
+        if !changed {
+            prop_assert_eq!(key(&verdict), key(&then));
+        }
+        if let Some(moment) = verdict.changes_at {
+            prop_assert_ne!(key(&verdict), key(&ask_of(&holders, &facts, &[], moment)));
+            let seconds = verdict.seconds_until_change(at(now)).unwrap();
+            prop_assert_eq!(at(now + seconds), moment);
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The answer in words.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::Question;
+use super::decide::Decision;
+use super::position::Proof;
+use crate::domain::ids::{Account, CustomerId, ProductId, TierName, Timestamp, Token};
+use crate::domain::ownership::{Anchor, Trust};
+use crate::domain::product::{Feature, Product};
+
+/// What an answer comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Code {
+    /// Proven and fresh, or stale with a refresh under way.
+    Valid,
+    /// Was proven; the chain cannot be reached; allowed for a while.
+    Grace,
+    /// No such product is installed.
+    NoProduct,
+    /// The customer has no wallet yet.
+    NoWallet,
+    /// Proven: no wallet of the customer holds a granting token.
+    NotHeld,
+    /// Held, but it has ended.
+    Expired,
+    /// Entitled, but not to the feature asked for.
+    FeatureMissing,
+    /// An administrator suspended the ownership or the customer.
+    Suspended,
+    /// Held, but only at a trust or finality below what the product demands.
+    TrustTooLow,
+    /// Not proven, and it cannot be proven now.
+    Undetermined,
+}
+
+impl Code {
+    pub const ALL: [Self; 10] = [
+        Self::Valid,
+        Self::Grace,
+        Self::NoProduct,
+        Self::NoWallet,
+        Self::NotHeld,
+        Self::Expired,
+        Self::FeatureMissing,
+        Self::Suspended,
+        Self::TrustTooLow,
+        Self::Undetermined,
+    ];
+
+    pub fn is_valid(self) -> bool {
+        matches!(self, Self::Valid | Self::Grace)
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Valid => "VALID",
+            Self::Grace => "GRACE",
+            Self::NoProduct => "NO_PRODUCT",
+            Self::NoWallet => "NO_WALLET",
+            Self::NotHeld => "NOT_HELD",
+            Self::Expired => "EXPIRED",
+            Self::FeatureMissing => "FEATURE_MISSING",
+            Self::Suspended => "SUSPENDED",
+            Self::TrustTooLow => "TRUST_TOO_LOW",
+            Self::Undetermined => "UNDETERMINED",
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How young the proof behind an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    Fresh,
+    /// Served while a refresh runs.
+    Stale,
+    /// The chain cannot be reached; allowed until a hard date.
+    Grace,
+}
+
+impl Freshness {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Stale => "stale",
+            Self::Grace => "grace",
+        }
+    }
+}
+
+/// The answer for (customer, product) at a moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    pub product: ProductId,
+    pub code: Code,
+    /// For people: what decided.
+    pub detail: String,
+    pub tier: Option<TierName>,
+    pub rank: Option<u32>,
+    pub features: BTreeMap<String, Feature>,
+    pub customer: CustomerId,
+    pub wallet: Option<Account>,
+    pub token: Option<Token>,
+    pub provisional: bool,
+    pub freshness: Freshness,
+    pub trust: Option<Trust>,
+    pub anchor: Option<Anchor>,
+    pub verified_at: Option<Timestamp>,
+    pub stale_after: Option<Timestamp>,
+    /// Until when it may be given without the chain.
+    pub grace_until: Option<Timestamp>,
+    /// When the holding itself ends.
+    pub expires_at: Option<Timestamp>,
+    /// When the answer changes by time alone, if nothing new is learned before.
+    pub changes_at: Option<Timestamp>,
+}
+
+impl Verdict {
+    pub fn is_valid(&self) -> bool {
+        self.code.is_valid()
+    }
+
+    /// The same answer to the narrower question whether `feature` is included: it is when the tier
+    /// names it with any value but `false`.
+    pub fn for_feature(mut self, feature: &str) -> Self {
+        let missing = matches!(self.features.get(feature), None | Some(Feature::Flag(false)));
+        if self.is_valid() && missing {
+            let tier = self.tier.as_ref().map(TierName::as_str).unwrap_or_default();
+            self.detail =
+                format!("tier {tier} does not include {}", crate::domain::ids::clip(feature));
+            self.code = Code::FeatureMissing;
+        }
+        self
+    }
+
+    /// Whole seconds from `now` until the answer changes by time alone, rounded up.
+    pub fn seconds_until_change(&self, now: Timestamp) -> Option<i64> {
+        let left = self.changes_at?.duration_since(now);
+        let begun = i64::from(left.subsec_nanos() > 0);
+        Some((left.as_secs() + begun).max(0))
+    }
+
+    /// Whether `other` says something else to a program or a person, timestamps aside.
+    pub fn says_otherwise(&self, other: &Self) -> bool {
+        let key = |it: &Self| {
+            (
+                (it.product.clone(), it.code, it.detail.clone(), it.tier.clone(), it.rank),
+                (it.customer, it.wallet, it.token, it.provisional, it.freshness.as_str(), it.trust),
+            )
+        };
+        key(self) != key(other)
+            || self.features != other.features
+            || self.expires_at != other.expires_at
+    }
+}
+
+pub(super) fn no_product(question: &Question<'_>) -> Verdict {
+    let detail = format!("no product {} is installed", question.product);
+    Verdict { detail, ..bare(question, Code::NoProduct) }
+}
+
+pub(super) fn no_wallet(question: &Question<'_>, product: &Product) -> Verdict {
+    let detail = format!(
+        "{} has no wallet yet; link the one that holds {}",
+        question.customer, product.name
+    );
+    Verdict { detail, ..bare(question, Code::NoWallet) }
+}
+
+/// The verdict for `decision`.
+pub(super) fn word(
+    question: &Question<'_>,
+    product: &Product,
+    decision: &Decision<'_>,
+    changes_at: Option<Timestamp>,
+) -> Verdict {
+    let mut verdict = bare(question, decision.code);
+    verdict.detail = detail(product, decision);
+    verdict.freshness = decision.freshness;
+    verdict.changes_at = changes_at;
+    if let Some(held) = decision.candidate {
+        let chain = held.token.collection.chain;
+        verdict.customer = held.customer;
+        verdict.wallet = Some(Account { chain, address: held.wallet });
+        verdict.token = Some(held.token);
+        verdict.provisional = held.provisional;
+        verdict.expires_at = held.until;
+        if decision.code.is_valid() {
+            verdict.tier = Some(held.tier.name.clone());
+            verdict.rank = Some(held.tier.rank);
+            verdict.features = held.tier.features.clone();
+        }
+    }
+    let proof = decision.candidate.map(|it| it.proof).or(decision.absence).or(decision.lapsed);
+    if let Some(Proof { anchor, verified_at, stale_after, grace_until, .. }) = proof {
+        verdict.trust = Some(anchor.trust);
+        verdict.anchor = Some(anchor);
+        verdict.verified_at = Some(verified_at);
+        verdict.stale_after = Some(stale_after);
+        verdict.grace_until = decision.absence.is_none().then_some(grace_until);
+    }
+    verdict
+}
+
+fn detail(product: &Product, decision: &Decision<'_>) -> String {
+    let why = |otherwise: &str| match decision.cause {
+        Some(cause) => cause.to_string(),
+        None => otherwise.to_owned(),
+    };
+    let Some(held) = decision.candidate else {
+        return match (decision.code, &decision.lapsed) {
+            (Code::Undetermined, Some(proof)) => format!(
+                "last proven at {}, and its grace is over: {}",
+                proof.verified_at,
+                why("it was not proven again")
+            ),
+            (Code::Undetermined, None) => why("not proven yet"),
+            _ => format!("no wallet of this customer holds a token that grants {}", product.name),
+        };
+    };
+    let (tier, token, wallet) = (&held.tier.name, held.token.id, held.wallet);
+    let by = format!("tier {tier} by token {token}, held by {wallet}");
+    match decision.code {
+        Code::Grace => format!("{by}; {}", why("it could not be proven again")),
+        Code::Expired => format!("{by}, but it has ended"),
+        Code::Suspended => format!("{by}, but suspended by an administrator"),
+        Code::TrustTooLow => format!(
+            "{by}, but seen only with trust {} at {}; the product asks for {} at {}",
+            held.proof.anchor.trust.as_str(),
+            held.proof.anchor.finality.as_str(),
+            product.trust.as_str(),
+            product.finality.as_str()
+        ),
+        _ => by,
+    }
+}
+
+fn bare(question: &Question<'_>, code: Code) -> Verdict {
+    Verdict {
+        product: question.product.clone(),
+        code,
+        detail: String::new(),
+        tier: None,
+        rank: None,
+        features: BTreeMap::new(),
+        customer: question.customer,
+        wallet: None,
+        token: None,
+        provisional: false,
+        freshness: Freshness::Fresh,
+        trust: None,
+        anchor: None,
+        verified_at: None,
+        stale_after: None,
+        grace_until: None,
+        expires_at: None,
+        changes_at: None,
+    }
+}

@@ -1,1 +1,165 @@
-//! daemon
+//! The composition root: store → actors → sockets; wait; stop in reverse.
+//!
+//! Owns: nothing that lasts. Three threads besides the store's writer: the actors on this one, the sockets
+//! on theirs, so that a busy chain never delays an answer, and the chains on a third.
+
+mod reload;
+mod start;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use crate::actors::ownership_ledger::{Asked, FindFigures};
+use crate::config::{Config, Environment, Read};
+use crate::logging;
+use crate::products::Catalogue;
+use crate::rpc::listen;
+
+use reload::Reloader;
+use start::House;
+
+/// The actors failed too often; the service manager should start the daemon afresh. sysexits' EX_SOFTWARE.
+const ESCALATED: u8 = 70;
+
+/// Where the configuration came from, to read it again.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub file: Option<PathBuf>,
+    pub environment: Environment,
+}
+
+/// The product directories of a configuration.
+pub fn catalogue(config: &Config, uid: u32) -> Catalogue {
+    Catalogue::new(config.products.dirs.clone(), uid)
+}
+
+/// An error and its causes in one text.
+pub fn story(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// Runs until told to stop. The exit code: 0, or 70 when the actors could not be kept running.
+///
+/// # Errors
+/// When it cannot start; nothing is left behind then.
+pub fn run(read: Read, source: Source) -> anyhow::Result<u8> {
+    let log = logging::start(read.config.log.level, read.config.log.format)?;
+    harden();
+    for warning in &read.warnings {
+        tracing::warn!("{warning}");
+    }
+    let chains = start::worker("entitled-chain")?;
+    let system = actix::System::with_tokio_rt(actor_runtime);
+    let code = system.block_on(live(read.config, source, &log, chains.handle().clone()));
+    chains.shutdown_timeout(Duration::from_secs(1));
+    if let Err(error) = &code {
+        tracing::error!(error = format!("{error:#}"), "ending");
+    }
+    log.flush(Duration::from_secs(1));
+    code
+}
+
+/// Keeps secrets out of core files and away from other processes of the same user.
+fn harden() {
+    if let Err(error) = nix::sys::prctl::set_dumpable(false) {
+        tracing::warn!(%error, "the process stays dumpable");
+    }
+    let core = nix::sys::resource::Resource::RLIMIT_CORE;
+    if let Err(error) = nix::sys::resource::setrlimit(core, 0, 0) {
+        tracing::warn!(%error, "core files are not forbidden");
+    }
+}
+
+#[expect(clippy::expect_used, reason = "actix takes no error here; without a runtime there is no daemon")]
+fn actor_runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime for the actors")
+}
+
+async fn live(
+    config: Config,
+    source: Source,
+    log: &logging::Handle,
+    chains: tokio::runtime::Handle,
+) -> anyhow::Result<u8> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    // The doors first: a second daemon must not touch the store of the first.
+    let doors = start::open_doors(&config, source.environment.uid)?;
+    let house = House::build(&config, &source, chains).await?;
+    let reloader = Arc::new(Reloader::new(config, source, house.cache.clone(), log.clone()));
+    let front = Arc::new(house.front(&reloader, doors.figures())?);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let (done, mut served) = oneshot::channel();
+    let sockets = start::socket_thread(doors, front, start::limits(&reloader.running()), stopped, done)?;
+    start::tell_service_manager(&[sd_notify::NotifyState::Ready]);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
+
+    let watchdog = house.feed_watchdog();
+    let code = loop {
+        tokio::select! {
+            _ = terminate.recv() => break 0,
+            _ = interrupt.recv() => break 0,
+            _ = hangup.recv() => {
+                let asked = Asked { by: "signal".to_owned(), at: house.clock.now() };
+                match reloader.reload(asked).await {
+                    Ok(reload) => tracing::info!(?reload, "reloaded"),
+                    Err(error) => tracing::error!(detail = error.detail, "not reloaded"),
+                }
+            }
+            actor = house.tree.failed() => {
+                tracing::error!(actor, "cannot be kept running");
+                break ESCALATED;
+            }
+            _ = &mut served => {
+                tracing::error!("the sockets closed by themselves");
+                break ESCALATED;
+            }
+        }
+    };
+    start::tell_service_manager(&[sd_notify::NotifyState::Stopping]);
+    watchdog.abort();
+    // In reverse: nobody may ask any more, then nobody answers any more, then nothing is written any more.
+    let _ = stop.send(());
+    if let Ok(listen::SocketSummary { connections, requests, cut_off }) = served.await {
+        tracing::info!(connections, requests, cut_off, "the sockets are closed");
+    }
+    let _ = tokio::task::spawn_blocking(move || sockets.join()).await;
+    house.tree.stop().await;
+    house.store.close().context("the store could not be closed")?;
+    tracing::info!(code, "ended");
+    Ok(code)
+}
+
+impl House {
+    /// Feeds the service manager's watchdog for as long as the ledger answers.
+    fn feed_watchdog(&self) -> tokio::task::JoinHandle<()> {
+        let ledger = self.ledger.clone();
+        let interval = start::watchdog_interval();
+        actix_rt::spawn(async move {
+            let Some(interval) = interval else { return };
+            let mut beat = tokio::time::interval(interval / 3);
+            loop {
+                beat.tick().await;
+                if matches!(ledger.send(FindFigures).timeout(interval / 3).await, Ok(Ok(_))) {
+                    start::tell_service_manager(&[sd_notify::NotifyState::Watchdog]);
+                }
+            }
+        })
+    }
+}

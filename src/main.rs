@@ -1,1 +1,68 @@
-fn main() {}
+//! The daemon: arguments, configuration, log; then [`entitled::daemon::run`], and its exit code.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use entitled::config::{Config, Environment};
+use entitled::daemon;
+
+/// Wrong usage or configuration.
+const WRONG: u8 = 2;
+
+/// Answers installed software's question: what am I entitled to?
+#[derive(Debug, Parser)]
+#[command(name = "entitled", version, about)]
+struct Arguments {
+    /// The configuration file; /etc/entitled/entitled.toml if not given.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Check the configuration and the product files, say what is wrong, and end.
+    #[arg(long)]
+    check: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let environment = Environment::of_process();
+    let read = match Config::read(arguments.config.as_deref(), &environment) {
+        Ok(read) => read,
+        Err(error) => {
+            tell(std::io::stderr(), &daemon::story(&error));
+            return ExitCode::from(WRONG);
+        }
+    };
+    if arguments.check {
+        return check(&read, &environment);
+    }
+    let source = daemon::Source { file: arguments.config, environment };
+    match daemon::run(read, source) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            tell(std::io::stderr(), &format!("entitled cannot start: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn check(read: &entitled::config::Read, environment: &Environment) -> ExitCode {
+    for warning in &read.warnings {
+        tell(std::io::stderr(), &format!("warning: {warning}"));
+    }
+    let loaded = daemon::catalogue(&read.config, environment.uid).load(&Default::default());
+    for fault in &loaded.faults {
+        tell(std::io::stderr(), &fault.to_string());
+    }
+    if !loaded.faults.is_empty() {
+        return ExitCode::from(WRONG);
+    }
+    let (chains, products) = (read.config.chains.len(), loaded.products.len());
+    tell(std::io::stdout(), &format!("all is well: {chains} chains, {products} products"));
+    ExitCode::SUCCESS
+}
+
+/// A closed standard stream is no reason to fail.
+fn tell(mut to: impl Write, text: &str) {
+    let _ = writeln!(to, "{text}");
+}

@@ -1,1 +1,340 @@
-//! chain_verifier
+//! ChainVerifier: looks at the chains, and has what it saw recorded.
+//!
+//! Owns: the chains, their followers, and the number of the next look. Asked by: TierCache (`Survey`,
+//! `Watch`) and `rpc` (`Sight`, `Claim`, `ChainStates`). Asks: OwnershipLedger. Tells: TierCache, by
+//! notices that may be lost. Never: decides an entitlement.
+
+mod survey;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use actix::prelude::*;
+use alloy_primitives::{Address, B256};
+use tokio::sync::{mpsc, watch};
+
+use crate::actors::ownership_ledger::{
+    Asked, Facts, HistoryOf, LedgerError, OwnershipLedger, RaiseFloor, RecordSightings,
+};
+use crate::actors::tier_cache::{ChainNews, News};
+use crate::chain::{Block, Chain, ChainEvent, ChainStatus};
+use crate::clock::Clock;
+use crate::domain::ids::{ChainId, Collection, Timestamp, Token};
+use crate::domain::ownership::{Cause, Finality, Finding, Ownership, Sighting};
+use crate::domain::product::Product;
+
+/// How long one survey, or one question about a token, may take in all.
+const SURVEY_TIME: Duration = Duration::from_secs(60);
+/// How long the ledger may take to record what was seen.
+const LEDGER_TIME: Duration = Duration::from_secs(10);
+
+/// Look at what `wallets` hold under the grants of a product, at the head of each chain and at the
+/// product's finality. Everything seen is recorded before it is returned.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Vec<Sighting>, VerifierError>")]
+pub struct Survey {
+    pub product: Arc<Product>,
+    pub wallets: Vec<Address>,
+    /// What the ledger knew when the look was asked for: tokens to look at again, events already read.
+    pub facts: Arc<Facts>,
+}
+
+/// Who holds this token at the head of its chain? With a wallet: does it?
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Sighted, VerifierError>")]
+pub struct Sight {
+    pub token: Token,
+    pub wallet: Option<Address>,
+}
+
+/// What was seen of one token. `wallet` is the one asked about, or the holder; none if nobody holds it.
+#[derive(Debug, Clone)]
+pub struct Sighted {
+    pub token: Token,
+    pub wallet: Option<Address>,
+    pub finding: Finding,
+    pub seen_at: Timestamp,
+}
+
+/// Record that a wallet holds a token, if the chain says so.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Ownership, VerifierError>")]
+pub struct Claim {
+    pub token: Token,
+    pub wallet: Address,
+    /// The transaction that is said to have brought it.
+    pub transaction: Option<B256>,
+    pub asked: Asked,
+}
+
+/// Follow the events of these contracts, and no others.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Watch {
+    pub collections: BTreeSet<Collection>,
+}
+
+/// How each chain fares.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Vec<ChainStatus>")]
+pub struct ChainStates;
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum VerifierError {
+    #[error("cannot be proven now: {cause}")]
+    Unknown { cause: Cause },
+    #[error("the chain does not say that this wallet holds the token")]
+    NotHeld,
+    #[error("the transaction did not move this token to this wallet")]
+    OtherTransaction,
+    #[error("the look was broken off")]
+    BrokenOff,
+    #[error("cannot record what was seen")]
+    Ledger { source: LedgerError },
+}
+
+/// What the actor is made of; cheap to clone, and all that outlives a restart.
+#[derive(Clone)]
+pub struct Parts {
+    chains: Arc<BTreeMap<ChainId, Chain>>,
+    watched: Arc<BTreeMap<ChainId, watch::Sender<BTreeSet<Address>>>>,
+    ledger: Addr<OwnershipLedger>,
+    news: Recipient<ChainNews>,
+    clock: Clock,
+    /// Where looks and followers run, so that they never hold up the actors.
+    runtime: tokio::runtime::Handle,
+    next_look: Arc<AtomicU64>,
+}
+
+pub struct ChainVerifier {
+    parts: Parts,
+    followers: Vec<Follower>,
+}
+
+/// A task that ends with its owner.
+struct Follower(tokio::task::AbortHandle);
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Parts {
+    /// `last_look` is the number of the last look in the ledger.
+    pub fn new(
+        chains: Vec<Chain>,
+        ledger: Addr<OwnershipLedger>,
+        news: Recipient<ChainNews>,
+        (clock, last_look): (Clock, u64),
+        runtime: tokio::runtime::Handle,
+    ) -> Self {
+        let chains: BTreeMap<_, _> = chains.into_iter().map(|it| (it.id(), it)).collect();
+        let watched = chains.keys().map(|id| (*id, watch::channel(BTreeSet::new()).0)).collect();
+        Self {
+            chains: Arc::new(chains),
+            watched: Arc::new(watched),
+            ledger,
+            news,
+            clock,
+            runtime,
+            next_look: Arc::new(AtomicU64::new(last_look + 1)),
+        }
+    }
+
+    /// The number and time of a look that begins now.
+    fn begin(&self, chains: BTreeSet<ChainId>) -> (u64, Timestamp) {
+        (self.next_look.fetch_add(1, Ordering::Relaxed), self.clock.now_on(chains))
+    }
+
+    /// The block to look at. A finalized one raises the floor under the chain's time.
+    async fn anchor(&self, chain: &Chain, finality: Finality) -> Result<Block, Cause> {
+        let block = chain.anchor(finality).await?;
+        let anchor = block.anchor;
+        if finality == Finality::Finalized && self.clock.raise_floor(anchor.chain, anchor.time) {
+            let raise = RaiseFloor { chain: anchor.chain, time: anchor.time };
+            match self.ledger.send(raise).timeout(LEDGER_TIME).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "the chain-time floor was not kept"),
+                Err(error) => tracing::warn!(%error, "the ledger did not keep the floor"),
+            }
+        }
+        Ok(block)
+    }
+
+    async fn record(&self, order: RecordSightings) -> Result<Vec<Ownership>, VerifierError> {
+        match self.ledger.send(order).timeout(LEDGER_TIME).await {
+            Ok(reply) => reply.map_err(|source| VerifierError::Ledger { source }),
+            Err(_) => Err(VerifierError::BrokenOff),
+        }
+    }
+
+    async fn sight(self, ask: Sight) -> Result<Sighted, VerifierError> {
+        let unknown = |cause| VerifierError::Unknown { cause };
+        let id = ask.token.collection.chain;
+        let chain = self.chains.get(&id).ok_or(unknown(Cause::NotConfigured))?;
+        let (number, seen_at) = self.begin(BTreeSet::from([id]));
+        let block = self.anchor(chain, Finality::Latest).await.map_err(unknown)?;
+        let (wallet, finding) = match ask.wallet {
+            Some(wallet) => {
+                let sighting = chain.sight(&block, ask.token, wallet, number, seen_at).await;
+                (Some(wallet), sighting.finding)
+            }
+            None => {
+                let anchor = block.anchor;
+                let owner = chain.owner_of(&block, ask.token).await.map_err(unknown)?;
+                let held = Finding::Held { until: None, anchor };
+                (owner, owner.map_or(Finding::NotHeld { anchor }, |_| held))
+            }
+        };
+        Ok(Sighted { token: ask.token, wallet, finding, seen_at })
+    }
+
+    async fn claim(self, claim: Claim) -> Result<Ownership, VerifierError> {
+        let unknown = |cause| VerifierError::Unknown { cause };
+        let id = claim.token.collection.chain;
+        let chain = self.chains.get(&id).ok_or(unknown(Cause::NotConfigured))?;
+        let (number, seen_at) = self.begin(BTreeSet::from([id]));
+        let block = self.anchor(chain, Finality::Latest).await.map_err(unknown)?;
+        let sighting = chain.sight(&block, claim.token, claim.wallet, number, seen_at).await;
+        match sighting.finding {
+            Finding::Held { .. } => {}
+            Finding::NotHeld { .. } => return Err(VerifierError::NotHeld),
+            Finding::Unknown { cause, .. } => return Err(unknown(cause)),
+        }
+        if let Some(transaction) = claim.transaction {
+            let moved = chain.moved_by(&block, transaction, claim.token, claim.wallet).await;
+            if !moved.map_err(unknown)? {
+                return Err(VerifierError::OtherTransaction);
+            }
+        }
+        self.record(RecordSightings {
+            sightings: vec![sighting],
+            scans: Vec::new(),
+            transaction: claim.transaction,
+            asked: claim.asked,
+        })
+        .await?;
+        let history = HistoryOf { token: claim.token, after: None, limit: 1_000 };
+        let intervals = match self.ledger.send(history).timeout(LEDGER_TIME).await {
+            Ok(reply) => reply.map_err(|source| VerifierError::Ledger { source })?,
+            Err(_) => return Err(VerifierError::BrokenOff),
+        };
+        let own = |it: &Ownership| it.wallet == claim.wallet && it.is_active();
+        intervals.into_iter().find(own).ok_or(VerifierError::BrokenOff)
+    }
+}
+
+impl ChainVerifier {
+    pub fn new(parts: Parts) -> Self {
+        Self { parts, followers: Vec::new() }
+    }
+}
+
+impl Actor for ChainVerifier {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.set_mailbox_capacity(1_024);
+        let parts = &self.parts;
+        self.followers = parts.chains.values().map(|chain| follow(parts, chain.clone())).collect();
+    }
+}
+
+impl Supervised for ChainVerifier {
+    fn restarting(&mut self, _: &mut Context<Self>) {
+        *self = Self::new(self.parts.clone());
+    }
+}
+
+/// Follows a chain and passes on what concerns the cache.
+fn follow(parts: &Parts, chain: Chain) -> Follower {
+    let (events, mut arrived) = mpsc::channel(256);
+    let id = chain.id();
+    let watched = match parts.watched.get(&id) {
+        Some(watched) => watched.subscribe(),
+        None => watch::channel(BTreeSet::new()).1,
+    };
+    let news = parts.news.clone();
+    let task = parts.runtime.spawn(async move {
+        let telling = async {
+            // A notice the cache has no room for is made up for by the next one.
+            let mut missed = false;
+            while let Some(event) = arrived.recv().await {
+                let what = if missed { News::Reorged } else { heard(event) };
+                missed = news.try_send(ChainNews { chain: id, what }).is_err();
+            }
+        };
+        tokio::join!(chain.follow(watched, events), telling);
+    });
+    Follower(task.abort_handle())
+}
+
+fn heard(event: ChainEvent) -> News {
+    match event {
+        ChainEvent::Head { .. } => News::NewHead,
+        ChainEvent::Reorg { .. } => News::Reorged,
+        ChainEvent::Transfers { contract, moved, .. } => News::Moved {
+            contract,
+            wallets: moved.iter().flat_map(|it| [it.from, it.to]).collect(),
+        },
+        ChainEvent::Lost { cause } => News::Lost { cause },
+        ChainEvent::Found => News::Found,
+    }
+}
+
+/// Runs `work` beside the actors, bounded in time, and replies with what it came to.
+fn beside<T: Send + 'static>(
+    actor: &ChainVerifier,
+    work: impl Future<Output = Result<T, VerifierError>> + Send + 'static,
+) -> ResponseActFuture<ChainVerifier, Result<T, VerifierError>> {
+    let task = actor.parts.runtime.spawn(tokio::time::timeout(SURVEY_TIME, work));
+    let reply = async {
+        match task.await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(VerifierError::Unknown { cause: Cause::Unreachable }),
+            Err(_) => Err(VerifierError::BrokenOff),
+        }
+    };
+    Box::pin(reply.into_actor(actor))
+}
+
+impl Handler<Survey> for ChainVerifier {
+    type Result = ResponseActFuture<Self, Result<Vec<Sighting>, VerifierError>>;
+    fn handle(&mut self, ask: Survey, _: &mut Self::Context) -> Self::Result {
+        beside(self, survey::run(self.parts.clone(), ask))
+    }
+}
+
+impl Handler<Sight> for ChainVerifier {
+    type Result = ResponseActFuture<Self, Result<Sighted, VerifierError>>;
+    fn handle(&mut self, ask: Sight, _: &mut Self::Context) -> Self::Result {
+        beside(self, self.parts.clone().sight(ask))
+    }
+}
+
+impl Handler<Claim> for ChainVerifier {
+    type Result = ResponseActFuture<Self, Result<Ownership, VerifierError>>;
+    fn handle(&mut self, claim: Claim, _: &mut Self::Context) -> Self::Result {
+        beside(self, self.parts.clone().claim(claim))
+    }
+}
+
+impl Handler<Watch> for ChainVerifier {
+    type Result = ();
+    fn handle(&mut self, order: Watch, _: &mut Self::Context) {
+        for (id, watched) in self.parts.watched.iter() {
+            let own = order.collections.iter().filter(|it| it.chain == *id);
+            watched.send_replace(own.map(|it| it.contract).collect());
+        }
+    }
+}
+
+impl Handler<ChainStates> for ChainVerifier {
+    type Result = MessageResult<ChainStates>;
+    fn handle(&mut self, _: ChainStates, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.parts.chains.values().map(Chain::status).collect())
+    }
+}

@@ -1,1 +1,193 @@
-//! tier_cache
+//! TierCache: what every customer is entitled to, ready to be sent.
+//!
+//! Owns: the cached verdicts, the installed products, who subscribed to what, and the work that makes a
+//! verdict. Asked by: `rpc`. Asks: OwnershipLedger, ChainVerifier. Told by: ChainVerifier (`ChainNews`).
+//! Never: touches the network or the store itself.
+//!
+//! A hit never comes here: `rpc` reads the cache through a [`VerdictReader`]. This actor is its one
+//! writer. A miss starts one *flight* for its key, whoever asks meanwhile waits for the same flight, and
+//! nobody's hanging up ends it.
+
+mod flight;
+mod messages;
+mod news;
+mod reader;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::sync::watch;
+
+use crate::actors::chain_verifier::{ChainVerifier, Watch};
+use crate::actors::ownership_ledger::OwnershipLedger;
+use crate::clock::Clock;
+use crate::domain::ids::{CustomerId, ProductId};
+use crate::products::Catalogue;
+
+use flight::Flight;
+
+pub use flight::CheckError;
+pub use messages::{
+    ChainNews, Check, Explain, Explained, Install, InstallError, Invalidate, Landing, News,
+    Refresh, Reload, Reloaded, Remove, Stored, Subscribe, Whose,
+};
+pub use reader::{Cached, Key, Render, VerdictReader};
+
+/// How long verdicts are kept and how soon they are looked at again.
+#[derive(Debug, Clone)]
+pub struct CacheSettings {
+    /// A verdict is looked at again after this, or earlier if its product says so.
+    pub refresh: Duration,
+    /// After this, what could not be determined is tried again.
+    pub retry: Duration,
+    /// After this, a no is looked at again.
+    pub recheck: Duration,
+}
+
+/// What the actor is made of; cheap to clone, and all that outlives a restart.
+#[derive(Clone)]
+pub struct Parts {
+    pub reader: VerdictReader,
+    pub ledger: Addr<OwnershipLedger>,
+    /// Filled in once the verifier is started, which is after this actor.
+    pub verifier: Arc<OnceLock<Addr<ChainVerifier>>>,
+    pub clock: Clock,
+    pub settings: CacheSettings,
+    pub catalogue: Catalogue,
+    /// Customers that had wallets when the daemon started.
+    pub known: Arc<Vec<CustomerId>>,
+}
+
+/// Keys looked at again by themselves are no more than this.
+const KEPT_AT_MOST: usize = 4_096;
+/// Flights begun by the actor itself run no more than this side by side.
+const OWN_FLIGHTS: usize = 8;
+
+pub struct TierCache {
+    parts: Parts,
+    flights: HashMap<Key, Flight>,
+    /// When each key that is kept warm is due, by the monotonic clock.
+    due: BTreeMap<Key, Duration>,
+    subscribers: HashMap<Key, watch::Sender<Landing>>,
+    alarm: Option<SpawnHandle>,
+}
+
+impl TierCache {
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            flights: HashMap::new(),
+            due: BTreeMap::new(),
+            subscribers: HashMap::new(),
+            alarm: None,
+        }
+    }
+
+    /// Every product for every customer that had a wallet, so that the answer is there before the question.
+    fn keep_known(&mut self) {
+        let now = self.parts.clock.monotonic();
+        let products = self.parts.reader.products();
+        for customer in self.parts.known.iter() {
+            for product in products.products.keys() {
+                let key = Key { customer: *customer, product: product.clone() };
+                self.due.entry(key).or_insert(now);
+            }
+        }
+    }
+
+    /// Has the verifier follow the contracts the installed products name.
+    fn watch_contracts(&self) {
+        let products = self.parts.reader.products();
+        let collections =
+            products.products.values().flat_map(|it| it.product.collections()).collect();
+        if let Some(verifier) = self.parts.verifier.get()
+            && verifier.try_send(Watch { collections }).is_err()
+        {
+            tracing::warn!("the verifier was too busy to be told which contracts to follow");
+        }
+    }
+
+    /// Wakes up when the next key is due.
+    fn set_alarm(&mut self, context: &mut Context<Self>) {
+        if let Some(alarm) = self.alarm.take() {
+            context.cancel_future(alarm);
+        }
+        let Some(next) = self.due.values().min() else { return };
+        let rest = next.saturating_sub(self.parts.clock.monotonic());
+        let rest = rest.max(Duration::from_millis(20));
+        self.alarm = Some(context.run_later(rest, Self::wake));
+    }
+
+    /// Starts flights for what is due, the longest overdue first.
+    fn wake(&mut self, context: &mut Context<Self>) {
+        self.alarm = None;
+        let now = self.parts.clock.monotonic();
+        let mut overdue: Vec<_> = self
+            .due
+            .iter()
+            .filter(|(key, due)| **due <= now && !self.flights.contains_key(*key))
+            .map(|(key, due)| (*due, key.clone()))
+            .collect();
+        overdue.sort();
+        let free = OWN_FLIGHTS.saturating_sub(self.flights.len());
+        for (_, key) in overdue.into_iter().take(free) {
+            // What was answered before wants a new look; what was not may still be known well enough.
+            let answered = self.parts.reader.peek(&key).is_some();
+            self.fly(key, answered, context);
+        }
+        // What found no room waits for a flight to land, which sets the alarm again.
+        let waiting = now + Duration::from_secs(1);
+        for due in self.due.values_mut().filter(|it| **it <= now) {
+            *due = waiting;
+        }
+        self.set_alarm(context);
+    }
+
+    /// Forgets what was answered, and works it out again for those who keep asking.
+    fn forget(&mut self, whose: &Whose, context: &mut Context<Self>) {
+        self.parts.reader.forget(whose);
+        let now = self.parts.clock.monotonic();
+        for (key, flight) in &mut self.flights {
+            if whose.includes(key) {
+                flight.outdated = true;
+            }
+        }
+        for (key, due) in &mut self.due {
+            if whose.includes(key) {
+                *due = now;
+            }
+        }
+        self.set_alarm(context);
+    }
+
+    fn adopt_products(&mut self, context: &mut Context<Self>) {
+        self.watch_contracts();
+        let products = self.parts.reader.products();
+        let installed = |id: &ProductId| products.products.contains_key(id);
+        let subscribed = &self.subscribers;
+        self.due.retain(|key, _| installed(&key.product) || subscribed.contains_key(key));
+        self.forget(&Whose::Everybody, context);
+        self.keep_known();
+        self.set_alarm(context);
+    }
+}
+
+impl Actor for TierCache {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.set_mailbox_capacity(4_096);
+        self.watch_contracts();
+        self.keep_known();
+        self.set_alarm(context);
+    }
+}
+
+impl Supervised for TierCache {
+    fn restarting(&mut self, _: &mut Context<Self>) {
+        self.parts.reader.forget(&Whose::Everybody);
+        *self = Self::new(self.parts.clone());
+    }
+}

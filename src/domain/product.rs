@@ -103,6 +103,16 @@ impl Product {
         self.tiers.iter().find(|it| it.name == *name)
     }
 
+    /// The chains its grants name, each once.
+    pub fn chains(&self) -> std::collections::BTreeSet<super::ids::ChainId> {
+        self.grants.iter().map(|it| it.collection.chain).collect()
+    }
+
+    /// The contracts its grants name, each once.
+    pub fn collections(&self) -> std::collections::BTreeSet<Collection> {
+        self.grants.iter().map(|it| it.collection).collect()
+    }
+
     /// The best tier that holding `token` leads to.
     pub fn tier_of(&self, token: &Token) -> Option<&Tier> {
         self.grants

@@ -67,3 +67,14 @@ pub fn evaluate(question: &Question<'_>, now: Timestamp) -> Verdict {
         .copied();
     verdict::word(question, product, &decision, changes_at)
 }
+
+/// Whether a look at the chain could tell more than `question` knows at `now`: something was never
+/// looked at, or was looked at too long ago.
+pub fn wants_look(question: &Question<'_>, now: Timestamp) -> bool {
+    let Some(product) = question.definition else { return false };
+    position::take(question, product).iter().any(|it| {
+        let candidates = it.candidates.iter().map(|held| Some(&held.proof));
+        let absences = it.absences.iter().map(|none| none.proof.as_ref());
+        candidates.chain(absences).any(|proof| proof.is_none_or(|it| it.stale_after <= now))
+    })
+}

@@ -1,0 +1,206 @@
+//! One survey: every wallet under every grant of a product, on every chain the product names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use alloy_primitives::{Address, U256};
+use futures_util::StreamExt;
+use futures_util::stream;
+
+use super::{Parts, Survey, VerifierError};
+use crate::actors::ownership_ledger::{Asked, Facts, RecordSightings};
+use crate::chain::{Block, Chain, Look, Looked};
+use crate::domain::ids::{ChainId, Collection, Timestamp};
+use crate::domain::ownership::{Cause, Finality, Finding, IdRanges, Rule, Scan, Sighting, Target};
+use crate::domain::product::{Grant, Product, TokensOf};
+
+/// Wallets looked at side by side.
+const SIDE_BY_SIDE: usize = 4;
+
+/// What is asked of one collection for one wallet. Two grants that differ only in their tier are one look.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Scope {
+    collection: Collection,
+    ids: IdRanges,
+    logs: bool,
+    listed: bool,
+    from_block: u64,
+}
+
+impl Scope {
+    fn of(grant: &Grant) -> Self {
+        Self {
+            collection: grant.collection,
+            ids: grant.ids.clone(),
+            logs: grant.tokens_of == TokensOf::Logs,
+            listed: grant.tokens_of == TokensOf::Ids,
+            from_block: grant.from_block,
+        }
+    }
+
+    fn tokens_of(&self) -> TokensOf {
+        match (self.logs, self.listed) {
+            (true, _) => TokensOf::Logs,
+            (false, true) => TokensOf::Ids,
+            (false, false) => TokensOf::Enumerable,
+        }
+    }
+}
+
+/// The look all of a survey belongs to.
+struct Round<'a> {
+    facts: &'a Facts,
+    number: u64,
+    seen_at: Timestamp,
+}
+
+type Scans = BTreeMap<(Collection, Address), Scan>;
+
+pub(super) async fn run(parts: Parts, ask: Survey) -> Result<Vec<Sighting>, VerifierError> {
+    let (number, seen_at) = parts.begin(ask.product.chains());
+    let round = Round { facts: &ask.facts, number, seen_at };
+    let mut scans: Scans =
+        ask.facts.scans.iter().map(|(c, w, scan)| ((*c, *w), scan.clone())).collect();
+    let before = scans.clone();
+    let mut sightings = Vec::new();
+    for (chain, scopes) in scopes_by_chain(&ask.product) {
+        for finality in levels(&ask.product) {
+            let block = match parts.chains.get(&chain) {
+                Some(chain) => parts.anchor(chain, finality).await.map(|block| (chain, block)),
+                None => Err(Cause::NotConfigured),
+            };
+            match block {
+                Err(cause) => {
+                    sightings.extend(round.unknown(&ask.wallets, &scopes, cause, finality));
+                }
+                Ok((chain, block)) => {
+                    let seen =
+                        round.look_at_all(chain, &block, (&ask.wallets, &scopes), &mut scans);
+                    sightings.extend(seen.await);
+                }
+            }
+        }
+    }
+    scans.retain(|key, scan| before.get(key) != Some(scan));
+    let order = RecordSightings {
+        sightings: sightings.clone(),
+        scans: scans.into_iter().map(|((c, w), scan)| (c, w, scan)).collect(),
+        transaction: None,
+        asked: Asked { by: "chain".to_owned(), at: seen_at },
+    };
+    // What was proven is true even if it could not be written down.
+    if let Err(error) = parts.record(order).await {
+        tracing::error!(%error, product = %ask.product.id, "sightings were not recorded");
+    }
+    Ok(sightings)
+}
+
+/// At the head, where a purchase or sale shows first, and at the finality the product demands.
+fn levels(product: &Product) -> BTreeSet<Finality> {
+    BTreeSet::from([Finality::Latest, product.finality])
+}
+
+fn scopes_by_chain(product: &Product) -> BTreeMap<ChainId, BTreeSet<Scope>> {
+    let mut scopes: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for grant in &product.grants {
+        scopes.entry(grant.collection.chain).or_default().insert(Scope::of(grant));
+    }
+    scopes
+}
+
+impl Round<'_> {
+    /// That nothing could be found out about these wallets and scopes.
+    fn unknown<'s>(
+        &'s self,
+        wallets: &'s [Address],
+        scopes: &'s BTreeSet<Scope>,
+        cause: Cause,
+        finality: Finality,
+    ) -> impl Iterator<Item = Sighting> + 's {
+        wallets.iter().flat_map(move |wallet| {
+            scopes.iter().flat_map(move |scope| {
+                let Scope { collection, ids, .. } = scope.clone();
+                let known = self.known(*wallet, collection);
+                let named = known.into_iter().map(move |id| Target::Token(collection.token(id)));
+                named.chain([Target::Rest { collection, ids }]).map(move |target| Sighting {
+                    look: self.number,
+                    seen_at: self.seen_at,
+                    wallet: *wallet,
+                    rule: Rule::Owner,
+                    target,
+                    finding: Finding::Unknown { cause, finality },
+                })
+            })
+        })
+    }
+
+    async fn look_at_all(
+        &self,
+        chain: &Chain,
+        block: &Block,
+        (wallets, scopes): (&[Address], &BTreeSet<Scope>),
+        scans: &mut Scans,
+    ) -> Vec<Sighting> {
+        let begun = &*scans;
+        let at_head = block.anchor.finality == Finality::Latest;
+        let looks: Vec<_> = wallets
+            .iter()
+            .map(|wallet| async move {
+                let mut own: Scans = begun
+                    .iter()
+                    .filter(|((_, w), _)| w == wallet)
+                    .map(|(k, s)| (*k, s.clone()))
+                    .collect();
+                let mut sightings = Vec::new();
+                for scope in scopes {
+                    let looked = self.look(chain, block, (*wallet, scope), &own).await;
+                    sightings.extend(looked.sightings);
+                    // How far events were read is kept at the head only: an older block must not undo it.
+                    if let Some(scan) = looked.scan.filter(|_| at_head) {
+                        own.insert((scope.collection, *wallet), scan);
+                    }
+                }
+                (sightings, own)
+            })
+            .collect();
+        let done: Vec<_> = stream::iter(looks).buffer_unordered(SIDE_BY_SIDE).collect().await;
+        let mut sightings = Vec::new();
+        for (seen, own) in done {
+            sightings.extend(seen);
+            scans.extend(own);
+        }
+        sightings
+    }
+
+    async fn look(
+        &self,
+        chain: &Chain,
+        block: &Block,
+        (wallet, scope): (Address, &Scope),
+        scans: &Scans,
+    ) -> Looked {
+        let known = self.known(wallet, scope.collection);
+        let look = Look {
+            wallet,
+            collection: scope.collection,
+            ids: &scope.ids,
+            tokens_of: scope.tokens_of(),
+            from_block: scope.from_block,
+            known: &known,
+            scan: scans.get(&(scope.collection, wallet)).cloned(),
+            number: self.number,
+            seen_at: self.seen_at,
+        };
+        chain.look(block, &look).await
+    }
+
+    /// Ids the wallet was ever seen to hold and not since seen to have left: they are looked at by name.
+    fn known(&self, wallet: Address, collection: Collection) -> BTreeSet<U256> {
+        let held =
+            |it: &&Sighting| it.wallet == wallet && matches!(it.finding, Finding::Held { .. });
+        let tokens = self.facts.sightings.iter().filter(held).filter_map(|it| match it.target {
+            Target::Token(token) if token.collection == collection => Some(token.id),
+            _ => None,
+        });
+        tokens.collect()
+    }
+}

@@ -1,0 +1,299 @@
+//! The work that makes a verdict: gather what is known, look at the chain if that is not enough, decide.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use alloy_primitives::Address;
+use tokio::sync::watch;
+
+use super::{Cached, Key, Landing, Parts, TierCache};
+use crate::actors::chain_verifier::{Survey, VerifierError};
+use crate::actors::ownership_ledger::{Facts, FindFacts, LedgerError};
+use crate::clock::Clock;
+use crate::domain::entitlement::{Code, Holder, Question, Verdict, evaluate, wants_look};
+use crate::domain::ids::{CustomerId, Timestamp, Token};
+use crate::domain::ownership::Sighting;
+use crate::products::Installed;
+
+const LEDGER_TIME: Duration = Duration::from_secs(5);
+/// Longer than the verifier's own bound, so that it is the one that answers.
+const SURVEY_TIME: Duration = Duration::from_secs(70);
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CheckError {
+    #[error("cannot read what is known")]
+    Ledger { source: LedgerError },
+    #[error("the ledger is too busy")]
+    Busy,
+}
+
+/// One key being worked out.
+pub(super) struct Flight {
+    pub(super) done: watch::Sender<Landing>,
+    /// What it rests on has changed meanwhile: its outcome is thrown away and it flies again.
+    pub(super) outdated: bool,
+    /// Something happened on the chain meanwhile: when it lands it flies again, and looks.
+    pub(super) again: bool,
+}
+
+/// Everything one evaluation rests on.
+pub(super) struct Scene {
+    key: Key,
+    installed: Option<Arc<Installed>>,
+    holders: Vec<Holder>,
+    facts: Arc<Facts>,
+    sightings: Vec<Sighting>,
+    suspended: BTreeSet<Token>,
+}
+
+/// What a flight brings home.
+struct Landed {
+    scene: Scene,
+    looked: bool,
+}
+
+impl Scene {
+    pub(super) fn question(&self) -> Question<'_> {
+        Question {
+            product: &self.key.product,
+            definition: self.installed.as_deref().map(|it| &it.product),
+            customer: self.key.customer,
+            holders: &self.holders,
+            sightings: &self.sightings,
+            suspended: &self.suspended,
+        }
+    }
+
+    /// The time on the product's chains: never before what was already proven of them.
+    pub(super) fn now(&self, clock: &Clock) -> Timestamp {
+        let chains = self.installed.as_deref().map(|it| it.product.chains()).unwrap_or_default();
+        clock.now_on(chains)
+    }
+
+    pub(super) fn verdict(&self, clock: &Clock) -> Verdict {
+        evaluate(&self.question(), self.now(clock))
+    }
+
+    fn wallets(&self) -> BTreeSet<Address> {
+        self.holders.iter().flat_map(|it| it.wallets.iter().copied()).collect()
+    }
+}
+
+/// What the ledger knows about `key`.
+pub(super) async fn gather(parts: &Parts, key: &Key) -> Result<Scene, CheckError> {
+    let installed = parts.reader.products().products.get(&key.product).cloned();
+    let mut customers = vec![key.customer, CustomerId::Machine];
+    customers.dedup();
+    let collections = installed
+        .as_deref()
+        .map(|it| it.product.collections().into_iter().collect())
+        .unwrap_or_default();
+    let ask = FindFacts { customers, collections };
+    let facts = match parts.ledger.send(ask).timeout(LEDGER_TIME).await {
+        Ok(reply) => reply.map_err(|source| CheckError::Ledger { source })?,
+        Err(_) => return Err(CheckError::Busy),
+    };
+    let mut wallets: HashMap<CustomerId, Vec<Address>> = HashMap::new();
+    for wallet in &facts.wallets {
+        wallets.entry(wallet.customer).or_default().push(wallet.address);
+    }
+    let holders = facts.customers.iter().map(|it| Holder {
+        customer: it.id,
+        active: it.active,
+        wallets: wallets.remove(&it.id).unwrap_or_default(),
+    });
+    Ok(Scene {
+        key: key.clone(),
+        installed,
+        holders: holders.collect(),
+        sightings: facts.sightings.clone(),
+        suspended: facts.suspended.iter().copied().collect(),
+        facts: Arc::new(facts),
+    })
+}
+
+/// Looks at the chain, and adds what was seen to the scene.
+async fn look(parts: &Parts, scene: &mut Scene) {
+    let (Some(installed), Some(verifier)) = (&scene.installed, parts.verifier.get()) else {
+        return;
+    };
+    let survey = Survey {
+        product: Arc::new(installed.product.clone()),
+        wallets: scene.wallets().into_iter().collect(),
+        facts: Arc::clone(&scene.facts),
+    };
+    match verifier.send(survey).timeout(SURVEY_TIME).await {
+        Ok(Ok(seen)) => scene.sightings.extend(seen),
+        Ok(Err(error @ VerifierError::Unknown { .. })) => {
+            tracing::info!(product = %scene.key.product, %error, "nothing was found out");
+        }
+        Ok(Err(error)) => tracing::warn!(product = %scene.key.product, %error, "the look failed"),
+        Err(error) => tracing::warn!(product = %scene.key.product, %error, "the look failed"),
+    }
+}
+
+impl TierCache {
+    /// Joins the flight for `key`, or begins one. `must_look`: what is known is not enough, however young.
+    pub(super) fn fly(
+        &mut self,
+        key: Key,
+        must_look: bool,
+        context: &mut Context<Self>,
+    ) -> watch::Receiver<Landing> {
+        if let Some(flight) = self.flights.get_mut(&key) {
+            flight.again |= must_look;
+            return flight.done.subscribe();
+        }
+        let (done, receiver) = watch::channel(None);
+        self.flights.insert(key.clone(), Flight { done, outdated: false, again: false });
+        self.take_off(key, must_look, context);
+        receiver
+    }
+
+    fn take_off(&mut self, key: Key, must_look: bool, context: &mut Context<Self>) {
+        let parts = self.parts.clone();
+        let gathering = {
+            let (parts, key) = (parts.clone(), key.clone());
+            async move {
+                let scene = gather(&parts, &key).await?;
+                let now = scene.now(&parts.clock);
+                let has_wallet = !scene.wallets().is_empty();
+                let look = has_wallet && (must_look || wants_look(&scene.question(), now));
+                Ok::<_, CheckError>((scene, look))
+            }
+        };
+        let flight = gathering.into_actor(self).then(move |gathered, actor, context| {
+            let early = match &gathered {
+                // What holds is answered at once; the look goes on behind it.
+                Ok((scene, true)) => Some(scene.verdict(&parts.clock)).filter(Verdict::is_valid),
+                _ => None,
+            };
+            if let (Some(_), Ok((scene, _))) = (early, &gathered) {
+                actor.publish(scene);
+            }
+            let _ = context;
+            let rest = async move {
+                let (mut scene, must_look) = gathered?;
+                if must_look {
+                    look(&parts, &mut scene).await;
+                }
+                Ok(Landed { scene, looked: must_look })
+            };
+            rest.into_actor(actor)
+        });
+        context.spawn(flight.map(move |landed, actor, context| actor.land(key, landed, context)));
+    }
+
+    fn land(&mut self, key: Key, landed: Result<Landed, CheckError>, context: &mut Context<Self>) {
+        let Some(flight) = self.flights.get_mut(&key) else { return };
+        let (outdated, again) = (flight.outdated, flight.again);
+        (flight.outdated, flight.again) = (false, false);
+        match landed {
+            Ok(landed) => {
+                if !outdated {
+                    self.publish(&landed.scene);
+                }
+                if outdated || again {
+                    tracing::debug!(product = %key.product, looked = landed.looked, "once more");
+                    return self.take_off(key, again, context);
+                }
+            }
+            Err(error) => {
+                tracing::error!(product = %key.product, %error, "no verdict could be made");
+                let retry = self.parts.clock.monotonic() + self.parts.settings.retry;
+                self.due.entry(key.clone()).and_modify(|it| *it = retry);
+            }
+        }
+        // Who still waits and got nothing sees the channel close, and asks what is known.
+        self.flights.remove(&key);
+        self.set_alarm(context);
+    }
+
+    /// Puts the verdict of `scene` into the cache and tells whom it concerns.
+    fn publish(&mut self, scene: &Scene) {
+        let Parts { clock, settings, reader, .. } = &self.parts;
+        let now = scene.now(clock);
+        let verdict = evaluate(&scene.question(), now);
+        let pace = Pace::of(&verdict, scene, settings, now);
+        let mut cached = Cached::new(verdict, reader.render());
+        cached.wallets = scene.wallets();
+        cached.evaluated_at = now;
+        cached.refresh_at = pace.refresh_at;
+        cached.lifetime = pace.lifetime;
+        let cached = Arc::new(cached);
+        let kept = !cached.wallets.is_empty() || self.subscribers.contains_key(&scene.key);
+        if kept && (self.due.len() < super::KEPT_AT_MOST || self.due.contains_key(&scene.key)) {
+            let rest = Duration::try_from(pace.refresh_at.duration_since(now)).unwrap_or_default();
+            self.due.insert(scene.key.clone(), clock.monotonic() + rest);
+        } else {
+            self.due.remove(&scene.key);
+        }
+        if scene.installed.is_some() {
+            reader.put(scene.key.clone(), Arc::clone(&cached));
+        }
+        if let Some(told) = self.subscribers.get(&scene.key) {
+            told.send_if_modified(|standing| {
+                let news =
+                    standing.as_ref().is_none_or(|it| it.verdict.says_otherwise(&cached.verdict));
+                if news {
+                    *standing = Some(Arc::clone(&cached));
+                }
+                news
+            });
+        }
+        if let Some(flight) = self.flights.get(&scene.key) {
+            flight.done.send_replace(Some(cached));
+        }
+    }
+}
+
+/// How soon a verdict is looked at again, and how long it is kept.
+struct Pace {
+    refresh_at: Timestamp,
+    lifetime: Duration,
+}
+
+impl Pace {
+    fn of(
+        verdict: &Verdict,
+        scene: &Scene,
+        settings: &super::CacheSettings,
+        now: Timestamp,
+    ) -> Self {
+        let refresh = scene
+            .installed
+            .as_deref()
+            .map_or(settings.refresh, |it| it.product.refresh.min(settings.refresh));
+        let wait = match verdict.code {
+            Code::Valid => jittered(refresh),
+            Code::Grace | Code::Undetermined => settings.retry.min(refresh),
+            _ => settings.recheck.min(refresh),
+        };
+        let after = |wait: Duration| now.checked_add(wait).unwrap_or(Timestamp::MAX);
+        let refresh_at = verdict.changes_at.map_or(after(wait), |it| it.min(after(wait)));
+        let lifetime = match verdict.code {
+            Code::Undetermined => settings.retry.min(refresh),
+            Code::Valid | Code::Grace => until(verdict.changes_at, now),
+            _ => until(verdict.changes_at, now).min(refresh),
+        };
+        Self { refresh_at, lifetime }
+    }
+}
+
+fn until(moment: Option<Timestamp>, now: Timestamp) -> Duration {
+    const A_DAY: Duration = Duration::from_secs(86_400);
+    moment
+        .map_or(A_DAY, |it| Duration::try_from(it.duration_since(now)).unwrap_or_default())
+        .min(A_DAY)
+}
+
+/// Between seven and nine tenths of `whole`, so that what was made together is not remade together and
+/// is looked at before it goes stale.
+fn jittered(whole: Duration) -> Duration {
+    use std::hash::{BuildHasher, RandomState};
+    let share = RandomState::new().hash_one(0_u8) % 2_001;
+    let tenths = 7_000 + u32::try_from(share).unwrap_or_default();
+    whole.saturating_mul(tenths) / 10_000
+}

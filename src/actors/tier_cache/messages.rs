@@ -1,0 +1,274 @@
+//! What TierCache can be asked, ordered and told, and its handlers.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use alloy_primitives::Address;
+use tokio::sync::watch;
+
+use super::flight::{self, CheckError};
+use super::{Cached, Key, TierCache};
+use crate::actors::ownership_ledger::{Asked, NoteAudit};
+use crate::domain::entitlement::{Step, Verdict, explain};
+use crate::domain::ids::{ChainId, CustomerId, ProductId};
+use crate::domain::ownership::Cause;
+use crate::products::{Catalogue, FileFault, Loaded};
+
+pub use crate::products::ChangeError as InstallError;
+
+/// A verdict once it has landed; `None` while it is worked out.
+pub type Landing = Option<Arc<Cached>>;
+
+/// Begin to work out a verdict, or join who already does. The reply lands when it is there.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "watch::Receiver<Landing>")]
+pub struct Check {
+    pub key: Key,
+}
+
+/// Have another look at the chain for this verdict, behind the answer that still holds.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Refresh {
+    pub key: Key,
+}
+
+/// What is known now, without a look at the chain. Never cached.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Verdict, CheckError>")]
+pub struct Stored {
+    pub key: Key,
+}
+
+/// What is known now, and why it comes to that.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Explained, CheckError>")]
+pub struct Explain {
+    pub key: Key,
+}
+
+#[derive(Debug, Clone)]
+pub struct Explained {
+    pub verdict: Verdict,
+    pub steps: Vec<Step>,
+}
+
+/// Be told when the verdict says something else.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "watch::Receiver<Landing>")]
+pub struct Subscribe {
+    pub key: Key,
+}
+
+/// Whose verdicts are meant.
+#[derive(Debug, Clone)]
+pub enum Whose {
+    Everybody,
+    /// The machine's wallets count for everybody, so for it this is everybody too.
+    Customer(CustomerId),
+}
+
+impl Whose {
+    pub fn includes(&self, key: &Key) -> bool {
+        match self {
+            Self::Everybody | Self::Customer(CustomerId::Machine) => true,
+            Self::Customer(customer) => key.customer == *customer,
+        }
+    }
+}
+
+/// The ledger changed: forget what was answered before. Replied to when it is forgotten.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Invalidate {
+    pub whose: Whose,
+}
+
+/// Read the product files again, perhaps from other directories, and perhaps keep another pace.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reloaded")]
+pub struct Reload {
+    pub catalogue: Option<Catalogue>,
+    pub refresh: Option<Duration>,
+    pub asked: Asked,
+}
+
+#[derive(Debug, Clone)]
+pub struct Reloaded {
+    pub products: usize,
+    /// Files with mistakes; what they said before still holds.
+    pub faults: Vec<FileFault>,
+}
+
+/// Put a product file into the last product directory.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<ProductId, InstallError>")]
+pub struct Install {
+    pub text: String,
+    pub asked: Asked,
+}
+
+/// Take a product file out of the last product directory.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<(), InstallError>")]
+pub struct Remove {
+    pub product: ProductId,
+    pub asked: Asked,
+}
+
+/// Something happened on a chain.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct ChainNews {
+    pub chain: ChainId,
+    pub what: News,
+}
+
+#[derive(Debug, Clone)]
+pub enum News {
+    NewHead,
+    /// Blocks were replaced, or it is not certain what was missed.
+    Reorged,
+    /// Tokens of a contract went from and to these wallets.
+    Moved {
+        contract: Address,
+        wallets: BTreeSet<Address>,
+    },
+    Lost {
+        cause: Cause,
+    },
+    Found,
+}
+
+impl Handler<Check> for TierCache {
+    type Result = MessageResult<Check>;
+    fn handle(&mut self, ask: Check, context: &mut Self::Context) -> Self::Result {
+        MessageResult(self.fly(ask.key, false, context))
+    }
+}
+
+impl Handler<Refresh> for TierCache {
+    type Result = ();
+    fn handle(&mut self, order: Refresh, context: &mut Self::Context) {
+        self.fly(order.key, true, context);
+    }
+}
+
+impl Handler<Stored> for TierCache {
+    type Result = ResponseActFuture<Self, Result<Verdict, CheckError>>;
+    fn handle(&mut self, ask: Stored, _: &mut Self::Context) -> Self::Result {
+        let parts = self.parts.clone();
+        let work = async move {
+            let scene = flight::gather(&parts, &ask.key).await?;
+            Ok(scene.verdict(&parts.clock))
+        };
+        Box::pin(work.into_actor(self))
+    }
+}
+
+impl Handler<Explain> for TierCache {
+    type Result = ResponseActFuture<Self, Result<Explained, CheckError>>;
+    fn handle(&mut self, ask: Explain, _: &mut Self::Context) -> Self::Result {
+        let parts = self.parts.clone();
+        let work = async move {
+            let scene = flight::gather(&parts, &ask.key).await?;
+            let verdict = scene.verdict(&parts.clock);
+            let steps = explain(&scene.question(), scene.now(&parts.clock));
+            Ok(Explained { verdict, steps })
+        };
+        Box::pin(work.into_actor(self))
+    }
+}
+
+impl Handler<Subscribe> for TierCache {
+    type Result = MessageResult<Subscribe>;
+    fn handle(&mut self, ask: Subscribe, context: &mut Self::Context) -> Self::Result {
+        self.subscribers.retain(|_, told| told.receiver_count() > 0);
+        let standing = self.parts.reader.peek(&ask.key);
+        let told = self
+            .subscribers
+            .entry(ask.key.clone())
+            .or_insert_with(|| watch::channel(standing.clone()).0);
+        let receiver = told.subscribe();
+        let due = self.parts.clock.monotonic();
+        self.due.entry(ask.key.clone()).or_insert(due);
+        if standing.is_none() {
+            self.fly(ask.key, false, context);
+        }
+        MessageResult(receiver)
+    }
+}
+
+impl Handler<Invalidate> for TierCache {
+    type Result = ();
+    fn handle(&mut self, order: Invalidate, context: &mut Self::Context) {
+        self.forget(&order.whose, context);
+    }
+}
+
+impl Handler<Reload> for TierCache {
+    type Result = MessageResult<Reload>;
+    fn handle(&mut self, order: Reload, context: &mut Self::Context) -> Self::Result {
+        if let Some(catalogue) = order.catalogue {
+            self.parts.catalogue = catalogue;
+        }
+        if let Some(refresh) = order.refresh {
+            self.parts.settings.refresh = refresh;
+        }
+        let loaded = self.take_up(context);
+        self.note("products_reloaded", format!("{} products", loaded.products.len()), order.asked);
+        MessageResult(Reloaded { products: loaded.products.len(), faults: loaded.faults.clone() })
+    }
+}
+
+impl Handler<Install> for TierCache {
+    type Result = Result<ProductId, InstallError>;
+    fn handle(&mut self, order: Install, context: &mut Self::Context) -> Self::Result {
+        let path = self.parts.catalogue.install(&order.text)?;
+        let loaded = self.take_up(context);
+        let installed = loaded.products.values().find(|it| it.source == path);
+        let product = installed.map(|it| it.product.id.clone()).ok_or_else(|| {
+            let why = "was written, but another file defines the same product".to_owned();
+            InstallError::Refused { path, why }
+        })?;
+        self.note("product_installed", product.to_string(), order.asked);
+        Ok(product)
+    }
+}
+
+impl Handler<Remove> for TierCache {
+    type Result = Result<(), InstallError>;
+    fn handle(&mut self, order: Remove, context: &mut Self::Context) -> Self::Result {
+        self.parts.catalogue.remove(&order.product)?;
+        self.take_up(context);
+        self.note("product_removed", order.product.to_string(), order.asked);
+        Ok(())
+    }
+}
+
+impl TierCache {
+    fn take_up(&mut self, context: &mut Context<Self>) -> Arc<Loaded> {
+        let before = self.parts.reader.products();
+        let loaded = Arc::new(self.parts.catalogue.load(&before));
+        for fault in &loaded.faults {
+            tracing::warn!(%fault, "a product file is refused");
+        }
+        self.parts.reader.adopt(Arc::clone(&loaded));
+        self.adopt_products(context);
+        loaded
+    }
+
+    /// A note in the audit. That it could not be written does not undo what was done.
+    fn note(&self, action: &'static str, subject: String, asked: Asked) {
+        let note = NoteAudit { action, subject, detail: String::new(), asked };
+        let ledger = self.parts.ledger.clone();
+        actix_rt::spawn(async move {
+            let noted = ledger.send(note).timeout(Duration::from_secs(10)).await;
+            if !matches!(noted, Ok(Ok(_))) {
+                tracing::error!(action, "the audit did not take a note");
+            }
+        });
+    }
+}

@@ -1,0 +1,56 @@
+//! What happened on a chain, and which verdicts it concerns.
+
+use actix::prelude::*;
+
+use super::{Cached, ChainNews, Key, News, TierCache};
+use crate::domain::entitlement::Code;
+use crate::domain::product::Product;
+
+impl Handler<ChainNews> for TierCache {
+    type Result = ();
+
+    fn handle(&mut self, news: ChainNews, context: &mut Self::Context) {
+        if let News::Lost { cause } = &news.what {
+            tracing::warn!(chain = %news.chain, %cause, "chain lost");
+            return;
+        }
+        let products = self.parts.reader.products();
+        let concerned: Vec<Key> = self
+            .parts
+            .reader
+            .entries()
+            .into_iter()
+            .filter(|(key, cached)| {
+                let product = products.products.get(&key.product);
+                product.is_some_and(|it| concerns(&news, &it.product, cached))
+            })
+            .map(|(key, _)| Key::clone(&key))
+            .collect();
+        for key in concerned {
+            self.fly(key, true, context);
+        }
+        // What is being worked out may rest on the block before.
+        if !matches!(news.what, News::NewHead) {
+            for (key, flight) in &mut self.flights {
+                let product = products.products.get(&key.product);
+                flight.again |= product.is_some_and(|it| it.product.chains().contains(&news.chain));
+            }
+        }
+    }
+}
+
+fn concerns(news: &ChainNews, product: &Product, cached: &Cached) -> bool {
+    let on_chain = product.chains().contains(&news.chain);
+    on_chain
+        && match &news.what {
+            News::Lost { .. } => false,
+            News::Reorged => true,
+            News::Found => matches!(cached.verdict.code, Code::Grace | Code::Undetermined),
+            // Each block may settle what was only seen early.
+            News::NewHead => cached.verdict.provisional || cached.verdict.code == Code::TrustTooLow,
+            News::Moved { contract, wallets } => {
+                product.grants.iter().any(|it| it.collection.contract == *contract)
+                    && !cached.wallets.is_disjoint(wallets)
+            }
+        }
+}

@@ -1,0 +1,222 @@
+//! The cache as its readers see it: a hit costs a look-up and a copy, and asks nobody.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use alloy_primitives::Address;
+use moka::Expiry;
+use moka::sync::Cache;
+
+use super::Whose;
+use crate::domain::entitlement::{Freshness, Verdict};
+use crate::domain::ids::{CustomerId, ProductId, Timestamp};
+use crate::products::Loaded;
+
+/// What a verdict is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    pub customer: CustomerId,
+    pub product: ProductId,
+}
+
+/// Writes a verdict as JSON up to the value of its last member, `seconds_until_change`.
+pub type Render = fn(&Verdict) -> Vec<u8>;
+
+/// A verdict ready to be sent.
+#[derive(Debug)]
+pub struct Cached {
+    pub verdict: Verdict,
+    /// The wallets it was worked out for.
+    pub wallets: BTreeSet<Address>,
+    pub(super) evaluated_at: Timestamp,
+    /// From here on it wants another look, though it still holds.
+    pub(super) refresh_at: Timestamp,
+    /// How long it may be kept.
+    pub(super) lifetime: Duration,
+    fresh: Vec<u8>,
+    stale: Vec<u8>,
+    nudged: AtomicBool,
+}
+
+impl Cached {
+    pub(super) fn new(verdict: Verdict, render: Render) -> Self {
+        let fresh = render(&verdict);
+        let stale = render(&Verdict { freshness: Freshness::Stale, ..verdict.clone() });
+        Self {
+            wallets: BTreeSet::new(),
+            evaluated_at: Timestamp::MIN,
+            refresh_at: Timestamp::MAX,
+            lifetime: Duration::MAX,
+            verdict,
+            fresh,
+            stale,
+            nudged: AtomicBool::new(false),
+        }
+    }
+
+    /// Writes the verdict as it reads at `now`, as one JSON object.
+    pub fn write(&self, now: Timestamp, out: &mut Vec<u8>) {
+        out.extend_from_slice(if self.has_gone_stale(now) { &self.stale } else { &self.fresh });
+        // Writing to a vector cannot fail.
+        let _ = match self.verdict.seconds_until_change(now) {
+            Some(seconds) => write!(out, "{seconds}}}"),
+            None => out.write_all(b"null}"),
+        };
+    }
+
+    /// The verdict as it reads at `now`.
+    pub fn verdict_at(&self, now: Timestamp) -> Verdict {
+        let mut verdict = self.verdict.clone();
+        if self.has_gone_stale(now) {
+            verdict.freshness = Freshness::Stale;
+        }
+        verdict
+    }
+
+    fn has_gone_stale(&self, now: Timestamp) -> bool {
+        self.verdict.freshness == Freshness::Fresh
+            && self.verdict.stale_after.is_some_and(|it| it <= now)
+    }
+
+    /// Whether time alone has made it another answer.
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.verdict.changes_at.is_some_and(|it| it <= now)
+    }
+
+    /// True once, for the first reader after it wants another look.
+    pub fn wants_nudge(&self, now: Timestamp) -> bool {
+        self.refresh_at <= now && !self.nudged.swap(true, Ordering::Relaxed)
+    }
+}
+
+/// Keeps each entry for as long as it says itself.
+struct OwnLifetime;
+
+impl Expiry<Key, Arc<Cached>> for OwnLifetime {
+    fn expire_after_create(&self, _: &Key, cached: &Arc<Cached>, _: Instant) -> Option<Duration> {
+        Some(cached.lifetime)
+    }
+
+    fn expire_after_update(
+        &self,
+        _: &Key,
+        cached: &Arc<Cached>,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        Some(cached.lifetime)
+    }
+}
+
+/// How often the cache was asked.
+#[derive(Debug, Default)]
+pub struct Tally {
+    pub hits: AtomicU64,
+    pub misses: AtomicU64,
+}
+
+/// The cache and the installed products, to read. Cheap to clone.
+#[derive(Clone)]
+pub struct VerdictReader {
+    cache: Cache<Key, Arc<Cached>>,
+    customers: Cache<u32, CustomerId>,
+    /// Grows when any uid may belong to another customer than before.
+    customers_changed: Arc<AtomicU64>,
+    products: Arc<RwLock<Arc<Loaded>>>,
+    tally: Arc<Tally>,
+    render: Render,
+}
+
+impl VerdictReader {
+    pub fn new(capacity: u64, products: Loaded, render: Render) -> Self {
+        Self {
+            cache: Cache::builder().max_capacity(capacity).expire_after(OwnLifetime).build(),
+            customers: Cache::builder()
+                .max_capacity(4_096)
+                .time_to_live(Duration::from_secs(300))
+                .build(),
+            customers_changed: Arc::default(),
+            products: Arc::new(RwLock::new(Arc::new(products))),
+            tally: Arc::default(),
+            render,
+        }
+    }
+
+    /// The verdict for `key`, if it is there and still holds at `now`.
+    pub fn hit(&self, key: &Key, now: Timestamp) -> Option<Arc<Cached>> {
+        // A clock turned back since the evaluation must not make the verdict younger.
+        let found = self.cache.get(key).filter(|it| !it.is_over(now.max(it.evaluated_at)));
+        let counter = if found.is_some() { &self.tally.hits } else { &self.tally.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+        found
+    }
+
+    pub(super) fn peek(&self, key: &Key) -> Option<Arc<Cached>> {
+        self.cache.get(key)
+    }
+
+    pub(super) fn put(&self, key: Key, cached: Arc<Cached>) {
+        self.cache.insert(key, cached);
+    }
+
+    pub(super) fn render(&self) -> Render {
+        self.render
+    }
+
+    pub(super) fn entries(&self) -> Vec<(Arc<Key>, Arc<Cached>)> {
+        self.cache.iter().collect()
+    }
+
+    pub(super) fn forget(&self, whose: &Whose) {
+        match whose {
+            Whose::Everybody | Whose::Customer(CustomerId::Machine) => self.cache.invalidate_all(),
+            Whose::Customer(_) => {
+                for (key, _) in &self.cache {
+                    if whose.includes(&key) {
+                        self.cache.invalidate(&*key);
+                    }
+                }
+            }
+        }
+        self.customers_changed.fetch_add(1, Ordering::AcqRel);
+        self.customers.invalidate_all();
+    }
+
+    /// The installed products as of now.
+    pub fn products(&self) -> Arc<Loaded> {
+        Arc::clone(&self.products.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn adopt(&self, products: Arc<Loaded>) {
+        *self.products.write().unwrap_or_else(PoisonError::into_inner) = products;
+    }
+
+    /// Which customer a uid stands for, if that is known here.
+    pub fn customer_of(&self, uid: u32) -> Option<CustomerId> {
+        self.customers.get(&uid)
+    }
+
+    /// To be taken before asking the ledger for a uid's customer, and given to [`Self::learn_customer`].
+    pub fn customers_version(&self) -> u64 {
+        self.customers_changed.load(Ordering::Acquire)
+    }
+
+    /// Remembers a uid's customer, unless customers have changed since `version`.
+    pub fn learn_customer(&self, uid: u32, customer: CustomerId, version: u64) {
+        if self.customers_version() == version {
+            self.customers.insert(uid, customer);
+        }
+    }
+
+    /// Hits and misses since the start.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    pub fn entry_count(&self) -> u64 {
+        self.cache.entry_count()
+    }
+}

@@ -1,0 +1,253 @@
+//! How each part is brought up.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use actix::Addr;
+use anyhow::Context as _;
+use tokio::sync::oneshot;
+
+use super::{Source, catalogue, reload::Reloader};
+use crate::actors::chain_verifier::{self, ChainVerifier};
+use crate::actors::ownership_ledger::{FindProgress, OwnershipLedger};
+use crate::actors::supervisor::{Policy, Tree};
+use crate::actors::tier_cache::{self, CacheSettings, TierCache, VerdictReader};
+use crate::actors::wallet_keeper::WalletKeeper;
+use crate::chain::{Chain, ChainSettings};
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::keys::{KeyRing, KeyRingState, KeySource, MachineName};
+use crate::products::Loaded;
+use crate::rpc::doors::{self, Doors, SocketSettings};
+use crate::rpc::figures::SocketFigures;
+use crate::rpc::front::Front;
+use crate::rpc::limits::Limits;
+use crate::rpc::listen::{self, SocketSummary};
+use crate::rpc::methods::{Api, Control};
+use crate::rpc::wire;
+use crate::store::{Store, StoreSettings};
+
+/// What could not be determined is tried again after this, and a no looked at again after that.
+const RETRY: Duration = Duration::from_secs(5);
+const RECHECK: Duration = Duration::from_secs(60);
+
+/// Everything behind the sockets.
+pub(super) struct House {
+    pub(super) store: Store,
+    pub(super) tree: Tree,
+    pub(super) ledger: Addr<OwnershipLedger>,
+    pub(super) cache: Addr<TierCache>,
+    pub(super) clock: Clock,
+    reader: VerdictReader,
+    keeper: Addr<WalletKeeper>,
+    verifier: Addr<ChainVerifier>,
+    started: Duration,
+}
+
+impl House {
+    /// Opens the store and starts the actors, each after those it rests on.
+    pub(super) async fn build(
+        config: &Config,
+        source: &Source,
+        runtime: tokio::runtime::Handle,
+    ) -> anyhow::Result<Self> {
+        let clock = Clock::system();
+        let started = clock.monotonic();
+        let store = open_store(config, &clock)?;
+        let tree = Tree::new(Policy::default());
+        let ledger = tree.start("ownership_ledger", OwnershipLedger::new(store.clone()));
+        let progress = ledger.send(FindProgress).await?.context("the store cannot be read")?;
+        for (chain, time) in &progress.floors {
+            clock.raise_floor(*chain, *time);
+            if clock.is_rolled_back(*chain) {
+                tracing::warn!(%chain, floor = %time, "the clock is behind what the chain has proven");
+            }
+        }
+        let chains = open_chains(config)?;
+        let catalogue = catalogue(config, source.environment.uid);
+        let products = catalogue.load(&Loaded::default());
+        for fault in &products.faults {
+            tracing::warn!(%fault, "a product file is refused");
+        }
+        let render = wire::Verdict::render_open;
+        let reader = VerdictReader::new(config.cache.capacity, products, render);
+        let meeting = Arc::new(OnceLock::new());
+        // No turn is given up between these, so that each is there when the one before it begins.
+        let cache = tree.start("tier_cache", TierCache::new(tier_cache::Parts {
+            reader: reader.clone(),
+            ledger: ledger.clone(),
+            verifier: Arc::clone(&meeting),
+            clock: clock.clone(),
+            settings: CacheSettings {
+                refresh: config.cache.refresh,
+                retry: RETRY,
+                recheck: RECHECK,
+            },
+            catalogue,
+            known: Arc::new(progress.customers_with_wallets),
+        }));
+        let parts = chain_verifier::Parts::new(
+            chains,
+            ledger.clone(),
+            cache.clone().recipient(),
+            (clock.clone(), progress.last_look),
+            runtime,
+        );
+        let verifier = tree.start("chain_verifier", ChainVerifier::new(parts));
+        let _ = meeting.set(verifier.clone());
+        let (keys, machine) = open_keys(config, source)?;
+        let keeper = tree.start("wallet_keeper", WalletKeeper::new(&ledger, keys, machine));
+        Ok(Self { store, tree, ledger, cache, clock, reader, keeper, verifier, started })
+    }
+
+    /// What answers behind the sockets.
+    pub(super) fn front(
+        &self,
+        reloader: &Arc<Reloader>,
+        figures: Arc<SocketFigures>,
+    ) -> anyhow::Result<Front> {
+        let reloader = Arc::clone(reloader);
+        let control = Control {
+            reload: Box::new(move |asked| {
+                let reloader = Arc::clone(&reloader);
+                Box::pin(async move { reloader.reload(asked).await })
+            }),
+            started: self.started,
+            recovered: self.store.recovered().map(ToOwned::to_owned),
+            counts: Default::default(),
+        };
+        let api = Api {
+            reader: self.reader.clone(),
+            cache: self.cache.clone(),
+            ledger: self.ledger.clone(),
+            keeper: self.keeper.clone(),
+            verifier: self.verifier.clone(),
+            clock: self.clock.clone(),
+            tree: self.tree.clone(),
+            control,
+        };
+        Ok(Front::new(api, figures)?)
+    }
+}
+
+fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<Store> {
+    let settings = StoreSettings {
+        path: config.store.path.clone(),
+        cache_bytes: usize::try_from(config.store.cache_bytes).unwrap_or(usize::MAX),
+        backups: usize::try_from(config.store.backups).unwrap_or(usize::MAX),
+    };
+    let store = Store::open(settings, clock.now())?;
+    if let Some(what) = store.recovered() {
+        tracing::error!(what, "the store was damaged");
+    }
+    Ok(store)
+}
+
+fn open_chains(config: &Config) -> anyhow::Result<Vec<Chain>> {
+    let open = |it: &config::Chain| {
+        let settings = ChainSettings {
+            id: it.id,
+            rpc: it.rpc.iter().map(|it| it.expose().to_owned()).collect(),
+            trust: it.trust,
+            quorum: it.quorum,
+            genesis: it.genesis,
+            poll: it.poll,
+        };
+        Chain::open(settings).with_context(|| format!("chain {}", it.id))
+    };
+    config.chains.iter().map(open).collect()
+}
+
+fn open_keys(config: &Config, source: &Source) -> anyhow::Result<(KeyRing, MachineName)> {
+    let key_source = match &config.keys.source {
+        config::KeySource::File(path) => KeySource::File(path.clone()),
+        config::KeySource::Credential(name) => KeySource::Credential(name.clone()),
+    };
+    let credentials = source.environment.variables.get("CREDENTIALS_DIRECTORY");
+    let keys = KeyRing::open(key_source, credentials.map(Path::new));
+    if let KeyRingState::Locked { reason } = keys.state() {
+        tracing::error!(reason, "managed wallets are locked; everything else works");
+    }
+    let state = config.store.path.parent().unwrap_or(Path::new("."));
+    let machine = MachineName::read_or_make(&state.join("machine-id"))?;
+    Ok((keys, machine))
+}
+
+pub(super) fn open_doors(config: &Config, uid: u32) -> anyhow::Result<Doors> {
+    let system = uid == 0;
+    let settings = SocketSettings {
+        path: config.socket.path.clone(),
+        admin_path: config.socket.admin_path.clone(),
+        admin_group: Some(config.socket.admin_group.clone()).filter(|_| system),
+        public_mode: 0o666,
+        admin_mode: if system { 0o660 } else { 0o600 },
+    };
+    Ok(doors::open_doors(&settings)?)
+}
+
+pub(super) fn limits(config: &Config) -> Limits {
+    let size = |it: u32| usize::try_from(it).unwrap_or(usize::MAX);
+    let limits = &config.socket.limits;
+    Limits {
+        request_bytes: size(limits.request_bytes),
+        depth: size(limits.depth),
+        batch: size(limits.batch),
+        in_flight: size(limits.in_flight),
+        subscriptions: size(limits.subscriptions),
+        connections: size(limits.connections),
+        connections_per_uid: size(limits.connections_per_uid),
+        rate_per_second: limits.requests_per_second,
+        rate_burst: limits.burst,
+        first_byte: limits.first_byte,
+        write: limits.write,
+        idle: limits.idle,
+        ..Limits::default()
+    }
+}
+
+/// A runtime of one thread of its own.
+pub(super) fn worker(name: &'static str) -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(4)
+        .thread_name(name)
+        .enable_all()
+        .build()
+        .context("cannot start a thread")
+}
+
+/// Serves the sockets on a thread of their own until `stop`.
+pub(super) fn socket_thread(
+    doors: Doors,
+    front: Arc<Front>,
+    limits: Limits,
+    stop: oneshot::Receiver<()>,
+    done: oneshot::Sender<SocketSummary>,
+) -> anyhow::Result<std::thread::JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let serve = move || {
+        let stopped = async {
+            // The daemon's end of it being gone means the same.
+            let _ = stop.await;
+        };
+        let summary = runtime.block_on(listen::serve(doors, front, limits, stopped));
+        let _ = done.send(summary);
+    };
+    std::thread::Builder::new()
+        .name("entitled-socket".to_owned())
+        .spawn(serve)
+        .context("cannot start a thread")
+}
+
+/// Under no service manager this does nothing.
+pub(super) fn tell_service_manager(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "the service manager could not be told");
+    }
+}
+
+/// How often the service manager wants to hear from us, if it does.
+pub(super) fn watchdog_interval() -> Option<Duration> {
+    sd_notify::watchdog_enabled()
+}

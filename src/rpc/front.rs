@@ -1,0 +1,79 @@
+//! Puts the methods, the hot path and the pages behind the socket.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use jsonrpsee::Methods;
+use jsonrpsee::core::RegisterMethodError;
+use serde_json::value::RawValue;
+
+use super::answers::{Answers, Page};
+use super::figures::SocketFigures;
+use super::methods::{self, Api};
+use super::{metrics, openrpc};
+use crate::actors::ownership_ledger::FindFigures;
+use crate::domain::peer::Peer;
+
+/// The one implementation of [`Answers`].
+pub struct Front {
+    api: Arc<Api>,
+    methods: Methods,
+    figures: Arc<SocketFigures>,
+}
+
+impl Front {
+    /// # Errors
+    /// When two methods have the same name.
+    pub fn new(api: Api, figures: Arc<SocketFigures>) -> Result<Self, RegisterMethodError> {
+        let api = Arc::new(api);
+        let methods = methods::module(Arc::clone(&api))?.into();
+        Ok(Self { api, methods, figures })
+    }
+}
+
+impl Answers for Front {
+    fn methods(&self) -> Methods {
+        self.methods.clone()
+    }
+
+    fn answer_at_once(
+        &self,
+        peer: &Peer,
+        method: &str,
+        params: Option<&RawValue>,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        method == "entitlement_check" && self.api.check_at_once(peer, params, out)
+    }
+
+    fn page(&self, path: &str) -> BoxFuture<'static, Option<Page>> {
+        let api = Arc::clone(&self.api);
+        match path {
+            "/healthz" => health(api).map(Some).boxed(),
+            "/metrics" => figures(api, Arc::clone(&self.figures)).map(Some).boxed(),
+            "/openrpc.json" => {
+                let body = openrpc::document().to_string();
+                let page = Page { status: 200, content_type: "application/json", body };
+                std::future::ready(Some(page)).boxed()
+            }
+            _ => std::future::ready(None).boxed(),
+        }
+    }
+}
+
+async fn health(api: Arc<Api>) -> Page {
+    let health = api.health().await;
+    let status = if health.status == "ok" { 200 } else { 503 };
+    let body = serde_json::to_string(&health).unwrap_or_default();
+    Page { status, content_type: "application/json", body }
+}
+
+async fn figures(api: Arc<Api>, socket: Arc<SocketFigures>) -> Page {
+    let store = api.ledger.send(FindFigures).await.ok().and_then(Result::ok);
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    match metrics::text(&api, &socket, store) {
+        Ok(body) => Page { status: 200, content_type, body },
+        Err(_) => Page { status: 500, content_type: "text/plain", body: String::new() },
+    }
+}

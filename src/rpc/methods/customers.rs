@@ -1,0 +1,120 @@
+//! Customers.
+
+use std::sync::Arc;
+
+use super::{ACTOR_TIME, Api, after, page_by_key, page_size};
+use crate::actors::ownership_ledger::{
+    CreateCustomer, FindCustomer, ListCustomers, UpdateCustomer,
+};
+use crate::actors::tier_cache::Whose;
+use crate::domain::customer::Customer;
+use crate::domain::ids::CustomerId;
+use crate::domain::peer::Permit;
+use crate::rpc::error::RpcError;
+use crate::rpc::wire;
+
+pub(super) async fn get(
+    api: Arc<Api>,
+    permit: Permit,
+    _: wire::OfCustomer,
+) -> Result<wire::Customer, RpcError> {
+    let question = FindCustomer { id: permit.customer() };
+    let found = api.ledger.send(question).timeout(ACTOR_TIME).await??;
+    found
+        .map(Into::into)
+        .ok_or_else(|| RpcError::not_found("customer; it is made with its first wallet"))
+}
+
+pub(super) async fn create(
+    api: Arc<Api>,
+    permit: Permit,
+    ask: wire::CustomerCreate,
+) -> Result<wire::Customer, RpcError> {
+    bounded(Some(&ask.name), ask.external_id.as_deref(), Some(&ask.metadata))?;
+    let order = CreateCustomer {
+        name: ask.name,
+        external_id: ask.external_id,
+        uids: ask.uids,
+        metadata: ask.metadata,
+        asked: api.asked(&permit),
+    };
+    let customer = api.ledger.send(order).timeout(ACTOR_TIME).await??;
+    changed(&api, customer).await
+}
+
+pub(super) async fn update(
+    api: Arc<Api>,
+    permit: Permit,
+    ask: wire::CustomerUpdate,
+) -> Result<wire::Customer, RpcError> {
+    bounded(ask.name.as_deref(), ask.external_id.as_deref(), ask.metadata.as_ref())?;
+    let order = UpdateCustomer {
+        id: ask.customer,
+        name: ask.name,
+        external_id: ask.external_id.map(|it| Some(it).filter(|it| !it.is_empty())),
+        uids: ask.uids,
+        metadata: ask.metadata,
+        active: ask.active,
+        asked: api.asked(&permit),
+    };
+    let customer = api.ledger.send(order).timeout(ACTOR_TIME).await??;
+    changed(&api, customer).await
+}
+
+pub(super) async fn deactivate(
+    api: Arc<Api>,
+    permit: Permit,
+    ask: wire::CustomerDeactivate,
+) -> Result<wire::Customer, RpcError> {
+    let order = UpdateCustomer {
+        id: ask.customer,
+        name: None,
+        external_id: None,
+        uids: None,
+        metadata: None,
+        active: Some(false),
+        asked: api.asked(&permit),
+    };
+    let customer = api.ledger.send(order).timeout(ACTOR_TIME).await??;
+    changed(&api, customer).await
+}
+
+pub(super) async fn list(
+    api: Arc<Api>,
+    _: Permit,
+    ask: wire::Page,
+) -> Result<wire::Listed<wire::Customer>, RpcError> {
+    let limit = page_size(ask.limit)?;
+    let after: Option<CustomerId> = after(ask.cursor.as_deref())?;
+    let question = ListCustomers { after, limit: limit + 1 };
+    let found = api.ledger.send(question).timeout(ACTOR_TIME).await??;
+    Ok(page_by_key(found, limit, |it: &Customer| it.id.to_string(), Into::into))
+}
+
+/// Which uid stands for whom may have changed for anybody.
+async fn changed(api: &Api, customer: Customer) -> Result<wire::Customer, RpcError> {
+    api.forget(Whose::Everybody).await?;
+    Ok(customer.into())
+}
+
+fn bounded(
+    name: Option<&str>,
+    external_id: Option<&str>,
+    metadata: Option<&std::collections::BTreeMap<String, String>>,
+) -> Result<(), RpcError> {
+    let fits = |text: &str, most: usize| text.chars().count() <= most;
+    if name.is_some_and(|it| it.trim().is_empty() || !fits(it, 200)) {
+        return Err(RpcError::invalid_params("`name` must have 1 to 200 characters"));
+    }
+    if external_id.is_some_and(|it| !fits(it, 200)) {
+        return Err(RpcError::invalid_params("`external_id` must have at most 200 characters"));
+    }
+    let pairs_fit = |it: &std::collections::BTreeMap<String, String>| {
+        it.len() <= 64 && it.iter().all(|(name, value)| fits(name, 64) && fits(value, 1_000))
+    };
+    if metadata.is_some_and(|it| !pairs_fit(it)) {
+        let detail = "`metadata` may have 64 entries, names of 64 and values of 1000 characters";
+        return Err(RpcError::invalid_params(detail));
+    }
+    Ok(())
+}

@@ -1,0 +1,279 @@
+//! Every method: who may ask it, what it takes, what it answers.
+//!
+//! The table below is the whole surface of the daemon. A method unpacks its parameters, has the caller's
+//! permit made, asks one or two actors, and converts what they say; it decides nothing.
+
+mod customers;
+mod entitlements;
+mod ownerships;
+mod products;
+mod system;
+mod wallets;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Addr;
+use jsonrpsee::types::ErrorObjectOwned;
+use jsonrpsee::{Extensions, RpcModule};
+use schemars::SchemaGenerator;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::actors::chain_verifier::ChainVerifier;
+use crate::actors::ownership_ledger::{Asked, CustomerOf, OwnershipLedger};
+use crate::actors::supervisor::Tree;
+use crate::actors::tier_cache::{Invalidate, TierCache, VerdictReader, Whose};
+use crate::actors::wallet_keeper::WalletKeeper;
+use crate::clock::Clock;
+use crate::domain::ids::CustomerId;
+use crate::domain::peer::{Access, Peer, Permit, permit};
+use crate::rpc::error::{Code, RpcError};
+use crate::rpc::wire;
+
+pub use system::Control;
+
+/// How long an actor may take to answer.
+pub(super) const ACTOR_TIME: Duration = Duration::from_secs(10);
+/// How long a question that needs the chain may take.
+pub(super) const CHAIN_TIME: Duration = Duration::from_secs(75);
+
+/// Whom the methods ask.
+pub struct Api {
+    pub reader: VerdictReader,
+    pub cache: Addr<TierCache>,
+    pub ledger: Addr<OwnershipLedger>,
+    pub keeper: Addr<WalletKeeper>,
+    pub verifier: Addr<ChainVerifier>,
+    pub clock: Clock,
+    pub tree: Tree,
+    pub control: Control,
+}
+
+/// One row of the table, for documents.
+pub struct Row {
+    pub name: &'static str,
+    pub access: Access,
+    pub summary: &'static str,
+    pub params: fn(&mut SchemaGenerator) -> schemars::Schema,
+    pub result: fn(&mut SchemaGenerator) -> schemars::Schema,
+}
+
+macro_rules! methods {
+    ($($access:ident $name:ident($params:ty) -> $reply:ty = $function:path, $summary:literal;)*) => {
+        /// The methods in the order of the documents.
+        pub const ROWS: &[Row] = &[$(Row {
+            name: stringify!($name),
+            access: Access::$access,
+            summary: $summary,
+            params: SchemaGenerator::subschema_for::<$params>,
+            result: SchemaGenerator::subschema_for::<$reply>,
+        }),*];
+
+        /// Adds every method of the table to `module`.
+        ///
+        /// # Errors
+        /// When two have the same name.
+        fn register_table(
+            module: &mut RpcModule<Api>,
+        ) -> Result<(), jsonrpsee::core::RegisterMethodError> {
+            $(module.register_async_method(stringify!($name), |params, api, extensions| async move {
+                serve::<$params, $reply, _, _>(api, params, extensions, Access::$access, $function).await
+            })?;)*
+            Ok(())
+        }
+    };
+}
+
+methods! {
+    SelfService entitlement_check(wire::EntitlementCheck) -> wire::Verdict = entitlements::check,
+        "What is the caller's customer entitled to?";
+    SelfService entitlement_list(wire::EntitlementList) -> wire::Listed<wire::Verdict> = entitlements::list,
+        "The verdicts for the products the customer holds; on the admin socket for all products.";
+    SelfService entitlement_explain(wire::OfProduct) -> wire::Explanation = entitlements::explain,
+        "What is known now, and every step that leads to it.";
+    SelfService wallet_create(wire::WalletCreate) -> wire::Wallet = wallets::create,
+        "Make a wallet whose key is kept sealed here.";
+    SelfService wallet_list(wire::Page) -> wire::Listed<wire::Wallet> = wallets::list,
+        "The customer's wallets, unlinked ones too, oldest first.";
+    SelfService wallet_challenge(wire::WalletChallenge) -> wire::Challenge = wallets::challenge,
+        "A text to sign with a wallet, to prove control of it. Single use, ten minutes.";
+    SelfService wallet_link(wire::WalletLink) -> wire::Wallet = wallets::link,
+        "Link a wallet by a signed challenge.";
+    SelfService wallet_sign(wire::WalletSign) -> wire::Signature = wallets::sign,
+        "Sign a text or typed data with a managed wallet.";
+    SelfService wallet_verify(wire::WalletVerify) -> wire::Verified = wallets::verify,
+        "Whether a signature over a text or typed data was made by a wallet.";
+    SelfService wallet_unlink(wire::WalletUnlink) -> wire::Wallet = wallets::unlink,
+        "Take a wallet away from its customer. It stays in the history.";
+    SelfService token_verify(wire::TokenVerify) -> wire::Sighting = ownerships::verify,
+        "Who holds a token, or whether a wallet does, proven now at the head of its chain.";
+    SelfService token_list(wire::TokenList) -> wire::Listed<wire::HeldToken> = ownerships::tokens,
+        "The tokens the ledger knows the customer to hold, and the tiers they lead to.";
+    SelfService tier_list(wire::TierList) -> wire::Listed<wire::Tier> = products::tiers,
+        "The tiers of the installed products, lowest rank first.";
+    SelfService product_list(wire::ProductList) -> wire::Listed<wire::Product> = products::list,
+        "The installed products.";
+    SelfService ownership_list(wire::OwnershipList) -> wire::Listed<wire::Ownership> = ownerships::list,
+        "The customer's ownerships, newest first; on the admin socket everybody's unless one is named.";
+    SelfService ownership_record(wire::OwnershipRecord) -> wire::Ownership = ownerships::record,
+        "Record that one of the customer's wallets holds a token, once the chain has confirmed it.";
+    SelfService ownership_history(wire::OwnershipHistory) -> wire::Listed<wire::Ownership> = ownerships::history,
+        "Every interval in which a wallet of the caller's customer held a token; on the admin socket anybody's.";
+    SelfService customer_get(wire::OfCustomer) -> wire::Customer = customers::get,
+        "The caller's customer.";
+    SelfService customer_tier(wire::OfProduct) -> Option<wire::CustomerTier> = entitlements::tier,
+        "The tier the customer is entitled to, or null.";
+    SelfService system_health(wire::Nothing) -> wire::Health = system::health,
+        "How the daemon's parts fare.";
+    SelfService system_version(wire::Nothing) -> wire::Version = system::version,
+        "What runs here.";
+    SelfService rpc_discover(wire::Nothing) -> serde_json::Value = system::discover,
+        "This API as an OpenRPC document.";
+    Admin customer_create(wire::CustomerCreate) -> wire::Customer = customers::create,
+        "Make a customer.";
+    Admin customer_update(wire::CustomerUpdate) -> wire::Customer = customers::update,
+        "Change what is given of a customer, and leave the rest.";
+    Admin customer_list(wire::Page) -> wire::Listed<wire::Customer> = customers::list,
+        "All customers.";
+    Admin customer_deactivate(wire::CustomerDeactivate) -> wire::Customer = customers::deactivate,
+        "Entitle a customer to nothing any more. Its history stays.";
+    Admin product_install(wire::ProductInstall) -> wire::Installed = products::install,
+        "Install a product file.";
+    Admin product_remove(wire::ProductRemove) -> wire::Removed = products::remove,
+        "Remove a product file that was installed here.";
+    Admin ownership_suspend(wire::OwnershipSuspend) -> wire::Listed<wire::Ownership> = ownerships::suspend,
+        "Take a token out of force.";
+    Admin ownership_reinstate(wire::OwnershipSuspend) -> wire::Listed<wire::Ownership> = ownerships::reinstate,
+        "Put a suspended token back into force.";
+    Admin audit_list(wire::AuditList) -> wire::Listed<wire::AuditEntry> = system::audit,
+        "The changes to the ledger, oldest first.";
+    Admin audit_verify(wire::Nothing) -> wire::AuditState = system::verify_audit,
+        "Recompute the hash chain of the audit.";
+    Admin store_stats(wire::Nothing) -> wire::StoreFigures = system::store_stats,
+        "Figures about the store.";
+    Admin chain_status(wire::Nothing) -> Vec<serde_json::Value> = system::chains,
+        "Each chain's head and the state of each of its endpoints.";
+    Admin system_reload(wire::Nothing) -> wire::Reload = system::reload,
+        "Read configuration and product files again.";
+}
+
+/// All methods, and the subscription.
+///
+/// # Errors
+/// When two have the same name.
+pub fn module(api: Arc<Api>) -> Result<RpcModule<Api>, jsonrpsee::core::RegisterMethodError> {
+    let mut module = RpcModule::from_arc(api);
+    register_table(&mut module)?;
+    entitlements::register_subscription(&mut module)?;
+    Ok(module)
+}
+
+/// What a method does once the caller may ask it.
+async fn serve<P, R, F, Work>(
+    api: Arc<Api>,
+    params: jsonrpsee::types::Params<'static>,
+    extensions: Extensions,
+    access: Access,
+    method: F,
+) -> Result<R, ErrorObjectOwned>
+where
+    P: wire::Params + DeserializeOwned,
+    R: Serialize,
+    F: FnOnce(Arc<Api>, Permit, P) -> Work,
+    Work: Future<Output = Result<R, RpcError>>,
+{
+    let params: P = parse(params.as_str())?;
+    let permit = api.admit(&extensions, access, params.customer()).await?;
+    Ok(method(api, permit, params).await?)
+}
+
+/// Reads parameters by name or by position.
+///
+/// # Errors
+/// `INVALID_PARAMS`, naming what is wrong.
+pub(super) fn parse<P: DeserializeOwned>(params: Option<&str>) -> Result<P, RpcError> {
+    let params = params.map(str::trim).filter(|it| !it.is_empty() && *it != "null");
+    serde_json::from_str(params.unwrap_or("{}")).map_err(|error| {
+        // Where in the line says nothing to a caller: the parameters are a part of the request only.
+        let text = error.to_string();
+        let text = text.split(" at line ").next().unwrap_or_default();
+        RpcError::invalid_params(crate::domain::ids::clip(text))
+    })
+}
+
+impl Api {
+    /// The caller's permit.
+    async fn admit(
+        &self,
+        extensions: &Extensions,
+        access: Access,
+        named: Option<CustomerId>,
+    ) -> Result<Permit, RpcError> {
+        let peer = extensions
+            .get::<Peer>()
+            .ok_or_else(|| RpcError::new(Code::PermissionDenied, "the caller is not known"))?;
+        let own = self.customer_of(peer.uid).await?;
+        Ok(permit(peer, access, own, named)?)
+    }
+
+    async fn customer_of(&self, uid: u32) -> Result<CustomerId, RpcError> {
+        if let Some(customer) = self.reader.customer_of(uid) {
+            return Ok(customer);
+        }
+        let version = self.reader.customers_version();
+        let customer = self.ledger.send(CustomerOf { uid }).timeout(ACTOR_TIME).await??;
+        self.reader.learn_customer(uid, customer, version);
+        Ok(customer)
+    }
+
+    /// Who asks for a change, and when.
+    pub(super) fn asked(&self, permit: &Permit) -> Asked {
+        Asked { by: permit.asker(), at: self.clock.now() }
+    }
+
+    /// Has what was answered before forgotten, so that who changed something reads the change.
+    pub(super) async fn forget(&self, whose: Whose) -> Result<(), RpcError> {
+        Ok(self.cache.send(Invalidate { whose }).timeout(ACTOR_TIME).await?)
+    }
+}
+
+/// One page of `items`, for lists that are made whole. The cursor is the number of items before it.
+fn page<T>(
+    items: Vec<T>,
+    limit: Option<u64>,
+    cursor: Option<&str>,
+) -> Result<wire::Listed<T>, RpcError> {
+    let (limit, start) = (page_size(limit)?, after(cursor)?.unwrap_or(0));
+    let start = usize::try_from(start).unwrap_or(usize::MAX);
+    let more = items.len() > start.saturating_add(limit);
+    let items: Vec<T> = items.into_iter().skip(start).take(limit).collect();
+    let next_cursor = more.then(|| (start + items.len()).to_string());
+    Ok(wire::Listed { items, next_cursor })
+}
+
+/// A page whose cursor is the key of its last item. `items` holds one more than `limit` if there are more.
+fn page_by_key<T, R>(
+    mut items: Vec<T>,
+    limit: usize,
+    key: impl Fn(&T) -> String,
+    reply: impl Fn(T) -> R,
+) -> wire::Listed<R> {
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next_cursor = items.last().filter(|_| more).map(key);
+    wire::Listed { items: items.into_iter().map(reply).collect(), next_cursor }
+}
+
+fn page_size(limit: Option<u64>) -> Result<usize, RpcError> {
+    match limit.unwrap_or(100) {
+        limit @ 1..=1_000 => Ok(usize::try_from(limit).unwrap_or(1_000)),
+        _ => Err(RpcError::invalid_params("`limit` must be between 1 and 1000")),
+    }
+}
+
+fn after<N: std::str::FromStr>(cursor: Option<&str>) -> Result<Option<N>, RpcError> {
+    let read =
+        |it: &str| it.parse().map_err(|_| RpcError::invalid_params("`cursor` is not one of ours"));
+    cursor.map(read).transpose()
+}

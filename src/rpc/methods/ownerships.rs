@@ -1,0 +1,225 @@
+//! Tokens and who holds them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use alloy_primitives::Address;
+
+use super::{ACTOR_TIME, Api, CHAIN_TIME, after, page_by_key, page_size};
+use crate::actors::chain_verifier::{Claim, Sight};
+use crate::actors::ownership_ledger::{
+    FindWallet, HistoryOf, ListOwnerships, SetSuspension, WalletsOf,
+};
+use crate::actors::tier_cache::Whose;
+use crate::domain::ids::CustomerId;
+use crate::domain::ownership::{Finding, Ownership, Suspension};
+use crate::domain::peer::Permit;
+use crate::rpc::error::RpcError;
+use crate::rpc::wire;
+
+pub(super) async fn verify(
+    api: Arc<Api>,
+    _: Permit,
+    ask: wire::TokenVerify,
+) -> Result<wire::Sighting, RpcError> {
+    let question = Sight { token: ask.token, wallet: ask.wallet };
+    let seen = api.verifier.send(question).timeout(CHAIN_TIME).await??;
+    let (holding, until, cause) = match &seen.finding {
+        Finding::Held { until, .. } => ("held", until.map(|it| it.to_string()), None),
+        Finding::NotHeld { .. } => ("not_held", None, None),
+        Finding::Unknown { cause, .. } => ("unknown", None, Some(cause.to_string())),
+    };
+    let anchor = seen.finding.anchor();
+    Ok(wire::Sighting {
+        token: seen.token.to_string(),
+        wallet: seen.wallet.map(|it| it.to_string()),
+        holding,
+        cause,
+        until,
+        trust: anchor.map(|it| it.trust.as_str()),
+        anchor: anchor.map(Into::into),
+        seen_at: seen.seen_at.to_string(),
+    })
+}
+
+pub(super) async fn tokens(
+    api: Arc<Api>,
+    permit: Permit,
+    ask: wire::TokenList,
+) -> Result<wire::Listed<wire::HeldToken>, RpcError> {
+    let limit = page_size(ask.limit)?;
+    let whose = Owners::of(&api, &permit, ask.customer).await?;
+    let found =
+        whose.ownerships(&api, Some(true), after(ask.cursor.as_deref())?, limit + 1).await?;
+    let products = api.reader.products();
+    let asked = |id: &_| ask.product.as_ref().is_none_or(|it| it == id);
+    let rows = |held: &Ownership| {
+        let leads =
+            products.products.values().filter(|it| asked(&it.product.id)).filter_map(|it| {
+                Some((it.product.id.to_string(), it.product.tier_of(&held.token)?))
+            });
+        let mut rows: Vec<_> =
+            leads.map(|(product, tier)| (Some(product), Some(tier.name.to_string()))).collect();
+        if rows.is_empty() && ask.product.is_none() {
+            rows.push((None, None));
+        }
+        rows
+    };
+    let paged = page_by_key(
+        found,
+        limit,
+        |it| it.number.to_string(),
+        |held| {
+            let row = |(product, tier)| wire::HeldToken {
+                token: held.token.to_string(),
+                product,
+                tier,
+                wallet: held.wallet.to_string(),
+                customer: whose.customer(held.wallet).map(|it| it.to_string()),
+                active: held.is_active(),
+            };
+            rows(&held).into_iter().map(row).collect::<Vec<_>>()
+        },
+    );
+    Ok(wire::Listed {
+        items: paged.items.into_iter().flatten().collect(),
+        next_cursor: paged.next_cursor,
+    })
+}
+
+pub(super) async fn list(
+    api: Arc<Api>,
+    permit: Permit,
+    ask: wire::OwnershipList,
+) -> Result<wire::Listed<wire::Ownership>, RpcError> {
+    let limit = page_size(ask.limit)?;
+    let whose = Owners::of(&api, &permit, ask.customer).await?;
+    let found =
+        whose.ownerships(&api, ask.active, after(ask.cursor.as_deref())?, limit + 1).await?;
+    Ok(page_by_key(
+        found,
+        limit,
+        |it| it.number.to_string(),
+        |it| wire::Ownership::of(&it, whose.customer(it.wallet)),
+    ))
+}
+
+pub(super) async fn record(
+    api: Arc<Api>,
+    permit: Permit,
+    ask: wire::OwnershipRecord,
+) -> Result<wire::Ownership, RpcError> {
+    let customer = permit.customer();
+    let wallets = api.ledger.send(WalletsOf { customer }).timeout(ACTOR_TIME).await??;
+    if !wallets.iter().any(|it| it.active && it.address == ask.wallet) {
+        return Err(RpcError::not_found("wallet of this customer"));
+    }
+    let claim = Claim {
+        token: ask.token,
+        wallet: ask.wallet,
+        transaction: ask.transaction,
+        asked: api.asked(&permit),
+    };
+    let ownership = api.verifier.send(claim).timeout(CHAIN_TIME).await??;
+    api.forget(Whose::Customer(customer)).await?;
+    Ok(wire::Ownership::of(&ownership, Some(customer)))
+}
+
+pub(super) async fn history(
+    api: Arc<Api>,
+    permit: Permit,
+    ask: wire::OwnershipHistory,
+) -> Result<wire::Listed<wire::Ownership>, RpcError> {
+    let limit = page_size(ask.limit)?;
+    let whose = Owners::of(&api, &permit, None).await?;
+    let after = after(ask.cursor.as_deref())?;
+    let question = HistoryOf { token: ask.token, after, limit: limit + 1 };
+    let mut found = api.ledger.send(question).timeout(ACTOR_TIME).await??;
+    // Elsewhere than on the admin socket, what other customers held is not told.
+    found.retain(|it| whose.includes(it.wallet));
+    Ok(page_by_key(
+        found,
+        limit,
+        |it| it.number.to_string(),
+        |it| wire::Ownership::of(&it, whose.customer(it.wallet)),
+    ))
+}
+
+pub(super) async fn suspend(
+    api: Arc<Api>,
+    permit: Permit,
+    ask: wire::OwnershipSuspend,
+) -> Result<wire::Listed<wire::Ownership>, RpcError> {
+    let reason = ask.reason.trim();
+    if reason.is_empty() || reason.chars().count() > 500 {
+        return Err(RpcError::invalid_params("`reason` must have 1 to 500 characters"));
+    }
+    let at = api.clock.now();
+    let suspension = Suspension { reason: reason.to_owned(), by: permit.asker(), at };
+    set_suspension(&api, &permit, ask.token, Some(suspension)).await
+}
+
+pub(super) async fn reinstate(
+    api: Arc<Api>,
+    permit: Permit,
+    ask: wire::OwnershipSuspend,
+) -> Result<wire::Listed<wire::Ownership>, RpcError> {
+    set_suspension(&api, &permit, ask.token, None).await
+}
+
+async fn set_suspension(
+    api: &Api,
+    permit: &Permit,
+    token: crate::domain::ids::Token,
+    suspension: Option<Suspension>,
+) -> Result<wire::Listed<wire::Ownership>, RpcError> {
+    let order = SetSuspension { token, suspension, asked: api.asked(permit) };
+    let concerned = api.ledger.send(order).timeout(ACTOR_TIME).await??;
+    api.forget(Whose::Everybody).await?;
+    let mut items = Vec::with_capacity(concerned.len());
+    for it in &concerned {
+        let wallet = FindWallet { address: it.wallet };
+        let found = api.ledger.send(wallet).timeout(ACTOR_TIME).await??;
+        items.push(wire::Ownership::of(it, found.map(|(wallet, _)| wallet.customer)));
+    }
+    Ok(wire::Listed { items, next_cursor: None })
+}
+
+/// Whose ownerships a caller may see.
+struct Owners {
+    /// `None` for everybody's.
+    wallets: Option<Vec<Address>>,
+    customers: BTreeMap<Address, CustomerId>,
+}
+
+impl Owners {
+    /// The permit's customer; on the admin socket everybody, unless a customer is named.
+    async fn of(api: &Api, permit: &Permit, named: Option<CustomerId>) -> Result<Self, RpcError> {
+        if permit.is_admin() && named.is_none() {
+            return Ok(Self { wallets: None, customers: BTreeMap::new() });
+        }
+        let question = WalletsOf { customer: permit.customer() };
+        let wallets = api.ledger.send(question).timeout(ACTOR_TIME).await??;
+        let customers = wallets.iter().map(|it| (it.address, it.customer)).collect();
+        Ok(Self { wallets: Some(wallets.iter().map(|it| it.address).collect()), customers })
+    }
+
+    fn includes(&self, wallet: Address) -> bool {
+        self.wallets.as_ref().is_none_or(|it| it.contains(&wallet))
+    }
+
+    fn customer(&self, wallet: Address) -> Option<CustomerId> {
+        self.customers.get(&wallet).copied()
+    }
+
+    async fn ownerships(
+        &self,
+        api: &Api,
+        active: Option<bool>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<Ownership>, RpcError> {
+        let question = ListOwnerships { wallets: self.wallets.clone(), active, after, limit };
+        Ok(api.ledger.send(question).timeout(ACTOR_TIME).await??)
+    }
+}

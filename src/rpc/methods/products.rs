@@ -1,0 +1,59 @@
+//! Products and their tiers.
+
+use std::sync::Arc;
+
+use super::{ACTOR_TIME, Api, page};
+use crate::actors::tier_cache::{Install, Remove};
+use crate::domain::peer::Permit;
+use crate::rpc::error::RpcError;
+use crate::rpc::wire;
+
+pub(super) async fn tiers(
+    api: Arc<Api>,
+    _: Permit,
+    ask: wire::TierList,
+) -> Result<wire::Listed<wire::Tier>, RpcError> {
+    let products = api.reader.products();
+    if let Some(product) = &ask.product
+        && !products.products.contains_key(product)
+    {
+        return Err(RpcError::not_found("product"));
+    }
+    let asked = products
+        .products
+        .values()
+        .map(|it| &it.product)
+        .filter(|it| ask.product.as_ref().is_none_or(|id| it.id == *id));
+    let tiers = asked.flat_map(|it| it.tiers.iter().map(|tier| wire::Tier::of(&it.id, tier)));
+    page(tiers.collect(), ask.limit, ask.cursor.as_deref())
+}
+
+pub(super) async fn list(
+    api: Arc<Api>,
+    _: Permit,
+    ask: wire::ProductList,
+) -> Result<wire::Listed<wire::Product>, RpcError> {
+    let products = api.reader.products();
+    let all = products.products.values().map(|it| wire::Product::of(&it.product, &it.source));
+    page(all.collect(), ask.limit, ask.cursor.as_deref())
+}
+
+pub(super) async fn install(
+    api: Arc<Api>,
+    permit: Permit,
+    ask: wire::ProductInstall,
+) -> Result<wire::Installed, RpcError> {
+    let order = Install { text: ask.toml, asked: api.asked(&permit) };
+    let product = api.cache.send(order).timeout(ACTOR_TIME).await??;
+    Ok(wire::Installed { product: product.to_string() })
+}
+
+pub(super) async fn remove(
+    api: Arc<Api>,
+    permit: Permit,
+    ask: wire::ProductRemove,
+) -> Result<wire::Removed, RpcError> {
+    let order = Remove { product: ask.product, asked: api.asked(&permit) };
+    api.cache.send(order).timeout(ACTOR_TIME).await??;
+    Ok(wire::Removed { removed: true })
+}

@@ -1,0 +1,11 @@
+//! The public API: every request and reply as it is written on the socket.
+//!
+//! What stands here is a contract with other people's programs; `docs/rpc.md` and the OpenRPC document
+//! are made from it. Add freely; change a name only with an alias for the old one. Times are RFC 3339 in
+//! UTC, addresses EIP-55, chains CAIP-2, accounts CAIP-10, tokens CAIP-19, large numbers decimal strings.
+
+mod params;
+mod replies;
+
+pub use params::*;
+pub use replies::*;

@@ -1,0 +1,264 @@
+//! What requests carry. By name, or by position in the order of the fields.
+
+use std::collections::BTreeMap;
+
+use alloy_primitives::{Address, B256};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
+
+use crate::domain::ids::{self, ChainId, CustomerId, ProductId, Timestamp, Token};
+
+/// What every request's parameters can be asked for.
+pub trait Params {
+    /// The customer it names, where it may name one.
+    fn customer(&self) -> Option<CustomerId> {
+        None
+    }
+}
+
+macro_rules! requests {
+    ($($(#[$note:meta])* $name:ident { $($(#[$field_note:meta])* $field:ident: $kind:ty),* $(,)? })*) => {$(
+        $(#[$note])*
+        #[derive(Debug, Clone, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name { $($(#[$field_note])* pub $field: $kind),* }
+    )*};
+}
+
+macro_rules! name_customer {
+    ($($name:ident),*) => {$(
+        impl Params for $name {
+            fn customer(&self) -> Option<CustomerId> {
+                self.customer
+            }
+        }
+    )*};
+}
+
+macro_rules! name_nobody {
+    ($($name:ident),*) => {$( impl Params for $name {} )*};
+}
+
+requests! {
+    Nothing {}
+    /// For whom: on the admin socket any customer; elsewhere only one's own, which is the default.
+    OfCustomer {
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        customer: Option<CustomerId>,
+    }
+    EntitlementCheck {
+        #[schemars(with = "String")]
+        product: ProductId,
+        /// Also require this feature.
+        #[serde(default)]
+        feature: Option<String>,
+        /// How long a cold check may wait for the chain, in milliseconds: 0 to 30,000; 2,000 if absent.
+        #[serde(default)]
+        wait_ms: Option<u64>,
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        customer: Option<CustomerId>,
+    }
+    OfProduct {
+        #[schemars(with = "String")]
+        product: ProductId,
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        customer: Option<CustomerId>,
+    }
+    EntitlementList {
+        #[serde(default)]
+        wait_ms: Option<u64>,
+        #[serde(default)] limit: Option<u64>,
+        #[serde(default)] cursor: Option<String>,
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        customer: Option<CustomerId>,
+    }
+    WalletCreate {
+        #[serde(default)] label: Option<String>,
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        customer: Option<CustomerId>,
+    }
+    /// A page of a list.
+    Page {
+        /// At most this many, 1 to 1,000; 100 if absent.
+        #[serde(default)] limit: Option<u64>,
+        /// `next_cursor` of the page before.
+        #[serde(default)] cursor: Option<String>,
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        customer: Option<CustomerId>,
+    }
+    WalletChallenge {
+        #[serde(deserialize_with = "address")] #[schemars(with = "String")]
+        address: Address,
+        /// The chain the message names; `eip155:1` if absent.
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        chain: Option<ChainId>,
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        customer: Option<CustomerId>,
+    }
+    WalletLink {
+        /// The text of `wallet_challenge`, unchanged.
+        message: String,
+        /// 65 bytes in hexadecimal.
+        signature: String,
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        customer: Option<CustomerId>,
+    }
+    WalletSign {
+        #[serde(deserialize_with = "address")] #[schemars(with = "String")]
+        address: Address,
+        /// A text to sign by EIP-191; or `typed_data`.
+        #[serde(default)] message: Option<String>,
+        /// EIP-712 typed data to sign.
+        #[serde(default)] typed_data: Option<serde_json::Value>,
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        customer: Option<CustomerId>,
+    }
+    WalletVerify {
+        #[serde(deserialize_with = "address")] #[schemars(with = "String")]
+        address: Address,
+        #[serde(default)] message: Option<String>,
+        #[serde(default)] typed_data: Option<serde_json::Value>,
+        /// 65 bytes in hexadecimal.
+        signature: String,
+        /// Where a contract wallet would live. Only key-held accounts are verified now, the same on every chain.
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        chain: Option<ChainId>,
+    }
+    WalletUnlink {
+        #[serde(deserialize_with = "address")] #[schemars(with = "String")]
+        address: Address,
+        /// Also destroy the key of a managed wallet, for ever.
+        #[serde(default)] destroy_key: bool,
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        customer: Option<CustomerId>,
+    }
+    TokenVerify {
+        #[schemars(with = "String")]
+        token: Token,
+        /// Whether this wallet holds it; who holds it if absent.
+        #[serde(default, deserialize_with = "some_address")] #[schemars(with = "Option<String>")]
+        wallet: Option<Address>,
+    }
+    TokenList {
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        product: Option<ProductId>,
+        #[serde(default)] limit: Option<u64>,
+        #[serde(default)] cursor: Option<String>,
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        customer: Option<CustomerId>,
+    }
+    TierList {
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        product: Option<ProductId>,
+        #[serde(default)] limit: Option<u64>,
+        #[serde(default)] cursor: Option<String>,
+    }
+    ProductList {
+        #[serde(default)] limit: Option<u64>,
+        #[serde(default)] cursor: Option<String>,
+    }
+    OwnershipList {
+        #[serde(default)] active: Option<bool>,
+        #[serde(default)] limit: Option<u64>,
+        #[serde(default)] cursor: Option<String>,
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        customer: Option<CustomerId>,
+    }
+    OwnershipRecord {
+        #[schemars(with = "String")]
+        token: Token,
+        #[serde(deserialize_with = "address")] #[schemars(with = "String")]
+        wallet: Address,
+        /// The hash of the transaction that brought the token.
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        transaction: Option<B256>,
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        customer: Option<CustomerId>,
+    }
+    OwnershipHistory {
+        #[schemars(with = "String")]
+        token: Token,
+        #[serde(default)] limit: Option<u64>,
+        #[serde(default)] cursor: Option<String>,
+    }
+    CustomerCreate {
+        name: String,
+        #[serde(default)] external_id: Option<String>,
+        #[serde(default)] uids: Vec<u32>,
+        #[serde(default)] metadata: BTreeMap<String, String>,
+    }
+    CustomerUpdate {
+        #[schemars(with = "String")]
+        customer: CustomerId,
+        #[serde(default)] name: Option<String>,
+        /// Empty to take it away.
+        #[serde(default)] external_id: Option<String>,
+        #[serde(default)] uids: Option<Vec<u32>>,
+        #[serde(default)] metadata: Option<BTreeMap<String, String>>,
+        #[serde(default)] active: Option<bool>,
+    }
+    CustomerDeactivate {
+        #[schemars(with = "String")]
+        customer: CustomerId,
+    }
+    ProductInstall {
+        /// The product file.
+        toml: String,
+    }
+    ProductRemove {
+        #[schemars(with = "String")]
+        product: ProductId,
+    }
+    OwnershipSuspend {
+        #[schemars(with = "String")]
+        token: Token,
+        reason: String,
+    }
+    AuditList {
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        since: Option<Timestamp>,
+        #[serde(default)] limit: Option<u64>,
+        #[serde(default)] cursor: Option<String>,
+    }
+}
+
+name_customer!(
+    OfCustomer,
+    EntitlementCheck,
+    OfProduct,
+    EntitlementList,
+    WalletCreate,
+    Page,
+    WalletChallenge,
+    WalletLink,
+    WalletSign,
+    WalletUnlink,
+    TokenList,
+    OwnershipList,
+    OwnershipRecord
+);
+name_nobody!(
+    Nothing,
+    WalletVerify,
+    TokenVerify,
+    TierList,
+    ProductList,
+    OwnershipHistory,
+    CustomerCreate,
+    CustomerUpdate,
+    CustomerDeactivate,
+    ProductInstall,
+    ProductRemove,
+    OwnershipSuspend,
+    AuditList
+);
+
+fn address<'de, D: Deserializer<'de>>(from: D) -> Result<Address, D::Error> {
+    let text = String::deserialize(from)?;
+    ids::parse_address(&text).map_err(serde::de::Error::custom)
+}
+
+fn some_address<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Address>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    text.map(|it| ids::parse_address(&it)).transpose().map_err(serde::de::Error::custom)
+}

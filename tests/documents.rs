@@ -1,0 +1,114 @@
+//! `docs/rpc.md` says what the code says. `BLESS=1 cargo test --test documents` writes it anew.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use entitled::rpc::openrpc;
+use serde_json::Value;
+
+const BEGIN: &str = "<!-- made from the code: begin -->\n";
+const END: &str = "<!-- made from the code: end -->\n";
+
+#[test]
+fn the_reference_says_what_the_code_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/rpc.md");
+    let text = std::fs::read_to_string(&path).expect("docs/rpc.md is there");
+    let (before, rest) = text.split_once(BEGIN).expect("docs/rpc.md has the begin mark");
+    let (_, after) = rest.split_once(END).expect("docs/rpc.md has the end mark");
+    let right = format!("{before}{BEGIN}\n{}\n{END}{after}", reference());
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, &right).expect("docs/rpc.md can be written");
+    }
+    assert!(text == right, "docs/rpc.md is out of date: run BLESS=1 cargo test --test documents");
+}
+
+#[test]
+fn every_reference_in_the_document_leads_somewhere() {
+    let document = openrpc::document();
+    let mut open = vec![&document];
+    while let Some(value) = open.pop() {
+        if let Some(target) = value.get("$ref").and_then(Value::as_str) {
+            let pointer = target.trim_start_matches('#');
+            assert!(document.pointer(pointer).is_some(), "{target} leads nowhere");
+        }
+        match value {
+            Value::Object(fields) => open.extend(fields.values()),
+            Value::Array(items) => open.extend(items),
+            _ => {}
+        }
+    }
+}
+
+fn reference() -> String {
+    let document = openrpc::document();
+    let mut text = String::new();
+    text.push_str("## Methods\n");
+    for method in document["methods"].as_array().expect("methods") {
+        let name = method["name"].as_str().expect("a name");
+        let admin = method["description"].as_str().is_some_and(|it| it.contains("admin"));
+        let note = if admin { " *(admin socket)*" } else { "" };
+        write!(
+            text,
+            "\n### `{name}`{note}\n\n{}\n\n",
+            method["summary"].as_str().expect("a summary")
+        )
+        .expect("written");
+        let params = method["params"].as_array().expect("params");
+        if !params.is_empty() {
+            text.push_str("| parameter | type | |\n|---|---|---|\n");
+        }
+        for param in params {
+            let required = if param["required"] == Value::Bool(true) { "" } else { "?" };
+            let schema = &param["schema"];
+            let about = schema["description"].as_str().unwrap_or("").replace('\n', " ");
+            let param_name = param["name"].as_str().expect("a name");
+            writeln!(text, "| `{param_name}{required}` | {} | {about} |", kind(schema))
+                .expect("written");
+        }
+        let separator = if params.is_empty() { "" } else { "\n" };
+        writeln!(text, "{separator}→ {}", kind(&method["result"]["schema"])).expect("written");
+    }
+    text.push_str("\n## Types\n");
+    for (name, schema) in document["components"]["schemas"].as_object().expect("schemas") {
+        let Some(fields) = schema["properties"].as_object() else { continue };
+        let about = schema["description"].as_str().unwrap_or("").replace('\n', " ");
+        write!(text, "\n### {name}\n\n").expect("written");
+        if !about.is_empty() {
+            write!(text, "{about}\n\n").expect("written");
+        }
+        text.push_str("| field | type | |\n|---|---|---|\n");
+        for (field, schema) in fields {
+            let about = schema["description"].as_str().unwrap_or("").replace('\n', " ");
+            writeln!(text, "| `{field}` | {} | {about} |", kind(schema)).expect("written");
+        }
+    }
+    text.push_str("\n## Errors\n\n| code | name | what helps |\n|---|---|---|\n");
+    for (name, error) in document["components"]["errors"].as_object().expect("errors") {
+        let help = error["data"]["help"].as_str().expect("help");
+        writeln!(text, "| {} | `{name}` | {help} |", error["code"]).expect("written");
+    }
+    text
+}
+
+/// A schema in a few words.
+fn kind(schema: &Value) -> String {
+    if let Some(target) = schema["$ref"].as_str() {
+        return target.rsplit('/').next().unwrap_or(target).to_owned();
+    }
+    for several in ["anyOf", "oneOf", "allOf"] {
+        if let Some(options) = schema[several].as_array() {
+            return options.iter().map(kind).collect::<Vec<_>>().join(" or ");
+        }
+    }
+    match &schema["type"] {
+        Value::String(one) if one == "array" => format!("list of {}", kind(&schema["items"])),
+        Value::String(one) if one == "object" && schema["additionalProperties"].is_object() => {
+            format!("map to {}", kind(&schema["additionalProperties"]))
+        }
+        Value::String(one) => one.clone(),
+        Value::Array(several) => {
+            several.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or ")
+        }
+        _ => "any".to_owned(),
+    }
+}

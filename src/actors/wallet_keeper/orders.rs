@@ -90,7 +90,7 @@ impl Tools {
     }
 
     pub(super) async fn sign(self, order: SignMessage) -> Result<String, KeeperError> {
-        let SignMessage { address, customer, payload, asked: _ } = order;
+        let SignMessage { address, customer, payload, asked } = order;
         let hash = hash(&payload)?;
         let none = KeeperError::NotFound { what: "wallet of this customer" };
         let found = ask(&self.ledger.find_wallet, FindWallet { address }).await?;
@@ -112,6 +112,8 @@ impl Tools {
         };
         let key = keys::open(self.key()?, address, customer, &record).map_err(unopened)?;
         let signature = key.sign(hash).map_err(failed("sign"))?;
+        // To the log and not to the audit: a caller may sign as often as it likes, and the audit is for ever.
+        tracing::info!(wallet = %address, by = %asked.by, method = ?payload.method(), "signed");
         Ok(wallet_proof::write_signature(&signature))
     }
 

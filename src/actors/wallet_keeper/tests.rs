@@ -373,3 +373,14 @@ async fn labels_are_checked_before_anything_is_made() {
     let reply = house.keeper.send(order).await.unwrap();
     assert!(matches!(reply, Err(KeeperError::BadInput { what: "label", .. })), "{reply:?}");
 }
+
+#[actix::test]
+async fn a_restart_forgets_what_was_under_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = KeyRing::open(KeySource::File(dir.path().join("kek")), None);
+    let machine = MachineName::read_or_make(&dir.path().join("machine-id")).unwrap();
+    let mut keeper = WalletKeeper::new(&MemoryLedger::default().start(), keys, machine);
+    keeper.under_way.insert(Address::ZERO);
+    keeper.restarting(&mut Context::new());
+    assert!(keeper.under_way.is_empty());
+}

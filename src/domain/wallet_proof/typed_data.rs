@@ -17,13 +17,13 @@ use crate::domain::ids::clip;
 pub const TYPED_DATA_LIMIT: usize = 64 * 1024;
 
 const DEPTH_LIMIT: usize = 32;
-/// Values in the whole document.
-const VALUES_LIMIT: usize = 4_096;
+/// Values in the whole document. With the limit on types, the worst document makes some 8 MiB to hash.
+const VALUES_LIMIT: usize = 2_048;
 const TYPES_LIMIT: usize = 64;
 /// Bytes of `types`: every struct value hashes its type's text once more.
-const TYPES_LENGTH_LIMIT: usize = 16 * 1024;
+const TYPES_LENGTH_LIMIT: usize = 8 * 1024;
 /// Fields after all structs have been written out in the place of their names.
-const EXPANDED_LIMIT: usize = 4_096;
+const EXPANDED_LIMIT: usize = 2_048;
 const NAME_LIMIT: usize = 128;
 const ARRAY_LIMIT: usize = 4;
 

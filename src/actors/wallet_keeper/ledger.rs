@@ -1,0 +1,54 @@
+//! WalletKeeper's line to the OwnershipLedger: the five things it says, each with a time limit.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+
+use super::KeeperError;
+use crate::actors::ownership_ledger::{
+    AddWallet, FindChallenge, FindWallet, KeepChallenge, LedgerError, RemoveWallet,
+};
+
+/// A commit takes milliseconds. After this long the ledger is being restarted or its disk is stuck.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Clone)]
+pub(super) struct Ledger {
+    pub(super) add_wallet: Recipient<AddWallet>,
+    pub(super) remove_wallet: Recipient<RemoveWallet>,
+    pub(super) keep_challenge: Recipient<KeepChallenge>,
+    pub(super) find_wallet: Recipient<FindWallet>,
+    pub(super) find_challenge: Recipient<FindChallenge>,
+}
+
+impl Ledger {
+    pub(super) fn of<L>(address: &Addr<L>) -> Self
+    where
+        L: Actor<Context = Context<L>>
+            + Handler<AddWallet>
+            + Handler<RemoveWallet>
+            + Handler<KeepChallenge>
+            + Handler<FindWallet>
+            + Handler<FindChallenge>,
+    {
+        Self {
+            add_wallet: address.clone().recipient(),
+            remove_wallet: address.clone().recipient(),
+            keep_challenge: address.clone().recipient(),
+            find_wallet: address.clone().recipient(),
+            find_challenge: address.clone().recipient(),
+        }
+    }
+}
+
+/// Sends and waits, for [`PATIENCE`] at the longest.
+pub(super) async fn ask<M, T>(to: &Recipient<M>, message: M) -> Result<T, KeeperError>
+where
+    M: Message<Result = Result<T, LedgerError>> + Send,
+    T: Send,
+{
+    match to.send(message).timeout(PATIENCE).await {
+        Ok(reply) => Ok(reply?),
+        Err(source) => Err(KeeperError::LedgerSilent { source }),
+    }
+}

@@ -1,0 +1,210 @@
+//! What WalletKeeper does for each order, from the question to the ledger's answer.
+
+use std::sync::Arc;
+
+use alloy_primitives::{Address, B256};
+
+use super::ledger::{Ledger, ask};
+use super::{CreateWallet, IssueChallenge, KeeperError, LinkWallet, SignMessage, UnlinkWallet};
+use crate::actors::ownership_ledger::{
+    AddWallet, FindChallenge, FindWallet, KeepChallenge, RemoveWallet,
+};
+use crate::domain::customer::{Challenge, Custody, Wallet};
+use crate::domain::ids::{Account, CustomerId};
+use crate::domain::wallet_proof::{self, Payload, PayloadFault, ProofFault};
+use crate::keys::{self, KeyEncryptionKey, KeyRing, MachineName, OpenError, PrivateKey};
+
+/// How the lack of a usable challenge is named.
+pub(super) const SPENT: &str = "challenge: it is unknown, used or expired; ask for a new one";
+
+const LABEL_LIMIT: usize = 64;
+
+/// What an order takes with it.
+#[derive(Clone)]
+pub(super) struct Tools {
+    pub(super) ledger: Ledger,
+    pub(super) keys: KeyRing,
+    pub(super) machine: MachineName,
+}
+
+impl Tools {
+    pub(super) async fn create(self, order: CreateWallet) -> Result<Wallet, KeeperError> {
+        let CreateWallet { customer, label, asked } = order;
+        if let Some(label) = &label {
+            check_label(label)?;
+        }
+        let (address, sealed_key) = new_sealed_key(self.key()?, customer)?;
+        let order = AddWallet {
+            address,
+            customer,
+            custody: Custody::Managed,
+            label,
+            sealed_key: Some(sealed_key),
+            nonce: None,
+            asked,
+        };
+        ask(&self.ledger.add_wallet, order).await
+    }
+
+    pub(super) async fn issue(self, order: IssueChallenge) -> Result<Challenge, KeeperError> {
+        let IssueChallenge { address, chain, customer, asked } = order;
+        let nonce = keys::nonce().map_err(failed("make a nonce"))?;
+        let wallet = Account { chain, address };
+        let domain = self.machine.as_str();
+        let challenge = wallet_proof::challenge(domain, nonce, wallet, customer, asked.at);
+        let order = KeepChallenge { challenge: challenge.clone(), asked };
+        ask(&self.ledger.keep_challenge, order).await?;
+        Ok(challenge)
+    }
+
+    pub(super) async fn link(
+        self,
+        order: LinkWallet,
+        nonce: String,
+    ) -> Result<Wallet, KeeperError> {
+        let LinkWallet { message, signature, customer, asked } = order;
+        let found = ask(&self.ledger.find_challenge, FindChallenge { nonce }).await?;
+        // Somebody else's challenge is answered like one that never was.
+        let challenge = found
+            .filter(|it| it.customer == customer)
+            .ok_or(KeeperError::NotFound { what: SPENT })?;
+        let domain = self.machine.as_str();
+        let address = wallet_proof::answer(&challenge, domain, &message, &signature, asked.at)
+            .map_err(refused)?;
+        // Linking must not overwrite a sealed key that is still here. Who proved control takes the
+        // wallet up again as it was.
+        let known = ask(&self.ledger.find_wallet, FindWallet { address }).await?;
+        let (custody, label, sealed_key) = match known {
+            Some((wallet, _)) if wallet.active => return Err(taken(&wallet, customer)),
+            Some((wallet, Some(key))) if wallet.customer == customer => {
+                (wallet.custody, wallet.label, Some(key))
+            }
+            Some((wallet, None)) if wallet.customer == customer => {
+                (Custody::Linked, wallet.label, None)
+            }
+            _ => (Custody::Linked, None, None),
+        };
+        let nonce = Some(challenge.nonce);
+        let order = AddWallet { address, customer, custody, label, sealed_key, nonce, asked };
+        ask(&self.ledger.add_wallet, order).await
+    }
+
+    pub(super) async fn sign(self, order: SignMessage) -> Result<String, KeeperError> {
+        let SignMessage { address, customer, payload, asked } = order;
+        let hash = hash(&payload)?;
+        let none = KeeperError::NotFound { what: "wallet of this customer" };
+        let found = ask(&self.ledger.find_wallet, FindWallet { address }).await?;
+        let Some((wallet, sealed_key)) = found.filter(|(it, _)| it.customer == customer) else {
+            return Err(none);
+        };
+        if !wallet.active {
+            return Err(KeeperError::Conflict { why: "the wallet is unlinked".to_owned() });
+        }
+        let record = match (wallet.custody, sealed_key) {
+            (Custody::Managed, Some(record)) => record,
+            (Custody::Managed, None) => {
+                return Err(KeeperError::NotFound { what: "key: it was destroyed" });
+            }
+            (Custody::Linked, _) => {
+                let why = "the key of a linked wallet is not here: sign in the wallet itself";
+                return Err(KeeperError::BadInput { what: "address", why: why.to_owned() });
+            }
+        };
+        let key = keys::open(self.key()?, address, customer, &record).map_err(unopened)?;
+        let signature = key.sign(hash).map_err(failed("sign"))?;
+        // To the log and not to the audit: a caller may sign as often as it likes, and the audit is for ever.
+        tracing::info!(wallet = %address, by = %asked.by, method = ?payload.method(), "signed");
+        Ok(wallet_proof::write_signature(&signature))
+    }
+
+    pub(super) async fn unlink(self, order: UnlinkWallet) -> Result<Wallet, KeeperError> {
+        let UnlinkWallet { address, customer, destroy_key, asked } = order;
+        let order = RemoveWallet { address, customer, destroy_key, asked };
+        ask(&self.ledger.remove_wallet, order).await
+    }
+
+    fn key(&self) -> Result<&KeyEncryptionKey, KeeperError> {
+        let why = "there is no key-encryption key; `entitlectl keys status` says why";
+        self.keys.key().ok_or(KeeperError::Locked { why })
+    }
+}
+
+/// The hash of what is to be signed or verified.
+pub(super) fn hash(payload: &Payload) -> Result<B256, KeeperError> {
+    payload.hash().map_err(|fault| {
+        let what = match fault {
+            PayloadFault::TextTooLong => "message",
+            PayloadFault::TypedData(_) => "typed_data",
+        };
+        KeeperError::BadInput { what, why: fault.to_string() }
+    })
+}
+
+/// The private key lives and dies in here, before anything is waited for.
+fn new_sealed_key(
+    kek: &KeyEncryptionKey,
+    customer: CustomerId,
+) -> Result<(Address, Vec<u8>), KeeperError> {
+    let key = PrivateKey::generate().map_err(failed("make a key"))?;
+    let address = key.address().map_err(failed("make a key"))?;
+    let sealed = keys::seal(kek, address, customer, &key).map_err(failed("seal a key"))?;
+    Ok((address, sealed))
+}
+
+/// A label is shown in lists and logs, so it must not move the cursor or turn the text around.
+fn check_label(label: &str) -> Result<(), KeeperError> {
+    let turns_text = |it: char| matches!(it, '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    let why = if label.trim().is_empty() {
+        "leave it out, or give it a character that can be seen"
+    } else if label.chars().count() > LABEL_LIMIT {
+        "at most 64 characters"
+    } else if label.chars().any(|it| it.is_control() || turns_text(it)) {
+        "no control characters"
+    } else {
+        return Ok(());
+    };
+    Err(KeeperError::BadInput { what: "label", why: why.to_owned() })
+}
+
+fn taken(wallet: &Wallet, customer: CustomerId) -> KeeperError {
+    let whose = if wallet.customer == customer { "this" } else { "another" };
+    KeeperError::Conflict { why: format!("the wallet already belongs to {whose} customer") }
+}
+
+fn refused(fault: ProofFault) -> KeeperError {
+    match fault {
+        ProofFault::Expired { .. } => KeeperError::NotFound { what: SPENT },
+        fault => KeeperError::SignatureInvalid { why: fault.to_string() },
+    }
+}
+
+fn unopened(error: OpenError) -> KeeperError {
+    match error {
+        OpenError::WrongKey => KeeperError::Locked {
+            why: "this wallet was sealed with another key-encryption key than the one in use; restore that one",
+        },
+        error => KeeperError::KeyUnusable { source: Arc::new(error) },
+    }
+}
+
+fn failed<E>(doing: &'static str) -> impl Fn(E) -> KeeperError
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    move |error| KeeperError::Key { doing, source: Arc::new(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_short_and_plain() {
+        for label in ["main", "Büro, 2. Stock", &"ä".repeat(64)] {
+            assert!(check_label(label).is_ok(), "{label}");
+        }
+        for label in ["", "  ", &"a".repeat(65), "a\nb", "a\u{1b}[2J", "a\u{202E}b", "a\u{7f}"] {
+            assert!(check_label(label).is_err(), "{label:?}");
+        }
+    }
+}

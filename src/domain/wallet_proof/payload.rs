@@ -1,0 +1,91 @@
+//! What wallets sign besides link messages, and whether a signature of it is an account's.
+
+use alloy_primitives::{Address, B256};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::signature::{SignatureFault, parse_signature, personal_message_hash, recover};
+use super::typed_data::{TypedDataFault, typed_data_hash};
+
+/// The longest text signed or verified, in bytes.
+pub const TEXT_LIMIT: usize = 64 * 1024;
+
+/// Something to sign.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Payload {
+    /// Signed as EIP-191, version 0x45, over its UTF-8 bytes.
+    Text(String),
+    /// Signed as EIP-712: the JSON object `eth_signTypedData_v4` takes.
+    TypedData(Value),
+}
+
+/// Under which rule a payload is hashed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    Eip191,
+    Eip712,
+}
+
+/// Why a payload cannot be hashed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PayloadFault {
+    #[error("the message is longer than {TEXT_LIMIT} bytes")]
+    TextTooLong,
+    #[error(transparent)]
+    TypedData(#[from] TypedDataFault),
+}
+
+impl Payload {
+    pub fn method(&self) -> Method {
+        match self {
+            Self::Text(_) => Method::Eip191,
+            Self::TypedData(_) => Method::Eip712,
+        }
+    }
+
+    /// The hash a wallet signs.
+    ///
+    /// # Errors
+    /// [`PayloadFault`].
+    pub fn hash(&self) -> Result<B256, PayloadFault> {
+        match self {
+            Self::Text(text) if text.len() > TEXT_LIMIT => Err(PayloadFault::TextTooLong),
+            Self::Text(text) => Ok(personal_message_hash(text.as_bytes())),
+            Self::TypedData(json) => Ok(typed_data_hash(json)?),
+        }
+    }
+}
+
+/// Whether the account at `address` made `signature` of `hash`. A signature that is well formed but of
+/// somebody else, or of nobody, is `false`.
+///
+/// # Errors
+/// When the text is not a signature at all: that is not an answer about the account.
+pub fn is_signed_by(hash: B256, signature: &str, address: Address) -> Result<bool, SignatureFault> {
+    match recover(hash, &parse_signature(signature)?) {
+        Ok(signer) => Ok(signer == address),
+        Err(SignatureFault::Unrecoverable) => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_of_nobody_is_false_and_no_signature_is_an_error() {
+        let nobody = format!("0x{:064x}{:064x}1b", 5, 1);
+        assert_eq!(is_signed_by(B256::ZERO, &nobody, Address::ZERO), Ok(false));
+        let none = is_signed_by(B256::ZERO, "0x00", Address::ZERO);
+        assert_eq!(none, Err(SignatureFault::Length { bytes: 1 }));
+    }
+
+    #[test]
+    fn a_text_may_be_long_but_not_longer() {
+        assert!(Payload::Text("a".repeat(TEXT_LIMIT)).hash().is_ok());
+        let fault = Payload::Text("a".repeat(TEXT_LIMIT + 1)).hash();
+        assert_eq!(fault, Err(PayloadFault::TextTooLong));
+    }
+}

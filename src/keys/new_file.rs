@@ -1,0 +1,91 @@
+//! Files that are made once: whole or not at all, and never over another.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use alloy_primitives::hex;
+use nix::fcntl::OFlag;
+
+use super::random;
+
+/// Whether [`make`] made the file, or found that somebody else already had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Made {
+    Here,
+    Before,
+}
+
+/// Makes `path` with `bytes` and `mode`, durable when this returns. An existing file stays as it is.
+///
+/// The bytes go to a new file beside it (`O_EXCL`), are synced, and then get their name by a hard
+/// link, which fails if the name is taken. So a crash at any moment leaves either the whole file or
+/// none; a half-written key, which would have to be refused for ever, cannot come about.
+///
+/// # Errors
+/// What the file system says.
+pub(super) fn make(path: &Path, bytes: &[u8], mode: u32) -> io::Result<Made> {
+    let dir = match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    };
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut salt = [0; 8];
+    random::fill(&mut salt).map_err(io::Error::other)?;
+    let draft = dir.join(format!(".{}.{}.new", name.to_string_lossy(), hex::encode(salt)));
+
+    let made = write_and_name(&draft, path, bytes, mode);
+    let removed = fs::remove_file(&draft);
+    let made = made?;
+    removed?;
+    File::open(dir)?.sync_all()?;
+    Ok(made)
+}
+
+fn write_and_name(draft: &Path, path: &Path, bytes: &[u8], mode: u32) -> io::Result<Made> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(draft)?;
+    // The mode at creation passes through the umask; this does not.
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    match fs::hard_link(draft, path) {
+        Ok(()) => Ok(Made::Here),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Made::Before),
+        Err(error) => Err(error),
+    }
+}
+
+/// Opens a file without following a link at its name, and without waiting for a pipe's other end.
+///
+/// # Errors
+/// What the file system says; `ELOOP` for a link.
+pub(super) fn open_to_read(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_there_stays_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("it");
+        assert_eq!(make(&path, b"first", 0o600).unwrap(), Made::Here);
+        assert_eq!(make(&path, b"second", 0o644).unwrap(), Made::Before);
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_failure_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(make(&dir.path().join("none/it"), b"x", 0o600).is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+}

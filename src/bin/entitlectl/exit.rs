@@ -1,0 +1,126 @@
+//! How the program ends: exit codes, and what each failure amounts to.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use entitled::client::ClientError;
+
+/// Scripts rely on these numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Entitled, held, valid; or simply done.
+    Done = 0,
+    /// A "no" that is certain: not entitled, not held, not valid, or the daemon declined what was asked.
+    No = 1,
+    /// The command was not understood.
+    Usage = 2,
+    /// Neither yes nor no can be said now.
+    Undetermined = 3,
+    /// No daemon answers.
+    Unreachable = 4,
+    /// Not allowed.
+    Refused = 5,
+    /// A mistake of this program or of the daemon.
+    Internal = 70,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+
+    #[error("{0}")]
+    Usage(String),
+
+    #[error("cannot read {}", path.display())]
+    File { path: PathBuf, source: io::Error },
+
+    #[error("cannot write the answer")]
+    Output { source: io::Error },
+
+    #[error("the answer to {method} has another shape than expected")]
+    Shape { method: &'static str, source: serde_json::Error },
+
+    #[error(
+        "{method} has more than {pages} pages; a part would be mistaken for all, so nothing is shown"
+    )]
+    Endless { method: &'static str, pages: usize },
+
+    #[error("cannot wait for signals")]
+    Signals { source: io::Error },
+}
+
+impl Failure {
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Client(error) => exit_of(error),
+            Self::Usage(_) | Self::File { .. } => Exit::Usage,
+            Self::Output { .. }
+            | Self::Shape { .. }
+            | Self::Endless { .. }
+            | Self::Signals { .. } => Exit::Internal,
+        }
+    }
+}
+
+fn exit_of(error: &ClientError) -> Exit {
+    match error {
+        ClientError::Unreachable { source, .. }
+            if source.kind() == io::ErrorKind::PermissionDenied =>
+        {
+            Exit::Refused
+        }
+        ClientError::Unreachable { .. }
+        | ClientError::Untrusted { .. }
+        | ClientError::Timeout { .. } => Exit::Unreachable,
+        ClientError::Refused { code, .. } => exit_of_refusal(*code),
+        ClientError::Protocol { .. } => Exit::Internal,
+    }
+}
+
+/// What a refusal's code amounts to. A daemon too busy to look, or without its chain or its store, has said
+/// neither yes nor no.
+fn exit_of_refusal(code: i64) -> Exit {
+    match code {
+        // INVALID_PARAMS
+        -32602 => Exit::Usage,
+        // PERMISSION_DENIED
+        -32001 => Exit::Refused,
+        // NOT_FOUND, CONFLICT, LOCKED, SIGNATURE_INVALID
+        -32002 | -32003 | -32004 | -32008 => Exit::No,
+        // LIMIT_EXCEEDED, CHAIN_UNAVAILABLE, STORE_UNAVAILABLE, BUSY
+        -32005 | -32006 | -32007 | -32009 => Exit::Undetermined,
+        _ => Exit::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unreachable(kind: io::ErrorKind) -> ClientError {
+        ClientError::Unreachable { path: PathBuf::from("/x"), source: kind.into() }
+    }
+
+    #[test]
+    fn a_door_that_is_closed_to_us_is_not_a_daemon_that_is_down() {
+        assert_eq!(exit_of(&unreachable(io::ErrorKind::PermissionDenied)), Exit::Refused);
+        assert_eq!(exit_of(&unreachable(io::ErrorKind::NotFound)), Exit::Unreachable);
+        assert_eq!(exit_of(&unreachable(io::ErrorKind::ConnectionRefused)), Exit::Unreachable);
+    }
+
+    #[test]
+    fn what_could_not_be_found_out_is_never_a_no() {
+        for code in [-32005, -32006, -32007, -32009] {
+            assert_eq!(exit_of_refusal(code), Exit::Undetermined, "{code}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Asking the daemon: which socket, which parameters, how many pages.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use entitled::client::{
+    Client, ClientError, SocketPath, Subscription, default_admin_path, default_path,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::arguments::Behalf;
+use crate::exit::Failure;
+
+/// Pages of a list followed before giving up: with pages of a thousand, a million items.
+const PAGES_MAX: usize = 1000;
+
+/// Which of the daemon's sockets a question belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    Public,
+    Admin,
+}
+
+/// A method, the socket it belongs to, and its parameters by name. Values are kept as JSON text, so that
+/// numbers beyond 64 bits in typed data arrive as they were written.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub(crate) method: &'static str,
+    door: Door,
+    params: BTreeMap<&'static str, Box<RawValue>>,
+}
+
+impl Question {
+    pub(crate) fn new(method: &'static str) -> Self {
+        Self { method, door: Door::Public, params: BTreeMap::new() }
+    }
+
+    pub(crate) fn admin(method: &'static str) -> Self {
+        Self { door: Door::Admin, ..Self::new(method) }
+    }
+
+    pub(crate) fn with<T: Serialize + ?Sized>(
+        mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<Self, Failure> {
+        let value = serde_json::value::to_raw_value(value);
+        let value = value.map_err(|source| Failure::Shape { method: self.method, source })?;
+        self.params.insert(name, value);
+        Ok(self)
+    }
+
+    /// Leaves the parameter out if there is none.
+    pub(crate) fn with_some<T: Serialize>(
+        self,
+        name: &'static str,
+        value: Option<&T>,
+    ) -> Result<Self, Failure> {
+        match value {
+            Some(value) => self.with(name, value),
+            None => Ok(self),
+        }
+    }
+
+    /// Only administrators may act for another customer, so the question goes to their door.
+    pub(crate) fn for_whom(mut self, behalf: &Behalf) -> Result<Self, Failure> {
+        if behalf.customer.is_some() {
+            self.door = Door::Admin;
+        }
+        self.with_some("customer", behalf.customer.as_ref())
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Session {
+    socket: Option<PathBuf>,
+    timeout: Duration,
+}
+
+impl Session {
+    pub(crate) fn new(socket: Option<PathBuf>, timeout: Duration) -> Self {
+        Self { socket, timeout }
+    }
+
+    /// The same, with `more` time for an answer that may take that long by itself.
+    pub(crate) fn patient(&self, more: Duration) -> Self {
+        Self { socket: self.socket.clone(), timeout: self.timeout.saturating_add(more) }
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    pub(crate) fn ask(&self, question: &Question) -> Result<Box<RawValue>, Failure> {
+        Ok(self.connect(question.door)?.call_raw(question.method, &question.params)?)
+    }
+
+    /// Asks for a list, and follows it to its end: one result for each page.
+    pub(crate) fn ask_all(&self, mut question: Question) -> Result<Vec<Box<RawValue>>, Failure> {
+        let mut client = self.connect(question.door)?;
+        let mut pages = Vec::new();
+        while pages.len() < PAGES_MAX {
+            let page = client.call_raw(question.method, &question.params)?;
+            let cursor = next_cursor(&page);
+            pages.push(page);
+            match cursor {
+                Some(cursor) => question = question.with("cursor", &cursor)?,
+                None => return Ok(pages),
+            }
+        }
+        Err(Failure::Endless { method: question.method, pages: PAGES_MAX })
+    }
+
+    pub(crate) fn subscribe(&self, question: &Question) -> Result<Subscription, ClientError> {
+        self.connect(question.door)?.subscribe_with(&question.params)
+    }
+
+    fn connect(&self, door: Door) -> Result<Client, ClientError> {
+        let path = match (&self.socket, door) {
+            (Some(path), _) => SocketPath::at(path),
+            (None, Door::Public) => default_path(),
+            (None, Door::Admin) => default_admin_path(),
+        };
+        Client::connect_within(&path, self.timeout)
+    }
+}
+
+/// Reads a result as `T`.
+pub(crate) fn read<T: DeserializeOwned>(
+    method: &'static str,
+    result: &RawValue,
+) -> Result<T, Failure> {
+    serde_json::from_str(result.get()).map_err(|source| Failure::Shape { method, source })
+}
+
+fn next_cursor(page: &RawValue) -> Option<Value> {
+    let page: Value = serde_json::from_str(page.get()).ok()?;
+    page.get("next_cursor").filter(|it| !it.is_null()).cloned()
+}

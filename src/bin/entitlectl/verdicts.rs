@@ -1,0 +1,188 @@
+//! Verdicts in words: `check`, `why`, and the lines of `watch`.
+
+use entitled::client::{Anchor, Code, Explanation, Feature, Step, Verdict};
+
+use crate::exit::Exit;
+use crate::screen::{Mark, Screen};
+use crate::tables;
+use crate::words;
+
+/// The order in which the daemon comes to an answer; each step stands below the one it rests on.
+const STEPS: [&str; 6] = ["grant", "token", "wallet", "ownership", "block", "anchor"];
+
+pub(crate) fn exit(verdict: &Verdict) -> Exit {
+    match mark(verdict) {
+        Mark::Yes => Exit::Done,
+        Mark::No => Exit::No,
+        Mark::Unknown => Exit::Undetermined,
+    }
+}
+
+fn mark(verdict: &Verdict) -> Mark {
+    match (verdict.valid, &verdict.code) {
+        (true, _) => Mark::Yes,
+        (false, Code::Undetermined) => Mark::Unknown,
+        (false, _) => Mark::No,
+    }
+}
+
+/// `entitled: pro`, `not entitled: NOT_HELD`, `undetermined`.
+fn headline(screen: &Screen, verdict: &Verdict) -> String {
+    let mark = mark(verdict);
+    let (word, more) = match mark {
+        Mark::Yes => ("entitled", verdict.tier.as_deref().unwrap_or("yes")),
+        Mark::No => ("not entitled", verdict.code.as_str()),
+        Mark::Unknown => return screen.paint(mark, "undetermined"),
+    };
+    format!("{}: {}", screen.paint(mark, word), words::tame(more))
+}
+
+/// One line for each change.
+pub(crate) fn watch_line(screen: &Screen, verdict: &Verdict) -> String {
+    let provisional = if verdict.provisional { ", provisional" } else { "" };
+    let product = words::tame(&verdict.product);
+    let code = words::tame(verdict.code.as_str());
+    let detail = words::tame(&verdict.detail);
+    let line = format!("{product}  {}  {code}{provisional}  {detail}", headline(screen, verdict));
+    line.trim_end().to_owned()
+}
+
+pub(crate) fn check_text(screen: &Screen, verdict: &Verdict, feature: Option<&str>) -> String {
+    let mut text = headline(screen, verdict);
+    let lines = match mark(verdict) {
+        Mark::Yes => reasons_yes(verdict, feature),
+        Mark::No | Mark::Unknown => reasons_no(verdict),
+    };
+    let lines = tables::pairs(&lines);
+    for line in lines.lines() {
+        text.push_str("\n  ");
+        text.push_str(line);
+    }
+    text
+}
+
+fn reasons_yes(verdict: &Verdict, feature: Option<&str>) -> Vec<(String, String)> {
+    let mut lines = Vec::new();
+    let mut add = |name: &str, text: Option<String>| {
+        lines.extend(text.map(|it| (name.to_owned(), words::tame(&it))));
+    };
+    let code = match verdict.provisional {
+        true => format!("{} (provisional: not yet settled on the chain)", verdict.code),
+        false => verdict.code.to_string(),
+    };
+    add("code", Some(code));
+    if verdict.code == Code::Grace {
+        add("note", Some("the chain cannot be reached; the last proof still counts".to_owned()));
+    }
+    add("detail", Some(verdict.detail.clone()).filter(|it| !it.is_empty()));
+    add("token", verdict.token.clone());
+    add("wallet", verdict.wallet.clone());
+    add("proven", proven(verdict));
+    add("expires", verdict.expires_at.as_deref().map(words::moment));
+    add("offline until", verdict.grace_until.as_deref().map(words::moment));
+    let seconds = verdict.seconds_until_change.and_then(|it| u64::try_from(it).ok());
+    add("next change", seconds.map(|it| format!("in {}", words::span(it))));
+    match feature {
+        Some(name) => add("feature", verdict.feature(name).map(|it| feature_text(name, it))),
+        None => add("features", features(verdict)),
+    }
+    lines
+}
+
+/// `fresh, by quorum at block 12 of eip155:1 (finalized), 22 November 2026, 10:00 UTC`
+fn proven(verdict: &Verdict) -> Option<String> {
+    let mut parts = Vec::new();
+    parts.extend(verdict.freshness.clone());
+    let place = verdict.anchor.as_ref().map(|Anchor { chain, number, finality, .. }| {
+        let finality = finality.as_deref().map(|it| format!(" ({it})")).unwrap_or_default();
+        format!("at block {number} of {chain}{finality}")
+    });
+    let trust = verdict.trust.as_ref().map(|it| format!("by {it}"));
+    let where_by: Vec<_> = trust.into_iter().chain(place).collect();
+    if !where_by.is_empty() {
+        parts.push(where_by.join(" "));
+    }
+    parts.extend(verdict.verified_at.as_deref().map(words::moment));
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+fn features(verdict: &Verdict) -> Option<String> {
+    let features: Vec<_> =
+        verdict.features.iter().map(|(name, value)| feature_text(name, value)).collect();
+    (!features.is_empty()).then(|| features.join(", "))
+}
+
+fn feature_text(name: &str, value: &Feature) -> String {
+    match value {
+        Feature::Flag(true) => name.to_owned(),
+        Feature::Flag(false) => format!("no {name}"),
+        _ => format!("{name} = {value}"),
+    }
+}
+
+fn reasons_no(verdict: &Verdict) -> Vec<(String, String)> {
+    let mut lines = vec![("code".to_owned(), words::tame(verdict.code.as_str()))];
+    if !verdict.detail.is_empty() {
+        lines.push(("reason".to_owned(), words::tame(&verdict.detail)));
+    }
+    lines.push(("next".to_owned(), next_step(&verdict.code).to_owned()));
+    lines
+}
+
+/// What to do about a "no".
+fn next_step(code: &Code) -> &'static str {
+    match code {
+        Code::NoProduct => {
+            "install the software, or its product file; `entitlectl product list` shows what is installed"
+        }
+        Code::NoWallet => {
+            "link the wallet that holds the licence: `entitlectl wallet link ADDRESS`"
+        }
+        Code::NotHeld => {
+            "get a licence, or link the wallet that holds it; `entitlectl wallet list` shows those linked"
+        }
+        Code::Expired => "renew the licence with its vendor; the daemon sees it by itself",
+        Code::FeatureMissing => {
+            "a higher tier may have it; `entitlectl tier list --product PRODUCT` compares"
+        }
+        Code::Suspended => {
+            "ask the administrator of this machine; `entitlectl why PRODUCT` names the reason"
+        }
+        Code::TrustTooLow => {
+            "wait for the chain to settle, or ask the administrator for more independent endpoints"
+        }
+        Code::Undetermined => {
+            "try again when the chain can be reached; `entitlectl status` shows its state"
+        }
+        Code::Valid | Code::Grace | Code::Other(_) => "`entitlectl why PRODUCT` shows the steps",
+    }
+}
+
+/// The headline, then each step below the one it follows from.
+pub(crate) fn why_text(screen: &Screen, explanation: &Explanation) -> String {
+    let mut text = headline(screen, &explanation.verdict);
+    if !explanation.verdict.detail.is_empty() {
+        text.push_str("\n  ");
+        text.push_str(&words::tame(&explanation.verdict.detail));
+    }
+    for Step { step, subject, outcome, reason } in &explanation.steps {
+        let depth = STEPS.iter().position(|it| it == step).unwrap_or(STEPS.len());
+        let mark = match outcome.as_str() {
+            "yes" => Mark::Yes,
+            "no" => Mark::No,
+            _ => Mark::Unknown,
+        };
+        let what = [words::tame(step), words::tame(subject)].join(" ");
+        let reason = words::tame(reason);
+        let indent = "  ".repeat(depth + 1);
+        text.push_str(&format!("\n{indent}{} {}", screen.mark(mark), what.trim_end()));
+        if !reason.is_empty() {
+            text.push_str(&format!(": {reason}"));
+        }
+    }
+    if mark(&explanation.verdict) != Mark::Yes {
+        text.push_str("\n  next: ");
+        text.push_str(next_step(&explanation.verdict.code));
+    }
+    text
+}

@@ -1,0 +1,175 @@
+//! A client of the daemon: one question at a time, and its answer.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::deadline::Deadline;
+use super::error::ClientError;
+use super::message;
+use super::message::Message;
+use super::socket_path::SocketPath;
+use super::subscription::{Notice, Subscription};
+use super::verdict::{Explanation, Verdict};
+use super::wire::Wire;
+
+/// How long a question may take altogether, unless said otherwise. A check that is not known yet waits
+/// for the chain for 2 s by default.
+const TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
+
+/// Notices that may arrive before the answer to the subscription they belong to.
+const NOTICES_MAX: usize = 64;
+
+/// A connection to the daemon that mends itself: a question after the daemon was restarted, or after a
+/// timeout, goes over a new connection. A question is never asked twice.
+#[derive(Debug)]
+pub struct Client {
+    path: SocketPath,
+    timeout: Duration,
+    /// `None` after anything went wrong on it: what would still arrive belongs to a question given up.
+    wire: Option<Wire>,
+    last_id: u64,
+    notices: VecDeque<Notice>,
+}
+
+#[derive(Serialize)]
+struct ProductParams<'a> {
+    product: &'a str,
+}
+
+impl Client {
+    /// # Errors
+    /// [`ClientError::Unreachable`], [`ClientError::Untrusted`] or [`ClientError::Timeout`].
+    pub fn connect(path: &SocketPath) -> Result<Self, ClientError> {
+        Self::connect_within(path, TIMEOUT_DEFAULT)
+    }
+
+    /// Connects with another limit than 5 s, for connecting and for each question.
+    ///
+    /// # Errors
+    /// As [`Client::connect`].
+    pub fn connect_within(path: &SocketPath, timeout: Duration) -> Result<Self, ClientError> {
+        let wire = Wire::connect(path, Deadline::after(timeout))?;
+        let notices = VecDeque::new();
+        Ok(Self { path: path.clone(), timeout, wire: Some(wire), last_id: 0, notices })
+    }
+
+    /// Sets how long each question may take from now on.
+    pub fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
+    /// What the caller is entitled to of `product`.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub fn check(&mut self, product: &str) -> Result<Verdict, ClientError> {
+        self.call("entitlement_check", &ProductParams { product })
+    }
+
+    /// The same, and how the daemon came to it.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub fn explain(&mut self, product: &str) -> Result<Explanation, ClientError> {
+        self.call("entitlement_explain", &ProductParams { product })
+    }
+
+    /// Asks any method. `params` is a struct or map of named parameters, or `&()` for none.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] when the daemon declines; the others when it could not be asked or
+    /// understood.
+    pub fn call<P, R>(&mut self, method: &str, params: &P) -> Result<R, ClientError>
+    where
+        P: Serialize + ?Sized,
+        R: DeserializeOwned,
+    {
+        let result = self.call_raw(method, params)?;
+        serde_json::from_str(result.get()).map_err(|it| ClientError::Protocol {
+            reason: "the answer has another shape than expected",
+            source: Some(it),
+        })
+    }
+
+    /// Asks any method, and gives the result exactly as it came.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub fn call_raw<P>(&mut self, method: &str, params: &P) -> Result<Box<RawValue>, ClientError>
+    where
+        P: Serialize + ?Sized,
+    {
+        let deadline = Deadline::after(self.timeout);
+        self.last_id += 1;
+        let request = message::request(self.last_id, method, params)?;
+        let mut wire = match self.wire.take().filter(Wire::is_quiet) {
+            Some(wire) => wire,
+            None => Wire::connect(&self.path, deadline)?,
+        };
+        wire.send(&request, deadline)?;
+        let outcome = self.await_reply(&mut wire, deadline)?;
+        self.wire = Some(wire);
+        outcome
+    }
+
+    /// Follows the verdict about `product`: the present one first, then one per change.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub fn subscribe(self, product: &str) -> Result<Subscription, ClientError> {
+        self.subscribe_with(&ProductParams { product })
+    }
+
+    /// The same with other parameters of `entitlement_subscribe`.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub fn subscribe_with<P>(mut self, params: &P) -> Result<Subscription, ClientError>
+    where
+        P: Serialize + ?Sized,
+    {
+        let id: Value = self.call("entitlement_subscribe", params)?;
+        match self.wire.take() {
+            Some(wire) => Ok(Subscription::new(id, wire, self.notices)),
+            None => Err(ClientError::protocol("the connection is gone")),
+        }
+    }
+
+    fn await_reply(
+        &mut self,
+        wire: &mut Wire,
+        deadline: Deadline,
+    ) -> Result<Result<Box<RawValue>, ClientError>, ClientError> {
+        loop {
+            let line = wire.receive(deadline)?;
+            let line = line.ok_or_else(|| wire.lost(std::io::ErrorKind::UnexpectedEof.into()))?;
+            match message::read(&line)? {
+                Message::Notification { method, params } => {
+                    if self.notices.len() == NOTICES_MAX {
+                        return Err(ClientError::protocol("too many notices before an answer"));
+                    }
+                    self.notices.extend(Notice::read(&method, params)?);
+                }
+                Message::Reply { id, outcome } if id == self.last_id => return Ok(outcome),
+                // A request that could not be read, or not be admitted, is answered without its id, and
+                // the connection may be closed after it.
+                Message::Reply { id: Value::Null, outcome: Err(refusal) } => return Err(refusal),
+                Message::Reply { .. } => {
+                    return Err(ClientError::protocol("an answer to another question came"));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+impl Client {
+    pub(super) fn is_connected_for_test(&self) -> bool {
+        self.wire.as_ref().is_some_and(Wire::is_quiet)
+    }
+}

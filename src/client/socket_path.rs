@@ -1,0 +1,88 @@
+//! Where the daemon's sockets are.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// The path of a Unix socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SocketPath(PathBuf);
+
+impl SocketPath {
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    pub fn as_path(&self) -> &Path {
+        &self.0
+    }
+}
+
+/// Where any program asks: `$ENTITLED_SOCKET` if set; else `/run/entitled/entitled.sock` if it exists; else
+/// `$XDG_RUNTIME_DIR/entitled/entitled.sock` if it exists; else the first of these again, to be named in
+/// the error that follows.
+pub fn default_path() -> SocketPath {
+    resolve("ENTITLED_SOCKET", "entitled.sock", |name| std::env::var_os(name), Path::exists)
+}
+
+/// Where administrators ask: the same with `$ENTITLED_ADMIN_SOCKET` and `admin.sock`.
+pub fn default_admin_path() -> SocketPath {
+    resolve("ENTITLED_ADMIN_SOCKET", "admin.sock", |name| std::env::var_os(name), Path::exists)
+}
+
+fn resolve(
+    variable: &str,
+    file: &str,
+    environment: impl Fn(&str) -> Option<OsString>,
+    exists: impl Fn(&Path) -> bool,
+) -> SocketPath {
+    let set = |name: &str| environment(name).filter(|it| !it.is_empty()).map(PathBuf::from);
+    if let Some(named) = set(variable) {
+        return SocketPath(named);
+    }
+    let system = Path::new("/run/entitled").join(file);
+    if exists(&system) {
+        return SocketPath(system);
+    }
+    // A relative runtime directory is to be ignored, says the XDG base directory specification.
+    let own = set("XDG_RUNTIME_DIR")
+        .filter(|it| it.is_absolute())
+        .map(|it| it.join("entitled").join(file))
+        .filter(|it| exists(it));
+    SocketPath(own.unwrap_or(system))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SYSTEM: &str = "/run/entitled/entitled.sock";
+    const OWN: &str = "/run/user/1000/entitled/entitled.sock";
+
+    fn find(environment: &[(&str, &str)], files: &[&str]) -> PathBuf {
+        let environment = |name: &str| {
+            environment.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
+        };
+        let exists = |path: &Path| files.iter().any(|it| Path::new(it) == path);
+        resolve("ENTITLED_SOCKET", "entitled.sock", environment, exists).0
+    }
+
+    #[test]
+    fn the_environment_comes_first_even_if_nothing_is_there() {
+        let named = [("ENTITLED_SOCKET", "/x/y"), ("XDG_RUNTIME_DIR", "/run/user/1000")];
+        assert_eq!(find(&named, &[SYSTEM, OWN]), Path::new("/x/y"));
+    }
+
+    #[test]
+    fn the_system_comes_before_the_user() {
+        let xdg = [("ENTITLED_SOCKET", ""), ("XDG_RUNTIME_DIR", "/run/user/1000")];
+        assert_eq!(find(&xdg, &[SYSTEM, OWN]), Path::new(SYSTEM));
+        assert_eq!(find(&xdg, &[OWN]), Path::new(OWN));
+    }
+
+    #[test]
+    fn with_nothing_there_the_system_path_is_named() {
+        assert_eq!(find(&[("XDG_RUNTIME_DIR", "/run/user/1000")], &[]), Path::new(SYSTEM));
+        assert_eq!(find(&[("XDG_RUNTIME_DIR", "relative")], &[]), Path::new(SYSTEM));
+        assert_eq!(find(&[], &[]), Path::new(SYSTEM));
+    }
+}

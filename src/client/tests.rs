@@ -1,0 +1,237 @@
+//! The client against a daemon that is a thread and says what it is told to.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
+};
+use serde_json::{Value, json};
+
+use super::{Client, ClientError, SocketPath};
+
+const VERDICT: &str = r#"{ "valid":true,"product":"acme-cad", "code":"VALID","tier":"pro","features":{"export":true}}"#;
+
+/// A listener, and the thread that serves one conversation after the other on it.
+struct Daemon {
+    path: SocketPath,
+    served: JoinHandle<()>,
+    _directory: tempfile::TempDir,
+}
+
+type Conversation = fn(Talk);
+
+struct Talk(BufReader<UnixStream>);
+
+impl Talk {
+    fn hear(&mut self) -> Value {
+        let mut line = String::new();
+        self.0.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+
+    fn say(&mut self, text: &str) {
+        self.0.get_mut().write_all(text.as_bytes()).unwrap();
+    }
+}
+
+fn daemon(conversations: &[Conversation]) -> Daemon {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let listener = UnixListener::bind(&path).unwrap();
+    let conversations = conversations.to_vec();
+    let served = std::thread::spawn(move || {
+        for conversation in conversations {
+            conversation(Talk(BufReader::new(listener.accept().unwrap().0)));
+        }
+    });
+    Daemon { path: SocketPath::at(path), served, _directory: directory }
+}
+
+fn reply(id: &Value, result: &str) -> String {
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{result}}}\n")
+}
+
+fn answer_one(mut talk: Talk) {
+    let request = talk.hear();
+    talk.say(&reply(&request["id"], VERDICT));
+}
+
+#[test]
+fn a_check_is_one_request_by_name() {
+    let daemon = daemon(&[|mut talk| {
+        let request = talk.hear();
+        assert_eq!(request["method"], "entitlement_check");
+        assert_eq!(request["params"], json!({"product": "acme-cad"}));
+        talk.say(&reply(&request["id"], VERDICT));
+    }]);
+    let verdict = Client::connect(&daemon.path).unwrap().check("acme-cad").unwrap();
+    assert!(verdict.valid && verdict.has("export"));
+    daemon.served.join().unwrap();
+}
+
+#[test]
+fn a_raw_result_is_as_it_came_however_it_is_cut() {
+    let daemon = daemon(&[|mut talk| {
+        let request = talk.hear();
+        for byte in reply(&request["id"], VERDICT).chars() {
+            talk.say(&byte.to_string());
+        }
+    }]);
+    let result = Client::connect(&daemon.path).unwrap().call_raw("m", &()).unwrap();
+    assert_eq!(result.get(), VERDICT);
+}
+
+#[test]
+fn a_refusal_without_id_is_ours() {
+    let daemon = daemon(&[|mut talk| {
+        talk.hear();
+        talk.say(
+            "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32005,\"message\":\"full\"}}\n",
+        );
+    }]);
+    let error = Client::connect(&daemon.path).unwrap().check("p").unwrap_err();
+    assert!(matches!(error, ClientError::Refused { code: -32005, .. }), "{error:?}");
+}
+
+#[test]
+fn an_answer_to_another_question_is_not_taken() {
+    let daemon = daemon(&[|mut talk| {
+        talk.hear();
+        talk.say(&reply(&json!(77), VERDICT));
+    }]);
+    let error = Client::connect(&daemon.path).unwrap().check("p").unwrap_err();
+    assert!(matches!(error, ClientError::Protocol { .. }), "{error:?}");
+}
+
+#[test]
+fn an_answer_without_end_is_cut_off() {
+    let daemon = daemon(&[|mut talk| {
+        talk.hear();
+        let chunk = [b' '; 65536];
+        // The client hangs up in the middle.
+        while talk.0.get_mut().write_all(&chunk).is_ok() {}
+    }]);
+    let error = Client::connect(&daemon.path).unwrap().check("p").unwrap_err();
+    assert!(matches!(error, ClientError::Protocol { .. }), "{error:?}");
+    daemon.served.join().unwrap();
+}
+
+#[test]
+fn a_silent_daemon_is_a_timeout_and_its_late_answer_is_nobodys() {
+    let daemon = daemon(&[
+        |mut talk| {
+            let request = talk.hear();
+            // Waits until the client has given up and asks on another connection.
+            let mut rest = String::new();
+            talk.0.read_line(&mut rest).unwrap();
+            let _ = talk.0.get_mut().write_all(reply(&request["id"], "\"late\"").as_bytes());
+        },
+        answer_one,
+    ]);
+    let mut client = Client::connect_within(&daemon.path, Duration::from_millis(50)).unwrap();
+    let error = client.check("p").unwrap_err();
+    assert!(matches!(error, ClientError::Timeout { .. }), "{error:?}");
+    client.set_timeout(Duration::from_secs(30));
+    assert!(client.check("p").unwrap().valid);
+}
+
+#[test]
+fn a_restarted_daemon_is_found_again() {
+    let daemon = daemon(&[answer_one, answer_one]);
+    let mut client = Client::connect(&daemon.path).unwrap();
+    client.check("p").unwrap();
+    // The first conversation's end closes the connection, sooner or later.
+    while client.is_connected_for_test() {
+        std::thread::yield_now();
+    }
+    assert!(client.check("p").unwrap().valid);
+}
+
+#[test]
+fn a_daemon_that_goes_away_in_the_middle_is_unreachable() {
+    let daemon = daemon(&[|mut talk| {
+        talk.hear();
+        talk.say("{\"jsonrpc\":");
+    }]);
+    let error = Client::connect(&daemon.path).unwrap().check("p").unwrap_err();
+    assert!(matches!(error, ClientError::Unreachable { .. }), "{error:?}");
+}
+
+#[test]
+fn nobody_there_is_unreachable() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = SocketPath::at(directory.path().join("nothing"));
+    let error = Client::connect(&path).unwrap_err();
+    assert!(matches!(error, ClientError::Unreachable { .. }), "{error:?}");
+}
+
+#[test]
+fn a_full_queue_is_a_timeout_and_not_a_hang() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let listener = socket(AddressFamily::Unix, SockType::Stream, flags, None).unwrap();
+    bind(listener.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
+    listen(&listener, Backlog::new(1).unwrap()).unwrap();
+    let path = SocketPath::at(path);
+    let limit = Duration::from_millis(20);
+    let mut connected = Vec::new();
+    let error = (0..100)
+        .find_map(|_| match Client::connect_within(&path, limit) {
+            Ok(client) => {
+                connected.push(client);
+                None
+            }
+            Err(error) => Some(error),
+        })
+        .unwrap();
+    assert!(matches!(error, ClientError::Timeout { .. }), "{error:?}");
+}
+
+#[test]
+fn a_subscription_gives_what_is_its_own_and_ends_with_the_connection() {
+    let daemon = daemon(&[|mut talk| {
+        let request = talk.hear();
+        assert_eq!(request["method"], "entitlement_subscribe");
+        let notice = |method: &str, id: u32, valid: bool| {
+            let verdict = json!({"product": "p", "valid": valid, "code": "X"});
+            let params = json!({"subscription": id, "result": verdict});
+            format!("{}\n", json!({"jsonrpc": "2.0", "method": method, "params": params}))
+        };
+        // The first may overtake the answer.
+        talk.say(&notice("entitlement_changed", 5, true));
+        talk.say(&reply(&request["id"], "5"));
+        talk.say(&notice("entitlement_changed", 6, true));
+        talk.say(&notice("of_the_future", 5, true));
+        talk.say(&notice("entitlement_changed", 5, false));
+    }]);
+    let subscription = Client::connect(&daemon.path).unwrap().subscribe("p").unwrap();
+    let heard: Vec<bool> = subscription.map(|it| it.unwrap().valid).collect();
+    assert_eq!(heard, [true, false]);
+}
+
+#[test]
+fn waiting_for_a_change_can_be_given_up_and_taken_up_again() {
+    let daemon = daemon(&[|mut talk| {
+        let request = talk.hear();
+        talk.say(&reply(&request["id"], "\"a\""));
+        let (half, rest) = (
+            "{\"method\":\"entitlement_changed\",\"params\":{\"subscr",
+            "iption\":\"a\",\"result\":{\"product\":\"p\",\"valid\":true,\"code\":\"VALID\"}}}\n",
+        );
+        talk.say(half);
+        // Whatever the client sends says that it gave up waiting once.
+        talk.hear();
+        talk.say(rest);
+    }]);
+    let mut subscription = Client::connect(&daemon.path).unwrap().subscribe("p").unwrap();
+    subscription.set_wait(Some(Duration::from_millis(50)));
+    assert!(matches!(subscription.next(), Some(Err(ClientError::Timeout { .. }))));
+    subscription.set_wait(Some(Duration::from_secs(30)));
+    subscription.send_for_test("1\n");
+    assert!(subscription.next().unwrap().unwrap().valid);
+}

@@ -1,0 +1,298 @@
+//! The daemon's answer, as a program reads it.
+//!
+//! Fields this version does not know are passed over, and codes it does not know are kept as text, so
+//! that a program built today understands a daemon built tomorrow.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+/// What the caller is entitled to of one product, and why.
+///
+/// Times are RFC 3339 in UTC. `valid` decides; the rest explains.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Verdict {
+    pub product: String,
+    pub valid: bool,
+    pub code: Code,
+    /// For people.
+    #[serde(default)]
+    pub detail: String,
+    #[serde(default)]
+    pub tier: Option<String>,
+    #[serde(default)]
+    pub rank: Option<u32>,
+    /// What the tier grants. Read it through [`Verdict::feature`], which looks at `valid` too.
+    #[serde(default)]
+    pub features: BTreeMap<String, Feature>,
+    #[serde(default)]
+    pub customer: Option<String>,
+    /// CAIP-10.
+    #[serde(default)]
+    pub wallet: Option<String>,
+    /// CAIP-19.
+    #[serde(default)]
+    pub token: Option<String>,
+    /// Seen, but not yet as settled as the product asks for.
+    #[serde(default)]
+    pub provisional: bool,
+    /// `fresh`, `stale` or `grace`.
+    #[serde(default)]
+    pub freshness: Option<String>,
+    /// `consensus`, `quorum` or `single`.
+    #[serde(default)]
+    pub trust: Option<String>,
+    #[serde(default)]
+    pub anchor: Option<Anchor>,
+    #[serde(default)]
+    pub verified_at: Option<String>,
+    #[serde(default)]
+    pub stale_after: Option<String>,
+    #[serde(default)]
+    pub grace_until: Option<String>,
+    #[serde(default)]
+    pub expires_at: Option<String>,
+    /// When to ask again at the latest.
+    #[serde(default)]
+    pub seconds_until_change: Option<i64>,
+}
+
+impl Verdict {
+    /// The value of a feature; `None` when the caller is not entitled, or the tier does not name it.
+    pub fn feature(&self, name: &str) -> Option<&Feature> {
+        self.features.get(name).filter(|_| self.valid)
+    }
+
+    /// Whether the caller is entitled to a feature: its tier names it, and not as `false`, zero or
+    /// empty.
+    pub fn has(&self, feature: &str) -> bool {
+        self.feature(feature).is_some_and(Feature::is_on)
+    }
+}
+
+/// The block a verdict was proven at.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Anchor {
+    /// CAIP-2.
+    pub chain: String,
+    pub number: u64,
+    pub hash: String,
+    #[serde(default)]
+    pub time: Option<String>,
+    /// `finalized`, `safe` or `latest`.
+    #[serde(default)]
+    pub finality: Option<String>,
+}
+
+/// A feature's value.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Feature {
+    Flag(bool),
+    Whole(i64),
+    Number(f64),
+    Text(String),
+    /// A kind of value this version does not know.
+    Other(Value),
+}
+
+impl Feature {
+    pub fn is_on(&self) -> bool {
+        match self {
+            Self::Flag(flag) => *flag,
+            Self::Whole(number) => *number != 0,
+            Self::Number(number) => *number != 0.0,
+            Self::Text(text) => !text.is_empty(),
+            Self::Other(value) => !value.is_null(),
+        }
+    }
+
+    pub fn as_i64(&self) -> Option<i64> {
+        match self {
+            Self::Whole(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// Any number.
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            #[allow(clippy::cast_precision_loss, reason = "whoever wants every digit asks as_i64")]
+            Self::Whole(number) => Some(*number as f64),
+            Self::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Feature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => flag.fmt(f),
+            Self::Whole(number) => number.fmt(f),
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => f.write_str(text),
+            Self::Other(value) => value.fmt(f),
+        }
+    }
+}
+
+/// Declares [`Code`] with its written forms once.
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// Why a verdict is as it is.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Code {
+            $($(#[$doc])* $name,)*
+            /// A code this version does not know.
+            Other(String),
+        }
+
+        impl Code {
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$name => $text,)*
+                    Self::Other(text) => text,
+                }
+            }
+        }
+
+        impl From<String> for Code {
+            fn from(text: String) -> Self {
+                match text.as_str() {
+                    $($text => Self::$name,)*
+                    _ => Self::Other(text),
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Proven, and fresh or being refreshed.
+    Valid = "VALID",
+    /// Was proven; the chain cannot be reached; allowed until `grace_until`. Counts as entitled.
+    Grace = "GRACE",
+    /// No such product is installed.
+    NoProduct = "NO_PRODUCT",
+    /// The customer has no wallet yet.
+    NoWallet = "NO_WALLET",
+    /// Proven: no wallet of the customer holds a granting token.
+    NotHeld = "NOT_HELD",
+    /// Held, but its subscription or rental has ended.
+    Expired = "EXPIRED",
+    /// Entitled, but not to the feature asked for.
+    FeatureMissing = "FEATURE_MISSING",
+    /// An administrator suspended the ownership or the customer.
+    Suspended = "SUSPENDED",
+    /// Held, but only at less trust or finality than the product demands.
+    TrustTooLow = "TRUST_TOO_LOW",
+    /// Never proven, and cannot be proven now. Neither a yes nor a no.
+    Undetermined = "UNDETERMINED",
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        String::deserialize(source).map(Self::from)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A verdict and the steps that led to it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Explanation {
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    #[serde(default)]
+    pub steps: Vec<Step>,
+}
+
+/// One step: what was looked at, what came of it, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Step {
+    /// `grant`, `token`, `wallet`, `ownership`, `block` or `anchor`.
+    pub step: String,
+    #[serde(default)]
+    pub subject: String,
+    /// `yes`, `no` or `unknown`.
+    pub outcome: String,
+    #[serde(default)]
+    pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of the API's documentation, with a field of the future.
+    const VALID: &str = r#"{ "product": "acme-cad", "valid": true, "code": "VALID", "detail": "tier pro",
+        "tier": "pro", "rank": 20, "features": { "export": true, "max_projects": 50, "ratio": 0.5,
+        "support": "mail", "trial": false, "zero": 0, "later": [1] },
+        "customer": "uid:1000", "wallet": "eip155:1:0xAb", "token": "eip155:1/erc721:0xAb/7",
+        "provisional": false, "freshness": "fresh", "trust": "quorum",
+        "anchor": { "chain": "eip155:1", "number": 22789250, "hash": "0x00",
+        "time": "2026-11-22T10:00:00Z", "finality": "finalized", "more": {} },
+        "verified_at": "2026-11-22T10:00:00Z", "expires_at": null, "seconds_until_change": 1209600,
+        "of_the_future": {"x": 1} }"#;
+
+    fn valid() -> Verdict {
+        serde_json::from_str(VALID).unwrap()
+    }
+
+    #[test]
+    fn features_are_read_by_kind() {
+        let verdict = valid();
+        assert_eq!(verdict.feature("max_projects").and_then(Feature::as_i64), Some(50));
+        assert_eq!(verdict.feature("ratio").and_then(Feature::as_f64), Some(0.5));
+        assert_eq!(verdict.feature("support").and_then(Feature::as_str), Some("mail"));
+        for (name, on) in [("export", true), ("trial", false), ("zero", false), ("absent", false)] {
+            assert_eq!(verdict.has(name), on, "{name}");
+        }
+    }
+
+    #[test]
+    fn who_is_not_entitled_has_no_features() {
+        let verdict = Verdict { valid: false, ..valid() };
+        assert_eq!(verdict.feature("export"), None);
+        assert!(!verdict.has("export"));
+    }
+
+    #[test]
+    fn a_code_of_the_future_is_kept_as_text() {
+        let text = r#"{"product":"p","valid":false,"code":"SEATS_TAKEN","tier":null}"#;
+        let verdict: Verdict = serde_json::from_str(text).unwrap();
+        assert_eq!(verdict.code, Code::Other("SEATS_TAKEN".to_owned()));
+        assert_eq!(verdict.code.to_string(), "SEATS_TAKEN");
+    }
+
+    #[test]
+    fn a_verdict_without_its_verdict_is_refused() {
+        assert!(serde_json::from_str::<Verdict>(r#"{"product":"p","code":"VALID"}"#).is_err());
+    }
+
+    #[test]
+    fn an_explanation_is_a_verdict_with_steps() {
+        let text = VALID.replacen(
+            '{',
+            r#"{"steps":[{"step":"grant","subject":"pro","outcome":"yes","reason":"r"}],"#,
+            1,
+        );
+        let explanation: Explanation = serde_json::from_str(&text).unwrap();
+        assert_eq!(explanation.verdict, valid());
+        assert_eq!(explanation.steps.len(), 1);
+    }
+}

@@ -1,1 +1,325 @@
-//! chain
+//! One EVM chain: blocks to pin a verification to, and proven answers about them. The only user of the
+//! network.
+//!
+//! Owns: connections, proven state in memory, code by hash. Asked by: the actors. Asks: the endpoints.
+//! Never: believes an endpoint, reads the time of day, or touches the store.
+//!
+//! In reading order: `location` → `transport` (with `framing`) → `endpoint` (with `standing`, `refusal`)
+//! → `pool` → `anchor` → `proof` → `state` → `execute` → `gather` → `erc721` → `logs` → `look` → `follow`.
+//! Pure are `location`, `framing`, `refusal`, `standing`, `proof`, `state`, `execute` and `erc721`.
+
+use std::collections::BTreeSet;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use alloy_consensus::Header;
+use alloy_primitives::Address;
+use alloy_primitives::B256;
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::domain::ids::ChainId;
+use crate::domain::ids::Timestamp;
+use crate::domain::ids::Token;
+use crate::domain::ownership::Anchor;
+use crate::domain::ownership::Cause;
+use crate::domain::ownership::Finality;
+use crate::domain::ownership::Rule;
+use crate::domain::ownership::Sighting;
+use crate::domain::ownership::Target;
+use crate::domain::ownership::Trust;
+
+mod anchor;
+mod endpoint;
+mod erc721;
+mod execute;
+mod follow;
+mod framing;
+mod gather;
+mod location;
+mod logs;
+mod look;
+mod pool;
+mod proof;
+mod receipt;
+mod refusal;
+mod standing;
+mod state;
+mod status;
+mod transport;
+
+pub use follow::ChainEvent;
+pub use follow::Moved;
+pub use location::LocationError;
+pub use look::Look;
+pub use look::Looked;
+pub use status::ChainStatus;
+pub use status::EndpointStatus;
+
+use gather::Gatherer;
+use gather::Pinned;
+use location::Location;
+use pool::Pool;
+
+/// No longer than this for one token.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// Blocks whose proven state is kept for the next question about them.
+const BLOCKS: usize = 4;
+
+/// How a chain is reached, and how far its endpoints are trusted.
+#[derive(Debug, Clone)]
+pub struct ChainSettings {
+    pub id: ChainId,
+    /// Endpoints: http(s) and ws(s) URLs, or absolute paths of IPC sockets. The first is asked first.
+    pub rpc: Vec<String>,
+    /// `Single` or `Quorum`.
+    pub trust: Trust,
+    /// How many endpoints of different domains have to agree, where trust is `Quorum`.
+    pub quorum: usize,
+    /// The hash of block 0; without it, the first one seen stands for the life of the process.
+    pub genesis: Option<B256>,
+    /// How often the head is asked for.
+    pub poll: Duration,
+}
+
+/// Settings a chain cannot work with.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainError {
+    #[error("{chain}: no endpoint is configured; add at least one to `rpc`")]
+    NoEndpoint { chain: ChainId },
+    #[error("{chain}: endpoint {number} of `rpc` cannot be used")]
+    Endpoint { chain: ChainId, number: usize, source: LocationError },
+    #[error("{chain}: trust `consensus` is not available yet; use `quorum` or `single`")]
+    Consensus { chain: ChainId },
+    #[error("{chain}: `quorum` is {quorum}, but at least 2 endpoints have to agree")]
+    QuorumTooSmall { chain: ChainId, quorum: usize },
+    #[error(
+        "{chain}: `quorum` is {quorum}, but `rpc` has endpoints of only {domains} different domains"
+    )]
+    QuorumTooLarge { chain: ChainId, quorum: usize, domains: usize },
+    #[error("{chain}: `poll` is zero; use a duration such as `12s`")]
+    Poll { chain: ChainId },
+    #[error("{chain}: cannot set up TLS")]
+    Tls { chain: ChainId, source: Box<dyn std::error::Error + Send + Sync> },
+}
+
+/// A chain, ready to be asked. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Chain(Arc<Inner>);
+
+struct Inner {
+    settings: ChainSettings,
+    pool: Pool,
+    gatherer: Gatherer,
+    floor: anchor::Floor,
+    recent: Mutex<VecDeque<Arc<Pinned>>>,
+}
+
+/// A block everything in one verification is pinned to. Its header hashes to the anchor's hash.
+#[derive(Clone)]
+pub struct Block {
+    pub anchor: Anchor,
+    pinned: Arc<Pinned>,
+}
+
+impl Block {
+    fn pinned(&self) -> &Arc<Pinned> {
+        &self.pinned
+    }
+}
+
+impl Chain {
+    /// Checks the settings. Connects to nobody yet.
+    ///
+    /// # Errors
+    /// [`ChainError`], naming the setting and what would be right.
+    pub fn open(settings: ChainSettings) -> Result<Self, ChainError> {
+        let chain = settings.id;
+        let parse = |(index, text): (usize, &String)| {
+            Location::parse(text).map_err(|source| ChainError::Endpoint {
+                chain,
+                number: index + 1,
+                source,
+            })
+        };
+        let locations: Vec<Location> =
+            settings.rpc.iter().enumerate().map(parse).collect::<Result<_, _>>()?;
+        check(&settings, &locations)?;
+        let pool = Pool::new(chain, settings.genesis, &locations)
+            .map_err(|source| ChainError::Tls { chain, source: source.without_url().into() })?;
+        Ok(Self(Arc::new(Inner {
+            gatherer: Gatherer::new(chain.0),
+            settings,
+            pool,
+            floor: anchor::Floor::default(),
+            recent: Mutex::default(),
+        })))
+    }
+
+    pub fn id(&self) -> ChainId {
+        self.0.settings.id
+    }
+
+    /// How far the anchors of this chain are trusted.
+    pub fn trust(&self) -> Trust {
+        self.0.settings.trust
+    }
+
+    /// The newest block of a finality, named by as many endpoints as the settings demand.
+    ///
+    /// # Errors
+    /// Why there is none to rely on. A finalized block never goes back: [`Cause::Behind`].
+    pub async fn anchor(&self, finality: Finality) -> Result<Block, Cause> {
+        let Inner { pool, floor, settings, .. } = &*self.0;
+        let (hash, header) = match settings.trust {
+            Trust::Single => anchor::single(pool, finality, floor).await?,
+            Trust::Quorum => anchor::quorum(pool, finality, settings.quorum, floor).await?,
+            Trust::Consensus => return Err(Cause::Unsupported),
+        };
+        let anchor = self.anchored((hash, &header), finality, settings.trust)?;
+        Ok(Block { anchor, pinned: self.pinned(hash, header) })
+    }
+
+    /// Which tokens a wallet holds. Never fails: what could not be found out is a finding as well.
+    pub async fn look(&self, block: &Block, look: &Look<'_>) -> Looked {
+        look::look(self, block, look).await
+    }
+
+    /// Whether a wallet holds one token, by the rule `owner`.
+    pub async fn sight(
+        &self,
+        block: &Block,
+        token: Token,
+        wallet: Address,
+        (number, seen_at): (u64, Timestamp),
+    ) -> Sighting {
+        let held = self.owner_of(block, token).await.map(|owner| owner == Some(wallet));
+        Sighting {
+            look: number,
+            seen_at,
+            wallet,
+            rule: Rule::Owner,
+            target: Target::Token(token),
+            finding: look::finding(block, held),
+        }
+    }
+
+    /// Who owns a token, proven. `None`: proven that nobody does.
+    ///
+    /// # Errors
+    /// Why that could not be found out.
+    pub async fn owner_of(&self, block: &Block, token: Token) -> Result<Option<Address>, Cause> {
+        use crate::domain::ids::Standard;
+        if token.collection.chain != self.id() || block.anchor.chain != self.id() {
+            return Err(Cause::NotConfigured);
+        }
+        if token.collection.standard != Standard::Erc721 {
+            return Err(Cause::Unsupported);
+        }
+        let call = erc721::ask_owner(token.collection.contract, token.id);
+        let ended = self.run(block, vec![call], Instant::now() + DEADLINE).await;
+        let outcome = ended.into_iter().next().unwrap_or(Err(Cause::Contract))?;
+        erc721::owner(token.id, &outcome)
+    }
+
+    /// Whether a transaction moved a token to a wallet, at or before a block. As an endpoint says: this
+    /// is where a claim came from, not what it rests on.
+    ///
+    /// # Errors
+    /// Why that could not be found out.
+    pub async fn moved_by(
+        &self,
+        block: &Block,
+        transaction: B256,
+        token: Token,
+        wallet: Address,
+    ) -> Result<bool, Cause> {
+        if token.collection.chain != self.id() || block.anchor.chain != self.id() {
+            return Err(Cause::NotConfigured);
+        }
+        let deadline = Instant::now() + DEADLINE;
+        receipt::moved(&self.0.pool, &block.pinned, (transaction, token, wallet), deadline).await
+    }
+
+    /// Tells what happens on the chain until nobody listens. The first head comes at once.
+    pub async fn follow(
+        &self,
+        watched: watch::Receiver<BTreeSet<Address>>,
+        events: mpsc::Sender<ChainEvent>,
+    ) {
+        follow::follow(self, watched, events).await;
+    }
+
+    /// How the chain and its endpoints are doing. Asks nobody.
+    pub fn status(&self) -> ChainStatus {
+        status::of(self.id(), self.trust(), &self.0.pool, self.0.floor.number())
+    }
+
+    fn pool(&self) -> &Pool {
+        &self.0.pool
+    }
+
+    fn poll(&self) -> Duration {
+        self.0.settings.poll
+    }
+
+    async fn run(
+        &self,
+        block: &Block,
+        calls: Vec<execute::Call>,
+        deadline: Instant,
+    ) -> Vec<Result<execute::Outcome, Cause>> {
+        self.0.gatherer.run(&self.0.pool, &block.pinned, calls, deadline).await
+    }
+
+    /// A block's time beyond what a calendar holds is nothing an honest chain has.
+    fn anchored(
+        &self,
+        (hash, header): (B256, &Header),
+        finality: Finality,
+        trust: Trust,
+    ) -> Result<Anchor, Cause> {
+        let seconds = i64::try_from(header.timestamp).map_err(|_| Cause::Refuted)?;
+        let time = Timestamp::from_second(seconds).map_err(|_| Cause::Refuted)?;
+        Ok(Anchor { chain: self.id(), number: header.number, hash, time, finality, trust })
+    }
+
+    /// What was proven at a block before, if it was.
+    fn pinned(&self, hash: B256, header: Header) -> Arc<Pinned> {
+        let mut recent = self.0.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = recent.iter().find(|it| it.hash == hash) {
+            return Arc::clone(known);
+        }
+        let pinned = Arc::new(Pinned { hash, header, facts: Mutex::default() });
+        recent.truncate(BLOCKS - 1);
+        recent.push_front(Arc::clone(&pinned));
+        pinned
+    }
+}
+
+fn check(settings: &ChainSettings, locations: &[Location]) -> Result<(), ChainError> {
+    let (chain, quorum) = (settings.id, settings.quorum);
+    if locations.is_empty() {
+        return Err(ChainError::NoEndpoint { chain });
+    }
+    if settings.poll.is_zero() {
+        return Err(ChainError::Poll { chain });
+    }
+    let domains = locations.iter().map(Location::domain).collect::<BTreeSet<_>>().len();
+    match settings.trust {
+        Trust::Consensus => Err(ChainError::Consensus { chain }),
+        Trust::Quorum if quorum < 2 => Err(ChainError::QuorumTooSmall { chain, quorum }),
+        Trust::Quorum if quorum > domains => {
+            Err(ChainError::QuorumTooLarge { chain, quorum, domains })
+        }
+        Trust::Quorum | Trust::Single => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[path = "mod_tests.rs"]
+mod tests;

@@ -1,0 +1,229 @@
+//! The block everything in one verification is pinned to: named by one endpoint, or agreed by several.
+//!
+//! Asked by: `mod`. Asks: `pool`. Never: goes back behind a finalized block it named before.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use alloy_consensus::Header;
+use alloy_primitives::B256;
+use futures_util::FutureExt;
+use tokio::time::Instant;
+
+use super::endpoint::BlockName;
+use super::endpoint::Endpoint;
+use super::pool::Pool;
+use super::refusal::Refusal;
+use super::refusal::more_telling;
+use crate::domain::ownership::Cause;
+use crate::domain::ownership::Finality;
+
+/// No longer than this for one anchor.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// A header that hashes to its name.
+pub(super) type Named = (B256, Header);
+
+/// The newest finalized block named so far.
+#[derive(Debug, Default)]
+pub(super) struct Floor(Mutex<Option<(u64, u64, B256)>>);
+
+impl Floor {
+    pub(super) fn number(&self) -> Option<u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).map(|(number, _, _)| number)
+    }
+
+    /// Whether a finalized block may be named; if so, none before it may be named any more.
+    fn raise(&self, hash: B256, header: &Header) -> Result<(), Refusal> {
+        let mut floor = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((number, time, known)) = *floor {
+            if header.number < number || header.timestamp < time {
+                return Err(Refusal::Behind { number });
+            }
+            if header.number == number && hash != known {
+                return Err(Refusal::Disagreement { number });
+            }
+        }
+        *floor = Some((header.number, header.timestamp, hash));
+        Ok(())
+    }
+}
+
+fn tag(finality: Finality) -> &'static str {
+    match finality {
+        Finality::Latest => "latest",
+        Finality::Safe => "safe",
+        Finality::Finalized => "finalized",
+    }
+}
+
+/// The header one endpoint names by the tag of a finality.
+async fn named_by(endpoint: &Endpoint, finality: Finality) -> Result<Named, Refusal> {
+    let missing = |message: &str| match finality {
+        Finality::Latest => Refusal::Pruned { message: message.to_owned() },
+        Finality::Safe | Finality::Finalized => {
+            Refusal::Unsupported { message: format!("no `{}` block", tag(finality)) }
+        }
+    };
+    match endpoint.header(BlockName::Tag(tag(finality))).await {
+        Ok(Some(named)) => Ok(named),
+        Ok(None) => Err(missing("no latest block")),
+        // Nodes without the tag answer with all sorts of errors.
+        Err(Refusal::Refused { .. } | Refusal::Unsupported { .. } | Refusal::Pruned { .. }) => {
+            Err(missing("no latest block"))
+        }
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// The block that the first endpoint able to answer names.
+pub(super) async fn single(pool: &Pool, finality: Finality, floor: &Floor) -> Result<Named, Cause> {
+    let ask = |endpoint: Arc<Endpoint>| {
+        async move {
+            let (hash, header) = named_by(&endpoint, finality).await?;
+            if finality == Finality::Finalized {
+                floor.raise(hash, &header)?;
+            }
+            Ok((hash, header))
+        }
+        .boxed()
+    };
+    pool.first(Instant::now() + DEADLINE, ask).await
+}
+
+/// The block that `quorum` endpoints of different domains agree on, in number and hash.
+///
+/// All are asked for the tag. The number is the greatest that enough of them have reached, so that one
+/// that is late (or pretends to be) does not hold back the rest. Then all name the block of that number,
+/// and a single one that names another is a disagreement.
+pub(super) async fn quorum(
+    pool: &Pool,
+    finality: Finality,
+    quorum: usize,
+    floor: &Floor,
+) -> Result<Named, Cause> {
+    let agree = async {
+        let (named, cause) =
+            ask_everyone(pool, |it| async move { named_by(&it, finality).await }).await;
+        let reached: Vec<(&str, u64)> =
+            named.iter().map(|(it, (_, header))| (it.domain(), header.number)).collect();
+        let number = reached_by(&reached, quorum).ok_or(cause)?;
+        let (named, cause) = ask_everyone(pool, |it| {
+            let already = named.iter().find(|(other, _)| Arc::ptr_eq(other, &it));
+            let already = already.map(|(_, named)| named.clone());
+            async move { named_at(&it, number, already).await }
+        })
+        .await;
+        let hashes: Vec<(&str, B256)> =
+            named.iter().map(|(it, (hash, _))| (it.domain(), *hash)).collect();
+        agreed(&hashes, quorum, cause)?;
+        let (_, (hash, header)) = named.into_iter().next().ok_or(Cause::Unreachable)?;
+        if finality == Finality::Finalized {
+            floor.raise(hash, &header).map_err(|refusal| refusal.cause())?;
+        }
+        Ok((hash, header))
+    };
+    tokio::time::timeout(DEADLINE, agree).await.unwrap_or(Err(Cause::Unreachable))
+}
+
+async fn named_at(
+    endpoint: &Endpoint,
+    number: u64,
+    already: Option<Named>,
+) -> Result<Named, Refusal> {
+    match already {
+        Some(named) if named.1.number == number => Ok(named),
+        _ => endpoint.header(BlockName::Number(number)).await?.ok_or(Refusal::Behind { number }),
+    }
+}
+
+/// Asks all endpoints at once. Those that answered, and the most telling cause of the others.
+async fn ask_everyone<F>(
+    pool: &Pool,
+    ask: impl Fn(Arc<Endpoint>) -> F,
+) -> (Vec<(Arc<Endpoint>, Named)>, Cause)
+where
+    F: Future<Output = Result<Named, Refusal>>,
+{
+    let asked = pool.all().iter().map(|it| {
+        let answer = ask(Arc::clone(it));
+        async move { (Arc::clone(it), answer.await) }
+    });
+    let mut cause = Cause::Unreachable;
+    let mut answers = Vec::new();
+    for (endpoint, answer) in futures_util::future::join_all(asked).await {
+        match answer {
+            Ok(named) => answers.push((endpoint, named)),
+            Err(refusal) => cause = more_telling(cause, refusal.cause()),
+        }
+    }
+    (answers, cause)
+}
+
+/// The greatest number that endpoints of at least `quorum` domains have reached. A domain with several
+/// endpoints counts with its greatest.
+fn reached_by(reached: &[(&str, u64)], quorum: usize) -> Option<u64> {
+    let mut best = std::collections::BTreeMap::<&str, u64>::new();
+    for (domain, number) in reached {
+        let known = best.entry(domain).or_insert(*number);
+        *known = (*known).max(*number);
+    }
+    let mut numbers: Vec<u64> = best.into_values().collect();
+    numbers.sort_unstable_by(|left, right| right.cmp(left));
+    numbers.get(quorum.checked_sub(1)?).copied()
+}
+
+/// Whether all name the same hash, and enough of different domains do.
+fn agreed(hashes: &[(&str, B256)], quorum: usize, others: Cause) -> Result<(), Cause> {
+    if hashes.windows(2).any(|pair| pair[0].1 != pair[1].1) {
+        return Err(Cause::Disagreement);
+    }
+    let domains: std::collections::BTreeSet<&str> =
+        hashes.iter().map(|(domain, _)| *domain).collect();
+    if domains.len() >= quorum { Ok(()) } else { Err(others) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_late_endpoint_does_not_hold_back_a_quorum() {
+        let reached = [("a", 10), ("b", 9), ("c", 1)];
+        assert_eq!(reached_by(&reached, 2), Some(9));
+        assert_eq!(reached_by(&reached, 3), Some(1));
+        assert_eq!(reached_by(&reached, 4), None);
+    }
+
+    #[test]
+    fn several_endpoints_of_one_domain_are_one_voice() {
+        assert_eq!(reached_by(&[("a", 10), ("a", 9)], 2), None);
+        let hash = B256::repeat_byte(1);
+        let alone = agreed(&[("a", hash), ("a", hash)], 2, Cause::Unreachable);
+        assert_eq!(alone, Err(Cause::Unreachable));
+        assert_eq!(agreed(&[("a", hash), ("b", hash)], 2, Cause::Unreachable), Ok(()));
+    }
+
+    #[test]
+    fn one_other_hash_is_a_disagreement_however_many_agree() {
+        let (one, other) = (B256::repeat_byte(1), B256::repeat_byte(2));
+        let hashes = [("a", one), ("b", one), ("c", other)];
+        assert_eq!(agreed(&hashes, 2, Cause::Unreachable), Err(Cause::Disagreement));
+    }
+
+    #[test]
+    fn finalized_blocks_never_go_back() {
+        let floor = Floor::default();
+        let at = |number, timestamp| Header { number, timestamp, ..Header::default() };
+        let hash = B256::repeat_byte(1);
+        floor.raise(hash, &at(10, 100)).unwrap();
+        assert_eq!(floor.raise(hash, &at(9, 99)).unwrap_err().cause(), Cause::Behind);
+        assert_eq!(floor.raise(hash, &at(11, 99)).unwrap_err().cause(), Cause::Behind);
+        let other = floor.raise(B256::repeat_byte(2), &at(10, 100)).unwrap_err();
+        assert_eq!(other.cause(), Cause::Disagreement);
+        floor.raise(hash, &at(10, 100)).unwrap();
+        assert_eq!(floor.number(), Some(10));
+    }
+}

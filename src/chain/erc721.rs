@@ -1,0 +1,205 @@
+//! ERC-721 in words of bytes: questions, answers, and which reverts mean "there is no such token". Pure.
+//!
+//! Asked by: `look`, `logs`, `follow`. Never: takes an answer it does not understand for a "no".
+
+use alloy_primitives::Address;
+use alloy_primitives::B256;
+use alloy_primitives::Bytes;
+use alloy_primitives::U256;
+use alloy_primitives::b256;
+use alloy_sol_types::SolCall;
+use alloy_sol_types::SolError;
+use alloy_sol_types::sol;
+
+use super::execute::Call;
+use super::execute::Outcome;
+use crate::domain::ownership::Cause;
+
+sol! {
+    function ownerOf(uint256 tokenId) external view returns (address);
+    function balanceOf(address owner) external view returns (uint256);
+    function tokenOfOwnerByIndex(address owner, uint256 index) external view returns (uint256);
+
+    /// OpenZeppelin 5 (ERC-6093).
+    error ERC721NonexistentToken(uint256 tokenId);
+    /// ERC721A.
+    error OwnerQueryForNonexistentToken();
+    /// Solady.
+    error TokenDoesNotExist();
+    /// Solidity's own error with a text.
+    error Error(string text);
+}
+
+/// `keccak256("Transfer(address,address,uint256)")`. ERC-20 has the same, with three topics and not four.
+pub(super) const TRANSFER: B256 =
+    b256!("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef");
+
+/// What contracts say of a token that does not exist: OpenZeppelin 4 (before and since 4.7) and Solmate.
+const NONEXISTENT: [&str; 4] = [
+    "ERC721: invalid token ID",
+    "ERC721: owner query for nonexistent token",
+    "ERC721: nonexistent token",
+    "NOT_MINTED",
+];
+
+pub(super) fn ask_owner(contract: Address, id: U256) -> Call {
+    Call { to: contract, data: ownerOfCall { tokenId: id }.abi_encode().into() }
+}
+
+pub(super) fn ask_balance(contract: Address, owner: Address) -> Call {
+    Call { to: contract, data: balanceOfCall { owner }.abi_encode().into() }
+}
+
+pub(super) fn ask_token_at(contract: Address, owner: Address, index: u64) -> Call {
+    let index = U256::from(index);
+    Call { to: contract, data: tokenOfOwnerByIndexCall { owner, index }.abi_encode().into() }
+}
+
+/// Who owns token `id`. `None`: proven that nobody does.
+///
+/// # Errors
+/// [`Cause::Contract`] for everything that is not an answer to the question.
+pub(super) fn owner(id: U256, outcome: &Outcome) -> Result<Option<Address>, Cause> {
+    match outcome {
+        Outcome::Returned(data) => {
+            let word = word(data)?;
+            let address = Address::from_word(word);
+            if address.into_word() != word {
+                return Err(Cause::Contract);
+            }
+            Ok((!address.is_zero()).then_some(address))
+        }
+        Outcome::Reverted(data) if says_nonexistent(id, data) => Ok(None),
+        Outcome::NoCode => Ok(None),
+        Outcome::Reverted(_) | Outcome::Halted => Err(Cause::Contract),
+    }
+}
+
+/// A number: a balance, or an id at an index. Without code there is none of anything.
+///
+/// # Errors
+/// [`Cause::Contract`] for everything that is not one word.
+pub(super) fn number(outcome: &Outcome) -> Result<U256, Cause> {
+    match outcome {
+        Outcome::Returned(data) => Ok(word(data)?.into()),
+        Outcome::NoCode => Ok(U256::ZERO),
+        Outcome::Reverted(_) | Outcome::Halted => Err(Cause::Contract),
+    }
+}
+
+fn word(data: &Bytes) -> Result<B256, Cause> {
+    B256::try_from(data.as_ref()).map_err(|_| Cause::Contract)
+}
+
+fn says_nonexistent(id: U256, data: &Bytes) -> bool {
+    if let Ok(error) = ERC721NonexistentToken::abi_decode(data) {
+        return data.len() == 36 && error.tokenId == id;
+    }
+    if data.as_ref() == OwnerQueryForNonexistentToken::SELECTOR
+        || data.as_ref() == TokenDoesNotExist::SELECTOR
+    {
+        return true;
+    }
+    // At most this long, so that decoding is bounded.
+    data.len() <= 256
+        && Error::abi_decode(data).is_ok_and(|error| NONEXISTENT.contains(&error.text.as_str()))
+}
+
+/// The id, from whom and to whom, if a log is a Transfer of ERC-721.
+pub(super) fn transfer(log: &alloy_primitives::Log) -> Option<(U256, Address, Address)> {
+    match log.topics() {
+        [TRANSFER, from, to, id] => {
+            Some(((*id).into(), Address::from_word(*from), Address::from_word(*to)))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::hex;
+    use alloy_primitives::keccak256;
+
+    const ID: U256 = U256::from_limbs([42, 0, 0, 0]);
+
+    fn reverted(data: impl Into<Bytes>) -> Outcome {
+        Outcome::Reverted(data.into())
+    }
+
+    fn with_text(text: &str) -> Outcome {
+        reverted(Error { text: text.to_owned() }.abi_encode())
+    }
+
+    #[test]
+    fn an_address_is_the_owner_and_zero_is_nobody() {
+        let owner_of = |word: B256| owner(ID, &Outcome::Returned(word.0.to_vec().into()));
+        let someone = Address::repeat_byte(7);
+        assert_eq!(owner_of(someone.into_word()), Ok(Some(someone)));
+        assert_eq!(owner_of(B256::ZERO), Ok(None));
+        assert_eq!(owner_of(B256::repeat_byte(1)), Err(Cause::Contract));
+    }
+
+    #[test]
+    fn an_answer_of_another_length_is_no_answer() {
+        for length in [0, 20, 31, 33, 64] {
+            let outcome = Outcome::Returned(vec![0; length].into());
+            assert_eq!(owner(ID, &outcome), Err(Cause::Contract), "{length}");
+            assert_eq!(number(&outcome), Err(Cause::Contract), "{length}");
+        }
+    }
+
+    #[test]
+    fn nonexistent_is_understood_from_every_implementation() {
+        let openzeppelin = ERC721NonexistentToken { tokenId: ID }.abi_encode();
+        for (what, outcome) in [
+            ("OpenZeppelin 5", reverted(openzeppelin)),
+            ("OpenZeppelin 4", with_text("ERC721: invalid token ID")),
+            ("OpenZeppelin 4.0", with_text("ERC721: owner query for nonexistent token")),
+            ("ERC721A", reverted(hex!("df2d9b42"))),
+            ("Solady", reverted(hex!("ceea21b6"))),
+            ("Solmate", with_text("NOT_MINTED")),
+            ("no contract", Outcome::NoCode),
+        ] {
+            assert_eq!(owner(ID, &outcome), Ok(None), "{what}");
+        }
+    }
+
+    #[test]
+    fn any_other_failure_is_no_answer() {
+        let other_id = ERC721NonexistentToken { tokenId: ID + U256::from(1) }.abi_encode();
+        let longer = [ERC721NonexistentToken { tokenId: ID }.abi_encode(), vec![0]].concat();
+        for (what, outcome) in [
+            ("empty revert", reverted(Bytes::new())),
+            ("paused", with_text("Pausable: paused")),
+            ("close, but not it", with_text("ERC721: invalid token ID ")),
+            ("nonexistent, but another", reverted(other_id)),
+            ("something after it", reverted(longer)),
+            ("something after it", reverted(hex!("df2d9b4200"))),
+            ("panic", reverted(hex!("4e487b71"))),
+            ("halt", Outcome::Halted),
+        ] {
+            assert_eq!(owner(ID, &outcome), Err(Cause::Contract), "{what}");
+        }
+    }
+
+    #[test]
+    fn the_selectors_are_those_of_the_standard() {
+        assert_eq!(ownerOfCall::SELECTOR, hex!("6352211e"));
+        assert_eq!(balanceOfCall::SELECTOR, hex!("70a08231"));
+        assert_eq!(tokenOfOwnerByIndexCall::SELECTOR, hex!("2f745c59"));
+        assert_eq!(TRANSFER, keccak256("Transfer(address,address,uint256)"));
+    }
+
+    #[test]
+    fn a_transfer_of_erc_20_is_not_one_of_erc_721() {
+        let topics = |count| {
+            [TRANSFER, B256::ZERO, Address::repeat_byte(2).into_word(), ID.into()][..count].to_vec()
+        };
+        let log = |count| {
+            alloy_primitives::Log::new_unchecked(Address::ZERO, topics(count), Bytes::new())
+        };
+        assert_eq!(transfer(&log(3)), None);
+        assert_eq!(transfer(&log(4)), Some((ID, Address::ZERO, Address::repeat_byte(2))));
+    }
+}

@@ -1,0 +1,197 @@
+//! Finds which tokens some event said went to a wallet. Hints for `look`, which proves each of them.
+//!
+//! Asked by: `look`, `follow`. Asks: `pool`. Never: concludes anything from an event that is not there.
+
+use std::sync::Arc;
+
+use alloy_primitives::Address;
+use alloy_primitives::B256;
+use alloy_primitives::U64;
+use futures_util::FutureExt;
+use serde_json::Value;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::endpoint::BlockName;
+use super::erc721::TRANSFER;
+use super::erc721::transfer;
+use super::gather::Pinned;
+use super::pool::Pool;
+use super::refusal::Refusal;
+use crate::domain::ownership::Cause;
+use crate::domain::ownership::Scan;
+
+/// Blocks asked for at first; halved when refused, half as many more when answered.
+const FIRST_WIDTH: u64 = 2_000;
+const WIDEST: u64 = 1_000_000;
+/// Requests in one look. What is not read then is read in the next.
+const REQUESTS: usize = 500;
+/// Ids remembered for one wallet and collection.
+const IDS: usize = 10_000;
+/// How far to step back when the chain is no longer the one that was read.
+const STEP_BACK: u64 = 64;
+
+/// The widths of the ranges to ask for.
+#[derive(Debug, Clone, Copy)]
+struct Width(u64);
+
+impl Width {
+    fn grown(self) -> Self {
+        Self((self.0 + self.0.div_ceil(2)).min(WIDEST))
+    }
+
+    /// `None` when one block is refused already.
+    fn halved(self) -> Option<Self> {
+        (self.0 > 1).then_some(Self(self.0 / 2))
+    }
+}
+
+/// A reading in progress: whose transfers, and how far.
+struct Reading<'a> {
+    pool: &'a Pool,
+    block: &'a Pinned,
+    filter: Value,
+    deadline: Instant,
+    scan: Scan,
+}
+
+/// Reads on from where `scan` ended, to `block`. Returns how far it came, and why no further.
+pub(super) async fn discover(
+    pool: &Pool,
+    block: &Pinned,
+    (contract, wallet): (Address, Address),
+    (from_block, scan): (u64, Scan),
+    deadline: Instant,
+) -> (Scan, Result<(), Cause>) {
+    let filter = json!({ "address": contract, "topics": [TRANSFER, null, wallet.into_word()] });
+    let mut reading = Reading { pool, block, filter, deadline, scan };
+    let read = reading.read(from_block).await;
+    (reading.scan, read)
+}
+
+impl Reading<'_> {
+    async fn read(&mut self, from_block: u64) -> Result<(), Cause> {
+        let last = self.block.header.number;
+        let mut from = self.begin(from_block).await?;
+        let mut width = Width(FIRST_WIDTH);
+        let mut read_to = None;
+        let mut result = Ok(());
+        for _ in 0..REQUESTS {
+            if from > last {
+                break;
+            }
+            let to = last.min(from.saturating_add(width.0 - 1));
+            match self.range(from, to).await {
+                Ok(()) => {
+                    read_to = Some(to);
+                    from = to + 1;
+                    width = width.grown();
+                }
+                Err(cause) => match width.halved().filter(|_| may_be_the_width(&cause)) {
+                    Some(narrower) => width = narrower,
+                    None => {
+                        result = Err(cause);
+                        break;
+                    }
+                },
+            }
+        }
+        if let Some(number) = read_to {
+            self.note(number).await?;
+        }
+        if from <= last && result.is_ok() { Err(Cause::Undiscovered) } else { result }
+    }
+
+    /// The first block to read: after the last one read, if that is still a block of this chain.
+    async fn begin(&mut self, from_block: u64) -> Result<u64, Cause> {
+        let Some((number, hash)) = self.scan.read_to else { return Ok(from_block) };
+        if number == self.block.header.number && hash == self.block.hash {
+            return Ok(number + 1);
+        }
+        let now = named(self.pool, number, self.deadline).await?;
+        let next = if now == Some(hash) { number + 1 } else { number.saturating_sub(STEP_BACK) };
+        Ok(next.max(from_block))
+    }
+
+    async fn range(&mut self, from: u64, to: u64) -> Result<(), Cause> {
+        let mut filter = self.filter.clone();
+        filter["fromBlock"] = json!(U64::from(from));
+        filter["toBlock"] = json!(U64::from(to));
+        let logs = logs(self.pool, &filter, self.deadline).await?;
+        let wallet = self.filter["topics"][2].as_str().and_then(|it| it.parse::<B256>().ok());
+        for log in logs {
+            let Some((id, _, receiver)) = transfer(&log.inner) else { continue };
+            if Some(receiver.into_word()) != wallet {
+                continue;
+            }
+            if self.scan.ids.len() >= IDS {
+                return Err(Cause::Undiscovered);
+            }
+            self.scan.ids.insert(id);
+        }
+        Ok(())
+    }
+
+    /// Remembers how far was read, by the hash of that block.
+    async fn note(&mut self, number: u64) -> Result<(), Cause> {
+        let hash = if number == self.block.header.number {
+            Some(self.block.hash)
+        } else {
+            named(self.pool, number, self.deadline).await?
+        };
+        self.scan.read_to = hash.map(|hash| (number, hash)).or(self.scan.read_to);
+        Ok(())
+    }
+}
+
+/// Whether asking for less may help. Silence may be a node that works too long on a wide range.
+fn may_be_the_width(cause: &Cause) -> bool {
+    matches!(cause, Cause::Unsupported | Cause::Unreachable | Cause::Pruned)
+}
+
+async fn named(pool: &Pool, number: u64, deadline: Instant) -> Result<Option<B256>, Cause> {
+    let ask = |endpoint: Arc<super::endpoint::Endpoint>| {
+        async move { endpoint.header(BlockName::Number(number)).await }.boxed()
+    };
+    Ok(pool.first(deadline, ask).await?.map(|(hash, _)| hash))
+}
+
+async fn logs(
+    pool: &Pool,
+    filter: &Value,
+    deadline: Instant,
+) -> Result<Vec<alloy_rpc_types_eth::Log>, Cause> {
+    let ask = |endpoint: Arc<super::endpoint::Endpoint>| {
+        async move {
+            let asked = endpoint.ask("eth_getLogs", json!([filter]));
+            asked.await as Result<Vec<alloy_rpc_types_eth::Log>, Refusal>
+        }
+        .boxed()
+    };
+    pool.first(deadline, ask).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_width_grows_by_half_and_halves_down_to_one_block() {
+        assert_eq!(Width(2_000).grown().0, 3_000);
+        assert_eq!(Width(1).grown().0, 2);
+        assert_eq!(Width(WIDEST).grown().0, WIDEST);
+        let mut width = Width(FIRST_WIDTH);
+        let mut steps = 0;
+        while let Some(narrower) = width.halved() {
+            width = narrower;
+            steps += 1;
+        }
+        assert_eq!((width.0, steps), (1, 10));
+    }
+
+    #[test]
+    fn a_rate_limit_is_not_answered_with_more_requests() {
+        assert!(!may_be_the_width(&Cause::RateLimited));
+        assert!(may_be_the_width(&Cause::Unsupported));
+    }
+}

@@ -1,0 +1,137 @@
+//! What a proof proves. Pure: Merkle-Patricia proofs of accounts and slots (EIP-1186), code and headers.
+//!
+//! Asked by: `execute`, `endpoint`. Never: believes a field that no hash covers.
+
+use alloy_consensus::Header;
+use alloy_primitives::Address;
+use alloy_primitives::B256;
+use alloy_primitives::Bytes;
+use alloy_primitives::KECCAK256_EMPTY;
+use alloy_primitives::U256;
+use alloy_primitives::keccak256;
+use alloy_rpc_types_eth::EIP1186AccountProofResponse;
+use alloy_trie::EMPTY_ROOT_HASH;
+use alloy_trie::Nibbles;
+use alloy_trie::TrieAccount;
+use alloy_trie::proof::ProofVerificationError;
+use alloy_trie::proof::verify_proof;
+
+/// What an endpoint said does not follow from the block.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ProofError {
+    #[error("the proof is for {got}, not for {asked}")]
+    OtherAccount { asked: Address, got: Address },
+    #[error("the account {address} does not follow from the state root")]
+    Account { address: Address, source: ProofVerificationError },
+    #[error("the account {address} is absent, but was said to have a nonce or a balance")]
+    AbsentButUsed { address: Address },
+    #[error("slot {slot} of {address} was not answered")]
+    MissingSlot { address: Address, slot: B256 },
+    #[error("slot {slot} of {address} does not follow from the storage root")]
+    Slot { address: Address, slot: B256, source: ProofVerificationError },
+    #[error("the code of {address} has another hash")]
+    Code { address: Address },
+    #[error("the header of block {number} hashes to {got}, not to {named}")]
+    Header { number: u64, named: B256, got: B256 },
+}
+
+/// An account and the slots asked for, all of them proven. `None`: proven not to exist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ProvenAccount {
+    pub(super) account: Option<TrieAccount>,
+    pub(super) slots: Vec<(U256, U256)>,
+}
+
+/// Checks an `eth_getProof` answer for `address` and every slot in `slots` against a state root.
+///
+/// # Errors
+/// The first thing that does not follow from the root. What was not asked for is not looked at.
+pub(super) fn verify(
+    proof: &EIP1186AccountProofResponse,
+    address: Address,
+    slots: &[U256],
+    state_root: B256,
+) -> Result<ProvenAccount, ProofError> {
+    let account = verify_account(proof, address, state_root)?;
+    let root = account.map_or(EMPTY_ROOT_HASH, |it| it.storage_root);
+    let mut proven = Vec::with_capacity(slots.len());
+    for slot in slots {
+        let key = B256::from(*slot);
+        // Under its own key, whatever the order; nodes write keys in different lengths.
+        let found = proof.storage_proof.iter().find(|it| it.key.as_b256() == key);
+        let found = found.ok_or(ProofError::MissingSlot { address, slot: key })?;
+        verify_slot(root, key, found.value, &found.proof).map_err(|source| ProofError::Slot {
+            address,
+            slot: key,
+            source,
+        })?;
+        proven.push((*slot, found.value));
+    }
+    Ok(ProvenAccount { account, slots: proven })
+}
+
+fn verify_account(
+    proof: &EIP1186AccountProofResponse,
+    address: Address,
+    state_root: B256,
+) -> Result<Option<TrieAccount>, ProofError> {
+    if proof.address != address {
+        return Err(ProofError::OtherAccount { asked: address, got: proof.address });
+    }
+    let account = TrieAccount {
+        nonce: proof.nonce,
+        balance: proof.balance,
+        storage_root: proof.storage_hash,
+        code_hash: proof.code_hash,
+    };
+    let key = Nibbles::unpack(keccak256(address));
+    let included =
+        verify_proof(state_root, key, Some(alloy_rlp::encode(account)), &proof.account_proof);
+    let Err(source) = included else { return Ok(Some(account)) };
+    if verify_proof(state_root, key, None, &proof.account_proof).is_err() {
+        return Err(ProofError::Account { address, source });
+    }
+    // Nodes disagree on the hashes of an absent account, but it has neither nonce nor balance.
+    if proof.nonce != 0 || !proof.balance.is_zero() {
+        return Err(ProofError::AbsentButUsed { address });
+    }
+    Ok(None)
+}
+
+/// A slot of value zero is not in the trie, so that its proof is one of exclusion. For a trie without
+/// any slot the proof may be empty.
+fn verify_slot(
+    storage_root: B256,
+    slot: B256,
+    value: U256,
+    proof: &[Bytes],
+) -> Result<(), ProofVerificationError> {
+    let expected = (!value.is_zero()).then(|| alloy_rlp::encode(value));
+    verify_proof(storage_root, Nibbles::unpack(keccak256(slot)), expected, proof)
+}
+
+/// Checks code against the hash in its proven account.
+///
+/// # Errors
+/// When it hashes to something else.
+pub(super) fn verify_code(address: Address, code: &Bytes, hash: B256) -> Result<(), ProofError> {
+    let got = if code.is_empty() { KECCAK256_EMPTY } else { keccak256(code) };
+    if got == hash { Ok(()) } else { Err(ProofError::Code { address }) }
+}
+
+/// Checks that a header hashes to the hash it is named by.
+///
+/// # Errors
+/// When it does not. A header with fields this version does not know fails too, which is the safe side.
+pub(super) fn verify_header(header: &Header, named: B256) -> Result<(), ProofError> {
+    let got = header.hash_slow();
+    if got == named {
+        Ok(())
+    } else {
+        Err(ProofError::Header { number: header.number, named, got })
+    }
+}
+
+#[cfg(test)]
+#[path = "proof_tests.rs"]
+mod tests;

@@ -1,0 +1,230 @@
+//! Why an endpoint gave no usable answer, and what kind of "could not find out" that is. Pure.
+//!
+//! Asked by: `endpoint`, `pool`. Never: repeats a URL, or more of an endpoint's own words than a line.
+
+use std::time::Duration;
+
+use alloy_transport::RpcError;
+use alloy_transport::TransportError;
+use alloy_transport::TransportErrorKind;
+
+use super::proof::ProofError;
+use super::transport::WireError;
+use crate::domain::ids::clip;
+use crate::domain::ownership::Cause;
+
+/// One endpoint's failure to answer one question.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("the endpoint did not answer: {source}")]
+    Down { source: WireError },
+    #[error("the endpoint wants fewer requests")]
+    RateLimited { retry_after: Option<Duration> },
+    #[error("the endpoint does not offer this: {message}")]
+    Unsupported { message: String },
+    #[error("the endpoint has no such state: {message}")]
+    Pruned { message: String },
+    #[error("the answer would be too large: {message}")]
+    TooMuch { message: String },
+    #[error("the endpoint refused with {code}: {message}")]
+    Refused { code: i64, message: String },
+    #[error("the answer does not have the form it should have")]
+    Garbled,
+    #[error("the endpoint answers batches one way or not at all")]
+    NoBatches,
+    #[error("the endpoint is on another chain: {message}")]
+    WrongChain { message: String },
+    #[error("the endpoint's answer is refuted: {source}")]
+    Refuted { source: ProofError },
+    #[error("the endpoint is behind block {number}")]
+    Behind { number: u64 },
+    #[error("the endpoint names another block {number} than was already proven")]
+    Disagreement { number: u64 },
+    #[error("the endpoint is in quarantine")]
+    Quarantined,
+    #[error("the time for this is over")]
+    Late,
+}
+
+impl Refusal {
+    /// What this means to those who asked.
+    pub(super) fn cause(&self) -> Cause {
+        match self {
+            Self::Down { .. } | Self::Late | Self::Garbled => Cause::Unreachable,
+            Self::RateLimited { .. } => Cause::RateLimited,
+            Self::Unsupported { .. }
+            | Self::Refused { .. }
+            | Self::TooMuch { .. }
+            | Self::NoBatches => Cause::Unsupported,
+            Self::Pruned { .. } => Cause::Pruned,
+            Self::WrongChain { .. } => Cause::WrongChain,
+            Self::Refuted { .. } | Self::Quarantined => Cause::Refuted,
+            Self::Behind { .. } => Cause::Behind,
+            Self::Disagreement { .. } => Cause::Disagreement,
+        }
+    }
+
+    /// Whether the endpoint itself is in trouble, and not only this question unsuited to it.
+    pub(super) fn is_outage(&self) -> bool {
+        matches!(self, Self::Down { .. } | Self::Garbled | Self::RateLimited { .. })
+    }
+
+    /// Whether the endpoint understood and said no, so that asking in another way may help.
+    pub(super) fn is_no(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused { .. }
+                | Self::TooMuch { .. }
+                | Self::Unsupported { .. }
+                | Self::NoBatches
+        )
+    }
+}
+
+impl From<ProofError> for Refusal {
+    fn from(source: ProofError) -> Self {
+        Self::Refuted { source }
+    }
+}
+
+impl From<TransportError> for Refusal {
+    fn from(error: TransportError) -> Self {
+        match error {
+            RpcError::ErrorResp(payload) => classify(payload.code, &payload.message),
+            RpcError::Transport(TransportErrorKind::Custom(source)) => {
+                match source.downcast_ref::<WireError>() {
+                    Some(WireError::RateLimited { retry_after }) => {
+                        Self::RateLimited { retry_after: *retry_after }
+                    }
+                    Some(WireError::TooLarge) => Self::TooMuch { message: "body".to_owned() },
+                    Some(wire) => Self::Down { source: wire.clone() },
+                    None => Self::Garbled,
+                }
+            }
+            RpcError::Transport(TransportErrorKind::MissingBatchResponse(_)) => Self::NoBatches,
+            _ => Self::Garbled,
+        }
+    }
+}
+
+/// The more telling of two causes, when several endpoints failed for different ones: what points to a
+/// wrong or lying endpoint comes before what points to a weak one, and silence comes last.
+pub(super) fn more_telling(left: Cause, right: Cause) -> Cause {
+    if weight(&right) > weight(&left) { right } else { left }
+}
+
+fn weight(cause: &Cause) -> u8 {
+    match cause {
+        Cause::NotConfigured | Cause::Contract | Cause::Undiscovered => 0,
+        Cause::Unreachable => 1,
+        Cause::RateLimited => 2,
+        Cause::Unsupported => 3,
+        Cause::Pruned => 4,
+        Cause::Behind => 5,
+        Cause::Disagreement => 6,
+        Cause::Refuted => 7,
+        Cause::WrongChain => 8,
+    }
+}
+
+/// Sorts a JSON-RPC error by its code and words. Nodes agree on neither: the phrases are those seen from
+/// geth, reth, erigon, nethermind, besu, anvil, EDR, ethereumjs and the large providers.
+fn classify(code: i64, message: &str) -> Refusal {
+    let words = message.to_ascii_lowercase();
+    let says = |phrases: &[&str]| phrases.iter().any(|it| words.contains(it));
+    let message = clip(message);
+    if says(&TOO_MUCH) {
+        return Refusal::TooMuch { message };
+    }
+    if matches!(code, 429 | -32005 | -32029) || says(&RATE) {
+        return Refusal::RateLimited { retry_after: None };
+    }
+    if says(&PRUNED) || code == -32001 {
+        return Refusal::Pruned { message };
+    }
+    if matches!(code, -32601 | -32004) || says(&UNSUPPORTED) {
+        return Refusal::Unsupported { message };
+    }
+    Refusal::Refused { code, message }
+}
+
+const TOO_MUCH: [&str; 9] = [
+    "range",
+    "too many results",
+    "too many logs",
+    "query returned more than",
+    "more than 10000",
+    "response size",
+    "too large",
+    "query timeout",
+    "blocks distance",
+];
+const RATE: [&str; 5] =
+    ["rate limit", "too many requests", "request limit", "compute units", "throttl"];
+const PRUNED: [&str; 12] = [
+    "missing trie node",
+    "pruned",
+    "proof window",
+    "historical state",
+    "state is not available",
+    "state not available",
+    "header not found",
+    "unknown block",
+    "block not found",
+    "resource not found",
+    "archive",
+    "blockoutofrange",
+];
+const UNSUPPORTED: [&str; 5] = [
+    "method not found",
+    "not supported",
+    "does not exist/is not available",
+    "unsupported",
+    "not implemented",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nodes_say_is_sorted() {
+        for (code, message, cause) in [
+            (-32601, "the method eth_getProof does not exist/is not available", Cause::Unsupported),
+            (-32004, "Method eth_createAccessList is not supported", Cause::Unsupported),
+            (-32602, "distance to target block exceeds maximum proof window", Cause::Pruned),
+            (-32000, "missing trie node 12ab (path ) state 0x12 is not available", Cause::Pruned),
+            (-32000, "header not found", Cause::Pruned),
+            (-32001, "Resource not found", Cause::Pruned),
+            (-32005, "limit exceeded", Cause::RateLimited),
+            (429, "Your app has exceeded its compute units per second", Cause::RateLimited),
+            (-32000, "Too Many Requests", Cause::RateLimited),
+            (-32602, "argument must be a string", Cause::Unsupported),
+        ] {
+            assert_eq!(classify(code, message).cause(), cause, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_range_that_is_too_wide_is_not_a_rate_limit() {
+        for (code, message) in [
+            (-32005, "query returned more than 10000 results"),
+            (-32602, "block range is too wide"),
+            (-32000, "logs response size exceeded"),
+        ] {
+            assert!(matches!(classify(code, message), Refusal::TooMuch { .. }), "{message}");
+        }
+    }
+
+    #[test]
+    fn an_endpoints_words_are_cut() {
+        let refusal = classify(1, &"x".repeat(10_000));
+        assert!(refusal.to_string().len() < 400);
+    }
+
+    #[test]
+    fn of_several_failures_the_most_telling_is_named() {
+        assert_eq!(more_telling(Cause::Unreachable, Cause::Refuted), Cause::Refuted);
+        assert_eq!(more_telling(Cause::WrongChain, Cause::RateLimited), Cause::WrongChain);
+    }
+}

@@ -6,6 +6,8 @@
 //! Every change names who asked (`by`) and when (`at`), is acknowledged after its durable commit, and
 //! leaves one audit entry. Reads go to a snapshot and never wait for a writer.
 
+mod handlers;
+
 use std::collections::BTreeMap;
 
 use actix::prelude::*;
@@ -15,12 +17,40 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::customer::{Challenge, Custody, Customer, Wallet};
 use crate::domain::ids::{ChainId, Collection, CustomerId, Timestamp, Token};
 use crate::domain::ownership::{Ownership, Scan, Sighting, Suspension};
+use crate::store::Store;
 
-/// Who wants a change, and when.
-#[derive(Debug, Clone)]
-pub struct Asked {
-    pub by: String,
-    pub at: Timestamp,
+pub use crate::store::Asked;
+pub use crate::store::audit::AuditState;
+pub use crate::store::facts::{Facts, Progress};
+
+/// How many messages may wait; a sender then waits too.
+const MAILBOX: usize = 1_024;
+
+/// The actor. All it has is the store, which outlives it.
+#[derive(Debug)]
+pub struct OwnershipLedger {
+    store: Store,
+}
+
+impl OwnershipLedger {
+    pub fn new(store: Store) -> Self {
+        Self { store }
+    }
+}
+
+impl Actor for OwnershipLedger {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.set_mailbox_capacity(MAILBOX);
+    }
+}
+
+impl Supervised for OwnershipLedger {
+    fn restarting(&mut self, context: &mut Self::Context) {
+        *self = Self::new(self.store.clone());
+        context.set_mailbox_capacity(MAILBOX);
+    }
 }
 
 #[derive(Debug, Clone, thiserror::Error)]
@@ -187,23 +217,6 @@ pub struct FindFacts {
     pub collections: Vec<Collection>,
 }
 
-/// What the ledger knows. Customers that do not exist are left out.
-#[derive(Debug, Clone, Default)]
-pub struct Facts {
-    pub customers: Vec<Customer>,
-    /// Active wallets of those customers.
-    pub wallets: Vec<Wallet>,
-    /// The newest sightings of those wallets in those collections: per wallet, target and finality the
-    /// newest that proves something, and the newest that found nothing out if it came later.
-    pub sightings: Vec<Sighting>,
-    /// Tokens whose ownership is suspended.
-    pub suspended: Vec<Token>,
-    /// How far events were read, per collection and wallet.
-    pub scans: Vec<(Collection, Address, Scan)>,
-    /// Per chain, the newest finalized block time ever proven.
-    pub floors: Vec<(ChainId, Timestamp)>,
-}
-
 /// Ownerships of some wallets, newest first. `after` is the number of the last one seen.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Reply<Vec<Ownership>>")]
@@ -238,28 +251,10 @@ pub struct ListAudit {
 #[rtype(result = "Reply<AuditState>")]
 pub struct VerifyAudit;
 
-#[derive(Debug, Clone)]
-pub struct AuditState {
-    pub entries: u64,
-    /// The number of the first entry that does not fit; `None` if all do.
-    pub broken_at: Option<u64>,
-    /// The hash of the last entry.
-    pub head: B256,
-}
-
 /// What the evaluator and the verifier need when the daemon starts.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Reply<Progress>")]
 pub struct FindProgress;
-
-#[derive(Debug, Clone, Default)]
-pub struct Progress {
-    /// The greatest look ever recorded.
-    pub last_look: u64,
-    pub floors: Vec<(ChainId, Timestamp)>,
-    /// Customers that have an active wallet.
-    pub customers_with_wallets: Vec<CustomerId>,
-}
 
 /// Figures about the store, for `store_stats` and health.
 #[derive(Debug, Clone, Message)]

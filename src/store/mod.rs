@@ -1,1 +1,214 @@
-//! store
+//! The store: what must outlive the process, in one redb file. The only user of redb.
+//!
+//! Owns: the file, its schema, its backups and the one writer. Asked by: `actors::ownership_ledger`, and
+//! `daemon` to open and close it. Never: reads the clock, decides an entitlement, opens a sealed key.
+//!
+//! ```text
+//!   read(|view| …)    a snapshot, on the caller's thread; waits for nobody
+//!   write(|changes| …)  → queue → writer thread: many operations, one durable commit → answers
+//! ```
+//!
+//! The operations are the functions of [`customers`], [`wallets`], [`challenges`], [`sightings`],
+//! [`ownerships`], [`audit`] and [`facts`]. Each makes all its checks before its first write.
+
+pub mod audit;
+mod backup;
+pub mod challenges;
+pub mod customers;
+mod database;
+mod error;
+pub mod facts;
+mod files;
+mod migrations;
+pub mod ownerships;
+mod records;
+pub mod schema;
+pub mod sightings;
+#[cfg(test)]
+mod testing;
+mod view;
+pub mod wallets;
+mod writer;
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+pub use error::StoreError;
+use redb::Database;
+pub use view::{Changes, Snapshot, View};
+
+use self::database::Slot;
+use self::writer::{Counters, Writer};
+use crate::domain::ids::{CustomerId, Timestamp};
+
+/// Who wants a change, and when.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub by: String,
+    pub at: Timestamp,
+}
+
+/// Where the store is and what it may use.
+#[derive(Debug, Clone)]
+pub struct StoreSettings {
+    pub path: PathBuf,
+    pub cache_bytes: usize,
+    /// How many backups are kept.
+    pub backups: usize,
+}
+
+impl StoreSettings {
+    /// A store at `path`, with a cache of 8 MiB and three backups.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), cache_bytes: 8 << 20, backups: 3 }
+    }
+}
+
+/// How busy the writer was since start, and how large the file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    pub file_bytes: u64,
+    pub commits: u64,
+    pub changes: u64,
+}
+
+/// The open store. Cheap to clone; all clones are one store.
+#[derive(Clone)]
+pub struct Store(Arc<Shared>);
+
+struct Shared {
+    settings: StoreSettings,
+    slot: Arc<Slot>,
+    writer: Writer,
+    counters: Arc<Counters>,
+    recovered: Option<String>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.writer.stop();
+    }
+}
+
+impl Store {
+    /// Opens the store, whatever state its file is in: made if missing, repaired after a crash, migrated
+    /// from an older schema. A corrupt file is set aside, and the newest good backup or a fresh store
+    /// takes its place; [`Store::recovered`] says so.
+    ///
+    /// # Errors
+    /// When another process has it open, its schema is newer than ours, or the files cannot be used.
+    pub fn open(settings: StoreSettings, now: Timestamp) -> Result<Self, StoreError> {
+        let (database, recovered) = files::open_or_recover(&settings)?;
+        migrations::run(&database, migrations::STEPS, |it| {
+            let snapshot = database::begin_read(it)?;
+            backup::keep(&snapshot, &settings.path, settings.backups).map(drop)
+        })?;
+        begin(&database, recovered.as_deref(), now)?;
+        let slot = Slot::new(&settings.path, settings.cache_bytes, database);
+        let counters = Arc::new(Counters::default());
+        let writer = Writer::start(slot.clone(), counters.clone())?;
+        Ok(Self(Arc::new(Shared { settings, slot, writer, counters, recovered })))
+    }
+
+    /// What was set aside when the store was opened and what took its place, if its file was corrupt.
+    pub fn recovered(&self) -> Option<&str> {
+        self.0.recovered.as_deref()
+    }
+
+    /// Reads from a snapshot, on this thread. `question` may be asked again if the file has to be opened
+    /// anew.
+    ///
+    /// # Errors
+    /// What `question` says, or that the store cannot be read.
+    pub fn read<T>(
+        &self,
+        question: impl Fn(&Snapshot) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let ask = || question(&self.0.slot.begin_read()?);
+        match ask() {
+            Err(StoreError::Database { .. }) => ask(),
+            answer => answer,
+        }
+    }
+
+    /// Orders a change. It is durable, or has not happened, when the future is done. Dropping the future
+    /// does not take the order back.
+    ///
+    /// # Errors
+    /// What `operation` says, or that its group could not be kept.
+    pub fn write<T: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&mut Changes<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static {
+        let ordered = self.0.writer.order(operation);
+        async move { ordered?.await.unwrap_or(Err(StoreError::Closed)) }
+    }
+
+    /// Writes a backup to `path`, where nothing may be yet. Reads and changes go on meanwhile.
+    ///
+    /// # Errors
+    /// When something is there already, or it cannot be written and found equal.
+    pub fn backup(&self, path: &Path) -> Result<(), StoreError> {
+        backup::write(&self.0.slot.begin_read()?, path)
+    }
+
+    /// Keeps one more backup beside the store, and lets the oldest go. Says where it is.
+    ///
+    /// # Errors
+    /// As [`Store::backup`].
+    pub fn keep_backup(&self) -> Result<PathBuf, StoreError> {
+        let settings = &self.0.settings;
+        backup::keep(&self.0.slot.begin_read()?, &settings.path, settings.backups)
+    }
+
+    /// # Errors
+    /// When the file cannot be looked at.
+    pub fn usage(&self) -> Result<Usage, StoreError> {
+        let path = &self.0.settings.path;
+        let file = path.metadata().map_err(StoreError::file("look at the store's file"))?;
+        Ok(Usage {
+            file_bytes: file.len(),
+            commits: self.0.counters.commits.load(Ordering::Relaxed),
+            changes: self.0.counters.changes.load(Ordering::Relaxed),
+        })
+    }
+
+    /// Finishes the changes that were ordered, then closes the file, for all clones.
+    ///
+    /// # Errors
+    /// When the file does not close cleanly; what was acknowledged is durable all the same.
+    pub fn close(&self) -> Result<(), StoreError> {
+        self.0.writer.stop();
+        self.0.slot.close()
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("settings", &self.0.settings).finish_non_exhaustive()
+    }
+}
+
+/// What every store holds from its first moment, and what a crash may have left to be done.
+fn begin(database: &Database, recovered: Option<&str>, now: Timestamp) -> Result<(), StoreError> {
+    let asked = Asked { by: "entitled".into(), at: now };
+    let transaction = database::begin_write(database)?;
+    let mut changes = Changes::open(&transaction)?;
+    customers::find_or_make(&mut changes, CustomerId::Machine, &asked)?;
+    wallets::forget_destroyed(&mut changes)?;
+    if let Some(said) = recovered {
+        audit::append(&mut changes, &asked, "store_recovered", "store", said.to_owned())?;
+    }
+    let written = changes.written();
+    drop(changes);
+    if written == 0 {
+        return transaction.abort().map_err(StoreError::database("open the store"));
+    }
+    transaction.commit().map_err(StoreError::database("begin the store"))
+}
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

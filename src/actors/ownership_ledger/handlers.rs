@@ -1,0 +1,209 @@
+//! What OwnershipLedger does with each message: hands it to the store, and puts the answer in its words.
+//!
+//! Changes wait for their durable commit without holding up the mailbox. Reads are answered at once from
+//! a snapshot. No handler decides anything.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use actix::prelude::*;
+
+use super::{
+    AddWallet, AuditState, CreateCustomer, CustomerOf, Facts, FindChallenge, FindCustomer,
+    FindFacts, FindFigures, FindProgress, FindWallet, HistoryOf, KeepChallenge, LedgerError,
+    ListAudit, ListCustomers, ListOwnerships, NoteAudit, OwnershipLedger, Progress, RaiseFloor,
+    RecordSightings, RemoveWallet, Reply, SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit,
+    WalletsOf,
+};
+use crate::domain::audit::AuditEntry;
+use crate::domain::customer::{Challenge, Customer, Wallet};
+use crate::domain::ids::CustomerId;
+use crate::domain::ownership::Ownership;
+use crate::store::audit;
+use crate::store::challenges;
+use crate::store::customers::{self, CustomerEdit, NewCustomer};
+use crate::store::facts;
+use crate::store::ownerships;
+use crate::store::schema::SCHEMA;
+use crate::store::sightings::{self, Look};
+use crate::store::wallets::{self, NewWallet};
+use crate::store::{Changes, Snapshot, StoreError};
+
+/// The answer to a change, when its commit is durable.
+type Change<T> = ResponseActFuture<OwnershipLedger, Reply<T>>;
+
+fn failed(doing: &'static str) -> impl FnOnce(StoreError) -> LedgerError {
+    move |error| match error {
+        StoreError::NotFound { what } => LedgerError::NotFound { what },
+        StoreError::Conflict { why } => LedgerError::Conflict { why },
+        StoreError::ChallengeSpent => LedgerError::ChallengeSpent,
+        trouble => LedgerError::Store { doing, source: Arc::new(trouble) },
+    }
+}
+
+impl OwnershipLedger {
+    fn read<T>(
+        &self,
+        doing: &'static str,
+        question: impl Fn(&Snapshot) -> Result<T, StoreError>,
+    ) -> Reply<T> {
+        self.store.read(question).map_err(failed(doing))
+    }
+
+    fn write<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        operation: impl FnOnce(&mut Changes<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Change<T> {
+        answer(doing, self.store.write(operation))
+    }
+}
+
+fn answer<T: 'static>(
+    doing: &'static str,
+    outcome: impl Future<Output = Result<T, StoreError>> + 'static,
+) -> Change<T> {
+    Box::pin(actix::fut::wrap_future(async move { outcome.await.map_err(failed(doing)) }))
+}
+
+/// A handler of a change: how it is called in an error, and the operation.
+macro_rules! changes {
+    ($($message:ident -> $answer:ty, $doing:literal, |$it:ident, $changes:ident| $operation:expr;)*) => {$(
+        impl Handler<$message> for OwnershipLedger {
+            type Result = Change<$answer>;
+            fn handle(&mut self, $it: $message, _: &mut Self::Context) -> Self::Result {
+                self.write($doing, move |$changes| $operation)
+            }
+        }
+    )*};
+}
+
+/// A handler of a question: how it is called in an error, and where the answer is.
+macro_rules! questions {
+    ($($message:ident -> $answer:ty, $doing:literal, |$it:ident, $view:ident| $question:expr;)*) => {$(
+        impl Handler<$message> for OwnershipLedger {
+            type Result = Reply<$answer>;
+            fn handle(&mut self, $it: $message, _: &mut Self::Context) -> Self::Result {
+                self.read($doing, |$view| $question)
+            }
+        }
+    )*};
+}
+
+changes! {
+    CreateCustomer -> Customer, "make a customer", |it, changes| {
+        let CreateCustomer { name, external_id, uids, metadata, asked } = it;
+        customers::create(changes, NewCustomer { name, external_id, uids, metadata }, &asked)
+    };
+    UpdateCustomer -> Customer, "change a customer", |it, changes| {
+        let UpdateCustomer { id, name, external_id, uids, metadata, active, asked } = it;
+        let edit = CustomerEdit { name, external_id, uids, metadata, active };
+        customers::update(changes, id, edit, &asked)
+    };
+    AddWallet -> Wallet, "add a wallet", |it, changes| {
+        let AddWallet { address, customer, custody, label, sealed_key, nonce, asked } = it;
+        let new = NewWallet { address, customer, custody, label, sealed_key, nonce };
+        wallets::add(changes, new, &asked)
+    };
+    KeepChallenge -> (), "keep a challenge", |it, changes| {
+        challenges::keep(changes, &it.challenge, &it.asked)
+    };
+    RecordSightings -> Vec<Ownership>, "record sightings", |it, changes| {
+        let RecordSightings { sightings, scans, transaction, asked } = it;
+        ownerships::record_look(changes, &Look { sightings, scans, transaction }, &asked)
+    };
+    SetSuspension -> Vec<Ownership>, "suspend or reinstate an ownership", |it, changes| {
+        ownerships::set_suspension(changes, it.token, it.suspension, &it.asked)
+    };
+    RaiseFloor -> (), "raise the floor under a chain's time", |it, changes| {
+        sightings::raise_floor(changes, it.chain, it.time)
+    };
+    NoteAudit -> AuditEntry, "note a change in the audit", |it, changes| {
+        audit::note(changes, it.action, &it.subject, &it.detail, &it.asked)
+    };
+}
+
+impl Handler<RemoveWallet> for OwnershipLedger {
+    type Result = Change<Wallet>;
+
+    /// A destroyed key goes in two commits: the first writes zeros in its place, the second frees them.
+    fn handle(&mut self, it: RemoveWallet, _: &mut Self::Context) -> Self::Result {
+        let RemoveWallet { address, customer, destroy_key, asked } = it;
+        let store = self.store.clone();
+        answer("unlink a wallet", async move {
+            let unlink = move |changes: &mut Changes<'_>| {
+                wallets::remove(changes, address, customer, destroy_key, &asked)
+            };
+            let wallet = store.write(unlink).await?;
+            if destroy_key {
+                let forget = move |changes: &mut Changes<'_>| {
+                    wallets::forget_key(changes, address, customer)
+                };
+                store.write(forget).await?;
+            }
+            Ok(wallet)
+        })
+    }
+}
+
+questions! {
+    CustomerOf -> CustomerId, "find a customer", |it, view| customers::of_uid(view, it.uid);
+    FindCustomer -> Option<Customer>, "find a customer", |it, view| customers::find(view, it.id);
+    ListCustomers -> Vec<Customer>, "list customers", |it, view| {
+        customers::list(view, it.after, it.limit)
+    };
+    WalletsOf -> Vec<Wallet>, "list wallets", |it, view| wallets::of_customer(view, it.customer);
+    FindWallet -> Option<(Wallet, Option<Vec<u8>>)>, "find a wallet", |it, view| {
+        wallets::find(view, it.address)
+    };
+    FindChallenge -> Option<Challenge>, "find a challenge", |it, view| {
+        challenges::find(view, &it.nonce)
+    };
+    FindFacts -> Facts, "find the facts", |it, view| {
+        facts::facts(view, &it.customers, &it.collections)
+    };
+    ListOwnerships -> Vec<Ownership>, "list ownerships", |it, view| {
+        ownerships::list(view, it.wallets.as_deref(), it.active, it.after, it.limit)
+    };
+    HistoryOf -> Vec<Ownership>, "find the history of a token", |it, view| {
+        ownerships::history(view, it.token, it.after, it.limit)
+    };
+    ListAudit -> Vec<AuditEntry>, "list the audit", |it, view| {
+        audit::list(view, it.since, it.after, it.limit)
+    };
+    FindProgress -> Progress, "find where things stand", |_it, view| facts::progress(view);
+}
+
+impl Handler<VerifyAudit> for OwnershipLedger {
+    type Result = Change<AuditState>;
+
+    /// Reads every entry there is, so it runs beside the actor and not in it.
+    fn handle(&mut self, _: VerifyAudit, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        answer("verify the audit", async move {
+            let verify = move || store.read(|view| audit::verify(view));
+            tokio::task::spawn_blocking(verify).await.unwrap_or(Err(StoreError::Panicked))
+        })
+    }
+}
+
+impl Handler<FindFigures> for OwnershipLedger {
+    type Result = Reply<StoreFigures>;
+
+    fn handle(&mut self, _: FindFigures, _: &mut Self::Context) -> Self::Result {
+        let doing = "count what is";
+        let counts = self.read(doing, |view| facts::counts(view))?;
+        let usage = self.store.usage().map_err(failed(doing))?;
+        Ok(StoreFigures {
+            schema: SCHEMA,
+            file_bytes: usage.file_bytes,
+            customers: counts.customers,
+            wallets: counts.wallets,
+            ownerships: counts.ownerships,
+            sightings: counts.sightings,
+            audit_entries: counts.audit_entries,
+            commits: usage.commits,
+            changes: usage.changes,
+        })
+    }
+}

@@ -1,0 +1,168 @@
+//! The files around the store: its directory and mode, and what is put in place of a corrupt file.
+//!
+//! Never deletes a store. A corrupt one is set aside as `NAME.corrupt-N`.
+
+use std::ffi::OsString;
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use redb::Database;
+
+use super::StoreSettings;
+use super::backup;
+use super::database::{self, Check};
+use super::error::StoreError;
+use super::migrations;
+use super::schema::SCHEMA;
+
+const FILE_MODE: u32 = 0o600;
+const DIRECTORY_MODE: u32 = 0o700;
+/// Corrupt files set aside before somebody has to look after them.
+const MOST_SET_ASIDE: u32 = 10_000;
+
+/// Opens the store's file, whatever has become of it. Says what was set aside and what took its place.
+pub(super) fn open_or_recover(
+    settings: &StoreSettings,
+) -> Result<(Database, Option<String>), StoreError> {
+    let path = &settings.path;
+    make_directory(path)?;
+    let emptied = path.metadata().is_ok_and(|it| it.len() == 0);
+    let trouble = if emptied && !backup::list(path)?.is_empty() {
+        // A file that was emptied behind our back would otherwise pass for a new store.
+        "the file is empty".to_owned()
+    } else {
+        match open_whole(path, settings.cache_bytes) {
+            Ok(database) => return Ok((database, None)),
+            Err(error) if error.is_corruption() => with_causes(&error),
+            Err(error) => return Err(error),
+        }
+    };
+    recover(settings, &trouble)
+}
+
+/// Opens with every check there is, down to the schema.
+fn open_whole(path: &Path, cache_bytes: usize) -> Result<Database, StoreError> {
+    make_private_file(path)?;
+    let database = database::open(path, cache_bytes, Check::Every)?;
+    match migrations::schema_of(&database)? {
+        found if found > SCHEMA => {
+            Err(StoreError::NewerSchema { path: path.to_owned(), found, known: SCHEMA })
+        }
+        _ => Ok(database),
+    }
+}
+
+fn recover(
+    settings: &StoreSettings,
+    trouble: &str,
+) -> Result<(Database, Option<String>), StoreError> {
+    let path = &settings.path;
+    let aside = set_aside(path)?;
+    tracing::error!(store = %path.display(), aside = %aside.display(), %trouble, "the store is corrupt: it was set aside");
+    let mut replacement = "a fresh store was begun".to_owned();
+    for candidate in backup::list(path)?.into_iter().rev() {
+        match restore(&candidate, settings) {
+            Ok(()) => {
+                replacement = format!("{} was restored", name(&candidate));
+                break;
+            }
+            Err(error) => {
+                tracing::error!(backup = %candidate.display(), error = %with_causes(&error), "a backup cannot be restored");
+            }
+        }
+    }
+    tracing::error!(store = %path.display(), %replacement, "the store was recovered");
+    let said = format!("corrupt ({trouble}): set aside as {}; {replacement}", name(&aside));
+    Ok((open_whole(path, settings.cache_bytes)?, Some(said)))
+}
+
+/// Puts a copy of a backup in the store's place, once the copy is found to be whole.
+fn restore(candidate: &Path, settings: &StoreSettings) -> Result<(), StoreError> {
+    let temporary = beside(&settings.path, ".restoring");
+    let doing = || format!("restore {}", candidate.display());
+    std::fs::copy(candidate, &temporary).map_err(StoreError::file(doing()))?;
+    open_whole(&temporary, settings.cache_bytes)?
+        .close()
+        .map_err(StoreError::database("close a restored store"))?;
+    put_in_place(&temporary, &settings.path)
+}
+
+fn set_aside(path: &Path) -> Result<PathBuf, StoreError> {
+    let doing = || format!("set {} aside", path.display());
+    for number in 1..=MOST_SET_ASIDE {
+        let aside = beside(path, &format!(".corrupt-{number}"));
+        if !aside.exists() {
+            std::fs::rename(path, &aside).map_err(StoreError::file(doing()))?;
+            sync_directory(path)?;
+            return Ok(aside);
+        }
+    }
+    Err(StoreError::file(doing())(std::io::ErrorKind::AlreadyExists.into()))
+}
+
+fn make_directory(path: &Path) -> Result<(), StoreError> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() && !parent.exists() => DirBuilder::new()
+            .recursive(true)
+            .mode(DIRECTORY_MODE)
+            .create(parent)
+            .map_err(StoreError::file(format!("make the directory {}", parent.display()))),
+        _ => Ok(()),
+    }
+}
+
+/// Makes the file if it is not there, readable by its owner alone; takes other people's rights away.
+pub(super) fn make_private_file(path: &Path) -> Result<(), StoreError> {
+    let doing = || format!("open {}", path.display());
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(FILE_MODE)
+        .open(path)
+        .map_err(StoreError::file(doing()))?;
+    let mode = file.metadata().map_err(StoreError::file(doing()))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        tracing::warn!(file = %path.display(), "others could open the store's file: its mode is 0600 now");
+        file.set_permissions(Permissions::from_mode(FILE_MODE))
+            .map_err(StoreError::file(format!("set the mode of {}", path.display())))?;
+    }
+    Ok(())
+}
+
+/// Makes `temporary` durable and renames it to `path`.
+pub(super) fn put_in_place(temporary: &Path, path: &Path) -> Result<(), StoreError> {
+    let doing = || format!("write {}", path.display());
+    File::open(temporary).and_then(|it| it.sync_all()).map_err(StoreError::file(doing()))?;
+    std::fs::rename(temporary, path).map_err(StoreError::file(doing()))?;
+    sync_directory(path)
+}
+
+fn sync_directory(path: &Path) -> Result<(), StoreError> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(parent)
+        .and_then(|it| it.sync_all())
+        .map_err(StoreError::file(format!("make {} durable", parent.display())))
+}
+
+/// `path` with `ending` after its whole name.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn with_causes(error: &StoreError) -> String {
+    let first: &dyn std::error::Error = error;
+    let causes = std::iter::successors(Some(first), |it| it.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -1,0 +1,344 @@
+//! Ownerships in the store: opened, extended and closed by what the chain was proven to say.
+//!
+//! Whether a wallet holds a token now is a pure function of the proofs that are kept
+//! ([`standing`]), so it does not depend on the order in which looks are recorded. The intervals in the
+//! history are what this daemon saw: a look that is recorded after a later one opens and closes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use alloy_primitives::{Address, B256};
+
+use super::Asked;
+use super::audit;
+use super::error::StoreError;
+use super::records;
+use super::schema::{self, Table};
+use super::sightings::{self, Look};
+use super::view::{Changes, View, next_number, prefixed, record};
+use crate::domain::ids::{Collection, Timestamp, Token};
+use crate::domain::ownership::{
+    Anchor, Evidence, Finality, Finding, Ownership, Sighting, Suspension, Target,
+};
+
+/// Records one look. Returns the ownerships that opened or closed.
+///
+/// # Errors
+/// A conflict when the look cannot be recorded as a whole.
+pub fn record_look(
+    changes: &mut Changes<'_>,
+    look: &Look,
+    asked: &Asked,
+) -> Result<Vec<Ownership>, StoreError> {
+    look.check()?;
+    sightings::keep(changes, look)?;
+    let mut turned = Vec::new();
+    for (wallet, token) in concerned(changes, look)? {
+        turned.extend(settle(changes, (wallet, token), look.transaction, asked)?);
+    }
+    Ok(turned)
+}
+
+/// The holdings that a look may have changed. What is unknown changes none.
+fn concerned(view: &impl View, look: &Look) -> Result<BTreeSet<(Address, Token)>, StoreError> {
+    let mut found = BTreeSet::new();
+    for sighting in &look.sightings {
+        match (&sighting.target, &sighting.finding) {
+            (_, Finding::Unknown { .. }) => {}
+            (Target::Token(token), _) => {
+                found.insert((sighting.wallet, *token));
+            }
+            (Target::Rest { collection, .. }, _) => {
+                let prefix = schema::active_in(sighting.wallet, *collection);
+                for row in prefixed(view, Table::ActiveOwnerships, &prefix)? {
+                    let token = schema::token_of_active(&row?.0)
+                        .ok_or(StoreError::Form { what: "active ownership" })?;
+                    if sighting.target.includes(&token) {
+                        found.insert((sighting.wallet, token));
+                    }
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// One proof, and where it stands among others.
+type Proof<'a> = (&'a Sighting, &'a Anchor);
+
+fn rank((sighting, anchor): &Proof<'_>) -> (u64, u64, Finality, B256) {
+    (sighting.look, anchor.number, anchor.finality, anchor.hash)
+}
+
+/// Whether "not held" at `gone` ends what "held" at `held` began.
+///
+/// * At one finality the later look is right: a reorganisation can only be seen by looking again.
+/// * A more settled block at or after the holding's block is right, however old the look.
+/// * A less settled block is right when it comes after the holding's block: the token has just moved,
+///   and the settled chain has not come so far. A look at `latest` is right also when it is a later one.
+fn ends(gone: &Proof<'_>, held: &Proof<'_>) -> bool {
+    let later = (gone.0.look, gone.1.number) > (held.0.look, held.1.number);
+    match gone.1.finality.cmp(&held.1.finality) {
+        std::cmp::Ordering::Equal => later,
+        std::cmp::Ordering::Greater => gone.1.number >= held.1.number,
+        std::cmp::Ordering::Less => {
+            gone.1.number > held.1.number
+                || (gone.1.finality == Finality::Latest && gone.0.look > held.0.look)
+        }
+    }
+}
+
+/// What all kept proofs together say about one holding.
+enum Standing<'a> {
+    Held(Proof<'a>),
+    Gone(Proof<'a>),
+    /// Nothing was ever proven.
+    Nothing,
+}
+
+fn standing(proofs: &[Sighting]) -> Standing<'_> {
+    let with_anchor = proofs.iter().filter_map(|it| Some((it, it.finding.anchor()?)));
+    let (held, gone): (Vec<Proof<'_>>, Vec<Proof<'_>>) =
+        with_anchor.partition(|it| matches!(it.0.finding, Finding::Held { .. }));
+    let lasting = held.iter().filter(|held| !gone.iter().any(|it| ends(it, held)));
+    match (lasting.max_by_key(|it| rank(it)), gone.iter().max_by_key(|it| rank(it))) {
+        (Some(held), _) => Standing::Held(*held),
+        (None, Some(gone)) => Standing::Gone(*gone),
+        (None, None) => Standing::Nothing,
+    }
+}
+
+/// Makes the record of one holding say what the proofs say. Returns it if it opened or closed.
+fn settle(
+    changes: &mut Changes<'_>,
+    (wallet, token): (Address, Token),
+    transaction: Option<B256>,
+    asked: &Asked,
+) -> Result<Option<Ownership>, StoreError> {
+    let proofs = sightings::proofs_about(changes, wallet, token)?;
+    let active = active_of(changes, wallet, token)?;
+    match (standing(&proofs), active) {
+        (Standing::Held(held), None) => {
+            open(changes, (wallet, token), evidence(held, transaction), held.0.seen_at, asked)
+                .map(Some)
+        }
+        (Standing::Held(held), Some(mut kept)) => {
+            let transaction = transaction.or(kept.evidence.transaction);
+            let evidence = evidence(held, transaction);
+            if (kept.last_proven, &kept.evidence) != (held.0.seen_at, &evidence) {
+                kept.last_proven = held.0.seen_at;
+                kept.evidence = evidence;
+                put(changes, &kept)?;
+            }
+            Ok(None)
+        }
+        (Standing::Gone(gone), Some(kept)) => close(changes, kept, gone, asked).map(Some),
+        (Standing::Gone(_) | Standing::Nothing, _) => Ok(None),
+    }
+}
+
+fn evidence((sighting, anchor): Proof<'_>, transaction: Option<B256>) -> Evidence {
+    Evidence { rule: sighting.rule, anchor: *anchor, transaction }
+}
+
+fn open(
+    changes: &mut Changes<'_>,
+    (wallet, token): (Address, Token),
+    evidence: Evidence,
+    seen_at: Timestamp,
+    asked: &Asked,
+) -> Result<Ownership, StoreError> {
+    let number = next_number(changes, Table::Ownerships)?;
+    let ownership = Ownership {
+        number,
+        token,
+        wallet,
+        first_seen: seen_at,
+        last_proven: seen_at,
+        evidence,
+        closed: None,
+        suspended: suspension_of(changes, token)?,
+    };
+    put(changes, &ownership)?;
+    let by_token: [u8; 69] = schema::numbered(&schema::token(token), number);
+    let by_wallet: [u8; 28] = schema::numbered(wallet.as_slice(), number);
+    changes.put(Table::TokenOwnerships, &by_token, &[])?;
+    changes.put(Table::WalletOwnerships, &by_wallet, &[])?;
+    let active = schema::active(wallet, token);
+    changes.put(Table::ActiveOwnerships, &active, &number.to_be_bytes())?;
+    let detail = format!("held by {wallet} {}", at_block(&ownership.evidence.anchor));
+    audit::append(changes, asked, "ownership_opened", token, detail)?;
+    Ok(ownership)
+}
+
+fn close(
+    changes: &mut Changes<'_>,
+    mut ownership: Ownership,
+    (sighting, anchor): Proof<'_>,
+    asked: &Asked,
+) -> Result<Ownership, StoreError> {
+    ownership.closed = Some((sighting.seen_at, *anchor));
+    put(changes, &ownership)?;
+    let active = schema::active(ownership.wallet, ownership.token);
+    changes.remove(Table::ActiveOwnerships, &active)?;
+    let detail = format!("no longer held by {} {}", ownership.wallet, at_block(anchor));
+    audit::append(changes, asked, "ownership_closed", ownership.token, detail)?;
+    Ok(ownership)
+}
+
+fn at_block(anchor: &Anchor) -> String {
+    let finality = match anchor.finality {
+        Finality::Latest => "latest",
+        Finality::Safe => "safe",
+        Finality::Finalized => "finalized",
+    };
+    format!("at block {} {} ({finality})", anchor.number, anchor.hash)
+}
+
+fn put(changes: &mut Changes<'_>, ownership: &Ownership) -> Result<(), StoreError> {
+    changes.put_record(Table::Ownerships, &ownership.number.to_be_bytes(), ownership)
+}
+
+fn numbered(view: &impl View, number: u64) -> Result<Ownership, StoreError> {
+    record(view, Table::Ownerships, &number.to_be_bytes(), "ownership")?
+        .ok_or(StoreError::Form { what: "ownership" })
+}
+
+fn active_of(
+    view: &impl View,
+    wallet: Address,
+    token: Token,
+) -> Result<Option<Ownership>, StoreError> {
+    let Some(number) = view.get(Table::ActiveOwnerships, &schema::active(wallet, token))? else {
+        return Ok(None);
+    };
+    let number = schema::u64_of(&number).ok_or(StoreError::Form { what: "active ownership" })?;
+    numbered(view, number).map(Some)
+}
+
+fn suspension_of(view: &impl View, token: Token) -> Result<Option<Suspension>, StoreError> {
+    record(view, Table::Suspensions, &schema::token(token), "suspension")
+}
+
+/// Takes every active ownership of a token out of force, or back into it. The suspension is the token's:
+/// it holds for ownerships that open later, too.
+///
+/// # Errors
+/// Not found when nobody was ever seen to hold the token.
+pub fn set_suspension(
+    changes: &mut Changes<'_>,
+    token: Token,
+    suspension: Option<Suspension>,
+    asked: &Asked,
+) -> Result<Vec<Ownership>, StoreError> {
+    let key = schema::token(token);
+    let numbers = numbers(changes, Table::TokenOwnerships, &key, None)?;
+    if numbers.is_empty() {
+        return Err(StoreError::NotFound { what: "ownership" });
+    }
+    let mut touched = Vec::new();
+    for number in numbers {
+        let mut ownership = numbered(changes, number)?;
+        if ownership.is_active() {
+            ownership.suspended.clone_from(&suspension);
+            put(changes, &ownership)?;
+            touched.push(ownership);
+        }
+    }
+    match &suspension {
+        Some(it) => {
+            changes.put_record(Table::Suspensions, &key, it)?;
+            audit::append(changes, asked, "ownership_suspended", token, it.reason.clone())?;
+        }
+        None if suspension_of(changes, token)?.is_some() => {
+            changes.remove(Table::Suspensions, &key)?;
+            audit::append(changes, asked, "ownership_reinstated", token, String::new())?;
+        }
+        None => {}
+    }
+    Ok(touched)
+}
+
+/// All suspended tokens of a collection.
+///
+/// # Errors
+/// When the store fails.
+pub fn suspended_in(view: &impl View, collection: Collection) -> Result<Vec<Token>, StoreError> {
+    let mut found = Vec::new();
+    for row in prefixed(view, Table::Suspensions, &schema::collection(collection))? {
+        let (key, _) = row?;
+        let id = key.last_chunk::<32>().ok_or(StoreError::Form { what: "suspension" })?;
+        found.push(collection.token(alloy_primitives::U256::from_be_bytes(*id)));
+    }
+    Ok(found)
+}
+
+/// The numbers at the ends of the keys that begin with `prefix`, below `before`, greatest first.
+fn numbers(
+    view: &impl View,
+    table: Table,
+    prefix: &[u8],
+    before: Option<u64>,
+) -> Result<Vec<u64>, StoreError> {
+    let end = match before {
+        None => schema::end_of(prefix),
+        Some(number) => Bound::Excluded([prefix, &number.to_be_bytes()].concat()),
+    };
+    let rows = view.range(table, Bound::Included(prefix), end.as_ref().map(Vec::as_slice))?;
+    let number = |key: &[u8]| schema::number_of(key).ok_or(StoreError::Form { what: "number" });
+    rows.rev().map(|row| number(&row?.0)).collect()
+}
+
+/// Ownerships of some wallets, or of everybody, newest first, with numbers below `after`.
+///
+/// # Errors
+/// When the store fails.
+pub fn list(
+    view: &impl View,
+    wallets: Option<&[Address]>,
+    active: Option<bool>,
+    after: Option<u64>,
+    limit: usize,
+) -> Result<Vec<Ownership>, StoreError> {
+    let wanted = |it: &Ownership| active.is_none_or(|active| it.is_active() == active);
+    let Some(wallets) = wallets else {
+        let end = after.map(u64::to_be_bytes);
+        let to = end.as_ref().map_or(Bound::Unbounded, |it| Bound::Excluded(it.as_slice()));
+        let rows = view.range(Table::Ownerships, Bound::Unbounded, to)?.rev();
+        let decoded = rows.map(|row| records::decode("ownership", &row?.1));
+        return decoded.filter(|it| it.as_ref().map_or(true, wanted)).take(limit).collect();
+    };
+    let mut found = BTreeMap::new();
+    for wallet in wallets {
+        let mut taken = 0;
+        for number in numbers(view, Table::WalletOwnerships, wallet.as_slice(), after)? {
+            if taken >= limit {
+                break;
+            }
+            let ownership = numbered(view, number)?;
+            if wanted(&ownership) {
+                found.insert(number, ownership);
+                taken += 1;
+            }
+        }
+    }
+    Ok(found.into_values().rev().take(limit).collect())
+}
+
+/// Every interval in which anybody held `token`, newest first, with numbers below `after`.
+///
+/// # Errors
+/// When the store fails.
+pub fn history(
+    view: &impl View,
+    token: Token,
+    after: Option<u64>,
+    limit: usize,
+) -> Result<Vec<Ownership>, StoreError> {
+    let numbers = numbers(view, Table::TokenOwnerships, &schema::token(token), after)?;
+    numbers.into_iter().take(limit).map(|it| numbered(view, it)).collect()
+}
+
+#[cfg(test)]
+#[path = "ownerships_tests.rs"]
+mod tests;

@@ -1,0 +1,329 @@
+//! Every table of the ledger, and how its keys are written.
+//!
+//! All keys and values are opaque bytes to redb, so that neither a new redb nor a new domain type can
+//! change what is on disk behind our back. Keys are fixed-width big-endian parts, in an order that makes
+//! every question a lookup or one range. What grows with time is keyed by its number: appending to the
+//! end of a tree touches few pages. Values are described in `records`.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | `meta` | name | `schema` (u32), `last_look` (u64), `audit_head` (number, hash) |
+//! | `customers` | customer | Customer |
+//! | `customer_uids` | uid (u32) | customer |
+//! | `external_ids` | text | customer |
+//! | `wallets` | address, customer | Wallet |
+//! | `customer_wallets` | customer, address | nothing |
+//! | `sealed_keys` | address, customer | form byte, sealed bytes |
+//! | `challenges` | nonce | Challenge |
+//! | `challenge_expiries` | time, nonce | customer |
+//! | `sightings` | collection, wallet, target, rule, finality, known or not | KeptSighting |
+//! | `scans` | collection, wallet | KeptScan |
+//! | `ownerships` | number (u64) | Ownership |
+//! | `token_ownerships` | token, number | nothing |
+//! | `wallet_ownerships` | wallet, number | nothing |
+//! | `active_ownerships` | wallet, token | number |
+//! | `suspensions` | token | Suspension |
+//! | `floors` | chain (u64) | time |
+//! | `audit` | number (u64) | AuditEntry |
+
+use std::ops::Bound;
+
+use alloy_primitives::{Address, U256, keccak256};
+use redb::TableDefinition;
+
+use crate::domain::ids::{ChainId, Collection, CustomerId, Standard, Timestamp, Token};
+use crate::domain::ownership::{Finality, Rule, Target};
+
+/// The schema this program writes. See `migrations`.
+pub const SCHEMA: u32 = 1;
+
+pub(super) type Definition<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
+
+/// One table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Table {
+    Meta,
+    Customers,
+    CustomerUids,
+    ExternalIds,
+    Wallets,
+    CustomerWallets,
+    SealedKeys,
+    Challenges,
+    ChallengeExpiries,
+    Sightings,
+    Scans,
+    Ownerships,
+    TokenOwnerships,
+    WalletOwnerships,
+    ActiveOwnerships,
+    Suspensions,
+    Floors,
+    Audit,
+}
+
+impl Table {
+    /// In the order of the variants, so that `table as usize` is its place.
+    pub(super) const ALL: [Self; 18] = [
+        Self::Meta,
+        Self::Customers,
+        Self::CustomerUids,
+        Self::ExternalIds,
+        Self::Wallets,
+        Self::CustomerWallets,
+        Self::SealedKeys,
+        Self::Challenges,
+        Self::ChallengeExpiries,
+        Self::Sightings,
+        Self::Scans,
+        Self::Ownerships,
+        Self::TokenOwnerships,
+        Self::WalletOwnerships,
+        Self::ActiveOwnerships,
+        Self::Suspensions,
+        Self::Floors,
+        Self::Audit,
+    ];
+
+    pub(super) fn definition(self) -> Definition<'static> {
+        TableDefinition::new(match self {
+            Self::Meta => "meta",
+            Self::Customers => "customers",
+            Self::CustomerUids => "customer_uids",
+            Self::ExternalIds => "external_ids",
+            Self::Wallets => "wallets",
+            Self::CustomerWallets => "customer_wallets",
+            Self::SealedKeys => "sealed_keys",
+            Self::Challenges => "challenges",
+            Self::ChallengeExpiries => "challenge_expiries",
+            Self::Sightings => "sightings",
+            Self::Scans => "scans",
+            Self::Ownerships => "ownerships",
+            Self::TokenOwnerships => "token_ownerships",
+            Self::WalletOwnerships => "wallet_ownerships",
+            Self::ActiveOwnerships => "active_ownerships",
+            Self::Suspensions => "suspensions",
+            Self::Floors => "floors",
+            Self::Audit => "audit",
+        })
+    }
+}
+
+pub(super) const META_LAST_LOOK: &[u8] = b"last_look";
+pub(super) const META_AUDIT_HEAD: &[u8] = b"audit_head";
+
+/// Puts fixed-width parts one after another.
+fn join<const N: usize>(parts: &[&[u8]]) -> [u8; N] {
+    let mut key = [0; N];
+    let mut rest = key.as_mut_slice();
+    for part in parts {
+        let (here, after) = rest.split_at_mut(part.len().min(rest.len()));
+        here.copy_from_slice(&part[..here.len()]);
+        rest = after;
+    }
+    debug_assert!(rest.is_empty());
+    key
+}
+
+/// Sorts as [`CustomerId`] does.
+pub(super) fn customer(id: CustomerId) -> [u8; 9] {
+    let (kind, number) = match id {
+        CustomerId::Machine => (0_u8, 0),
+        CustomerId::Uid(uid) => (1, u64::from(uid)),
+        CustomerId::Numbered(number) => (2, number),
+    };
+    join(&[&[kind], &number.to_be_bytes()])
+}
+
+/// The last key that a numbered customer can have begins with this.
+pub(super) const NUMBERED_CUSTOMERS: [u8; 1] = [2];
+
+pub(super) fn customer_of(key: &[u8]) -> Option<CustomerId> {
+    let (kind, number) = key.split_first()?;
+    let number = u64::from_be_bytes(number.try_into().ok()?);
+    match kind {
+        0 => Some(CustomerId::Machine),
+        1 => u32::try_from(number).ok().map(CustomerId::Uid),
+        2 => Some(CustomerId::Numbered(number)),
+        _ => None,
+    }
+}
+
+pub(super) fn wallet(address: Address, id: CustomerId) -> [u8; 29] {
+    join(&[address.as_slice(), &customer(id)])
+}
+
+pub(super) fn customer_wallet(id: CustomerId, address: Address) -> [u8; 29] {
+    join(&[&customer(id), address.as_slice()])
+}
+
+pub(super) fn chain(id: ChainId) -> [u8; 8] {
+    id.0.to_be_bytes()
+}
+
+pub(super) fn collection(it: Collection) -> [u8; 29] {
+    let standard = match it.standard {
+        Standard::Erc721 => 0_u8,
+        Standard::Erc1155 => 1,
+    };
+    join(&[&chain(it.chain), &[standard], it.contract.as_slice()])
+}
+
+pub(super) fn token(it: Token) -> [u8; 61] {
+    join(&[&collection(it.collection), &it.id.to_be_bytes::<32>()])
+}
+
+/// The token at the end of a key of `active_ownerships`.
+pub(super) fn token_of_active(key: &[u8]) -> Option<Token> {
+    let key: &[u8; 81] = key.try_into().ok()?;
+    let chain = ChainId(u64::from_be_bytes(key[20..28].try_into().ok()?));
+    let standard = match key[28] {
+        0 => Standard::Erc721,
+        1 => Standard::Erc1155,
+        _ => return None,
+    };
+    let contract = Address::from_slice(&key[29..49]);
+    Some(Collection { chain, standard, contract }.token(U256::from_be_slice(&key[49..])))
+}
+
+pub(super) fn active(wallet: Address, it: Token) -> [u8; 81] {
+    join(&[wallet.as_slice(), &token(it)])
+}
+
+pub(super) fn active_in(wallet: Address, it: Collection) -> [u8; 49] {
+    join(&[wallet.as_slice(), &collection(it)])
+}
+
+pub(super) fn holder(it: Collection, wallet: Address) -> [u8; 49] {
+    join(&[&collection(it), wallet.as_slice()])
+}
+
+/// Which of a wallet's sightings in a collection: of one token, or of a rest.
+pub(super) fn target(it: &Target) -> [u8; 33] {
+    match it {
+        Target::Token(token) => join(&[&[0], &token.id.to_be_bytes::<32>()]),
+        Target::Rest { ids, .. } => {
+            let ends = ids.ranges().iter().flat_map(|(from, to)| [from, to]);
+            let bytes: Vec<u8> = ends.flat_map(|it| it.to_be_bytes::<32>()).collect();
+            join(&[&[1], keccak256(bytes).as_slice()])
+        }
+    }
+}
+
+/// All sightings that a wallet has of anything but single tokens.
+pub(super) fn rests(it: Collection, wallet: Address) -> [u8; 50] {
+    join(&[&holder(it, wallet), &[1]])
+}
+
+pub(super) fn sighting(wallet: Address, about: &Target, rule: Rule) -> [u8; 83] {
+    let rule = match rule {
+        Rule::Owner => 0_u8,
+    };
+    join(&[&holder(about.collection(), wallet), &target(about), &[rule]])
+}
+
+pub(super) fn kept(sighting: &[u8; 83], finality: Finality, known: bool) -> [u8; 85] {
+    let finality = match finality {
+        Finality::Latest => 0_u8,
+        Finality::Safe => 1,
+        Finality::Finalized => 2,
+    };
+    join(&[sighting, &[finality, u8::from(!known)]])
+}
+
+pub(super) fn numbered<const N: usize>(prefix: &[u8], number: u64) -> [u8; N] {
+    join(&[prefix, &number.to_be_bytes()])
+}
+
+/// Sorts as the time does, before 1970 too.
+pub(super) fn time(at: Timestamp) -> [u8; 16] {
+    (at.as_nanosecond() ^ i128::MIN).to_be_bytes()
+}
+
+pub(super) fn time_of(key: &[u8]) -> Option<Timestamp> {
+    let nanoseconds = i128::from_be_bytes(key.try_into().ok()?) ^ i128::MIN;
+    Timestamp::from_nanosecond(nanoseconds).ok()
+}
+
+pub(super) fn u64_of(bytes: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(bytes.try_into().ok()?))
+}
+
+/// The number at the end of a key.
+pub(super) fn number_of(key: &[u8]) -> Option<u64> {
+    u64_of(key.last_chunk::<8>()?)
+}
+
+/// Where the keys that begin with `prefix` end: the first key after all of them.
+pub(super) fn end_of(prefix: &[u8]) -> Bound<Vec<u8>> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if let Some(next) = last.checked_add(1) {
+            end.push(next);
+            return Bound::Excluded(end);
+        }
+    }
+    Bound::Unbounded
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::ownership::IdRanges;
+
+    fn any_customer() -> impl Strategy<Value = CustomerId> {
+        prop_oneof![
+            Just(CustomerId::Machine),
+            any::<u32>().prop_map(CustomerId::Uid),
+            any::<u64>().prop_map(CustomerId::Numbered),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn customers_sort_as_their_keys(a in any_customer(), b in any_customer()) {
+            prop_assert_eq!(a.cmp(&b), customer(a).cmp(&customer(b)));
+            prop_assert_eq!(customer_of(&customer(a)), Some(a));
+        }
+
+        #[test]
+        fn times_sort_as_their_keys(a in -10_000_i64..10_000, b in -10_000_i64..10_000) {
+            let at = |it: i64| Timestamp::from_nanosecond(i128::from(it) * 777_777_777).unwrap();
+            prop_assert_eq!(a.cmp(&b), time(at(a)).cmp(&time(at(b))));
+            prop_assert_eq!(time_of(&time(at(a))), Some(at(a)));
+        }
+
+        #[test]
+        fn a_token_reads_back_from_its_active_key(chain in 1_u64.., id in any::<[u8; 32]>()) {
+            let contract = Address::repeat_byte(7);
+            let collection = Collection { chain: ChainId(chain), standard: Standard::Erc1155, contract };
+            let token = collection.token(U256::from_be_bytes(id));
+            prop_assert_eq!(token_of_active(&active(Address::ZERO, token)), Some(token));
+        }
+    }
+
+    #[test]
+    fn the_tables_stand_at_their_own_places() {
+        for (place, table) in Table::ALL.into_iter().enumerate() {
+            assert_eq!(table as usize, place);
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_prefix_carries_over() {
+        assert_eq!(end_of(&[1, 2]), Bound::Excluded(vec![1, 3]));
+        assert_eq!(end_of(&[1, 255]), Bound::Excluded(vec![2]));
+        assert_eq!(end_of(&[255, 255]), Bound::Unbounded);
+        assert_eq!(end_of(&[]), Bound::Unbounded);
+    }
+
+    #[test]
+    fn different_rests_have_different_keys() {
+        let contract = Address::repeat_byte(7);
+        let collection = Collection { chain: ChainId(1), standard: Standard::Erc721, contract };
+        let rest = |ids| target(&Target::Rest { collection, ids });
+        assert_ne!(rest(IdRanges::every()), rest(IdRanges::only(U256::ZERO)));
+    }
+}

@@ -1,0 +1,408 @@
+//! From one request, however it was framed, to its reply.
+//!
+//! Asked by the framings; asks [`Answers`]. What can be answered without waiting is written at once; the rest becomes
+//! a [`Later`] that the framing runs beside others. A panic in a method costs that request and nothing else.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use jsonrpsee::core::id_providers::RandomIntegerIdProvider;
+use jsonrpsee::types::{Id, Params};
+use jsonrpsee::{
+    ConnectionId, Extensions, MethodCallback, MethodResponse, MethodSink, Methods,
+    SubscriptionState,
+};
+use serde_json::value::RawValue;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::answers::Answers;
+use super::envelope::{self, Envelope, Fault};
+use super::figures::SocketFigures;
+use super::limits::{Limits, Rates};
+use crate::domain::peer::Peer;
+
+/// What all connections share.
+pub(super) struct Service {
+    pub(super) answers: Arc<dyn Answers>,
+    pub(super) methods: Methods,
+    pub(super) limits: Limits,
+    pub(super) rates: Rates,
+    pub(super) figures: Arc<SocketFigures>,
+    /// The group whose members may use the admin door.
+    pub(super) admin_group: Option<u32>,
+}
+
+/// The one at the other end of a connection, and what it has under way.
+pub(super) struct Caller {
+    pub(super) service: Arc<Service>,
+    peer: Peer,
+    /// Whether it may use the door it came by. Otherwise it is told so, request by request.
+    welcome: bool,
+    connection: ConnectionId,
+    extensions: Extensions,
+    in_flight: Arc<Semaphore>,
+    subscriptions: Arc<Semaphore>,
+}
+
+/// A reply that must be waited for. Empty when the method has sent it by itself.
+pub(super) type Later = BoxFuture<'static, Vec<u8>>;
+
+impl Caller {
+    pub(super) fn new(service: Arc<Service>, peer: Peer, welcome: bool, connection: usize) -> Self {
+        let connection = ConnectionId(connection);
+        let mut extensions = Extensions::new();
+        extensions.insert(peer.clone());
+        extensions.insert(connection);
+        let in_flight = Arc::new(Semaphore::new(service.limits.in_flight));
+        let subscriptions = Arc::new(Semaphore::new(service.limits.subscriptions));
+        Self { service, peer, welcome, connection, extensions, in_flight, subscriptions }
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.service.limits
+    }
+
+    pub(super) fn figures(&self) -> &SocketFigures {
+        &self.service.figures
+    }
+
+    pub(super) fn is_welcome(&self) -> bool {
+        self.welcome
+    }
+
+    pub(super) fn has_subscriptions(&self) -> bool {
+        self.subscriptions.available_permits() < self.limits().subscriptions
+    }
+
+    /// Takes one complete JSON value. Appends the reply to `out` if there is one now, with nothing after it.
+    /// Without a `sink` there can be no subscriptions.
+    pub(super) fn take(
+        self: &Arc<Self>,
+        frame: &[u8],
+        sink: Option<&MethodSink>,
+        out: &mut Vec<u8>,
+    ) -> Option<Later> {
+        let Ok(text) = std::str::from_utf8(frame) else {
+            self.refuse(None, &Fault::parse("not UTF-8"), out);
+            return None;
+        };
+        if frame.starts_with(b"[") {
+            return self.take_batch(text, out);
+        }
+        self.figures().requests.one_more();
+        let (id, envelope) = self.at_once(text, out)?;
+        let work = self.work(id, &envelope, sink).and_then(|work| Ok((work, self.fly()?)));
+        match work {
+            Ok((work, flight)) => Some(Box::pin(async move {
+                let reply = work.run().await;
+                drop(flight);
+                reply
+            })),
+            Err(fault) => {
+                self.refuse(Some(id), &fault, out);
+                None
+            }
+        }
+    }
+
+    /// Appends an error reply, and counts it.
+    pub(super) fn refuse(&self, id: Option<&RawValue>, fault: &Fault, out: &mut Vec<u8>) {
+        if fault.is_limit() {
+            self.figures().requests_limited.one_more();
+        }
+        fault.write(id, out);
+    }
+
+    /// Answers a request that can be answered now, and passes over a notification: nothing here is worth asking
+    /// without wanting the answer. Gives back a request that has to wait.
+    fn at_once<'a>(
+        &self,
+        text: &'a str,
+        out: &mut Vec<u8>,
+    ) -> Option<(&'a RawValue, Envelope<'a>)> {
+        let envelope = match envelope::read(text) {
+            Ok(envelope) => envelope,
+            Err((fault, id)) => {
+                self.refuse(id, &fault, out);
+                return None;
+            }
+        };
+        let id = envelope.id?;
+        if !self.welcome {
+            self.refuse(Some(id), &Fault::refused(), out);
+            return None;
+        }
+        let before = out.len();
+        envelope::begin_reply(id, out);
+        let answers = &self.service.answers;
+        let answered = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            answers.answer_at_once(&self.peer, &envelope.method, envelope.params, out)
+        }));
+        match answered {
+            Ok(true) => {
+                out.push(b'}');
+                self.figures().answered_at_once.one_more();
+                None
+            }
+            Ok(false) => {
+                out.truncate(before);
+                Some((id, envelope))
+            }
+            Err(_) => {
+                out.truncate(before);
+                self.panicked(&envelope.method);
+                Fault::internal().write(Some(id), out);
+                None
+            }
+        }
+    }
+
+    fn panicked(&self, method: &str) {
+        self.figures().panics.one_more();
+        tracing::error!(
+            method,
+            "a method panicked; its request was answered with an internal error"
+        );
+    }
+
+    /// A place among the requests in flight.
+    fn fly(&self) -> Result<OwnedSemaphorePermit, Fault> {
+        Arc::clone(&self.in_flight).try_acquire_owned().map_err(|_| {
+            let most = self.limits().in_flight;
+            let detail = format!("a connection has at most {most} requests in flight");
+            Fault::limit(detail, "wait for replies before asking more")
+        })
+    }
+
+    /// Prepares a call of a method, within the caller's rate and number of subscriptions.
+    fn work(
+        self: &Arc<Self>,
+        id: &RawValue,
+        envelope: &Envelope<'_>,
+        sink: Option<&MethodSink>,
+    ) -> Result<Work, Fault> {
+        let service = &self.service;
+        let Some((method, callback)) = service.methods.method_with_name(&envelope.method) else {
+            return Err(Fault::unknown_method());
+        };
+        if !service.rates.allow(&service.limits, self.peer.uid) {
+            let most = service.limits.rate_per_second;
+            let detail = format!("a user may ask {most} requests a second that are not cached");
+            return Err(Fault::limit(detail, "ask more slowly, or subscribe"));
+        }
+        let subscriber = match callback {
+            MethodCallback::Subscription(_) => Some(self.subscriber(id, sink)?),
+            _ => None,
+        };
+        Ok(Work {
+            caller: Arc::clone(self),
+            method,
+            callback: callback.clone(),
+            id: id.to_owned(),
+            params: envelope.params.map(RawValue::to_owned),
+            subscriber,
+        })
+    }
+
+    fn subscriber(
+        &self,
+        id: &RawValue,
+        sink: Option<&MethodSink>,
+    ) -> Result<(MethodSink, OwnedSemaphorePermit), Fault> {
+        let Some(sink) = sink else {
+            return Err(Fault::invalid(
+                "subscribe by itself on a raw connection or a WebSocket, not by HTTP or in a batch",
+            ));
+        };
+        if known_id(id).is_none() {
+            return Err(Fault::invalid("the `id` of a subscription is a string or a whole number"));
+        }
+        let permit = Arc::clone(&self.subscriptions).try_acquire_owned().map_err(|_| {
+            let most = self.limits().subscriptions;
+            let detail = format!("a connection has at most {most} subscriptions");
+            Fault::limit(detail, "end a subscription first")
+        })?;
+        Ok((sink.clone(), permit))
+    }
+
+    fn take_batch(self: &Arc<Self>, text: &str, out: &mut Vec<u8>) -> Option<Later> {
+        let entries = match envelope::read_batch(text, self.limits().batch) {
+            Ok(entries) => entries,
+            Err(fault) => {
+                self.refuse(None, &fault, out);
+                return None;
+            }
+        };
+        self.figures().requests.add(entries.len());
+        let mut batch = BatchReply::default();
+        for (index, entry) in entries.iter().enumerate() {
+            if batch.add(|reply| self.at_once(entry.get(), reply)).is_some() {
+                let rest = entries.iter().skip(index).map(|it| (*it).to_owned()).collect();
+                return self.rest_of_batch(batch, rest, out);
+            }
+        }
+        batch.finish(out);
+        None
+    }
+
+    /// The entries of a batch from the first that has to wait: one after the other, so that a batch is one
+    /// request in flight and no more.
+    fn rest_of_batch(
+        self: &Arc<Self>,
+        mut batch: BatchReply,
+        rest: Vec<Box<RawValue>>,
+        out: &mut Vec<u8>,
+    ) -> Option<Later> {
+        let flight = match self.fly() {
+            Ok(flight) => flight,
+            Err(fault) => {
+                self.refuse(None, &fault, out);
+                return None;
+            }
+        };
+        let caller = Arc::clone(self);
+        Some(Box::pin(async move {
+            for entry in rest {
+                let work = batch.add(|reply| {
+                    let (id, envelope) = caller.at_once(entry.get(), reply)?;
+                    let room = caller.room_for(reply.len());
+                    match room.and_then(|()| caller.work(id, &envelope, None)) {
+                        Ok(work) => Some(work),
+                        Err(fault) => {
+                            caller.refuse(Some(id), &fault, reply);
+                            None
+                        }
+                    }
+                });
+                if let Some(work) = work {
+                    let one = work.run().await;
+                    batch.add(|reply| {
+                        reply.extend_from_slice(&one);
+                        None::<()>
+                    });
+                }
+            }
+            drop(flight);
+            let mut reply = Vec::new();
+            batch.finish(&mut reply);
+            reply
+        }))
+    }
+
+    fn room_for(&self, length: usize) -> Result<(), Fault> {
+        let most = self.limits().response_bytes;
+        if length <= most { Ok(()) } else { Err(too_long_a_reply(most)) }
+    }
+}
+
+fn too_long_a_reply(most: usize) -> Fault {
+    Fault::limit(format!("a reply has at most {most} bytes"), "ask for less, with `limit`")
+}
+
+/// The replies of a batch so far. Empty, or `[` and replies with commas between them.
+#[derive(Default)]
+struct BatchReply(Vec<u8>);
+
+impl BatchReply {
+    /// Lets `write` append one reply, or none. When it gives something back, what it wrote is its own affair.
+    fn add<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Option<T>) -> Option<T> {
+        let before = self.0.len();
+        self.0.push(if before == 0 { b'[' } else { b',' });
+        let opened = self.0.len();
+        let given = write(&mut self.0);
+        if self.0.len() == opened {
+            self.0.truncate(before);
+        }
+        given
+    }
+
+    /// A batch of notifications only has no reply.
+    fn finish(self, out: &mut Vec<u8>) {
+        if !self.0.is_empty() {
+            out.extend_from_slice(&self.0);
+            out.push(b']');
+        }
+    }
+}
+
+/// The id as jsonrpsee knows ids: null, a whole number or a string. JSON-RPC knows more numbers.
+fn known_id(id: &RawValue) -> Option<Id<'static>> {
+    serde_json::from_str::<Id<'_>>(id.get()).ok().map(Id::into_owned)
+}
+
+/// One call of a method, ready to run.
+struct Work {
+    caller: Arc<Caller>,
+    method: &'static str,
+    callback: MethodCallback,
+    id: Box<RawValue>,
+    params: Option<Box<RawValue>>,
+    subscriber: Option<(MethodSink, OwnedSemaphorePermit)>,
+}
+
+impl Work {
+    async fn run(self) -> Vec<u8> {
+        let (caller, method, id) = (Arc::clone(&self.caller), self.method, self.id.clone());
+        let fault = match AssertUnwindSafe(self.call()).catch_unwind().await {
+            Ok(Ok(reply)) => return reply,
+            Ok(Err(fault)) => fault,
+            Err(_) => {
+                caller.panicked(method);
+                Fault::internal()
+            }
+        };
+        let mut reply = Vec::new();
+        caller.refuse(Some(&id), &fault, &mut reply);
+        reply
+    }
+
+    async fn call(self) -> Result<Vec<u8>, Fault> {
+        let Self { caller, callback, id, params, subscriber, .. } = self;
+        let known = known_id(&id);
+        let as_written = known.is_some();
+        let id_given = known.unwrap_or(Id::Null);
+        let params = Params::new(params.as_deref().map(RawValue::get)).into_owned();
+        let (connection, extensions) = (caller.connection, caller.extensions.clone());
+        // Replies are measured below: jsonrpsee's own error for a long one has a code that means something else here.
+        let unlimited = usize::MAX;
+        let response = match (callback, subscriber) {
+            (MethodCallback::Sync(method), _) => method(id_given, params, unlimited, extensions),
+            (MethodCallback::Async(method), _) => {
+                method(id_given, params, connection, unlimited, extensions).await
+            }
+            (MethodCallback::Unsubscription(method), _) => {
+                method(id_given, params, connection, unlimited, extensions)
+            }
+            (MethodCallback::Subscription(method), Some((sink, subscription_permit))) => {
+                let id_provider = &RandomIntegerIdProvider;
+                let state =
+                    SubscriptionState { conn_id: connection, id_provider, subscription_permit };
+                method(id_given, params, sink, state, extensions).await
+            }
+            (MethodCallback::Subscription(_), None) => return Err(Fault::internal()),
+        };
+        // Accepting and rejecting a subscription send the reply through the sink, before any notification.
+        if response.is_subscription() {
+            return Ok(Vec::new());
+        }
+        let reply = finished(response);
+        if reply.len() > caller.limits().response_bytes {
+            return Err(too_long_a_reply(caller.limits().response_bytes));
+        }
+        if as_written {
+            return Ok(reply.into_bytes());
+        }
+        envelope::with_id(&reply, &id).ok_or_else(Fault::internal)
+    }
+}
+
+fn finished(response: MethodResponse) -> String {
+    let is_success = response.is_success();
+    let (json, on_close, _) = response.into_parts();
+    if let Some(waiting) = on_close {
+        waiting.notify(is_success);
+    }
+    Box::<str>::from(json).into_string()
+}

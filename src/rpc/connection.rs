@@ -1,0 +1,73 @@
+//! One connection from its first byte to the framing it speaks.
+//!
+//! `{` or `[` is raw JSON, a letter is HTTP; anything else gets one line that says so.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+use super::call::{Caller, Service};
+use super::envelope::Fault;
+use super::framing;
+use super::http;
+use super::limits::Seat;
+use super::listen::Stop;
+use super::peer;
+use crate::domain::peer::Peer;
+
+/// One read before the framing is known asks for so much.
+const FIRST_READ: usize = 4 * 1024;
+
+/// A connection that has been let in.
+pub(super) struct Arrival {
+    pub(super) io: UnixStream,
+    pub(super) peer: Peer,
+    pub(super) seat: Seat,
+    pub(super) number: usize,
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve(arrival: Arrival, service: Arc<Service>, stop: Stop) {
+    let Arrival { mut io, peer, seat, number } = arrival;
+    let welcome = peer::may_enter(&peer, service.admin_group).await;
+    let caller = Arc::new(Caller::new(service, peer, welcome, number));
+    let first_byte = tokio::time::timeout(caller.limits().first_byte, first_bytes(&mut io));
+    let input = tokio::select! {
+        biased;
+        read = first_byte => read.ok().flatten(),
+        () = stop.clone().requested() => None,
+    };
+    if let Some(input) = input {
+        caller.figures().bytes_in.add(input.len());
+        match input.first() {
+            Some(b'{' | b'[') => framing::converse(io, input, caller, stop).await,
+            Some(letter) if letter.is_ascii_alphabetic() => {
+                http::converse(io, input, caller, stop).await;
+            }
+            _ => {
+                let line = Fault::parse("neither JSON nor HTTP").line();
+                let allowed = caller.limits().write;
+                // Whatever comes of it, the connection ends here.
+                let _ = tokio::time::timeout(allowed, io.write_all(&line)).await;
+            }
+        }
+    }
+    drop(seat);
+}
+
+/// What was read first, from the first byte that is not blank. `None` when nothing came.
+async fn first_bytes(io: &mut UnixStream) -> Option<Vec<u8>> {
+    let mut input = Vec::with_capacity(FIRST_READ);
+    loop {
+        let count = io.read_buf(&mut input).await.ok()?;
+        if count == 0 {
+            return None;
+        }
+        let blank = input.iter().take_while(|it| it.is_ascii_whitespace() || **it == 0).count();
+        input.drain(..blank);
+        if !input.is_empty() {
+            return Some(input);
+        }
+    }
+}

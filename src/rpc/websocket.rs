@@ -1,0 +1,213 @@
+//! JSON-RPC over WebSocket (RFC 6455): one message, one request; replies and notifications are text messages.
+//!
+//! Reached only through `http`, after its rules about who may ask.
+
+use std::sync::Arc;
+
+use futures_util::{SinkExt, StreamExt};
+use http::{HeaderMap, HeaderValue, header};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+
+use super::call::Caller;
+use super::envelope::Fault;
+use super::http::take_message;
+use super::listen::Stop;
+use super::outbox::{Outbox, TooSlow};
+
+/// Whether the request asks for a WebSocket.
+pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
+    has_word(headers, &header::UPGRADE, "websocket")
+}
+
+fn has_word(headers: &HeaderMap, name: &header::HeaderName, word: &str) -> bool {
+    let values = headers.get_all(name).iter().filter_map(|it| it.to_str().ok());
+    values.flat_map(|it| it.split(',')).any(|it| it.trim().eq_ignore_ascii_case(word))
+}
+
+/// The headers of the answer that accepts (RFC 6455, 4.2.2).
+///
+/// # Errors
+/// What is missing, for people to read.
+pub(super) fn accept(headers: &HeaderMap) -> Result<HeaderMap, &'static str> {
+    if !has_word(headers, &header::CONNECTION, "upgrade") {
+        return Err("a WebSocket needs the header Connection: Upgrade\n");
+    }
+    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|it| it != "13") {
+        return Err("only version 13 of WebSocket is spoken here\n");
+    }
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or("Sec-WebSocket-Key is missing\n")?;
+    let answer = HeaderValue::from_str(&derive_accept_key(key.as_bytes()))
+        .map_err(|_| "Sec-WebSocket-Key cannot be read\n")?;
+    Ok(HeaderMap::from_iter([
+        (header::CONNECTION, HeaderValue::from_static("Upgrade")),
+        (header::UPGRADE, HeaderValue::from_static("websocket")),
+        (header::SEC_WEBSOCKET_ACCEPT, answer),
+    ]))
+}
+
+/// A connection that speaks WebSocket.
+struct Talk {
+    socket: WebSocketStream<TokioIo<Upgraded>>,
+    caller: Arc<Caller>,
+    jobs: JoinSet<Vec<u8>>,
+    outbox: Outbox,
+    last_request: Instant,
+    ended: bool,
+}
+
+/// Serves the connection until the other side closes it or the daemon stops.
+pub(super) async fn converse(upgrade: OnUpgrade, caller: Arc<Caller>, stop: Stop) {
+    let limits = caller.limits();
+    let Ok(Ok(upgraded)) = tokio::time::timeout(limits.first_byte, upgrade).await else {
+        return;
+    };
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(limits.request_bytes))
+        .max_frame_size(Some(limits.request_bytes));
+    let io = TokioIo::new(upgraded);
+    let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
+    let outbox = Outbox::new(limits.send_queue);
+    let idle = tokio::time::sleep(limits.idle);
+    let last_request = Instant::now();
+    let mut talk =
+        Talk { socket, caller, jobs: JoinSet::new(), outbox, last_request, ended: false };
+    let stopped = stop.requested();
+    tokio::pin!(idle, stopped);
+    let mut stopping = false;
+    while !(talk.ended && talk.jobs.is_empty()) {
+        let ready = tokio::select! {
+            biased;
+            message = talk.socket.next(), if !talk.ended => talk.hear(message),
+            Some(done) = talk.jobs.join_next(), if !talk.jobs.is_empty() => done.unwrap_or_default(),
+            line = talk.outbox.next() => line.get().as_bytes().to_vec(),
+            () = &mut stopped, if !stopping => {
+                stopping = true;
+                talk.ended = true;
+                continue;
+            }
+            () = &mut idle => match talk.idle_until() {
+                Some(later) => {
+                    idle.as_mut().reset(later);
+                    continue;
+                }
+                None => break,
+            }
+        };
+        if talk.say(ready).await.is_err() {
+            return;
+        }
+    }
+    let allowed = talk.caller.limits().write;
+    // Whatever comes of it, the connection ends here.
+    let _ = tokio::time::timeout(allowed, talk.socket.close(None)).await;
+}
+
+impl Talk {
+    /// Takes a message; gives what can be said to it now.
+    fn hear(&mut self, message: Option<Result<Message, Error>>) -> Vec<u8> {
+        let mut out = Vec::new();
+        let message = match message {
+            Some(Ok(message)) => message,
+            Some(Err(Error::Capacity(_))) => {
+                let too_long = Fault::too_long(self.caller.limits().request_bytes);
+                self.caller.refuse(None, &too_long, &mut out);
+                self.ended = true;
+                return out;
+            }
+            Some(Err(_)) | None => {
+                self.ended = true;
+                return out;
+            }
+        };
+        self.last_request = Instant::now();
+        if let Message::Text(_) | Message::Binary(_) = message {
+            let bytes = message.into_data();
+            let sink = Some(self.outbox.sink());
+            if let Some(later) = take_message(&self.caller, &bytes, sink, &mut out) {
+                self.jobs.spawn(later);
+                out.clear();
+            }
+        }
+        out
+    }
+
+    async fn say(&mut self, first: Vec<u8>) -> Result<(), TooSlow> {
+        let mut ready = vec![first];
+        while let Some(done) = self.jobs.try_join_next() {
+            ready.push(done.unwrap_or_default());
+        }
+        while ready.len() <= self.caller.limits().send_queue
+            && let Some(line) = self.outbox.try_next()
+        {
+            ready.push(line.get().as_bytes().to_vec());
+        }
+        let socket = &mut self.socket;
+        let writing = async {
+            for text in ready.into_iter().filter(|it| !it.is_empty()) {
+                let text = Utf8Bytes::try_from(text).map_err(|_| TooSlow)?;
+                socket.feed(Message::Text(text)).await.map_err(|_| TooSlow)?;
+            }
+            socket.flush().await.map_err(|_| TooSlow)
+        };
+        let allowed = self.caller.limits().write;
+        let written = self.outbox.while_writing(allowed, writing).await;
+        if written.is_err() {
+            self.caller.figures().slow_readers.one_more();
+        }
+        written?
+    }
+
+    /// Until when the connection may go on being idle; `None` when that is over.
+    fn idle_until(&self) -> Option<Instant> {
+        let limit = self.caller.limits().idle;
+        if !self.jobs.is_empty() || self.caller.has_subscriptions() {
+            return Some(Instant::now() + limit);
+        }
+        let until = self.last_request + limit;
+        (until > Instant::now()).then_some(until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (name.parse::<header::HeaderName>().unwrap(), HeaderValue::from_static(value))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_handshake_of_the_standard_is_accepted() {
+        // RFC 6455, section 1.3.
+        let asked = headers(&[
+            ("upgrade", "WebSocket"),
+            ("connection", "keep-alive, Upgrade"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ]);
+        assert!(is_upgrade(&asked));
+        let answer = accept(&asked).unwrap();
+        assert_eq!(answer[header::SEC_WEBSOCKET_ACCEPT], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let old = headers(&[("connection", "upgrade"), ("sec-websocket-version", "8")]);
+        assert!(accept(&old).unwrap_err().contains("version 13"));
+        let no_key = headers(&[("connection", "upgrade"), ("sec-websocket-version", "13")]);
+        assert!(accept(&no_key).unwrap_err().contains("Sec-WebSocket-Key"));
+        assert!(accept(&headers(&[])).unwrap_err().contains("Connection"));
+    }
+}

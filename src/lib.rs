@@ -9,5 +9,7 @@ pub mod config;
 pub mod daemon;
 pub mod domain;
 pub mod keys;
+pub mod logging;
+pub mod products;
 pub mod rpc;
 pub mod store;

@@ -249,79 +249,66 @@ fn a_wrong_variable_is_named() {
     assert_eq!(error.to_string(), "ENTITLED__LOG__LEVEL: must be UTF-8 text");
 }
 
+/// Text, and its one mistake.
+const WRONG_FILES: &[(&str, &str)] = &[
+    ("[socket]\npth = \"/x\"", "entitled.toml:2: `socket.pth`: unknown key; did you mean `path`?"),
+    ("[sockets]\n", "entitled.toml:1: `sockets`: unknown key; did you mean `socket`?"),
+    ("socket = 1", "entitled.toml:1: `socket`: must be a table, not a whole number"),
+    ("socket.path = \"x\"", "entitled.toml:1: `socket.path`: must be an absolute path"),
+    (
+        "[socket]\npath = \"/x\"\nadmin_path = \"/x\"",
+        "entitled.toml:3: `socket.admin_path`: must be another than `path`",
+    ),
+    ("socket.limits.depth = 500", "entitled.toml:1: `socket.limits.depth`: must be from 8 to 128"),
+    (
+        "socket.limits.request_bytes = \"64KB\"",
+        "entitled.toml:1: `socket.limits.request_bytes`: must be a size such as \"64KiB\", \"8MiB\" or \"1GiB\", or a number of bytes",
+    ),
+    ("store.cache = \"64KiB\"", "entitled.toml:1: `store.cache`: must be from 1MiB to 4GiB"),
+    ("store.backups = -1", "entitled.toml:1: `store.backups`: must be from 0 to 100"),
+    (
+        "keys.source = \"passphrase\"",
+        "entitled.toml:1: `keys.source`: `passphrase` is not available in this version; must be \"credential:NAME\" or \"file:/absolute/path\"",
+    ),
+    (
+        "keys.source = \"file:kek\"",
+        "entitled.toml:1: `keys.source`: must name an absolute path: \"file:/…\"",
+    ),
+    (
+        "keys.source = \"credential:../kek\"",
+        "entitled.toml:1: `keys.source`: a credential's name must be letters, digits, `.`, `_` and `-`",
+    ),
+    (
+        "keys.source = \"tpm\"",
+        "entitled.toml:1: `keys.source`: must be \"credential:NAME\" or \"file:/absolute/path\"",
+    ),
+    ("cache.refresh = \"2d\"", "entitled.toml:1: `cache.refresh`: must be from 100ms to 1d"),
+    ("products.dirs = []", "entitled.toml:1: `products.dirs`: must name at least one directory"),
+    ("products.dirs = \"/a\"", "entitled.toml:1: `products.dirs`: must be a list, not a text"),
+    (
+        "products.dirs = [\"/a\", \"b\"]",
+        "entitled.toml:1: `products.dirs`: item 2: must be an absolute path",
+    ),
+    (
+        "log.level = \"inf\"",
+        "entitled.toml:1: `log.level`: must be one of `error`, `warn`, `info`, `debug`, `trace`; did you mean `info`?",
+    ),
+    ("[chain]\n", "entitled.toml:1: `chain`: must be a list of tables (`[[chain]]`), not a table"),
+    ("[[chain]]\nid = \"eip155:1\"", "entitled.toml:1: `chain[0].rpc`: is missing"),
+    (
+        "[[chain]]\nid = 1\nrpc = [\"/x\"]",
+        "entitled.toml:2: `chain[0].id`: must be a text, not a whole number",
+    ),
+    (
+        "[[chain]]\nid = \"eip155:1\"\nrpc = []",
+        "entitled.toml:3: `chain[0].rpc`: must name at least one endpoint",
+    ),
+    ("x = ", "entitled.toml:1: not TOML: string values must be quoted, expected literal string"),
+];
+
 #[test]
 fn a_wrong_key_or_value_is_named_with_its_file_line_and_what_would_be_right() {
-    let table: &[(&str, &str)] = &[
-        (
-            "[socket]\npth = \"/x\"",
-            "entitled.toml:2: `socket.pth`: unknown key; did you mean `path`?",
-        ),
-        ("[sockets]\n", "entitled.toml:1: `sockets`: unknown key; did you mean `socket`?"),
-        ("socket = 1", "entitled.toml:1: `socket`: must be a table, not a whole number"),
-        ("socket.path = \"x\"", "entitled.toml:1: `socket.path`: must be an absolute path"),
-        (
-            "[socket]\npath = \"/x\"\nadmin_path = \"/x\"",
-            "entitled.toml:3: `socket.admin_path`: must be another than `path`",
-        ),
-        (
-            "socket.limits.depth = 500",
-            "entitled.toml:1: `socket.limits.depth`: must be from 8 to 128",
-        ),
-        (
-            "socket.limits.request_bytes = \"64KB\"",
-            "entitled.toml:1: `socket.limits.request_bytes`: must be a size such as \"64KiB\", \"8MiB\" or \"1GiB\", or a number of bytes",
-        ),
-        ("store.cache = \"64KiB\"", "entitled.toml:1: `store.cache`: must be from 1MiB to 4GiB"),
-        ("store.backups = -1", "entitled.toml:1: `store.backups`: must be from 0 to 100"),
-        (
-            "keys.source = \"passphrase\"",
-            "entitled.toml:1: `keys.source`: `passphrase` is not available in this version; must be \"credential:NAME\" or \"file:/absolute/path\"",
-        ),
-        (
-            "keys.source = \"file:kek\"",
-            "entitled.toml:1: `keys.source`: must name an absolute path: \"file:/…\"",
-        ),
-        (
-            "keys.source = \"credential:../kek\"",
-            "entitled.toml:1: `keys.source`: a credential's name must be letters, digits, `.`, `_` and `-`",
-        ),
-        (
-            "keys.source = \"tpm\"",
-            "entitled.toml:1: `keys.source`: must be \"credential:NAME\" or \"file:/absolute/path\"",
-        ),
-        ("cache.refresh = \"2d\"", "entitled.toml:1: `cache.refresh`: must be from 100ms to 1d"),
-        (
-            "products.dirs = []",
-            "entitled.toml:1: `products.dirs`: must name at least one directory",
-        ),
-        ("products.dirs = \"/a\"", "entitled.toml:1: `products.dirs`: must be a list, not a text"),
-        (
-            "products.dirs = [\"/a\", \"b\"]",
-            "entitled.toml:1: `products.dirs`: item 2: must be an absolute path",
-        ),
-        (
-            "log.level = \"inf\"",
-            "entitled.toml:1: `log.level`: must be one of `error`, `warn`, `info`, `debug`, `trace`; did you mean `info`?",
-        ),
-        (
-            "[chain]\n",
-            "entitled.toml:1: `chain`: must be a list of tables (`[[chain]]`), not a table",
-        ),
-        ("[[chain]]\nid = \"eip155:1\"", "entitled.toml:1: `chain[0].rpc`: is missing"),
-        (
-            "[[chain]]\nid = 1\nrpc = [\"/x\"]",
-            "entitled.toml:2: `chain[0].id`: must be a text, not a whole number",
-        ),
-        (
-            "[[chain]]\nid = \"eip155:1\"\nrpc = []",
-            "entitled.toml:3: `chain[0].rpc`: must name at least one endpoint",
-        ),
-        (
-            "x = ",
-            "entitled.toml:1: not TOML: string values must be quoted, expected literal string",
-        ),
-    ];
-    for (text, message) in table {
+    for (text, message) in WRONG_FILES {
         assert_eq!(Etc::with(text).wrong(&[]), [*message], "{text}");
     }
 }

@@ -250,9 +250,9 @@ fn string_length(text: &str, quote: char) -> usize {
     let (end, many) = if text.starts_with(triple) { (triple, true) } else { (&triple[..1], false) };
     let mut at = end.len();
     while let Some(rest) = text.get(at..).filter(|it| !it.is_empty()) {
-        if rest.starts_with(end) {
+        if let Some(after) = rest.strip_prefix(end) {
             // Up to two more quotes belong to the text before the closing three.
-            let more = rest[end.len()..].chars().take_while(|it| many && *it == quote).take(2);
+            let more = after.chars().take_while(|it| many && *it == quote).take(2);
             return at + end.len() + more.count();
         }
         let mut chars = rest.chars();

@@ -210,7 +210,8 @@ fn grants(file: &mut Section<'_>, tiers: &Tiers) -> Vec<Grant> {
     for section in sections.into_iter().take(MOST_GRANTS) {
         let (place, path) = (section.place().clone(), section.path("ids"));
         let Some(grant) = grant(section, tiers) else { continue };
-        if grant.tokens_of == TokensOf::Ids {
+        // Every id under `ids` is a mistake that was noted already.
+        if grant.tokens_of == TokensOf::Ids && !grant.ids.is_every() {
             listed = listed.saturating_add(grant.ids.count().unwrap_or(u64::MAX));
             if listed > MOST_LISTED_IDS {
                 let message = format!(

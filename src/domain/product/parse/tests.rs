@@ -75,178 +75,176 @@ fn ids_narrow_a_collection() {
     assert!(!grant.ids.contains(U256::from(1000)));
 }
 
+/// What is replaced in a right file, by what, and the one mistake this makes.
+const WRONG_FILES: &[(&str, &str, &str)] = &[
+    (
+        "rank = 10",
+        "rank = 10\nseat = 1",
+        "line 7: `tiers.starter.seat`: unknown key; did you mean `seats`?",
+    ),
+    (
+        "rank = 10",
+        "rank = \"10\"",
+        "line 6: `tiers.starter.rank`: must be a whole number from 0 to 4294967295, not a text",
+    ),
+    ("rank = 10", "rank = -1", "line 6: `tiers.starter.rank`: must be from 0 to 4294967295"),
+    (
+        "rank = 20",
+        "rank = 10",
+        "line 6: `tiers.starter.rank`: must be unique; tier `pro` has the same",
+    ),
+    ("name = \"Acme CAD\"\n", "", "`name`: is missing"),
+    ("name = \"Acme CAD\"", "name = \" \"", "line 2: `name`: must be one line of 1 to 256 bytes"),
+    (
+        "\"acme-cad\"",
+        "\"Acme\"",
+        "line 1: `product`: `Acme` is not a product id: use 1 to 64 of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit",
+    ),
+    (
+        "name",
+        "colour = 1\nname",
+        "line 2: `colour`: unknown key; here are known: `product`, `name`, `version`, `trust`, `finality`, `provisional`, `refresh`, `grace`, `tiers`, `grants`",
+    ),
+    (
+        "\"10m\"",
+        "\"10 minutes\"",
+        "line 3: `refresh`: must be a duration such as \"500ms\", \"90s\", \"10m\", \"12h\" or \"14d\"",
+    ),
+    ("\"10m\"", "\"50ms\"", "line 3: `refresh`: must be from 100ms to 30d"),
+    (
+        "\"10m\"",
+        "600",
+        "line 3: `refresh`: must be a duration such as \"500ms\", \"90s\", \"10m\", \"12h\" or \"14d\", not a whole number",
+    ),
+    ("\"14d\"", "\"5m\"", "line 4: `grace`: must be at least `refresh` (10m)"),
+    (
+        "grace",
+        "trust = \"quorun\"\ngrace",
+        "line 4: `trust`: must be one of `single`, `quorum`, `consensus`; did you mean `quorum`?",
+    ),
+    (
+        "grace",
+        "finality = \"soon\"\ngrace",
+        "line 4: `finality`: must be one of `finalized`, `safe`, `latest`",
+    ),
+    (
+        "[tiers.starter]",
+        "[tiers.Starter]",
+        "line 5: `tiers.Starter`: `Starter` is not a tier name: use 1 to 64 of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit",
+    ),
+    ("\"49.00\"", "49.0", "line 10: `tiers.pro.price.amount`: must be a text, not a number"),
+    (
+        "\"49.00\"",
+        "\"1,000\"",
+        "line 10: `tiers.pro.price.amount`: must be a decimal number as text, such as \"49.00\"",
+    ),
+    (
+        "\"month\"",
+        "\"months\"",
+        "line 10: `tiers.pro.price.per`: must be one of `day`, `week`, `month`, `year`; did you mean `month`?",
+    ),
+    (
+        "ratio = 1.5",
+        "ratio = nan",
+        "line 11: `tiers.pro.features.ratio`: must be a finite number that fits 64 bits",
+    ),
+    (
+        "ratio = 1.5",
+        "ratio = [1]",
+        "line 11: `tiers.pro.features.ratio`: must be true or false, a number or a text, not a list",
+    ),
+    (
+        "ratio = 1.5",
+        "\"a b\" = 1",
+        "line 11: `tiers.pro.features.\"a b\"`: a feature's name must be 1 to 64 of letters, digits, `.`, `_` and `-`",
+    ),
+    ("seats = 5", "seats = 0", "line 12: `tiers.pro.seats`: must be from 1 to 4294967295"),
+    (
+        "2030-01-01T00:00:00Z",
+        "2030-01-01",
+        "line 13: `tiers.pro.expires_at`: must be a time such as 2030-01-01T00:00:00Z, with Z or an offset",
+    ),
+    (
+        "tier = \"pro\"",
+        "tier = \"gold\"",
+        "line 15: `grants[0].tier`: there is no tier `gold` in this file",
+    ),
+    ("tier = \"pro\"\n", "", "line 14: `grants[0].tier`: is missing"),
+    (
+        "/erc721:",
+        "/erc1155:",
+        "line 16: `grants[0].token`: rule `owner` needs an erc721 token: eip155:1/erc721:0x…",
+    ),
+    (
+        "9ee7",
+        "9EE7",
+        "line 16: `grants[0].token`: `0x52908400098527886e0f7030069857d2e4169EE7` has a wrong EIP-55 checksum: it should read `0x52908400098527886E0F7030069857D2E4169EE7`",
+    ),
+    (
+        "rule = \"owner\"",
+        "rule = \"unlock\"",
+        "line 17: `grants[0].rule`: rule `unlock` is not available in this version; available: owner",
+    ),
+    (
+        "rule = \"owner\"",
+        "rule = \"holder\"",
+        "line 17: `grants[0].rule`: there is no rule `holder`; available: owner",
+    ),
+    (
+        "rule = \"owner\"",
+        "delegation = true",
+        "line 17: `grants[0].delegation`: is not available in this version; leave it out, or say false",
+    ),
+    (
+        "rule = \"owner\"",
+        "min = 1",
+        "line 17: `grants[0].min`: belongs to rule `balance`, which is not available in this version",
+    ),
+    (
+        "rule = \"owner\"",
+        "from_block = -1",
+        "line 17: `grants[0].from_block`: must be from 0 to 9223372036854775807",
+    ),
+    (
+        "rule = \"owner\"",
+        "ids = []",
+        "line 17: `grants[0].ids`: must name 1 to 10000 ids or ranges",
+    ),
+    (
+        "rule = \"owner\"",
+        "ids = [\"9-1\"]",
+        "line 17: `grants[0].ids`: `9-1` is the wrong way round: write \"1-9\"",
+    ),
+    (
+        "rule = \"owner\"",
+        "ids = [\"0x7\"]",
+        "line 17: `grants[0].ids`: `0x7` is not a token id: use a decimal number below 2^256",
+    ),
+    (
+        "rule = \"owner\"",
+        "ids = \"7\"",
+        "line 17: `grants[0].ids`: must be a list such as [\"1-999\", \"2000\"], not a text",
+    ),
+    (
+        "\"enumerable\"",
+        "\"ids\"",
+        "line 18: `grants[0].tokens_of`: needs `ids`, or an id in `token`",
+    ),
+    (
+        "\"enumerable\"",
+        "\"ids\"\nids = [\"1-10001\"]",
+        "line 14: `grants[0].ids`: lists more than 10000 ids, all grants taken together; use `tokens_of = \"enumerable\"` or \"logs\"",
+    ),
+    (
+        "[[grants]]",
+        "[grants]",
+        "line 14: `grants`: must be a list of tables (`[[grants]]`), not a table",
+    ),
+];
+
 #[test]
 fn each_mistake_is_named_with_its_line_its_key_and_what_would_be_right() {
-    let table: &[(&str, &str, &str)] = &[
-        (
-            "rank = 10",
-            "rank = 10\nseat = 1",
-            "line 7: `tiers.starter.seat`: unknown key; did you mean `seats`?",
-        ),
-        (
-            "rank = 10",
-            "rank = \"10\"",
-            "line 6: `tiers.starter.rank`: must be a whole number from 0 to 4294967295, not a text",
-        ),
-        ("rank = 10", "rank = -1", "line 6: `tiers.starter.rank`: must be from 0 to 4294967295"),
-        (
-            "rank = 20",
-            "rank = 10",
-            "line 6: `tiers.starter.rank`: must be unique; tier `pro` has the same",
-        ),
-        ("name = \"Acme CAD\"\n", "", "`name`: is missing"),
-        (
-            "name = \"Acme CAD\"",
-            "name = \" \"",
-            "line 2: `name`: must be one line of 1 to 256 bytes",
-        ),
-        (
-            "\"acme-cad\"",
-            "\"Acme\"",
-            "line 1: `product`: `Acme` is not a product id: use 1 to 64 of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit",
-        ),
-        (
-            "name",
-            "colour = 1\nname",
-            "line 2: `colour`: unknown key; here are known: `product`, `name`, `version`, `trust`, `finality`, `provisional`, `refresh`, `grace`, `tiers`, `grants`",
-        ),
-        (
-            "\"10m\"",
-            "\"10 minutes\"",
-            "line 3: `refresh`: must be a duration such as \"500ms\", \"90s\", \"10m\", \"12h\" or \"14d\"",
-        ),
-        ("\"10m\"", "\"50ms\"", "line 3: `refresh`: must be from 100ms to 30d"),
-        (
-            "\"10m\"",
-            "600",
-            "line 3: `refresh`: must be a duration such as \"500ms\", \"90s\", \"10m\", \"12h\" or \"14d\", not a whole number",
-        ),
-        ("\"14d\"", "\"5m\"", "line 4: `grace`: must be at least `refresh` (10m)"),
-        (
-            "grace",
-            "trust = \"quorun\"\ngrace",
-            "line 4: `trust`: must be one of `single`, `quorum`, `consensus`; did you mean `quorum`?",
-        ),
-        (
-            "grace",
-            "finality = \"soon\"\ngrace",
-            "line 4: `finality`: must be one of `finalized`, `safe`, `latest`",
-        ),
-        (
-            "[tiers.starter]",
-            "[tiers.Starter]",
-            "line 5: `tiers.Starter`: `Starter` is not a tier name: use 1 to 64 of a-z, 0-9, `.`, `_` and `-`, beginning with a letter or digit",
-        ),
-        ("\"49.00\"", "49.0", "line 10: `tiers.pro.price.amount`: must be a text, not a number"),
-        (
-            "\"49.00\"",
-            "\"1,000\"",
-            "line 10: `tiers.pro.price.amount`: must be a decimal number as text, such as \"49.00\"",
-        ),
-        (
-            "\"month\"",
-            "\"months\"",
-            "line 10: `tiers.pro.price.per`: must be one of `day`, `week`, `month`, `year`; did you mean `month`?",
-        ),
-        (
-            "ratio = 1.5",
-            "ratio = nan",
-            "line 11: `tiers.pro.features.ratio`: must be a finite number that fits 64 bits",
-        ),
-        (
-            "ratio = 1.5",
-            "ratio = [1]",
-            "line 11: `tiers.pro.features.ratio`: must be true or false, a number or a text, not a list",
-        ),
-        (
-            "ratio = 1.5",
-            "\"a b\" = 1",
-            "line 11: `tiers.pro.features.\"a b\"`: a feature's name must be 1 to 64 of letters, digits, `.`, `_` and `-`",
-        ),
-        ("seats = 5", "seats = 0", "line 12: `tiers.pro.seats`: must be from 1 to 4294967295"),
-        (
-            "2030-01-01T00:00:00Z",
-            "2030-01-01",
-            "line 13: `tiers.pro.expires_at`: must be a time such as 2030-01-01T00:00:00Z, with Z or an offset",
-        ),
-        (
-            "tier = \"pro\"",
-            "tier = \"gold\"",
-            "line 15: `grants[0].tier`: there is no tier `gold` in this file",
-        ),
-        ("tier = \"pro\"\n", "", "line 14: `grants[0].tier`: is missing"),
-        (
-            "/erc721:",
-            "/erc1155:",
-            "line 16: `grants[0].token`: rule `owner` needs an erc721 token: eip155:1/erc721:0x…",
-        ),
-        (
-            "9ee7",
-            "9EE7",
-            "line 16: `grants[0].token`: `0x52908400098527886e0f7030069857d2e4169EE7` has a wrong EIP-55 checksum: it should read `0x52908400098527886E0F7030069857D2E4169EE7`",
-        ),
-        (
-            "rule = \"owner\"",
-            "rule = \"unlock\"",
-            "line 17: `grants[0].rule`: rule `unlock` is not available in this version; available: owner",
-        ),
-        (
-            "rule = \"owner\"",
-            "rule = \"holder\"",
-            "line 17: `grants[0].rule`: there is no rule `holder`; available: owner",
-        ),
-        (
-            "rule = \"owner\"",
-            "delegation = true",
-            "line 17: `grants[0].delegation`: is not available in this version; leave it out, or say false",
-        ),
-        (
-            "rule = \"owner\"",
-            "min = 1",
-            "line 17: `grants[0].min`: belongs to rule `balance`, which is not available in this version",
-        ),
-        (
-            "rule = \"owner\"",
-            "from_block = -1",
-            "line 17: `grants[0].from_block`: must be from 0 to 9223372036854775807",
-        ),
-        (
-            "rule = \"owner\"",
-            "ids = []",
-            "line 17: `grants[0].ids`: must name 1 to 10000 ids or ranges",
-        ),
-        (
-            "rule = \"owner\"",
-            "ids = [\"9-1\"]",
-            "line 17: `grants[0].ids`: `9-1` is the wrong way round: write \"1-9\"",
-        ),
-        (
-            "rule = \"owner\"",
-            "ids = [\"0x7\"]",
-            "line 17: `grants[0].ids`: `0x7` is not a token id: use a decimal number below 2^256",
-        ),
-        (
-            "rule = \"owner\"",
-            "ids = \"7\"",
-            "line 17: `grants[0].ids`: must be a list such as [\"1-999\", \"2000\"], not a text",
-        ),
-        (
-            "\"enumerable\"",
-            "\"ids\"",
-            "line 18: `grants[0].tokens_of`: needs `ids`, or an id in `token`",
-        ),
-        (
-            "\"enumerable\"",
-            "\"ids\"\nids = [\"1-10001\"]",
-            "line 14: `grants[0].ids`: lists more than 10000 ids, all grants taken together; use `tokens_of = \"enumerable\"` or \"logs\"",
-        ),
-        (
-            "[[grants]]",
-            "[grants]",
-            "line 14: `grants`: must be a list of tables (`[[grants]]`), not a table",
-        ),
-    ];
-    for (old, new, message) in table {
+    for (old, new, message) in WRONG_FILES {
         assert_eq!(faults(&file(old, new)), [*message], "{new}");
     }
 }

@@ -1,1 +1,245 @@
-//! clock
+//! The only reader of the time.
+//!
+//! Owns: the wall clock, the monotonic clock, and for each chain the newest time proven on it (its floor).
+//! Asked by: everybody who needs to know when. Never: waits, or believes a clock that runs backwards.
+//!
+//! Nothing outside the process can move this clock but the system's own; only [`Clock::manual`], which a
+//! test must build the program with, makes one that is moved by hand.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use nix::time::{ClockId, clock_gettime};
+
+use crate::domain::ids::{ChainId, Timestamp};
+
+/// How far the wall clock may be behind a chain before it counts as rolled back. Blocks are stamped by
+/// other machines, whose clocks may be a little ahead of ours.
+const TOLERANCE: SignedDuration = SignedDuration::from_secs(120);
+
+/// What time it is. Clones share one state.
+#[derive(Debug, Clone)]
+pub struct Clock(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    hands: Source,
+    started_wall: Timestamp,
+    started_monotonic: Duration,
+    /// The latest time ever answered.
+    latest: Mutex<Timestamp>,
+    floors: RwLock<BTreeMap<ChainId, Timestamp>>,
+}
+
+#[derive(Debug)]
+enum Source {
+    System,
+    Manual(Hands),
+}
+
+/// Moves a clock made by [`Clock::manual`].
+#[derive(Debug, Clone)]
+pub struct Hands(Arc<Mutex<(Timestamp, Duration)>>);
+
+impl Hands {
+    /// Lets time pass.
+    pub fn advance(&self, by: Duration) {
+        let mut hands = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *hands = (later(hands.0, by), hands.1.saturating_add(by));
+    }
+
+    /// Sets the wall clock, forwards or backwards, while no time passes.
+    pub fn set_wall(&self, at: Timestamp) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = at;
+    }
+
+    fn read(&self) -> (Timestamp, Duration) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clock {
+    /// The system's clock.
+    pub fn system() -> Self {
+        Self::new(Source::System)
+    }
+
+    /// A clock that shows `at` until its hands are moved. For tests.
+    pub fn manual(at: Timestamp) -> (Self, Hands) {
+        let hands = Hands(Arc::new(Mutex::new((at, Duration::from_secs(1_000)))));
+        (Self::new(Source::Manual(hands.clone())), hands)
+    }
+
+    fn new(hands: Source) -> Self {
+        let (wall, monotonic) = hands.read();
+        Self(Arc::new(State {
+            hands,
+            started_wall: wall,
+            started_monotonic: monotonic,
+            latest: Mutex::new(wall),
+            floors: RwLock::default(),
+        }))
+    }
+
+    /// The wall clock, which within this process never runs backwards.
+    ///
+    /// It is never behind an earlier answer, nor behind the wall clock at the start plus the time that has
+    /// passed since: setting the system's clock back buys nobody time. After a rightful correction
+    /// backwards it therefore runs ahead by as much, until the process is started again.
+    pub fn now(&self) -> Timestamp {
+        let (wall, monotonic) = self.0.hands.read();
+        let passed = monotonic.saturating_sub(self.0.started_monotonic);
+        let mut latest = self.0.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        *latest = wall.max(later(self.0.started_wall, passed)).max(*latest);
+        *latest
+    }
+
+    /// [`Clock::now`], and not before the newest time proven on any of `chains`.
+    pub fn now_on(&self, chains: impl IntoIterator<Item = ChainId>) -> Timestamp {
+        let floors = self.0.floors.read().unwrap_or_else(PoisonError::into_inner);
+        let highest = chains.into_iter().filter_map(|it| floors.get(&it)).max().copied();
+        highest.map_or_else(|| self.now(), |floor| floor.max(self.now()))
+    }
+
+    /// Notes that `chain` has proven the time `at`; `true` when that is news. Only ever pass the time of a
+    /// proven, finalized block: the floor cannot be lowered again.
+    pub fn raise_floor(&self, chain: ChainId, at: Timestamp) -> bool {
+        let mut floors = self.0.floors.write().unwrap_or_else(PoisonError::into_inner);
+        let news = floors.get(&chain).is_none_or(|floor| *floor < at);
+        if news {
+            floors.insert(chain, at);
+        }
+        news
+    }
+
+    /// The newest time proven on `chain`.
+    pub fn floor(&self, chain: ChainId) -> Option<Timestamp> {
+        self.0.floors.read().unwrap_or_else(PoisonError::into_inner).get(&chain).copied()
+    }
+
+    /// Whether the system's clock is clearly behind what `chain` has proven.
+    pub fn is_rolled_back(&self, chain: ChainId) -> bool {
+        let (wall, _) = self.0.hands.read();
+        self.floor(chain).is_some_and(|floor| floor.duration_since(wall) > TOLERANCE)
+    }
+
+    /// Time since an arbitrary point; goes on while the machine sleeps, and nobody can set it.
+    pub fn monotonic(&self) -> Duration {
+        self.0.hands.read().1
+    }
+}
+
+impl Source {
+    #[allow(clippy::disallowed_methods, reason = "this is the one place that reads the time")]
+    fn read(&self) -> (Timestamp, Duration) {
+        match self {
+            Self::System => (Timestamp::now(), since_boot()),
+            Self::Manual(hands) => hands.read(),
+        }
+    }
+}
+
+/// `CLOCK_BOOTTIME`: unlike `CLOCK_MONOTONIC`, it counts the time a laptop lies closed.
+fn since_boot() -> Duration {
+    // Linux has had this clock since 2.6.39. Where it is forbidden, zero leaves the wall clock in charge.
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
+}
+
+/// `at` plus `by`, at most the end of time.
+fn later(at: Timestamp, by: Duration) -> Timestamp {
+    SignedDuration::try_from(by)
+        .ok()
+        .and_then(|by| at.checked_add(by).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const CHAIN: ChainId = ChainId(1);
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    #[test]
+    fn setting_the_clock_back_stops_no_time() {
+        let (clock, hands) = Clock::manual(at(10_000));
+        hands.advance(Duration::from_secs(100));
+        hands.set_wall(at(500));
+        assert_eq!(clock.now(), at(10_100));
+        hands.advance(Duration::from_secs(50));
+        assert_eq!(clock.now(), at(10_150));
+    }
+
+    #[test]
+    fn a_clock_set_forward_and_back_never_answers_an_earlier_time() {
+        let (clock, hands) = Clock::manual(at(10_000));
+        hands.set_wall(at(20_000));
+        assert_eq!(clock.now(), at(20_000));
+        hands.set_wall(at(10_000));
+        assert_eq!(clock.now(), at(20_000));
+        hands.advance(Duration::from_secs(10_001));
+        assert_eq!(clock.now(), at(20_001));
+    }
+
+    #[test]
+    fn the_floor_of_a_chain_counts_for_those_who_ask_on_it() {
+        let (clock, _hands) = Clock::manual(at(1_000));
+        assert!(clock.raise_floor(CHAIN, at(5_000)));
+        assert!(!clock.raise_floor(CHAIN, at(4_999)));
+        assert_eq!(clock.floor(CHAIN), Some(at(5_000)));
+        assert_eq!(clock.now(), at(1_000));
+        assert_eq!(clock.now_on([ChainId(2)]), at(1_000));
+        assert_eq!(clock.now_on([ChainId(2), CHAIN]), at(5_000));
+    }
+
+    #[test]
+    fn rolled_back_is_more_than_two_minutes_behind_the_chain() {
+        let (clock, hands) = Clock::manual(at(10_000));
+        assert!(!clock.is_rolled_back(CHAIN));
+        clock.raise_floor(CHAIN, at(10_120));
+        assert!(!clock.is_rolled_back(CHAIN));
+        hands.set_wall(at(9_999));
+        assert!(clock.is_rolled_back(CHAIN));
+    }
+
+    #[test]
+    fn clones_share_their_floors() {
+        let (clock, _hands) = Clock::manual(at(0));
+        clock.clone().raise_floor(CHAIN, at(7));
+        assert_eq!(clock.floor(CHAIN), Some(at(7)));
+    }
+
+    #[test]
+    fn the_systems_clock_goes_on() {
+        let clock = Clock::system();
+        let (now, monotonic) = (clock.now(), clock.monotonic());
+        assert!(clock.now() >= now);
+        assert!(clock.monotonic() >= monotonic);
+        assert!(monotonic > Duration::ZERO);
+    }
+
+    proptest! {
+        #[test]
+        fn time_never_runs_backwards(steps in proptest::collection::vec((any::<bool>(), 0_u32..1_000_000), 1..50)) {
+            let (clock, hands) = Clock::manual(at(500_000));
+            let mut before = clock.now();
+            for (set, seconds) in steps {
+                if set {
+                    hands.set_wall(at(i64::from(seconds)));
+                } else {
+                    hands.advance(Duration::from_secs(u64::from(seconds)));
+                }
+                let now = clock.now();
+                prop_assert!(now >= before);
+                before = now;
+            }
+        }
+    }
+}

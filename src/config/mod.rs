@@ -1,0 +1,177 @@
+//! The configuration: files and environment in, one validated [`Config`] out, read once.
+//!
+//! Owns: every key, its default and its bounds. Asked by: `daemon` only, at the start and on reload.
+//! Never: reads a global; who runs the daemon and its environment come in as an [`Environment`].
+//!
+//! Layers, each over the one before: the defaults, the file, the drop-ins beside it in name order, and
+//! `ENTITLED__SECTION__KEY` variables. Tables merge; anything else replaces.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use alloy_primitives::B256;
+
+use crate::domain::ids::ChainId;
+use crate::domain::ownership::Trust;
+use crate::domain::product::document::Flaw;
+use crate::logging::{Format, Level};
+
+mod defaults;
+mod endpoint;
+mod layers;
+mod reload;
+mod validate;
+
+pub use defaults::{Environment, make_private_directory};
+pub use endpoint::Endpoint;
+pub use reload::Changes;
+
+/// Everything that can be configured, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    pub socket: Socket,
+    pub store: Store,
+    pub keys: Keys,
+    pub cache: Cache,
+    pub products: Products,
+    pub log: Log,
+    /// Each id once.
+    pub chains: Vec<Chain>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Socket {
+    pub path: PathBuf,
+    pub admin_path: PathBuf,
+    /// The group that may open the admin socket. Has no effect on sockets that systemd made.
+    pub admin_group: String,
+    pub limits: Limits,
+}
+
+/// What one caller may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    pub request_bytes: u32,
+    /// How deep JSON may nest.
+    pub depth: u32,
+    /// Requests in one batch.
+    pub batch: u32,
+    /// Requests at work, per connection.
+    pub in_flight: u32,
+    /// Per connection.
+    pub subscriptions: u32,
+    /// In all.
+    pub connections: u32,
+    pub connections_per_uid: u32,
+    /// Per uid, for what the cache cannot answer.
+    pub requests_per_second: u32,
+    /// How many such requests may come at once.
+    pub burst: u32,
+    /// How long a new connection may stay silent.
+    pub first_byte: Duration,
+    /// How long a reply may wait to be read.
+    pub write: Duration,
+    /// How long a connection without subscriptions may stay silent between requests.
+    pub idle: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    pub path: PathBuf,
+    pub cache_bytes: u64,
+    /// How many backups are kept.
+    pub backups: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys {
+    pub source: KeySource,
+}
+
+/// Where the key-encryption key comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// A systemd credential: a file of this name in `$CREDENTIALS_DIRECTORY`.
+    Credential(String),
+    /// A file only we can read, made at the first start.
+    File(PathBuf),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cache {
+    /// How many verdicts are kept.
+    pub capacity: u64,
+    /// How often known verdicts are looked at again.
+    pub refresh: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Products {
+    /// Later directories override earlier ones; `product_install` writes into the last.
+    pub dirs: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    pub level: Level,
+    pub format: Format,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chain {
+    pub id: ChainId,
+    /// One to sixteen.
+    pub rpc: Vec<Endpoint>,
+    /// Light-client APIs; without use until `consensus` is available.
+    pub beacon: Vec<Endpoint>,
+    /// `Single` or `Quorum`.
+    pub trust: Trust,
+    /// How many endpoints have to agree: from 2 to `rpc.len()` for `Quorum`, 1 for `Single`.
+    pub quorum: usize,
+    /// The hash of block 0, where it is to be checked.
+    pub genesis: Option<B256>,
+    /// A built-in chain specification's name, or a path; without use until `consensus` is available.
+    pub spec: Option<String>,
+    /// How often the chain's head is asked for.
+    pub poll: Duration,
+}
+
+/// A configuration, and what an administrator should hear about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Read {
+    pub config: Config,
+    /// The files it came from, in the order they were read.
+    pub files: Vec<PathBuf>,
+    pub warnings: Vec<String>,
+}
+
+/// Why there is no configuration. Names files, lines and keys; never a value that may be secret.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("cannot read {}", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    /// All mistakes, each on its line.
+    #[error("{}", flaws.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Wrong { flaws: Vec<Flaw> },
+}
+
+impl Config {
+    /// Reads `file`, or where it is `None` the default file, which may be missing; then its drop-ins and
+    /// the environment.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or any key or value is wrong: then all that are, at once.
+    pub fn read(
+        file: Option<&std::path::Path>,
+        environment: &Environment,
+    ) -> Result<Read, ConfigError> {
+        let layers = layers::gather(file, environment)?;
+        let mut warnings = layers.warnings;
+        let config = validate::config(&layers.tree, environment, &mut warnings)
+            .map_err(|flaws| ConfigError::Wrong { flaws })?;
+        Ok(Read { config, files: layers.files, warnings })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! What a changed configuration changes at run time, and what only a restart does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Debug};
+
+use super::Config;
+
+/// The keys that take effect on a reload. Each needs its part in `daemon`.
+const AT_RUN_TIME: [&str; 3] = ["log.level", "cache.refresh", "products.dirs"];
+
+/// The keys whose values differ, dotted, in alphabetical order; a chain's as `chain.eip155:1.rpc`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    pub applied: Vec<String>,
+    pub needs_restart: Vec<String>,
+}
+
+impl fmt::Display for Changes {
+    /// For people: what `system_reload` answers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.applied.as_slice(), self.needs_restart.as_slice()) {
+            ([], []) => f.write_str("nothing changed"),
+            (now, []) => write!(f, "applied: {}", now.join(", ")),
+            ([], later) => write!(f, "takes effect after a restart: {}", later.join(", ")),
+            (now, later) => write!(
+                f,
+                "applied: {}; takes effect after a restart: {}",
+                now.join(", "),
+                later.join(", ")
+            ),
+        }
+    }
+}
+
+impl Config {
+    /// What differs between two configurations.
+    pub fn changed(old: &Self, new: &Self) -> Changes {
+        let (old, new) = (old.values(), new.values());
+        let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        let (applied, needs_restart) = keys
+            .into_iter()
+            .filter(|key| old.get(*key) != new.get(*key))
+            .cloned()
+            .partition(|key| AT_RUN_TIME.contains(&key.as_str()));
+        Changes { applied, needs_restart }
+    }
+
+    /// Every key with its value as text, for comparison only: the texts hold endpoints in full.
+    fn values(&self) -> BTreeMap<String, String> {
+        // Taken apart by name, so that a new key cannot be forgotten here.
+        let Self { socket, store, keys, cache, products, log, chains } = self;
+        let mut values = BTreeMap::new();
+        let mut add = |key: &str, value: &dyn Debug| {
+            values.insert(key.to_owned(), format!("{value:?}"));
+        };
+        add("socket.path", &socket.path);
+        add("socket.admin_path", &socket.admin_path);
+        add("socket.admin_group", &socket.admin_group);
+        for (key, value) in limits(&socket.limits) {
+            add(&format!("socket.limits.{key}"), value);
+        }
+        add("store.path", &store.path);
+        add("store.cache", &store.cache_bytes);
+        add("store.backups", &store.backups);
+        add("keys.source", &keys.source);
+        add("cache.capacity", &cache.capacity);
+        add("cache.refresh", &cache.refresh);
+        add("products.dirs", &products.dirs);
+        add("log.level", &log.level);
+        add("log.format", &log.format);
+        for chain in chains {
+            let super::Chain { id, rpc, beacon, trust, quorum, genesis, spec, poll } = chain;
+            let exposed = |it: &[super::Endpoint]| {
+                it.iter().map(|it| it.expose().to_owned()).collect::<Vec<_>>()
+            };
+            add(&format!("chain.{id}.rpc"), &exposed(rpc));
+            add(&format!("chain.{id}.beacon"), &exposed(beacon));
+            add(&format!("chain.{id}.trust"), trust);
+            add(&format!("chain.{id}.quorum"), quorum);
+            add(&format!("chain.{id}.genesis"), genesis);
+            add(&format!("chain.{id}.spec"), spec);
+            add(&format!("chain.{id}.poll"), poll);
+        }
+        values
+    }
+}
+
+fn limits(limits: &super::Limits) -> [(&'static str, &dyn Debug); 12] {
+    let super::Limits {
+        request_bytes,
+        depth,
+        batch,
+        in_flight,
+        subscriptions,
+        connections,
+        connections_per_uid,
+        requests_per_second,
+        burst,
+        first_byte,
+        write,
+        idle,
+    } = limits;
+    [
+        ("request_bytes", request_bytes),
+        ("depth", depth),
+        ("batch", batch),
+        ("in_flight", in_flight),
+        ("subscriptions", subscriptions),
+        ("connections", connections),
+        ("connections_per_uid", connections_per_uid),
+        ("requests_per_second", requests_per_second),
+        ("burst", burst),
+        ("first_byte", first_byte),
+        ("write", write),
+        ("idle", idle),
+    ]
+}

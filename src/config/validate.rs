@@ -1,0 +1,340 @@
+//! From the merged layers to a [`Config`]: each key's default, bounds and meaning, in the order of the manual.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use alloy_primitives::B256;
+
+use super::defaults::{Places, is_private};
+use super::{
+    Cache, Chain, Config, Endpoint, Environment, KeySource, Keys, Limits, Log, Products, Socket,
+    Store,
+};
+use crate::domain::ids::ChainId;
+use crate::domain::ownership::Trust;
+use crate::domain::product::document::{Flaw, Node, Place, Table, Value};
+use crate::domain::product::section::{
+    Flaws, Section, duration, one_of, parsed, text, whole, words,
+};
+use crate::logging::{Format, Level};
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+const GIB: u64 = 1024 * MIB;
+const MOST_ENDPOINTS: usize = 16;
+const MOST_CHAINS: usize = 64;
+const MOST_PRODUCT_DIRS: usize = 16;
+/// `sockaddr_un` holds 108 bytes, the last of them zero.
+const LONGEST_SOCKET_PATH: usize = 107;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+pub(super) fn config(
+    tree: &Table,
+    environment: &Environment,
+    warnings: &mut Vec<String>,
+) -> Result<Config, Vec<Flaw>> {
+    let places = environment.places();
+    let flaws = Flaws::default();
+    let mut root = Section::root(tree, Place::default(), &flaws);
+    let socket = socket(root.section("socket"), &places);
+    let store = store(root.section("store"), &places);
+    let keys = keys(root.section("keys"), &places);
+    let cache = cache(root.section("cache"));
+    let products = products(root.section("products"), &places);
+    let log = log(root.section("log"));
+    let chains = chains(&mut root, warnings);
+    root.finish();
+    if places.runtime_is_shared && socket.path.starts_with(&places.runtime) {
+        check_shared(&places, environment.uid, &flaws);
+    }
+    if !flaws.is_empty() {
+        return Err(flaws.into_sorted());
+    }
+    if chains.is_empty() {
+        warnings.push("no `[[chain]]` is configured: nothing can be proven".to_owned());
+    }
+    Ok(Config { socket, store, keys, cache, products, log, chains })
+}
+
+fn socket(mut section: Section<'_>, places: &Places) -> Socket {
+    let path = section.or("path", places.runtime.join("entitled.sock"), socket_path);
+    let admin_path = section.or("admin_path", places.runtime.join("admin.sock"), socket_path);
+    if path == admin_path {
+        section.flaw("admin_path", "must be another than `path`");
+    }
+    let admin_group = section.or("admin_group", "entitled-admin".to_owned(), words(64));
+    let limits = limits(section.section("limits"));
+    section.finish();
+    Socket { path, admin_path, admin_group, limits }
+}
+
+fn limits(mut section: Section<'_>) -> Limits {
+    let request_bytes = section.or("request_bytes", 64 * KIB, size(KIB, 16 * MIB));
+    let limits = Limits {
+        request_bytes: u32::try_from(request_bytes).unwrap_or(u32::MAX),
+        depth: section.or("depth", 64, whole(8, 128)),
+        batch: section.or("batch", 32, whole(1, 1_000)),
+        in_flight: section.or("in_flight", 32, whole(1, 1_000)),
+        subscriptions: section.or("subscriptions", 16, whole(0, 1_000)),
+        connections: section.or("connections", 256, whole(1, 4_096)),
+        connections_per_uid: section.or("connections_per_uid", 16, whole(1, 4_096)),
+        requests_per_second: section.or("requests_per_second", 200, whole(1, 1_000_000)),
+        burst: section.or("burst", 2_000, whole(1, 1_000_000)),
+        first_byte: section.or("first_byte", 10 * SECOND, duration(100 * MILLISECOND, HOUR)),
+        write: section.or("write", 10 * SECOND, duration(100 * MILLISECOND, HOUR)),
+        idle: section.or("idle", HOUR, duration(SECOND, 30 * DAY)),
+    };
+    section.finish();
+    limits
+}
+
+fn store(mut section: Section<'_>, places: &Places) -> Store {
+    let store = Store {
+        path: section.or("path", places.state.join("ledger.redb"), absolute_path),
+        cache_bytes: section.or("cache", 8 * MIB, size(MIB, 4 * GIB)),
+        backups: section.or("backups", 3, whole(0, 100)),
+    };
+    section.finish();
+    store
+}
+
+fn keys(mut section: Section<'_>, places: &Places) -> Keys {
+    let source = section.or("source", places.keys.clone(), key_source);
+    section.finish();
+    Keys { source }
+}
+
+fn key_source(node: &Node) -> Result<KeySource, String> {
+    let wrong = "must be \"credential:NAME\" or \"file:/absolute/path\"";
+    match text(node)?.split_once(':') {
+        Some(("credential", name)) => {
+            let allowed = |it: u8| it.is_ascii_alphanumeric() || b"._-".contains(&it);
+            if (1..=255).contains(&name.len())
+                && !name.starts_with('.')
+                && name.bytes().all(allowed)
+            {
+                Ok(KeySource::Credential(name.to_owned()))
+            } else {
+                Err("a credential's name must be letters, digits, `.`, `_` and `-`".to_owned())
+            }
+        }
+        Some(("file", path)) if is_absolute(path) => Ok(KeySource::File(path.into())),
+        Some(("file", _)) => Err("must name an absolute path: \"file:/…\"".to_owned()),
+        None if text(node) == Ok("passphrase") => {
+            Err(format!("`passphrase` is not available in this version; {wrong}"))
+        }
+        _ => Err(wrong.to_owned()),
+    }
+}
+
+fn cache(mut section: Section<'_>) -> Cache {
+    let cache = Cache {
+        capacity: section.or("capacity", 10_000, whole(16, 10_000_000)),
+        refresh: section.or("refresh", 5 * MINUTE, duration(100 * MILLISECOND, DAY)),
+    };
+    section.finish();
+    cache
+}
+
+fn products(mut section: Section<'_>, places: &Places) -> Products {
+    let dirs = section.or("dirs", places.products.clone(), |node| {
+        let dirs = list(node, MOST_PRODUCT_DIRS, absolute_path)?;
+        if dirs.is_empty() { Err("must name at least one directory".to_owned()) } else { Ok(dirs) }
+    });
+    section.finish();
+    Products { dirs }
+}
+
+fn log(mut section: Section<'_>) -> Log {
+    let log = Log {
+        level: section.or("level", Level::Info, one_of(&Level::WORDS)),
+        format: section.or("format", Format::Auto, one_of(&Format::WORDS)),
+    };
+    section.finish();
+    log
+}
+
+fn chains(root: &mut Section<'_>, warnings: &mut Vec<String>) -> Vec<Chain> {
+    let sections = root.sections("chain");
+    if sections.len() > MOST_CHAINS {
+        root.flaw("chain", format!("may be at most {MOST_CHAINS}"));
+    }
+    let mut chains: Vec<Chain> = Vec::new();
+    for section in sections.into_iter().take(MOST_CHAINS) {
+        let (flaws, place, key) = (section.flaws(), section.place().clone(), section.path("id"));
+        let Some(chain) = chain(section, warnings) else { continue };
+        // Two layers may spell one chain in two ways only by a variable, after the layers were merged.
+        if chains.iter().any(|it| it.id == chain.id) {
+            flaws.add(&place, &key, format!("`{}` is configured twice", chain.id));
+        }
+        chains.push(chain);
+    }
+    chains
+}
+
+fn chain(mut section: Section<'_>, warnings: &mut Vec<String>) -> Option<Chain> {
+    let id: Option<ChainId> = section.required("id", parsed);
+    let rpc = section.required("rpc", endpoints);
+    if rpc.as_ref().is_some_and(Vec::is_empty) {
+        section.flaw("rpc", "must name at least one endpoint");
+    }
+    let rpc = rpc.unwrap_or_default();
+    let beacon = section.or("beacon", Vec::new(), endpoints);
+    let default = if rpc.len() > 1 { Trust::Quorum } else { Trust::Single };
+    let trust = section.or("trust", default, trust);
+    let quorum = quorum(&mut section, trust, rpc.len());
+    let genesis = section.optional("genesis", |node| {
+        text(node)?
+            .parse::<B256>()
+            .map_err(|_| "must be a block's hash: 0x and 64 digits".to_owned())
+    });
+    let spec = section.optional("spec", words(4_096));
+    let poll = section.or("poll", 12 * SECOND, duration(100 * MILLISECOND, HOUR));
+    if let Some(id) = id.filter(|_| !beacon.is_empty() || spec.is_some()) {
+        warnings.push(format!(
+            "chain {id}: `beacon` and `spec` have no effect before trust `consensus` is available"
+        ));
+    }
+    section.finish();
+    Some(Chain { id: id?, rpc, beacon, trust, quorum, genesis, spec, poll })
+}
+
+fn trust(node: &Node) -> Result<Trust, String> {
+    let words =
+        [("consensus", Trust::Consensus), ("quorum", Trust::Quorum), ("single", Trust::Single)];
+    match one_of(&words)(node)? {
+        Trust::Consensus => {
+            Err("`consensus` is not available in this version; use `quorum` or `single`".to_owned())
+        }
+        trust => Ok(trust),
+    }
+}
+
+/// By default a majority, so that no two different answers can both have a quorum.
+fn quorum(section: &mut Section<'_>, trust: Trust, endpoints: usize) -> usize {
+    let given: Option<u32> = section.optional("quorum", whole(1, 16));
+    if trust != Trust::Quorum {
+        return 1;
+    }
+    if endpoints == 1 {
+        section
+            .flaw("trust", "`quorum` needs two or more endpoints in `rpc`; use `single` for one");
+    }
+    let quorum = given.map_or((endpoints / 2 + 1).max(2), |it| usize::try_from(it).unwrap_or(0));
+    if given.is_some() && quorum < 2 {
+        section.flaw("quorum", "must be at least 2; for one endpoint's word use trust `single`");
+    }
+    if given.is_some() && endpoints > 1 && quorum > endpoints {
+        section.flaw(
+            "quorum",
+            format!("must be at most {endpoints}, the number of endpoints in `rpc`"),
+        );
+    }
+    quorum
+}
+
+fn endpoints(node: &Node) -> Result<Vec<Endpoint>, String> {
+    let endpoints: Vec<Endpoint> = list(node, MOST_ENDPOINTS, parsed)?;
+    let mut seen = std::collections::BTreeSet::new();
+    // The same endpoint twice would make a quorum of one.
+    if let Some(again) = endpoints.iter().find(|it| !seen.insert(it.expose())) {
+        return Err(format!("names {again} twice"));
+    }
+    Ok(endpoints)
+}
+
+/// A list; a variable may also name its one item without brackets.
+fn list<T>(
+    node: &Node,
+    most: usize,
+    read: impl Fn(&Node) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
+    match &node.value {
+        Value::List(items) if items.len() > most => Err(format!("may hold at most {most}")),
+        Value::List(items) => {
+            let numbered =
+                |(index, item)| read(item).map_err(|why| format!("item {}: {why}", index + 1));
+            items.iter().enumerate().map(numbered).collect()
+        }
+        Value::Text(_) if node.raw.is_some() => Ok(vec![read(node)?]),
+        other => Err(format!("must be a list, not {}", other.kind())),
+    }
+}
+
+fn is_absolute(path: &str) -> bool {
+    path.starts_with('/') && !path.contains('\0')
+}
+
+fn absolute_path(node: &Node) -> Result<PathBuf, String> {
+    match text(node)? {
+        path if is_absolute(path) => Ok(path.into()),
+        _ => Err("must be an absolute path".to_owned()),
+    }
+}
+
+fn socket_path(node: &Node) -> Result<PathBuf, String> {
+    let path = absolute_path(node)?;
+    if path.as_os_str().len() > LONGEST_SOCKET_PATH {
+        return Err(format!(
+            "must be at most {LONGEST_SOCKET_PATH} bytes, as the path of a socket"
+        ));
+    }
+    Ok(path)
+}
+
+/// A number of bytes: `65536`, `"64KiB"`, `"8MiB"`, `"1GiB"`.
+fn size(least: u64, most: u64) -> impl Fn(&Node) -> Result<u64, String> {
+    move |node| {
+        let wrong = || {
+            "must be a size such as \"64KiB\", \"8MiB\" or \"1GiB\", or a number of bytes"
+                .to_owned()
+        };
+        let bytes = match &node.value {
+            Value::Whole(bytes) => u64::try_from(*bytes).map_err(|_| wrong())?,
+            Value::Text(text) => {
+                let unit_at = text.find(|it: char| !it.is_ascii_digit()).unwrap_or(text.len());
+                let (number, unit) = text.split_at(unit_at);
+                let scale = match unit {
+                    "" | "B" => 1,
+                    "KiB" => KIB,
+                    "MiB" => MIB,
+                    "GiB" => GIB,
+                    _ => return Err(wrong()),
+                };
+                let number: u64 = number.parse().map_err(|_| wrong())?;
+                number.checked_mul(scale).ok_or_else(wrong)?
+            }
+            _ => return Err(wrong()),
+        };
+        if bytes < least || bytes > most {
+            return Err(format!("must be from {} to {}", written_size(least), written_size(most)));
+        }
+        Ok(bytes)
+    }
+}
+
+fn written_size(bytes: u64) -> String {
+    let units = [(GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")];
+    let fitting = units.iter().find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit));
+    fitting.map_or_else(|| format!("{bytes}B"), |(unit, name)| format!("{}{name}", bytes / unit))
+}
+
+/// `/tmp` is everybody's: a directory there counts only if nobody else made it or can enter it.
+fn check_shared(places: &Places, uid: u32, flaws: &Flaws) {
+    let is_ours = match std::fs::symlink_metadata(&places.runtime) {
+        Ok(metadata) => is_private(&metadata, uid),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    };
+    if !is_ours {
+        let dir = places.runtime.display();
+        let message = format!(
+            "{dir} is not a directory that only uid {uid} can enter; remove it, or set XDG_RUNTIME_DIR"
+        );
+        flaws.add(&Place::default(), "socket.path", message);
+    }
+}

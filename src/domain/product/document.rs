@@ -1,0 +1,336 @@
+//! A TOML text as a tree that remembers where each value stands.
+//!
+//! Owns: the step from text to values, for product files and for the configuration. Asked by: the product
+//! parser and `config`. Never: gives a value a meaning; that is [`super::section`]'s part.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use toml::value::Datetime;
+
+/// A longer text is refused unread.
+pub const LONGEST_TEXT: usize = 1024 * 1024;
+
+/// A key of more parts is refused: each part nests a table, and the TOML reader bounds only brackets.
+const MOST_KEY_DOTS: usize = 16;
+
+/// Where something was written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Place {
+    /// A file's path or an environment variable's name; empty when there is only one text.
+    pub source: Arc<str>,
+    /// From 1; 0 when it concerns the whole source.
+    pub line: usize,
+}
+
+/// One mistake: where, in which key, and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Flaw {
+    pub place: Place,
+    /// Dotted: `tiers.pro.rank`, `grants[0].token`. Empty when it concerns the whole source.
+    pub key: String,
+    pub message: String,
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&*self.place.source, self.place.line) {
+            ("", 0) => {}
+            ("", line) => write!(f, "line {line}: ")?,
+            (source, 0) => write!(f, "{source}: ")?,
+            (source, line) => write!(f, "{source}:{line}: ")?,
+        }
+        if !self.key.is_empty() {
+            write!(f, "`{}`: ", self.key)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+pub type Table = BTreeMap<String, Node>;
+
+/// A value. Whole numbers fit an `i64`; every number is finite.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    Text(String),
+    Whole(i64),
+    Number(f64),
+    Flag(bool),
+    Moment(Datetime),
+    List(Vec<Node>),
+    Table(Table),
+}
+
+impl Value {
+    /// What it is, for a message: "a text".
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "a text",
+            Self::Whole(_) => "a whole number",
+            Self::Number(_) => "a number",
+            Self::Flag(_) => "true or false",
+            Self::Moment(_) => "a date or time",
+            Self::List(_) => "a list",
+            Self::Table(_) => "a table",
+        }
+    }
+}
+
+/// A value, and where its key (in a list: itself) was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    pub place: Place,
+    pub value: Value,
+    /// The text as given, for a value whose type had to be guessed (an environment variable).
+    pub raw: Option<Arc<str>>,
+}
+
+/// Reads `text`; `source` goes into every place.
+///
+/// # Errors
+/// Each mistake against TOML itself, and numbers too large to hold.
+pub fn read(source: &Arc<str>, text: &str) -> Result<Table, Vec<Flaw>> {
+    let whole = |line, message: String| {
+        let place = Place { source: Arc::clone(source), line };
+        vec![Flaw { place, key: String::new(), message }]
+    };
+    if text.len() > LONGEST_TEXT {
+        return Err(whole(0, format!("longer than {LONGEST_TEXT} bytes")));
+    }
+    if let Some(line) = line_of_overlong_key(text) {
+        return Err(whole(line, format!("a key may have at most {} parts", MOST_KEY_DOTS + 1)));
+    }
+    let lines = Lines::new(text);
+    // Only the description is passed on: the library's own display quotes the line, which may hold a secret.
+    let root = DeTable::parse(text).map_err(|error| {
+        whole(
+            error.span().map_or(0, |it| lines.at(it.start)),
+            format!("not TOML: {}", error.message()),
+        )
+    })?;
+    let mut reading = Reading { source, lines, flaws: Vec::new() };
+    let table = reading.table("", root.get_ref());
+    if reading.flaws.is_empty() { Ok(table) } else { Err(reading.flaws) }
+}
+
+/// Reads one value, such as an environment variable's text; `None` when it is not a TOML value.
+pub fn read_value(source: &Arc<str>, text: &str) -> Option<Value> {
+    if text.len() > LONGEST_TEXT || line_of_overlong_key(text).is_some() {
+        return None;
+    }
+    let spanned = DeValue::parse(text).ok()?;
+    let mut reading = Reading { source, lines: Lines(Vec::new()), flaws: Vec::new() };
+    let value = reading.value("", 0, spanned.get_ref());
+    if reading.flaws.is_empty() { value } else { None }
+}
+
+struct Reading<'a> {
+    source: &'a Arc<str>,
+    lines: Lines,
+    flaws: Vec<Flaw>,
+}
+
+impl Reading<'_> {
+    fn table(&mut self, path: &str, table: &DeTable<'_>) -> Table {
+        let mut out = Table::new();
+        for (key, value) in table {
+            let line = self.lines.at(key.span().start);
+            let name = key.get_ref();
+            if let Some(node) = self.node(&join(path, name), line, value) {
+                out.insert(name.to_string(), node);
+            }
+        }
+        out
+    }
+
+    fn node(&mut self, path: &str, line: usize, value: &Spanned<DeValue<'_>>) -> Option<Node> {
+        let value = self.value(path, line, value.get_ref())?;
+        let place = Place { source: Arc::clone(self.source), line };
+        Some(Node { place, value, raw: None })
+    }
+
+    fn value(&mut self, path: &str, line: usize, value: &DeValue<'_>) -> Option<Value> {
+        Some(match value {
+            DeValue::String(text) => Value::Text(text.to_string()),
+            DeValue::Boolean(flag) => Value::Flag(*flag),
+            DeValue::Datetime(moment) => Value::Moment(*moment),
+            DeValue::Table(table) => Value::Table(self.table(path, table)),
+            DeValue::Array(items) => {
+                let mut list = Vec::with_capacity(items.len());
+                for (index, item) in items.iter().enumerate() {
+                    let line = self.lines.at(item.span().start);
+                    list.extend(self.node(&format!("{path}[{index}]"), line, item));
+                }
+                Value::List(list)
+            }
+            DeValue::Integer(digits) => {
+                let whole = i64::from_str_radix(digits.as_str(), digits.radix()).ok();
+                Value::Whole(self.or_flaw(path, line, whole)?)
+            }
+            DeValue::Float(digits) => {
+                let number = digits.as_str().parse().ok().filter(|it: &f64| it.is_finite());
+                Value::Number(self.or_flaw(path, line, number)?)
+            }
+        })
+    }
+
+    fn or_flaw<T>(&mut self, path: &str, line: usize, number: Option<T>) -> Option<T> {
+        if number.is_none() {
+            self.flaws.push(Flaw {
+                place: Place { source: Arc::clone(self.source), line },
+                key: path.to_owned(),
+                message: "must be a finite number that fits 64 bits".to_owned(),
+            });
+        }
+        number
+    }
+}
+
+/// `path.key`, the key quoted where TOML would quote it, and cut where it is absurdly long.
+pub fn join(path: &str, key: &str) -> String {
+    let bare = !key.is_empty()
+        && key.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'_' | b'-'));
+    let key = crate::domain::ids::clip(key);
+    let dot = if path.is_empty() { "" } else { "." };
+    if bare {
+        format!("{path}{dot}{key}")
+    } else {
+        format!("{path}{dot}\"{}\"", key.escape_debug())
+    }
+}
+
+/// Where each line begins.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn new(text: &str) -> Self {
+        Self(
+            text.bytes().enumerate().filter(|(_, it)| *it == b'\n').map(|(at, _)| at + 1).collect(),
+        )
+    }
+
+    /// The line, from 1, that the byte at `offset` is on.
+    fn at(&self, offset: usize) -> usize {
+        self.0.partition_point(|start| *start <= offset) + 1
+    }
+}
+
+/// The line of the first key (or anything else outside strings and comments) with too many dots.
+fn line_of_overlong_key(text: &str) -> Option<usize> {
+    let (mut rest, mut line, mut dots) = (text, 1, 0);
+    while let Some(first) = rest.chars().next() {
+        let taken = match first {
+            '"' | '\'' => string_length(rest, first),
+            '#' => rest.find('\n').unwrap_or(rest.len()),
+            '.' => {
+                dots += 1;
+                1
+            }
+            _ => first.len_utf8(),
+        };
+        if matches!(first, '\n' | ',' | '=' | '[' | ']' | '{' | '}') {
+            dots = 0;
+        }
+        if dots > MOST_KEY_DOTS {
+            return Some(line);
+        }
+        let (taken, after) = rest.split_at(taken);
+        line += taken.bytes().filter(|it| *it == b'\n').count();
+        rest = after;
+    }
+    None
+}
+
+/// How many bytes the TOML string at the start of `text` takes; an unfinished one ends with its line.
+fn string_length(text: &str, quote: char) -> usize {
+    let triple = if quote == '"' { "\"\"\"" } else { "'''" };
+    let (end, many) = if text.starts_with(triple) { (triple, true) } else { (&triple[..1], false) };
+    let mut at = end.len();
+    while let Some(rest) = text.get(at..).filter(|it| !it.is_empty()) {
+        if let Some(after) = rest.strip_prefix(end) {
+            // Up to two more quotes belong to the text before the closing three.
+            let more = after.chars().take_while(|it| many && *it == quote).take(2);
+            return at + end.len() + more.count();
+        }
+        let mut chars = rest.chars();
+        match chars.next() {
+            Some('\n') if !many => return at,
+            // Skips the escaped character; a line's end stays, as it ends an unfinished string.
+            Some('\\') if quote == '"' => {
+                at += 1 + chars.next().filter(|it| *it != '\n').map_or(0, char::len_utf8);
+            }
+            other => at += other.map_or(1, char::len_utf8),
+        }
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flaws(text: &str) -> Vec<String> {
+        read(&Arc::from(""), text).unwrap_err().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn each_value_stands_on_the_line_of_its_key_or_in_a_list_on_its_own() {
+        let text = "a = 1\n\n[b.c]\nd = [\n 'x',\n 'y' ]\n[[e]]\nf = true\n[[e]]\nf = false\n";
+        let table = read(&Arc::from("f"), text).unwrap();
+        let line_of = |node: &Node| node.place.line;
+        let Value::Table(b) = &table["b"].value else { panic!("no table") };
+        let Value::Table(c) = &b["c"].value else { panic!("no table") };
+        let Value::List(d) = &c["d"].value else { panic!("no list") };
+        let Value::List(e) = &table["e"].value else { panic!("no list") };
+        let found = [&table["a"], &table["b"], &b["c"], &c["d"], &d[0], &d[1], &e[0], &e[1]];
+        assert_eq!(found.map(line_of), [1, 3, 3, 4, 5, 6, 7, 9]);
+    }
+
+    #[test]
+    fn what_is_not_toml_names_the_line_and_never_repeats_it() {
+        let text = "ok = 1\nrpc = [\"https://secret.example/KEY\"";
+        let found = flaws(text);
+        assert!(found[0].starts_with("line 2: not TOML: "), "{found:?}");
+        assert!(!found[0].contains("secret"), "{found:?}");
+    }
+
+    #[test]
+    fn numbers_must_fit_and_be_finite() {
+        assert_eq!(
+            flaws("[t]\na = 9223372036854775808\nb = [1.0, inf]\nc = 1e999"),
+            [
+                "line 2: `t.a`: must be a finite number that fits 64 bits",
+                "line 3: `t.b[1]`: must be a finite number that fits 64 bits",
+                "line 4: `t.c`: must be a finite number that fits 64 bits",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_endless_dotted_key_is_refused_before_it_nests() {
+        let long = vec!["a"; 100_000].join(".");
+        for text in [
+            format!("x = 1\n{long} = 1"),
+            format!("\n[{long}]"),
+            format!("x = {{'''\n''' = 1, {long} = 2 }}"),
+            format!("x = \"\n{long} = 1"),
+            format!("\nx = {{ y = \"\"\"z\"\"\"\", {long} = 2 }}"),
+        ] {
+            let found = flaws(&text);
+            assert!(found[0].ends_with("a key may have at most 17 parts"), "{found:?}");
+            assert!(!found[0].starts_with("line 1:"), "{found:?}");
+        }
+        let dots = format!("a = '{long}' # {long}\nb = \"\"\"\n{long}\\\"\"\"\"");
+        assert!(read(&Arc::from(""), &dots).is_ok());
+    }
+
+    #[test]
+    fn odd_keys_are_written_as_toml_writes_them() {
+        assert_eq!(join("a", "b.c"), "a.\"b.c\"");
+        assert_eq!(join("", ""), "\"\"");
+        assert_eq!(join("a[0]", "b-c"), "a[0].b-c");
+    }
+}

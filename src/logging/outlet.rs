@@ -1,0 +1,171 @@
+//! The queue between those who log and the thread that writes.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::time::Duration;
+
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Records waiting to be written. With [`LONGEST_RECORD`], the most memory a stalled log can take is 64 MiB;
+/// an ordinary record has 200 bytes.
+const QUEUE: usize = 2_048;
+/// A longer record is cut: it would not fit a datagram to the journal.
+pub(super) const LONGEST_RECORD: usize = 32 * 1024;
+
+enum Order {
+    Write(Vec<u8>),
+    Tell(SyncSender<()>),
+}
+
+/// Takes records without waiting. Clones lead to the same thread, which ends with the last of them.
+#[derive(Debug, Clone)]
+pub struct Outlet {
+    queue: SyncSender<Order>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Outlet {
+    /// Starts the thread. `write` may block; `note` makes a record that says how many were lost.
+    pub(super) fn start(
+        write: impl FnMut(&[u8]) + Send + 'static,
+        note: fn(u64) -> Vec<u8>,
+    ) -> io::Result<Self> {
+        let (queue, orders) = mpsc::sync_channel(QUEUE);
+        let lost = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&lost);
+        std::thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || write_all(&orders, &counter, write, note))?;
+        Ok(Self { queue, lost })
+    }
+
+    /// Queues a record, or counts it as lost.
+    pub(super) fn put(&self, record: Vec<u8>) {
+        if self.queue.try_send(Order::Write(record)).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn flush(&self, at_most: Duration) -> bool {
+        let (done, told) = mpsc::sync_channel(1);
+        self.queue.try_send(Order::Tell(done)).is_ok() && told.recv_timeout(at_most).is_ok()
+    }
+}
+
+fn write_all(
+    orders: &Receiver<Order>,
+    lost: &AtomicU64,
+    mut write: impl FnMut(&[u8]),
+    note: fn(u64) -> Vec<u8>,
+) {
+    let mut told = 0;
+    while let Ok(order) = orders.recv() {
+        let now = lost.load(Ordering::Relaxed);
+        if now > told {
+            write(&note(now - told));
+            told = now;
+        }
+        match order {
+            Order::Write(record) => write(&record),
+            // Nobody waits for it any more: then it need not be told.
+            Order::Tell(done) => drop(done.try_send(())),
+        }
+    }
+}
+
+/// A log that cannot be written has nowhere to say so.
+pub(super) fn write_stderr(line: &[u8]) {
+    let _ = io::stderr().lock().write_all(line);
+}
+
+pub(super) fn lost_line(count: u64) -> Vec<u8> {
+    format!("WARN {}\n", lost_message(count)).into_bytes()
+}
+
+pub(super) fn lost_message(count: u64) -> String {
+    format!("{count} log records were lost: more came than could be written")
+}
+
+/// One line on its way into the queue.
+pub struct Line<'a>(&'a Outlet);
+
+impl Write for Line<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut record = bytes.get(..LONGEST_RECORD).unwrap_or(bytes).to_vec();
+        if record.len() < bytes.len() {
+            record.push(b'\n');
+        }
+        self.0.put(record);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Outlet {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Line<'a> {
+        Line(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    fn note(count: u64) -> Vec<u8> {
+        format!("lost {count}").into_bytes()
+    }
+
+    #[test]
+    fn a_stalled_writer_stalls_nobody_and_what_was_lost_is_told() {
+        let (go, wait) = mpsc::channel::<()>();
+        let (begin, begun) = mpsc::channel();
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let to = Arc::clone(&written);
+        let mut first = true;
+        let write = move |record: &[u8]| {
+            if std::mem::take(&mut first) {
+                begin.send(()).unwrap();
+                let _ = wait.recv();
+            }
+            to.lock().unwrap().push(String::from_utf8(record.to_vec()).unwrap());
+        };
+        let outlet = Outlet::start(write, note).unwrap();
+        let sent = 1 + QUEUE + 100;
+        outlet.put(b"0".to_vec());
+        begun.recv().unwrap();
+        for number in 1..sent {
+            outlet.put(number.to_string().into_bytes());
+        }
+        let lost = outlet.lost();
+        assert_eq!(lost, 100);
+        assert!(!outlet.flush(Duration::ZERO));
+        go.send(()).unwrap();
+        while !outlet.flush(Duration::from_secs(1)) {}
+        let written = written.lock().unwrap();
+        assert_eq!(written[0], "0");
+        assert_eq!(written[1], format!("lost {lost}"));
+        assert_eq!(written.len() as u64, sent as u64 - lost + 1);
+    }
+
+    #[test]
+    fn a_line_beyond_the_limit_is_cut_and_still_ends() {
+        let (put, got) = mpsc::channel();
+        let outlet = Outlet::start(move |it| drop(put.send(it.to_vec())), note).unwrap();
+        outlet.make_writer().write_all(&vec![b'x'; LONGEST_RECORD + 1]).unwrap();
+        let line = got.recv().unwrap();
+        assert_eq!((line.len(), line.last()), (LONGEST_RECORD + 1, Some(&b'\n')));
+    }
+}

@@ -1,0 +1,56 @@
+//! A panic's place and kind in the log, without the values it was made with.
+
+use std::panic::PanicHookInfo;
+use std::time::Duration;
+
+/// The log gets this long to be written before the panic goes on, which may end the process.
+const TIME_TO_WRITE: Duration = Duration::from_millis(200);
+
+/// From now on, panics go to the log.
+pub(super) fn report() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let thread = std::thread::current().name().unwrap_or("?").to_owned();
+        tracing::error!(place, thread, "panic: {}", message(panic));
+        if let Some(outlet) = super::OUTLET.get() {
+            outlet.flush(TIME_TO_WRITE);
+        }
+    }));
+}
+
+fn message(panic: &PanicHookInfo<'_>) -> String {
+    match (panic.payload().downcast_ref::<&str>(), panic.payload().downcast_ref::<String>()) {
+        (Some(text), _) => (*text).to_owned(),
+        (None, Some(text)) => without_values(text),
+        (None, None) => "of an unknown kind".to_owned(),
+    }
+}
+
+/// What a formatted message says before its first colon, long words left out: `unwrap` and `assert` put
+/// values behind it, and a value may be a secret.
+fn without_values(text: &str) -> String {
+    let before = text.split(": ").next().unwrap_or_default().lines().next().unwrap_or_default();
+    let words = before.split_whitespace().take(20);
+    words.map(|it| if it.chars().count() > 24 { "…" } else { it }).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_left_out_of_a_panics_message() {
+        let key = "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318";
+        for (text, left) in [
+            (
+                format!("called `Result::unwrap()` on an `Err` value: {key}"),
+                "called `Result::unwrap()` on an `Err` value",
+            ),
+            (format!("bad key {key}"), "bad key …"),
+            ("index out of bounds: the len is 3".to_owned(), "index out of bounds"),
+            (String::new(), ""),
+        ] {
+            assert_eq!(without_values(&text), left);
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The product files on this machine.
+//!
+//! Owns: the directories vendors and administrators drop product files into. Asked by: `daemon`, at the
+//! start, on reload and for `product_install` and `product_remove`. Never: judges what a file says; that
+//! is [`crate::domain::product::parse`].
+//!
+//! Directories are read in order; a file overrides one of the same file name in an earlier directory, and a
+//! symbolic link to `/dev/null` takes it away, as with systemd's units. Only what root or this daemon's own
+//! user wrote, and nobody else can change, is read: a product file decides what a licence is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::fcntl::OFlag;
+
+use crate::domain::ids::ProductId;
+use crate::domain::product::document::LONGEST_TEXT;
+use crate::domain::product::{Fault, Product, parse};
+
+mod change;
+
+pub use change::ChangeError;
+
+/// More files in one directory are not read.
+const MOST_FILES: usize = 4_096;
+
+/// A product, and the file that defines it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Installed {
+    pub product: Product,
+    pub source: PathBuf,
+}
+
+/// A mistake in one file or directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileFault {
+    pub file: PathBuf,
+    pub fault: Fault,
+}
+
+impl std::fmt::Display for FileFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.file.display(), self.fault)
+    }
+}
+
+/// What the directories held.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Loaded {
+    pub products: BTreeMap<ProductId, Arc<Installed>>,
+    pub faults: Vec<FileFault>,
+}
+
+/// The directories, and whose files in them count.
+#[derive(Debug, Clone)]
+pub struct Catalogue {
+    dirs: Vec<PathBuf>,
+    own_uid: u32,
+}
+
+impl Catalogue {
+    /// `dirs` in the order they are read; `own_uid` is the daemon's own user, trusted beside root.
+    pub fn new(dirs: Vec<PathBuf>, own_uid: u32) -> Self {
+        Self { dirs, own_uid }
+    }
+
+    /// Reads everything. A product whose file can no longer be read, or has become wrong, keeps the version
+    /// it had in `previous`; the fault is told all the same.
+    pub fn load(&self, previous: &Loaded) -> Loaded {
+        let mut loading = Loading { own_uid: self.own_uid, ..Loading::default() };
+        for dir in &self.dirs {
+            loading.directory(dir);
+        }
+        loading.read_files(previous)
+    }
+}
+
+#[derive(Default)]
+struct Loading {
+    own_uid: u32,
+    /// By file name: the last directory that has it.
+    files: BTreeMap<OsString, PathBuf>,
+    /// Directories about whose files nothing could be found out.
+    unread: BTreeSet<PathBuf>,
+    faults: Vec<FileFault>,
+}
+
+impl Loading {
+    fn directory(&mut self, dir: &Path) {
+        match list(dir, self.own_uid) {
+            Ok(files) => self.files.extend(files),
+            Err(Trouble::Absent) => {}
+            Err(trouble) => {
+                self.unread.insert(dir.to_owned());
+                self.faults.extend(trouble.faults(dir));
+            }
+        }
+    }
+
+    fn read_files(mut self, previous: &Loaded) -> Loaded {
+        let mut products: BTreeMap<ProductId, Arc<Installed>> = BTreeMap::new();
+        let mut damaged: BTreeSet<OsString> = BTreeSet::new();
+        for (name, path) in std::mem::take(&mut self.files) {
+            match read_product(&path, self.own_uid) {
+                Ok(product) => {
+                    if let Some(first) = products.get(&product.id) {
+                        self.faults.push(defined_twice(&product.id, &path, &first.source));
+                        continue;
+                    }
+                    products
+                        .insert(product.id.clone(), Arc::new(Installed { product, source: path }));
+                }
+                // Masked, or removed since the directory was listed.
+                Err(Trouble::Absent) => {}
+                Err(trouble) => {
+                    self.faults.extend(trouble.faults(&path));
+                    damaged.insert(name);
+                }
+            }
+        }
+        for (id, kept) in &previous.products {
+            let is_damaged = kept.source.file_name().is_some_and(|it| damaged.contains(it));
+            let is_unread = kept.source.parent().is_some_and(|it| self.unread.contains(it));
+            if (is_damaged || is_unread) && !products.contains_key(id) {
+                products.insert(id.clone(), Arc::clone(kept));
+            }
+        }
+        Loaded { products, faults: self.faults }
+    }
+}
+
+fn defined_twice(id: &ProductId, path: &Path, first: &Path) -> FileFault {
+    let message = format!(
+        "`{id}` is already defined by {}; give this file the same name to override that one, or remove one of the two",
+        first.display()
+    );
+    let fault = Fault { line: 0, key: "product".to_owned(), message };
+    FileFault { file: path.to_owned(), fault }
+}
+
+/// Why a file or directory could not be taken as it is.
+#[derive(Debug)]
+enum Trouble {
+    Absent,
+    Io(io::Error),
+    Refused(String),
+    Wrong(Vec<Fault>),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::NotFound { Self::Absent } else { Self::Io(error) }
+    }
+}
+
+impl Trouble {
+    fn faults(self, file: &Path) -> Vec<FileFault> {
+        let whole = |message| vec![Fault { line: 0, key: String::new(), message }];
+        let faults = match self {
+            Self::Absent => Vec::new(),
+            Self::Io(error) => whole(format!("cannot be read: {error}")),
+            Self::Refused(why) => whole(why),
+            Self::Wrong(faults) => faults,
+        };
+        faults.into_iter().map(|fault| FileFault { file: file.to_owned(), fault }).collect()
+    }
+}
+
+/// The product files of one directory by name; those masked by a link to `/dev/null` among them.
+fn list(dir: &Path, own_uid: u32) -> Result<BTreeMap<OsString, PathBuf>, Trouble> {
+    check_owner(&std::fs::metadata(dir)?, own_uid)?;
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        let bytes = name.as_encoded_bytes();
+        if bytes.starts_with(b".") || !bytes.ends_with(b".toml") {
+            continue;
+        }
+        if files.len() == MOST_FILES {
+            return Err(Trouble::Refused(format!("holds more than {MOST_FILES} product files")));
+        }
+        let path = dir.join(&name);
+        files.insert(name, path);
+    }
+    Ok(files)
+}
+
+/// Only root and this daemon's user may be able to change what a licence is.
+fn check_owner(metadata: &Metadata, own_uid: u32) -> Result<(), Trouble> {
+    let owner = metadata.uid();
+    if owner != 0 && owner != own_uid {
+        return Err(Trouble::Refused(format!(
+            "belongs to uid {owner}: it is read only when it belongs to root or to uid {own_uid}"
+        )));
+    }
+    if metadata.mode() & 0o002 != 0 {
+        return Err(Trouble::Refused(
+            "can be written by everybody: it is read only after `chmod o-w`".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+fn read_product(path: &Path, own_uid: u32) -> Result<Product, Trouble> {
+    if std::fs::read_link(path).is_ok_and(|target| target == Path::new("/dev/null")) {
+        return Err(Trouble::Absent);
+    }
+    let text = read_text(path, own_uid)?;
+    parse(&text).map_err(Trouble::Wrong)
+}
+
+fn read_text(path: &Path, own_uid: u32) -> Result<String, Trouble> {
+    // A pipe put here must not make the daemon wait for a writer.
+    let file: File =
+        OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    // Of the file that is open, so that nobody can put another in its place after the check.
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(Trouble::Refused("is not a file".to_owned()));
+    }
+    check_owner(&metadata, own_uid)?;
+    let mut bytes = Vec::new();
+    let longest = u64::try_from(LONGEST_TEXT).unwrap_or(u64::MAX);
+    file.take(longest + 1).read_to_end(&mut bytes)?;
+    String::from_utf8(bytes).map_err(|_| Trouble::Refused("is not UTF-8 text".to_owned()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+//! Installing and removing a product file, on an administrator's word.
+//!
+//! Both touch the last directory only: earlier ones belong to packages.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::{Catalogue, Loaded, Trouble, check_owner, list, read_product};
+use crate::domain::ids::ProductId;
+use crate::domain::product::{Fault, parse};
+
+/// Why a product file was not written or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError {
+    #[error("the product file has {} mistakes; first: {}", faults.len(), first(faults))]
+    Wrong { faults: Vec<Fault> },
+    #[error("no directory for product files is configured (`products.dirs`)")]
+    NoDirectory,
+    #[error("{} {why}", path.display())]
+    Refused { path: PathBuf, why: String },
+    #[error("no product `{id}` is installed")]
+    Unknown { id: ProductId },
+    #[error("product `{id}` belongs to a package: remove that, or mask {} by a link to /dev/null of the same file name in {}", path.display(), mask_in.display())]
+    Packaged { id: ProductId, path: PathBuf, mask_in: PathBuf },
+    #[error("cannot {doing} {}", path.display())]
+    Io { doing: &'static str, path: PathBuf, source: io::Error },
+}
+
+fn first(faults: &[Fault]) -> String {
+    faults.first().map(ToString::to_string).unwrap_or_default()
+}
+
+impl Catalogue {
+    /// Writes a product file into the last directory, whole or not at all, and returns its path. It is
+    /// called `ID.toml`; or, where another directory or file defines the product already, by the same name
+    /// as that file, so that it takes that file's place instead of contradicting it.
+    ///
+    /// # Errors
+    /// When the text is wrong, or the directory cannot be written.
+    pub fn install(&self, text: &str) -> Result<PathBuf, ChangeError> {
+        let product = parse(text).map_err(|faults| ChangeError::Wrong { faults })?;
+        let dir = self.last_dir()?;
+        let defined = self.load(&Loaded::default()).products.remove(&product.id);
+        let name = defined
+            .as_ref()
+            .and_then(|it| it.source.file_name())
+            .map_or_else(|| format!("{}.toml", product.id).into(), ToOwned::to_owned);
+        let path = dir.join(name);
+        prepare(dir, self.own_uid)?;
+        let failed = |doing| {
+            let path = path.clone();
+            move |source| ChangeError::Io { doing, path, source }
+        };
+        let temporary = dir.join(format!(".{}.{}.new", product.id, std::process::id()));
+        let written = write_durably(&temporary, text)
+            .and_then(|()| std::fs::rename(&temporary, &path))
+            .and_then(|()| File::open(dir)?.sync_all());
+        if written.is_err() {
+            // What is left of it would be ignored (its name begins with a dot), but need not stay.
+            let _ = std::fs::remove_file(&temporary);
+        }
+        written.map_err(failed("write"))?;
+        Ok(path)
+    }
+
+    /// Removes the product's file from the last directory and returns its path. Where it stood in for a
+    /// package's file, that one counts again.
+    ///
+    /// # Errors
+    /// When the product is unknown, or only a package's file defines it.
+    pub fn remove(&self, id: &ProductId) -> Result<PathBuf, ChangeError> {
+        let dir = self.last_dir()?;
+        let Some(path) = self.own_file(dir, id) else {
+            let defined = self.load(&Loaded::default()).products.remove(id);
+            return Err(match defined {
+                Some(defined) => ChangeError::Packaged {
+                    id: id.clone(),
+                    path: defined.source.clone(),
+                    mask_in: dir.to_owned(),
+                },
+                None => ChangeError::Unknown { id: id.clone() },
+            });
+        };
+        std::fs::remove_file(&path)
+            .and_then(|()| File::open(dir)?.sync_all())
+            .map_err(|source| ChangeError::Io { doing: "remove", path: path.clone(), source })?;
+        Ok(path)
+    }
+
+    fn last_dir(&self) -> Result<&Path, ChangeError> {
+        self.dirs.last().map(PathBuf::as_path).ok_or(ChangeError::NoDirectory)
+    }
+
+    /// The file of the last directory that defines `id`; one named after it also when it is damaged.
+    fn own_file(&self, dir: &Path, id: &ProductId) -> Option<PathBuf> {
+        let files = list(dir, self.own_uid).ok()?;
+        let defines = |path: &&PathBuf| {
+            read_product(path, self.own_uid).is_ok_and(|product| product.id == *id)
+        };
+        let by_name = || {
+            let path = files.get(&std::ffi::OsString::from(format!("{id}.toml")))?;
+            let damaged = read_product(path, self.own_uid);
+            matches!(damaged, Err(Trouble::Wrong(_) | Trouble::Refused(_))).then_some(path)
+        };
+        files.values().find(defines).or_else(by_name).cloned()
+    }
+}
+
+/// Makes the directory where it is missing, and refuses one that others can write.
+fn prepare(dir: &Path, own_uid: u32) -> Result<(), ChangeError> {
+    let failed = |source| ChangeError::Io { doing: "make", path: dir.to_owned(), source };
+    if !dir.exists() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(dir).map_err(failed)?;
+    }
+    match check_owner(&std::fs::metadata(dir).map_err(failed)?, own_uid) {
+        Err(Trouble::Refused(why)) => Err(ChangeError::Refused { path: dir.to_owned(), why }),
+        _ => Ok(()),
+    }
+}
+
+fn write_durably(path: &Path, text: &str) -> io::Result<()> {
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    // Product files are no secret; the service's own mask would hide them from people.
+    file.set_permissions(Permissions::from_mode(0o644))?;
+    file.sync_all()
+}

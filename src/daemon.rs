@@ -55,14 +55,15 @@ pub fn story(error: &dyn std::error::Error) -> String {
 /// # Errors
 /// When it cannot start; nothing is left behind then.
 pub fn run(read: Read, source: Source) -> anyhow::Result<u8> {
-    let log = logging::start(read.config.log.level, read.config.log.format)?;
+    let log = Arc::new(logging::start(read.config.log.level, read.config.log.format)?);
     harden();
     for warning in &read.warnings {
         tracing::warn!("{warning}");
     }
     let chains = start::worker("entitled-chain")?;
     let system = actix::System::with_tokio_rt(actor_runtime);
-    let code = system.block_on(live(read.config, source, &log, chains.handle().clone()));
+    let code =
+        system.block_on(live(read.config, source, Arc::clone(&log), chains.handle().clone()));
     chains.shutdown_timeout(Duration::from_secs(1));
     if let Err(error) = &code {
         tracing::error!(error = format!("{error:#}"), "ending");
@@ -82,7 +83,10 @@ fn harden() {
     }
 }
 
-#[expect(clippy::expect_used, reason = "actix takes no error here; without a runtime there is no daemon")]
+#[expect(
+    clippy::expect_used,
+    reason = "actix takes no error here; without a runtime there is no daemon"
+)]
 fn actor_runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -93,7 +97,7 @@ fn actor_runtime() -> tokio::runtime::Runtime {
 async fn live(
     config: Config,
     source: Source,
-    log: &logging::Handle,
+    log: Arc<logging::Handle>,
     chains: tokio::runtime::Handle,
 ) -> anyhow::Result<u8> {
     let mut terminate = signal(SignalKind::terminate())?;
@@ -102,11 +106,12 @@ async fn live(
     // The doors first: a second daemon must not touch the store of the first.
     let doors = start::open_doors(&config, source.environment.uid)?;
     let house = House::build(&config, &source, chains).await?;
-    let reloader = Arc::new(Reloader::new(config, source, house.cache.clone(), log.clone()));
+    let reloader = Arc::new(Reloader::new(config, source, house.cache.clone(), log));
     let front = Arc::new(house.front(&reloader, doors.figures())?);
     let (stop, stopped) = oneshot::channel::<()>();
     let (done, mut served) = oneshot::channel();
-    let sockets = start::socket_thread(doors, front, start::limits(&reloader.running()), stopped, done)?;
+    let sockets =
+        start::socket_thread(doors, front, start::limits(&reloader.running()), stopped, done)?;
     start::tell_service_manager(&[sd_notify::NotifyState::Ready]);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
 

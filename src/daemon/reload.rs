@@ -1,6 +1,6 @@
 //! Reading configuration and product files again, on a signal or an administrator's word.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::Addr;
@@ -20,7 +20,7 @@ pub(super) struct Reloader {
     running: Mutex<Config>,
     source: Source,
     cache: Addr<TierCache>,
-    log: logging::Handle,
+    log: Arc<logging::Handle>,
 }
 
 impl Reloader {
@@ -28,7 +28,7 @@ impl Reloader {
         config: Config,
         source: Source,
         cache: Addr<TierCache>,
-        log: logging::Handle,
+        log: Arc<logging::Handle>,
     ) -> Self {
         Self { running: Mutex::new(config), source, cache, log }
     }

@@ -74,19 +74,22 @@ impl House {
         let reader = VerdictReader::new(config.cache.capacity, products, render);
         let meeting = Arc::new(OnceLock::new());
         // No turn is given up between these, so that each is there when the one before it begins.
-        let cache = tree.start("tier_cache", TierCache::new(tier_cache::Parts {
-            reader: reader.clone(),
-            ledger: ledger.clone(),
-            verifier: Arc::clone(&meeting),
-            clock: clock.clone(),
-            settings: CacheSettings {
-                refresh: config.cache.refresh,
-                retry: RETRY,
-                recheck: RECHECK,
-            },
-            catalogue,
-            known: Arc::new(progress.customers_with_wallets),
-        }));
+        let cache = tree.start(
+            "tier_cache",
+            TierCache::new(tier_cache::Parts {
+                reader: reader.clone(),
+                ledger: ledger.clone(),
+                verifier: Arc::clone(&meeting),
+                clock: clock.clone(),
+                settings: CacheSettings {
+                    refresh: config.cache.refresh,
+                    retry: RETRY,
+                    recheck: RECHECK,
+                },
+                catalogue,
+                known: Arc::new(progress.customers_with_wallets),
+            }),
+        );
         let parts = chain_verifier::Parts::new(
             chains,
             ledger.clone(),

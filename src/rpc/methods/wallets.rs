@@ -6,10 +6,11 @@ use super::{ACTOR_TIME, Api, page};
 use crate::actors::ownership_ledger::WalletsOf;
 use crate::actors::tier_cache::Whose;
 use crate::actors::wallet_keeper::{
-    CreateWallet, IssueChallenge, LinkWallet, Payload, SignMessage, UnlinkWallet, VerifyMessage,
+    CreateWallet, IssueChallenge, LinkWallet, SignMessage, UnlinkWallet, VerifyMessage,
 };
 use crate::domain::ids::ChainId;
 use crate::domain::peer::Permit;
+use crate::domain::wallet_proof::Payload;
 use crate::rpc::error::RpcError;
 use crate::rpc::wire;
 
@@ -98,7 +99,7 @@ pub(super) async fn verify(
         signature: ask.signature,
     };
     let verified = api.keeper.send(question).timeout(ACTOR_TIME).await??;
-    Ok(wire::Verified { valid: verified.valid, method: verified.method.as_str().to_owned() })
+    Ok(wire::Verified { valid: verified.valid, method: verified.method })
 }
 
 pub(super) async fn unlink(

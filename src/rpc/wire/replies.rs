@@ -108,7 +108,8 @@ replies! {
     Verified {
         valid: bool,
         /// `eip191` or `eip712`.
-        method: String,
+        #[schemars(with = "String")]
+        method: crate::domain::wallet_proof::Method,
     }
     /// What was seen of one token.
     Sighting {

@@ -406,3 +406,68 @@ fn finished(response: MethodResponse) -> String {
     }
     Box::<str>::from(json).into_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::peer::Door;
+    use crate::rpc::answers::Page;
+
+    struct Always;
+
+    impl Answers for Always {
+        fn methods(&self) -> Methods {
+            Methods::new()
+        }
+
+        fn answer_at_once(
+            &self,
+            _: &Peer,
+            _: &str,
+            _: Option<&RawValue>,
+            out: &mut Vec<u8>,
+        ) -> bool {
+            out.extend_from_slice(b"true");
+            true
+        }
+
+        fn page(&self, _: &str) -> BoxFuture<'static, Option<Page>> {
+            Box::pin(async { None })
+        }
+    }
+
+    fn answer(welcome: bool, frame: &str) -> String {
+        let limits = Limits::default();
+        let service = Service {
+            answers: Arc::new(Always),
+            methods: Always.methods(),
+            rates: Rates::new(&limits),
+            limits,
+            figures: Arc::default(),
+            admin_group: None,
+        };
+        let peer = Peer { uid: 1000, gid: 1000, pid: None, door: Door::Admin };
+        let caller = Arc::new(Caller::new(Arc::new(service), peer, welcome, 1));
+        let mut out = Vec::new();
+        assert!(caller.take(frame.as_bytes(), None, &mut out).is_none());
+        String::from_utf8(out).unwrap()
+    }
+
+    const ASKED: &str = r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#;
+
+    #[test]
+    fn who_may_not_use_the_door_is_told_so_for_every_request() {
+        assert!(answer(true, ASKED).ends_with(r#""result":true}"#));
+        let refused = answer(false, ASKED);
+        assert!(refused.contains(r#""id":1,"error":{"code":-32001,"#), "{refused}");
+        let refused = answer(false, &format!("[{ASKED},{ASKED}]"));
+        assert_eq!(refused.matches("-32001").count(), 2);
+        assert!(!refused.contains("result"));
+    }
+
+    #[test]
+    fn a_batch_of_hot_answers_is_answered_at_once() {
+        let reply = answer(true, &format!("[{ASKED},{ASKED}]"));
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&reply).unwrap()[1]["result"], true);
+    }
+}

@@ -18,3 +18,4 @@ mod peer;
 mod replay;
 mod scan;
 mod websocket;
+mod work;

@@ -64,7 +64,7 @@ pub fn run(read: Read, source: Source) -> anyhow::Result<u8> {
     let system = actix::System::with_tokio_rt(actor_runtime);
     let code =
         system.block_on(live(read.config, source, Arc::clone(&log), chains.handle().clone()));
-    chains.shutdown_timeout(Duration::from_secs(1));
+    chains.shutdown_background();
     if let Err(error) = &code {
         tracing::error!(error = format!("{error:#}"), "ending");
     }

@@ -274,3 +274,6 @@ pub struct StoreFigures {
     pub commits: u64,
     pub changes: u64,
 }
+
+#[cfg(test)]
+mod tests;

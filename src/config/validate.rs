@@ -43,7 +43,7 @@ pub(super) fn config(
     let mut root = Section::root(tree, Place::default(), &flaws);
     let socket = socket(root.section("socket"), &places);
     let store = store(root.section("store"), &places);
-    let keys = keys(root.section("keys"), &places);
+    let keys = keys(root.section("keys"), &places, &store);
     let cache = cache(root.section("cache"));
     let products = products(root.section("products"), &places);
     let log = log(root.section("log"));
@@ -103,8 +103,16 @@ fn store(mut section: Section<'_>, places: &Places) -> Store {
     store
 }
 
-fn keys(mut section: Section<'_>, places: &Places) -> Keys {
-    let source = section.or("source", places.keys.clone(), key_source);
+/// A key file is kept beside the store, wherever that is.
+fn keys(mut section: Section<'_>, places: &Places, store: &Store) -> Keys {
+    let default = match &places.keys {
+        KeySource::File(file) => {
+            let name = file.file_name().unwrap_or_default();
+            KeySource::File(store.path.with_file_name(name))
+        }
+        credential => credential.clone(),
+    };
+    let source = section.or("source", default, key_source);
     section.finish();
     Keys { source }
 }

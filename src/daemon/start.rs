@@ -179,6 +179,12 @@ fn open_keys(config: &Config, source: &Source) -> anyhow::Result<(KeyRing, Machi
 
 pub(super) fn open_doors(config: &Config, uid: u32) -> anyhow::Result<Doors> {
     let system = uid == 0;
+    // Below /tmp anybody could have made the directory first.
+    let shared = Path::new("/tmp").join(format!("entitled-{uid}"));
+    if config.socket.path.parent() == Some(&shared) {
+        config::make_private_directory(&shared, uid)
+            .with_context(|| format!("the directory {} cannot be used", shared.display()))?;
+    }
     let settings = SocketSettings {
         path: config.socket.path.clone(),
         admin_path: config.socket.admin_path.clone(),

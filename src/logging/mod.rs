@@ -104,19 +104,13 @@ pub fn start(level: Level, format: Format) -> Result<Handle, LogError> {
         Format::Auto => journal::is_where_stderr_leads(),
         Format::Text | Format::Json => false,
     };
-    let journal = to_journal.then(journal::connect).flatten();
+    let journal = to_journal.then(journal::layer).flatten();
     let missing = to_journal && journal.is_none();
-    let (outlet, layer): (Outlet, Box<dyn Layer<Filtered> + Send + Sync>) = match journal {
-        Some(socket) => {
-            let outlet = Outlet::start(move |record| socket.send(record), journal::lost_record)
-                .map_err(|source| LogError::Thread { source })?;
-            (outlet.clone(), Box::new(journal::JournalLayer::new(outlet)))
-        }
-        None => {
-            let outlet = Outlet::start(outlet::write_stderr, outlet::lost_line)
-                .map_err(|source| LogError::Thread { source })?;
-            (outlet.clone(), lines(format, outlet))
-        }
+    let outlet = Outlet::start(outlet::write_stderr, outlet::lost_line)
+        .map_err(|source| LogError::Thread { source })?;
+    let layer: Box<dyn Layer<Filtered> + Send + Sync> = match journal {
+        Some(layer) => layer.boxed(),
+        None => lines(format, outlet.clone()),
     };
     let (filter, reload) = reload::Layer::new(targets(level));
     let subscriber = tracing_subscriber::registry().with(filter).with(layer);

@@ -6,14 +6,8 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use jsonrpsee::core::id_providers::RandomIntegerIdProvider;
-use jsonrpsee::types::{Id, Params};
-use jsonrpsee::{
-    ConnectionId, Extensions, MethodCallback, MethodResponse, MethodSink, Methods,
-    SubscriptionState,
-};
+use jsonrpsee::{ConnectionId, Extensions, MethodCallback, MethodSink, Methods};
 use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -21,6 +15,7 @@ use super::answers::Answers;
 use super::envelope::{self, Envelope, Fault};
 use super::figures::SocketFigures;
 use super::limits::{Limits, Rates};
+use super::work::{Work, known_id};
 use crate::domain::peer::Peer;
 
 /// What all connections share.
@@ -40,8 +35,9 @@ pub(super) struct Caller {
     peer: Peer,
     /// Whether it may use the door it came by. Otherwise it is told so, request by request.
     welcome: bool,
-    connection: ConnectionId,
-    extensions: Extensions,
+    pub(super) connection: ConnectionId,
+    /// What methods find out about the caller.
+    pub(super) extensions: Extensions,
     in_flight: Arc<Semaphore>,
     subscriptions: Arc<Semaphore>,
 }
@@ -159,7 +155,7 @@ impl Caller {
         }
     }
 
-    fn panicked(&self, method: &str) {
+    pub(super) fn panicked(&self, method: &str) {
         self.figures().panics.one_more();
         tracing::error!(
             method,
@@ -297,7 +293,7 @@ impl Caller {
     }
 }
 
-fn too_long_a_reply(most: usize) -> Fault {
+pub(super) fn too_long_a_reply(most: usize) -> Fault {
     Fault::limit(format!("a reply has at most {most} bytes"), "ask for less, with `limit`")
 }
 
@@ -327,82 +323,67 @@ impl BatchReply {
     }
 }
 
-/// The id as jsonrpsee knows ids: null, a whole number or a string. JSON-RPC knows more numbers.
-fn known_id(id: &RawValue) -> Option<Id<'static>> {
-    serde_json::from_str::<Id<'_>>(id.get()).ok().map(Id::into_owned)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::peer::Door;
+    use crate::rpc::answers::Page;
 
-/// One call of a method, ready to run.
-struct Work {
-    caller: Arc<Caller>,
-    method: &'static str,
-    callback: MethodCallback,
-    id: Box<RawValue>,
-    params: Option<Box<RawValue>>,
-    subscriber: Option<(MethodSink, OwnedSemaphorePermit)>,
-}
+    struct Always;
 
-impl Work {
-    async fn run(self) -> Vec<u8> {
-        let (caller, method, id) = (Arc::clone(&self.caller), self.method, self.id.clone());
-        let fault = match AssertUnwindSafe(self.call()).catch_unwind().await {
-            Ok(Ok(reply)) => return reply,
-            Ok(Err(fault)) => fault,
-            Err(_) => {
-                caller.panicked(method);
-                Fault::internal()
-            }
+    impl Answers for Always {
+        fn methods(&self) -> Methods {
+            Methods::new()
+        }
+
+        fn answer_at_once(
+            &self,
+            _: &Peer,
+            _: &str,
+            _: Option<&RawValue>,
+            out: &mut Vec<u8>,
+        ) -> bool {
+            out.extend_from_slice(b"true");
+            true
+        }
+
+        fn page(&self, _: &str) -> BoxFuture<'static, Option<Page>> {
+            Box::pin(async { None })
+        }
+    }
+
+    fn answer(welcome: bool, frame: &str) -> String {
+        let limits = Limits::default();
+        let service = Service {
+            answers: Arc::new(Always),
+            methods: Always.methods(),
+            rates: Rates::new(&limits),
+            limits,
+            figures: Arc::default(),
+            admin_group: None,
         };
-        let mut reply = Vec::new();
-        caller.refuse(Some(&id), &fault, &mut reply);
-        reply
+        let peer = Peer { uid: 1000, gid: 1000, pid: None, door: Door::Admin };
+        let caller = Arc::new(Caller::new(Arc::new(service), peer, welcome, 1));
+        let mut out = Vec::new();
+        assert!(caller.take(frame.as_bytes(), None, &mut out).is_none());
+        String::from_utf8(out).unwrap()
     }
 
-    async fn call(self) -> Result<Vec<u8>, Fault> {
-        let Self { caller, callback, id, params, subscriber, .. } = self;
-        let known = known_id(&id);
-        let as_written = known.is_some();
-        let id_given = known.unwrap_or(Id::Null);
-        let params = Params::new(params.as_deref().map(RawValue::get)).into_owned();
-        let (connection, extensions) = (caller.connection, caller.extensions.clone());
-        // Replies are measured below: jsonrpsee's own error for a long one has a code that means something else here.
-        let unlimited = usize::MAX;
-        let response = match (callback, subscriber) {
-            (MethodCallback::Sync(method), _) => method(id_given, params, unlimited, extensions),
-            (MethodCallback::Async(method), _) => {
-                method(id_given, params, connection, unlimited, extensions).await
-            }
-            (MethodCallback::Unsubscription(method), _) => {
-                method(id_given, params, connection, unlimited, extensions)
-            }
-            (MethodCallback::Subscription(method), Some((sink, subscription_permit))) => {
-                let id_provider = &RandomIntegerIdProvider;
-                let state =
-                    SubscriptionState { conn_id: connection, id_provider, subscription_permit };
-                method(id_given, params, sink, state, extensions).await
-            }
-            (MethodCallback::Subscription(_), None) => return Err(Fault::internal()),
-        };
-        // Accepting and rejecting a subscription send the reply through the sink, before any notification.
-        if response.is_subscription() {
-            return Ok(Vec::new());
-        }
-        let reply = finished(response);
-        if reply.len() > caller.limits().response_bytes {
-            return Err(too_long_a_reply(caller.limits().response_bytes));
-        }
-        if as_written {
-            return Ok(reply.into_bytes());
-        }
-        envelope::with_id(&reply, &id).ok_or_else(Fault::internal)
-    }
-}
+    const ASKED: &str = r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#;
 
-fn finished(response: MethodResponse) -> String {
-    let is_success = response.is_success();
-    let (json, on_close, _) = response.into_parts();
-    if let Some(waiting) = on_close {
-        waiting.notify(is_success);
+    #[test]
+    fn who_may_not_use_the_door_is_told_so_for_every_request() {
+        assert!(answer(true, ASKED).ends_with(r#""result":true}"#));
+        let refused = answer(false, ASKED);
+        assert!(refused.contains(r#""id":1,"error":{"code":-32001,"#), "{refused}");
+        let refused = answer(false, &format!("[{ASKED},{ASKED}]"));
+        assert_eq!(refused.matches("-32001").count(), 2);
+        assert!(!refused.contains("result"));
     }
-    Box::<str>::from(json).into_string()
+
+    #[test]
+    fn a_batch_of_hot_answers_is_answered_at_once() {
+        let reply = answer(true, &format!("[{ASKED},{ASKED}]"));
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&reply).unwrap()[1]["result"], true);
+    }
 }

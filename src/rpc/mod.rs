@@ -26,3 +26,4 @@ mod replay;
 mod scan;
 mod websocket;
 pub mod wire;
+mod work;

@@ -49,14 +49,9 @@ fn concerned(view: &impl View, look: &Look) -> Result<BTreeSet<(Address, Token)>
                 found.insert((sighting.wallet, *token));
             }
             (Target::Rest { collection, .. }, _) => {
-                let prefix = schema::active_in(sighting.wallet, *collection);
-                for row in prefixed(view, Table::ActiveOwnerships, &prefix)? {
-                    let token = schema::token_of_active(&row?.0)
-                        .ok_or(StoreError::Form { what: "active ownership" })?;
-                    if sighting.target.includes(&token) {
-                        found.insert((sighting.wallet, token));
-                    }
-                }
+                let known = sightings::tokens_of(view, *collection, sighting.wallet)?;
+                let included = known.into_iter().filter(|it| sighting.target.includes(it));
+                found.extend(included.map(|it| (sighting.wallet, it)));
             }
         }
     }

@@ -28,7 +28,7 @@
 
 use std::ops::Bound;
 
-use alloy_primitives::{Address, U256, keccak256};
+use alloy_primitives::{Address, keccak256};
 use redb::TableDefinition;
 
 use crate::domain::ids::{ChainId, Collection, CustomerId, Standard, Timestamp, Token};
@@ -173,46 +173,33 @@ pub(super) fn token(it: Token) -> [u8; 61] {
     join(&[&collection(it.collection), &it.id.to_be_bytes::<32>()])
 }
 
-/// The token at the end of a key of `active_ownerships`.
-pub(super) fn token_of_active(key: &[u8]) -> Option<Token> {
-    let key: &[u8; 81] = key.try_into().ok()?;
-    let chain = ChainId(u64::from_be_bytes(key[20..28].try_into().ok()?));
-    let standard = match key[28] {
-        0 => Standard::Erc721,
-        1 => Standard::Erc1155,
-        _ => return None,
-    };
-    let contract = Address::from_slice(&key[29..49]);
-    Some(Collection { chain, standard, contract }.token(U256::from_be_slice(&key[49..])))
-}
-
 pub(super) fn active(wallet: Address, it: Token) -> [u8; 81] {
     join(&[wallet.as_slice(), &token(it)])
-}
-
-pub(super) fn active_in(wallet: Address, it: Collection) -> [u8; 49] {
-    join(&[wallet.as_slice(), &collection(it)])
 }
 
 pub(super) fn holder(it: Collection, wallet: Address) -> [u8; 49] {
     join(&[&collection(it), wallet.as_slice()])
 }
 
+/// Where keys of sightings of single tokens, and of rests, part.
+pub(super) const OWN_TARGET: u8 = 0;
+const REST_TARGET: u8 = 1;
+
 /// Which of a wallet's sightings in a collection: of one token, or of a rest.
 pub(super) fn target(it: &Target) -> [u8; 33] {
     match it {
-        Target::Token(token) => join(&[&[0], &token.id.to_be_bytes::<32>()]),
+        Target::Token(token) => join(&[&[OWN_TARGET], &token.id.to_be_bytes::<32>()]),
         Target::Rest { ids, .. } => {
             let ends = ids.ranges().iter().flat_map(|(from, to)| [from, to]);
             let bytes: Vec<u8> = ends.flat_map(|it| it.to_be_bytes::<32>()).collect();
-            join(&[&[1], keccak256(bytes).as_slice()])
+            join(&[&[REST_TARGET], keccak256(bytes).as_slice()])
         }
     }
 }
 
 /// All sightings that a wallet has of anything but single tokens.
 pub(super) fn rests(it: Collection, wallet: Address) -> [u8; 50] {
-    join(&[&holder(it, wallet), &[1]])
+    join(&[&holder(it, wallet), &[REST_TARGET]])
 }
 
 pub(super) fn sighting(wallet: Address, about: &Target, rule: Rule) -> [u8; 83] {
@@ -270,6 +257,8 @@ pub(super) fn end_of(prefix: &[u8]) -> Bound<Vec<u8>> {
 mod tests {
     use proptest::prelude::*;
 
+    use alloy_primitives::U256;
+
     use super::*;
     use crate::domain::ownership::IdRanges;
 
@@ -293,14 +282,6 @@ mod tests {
             let at = |it: i64| Timestamp::from_nanosecond(i128::from(it) * 777_777_777).unwrap();
             prop_assert_eq!(a.cmp(&b), time(at(a)).cmp(&time(at(b))));
             prop_assert_eq!(time_of(&time(at(a))), Some(at(a)));
-        }
-
-        #[test]
-        fn a_token_reads_back_from_its_active_key(chain in 1_u64.., id in any::<[u8; 32]>()) {
-            let contract = Address::repeat_byte(7);
-            let collection = Collection { chain: ChainId(chain), standard: Standard::Erc1155, contract };
-            let token = collection.token(U256::from_be_bytes(id));
-            prop_assert_eq!(token_of_active(&active(Address::ZERO, token)), Some(token));
         }
     }
 

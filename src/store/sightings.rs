@@ -4,6 +4,10 @@
 //! something, and the newest that found nothing out if its look came later. "Newest" goes by the look's
 //! number alone, so what is kept does not depend on the order in which looks are recorded, nor on how
 //! often. All sightings of one look come in one [`Look`].
+//!
+//! A rest that is not held speaks of every token in its ids that its look did not sight by itself. For a
+//! token that has sightings of its own it is kept as one of them, so that it is still known when a
+//! later rest, which says nothing of that token, takes the earlier one's place.
 
 use std::collections::BTreeSet;
 
@@ -34,14 +38,20 @@ impl Look {
             let why = format!("at most {MOST_SIGHTINGS} sightings are recorded at once");
             return Err(StoreError::conflict(why));
         }
-        let strays = |it: &&Sighting| {
+        let strays = |it: &Sighting| {
             let chain = it.target.collection().chain;
             it.finding.anchor().is_some_and(|anchor| anchor.chain != chain)
         };
-        match self.sightings.iter().find(strays) {
-            None => Ok(()),
-            Some(_) => Err(StoreError::conflict("a sighting is anchored on another chain")),
+        if self.sightings.iter().any(strays) {
+            return Err(StoreError::conflict("a sighting is anchored on another chain"));
         }
+        let boasts = |it: &Sighting| {
+            matches!((&it.target, &it.finding), (Target::Rest { .. }, Finding::Held { .. }))
+        };
+        if self.sightings.iter().any(boasts) {
+            return Err(StoreError::conflict("the rest of a collection cannot be sighted as held"));
+        }
+        Ok(())
     }
 
     /// The ids of the collection that this look sighted by themselves for the wallet of `rest`.
@@ -65,8 +75,13 @@ impl Look {
 /// Keeps what of a look is news.
 pub(super) fn keep(changes: &mut Changes<'_>, look: &Look) -> Result<(), StoreError> {
     for sighting in &look.sightings {
-        let except = look.sighted_beside(sighting);
-        keep_one(changes, KeptSighting { sighting: sighting.clone(), except })?;
+        let new =
+            KeptSighting { sighting: sighting.clone(), except: look.sighted_beside(sighting) };
+        match (&sighting.target, &sighting.finding) {
+            (Target::Token(token), _) => keep_own(changes, new, *token)?,
+            (Target::Rest { .. }, Finding::Unknown { .. }) => keep_row(changes, new)?,
+            (Target::Rest { collection, .. }, _) => keep_rest(changes, new, *collection)?,
+        }
     }
     let last = look.sightings.iter().map(|it| it.look).max().unwrap_or(0);
     if last > last_look(changes)? {
@@ -78,7 +93,69 @@ pub(super) fn keep(changes: &mut Changes<'_>, look: &Look) -> Result<(), StoreEr
     Ok(())
 }
 
-fn keep_one(changes: &mut Changes<'_>, new: KeptSighting) -> Result<(), StoreError> {
+/// Keeps a sighting of a token, and what the rests have to say of it.
+fn keep_own(changes: &mut Changes<'_>, new: KeptSighting, token: Token) -> Result<(), StoreError> {
+    let sighting = new.sighting.clone();
+    keep_row(changes, new)?;
+    let rests = with_prefix(changes, &schema::rests(token.collection, sighting.wallet))?;
+    for rest in rests {
+        if same_question(&rest.sighting, &sighting)
+            && let Some(implied) = implied(&rest, token)
+        {
+            keep_row(changes, implied)?;
+        }
+    }
+    Ok(())
+}
+
+/// Keeps a rest, and what it says of the tokens that have sightings of their own.
+fn keep_rest(
+    changes: &mut Changes<'_>,
+    new: KeptSighting,
+    collection: Collection,
+) -> Result<(), StoreError> {
+    let wallet = new.sighting.wallet;
+    let mut own = schema::holder(collection, wallet).to_vec();
+    own.push(schema::OWN_TARGET);
+    for row in with_prefix(changes, &own)? {
+        if let Target::Token(token) = row.sighting.target
+            && same_question(&row.sighting, &new.sighting)
+            && let Some(implied) = implied(&new, token)
+        {
+            keep_row(changes, implied)?;
+        }
+    }
+    let question = schema::sighting(wallet, &new.sighting.target, new.sighting.rule);
+    let key = schema::kept(&question, new.sighting.finding.finality(), true);
+    if let Some(kept) = record::<KeptSighting>(changes, Table::Sightings, &key, "sighting")? {
+        // Only the newer of the two stays. What it says nothing of, the older one does.
+        let (older, newer) = if rank(&kept) < rank(&new) { (&kept, &new) } else { (&new, &kept) };
+        for id in &newer.except {
+            if let Some(implied) = implied(older, collection.token(*id)) {
+                keep_row(changes, implied)?;
+            }
+        }
+    }
+    keep_row(changes, new)
+}
+
+/// Whether two sightings answer the same question at the same finality, perhaps of different targets.
+fn same_question(one: &Sighting, other: &Sighting) -> bool {
+    one.rule == other.rule && one.finding.finality() == other.finding.finality()
+}
+
+/// What a rest says of one token.
+fn implied(rest: &KeptSighting, token: Token) -> Option<KeptSighting> {
+    let says = matches!(rest.sighting.finding, Finding::NotHeld { .. })
+        && rest.sighting.target.includes(&token)
+        && !rest.except.contains(&token.id);
+    says.then(|| KeptSighting {
+        sighting: Sighting { target: Target::Token(token), ..rest.sighting.clone() },
+        except: BTreeSet::new(),
+    })
+}
+
+fn keep_row(changes: &mut Changes<'_>, new: KeptSighting) -> Result<(), StoreError> {
     let sighting = &new.sighting;
     let question = schema::sighting(sighting.wallet, &sighting.target, sighting.rule);
     let finality = sighting.finding.finality();
@@ -115,8 +192,11 @@ fn newer(kept: Option<KeptSighting>, new: KeptSighting) -> Option<KeptSighting> 
         let except: BTreeSet<_> = kept.except.union(&new.except).copied().collect();
         return (except != kept.except).then_some(KeptSighting { except, ..new });
     }
-    let rank = |it: &KeptSighting| (it.sighting.look, it.sighting.clone());
     (rank(&new) > rank(&kept)).then_some(new)
+}
+
+fn rank(it: &KeptSighting) -> (u64, &Sighting) {
+    (it.sighting.look, &it.sighting)
 }
 
 fn keep_scan(
@@ -207,17 +287,27 @@ pub(super) fn proofs_about(
     wallet: Address,
     token: Token,
 ) -> Result<Vec<Sighting>, StoreError> {
-    let own = Target::Token(token);
     let holder = schema::holder(token.collection, wallet);
-    let own_key = [holder.as_slice(), &schema::target(&own)].concat();
-    let mut kept = with_prefix(view, &own_key)?;
-    kept.extend(with_prefix(view, &schema::rests(token.collection, wallet))?);
-    let about = |it: &KeptSighting| {
-        it.sighting.finding.anchor().is_some()
-            && it.sighting.target.includes(&token)
-            && !it.except.contains(&token.id)
+    let own = [holder.as_slice(), &schema::target(&Target::Token(token))].concat();
+    let own = with_prefix(view, &own)?.into_iter();
+    let own = own.filter(|it| it.sighting.finding.anchor().is_some());
+    let rests = with_prefix(view, &schema::rests(token.collection, wallet))?;
+    let rests = rests.iter().filter_map(|it| implied(it, token));
+    Ok(own.chain(rests).map(|it| it.sighting).collect())
+}
+
+/// The tokens of a collection that a wallet has sightings of their own of.
+pub(super) fn tokens_of(
+    view: &impl View,
+    collection: Collection,
+    wallet: Address,
+) -> Result<BTreeSet<Token>, StoreError> {
+    let targets = of_wallet(view, collection, wallet)?.into_iter().map(|it| it.target);
+    let token = |it| match it {
+        Target::Token(token) => Some(token),
+        Target::Rest { .. } => None,
     };
-    Ok(kept.into_iter().filter(about).map(|it| it.sighting).collect())
+    Ok(targets.filter_map(token).collect())
 }
 
 fn with_prefix(view: &impl View, prefix: &[u8]) -> Result<Vec<KeptSighting>, StoreError> {

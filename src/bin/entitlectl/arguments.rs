@@ -327,9 +327,9 @@ pub(crate) enum CustomerCommand {
 pub(crate) enum AuditCommand {
     /// The entries
     List {
-        /// From this number on
-        #[arg(long, value_name = "NUMBER")]
-        since: Option<u64>,
+        /// From this time on, in RFC 3339, such as 2026-11-23T00:00:00Z
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
         /// At most this many
         #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
         limit: Option<u64>,

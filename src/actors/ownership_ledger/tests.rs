@@ -1,0 +1,170 @@
+use super::*;
+use crate::store::StoreSettings;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_795_000_000 + seconds).unwrap()
+}
+
+fn asked() -> Asked {
+    Asked { by: "admin uid:0".into(), at: at(1) }
+}
+
+/// Runs a conversation with a ledger of its own.
+fn converse<F: Future<Output = ()>>(talk: impl FnOnce(Addr<OwnershipLedger>, Store) -> F) {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = StoreSettings::at(dir.path().join("ledger.redb"));
+    let store = Store::open(settings, at(0)).unwrap();
+    actix::System::new().block_on(async {
+        let ledger = OwnershipLedger::new(store.clone()).start();
+        talk(ledger, store.clone()).await;
+    });
+    store.close().unwrap();
+}
+
+fn create(name: &str, uids: &[u32]) -> CreateCustomer {
+    CreateCustomer {
+        name: name.into(),
+        external_id: None,
+        uids: uids.to_vec(),
+        metadata: BTreeMap::new(),
+        asked: asked(),
+    }
+}
+
+fn add(byte: u8, sealed_key: Option<&[u8]>) -> AddWallet {
+    AddWallet {
+        address: Address::repeat_byte(byte),
+        customer: CustomerId::Uid(1000),
+        custody: if sealed_key.is_some() { Custody::Managed } else { Custody::Linked },
+        label: None,
+        sealed_key: sealed_key.map(<[u8]>::to_vec),
+        nonce: None,
+        asked: asked(),
+    }
+}
+
+#[test]
+fn a_change_is_seen_by_the_question_after_it() {
+    converse(|ledger, _| async move {
+        let made = ledger.send(create("Ada", &[7])).await.unwrap().unwrap();
+        let found = ledger.send(FindCustomer { id: made.id }).await.unwrap().unwrap();
+        assert_eq!(found, Some(made.clone()));
+        assert_eq!(ledger.send(CustomerOf { uid: 7 }).await.unwrap().unwrap(), made.id);
+    });
+}
+
+#[test]
+fn refusals_keep_their_kind() {
+    converse(|ledger, _| async move {
+        ledger.send(create("Ada", &[7])).await.unwrap().unwrap();
+        let conflict = ledger.send(create("Bob", &[7])).await.unwrap();
+        assert!(matches!(conflict, Err(LedgerError::Conflict { .. })));
+        let update = UpdateCustomer {
+            id: CustomerId::Numbered(9),
+            name: None,
+            external_id: None,
+            uids: None,
+            metadata: None,
+            active: None,
+            asked: asked(),
+        };
+        let missing = ledger.send(update).await.unwrap();
+        assert!(matches!(missing, Err(LedgerError::NotFound { what: "customer" })));
+        let spent = AddWallet { nonce: Some("none".into()), ..add(1, None) };
+        let spent = ledger.send(spent).await.unwrap();
+        assert!(matches!(spent, Err(LedgerError::ChallengeSpent)));
+    });
+}
+
+#[test]
+fn trouble_with_the_store_is_told_as_trouble() {
+    converse(|ledger, store| async move {
+        store.close().unwrap();
+        let change = ledger.send(create("Ada", &[])).await.unwrap();
+        assert!(matches!(change, Err(LedgerError::Store { .. })));
+        let question = ledger.send(FindProgress).await.unwrap();
+        assert!(matches!(question, Err(LedgerError::Store { .. })));
+    });
+}
+
+#[test]
+fn a_destroyed_key_is_gone_when_the_answer_comes() {
+    converse(|ledger, _| async move {
+        ledger.send(add(1, Some(b"sealed"))).await.unwrap().unwrap();
+        let address = Address::repeat_byte(1);
+        let customer = CustomerId::Uid(1000);
+        let remove = RemoveWallet { address, customer, destroy_key: true, asked: asked() };
+        let removed = ledger.send(remove.clone()).await.unwrap().unwrap();
+        assert!(!removed.active);
+        let found = ledger.send(FindWallet { address }).await.unwrap().unwrap();
+        assert_eq!(found, Some((removed, None)));
+        let again = ledger.send(remove).await.unwrap();
+        assert!(matches!(again, Err(LedgerError::NotFound { what: "wallet" })));
+    });
+}
+
+#[test]
+fn the_audit_tells_what_was_done_and_verifies() {
+    converse(|ledger, _| async move {
+        let note = NoteAudit {
+            action: "product_installed",
+            subject: "acme-cad".into(),
+            detail: "version 3".into(),
+            asked: asked(),
+        };
+        let noted = ledger.send(note).await.unwrap().unwrap();
+        let list = ListAudit { since: None, after: Some(1), limit: 9 };
+        assert_eq!(ledger.send(list).await.unwrap().unwrap(), [noted.clone()]);
+        let state = ledger.send(VerifyAudit).await.unwrap().unwrap();
+        assert_eq!((state.entries, state.broken_at, state.head), (2, None, noted.hash));
+    });
+}
+
+#[test]
+fn figures_count_what_is_there() {
+    converse(|ledger, _| async move {
+        ledger.send(add(1, None)).await.unwrap().unwrap();
+        let figures = ledger.send(FindFigures).await.unwrap().unwrap();
+        assert_eq!((figures.customers, figures.wallets, figures.audit_entries), (2, 1, 3));
+        assert_eq!((figures.schema, figures.commits, figures.changes), (1, 1, 1));
+        assert!(figures.file_bytes > 0);
+    });
+}
+
+/// Panics in the actor, as a mistake in a handler would.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Stumble;
+
+impl Handler<Stumble> for OwnershipLedger {
+    type Result = ();
+    fn handle(&mut self, _: Stumble, _: &mut Self::Context) {
+        panic!("on purpose")
+    }
+}
+
+#[test]
+fn after_a_panic_a_restart_serves_the_same_store_at_the_same_address() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = StoreSettings::at(dir.path().join("ledger.redb"));
+    let store = Store::open(settings, at(0)).unwrap();
+    actix::System::new().block_on(async {
+        let context = Context::new();
+        let ledger = context.address();
+        let mut running = Box::pin(context.into_future(OwnershipLedger::new(store.clone())));
+        actix::spawn(std::future::poll_fn(move |task| {
+            loop {
+                let poll = || running.as_mut().poll(task);
+                match std::panic::catch_unwind(std::panic::AssertUnwindSafe(poll)) {
+                    Ok(state) => return state,
+                    Err(_) => assert!(running.restart()),
+                }
+            }
+        }));
+        let made = ledger.send(create("Ada", &[])).await.unwrap().unwrap();
+        assert!(ledger.send(Stumble).await.is_err());
+        let found = ledger.send(FindCustomer { id: made.id }).await.unwrap().unwrap();
+        assert_eq!(found, Some(made));
+        assert!(ledger.send(create("Bob", &[])).await.unwrap().is_ok());
+    });
+}

@@ -17,4 +17,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod administration;
+mod bad_input;
+mod clients;
+mod contracts;
+mod discovery;
+mod finality;
+mod lies;
+mod lifecycle;
+mod main_path;
+mod quorum;
 mod test_bed;
+mod wallets;

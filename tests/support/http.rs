@@ -71,8 +71,11 @@ pub fn post(address: &str, body: &[u8]) -> io::Result<Vec<u8>> {
     .into_bytes();
     request.extend_from_slice(body);
     (&stream).write_all(&request)?;
-    let reply = Message::read(&mut BufReader::new(stream))?;
-    reply.map(|it| it.body).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    let reply = Message::read(&mut BufReader::new(stream))?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    if !reply.first.starts_with("HTTP/1.1 200 ") {
+        return Err(io::Error::other(reply.first));
+    }
+    Ok(reply.body)
 }
 
 /// One JSON-RPC call. A JSON-RPC error and a failed connection both come back as text.

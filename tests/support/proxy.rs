@@ -60,6 +60,11 @@ impl Proxy {
         *self.inner.faults.lock().unwrap() = vec![(None, fault)];
     }
 
+    /// From now on this is wrong too, for every method.
+    pub fn add(&self, fault: Fault) {
+        self.inner.faults.lock().unwrap().push((None, fault));
+    }
+
     /// From now on this is wrong with `method` too.
     pub fn fault_in(&self, method: &'static str, fault: Fault) {
         self.inner.faults.lock().unwrap().push((Some(method), fault));
@@ -70,14 +75,14 @@ impl Proxy {
         self.inner.faults.lock().unwrap().clear();
     }
 
+    /// From now on it stands before another node.
+    pub fn lead_to(&self, upstream: &str) {
+        upstream.clone_into(&mut self.inner.upstream.lock().unwrap());
+    }
+
     /// How often a method was asked for so far.
     pub fn calls(&self, method: &str) -> usize {
         self.inner.calls.lock().unwrap().get(method).copied().unwrap_or(0)
-    }
-
-    /// How many requests there were so far, each in a batch counted.
-    pub fn calls_in_all(&self) -> usize {
-        self.inner.calls.lock().unwrap().values().sum()
     }
 }
 

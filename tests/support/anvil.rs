@@ -147,13 +147,12 @@ pub fn number(value: &Value) -> u64 {
     u64::from_str_radix(value.as_str().unwrap().trim_start_matches("0x"), 16).unwrap()
 }
 
+/// The one from npm; `ANVIL` names another, where npm has none for the machine.
 fn executable() -> PathBuf {
-    let packages = tests_dir().join("node_modules/@foundry-rs");
-    let system = match std::env::consts::ARCH {
-        "aarch64" => "anvil-linux-arm64",
-        _ => "anvil-linux-amd64",
-    };
-    let path = packages.join(system).join("bin/anvil");
+    if let Some(path) = std::env::var_os("ANVIL") {
+        return path.into();
+    }
+    let path = tests_dir().join("node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil");
     assert!(Path::new(&path).exists(), "{} is missing: run `make prepare`", path.display());
     path
 }

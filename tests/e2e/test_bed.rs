@@ -38,7 +38,8 @@ fn a_stopped_node_comes_back_with_its_chain() {
     assert_eq!((anvil.block("0x0")["hash"].clone(), anvil.block("latest")["hash"].clone()), before);
     assert_eq!(proof(&anvil), proven, "the state of older blocks is still there");
     assert!(
-        anvil.call("eth_getCode", json!([licence.address, "latest"])).as_str().map(str::len) > Some(100)
+        anvil.call("eth_getCode", json!([licence.address, "latest"])).as_str().map(str::len)
+            > Some(100)
     );
 }
 

@@ -11,7 +11,7 @@ import path from 'node:path';
 import readline from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-import { createWalletClient, http, publicActions } from 'viem';
+import { createWalletClient, getAddress, http, publicActions } from 'viem';
 import { mnemonicToAccount } from 'viem/accounts';
 import { foundry } from 'viem/chains';
 
@@ -111,7 +111,8 @@ function person(url, index) {
 async function deploy(vendor) {
   const { abi, bytecode } = JSON.parse(fs.readFileSync(path.join(root, 'tests/contracts/out/Licence.json'), 'utf8'));
   const hash = await vendor.deployContract({ abi, bytecode });
-  const { contractAddress } = await vendor.waitForTransactionReceipt({ hash });
+  const { contractAddress: lowercase } = await vendor.waitForTransactionReceipt({ hash });
+  const contractAddress = getAddress(lowercase);
   const send = async (who, functionName, args) => {
     const sent = await who.writeContract({ address: contractAddress, abi, functionName, args });
     const receipt = await who.waitForTransactionReceipt({ hash: sent });
@@ -286,9 +287,9 @@ async function demonstrate() {
     daemon.kill('SIGTERM');
     const how = await daemon.ended;
     must(how === 0, `it ended with ${how}:\n${daemon.said}`);
+    must(!fs.existsSync(socket), `${socket} was left behind`);
     return 'exit code 0, its sockets are gone';
   });
-  must(!fs.existsSync(socket), `${socket} was left behind`);
 }
 
 /** Round trips on one connection, in microseconds, sorted. */

@@ -1,0 +1,79 @@
+# What there is to do here. Each target installs what it needs; Debian 12 with Rust, Node 20, make and
+# python3 is enough.
+#
+#   make demo    the whole thing in one screenful: a chain, a licence, a daemon, a revocation
+#   make test    every test, against a real EVM node and the real socket
+#   make bench   what a request costs, beside the floor measured in the same run
+#   make lint    rustfmt, clippy, and the licences of what we depend on
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+NODE  ?= node
+NPM   ?= npm
+
+NODE_STAMP := tests/node_modules/.stamp
+VENV_STAMP := tests/.venv/.stamp
+
+.PHONY: help
+help: ## say what there is to do
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+
+.PHONY: demo
+demo: $(NODE_STAMP) ## a licence is bought, used, given away, got back, and the chain goes away
+	@$(NODE) tests/contracts/compile.mjs
+	@echo 'building the daemon (debug build: it compiles fastest) …'
+	@$(CARGO) build --quiet --locked --bins
+	@$(NODE) tests/demo/demo.mjs
+
+.PHONY: test
+test: prepare ## every test
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	    $(CARGO) nextest run --locked --no-fail-fast; \
+	else \
+	    $(CARGO) test --locked --no-fail-fast; \
+	fi
+
+.PHONY: prepare
+prepare: $(NODE_STAMP) $(VENV_STAMP) ## install and compile what the tests stand on
+	@$(NODE) tests/contracts/compile.mjs
+
+# No install scripts: the packages we use carry what they need.
+$(NODE_STAMP): tests/package.json tests/package-lock.json tests/.npmrc
+	cd tests && $(NPM) ci --ignore-scripts --no-progress --loglevel=error
+	@touch $@
+
+# Without python3 the test with its foreign client says that it was left out.
+$(VENV_STAMP): tests/requirements.txt
+	@if command -v python3 >/dev/null && python3 -m venv tests/.venv; then \
+	    tests/.venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt; \
+	else \
+	    echo 'python3 with venv is missing: the test with web3.py will be left out'; \
+	    mkdir -p tests/.venv; \
+	fi
+	@touch $@
+
+.PHONY: bench
+bench: ## what a request on the socket costs
+	$(CARGO) bench --locked
+
+.PHONY: lint
+lint: ## rustfmt, clippy, cargo-deny (where it is installed)
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+	    $(CARGO) deny --locked --offline check bans licenses sources; \
+	else \
+	    echo 'cargo-deny is not installed: licences and sources were not checked'; \
+	fi
+
+.PHONY: clean-tests
+clean-tests: ## remove what `prepare` installed and compiled
+	rm -rf tests/node_modules tests/contracts/out tests/.venv
+
+.PHONY: clean-build
+clean-build: ## remove what cargo built
+	$(CARGO) clean

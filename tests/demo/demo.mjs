@@ -1,0 +1,320 @@
+// The whole of `entitled` in one screenful: a licence is bought, used, given away, got back, and the chain goes
+// away. A real EVM node, a real ERC-721, the real daemon, all on this machine; nothing is left behind.
+//
+// Every step says what happened and how long it took. A step that is not as it should be ends the
+// demonstration with its reason and exit code 1.
+import { spawn, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import readline from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+import { createWalletClient, getAddress, http, publicActions } from 'viem';
+import { mnemonicToAccount } from 'viem/accounts';
+import { foundry } from 'viem/chains';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
+const target = path.resolve(root, process.env.CARGO_TARGET_DIR ?? 'target');
+const program = (name) => path.join(target, 'debug', name);
+const PRODUCT = 'acme-cad';
+const TOKEN = 7n;
+const PATIENCE_MS = 20_000;
+
+// ---- what has to go away again, whatever happens
+
+const home = fs.mkdtempSync(path.join(os.tmpdir(), 'entitled-demo-'));
+const children = [];
+
+function cleanUp() {
+  for (const child of children) child.kill('SIGKILL');
+  fs.rmSync(home, { recursive: true, force: true });
+}
+process.on('exit', cleanUp);
+for (const [signal, number] of [['SIGINT', 2], ['SIGTERM', 15], ['SIGHUP', 1]]) {
+  process.on(signal, () => process.exit(128 + number));
+}
+
+function start(command, args, env = {}) {
+  const child = spawn(command, args, { env: { ...cleanEnvironment(), ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  children.push(child);
+  child.said = '';
+  child.ended = new Promise((resolve) => child.on('close', (code, signal) => resolve(code ?? signal)));
+  child.on('error', (error) => { child.said += error.message; });
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (bytes) => { child.said = (child.said + bytes).slice(-100_000); });
+  }
+  return child;
+}
+
+function cleanEnvironment() {
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !/^(ENTITLED|LISTEN_|NOTIFY_SOCKET|JOURNAL_STREAM)/.test(name),
+  );
+  return { ...Object.fromEntries(kept), NO_COLOR: '1' };
+}
+
+// ---- telling
+
+const bold = (text) => (process.stdout.isTTY && !process.env.NO_COLOR ? `\x1b[1m${text}\x1b[0m` : text);
+const begun = performance.now();
+let number = 0;
+
+/** Does one step and tells it; `act` returns what happened, in a few words. */
+async function step(what, act) {
+  number += 1;
+  const from = performance.now();
+  process.stdout.write(`${String(number).padStart(2)}. ${what} … `);
+  const happened = await act();
+  console.log(`${bold(happened)}  (${took(performance.now() - from)})`);
+}
+
+function took(ms) {
+  return ms < 1000 ? `${ms.toFixed(0)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+function must(condition, what) {
+  if (!condition) throw new Error(what);
+}
+
+/** Asks `probe` until it is content; its last complaint is the error. */
+async function until(what, probe) {
+  const from = performance.now();
+  for (;;) {
+    const { found, last } = await probe();
+    if (found !== undefined) return found;
+    must(performance.now() - from < PATIENCE_MS, `${what}: not within ${PATIENCE_MS / 1000} s; ${last}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+// ---- the chain
+
+async function startChain() {
+  const packaged = path.join(root, 'tests/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil');
+  const anvil = process.env.ANVIL ?? packaged;
+  must(fs.existsSync(anvil), `${anvil} is missing: run it as \`make demo\``);
+  const child = start(anvil, ['--port', '0', '--slots-in-an-epoch', '1']);
+  const port = await until('anvil listens', async () => ({
+    found: /Listening on 127\.0\.0\.1:(\d+)/.exec(child.said)?.[1],
+    last: child.said,
+  }));
+  return { child, url: `http://127.0.0.1:${port}` };
+}
+
+function person(url, index) {
+  const account = mnemonicToAccount('test test test test test test test test test test test junk', { addressIndex: index });
+  return createWalletClient({ account, chain: foundry, transport: http(url), pollingInterval: 50 }).extend(publicActions);
+}
+
+async function deploy(vendor) {
+  const { abi, bytecode } = JSON.parse(fs.readFileSync(path.join(root, 'tests/contracts/out/Licence.json'), 'utf8'));
+  const hash = await vendor.deployContract({ abi, bytecode });
+  const { contractAddress: lowercase } = await vendor.waitForTransactionReceipt({ hash });
+  const contractAddress = getAddress(lowercase);
+  const send = async (who, functionName, args) => {
+    const sent = await who.writeContract({ address: contractAddress, abi, functionName, args });
+    const receipt = await who.waitForTransactionReceipt({ hash: sent });
+    must(receipt.status === 'success', `${functionName} was reverted`);
+  };
+  return { address: contractAddress, send };
+}
+
+// ---- the daemon
+
+const socket = path.join(home, 'run/entitled.sock');
+const adminSocket = path.join(home, 'run/admin.sock');
+
+function writeFiles(rpc, licence) {
+  for (const folder of ['run', 'state', 'products.d']) fs.mkdirSync(path.join(home, folder), { mode: 0o700 });
+  fs.writeFileSync(path.join(home, 'entitled.toml'), `[socket]
+path = "${socket}"
+admin_path = "${adminSocket}"
+[store]
+path = "${home}/state/ledger.redb"
+[keys]
+source = "file:${home}/state/kek"
+[products]
+dirs = ["${home}/products.d"]
+[log]
+level = "warn"
+format = "text"
+[[chain]]
+id = "eip155:31337"
+rpc = ["${rpc}"]
+trust = "single"
+poll = "100ms"
+`);
+  fs.writeFileSync(path.join(home, 'products.d', `${PRODUCT}.toml`), `product = "${PRODUCT}"
+name = "Acme CAD"
+version = 1
+trust = "single"
+finality = "latest"
+refresh = "1s"
+grace = "14d"
+
+[tiers.pro]
+rank = 20
+price = { amount = "49.00", currency = "USD", per = "month" }
+features = { export = true, max_projects = 50 }
+
+[[grants]]
+tier = "pro"
+token = "eip155:31337/erc721:${licence.address}"
+tokens_of = "enumerable"
+`);
+}
+
+async function startDaemon() {
+  const daemon = start(program('entitled'), ['--config', path.join(home, 'entitled.toml')]);
+  let ended;
+  daemon.ended.then((how) => { ended = how; });
+  await until('the daemon answers', async () => {
+    must(ended === undefined, `the daemon ended (${ended}):\n${daemon.said}`);
+    const found = await ask('system_version').catch(() => undefined);
+    return { found, last: daemon.said };
+  });
+  return daemon;
+}
+
+/** One request on the socket: what installed software does, in any language. */
+function ask(method, params = {}) {
+  return new Promise((resolve, reject) => {
+    const line = net.connect(socket);
+    line.setTimeout(PATIENCE_MS, () => line.destroy(new Error(`${method}: no answer`)));
+    line.on('error', reject);
+    line.on('close', () => reject(new Error(`${method}: closed without an answer`)));
+    line.on('connect', () => line.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })}\n`));
+    readline.createInterface({ input: line }).on('error', () => {}).once('line', (text) => {
+      const { result, error } = JSON.parse(text);
+      if (error) reject(new Error(`${method}: ${JSON.stringify(error)}`));
+      else resolve(result);
+      line.destroy();
+    });
+  });
+}
+
+const clientEnvironment = { ENTITLED_SOCKET: socket, ENTITLED_ADMIN_SOCKET: adminSocket };
+
+/** `entitlectl check`: its exit code and first line. */
+function check() {
+  const done = spawnSync(program('entitlectl'), ['check', PRODUCT], {
+    env: { ...cleanEnvironment(), ...clientEnvironment }, encoding: 'utf8', timeout: PATIENCE_MS,
+  });
+  must(!done.error, `entitlectl: ${done.error?.message}`);
+  return { code: done.status, line: (done.stdout.split('\n')[0] || done.stderr).trim() };
+}
+
+/** Asks until `entitlectl check` ends with this code and the verdict has this one. */
+function checkUntil(code, verdictCode) {
+  return until(`entitlectl check ${PRODUCT} ends with ${code} (${verdictCode})`, async () => {
+    const said = check();
+    const verdict = await ask('entitlement_check', { product: PRODUCT });
+    const last = `exit code ${said.code}: ${said.line}; verdict ${verdict.code}: ${verdict.detail}`;
+    return { found: said.code === code && verdict.code === verdictCode ? said.line : undefined, last };
+  });
+}
+
+/** `entitlectl watch`: every verdict it prints, as it comes. */
+function watch() {
+  const child = start(program('entitlectl'), ['--json', 'watch', PRODUCT], clientEnvironment);
+  const told = [];
+  readline.createInterface({ input: child.stdout }).on('line', (line) => told.push(JSON.parse(line)));
+  return (code) => until(`the watch prints ${code}`, async () => ({
+    found: told.find((it, at) => it.code === code && told.splice(0, at + 1)),
+    last: `it printed ${JSON.stringify(told.map((it) => it.code))}; ${child.said.slice(-300)}`,
+  }));
+}
+
+// ---- the story
+
+async function demonstrate() {
+  for (const name of ['entitled', 'entitlectl']) {
+    must(fs.existsSync(program(name)), `${program(name)} is missing: run it as \`make demo\``);
+  }
+  let chain, licence, vendor, customer, friend, next, daemon;
+
+  await step('a chain of our own, and on it a licence contract (ERC-721)', async () => {
+    chain = await startChain();
+    [vendor, customer, friend] = [0, 1, 2].map((index) => person(chain.url, index));
+    licence = await deploy(vendor);
+    return licence.address;
+  });
+  await step(`the daemon starts as ${os.userInfo().username}, with a product file that names the contract`, async () => {
+    writeFiles(chain.url, licence);
+    daemon = await startDaemon();
+    return `version ${(await ask('system_version')).version}`;
+  });
+  await step('the customer links a wallet by signing a challenge', async () => {
+    const { message } = await ask('wallet_challenge', { address: customer.account.address, chain: 'eip155:31337' });
+    const wallet = await ask('wallet_link', { message, signature: await customer.signMessage({ message }) });
+    must(wallet.address === customer.account.address, `linked ${wallet.address}`);
+    return `${wallet.address.slice(0, 10)}… belongs to ${wallet.customer}`;
+  });
+  await step('`entitlectl check acme-cad`, before anything is bought', () => checkUntil(1, 'NOT_HELD'));
+  await step('the vendor mints token 7 to that wallet; check', async () => {
+    await licence.send(vendor, 'mint', [customer.account.address, TOKEN]);
+    const line = await checkUntil(0, 'VALID');
+    must(line.startsWith('entitled: pro'), line);
+    return line;
+  });
+  await step('the same question on the socket, 1,000 times over one connection', async () => {
+    const times = await askOften(1000);
+    return `half of them within ${times[500].toFixed(0)} µs, seen from Node`;
+  });
+  await step('`entitlectl watch acme-cad` runs; the customer gives the token away', async () => {
+    next = watch();
+    await next('VALID');
+    await licence.send(customer, 'transferFrom', [customer.account.address, friend.account.address, TOKEN]);
+    const verdict = await next('NOT_HELD');
+    must(verdict.valid === false, JSON.stringify(verdict));
+    return 'the watch prints NOT_HELD';
+  });
+  await step('and gets it back', async () => {
+    await licence.send(friend, 'transferFrom', [friend.account.address, customer.account.address, TOKEN]);
+    await next('VALID');
+    return checkUntil(0, 'VALID');
+  });
+  await step('the chain goes away; what was proven holds for a while', async () => {
+    chain.child.kill('SIGKILL');
+    await chain.child.ended;
+    const line = await checkUntil(0, 'GRACE');
+    const { grace_until: end } = await ask('entitlement_check', { product: PRODUCT });
+    return `${line} (grace until ${end.slice(0, 10)})`;
+  });
+  await step('the daemon is told to stop', async () => {
+    daemon.kill('SIGTERM');
+    const how = await daemon.ended;
+    must(how === 0, `it ended with ${how}:\n${daemon.said}`);
+    must(!fs.existsSync(socket), `${socket} was left behind`);
+    return 'exit code 0, its sockets are gone';
+  });
+}
+
+/** Round trips on one connection, in microseconds, sorted. */
+function askOften(count) {
+  return new Promise((resolve, reject) => {
+    const line = net.connect(socket).on('error', reject);
+    const request = `${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'entitlement_check', params: { product: PRODUCT } })}\n`;
+    const times = [];
+    let from = 0;
+    const send = () => { from = performance.now(); line.write(request); };
+    readline.createInterface({ input: line }).on('line', (text) => {
+      times.push((performance.now() - from) * 1000);
+      if (!text.includes('"VALID"')) reject(new Error(text));
+      if (times.length < count) send();
+      else { line.destroy(); resolve(times.sort((a, b) => a - b)); }
+    });
+    line.on('connect', send);
+  });
+}
+
+try {
+  await demonstrate();
+  console.log(`\nAll as it should be, in ${took(performance.now() - begun)}. Nothing is left behind.`);
+  process.exit(0);
+} catch (error) {
+  console.log(`\n\nNot as it should be: ${error.message}`);
+  process.exit(1);
+}

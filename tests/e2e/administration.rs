@@ -1,0 +1,284 @@
+//! What an administrator does: customers, suspensions, products, the audit.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use crate::support::eventually;
+use crate::support::settings::ProductFile;
+use crate::support::stage::{ACME, Stage, own_customer, stranger};
+
+const PERMISSION_DENIED: i64 = -32001;
+const CONFLICT: i64 = -32003;
+const INVALID_PARAMS: i64 = -32602;
+
+#[test]
+fn a_suspended_token_entitles_no_more_until_reinstated() {
+    let mut stage = Stage::entitled();
+    let token = stage.licence.token(7);
+    stage.daemon.admin("ownership_suspend", json!({"token": token, "reason": "unpaid"}));
+    let verdict = stage.daemon.wait_for_code(ACME, "SUSPENDED");
+    assert_eq!(verdict["valid"], json!(false), "{verdict}");
+    stage.daemon.restart();
+    stage.daemon.wait_for_code(ACME, "SUSPENDED");
+    stage.daemon.admin("ownership_reinstate", json!({"token": token, "reason": "paid"}));
+    stage.daemon.wait_for_code(ACME, "VALID");
+}
+
+#[test]
+fn a_subscriber_is_told_of_a_suspension() {
+    let stage = Stage::entitled();
+    let mut told = stage.daemon.subscribe(ACME);
+    told.until("VALID");
+    let token = stage.licence.token(7);
+    stage.daemon.admin("ownership_suspend", json!({"token": token, "reason": "unpaid"}));
+    told.until("SUSPENDED");
+}
+
+#[test]
+fn the_public_door_does_not_administrate() {
+    let stage = Stage::start();
+    for (method, params) in [
+        ("customer_create", json!({"name": "x", "uids": []})),
+        ("customer_list", json!({})),
+        ("ownership_suspend", json!({"token": stage.licence.token(7), "reason": "x"})),
+        ("product_install", json!({"toml": ""})),
+        ("product_remove", json!({"product": ACME})),
+        ("audit_list", json!({})),
+        ("audit_verify", json!({})),
+        ("store_stats", json!({})),
+        ("chain_status", json!({})),
+        ("system_reload", json!({})),
+    ] {
+        let refused = stage.daemon.refused(method, params);
+        assert_eq!(refused.code, PERMISSION_DENIED, "{method}: {refused:?}");
+        assert_eq!(refused.data["code"], "PERMISSION_DENIED", "{method}: {refused:?}");
+    }
+}
+
+#[test]
+fn nobody_acts_for_another_customer_at_the_public_door() {
+    let stage = Stage::start();
+    let refused = stage.daemon.refused("wallet_list", json!({"customer": "uid:12345"}));
+    assert!([PERMISSION_DENIED, INVALID_PARAMS].contains(&refused.code), "{refused:?}");
+}
+
+#[test]
+fn a_customer_stands_for_its_uids_and_keeps_what_it_links() {
+    let stage = Stage::start();
+    let uid = nix::unistd::getuid().as_raw();
+    let made = stage.daemon.admin(
+        "customer_create",
+        json!({"name": "Engineering", "external_id": "crm-1", "uids": [uid], "metadata": {"seat": "4"}}),
+    );
+    let id = made["id"].as_str().unwrap();
+    assert!(id.starts_with("customer:"), "{made}");
+    assert_eq!(stage.daemon.call("customer_get", json!({}))["id"], *id);
+
+    stage.daemon.link(&stage.wallet);
+    stage.mint(7);
+    assert_eq!(stage.daemon.wait_for_code(ACME, "VALID")["customer"], *id);
+    let tier = stage.daemon.call("customer_tier", json!({"product": ACME}));
+    assert_eq!((&tier["tier"], &tier["rank"]), (&json!("pro"), &json!(20)), "{tier}");
+
+    stage.daemon.admin("customer_deactivate", json!({"customer": id}));
+    stage.daemon.wait_for(ACME, "not valid", |it| it["valid"] == false);
+    let all = stage.daemon.admin("customer_list", json!({}));
+    let kept = all["items"].as_array().unwrap().iter().find(|it| it["id"] == *id).unwrap().clone();
+    assert_eq!(kept["active"], json!(false), "kept for its history: {kept}");
+}
+
+#[test]
+fn a_uid_belongs_to_one_customer_and_an_external_id_too() {
+    let stage = Stage::start();
+    let create = |name: &str, external: &str, uid: u32| {
+        stage.daemon.try_admin(
+            "customer_create",
+            json!({"name": name, "external_id": external, "uids": [uid]}),
+        )
+    };
+    create("one", "a", 4001).unwrap();
+    assert_eq!(create("two", "b", 4001).unwrap_err().code, CONFLICT);
+    assert_eq!(create("two", "a", 4002).unwrap_err().code, CONFLICT);
+    create("two", "b", 4002).unwrap();
+}
+
+#[test]
+fn what_the_machine_holds_counts_for_everybody_on_it() {
+    let stage = Stage::start();
+    let params = json!({"address": stage.holder(), "chain": "eip155:31337", "customer": "machine"});
+    let challenge = stage.daemon.admin("wallet_challenge", params);
+    let message = challenge["message"].as_str().unwrap();
+    let signature = stage.wallet.sign(message);
+    stage.daemon.admin(
+        "wallet_link",
+        json!({"message": message, "signature": signature, "customer": "machine"}),
+    );
+    stage.mint(7);
+    let verdict = stage.daemon.wait_for_code(ACME, "VALID");
+    assert_ne!(verdict["customer"], json!(null), "{verdict}");
+}
+
+#[test]
+fn ownership_is_recorded_and_never_deleted() {
+    let stage = Stage::entitled();
+    stage.give_away(7);
+    stage.daemon.wait_for_code(ACME, "NOT_HELD");
+    stage.give_back(7);
+    stage.daemon.wait_for_code(ACME, "VALID");
+    let params = json!({"token": stage.licence.token(7)});
+    let history = stage.daemon.admin("ownership_history", params);
+    let items = history["items"].as_array().unwrap();
+    let active: Vec<&Value> = items.iter().map(|it| &it["active"]).collect();
+    assert_eq!(active, [&json!(true), &json!(false)], "newest first: {history}");
+}
+
+#[test]
+fn a_claim_is_proven_before_it_is_recorded() {
+    let stage = Stage::linked();
+    let transaction = stage.mint(7);
+    let (token, wallet) = (stage.licence.token(7), stage.holder());
+    let recorded = stage.daemon.call(
+        "ownership_record",
+        json!({"token": token, "wallet": wallet, "transaction": transaction}),
+    );
+    assert_eq!((&recorded["token"], &recorded["active"]), (&json!(token), &json!(true)));
+    let false_claim = json!({"token": token, "wallet": stranger()});
+    assert!(stage.daemon.try_call("ownership_record", false_claim).is_err());
+}
+
+#[test]
+fn a_token_is_verified_on_the_chain() {
+    let stage = Stage::entitled();
+    let verify = |wallet| {
+        let params = json!({"token": stage.licence.token(7), "wallet": wallet});
+        stage.daemon.call("token_verify", params)["holding"].clone()
+    };
+    assert_eq!(verify(stage.holder()), "held");
+    assert_eq!(verify(stranger()), "not_held");
+    let absent = json!({"token": stage.licence.token(999), "wallet": stage.holder()});
+    assert_eq!(stage.daemon.call("token_verify", absent)["holding"], "not_held");
+}
+
+#[test]
+fn a_dropped_product_file_counts_after_sighup() {
+    let mut stage = Stage::linked();
+    stage.mint(7);
+    assert_eq!(stage.daemon.code("second"), "NO_PRODUCT");
+    let collection = stage.licence.collection();
+    let second = ProductFile::new("second").tier("only", 1, "").grant("only", &collection, "");
+    stage.daemon.write_product(&second);
+    stage.daemon.signal(Signal::SIGHUP);
+    stage.daemon.wait_for_code("second", "VALID");
+}
+
+#[test]
+fn an_altered_product_file_counts_after_a_reload() {
+    let stage = Stage::entitled();
+    let altered = ProductFile::new(ACME)
+        .set("version", "2")
+        .tier("gold", 30, "features = { export = true }")
+        .grant("gold", &stage.licence.collection(), "");
+    stage.daemon.write_product(&altered);
+    stage.daemon.admin("system_reload", json!({}));
+    stage.daemon.wait_for(ACME, "tier gold", |it| it["tier"] == "gold");
+}
+
+#[test]
+fn a_faulty_product_file_neither_hides_others_nor_replaces_a_good_one() {
+    let stage = Stage::entitled();
+    let vendor = stage.daemon.home().join("vendor");
+    std::fs::write(vendor.join("broken.toml"), "product = \"broken\"\ntiers = 3\n").unwrap();
+    std::fs::write(vendor.join(format!("{ACME}.toml")), "product = \"acme-cad\"\nrank =").unwrap();
+    stage.daemon.admin("system_reload", json!({}));
+    stage.daemon.never_answers(ACME, &["NO_PRODUCT", "NOT_HELD"], Duration::from_secs(1));
+    assert_eq!(stage.daemon.code("broken"), "NO_PRODUCT");
+    eventually("the log names both files", || {
+        let log = stage.daemon.log();
+        if log.contains("broken.toml") && log.contains("acme-cad.toml") { Ok(()) } else { Err(log) }
+    });
+}
+
+#[test]
+fn a_product_is_installed_and_removed_over_the_socket() {
+    let stage = Stage::linked();
+    stage.mint(7);
+    let collection = stage.licence.collection();
+    let file = ProductFile::new("second").tier("only", 1, "").grant("only", &collection, "");
+    stage.daemon.admin("product_install", json!({"toml": file.text()}));
+    stage.daemon.wait_for_code("second", "VALID");
+    let products = stage.daemon.call("product_list", json!({}));
+    let ids: Vec<&Value> =
+        products["items"].as_array().unwrap().iter().map(|it| &it["id"]).collect();
+    assert!(ids.contains(&&json!("second")), "{products}");
+    stage.daemon.admin("product_remove", json!({"product": "second"}));
+    stage.daemon.wait_for_code("second", "NO_PRODUCT");
+}
+
+#[test]
+fn a_faulty_product_is_not_installed_and_each_fault_is_named() {
+    let stage = Stage::start();
+    let toml = "product = \"x\"\n[tiers.pro]\nrnk = 1\n";
+    let refused = stage.daemon.try_admin("product_install", json!({"toml": toml})).unwrap_err();
+    let said = format!("{} {}", refused.message, refused.data);
+    assert!(said.contains("rnk"), "{said}");
+    assert_eq!(stage.daemon.code("x"), "NO_PRODUCT");
+}
+
+#[test]
+fn a_product_of_a_vendors_package_is_not_removed_over_the_socket() {
+    let stage = Stage::start();
+    assert!(stage.daemon.try_admin("product_remove", json!({"product": ACME})).is_err());
+    assert!(stage.daemon.home().join("vendor/acme-cad.toml").exists());
+}
+
+#[test]
+fn every_change_is_in_the_audit_and_the_audit_is_whole() {
+    let stage = Stage::entitled();
+    let listed = stage.daemon.admin("audit_list", json!({"limit": 100}));
+    let entries = listed["items"].as_array().unwrap();
+    let by = own_customer();
+    assert!(
+        entries
+            .iter()
+            .any(|it| it["by"] == *by && it["action"].as_str().unwrap().contains("wallet")),
+        "{listed}"
+    );
+    assert!(entries.iter().any(|it| it["action"] == "ownership_opened"), "{listed}");
+    let verified = stage.daemon.admin("audit_verify", json!({}));
+    assert_eq!(verified["ok"], json!(true), "{verified}");
+}
+
+#[test]
+fn health_names_the_actors_and_the_chain() {
+    let stage = Stage::entitled();
+    let health = stage.daemon.call("system_health", json!({}));
+    assert_eq!(health["actors"].as_array().map(Vec::len), Some(4), "{health}");
+    assert_eq!(health["chains"][0]["id"], "eip155:31337", "{health}");
+    let status = stage.daemon.admin("chain_status", json!({}));
+    assert!(status.to_string().contains("eip155:31337"), "{status}");
+}
+
+#[test]
+fn lists_are_read_page_by_page() {
+    let stage = Stage::start();
+    for number in 0..7 {
+        let name = format!("customer {number}");
+        stage.daemon.admin("customer_create", json!({"name": name, "uids": []}));
+    }
+    let mut seen = Vec::new();
+    let mut params = json!({"limit": 3});
+    for _ in 0..10 {
+        let page = stage.daemon.admin("customer_list", params.clone());
+        let items = page["items"].as_array().unwrap();
+        assert!(items.len() <= 3, "{page}");
+        seen.extend(items.iter().map(|it| it["id"].as_str().unwrap().to_owned()));
+        if page["next_cursor"].is_null() {
+            break;
+        }
+        params["cursor"] = page["next_cursor"].clone();
+    }
+    let once: std::collections::BTreeSet<_> = seen.iter().collect();
+    assert_eq!((seen.len(), once.len()), (8, 8), "seven and the machine, each once: {seen:?}");
+}

@@ -1,0 +1,238 @@
+//! Clients that others wrote, each in its own framing, and our own command line.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::support::daemon::Daemon;
+use crate::support::settings::Settings;
+use crate::support::stage::{ACME, Stage};
+use crate::support::tests_dir;
+
+fn offline() -> Daemon {
+    Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// curl's status code and body, or nothing when there is no curl.
+fn curl(socket: &Path, arguments: &[&str]) -> Option<(String, String)> {
+    let output = Command::new("curl")
+        .args(["--silent", "--show-error", "--max-time", "30", "--write-out", "\n%{http_code}"])
+        .arg("--unix-socket")
+        .arg(socket)
+        .args(arguments)
+        .output();
+    let Ok(output) = output else {
+        eprintln!("curl is missing: HTTP was not tried with it");
+        return None;
+    };
+    let said = text(&output.stdout);
+    let (body, status) = said.rsplit_once('\n').unwrap();
+    Some((status.to_owned(), body.to_owned()))
+}
+
+const JSON: [&str; 2] = ["-H", "Content-Type: application/json"];
+const CHECK: &str =
+    r#"{"jsonrpc":"2.0","id":1,"method":"entitlement_check","params":{"product":"acme-cad"}}"#;
+
+#[test]
+fn curl_asks_over_http() {
+    let stage = Stage::entitled();
+    for extra in [&[][..], &["--http2-prior-knowledge"]] {
+        for url in ["http://localhost/", "http://entitled/"] {
+            let arguments = [&JSON, extra, &["-d", CHECK, url]].concat();
+            let Some((status, body)) = curl(&stage.daemon.socket(), &arguments) else { return };
+            let reply: Value =
+                serde_json::from_str(&body).unwrap_or_else(|it| panic!("{it}: {status} {body}"));
+            assert_eq!(
+                (status.as_str(), &reply["result"]["tier"]),
+                ("200", &json!("pro")),
+                "{body}"
+            );
+        }
+    }
+}
+
+#[test]
+fn pages_for_people_and_monitors_are_there() {
+    let daemon = offline();
+    for (path, word) in
+        [("healthz", "status"), ("metrics", "# "), ("openrpc.json", "entitlement_check")]
+    {
+        let Some((status, body)) = curl(&daemon.socket(), &[&format!("http://localhost/{path}")])
+        else {
+            return;
+        };
+        assert!(["200", "503"].contains(&status.as_str()), "{path}: {status}");
+        assert!(body.contains(word), "{path}: {body}");
+    }
+    let (status, _) = curl(&daemon.socket(), &["http://localhost/etc/passwd"]).unwrap();
+    assert_eq!(status, "404");
+}
+
+#[test]
+fn web_pages_are_kept_out() {
+    let daemon = offline();
+    for header in
+        ["Origin: https://evil.example", "Referer: https://evil.example/", "Host: evil.example"]
+    {
+        let arguments = [&JSON[..], &["-H", header, "-d", CHECK, "http://localhost/"]].concat();
+        let Some((status, _)) = curl(&daemon.socket(), &arguments) else { return };
+        assert_eq!(status, "403", "{header}");
+    }
+}
+
+#[test]
+fn web3_py_asks_over_ipc() {
+    let python = tests_dir().join(".venv/bin/python");
+    if !python.exists() {
+        eprintln!("{} is missing (`make prepare`): web3.py was not tried", python.display());
+        return;
+    }
+    let stage = Stage::entitled();
+    let script = r#"
+import json, sys
+from web3 import IPCProvider
+provider = IPCProvider(sys.argv[1], timeout=30)
+for _ in range(3):
+    reply = provider.make_request("entitlement_check", {"product": "acme-cad"})
+print(json.dumps(reply["result"]))
+"#;
+    let output =
+        Command::new(python).args(["-c", script]).arg(stage.daemon.socket()).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let verdict: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(verdict["tier"], "pro");
+}
+
+#[tokio::test]
+async fn alloy_asks_over_ipc() {
+    use alloy_provider::Provider as _;
+    let stage = tokio::task::spawn_blocking(Stage::entitled).await.unwrap();
+    let ipc = alloy_transport_ipc::IpcConnect::new(stage.daemon.socket());
+    let client = alloy_rpc_client::ClientBuilder::default().ipc(ipc).await.unwrap();
+    let provider: alloy_provider::RootProvider = alloy_provider::RootProvider::new(client);
+    let verdict: Value =
+        provider.raw_request("entitlement_check".into(), json!({"product": ACME})).await.unwrap();
+    assert_eq!(verdict["tier"], "pro");
+    let refused = provider.raw_request::<_, Value>("no_such".into(), json!([])).await.unwrap_err();
+    assert_eq!(refused.as_error_resp().unwrap().code, -32601);
+}
+
+#[tokio::test]
+async fn a_websocket_is_told_of_changes() {
+    let stage = tokio::task::spawn_blocking(Stage::entitled).await.unwrap();
+    let stream = tokio::net::UnixStream::connect(stage.daemon.socket()).await.unwrap();
+    let (mut socket, _) = tokio_tungstenite::client_async("ws://localhost/", stream).await.unwrap();
+    let subscribe = json!({"jsonrpc": "2.0", "id": 1, "method": "entitlement_subscribe", "params": {"product": ACME}});
+    socket.send(Message::text(subscribe.to_string())).await.unwrap();
+
+    let mut heard = Vec::new();
+    let mut given_away = false;
+    while let Some(Ok(message)) = socket.next().await {
+        let Message::Text(line) = message else { continue };
+        let line: Value = serde_json::from_str(&line).unwrap();
+        if line["method"] == "entitlement_changed" {
+            let code = line["params"]["result"]["code"].as_str().unwrap().to_owned();
+            heard.push(code.clone());
+            if code == "VALID" && !given_away {
+                given_away = true;
+                stage.give_away(7);
+            }
+            if code == "NOT_HELD" {
+                break;
+            }
+        }
+    }
+    assert_eq!(heard.first().map(String::as_str), Some("VALID"));
+    assert_eq!(heard.last().map(String::as_str), Some("NOT_HELD"));
+    tokio::task::spawn_blocking(move || drop(stage)).await.unwrap();
+}
+
+fn entitlectl(daemon: &Daemon, arguments: &[&str]) -> Output {
+    daemon.entitlectl().args(arguments).output().unwrap()
+}
+
+fn exit_code(daemon: &Daemon, arguments: &[&str]) -> Option<i32> {
+    entitlectl(daemon, arguments).status.code()
+}
+
+#[test]
+fn entitlectl_says_by_its_exit_code_whether_one_is_entitled() {
+    let stage = Stage::linked();
+    stage.daemon.wait_for_code(ACME, "NOT_HELD");
+    assert_eq!(exit_code(&stage.daemon, &["check", ACME]), Some(1), "not held");
+    assert_eq!(exit_code(&stage.daemon, &["check", "no-such"]), Some(1), "no product");
+    let mut stage = stage.enter(7);
+    let entitled = entitlectl(&stage.daemon, &["check", ACME]);
+    assert_eq!(entitled.status.code(), Some(0));
+    assert!(text(&entitled.stdout).starts_with("entitled: pro"), "{}", text(&entitled.stdout));
+    assert_eq!(exit_code(&stage.daemon, &["check", ACME, "--feature", "no-such"]), Some(1));
+    assert_eq!(exit_code(&stage.daemon, &["chekc"]), Some(2), "usage");
+    stage.anvil.stop();
+    stage.daemon.wait_for_code(ACME, "GRACE");
+    assert_eq!(exit_code(&stage.daemon, &["check", ACME]), Some(0), "grace entitles");
+    stage.daemon.stop();
+    assert_eq!(
+        exit_code(&stage.daemon, &["--timeout", "1s", "check", ACME]),
+        Some(4),
+        "unreachable"
+    );
+}
+
+#[test]
+fn entitlectl_tells_undetermined_from_not_entitled() {
+    let mut stage = Stage::start();
+    stage.anvil.stop();
+    stage.daemon.link(&stage.wallet);
+    assert_eq!(stage.daemon.code(ACME), "UNDETERMINED");
+    assert_eq!(exit_code(&stage.daemon, &["check", ACME]), Some(3));
+}
+
+#[test]
+fn entitlectl_gives_json_as_the_socket_gave_it() {
+    let daemon = offline();
+    let output = entitlectl(&daemon, &["--json", "check", "no-such"]);
+    let verdict: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&verdict["code"], output.status.code()), (&json!("NO_PRODUCT"), Some(1)));
+    let output = entitlectl(&daemon, &["--json", "customer", "list"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("machine"));
+}
+
+#[test]
+fn entitlectl_is_refused_what_only_the_admin_socket_gives() {
+    let daemon = offline();
+    let socket = daemon.socket().display().to_string();
+    let output = entitlectl(&daemon, &["--socket", &socket, "customer", "list"]);
+    assert_eq!(output.status.code(), Some(5), "{}", text(&output.stderr));
+}
+
+#[test]
+fn entitlectl_explains_and_watches() {
+    let stage = Stage::entitled();
+    let why = entitlectl(&stage.daemon, &["why", ACME]);
+    assert_eq!(why.status.code(), Some(0), "{}", text(&why.stderr));
+    assert!(text(&why.stdout).contains("pro"), "{}", text(&why.stdout));
+    let watch = stage.daemon.entitlectl().args(["--json", "watch", ACME, "--count", "1"]).output();
+    let first: Value = serde_json::from_slice(&watch.unwrap().stdout).unwrap();
+    assert_eq!(first["code"], "VALID");
+}
+
+#[test]
+fn entitlectl_lints_a_product_file_without_a_daemon() {
+    let daemon = Daemon::prepare(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    let file = daemon.home().join("p.toml");
+    std::fs::write(&file, "product = \"x\"\n[tiers.pro]\nrnk = 1\n").unwrap();
+    let path = file.display().to_string();
+    let output = entitlectl(&daemon, &["product", "lint", &path]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert!(said.contains(&format!("{path}:3")) && said.contains("rnk"), "{said}");
+}

@@ -1,0 +1,95 @@
+//! Contracts that do not behave. What such a contract says is neither a yes nor a no.
+
+use std::time::Duration;
+
+use crate::support::anvil::Anvil;
+use crate::support::contract::Contract;
+use crate::support::daemon::Daemon;
+use crate::support::settings::{ProductFile, Settings};
+use crate::support::wallet::Wallet;
+
+const PRODUCT: &str = "hostile";
+
+/// A daemon with a product whose licence is this contract, which names our wallet as its holder.
+fn with(name: &str, more: &str) -> (Daemon, Contract, Anvil) {
+    let anvil = Anvil::start();
+    let wallet = Wallet::numbered(1);
+    let contract = Contract::deploy(&anvil, name, Some(wallet.address()));
+    let product =
+        ProductFile::new(PRODUCT).tier("pro", 20, "").grant("pro", &contract.collection(), more);
+    let daemon = Daemon::start(&Settings::new([anvil.url()]).product(product));
+    daemon.link(&wallet);
+    (daemon, contract, anvil)
+}
+
+const ONE_ID: &str = "tokens_of = \"ids\"\nids = [\"7\"]";
+
+macro_rules! undetermined {
+    ($($name:ident: $contract:literal, $more:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            let (daemon, _, _anvil) = with($contract, $more);
+            daemon.never_answers(PRODUCT, &["VALID", "GRACE", "NOT_HELD"], Duration::from_secs(1));
+            assert_eq!(daemon.code(PRODUCT), "UNDETERMINED");
+            assert_eq!(daemon.call("system_version", serde_json::json!({}))["version"], env!("CARGO_PKG_VERSION"));
+        }
+    )*};
+}
+
+undetermined! {
+    a_custom_error_is_no_answer: "RevertsWithCustomError", ONE_ID;
+    an_unknown_text_is_no_answer: "RevertsWithUnknownText", ONE_ID;
+    a_balance_that_reverts_is_no_answer: "RevertsForBalance", ONE_ID;
+    an_endless_loop_is_no_answer: "LoopsForEver", ONE_ID;
+    an_endless_reader_is_no_answer: "ReadsWithoutEnd", ONE_ID;
+    twenty_bytes_are_no_answer: "ReturnsShort", ONE_ID;
+    nothing_is_no_answer: "ReturnsNothing", ONE_ID;
+    a_word_that_is_no_address_is_no_answer: "ReturnsNoAddress", ONE_ID;
+    a_mebibyte_is_no_answer: "ReturnsOneMebibyte", ONE_ID;
+    what_hangs_on_a_block_hash_is_no_answer: "ReadsBlockHash", ONE_ID;
+    tokens_counted_but_not_found_are_no_answer: "LiesInBalance", r#"tokens_of = "logs""#;
+}
+
+#[test]
+fn a_contract_that_knows_its_callers_does_not_know_us() {
+    let (daemon, _, _anvil) = with("Chameleon", ONE_ID);
+    daemon.never_answers(PRODUCT, &["VALID", "GRACE"], Duration::from_secs(1));
+}
+
+#[test]
+fn events_of_transfers_that_never_were_prove_nothing() {
+    let (daemon, contract, anvil) = with("LiesInEvents", r#"tokens_of = "logs""#);
+    contract.mint(&anvil, Wallet::numbered(1).address(), 7);
+    daemon.never_answers(PRODUCT, &["VALID", "GRACE"], Duration::from_secs(1));
+}
+
+#[test]
+fn an_address_without_code_grants_nothing() {
+    let anvil = Anvil::start();
+    anvil.mine(1);
+    let nothing = Contract { address: alloy_primitives::Address::repeat_byte(0x42) };
+    let product =
+        ProductFile::new(PRODUCT).tier("pro", 20, "").grant("pro", &nothing.collection(), ONE_ID);
+    let daemon = Daemon::start(&Settings::new([anvil.url()]).product(product));
+    daemon.link(&Wallet::numbered(1));
+    daemon.wait_for_code(PRODUCT, "NOT_HELD");
+}
+
+#[test]
+fn a_hostile_contract_does_not_keep_others_waiting() {
+    let anvil = Anvil::start();
+    let wallet = Wallet::numbered(1);
+    let slow = Contract::deploy(&anvil, "LoopsForEver", Some(wallet.address()));
+    let licence = Contract::licence(&anvil);
+    licence.mint(&anvil, wallet.address(), 7);
+    let hostile =
+        ProductFile::new(PRODUCT).tier("pro", 20, "").grant("pro", &slow.collection(), ONE_ID);
+    let daemon = Daemon::start(
+        &Settings::new([anvil.url()])
+            .product(hostile)
+            .product(ProductFile::acme(&licence.collection())),
+    );
+    daemon.link(&wallet);
+    daemon.wait_for_code("acme-cad", "VALID");
+    assert_eq!(daemon.code(PRODUCT), "UNDETERMINED");
+}

@@ -1,0 +1,216 @@
+//! Starting and stopping: configuration, sockets, signals, hand-over.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use crate::support::daemon::Daemon;
+use crate::support::eventually;
+use crate::support::faults::Fault;
+use crate::support::process::Process;
+use crate::support::proxy::Proxy;
+use crate::support::settings::Settings;
+use crate::support::socket::{Line, Subscription};
+use crate::support::stage::{ACME, Stage};
+
+fn offline() -> Settings {
+    Settings::new(["http://127.0.0.1:9".to_owned()])
+}
+
+/// What `entitled --check` says to this configuration: its exit code, and both streams.
+fn check_config(text: &str) -> (Option<i32>, String) {
+    let daemon = Daemon::prepare(&offline());
+    daemon.write_config(text);
+    let output = daemon.command().arg("--check").output().unwrap();
+    let said = [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap()).join("");
+    (output.status.code(), said)
+}
+
+#[test]
+fn a_right_configuration_passes_the_check_and_nothing_starts() {
+    let daemon = Daemon::prepare(&offline());
+    let output = daemon.command().arg("--check").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(!daemon.socket().exists());
+}
+
+#[test]
+fn a_wrong_configuration_is_named_by_file_line_and_key() {
+    let chain =
+        "[[chain]]\nid = \"eip155:1\"\nrpc = [\"http://127.0.0.1:9\"]\ntrust = \"single\"\n";
+    for (text, line, key) in [
+        (format!("{chain}\n[socket]\npaht = \"/x\"\n"), "7", "paht"),
+        (format!("{chain}[cache]\ncapacity = \"many\"\n"), "6", "capacity"),
+        (format!("{chain}poll = \"12 parsecs\"\n"), "5", "poll"),
+        ("[[chain]]\nid = \"mainnet\"\nrpc = []\n".to_owned(), "2", "id"),
+        (chain.replace("single", "blind"), "4", "trust"),
+        (format!("{chain}[nonsense]\n"), "5", "nonsense"),
+    ] {
+        let (code, said) = check_config(&text);
+        assert_ne!(code, Some(0), "{text}\n{said}");
+        for part in ["entitled.toml", key] {
+            assert!(said.contains(part), "{part} is not named:\n{text}\n{said}");
+        }
+        assert!(said.contains(&format!(":{line}")), "line {line} is not named:\n{text}\n{said}");
+    }
+}
+
+#[test]
+fn broken_toml_is_named_by_file_and_line() {
+    let (code, said) = check_config("[socket\npath = 1");
+    assert_ne!(code, Some(0));
+    assert!(said.contains("entitled.toml:1"), "{said}");
+}
+
+#[test]
+fn a_quorum_of_more_endpoints_than_there_are_is_refused() {
+    let settings = offline().quorum(2);
+    let daemon = Daemon::prepare(&settings);
+    let output = daemon.command().arg("--check").output().unwrap();
+    assert!(!output.status.success(), "{output:?}");
+}
+
+#[test]
+fn a_second_daemon_on_the_same_socket_is_refused_and_the_first_goes_on() {
+    let daemon = Daemon::start(&offline());
+    let mut second = Process::start(daemon.command());
+    let status = second.wait();
+    assert!(!status.success(), "{status}");
+    let path = daemon.socket().display().to_string();
+    let said = second.output().text();
+    assert!(said.contains(&path) || said.contains("ledger.redb"), "it says where: {said}");
+    daemon.call("system_version", json!({}));
+}
+
+#[test]
+fn a_socket_left_behind_is_replaced() {
+    let mut daemon = Daemon::prepare(&offline());
+    drop(UnixListener::bind(daemon.socket()).unwrap());
+    assert!(daemon.socket().exists());
+    daemon.resume();
+    daemon.call("system_version", json!({}));
+}
+
+#[test]
+fn a_file_that_is_no_socket_is_not_removed() {
+    let daemon = Daemon::prepare(&offline());
+    std::fs::write(daemon.socket(), "dear diary").unwrap();
+    let mut process = Process::start(daemon.command());
+    assert!(!process.wait().success());
+    assert_eq!(std::fs::read_to_string(daemon.socket()).unwrap(), "dear diary");
+}
+
+#[test]
+fn the_public_socket_is_for_everybody_and_the_admin_socket_is_not() {
+    let daemon = Daemon::start(&offline());
+    let mode = |path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(daemon.socket()), 0o666);
+    assert_eq!(mode(daemon.admin_socket()) & 0o007, 0);
+}
+
+#[test]
+fn sigterm_ends_it_cleanly_and_its_sockets_with_it() {
+    let mut daemon = Daemon::start(&offline());
+    assert_eq!(daemon.stop().code(), Some(0));
+    assert!(!daemon.socket().exists() && !daemon.admin_socket().exists());
+}
+
+#[test]
+fn sigint_ends_it_cleanly_too() {
+    let mut daemon = Daemon::start(&offline());
+    assert_eq!(daemon.end(Signal::SIGINT).code(), Some(0));
+}
+
+#[test]
+fn a_request_in_flight_is_answered_before_the_end() {
+    let stage = Stage::linked();
+    let proxy = Proxy::start(&stage.anvil.address());
+    let settings = Settings::new([proxy.url()])
+        .product(crate::support::settings::ProductFile::acme(&stage.licence.collection()));
+    let mut daemon = Daemon::start(&settings);
+    daemon.link(&stage.wallet);
+    daemon.wait_for_code(ACME, "NOT_HELD");
+    proxy.fault(Fault::Delay(std::time::Duration::from_millis(700)));
+    let mut line = Line::connect(&daemon.socket());
+    let params = json!({"token": stage.licence.token(7), "wallet": stage.holder()});
+    let id = line.ask("token_verify", &params);
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    assert_eq!(daemon.stop().code(), Some(0));
+    let reply = line.hear().expect("an answer, be it an error, before the connection closes");
+    assert_eq!(reply["id"], json!(id), "{reply}");
+}
+
+#[test]
+fn open_subscriptions_do_not_hold_up_the_end() {
+    let mut stage = Stage::entitled();
+    let mut told = Subscription::new(&stage.daemon.socket(), ACME);
+    told.next();
+    assert_eq!(stage.daemon.stop().code(), Some(0));
+}
+
+#[test]
+fn sigkill_leaves_nothing_that_stops_the_next_start() {
+    let mut daemon = Daemon::start(&offline());
+    daemon.kill();
+    daemon.resume();
+    daemon.call("system_version", json!({}));
+}
+
+#[test]
+fn sighup_with_a_broken_configuration_changes_nothing() {
+    let mut daemon = Daemon::start(&offline());
+    daemon.write_config("[socket\n");
+    daemon.signal(Signal::SIGHUP);
+    eventually("the log names the file", || {
+        let log = daemon.log();
+        if log.contains("entitled.toml") { Ok(()) } else { Err(log) }
+    });
+    daemon.call("system_version", json!({}));
+}
+
+/// Binds both sockets, hands them over as descriptors 3 and 4 as systemd does, and becomes the daemon.
+const HAND_OVER: &str = r#"
+import os, socket, sys
+paths, program = sys.argv[1:3], sys.argv[3:]
+held = []
+for path in paths:
+    it = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    it.bind(path)
+    it.listen(16)
+    held.append(os.dup(it.fileno()))
+high = [os.dup2(fd, 50 + n, inheritable=True) for n, fd in enumerate(held)]
+for n, fd in enumerate(high):
+    os.dup2(fd, 3 + n, inheritable=True)
+os.environ.update(LISTEN_FDS="2", LISTEN_FDNAMES="entitled:admin", LISTEN_PID=str(os.getpid()))
+os.execv(program[0], program)
+"#;
+
+#[test]
+fn sockets_handed_over_are_served_and_left_in_place() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        eprintln!("python3 is missing: the hand-over was not tried");
+        return;
+    }
+    let daemon = Daemon::prepare(&offline());
+    let handed = daemon.home().join("handed.sock");
+    let handed_admin = daemon.home().join("handed-admin.sock");
+    let mut command = crate::support::process::command("/usr/bin/env".as_ref());
+    command.args(["python3", "-c", HAND_OVER]).args([&handed, &handed_admin]);
+    command.arg(env!("CARGO_BIN_EXE_entitled")).arg("--config").arg(daemon.config());
+    let mut process = Process::start(command);
+    eventually("the daemon answers on the sockets it was handed", || {
+        if let Some(status) = process.ended() {
+            panic!("it ended with {status}:\n{}", process.output().text());
+        }
+        Line::try_connect(&handed).map_err(|it| it.to_string())
+    });
+    Line::connect(&handed).call("system_version", &json!({})).unwrap();
+    Line::connect(&handed_admin).call("customer_list", &json!({})).unwrap();
+    assert!(!daemon.socket().exists(), "it made no socket of its own");
+    process.signal(Signal::SIGTERM);
+    assert_eq!(process.wait().code(), Some(0));
+    assert!(handed.exists(), "who made it removes it");
+}

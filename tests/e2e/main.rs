@@ -1,0 +1,31 @@
+//! The whole: the real daemon, its real socket, a real EVM node, real contracts. By subject; each test has
+//! its own state directory and, where the chain's state matters, its own chain.
+//!
+//! Needs what `make prepare` installs (the node and the compiled contracts).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    clippy::needless_pass_by_value,
+    clippy::cast_possible_truncation,
+    reason = "tests fail by panicking, wait by sleeping, and say so on stderr"
+)]
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod administration;
+mod bad_input;
+mod clients;
+mod contracts;
+mod discovery;
+mod finality;
+mod lies;
+mod lifecycle;
+mod main_path;
+mod quorum;
+mod test_bed;
+mod wallets;

@@ -1,0 +1,115 @@
+//! Several endpoints that have to agree.
+
+use std::time::Duration;
+
+use crate::support::anvil::Anvil;
+use crate::support::contract::Contract;
+use crate::support::daemon::Daemon;
+use crate::support::faults::{self, Fault};
+use crate::support::proxy::Proxy;
+use crate::support::settings::{ProductFile, Settings};
+use crate::support::stage::{ACME, stranger};
+use crate::support::wallet::Wallet;
+
+struct Quorum {
+    daemon: Daemon,
+    proxies: Vec<Proxy>,
+    licence: Contract,
+    wallet: Wallet,
+    anvil: Anvil,
+}
+
+/// `of` endpoints before one chain, of which `quorum` must agree; the wallet holds token 7.
+fn quorum(quorum: usize, of: usize) -> Quorum {
+    let anvil = Anvil::start();
+    let licence = Contract::licence(&anvil);
+    let wallet = Wallet::numbered(1);
+    licence.mint(&anvil, wallet.address(), 7);
+    anvil.finalize();
+    let proxies: Vec<Proxy> = (0..of).map(|_| Proxy::start(&anvil.address())).collect();
+    let product = ProductFile::acme(&licence.collection()).set("trust", r#""quorum""#);
+    let settings = Settings::new(proxies.iter().map(Proxy::url)).quorum(quorum).product(product);
+    let daemon = Daemon::start(&settings);
+    Quorum { daemon, proxies, licence, wallet, anvil }
+}
+
+#[test]
+fn endpoints_that_agree_are_believed() {
+    let it = quorum(2, 2);
+    it.daemon.link(&it.wallet);
+    assert_eq!(it.daemon.wait_for_code(ACME, "VALID")["trust"], "quorum");
+}
+
+#[test]
+fn endpoints_that_disagree_are_not() {
+    let it = quorum(2, 2);
+    // The other one is on a fork of its own: honest blocks, all of them other ones.
+    let fork = Anvil::start();
+    Contract::licence(&fork);
+    fork.mine(5);
+    it.proxies[1].lead_to(&fork.address());
+    it.daemon.link(&it.wallet);
+    it.daemon.never_answers(ACME, &["VALID", "NOT_HELD"], Duration::from_secs(2));
+    assert_eq!(it.daemon.code(ACME), "UNDETERMINED");
+}
+
+#[test]
+fn one_of_three_may_be_down() {
+    let it = quorum(2, 3);
+    it.proxies[0].fault(Fault::Drop);
+    it.daemon.link(&it.wallet);
+    it.daemon.wait_for_code(ACME, "VALID");
+    it.licence.transfer(&it.anvil, it.wallet.address(), stranger(), 7);
+    it.daemon.wait_for_code(ACME, "NOT_HELD");
+}
+
+#[test]
+fn one_of_three_may_lie() {
+    let it = quorum(2, 3);
+    it.proxies[0].fault(faults::slots_zero_with_cut_proofs());
+    it.daemon.link(&it.wallet);
+    it.daemon.never_answers(ACME, &["NOT_HELD"], Duration::from_secs(1));
+    it.daemon.wait_for_code(ACME, "VALID");
+}
+
+#[test]
+fn one_of_two_is_too_few() {
+    let it = quorum(2, 2);
+    it.proxies[1].fault(Fault::Drop);
+    it.daemon.link(&it.wallet);
+    it.daemon.never_answers(ACME, &["VALID", "NOT_HELD"], Duration::from_secs(1));
+    it.proxies[1].heal();
+    it.daemon.wait_for_code(ACME, "VALID");
+}
+
+#[test]
+fn a_single_endpoint_is_too_little_for_a_product_that_wants_a_quorum() {
+    let anvil = Anvil::start();
+    let licence = Contract::licence(&anvil);
+    let wallet = Wallet::numbered(1);
+    licence.mint(&anvil, wallet.address(), 7);
+    let product = ProductFile::acme(&licence.collection()).set("trust", r#""quorum""#);
+    let daemon = Daemon::start(&Settings::new([anvil.url()]).product(product));
+    daemon.link(&wallet);
+    let verdict = daemon.wait_for_code(ACME, "TRUST_TOO_LOW");
+    assert_eq!(verdict["valid"], serde_json::json!(false));
+}
+
+#[test]
+fn with_one_endpoint_down_the_next_one_serves() {
+    let anvil = Anvil::start();
+    let licence = Contract::licence(&anvil);
+    let wallet = Wallet::numbered(1);
+    licence.mint(&anvil, wallet.address(), 7);
+    let (first, second) = (Proxy::start(&anvil.address()), Proxy::start(&anvil.address()));
+    first.fault(Fault::Drop);
+    let product = ProductFile::acme(&licence.collection());
+    let daemon = Daemon::start(&Settings::new([first.url(), second.url()]).product(product));
+    daemon.link(&wallet);
+    daemon.wait_for_code(ACME, "VALID");
+    first.heal();
+    second.fault(Fault::Drop);
+    anvil.mine(1);
+    licence.transfer(&anvil, wallet.address(), stranger(), 7);
+    daemon.wait_for_code(ACME, "NOT_HELD");
+}

@@ -1,0 +1,231 @@
+//! What a proxy in front of a node can do wrong: trouble, which hides the truth, and lies, which alter it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alloy_primitives::{Address, B256};
+use serde_json::{Value, json};
+
+type AlterParams = Arc<dyn Fn(&str, &mut Value) + Send + Sync>;
+type AlterResult = Arc<dyn Fn(&str, &Value, &mut Value) + Send + Sync>;
+
+#[derive(Clone)]
+pub enum Fault {
+    /// Answers only after this time.
+    Delay(Duration),
+    /// Closes without an answer.
+    Drop,
+    /// Closes in the middle of the answer.
+    Cut,
+    /// Answers with this HTTP status and a body that is no JSON-RPC.
+    Status { status: u16, headers: &'static [(&'static str, &'static str)] },
+    /// Answers with these bytes.
+    Body(Arc<[u8]>),
+    /// Answers with a small body that unpacks to `size` bytes.
+    GzipBomb { size: usize },
+    /// Answers with a JSON-RPC error.
+    Error { code: i64, message: &'static str },
+    /// Refuses several requests in one body.
+    RefuseBatches,
+    /// Refuses blocks named by hash (EIP-1898), as ethereumjs does.
+    RefuseBlockHashes,
+    /// Asks the node something else than it was asked.
+    Ask(AlterParams),
+    /// Alters the node's answer.
+    Answer(AlterResult),
+}
+
+impl Fault {
+    pub fn too_many_requests() -> Self {
+        Self::Status { status: 429, headers: &[("Retry-After", "1")] }
+    }
+
+    pub fn body(text: impl Into<Vec<u8>>) -> Self {
+        Self::Body(text.into().into())
+    }
+
+    /// A result of this many bytes.
+    pub fn oversized(bytes: usize) -> Self {
+        Self::body(format!(r#"{{"jsonrpc":"2.0","id":1,"result":"0x{}"}}"#, "00".repeat(bytes / 2)))
+    }
+
+    fn answer(method: &'static str, alter: impl Fn(&mut Value) + Send + Sync + 'static) -> Self {
+        Self::Answer(Arc::new(move |asked, _, result| {
+            if asked == method && !result.is_null() {
+                alter(result);
+            }
+        }))
+    }
+}
+
+// ---- lies; each is about one thing, so that a test that fails says which one was believed
+
+/// Every proven slot has this value.
+pub fn slot_values(value: B256) -> Fault {
+    Fault::answer("eth_getProof", move |proof| {
+        for slot in slots(proof) {
+            slot["value"] = json!(value);
+        }
+    })
+}
+
+/// Every proven slot is the owner's word or a count of one, whichever the contract expects there.
+pub fn owned_by(owner: Address) -> Fault {
+    slot_values(owner.into_word())
+}
+
+/// Every slot is zero, and the last node of its proof, which says otherwise, is left out.
+///
+/// Verifiers that take an unfinished path for an absent key believe it (alloy-trie up to 0.9.6 did).
+pub fn slots_zero_with_cut_proofs() -> Fault {
+    Fault::answer("eth_getProof", |proof| {
+        for slot in slots(proof) {
+            slot["value"] = json!("0x0");
+            slot["proof"].as_array_mut().unwrap().pop();
+        }
+    })
+}
+
+/// Every slot is zero, without any proof.
+pub fn slots_zero_without_proofs() -> Fault {
+    Fault::answer("eth_getProof", |proof| {
+        for slot in slots(proof) {
+            slot["value"] = json!("0x0");
+            slot["proof"] = json!([]);
+        }
+    })
+}
+
+/// The contract's storage is empty, as its root would say.
+pub fn storage_hash() -> Fault {
+    Fault::answer("eth_getProof", |proof| {
+        proof["storageHash"] = json!(alloy_trie::EMPTY_ROOT_HASH);
+        for slot in slots(proof) {
+            slot["value"] = json!("0x0");
+            slot["proof"] = json!([]);
+        }
+    })
+}
+
+/// The contract's code has another hash.
+pub fn code_hash() -> Fault {
+    Fault::answer("eth_getProof", |proof| proof["codeHash"] = json!(B256::repeat_byte(7)))
+}
+
+/// One byte in the middle of the contract's code is another.
+pub fn code_byte() -> Fault {
+    Fault::answer("eth_getCode", |code| {
+        let mut text = code.as_str().unwrap().to_owned().into_bytes();
+        let at = text.len() / 2;
+        text[at] = if text[at] == b'0' { b'1' } else { b'0' };
+        *code = json!(String::from_utf8(text).unwrap());
+    })
+}
+
+/// There is no such contract, and the last node of the proof, which says otherwise, is left out.
+pub fn account_absent() -> Fault {
+    Fault::answer("eth_getProof", |proof| {
+        proof["balance"] = json!("0x0");
+        proof["nonce"] = json!("0x0");
+        proof["codeHash"] = json!(alloy_primitives::KECCAK256_EMPTY);
+        proof["storageHash"] = json!(alloy_trie::EMPTY_ROOT_HASH);
+        proof["accountProof"].as_array_mut().unwrap().pop();
+        for slot in slots(proof) {
+            slot["value"] = json!("0x0");
+            slot["proof"] = json!([]);
+        }
+    })
+}
+
+/// A true proof, of another account.
+pub fn other_account(other: Address) -> Fault {
+    Fault::Ask(Arc::new(move |method, params| {
+        if method == "eth_getProof" || method == "eth_getCode" {
+            params[0] = json!(other);
+        }
+    }))
+}
+
+/// A true proof of the slots of another account, under the name of the one that was asked for.
+pub fn other_account_renamed(other: Address, named: Address) -> [Fault; 2] {
+    [
+        other_account(other),
+        Fault::answer("eth_getProof", move |proof| proof["address"] = json!(named)),
+    ]
+}
+
+/// Headers have another state root.
+pub fn state_root() -> Fault {
+    header(|block| block["stateRoot"] = json!(B256::repeat_byte(9)))
+}
+
+/// Headers have another time.
+pub fn header_time() -> Fault {
+    header(|block| block["timestamp"] = json!("0x7fffffff"))
+}
+
+/// Headers have another hash than their own.
+pub fn block_hash() -> Fault {
+    header(|block| block["hash"] = json!(B256::repeat_byte(5)))
+}
+
+fn header(alter: impl Fn(&mut Value) + Send + Sync + 'static) -> Fault {
+    Fault::Answer(Arc::new(move |method, _, result| {
+        if method.starts_with("eth_getBlockBy") && !result.is_null() {
+            alter(result);
+        }
+    }))
+}
+
+/// No event ever happened.
+pub fn no_logs() -> Fault {
+    Fault::answer("eth_getLogs", |logs| *logs = json!([]))
+}
+
+/// It is the chain with this id.
+pub fn chain_id(id: &'static str) -> Fault {
+    Fault::answer("eth_chainId", move |result| *result = json!(id))
+}
+
+/// The newest, safe and finalized blocks are all this one: the node has not moved on since.
+pub fn head_stays_at(number: u64) -> Fault {
+    let stale = json!(format!("{number:#x}"));
+    Fault::Ask(Arc::new(move |_, params| {
+        for param in params.as_array_mut().into_iter().flatten() {
+            if ["latest", "safe", "finalized", "pending"].iter().any(|tag| param == tag) {
+                *param = stale.clone();
+            }
+        }
+    }))
+}
+
+fn slots(proof: &mut Value) -> impl Iterator<Item = &mut Value> {
+    proof["storageProof"].as_array_mut().into_iter().flatten()
+}
+
+/// A gzip stream of about `size` zero bytes in a 160th of that: RFC 1952 around one RFC 1951 block of the
+/// fixed code, in which 13 bits stand for 258 bytes. Its checksum is wrong, which only who unpacks it all
+/// can know.
+pub fn gzip_bomb(size: usize) -> Vec<u8> {
+    let mut bytes = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    let mut bits: (u64, u32) = (0, 0);
+    let mut push = |value: u64, count: u32, bytes: &mut Vec<u8>| {
+        bits.0 |= value << bits.1;
+        bits.1 += count;
+        while bits.1 >= 8 {
+            bytes.push((bits.0 & 0xff) as u8);
+            bits = (bits.0 >> 8, bits.1 - 8);
+        }
+    };
+    let huffman = |code: u64, count: u32| code.reverse_bits() >> (64 - count); // sent from its high end
+    push(0b011, 3, &mut bytes); // last block, fixed code
+    push(huffman(0b0011_0000, 8), 8, &mut bytes); // the byte 0
+    for _ in 0..size / 258 {
+        push(huffman(0b1100_0101, 8), 8, &mut bytes); // 258 times
+        push(0, 5, &mut bytes); // what was one byte before
+    }
+    push(0, 7, &mut bytes); // the end
+    push(0, 7, &mut bytes);
+    bytes.extend([0; 8]);
+    bytes
+}

@@ -1,0 +1,54 @@
+//! What the end-to-end tests stand on: a real EVM node, real contracts, the real daemon and its real
+//! socket, and a proxy that spoils what the node says. Nothing here knows the daemon's inside.
+
+pub mod anvil;
+pub mod contract;
+pub mod daemon;
+pub mod faults;
+pub mod http;
+pub mod process;
+pub mod proxy;
+pub mod settings;
+pub mod socket;
+pub mod stage;
+pub mod wallet;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How long something that has to happen may take on a slow, busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The chain id of the test chains, in CAIP-2.
+pub const CHAIN: &str = "eip155:31337";
+
+/// The folder `tests` of the repository.
+pub fn tests_dir() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests")
+}
+
+/// Asks `probe` until it has an answer.
+///
+/// # Panics
+/// When there is none within [`PATIENCE`]: says what was waited for and what `last` saw.
+pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Result<T, String>) -> T {
+    let begun = Instant::now();
+    loop {
+        match probe() {
+            Ok(found) => return found,
+            Err(last) if begun.elapsed() > PATIENCE => panic!("{what}: never; last: {last}"),
+            Err(_) => std::thread::sleep(Duration::from_millis(40)),
+        }
+    }
+}
+
+/// Fails as soon as `probe` finds a fault, within `time`. For what must not happen.
+pub fn never(time: Duration, mut probe: impl FnMut() -> Result<(), String>) {
+    let begun = Instant::now();
+    while begun.elapsed() < time {
+        if let Err(fault) = probe() {
+            panic!("{fault}");
+        }
+        std::thread::sleep(Duration::from_millis(40));
+    }
+}

@@ -1,0 +1,301 @@
+//! The rules of how we write that a machine can check: who may import whom, which crate has which owner,
+//! and how long a file may be. Reads the sources as text; needs nothing built.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Which `crate::` modules a module may name. The picture of src/lib.rs: imports go one way.
+/// `daemon` puts the parts together and may name all of them; it is not listed.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("domain", &["domain"]),
+    ("clock", &["clock", "domain"]),
+    ("config", &["config", "domain", "logging"]),
+    ("logging", &["logging"]),
+    ("products", &["domain", "products"]),
+    ("store", &["domain", "store"]),
+    ("chain", &["chain", "domain"]),
+    ("keys", &["domain", "keys"]),
+    ("actors", &["actors", "chain", "clock", "domain", "keys", "products", "store"]),
+    ("rpc", &["actors", "clock", "domain", "rpc"]),
+    ("client", &["client"]),
+    ("main", &[]),
+    ("lib", &[]),
+];
+
+/// What only some modules may name, and which.
+const ONLY_IN: &[(&str, &[&str])] = &[
+    ("redb::", &["store"]),
+    ("jsonrpsee::", &["rpc"]),
+    ("reqwest::", &["chain"]),
+    ("alloy_rpc_client::", &["chain"]),
+    ("alloy_transport::", &["chain"]),
+    ("revm::", &["chain"]),
+    ("alloy_trie::", &["chain"]),
+    ("tokio_tungstenite::", &["chain", "rpc"]),
+    ("ring::aead", &["keys"]),
+    ("SystemTime::now", &["clock"]),
+    ("Timestamp::now", &["clock"]),
+    ("Zoned::now", &["clock"]),
+];
+
+/// The pure part does not wait, look or remember.
+const NOT_IN_DOMAIN: &[&str] = &[
+    "async ",
+    ".await",
+    "actix",
+    "tokio",
+    "tracing",
+    "std::fs",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "std::env",
+    "std::io",
+    "std::time::Instant",
+    "std::thread",
+    "static mut",
+    "Mutex",
+];
+
+/// `Instant` measures how long something took, which is no reading of the calendar. Whoever needs that says
+/// here what for.
+const MAY_MEASURE: &[(&str, &str)] = &[
+    ("clock", "owns every clock"),
+    ("chain", "deadlines and latency of endpoints"),
+    ("client", "how long a caller is willing to wait; it has no clock of ours"),
+    ("entitlectl", "how long a person is willing to wait"),
+    ("rpc", "deadlines of connections"),
+    ("actors/supervisor", "the window in which restarts are counted"),
+    ("store/writer", "how long a group of writes is gathered"),
+];
+
+const LONGEST_FILE: usize = 400;
+
+/// Words of unfinished work. Put together here, so that this file is not a case of them.
+fn unfinished() -> Vec<String> {
+    [("TO", "DO"), ("FIX", "ME"), ("XX", "X"), ("HA", "CK"), ("unimpl", "emented!"), ("to", "do!(")]
+        .iter()
+        .map(|(a, b)| format!("{a}{b}"))
+        .collect()
+}
+
+struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    /// The text before its tests.
+    fn code(&self) -> &str {
+        self.text.split("\n#[cfg(test)]").next().unwrap()
+    }
+
+    /// Whether the file holds nothing but tests: `tests.rs`, `proof_tests.rs`, or anything in a folder `tests`.
+    fn is_tests(&self) -> bool {
+        let place = self.place();
+        place.ends_with("tests") || place.contains("/tests/")
+    }
+
+    /// The code without comments: what is only spoken of is not used.
+    fn statements(&self) -> String {
+        let lines = self.code().lines().map(|line| match line.split_once("//") {
+            Some((before, _)) if !before.ends_with(':') => before, // `http://` is no comment
+            _ => line,
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// `src/actors/tier_cache.rs` is in module `actors`, `src/clock.rs` is `clock`, and
+    /// `src/bin/entitlectl/main.rs` is `entitlectl`.
+    fn module(&self) -> String {
+        let parts: Vec<&str> = self.path.iter().map(|it| it.to_str().unwrap()).collect();
+        let from_src = &parts[parts.iter().position(|it| *it == "src").unwrap() + 1..];
+        let name = if from_src[0] == "bin" { from_src[1] } else { from_src[0] };
+        name.trim_end_matches(".rs").to_owned()
+    }
+
+    /// `actors/tier_cache`
+    fn place(&self) -> String {
+        let path = self.path.to_str().unwrap();
+        let (_, place) = path.split_once("src/").unwrap();
+        place.trim_start_matches("bin/").trim_end_matches(".rs").to_owned()
+    }
+}
+
+fn files(folder: &Path, suffix: &str) -> Vec<Source> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if path.is_dir() {
+            if !["node_modules", ".venv", "out", "target"].contains(&name) {
+                found.extend(files(&path, suffix));
+            }
+        } else if name.ends_with(suffix) {
+            found.push(Source { text: fs::read_to_string(&path).unwrap(), path });
+        }
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn sources() -> Vec<Source> {
+    let mut found = files(&root().join("src"), ".rs");
+    found.retain(|it| !it.is_tests());
+    assert!(found.len() > 10, "the sources were not found");
+    found
+}
+
+/// Fails with every fault at once.
+fn hold(rule: &str, faults: &[String]) {
+    assert!(faults.is_empty(), "{rule}:\n  {}\n", faults.join("\n  "));
+}
+
+fn shown(source: &Source) -> String {
+    source.path.strip_prefix(root()).unwrap().display().to_string()
+}
+
+fn word(text: &str) -> &str {
+    text.split(|it: char| !it.is_alphanumeric() && it != '_').next().unwrap()
+}
+
+/// Whether `name` occurs in `text` as a path or word of its own, not as the end of a longer one.
+fn names(text: &str, name: &str) -> bool {
+    text.match_indices(name)
+        .any(|(at, _)| !text[..at].ends_with(|it: char| it.is_alphanumeric() || it == '_'))
+}
+
+#[test]
+fn imports_go_one_way() {
+    let mut faults = Vec::new();
+    for source in sources() {
+        let module = source.module();
+        let statements = source.statements();
+        let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == module) else {
+            if !["daemon", "entitlectl"].contains(&module.as_str()) {
+                faults.push(format!(
+                    "{}: `{module}` has no place in the import rule",
+                    shown(&source)
+                ));
+            }
+            continue;
+        };
+        for used in statements.split("crate::").skip(1).map(word) {
+            if !allowed.contains(&used) {
+                faults.push(format!("{}: `{module}` must not use `{used}`", shown(&source)));
+            }
+        }
+    }
+    hold("imports go main → daemon → rpc → actors → {store, chain, keys} → domain", &faults);
+}
+
+#[test]
+fn the_command_line_is_a_client_like_any_other() {
+    let mut faults = Vec::new();
+    for source in sources().iter().filter(|it| it.module() == "entitlectl") {
+        for used in source.statements().split("entitled::").skip(1).map(word) {
+            if !["client", "domain"].contains(&used) {
+                faults.push(format!("{}: must not use `{used}`", shown(source)));
+            }
+        }
+    }
+    hold("entitlectl knows the socket, and the product file's grammar", &faults);
+}
+
+#[test]
+fn a_crate_has_one_owner() {
+    let mut faults = Vec::new();
+    for source in sources() {
+        let (module, statements) = (source.module(), source.statements());
+        for (name, owners) in ONLY_IN {
+            if names(&statements, name) && !owners.contains(&module.as_str()) {
+                faults.push(format!("{}: `{name}` belongs in {owners:?}", shown(&source)));
+            }
+        }
+        let place = source.place();
+        let may_measure =
+            MAY_MEASURE.iter().any(|(owner, _)| module == *owner || place.starts_with(owner));
+        if names(&statements, "Instant::now") && !may_measure {
+            faults
+                .push(format!("{}: `Instant::now` needs a reason in MAY_MEASURE", shown(&source)));
+        }
+    }
+    hold("what touches the outside has one owner", &faults);
+}
+
+#[test]
+fn the_domain_is_pure() {
+    let mut faults = Vec::new();
+    for source in sources().iter().filter(|it| it.module() == "domain") {
+        let statements = source.statements();
+        for name in NOT_IN_DOMAIN {
+            if names(&statements, name) {
+                faults.push(format!("{}: `{name}`", shown(source)));
+            }
+        }
+    }
+    hold("the domain has no async, input, output, log or clock", &faults);
+}
+
+#[test]
+fn every_file_says_what_it_owns_and_is_short() {
+    let mut faults = Vec::new();
+    for source in sources() {
+        if !source.text.starts_with("//!") {
+            faults.push(format!("{}: must open with a `//!` doc", shown(&source)));
+        }
+        let lines = source.code().lines().count();
+        if lines > LONGEST_FILE {
+            faults.push(format!("{}: {lines} lines before its tests", shown(&source)));
+        }
+    }
+    hold("a file opens with what it owns, and has at most 400 lines before its tests", &faults);
+}
+
+#[test]
+fn each_module_is_imported_by_its_own_line() {
+    let nested = |it: &Source| it.text.contains("use crate::{");
+    let faults: Vec<String> = sources().iter().filter(|it| nested(it)).map(shown).collect();
+    hold("one `use crate::x::…` for each module", &faults);
+}
+
+#[test]
+fn nothing_is_left_unfinished_or_switched_off() {
+    let mut faults = Vec::new();
+    let mut wanted = unfinished();
+    wanted.push(format!("#[{}", "ignore"));
+    let tests = files(&root().join("tests"), ".rs").into_iter();
+    let scripts = files(&root().join("tests"), ".mjs").into_iter();
+    for source in sources().into_iter().chain(tests).chain(scripts) {
+        for word in &wanted {
+            if names(&source.text, word) {
+                faults.push(format!("{}: `{word}`", shown(&source)));
+            }
+        }
+    }
+    hold("what is not finished is not here; no test is switched off", &faults);
+}
+
+#[test]
+fn the_readme_names_the_two_commands() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap_or_default();
+    let missing: Vec<String> = ["make demo", "make test"]
+        .iter()
+        .filter(|it| !readme.contains(**it))
+        .map(|it| format!("README.md does not name `{it}`"))
+        .collect();
+    hold("a newcomer finds the way in", &missing);
+}
+
+#[test]
+fn what_is_packaged_is_reproducible() {
+    let lock = fs::read_to_string(root().join("tests/package-lock.json")).unwrap();
+    assert!(!lock.contains("\"resolved\""), "the lock file names a registry: see tests/.npmrc");
+    let package = fs::read_to_string(root().join("tests/package.json")).unwrap();
+    let loose = package.lines().filter(|it| it.contains("\": \"^") || it.contains("\": \"~"));
+    assert_eq!(loose.count(), 0, "versions are exact");
+}

@@ -152,7 +152,7 @@ pub(super) async fn follow(
 /// How long to wait after so many failures in a row: twice as long each time, at most four polls or
 /// half a minute; and of that a random part, so that many daemons do not come back at once.
 fn pause(poll: Duration, failures: u32) -> Duration {
-    let longest = (poll * 4).min(LONGEST_PAUSE).max(poll.min(LONGEST_PAUSE));
+    let longest = poll.saturating_mul(4).min(LONGEST_PAUSE).max(poll.min(LONGEST_PAUSE));
     let whole = poll.saturating_mul(1 << failures.saturating_sub(1).min(4)).min(longest);
     let random = std::hash::RandomState::new().build_hasher().finish() % 512;
     whole / 2 + (whole / 1024) * u32::try_from(random).unwrap_or_default()
@@ -228,7 +228,15 @@ impl Follower<'_> {
             return Ok(true);
         }
         for part in contracts.chunks(CONTRACTS) {
-            let Ok(moves) = self.moves(from, to, part).await else { return Ok(true) };
+            let moves = match self.moves(from, to, part).await {
+                Ok(moves) => moves,
+                Err(cause) => {
+                    // Perhaps it is too much at once: then the older half is given up.
+                    let later = from + (to - from).div_ceil(2);
+                    self.unread = Some(if cause == Cause::Unsupported { later } else { from });
+                    return Ok(true);
+                }
+            };
             for ((block, contract), moved) in moves {
                 events.send(ChainEvent::Transfers { contract, moved, block }).await?;
             }

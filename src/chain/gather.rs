@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use alloy_consensus::Header;
 use alloy_primitives::Address;
@@ -46,6 +47,9 @@ use crate::domain::ownership::Cause;
 const MISSES: usize = 256;
 /// No more accounts than this looked at by one call.
 const ACCOUNTS: usize = 64;
+/// No longer than this executing in one round: enough for thousands of honest calls, or a few that burn
+/// all the gas there is.
+const BUSY: Duration = Duration::from_secs(2);
 /// Slots in one `eth_getProof`; geth allows 1,024, and 256 stay far below the bound on a body.
 const SLOTS: usize = 256;
 
@@ -91,15 +95,15 @@ impl Gatherer {
         let mut needs = self.expected(block, &calls);
         loop {
             if let Err(cause) = self.fetch(pool, block, &needs, deadline).await {
-                return fill(ended, cause);
+                return fill(ended, &cause);
             }
             let pending: Vec<usize> =
                 (0..calls.len()).filter(|index| ended[*index].is_none()).collect();
             if pending.is_empty() {
-                return fill(ended, Cause::Contract);
+                return fill(ended, &Cause::Contract);
             }
             needs.clear();
-            for (index, attempt) in self.attempt(block, &calls, pending).await {
+            for (index, attempt) in self.attempt(block, &calls, pending, deadline).await {
                 misses[index] += 1;
                 ended[index] = match within_bounds(&attempt, misses[index]) {
                     Err(cause) => Some(Err(cause)),
@@ -115,7 +119,7 @@ impl Gatherer {
             }
             if needs.is_empty() && ended.iter().any(Option::is_none) {
                 // The execution itself broke down; nothing more can be learnt by going on.
-                return fill(ended, Cause::Contract);
+                return fill(ended, &Cause::Contract);
             }
         }
     }
@@ -146,12 +150,14 @@ impl Gatherer {
         self.library.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One attempt at each pending call, away from the threads that serve the network.
+    /// One attempt at each pending call, away from the threads that serve the network. Calls that burn all
+    /// their gas take long; what is not attempted in time is left out.
     async fn attempt(
         &self,
         block: &Arc<Pinned>,
         calls: &Arc<[Call]>,
         pending: Vec<usize>,
+        deadline: Instant,
     ) -> Vec<(usize, Attempt)> {
         let (chain, block, calls) = (self.chain, Arc::clone(block), Arc::clone(calls));
         let library = Arc::clone(&self.library);
@@ -159,7 +165,9 @@ impl Gatherer {
             let (facts, library) =
                 (block.facts(), library.lock().unwrap_or_else(PoisonError::into_inner));
             let attempt = |index| execute(chain, &block.header, (&facts, &library), &calls[index]);
-            pending.into_iter().map(|index| (index, attempt(index))).collect()
+            let until = deadline.min(Instant::now() + BUSY);
+            let in_time = |_: &usize| Instant::now() < until;
+            pending.into_iter().take_while(in_time).map(|index| (index, attempt(index))).collect()
         };
         tokio::task::spawn_blocking(work).await.unwrap_or_default()
     }
@@ -240,7 +248,7 @@ fn read<T: serde::de::DeserializeOwned>(answer: &RawValue) -> Result<T, Refusal>
     serde_json::from_str(answer.get()).map_err(|_| Refusal::Garbled)
 }
 
-fn fill(ended: Vec<Option<Result<Outcome, Cause>>>, cause: Cause) -> Vec<Result<Outcome, Cause>> {
+fn fill(ended: Vec<Option<Result<Outcome, Cause>>>, cause: &Cause) -> Vec<Result<Outcome, Cause>> {
     ended.into_iter().map(|it| it.unwrap_or_else(|| Err(cause.clone()))).collect()
 }
 

@@ -189,13 +189,18 @@ impl Chain {
         look::look(self, block, look).await
     }
 
-    /// Whether a wallet holds one token, by the rule `owner`.
+    /// Whether a wallet holds one token, by the rule `owner`. `number` and `seen_at` go into the sighting.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "a sighting has as many parts, and none has a home"
+    )]
     pub async fn sight(
         &self,
         block: &Block,
         token: Token,
         wallet: Address,
-        (number, seen_at): (u64, Timestamp),
+        number: u64,
+        seen_at: Timestamp,
     ) -> Sighting {
         let held = self.owner_of(block, token).await.map(|owner| owner == Some(wallet));
         Sighting {

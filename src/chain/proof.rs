@@ -22,13 +22,13 @@ pub(super) enum ProofError {
     #[error("the proof is for {got}, not for {asked}")]
     OtherAccount { asked: Address, got: Address },
     #[error("the account {address} does not follow from the state root")]
-    Account { address: Address, source: ProofVerificationError },
+    Account { address: Address, source: Box<ProofVerificationError> },
     #[error("the account {address} is absent, but was said to have a nonce or a balance")]
     AbsentButUsed { address: Address },
     #[error("slot {slot} of {address} was not answered")]
     MissingSlot { address: Address, slot: B256 },
     #[error("slot {slot} of {address} does not follow from the storage root")]
-    Slot { address: Address, slot: B256, source: ProofVerificationError },
+    Slot { address: Address, slot: B256, source: Box<ProofVerificationError> },
     #[error("the code of {address} has another hash")]
     Code { address: Address },
     #[error("the header of block {number} hashes to {got}, not to {named}")]
@@ -63,7 +63,7 @@ pub(super) fn verify(
         verify_slot(root, key, found.value, &found.proof).map_err(|source| ProofError::Slot {
             address,
             slot: key,
-            source,
+            source: Box::new(source),
         })?;
         proven.push((*slot, found.value));
     }
@@ -89,7 +89,7 @@ fn verify_account(
         verify_proof(state_root, key, Some(alloy_rlp::encode(account)), &proof.account_proof);
     let Err(source) = included else { return Ok(Some(account)) };
     if verify_proof(state_root, key, None, &proof.account_proof).is_err() {
-        return Err(ProofError::Account { address, source });
+        return Err(ProofError::Account { address, source: Box::new(source) });
     }
     // Nodes disagree on the hashes of an absent account, but it has neither nonce nor balance.
     if proof.nonce != 0 || !proof.balance.is_zero() {

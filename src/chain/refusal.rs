@@ -133,14 +133,14 @@ fn classify(code: i64, message: &str) -> Refusal {
     let words = message.to_ascii_lowercase();
     let says = |phrases: &[&str]| phrases.iter().any(|it| words.contains(it));
     let message = clip(message);
+    if says(&PRUNED) || code == -32001 {
+        return Refusal::Pruned { message };
+    }
     if says(&TOO_MUCH) {
         return Refusal::TooMuch { message };
     }
     if matches!(code, 429 | -32005 | -32029) || says(&RATE) {
         return Refusal::RateLimited { retry_after: None };
-    }
-    if says(&PRUNED) || code == -32001 {
-        return Refusal::Pruned { message };
     }
     if matches!(code, -32601 | -32004) || says(&UNSUPPORTED) {
         return Refusal::Unsupported { message };
@@ -173,7 +173,7 @@ const PRUNED: [&str; 12] = [
     "block not found",
     "resource not found",
     "archive",
-    "blockoutofrange",
+    "outofrange",
 ];
 const UNSUPPORTED: [&str; 5] = [
     "method not found",
@@ -196,6 +196,7 @@ mod tests {
             (-32000, "missing trie node 12ab (path ) state 0x12 is not available", Cause::Pruned),
             (-32000, "header not found", Cause::Pruned),
             (-32001, "Resource not found", Cause::Pruned),
+            (-32602, "BlockOutOfRangeError: block height is 4 but requested was 9", Cause::Pruned),
             (-32005, "limit exceeded", Cause::RateLimited),
             (429, "Your app has exceeded its compute units per second", Cause::RateLimited),
             (-32000, "Too Many Requests", Cause::RateLimited),

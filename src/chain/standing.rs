@@ -12,8 +12,9 @@ use super::refusal::Refusal;
 const TIRED_AFTER: u32 = 5;
 const REST: Duration = Duration::from_secs(30);
 const LONGEST_REST: Duration = Duration::from_secs(600);
-/// The first quarantine; each further one lasts twice as long.
-const QUARANTINE: Duration = Duration::from_secs(600);
+/// The first quarantine; each further one lasts twice as long. Short at first, because what it says is
+/// proven anyway and it may be all there is; a day after a dozen, because then it is no accident.
+const QUARANTINE: Duration = Duration::from_secs(10);
 const LONGEST_QUARANTINE: Duration = Duration::from_secs(86_400);
 /// What an endpoint may demand by `Retry-After`, and what it gets if it demands nothing.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);

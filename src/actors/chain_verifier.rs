@@ -179,7 +179,7 @@ impl Parts {
         let block = self.anchor(chain, Finality::Latest).await.map_err(unknown)?;
         let (wallet, finding) = match ask.wallet {
             Some(wallet) => {
-                let sighting = chain.sight(&block, ask.token, wallet, (number, seen_at)).await;
+                let sighting = chain.sight(&block, ask.token, wallet, number, seen_at).await;
                 (Some(wallet), sighting.finding)
             }
             None => {
@@ -198,7 +198,7 @@ impl Parts {
         let chain = self.chains.get(&id).ok_or(unknown(Cause::NotConfigured))?;
         let (number, seen_at) = self.begin(BTreeSet::from([id]));
         let block = self.anchor(chain, Finality::Latest).await.map_err(unknown)?;
-        let sighting = chain.sight(&block, claim.token, claim.wallet, (number, seen_at)).await;
+        let sighting = chain.sight(&block, claim.token, claim.wallet, number, seen_at).await;
         match sighting.finding {
             Finding::Held { .. } => {}
             Finding::NotHeld { .. } => return Err(VerifierError::NotHeld),

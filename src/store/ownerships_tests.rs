@@ -236,7 +236,7 @@ fn the_transaction_a_claimant_named_stays_with_the_evidence() {
 fn suspend(bench: &Bench, id: u64, on: bool) -> Result<Vec<Ownership>, StoreError> {
     let suspension =
         on.then(|| Suspension { reason: "refunded".into(), by: "admin uid:0".into(), at: at(0) });
-    bench.change(move |it| set_suspension(it, token(id), suspension, &asked(0)))
+    bench.change(move |it| set_suspension(it, token(id), suspension.as_ref(), &asked(0)))
 }
 
 fn suspended(bench: &Bench) -> Vec<Token> {
@@ -313,7 +313,7 @@ fn a_floor_only_rises() {
         bench.change(move |it| sightings::raise_floor(it, ChainId(1), at(seconds))).unwrap();
     }
     bench.change(|it| sightings::raise_floor(it, ChainId(5), at(-9_000_000_000))).unwrap();
-    let floors = bench.store.read(|it| sightings::floors(it)).unwrap();
+    let floors = bench.store.read(sightings::floors).unwrap();
     assert_eq!(floors, [(ChainId(1), at(30)), (ChainId(5), at(-9_000_000_000))]);
     assert_eq!(bench.actions(), ["customer_created"]);
 }
@@ -352,8 +352,8 @@ fn progress_and_counts_tell_what_was_recorded() {
     let bench = Bench::new();
     turned(&bench, &[seen(9, 7, held(100, Latest))]);
     turned(&bench, &[seen(4, 8, held(100, Latest))]);
-    assert_eq!(bench.store.read(|it| facts::progress(it)).unwrap().last_look, 9);
-    let counts = bench.store.read(|it| facts::counts(it)).unwrap();
+    assert_eq!(bench.store.read(facts::progress).unwrap().last_look, 9);
+    let counts = bench.store.read(facts::counts).unwrap();
     let expected =
         facts::Counts { customers: 1, wallets: 0, ownerships: 2, sightings: 2, audit_entries: 3 };
     assert_eq!(counts, expected);
@@ -420,7 +420,7 @@ fn state(bench: &Bench) -> Kept {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn order_and_repetition_of_looks_do_not_matter((looks, order) in any_looks()) {

@@ -249,6 +249,6 @@ fn progress_names_customers_that_have_an_active_wallet() {
     added(&bench, linked(1, BOB), 1).unwrap();
     added(&bench, linked(2, ALICE), 2).unwrap();
     removed(&bench, 2, ALICE, false).unwrap();
-    let with_wallets = bench.store.read(|it| customers_with_wallets(it)).unwrap();
+    let with_wallets = bench.store.read(customers_with_wallets).unwrap();
     assert_eq!(with_wallets, [BOB]);
 }

@@ -1,3 +1,5 @@
+//! The store as a whole: its file, its writer, its backups, and what goes wrong.
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc;

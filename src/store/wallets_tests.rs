@@ -1,3 +1,5 @@
+//! How wallets come, go and come back, with their keys and challenges.
+
 use super::*;
 use crate::domain::customer::Customer;
 use crate::store::testing::{Bench, asked, at, challenge};

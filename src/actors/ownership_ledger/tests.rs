@@ -1,3 +1,5 @@
+//! OwnershipLedger by its messages.
+
 use super::*;
 use crate::store::StoreSettings;
 

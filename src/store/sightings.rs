@@ -80,7 +80,7 @@ pub(super) fn keep(changes: &mut Changes<'_>, look: &Look) -> Result<(), StoreEr
         match (&sighting.target, &sighting.finding) {
             (Target::Token(token), _) => keep_own(changes, new, *token)?,
             (Target::Rest { .. }, Finding::Unknown { .. }) => keep_row(changes, new)?,
-            (Target::Rest { collection, .. }, _) => keep_rest(changes, new, *collection)?,
+            (Target::Rest { collection, .. }, _) => keep_rest(changes, &new, *collection)?,
         }
     }
     let last = look.sightings.iter().map(|it| it.look).max().unwrap_or(0);
@@ -118,16 +118,16 @@ fn imply(changes: &mut Changes<'_>, like: &Sighting, token: Token) -> Result<(),
 /// its look sighted the token by itself, keeps what the other says.
 fn keep_rest(
     changes: &mut Changes<'_>,
-    new: KeptSighting,
+    new: &KeptSighting,
     collection: Collection,
 ) -> Result<(), StoreError> {
-    let sighting = new.sighting.clone();
+    let sighting = &new.sighting;
     let mut own = schema::holder(collection, sighting.wallet).to_vec();
     own.push(schema::OWN_TARGET);
     for row in with_prefix(changes, &own)? {
         if let Target::Token(token) = row.sighting.target
-            && same_question(&row.sighting, &sighting)
-            && let Some(implied) = implied(&new, token)
+            && same_question(&row.sighting, sighting)
+            && let Some(implied) = implied(new, token)
         {
             keep_row(changes, implied)?;
         }
@@ -139,10 +139,10 @@ fn keep_rest(
     let Some(kept) = kept else { return Ok(()) };
     for id in kept.except.union(&new.except) {
         let token = collection.token(*id);
-        let both = [implied(&kept, token), implied(&new, token)];
+        let both = [implied(&kept, token), implied(new, token)];
         for implied in both.into_iter().flatten() {
             keep_row(changes, implied)?;
-            imply(changes, &sighting, token)?;
+            imply(changes, sighting, token)?;
         }
     }
     Ok(())

@@ -1,6 +1,8 @@
 //! What an acknowledgement of the store is worth: a child process is killed in the middle of its work,
 //! and another meets a full disk. Each test starts its own executable again to play the child.
 
+#![allow(clippy::unwrap_used, reason = "a test, in its helpers too")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -105,7 +107,7 @@ fn every_acknowledged_change_outlives_a_kill() {
         let lost: Vec<_> = acknowledged.iter().filter(|it| !there.contains(it)).collect();
         assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
         assert!(acknowledged.len() >= 40, "{acknowledged:?}");
-        let state = store.read(|it| audit::verify(it)).unwrap();
+        let state = store.read(audit::verify).unwrap();
         assert_eq!(state.broken_at, None);
         assert_eq!(store.recovered(), None);
         store.close().unwrap();
@@ -143,7 +145,7 @@ fn fill_up(path: &Path) {
     let again = (0..100).any(|_| wait(make(&store, long(made))).is_ok());
     say(&format!("said again {again}"));
     say(&format!("said kept {}", names(&store).len() as u64 == made + 2));
-    let whole = store.read(|it| audit::verify(it)).unwrap().broken_at.is_none();
+    let whole = store.read(audit::verify).unwrap().broken_at.is_none();
     say(&format!("said whole {whole}"));
 }
 

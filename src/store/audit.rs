@@ -54,7 +54,7 @@ pub(super) fn append(
     changes: &mut Changes<'_>,
     asked: &Asked,
     action: &str,
-    subject: impl ToString,
+    subject: &impl ToString,
     detail: String,
 ) -> Result<AuditEntry, StoreError> {
     let (last, previous) = head(changes)?;
@@ -87,7 +87,7 @@ pub fn note(
     detail: &str,
     asked: &Asked,
 ) -> Result<AuditEntry, StoreError> {
-    append(changes, asked, action, subject, detail.to_owned())
+    append(changes, asked, action, &subject, detail.to_owned())
 }
 
 /// Entries after number `after`, not before `since`, oldest first, at most `limit`.
@@ -161,7 +161,7 @@ mod tests {
     }
 
     fn broken(bench: &Bench) -> Option<u64> {
-        bench.store.read(|it| verify(it)).unwrap().broken_at
+        bench.store.read(verify).unwrap().broken_at
     }
 
     fn entry(bench: &Bench, number: u64) -> AuditEntry {
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn an_untouched_audit_verifies() {
         let bench = bench();
-        let state = bench.store.read(|it| verify(it)).unwrap();
+        let state = bench.store.read(verify).unwrap();
         assert_eq!((state.entries, state.broken_at), (5, None));
         assert_eq!(state.head, entry(&bench, 5).hash);
     }

@@ -48,7 +48,7 @@ pub fn keep(
     changes.put_record(Table::Challenges, nonce, challenge)?;
     changes.put(Table::ChallengeExpiries, &expiry(challenge), &customer)?;
     let detail = format!("for {}, until {}", challenge.customer, challenge.expires_at);
-    audit::append(changes, asked, "wallet_challenged", challenge.address, detail)?;
+    audit::append(changes, asked, "wallet_challenged", &challenge.address, detail)?;
     Ok(())
 }
 

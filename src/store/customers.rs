@@ -132,7 +132,7 @@ fn insert(
     };
     index(changes, &customer)?;
     changes.put_record(Table::Customers, &schema::customer(id), &customer)?;
-    audit::append(changes, asked, "customer_created", id, customer.name.clone())?;
+    audit::append(changes, asked, "customer_created", &id, customer.name.clone())?;
     Ok(customer)
 }
 
@@ -176,7 +176,7 @@ pub fn update(
         (false, true) => "customer_reactivated",
         _ => "customer_updated",
     };
-    audit::append(changes, asked, action, id, fields)?;
+    audit::append(changes, asked, action, &id, fields)?;
     Ok(after)
 }
 

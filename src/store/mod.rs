@@ -199,7 +199,7 @@ fn begin(database: &Database, recovered: Option<&str>, now: Timestamp) -> Result
     customers::find_or_make(&mut changes, CustomerId::Machine, &asked)?;
     wallets::forget_destroyed(&mut changes)?;
     if let Some(said) = recovered {
-        audit::append(&mut changes, &asked, "store_recovered", "store", said.to_owned())?;
+        audit::append(&mut changes, &asked, "store_recovered", &"store", said.to_owned())?;
     }
     let written = changes.written();
     drop(changes);

@@ -162,7 +162,7 @@ fn open(
     let active = schema::active(wallet, token);
     changes.put(Table::ActiveOwnerships, &active, &number.to_be_bytes())?;
     let detail = format!("held by {wallet} {}", at_block(&ownership.evidence.anchor));
-    audit::append(changes, asked, "ownership_opened", token, detail)?;
+    audit::append(changes, asked, "ownership_opened", &token, detail)?;
     Ok(ownership)
 }
 
@@ -177,7 +177,7 @@ fn close(
     let active = schema::active(ownership.wallet, ownership.token);
     changes.remove(Table::ActiveOwnerships, &active)?;
     let detail = format!("no longer held by {} {}", ownership.wallet, at_block(anchor));
-    audit::append(changes, asked, "ownership_closed", ownership.token, detail)?;
+    audit::append(changes, asked, "ownership_closed", &ownership.token, detail)?;
     Ok(ownership)
 }
 
@@ -223,7 +223,7 @@ fn suspension_of(view: &impl View, token: Token) -> Result<Option<Suspension>, S
 pub fn set_suspension(
     changes: &mut Changes<'_>,
     token: Token,
-    suspension: Option<Suspension>,
+    suspension: Option<&Suspension>,
     asked: &Asked,
 ) -> Result<Vec<Ownership>, StoreError> {
     let key = schema::token(token);
@@ -235,19 +235,19 @@ pub fn set_suspension(
     for number in numbers {
         let mut ownership = numbered(changes, number)?;
         if ownership.is_active() {
-            ownership.suspended.clone_from(&suspension);
+            ownership.suspended = suspension.cloned();
             put(changes, &ownership)?;
             touched.push(ownership);
         }
     }
-    match &suspension {
+    match suspension {
         Some(it) => {
             changes.put_record(Table::Suspensions, &key, it)?;
-            audit::append(changes, asked, "ownership_suspended", token, it.reason.clone())?;
+            audit::append(changes, asked, "ownership_suspended", &token, it.reason.clone())?;
         }
         None if suspension_of(changes, token)?.is_some() => {
             changes.remove(Table::Suspensions, &key)?;
-            audit::append(changes, asked, "ownership_reinstated", token, String::new())?;
+            audit::append(changes, asked, "ownership_reinstated", &token, String::new())?;
         }
         None => {}
     }

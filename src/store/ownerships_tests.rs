@@ -1,5 +1,6 @@
+//! What opens, extends and closes an ownership, case by case.
+
 use alloy_primitives::U256;
-use proptest::prelude::*;
 
 use super::*;
 use crate::domain::ids::{ChainId, CustomerId, Standard};
@@ -236,7 +237,7 @@ fn the_transaction_a_claimant_named_stays_with_the_evidence() {
 fn suspend(bench: &Bench, id: u64, on: bool) -> Result<Vec<Ownership>, StoreError> {
     let suspension =
         on.then(|| Suspension { reason: "refunded".into(), by: "admin uid:0".into(), at: at(0) });
-    bench.change(move |it| set_suspension(it, token(id), suspension, &asked(0)))
+    bench.change(move |it| set_suspension(it, token(id), suspension.as_ref(), &asked(0)))
 }
 
 fn suspended(bench: &Bench) -> Vec<Token> {
@@ -313,7 +314,7 @@ fn a_floor_only_rises() {
         bench.change(move |it| sightings::raise_floor(it, ChainId(1), at(seconds))).unwrap();
     }
     bench.change(|it| sightings::raise_floor(it, ChainId(5), at(-9_000_000_000))).unwrap();
-    let floors = bench.store.read(|it| sightings::floors(it)).unwrap();
+    let floors = bench.store.read(sightings::floors).unwrap();
     assert_eq!(floors, [(ChainId(1), at(30)), (ChainId(5), at(-9_000_000_000))]);
     assert_eq!(bench.actions(), ["customer_created"]);
 }
@@ -352,82 +353,12 @@ fn progress_and_counts_tell_what_was_recorded() {
     let bench = Bench::new();
     turned(&bench, &[seen(9, 7, held(100, Latest))]);
     turned(&bench, &[seen(4, 8, held(100, Latest))]);
-    assert_eq!(bench.store.read(|it| facts::progress(it)).unwrap().last_look, 9);
-    let counts = bench.store.read(|it| facts::counts(it)).unwrap();
+    assert_eq!(bench.store.read(facts::progress).unwrap().last_look, 9);
+    let counts = bench.store.read(facts::counts).unwrap();
     let expected =
         facts::Counts { customers: 1, wallets: 0, ownerships: 2, sightings: 2, audit_entries: 3 };
     assert_eq!(counts, expected);
 }
 
-fn any_finding() -> impl Strategy<Value = Finding> {
-    let finality = prop_oneof![Just(Latest), Just(Safe), Just(Finalized)];
-    (0_u8..3, 90_u64..110, finality).prop_map(|(kind, number, finality)| match kind {
-        0 => held(number, finality),
-        1 => gone(number, finality),
-        _ => unknown(finality),
-    })
-}
-
-fn any_sighting() -> impl Strategy<Value = Sighting> {
-    (0_u64..4, any::<bool>(), any_finding()).prop_map(|(id, mine, finding)| {
-        let wallet = if mine { WALLET } else { OTHER };
-        let every = Target::Rest { collection: collection(), ids: IdRanges::every() };
-        match (id, finding) {
-            (0, Finding::Held { anchor, .. }) => of(wallet, 0, every, Finding::NotHeld { anchor }),
-            (0, finding) => of(wallet, 0, every, finding),
-            (_, finding) => of(wallet, 0, Target::Token(token(id)), finding),
-        }
-    })
-}
-
-/// Some looks, and an order to record them in, in which each comes at least once.
-fn any_looks() -> impl Strategy<Value = (Vec<Look>, Vec<usize>)> {
-    let sightings = prop::collection::vec(any_sighting(), 1..5);
-    prop::collection::vec(sightings, 1..6).prop_flat_map(|looks| {
-        let number = |(place, sightings): (usize, Vec<Sighting>)| {
-            let look = u64::try_from(place).unwrap() + 1;
-            let seen_at = at(1_000 + i64::try_from(look).unwrap());
-            let whole = sightings.into_iter().map(|it| Sighting { look, seen_at, ..it });
-            Look { sightings: whole.collect(), ..Look::default() }
-        };
-        let looks: Vec<_> = looks.into_iter().enumerate().map(number).collect();
-        let twice: Vec<_> = (0..looks.len()).chain(0..looks.len()).collect();
-        (Just(looks), Just(twice).prop_shuffle())
-    })
-}
-
-/// One after the other, in one commit: what is asked here has nothing to do with the disk.
-fn record_all(bench: &Bench, looks: Vec<Look>) {
-    let record = move |it: &mut Changes<'_>| {
-        looks.iter().try_for_each(|look| record_look(it, look, &asked(0)).map(drop))
-    };
-    bench.change(record).unwrap();
-}
-
-/// What is kept, and what is active with its evidence; not the history, which tells what was seen when.
-type Kept = (Vec<Sighting>, Vec<Sighting>, Vec<(Address, Token, Timestamp, Evidence)>);
-
-fn state(bench: &Bench) -> Kept {
-    let of = |wallet| {
-        bench.store.read(move |it| sightings::of_wallet(it, collection(), wallet)).unwrap()
-    };
-    let mut active: Vec<_> = active(bench)
-        .into_iter()
-        .map(|it| (it.wallet, it.token, it.last_proven, it.evidence))
-        .collect();
-    active.sort_by_key(|it| (it.0, it.1));
-    (of(WALLET), of(OTHER), active)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn order_and_repetition_of_looks_do_not_matter((looks, order) in any_looks()) {
-        let (straight, shuffled) = (Bench::new(), Bench::new());
-        let mixed = order.into_iter().map(|it| looks[it].clone()).collect();
-        record_all(&straight, looks);
-        record_all(&shuffled, mixed);
-        prop_assert_eq!(state(&straight), state(&shuffled));
-    }
-}
+#[path = "ownerships_properties.rs"]
+mod properties;

@@ -80,7 +80,7 @@ pub(super) fn keep(changes: &mut Changes<'_>, look: &Look) -> Result<(), StoreEr
         match (&sighting.target, &sighting.finding) {
             (Target::Token(token), _) => keep_own(changes, new, *token)?,
             (Target::Rest { .. }, Finding::Unknown { .. }) => keep_row(changes, new)?,
-            (Target::Rest { collection, .. }, _) => keep_rest(changes, new, *collection)?,
+            (Target::Rest { collection, .. }, _) => keep_rest(changes, &new, *collection)?,
         }
     }
     let last = look.sightings.iter().map(|it| it.look).max().unwrap_or(0);
@@ -97,9 +97,13 @@ pub(super) fn keep(changes: &mut Changes<'_>, look: &Look) -> Result<(), StoreEr
 fn keep_own(changes: &mut Changes<'_>, new: KeptSighting, token: Token) -> Result<(), StoreError> {
     let sighting = new.sighting.clone();
     keep_row(changes, new)?;
-    let rests = with_prefix(changes, &schema::rests(token.collection, sighting.wallet))?;
-    for rest in rests {
-        if same_question(&rest.sighting, &sighting)
+    imply(changes, &sighting, token)
+}
+
+/// Keeps, for one token, what all kept rests say of it that answer the question of `like`.
+fn imply(changes: &mut Changes<'_>, like: &Sighting, token: Token) -> Result<(), StoreError> {
+    for rest in with_prefix(changes, &schema::rests(token.collection, like.wallet))? {
+        if same_question(&rest.sighting, like)
             && let Some(implied) = implied(&rest, token)
         {
             keep_row(changes, implied)?;
@@ -109,34 +113,39 @@ fn keep_own(changes: &mut Changes<'_>, new: KeptSighting, token: Token) -> Resul
 }
 
 /// Keeps a rest, and what it says of the tokens that have sightings of their own.
+///
+/// Only the newer of two rests of the same ids stays. A token that one of them says nothing of, because
+/// its look sighted the token by itself, keeps what the other says.
 fn keep_rest(
     changes: &mut Changes<'_>,
-    new: KeptSighting,
+    new: &KeptSighting,
     collection: Collection,
 ) -> Result<(), StoreError> {
-    let wallet = new.sighting.wallet;
-    let mut own = schema::holder(collection, wallet).to_vec();
+    let sighting = &new.sighting;
+    let mut own = schema::holder(collection, sighting.wallet).to_vec();
     own.push(schema::OWN_TARGET);
     for row in with_prefix(changes, &own)? {
         if let Target::Token(token) = row.sighting.target
-            && same_question(&row.sighting, &new.sighting)
-            && let Some(implied) = implied(&new, token)
+            && same_question(&row.sighting, sighting)
+            && let Some(implied) = implied(new, token)
         {
             keep_row(changes, implied)?;
         }
     }
-    let question = schema::sighting(wallet, &new.sighting.target, new.sighting.rule);
-    let key = schema::kept(&question, new.sighting.finding.finality(), true);
-    if let Some(kept) = record::<KeptSighting>(changes, Table::Sightings, &key, "sighting")? {
-        // Only the newer of the two stays. What it says nothing of, the older one does.
-        let (older, newer) = if rank(&kept) < rank(&new) { (&kept, &new) } else { (&new, &kept) };
-        for id in &newer.except {
-            if let Some(implied) = implied(older, collection.token(*id)) {
-                keep_row(changes, implied)?;
-            }
+    let question = schema::sighting(sighting.wallet, &sighting.target, sighting.rule);
+    let key = schema::kept(&question, sighting.finding.finality(), true);
+    let kept: Option<KeptSighting> = record(changes, Table::Sightings, &key, "sighting")?;
+    keep_row(changes, new.clone())?;
+    let Some(kept) = kept else { return Ok(()) };
+    for id in kept.except.union(&new.except) {
+        let token = collection.token(*id);
+        let both = [implied(&kept, token), implied(new, token)];
+        for implied in both.into_iter().flatten() {
+            keep_row(changes, implied)?;
+            imply(changes, sighting, token)?;
         }
     }
-    keep_row(changes, new)
+    Ok(())
 }
 
 /// Whether two sightings answer the same question at the same finality, perhaps of different targets.

@@ -1,3 +1,5 @@
+//! The store as a whole: its file, its writer, its backups, and what goes wrong.
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc;
@@ -54,7 +56,7 @@ fn a_change_is_there_after_a_close() {
     let store = open_again(&bench).unwrap();
     assert_eq!(names(&store), ["machine", "Ada"]);
     assert_eq!(store.recovered(), None);
-    assert!(store.read(|it| audit::verify(it)).unwrap().broken_at.is_none());
+    assert!(store.read(audit::verify).unwrap().broken_at.is_none());
 }
 
 #[test]
@@ -62,7 +64,7 @@ fn a_closed_store_refuses_and_says_so() {
     let bench = Bench::new();
     bench.store.close().unwrap();
     assert!(matches!(bench.change(make("late")), Err(StoreError::Closed)));
-    assert!(matches!(bench.store.read(|it| facts::counts(it)), Err(StoreError::Closed)));
+    assert!(matches!(bench.store.read(facts::counts), Err(StoreError::Closed)));
     assert!(bench.store.close().is_ok());
 }
 
@@ -146,7 +148,7 @@ fn a_corrupt_file_is_set_aside_and_the_newest_good_backup_restored() {
     assert_eq!(fs::read(bench.dir.path().join("ledger.redb.corrupt-1")).unwrap(), damaged);
     let actions = store.read(|it| audit::list(it, None, None, 99)).unwrap();
     assert_eq!(actions.last().unwrap().action, "store_recovered");
-    assert!(store.read(|it| audit::verify(it)).unwrap().broken_at.is_none());
+    assert!(store.read(audit::verify).unwrap().broken_at.is_none());
 }
 
 #[test]

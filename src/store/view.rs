@@ -40,12 +40,9 @@ pub struct Rows<'a>(redb::Range<'a, &'static [u8], &'static [u8]>);
 
 type Row = (Vec<u8>, Vec<u8>);
 
-fn owned(
-    entry: Result<
-        (redb::AccessGuard<'_, &'static [u8]>, redb::AccessGuard<'_, &'static [u8]>),
-        redb::StorageError,
-    >,
-) -> Result<Row, StoreError> {
+type Bytes<'a> = redb::AccessGuard<'a, &'static [u8]>;
+
+fn owned(entry: Result<(Bytes<'_>, Bytes<'_>), redb::StorageError>) -> Result<Row, StoreError> {
     let (key, value) = entry.map_err(StoreError::database("read rows of the store"))?;
     Ok((key.value().to_vec(), value.value().to_vec()))
 }

@@ -30,6 +30,9 @@ pub struct NewWallet {
     pub nonce: Option<String>,
 }
 
+/// A wallet, and its sealed key if it is managed.
+pub type WalletWithKey = (Wallet, Option<Vec<u8>>);
+
 /// All wallets of a customer, unlinked ones too, oldest first.
 ///
 /// # Errors
@@ -50,10 +53,7 @@ pub fn of_customer(view: &impl View, id: CustomerId) -> Result<Vec<Wallet>, Stor
 ///
 /// # Errors
 /// When the store fails.
-pub fn find(
-    view: &impl View,
-    address: Address,
-) -> Result<Option<(Wallet, Option<Vec<u8>>)>, StoreError> {
+pub fn find(view: &impl View, address: Address) -> Result<Option<WalletWithKey>, StoreError> {
     let found = with_address(view, address)?;
     let Some(wallet) = found.into_iter().max_by_key(|it| (it.active, it.removed_at, it.customer))
     else {
@@ -141,7 +141,7 @@ pub fn add(changes: &mut Changes<'_>, new: NewWallet, asked: &Asked) -> Result<W
         Custody::Managed => "wallet_created",
         Custody::Linked => "wallet_linked",
     };
-    audit::append(changes, asked, action, wallet.address, format!("for {}", wallet.customer))?;
+    audit::append(changes, asked, action, &wallet.address, format!("for {}", wallet.customer))?;
     Ok(wallet)
 }
 
@@ -203,13 +203,13 @@ pub fn remove(
         wallet.active = false;
         wallet.removed_at = Some(asked.at);
         put(changes, &wallet)?;
-        audit::append(changes, asked, "wallet_unlinked", address, detail.clone())?;
+        audit::append(changes, asked, "wallet_unlinked", &address, detail.clone())?;
     }
     if destroying {
         let key = schema::wallet(address, id);
         let sealed = changes.get(Table::SealedKeys, &key)?.unwrap_or_default();
         changes.put(Table::SealedKeys, &key, &records::destroyed(&sealed))?;
-        audit::append(changes, asked, "wallet_key_destroyed", address, detail)?;
+        audit::append(changes, asked, "wallet_key_destroyed", &address, detail)?;
     }
     Ok(wallet)
 }

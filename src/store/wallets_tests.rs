@@ -1,3 +1,5 @@
+//! How wallets come, go and come back, with their keys and challenges.
+
 use super::*;
 use crate::domain::customer::Customer;
 use crate::store::testing::{Bench, asked, at, challenge};
@@ -249,6 +251,6 @@ fn progress_names_customers_that_have_an_active_wallet() {
     added(&bench, linked(1, BOB), 1).unwrap();
     added(&bench, linked(2, ALICE), 2).unwrap();
     removed(&bench, 2, ALICE, false).unwrap();
-    let with_wallets = bench.store.read(|it| customers_with_wallets(it)).unwrap();
+    let with_wallets = bench.store.read(customers_with_wallets).unwrap();
     assert_eq!(with_wallets, [BOB]);
 }

@@ -113,7 +113,7 @@ changes! {
         ownerships::record_look(changes, &Look { sightings, scans, transaction }, &asked)
     };
     SetSuspension -> Vec<Ownership>, "suspend or reinstate an ownership", |it, changes| {
-        ownerships::set_suspension(changes, it.token, it.suspension, &it.asked)
+        ownerships::set_suspension(changes, it.token, it.suspension.as_ref(), &it.asked)
     };
     RaiseFloor -> (), "raise the floor under a chain's time", |it, changes| {
         sightings::raise_floor(changes, it.chain, it.time)
@@ -181,7 +181,7 @@ impl Handler<VerifyAudit> for OwnershipLedger {
     fn handle(&mut self, _: VerifyAudit, _: &mut Self::Context) -> Self::Result {
         let store = self.store.clone();
         answer("verify the audit", async move {
-            let verify = move || store.read(|view| audit::verify(view));
+            let verify = move || store.read(audit::verify);
             tokio::task::spawn_blocking(verify).await.unwrap_or(Err(StoreError::Panicked))
         })
     }
@@ -192,7 +192,7 @@ impl Handler<FindFigures> for OwnershipLedger {
 
     fn handle(&mut self, _: FindFigures, _: &mut Self::Context) -> Self::Result {
         let doing = "count what is";
-        let counts = self.read(doing, |view| facts::counts(view))?;
+        let counts = self.read(doing, facts::counts)?;
         let usage = self.store.usage().map_err(failed(doing))?;
         Ok(StoreFigures {
             schema: SCHEMA,

@@ -1,3 +1,5 @@
+//! OwnershipLedger by its messages.
+
 use super::*;
 use crate::store::StoreSettings;
 
@@ -114,7 +116,8 @@ fn the_audit_tells_what_was_done_and_verifies() {
         };
         let noted = ledger.send(note).await.unwrap().unwrap();
         let list = ListAudit { since: None, after: Some(1), limit: 9 };
-        assert_eq!(ledger.send(list).await.unwrap().unwrap(), [noted.clone()]);
+        let listed = ledger.send(list).await.unwrap().unwrap();
+        assert_eq!(listed, std::slice::from_ref(&noted));
         let state = ledger.send(VerifyAudit).await.unwrap().unwrap();
         assert_eq!((state.entries, state.broken_at, state.head), (2, None, noted.hash));
     });

@@ -98,16 +98,25 @@ fn verify_account(
     Ok(None)
 }
 
+/// The RLP encoding of zero.
+const ZERO: [u8; 1] = [alloy_rlp::EMPTY_STRING_CODE];
+
 /// A slot of value zero is not in the trie, so that its proof is one of exclusion. For a trie without
-/// any slot the proof may be empty.
+/// any slot the proof may be empty. Development nodes keep a slot that was set back to zero in their
+/// trie, as zero: its proof is one of inclusion, and proves the same against the same root.
 fn verify_slot(
     storage_root: B256,
     slot: B256,
     value: U256,
     proof: &[Bytes],
 ) -> Result<(), ProofVerificationError> {
-    let expected = (!value.is_zero()).then(|| alloy_rlp::encode(value));
-    verify_proof(storage_root, Nibbles::unpack(keccak256(slot)), expected, proof)
+    let key = Nibbles::unpack(keccak256(slot));
+    if !value.is_zero() {
+        return verify_proof(storage_root, key, Some(alloy_rlp::encode(value)), proof);
+    }
+    verify_proof(storage_root, key, None, proof).or_else(|excluded| {
+        verify_proof(storage_root, key, Some(ZERO.to_vec()), proof).map_err(|_| excluded)
+    })
 }
 
 /// Checks code against the hash in its proven account.

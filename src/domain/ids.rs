@@ -295,8 +295,12 @@ impl fmt::Display for Token {
 
 /// Text from outside, cut to a length that is safe to repeat in an error.
 pub fn clip(text: &str) -> String {
-    const LONGEST: usize = 80;
-    match text.char_indices().nth(LONGEST) {
+    clip_to(text, 80)
+}
+
+/// Text from outside, cut to `longest` characters.
+pub fn clip_to(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
         None => text.to_owned(),
         Some((end, _)) => format!("{}…", &text[..end]),
     }

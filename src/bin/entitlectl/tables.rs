@@ -288,7 +288,7 @@ mod tests {
         let item = json!({"tables": {"wallets": 2}, "chains": [{"id": "eip155:1"}], "size": 4096});
         assert_eq!(
             outline(&item),
-            "chains[0].id    eip155:1\nsize            4096\ntables.wallets  2"
+            "tables.wallets  2\nchains[0].id    eip155:1\nsize            4096"
         );
     }
 

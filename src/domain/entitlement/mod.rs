@@ -9,9 +9,10 @@
 mod decide;
 mod explain;
 mod position;
-#[cfg(test)]
-mod properties;
 mod verdict;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 

@@ -26,6 +26,8 @@ use start::House;
 /// The actors failed too often; the service manager should start the daemon afresh. sysexits' EX_SOFTWARE.
 const ESCALATED: u8 = 70;
 
+const A_DAY: Duration = Duration::from_secs(86_400);
+
 /// Where the configuration came from, to read it again.
 #[derive(Debug, Clone)]
 pub struct Source {
@@ -36,6 +38,14 @@ pub struct Source {
 /// The product directories of a configuration.
 pub fn catalogue(config: &Config, uid: u32) -> Catalogue {
     Catalogue::new(config.products.dirs.clone(), uid)
+}
+
+/// What can be checked of a configuration without starting: that its chains could be asked.
+///
+/// # Errors
+/// The first chain that could not, and why.
+pub fn check(config: &Config) -> anyhow::Result<()> {
+    start::open_chains(config).map(drop)
 }
 
 /// An error and its causes in one text.
@@ -104,7 +114,7 @@ async fn live(
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
     // The doors first: a second daemon must not touch the store of the first.
-    let doors = start::open_doors(&config, source.environment.uid)?;
+    let doors = start::open_doors(&config, &source.environment)?;
     let house = House::build(&config, &source, chains).await?;
     let reloader = Arc::new(Reloader::new(config, source, house.cache.clone(), log));
     let front = Arc::new(house.front(&reloader, doors.figures())?);
@@ -112,10 +122,12 @@ async fn live(
     let (done, mut served) = oneshot::channel();
     let sockets =
         start::socket_thread(doors, front, start::limits(&reloader.running()), stopped, done)?;
+    start::ask_ourselves(&reloader.running().socket.path).await;
     start::tell_service_manager(&[sd_notify::NotifyState::Ready]);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
 
     let watchdog = house.feed_watchdog();
+    let backups = house.keep_backups();
     let code = loop {
         tokio::select! {
             _ = terminate.recv() => break 0,
@@ -139,6 +151,7 @@ async fn live(
     };
     start::tell_service_manager(&[sd_notify::NotifyState::Stopping]);
     watchdog.abort();
+    backups.abort();
     // In reverse: nobody may ask any more, then nobody answers any more, then nothing is written any more.
     let _ = stop.send(());
     if let Ok(listen::SocketSummary { connections, requests, cut_off }) = served.await {
@@ -152,6 +165,25 @@ async fn live(
 }
 
 impl House {
+    /// Keeps a backup a day, so that a damaged store can be restored.
+    fn keep_backups(&self) -> tokio::task::JoinHandle<()> {
+        let store = self.store.clone();
+        actix_rt::spawn(async move {
+            let mut daily = tokio::time::interval(A_DAY);
+            // The first tick is at once, and a start is not a day.
+            daily.tick().await;
+            loop {
+                daily.tick().await;
+                let store = store.clone();
+                match tokio::task::spawn_blocking(move || store.keep_backup()).await {
+                    Ok(Ok(_)) => tracing::info!("the store was backed up"),
+                    Ok(Err(error)) => tracing::error!(error = story(&error), "no backup was kept"),
+                    Err(error) => tracing::error!(%error, "no backup was kept"),
+                }
+            }
+        })
+    }
+
     /// Feeds the service manager's watchdog for as long as the ledger answers.
     fn feed_watchdog(&self) -> tokio::task::JoinHandle<()> {
         let ledger = self.ledger.clone();

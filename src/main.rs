@@ -57,6 +57,10 @@ fn check(read: &entitled::config::Read, environment: &Environment) -> ExitCode {
     if !loaded.faults.is_empty() {
         return ExitCode::from(WRONG);
     }
+    if let Err(error) = daemon::check(&read.config) {
+        tell(std::io::stderr(), &format!("{error:#}"));
+        return ExitCode::from(WRONG);
+    }
     let (chains, products) = (read.config.chains.len(), loaded.products.len());
     tell(std::io::stdout(), &format!("all is well: {chains} chains, {products} products"));
     ExitCode::SUCCESS

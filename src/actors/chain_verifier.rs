@@ -22,13 +22,16 @@ use crate::actors::tier_cache::{ChainNews, News};
 use crate::chain::{Block, Chain, ChainEvent, ChainStatus};
 use crate::clock::Clock;
 use crate::domain::ids::{ChainId, Collection, Timestamp, Token};
-use crate::domain::ownership::{Cause, Finality, Finding, Ownership, Sighting};
+use crate::domain::ownership::{Anchor, Cause, Finality, Finding, Ownership, Sighting, Trust};
 use crate::domain::product::Product;
 
 /// How long one survey, or one question about a token, may take in all.
 const SURVEY_TIME: Duration = Duration::from_secs(60);
 /// How long the ledger may take to record what was seen.
 const LEDGER_TIME: Duration = Duration::from_secs(10);
+
+/// How far ahead of our own clock the time of a block may be that one endpoint alone vouches for.
+const AHEAD_AT_MOST: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
 
 /// Look at what `wallets` hold under the grants of a product, at the head of each chain and at the
 /// product's finality. Everything seen is recorded before it is returned.
@@ -153,7 +156,8 @@ impl Parts {
     async fn anchor(&self, chain: &Chain, finality: Finality) -> Result<Block, Cause> {
         let block = chain.anchor(finality).await?;
         let anchor = block.anchor;
-        if finality == Finality::Finalized && self.clock.raise_floor(anchor.chain, anchor.time) {
+        let settled = finality == Finality::Finalized && self.may_raise_floor(&anchor);
+        if settled && self.clock.raise_floor(anchor.chain, anchor.time) {
             let raise = RaiseFloor { chain: anchor.chain, time: anchor.time };
             match self.ledger.send(raise).timeout(LEDGER_TIME).await {
                 Ok(Ok(())) => {}
@@ -162,6 +166,17 @@ impl Parts {
             }
         }
         Ok(block)
+    }
+
+    /// Whether a block's time is to be believed for good. One endpoint alone must not be able to end all
+    /// grace by naming a time far ahead of ours.
+    fn may_raise_floor(&self, anchor: &Anchor) -> bool {
+        let ahead = anchor.time.duration_since(self.clock.now());
+        let believed = anchor.trust > Trust::Single || ahead <= AHEAD_AT_MOST;
+        if !believed {
+            tracing::warn!(chain = %anchor.chain, time = %anchor.time, "a block from the future");
+        }
+        believed
     }
 
     async fn record(&self, order: RecordSightings) -> Result<Vec<Ownership>, VerifierError> {

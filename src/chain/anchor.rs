@@ -35,6 +35,21 @@ impl Floor {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).map(|(number, _, _)| number)
     }
 
+    /// Whether a block that is not finalized may be named: not if it is below one that is.
+    fn bear(&self, header: &Header) -> Result<(), Refusal> {
+        match self.number() {
+            Some(number) if header.number < number => Err(Refusal::Behind { number }),
+            _ => Ok(()),
+        }
+    }
+
+    fn admit(&self, finality: Finality, hash: B256, header: &Header) -> Result<(), Refusal> {
+        match finality {
+            Finality::Finalized => self.raise(hash, header),
+            Finality::Latest | Finality::Safe => self.bear(header),
+        }
+    }
+
     /// Whether a finalized block may be named; if so, none before it may be named any more.
     fn raise(&self, hash: B256, header: &Header) -> Result<(), Refusal> {
         let mut floor = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,9 +98,7 @@ pub(super) async fn single(pool: &Pool, finality: Finality, floor: &Floor) -> Re
     let ask = |endpoint: Arc<Endpoint>| {
         async move {
             let (hash, header) = named_by(&endpoint, finality).await?;
-            if finality == Finality::Finalized {
-                floor.raise(hash, &header)?;
-            }
+            floor.admit(finality, hash, &header)?;
             Ok((hash, header))
         }
         .boxed()
@@ -120,9 +133,7 @@ pub(super) async fn quorum(
             named.iter().map(|(it, (hash, _))| (it.domain(), *hash)).collect();
         agreed(&hashes, quorum, cause)?;
         let (_, (hash, header)) = named.into_iter().next().ok_or(Cause::Unreachable)?;
-        if finality == Finality::Finalized {
-            floor.raise(hash, &header).map_err(|refusal| refusal.cause())?;
-        }
+        floor.admit(finality, hash, &header).map_err(|refusal| refusal.cause())?;
         Ok((hash, header))
     };
     tokio::time::timeout(DEADLINE, agree).await.unwrap_or(Err(Cause::Unreachable))
@@ -225,5 +236,8 @@ mod tests {
         assert_eq!(other.cause(), Cause::Disagreement);
         floor.raise(hash, &at(10, 100)).unwrap();
         assert_eq!(floor.number(), Some(10));
+        let below = floor.admit(Finality::Latest, hash, &at(9, 99)).unwrap_err();
+        assert_eq!(below.cause(), Cause::Behind, "no head is below a finalized block");
+        floor.admit(Finality::Latest, hash, &at(10, 100)).unwrap();
     }
 }

@@ -60,7 +60,7 @@ impl Environment {
     }
 
     /// Whether this is the machine's daemon rather than one user's own.
-    fn is_service(&self) -> bool {
+    pub fn is_service(&self) -> bool {
         let by_systemd = ["STATE_DIRECTORY", "RUNTIME_DIRECTORY"];
         self.uid == 0
             || self.user.as_deref() == Some("entitled")

@@ -55,6 +55,15 @@ pub(super) fn config(
     if !flaws.is_empty() {
         return Err(flaws.into_sorted());
     }
+    for it in chains.iter().filter(|it| it.trust == Trust::Quorum && it.quorum * 2 <= it.rpc.len())
+    {
+        warnings.push(format!(
+            "chain {}: `quorum` {} of {} endpoints is no majority: two different answers could both have one",
+            it.id,
+            it.quorum,
+            it.rpc.len()
+        ));
+    }
     if chains.is_empty() {
         warnings.push("no `[[chain]]` is configured: nothing can be proven".to_owned());
     }

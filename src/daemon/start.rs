@@ -15,8 +15,9 @@ use crate::actors::supervisor::{Policy, Tree};
 use crate::actors::tier_cache::{self, CacheSettings, TierCache, VerdictReader};
 use crate::actors::wallet_keeper::WalletKeeper;
 use crate::chain::{Chain, ChainSettings};
+use crate::client::{Client, SocketPath};
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Environment};
 use crate::keys::{KeyRing, KeyRingState, KeySource, MachineName};
 use crate::products::Loaded;
 use crate::rpc::doors::{self, Doors, SocketSettings};
@@ -147,7 +148,7 @@ fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<Store> {
     Ok(store)
 }
 
-fn open_chains(config: &Config) -> anyhow::Result<Vec<Chain>> {
+pub(super) fn open_chains(config: &Config) -> anyhow::Result<Vec<Chain>> {
     let open = |it: &config::Chain| {
         let settings = ChainSettings {
             id: it.id,
@@ -177,8 +178,8 @@ fn open_keys(config: &Config, source: &Source) -> anyhow::Result<(KeyRing, Machi
     Ok((keys, machine))
 }
 
-pub(super) fn open_doors(config: &Config, uid: u32) -> anyhow::Result<Doors> {
-    let system = uid == 0;
+pub(super) fn open_doors(config: &Config, environment: &Environment) -> anyhow::Result<Doors> {
+    let (uid, system) = (environment.uid, environment.is_service());
     // Below /tmp anybody could have made the directory first.
     let shared = Path::new("/tmp").join(format!("entitled-{uid}"));
     if config.socket.path.parent() == Some(&shared) {
@@ -212,6 +213,23 @@ pub(super) fn limits(config: &Config) -> Limits {
         write: limits.write,
         idle: limits.idle,
         ..Limits::default()
+    }
+}
+
+/// Asks one question by the front door, as any program would. That nobody answers is told, and no more:
+/// with sockets handed over, the door may be somewhere else than configured.
+pub(super) async fn ask_ourselves(path: &Path) {
+    let path = SocketPath::at(path);
+    let asked = tokio::task::spawn_blocking(move || {
+        let mut client = Client::connect_within(&path, Duration::from_secs(2))?;
+        client.call_raw("system_version", &serde_json::json!({}))
+    });
+    match asked.await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(error = super::story(&error), "no answer at our own socket")
+        }
+        Err(error) => tracing::warn!(%error, "our own socket was not asked"),
     }
 }
 

@@ -71,7 +71,7 @@ impl Code {
             Self::InvalidRequest => "INVALID_REQUEST",
             Self::MethodNotFound => "METHOD_NOT_FOUND",
             Self::InvalidParams => "INVALID_PARAMS",
-            Self::Internal => "INTERNAL",
+            Self::Internal => "INTERNAL_ERROR",
             Self::PermissionDenied => "PERMISSION_DENIED",
             Self::NotFound => "NOT_FOUND",
             Self::Conflict => "CONFLICT",

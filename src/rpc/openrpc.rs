@@ -6,7 +6,27 @@ use serde_json::{Map, Value, json};
 
 use super::error::Code;
 use super::methods::{ROWS, Row};
+use super::wire;
 use crate::domain::peer::Access;
+
+/// The subscription, which is registered apart from the table.
+const SUBSCRIPTION: &[Row] = &[
+    Row {
+        name: "entitlement_subscribe",
+        access: Access::SelfService,
+        summary: "Be told by `entitlement_changed` at once, and whenever the verdict says something else. \
+                  On raw and WebSocket framing.",
+        params: SchemaGenerator::subschema_for::<wire::OfProduct>,
+        result: SchemaGenerator::subschema_for::<u64>,
+    },
+    Row {
+        name: "entitlement_unsubscribe",
+        access: Access::SelfService,
+        summary: "Be told no more.",
+        params: SchemaGenerator::subschema_for::<wire::OfSubscription>,
+        result: SchemaGenerator::subschema_for::<bool>,
+    },
+];
 
 /// The document, complete and self-contained.
 pub fn document() -> Value {
@@ -14,7 +34,8 @@ pub fn document() -> Value {
         it.definitions_path = "/components/schemas".into();
     });
     let mut schemas = settings.into_generator();
-    let methods: Vec<Value> = ROWS.iter().map(|row| method(row, &mut schemas)).collect();
+    let rows = ROWS.iter().chain(SUBSCRIPTION);
+    let methods: Vec<Value> = rows.map(|row| method(row, &mut schemas)).collect();
     let definitions: Map<String, Value> = schemas.take_definitions(true);
     json!({
         "openrpc": "1.3.2",

@@ -20,6 +20,20 @@ pub(super) fn known_id(id: &RawValue) -> Option<Id<'static>> {
     serde_json::from_str::<Id<'_>>(id.get()).ok().map(Id::into_owned)
 }
 
+/// `{"subscription": ID}` as jsonrpsee takes it, which is by position only.
+fn subscription_by_position(params: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct ByName<'a> {
+        #[serde(borrow)]
+        subscription: &'a RawValue,
+    }
+    // A list would be read as a struct too, and is right as it is.
+    let named = params.trim_start().starts_with('{');
+    let params: ByName<'_> = named.then(|| serde_json::from_str(params).ok()).flatten()?;
+    Some(format!("[{}]", params.subscription))
+}
+
 /// One call of a method, ready to run.
 pub(super) struct Work {
     pub(super) caller: Arc<Caller>,
@@ -51,7 +65,12 @@ impl Work {
         let known = known_id(&id);
         let as_written = known.is_some();
         let id_given = known.unwrap_or(Id::Null);
-        let params = Params::new(params.as_deref().map(RawValue::get)).into_owned();
+        let given = params.as_deref().map(RawValue::get);
+        let by_position = match callback {
+            MethodCallback::Unsubscription(_) => given.and_then(subscription_by_position),
+            _ => None,
+        };
+        let params = Params::new(by_position.as_deref().or(given)).into_owned();
         let (connection, extensions) = (caller.connection, caller.extensions.clone());
         // Replies are measured below: jsonrpsee's own error for a long one has a code that means something else here.
         let unlimited = usize::MAX;

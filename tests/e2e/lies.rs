@@ -97,7 +97,15 @@ lies! {
     a_forged_state_root_is_refused: case => [faults::state_root()];
     a_forged_time_is_refused: case => [faults::header_time()];
     a_forged_block_hash_is_refused: case => [faults::block_hash()];
-    another_chain_is_refused: case => [faults::chain_id("0x1")];
+}
+
+/// Which chain an endpoint is on is asked before anything else, so that the lie is there at the start.
+#[test]
+fn another_chain_is_refused() {
+    let mut case = Case::new();
+    case.proxy.fault(faults::chain_id("0x1"));
+    case.daemon.restart();
+    case.undetermined_from_the_start();
 }
 
 #[test]

@@ -63,6 +63,10 @@ pub(super) async fn run(parts: Parts, ask: Survey) -> Result<Vec<Sighting>, Veri
     let before = scans.clone();
     let mut sightings = Vec::new();
     for (chain, scopes) in scopes_by_chain(&ask.product) {
+        if let Some(chain) = parts.chains.get(&chain) {
+            // A head below it would be no head. Chains without finality have no such floor.
+            let _ = parts.anchor(chain, Finality::Finalized).await;
+        }
         for finality in levels(&ask.product) {
             let block = match parts.chains.get(&chain) {
                 Some(chain) => parts.anchor(chain, finality).await.map(|block| (chain, block)),

@@ -110,7 +110,7 @@ fn standing(candidate: &Candidate<'_>, now: Timestamp) -> Standing {
     let Candidate { proof, until, .. } = candidate;
     if candidate.suspended {
         Standing::Bad(Code::Suspended)
-    } else if until.is_some_and(|it| it <= now) {
+    } else if until.is_some_and(|it| it <= now.max(proof.anchor.time)) {
         Standing::Bad(Code::Expired)
     } else if candidate.too_low {
         Standing::Bad(Code::TrustTooLow)

@@ -191,7 +191,7 @@ async fn subscribe(
     };
     let sink = pending.accept().await?;
     // What is known at once; the first landing follows when it says more.
-    let first = api.verdict(key, Duration::from_millis(WAIT_MS)).await;
+    let first = api.verdict(key.clone(), Duration::from_millis(WAIT_MS)).await;
     let mut said = match first {
         Ok(verdict) => {
             send(&api, &sink, &verdict).await?;
@@ -208,9 +208,14 @@ async fn subscribe(
                 said = Some(verdict);
             }
         }
-        tokio::select! {
+        let changed = tokio::select! {
             () = sink.closed() => return Ok(()),
-            changed = told.changed() => if changed.is_err() { return Ok(()) },
+            changed = told.changed() => changed,
+        };
+        if changed.is_err() {
+            // The cache was restarted, and knows no subscribers any more.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            told = api.cache.send(Subscribe { key: key.clone() }).timeout(ACTOR_TIME).await?;
         }
     }
 }

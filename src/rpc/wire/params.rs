@@ -64,6 +64,10 @@ requests! {
         #[serde(default)] #[schemars(with = "Option<String>")]
         customer: Option<CustomerId>,
     }
+    OfSubscription {
+        /// What `entitlement_subscribe` answered.
+        subscription: u64,
+    }
     EntitlementList {
         #[serde(default)]
         wait_ms: Option<u64>,

@@ -26,6 +26,7 @@ use start::House;
 /// The actors failed too often; the service manager should start the daemon afresh. sysexits' EX_SOFTWARE.
 const ESCALATED: u8 = 70;
 
+const AN_HOUR: Duration = Duration::from_secs(3_600);
 const A_DAY: Duration = Duration::from_secs(86_400);
 
 /// Where the configuration came from, to read it again.
@@ -165,13 +166,13 @@ async fn live(
 }
 
 impl House {
-    /// Keeps a backup a day, so that a damaged store can be restored.
+    /// Keeps a backup an hour after the start and then each day, so that a damaged store can be restored.
     fn keep_backups(&self) -> tokio::task::JoinHandle<()> {
         let store = self.store.clone();
         actix_rt::spawn(async move {
-            let mut daily = tokio::time::interval(A_DAY);
-            // The first tick is at once, and a start is not a day.
-            daily.tick().await;
+            // Not at once, so that a daemon that keeps being restarted does not push out the good ones.
+            let first = tokio::time::Instant::now() + AN_HOUR;
+            let mut daily = tokio::time::interval_at(first, A_DAY);
             loop {
                 daily.tick().await;
                 let store = store.clone();

@@ -158,7 +158,7 @@ pub(super) fn open_chains(config: &Config) -> anyhow::Result<Vec<Chain>> {
             genesis: it.genesis,
             poll: it.poll,
         };
-        Chain::open(settings).with_context(|| format!("chain {}", it.id))
+        Ok(Chain::open(settings)?)
     };
     config.chains.iter().map(open).collect()
 }

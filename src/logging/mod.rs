@@ -1,8 +1,9 @@
 //! The log: to journald, or to standard error as text or JSON.
 //!
-//! Owns: where records go. Asked by: `main` once, and `daemon` to change the level. Never: makes a caller
-//! wait. Records go through a bounded queue to a thread of their own; what does not fit is counted, and the
-//! count is logged. Other people's crates are heard from `warn` up only: their finer records hold addresses
+//! Owns: where records go. Asked by: `daemon`, once to start and later to change the level. Text and JSON go
+//! through a bounded queue to a thread of their own, so that a terminal that stands still holds up nobody;
+//! what does not fit is counted, and the count is logged. The journal takes a record in microseconds and is
+//! written to directly. Other people's crates are heard from `warn` up only: their finer records hold addresses
 //! of endpoints, which may hold access keys.
 
 use std::io::IsTerminal;

@@ -11,7 +11,7 @@ use tracing_subscriber::fmt::MakeWriter;
 /// Records waiting to be written. With [`LONGEST_RECORD`], the most memory a stalled log can take is 64 MiB;
 /// an ordinary record has 200 bytes.
 const QUEUE: usize = 2_048;
-/// A longer record is cut: it would not fit a datagram to the journal.
+/// A longer record is cut.
 pub(super) const LONGEST_RECORD: usize = 32 * 1024;
 
 enum Order {

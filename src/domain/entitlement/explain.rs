@@ -105,7 +105,7 @@ fn candidate_steps(
     ));
     let whose = format!("belongs to {}", held.customer);
     steps.push(step(StepKind::Wallet, &held.wallet, Outcome::Yes, whose));
-    let ended = held.until.filter(|it| *it <= now);
+    let ended = held.until.filter(|it| *it <= now.max(held.proof.anchor.time));
     let (outcome, reason) = match (held.suspended, ended) {
         (true, _) => (Outcome::No, "suspended by an administrator".to_owned()),
         (false, Some(end)) => (Outcome::No, format!("ended at {end}")),

@@ -1,15 +1,43 @@
 //! `entitled`: a request comes in on the socket; we learn who asks; we look in the cache; otherwise we
 //! evaluate what the ledger and the chain tell us; we reply.
+//!
+//! ```text
+//!   program ── socket ─▶ rpc ── hit ──▶ reply
+//!                         │ miss
+//!                         ▼
+//!                      TierCache ──▶ OwnershipLedger ──▶ store        what we know
+//!                         │  ▲
+//!                 survey  │  │ news
+//!                         ▼  │
+//!                    ChainVerifier ──▶ chain ──▶ endpoints           what is proven
+//!                         │
+//!                         └──▶ domain::entitlement::evaluate         what it comes to
+//! ```
+//!
+//! Imports go one way, and `tests/tidy.rs` holds them to it:
+//! `main → daemon → rpc → actors → {store, chain, keys} → domain`. `rpc` sees none of those three, they do
+//! not see each other, `domain` sees nobody, and only `clock` reads the time. Beside the daemon stands
+//! `client`, which programs and `entitlectl` use, and which needs none of the rest.
+//!
+//! To read it in the order of a request: [`daemon`] puts the house together, [`rpc`] is the front door,
+//! [`actors`] own what changes, [`domain`] decides, [`store`], [`chain`] and [`keys`] touch the world.
 
-pub mod actors;
-pub mod chain;
-pub mod client;
-pub mod clock;
-pub mod config;
 pub mod daemon;
-pub mod domain;
-pub mod keys;
+
+pub mod config;
 pub mod logging;
 pub mod products;
+
 pub mod rpc;
+
+pub mod actors;
+
+pub mod chain;
+pub mod keys;
 pub mod store;
+
+pub mod domain;
+
+pub mod clock;
+
+pub mod client;

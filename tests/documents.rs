@@ -1,5 +1,7 @@
 //! `docs/rpc.md` says what the code says. `BLESS=1 cargo test --test documents` writes it anew.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 use std::fmt::Write;
 use std::path::Path;
 

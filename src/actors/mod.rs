@@ -1,4 +1,12 @@
 //! What changes, and who owns it: four actors and the supervisor that restarts them.
+//!
+//! Asks go down, await a reply, and have a timeout: `rpc` asks all four; TierCache asks ChainVerifier and
+//! OwnershipLedger; ChainVerifier and WalletKeeper ask OwnershipLedger; OwnershipLedger asks nobody. Notices
+//! go up by `try_send` and may be lost: ChainVerifier tells TierCache what happened on a chain. So there is
+//! no cycle of waiting.
+//!
+//! They are started in the order ledger, cache, verifier, keeper. One that panics is restarted with those
+//! after it; what is lost is the message at hand and everything but the store, all of which is remade.
 
 pub mod chain_verifier;
 pub mod ownership_ledger;

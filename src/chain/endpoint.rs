@@ -29,7 +29,7 @@ use crate::domain::ids::ChainId;
 /// A probe counts for this long.
 const PROBED_FOR: Duration = Duration::from_secs(600);
 /// An endpoint on a wrong chain is looked at again after this long.
-const WRONG_FOR: Duration = Duration::from_secs(60);
+const WRONG_FOR: Duration = Duration::from_secs(15);
 /// Requests in one batch; some providers allow no more.
 const BATCH: usize = 10;
 

@@ -249,7 +249,7 @@ fn read<T: serde::de::DeserializeOwned>(answer: &RawValue) -> Result<T, Refusal>
 }
 
 fn fill(ended: Vec<Option<Result<Outcome, Cause>>>, cause: &Cause) -> Vec<Result<Outcome, Cause>> {
-    ended.into_iter().map(|it| it.unwrap_or_else(|| Err(cause.clone()))).collect()
+    ended.into_iter().map(|it| it.unwrap_or_else(|| Err(*cause))).collect()
 }
 
 /// The outcome of an attempt, if it has one. A contract that looks at too much gets no answer.

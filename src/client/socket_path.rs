@@ -18,15 +18,32 @@ impl SocketPath {
 }
 
 /// Where any program asks: `$ENTITLED_SOCKET` if set; else `/run/entitled/entitled.sock` if it exists; else
-/// `$XDG_RUNTIME_DIR/entitled/entitled.sock` if it exists; else the first of these again, to be named in
-/// the error that follows.
+/// `$XDG_RUNTIME_DIR/entitled/entitled.sock` if it exists; else `/tmp/entitled-UID/entitled.sock` if it
+/// exists and nobody else can have put it there; else `/run` again, to be named in the error that follows.
 pub fn default_path() -> SocketPath {
-    resolve("ENTITLED_SOCKET", "entitled.sock", |name| std::env::var_os(name), Path::exists)
+    resolve("ENTITLED_SOCKET", "entitled.sock", |name| std::env::var_os(name), can_be_used)
 }
 
 /// Where administrators ask: the same with `$ENTITLED_ADMIN_SOCKET` and `admin.sock`.
 pub fn default_admin_path() -> SocketPath {
-    resolve("ENTITLED_ADMIN_SOCKET", "admin.sock", |name| std::env::var_os(name), Path::exists)
+    resolve("ENTITLED_ADMIN_SOCKET", "admin.sock", |name| std::env::var_os(name), can_be_used)
+}
+
+/// Where a daemon of one's own has its sockets without a runtime directory.
+fn shared_directory() -> PathBuf {
+    Path::new("/tmp").join(format!("entitled-{}", nix::unistd::geteuid()))
+}
+
+/// Whether a socket is there; below `/tmp`, also whether its directory is ours alone.
+fn can_be_used(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let shared = shared_directory();
+    let private = || {
+        std::fs::symlink_metadata(&shared).is_ok_and(|it| {
+            it.is_dir() && it.uid() == nix::unistd::geteuid().as_raw() && it.mode() & 0o077 == 0
+        })
+    };
+    path.exists() && (!path.starts_with(&shared) || private())
 }
 
 fn resolve(
@@ -48,7 +65,8 @@ fn resolve(
         .filter(|it| it.is_absolute())
         .map(|it| it.join("entitled").join(file))
         .filter(|it| exists(it));
-    SocketPath(own.unwrap_or(system))
+    let shared = || Some(shared_directory().join(file)).filter(|it| exists(it));
+    SocketPath(own.or_else(shared).unwrap_or(system))
 }
 
 #[cfg(test)]
@@ -77,6 +95,12 @@ mod tests {
         let xdg = [("ENTITLED_SOCKET", ""), ("XDG_RUNTIME_DIR", "/run/user/1000")];
         assert_eq!(find(&xdg, &[SYSTEM, OWN]), Path::new(SYSTEM));
         assert_eq!(find(&xdg, &[OWN]), Path::new(OWN));
+    }
+
+    #[test]
+    fn without_a_runtime_directory_ones_own_below_tmp_is_asked() {
+        let shared = shared_directory().join("entitled.sock");
+        assert_eq!(find(&[], &[shared.to_str().unwrap()]), shared);
     }
 
     #[test]

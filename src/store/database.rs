@@ -26,7 +26,7 @@ pub(super) fn open(path: &Path, cache_bytes: usize, check: Check) -> Result<Data
         .set_cache_size(cache_bytes)
         .set_check_integrity_on_open(check == Check::Every)
         .set_repair_callback(move |it| {
-            tracing::warn!(store = %shown, done = it.progress(), "repairing the store");
+            tracing::debug!(store = %shown, done = it.progress(), "checking the store");
         });
     // A file that somebody damaged with care could still make redb panic: that too is corruption.
     match catch_unwind(AssertUnwindSafe(|| builder.create(path))) {

@@ -6,8 +6,10 @@ use serde_json::json;
 
 use crate::support::anvil::Anvil;
 use crate::support::contract::Contract;
+use crate::support::faults::Fault;
 use crate::support::proxy::Proxy;
 use crate::support::settings::{ProductFile, Settings};
+use crate::support::socket::Line;
 use crate::support::stage::{ACME, Stage, own_customer};
 
 #[test]
@@ -94,7 +96,7 @@ fn a_subscriber_is_told_of_each_change_once() {
 #[test]
 fn an_unsubscribed_client_is_told_nothing() {
     let stage = Stage::entitled();
-    let mut line = crate::support::socket::Line::connect(&stage.daemon.socket());
+    let mut line = Line::connect(&stage.daemon.socket());
     let id = line.call("entitlement_subscribe", &json!({"product": ACME})).unwrap();
     assert_eq!(line.hear().unwrap()["method"], "entitlement_changed");
     line.call("entitlement_unsubscribe", &json!({"subscription": id})).unwrap();
@@ -199,4 +201,32 @@ fn a_warm_answer_asks_nothing_of_the_chain() {
     }
     let more = proxy.calls("eth_getProof") - proofs;
     assert!(more < 20, "{more} proofs for 200 answers about an unchanged chain");
+}
+
+/// Many ask at once while the chain is slow; the first of them hangs up.
+#[test]
+fn who_hangs_up_cancels_nothing_for_the_others_and_one_look_serves_all() {
+    let anvil = Anvil::start();
+    let licence = Contract::licence(&anvil);
+    let proxy = Proxy::start(&anvil.address());
+    let product = ProductFile::acme(&licence.collection()).set("refresh", r#""10m""#);
+    let stage = Stage::on(anvil, licence, &Settings::new([proxy.url()]).product(product));
+    stage.mint(7);
+    stage.daemon.link(&stage.wallet);
+    proxy.fault_in("eth_getProof", Fault::Delay(Duration::from_millis(400)));
+
+    let ask = || {
+        let mut line = Line::connect(&stage.daemon.socket());
+        line.ask("entitlement_check", &json!({"product": ACME, "wait_ms": 30_000}));
+        line
+    };
+    let impatient = ask();
+    std::thread::sleep(Duration::from_millis(200));
+    let patient: Vec<Line> = (0..8).map(|_| ask()).collect();
+    drop(impatient);
+    for mut line in patient {
+        assert_eq!(line.hear().unwrap()["result"]["code"], "VALID");
+    }
+    let rounds = proxy.calls("eth_getProof");
+    assert!(rounds < 12, "{rounds} rounds of proofs for what one look could answer");
 }

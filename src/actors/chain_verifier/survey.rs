@@ -63,11 +63,15 @@ pub(super) async fn run(parts: Parts, ask: Survey) -> Result<Vec<Sighting>, Veri
     let before = scans.clone();
     let mut sightings = Vec::new();
     for (chain, scopes) in scopes_by_chain(&ask.product) {
-        if let Some(chain) = parts.chains.get(&chain) {
+        let levels = levels(&ask.product);
+        if let Some(chain) = parts.chains.get(&chain)
+            && !levels.contains(&Finality::Finalized)
+        {
             // A head below it would be no head. Chains without finality have no such floor.
             let _ = parts.anchor(chain, Finality::Finalized).await;
         }
-        for finality in levels(&ask.product) {
+        // The most settled first, for the same reason.
+        for finality in levels.into_iter().rev() {
             let block = match parts.chains.get(&chain) {
                 Some(chain) => parts.anchor(chain, finality).await.map(|block| (chain, block)),
                 None => Err(Cause::NotConfigured),

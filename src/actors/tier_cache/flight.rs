@@ -164,16 +164,16 @@ impl TierCache {
                 Ok::<_, CheckError>((scene, look))
             }
         };
-        let flight = gathering.into_actor(self).then(move |gathered, actor, context| {
-            let early = match &gathered {
-                // What holds is answered at once; the look goes on behind it.
-                Ok((scene, true)) => Some(scene.verdict(&parts.clock)).filter(Verdict::is_valid),
-                _ => None,
-            };
-            if let (Some(_), Ok((scene, _))) = (early, &gathered) {
+        let flying = key.clone();
+        let flight = gathering.into_actor(self).then(move |gathered, actor, _| {
+            let outdated = actor.flights.get(&flying).is_some_and(|it| it.outdated);
+            // What holds is answered at once; the look goes on behind it.
+            if let Ok((scene, true)) = &gathered
+                && !outdated
+                && scene.verdict(&parts.clock).is_valid()
+            {
                 actor.publish(scene);
             }
-            let _ = context;
             let rest = async move {
                 let (mut scene, must_look) = gathered?;
                 if must_look {

@@ -72,8 +72,8 @@ pub fn explain(question: &Question<'_>, now: Timestamp) -> Vec<Step> {
     steps
 }
 
-fn step(kind: StepKind, subject: impl ToString, outcome: Outcome, reason: impl ToString) -> Step {
-    Step { kind, subject: subject.to_string(), outcome, reason: reason.to_string() }
+fn step(kind: StepKind, subject: &impl ToString, outcome: Outcome, reason: String) -> Step {
+    Step { kind, subject: subject.to_string(), outcome, reason }
 }
 
 fn grant_step(position: &Position<'_>) -> Step {
@@ -87,7 +87,7 @@ fn grant_step(position: &Position<'_>) -> Step {
     let grant = position.grant;
     let reason =
         format!("{} of {} asked of wallet {}", grant.tier, position.customer, position.wallet);
-    step(StepKind::Grant, grant.collection, outcome, reason)
+    step(StepKind::Grant, &grant.collection, outcome, reason)
 }
 
 fn candidate_steps(
@@ -99,19 +99,19 @@ fn candidate_steps(
     let id = held.token.id;
     steps.push(step(
         StepKind::Token,
-        held.token,
+        &held.token,
         Outcome::Yes,
         format!("grants tier {}", held.tier.name),
     ));
     let whose = format!("belongs to {}", held.customer);
-    steps.push(step(StepKind::Wallet, held.wallet, Outcome::Yes, whose));
+    steps.push(step(StepKind::Wallet, &held.wallet, Outcome::Yes, whose));
     let ended = held.until.filter(|it| *it <= now);
     let (outcome, reason) = match (held.suspended, ended) {
         (true, _) => (Outcome::No, "suspended by an administrator".to_owned()),
         (false, Some(end)) => (Outcome::No, format!("ended at {end}")),
         (false, None) => (Outcome::Yes, format!("ownerOf({id}) answered this wallet")),
     };
-    steps.push(step(StepKind::Ownership, held.token, outcome, reason));
+    steps.push(step(StepKind::Ownership, &held.token, outcome, reason));
     proof_steps(steps, &held.proof, held.failing.map(|it| it.to_string()), now);
     if held.too_low
         && let Some(last) = steps.last_mut()
@@ -136,11 +136,11 @@ fn absence_steps(
     let subject = position.grant.collection;
     let Some(proof) = &absence.proof else {
         let reason = failing.unwrap_or_else(|| "nobody has looked yet".to_owned());
-        steps.push(step(StepKind::Ownership, subject, Outcome::Unknown, reason));
+        steps.push(step(StepKind::Ownership, &subject, Outcome::Unknown, reason));
         return;
     };
     let reason = format!("wallet {} was proven to hold no other", position.wallet);
-    steps.push(step(StepKind::Ownership, subject, Outcome::No, reason));
+    steps.push(step(StepKind::Ownership, &subject, Outcome::No, reason));
     proof_steps(steps, proof, failing, now);
 }
 
@@ -153,7 +153,7 @@ fn proof_steps(steps: &mut Vec<Step>, proof: &Proof, failing: Option<String>, no
         (false, _, Some(cause)) => (Outcome::Unknown, format!("not proven again: {cause}")),
     };
     let block = format!("{} block {} of {}", anchor.chain, anchor.number, anchor.time);
-    steps.push(step(StepKind::Block, block, age.0, age.1));
+    steps.push(step(StepKind::Block, &block, age.0, age.1));
     let trust = format!("trust {}, {}", anchor.trust.as_str(), anchor.finality.as_str());
-    steps.push(step(StepKind::Anchor, anchor.hash, Outcome::Yes, trust));
+    steps.push(step(StepKind::Anchor, &anchor.hash, Outcome::Yes, trust));
 }

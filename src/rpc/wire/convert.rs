@@ -12,6 +12,7 @@ use crate::domain::ids;
 use crate::domain::ownership as ownerships;
 use crate::domain::product as products;
 
+#[expect(clippy::needless_pass_by_value, reason = "serves `Option::map`, which gives values")]
 fn text(it: impl ToString) -> String {
     it.to_string()
 }

@@ -17,6 +17,8 @@
 )]
 #![allow(dead_code, unreachable_pub, reason = "the tests' support offers more than is used here")]
 
+#[path = "check/echo.rs"]
+mod echo;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
@@ -24,15 +26,13 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
-use tempfile::TempDir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use echo::Echo;
 use support::anvil::Anvil;
 use support::contract::Contract;
 use support::daemon::Daemon;
@@ -47,15 +47,13 @@ const PIPELINED: usize = 32;
 const STARTS: usize = 15;
 /// The median may cost so many times the echo's.
 const MOST: f64 = 1.5;
-/// As the first argument it makes this program the echo, on the socket named by the second.
-const ECHO: &str = "echo";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     if let [_, role, path] = &arguments[..]
-        && role == ECHO
+        && role == echo::ROLE
     {
-        echo(Path::new(path));
+        echo::serve(Path::new(path));
         return ExitCode::SUCCESS;
     }
     let needed = ["node_modules", "contracts/out/Licence.json"];
@@ -88,7 +86,7 @@ fn measure() -> f64 {
 
     let ourselves = Pid::this().as_raw();
     let everywhere = sched_getaffinity(Pid::this()).unwrap();
-    for pid in [daemon.pid(), floor.process.pid(), ourselves] {
+    for pid in [daemon.pid(), floor.pid(), ourselves] {
         keep_on(pid, &last_of(&everywhere));
     }
     let pair = Pair { ours: daemon.socket(), floor: floor.path() };
@@ -325,58 +323,6 @@ fn timed(work: &mut impl FnMut()) -> f64 {
     let begun = Instant::now();
     work();
     begun.elapsed().as_secs_f64() * 1e6
-}
-
-/// This program once more, as the echo.
-struct Echo {
-    process: Process,
-    home: TempDir,
-}
-
-impl Echo {
-    fn start() -> Self {
-        let home = TempDir::new().unwrap();
-        let mut command = command(&std::env::current_exe().unwrap());
-        command.arg(ECHO).arg(home.path().join(ECHO));
-        let echo = Self { process: Process::start(command), home };
-        support::eventually("the echo listens", || {
-            UnixStream::connect(echo.path()).map_err(|it| it.to_string())
-        });
-        echo
-    }
-
-    fn path(&self) -> PathBuf {
-        self.home.path().join(ECHO)
-    }
-}
-
-fn echo(path: &Path) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let listener = tokio::net::UnixListener::bind(path).unwrap();
-        let bytes: Arc<[u8]> = vec![b'x'; 1024 * 1024].into();
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(answer(stream, Arc::clone(&bytes)));
-        }
-    });
-}
-
-/// Reads requests of a known length and answers each with as many bytes as the real reply has.
-async fn answer(mut stream: tokio::net::UnixStream, bytes: Arc<[u8]>) {
-    let mut buffer = vec![0; 4 * 1024];
-    let mut count = stream.read(&mut buffer).await.unwrap_or(0);
-    let size = |at: usize| u32::from_le_bytes(buffer[at..at + 4].try_into().unwrap()) as usize;
-    let (request, reply) = (size(0), size(4));
-    let mut unanswered = count.saturating_sub(8);
-    while count > 0 {
-        let whole = unanswered / request;
-        unanswered %= request;
-        if stream.write_all(&bytes[..whole * reply]).await.is_err() {
-            return;
-        }
-        count = stream.read(&mut buffer).await.unwrap_or(0);
-        unanswered += count;
-    }
 }
 
 fn last_of(allowed: &CpuSet) -> CpuSet {

@@ -57,8 +57,8 @@ $(VENV_STAMP): tests/requirements.txt
 	@touch $@
 
 .PHONY: bench
-bench: ## what a request on the socket costs
-	$(CARGO) bench --locked
+bench: prepare ## what a request on the socket costs
+	$(CARGO) bench --locked --bench check --bench socket
 
 .PHONY: lint
 lint: ## rustfmt, clippy, cargo-deny (where it is installed)

@@ -1,12 +1,13 @@
 //! The cache as its readers see it: a hit costs a look-up and a copy, and asks nobody.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use alloy_primitives::Address;
+use jiff::SignedDuration;
 use moka::Expiry;
 use moka::sync::Cache;
 
@@ -118,13 +119,44 @@ pub struct Tally {
     pub misses: AtomicU64,
 }
 
+/// At most so many uids are remembered; then all are asked for again.
+const REMEMBERED_UIDS: usize = 4_096;
+/// How long a uid's customer is believed, should nobody tell that it changed.
+const BELIEVED: SignedDuration = SignedDuration::from_secs(300);
+
+/// Which customer each uid stands for. Every check asks, of a few uids: a map costs it less than a cache.
+#[derive(Debug, Default)]
+struct Customers {
+    /// Grows when any uid may belong to another customer than before.
+    version: u64,
+    /// The customer, and when it was learnt.
+    by_uid: HashMap<u32, (CustomerId, Timestamp)>,
+}
+
+impl Customers {
+    fn of(&self, uid: u32, now: Timestamp) -> Option<CustomerId> {
+        let (customer, learnt_at) = self.by_uid.get(&uid)?;
+        (now.duration_since(*learnt_at) < BELIEVED).then_some(*customer)
+    }
+
+    fn learn(&mut self, uid: u32, customer: CustomerId, now: Timestamp) {
+        if self.by_uid.len() >= REMEMBERED_UIDS && !self.by_uid.contains_key(&uid) {
+            self.by_uid.clear();
+        }
+        self.by_uid.insert(uid, (customer, now));
+    }
+
+    fn forget(&mut self) {
+        self.version += 1;
+        self.by_uid.clear();
+    }
+}
+
 /// The cache and the installed products, to read. Cheap to clone.
 #[derive(Clone)]
 pub struct VerdictReader {
     cache: Cache<Key, Arc<Cached>>,
-    customers: Cache<u32, CustomerId>,
-    /// Grows when any uid may belong to another customer than before.
-    customers_changed: Arc<AtomicU64>,
+    customers: Arc<RwLock<Customers>>,
     products: Arc<RwLock<Arc<Loaded>>>,
     tally: Arc<Tally>,
     render: Render,
@@ -134,11 +166,7 @@ impl VerdictReader {
     pub fn new(capacity: u64, products: Loaded, render: Render) -> Self {
         Self {
             cache: Cache::builder().max_capacity(capacity).expire_after(OwnLifetime).build(),
-            customers: Cache::builder()
-                .max_capacity(4_096)
-                .time_to_live(Duration::from_secs(300))
-                .build(),
-            customers_changed: Arc::default(),
+            customers: Arc::default(),
             products: Arc::new(RwLock::new(Arc::new(products))),
             tally: Arc::default(),
             render,
@@ -181,8 +209,7 @@ impl VerdictReader {
                 }
             }
         }
-        self.customers_changed.fetch_add(1, Ordering::AcqRel);
-        self.customers.invalidate_all();
+        self.customers.write().unwrap_or_else(PoisonError::into_inner).forget();
     }
 
     /// The installed products as of now.
@@ -195,19 +222,20 @@ impl VerdictReader {
     }
 
     /// Which customer a uid stands for, if that is known here.
-    pub fn customer_of(&self, uid: u32) -> Option<CustomerId> {
-        self.customers.get(&uid)
+    pub fn customer_of(&self, uid: u32, now: Timestamp) -> Option<CustomerId> {
+        self.customers.read().unwrap_or_else(PoisonError::into_inner).of(uid, now)
     }
 
     /// To be taken before asking the ledger for a uid's customer, and given to [`Self::learn_customer`].
     pub fn customers_version(&self) -> u64 {
-        self.customers_changed.load(Ordering::Acquire)
+        self.customers.read().unwrap_or_else(PoisonError::into_inner).version
     }
 
-    /// Remembers a uid's customer, unless customers have changed since `version`.
-    pub fn learn_customer(&self, uid: u32, customer: CustomerId, version: u64) {
-        if self.customers_version() == version {
-            self.customers.insert(uid, customer);
+    /// Remembers a uid's customer from `now` on, unless customers have changed since `version`.
+    pub fn learn_customer(&self, uid: u32, customer: CustomerId, version: u64, now: Timestamp) {
+        let mut customers = self.customers.write().unwrap_or_else(PoisonError::into_inner);
+        if customers.version == version {
+            customers.learn(uid, customer, now);
         }
     }
 
@@ -218,5 +246,58 @@ impl VerdictReader {
 
     pub fn entry_count(&self) -> u64 {
         self.cache.entry_count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: CustomerId = CustomerId::Uid(1000);
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn reader() -> VerdictReader {
+        VerdictReader::new(16, Loaded::default(), |_| Vec::new())
+    }
+
+    #[test]
+    fn a_uids_customer_is_believed_for_five_minutes() {
+        let reader = reader();
+        assert_eq!(reader.customer_of(1000, at(0)), None);
+        reader.learn_customer(1000, OWN, reader.customers_version(), at(0));
+        assert_eq!(reader.customer_of(1000, at(299)), Some(OWN));
+        assert_eq!(reader.customer_of(1001, at(299)), None);
+        assert_eq!(reader.customer_of(1000, at(300)), None);
+    }
+
+    #[test]
+    fn what_was_asked_before_a_change_is_not_learnt_after_it() {
+        let reader = reader();
+        let before = reader.customers_version();
+        reader.forget(&Whose::Everybody);
+        reader.learn_customer(1000, OWN, before, at(0));
+        assert_eq!(reader.customer_of(1000, at(0)), None);
+    }
+
+    #[test]
+    fn a_change_of_any_customer_forgets_them_all() {
+        let reader = reader();
+        reader.learn_customer(1000, OWN, reader.customers_version(), at(0));
+        reader.forget(&Whose::Customer(CustomerId::Numbered(7)));
+        assert_eq!(reader.customer_of(1000, at(0)), None);
+    }
+
+    #[test]
+    fn uids_do_not_gather_without_end() {
+        let mut customers = Customers::default();
+        for uid in 0..=u32::try_from(REMEMBERED_UIDS).unwrap() {
+            customers.learn(uid, CustomerId::Uid(uid), at(0));
+        }
+        assert!(customers.by_uid.len() <= REMEMBERED_UIDS);
+        let last = u32::try_from(REMEMBERED_UIDS).unwrap();
+        assert_eq!(customers.of(last, at(0)), Some(CustomerId::Uid(last)));
     }
 }

@@ -125,13 +125,13 @@ impl Api {
         params: Option<&RawValue>,
         out: &mut Vec<u8>,
     ) -> bool {
-        let Some(own) = self.reader.customer_of(peer.uid) else { return false };
+        let now = self.clock.now();
+        let Some(own) = self.reader.customer_of(peer.uid, now) else { return false };
         let Ok(ask) = parse::<wire::EntitlementCheck>(params.map(RawValue::get)) else {
             return false;
         };
         let Ok(permit) = permit(peer, Access::SelfService, own, ask.customer) else { return false };
         let key = Key { customer: permit.customer(), product: ask.product };
-        let now = self.clock.now();
         let Some(cached) = self.reader.hit(&key, now) else { return false };
         if wait(ask.wait_ms).is_err() {
             return false;

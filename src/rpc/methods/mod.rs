@@ -231,12 +231,12 @@ impl Api {
     }
 
     async fn customer_of(&self, uid: u32) -> Result<CustomerId, RpcError> {
-        if let Some(customer) = self.reader.customer_of(uid) {
+        if let Some(customer) = self.reader.customer_of(uid, self.clock.now()) {
             return Ok(customer);
         }
         let version = self.reader.customers_version();
         let customer = self.ledger.send(CustomerOf { uid }).timeout(ACTOR_TIME).await??;
-        self.reader.learn_customer(uid, customer, version);
+        self.reader.learn_customer(uid, customer, version, self.clock.now());
         Ok(customer)
     }
 

@@ -16,6 +16,7 @@ use super::Chain;
 use super::erc721;
 use super::execute::Call;
 use super::execute::Outcome;
+use super::executor::Asker;
 use super::logs;
 use crate::domain::ids::Collection;
 use crate::domain::ids::Standard;
@@ -126,7 +127,7 @@ impl Survey<'_> {
                 let found = self.read_logs(scan).await;
                 let ids = scan.iter().flat_map(|it| it.ids.iter().copied()).collect();
                 self.prove(ids, Some(balance)).await;
-                let complete = self.complete(balance, found.clone());
+                let complete = self.complete(balance, found);
                 if complete.is_err() && found.is_ok() {
                     // All was read and still something is missing: an endpoint left events out, or a
                     // token came without one. The ids are kept; the next look reads again from the start.
@@ -153,7 +154,7 @@ impl Survey<'_> {
     }
 
     fn failure(&self) -> Option<Cause> {
-        self.tokens.values().find_map(|it| it.clone().err())
+        self.tokens.values().find_map(|it| it.err())
     }
 
     async fn balance(&self) -> Result<U256, Cause> {
@@ -207,7 +208,7 @@ impl Survey<'_> {
         }
         let failure = ids.iter().find_map(|id| match self.tokens.get(id) {
             Some(Ok(_)) => None,
-            Some(Err(cause)) => Some(cause.clone()),
+            Some(Err(cause)) => Some(*cause),
             None => Some(Cause::Undiscovered),
         });
         failure.map_or(Ok(()), Err)
@@ -248,7 +249,7 @@ impl Survey<'_> {
     }
 
     async fn run(&self, calls: Vec<Call>) -> Vec<Result<Outcome, Cause>> {
-        self.chain.run(self.block, calls, self.deadline).await
+        self.chain.run(self.block, (calls, Asker::Ourselves), self.deadline).await
     }
 
     /// In words of the ledger. `rest` is what is known of the ids that are not sighted by themselves.
@@ -265,7 +266,7 @@ impl Survey<'_> {
         };
         for id in look.known {
             // Not even reached: what stopped the look stopped this.
-            let unreached = || Err(rest.clone().err().unwrap_or(Cause::Undiscovered));
+            let unreached = || Err(rest.err().unwrap_or(Cause::Undiscovered));
             let held = self.tokens.get(id).cloned().unwrap_or_else(unreached);
             sightings.push(sighting(Target::Token(look.collection.token(*id)), held));
         }

@@ -6,6 +6,8 @@ use serde_json::json;
 
 use crate::support::anvil::Anvil;
 use crate::support::contract::Contract;
+use crate::support::faults;
+use crate::support::proxy::Proxy;
 use crate::support::settings::{ProductFile, Settings};
 use crate::support::stage::{ACME, Stage};
 
@@ -37,6 +39,25 @@ fn a_contract_that_does_not_is_followed_by_its_events() {
     assert_eq!(stage.daemon.check(ACME)["token"], json!(token));
     stage.give_away(31_415);
     stage.daemon.wait_for_code(ACME, "NOT_HELD");
+}
+
+#[test]
+fn events_that_one_endpoint_leaves_out_are_asked_of_the_next() {
+    let anvil = Anvil::start();
+    let licence = Contract::deploy(&anvil, "PlainLicence", None);
+    let silent = Proxy::start(&anvil.address());
+    silent.fault(faults::no_logs());
+    let more = r#"tokens_of = "logs""#;
+    let product =
+        ProductFile::new(ACME).tier("pro", 20, "").grant("pro", &licence.collection(), more);
+    let settings = Settings::new([silent.url(), anvil.url()]).product(product);
+    let stage = Stage::on(anvil, licence, &settings);
+    stage.mint(31_415);
+    stage.daemon.link(&stage.wallet);
+    // The first look already finds it: were it only the next one, this would say UNDETERMINED.
+    let patient = json!({"product": ACME, "wait_ms": 20_000});
+    assert_eq!(stage.daemon.call("entitlement_check", patient)["code"], "VALID");
+    assert!(silent.calls("eth_getLogs") > 0, "the silent one was asked first");
 }
 
 #[test]

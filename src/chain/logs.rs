@@ -16,11 +16,13 @@ use tokio::time::Instant;
 
 use super::endpoint::BlockName;
 use super::endpoint::Endpoint;
+use super::erc721::CONSECUTIVE;
 use super::erc721::TRANSFER;
-use super::erc721::transfer;
+use super::erc721::transferred;
 use super::gather::Pinned;
 use super::pool::Pool;
 use crate::domain::ownership::Cause;
+use crate::domain::ownership::IdRanges;
 use crate::domain::ownership::Scan;
 
 /// Blocks asked for at first; halved when refused, half as many more when answered.
@@ -54,7 +56,8 @@ impl Width {
 pub(super) struct Reading<'a> {
     pool: &'a Pool,
     block: &'a Pinned,
-    filter: Value,
+    contract: Address,
+    wallet: Address,
     from_block: u64,
     deadline: Instant,
     /// What was known at the beginning of how far was read.
@@ -76,9 +79,20 @@ impl<'a> Reading<'a> {
         (from_block, scan): (u64, Scan),
         deadline: Instant,
     ) -> Self {
-        let filter = json!({ "address": contract, "topics": [TRANSFER, null, wallet.into_word()] });
         let (tellers, doubted, begun) = (Vec::new(), Vec::new(), scan.read_to);
-        Self { pool, block, filter, from_block, deadline, begun, scan, tellers, doubted, passes: 1 }
+        Self {
+            pool,
+            block,
+            contract,
+            wallet,
+            from_block,
+            deadline,
+            begun,
+            scan,
+            tellers,
+            doubted,
+            passes: 1,
+        }
     }
 
     /// Every id that some event named, so far.
@@ -152,20 +166,15 @@ impl<'a> Reading<'a> {
     }
 
     async fn range(&mut self, from: u64, to: u64) -> Result<(), Cause> {
-        let mut filter = self.filter.clone();
-        filter["fromBlock"] = json!(U64::from(from));
-        filter["toBlock"] = json!(U64::from(to));
-        let (logs, teller) = self.logs(&filter).await?;
+        let (logs, teller) = self.logs(from, to).await?;
         if !self.tellers.iter().any(|it| Arc::ptr_eq(it, &teller)) {
             self.tellers.push(teller);
         }
-        let wallet = self.filter["topics"][2].as_str().and_then(|it| it.parse::<B256>().ok());
-        for log in logs {
-            let Some((id, _, receiver)) = transfer(&log.inner) else { continue };
-            if Some(receiver.into_word()) != wallet {
-                continue;
-            }
-            if self.scan.ids.len() >= IDS {
+        let moved = logs.iter().filter_map(|log| transferred(&log.inner));
+        // Joined first: however many events name the same ids, each is gone through once.
+        let ids = IdRanges::new(moved.filter(|it| it.to == self.wallet).map(|it| it.range()));
+        for id in ids.iter() {
+            if self.scan.ids.len() >= IDS && !self.scan.ids.contains(&id) {
                 return Err(Cause::Undiscovered);
             }
             self.scan.ids.insert(id);
@@ -173,11 +182,24 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    async fn logs(&self, filter: &Value) -> Result<(Vec<Log>, Arc<Endpoint>), Cause> {
+    /// Both kinds of events, which name the receiver in different places.
+    async fn logs(&self, from: u64, to: u64) -> Result<(Vec<Log>, Arc<Endpoint>), Cause> {
+        let wallet = self.wallet.into_word();
+        let filter = |topics: Value| {
+            let (from, to) = (U64::from(from), U64::from(to));
+            let filter = json!({
+                "address": self.contract, "topics": topics, "fromBlock": from, "toBlock": to,
+            });
+            ("eth_getLogs", json!([filter]))
+        };
+        let questions = &[
+            filter(json!([TRANSFER, null, wallet])),
+            filter(json!([CONSECUTIVE, null, null, wallet])),
+        ];
         let ask = |endpoint: Arc<Endpoint>| {
             async move {
-                let logs: Vec<Log> = endpoint.ask("eth_getLogs", json!([filter])).await?;
-                Ok((logs, endpoint))
+                let logs: Vec<Vec<Log>> = endpoint.ask_all(questions).await?;
+                Ok((logs.concat(), endpoint))
             }
             .boxed()
         };

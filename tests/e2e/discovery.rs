@@ -10,6 +10,7 @@ use crate::support::faults;
 use crate::support::proxy::Proxy;
 use crate::support::settings::{ProductFile, Settings};
 use crate::support::stage::{ACME, Stage};
+use crate::support::wallet::Wallet;
 
 /// A scene in which `contract` grants `pro` in this way.
 fn granting(contract: &str, more: &str) -> Stage {
@@ -58,6 +59,21 @@ fn events_that_one_endpoint_leaves_out_are_asked_of_the_next() {
     let patient = json!({"product": ACME, "wait_ms": 20_000});
     assert_eq!(stage.daemon.call("entitlement_check", patient)["code"], "VALID");
     assert!(silent.calls("eth_getLogs") > 0, "the silent one was asked first");
+}
+
+#[test]
+fn tokens_minted_many_at_once_are_found_by_their_one_event() {
+    let anvil = Anvil::start();
+    let holder = Wallet::numbered(1).address();
+    let licence = Contract::deploy(&anvil, "ConsecutiveLicence", Some(holder));
+    let more = "tokens_of = \"logs\"\nids = [\"200-299\"]";
+    let product =
+        ProductFile::new(ACME).tier("pro", 20, "").grant("pro", &licence.collection(), more);
+    let settings = Settings::new([anvil.url()]).product(product);
+    let stage = Stage::on(anvil, licence, &settings);
+    stage.daemon.link(&stage.wallet);
+    let verdict = stage.daemon.wait_for_code(ACME, "VALID");
+    assert_eq!(verdict["token"], json!(stage.licence.token(200)));
 }
 
 #[test]

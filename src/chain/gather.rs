@@ -36,6 +36,7 @@ use super::execute::Stopped;
 use super::executor::Asker;
 use super::executor::Executor;
 use super::executor::Round;
+use super::hint;
 use super::pool::Pool;
 use super::proof::verify;
 use super::proof::verify_code;
@@ -58,6 +59,12 @@ const GAS: u64 = 100_000_000;
 const BUSY: Duration = Duration::from_secs(8);
 /// Slots in one `eth_getProof`; geth allows 1,024, and 256 stay far below the bound on a body.
 const SLOTS: usize = 256;
+
+/// Rounds after which an endpoint is asked what the calls will look at. Most have ended by then: a proxy,
+/// its code, a slot or two. One that goes through its slots (ERC-721A) has only begun.
+const HINT_AFTER: usize = 4;
+/// Calls about which it is asked.
+const HINTS: usize = 32;
 
 /// A verified header and what was proven at it.
 #[derive(Debug)]
@@ -105,9 +112,9 @@ impl Gatherer {
             if pending.is_empty() || run.took >= BUSY {
                 return run.fill(Cause::Contract);
             }
-            let (block, library) = (Arc::clone(block), Arc::clone(&self.library));
-            let calls = Arc::clone(&run.calls);
-            let round = Round { block, library, calls, pending, asker, deadline };
+            let (library, calls) = (Arc::clone(&self.library), Arc::clone(&run.calls));
+            let at = Arc::clone(block);
+            let round = Round { block: at, library, calls, pending, asker, deadline };
             let done = self.executor.run(round).await;
             if Instant::now() >= deadline {
                 return run.fill(Refusal::Late.cause());
@@ -117,6 +124,7 @@ impl Gatherer {
                 return run.fill(Cause::Contract);
             }
             run.took += done.took;
+            run.rounds += 1;
             needs.clear();
             for (index, attempt) in done.attempts {
                 needs.extend(run.note(index, &attempt));
@@ -124,6 +132,26 @@ impl Gatherer {
                     self.remember(&run.calls[index], attempt.touched);
                 }
             }
+            if run.rounds == HINT_AFTER {
+                self.follow_hint(pool, block, &run, deadline).await;
+                needs.retain(|need| !block.facts().has(need, &self.library()));
+            }
+        }
+    }
+
+    /// Fetches beforehand what an endpoint believes the remaining calls will look at. Whatever fails here
+    /// is fetched when it is missed.
+    async fn follow_hint(&self, pool: &Pool, block: &Pinned, run: &Run, deadline: Instant) {
+        let pending = run.pending().into_iter().take(HINTS);
+        let calls: Vec<Call> = pending.map(|(index, _)| run.calls[index].clone()).collect();
+        if calls.is_empty() {
+            return;
+        }
+        let hinted = hint::needs(pool, block, &calls, deadline).await;
+        let lacks = |need: &Need| !block.facts().has(need, &self.library());
+        let lacking = hinted.into_iter().filter(lacks).collect();
+        if let Err(cause) = self.fetch(pool, block, &lacking, deadline).await {
+            tracing::debug!(?cause, "what a hint named was not proven");
         }
     }
 
@@ -238,6 +266,7 @@ struct Run {
     gas: Vec<u64>,
     /// How long all were executing.
     took: Duration,
+    rounds: usize,
 }
 
 impl Run {
@@ -249,6 +278,7 @@ impl Run {
             misses: vec![0; count],
             gas: vec![0; count],
             took: Duration::ZERO,
+            rounds: 0,
         }
     }
 

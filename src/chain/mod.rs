@@ -5,8 +5,8 @@
 //! Never: believes an endpoint, reads the time of day, or touches the store.
 //!
 //! In reading order: `location` → `transport` (with `framing`) → `endpoint` (with `standing`, `refusal`)
-//! → `pool` → `anchor` → `proof` → `state` → `execute` (with `effort`) → `executor` → `gather` → `erc721`
-//! → `logs` → `look` → `follow`.
+//! → `pool` → `anchor` → `proof` → `state` → `execute` (with `effort`) → `executor` → `hint` → `gather`
+//! → `erc721` → `logs` → `look` → `follow`.
 //! Pure are `location`, `framing`, `refusal`, `standing`, `proof`, `state`, `effort`, `execute`, `erc721`.
 
 use std::collections::BTreeSet;
@@ -43,6 +43,7 @@ mod executor;
 mod follow;
 mod framing;
 mod gather;
+mod hint;
 mod location;
 mod logs;
 mod look;

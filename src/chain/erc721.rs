@@ -34,6 +34,10 @@ sol! {
 pub(super) const TRANSFER: B256 =
     b256!("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef");
 
+/// `keccak256("ConsecutiveTransfer(uint256,uint256,address,address)")` (ERC-2309): many ids minted at once.
+pub(super) const CONSECUTIVE: B256 =
+    b256!("deaa91b6123d068f5821d0fb0678463d1a8a6079fe8af5de3ce5e896dcf9133d");
+
 /// What contracts say of a token that does not exist: OpenZeppelin 4 (before and since 4.7) and Solmate.
 const NONEXISTENT: [&str; 4] = [
     "ERC721: invalid token ID",
@@ -105,14 +109,45 @@ fn says_nonexistent(id: U256, data: &Bytes) -> bool {
         && Error::abi_decode(data).is_ok_and(|error| NONEXISTENT.contains(&error.text.as_str()))
 }
 
-/// The id, from whom and to whom, if a log is a Transfer of ERC-721.
-pub(super) fn transfer(log: &alloy_primitives::Log) -> Option<(U256, Address, Address)> {
-    match log.topics() {
-        [TRANSFER, from, to, id] => {
-            Some(((*id).into(), Address::from_word(*from), Address::from_word(*to)))
-        }
-        _ => None,
+/// Tokens that changed hands, as a log says: the ids from `first` to `last`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Transferred {
+    first: U256,
+    last: U256,
+    pub(super) from: Address,
+    pub(super) to: Address,
+}
+
+impl Transferred {
+    pub(super) fn has(&self, id: U256) -> bool {
+        (self.first..=self.last).contains(&id)
     }
+
+    /// The first id and the last.
+    pub(super) fn range(&self) -> (U256, U256) {
+        (self.first, self.last)
+    }
+
+    /// The ids in order. A range may be as wide as its contract likes: take no more than are wanted.
+    pub(super) fn ids(self) -> impl Iterator<Item = U256> {
+        std::iter::successors(Some(self.first), move |id| {
+            id.checked_add(U256::ONE).filter(|next| *next <= self.last)
+        })
+    }
+}
+
+/// What a log says, if it is a Transfer of ERC-721 or a ConsecutiveTransfer of ERC-2309.
+pub(super) fn transferred(log: &alloy_primitives::Log) -> Option<Transferred> {
+    let (first, last, from, to) = match log.topics() {
+        [TRANSFER, from, to, id] => (*id, *id, from, to),
+        [CONSECUTIVE, first, from, to] => {
+            (*first, B256::try_from(log.data.data.as_ref()).ok()?, from, to)
+        }
+        _ => return None,
+    };
+    let (first, last): (U256, U256) = (first.into(), last.into());
+    let (from, to) = (Address::from_word(*from), Address::from_word(*to));
+    (first <= last).then_some(Transferred { first, last, from, to })
 }
 
 #[cfg(test)]
@@ -189,6 +224,8 @@ mod tests {
         assert_eq!(balanceOfCall::SELECTOR, hex!("70a08231"));
         assert_eq!(tokenOfOwnerByIndexCall::SELECTOR, hex!("2f745c59"));
         assert_eq!(TRANSFER, keccak256("Transfer(address,address,uint256)"));
+        let consecutive = "ConsecutiveTransfer(uint256,uint256,address,address)";
+        assert_eq!(CONSECUTIVE, keccak256(consecutive));
     }
 
     #[test]
@@ -199,7 +236,25 @@ mod tests {
         let log = |count| {
             alloy_primitives::Log::new_unchecked(Address::ZERO, topics(count), Bytes::new())
         };
-        assert_eq!(transfer(&log(3)), None);
-        assert_eq!(transfer(&log(4)), Some((ID, Address::ZERO, Address::repeat_byte(2))));
+        assert_eq!(transferred(&log(3)), None);
+        let to = Address::repeat_byte(2);
+        let moved = Transferred { first: ID, last: ID, from: Address::ZERO, to };
+        assert_eq!(transferred(&log(4)), Some(moved));
+    }
+
+    #[test]
+    fn a_range_is_read_in_order_and_only_as_far_as_wanted() {
+        let to = Address::repeat_byte(2);
+        let range = |last: U256| {
+            let topics = vec![CONSECUTIVE, ID.into(), B256::ZERO, to.into_word()];
+            let data = last.to_be_bytes_vec().into();
+            transferred(&alloy_primitives::Log::new_unchecked(Address::ZERO, topics, data))
+        };
+        let moved = range(ID + U256::from(2)).unwrap();
+        assert_eq!((moved.from, moved.to), (Address::ZERO, to));
+        assert_eq!(moved.ids().collect::<Vec<_>>(), [42, 43, 44].map(U256::from));
+        assert!(moved.has(ID) && moved.has(U256::from(44)) && !moved.has(U256::from(45)));
+        assert_eq!(range(U256::MAX).unwrap().ids().take(10_000).count(), 10_000);
+        assert_eq!(range(ID - U256::ONE), None, "the wrong way round");
     }
 }

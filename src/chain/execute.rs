@@ -5,6 +5,7 @@
 //! header, so that a contract cannot tell us from anybody else.
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 
 use alloy_consensus::Header;
 use alloy_primitives::Address;
@@ -12,19 +13,22 @@ use alloy_primitives::Bytes;
 use alloy_primitives::KECCAK256_EMPTY;
 use alloy_primitives::U256;
 use revm::Context;
+use revm::InspectSystemCallEvm;
 use revm::MainBuilder;
 use revm::MainContext;
-use revm::SystemCallEvm;
 use revm::context::BlockEnv;
 use revm::context::result::EVMError;
 use revm::context::result::ExecutionResult;
 use revm::primitives::hardfork::SpecId;
 
+use super::effort::Effort;
+use super::effort::Limits;
 use super::state::Facts;
 use super::state::Library;
 use super::state::Miss;
 use super::state::Need;
 use super::state::View;
+use super::state::locked;
 
 /// A question to a contract: its address and the encoded call.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -44,32 +48,47 @@ pub(super) enum Outcome {
     NoCode,
 }
 
-/// The end of one attempt, and everything it looked at until then.
-#[derive(Debug)]
-pub(super) struct Attempt {
-    /// `Err`: it stopped for want of this.
-    pub(super) ended: Result<Outcome, Need>,
-    pub(super) touched: BTreeSet<Need>,
+/// Why an attempt came to no end of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stopped {
+    /// This is not proven yet.
+    Missing(Need),
+    /// It reached its limits.
+    Limited,
 }
 
-/// Runs `call` at the block of `header`, on chain `chain`, with the 30 million gas of a system call.
+/// The end of one attempt, everything it looked at until then, and the gas it took.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) ended: Result<Outcome, Stopped>,
+    pub(super) touched: BTreeSet<Need>,
+    pub(super) gas: u64,
+}
+
+/// Runs `call` at the block of `header`, on chain `chain`, with the 30 million gas of a system call, as long
+/// as `limits` allow.
 ///
 /// A system call is run without a sender's account, fees or a reward to the block's beneficiary, so that
 /// nothing has to be proven but what the contract itself looks at.
 pub(super) fn execute(
     chain: u64,
     header: &Header,
-    (facts, library): (&Facts, &Library),
+    (facts, library): (&Mutex<Facts>, &Mutex<Library>),
     call: &Call,
+    limits: Limits<'_>,
 ) -> Attempt {
-    let code = facts.code_hash(call.to);
+    let code = locked(facts).code_hash(call.to);
     let touched = BTreeSet::from([Need::Account(call.to)]);
-    match code {
-        None => return Attempt { ended: Err(Need::Account(call.to)), touched },
-        Some(KECCAK256_EMPTY) => return Attempt { ended: Ok(Outcome::NoCode), touched },
-        Some(_) => {}
+    let at_once = match code {
+        None => Some(Err(Stopped::Missing(Need::Account(call.to)))),
+        Some(KECCAK256_EMPTY) => Some(Ok(Outcome::NoCode)),
+        Some(_) => None,
+    };
+    if let Some(ended) = at_once {
+        return Attempt { ended, touched, gas: 0 };
     }
     let mut view = View { facts, library, touched };
+    let mut effort = Effort::new(limits);
     let spec = spec(header);
     let mut evm = Context::mainnet()
         .with_db(&mut view)
@@ -78,17 +97,19 @@ pub(super) fn execute(
             cfg.set_spec_and_mainnet_gas_params(spec);
             cfg.chain_id = chain;
         })
-        .build_mainnet();
-    let result = evm.system_call_one_with_caller(Address::ZERO, call.to, call.data.clone());
+        .build_mainnet_with_inspector(&mut effort);
+    let data = call.data.clone();
+    let result = evm.inspect_one_system_call_with_caller(Address::ZERO, call.to, data);
     drop(evm);
     let ended = match result {
+        _ if effort.is_stopped() => Err(Stopped::Limited),
         Ok(ExecutionResult::Success { output, .. }) => Ok(Outcome::Returned(output.into_data())),
         Ok(ExecutionResult::Revert { output, .. }) => Ok(Outcome::Reverted(output)),
         Ok(ExecutionResult::Halt { .. }) => Ok(Outcome::Halted),
-        Err(EVMError::Database(Miss(need))) => Err(need),
+        Err(EVMError::Database(Miss(need))) => Err(Stopped::Missing(need)),
         Err(_) => Ok(Outcome::Halted),
     };
-    Attempt { ended, touched: view.touched }
+    Attempt { ended, touched: view.touched, gas: effort.gas() }
 }
 
 fn block(header: &Header) -> BlockEnv {
@@ -136,20 +157,19 @@ fn spec(header: &Header) -> SpecId {
 mod tests {
     use super::*;
     use crate::chain::proof::ProvenAccount;
+    use crate::chain::state::tests::having;
     use alloy_primitives::B256;
     use alloy_primitives::hex;
-    use alloy_primitives::keccak256;
-    use alloy_trie::TrieAccount;
 
     const AT: Address = Address::repeat_byte(0xc0);
 
+    const UNLIMITED: Limits<'_> = Limits { gas: u64::MAX, go_on: &|| true };
+
     fn running(code: &[u8]) -> Attempt {
-        let hash = keccak256(code);
-        let (mut facts, mut library) = (Facts::default(), Library::default());
-        let storage_root = B256::repeat_byte(9);
-        let account = TrieAccount { code_hash: hash, storage_root, ..TrieAccount::default() };
-        facts.learn(AT, ProvenAccount { account: Some(account), slots: Vec::new() });
-        library.learn(AT, hash, Bytes::copy_from_slice(code));
+        limited(code, UNLIMITED)
+    }
+
+    fn limited(code: &[u8], limits: Limits<'_>) -> Attempt {
         let header = Header {
             number: 7,
             timestamp: 1_700_000_000,
@@ -157,7 +177,9 @@ mod tests {
             requests_hash: Some(B256::ZERO),
             ..Header::default()
         };
-        execute(31_337, &header, (&facts, &library), &Call { to: AT, data: Bytes::new() })
+        let (facts, library) = having(AT, code);
+        let call = Call { to: AT, data: Bytes::new() };
+        execute(31_337, &header, (&facts, &library), &call, limits)
     }
 
     /// Code that returns what `push` leaves on the stack.
@@ -184,31 +206,91 @@ mod tests {
         }
     }
 
+    fn missing(need: Need) -> Result<Outcome, Stopped> {
+        Err(Stopped::Missing(need))
+    }
+
     #[test]
     fn what_is_not_proven_stops_it() {
-        assert_eq!(running(&hex!("600754")).ended, Err(Need::Slot(AT, U256::from(7))));
+        assert_eq!(running(&hex!("600754")).ended, missing(Need::Slot(AT, U256::from(7))));
         let other = Address::with_last_byte(0xaa);
-        assert_eq!(running(&hex!("60aa31")).ended, Err(Need::Account(other)));
+        assert_eq!(running(&hex!("60aa31")).ended, missing(Need::Account(other)));
     }
 
     #[test]
     fn the_hash_of_an_earlier_block_is_refused() {
-        assert_eq!(running(&hex!("600640")).ended, Err(Need::BlockHash(6)));
+        assert_eq!(running(&hex!("600640")).ended, missing(Need::BlockHash(6)));
     }
+
+    /// Jumps to its beginning for ever.
+    const LOOP: [u8; 3] = hex!("5b5f56");
 
     #[test]
     fn an_endless_loop_ends() {
-        assert_eq!(running(&hex!("5b5f56")).ended, Ok(Outcome::Halted));
+        assert_eq!(running(&LOOP).ended, Ok(Outcome::Halted));
+    }
+
+    #[test]
+    fn an_endless_loop_ends_at_its_limit_of_gas() {
+        let limits = Limits { gas: 100_000, ..UNLIMITED };
+        let attempt = limited(&LOOP, limits);
+        assert_eq!(attempt.ended, Err(Stopped::Limited));
+        assert!((100_000..200_000).contains(&attempt.gas), "{}", attempt.gas);
+    }
+
+    #[test]
+    fn an_endless_loop_ends_soon_when_told_to() {
+        let asked = std::cell::Cell::new(0);
+        let go_on = || {
+            asked.set(asked.get() + 1);
+            asked.get() < 3
+        };
+        let attempt = limited(&LOOP, Limits { gas: u64::MAX, go_on: &go_on });
+        assert_eq!(attempt.ended, Err(Stopped::Limited));
+        assert!(attempt.gas < 50_000, "{}", attempt.gas);
+    }
+
+    #[test]
+    fn who_calls_itself_is_told_to_stop_as_often_as_who_jumps() {
+        // CALL(gas, self), again and again in a row, without a jump.
+        let code = hex!("5f5f5f5f5f305af150").repeat(1_000);
+        let asked = std::cell::Cell::new(0);
+        let go_on = || {
+            asked.set(asked.get() + 1);
+            asked.get() < 50
+        };
+        assert_eq!(
+            limited(&code, Limits { gas: u64::MAX, go_on: &go_on }).ended,
+            Err(Stopped::Limited)
+        );
+        assert_eq!(asked.get(), 50, "stopped at once, and nobody asked again");
+    }
+
+    #[test]
+    fn gas_is_counted_until_something_is_missing() {
+        // Four constants, and what it costs to try for an unproven slot.
+        let attempt = running(&hex!("5f5f5f600754"));
+        assert_eq!(attempt.gas, 9 + 100);
+    }
+
+    #[test]
+    fn what_a_caller_passed_on_and_was_not_used_does_not_count() {
+        // Calls itself some two hundred times deep, and reads the slot there.
+        let attempt = running(&hex!("5a620dbba010600d57600754005b5f5f5f5f5f305af1"));
+        assert_eq!(attempt.ended, missing(Need::Slot(AT, U256::from(7))));
+        assert!((10_000..100_000).contains(&attempt.gas), "{}", attempt.gas);
     }
 
     #[test]
     fn no_code_is_a_proven_answer_and_an_unproven_account_is_none() {
-        let (mut facts, library) = (Facts::default(), Library::default());
+        let (facts, library) = (Mutex::new(Facts::default()), Mutex::new(Library::default()));
         let call = Call { to: AT, data: Bytes::new() };
-        let attempt = execute(1, &Header::default(), (&facts, &library), &call);
-        assert_eq!(attempt.ended, Err(Need::Account(AT)));
-        facts.learn(AT, ProvenAccount { account: None, slots: Vec::new() });
-        let attempt = execute(1, &Header::default(), (&facts, &library), &call);
-        assert_eq!(attempt.ended, Ok(Outcome::NoCode));
+        let ended = || {
+            let state = (&facts, &library);
+            execute(1, &Header::default(), state, &call, UNLIMITED).ended
+        };
+        assert_eq!(ended(), missing(Need::Account(AT)));
+        locked(&facts).learn(AT, ProvenAccount { account: None, slots: Vec::new() });
+        assert_eq!(ended(), Ok(Outcome::NoCode));
     }
 }

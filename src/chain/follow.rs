@@ -3,6 +3,7 @@
 //! Asked by: `mod`. Asks: `pool`, every so often. Never: proves anything. What it tells are reasons to
 //! look again; missing one costs time, not truth.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
@@ -24,8 +25,9 @@ use tokio::time::Instant;
 use super::Chain;
 use super::endpoint::BlockName;
 use super::endpoint::Endpoint;
+use super::erc721::CONSECUTIVE;
 use super::erc721::TRANSFER;
-use super::erc721::transfer;
+use super::erc721::transferred;
 use super::refusal::Refusal;
 use crate::domain::ownership::Anchor;
 use crate::domain::ownership::Cause;
@@ -36,6 +38,8 @@ use crate::domain::ownership::Trust;
 const WINDOW: usize = 64;
 /// Blocks whose events are read at once; after a longer pause the older ones are left out.
 const READ: u64 = 2_000;
+/// Ids told of with one request, beyond one for each event.
+const IDS: usize = 10_000;
 /// Contracts named in one request for events.
 const CONTRACTS: usize = 256;
 /// No longer than this for one poll.
@@ -250,10 +254,10 @@ impl Follower<'_> {
         from: u64,
         to: u64,
         contracts: &[Address],
-    ) -> Result<std::collections::BTreeMap<(u64, Address), Vec<Moved>>, Cause> {
+    ) -> Result<BTreeMap<(u64, Address), Vec<Moved>>, Cause> {
         let filter = &json!({
             "address": contracts,
-            "topics": [TRANSFER],
+            "topics": [[TRANSFER, CONSECUTIVE]],
             "fromBlock": U64::from(from),
             "toBlock": U64::from(to),
         });
@@ -265,14 +269,19 @@ impl Follower<'_> {
             .boxed()
         };
         let logs = self.chain.pool().first(Instant::now() + DEADLINE, ask).await?;
-        let mut moves = std::collections::BTreeMap::<_, Vec<Moved>>::new();
+        let mut moves = BTreeMap::<_, Vec<Moved>>::new();
+        let mut left = IDS;
         for log in logs {
-            let (Some(block), Some((id, from, to))) = (log.block_number, transfer(&log.inner))
-            else {
+            let (Some(block), Some(it)) = (log.block_number, transferred(&log.inner)) else {
                 continue;
             };
             if contracts.contains(&log.address()) {
-                moves.entry((block, log.address())).or_default().push(Moved { id, from, to });
+                let moved = moves.entry((block, log.address())).or_default();
+                // Of each at least one, so that everybody concerned is named.
+                let before = moved.len();
+                let (from, to) = (it.from, it.to);
+                moved.extend(it.ids().take(left.max(1)).map(|id| Moved { id, from, to }));
+                left = left.saturating_sub(moved.len() - before);
             }
         }
         Ok(moves)

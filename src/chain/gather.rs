@@ -12,7 +12,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use alloy_consensus::Header;
@@ -33,7 +32,11 @@ use super::endpoint::Endpoint;
 use super::execute::Attempt;
 use super::execute::Call;
 use super::execute::Outcome;
-use super::execute::execute;
+use super::execute::Stopped;
+use super::executor::Asker;
+use super::executor::Executor;
+use super::executor::Round;
+use super::hint;
 use super::pool::Pool;
 use super::proof::verify;
 use super::proof::verify_code;
@@ -41,17 +44,27 @@ use super::refusal::Refusal;
 use super::state::Facts;
 use super::state::Library;
 use super::state::Need;
+use super::state::locked;
 use crate::domain::ownership::Cause;
 
 /// No more pieces of state than this fetched for one call.
 const MISSES: usize = 256;
 /// No more accounts than this looked at by one call.
 const ACCOUNTS: usize = 64;
-/// No longer than this executing in one round: enough for thousands of honest calls, or a few that burn
-/// all the gas there is.
-const BUSY: Duration = Duration::from_secs(2);
+/// No more gas than this for one call, over all its attempts. Each begins at the start again: 256 misses at
+/// some 2,300 gas add up to 75 million.
+const GAS: u64 = 100_000_000;
+/// No longer than this executing calls that were asked for together, over all their attempts: enough for
+/// tens of thousands of honest ones, or a few that burn all the gas they have.
+const BUSY: Duration = Duration::from_secs(8);
 /// Slots in one `eth_getProof`; geth allows 1,024, and 256 stay far below the bound on a body.
 const SLOTS: usize = 256;
+
+/// Rounds after which an endpoint is asked what the calls will look at. Most have ended by then: a proxy,
+/// its code, a slot or two. One that goes through its slots (ERC-721A) has only begun.
+const HINT_AFTER: usize = 4;
+/// Calls about which it is asked.
+const HINTS: usize = 32;
 
 /// A verified header and what was proven at it.
 #[derive(Debug)]
@@ -63,13 +76,13 @@ pub(super) struct Pinned {
 
 impl Pinned {
     fn facts(&self) -> MutexGuard<'_, Facts> {
-        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.facts)
     }
 }
 
 #[derive(Debug)]
 pub(super) struct Gatherer {
-    chain: u64,
+    executor: Executor,
     library: Arc<Mutex<Library>>,
     trails: Mutex<HashMap<Call, BTreeSet<Need>>>,
 }
@@ -78,7 +91,7 @@ impl Gatherer {
     const TRAILS: usize = 20_000;
 
     pub(super) fn new(chain: u64) -> Self {
-        Self { chain, library: Arc::default(), trails: Mutex::default() }
+        Self { executor: Executor::new(chain), library: Arc::default(), trails: Mutex::default() }
     }
 
     /// Runs each of `calls` to its end. In their order: how it ended, or why that could not be found out.
@@ -86,47 +99,65 @@ impl Gatherer {
         &self,
         pool: &Pool,
         block: &Arc<Pinned>,
-        calls: Vec<Call>,
+        (calls, asker): (Vec<Call>, Asker),
         deadline: Instant,
     ) -> Vec<Result<Outcome, Cause>> {
-        let calls: Arc<[Call]> = calls.into();
-        let mut ended: Vec<Option<Result<Outcome, Cause>>> = vec![None; calls.len()];
-        let mut misses = vec![0_usize; calls.len()];
-        let mut needs = self.expected(block, &calls);
+        let mut run = Run::new(calls);
+        let mut needs = self.expected(block, &run.calls);
         loop {
             if let Err(cause) = self.fetch(pool, block, &needs, deadline).await {
-                return fill(ended, &cause);
+                return run.fill(cause);
             }
-            let pending: Vec<usize> =
-                (0..calls.len()).filter(|index| ended[*index].is_none()).collect();
-            if pending.is_empty() {
-                return fill(ended, &Cause::Contract);
+            let pending = run.pending();
+            if pending.is_empty() || run.took >= BUSY {
+                return run.fill(Cause::Contract);
             }
-            needs.clear();
-            for (index, attempt) in self.attempt(block, &calls, pending, deadline).await {
-                misses[index] += 1;
-                ended[index] = match within_bounds(&attempt, misses[index]) {
-                    Err(cause) => Some(Err(cause)),
-                    Ok(None) => {
-                        needs.extend(attempt.ended.err());
-                        None
-                    }
-                    Ok(Some(outcome)) => {
-                        self.remember(&calls[index], attempt.touched);
-                        Some(Ok(outcome))
-                    }
-                };
+            let (library, calls) = (Arc::clone(&self.library), Arc::clone(&run.calls));
+            let at = Arc::clone(block);
+            let round = Round { block: at, library, calls, pending, asker, deadline };
+            let done = self.executor.run(round).await;
+            if Instant::now() >= deadline {
+                return run.fill(Refusal::Late.cause());
             }
-            if needs.is_empty() && ended.iter().any(Option::is_none) {
+            if done.attempts.is_empty() {
                 // The execution itself broke down; nothing more can be learnt by going on.
-                return fill(ended, &Cause::Contract);
+                return run.fill(Cause::Contract);
             }
+            run.took += done.took;
+            run.rounds += 1;
+            needs.clear();
+            for (index, attempt) in done.attempts {
+                needs.extend(run.note(index, &attempt));
+                if matches!(run.ended[index], Some(Ok(_))) {
+                    self.remember(&run.calls[index], attempt.touched);
+                }
+            }
+            if run.rounds == HINT_AFTER {
+                self.follow_hint(pool, block, &run, deadline).await;
+                needs.retain(|need| !block.facts().has(need, &self.library()));
+            }
+        }
+    }
+
+    /// Fetches beforehand what an endpoint believes the remaining calls will look at. Whatever fails here
+    /// is fetched when it is missed.
+    async fn follow_hint(&self, pool: &Pool, block: &Pinned, run: &Run, deadline: Instant) {
+        let pending = run.pending().into_iter().take(HINTS);
+        let calls: Vec<Call> = pending.map(|(index, _)| run.calls[index].clone()).collect();
+        if calls.is_empty() {
+            return;
+        }
+        let hinted = hint::needs(pool, block, &calls, deadline).await;
+        let lacks = |need: &Need| !block.facts().has(need, &self.library());
+        let lacking = hinted.into_iter().filter(lacks).collect();
+        if let Err(cause) = self.fetch(pool, block, &lacking, deadline).await {
+            tracing::debug!(?cause, "what a hint named was not proven");
         }
     }
 
     /// What the calls will need, going by what they looked at last time.
     fn expected(&self, block: &Pinned, calls: &[Call]) -> BTreeSet<Need> {
-        let trails = self.trails.lock().unwrap_or_else(PoisonError::into_inner);
+        let trails = locked(&self.trails);
         let (facts, library) = (block.facts(), self.library());
         calls
             .iter()
@@ -139,7 +170,7 @@ impl Gatherer {
     }
 
     fn remember(&self, call: &Call, touched: BTreeSet<Need>) {
-        let mut trails = self.trails.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut trails = locked(&self.trails);
         if trails.len() >= Self::TRAILS {
             trails.clear();
         }
@@ -147,29 +178,7 @@ impl Gatherer {
     }
 
     fn library(&self) -> MutexGuard<'_, Library> {
-        self.library.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// One attempt at each pending call, away from the threads that serve the network. Calls that burn all
-    /// their gas take long; what is not attempted in time is left out.
-    async fn attempt(
-        &self,
-        block: &Arc<Pinned>,
-        calls: &Arc<[Call]>,
-        pending: Vec<usize>,
-        deadline: Instant,
-    ) -> Vec<(usize, Attempt)> {
-        let (chain, block, calls) = (self.chain, Arc::clone(block), Arc::clone(calls));
-        let library = Arc::clone(&self.library);
-        let work = move || {
-            let (facts, library) =
-                (block.facts(), library.lock().unwrap_or_else(PoisonError::into_inner));
-            let attempt = |index| execute(chain, &block.header, (&facts, &library), &calls[index]);
-            let until = deadline.min(Instant::now() + BUSY);
-            let in_time = |_: &usize| Instant::now() < until;
-            pending.into_iter().take_while(in_time).map(|index| (index, attempt(index))).collect()
-        };
-        tokio::task::spawn_blocking(work).await.unwrap_or_default()
+        locked(&self.library)
     }
 
     /// Fetches and proves `needs`, from whichever endpoint can.
@@ -248,20 +257,58 @@ fn read<T: serde::de::DeserializeOwned>(answer: &RawValue) -> Result<T, Refusal>
     serde_json::from_str(answer.get()).map_err(|_| Refusal::Garbled)
 }
 
-fn fill(ended: Vec<Option<Result<Outcome, Cause>>>, cause: &Cause) -> Vec<Result<Outcome, Cause>> {
-    ended.into_iter().map(|it| it.unwrap_or_else(|| Err(*cause))).collect()
+/// Calls on their way to an end, and what they cost so far.
+struct Run {
+    calls: Arc<[Call]>,
+    ended: Vec<Option<Result<Outcome, Cause>>>,
+    misses: Vec<usize>,
+    /// Gas used by each call in all its attempts.
+    gas: Vec<u64>,
+    /// How long all were executing.
+    took: Duration,
+    rounds: usize,
 }
 
-/// The outcome of an attempt, if it has one. A contract that looks at too much gets no answer.
-fn within_bounds(attempt: &Attempt, misses: usize) -> Result<Option<Outcome>, Cause> {
-    let accounts = attempt.touched.iter().filter(|it| matches!(it, Need::Account(_))).count();
-    if misses > MISSES || accounts > ACCOUNTS {
-        return Err(Cause::Contract);
+impl Run {
+    fn new(calls: Vec<Call>) -> Self {
+        let count = calls.len();
+        Self {
+            calls: calls.into(),
+            ended: vec![None; count],
+            misses: vec![0; count],
+            gas: vec![0; count],
+            took: Duration::ZERO,
+            rounds: 0,
+        }
     }
-    match &attempt.ended {
-        Ok(outcome) => Ok(Some(outcome.clone())),
-        Err(Need::BlockHash(_)) => Err(Cause::Contract),
-        Err(_) => Ok(None),
+
+    /// The calls that have not ended, and how much gas is left to each.
+    fn pending(&self) -> Vec<(usize, u64)> {
+        let left = |index: usize| (index, GAS.saturating_sub(self.gas[index]));
+        (0..self.calls.len()).filter(|it| self.ended[*it].is_none()).map(left).collect()
+    }
+
+    /// Takes note of an attempt. Returns what it lacked, if it is worth another one. A contract that looks
+    /// at too much or takes too long gets no answer.
+    fn note(&mut self, index: usize, attempt: &Attempt) -> Option<Need> {
+        self.misses[index] += 1;
+        self.gas[index] = self.gas[index].saturating_add(attempt.gas);
+        let accounts = attempt.touched.iter().filter(|it| matches!(it, Need::Account(_))).count();
+        let fits = self.misses[index] <= MISSES && accounts <= ACCOUNTS;
+        let ended = match &attempt.ended {
+            Ok(outcome) if fits => Ok(outcome.clone()),
+            Err(Stopped::Missing(need)) if fits && !matches!(need, Need::BlockHash(_)) => {
+                return Some(*need);
+            }
+            _ => Err(Cause::Contract),
+        };
+        self.ended[index] = Some(ended);
+        None
+    }
+
+    /// What has not ended, did not for this cause.
+    fn fill(self, cause: Cause) -> Vec<Result<Outcome, Cause>> {
+        self.ended.into_iter().map(|it| it.unwrap_or_else(|| Err(cause))).collect()
     }
 }
 
@@ -347,16 +394,73 @@ mod tests {
         assert_eq!(questions[0].1[1][0].as_str().map(str::len), Some(66));
     }
 
+    fn touching(accounts: u64, ended: Result<Outcome, Stopped>) -> Attempt {
+        let account = |it: u64| Need::Account(Address::from_word(U256::from(it).into()));
+        Attempt { ended, touched: (0..accounts).map(account).collect(), gas: 1_000 }
+    }
+
+    fn run() -> Run {
+        Run::new(vec![Call { to: AT, data: Bytes::new() }])
+    }
+
     #[test]
-    fn a_contract_that_looks_at_too_much_gets_no_answer() {
-        let touched = |count: u64| {
-            (0..count).map(|it| Need::Account(Address::from_word(U256::from(it).into()))).collect()
-        };
-        let attempt = |count| Attempt { ended: Ok(Outcome::Halted), touched: touched(count) };
-        assert_eq!(within_bounds(&attempt(64), 1), Ok(Some(Outcome::Halted)));
-        assert_eq!(within_bounds(&attempt(65), 1), Err(Cause::Contract));
-        assert_eq!(within_bounds(&attempt(1), MISSES + 1), Err(Cause::Contract));
-        let ended = Err(Need::BlockHash(1));
-        assert_eq!(within_bounds(&Attempt { ended, touched: touched(1) }, 1), Err(Cause::Contract));
+    fn a_contract_that_looks_at_too_many_accounts_gets_no_answer() {
+        for (accounts, ended) in [(64, Ok(Outcome::Halted)), (65, Err(Cause::Contract))] {
+            let mut run = run();
+            assert_eq!(run.note(0, &touching(accounts, Ok(Outcome::Halted))), None);
+            assert_eq!(run.ended[0], Some(ended), "{accounts}");
+        }
+    }
+
+    #[test]
+    fn a_contract_that_misses_too_often_gets_no_answer() {
+        let (mut run, need) = (run(), Need::Slot(AT, U256::ZERO));
+        for _ in 0..MISSES {
+            assert_eq!(run.note(0, &touching(1, Err(Stopped::Missing(need)))), Some(need));
+        }
+        assert_eq!(run.note(0, &touching(1, Err(Stopped::Missing(need)))), None);
+        assert_eq!(run.ended[0], Some(Err(Cause::Contract)));
+    }
+
+    #[test]
+    fn what_nobody_can_prove_and_what_takes_too_long_is_no_answer() {
+        for stopped in [Stopped::Missing(Need::BlockHash(1)), Stopped::Limited] {
+            let mut run = run();
+            assert_eq!(run.note(0, &touching(1, Err(stopped))), None);
+            assert_eq!(run.ended[0], Some(Err(Cause::Contract)), "{stopped:?}");
+        }
+    }
+
+    #[test]
+    fn gas_is_counted_over_all_attempts() {
+        let (mut run, need) = (run(), Need::Slot(AT, U256::ZERO));
+        for attempts in 1..=200 {
+            run.note(0, &touching(1, Err(Stopped::Missing(need))));
+            assert_eq!(run.pending(), [(0, GAS - attempts * 1_000)]);
+        }
+    }
+
+    #[test]
+    fn a_contract_that_burns_gas_before_each_miss_is_not_run_for_long() {
+        use crate::chain::effort::Limits;
+        use crate::chain::execute::execute;
+        use crate::chain::state::tests::having;
+        use crate::chain::state::tests::prove_zero;
+        // Grows its memory for 20 million gas, then reads slot after slot.
+        let code = alloy_primitives::hex!("6000623030005260005b805450600101600956");
+        let (facts, library) = having(AT, &code);
+        let (mut run, mut used) = (run(), 0);
+        while let [(index, gas)] = run.pending()[..] {
+            let limits = Limits { gas, go_on: &|| true };
+            let call = &run.calls[index].clone();
+            let attempt = execute(1, &Header::default(), (&facts, &library), call, limits);
+            used += attempt.gas;
+            assert!(run.misses[0] < 10, "{attempt:?}");
+            if let Some(Need::Slot(_, slot)) = run.note(index, &attempt) {
+                prove_zero(&facts, AT, slot);
+            }
+        }
+        assert_eq!(run.ended[0], Some(Err(Cause::Contract)));
+        assert!((GAS..GAS + 31_000_000).contains(&used), "{used}");
     }
 }

@@ -7,18 +7,22 @@ use std::sync::Arc;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
 use alloy_primitives::U64;
+use alloy_primitives::U256;
+use alloy_rpc_types_eth::Log;
 use futures_util::FutureExt;
 use serde_json::Value;
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::endpoint::BlockName;
+use super::endpoint::Endpoint;
+use super::erc721::CONSECUTIVE;
 use super::erc721::TRANSFER;
-use super::erc721::transfer;
+use super::erc721::transferred;
 use super::gather::Pinned;
 use super::pool::Pool;
-use super::refusal::Refusal;
 use crate::domain::ownership::Cause;
+use crate::domain::ownership::IdRanges;
 use crate::domain::ownership::Scan;
 
 /// Blocks asked for at first; halved when refused, half as many more when answered.
@@ -26,6 +30,8 @@ const FIRST_WIDTH: u64 = 2_000;
 const WIDEST: u64 = 1_000_000;
 /// Requests in one look. What is not read then is read in the next.
 const REQUESTS: usize = 500;
+/// Readings in one look, each by endpoints that had no part in those before.
+const PASSES: usize = 3;
 /// Ids remembered for one wallet and collection.
 const IDS: usize = 10_000;
 /// How far to step back when the chain is no longer the one that was read.
@@ -46,33 +52,79 @@ impl Width {
     }
 }
 
-/// A reading in progress: whose transfers, and how far.
-struct Reading<'a> {
+/// A reading in progress: whose transfers, how far, and who tells of them.
+pub(super) struct Reading<'a> {
     pool: &'a Pool,
     block: &'a Pinned,
-    filter: Value,
+    contract: Address,
+    wallet: Address,
+    from_block: u64,
     deadline: Instant,
+    /// What was known at the beginning of how far was read.
+    begun: Option<(u64, B256)>,
     scan: Scan,
+    /// Who told of events since the reading last began.
+    tellers: Vec<Arc<Endpoint>>,
+    /// Who did so before, and left something out.
+    doubted: Vec<Arc<Endpoint>>,
+    passes: usize,
 }
 
-/// Reads on from where `scan` ended, to `block`. Returns how far it came, and why no further.
-pub(super) async fn discover(
-    pool: &Pool,
-    block: &Pinned,
-    (contract, wallet): (Address, Address),
-    (from_block, scan): (u64, Scan),
-    deadline: Instant,
-) -> (Scan, Result<(), Cause>) {
-    let filter = json!({ "address": contract, "topics": [TRANSFER, null, wallet.into_word()] });
-    let mut reading = Reading { pool, block, filter, deadline, scan };
-    let read = reading.read(from_block).await;
-    (reading.scan, read)
-}
+impl<'a> Reading<'a> {
+    /// Of events of `contract` that went to `wallet`, up to `block`.
+    pub(super) fn new(
+        pool: &'a Pool,
+        block: &'a Pinned,
+        (contract, wallet): (Address, Address),
+        (from_block, scan): (u64, Scan),
+        deadline: Instant,
+    ) -> Self {
+        let (tellers, doubted, begun) = (Vec::new(), Vec::new(), scan.read_to);
+        Self {
+            pool,
+            block,
+            contract,
+            wallet,
+            from_block,
+            deadline,
+            begun,
+            scan,
+            tellers,
+            doubted,
+            passes: 1,
+        }
+    }
 
-impl Reading<'_> {
-    async fn read(&mut self, from_block: u64) -> Result<(), Cause> {
+    /// Every id that some event named, so far.
+    pub(super) fn ids(&self) -> Vec<U256> {
+        self.scan.ids.iter().copied().collect()
+    }
+
+    /// Begins again, to ask those who told nothing yet. `false`: there are none, or enough were asked.
+    pub(super) fn doubt(&mut self) -> bool {
+        let told = !self.tellers.is_empty();
+        self.doubted.append(&mut self.tellers);
+        let others = self.doubted.len() < self.pool.all().len();
+        self.passes += 1;
+        self.scan.read_to = self.begun;
+        told && others && self.passes <= PASSES
+    }
+
+    /// How far was read. The ids are kept in any case; what was `missing` is looked for from the start.
+    pub(super) fn end(mut self, missing: bool) -> Scan {
+        if missing {
+            self.scan.read_to = None;
+        }
+        self.scan
+    }
+
+    /// Reads on from where the last reading ended.
+    ///
+    /// # Errors
+    /// Why it came no further.
+    pub(super) async fn read(&mut self) -> Result<(), Cause> {
         let last = self.block.header.number;
-        let mut from = self.begin(from_block).await?;
+        let mut from = self.begin().await?;
         let mut width = Width(FIRST_WIDTH);
         let mut read_to = None;
         let mut result = Ok(());
@@ -103,33 +155,55 @@ impl Reading<'_> {
     }
 
     /// The first block to read: after the last one read, if that is still a block of this chain.
-    async fn begin(&mut self, from_block: u64) -> Result<u64, Cause> {
-        let Some((number, hash)) = self.scan.read_to else { return Ok(from_block) };
+    async fn begin(&mut self) -> Result<u64, Cause> {
+        let Some((number, hash)) = self.scan.read_to else { return Ok(self.from_block) };
         if number == self.block.header.number && hash == self.block.hash {
             return Ok(number + 1);
         }
         let now = named(self.pool, number, self.deadline).await?;
         let next = if now == Some(hash) { number + 1 } else { number.saturating_sub(STEP_BACK) };
-        Ok(next.max(from_block))
+        Ok(next.max(self.from_block))
     }
 
     async fn range(&mut self, from: u64, to: u64) -> Result<(), Cause> {
-        let mut filter = self.filter.clone();
-        filter["fromBlock"] = json!(U64::from(from));
-        filter["toBlock"] = json!(U64::from(to));
-        let logs = logs(self.pool, &filter, self.deadline).await?;
-        let wallet = self.filter["topics"][2].as_str().and_then(|it| it.parse::<B256>().ok());
-        for log in logs {
-            let Some((id, _, receiver)) = transfer(&log.inner) else { continue };
-            if Some(receiver.into_word()) != wallet {
-                continue;
-            }
-            if self.scan.ids.len() >= IDS {
+        let (logs, teller) = self.logs(from, to).await?;
+        if !self.tellers.iter().any(|it| Arc::ptr_eq(it, &teller)) {
+            self.tellers.push(teller);
+        }
+        let moved = logs.iter().filter_map(|log| transferred(&log.inner));
+        // Joined first: however many events name the same ids, each is gone through once.
+        let ids = IdRanges::new(moved.filter(|it| it.to == self.wallet).map(|it| it.range()));
+        for id in ids.iter() {
+            if self.scan.ids.len() >= IDS && !self.scan.ids.contains(&id) {
                 return Err(Cause::Undiscovered);
             }
             self.scan.ids.insert(id);
         }
         Ok(())
+    }
+
+    /// Both kinds of events, which name the receiver in different places.
+    async fn logs(&self, from: u64, to: u64) -> Result<(Vec<Log>, Arc<Endpoint>), Cause> {
+        let wallet = self.wallet.into_word();
+        let filter = |topics: Value| {
+            let (from, to) = (U64::from(from), U64::from(to));
+            let filter = json!({
+                "address": self.contract, "topics": topics, "fromBlock": from, "toBlock": to,
+            });
+            ("eth_getLogs", json!([filter]))
+        };
+        let questions = &[
+            filter(json!([TRANSFER, null, wallet])),
+            filter(json!([CONSECUTIVE, null, null, wallet])),
+        ];
+        let ask = |endpoint: Arc<Endpoint>| {
+            async move {
+                let logs: Vec<Vec<Log>> = endpoint.ask_all(questions).await?;
+                Ok((logs.concat(), endpoint))
+            }
+            .boxed()
+        };
+        self.pool.first_but(&self.doubted, self.deadline, ask).await
     }
 
     /// Remembers how far was read, by the hash of that block.
@@ -150,25 +224,10 @@ fn may_be_the_width(cause: &Cause) -> bool {
 }
 
 async fn named(pool: &Pool, number: u64, deadline: Instant) -> Result<Option<B256>, Cause> {
-    let ask = |endpoint: Arc<super::endpoint::Endpoint>| {
+    let ask = |endpoint: Arc<Endpoint>| {
         async move { endpoint.header(BlockName::Number(number)).await }.boxed()
     };
     Ok(pool.first(deadline, ask).await?.map(|(hash, _)| hash))
-}
-
-async fn logs(
-    pool: &Pool,
-    filter: &Value,
-    deadline: Instant,
-) -> Result<Vec<alloy_rpc_types_eth::Log>, Cause> {
-    let ask = |endpoint: Arc<super::endpoint::Endpoint>| {
-        async move {
-            let asked = endpoint.ask("eth_getLogs", json!([filter]));
-            asked.await as Result<Vec<alloy_rpc_types_eth::Log>, Refusal>
-        }
-        .boxed()
-    };
-    pool.first(deadline, ask).await
 }
 
 #[cfg(test)]

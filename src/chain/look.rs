@@ -16,7 +16,8 @@ use super::Chain;
 use super::erc721;
 use super::execute::Call;
 use super::execute::Outcome;
-use super::logs;
+use super::executor::Asker;
+use super::logs::Reading;
 use crate::domain::ids::Collection;
 use crate::domain::ids::Standard;
 use crate::domain::ids::Timestamp;
@@ -122,20 +123,7 @@ impl Survey<'_> {
                 self.prove(ids, Some(balance)).await;
                 self.complete(balance, found)
             }
-            (Some(balance), TokensOf::Logs) => {
-                let found = self.read_logs(scan).await;
-                let ids = scan.iter().flat_map(|it| it.ids.iter().copied()).collect();
-                self.prove(ids, Some(balance)).await;
-                let complete = self.complete(balance, found);
-                if complete.is_err() && found.is_ok() {
-                    // All was read and still something is missing: an endpoint left events out, or a
-                    // token came without one. The ids are kept; the next look reads again from the start.
-                    if let Some(scan) = scan {
-                        scan.read_to = None;
-                    }
-                }
-                complete
-            }
+            (Some(balance), TokensOf::Logs) => self.announced(balance, scan).await,
         }
     }
 
@@ -238,17 +226,27 @@ impl Survey<'_> {
         (ids.into_iter().collect(), found)
     }
 
-    async fn read_logs(&self, scan: &mut Option<Scan>) -> Result<(), Cause> {
+    /// The ids that events name, by one endpoint after the other until nothing is missing. What still is
+    /// came without an event, or several left it out; the next look reads again from the start.
+    async fn announced(&mut self, balance: U256, scan: &mut Option<Scan>) -> Result<(), Cause> {
         let before = (self.look.from_block, scan.take().unwrap_or_default());
         let whose = (self.look.collection.contract, self.look.wallet);
         let (pool, block) = (self.chain.pool(), self.block.pinned());
-        let (after, read) = logs::discover(pool, block, whose, before, self.deadline).await;
-        *scan = Some(after);
-        read
+        let mut reading = Reading::new(pool, block, whose, before, self.deadline);
+        loop {
+            let found = reading.read().await;
+            self.prove(reading.ids(), Some(balance)).await;
+            let complete = self.complete(balance, found);
+            let missing = complete.is_err() && found.is_ok();
+            if !missing || !reading.doubt() {
+                *scan = Some(reading.end(missing));
+                return complete;
+            }
+        }
     }
 
     async fn run(&self, calls: Vec<Call>) -> Vec<Result<Outcome, Cause>> {
-        self.chain.run(self.block, calls, self.deadline).await
+        self.chain.run(self.block, (calls, Asker::Ourselves), self.deadline).await
     }
 
     /// In words of the ledger. `rest` is what is known of the ids that are not sighted by themselves.

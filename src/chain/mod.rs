@@ -5,8 +5,9 @@
 //! Never: believes an endpoint, reads the time of day, or touches the store.
 //!
 //! In reading order: `location` → `transport` (with `framing`) → `endpoint` (with `standing`, `refusal`)
-//! → `pool` → `anchor` → `proof` → `state` → `execute` → `gather` → `erc721` → `logs` → `look` → `follow`.
-//! Pure are `location`, `framing`, `refusal`, `standing`, `proof`, `state`, `execute` and `erc721`.
+//! → `pool` → `anchor` → `proof` → `state` → `execute` (with `effort`) → `executor` → `hint` → `gather`
+//! → `erc721` → `logs` → `look` → `follow`.
+//! Pure are `location`, `framing`, `refusal`, `standing`, `proof`, `state`, `effort`, `execute`, `erc721`.
 
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
@@ -34,12 +35,15 @@ use crate::domain::ownership::Target;
 use crate::domain::ownership::Trust;
 
 mod anchor;
+mod effort;
 mod endpoint;
 mod erc721;
 mod execute;
+mod executor;
 mod follow;
 mod framing;
 mod gather;
+mod hint;
 mod location;
 mod logs;
 mod look;
@@ -60,6 +64,7 @@ pub use look::Looked;
 pub use status::ChainStatus;
 pub use status::EndpointStatus;
 
+use executor::Asker;
 use gather::Gatherer;
 use gather::Pinned;
 use location::Location;
@@ -226,7 +231,8 @@ impl Chain {
             return Err(Cause::Unsupported);
         }
         let call = erc721::ask_owner(token.collection.contract, token.id);
-        let ended = self.run(block, vec![call], Instant::now() + DEADLINE).await;
+        let calls = (vec![call], Asker::Caller);
+        let ended = self.run(block, calls, Instant::now() + DEADLINE).await;
         let outcome = ended.into_iter().next().unwrap_or(Err(Cause::Contract))?;
         erc721::owner(token.id, &outcome)
     }
@@ -275,7 +281,7 @@ impl Chain {
     async fn run(
         &self,
         block: &Block,
-        calls: Vec<execute::Call>,
+        calls: (Vec<execute::Call>, Asker),
         deadline: Instant,
     ) -> Vec<Result<execute::Outcome, Cause>> {
         self.0.gatherer.run(&self.0.pool, &block.pinned, calls, deadline).await

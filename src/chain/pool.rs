@@ -63,8 +63,27 @@ impl Pool {
     where
         F: Fn(Arc<Endpoint>) -> BoxFuture<'a, Result<T, Refusal>>,
     {
+        self.first_but(&[], deadline, ask).await
+    }
+
+    /// As [`Self::first`], without asking some of them.
+    ///
+    /// # Errors
+    /// The most telling of their causes.
+    pub(super) async fn first_but<'a, T, F>(
+        &'a self,
+        some: &[Arc<Endpoint>],
+        deadline: Instant,
+        ask: F,
+    ) -> Result<T, Cause>
+    where
+        F: Fn(Arc<Endpoint>) -> BoxFuture<'a, Result<T, Refusal>>,
+    {
         let mut cause = Cause::Unreachable;
         for endpoint in self.ordered() {
+            if some.iter().any(|it| Arc::ptr_eq(it, &endpoint)) {
+                continue;
+            }
             let asked = tokio::time::timeout_at(deadline, ask(Arc::clone(&endpoint))).await;
             match asked.unwrap_or(Err(Refusal::Late)) {
                 Ok(answer) => return Ok(answer),

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::endpoint::BlockName;
 use super::endpoint::Endpoint;
-use super::erc721::transfer;
+use super::erc721::transferred;
 use super::gather::Pinned;
 use super::pool::Pool;
 use super::refusal::Refusal;
@@ -41,7 +41,8 @@ impl Receipt {
                 .logs
                 .iter()
                 .filter(|it| it.address == token.collection.contract)
-                .any(|log| transfer(log).is_some_and(|(id, _, to)| id == token.id && to == wallet))
+                .filter_map(transferred)
+                .any(|it| it.to == wallet && it.has(token.id))
     }
 }
 

@@ -5,6 +5,9 @@
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 
 use alloy_primitives::Address;
 use alloy_primitives::B256;
@@ -127,10 +130,16 @@ impl Library {
     }
 }
 
-/// What a contract sees, and a note of everything it looked at.
+/// Nothing here is left half done when somebody who holds the lock panics.
+pub(super) fn locked<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
+    it.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a contract sees, and a note of everything it looked at. It holds no lock for longer than one look:
+/// contracts take their time, and others need these too.
 pub(super) struct View<'a> {
-    pub(super) facts: &'a Facts,
-    pub(super) library: &'a Library,
+    pub(super) facts: &'a Mutex<Facts>,
+    pub(super) library: &'a Mutex<Library>,
     pub(super) touched: BTreeSet<Need>,
 }
 
@@ -139,8 +148,8 @@ impl Database for View<'_> {
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, Miss> {
         self.touched.insert(Need::Account(address));
-        let account = self.facts.accounts.get(&address).ok_or(Miss(Need::Account(address)))?;
-        Ok(account.map(|it| {
+        let account = locked(self.facts).accounts.get(&address).copied();
+        Ok(account.ok_or(Miss(Need::Account(address)))?.map(|it| {
             AccountInfo {
                 balance: it.balance,
                 nonce: it.nonce,
@@ -152,9 +161,10 @@ impl Database for View<'_> {
     }
 
     fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, Miss> {
-        self.library.code(hash).ok_or_else(|| {
-            let owner = self
-                .facts
+        let code = locked(self.library).code(hash);
+        code.ok_or_else(|| {
+            let facts = locked(self.facts);
+            let owner = facts
                 .accounts
                 .iter()
                 .find(|(_, account)| account.is_some_and(|it| it.code_hash == hash));
@@ -165,10 +175,39 @@ impl Database for View<'_> {
     fn storage(&mut self, address: Address, slot: U256) -> Result<U256, Miss> {
         let need = Need::Slot(address, slot);
         self.touched.insert(need);
-        self.facts.slot(address, slot).ok_or(Miss(need))
+        locked(self.facts).slot(address, slot).ok_or(Miss(need))
     }
 
     fn block_hash(&mut self, number: u64) -> Result<B256, Miss> {
         Err(Miss(Need::BlockHash(number)))
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use alloy_primitives::keccak256;
+
+    /// State in which one account is proven to have some code, and storage of which nothing is proven.
+    pub(in crate::chain) fn having(at: Address, code: &[u8]) -> (Mutex<Facts>, Mutex<Library>) {
+        let (mut facts, mut library) = (Facts::default(), Library::default());
+        let (code_hash, storage_root) = (keccak256(code), B256::repeat_byte(9));
+        let account = TrieAccount { code_hash, storage_root, ..TrieAccount::default() };
+        facts.learn(at, ProvenAccount { account: Some(account), slots: Vec::new() });
+        library.learn(at, code_hash, Bytes::copy_from_slice(code));
+        (Mutex::new(facts), Mutex::new(library))
+    }
+
+    /// As if a proof had said that a slot is zero.
+    pub(in crate::chain) fn prove_zero(facts: &Mutex<Facts>, at: Address, slot: U256) {
+        locked(facts).slots.insert((at, slot), U256::ZERO);
+    }
+
+    #[test]
+    fn an_account_without_storage_has_only_zeros() {
+        let (facts, _) = having(Address::ZERO, &[0]);
+        assert_eq!(locked(&facts).slot(Address::ZERO, U256::ZERO), None);
+        locked(&facts).learn(Address::ZERO, ProvenAccount { account: None, slots: Vec::new() });
+        assert_eq!(locked(&facts).slot(Address::ZERO, U256::ZERO), Some(U256::ZERO));
     }
 }

@@ -6,8 +6,11 @@ use serde_json::json;
 
 use crate::support::anvil::Anvil;
 use crate::support::contract::Contract;
+use crate::support::faults::{self, Fault};
+use crate::support::proxy::Proxy;
 use crate::support::settings::{ProductFile, Settings};
 use crate::support::stage::{ACME, Stage};
+use crate::support::wallet::Wallet;
 
 /// A scene in which `contract` grants `pro` in this way.
 fn granting(contract: &str, more: &str) -> Stage {
@@ -37,6 +40,73 @@ fn a_contract_that_does_not_is_followed_by_its_events() {
     assert_eq!(stage.daemon.check(ACME)["token"], json!(token));
     stage.give_away(31_415);
     stage.daemon.wait_for_code(ACME, "NOT_HELD");
+}
+
+#[test]
+fn events_that_one_endpoint_leaves_out_are_asked_of_the_next() {
+    let anvil = Anvil::start();
+    let licence = Contract::deploy(&anvil, "PlainLicence", None);
+    let silent = Proxy::start(&anvil.address());
+    silent.fault(faults::no_logs());
+    let more = r#"tokens_of = "logs""#;
+    let product =
+        ProductFile::new(ACME).tier("pro", 20, "").grant("pro", &licence.collection(), more);
+    let settings = Settings::new([silent.url(), anvil.url()]).product(product);
+    let stage = Stage::on(anvil, licence, &settings);
+    stage.mint(31_415);
+    stage.daemon.link(&stage.wallet);
+    // The first look already finds it: were it only the next one, this would say UNDETERMINED.
+    let patient = json!({"product": ACME, "wait_ms": 20_000});
+    assert_eq!(stage.daemon.call("entitlement_check", patient)["code"], "VALID");
+    assert!(silent.calls("eth_getLogs") > 0, "the silent one was asked first");
+}
+
+#[test]
+fn tokens_minted_many_at_once_are_found_by_their_one_event() {
+    let anvil = Anvil::start();
+    let holder = Wallet::numbered(1).address();
+    let licence = Contract::deploy(&anvil, "ConsecutiveLicence", Some(holder));
+    let more = "tokens_of = \"logs\"\nids = [\"200-299\"]";
+    let product =
+        ProductFile::new(ACME).tier("pro", 20, "").grant("pro", &licence.collection(), more);
+    let settings = Settings::new([anvil.url()]).product(product);
+    let stage = Stage::on(anvil, licence, &settings);
+    stage.daemon.link(&stage.wallet);
+    let verdict = stage.daemon.wait_for_code(ACME, "VALID");
+    assert_eq!(verdict["token"], json!(stage.licence.token(200)));
+}
+
+/// A contract that goes through 41 slots for an owner, and the node behind a proxy.
+fn scanning() -> (Stage, Proxy) {
+    let anvil = Anvil::start();
+    let holder = Wallet::numbered(1).address();
+    let licence = Contract::deploy(&anvil, "ScanningLicence", Some(holder));
+    let proxy = Proxy::start(&anvil.address());
+    let more = "tokens_of = \"ids\"\nids = [\"40\"]";
+    let product =
+        ProductFile::new(ACME).tier("pro", 20, "").grant("pro", &licence.collection(), more);
+    let settings = Settings::new([proxy.url()]).product(product);
+    (Stage::on(anvil, licence, &settings), proxy)
+}
+
+#[test]
+fn a_contract_that_goes_through_many_slots_takes_few_rounds() {
+    let (stage, proxy) = scanning();
+    stage.daemon.link(&stage.wallet);
+    stage.daemon.wait_for_code(ACME, "VALID");
+    assert!(proxy.calls("eth_createAccessList") > 0, "the node was asked for a hint");
+    let proofs = proxy.calls("eth_getProof");
+    assert!(proofs < 30, "{proofs}");
+}
+
+#[test]
+fn a_node_that_gives_no_hint_is_asked_slot_by_slot() {
+    let (stage, proxy) = scanning();
+    let message = "the method eth_createAccessList does not exist/is not available";
+    proxy.fault_in("eth_createAccessList", Fault::Error { code: -32601, message });
+    stage.daemon.link(&stage.wallet);
+    stage.daemon.wait_for_code(ACME, "VALID");
+    assert!(proxy.calls("eth_getProof") > 40, "{}", proxy.calls("eth_getProof"));
 }
 
 #[test]

@@ -1,0 +1,218 @@
+//! Executes calls away from the threads that serve the network, few at a time.
+//!
+//! Owns: the places where contracts run. Asked by: `gather`. Asks: `execute`. Never: goes on for somebody
+//! who no longer waits, or gives all its places to questions from outside.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::effort::Limits;
+use super::execute::Attempt;
+use super::execute::Call;
+use super::execute::execute;
+use super::gather::Pinned;
+use super::state::Library;
+
+/// Executions of a chain at once, of the four threads that all chains have for this and for names.
+const PLACES: usize = 2;
+/// Of these, how many may run contracts that some caller named, and not a product's.
+const FOR_CALLERS: usize = 1;
+/// No attempt lasts longer, and no round begins one later. Honest ones take microseconds, and even all the
+/// gas there is is mostly used up sooner.
+const SLICE: Duration = Duration::from_secs(1);
+
+/// Who wants to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// The daemon, of a contract that a product names.
+    Ourselves,
+    /// Somebody, of any contract there is.
+    Caller,
+}
+
+/// One attempt at each of some calls.
+pub(super) struct Round {
+    pub(super) block: Arc<Pinned>,
+    pub(super) library: Arc<Mutex<Library>>,
+    pub(super) calls: Arc<[Call]>,
+    /// Which of the calls, and how much gas each may use.
+    pub(super) pending: Vec<(usize, u64)>,
+    pub(super) asker: Asker,
+    pub(super) deadline: Instant,
+}
+
+/// How the attempts went, in order; those there was no time for are left out.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    pub(super) attempts: Vec<(usize, Attempt)>,
+    pub(super) took: Duration,
+}
+
+#[derive(Debug)]
+pub(super) struct Executor {
+    chain: u64,
+    places: Arc<Semaphore>,
+    for_callers: Arc<Semaphore>,
+}
+
+/// Set when the one who waits is gone.
+struct Abandon(Arc<AtomicBool>);
+
+impl Drop for Abandon {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Executor {
+    pub(super) fn new(chain: u64) -> Self {
+        Self {
+            chain,
+            places: Arc::new(Semaphore::new(PLACES)),
+            for_callers: Arc::new(Semaphore::new(FOR_CALLERS)),
+        }
+    }
+
+    /// Waits for a place and runs a round. Nothing was attempted when there was none before the deadline.
+    pub(super) async fn run(&self, round: Round) -> Attempts {
+        let places = tokio::time::timeout_at(round.deadline, async {
+            let of_callers = match round.asker {
+                Asker::Ourselves => None,
+                Asker::Caller => Some(Arc::clone(&self.for_callers).acquire_owned().await),
+            };
+            (of_callers, Arc::clone(&self.places).acquire_owned().await)
+        });
+        let Ok(places) = places.await else { return Attempts::default() };
+        let chain = self.chain;
+        let abandoned = Abandon(Arc::default());
+        let given_up = Arc::clone(&abandoned.0);
+        let work = move || {
+            let attempts = round.attempt(chain, &given_up);
+            // Not given back before the work is over, whoever still waits for it.
+            drop(places);
+            attempts
+        };
+        tokio::task::spawn_blocking(work).await.unwrap_or_default()
+    }
+}
+
+impl Round {
+    fn attempt(&self, chain: u64, given_up: &AtomicBool) -> Attempts {
+        let begun = Instant::now();
+        let goes_on = |since: Instant| {
+            let now = Instant::now();
+            !given_up.load(Ordering::Relaxed) && now < self.deadline && now < since + SLICE
+        };
+        let mut attempts = Vec::new();
+        for (index, gas) in self.pending.iter().copied().take_while(|_| goes_on(begun)) {
+            let own = Instant::now();
+            let limits = Limits { gas, go_on: &|| goes_on(own) };
+            let state = (&self.block.facts, &*self.library);
+            let call = &self.calls[index];
+            attempts.push((index, execute(chain, &self.block.header, state, call, limits)));
+        }
+        Attempts { attempts, took: begun.elapsed() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::execute::Outcome;
+    use crate::chain::execute::Stopped;
+    use crate::chain::state::tests::having;
+    use alloy_consensus::Header;
+    use alloy_primitives::Address;
+    use alloy_primitives::B256;
+    use alloy_primitives::Bytes;
+
+    /// Jumps to its beginning for ever.
+    const LOOP: [u8; 4] = [0x5b, 0x60, 0x00, 0x56];
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    fn round(code: &[u8], asker: Asker, deadline: Instant) -> Round {
+        let (facts, library) = having(Address::ZERO, code);
+        let block = Pinned { hash: B256::ZERO, header: Header::default(), facts };
+        let call = Call { to: Address::ZERO, data: Bytes::new() };
+        let pending = vec![(0, u64::MAX)];
+        let (block, library, calls) = (Arc::new(block), Arc::new(library), [call].into());
+        Round { block, library, calls, pending, asker, deadline }
+    }
+
+    fn many(places: usize) -> u32 {
+        u32::try_from(places).unwrap()
+    }
+
+    async fn runs(executor: &Executor, asker: Asker) -> bool {
+        let soon = Instant::now() + Duration::from_millis(20);
+        let deadline = if executor.free(asker) { Instant::now() + HOUR } else { soon };
+        let done = executor.run(round(&[0], asker, deadline)).await;
+        matches!(&done.attempts[..], [(0, it)] if it.ended == Ok(Outcome::Returned(Bytes::new())))
+    }
+
+    impl Executor {
+        fn free(&self, asker: Asker) -> bool {
+            let callers = asker == Asker::Ourselves || self.for_callers.available_permits() > 0;
+            callers && self.places.available_permits() > 0
+        }
+    }
+
+    #[tokio::test]
+    async fn callers_leave_a_place_to_ourselves() {
+        let executor = Executor::new(1);
+        assert!(runs(&executor, Asker::Caller).await);
+        let _for_callers = executor.for_callers.acquire_many(many(FOR_CALLERS)).await.unwrap();
+        let _places = executor.places.acquire_many(many(FOR_CALLERS)).await.unwrap();
+        assert!(!runs(&executor, Asker::Caller).await);
+        assert!(runs(&executor, Asker::Ourselves).await);
+    }
+
+    #[tokio::test]
+    async fn waiting_for_a_place_ends_at_the_deadline() {
+        let executor = Executor::new(1);
+        let places = executor.places.acquire_many(many(PLACES)).await.unwrap();
+        assert!(!runs(&executor, Asker::Ourselves).await);
+        drop(places);
+        assert!(runs(&executor, Asker::Ourselves).await);
+    }
+
+    #[tokio::test]
+    async fn an_endless_loop_ends_after_its_slice_and_gives_back_its_place() {
+        let executor = Executor::new(1);
+        let endless = round(&LOOP, Asker::Caller, Instant::now() + HOUR);
+        let done = executor.run(endless).await;
+        let ended = &done.attempts[0].1.ended;
+        assert!(matches!(ended, Ok(Outcome::Halted) | Err(Stopped::Limited)), "{ended:?}");
+        assert_eq!(executor.places.available_permits(), PLACES);
+        assert_eq!(executor.for_callers.available_permits(), FOR_CALLERS);
+    }
+
+    #[tokio::test]
+    async fn nobody_works_for_one_who_gave_up() {
+        let round = round(&LOOP, Asker::Caller, Instant::now() + HOUR);
+        assert!(round.attempt(1, &AtomicBool::new(true)).attempts.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_place_stays_taken_until_the_work_is_over() {
+        let executor = Arc::new(Executor::new(1));
+        let endless = round(&LOOP, Asker::Caller, Instant::now() + HOUR);
+        let running = tokio::spawn({
+            let executor = Arc::clone(&executor);
+            async move { executor.run(endless).await }
+        });
+        while executor.places.available_permits() == PLACES {
+            tokio::task::yield_now().await;
+        }
+        running.abort();
+        // It hears of it and stops; then both are free again.
+        let _all = executor.places.acquire_many(many(PLACES)).await.unwrap();
+        assert_eq!(executor.for_callers.available_permits(), FOR_CALLERS);
+    }
+}

@@ -7,6 +7,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use entitled::config::{Config, Environment};
 use entitled::daemon;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Overwrites whatever is given back. A request that carries a key or a passphrase passes through the buffers of
+/// the socket, of HTTP and of the JSON reader, which are others' code and wipe nothing.
+#[global_allocator]
+static MEMORY: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
 
 /// Wrong usage or configuration.
 const WRONG: u8 = 2;

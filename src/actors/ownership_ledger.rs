@@ -109,6 +109,11 @@ pub struct AddWallet {
     pub asked: Asked,
 }
 
+/// The same for a wallet whose key was made elsewhere and brought here: another word in the audit.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Wallet>")]
+pub struct ImportWallet(pub AddWallet);
+
 /// Unlink a wallet; with `destroy_key` its sealed key is overwritten and removed as well.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Reply<Wallet>")]

@@ -9,6 +9,7 @@
 
 mod ledger;
 mod orders;
+mod transfer;
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -19,13 +20,17 @@ use alloy_primitives::Address;
 
 use self::ledger::Ledger;
 use self::orders::Tools;
+use self::transfer::Bench;
 use crate::actors::ownership_ledger::{
-    AddWallet, Asked, FindChallenge, FindWallet, KeepChallenge, LedgerError, RemoveWallet,
+    AddWallet, Asked, FindChallenge, FindWallet, ImportWallet, KeepChallenge, LedgerError,
+    NoteAudit, RemoveWallet,
 };
 use crate::domain::customer::{Challenge, Wallet};
 use crate::domain::ids::{ChainId, CustomerId};
 use crate::domain::wallet_proof::{self, Method, Payload, SignInMessage};
 use crate::keys::{KeyRing, KeyRingState, MachineName};
+
+pub use self::transfer::{ExportKey, ForeignKey, ImportKey};
 
 type Reply<T> = Result<T, KeeperError>;
 
@@ -125,6 +130,9 @@ pub enum KeeperError {
     /// Another order for the same wallet is under way.
     #[error("another change to this wallet is under way")]
     Busy,
+    /// Keystores are opened and made one at a time.
+    #[error("another keystore is being opened or made")]
+    Crowded,
     /// The sealed key is damaged, or was put in another's place.
     #[error("the key of this wallet cannot be opened")]
     KeyUnusable { source: KeyFault },
@@ -167,12 +175,14 @@ impl WalletKeeper {
     where
         L: Actor<Context = Context<L>>
             + Handler<AddWallet>
+            + Handler<ImportWallet>
+            + Handler<NoteAudit>
             + Handler<RemoveWallet>
             + Handler<KeepChallenge>
             + Handler<FindWallet>
             + Handler<FindChallenge>,
     {
-        let tools = Tools { ledger: Ledger::of(ledger), keys, machine };
+        let tools = Tools { ledger: Ledger::of(ledger), keys, machine, bench: Bench::default() };
         Self { tools, under_way: BTreeSet::new() }
     }
 

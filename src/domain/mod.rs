@@ -10,4 +10,5 @@ pub mod ids;
 pub mod ownership;
 pub mod peer;
 pub mod product;
+pub mod secret;
 pub mod wallet_proof;

@@ -5,6 +5,7 @@ use std::fmt;
 use ring::hkdf;
 use zeroize::Zeroizing;
 
+use super::clean_stack::with_clean_stack;
 use super::random::{self, Exhausted};
 
 /// A key-encryption key is 32 bytes, neither more nor fewer.
@@ -17,10 +18,19 @@ pub(super) const KEY_ID_LENGTH: usize = 8;
 ///
 /// It is never used directly. What it does is done by two values derived from it with HKDF-SHA-256
 /// (RFC 5869): the key that wraps data keys, and the public id that names it in a record.
+///
+/// It must stay in memory while the daemon runs, but it does not lie there: what lies there are two random-looking
+/// halves that give the key only together, for the length of one derivation. So a piece of memory that gets out (a
+/// freed page, a buffer sent by mistake) is not the key. Who can read all of the memory, and knows this, has it.
 pub struct KeyEncryptionKey {
-    /// Boxed, so that moving the value leaves no copy of the secret behind.
-    secret: Box<Zeroizing<[u8; KEY_LENGTH]>>,
+    /// Random.
+    mask: Half,
+    /// The key, bit by bit turned where the mask has a one.
+    masked: Half,
 }
+
+/// Boxed, so that moving the value leaves no copy behind, and the halves lie apart.
+type Half = Box<Zeroizing<[u8; KEY_LENGTH]>>;
 
 impl KeyEncryptionKey {
     /// A new one.
@@ -28,24 +38,32 @@ impl KeyEncryptionKey {
     /// # Errors
     /// When the operating system gives no randomness.
     pub fn generate() -> Result<Self, Exhausted> {
-        let mut secret = Box::new(Zeroizing::new([0; KEY_LENGTH]));
-        random::fill(secret.as_mut_slice())?;
-        Ok(Self { secret })
+        // Two random halves are a random key.
+        Ok(Self { mask: random_half()?, masked: random_half()? })
     }
 
-    /// Takes over bytes kept elsewhere; `None` unless there are exactly 32.
+    /// Takes over bytes kept elsewhere; `None` unless there are exactly 32. Without randomness to hide it with
+    /// the key is held as it is: that is better than a machine whose wallets are locked.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         if bytes.len() != KEY_LENGTH {
             return None;
         }
-        let mut secret = Box::new(Zeroizing::new([0; KEY_LENGTH]));
-        secret.copy_from_slice(bytes);
-        Some(Self { secret })
+        let mask = random_half().unwrap_or_default();
+        let mut masked = Half::default();
+        for (place, (byte, mask)) in masked.iter_mut().zip(bytes.iter().zip(mask.iter())) {
+            *place = byte ^ mask;
+        }
+        Some(Self { mask, masked })
     }
 
-    /// For the one place that writes it to its file.
-    pub(super) fn expose(&self) -> &[u8; KEY_LENGTH] {
-        &self.secret
+    /// The key itself: for what is derived from it, and for the one place that writes it to its file.
+    pub(super) fn expose(&self) -> Zeroizing<[u8; KEY_LENGTH]> {
+        let mut secret = Zeroizing::new([0; KEY_LENGTH]);
+        for (place, (half, mask)) in secret.iter_mut().zip(self.masked.iter().zip(self.mask.iter()))
+        {
+            *place = half ^ mask;
+        }
+        secret
     }
 
     /// Names the key without revealing it: the same for the same key, on any machine.
@@ -64,10 +82,18 @@ impl KeyEncryptionKey {
 
     /// `None` cannot happen for these lengths (RFC 5869 allows 255 × 32 bytes), but is not a panic.
     fn derive(&self, purpose: &[u8], size: Size, into: &mut [u8]) -> Option<()> {
-        let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"entitled key-encryption key v1");
-        let root = salt.extract(self.secret.as_slice());
-        root.expand(&[purpose], size).ok()?.fill(into).ok()
+        with_clean_stack(|| {
+            let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"entitled key-encryption key v1");
+            let root = salt.extract(self.expose().as_slice());
+            root.expand(&[purpose], size).ok()?.fill(into).ok()
+        })
     }
+}
+
+fn random_half() -> Result<Half, Exhausted> {
+    let mut half = Half::default();
+    random::fill(half.as_mut_slice())?;
+    Ok(half)
 }
 
 /// How many bytes HKDF is to give.
@@ -95,6 +121,16 @@ mod tests {
             assert!(KeyEncryptionKey::from_bytes(&vec![7; length]).is_none(), "{length}");
         }
         assert!(KeyEncryptionKey::from_bytes(&[7; 32]).is_some());
+    }
+
+    #[test]
+    fn the_key_does_not_lie_in_memory_but_comes_out_as_it_went_in() {
+        let key = KeyEncryptionKey::from_bytes(&[0xAB; 32]).unwrap();
+        assert_eq!(*key.expose(), [0xAB; 32]);
+        for half in [&key.mask, &key.masked] {
+            assert!(!half.windows(4).any(|it| it == [0xAB; 4]), "a half shows the key");
+        }
+        assert_ne!(**key.mask, **KeyEncryptionKey::from_bytes(&[0xAB; 32]).unwrap().mask);
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub(super) fn read_or_make(path: &Path) -> Result<KeyEncryptionKey, KeyFileError
     }
     let key = KeyEncryptionKey::generate()
         .map_err(|source| KeyFileError::Randomness { path: path.to_owned(), source })?;
-    match new_file::make(path, key.expose(), 0o600) {
+    match new_file::make(path, key.expose().as_slice(), 0o600) {
         // Somebody else was first: theirs counts.
         Ok(_) => read_own(path)?.ok_or_else(|| KeyFileError::Read {
             path: path.to_owned(),

@@ -6,19 +6,25 @@
 //!
 //! Invariant: nothing here prints, compares or copies a secret outside types that wipe themselves.
 
+mod clean_stack;
 mod key_encryption_key;
 mod key_file;
 mod key_ring;
+mod keystore;
 mod machine_name;
+mod mnemonic;
 mod new_file;
 mod private_key;
 mod random;
 mod sealing;
 
+pub use self::clean_stack::with_clean_stack;
 pub use self::key_encryption_key::{KEY_LENGTH, KeyEncryptionKey};
 pub use self::key_file::KeyFileError;
 pub use self::key_ring::{KeyRing, KeyRingState, KeySource};
+pub use self::keystore::{Keystore, KeystoreError, write_keystore};
 pub use self::machine_name::{MachineName, MachineNameError};
+pub use self::mnemonic::{DEFAULT_PATH, MnemonicError, key_of_digits, key_of_mnemonic};
 pub use self::private_key::{PrivateKey, PrivateKeyError};
 pub use self::random::{Exhausted, nonce};
 pub use self::sealing::{OpenError, RECORD_LENGTH, SealError, open, seal};

@@ -229,7 +229,9 @@ impl From<KeeperError> for RpcError {
             KeeperError::Conflict { .. } => Code::Conflict,
             KeeperError::SignatureInvalid { .. } => Code::SignatureInvalid,
             KeeperError::BadInput { .. } => Code::InvalidParams,
-            KeeperError::Busy | KeeperError::LedgerSilent { .. } => Code::Busy,
+            KeeperError::Busy | KeeperError::Crowded | KeeperError::LedgerSilent { .. } => {
+                Code::Busy
+            }
             KeeperError::KeyUnusable { .. } | KeeperError::Key { .. } => {
                 return Self::logged(Code::Internal, "the key could not be used", &error);
             }

@@ -3,6 +3,8 @@
 //! What geth's IPC, web3.py, alloy and `nc` speak. Requests answered at once are answered in order and written
 //! together; the others run beside each other and are written as they finish.
 
+use std::hint::black_box;
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -196,6 +198,10 @@ impl Raw {
             None => start,
         };
         self.input.drain(..gone);
+        // What was a request may have carried a key; it must not lie here for as long as the connection lasts.
+        let room = self.input.spare_capacity_mut();
+        room.iter_mut().take(gone).for_each(|it| *it = MaybeUninit::new(0));
+        black_box(room);
         self.scanner.forget(gone);
         if self.skipped.is_some_and(|it| it > longest.saturating_mul(SKIP)) {
             self.give_up("a request that does not end");

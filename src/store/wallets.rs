@@ -109,6 +109,31 @@ fn sealed_key(
 /// A conflict when the address is active for another customer, the customer is deactivated or a value is
 /// out of bounds; not found for a numbered customer that does not exist; the challenge spent.
 pub fn add(changes: &mut Changes<'_>, new: NewWallet, asked: &Asked) -> Result<Wallet, StoreError> {
+    let action = match new.custody {
+        Custody::Managed => "wallet_created",
+        Custody::Linked => "wallet_linked",
+    };
+    add_as(changes, new, action, asked)
+}
+
+/// The same for a wallet whose key was made elsewhere.
+///
+/// # Errors
+/// As [`add`].
+pub fn import(
+    changes: &mut Changes<'_>,
+    new: NewWallet,
+    asked: &Asked,
+) -> Result<Wallet, StoreError> {
+    add_as(changes, new, "wallet_imported", asked)
+}
+
+fn add_as(
+    changes: &mut Changes<'_>,
+    new: NewWallet,
+    action: &str,
+    asked: &Asked,
+) -> Result<Wallet, StoreError> {
     let challenge = check(changes, &new, asked)?;
     let before = get(changes, new.address, new.customer)?;
     let kept = sealed_key(changes, new.address, new.customer)?.is_some();
@@ -137,10 +162,6 @@ pub fn add(changes: &mut Changes<'_>, new: NewWallet, asked: &Asked) -> Result<W
         let key = schema::wallet(new.address, new.customer);
         changes.put(Table::SealedKeys, &key, &records::encode_sealed(sealed))?;
     }
-    let action = match new.custody {
-        Custody::Managed => "wallet_created",
-        Custody::Linked => "wallet_linked",
-    };
     audit::append(changes, asked, action, &wallet.address, format!("for {}", wallet.customer))?;
     Ok(wallet)
 }

@@ -21,6 +21,7 @@ mod administration;
 mod bad_input;
 mod clients;
 mod contracts;
+mod custody;
 mod discovery;
 mod finality;
 mod lies;

@@ -10,10 +10,10 @@ use actix::prelude::*;
 
 use super::{
     AddWallet, AuditState, CreateCustomer, CustomerOf, Facts, FindChallenge, FindCustomer,
-    FindFacts, FindFigures, FindProgress, FindWallet, HistoryOf, KeepChallenge, LedgerError,
-    ListAudit, ListCustomers, ListOwnerships, NoteAudit, OwnershipLedger, Progress, RaiseFloor,
-    RecordSightings, RemoveWallet, Reply, SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit,
-    WalletsOf,
+    FindFacts, FindFigures, FindProgress, FindWallet, HistoryOf, ImportWallet, KeepChallenge,
+    LedgerError, ListAudit, ListCustomers, ListOwnerships, NoteAudit, OwnershipLedger, Progress,
+    RaiseFloor, RecordSightings, RemoveWallet, Reply, SetSuspension, StoreFigures, UpdateCustomer,
+    VerifyAudit, WalletsOf,
 };
 use crate::domain::audit::AuditEntry;
 use crate::domain::customer::{Challenge, Customer, Wallet};
@@ -104,6 +104,11 @@ changes! {
         let AddWallet { address, customer, custody, label, sealed_key, nonce, asked } = it;
         let new = NewWallet { address, customer, custody, label, sealed_key, nonce };
         wallets::add(changes, new, &asked)
+    };
+    ImportWallet -> Wallet, "import a wallet", |it, changes| {
+        let AddWallet { address, customer, custody, label, sealed_key, nonce, asked } = it.0;
+        let new = NewWallet { address, customer, custody, label, sealed_key, nonce };
+        wallets::import(changes, new, &asked)
     };
     KeepChallenge -> (), "keep a challenge", |it, changes| {
         challenges::keep(changes, &it.challenge, &it.asked)

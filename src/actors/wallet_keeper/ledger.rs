@@ -1,4 +1,4 @@
-//! WalletKeeper's line to the OwnershipLedger: the five things it says, each with a time limit.
+//! WalletKeeper's line to the OwnershipLedger: what it says, each with a time limit.
 
 use std::time::Duration;
 
@@ -6,7 +6,8 @@ use actix::prelude::*;
 
 use super::KeeperError;
 use crate::actors::ownership_ledger::{
-    AddWallet, FindChallenge, FindWallet, KeepChallenge, LedgerError, RemoveWallet,
+    AddWallet, FindChallenge, FindWallet, ImportWallet, KeepChallenge, LedgerError, NoteAudit,
+    RemoveWallet,
 };
 
 /// A commit takes milliseconds. After this long the ledger is being restarted or its disk is stuck.
@@ -15,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(super) struct Ledger {
     pub(super) add_wallet: Recipient<AddWallet>,
+    pub(super) import_wallet: Recipient<ImportWallet>,
+    pub(super) note_audit: Recipient<NoteAudit>,
     pub(super) remove_wallet: Recipient<RemoveWallet>,
     pub(super) keep_challenge: Recipient<KeepChallenge>,
     pub(super) find_wallet: Recipient<FindWallet>,
@@ -26,6 +29,8 @@ impl Ledger {
     where
         L: Actor<Context = Context<L>>
             + Handler<AddWallet>
+            + Handler<ImportWallet>
+            + Handler<NoteAudit>
             + Handler<RemoveWallet>
             + Handler<KeepChallenge>
             + Handler<FindWallet>
@@ -33,6 +38,8 @@ impl Ledger {
     {
         Self {
             add_wallet: address.clone().recipient(),
+            import_wallet: address.clone().recipient(),
+            note_audit: address.clone().recipient(),
             remove_wallet: address.clone().recipient(),
             keep_challenge: address.clone().recipient(),
             find_wallet: address.clone().recipient(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use alloy_primitives::{Address, B256};
 
 use super::ledger::{Ledger, ask};
+use super::transfer::Bench;
 use super::{CreateWallet, IssueChallenge, KeeperError, LinkWallet, SignMessage, UnlinkWallet};
 use crate::actors::ownership_ledger::{
     AddWallet, FindChallenge, FindWallet, KeepChallenge, RemoveWallet,
@@ -25,6 +26,7 @@ pub(super) struct Tools {
     pub(super) ledger: Ledger,
     pub(super) keys: KeyRing,
     pub(super) machine: MachineName,
+    pub(super) bench: Bench,
 }
 
 impl Tools {
@@ -100,18 +102,12 @@ impl Tools {
         if !wallet.active {
             return Err(KeeperError::Conflict { why: "the wallet is unlinked".to_owned() });
         }
-        let record = match (wallet.custody, sealed_key) {
-            (Custody::Managed, Some(record)) => record,
-            (Custody::Managed, None) => {
-                return Err(KeeperError::NotFound { what: "key: it was destroyed" });
-            }
-            (Custody::Linked, _) => {
-                let why = "the key of a linked wallet is not here: sign in the wallet itself";
-                return Err(KeeperError::BadInput { what: "address", why: why.to_owned() });
-            }
-        };
-        let key = keys::open(self.key()?, address, customer, &record).map_err(unopened)?;
-        let signature = key.sign(hash).map_err(failed("sign"))?;
+        let record = record_of(&wallet, sealed_key)?;
+        let kek = self.key()?;
+        let signature = keys::with_clean_stack(|| {
+            let key = keys::open(kek, address, customer, &record).map_err(unopened)?;
+            key.sign(hash).map_err(failed("sign"))
+        })?;
         // To the log and not to the audit: a caller may sign as often as it likes, and the audit is for ever.
         tracing::info!(wallet = %address, by = %asked.by, method = ?payload.method(), "signed");
         Ok(wallet_proof::write_signature(&signature))
@@ -123,9 +119,28 @@ impl Tools {
         ask(&self.ledger.remove_wallet, order).await
     }
 
-    fn key(&self) -> Result<&KeyEncryptionKey, KeeperError> {
-        let why = "there is no key-encryption key; `entitlectl keys status` says why";
-        self.keys.key().ok_or(KeeperError::Locked { why })
+    pub(super) fn key(&self) -> Result<&KeyEncryptionKey, KeeperError> {
+        open_ring(&self.keys)
+    }
+}
+
+pub(super) fn open_ring(keys: &KeyRing) -> Result<&KeyEncryptionKey, KeeperError> {
+    let why = "there is no key-encryption key; `entitlectl keys status` says why";
+    keys.key().ok_or(KeeperError::Locked { why })
+}
+
+/// The sealed key of a wallet, or why there is none.
+pub(super) fn record_of(
+    wallet: &Wallet,
+    sealed_key: Option<Vec<u8>>,
+) -> Result<Vec<u8>, KeeperError> {
+    match (wallet.custody, sealed_key) {
+        (Custody::Managed, Some(record)) => Ok(record),
+        (Custody::Managed, None) => Err(KeeperError::NotFound { what: "key: it was destroyed" }),
+        (Custody::Linked, _) => {
+            let why = "the key of a linked wallet is not here: use the wallet itself";
+            Err(KeeperError::BadInput { what: "address", why: why.to_owned() })
+        }
     }
 }
 
@@ -145,14 +160,16 @@ fn new_sealed_key(
     kek: &KeyEncryptionKey,
     customer: CustomerId,
 ) -> Result<(Address, Vec<u8>), KeeperError> {
-    let key = PrivateKey::generate().map_err(failed("make a key"))?;
-    let address = key.address().map_err(failed("make a key"))?;
-    let sealed = keys::seal(kek, address, customer, &key).map_err(failed("seal a key"))?;
-    Ok((address, sealed))
+    keys::with_clean_stack(|| {
+        let key = PrivateKey::generate().map_err(failed("make a key"))?;
+        let address = key.address().map_err(failed("make a key"))?;
+        let sealed = keys::seal(kek, address, customer, &key).map_err(failed("seal a key"))?;
+        Ok((address, sealed))
+    })
 }
 
 /// A label is shown in lists and logs, so it must not move the cursor or turn the text around.
-fn check_label(label: &str) -> Result<(), KeeperError> {
+pub(super) fn check_label(label: &str) -> Result<(), KeeperError> {
     let turns_text = |it: char| matches!(it, '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     let why = if label.trim().is_empty() {
         "leave it out, or give it a character that can be seen"
@@ -178,7 +195,7 @@ fn refused(fault: ProofFault) -> KeeperError {
     }
 }
 
-fn unopened(error: OpenError) -> KeeperError {
+pub(super) fn unopened(error: OpenError) -> KeeperError {
     match error {
         OpenError::WrongKey => KeeperError::Locked {
             why: "this wallet was sealed with another key-encryption key than the one in use; restore that one",
@@ -187,7 +204,7 @@ fn unopened(error: OpenError) -> KeeperError {
     }
 }
 
-fn failed<E>(doing: &'static str) -> impl Fn(E) -> KeeperError
+pub(super) fn failed<E>(doing: &'static str) -> impl Fn(E) -> KeeperError
 where
     E: std::error::Error + Send + Sync + 'static,
 {

@@ -8,6 +8,7 @@ use alloy_signer_local::PrivateKeySigner;
 use serde_json::json;
 
 use super::*;
+use crate::domain::audit::AuditEntry;
 use crate::domain::customer::Custody;
 use crate::domain::ids::Timestamp;
 use crate::keys::KeySource;
@@ -17,6 +18,7 @@ use crate::keys::KeySource;
 struct MemoryLedger {
     wallets: BTreeMap<Address, (Wallet, Option<Vec<u8>>)>,
     challenges: BTreeMap<String, Challenge>,
+    notes: Vec<String>,
 }
 
 impl Actor for MemoryLedger {
@@ -40,6 +42,29 @@ impl Handler<AddWallet> for MemoryLedger {
         };
         self.wallets.insert(order.address, (wallet.clone(), order.sealed_key));
         Ok(wallet)
+    }
+}
+
+impl Handler<ImportWallet> for MemoryLedger {
+    type Result = Result<Wallet, LedgerError>;
+    fn handle(&mut self, order: ImportWallet, context: &mut Self::Context) -> Self::Result {
+        let known = self.wallets.get(&order.0.address);
+        if known.is_some_and(|(it, _)| it.active && it.customer != order.0.customer) {
+            return Err(LedgerError::Conflict { why: "another's".to_owned() });
+        }
+        Handler::<AddWallet>::handle(self, order.0, context)
+    }
+}
+
+impl Handler<NoteAudit> for MemoryLedger {
+    type Result = Result<AuditEntry, LedgerError>;
+    fn handle(&mut self, order: NoteAudit, _: &mut Self::Context) -> Self::Result {
+        let NoteAudit { action, subject, detail, asked } = order;
+        self.notes.push(format!("{} {action} {subject} {detail}", asked.by));
+        let nothing = alloy_primitives::B256::ZERO;
+        let (at, by, action) = (asked.at, asked.by, action.to_owned());
+        let (previous, hash) = (nothing, nothing);
+        Ok(AuditEntry { number: 1, at, by, action, subject, detail, previous, hash })
     }
 }
 

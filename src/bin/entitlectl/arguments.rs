@@ -128,6 +128,21 @@ pub(crate) struct SignedText {
     pub(crate) typed_data: Option<PathBuf>,
 }
 
+/// How a key comes.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Brought {
+    /// A file with a keystore of Web3 Secret Storage, as geth and ethers write them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keystore: Option<PathBuf>,
+    /// The private key itself, 64 hexadecimal digits
+    #[arg(long)]
+    pub(crate) private_key: bool,
+    /// The words of a mnemonic
+    #[arg(long)]
+    pub(crate) mnemonic: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum WalletCommand {
     /// Make a wallet whose key the daemon keeps sealed
@@ -166,6 +181,25 @@ pub(crate) enum WalletCommand {
         /// The signature; asked for if not given
         #[arg(long, value_name = "HEX", requires = "message")]
         signature: Option<String>,
+        #[command(flatten)]
+        behalf: Behalf,
+    },
+    /// Bring in a key that was made elsewhere; the secret is asked for, or is one line of standard input
+    Import {
+        #[command(flatten)]
+        brought: Brought,
+        /// Which key of the mnemonic, by BIP-32; the first account of Ethereum if not given
+        #[arg(long, requires = "mnemonic")]
+        path: Option<String>,
+        #[arg(long)]
+        label: Option<String>,
+        #[command(flatten)]
+        behalf: Behalf,
+    },
+    /// Print a wallet's key as a keystore (Web3 Secret Storage), sealed under a passphrase that is asked for,
+    /// or is one line of standard input
+    Export {
+        address: String,
         #[command(flatten)]
         behalf: Behalf,
     },

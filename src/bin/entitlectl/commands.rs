@@ -17,6 +17,7 @@ use crate::screen::Screen;
 use crate::session;
 use crate::session::{Question, Session};
 use crate::tables;
+use crate::transfer;
 use crate::verdicts;
 use crate::wallets;
 use crate::wallets::Linking;
@@ -179,6 +180,18 @@ fn wallet(command: WalletCommand, session: &Session, screen: &mut Screen) -> Res
                 }
             };
             wallets::link(&session.patient(PROOF_WAIT), screen, linking, &behalf)
+        }
+        WalletCommand::Import { brought, path, label, behalf } => {
+            let question = Question::new("wallet_import")
+                .with_some("path", path.as_ref())?
+                .with_some("label", label.as_ref())?
+                .for_whom(&behalf)?;
+            transfer::import(session, screen, question, &brought)
+        }
+        WalletCommand::Export { address, behalf } => {
+            let question =
+                Question::new("wallet_export").with("address", &address)?.for_whom(&behalf)?;
+            transfer::export(session, screen, question)
         }
         WalletCommand::Sign { address, text, behalf } => {
             let question =

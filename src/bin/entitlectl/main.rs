@@ -11,8 +11,10 @@ mod files;
 mod products;
 mod results;
 mod screen;
+mod secrets;
 mod session;
 mod tables;
+mod transfer;
 mod verdicts;
 mod wallets;
 mod watch;
@@ -26,6 +28,11 @@ use arguments::Arguments;
 use exit::Exit;
 use screen::Screen;
 use session::Session;
+use zeroizing_alloc::ZeroAlloc;
+
+/// Overwrites whatever is given back: keys and passphrases pass through here.
+#[global_allocator]
+static MEMORY: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {

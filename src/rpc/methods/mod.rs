@@ -8,6 +8,7 @@ mod entitlements;
 mod ownerships;
 mod products;
 mod system;
+mod transfer;
 mod wallets;
 
 use std::sync::Arc;
@@ -100,6 +101,10 @@ methods! {
         "A text to sign with a wallet, to prove control of it. Single use, ten minutes.";
     SelfService wallet_link(wire::WalletLink) -> wire::Wallet = wallets::link,
         "Link a wallet by a signed challenge.";
+    SelfService wallet_import(wire::WalletImport) -> wire::Wallet = transfer::import,
+        "Take a key in that was made elsewhere, and keep it sealed here.";
+    SelfService wallet_export(wire::WalletExport) -> serde_json::Value = transfer::export,
+        "The key of a managed wallet, sealed under a passphrase: a keystore of Web3 Secret Storage, version 3.";
     SelfService wallet_sign(wire::WalletSign) -> wire::Signature = wallets::sign,
         "Sign a text or typed data with a managed wallet.";
     SelfService wallet_verify(wire::WalletVerify) -> wire::Verified = wallets::verify,

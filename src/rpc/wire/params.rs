@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use crate::domain::ids::{self, ChainId, CustomerId, ProductId, Timestamp, Token};
+use crate::domain::secret::Secret;
 
 /// What every request's parameters can be asked for.
 pub trait Params {
@@ -104,6 +105,34 @@ requests! {
         message: String,
         /// 65 bytes in hexadecimal.
         signature: String,
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        customer: Option<CustomerId>,
+    }
+    /// One of: `keystore` with `passphrase`; `private_key`; `mnemonic`, perhaps with `path`.
+    WalletImport {
+        /// A keystore of Web3 Secret Storage, version 3: the object, or a text that holds it.
+        #[serde(default)] keystore: Option<serde_json::Value>,
+        /// Opens the keystore.
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        passphrase: Option<Secret>,
+        /// 64 hexadecimal digits.
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        private_key: Option<Secret>,
+        /// 12 to 24 English words of BIP-39.
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        mnemonic: Option<Secret>,
+        /// Which key of the mnemonic, by BIP-32; `m/44'/60'/0'/0/0` if absent.
+        #[serde(default)] path: Option<String>,
+        #[serde(default)] label: Option<String>,
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        customer: Option<CustomerId>,
+    }
+    WalletExport {
+        #[serde(deserialize_with = "address")] #[schemars(with = "String")]
+        address: Address,
+        /// Seals the keystore; 1 to 1,024 bytes.
+        #[schemars(with = "String")]
+        passphrase: Secret,
         #[serde(default)] #[schemars(with = "Option<String>")]
         customer: Option<CustomerId>,
     }
@@ -235,6 +264,8 @@ name_customer!(
     Page,
     WalletChallenge,
     WalletLink,
+    WalletImport,
+    WalletExport,
     WalletSign,
     WalletUnlink,
     TokenList,

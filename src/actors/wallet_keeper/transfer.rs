@@ -1,0 +1,215 @@
+//! Keys that come in and go out: import and export.
+//!
+//! Asked by `rpc`, through WalletKeeper. A keystore costs up to a second and 256 MiB, so that work is done on a
+//! thread of its own, one keystore at a time. The key lives and dies on that thread: what comes back is sealed.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use alloy_primitives::Address;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use super::ledger::ask;
+use super::orders::{self, Tools};
+use super::{KeeperError, Reply, WalletKeeper};
+use crate::actors::ownership_ledger::{AddWallet, Asked, FindWallet, ImportWallet, NoteAudit};
+use crate::domain::customer::{Custody, Wallet};
+use crate::domain::ids::CustomerId;
+use crate::domain::secret::Secret;
+use crate::keys::{self, KeyRing, Keystore, KeystoreError, MnemonicError, PrivateKey};
+
+/// Take a key in that was made elsewhere, and keep it sealed. A wallet that was linked becomes managed; one that
+/// is managed already is sealed anew, which mends it when its record or its key-encryption key was lost.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Wallet>")]
+pub struct ImportKey {
+    pub key: ForeignKey,
+    pub customer: CustomerId,
+    /// At most 64 characters, none of them a control character.
+    pub label: Option<String>,
+    pub asked: Asked,
+}
+
+/// A key as somebody brings it.
+#[derive(Debug, Clone)]
+pub enum ForeignKey {
+    /// Web3 Secret Storage: the JSON object, or a text that holds it.
+    Keystore { keystore: Value, passphrase: Secret },
+    /// 64 hexadecimal digits.
+    Digits(Secret),
+    /// BIP-39 words, and the path of BIP-32 if it is not the usual one.
+    Mnemonic { words: Secret, path: Option<String> },
+}
+
+/// Give the key of a managed wallet out, sealed under a passphrase: a keystore of Web3 Secret Storage. Also of a
+/// wallet that was unlinked, while its key is still here.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Value>")]
+pub struct ExportKey {
+    pub address: Address,
+    pub customer: CustomerId,
+    pub passphrase: Secret,
+    pub asked: Asked,
+}
+
+/// Where keystores are opened and made: one at a time, so that many at once cannot eat the machine.
+#[derive(Clone)]
+pub(super) struct Bench(Arc<Semaphore>);
+
+impl Default for Bench {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
+}
+
+impl Bench {
+    /// Does `work` on a thread where it keeps nobody waiting, and leaves nothing of it on that thread's stack.
+    async fn work<T: Send + 'static>(
+        &self,
+        costly: bool,
+        work: impl FnOnce() -> Reply<T> + Send + 'static,
+    ) -> Reply<T> {
+        let place = match costly {
+            true => {
+                let place = Arc::clone(&self.0).try_acquire_owned();
+                Some(place.map_err(|_| KeeperError::Crowded)?)
+            }
+            false => None,
+        };
+        let worker = tokio::task::spawn_blocking(move || {
+            let outcome = keys::with_clean_stack(work);
+            // Held until the work is over, even if nobody waits for it any more.
+            drop(place);
+            outcome
+        });
+        worker.await.unwrap_or_else(|error| Err(orders::failed("work with a key")(error)))
+    }
+}
+
+impl Tools {
+    /// Opens what was brought and seals it for its new customer.
+    async fn seal_foreign(
+        self,
+        key: ForeignKey,
+        customer: CustomerId,
+    ) -> Reply<(Address, Vec<u8>)> {
+        // Who is locked is told so before any work.
+        self.key()?;
+        let keys = self.keys.clone();
+        let costly = matches!(key, ForeignKey::Keystore { .. });
+        let seal = move || {
+            let key = open_foreign(&key)?;
+            let address = key.address().map_err(orders::failed("use a key"))?;
+            let kek = orders::open_ring(&keys)?;
+            let sealed = keys::seal(kek, address, customer, &key);
+            Ok((address, sealed.map_err(orders::failed("seal a key"))?))
+        };
+        self.bench.work(costly, seal).await
+    }
+
+    async fn keep_imported(self, order: AddWallet) -> Reply<Wallet> {
+        ask(&self.ledger.import_wallet, ImportWallet(order)).await
+    }
+
+    async fn export(self, order: ExportKey) -> Reply<Value> {
+        let ExportKey { address, customer, passphrase, asked } = order;
+        self.key()?;
+        let found = ask(&self.ledger.find_wallet, FindWallet { address }).await?;
+        let Some((wallet, record)) = found.filter(|(it, _)| it.customer == customer) else {
+            return Err(KeeperError::NotFound { what: "wallet of this customer" });
+        };
+        let record = orders::record_of(&wallet, record)?;
+        let keys = self.keys.clone();
+        let make = move || make_keystore(&keys, (address, customer), &record, &passphrase);
+        let keystore = self.bench.work(true, make).await?;
+        // Before it is given out: a key that left is in the audit, or it did not leave.
+        let note = NoteAudit {
+            action: "wallet_exported",
+            subject: address.to_string(),
+            detail: format!("of {customer}"),
+            asked,
+        };
+        ask(&self.ledger.note_audit, note).await?;
+        Ok(keystore)
+    }
+}
+
+fn make_keystore(
+    keys: &KeyRing,
+    (address, customer): (Address, CustomerId),
+    record: &[u8],
+    passphrase: &Secret,
+) -> Reply<Value> {
+    let kek = orders::open_ring(keys)?;
+    let key = keys::open(kek, address, customer, record).map_err(orders::unopened)?;
+    keys::write_keystore(&key, passphrase).map_err(|error| keystore_refused(&error))
+}
+
+fn open_foreign(key: &ForeignKey) -> Reply<PrivateKey> {
+    match key {
+        ForeignKey::Keystore { keystore, passphrase } => {
+            let keystore = Keystore::read(keystore).map_err(|error| keystore_refused(&error))?;
+            keystore.open(passphrase).map_err(|error| keystore_refused(&error))
+        }
+        ForeignKey::Digits(digits) => {
+            let why = "64 hexadecimal digits that are a secp256k1 key are expected".to_owned();
+            keys::key_of_digits(digits).ok_or(KeeperError::BadInput { what: "private_key", why })
+        }
+        ForeignKey::Mnemonic { words, path } => keys::key_of_mnemonic(words, path.as_deref())
+            .map_err(|error| KeeperError::BadInput {
+                what: match error {
+                    MnemonicError::Path | MnemonicError::NoKey => "path",
+                    _ => "mnemonic",
+                },
+                why: error.to_string(),
+            }),
+    }
+}
+
+fn keystore_refused(error: &KeystoreError) -> KeeperError {
+    let what = match error {
+        KeystoreError::WrongPassphrase | KeystoreError::Passphrase => "passphrase",
+        KeystoreError::Randomness(_) | KeystoreError::Cipher => {
+            return orders::failed("make a keystore")(error.clone());
+        }
+        _ => "keystore",
+    };
+    KeeperError::BadInput { what, why: error.to_string() }
+}
+
+impl Handler<ImportKey> for WalletKeeper {
+    type Result = ResponseActFuture<Self, Reply<Wallet>>;
+
+    fn handle(&mut self, order: ImportKey, _: &mut Self::Context) -> Self::Result {
+        let ImportKey { key, customer, label, asked } = order;
+        if let Some(Err(error)) = label.as_deref().map(orders::check_label) {
+            return Box::pin(actix::fut::err(error));
+        }
+        let sealed = self.tools.clone().seal_foreign(key, customer).into_actor(self);
+        // Which wallet it is about is only known once it is open.
+        Box::pin(sealed.then(move |sealed, keeper, _| match sealed {
+            Ok((address, sealed_key)) => {
+                let order = AddWallet {
+                    address,
+                    customer,
+                    custody: Custody::Managed,
+                    label,
+                    sealed_key: Some(sealed_key),
+                    nonce: None,
+                    asked,
+                };
+                keeper.alone(address, keeper.tools.clone().keep_imported(order))
+            }
+            Err(error) => Box::pin(actix::fut::err(error)),
+        }))
+    }
+}
+
+impl Handler<ExportKey> for WalletKeeper {
+    type Result = ResponseActFuture<Self, Reply<Value>>;
+
+    fn handle(&mut self, order: ExportKey, _: &mut Self::Context) -> Self::Result {
+        Box::pin(self.tools.clone().export(order).into_actor(self))
+    }
+}

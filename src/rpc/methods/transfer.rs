@@ -1,0 +1,56 @@
+//! Keys that come in and go out: import and export of wallets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Api;
+use crate::actors::tier_cache::Whose;
+use crate::actors::wallet_keeper::{ExportKey, ForeignKey, ImportKey};
+use crate::domain::peer::Permit;
+use crate::rpc::error::RpcError;
+use crate::rpc::wire;
+
+/// How long a keystore may take: its costs are bounded so that a slow machine needs some seconds.
+const KEYSTORE_TIME: Duration = Duration::from_secs(60);
+
+pub(super) async fn import(
+    api: Arc<Api>,
+    permit: Permit,
+    ask: wire::WalletImport,
+) -> Result<wire::Wallet, RpcError> {
+    let customer = permit.customer();
+    let label = ask.label.clone();
+    let order = ImportKey { key: brought(ask)?, customer, label, asked: api.asked(&permit) };
+    let wallet = api.keeper.send(order).timeout(KEYSTORE_TIME).await??;
+    api.forget(Whose::Customer(customer)).await?;
+    Ok(wallet.into())
+}
+
+pub(super) async fn export(
+    api: Arc<Api>,
+    permit: Permit,
+    ask: wire::WalletExport,
+) -> Result<serde_json::Value, RpcError> {
+    let order = ExportKey {
+        address: ask.address,
+        customer: permit.customer(),
+        passphrase: ask.passphrase,
+        asked: api.asked(&permit),
+    };
+    Ok(api.keeper.send(order).timeout(KEYSTORE_TIME).await??)
+}
+
+/// The one kind of key that was brought.
+fn brought(ask: wire::WalletImport) -> Result<ForeignKey, RpcError> {
+    let wire::WalletImport { keystore, passphrase, private_key, mnemonic, path, .. } = ask;
+    match (keystore, passphrase, private_key, mnemonic, path) {
+        (Some(keystore), Some(passphrase), None, None, None) => {
+            Ok(ForeignKey::Keystore { keystore, passphrase })
+        }
+        (None, None, Some(digits), None, None) => Ok(ForeignKey::Digits(digits)),
+        (None, None, None, Some(words), path) => Ok(ForeignKey::Mnemonic { words, path }),
+        _ => Err(RpcError::invalid_params(
+            "give `keystore` with `passphrase`, or `private_key`, or `mnemonic` perhaps with `path`",
+        )),
+    }
+}

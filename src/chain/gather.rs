@@ -44,9 +44,9 @@ use super::state::Need;
 use crate::domain::ownership::Cause;
 
 /// No more pieces of state than this fetched for one call.
-const MISSES: usize = 256;
+pub(super) const MISSES: usize = 256;
 /// No more accounts than this looked at by one call.
-const ACCOUNTS: usize = 64;
+pub(super) const ACCOUNTS: usize = 64;
 /// No longer than this executing in one round: enough for thousands of honest calls, or a few that burn
 /// all the gas there is.
 const BUSY: Duration = Duration::from_secs(2);
@@ -62,15 +62,15 @@ pub(super) struct Pinned {
 }
 
 impl Pinned {
-    fn facts(&self) -> MutexGuard<'_, Facts> {
+    pub(super) fn facts(&self) -> MutexGuard<'_, Facts> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[derive(Debug)]
 pub(super) struct Gatherer {
-    chain: u64,
-    library: Arc<Mutex<Library>>,
+    pub(super) chain: u64,
+    pub(super) library: Arc<Mutex<Library>>,
     trails: Mutex<HashMap<Call, BTreeSet<Need>>>,
 }
 
@@ -173,7 +173,7 @@ impl Gatherer {
     }
 
     /// Fetches and proves `needs`, from whichever endpoint can.
-    async fn fetch(
+    pub(super) async fn fetch(
         &self,
         pool: &Pool,
         block: &Pinned,

@@ -101,8 +101,8 @@ changes! {
         customers::update(changes, id, edit, &asked)
     };
     AddWallet -> Wallet, "add a wallet", |it, changes| {
-        let AddWallet { address, customer, custody, label, sealed_key, nonce, asked } = it;
-        let new = NewWallet { address, customer, custody, label, sealed_key, nonce };
+        let AddWallet { address, customer, custody, label, sealed_key, nonce, chain, asked } = it;
+        let new = NewWallet { address, customer, custody, label, sealed_key, nonce, chain };
         wallets::add(changes, new, &asked)
     };
     KeepChallenge -> (), "keep a challenge", |it, changes| {

@@ -37,6 +37,7 @@ impl Handler<AddWallet> for MemoryLedger {
             active: true,
             added_at: order.asked.at,
             removed_at: None,
+            chain: order.chain,
         };
         self.wallets.insert(order.address, (wallet.clone(), order.sealed_key));
         Ok(wallet)
@@ -183,7 +184,7 @@ async fn a_managed_wallet_signs_and_its_signature_verifies() {
     for (text, valid) in [("hello", true), ("hallo", false)] {
         let payload = Payload::Text(text.into());
         let signature = signature.clone();
-        let question = VerifyMessage { address: wallet.address, payload, signature };
+        let question = VerifyMessage { address: wallet.address, payload, signature, chain: None };
         let verified = house.keeper.send(question).await.unwrap().unwrap();
         assert_eq!(verified, Verified { valid, method: Method::Eip191 });
     }
@@ -199,7 +200,11 @@ async fn a_managed_wallet_signs_typed_data() {
     }));
     let order = SignMessage { address, customer: OWNER, payload: payload.clone(), asked: noon() };
     let signature = house.keeper.send(order).await.unwrap().unwrap();
-    let verified = house.keeper.send(VerifyMessage { address, payload, signature }).await.unwrap();
+    let verified = house
+        .keeper
+        .send(VerifyMessage { address, payload, signature, chain: None })
+        .await
+        .unwrap();
     assert_eq!(verified.unwrap(), Verified { valid: true, method: Method::Eip712 });
 }
 
@@ -220,6 +225,7 @@ async fn a_malformed_signature_is_an_error_not_a_no() {
         address: Address::ZERO,
         payload: Payload::Text(String::new()),
         signature: "0x12".into(),
+        chain: None,
     };
     let reply = house.keeper.send(question).await.unwrap();
     assert!(matches!(reply, Err(KeeperError::SignatureInvalid { .. })), "{reply:?}");

@@ -48,6 +48,13 @@ pub enum ProofFault {
     Signer { signer: Address, wanted: Address },
 }
 
+impl ProofFault {
+    /// Whether all is well but the signature, which is not one by the key of the address.
+    pub fn is_about_signature(&self) -> bool {
+        matches!(self, Self::Signature(_) | Self::Signer { .. })
+    }
+}
+
 /// Checks a message and its signature against what is expected; gives the message if all holds.
 ///
 /// The start times (`Issued At`, `Not Before`) are given [`CLOCK_TOLERANCE_S`] for clocks that differ.
@@ -61,9 +68,9 @@ pub fn verify(
     expected: &Expected<'_>,
 ) -> Result<SignInMessage, ProofFault> {
     let read: SignInMessage = message.parse()?;
-    let signature = parse_signature(signature)?;
     check_names(&read, expected)?;
     check_times(&read, expected.now)?;
+    let signature = parse_signature(signature)?;
     let signer = recover(personal_message_hash(message.as_bytes()), &signature)?;
     if signer != expected.address {
         return Err(ProofFault::Signer { signer, wanted: expected.address });

@@ -177,6 +177,29 @@ mod tests {
     }
 
     #[test]
+    fn a_request_id_and_resources_are_read_and_signed_for() {
+        let whole = SignInMessage {
+            request_id: Some("order-7".into()),
+            resources: Some(vec!["https://licences.example/acme".into()]),
+            ..message()
+        };
+        assert_eq!(check(&whole, "2026-11-22T10:05:00Z"), Ok(whole.clone()));
+        let text = whole.to_string();
+        let signature = signer().sign_message_sync(text.as_bytes()).unwrap().to_string();
+        let expected = Expected {
+            domain: DOMAIN,
+            address: signer().address(),
+            nonce: NONCE,
+            chain: 1,
+            now: at("2026-11-22T10:05:00Z"),
+        };
+        for other in [text.replace("order-7", "order-8"), text.replace("/acme", "/other")] {
+            let fault = verify(&other, &signature, &expected).unwrap_err();
+            assert!(fault.is_about_signature(), "{other}: {fault}");
+        }
+    }
+
+    #[test]
     fn starts_tolerate_two_minutes_and_not_a_nanosecond_more() {
         assert!(check(&message(), "2026-11-22T09:58:00Z").is_ok());
         let early = check(&message(), "2026-11-22T09:57:59.999999999Z");

@@ -1,7 +1,8 @@
 //! ChainVerifier: looks at the chains, and has what it saw recorded.
 //!
 //! Owns: the chains, their followers, and the number of the next look. Asked by: TierCache (`Survey`,
-//! `Watch`) and `rpc` (`Sight`, `Claim`, `ChainStates`). Asks: OwnershipLedger. Tells: TierCache, by
+//! `Watch`) and `rpc` (`Sight`, `Claim`, `ChainStates`), WalletKeeper
+//! (`CheckSignature`). Asks: OwnershipLedger. Tells: TierCache, by
 //! notices that may be lost. Never: decides an entitlement.
 
 mod survey;
@@ -12,8 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix::prelude::*;
-use alloy_primitives::{Address, B256};
-use tokio::sync::{mpsc, watch};
+use alloy_primitives::{Address, B256, Bytes};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::actors::ownership_ledger::{
     Asked, Facts, HistoryOf, LedgerError, OwnershipLedger, RaiseFloor, RecordSightings,
@@ -24,11 +25,15 @@ use crate::clock::Clock;
 use crate::domain::ids::{ChainId, Collection, Timestamp, Token};
 use crate::domain::ownership::{Anchor, Cause, Finality, Finding, Ownership, Sighting, Trust};
 use crate::domain::product::Product;
+use crate::domain::wallet_proof::SignedBy;
 
 /// How long one survey, or one question about a token, may take in all.
 const SURVEY_TIME: Duration = Duration::from_secs(60);
 /// How long the ledger may take to record what was seen.
 const LEDGER_TIME: Duration = Duration::from_secs(10);
+
+/// No more signatures than this are checked at once: anybody may name the contract that runs for one.
+const SIGNATURES_AT_ONCE: usize = 2;
 
 /// How far ahead of our own clock the time of a block may be that one endpoint alone vouches for.
 const AHEAD_AT_MOST: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
@@ -72,6 +77,17 @@ pub struct Claim {
     pub asked: Asked,
 }
 
+/// Does this account stand for this signature, by what its chain says at its head?
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Option<SignedBy>, VerifierError>")]
+pub struct CheckSignature {
+    pub chain: ChainId,
+    pub address: Address,
+    pub hash: B256,
+    /// Of any length: what it means is for a contract to say.
+    pub signature: Bytes,
+}
+
 /// Follow the events of these contracts, and no others.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
@@ -109,6 +125,7 @@ pub struct Parts {
     /// Where looks and followers run, so that they never hold up the actors.
     runtime: tokio::runtime::Handle,
     next_look: Arc<AtomicU64>,
+    signatures: Arc<Semaphore>,
 }
 
 pub struct ChainVerifier {
@@ -144,6 +161,7 @@ impl Parts {
             clock,
             runtime,
             next_look: Arc::new(AtomicU64::new(last_look + 1)),
+            signatures: Arc::new(Semaphore::new(SIGNATURES_AT_ONCE)),
         }
     }
 
@@ -205,6 +223,14 @@ impl Parts {
             }
         };
         Ok(Sighted { token: ask.token, wallet, finding, seen_at })
+    }
+
+    async fn check_signature(self, ask: CheckSignature) -> Result<Option<SignedBy>, VerifierError> {
+        let unknown = |cause| VerifierError::Unknown { cause };
+        let chain = self.chains.get(&ask.chain).ok_or(unknown(Cause::NotConfigured))?;
+        let _turn = self.signatures.acquire().await.map_err(|_| VerifierError::BrokenOff)?;
+        let block = self.anchor(chain, Finality::Latest).await.map_err(unknown)?;
+        chain.signed_by(&block, ask.address, ask.hash, &ask.signature).await.map_err(unknown)
     }
 
     async fn claim(self, claim: Claim) -> Result<Ownership, VerifierError> {
@@ -334,6 +360,13 @@ impl Handler<Claim> for ChainVerifier {
     type Result = ResponseActFuture<Self, Result<Ownership, VerifierError>>;
     fn handle(&mut self, claim: Claim, _: &mut Self::Context) -> Self::Result {
         beside(self, self.parts.clone().claim(claim))
+    }
+}
+
+impl Handler<CheckSignature> for ChainVerifier {
+    type Result = ResponseActFuture<Self, Result<Option<SignedBy>, VerifierError>>;
+    fn handle(&mut self, ask: CheckSignature, _: &mut Self::Context) -> Self::Result {
+        beside(self, self.parts.clone().check_signature(ask))
     }
 }
 

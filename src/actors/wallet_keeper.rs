@@ -1,12 +1,14 @@
 //! WalletKeeper: wallets come into the house here, and here their keys are used.
 //!
 //! Owns: the key-encryption key while the daemon runs, and the proofs of control.
-//! Asked by: `rpc`. Asks: OwnershipLedger, for everything that lasts.
+//! Asked by: `rpc`. Asks: OwnershipLedger, for everything that lasts; ChainVerifier, about signatures that
+//! no key of the address made.
 //! Never: gives a private key out, reads the clock (`asked.at` is the time), touches the network.
 //!
 //! Invariant: a private key is in the clear only inside one call of a handler, in a type that wipes
 //! itself.
 
+mod contracts;
 mod ledger;
 mod orders;
 mod transfer;
@@ -21,13 +23,15 @@ use alloy_primitives::Address;
 use self::ledger::Ledger;
 use self::orders::Tools;
 use self::transfer::Bench;
+use crate::actors::chain_verifier::CheckSignature;
 use crate::actors::ownership_ledger::{
     AddWallet, Asked, FindChallenge, FindWallet, ImportWallet, KeepChallenge, LedgerError,
     NoteAudit, RemoveWallet,
 };
 use crate::domain::customer::{Challenge, Wallet};
 use crate::domain::ids::{ChainId, CustomerId};
-use crate::domain::wallet_proof::{self, Method, Payload, SignInMessage};
+use crate::domain::ownership::Cause;
+use crate::domain::wallet_proof::{Method, Payload, SignInMessage};
 use crate::keys::{KeyRing, KeyRingState, MachineName};
 
 pub use self::transfer::{ExportKey, ForeignKey, ImportKey};
@@ -57,7 +61,7 @@ pub struct IssueChallenge {
 }
 
 /// Link the wallet that signed a challenge. `message` is the challenge's text, to the letter;
-/// `signature` is 65 bytes in hexadecimal.
+/// `signature` is hexadecimal: 65 bytes by a key, or what a contract on the challenge's chain accepts.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Reply<Wallet>")]
 pub struct LinkWallet {
@@ -90,18 +94,20 @@ pub struct UnlinkWallet {
 
 // ---- questions ----
 
-/// Did the key of `address` sign this? Any address; nothing is looked up.
+/// Does `address` stand for this signature? Without a chain, its key is all that counts, and nothing is
+/// looked up; with one, its contract there may speak for it as well (ERC-1271, ERC-6492).
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Reply<Verified>")]
 pub struct VerifyMessage {
     pub address: Address,
     pub payload: Payload,
     pub signature: String,
+    pub chain: Option<ChainId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verified {
-    /// `false`: a well-formed signature, but not of this key over this payload.
+    /// `false`: a well-formed signature, but not of this account over this payload.
     pub valid: bool,
     pub method: Method,
 }
@@ -127,6 +133,12 @@ pub enum KeeperError {
     SignatureInvalid { why: String },
     #[error("{what}: {why}")]
     BadInput { what: &'static str, why: String },
+    /// What only a chain can tell could not be found out: neither a yes nor a no.
+    #[error("{why}: {cause}")]
+    Unknown { why: String, cause: Cause },
+    /// The chain was not asked to the end.
+    #[error("the chain was not asked to the end; try again")]
+    ChainSilent,
     /// Another order for the same wallet is under way.
     #[error("another change to this wallet is under way")]
     Busy,
@@ -182,8 +194,16 @@ impl WalletKeeper {
             + Handler<FindWallet>
             + Handler<FindChallenge>,
     {
-        let tools = Tools { ledger: Ledger::of(ledger), keys, machine, bench: Bench::default() };
+        let ledger = Ledger::of(ledger);
+        let tools = Tools { ledger, keys, machine, bench: Bench::default(), chains: None };
         Self { tools, under_way: BTreeSet::new() }
+    }
+
+    /// Has contract wallets spoken for by `chains`, the ChainVerifier. Without it, none is.
+    #[must_use]
+    pub fn with_chains(mut self, chains: Recipient<CheckSignature>) -> Self {
+        self.tools.chains = Some(chains);
+        self
     }
 
     /// Answers with `work`, unless another order for `address` is under way.
@@ -238,7 +258,18 @@ impl Handler<LinkWallet> for WalletKeeper {
 
     fn handle(&mut self, order: LinkWallet, _: &mut Self::Context) -> Self::Result {
         match order.message.parse::<SignInMessage>() {
-            Ok(read) => self.alone(read.address, self.tools.clone().link(order, read.nonce)),
+            Ok(read) => {
+                // The chain is asked before the wallet is held: a slow contract must not keep others out.
+                let proof = self.tools.clone().prove(order, read.nonce).into_actor(self);
+                let address = read.address;
+                Box::pin(proof.then(move |proven, keeper, _| match proven {
+                    Ok(proven) => {
+                        let work = keeper.tools.clone().link(proven);
+                        keeper.alone(address, work)
+                    }
+                    Err(error) => Box::pin(actix::fut::err(error)),
+                }))
+            }
             Err(fault) => {
                 Box::pin(actix::fut::err(KeeperError::SignatureInvalid { why: fault.to_string() }))
             }
@@ -263,14 +294,10 @@ impl Handler<UnlinkWallet> for WalletKeeper {
 }
 
 impl Handler<VerifyMessage> for WalletKeeper {
-    type Result = Reply<Verified>;
+    type Result = ResponseActFuture<Self, Reply<Verified>>;
 
     fn handle(&mut self, question: VerifyMessage, _: &mut Self::Context) -> Self::Result {
-        let VerifyMessage { address, payload, signature } = question;
-        let hash = orders::hash(&payload)?;
-        let valid = wallet_proof::is_signed_by(hash, &signature, address)
-            .map_err(|fault| KeeperError::SignatureInvalid { why: fault.to_string() })?;
-        Ok(Verified { valid, method: payload.method() })
+        Box::pin(self.tools.clone().verify(question).into_actor(self))
     }
 }
 

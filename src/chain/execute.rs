@@ -112,7 +112,7 @@ pub(super) fn execute(
     Attempt { ended, touched: view.touched, gas: effort.gas() }
 }
 
-fn block(header: &Header) -> BlockEnv {
+pub(super) fn block(header: &Header) -> BlockEnv {
     let mut block = BlockEnv {
         number: U256::from(header.number),
         beneficiary: header.beneficiary,
@@ -135,7 +135,7 @@ fn block(header: &Header) -> BlockEnv {
 
 /// The rules of the block, told from the fields its header has: each of these forks added some, and the
 /// hash covers them. Osaka added none, so that its rules stand for Prague's as well; it only adds to them.
-fn spec(header: &Header) -> SpecId {
+pub(super) fn spec(header: &Header) -> SpecId {
     if header.block_access_list_hash.is_some() {
         SpecId::AMSTERDAM
     } else if header.requests_hash.is_some() {

@@ -1,6 +1,6 @@
 //! Executes calls away from the threads that serve the network, few at a time.
 //!
-//! Owns: the places where contracts run. Asked by: `gather`. Asks: `execute`. Never: goes on for somebody
+//! Owns: the places where contracts run. Asked by: `gather`, `signature`. Asks: `execute`. Never: goes on for somebody
 //! who no longer waits, or gives all its places to questions from outside.
 
 use std::sync::Arc;
@@ -56,7 +56,7 @@ pub(super) struct Attempts {
 
 #[derive(Debug)]
 pub(super) struct Executor {
-    chain: u64,
+    pub(super) chain: u64,
     places: Arc<Semaphore>,
     for_callers: Arc<Semaphore>,
 }
@@ -81,34 +81,49 @@ impl Executor {
 
     /// Waits for a place and runs a round. Nothing was attempted when there was none before the deadline.
     pub(super) async fn run(&self, round: Round) -> Attempts {
-        let places = tokio::time::timeout_at(round.deadline, async {
-            let of_callers = match round.asker {
+        let (chain, asker, deadline) = (self.chain, round.asker, round.deadline);
+        let work = move |given_up: &AtomicBool| round.attempt(chain, given_up);
+        self.at_place(asker, deadline, work).await.unwrap_or_default()
+    }
+
+    /// Waits for a place and does `work` there, which has to ask [`goes_on`] and obey. `None`: there was no
+    /// place before the deadline, or the work broke down.
+    pub(super) async fn at_place<T: Send + 'static>(
+        &self,
+        asker: Asker,
+        deadline: Instant,
+        work: impl FnOnce(&AtomicBool) -> T + Send + 'static,
+    ) -> Option<T> {
+        let places = tokio::time::timeout_at(deadline, async {
+            let of_callers = match asker {
                 Asker::Ourselves => None,
                 Asker::Caller => Some(Arc::clone(&self.for_callers).acquire_owned().await),
             };
             (of_callers, Arc::clone(&self.places).acquire_owned().await)
         });
-        let Ok(places) = places.await else { return Attempts::default() };
-        let chain = self.chain;
+        let places = places.await.ok()?;
         let abandoned = Abandon(Arc::default());
         let given_up = Arc::clone(&abandoned.0);
         let work = move || {
-            let attempts = round.attempt(chain, &given_up);
+            let done = work(&given_up);
             // Not given back before the work is over, whoever still waits for it.
             drop(places);
-            attempts
+            done
         };
-        tokio::task::spawn_blocking(work).await.unwrap_or_default()
+        tokio::task::spawn_blocking(work).await.ok()
     }
+}
+
+/// Whether an attempt that began at `since` may go on.
+pub(super) fn goes_on(given_up: &AtomicBool, deadline: Instant, since: Instant) -> bool {
+    let now = Instant::now();
+    !given_up.load(Ordering::Relaxed) && now < deadline && now < since + SLICE
 }
 
 impl Round {
     fn attempt(&self, chain: u64, given_up: &AtomicBool) -> Attempts {
         let begun = Instant::now();
-        let goes_on = |since: Instant| {
-            let now = Instant::now();
-            !given_up.load(Ordering::Relaxed) && now < self.deadline && now < since + SLICE
-        };
+        let goes_on = |since: Instant| goes_on(given_up, self.deadline, since);
         let mut attempts = Vec::new();
         for (index, gas) in self.pending.iter().copied().take_while(|_| goes_on(begun)) {
             let own = Instant::now();

@@ -48,15 +48,15 @@ use super::state::locked;
 use crate::domain::ownership::Cause;
 
 /// No more pieces of state than this fetched for one call.
-const MISSES: usize = 256;
+pub(super) const MISSES: usize = 256;
 /// No more accounts than this looked at by one call.
-const ACCOUNTS: usize = 64;
+pub(super) const ACCOUNTS: usize = 64;
 /// No more gas than this for one call, over all its attempts. Each begins at the start again: 256 misses at
 /// some 2,300 gas add up to 75 million.
-const GAS: u64 = 100_000_000;
+pub(super) const GAS: u64 = 100_000_000;
 /// No longer than this executing calls that were asked for together, over all their attempts: enough for
 /// tens of thousands of honest ones, or a few that burn all the gas they have.
-const BUSY: Duration = Duration::from_secs(8);
+pub(super) const BUSY: Duration = Duration::from_secs(8);
 /// Slots in one `eth_getProof`; geth allows 1,024, and 256 stay far below the bound on a body.
 const SLOTS: usize = 256;
 
@@ -75,15 +75,15 @@ pub(super) struct Pinned {
 }
 
 impl Pinned {
-    fn facts(&self) -> MutexGuard<'_, Facts> {
+    pub(super) fn facts(&self) -> MutexGuard<'_, Facts> {
         locked(&self.facts)
     }
 }
 
 #[derive(Debug)]
 pub(super) struct Gatherer {
-    executor: Executor,
-    library: Arc<Mutex<Library>>,
+    pub(super) executor: Executor,
+    pub(super) library: Arc<Mutex<Library>>,
     trails: Mutex<HashMap<Call, BTreeSet<Need>>>,
 }
 
@@ -182,7 +182,7 @@ impl Gatherer {
     }
 
     /// Fetches and proves `needs`, from whichever endpoint can.
-    async fn fetch(
+    pub(super) async fn fetch(
         &self,
         pool: &Pool,
         block: &Pinned,

@@ -6,7 +6,7 @@
 //!
 //! In reading order: `location` → `transport` (with `framing`) → `endpoint` (with `standing`, `refusal`)
 //! → `pool` → `anchor` → `proof` → `state` → `execute` (with `effort`) → `executor` → `hint` → `gather`
-//! → `erc721` → `logs` → `look` → `follow`.
+//! → `signature` → `erc721` → `logs` → `look` → `follow`.
 //! Pure are `location`, `framing`, `refusal`, `standing`, `proof`, `state`, `effort`, `execute`, `erc721`.
 
 use std::collections::BTreeSet;
@@ -19,6 +19,7 @@ use std::time::Duration;
 use alloy_consensus::Header;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
+use alloy_primitives::Bytes;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -33,6 +34,7 @@ use crate::domain::ownership::Rule;
 use crate::domain::ownership::Sighting;
 use crate::domain::ownership::Target;
 use crate::domain::ownership::Trust;
+use crate::domain::wallet_proof::SignedBy;
 
 mod anchor;
 mod effort;
@@ -51,6 +53,7 @@ mod pool;
 mod proof;
 mod receipt;
 mod refusal;
+mod signature;
 mod standing;
 mod state;
 mod status;
@@ -235,6 +238,26 @@ impl Chain {
         let ended = self.run(block, calls, Instant::now() + DEADLINE).await;
         let outcome = ended.into_iter().next().unwrap_or(Err(Cause::Contract))?;
         erc721::owner(token.id, &outcome)
+    }
+
+    /// Whether an account stands for a signature of `hash`, and how: by ERC-6492, ERC-1271 or its key, in
+    /// the order ERC-6492 demands. `None`: proven that it does not.
+    ///
+    /// # Errors
+    /// Why that could not be found out.
+    pub async fn signed_by(
+        &self,
+        block: &Block,
+        account: Address,
+        hash: B256,
+        signature: &Bytes,
+    ) -> Result<Option<SignedBy>, Cause> {
+        if block.anchor.chain != self.id() {
+            return Err(Cause::NotConfigured);
+        }
+        let claim = signature::Claim { account, hash, signature: signature.clone() };
+        let Inner { pool, gatherer, .. } = &*self.0;
+        signature::prove(gatherer, pool, &block.pinned, claim).await
     }
 
     /// Whether a transaction moved a token to a wallet, at or before a block. As an endpoint says: this

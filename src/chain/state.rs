@@ -117,7 +117,7 @@ impl Library {
         self.codes.insert(hash, code);
     }
 
-    fn code(&self, hash: B256) -> Option<Bytecode> {
+    pub(super) fn code(&self, hash: B256) -> Option<Bytecode> {
         if hash == KECCAK256_EMPTY || hash.is_zero() {
             return Some(Bytecode::default());
         }

@@ -101,7 +101,9 @@ impl House {
         let verifier = tree.start("chain_verifier", ChainVerifier::new(parts));
         let _ = meeting.set(verifier.clone());
         let (keys, machine) = open_keys(config, source)?;
-        let keeper = tree.start("wallet_keeper", WalletKeeper::new(&ledger, keys, machine));
+        let keeper =
+            WalletKeeper::new(&ledger, keys, machine).with_chains(verifier.clone().recipient());
+        let keeper = tree.start("wallet_keeper", keeper);
         Ok(Self { store, tree, ledger, cache, clock, reader, keeper, verifier, started })
     }
 

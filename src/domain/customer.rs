@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 
-use super::ids::{CustomerId, Timestamp};
+use super::ids::{ChainId, CustomerId, Timestamp};
 
 /// A person, an organisation or the machine itself, to whom wallets belong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +32,8 @@ pub enum Custody {
     Linked,
 }
 
-/// An EVM account that belongs to a customer. The same address serves every chain.
+/// An EVM account that belongs to a customer. Held by a key, it is the same on every chain; a contract is
+/// one on its own chain only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wallet {
     pub address: Address,
@@ -44,6 +45,17 @@ pub struct Wallet {
     /// When it was made or linked.
     pub added_at: Timestamp,
     pub removed_at: Option<Timestamp>,
+    /// Where the contract lives that stood for this wallet when it was linked. Elsewhere the same address
+    /// may be somebody else's, so that the wallet counts on no other chain. None: its key stood for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<ChainId>,
+}
+
+impl Wallet {
+    /// Whether what this address holds on `chain` is this wallet's.
+    pub fn counts_on(&self, chain: ChainId) -> bool {
+        self.chain.is_none_or(|it| it == chain)
+    }
 }
 
 /// A message waiting to be signed, so that a wallet can be linked. Single use; survives a restart.

@@ -13,10 +13,11 @@ mod typed_data;
 mod verify;
 
 pub use self::link::{CHALLENGE_LIFETIME, answer, challenge};
-pub use self::payload::{Method, Payload, PayloadFault, TEXT_LIMIT, is_signed_by};
+pub use self::payload::{Method, Payload, PayloadFault, SignedBy, TEXT_LIMIT, is_signed_by};
 pub use self::sign_in::{DateTime, MESSAGE_LIMIT, MessageFault, SignInMessage};
 pub use self::signature::{
-    SignatureFault, parse_signature, personal_message_hash, recover, write_signature,
+    SignatureFault, is_mirror_image, parse_signature, personal_message_hash, recover,
+    write_signature,
 };
 pub use self::typed_data::{TYPED_DATA_LIMIT, TypedDataFault, typed_data_hash};
 pub use self::verify::{CLOCK_TOLERANCE_S, Expected, ProofFault, verify};

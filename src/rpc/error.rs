@@ -229,9 +229,11 @@ impl From<KeeperError> for RpcError {
             KeeperError::Conflict { .. } => Code::Conflict,
             KeeperError::SignatureInvalid { .. } => Code::SignatureInvalid,
             KeeperError::BadInput { .. } => Code::InvalidParams,
-            KeeperError::Busy | KeeperError::Crowded | KeeperError::LedgerSilent { .. } => {
-                Code::Busy
-            }
+            KeeperError::Unknown { .. } => Code::ChainUnavailable,
+            KeeperError::Busy
+            | KeeperError::Crowded
+            | KeeperError::LedgerSilent { .. }
+            | KeeperError::ChainSilent => Code::Busy,
             KeeperError::KeyUnusable { .. } | KeeperError::Key { .. } => {
                 return Self::logged(Code::Internal, "the key could not be used", &error);
             }

@@ -329,6 +329,7 @@ fn facts_are_of_the_customers_and_collections_asked_for() {
         label: None,
         sealed_key: None,
         nonce: None,
+        chain: None,
     };
     for (byte, uid) in [(1, 1000), (2, 1001)] {
         let wallet = new(byte, uid);

@@ -77,6 +77,7 @@ mod tests {
     /// What files of schema 1 hold. These texts must read for ever, and be written again unchanged.
     const CUSTOMER: &str = r#"{"id":"customer:7","name":"Ada","external_id":"crm-1","uids":[1000],"metadata":{"site":"north"},"active":true,"created_at":"2026-11-22T10:00:00Z"}"#;
     const WALLET: &str = r#"{"address":"0x0707070707070707070707070707070707070707","customer":"uid:1000","custody":"managed","label":null,"active":false,"added_at":"2026-11-22T10:00:00Z","removed_at":"2026-11-22T10:00:00.5Z"}"#;
+    const CONTRACT: &str = r#"{"address":"0x0707070707070707070707070707070707070707","customer":"uid:1000","custody":"linked","label":null,"active":true,"added_at":"2026-11-22T10:00:00Z","removed_at":null,"chain":"eip155:10"}"#;
     const CHALLENGE: &str = r#"{"nonce":"abc","address":"0x0707070707070707070707070707070707070707","chain":1,"customer":"machine","message":"sign me","expires_at":"2026-11-22T10:10:00Z"}"#;
     const HELD: &str = r#"{"sighting":{"look":3,"seen_at":"2026-11-22T10:00:00Z","wallet":"0x0707070707070707070707070707070707070707","rule":"owner","target":{"token":"eip155:1/erc721:0x0808080808080808080808080808080808080808/7"},"finding":{"held":{"until":null,"anchor":{"chain":"eip155:1","number":100,"hash":"0x0909090909090909090909090909090909090909090909090909090909090909","time":"2026-11-22T09:59:48Z","finality":"finalized","trust":"quorum"}}}}}"#;
     const REST: &str = r#"{"sighting":{"look":3,"seen_at":"2026-11-22T10:00:00Z","wallet":"0x0707070707070707070707070707070707070707","rule":"owner","target":{"rest":{"collection":"eip155:1/erc721:0x0808080808080808080808080808080808080808","ids":[["0x1","0x9"]]}},"finding":{"unknown":{"cause":"unreachable","finality":"latest"}}},"except":["0x7"]}"#;
@@ -97,6 +98,7 @@ mod tests {
     fn records_of_schema_1_read_and_are_written_the_same() {
         same::<Customer>(CUSTOMER);
         same::<Wallet>(WALLET);
+        same::<Wallet>(CONTRACT);
         same::<Challenge>(CHALLENGE);
         same::<KeptSighting>(HELD);
         same::<KeptSighting>(REST);

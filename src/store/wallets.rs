@@ -11,7 +11,7 @@ use super::records;
 use super::schema::{self, Table};
 use super::view::{Changes, View, prefixed, record};
 use crate::domain::customer::{Challenge, Custody, Wallet};
-use crate::domain::ids::CustomerId;
+use crate::domain::ids::{ChainId, CustomerId};
 
 /// Unlinked ones count as well: they are kept for their history.
 const MOST_WALLETS: usize = 4_096;
@@ -28,6 +28,8 @@ pub struct NewWallet {
     pub sealed_key: Option<Vec<u8>>,
     /// The challenge this answers; spent in the same commit.
     pub nonce: Option<String>,
+    /// Where the contract lives that stands for it, if no key does.
+    pub chain: Option<ChainId>,
 }
 
 /// A wallet, and its sealed key if it is managed.
@@ -149,6 +151,7 @@ fn add_as(
         active: true,
         added_at: before.as_ref().map_or(asked.at, |it| it.added_at),
         removed_at: None,
+        chain: new.chain.filter(|_| custody == Custody::Linked),
     };
 
     customers::find_or_make(changes, new.customer, asked)?;
@@ -162,7 +165,9 @@ fn add_as(
         let key = schema::wallet(new.address, new.customer);
         changes.put(Table::SealedKeys, &key, &records::encode_sealed(sealed))?;
     }
-    audit::append(changes, asked, action, &wallet.address, format!("for {}", wallet.customer))?;
+    let place = wallet.chain.map(|it| format!(", a contract on {it}")).unwrap_or_default();
+    let detail = format!("for {}{place}", wallet.customer);
+    audit::append(changes, asked, action, &wallet.address, detail)?;
     Ok(wallet)
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::support::anvil::Anvil;
 use crate::support::daemon::Daemon;
 use crate::support::settings::Settings;
 use crate::support::socket::Refused;
@@ -13,6 +14,12 @@ const INVALID_PARAMS: i64 = -32602;
 /// A daemon whose chain nobody can reach: wallets need none.
 fn offline() -> Daemon {
     Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]))
+}
+
+/// That no contract accepts a signature either is for the chain to say.
+fn online(anvil: &Anvil) -> Daemon {
+    anvil.mine(1); // the node's first block does not have the state it gives out for it
+    Daemon::start(&Settings::new([anvil.url()]))
 }
 
 fn link(daemon: &Daemon, message: &str, signature: &str) -> Result<Value, Refused> {
@@ -98,7 +105,8 @@ fn of_many_at_once_one_link_wins() {
 
 #[test]
 fn somebody_elses_signature_links_nothing() {
-    let (daemon, wallet) = (offline(), Wallet::numbered(1));
+    let anvil = Anvil::start();
+    let (daemon, wallet) = (online(&anvil), Wallet::numbered(1));
     let message = message_for(&daemon, &wallet);
     let refused = link(&daemon, &message, &Wallet::numbered(2).sign(&message)).unwrap_err();
     assert_eq!(refused.code, SIGNATURE_INVALID, "{refused:?}");
@@ -148,7 +156,8 @@ fn a_malleable_signature_is_refused() {
 
 #[test]
 fn malformed_signatures_are_refused() {
-    let (daemon, wallet) = (offline(), Wallet::numbered(1));
+    let anvil = Anvil::start();
+    let (daemon, wallet) = (online(&anvil), Wallet::numbered(1));
     let message = message_for(&daemon, &wallet);
     let good = wallet.sign(&message);
     for bad in [

@@ -62,27 +62,27 @@ pub(super) async fn run(parts: Parts, ask: Survey) -> Result<Vec<Sighting>, Veri
         ask.facts.scans.iter().map(|(c, w, scan)| ((*c, *w), scan.clone())).collect();
     let before = scans.clone();
     let mut sightings = Vec::new();
-    for (chain, scopes) in scopes_by_chain(&ask.product) {
+    for (id, scopes) in scopes_by_chain(&ask.product) {
         let levels = levels(&ask.product);
-        if let Some(chain) = parts.chains.get(&chain)
+        if let Some(chain) = parts.chains.get(&id)
             && !levels.contains(&Finality::Finalized)
         {
             // A head below it would be no head. Chains without finality have no such floor.
             let _ = parts.anchor(chain, Finality::Finalized).await;
         }
+        let wallets = counting_on(&ask, id);
         // The most settled first, for the same reason.
         for finality in levels.into_iter().rev() {
-            let block = match parts.chains.get(&chain) {
+            let block = match parts.chains.get(&id) {
                 Some(chain) => parts.anchor(chain, finality).await.map(|block| (chain, block)),
                 None => Err(Cause::NotConfigured),
             };
             match block {
                 Err(cause) => {
-                    sightings.extend(round.unknown(&ask.wallets, &scopes, cause, finality));
+                    sightings.extend(round.unknown(&wallets, &scopes, cause, finality));
                 }
                 Ok((chain, block)) => {
-                    let seen =
-                        round.look_at_all(chain, &block, (&ask.wallets, &scopes), &mut scans);
+                    let seen = round.look_at_all(chain, &block, (&wallets, &scopes), &mut scans);
                     sightings.extend(seen.await);
                 }
             }
@@ -105,6 +105,14 @@ pub(super) async fn run(parts: Parts, ask: Survey) -> Result<Vec<Sighting>, Veri
 /// At the head, where a purchase or sale shows first, and at the finality the product demands.
 fn levels(product: &Product) -> BTreeSet<Finality> {
     BTreeSet::from([Finality::Latest, product.finality])
+}
+
+/// A contract wallet is looked at on its own chain only: elsewhere its address may be somebody else's.
+fn counting_on(ask: &Survey, chain: ChainId) -> Vec<Address> {
+    let elsewhere = |it: &Address| {
+        ask.facts.wallets.iter().any(|known| known.address == *it && !known.counts_on(chain))
+    };
+    ask.wallets.iter().copied().filter(|it| !elsewhere(it)).collect()
 }
 
 fn scopes_by_chain(product: &Product) -> BTreeMap<ChainId, BTreeSet<Scope>> {

@@ -101,13 +101,13 @@ changes! {
         customers::update(changes, id, edit, &asked)
     };
     AddWallet -> Wallet, "add a wallet", |it, changes| {
-        let AddWallet { address, customer, custody, label, sealed_key, nonce, asked } = it;
-        let new = NewWallet { address, customer, custody, label, sealed_key, nonce };
+        let AddWallet { address, customer, custody, label, sealed_key, nonce, chain, asked } = it;
+        let new = NewWallet { address, customer, custody, label, sealed_key, nonce, chain };
         wallets::add(changes, new, &asked)
     };
     ImportWallet -> Wallet, "import a wallet", |it, changes| {
-        let AddWallet { address, customer, custody, label, sealed_key, nonce, asked } = it.0;
-        let new = NewWallet { address, customer, custody, label, sealed_key, nonce };
+        let AddWallet { address, customer, custody, label, sealed_key, nonce, chain, asked } = it.0;
+        let new = NewWallet { address, customer, custody, label, sealed_key, nonce, chain };
         wallets::import(changes, new, &asked)
     };
     KeepChallenge -> (), "keep a challenge", |it, changes| {

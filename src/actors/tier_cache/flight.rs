@@ -12,6 +12,7 @@ use super::{Cached, Key, Landing, Parts, TierCache};
 use crate::actors::chain_verifier::{Survey, VerifierError};
 use crate::actors::ownership_ledger::{Facts, FindFacts, LedgerError};
 use crate::clock::Clock;
+use crate::domain::customer::Wallet;
 use crate::domain::entitlement::{Code, Holder, Question, Verdict, evaluate, wants_look};
 use crate::domain::ids::{CustomerId, Timestamp, Token};
 use crate::domain::ownership::Sighting;
@@ -95,14 +96,18 @@ pub(super) async fn gather(parts: &Parts, key: &Key) -> Result<Scene, CheckError
         Ok(reply) => reply.map_err(|source| CheckError::Ledger { source })?,
         Err(_) => return Err(CheckError::Busy),
     };
-    let mut wallets: HashMap<CustomerId, Vec<Address>> = HashMap::new();
+    let mut wallets: HashMap<CustomerId, Vec<&Wallet>> = HashMap::new();
     for wallet in &facts.wallets {
-        wallets.entry(wallet.customer).or_default().push(wallet.address);
+        wallets.entry(wallet.customer).or_default().push(wallet);
     }
-    let holders = facts.customers.iter().map(|it| Holder {
-        customer: it.id,
-        active: it.active,
-        wallets: wallets.remove(&it.id).unwrap_or_default(),
+    let holders = facts.customers.iter().map(|it| {
+        let own = wallets.remove(&it.id).unwrap_or_default();
+        Holder {
+            customer: it.id,
+            active: it.active,
+            wallets: own.iter().map(|it| it.address).collect(),
+            contracts: own.iter().filter_map(|it| Some((it.address, it.chain?))).collect(),
+        }
     });
     Ok(Scene {
         key: key.clone(),

@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
+use actix::Recipient;
 use alloy_primitives::{Address, B256};
 
 use super::ledger::{Ledger, ask};
 use super::transfer::Bench;
 use super::{CreateWallet, IssueChallenge, KeeperError, LinkWallet, SignMessage, UnlinkWallet};
+use crate::actors::chain_verifier::CheckSignature;
 use crate::actors::ownership_ledger::{
-    AddWallet, FindChallenge, FindWallet, KeepChallenge, RemoveWallet,
+    AddWallet, Asked, FindChallenge, FindWallet, KeepChallenge, RemoveWallet,
 };
 use crate::domain::customer::{Challenge, Custody, Wallet};
-use crate::domain::ids::{Account, CustomerId};
+use crate::domain::ids::{Account, ChainId, CustomerId};
 use crate::domain::wallet_proof::{self, Payload, PayloadFault, ProofFault};
 use crate::keys::{self, KeyEncryptionKey, KeyRing, MachineName, OpenError, PrivateKey};
 
@@ -27,6 +29,16 @@ pub(super) struct Tools {
     pub(super) keys: KeyRing,
     pub(super) machine: MachineName,
     pub(super) bench: Bench,
+    /// Who can say whether a contract accepts a signature.
+    pub(super) chains: Option<Recipient<CheckSignature>>,
+}
+
+/// A challenge that was answered, and may be spent.
+pub(super) struct Proven {
+    challenge: Challenge,
+    /// Where the contract lives that answered; none if a key did.
+    chain: Option<ChainId>,
+    asked: Asked,
 }
 
 impl Tools {
@@ -43,6 +55,7 @@ impl Tools {
             label,
             sealed_key: Some(sealed_key),
             nonce: None,
+            chain: None,
             asked,
         };
         ask(&self.ledger.add_wallet, order).await
@@ -59,11 +72,12 @@ impl Tools {
         Ok(challenge)
     }
 
-    pub(super) async fn link(
+    /// Whether `order` answers a challenge of its customer.
+    pub(super) async fn prove(
         self,
         order: LinkWallet,
         nonce: String,
-    ) -> Result<Wallet, KeeperError> {
+    ) -> Result<Proven, KeeperError> {
         let LinkWallet { message, signature, customer, asked } = order;
         let found = ask(&self.ledger.find_challenge, FindChallenge { nonce }).await?;
         // Somebody else's challenge is answered like one that never was.
@@ -71,8 +85,20 @@ impl Tools {
             .filter(|it| it.customer == customer)
             .ok_or(KeeperError::NotFound { what: SPENT })?;
         let domain = self.machine.as_str();
-        let address = wallet_proof::answer(&challenge, domain, &message, &signature, asked.at)
-            .map_err(refused)?;
+        let answered = wallet_proof::answer(&challenge, domain, &message, &signature, asked.at);
+        let chain = match answered {
+            Ok(_) => None,
+            Err(fault) if fault.is_about_signature() => {
+                self.accepted_by_contract(&challenge, &signature, &fault).await?
+            }
+            Err(fault) => return Err(refused(fault)),
+        };
+        Ok(Proven { challenge, chain, asked })
+    }
+
+    pub(super) async fn link(self, proven: Proven) -> Result<Wallet, KeeperError> {
+        let Proven { challenge, chain, asked } = proven;
+        let Challenge { address, customer, .. } = challenge;
         // Linking must not overwrite a sealed key that is still here. Who proved control takes the
         // wallet up again as it was.
         let known = ask(&self.ledger.find_wallet, FindWallet { address }).await?;
@@ -87,7 +113,8 @@ impl Tools {
             _ => (Custody::Linked, None, None),
         };
         let nonce = Some(challenge.nonce);
-        let order = AddWallet { address, customer, custody, label, sealed_key, nonce, asked };
+        let order =
+            AddWallet { address, customer, custody, label, sealed_key, nonce, chain, asked };
         ask(&self.ledger.add_wallet, order).await
     }
 

@@ -8,9 +8,11 @@ use alloy_signer_local::PrivateKeySigner;
 use serde_json::json;
 
 use super::*;
+use crate::actors::chain_verifier::VerifierError;
 use crate::domain::audit::AuditEntry;
 use crate::domain::customer::Custody;
 use crate::domain::ids::Timestamp;
+use crate::domain::wallet_proof::SignedBy;
 use crate::keys::KeySource;
 
 /// A ledger in memory, as far as WalletKeeper needs one.
@@ -39,6 +41,7 @@ impl Handler<AddWallet> for MemoryLedger {
             active: true,
             added_at: order.asked.at,
             removed_at: None,
+            chain: order.chain,
         };
         self.wallets.insert(order.address, (wallet.clone(), order.sealed_key));
         Ok(wallet)
@@ -208,7 +211,7 @@ async fn a_managed_wallet_signs_and_its_signature_verifies() {
     for (text, valid) in [("hello", true), ("hallo", false)] {
         let payload = Payload::Text(text.into());
         let signature = signature.clone();
-        let question = VerifyMessage { address: wallet.address, payload, signature };
+        let question = VerifyMessage { address: wallet.address, payload, signature, chain: None };
         let verified = house.keeper.send(question).await.unwrap().unwrap();
         assert_eq!(verified, Verified { valid, method: Method::Eip191 });
     }
@@ -224,7 +227,11 @@ async fn a_managed_wallet_signs_typed_data() {
     }));
     let order = SignMessage { address, customer: OWNER, payload: payload.clone(), asked: noon() };
     let signature = house.keeper.send(order).await.unwrap().unwrap();
-    let verified = house.keeper.send(VerifyMessage { address, payload, signature }).await.unwrap();
+    let verified = house
+        .keeper
+        .send(VerifyMessage { address, payload, signature, chain: None })
+        .await
+        .unwrap();
     assert_eq!(verified.unwrap(), Verified { valid: true, method: Method::Eip712 });
 }
 
@@ -245,6 +252,7 @@ async fn a_malformed_signature_is_an_error_not_a_no() {
         address: Address::ZERO,
         payload: Payload::Text(String::new()),
         signature: "0x12".into(),
+        chain: None,
     };
     let reply = house.keeper.send(question).await.unwrap();
     assert!(matches!(reply, Err(KeeperError::SignatureInvalid { .. })), "{reply:?}");
@@ -408,4 +416,104 @@ async fn a_restart_forgets_what_was_under_way() {
     keeper.under_way.insert(Address::ZERO);
     keeper.restarting(&mut Context::new());
     assert!(keeper.under_way.is_empty());
+}
+
+/// A ChainVerifier that always says the same, or never answers.
+struct Chains(Option<Result<Option<SignedBy>, Cause>>);
+
+impl Actor for Chains {
+    type Context = Context<Self>;
+}
+
+impl Handler<CheckSignature> for Chains {
+    type Result = ResponseFuture<Result<Option<SignedBy>, VerifierError>>;
+    fn handle(&mut self, _: CheckSignature, _: &mut Self::Context) -> Self::Result {
+        match self.0 {
+            Some(said) => {
+                let said = said.map_err(|cause| VerifierError::Unknown { cause });
+                Box::pin(async move { said })
+            }
+            None => Box::pin(std::future::pending()),
+        }
+    }
+}
+
+/// A house whose chains say this of every signature.
+fn house_where(said: Option<Result<Option<SignedBy>, Cause>>) -> House {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = MemoryLedger::default().start();
+    let keys = KeyRing::open(KeySource::File(dir.path().join("kek")), None);
+    let machine = MachineName::read_or_make(&dir.path().join("machine-id")).unwrap();
+    let chains = Chains(said).start().recipient();
+    let keeper = WalletKeeper::new(&ledger, keys, machine).with_chains(chains).start();
+    House { keeper, ledger, dir }
+}
+
+/// Nobody's signature, such as only a contract could accept.
+const STRANGE: &str = "0x1234";
+
+#[actix::test]
+async fn only_a_link_by_a_contract_is_bound_to_a_chain() {
+    for (said, chain) in [
+        (SignedBy::Contract, Some(ChainId(1))),
+        (SignedBy::Counterfactual, Some(ChainId(1))),
+        (SignedBy::Key, None),
+    ] {
+        let house = house_where(Some(Ok(Some(said))));
+        let set = house.challenge(outside_key().address()).await;
+        let wallet = house.link(&set.message, STRANGE, IN_TIME).await.unwrap();
+        assert_eq!(wallet.chain, chain, "{said:?}");
+    }
+    let house = house_where(Some(Ok(Some(SignedBy::Contract))));
+    let set = house.challenge(outside_key().address()).await;
+    let wallet = house.link(&set.message, &signed(&set.message), IN_TIME).await.unwrap();
+    assert_eq!(wallet.chain, None, "its key signed: no chain was asked");
+}
+
+#[actix::test]
+async fn a_chains_no_and_its_silence_are_told_apart() {
+    let reply_where = |said| async move {
+        let house = house_where(Some(said));
+        let set = house.challenge(outside_key().address()).await;
+        let refused = house.link(&set.message, STRANGE, IN_TIME).await;
+        assert!(house.link(&set.message, &signed(&set.message), IN_TIME).await.is_ok());
+        refused
+    };
+    let no = reply_where(Ok(None)).await;
+    assert!(matches!(no, Err(KeeperError::SignatureInvalid { .. })), "{no:?}");
+    let away = reply_where(Err(Cause::Unreachable)).await;
+    assert!(matches!(away, Err(KeeperError::Unknown { .. })), "{away:?}");
+    let never = reply_where(Err(Cause::NotConfigured)).await;
+    assert!(matches!(never, Err(KeeperError::SignatureInvalid { .. })), "{never:?}");
+}
+
+#[actix::test]
+async fn a_contract_that_takes_its_time_keeps_nobody_out() {
+    let house = house_where(None);
+    let set = house.challenge(outside_key().address()).await;
+    let asking = house.link(&set.message, STRANGE, IN_TIME);
+    let signature = signed(&set.message);
+    let linking = house.link(&set.message, &signature, IN_TIME);
+    tokio::pin!(asking, linking);
+    let first = futures_util::future::select(asking, linking).await;
+    assert!(matches!(first, futures_util::future::Either::Right((Ok(_), _))));
+}
+
+#[actix::test]
+async fn a_mirrored_signature_is_refused_whatever_a_chain_says() {
+    let house = house_where(Some(Ok(Some(SignedBy::Contract))));
+    let address = outside_key().address();
+    let good = outside_key().sign_message_sync(b"hello").unwrap();
+    let order = alloy_primitives::uint!(
+        0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141_U256
+    );
+    let mirrored = alloy_primitives::Signature::new(good.r(), order - good.s(), !good.v());
+    let question = VerifyMessage {
+        address,
+        payload: Payload::Text("hello".into()),
+        signature: mirrored.to_string(),
+        chain: Some(ChainId(1)),
+    };
+    let reply = house.keeper.send(question).await.unwrap();
+    assert!(matches!(reply, Err(KeeperError::SignatureInvalid { .. })), "{reply:?}");
 }

@@ -197,6 +197,7 @@ impl Handler<ImportKey> for WalletKeeper {
                     label,
                     sealed_key: Some(sealed_key),
                     nonce: None,
+                    chain: None,
                     asked,
                 };
                 keeper.alone(address, keeper.tools.clone().keep_imported(order))

@@ -31,6 +31,7 @@ pub(crate) const WALLET: &[Column] = &[
     Column("active", "active", Plain),
     Column("added", "added_at", Moment),
     Column("customer", "customer", Plain),
+    Column("chain", "chain", Plain),
 ];
 
 pub(crate) const CHALLENGE: &[Column] =

@@ -14,11 +14,11 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::Address;
 
-use super::ids::{CustomerId, ProductId, Timestamp, Token};
+use super::ids::{ChainId, CustomerId, ProductId, Timestamp, Token};
 use super::ownership::Sighting;
 use super::product::Product;
 
@@ -32,6 +32,14 @@ pub struct Holder {
     /// A deactivated customer's tokens are seen, and entitle to nothing.
     pub active: bool,
     pub wallets: Vec<Address>,
+    /// Of those, the contracts: each counts on its own chain only.
+    pub contracts: BTreeMap<Address, ChainId>,
+}
+
+impl Holder {
+    fn counts_on(&self, wallet: Address, chain: ChainId) -> bool {
+        self.contracts.get(&wallet).is_none_or(|it| *it == chain)
+    }
 }
 
 /// What is asked, and everything the answer may rest on.

@@ -56,7 +56,7 @@ pub(super) struct Position<'a> {
     pub(super) absences: Vec<Absence>,
 }
 
-/// The position of every wallet under every grant, in the order of the holders and the grants.
+/// The position of every wallet under every grant on a chain it counts on, in the order of the holders and the grants.
 pub(super) fn take<'a>(question: &'a Question<'a>, product: &'a Product) -> Vec<Position<'a>> {
     let mut positions = Vec::new();
     for holder in question.holders {
@@ -64,7 +64,8 @@ pub(super) fn take<'a>(question: &'a Question<'a>, product: &'a Product) -> Vec<
         for wallet in wallets {
             let of_wallet: Vec<_> =
                 question.sightings.iter().filter(|it| it.wallet == wallet).collect();
-            for grant in &product.grants {
+            let own = |it: &&Grant| holder.counts_on(wallet, it.collection.chain);
+            for grant in product.grants.iter().filter(own) {
                 let desk = Desk { product, grant, holder, wallet, suspended: question.suspended };
                 positions.push(desk.position(&of_wallet));
             }

@@ -123,7 +123,12 @@ fn lost(look: u64, finality: Finality) -> Sighting {
 
 /// Asks for the wallets 1 and 2 of `uid:1000`.
 fn ask(sightings: &[Sighting], suspended: &[u64], now: Timestamp) -> Verdict {
-    let holder = Holder { customer: CustomerId::Uid(1000), active: true, wallets: vec![wallet(1)] };
+    let holder = Holder {
+        customer: CustomerId::Uid(1000),
+        active: true,
+        wallets: vec![wallet(1)],
+        contracts: BTreeMap::new(),
+    };
     ask_of(&[holder], sightings, suspended, now)
 }
 
@@ -244,7 +249,12 @@ fn what_is_seen_early_may_grant_for_now_and_may_end_it() {
 #[test]
 fn the_machines_wallet_counts_and_a_suspended_customers_does_not() {
     let facts = [held(50, 12, final_at(40)), no_more(50, final_at(40))];
-    let holder = |customer, active, wallets| Holder { customer, active, wallets };
+    let holder = |customer, active, wallets| Holder {
+        customer,
+        active,
+        wallets,
+        contracts: BTreeMap::new(),
+    };
     let machine = [
         holder(CustomerId::Uid(1000), true, vec![]),
         holder(CustomerId::Machine, true, vec![wallet(1)]),
@@ -253,6 +263,19 @@ fn the_machines_wallet_counts_and_a_suspended_customers_does_not() {
     assert_eq!((verdict.code, verdict.customer), (Code::Valid, CustomerId::Machine));
     let inactive = [holder(CustomerId::Uid(1000), false, vec![wallet(1)])];
     assert_eq!(ask_of(&inactive, &facts, &[], at(60)).code, Code::Suspended);
+}
+
+#[test]
+fn a_contract_wallet_counts_on_its_own_chain_only() {
+    let facts = [held(50, 12, final_at(40)), no_more(50, final_at(40))];
+    let on = |chain| {
+        let contracts = BTreeMap::from([(wallet(1), chain)]);
+        let wallets = vec![wallet(1)];
+        let holder = Holder { customer: CustomerId::Uid(1000), active: true, wallets, contracts };
+        ask_of(&[holder], &facts, &[], at(60)).code
+    };
+    assert_eq!(on(collection().chain), Code::Valid);
+    assert_eq!(on(ChainId(collection().chain.0 + 1)), Code::NotHeld);
 }
 
 #[test]
@@ -298,8 +321,18 @@ prop_compose! {
 
 fn two_wallets() -> Vec<Holder> {
     vec![
-        Holder { customer: CustomerId::Uid(1000), active: true, wallets: vec![wallet(1)] },
-        Holder { customer: CustomerId::Machine, active: true, wallets: vec![wallet(2)] },
+        Holder {
+            customer: CustomerId::Uid(1000),
+            active: true,
+            wallets: vec![wallet(1)],
+            contracts: BTreeMap::new(),
+        },
+        Holder {
+            customer: CustomerId::Machine,
+            active: true,
+            wallets: vec![wallet(2)],
+            contracts: BTreeMap::new(),
+        },
     ]
 }
 

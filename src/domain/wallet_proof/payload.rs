@@ -19,12 +19,27 @@ pub enum Payload {
     TypedData(Value),
 }
 
-/// Under which rule a payload is hashed.
+/// Under which rule a payload was hashed, or a signature of it accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
     Eip191,
     Eip712,
+    /// By the contract that is the wallet.
+    Eip1271,
+    /// By the contract that is or will be the wallet, in an envelope that says how it is deployed.
+    Erc6492,
+}
+
+/// Who stands for a signature that only a chain can judge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignedBy {
+    /// The key of the account; the same on every chain.
+    Key,
+    /// The account's contract, by ERC-1271: on its own chain.
+    Contract,
+    /// The account's contract, by ERC-6492: it may not be deployed yet.
+    Counterfactual,
 }
 
 /// Why a payload cannot be hashed.

@@ -70,6 +70,19 @@ pub fn parse_signature(text: &str) -> Result<Signature, SignatureFault> {
     Ok(Signature::new(r, s, odd))
 }
 
+/// Whether `text` is a signature of `address` with s mirrored: valid to naive code, refused by EIP-2.
+pub fn is_mirror_image(hash: B256, text: &str, address: Address) -> bool {
+    let Some([rest @ .., v]) = hex::decode(text).ok().and_then(|it| <[u8; 65]>::try_from(it).ok())
+    else {
+        return false;
+    };
+    let (r, s) = rest.split_at(32);
+    let (r, s) = (U256::from_be_slice(r), U256::from_be_slice(s));
+    s > HALF_ORDER
+        && s < ORDER
+        && recover(hash, &Signature::new(r, ORDER - s, matches!(v, 0 | 27))) == Ok(address)
+}
+
 /// Writes a signature as [`parse_signature`] reads it, with v 27 or 28.
 pub fn write_signature(signature: &Signature) -> String {
     hex::encode_prefixed(signature.as_bytes())
@@ -137,6 +150,20 @@ mod tests {
         }
         let beyond = parse_signature(&written(ONE, ORDER, 27));
         assert_eq!(beyond, Err(SignatureFault::Range { which: "s" }));
+    }
+
+    #[test]
+    fn a_mirror_image_is_known_by_whose_it_is() {
+        use alloy_signer::SignerSync;
+        let signer = alloy_signer_local::PrivateKeySigner::from_slice(&[7; 32]).unwrap();
+        let good = signer.sign_hash_sync(&B256::ZERO).unwrap();
+        let mirrored = written(good.r(), ORDER - good.s(), 28 - u8::from(good.v()));
+        assert!(is_mirror_image(B256::ZERO, &mirrored, signer.address()));
+        assert!(!is_mirror_image(B256::ZERO, &mirrored, Address::ZERO));
+        assert!(!is_mirror_image(B256::repeat_byte(1), &mirrored, signer.address()));
+        for text in [&write_signature(&good), "", "0x", &mirrored[..130]] {
+            assert!(!is_mirror_image(B256::ZERO, text, signer.address()), "{text}");
+        }
     }
 
     #[test]

@@ -48,6 +48,13 @@ pub enum ProofFault {
     Signer { signer: Address, wanted: Address },
 }
 
+impl ProofFault {
+    /// Whether all is well but the signature, which is not one by the key of the address.
+    pub fn is_about_signature(&self) -> bool {
+        matches!(self, Self::Signature(_) | Self::Signer { .. })
+    }
+}
+
 /// Checks a message and its signature against what is expected; gives the message if all holds.
 ///
 /// The start times (`Issued At`, `Not Before`) are given [`CLOCK_TOLERANCE_S`] for clocks that differ.
@@ -61,9 +68,9 @@ pub fn verify(
     expected: &Expected<'_>,
 ) -> Result<SignInMessage, ProofFault> {
     let read: SignInMessage = message.parse()?;
-    let signature = parse_signature(signature)?;
     check_names(&read, expected)?;
     check_times(&read, expected.now)?;
+    let signature = parse_signature(signature)?;
     let signer = recover(personal_message_hash(message.as_bytes()), &signature)?;
     if signer != expected.address {
         return Err(ProofFault::Signer { signer, wanted: expected.address });
@@ -167,6 +174,29 @@ mod tests {
         assert_eq!(check(&nonce, now), Err(ProofFault::Nonce));
         let chain = SignInMessage { chain: 2, ..message() };
         assert_eq!(check(&chain, now), Err(ProofFault::Chain { found: 2, wanted: 1 }));
+    }
+
+    #[test]
+    fn a_request_id_and_resources_are_read_and_signed_for() {
+        let whole = SignInMessage {
+            request_id: Some("order-7".into()),
+            resources: Some(vec!["https://licences.example/acme".into()]),
+            ..message()
+        };
+        assert_eq!(check(&whole, "2026-11-22T10:05:00Z"), Ok(whole.clone()));
+        let text = whole.to_string();
+        let signature = signer().sign_message_sync(text.as_bytes()).unwrap().to_string();
+        let expected = Expected {
+            domain: DOMAIN,
+            address: signer().address(),
+            nonce: NONCE,
+            chain: 1,
+            now: at("2026-11-22T10:05:00Z"),
+        };
+        for other in [text.replace("order-7", "order-8"), text.replace("/acme", "/other")] {
+            let fault = verify(&other, &signature, &expected).unwrap_err();
+            assert!(fault.is_about_signature(), "{other}: {fault}");
+        }
     }
 
     #[test]

@@ -14,8 +14,10 @@ use crate::actors::tier_cache::Whose;
 use crate::domain::ids::CustomerId;
 use crate::domain::ownership::{Finding, Ownership, Suspension};
 use crate::domain::peer::Permit;
-use crate::rpc::error::RpcError;
+use crate::rpc::error::{Code, RpcError};
 use crate::rpc::wire;
+
+const ELSEWHERE: &str = "the wallet is a contract on another chain, and counts on that one only";
 
 pub(super) async fn verify(
     api: Arc<Api>,
@@ -111,8 +113,11 @@ pub(super) async fn record(
 ) -> Result<wire::Ownership, RpcError> {
     let customer = permit.customer();
     let wallets = api.ledger.send(WalletsOf { customer }).timeout(ACTOR_TIME).await??;
-    if !wallets.iter().any(|it| it.active && it.address == ask.wallet) {
-        return Err(RpcError::not_found("wallet of this customer"));
+    let chain = ask.token.collection.chain;
+    match wallets.iter().find(|it| it.active && it.address == ask.wallet) {
+        Some(wallet) if wallet.counts_on(chain) => {}
+        Some(_) => return Err(RpcError::new(Code::Conflict, ELSEWHERE)),
+        None => return Err(RpcError::not_found("wallet of this customer")),
     }
     let claim = Claim {
         token: ask.token,

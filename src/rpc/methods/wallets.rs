@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ACTOR_TIME, Api, page};
+use super::{ACTOR_TIME, Api, CHAIN_TIME, page};
 use crate::actors::ownership_ledger::WalletsOf;
 use crate::actors::tier_cache::Whose;
 use crate::actors::wallet_keeper::{
@@ -68,7 +68,7 @@ pub(super) async fn link(
         customer,
         asked: api.asked(&permit),
     };
-    let wallet = api.keeper.send(order).timeout(ACTOR_TIME).await??;
+    let wallet = api.keeper.send(order).timeout(CHAIN_TIME).await??;
     api.forget(Whose::Customer(customer)).await?;
     Ok(wallet.into())
 }
@@ -97,8 +97,9 @@ pub(super) async fn verify(
         address: ask.address,
         payload: payload(ask.message, ask.typed_data)?,
         signature: ask.signature,
+        chain: ask.chain,
     };
-    let verified = api.keeper.send(question).timeout(ACTOR_TIME).await??;
+    let verified = api.keeper.send(question).timeout(CHAIN_TIME).await??;
     Ok(wire::Verified { valid: verified.valid, method: verified.method })
 }
 

@@ -109,6 +109,7 @@ impl From<customers::Wallet> for Wallet {
             active: it.active,
             added_at: text(it.added_at),
             removed_at: it.removed_at.map(text),
+            chain: it.chain.map(text),
         }
     }
 }

@@ -103,7 +103,8 @@ requests! {
     WalletLink {
         /// The text of `wallet_challenge`, unchanged.
         message: String,
-        /// 65 bytes in hexadecimal.
+        /// In hexadecimal: 65 bytes by a key, or what a contract on the message's chain accepts (ERC-1271,
+        /// ERC-6492).
         signature: String,
         #[serde(default)] #[schemars(with = "Option<String>")]
         customer: Option<CustomerId>,
@@ -151,9 +152,9 @@ requests! {
         address: Address,
         #[serde(default)] message: Option<String>,
         #[serde(default)] typed_data: Option<serde_json::Value>,
-        /// 65 bytes in hexadecimal.
+        /// In hexadecimal; 65 bytes unless a contract is to judge it.
         signature: String,
-        /// Where a contract wallet would live. Only key-held accounts are verified now, the same on every chain.
+        /// Where a contract wallet lives. Without it, only the key of the address is considered.
         #[serde(default)] #[schemars(with = "Option<String>")]
         chain: Option<ChainId>,
     }

@@ -91,6 +91,8 @@ replies! {
         active: bool,
         added_at: String,
         removed_at: Option<String>,
+        /// For a contract wallet: the one chain it counts on. A wallet held by a key counts on all.
+        chain: Option<String>,
     }
     Challenge {
         /// The text to sign, by EIP-4361.
@@ -101,7 +103,7 @@ replies! {
     Signature { signature: String }
     Verified {
         valid: bool,
-        /// `eip191` or `eip712`.
+        /// `eip191` or `eip712` by a key; `eip1271` or `erc6492` by a contract.
         #[schemars(with = "String")]
         method: crate::domain::wallet_proof::Method,
     }

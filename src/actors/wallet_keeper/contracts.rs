@@ -1,0 +1,127 @@
+//! Signatures that no key made: whether the contract that is a wallet accepts them.
+//!
+//! A key is asked first and needs no chain. What remains is put to ChainVerifier; while that cannot find
+//! out, the answer is "unknown".
+
+use std::time::Duration;
+
+use alloy_primitives::{Address, B256, Bytes, hex};
+
+use super::orders::{Tools, hash};
+use super::{KeeperError, Verified, VerifyMessage};
+use crate::actors::chain_verifier::{CheckSignature, VerifierError};
+use crate::domain::customer::Challenge;
+use crate::domain::ids::ChainId;
+use crate::domain::ownership::Cause;
+use crate::domain::wallet_proof::{
+    self, Method, ProofFault, SignedBy, is_mirror_image, personal_message_hash,
+};
+
+/// Longer than the verifier's own bound, so that it is the one that answers.
+const PATIENCE: Duration = Duration::from_secs(70);
+/// The longest signature, in bytes: enough for a contract's own code in an envelope (ERC-6492).
+const SIGNATURE_LIMIT: usize = 32 * 1024;
+
+impl Tools {
+    pub(super) async fn verify(self, question: VerifyMessage) -> Result<Verified, KeeperError> {
+        let VerifyMessage { address, payload, signature, chain } = question;
+        let hash = hash(&payload)?;
+        let by_key = |valid| Ok(Verified { valid, method: payload.method() });
+        let invalid = |why: String| KeeperError::SignatureInvalid { why };
+        let fault = match (wallet_proof::is_signed_by(hash, &signature, address), chain) {
+            (Ok(true), _) => return by_key(true),
+            (Ok(valid), None) => return by_key(valid),
+            (Err(fault), None) => {
+                let hint = "; if a contract is to judge it, name its `chain`";
+                return Err(invalid(format!("{fault}{hint}")));
+            }
+            (Ok(false), Some(_)) => None,
+            (Err(fault), Some(_)) => Some(fault),
+        };
+        if is_mirror_image(hash, &signature, address) {
+            return Err(invalid(fault.map(|it| it.to_string()).unwrap_or_default()));
+        }
+        let (Some(chain), Some(bytes)) = (chain, read(&signature)) else {
+            return Err(invalid(fault.map(|it| it.to_string()).unwrap_or_default()));
+        };
+        let unknown = |cause| KeeperError::Unknown {
+            why: format!("whether a contract on {chain} accepts the signature is not known"),
+            cause,
+        };
+        let method = match self.ask_chain(chain, address, (hash, bytes)).await?.map_err(unknown)? {
+            Some(SignedBy::Key) => payload.method(),
+            Some(SignedBy::Contract) => Method::Eip1271,
+            Some(SignedBy::Counterfactual) => Method::Erc6492,
+            None => return by_key(false),
+        };
+        Ok(Verified { valid: true, method })
+    }
+
+    /// Whether a contract on the challenge's chain accepts a signature that is not by the address's key;
+    /// gives that chain. `fault` is why it is not.
+    pub(super) async fn accepted_by_contract(
+        &self,
+        challenge: &Challenge,
+        signature: &str,
+        fault: &ProofFault,
+    ) -> Result<Option<ChainId>, KeeperError> {
+        let refused =
+            |more: String| KeeperError::SignatureInvalid { why: format!("{fault}{more}") };
+        let (chain, address) = (ChainId(challenge.chain), challenge.address);
+        let hash = personal_message_hash(challenge.message.as_bytes());
+        let bytes = read(signature).filter(|_| !is_mirror_image(hash, signature, address));
+        let Some(bytes) = bytes else { return Err(refused(String::new())) };
+        match self.ask_chain(chain, address, (hash, bytes)).await? {
+            Ok(Some(SignedBy::Key)) => Ok(None),
+            Ok(Some(SignedBy::Contract | SignedBy::Counterfactual)) => Ok(Some(chain)),
+            Ok(None) => Err(refused(format!("; and no contract on {chain} accepts it"))),
+            // Asking again would not help, so that this is no "try later".
+            Err(Cause::NotConfigured) => {
+                Err(refused(format!("; and no contract can judge it: {chain} is not configured")))
+            }
+            Err(cause) => {
+                let why = format!(
+                    "{fault}; whether a contract on {chain} accepts the signature is not known"
+                );
+                Err(KeeperError::Unknown { why, cause })
+            }
+        }
+    }
+
+    async fn ask_chain(
+        &self,
+        chain: ChainId,
+        address: Address,
+        (hash, signature): (B256, Bytes),
+    ) -> Result<Result<Option<SignedBy>, Cause>, KeeperError> {
+        let Some(chains) = &self.chains else { return Ok(Err(Cause::NotConfigured)) };
+        let question = CheckSignature { chain, address, hash, signature };
+        match chains.send(question).timeout(PATIENCE).await {
+            Ok(Ok(signed_by)) => Ok(Ok(signed_by)),
+            Ok(Err(VerifierError::Unknown { cause })) => Ok(Err(cause)),
+            Ok(Err(_)) | Err(_) => Err(KeeperError::ChainSilent),
+        }
+    }
+}
+
+/// A signature of any length in hexadecimal.
+fn read(text: &str) -> Option<Bytes> {
+    let digits = text.strip_prefix("0x").filter(|it| it.len() <= 2 * SIGNATURE_LIMIT)?;
+    hex::decode(digits).ok().filter(|_| !digits.starts_with("0x")).map(Bytes::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_of_any_length_are_read_up_to_the_limit() {
+        assert_eq!(read("0x"), Some(Bytes::new()));
+        assert_eq!(read("0x0102"), Some(Bytes::from_static(&[1, 2])));
+        let longest = format!("0x{}", "ab".repeat(SIGNATURE_LIMIT));
+        assert!(read(&longest).is_some());
+        for text in ["", "12", "0x1", "0x0x12", "0xzz", "0x12 ", &format!("{longest}ab")] {
+            assert_eq!(read(text), None, "{text:.20}");
+        }
+    }
+}

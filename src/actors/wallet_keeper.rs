@@ -7,8 +7,10 @@
 //! Invariant: a private key is in the clear only inside one call of a handler, in a type that wipes
 //! itself.
 
+mod custody;
 mod ledger;
 mod orders;
+mod rotation;
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -17,15 +19,22 @@ use std::sync::Arc;
 use actix::prelude::*;
 use alloy_primitives::Address;
 
+use self::custody::Custody;
 use self::ledger::Ledger;
 use self::orders::Tools;
 use crate::actors::ownership_ledger::{
-    AddWallet, Asked, FindChallenge, FindWallet, KeepChallenge, LedgerError, RemoveWallet,
+    AddWallet, Asked, FindChallenge, FindSealedKeys, FindWallet, KeepChallenge, LedgerError,
+    RemoveWallet, ReplaceSealedKeys,
 };
 use crate::domain::customer::{Challenge, Wallet};
 use crate::domain::ids::{ChainId, CustomerId};
 use crate::domain::wallet_proof::{self, Method, Payload, SignInMessage};
-use crate::keys::{KeyRing, KeyRingState, MachineName};
+use crate::keys::{KeyRing, MachineName};
+
+pub use self::custody::{
+    FindKeysStatus, KeysStatus, Passphrase, RotateKeys, RotationState, RotationStatus, UnlockKeys,
+};
+pub use crate::keys::KeyRingState;
 
 type Reply<T> = Result<T, KeeperError>;
 
@@ -101,11 +110,6 @@ pub struct Verified {
     pub method: Method,
 }
 
-/// Are the keys open? For administrators: the answer may name files.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "KeyRingState")]
-pub struct KeysState;
-
 // ---- errors ----
 
 #[derive(Debug, Clone, thiserror::Error)]
@@ -113,6 +117,15 @@ pub enum KeeperError {
     /// No usable key-encryption key, or not the one that sealed this wallet. The administrator's to mend.
     #[error("the keys are locked: {why}")]
     Locked { why: &'static str },
+    /// They stay locked, for a reason that only administrators are told.
+    #[error("the keys are locked: {why}")]
+    StillLocked { why: String },
+    /// Wrong passphrases, too many of them.
+    #[error("too many wrong passphrases: wait a minute")]
+    TooManyTries,
+    /// The key-encryption key itself is being exchanged or unlocked.
+    #[error("the keys are being rotated or unlocked")]
+    KeysBusy,
     #[error("no such {what}")]
     NotFound { what: &'static str },
     #[error("{why}")]
@@ -159,6 +172,7 @@ pub struct WalletKeeper {
     /// Wallets that are being linked or unlinked. Two orders for one wallet are not mixed: between
     /// looking a wallet up and changing it, nobody else changes it.
     under_way: BTreeSet<Address>,
+    custody: Custody,
 }
 
 impl WalletKeeper {
@@ -170,10 +184,12 @@ impl WalletKeeper {
             + Handler<RemoveWallet>
             + Handler<KeepChallenge>
             + Handler<FindWallet>
-            + Handler<FindChallenge>,
+            + Handler<FindChallenge>
+            + Handler<FindSealedKeys>
+            + Handler<ReplaceSealedKeys>,
     {
         let tools = Tools { ledger: Ledger::of(ledger), keys, machine };
-        Self { tools, under_way: BTreeSet::new() }
+        Self { tools, under_way: BTreeSet::new(), custody: Custody::default() }
     }
 
     /// Answers with `work`, unless another order for `address` is under way.
@@ -203,7 +219,8 @@ impl Actor for WalletKeeper {
 impl Supervised for WalletKeeper {
     /// What was under way is gone with the old context, so the marks for it must go too.
     fn restarting(&mut self, _: &mut Self::Context) {
-        *self = Self { tools: self.tools.clone(), under_way: BTreeSet::new() };
+        let custody = std::mem::take(&mut self.custody).restarted();
+        *self = Self { tools: self.tools.clone(), under_way: BTreeSet::new(), custody };
     }
 }
 
@@ -261,14 +278,6 @@ impl Handler<VerifyMessage> for WalletKeeper {
         let valid = wallet_proof::is_signed_by(hash, &signature, address)
             .map_err(|fault| KeeperError::SignatureInvalid { why: fault.to_string() })?;
         Ok(Verified { valid, method: payload.method() })
-    }
-}
-
-impl Handler<KeysState> for WalletKeeper {
-    type Result = MessageResult<KeysState>;
-
-    fn handle(&mut self, _: KeysState, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.tools.keys.state())
     }
 }
 

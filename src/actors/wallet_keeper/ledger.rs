@@ -1,4 +1,4 @@
-//! WalletKeeper's line to the OwnershipLedger: the five things it says, each with a time limit.
+//! WalletKeeper's line to the OwnershipLedger: the seven things it says, each with a time limit.
 
 use std::time::Duration;
 
@@ -6,7 +6,8 @@ use actix::prelude::*;
 
 use super::KeeperError;
 use crate::actors::ownership_ledger::{
-    AddWallet, FindChallenge, FindWallet, KeepChallenge, LedgerError, RemoveWallet,
+    AddWallet, FindChallenge, FindSealedKeys, FindWallet, KeepChallenge, LedgerError, RemoveWallet,
+    ReplaceSealedKeys,
 };
 
 /// A commit takes milliseconds. After this long the ledger is being restarted or its disk is stuck.
@@ -19,6 +20,8 @@ pub(super) struct Ledger {
     pub(super) keep_challenge: Recipient<KeepChallenge>,
     pub(super) find_wallet: Recipient<FindWallet>,
     pub(super) find_challenge: Recipient<FindChallenge>,
+    pub(super) find_sealed_keys: Recipient<FindSealedKeys>,
+    pub(super) replace_sealed_keys: Recipient<ReplaceSealedKeys>,
 }
 
 impl Ledger {
@@ -29,7 +32,9 @@ impl Ledger {
             + Handler<RemoveWallet>
             + Handler<KeepChallenge>
             + Handler<FindWallet>
-            + Handler<FindChallenge>,
+            + Handler<FindChallenge>
+            + Handler<FindSealedKeys>
+            + Handler<ReplaceSealedKeys>,
     {
         Self {
             add_wallet: address.clone().recipient(),
@@ -37,6 +42,8 @@ impl Ledger {
             keep_challenge: address.clone().recipient(),
             find_wallet: address.clone().recipient(),
             find_challenge: address.clone().recipient(),
+            find_sealed_keys: address.clone().recipient(),
+            replace_sealed_keys: address.clone().recipient(),
         }
     }
 }
@@ -47,7 +54,20 @@ where
     M: Message<Result = Result<T, LedgerError>> + Send,
     T: Send,
 {
-    match to.send(message).timeout(PATIENCE).await {
+    ask_within(to, message, PATIENCE).await
+}
+
+/// The same with another limit, for what takes longer.
+pub(super) async fn ask_within<M, T>(
+    to: &Recipient<M>,
+    message: M,
+    patience: Duration,
+) -> Result<T, KeeperError>
+where
+    M: Message<Result = Result<T, LedgerError>> + Send,
+    T: Send,
+{
+    match to.send(message).timeout(patience).await {
         Ok(reply) => Ok(reply?),
         Err(source) => Err(KeeperError::LedgerSilent { source }),
     }

@@ -76,8 +76,9 @@ impl Tools {
         let known = ask(&self.ledger.find_wallet, FindWallet { address }).await?;
         let (custody, label, sealed_key) = match known {
             Some((wallet, _)) if wallet.active => return Err(taken(&wallet, customer)),
-            Some((wallet, Some(key))) if wallet.customer == customer => {
-                (wallet.custody, wallet.label, Some(key))
+            // Its key stays where it is: written again, it could fall back behind a rotation.
+            Some((wallet, Some(_))) if wallet.customer == customer => {
+                (wallet.custody, wallet.label, None)
             }
             Some((wallet, None)) if wallet.customer == customer => {
                 (Custody::Linked, wallet.label, None)
@@ -110,7 +111,7 @@ impl Tools {
                 return Err(KeeperError::BadInput { what: "address", why: why.to_owned() });
             }
         };
-        let key = keys::open(self.key()?, address, customer, &record).map_err(unopened)?;
+        let key = self.unseal(address, customer, &record)?;
         let signature = key.sign(hash).map_err(failed("sign"))?;
         // To the log and not to the audit: a caller may sign as often as it likes, and the audit is for ever.
         tracing::info!(wallet = %address, by = %asked.by, method = ?payload.method(), "signed");
@@ -123,11 +124,28 @@ impl Tools {
         ask(&self.ledger.remove_wallet, order).await
     }
 
+    /// The key to seal with.
     fn key(&self) -> Result<&KeyEncryptionKey, KeeperError> {
-        let why = "there is no key-encryption key; `entitlectl keys status` says why";
-        self.keys.key().ok_or(KeeperError::Locked { why })
+        match self.keys.key() {
+            None if self.keys.is_open() => Err(KeeperError::KeysBusy),
+            key => key.ok_or(NO_KEY),
+        }
+    }
+
+    /// Opens the sealed key of a wallet, also while the key-encryption key is exchanged.
+    fn unseal(
+        &self,
+        address: Address,
+        customer: CustomerId,
+        record: &[u8],
+    ) -> Result<PrivateKey, KeeperError> {
+        self.keys.unseal(address, customer, record).ok_or(NO_KEY)?.map_err(unopened)
     }
 }
+
+const NO_KEY: KeeperError = KeeperError::Locked {
+    why: "there is no key-encryption key; `entitlectl keys status` says why",
+};
 
 /// The hash of what is to be signed or verified.
 pub(super) fn hash(payload: &Payload) -> Result<B256, KeeperError> {

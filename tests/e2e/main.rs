@@ -23,6 +23,7 @@ mod clients;
 mod contracts;
 mod discovery;
 mod finality;
+mod keys;
 mod lies;
 mod lifecycle;
 mod main_path;

@@ -18,6 +18,7 @@ use crate::keys::{Census, KeySource};
 struct MemoryLedger {
     wallets: BTreeMap<Address, (Wallet, Option<Vec<u8>>)>,
     challenges: BTreeMap<String, Challenge>,
+    refuses_replacements: bool,
 }
 
 impl Actor for MemoryLedger {
@@ -96,6 +97,9 @@ impl Handler<FindSealedKeys> for MemoryLedger {
 impl Handler<ReplaceSealedKeys> for MemoryLedger {
     type Result = Result<u64, LedgerError>;
     fn handle(&mut self, order: ReplaceSealedKeys, _: &mut Self::Context) -> Self::Result {
+        if self.refuses_replacements {
+            return Err(LedgerError::Conflict { why: "the disk is full".to_owned() });
+        }
         let mut count = 0;
         for it in order.replacements {
             let key = &mut self.wallets.get_mut(&it.before.address).unwrap().1;
@@ -481,6 +485,22 @@ async fn a_damaged_wallet_stops_the_rotation_and_the_old_key_stays() {
     assert_eq!(after.key, before.key);
     assert!(house.sign(one, OWNER, "hello").await.is_ok());
     assert!(!house.dir.path().join("kek.next").exists());
+}
+
+#[actix::test]
+async fn a_ledger_that_refuses_leaves_the_old_key_and_a_rotation_can_be_tried_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = MemoryLedger { refuses_replacements: true, ..MemoryLedger::default() }.start();
+    let house = House { keeper: keeper_at(dir.path(), &ledger, "kek"), ledger, dir };
+    let address = house.create().await.unwrap().address;
+    let before = settled(&house.keeper).await;
+    house.keeper.send(rotate()).await.unwrap().unwrap();
+    let after = settled(&house.keeper).await;
+    let failed = RotationState::Failed { why: "the disk is full".to_owned() };
+    assert_eq!((after.rotation.unwrap().state, after.key), (failed, before.key));
+    assert!(!house.dir.path().join("kek.next").exists());
+    assert!(house.sign(address, OWNER, "hello").await.is_ok());
+    assert!(house.keeper.send(rotate()).await.unwrap().is_ok());
 }
 
 #[actix::test]

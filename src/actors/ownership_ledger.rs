@@ -22,6 +22,7 @@ use crate::store::Store;
 pub use crate::store::Asked;
 pub use crate::store::audit::AuditState;
 pub use crate::store::facts::{Facts, Progress};
+pub use crate::store::sealed_keys::{Replacement, SealedKey};
 
 /// How many messages may wait; a sender then waits too.
 const MAILBOX: usize = 1_024;
@@ -173,7 +174,23 @@ pub struct NoteAudit {
     pub asked: Asked,
 }
 
+/// Put other sealed keys in the places of these, all or none; those that are not as they were read stay.
+/// Says how many were replaced.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<u64>")]
+pub struct ReplaceSealedKeys {
+    pub replacements: Vec<Replacement>,
+    /// For the audit: from which key to which.
+    pub detail: String,
+    pub asked: Asked,
+}
+
 // ---- questions ----
+
+/// Every sealed key there is, of unlinked wallets too.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Vec<SealedKey>>")]
+pub struct FindSealedKeys;
 
 /// Which customer stands for this Unix user: one that claims it, else `uid:N` (perhaps not made yet).
 #[derive(Debug, Clone, Message)]

@@ -9,8 +9,10 @@
 //! itself.
 
 mod contracts;
+mod custody;
 mod ledger;
 mod orders;
+mod rotation;
 mod transfer;
 
 use std::collections::BTreeSet;
@@ -20,19 +22,25 @@ use std::sync::Arc;
 use actix::prelude::*;
 use alloy_primitives::Address;
 
+use self::custody::Custody;
 use self::ledger::Ledger;
 use self::orders::Tools;
 use self::transfer::Bench;
 use crate::actors::chain_verifier::CheckSignature;
 use crate::actors::ownership_ledger::{
-    AddWallet, Asked, FindChallenge, FindWallet, ImportWallet, KeepChallenge, LedgerError,
-    NoteAudit, RemoveWallet,
+    AddWallet, Asked, FindChallenge, FindSealedKeys, FindWallet, ImportWallet, KeepChallenge,
+    LedgerError, NoteAudit, RemoveWallet, ReplaceSealedKeys,
 };
 use crate::domain::customer::{Challenge, Wallet};
 use crate::domain::ids::{ChainId, CustomerId};
 use crate::domain::ownership::Cause;
 use crate::domain::wallet_proof::{Method, Payload, SignInMessage};
-use crate::keys::{KeyRing, KeyRingState, MachineName};
+use crate::keys::{KeyRing, MachineName};
+
+pub use self::custody::{
+    FindKeysStatus, KeysStatus, Passphrase, RotateKeys, RotationState, RotationStatus, UnlockKeys,
+};
+pub use crate::keys::KeyRingState;
 
 pub use self::transfer::{ExportKey, ForeignKey, ImportKey};
 
@@ -112,11 +120,6 @@ pub struct Verified {
     pub method: Method,
 }
 
-/// Are the keys open? For administrators: the answer may name files.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "KeyRingState")]
-pub struct KeysState;
-
 // ---- errors ----
 
 #[derive(Debug, Clone, thiserror::Error)]
@@ -124,6 +127,15 @@ pub enum KeeperError {
     /// No usable key-encryption key, or not the one that sealed this wallet. The administrator's to mend.
     #[error("the keys are locked: {why}")]
     Locked { why: &'static str },
+    /// They stay locked, for a reason that only administrators are told.
+    #[error("the keys are locked: {why}")]
+    StillLocked { why: String },
+    /// Wrong passphrases, too many of them.
+    #[error("too many wrong passphrases: wait a minute")]
+    TooManyTries,
+    /// The key-encryption key itself is being exchanged or unlocked.
+    #[error("the keys are being rotated or unlocked")]
+    KeysBusy,
     #[error("no such {what}")]
     NotFound { what: &'static str },
     #[error("{why}")]
@@ -179,6 +191,7 @@ pub struct WalletKeeper {
     /// Wallets that are being linked or unlinked. Two orders for one wallet are not mixed: between
     /// looking a wallet up and changing it, nobody else changes it.
     under_way: BTreeSet<Address>,
+    custody: Custody,
 }
 
 impl WalletKeeper {
@@ -192,11 +205,13 @@ impl WalletKeeper {
             + Handler<RemoveWallet>
             + Handler<KeepChallenge>
             + Handler<FindWallet>
-            + Handler<FindChallenge>,
+            + Handler<FindChallenge>
+            + Handler<FindSealedKeys>
+            + Handler<ReplaceSealedKeys>,
     {
         let ledger = Ledger::of(ledger);
         let tools = Tools { ledger, keys, machine, bench: Bench::default(), chains: None };
-        Self { tools, under_way: BTreeSet::new() }
+        Self { tools, under_way: BTreeSet::new(), custody: Custody::default() }
     }
 
     /// Has contract wallets spoken for by `chains`, the ChainVerifier. Without it, none is.
@@ -233,7 +248,8 @@ impl Actor for WalletKeeper {
 impl Supervised for WalletKeeper {
     /// What was under way is gone with the old context, so the marks for it must go too.
     fn restarting(&mut self, _: &mut Self::Context) {
-        *self = Self { tools: self.tools.clone(), under_way: BTreeSet::new() };
+        let custody = std::mem::take(&mut self.custody).restarted();
+        *self = Self { tools: self.tools.clone(), under_way: BTreeSet::new(), custody };
     }
 }
 
@@ -260,7 +276,7 @@ impl Handler<LinkWallet> for WalletKeeper {
         match order.message.parse::<SignInMessage>() {
             Ok(read) => {
                 // The chain is asked before the wallet is held: a slow contract must not keep others out.
-                let proof = self.tools.clone().prove(order, read.nonce).into_actor(self);
+                let proof = self.tools.prover().prove(order, read.nonce).into_actor(self);
                 let address = read.address;
                 Box::pin(proof.then(move |proven, keeper, _| match proven {
                     Ok(proven) => {
@@ -297,15 +313,7 @@ impl Handler<VerifyMessage> for WalletKeeper {
     type Result = ResponseActFuture<Self, Reply<Verified>>;
 
     fn handle(&mut self, question: VerifyMessage, _: &mut Self::Context) -> Self::Result {
-        Box::pin(self.tools.clone().verify(question).into_actor(self))
-    }
-}
-
-impl Handler<KeysState> for WalletKeeper {
-    type Result = MessageResult<KeysState>;
-
-    fn handle(&mut self, _: KeysState, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.tools.keys.state())
+        Box::pin(self.tools.prover().verify(question).into_actor(self))
     }
 }
 

@@ -95,6 +95,8 @@ pub enum KeySource {
     Credential(String),
     /// A file only we can read, made at the first start.
     File(PathBuf),
+    /// A passphrase that an administrator gives after each start.
+    Passphrase,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -267,10 +267,6 @@ const WRONG_FILES: &[(&str, &str)] = &[
     ("store.cache = \"64KiB\"", "entitled.toml:1: `store.cache`: must be from 1MiB to 4GiB"),
     ("store.backups = -1", "entitled.toml:1: `store.backups`: must be from 0 to 100"),
     (
-        "keys.source = \"passphrase\"",
-        "entitled.toml:1: `keys.source`: `passphrase` is not available in this version; must be \"credential:NAME\" or \"file:/absolute/path\"",
-    ),
-    (
         "keys.source = \"file:kek\"",
         "entitled.toml:1: `keys.source`: must name an absolute path: \"file:/…\"",
     ),
@@ -280,7 +276,7 @@ const WRONG_FILES: &[(&str, &str)] = &[
     ),
     (
         "keys.source = \"tpm\"",
-        "entitled.toml:1: `keys.source`: must be \"credential:NAME\" or \"file:/absolute/path\"",
+        "entitled.toml:1: `keys.source`: must be \"credential:NAME\", \"file:/absolute/path\" or \"passphrase\"",
     ),
     ("cache.refresh = \"2d\"", "entitled.toml:1: `cache.refresh`: must be from 100ms to 1d"),
     ("products.dirs = []", "entitled.toml:1: `products.dirs`: must name at least one directory"),

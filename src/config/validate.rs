@@ -127,7 +127,7 @@ fn keys(mut section: Section<'_>, places: &Places, store: &Store) -> Keys {
 }
 
 fn key_source(node: &Node) -> Result<KeySource, String> {
-    let wrong = "must be \"credential:NAME\" or \"file:/absolute/path\"";
+    let wrong = "must be \"credential:NAME\", \"file:/absolute/path\" or \"passphrase\"";
     match text(node)?.split_once(':') {
         Some(("credential", name)) => {
             let allowed = |it: u8| it.is_ascii_alphanumeric() || b"._-".contains(&it);
@@ -142,9 +142,7 @@ fn key_source(node: &Node) -> Result<KeySource, String> {
         }
         Some(("file", path)) if is_absolute(path) => Ok(KeySource::File(path.into())),
         Some(("file", _)) => Err("must name an absolute path: \"file:/…\"".to_owned()),
-        None if text(node) == Ok("passphrase") => {
-            Err(format!("`passphrase` is not available in this version; {wrong}"))
-        }
+        None if text(node) == Ok("passphrase") => Ok(KeySource::Passphrase),
         _ => Err(wrong.to_owned()),
     }
 }

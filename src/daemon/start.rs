@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::{Source, catalogue, reload::Reloader};
 use crate::actors::chain_verifier::{self, ChainVerifier};
-use crate::actors::ownership_ledger::{FindProgress, OwnershipLedger};
+use crate::actors::ownership_ledger::{FindProgress, FindSealedKeys, OwnershipLedger};
 use crate::actors::supervisor::{Policy, Tree};
 use crate::actors::tier_cache::{self, CacheSettings, TierCache, VerdictReader};
 use crate::actors::wallet_keeper::WalletKeeper;
@@ -18,7 +18,7 @@ use crate::chain::{Chain, ChainSettings};
 use crate::client::{Client, SocketPath};
 use crate::clock::Clock;
 use crate::config::{self, Config, Environment};
-use crate::keys::{KeyRing, KeyRingState, KeySource, MachineName};
+use crate::keys::{Census, KeyRing, KeyRingState, KeySource, MachineName, Settled};
 use crate::products::Loaded;
 use crate::rpc::doors::{self, Doors, SocketSettings};
 use crate::rpc::figures::SocketFigures;
@@ -100,7 +100,9 @@ impl House {
         );
         let verifier = tree.start("chain_verifier", ChainVerifier::new(parts));
         let _ = meeting.set(verifier.clone());
-        let (keys, machine) = open_keys(config, source)?;
+        let sealed = ledger.send(FindSealedKeys).await?.context("the store cannot be read")?;
+        let census = Census::of(sealed.iter().map(|it| it.record.as_slice()));
+        let (keys, machine) = open_keys(config, source, &census)?;
         let keeper =
             WalletKeeper::new(&ledger, keys, machine).with_chains(verifier.clone().recipient());
         let keeper = tree.start("wallet_keeper", keeper);
@@ -165,17 +167,29 @@ pub(super) fn open_chains(config: &Config) -> anyhow::Result<Vec<Chain>> {
     config.chains.iter().map(open).collect()
 }
 
-fn open_keys(config: &Config, source: &Source) -> anyhow::Result<(KeyRing, MachineName)> {
+fn open_keys(
+    config: &Config,
+    source: &Source,
+    census: &Census,
+) -> anyhow::Result<(KeyRing, MachineName)> {
+    let state = config.store.path.parent().unwrap_or(Path::new("."));
     let key_source = match &config.keys.source {
         config::KeySource::File(path) => KeySource::File(path.clone()),
         config::KeySource::Credential(name) => KeySource::Credential(name.clone()),
+        config::KeySource::Passphrase => KeySource::Passphrase(state.join("kek.passphrase")),
     };
     let credentials = source.environment.variables.get("CREDENTIALS_DIRECTORY");
-    let keys = KeyRing::open(key_source, credentials.map(Path::new));
+    let keys = KeyRing::open_for(key_source, credentials.map(Path::new), census);
+    match keys.settled() {
+        Settled::Nothing => {}
+        Settled::Finished => {
+            tracing::warn!("a rotation of the keys was cut off; it is finished now")
+        }
+        Settled::Undone => tracing::warn!("a rotation of the keys was cut off; it is undone"),
+    }
     if let KeyRingState::Locked { reason } = keys.state() {
         tracing::error!(reason, "managed wallets are locked; everything else works");
     }
-    let state = config.store.path.parent().unwrap_or(Path::new("."));
     let machine = MachineName::read_or_make(&state.join("machine-id"))?;
     Ok((keys, machine))
 }

@@ -14,6 +14,16 @@ pub const KEY_LENGTH: usize = 32;
 /// How many bytes tell one key-encryption key from another.
 pub(super) const KEY_ID_LENGTH: usize = 8;
 
+/// The public name of a key-encryption key: 8 bytes, shown as 16 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyId(pub(super) [u8; KEY_ID_LENGTH]);
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&alloy_primitives::hex::encode(self.0))
+    }
+}
+
 /// The root of all sealing on this machine: 32 random bytes, wiped when dropped.
 ///
 /// It is never used directly. What it does is done by two values derived from it with HKDF-SHA-256
@@ -71,6 +81,11 @@ impl KeyEncryptionKey {
         let mut id = [0; KEY_ID_LENGTH];
         self.derive(b"key id", Size(KEY_ID_LENGTH), &mut id)?;
         Some(id)
+    }
+
+    /// The same, to show. `None` as for `derive`.
+    pub fn name(&self) -> Option<KeyId> {
+        self.id().map(KeyId)
     }
 
     /// The key that wraps data keys.

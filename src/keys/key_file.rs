@@ -9,7 +9,7 @@ use std::sync::Arc;
 use nix::unistd::geteuid;
 use zeroize::Zeroizing;
 
-use super::key_encryption_key::{KEY_LENGTH, KeyEncryptionKey};
+use super::key_encryption_key::{KEY_LENGTH, KeyEncryptionKey, KeyId};
 use super::new_file;
 use super::random::Exhausted;
 
@@ -44,15 +44,61 @@ pub enum KeyFileError {
         "no credentials directory was passed: run under systemd with `LoadCredential=` or `LoadCredentialEncrypted=`, or use `file:`"
     )]
     NoCredentials,
+    #[error(
+        "the key file {path} is gone, and {wallets} wallets are sealed under the key in it: restore it from a backup, and restart; a new one would open none of them"
+    )]
+    Missing { path: PathBuf, wallets: u64 },
+    #[error(
+        "this is key {found}, but all {wallets} wallets are sealed under another: put the right one into its place, and restart"
+    )]
+    AnotherKey { found: KeyId, wallets: u64 },
+    #[error(
+        "some wallets are sealed under the key in {path} and some under that in {next}: keep both, and restore the ledger from a backup where all are under one"
+    )]
+    Mixed { path: PathBuf, next: PathBuf },
+    #[error(
+        "{path} holds a key that wallets are still sealed under: move it to {current} if the ledger was restored from a backup"
+    )]
+    StillNeeded { path: PathBuf, current: PathBuf },
+    #[error("the key in {path} cannot be exchanged")]
+    Exchange { path: PathBuf, source: Arc<std::io::Error> },
+    #[error(
+        "there is no other credential to go over to: put a new key into the credential `{next}`, restart, and rotate again (docs/keys.md)"
+    )]
+    NoNextCredential { next: String },
+    #[error(
+        "the key in use is still that of the credential `{next}`: make it `{name}`, take `{next}` away, restart, and rotate then"
+    )]
+    CredentialNotMoved { name: String, next: String },
+    #[error("no passphrase is set yet: `entitlectl keys unlock --set`")]
+    PassphraseUnset,
+    #[error("the passphrase is needed: `entitlectl keys unlock`")]
+    PassphraseNeeded,
+    #[error(
+        "a passphrase is set already: unlock with it, and change it by `entitlectl keys rotate`"
+    )]
+    PassphraseIsSet,
+    #[error("that is not the passphrase")]
+    WrongPassphrase,
+    #[error("a passphrase has {least} to {most} bytes")]
+    PassphraseLength { least: usize, most: usize },
+    #[error("the key file {path} is not one of ours: restore it from a backup")]
+    Malformed { path: PathBuf },
+    #[error("the key cannot be derived: there is not enough memory, or its parameters are wrong")]
+    Derivation,
 }
 
-/// Reads the key from a file that only we may read; makes it when there is nothing at `path`.
+/// Reads the key from a file that only we may read. When there is nothing at `path` it is made, unless
+/// `wallets` are sealed under one: then it is missing.
 ///
 /// # Errors
 /// [`KeyFileError`]; what lies there is left as it is.
-pub(super) fn read_or_make(path: &Path) -> Result<KeyEncryptionKey, KeyFileError> {
+pub(super) fn read_or_make(path: &Path, wallets: u64) -> Result<KeyEncryptionKey, KeyFileError> {
     if let Some(key) = read_own(path)? {
         return Ok(key);
+    }
+    if wallets > 0 {
+        return Err(KeyFileError::Missing { path: path.to_owned(), wallets });
     }
     let key = KeyEncryptionKey::generate()
         .map_err(|source| KeyFileError::Randomness { path: path.to_owned(), source })?;
@@ -90,7 +136,12 @@ pub(super) fn read_credential(
 }
 
 /// `None` when there is nothing at `path`.
-fn read_own(path: &Path) -> Result<Option<KeyEncryptionKey>, KeyFileError> {
+pub(super) fn read_own(path: &Path) -> Result<Option<KeyEncryptionKey>, KeyFileError> {
+    open_own(path)?.map(|file| read_key(path, file)).transpose()
+}
+
+/// Opens a file that must be ours alone; `None` when there is nothing at `path`.
+pub(super) fn open_own(path: &Path) -> Result<Option<File>, KeyFileError> {
     let read = |source| KeyFileError::Read { path: path.to_owned(), source: Arc::new(source) };
     let file = match new_file::open_to_read(path) {
         Ok(file) => file,
@@ -112,7 +163,7 @@ fn read_own(path: &Path) -> Result<Option<KeyEncryptionKey>, KeyFileError> {
     if found.mode() & 0o077 != 0 {
         return Err(KeyFileError::Mode { path: path.to_owned(), mode: found.mode() & 0o7777 });
     }
-    read_key(path, file).map(Some)
+    Ok(Some(file))
 }
 
 fn read_key(path: &Path, file: File) -> Result<KeyEncryptionKey, KeyFileError> {
@@ -158,11 +209,19 @@ mod tests {
     fn the_file_is_made_once_and_only_for_us() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("kek");
-        let first = read_or_make(&path).unwrap();
+        let first = read_or_make(&path, 0).unwrap();
         let found = fs::metadata(&path).unwrap();
         assert_eq!((found.len(), found.mode() & 0o7777), (32, 0o600));
-        assert_eq!(read_or_make(&path).unwrap().id(), first.id());
+        assert_eq!(read_or_make(&path, 0).unwrap().id(), first.id());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing else is left behind");
+    }
+
+    #[test]
+    fn no_key_is_made_in_the_place_of_one_that_is_missed() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = read_or_make(&dir.path().join("kek"), 2).unwrap_err();
+        assert!(matches!(error, KeyFileError::Missing { wallets: 2, .. }), "{error}");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
     #[test]
@@ -171,7 +230,7 @@ mod tests {
         let path = dir.path().join("kek");
         let ids: Vec<_> = std::thread::scope(|scope| {
             let starts: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| read_or_make(&path).unwrap().id())).collect();
+                (0..8).map(|_| scope.spawn(|| read_or_make(&path, 0).unwrap().id())).collect();
             starts.into_iter().map(|it| it.join().unwrap()).collect()
         });
         assert!(ids.iter().all(|it| it == &ids[0]));
@@ -182,7 +241,7 @@ mod tests {
         for mode in [0o640, 0o604, 0o620, 0o602, 0o610, 0o777] {
             let dir = tempfile::tempdir().unwrap();
             let path = file_with(dir.path(), &[7; 32], mode);
-            let error = read_or_make(&path).unwrap_err();
+            let error = read_or_make(&path, 0).unwrap_err();
             assert!(matches!(error, KeyFileError::Mode { .. }), "{mode:o}: {error}");
             assert!(error.to_string().contains("chmod 0600"), "{error}");
         }
@@ -193,7 +252,7 @@ mod tests {
         for length in [0, 1, 31, 33, 4096] {
             let dir = tempfile::tempdir().unwrap();
             let path = file_with(dir.path(), &vec![7; length], 0o600);
-            let error = read_or_make(&path).unwrap_err();
+            let error = read_or_make(&path, 0).unwrap_err();
             assert!(matches!(error, KeyFileError::Length { .. }), "{length}: {error}");
             assert_eq!(fs::read(&path).unwrap(), vec![7; length]);
         }
@@ -205,19 +264,19 @@ mod tests {
         let real = file_with(dir.path(), &[7; 32], 0o600);
         let path = dir.path().join("other");
         symlink(&real, &path).unwrap();
-        assert!(matches!(read_or_make(&path), Err(KeyFileError::NotRegular { .. })));
+        assert!(matches!(read_or_make(&path, 0), Err(KeyFileError::NotRegular { .. })));
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        assert!(matches!(read_or_make(&path), Err(KeyFileError::NotRegular { .. })));
+        assert!(matches!(read_or_make(&path, 0), Err(KeyFileError::NotRegular { .. })));
         fs::remove_dir(&path).unwrap();
         nix::unistd::mkfifo(&path, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
-        assert!(matches!(read_or_make(&path), Err(KeyFileError::NotRegular { .. })));
+        assert!(matches!(read_or_make(&path, 0), Err(KeyFileError::NotRegular { .. })));
     }
 
     #[test]
     fn no_directory_is_made_for_it() {
         let dir = tempfile::tempdir().unwrap();
-        let error = read_or_make(&dir.path().join("none/kek")).unwrap_err();
+        let error = read_or_make(&dir.path().join("none/kek"), 0).unwrap_err();
         assert!(matches!(error, KeyFileError::Make { .. }), "{error}");
     }
 

@@ -94,7 +94,9 @@ impl Code {
             Self::PermissionDenied => "ask on the admin socket, or for yourself",
             Self::NotFound => "check the name, and that it was made before",
             Self::Conflict => "something else stands in the way; see detail",
-            Self::Locked => "the daemon has no key to open sealed keys with; see its log",
+            Self::Locked => {
+                "the daemon has no key to open sealed keys with; `entitlectl keys status` says what to do"
+            }
             Self::LimitExceeded => "send less, or later",
             Self::ChainUnavailable => "try again later; see chain_status",
             Self::StoreUnavailable => "check disk space and the daemon's log; nothing was changed",
@@ -224,13 +226,15 @@ impl From<KeeperError> for RpcError {
     fn from(error: KeeperError) -> Self {
         let code = match error {
             KeeperError::Ledger { source } => return source.into(),
-            KeeperError::Locked { .. } => Code::Locked,
+            KeeperError::Locked { .. } | KeeperError::StillLocked { .. } => Code::Locked,
+            KeeperError::TooManyTries => Code::LimitExceeded,
             KeeperError::NotFound { .. } => Code::NotFound,
             KeeperError::Conflict { .. } => Code::Conflict,
             KeeperError::SignatureInvalid { .. } => Code::SignatureInvalid,
             KeeperError::BadInput { .. } => Code::InvalidParams,
             KeeperError::Unknown { .. } => Code::ChainUnavailable,
             KeeperError::Busy
+            | KeeperError::KeysBusy
             | KeeperError::Crowded
             | KeeperError::LedgerSilent { .. }
             | KeeperError::ChainSilent => Code::Busy,

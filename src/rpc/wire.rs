@@ -5,8 +5,10 @@
 //! UTC, addresses EIP-55, chains CAIP-2, accounts CAIP-10, tokens CAIP-19, large numbers decimal strings.
 
 mod convert;
+mod keys;
 mod params;
 mod replies;
 
+pub use keys::*;
 pub use params::*;
 pub use replies::*;

@@ -8,8 +8,8 @@
 //!   write(|changes| …)  → queue → writer thread: many operations, one durable commit → answers
 //! ```
 //!
-//! The operations are the functions of [`customers`], [`wallets`], [`challenges`], [`sightings`],
-//! [`ownerships`], [`audit`] and [`facts`]. Each makes all its checks before its first write.
+//! The operations are the functions of [`customers`], [`wallets`], [`sealed_keys`], [`challenges`],
+//! [`sightings`], [`ownerships`], [`audit`] and [`facts`]. Each makes all its checks before its first write.
 
 pub mod audit;
 mod backup;
@@ -23,6 +23,7 @@ mod migrations;
 pub mod ownerships;
 mod records;
 pub mod schema;
+pub mod sealed_keys;
 pub mod sightings;
 #[cfg(test)]
 mod testing;

@@ -25,6 +25,7 @@ mod contracts;
 mod custody;
 mod discovery;
 mod finality;
+mod keys;
 mod lies;
 mod lifecycle;
 mod main_path;

@@ -10,10 +10,10 @@ use actix::prelude::*;
 
 use super::{
     AddWallet, AuditState, CreateCustomer, CustomerOf, Facts, FindChallenge, FindCustomer,
-    FindFacts, FindFigures, FindProgress, FindWallet, HistoryOf, ImportWallet, KeepChallenge,
-    LedgerError, ListAudit, ListCustomers, ListOwnerships, NoteAudit, OwnershipLedger, Progress,
-    RaiseFloor, RecordSightings, RemoveWallet, Reply, SetSuspension, StoreFigures, UpdateCustomer,
-    VerifyAudit, WalletsOf,
+    FindFacts, FindFigures, FindProgress, FindSealedKeys, FindWallet, HistoryOf, ImportWallet,
+    KeepChallenge, LedgerError, ListAudit, ListCustomers, ListOwnerships, NoteAudit,
+    OwnershipLedger, Progress, RaiseFloor, RecordSightings, RemoveWallet, ReplaceSealedKeys, Reply,
+    SealedKey, SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit, WalletsOf,
 };
 use crate::domain::audit::AuditEntry;
 use crate::domain::customer::{Challenge, Customer, Wallet};
@@ -25,6 +25,7 @@ use crate::store::customers::{self, CustomerEdit, NewCustomer};
 use crate::store::facts;
 use crate::store::ownerships;
 use crate::store::schema::SCHEMA;
+use crate::store::sealed_keys;
 use crate::store::sightings::{self, Look};
 use crate::store::wallets::{self, NewWallet};
 use crate::store::{Changes, Snapshot, StoreError};
@@ -123,6 +124,9 @@ changes! {
     RaiseFloor -> (), "raise the floor under a chain's time", |it, changes| {
         sightings::raise_floor(changes, it.chain, it.time)
     };
+    ReplaceSealedKeys -> u64, "replace sealed keys", |it, changes| {
+        sealed_keys::replace(changes, &it.replacements, &it.detail, &it.asked)
+    };
     NoteAudit -> AuditEntry, "note a change in the audit", |it, changes| {
         audit::note(changes, it.action, &it.subject, &it.detail, &it.asked)
     };
@@ -161,6 +165,7 @@ questions! {
     FindWallet -> Option<(Wallet, Option<Vec<u8>>)>, "find a wallet", |it, view| {
         wallets::find(view, it.address)
     };
+    FindSealedKeys -> Vec<SealedKey>, "find the sealed keys", |_it, view| sealed_keys::all(view);
     FindChallenge -> Option<Challenge>, "find a challenge", |it, view| {
         challenges::find(view, &it.nonce)
     };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use alloy_primitives::{Address, B256, Bytes, hex};
 
-use super::orders::{Tools, hash};
+use super::orders::{Prover, hash};
 use super::{KeeperError, Verified, VerifyMessage};
 use crate::actors::chain_verifier::{CheckSignature, VerifierError};
 use crate::domain::customer::Challenge;
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(70);
 /// The longest signature, in bytes: enough for a contract's own code in an envelope (ERC-6492).
 const SIGNATURE_LIMIT: usize = 32 * 1024;
 
-impl Tools {
+impl Prover {
     pub(super) async fn verify(self, question: VerifyMessage) -> Result<Verified, KeeperError> {
         let VerifyMessage { address, payload, signature, chain } = question;
         let hash = hash(&payload)?;

@@ -6,8 +6,8 @@ use actix::prelude::*;
 
 use super::KeeperError;
 use crate::actors::ownership_ledger::{
-    AddWallet, FindChallenge, FindWallet, ImportWallet, KeepChallenge, LedgerError, NoteAudit,
-    RemoveWallet,
+    AddWallet, FindChallenge, FindSealedKeys, FindWallet, ImportWallet, KeepChallenge, LedgerError,
+    NoteAudit, RemoveWallet, ReplaceSealedKeys,
 };
 
 /// A commit takes milliseconds. After this long the ledger is being restarted or its disk is stuck.
@@ -22,6 +22,8 @@ pub(super) struct Ledger {
     pub(super) keep_challenge: Recipient<KeepChallenge>,
     pub(super) find_wallet: Recipient<FindWallet>,
     pub(super) find_challenge: Recipient<FindChallenge>,
+    pub(super) find_sealed_keys: Recipient<FindSealedKeys>,
+    pub(super) replace_sealed_keys: Recipient<ReplaceSealedKeys>,
 }
 
 impl Ledger {
@@ -34,7 +36,9 @@ impl Ledger {
             + Handler<RemoveWallet>
             + Handler<KeepChallenge>
             + Handler<FindWallet>
-            + Handler<FindChallenge>,
+            + Handler<FindChallenge>
+            + Handler<FindSealedKeys>
+            + Handler<ReplaceSealedKeys>,
     {
         Self {
             add_wallet: address.clone().recipient(),
@@ -44,6 +48,8 @@ impl Ledger {
             keep_challenge: address.clone().recipient(),
             find_wallet: address.clone().recipient(),
             find_challenge: address.clone().recipient(),
+            find_sealed_keys: address.clone().recipient(),
+            replace_sealed_keys: address.clone().recipient(),
         }
     }
 }
@@ -54,7 +60,20 @@ where
     M: Message<Result = Result<T, LedgerError>> + Send,
     T: Send,
 {
-    match to.send(message).timeout(PATIENCE).await {
+    ask_within(to, message, PATIENCE).await
+}
+
+/// The same with another limit, for what takes longer.
+pub(super) async fn ask_within<M, T>(
+    to: &Recipient<M>,
+    message: M,
+    patience: Duration,
+) -> Result<T, KeeperError>
+where
+    M: Message<Result = Result<T, LedgerError>> + Send,
+    T: Send,
+{
+    match to.send(message).timeout(patience).await {
         Ok(reply) => Ok(reply?),
         Err(source) => Err(KeeperError::LedgerSilent { source }),
     }

@@ -33,6 +33,13 @@ pub(super) struct Tools {
     pub(super) chains: Option<Recipient<CheckSignature>>,
 }
 
+/// What it takes to ask a chain. Without the keys: who waits for a chain must not hold a rotation up.
+pub(super) struct Prover {
+    ledger: Ledger,
+    machine: MachineName,
+    pub(super) chains: Option<Recipient<CheckSignature>>,
+}
+
 /// A challenge that was answered, and may be spent.
 pub(super) struct Proven {
     challenge: Challenge,
@@ -41,7 +48,38 @@ pub(super) struct Proven {
     asked: Asked,
 }
 
+impl Prover {
+    /// Whether `order` answers a challenge of its customer.
+    pub(super) async fn prove(
+        self,
+        order: LinkWallet,
+        nonce: String,
+    ) -> Result<Proven, KeeperError> {
+        let LinkWallet { message, signature, customer, asked } = order;
+        let found = ask(&self.ledger.find_challenge, FindChallenge { nonce }).await?;
+        // Somebody else's challenge is answered like one that never was.
+        let challenge = found
+            .filter(|it| it.customer == customer)
+            .ok_or(KeeperError::NotFound { what: SPENT })?;
+        let domain = self.machine.as_str();
+        let answered = wallet_proof::answer(&challenge, domain, &message, &signature, asked.at);
+        let chain = match answered {
+            Ok(_) => None,
+            Err(fault) if fault.is_about_signature() => {
+                self.accepted_by_contract(&challenge, &signature, &fault).await?
+            }
+            Err(fault) => return Err(refused(fault)),
+        };
+        Ok(Proven { challenge, chain, asked })
+    }
+}
+
 impl Tools {
+    pub(super) fn prover(&self) -> Prover {
+        let Self { ledger, machine, chains, .. } = self.clone();
+        Prover { ledger, machine, chains }
+    }
+
     pub(super) async fn create(self, order: CreateWallet) -> Result<Wallet, KeeperError> {
         let CreateWallet { customer, label, asked } = order;
         if let Some(label) = &label {
@@ -72,30 +110,6 @@ impl Tools {
         Ok(challenge)
     }
 
-    /// Whether `order` answers a challenge of its customer.
-    pub(super) async fn prove(
-        self,
-        order: LinkWallet,
-        nonce: String,
-    ) -> Result<Proven, KeeperError> {
-        let LinkWallet { message, signature, customer, asked } = order;
-        let found = ask(&self.ledger.find_challenge, FindChallenge { nonce }).await?;
-        // Somebody else's challenge is answered like one that never was.
-        let challenge = found
-            .filter(|it| it.customer == customer)
-            .ok_or(KeeperError::NotFound { what: SPENT })?;
-        let domain = self.machine.as_str();
-        let answered = wallet_proof::answer(&challenge, domain, &message, &signature, asked.at);
-        let chain = match answered {
-            Ok(_) => None,
-            Err(fault) if fault.is_about_signature() => {
-                self.accepted_by_contract(&challenge, &signature, &fault).await?
-            }
-            Err(fault) => return Err(refused(fault)),
-        };
-        Ok(Proven { challenge, chain, asked })
-    }
-
     pub(super) async fn link(self, proven: Proven) -> Result<Wallet, KeeperError> {
         let Proven { challenge, chain, asked } = proven;
         let Challenge { address, customer, .. } = challenge;
@@ -104,8 +118,9 @@ impl Tools {
         let known = ask(&self.ledger.find_wallet, FindWallet { address }).await?;
         let (custody, label, sealed_key) = match known {
             Some((wallet, _)) if wallet.active => return Err(taken(&wallet, customer)),
-            Some((wallet, Some(key))) if wallet.customer == customer => {
-                (wallet.custody, wallet.label, Some(key))
+            // Its key stays where it is: written again, it could fall back behind a rotation.
+            Some((wallet, Some(_))) if wallet.customer == customer => {
+                (wallet.custody, wallet.label, None)
             }
             Some((wallet, None)) if wallet.customer == customer => {
                 (Custody::Linked, wallet.label, None)
@@ -130,9 +145,8 @@ impl Tools {
             return Err(KeeperError::Conflict { why: "the wallet is unlinked".to_owned() });
         }
         let record = record_of(&wallet, sealed_key)?;
-        let kek = self.key()?;
         let signature = keys::with_clean_stack(|| {
-            let key = keys::open(kek, address, customer, &record).map_err(unopened)?;
+            let key = self.unseal(address, customer, &record)?;
             key.sign(hash).map_err(failed("sign"))
         })?;
         // To the log and not to the audit: a caller may sign as often as it likes, and the audit is for ever.
@@ -146,14 +160,29 @@ impl Tools {
         ask(&self.ledger.remove_wallet, order).await
     }
 
+    /// The key to seal with. Whoever sealed holds these tools until the ledger has answered: a rotation waits
+    /// for that.
     pub(super) fn key(&self) -> Result<&KeyEncryptionKey, KeeperError> {
-        open_ring(&self.keys)
+        match self.keys.key() {
+            None if self.keys.is_open() => Err(KeeperError::KeysBusy),
+            key => key.ok_or(NO_KEY),
+        }
     }
-}
 
-pub(super) fn open_ring(keys: &KeyRing) -> Result<&KeyEncryptionKey, KeeperError> {
-    let why = "there is no key-encryption key; `entitlectl keys status` says why";
-    keys.key().ok_or(KeeperError::Locked { why })
+    /// Tells who is locked so before any work.
+    pub(super) fn check_open(&self) -> Result<(), KeeperError> {
+        if self.keys.is_open() { Ok(()) } else { Err(NO_KEY) }
+    }
+
+    /// Opens the sealed key of a wallet, also while the key-encryption key is exchanged.
+    pub(super) fn unseal(
+        &self,
+        address: Address,
+        customer: CustomerId,
+        record: &[u8],
+    ) -> Result<PrivateKey, KeeperError> {
+        self.keys.unseal(address, customer, record).ok_or(NO_KEY)?.map_err(unopened)
+    }
 }
 
 /// The sealed key of a wallet, or why there is none.
@@ -170,6 +199,10 @@ pub(super) fn record_of(
         }
     }
 }
+
+const NO_KEY: KeeperError = KeeperError::Locked {
+    why: "there is no key-encryption key; `entitlectl keys status` says why",
+};
 
 /// The hash of what is to be signed or verified.
 pub(super) fn hash(payload: &Payload) -> Result<B256, KeeperError> {

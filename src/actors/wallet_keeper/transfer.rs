@@ -17,7 +17,7 @@ use crate::actors::ownership_ledger::{AddWallet, Asked, FindWallet, ImportWallet
 use crate::domain::customer::{Custody, Wallet};
 use crate::domain::ids::CustomerId;
 use crate::domain::secret::Secret;
-use crate::keys::{self, KeyRing, Keystore, KeystoreError, MnemonicError, PrivateKey};
+use crate::keys::{self, Keystore, KeystoreError, MnemonicError, PrivateKey};
 
 /// Take a key in that was made elsewhere, and keep it sealed. A wallet that was linked becomes managed; one that
 /// is managed already is sealed anew, which mends it when its record or its key-encryption key was lost.
@@ -88,21 +88,21 @@ impl Bench {
 }
 
 impl Tools {
-    /// Opens what was brought and seals it for its new customer.
+    /// Opens what was brought and seals it for its new customer. These tools are to be held until the ledger
+    /// has the record: a rotation waits for that.
     async fn seal_foreign(
-        self,
+        &self,
         key: ForeignKey,
         customer: CustomerId,
     ) -> Reply<(Address, Vec<u8>)> {
         // Who is locked is told so before any work.
         self.key()?;
-        let keys = self.keys.clone();
+        let tools = self.clone();
         let costly = matches!(key, ForeignKey::Keystore { .. });
         let seal = move || {
             let key = open_foreign(&key)?;
             let address = key.address().map_err(orders::failed("use a key"))?;
-            let kek = orders::open_ring(&keys)?;
-            let sealed = keys::seal(kek, address, customer, &key);
+            let sealed = keys::seal(tools.key()?, address, customer, &key);
             Ok((address, sealed.map_err(orders::failed("seal a key"))?))
         };
         self.bench.work(costly, seal).await
@@ -114,14 +114,14 @@ impl Tools {
 
     async fn export(self, order: ExportKey) -> Reply<Value> {
         let ExportKey { address, customer, passphrase, asked } = order;
-        self.key()?;
+        self.check_open()?;
         let found = ask(&self.ledger.find_wallet, FindWallet { address }).await?;
         let Some((wallet, record)) = found.filter(|(it, _)| it.customer == customer) else {
             return Err(KeeperError::NotFound { what: "wallet of this customer" });
         };
         let record = orders::record_of(&wallet, record)?;
-        let keys = self.keys.clone();
-        let make = move || make_keystore(&keys, (address, customer), &record, &passphrase);
+        let tools = self.clone();
+        let make = move || make_keystore(&tools, (address, customer), &record, &passphrase);
         let keystore = self.bench.work(true, make).await?;
         // Before it is given out: a key that left is in the audit, or it did not leave.
         let note = NoteAudit {
@@ -136,13 +136,12 @@ impl Tools {
 }
 
 fn make_keystore(
-    keys: &KeyRing,
+    tools: &Tools,
     (address, customer): (Address, CustomerId),
     record: &[u8],
     passphrase: &Secret,
 ) -> Reply<Value> {
-    let kek = orders::open_ring(keys)?;
-    let key = keys::open(kek, address, customer, record).map_err(orders::unopened)?;
+    let key = tools.unseal(address, customer, record)?;
     keys::write_keystore(&key, passphrase).map_err(|error| keystore_refused(&error))
 }
 
@@ -186,9 +185,11 @@ impl Handler<ImportKey> for WalletKeeper {
         if let Some(Err(error)) = label.as_deref().map(orders::check_label) {
             return Box::pin(actix::fut::err(error));
         }
-        let sealed = self.tools.clone().seal_foreign(key, customer).into_actor(self);
+        let tools = self.tools.clone();
+        let sealed = async move { (tools.seal_foreign(key, customer).await, tools) };
+        let sealed = sealed.into_actor(self);
         // Which wallet it is about is only known once it is open.
-        Box::pin(sealed.then(move |sealed, keeper, _| match sealed {
+        Box::pin(sealed.then(move |(sealed, tools), keeper, _| match sealed {
             Ok((address, sealed_key)) => {
                 let order = AddWallet {
                     address,
@@ -200,7 +201,7 @@ impl Handler<ImportKey> for WalletKeeper {
                     chain: None,
                     asked,
                 };
-                keeper.alone(address, keeper.tools.clone().keep_imported(order))
+                keeper.alone(address, tools.keep_imported(order))
             }
             Err(error) => Box::pin(actix::fut::err(error)),
         }))

@@ -97,6 +97,9 @@ pub(crate) enum Command {
     /// Customers
     #[command(subcommand)]
     Customer(CustomerCommand),
+    /// The key that seals all keys
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// The record of every change
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -355,6 +358,20 @@ pub(crate) enum CustomerCommand {
     List,
     /// Deactivate a customer; its history stays
     Deactivate { customer: String },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Whether the keys are open, and what to do if not
+    Status,
+    /// Open the keys with the passphrase: asked for, or the first line of standard input
+    Unlock {
+        /// Choose the passphrase, where there is none yet
+        #[arg(long)]
+        set: bool,
+    },
+    /// Exchange the key for a new one, or the passphrase for another
+    Rotate,
 }
 
 #[derive(Debug, Subcommand)]

@@ -11,6 +11,7 @@ use crate::arguments::{
     OwnershipCommand, ProductCommand, StoreCommand, TierCommand, TokenCommand, WalletCommand,
 };
 use crate::exit::{Exit, Failure};
+use crate::keys;
 use crate::products;
 use crate::results::{ask_and_show, show_card, show_outline, show_table};
 use crate::screen::Screen;
@@ -68,6 +69,7 @@ pub(crate) fn run(
         Command::Product(command) => product(command, session, screen),
         Command::Ownership(command) => ownership(command, session, screen),
         Command::Customer(command) => customer(command, session, screen),
+        Command::Keys(command) => keys::run(&command, session, screen),
         Command::Audit(command) => audit(&command, session, screen),
         Command::Store(StoreCommand::Stats) => {
             show_outline(session, screen, &Question::admin("store_stats"))

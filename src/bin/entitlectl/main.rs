@@ -8,6 +8,7 @@ mod arguments;
 mod commands;
 mod exit;
 mod files;
+mod keys;
 mod products;
 mod results;
 mod screen;

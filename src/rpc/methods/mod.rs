@@ -5,6 +5,7 @@
 
 mod customers;
 mod entitlements;
+mod keys;
 mod ownerships;
 mod products;
 mod system;
@@ -151,6 +152,12 @@ methods! {
         "Take a token out of force.";
     Admin ownership_reinstate(wire::OwnershipSuspend) -> wire::Listed<wire::Ownership> = ownerships::reinstate,
         "Put a suspended token back into force.";
+    Admin keys_status(wire::Nothing) -> wire::KeysStatus = keys::status,
+        "How the key-encryption key fares, and what to do.";
+    Admin keys_unlock(wire::KeysUnlock) -> wire::KeysStatus = keys::unlock,
+        "Open the keys with the passphrase, or choose it.";
+    Admin keys_rotate(wire::KeysRotate) -> wire::KeysStatus = keys::rotate,
+        "Exchange the key-encryption key for a new one; keys_status says how far it is.";
     Admin audit_list(wire::AuditList) -> wire::Listed<wire::AuditEntry> = system::audit,
         "The changes to the ledger, oldest first.";
     Admin audit_verify(wire::Nothing) -> wire::AuditState = system::verify_audit,

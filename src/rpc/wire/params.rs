@@ -6,6 +6,7 @@ use alloy_primitives::{Address, B256};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
+use crate::actors::wallet_keeper::Passphrase;
 use crate::domain::ids::{self, ChainId, CustomerId, ProductId, Timestamp, Token};
 use crate::domain::secret::Secret;
 
@@ -248,6 +249,18 @@ requests! {
         token: Token,
         reason: String,
     }
+    KeysUnlock {
+        /// 8 to 1,024 bytes, as they were when it was set.
+        #[schemars(with = "String")]
+        passphrase: Passphrase,
+        /// Choose this as the passphrase, where there is none yet.
+        #[serde(default)] set: bool,
+    }
+    KeysRotate {
+        /// The new one, where the keys are kept by a passphrase; else to be left out.
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        passphrase: Option<Passphrase>,
+    }
     AuditList {
         #[serde(default)] #[schemars(with = "Option<String>")]
         since: Option<Timestamp>,
@@ -286,6 +299,8 @@ name_nobody!(
     ProductInstall,
     ProductRemove,
     OwnershipSuspend,
+    KeysUnlock,
+    KeysRotate,
     AuditList
 );
 

@@ -1,0 +1,216 @@
+//! The key that seals all keys: how it fares, unlocking it, exchanging it.
+//!
+//! A passphrase comes from the terminal without being shown, or from standard input where that is none;
+//! never from an argument.
+
+use std::io;
+use std::io::{IsTerminal, Read, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::arguments::KeysCommand;
+use crate::exit::{Exit, Failure};
+use crate::screen::Screen;
+use crate::session;
+use crate::session::{Question, Session};
+use crate::tables;
+use crate::words;
+
+/// Deriving a key from a passphrase takes a moment by design.
+const DERIVING: Duration = Duration::from_secs(10);
+
+/// How often a rotation is asked how far it is.
+const POLL: Duration = Duration::from_millis(100);
+
+/// The longest line read as a passphrase; the daemon takes less.
+const LINE_MAX: u64 = 4_096;
+
+const BAR: usize = 30;
+
+pub(crate) fn run(
+    command: &KeysCommand,
+    session: &Session,
+    screen: &mut Screen,
+) -> Result<Exit, Failure> {
+    match command {
+        KeysCommand::Status => {
+            let result = session.ask(&Question::admin("keys_status"))?;
+            let status: Value = session::read("keys_status", &result)?;
+            match screen.is_json() {
+                true => screen.raw(&result),
+                false => screen.line(&describe(&status)),
+            }
+            Ok(if text(&status, "state") == "OPEN" { Exit::Done } else { Exit::No })
+        }
+        KeysCommand::Unlock { set } => unlock(*set, session, screen),
+        KeysCommand::Rotate => rotate(session, screen),
+    }
+}
+
+fn unlock(set: bool, session: &Session, screen: &mut Screen) -> Result<Exit, Failure> {
+    let passphrase = match set {
+        true => new_passphrase(screen)?,
+        false => passphrase("Passphrase: ")?,
+    };
+    let question =
+        Question::admin("keys_unlock").with("passphrase", &*passphrase)?.with("set", &set)?;
+    let result = session.patient(DERIVING).ask(&question)?;
+    match screen.is_json() {
+        true => screen.raw(&result),
+        false => screen.line("the keys are open"),
+    }
+    Ok(Exit::Done)
+}
+
+fn rotate(session: &Session, screen: &mut Screen) -> Result<Exit, Failure> {
+    let status: Value =
+        session::read("keys_status", &session.ask(&Question::admin("keys_status"))?)?;
+    let mut question = Question::admin("keys_rotate");
+    if text(&status, "source") == "passphrase" && text(&status, "state") == "OPEN" {
+        question = question.with("passphrase", &*new_passphrase(screen)?)?;
+    }
+    let mut result = session.patient(DERIVING).ask(&question)?;
+    let bar = Bar::new();
+    let status = loop {
+        let status: Value = session::read("keys_status", &result)?;
+        let rotation = tables::field(&status, "rotation");
+        if text(rotation, "state") != "under_way" {
+            break status;
+        }
+        bar.draw(rotation);
+        std::thread::sleep(POLL);
+        result = session.ask(&Question::admin("keys_status"))?;
+    };
+    let rotation = tables::field(&status, "rotation");
+    bar.draw(rotation);
+    bar.end();
+    if screen.is_json() {
+        screen.raw(&result);
+    } else if text(rotation, "state") == "done" {
+        let total = tables::plain(tables::field(rotation, "total"));
+        screen.line(&format!("{total} wallets are under the new key {}", text(&status, "key")));
+        screen
+            .aside("Back the new key up now: the old one, and every backup of it, opens nothing.");
+    } else {
+        screen.line(&format!("not rotated: {}", words::tame(text(rotation, "error"))));
+    }
+    Ok(if text(rotation, "state") == "done" { Exit::Done } else { Exit::No })
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    tables::field(value, name).as_str().unwrap_or_default()
+}
+
+fn describe(status: &Value) -> String {
+    let number = |name: &str| tables::field(status, name).as_u64().unwrap_or_default();
+    let mut lines = vec![format!("keys: {} ({})", text(status, "state"), text(status, "source"))];
+    let advice = text(status, "advice");
+    if !advice.is_empty() {
+        lines.push(format!("  {advice}"));
+    }
+    if !text(status, "key").is_empty() {
+        lines.push(format!("key in use: {}", text(status, "key")));
+    }
+    let (wallets, under) = (number("wallets"), number("under_key"));
+    lines.push(format!("sealed wallets: {wallets}, {under} of them under the key in use"));
+    let rotation = tables::field(status, "rotation");
+    if rotation.is_object() {
+        let state = text(rotation, "state").replace('_', " ");
+        let part = |name: &str| tables::plain(tables::field(rotation, name));
+        lines.push(format!("rotation: {state}, {} of {}", part("done"), part("total")));
+        let error = text(rotation, "error");
+        if !error.is_empty() {
+            lines.push(format!("  {error}"));
+        }
+    }
+    lines.iter().map(|it| words::tame(it)).collect::<Vec<_>>().join("\n")
+}
+
+/// Asks twice where somebody types: a slip would lock everybody out.
+fn new_passphrase(screen: &Screen) -> Result<Zeroizing<String>, Failure> {
+    let first = passphrase("New passphrase: ")?;
+    if io::stdin().is_terminal() && *first != *passphrase("The same again: ")? {
+        return Err(Failure::Usage("these are two different passphrases".to_owned()));
+    }
+    screen.aside("Keep it safe: nobody can recover it, nor the managed wallets without it.");
+    Ok(first)
+}
+
+fn passphrase(prompt: &str) -> Result<Zeroizing<String>, Failure> {
+    let failed = |source| Failure::File { path: PathBuf::from("standard input"), source };
+    let line = match io::stdin().is_terminal() {
+        true => Zeroizing::new(rpassword::prompt_password(prompt).map_err(failed)?),
+        false => first_line(io::stdin().lock()).map_err(failed)?,
+    };
+    if line.is_empty() {
+        return Err(Failure::Usage("no passphrase was given".to_owned()));
+    }
+    Ok(line)
+}
+
+/// The first line, without its end; spaces belong to it.
+fn first_line(source: impl Read) -> io::Result<Zeroizing<String>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(LINE_MAX).unwrap_or(0)));
+    source.take(LINE_MAX).read_to_end(&mut bytes)?;
+    let line = bytes.split(|it| *it == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let line = std::str::from_utf8(line).map_err(|_| io::ErrorKind::InvalidData)?;
+    Ok(Zeroizing::new(line.to_owned()))
+}
+
+/// How far it is, on a terminal; elsewhere nothing.
+struct Bar {
+    shown: bool,
+}
+
+impl Bar {
+    fn new() -> Self {
+        Self { shown: io::stderr().is_terminal() }
+    }
+
+    fn draw(&self, rotation: &Value) {
+        if !self.shown {
+            return;
+        }
+        let number = |name: &str| tables::field(rotation, name).as_u64().unwrap_or_default();
+        let _ = write!(io::stderr().lock(), "\r{}", bar(number("done"), number("total")));
+    }
+
+    fn end(&self) {
+        if self.shown {
+            let _ = writeln!(io::stderr().lock());
+        }
+    }
+}
+
+fn bar(done: u64, total: u64) -> String {
+    let part = |of: u64| match total {
+        0 => 0,
+        total => usize::try_from(u128::from(of) * BAR as u128 / u128::from(total)).unwrap_or(BAR),
+    };
+    let full = part(done).min(BAR);
+    format!("[{}{}] {done} of {total} wallets", "#".repeat(full), ".".repeat(BAR - full))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bar_fills() {
+        assert!(bar(0, 0).starts_with("[....."));
+        assert_eq!(bar(500, 1_000).matches('#').count(), BAR / 2);
+        assert_eq!(bar(1_000, 1_000).matches('#').count(), BAR);
+        assert_eq!(bar(2, 1).matches('#').count(), BAR);
+    }
+
+    #[test]
+    fn a_passphrase_keeps_its_spaces_and_loses_its_line_end() {
+        for (given, read) in [(" a b \n", " a b "), ("a\r\nrest", "a"), ("a", "a"), ("", "")] {
+            assert_eq!(*first_line(given.as_bytes()).unwrap(), read);
+        }
+    }
+}

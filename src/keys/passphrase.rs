@@ -1,0 +1,253 @@
+//! A key-encryption key that is nowhere on the disk: derived from a passphrase.
+//!
+//! The file beside the ledger holds the parameters of scrypt (RFC 7914), a salt, and the public name of the
+//! key, by which a wrong passphrase is told from the right one. Whoever has the file can try passphrases,
+//! at the cost that the parameters set; so it is read by its owner only.
+
+use std::fmt;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use alloy_primitives::hex;
+use serde::{Deserialize, Deserializer, Serialize};
+use zeroize::Zeroizing;
+
+use super::key_encryption_key::{KEY_LENGTH, KeyEncryptionKey, KeyId};
+use super::key_file::{self, KeyFileError};
+use super::random;
+
+/// Bytes of a passphrase. Shorter ones are guessed; longer ones are not typed.
+const LEAST: usize = 8;
+const MOST: usize = 1_024;
+
+const SALT_LENGTH: usize = 32;
+const FILE_MOST: u64 = 4_096;
+
+/// What one try costs: 64 MiB, and about half a second.
+const COST: Cost = Cost { log_n: 16, r: 8, p: 2 };
+
+/// What a passphrase is made of. Wiped when dropped; `Debug` prints nothing of it.
+#[derive(Clone)]
+pub struct Passphrase(Zeroizing<String>);
+
+impl Passphrase {
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
+impl<'de> Deserialize<'de> for Passphrase {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(Self::new)
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase(sealed)")
+    }
+}
+
+/// The parameters of scrypt: 128 · 2^`log_n` · `r` bytes of memory, `p` times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Cost {
+    log_n: u8,
+    r: u32,
+    p: u32,
+}
+
+impl Cost {
+    /// A file that somebody altered must not eat the machine, nor make trying cheap unnoticed.
+    fn is_bearable(self) -> bool {
+        (10..=17).contains(&self.log_n) && self.r == 8 && (1..=4).contains(&self.p)
+    }
+}
+
+/// What the file holds.
+#[derive(Debug, Serialize, Deserialize)]
+struct Form {
+    version: u8,
+    kdf: String,
+    #[serde(flatten)]
+    cost: Cost,
+    salt: String,
+    key_id: String,
+}
+
+/// The name of the key whose file is at `path`; `None` when there is none.
+///
+/// # Errors
+/// [`KeyFileError`].
+pub(super) fn read_id(path: &Path) -> Result<Option<KeyId>, KeyFileError> {
+    let Some(form) = read(path)? else { return Ok(None) };
+    let malformed = || KeyFileError::Malformed { path: path.to_owned() };
+    let id = hex::decode(&form.key_id).ok().and_then(|it| it.try_into().ok());
+    id.map(KeyId).map(Some).ok_or_else(malformed)
+}
+
+/// The key that `passphrase` opens. Takes as long as the parameters say; not for a thread that serves.
+///
+/// # Errors
+/// [`KeyFileError::WrongPassphrase`], and all that reading may give.
+pub(super) fn unlock(
+    path: &Path,
+    passphrase: &Passphrase,
+) -> Result<KeyEncryptionKey, KeyFileError> {
+    let malformed = || KeyFileError::Malformed { path: path.to_owned() };
+    let form = read(path)?.ok_or(KeyFileError::PassphraseUnset)?;
+    let salt = hex::decode(&form.salt).map_err(|_| malformed())?;
+    let key = derive(passphrase, &salt, form.cost)?;
+    match key.name().is_some_and(|it| it.to_string() == form.key_id) {
+        true => Ok(key),
+        false => Err(KeyFileError::WrongPassphrase),
+    }
+}
+
+/// A new key from a passphrase, and the file to find it again by. Takes its time, like [`unlock`].
+///
+/// # Errors
+/// [`KeyFileError`]; nothing is written.
+pub(super) fn set(
+    path: &Path,
+    passphrase: &Passphrase,
+) -> Result<(KeyEncryptionKey, Vec<u8>), KeyFileError> {
+    set_at(path, passphrase, COST)
+}
+
+fn set_at(
+    path: &Path,
+    passphrase: &Passphrase,
+    cost: Cost,
+) -> Result<(KeyEncryptionKey, Vec<u8>), KeyFileError> {
+    if !(LEAST..=MOST).contains(&passphrase.0.len()) {
+        return Err(KeyFileError::PassphraseLength { least: LEAST, most: MOST });
+    }
+    let mut salt = [0; SALT_LENGTH];
+    random::fill(&mut salt)
+        .map_err(|source| KeyFileError::Randomness { path: path.to_owned(), source })?;
+    let key = derive(passphrase, &salt, cost)?;
+    let form = Form {
+        version: 1,
+        kdf: "scrypt".to_owned(),
+        cost,
+        salt: hex::encode(salt),
+        key_id: key.name().ok_or(KeyFileError::Derivation)?.to_string(),
+    };
+    let mut text = serde_json::to_vec(&form).map_err(|_| KeyFileError::Derivation)?;
+    text.push(b'\n');
+    Ok((key, text))
+}
+
+fn derive(
+    passphrase: &Passphrase,
+    salt: &[u8],
+    cost: Cost,
+) -> Result<KeyEncryptionKey, KeyFileError> {
+    let parameters =
+        scrypt::Params::new(cost.log_n, cost.r, cost.p).map_err(|_| KeyFileError::Derivation)?;
+    let mut bytes = Box::new(Zeroizing::new([0; KEY_LENGTH]));
+    scrypt::scrypt(passphrase.0.as_bytes(), salt, &parameters, bytes.as_mut_slice())
+        .map_err(|_| KeyFileError::Derivation)?;
+    KeyEncryptionKey::from_bytes(bytes.as_slice()).ok_or(KeyFileError::Derivation)
+}
+
+fn read(path: &Path) -> Result<Option<Form>, KeyFileError> {
+    let Some(file) = key_file::open_own(path)? else { return Ok(None) };
+    let mut text = Vec::new();
+    file.take(FILE_MOST + 1)
+        .read_to_end(&mut text)
+        .map_err(|source| KeyFileError::Read { path: path.to_owned(), source: Arc::new(source) })?;
+    let form: Option<Form> = serde_json::from_slice(&text).ok();
+    let ours = |it: &Form| {
+        it.version == 1
+            && it.kdf == "scrypt"
+            && it.cost.is_bearable()
+            && it.salt.len() == 2 * SALT_LENGTH
+    };
+    form.filter(ours).map(Some).ok_or_else(|| KeyFileError::Malformed { path: path.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::new_file;
+
+    const CHEAP: Cost = Cost { log_n: 10, r: 8, p: 1 };
+
+    fn words(text: &str) -> Passphrase {
+        Passphrase::new(text.to_owned())
+    }
+
+    fn file(text: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("kek.passphrase");
+        new_file::make(&path, text, 0o600).unwrap();
+        (dir, path)
+    }
+
+    fn set_cheaply(passphrase: &str) -> (KeyEncryptionKey, Vec<u8>) {
+        set_at(Path::new("x"), &words(passphrase), CHEAP).unwrap()
+    }
+
+    #[test]
+    fn the_passphrase_gives_the_key_again_and_another_does_not() {
+        let (key, text) = set_cheaply("correct horse");
+        let (_dir, path) = file(&text);
+        assert_eq!(unlock(&path, &words("correct horse")).unwrap().expose(), key.expose());
+        assert_eq!(read_id(&path).unwrap(), key.name());
+        for wrong in ["correct horsf", "correct horse ", ""] {
+            let error = unlock(&path, &words(wrong)).unwrap_err();
+            assert!(matches!(error, KeyFileError::WrongPassphrase), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
+    fn two_with_the_same_passphrase_have_different_keys() {
+        assert_ne!(set_cheaply("correct horse").0.name(), set_cheaply("correct horse").0.name());
+    }
+
+    #[test]
+    fn the_file_holds_neither_key_nor_passphrase() {
+        let (key, text) = set_cheaply("correct horse");
+        let text = String::from_utf8(text).unwrap();
+        assert!(!text.contains("correct") && !text.contains(&hex::encode(key.expose())), "{text}");
+    }
+
+    #[test]
+    fn what_is_too_short_or_too_long_is_no_passphrase() {
+        for text in ["", "seven77", &"x".repeat(1_025)] {
+            let error = set_at(Path::new("x"), &words(text), CHEAP).unwrap_err();
+            assert!(matches!(error, KeyFileError::PassphraseLength { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_would_eat_the_machine_or_is_none_of_ours_is_refused() {
+        let (_, text) = set_cheaply("correct horse");
+        let text = String::from_utf8(text).unwrap();
+        for (from, to) in [
+            ("\"log_n\":10", "\"log_n\":18"),
+            ("\"log_n\":10", "\"log_n\":1"),
+            ("\"r\":8", "\"r\":4096"),
+            ("\"p\":1", "\"p\":1000"),
+            ("\"version\":1", "\"version\":2"),
+            ("scrypt", "md5"),
+            ("{", ""),
+        ] {
+            let (_dir, path) = file(text.replacen(from, to, 1).as_bytes());
+            let error = unlock(&path, &words("correct horse")).unwrap_err();
+            assert!(matches!(error, KeyFileError::Malformed { .. }), "{to}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_cost_of_ours_is_bearable() {
+        assert!(COST.is_bearable());
+    }
+
+    #[test]
+    fn debug_prints_nothing_of_a_passphrase() {
+        assert_eq!(format!("{:?}", words("correct horse")), "Passphrase(sealed)");
+    }
+}

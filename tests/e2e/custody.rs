@@ -262,6 +262,12 @@ fn a_key_from_a_backup_mends_a_wallet_whose_key_encryption_key_is_lost() {
     daemon.resume();
     let params = json!({"address": address, "passphrase": PASSPHRASE});
     assert_eq!(daemon.refused("wallet_export", params.clone()).code, LOCKED);
+    // This key opens no wallet at all, so nothing is sealed under it before somebody gives the lost ones up.
+    let import = json!({"private_key": KEY});
+    assert_eq!(daemon.refused("wallet_import", import).code, LOCKED);
+    daemon.call("wallet_unlink", json!({"address": address, "destroy_key": true}));
+    daemon.stop();
+    daemon.resume();
     import_key(&daemon);
     daemon.call("wallet_export", params);
     assert_eq!(signer_of(&daemon, &address), address_of(KEY));

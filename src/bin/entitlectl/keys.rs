@@ -81,7 +81,7 @@ fn rotate(session: &Session, screen: &mut Screen) -> Result<Exit, Failure> {
             break status;
         }
         bar.draw(rotation);
-        std::thread::sleep(POLL);
+        std::thread::park_timeout(POLL);
         result = session.ask(&Question::admin("keys_status"))?;
     };
     let rotation = tables::field(&status, "rotation");

@@ -171,8 +171,8 @@ impl House {
         let store = self.store.clone();
         actix_rt::spawn(async move {
             // Not at once, so that a daemon that keeps being restarted does not push out the good ones.
-            let first = tokio::time::Instant::now() + AN_HOUR;
-            let mut daily = tokio::time::interval_at(first, A_DAY);
+            tokio::time::sleep(AN_HOUR).await;
+            let mut daily = tokio::time::interval(A_DAY);
             loop {
                 daily.tick().await;
                 let store = store.clone();

@@ -191,13 +191,19 @@ async fn serve<P, R, F, Work>(
 ) -> Result<R, ErrorObjectOwned>
 where
     P: wire::Params + DeserializeOwned,
-    R: Serialize,
+    R: Serialize + Send + 'static,
     F: FnOnce(Arc<Api>, Permit, P) -> Work,
-    Work: Future<Output = Result<R, RpcError>>,
+    Work: Future<Output = Result<R, RpcError>> + Send + 'static,
 {
     let params: P = parse(params.as_str())?;
     let permit = api.admit(&extensions, access, params.customer()).await?;
-    Ok(method(api, permit, params).await?)
+    // In a task of its own: who hangs up between a change and the forgetting of what it made untrue must not
+    // keep the one from being followed by the other.
+    match tokio::spawn(method(api, permit, params)).await {
+        Ok(reply) => Ok(reply?),
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(RpcError::new(Code::Busy, "the daemon is ending").into()),
+    }
 }
 
 /// Reads parameters by name or by position.

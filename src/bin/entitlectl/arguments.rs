@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::keys::KeysCommand;
 use crate::words;
 
 const AFTER_HELP: &str = "\
@@ -358,20 +359,6 @@ pub(crate) enum CustomerCommand {
     List,
     /// Deactivate a customer; its history stays
     Deactivate { customer: String },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum KeysCommand {
-    /// Whether the keys are open, and what to do if not
-    Status,
-    /// Open the keys with the passphrase: asked for, or the first line of standard input
-    Unlock {
-        /// Choose the passphrase, where there is none yet
-        #[arg(long)]
-        set: bool,
-    },
-    /// Exchange the key for a new one, or the passphrase for another
-    Rotate,
 }
 
 #[derive(Debug, Subcommand)]

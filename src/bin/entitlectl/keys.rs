@@ -8,10 +8,10 @@ use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::Subcommand;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::arguments::KeysCommand;
 use crate::exit::{Exit, Failure};
 use crate::screen::Screen;
 use crate::session;
@@ -29,6 +29,20 @@ const POLL: Duration = Duration::from_millis(100);
 const LINE_MAX: u64 = 4_096;
 
 const BAR: usize = 30;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Whether the keys are open, and what to do if not
+    Status,
+    /// Open the keys with the passphrase: asked for, or the first line of standard input
+    Unlock {
+        /// Choose the passphrase, where there is none yet
+        #[arg(long)]
+        set: bool,
+    },
+    /// Exchange the key for a new one, or the passphrase for another
+    Rotate,
+}
 
 pub(crate) fn run(
     command: &KeysCommand,

@@ -1,0 +1,103 @@
+//! What the keeper makes of what a chain says of a signature.
+
+use super::*;
+
+/// A ChainVerifier that always says the same, or never answers.
+struct Chains(Option<Result<Option<SignedBy>, Cause>>);
+
+impl Actor for Chains {
+    type Context = Context<Self>;
+}
+
+impl Handler<CheckSignature> for Chains {
+    type Result = ResponseFuture<Result<Option<SignedBy>, VerifierError>>;
+    fn handle(&mut self, _: CheckSignature, _: &mut Self::Context) -> Self::Result {
+        match self.0 {
+            Some(said) => {
+                let said = said.map_err(|cause| VerifierError::Unknown { cause });
+                Box::pin(async move { said })
+            }
+            None => Box::pin(std::future::pending()),
+        }
+    }
+}
+
+/// A house whose chains say this of every signature.
+fn house_where(said: Option<Result<Option<SignedBy>, Cause>>) -> House {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = MemoryLedger::default().start();
+    let keys = KeyRing::open(KeySource::File(dir.path().join("kek")), None);
+    let machine = MachineName::read_or_make(&dir.path().join("machine-id")).unwrap();
+    let chains = Chains(said).start().recipient();
+    let keeper = WalletKeeper::new(&ledger, keys, machine).with_chains(chains).start();
+    House { keeper, ledger, dir }
+}
+
+/// Nobody's signature, such as only a contract could accept.
+const STRANGE: &str = "0x1234";
+
+#[actix::test]
+async fn only_a_link_by_a_contract_is_bound_to_a_chain() {
+    for (said, chain) in [
+        (SignedBy::Contract, Some(ChainId(1))),
+        (SignedBy::Counterfactual, Some(ChainId(1))),
+        (SignedBy::Key, None),
+    ] {
+        let house = house_where(Some(Ok(Some(said))));
+        let set = house.challenge(outside_key().address()).await;
+        let wallet = house.link(&set.message, STRANGE, IN_TIME).await.unwrap();
+        assert_eq!(wallet.chain, chain, "{said:?}");
+    }
+    let house = house_where(Some(Ok(Some(SignedBy::Contract))));
+    let set = house.challenge(outside_key().address()).await;
+    let wallet = house.link(&set.message, &signed(&set.message), IN_TIME).await.unwrap();
+    assert_eq!(wallet.chain, None, "its key signed: no chain was asked");
+}
+
+#[actix::test]
+async fn a_chains_no_and_its_silence_are_told_apart() {
+    let reply_where = |said| async move {
+        let house = house_where(Some(said));
+        let set = house.challenge(outside_key().address()).await;
+        let refused = house.link(&set.message, STRANGE, IN_TIME).await;
+        assert!(house.link(&set.message, &signed(&set.message), IN_TIME).await.is_ok());
+        refused
+    };
+    let no = reply_where(Ok(None)).await;
+    assert!(matches!(no, Err(KeeperError::SignatureInvalid { .. })), "{no:?}");
+    let away = reply_where(Err(Cause::Unreachable)).await;
+    assert!(matches!(away, Err(KeeperError::Unknown { .. })), "{away:?}");
+    let never = reply_where(Err(Cause::NotConfigured)).await;
+    assert!(matches!(never, Err(KeeperError::SignatureInvalid { .. })), "{never:?}");
+}
+
+#[actix::test]
+async fn a_contract_that_takes_its_time_keeps_nobody_out() {
+    let house = house_where(None);
+    let set = house.challenge(outside_key().address()).await;
+    let asking = house.link(&set.message, STRANGE, IN_TIME);
+    let signature = signed(&set.message);
+    let linking = house.link(&set.message, &signature, IN_TIME);
+    tokio::pin!(asking, linking);
+    let first = futures_util::future::select(asking, linking).await;
+    assert!(matches!(first, futures_util::future::Either::Right((Ok(_), _))));
+}
+
+#[actix::test]
+async fn a_mirrored_signature_is_refused_whatever_a_chain_says() {
+    let house = house_where(Some(Ok(Some(SignedBy::Contract))));
+    let address = outside_key().address();
+    let good = outside_key().sign_message_sync(b"hello").unwrap();
+    let order = alloy_primitives::uint!(
+        0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141_U256
+    );
+    let mirrored = alloy_primitives::Signature::new(good.r(), order - good.s(), !good.v());
+    let question = VerifyMessage {
+        address,
+        payload: Payload::Text("hello".into()),
+        signature: mirrored.to_string(),
+        chain: Some(ChainId(1)),
+    };
+    let reply = house.keeper.send(question).await.unwrap();
+    assert!(matches!(reply, Err(KeeperError::SignatureInvalid { .. })), "{reply:?}");
+}

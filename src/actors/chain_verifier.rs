@@ -20,12 +20,14 @@ use crate::actors::ownership_ledger::{
     Asked, Facts, HistoryOf, LedgerError, OwnershipLedger, RaiseFloor, RecordSightings,
 };
 use crate::actors::tier_cache::{ChainNews, News};
-use crate::chain::{Block, Chain, ChainEvent, ChainStatus};
+use crate::chain::{Block, Chain, ChainEvent};
 use crate::clock::Clock;
 use crate::domain::ids::{ChainId, Collection, Timestamp, Token};
 use crate::domain::ownership::{Anchor, Cause, Finality, Finding, Ownership, Sighting, Trust};
 use crate::domain::product::Product;
 use crate::domain::wallet_proof::SignedBy;
+
+pub use crate::chain::{ChainStatus, EndpointStatus};
 
 /// How long one survey, or one question about a token, may take in all.
 const SURVEY_TIME: Duration = Duration::from_secs(60);

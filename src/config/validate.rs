@@ -1,5 +1,6 @@
 //! From the merged layers to a [`Config`]: each key's default, bounds and meaning, in the order of the manual.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,8 +8,8 @@ use alloy_primitives::B256;
 
 use super::defaults::{Places, is_private};
 use super::{
-    Cache, Chain, Config, Endpoint, Environment, KeySource, Keys, Limits, Log, Products, Socket,
-    Store,
+    Cache, Chain, Config, Endpoint, Environment, KeySource, Keys, Limits, Log, Metrics, Products,
+    Socket, Store,
 };
 use crate::domain::ids::ChainId;
 use crate::domain::ownership::Trust;
@@ -47,6 +48,7 @@ pub(super) fn config(
     let cache = cache(root.section("cache"));
     let products = products(root.section("products"), &places);
     let log = log(root.section("log"));
+    let metrics = metrics(root.section("metrics"));
     let chains = chains(&mut root, warnings);
     root.finish();
     if places.runtime_is_shared && socket.path.starts_with(&places.runtime) {
@@ -67,7 +69,7 @@ pub(super) fn config(
     if chains.is_empty() {
         warnings.push("no `[[chain]]` is configured: nothing can be proven".to_owned());
     }
-    Ok(Config { socket, store, keys, cache, products, log, chains })
+    Ok(Config { socket, store, keys, cache, products, log, metrics, chains })
 }
 
 fn socket(mut section: Section<'_>, places: &Places) -> Socket {
@@ -172,6 +174,19 @@ fn log(mut section: Section<'_>) -> Log {
     };
     section.finish();
     log
+}
+
+fn metrics(mut section: Section<'_>) -> Metrics {
+    let metrics = Metrics { listen: section.or("listen", None, |it| loopback(it).map(Some)) };
+    section.finish();
+    metrics
+}
+
+/// Nothing of ours is to be reached from another machine.
+fn loopback(node: &Node) -> Result<SocketAddr, String> {
+    let wrong = || "must be a loopback address and port, such as \"127.0.0.1:9469\"".to_owned();
+    let address: SocketAddr = text(node)?.parse().map_err(|_| wrong())?;
+    if address.ip().is_loopback() && address.port() != 0 { Ok(address) } else { Err(wrong()) }
 }
 
 fn chains(root: &mut Section<'_>, warnings: &mut Vec<String>) -> Vec<Chain> {

@@ -32,7 +32,7 @@ pub(super) fn open_or_recover(
         // A file that was emptied behind our back would otherwise pass for a new store.
         "the file is empty".to_owned()
     } else {
-        match open_whole(path, settings.cache_bytes) {
+        match open_whole(path, settings) {
             Ok(database) => return Ok((database, None)),
             Err(error) if error.is_corruption() => with_causes(&error),
             Err(error) => return Err(error),
@@ -42,9 +42,10 @@ pub(super) fn open_or_recover(
 }
 
 /// Opens with every check there is, down to the schema.
-fn open_whole(path: &Path, cache_bytes: usize) -> Result<Database, StoreError> {
+fn open_whole(path: &Path, settings: &StoreSettings) -> Result<Database, StoreError> {
     make_private_file(path)?;
-    let database = database::open(path, cache_bytes, Check::Every)?;
+    (settings.progress)("opening the store");
+    let database = database::open(path, settings.cache_bytes, Check::Every, settings.progress)?;
     match migrations::schema_of(&database)? {
         found if found > SCHEMA => {
             Err(StoreError::NewerSchema { path: path.to_owned(), found, known: SCHEMA })
@@ -74,7 +75,7 @@ fn recover(
     }
     tracing::error!(store = %path.display(), %replacement, "the store was recovered");
     let said = format!("corrupt ({trouble}): set aside as {}; {replacement}", name(&aside));
-    Ok((open_whole(path, settings.cache_bytes)?, Some(said)))
+    Ok((open_whole(path, settings)?, Some(said)))
 }
 
 /// Puts a copy of a backup in the store's place, once the copy is found to be whole.
@@ -82,7 +83,7 @@ fn restore(candidate: &Path, settings: &StoreSettings) -> Result<(), StoreError>
     let temporary = beside(&settings.path, ".restoring");
     let doing = || format!("restore {}", candidate.display());
     std::fs::copy(candidate, &temporary).map_err(StoreError::file(doing()))?;
-    open_whole(&temporary, settings.cache_bytes)?
+    open_whole(&temporary, settings)?
         .close()
         .map_err(StoreError::database("close a restored store"))?;
     put_in_place(&temporary, &settings.path)

@@ -58,12 +58,17 @@ pub struct StoreSettings {
     pub cache_bytes: usize,
     /// How many backups are kept.
     pub backups: usize,
+    /// Told what opening is busy with, whenever it gets on: checking and migrating a large store take time.
+    pub progress: Progress,
 }
 
+/// Hears what is being done.
+pub type Progress = fn(&str);
+
 impl StoreSettings {
-    /// A store at `path`, with a cache of 8 MiB and three backups.
+    /// A store at `path`, with a cache of 8 MiB and three backups, opened without a word.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), cache_bytes: 8 << 20, backups: 3 }
+        Self { path: path.into(), cache_bytes: 8 << 20, backups: 3, progress: |_| {} }
     }
 }
 
@@ -103,6 +108,7 @@ impl Store {
     pub fn open(settings: StoreSettings, now: Timestamp) -> Result<Self, StoreError> {
         let (database, recovered) = files::open_or_recover(&settings)?;
         migrations::run(&database, migrations::STEPS, |it| {
+            (settings.progress)("bringing the store to its new form");
             let snapshot = database::begin_read(it)?;
             backup::keep(&snapshot, &settings.path, settings.backups).map(drop)
         })?;

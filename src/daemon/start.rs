@@ -1,6 +1,6 @@
 //! How each part is brought up.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -43,6 +43,7 @@ pub(super) struct House {
     keeper: Addr<WalletKeeper>,
     verifier: Addr<ChainVerifier>,
     started: Duration,
+    state_directory: PathBuf,
 }
 
 impl House {
@@ -105,7 +106,19 @@ impl House {
         let keeper =
             WalletKeeper::new(&ledger, keys, machine).with_chains(verifier.clone().recipient());
         let keeper = tree.start("wallet_keeper", keeper);
-        Ok(Self { store, tree, ledger, cache, clock, reader, keeper, verifier, started })
+        let state_directory = config.store.path.parent().unwrap_or(Path::new(".")).to_owned();
+        Ok(Self {
+            store,
+            tree,
+            ledger,
+            cache,
+            clock,
+            reader,
+            keeper,
+            verifier,
+            started,
+            state_directory,
+        })
     }
 
     /// What answers behind the sockets.
@@ -126,6 +139,7 @@ impl House {
             counts: Default::default(),
             subscriptions: Default::default(),
             lost_records: Box::new(lost_records),
+            state_directory: self.state_directory.clone(),
         };
         let api = Api {
             reader: self.reader.clone(),

@@ -161,6 +161,27 @@ impl Store {
         backup::write(&self.0.slot.begin_read()?, path)
     }
 
+    /// Writes a backup of this name beside the store. Says where it is.
+    ///
+    /// # Errors
+    /// As [`Store::backup`]; and when the name is not a plain one, or one that the store uses itself.
+    pub fn backup_named(&self, name: &str) -> Result<PathBuf, StoreError> {
+        let store = &self.0.settings.path;
+        let path = files::plain_sibling(store, name)?;
+        self.backup(&path)?;
+        Ok(path)
+    }
+
+    /// Puts a backup in the place of the store at `settings.path`, which nobody may have open. What was there is
+    /// set aside, not deleted, and its new name is returned.
+    ///
+    /// # Errors
+    /// When somebody has the store open, or the backup is not a whole store of a schema we know: then nothing has
+    /// changed.
+    pub fn restore(backup: &Path, settings: &StoreSettings) -> Result<Option<PathBuf>, StoreError> {
+        files::replace(backup, settings)
+    }
+
     /// Keeps one more backup beside the store, and lets the oldest go. Says where it is.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The daemon itself: health, version, audit, figures, reload.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -9,13 +10,16 @@ use futures_util::future::BoxFuture;
 
 use super::{ACTOR_TIME, Api, after, page_by_key, page_size};
 use crate::actors::chain_verifier::ChainStates;
-use crate::actors::ownership_ledger::{FindFigures, ListAudit, StoreFigures, VerifyAudit};
+use crate::actors::ownership_ledger::{BackUp, FindFigures, ListAudit, StoreFigures, VerifyAudit};
 use crate::domain::audit::AuditEntry;
 use crate::domain::entitlement::Code;
 use crate::domain::ids::ProductId;
 use crate::domain::peer::Permit;
 use crate::rpc::error::RpcError;
 use crate::rpc::wire;
+
+/// How long writing a backup may take: a large store is copied and compared row by row.
+const BACKUP_TIME: Duration = Duration::from_secs(600);
 
 /// What the daemon lends to the methods.
 pub struct Control {
@@ -34,6 +38,8 @@ pub struct Control {
     pub counts: Counts,
     /// Subscriptions to an entitlement that are open now.
     pub subscriptions: AtomicU64,
+    /// Where the store is, and its backups go.
+    pub state_directory: PathBuf,
     /// Log records that found no room.
     pub lost_records: Box<dyn Fn() -> u64 + Send + Sync>,
 }
@@ -158,6 +164,29 @@ pub(super) async fn store_stats(
         commits,
         changes,
     })
+}
+
+pub(super) async fn back_up(
+    api: Arc<Api>,
+    permit: Permit,
+    ask: wire::StoreBackup,
+) -> Result<wire::StoreBackedUp, RpcError> {
+    let state = &api.control.state_directory;
+    let name = match ask.path.as_deref().map(Path::new) {
+        None => None,
+        Some(path) => match (path.parent(), path.file_name().and_then(|it| it.to_str())) {
+            (Some(parent), Some(name)) if parent == Path::new("") || parent == state => {
+                Some(name.to_owned())
+            }
+            _ => {
+                return Err(RpcError::invalid_params("`path`: only a file in the state directory"));
+            }
+        },
+    };
+    let order = BackUp { name, asked: api.asked(&permit) };
+    let path = api.ledger.send(order).timeout(BACKUP_TIME).await??;
+    let bytes = path.metadata().map_or(0, |it| it.len());
+    Ok(wire::StoreBackedUp { path: path.display().to_string(), bytes })
 }
 
 pub(super) async fn chains(

@@ -31,6 +31,7 @@ mod keys;
 mod lies;
 mod lifecycle;
 mod main_path;
+mod observation;
 mod quorum;
 mod test_bed;
 mod wallets;

@@ -11,8 +11,11 @@ impl Handler<ChainNews> for TierCache {
 
     fn handle(&mut self, news: ChainNews, context: &mut Self::Context) {
         if let News::Lost { cause } = &news.what {
-            tracing::warn!(chain = %news.chain, %cause, "chain lost");
+            tracing::warn!(event = "chain_lost", chain = %news.chain, %cause, "chain lost");
             return;
+        }
+        if let News::Found = &news.what {
+            tracing::info!(event = "chain_found", chain = %news.chain, "chain found");
         }
         let products = self.parts.reader.products();
         let concerned: Vec<Key> = self

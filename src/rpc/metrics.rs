@@ -203,7 +203,7 @@ fn of_chains(chains: &[ChainStatus]) -> [Figure; 3] {
     ]
 }
 
-fn of_endpoints(chains: &[ChainStatus]) -> [Figure; 5] {
+fn of_endpoints(chains: &[ChainStatus]) -> [Figure; 7] {
     let each = |value: &dyn Fn(&EndpointStatus) -> Option<f64>| {
         let of = |chain: &ChainStatus, it: &EndpointStatus| {
             let labels = vec![("chain", chain.id.to_string()), ("endpoint", it.url.clone())];
@@ -217,31 +217,46 @@ fn of_endpoints(chains: &[ChainStatus]) -> [Figure; 5] {
             name: "endpoint_up",
             help: "Whether the endpoint is asked: 1, or 0 while something is wrong with it",
             counts: false,
-            values: each(&|it| Some(if it.state == "ok" { 1.0 } else { 0.0 })),
+            values: each(&|it| Some(if matches!(it.state, "ok" | "untried") { 1.0 } else { 0.0 })),
         },
         Figure {
             name: "endpoint_requests",
             help: "Requests sent to the endpoint",
             counts: true,
-            values: each(&|it| Some(exact(it.requests))),
+            values: each(&|it| Some(exact(it.cost.requests))),
+        },
+        Figure {
+            name: "endpoint_units",
+            help: "Compute units asked of the endpoint",
+            counts: true,
+            values: each(&|it| Some(exact(it.cost.units))),
+        },
+        Figure {
+            name: "endpoint_failures",
+            help: "Times the endpoint was down, silent or answered nonsense",
+            counts: true,
+            values: each(&|it| {
+                let count = |kind| it.faults.get(kind).copied().unwrap_or(0);
+                Some(exact(count("down") + count("garbled")))
+            }),
         },
         Figure {
             name: "endpoint_received_bytes",
             help: "Bytes received from the endpoint, after decompression",
             counts: true,
-            values: each(&|it| Some(exact(it.bytes))),
+            values: each(&|it| Some(exact(it.cost.bytes))),
         },
         Figure {
             name: "endpoint_faults",
             help: "Answers of the endpoint that their own proof refuted",
             counts: true,
-            values: each(&|it| Some(exact(it.faults))),
+            values: each(&|it| Some(exact(it.faults.get("lying").copied().unwrap_or(0)))),
         },
         Figure {
             name: "endpoint_latency_seconds",
-            help: "Moving average of the endpoint's answers",
+            help: "What 95 of 100 answers of the endpoint took at most, of the last 64",
             counts: false,
-            values: each(&|it| it.latency_ms.map(|it| exact(it) / 1_000.0)),
+            values: each(&|it| it.latency.p95_ms.map(|it| exact(it) / 1_000.0)),
         },
     ]
 }

@@ -49,8 +49,12 @@ fn concerns(news: &ChainNews, product: &Product, cached: &Cached) -> bool {
             // Each block may settle what was only seen early.
             News::NewHead => cached.verdict.provisional || cached.verdict.code == Code::TrustTooLow,
             News::Moved { contract, wallets } => {
-                product.grants.iter().any(|it| it.collection.contract == *contract)
-                    && !cached.wallets.is_disjoint(wallets)
+                // Who stands behind a wallet is known only once it is looked at.
+                let own = !cached.wallets.is_disjoint(wallets);
+                product
+                    .grants
+                    .iter()
+                    .any(|it| it.heeds(*contract) && (own || !it.reach.is_direct()))
             }
         }
 }

@@ -14,10 +14,10 @@ use tokio::time::Instant;
 
 use super::endpoint::BlockName;
 use super::endpoint::Endpoint;
-use super::erc721::transferred;
 use super::gather::Pinned;
 use super::pool::Pool;
 use super::refusal::Refusal;
+use super::standards::erc721::transferred;
 use crate::domain::ids::Token;
 use crate::domain::ownership::Cause;
 

@@ -34,8 +34,10 @@ use crate::domain::product::TokensOf;
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Tokens proven in one look, beyond those the ledger knows.
 const TOKENS: u64 = 10_000;
-/// Calls that advance together.
-const TOGETHER: usize = 256;
+/// Calls that advance together at first, to learn whether the contract answers at all.
+const AT_FIRST: usize = 256;
+/// And after that: as many as there may be, so that they share their requests.
+const TOGETHER: usize = 10_000;
 
 /// What to look for.
 #[derive(Debug, Clone)]
@@ -144,38 +146,46 @@ impl Survey<'_> {
         self.tokens.values().find_map(|it| it.err())
     }
 
-    async fn balance(&self) -> Result<U256, Cause> {
+    /// How many tokens the wallet has, and who owns those the ledger knows: asked together, they share their
+    /// requests.
+    async fn balance(&mut self) -> Result<U256, Cause> {
         let contract = self.look.collection.contract;
+        let known: Vec<U256> = self.look.known.iter().take(TOGETHER).copied().collect();
         let mut calls = vec![erc721::ask_balance(contract, self.look.wallet)];
-        // Asked together with the tokens the ledger knows, a repeat costs one request for all of them.
-        calls.extend(
-            self.look.known.iter().take(TOGETHER).map(|id| erc721::ask_owner(contract, *id)),
-        );
-        self.run(calls)
-            .await
-            .into_iter()
-            .next()
-            .unwrap_or(Err(Cause::Contract))
-            .and_then(|it| erc721::number(&it))
+        calls.extend(known.iter().map(|id| erc721::ask_owner(contract, *id)));
+        let mut outcomes = self.run(calls).await.into_iter();
+        let balance = outcomes.next().unwrap_or(Err(Cause::Contract));
+        self.note(&known, outcomes);
+        balance.and_then(|it| erc721::number(&it))
+    }
+
+    /// Who owns each id. `true`: the contract answered for at least one.
+    fn note(
+        &mut self,
+        ids: &[U256],
+        outcomes: impl Iterator<Item = Result<Outcome, Cause>>,
+    ) -> bool {
+        let mut answered = false;
+        for (id, outcome) in ids.iter().zip(outcomes) {
+            let owner = outcome.and_then(|it| erc721::owner(*id, &it));
+            answered |= owner.is_ok();
+            self.tokens.insert(*id, owner.map(|it| it == Some(self.look.wallet)));
+        }
+        answered
     }
 
     /// Proves the owner of each id, until as many are held as the balance says.
     async fn prove(&mut self, ids: Vec<U256>, balance: Option<U256>) {
         let ids: Vec<U256> = ids.into_iter().filter(|id| !self.tokens.contains_key(id)).collect();
-        for part in ids.chunks(TOGETHER) {
+        for part in parts(&ids) {
             if balance.is_some_and(|it| self.held() == it) {
                 return;
             }
             let contract = self.look.collection.contract;
             let calls = part.iter().map(|id| erc721::ask_owner(contract, *id)).collect();
-            let mut answered = false;
-            for (id, outcome) in part.iter().zip(self.run(calls).await) {
-                let owner = outcome.and_then(|it| erc721::owner(*id, &it));
-                answered |= owner.is_ok();
-                self.tokens.insert(*id, owner.map(|it| it == Some(self.look.wallet)));
-            }
+            let outcomes = self.run(calls).await;
             // A contract that answers none of so many will answer none of the others either.
-            if !answered {
+            if !self.note(part, outcomes.into_iter()) {
                 return;
             }
         }
@@ -208,7 +218,7 @@ impl Survey<'_> {
         let (contract, wallet) = (self.look.collection.contract, self.look.wallet);
         let indices: Vec<u64> = (0..count.min(TOKENS)).collect();
         let mut ids = BTreeSet::new();
-        for part in indices.chunks(TOGETHER) {
+        for part in parts(&indices) {
             let calls = part.iter().map(|it| erc721::ask_token_at(contract, wallet, *it)).collect();
             for outcome in self.run(calls).await {
                 let id = outcome.and_then(|outcome| match outcome {
@@ -276,6 +286,12 @@ impl Survey<'_> {
         sightings.push(sighting(target, rest.map(|()| false)));
         sightings
     }
+}
+
+/// Few at first, then many.
+fn parts<T>(all: &[T]) -> impl Iterator<Item = &[T]> {
+    let (first, others) = all.split_at(all.len().min(AT_FIRST));
+    [first].into_iter().chain(others.chunks(TOGETHER)).filter(|it| !it.is_empty())
 }
 
 /// Held or not at the block; or unknown.

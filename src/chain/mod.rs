@@ -1,13 +1,14 @@
 //! One EVM chain: blocks to pin a verification to, and proven answers about them. The only user of the
 //! network.
 //!
-//! Owns: connections, proven state in memory, code by hash. Asked by: the actors. Asks: the endpoints.
+//! Owns: connections, proven state in memory, code and nodes by hash. Asked by: the actors. Asks: the endpoints.
 //! Never: believes an endpoint, reads the time of day, or touches the store.
 //!
 //! In reading order: `location` → `transport` (with `framing`) → `endpoint` (with `standing`, `refusal`)
-//! → `pool` → `anchor` → `proof` → `state` → `execute` (with `effort`) → `executor` → `hint` → `gather`
-//! → `signature` → `erc721` → `logs` → `look` → `follow`.
-//! Pure are `location`, `framing`, `refusal`, `standing`, `proof`, `state`, `effort`, `execute`, `erc721`.
+//! → `pool` → `anchor` → `proof` → `nodes` (with `shelf`) → `state` → `execute` (with `effort`) → `memo`
+//! → `executor` → `plan` → `fetch` → `hint` → `gather` → `signature` → `erc721` → `logs` → `look` → `follow`.
+//! Pure are `location`, `framing`, `refusal`, `standing`, `proof`, `shelf`, `nodes`, `state`, `effort`,
+//! `execute`, `memo`, `plan`, `erc721`.
 
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
@@ -42,6 +43,7 @@ mod endpoint;
 mod erc721;
 mod execute;
 mod executor;
+mod fetch;
 mod follow;
 mod framing;
 mod gather;
@@ -49,10 +51,14 @@ mod hint;
 mod location;
 mod logs;
 mod look;
+mod memo;
+mod nodes;
+mod plan;
 mod pool;
 mod proof;
 mod receipt;
 mod refusal;
+mod shelf;
 mod signature;
 mod standing;
 mod state;
@@ -328,7 +334,7 @@ impl Chain {
         if let Some(known) = recent.iter().find(|it| it.hash == hash) {
             return Arc::clone(known);
         }
-        let pinned = Arc::new(Pinned { hash, header, facts: Mutex::default() });
+        let pinned = Arc::new(self.0.gatherer.pin(hash, header));
         recent.truncate(BLOCKS - 1);
         recent.push_front(Arc::clone(&pinned));
         pinned

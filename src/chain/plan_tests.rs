@@ -108,9 +108,9 @@ fn a_few_slots_are_asked_for_along_with_their_account() {
 }
 
 #[test]
-fn what_fits_into_one_request_is_asked_for_at_once_and_of_more_a_sample() {
+fn few_are_asked_for_at_once_and_of_many_one_below_each_child_of_what_is_missing() {
     let library = Library::default();
-    assert_eq!(choose(&mut wanted(600), &mut with_account(), &library).len(), 600);
+    assert_eq!(choose(&mut wanted(256), &mut with_account(), &library).len(), 256);
     assert_eq!(choose(&mut wanted(2_000), &mut with_account(), &library).len(), 16);
 }
 

@@ -54,7 +54,7 @@ impl Wanted {
 
     fn nibble(&self, depth: usize) -> Option<u8> {
         let byte = self.path.get(depth / 2)?;
-        Some(if depth % 2 == 0 { byte >> 4 } else { byte & 15 })
+        Some(if depth.is_multiple_of(2) { byte >> 4 } else { byte & 15 })
     }
 }
 

@@ -29,6 +29,7 @@ mod keys;
 mod lies;
 mod lifecycle;
 mod main_path;
+mod many_tokens;
 mod quorum;
 mod test_bed;
 mod wallets;

@@ -11,12 +11,7 @@ sol! {
     function mint(address to, uint256 id);
     function burn(uint256 id);
     function transferFrom(address from, address to, uint256 id);
-    function mintMany(address to, uint256 first, uint256 count);
-    function moveMany(address from, address to, uint256 first, uint256 step, uint256 count);
 }
-
-/// Tokens in one transaction, within what a transaction may cost (EIP-7825).
-const MANY: u64 = 100;
 
 /// A contract by its address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,32 +71,6 @@ impl Contract {
         });
         assert_eq!(receipt["status"], "0x1", "the transfer was reverted: {receipt}");
         hash.as_str().unwrap().to_owned()
-    }
-
-    /// Mints `count` tokens from `first` on, if the contract is one of `Many.sol`.
-    pub fn mint_many(&self, anvil: &Anvil, to: Address, first: u64, count: u64) {
-        for from in (first..first + count).step_by(MANY as usize) {
-            let count = U256::from(MANY.min(first + count - from));
-            self.send(anvil, &mintManyCall { to, first: U256::from(from), count }.abi_encode());
-        }
-    }
-
-    /// Moves `count` tokens, every `step`th from `first` on, if the contract is one of `Many.sol`. Says in how
-    /// many blocks.
-    pub fn move_many(
-        &self,
-        anvil: &Anvil,
-        (from, to): (Address, Address),
-        (first, step, count): (u64, u64, u64),
-    ) -> u64 {
-        let mut blocks = 0;
-        for done in (0..count).step_by(MANY as usize) {
-            let first = U256::from(first + done * step);
-            let (step, count) = (U256::from(step), U256::from(MANY.min(count - done)));
-            self.send(anvil, &moveManyCall { from, to, first, step, count }.abi_encode());
-            blocks += 1;
-        }
-        blocks
     }
 
     fn send(&self, anvil: &Anvil, data: &[u8]) -> String {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -24,8 +24,6 @@ struct Inner {
     /// that lies add up.
     faults: Mutex<Vec<(Option<&'static str>, Fault)>>,
     calls: Mutex<BTreeMap<String, usize>>,
-    /// Bodies that arrived, however many requests were in each.
-    trips: AtomicUsize,
     ended: AtomicBool,
 }
 
@@ -37,7 +35,6 @@ impl Proxy {
             upstream: Mutex::new(upstream.to_owned()),
             faults: Mutex::default(),
             calls: Mutex::default(),
-            trips: AtomicUsize::new(0),
             ended: AtomicBool::new(false),
         });
         let address = listener.local_addr().unwrap().to_string();
@@ -86,16 +83,6 @@ impl Proxy {
     /// How often a method was asked for so far.
     pub fn calls(&self, method: &str) -> usize {
         self.inner.calls.lock().unwrap().get(method).copied().unwrap_or(0)
-    }
-
-    /// How many requests came so far, each of a batch counted.
-    pub fn requests(&self) -> usize {
-        self.inner.calls.lock().unwrap().values().sum()
-    }
-
-    /// How many HTTP requests came so far.
-    pub fn trips(&self) -> usize {
-        self.inner.trips.load(Ordering::SeqCst)
     }
 }
 
@@ -153,7 +140,6 @@ impl Inner {
     /// `None` closes the connection without an answer.
     fn answer(&self, body: &[u8]) -> Option<Reply> {
         let mut request: Value = serde_json::from_slice(body).ok()?;
-        self.trips.fetch_add(1, Ordering::SeqCst);
         let mut faults = Vec::new();
         for one in each(&mut request) {
             let method = one["method"].as_str().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! What each wallet holds under each grant, as far as sightings tell. Nothing here depends on the time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::Address;
 
@@ -100,17 +100,23 @@ impl<'a> Desk<'a> {
             .filter(|it| it.rule == self.grant.rule)
             .filter(|it| it.target.collection() == self.grant.collection)
             .collect();
-        let tokens: BTreeSet<Token> = relevant
-            .iter()
-            .filter_map(|it| match it.target {
-                Target::Token(token) if self.grant.grants(&token) => Some(token),
-                _ => None,
-            })
-            .collect();
+        // Each token with what speaks of it, rather than all of it searched for each token: a wallet may
+        // hold thousands.
+        let (mut named, mut rests) = (BTreeMap::<Token, Vec<&Sighting>>::new(), Vec::new());
+        for sighting in &relevant {
+            match sighting.target {
+                Target::Token(token) if self.grant.grants(&token) => {
+                    named.entry(token).or_default().push(*sighting);
+                }
+                Target::Token(_) => {}
+                Target::Rest { .. } => rests.push(*sighting),
+            }
+        }
         let mut candidates = Vec::new();
-        let mut absences = vec![self.rest(&relevant)];
-        for token in tokens {
-            let word = self.word(&relevant, |it| it.includes(&token));
+        let mut absences = vec![self.rest(&rests)];
+        for (token, mut about) in named {
+            about.extend(rests.iter().filter(|it| it.target.includes(&token)));
+            let word = self.word(&about, |_| true);
             match self.candidate(token, &word) {
                 Some(candidate) => candidates.push(candidate),
                 None => absences.push(self.absence(&word)),

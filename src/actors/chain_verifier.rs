@@ -304,6 +304,7 @@ fn follow(parts: &Parts, chain: Chain) -> Follower {
             // A notice the cache has no room for is made up for by the next one.
             let mut missed = false;
             while let Some(event) = arrived.recv().await {
+                chain.heard(&event);
                 let what = if missed { News::Reorged } else { heard(event) };
                 missed = news.try_send(ChainNews { chain: id, what }).is_err();
             }

@@ -6,9 +6,9 @@
 //!
 //! In reading order: `location` → `transport` (with `framing`) → `endpoint` (with `standing`, `refusal`)
 //! → `pool` → `anchor` → `proof` → `nodes` (with `shelf`) → `state` → `execute` (with `effort`) → `memo`
-//! → `executor` → `plan` → `fetch` → `hint` → `gather` → `signature` → `erc721` → `logs` → `look` → `follow`.
+//! → `executor` → `rumours` → `plan` → `fetch` → `hint` → `gather` → `signature` → `erc721` → `logs` → `look` → `follow`.
 //! Pure are `location`, `framing`, `refusal`, `standing`, `proof`, `shelf`, `nodes`, `state`, `effort`,
-//! `execute`, `memo`, `plan`, `erc721`.
+//! `execute`, `memo`, `rumours`, `plan`, `erc721`.
 
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
@@ -58,6 +58,7 @@ mod pool;
 mod proof;
 mod receipt;
 mod refusal;
+mod rumours;
 mod shelf;
 mod signature;
 mod standing;
@@ -292,6 +293,15 @@ impl Chain {
         events: mpsc::Sender<ChainEvent>,
     ) {
         follow::follow(self, watched, events).await;
+    }
+
+    /// Takes an event as a hint where to look first when a contract has changed. It need not be true.
+    pub fn heard(&self, event: &ChainEvent) {
+        if let ChainEvent::Transfers { contract, moved, .. } = event {
+            let words =
+                moved.iter().flat_map(|it| [it.id.into(), it.from.into_word(), it.to.into_word()]);
+            state::locked(&self.0.gatherer.rumours).note(*contract, words);
+        }
     }
 
     /// How the chain and its endpoints are doing. Asks nobody.

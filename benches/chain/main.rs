@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, U256};
 use entitled::chain::{Chain, ChainSettings, EndpointSettings, Known, Look};
 use entitled::domain::ids::{ChainId, Collection, Standard, Timestamp};
 use entitled::domain::ownership::{Finality, Finding, IdRanges, Rule, Scan, Target, Terms, Trust};
@@ -157,7 +157,7 @@ impl Scene {
         let time = begun.elapsed();
         let rate = TOKENS as f64 / time.as_secs_f64();
         println!(
-            "  {:<26} {TOKENS:>7} requests {:>22} {:>8.3} s {rate:>9.0} tokens/s",
+            "  {:<28} {TOKENS:>7} requests {:>22} {:>8.3} s {rate:>9.0} tokens/s",
             "unproven, one by one",
             "",
             time.as_secs_f64()
@@ -189,6 +189,15 @@ impl Scene {
         many::give(&self.anvil, &self.contract, (own, other), (42, 1, 1));
         show("one given away", looker.look(self, proxy, TOKENS - 1));
         many::give(&self.anvil, &self.contract, (other, own), (42, 1, 1));
+        looker.look(self, proxy, TOKENS);
+
+        many::give(&self.anvil, &self.contract, (own, other), (37, 100, moved));
+        let ids = (0..moved).map(|it| B256::from(U256::from(37 + it * 100)));
+        let words = ids.chain([own.into_word(), other.into_word()]);
+        looker.chain.heard(self.contract.address, words);
+        let foretold = looker.look(self, proxy, TOKENS - moved);
+        show("1 % given away, events read", foretold);
+        many::give(&self.anvil, &self.contract, (other, own), (37, 100, moved));
         Costs { cold, unchanged, changed }
     }
 }
@@ -198,7 +207,7 @@ fn show(what: &str, cost: Cost) {
     let rate = TOKENS as f64 / time.as_secs_f64();
     let trips = if trips == 0 { String::new() } else { format!("in {trips} trips") };
     println!(
-        "  {what:<26} {requests:>7} requests {trips:>11} {:>7.0} kB {:>8.3} s {rate:>9.0} tokens/s",
+        "  {what:<28} {requests:>7} requests {trips:>11} {:>7.0} kB {:>8.3} s {rate:>9.0} tokens/s",
         bytes as f64 / 1e3,
         time.as_secs_f64()
     );
@@ -272,7 +281,9 @@ impl Looker {
         let mut found = BTreeMap::new();
         for sighting in &looked.sightings {
             match (&sighting.target, &sighting.finding) {
-                (Target::Token(token), Finding::Held { .. }) => drop(found.insert(token.id, Known::default())),
+                (Target::Token(token), Finding::Held { .. }) => {
+                    drop(found.insert(token.id, Known::default()))
+                }
                 (Target::Token(_) | Target::Rest { .. }, Finding::NotHeld { .. }) => {}
                 _ => panic!("{sighting:?}"),
             }

@@ -7,6 +7,7 @@
 //! lack at once. What a call looked at last time is proven first, as far as that may have changed; then
 //! most calls need not be run at all (`memo`).
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -31,6 +32,7 @@ use super::plan::Wanted;
 use super::plan::choose;
 use super::pool::Pool;
 use super::refusal::Refusal;
+use super::rumours::Rumours;
 use super::state::Facts;
 use super::state::Library;
 use super::state::Need;
@@ -79,12 +81,13 @@ pub(super) struct Gatherer {
     pub(super) library: Arc<Mutex<Library>>,
     pub(super) nodes: Arc<Mutex<Nodes>>,
     memo: Arc<Mutex<Memo>>,
+    pub(super) rumours: Arc<Mutex<Rumours>>,
 }
 
 impl Gatherer {
     pub(super) fn new(chain: u64) -> Self {
         let (library, nodes, memo) = (Arc::default(), Arc::default(), Arc::default());
-        Self { executor: Executor::new(chain), library, nodes, memo }
+        Self { executor: Executor::new(chain), library, nodes, memo, rumours: Arc::default() }
     }
 
     /// A block to run calls at. `hash` must be that of `header`.
@@ -177,10 +180,11 @@ impl Gatherer {
         for descent in 0..=DESCENTS {
             let (at, calls) = (Arc::clone(block), Arc::clone(calls));
             let (library, memo) = (Arc::clone(&self.library), Arc::clone(&self.memo));
+            let rumours = Arc::clone(&self.rumours);
             let work = move |_: &std::sync::atomic::AtomicBool| {
                 let mut facts = at.facts();
                 let (mut needs, mut wanted) = wanted.map_or_else(
-                    || expected(&calls, &memo, &mut facts),
+                    || expected(&calls, (&memo, &rumours), &mut facts),
                     |it| (BTreeSet::new(), it),
                 );
                 let library = locked(&library);
@@ -225,10 +229,10 @@ impl Gatherer {
 /// that may have changed.
 fn expected(
     calls: &[Call],
-    memo: &Mutex<Memo>,
+    (memo, rumours): (&Mutex<Memo>, &Mutex<Rumours>),
     facts: &mut Facts,
 ) -> (BTreeSet<Need>, Vec<Wanted>) {
-    let (mut needs, mut slots) = (BTreeSet::new(), BTreeSet::new());
+    let (mut needs, mut slots) = (BTreeSet::new(), BTreeMap::new());
     for call in calls {
         if facts.account(call.to).is_none() {
             needs.insert(Need::Account(call.to));
@@ -236,9 +240,13 @@ fn expected(
         let Some(before) = locked(memo).get(call) else { continue };
         let (accounts, changed) = before.wants(facts);
         needs.extend(accounts.into_iter().map(Need::Account));
-        slots.extend(changed);
+        let rumoured = !changed.is_empty() && locked(rumours).concern(call);
+        for slot in changed {
+            *slots.entry(slot).or_default() |= rumoured;
+        }
     }
-    (needs, slots.into_iter().map(|(address, slot)| Wanted::new(address, slot)).collect())
+    let wanted = slots.into_iter().map(|((at, slot), rumoured)| Wanted::new(at, slot, rumoured));
+    (needs, wanted.collect())
 }
 
 /// Calls on their way to an end, and what they cost so far.

@@ -6,10 +6,10 @@
 //!
 //! In reading order: `location` → `terms` → `transport` (with `framing`) → `endpoint` (with `refusal`, `fault`,
 //! `standing`, `budget`) → `identity` → `examine` → `pool` → `anchor` → `proof` → `nodes` (with `shelf`) → `state` →
-//! `execute` (with `effort`) → `memo` → `executor` → `plan` → `fetch` → `hint` → `gather` → `signature` → `standards`
+//! `execute` (with `effort`) → `memo` → `executor` → `rumours` → `plan` → `fetch` → `hint` → `gather` → `signature` → `standards`
 //! → `logs` → `look` → `events` → `follow` (with `heads`).
 //! Pure are `location`, `terms`, `framing`, `refusal`, `fault`, `standing`, `budget`, `latency`, `proof`, `shelf`,
-//! `nodes`, `state`, `effort`, `execute`, `memo`, `plan`, `standards`, `events`.
+//! `nodes`, `state`, `effort`, `execute`, `memo`, `rumours`, `plan`, `standards`, `events`.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -67,6 +67,7 @@ mod pool;
 mod proof;
 mod receipt;
 mod refusal;
+mod rumours;
 mod shelf;
 mod signature;
 mod standards;
@@ -310,6 +311,12 @@ impl Chain {
         events: mpsc::Sender<ChainEvent>,
     ) {
         follow::follow(self, watched, events).await;
+    }
+
+    /// Takes the words of an event of a contract, ids and wallets, as a hint where to look first once the contract
+    /// has changed. They need not be true.
+    pub fn heard(&self, contract: Address, words: impl IntoIterator<Item = B256>) {
+        state::locked(&self.0.gatherer.rumours).note(contract, words);
     }
 
     /// How the chain and its endpoints are doing at `now`. Asks nobody.

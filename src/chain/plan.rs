@@ -45,11 +45,13 @@ pub(super) struct Wanted {
     pub(super) slot: U256,
     /// The hash of its key: its way down the trie.
     path: B256,
+    /// An event gives reason to believe that it changed.
+    rumoured: bool,
 }
 
 impl Wanted {
-    pub(super) fn new(address: Address, slot: U256) -> Self {
-        Self { address, slot, path: keccak256(B256::from(slot)) }
+    pub(super) fn new(address: Address, slot: U256, rumoured: bool) -> Self {
+        Self { address, slot, path: keccak256(B256::from(slot)), rumoured }
     }
 
     fn nibble(&self, depth: usize) -> Option<u8> {
@@ -86,16 +88,21 @@ pub(super) fn choose(
     });
     let mut needs = BTreeSet::new();
     for (address, groups) in missing {
+        let rumoured = groups.values().flat_map(|it| &it.wanted).filter(|it| it.rumoured);
+        let rumoured: Vec<Wanted> = rumoured.copied().collect();
         let count: usize = groups.values().map(|it| it.wanted.len()).sum();
-        let all = match groups.contains_key(&None) {
-            true => SAMPLE,
-            false => slots_in_one(address, library).min(FEW.max(groups.len() * FEW_EACH)),
-        };
+        let (unknown, most) = (groups.contains_key(&None), slots_in_one(address, library));
+        let all = if unknown { SAMPLE } else { most.min(FEW.max(groups.len() * FEW_EACH)) };
         let each = if groups.len() > SAMPLE { 1 } else { SAMPLE };
-        for group in groups.into_values() {
-            let some = if count <= all { group.wanted } else { group.sample(each) };
-            needs.extend(some.into_iter().map(|it| Need::Slot(it.address, it.slot)));
-        }
+        let chosen: Vec<Wanted> = if count <= all {
+            groups.into_values().flat_map(|it| it.wanted).collect()
+        } else if !unknown && (1..=most).contains(&rumoured.len()) {
+            // Perhaps that is all that changed; the next round tells.
+            rumoured
+        } else {
+            groups.into_values().flat_map(|it| it.sample(each)).collect()
+        };
+        needs.extend(chosen.into_iter().map(|it| Need::Slot(it.address, it.slot)));
     }
     needs
 }

@@ -88,7 +88,7 @@ fn keys_have_32_bytes() {
 }
 
 fn wanted(count: u64) -> Vec<Wanted> {
-    (0..count).map(|it| Wanted::new(AT, U256::from(it))).collect()
+    (0..count).map(|it| Wanted::new(AT, U256::from(it), false)).collect()
 }
 
 /// An account is proven, and nothing of its storage.
@@ -124,5 +124,15 @@ fn what_is_known_is_not_asked_for() {
     facts.learn(AT, proven);
     let needs = choose(&mut slots, &mut facts, &Library::default());
     assert_eq!(needs, BTreeSet::from([Need::Slot(AT, U256::ONE)]));
-    assert_eq!(slots, [Wanted::new(AT, U256::ONE)]);
+    assert_eq!(slots, [Wanted::new(AT, U256::ONE, false)]);
+}
+
+#[test]
+fn of_many_those_that_events_named_come_first_once_the_storage_is_known_to_have_changed() {
+    let library = Library::default();
+    let mut slots = wanted(2_000);
+    slots[7] = Wanted::new(AT, U256::from(7), true);
+    let named = BTreeSet::from([Need::Slot(AT, U256::from(7))]);
+    assert_eq!(choose(&mut slots, &mut with_account(), &library), named);
+    assert_eq!(choose(&mut slots, &mut Facts::default(), &library).len(), 16);
 }

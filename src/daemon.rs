@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::actors::ownership_ledger::{Asked, FindFigures};
+use crate::clock::Clock;
 use crate::config::{Config, Environment, Read};
 use crate::logging;
 use crate::products::Catalogue;
@@ -46,7 +47,7 @@ pub fn catalogue(config: &Config, uid: u32) -> Catalogue {
 /// # Errors
 /// The first chain that could not, and why.
 pub fn check(config: &Config) -> anyhow::Result<()> {
-    start::open_chains(config).map(drop)
+    start::open_chains(config, &Clock::system()).map(drop)
 }
 
 /// An error and its causes in one text.

@@ -180,7 +180,7 @@ impl Endpoint {
         Ok(answers)
     }
 
-    /// The header of a block by tag or number. `None`: no such block.
+    /// The header of a block by tag, number or hash. `None`: no such block.
     ///
     /// # Errors
     /// [`Refusal::Refuted`] when it does not hash to the name it comes with, or is another than asked for.
@@ -193,6 +193,7 @@ impl Endpoint {
         let (method, name) = match of {
             BlockName::Tag(tag) => ("eth_getBlockByNumber", json!(tag)),
             BlockName::Number(number) => ("eth_getBlockByNumber", json!(U64::from(number))),
+            BlockName::Hash(hash) => ("eth_getBlockByHash", json!(hash)),
         };
         let found: Option<alloy_rpc_types_eth::Header> =
             self.ask_now(method, json!([name, false])).await?;
@@ -201,6 +202,7 @@ impl Endpoint {
         let fits = match of {
             BlockName::Tag(_) => true,
             BlockName::Number(number) => found.inner.number == number,
+            BlockName::Hash(hash) => found.hash == hash,
         };
         if !fits {
             return Err(Refusal::Garbled);
@@ -277,6 +279,7 @@ impl Endpoint {
 pub(super) enum BlockName {
     Tag(&'static str),
     Number(u64),
+    Hash(B256),
 }
 
 /// The cause of a refutation holds bytes from outside: enough of them to recognise the node.

@@ -25,6 +25,8 @@ use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::domain::consensus::Checkpoint;
+use crate::domain::consensus::Synced;
 use crate::domain::ids::ChainId;
 use crate::domain::ids::Timestamp;
 use crate::domain::ids::Token;
@@ -38,6 +40,7 @@ use crate::domain::ownership::Trust;
 use crate::domain::wallet_proof::SignedBy;
 
 mod anchor;
+mod beacon;
 mod effort;
 mod endpoint;
 mod erc721;
@@ -59,6 +62,7 @@ mod signature;
 mod standing;
 mod state;
 mod status;
+mod sync;
 mod transport;
 
 pub use follow::ChainEvent;
@@ -68,6 +72,12 @@ pub use look::Look;
 pub use look::Looked;
 pub use status::ChainStatus;
 pub use status::EndpointStatus;
+pub use sync::Brought;
+pub use sync::ConsensusSettings;
+pub use sync::FeedError;
+pub use sync::Now;
+pub use sync::SyncEvent;
+pub use sync::SyncStatus;
 
 use executor::Asker;
 use gather::Gatherer;
@@ -86,7 +96,6 @@ pub struct ChainSettings {
     pub id: ChainId,
     /// Endpoints: http(s) and ws(s) URLs, or absolute paths of IPC sockets. The first is asked first.
     pub rpc: Vec<String>,
-    /// `Single` or `Quorum`.
     pub trust: Trust,
     /// How many endpoints of different domains have to agree, where trust is `Quorum`.
     pub quorum: usize,
@@ -94,6 +103,8 @@ pub struct ChainSettings {
     pub genesis: Option<B256>,
     /// How often the head is asked for.
     pub poll: Duration,
+    /// How the chain's validators are followed, where trust is `Consensus`.
+    pub consensus: Option<ConsensusSettings>,
 }
 
 /// Settings a chain cannot work with.
@@ -103,8 +114,14 @@ pub enum ChainError {
     NoEndpoint { chain: ChainId },
     #[error("{chain}: endpoint {number} of `rpc` cannot be used")]
     Endpoint { chain: ChainId, number: usize, source: LocationError },
-    #[error("{chain}: trust `consensus` is not available yet; use `quorum` or `single`")]
-    Consensus { chain: ChainId },
+    #[error("{chain}: trust `consensus` needs a specification of the chain (`spec`)")]
+    NoSpecification { chain: ChainId },
+    #[error("{chain}: the specification is of {other}")]
+    OtherSpecification { chain: ChainId, other: ChainId },
+    #[error("{chain}: `genesis` is {named}, and block 0 of the specification is {other}")]
+    OtherGenesis { chain: ChainId, named: B256, other: B256 },
+    #[error("{chain}: a source in `beacon` cannot be used")]
+    Beacon { chain: ChainId, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("{chain}: `quorum` is {quorum}, but at least 2 endpoints have to agree")]
     QuorumTooSmall { chain: ChainId, quorum: usize },
     #[error(
@@ -126,6 +143,7 @@ struct Inner {
     pool: Pool,
     gatherer: Gatherer,
     floor: anchor::Floor,
+    sync: Option<sync::ChainSync>,
     recent: Mutex<VecDeque<Arc<Pinned>>>,
 }
 
@@ -147,7 +165,7 @@ impl Chain {
     ///
     /// # Errors
     /// [`ChainError`], naming the setting and what would be right.
-    pub fn open(settings: ChainSettings) -> Result<Self, ChainError> {
+    pub fn open(mut settings: ChainSettings) -> Result<Self, ChainError> {
         let chain = settings.id;
         let parse = |(index, text): (usize, &String)| {
             Location::parse(text).map_err(|source| ChainError::Endpoint {
@@ -159,6 +177,7 @@ impl Chain {
         let locations: Vec<Location> =
             settings.rpc.iter().enumerate().map(parse).collect::<Result<_, _>>()?;
         check(&settings, &locations)?;
+        let sync = follow_validators(&mut settings)?;
         let pool = Pool::new(chain, settings.genesis, &locations)
             .map_err(|source| ChainError::Tls { chain, source: source.without_url().into() })?;
         Ok(Self(Arc::new(Inner {
@@ -166,6 +185,7 @@ impl Chain {
             settings,
             pool,
             floor: anchor::Floor::default(),
+            sync,
             recent: Mutex::default(),
         })))
     }
@@ -185,12 +205,19 @@ impl Chain {
     /// Why there is none to rely on. A finalized block never goes back: [`Cause::Behind`].
     pub async fn anchor(&self, finality: Finality) -> Result<Block, Cause> {
         let Inner { pool, floor, settings, .. } = &*self.0;
+        let mut attestation = None;
         let (hash, header) = match settings.trust {
             Trust::Single => anchor::single(pool, finality, floor).await?,
             Trust::Quorum => anchor::quorum(pool, finality, settings.quorum, floor).await?,
-            Trust::Consensus => return Err(Cause::Unsupported),
+            Trust::Consensus => {
+                let sync = self.0.sync.as_ref().ok_or(Cause::NotConfigured)?;
+                let signed = sync.head(finality)?;
+                attestation = Some(signed.attestation);
+                anchor::consensus(pool, &signed.head, finality, floor).await?
+            }
         };
         let anchor = self.anchored((hash, &header), finality, settings.trust)?;
+        let anchor = Anchor { attestation, ..anchor };
         Ok(Block { anchor, pinned: self.pinned(hash, header) })
     }
 
@@ -292,7 +319,47 @@ impl Chain {
 
     /// How the chain and its endpoints are doing. Asks nobody.
     pub fn status(&self) -> ChainStatus {
-        status::of(self.id(), self.trust(), &self.0.pool, self.0.floor.number())
+        let status = status::of(self.id(), self.trust(), &self.0.pool, self.0.floor.number());
+        ChainStatus { sync: self.0.sync.as_ref().map(sync::ChainSync::status), ..status }
+    }
+
+    /// Has the light client go on from what was kept of it. For before [`Self::sync`].
+    pub fn restore(&self, kept: &Synced) {
+        if let Some(sync) = &self.0.sync {
+            sync.restore(kept);
+        }
+    }
+
+    /// Follows the chain's validators until nobody listens. Without trust `consensus` there is nothing to do.
+    pub async fn sync(&self, events: mpsc::Sender<SyncEvent>) {
+        if let Some(sync) = &self.0.sync {
+            sync.run(self.id(), self.poll(), events).await;
+        }
+    }
+
+    /// Takes note of the checkpoints that products vouch for.
+    pub fn offer(&self, checkpoints: &[Checkpoint]) {
+        if let Some(sync) = &self.0.sync {
+            let own = |it: &&Checkpoint| it.chain == self.id();
+            let own: Vec<Checkpoint> = checkpoints.iter().filter(own).copied().collect();
+            sync.offer(&own);
+        }
+    }
+
+    /// Has the light client take what an administrator brings, or go on at once where that is nothing. `true`
+    /// when something was learned.
+    ///
+    /// # Errors
+    /// [`FeedError`]
+    pub async fn feed(&self, brought: Option<Brought>) -> Result<bool, FeedError> {
+        let sync = self.0.sync.as_ref().ok_or(FeedError::NoLightClient)?;
+        match brought {
+            Some(brought) => sync.feed(self.id(), brought).await,
+            None => {
+                sync.hurry();
+                Ok(false)
+            }
+        }
     }
 
     fn pool(&self) -> &Pool {
@@ -321,7 +388,8 @@ impl Chain {
     ) -> Result<Anchor, Cause> {
         let seconds = i64::try_from(header.timestamp).map_err(|_| Cause::Refuted)?;
         let time = Timestamp::from_second(seconds).map_err(|_| Cause::Refuted)?;
-        Ok(Anchor { chain: self.id(), number: header.number, hash, time, finality, trust })
+        let (chain, number) = (self.id(), header.number);
+        Ok(Anchor { chain, number, hash, time, finality, trust, attestation: None })
     }
 
     /// What was proven at a block before, if it was.
@@ -337,6 +405,12 @@ impl Chain {
     }
 }
 
+/// SHA-256 of a specification's text, by which products name one that is not built in.
+pub fn digest(text: &[u8]) -> B256 {
+    let digest = ring::digest::digest(&ring::digest::SHA256, text);
+    B256::from_slice(digest.as_ref())
+}
+
 fn check(settings: &ChainSettings, locations: &[Location]) -> Result<(), ChainError> {
     let (chain, quorum) = (settings.id, settings.quorum);
     if locations.is_empty() {
@@ -347,13 +421,32 @@ fn check(settings: &ChainSettings, locations: &[Location]) -> Result<(), ChainEr
     }
     let domains = locations.iter().map(Location::domain).collect::<BTreeSet<_>>().len();
     match settings.trust {
-        Trust::Consensus => Err(ChainError::Consensus { chain }),
         Trust::Quorum if quorum < 2 => Err(ChainError::QuorumTooSmall { chain, quorum }),
         Trust::Quorum if quorum > domains => {
             Err(ChainError::QuorumTooLarge { chain, quorum, domains })
         }
-        Trust::Quorum | Trust::Single => Ok(()),
+        Trust::Quorum | Trust::Single | Trust::Consensus => Ok(()),
     }
+}
+
+/// The light client of a chain whose trust is `Consensus`. Block 0 is the one its specification names.
+fn follow_validators(settings: &mut ChainSettings) -> Result<Option<sync::ChainSync>, ChainError> {
+    let chain = settings.id;
+    if settings.trust != Trust::Consensus {
+        return Ok(None);
+    }
+    let consensus = settings.consensus.take().ok_or(ChainError::NoSpecification { chain })?;
+    let specification = &consensus.specification;
+    if specification.chain() != chain {
+        return Err(ChainError::OtherSpecification { chain, other: specification.chain() });
+    }
+    let (named, other) = (settings.genesis, specification.genesis_block());
+    if let Some(named) = named.filter(|it| *it != other) {
+        return Err(ChainError::OtherGenesis { chain, named, other });
+    }
+    settings.genesis = Some(other);
+    let opened = sync::ChainSync::new(consensus);
+    opened.map(Some).map_err(|source| ChainError::Beacon { chain, source })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ fn settings(trust: Trust, quorum: usize, rpc: &[&str]) -> ChainSettings {
         trust,
         quorum,
         genesis: None,
+        consensus: None,
         poll: Duration::from_secs(12),
     }
 }

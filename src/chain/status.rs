@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::endpoint::Endpoint;
 use super::pool::Pool;
+use super::sync::SyncStatus;
 use crate::domain::ids::ChainId;
 use crate::domain::ownership::Trust;
 
@@ -21,6 +22,9 @@ pub struct ChainStatus {
     pub endpoints: Vec<EndpointStatus>,
     /// How many milliseconds ago any endpoint last answered; `None` when none ever did.
     pub last_success_ms_ago: Option<u64>,
+    /// How far the light client is, where trust is `consensus`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync: Option<SyncStatus>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -52,6 +56,7 @@ pub(super) fn of(id: ChainId, trust: Trust, pool: &Pool, finalized: Option<u64>)
         finalized,
         endpoints: all.iter().map(|it| endpoint(it, now, newest)).collect(),
         last_success_ms_ago: last.map(|at| milliseconds(now.saturating_duration_since(at))),
+        sync: None,
     }
 }
 

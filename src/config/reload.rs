@@ -69,7 +69,8 @@ impl Config {
         add("log.level", &log.level);
         add("log.format", &log.format);
         for chain in chains {
-            let super::Chain { id, rpc, beacon, trust, quorum, genesis, spec, poll } = chain;
+            let super::Chain { id, rpc, beacon, trust, quorum, genesis, spec, poll, .. } = chain;
+            let super::Chain { checkpoint, silence, .. } = chain;
             let exposed = |it: &[super::Endpoint]| {
                 it.iter().map(|it| it.expose().to_owned()).collect::<Vec<_>>()
             };
@@ -79,15 +80,18 @@ impl Config {
             add(&format!("chain.{id}.quorum"), quorum);
             add(&format!("chain.{id}.genesis"), genesis);
             add(&format!("chain.{id}.spec"), spec);
+            add(&format!("chain.{id}.checkpoint"), checkpoint);
+            add(&format!("chain.{id}.silence"), silence);
             add(&format!("chain.{id}.poll"), poll);
         }
         values
     }
 }
 
-fn limits(limits: &super::Limits) -> [(&'static str, &dyn Debug); 12] {
+fn limits(limits: &super::Limits) -> [(&'static str, &dyn Debug); 13] {
     let super::Limits {
         request_bytes,
+        admin_request_bytes,
         depth,
         batch,
         in_flight,
@@ -102,6 +106,7 @@ fn limits(limits: &super::Limits) -> [(&'static str, &dyn Debug); 12] {
     } = limits;
     [
         ("request_bytes", request_bytes),
+        ("admin_request_bytes", admin_request_bytes),
         ("depth", depth),
         ("batch", batch),
         ("in_flight", in_flight),

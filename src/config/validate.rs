@@ -8,7 +8,7 @@ use alloy_primitives::B256;
 use super::defaults::{Places, is_private};
 use super::{
     Cache, Chain, Config, Endpoint, Environment, KeySource, Keys, Limits, Log, Products, Socket,
-    Store,
+    Spec, Store,
 };
 use crate::domain::ids::ChainId;
 use crate::domain::ownership::Trust;
@@ -84,8 +84,10 @@ fn socket(mut section: Section<'_>, places: &Places) -> Socket {
 
 fn limits(mut section: Section<'_>) -> Limits {
     let request_bytes = section.or("request_bytes", 64 * KIB, size(KIB, 16 * MIB));
+    let admin_request_bytes = section.or("admin_request_bytes", 512 * KIB, size(KIB, 16 * MIB));
     let limits = Limits {
         request_bytes: u32::try_from(request_bytes).unwrap_or(u32::MAX),
+        admin_request_bytes: u32::try_from(admin_request_bytes).unwrap_or(u32::MAX),
         depth: section.or("depth", 64, whole(8, 128)),
         batch: section.or("batch", 32, whole(1, 1_000)),
         in_flight: section.or("in_flight", 32, whole(1, 1_000)),
@@ -199,35 +201,79 @@ fn chain(mut section: Section<'_>, warnings: &mut Vec<String>) -> Option<Chain> 
         section.flaw("rpc", "must name at least one endpoint");
     }
     let rpc = rpc.unwrap_or_default();
-    let beacon = section.or("beacon", Vec::new(), endpoints);
     let default = if rpc.len() > 1 { Trust::Quorum } else { Trust::Single };
-    let trust = section.or("trust", default, trust);
+    let trust = section.or("trust", default, one_of(&TRUST));
     let quorum = quorum(&mut section, trust, rpc.len());
-    let genesis = section.optional("genesis", |node| {
-        text(node)?
-            .parse::<B256>()
-            .map_err(|_| "must be a block's hash: 0x and 64 digits".to_owned())
+    let genesis =
+        section.optional("genesis", |node| hash(node).ok_or_else(|| wrong_hash("a block's hash")));
+    let beacon = section.or("beacon", Vec::new(), sources);
+    let spec = section.optional("spec", spec);
+    let checkpoint = section.optional("checkpoint", |node| {
+        hash(node).ok_or_else(|| wrong_hash("a beacon block's root"))
     });
-    let spec = section.optional("spec", words(4_096));
+    let silence = section.optional("silence", duration(SECOND, 30 * DAY));
     let poll = section.or("poll", 12 * SECOND, duration(100 * MILLISECOND, HOUR));
-    if let Some(id) = id.filter(|_| !beacon.is_empty() || spec.is_some()) {
+    if trust == Trust::Consensus {
+        if spec.is_none() && !section.has("spec") && id.is_some_and(|it| built_in(it).is_none()) {
+            section.flaw(
+                "trust",
+                "`consensus` needs `spec` for this chain: no specification of it is built in",
+            );
+        }
+    } else if let Some(id) = id
+        && [!beacon.is_empty(), spec.is_some(), checkpoint.is_some(), silence.is_some()]
+            .contains(&true)
+    {
         warnings.push(format!(
-            "chain {id}: `beacon` and `spec` have no effect before trust `consensus` is available"
+            "chain {id}: `beacon`, `spec`, `checkpoint` and `silence` have an effect with trust `consensus` only"
         ));
     }
+    let spec = spec.or_else(|| built_in(id?).map(|it| Spec::BuiltIn(it.to_owned())));
     section.finish();
-    Some(Chain { id: id?, rpc, beacon, trust, quorum, genesis, spec, poll })
+    Some(Chain { id: id?, rpc, beacon, trust, quorum, genesis, spec, checkpoint, silence, poll })
 }
 
-fn trust(node: &Node) -> Result<Trust, String> {
-    let words =
-        [("consensus", Trust::Consensus), ("quorum", Trust::Quorum), ("single", Trust::Single)];
-    match one_of(&words)(node)? {
-        Trust::Consensus => {
-            Err("`consensus` is not available in this version; use `quorum` or `single`".to_owned())
-        }
-        trust => Ok(trust),
+const TRUST: [(&str, Trust); 3] =
+    [("consensus", Trust::Consensus), ("quorum", Trust::Quorum), ("single", Trust::Single)];
+
+/// The specifications that are built in, by chain.
+const BUILT_IN: [(u64, &str); 3] = [(1, "mainnet"), (11_155_111, "sepolia"), (560_048, "hoodi")];
+
+fn built_in(id: ChainId) -> Option<&'static str> {
+    BUILT_IN.iter().find(|(chain, _)| *chain == id.0).map(|(_, name)| *name)
+}
+
+fn spec(node: &Node) -> Result<Spec, String> {
+    let text = text(node)?;
+    if is_absolute(text) {
+        return Ok(Spec::File(text.into()));
     }
+    let names = BUILT_IN.map(|(_, name)| (name, name));
+    one_of(&names)(node)
+        .map(|name| Spec::BuiltIn(name.to_owned()))
+        .map_err(|why| format!("{why}, or the absolute path of a specification"))
+}
+
+fn hash(node: &Node) -> Option<B256> {
+    text(node).ok()?.strip_prefix("0x")?.parse().ok()
+}
+
+fn wrong_hash(what: &str) -> String {
+    format!("must be {what}: 0x and 64 digits")
+}
+
+/// Beacon nodes and mirrors: addresses of web servers, `file:` addresses and directories.
+fn sources(node: &Node) -> Result<Vec<Endpoint>, String> {
+    let wrong = "must be an address beginning with https:// or http://, or the absolute path of a directory";
+    let source = |node: &Node| -> Result<Endpoint, String> {
+        let text = text(node)?;
+        let text = text.strip_prefix("file://").unwrap_or(text);
+        match text.parse::<Endpoint>() {
+            Ok(found) if !text.starts_with("ws") => Ok(found),
+            _ => Err(wrong.to_owned()),
+        }
+    };
+    list(node, MOST_ENDPOINTS, source)
 }
 
 /// By default a majority, so that no two different answers can both have a quorum.

@@ -14,7 +14,7 @@ use super::schema::Definition;
 type Step = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// Invariant: as many as `schema::SCHEMA`, and none of them ever changes.
-pub(super) const STEPS: &[Step] = &[begin];
+pub(super) const STEPS: &[Step] = &[begin, add_light_clients];
 
 const META: Definition<'static> = TableDefinition::new("meta");
 const SCHEMA_KEY: &[u8] = b"schema";
@@ -94,6 +94,15 @@ fn begin(transaction: &WriteTransaction) -> Result<(), StoreError> {
         debug_assert_eq!(table.name(), name);
     }
     Ok(())
+}
+
+/// 1 → 2: what light clients know.
+fn add_light_clients(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    let table: Definition = TableDefinition::new("light_clients");
+    transaction
+        .open_table(table)
+        .map(drop)
+        .map_err(StoreError::database("add a table to the store"))
 }
 
 #[cfg(test)]

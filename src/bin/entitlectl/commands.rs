@@ -17,6 +17,7 @@ use crate::results::{ask_and_show, show_card, show_outline, show_table};
 use crate::screen::Screen;
 use crate::session;
 use crate::session::{Question, Session};
+use crate::sync;
 use crate::tables;
 use crate::transfer;
 use crate::verdicts;
@@ -76,6 +77,9 @@ pub(crate) fn run(
         }
         Command::Chain(ChainCommand::Status) => {
             show_outline(session, screen, &Question::admin("chain_status"))
+        }
+        Command::Chain(ChainCommand::Sync { chain, from }) => {
+            sync::run(session, screen, chain, from.as_deref())
         }
         Command::Reload => {
             show_outline(&session.patient(PROOF_WAIT), screen, &Question::admin("system_reload"))

@@ -14,6 +14,7 @@ mod results;
 mod screen;
 mod secrets;
 mod session;
+mod sync;
 mod tables;
 mod transfer;
 mod verdicts;

@@ -207,6 +207,12 @@ impl LightClient {
         self.period
     }
 
+    /// `hash_tree_root` of the committee of [`LightClient::period`]. Two light clients of one period and one
+    /// committee take the same claims from there on.
+    pub fn committee_root(&self) -> B256 {
+        self.current.root
+    }
+
     /// The first period whose update is missing, if the chain has got so far by `now_slot`. Asking for the
     /// updates from there on, in their order, leads to the present. The update of a period can only be had
     /// once a header of that period is final, about a quarter of an hour into it.

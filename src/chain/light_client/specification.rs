@@ -171,6 +171,15 @@ impl Specification {
         self.seconds_per_slot
     }
 
+    pub fn slots_per_epoch(&self) -> u64 {
+        self.slots_per_epoch
+    }
+
+    /// How many validators a sync committee has.
+    pub fn committee_size(&self) -> usize {
+        self.committee_size
+    }
+
     /// The slot in which `time` lies; 0 before genesis.
     pub fn slot_at(&self, time: Timestamp) -> u64 {
         let now = u64::try_from(time.as_second()).unwrap_or(0);

@@ -7,6 +7,7 @@ use alloy_primitives::{Address, B256, U256};
 use proptest::prelude::*;
 
 use super::{Code, Freshness, Holder, Question, Verdict, evaluate, explain};
+use crate::domain::consensus::{Agreed, Attestation, Checkpoint};
 use crate::domain::ids::{ChainId, Collection, CustomerId, ProductId, Standard, Timestamp, Token};
 use crate::domain::ownership::{
     Anchor, Cause, Finality, Finding, IdRanges, Rule, Sighting, Target, Trust,
@@ -69,6 +70,7 @@ fn product() -> Product {
             grant("pro", decade(10)),
             grant("trial", decade(20)),
         ],
+        checkpoints: Vec::new(),
     }
 }
 
@@ -81,6 +83,7 @@ fn anchor(number: u64, finality: Finality, trust: Trust) -> Anchor {
         time: at(seconds),
         finality,
         trust,
+        attestation: None,
     }
 }
 
@@ -147,6 +150,7 @@ fn ask_of(
         holders,
         sightings,
         suspended: &suspended,
+        agreed: &Agreed::new(),
     };
     // The story is told for every answer, and ends with the same facts.
     let _ = explain(&question, now);
@@ -187,6 +191,7 @@ fn every_code_is_reached() {
         holders: &[],
         sightings: &[],
         suspended: &none,
+        agreed: &Agreed::new(),
     };
     let nothing = evaluate(&question, at(0));
     assert_eq!(nothing.code, Code::NoProduct);

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::consensus::Checkpoint;
 use super::ids::{Collection, ProductId, TierName, Timestamp, Token};
 use super::ownership::{Finality, IdRanges, Rule, Trust};
 
@@ -101,6 +102,8 @@ pub struct Product {
     /// Lowest rank first.
     pub tiers: Vec<Tier>,
     pub grants: Vec<Grant>,
+    /// What trust `consensus` may rest on.
+    pub checkpoints: Vec<Checkpoint>,
 }
 
 impl Product {

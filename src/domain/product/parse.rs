@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use alloy_primitives::U256;
 
+use self::checkpoints::checkpoints;
 use super::document::{self, Flaw, Node, Place, Value};
 use super::section::{
     Flaws, Section, duration, flag, moment, one_of, parsed, text, whole, words, written,
@@ -69,6 +70,7 @@ fn product(mut file: Section<'_>) -> Option<Product> {
     }
     let tiers = tiers(&mut file);
     let grants = grants(&mut file, &tiers);
+    let checkpoints = checkpoints(&mut file);
     file.finish();
     Some(Product {
         id: id?,
@@ -81,6 +83,7 @@ fn product(mut file: Section<'_>) -> Option<Product> {
         grace,
         tiers: tiers.read,
         grants,
+        checkpoints,
     })
 }
 
@@ -333,5 +336,6 @@ fn range(node: &Node) -> Result<(U256, U256), String> {
     }
 }
 
+mod checkpoints;
 #[cfg(test)]
 mod tests;

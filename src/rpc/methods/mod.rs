@@ -3,6 +3,7 @@
 //! The table below is the whole surface of the daemon. A method unpacks its parameters, has the caller's
 //! permit made, asks one or two actors, and converts what they say; it decides nothing.
 
+mod chains;
 mod customers;
 mod entitlements;
 mod keys;
@@ -166,6 +167,8 @@ methods! {
         "Figures about the store.";
     Admin chain_status(wire::Nothing) -> Vec<serde_json::Value> = system::chains,
         "Each chain's head and the state of each of its endpoints.";
+    Admin chain_sync(wire::ChainSync) -> wire::ChainSynced = chains::sync,
+        "Have a chain's light client take what was brought from elsewhere, or go on at once.";
     Admin system_reload(wire::Nothing) -> wire::Reload = system::reload,
         "Read configuration and product files again.";
 }

@@ -7,7 +7,8 @@
 //! In reading order: `location` → `transport` (with `framing`) → `endpoint` (with `standing`, `refusal`)
 //! → `pool` → `anchor` → `proof` → `state` → `execute` (with `effort`) → `executor` → `hint` → `gather`
 //! → `signature` → `erc721` → `logs` → `look` → `follow`.
-//! Pure are `location`, `framing`, `refusal`, `standing`, `proof`, `state`, `effort`, `execute`, `erc721`.
+//! Pure are `location`, `framing`, `refusal`, `standing`, `proof`, `state`, `effort`, `execute`, `erc721`,
+//! and all of `light_client`.
 
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
@@ -46,6 +47,7 @@ mod follow;
 mod framing;
 mod gather;
 mod hint;
+pub mod light_client;
 mod location;
 mod logs;
 mod look;

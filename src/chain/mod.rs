@@ -6,7 +6,8 @@
 //!
 //! In reading order: `location` → `transport` (with `framing`) → `endpoint` (with `standing`, `refusal`)
 //! → `pool` → `anchor` → `proof` → `state` → `execute` (with `effort`) → `executor` → `hint` → `gather`
-//! → `signature` → `erc721` → `logs` → `look` → `follow`.
+//! → `signature` → `erc721` → `logs` → `look` → `follow`; and for trust `consensus`: `light_client` →
+//! `beacon` → `sync` → `consensus`.
 //! Pure are `location`, `framing`, `refusal`, `standing`, `proof`, `state`, `effort`, `execute`, `erc721`,
 //! and all of `light_client`.
 
@@ -25,8 +26,6 @@ use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::domain::consensus::Checkpoint;
-use crate::domain::consensus::Synced;
 use crate::domain::ids::ChainId;
 use crate::domain::ids::Timestamp;
 use crate::domain::ids::Token;
@@ -41,6 +40,7 @@ use crate::domain::wallet_proof::SignedBy;
 
 mod anchor;
 mod beacon;
+mod consensus;
 mod effort;
 mod endpoint;
 mod erc721;
@@ -65,6 +65,7 @@ mod status;
 mod sync;
 mod transport;
 
+pub use consensus::digest;
 pub use follow::ChainEvent;
 pub use follow::Moved;
 pub use location::LocationError;
@@ -177,7 +178,7 @@ impl Chain {
         let locations: Vec<Location> =
             settings.rpc.iter().enumerate().map(parse).collect::<Result<_, _>>()?;
         check(&settings, &locations)?;
-        let sync = follow_validators(&mut settings)?;
+        let sync = consensus::follow_validators(&mut settings)?;
         let pool = Pool::new(chain, settings.genesis, &locations)
             .map_err(|source| ChainError::Tls { chain, source: source.without_url().into() })?;
         Ok(Self(Arc::new(Inner {
@@ -323,45 +324,6 @@ impl Chain {
         ChainStatus { sync: self.0.sync.as_ref().map(sync::ChainSync::status), ..status }
     }
 
-    /// Has the light client go on from what was kept of it. For before [`Self::sync`].
-    pub fn restore(&self, kept: &Synced) {
-        if let Some(sync) = &self.0.sync {
-            sync.restore(kept);
-        }
-    }
-
-    /// Follows the chain's validators until nobody listens. Without trust `consensus` there is nothing to do.
-    pub async fn sync(&self, events: mpsc::Sender<SyncEvent>) {
-        if let Some(sync) = &self.0.sync {
-            sync.run(self.id(), self.poll(), events).await;
-        }
-    }
-
-    /// Takes note of the checkpoints that products vouch for.
-    pub fn offer(&self, checkpoints: &[Checkpoint]) {
-        if let Some(sync) = &self.0.sync {
-            let own = |it: &&Checkpoint| it.chain == self.id();
-            let own: Vec<Checkpoint> = checkpoints.iter().filter(own).copied().collect();
-            sync.offer(&own);
-        }
-    }
-
-    /// Has the light client take what an administrator brings, or go on at once where that is nothing. `true`
-    /// when something was learned.
-    ///
-    /// # Errors
-    /// [`FeedError`]
-    pub async fn feed(&self, brought: Option<Brought>) -> Result<bool, FeedError> {
-        let sync = self.0.sync.as_ref().ok_or(FeedError::NoLightClient)?;
-        match brought {
-            Some(brought) => sync.feed(self.id(), brought).await,
-            None => {
-                sync.hurry();
-                Ok(false)
-            }
-        }
-    }
-
     fn pool(&self) -> &Pool {
         &self.0.pool
     }
@@ -405,12 +367,6 @@ impl Chain {
     }
 }
 
-/// SHA-256 of a specification's text, by which products name one that is not built in.
-pub fn digest(text: &[u8]) -> B256 {
-    let digest = ring::digest::digest(&ring::digest::SHA256, text);
-    B256::from_slice(digest.as_ref())
-}
-
 fn check(settings: &ChainSettings, locations: &[Location]) -> Result<(), ChainError> {
     let (chain, quorum) = (settings.id, settings.quorum);
     if locations.is_empty() {
@@ -427,26 +383,6 @@ fn check(settings: &ChainSettings, locations: &[Location]) -> Result<(), ChainEr
         }
         Trust::Quorum | Trust::Single | Trust::Consensus => Ok(()),
     }
-}
-
-/// The light client of a chain whose trust is `Consensus`. Block 0 is the one its specification names.
-fn follow_validators(settings: &mut ChainSettings) -> Result<Option<sync::ChainSync>, ChainError> {
-    let chain = settings.id;
-    if settings.trust != Trust::Consensus {
-        return Ok(None);
-    }
-    let consensus = settings.consensus.take().ok_or(ChainError::NoSpecification { chain })?;
-    let specification = &consensus.specification;
-    if specification.chain() != chain {
-        return Err(ChainError::OtherSpecification { chain, other: specification.chain() });
-    }
-    let (named, other) = (settings.genesis, specification.genesis_block());
-    if let Some(named) = named.filter(|it| *it != other) {
-        return Err(ChainError::OtherGenesis { chain, named, other });
-    }
-    settings.genesis = Some(other);
-    let opened = sync::ChainSync::new(consensus);
-    opened.map(Some).map_err(|source| ChainError::Beacon { chain, source })
 }
 
 #[cfg(test)]

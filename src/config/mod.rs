@@ -16,6 +16,7 @@ use crate::domain::ownership::Trust;
 use crate::domain::product::document::Flaw;
 use crate::logging::{Format, Level};
 
+mod consensus;
 mod defaults;
 mod endpoint;
 mod layers;

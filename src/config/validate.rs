@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use alloy_primitives::B256;
-
+use super::consensus;
 use super::defaults::{Places, is_private};
 use super::{
     Cache, Chain, Config, Endpoint, Environment, KeySource, Keys, Limits, Log, Products, Socket,
@@ -21,7 +20,7 @@ use crate::logging::{Format, Level};
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 const GIB: u64 = 1024 * MIB;
-const MOST_ENDPOINTS: usize = 16;
+pub(super) const MOST_ENDPOINTS: usize = 16;
 const MOST_CHAINS: usize = 64;
 const MOST_PRODUCT_DIRS: usize = 16;
 /// `sockaddr_un` holds 108 bytes, the last of them zero.
@@ -202,19 +201,19 @@ fn chain(mut section: Section<'_>, warnings: &mut Vec<String>) -> Option<Chain> 
     }
     let rpc = rpc.unwrap_or_default();
     let default = if rpc.len() > 1 { Trust::Quorum } else { Trust::Single };
-    let trust = section.or("trust", default, one_of(&TRUST));
+    let trust = section.or("trust", default, one_of(&consensus::TRUST));
     let quorum = quorum(&mut section, trust, rpc.len());
-    let genesis =
-        section.optional("genesis", |node| hash(node).ok_or_else(|| wrong_hash("a block's hash")));
-    let beacon = section.or("beacon", Vec::new(), sources);
-    let spec = section.optional("spec", spec);
-    let checkpoint = section.optional("checkpoint", |node| {
-        hash(node).ok_or_else(|| wrong_hash("a beacon block's root"))
-    });
+    let genesis = section.optional("genesis", consensus::hash("a block's hash"));
+    let beacon = section.or("beacon", Vec::new(), consensus::sources);
+    let spec = section.optional("spec", consensus::spec);
+    let checkpoint = section.optional("checkpoint", consensus::hash("a beacon block's root"));
     let silence = section.optional("silence", duration(SECOND, 30 * DAY));
     let poll = section.or("poll", 12 * SECOND, duration(100 * MILLISECOND, HOUR));
     if trust == Trust::Consensus {
-        if spec.is_none() && !section.has("spec") && id.is_some_and(|it| built_in(it).is_none()) {
+        if spec.is_none()
+            && !section.has("spec")
+            && id.is_some_and(|it| consensus::built_in(it).is_none())
+        {
             section.flaw(
                 "trust",
                 "`consensus` needs `spec` for this chain: no specification of it is built in",
@@ -228,52 +227,9 @@ fn chain(mut section: Section<'_>, warnings: &mut Vec<String>) -> Option<Chain> 
             "chain {id}: `beacon`, `spec`, `checkpoint` and `silence` have an effect with trust `consensus` only"
         ));
     }
-    let spec = spec.or_else(|| built_in(id?).map(|it| Spec::BuiltIn(it.to_owned())));
+    let spec = spec.or_else(|| consensus::built_in(id?).map(|it| Spec::BuiltIn(it.to_owned())));
     section.finish();
     Some(Chain { id: id?, rpc, beacon, trust, quorum, genesis, spec, checkpoint, silence, poll })
-}
-
-const TRUST: [(&str, Trust); 3] =
-    [("consensus", Trust::Consensus), ("quorum", Trust::Quorum), ("single", Trust::Single)];
-
-/// The specifications that are built in, by chain.
-const BUILT_IN: [(u64, &str); 3] = [(1, "mainnet"), (11_155_111, "sepolia"), (560_048, "hoodi")];
-
-fn built_in(id: ChainId) -> Option<&'static str> {
-    BUILT_IN.iter().find(|(chain, _)| *chain == id.0).map(|(_, name)| *name)
-}
-
-fn spec(node: &Node) -> Result<Spec, String> {
-    let text = text(node)?;
-    if is_absolute(text) {
-        return Ok(Spec::File(text.into()));
-    }
-    let names = BUILT_IN.map(|(_, name)| (name, name));
-    one_of(&names)(node)
-        .map(|name| Spec::BuiltIn(name.to_owned()))
-        .map_err(|why| format!("{why}, or the absolute path of a specification"))
-}
-
-fn hash(node: &Node) -> Option<B256> {
-    text(node).ok()?.strip_prefix("0x")?.parse().ok()
-}
-
-fn wrong_hash(what: &str) -> String {
-    format!("must be {what}: 0x and 64 digits")
-}
-
-/// Beacon nodes and mirrors: addresses of web servers, `file:` addresses and directories.
-fn sources(node: &Node) -> Result<Vec<Endpoint>, String> {
-    let wrong = "must be an address beginning with https:// or http://, or the absolute path of a directory";
-    let source = |node: &Node| -> Result<Endpoint, String> {
-        let text = text(node)?;
-        let text = text.strip_prefix("file://").unwrap_or(text);
-        match text.parse::<Endpoint>() {
-            Ok(found) if !text.starts_with("ws") => Ok(found),
-            _ => Err(wrong.to_owned()),
-        }
-    };
-    list(node, MOST_ENDPOINTS, source)
 }
 
 /// By default a majority, so that no two different answers can both have a quorum.
@@ -310,7 +266,7 @@ fn endpoints(node: &Node) -> Result<Vec<Endpoint>, String> {
 }
 
 /// A list; a variable may also name its one item without brackets.
-fn list<T>(
+pub(super) fn list<T>(
     node: &Node,
     most: usize,
     read: impl Fn(&Node) -> Result<T, String>,
@@ -327,7 +283,7 @@ fn list<T>(
     }
 }
 
-fn is_absolute(path: &str) -> bool {
+pub(super) fn is_absolute(path: &str) -> bool {
     path.starts_with('/') && !path.contains('\0')
 }
 

@@ -45,7 +45,8 @@ pub(super) fn run(
 ) -> Result<(), StoreError> {
     let found = schema_of(database)?;
     for (from, step) in (0_u32..).zip(steps).skip_while(|it| it.0 < found) {
-        if from > 0 {
+        // A store that is only now being made holds nothing to back up.
+        if found > 0 {
             before(database)?;
             tracing::info!(from, to = from + 1, "migrating the store");
         }

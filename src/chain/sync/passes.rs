@@ -317,7 +317,10 @@ impl ChainSync {
 }
 
 fn said(source: &Source, fault: &SourceFault) -> String {
-    format!("{} {fault}", source.shown())
+    match (fault, source.status().last_error) {
+        (SourceFault::Resting, Some(before)) => format!("{} {fault}: {before}", source.shown()),
+        _ => format!("{} {fault}", source.shown()),
+    }
 }
 
 /// What follows for a source from what it gave.

@@ -11,15 +11,16 @@ use std::rc::Rc;
 use alloy_primitives::B256;
 use alloy_primitives::U256;
 use alloy_primitives::hex;
+use alloy_primitives::uint;
 use blst::min_pk::AggregatePublicKey;
-use blst::min_pk::AggregateSignature;
 use blst::min_pk::PublicKey;
 use blst::min_pk::SecretKey;
-use blst::min_pk::Signature;
 use serde_json::Value;
 use serde_json::json;
 
 const CIPHERSUITE: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
+/// How many points the curve's group has.
+const ORDER: U256 = uint!(0x73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001_U256);
 
 /// A row of the fork table.
 #[derive(Clone)]
@@ -54,6 +55,8 @@ pub struct Network {
     pub blocks: BTreeMap<u64, Value>,
     /// Changes every committee's keys, so that two networks differ in nothing else.
     pub seed: u8,
+    /// After so many periods the same committees serve again.
+    pub different: u64,
     committees: RefCell<BTreeMap<u64, Rc<Committee>>>,
 }
 
@@ -150,13 +153,13 @@ impl Committee {
         Self { keys, json: json!({"pubkeys": pubkeys, "aggregate_pubkey": aggregate}), root }
     }
 
+    /// The sum of many signatures of one message is the signature by the sum of their keys.
     fn sign(&self, message: B256, participants: usize) -> Value {
-        let signatures: Vec<Signature> = self.keys[..participants]
+        let sum = self.keys[..participants]
             .iter()
-            .map(|it| it.sign(message.as_slice(), CIPHERSUITE, &[]))
-            .collect();
-        let all: Vec<&Signature> = signatures.iter().collect();
-        let sum = AggregateSignature::aggregate(&all, false).unwrap().to_signature();
+            .fold(U256::ZERO, |sum, key| sum.add_mod(U256::from_be_bytes(key.to_bytes()), ORDER));
+        let key = SecretKey::from_bytes(&sum.to_be_bytes::<32>()).unwrap();
+        let sum = key.sign(message.as_slice(), CIPHERSUITE, &[]);
         let mut bits = vec![0_u8; self.keys.len() / 8];
         for member in 0..participants {
             bits[member / 8] |= 1 << (member % 8);
@@ -181,6 +184,7 @@ impl Network {
             forks: vec![FULU],
             blocks: BTreeMap::new(),
             seed: 1,
+            different: u64::MAX,
             committees: RefCell::default(),
         }
     }
@@ -239,6 +243,7 @@ impl Network {
     }
 
     pub fn committee(&self, period: u64) -> Rc<Committee> {
+        let period = period % self.different;
         let mut known = self.committees.borrow_mut();
         let new = || Rc::new(Committee::new(self.seed, period, self.size));
         Rc::clone(known.entry(period).or_insert_with(new))

@@ -174,12 +174,12 @@ fn a_committee_is_not_learned_before_its_period_is_final() {
 fn a_signature_of_a_committee_not_known_yet_is_no_lie() {
     let network = Network::small();
     let mut client = begun(&network, 40);
-    let known = Known { first: 1, last: 1 };
+    let known = KnownPeriods { first: 1, last: 1 };
     let refused = finality(&mut client, &network, all(&network, 64, 80));
     assert_eq!(refused, Err(Refused::NoCommittee { period: 2, known }));
     assert_eq!(kind(refused), RefusalKind::NotUseful);
     update(&mut client, &network, all(&network, 40, 55)).unwrap();
-    let known = Known { first: 1, last: 2 };
+    let known = KnownPeriods { first: 1, last: 2 };
     let refused = finality(&mut client, &network, all(&network, 96, 112));
     assert_eq!(refused, Err(Refused::NoCommittee { period: 3, known }));
 }

@@ -162,10 +162,13 @@ fn what_is_left_out_is_mainnets() {
     assert_eq!(spec.evm_fork_at(at(99)), None);
 }
 
+fn says(text: &str, flaw: &str) {
+    let fault = Specification::parse(text).unwrap_err();
+    assert!(fault.to_string().contains(flaw), "{flaw}\n{fault}");
+}
+
 #[test]
 fn each_mistake_has_its_line_and_key() {
-    let with = |more: &str| format!("{GOOD}{more}");
-    let gloas = "[[forks]]\nname = \"gloas\"\nepoch = 1\nversion = \"0x01020305\"\n";
     for (text, flaw) in [
         (String::new(), "`name`: is missing"),
         (GOOD.replace("eip155:7", "7"), "line 2: `chain`: `7` is not a chain"),
@@ -209,6 +212,16 @@ fn each_mistake_has_its_line_and_key() {
             format!("checkpoint_lifetime = 3\n{GOOD}"),
             "line 1: `checkpoint_lifetime`: must be a duration",
         ),
+    ] {
+        says(&text, flaw);
+    }
+}
+
+#[test]
+fn each_mistake_in_a_row_has_its_line_and_key() {
+    let with = |more: &str| format!("{GOOD}{more}");
+    let gloas = "[[forks]]\nname = \"gloas\"\nepoch = 1\nversion = \"0x01020305\"\n";
+    for (text, flaw) in [
         (with(&gloas.replace("0x01020305", "5")), "line 19: `forks[1].version`: must be"),
         (
             with(&format!("{gloas}execution_header = \"block_hash\"\n")),
@@ -232,8 +245,7 @@ fn each_mistake_has_its_line_and_key() {
         ),
         (with("[forks"), "line 16: not TOML"),
     ] {
-        let fault = Specification::parse(&text).unwrap_err();
-        assert!(fault.to_string().contains(flaw), "{flaw}\n{fault}");
+        says(&text, flaw);
     }
 }
 

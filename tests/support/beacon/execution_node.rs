@@ -22,26 +22,26 @@ impl ExecutionNode {
     }
 
     pub fn chain_id(&self) -> Result<u64, String> {
-        Ok(quantity(&self.call("eth_chainId", json!([]))?))
+        Ok(quantity(&self.call("eth_chainId", &json!([]))?))
     }
 
     /// Block 0.
     pub fn genesis(&self) -> Result<Value, String> {
-        self.call("eth_getBlockByNumber", json!(["0x0", false]))
+        self.call("eth_getBlockByNumber", &json!(["0x0", false]))
     }
 
     /// From now on each block is so much later than the one before it, whatever made it.
     pub fn set_seconds_between_blocks(&self, seconds: u64) -> Result<(), String> {
-        self.call("anvil_setBlockTimestampInterval", json!([seconds])).map(drop)
+        self.call("anvil_setBlockTimestampInterval", &json!([seconds])).map(drop)
     }
 
     pub fn mine(&self, blocks: u64) -> Result<(), String> {
-        self.call("anvil_mine", json!([format!("{blocks:#x}")])).map(drop)
+        self.call("anvil_mine", &json!([format!("{blocks:#x}")])).map(drop)
     }
 
     /// Mines one block of that time.
     pub fn mine_at(&self, time: u64) -> Result<(), String> {
-        self.call("evm_setNextBlockTimestamp", json!([time]))?;
+        self.call("evm_setNextBlockTimestamp", &json!([time]))?;
         self.mine(1)
     }
 
@@ -60,7 +60,7 @@ impl ExecutionNode {
             chain.drop_head();
         }
         let first = chain.head().map_or(1, |it| it.execution.number + 1);
-        let last = quantity(&self.call("eth_blockNumber", json!([]))?);
+        let last = quantity(&self.call("eth_blockNumber", &json!([]))?);
         let numbers: Vec<u64> = (first..=last).collect();
         let mut blocks: Vec<ExecutionBlock> = Vec::new();
         for some in numbers.chunks(BATCH) {
@@ -79,7 +79,7 @@ impl ExecutionNode {
 
     fn hash(&self, number: u64) -> Result<Option<B256>, String> {
         let tag = format!("{number:#x}");
-        let block = self.call("eth_getBlockByNumber", json!([tag, false]))?;
+        let block = self.call("eth_getBlockByNumber", &json!([tag, false]))?;
         Ok(block["hash"].as_str().map(|it| it.parse().unwrap()))
     }
 
@@ -96,8 +96,8 @@ impl ExecutionNode {
         Ok(numbers.iter().map(|it| ExecutionBlock::of_node(&find(it)["result"])).collect())
     }
 
-    fn call(&self, method: &str, params: Value) -> Result<Value, String> {
-        http::call(&self.address, method, &params)
+    fn call(&self, method: &str, params: &Value) -> Result<Value, String> {
+        http::call(&self.address, method, params)
     }
 }
 

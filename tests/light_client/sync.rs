@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use alloy_primitives::{B256, U256};
+use alloy_primitives::{B256, Bytes, U256, keccak256};
+use alloy_trie::proof::verify_proof;
+use alloy_trie::{Nibbles, TrieAccount};
 use entitled::chain::light_client::{
     Applied, Bootstrap, FinalityUpdate, LightClient, OptimisticUpdate, RefusalKind, Refused,
     Specification, Update,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::anvil::Anvil;
@@ -16,6 +18,7 @@ use crate::support::beacon::chain::{BeaconChain, Block};
 use crate::support::beacon::files::{self, Network};
 use crate::support::beacon::node::BeaconNode;
 use crate::support::beacon::schedule::{Form, Indices, Schedule};
+use crate::support::contract::Contract;
 
 const GENESIS: u64 = 1_700_000_000;
 
@@ -137,19 +140,17 @@ fn follows_slot_by_slot_through_every_fork() {
 
 #[test]
 fn catches_up_with_many_periods_at_once() {
-    for last in Form::ALL {
-        let schedule = forks_up_to(last);
-        let chain = BeaconChain::made_up(schedule, 40 + 32 * last as u64);
-        let mut follower = Follower::begin(&chain, 8);
-        follower.catch_up(&chain);
-        follower.stands_at(&chain);
-    }
+    let chain = BeaconChain::made_up(forks_up_to(Form::Gloas), 5 * 32 + 4);
+    let mut follower = Follower::begin(&chain, 8);
+    follower.catch_up(&chain);
+    follower.stands_at(&chain);
 }
 
 #[test]
 fn begins_in_every_fork() {
-    let chain = BeaconChain::made_up(forks_up_to(Form::Gloas), 5 * 32 + 4);
+    let whole = BeaconChain::made_up(forks_up_to(Form::Gloas), 5 * 32);
     for slot in [4, 32, 36, 64, 96, 100, 128, 132] {
+        let chain = whole.as_of(slot + 28);
         let mut follower = Follower::begin(&chain, slot);
         follower.catch_up(&chain);
         follower.stands_at(&chain);
@@ -269,4 +270,31 @@ fn the_blocks_of_a_real_node_come_out_as_they_are() {
     }
     let genesis = anvil.block("0x0")["hash"].clone();
     assert_eq!(genesis, follower.spec.genesis_block().to_string());
+}
+
+#[test]
+fn the_state_of_a_finalized_head_proves_a_contract() {
+    let anvil = Anvil::start_in_the_past(Duration::from_secs(600));
+    let licence = Contract::licence(&anvil);
+    let node = BeaconNode::over(&anvil.address(), |time| Schedule::short(time, Form::Fulu));
+    node.advance(30);
+    let specification = node.specification(4);
+    let chain = node.chain();
+    let mut follower = Follower::with(&specification, &chain, chain.block_at(4).unwrap().root);
+    follower.catch_up(&chain);
+    let head = follower.client.finalized().unwrap();
+
+    let at = json!({"blockHash": head.execution_hash});
+    let proof = anvil.call("eth_getProof", json!([licence.address, [], at]));
+    let field = |name: &str| proof[name].as_str().unwrap().parse::<B256>().unwrap();
+    let account = TrieAccount {
+        nonce: 1,
+        balance: U256::ZERO,
+        storage_root: field("storageHash"),
+        code_hash: field("codeHash"),
+    };
+    let nodes: Vec<Bytes> = serde_json::from_value(proof["accountProof"].clone()).unwrap();
+    let path = Nibbles::unpack(keccak256(licence.address));
+    let value = Some(alloy_rlp::encode(account));
+    verify_proof(head.execution_state_root.unwrap(), path, value, &nodes).unwrap();
 }

@@ -46,7 +46,7 @@ impl ExecutionNode {
     }
 
     /// Adds to `chain` what the node has more, after taking away what it does not have any more. Block 0 is left
-    /// out, and so is what shares its slot with a later block.
+    /// out, and so is what else falls into slot 0, or shares its slot with a later block.
     ///
     /// # Panics
     /// When the node has another block in place of a finalized one.
@@ -69,7 +69,7 @@ impl ExecutionNode {
         let slots: Vec<u64> =
             blocks.iter().map(|it| chain.schedule.slot_at(it.timestamp)).collect();
         for (at, block) in blocks.into_iter().enumerate() {
-            let taken = chain.head().is_some_and(|it| it.slot() == slots[at]);
+            let taken = chain.head().map_or(0, |it| it.slot()) == slots[at];
             if !taken && slots.get(at + 1) != Some(&slots[at]) {
                 chain.append(block);
             }

@@ -3,7 +3,7 @@
 #
 #   make demo    the whole thing in one screenful: a chain, a licence, a daemon, a revocation
 #   make test    every test, against a real EVM node and the real socket
-#   make bench   what a request costs, beside the floor measured in the same run
+#   make bench   what a request and a beacon chain cost, beside the floor measured in the same run
 #   make lint    rustfmt, clippy, and the licences of what we depend on
 
 SHELL := bash
@@ -58,7 +58,7 @@ $(VENV_STAMP): tests/requirements.txt
 
 .PHONY: bench
 bench: prepare ## what a request on the socket costs
-	$(CARGO) bench --locked --bench check --bench socket
+	$(CARGO) bench --locked --bench check --bench light_client --bench socket
 
 .PHONY: lint
 lint: ## rustfmt, clippy, cargo-deny (where it is installed)

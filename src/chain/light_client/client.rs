@@ -11,21 +11,18 @@
 
 use alloy_primitives::B256;
 
+use super::claim::Claim;
+use super::claim::Examined;
+use super::claim::in_state;
 use super::committee::Committee;
 use super::committee::Signers;
 use super::header::Head;
-use super::merkle;
-use super::merkle::GeneralizedIndex;
-use super::refused::Known;
+use super::refused::KnownPeriods;
 use super::refused::Refused;
 use super::specification::Checkpoint;
 use super::specification::Specification;
-use super::wire::Aggregate;
 use super::wire::Bootstrap;
-use super::wire::Branch;
-use super::wire::CommitteeKeys;
 use super::wire::FinalityUpdate;
-use super::wire::Header;
 use super::wire::OptimisticUpdate;
 use super::wire::Update;
 
@@ -63,24 +60,6 @@ pub enum Applied {
         /// The committee of this period is known now.
         committee: Option<u64>,
     },
-}
-
-/// What all kinds of updates have in common.
-struct Claim<'a> {
-    attested: &'a Header,
-    finality: Option<(&'a Header, &'a Branch)>,
-    next_committee: Option<(&'a CommitteeKeys, &'a Branch)>,
-    aggregate: &'a Aggregate,
-    signature_slot: u64,
-}
-
-/// A claim that is true, if its signature is.
-struct Examined {
-    attested: Head,
-    finalized: Option<Head>,
-    /// The committee of the period after the attested header's, and whether that header's own period is
-    /// final in it: only then can the committee not change any more.
-    next: Option<(Committee, bool)>,
 }
 
 impl LightClient {
@@ -287,7 +266,7 @@ impl LightClient {
         if (self.period..=last).contains(&period) {
             return Ok(());
         }
-        Err(Refused::NoCommittee { period, known: Known { first: self.period, last } })
+        Err(Refused::NoCommittee { period, known: KnownPeriods { first: self.period, last } })
     }
 
     /// Whether what two thirds signed now is something else than what two thirds signed before.
@@ -353,61 +332,4 @@ impl LightClient {
         let committee = (after > before).then_some(after);
         Applied::Advanced { finalized: moved, optimistic, committee }
     }
-}
-
-impl Claim<'_> {
-    fn check_order(&self, now: u64) -> Result<(), Refused> {
-        let (signature, attested) = (self.signature_slot, self.attested.beacon.slot);
-        let finalized = self.finality.map_or(0, |(header, _)| header.beacon.slot);
-        if !(signature > attested && attested >= finalized) {
-            return Err(Refused::SlotOrder { signature, attested, finalized });
-        }
-        if signature > now {
-            return Err(Refused::TooEarly { signature, now });
-        }
-        match self.finality {
-            // An update without finality has an empty header, and a chain that never was final names none.
-            Some((header, _)) if header.beacon.slot == 0 => Err(Refused::NotFinalized),
-            _ => Ok(()),
-        }
-    }
-
-    /// Everything that does not depend on what is known already, except the signature.
-    fn examine(&self, spec: &Specification, participation: u16) -> Result<Examined, Refused> {
-        let slot = self.attested.beacon.slot;
-        let container = spec.fork_of(slot);
-        let layout = container.layout.ok_or(Refused::NoExecution { slot })?;
-        let signed = (participation, self.signature_slot);
-        let attested = self.attested.check(spec, container, self.attested.beacon.root(), signed)?;
-        let mut finalized = None;
-        if let Some((header, branch)) = self.finality {
-            let root = header.beacon.root();
-            in_state(self.attested, ("finality_branch", branch), root, layout.finalized_root)?;
-            finalized = Some(header.check(spec, container, root, signed)?);
-        }
-        let mut next = None;
-        if let Some((keys, branch)) = self.next_committee {
-            let root = keys.root(spec.committee_size)?;
-            let branch = ("next_sync_committee_branch", branch);
-            in_state(self.attested, branch, root, layout.next_committee)?;
-            let period = spec.period_of(slot);
-            let is_final = finalized.as_ref().is_some_and(|it| spec.period_of(it.slot) == period);
-            next = Some((Committee::new(keys.clone(), root), is_final));
-        }
-        Ok(Examined { attested, finalized, next })
-    }
-}
-
-/// Checks that `leaf` stands at `index` in the state of `header`.
-fn in_state(
-    header: &Header,
-    (name, branch): (&'static str, &Branch),
-    leaf: B256,
-    index: GeneralizedIndex,
-) -> Result<(), Refused> {
-    let beacon = &header.beacon;
-    if merkle::leads_to(&beacon.state_root, leaf, branch, index, index.depth()) {
-        return Ok(());
-    }
-    Err(Refused::Branch { branch: name, root: "state", slot: beacon.slot })
 }

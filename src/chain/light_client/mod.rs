@@ -11,11 +11,12 @@
 //!   specification (text)          wire: JSON of a beacon node
 //!          │                               │
 //!          ▼                               ▼
-//!       client ── header, committee ── merkle        → finalized and optimistic heads
+//!       client ── claim ── header, committee ── merkle        → finalized and optimistic heads
 //!          │
 //!        saved
 //! ```
 
+mod claim;
 mod client;
 mod committee;
 mod header;
@@ -32,7 +33,7 @@ mod tests;
 pub use client::Applied;
 pub use client::LightClient;
 pub use header::Head;
-pub use refused::Known;
+pub use refused::KnownPeriods;
 pub use refused::RefusalKind;
 pub use refused::Refused;
 pub use saved::RestoreError;

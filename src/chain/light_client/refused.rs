@@ -33,7 +33,7 @@ pub enum Refused {
     #[error("of slot {slot}, and slot {have} is known")]
     Old { slot: u64, have: u64 },
     #[error("signed in period {period}, and the committees of {known} are known")]
-    NoCommittee { period: u64, known: Known },
+    NoCommittee { period: u64, known: KnownPeriods },
     #[error("it names no finalized header")]
     NotFinalized,
     #[error("{signed} of {size} members signed, and {needed} are needed")]
@@ -50,12 +50,12 @@ pub enum Refused {
 
 /// The periods whose committees are known: one, or two in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownPeriods {
     pub first: u64,
     pub last: u64,
 }
 
-impl std::fmt::Display for Known {
+impl std::fmt::Display for KnownPeriods {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.first == self.last {
             write!(f, "period {}", self.first)

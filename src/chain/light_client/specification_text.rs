@@ -127,14 +127,16 @@ fn rows<T>(
 
 fn forks(file: &mut Section<'_>) -> Option<(Fork, Vec<Fork>)> {
     let mut before: Option<Fork> = None;
+    let mut mistaken = false;
     let mut forks = rows(file, "forks", |row| {
-        let fork = fork(row, before.as_ref())?;
-        before = Some(fork.clone());
-        Some(fork)
+        let fork = fork(row, before.as_ref());
+        mistaken |= fork.is_none();
+        before = fork.clone().or(before.take());
+        fork
     });
-    match forks.first() {
-        Some(first) if first.epoch == 0 => {}
-        _ => file.flaw("forks", "must begin with a fork at epoch 0"),
+    // Of a row with a mistake in it, it is not known where it begins.
+    if !mistaken && forks.first().is_none_or(|it| it.epoch != 0) {
+        file.flaw("forks", "must begin with a fork at epoch 0");
     }
     if forks.is_empty() {
         return None;

@@ -16,5 +16,7 @@
 mod support;
 
 mod naive;
+mod refusals;
 mod serving;
 mod simulation;
+mod sync;

@@ -203,6 +203,12 @@ fn a_mirror_holds_what_the_node_answers() {
         let written: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(light_client(&node, &target).unwrap(), (200, written), "{file}");
     }
+    node.become_mirror();
+    let served = light_client(&node, "updates/2.json").unwrap();
+    assert_eq!(served, (200, json!(node.chain().updates(2, 1))));
+    for absent in ["updates/900.json", "updates?start_period=2&count=1", "finality_update"] {
+        assert_eq!(light_client(&node, absent).unwrap().0, 404, "{absent}");
+    }
     let updates = folder.path().join("eth/v1/beacon/light_client/updates");
     assert_eq!(std::fs::read_dir(updates).unwrap().count(), 5, "of all periods begun");
 }

@@ -57,6 +57,19 @@ pub fn answer(chain: &BeaconChain, target: &str) -> Answer {
     }
 }
 
+/// What a static web server answers that has nothing but the mirror of [`super::files`].
+pub fn answer_as_mirror(chain: &BeaconChain, target: &str) -> Answer {
+    let Some(name) = target.strip_suffix(".json") else { return Answer::error(404, "Not found") };
+    let asked = match name.strip_prefix(LIGHT_CLIENT).and_then(|it| it.strip_prefix("/updates/")) {
+        Some(period) => format!("{LIGHT_CLIENT}/updates?start_period={period}&count=1"),
+        None => name.to_owned(),
+    };
+    match answer(chain, &asked) {
+        found if found.status == 200 && found.body != json!([]) => found,
+        _ => Answer::error(404, "Not found"),
+    }
+}
+
 fn updates(chain: &BeaconChain, query: &str) -> Answer {
     let value = |name: &str| {
         let mut pairs = query.split('&').filter_map(|it| it.split_once('='));

@@ -250,6 +250,9 @@ impl BeaconChain {
             return before;
         }
         let epoch = self.schedule.epoch_of(slot).checked_sub(self.conduct.finality_lag)?;
+        if epoch == 0 {
+            return None; // genesis is final without being named: its checkpoint has no root
+        }
         let boundary = self.schedule.first_slot_of_epoch(epoch);
         let block = self.blocks.iter().rev().find(|it| it.slot() <= boundary)?;
         let found = Checkpoint { epoch, root: block.root };

@@ -22,31 +22,31 @@ impl ExecutionNode {
     }
 
     pub fn chain_id(&self) -> Result<u64, String> {
-        Ok(quantity(&self.call("eth_chainId", json!([]))?))
+        Ok(quantity(&self.call("eth_chainId", &json!([]))?))
     }
 
     /// Block 0.
     pub fn genesis(&self) -> Result<Value, String> {
-        self.call("eth_getBlockByNumber", json!(["0x0", false]))
+        self.call("eth_getBlockByNumber", &json!(["0x0", false]))
     }
 
     /// From now on each block is so much later than the one before it, whatever made it.
     pub fn set_seconds_between_blocks(&self, seconds: u64) -> Result<(), String> {
-        self.call("anvil_setBlockTimestampInterval", json!([seconds])).map(drop)
+        self.call("anvil_setBlockTimestampInterval", &json!([seconds])).map(drop)
     }
 
     pub fn mine(&self, blocks: u64) -> Result<(), String> {
-        self.call("anvil_mine", json!([format!("{blocks:#x}")])).map(drop)
+        self.call("anvil_mine", &json!([format!("{blocks:#x}")])).map(drop)
     }
 
     /// Mines one block of that time.
     pub fn mine_at(&self, time: u64) -> Result<(), String> {
-        self.call("evm_setNextBlockTimestamp", json!([time]))?;
+        self.call("evm_setNextBlockTimestamp", &json!([time]))?;
         self.mine(1)
     }
 
     /// Adds to `chain` what the node has more, after taking away what it does not have any more. Block 0 is left
-    /// out, and so is what shares its slot with a later block.
+    /// out, and so is what else falls into slot 0, or shares its slot with a later block.
     ///
     /// # Panics
     /// When the node has another block in place of a finalized one.
@@ -60,7 +60,7 @@ impl ExecutionNode {
             chain.drop_head();
         }
         let first = chain.head().map_or(1, |it| it.execution.number + 1);
-        let last = quantity(&self.call("eth_blockNumber", json!([]))?);
+        let last = quantity(&self.call("eth_blockNumber", &json!([]))?);
         let numbers: Vec<u64> = (first..=last).collect();
         let mut blocks: Vec<ExecutionBlock> = Vec::new();
         for some in numbers.chunks(BATCH) {
@@ -69,7 +69,7 @@ impl ExecutionNode {
         let slots: Vec<u64> =
             blocks.iter().map(|it| chain.schedule.slot_at(it.timestamp)).collect();
         for (at, block) in blocks.into_iter().enumerate() {
-            let taken = chain.head().is_some_and(|it| it.slot() == slots[at]);
+            let taken = chain.head().map_or(0, |it| it.slot()) == slots[at];
             if !taken && slots.get(at + 1) != Some(&slots[at]) {
                 chain.append(block);
             }
@@ -79,7 +79,7 @@ impl ExecutionNode {
 
     fn hash(&self, number: u64) -> Result<Option<B256>, String> {
         let tag = format!("{number:#x}");
-        let block = self.call("eth_getBlockByNumber", json!([tag, false]))?;
+        let block = self.call("eth_getBlockByNumber", &json!([tag, false]))?;
         Ok(block["hash"].as_str().map(|it| it.parse().unwrap()))
     }
 
@@ -96,8 +96,8 @@ impl ExecutionNode {
         Ok(numbers.iter().map(|it| ExecutionBlock::of_node(&find(it)["result"])).collect())
     }
 
-    fn call(&self, method: &str, params: Value) -> Result<Value, String> {
-        http::call(&self.address, method, &params)
+    fn call(&self, method: &str, params: &Value) -> Result<Value, String> {
+        http::call(&self.address, method, params)
     }
 }
 

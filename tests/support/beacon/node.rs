@@ -77,6 +77,8 @@ struct Inner {
     /// In whose target there is this text; for every one, if there is none.
     faults: Mutex<Vec<(Option<&'static str>, BeaconFault)>>,
     requests: Mutex<Vec<String>>,
+    /// It is a static web server with a mirror, no beacon node.
+    is_mirror: AtomicBool,
     ended: AtomicBool,
 }
 
@@ -112,6 +114,7 @@ impl BeaconNode {
             shown: Mutex::default(),
             faults: Mutex::default(),
             requests: Mutex::default(),
+            is_mirror: AtomicBool::new(false),
             ended: AtomicBool::new(false),
         });
         let address = listener.local_addr().unwrap().to_string();
@@ -207,6 +210,11 @@ impl BeaconNode {
         self.show(chain);
     }
 
+    /// From now on answers as a static web server does that has the mirror of [`super::files`], always up to date.
+    pub fn become_mirror(&self) {
+        self.inner.is_mirror.store(true, Ordering::SeqCst);
+    }
+
     /// From now on this is the only thing wrong, for every request.
     pub fn fault(&self, fault: BeaconFault) {
         *self.inner.faults.lock().unwrap() = vec![(None, fault)];
@@ -297,9 +305,11 @@ impl Inner {
         let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
         self.requests.lock().unwrap().push(target.to_owned());
         let mut answer = if method == "GET" {
+            let is_mirror = self.is_mirror.load(Ordering::SeqCst);
+            let answer = if is_mirror { api::answer_as_mirror } else { api::answer };
             match &*self.shown.lock().unwrap() {
-                Some(shown) => api::answer(shown, target),
-                None => api::answer(&self.chain.lock().unwrap(), target),
+                Some(shown) => answer(shown, target),
+                None => answer(&self.chain.lock().unwrap(), target),
             }
         } else {
             Answer::error(405, "Method not allowed")

@@ -2,6 +2,7 @@
 # python3 is enough.
 #
 #   make demo    the whole thing in one screenful: a chain, a licence, a daemon, a revocation
+#                (with TRUST=consensus: on a chain whose validators the daemon follows)
 #   make test    every test, against a real EVM node and the real socket
 #   make bench   what a request and a beacon chain cost, beside the floor measured in the same run
 #   make lint    rustfmt, clippy, and the licences of what we depend on
@@ -26,8 +27,8 @@ help: ## say what there is to do
 demo: $(NODE_STAMP) ## a licence is bought, used, given away, got back, and the chain goes away
 	@$(NODE) tests/contracts/compile.mjs
 	@echo 'building the daemon (debug build: it compiles fastest) …'
-	@$(CARGO) build --quiet --locked --bins
-	@$(NODE) tests/demo/demo.mjs
+	@$(CARGO) build --quiet --locked --bins $(if $(filter consensus,$(TRUST)),--example beacon_chain)
+	@TRUST='$(TRUST)' $(NODE) tests/demo/demo.mjs
 
 .PHONY: test
 test: prepare ## every test

@@ -111,11 +111,15 @@ struct State {
     offered: Vec<Offer>,
     /// Checkpoints besides the client's own found to lead to the same committee.
     agreed: BTreeSet<B256>,
+    /// Those found to lead to another one. One of the two was not the chain's.
+    disagreeing: BTreeSet<B256>,
     /// Nothing below this finalized slot is taken for final any more.
     lowest: u64,
     /// Committees are being learned one after the other.
     moving: bool,
     caught_up: bool,
+    /// Two histories that validators signed.
+    equivocation: Option<String>,
     /// Why the last pass did not come further.
     trouble: Option<String>,
     events: Option<mpsc::Sender<SyncEvent>>,

@@ -219,6 +219,11 @@ fn chain(mut section: Section<'_>, warnings: &mut Vec<String>) -> Option<Chain> 
                 "`consensus` needs `spec` for this chain: no specification of it is built in",
             );
         }
+        if let Some(id) = id.filter(|_| beacon.is_empty()) {
+            warnings.push(format!(
+                "chain {id}: no `beacon` is named: what validators sign has to be brought with `entitlectl chain sync --from`"
+            ));
+        }
     } else if let Some(id) = id
         && [!beacon.is_empty(), spec.is_some(), checkpoint.is_some(), silence.is_some()]
             .contains(&true)

@@ -64,7 +64,7 @@ pub enum FeedError {
 impl FeedError {
     /// Whether whoever gave it is to be left alone, and not only what was given.
     pub(super) fn is_lie(&self) -> bool {
-        matches!(self, Self::Refused { source } if source.kind() != RefusalKind::NotUseful)
+        matches!(self, Self::Refused { source } if source.kind() == RefusalKind::Invalid)
     }
 }
 
@@ -162,6 +162,7 @@ impl ChainSync {
             let mut state = self.state();
             state.client = Some(client);
             state.agreed.clear();
+            state.disagreeing.clear();
             state.caught_up = false;
         }
         self.keep(chain, Vec::new()).await;
@@ -215,9 +216,18 @@ impl ChainSync {
         if let Err(refused) = &applied
             && refused.kind() == RefusalKind::Equivocation
         {
-            tracing::error!(%refused, "validators signed two histories: a person has to look at this");
+            self.note_equivocation(refused.to_string());
         }
         Ok(applied?)
+    }
+
+    /// No source can make that up, so none is to blame; what was taken first stays.
+    fn note_equivocation(&self, said: String) {
+        let mut state = self.state();
+        if state.equivocation.as_ref() != Some(&said) {
+            tracing::error!(said, "validators signed two histories: a person has to look at this");
+            state.equivocation = Some(said);
+        }
     }
 
     async fn tell(&self, chain: ChainId, (finalized, optimistic): (bool, bool), committee: bool) {

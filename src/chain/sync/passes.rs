@@ -26,8 +26,8 @@ use crate::domain::ids::ChainId;
 const LATE_SLOTS: u64 = 2;
 /// How old the newest finalized block may be, in epochs, before another source is asked too.
 const LATE_EPOCHS: u64 = 3;
-/// Passes between two attempts to find out whether a checkpoint agrees.
-const AGREE_EVERY: u32 = 8;
+/// At most so many passes between two attempts to find out whether a checkpoint agrees.
+const COMPARE_EVERY: u32 = 256;
 
 impl ChainSync {
     /// Follows until nobody listens any more.
@@ -64,7 +64,8 @@ impl ChainSync {
                 trouble = self.listen(chain, query).await.err().or(trouble);
             }
             self.note_presence().await;
-            if number.is_multiple_of(AGREE_EVERY) {
+            // Each time after twice as long: it costs a fetch, and may never come to anything.
+            if number.is_power_of_two() || number.is_multiple_of(COMPARE_EVERY) {
                 self.compare_checkpoints(chain).await;
             }
         }
@@ -231,7 +232,11 @@ impl ChainSync {
             let state = self.state();
             let Some(client) = &state.client else { return };
             let (began, agreed) = (client.start().root, &state.agreed);
-            let open = |it: &&Offer| it.root != began && !agreed.contains(&it.root);
+            let open = |it: &&Offer| {
+                it.root != began
+                    && !agreed.contains(&it.root)
+                    && !state.disagreeing.contains(&it.root)
+            };
             let offers = foundation::in_order(&state.offered, &self.specification, self.now());
             offers.filter(|it| it.by == Voucher::Product).filter(open).copied().collect()
         };
@@ -272,7 +277,8 @@ impl ChainSync {
                 }
                 let period = own.period();
                 tracing::error!(root = %offer.root, period, "a checkpoint leads to another committee");
-                return Err("it leads to another committee".to_owned());
+                self.state().disagreeing.insert(offer.root);
+                return Ok(false);
             }
             let count = own.period() - other.period() + 1;
             let before = (other.period(), other.wants(&self.specification, u64::MAX));

@@ -21,6 +21,8 @@ pub struct SyncStatus {
     pub checkpoint: Option<B256>,
     /// Other checkpoints found to lead to the same committee.
     pub agreed: Vec<B256>,
+    /// Checkpoints of products found to lead to another one: they do not serve their products.
+    pub disagreeing: Vec<B256>,
     /// The period whose committee is known, the one it began in, and the present one.
     pub period: Option<u64>,
     pub first_period: Option<u64>,
@@ -37,6 +39,8 @@ pub struct SyncStatus {
     pub wants_period: Option<u64>,
     /// Why the last pass did not come further.
     pub trouble: Option<String>,
+    /// Two histories that validators signed. The first was kept, and a person has to look at this.
+    pub equivocation: Option<String>,
     pub sources: Vec<SourceStatus>,
 }
 
@@ -73,6 +77,7 @@ impl ChainSync {
             },
             checkpoint: client.map(|it| it.start().root),
             agreed: state.agreed.iter().copied().collect(),
+            disagreeing: state.disagreeing.iter().copied().collect(),
             period: client.map(|it| it.period()),
             first_period: start.map(|it| self.specification.period_of(it)),
             present_period: self.specification.period_of(slot),
@@ -84,6 +89,7 @@ impl ChainSync {
             wants_bootstrap: wanted,
             wants_period: client.and_then(|it| it.wants(&self.specification, slot)),
             trouble: state.trouble.clone(),
+            equivocation: state.equivocation.clone(),
             sources: self.sources.iter().map(Source::status).collect(),
         }
     }

@@ -77,7 +77,8 @@ fn two_histories_signed_by_one_committee_do_not_take_back_the_first() {
 fn a_beacon_node_that_lies_is_left_alone_and_the_next_one_asked() {
     let ground = Ground::new();
     let liar = BeaconNode::serve(ground.beacon.chain().clone());
-    liar.fault(BeaconFault::tampered("/data/finalized_header/execution/state_root"));
+    let lie = BeaconFault::tampered("/data/finalized_header/execution/state_root");
+    liar.fault_in("finality_update", lie);
     let sources = [liar.url(), ground.beacon.url()];
     let settings = ground.settings_with(&format!("beacon = {sources:?}\nsilence = \"1h\""));
     let daemon = Daemon::start(&settings.product(ground.product()));

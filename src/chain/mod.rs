@@ -6,10 +6,11 @@
 //!
 //! In reading order: `location` → `terms` → `transport` (with `framing`) → `endpoint` (with `refusal`, `fault`,
 //! `standing`, `budget`) → `identity` → `examine` → `pool` → `anchor` → `proof` → `nodes` (with `shelf`) → `state` →
-//! `execute` (with `effort`) → `memo` → `executor` → `rumours` → `plan` → `fetch` → `hint` → `gather` → `signature` → `standards`
-//! → `logs` → `look` → `events` → `follow` (with `heads`).
+//! `execute` (with `effort`) → `memo` → `executor` → `rumours` → `plan` → `fetch` → `hint` → `gather` → `signature`
+//! → `standards` → `logs` → `look` → `events` → `follow` (with `heads`); and for trust `consensus`: `light_client` →
+//! `beacon` → `sync` → `consensus`.
 //! Pure are `location`, `terms`, `framing`, `refusal`, `fault`, `standing`, `budget`, `latency`, `proof`, `shelf`,
-//! `nodes`, `state`, `effort`, `execute`, `memo`, `rumours`, `plan`, `standards`, `events`.
+//! `nodes`, `state`, `effort`, `execute`, `memo`, `rumours`, `plan`, `standards`, `events`, and all of `light_client`.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -41,7 +42,9 @@ use crate::domain::wallet_proof::SignedBy;
 
 mod anchor;
 mod backoff;
+mod beacon;
 mod budget;
+mod consensus;
 mod effort;
 mod endpoint;
 mod events;
@@ -57,6 +60,7 @@ mod heads;
 mod hint;
 mod identity;
 mod latency;
+pub mod light_client;
 mod location;
 mod logs;
 mod look;
@@ -74,10 +78,12 @@ mod standards;
 mod standing;
 mod state;
 mod status;
+mod sync;
 mod terms;
 mod transport;
 
 pub use budget::Budget;
+pub use consensus::digest;
 pub use follow::ChainEvent;
 pub use location::LocationError;
 pub use look::Known;
@@ -90,6 +96,12 @@ pub use status::EndpointStatus;
 pub use status::EvidenceStatus;
 pub use status::FaultStatus;
 pub use status::LatencyStatus;
+pub use sync::Brought;
+pub use sync::ConsensusSettings;
+pub use sync::FeedError;
+pub use sync::Now;
+pub use sync::SyncEvent;
+pub use sync::SyncStatus;
 pub use terms::EndpointSettings;
 
 use executor::Asker;
@@ -113,7 +125,6 @@ pub struct ChainSettings {
     pub id: ChainId,
     /// Of those that fare equally well, the first is asked first.
     pub rpc: Vec<EndpointSettings>,
-    /// `Single` or `Quorum`.
     pub trust: Trust,
     /// How many endpoints of different domains have to agree, where trust is `Quorum`.
     pub quorum: usize,
@@ -125,6 +136,8 @@ pub struct ChainSettings {
     pub retry: Duration,
     /// How often the head is asked for.
     pub poll: Duration,
+    /// How the chain's validators are followed, where trust is `Consensus`.
+    pub consensus: Option<ConsensusSettings>,
 }
 
 /// Settings a chain cannot work with.
@@ -134,8 +147,14 @@ pub enum ChainError {
     NoEndpoint { chain: ChainId },
     #[error("{chain}: endpoint {number} of `rpc` cannot be used")]
     Endpoint { chain: ChainId, number: usize, source: LocationError },
-    #[error("{chain}: trust `consensus` is not available yet; use `quorum` or `single`")]
-    Consensus { chain: ChainId },
+    #[error("{chain}: trust `consensus` needs a specification of the chain (`spec`)")]
+    NoSpecification { chain: ChainId },
+    #[error("{chain}: the specification is of {other}")]
+    OtherSpecification { chain: ChainId, other: ChainId },
+    #[error("{chain}: `genesis` is {named}, and block 0 of the specification is {other}")]
+    OtherGenesis { chain: ChainId, named: B256, other: B256 },
+    #[error("{chain}: a source in `beacon` cannot be used")]
+    Beacon { chain: ChainId, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("{chain}: `quorum` is {quorum}, but at least 2 endpoints have to agree")]
     QuorumTooSmall { chain: ChainId, quorum: usize },
     #[error(
@@ -158,6 +177,7 @@ struct Inner {
     gatherer: Gatherer,
     floor: anchor::Floor,
     interest: follow::Interest,
+    sync: Option<sync::ChainSync>,
     recent: Mutex<VecDeque<Arc<Pinned>>>,
 }
 
@@ -179,7 +199,7 @@ impl Chain {
     ///
     /// # Errors
     /// [`ChainError`], naming the setting and what would be right.
-    pub fn open(settings: ChainSettings) -> Result<Self, ChainError> {
+    pub fn open(mut settings: ChainSettings) -> Result<Self, ChainError> {
         let chain = settings.id;
         let read = |(index, endpoint): (usize, &EndpointSettings)| {
             Terms::read(endpoint).map_err(|source| ChainError::Endpoint {
@@ -191,6 +211,7 @@ impl Chain {
         let endpoints: Vec<Terms> =
             settings.rpc.iter().enumerate().map(read).collect::<Result<_, _>>()?;
         check(&settings, &endpoints)?;
+        let sync = consensus::follow_validators(&mut settings)?;
         let pool = Pool::new(&settings, endpoints)
             .map_err(|source| ChainError::Tls { chain, source: source.without_url().into() })?;
         Ok(Self(Arc::new(Inner {
@@ -199,6 +220,7 @@ impl Chain {
             pool,
             floor: anchor::Floor::default(),
             interest: follow::Interest::default(),
+            sync,
             recent: Mutex::default(),
         })))
     }
@@ -219,12 +241,19 @@ impl Chain {
     pub async fn anchor(&self, finality: Finality) -> Result<Block, Cause> {
         let Inner { pool, floor, settings, interest, .. } = &*self.0;
         interest.asked();
+        let mut attestation = None;
         let (hash, header) = match settings.trust {
             Trust::Single => anchor::single(pool, finality, floor).await?,
             Trust::Quorum => anchor::quorum(pool, finality, settings.quorum, floor).await?,
-            Trust::Consensus => return Err(Cause::Unsupported),
+            Trust::Consensus => {
+                let sync = self.0.sync.as_ref().ok_or(Cause::NotConfigured)?;
+                let signed = sync.head(finality)?;
+                attestation = Some(signed.attestation);
+                anchor::consensus(pool, &signed.head, finality, floor).await?
+            }
         };
         let anchor = self.anchored((hash, &header), finality, settings.trust)?;
+        let anchor = Anchor { attestation, ..anchor };
         Ok(Block { anchor, pinned: self.pinned(hash, header) })
     }
 
@@ -321,7 +350,8 @@ impl Chain {
 
     /// How the chain and its endpoints are doing at `now`. Asks nobody.
     pub fn status(&self, now: Timestamp) -> ChainStatus {
-        status::of(&self.0.settings, &self.0.pool, self.0.floor.number(), now)
+        let status = status::of(&self.0.settings, &self.0.pool, self.0.floor.number(), now);
+        ChainStatus { sync: self.0.sync.as_ref().map(sync::ChainSync::status), ..status }
     }
 
     fn interest(&self) -> &follow::Interest {
@@ -382,7 +412,8 @@ impl Chain {
     ) -> Result<Anchor, Cause> {
         let seconds = i64::try_from(header.timestamp).map_err(|_| Cause::Refuted)?;
         let time = Timestamp::from_second(seconds).map_err(|_| Cause::Refuted)?;
-        Ok(Anchor { chain: self.id(), number: header.number, hash, time, finality, trust })
+        let (chain, number) = (self.id(), header.number);
+        Ok(Anchor { chain, number, hash, time, finality, trust, attestation: None })
     }
 
     /// What was proven at a block before, if it was.
@@ -408,12 +439,11 @@ fn check(settings: &ChainSettings, endpoints: &[Terms]) -> Result<(), ChainError
     }
     let domains = endpoints.iter().map(|it| it.location.domain()).collect::<BTreeSet<_>>().len();
     match settings.trust {
-        Trust::Consensus => Err(ChainError::Consensus { chain }),
         Trust::Quorum if quorum < 2 => Err(ChainError::QuorumTooSmall { chain, quorum }),
         Trust::Quorum if quorum > domains => {
             Err(ChainError::QuorumTooLarge { chain, quorum, domains })
         }
-        Trust::Quorum | Trust::Single => Ok(()),
+        Trust::Quorum | Trust::Single | Trust::Consensus => Ok(()),
     }
 }
 

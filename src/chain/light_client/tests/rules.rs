@@ -320,8 +320,8 @@ fn who_did_not_sign_is_not_counted_as_one_who_did() {
     assert!(matches!(refused, Err(Refused::Signature { signed: 32, .. })), "{refused:?}");
 }
 
-/// A point of the curve, of an order that the pairing does not see: added to a signature it changes its
-/// bytes, and nothing that the pairing could notice.
+/// A point of the curve whose order has nothing in common with the subgroup's. A bilinear map could not tell a
+/// signature with it added from the one without; only the check of the subgroup is sure to.
 fn unseen() -> AggregateSignature {
     let mut bytes = [0; 96];
     bytes[0] = 0x80;

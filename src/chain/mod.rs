@@ -7,9 +7,9 @@
 //! In reading order: `location` → `terms` → `transport` (with `framing`) → `endpoint` (with `refusal`, `fault`,
 //! `standing`, `budget`) → `identity` → `examine` → `pool` → `anchor` → `proof` → `state` → `execute` (with `effort`)
 //! → `executor` → `hint` → `gather` → `signature` → `erc721` → `logs` → `look` → `events` → `follow` (with
-//! `heads`).
+//! `window`, `heads`).
 //! Pure are `location`, `terms`, `framing`, `refusal`, `fault`, `standing`, `budget`, `latency`, `proof`, `state`,
-//! `effort`, `execute`, `erc721`, `events`.
+//! `effort`, `execute`, `erc721`, `events`, `window`.
 
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
@@ -69,6 +69,7 @@ mod state;
 mod status;
 mod terms;
 mod transport;
+mod window;
 
 pub use budget::Budget;
 pub use follow::ChainEvent;

@@ -78,7 +78,7 @@ pub(super) async fn moved(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chain::erc721::TRANSFER;
+    use crate::chain::standards::erc721::TRANSFER;
     use alloy_primitives::U256;
 
     fn receipt(status: u64) -> (Receipt, Token, Address) {

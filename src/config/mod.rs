@@ -6,6 +6,7 @@
 //! Layers, each over the one before: the defaults, the file, the drop-ins beside it in name order, and
 //! `ENTITLED__SECTION__KEY` variables. Tables merge; anything else replaces.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::domain::ownership::Trust;
 use crate::domain::product::document::Flaw;
 use crate::logging::{Format, Level};
 
+mod chains;
 mod defaults;
 mod endpoint;
 mod layers;
@@ -23,7 +25,7 @@ mod reload;
 mod validate;
 
 pub use defaults::{Environment, make_private_directory};
-pub use endpoint::Endpoint;
+pub use endpoint::{Budget, Endpoint, Header, Terms};
 pub use reload::Changes;
 
 /// Everything that can be configured, checked.
@@ -35,6 +37,7 @@ pub struct Config {
     pub cache: Cache,
     pub products: Products,
     pub log: Log,
+    pub metrics: Metrics,
     /// Each id once.
     pub chains: Vec<Chain>,
 }
@@ -107,6 +110,12 @@ pub struct Cache {
     pub refresh: Duration,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metrics {
+    /// A loopback address that shows the figures to whoever on this machine asks; none if not given.
+    pub listen: Option<SocketAddr>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Products {
     /// Later directories override earlier ones; `product_install` writes into the last.
@@ -132,6 +141,10 @@ pub struct Chain {
     pub quorum: usize,
     /// The hash of block 0, where it is to be checked.
     pub genesis: Option<B256>,
+    /// Number and hash of later blocks to be checked; none twice.
+    pub pinned: Vec<(u64, B256)>,
+    /// How long an endpoint that keeps failing is left alone at first.
+    pub retry: Duration,
     /// A built-in chain specification's name, or a path; without use until `consensus` is available.
     pub spec: Option<String>,
     /// How often the chain's head is asked for.

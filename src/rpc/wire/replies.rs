@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::chains::ChainHealth;
+
 macro_rules! replies {
     ($($(#[$note:meta])* $name:ident { $($(#[$field_note:meta])* $field:ident: $kind:ty),* $(,)? })*) => {$(
         $(#[$note])*
@@ -241,6 +243,11 @@ replies! {
         commits: u64,
         changes: u64,
     }
+    StoreBackedUp {
+        /// Where the backup is.
+        path: String,
+        bytes: u64,
+    }
     Version {
         version: &'static str,
         /// The version of this API; grows when something is added.
@@ -252,7 +259,7 @@ replies! {
         /// `ok` or `degraded`.
         status: &'static str,
         actors: Vec<ActorHealth>,
-        chains: Vec<serde_json::Value>,
+        chains: Vec<ChainHealth>,
         store: StoreHealth,
         uptime_s: u64,
         version: &'static str,

@@ -336,6 +336,7 @@ impl Follower<'_> {
         let mut changes = BTreeMap::new();
         for log in logs.iter().filter(|it| contracts.contains(&it.address())) {
             let Some(new) = events::concerned(&log.inner) else { continue };
+            self.chain.heard(log.address(), events::words(&log.inner));
             let all = match changes.remove(&log.address()) {
                 Some(known) => new.and(known),
                 None => new,

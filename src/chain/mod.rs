@@ -1,15 +1,15 @@
 //! One EVM chain: blocks to pin a verification to, and proven answers about them. The only user of the
 //! network.
 //!
-//! Owns: connections, proven state in memory, code by hash. Asked by: the actors. Asks: the endpoints.
+//! Owns: connections, proven state in memory, code and nodes by hash. Asked by: the actors. Asks: the endpoints.
 //! Never: believes an endpoint, reads the time of day, or touches the store.
 //!
 //! In reading order: `location` → `terms` → `transport` (with `framing`) → `endpoint` (with `refusal`, `fault`,
-//! `standing`, `budget`) → `identity` → `examine` → `pool` → `anchor` → `proof` → `state` → `execute` (with `effort`)
-//! → `executor` → `hint` → `gather` → `signature` → `standards` → `logs` → `look` → `events` → `follow` (with
-//! `heads`).
-//! Pure are `location`, `terms`, `framing`, `refusal`, `fault`, `standing`, `budget`, `latency`, `proof`, `state`,
-//! `effort`, `execute`, `standards`, `events`.
+//! `standing`, `budget`) → `identity` → `examine` → `pool` → `anchor` → `proof` → `nodes` (with `shelf`) → `state` →
+//! `execute` (with `effort`) → `memo` → `executor` → `rumours` → `plan` → `fetch` → `hint` → `gather` → `signature` → `standards`
+//! → `logs` → `look` → `events` → `follow` (with `heads`).
+//! Pure are `location`, `terms`, `framing`, `refusal`, `fault`, `standing`, `budget`, `latency`, `proof`, `shelf`,
+//! `nodes`, `state`, `effort`, `execute`, `memo`, `rumours`, `plan`, `standards`, `events`.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -49,6 +49,7 @@ mod examine;
 mod execute;
 mod executor;
 mod fault;
+mod fetch;
 mod follow;
 mod framing;
 mod gather;
@@ -59,10 +60,15 @@ mod latency;
 mod location;
 mod logs;
 mod look;
+mod memo;
+mod nodes;
+mod plan;
 mod pool;
 mod proof;
 mod receipt;
 mod refusal;
+mod rumours;
+mod shelf;
 mod signature;
 mod standards;
 mod standing;
@@ -307,6 +313,12 @@ impl Chain {
         follow::follow(self, watched, events).await;
     }
 
+    /// Takes the words of an event of a contract, ids and wallets, as a hint where to look first once the contract
+    /// has changed. They need not be true.
+    pub fn heard(&self, contract: Address, words: impl IntoIterator<Item = B256>) {
+        state::locked(&self.0.gatherer.rumours).note(contract, words);
+    }
+
     /// How the chain and its endpoints are doing at `now`. Asks nobody.
     pub fn status(&self, now: Timestamp) -> ChainStatus {
         status::of(&self.0.settings, &self.0.pool, self.0.floor.number(), now)
@@ -379,7 +391,7 @@ impl Chain {
         if let Some(known) = recent.iter().find(|it| it.hash == hash) {
             return Arc::clone(known);
         }
-        let pinned = Arc::new(Pinned { hash, header, facts: Mutex::default() });
+        let pinned = Arc::new(self.0.gatherer.pin(hash, header));
         recent.truncate(BLOCKS - 1);
         recent.push_front(Arc::clone(&pinned));
         pinned

@@ -31,6 +31,7 @@ mod keys;
 mod lies;
 mod lifecycle;
 mod main_path;
+mod many_tokens;
 mod observation;
 mod quorum;
 mod rules;

@@ -23,14 +23,18 @@ use crate::actors::ownership_ledger::{
     Asked, Facts, HistoryOf, LedgerError, OwnershipLedger, RaiseFloor, RecordSightings,
 };
 use crate::actors::tier_cache::ChainNews;
-pub use crate::chain::Brought;
-use crate::chain::{Block, Chain, ChainStatus, FeedError};
+use crate::chain::{Block, Chain, FeedError};
 use crate::clock::Clock;
 use crate::domain::consensus::Checkpoint;
 use crate::domain::ids::{ChainId, Collection, Timestamp, Token};
 use crate::domain::ownership::{Anchor, Cause, Finality, Finding, Ownership, Sighting, Trust};
 use crate::domain::product::Product;
 use crate::domain::wallet_proof::SignedBy;
+
+pub use crate::chain::{
+    AbilityStatus, Brought, ChainStatus, EndpointCost, EndpointStatus, EvidenceStatus, FaultStatus,
+    LatencyStatus, SourceStatus, SyncStatus,
+};
 
 /// How long one survey, or one question about a token, may take in all.
 const SURVEY_TIME: Duration = Duration::from_secs(60);
@@ -365,11 +369,12 @@ impl Handler<Feed> for ChainVerifier {
     type Result = ResponseActFuture<Self, Result<Fed, VerifierError>>;
     fn handle(&mut self, order: Feed, _: &mut Self::Context) -> Self::Result {
         let chain = self.parts.chains.get(&order.chain).cloned();
+        let clock = self.parts.clock.clone();
         beside(self, async move {
             let chain = chain.ok_or(VerifierError::Unknown { cause: Cause::NotConfigured })?;
             let fed = chain.feed(order.brought).await;
             let learned = fed.map_err(|source| VerifierError::Feed { source })?;
-            Ok(Fed { learned, status: chain.status() })
+            Ok(Fed { learned, status: chain.status(clock.now()) })
         })
     }
 }
@@ -377,6 +382,7 @@ impl Handler<Feed> for ChainVerifier {
 impl Handler<ChainStates> for ChainVerifier {
     type Result = MessageResult<ChainStates>;
     fn handle(&mut self, _: ChainStates, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.parts.chains.values().map(Chain::status).collect())
+        let now = self.parts.clock.now();
+        MessageResult(self.parts.chains.values().map(|it| it.status(now)).collect())
     }
 }

@@ -4,12 +4,12 @@
 //! Owns: connections, proven state in memory, code by hash. Asked by: the actors. Asks: the endpoints.
 //! Never: believes an endpoint, reads the time of day, or touches the store.
 //!
-//! In reading order: `location` → `transport` (with `framing`) → `endpoint` (with `standing`, `refusal`)
-//! → `pool` → `anchor` → `proof` → `state` → `execute` (with `effort`) → `executor` → `hint` → `gather`
-//! → `signature` → `erc721` → `logs` → `look` → `follow`; and for trust `consensus`: `light_client` →
-//! `beacon` → `sync` → `consensus`.
-//! Pure are `location`, `framing`, `refusal`, `standing`, `proof`, `state`, `effort`, `execute`, `erc721`,
-//! and all of `light_client`.
+//! In reading order: `location` → `terms` → `transport` (with `framing`) → `endpoint` (with `refusal`, `fault`,
+//! `standing`, `budget`) → `identity` → `examine` → `pool` → `anchor` → `proof` → `state` → `execute` (with `effort`)
+//! → `executor` → `hint` → `gather` → `signature` → `erc721` → `logs` → `look` → `events` → `follow` (with
+//! `window`, `heads`); and for trust `consensus`: `light_client` → `beacon` → `sync` → `consensus`.
+//! Pure are `location`, `terms`, `framing`, `refusal`, `fault`, `standing`, `budget`, `latency`, `proof`, `state`,
+//! `effort`, `execute`, `erc721`, `events`, `window`, and all of `light_client`.
 
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
@@ -39,17 +39,26 @@ use crate::domain::ownership::Trust;
 use crate::domain::wallet_proof::SignedBy;
 
 mod anchor;
+mod backoff;
 mod beacon;
+mod budget;
+mod check;
 mod consensus;
 mod effort;
 mod endpoint;
 mod erc721;
+mod events;
+mod examine;
 mod execute;
 mod executor;
+mod fault;
 mod follow;
 mod framing;
 mod gather;
+mod heads;
 mod hint;
+mod identity;
+mod latency;
 pub mod light_client;
 mod location;
 mod logs;
@@ -63,28 +72,38 @@ mod standing;
 mod state;
 mod status;
 mod sync;
+mod terms;
 mod transport;
+mod window;
 
+pub use beacon::SourceStatus;
+pub use budget::Budget;
+pub use check::ChainError;
 pub use consensus::digest;
 pub use follow::ChainEvent;
-pub use follow::Moved;
 pub use location::LocationError;
 pub use look::Look;
 pub use look::Looked;
+pub use status::AbilityStatus;
 pub use status::ChainStatus;
+pub use status::EndpointCost;
 pub use status::EndpointStatus;
+pub use status::EvidenceStatus;
+pub use status::FaultStatus;
+pub use status::LatencyStatus;
 pub use sync::Brought;
 pub use sync::ConsensusSettings;
 pub use sync::FeedError;
 pub use sync::Now;
 pub use sync::SyncEvent;
 pub use sync::SyncStatus;
+pub use terms::EndpointSettings;
 
 use executor::Asker;
 use gather::Gatherer;
 use gather::Pinned;
-use location::Location;
 use pool::Pool;
+use terms::Terms;
 
 /// No longer than this for one token.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -95,44 +114,21 @@ const BLOCKS: usize = 4;
 #[derive(Debug, Clone)]
 pub struct ChainSettings {
     pub id: ChainId,
-    /// Endpoints: http(s) and ws(s) URLs, or absolute paths of IPC sockets. The first is asked first.
-    pub rpc: Vec<String>,
+    /// Of those that fare equally well, the first is asked first.
+    pub rpc: Vec<EndpointSettings>,
     pub trust: Trust,
     /// How many endpoints of different domains have to agree, where trust is `Quorum`.
     pub quorum: usize,
     /// The hash of block 0; without it, the first one seen stands for the life of the process.
     pub genesis: Option<B256>,
+    /// Number and hash of later blocks that tell this chain from its forks.
+    pub pinned: Vec<(u64, B256)>,
+    /// How long an endpoint that keeps failing is left alone at first.
+    pub retry: Duration,
     /// How often the head is asked for.
     pub poll: Duration,
     /// How the chain's validators are followed, where trust is `Consensus`.
     pub consensus: Option<ConsensusSettings>,
-}
-
-/// Settings a chain cannot work with.
-#[derive(Debug, thiserror::Error)]
-pub enum ChainError {
-    #[error("{chain}: no endpoint is configured; add at least one to `rpc`")]
-    NoEndpoint { chain: ChainId },
-    #[error("{chain}: endpoint {number} of `rpc` cannot be used")]
-    Endpoint { chain: ChainId, number: usize, source: LocationError },
-    #[error("{chain}: trust `consensus` needs a specification of the chain (`spec`)")]
-    NoSpecification { chain: ChainId },
-    #[error("{chain}: the specification is of {other}")]
-    OtherSpecification { chain: ChainId, other: ChainId },
-    #[error("{chain}: `genesis` is {named}, and block 0 of the specification is {other}")]
-    OtherGenesis { chain: ChainId, named: B256, other: B256 },
-    #[error("{chain}: a source in `beacon` cannot be used")]
-    Beacon { chain: ChainId, source: Box<dyn std::error::Error + Send + Sync> },
-    #[error("{chain}: `quorum` is {quorum}, but at least 2 endpoints have to agree")]
-    QuorumTooSmall { chain: ChainId, quorum: usize },
-    #[error(
-        "{chain}: `quorum` is {quorum}, but `rpc` has endpoints of only {domains} different domains"
-    )]
-    QuorumTooLarge { chain: ChainId, quorum: usize, domains: usize },
-    #[error("{chain}: `poll` is zero; use a duration such as `12s`")]
-    Poll { chain: ChainId },
-    #[error("{chain}: cannot set up TLS")]
-    Tls { chain: ChainId, source: Box<dyn std::error::Error + Send + Sync> },
 }
 
 /// A chain, ready to be asked. Cheap to clone; all clones are one.
@@ -145,6 +141,7 @@ struct Inner {
     gatherer: Gatherer,
     floor: anchor::Floor,
     sync: Option<sync::ChainSync>,
+    interest: follow::Interest,
     recent: Mutex<VecDeque<Arc<Pinned>>>,
 }
 
@@ -168,18 +165,18 @@ impl Chain {
     /// [`ChainError`], naming the setting and what would be right.
     pub fn open(mut settings: ChainSettings) -> Result<Self, ChainError> {
         let chain = settings.id;
-        let parse = |(index, text): (usize, &String)| {
-            Location::parse(text).map_err(|source| ChainError::Endpoint {
+        let read = |(index, endpoint): (usize, &EndpointSettings)| {
+            Terms::read(endpoint).map_err(|source| ChainError::Endpoint {
                 chain,
                 number: index + 1,
                 source,
             })
         };
-        let locations: Vec<Location> =
-            settings.rpc.iter().enumerate().map(parse).collect::<Result<_, _>>()?;
-        check(&settings, &locations)?;
+        let endpoints: Vec<Terms> =
+            settings.rpc.iter().enumerate().map(read).collect::<Result<_, _>>()?;
+        check::check(&settings, &endpoints)?;
         let sync = consensus::follow_validators(&mut settings)?;
-        let pool = Pool::new(chain, settings.genesis, &locations)
+        let pool = Pool::new(&settings, endpoints)
             .map_err(|source| ChainError::Tls { chain, source: source.without_url().into() })?;
         Ok(Self(Arc::new(Inner {
             gatherer: Gatherer::new(chain.0),
@@ -187,6 +184,7 @@ impl Chain {
             pool,
             floor: anchor::Floor::default(),
             sync,
+            interest: follow::Interest::default(),
             recent: Mutex::default(),
         })))
     }
@@ -205,7 +203,8 @@ impl Chain {
     /// # Errors
     /// Why there is none to rely on. A finalized block never goes back: [`Cause::Behind`].
     pub async fn anchor(&self, finality: Finality) -> Result<Block, Cause> {
-        let Inner { pool, floor, settings, .. } = &*self.0;
+        let Inner { pool, floor, settings, interest, .. } = &*self.0;
+        interest.asked();
         let mut attestation = None;
         let (hash, header) = match settings.trust {
             Trust::Single => anchor::single(pool, finality, floor).await?,
@@ -318,10 +317,14 @@ impl Chain {
         follow::follow(self, watched, events).await;
     }
 
-    /// How the chain and its endpoints are doing. Asks nobody.
-    pub fn status(&self) -> ChainStatus {
-        let status = status::of(self.id(), self.trust(), &self.0.pool, self.0.floor.number());
+    /// How the chain and its endpoints are doing at `now`. Asks nobody.
+    pub fn status(&self, now: Timestamp) -> ChainStatus {
+        let status = status::of(&self.0.settings, &self.0.pool, self.0.floor.number(), now);
         ChainStatus { sync: self.0.sync.as_ref().map(sync::ChainSync::status), ..status }
+    }
+
+    fn interest(&self) -> &follow::Interest {
+        &self.0.interest
     }
 
     fn pool(&self) -> &Pool {
@@ -364,24 +367,6 @@ impl Chain {
         recent.truncate(BLOCKS - 1);
         recent.push_front(Arc::clone(&pinned));
         pinned
-    }
-}
-
-fn check(settings: &ChainSettings, locations: &[Location]) -> Result<(), ChainError> {
-    let (chain, quorum) = (settings.id, settings.quorum);
-    if locations.is_empty() {
-        return Err(ChainError::NoEndpoint { chain });
-    }
-    if settings.poll.is_zero() {
-        return Err(ChainError::Poll { chain });
-    }
-    let domains = locations.iter().map(Location::domain).collect::<BTreeSet<_>>().len();
-    match settings.trust {
-        Trust::Quorum if quorum < 2 => Err(ChainError::QuorumTooSmall { chain, quorum }),
-        Trust::Quorum if quorum > domains => {
-            Err(ChainError::QuorumTooLarge { chain, quorum, domains })
-        }
-        Trust::Quorum | Trust::Single | Trust::Consensus => Ok(()),
     }
 }
 

@@ -1,13 +1,56 @@
 //! How a chain's validators are followed: the keys of a chain that only trust `consensus` needs.
 
+use std::time::Duration;
+
 use alloy_primitives::B256;
 
-use super::validate::{MOST_ENDPOINTS, is_absolute, list};
+use super::chains::MOST_ENDPOINTS;
+use super::validate::{DAY, SECOND, is_absolute, list};
 use super::{Endpoint, Spec};
 use crate::domain::ids::ChainId;
 use crate::domain::ownership::Trust;
 use crate::domain::product::document::Node;
-use crate::domain::product::section::{one_of, text};
+use crate::domain::product::section::{Section, duration, one_of, text};
+
+/// What those keys say.
+pub(super) struct Consensus {
+    pub(super) beacon: Vec<Endpoint>,
+    pub(super) spec: Option<Spec>,
+    pub(super) checkpoint: Option<B256>,
+    pub(super) silence: Option<Duration>,
+}
+
+pub(super) fn read(
+    section: &mut Section<'_>,
+    trust: Trust,
+    id: Option<ChainId>,
+    warnings: &mut Vec<String>,
+) -> Consensus {
+    let beacon = section.or("beacon", Vec::new(), sources);
+    let spec = section.optional("spec", spec);
+    let checkpoint = section.optional("checkpoint", hash("a beacon block's root"));
+    let silence = section.optional("silence", duration(SECOND, 30 * DAY));
+    let own = id.and_then(built_in).map(|it| Spec::BuiltIn(it.to_owned()));
+    let said = [!beacon.is_empty(), spec.is_some(), checkpoint.is_some(), silence.is_some()];
+    if trust == Trust::Consensus {
+        if own.is_none() && !section.has("spec") && id.is_some() {
+            section.flaw(
+                "trust",
+                "`consensus` needs `spec` for this chain: no specification of it is built in",
+            );
+        }
+        if let Some(id) = id.filter(|_| beacon.is_empty()) {
+            warnings.push(format!(
+                "chain {id}: no `beacon` is named: what validators sign has to be brought with `entitlectl chain sync --from`"
+            ));
+        }
+    } else if let Some(id) = id.filter(|_| said.contains(&true)) {
+        warnings.push(format!(
+            "chain {id}: `beacon`, `spec`, `checkpoint` and `silence` have an effect with trust `consensus` only"
+        ));
+    }
+    Consensus { beacon, spec: spec.or(own), checkpoint, silence }
+}
 
 pub(super) const TRUST: [(&str, Trust); 3] =
     [("consensus", Trust::Consensus), ("quorum", Trust::Quorum), ("single", Trust::Single)];
@@ -15,11 +58,11 @@ pub(super) const TRUST: [(&str, Trust); 3] =
 /// The specifications that are built in, by chain.
 const BUILT_IN: [(u64, &str); 3] = [(1, "mainnet"), (11_155_111, "sepolia"), (560_048, "hoodi")];
 
-pub(super) fn built_in(id: ChainId) -> Option<&'static str> {
+fn built_in(id: ChainId) -> Option<&'static str> {
     BUILT_IN.iter().find(|(chain, _)| *chain == id.0).map(|(_, name)| *name)
 }
 
-pub(super) fn spec(node: &Node) -> Result<Spec, String> {
+fn spec(node: &Node) -> Result<Spec, String> {
     let text = text(node)?;
     if is_absolute(text) {
         return Ok(Spec::File(text.into()));
@@ -31,12 +74,12 @@ pub(super) fn spec(node: &Node) -> Result<Spec, String> {
 }
 
 /// A hash; `what` says of what.
-pub(super) fn hash(what: &str) -> impl Fn(&Node) -> Result<B256, String> {
+fn hash(what: &str) -> impl Fn(&Node) -> Result<B256, String> {
     move |node| text(node)?.parse().map_err(|_| format!("must be {what}: 0x and 64 digits"))
 }
 
 /// Beacon nodes and mirrors: addresses of web servers, `file:` addresses and directories.
-pub(super) fn sources(node: &Node) -> Result<Vec<Endpoint>, String> {
+fn sources(node: &Node) -> Result<Vec<Endpoint>, String> {
     let wrong = "must be an address beginning with https:// or http://, or the absolute path of a directory";
     let source = |node: &Node| -> Result<Endpoint, String> {
         let text = text(node)?;

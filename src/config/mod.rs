@@ -6,6 +6,7 @@
 //! Layers, each over the one before: the defaults, the file, the drop-ins beside it in name order, and
 //! `ENTITLED__SECTION__KEY` variables. Tables merge; anything else replaces.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::domain::ownership::Trust;
 use crate::domain::product::document::Flaw;
 use crate::logging::{Format, Level};
 
+mod chains;
 mod consensus;
 mod defaults;
 mod endpoint;
@@ -24,7 +26,7 @@ mod reload;
 mod validate;
 
 pub use defaults::{Environment, make_private_directory};
-pub use endpoint::Endpoint;
+pub use endpoint::{Budget, Endpoint, Header, Terms};
 pub use reload::Changes;
 
 /// Everything that can be configured, checked.
@@ -36,6 +38,7 @@ pub struct Config {
     pub cache: Cache,
     pub products: Products,
     pub log: Log,
+    pub metrics: Metrics,
     /// Each id once.
     pub chains: Vec<Chain>,
 }
@@ -110,6 +113,12 @@ pub struct Cache {
     pub refresh: Duration,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metrics {
+    /// A loopback address that shows the figures to whoever on this machine asks; none if not given.
+    pub listen: Option<SocketAddr>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Products {
     /// Later directories override earlier ones; `product_install` writes into the last.
@@ -140,6 +149,10 @@ pub struct Chain {
     pub checkpoint: Option<B256>,
     /// How old the newest finalized block may be before validators count as silent.
     pub silence: Option<Duration>,
+    /// Number and hash of later blocks to be checked; none twice.
+    pub pinned: Vec<(u64, B256)>,
+    /// How long an endpoint that keeps failing is left alone at first.
+    pub retry: Duration,
     /// How often the chain's head is asked for.
     pub poll: Duration,
 }

@@ -48,7 +48,7 @@ pub(super) fn run(
         // A store that is only now being made holds nothing to back up.
         if found > 0 {
             before(database)?;
-            tracing::info!(from, to = from + 1, "migrating the store");
+            tracing::info!(event = "store_migrated", from, to = from + 1, "migrating the store");
         }
         let transaction = database::begin_write(database)?;
         step(&transaction)?;
@@ -116,7 +116,8 @@ mod tests {
 
     fn fresh() -> (tempfile::TempDir, Database) {
         let dir = tempfile::tempdir().unwrap();
-        let database = open(&dir.path().join("ledger.redb"), 1 << 20, Check::Every).unwrap();
+        let database =
+            open(&dir.path().join("ledger.redb"), 1 << 20, Check::Every, |_| {}).unwrap();
         (dir, database)
     }
 

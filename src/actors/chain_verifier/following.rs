@@ -88,10 +88,10 @@ impl Teller {
         let (block, news) = match event {
             ChainEvent::Head { .. } => (None, News::NewHead),
             ChainEvent::Reorg { .. } => (None, News::Reorged),
-            ChainEvent::Transfers { contract, moved, block } => {
-                let wallets = moved.iter().flat_map(|it| [it.from, it.to]).collect();
+            ChainEvent::Moved { contract, wallets, block } => {
                 (Some(block), News::Moved { contract, wallets })
             }
+            ChainEvent::Changed { contract, block } => (Some(block), News::Changed { contract }),
             ChainEvent::Lost { cause } => (None, News::Lost { cause }),
             ChainEvent::Found => (None, News::Found),
         };

@@ -4,12 +4,13 @@
 //! a snapshot. No handler decides anything.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix::prelude::*;
 
 use super::{
-    AddWallet, AuditState, CreateCustomer, CustomerOf, Facts, FindChallenge, FindCustomer,
+    AddWallet, AuditState, BackUp, CreateCustomer, CustomerOf, Facts, FindChallenge, FindCustomer,
     FindFacts, FindFigures, FindProgress, FindSealedKeys, FindWallet, HistoryOf, ImportWallet,
     KeepChallenge, KeepSynced, LedgerError, ListAudit, ListCustomers, ListOwnerships, NoteAudit,
     OwnershipLedger, Progress, RaiseFloor, RecordSightings, RemoveWallet, ReplaceSealedKeys, Reply,
@@ -38,6 +39,9 @@ fn failed(doing: &'static str) -> impl FnOnce(StoreError) -> LedgerError {
     move |error| match error {
         StoreError::NotFound { what } => LedgerError::NotFound { what },
         StoreError::Conflict { why } => LedgerError::Conflict { why },
+        StoreError::Exists { path } => {
+            LedgerError::Conflict { why: format!("{} exists already", path.display()) }
+        }
         StoreError::ChallengeSpent => LedgerError::ChallengeSpent,
         trouble => LedgerError::Store { doing, source: Arc::new(trouble) },
     }
@@ -134,6 +138,30 @@ changes! {
     NoteAudit -> AuditEntry, "note a change in the audit", |it, changes| {
         audit::note(changes, it.action, &it.subject, &it.detail, &it.asked)
     };
+}
+
+impl Handler<BackUp> for OwnershipLedger {
+    type Result = Change<PathBuf>;
+
+    /// Copies on a thread of its own: reads and changes go on meanwhile.
+    fn handle(&mut self, it: BackUp, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        answer("back the store up", async move {
+            let copied = store.clone();
+            let copy = move || match it.name {
+                Some(name) => copied.backup_named(&name),
+                None => copied.keep_backup(),
+            };
+            let path =
+                tokio::task::spawn_blocking(copy).await.unwrap_or(Err(StoreError::Panicked))?;
+            let shown = path.display().to_string();
+            let note = move |changes: &mut Changes<'_>| {
+                audit::note(changes, "store_backed_up", &shown, "", &it.asked)
+            };
+            store.write(note).await?;
+            Ok(path)
+        })
+    }
 }
 
 impl Handler<RemoveWallet> for OwnershipLedger {

@@ -183,14 +183,14 @@ impl Handler<UnlockKeys> for WalletKeeper {
             let (census, opened) = done?;
             match opened {
                 Ok(ring) => {
-                    tracing::info!(by = %asked.by, "the keys were unlocked");
+                    tracing::info!(event = "keys_unlocked", by = %asked.by, "the keys were unlocked");
                     keeper.tools.keys = ring;
                     keeper.custody.wrong.clear();
                     Ok(keeper.keys_status(&census))
                 }
                 Err(error) => {
                     if matches!(error, KeyFileError::WrongPassphrase) {
-                        tracing::warn!(by = %asked.by, "a wrong passphrase was given");
+                        tracing::warn!(event = "wrong_passphrase", by = %asked.by, "a wrong passphrase was given");
                         keeper.custody.wrong.push_back(asked.at);
                     }
                     Err(refused(&error))

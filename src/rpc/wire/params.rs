@@ -244,6 +244,11 @@ requests! {
         #[schemars(with = "String")]
         product: ProductId,
     }
+    StoreBackup {
+        /// The name of a new file in the state directory, alone or with that directory's path before it; the next
+        /// of the kept backups if absent.
+        #[serde(default)] path: Option<String>,
+    }
     OwnershipSuspend {
         #[schemars(with = "String")]
         token: Token,
@@ -312,6 +317,7 @@ name_nobody!(
     CustomerDeactivate,
     ProductInstall,
     ProductRemove,
+    StoreBackup,
     OwnershipSuspend,
     KeysUnlock,
     KeysRotate,

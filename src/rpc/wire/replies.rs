@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::chains::ChainHealth;
+
 macro_rules! replies {
     ($($(#[$note:meta])* $name:ident { $($(#[$field_note:meta])* $field:ident: $kind:ty),* $(,)? })*) => {$(
         $(#[$note])*
@@ -226,6 +228,11 @@ replies! {
         commits: u64,
         changes: u64,
     }
+    StoreBackedUp {
+        /// Where the backup is.
+        path: String,
+        bytes: u64,
+    }
     Version {
         version: &'static str,
         /// The version of this API; grows when something is added.
@@ -237,7 +244,7 @@ replies! {
         /// `ok` or `degraded`.
         status: &'static str,
         actors: Vec<ActorHealth>,
-        chains: Vec<serde_json::Value>,
+        chains: Vec<ChainHealth>,
         store: StoreHealth,
         uptime_s: u64,
         version: &'static str,
@@ -262,7 +269,7 @@ replies! {
         /// Whether something was learned from what was brought.
         learned: bool,
         /// How far the light client is: as `sync` in `chain_status`.
-        sync: serde_json::Value,
+        sync: Option<super::SyncStatus>,
     }
     Installed { product: String }
     Removed { removed: bool }

@@ -85,6 +85,7 @@ mod terms;
 mod transport;
 mod window;
 
+pub use beacon::SourceStatus;
 pub use budget::Budget;
 pub use consensus::digest;
 pub use follow::ChainEvent;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::chains::ChainCommand;
 use crate::keys::KeysCommand;
 use crate::store::StoreCommand;
 use crate::words;
@@ -375,18 +376,4 @@ pub(crate) enum AuditCommand {
     },
     /// Whether the chain of entries is unbroken
     Verify,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ChainCommand {
-    /// How far each chain is followed, and how its endpoints do
-    Status,
-    /// Wait until a chain's light client has caught up; or bring it files, where there is no network
-    Sync {
-        /// CAIP-2; may be left out where one chain only has trust `consensus`
-        chain: Option<String>,
-        /// A directory with the files of a mirror: bootstrap/ROOT.json, updates/PERIOD.json, finality_update.json
-        #[arg(long, value_name = "DIR")]
-        from: Option<PathBuf>,
-    },
 }

@@ -284,7 +284,7 @@ replies! {
         /// Whether something was learned from what was brought.
         learned: bool,
         /// How far the light client is: as `sync` in `chain_status`.
-        sync: serde_json::Value,
+        sync: Option<super::SyncStatus>,
     }
     Installed { product: String }
     Removed { removed: bool }

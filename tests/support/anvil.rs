@@ -18,11 +18,19 @@ pub struct Anvil {
     process: Option<Process>,
     /// Holds the state file, so that a restarted node goes on where it stopped.
     dir: TempDir,
+    /// Arguments beside the usual ones.
+    more: Vec<String>,
 }
 
 impl Anvil {
     pub fn start() -> Self {
-        let mut anvil = Self { port: 0, process: None, dir: TempDir::new().unwrap() };
+        Self::with(&[])
+    }
+
+    /// Started with more arguments.
+    pub fn with(more: &[&str]) -> Self {
+        let more = more.iter().map(|it| (*it).to_owned()).collect();
+        let mut anvil = Self { port: 0, process: None, dir: TempDir::new().unwrap(), more };
         anvil.run();
         anvil
     }
@@ -56,6 +64,7 @@ impl Anvil {
             .args(["--port", &self.port.to_string(), "--slots-in-an-epoch", "1"])
             .args(["--preserve-historical-states", "--state"])
             .arg(self.dir.path().join("state.json"))
+            .args(&self.more)
             .env("NO_COLOR", "1");
         let mut process = Process::start(command);
         self.port = eventually("anvil listens", || {

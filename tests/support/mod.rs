@@ -6,6 +6,7 @@ pub mod contract;
 pub mod daemon;
 pub mod faults;
 pub mod http;
+pub mod licences;
 pub mod process;
 pub mod proxy;
 pub mod settings;

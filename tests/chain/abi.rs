@@ -7,8 +7,10 @@ use serde_json::Value;
 
 use crate::support::tests_dir;
 
-/// No more combinations of arguments than this for one function; taken evenly from all there are.
-const COMBINATIONS: usize = 24;
+/// Combinations of arguments for all functions of a contract together, and for one of them; taken evenly from
+/// all there are.
+const OF_ALL: usize = 160;
+const OF_ONE: std::ops::RangeInclusive<usize> = 3..=24;
 
 /// A compiled contract of `tests/contracts`.
 pub struct Artifact {
@@ -107,14 +109,15 @@ impl Function {
         [self.selector.as_slice(), &arguments].concat().into()
     }
 
-    /// Calls with arguments that fit, and some that do not.
-    pub fn questions(&self, scene: &Scene) -> Vec<Bytes> {
+    /// Calls with arguments that fit, and some that do not. `functions`: how many the contract has.
+    pub fn questions(&self, scene: &Scene, functions: usize) -> Vec<Bytes> {
+        let most = (OF_ALL / functions.max(1)).clamp(*OF_ONE.start(), *OF_ONE.end());
         let choices: Vec<Vec<DynSolValue>> =
             self.inputs.iter().map(|it| scene.values(it)).collect();
         let all: usize = choices.iter().map(Vec::len).product();
         // A stride that shares no factor with the sizes goes through all arguments of each.
-        let stride = (all / COMBINATIONS).max(1) | 1;
-        let picked = (0..all.min(COMBINATIONS)).map(|it| (it * stride) % all);
+        let stride = (all / most).max(1) | 1;
+        let picked = (0..all.min(most)).map(|it| (it * stride) % all);
         let mut questions: Vec<Bytes> = picked
             .map(|mut which| {
                 let argument = |choice: &Vec<DynSolValue>| {

@@ -20,12 +20,17 @@ use crate::actors::ownership_ledger::{
     Asked, Facts, HistoryOf, LedgerError, OwnershipLedger, RaiseFloor, RecordSightings,
 };
 use crate::actors::tier_cache::{ChainNews, News};
-use crate::chain::{Block, Chain, ChainEvent, ChainStatus};
+use crate::chain::{Block, Chain, ChainEvent};
 use crate::clock::Clock;
 use crate::domain::ids::{ChainId, Collection, Timestamp, Token};
 use crate::domain::ownership::{Anchor, Cause, Finality, Finding, Ownership, Sighting, Trust};
 use crate::domain::product::Product;
 use crate::domain::wallet_proof::SignedBy;
+
+pub use crate::chain::{
+    AbilityStatus, ChainStatus, EndpointCost, EndpointStatus, EvidenceStatus, FaultStatus,
+    LatencyStatus,
+};
 
 /// How long one survey, or one question about a token, may take in all.
 const SURVEY_TIME: Duration = Duration::from_secs(60);
@@ -317,10 +322,8 @@ fn heard(event: ChainEvent) -> News {
     match event {
         ChainEvent::Head { .. } => News::NewHead,
         ChainEvent::Reorg { .. } => News::Reorged,
-        ChainEvent::Transfers { contract, moved, .. } => News::Moved {
-            contract,
-            wallets: moved.iter().flat_map(|it| [it.from, it.to]).collect(),
-        },
+        ChainEvent::Moved { contract, wallets } => News::Moved { contract, wallets },
+        ChainEvent::Changed { contract } => News::Changed { contract },
         ChainEvent::Lost { cause } => News::Lost { cause },
         ChainEvent::Found => News::Found,
     }
@@ -383,6 +386,7 @@ impl Handler<Watch> for ChainVerifier {
 impl Handler<ChainStates> for ChainVerifier {
     type Result = MessageResult<ChainStates>;
     fn handle(&mut self, _: ChainStates, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.parts.chains.values().map(Chain::status).collect())
+        let now = self.parts.clock.now();
+        MessageResult(self.parts.chains.values().map(|it| it.status(now)).collect())
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Asked by: `mod`. Asks: `pool`. Never: goes back behind a finalized block it named before.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -10,6 +11,8 @@ use std::time::Duration;
 use alloy_consensus::Header;
 use alloy_primitives::B256;
 use futures_util::FutureExt;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
 use super::endpoint::BlockName;
@@ -22,6 +25,9 @@ use crate::domain::ownership::Finality;
 
 /// No longer than this for one anchor.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// How long the others are waited for once enough of a quorum have answered: who is silent for longer than
+/// this cannot hold up the rest, and who disagrees has that long to say so.
+const STRAGGLERS: Duration = Duration::from_secs(1);
 
 /// A header that hashes to its name.
 pub(super) type Named = (B256, Header);
@@ -110,7 +116,7 @@ pub(super) async fn single(pool: &Pool, finality: Finality, floor: &Floor) -> Re
 ///
 /// All are asked for the tag. The number is the greatest that enough of them have reached, so that one
 /// that is late (or pretends to be) does not hold back the rest. Then all name the block of that number,
-/// and a single one that names another is a disagreement.
+/// and a single one that names another is a disagreement, if it says so while the others are waited for.
 pub(super) async fn quorum(
     pool: &Pool,
     finality: Finality,
@@ -119,11 +125,11 @@ pub(super) async fn quorum(
 ) -> Result<Named, Cause> {
     let agree = async {
         let (named, cause) =
-            ask_everyone(pool, |it| async move { named_by(&it, finality).await }).await;
+            ask_everyone(pool, quorum, |it| async move { named_by(&it, finality).await }).await;
         let reached: Vec<(&str, u64)> =
             named.iter().map(|(it, (_, header))| (it.domain(), header.number)).collect();
         let number = reached_by(&reached, quorum).ok_or(cause)?;
-        let (named, cause) = ask_everyone(pool, |it| {
+        let (named, cause) = ask_everyone(pool, quorum, |it| {
             let already = named.iter().find(|(other, _)| Arc::ptr_eq(other, &it));
             let already = already.map(|(_, named)| named.clone());
             async move { named_at(&it, number, already).await }
@@ -150,27 +156,39 @@ async fn named_at(
     }
 }
 
-/// Asks all endpoints at once. Those that answered, and the most telling cause of the others.
+/// Asks all endpoints at once, without those that keep failing if there are enough others. Those that answered
+/// in time, and the most telling cause of the others.
 async fn ask_everyone<F>(
     pool: &Pool,
+    quorum: usize,
     ask: impl Fn(Arc<Endpoint>) -> F,
 ) -> (Vec<(Arc<Endpoint>, Named)>, Cause)
 where
     F: Future<Output = Result<Named, Refusal>>,
 {
-    let asked = pool.all().iter().map(|it| {
-        let answer = ask(Arc::clone(it));
-        async move { (Arc::clone(it), answer.await) }
-    });
+    let voices = pool.voices(quorum);
+    let mut asked: FuturesUnordered<_> = voices
+        .into_iter()
+        .map(|it| {
+            let answer = ask(Arc::clone(&it));
+            async move { (it, answer.await) }
+        })
+        .collect();
     let mut cause = Cause::Unreachable;
-    let mut answers = Vec::new();
-    for (endpoint, answer) in futures_util::future::join_all(asked).await {
-        match answer {
-            Ok(named) => answers.push((endpoint, named)),
-            Err(refusal) => cause = more_telling(cause, refusal.cause()),
+    let mut answers: Vec<(Arc<Endpoint>, Named)> = Vec::new();
+    let mut waits_until = None;
+    loop {
+        let patience = waits_until.unwrap_or_else(|| Instant::now() + DEADLINE);
+        match tokio::time::timeout_at(patience, asked.next()).await {
+            Ok(Some((endpoint, Ok(named)))) => answers.push((endpoint, named)),
+            Ok(Some((_, Err(refusal)))) => cause = more_telling(cause, refusal.cause()),
+            Ok(None) | Err(_) => return (answers, cause),
+        }
+        let domains: BTreeSet<&str> = answers.iter().map(|(it, _)| it.domain()).collect();
+        if domains.len() >= quorum {
+            waits_until.get_or_insert_with(|| Instant::now() + STRAGGLERS);
         }
     }
-    (answers, cause)
 }
 
 /// The greatest number that endpoints of at least `quorum` domains have reached. A domain with several
@@ -191,8 +209,7 @@ fn agreed(hashes: &[(&str, B256)], quorum: usize, others: Cause) -> Result<(), C
     if hashes.windows(2).any(|pair| pair[0].1 != pair[1].1) {
         return Err(Cause::Disagreement);
     }
-    let domains: std::collections::BTreeSet<&str> =
-        hashes.iter().map(|(domain, _)| *domain).collect();
+    let domains: BTreeSet<&str> = hashes.iter().map(|(domain, _)| *domain).collect();
     if domains.len() >= quorum { Ok(()) } else { Err(others) }
 }
 

@@ -4,10 +4,12 @@
 //! Owns: connections, proven state in memory, code by hash. Asked by: the actors. Asks: the endpoints.
 //! Never: believes an endpoint, reads the time of day, or touches the store.
 //!
-//! In reading order: `location` → `transport` (with `framing`) → `endpoint` (with `standing`, `refusal`)
-//! → `pool` → `anchor` → `proof` → `state` → `execute` (with `effort`) → `executor` → `hint` → `gather`
-//! → `signature` → `erc721` → `logs` → `look` → `follow`.
-//! Pure are `location`, `framing`, `refusal`, `standing`, `proof`, `state`, `effort`, `execute`, `erc721`.
+//! In reading order: `location` → `terms` → `transport` (with `framing`) → `endpoint` (with `refusal`, `fault`,
+//! `standing`, `budget`) → `examine` → `pool` → `anchor` → `proof` → `state` → `execute` (with `effort`)
+//! → `executor` → `hint` → `gather` → `signature` → `erc721` → `logs` → `look` → `events` → `follow` (with
+//! `heads`).
+//! Pure are `location`, `terms`, `framing`, `refusal`, `fault`, `standing`, `budget`, `latency`, `proof`, `state`,
+//! `effort`, `execute`, `erc721`, `events`.
 
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
@@ -37,15 +39,22 @@ use crate::domain::ownership::Trust;
 use crate::domain::wallet_proof::SignedBy;
 
 mod anchor;
+mod backoff;
+mod budget;
 mod effort;
 mod endpoint;
 mod erc721;
+mod events;
+mod examine;
 mod execute;
 mod executor;
+mod fault;
 mod follow;
 mod framing;
 mod gather;
+mod heads;
 mod hint;
+mod latency;
 mod location;
 mod logs;
 mod look;
@@ -57,22 +66,29 @@ mod signature;
 mod standing;
 mod state;
 mod status;
+mod terms;
 mod transport;
 
+pub use budget::Budget;
 pub use execute::Outcome;
 pub use follow::ChainEvent;
-pub use follow::Moved;
 pub use location::LocationError;
 pub use look::Look;
 pub use look::Looked;
+pub use status::AbilityStatus;
 pub use status::ChainStatus;
+pub use status::EndpointCost;
 pub use status::EndpointStatus;
+pub use status::EvidenceStatus;
+pub use status::FaultStatus;
+pub use status::LatencyStatus;
+pub use terms::EndpointSettings;
 
 use executor::Asker;
 use gather::Gatherer;
 use gather::Pinned;
-use location::Location;
 use pool::Pool;
+use terms::Terms;
 
 /// No longer than this for one token.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -83,14 +99,18 @@ const BLOCKS: usize = 4;
 #[derive(Debug, Clone)]
 pub struct ChainSettings {
     pub id: ChainId,
-    /// Endpoints: http(s) and ws(s) URLs, or absolute paths of IPC sockets. The first is asked first.
-    pub rpc: Vec<String>,
+    /// Of those that fare equally well, the first is asked first.
+    pub rpc: Vec<EndpointSettings>,
     /// `Single` or `Quorum`.
     pub trust: Trust,
     /// How many endpoints of different domains have to agree, where trust is `Quorum`.
     pub quorum: usize,
     /// The hash of block 0; without it, the first one seen stands for the life of the process.
     pub genesis: Option<B256>,
+    /// Number and hash of later blocks that tell this chain from its forks.
+    pub pinned: Vec<(u64, B256)>,
+    /// How long an endpoint that keeps failing is left alone at first.
+    pub retry: Duration,
     /// How often the head is asked for.
     pub poll: Duration,
 }
@@ -125,6 +145,7 @@ struct Inner {
     pool: Pool,
     gatherer: Gatherer,
     floor: anchor::Floor,
+    interest: follow::Interest,
     recent: Mutex<VecDeque<Arc<Pinned>>>,
 }
 
@@ -148,23 +169,31 @@ impl Chain {
     /// [`ChainError`], naming the setting and what would be right.
     pub fn open(settings: ChainSettings) -> Result<Self, ChainError> {
         let chain = settings.id;
-        let parse = |(index, text): (usize, &String)| {
-            Location::parse(text).map_err(|source| ChainError::Endpoint {
+        let read = |(index, endpoint): (usize, &EndpointSettings)| {
+            Terms::read(endpoint).map_err(|source| ChainError::Endpoint {
                 chain,
                 number: index + 1,
                 source,
             })
         };
-        let locations: Vec<Location> =
-            settings.rpc.iter().enumerate().map(parse).collect::<Result<_, _>>()?;
-        check(&settings, &locations)?;
-        let pool = Pool::new(chain, settings.genesis, &locations)
+        let endpoints: Vec<Terms> =
+            settings.rpc.iter().enumerate().map(read).collect::<Result<_, _>>()?;
+        check(&settings, &endpoints)?;
+        let common = pool::Common {
+            chain,
+            genesis: settings.genesis,
+            pinned: settings.pinned.clone(),
+            retry: settings.retry,
+            poll: settings.poll,
+        };
+        let pool = Pool::new(common, endpoints)
             .map_err(|source| ChainError::Tls { chain, source: source.without_url().into() })?;
         Ok(Self(Arc::new(Inner {
             gatherer: Gatherer::new(chain.0),
             settings,
             pool,
             floor: anchor::Floor::default(),
+            interest: follow::Interest::default(),
             recent: Mutex::default(),
         })))
     }
@@ -183,7 +212,8 @@ impl Chain {
     /// # Errors
     /// Why there is none to rely on. A finalized block never goes back: [`Cause::Behind`].
     pub async fn anchor(&self, finality: Finality) -> Result<Block, Cause> {
-        let Inner { pool, floor, settings, .. } = &*self.0;
+        let Inner { pool, floor, settings, interest, .. } = &*self.0;
+        interest.asked();
         let (hash, header) = match settings.trust {
             Trust::Single => anchor::single(pool, finality, floor).await?,
             Trust::Quorum => anchor::quorum(pool, finality, settings.quorum, floor).await?,
@@ -302,9 +332,13 @@ impl Chain {
         follow::follow(self, watched, events).await;
     }
 
-    /// How the chain and its endpoints are doing. Asks nobody.
-    pub fn status(&self) -> ChainStatus {
-        status::of(self.id(), self.trust(), &self.0.pool, self.0.floor.number())
+    /// How the chain and its endpoints are doing at `now`. Asks nobody.
+    pub fn status(&self, now: Timestamp) -> ChainStatus {
+        status::of(&self.0.settings, &self.0.pool, self.0.floor.number(), now)
+    }
+
+    fn interest(&self) -> &follow::Interest {
+        &self.0.interest
     }
 
     fn pool(&self) -> &Pool {
@@ -349,15 +383,15 @@ impl Chain {
     }
 }
 
-fn check(settings: &ChainSettings, locations: &[Location]) -> Result<(), ChainError> {
+fn check(settings: &ChainSettings, endpoints: &[Terms]) -> Result<(), ChainError> {
     let (chain, quorum) = (settings.id, settings.quorum);
-    if locations.is_empty() {
+    if endpoints.is_empty() {
         return Err(ChainError::NoEndpoint { chain });
     }
     if settings.poll.is_zero() {
         return Err(ChainError::Poll { chain });
     }
-    let domains = locations.iter().map(Location::domain).collect::<BTreeSet<_>>().len();
+    let domains = endpoints.iter().map(|it| it.location.domain()).collect::<BTreeSet<_>>().len();
     match settings.trust {
         Trust::Consensus => Err(ChainError::Consensus { chain }),
         Trust::Quorum if quorum < 2 => Err(ChainError::QuorumTooSmall { chain, quorum }),

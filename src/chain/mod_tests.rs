@@ -3,10 +3,12 @@ use super::*;
 fn settings(trust: Trust, quorum: usize, rpc: &[&str]) -> ChainSettings {
     ChainSettings {
         id: ChainId(1),
-        rpc: rpc.iter().map(|it| (*it).to_owned()).collect(),
+        rpc: rpc.iter().map(|it| EndpointSettings::new(*it)).collect(),
         trust,
         quorum,
         genesis: None,
+        pinned: Vec::new(),
+        retry: Duration::from_secs(30),
         poll: Duration::from_secs(12),
     }
 }
@@ -39,7 +41,7 @@ fn a_wrong_endpoint_is_named_by_its_place_and_not_repeated() {
 #[test]
 fn the_status_shows_no_key() {
     let chain = Chain::open(settings(Trust::Single, 1, &["https://u:KEY@a.example/KEY?KEY"]));
-    let status = serde_json::to_string(&chain.unwrap().status()).unwrap();
+    let status = format!("{:?}", chain.unwrap().status(Timestamp::UNIX_EPOCH));
     assert!(status.contains("https://a.example") && !status.contains("KEY"), "{status}");
 }
 
@@ -48,5 +50,7 @@ async fn a_chain_that_nobody_serves_is_unreachable() {
     let chain = Chain::open(settings(Trust::Single, 1, &["/nonexistent/node.ipc"])).unwrap();
     let cause = chain.anchor(Finality::Latest).await.err();
     assert_eq!(cause, Some(Cause::Unreachable));
-    assert_eq!(chain.status().endpoints[0].state, "down");
+    let status = chain.status(Timestamp::UNIX_EPOCH);
+    assert_eq!((status.state, status.endpoints[0].state), ("down", "down"));
+    assert_eq!(status.endpoints[0].faults, std::collections::BTreeMap::from([("down", 1)]));
 }

@@ -16,6 +16,7 @@ use crate::domain::ownership::Trust;
 use crate::domain::product::document::Flaw;
 use crate::logging::{Format, Level};
 
+mod chains;
 mod defaults;
 mod endpoint;
 mod layers;
@@ -23,7 +24,7 @@ mod reload;
 mod validate;
 
 pub use defaults::{Environment, make_private_directory};
-pub use endpoint::Endpoint;
+pub use endpoint::{Budget, Endpoint, Header, Terms};
 pub use reload::Changes;
 
 /// Everything that can be configured, checked.
@@ -132,6 +133,10 @@ pub struct Chain {
     pub quorum: usize,
     /// The hash of block 0, where it is to be checked.
     pub genesis: Option<B256>,
+    /// Number and hash of later blocks to be checked; none twice.
+    pub pinned: Vec<(u64, B256)>,
+    /// How long an endpoint that keeps failing is left alone at first.
+    pub retry: Duration,
     /// A built-in chain specification's name, or a path; without use until `consensus` is available.
     pub spec: Option<String>,
     /// How often the chain's head is asked for.

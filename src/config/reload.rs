@@ -69,15 +69,18 @@ impl Config {
         add("log.level", &log.level);
         add("log.format", &log.format);
         for chain in chains {
-            let super::Chain { id, rpc, beacon, trust, quorum, genesis, spec, poll } = chain;
+            let super::Chain { id, rpc, beacon, trust, quorum, genesis, spec, poll, .. } = chain;
+            let super::Chain { pinned, retry, .. } = chain;
             let exposed = |it: &[super::Endpoint]| {
-                it.iter().map(|it| it.expose().to_owned()).collect::<Vec<_>>()
+                it.iter().map(super::Endpoint::expose_all).collect::<Vec<_>>()
             };
             add(&format!("chain.{id}.rpc"), &exposed(rpc));
             add(&format!("chain.{id}.beacon"), &exposed(beacon));
             add(&format!("chain.{id}.trust"), trust);
             add(&format!("chain.{id}.quorum"), quorum);
             add(&format!("chain.{id}.genesis"), genesis);
+            add(&format!("chain.{id}.pinned"), pinned);
+            add(&format!("chain.{id}.retry"), retry);
             add(&format!("chain.{id}.spec"), spec);
             add(&format!("chain.{id}.poll"), poll);
         }

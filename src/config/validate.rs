@@ -3,34 +3,26 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use alloy_primitives::B256;
-
 use super::defaults::{Places, is_private};
 use super::{
-    Cache, Chain, Config, Endpoint, Environment, KeySource, Keys, Limits, Log, Products, Socket,
-    Store,
+    Cache, Config, Environment, KeySource, Keys, Limits, Log, Products, Socket, Store, chains,
 };
-use crate::domain::ids::ChainId;
 use crate::domain::ownership::Trust;
 use crate::domain::product::document::{Flaw, Node, Place, Table, Value};
-use crate::domain::product::section::{
-    Flaws, Section, duration, one_of, parsed, text, whole, words,
-};
+use crate::domain::product::section::{Flaws, Section, duration, one_of, text, whole, words};
 use crate::logging::{Format, Level};
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 const GIB: u64 = 1024 * MIB;
-const MOST_ENDPOINTS: usize = 16;
-const MOST_CHAINS: usize = 64;
 const MOST_PRODUCT_DIRS: usize = 16;
 /// `sockaddr_un` holds 108 bytes, the last of them zero.
 const LONGEST_SOCKET_PATH: usize = 107;
 
-const MILLISECOND: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3_600);
+pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
 pub(super) fn config(
@@ -47,7 +39,7 @@ pub(super) fn config(
     let cache = cache(root.section("cache"));
     let products = products(root.section("products"), &places);
     let log = log(root.section("log"));
-    let chains = chains(&mut root, warnings);
+    let chains = chains::read(&mut root, warnings);
     root.finish();
     if places.runtime_is_shared && socket.path.starts_with(&places.runtime) {
         check_shared(&places, environment.uid, &flaws);
@@ -174,97 +166,8 @@ fn log(mut section: Section<'_>) -> Log {
     log
 }
 
-fn chains(root: &mut Section<'_>, warnings: &mut Vec<String>) -> Vec<Chain> {
-    let sections = root.sections("chain");
-    if sections.len() > MOST_CHAINS {
-        root.flaw("chain", format!("may be at most {MOST_CHAINS}"));
-    }
-    let mut chains: Vec<Chain> = Vec::new();
-    for section in sections.into_iter().take(MOST_CHAINS) {
-        let (flaws, place, key) = (section.flaws(), section.place().clone(), section.path("id"));
-        let Some(chain) = chain(section, warnings) else { continue };
-        // Two layers may spell one chain in two ways only by a variable, after the layers were merged.
-        if chains.iter().any(|it| it.id == chain.id) {
-            flaws.add(&place, &key, format!("`{}` is configured twice", chain.id));
-        }
-        chains.push(chain);
-    }
-    chains
-}
-
-fn chain(mut section: Section<'_>, warnings: &mut Vec<String>) -> Option<Chain> {
-    let id: Option<ChainId> = section.required("id", parsed);
-    let rpc = section.required("rpc", endpoints);
-    if rpc.as_ref().is_some_and(Vec::is_empty) {
-        section.flaw("rpc", "must name at least one endpoint");
-    }
-    let rpc = rpc.unwrap_or_default();
-    let beacon = section.or("beacon", Vec::new(), endpoints);
-    let default = if rpc.len() > 1 { Trust::Quorum } else { Trust::Single };
-    let trust = section.or("trust", default, trust);
-    let quorum = quorum(&mut section, trust, rpc.len());
-    let genesis = section.optional("genesis", |node| {
-        text(node)?
-            .parse::<B256>()
-            .map_err(|_| "must be a block's hash: 0x and 64 digits".to_owned())
-    });
-    let spec = section.optional("spec", words(4_096));
-    let poll = section.or("poll", 12 * SECOND, duration(100 * MILLISECOND, HOUR));
-    if let Some(id) = id.filter(|_| !beacon.is_empty() || spec.is_some()) {
-        warnings.push(format!(
-            "chain {id}: `beacon` and `spec` have no effect before trust `consensus` is available"
-        ));
-    }
-    section.finish();
-    Some(Chain { id: id?, rpc, beacon, trust, quorum, genesis, spec, poll })
-}
-
-fn trust(node: &Node) -> Result<Trust, String> {
-    let words =
-        [("consensus", Trust::Consensus), ("quorum", Trust::Quorum), ("single", Trust::Single)];
-    match one_of(&words)(node)? {
-        Trust::Consensus => {
-            Err("`consensus` is not available in this version; use `quorum` or `single`".to_owned())
-        }
-        trust => Ok(trust),
-    }
-}
-
-/// By default a majority, so that no two different answers can both have a quorum.
-fn quorum(section: &mut Section<'_>, trust: Trust, endpoints: usize) -> usize {
-    let given: Option<u32> = section.optional("quorum", whole(1, 16));
-    if trust != Trust::Quorum {
-        return 1;
-    }
-    if endpoints == 1 {
-        section
-            .flaw("trust", "`quorum` needs two or more endpoints in `rpc`; use `single` for one");
-    }
-    let quorum = given.map_or((endpoints / 2 + 1).max(2), |it| usize::try_from(it).unwrap_or(0));
-    if given.is_some() && quorum < 2 {
-        section.flaw("quorum", "must be at least 2; for one endpoint's word use trust `single`");
-    }
-    if given.is_some() && endpoints > 1 && quorum > endpoints {
-        section.flaw(
-            "quorum",
-            format!("must be at most {endpoints}, the number of endpoints in `rpc`"),
-        );
-    }
-    quorum
-}
-
-fn endpoints(node: &Node) -> Result<Vec<Endpoint>, String> {
-    let endpoints: Vec<Endpoint> = list(node, MOST_ENDPOINTS, parsed)?;
-    let mut seen = std::collections::BTreeSet::new();
-    // The same endpoint twice would make a quorum of one.
-    if let Some(again) = endpoints.iter().find(|it| !seen.insert(it.expose())) {
-        return Err(format!("names {again} twice"));
-    }
-    Ok(endpoints)
-}
-
 /// A list; a variable may also name its one item without brackets.
-fn list<T>(
+pub(super) fn list<T>(
     node: &Node,
     most: usize,
     read: impl Fn(&Node) -> Result<T, String>,

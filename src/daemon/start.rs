@@ -14,7 +14,7 @@ use crate::actors::ownership_ledger::{FindProgress, FindSealedKeys, OwnershipLed
 use crate::actors::supervisor::{Policy, Tree};
 use crate::actors::tier_cache::{self, CacheSettings, TierCache, VerdictReader};
 use crate::actors::wallet_keeper::WalletKeeper;
-use crate::chain::{Chain, ChainSettings};
+use crate::chain::{Budget, Chain, ChainSettings, EndpointSettings};
 use crate::client::{Client, SocketPath};
 use crate::clock::Clock;
 use crate::config::{self, Config, Environment};
@@ -156,15 +156,30 @@ pub(super) fn open_chains(config: &Config) -> anyhow::Result<Vec<Chain>> {
     let open = |it: &config::Chain| {
         let settings = ChainSettings {
             id: it.id,
-            rpc: it.rpc.iter().map(|it| it.expose().to_owned()).collect(),
+            rpc: it.rpc.iter().map(endpoint).collect(),
             trust: it.trust,
             quorum: it.quorum,
             genesis: it.genesis,
+            pinned: it.pinned.clone(),
+            retry: it.retry,
             poll: it.poll,
         };
         Ok(Chain::open(settings)?)
     };
     config.chains.iter().map(open).collect()
+}
+
+fn endpoint(it: &config::Endpoint) -> EndpointSettings {
+    let config::Terms { cost, budget, units, headers } = it.terms.clone();
+    let own =
+        |it: config::Budget| Budget { units_per_second: it.units_per_second, burst: it.burst };
+    EndpointSettings {
+        url: it.expose().to_owned(),
+        headers: headers.iter().map(|it| (it.name.clone(), it.expose().to_owned())).collect(),
+        cost,
+        budget: budget.map(own),
+        units,
+    }
 }
 
 fn open_keys(
@@ -253,7 +268,9 @@ pub(super) async fn ask_ourselves(path: &Path) {
 pub(super) fn worker(name: &'static str) -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
-        .max_blocking_threads(4)
+        // Looking up a name blocks a thread until the resolver gives up: with as many as this, names that
+        // cannot be resolved on one chain take none from the others.
+        .max_blocking_threads(32)
         .thread_name(name)
         .enable_all()
         .build()

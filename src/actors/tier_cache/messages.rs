@@ -131,6 +131,10 @@ pub enum News {
     NewHead,
     /// Blocks were replaced, or it is not certain what was missed.
     Reorged,
+    /// Something of a contract changed, and it may concern anybody who has to do with it.
+    Changed {
+        contract: Address,
+    },
     /// Tokens of a contract went from and to these wallets.
     Moved {
         contract: Address,

@@ -48,6 +48,9 @@ fn concerns(news: &ChainNews, product: &Product, cached: &Cached) -> bool {
             News::Found => matches!(cached.verdict.code, Code::Grace | Code::Undetermined),
             // Each block may settle what was only seen early.
             News::NewHead => cached.verdict.provisional || cached.verdict.code == Code::TrustTooLow,
+            News::Changed { contract } => {
+                product.grants.iter().any(|it| it.collection.contract == *contract)
+            }
             News::Moved { contract, wallets } => {
                 product.grants.iter().any(|it| it.collection.contract == *contract)
                     && !cached.wallets.is_disjoint(wallets)

@@ -164,8 +164,8 @@ methods! {
         "Recompute the hash chain of the audit.";
     Admin store_stats(wire::Nothing) -> wire::StoreFigures = system::store_stats,
         "Figures about the store.";
-    Admin chain_status(wire::Nothing) -> Vec<serde_json::Value> = system::chains,
-        "Each chain's head and the state of each of its endpoints.";
+    Admin chain_status(wire::Nothing) -> Vec<wire::ChainStatus> = system::chains,
+        "Each chain's head, and how each of its endpoints fares: what it can do, what it cost, what went wrong.";
     Admin system_reload(wire::Nothing) -> wire::Reload = system::reload,
         "Read configuration and product files again.";
 }

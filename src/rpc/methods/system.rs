@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use super::{ACTOR_TIME, Api, after, page_by_key, page_size};
-use crate::actors::chain_verifier::ChainStates;
+use crate::actors::chain_verifier::{ChainStates, ChainStatus};
 use crate::actors::ownership_ledger::{FindFigures, ListAudit, StoreFigures, VerifyAudit};
 use crate::domain::audit::AuditEntry;
 use crate::domain::entitlement::Code;
@@ -128,8 +128,8 @@ pub(super) async fn chains(
     api: Arc<Api>,
     _: Permit,
     _: wire::Nothing,
-) -> Result<Vec<serde_json::Value>, RpcError> {
-    api.chains().await
+) -> Result<Vec<wire::ChainStatus>, RpcError> {
+    Ok(api.chains().await?.into_iter().map(Into::into).collect())
 }
 
 pub(super) async fn reload(
@@ -142,9 +142,8 @@ pub(super) async fn reload(
 }
 
 impl Api {
-    async fn chains(&self) -> Result<Vec<serde_json::Value>, RpcError> {
-        let states = self.verifier.send(ChainStates).timeout(ACTOR_TIME).await?;
-        Ok(states.iter().filter_map(|it| serde_json::to_value(it).ok()).collect())
+    async fn chains(&self) -> Result<Vec<ChainStatus>, RpcError> {
+        Ok(self.verifier.send(ChainStates).timeout(ACTOR_TIME).await?)
     }
 
     /// How the parts fare. Anything that does not answer is unwell; the rest is told all the same.
@@ -169,7 +168,7 @@ impl Api {
         wire::Health {
             status: if well { "ok" } else { "degraded" },
             actors,
-            chains: chains.unwrap_or_default(),
+            chains: chains.unwrap_or_default().iter().map(Into::into).collect(),
             store: wire::StoreHealth {
                 status: if store_answers { "ok" } else { "unavailable" },
                 recovered: self.control.recovered.clone(),

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::chains::ChainHealth;
+
 macro_rules! replies {
     ($($(#[$note:meta])* $name:ident { $($(#[$field_note:meta])* $field:ident: $kind:ty),* $(,)? })*) => {$(
         $(#[$note])*
@@ -237,7 +239,7 @@ replies! {
         /// `ok` or `degraded`.
         status: &'static str,
         actors: Vec<ActorHealth>,
-        chains: Vec<serde_json::Value>,
+        chains: Vec<ChainHealth>,
         store: StoreHealth,
         uptime_s: u64,
         version: &'static str,

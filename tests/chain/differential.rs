@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use alloy_dyn_abi::{DynSolType, DynSolValue};
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
-use entitled::chain::{Block, Chain, ChainSettings, Outcome};
+use entitled::chain::{Block, Chain, ChainSettings, EndpointSettings, Outcome};
 use entitled::domain::ids::ChainId;
 use entitled::domain::ownership::{Cause, Finality, Trust};
 use futures_util::{StreamExt as _, stream};
@@ -80,10 +80,12 @@ fn holder() -> Address {
 pub fn open(id: u64, url: String) -> Chain {
     Chain::open(ChainSettings {
         id: ChainId(id),
-        rpc: vec![url],
+        rpc: vec![EndpointSettings::at(url)],
         trust: Trust::Single,
         quorum: 1,
         genesis: None,
+        pinned: Vec::new(),
+        retry: Duration::from_secs(1),
         poll: Duration::from_millis(100),
     })
     .unwrap()

@@ -137,7 +137,14 @@ pub(super) async fn quorum(
         .await;
         let hashes: Vec<(&str, B256)> =
             named.iter().map(|(it, (hash, _))| (it.domain(), *hash)).collect();
-        agreed(&hashes, quorum, cause)?;
+        let agreement = agreed(&hashes, quorum, cause);
+        if agreement == Err(Cause::Disagreement) {
+            for (endpoint, _) in named.iter().filter(|(_, it)| is_odd(&hashes, it.0)) {
+                let refusal = Refusal::Disagreement { number };
+                endpoint.standing().refused("a block", &refusal, Instant::now());
+            }
+        }
+        agreement?;
         let (_, (hash, header)) = named.into_iter().next().ok_or(Cause::Unreachable)?;
         floor.admit(finality, hash, &header).map_err(|refusal| refusal.cause())?;
         Ok((hash, header))
@@ -213,9 +220,25 @@ fn agreed(hashes: &[(&str, B256)], quorum: usize, others: Cause) -> Result<(), C
     if domains.len() >= quorum { Ok(()) } else { Err(others) }
 }
 
+/// Whether no more endpoints name this hash than name some other: among those that disagree, one of the odd ones.
+fn is_odd(hashes: &[(&str, B256)], hash: B256) -> bool {
+    let count = |of: B256| hashes.iter().filter(|(_, it)| *it == of).count();
+    hashes.iter().any(|(_, other)| *other != hash && count(*other) >= count(hash))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_those_that_disagree_the_fewer_are_odd_and_in_a_tie_all() {
+        let (one, other) = (B256::repeat_byte(1), B256::repeat_byte(2));
+        let two_to_one = [("a", one), ("b", one), ("c", other)];
+        assert_eq!([one, other].map(|it| is_odd(&two_to_one, it)), [false, true]);
+        let tie = [("a", one), ("b", other)];
+        assert_eq!([one, other].map(|it| is_odd(&tie, it)), [true, true]);
+        assert!(!is_odd(&[("a", one)], one));
+    }
 
     #[test]
     fn one_late_endpoint_does_not_hold_back_a_quorum() {

@@ -49,6 +49,8 @@ const DEADLINE: Duration = Duration::from_secs(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Polls between two heads however often somebody says that there is a new one: one in so many.
 const HINTED: u32 = 20;
+/// And no more than one in this time, however rarely is polled otherwise.
+const HINTED_AT_MOST: Duration = Duration::from_secs(1);
 /// Endpoints that are listened to for new heads.
 const LISTENED_TO: usize = 2;
 /// When nothing is watched and nobody has asked for so many polls, the pause between polls is so many times as
@@ -192,7 +194,7 @@ async fn poll(
             }
             Err(_) => return,
         };
-        let hurry = (poll / HINTED).min(pause);
+        let hurry = (poll / HINTED).min(HINTED_AT_MOST);
         tokio::time::sleep(hurry).await;
         tokio::select! {
             () = tokio::time::sleep(pause.saturating_sub(hurry)) => {}

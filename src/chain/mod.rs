@@ -5,7 +5,7 @@
 //! Never: believes an endpoint, reads the time of day, or touches the store.
 //!
 //! In reading order: `location` → `terms` → `transport` (with `framing`) → `endpoint` (with `refusal`, `fault`,
-//! `standing`, `budget`) → `examine` → `pool` → `anchor` → `proof` → `state` → `execute` (with `effort`)
+//! `standing`, `budget`) → `identity` → `examine` → `pool` → `anchor` → `proof` → `state` → `execute` (with `effort`)
 //! → `executor` → `hint` → `gather` → `signature` → `erc721` → `logs` → `look` → `events` → `follow` (with
 //! `heads`).
 //! Pure are `location`, `terms`, `framing`, `refusal`, `fault`, `standing`, `budget`, `latency`, `proof`, `state`,
@@ -54,6 +54,7 @@ mod framing;
 mod gather;
 mod heads;
 mod hint;
+mod identity;
 mod latency;
 mod location;
 mod logs;
@@ -179,14 +180,7 @@ impl Chain {
         let endpoints: Vec<Terms> =
             settings.rpc.iter().enumerate().map(read).collect::<Result<_, _>>()?;
         check(&settings, &endpoints)?;
-        let common = pool::Common {
-            chain,
-            genesis: settings.genesis,
-            pinned: settings.pinned.clone(),
-            retry: settings.retry,
-            poll: settings.poll,
-        };
-        let pool = Pool::new(common, endpoints)
+        let pool = Pool::new(&settings, endpoints)
             .map_err(|source| ChainError::Tls { chain, source: source.without_url().into() })?;
         Ok(Self(Arc::new(Inner {
             gatherer: Gatherer::new(chain.0),

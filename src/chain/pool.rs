@@ -13,21 +13,21 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use alloy_primitives::B256;
 use futures_util::FutureExt;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
+use super::ChainSettings;
+use super::endpoint::BlockName;
 use super::endpoint::Endpoint;
-use super::endpoint::Identity;
+use super::identity::Identity;
 use super::refusal::Refusal;
 use super::refusal::more_telling;
 use super::standing::Peers;
 use super::standing::Rank;
 use super::terms::Terms;
-use crate::domain::ids::ChainId;
 use crate::domain::ownership::Cause;
 
 /// Endpoints asked at once for one answer.
@@ -36,6 +36,8 @@ const AT_ONCE: usize = 3;
 const EXAMINED_FOR: Duration = Duration::from_secs(600);
 /// And those of an endpoint that is late, catching up or without proofs sooner.
 const DOUBTED_FOR: Duration = Duration::from_secs(60);
+/// The head of an endpoint that is not followed is looked at again after so many polls, to see whether any is late.
+const HEADS: u32 = 5;
 /// No longer than this for one examination.
 const EXAMINATION: Duration = Duration::from_secs(30);
 
@@ -46,28 +48,22 @@ pub(super) struct Pool {
     poll: Duration,
 }
 
-/// What all endpoints of a chain have in common.
-pub(super) struct Common {
-    pub(super) chain: ChainId,
-    pub(super) genesis: Option<B256>,
-    pub(super) pinned: Vec<(u64, B256)>,
-    pub(super) retry: Duration,
-    pub(super) poll: Duration,
-}
-
 impl Pool {
     /// # Errors
     /// When the TLS machinery cannot be set up.
-    pub(super) fn new(common: Common, all: Vec<Terms>) -> Result<Self, reqwest::Error> {
-        let Common { chain, genesis, pinned, retry, poll } = common;
-        let genesis = Mutex::new(genesis);
-        let block_time = Mutex::default();
-        let identity = Arc::new(Identity { chain, genesis, pinned, block_time, retry });
+    pub(super) fn new(settings: &ChainSettings, all: Vec<Terms>) -> Result<Self, reqwest::Error> {
+        let identity = Arc::new(Identity {
+            chain: settings.id,
+            genesis: Mutex::new(settings.genesis),
+            pinned: settings.pinned.clone(),
+            block_time: Mutex::default(),
+            retry: settings.retry,
+        });
         let endpoints = all
             .into_iter()
             .map(|it| Endpoint::new(it, Arc::clone(&identity)).map(Arc::new))
             .collect::<Result<_, _>>()?;
-        Ok(Self { endpoints, identity, poll })
+        Ok(Self { endpoints, identity, poll: settings.poll })
     }
 
     pub(super) fn all(&self) -> &[Arc<Endpoint>] {
@@ -186,8 +182,17 @@ impl Pool {
         let often = self.poll.clamp(Duration::from_millis(500), Duration::from_secs(15));
         loop {
             tokio::time::sleep(often).await;
-            let due = self.endpoints.iter().filter(|it| self.is_due(it)).map(|it| async {
-                match tokio::time::timeout(EXAMINATION, it.examine()).await {
+            let examined = self.endpoints.iter().map(|it| async {
+                let looked = async {
+                    if self.is_due(it) {
+                        it.examine().await
+                    } else if self.has_old_head(it) {
+                        it.header(BlockName::Tag("latest")).await.map(|_| ())
+                    } else {
+                        Ok(())
+                    }
+                };
+                match tokio::time::timeout(EXAMINATION, looked).await {
                     Ok(Ok(())) => {}
                     Ok(Err(refusal)) => {
                         tracing::debug!(endpoint = it.shown(), %refusal, "was not examined");
@@ -195,8 +200,18 @@ impl Pool {
                     Err(_) => tracing::debug!(endpoint = it.shown(), "examined for too long"),
                 }
             });
-            futures_util::future::join_all(due).await;
+            futures_util::future::join_all(examined).await;
         }
+    }
+
+    /// Whether it may be late without anybody knowing. One alone cannot be.
+    fn has_old_head(&self, endpoint: &Endpoint) -> bool {
+        let (now, often) = (Instant::now(), self.poll.saturating_mul(HEADS));
+        let standing = endpoint.standing();
+        self.endpoints.len() > 1
+            && standing.open_until().is_none()
+            && standing.rests_until(now).is_none()
+            && standing.head.is_none_or(|it| now.saturating_duration_since(it.at) >= often)
     }
 
     fn is_due(&self, endpoint: &Endpoint) -> bool {

@@ -3,6 +3,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 
 use alloy_consensus::Header;
+use alloy_primitives::B256;
 use serde_json::Value;
 use serde_json::json;
 use tokio::io::AsyncBufReadExt;
@@ -15,6 +16,8 @@ use tokio::net::TcpStream;
 use super::*;
 use crate::chain::budget::Budget;
 use crate::chain::terms::EndpointSettings;
+use crate::domain::ids::ChainId;
+use crate::domain::ownership::Trust;
 
 const FAR: Duration = Duration::from_secs(60);
 
@@ -98,14 +101,17 @@ fn answer(question: &Value) -> Value {
 }
 
 fn pool(endpoints: &[EndpointSettings], pinned: Vec<(u64, B256)>) -> Pool {
-    let common = Common {
-        chain: ChainId(1),
+    let settings = ChainSettings {
+        id: ChainId(1),
+        rpc: Vec::new(),
+        trust: Trust::Single,
+        quorum: 1,
         genesis: None,
         pinned,
         retry: FAR,
         poll: Duration::from_secs(12),
     };
-    Pool::new(common, endpoints.iter().map(|it| Terms::read(it).unwrap()).collect()).unwrap()
+    Pool::new(&settings, endpoints.iter().map(|it| Terms::read(it).unwrap()).collect()).unwrap()
 }
 
 /// Two endpoints, and a pool of them.

@@ -169,7 +169,10 @@ fn an_endpoint_that_cannot_prove_or_is_catching_up_is_asked_after_others() {
 
 fn late(own: (u64, u64), others: &[(u64, u64)], block_time: Duration) -> bool {
     let begun = Instant::now();
-    let head = |(time, at): (u64, u64)| Head { number: 0, time, at: begun + SECOND * at as u32 };
+    let head = |(time, at): (u64, u64)| {
+        let at = begun + Duration::from_secs(at);
+        Head { number: 0, time, at }
+    };
     let mut standing = Standing::new(RETRY);
     standing.head = Some(head(own));
     let heads = others.iter().copied().chain([own]).map(head).collect();

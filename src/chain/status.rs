@@ -131,7 +131,9 @@ impl Now {
             .time
             .checked_sub(since(at, self.instant))
             .and_then(|it| it.checked_add(since(self.instant, at)));
-        shifted.unwrap_or(self.time)
+        // To the second: what is reckoned from two clocks is no more exact.
+        let whole = shifted.unwrap_or(self.time).as_second();
+        Timestamp::from_second(whole).unwrap_or(self.time)
     }
 
     /// How old a block was when it was named; a block of the future is not old.

@@ -1,6 +1,7 @@
 //! One survey: every wallet under every grant of a product, on every chain the product names.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use alloy_primitives::{Address, U256};
 use futures_util::StreamExt;
@@ -13,6 +14,8 @@ use crate::domain::ids::{ChainId, Collection, Timestamp};
 use crate::domain::ownership::{Cause, Finality, Finding, IdRanges, Rule, Scan, Sighting, Target};
 use crate::domain::product::{Grant, Product, TokensOf};
 
+/// How long looking at one chain may take; less than a survey may, which is about all of them.
+const CHAIN_TIME: Duration = Duration::from_secs(50);
 /// Wallets looked at side by side.
 const SIDE_BY_SIDE: usize = 4;
 
@@ -61,32 +64,19 @@ pub(super) async fn run(parts: Parts, ask: Survey) -> Result<Vec<Sighting>, Veri
     let mut scans: Scans =
         ask.facts.scans.iter().map(|(c, w, scan)| ((*c, *w), scan.clone())).collect();
     let before = scans.clone();
+    // Side by side, so that a chain that does not answer holds up none of the others.
+    let on_chains = scopes_by_chain(&ask.product).into_iter().map(|(id, scopes)| {
+        let own: Scans = before
+            .iter()
+            .filter(|((collection, _), _)| collection.chain == id)
+            .map(|(key, scan)| (*key, scan.clone()))
+            .collect();
+        round.on_chain((&parts, &ask), id, scopes, own)
+    });
     let mut sightings = Vec::new();
-    for (id, scopes) in scopes_by_chain(&ask.product) {
-        let levels = levels(&ask.product);
-        if let Some(chain) = parts.chains.get(&id)
-            && !levels.contains(&Finality::Finalized)
-        {
-            // A head below it would be no head. Chains without finality have no such floor.
-            let _ = parts.anchor(chain, Finality::Finalized).await;
-        }
-        let wallets = counting_on(&ask, id);
-        // The most settled first, for the same reason.
-        for finality in levels.into_iter().rev() {
-            let block = match parts.chains.get(&id) {
-                Some(chain) => parts.anchor(chain, finality).await.map(|block| (chain, block)),
-                None => Err(Cause::NotConfigured),
-            };
-            match block {
-                Err(cause) => {
-                    sightings.extend(round.unknown(&wallets, &scopes, cause, finality));
-                }
-                Ok((chain, block)) => {
-                    let seen = round.look_at_all(chain, &block, (&wallets, &scopes), &mut scans);
-                    sightings.extend(seen.await);
-                }
-            }
-        }
+    for (seen, own) in futures_util::future::join_all(on_chains).await {
+        sightings.extend(seen);
+        scans.extend(own);
     }
     scans.retain(|key, scan| before.get(key) != Some(scan));
     let order = RecordSightings {
@@ -124,6 +114,49 @@ fn scopes_by_chain(product: &Product) -> BTreeMap<ChainId, BTreeSet<Scope>> {
 }
 
 impl Round<'_> {
+    /// What all wallets hold on one chain, as far as it is found out in time.
+    async fn on_chain(
+        &self,
+        (parts, ask): (&Parts, &Survey),
+        id: ChainId,
+        scopes: BTreeSet<Scope>,
+        mut scans: Scans,
+    ) -> (Vec<Sighting>, Scans) {
+        let levels = levels(&ask.product);
+        let mut over = std::pin::pin!(tokio::time::sleep(CHAIN_TIME));
+        if let Some(chain) = parts.chains.get(&id)
+            && !levels.contains(&Finality::Finalized)
+        {
+            // A head below it would be no head. Chains without finality have no such floor.
+            tokio::select! {
+                _ = parts.anchor(chain, Finality::Finalized) => {}
+                () = &mut over => {}
+            }
+        }
+        let wallets = counting_on(ask, id);
+        let mut sightings = Vec::new();
+        // The most settled first, for the same reason.
+        for finality in levels.into_iter().rev() {
+            let looked = async {
+                let chain = parts.chains.get(&id).ok_or(Cause::NotConfigured)?;
+                let block = parts.anchor(chain, finality).await?;
+                Ok(self.look_at_all(chain, &block, (&wallets, &scopes), &mut scans).await)
+            };
+            let looked = tokio::select! {
+                biased;
+                () = &mut over => Err(Cause::Unreachable),
+                looked = looked => looked,
+            };
+            match looked {
+                Ok(seen) => sightings.extend(seen),
+                Err(cause) => {
+                    sightings.extend(self.unknown(&wallets, &scopes, cause, finality));
+                }
+            }
+        }
+        (sightings, scans)
+    }
+
     /// That nothing could be found out about these wallets and scopes.
     fn unknown<'s>(
         &'s self,

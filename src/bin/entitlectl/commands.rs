@@ -10,6 +10,7 @@ use crate::arguments::{
     Arguments, AuditCommand, ChainCommand, Command, CustomerCommand, CustomerFields,
     OwnershipCommand, ProductCommand, StoreCommand, TierCommand, TokenCommand, WalletCommand,
 };
+use crate::chains;
 use crate::exit::{Exit, Failure};
 use crate::keys;
 use crate::products;
@@ -75,7 +76,8 @@ pub(crate) fn run(
             show_outline(session, screen, &Question::admin("store_stats"))
         }
         Command::Chain(ChainCommand::Status) => {
-            show_outline(session, screen, &Question::admin("chain_status"))
+            ask_and_show(session, screen, &Question::admin("chain_status"), chains::told)?;
+            Ok(Exit::Done)
         }
         Command::Reload => {
             show_outline(&session.patient(PROOF_WAIT), screen, &Question::admin("system_reload"))

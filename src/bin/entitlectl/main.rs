@@ -5,6 +5,7 @@
 //! takes a secret as an argument.
 
 mod arguments;
+mod chains;
 mod commands;
 mod exit;
 mod files;

@@ -397,5 +397,7 @@ fn check(settings: &ChainSettings, endpoints: &[Terms]) -> Result<(), ChainError
 }
 
 #[cfg(test)]
+mod recorded_tests;
+#[cfg(test)]
 #[path = "mod_tests.rs"]
 mod tests;

@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
-use super::fault::FaultKind;
 use super::fault::Faults;
 use super::latency::Latency;
 use super::refusal::Refusal;

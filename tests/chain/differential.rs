@@ -80,7 +80,7 @@ fn holder() -> Address {
 pub fn open(id: u64, url: String) -> Chain {
     Chain::open(ChainSettings {
         id: ChainId(id),
-        rpc: vec![EndpointSettings::at(url)],
+        rpc: vec![EndpointSettings::new(url)],
         trust: Trust::Single,
         quorum: 1,
         genesis: None,

@@ -18,6 +18,8 @@
 mod support;
 
 mod abi;
+mod altered;
 mod differential;
 mod forks;
 mod node;
+mod recorded;

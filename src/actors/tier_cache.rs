@@ -100,10 +100,9 @@ impl TierCache {
     /// Has the verifier follow the contracts the installed products name.
     fn watch_contracts(&self) {
         let products = self.parts.reader.products();
-        let collections =
-            products.products.values().flat_map(|it| it.product.collections()).collect();
+        let contracts = products.products.values().flat_map(|it| it.product.watched()).collect();
         if let Some(verifier) = self.parts.verifier.get()
-            && verifier.try_send(Watch { collections }).is_err()
+            && verifier.try_send(Watch { contracts }).is_err()
         {
             tracing::warn!("the verifier was too busy to be told which contracts to follow");
         }

@@ -96,8 +96,8 @@ pub(super) fn concerned(log: &Log) -> Option<Concerned> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chain::erc721::CONSECUTIVE;
-    use crate::chain::erc721::TRANSFER;
+    use crate::chain::standards::erc721::CONSECUTIVE;
+    use crate::chain::standards::erc721::TRANSFER;
     use alloy_primitives::Bytes;
     use alloy_primitives::b256;
 

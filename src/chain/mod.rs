@@ -6,11 +6,12 @@
 //!
 //! In reading order: `location` → `terms` → `transport` (with `framing`) → `endpoint` (with `refusal`, `fault`,
 //! `standing`, `budget`) → `identity` → `examine` → `pool` → `anchor` → `proof` → `state` → `execute` (with `effort`)
-//! → `executor` → `hint` → `gather` → `signature` → `erc721` → `logs` → `look` → `events` → `follow` (with
+//! → `executor` → `hint` → `gather` → `signature` → `standards` → `logs` → `look` → `events` → `follow` (with
 //! `heads`).
 //! Pure are `location`, `terms`, `framing`, `refusal`, `fault`, `standing`, `budget`, `latency`, `proof`, `state`,
-//! `effort`, `execute`, `erc721`, `events`.
+//! `effort`, `execute`, `standards`, `events`.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::domain::ids::ChainId;
+use crate::domain::ids::Standard;
 use crate::domain::ids::Timestamp;
 use crate::domain::ids::Token;
 use crate::domain::ownership::Anchor;
@@ -34,7 +36,6 @@ use crate::domain::ownership::Cause;
 use crate::domain::ownership::Finality;
 use crate::domain::ownership::Rule;
 use crate::domain::ownership::Sighting;
-use crate::domain::ownership::Target;
 use crate::domain::ownership::Trust;
 use crate::domain::wallet_proof::SignedBy;
 
@@ -43,7 +44,6 @@ mod backoff;
 mod budget;
 mod effort;
 mod endpoint;
-mod erc721;
 mod events;
 mod examine;
 mod execute;
@@ -64,6 +64,7 @@ mod proof;
 mod receipt;
 mod refusal;
 mod signature;
+mod standards;
 mod standing;
 mod state;
 mod status;
@@ -74,6 +75,7 @@ pub use budget::Budget;
 pub use execute::Outcome;
 pub use follow::ChainEvent;
 pub use location::LocationError;
+pub use look::Known;
 pub use look::Look;
 pub use look::Looked;
 pub use status::AbilityStatus;
@@ -89,10 +91,14 @@ use executor::Asker;
 use gather::Gatherer;
 use gather::Pinned;
 use pool::Pool;
+use standards::dialect::Dialect;
+use state::Need;
 use terms::Terms;
 
 /// No longer than this for one token.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// Accounts whose code is fetched together.
+const CODES: usize = 256;
 /// Blocks whose proven state is kept for the next question about them.
 const BLOCKS: usize = 4;
 
@@ -222,44 +228,33 @@ impl Chain {
         look::look(self, block, look).await
     }
 
-    /// Whether a wallet holds one token, by the rule `owner`. `number` and `seen_at` go into the sighting.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "a sighting has as many parts, and none has a home"
-    )]
-    pub async fn sight(
+    /// Whether one token counts as held by the wallet of `look`, whatever else it may hold: what is left of
+    /// `look` is how, and what goes into the sighting.
+    pub async fn sight(&self, block: &Block, look: &Look<'_>, token: Token) -> Sighting {
+        look::sight(self, block, (look, token)).await
+    }
+
+    /// Who holds a token by a rule, proven. `None`: proven that nobody does.
+    ///
+    /// # Errors
+    /// Why that could not be found out; [`Cause::Unsupported`] for what has no single holder (ERC-1155).
+    pub async fn holder_of(
         &self,
         block: &Block,
         token: Token,
-        wallet: Address,
-        number: u64,
-        seen_at: Timestamp,
-    ) -> Sighting {
-        let held = self.owner_of(block, token).await.map(|owner| owner == Some(wallet));
-        Sighting {
-            look: number,
-            seen_at,
-            wallet,
-            rule: Rule::Owner,
-            target: Target::Token(token),
-            finding: look::finding(block, held),
-        }
-    }
-
-    /// Who owns a token, proven. `None`: proven that nobody does.
-    ///
-    /// # Errors
-    /// Why that could not be found out.
-    pub async fn owner_of(&self, block: &Block, token: Token) -> Result<Option<Address>, Cause> {
-        use crate::domain::ids::Standard;
+        rule: Rule,
+    ) -> Result<Option<Address>, Cause> {
         if token.collection.chain != self.id() || block.anchor.chain != self.id() {
             return Err(Cause::NotConfigured);
         }
         if token.collection.standard != Standard::Erc721 {
             return Err(Cause::Unsupported);
         }
-        let question = erc721::ask_owner(token.collection.contract, token.id);
-        erc721::owner(token.id, &self.call(block, question.to, question.data).await?)
+        // Who holds a token is the same question for every rule but `user`.
+        let rule = if rule == Rule::User { Rule::User } else { Rule::Owner };
+        let dialect = Dialect::learn(rule, None)?;
+        let question = dialect.ask_holder(token.collection.contract, token.id);
+        dialect.holder(token.id, &self.call(block, question.to, question.data).await?)
     }
 
     /// Calls a contract as nobody (the zero address) and says how that ended, proven: over the state of the
@@ -350,6 +345,34 @@ impl Chain {
         deadline: Instant,
     ) -> Vec<Result<execute::Outcome, Cause>> {
         self.0.gatherer.run(&self.0.pool, &block.pinned, calls, deadline).await
+    }
+
+    /// The proven code of each account; empty where there is none.
+    async fn codes(
+        &self,
+        block: &Block,
+        accounts: BTreeSet<Address>,
+        deadline: Instant,
+    ) -> Result<BTreeMap<Address, Bytes>, Cause> {
+        let Inner { gatherer, pool, .. } = &*self.0;
+        let accounts: Vec<Address> = accounts.into_iter().collect();
+        let mut codes = BTreeMap::new();
+        for part in accounts.chunks(CODES) {
+            let lacking =
+                |need: &Need| !block.pinned.facts().has(need, &state::locked(&gatherer.library));
+            let needs = part.iter().map(|it| Need::Account(*it)).filter(lacking).collect();
+            gatherer.fetch(pool, &block.pinned, &needs, deadline).await?;
+            let code_of = |it: &Address| Some((*it, block.pinned.facts().code_hash(*it)?));
+            let hashes: Vec<(Address, B256)> = part.iter().filter_map(code_of).collect();
+            let needs = hashes.iter().map(|(it, hash)| Need::Code(*it, *hash));
+            let needs = needs.filter(lacking).collect();
+            gatherer.fetch(pool, &block.pinned, &needs, deadline).await?;
+            for (account, hash) in hashes {
+                let code = state::locked(&gatherer.library).code(hash).ok_or(Cause::Unreachable)?;
+                codes.insert(account, code.original_bytes());
+            }
+        }
+        Ok(codes)
     }
 
     /// A block's time beyond what a calendar holds is nothing an honest chain has.

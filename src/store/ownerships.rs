@@ -65,13 +65,17 @@ fn rank((sighting, anchor): &Proof<'_>) -> (u64, u64, Finality, B256) {
     (sighting.look, anchor.number, anchor.finality, anchor.hash)
 }
 
-/// Whether "not held" at `gone` ends what "held" at `held` began.
+/// Whether "not held" at `gone` ends what "held" at `held` began: of the same question, or of one that would
+/// count more holders.
 ///
 /// * At one finality the later look is right: a reorganisation can only be seen by looking again.
 /// * A more settled block at or after the holding's block is right, however old the look.
 /// * A less settled block is right when it comes after the holding's block: the token has just moved,
 ///   and the settled chain has not come so far. A look at `latest` is right also when it is a later one.
 fn ends(gone: &Proof<'_>, held: &Proof<'_>) -> bool {
+    if gone.0.rule != held.0.rule || !gone.0.reach.covers(&held.0.reach) {
+        return false;
+    }
     let later = (gone.0.look, gone.1.number) > (held.0.look, held.1.number);
     match gone.1.finality.cmp(&held.1.finality) {
         std::cmp::Ordering::Equal => later,
@@ -133,7 +137,8 @@ fn settle(
 }
 
 fn evidence((sighting, anchor): Proof<'_>, transaction: Option<B256>) -> Evidence {
-    Evidence { rule: sighting.rule, anchor: *anchor, transaction }
+    let Sighting { rule, reach, via, .. } = sighting.clone();
+    Evidence { rule, reach, via, anchor: *anchor, transaction }
 }
 
 fn open(

@@ -1,6 +1,6 @@
 //! Sightings, scans and floors in the store: for each question the newest answer, and no history.
 //!
-//! Kept is, for each (collection, wallet, target, rule, finality), the newest sighting that proves
+//! Kept is, for each (collection, wallet, target, terms, finality), the newest sighting that proves
 //! something, and the newest that found nothing out if its look came later. "Newest" goes by the look's
 //! number alone, so what is kept does not depend on the order in which looks are recorded, nor on how
 //! often. All sightings of one look come in one [`Look`].
@@ -9,7 +9,7 @@
 //! token that has sightings of its own it is kept as one of them, so that it is still known when a
 //! later rest, which says nothing of that token, takes the earlier one's place.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use alloy_primitives::{Address, B256, U256};
 
@@ -18,7 +18,7 @@ use super::records::{self, KeptScan, KeptSighting};
 use super::schema::{self, Table};
 use super::view::{Changes, View, prefixed, record};
 use crate::domain::ids::{ChainId, Collection, Timestamp, Token};
-use crate::domain::ownership::{Finding, Scan, Sighting, Target};
+use crate::domain::ownership::{Cause, Finality, Finding, Scan, Sighting, Target, Terms};
 
 const MOST_SIGHTINGS: usize = 100_000;
 
@@ -62,6 +62,7 @@ impl Look {
                 if token.collection == *collection
                     && it.wallet == rest.wallet
                     && it.look == rest.look
+                    && it.terms() == rest.terms()
                     && ids.contains(token.id) =>
             {
                 Some(token.id)
@@ -132,7 +133,7 @@ fn keep_rest(
             keep_row(changes, implied)?;
         }
     }
-    let question = schema::sighting(sighting.wallet, &sighting.target, sighting.rule);
+    let question = schema::sighting(sighting.wallet, &sighting.target, sighting.terms());
     let key = schema::kept(&question, sighting.finding.finality(), true);
     let kept: Option<KeptSighting> = record(changes, Table::Sightings, &key, "sighting")?;
     keep_row(changes, new.clone())?;
@@ -150,7 +151,7 @@ fn keep_rest(
 
 /// Whether two sightings answer the same question at the same finality, perhaps of different targets.
 fn same_question(one: &Sighting, other: &Sighting) -> bool {
-    one.rule == other.rule && one.finding.finality() == other.finding.finality()
+    one.terms() == other.terms() && one.finding.finality() == other.finding.finality()
 }
 
 /// What a rest says of one token.
@@ -166,7 +167,7 @@ fn implied(rest: &KeptSighting, token: Token) -> Option<KeptSighting> {
 
 fn keep_row(changes: &mut Changes<'_>, new: KeptSighting) -> Result<(), StoreError> {
     let sighting = &new.sighting;
-    let question = schema::sighting(sighting.wallet, &sighting.target, sighting.rule);
+    let question = schema::sighting(sighting.wallet, &sighting.target, sighting.terms());
     let finality = sighting.finding.finality();
     let known_key = schema::kept(&question, finality, true);
     let unknown_key = schema::kept(&question, finality, false);
@@ -276,7 +277,38 @@ pub fn of_wallet(
     wallet: Address,
 ) -> Result<Vec<Sighting>, StoreError> {
     let kept = with_prefix(view, &schema::holder(collection, wallet))?;
-    Ok(kept.into_iter().map(|it| it.sighting).collect())
+    let passed_over = passed_over(&kept, collection);
+    Ok(kept.into_iter().map(|it| it.sighting).chain(passed_over).collect())
+}
+
+/// What a rest does not speak of because its look sighted the token by itself, and found nothing out: later
+/// failures have taken that one's place. Without it the rest would seem to speak of the token.
+fn passed_over(kept: &[KeptSighting], collection: Collection) -> Vec<Sighting> {
+    type Answer = (U256, Terms, Finality);
+    let answer = |it: &Sighting, id: U256| (id, it.terms(), it.finding.finality());
+    let mut newest: HashMap<Answer, u64> = HashMap::new();
+    let mut present: HashSet<(Answer, u64)> = HashSet::new();
+    for KeptSighting { sighting, .. } in kept {
+        let Target::Token(token) = sighting.target else { continue };
+        let answer = answer(sighting, token.id);
+        present.insert((answer, sighting.look));
+        if sighting.finding.anchor().is_some() {
+            newest.insert(answer, sighting.look);
+        }
+    }
+    let mut found = Vec::new();
+    for KeptSighting { sighting: rest, except } in kept {
+        for id in except {
+            let answer = answer(rest, *id);
+            let proven_since = newest.get(&answer).is_some_and(|look| *look > rest.look);
+            if !proven_since && !present.contains(&(answer, rest.look)) {
+                let (target, finality) = (Target::Token(collection.token(*id)), answer.2);
+                let finding = Finding::Unknown { cause: Cause::Undiscovered, finality };
+                found.push(Sighting { target, finding, ..rest.clone() });
+            }
+        }
+    }
+    found
 }
 
 /// # Errors

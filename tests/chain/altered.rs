@@ -1,12 +1,12 @@
 //! Real answers, altered at random: nothing panics, and nothing false is believed.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use alloy_primitives::{Address, U256};
-use entitled::chain::Look;
+use entitled::chain::{Known, Look};
 use entitled::domain::ids::{ChainId, Collection, Standard, Timestamp};
-use entitled::domain::ownership::{Finality, Finding, IdRanges, Sighting, Target};
+use entitled::domain::ownership::{Finality, Finding, IdRanges, Rule, Sighting, Target, Terms};
 use entitled::domain::product::TokensOf;
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 use serde_json::{Value, json};
@@ -37,7 +37,9 @@ fn alter(value: &mut Value, how: u8, with: u64) {
         (7, _) => json!(holder().into_word()),
         (8, _) => json!("0x0"),
         (9, _) => json!([value.clone(), value.clone()]),
-        (10, Some(text)) => json!(text.chars().take(with as usize % (text.len() + 1)).collect::<String>()),
+        (10, Some(text)) => {
+            json!(text.chars().take(with as usize % (text.len() + 1)).collect::<String>())
+        }
         (11, Some(text)) => json!(format!("{text}{with:x}")),
         (12, Some(text)) => {
             let mut bytes = text.into_bytes();
@@ -51,7 +53,11 @@ fn alter(value: &mut Value, how: u8, with: u64) {
         (_, _) => match value.take() {
             Value::Array(mut all) if !all.is_empty() => {
                 let at = with as usize % all.len();
-                if how % 2 == 0 { drop(all.remove(at)) } else { all.rotate_left(at.max(1)) }
+                if how % 2 == 0 {
+                    drop(all.remove(at))
+                } else {
+                    all.rotate_left(at.max(1))
+                }
                 all.into()
             }
             Value::Object(mut all) => {
@@ -87,7 +93,8 @@ fn altering(first: usize, changes: Vec<(u16, u8, u64)>) -> Fault {
         *seen += 1;
         // Another chain or none is no alteration but another question.
         let Some(index) = seen.checked_sub(first + 1) else { return };
-        let Some((place, how, with)) = changes.get(index).filter(|_| method != "eth_chainId") else {
+        let Some((place, how, with)) = changes.get(index).filter(|_| method != "eth_chainId")
+        else {
             return;
         };
         let mut all = Vec::new();
@@ -131,23 +138,27 @@ impl Stand {
             }
             let (chain_id, standard) = (ChainId(31_337), Standard::Erc721);
             let collection = Collection { chain: chain_id, standard, contract: contract.address };
-            let known = BTreeSet::from([U256::from(7)]);
+            let known = BTreeMap::from([(U256::from(7), Known::default())]);
             for tokens_of in [TokensOf::Logs, TokensOf::Ids] {
                 let look = Look {
                     wallet: holder(),
                     collection,
                     ids: &IdRanges::only(U256::from(7)),
+                    terms: Terms::direct(Rule::Owner),
                     tokens_of,
                     from_block: 0,
-                    known: if tokens_of == TokensOf::Ids { &known } else { &BTreeSet::new() },
-                    scan: None,
+                    known: if tokens_of == TokensOf::Ids { &known } else { &BTreeMap::new() },
+                    scans: BTreeMap::new(),
                     number: 1,
                     seen_at: Timestamp::UNIX_EPOCH,
                 };
                 let looked = chain.look(&block, &look).await;
                 let found = &looked.sightings;
                 false_ones.extend(
-                    found.iter().filter(|it| is_false(it, found, is_held)).map(|it| format!("{it:?}")),
+                    found
+                        .iter()
+                        .filter(|it| is_false(it, found, is_held))
+                        .map(|it| format!("{it:?}")),
                 );
             }
         }
@@ -203,6 +214,9 @@ async fn unaltered_everything_is_found() {
         let (chain, standard) = (ChainId(31_337), Standard::Erc721);
         Collection { chain, standard, contract: contract.address }.token(U256::from(7))
     };
-    assert_eq!(chain.owner_of(&block, token(stand.held)).await, Ok(Some(holder())));
-    assert_eq!(chain.owner_of(&block, token(stand.other)).await, Ok(Some(stranger())));
+    assert_eq!(chain.holder_of(&block, token(stand.held), Rule::Owner).await, Ok(Some(holder())));
+    assert_eq!(
+        chain.holder_of(&block, token(stand.other), Rule::Owner).await,
+        Ok(Some(stranger()))
+    );
 }

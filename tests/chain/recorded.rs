@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, Bytes, address, b256};
 use entitled::chain::{Block, Outcome};
+use entitled::domain::ids::Timestamp;
 use entitled::domain::ownership::{Cause, Finality};
 use serde_json::{Value, json};
 
@@ -25,7 +26,8 @@ const CONTRACT: Address = address!("7dcd17433742f4c0ca53122ab541d0ba67fc27df");
 type Tape = BTreeMap<String, Value>;
 
 fn tape() -> Option<Tape> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures/execution-apis");
+    let folder =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures/execution-apis");
     let Ok(files) = std::fs::read_dir(&folder) else {
         eprintln!("left out: there are no recordings in {}", folder.display());
         return None;
@@ -58,7 +60,8 @@ fn question(request: &Value) -> String {
 }
 
 fn answer(tape: &Tape, request: &Value) -> Value {
-    let unknown = || json!({ "error": { "code": -32601, "message": "the method is not on the tape" } });
+    let unknown =
+        || json!({ "error": { "code": -32601, "message": "the method is not on the tape" } });
     let mut reply = tape.get(&question(request)).cloned().unwrap_or_else(unknown);
     (reply["jsonrpc"], reply["id"]) = (json!("2.0"), request["id"].clone());
     reply
@@ -112,7 +115,12 @@ async fn an_account_proven_by_geth_is_accepted_and_what_is_missing_is_unknown() 
     let block = chain.anchor(Finality::Latest).await.unwrap();
     // The account is on the tape, its code is not.
     assert_eq!(chain.call(&block, CONTRACT, Bytes::new()).await, Err(Cause::Unsupported));
-    assert_eq!(chain.status().endpoints[0].state, "ok", "{:?}", chain.status().endpoints);
+    assert_eq!(
+        chain.status(Timestamp::UNIX_EPOCH).endpoints[0].state,
+        "ok",
+        "{:?}",
+        chain.status(Timestamp::UNIX_EPOCH).endpoints
+    );
     // Nothing of this account is on the tape.
     let nobody = chain.call(&block, Address::repeat_byte(9), Bytes::new()).await;
     assert_eq!(nobody, Err(Cause::Unsupported));
@@ -126,7 +134,7 @@ async fn code_that_is_not_the_contracts_is_refused() {
     let chain = open(CHAIN, play(tape));
     let block = chain.anchor(Finality::Latest).await.unwrap();
     assert_eq!(chain.call(&block, CONTRACT, Bytes::new()).await, Err(Cause::Refuted));
-    assert_eq!(chain.status().endpoints[0].state, "quarantined");
+    assert_eq!(chain.status(Timestamp::UNIX_EPOCH).endpoints[0].state, "quarantined");
 }
 
 #[tokio::test]
@@ -136,7 +144,9 @@ async fn the_proof_of_one_account_does_not_prove_another_absent() {
     let absent = Address::repeat_byte(9);
     let ask = json!({ "method": "eth_getProof", "params": [CONTRACT, [], HEAD] });
     let mut proof = tape[&question(&ask)].clone();
-    for (field, value) in [("balance", json!("0x0")), ("nonce", json!("0x0")), ("address", json!(absent))] {
+    for (field, value) in
+        [("balance", json!("0x0")), ("nonce", json!("0x0")), ("address", json!(absent))]
+    {
         proof["result"][field] = value;
     }
     let ask = json!({ "method": "eth_getProof", "params": [absent, [], HEAD] });

@@ -52,8 +52,12 @@ fn concerns(news: &ChainNews, product: &Product, cached: &Cached) -> bool {
                 product.grants.iter().any(|it| it.collection.contract == *contract)
             }
             News::Moved { contract, wallets } => {
-                product.grants.iter().any(|it| it.collection.contract == *contract)
-                    && !cached.wallets.is_disjoint(wallets)
+                // Who stands behind a wallet is known only once it is looked at.
+                let own = !cached.wallets.is_disjoint(wallets);
+                product
+                    .grants
+                    .iter()
+                    .any(|it| it.heeds(*contract) && (own || !it.reach.is_direct()))
             }
         }
 }

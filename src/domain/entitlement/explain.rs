@@ -1,8 +1,11 @@
 //! Why the answer is what it is, step by step: grant → token → wallet → ownership → block → anchor.
 
+use alloy_primitives::U256;
+
 use super::position::{Absence, Candidate, Position, Proof};
 use super::{Question, position};
 use crate::domain::ids::Timestamp;
+use crate::domain::ownership::{ENDED, Rule, Via};
 
 /// Which link of the chain of reasons a step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,8 +88,13 @@ fn grant_step(position: &Position<'_>) -> Step {
         (false, false) => Outcome::No,
     };
     let grant = position.grant;
-    let reason =
-        format!("{} of {} asked of wallet {}", grant.tier, position.customer, position.wallet);
+    let reason = format!(
+        "{} of {} by rule {} asked of wallet {}",
+        grant.tier,
+        position.customer,
+        grant.rule.as_str(),
+        position.wallet
+    );
     step(StepKind::Grant, &grant.collection, outcome, reason)
 }
 
@@ -108,9 +116,13 @@ fn candidate_steps(
     let ended = held.until.filter(|it| *it <= now.max(held.proof.anchor.time));
     let (outcome, reason) = match (held.suspended, ended) {
         (true, _) => (Outcome::No, "suspended by an administrator".to_owned()),
+        (false, Some(end)) if end == ENDED => (Outcome::No, "it has ended".to_owned()),
         (false, Some(end)) => (Outcome::No, format!("ended at {end}")),
-        (false, None) => (Outcome::Yes, format!("ownerOf({id}) answered this wallet")),
+        (false, None) => (Outcome::Yes, answered(held.grant.rule, id, held.until)),
     };
+    for via in &held.via {
+        steps.push(step(StepKind::Wallet, via, Outcome::Yes, stands(via)));
+    }
     steps.push(step(StepKind::Ownership, &held.token, outcome, reason));
     proof_steps(steps, &held.proof, held.failing.map(|it| it.to_string()), now);
     if held.too_low
@@ -123,6 +135,27 @@ fn candidate_steps(
             product.trust.as_str(),
             product.finality.as_str()
         );
+    }
+}
+
+/// What the contract said to be asked by `rule`.
+fn answered(rule: Rule, id: U256, until: Option<Timestamp>) -> String {
+    let said = match rule {
+        Rule::Owner => format!("ownerOf({id}) answered the holder"),
+        Rule::Balance { min } => format!("balanceOf(holder, {id}) answered {min} or more"),
+        Rule::User => format!("userOf({id}) answered the holder"),
+        Rule::Subscription => format!("ownerOf({id}) answered the holder, and it is paid for"),
+        Rule::Expiry => format!("ownerOf({id}) answered the holder, and its term has not ended"),
+        Rule::Unlock => format!("the lock calls key {id} of the holder valid"),
+    };
+    until.map_or_else(|| said.clone(), |end| format!("{said} until {end}"))
+}
+
+/// Why the holding of somebody else counts for the wallet.
+fn stands(via: &Via) -> String {
+    match via {
+        Via::Vault(_) => "delegated to the wallet".to_owned(),
+        Via::Account(_) => "bound to a token of the one before".to_owned(),
     }
 }
 

@@ -6,7 +6,7 @@ use alloy_primitives::Address;
 
 use super::{Holder, Question};
 use crate::domain::ids::{CustomerId, Timestamp, Token};
-use crate::domain::ownership::{Anchor, Cause, Finality, Finding, Sighting, Target};
+use crate::domain::ownership::{Anchor, Cause, Finality, Finding, Sighting, Target, Via};
 use crate::domain::product::{Grant, Product, Tier};
 
 /// When a proof counts as fresh, and until when it may be used at all.
@@ -26,6 +26,9 @@ pub(super) struct Candidate<'a> {
     pub(super) token: Token,
     pub(super) wallet: Address,
     pub(super) customer: CustomerId,
+    /// Under which rule, and through whom.
+    pub(super) grant: &'a Grant,
+    pub(super) via: Vec<Via>,
     pub(super) proof: Proof,
     /// The end of the holding or of the tier, whichever comes first.
     pub(super) until: Option<Timestamp>,
@@ -97,7 +100,7 @@ impl<'a> Desk<'a> {
         let relevant: Vec<&Sighting> = of_wallet
             .iter()
             .copied()
-            .filter(|it| it.rule == self.grant.rule)
+            .filter(|it| it.terms() == self.grant.terms())
             .filter(|it| it.target.collection() == self.grant.collection)
             .collect();
         let tokens: BTreeSet<Token> = relevant
@@ -110,7 +113,14 @@ impl<'a> Desk<'a> {
         let mut candidates = Vec::new();
         let mut absences = vec![self.rest(&relevant)];
         for token in tokens {
-            let word = self.word(&relevant, |it| it.includes(&token));
+            // A rest says nothing of a token that its own look sighted by itself, whatever it found.
+            let named = |it: &&&Sighting| it.target == Target::Token(token);
+            let own: BTreeSet<_> = relevant.iter().filter(named).map(|it| answer(it)).collect();
+            let about = |it: &Sighting| {
+                let is_rest = matches!(it.target, Target::Rest { .. });
+                it.target.includes(&token) && !(is_rest && own.contains(&answer(it)))
+            };
+            let word = self.word(&relevant, about);
             match self.candidate(token, &word) {
                 Some(candidate) => candidates.push(candidate),
                 None => absences.push(self.absence(&word)),
@@ -120,11 +130,11 @@ impl<'a> Desk<'a> {
         Position { grant: self.grant, wallet, customer, candidates, absences }
     }
 
-    /// The newest sightings whose target passes `about`. Where two of one look speak of the same token,
+    /// The newest sightings that pass `about`. Where two of one look speak of the same token,
     /// the one that names the token counts.
-    fn word<'s>(&self, sightings: &[&'s Sighting], about: impl Fn(&Target) -> bool) -> Word<'s> {
+    fn word<'s>(&self, sightings: &[&'s Sighting], about: impl Fn(&Sighting) -> bool) -> Word<'s> {
         let mut word = Word::default();
-        for sighting in sightings.iter().copied().filter(|it| about(&it.target)) {
+        for sighting in sightings.iter().copied().filter(|it| about(it)) {
             let settled = sighting.finding.finality() >= self.product.finality;
             let slot = match (&sighting.finding, settled, &sighting.target) {
                 // Of "the rest" it can only be proven that nothing of it is held.
@@ -164,6 +174,8 @@ impl<'a> Desk<'a> {
             token,
             wallet: self.wallet,
             customer: self.holder.customer,
+            grant: self.grant,
+            via: basis.via.clone(),
             proof: self.proof(basis, *anchor),
             until: [*until, tier.expires_at].into_iter().flatten().min(),
             provisional: before_final && self.product.provisional,
@@ -188,7 +200,7 @@ impl<'a> Desk<'a> {
 
     /// What is known of the tokens nobody sighted one by one.
     fn rest(&self, relevant: &[&Sighting]) -> Absence {
-        let word = self.word(relevant, |it| match it {
+        let word = self.word(relevant, |it| match &it.target {
             Target::Token(_) => false,
             Target::Rest { ids, .. } => ids.covers(&self.grant.ids),
         });
@@ -207,6 +219,11 @@ impl<'a> Desk<'a> {
 fn newness(sighting: &Sighting) -> (u64, bool, Finality, &Sighting) {
     let named = matches!(sighting.target, Target::Token(_));
     (sighting.look, named, sighting.finding.finality(), sighting)
+}
+
+/// Which of the answers of one look it belongs to.
+fn answer(sighting: &Sighting) -> (u64, Finality) {
+    (sighting.look, sighting.finding.finality())
 }
 
 fn number(sighting: &Sighting) -> Option<u64> {

@@ -181,7 +181,7 @@ fn is_false(sighting: &Sighting, all: &[Sighting], is_held: bool) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, max_shrink_iters: 30, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 30, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_is_altered_nothing_false_is_believed(

@@ -1,6 +1,8 @@
 //! A chain with a licence of every rule for us and one for somebody else, a proxy before it, and a daemon whose
 //! products they are; and the course every fault takes.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use alloy_primitives::Address;
@@ -15,7 +17,7 @@ use crate::support::proxy::Proxy;
 use crate::support::settings::{ProductFile, Settings};
 use crate::support::stage::stranger;
 use crate::support::wallet::Wallet;
-use crate::support::{eventually, never};
+use crate::support::{eventually, http, never};
 
 /// What a fault does to what can be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,11 +37,51 @@ pub struct Scene {
     pub proxy: Proxy,
     /// Another chain, which has nothing of all this.
     pub other_chain: Anvil,
+    pub restless: Restless,
     /// The products of these are ours.
     held: Vec<(String, Licence)>,
     /// The products of these are somebody else's.
     others: Vec<(String, Licence)>,
     judge: Judge,
+}
+
+/// Replaces the newest two blocks by others all the time, once it is told to. There is never anything in them.
+pub struct Restless(Arc<Unrest>);
+
+#[derive(Default)]
+struct Unrest {
+    moving: AtomicBool,
+    ended: AtomicBool,
+    /// Held while blocks are replaced, and by whoever has something to put in one.
+    turn: Mutex<()>,
+}
+
+impl Restless {
+    fn new(node: String) -> Self {
+        let unrest = Arc::new(Unrest::default());
+        let own = Arc::clone(&unrest);
+        std::thread::spawn(move || {
+            while !own.ended.load(Ordering::SeqCst) {
+                if own.moving.load(Ordering::SeqCst) {
+                    let _turn = own.turn.lock().unwrap_or_else(PoisonError::into_inner);
+                    let _mined = http::call(&node, "anvil_mine", &json!(["0x2"]));
+                    let _replaced = http::call(&node, "anvil_reorg", &json!([2, []]));
+                }
+                std::thread::sleep(Duration::from_millis(80));
+            }
+        });
+        Self(unrest)
+    }
+
+    pub fn begin(&self) {
+        self.0.moving.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Restless {
+    fn drop(&mut self) {
+        self.0.ended.store(true, Ordering::SeqCst);
+    }
 }
 
 pub fn holder() -> Address {
@@ -65,7 +107,8 @@ impl Scene {
         }
         let proxy = Proxy::start(&anvil.address());
         let other_chain = Anvil::with(&["--chain-id", "1"]);
-        Self { anvil, proxy, other_chain, held, others, judge }
+        let restless = Restless::new(anvil.address());
+        Self { anvil, proxy, other_chain, restless, held, others, judge }
     }
 
     fn start(&self) -> Daemon {
@@ -79,6 +122,7 @@ impl Scene {
     }
 
     fn heal(&self) {
+        self.restless.0.moving.store(false, Ordering::SeqCst);
         self.proxy.heal();
         self.proxy.lead_to(&self.anvil.address());
     }
@@ -110,6 +154,7 @@ impl Scene {
     /// Each licence of ours is taken away.
     fn take(&self) {
         for (id, licence) in &self.held {
+            let _still = self.restless.0.turn.lock().unwrap();
             self.judge.taken_after(id, self.anvil.block_number());
             (licence.take)(&self.anvil);
         }

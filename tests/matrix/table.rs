@@ -8,7 +8,13 @@ use serde_json::{Value, json};
 
 use crate::scene::Effect::{Harmless, Hides, HidesAtFirst, Varies};
 use crate::scene::{Scene, go_through, holder};
+use crate::support::anvil::Anvil;
+use crate::support::daemon::Daemon;
 use crate::support::faults::{self, Fault, field};
+use crate::support::licences::{Expirables, Lock, Rentals, Subscriptions, chain_time};
+use crate::support::proxy::Proxy;
+use crate::support::settings::{ProductFile, Settings};
+use crate::support::wallet::Wallet;
 
 macro_rules! faults {
     ($($name:ident: $effect:expr, |$scene:ident| $go_wrong:expr;)*) => {$(
@@ -54,6 +60,7 @@ faults! {
     no_events: Varies, |it| it.proxy.fault_in("eth_getLogs", Fault::unsupported());
     behind: Varies, |it| it.proxy.fault(Fault::Behind { blocks: 3 });
     stale: Varies, |it| it.proxy.fault(faults::head_stays_at(it.anvil.block_number()));
+    reorganising: Varies, |it| it.restless.begin();
     another_chain: Hides, |it| it.proxy.lead_to(&it.other_chain.address());
 }
 
@@ -101,6 +108,52 @@ faults! {
     events_left_out: Varies, |it| it.proxy.fault(faults::no_logs());
     events_made_up: Harmless, |it| it.proxy.fault(made_up_events());
     events_null: Varies, |it| it.proxy.fault(null_for("eth_getLogs"));
+}
+
+/// The end of a holding is proven with the holding: nobody has to be asked when it comes.
+#[test]
+fn what_ends_while_nobody_can_see_it_has_ended() {
+    let anvil = Anvil::start();
+    let lock = Lock::deploy(&anvil, *Lock::VERSIONS.end(), Duration::from_secs(86_400));
+    let (rentals, expirables) = (Rentals::deploy(&anvil), Expirables::by_time(&anvil));
+    let subscriptions = Subscriptions::deploy(&anvil);
+    for contract in [rentals.0, expirables.0, subscriptions.0] {
+        contract.mint(&anvil, holder(), 7);
+    }
+    let end = chain_time(&anvil) + 9;
+    rentals.rent(&anvil, 7, holder(), end);
+    expirables.set_term(&anvil, 7, 1, end);
+    subscriptions.renew(&anvil, 7, Duration::from_secs(9));
+    lock.grant(&anvil, holder(), Some(end));
+    let products = [
+        ("user", rentals.0),
+        ("expiry", expirables.0),
+        ("subscription", subscriptions.0),
+        ("unlock", lock.contract),
+    ];
+
+    let proxy = Proxy::start(&anvil.address());
+    let mut settings = Settings::new([proxy.url()]).more("retry = \"300ms\"");
+    for (rule, contract) in &products {
+        let rule_key = format!("rule = {rule:?}");
+        let product = ProductFile::new(rule).tier("pro", 20, "");
+        settings = settings.product(product.grant("pro", &contract.collection(), &rule_key));
+    }
+    let daemon = Daemon::start(&settings);
+    daemon.link(&Wallet::numbered(1));
+    for (product, _) in &products {
+        let verdict = daemon.wait_for_code(product, "VALID");
+        assert!(verdict["expires_at"].is_string(), "{verdict}");
+    }
+    proxy.fault(Fault::Drop);
+    for (product, _) in &products {
+        let told =
+            |it: &Value| ["VALID", "GRACE", "EXPIRED"].map(Value::from).contains(&it["code"]);
+        daemon.wait_for(product, "its end", |it| {
+            assert!(told(it), "{it}");
+            it["code"] == "EXPIRED"
+        });
+    }
 }
 
 fn header(pointer: &'static str, value: Value) -> Fault {

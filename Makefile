@@ -3,7 +3,7 @@
 #
 #   make demo    the whole thing in one screenful: a chain, a licence, a daemon, a revocation
 #   make test    every test, against a real EVM node and the real socket
-#   make bench   what a request costs, beside the floor measured in the same run
+#   make bench   what a request and a proof cost, beside the floor measured in the same run
 #   make lint    rustfmt, clippy, and the licences of what we depend on
 
 SHELL := bash
@@ -57,8 +57,8 @@ $(VENV_STAMP): tests/requirements.txt
 	@touch $@
 
 .PHONY: bench
-bench: prepare ## what a request on the socket costs
-	$(CARGO) bench --locked --bench check --bench socket
+bench: prepare ## what a request on the socket costs, and a proof from the chain
+	$(CARGO) bench --locked --bench check --bench socket --bench chain
 
 .PHONY: lint
 lint: ## rustfmt, clippy, cargo-deny (where it is installed)

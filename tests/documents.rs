@@ -41,6 +41,33 @@ fn every_reference_in_the_document_leads_somewhere() {
     }
 }
 
+#[test]
+fn the_alerts_and_the_dashboard_ask_for_figures_that_exist() {
+    let read = |path: &str| {
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect(path)
+    };
+    let figures = read("src/rpc/metrics.rs");
+    for file in ["alerts.yml", "dashboard.json"] {
+        let text = read(&format!("packaging/monitoring/{file}"));
+        let after = text.split("entitled_").skip(1);
+        let mut names: Vec<&str> = after
+            .map(|it| {
+                it.split(|it: char| !it.is_ascii_lowercase() && it != '_')
+                    .next()
+                    .unwrap_or_default()
+            })
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        assert!(names.len() > 5, "{file}");
+        for name in names {
+            let shorter = name.trim_end_matches("_total").trim_end_matches("_seconds_bucket");
+            let known = [name, shorter].iter().any(|it| figures.contains(&format!("\"{it}\"")));
+            assert!(known, "{file}: no figure is named entitled_{name}");
+        }
+    }
+}
+
 fn reference() -> String {
     let document = openrpc::document();
     let mut text = String::new();

@@ -9,6 +9,7 @@
 mod handlers;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use actix::prelude::*;
 use alloy_primitives::{Address, B256};
@@ -274,6 +275,14 @@ pub struct ListAudit {
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Reply<AuditState>")]
 pub struct VerifyAudit;
+
+/// Write a backup of the store beside it: of this name, or as one of those that are kept.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<PathBuf>")]
+pub struct BackUp {
+    pub name: Option<String>,
+    pub asked: Asked,
+}
 
 /// What the evaluator and the verifier need when the daemon starts.
 #[derive(Debug, Clone, Message)]

@@ -93,6 +93,14 @@ pub(super) fn concerned(log: &Log) -> Option<Concerned> {
     Some(Concerned::Wallets(named.map(|it| Address::from_word(*it)).collect()))
 }
 
+/// The words an event is made of, topics and data, as far as they may be ids and wallets.
+pub(super) fn words(log: &Log) -> impl Iterator<Item = B256> + '_ {
+    /// An event of more words names more tokens than are worth asking for first.
+    const MOST: usize = 64;
+    let (data, _) = log.data.data.as_chunks::<32>();
+    log.topics().iter().skip(1).copied().chain(data.iter().copied().map(B256::from)).take(MOST)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -46,8 +46,10 @@ use people::People;
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Tokens proven in one look, beyond those the ledger knows.
 const TOKENS: u64 = 10_000;
-/// Calls that advance together.
-const TOGETHER: usize = 256;
+/// Calls that advance together at first, to learn whether the contract answers at all.
+const AT_FIRST: usize = 256;
+/// And after that: as many as there may be, so that they share their requests.
+const TOGETHER: usize = 10_000;
 
 /// What to look for.
 #[derive(Debug, Clone)]
@@ -212,7 +214,7 @@ impl<'a> Survey<'a> {
     /// All of `calls`, some at a time.
     async fn run_in_parts(&self, calls: Vec<Call>) -> Vec<Result<Outcome, Cause>> {
         let mut outcomes = Vec::with_capacity(calls.len());
-        for part in calls.chunks(TOGETHER) {
+        for part in parts(&calls) {
             outcomes.extend(self.run(part.to_vec()).await);
         }
         outcomes
@@ -275,4 +277,10 @@ impl<'a> Survey<'a> {
     fn known_ids(&self) -> BTreeSet<U256> {
         self.look.known.keys().copied().collect()
     }
+}
+
+/// Few at first, then many.
+fn parts<T>(all: &[T]) -> impl Iterator<Item = &[T]> {
+    let (first, others) = all.split_at(all.len().min(AT_FIRST));
+    [first].into_iter().chain(others.chunks(TOGETHER)).filter(|it| !it.is_empty())
 }

@@ -1,15 +1,16 @@
 //! One EVM chain: blocks to pin a verification to, and proven answers about them. The only user of the
 //! network.
 //!
-//! Owns: connections, proven state in memory, code by hash. Asked by: the actors. Asks: the endpoints.
+//! Owns: connections, proven state in memory, code and nodes by hash. Asked by: the actors. Asks: the endpoints.
 //! Never: believes an endpoint, reads the time of day, or touches the store.
 //!
-//! In reading order: `location` → `terms` → `transport` (with `framing`) → `endpoint` (with `refusal`, `fault`,
-//! `standing`, `budget`) → `identity` → `examine` → `pool` → `anchor` → `proof` → `state` → `execute` (with `effort`)
-//! → `executor` → `hint` → `gather` → `signature` → `standards` → `logs` → `look` → `events` → `follow` (with
-//! `heads`).
-//! Pure are `location`, `terms`, `framing`, `refusal`, `fault`, `standing`, `budget`, `latency`, `proof`, `state`,
-//! `effort`, `execute`, `standards`, `events`.
+//! In reading order: `settings` → `location` → `terms` → `transport` (with `framing`) → `endpoint` (with `refusal`, `fault`,
+//! `standing`, `budget`) → `identity` → `examine` → `pool` → `anchor` → `proof` → `nodes` (with `shelf`) → `state` →
+//! `execute` (with `effort`) → `memo` → `executor` → `rumours` → `plan` → `fetch` → `hint` → `gather` → `signature` → `standards`
+//! → `logs` → `look` → `events` → `follow` (with `window`, `heads`).
+//! Pure are `location`, `terms`, `framing`, `refusal`, `fault`, `standing`, `budget`, `latency`, `proof`, `shelf`,
+//! `nodes`, `state`, `effort`, `execute`, `memo`, `rumours`, `plan`, `standards`, `events`,
+//! `window`.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -49,6 +50,7 @@ mod examine;
 mod execute;
 mod executor;
 mod fault;
+mod fetch;
 mod follow;
 mod framing;
 mod gather;
@@ -59,10 +61,16 @@ mod latency;
 mod location;
 mod logs;
 mod look;
+mod memo;
+mod nodes;
+mod plan;
 mod pool;
 mod proof;
 mod receipt;
 mod refusal;
+mod rumours;
+mod settings;
+mod shelf;
 mod signature;
 mod standards;
 mod standing;
@@ -70,6 +78,7 @@ mod state;
 mod status;
 mod terms;
 mod transport;
+mod window;
 
 pub use budget::Budget;
 pub use execute::Outcome;
@@ -78,6 +87,8 @@ pub use location::LocationError;
 pub use look::Known;
 pub use look::Look;
 pub use look::Looked;
+pub use settings::ChainError;
+pub use settings::ChainSettings;
 pub use status::AbilityStatus;
 pub use status::ChainStatus;
 pub use status::EndpointCost;
@@ -101,47 +112,6 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const CODES: usize = 256;
 /// Blocks whose proven state is kept for the next question about them.
 const BLOCKS: usize = 4;
-
-/// How a chain is reached, and how far its endpoints are trusted.
-#[derive(Debug, Clone)]
-pub struct ChainSettings {
-    pub id: ChainId,
-    /// Of those that fare equally well, the first is asked first.
-    pub rpc: Vec<EndpointSettings>,
-    /// `Single` or `Quorum`.
-    pub trust: Trust,
-    /// How many endpoints of different domains have to agree, where trust is `Quorum`.
-    pub quorum: usize,
-    /// The hash of block 0; without it, the first one seen stands for the life of the process.
-    pub genesis: Option<B256>,
-    /// Number and hash of later blocks that tell this chain from its forks.
-    pub pinned: Vec<(u64, B256)>,
-    /// How long an endpoint that keeps failing is left alone at first.
-    pub retry: Duration,
-    /// How often the head is asked for.
-    pub poll: Duration,
-}
-
-/// Settings a chain cannot work with.
-#[derive(Debug, thiserror::Error)]
-pub enum ChainError {
-    #[error("{chain}: no endpoint is configured; add at least one to `rpc`")]
-    NoEndpoint { chain: ChainId },
-    #[error("{chain}: endpoint {number} of `rpc` cannot be used")]
-    Endpoint { chain: ChainId, number: usize, source: LocationError },
-    #[error("{chain}: trust `consensus` is not available yet; use `quorum` or `single`")]
-    Consensus { chain: ChainId },
-    #[error("{chain}: `quorum` is {quorum}, but at least 2 endpoints have to agree")]
-    QuorumTooSmall { chain: ChainId, quorum: usize },
-    #[error(
-        "{chain}: `quorum` is {quorum}, but `rpc` has endpoints of only {domains} different domains"
-    )]
-    QuorumTooLarge { chain: ChainId, quorum: usize, domains: usize },
-    #[error("{chain}: `poll` is zero; use a duration such as `12s`")]
-    Poll { chain: ChainId },
-    #[error("{chain}: cannot set up TLS")]
-    Tls { chain: ChainId, source: Box<dyn std::error::Error + Send + Sync> },
-}
 
 /// A chain, ready to be asked. Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -185,7 +155,7 @@ impl Chain {
         };
         let endpoints: Vec<Terms> =
             settings.rpc.iter().enumerate().map(read).collect::<Result<_, _>>()?;
-        check(&settings, &endpoints)?;
+        settings::check(&settings, &endpoints)?;
         let pool = Pool::new(&settings, endpoints)
             .map_err(|source| ChainError::Tls { chain, source: source.without_url().into() })?;
         Ok(Self(Arc::new(Inner {
@@ -321,6 +291,12 @@ impl Chain {
         follow::follow(self, watched, events).await;
     }
 
+    /// Takes the words of an event of a contract, ids and wallets, as a hint where to look first once the contract
+    /// has changed. They need not be true.
+    pub fn heard(&self, contract: Address, words: impl IntoIterator<Item = B256>) {
+        state::locked(&self.0.gatherer.rumours).note(contract, words);
+    }
+
     /// How the chain and its endpoints are doing at `now`. Asks nobody.
     pub fn status(&self, now: Timestamp) -> ChainStatus {
         status::of(&self.0.settings, &self.0.pool, self.0.floor.number(), now)
@@ -393,29 +369,10 @@ impl Chain {
         if let Some(known) = recent.iter().find(|it| it.hash == hash) {
             return Arc::clone(known);
         }
-        let pinned = Arc::new(Pinned { hash, header, facts: Mutex::default() });
+        let pinned = Arc::new(self.0.gatherer.pin(hash, header));
         recent.truncate(BLOCKS - 1);
         recent.push_front(Arc::clone(&pinned));
         pinned
-    }
-}
-
-fn check(settings: &ChainSettings, endpoints: &[Terms]) -> Result<(), ChainError> {
-    let (chain, quorum) = (settings.id, settings.quorum);
-    if endpoints.is_empty() {
-        return Err(ChainError::NoEndpoint { chain });
-    }
-    if settings.poll.is_zero() {
-        return Err(ChainError::Poll { chain });
-    }
-    let domains = endpoints.iter().map(|it| it.location.domain()).collect::<BTreeSet<_>>().len();
-    match settings.trust {
-        Trust::Consensus => Err(ChainError::Consensus { chain }),
-        Trust::Quorum if quorum < 2 => Err(ChainError::QuorumTooSmall { chain, quorum }),
-        Trust::Quorum if quorum > domains => {
-            Err(ChainError::QuorumTooLarge { chain, quorum, domains })
-        }
-        Trust::Quorum | Trust::Single => Ok(()),
     }
 }
 

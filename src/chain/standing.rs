@@ -77,6 +77,13 @@ pub(super) struct Peers {
     pub(super) block_time: Duration,
 }
 
+impl Peers {
+    /// How much older than it could be a head is when it counts as late.
+    pub(super) fn lag(&self) -> Duration {
+        LEAST_LAG.max(self.block_time.saturating_mul(LAG_BLOCKS))
+    }
+}
+
 /// What an endpoint was seen to be able to do. `None`: not seen yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Abilities {
@@ -308,7 +315,7 @@ impl Standing {
             return true;
         }
         let Some(own) = self.head else { return false };
-        let lag = LEAST_LAG.max(peers.block_time.saturating_mul(LAG_BLOCKS)).as_secs();
+        let lag = peers.lag().as_secs();
         let newer = |it: &&Head| it.at <= own.at && it.time.saturating_sub(own.time) > lag;
         let others = peers.heads.len().saturating_sub(1);
         peers.heads.iter().filter(newer).count() * 2 > others

@@ -189,11 +189,18 @@ fn endpoint(endpoint: &Endpoint, now: Now, peers: &Peers) -> EndpointStatus {
     let read = |it: &std::sync::atomic::AtomicU64| it.load(Ordering::Relaxed);
     let counted = FaultKind::ALL.iter().map(|(kind, word)| (*word, standing.faults.count(*kind)));
     let seen = standing.examined.is_some();
+    let head_age_s = standing.head.map(|it| now.age(it));
+    // By our clock, which may be wrong, or the chain may stand still: so it is told, and changes no order.
+    let is_old = head_age_s.is_some_and(|it| it > peers.lag().as_secs());
+    let state = match standing.word(now.instant, peers) {
+        "ok" if is_old => "stale",
+        word => word,
+    };
     let Abilities { synced, finalized, proofs, finalized_proofs, oldest_proof, access_lists } =
         standing.abilities;
     EndpointStatus {
         url: endpoint.shown().to_owned(),
-        state: standing.word(now.instant, peers),
+        state,
         breaker: match standing.open_until() {
             None => "closed",
             Some(until) if until > now.instant => "open",
@@ -201,7 +208,7 @@ fn endpoint(endpoint: &Endpoint, now: Now, peers: &Peers) -> EndpointStatus {
         },
         retry_at: standing.rests_until(now.instant).map(|it| now.time_of(it)),
         head: standing.head.map(|it| it.number),
-        head_age_s: standing.head.map(|it| now.age(it)),
+        head_age_s,
         abilities: AbilityStatus {
             synced,
             proofs,

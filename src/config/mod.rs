@@ -6,6 +6,7 @@
 //! Layers, each over the one before: the defaults, the file, the drop-ins beside it in name order, and
 //! `ENTITLED__SECTION__KEY` variables. Tables merge; anything else replaces.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ pub struct Config {
     pub cache: Cache,
     pub products: Products,
     pub log: Log,
+    pub metrics: Metrics,
     /// Each id once.
     pub chains: Vec<Chain>,
 }
@@ -106,6 +108,12 @@ pub struct Cache {
     pub capacity: u64,
     /// How often known verdicts are looked at again.
     pub refresh: Duration,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metrics {
+    /// A loopback address that shows the figures to whoever on this machine asks; none if not given.
+    pub listen: Option<SocketAddr>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -48,7 +48,7 @@ impl Config {
     /// Every key with its value as text, for comparison only: the texts hold endpoints in full.
     fn values(&self) -> BTreeMap<String, String> {
         // Taken apart by name, so that a new key cannot be forgotten here.
-        let Self { socket, store, keys, cache, products, log, chains } = self;
+        let Self { socket, store, keys, cache, products, log, metrics, chains } = self;
         let mut values = BTreeMap::new();
         let mut add = |key: &str, value: &dyn Debug| {
             values.insert(key.to_owned(), format!("{value:?}"));
@@ -68,6 +68,7 @@ impl Config {
         add("products.dirs", &products.dirs);
         add("log.level", &log.level);
         add("log.format", &log.format);
+        add("metrics.listen", &metrics.listen);
         for chain in chains {
             let super::Chain { id, rpc, beacon, trust, quorum, genesis, spec, poll, .. } = chain;
             let super::Chain { pinned, retry, .. } = chain;

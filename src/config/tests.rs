@@ -70,10 +70,25 @@ fn an_empty_file_gives_every_default_of_the_service() {
     assert_eq!((config.cache.capacity, config.cache.refresh), (10_000, Duration::from_secs(300)));
     assert_eq!(config.products.dirs[2], PathBuf::from("/var/lib/entitled/products.d"));
     assert_eq!((config.log.level, config.log.format), (Level::Info, Format::Auto));
+    assert_eq!(config.metrics.listen, None);
     let limits = config.socket.limits;
     assert_eq!((limits.request_bytes, limits.depth, limits.batch), (65_536, 64, 32));
     assert_eq!((limits.requests_per_second, limits.burst), (200, 2_000));
     assert_eq!(warnings, ["no `[[chain]]` is configured: nothing can be proven"]);
+}
+
+#[test]
+fn the_metrics_port_is_on_this_machine_only() {
+    let listen = |address: &str| {
+        let etc = Etc::with(&format!("[metrics]\nlisten = \"{address}\""));
+        etc.read(&[]).map(|it| it.config.metrics.listen)
+    };
+    for address in ["127.0.0.1:9469", "[::1]:9469"] {
+        assert_eq!(listen(address).unwrap(), Some(address.parse().unwrap()));
+    }
+    for address in ["0.0.0.0:9469", "192.168.1.1:9469", "127.0.0.1:0", "localhost:9469", "9469"] {
+        assert!(listen(address).is_err(), "{address}");
+    }
 }
 
 #[test]
@@ -225,7 +240,7 @@ fn a_wrong_variable_is_named() {
         (
             "ENTITLED__",
             "1",
-            "`\"\"`: unknown key; here are known: `socket`, `store`, `keys`, `cache`, `products`, `log`, `chain`",
+            "`\"\"`: unknown key; here are known: `socket`, `store`, `keys`, `cache`, `products`, `log`, `metrics`, `chain`",
         ),
         (
             "ENTITLED__CHAIN",

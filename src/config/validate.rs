@@ -1,11 +1,13 @@
 //! From the merged layers to a [`Config`]: each key's default, bounds and meaning, in the order of the manual.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::defaults::{Places, is_private};
 use super::{
-    Cache, Config, Environment, KeySource, Keys, Limits, Log, Products, Socket, Store, chains,
+    Cache, Config, Environment, KeySource, Keys, Limits, Log, Metrics, Products, Socket, Store,
+    chains,
 };
 use crate::domain::ownership::Trust;
 use crate::domain::product::document::{Flaw, Node, Place, Table, Value};
@@ -39,6 +41,7 @@ pub(super) fn config(
     let cache = cache(root.section("cache"));
     let products = products(root.section("products"), &places);
     let log = log(root.section("log"));
+    let metrics = metrics(root.section("metrics"));
     let chains = chains::read(&mut root, warnings);
     root.finish();
     if places.runtime_is_shared && socket.path.starts_with(&places.runtime) {
@@ -59,7 +62,7 @@ pub(super) fn config(
     if chains.is_empty() {
         warnings.push("no `[[chain]]` is configured: nothing can be proven".to_owned());
     }
-    Ok(Config { socket, store, keys, cache, products, log, chains })
+    Ok(Config { socket, store, keys, cache, products, log, metrics, chains })
 }
 
 fn socket(mut section: Section<'_>, places: &Places) -> Socket {
@@ -164,6 +167,19 @@ fn log(mut section: Section<'_>) -> Log {
     };
     section.finish();
     log
+}
+
+fn metrics(mut section: Section<'_>) -> Metrics {
+    let metrics = Metrics { listen: section.or("listen", None, |it| loopback(it).map(Some)) };
+    section.finish();
+    metrics
+}
+
+/// Nothing of ours is to be reached from another machine.
+fn loopback(node: &Node) -> Result<SocketAddr, String> {
+    let wrong = || "must be a loopback address and port, such as \"127.0.0.1:9469\"".to_owned();
+    let address: SocketAddr = text(node)?.parse().map_err(|_| wrong())?;
+    if address.ip().is_loopback() && address.port() != 0 { Ok(address) } else { Err(wrong()) }
 }
 
 /// A list; a variable may also name its one item without brackets.

@@ -183,7 +183,7 @@ impl Caller {
         let Some((method, callback)) = service.methods.method_with_name(&envelope.method) else {
             return Err(Fault::unknown_method());
         };
-        if !service.rates.allow(&service.limits, self.peer.uid) {
+        if !service.rates.allow(&service.limits, &self.peer) {
             let most = service.limits.rate_per_second;
             let detail = format!("a user may ask {most} requests a second that are not cached");
             return Err(Fault::limit(detail, "ask more slowly, or subscribe"));

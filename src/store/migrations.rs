@@ -47,7 +47,7 @@ pub(super) fn run(
     for (from, step) in (0_u32..).zip(steps).skip_while(|it| it.0 < found) {
         if found > 0 {
             before(database)?;
-            tracing::info!(from, to = from + 1, "migrating the store");
+            tracing::info!(event = "store_migrated", from, to = from + 1, "migrating the store");
         }
         let transaction = database::begin_write(database)?;
         step(&transaction)?;
@@ -113,7 +113,8 @@ mod tests {
 
     fn fresh() -> (tempfile::TempDir, Database) {
         let dir = tempfile::tempdir().unwrap();
-        let database = open(&dir.path().join("ledger.redb"), 1 << 20, Check::Every).unwrap();
+        let database =
+            open(&dir.path().join("ledger.redb"), 1 << 20, Check::Every, |_| {}).unwrap();
         (dir, database)
     }
 

@@ -14,7 +14,7 @@ use super::audit;
 use super::error::StoreError;
 use super::records;
 use super::schema::{self, Table};
-use super::sightings::{self, Look};
+use super::sightings::{self, Look, Rests};
 use super::view::{Changes, View, next_number, prefixed, record};
 use crate::domain::ids::{Collection, Timestamp, Token};
 use crate::domain::ownership::{
@@ -33,8 +33,10 @@ pub fn record_look(
     look.check()?;
     sightings::keep(changes, look)?;
     let mut turned = Vec::new();
+    let mut rests = Rests::default();
     for (wallet, token) in concerned(changes, look)? {
-        turned.extend(settle(changes, (wallet, token), look.transaction, asked)?);
+        let proofs = sightings::proofs_about(changes, &mut rests, wallet, token)?;
+        turned.extend(settle(changes, (wallet, token), (&proofs, look.transaction), asked)?);
     }
     Ok(turned)
 }
@@ -111,12 +113,11 @@ fn standing(proofs: &[Sighting]) -> Standing<'_> {
 fn settle(
     changes: &mut Changes<'_>,
     (wallet, token): (Address, Token),
-    transaction: Option<B256>,
+    (proofs, transaction): (&[Sighting], Option<B256>),
     asked: &Asked,
 ) -> Result<Option<Ownership>, StoreError> {
-    let proofs = sightings::proofs_about(changes, wallet, token)?;
     let active = active_of(changes, wallet, token)?;
-    match (standing(&proofs), active) {
+    match (standing(proofs), active) {
         (Standing::Held(held), None) => {
             open(changes, (wallet, token), evidence(held, transaction), held.0.seen_at, asked)
                 .map(Some)

@@ -197,6 +197,11 @@ pub(super) fn target(it: &Target) -> [u8; 33] {
     }
 }
 
+/// All sightings that a wallet has of one token by itself.
+pub(super) fn own(wallet: Address, it: Token) -> [u8; 82] {
+    join(&[&holder(it.collection, wallet), &target(&Target::Token(it))])
+}
+
 /// All sightings that a wallet has of anything but single tokens.
 pub(super) fn rests(it: Collection, wallet: Address) -> [u8; 50] {
     join(&[&holder(it, wallet), &[REST_TARGET]])

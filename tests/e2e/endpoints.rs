@@ -61,6 +61,11 @@ fn endpoint(daemon: &Daemon, index: usize) -> Value {
     daemon.admin("chain_status", json!({}))[0]["endpoints"][index].clone()
 }
 
+/// Nothing is wrong with it; but on a slow machine the chain of a test may have stood still for a minute.
+fn is_well(endpoint: &Value) -> bool {
+    ["ok", "stale"].iter().any(|it| endpoint["state"] == *it)
+}
+
 fn endpoint_becomes(
     daemon: &Daemon,
     index: usize,
@@ -125,7 +130,7 @@ fn an_endpoint_that_keeps_failing_is_left_alone_and_comes_back_by_itself() {
     daemon.wait_for_code(ACME, "VALID");
     scene.first.heal();
     endpoint_becomes(&daemon, 0, "it is asked again", |it| {
-        it["breaker"] == "closed" && it["state"] == "ok"
+        it["breaker"] == "closed" && is_well(it)
     });
 }
 
@@ -140,7 +145,7 @@ fn a_lie_heals_but_its_evidence_stays() {
     assert_eq!(lying["faults"]["lying"], json!(1), "{lying}");
     assert!(lying["evidence"]["asked"].to_string().contains("eth_getProof"), "{lying}");
     scene.first.heal();
-    let healed = endpoint_becomes(&daemon, 0, "it is forgiven", |it| it["state"] == "ok");
+    let healed = endpoint_becomes(&daemon, 0, "it is forgiven", is_well);
     for part in ["asked", "finding", "proof"] {
         assert_eq!(healed["evidence"][part], lying["evidence"][part], "{healed}");
     }

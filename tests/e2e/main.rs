@@ -31,6 +31,8 @@ mod keys;
 mod lies;
 mod lifecycle;
 mod main_path;
+mod many_tokens;
+mod observation;
 mod quorum;
 mod rules;
 mod rules_balance;

@@ -257,7 +257,7 @@ impl TierCache {
         let before = self.parts.reader.products();
         let loaded = Arc::new(self.parts.catalogue.load(&before));
         for fault in &loaded.faults {
-            tracing::warn!(%fault, "a product file is refused");
+            tracing::warn!(event = "product_refused", %fault, "a product file is refused");
         }
         self.parts.reader.adopt(Arc::clone(&loaded));
         self.adopt_products(context);

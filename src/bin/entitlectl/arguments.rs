@@ -380,6 +380,19 @@ pub(crate) enum AuditCommand {
 pub(crate) enum StoreCommand {
     /// Its size and contents
     Stats,
+    /// Write a backup into the state directory, while the daemon goes on
+    Backup {
+        /// The name of the new file; the next of the kept backups if not given
+        name: Option<String>,
+    },
+    /// Put a backup in the store's place; the daemon has to be stopped
+    Restore {
+        /// The backup
+        file: PathBuf,
+        /// The daemon's configuration file, where it is not the usual one
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -160,7 +160,7 @@ impl Survey<'_> {
     pub(super) async fn prove(&mut self, dialect: Dialect, ids: Vec<U256>, whose: Option<Person>) {
         let ids: Vec<U256> = ids.into_iter().filter(|id| !self.holders.contains_key(id)).collect();
         let contract = self.look.collection.contract;
-        for part in ids.chunks(TOGETHER) {
+        for part in super::parts(&ids) {
             if let Some((person, Some(count))) = whose
                 && self.held_by(person) == count
             {

@@ -64,8 +64,13 @@ pub fn explain(question: &Question<'_>, now: Timestamp) -> Vec<Step> {
     let mut steps = Vec::new();
     for position in &position::take(question, product) {
         steps.push(grant_step(position));
-        for candidate in &position.candidates {
+        let (told, others) = told(position, now);
+        for candidate in told {
             candidate_steps(&mut steps, product, candidate, now);
+        }
+        if others > 0 {
+            let reason = format!("{others} more tokens are held by this wallet");
+            steps.push(step(StepKind::Token, &position.grant.collection, Outcome::Yes, reason));
         }
         let open = position.absences.iter().find(|it| it.proof.is_none() || it.failing.is_some());
         if let Some(absence) = open.or(position.absences.first()) {
@@ -73,6 +78,23 @@ pub fn explain(question: &Question<'_>, now: Timestamp) -> Vec<Step> {
         }
     }
     steps
+}
+
+/// Tokens of one wallet under one grant that are told of one by one.
+const TOLD: usize = 50;
+
+/// Which of the tokens held are told of, and how many are not: first those that count, by their ids, as the
+/// decision takes them.
+fn told<'p, 'q>(
+    position: &'p Position<'q>,
+    now: Timestamp,
+) -> (impl Iterator<Item = &'p Candidate<'q>>, usize) {
+    let mut held: Vec<_> = position.candidates.iter().collect();
+    let ended =
+        |it: &Candidate<'_>| it.until.is_some_and(|end| end <= now.max(it.proof.anchor.time));
+    held.sort_by_key(|it| it.suspended || it.too_low || ended(it));
+    let others = held.len().saturating_sub(TOLD);
+    (held.into_iter().take(TOLD), others)
 }
 
 fn step(kind: StepKind, subject: &impl ToString, outcome: Outcome, reason: String) -> Step {

@@ -1,6 +1,6 @@
 //! What each wallet holds under each grant, as far as sightings tell. Nothing here depends on the time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::Address;
 
@@ -103,24 +103,26 @@ impl<'a> Desk<'a> {
             .filter(|it| it.terms() == self.grant.terms())
             .filter(|it| it.target.collection() == self.grant.collection)
             .collect();
-        let tokens: BTreeSet<Token> = relevant
-            .iter()
-            .filter_map(|it| match it.target {
-                Target::Token(token) if self.grant.grants(&token) => Some(token),
-                _ => None,
-            })
-            .collect();
+        // Each token with what speaks of it, rather than all of it searched for each token: a wallet may
+        // hold thousands.
+        let (mut named, mut rests) = (BTreeMap::<Token, Vec<&Sighting>>::new(), Vec::new());
+        for sighting in &relevant {
+            match sighting.target {
+                Target::Token(token) if self.grant.grants(&token) => {
+                    named.entry(token).or_default().push(*sighting);
+                }
+                Target::Token(_) => {}
+                Target::Rest { .. } => rests.push(*sighting),
+            }
+        }
         let mut candidates = Vec::new();
-        let mut absences = vec![self.rest(&relevant)];
-        for token in tokens {
+        let mut absences = vec![self.rest(&rests)];
+        for (token, mut about) in named {
             // A rest says nothing of a token that its own look sighted by itself, whatever it found.
-            let named = |it: &&&Sighting| it.target == Target::Token(token);
-            let own: BTreeSet<_> = relevant.iter().filter(named).map(|it| answer(it)).collect();
-            let about = |it: &Sighting| {
-                let is_rest = matches!(it.target, Target::Rest { .. });
-                it.target.includes(&token) && !(is_rest && own.contains(&answer(it)))
-            };
-            let word = self.word(&relevant, about);
+            let own: BTreeSet<_> = about.iter().map(|it| answer(it)).collect();
+            let speaks = |it: &&&Sighting| it.target.includes(&token) && !own.contains(&answer(it));
+            about.extend(rests.iter().filter(speaks));
+            let word = self.word(&about, |_| true);
             match self.candidate(token, &word) {
                 Some(candidate) => candidates.push(candidate),
                 None => absences.push(self.absence(&word)),

@@ -164,6 +164,8 @@ methods! {
         "Recompute the hash chain of the audit.";
     Admin store_stats(wire::Nothing) -> wire::StoreFigures = system::store_stats,
         "Figures about the store.";
+    Admin store_backup(wire::StoreBackup) -> wire::StoreBackedUp = system::back_up,
+        "Write a backup of the store into the state directory, while everything goes on.";
     Admin chain_status(wire::Nothing) -> Vec<wire::ChainStatus> = system::chains,
         "Each chain's head, and how each of its endpoints fares: what it can do, what it cost, what went wrong.";
     Admin system_reload(wire::Nothing) -> wire::Reload = system::reload,

@@ -21,11 +21,20 @@ pub struct ChainHealth {
     pub head_age_s: Option<u64>,
     /// The newest finalized block something was proven at.
     pub finalized: Option<u64>,
-    /// How many endpoints there are, and how many of them may be asked now.
-    pub endpoints: usize,
+    /// How many endpoints may be asked now.
     pub available: usize,
+    pub endpoints: Vec<EndpointHealth>,
     /// How long ago any endpoint last answered.
     pub last_success_ms_ago: Option<u64>,
+}
+
+/// An endpoint in `system_health`.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct EndpointHealth {
+    /// Without credentials, path and query.
+    pub url: String,
+    /// As in EndpointStatus.
+    pub state: &'static str,
 }
 
 /// A chain in `chain_status`.
@@ -140,8 +149,12 @@ impl From<&chains::ChainStatus> for ChainHealth {
             head: chain.head,
             head_age_s: chain.head_age_s,
             finalized: chain.finalized,
-            endpoints: chain.endpoints.len(),
             available: chain.available,
+            endpoints: chain
+                .endpoints
+                .iter()
+                .map(|it| EndpointHealth { url: it.url.clone(), state: it.state })
+                .collect(),
             last_success_ms_ago: chain.last_success_ms_ago,
         }
     }

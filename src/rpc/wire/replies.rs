@@ -243,6 +243,11 @@ replies! {
         commits: u64,
         changes: u64,
     }
+    StoreBackedUp {
+        /// Where the backup is.
+        path: String,
+        bytes: u64,
+    }
     Version {
         version: &'static str,
         /// The version of this API; grows when something is added.

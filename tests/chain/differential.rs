@@ -437,3 +437,30 @@ async fn and_so_it_does_with_a_node_that_offers_less() {
     report(&stand.differences(&chain, &block).await);
     assert!(proxy.calls("eth_createAccessList") > 0, "nobody wanted a hint");
 }
+
+/// What was proven before is proven again by what did not change, and answers are remembered: nothing of that
+/// may show.
+#[tokio::test(flavor = "multi_thread")]
+async fn and_so_it_does_as_the_chain_goes_on() {
+    let stand = Stand::with_tokens().fewer();
+    let chain = open(31_337, stand.anvil.url());
+    let code_of = |name: &str| {
+        let address = stand.subjects.iter().find(|it| it.name == name).unwrap().address;
+        (address, stand.anvil.call("eth_getCode", json!([address, "latest"])))
+    };
+    for round in 0..5 {
+        let block = chain.anchor(Finality::Latest).await.unwrap();
+        report(&stand.differences(&chain, &block).await);
+        match round {
+            0 => stand.anvil.mine(3),
+            1 => stand.change_hands(),
+            2 => stand.anvil.increase_time(Duration::from_secs(86_400)),
+            // Other code at an address whose storage stays as it was.
+            _ => {
+                let ((at, _), (_, code)) = (code_of("PlainLicence"), code_of("SoladyLicence"));
+                stand.anvil.call("anvil_setCode", json!([at, code]));
+                stand.anvil.mine(1);
+            }
+        }
+    }
+}

@@ -59,7 +59,7 @@ fn alter(value: &mut Value, how: u8, with: u64) {
         (_, _) => match value.take() {
             Value::Array(mut all) if !all.is_empty() => {
                 let at = with as usize % all.len();
-                if how % 2 == 0 {
+                if how.is_multiple_of(2) {
                     drop(all.remove(at))
                 } else {
                     all.rotate_left(at.max(1))

@@ -34,7 +34,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("Opcodes", "hashOf"),
     ("ReadsBlockHash", "ownerOf"),
     // More slots, one after the other, than are proven for one call.
-    ("ReadsWithoutEnd", "ownerOf"),
     ("ScanningLicence", "ownerOf"),
     // All the gas there is may take longer than anybody's time.
     ("LoopsForEver", "ownerOf"),

@@ -17,8 +17,13 @@ use revm::InspectSystemCallEvm;
 use revm::MainBuilder;
 use revm::MainContext;
 use revm::context::BlockEnv;
+use revm::context::ContextTr;
+use revm::context::JournalTr;
 use revm::context::result::EVMError;
 use revm::context::result::ExecutionResult;
+use revm::handler::EvmTr;
+use revm::primitives::AddressMap;
+use revm::primitives::HashSet;
 use revm::primitives::hardfork::SpecId;
 
 use super::effort::Effort;
@@ -39,7 +44,7 @@ pub(super) struct Call {
 
 /// How a call ended. Each of these is proven.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub enum Outcome {
     Returned(Bytes),
     Reverted(Bytes),
     /// Out of gas, an invalid opcode and the like.
@@ -107,6 +112,12 @@ pub(super) fn execute(
             cfg.chain_id = chain;
         })
         .build_mainnet_with_inspector(&mut effort);
+    // What is warm in every transaction, and not in a system call: the price of looking there would tell.
+    // But not who gets the fees: what comes out would hang on that.
+    let (context, precompiles) = evm.ctx_precompiles();
+    context.journal_mut().warm_precompiles(precompiles.warm_addresses());
+    let nobody = AddressMap::from_iter([(Address::ZERO, HashSet::default())]);
+    context.journal_mut().warm_access_list(nobody);
     let data = call.data.clone();
     let result = evm.inspect_one_system_call_with_caller(Address::ZERO, call.to, data);
     drop(evm);

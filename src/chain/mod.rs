@@ -88,6 +88,7 @@ mod window;
 pub use beacon::SourceStatus;
 pub use budget::Budget;
 pub use consensus::digest;
+pub use execute::Outcome;
 pub use follow::ChainEvent;
 pub use location::LocationError;
 pub use look::Known;
@@ -245,11 +246,24 @@ impl Chain {
         // Who holds a token is the same question for every rule but `user`.
         let rule = if rule == Rule::User { Rule::User } else { Rule::Owner };
         let dialect = Dialect::learn(rule, None)?;
-        let call = dialect.ask_holder(token.collection.contract, token.id);
-        let calls = (vec![call], Asker::Caller);
+        let question = dialect.ask_holder(token.collection.contract, token.id);
+        dialect.holder(token.id, &self.call(block, question.to, question.data).await?)
+    }
+
+    /// Calls a contract as nobody (the zero address) and says how that ended, proven: over the state of the
+    /// block, with the block's own number and time, and some 30 million gas for the contract to use. It is the
+    /// step every answer here is made of, for whoever wants to measure or to check it.
+    ///
+    /// # Errors
+    /// Why that could not be found out. [`Cause::Contract`]: the call asks for more than is proven for any
+    /// contract (hashes of earlier blocks, hundreds of slots one after the other, too much time).
+    pub async fn call(&self, block: &Block, to: Address, data: Bytes) -> Result<Outcome, Cause> {
+        if block.anchor.chain != self.id() {
+            return Err(Cause::NotConfigured);
+        }
+        let calls = (vec![execute::Call { to, data }], Asker::Caller);
         let ended = self.run(block, calls, Instant::now() + DEADLINE).await;
-        let outcome = ended.into_iter().next().unwrap_or(Err(Cause::Contract))?;
-        dialect.holder(token.id, &outcome)
+        ended.into_iter().next().unwrap_or(Err(Cause::Contract))
     }
 
     /// Whether an account stands for a signature of `hash`, and how: by ERC-6492, ERC-1271 or its key, in
@@ -387,6 +401,8 @@ impl Chain {
     }
 }
 
+#[cfg(test)]
+mod recorded_tests;
 #[cfg(test)]
 #[path = "mod_tests.rs"]
 mod tests;

@@ -16,7 +16,7 @@ const names = fs.readdirSync(here).filter((name) => name.endsWith('.sol')).sort(
 const sources = Object.fromEntries(
   names.map((name) => [name, { content: fs.readFileSync(path.join(here, name), 'utf8') }]),
 );
-const versions = ['solc', '@openzeppelin/contracts', '@unlock-protocol/contracts', 'erc6551'].map(
+const versions = ['solc', '@openzeppelin/contracts', '@unlock-protocol/contracts', 'erc6551', 'erc721a', 'solady'].map(
   (name) => JSON.parse(fs.readFileSync(path.join(modules, name, 'package.json'), 'utf8')).version,
 );
 const digest = createHash('sha256')

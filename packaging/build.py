@@ -33,12 +33,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="entitled-packages-") as temporary:
         work = pathlib.Path(temporary)
         programs = binaries.split(compiled, work / "programs")
-        maker = tree.Maker(release, programs)
+        maker = tree.Maker(release, programs, quick=asked.profile == "dev")
         made = []
         if "deb" in forms:
-            made += debian.build(release, programs, maker, work / "deb", asked.out)
+            made += debian.build(maker, asked.symbols, work / "deb", asked.out)
         if "rpm" in forms:
-            made += redhat.build(release, programs, maker, work / "rpm", asked.out)
+            made += redhat.build(maker, asked.symbols, work / "rpm", asked.out)
     for package in made:
         print(package)
 
@@ -49,6 +49,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--form", choices=["deb", "rpm"], action="append", help="only this form")
     parser.add_argument("--out", type=pathlib.Path, default=binaries.target_directory() / "packages")
     parser.add_argument("--programs", type=pathlib.Path, help="a directory of programs compiled before")
+    parser.add_argument("--no-symbols", dest="symbols", action="store_false", help="no packages of debug symbols")
     parser.add_argument("--version", help="another version than the sources', such as 1.2.3-1")
     parser.add_argument("--schema", type=int, help="another schema than the sources'")
     return parser.parse_args()

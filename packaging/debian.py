@@ -7,14 +7,14 @@ import shutil
 import subprocess
 
 import tree
-from binaries import NEWEST_GLIBC, Program, architecture
+from binaries import NEWEST_GLIBC, architecture
 from release import Release
 
 SCRIPTS = ("preinst", "postinst", "prerm", "postrm")
 
 
-def build(release: Release, programs: dict[str, Program], maker: tree.Maker, work: pathlib.Path,
-          out: pathlib.Path) -> list[pathlib.Path]:
+def build(maker: tree.Maker, with_symbols: bool, work: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
+    release, programs = maker.release, maker.programs
     listed = tree.entries("deb")
     main = work / "entitled"
     tree.lay_out(listed, main, maker)
@@ -29,15 +29,17 @@ def build(release: Release, programs: dict[str, Program], maker: tree.Maker, wor
     conffiles = [one.path for one in listed if one.kind == "conf"]
     control["conffiles"] = (0o644, "".join(f"{it}\n" for it in conffiles))
     control["triggers"] = (0o644, tree.fill(tree.HERE / "deb/triggers", words))
-    package = pack(main, "control", words, control, release, out / name_of("entitled", release))
+    package = pack(main, "control", words, control, maker, out / name_of("entitled", release))
 
+    if not with_symbols:
+        return [package]
     symbols = work / "entitled-dbgsym"
     tree.debug_tree(programs, symbols, release.epoch)
     document = symbols / "usr/share/doc/entitled-dbgsym"
     document.parent.mkdir(parents=True)
     document.symlink_to("entitled")
     tree.settle(symbols, {}, release.epoch)
-    debug = pack(symbols, "control-dbgsym", words, {}, release, out / name_of("entitled-dbgsym", release))
+    debug = pack(symbols, "control-dbgsym", words, {}, maker, out / name_of("entitled-dbgsym", release))
     return [package, debug]
 
 
@@ -46,7 +48,7 @@ def name_of(package: str, release: Release) -> str:
 
 
 def pack(root: pathlib.Path, control: str, words: dict[str, object], files: dict[str, tuple[int, str]],
-         release: Release, out: pathlib.Path) -> pathlib.Path:
+         maker: tree.Maker, out: pathlib.Path) -> pathlib.Path:
     size = sum(max(1, -(-it.lstat().st_size // 1024)) for it in root.rglob("*"))
     sums = checksums(root)
     place = root / "DEBIAN"
@@ -55,8 +57,10 @@ def pack(root: pathlib.Path, control: str, words: dict[str, object], files: dict
     for name, (mode, content) in ({"control": (0o644, text), "md5sums": (0o644, sums)} | files).items():
         (place / name).write_text(content)
         (place / name).chmod(mode)
-    run = ["dpkg-deb", "--root-owner-group", "-Zxz", "--threads-max=1", "--build", str(root), str(out)]
-    environment = os.environ | {"SOURCE_DATE_EPOCH": str(release.epoch)}
+    # One thread: how many there are shows in the compressed file.
+    press = ["-Znone"] if maker.quick else ["-Zxz", "-z6", "--threads-max=1"]
+    run = ["dpkg-deb", "--root-owner-group", *press, "--build", str(root), str(out)]
+    environment = os.environ | {"SOURCE_DATE_EPOCH": str(maker.release.epoch)}
     subprocess.run(run, check=True, env=environment, stdout=subprocess.DEVNULL)
     shutil.rmtree(root)
     return out

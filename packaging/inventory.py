@@ -4,6 +4,7 @@ Both from Cargo.lock and the crates as cargo has them on disk; what only builds 
 """
 
 import collections
+import functools
 import json
 import pathlib
 import re
@@ -20,6 +21,7 @@ LICENCE_FILE = re.compile(r"^(licen[cs]e|copying|notice|unlicense|copyright)", r
 LONGEST_LICENCE = 128 * 1024
 
 
+@functools.cache
 def metadata() -> dict:
     run = ["cargo", "metadata", "--locked", "--offline", "--format-version=1", f"--filter-platform={host_triple()}"]
     return json.loads(subprocess.run(run, cwd=ROOT, check=True, capture_output=True).stdout)

@@ -6,16 +6,15 @@ import shutil
 import subprocess
 
 import tree
-from binaries import Program, architecture
-from release import Release
+from binaries import architecture
 
 
-def build(release: Release, programs: dict[str, Program], maker: tree.Maker, work: pathlib.Path,
-          out: pathlib.Path) -> list[pathlib.Path]:
+def build(maker: tree.Maker, with_symbols: bool, work: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
+    release = maker.release
     listed = tree.entries("rpm")
     main, symbols = work / "main", work / "symbols"
     tree.lay_out(listed, main, maker)
-    tree.debug_tree(programs, symbols, release.epoch)
+    tree.debug_tree(maker.programs if with_symbols else {}, symbols, release.epoch)
     words = {
         "UPSTREAM": release.upstream,
         "REVISION": release.revision,
@@ -25,6 +24,8 @@ def build(release: Release, programs: dict[str, Program], maker: tree.Maker, wor
         "FILES": "\n".join(file_line(one) for one in listed),
         "MAIN": main,
         "SYMBOLS": symbols,
+        "WITH_SYMBOLS": int(with_symbols),
+        "PAYLOAD": "w1.zstdio" if maker.quick else "w19.zstdio",
     }
     spec = work / "entitled.spec"
     spec.write_text(tree.fill(tree.HERE / "rpm/entitled.spec", words))

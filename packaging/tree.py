@@ -41,11 +41,13 @@ def entry(listed: dict) -> Entry:
 
 
 class Maker:
-    """Makes what is in no source file. Each thing is made once and used by both forms."""
+    """Makes what is in no source file. Each thing is made once and used by both forms. `quick` packages are not
+    compressed well."""
 
-    def __init__(self, release: Release, programs: dict[str, Program]):
+    def __init__(self, release: Release, programs: dict[str, Program], quick: bool = False):
         self.release = release
         self.programs = programs
+        self.quick = quick
         self.made: dict[str, bytes] = {}
 
     def content(self, source: str) -> bytes:
@@ -122,6 +124,7 @@ def fill(template: pathlib.Path, words: dict[str, object]) -> str:
 
 def debug_tree(programs: dict[str, Program], into: pathlib.Path, epoch: int) -> None:
     """The symbols where debuggers look for them: by build id."""
+    into.mkdir(parents=True)
     for program in programs.values():
         place = into / "usr/lib/debug/.build-id" / program.build_id[:2] / f"{program.build_id[2:]}.debug"
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ CRATES = "/usr/src/entitled-crates"
 @dataclasses.dataclass(frozen=True)
 class Program:
     stripped: pathlib.Path
-    symbols: pathlib.Path
+    symbols: pathlib.Path | None
     build_id: str
 
 
@@ -73,15 +73,16 @@ def environment(release: Release, target: pathlib.Path, triple: str) -> dict[str
     return kept | ours
 
 
-def split(directory: pathlib.Path, into: pathlib.Path) -> dict[str, Program]:
-    """Writes each program without its symbols, and the symbols alone, below `into`."""
+def split(directory: pathlib.Path, into: pathlib.Path, with_symbols: bool) -> dict[str, Program]:
+    """Writes each program without its symbols, and, if wanted, the symbols alone, below `into`."""
     into.mkdir(parents=True, exist_ok=True)
-    return {name: split_one(directory / name, into / name) for name in NAMES}
+    return {name: split_one(directory / name, into / name, with_symbols) for name in NAMES}
 
 
-def split_one(program: pathlib.Path, stripped: pathlib.Path) -> Program:
-    symbols = stripped.with_name(f"{stripped.name}.debug")
-    subprocess.run(["objcopy", "--only-keep-debug", "--compress-debug-sections", program, symbols], check=True)
+def split_one(program: pathlib.Path, stripped: pathlib.Path, with_symbols: bool) -> Program:
+    symbols = stripped.with_name(f"{stripped.name}.debug") if with_symbols else None
+    if symbols:
+        subprocess.run(["objcopy", "--only-keep-debug", "--compress-debug-sections", program, symbols], check=True)
     strip = ["strip", "--strip-unneeded", "--remove-section=.comment", "-o", stripped, program]
     subprocess.run(strip, check=True)
     check_glibc(stripped)

@@ -32,13 +32,13 @@ def main() -> None:
     asked.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="entitled-packages-") as temporary:
         work = pathlib.Path(temporary)
-        programs = binaries.split(compiled, work / "programs")
+        programs = binaries.split(compiled, work / "programs", asked.symbols)
         maker = tree.Maker(release, programs, quick=asked.profile == "dev")
         made = []
         if "deb" in forms:
-            made += debian.build(maker, asked.symbols, work / "deb", asked.out)
+            made += debian.build(maker, work / "deb", asked.out)
         if "rpm" in forms:
-            made += redhat.build(maker, asked.symbols, work / "rpm", asked.out)
+            made += redhat.build(maker, work / "rpm", asked.out)
     for package in made:
         print(package)
 

@@ -13,7 +13,7 @@ from release import Release
 SCRIPTS = ("preinst", "postinst", "prerm", "postrm")
 
 
-def build(maker: tree.Maker, with_symbols: bool, work: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
+def build(maker: tree.Maker, work: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
     release, programs = maker.release, maker.programs
     listed = tree.entries("deb")
     main = work / "entitled"
@@ -22,6 +22,7 @@ def build(maker: tree.Maker, with_symbols: bool, work: pathlib.Path, out: pathli
         "VERSION": release.version,
         "ARCHITECTURE": architecture()[0],
         "SCHEMA": release.schema,
+        "MAINTAINER": tree.MAINTAINER,
         "LIBRARIES": "libc6 (>= {}.{}), libgcc-s1 (>= 4.2)".format(*NEWEST_GLIBC),
         "BUILD_IDS": " ".join(sorted(it.build_id for it in programs.values())),
     }
@@ -31,13 +32,16 @@ def build(maker: tree.Maker, with_symbols: bool, work: pathlib.Path, out: pathli
     control["triggers"] = (0o644, tree.fill(tree.HERE / "deb/triggers", words))
     package = pack(main, "control", words, control, maker, out / name_of("entitled", release))
 
-    if not with_symbols:
+    if not maker.has_symbols():
         return [package]
     symbols = work / "entitled-dbgsym"
     tree.debug_tree(programs, symbols, release.epoch)
     document = symbols / "usr/share/doc/entitled-dbgsym"
     document.parent.mkdir(parents=True)
     document.symlink_to("entitled")
+    overrides = symbols / "usr/share/lintian/overrides/entitled-dbgsym"
+    overrides.parent.mkdir(parents=True)
+    shutil.copyfile(tree.HERE / "deb/lintian-overrides-dbgsym", overrides)
     tree.settle(symbols, {}, release.epoch)
     debug = pack(symbols, "control-dbgsym", words, {}, maker, out / name_of("entitled-dbgsym", release))
     return [package, debug]

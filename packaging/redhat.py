@@ -9,12 +9,12 @@ import tree
 from binaries import architecture
 
 
-def build(maker: tree.Maker, with_symbols: bool, work: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
+def build(maker: tree.Maker, work: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
     release = maker.release
     listed = tree.entries("rpm")
     main, symbols = work / "main", work / "symbols"
     tree.lay_out(listed, main, maker)
-    tree.debug_tree(maker.programs if with_symbols else {}, symbols, release.epoch)
+    tree.debug_tree(maker.programs if maker.has_symbols() else {}, symbols, release.epoch)
     words = {
         "UPSTREAM": release.upstream,
         "REVISION": release.revision,
@@ -24,7 +24,7 @@ def build(maker: tree.Maker, with_symbols: bool, work: pathlib.Path, out: pathli
         "FILES": "\n".join(file_line(one) for one in listed),
         "MAIN": main,
         "SYMBOLS": symbols,
-        "WITH_SYMBOLS": int(with_symbols),
+        "WITH_SYMBOLS": int(maker.has_symbols()),
         "PAYLOAD": "w1.zstdio" if maker.quick else "w19.zstdio",
     }
     spec = work / "entitled.spec"

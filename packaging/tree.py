@@ -12,7 +12,8 @@ from binaries import Program
 from release import ROOT, Release
 
 HERE = pathlib.Path(__file__).resolve().parent
-MAINTAINER = "The entitled authors <entitled@localhost>"
+# Whoever publishes packages says so here.
+MAINTAINER = os.environ.get("ENTITLED_MAINTAINER", "The entitled authors <entitled@localhost>")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +50,9 @@ class Maker:
         self.programs = programs
         self.quick = quick
         self.made: dict[str, bytes] = {}
+
+    def has_symbols(self) -> bool:
+        return all(it.symbols for it in self.programs.values())
 
     def content(self, source: str) -> bytes:
         scheme, _, name = source.partition(":")

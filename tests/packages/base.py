@@ -9,8 +9,8 @@ import subprocess
 SUITE = "bookworm"
 # What a server has, and what the tests themselves need: python3 to ask with, rpm for the other package.
 INCLUDED = (
-    "dbus", "init-system-helpers", "libpam-systemd", "libtss2-esys-3.0.2-0", "procps", "python3-minimal",
-    "libpython3-stdlib", "rpm", "systemd", "systemd-sysv",
+    "ca-certificates", "dbus", "init-system-helpers", "libpam-systemd", "libtss2-esys-3.0.2-0", "libpython3-stdlib",
+    "procps", "python3-minimal", "rpm", "systemd", "systemd-sysv",
 )  # fmt: skip
 MINUTES = 15
 

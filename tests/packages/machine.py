@@ -31,6 +31,13 @@ def eventually(what: str, probe, patience: float = PATIENCE):
         time.sleep(0.1)
 
 
+def is_first_of_its_kind(pid: str) -> bool:
+    """Whether a process has number 1 where it lives."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    numbers = next(it for it in status.splitlines() if it.startswith("NSpid:")).split()[1:]
+    return len(numbers) > 1 and numbers[-1] == "1"
+
+
 class Machine:
     """Boots on entering, is gone on leaving: process, mounts, directory."""
 
@@ -62,36 +69,47 @@ class Machine:
         bound = [f"--bind-ro={it}" for it in self.bound]
         # Not registered with anybody, and no unit of this machine's own service manager is touched.
         run = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--private-network", "--console=pipe",
-               "--kill-signal=SIGRTMIN+3", f"--directory={self.root}", *bound, "--boot"]  # fmt: skip
+               f"--machine={self.home.name.replace('_', 'x')}", "--kill-signal=SIGRTMIN+3", f"--directory={self.root}",
+               *bound, "--boot"]  # fmt: skip
         self.process = subprocess.Popen(run, stdin=subprocess.DEVNULL, stdout=self.console, stderr=self.console)
         self.leader = eventually("the machine's first process", self.find_leader)
         eventually("the machine has booted", self.has_booted)
 
     def find_leader(self) -> int | None:
-        if self.process.poll() is not None:
-            raise RuntimeError(f"systemd-nspawn ended:\n{(self.home / 'console').read_text(errors='replace')}")
+        self.check_alive()
         children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return int(children[0]) if children else None
+        # There is another child at first, which makes the namespaces and goes away.
+        return next((int(it) for it in children if is_first_of_its_kind(it)), None)
+
+    def check_alive(self) -> None:
+        if self.process.poll() is not None:
+            told = (self.home / "console").read_text(errors="replace")
+            raise RuntimeError(f"systemd-nspawn ended:\n{told}")
 
     def has_booted(self) -> bool | None:
+        self.check_alive()
         state = self.run("systemctl", "is-system-running", fine=(0, 1)).strip()
         return True if state in ("running", "degraded") else None
 
     def __exit__(self, *_):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGRTMIN + 3)
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                if self.leader:
-                    os.kill(self.leader, signal.SIGKILL)
-                self.process.kill()
-                self.process.wait()
         if self.process:
+            self.end()
             self.console.close()
         subprocess.run(["umount", "--lazy", self.root], check=False, stderr=subprocess.DEVNULL)
         if not os.path.ismount(self.root):
             shutil.rmtree(self.home, ignore_errors=True)
+
+    def end(self) -> None:
+        """Without ceremony: nothing in it is of use any more. With the first process of it all others die, and
+        systemd-nspawn with them."""
+        leader = self.leader or (self.find_leader() if self.process.poll() is None else None)
+        if leader and self.process.poll() is None:
+            os.kill(leader, signal.SIGKILL)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
     # --- what happens in it
 

@@ -7,6 +7,7 @@ says so, where one is missing. Nothing outside the machines is changed but a cac
 
 import argparse
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,9 +29,11 @@ def main() -> None:
     if lacking := base.missing():
         print(f"the packages were not tested: {', '.join(lacking)} is missing")
         return
+    # Being told to end unwinds like everything else, and takes the machines along.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="entitled-package-tests-") as temporary:
         home = pathlib.Path(temporary)
-        Stage.packages = build_all(asked, home / "packages")
+        Stage.packages = find_all(asked.packages) if asked.packages else build_all(asked, home / "packages")
         Stage.base = home / "base"
         base.unpack(Stage.base)
         loader = unittest.TestLoader()
@@ -42,13 +45,19 @@ def main() -> None:
 
 def build_all(asked: argparse.Namespace, into: pathlib.Path) -> dict[str, dict[str, pathlib.Path]]:
     programs = [f"--programs={asked.programs}"] if asked.programs else []
-    packages = {"deb": {}, "rpm": {}}
     for age, options in AGES.items():
-        out = into / age
-        run = [sys.executable, BUILD, f"--profile={asked.profile}", f"--out={out}", "--no-symbols", *programs, *options]
+        print(f"building the {age} packages", flush=True)
+        run = [sys.executable, BUILD, f"--profile={asked.profile}", f"--out={into / age}", "--no-symbols",
+               *programs, *options]  # fmt: skip
         subprocess.run(run, check=True, stdout=subprocess.DEVNULL)
-        for form, found in packages.items():
-            (found[age],) = out.glob(f"entitled[_-][0-9]*.{form}")
+    return find_all(into)
+
+
+def find_all(directory: pathlib.Path) -> dict[str, dict[str, pathlib.Path]]:
+    packages = {"deb": {}, "rpm": {}}
+    for form, found in packages.items():
+        for age in AGES:
+            (found[age],) = (directory / age).glob(f"entitled[_-][0-9]*.{form}")
     return packages
 
 
@@ -56,6 +65,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--profile", choices=["release", "dev"], default="dev")
     parser.add_argument("--programs", type=pathlib.Path, help="a directory of programs compiled before")
+    parser.add_argument("--packages", type=pathlib.Path, help="packages made before, by age: older, current, newer")
     parser.add_argument("--only", action="append", default=[], help="tests whose name has this in it")
     return parser.parse_args()
 

@@ -126,8 +126,8 @@ class Configuration(Scene):
     def test_a_wrong_configuration_changes_nothing_at_a_reload(self):
         before = self.pid()
         self.machine.write("/etc/entitled/entitled.d/wrong.toml", "[store]\nbackups = -1\n")
-        told = self.machine.fails("systemctl", "reload", "entitled")
-        self.assertIn("reload", told.lower())
+        self.machine.fails("systemctl", "reload", "entitled")
+        self.assertIn("backups", self.machine.journal())
         self.assertActive(*UNITS)
         self.assertEqual(self.pid(), before)
         self.assertEqual(self.code(), "NO_PRODUCT")

@@ -75,15 +75,6 @@ class Install(Scene):
         # The reload is over when it is in force: no waiting.
         self.assertEqual(self.code(), "NO_WALLET")
 
-    def test_the_defaults_are_the_defaults(self):
-        """The commented file, uncommented, is accepted."""
-        text = self.machine.run("cat", "/usr/share/entitled/entitled.toml")
-        plain = "\n".join(it.lstrip("#") if it.startswith("#") and " " not in it.split("=")[0].rstrip() else it
-                          for it in text.splitlines())  # fmt: skip
-        self.machine.write("/srv/all.toml", plain)
-        told = self.machine.run("runuser", "-u", "entitled", "--", "entitled", "--config", "/srv/all.toml", "--check")
-        self.assertIn("all is well: 1 chains", told)
-
     def test_manual_and_completions_are_there(self):
         for page in ("man8/entitled.8", "man1/entitlectl.1", "man5/entitled.toml.5", "man5/entitled-product.5",
                      "man7/entitled-rpc.7"):  # fmt: skip

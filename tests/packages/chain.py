@@ -38,12 +38,14 @@ class Chain:
     def __init__(self, machine: Machine):
         self.machine = machine
         machine.bring(ANVIL)
-        # Finalized is two blocks behind the newest.
-        run = ("/srv/anvil", "--port", "8545", "--slots-in-an-epoch", "1", "--silent")
+        # Finalized is two blocks behind the newest, and proofs are of the block that was asked for.
+        run = ("/srv/anvil", "--port", "8545", "--slots-in-an-epoch", "1", "--preserve-historical-states", "--silent")
         self.process = machine.start(*run, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         self.account = eventually("the node answers", lambda: self.call("eth_accounts", [])[0])
         code = json.loads(ARTIFACT.read_text())["bytecode"]
         self.contract = self.send({"data": code})["contractAddress"]
+        # A contract in the newest block only is not there at the finalized one, nor is the proof that it is not.
+        self.call("anvil_mine", ["0x2"])
 
     def call(self, method: str, params: list):
         request = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})

@@ -1,7 +1,8 @@
 """Many clients that never stop asking, run inside the machine: load.py CLIENTS USERS FILE.
 
-Half of them connect, ask once and close; half keep their connection and connect again when it was closed between
-two questions, as entitled::client does. As soon as the first answers have come, FILE.ready is made; on SIGTERM the
+Half of them connect, ask once and close; half keep their connection. Those connect again when it was closed between
+two questions, or when a question could not be sent, which says that nobody has read it; entitled::client does the
+same. As soon as the first answers have come, FILE.ready is made; on SIGTERM the
 sum is written to FILE as JSON: how many answers, and everything that went wrong.
 """
 
@@ -29,11 +30,9 @@ class Client:
         self.faults = []
 
     def ask(self) -> None:
-        begun = time.monotonic()
+        begun, step = time.monotonic(), "send"
         try:
-            self.connect()
-            step = "send"
-            self.stream.sendall(QUESTION)
+            self.send()
             step = "receive"
             reply = self.receive()
             if "result" not in reply:
@@ -46,6 +45,18 @@ class Client:
         if not self.keeps:
             self.close()
         self.slowest = max(self.slowest, time.monotonic() - begun)
+
+    def send(self) -> None:
+        kept = self.stream is not None
+        self.connect()
+        try:
+            self.stream.sendall(QUESTION)
+        except BrokenPipeError:
+            if not kept:
+                raise
+            self.close()
+            self.connect()
+            self.stream.sendall(QUESTION)
 
     def connect(self) -> None:
         if self.stream and self.was_closed():

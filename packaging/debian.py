@@ -39,9 +39,6 @@ def build(maker: tree.Maker, work: pathlib.Path, out: pathlib.Path) -> list[path
     document = symbols / "usr/share/doc/entitled-dbgsym"
     document.parent.mkdir(parents=True)
     document.symlink_to("entitled")
-    overrides = symbols / "usr/share/lintian/overrides/entitled-dbgsym"
-    overrides.parent.mkdir(parents=True)
-    shutil.copyfile(tree.HERE / "deb/lintian-overrides-dbgsym", overrides)
     tree.settle(symbols, {}, release.epoch)
     debug = pack(symbols, "control-dbgsym", words, {}, maker, out / name_of("entitled-dbgsym", release))
     return [package, debug]

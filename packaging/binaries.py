@@ -14,6 +14,9 @@ NAMES = ("entitled", "entitlectl")
 # The oldest C library that the packages run on: RHEL 9, Ubuntu 22.04, Debian 12 and everything later.
 NEWEST_GLIBC = (2, 34)
 
+# All that a program may be linked with; the packages depend on these by name.
+LIBRARIES = re.compile(r"^(lib(c|m|gcc_s)\.so\.\d+|ld-linux-.*)$")
+
 # Where debuggers look for the sources, instead of where they happened to lie.
 SOURCES = "/usr/src/entitled"
 CRATES = "/usr/src/entitled-crates"
@@ -85,7 +88,7 @@ def split_one(program: pathlib.Path, stripped: pathlib.Path, with_symbols: bool)
         subprocess.run(["objcopy", "--only-keep-debug", "--compress-debug-sections", program, symbols], check=True)
     strip = ["strip", "--strip-unneeded", "--remove-section=.comment", "-o", stripped, program]
     subprocess.run(strip, check=True)
-    check_glibc(stripped)
+    check_libraries(stripped)
     return Program(stripped, symbols, build_id(stripped))
 
 
@@ -97,7 +100,11 @@ def build_id(program: pathlib.Path) -> str:
     return found.group(1)
 
 
-def check_glibc(program: pathlib.Path) -> None:
+def check_libraries(program: pathlib.Path) -> None:
+    headers = subprocess.run(["readelf", "-d", program], check=True, capture_output=True, text=True).stdout
+    linked = re.findall(r"\(NEEDED\).*\[(.+)\]", headers)
+    if others := [it for it in linked if not LIBRARIES.match(it)]:
+        raise SystemExit(f"{program.name} is linked with {', '.join(others)}, on which the packages do not depend")
     table = subprocess.run(["objdump", "-T", program], check=True, capture_output=True, text=True).stdout
     needed = {tuple(map(int, it)) for it in re.findall(r"GLIBC_(\d+)\.(\d+)", table)}
     if needed and max(needed) > NEWEST_GLIBC:

@@ -4,6 +4,7 @@
 //! on theirs, so that a busy chain never delays an answer, and the chains on a third.
 
 mod reload;
+mod service_manager;
 mod start;
 
 use std::path::PathBuf;
@@ -14,13 +15,15 @@ use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-use crate::actors::ownership_ledger::{Asked, FindFigures};
+use crate::actors::ownership_ledger::Asked;
+use crate::clock::Clock;
 use crate::config::{Config, Environment, Read};
 use crate::logging;
 use crate::products::Catalogue;
 use crate::rpc::listen;
 
 use reload::Reloader;
+use service_manager::OwnDoor;
 use start::House;
 
 /// The actors failed too often; the service manager should start the daemon afresh. sysexits' EX_SOFTWARE.
@@ -46,7 +49,7 @@ pub fn catalogue(config: &Config, uid: u32) -> Catalogue {
 /// # Errors
 /// The first chain that could not, and why.
 pub fn check(config: &Config) -> anyhow::Result<()> {
-    start::open_chains(config).map(drop)
+    start::open_chains(config, &Clock::system()).map(drop)
 }
 
 /// An error and its causes in one text.
@@ -116,18 +119,25 @@ async fn live(
     let mut hangup = signal(SignalKind::hangup())?;
     // The doors first: a second daemon must not touch the store of the first.
     let doors = start::open_doors(&config, &source.environment)?;
+    let own_door = OwnDoor::at(doors.public_path(&config.socket.path));
     let house = House::build(&config, &source, chains).await?;
+    let lost_records = {
+        let log = Arc::clone(&log);
+        move || log.lost()
+    };
     let reloader = Arc::new(Reloader::new(config, source, house.cache.clone(), log));
-    let front = Arc::new(house.front(&reloader, doors.figures())?);
+    let front = Arc::new(house.front(&reloader, doors.figures(), lost_records)?);
     let (stop, stopped) = oneshot::channel::<()>();
     let (done, mut served) = oneshot::channel();
     let sockets =
         start::socket_thread(doors, front, start::limits(&reloader.running()), stopped, done)?;
-    start::ask_ourselves(&reloader.running().socket.path).await;
-    start::tell_service_manager(&[sd_notify::NotifyState::Ready]);
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), "ready");
+    if let Err(why) = own_door.first_answer().await {
+        anyhow::bail!("no answer at our own socket: {why}");
+    }
+    service_manager::ready();
+    tracing::info!(event = "started", version = env!("CARGO_PKG_VERSION"), "ready");
 
-    let watchdog = house.feed_watchdog();
+    let watchdog = own_door.feed_watchdog();
     let backups = house.keep_backups();
     let code = loop {
         tokio::select! {
@@ -136,12 +146,12 @@ async fn live(
             _ = hangup.recv() => {
                 let asked = Asked { by: "signal".to_owned(), at: house.clock.now() };
                 match reloader.reload(asked).await {
-                    Ok(reload) => tracing::info!(?reload, "reloaded"),
-                    Err(error) => tracing::error!(detail = error.detail, "not reloaded"),
+                    Ok(reload) => tracing::info!(event = "reloaded", ?reload, "reloaded"),
+                    Err(error) => tracing::error!(event = "reload_refused", detail = error.detail, "not reloaded"),
                 }
             }
             actor = house.tree.failed() => {
-                tracing::error!(actor, "cannot be kept running");
+                tracing::error!(event = "actor_gave_up", actor, "cannot be kept running");
                 break ESCALATED;
             }
             _ = &mut served => {
@@ -150,7 +160,7 @@ async fn live(
             }
         }
     };
-    start::tell_service_manager(&[sd_notify::NotifyState::Stopping]);
+    service_manager::stopping();
     watchdog.abort();
     backups.abort();
     // In reverse: nobody may ask any more, then nobody answers any more, then nothing is written any more.
@@ -161,7 +171,7 @@ async fn live(
     let _ = tokio::task::spawn_blocking(move || sockets.join()).await;
     house.tree.stop().await;
     house.store.close().context("the store could not be closed")?;
-    tracing::info!(code, "ended");
+    tracing::info!(event = "ended", code, "ended");
     Ok(code)
 }
 
@@ -178,24 +188,14 @@ impl House {
                 let store = store.clone();
                 match tokio::task::spawn_blocking(move || store.keep_backup()).await {
                     Ok(Ok(_)) => tracing::info!("the store was backed up"),
-                    Ok(Err(error)) => tracing::error!(error = story(&error), "no backup was kept"),
-                    Err(error) => tracing::error!(%error, "no backup was kept"),
-                }
-            }
-        })
-    }
-
-    /// Feeds the service manager's watchdog for as long as the ledger answers.
-    fn feed_watchdog(&self) -> tokio::task::JoinHandle<()> {
-        let ledger = self.ledger.clone();
-        let interval = start::watchdog_interval();
-        actix_rt::spawn(async move {
-            let Some(interval) = interval else { return };
-            let mut beat = tokio::time::interval(interval / 3);
-            loop {
-                beat.tick().await;
-                if matches!(ledger.send(FindFigures).timeout(interval / 3).await, Ok(Ok(_))) {
-                    start::tell_service_manager(&[sd_notify::NotifyState::Watchdog]);
+                    Ok(Err(error)) => tracing::error!(
+                        event = "backup_failed",
+                        error = story(&error),
+                        "no backup was kept"
+                    ),
+                    Err(error) => {
+                        tracing::error!(event = "backup_failed", %error, "no backup was kept")
+                    }
                 }
             }
         })

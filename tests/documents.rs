@@ -71,7 +71,9 @@ fn the_shipped_defaults_have_every_key_of_the_manual() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operating.md");
     let manual = std::fs::read_to_string(path).expect("docs/operating.md is there");
     let shipped: toml::Table = shipped_defaults().parse().expect("TOML");
-    let keys = manual.lines().filter_map(|it| it.strip_prefix("| `")?.split('`').next());
+    // What is not set by default cannot be shown with its default.
+    let set = manual.lines().filter(|it| !it.contains("` | none |"));
+    let keys = set.filter_map(|it| it.strip_prefix("| `")?.split('`').next());
     let dotted: Vec<&str> = keys
         .filter(|it| {
             it.contains('.') && it.chars().all(|c| c.is_ascii_lowercase() || "._".contains(c))
@@ -90,6 +92,33 @@ fn the_shipped_defaults_have_every_key_of_the_manual() {
             table = inner.get(part).and_then(toml::Value::as_table);
         }
         assert!(found, "packaging/config/defaults.toml has no `{key}`");
+    }
+}
+
+#[test]
+fn the_alerts_and_the_dashboard_ask_for_figures_that_exist() {
+    let read = |path: &str| {
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect(path)
+    };
+    let figures = read("src/rpc/metrics.rs");
+    for file in ["alerts.yml", "dashboard.json"] {
+        let text = read(&format!("packaging/monitoring/{file}"));
+        let after = text.split("entitled_").skip(1);
+        let mut names: Vec<&str> = after
+            .map(|it| {
+                it.split(|it: char| !it.is_ascii_lowercase() && it != '_')
+                    .next()
+                    .unwrap_or_default()
+            })
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        assert!(names.len() > 5, "{file}");
+        for name in names {
+            let shorter = name.trim_end_matches("_total").trim_end_matches("_seconds_bucket");
+            let known = [name, shorter].iter().any(|it| figures.contains(&format!("\"{it}\"")));
+            assert!(known, "{file}: no figure is named entitled_{name}");
+        }
     }
 }
 

@@ -5,7 +5,13 @@
 //! (`CheckSignature`). Asks: OwnershipLedger. Tells: TierCache, by
 //! notices that may be lost. Never: decides an entitlement.
 
+mod following;
+mod single;
 mod survey;
+
+use following::{Follower, follow};
+
+pub use single::{Claim, Sight, Sighted};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,18 +20,24 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use alloy_primitives::{Address, B256, Bytes};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, watch};
 
 use crate::actors::ownership_ledger::{
-    Asked, Facts, HistoryOf, LedgerError, OwnershipLedger, RaiseFloor, RecordSightings,
+    Facts, LedgerError, OwnershipLedger, RaiseFloor, RecordSightings,
 };
-use crate::actors::tier_cache::{ChainNews, News};
-use crate::chain::{Block, Chain, ChainEvent, ChainStatus};
+use crate::actors::tier_cache::ChainNews;
+use crate::chain::{Block, Chain, FeedError};
 use crate::clock::Clock;
-use crate::domain::ids::{ChainId, Collection, Timestamp, Token};
-use crate::domain::ownership::{Anchor, Cause, Finality, Finding, Ownership, Sighting, Trust};
+use crate::domain::consensus::Checkpoint;
+use crate::domain::ids::{ChainId, Timestamp};
+use crate::domain::ownership::{Anchor, Cause, Finality, Ownership, Sighting, Trust};
 use crate::domain::product::Product;
 use crate::domain::wallet_proof::SignedBy;
+
+pub use crate::chain::{
+    AbilityStatus, Brought, ChainStatus, EndpointCost, EndpointStatus, EvidenceStatus, FaultStatus,
+    LatencyStatus,
+};
 
 /// How long one survey, or one question about a token, may take in all.
 const SURVEY_TIME: Duration = Duration::from_secs(60);
@@ -49,34 +61,6 @@ pub struct Survey {
     pub facts: Arc<Facts>,
 }
 
-/// Who holds this token at the head of its chain? With a wallet: does it?
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Sighted, VerifierError>")]
-pub struct Sight {
-    pub token: Token,
-    pub wallet: Option<Address>,
-}
-
-/// What was seen of one token. `wallet` is the one asked about, or the holder; none if nobody holds it.
-#[derive(Debug, Clone)]
-pub struct Sighted {
-    pub token: Token,
-    pub wallet: Option<Address>,
-    pub finding: Finding,
-    pub seen_at: Timestamp,
-}
-
-/// Record that a wallet holds a token, if the chain says so.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Ownership, VerifierError>")]
-pub struct Claim {
-    pub token: Token,
-    pub wallet: Address,
-    /// The transaction that is said to have brought it.
-    pub transaction: Option<B256>,
-    pub asked: Asked,
-}
-
 /// Does this account stand for this signature, by what its chain says at its head?
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<Option<SignedBy>, VerifierError>")]
@@ -88,11 +72,27 @@ pub struct CheckSignature {
     pub signature: Bytes,
 }
 
-/// Follow the events of these contracts, and no others.
+/// Follow the events of these contracts, and no others; begin from these checkpoints, where one is needed.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct Watch {
-    pub collections: BTreeSet<Collection>,
+    pub contracts: BTreeSet<(ChainId, Address)>,
+    pub checkpoints: Vec<Checkpoint>,
+}
+
+/// Have the light client of a chain take what an administrator brings, or go on at once where that is nothing.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Fed, VerifierError>")]
+pub struct Feed {
+    pub chain: ChainId,
+    pub brought: Option<Brought>,
+}
+
+/// What came of it, and how far the light client is now.
+#[derive(Debug, Clone)]
+pub struct Fed {
+    pub learned: bool,
+    pub status: ChainStatus,
 }
 
 /// How each chain fares.
@@ -108,6 +108,8 @@ pub enum VerifierError {
     NotHeld,
     #[error("the transaction did not move this token to this wallet")]
     OtherTransaction,
+    #[error("what was brought is not taken")]
+    Feed { source: FeedError },
     #[error("the look was broken off")]
     BrokenOff,
     #[error("cannot record what was seen")]
@@ -131,15 +133,6 @@ pub struct Parts {
 pub struct ChainVerifier {
     parts: Parts,
     followers: Vec<Follower>,
-}
-
-/// A task that ends with its owner.
-struct Follower(tokio::task::AbortHandle);
-
-impl Drop for Follower {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 impl Parts {
@@ -204,67 +197,12 @@ impl Parts {
         }
     }
 
-    async fn sight(self, ask: Sight) -> Result<Sighted, VerifierError> {
-        let unknown = |cause| VerifierError::Unknown { cause };
-        let id = ask.token.collection.chain;
-        let chain = self.chains.get(&id).ok_or(unknown(Cause::NotConfigured))?;
-        let (number, seen_at) = self.begin(BTreeSet::from([id]));
-        let block = self.anchor(chain, Finality::Latest).await.map_err(unknown)?;
-        let (wallet, finding) = match ask.wallet {
-            Some(wallet) => {
-                let sighting = chain.sight(&block, ask.token, wallet, number, seen_at).await;
-                (Some(wallet), sighting.finding)
-            }
-            None => {
-                let anchor = block.anchor;
-                let owner = chain.owner_of(&block, ask.token).await.map_err(unknown)?;
-                let held = Finding::Held { until: None, anchor };
-                (owner, owner.map_or(Finding::NotHeld { anchor }, |_| held))
-            }
-        };
-        Ok(Sighted { token: ask.token, wallet, finding, seen_at })
-    }
-
     async fn check_signature(self, ask: CheckSignature) -> Result<Option<SignedBy>, VerifierError> {
         let unknown = |cause| VerifierError::Unknown { cause };
         let chain = self.chains.get(&ask.chain).ok_or(unknown(Cause::NotConfigured))?;
         let _turn = self.signatures.acquire().await.map_err(|_| VerifierError::BrokenOff)?;
         let block = self.anchor(chain, Finality::Latest).await.map_err(unknown)?;
         chain.signed_by(&block, ask.address, ask.hash, &ask.signature).await.map_err(unknown)
-    }
-
-    async fn claim(self, claim: Claim) -> Result<Ownership, VerifierError> {
-        let unknown = |cause| VerifierError::Unknown { cause };
-        let id = claim.token.collection.chain;
-        let chain = self.chains.get(&id).ok_or(unknown(Cause::NotConfigured))?;
-        let (number, seen_at) = self.begin(BTreeSet::from([id]));
-        let block = self.anchor(chain, Finality::Latest).await.map_err(unknown)?;
-        let sighting = chain.sight(&block, claim.token, claim.wallet, number, seen_at).await;
-        match sighting.finding {
-            Finding::Held { .. } => {}
-            Finding::NotHeld { .. } => return Err(VerifierError::NotHeld),
-            Finding::Unknown { cause, .. } => return Err(unknown(cause)),
-        }
-        if let Some(transaction) = claim.transaction {
-            let moved = chain.moved_by(&block, transaction, claim.token, claim.wallet).await;
-            if !moved.map_err(unknown)? {
-                return Err(VerifierError::OtherTransaction);
-            }
-        }
-        self.record(RecordSightings {
-            sightings: vec![sighting],
-            scans: Vec::new(),
-            transaction: claim.transaction,
-            asked: claim.asked,
-        })
-        .await?;
-        let history = HistoryOf { token: claim.token, after: None, limit: 1_000 };
-        let intervals = match self.ledger.send(history).timeout(LEDGER_TIME).await {
-            Ok(reply) => reply.map_err(|source| VerifierError::Ledger { source })?,
-            Err(_) => return Err(VerifierError::BrokenOff),
-        };
-        let own = |it: &Ownership| it.wallet == claim.wallet && it.is_active();
-        intervals.into_iter().find(own).ok_or(VerifierError::BrokenOff)
     }
 }
 
@@ -287,42 +225,6 @@ impl Actor for ChainVerifier {
 impl Supervised for ChainVerifier {
     fn restarting(&mut self, _: &mut Context<Self>) {
         *self = Self::new(self.parts.clone());
-    }
-}
-
-/// Follows a chain and passes on what concerns the cache.
-fn follow(parts: &Parts, chain: Chain) -> Follower {
-    let (events, mut arrived) = mpsc::channel(256);
-    let id = chain.id();
-    let watched = match parts.watched.get(&id) {
-        Some(watched) => watched.subscribe(),
-        None => watch::channel(BTreeSet::new()).1,
-    };
-    let news = parts.news.clone();
-    let task = parts.runtime.spawn(async move {
-        let telling = async {
-            // A notice the cache has no room for is made up for by the next one.
-            let mut missed = false;
-            while let Some(event) = arrived.recv().await {
-                let what = if missed { News::Reorged } else { heard(event) };
-                missed = news.try_send(ChainNews { chain: id, what }).is_err();
-            }
-        };
-        tokio::join!(chain.follow(watched, events), telling);
-    });
-    Follower(task.abort_handle())
-}
-
-fn heard(event: ChainEvent) -> News {
-    match event {
-        ChainEvent::Head { .. } => News::NewHead,
-        ChainEvent::Reorg { .. } => News::Reorged,
-        ChainEvent::Transfers { contract, moved, .. } => News::Moved {
-            contract,
-            wallets: moved.iter().flat_map(|it| [it.from, it.to]).collect(),
-        },
-        ChainEvent::Lost { cause } => News::Lost { cause },
-        ChainEvent::Found => News::Found,
     }
 }
 
@@ -374,15 +276,33 @@ impl Handler<Watch> for ChainVerifier {
     type Result = ();
     fn handle(&mut self, order: Watch, _: &mut Self::Context) {
         for (id, watched) in self.parts.watched.iter() {
-            let own = order.collections.iter().filter(|it| it.chain == *id);
-            watched.send_replace(own.map(|it| it.contract).collect());
+            let own = order.contracts.iter().filter(|(chain, _)| chain == id);
+            watched.send_replace(own.map(|(_, contract)| *contract).collect());
         }
+        for chain in self.parts.chains.values() {
+            chain.offer(&order.checkpoints);
+        }
+    }
+}
+
+impl Handler<Feed> for ChainVerifier {
+    type Result = ResponseActFuture<Self, Result<Fed, VerifierError>>;
+    fn handle(&mut self, order: Feed, _: &mut Self::Context) -> Self::Result {
+        let chain = self.parts.chains.get(&order.chain).cloned();
+        let clock = self.parts.clock.clone();
+        beside(self, async move {
+            let chain = chain.ok_or(VerifierError::Unknown { cause: Cause::NotConfigured })?;
+            let fed = chain.feed(order.brought).await;
+            let learned = fed.map_err(|source| VerifierError::Feed { source })?;
+            Ok(Fed { learned, status: chain.status(clock.now()) })
+        })
     }
 }
 
 impl Handler<ChainStates> for ChainVerifier {
     type Result = MessageResult<ChainStates>;
     fn handle(&mut self, _: ChainStates, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.parts.chains.values().map(Chain::status).collect())
+        let now = self.parts.clock.now();
+        MessageResult(self.parts.chains.values().map(|it| it.status(now)).collect())
     }
 }

@@ -9,11 +9,13 @@
 mod handlers;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use actix::prelude::*;
 use alloy_primitives::{Address, B256};
 
 use crate::domain::audit::AuditEntry;
+use crate::domain::consensus::Synced;
 use crate::domain::customer::{Challenge, Custody, Customer, Wallet};
 use crate::domain::ids::{ChainId, Collection, CustomerId, Timestamp, Token};
 use crate::domain::ownership::{Ownership, Scan, Sighting, Suspension};
@@ -164,6 +166,15 @@ pub struct RaiseFloor {
     pub time: Timestamp,
 }
 
+/// Keep what a light client knows, and the checkpoints found to agree. Never goes back: `false` when more
+/// is kept already. Leaves no audit entry.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<bool>")]
+pub struct KeepSynced {
+    pub synced: Synced,
+    pub agreed: Vec<(B256, B256)>,
+}
+
 /// Note something that changed outside the store, such as an installed product file.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Reply<AuditEntry>")]
@@ -274,6 +285,14 @@ pub struct ListAudit {
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Reply<AuditState>")]
 pub struct VerifyAudit;
+
+/// Write a backup of the store beside it: of this name, or as one of those that are kept.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<PathBuf>")]
+pub struct BackUp {
+    pub name: Option<String>,
+    pub asked: Asked,
+}
 
 /// What the evaluator and the verifier need when the daemon starts.
 #[derive(Debug, Clone, Message)]

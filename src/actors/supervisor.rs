@@ -150,11 +150,20 @@ impl Tree {
                 End::SiblingFailed => {}
                 End::Stopped | End::Panicked => {
                     let Some(rest) = self.rest_after(&mut failures) else {
-                        tracing::error!(actor = child.name, "failed too often, giving up");
+                        tracing::error!(
+                            event = "actor_gave_up",
+                            actor = child.name,
+                            "failed too often, giving up"
+                        );
                         self.failed.send_replace(Some(child.name));
                         break;
                     };
-                    tracing::error!(actor = child.name, failures = failures.len(), "restarting");
+                    tracing::error!(
+                        event = "actor_restarted",
+                        actor = child.name,
+                        failures = failures.len(),
+                        "restarting"
+                    );
                     self.restart_after(&child);
                     tokio::time::sleep(rest).await;
                 }

@@ -1,7 +1,9 @@
-//! The block everything in one verification is pinned to: named by one endpoint, or agreed by several.
+//! The block everything in one verification is pinned to: named by one endpoint, agreed by several,
+//! or signed by validators.
 //!
 //! Asked by: `mod`. Asks: `pool`. Never: goes back behind a finalized block it named before.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -10,10 +12,13 @@ use std::time::Duration;
 use alloy_consensus::Header;
 use alloy_primitives::B256;
 use futures_util::FutureExt;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
 use super::endpoint::BlockName;
 use super::endpoint::Endpoint;
+use super::light_client::Head;
 use super::pool::Pool;
 use super::refusal::Refusal;
 use super::refusal::more_telling;
@@ -22,6 +27,9 @@ use crate::domain::ownership::Finality;
 
 /// No longer than this for one anchor.
 const DEADLINE: Duration = Duration::from_secs(20);
+/// How long the others are waited for once enough of a quorum have answered: who is silent for longer than
+/// this cannot hold up the rest, and who disagrees has that long to say so.
+const STRAGGLERS: Duration = Duration::from_secs(1);
 
 /// A header that hashes to its name.
 pub(super) type Named = (B256, Header);
@@ -110,7 +118,7 @@ pub(super) async fn single(pool: &Pool, finality: Finality, floor: &Floor) -> Re
 ///
 /// All are asked for the tag. The number is the greatest that enough of them have reached, so that one
 /// that is late (or pretends to be) does not hold back the rest. Then all name the block of that number,
-/// and a single one that names another is a disagreement.
+/// and a single one that names another is a disagreement, if it says so while the others are waited for.
 pub(super) async fn quorum(
     pool: &Pool,
     finality: Finality,
@@ -119,11 +127,11 @@ pub(super) async fn quorum(
 ) -> Result<Named, Cause> {
     let agree = async {
         let (named, cause) =
-            ask_everyone(pool, |it| async move { named_by(&it, finality).await }).await;
+            ask_everyone(pool, quorum, |it| async move { named_by(&it, finality).await }).await;
         let reached: Vec<(&str, u64)> =
             named.iter().map(|(it, (_, header))| (it.domain(), header.number)).collect();
         let number = reached_by(&reached, quorum).ok_or(cause)?;
-        let (named, cause) = ask_everyone(pool, |it| {
+        let (named, cause) = ask_everyone(pool, quorum, |it| {
             let already = named.iter().find(|(other, _)| Arc::ptr_eq(other, &it));
             let already = already.map(|(_, named)| named.clone());
             async move { named_at(&it, number, already).await }
@@ -131,12 +139,43 @@ pub(super) async fn quorum(
         .await;
         let hashes: Vec<(&str, B256)> =
             named.iter().map(|(it, (hash, _))| (it.domain(), *hash)).collect();
-        agreed(&hashes, quorum, cause)?;
+        let agreement = agreed(&hashes, quorum, cause);
+        if agreement == Err(Cause::Disagreement) {
+            for (endpoint, _) in named.iter().filter(|(_, it)| is_odd(&hashes, it.0)) {
+                let refusal = Refusal::Disagreement { number };
+                endpoint.standing().refused("a block", &refusal, Instant::now());
+            }
+        }
+        agreement?;
         let (_, (hash, header)) = named.into_iter().next().ok_or(Cause::Unreachable)?;
         floor.admit(finality, hash, &header).map_err(|refusal| refusal.cause())?;
         Ok((hash, header))
     };
     tokio::time::timeout(DEADLINE, agree).await.unwrap_or(Err(Cause::Unreachable))
+}
+
+/// The header of the block that validators signed, from whichever endpoint has it. It hashes to that block's
+/// name, so it does not matter which.
+pub(super) async fn consensus(
+    pool: &Pool,
+    head: &Head,
+    finality: Finality,
+    floor: &Floor,
+) -> Result<Named, Cause> {
+    let (hash, number) = (head.execution_hash, head.execution_number);
+    let ask = |endpoint: Arc<Endpoint>| {
+        async move {
+            let found = endpoint.header(BlockName::Hash(hash)).await?;
+            let (named, header) = found.ok_or_else(|| match number {
+                Some(number) => Refusal::Behind { number },
+                None => Refusal::Pruned { message: "no block of this hash".to_owned() },
+            })?;
+            floor.admit(finality, named, &header)?;
+            Ok((named, header))
+        }
+        .boxed()
+    };
+    pool.first(Instant::now() + DEADLINE, ask).await
 }
 
 async fn named_at(
@@ -150,27 +189,39 @@ async fn named_at(
     }
 }
 
-/// Asks all endpoints at once. Those that answered, and the most telling cause of the others.
+/// Asks all endpoints at once, without those that keep failing if there are enough others. Those that answered
+/// in time, and the most telling cause of the others.
 async fn ask_everyone<F>(
     pool: &Pool,
+    quorum: usize,
     ask: impl Fn(Arc<Endpoint>) -> F,
 ) -> (Vec<(Arc<Endpoint>, Named)>, Cause)
 where
     F: Future<Output = Result<Named, Refusal>>,
 {
-    let asked = pool.all().iter().map(|it| {
-        let answer = ask(Arc::clone(it));
-        async move { (Arc::clone(it), answer.await) }
-    });
+    let voices = pool.voices(quorum);
+    let mut asked: FuturesUnordered<_> = voices
+        .into_iter()
+        .map(|it| {
+            let answer = ask(Arc::clone(&it));
+            async move { (it, answer.await) }
+        })
+        .collect();
     let mut cause = Cause::Unreachable;
-    let mut answers = Vec::new();
-    for (endpoint, answer) in futures_util::future::join_all(asked).await {
-        match answer {
-            Ok(named) => answers.push((endpoint, named)),
-            Err(refusal) => cause = more_telling(cause, refusal.cause()),
+    let mut answers: Vec<(Arc<Endpoint>, Named)> = Vec::new();
+    let mut waits_until = None;
+    loop {
+        let patience = waits_until.unwrap_or_else(|| Instant::now() + DEADLINE);
+        match tokio::time::timeout_at(patience, asked.next()).await {
+            Ok(Some((endpoint, Ok(named)))) => answers.push((endpoint, named)),
+            Ok(Some((_, Err(refusal)))) => cause = more_telling(cause, refusal.cause()),
+            Ok(None) | Err(_) => return (answers, cause),
+        }
+        let domains: BTreeSet<&str> = answers.iter().map(|(it, _)| it.domain()).collect();
+        if domains.len() >= quorum {
+            waits_until.get_or_insert_with(|| Instant::now() + STRAGGLERS);
         }
     }
-    (answers, cause)
 }
 
 /// The greatest number that endpoints of at least `quorum` domains have reached. A domain with several
@@ -191,14 +242,29 @@ fn agreed(hashes: &[(&str, B256)], quorum: usize, others: Cause) -> Result<(), C
     if hashes.windows(2).any(|pair| pair[0].1 != pair[1].1) {
         return Err(Cause::Disagreement);
     }
-    let domains: std::collections::BTreeSet<&str> =
-        hashes.iter().map(|(domain, _)| *domain).collect();
+    let domains: BTreeSet<&str> = hashes.iter().map(|(domain, _)| *domain).collect();
     if domains.len() >= quorum { Ok(()) } else { Err(others) }
+}
+
+/// Whether no more endpoints name this hash than name some other: among those that disagree, one of the odd ones.
+fn is_odd(hashes: &[(&str, B256)], hash: B256) -> bool {
+    let count = |of: B256| hashes.iter().filter(|(_, it)| *it == of).count();
+    hashes.iter().any(|(_, other)| *other != hash && count(*other) >= count(hash))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_those_that_disagree_the_fewer_are_odd_and_in_a_tie_all() {
+        let (one, other) = (B256::repeat_byte(1), B256::repeat_byte(2));
+        let two_to_one = [("a", one), ("b", one), ("c", other)];
+        assert_eq!([one, other].map(|it| is_odd(&two_to_one, it)), [false, true]);
+        let tie = [("a", one), ("b", other)];
+        assert_eq!([one, other].map(|it| is_odd(&tie, it)), [true, true]);
+        assert!(!is_odd(&[("a", one)], one));
+    }
 
     #[test]
     fn one_late_endpoint_does_not_hold_back_a_quorum() {

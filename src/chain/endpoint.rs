@@ -1,4 +1,4 @@
-//! One endpoint: asked typed questions, probed before it is used, and remembered for how it behaved.
+//! One endpoint: asked typed questions, identified before it is used, and remembered for how it behaved.
 //!
 //! Asked by: `pool` and whoever it lends an endpoint to. Asks: the network, through `transport`.
 //! Never: decides what is true. It only checks that a header hashes to its name.
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use alloy_consensus::Header;
@@ -16,60 +17,68 @@ use alloy_primitives::U64;
 use alloy_rpc_client::RpcClient;
 use serde_json::Value;
 use serde_json::json;
+use tokio::sync::Semaphore;
+use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 
+use super::budget::Purse;
+use super::fault::Evidence;
+use super::identity::Identity;
 use super::location::Location;
 use super::proof::verify_header;
 use super::refusal::Refusal;
+use super::standing::Head;
+use super::standing::Peers;
+use super::standing::Rank;
 use super::standing::Standing;
+use super::terms::Terms;
 use super::transport::Meter;
 use super::transport::Wire;
-use crate::domain::ids::ChainId;
 
-/// A probe counts for this long.
-const PROBED_FOR: Duration = Duration::from_secs(600);
-/// An endpoint on a wrong chain is looked at again after this long.
-const WRONG_FOR: Duration = Duration::from_secs(15);
-/// Requests in one batch; some providers allow no more.
-const BATCH: usize = 10;
-
-/// What every endpoint of a chain has to agree on.
-#[derive(Debug)]
-pub(super) struct Identity {
-    pub(super) chain: ChainId,
-    /// Given in the settings, or the first one seen; it never changes after that.
-    pub(super) genesis: Mutex<Option<B256>>,
-}
+/// Requests at work at one endpoint.
+const AT_ONCE: usize = 16;
+/// No longer than this for a place among them.
+const PLACE: Duration = Duration::from_secs(4);
 
 pub(super) struct Endpoint {
+    location: Location,
     shown: String,
     domain: String,
+    cost: u32,
     client: RpcClient,
     meter: Arc<Meter>,
     identity: Arc<Identity>,
     standing: Mutex<Standing>,
+    purse: Mutex<Purse>,
+    places: Semaphore,
     /// Held while probing, so that many who ask at once cost one probe.
-    probing: tokio::sync::Mutex<()>,
+    pub(super) probing: tokio::sync::Mutex<()>,
 }
 
 impl Endpoint {
     /// # Errors
     /// When the TLS machinery cannot be set up.
-    pub(super) fn new(
-        location: &Location,
-        identity: Arc<Identity>,
-    ) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(terms: Terms, identity: Arc<Identity>) -> Result<Self, reqwest::Error> {
+        let Terms { location, headers, cost, budget, units } = terms;
         let meter = Arc::new(Meter::default());
-        let wire = Wire::new(location, Arc::clone(&meter))?;
+        let wire = Wire::new(&location, headers, Arc::clone(&meter))?;
         Ok(Self {
             shown: location.shown(),
             domain: location.domain(),
+            location,
+            cost,
             client: RpcClient::new(wire, true),
             meter,
+            standing: Mutex::new(Standing::new(identity.retry)),
             identity,
-            standing: Mutex::default(),
+            purse: Mutex::new(Purse::new(budget, units)),
+            places: Semaphore::new(AT_ONCE),
             probing: tokio::sync::Mutex::default(),
         })
+    }
+
+    pub(super) fn location(&self) -> &Location {
+        &self.location
     }
 
     pub(super) fn shown(&self) -> &str {
@@ -80,12 +89,31 @@ impl Endpoint {
         &self.domain
     }
 
+    /// As configured: the cheaper is asked first.
+    pub(super) fn cost(&self) -> u32 {
+        self.cost
+    }
+
     pub(super) fn meter(&self) -> &Meter {
         &self.meter
     }
 
+    pub(super) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     pub(super) fn standing(&self) -> MutexGuard<'_, Standing> {
         self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn purse(&self) -> MutexGuard<'_, Purse> {
+        self.purse.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How gladly it is asked now.
+    pub(super) fn rank(&self, now: Instant, peers: &Peers) -> Rank {
+        let has_room = self.purse().has_room(now);
+        self.standing().rank(now, peers, has_room)
     }
 
     /// Asks one question, after a probe where one is due.
@@ -101,18 +129,91 @@ impl Endpoint {
         self.ask_now(method, params).await
     }
 
-    async fn ask_now<T: RpcRecv>(&self, method: &'static str, params: Value) -> Result<T, Refusal> {
-        let begun = Instant::now();
-        let answer = self.client.request::<Value, T>(method, params).await.map_err(Refusal::from);
-        self.noted(answer, begun.elapsed())
+    /// As [`Self::ask`], without a probe before it.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub(super) async fn ask_now<T: RpcRecv>(
+        &self,
+        method: &'static str,
+        params: Value,
+    ) -> Result<T, Refusal> {
+        let (answer, took) = self.send(method, params).await?;
+        self.noted(method, answer, took)
     }
 
-    fn noted<T>(&self, answer: Result<T, Refusal>, took: Duration) -> Result<T, Refusal> {
-        let mut standing = self.standing();
+    /// Asks something the endpoint need not be able to answer: that it cannot is no fault of it.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub(super) async fn try_ask<T: RpcRecv>(
+        &self,
+        method: &'static str,
+        params: Value,
+    ) -> Result<T, Refusal> {
+        self.ready().await?;
+        let (answer, took) = self.send(method, params).await?;
+        match answer {
+            Err(refusal) if !refusal.is_outage() => Err(refusal),
+            answer => self.noted(method, answer, took),
+        }
+    }
+
+    /// # Errors
+    /// When it was not sent at all.
+    async fn send<T: RpcRecv>(
+        &self,
+        method: &'static str,
+        params: Value,
+    ) -> Result<(Result<T, Refusal>, Duration), Refusal> {
+        let _place = self.place([method].into_iter()).await?;
+        let begun = Instant::now();
+        let answer = self.client.request::<Value, T>(method, params).await.map_err(Refusal::from);
+        Ok((answer, begun.elapsed()))
+    }
+
+    /// Pays for some questions and waits for a place among those at work.
+    async fn place(
+        &self,
+        methods: impl Iterator<Item = &'static str>,
+    ) -> Result<SemaphorePermit<'_>, Refusal> {
+        let (units, paid) = {
+            let mut purse = self.purse();
+            let units = methods.map(|it| purse.cost(it)).sum();
+            (units, purse.spend(units, Instant::now()))
+        };
+        let wait = paid.map_err(|_| Refusal::OverBudget)?;
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        let place = tokio::time::timeout(PLACE, self.places.acquire()).await;
+        let place = place.ok().and_then(Result::ok).ok_or(Refusal::Busy)?;
+        self.meter.units.fetch_add(units, Ordering::Relaxed);
+        Ok(place)
+    }
+
+    fn noted<T>(
+        &self,
+        method: &str,
+        answer: Result<T, Refusal>,
+        took: Duration,
+    ) -> Result<T, Refusal> {
+        let (now, mut standing) = (Instant::now(), self.standing());
+        let was_open = standing.open_until().is_some();
         match &answer {
-            Err(refusal) if refusal.is_outage() => standing.failed(refusal, Instant::now()),
-            Err(refusal) => standing.refused(refusal),
-            Ok(_) => standing.answered(took, Instant::now()),
+            Ok(_) => standing.answered(method, took, now),
+            Err(refusal) => standing.refused(method, refusal, now),
+        }
+        let is_open = standing.open_until().is_some();
+        drop(standing);
+        if was_open != is_open {
+            let (chain, endpoint) = (self.identity.chain, self.shown());
+            match &answer {
+                Err(refusal) => {
+                    tracing::warn!(%chain, endpoint, %refusal, "an endpoint keeps failing");
+                }
+                Ok(_) => tracing::info!(%chain, endpoint, "an endpoint answers again"),
+            }
         }
         answer
     }
@@ -127,9 +228,11 @@ impl Endpoint {
     ) -> Result<Vec<T>, Refusal> {
         self.ready().await?;
         let mut answers = Vec::with_capacity(questions.len());
-        for part in questions.chunks(BATCH) {
-            let batched = part.len() > 1 && self.standing().takes_batches;
-            if batched {
+        while answers.len() < questions.len() {
+            let rest = &questions[answers.len()..];
+            let most = self.standing().batch.max(1);
+            let part = &rest[..most.min(rest.len())];
+            if part.len() > 1 {
                 match self.batch(part).await {
                     Ok(more) => {
                         answers.extend(more);
@@ -143,23 +246,28 @@ impl Endpoint {
             for (method, params) in part {
                 answers.push(self.ask_now(method, params.clone()).await?);
             }
-            if batched {
-                tracing::debug!(endpoint = self.shown, "refuses batches");
-                self.standing().takes_batches = false;
+            if part.len() > 1 {
+                tracing::debug!(endpoint = self.shown(), "refuses batches");
+                self.standing().batch = 1;
             }
         }
         Ok(answers)
     }
 
-    async fn batch<T: RpcRecv>(
+    /// # Errors
+    /// [`Refusal`]; one that may concern the batch as such is not held against the endpoint.
+    pub(super) async fn batch<T: RpcRecv>(
         &self,
         questions: &[(&'static str, Value)],
     ) -> Result<Vec<T>, Refusal> {
+        let _place = self.place(questions.iter().map(|(method, _)| *method)).await?;
         let begun = Instant::now();
-        let answers = self.send_batch(questions).await;
-        match answers {
+        match self.send_batch(questions).await {
             Err(refusal) if is_about_the_batch(&refusal) => Err(refusal),
-            other => self.noted(other, begun.elapsed()),
+            other => {
+                let method = questions.first().map_or("", |(method, _)| method);
+                self.noted(method, other, begun.elapsed())
+            }
         }
     }
 
@@ -180,7 +288,7 @@ impl Endpoint {
         Ok(answers)
     }
 
-    /// The header of a block by tag or number. `None`: no such block.
+    /// The header of a block by tag, number or hash. `None`: no such block.
     ///
     /// # Errors
     /// [`Refusal::Refuted`] when it does not hash to the name it comes with, or is another than asked for.
@@ -189,24 +297,48 @@ impl Endpoint {
         self.header_now(of).await
     }
 
-    async fn header_now(&self, of: BlockName) -> Result<Option<(B256, Header)>, Refusal> {
-        let (method, name) = match of {
-            BlockName::Tag(tag) => ("eth_getBlockByNumber", json!(tag)),
-            BlockName::Number(number) => ("eth_getBlockByNumber", json!(U64::from(number))),
-        };
-        let found: Option<alloy_rpc_types_eth::Header> =
-            self.ask_now(method, json!([name, false])).await?;
+    /// As [`Self::header`], without a probe before it.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub(super) async fn header_now(
+        &self,
+        of: BlockName,
+    ) -> Result<Option<(B256, Header)>, Refusal> {
+        let found = self.ask_now(of.method(), of.params()).await?;
+        self.checked(of, found)
+    }
+
+    /// As [`Self::header`], when the endpoint need not know the tag.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub(super) async fn try_header(
+        &self,
+        of: BlockName,
+    ) -> Result<Option<(B256, Header)>, Refusal> {
+        let found = self.try_ask(of.method(), of.params()).await?;
+        self.checked(of, found)
+    }
+
+    fn checked(
+        &self,
+        of: BlockName,
+        found: Option<alloy_rpc_types_eth::Header>,
+    ) -> Result<Option<(B256, Header)>, Refusal> {
         let Some(found) = found else { return Ok(None) };
         verify_header(&found.inner, found.hash).map_err(|source| self.refute(source.into()))?;
         let fits = match of {
             BlockName::Tag(_) => true,
             BlockName::Number(number) => found.inner.number == number,
+            BlockName::Hash(hash) => found.hash == hash,
         };
         if !fits {
             return Err(Refusal::Garbled);
         }
         if matches!(of, BlockName::Tag("latest")) {
-            self.standing().head = Some((found.inner.number, found.inner.timestamp));
+            let (number, time) = (found.inner.number, found.inner.timestamp);
+            self.standing().head = Some(Head { number, time, at: Instant::now() });
         }
         Ok(Some((found.hash, found.inner)))
     }
@@ -215,60 +347,20 @@ impl Endpoint {
     /// Gives the refusal back, to be passed on.
     pub(super) fn refute(&self, refusal: Refusal) -> Refusal {
         if let Refusal::Refuted { source } = &refusal {
-            let rest = self.standing().refuted(&refusal, Instant::now());
+            let now = Instant::now();
+            let rest = self.standing().refuted(&refusal, now);
+            let Evidence { asked, finding, proof, .. } = Evidence::of(source, now);
             tracing::warn!(
                 chain = %self.identity.chain,
-                endpoint = self.shown,
-                evidence = %source,
-                cause = cut(std::error::Error::source(source)),
+                endpoint = self.shown(),
+                asked,
+                evidence = finding,
+                cause = proof,
                 quarantined_for_s = rest.as_secs(),
                 "an endpoint's answer is refuted by its own proof",
             );
         }
         refusal
-    }
-
-    /// Makes sure the endpoint may be asked: not resting, and known to be on the right chain.
-    async fn ready(&self) -> Result<(), Refusal> {
-        if !self.standing().needs_probe(Instant::now(), PROBED_FOR)? {
-            return Ok(());
-        }
-        let _alone = self.probing.lock().await;
-        if !self.standing().needs_probe(Instant::now(), PROBED_FOR)? {
-            return Ok(());
-        }
-        match self.probe().await {
-            Ok(()) => {
-                self.standing().probed = Some(Instant::now());
-                Ok(())
-            }
-            Err(Refusal::WrongChain { message }) => {
-                tracing::warn!(endpoint = self.shown, message, "an endpoint is on another chain");
-                let refusal = Refusal::WrongChain { message };
-                self.standing().wrong_chain(&refusal, Instant::now() + WRONG_FOR);
-                Err(refusal)
-            }
-            Err(refusal) => Err(refusal),
-        }
-    }
-
-    async fn probe(&self) -> Result<(), Refusal> {
-        let id: U64 = self.ask_now("eth_chainId", json!([])).await?;
-        if id.to::<u64>() != self.identity.chain.0 {
-            let message = format!("its chain id is {id}");
-            return Err(Refusal::WrongChain { message });
-        }
-        let genesis = self.header_now(BlockName::Number(0)).await?;
-        let Some((hash, _)) = genesis else {
-            return Err(Refusal::Pruned { message: "it has no block 0".to_owned() });
-        };
-        let mut known = self.identity.genesis.lock().unwrap_or_else(PoisonError::into_inner);
-        let expected = *known.get_or_insert(hash);
-        if hash == expected {
-            return Ok(());
-        }
-        let message = format!("its genesis block is {hash}, not {expected}");
-        Err(Refusal::WrongChain { message })
     }
 }
 
@@ -277,15 +369,28 @@ impl Endpoint {
 pub(super) enum BlockName {
     Tag(&'static str),
     Number(u64),
+    Hash(B256),
 }
 
-/// The cause of a refutation holds bytes from outside: enough of them to recognise the node.
-fn cut(source: Option<&(dyn std::error::Error + 'static)>) -> Option<String> {
-    source.map(|it| it.to_string().chars().take(400).collect())
+impl BlockName {
+    fn params(self) -> Value {
+        match self {
+            Self::Tag(tag) => json!([tag, false]),
+            Self::Number(number) => json!([U64::from(number), false]),
+            Self::Hash(hash) => json!([hash, false]),
+        }
+    }
+
+    fn method(self) -> &'static str {
+        match self {
+            Self::Tag(_) | Self::Number(_) => "eth_getBlockByNumber",
+            Self::Hash(_) => "eth_getBlockByHash",
+        }
+    }
 }
 
 /// Whether a refusal may concern the batch as such and not a question in it.
-fn is_about_the_batch(refusal: &Refusal) -> bool {
+pub(super) fn is_about_the_batch(refusal: &Refusal) -> bool {
     use super::transport::WireError;
     refusal.is_no()
         || matches!(

@@ -63,6 +63,15 @@ pub(super) struct Attempt {
     pub(super) ended: Result<Outcome, Stopped>,
     pub(super) touched: BTreeSet<Need>,
     pub(super) gas: u64,
+    /// Whether it asked for the block's number, time or the like.
+    pub(super) reads_block: bool,
+}
+
+impl Attempt {
+    /// That an earlier one still holds.
+    pub(super) fn recalled(outcome: Outcome) -> Self {
+        Self { ended: Ok(outcome), touched: BTreeSet::new(), gas: 0, reads_block: false }
+    }
 }
 
 /// Runs `call` at the block of `header`, on chain `chain`, with the 30 million gas of a system call, as long
@@ -85,7 +94,7 @@ pub(super) fn execute(
         Some(_) => None,
     };
     if let Some(ended) = at_once {
-        return Attempt { ended, touched, gas: 0 };
+        return Attempt { ended, touched, gas: 0, reads_block: false };
     }
     let mut view = View { facts, library, touched };
     let mut effort = Effort::new(limits);
@@ -109,7 +118,8 @@ pub(super) fn execute(
         Err(EVMError::Database(Miss(need))) => Err(Stopped::Missing(need)),
         Err(_) => Ok(Outcome::Halted),
     };
-    Attempt { ended, touched: view.touched, gas: effort.gas() }
+    let (gas, reads_block) = (effort.gas(), effort.reads_block());
+    Attempt { ended, touched: view.touched, gas, reads_block }
 }
 
 pub(super) fn block(header: &Header) -> BlockEnv {
@@ -203,6 +213,17 @@ mod tests {
             ("gas price", 0x3a, 0),
         ] {
             assert_eq!(returning(&[opcode]), U256::from(seen), "{what}");
+        }
+    }
+
+    #[test]
+    fn whoever_reads_the_block_is_found_out() {
+        for opcode in 0x30..=0x4b_u8 {
+            // With enough on the stack for whatever it takes; the hash is one of before all that is kept.
+            let code = [&hex!("5f5f5f5f")[..], &[opcode, 0]].concat();
+            let attempt = running(&code);
+            let reads = (0x40..=0x45).contains(&opcode) || [0x48, 0x4a, 0x4b].contains(&opcode);
+            assert_eq!(attempt.reads_block, reads, "{opcode:#x}");
         }
     }
 

@@ -1,33 +1,35 @@
-//! Follows the head of a chain: new blocks, reorganisations, transfers of watched contracts.
+//! Follows the head of a chain: new blocks, reorganisations, events of watched contracts.
 //!
-//! Asked by: `mod`. Asks: `pool`, every so often. Never: proves anything. What it tells are reasons to
+//! Asked by: `mod`. Asks: `pool`, every so often, and sooner when `heads` hears of a new one. Never: proves anything. What it tells are reasons to
 //! look again; missing one costs time, not truth.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
-use std::hash::BuildHasher;
-use std::hash::Hasher;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use alloy_consensus::Header;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
 use alloy_primitives::U64;
-use alloy_primitives::U256;
 use futures_util::FutureExt;
 use serde_json::json;
+use tokio::sync::Notify;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Chain;
+use super::backoff::Backoff;
 use super::endpoint::BlockName;
 use super::endpoint::Endpoint;
-use super::erc721::CONSECUTIVE;
-use super::erc721::TRANSFER;
-use super::erc721::transferred;
+use super::events;
+use super::events::Concerned;
+use super::heads;
+use super::location::Location;
 use super::refusal::Refusal;
 use crate::domain::ownership::Anchor;
 use crate::domain::ownership::Cause;
@@ -38,20 +40,43 @@ use crate::domain::ownership::Trust;
 const WINDOW: usize = 64;
 /// Blocks whose events are read at once; after a longer pause the older ones are left out.
 const READ: u64 = 2_000;
-/// Ids told of with one request, beyond one for each event.
-const IDS: usize = 10_000;
+/// Wallets told of with one request; more of one contract are everybody.
+const WALLETS: usize = 10_000;
 /// Contracts named in one request for events.
 const CONTRACTS: usize = 256;
 /// No longer than this for one poll.
 const DEADLINE: Duration = Duration::from_secs(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Polls between two heads however often somebody says that there is a new one: one in so many.
+const HINTED: u32 = 20;
+/// And no more than one in this time, however rarely is polled otherwise.
+const HINTED_AT_MOST: Duration = Duration::from_secs(1);
+/// Endpoints that are listened to for new heads.
+const LISTENED_TO: usize = 2;
+/// When nothing is watched and nobody has asked for so many polls, the pause between polls is so many times as
+/// long, though no longer than this.
+const IDLE_AFTER: u32 = 50;
+const IDLE_SLOWER: u32 = 10;
+const IDLE_PAUSE: Duration = Duration::from_secs(600);
 
-/// A token that changed hands, as an event says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moved {
-    pub id: U256,
-    pub from: Address,
-    pub to: Address,
+/// When somebody last wanted to know something of the chain.
+#[derive(Debug, Default)]
+pub(super) struct Interest {
+    last: Mutex<Option<Instant>>,
+    woken: Notify,
+}
+
+impl Interest {
+    pub(super) fn asked(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.woken.notify_one();
+    }
+
+    /// Whether somebody asked within this time.
+    fn within(&self, time: Duration) -> bool {
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_some_and(|at| at.elapsed() < time)
+    }
 }
 
 /// Something happened on the chain, as one endpoint says. A hint, never a proof.
@@ -61,8 +86,10 @@ pub enum ChainEvent {
     Head { anchor: Anchor },
     /// Blocks from this number on are no longer those seen before, or are gone.
     Reorg { from: u64 },
-    /// Tokens of a contract moved in a block.
-    Transfers { contract: Address, moved: Vec<Moved>, block: u64 },
+    /// Something of a contract changed hands between these wallets, in this block or shortly before.
+    Moved { contract: Address, wallets: BTreeSet<Address>, block: u64 },
+    /// Something of a contract changed, and it may concern anybody who has to do with it.
+    Changed { contract: Address, block: u64 },
     /// The chain became unreachable.
     Lost { cause: Cause },
     /// The chain is reachable again.
@@ -127,18 +154,39 @@ pub(super) async fn follow(
     watched: watch::Receiver<BTreeSet<Address>>,
     events: mpsc::Sender<ChainEvent>,
 ) {
+    let heard = Notify::new();
+    let endpoints = chain.pool().all().iter().filter_map(|it| match it.location() {
+        Location::WebSocket(url) => Some(heads::listen(url, it.shown(), &heard)),
+        _ => None,
+    });
+    let listening = futures_util::future::join_all(endpoints.take(LISTENED_TO));
+    // None of these ends by itself, but the first.
+    tokio::select! {
+        () = events.closed() => {}
+        () = poll(chain, watched, &events, &heard) => {}
+        () = chain.pool().examine() => {}
+        () = async { listening.await; std::future::pending().await } => {}
+    }
+}
+
+async fn poll(
+    chain: &Chain,
+    mut watched: watch::Receiver<BTreeSet<Address>>,
+    events: &mpsc::Sender<ChainEvent>,
+    heard: &Notify,
+) {
     let mut follower = Follower { chain, window: Window::default(), unread: None, lost: false };
     let mut failures = 0_u32;
     let poll = chain.poll();
     loop {
-        let told = tokio::select! {
-            () = events.closed() => return,
-            told = follower.poll(&watched, &events) => told,
-        };
-        let pause = match told {
+        // Whoever asks or watches from here on is noticed in the pause.
+        watched.mark_unchanged();
+        let pause = match follower.poll(&watched, events).await {
             Ok(true) => {
                 failures = 0;
-                poll
+                let is_idle = watched.borrow().is_empty()
+                    && !chain.interest().within(poll.saturating_mul(IDLE_AFTER));
+                if is_idle { idle_pause(poll) } else { poll }
             }
             Ok(false) => {
                 failures = failures.saturating_add(1);
@@ -146,20 +194,31 @@ pub(super) async fn follow(
             }
             Err(_) => return,
         };
+        let hurry = (poll / HINTED).min(HINTED_AT_MOST);
+        tokio::time::sleep(hurry).await;
         tokio::select! {
-            () = events.closed() => return,
-            () = tokio::time::sleep(pause) => {}
+            () = tokio::time::sleep(pause.saturating_sub(hurry)) => {}
+            () = heard.notified(), if failures == 0 => {}
+            () = chain.interest().woken.notified(), if pause > poll && failures == 0 => {}
+            changed = watched.changed(), if pause > poll && failures == 0 => {
+                if changed.is_err() {
+                    // Nobody will ever change what is watched; go on with what is.
+                    tokio::time::sleep(poll).await;
+                }
+            }
         }
     }
+}
+
+fn idle_pause(poll: Duration) -> Duration {
+    poll.saturating_mul(IDLE_SLOWER).min(IDLE_PAUSE.max(poll))
 }
 
 /// How long to wait after so many failures in a row: twice as long each time, at most four polls or
 /// half a minute; and of that a random part, so that many daemons do not come back at once.
 fn pause(poll: Duration, failures: u32) -> Duration {
     let longest = poll.saturating_mul(4).min(LONGEST_PAUSE).max(poll.min(LONGEST_PAUSE));
-    let whole = poll.saturating_mul(1 << failures.saturating_sub(1).min(4)).min(longest);
-    let random = std::hash::RandomState::new().build_hasher().finish() % 512;
-    whole / 2 + (whole / 1024) * u32::try_from(random).unwrap_or_default()
+    Backoff { first: poll.min(longest), longest }.jittered(failures.saturating_sub(1))
 }
 
 type Told = Result<bool, mpsc::error::SendError<ChainEvent>>;
@@ -232,8 +291,8 @@ impl Follower<'_> {
             return Ok(true);
         }
         for part in contracts.chunks(CONTRACTS) {
-            let moves = match self.moves(from, to, part).await {
-                Ok(moves) => moves,
+            let changes = match self.changes(from, to, part).await {
+                Ok(changes) => changes,
                 Err(cause) => {
                     // Perhaps it is too much at once: then the older half is given up.
                     let later = from + (to - from).div_ceil(2);
@@ -241,23 +300,30 @@ impl Follower<'_> {
                     return Ok(true);
                 }
             };
-            for ((block, contract), moved) in moves {
-                events.send(ChainEvent::Transfers { contract, moved, block }).await?;
+            for (contract, concerned) in changes {
+                let event = match concerned {
+                    Concerned::Wallets(wallets) => {
+                        ChainEvent::Moved { contract, wallets, block: to }
+                    }
+                    Concerned::Everybody => ChainEvent::Changed { contract, block: to },
+                };
+                events.send(event).await?;
             }
         }
         self.unread = Some(to + 1);
         Ok(true)
     }
 
-    async fn moves(
+    /// Whom the events of these blocks concern, by contract.
+    async fn changes(
         &self,
         from: u64,
         to: u64,
         contracts: &[Address],
-    ) -> Result<BTreeMap<(u64, Address), Vec<Moved>>, Cause> {
+    ) -> Result<BTreeMap<Address, Concerned>, Cause> {
         let filter = &json!({
             "address": contracts,
-            "topics": [[TRANSFER, CONSECUTIVE]],
+            "topics": [events::topics()],
             "fromBlock": U64::from(from),
             "toBlock": U64::from(to),
         });
@@ -269,22 +335,18 @@ impl Follower<'_> {
             .boxed()
         };
         let logs = self.chain.pool().first(Instant::now() + DEADLINE, ask).await?;
-        let mut moves = BTreeMap::<_, Vec<Moved>>::new();
-        let mut left = IDS;
-        for log in logs {
-            let (Some(block), Some(it)) = (log.block_number, transferred(&log.inner)) else {
-                continue;
+        let mut changes = BTreeMap::new();
+        for log in logs.iter().filter(|it| contracts.contains(&it.address())) {
+            let Some(new) = events::concerned(&log.inner) else { continue };
+            self.chain.heard(log.address(), events::words(&log.inner));
+            let all = match changes.remove(&log.address()) {
+                Some(known) => new.and(known),
+                None => new,
             };
-            if contracts.contains(&log.address()) {
-                let moved = moves.entry((block, log.address())).or_default();
-                // Of each at least one, so that everybody concerned is named.
-                let before = moved.len();
-                let (from, to) = (it.from, it.to);
-                moved.extend(it.ids().take(left.max(1)).map(|id| Moved { id, from, to }));
-                left = left.saturating_sub(moved.len() - before);
-            }
+            let many = matches!(&all, Concerned::Wallets(it) if it.len() > WALLETS);
+            changes.insert(log.address(), if many { Concerned::Everybody } else { all });
         }
-        Ok(moves)
+        Ok(changes)
     }
 }
 
@@ -366,8 +428,24 @@ mod tests {
             for failures in 1..100 {
                 let pause = pause(poll, failures);
                 assert!(pause <= (poll * 4).min(LONGEST_PAUSE), "{poll:?} {failures} {pause:?}");
-                assert!(pause >= poll.min(LONGEST_PAUSE) / 2, "{poll:?} {failures} {pause:?}");
+                assert!(pause >= poll.min(LONGEST_PAUSE) / 10, "{poll:?} {failures} {pause:?}");
             }
         }
+    }
+
+    #[test]
+    fn an_idle_chain_is_polled_ten_times_as_rarely_but_every_ten_minutes() {
+        let seconds = |poll| idle_pause(Duration::from_secs(poll)).as_secs();
+        assert_eq!([seconds(12), seconds(120), seconds(3_600)], [120, 600, 3_600]);
+    }
+
+    #[tokio::test]
+    async fn interest_passes() {
+        let (interest, time) = (Interest::default(), Duration::from_millis(5));
+        assert!(!interest.within(Duration::MAX));
+        interest.asked();
+        assert!(interest.within(Duration::from_secs(600)));
+        tokio::time::sleep(time).await;
+        assert!(!interest.within(time));
     }
 }

@@ -21,6 +21,10 @@ pub enum LocationError {
         "a WebSocket URL cannot carry a user name or password; use https, or a key in its path"
     )]
     WebSocketCredentials,
+    #[error("`headers` are for http:// and https:// only")]
+    HeadersWithoutHttp,
+    #[error("one of its `headers` is not a valid HTTP header")]
+    Header,
 }
 
 /// A place an endpoint can be reached at.

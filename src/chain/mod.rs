@@ -1,14 +1,18 @@
 //! One EVM chain: blocks to pin a verification to, and proven answers about them. The only user of the
 //! network.
 //!
-//! Owns: connections, proven state in memory, code by hash. Asked by: the actors. Asks: the endpoints.
+//! Owns: connections, proven state in memory, code and nodes by hash. Asked by: the actors. Asks: the endpoints.
 //! Never: believes an endpoint, reads the time of day, or touches the store.
 //!
-//! In reading order: `location` → `transport` (with `framing`) → `endpoint` (with `standing`, `refusal`)
-//! → `pool` → `anchor` → `proof` → `state` → `execute` (with `effort`) → `executor` → `hint` → `gather`
-//! → `signature` → `erc721` → `logs` → `look` → `follow`.
-//! Pure are `location`, `framing`, `refusal`, `standing`, `proof`, `state`, `effort`, `execute`, `erc721`.
+//! In reading order: `location` → `terms` → `transport` (with `framing`) → `endpoint` (with `refusal`, `fault`,
+//! `standing`, `budget`) → `identity` → `examine` → `pool` → `anchor` → `proof` → `nodes` (with `shelf`) → `state` →
+//! `execute` (with `effort`) → `memo` → `executor` → `rumours` → `plan` → `fetch` → `hint` → `gather` → `signature`
+//! → `standards` → `logs` → `look` → `events` → `follow` (with `heads`); and for trust `consensus`: `light_client` →
+//! `beacon` → `sync` → `consensus`.
+//! Pure are `location`, `terms`, `framing`, `refusal`, `fault`, `standing`, `budget`, `latency`, `proof`, `shelf`,
+//! `nodes`, `state`, `effort`, `execute`, `memo`, `rumours`, `plan`, `standards`, `events`, and all of `light_client`.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,6 +29,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::domain::ids::ChainId;
+use crate::domain::ids::Standard;
 use crate::domain::ids::Timestamp;
 use crate::domain::ids::Token;
 use crate::domain::ownership::Anchor;
@@ -32,49 +37,85 @@ use crate::domain::ownership::Cause;
 use crate::domain::ownership::Finality;
 use crate::domain::ownership::Rule;
 use crate::domain::ownership::Sighting;
-use crate::domain::ownership::Target;
 use crate::domain::ownership::Trust;
 use crate::domain::wallet_proof::SignedBy;
 
 mod anchor;
+mod backoff;
+mod beacon;
+mod budget;
+mod consensus;
 mod effort;
 mod endpoint;
-mod erc721;
+mod events;
+mod examine;
 mod execute;
 mod executor;
+mod fault;
+mod fetch;
 mod follow;
 mod framing;
 mod gather;
+mod heads;
 mod hint;
+mod identity;
+mod latency;
+pub mod light_client;
 mod location;
 mod logs;
 mod look;
+mod memo;
+mod nodes;
+mod plan;
 mod pool;
 mod proof;
 mod receipt;
 mod refusal;
+mod rumours;
+mod shelf;
 mod signature;
+mod standards;
 mod standing;
 mod state;
 mod status;
+mod sync;
+mod terms;
 mod transport;
 
+pub use budget::Budget;
+pub use consensus::digest;
 pub use follow::ChainEvent;
-pub use follow::Moved;
 pub use location::LocationError;
+pub use look::Known;
 pub use look::Look;
 pub use look::Looked;
+pub use status::AbilityStatus;
 pub use status::ChainStatus;
+pub use status::EndpointCost;
 pub use status::EndpointStatus;
+pub use status::EvidenceStatus;
+pub use status::FaultStatus;
+pub use status::LatencyStatus;
+pub use sync::Brought;
+pub use sync::ConsensusSettings;
+pub use sync::FeedError;
+pub use sync::Now;
+pub use sync::SyncEvent;
+pub use sync::SyncStatus;
+pub use terms::EndpointSettings;
 
 use executor::Asker;
 use gather::Gatherer;
 use gather::Pinned;
-use location::Location;
 use pool::Pool;
+use standards::dialect::Dialect;
+use state::Need;
+use terms::Terms;
 
 /// No longer than this for one token.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// Accounts whose code is fetched together.
+const CODES: usize = 256;
 /// Blocks whose proven state is kept for the next question about them.
 const BLOCKS: usize = 4;
 
@@ -82,16 +123,21 @@ const BLOCKS: usize = 4;
 #[derive(Debug, Clone)]
 pub struct ChainSettings {
     pub id: ChainId,
-    /// Endpoints: http(s) and ws(s) URLs, or absolute paths of IPC sockets. The first is asked first.
-    pub rpc: Vec<String>,
-    /// `Single` or `Quorum`.
+    /// Of those that fare equally well, the first is asked first.
+    pub rpc: Vec<EndpointSettings>,
     pub trust: Trust,
     /// How many endpoints of different domains have to agree, where trust is `Quorum`.
     pub quorum: usize,
     /// The hash of block 0; without it, the first one seen stands for the life of the process.
     pub genesis: Option<B256>,
+    /// Number and hash of later blocks that tell this chain from its forks.
+    pub pinned: Vec<(u64, B256)>,
+    /// How long an endpoint that keeps failing is left alone at first.
+    pub retry: Duration,
     /// How often the head is asked for.
     pub poll: Duration,
+    /// How the chain's validators are followed, where trust is `Consensus`.
+    pub consensus: Option<ConsensusSettings>,
 }
 
 /// Settings a chain cannot work with.
@@ -101,8 +147,14 @@ pub enum ChainError {
     NoEndpoint { chain: ChainId },
     #[error("{chain}: endpoint {number} of `rpc` cannot be used")]
     Endpoint { chain: ChainId, number: usize, source: LocationError },
-    #[error("{chain}: trust `consensus` is not available yet; use `quorum` or `single`")]
-    Consensus { chain: ChainId },
+    #[error("{chain}: trust `consensus` needs a specification of the chain (`spec`)")]
+    NoSpecification { chain: ChainId },
+    #[error("{chain}: the specification is of {other}")]
+    OtherSpecification { chain: ChainId, other: ChainId },
+    #[error("{chain}: `genesis` is {named}, and block 0 of the specification is {other}")]
+    OtherGenesis { chain: ChainId, named: B256, other: B256 },
+    #[error("{chain}: a source in `beacon` cannot be used")]
+    Beacon { chain: ChainId, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("{chain}: `quorum` is {quorum}, but at least 2 endpoints have to agree")]
     QuorumTooSmall { chain: ChainId, quorum: usize },
     #[error(
@@ -124,6 +176,8 @@ struct Inner {
     pool: Pool,
     gatherer: Gatherer,
     floor: anchor::Floor,
+    interest: follow::Interest,
+    sync: Option<sync::ChainSync>,
     recent: Mutex<VecDeque<Arc<Pinned>>>,
 }
 
@@ -145,25 +199,28 @@ impl Chain {
     ///
     /// # Errors
     /// [`ChainError`], naming the setting and what would be right.
-    pub fn open(settings: ChainSettings) -> Result<Self, ChainError> {
+    pub fn open(mut settings: ChainSettings) -> Result<Self, ChainError> {
         let chain = settings.id;
-        let parse = |(index, text): (usize, &String)| {
-            Location::parse(text).map_err(|source| ChainError::Endpoint {
+        let read = |(index, endpoint): (usize, &EndpointSettings)| {
+            Terms::read(endpoint).map_err(|source| ChainError::Endpoint {
                 chain,
                 number: index + 1,
                 source,
             })
         };
-        let locations: Vec<Location> =
-            settings.rpc.iter().enumerate().map(parse).collect::<Result<_, _>>()?;
-        check(&settings, &locations)?;
-        let pool = Pool::new(chain, settings.genesis, &locations)
+        let endpoints: Vec<Terms> =
+            settings.rpc.iter().enumerate().map(read).collect::<Result<_, _>>()?;
+        check(&settings, &endpoints)?;
+        let sync = consensus::follow_validators(&mut settings)?;
+        let pool = Pool::new(&settings, endpoints)
             .map_err(|source| ChainError::Tls { chain, source: source.without_url().into() })?;
         Ok(Self(Arc::new(Inner {
             gatherer: Gatherer::new(chain.0),
             settings,
             pool,
             floor: anchor::Floor::default(),
+            interest: follow::Interest::default(),
+            sync,
             recent: Mutex::default(),
         })))
     }
@@ -182,13 +239,21 @@ impl Chain {
     /// # Errors
     /// Why there is none to rely on. A finalized block never goes back: [`Cause::Behind`].
     pub async fn anchor(&self, finality: Finality) -> Result<Block, Cause> {
-        let Inner { pool, floor, settings, .. } = &*self.0;
+        let Inner { pool, floor, settings, interest, .. } = &*self.0;
+        interest.asked();
+        let mut attestation = None;
         let (hash, header) = match settings.trust {
             Trust::Single => anchor::single(pool, finality, floor).await?,
             Trust::Quorum => anchor::quorum(pool, finality, settings.quorum, floor).await?,
-            Trust::Consensus => return Err(Cause::Unsupported),
+            Trust::Consensus => {
+                let sync = self.0.sync.as_ref().ok_or(Cause::NotConfigured)?;
+                let signed = sync.head(finality)?;
+                attestation = Some(signed.attestation);
+                anchor::consensus(pool, &signed.head, finality, floor).await?
+            }
         };
         let anchor = self.anchored((hash, &header), finality, settings.trust)?;
+        let anchor = Anchor { attestation, ..anchor };
         Ok(Block { anchor, pinned: self.pinned(hash, header) })
     }
 
@@ -197,47 +262,36 @@ impl Chain {
         look::look(self, block, look).await
     }
 
-    /// Whether a wallet holds one token, by the rule `owner`. `number` and `seen_at` go into the sighting.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "a sighting has as many parts, and none has a home"
-    )]
-    pub async fn sight(
+    /// Whether one token counts as held by the wallet of `look`, whatever else it may hold: what is left of
+    /// `look` is how, and what goes into the sighting.
+    pub async fn sight(&self, block: &Block, look: &Look<'_>, token: Token) -> Sighting {
+        look::sight(self, block, (look, token)).await
+    }
+
+    /// Who holds a token by a rule, proven. `None`: proven that nobody does.
+    ///
+    /// # Errors
+    /// Why that could not be found out; [`Cause::Unsupported`] for what has no single holder (ERC-1155).
+    pub async fn holder_of(
         &self,
         block: &Block,
         token: Token,
-        wallet: Address,
-        number: u64,
-        seen_at: Timestamp,
-    ) -> Sighting {
-        let held = self.owner_of(block, token).await.map(|owner| owner == Some(wallet));
-        Sighting {
-            look: number,
-            seen_at,
-            wallet,
-            rule: Rule::Owner,
-            target: Target::Token(token),
-            finding: look::finding(block, held),
-        }
-    }
-
-    /// Who owns a token, proven. `None`: proven that nobody does.
-    ///
-    /// # Errors
-    /// Why that could not be found out.
-    pub async fn owner_of(&self, block: &Block, token: Token) -> Result<Option<Address>, Cause> {
-        use crate::domain::ids::Standard;
+        rule: Rule,
+    ) -> Result<Option<Address>, Cause> {
         if token.collection.chain != self.id() || block.anchor.chain != self.id() {
             return Err(Cause::NotConfigured);
         }
         if token.collection.standard != Standard::Erc721 {
             return Err(Cause::Unsupported);
         }
-        let call = erc721::ask_owner(token.collection.contract, token.id);
+        // Who holds a token is the same question for every rule but `user`.
+        let rule = if rule == Rule::User { Rule::User } else { Rule::Owner };
+        let dialect = Dialect::learn(rule, None)?;
+        let call = dialect.ask_holder(token.collection.contract, token.id);
         let calls = (vec![call], Asker::Caller);
         let ended = self.run(block, calls, Instant::now() + DEADLINE).await;
         let outcome = ended.into_iter().next().unwrap_or(Err(Cause::Contract))?;
-        erc721::owner(token.id, &outcome)
+        dialect.holder(token.id, &outcome)
     }
 
     /// Whether an account stands for a signature of `hash`, and how: by ERC-6492, ERC-1271 or its key, in
@@ -288,9 +342,20 @@ impl Chain {
         follow::follow(self, watched, events).await;
     }
 
-    /// How the chain and its endpoints are doing. Asks nobody.
-    pub fn status(&self) -> ChainStatus {
-        status::of(self.id(), self.trust(), &self.0.pool, self.0.floor.number())
+    /// Takes the words of an event of a contract, ids and wallets, as a hint where to look first once the contract
+    /// has changed. They need not be true.
+    pub fn heard(&self, contract: Address, words: impl IntoIterator<Item = B256>) {
+        state::locked(&self.0.gatherer.rumours).note(contract, words);
+    }
+
+    /// How the chain and its endpoints are doing at `now`. Asks nobody.
+    pub fn status(&self, now: Timestamp) -> ChainStatus {
+        let status = status::of(&self.0.settings, &self.0.pool, self.0.floor.number(), now);
+        ChainStatus { sync: self.0.sync.as_ref().map(sync::ChainSync::status), ..status }
+    }
+
+    fn interest(&self) -> &follow::Interest {
+        &self.0.interest
     }
 
     fn pool(&self) -> &Pool {
@@ -310,6 +375,34 @@ impl Chain {
         self.0.gatherer.run(&self.0.pool, &block.pinned, calls, deadline).await
     }
 
+    /// The proven code of each account; empty where there is none.
+    async fn codes(
+        &self,
+        block: &Block,
+        accounts: BTreeSet<Address>,
+        deadline: Instant,
+    ) -> Result<BTreeMap<Address, Bytes>, Cause> {
+        let Inner { gatherer, pool, .. } = &*self.0;
+        let accounts: Vec<Address> = accounts.into_iter().collect();
+        let mut codes = BTreeMap::new();
+        for part in accounts.chunks(CODES) {
+            let lacking =
+                |need: &Need| !block.pinned.facts().has(need, &state::locked(&gatherer.library));
+            let needs = part.iter().map(|it| Need::Account(*it)).filter(lacking).collect();
+            gatherer.fetch(pool, &block.pinned, &needs, deadline).await?;
+            let code_of = |it: &Address| Some((*it, block.pinned.facts().code_hash(*it)?));
+            let hashes: Vec<(Address, B256)> = part.iter().filter_map(code_of).collect();
+            let needs = hashes.iter().map(|(it, hash)| Need::Code(*it, *hash));
+            let needs = needs.filter(lacking).collect();
+            gatherer.fetch(pool, &block.pinned, &needs, deadline).await?;
+            for (account, hash) in hashes {
+                let code = state::locked(&gatherer.library).code(hash).ok_or(Cause::Unreachable)?;
+                codes.insert(account, code.original_bytes());
+            }
+        }
+        Ok(codes)
+    }
+
     /// A block's time beyond what a calendar holds is nothing an honest chain has.
     fn anchored(
         &self,
@@ -319,7 +412,8 @@ impl Chain {
     ) -> Result<Anchor, Cause> {
         let seconds = i64::try_from(header.timestamp).map_err(|_| Cause::Refuted)?;
         let time = Timestamp::from_second(seconds).map_err(|_| Cause::Refuted)?;
-        Ok(Anchor { chain: self.id(), number: header.number, hash, time, finality, trust })
+        let (chain, number) = (self.id(), header.number);
+        Ok(Anchor { chain, number, hash, time, finality, trust, attestation: None })
     }
 
     /// What was proven at a block before, if it was.
@@ -328,29 +422,28 @@ impl Chain {
         if let Some(known) = recent.iter().find(|it| it.hash == hash) {
             return Arc::clone(known);
         }
-        let pinned = Arc::new(Pinned { hash, header, facts: Mutex::default() });
+        let pinned = Arc::new(self.0.gatherer.pin(hash, header));
         recent.truncate(BLOCKS - 1);
         recent.push_front(Arc::clone(&pinned));
         pinned
     }
 }
 
-fn check(settings: &ChainSettings, locations: &[Location]) -> Result<(), ChainError> {
+fn check(settings: &ChainSettings, endpoints: &[Terms]) -> Result<(), ChainError> {
     let (chain, quorum) = (settings.id, settings.quorum);
-    if locations.is_empty() {
+    if endpoints.is_empty() {
         return Err(ChainError::NoEndpoint { chain });
     }
     if settings.poll.is_zero() {
         return Err(ChainError::Poll { chain });
     }
-    let domains = locations.iter().map(Location::domain).collect::<BTreeSet<_>>().len();
+    let domains = endpoints.iter().map(|it| it.location.domain()).collect::<BTreeSet<_>>().len();
     match settings.trust {
-        Trust::Consensus => Err(ChainError::Consensus { chain }),
         Trust::Quorum if quorum < 2 => Err(ChainError::QuorumTooSmall { chain, quorum }),
         Trust::Quorum if quorum > domains => {
             Err(ChainError::QuorumTooLarge { chain, quorum, domains })
         }
-        Trust::Quorum | Trust::Single => Ok(()),
+        Trust::Quorum | Trust::Single | Trust::Consensus => Ok(()),
     }
 }
 

@@ -8,6 +8,8 @@ use alloy_transport::RpcError;
 use alloy_transport::TransportError;
 use alloy_transport::TransportErrorKind;
 
+use serde_json::value::RawValue;
+
 use super::proof::ProofError;
 use super::transport::WireError;
 use crate::domain::ids::clip;
@@ -42,6 +44,12 @@ pub(super) enum Refusal {
     Disagreement { number: u64 },
     #[error("the endpoint is in quarantine")]
     Quarantined,
+    #[error("the endpoint failed a moment ago: {message}")]
+    JustFailed { cause: Cause, message: String },
+    #[error("our budget for the endpoint is used up")]
+    OverBudget,
+    #[error("too many of our own questions wait for the endpoint")]
+    Busy,
     #[error("the time for this is over")]
     Late,
 }
@@ -50,8 +58,9 @@ impl Refusal {
     /// What this means to those who asked.
     pub(super) fn cause(&self) -> Cause {
         match self {
-            Self::Down { .. } | Self::Late | Self::Garbled => Cause::Unreachable,
-            Self::RateLimited { .. } => Cause::RateLimited,
+            Self::Down { .. } | Self::Late | Self::Garbled | Self::Busy => Cause::Unreachable,
+            Self::RateLimited { .. } | Self::OverBudget => Cause::RateLimited,
+            Self::JustFailed { cause, .. } => *cause,
             Self::Unsupported { .. }
             | Self::Refused { .. }
             | Self::TooMuch { .. }
@@ -67,6 +76,19 @@ impl Refusal {
     /// Whether the endpoint itself is in trouble, and not only this question unsuited to it.
     pub(super) fn is_outage(&self) -> bool {
         matches!(self, Self::Down { .. } | Self::Garbled | Self::RateLimited { .. })
+    }
+
+    /// Whether an endpoint that is up gave this.
+    pub(super) fn is_answer(&self) -> bool {
+        self.is_no()
+            || matches!(
+                self,
+                Self::Pruned { .. }
+                    | Self::WrongChain { .. }
+                    | Self::Refuted { .. }
+                    | Self::Behind { .. }
+                    | Self::Disagreement { .. }
+            )
     }
 
     /// Whether the endpoint understood and said no, so that asking in another way may help.
@@ -90,7 +112,15 @@ impl From<ProofError> for Refusal {
 impl From<TransportError> for Refusal {
     fn from(error: TransportError) -> Self {
         match error {
-            RpcError::ErrorResp(payload) => classify(payload.code, &payload.message),
+            RpcError::ErrorResp(payload) => {
+                let data = payload.data.as_deref().map(RawValue::get).unwrap_or_default();
+                match classify(payload.code, &payload.message) {
+                    Self::RateLimited { .. } => {
+                        Self::RateLimited { retry_after: wait_in(data, &payload.message) }
+                    }
+                    other => other,
+                }
+            }
             RpcError::Transport(TransportErrorKind::Custom(source)) => {
                 match source.downcast_ref::<WireError>() {
                     Some(WireError::RateLimited { retry_after }) => {
@@ -115,7 +145,12 @@ pub(super) fn more_telling(left: Cause, right: Cause) -> Cause {
 
 fn weight(cause: &Cause) -> u8 {
     match cause {
-        Cause::NotConfigured | Cause::Contract | Cause::Undiscovered => 0,
+        Cause::NotConfigured
+        | Cause::Contract
+        | Cause::Undiscovered
+        | Cause::NotSynced
+        | Cause::CheckpointTooOld
+        | Cause::CommitteeSilent => 0,
         Cause::Unreachable => 1,
         Cause::RateLimited => 2,
         Cause::Unsupported => 3,
@@ -146,6 +181,37 @@ fn classify(code: i64, message: &str) -> Refusal {
         return Refusal::Unsupported { message };
     }
     Refusal::Refused { code, message }
+}
+
+/// How long an error of the rate limit asks one to wait: in its data, as Infura has it, or in its words.
+fn wait_in(data: &str, message: &str) -> Option<Duration> {
+    #[derive(serde::Deserialize)]
+    struct Data {
+        rate: Rate,
+    }
+    #[derive(serde::Deserialize)]
+    struct Rate {
+        backoff_seconds: f64,
+    }
+    let told = serde_json::from_str::<Data>(data).ok();
+    let told = told.and_then(|it| Duration::try_from_secs_f64(it.rate.backoff_seconds).ok());
+    told.or_else(|| {
+        let words = message.to_ascii_lowercase();
+        let (_, after) = ["try again in ", "retry in ", "retry after "]
+            .iter()
+            .find_map(|phrase| words.split_once(phrase))?;
+        let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = after.split_at_checked(digits)?;
+        let number: u64 = number.parse().ok()?;
+        match unit.trim_start() {
+            it if it.starts_with("ms") || it.starts_with("millis") => {
+                Some(Duration::from_millis(number))
+            }
+            it if it.starts_with('s') => Some(Duration::from_secs(number)),
+            it if it.starts_with('m') => Some(Duration::from_secs(number.saturating_mul(60))),
+            _ => None,
+        }
+    })
 }
 
 const TOO_MUCH: [&str; 9] = [
@@ -214,6 +280,22 @@ mod tests {
             (-32000, "logs response size exceeded"),
         ] {
             assert!(matches!(classify(code, message), Refusal::TooMuch { .. }), "{message}");
+        }
+    }
+
+    #[test]
+    fn how_long_to_wait_is_read_from_the_data_or_the_words() {
+        let infura = r#"{"rate":{"allowed_rps":1,"backoff_seconds":30,"current_rps":1.1}}"#;
+        for (data, message, wait_ms) in [
+            (infura, "daily request count exceeded", Some(30_000)),
+            (r#"{"rate":{"backoff_seconds":-1}}"#, "", None),
+            ("", "Too many requests, try again in 250ms", Some(250)),
+            ("", "Rate limit: retry after 2 s", Some(2_000)),
+            ("", "rate limit, try again in 3 minutes", Some(180_000)),
+            ("", "rate limit, try again in a while", None),
+            ("", "rate limit", None),
+        ] {
+            assert_eq!(wait_in(data, message), wait_ms.map(Duration::from_millis), "{message}");
         }
     }
 

@@ -6,19 +6,36 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::backoff::Backoff;
+use super::fault::FaultKind;
+use super::fault::Faults;
+use super::latency::Latency;
 use super::refusal::Refusal;
+use super::transport::WireError;
+use crate::domain::ownership::Cause;
 
 /// Failures in a row after which an endpoint is asked only when no other can answer.
-const TIRED_AFTER: u32 = 5;
-const REST: Duration = Duration::from_secs(30);
+const BREAKS_AFTER: u32 = 5;
+/// How long at most it is then left alone; how long at first is a setting.
 const LONGEST_REST: Duration = Duration::from_secs(600);
-/// The first quarantine; each further one lasts twice as long. Short at first, because what it says is
-/// proven anyway and it may be all there is; a day after a dozen, because then it is no accident.
-const QUARANTINE: Duration = Duration::from_secs(10);
-const LONGEST_QUARANTINE: Duration = Duration::from_secs(86_400);
-/// What an endpoint may demand by `Retry-After`, and what it gets if it demands nothing.
+/// The quarantine of a liar. Short at first, because what it says is proven anyway and it may be all there
+/// is; a day after a dozen, because then it is no accident.
+const QUARANTINE: Backoff =
+    Backoff { first: Duration::from_secs(10), longest: Duration::from_secs(86_400) };
+/// How long an endpoint on a wrong chain is left alone.
+const WRONG: Backoff = Backoff { first: Duration::from_secs(15), longest: LONGEST_REST };
+/// What an endpoint gets that wants fewer requests and does not say for how long.
+const LIMITED: Backoff = Backoff { first: Duration::from_millis(500), longest: LONGEST_WAIT };
+/// What an endpoint may demand by `Retry-After`.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-const USUAL_WAIT: Duration = Duration::from_millis(500);
+/// Silences in a row that somebody else filled, after which each is a failure.
+const SILENT_OFTEN: u32 = 3;
+/// An endpoint that was behind what is proven is asked after the others for this long.
+const BEHIND: Duration = Duration::from_secs(10);
+/// A head this much older than others is late, even on a chain with very fast blocks.
+const LEAST_LAG: Duration = Duration::from_secs(60);
+/// Blocks an endpoint may be late.
+const LAG_BLOCKS: u32 = 5;
 
 /// Why an endpoint is not asked for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,91 +45,213 @@ enum Bar {
     Quarantined,
 }
 
+/// How gladly an endpoint is asked. The first two are asked without hesitation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// Nothing is known against it.
+    Well,
+    /// It failed last time, is late, or cannot do all that is needed.
+    Poor,
+    /// It wants fewer requests, or our budget for it is used up.
+    Limited,
+    /// It failed so often that it is asked only when nobody else answers: its breaker is open.
+    Open,
+    /// It is not asked at all.
+    Barred,
+}
+
+/// The newest block an endpoint named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) number: u64,
+    /// Seconds since 1970, as the block says.
+    pub(super) time: u64,
+    /// When it was named.
+    pub(super) at: Instant,
+}
+
+/// What is known of all endpoints of a chain, against which one is judged.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Peers {
+    /// Of every endpoint that named one, this one included.
+    pub(super) heads: Vec<Head>,
+    pub(super) block_time: Duration,
+}
+
+impl Peers {
+    /// How much older than it could be a head is when it counts as late.
+    pub(super) fn lag(&self) -> Duration {
+        LEAST_LAG.max(self.block_time.saturating_mul(LAG_BLOCKS))
+    }
+}
+
+/// What an endpoint was seen to be able to do. `None`: not seen yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Abilities {
+    /// It is not catching up (`eth_syncing`).
+    pub(super) synced: Option<bool>,
+    /// It knows the tag `finalized`.
+    pub(super) finalized: Option<bool>,
+    /// `eth_getProof` works at all.
+    pub(super) proofs: Option<bool>,
+    /// `eth_getProof` works at the newest finalized block.
+    pub(super) finalized_proofs: Option<bool>,
+    /// The oldest block it says it has proofs of (`eth_capabilities`).
+    pub(super) oldest_proof: Option<u64>,
+    pub(super) access_lists: Option<bool>,
+}
+
 #[derive(Debug)]
 pub(super) struct Standing {
     /// When it last proved to be on the right chain; `None` when that has to be proven (again).
     pub(super) probed: Option<Instant>,
-    pub(super) takes_batches: bool,
+    /// When its abilities were last looked at.
+    pub(super) examined: Option<Instant>,
+    pub(super) abilities: Abilities,
+    /// Requests it takes in one body.
+    pub(super) batch: usize,
     /// Whether it takes a block hash where a block is named (EIP-1898).
     pub(super) takes_hashes: bool,
-    /// Number and time of the newest block it named.
-    pub(super) head: Option<(u64, u64)>,
-    pub(super) last_error: Option<String>,
-    /// How many of its answers were refuted by their own proof.
-    pub(super) faults: u64,
-    /// A moving average.
-    pub(super) latency: Option<Duration>,
+    pub(super) head: Option<Head>,
+    pub(super) faults: Faults,
+    pub(super) latency: Latency,
     pub(super) last_success: Option<Instant>,
+    /// When and why it last failed to answer.
+    pub(super) last_failure: Option<(Instant, Cause)>,
+    retry: Backoff,
     failures: u32,
-    tired_until: Option<Instant>,
+    /// How often the breaker opened since it was last closed.
+    trips: u32,
+    open_until: Option<Instant>,
     barred: Option<(Bar, Instant)>,
-    unsupported: bool,
-}
-
-impl Default for Standing {
-    fn default() -> Self {
-        Self {
-            probed: None,
-            takes_batches: true,
-            takes_hashes: true,
-            head: None,
-            last_error: None,
-            faults: 0,
-            latency: None,
-            last_success: None,
-            failures: 0,
-            tired_until: None,
-            barred: None,
-            unsupported: false,
-        }
-    }
+    /// How often in a row it was found to be over its limit, or on a wrong chain.
+    limited: u32,
+    strayed: u32,
+    behind_until: Option<Instant>,
+    /// How often in a row somebody else was quicker although asked later.
+    silences: u32,
 }
 
 impl Standing {
-    pub(super) fn answered(&mut self, took: Duration, now: Instant) {
-        self.failures = 0;
-        self.tired_until = None;
-        self.unsupported = false;
+    /// Requests in one batch; some providers allow no more.
+    pub(super) const BATCH: usize = 10;
+
+    /// `retry`: how long the breaker stays open at first.
+    pub(super) fn new(retry: Duration) -> Self {
+        Self {
+            probed: None,
+            examined: None,
+            abilities: Abilities::default(),
+            batch: Self::BATCH,
+            takes_hashes: true,
+            head: None,
+            faults: Faults::default(),
+            latency: Latency::default(),
+            last_success: None,
+            last_failure: None,
+            retry: Backoff { first: retry, longest: LONGEST_REST.max(retry) },
+            failures: 0,
+            trips: 0,
+            open_until: None,
+            barred: None,
+            limited: 0,
+            strayed: 0,
+            behind_until: None,
+            silences: 0,
+        }
+    }
+
+    pub(super) fn answered(&mut self, asked: &str, took: Duration, now: Instant) {
+        self.latency.note(took);
         self.last_success = Some(now);
-        self.latency = Some(self.latency.map_or(took, |it| (it * 7 + took) / 8));
+        self.limited = 0;
+        if asked == "eth_getProof" {
+            self.abilities.proofs = Some(true);
+        }
+        self.is_up();
     }
 
-    /// It gave no answer at all. What is behind the address may have changed: probe again.
-    pub(super) fn failed(&mut self, refusal: &Refusal, now: Instant) {
-        self.last_error = Some(refusal.to_string());
-        if let Refusal::RateLimited { retry_after } = refusal {
-            let wait = retry_after.unwrap_or(USUAL_WAIT).min(LONGEST_WAIT);
-            self.barred = Some((Bar::RateLimited, now + wait));
-            return;
+    /// It reacted, so it is not down.
+    fn is_up(&mut self) {
+        self.failures = 0;
+        self.silences = 0;
+        self.trips = 0;
+        self.open_until = None;
+        self.last_failure = None;
+    }
+
+    /// It gave no answer to a question, for whatever reason.
+    pub(super) fn refused(&mut self, asked: &str, refusal: &Refusal, now: Instant) {
+        self.faults.note(refusal, asked, now);
+        match refusal {
+            Refusal::RateLimited { retry_after } => {
+                let wait = retry_after.unwrap_or_else(|| LIMITED.whole(self.limited));
+                self.limited = self.limited.saturating_add(1);
+                self.bar(Bar::RateLimited, now + wait.min(LONGEST_WAIT));
+            }
+            Refusal::Down { .. } | Refusal::Garbled => self.failed(refusal, now),
+            Refusal::Behind { .. } => self.behind_until = Some(now + BEHIND),
+            Refusal::Unsupported { .. } if asked == "eth_getProof" => {
+                self.abilities.proofs = Some(false);
+                self.is_up();
+            }
+            Refusal::Unsupported { .. } | Refusal::Pruned { .. } | Refusal::Refused { .. } => {
+                self.is_up();
+            }
+            _ => {}
         }
+    }
+
+    /// A failure while the breaker is open was to be expected: it makes it stay open no longer.
+    fn failed(&mut self, refusal: &Refusal, now: Instant) {
         self.probed = None;
+        self.last_failure = Some((now, refusal.cause()));
         self.failures = self.failures.saturating_add(1);
-        if let Some(beyond) = self.failures.checked_sub(TIRED_AFTER) {
-            let rest = REST.saturating_mul(1 << beyond.min(8)).min(LONGEST_REST);
-            self.tired_until = Some(now + rest);
+        if self.failures >= BREAKS_AFTER && self.open_until.is_none_or(|it| it <= now) {
+            self.open_until = Some(now + self.retry.jittered(self.trips));
+            self.trips = self.trips.saturating_add(1);
         }
     }
 
-    /// It answered, but not to the question.
-    pub(super) fn refused(&mut self, refusal: &Refusal) {
-        self.last_error = Some(refusal.to_string());
-        self.unsupported = matches!(refusal, Refusal::Unsupported { .. });
+    /// It was silent for so long that somebody else's answer was taken. Once is an accident; what is silent
+    /// again and again is down, although nobody waits long enough to see that.
+    pub(super) fn outpaced(&mut self, silent: Duration, now: Instant) {
+        self.latency.note(silent);
+        self.silences = self.silences.saturating_add(1);
+        if self.silences >= SILENT_OFTEN {
+            let refusal = Refusal::Down { source: WireError::Timeout };
+            self.refused("anything", &refusal, now);
+        }
     }
 
     /// It lied, or is broken in a way that cannot be told from lying. Returns how long it is left alone.
     pub(super) fn refuted(&mut self, refusal: &Refusal, now: Instant) -> Duration {
-        self.last_error = Some(refusal.to_string());
-        let earlier = u32::try_from(self.faults).unwrap_or(u32::MAX).min(16);
-        let rest = QUARANTINE.saturating_mul(1 << earlier).min(LONGEST_QUARANTINE);
-        self.faults = self.faults.saturating_add(1);
+        let earlier = u32::try_from(self.faults.count(FaultKind::Lying)).unwrap_or(u32::MAX);
+        let rest = QUARANTINE.whole(earlier);
+        self.faults.note(refusal, "", now);
         self.probed = None;
-        self.barred = Some((Bar::Quarantined, now + rest));
+        self.bar(Bar::Quarantined, now + rest);
         rest
     }
 
-    pub(super) fn wrong_chain(&mut self, refusal: &Refusal, until: Instant) {
-        self.last_error = Some(refusal.to_string());
-        self.barred = Some((Bar::WrongChain, until));
+    pub(super) fn wrong_chain(&mut self, refusal: &Refusal, now: Instant) {
+        self.faults.note(refusal, "the identity of its chain", now);
+        self.probed = None;
+        self.bar(Bar::WrongChain, now + WRONG.whole(self.strayed));
+        self.strayed = self.strayed.saturating_add(1);
+    }
+
+    /// It is on the right chain.
+    pub(super) fn identified(&mut self, now: Instant) {
+        self.probed = Some(now);
+        self.strayed = 0;
+    }
+
+    /// A graver reason is not replaced by a lesser one that ends sooner.
+    fn bar(&mut self, bar: Bar, until: Instant) {
+        if self.barred.is_none_or(|(known, _)| known != Bar::Quarantined || bar == known) {
+            self.barred = Some((bar, until));
+        }
     }
 
     /// Whether a probe is due before the next question.
@@ -120,11 +259,11 @@ impl Standing {
     /// # Errors
     /// The refusal that stands for now, without asking.
     pub(super) fn needs_probe(&self, now: Instant, good_for: Duration) -> Result<bool, Refusal> {
-        match self.bar(now) {
+        match self.bar_at(now) {
             Some(Bar::RateLimited) => return Err(Refusal::RateLimited { retry_after: None }),
             Some(Bar::WrongChain) => {
-                let message = self.last_error.clone().unwrap_or_default();
-                return Err(Refusal::WrongChain { message });
+                let message = self.faults.last.as_ref().map(|it| it.message.clone());
+                return Err(Refusal::WrongChain { message: message.unwrap_or_default() });
             }
             Some(Bar::Quarantined) => return Err(Refusal::Quarantined),
             None => {}
@@ -132,33 +271,60 @@ impl Standing {
         Ok(self.probed.is_none_or(|at| now.saturating_duration_since(at) >= good_for))
     }
 
-    fn bar(&self, now: Instant) -> Option<Bar> {
+    fn bar_at(&self, now: Instant) -> Option<Bar> {
         self.barred.filter(|(_, until)| now < *until).map(|(bar, _)| bar)
     }
 
-    /// The lower, the rather it is asked.
-    pub(super) fn order(&self, now: Instant, newest: Option<u64>) -> u8 {
-        match self.bar(now) {
-            Some(Bar::Quarantined | Bar::WrongChain) => return 4,
-            Some(Bar::RateLimited) => return 3,
+    /// How gladly it is asked. `has_room`: whether our budget for it allows a few questions.
+    pub(super) fn rank(&self, now: Instant, peers: &Peers, has_room: bool) -> Rank {
+        match self.bar_at(now) {
+            Some(Bar::Quarantined | Bar::WrongChain) => return Rank::Barred,
+            Some(Bar::RateLimited) => return Rank::Limited,
             None => {}
         }
-        if self.tired_until.is_some_and(|until| now < until) {
-            return 2;
+        if self.open_until.is_some() {
+            return Rank::Open;
         }
-        u8::from(self.is_stale(newest) || self.failures > 0)
+        if !has_room {
+            return Rank::Limited;
+        }
+        let able = self.abilities.proofs != Some(false) && self.abilities.synced != Some(false);
+        if self.failures > 0 || !able || self.is_late(now, peers) { Rank::Poor } else { Rank::Well }
     }
 
-    /// Whether its newest block is more than a minute older than the newest anybody named.
-    pub(super) fn is_stale(&self, newest: Option<u64>) -> bool {
-        const LAG_S: u64 = 60;
-        let own = self.head.map(|(_, time)| time);
-        own.zip(newest).is_some_and(|(own, newest)| newest.saturating_sub(own) > LAG_S)
+    /// Whether it lacks proofs at the finalized block, which others may have.
+    pub(super) fn lacks_finalized_proofs(&self) -> bool {
+        self.abilities.finalized_proofs == Some(false)
+    }
+
+    /// Whether it is behind: it was behind what is proven, or when it was asked, most of the others had
+    /// already named a block that is much newer. Most, so that one that names blocks of the future does not make
+    /// the honest ones late.
+    pub(super) fn is_late(&self, now: Instant, peers: &Peers) -> bool {
+        if self.behind_until.is_some_and(|until| now < until) {
+            return true;
+        }
+        let Some(own) = self.head else { return false };
+        let lag = peers.lag().as_secs();
+        let newer = |it: &&Head| it.at <= own.at && it.time.saturating_sub(own.time) > lag;
+        let others = peers.heads.len().saturating_sub(1);
+        peers.heads.iter().filter(newer).count() * 2 > others
+    }
+
+    /// When the breaker lets a trial through; `None` while it is closed.
+    pub(super) fn open_until(&self) -> Option<Instant> {
+        self.open_until
+    }
+
+    /// When it may be asked again, if it may not now.
+    pub(super) fn rests_until(&self, now: Instant) -> Option<Instant> {
+        let barred = self.barred.map(|(_, until)| until);
+        [barred, self.open_until].into_iter().flatten().filter(|it| *it > now).max()
     }
 
     /// One word for the state, as the public API spells it.
-    pub(super) fn word(&self, now: Instant, newest: Option<u64>) -> &'static str {
-        match self.bar(now) {
+    pub(super) fn word(&self, now: Instant, peers: &Peers) -> &'static str {
+        match self.bar_at(now) {
             Some(Bar::Quarantined) => return "quarantined",
             Some(Bar::WrongChain) => return "wrong_chain",
             Some(Bar::RateLimited) => return "rate_limited",
@@ -166,9 +332,13 @@ impl Standing {
         }
         if self.failures > 0 {
             "down"
-        } else if self.unsupported {
+        } else if self.last_success.is_none() {
+            "untried"
+        } else if self.abilities.proofs == Some(false) {
             "unsupported"
-        } else if self.is_stale(newest) {
+        } else if self.abilities.synced == Some(false) {
+            "syncing"
+        } else if self.is_late(now, peers) {
             "stale"
         } else {
             "ok"
@@ -177,70 +347,5 @@ impl Standing {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::chain::proof::ProofError;
-    use crate::chain::transport::WireError;
-    use alloy_primitives::Address;
-
-    const GOOD_FOR: Duration = Duration::from_secs(600);
-
-    fn down() -> Refusal {
-        Refusal::Down { source: WireError::Connect }
-    }
-
-    fn lie() -> Refusal {
-        Refusal::Refuted { source: ProofError::Code { address: Address::ZERO } }
-    }
-
-    #[test]
-    fn a_probe_is_due_at_first_after_a_failure_and_after_a_while() {
-        let (mut standing, now) = (Standing::default(), Instant::now());
-        assert!(standing.needs_probe(now, GOOD_FOR).unwrap());
-        standing.probed = Some(now);
-        assert!(!standing.needs_probe(now, GOOD_FOR).unwrap());
-        assert!(standing.needs_probe(now + GOOD_FOR, GOOD_FOR).unwrap());
-        standing.failed(&down(), now);
-        assert!(standing.needs_probe(now, GOOD_FOR).unwrap());
-    }
-
-    #[test]
-    fn a_tired_endpoint_is_asked_last_but_still_asked() {
-        let (mut standing, now) = (Standing::default(), Instant::now());
-        for _ in 0..TIRED_AFTER {
-            standing.failed(&down(), now);
-        }
-        assert_eq!(standing.order(now, None), 2);
-        assert!(standing.needs_probe(now, GOOD_FOR).is_ok());
-        standing.answered(Duration::ZERO, now);
-        assert_eq!(standing.order(now, None), 0);
-    }
-
-    #[test]
-    fn quarantine_lasts_longer_each_time() {
-        let (mut standing, now) = (Standing::default(), Instant::now());
-        let first = standing.refuted(&lie(), now);
-        assert!(matches!(standing.needs_probe(now, GOOD_FOR), Err(Refusal::Quarantined)));
-        assert!(standing.needs_probe(now + first, GOOD_FOR).is_ok());
-        assert_eq!(standing.refuted(&lie(), now + first), first * 2);
-        for _ in 0..40 {
-            standing.refuted(&lie(), now);
-        }
-        assert_eq!(standing.refuted(&lie(), now), LONGEST_QUARANTINE);
-    }
-
-    #[test]
-    fn a_wait_that_is_asked_for_is_kept_within_reason() {
-        let (mut standing, now) = (Standing::default(), Instant::now());
-        standing.failed(&Refusal::RateLimited { retry_after: Some(Duration::MAX) }, now);
-        assert_eq!(standing.word(now, None), "rate_limited");
-        assert!(standing.needs_probe(now + LONGEST_WAIT, GOOD_FOR).is_ok());
-    }
-
-    #[test]
-    fn an_endpoint_is_stale_against_the_newest_block_anybody_named() {
-        let standing = Standing { head: Some((7, 1_000)), ..Standing::default() };
-        assert_eq!(standing.word(Instant::now(), Some(1_060)), "ok");
-        assert_eq!(standing.word(Instant::now(), Some(1_061)), "stale");
-    }
-}
+#[path = "standing_tests.rs"]
+mod tests;

@@ -1,73 +1,254 @@
 //! How a chain and its endpoints are doing, for `chain_status` and health. Asks nobody.
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use serde::Serialize;
 use tokio::time::Instant;
 
+use super::ChainSettings;
 use super::endpoint::Endpoint;
+use super::fault::FaultKind;
 use super::pool::Pool;
+use super::standing::Abilities;
+use super::standing::Head;
+use super::standing::Peers;
+use super::standing::Rank;
+use super::sync::SyncStatus;
 use crate::domain::ids::ChainId;
+use crate::domain::ids::Timestamp;
 use crate::domain::ownership::Trust;
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainStatus {
     pub id: ChainId,
     pub trust: Trust,
+    /// `ok`: all endpoints are well. `degraded`: enough are. `down`: too few are to prove anything. `untried`: none
+    /// was asked yet.
+    pub state: &'static str,
     /// The newest block any endpoint named.
     pub head: Option<u64>,
+    /// How old that block is, by its own time and our clock.
+    pub head_age_s: Option<u64>,
     /// The newest finalized block an anchor was made of.
     pub finalized: Option<u64>,
+    /// As seen; `None` before it was.
+    pub block_time_s: Option<u64>,
+    /// How many endpoints may be asked now.
+    pub available: usize,
     pub endpoints: Vec<EndpointStatus>,
     /// How many milliseconds ago any endpoint last answered; `None` when none ever did.
     pub last_success_ms_ago: Option<u64>,
+    /// How far the light client is, where trust is `consensus`.
+    pub sync: Option<SyncStatus>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointStatus {
     /// Without credentials, path and query.
     pub url: String,
-    /// `ok`, `down`, `stale`, `wrong_chain`, `rate_limited`, `unsupported` or `quarantined`.
+    /// `ok`, `untried`, `down`, `stale`, `syncing`, `wrong_chain`, `rate_limited`, `unsupported` or `quarantined`.
     pub state: &'static str,
-    pub last_error: Option<String>,
+    /// Of the circuit breaker: `closed`, `open`, or `half_open` when a trial is due.
+    pub breaker: &'static str,
+    /// When it is asked again, if it is not now.
+    pub retry_at: Option<Timestamp>,
+    pub head: Option<u64>,
+    /// How old its newest block was when it named it.
+    pub head_age_s: Option<u64>,
+    pub abilities: AbilityStatus,
+    pub cost: EndpointCost,
+    pub latency: LatencyStatus,
+    /// How often each kind of trouble occurred, without those that never did.
+    pub faults: BTreeMap<&'static str, u64>,
+    pub last_fault: Option<FaultStatus>,
+    /// Against its last lie, also after it was forgiven.
+    pub evidence: Option<EvidenceStatus>,
+}
+
+/// What an endpoint was seen to be able to do. `None`: not seen yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AbilityStatus {
+    pub synced: Option<bool>,
+    pub proofs: Option<bool>,
+    pub finalized: Option<bool>,
+    pub finalized_proofs: Option<bool>,
+    pub oldest_proof: Option<u64>,
+    pub access_lists: Option<bool>,
+    /// Whether it takes a block hash where a block is named (EIP-1898).
+    pub block_hashes: Option<bool>,
+    /// Requests in one body; 1 when it takes no batches.
+    pub batch: Option<usize>,
+}
+
+/// What was asked of an endpoint since start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointCost {
     pub requests: u64,
+    /// Compute units, as they are reckoned here.
+    pub units: u64,
     /// Received, after decompression.
     pub bytes: u64,
-    /// Answers refuted by their own proof.
-    pub faults: u64,
-    /// A moving average.
-    pub latency_ms: Option<u64>,
+    /// How often it was asked because another was silent.
+    pub beside: u64,
 }
 
-pub(super) fn of(id: ChainId, trust: Trust, pool: &Pool, finalized: Option<u64>) -> ChainStatus {
-    let now = Instant::now();
-    let newest = pool.newest();
-    let all = pool.all();
-    let head = all.iter().filter_map(|it| it.standing().head.map(|(number, _)| number)).max();
-    let last = all.iter().filter_map(|it| it.standing().last_success).max();
-    ChainStatus {
-        id,
-        trust,
-        head,
-        finalized,
-        endpoints: all.iter().map(|it| endpoint(it, now, newest)).collect(),
-        last_success_ms_ago: last.map(|at| milliseconds(now.saturating_duration_since(at))),
+/// Of the last 64 requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LatencyStatus {
+    pub p50_ms: Option<u64>,
+    pub p95_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FaultStatus {
+    pub kind: &'static str,
+    pub at: Timestamp,
+    /// The method, or what else we wanted to know.
+    pub asked: String,
+    pub message: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EvidenceStatus {
+    pub at: Timestamp,
+    pub asked: String,
+    pub finding: String,
+    pub proof: Option<String>,
+}
+
+/// Now, by the clock that measures and by the calendar.
+#[derive(Clone, Copy)]
+struct Now {
+    instant: Instant,
+    time: Timestamp,
+}
+
+impl Now {
+    fn time_of(self, at: Instant) -> Timestamp {
+        let since = |from: Instant, to: Instant| {
+            jiff::SignedDuration::try_from(to.saturating_duration_since(from)).unwrap_or_default()
+        };
+        let shifted = self
+            .time
+            .checked_sub(since(at, self.instant))
+            .and_then(|it| it.checked_add(since(self.instant, at)));
+        // To the second: what is reckoned from two clocks is no more exact.
+        let whole = shifted.unwrap_or(self.time).as_second();
+        Timestamp::from_second(whole).unwrap_or(self.time)
+    }
+
+    /// How old a block was when it was named; a block of the future is not old.
+    fn age(self, head: Head) -> u64 {
+        let named = u64::try_from(self.time_of(head.at).as_second()).unwrap_or_default();
+        named.saturating_sub(head.time)
     }
 }
 
-fn endpoint(endpoint: &Endpoint, now: Instant, newest: Option<u64>) -> EndpointStatus {
-    let standing = endpoint.standing();
+pub(super) fn of(
+    settings: &ChainSettings,
+    pool: &Pool,
+    finalized: Option<u64>,
+    time: Timestamp,
+) -> ChainStatus {
+    let now = Now { instant: Instant::now(), time };
+    let (peers, all) = (pool.peers(), pool.all());
+    let newest = peers.heads.iter().max_by_key(|it| it.number);
+    let last = all.iter().filter_map(|it| it.standing().last_success).max();
+    let is_available =
+        |it: &&std::sync::Arc<Endpoint>| it.rank(now.instant, &peers) <= Rank::Limited;
+    let available: Vec<_> = all.iter().filter(is_available).collect();
+    let endpoints: Vec<_> = all.iter().map(|it| endpoint(it, now, &peers)).collect();
+    let voices = available.iter().map(|it| it.domain()).collect::<BTreeSet<_>>().len();
+    let needed = if settings.trust == Trust::Quorum { settings.quorum } else { 1 };
+    let state = if last.is_none() && endpoints.iter().all(|it| it.last_fault.is_none()) {
+        "untried"
+    } else if last.is_none() || voices < needed {
+        "down"
+    } else if endpoints.iter().all(|it| matches!(it.state, "ok" | "untried")) {
+        "ok"
+    } else {
+        "degraded"
+    };
+    ChainStatus {
+        id: settings.id,
+        trust: settings.trust,
+        state,
+        head: newest.map(|it| it.number),
+        // Seen a while ago, it is as much older now.
+        head_age_s: newest
+            .map(|it| now.age(*it) + now.instant.saturating_duration_since(it.at).as_secs()),
+        finalized,
+        block_time_s: pool.block_time().map(|it| it.as_secs()),
+        available: available.len(),
+        endpoints,
+        last_success_ms_ago: last.map(|at| milliseconds(now.instant.saturating_duration_since(at))),
+        sync: None,
+    }
+}
+
+fn endpoint(endpoint: &Endpoint, now: Now, peers: &Peers) -> EndpointStatus {
+    let (standing, meter) = (endpoint.standing(), endpoint.meter());
+    let read = |it: &std::sync::atomic::AtomicU64| it.load(Ordering::Relaxed);
+    let counted = FaultKind::ALL.iter().map(|(kind, word)| (*word, standing.faults.count(*kind)));
+    let seen = standing.examined.is_some();
+    let head_age_s = standing.head.map(|it| now.age(it));
+    // By our clock, which may be wrong, or the chain may stand still: so it is told, and changes no order.
+    let is_old = head_age_s.is_some_and(|it| it > peers.lag().as_secs());
+    let state = match standing.word(now.instant, peers) {
+        "ok" if is_old => "stale",
+        word => word,
+    };
+    let Abilities { synced, finalized, proofs, finalized_proofs, oldest_proof, access_lists } =
+        standing.abilities;
     EndpointStatus {
         url: endpoint.shown().to_owned(),
-        state: standing.word(now, newest),
-        last_error: standing.last_error.clone(),
-        requests: endpoint.meter().requests.load(Ordering::Relaxed),
-        bytes: endpoint.meter().bytes.load(Ordering::Relaxed),
-        faults: standing.faults,
-        latency_ms: standing.latency.map(milliseconds),
+        state,
+        breaker: match standing.open_until() {
+            None => "closed",
+            Some(until) if until > now.instant => "open",
+            Some(_) => "half_open",
+        },
+        retry_at: standing.rests_until(now.instant).map(|it| now.time_of(it)),
+        head: standing.head.map(|it| it.number),
+        head_age_s,
+        abilities: AbilityStatus {
+            synced,
+            proofs,
+            finalized,
+            finalized_proofs,
+            oldest_proof,
+            access_lists,
+            block_hashes: seen.then_some(standing.takes_hashes),
+            batch: seen.then_some(standing.batch),
+        },
+        cost: EndpointCost {
+            requests: read(&meter.requests),
+            units: read(&meter.units),
+            bytes: read(&meter.bytes),
+            beside: read(&meter.beside),
+        },
+        latency: LatencyStatus {
+            p50_ms: standing.latency.percentile(50).map(milliseconds),
+            p95_ms: standing.latency.percentile(95).map(milliseconds),
+        },
+        faults: counted.filter(|(_, count)| *count > 0).collect(),
+        last_fault: standing.faults.last.as_ref().map(|it| FaultStatus {
+            kind: it.kind.word(),
+            at: now.time_of(it.at),
+            asked: it.asked.clone(),
+            message: it.message.clone(),
+        }),
+        evidence: standing.faults.evidence.as_ref().map(|it| EvidenceStatus {
+            at: now.time_of(it.at),
+            asked: it.asked.clone(),
+            finding: it.finding.clone(),
+            proof: it.proof.clone(),
+        }),
     }
 }
 
-fn milliseconds(of: std::time::Duration) -> u64 {
+fn milliseconds(of: Duration) -> u64 {
     u64::try_from(of.as_millis()).unwrap_or(u64::MAX)
 }

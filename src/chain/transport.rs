@@ -65,16 +65,21 @@ pub(super) enum WireError {
 #[derive(Debug, Default)]
 pub(super) struct Meter {
     pub(super) requests: AtomicU64,
+    /// How often it was asked because another was silent.
+    pub(super) beside: AtomicU64,
+    /// Compute units they cost.
+    pub(super) units: AtomicU64,
     /// Received, after decompression.
     pub(super) bytes: AtomicU64,
 }
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 enum Way {
     Http {
         client: reqwest::Client,
         url: url::Url,
+        headers: http::HeaderMap,
     },
     /// Idle connections wait in the list; one in use is owned by its request, so that a request given
     /// up half-way takes its connection with it and no later one can read the wrong answer.
@@ -98,12 +103,17 @@ pub(super) struct Wire {
 impl Wire {
     /// # Errors
     /// When the TLS machinery cannot be set up.
-    pub(super) fn new(location: &Location, meter: Arc<Meter>) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(
+        location: &Location,
+        headers: http::HeaderMap,
+        meter: Arc<Meter>,
+    ) -> Result<Self, reqwest::Error> {
         // Refused when the process already has one, which then serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let way = match location {
             Location::Http(url) => {
-                Way::Http { client: http_client(location.is_loopback())?, url: url.clone() }
+                let client = http_client(location.is_loopback())?;
+                Way::Http { client, url: url.clone(), headers }
             }
             Location::WebSocket(url) => Way::WebSocket { url: url.clone(), idle: Mutex::default() },
             Location::Ipc(path) => Way::Ipc { path: path.clone(), idle: Mutex::default() },
@@ -115,7 +125,9 @@ impl Wire {
         self.meter.requests.fetch_add(ids as u64, Ordering::Relaxed);
         let answer = tokio::time::timeout(TOTAL, async {
             match &*self.way {
-                Way::Http { client, url } => over_http(client, url, body).await,
+                Way::Http { client, url, headers } => {
+                    over_http(client.post(url.clone()).headers(headers.clone()), body).await
+                }
                 Way::WebSocket { url, idle } => over_websocket(url, idle, body).await,
                 Way::Ipc { path, idle } => over_ipc(path, idle, &body).await,
             }
@@ -171,12 +183,8 @@ fn http_client(loopback: bool) -> Result<reqwest::Client, reqwest::Error> {
     if loopback { builder.no_proxy() } else { builder }.build()
 }
 
-async fn over_http(
-    client: &reqwest::Client,
-    url: &url::Url,
-    body: Vec<u8>,
-) -> Result<Vec<u8>, WireError> {
-    let request = client.post(url.clone()).header(http::header::CONTENT_TYPE, "application/json");
+async fn over_http(request: reqwest::RequestBuilder, body: Vec<u8>) -> Result<Vec<u8>, WireError> {
+    let request = request.header(http::header::CONTENT_TYPE, "application/json");
     let mut response = request.body(body).send().await.map_err(|error| named(&error))?;
     let status = response.status().as_u16();
     let retry_after = retry_after(response.headers());
@@ -240,6 +248,17 @@ async fn over_websocket(
         give_back(idle, socket);
         return Ok(answer);
     }
+    let socket = connect_websocket(url).await?;
+    let (socket, answer) = ask_websocket(socket, text).await?;
+    give_back(idle, socket);
+    Ok(answer)
+}
+
+/// A new connection.
+///
+/// # Errors
+/// [`WireError::Connect`].
+pub(super) async fn connect_websocket(url: &url::Url) -> Result<Socket, WireError> {
     let config = WebSocketConfig::default().max_message_size(Some(BODY)).max_frame_size(Some(BODY));
     let connect = async {
         let (host, port) = url.host_str().zip(url.port_or_known_default())?;
@@ -253,10 +272,7 @@ async fn over_websocket(
         shaken.await.ok().map(|(socket, _)| socket)
     };
     let connected = tokio::time::timeout(CONNECT, connect).await;
-    let socket = connected.ok().flatten().ok_or(WireError::Connect)?;
-    let (socket, answer) = ask_websocket(socket, text).await?;
-    give_back(idle, socket);
-    Ok(answer)
+    connected.ok().flatten().ok_or(WireError::Connect)
 }
 
 async fn ask_websocket(mut socket: Socket, text: String) -> Result<(Socket, Vec<u8>), WireError> {
@@ -330,7 +346,8 @@ mod tests {
     }
 
     async fn asked(answer: impl Into<Vec<u8>>) -> Result<ResponsePacket, WireError> {
-        let wire = Wire::new(&serving(answer.into()).await, Arc::default()).unwrap();
+        let wire = Wire::new(&serving(answer.into()).await, http::HeaderMap::new(), Arc::default())
+            .unwrap();
         wire.exchange(b"{}".to_vec(), 1).await
     }
 
@@ -402,7 +419,7 @@ mod tests {
             }
         });
         let location = Location::parse(path.to_str().unwrap()).unwrap();
-        let wire = Wire::new(&location, Arc::default()).unwrap();
+        let wire = Wire::new(&location, http::HeaderMap::new(), Arc::default()).unwrap();
         // Twice, so that the second question goes over the connection of the first.
         for _ in 0..2 {
             assert!(wire.exchange(b"{}".to_vec(), 1).await.unwrap().is_success());

@@ -6,6 +6,7 @@
 //! Layers, each over the one before: the defaults, the file, the drop-ins beside it in name order, and
 //! `ENTITLED__SECTION__KEY` variables. Tables merge; anything else replaces.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ use crate::domain::ownership::Trust;
 use crate::domain::product::document::Flaw;
 use crate::logging::{Format, Level};
 
+mod chains;
+mod consensus;
 mod defaults;
 mod endpoint;
 mod layers;
@@ -23,7 +26,7 @@ mod reload;
 mod validate;
 
 pub use defaults::{Environment, make_private_directory};
-pub use endpoint::Endpoint;
+pub use endpoint::{Budget, Endpoint, Header, Terms};
 pub use reload::Changes;
 
 /// Everything that can be configured, checked.
@@ -35,6 +38,7 @@ pub struct Config {
     pub cache: Cache,
     pub products: Products,
     pub log: Log,
+    pub metrics: Metrics,
     /// Each id once.
     pub chains: Vec<Chain>,
 }
@@ -52,6 +56,8 @@ pub struct Socket {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     pub request_bytes: u32,
+    /// For administrators, where it is more.
+    pub admin_request_bytes: u32,
     /// How deep JSON may nest.
     pub depth: u32,
     /// Requests in one batch.
@@ -107,6 +113,12 @@ pub struct Cache {
     pub refresh: Duration,
 }
 
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metrics {
+    /// A loopback address that shows the figures to whoever on this machine asks; none if not given.
+    pub listen: Option<SocketAddr>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Products {
     /// Later directories override earlier ones; `product_install` writes into the last.
@@ -124,18 +136,32 @@ pub struct Chain {
     pub id: ChainId,
     /// One to sixteen.
     pub rpc: Vec<Endpoint>,
-    /// Light-client APIs; without use until `consensus` is available.
+    /// Where what validators sign comes from: beacon nodes, mirrors, directories.
     pub beacon: Vec<Endpoint>,
-    /// `Single` or `Quorum`.
     pub trust: Trust,
-    /// How many endpoints have to agree: from 2 to `rpc.len()` for `Quorum`, 1 for `Single`.
+    /// How many endpoints have to agree: from 2 to `rpc.len()` for `Quorum`, else 1.
     pub quorum: usize,
     /// The hash of block 0, where it is to be checked.
     pub genesis: Option<B256>,
-    /// A built-in chain specification's name, or a path; without use until `consensus` is available.
-    pub spec: Option<String>,
+    /// Number and hash of later blocks to be checked; none twice.
+    pub pinned: Vec<(u64, B256)>,
+    /// How long an endpoint that keeps failing is left alone at first.
+    pub retry: Duration,
+    /// The chain's specification, for trust `Consensus`; `None` for the one built in for the chain's id.
+    pub spec: Option<Spec>,
+    /// A beacon block the administrator begins from.
+    pub checkpoint: Option<B256>,
+    /// How old the newest finalized block may be before validators count as silent.
+    pub silence: Option<Duration>,
     /// How often the chain's head is asked for.
     pub poll: Duration,
+}
+
+/// Where a chain's specification is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Spec {
+    BuiltIn(String),
+    File(PathBuf),
 }
 
 /// A configuration, and what an administrator should hear about it.

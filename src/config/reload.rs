@@ -48,7 +48,7 @@ impl Config {
     /// Every key with its value as text, for comparison only: the texts hold endpoints in full.
     fn values(&self) -> BTreeMap<String, String> {
         // Taken apart by name, so that a new key cannot be forgotten here.
-        let Self { socket, store, keys, cache, products, log, chains } = self;
+        let Self { socket, store, keys, cache, products, log, metrics, chains } = self;
         let mut values = BTreeMap::new();
         let mut add = |key: &str, value: &dyn Debug| {
             values.insert(key.to_owned(), format!("{value:?}"));
@@ -68,26 +68,33 @@ impl Config {
         add("products.dirs", &products.dirs);
         add("log.level", &log.level);
         add("log.format", &log.format);
+        add("metrics.listen", &metrics.listen);
         for chain in chains {
-            let super::Chain { id, rpc, beacon, trust, quorum, genesis, spec, poll } = chain;
+            let super::Chain { id, rpc, beacon, trust, quorum, genesis, spec, poll, .. } = chain;
+            let super::Chain { pinned, retry, checkpoint, silence, .. } = chain;
             let exposed = |it: &[super::Endpoint]| {
-                it.iter().map(|it| it.expose().to_owned()).collect::<Vec<_>>()
+                it.iter().map(super::Endpoint::expose_all).collect::<Vec<_>>()
             };
             add(&format!("chain.{id}.rpc"), &exposed(rpc));
             add(&format!("chain.{id}.beacon"), &exposed(beacon));
             add(&format!("chain.{id}.trust"), trust);
             add(&format!("chain.{id}.quorum"), quorum);
             add(&format!("chain.{id}.genesis"), genesis);
+            add(&format!("chain.{id}.pinned"), pinned);
+            add(&format!("chain.{id}.retry"), retry);
             add(&format!("chain.{id}.spec"), spec);
+            add(&format!("chain.{id}.checkpoint"), checkpoint);
+            add(&format!("chain.{id}.silence"), silence);
             add(&format!("chain.{id}.poll"), poll);
         }
         values
     }
 }
 
-fn limits(limits: &super::Limits) -> [(&'static str, &dyn Debug); 12] {
+fn limits(limits: &super::Limits) -> [(&'static str, &dyn Debug); 13] {
     let super::Limits {
         request_bytes,
+        admin_request_bytes,
         depth,
         batch,
         in_flight,
@@ -102,6 +109,7 @@ fn limits(limits: &super::Limits) -> [(&'static str, &dyn Debug); 12] {
     } = limits;
     [
         ("request_bytes", request_bytes),
+        ("admin_request_bytes", admin_request_bytes),
         ("depth", depth),
         ("batch", batch),
         ("in_flight", in_flight),

@@ -1,37 +1,31 @@
 //! From the merged layers to a [`Config`]: each key's default, bounds and meaning, in the order of the manual.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use alloy_primitives::B256;
-
 use super::defaults::{Places, is_private};
 use super::{
-    Cache, Chain, Config, Endpoint, Environment, KeySource, Keys, Limits, Log, Products, Socket,
-    Store,
+    Cache, Config, Environment, KeySource, Keys, Limits, Log, Metrics, Products, Socket, Store,
+    chains,
 };
-use crate::domain::ids::ChainId;
 use crate::domain::ownership::Trust;
 use crate::domain::product::document::{Flaw, Node, Place, Table, Value};
-use crate::domain::product::section::{
-    Flaws, Section, duration, one_of, parsed, text, whole, words,
-};
+use crate::domain::product::section::{Flaws, Section, duration, one_of, text, whole, words};
 use crate::logging::{Format, Level};
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 const GIB: u64 = 1024 * MIB;
-const MOST_ENDPOINTS: usize = 16;
-const MOST_CHAINS: usize = 64;
 const MOST_PRODUCT_DIRS: usize = 16;
 /// `sockaddr_un` holds 108 bytes, the last of them zero.
 const LONGEST_SOCKET_PATH: usize = 107;
 
-const MILLISECOND: Duration = Duration::from_millis(1);
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3_600);
-const DAY: Duration = Duration::from_secs(86_400);
+pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const HOUR: Duration = Duration::from_secs(3_600);
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
 
 pub(super) fn config(
     tree: &Table,
@@ -47,7 +41,8 @@ pub(super) fn config(
     let cache = cache(root.section("cache"));
     let products = products(root.section("products"), &places);
     let log = log(root.section("log"));
-    let chains = chains(&mut root, warnings);
+    let metrics = metrics(root.section("metrics"));
+    let chains = chains::read(&mut root, warnings);
     root.finish();
     if places.runtime_is_shared && socket.path.starts_with(&places.runtime) {
         check_shared(&places, environment.uid, &flaws);
@@ -67,7 +62,7 @@ pub(super) fn config(
     if chains.is_empty() {
         warnings.push("no `[[chain]]` is configured: nothing can be proven".to_owned());
     }
-    Ok(Config { socket, store, keys, cache, products, log, chains })
+    Ok(Config { socket, store, keys, cache, products, log, metrics, chains })
 }
 
 fn socket(mut section: Section<'_>, places: &Places) -> Socket {
@@ -84,8 +79,10 @@ fn socket(mut section: Section<'_>, places: &Places) -> Socket {
 
 fn limits(mut section: Section<'_>) -> Limits {
     let request_bytes = section.or("request_bytes", 64 * KIB, size(KIB, 16 * MIB));
+    let admin_request_bytes = section.or("admin_request_bytes", 512 * KIB, size(KIB, 16 * MIB));
     let limits = Limits {
         request_bytes: u32::try_from(request_bytes).unwrap_or(u32::MAX),
+        admin_request_bytes: u32::try_from(admin_request_bytes).unwrap_or(u32::MAX),
         depth: section.or("depth", 64, whole(8, 128)),
         batch: section.or("batch", 32, whole(1, 1_000)),
         in_flight: section.or("in_flight", 32, whole(1, 1_000)),
@@ -174,97 +171,21 @@ fn log(mut section: Section<'_>) -> Log {
     log
 }
 
-fn chains(root: &mut Section<'_>, warnings: &mut Vec<String>) -> Vec<Chain> {
-    let sections = root.sections("chain");
-    if sections.len() > MOST_CHAINS {
-        root.flaw("chain", format!("may be at most {MOST_CHAINS}"));
-    }
-    let mut chains: Vec<Chain> = Vec::new();
-    for section in sections.into_iter().take(MOST_CHAINS) {
-        let (flaws, place, key) = (section.flaws(), section.place().clone(), section.path("id"));
-        let Some(chain) = chain(section, warnings) else { continue };
-        // Two layers may spell one chain in two ways only by a variable, after the layers were merged.
-        if chains.iter().any(|it| it.id == chain.id) {
-            flaws.add(&place, &key, format!("`{}` is configured twice", chain.id));
-        }
-        chains.push(chain);
-    }
-    chains
-}
-
-fn chain(mut section: Section<'_>, warnings: &mut Vec<String>) -> Option<Chain> {
-    let id: Option<ChainId> = section.required("id", parsed);
-    let rpc = section.required("rpc", endpoints);
-    if rpc.as_ref().is_some_and(Vec::is_empty) {
-        section.flaw("rpc", "must name at least one endpoint");
-    }
-    let rpc = rpc.unwrap_or_default();
-    let beacon = section.or("beacon", Vec::new(), endpoints);
-    let default = if rpc.len() > 1 { Trust::Quorum } else { Trust::Single };
-    let trust = section.or("trust", default, trust);
-    let quorum = quorum(&mut section, trust, rpc.len());
-    let genesis = section.optional("genesis", |node| {
-        text(node)?
-            .parse::<B256>()
-            .map_err(|_| "must be a block's hash: 0x and 64 digits".to_owned())
-    });
-    let spec = section.optional("spec", words(4_096));
-    let poll = section.or("poll", 12 * SECOND, duration(100 * MILLISECOND, HOUR));
-    if let Some(id) = id.filter(|_| !beacon.is_empty() || spec.is_some()) {
-        warnings.push(format!(
-            "chain {id}: `beacon` and `spec` have no effect before trust `consensus` is available"
-        ));
-    }
+fn metrics(mut section: Section<'_>) -> Metrics {
+    let metrics = Metrics { listen: section.or("listen", None, |it| loopback(it).map(Some)) };
     section.finish();
-    Some(Chain { id: id?, rpc, beacon, trust, quorum, genesis, spec, poll })
+    metrics
 }
 
-fn trust(node: &Node) -> Result<Trust, String> {
-    let words =
-        [("consensus", Trust::Consensus), ("quorum", Trust::Quorum), ("single", Trust::Single)];
-    match one_of(&words)(node)? {
-        Trust::Consensus => {
-            Err("`consensus` is not available in this version; use `quorum` or `single`".to_owned())
-        }
-        trust => Ok(trust),
-    }
-}
-
-/// By default a majority, so that no two different answers can both have a quorum.
-fn quorum(section: &mut Section<'_>, trust: Trust, endpoints: usize) -> usize {
-    let given: Option<u32> = section.optional("quorum", whole(1, 16));
-    if trust != Trust::Quorum {
-        return 1;
-    }
-    if endpoints == 1 {
-        section
-            .flaw("trust", "`quorum` needs two or more endpoints in `rpc`; use `single` for one");
-    }
-    let quorum = given.map_or((endpoints / 2 + 1).max(2), |it| usize::try_from(it).unwrap_or(0));
-    if given.is_some() && quorum < 2 {
-        section.flaw("quorum", "must be at least 2; for one endpoint's word use trust `single`");
-    }
-    if given.is_some() && endpoints > 1 && quorum > endpoints {
-        section.flaw(
-            "quorum",
-            format!("must be at most {endpoints}, the number of endpoints in `rpc`"),
-        );
-    }
-    quorum
-}
-
-fn endpoints(node: &Node) -> Result<Vec<Endpoint>, String> {
-    let endpoints: Vec<Endpoint> = list(node, MOST_ENDPOINTS, parsed)?;
-    let mut seen = std::collections::BTreeSet::new();
-    // The same endpoint twice would make a quorum of one.
-    if let Some(again) = endpoints.iter().find(|it| !seen.insert(it.expose())) {
-        return Err(format!("names {again} twice"));
-    }
-    Ok(endpoints)
+/// Nothing of ours is to be reached from another machine.
+fn loopback(node: &Node) -> Result<SocketAddr, String> {
+    let wrong = || "must be a loopback address and port, such as \"127.0.0.1:9469\"".to_owned();
+    let address: SocketAddr = text(node)?.parse().map_err(|_| wrong())?;
+    if address.ip().is_loopback() && address.port() != 0 { Ok(address) } else { Err(wrong()) }
 }
 
 /// A list; a variable may also name its one item without brackets.
-fn list<T>(
+pub(super) fn list<T>(
     node: &Node,
     most: usize,
     read: impl Fn(&Node) -> Result<T, String>,
@@ -281,7 +202,7 @@ fn list<T>(
     }
 }
 
-fn is_absolute(path: &str) -> bool {
+pub(super) fn is_absolute(path: &str) -> bool {
     path.starts_with('/') && !path.contains('\0')
 }
 

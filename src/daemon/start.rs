@@ -1,6 +1,6 @@
 //! How each part is brought up.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -8,16 +8,17 @@ use actix::Addr;
 use anyhow::Context as _;
 use tokio::sync::oneshot;
 
-use super::{Source, catalogue, reload::Reloader};
+use super::{Source, catalogue, reload::Reloader, service_manager};
 use crate::actors::chain_verifier::{self, ChainVerifier};
 use crate::actors::ownership_ledger::{FindProgress, FindSealedKeys, OwnershipLedger};
 use crate::actors::supervisor::{Policy, Tree};
 use crate::actors::tier_cache::{self, CacheSettings, TierCache, VerdictReader};
 use crate::actors::wallet_keeper::WalletKeeper;
-use crate::chain::{Chain, ChainSettings};
-use crate::client::{Client, SocketPath};
+use crate::chain::light_client::Specification;
+use crate::chain::{self, Budget, Chain, ChainSettings, ConsensusSettings, EndpointSettings, Now};
 use crate::clock::Clock;
 use crate::config::{self, Config, Environment};
+use crate::domain::ownership::Trust;
 use crate::keys::{Census, KeyRing, KeyRingState, KeySource, MachineName, Settled};
 use crate::products::Loaded;
 use crate::rpc::doors::{self, Doors, SocketSettings};
@@ -44,6 +45,7 @@ pub(super) struct House {
     keeper: Addr<WalletKeeper>,
     verifier: Addr<ChainVerifier>,
     started: Duration,
+    state_directory: PathBuf,
 }
 
 impl House {
@@ -62,14 +64,17 @@ impl House {
         for (chain, time) in &progress.floors {
             clock.raise_floor(*chain, *time);
             if clock.is_rolled_back(*chain) {
-                tracing::warn!(%chain, floor = %time, "the clock is behind what the chain has proven");
+                tracing::warn!(event = "clock_rolled_back", %chain, floor = %time, "the clock is behind what the chain has proven");
             }
         }
-        let chains = open_chains(config)?;
+        let chains = open_chains(config, &clock)?;
+        for kept in &progress.light_clients {
+            chains.iter().filter(|it| it.id() == kept.chain).for_each(|it| it.restore(kept));
+        }
         let catalogue = catalogue(config, source.environment.uid);
         let products = catalogue.load(&Loaded::default());
         for fault in &products.faults {
-            tracing::warn!(%fault, "a product file is refused");
+            tracing::warn!(event = "product_refused", %fault, "a product file is refused");
         }
         let render = wire::Verdict::render_open;
         let reader = VerdictReader::new(config.cache.capacity, products, render);
@@ -106,7 +111,19 @@ impl House {
         let keeper =
             WalletKeeper::new(&ledger, keys, machine).with_chains(verifier.clone().recipient());
         let keeper = tree.start("wallet_keeper", keeper);
-        Ok(Self { store, tree, ledger, cache, clock, reader, keeper, verifier, started })
+        let state_directory = config.store.path.parent().unwrap_or(Path::new(".")).to_owned();
+        Ok(Self {
+            store,
+            tree,
+            ledger,
+            cache,
+            clock,
+            reader,
+            keeper,
+            verifier,
+            started,
+            state_directory,
+        })
     }
 
     /// What answers behind the sockets.
@@ -114,6 +131,7 @@ impl House {
         &self,
         reloader: &Arc<Reloader>,
         figures: Arc<SocketFigures>,
+        lost_records: impl Fn() -> u64 + Send + Sync + 'static,
     ) -> anyhow::Result<Front> {
         let reloader = Arc::clone(reloader);
         let control = Control {
@@ -124,6 +142,9 @@ impl House {
             started: self.started,
             recovered: self.store.recovered().map(ToOwned::to_owned),
             counts: Default::default(),
+            subscriptions: Default::default(),
+            lost_records: Box::new(lost_records),
+            state_directory: self.state_directory.clone(),
         };
         let api = Api {
             reader: self.reader.clone(),
@@ -144,27 +165,71 @@ fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<Store> {
         path: config.store.path.clone(),
         cache_bytes: usize::try_from(config.store.cache_bytes).unwrap_or(usize::MAX),
         backups: usize::try_from(config.store.backups).unwrap_or(usize::MAX),
+        progress: service_manager::starting,
     };
     let store = Store::open(settings, clock.now())?;
     if let Some(what) = store.recovered() {
-        tracing::error!(what, "the store was damaged");
+        tracing::error!(event = "store_damaged", what, "the store was damaged");
     }
     Ok(store)
 }
 
-pub(super) fn open_chains(config: &Config) -> anyhow::Result<Vec<Chain>> {
+/// How the validators of a chain are followed. A specification in a file is told from those built in by the
+/// SHA-256 of its text, which a product that accepts it names.
+fn consensus(chain: &config::Chain, clock: &Clock) -> anyhow::Result<ConsensusSettings> {
+    let (text, named) = match &chain.spec {
+        Some(config::Spec::File(path)) => {
+            let text = std::fs::read_to_string(path);
+            let doing = || format!("cannot read the specification {}", path.display());
+            (Some(text.with_context(doing)?), path.display().to_string())
+        }
+        Some(config::Spec::BuiltIn(name)) => (None, name.clone()),
+        None => (None, String::new()),
+    };
+    let specification = match &text {
+        Some(text) => Some(Specification::parse(text).with_context(|| named.clone())?),
+        None => Specification::named(&named),
+    };
+    let (clock, id) = (clock.clone(), chain.id);
+    Ok(ConsensusSettings {
+        specification: specification.with_context(|| format!("no specification {named}"))?,
+        digest: text.map(|it| chain::digest(it.as_bytes())),
+        beacon: chain.beacon.iter().map(|it| it.expose().to_owned()).collect(),
+        checkpoint: chain.checkpoint,
+        silence: chain.silence,
+        now: Now::new(move || clock.now_on([id])),
+    })
+}
+
+pub(super) fn open_chains(config: &Config, clock: &Clock) -> anyhow::Result<Vec<Chain>> {
     let open = |it: &config::Chain| {
         let settings = ChainSettings {
             id: it.id,
-            rpc: it.rpc.iter().map(|it| it.expose().to_owned()).collect(),
+            rpc: it.rpc.iter().map(endpoint).collect(),
             trust: it.trust,
             quorum: it.quorum,
             genesis: it.genesis,
+            pinned: it.pinned.clone(),
+            retry: it.retry,
             poll: it.poll,
+            consensus: (it.trust == Trust::Consensus).then(|| consensus(it, clock)).transpose()?,
         };
         Ok(Chain::open(settings)?)
     };
     config.chains.iter().map(open).collect()
+}
+
+fn endpoint(it: &config::Endpoint) -> EndpointSettings {
+    let config::Terms { cost, budget, units, headers } = it.terms.clone();
+    let own =
+        |it: config::Budget| Budget { units_per_second: it.units_per_second, burst: it.burst };
+    EndpointSettings {
+        url: it.expose().to_owned(),
+        headers: headers.iter().map(|it| (it.name.clone(), it.expose().to_owned())).collect(),
+        cost,
+        budget: budget.map(own),
+        units,
+    }
 }
 
 fn open_keys(
@@ -188,7 +253,11 @@ fn open_keys(
         Settled::Undone => tracing::warn!("a rotation of the keys was cut off; it is undone"),
     }
     if let KeyRingState::Locked { reason } = keys.state() {
-        tracing::error!(reason, "managed wallets are locked; everything else works");
+        tracing::error!(
+            event = "keys_locked",
+            reason,
+            "managed wallets are locked; everything else works"
+        );
     }
     let machine = MachineName::read_or_make(&state.join("machine-id"))?;
     Ok((keys, machine))
@@ -208,6 +277,7 @@ pub(super) fn open_doors(config: &Config, environment: &Environment) -> anyhow::
         admin_group: Some(config.socket.admin_group.clone()).filter(|_| system),
         public_mode: 0o666,
         admin_mode: if system { 0o660 } else { 0o600 },
+        metrics: config.metrics.listen,
     };
     Ok(doors::open_doors(&settings)?)
 }
@@ -217,6 +287,7 @@ pub(super) fn limits(config: &Config) -> Limits {
     let limits = &config.socket.limits;
     Limits {
         request_bytes: size(limits.request_bytes),
+        admin_request_bytes: size(limits.admin_request_bytes),
         depth: size(limits.depth),
         batch: size(limits.batch),
         in_flight: size(limits.in_flight),
@@ -232,28 +303,13 @@ pub(super) fn limits(config: &Config) -> Limits {
     }
 }
 
-/// Asks one question by the front door, as any program would. That nobody answers is told, and no more:
-/// with sockets handed over, the door may be somewhere else than configured.
-pub(super) async fn ask_ourselves(path: &Path) {
-    let path = SocketPath::at(path);
-    let asked = tokio::task::spawn_blocking(move || {
-        let mut client = Client::connect_within(&path, Duration::from_secs(2))?;
-        client.call_raw("system_version", &serde_json::json!({}))
-    });
-    match asked.await {
-        Ok(Ok(_)) => {}
-        Ok(Err(error)) => {
-            tracing::warn!(error = super::story(&error), "no answer at our own socket")
-        }
-        Err(error) => tracing::warn!(%error, "our own socket was not asked"),
-    }
-}
-
 /// A runtime of one thread of its own.
 pub(super) fn worker(name: &'static str) -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
-        .max_blocking_threads(4)
+        // Looking up a name blocks a thread until the resolver gives up: with as many as this, names that
+        // cannot be resolved on one chain take none from the others.
+        .max_blocking_threads(32)
         .thread_name(name)
         .enable_all()
         .build()
@@ -281,16 +337,4 @@ pub(super) fn socket_thread(
         .name("entitled-socket".to_owned())
         .spawn(serve)
         .context("cannot start a thread")
-}
-
-/// Under no service manager this does nothing.
-pub(super) fn tell_service_manager(states: &[sd_notify::NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(%error, "the service manager could not be told");
-    }
-}
-
-/// How often the service manager wants to hear from us, if it does.
-pub(super) fn watchdog_interval() -> Option<Duration> {
-    sd_notify::watchdog_enabled()
 }

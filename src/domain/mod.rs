@@ -4,11 +4,13 @@
 //! Never: waits, reads the clock, logs, opens a file or a socket. Time is always an argument.
 
 pub mod audit;
+pub mod consensus;
 pub mod customer;
 pub mod entitlement;
 pub mod ids;
 pub mod ownership;
 pub mod peer;
 pub mod product;
+pub mod rule;
 pub mod secret;
 pub mod wallet_proof;

@@ -17,7 +17,8 @@ pub enum Door {
 pub struct Peer {
     pub uid: u32,
     pub gid: u32,
-    /// Only for people to read: process ids are reused, and 0 in a foreign namespace.
+    /// Never says who somebody else is: process ids are reused, and 0 in a foreign namespace. For people to read,
+    /// and to know ourselves by.
     pub pid: Option<i32>,
     pub door: Door,
 }

@@ -1,9 +1,8 @@
 //! The log: to journald, or to standard error as text or JSON.
 //!
-//! Owns: where records go. Asked by: `daemon`, once to start and later to change the level. Text and JSON go
-//! through a bounded queue to a thread of their own, so that a terminal that stands still holds up nobody;
-//! what does not fit is counted, and the count is logged. The journal takes a record in microseconds and is
-//! written to directly. Other people's crates are heard from `warn` up only: their finer records hold addresses
+//! Owns: where records go. Asked by: `daemon`, once to start and later to change the level. All go through a
+//! bounded queue to a thread of their own, so that a terminal or a journal that stands still holds up nobody;
+//! what does not fit is counted, and the count is logged. Other people's crates are heard from `warn` up only: their finer records hold addresses
 //! of endpoints, which may hold access keys.
 
 use std::io::IsTerminal;
@@ -16,11 +15,15 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
+mod events;
 mod journal;
 mod outlet;
 mod panics;
+mod record;
 
-pub use outlet::Outlet;
+use journal::{Journal, Queueing};
+use outlet::Outlet;
+use record::Record;
 
 /// How the journal knows us.
 const IDENTIFIER: &str = "entitled";
@@ -89,11 +92,18 @@ pub enum LogError {
 #[derive(Debug)]
 pub struct Handle {
     filter: reload::Handle<Targets, Registry>,
-    outlet: Outlet,
+    queue: Queue,
+}
+
+/// The queue that records go through on their way.
+#[derive(Debug, Clone)]
+enum Queue {
+    Lines(Outlet<Vec<u8>>),
+    Journal(Outlet<Record>),
 }
 
 /// For the panic hook, which has nobody to hand it one.
-static OUTLET: OnceLock<Outlet> = OnceLock::new();
+static QUEUE: OnceLock<Queue> = OnceLock::new();
 
 /// Starts the log and reports panics through it. Once per process.
 ///
@@ -105,29 +115,34 @@ pub fn start(level: Level, format: Format) -> Result<Handle, LogError> {
         Format::Auto => journal::is_where_stderr_leads(),
         Format::Text | Format::Json => false,
     };
-    let journal = to_journal.then(journal::layer).flatten();
+    let journal = to_journal.then(Journal::open).flatten();
     let missing = to_journal && journal.is_none();
-    let outlet = Outlet::start(outlet::write_stderr, outlet::lost_line)
-        .map_err(|source| LogError::Thread { source })?;
-    let layer: Box<dyn Layer<Filtered> + Send + Sync> = match journal {
-        Some(layer) => layer.boxed(),
-        None => lines(format, outlet.clone()),
+    let no_thread = |source| LogError::Thread { source };
+    let (layer, queue): (Box<dyn Layer<Filtered> + Send + Sync>, _) = match journal {
+        Some(journal) => {
+            let outlet = Outlet::start(move |it| journal.write(it)).map_err(no_thread)?;
+            (Queueing(outlet.clone()).boxed(), Queue::Journal(outlet))
+        }
+        None => {
+            let outlet = Outlet::start(outlet::write_stderr).map_err(no_thread)?;
+            (lines(format, outlet.clone()), Queue::Lines(outlet))
+        }
     };
     let (filter, reload) = reload::Layer::new(targets(level));
     let subscriber = tracing_subscriber::registry().with(filter).with(layer);
     tracing::subscriber::set_global_default(subscriber)
         .map_err(|source| LogError::Twice { source })?;
-    let outlet = OUTLET.get_or_init(|| outlet).clone();
+    let queue = QUEUE.get_or_init(|| queue).clone();
     panics::report();
     if missing {
         tracing::warn!("the journal cannot be reached; logging to standard error");
     }
-    Ok(Handle { filter: reload, outlet })
+    Ok(Handle { filter: reload, queue })
 }
 
 type Filtered = tracing_subscriber::layer::Layered<reload::Layer<Targets, Registry>, Registry>;
 
-fn lines(format: Format, outlet: Outlet) -> Box<dyn Layer<Filtered> + Send + Sync> {
+fn lines(format: Format, outlet: Outlet<Vec<u8>>) -> Box<dyn Layer<Filtered> + Send + Sync> {
     let layer = tracing_subscriber::fmt::layer().with_writer(outlet);
     if format == Format::Json {
         layer.json().flatten_event(true).boxed()
@@ -153,13 +168,29 @@ impl Handle {
 
     /// How many records did not fit the queue since the start.
     pub fn lost(&self) -> u64 {
-        self.outlet.lost()
+        self.queue.lost()
     }
 
     /// Waits until what was logged so far is written, or `at_most` has passed; `true` if it is written.
     /// To be called before the process ends.
     pub fn flush(&self, at_most: Duration) -> bool {
-        self.outlet.flush(at_most)
+        self.queue.flush(at_most)
+    }
+}
+
+impl Queue {
+    fn lost(&self) -> u64 {
+        match self {
+            Self::Lines(outlet) => outlet.lost(),
+            Self::Journal(outlet) => outlet.lost(),
+        }
+    }
+
+    fn flush(&self, at_most: Duration) -> bool {
+        match self {
+            Self::Lines(outlet) => outlet.flush(at_most),
+            Self::Journal(outlet) => outlet.flush(at_most),
+        }
     }
 }
 

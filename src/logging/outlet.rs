@@ -14,35 +14,46 @@ const QUEUE: usize = 2_048;
 /// A longer record is cut.
 pub(super) const LONGEST_RECORD: usize = 32 * 1024;
 
-enum Order {
-    Write(Vec<u8>),
+enum Order<R> {
+    Write(R),
     Tell(SyncSender<()>),
 }
 
+/// What the thread has to write.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Item<R> {
+    Record(R),
+    /// So many records were lost since this was last said.
+    Lost(u64),
+}
+
 /// Takes records without waiting. Clones lead to the same thread, which ends with the last of them.
-#[derive(Debug, Clone)]
-pub struct Outlet {
-    queue: SyncSender<Order>,
+#[derive(Debug)]
+pub(super) struct Outlet<R> {
+    queue: SyncSender<Order<R>>,
     lost: Arc<AtomicU64>,
 }
 
-impl Outlet {
-    /// Starts the thread. `write` may block; `note` makes a record that says how many were lost.
-    pub(super) fn start(
-        write: impl FnMut(&[u8]) + Send + 'static,
-        note: fn(u64) -> Vec<u8>,
-    ) -> io::Result<Self> {
+impl<R> Clone for Outlet<R> {
+    fn clone(&self) -> Self {
+        Self { queue: self.queue.clone(), lost: Arc::clone(&self.lost) }
+    }
+}
+
+impl<R: Send + 'static> Outlet<R> {
+    /// Starts the thread. `write` may block.
+    pub(super) fn start(write: impl FnMut(Item<R>) + Send + 'static) -> io::Result<Self> {
         let (queue, orders) = mpsc::sync_channel(QUEUE);
         let lost = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&lost);
         std::thread::Builder::new()
             .name("log".to_owned())
-            .spawn(move || write_all(&orders, &counter, write, note))?;
+            .spawn(move || write_all(&orders, &counter, write))?;
         Ok(Self { queue, lost })
     }
 
     /// Queues a record, or counts it as lost.
-    pub(super) fn put(&self, record: Vec<u8>) {
+    pub(super) fn put(&self, record: R) {
         if self.queue.try_send(Order::Write(record)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -58,21 +69,16 @@ impl Outlet {
     }
 }
 
-fn write_all(
-    orders: &Receiver<Order>,
-    lost: &AtomicU64,
-    mut write: impl FnMut(&[u8]),
-    note: fn(u64) -> Vec<u8>,
-) {
+fn write_all<R>(orders: &Receiver<Order<R>>, lost: &AtomicU64, mut write: impl FnMut(Item<R>)) {
     let mut told = 0;
     while let Ok(order) = orders.recv() {
         let now = lost.load(Ordering::Relaxed);
         if now > told {
-            write(&note(now - told));
+            write(Item::Lost(now - told));
             told = now;
         }
         match order {
-            Order::Write(record) => write(&record),
+            Order::Write(record) => write(Item::Record(record)),
             // Nobody waits for it any more: then it need not be told.
             Order::Tell(done) => drop(done.try_send(())),
         }
@@ -80,12 +86,12 @@ fn write_all(
 }
 
 /// A log that cannot be written has nowhere to say so.
-pub(super) fn write_stderr(line: &[u8]) {
-    let _ = io::stderr().lock().write_all(line);
-}
-
-pub(super) fn lost_line(count: u64) -> Vec<u8> {
-    format!("WARN {}\n", lost_message(count)).into_bytes()
+pub(super) fn write_stderr(item: Item<Vec<u8>>) {
+    let line = match item {
+        Item::Record(line) => line,
+        Item::Lost(count) => format!("WARN {}\n", lost_message(count)).into_bytes(),
+    };
+    let _ = io::stderr().lock().write_all(&line);
 }
 
 pub(super) fn lost_message(count: u64) -> String {
@@ -93,7 +99,7 @@ pub(super) fn lost_message(count: u64) -> String {
 }
 
 /// One line on its way into the queue.
-pub struct Line<'a>(&'a Outlet);
+pub(super) struct Line<'a>(&'a Outlet<Vec<u8>>);
 
 impl Write for Line<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -110,7 +116,7 @@ impl Write for Line<'_> {
     }
 }
 
-impl<'a> MakeWriter<'a> for Outlet {
+impl<'a> MakeWriter<'a> for Outlet<Vec<u8>> {
     type Writer = Line<'a>;
 
     fn make_writer(&'a self) -> Line<'a> {
@@ -124,10 +130,6 @@ mod tests {
 
     use super::*;
 
-    fn note(count: u64) -> Vec<u8> {
-        format!("lost {count}").into_bytes()
-    }
-
     #[test]
     fn a_stalled_writer_stalls_nobody_and_what_was_lost_is_told() {
         let (go, wait) = mpsc::channel::<()>();
@@ -135,14 +137,14 @@ mod tests {
         let written = Arc::new(Mutex::new(Vec::new()));
         let to = Arc::clone(&written);
         let mut first = true;
-        let write = move |record: &[u8]| {
+        let write = move |item: Item<Vec<u8>>| {
             if std::mem::take(&mut first) {
                 begin.send(()).unwrap();
                 let _ = wait.recv();
             }
-            to.lock().unwrap().push(String::from_utf8(record.to_vec()).unwrap());
+            to.lock().unwrap().push(item);
         };
-        let outlet = Outlet::start(write, note).unwrap();
+        let outlet = Outlet::start(write).unwrap();
         let sent = 1 + QUEUE + 100;
         outlet.put(b"0".to_vec());
         begun.recv().unwrap();
@@ -155,17 +157,17 @@ mod tests {
         go.send(()).unwrap();
         while !outlet.flush(Duration::from_secs(1)) {}
         let written = written.lock().unwrap();
-        assert_eq!(written[0], "0");
-        assert_eq!(written[1], format!("lost {lost}"));
+        assert_eq!(written[0], Item::Record(b"0".to_vec()));
+        assert_eq!(written[1], Item::Lost(lost));
         assert_eq!(written.len() as u64, sent as u64 - lost + 1);
     }
 
     #[test]
     fn a_line_beyond_the_limit_is_cut_and_still_ends() {
         let (put, got) = mpsc::channel();
-        let outlet = Outlet::start(move |it| drop(put.send(it.to_vec())), note).unwrap();
+        let outlet = Outlet::start(move |it| drop(put.send(it))).unwrap();
         outlet.make_writer().write_all(&vec![b'x'; LONGEST_RECORD + 1]).unwrap();
-        let line = got.recv().unwrap();
+        let Item::Record(line) = got.recv().unwrap() else { panic!("nothing was lost") };
         assert_eq!((line.len(), line.last()), (LONGEST_RECORD + 1, Some(&b'\n')));
     }
 }

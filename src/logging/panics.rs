@@ -12,8 +12,8 @@ pub(super) fn report() {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let thread = std::thread::current().name().unwrap_or("?").to_owned();
         tracing::error!(place, thread, "panic: {}", message(panic));
-        if let Some(outlet) = super::OUTLET.get() {
-            outlet.flush(TIME_TO_WRITE);
+        if let Some(queue) = super::QUEUE.get() {
+            queue.flush(TIME_TO_WRITE);
         }
     }));
 }

@@ -4,6 +4,7 @@
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
@@ -33,6 +34,8 @@ pub struct SocketSettings {
     pub public_mode: u32,
     /// 0660, or 0600 where an ordinary user runs the daemon.
     pub admin_mode: u32,
+    /// Where the figures are shown besides; on this machine only.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Why there are no sockets to listen on. Every text names what to do about it.
@@ -50,6 +53,8 @@ pub enum ListenError {
     NoDirectory { path: PathBuf },
     #[error("cannot {doing} for the socket {}", path.display())]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
+    #[error("cannot listen on {address} for `metrics.listen`")]
+    Metrics { address: SocketAddr, source: io::Error },
     #[error("systemd handed over sockets in a way that cannot be read")]
     HandOver { source: io::Error },
     #[error(
@@ -69,13 +74,29 @@ pub struct Doors {
     pub admin: UnixListener,
     pub(super) admin_group: Option<u32>,
     pub(super) files: Vec<SocketFile>,
+    pub(super) metrics: Option<TcpListener>,
     figures: Arc<SocketFigures>,
 }
 
 impl Doors {
     /// Doors that somebody else has made and will remove.
     pub fn of(public: UnixListener, admin: UnixListener, admin_group: Option<u32>) -> Self {
-        Self { public, admin, admin_group, files: Vec::new(), figures: Arc::default() }
+        Self {
+            public,
+            admin,
+            admin_group,
+            files: Vec::new(),
+            metrics: None,
+            figures: Arc::default(),
+        }
+    }
+
+    /// Where the public door is found. A door we bound has a temporary name by its own account.
+    pub fn public_path(&self, configured: &Path) -> PathBuf {
+        let bound = self.files.iter().any(|it| it.path == configured);
+        let address = self.public.local_addr().ok();
+        let own = address.as_ref().and_then(|it| it.as_pathname()).filter(|_| !bound);
+        own.unwrap_or(configured).to_owned()
     }
 
     /// The counters of these doors, to read while and after they are served.
@@ -154,7 +175,11 @@ fn open_with(
     let without_group = settings.admin_group.is_some() && group.is_none();
     let mode = if without_group { 0o600 } else { settings.admin_mode };
     let admin = bind_missing(admin, Access { path: &settings.admin_path, mode, group })?;
-    Ok(Doors { public, admin, admin_group: group, files, figures: Arc::default() })
+    let metrics = settings.metrics.map(|address| {
+        TcpListener::bind(address).map_err(|source| ListenError::Metrics { address, source })
+    });
+    let metrics = metrics.transpose()?;
+    Ok(Doors { public, admin, admin_group: group, files, metrics, figures: Arc::default() })
 }
 
 fn find_group(name: &str) -> Option<u32> {

@@ -9,6 +9,7 @@ fn settings(directory: &Path) -> SocketSettings {
         admin_group: None,
         public_mode: 0o666,
         admin_mode: 0o600,
+        metrics: None,
     }
 }
 

@@ -12,6 +12,7 @@ use super::answers::{Answers, Page};
 use super::figures::SocketFigures;
 use super::methods::{self, Api};
 use super::{metrics, openrpc};
+use crate::actors::chain_verifier::ChainStates;
 use crate::actors::ownership_ledger::FindFigures;
 use crate::domain::peer::Peer;
 
@@ -70,9 +71,12 @@ async fn health(api: Arc<Api>) -> Page {
 }
 
 async fn figures(api: Arc<Api>, socket: Arc<SocketFigures>) -> Page {
-    let store = api.ledger.send(FindFigures).await.ok().and_then(Result::ok);
+    let asked = metrics::Asked {
+        store: api.ledger.send(FindFigures).await.ok().and_then(Result::ok),
+        chains: api.verifier.send(ChainStates).await.ok(),
+    };
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    match metrics::text(&api, &socket, store) {
+    match metrics::text(&api, &socket, &asked) {
         Ok(body) => Page { status: 200, content_type, body },
         Err(_) => Page { status: 500, content_type: "text/plain", body: String::new() },
     }

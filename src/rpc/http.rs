@@ -19,6 +19,7 @@ use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::answers::Page;
 use super::call::Caller;
 use super::envelope::Fault;
 use super::listen::Stop;
@@ -26,7 +27,7 @@ use super::replay::Replay;
 use super::scan::{self, Step};
 use super::websocket;
 
-type Reply = Response<Full<Bytes>>;
+pub(super) type Reply = Response<Full<Bytes>>;
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -89,11 +90,7 @@ impl Desk {
             return fault(StatusCode::FORBIDDEN, &Fault::refused());
         }
         match self.caller.service.answers.page(path).await {
-            Some(page) => {
-                let status =
-                    StatusCode::from_u16(page.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-                reply(status, page.content_type, page.body.into())
-            }
+            Some(page) => page_reply(page),
             None => text(
                 StatusCode::NOT_FOUND,
                 "there are POST / for requests, and GET /healthz, /metrics and /openrpc.json\n",
@@ -205,7 +202,12 @@ fn reply(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
     reply
 }
 
-fn text(status: StatusCode, why: &'static str) -> Reply {
+pub(super) fn page_reply(page: Page) -> Reply {
+    let status = StatusCode::from_u16(page.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    reply(status, page.content_type, page.body.into())
+}
+
+pub(super) fn text(status: StatusCode, why: &'static str) -> Reply {
     reply(status, TEXT, Bytes::from_static(why.as_bytes()))
 }
 

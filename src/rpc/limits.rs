@@ -11,12 +11,15 @@ use std::time::Duration;
 use governor::{DefaultKeyedRateLimiter, Quota};
 
 use super::figures::SocketFigures;
+use crate::domain::peer::Peer;
 
 /// The limits, with the defaults of the public contract. Sizes in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// The longest request: one JSON value, on any framing.
     pub request_bytes: usize,
+    /// The same for administrators, who bring files to the daemon.
+    pub admin_request_bytes: usize,
     /// The longest single reply.
     pub response_bytes: usize,
     /// How deep arrays and objects of a request may nest. At most 127, where the JSON reader itself stops.
@@ -53,6 +56,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             request_bytes: 64 * 1024,
+            admin_request_bytes: 512 * 1024,
             response_bytes: 1024 * 1024,
             depth: 64,
             batch: 32,
@@ -73,9 +77,14 @@ impl Default for Limits {
 }
 
 impl Limits {
-    fn is_exempt(&self, uid: u32) -> bool {
-        self.root_is_exempt && uid == 0
+    fn is_exempt(&self, peer: &Peer) -> bool {
+        is_ourselves(peer) || (self.root_is_exempt && peer.uid == 0)
     }
+}
+
+/// Whether we asked ourselves. While we live, our process id is nobody else's.
+fn is_ourselves(peer: &Peer) -> bool {
+    peer.pid.and_then(|it| u32::try_from(it).ok()) == Some(std::process::id())
 }
 
 /// How fast each user asks.
@@ -94,9 +103,9 @@ impl Rates {
         Self { by_uid: DefaultKeyedRateLimiter::keyed(quota) }
     }
 
-    /// Whether `uid` may ask once more now. Asking is what counts.
-    pub(super) fn allow(&self, limits: &Limits, uid: u32) -> bool {
-        limits.is_exempt(uid) || self.by_uid.check_key(&uid).is_ok()
+    /// Whether this peer's user may ask once more now. Asking is what counts.
+    pub(super) fn allow(&self, limits: &Limits, peer: &Peer) -> bool {
+        limits.is_exempt(peer) || self.by_uid.check_key(&peer.uid).is_ok()
     }
 
     fn forget_the_quiet(&self) {
@@ -135,19 +144,21 @@ pub(super) struct Seat {
 }
 
 impl Census {
+    /// There is always a place for ourselves: a full house is no reason for the watchdog to end it.
     pub(super) fn admit(
         self: &Arc<Self>,
-        uid: u32,
+        peer: &Peer,
         limits: &Limits,
         rates: &Rates,
         figures: &Arc<SocketFigures>,
     ) -> Result<Seat, Full> {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        if seats.all >= limits.connections {
+        if seats.all >= limits.connections && !is_ourselves(peer) {
             return Err(Full::Daemon);
         }
+        let uid = peer.uid;
         let own = seats.by_uid.get(&uid).copied().unwrap_or(0);
-        if own >= limits.connections_per_uid && !limits.is_exempt(uid) {
+        if own >= limits.connections_per_uid && !limits.is_exempt(peer) {
             return Err(Full::User);
         }
         seats.all += 1;
@@ -177,6 +188,11 @@ impl Drop for Seat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::peer::Door;
+
+    fn peer(uid: u32) -> Peer {
+        Peer { uid, gid: uid, pid: Some(1), door: Door::Public }
+    }
 
     struct Room {
         census: Arc<Census>,
@@ -192,7 +208,7 @@ mod tests {
         }
 
         fn admit(&self, uid: u32) -> Result<Seat, Full> {
-            self.census.admit(uid, &self.limits, &self.rates, &self.figures)
+            self.census.admit(&peer(uid), &self.limits, &self.rates, &self.figures)
         }
     }
 
@@ -233,10 +249,22 @@ mod tests {
     }
 
     #[test]
+    fn a_full_house_has_a_place_for_ourselves() {
+        let room =
+            Room::new(Limits { connections: 1, connections_per_uid: 1, ..Limits::default() });
+        let _seat = room.admit(7).unwrap();
+        assert_eq!(room.admit(7).unwrap_err(), Full::Daemon);
+        let pid = i32::try_from(std::process::id()).ok();
+        let ourselves = Peer { pid, ..peer(7) };
+        let Room { census, limits, rates, figures } = &room;
+        assert!(census.admit(&ourselves, limits, rates, figures).is_ok());
+    }
+
+    #[test]
     fn a_user_over_its_rate_is_refused_and_others_are_not() {
         let limits = Limits { rate_per_second: 1, rate_burst: 3, ..Limits::default() };
         let rates = Rates::new(&limits);
-        let allowed = |uid| (0..10).filter(|_| rates.allow(&limits, uid)).count();
+        let allowed = |uid| (0..10).filter(|_| rates.allow(&limits, &peer(uid))).count();
         assert!((3..=4).contains(&allowed(7)), "the burst and no more");
         assert!(allowed(8) >= 3, "each user has a burst of its own");
         assert_eq!(allowed(0), 10, "root is exempt");
@@ -247,7 +275,7 @@ mod tests {
         let limits = Limits { rate_per_second: 1_000_000, rate_burst: 1, ..Limits::default() };
         let room = Room::new(limits);
         for uid in 1..=(2 * u32::try_from(REMEMBERED_USERS).unwrap()) {
-            room.rates.allow(&room.limits, uid);
+            room.rates.allow(&room.limits, &peer(uid));
         }
         let _seat = room.admit(1).unwrap();
         assert!(room.rates.by_uid.len() <= REMEMBERED_USERS);

@@ -21,6 +21,7 @@ use super::envelope::Fault;
 use super::figures::SocketFigures;
 use super::limits::{Census, Full, Limits, Rates};
 use super::peer;
+use super::scrape;
 use crate::domain::peer::Door;
 
 /// How long to wait when the kernel has no file descriptor or memory for another connection.
@@ -65,6 +66,7 @@ pub async fn serve(
     let (tell, told) = watch::channel(false);
     let figures = doors.figures();
     let (public, admin, files) = (doors.public, doors.admin, doors.files);
+    let scraped = (doors.metrics, Arc::clone(&answers));
     let service = Service {
         methods: answers.methods(),
         answers,
@@ -85,8 +87,12 @@ pub async fn serve(
         // Nobody listening any more is no trouble: everybody has left.
         let _ = tell.send(true);
     };
-    let ((), public_cut, admin_cut) =
-        tokio::join!(closing, hall.attend(public, Door::Public), hall.attend(admin, Door::Admin),);
+    let ((), public_cut, admin_cut, ()) = tokio::join!(
+        closing,
+        hall.attend(public, Door::Public),
+        hall.attend(admin, Door::Admin),
+        scrape::attend(scraped.0, scraped.1, hall.stop.clone()),
+    );
     SocketSummary {
         connections: figures.connections_total.get(),
         requests: figures.requests.get(),
@@ -159,7 +165,7 @@ impl Hall {
             return None;
         };
         let Service { limits, rates, .. } = &*self.service;
-        match self.census.admit(peer.uid, limits, rates, figures) {
+        match self.census.admit(&peer, limits, rates, figures) {
             Ok(seat) => {
                 let number = self.arrivals.fetch_add(1, Ordering::Relaxed);
                 Some(Arrival { io: stream, peer, seat, number })

@@ -24,6 +24,7 @@ mod outbox;
 mod peer;
 mod replay;
 mod scan;
+mod scrape;
 mod websocket;
 pub mod wire;
 mod work;

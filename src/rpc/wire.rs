@@ -4,11 +4,13 @@
 //! are made from it. Add freely; change a name only with an alias for the old one. Times are RFC 3339 in
 //! UTC, addresses EIP-55, chains CAIP-2, accounts CAIP-10, tokens CAIP-19, large numbers decimal strings.
 
+mod chains;
 mod convert;
 mod keys;
 mod params;
 mod replies;
 
+pub use chains::*;
 pub use keys::*;
 pub use params::*;
 pub use replies::*;

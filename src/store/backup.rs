@@ -87,11 +87,11 @@ fn copy(snapshot: &Snapshot, temporary: &Path) -> Result<(), StoreError> {
             .map_err(StoreError::file(format!("remove {}", temporary.display())))?;
     }
     files::make_private_file(temporary)?;
-    let database = database::open(temporary, CACHE_BYTES, Check::Needed)?;
+    let database = database::open(temporary, CACHE_BYTES, Check::Needed, |_| {})?;
     fill(snapshot, &database)?;
     database.close().map_err(StoreError::database("close a backup"))?;
 
-    let database = database::open(temporary, CACHE_BYTES, Check::Every)?;
+    let database = database::open(temporary, CACHE_BYTES, Check::Every, |_| {})?;
     compare(snapshot, &database::begin_read(&database)?)?;
     database.close().map_err(StoreError::database("close a backup"))
 }

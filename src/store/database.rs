@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::{Builder, Database, DatabaseError, Durability, ReadableDatabase, WriteTransaction};
 
+use super::Progress;
 use super::error::StoreError;
 use super::view::Snapshot;
 
@@ -19,7 +20,12 @@ pub(super) enum Check {
 }
 
 /// Opens the file, or begins a store in an empty one.
-pub(super) fn open(path: &Path, cache_bytes: usize, check: Check) -> Result<Database, StoreError> {
+pub(super) fn open(
+    path: &Path,
+    cache_bytes: usize,
+    check: Check,
+    progress: Progress,
+) -> Result<Database, StoreError> {
     let shown = path.display().to_string();
     let mut builder = Builder::new();
     builder
@@ -27,6 +33,7 @@ pub(super) fn open(path: &Path, cache_bytes: usize, check: Check) -> Result<Data
         .set_check_integrity_on_open(check == Check::Every)
         .set_repair_callback(move |it| {
             tracing::debug!(store = %shown, done = it.progress(), "checking the store");
+            progress(&format!("checking the store: {:.0} %", it.progress() * 100.0));
         });
     // A file that somebody damaged with care could still make redb panic: that too is corruption.
     match catch_unwind(AssertUnwindSafe(|| builder.create(path))) {
@@ -126,7 +133,7 @@ impl Slot {
                 }
             }
         }
-        match open(&self.path, self.cache_bytes, Check::Needed) {
+        match open(&self.path, self.cache_bytes, Check::Needed, |_| {}) {
             Ok(database) => {
                 tracing::warn!("the store was opened again");
                 *state = State::Open(database);

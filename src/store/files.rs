@@ -4,7 +4,7 @@
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use redb::Database;
@@ -18,7 +18,7 @@ use super::schema::SCHEMA;
 
 const FILE_MODE: u32 = 0o600;
 const DIRECTORY_MODE: u32 = 0o700;
-/// Corrupt files set aside before somebody has to look after them.
+/// Files set aside before somebody has to look after them.
 const MOST_SET_ASIDE: u32 = 10_000;
 
 /// Opens the store's file, whatever has become of it. Says what was set aside and what took its place.
@@ -32,7 +32,7 @@ pub(super) fn open_or_recover(
         // A file that was emptied behind our back would otherwise pass for a new store.
         "the file is empty".to_owned()
     } else {
-        match open_whole(path, settings.cache_bytes) {
+        match open_whole(path, settings) {
             Ok(database) => return Ok((database, None)),
             Err(error) if error.is_corruption() => with_causes(&error),
             Err(error) => return Err(error),
@@ -42,9 +42,10 @@ pub(super) fn open_or_recover(
 }
 
 /// Opens with every check there is, down to the schema.
-fn open_whole(path: &Path, cache_bytes: usize) -> Result<Database, StoreError> {
+fn open_whole(path: &Path, settings: &StoreSettings) -> Result<Database, StoreError> {
     make_private_file(path)?;
-    let database = database::open(path, cache_bytes, Check::Every)?;
+    (settings.progress)("opening the store");
+    let database = database::open(path, settings.cache_bytes, Check::Every, settings.progress)?;
     match migrations::schema_of(&database)? {
         found if found > SCHEMA => {
             Err(StoreError::NewerSchema { path: path.to_owned(), found, known: SCHEMA })
@@ -58,7 +59,7 @@ fn recover(
     trouble: &str,
 ) -> Result<(Database, Option<String>), StoreError> {
     let path = &settings.path;
-    let aside = set_aside(path)?;
+    let aside = set_aside(path, "corrupt")?;
     tracing::error!(store = %path.display(), aside = %aside.display(), %trouble, "the store is corrupt: it was set aside");
     let mut replacement = "a fresh store was begun".to_owned();
     for candidate in backup::list(path)?.into_iter().rev() {
@@ -74,24 +75,83 @@ fn recover(
     }
     tracing::error!(store = %path.display(), %replacement, "the store was recovered");
     let said = format!("corrupt ({trouble}): set aside as {}; {replacement}", name(&aside));
-    Ok((open_whole(path, settings.cache_bytes)?, Some(said)))
+    Ok((open_whole(path, settings)?, Some(said)))
 }
 
 /// Puts a copy of a backup in the store's place, once the copy is found to be whole.
 fn restore(candidate: &Path, settings: &StoreSettings) -> Result<(), StoreError> {
-    let temporary = beside(&settings.path, ".restoring");
-    let doing = || format!("restore {}", candidate.display());
-    std::fs::copy(candidate, &temporary).map_err(StoreError::file(doing()))?;
-    open_whole(&temporary, settings.cache_bytes)?
-        .close()
-        .map_err(StoreError::database("close a restored store"))?;
-    put_in_place(&temporary, &settings.path)
+    put_in_place(&copy_whole(candidate, settings)?, &settings.path)
 }
 
-fn set_aside(path: &Path) -> Result<PathBuf, StoreError> {
+/// A copy of a backup beside the store, found to be whole, that belongs to whom the directory belongs to: who
+/// restores may be another user than the daemon.
+fn copy_whole(candidate: &Path, settings: &StoreSettings) -> Result<PathBuf, StoreError> {
+    let temporary = beside(&settings.path, ".restoring");
+    let doing = || format!("restore {}", candidate.display());
+    let file = |error| StoreError::file(doing())(error);
+    let empty = candidate.metadata().map_err(file)?.len() == 0;
+    if empty {
+        // redb would begin a new store in it.
+        return Err(file(std::io::Error::new(std::io::ErrorKind::InvalidData, "it is empty")));
+    }
+    std::fs::copy(candidate, &temporary).map_err(file)?;
+    let whole = open_whole(&temporary, settings)
+        .and_then(|it| it.close().map_err(StoreError::database("close a restored store")));
+    let owned = whole.and_then(|()| {
+        let parent = temporary.parent().unwrap_or(Path::new("."));
+        let owner = parent.metadata().map_err(file)?;
+        std::os::unix::fs::chown(&temporary, Some(owner.uid()), Some(owner.gid())).map_err(file)
+    });
+    if owned.is_err()
+        && let Err(error) = std::fs::remove_file(&temporary)
+    {
+        tracing::debug!(%error, "a temporary file was left behind");
+    }
+    owned.map(|()| temporary)
+}
+
+/// As [`super::Store::restore`].
+pub(super) fn replace(
+    backup: &Path,
+    settings: &StoreSettings,
+) -> Result<Option<PathBuf>, StoreError> {
+    let path = &settings.path;
+    make_directory(path)?;
+    if path.exists()
+        && let Err(error @ StoreError::InUse { .. }) =
+            database::open(path, settings.cache_bytes, Check::Needed, |_| {}).map(drop)
+    {
+        return Err(error);
+    }
+    let temporary = copy_whole(backup, settings)?;
+    let aside = path.exists().then(|| set_aside(path, "replaced")).transpose()?;
+    put_in_place(&temporary, path)?;
+    Ok(aside)
+}
+
+/// A file of a plain name in the store's directory.
+///
+/// # Errors
+/// When the name leads elsewhere, or to what the store keeps for itself.
+pub(super) fn plain_sibling(store: &Path, sibling: &str) -> Result<PathBuf, StoreError> {
+    let plain = |it: u8| it.is_ascii_alphanumeric() || b"._-".contains(&it);
+    let own = name(store);
+    let is_plain = (1..=128).contains(&sibling.len())
+        && !sibling.starts_with('.')
+        && sibling.bytes().all(plain);
+    if is_plain && !sibling.starts_with(&own) {
+        return Ok(store.with_file_name(sibling));
+    }
+    let why = format!(
+        "a backup needs a plain file name of letters, digits, `.`, `_` and `-` that does not begin with {own}"
+    );
+    Err(StoreError::conflict(why))
+}
+
+fn set_aside(path: &Path, why: &str) -> Result<PathBuf, StoreError> {
     let doing = || format!("set {} aside", path.display());
     for number in 1..=MOST_SET_ASIDE {
-        let aside = beside(path, &format!(".corrupt-{number}"));
+        let aside = beside(path, &format!(".{why}-{number}"));
         if !aside.exists() {
             std::fs::rename(path, &aside).map_err(StoreError::file(doing()))?;
             sync_directory(path)?;

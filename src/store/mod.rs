@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The operations are the functions of [`customers`], [`wallets`], [`sealed_keys`], [`challenges`],
-//! [`sightings`], [`ownerships`], [`audit`] and [`facts`]. Each makes all its checks before its first write.
+//! [`sightings`], [`ownerships`], [`light_clients`], [`audit`] and [`facts`]. Each makes all its checks before its first write.
 
 pub mod audit;
 mod backup;
@@ -19,6 +19,7 @@ mod database;
 mod error;
 pub mod facts;
 mod files;
+pub mod light_clients;
 mod migrations;
 pub mod ownerships;
 mod records;
@@ -58,12 +59,17 @@ pub struct StoreSettings {
     pub cache_bytes: usize,
     /// How many backups are kept.
     pub backups: usize,
+    /// Told what opening is busy with, whenever it gets on: checking and migrating a large store take time.
+    pub progress: Progress,
 }
 
+/// Hears what is being done.
+pub type Progress = fn(&str);
+
 impl StoreSettings {
-    /// A store at `path`, with a cache of 8 MiB and three backups.
+    /// A store at `path`, with a cache of 8 MiB and three backups, opened without a word.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), cache_bytes: 8 << 20, backups: 3 }
+        Self { path: path.into(), cache_bytes: 8 << 20, backups: 3, progress: |_| {} }
     }
 }
 
@@ -103,6 +109,7 @@ impl Store {
     pub fn open(settings: StoreSettings, now: Timestamp) -> Result<Self, StoreError> {
         let (database, recovered) = files::open_or_recover(&settings)?;
         migrations::run(&database, migrations::STEPS, |it| {
+            (settings.progress)("bringing the store to its new form");
             let snapshot = database::begin_read(it)?;
             backup::keep(&snapshot, &settings.path, settings.backups).map(drop)
         })?;
@@ -153,6 +160,27 @@ impl Store {
     /// When something is there already, or it cannot be written and found equal.
     pub fn backup(&self, path: &Path) -> Result<(), StoreError> {
         backup::write(&self.0.slot.begin_read()?, path)
+    }
+
+    /// Writes a backup of this name beside the store. Says where it is.
+    ///
+    /// # Errors
+    /// As [`Store::backup`]; and when the name is not a plain one, or one that the store uses itself.
+    pub fn backup_named(&self, name: &str) -> Result<PathBuf, StoreError> {
+        let store = &self.0.settings.path;
+        let path = files::plain_sibling(store, name)?;
+        self.backup(&path)?;
+        Ok(path)
+    }
+
+    /// Puts a backup in the place of the store at `settings.path`, which nobody may have open. What was there is
+    /// set aside, not deleted, and its new name is returned.
+    ///
+    /// # Errors
+    /// When somebody has the store open, or the backup is not a whole store of a schema we know: then nothing has
+    /// changed.
+    pub fn restore(backup: &Path, settings: &StoreSettings) -> Result<Option<PathBuf>, StoreError> {
+        files::replace(backup, settings)
     }
 
     /// Keeps one more backup beside the store, and lets the oldest go. Says where it is.

@@ -16,7 +16,7 @@
 //! | `sealed_keys` | address, customer | form byte, sealed bytes |
 //! | `challenges` | nonce | Challenge |
 //! | `challenge_expiries` | time, nonce | customer |
-//! | `sightings` | collection, wallet, target, rule, finality, known or not | KeptSighting |
+//! | `sightings` | collection, wallet, target, terms, finality, known or not | KeptSighting |
 //! | `scans` | collection, wallet | KeptScan |
 //! | `ownerships` | number (u64) | Ownership |
 //! | `token_ownerships` | token, number | nothing |
@@ -25,17 +25,19 @@
 //! | `suspensions` | token | Suspension |
 //! | `floors` | chain (u64) | time |
 //! | `audit` | number (u64) | AuditEntry |
+//! | `light_clients` | chain (u64), 0 | form byte, slot (u64), time, bytes of `chain` |
+//! | | chain (u64), 1, root, root | nothing: two checkpoints found to agree |
 
 use std::ops::Bound;
 
-use alloy_primitives::{Address, keccak256};
+use alloy_primitives::{Address, B256, keccak256};
 use redb::TableDefinition;
 
 use crate::domain::ids::{ChainId, Collection, CustomerId, Standard, Timestamp, Token};
-use crate::domain::ownership::{Finality, Rule, Target};
+use crate::domain::ownership::{Finality, Rule, Target, Terms};
 
 /// The schema this program writes. See `migrations`.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 pub(super) type Definition<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
 
@@ -60,11 +62,12 @@ pub enum Table {
     Suspensions,
     Floors,
     Audit,
+    LightClients,
 }
 
 impl Table {
     /// In the order of the variants, so that `table as usize` is its place.
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Meta,
         Self::Customers,
         Self::CustomerUids,
@@ -83,6 +86,7 @@ impl Table {
         Self::Suspensions,
         Self::Floors,
         Self::Audit,
+        Self::LightClients,
     ];
 
     pub(super) fn definition(self) -> Definition<'static> {
@@ -105,6 +109,7 @@ impl Table {
             Self::Suspensions => "suspensions",
             Self::Floors => "floors",
             Self::Audit => "audit",
+            Self::LightClients => "light_clients",
         })
     }
 }
@@ -161,6 +166,28 @@ pub(super) fn chain(id: ChainId) -> [u8; 8] {
     id.0.to_be_bytes()
 }
 
+/// Where rows about a light client, and about checkpoints found to agree, part.
+const CLIENT: u8 = 0;
+const AGREED: u8 = 1;
+
+pub(super) fn light_client(id: ChainId) -> [u8; 9] {
+    join(&[&chain(id), &[CLIENT]])
+}
+
+pub(super) fn light_client_of(key: &[u8]) -> Option<ChainId> {
+    let (id, rest) = key.split_at_checked(8)?;
+    (rest == [CLIENT]).then(|| u64_of(id).map(ChainId))?
+}
+
+pub(super) fn agreed(id: ChainId, began: B256, other: B256) -> [u8; 73] {
+    join(&[&chain(id), &[AGREED], began.as_slice(), other.as_slice()])
+}
+
+pub(super) fn agreed_of(key: &[u8]) -> Option<(B256, B256)> {
+    let (began, other) = key.get(9..).filter(|_| key[8] == AGREED)?.split_at_checked(32)?;
+    Some((B256::try_from(began).ok()?, B256::try_from(other).ok()?))
+}
+
 pub(super) fn collection(it: Collection) -> [u8; 29] {
     let standard = match it.standard {
         Standard::Erc721 => 0_u8,
@@ -197,25 +224,50 @@ pub(super) fn target(it: &Target) -> [u8; 33] {
     }
 }
 
+/// All sightings that a wallet has of one token by itself.
+pub(super) fn own(wallet: Address, it: Token) -> [u8; 82] {
+    join(&[&holder(it.collection, wallet), &target(&Target::Token(it))])
+}
+
 /// All sightings that a wallet has of anything but single tokens.
 pub(super) fn rests(it: Collection, wallet: Address) -> [u8; 50] {
     join(&[&holder(it, wallet), &[REST_TARGET]])
 }
 
-pub(super) fn sighting(wallet: Address, about: &Target, rule: Rule) -> [u8; 83] {
-    let rule = match rule {
-        Rule::Owner => 0_u8,
-    };
-    join(&[&holder(about.collection(), wallet), &target(about), &[rule]])
+pub(super) fn sighting(wallet: Address, about: &Target, terms: Terms) -> Vec<u8> {
+    let mut key = holder(about.collection(), wallet).to_vec();
+    key.extend(target(about));
+    key.extend(self::terms(terms));
+    key
 }
 
-pub(super) fn kept(sighting: &[u8; 83], finality: Finality, known: bool) -> [u8; 85] {
+/// One byte that names the rule. Where there is more to the terms than that, its high bit is set and a
+/// hash of the rest follows: the key is longer then, and no key of the other length.
+fn terms(Terms { rule, reach }: Terms) -> Vec<u8> {
+    let (code, min) = match rule {
+        Rule::Owner => (0_u8, None),
+        Rule::Balance { min } => (1, Some(min)),
+        Rule::User => (2, None),
+        Rule::Subscription => (3, None),
+        Rule::Expiry => (4, None),
+        Rule::Unlock => (5, None),
+    };
+    if min.is_none() && reach.is_direct() {
+        return vec![code];
+    }
+    let mut rest = min.unwrap_or_default().to_be_bytes::<32>().to_vec();
+    rest.extend([u8::from(reach.delegation.is_some()), u8::from(reach.token_bound)]);
+    rest.extend(reach.delegation.unwrap_or_default());
+    [&[code | 0x80], keccak256(rest).as_slice()].concat()
+}
+
+pub(super) fn kept(sighting: &[u8], finality: Finality, known: bool) -> Vec<u8> {
     let finality = match finality {
         Finality::Latest => 0_u8,
         Finality::Safe => 1,
         Finality::Finalized => 2,
     };
-    join(&[sighting, &[finality, u8::from(!known)]])
+    [sighting, &[finality, u8::from(!known)]].concat()
 }
 
 pub(super) fn numbered<const N: usize>(prefix: &[u8], number: u64) -> [u8; N] {
@@ -257,10 +309,10 @@ pub(super) fn end_of(prefix: &[u8]) -> Bound<Vec<u8>> {
 mod tests {
     use proptest::prelude::*;
 
-    use alloy_primitives::U256;
+    use alloy_primitives::{B256, U256};
 
     use super::*;
-    use crate::domain::ownership::IdRanges;
+    use crate::domain::ownership::{IdRanges, Reach};
 
     fn any_customer() -> impl Strategy<Value = CustomerId> {
         prop_oneof![
@@ -298,6 +350,23 @@ mod tests {
         assert_eq!(end_of(&[1, 255]), Bound::Excluded(vec![2]));
         assert_eq!(end_of(&[255, 255]), Bound::Unbounded);
         assert_eq!(end_of(&[]), Bound::Unbounded);
+    }
+
+    #[test]
+    fn different_terms_have_different_keys() {
+        let rules = [Rule::Owner, Rule::User, Rule::Subscription, Rule::Expiry, Rule::Unlock];
+        let balances = [1, 2].map(|it| Rule::Balance { min: U256::from(it) });
+        let rights = [None, Some(B256::ZERO), Some(B256::repeat_byte(7))];
+        let mut keys = std::collections::BTreeSet::new();
+        for rule in rules.into_iter().chain(balances) {
+            for delegation in rights {
+                for token_bound in [false, true] {
+                    let reach = Reach { delegation, token_bound };
+                    assert!(keys.insert(terms(Terms { rule, reach })), "{rule:?} {reach:?}");
+                }
+            }
+        }
+        assert_eq!(terms(Terms::direct(Rule::Owner)), [0], "as in files of schema 1");
     }
 
     #[test]

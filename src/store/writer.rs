@@ -172,11 +172,21 @@ fn commit(slot: &Slot, counters: &Counters, mut group: Vec<Box<dyn Job>>) {
             counters.changes.fetch_add(size, Ordering::Relaxed);
         }
         Err(error @ (StoreError::Database { .. } | StoreError::File { .. })) => {
-            tracing::error!(?error, operations = group.len(), "a group of changes was not kept");
+            tracing::error!(
+                event = "store_write_failed",
+                ?error,
+                operations = group.len(),
+                "a group of changes was not kept"
+            );
             slot.reopen();
         }
         Err(error) => {
-            tracing::error!(?error, operations = group.len(), "a group of changes was not kept");
+            tracing::error!(
+                event = "store_write_failed",
+                ?error,
+                operations = group.len(),
+                "a group of changes was not kept"
+            );
         }
     }
     for job in group {

@@ -48,6 +48,7 @@ fn the_public_door_does_not_administrate() {
         ("audit_list", json!({})),
         ("audit_verify", json!({})),
         ("store_stats", json!({})),
+        ("store_backup", json!({})),
         ("chain_status", json!({})),
         ("system_reload", json!({})),
     ] {
@@ -281,4 +282,47 @@ fn lists_are_read_page_by_page() {
     }
     let once: std::collections::BTreeSet<_> = seen.iter().collect();
     assert_eq!((seen.len(), once.len()), (8, 8), "seven and the machine, each once: {seen:?}");
+}
+
+#[test]
+fn a_backup_takes_the_place_of_the_store() {
+    let mut stage = Stage::entitled();
+    let home = stage.daemon.home().to_owned();
+    let admin =
+        |stage: &Stage, path: &str| stage.daemon.try_admin("store_backup", json!({"path": path}));
+    let made = admin(&stage, "before.redb").unwrap();
+    assert_eq!(made["path"], json!(home.join("state/before.redb")));
+    assert!(made["bytes"].as_u64().unwrap() > 0);
+    for wrong in
+        ["before.redb", "../before.redb", "/tmp/before.redb", ".hidden", "ledger.redb", "a/b"]
+    {
+        let refused = admin(&stage, wrong).unwrap_err();
+        assert!([-32602, -32003].contains(&refused.code), "{wrong}: {refused:?}");
+    }
+    let full = home.join("state/full-path.redb");
+    assert_eq!(admin(&stage, full.to_str().unwrap()).unwrap()["path"], json!(full));
+
+    let holder = stage.holder().to_string();
+    stage.daemon.call("wallet_unlink", json!({"address": holder}));
+    stage.daemon.wait_for_code(ACME, "NO_WALLET");
+
+    let restore = |stage: &Stage, file: &str| {
+        let mut command = stage.daemon.entitlectl();
+        command.args(["--json", "store", "restore", "--config"]).arg(stage.daemon.config());
+        command.arg(stage.daemon.home().join("state").join(file)).output().unwrap()
+    };
+    let refused = restore(&stage, "before.redb");
+    assert!(!refused.status.success(), "the daemon has it open");
+    assert!(stage.daemon.stop().success());
+    let garbage = home.join("state/garbage");
+    std::fs::write(&garbage, "no store at all").unwrap();
+    assert!(!restore(&stage, "garbage").status.success());
+    let done = restore(&stage, "before.redb");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let said: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert!(std::path::Path::new(said["set_aside"].as_str().unwrap()).exists(), "{said}");
+
+    stage.daemon.resume();
+    stage.daemon.wait_for_code(ACME, "VALID");
+    assert_eq!(stage.daemon.admin("audit_verify", json!({}))["ok"], json!(true));
 }

@@ -44,6 +44,15 @@ fn a_stopped_node_comes_back_with_its_chain() {
 }
 
 #[test]
+fn a_chain_can_begin_in_the_past() {
+    let past = Duration::from_secs(900);
+    let anvil = Anvil::start_in_the_past(past);
+    let began = number(&anvil.block("0x0")["timestamp"]);
+    let now = Anvil::start().block("0x0")["timestamp"].clone();
+    assert!(began + past.as_secs() <= number(&now));
+}
+
+#[test]
 fn a_reorganised_chain_has_another_head_of_the_same_height() {
     let anvil = Anvil::start();
     let licence = Contract::licence(&anvil);
@@ -78,7 +87,8 @@ fn a_proxy_without_faults_changes_nothing() {
         ask(&proxy, "eth_getBlockByNumber", json!(["latest", false])).unwrap(),
         anvil.block("latest")
     );
-    assert_eq!(proxy.calls("eth_getBlockByNumber"), 1);
+    assert_eq!((proxy.calls("eth_getBlockByNumber"), proxy.all_calls()), (1, 1));
+    assert_eq!(proxy.last_header("content-type").as_deref(), Some("application/json"));
     let batch = json!([
         {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []},
         {"jsonrpc": "2.0", "id": 2, "method": "eth_blockNumber", "params": []},
@@ -98,9 +108,13 @@ fn trouble_happens() {
         Fault::Drop,
         Fault::Cut,
         Fault::too_many_requests(),
+        Fault::too_many_requests_for_a_minute(),
         Fault::body("<html>not the answer"),
         Fault::Error { code: -32000, message: "header not found" },
         Fault::GzipBomb { size: 1 << 20 },
+        Fault::Truncated,
+        Fault::unsupported(),
+        Fault::pruned(),
     ] {
         proxy.fault(fault);
         assert!(chain().is_err());
@@ -113,6 +127,60 @@ fn trouble_happens() {
     assert!(begun.elapsed() >= Duration::from_millis(200));
     proxy.heal();
     assert_eq!(chain().unwrap(), "0x7a69");
+}
+
+#[test]
+fn some_trouble_comes_now_and_then() {
+    let anvil = Anvil::start();
+    let proxy = Proxy::start(&anvil.address());
+    proxy.fault(Fault::Drop.every(3));
+    let well = (0..6).map(|_| ask(&proxy, "eth_chainId", json!([])).is_ok()).collect::<Vec<_>>();
+    assert_eq!(well, [true, true, false, true, true, false]);
+}
+
+#[test]
+fn a_trickling_answer_is_the_same_answer_later() {
+    let anvil = Anvil::start();
+    let proxy = Proxy::start(&anvil.address());
+    proxy.fault(Fault::Trickle { bytes: 8, rest: Duration::from_millis(20) });
+    let begun = Instant::now();
+    assert_eq!(ask(&proxy, "eth_chainId", json!([])).unwrap(), "0x7a69");
+    assert!(begun.elapsed() >= Duration::from_millis(80));
+}
+
+#[test]
+fn answers_may_come_under_other_ids() {
+    let anvil = Anvil::start();
+    let proxy = Proxy::start(&anvil.address());
+    proxy.fault(Fault::OtherIds);
+    let question = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []});
+    let address = proxy.url().trim_start_matches("http://").to_owned();
+    let reply = http::post(&address, question.to_string().as_bytes()).unwrap();
+    assert_ne!(serde_json::from_slice::<Value>(&reply).unwrap()["id"], json!(1));
+}
+
+#[test]
+fn an_endpoint_behind_moves_on_behind() {
+    let anvil = Anvil::start();
+    let proxy = Proxy::start(&anvil.address());
+    proxy.fault(Fault::Behind { blocks: 2 });
+    let named = || {
+        number(&ask(&proxy, "eth_getBlockByNumber", json!(["latest", false])).unwrap()["number"])
+    };
+    anvil.mine(5);
+    assert_eq!(named() + 2, anvil.block_number());
+    anvil.mine(5);
+    assert_eq!(named() + 2, anvil.block_number());
+}
+
+#[test]
+fn two_chains_may_stand_behind_one_name() {
+    let (one, other) = (Anvil::start(), Anvil::start());
+    other.mine(3);
+    let proxy = Proxy::start(&one.address());
+    proxy.alternate_with(&other.address());
+    let head = || number(&ask(&proxy, "eth_blockNumber", json!([])).unwrap());
+    assert_eq!([head(), head(), head()], [0, 3, 0]);
 }
 
 #[test]
@@ -165,6 +233,7 @@ fn every_lie_alters_what_it_is_about() {
         ("header time", &block, faults::header_time()),
         ("block hash", &block, faults::block_hash()),
         ("logs", &logs, faults::no_logs()),
+        ("a named field", &block, faults::field("eth_getBlockByNumber", "/gasUsed", json!("0x1"))),
     ] {
         let truth = ask(&proxy, method, params.clone()).unwrap();
         proxy.fault(fault);
@@ -175,6 +244,8 @@ fn every_lie_alters_what_it_is_about() {
         proxy.heal();
     }
 
+    proxy.fault(faults::syncing());
+    assert!(ask(&proxy, "eth_syncing", json!([])).unwrap().is_object());
     proxy.fault(faults::chain_id("0x1"));
     assert_eq!(ask(&proxy, "eth_chainId", json!([])).unwrap(), "0x1");
     proxy.fault(faults::head_stays_at(1));

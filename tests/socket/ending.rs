@@ -107,6 +107,7 @@ async fn real_doors_are_opened_served_and_removed() {
         admin_group: None,
         public_mode: 0o666,
         admin_mode: 0o600,
+        metrics: None,
     };
     let doors = open_doors(&settings).unwrap();
     let house = House::with(home, doors, limits());

@@ -22,8 +22,18 @@ pub struct Anvil {
 
 impl Anvil {
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// A chain whose first block is so old, so that later ones can be apart and still not in the future.
+    pub fn start_in_the_past(by: Duration) -> Self {
+        let then = super::beacon::node::seconds_now() - by.as_secs();
+        Self::start_with(&["--timestamp", &then.to_string()])
+    }
+
+    fn start_with(arguments: &[&str]) -> Self {
         let mut anvil = Self { port: 0, process: None, dir: TempDir::new().unwrap() };
-        anvil.run();
+        anvil.run(arguments);
         anvil
     }
 
@@ -47,15 +57,16 @@ impl Anvil {
     /// Starts again on the same port with the same blocks.
     pub fn resume(&mut self) {
         assert!(self.process.is_none(), "it is running");
-        self.run();
+        self.run(&[]);
     }
 
-    fn run(&mut self) {
+    fn run(&mut self, arguments: &[&str]) {
         let mut command = command(&executable());
         command
             .args(["--port", &self.port.to_string(), "--slots-in-an-epoch", "1"])
             .args(["--preserve-historical-states", "--state"])
             .arg(self.dir.path().join("state.json"))
+            .args(arguments)
             .env("NO_COLOR", "1");
         let mut process = Process::start(command);
         self.port = eventually("anvil listens", || {

@@ -17,6 +17,16 @@ pub enum Fault {
     Drop,
     /// Closes in the middle of the answer.
     Cut,
+    /// Sends half of the answer as if it were all.
+    Truncated,
+    /// Sends the answer in pieces of so many bytes, with a rest after each.
+    Trickle { bytes: usize, rest: Duration },
+    /// Does only every so-manieth time what is wrong.
+    Every { nth: usize, fault: Box<Self> },
+    /// Names and serves the block so many before the head as the newest: late by as much, but moving on.
+    Behind { blocks: u64 },
+    /// Answers under ids that nobody asked by.
+    OtherIds,
     /// Answers with this HTTP status and a body that is no JSON-RPC.
     Status { status: u16, headers: &'static [(&'static str, &'static str)] },
     /// Answers with these bytes.
@@ -40,6 +50,37 @@ impl Fault {
         Self::Status { status: 429, headers: &[("Retry-After", "1")] }
     }
 
+    /// As [`Self::too_many_requests`], for the longest that is waited for.
+    pub fn too_many_requests_for_a_minute() -> Self {
+        Self::Status { status: 429, headers: &[("Retry-After", "60")] }
+    }
+
+    /// The method is not there, as most nodes say it.
+    pub fn unsupported() -> Self {
+        Self::Error { code: -32601, message: "the method does not exist/is not available" }
+    }
+
+    /// The state is gone, as geth says it.
+    pub fn pruned() -> Self {
+        Self::Error {
+            code: -32000,
+            message: "missing trie node 12ab (path ) state is not available",
+        }
+    }
+
+    pub fn every(self, nth: usize) -> Self {
+        Self::Every { nth, fault: Box::new(self) }
+    }
+
+    /// What goes wrong in this turn.
+    pub fn in_turn(&self, turn: usize) -> Option<Self> {
+        match self {
+            Self::Every { nth, fault } if turn % nth == nth - 1 => fault.in_turn(turn),
+            Self::Every { .. } => None,
+            other => Some(other.clone()),
+        }
+    }
+
     pub fn body(text: impl Into<Vec<u8>>) -> Self {
         Self::Body(text.into().into())
     }
@@ -59,6 +100,26 @@ impl Fault {
 }
 
 // ---- lies; each is about one thing, so that a test that fails says which one was believed
+
+/// One field of the answers to a method is this instead, named by a JSON pointer (RFC 6901) such as
+/// `/storageProof/0/value`. A field that is not there is left out of it.
+pub fn field(method: &'static str, pointer: &'static str, value: Value) -> Fault {
+    Fault::answer(method, move |result| {
+        if let Some(field) = result.pointer_mut(pointer) {
+            field.clone_from(&value);
+        }
+    })
+}
+
+/// It is still catching up, as `eth_syncing` says.
+pub fn syncing() -> Fault {
+    Fault::Answer(Arc::new(|method, _, result| {
+        if method == "eth_syncing" {
+            *result =
+                json!({"startingBlock": "0x0", "currentBlock": "0x1", "highestBlock": "0x64"});
+        }
+    }))
+}
 
 /// Every proven slot has this value.
 pub fn slot_values(value: B256) -> Fault {

@@ -2,10 +2,14 @@
 //! socket, and a proxy that spoils what the node says. Nothing here knows the daemon's inside.
 
 pub mod anvil;
+#[allow(dead_code, reason = "no test binary needs all of it")]
+pub mod beacon;
 pub mod contract;
 pub mod daemon;
 pub mod faults;
 pub mod http;
+pub mod licences;
+pub mod many;
 pub mod process;
 pub mod proxy;
 pub mod settings;

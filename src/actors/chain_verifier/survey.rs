@@ -1,6 +1,7 @@
 //! One survey: every wallet under every grant of a product, on every chain the product names.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use alloy_primitives::{Address, U256};
 use futures_util::StreamExt;
@@ -8,11 +9,13 @@ use futures_util::stream;
 
 use super::{Parts, Survey, VerifierError};
 use crate::actors::ownership_ledger::{Asked, Facts, RecordSightings};
-use crate::chain::{Block, Chain, Look, Looked};
+use crate::chain::{Block, Chain, Known, Look, Looked};
 use crate::domain::ids::{ChainId, Collection, Timestamp};
-use crate::domain::ownership::{Cause, Finality, Finding, IdRanges, Rule, Scan, Sighting, Target};
+use crate::domain::ownership::{Cause, Finality, Finding, IdRanges, Scan, Sighting, Target, Terms};
 use crate::domain::product::{Grant, Product, TokensOf};
 
+/// How long looking at one chain may take; less than a survey may, which is about all of them.
+const CHAIN_TIME: Duration = Duration::from_secs(50);
 /// Wallets looked at side by side.
 const SIDE_BY_SIDE: usize = 4;
 
@@ -20,6 +23,7 @@ const SIDE_BY_SIDE: usize = 4;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Scope {
     collection: Collection,
+    terms: Terms,
     ids: IdRanges,
     logs: bool,
     listed: bool,
@@ -30,6 +34,7 @@ impl Scope {
     fn of(grant: &Grant) -> Self {
         Self {
             collection: grant.collection,
+            terms: grant.terms(),
             ids: grant.ids.clone(),
             logs: grant.tokens_of == TokensOf::Logs,
             listed: grant.tokens_of == TokensOf::Ids,
@@ -61,32 +66,19 @@ pub(super) async fn run(parts: Parts, ask: Survey) -> Result<Vec<Sighting>, Veri
     let mut scans: Scans =
         ask.facts.scans.iter().map(|(c, w, scan)| ((*c, *w), scan.clone())).collect();
     let before = scans.clone();
+    // Side by side, so that a chain that does not answer holds up none of the others.
+    let on_chains = scopes_by_chain(&ask.product).into_iter().map(|(id, scopes)| {
+        let own: Scans = before
+            .iter()
+            .filter(|((collection, _), _)| collection.chain == id)
+            .map(|(key, scan)| (*key, scan.clone()))
+            .collect();
+        round.on_chain((&parts, &ask), id, scopes, own)
+    });
     let mut sightings = Vec::new();
-    for (id, scopes) in scopes_by_chain(&ask.product) {
-        let levels = levels(&ask.product);
-        if let Some(chain) = parts.chains.get(&id)
-            && !levels.contains(&Finality::Finalized)
-        {
-            // A head below it would be no head. Chains without finality have no such floor.
-            let _ = parts.anchor(chain, Finality::Finalized).await;
-        }
-        let wallets = counting_on(&ask, id);
-        // The most settled first, for the same reason.
-        for finality in levels.into_iter().rev() {
-            let block = match parts.chains.get(&id) {
-                Some(chain) => parts.anchor(chain, finality).await.map(|block| (chain, block)),
-                None => Err(Cause::NotConfigured),
-            };
-            match block {
-                Err(cause) => {
-                    sightings.extend(round.unknown(&wallets, &scopes, cause, finality));
-                }
-                Ok((chain, block)) => {
-                    let seen = round.look_at_all(chain, &block, (&wallets, &scopes), &mut scans);
-                    sightings.extend(seen.await);
-                }
-            }
-        }
+    for (seen, own) in futures_util::future::join_all(on_chains).await {
+        sightings.extend(seen);
+        scans.extend(own);
     }
     scans.retain(|key, scan| before.get(key) != Some(scan));
     let order = RecordSightings {
@@ -124,6 +116,49 @@ fn scopes_by_chain(product: &Product) -> BTreeMap<ChainId, BTreeSet<Scope>> {
 }
 
 impl Round<'_> {
+    /// What all wallets hold on one chain, as far as it is found out in time.
+    async fn on_chain(
+        &self,
+        (parts, ask): (&Parts, &Survey),
+        id: ChainId,
+        scopes: BTreeSet<Scope>,
+        mut scans: Scans,
+    ) -> (Vec<Sighting>, Scans) {
+        let levels = levels(&ask.product);
+        let mut over = std::pin::pin!(tokio::time::sleep(CHAIN_TIME));
+        if let Some(chain) = parts.chains.get(&id)
+            && !levels.contains(&Finality::Finalized)
+        {
+            // A head below it would be no head. Chains without finality have no such floor.
+            tokio::select! {
+                _ = parts.anchor(chain, Finality::Finalized) => {}
+                () = &mut over => {}
+            }
+        }
+        let wallets = counting_on(ask, id);
+        let mut sightings = Vec::new();
+        // The most settled first, for the same reason.
+        for finality in levels.into_iter().rev() {
+            let looked = async {
+                let chain = parts.chains.get(&id).ok_or(Cause::NotConfigured)?;
+                let block = parts.anchor(chain, finality).await?;
+                Ok(self.look_at_all(chain, &block, (&wallets, &scopes), &mut scans).await)
+            };
+            let looked = tokio::select! {
+                biased;
+                () = &mut over => Err(Cause::Unreachable),
+                looked = looked => looked,
+            };
+            match looked {
+                Ok(seen) => sightings.extend(seen),
+                Err(cause) => {
+                    sightings.extend(self.unknown(&wallets, &scopes, cause, finality));
+                }
+            }
+        }
+        (sightings, scans)
+    }
+
     /// That nothing could be found out about these wallets and scopes.
     fn unknown<'s>(
         &'s self,
@@ -134,16 +169,18 @@ impl Round<'_> {
     ) -> impl Iterator<Item = Sighting> + 's {
         wallets.iter().flat_map(move |wallet| {
             scopes.iter().flat_map(move |scope| {
-                let Scope { collection, ids, .. } = scope.clone();
-                let known = self.known(*wallet, collection);
-                let named = known.into_iter().map(move |id| Target::Token(collection.token(id)));
+                let Scope { collection, terms, ids, .. } = scope.clone();
+                let known = self.known(*wallet, scope).into_keys();
+                let named = known.map(move |id| Target::Token(collection.token(id)));
                 named.chain([Target::Rest { collection, ids }]).map(move |target| Sighting {
                     look: self.number,
                     seen_at: self.seen_at,
                     wallet: *wallet,
-                    rule: Rule::Owner,
+                    rule: terms.rule,
+                    reach: terms.reach,
                     target,
                     finding: Finding::Unknown { cause, finality },
+                    via: Vec::new(),
                 })
             })
         })
@@ -161,20 +198,19 @@ impl Round<'_> {
         let looks: Vec<_> = wallets
             .iter()
             .map(|wallet| async move {
-                let mut own: Scans = begun
-                    .iter()
-                    .filter(|((_, w), _)| w == wallet)
-                    .map(|(k, s)| (*k, s.clone()))
-                    .collect();
+                // Those of vaults, too, which stand behind more wallets than one.
+                let mut own = begun.clone();
                 let mut sightings = Vec::new();
                 for scope in scopes {
                     let looked = self.look(chain, block, (*wallet, scope), &own).await;
                     sightings.extend(looked.sightings);
                     // How far events were read is kept at the head only: an older block must not undo it.
-                    if let Some(scan) = looked.scan.filter(|_| at_head) {
-                        own.insert((scope.collection, *wallet), scan);
+                    if at_head {
+                        let read = looked.scans.into_iter();
+                        own.extend(read.map(|(who, scan)| ((scope.collection, who), scan)));
                     }
                 }
+                own.retain(|key, scan| begun.get(key) != Some(scan));
                 (sightings, own)
             })
             .collect();
@@ -194,29 +230,43 @@ impl Round<'_> {
         (wallet, scope): (Address, &Scope),
         scans: &Scans,
     ) -> Looked {
-        let known = self.known(wallet, scope.collection);
+        let known = self.known(wallet, scope);
+        let here = scans.iter().filter(|((collection, _), _)| *collection == scope.collection);
         let look = Look {
             wallet,
             collection: scope.collection,
             ids: &scope.ids,
+            terms: scope.terms,
             tokens_of: scope.tokens_of(),
             from_block: scope.from_block,
             known: &known,
-            scan: scans.get(&(scope.collection, wallet)).cloned(),
+            scans: here.map(|((_, who), scan)| (*who, scan.clone())).collect(),
             number: self.number,
             seen_at: self.seen_at,
         };
         chain.look(block, &look).await
     }
 
-    /// Ids the wallet was ever seen to hold and not since seen to have left: they are looked at by name.
-    fn known(&self, wallet: Address, collection: Collection) -> BTreeSet<U256> {
-        let held =
-            |it: &&Sighting| it.wallet == wallet && matches!(it.finding, Finding::Held { .. });
-        let tokens = self.facts.sightings.iter().filter(held).filter_map(|it| match it.target {
-            Target::Token(token) if token.collection == collection => Some(token.id),
-            _ => None,
-        });
-        tokens.collect()
+    /// Tokens that were ever seen to count as held and not since seen to count no more: they are looked at
+    /// by name.
+    fn known(&self, wallet: Address, scope: &Scope) -> BTreeMap<U256, Known> {
+        let mut newest: BTreeMap<U256, &Sighting> = BTreeMap::new();
+        for sighting in &self.facts.sightings {
+            let Target::Token(token) = sighting.target else { continue };
+            let same = sighting.wallet == wallet
+                && token.collection == scope.collection
+                && sighting.terms() == scope.terms;
+            if same && matches!(sighting.finding, Finding::Held { .. }) {
+                let kept = newest.entry(token.id).or_insert(sighting);
+                if kept.look < sighting.look {
+                    *kept = sighting;
+                }
+            }
+        }
+        let known = |it: &Sighting| match it.finding {
+            Finding::Held { until, .. } => Known { until, via: it.via.clone() },
+            _ => Known::default(),
+        };
+        newest.into_iter().map(|(id, it)| (id, known(it))).collect()
     }
 }

@@ -1,17 +1,18 @@
 //! What OwnershipLedger does with each message: hands it to the store, and puts the answer in its words.
 //!
 //! Changes wait for their durable commit without holding up the mailbox. Reads are answered at once from
-//! a snapshot. No handler decides anything.
+//! a snapshot, long ones beside the actor. No handler decides anything.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix::prelude::*;
 
 use super::{
-    AddWallet, AuditState, CreateCustomer, CustomerOf, Facts, FindChallenge, FindCustomer,
+    AddWallet, AuditState, BackUp, CreateCustomer, CustomerOf, Facts, FindChallenge, FindCustomer,
     FindFacts, FindFigures, FindProgress, FindSealedKeys, FindWallet, HistoryOf, ImportWallet,
-    KeepChallenge, LedgerError, ListAudit, ListCustomers, ListOwnerships, NoteAudit,
+    KeepChallenge, KeepSynced, LedgerError, ListAudit, ListCustomers, ListOwnerships, NoteAudit,
     OwnershipLedger, Progress, RaiseFloor, RecordSightings, RemoveWallet, ReplaceSealedKeys, Reply,
     SealedKey, SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit, WalletsOf,
 };
@@ -23,6 +24,7 @@ use crate::store::audit;
 use crate::store::challenges;
 use crate::store::customers::{self, CustomerEdit, NewCustomer};
 use crate::store::facts;
+use crate::store::light_clients;
 use crate::store::ownerships;
 use crate::store::schema::SCHEMA;
 use crate::store::sealed_keys;
@@ -37,6 +39,9 @@ fn failed(doing: &'static str) -> impl FnOnce(StoreError) -> LedgerError {
     move |error| match error {
         StoreError::NotFound { what } => LedgerError::NotFound { what },
         StoreError::Conflict { why } => LedgerError::Conflict { why },
+        StoreError::Exists { path } => {
+            LedgerError::Conflict { why: format!("{} exists already", path.display()) }
+        }
         StoreError::ChallengeSpent => LedgerError::ChallengeSpent,
         trouble => LedgerError::Store { doing, source: Arc::new(trouble) },
     }
@@ -124,12 +129,39 @@ changes! {
     RaiseFloor -> (), "raise the floor under a chain's time", |it, changes| {
         sightings::raise_floor(changes, it.chain, it.time)
     };
+    KeepSynced -> bool, "keep what a light client knows", |it, changes| {
+        light_clients::keep(changes, &it.synced, &it.agreed)
+    };
     ReplaceSealedKeys -> u64, "replace sealed keys", |it, changes| {
         sealed_keys::replace(changes, &it.replacements, &it.detail, &it.asked)
     };
     NoteAudit -> AuditEntry, "note a change in the audit", |it, changes| {
         audit::note(changes, it.action, &it.subject, &it.detail, &it.asked)
     };
+}
+
+impl Handler<BackUp> for OwnershipLedger {
+    type Result = Change<PathBuf>;
+
+    /// Copies on a thread of its own: reads and changes go on meanwhile.
+    fn handle(&mut self, it: BackUp, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        answer("back the store up", async move {
+            let copied = store.clone();
+            let copy = move || match it.name {
+                Some(name) => copied.backup_named(&name),
+                None => copied.keep_backup(),
+            };
+            let path =
+                tokio::task::spawn_blocking(copy).await.unwrap_or(Err(StoreError::Panicked))?;
+            let shown = path.display().to_string();
+            let note = move |changes: &mut Changes<'_>| {
+                audit::note(changes, "store_backed_up", &shown, "", &it.asked)
+            };
+            store.write(note).await?;
+            Ok(path)
+        })
+    }
 }
 
 impl Handler<RemoveWallet> for OwnershipLedger {
@@ -169,9 +201,6 @@ questions! {
     FindChallenge -> Option<Challenge>, "find a challenge", |it, view| {
         challenges::find(view, &it.nonce)
     };
-    FindFacts -> Facts, "find the facts", |it, view| {
-        facts::facts(view, &it.customers, &it.collections)
-    };
     ListOwnerships -> Vec<Ownership>, "list ownerships", |it, view| {
         ownerships::list(view, it.wallets.as_deref(), it.active, it.after, it.limit)
     };
@@ -182,6 +211,20 @@ questions! {
         audit::list(view, it.since, it.after, it.limit)
     };
     FindProgress -> Progress, "find where things stand", |_it, view| facts::progress(view);
+}
+
+impl Handler<FindFacts> for OwnershipLedger {
+    type Result = Change<Facts>;
+
+    /// A wallet may hold thousands of tokens, so this is read beside the actor and not in it.
+    fn handle(&mut self, it: FindFacts, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        answer("find the facts", async move {
+            let find =
+                move || store.read(|view| facts::facts(view, &it.customers, &it.collections));
+            tokio::task::spawn_blocking(find).await.unwrap_or(Err(StoreError::Panicked))
+        })
+    }
 }
 
 impl Handler<VerifyAudit> for OwnershipLedger {

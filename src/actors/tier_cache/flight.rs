@@ -64,6 +64,7 @@ impl Scene {
             holders: &self.holders,
             sightings: &self.sightings,
             suspended: &self.suspended,
+            agreed: &self.facts.agreed,
         }
     }
 
@@ -129,7 +130,11 @@ async fn look(parts: &Parts, scene: &mut Scene) {
         wallets: scene.wallets().into_iter().collect(),
         facts: Arc::clone(&scene.facts),
     };
-    match verifier.send(survey).timeout(SURVEY_TIME).await {
+    let begun = parts.clock.monotonic();
+    let seen = verifier.send(survey).timeout(SURVEY_TIME).await;
+    let took = parts.clock.monotonic().saturating_sub(begun);
+    parts.reader.tally().looks.observe(took.as_secs_f64());
+    match seen {
         Ok(Ok(seen)) => scene.sightings.extend(seen),
         Ok(Err(error @ VerifierError::Unknown { .. })) => {
             tracing::info!(product = %scene.key.product, %error, "nothing was found out");
@@ -236,6 +241,7 @@ impl TierCache {
             self.due.remove(&scene.key);
         }
         if scene.installed.is_some() {
+            tell_change(reader.peek(&scene.key).as_deref(), &cached.verdict);
             reader.put(scene.key.clone(), Arc::clone(&cached));
         }
         if let Some(told) = self.subscribers.get(&scene.key) {
@@ -251,6 +257,20 @@ impl TierCache {
         if let Some(flight) = self.flights.get(&scene.key) {
             flight.done.send_replace(Some(cached));
         }
+    }
+}
+
+/// Logs that the answer is another one. Of what nobody knew the answer to before, only a yes is news.
+fn tell_change(before: Option<&Cached>, verdict: &Verdict) {
+    let Verdict { product, customer, code, detail, .. } = verdict;
+    let before = before.map(|it| it.verdict.code);
+    if before != Some(*code) && (before.is_some() || verdict.is_valid()) {
+        let uid = match customer {
+            CustomerId::Uid(uid) => Some(*uid),
+            _ => None,
+        };
+        let before = before.map_or("not known", Code::as_str);
+        tracing::info!(event = "entitlement_changed", %product, %customer, uid, before, %code, detail);
     }
 }
 

@@ -131,6 +131,10 @@ pub enum News {
     NewHead,
     /// Blocks were replaced, or it is not certain what was missed.
     Reorged,
+    /// Something of a contract changed, and it may concern anybody who has to do with it.
+    Changed {
+        contract: Address,
+    },
     /// Tokens of a contract went from and to these wallets.
     Moved {
         contract: Address,
@@ -253,7 +257,7 @@ impl TierCache {
         let before = self.parts.reader.products();
         let loaded = Arc::new(self.parts.catalogue.load(&before));
         for fault in &loaded.faults {
-            tracing::warn!(%fault, "a product file is refused");
+            tracing::warn!(event = "product_refused", %fault, "a product file is refused");
         }
         self.parts.reader.adopt(Arc::clone(&loaded));
         self.adopt_products(context);

@@ -11,8 +11,11 @@ impl Handler<ChainNews> for TierCache {
 
     fn handle(&mut self, news: ChainNews, context: &mut Self::Context) {
         if let News::Lost { cause } = &news.what {
-            tracing::warn!(chain = %news.chain, %cause, "chain lost");
+            tracing::warn!(event = "chain_lost", chain = %news.chain, %cause, "chain lost");
             return;
+        }
+        if let News::Found = &news.what {
+            tracing::info!(event = "chain_found", chain = %news.chain, "chain found");
         }
         let products = self.parts.reader.products();
         let concerned: Vec<Key> = self
@@ -48,9 +51,16 @@ fn concerns(news: &ChainNews, product: &Product, cached: &Cached) -> bool {
             News::Found => matches!(cached.verdict.code, Code::Grace | Code::Undetermined),
             // Each block may settle what was only seen early.
             News::NewHead => cached.verdict.provisional || cached.verdict.code == Code::TrustTooLow,
-            News::Moved { contract, wallets } => {
+            News::Changed { contract } => {
                 product.grants.iter().any(|it| it.collection.contract == *contract)
-                    && !cached.wallets.is_disjoint(wallets)
+            }
+            News::Moved { contract, wallets } => {
+                // Who stands behind a wallet is known only once it is looked at.
+                let own = !cached.wallets.is_disjoint(wallets);
+                product
+                    .grants
+                    .iter()
+                    .any(|it| it.heeds(*contract) && (own || !it.reach.is_direct()))
             }
         }
 }

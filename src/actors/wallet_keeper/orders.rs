@@ -150,7 +150,7 @@ impl Tools {
             key.sign(hash).map_err(failed("sign"))
         })?;
         // To the log and not to the audit: a caller may sign as often as it likes, and the audit is for ever.
-        tracing::info!(wallet = %address, by = %asked.by, method = ?payload.method(), "signed");
+        tracing::info!(event = "message_signed", wallet = %address, by = %asked.by, method = ?payload.method(), "signed");
         Ok(wallet_proof::write_signature(&signature))
     }
 

@@ -81,7 +81,7 @@ pub(super) async fn run(parts: Parts, asked: Asked) -> (KeyRing, Result<(), Stri
                 Ok((ring, done)) => (ring, done.map_err(|it| it.to_string())),
                 Err(error) => (parts.both, Err(error.to_string())),
             };
-            tracing::info!(wallets = parts.progress.total(), by = %asked.by, "the keys were rotated");
+            tracing::info!(event = "keys_rotated", wallets = parts.progress.total(), by = %asked.by, "the keys were rotated");
             let left = "the wallets are under the new key, but the old one is not destroyed";
             (ring, done.map_err(|why| format!("{left}: {why}; the next start tries again")))
         }

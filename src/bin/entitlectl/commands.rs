@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use crate::arguments::{
     Arguments, AuditCommand, ChainCommand, Command, CustomerCommand, CustomerFields,
-    OwnershipCommand, ProductCommand, StoreCommand, TierCommand, TokenCommand, WalletCommand,
+    OwnershipCommand, ProductCommand, TierCommand, TokenCommand, WalletCommand,
 };
+use crate::chains;
 use crate::exit::{Exit, Failure};
 use crate::keys;
 use crate::products;
@@ -17,6 +18,8 @@ use crate::results::{ask_and_show, show_card, show_outline, show_table};
 use crate::screen::Screen;
 use crate::session;
 use crate::session::{Question, Session};
+use crate::store;
+use crate::sync;
 use crate::tables;
 use crate::transfer;
 use crate::verdicts;
@@ -71,11 +74,13 @@ pub(crate) fn run(
         Command::Customer(command) => customer(command, session, screen),
         Command::Keys(command) => keys::run(&command, session, screen),
         Command::Audit(command) => audit(&command, session, screen),
-        Command::Store(StoreCommand::Stats) => {
-            show_outline(session, screen, &Question::admin("store_stats"))
-        }
+        Command::Store(command) => store::run(&command, session, screen),
         Command::Chain(ChainCommand::Status) => {
-            show_outline(session, screen, &Question::admin("chain_status"))
+            ask_and_show(session, screen, &Question::admin("chain_status"), chains::told)?;
+            Ok(Exit::Done)
+        }
+        Command::Chain(ChainCommand::Sync { chain, from }) => {
+            sync::run(session, screen, chain, from.as_deref())
         }
         Command::Reload => {
             show_outline(&session.patient(PROOF_WAIT), screen, &Question::admin("system_reload"))

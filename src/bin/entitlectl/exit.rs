@@ -43,6 +43,9 @@ pub(crate) enum Failure {
     #[error("cannot read {}", path.display())]
     File { path: PathBuf, source: io::Error },
 
+    #[error("the store was not restored")]
+    Store { source: entitled::store::StoreError },
+
     #[error("cannot write the answer")]
     Output { source: io::Error },
 
@@ -63,6 +66,7 @@ impl Failure {
         match self {
             Self::Client(error) => exit_of(error),
             Self::Usage(_) | Self::File { .. } => Exit::Usage,
+            Self::Store { .. } => Exit::No,
             Self::Output { .. }
             | Self::Shape { .. }
             | Self::Endless { .. }

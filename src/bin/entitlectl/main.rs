@@ -1,10 +1,11 @@
 //! `entitlectl`: the daemon's questions and answers for people and scripts.
 //!
 //! Owns: arguments, the text people read, exit codes. Asks the daemon through `entitled::client` like any
-//! other program; only `product lint` needs no daemon. Never decides who is entitled to what, and never
+//! other program; only `product lint` and `store restore` need no daemon. Never decides who is entitled to what, and never
 //! takes a secret as an argument.
 
 mod arguments;
+mod chains;
 mod commands;
 mod exit;
 mod files;
@@ -16,6 +17,8 @@ mod results;
 mod screen;
 mod secrets;
 mod session;
+mod store;
+mod sync;
 mod tables;
 mod transfer;
 mod verdicts;

@@ -1,12 +1,13 @@
 //! What each wallet holds under each grant, as far as sightings tell. Nothing here depends on the time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::Address;
 
 use super::{Holder, Question};
+use crate::domain::consensus::{Agreed, vouched};
 use crate::domain::ids::{CustomerId, Timestamp, Token};
-use crate::domain::ownership::{Anchor, Cause, Finality, Finding, Sighting, Target};
+use crate::domain::ownership::{Anchor, Cause, Finality, Finding, Sighting, Target, Trust, Via};
 use crate::domain::product::{Grant, Product, Tier};
 
 /// When a proof counts as fresh, and until when it may be used at all.
@@ -26,6 +27,9 @@ pub(super) struct Candidate<'a> {
     pub(super) token: Token,
     pub(super) wallet: Address,
     pub(super) customer: CustomerId,
+    /// Under which rule, and through whom.
+    pub(super) grant: &'a Grant,
+    pub(super) via: Vec<Via>,
     pub(super) proof: Proof,
     /// The end of the holding or of the tier, whichever comes first.
     pub(super) until: Option<Timestamp>,
@@ -33,6 +37,8 @@ pub(super) struct Candidate<'a> {
     pub(super) provisional: bool,
     /// Seen only at a trust or finality below what the product asks for.
     pub(super) too_low: bool,
+    /// Of trust `consensus`, but from a checkpoint that the product does not vouch for.
+    pub(super) unvouched: bool,
     pub(super) suspended: bool,
     /// Why the newest attempt to prove it again found nothing out.
     pub(super) failing: Option<Cause>,
@@ -66,7 +72,8 @@ pub(super) fn take<'a>(question: &'a Question<'a>, product: &'a Product) -> Vec<
                 question.sightings.iter().filter(|it| it.wallet == wallet).collect();
             let own = |it: &&Grant| holder.counts_on(wallet, it.collection.chain);
             for grant in product.grants.iter().filter(own) {
-                let desk = Desk { product, grant, holder, wallet, suspended: question.suspended };
+                let Question { suspended, agreed, .. } = *question;
+                let desk = Desk { product, grant, holder, wallet, suspended, agreed };
                 positions.push(desk.position(&of_wallet));
             }
         }
@@ -81,6 +88,7 @@ struct Desk<'a> {
     holder: &'a Holder,
     wallet: Address,
     suspended: &'a BTreeSet<Token>,
+    agreed: &'a Agreed,
 }
 
 /// The newest word on one target: proven at the product's finality, proven before it, and not found out.
@@ -97,20 +105,29 @@ impl<'a> Desk<'a> {
         let relevant: Vec<&Sighting> = of_wallet
             .iter()
             .copied()
-            .filter(|it| it.rule == self.grant.rule)
+            .filter(|it| it.terms() == self.grant.terms())
             .filter(|it| it.target.collection() == self.grant.collection)
             .collect();
-        let tokens: BTreeSet<Token> = relevant
-            .iter()
-            .filter_map(|it| match it.target {
-                Target::Token(token) if self.grant.grants(&token) => Some(token),
-                _ => None,
-            })
-            .collect();
+        // Each token with what speaks of it, rather than all of it searched for each token: a wallet may
+        // hold thousands.
+        let (mut named, mut rests) = (BTreeMap::<Token, Vec<&Sighting>>::new(), Vec::new());
+        for sighting in &relevant {
+            match sighting.target {
+                Target::Token(token) if self.grant.grants(&token) => {
+                    named.entry(token).or_default().push(*sighting);
+                }
+                Target::Token(_) => {}
+                Target::Rest { .. } => rests.push(*sighting),
+            }
+        }
         let mut candidates = Vec::new();
-        let mut absences = vec![self.rest(&relevant)];
-        for token in tokens {
-            let word = self.word(&relevant, |it| it.includes(&token));
+        let mut absences = vec![self.rest(&rests)];
+        for (token, mut about) in named {
+            // A rest says nothing of a token that its own look sighted by itself, whatever it found.
+            let own: BTreeSet<_> = about.iter().map(|it| answer(it)).collect();
+            let speaks = |it: &&&Sighting| it.target.includes(&token) && !own.contains(&answer(it));
+            about.extend(rests.iter().filter(speaks));
+            let word = self.word(&about, |_| true);
             match self.candidate(token, &word) {
                 Some(candidate) => candidates.push(candidate),
                 None => absences.push(self.absence(&word)),
@@ -120,11 +137,11 @@ impl<'a> Desk<'a> {
         Position { grant: self.grant, wallet, customer, candidates, absences }
     }
 
-    /// The newest sightings whose target passes `about`. Where two of one look speak of the same token,
+    /// The newest sightings that pass `about`. Where two of one look speak of the same token,
     /// the one that names the token counts.
-    fn word<'s>(&self, sightings: &[&'s Sighting], about: impl Fn(&Target) -> bool) -> Word<'s> {
+    fn word<'s>(&self, sightings: &[&'s Sighting], about: impl Fn(&Sighting) -> bool) -> Word<'s> {
         let mut word = Word::default();
-        for sighting in sightings.iter().copied().filter(|it| about(&it.target)) {
+        for sighting in sightings.iter().copied().filter(|it| about(it)) {
             let settled = sighting.finding.finality() >= self.product.finality;
             let slot = match (&sighting.finding, settled, &sighting.target) {
                 // Of "the rest" it can only be proven that nothing of it is held.
@@ -159,19 +176,34 @@ impl<'a> Desk<'a> {
         let Finding::Held { until, anchor } = &basis.finding else { return None };
         let tier = self.product.tier(&self.grant.tier)?;
         let failure = if before_final { word.early_failure } else { word.settled_failure };
+        let unvouched = !self.is_vouched(anchor);
         Some(Candidate {
             tier,
             token,
             wallet: self.wallet,
             customer: self.holder.customer,
+            grant: self.grant,
+            via: basis.via.clone(),
             proof: self.proof(basis, *anchor),
             until: [*until, tier.expires_at].into_iter().flatten().min(),
             provisional: before_final && self.product.provisional,
             too_low: anchor.trust < self.product.trust
+                || unvouched
                 || (before_final && !self.product.provisional),
+            unvouched,
             suspended: !self.holder.active || self.suspended.contains(&token),
             failing: newer_failure(failure, basis),
         })
+    }
+
+    /// Whether the product accepts what an anchor of trust `consensus` rests on, if it demands that trust.
+    fn is_vouched(&self, anchor: &Anchor) -> bool {
+        let demanded = (self.product.trust, anchor.trust) == (Trust::Consensus, Trust::Consensus);
+        let checkpoints = &self.product.checkpoints;
+        !demanded
+            || anchor
+                .attestation
+                .is_some_and(|it| vouched(checkpoints, anchor.chain, &it, self.agreed))
     }
 
     fn absence(&self, word: &Word<'_>) -> Absence {
@@ -188,7 +220,7 @@ impl<'a> Desk<'a> {
 
     /// What is known of the tokens nobody sighted one by one.
     fn rest(&self, relevant: &[&Sighting]) -> Absence {
-        let word = self.word(relevant, |it| match it {
+        let word = self.word(relevant, |it| match &it.target {
             Target::Token(_) => false,
             Target::Rest { ids, .. } => ids.covers(&self.grant.ids),
         });
@@ -207,6 +239,11 @@ impl<'a> Desk<'a> {
 fn newness(sighting: &Sighting) -> (u64, bool, Finality, &Sighting) {
     let named = matches!(sighting.target, Target::Token(_));
     (sighting.look, named, sighting.finding.finality(), sighting)
+}
+
+/// Which of the answers of one look it belongs to.
+fn answer(sighting: &Sighting) -> (u64, Finality) {
+    (sighting.look, sighting.finding.finality())
 }
 
 fn number(sighting: &Sighting) -> Option<u64> {

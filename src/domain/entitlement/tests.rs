@@ -6,10 +6,13 @@ use std::time::Duration;
 use alloy_primitives::{Address, B256, U256};
 use proptest::prelude::*;
 
-use super::{Code, Freshness, Holder, Question, Verdict, evaluate, explain};
+use super::{
+    Code, Freshness, Holder, Outcome, Question, Step, StepKind, Verdict, evaluate, explain,
+};
+use crate::domain::consensus::{Agreed, Attestation, Checkpoint};
 use crate::domain::ids::{ChainId, Collection, CustomerId, ProductId, Standard, Timestamp, Token};
 use crate::domain::ownership::{
-    Anchor, Cause, Finality, Finding, IdRanges, Rule, Sighting, Target, Trust,
+    Anchor, Cause, ENDED, Finality, Finding, IdRanges, Reach, Rule, Sighting, Target, Trust, Via,
 };
 use crate::domain::product::{Feature, Grant, Product, Tier, TokensOf};
 
@@ -41,6 +44,7 @@ fn grant(tier: &str, ids: IdRanges) -> Grant {
         collection: collection(),
         ids,
         rule: Rule::Owner,
+        reach: Reach::default(),
         tokens_of: TokensOf::Enumerable,
         from_block: 0,
     }
@@ -69,6 +73,7 @@ fn product() -> Product {
             grant("pro", decade(10)),
             grant("trial", decade(20)),
         ],
+        checkpoints: Vec::new(),
     }
 }
 
@@ -81,12 +86,22 @@ fn anchor(number: u64, finality: Finality, trust: Trust) -> Anchor {
         time: at(seconds),
         finality,
         trust,
+        attestation: None,
     }
 }
 
 fn seen(look: u64, target: Target, finding: Finding) -> Sighting {
     let seen_at = at(i64::try_from(look).unwrap());
-    Sighting { look, seen_at, wallet: wallet(1), rule: Rule::Owner, target, finding }
+    Sighting {
+        look,
+        seen_at,
+        wallet: wallet(1),
+        rule: Rule::Owner,
+        reach: Reach::default(),
+        target,
+        finding,
+        via: Vec::new(),
+    }
 }
 
 fn wallet(n: u8) -> Address {
@@ -147,6 +162,7 @@ fn ask_of(
         holders,
         sightings,
         suspended: &suspended,
+        agreed: &Agreed::new(),
     };
     // The story is told for every answer, and ends with the same facts.
     let _ = explain(&question, now);
@@ -187,11 +203,142 @@ fn every_code_is_reached() {
         holders: &[],
         sightings: &[],
         suspended: &none,
+        agreed: &Agreed::new(),
     };
     let nothing = evaluate(&question, at(0));
     assert_eq!(nothing.code, Code::NoProduct);
     let reached: BTreeSet<_> = cases.iter().map(|(it, _)| *it).chain([nothing.code]).collect();
     assert_eq!(reached.len(), Code::ALL.len());
+}
+
+/// A proof from checkpoint `root`, for a product that demands trust `consensus` and vouches for `named`.
+fn from_checkpoint(root: u8, named: &[u8], agreed: &Agreed) -> Verdict {
+    let max_age = Duration::from_secs(1);
+    let checkpoint = |it: &u8| Checkpoint {
+        chain: ChainId(1),
+        root: B256::repeat_byte(*it),
+        slot: None,
+        max_age,
+        spec: None,
+    };
+    let product = Product {
+        trust: Trust::Consensus,
+        checkpoints: named.iter().map(checkpoint).collect(),
+        ..product()
+    };
+    let attestation = Attestation {
+        checkpoint: B256::repeat_byte(root),
+        spec: None,
+        built_in: false,
+        slot: 640,
+        period: 7,
+        participation: 500,
+        of: 512,
+        signature_slot: 642,
+    };
+    let signed = Anchor {
+        attestation: Some(attestation),
+        ..anchor(40, Finality::Finalized, Trust::Consensus)
+    };
+    let sightings = [held(50, 12, signed), no_more(50, signed)];
+    let holder = Holder {
+        customer: CustomerId::Uid(1000),
+        active: true,
+        wallets: vec![wallet(1)],
+        contracts: BTreeMap::new(),
+    };
+    let question = Question {
+        product: &product.id,
+        definition: Some(&product),
+        customer: CustomerId::Uid(1000),
+        holders: &[holder],
+        sightings: &sightings,
+        suspended: &BTreeSet::new(),
+        agreed,
+    };
+    let verdict = evaluate(&question, at(60));
+    let steps = explain(&question, at(60));
+    let committee = steps.iter().find(|it| it.kind == StepKind::Committee).unwrap();
+    assert!(committee.reason.starts_with("500 of 512 signed at slot 642"), "{committee:?}");
+    let refused = |it: &Step| it.kind == StepKind::Checkpoint && it.outcome == Outcome::No;
+    assert_eq!(steps.iter().any(refused), !verdict.is_valid());
+    verdict
+}
+
+#[test]
+fn a_product_that_demands_consensus_rests_on_its_own_checkpoints() {
+    let none = Agreed::new();
+    assert_eq!(from_checkpoint(1, &[1, 2], &none).code, Code::Valid);
+    for named in [&[][..], &[2][..]] {
+        let verdict = from_checkpoint(1, named, &none);
+        assert_eq!(verdict.code, Code::TrustTooLow);
+        assert!(verdict.detail.ends_with("the product does not vouch"), "{}", verdict.detail);
+    }
+    let agreed = Agreed::from([(B256::repeat_byte(1), B256::repeat_byte(2))]);
+    assert_eq!(from_checkpoint(1, &[2], &agreed).code, Code::Valid);
+}
+
+#[test]
+fn a_rest_says_nothing_of_a_token_its_own_look_could_not_prove() {
+    let unknown = Finding::Unknown { cause: Cause::Contract, finality: Finality::Finalized };
+    let open = seen(50, Target::Token(token(12)), unknown);
+    let facts = [open.clone(), no_more(50, final_at(40))];
+    assert_eq!(ask(&facts, &[], at(60)).code, Code::Undetermined);
+    let held_before = [held(45, 12, final_at(35)), open, no_more(50, final_at(40))];
+    assert_eq!(ask(&held_before, &[], at(60)).code, Code::Valid, "and does not end it");
+    let later = [held_before.as_slice(), &[no_more(55, final_at(50))]].concat();
+    assert_eq!(ask(&later, &[], at(60)).code, Code::NotHeld, "but the next one's does");
+}
+
+/// `user` lends token 12 of the same collection: what one rule is told another has not heard.
+#[test]
+fn sightings_of_other_terms_are_about_something_else() {
+    let vaults = Reach { delegation: Some(B256::ZERO), token_bound: false };
+    for (rule, reach) in [(Rule::User, Reach::default()), (Rule::Owner, vaults)] {
+        let other = |it: Sighting| Sighting { rule, reach, ..it };
+        let facts = [other(held(50, 12, final_at(40))), other(no_more(50, final_at(40)))];
+        assert_eq!(ask(&facts, &[], at(60)).code, Code::Undetermined, "{rule:?} {reach:?}");
+        let facts = [other(gone(50, 12, final_at(40))), held(45, 12, final_at(35))];
+        assert_eq!(ask(&facts, &[], at(60)).code, Code::Valid, "{rule:?} {reach:?}");
+    }
+}
+
+#[test]
+fn an_end_counts_by_the_later_of_clock_and_block() {
+    let ending = |second: i64| {
+        let until = Some(at(second));
+        let finding = Finding::Held { until, anchor: final_at(40) };
+        [seen(50, Target::Token(token(12)), finding), no_more(50, final_at(40))]
+    };
+    for (end, now, code) in [
+        (61, 60, Code::Valid),
+        (60, 60, Code::Expired),
+        (41, 30, Code::Valid),
+        // The clock is behind the block, at which it had ended.
+        (40, 30, Code::Expired),
+    ] {
+        assert_eq!(ask(&ending(end), &[], at(now)).code, code, "end {end}, now {now}");
+    }
+    let verdict = ask(&ending(61), &[], at(60));
+    assert_eq!((verdict.expires_at, verdict.changes_at), (Some(at(61)), Some(at(61))));
+}
+
+#[test]
+fn an_end_nobody_tells_is_expired_without_a_date() {
+    let finding = Finding::Held { until: Some(ENDED), anchor: final_at(40) };
+    let facts = [seen(50, Target::Token(token(12)), finding), no_more(50, final_at(40))];
+    let verdict = ask(&facts, &[], at(60));
+    assert_eq!((verdict.code, verdict.expires_at), (Code::Expired, None));
+}
+
+#[test]
+fn who_stands_between_is_named() {
+    let (vault, account) = (Address::repeat_byte(8), Address::repeat_byte(9));
+    let via = vec![Via::Vault(vault), Via::Account(account)];
+    let facts = [Sighting { via, ..held(50, 12, final_at(40)) }, no_more(50, final_at(40))];
+    let detail = ask(&facts, &[], at(60)).detail;
+    let wanted = format!("through vault {vault} and token-bound account {account}");
+    assert!(detail.ends_with(&wanted), "{detail}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What a customer is entitled to.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jsonrpsee::core::SubscriptionResult;
@@ -29,7 +30,7 @@ pub(super) async fn check(
         Some(feature) => verdict.for_feature(&feature),
         None => verdict,
     };
-    api.control.counts.checked(verdict.code);
+    api.control.counts.checked(&verdict.product, verdict.code);
     Ok(wire::Verdict::at(&verdict, api.clock.now()))
 }
 
@@ -139,13 +140,13 @@ impl Api {
         self.nudge(&key, &cached, now);
         match ask.feature.map(|it| cached.verdict_at(now).for_feature(&it)) {
             Some(narrowed) if narrowed.code != cached.verdict.code => {
-                self.control.counts.checked(narrowed.code);
+                self.control.counts.checked(&key.product, narrowed.code);
                 let reply = wire::Verdict::at(&narrowed, now);
                 // Writing to a vector cannot fail.
                 let _ = serde_json::to_writer(out, &reply);
             }
             _ => {
-                self.control.counts.checked(cached.verdict.code);
+                self.control.counts.checked(&key.product, cached.verdict.code);
                 cached.write(now, out);
             }
         }
@@ -190,6 +191,7 @@ async fn subscribe(
         }
     };
     let sink = pending.accept().await?;
+    let _counted = Subscribed::one_more(&api);
     // What is known at once; the first landing follows when it says more.
     let first = api.verdict(key.clone(), Duration::from_millis(WAIT_MS)).await;
     let mut said = match first {
@@ -217,6 +219,22 @@ async fn subscribe(
             tokio::time::sleep(Duration::from_millis(100)).await;
             told = api.cache.send(Subscribe { key: key.clone() }).timeout(ACTOR_TIME).await?;
         }
+    }
+}
+
+/// Counted for as long as it is open.
+struct Subscribed(Arc<Api>);
+
+impl Subscribed {
+    fn one_more(api: &Arc<Api>) -> Self {
+        api.control.subscriptions.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(api))
+    }
+}
+
+impl Drop for Subscribed {
+    fn drop(&mut self) {
+        self.0.control.subscriptions.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -1,19 +1,25 @@
 //! The daemon itself: health, version, audit, figures, reload.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
 use super::{ACTOR_TIME, Api, after, page_by_key, page_size};
-use crate::actors::chain_verifier::ChainStates;
-use crate::actors::ownership_ledger::{FindFigures, ListAudit, StoreFigures, VerifyAudit};
+use crate::actors::chain_verifier::{ChainStates, ChainStatus};
+use crate::actors::ownership_ledger::{BackUp, FindFigures, ListAudit, StoreFigures, VerifyAudit};
 use crate::domain::audit::AuditEntry;
 use crate::domain::entitlement::Code;
+use crate::domain::ids::ProductId;
 use crate::domain::peer::Permit;
 use crate::rpc::error::RpcError;
 use crate::rpc::wire;
+
+/// How long writing a backup may take: a large store is copied and compared row by row.
+const BACKUP_TIME: Duration = Duration::from_secs(600);
 
 /// What the daemon lends to the methods.
 pub struct Control {
@@ -30,21 +36,57 @@ pub struct Control {
     /// What was set aside or restored when the store was opened.
     pub recovered: Option<String>,
     pub counts: Counts,
+    /// Subscriptions to an entitlement that are open now.
+    pub subscriptions: AtomicU64,
+    /// Where the store is, and its backups go.
+    pub state_directory: PathBuf,
+    /// Log records that found no room.
+    pub lost_records: Box<dyn Fn() -> u64 + Send + Sync>,
 }
 
-/// How many checks came to what.
+/// Products counted by name. There are as many as are installed, which is far below.
+const PRODUCTS_COUNTED: usize = 4_096;
+
+/// How many checks of each product came to what. Names that nobody installed are counted together: anybody can
+/// make up any number of them.
 #[derive(Debug, Default)]
-pub struct Counts([AtomicU64; Code::ALL.len()]);
+pub struct Counts {
+    by_product: RwLock<BTreeMap<ProductId, Row>>,
+    unknown: AtomicU64,
+}
+
+type Row = [AtomicU64; Code::ALL.len()];
 
 impl Counts {
-    pub fn checked(&self, code: Code) {
-        if let Some(count) = self.0.get(code as usize) {
-            count.fetch_add(1, Ordering::Relaxed);
+    pub fn checked(&self, product: &ProductId, code: Code) {
+        if code == Code::NoProduct {
+            self.unknown.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let add = |row: &Row| row.get(code as usize).map(|it| it.fetch_add(1, Ordering::Relaxed));
+        if let Some(row) =
+            self.by_product.read().unwrap_or_else(PoisonError::into_inner).get(product)
+        {
+            add(row);
+            return;
+        }
+        let mut rows = self.by_product.write().unwrap_or_else(PoisonError::into_inner);
+        if rows.len() < PRODUCTS_COUNTED {
+            add(rows.entry(product.clone()).or_default());
         }
     }
 
-    pub fn of(&self, code: Code) -> u64 {
-        self.0.get(code as usize).map_or(0, |it| it.load(Ordering::Relaxed))
+    /// Of every product, by what came up at least once; those without a product have the empty name.
+    pub fn all(&self) -> Vec<(String, Code, u64)> {
+        let rows = self.by_product.read().unwrap_or_else(PoisonError::into_inner);
+        let each = |(product, row): (&ProductId, &Row)| {
+            let counted = Code::ALL.iter().zip(row.iter().map(|it| it.load(Ordering::Relaxed)));
+            let product = product.to_string();
+            counted.map(|(code, count)| (product.clone(), *code, count)).collect::<Vec<_>>()
+        };
+        let unknown = (String::new(), Code::NoProduct, self.unknown.load(Ordering::Relaxed));
+        let all = rows.iter().flat_map(each).chain([unknown]);
+        all.filter(|(_, _, count)| *count > 0).collect()
     }
 }
 
@@ -124,12 +166,35 @@ pub(super) async fn store_stats(
     })
 }
 
+pub(super) async fn back_up(
+    api: Arc<Api>,
+    permit: Permit,
+    ask: wire::StoreBackup,
+) -> Result<wire::StoreBackedUp, RpcError> {
+    let state = &api.control.state_directory;
+    let name = match ask.path.as_deref().map(Path::new) {
+        None => None,
+        Some(path) => match (path.parent(), path.file_name().and_then(|it| it.to_str())) {
+            (Some(parent), Some(name)) if parent == Path::new("") || parent == state => {
+                Some(name.to_owned())
+            }
+            _ => {
+                return Err(RpcError::invalid_params("`path`: only a file in the state directory"));
+            }
+        },
+    };
+    let order = BackUp { name, asked: api.asked(&permit) };
+    let path = api.ledger.send(order).timeout(BACKUP_TIME).await??;
+    let bytes = path.metadata().map_or(0, |it| it.len());
+    Ok(wire::StoreBackedUp { path: path.display().to_string(), bytes })
+}
+
 pub(super) async fn chains(
     api: Arc<Api>,
     _: Permit,
     _: wire::Nothing,
-) -> Result<Vec<serde_json::Value>, RpcError> {
-    api.chains().await
+) -> Result<Vec<wire::ChainStatus>, RpcError> {
+    Ok(api.chains().await?.into_iter().map(Into::into).collect())
 }
 
 pub(super) async fn reload(
@@ -142,9 +207,8 @@ pub(super) async fn reload(
 }
 
 impl Api {
-    async fn chains(&self) -> Result<Vec<serde_json::Value>, RpcError> {
-        let states = self.verifier.send(ChainStates).timeout(ACTOR_TIME).await?;
-        Ok(states.iter().filter_map(|it| serde_json::to_value(it).ok()).collect())
+    async fn chains(&self) -> Result<Vec<ChainStatus>, RpcError> {
+        Ok(self.verifier.send(ChainStates).timeout(ACTOR_TIME).await?)
     }
 
     /// How the parts fare. Anything that does not answer is unwell; the rest is told all the same.
@@ -169,7 +233,7 @@ impl Api {
         wire::Health {
             status: if well { "ok" } else { "degraded" },
             actors,
-            chains: chains.unwrap_or_default(),
+            chains: chains.unwrap_or_default().iter().map(Into::into).collect(),
             store: wire::StoreHealth {
                 status: if store_answers { "ok" } else { "unavailable" },
                 recovered: self.control.recovered.clone(),

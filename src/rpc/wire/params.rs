@@ -6,7 +6,6 @@ use alloy_primitives::{Address, B256};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use crate::actors::wallet_keeper::Passphrase;
 use crate::domain::ids::{self, ChainId, CustomerId, ProductId, Timestamp, Token};
 use crate::domain::secret::Secret;
 
@@ -244,6 +243,11 @@ requests! {
         #[schemars(with = "String")]
         product: ProductId,
     }
+    StoreBackup {
+        /// The name of a new file in the state directory, alone or with that directory's path before it; the next
+        /// of the kept backups if absent.
+        #[serde(default)] path: Option<String>,
+    }
     OwnershipSuspend {
         #[schemars(with = "String")]
         token: Token,
@@ -252,14 +256,28 @@ requests! {
     KeysUnlock {
         /// 8 to 1,024 bytes, as they were when it was set.
         #[schemars(with = "String")]
-        passphrase: Passphrase,
+        passphrase: Secret,
         /// Choose this as the passphrase, where there is none yet.
         #[serde(default)] set: bool,
     }
     KeysRotate {
         /// The new one, where the keys are kept by a passphrase; else to be left out.
         #[serde(default)] #[schemars(with = "Option<String>")]
-        passphrase: Option<Passphrase>,
+        passphrase: Option<Secret>,
+    }
+    /// With nothing but the chain: go on at once, and say how far it is. Else one of the objects of the beacon
+    /// API, in its envelope or without.
+    ChainSync {
+        #[schemars(with = "String")]
+        chain: ChainId,
+        /// The root of the checkpoint that `bootstrap` belongs to.
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        checkpoint: Option<B256>,
+        #[serde(default)] bootstrap: Option<serde_json::Value>,
+        /// One update, or a list of them in the order of their periods.
+        #[serde(default)] updates: Option<serde_json::Value>,
+        #[serde(default)] finality_update: Option<serde_json::Value>,
+        #[serde(default)] optimistic_update: Option<serde_json::Value>,
     }
     AuditList {
         #[serde(default)] #[schemars(with = "Option<String>")]
@@ -298,9 +316,11 @@ name_nobody!(
     CustomerDeactivate,
     ProductInstall,
     ProductRemove,
+    StoreBackup,
     OwnershipSuspend,
     KeysUnlock,
     KeysRotate,
+    ChainSync,
     AuditList
 );
 

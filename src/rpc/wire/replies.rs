@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::chains::ChainHealth;
+
 macro_rules! replies {
     ($($(#[$note:meta])* $name:ident { $($(#[$field_note:meta])* $field:ident: $kind:ty),* $(,)? })*) => {$(
         $(#[$note])*
@@ -112,6 +114,10 @@ replies! {
         token: String,
         /// The wallet asked about, or the holder.
         wallet: Option<String>,
+        /// The question that was asked: the rule of the grant that names the token, else `owner` or `balance`.
+        rule: &'static str,
+        /// Through whom it is held, beginning at the wallet: `vault 0x…`, `token-bound account 0x…`.
+        via: Vec<String>,
         /// `held`, `not_held` or `unknown`.
         holding: &'static str,
         /// Why it is unknown.
@@ -163,7 +169,14 @@ replies! {
         token: String,
         /// `1-999`; empty for every id.
         ids: Vec<String>,
+        /// `owner`, `balance`, `user`, `subscription`, `expiry` or `unlock`.
         rule: &'static str,
+        /// For rule `balance`: how many are enough.
+        min: Option<String>,
+        /// The rights with which a vault's delegation counts, all zero for all of them; `null` if none does.
+        delegation: Option<String>,
+        /// Whether what a token-bound account holds counts.
+        token_bound: bool,
         tokens_of: &'static str,
     }
     Ownership {
@@ -177,6 +190,10 @@ replies! {
         block: Anchor,
         trust: &'static str,
         finality: &'static str,
+        /// The rule by which it was last proven.
+        rule: &'static str,
+        /// Through whom it is held, beginning at the wallet.
+        via: Vec<String>,
         transaction: Option<String>,
         closed_at: Option<String>,
         closed_block: Option<Anchor>,
@@ -226,6 +243,11 @@ replies! {
         commits: u64,
         changes: u64,
     }
+    StoreBackedUp {
+        /// Where the backup is.
+        path: String,
+        bytes: u64,
+    }
     Version {
         version: &'static str,
         /// The version of this API; grows when something is added.
@@ -237,7 +259,7 @@ replies! {
         /// `ok` or `degraded`.
         status: &'static str,
         actors: Vec<ActorHealth>,
-        chains: Vec<serde_json::Value>,
+        chains: Vec<ChainHealth>,
         store: StoreHealth,
         uptime_s: u64,
         version: &'static str,
@@ -257,6 +279,12 @@ replies! {
         applied: Vec<String>,
         /// Settings that changed and need a restart.
         needs_restart: Vec<String>,
+    }
+    ChainSynced {
+        /// Whether something was learned from what was brought.
+        learned: bool,
+        /// How far the light client is: as `sync` in `chain_status`.
+        sync: serde_json::Value,
     }
     Installed { product: String }
     Removed { removed: bool }

@@ -1,0 +1,104 @@
+//! Which chain an endpoint is on, found out before anything else is asked of it.
+//!
+//! Asked by: `endpoint`, before each question; mostly it is known. Asks: one endpoint, for the chain's id, the genesis
+//! block and the pinned ones. Never: lets an endpoint of another chain answer a question.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use alloy_primitives::B256;
+use alloy_primitives::U64;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::endpoint::BlockName;
+use super::endpoint::Endpoint;
+use super::refusal::Refusal;
+use crate::domain::ids::ChainId;
+
+/// An identification counts for this long.
+const PROBED_FOR: Duration = Duration::from_secs(600);
+
+/// What every endpoint of a chain has to agree on.
+#[derive(Debug)]
+pub(super) struct Identity {
+    pub(super) chain: ChainId,
+    /// Given in the settings, or the first one seen; it never changes after that.
+    pub(super) genesis: Mutex<Option<B256>>,
+    /// Later blocks, given in the settings. Forks of a chain share its id and genesis, but not these.
+    pub(super) pinned: Vec<(u64, B256)>,
+    /// As seen between two blocks of the chain; `None` before that.
+    pub(super) block_time: Mutex<Option<Duration>>,
+    /// How long an endpoint's breaker stays open at first.
+    pub(super) retry: Duration,
+}
+
+impl Endpoint {
+    /// Makes sure the endpoint may be asked: not resting, and known to be on the right chain.
+    ///
+    /// # Errors
+    /// Why it may not. Who waited for another's probe hears how that ended, and does not begin again.
+    pub(super) async fn ready(&self) -> Result<(), Refusal> {
+        let begun = Instant::now();
+        if !self.standing().needs_probe(begun, PROBED_FOR)? {
+            return Ok(());
+        }
+        let _alone = self.probing.lock().await;
+        {
+            let standing = self.standing();
+            if !standing.needs_probe(Instant::now(), PROBED_FOR)? {
+                return Ok(());
+            }
+            if let Some((at, cause)) = standing.last_failure
+                && at > begun
+            {
+                let message = standing.faults.last.as_ref().map(|it| it.message.clone());
+                return Err(Refusal::JustFailed { cause, message: message.unwrap_or_default() });
+            }
+        }
+        let identified = self.identify().await;
+        match &identified {
+            Ok(()) => self.standing().identified(Instant::now()),
+            Err(refusal @ Refusal::WrongChain { message }) => {
+                let (chain, endpoint) = (self.identity().chain, self.shown());
+                tracing::warn!(%chain, endpoint, message, "an endpoint is on another chain");
+                self.standing().wrong_chain(refusal, Instant::now());
+            }
+            Err(_) => {}
+        }
+        identified
+    }
+
+    async fn identify(&self) -> Result<(), Refusal> {
+        let id: U64 = self.ask_now("eth_chainId", json!([])).await?;
+        if id.to::<u64>() != self.identity().chain.0 {
+            let message = format!("its chain id is {id}");
+            return Err(Refusal::WrongChain { message });
+        }
+        let pinned = &self.identity().pinned;
+        let numbers = std::iter::once(0).chain(pinned.iter().map(|(number, _)| *number));
+        let headers = numbers.map(|number| async move {
+            let found = self.header_now(BlockName::Number(number)).await?;
+            let none = || Refusal::Pruned { message: format!("it has no block {number}") };
+            found.map(|(hash, _)| hash).ok_or_else(none)
+        });
+        let hashes = futures_util::future::try_join_all(headers).await?;
+        let Some((genesis, later)) = hashes.split_first() else { return Err(Refusal::Garbled) };
+        let other = |which: String, is: B256, right: B256| Refusal::WrongChain {
+            message: format!("its {which} is {is}, not {right}"),
+        };
+        for ((number, right), is) in pinned.iter().zip(later) {
+            if is != right {
+                return Err(other(format!("block {number}"), *is, *right));
+            }
+        }
+        let mut known = self.identity().genesis.lock().unwrap_or_else(PoisonError::into_inner);
+        let expected = *known.get_or_insert(*genesis);
+        if *genesis == expected {
+            Ok(())
+        } else {
+            Err(other("genesis block".to_owned(), *genesis, expected))
+        }
+    }
+}

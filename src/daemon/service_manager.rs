@@ -1,0 +1,164 @@
+//! What the service manager is told: how the start goes, that we answer, that we still answer.
+//!
+//! Asked by: `daemon`. Under no service manager all of this does nothing, except asking ourselves.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::story;
+use crate::client::{Client, SocketPath};
+
+/// A step of the start gets this long before the next sign of life. Checking a large store after a power cut, or
+/// bringing it to a new form, takes longer than any fixed time (sd_notify(3), EXTEND_TIMEOUT_USEC).
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How often, and how far apart, we ask ourselves before we say that we are ready.
+const TRIES: u32 = 20;
+const BETWEEN_TRIES: Duration = Duration::from_millis(500);
+/// How long one answer to ourselves may take.
+const ANSWER_TIME: Duration = Duration::from_secs(5);
+
+/// Our own front door, asked as any program would ask it.
+#[derive(Debug, Clone)]
+pub(super) struct OwnDoor(SocketPath);
+
+/// As much of `system_health` as tells whether we are well.
+#[derive(Debug, Deserialize)]
+struct Health {
+    store: Store,
+    chains: Vec<Chain>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Store {
+    status: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Chain {
+    id: String,
+    endpoints: Vec<Endpoint>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Endpoint {
+    state: String,
+}
+
+impl OwnDoor {
+    pub(super) fn at(path: PathBuf) -> Self {
+        Self(SocketPath::at(path))
+    }
+
+    /// Waits until we answer. `Err` says why we do not.
+    pub(super) async fn first_answer(&self) -> Result<(), String> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.health().await {
+                Ok(_) => return Ok(()),
+                Err(why) if tries == TRIES => return Err(why),
+                Err(_) => tokio::time::sleep(BETWEEN_TRIES).await,
+            }
+        }
+    }
+
+    /// The way through the socket, the actors and the store and back.
+    async fn health(&self) -> Result<Health, String> {
+        let path = self.0.clone();
+        let asked = tokio::task::spawn_blocking(move || {
+            let mut client = Client::connect_within(&path, ANSWER_TIME)?;
+            client.call::<_, Health>("system_health", &serde_json::json!({}))
+        });
+        match asked.await {
+            Ok(Ok(health)) if health.store.status == "ok" => Ok(health),
+            Ok(Ok(_)) => Err("the store does not answer".to_owned()),
+            Ok(Err(error)) => Err(story(&error)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Tells the service manager again and again that we answer, for as long as we do; in between, what a person
+    /// reads in `systemctl status`.
+    pub(super) fn feed_watchdog(self) -> tokio::task::JoinHandle<()> {
+        actix_rt::spawn(async move {
+            let Some(interval) = sd_notify::watchdog_enabled() else { return };
+            let mut beat = tokio::time::interval(interval / 3);
+            beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                beat.tick().await;
+                match self.health().await {
+                    Ok(health) => {
+                        tell(&[sd_notify::NotifyState::Watchdog]);
+                        status(&health.line());
+                    }
+                    Err(why) => tracing::warn!(why, "no answer at our own socket"),
+                }
+            }
+        })
+    }
+}
+
+impl Health {
+    fn line(&self) -> String {
+        let out = |it: &&Chain| it.endpoints.iter().all(|it| it.state != "ok");
+        let lost: Vec<&str> = self.chains.iter().filter(out).map(|it| it.id.as_str()).collect();
+        match (self.chains.len(), &lost[..]) {
+            (0, _) => "answering; no chain is configured".to_owned(),
+            (1, []) => "answering; 1 chain".to_owned(),
+            (chains, []) => format!("answering; {chains} chains"),
+            (_, lost) => format!("answering; not reached: {}", lost.join(", ")),
+        }
+    }
+}
+
+/// The start goes on with `what`, which may take its time.
+pub(super) fn starting(what: &str) {
+    let patience = u32::try_from(PATIENCE.as_micros()).unwrap_or(u32::MAX);
+    tell(&[sd_notify::NotifyState::ExtendTimeoutUsec(patience)]);
+    status(what);
+}
+
+pub(super) fn ready() {
+    tell(&[sd_notify::NotifyState::Ready]);
+    status("answering");
+}
+
+pub(super) fn stopping() {
+    tell(&[sd_notify::NotifyState::Stopping]);
+    status("finishing what is in flight");
+}
+
+/// One line: whatever ends a line would end the message.
+fn status(text: &str) {
+    let line: String = text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect();
+    tell(&[sd_notify::NotifyState::Status(&line)]);
+}
+
+fn tell(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "the service manager could not be told");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(chains: &[(&str, &[&str])]) -> String {
+        let chains = chains.iter().map(|(id, states)| Chain {
+            id: (*id).to_owned(),
+            endpoints: states.iter().map(|it| Endpoint { state: (*it).to_owned() }).collect(),
+        });
+        Health { store: Store { status: "ok".to_owned() }, chains: chains.collect() }.line()
+    }
+
+    #[test]
+    fn the_status_names_the_chains_that_no_endpoint_reaches() {
+        assert_eq!(line(&[]), "answering; no chain is configured");
+        assert_eq!(line(&[("eip155:1", &["ok", "down"])]), "answering; 1 chain");
+        let two: [(&str, &[&str]); 2] = [("eip155:1", &["ok"]), ("eip155:10", &["down", "stale"])];
+        assert_eq!(line(&two), "answering; not reached: eip155:10");
+    }
+}

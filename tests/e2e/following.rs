@@ -1,0 +1,175 @@
+//! Following a chain: what wakes a look, and what does without being woken. And several chains at once.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::anvil::Anvil;
+use crate::support::contract::Contract;
+use crate::support::daemon::Daemon;
+use crate::support::eventually;
+use crate::support::faults::Fault;
+use crate::support::proxy::Proxy;
+use crate::support::settings::{ProductFile, Settings};
+use crate::support::stage::{ACME, stranger};
+use crate::support::wallet::Wallet;
+
+/// A chain with a licence of which the wallet holds token 7.
+fn scene() -> (Anvil, Contract, Wallet) {
+    let anvil = Anvil::start();
+    let licence = Contract::licence(&anvil);
+    let wallet = Wallet::numbered(1);
+    licence.mint(&anvil, wallet.address(), 7);
+    anvil.finalize();
+    (anvil, licence, wallet)
+}
+
+fn with_poll(settings: &Settings, poll: &str) -> Daemon {
+    let mut daemon = Daemon::prepare(settings);
+    let text = settings.text(daemon.home());
+    daemon.write_config(&text.replace("poll = \"100ms\"", &format!("poll = {poll:?}")));
+    daemon.resume();
+    daemon
+}
+
+/// Nothing is polled and nothing looked at again during this test: only the notice can tell.
+#[test]
+fn a_notice_over_websocket_is_a_reason_to_poll_at_once() {
+    let (anvil, licence, wallet) = scene();
+    let product = ProductFile::acme(&licence.collection()).set("refresh", r#""1h""#);
+    let url = format!("ws://{}", anvil.address());
+    let daemon = with_poll(&Settings::new([url]).product(product), "1h");
+    daemon.link(&wallet);
+    daemon.wait_for_code(ACME, "VALID");
+    licence.transfer(&anvil, wallet.address(), stranger(), 7);
+    daemon.wait_for_code(ACME, "NOT_HELD");
+}
+
+#[test]
+fn without_the_notices_polling_goes_on() {
+    let (mut anvil, licence, wallet) = scene();
+    let product = ProductFile::acme(&licence.collection()).set("refresh", r#""1h""#);
+    let urls = [format!("ws://{}", anvil.address()), anvil.url()];
+    let daemon = with_poll(&Settings::new(urls).product(product), "100ms");
+    daemon.link(&wallet);
+    daemon.wait_for_code(ACME, "VALID");
+    // The subscription dies with the connection; the chain is the same afterwards.
+    anvil.stop();
+    anvil.resume();
+    licence.transfer(&anvil, wallet.address(), stranger(), 7);
+    daemon.wait_for_code(ACME, "NOT_HELD");
+}
+
+#[test]
+fn a_chain_nobody_cares_for_is_polled_rarely_until_somebody_does() {
+    let (anvil, licence, wallet) = scene();
+    let proxy = Proxy::start(&anvil.address());
+    let daemon = Daemon::start(&Settings::new([proxy.url()]));
+    let polled = |time: Duration| {
+        let before = proxy.calls("eth_getBlockByNumber");
+        std::thread::sleep(time);
+        proxy.calls("eth_getBlockByNumber") - before
+    };
+    // A poll in a tenth of a second would be thirty; and now and then it is examined.
+    eventually("it is polled rarely", || match polled(Duration::from_secs(3)) {
+        few @ 0..=8 => Ok(few),
+        many => Err(many.to_string()),
+    });
+    daemon.write_product(&ProductFile::acme(&licence.collection()));
+    daemon.admin("system_reload", json!({}));
+    daemon.link(&wallet);
+    daemon.wait_for_code(ACME, "VALID");
+    assert!(polled(Duration::from_secs(3)) > 15);
+}
+
+/// No event tells of it; the proof that comes round does.
+#[test]
+fn a_contract_that_tells_nothing_is_caught_by_the_next_proof() {
+    let (anvil, licence, wallet) = scene();
+    let proxy = Proxy::start(&anvil.address());
+    let daemon = Daemon::start(
+        &Settings::new([proxy.url()]).product(ProductFile::acme(&licence.collection())),
+    );
+    daemon.link(&wallet);
+    daemon.wait_for_code(ACME, "VALID");
+    proxy.fault_in("eth_getLogs", Fault::Error { code: -32000, message: "no events here" });
+    licence.transfer(&anvil, wallet.address(), stranger(), 7);
+    daemon.wait_for_code(ACME, "NOT_HELD");
+}
+
+/// Two chains: one of its own and one behind a proxy that can hang.
+struct TwoChains {
+    daemon: Daemon,
+    here: (Anvil, Contract),
+    there: (Anvil, Contract),
+    proxy: Proxy,
+    wallet: Wallet,
+}
+
+const THERE: &str = "eip155:31338";
+
+fn on(chain: &str, licence: &Contract) -> String {
+    format!("{chain}/erc721:{}", licence.address)
+}
+
+impl TwoChains {
+    fn new() -> Self {
+        let (anvil, licence, wallet) = scene();
+        let (other, other_licence, _) = scene();
+        other.call("anvil_setChainId", json!([31_338]));
+        let proxy = Proxy::start(&other.address());
+        let both = ProductFile::new("both")
+            .tier("pro", 20, "")
+            .grant("pro", &licence.collection(), r#"tokens_of = "enumerable""#)
+            .grant("pro", &on(THERE, &other_licence), r#"tokens_of = "enumerable""#);
+        let there = ProductFile::new("there").tier("pro", 20, "").grant(
+            "pro",
+            &on(THERE, &other_licence),
+            r#"tokens_of = "enumerable""#,
+        );
+        let chain = format!(
+            "[[chain]]\nid = {THERE:?}\nrpc = [{:?}]\npoll = \"100ms\"\ntrust = \"single\"",
+            proxy.url()
+        );
+        let settings = Settings::new([anvil.url()])
+            .product(ProductFile::acme(&licence.collection()))
+            .product(both)
+            .product(there)
+            .more(&chain);
+        let daemon = Daemon::start(&settings);
+        daemon.link(&wallet);
+        Self { daemon, here: (anvil, licence), there: (other, other_licence), proxy, wallet }
+    }
+}
+
+#[test]
+fn a_chain_that_hangs_affects_only_its_own_products() {
+    let it = TwoChains::new();
+    for product in [ACME, "both", "there"] {
+        it.daemon.wait_for_code(product, "VALID");
+    }
+    it.proxy.fault(Fault::Delay(Duration::from_secs(60)));
+    let (anvil, licence) = &it.here;
+    licence.transfer(anvil, it.wallet.address(), stranger(), 7);
+    it.daemon.wait_for_code(ACME, "NOT_HELD");
+    licence.transfer(anvil, stranger(), it.wallet.address(), 7);
+    it.daemon.wait_for_code(ACME, "VALID");
+    // What was proven there stays true as long as it may.
+    assert_eq!(it.daemon.check("there")["valid"], json!(true));
+}
+
+#[test]
+fn what_one_chain_proves_holds_while_another_hangs() {
+    let it = TwoChains::new();
+    it.daemon.wait_for_code("both", "VALID");
+    it.proxy.fault(Fault::Delay(Duration::from_secs(60)));
+    let (anvil, licence) = &it.here;
+    licence.transfer(anvil, it.wallet.address(), stranger(), 7);
+    it.daemon.wait_for_code(ACME, "NOT_HELD");
+    // The token over there still counts: it was proven, and is not proven gone.
+    it.daemon.never_answers("both", &["NOT_HELD"], Duration::from_secs(2));
+    it.proxy.heal();
+    let (other, other_licence) = &it.there;
+    other_licence.transfer(other, it.wallet.address(), stranger(), 7);
+    it.daemon.wait_for_code("both", "NOT_HELD");
+}

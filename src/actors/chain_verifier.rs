@@ -36,7 +36,7 @@ use crate::domain::wallet_proof::SignedBy;
 
 pub use crate::chain::{
     AbilityStatus, Brought, ChainStatus, EndpointCost, EndpointStatus, EvidenceStatus, FaultStatus,
-    LatencyStatus,
+    LatencyStatus, SourceStatus, SyncStatus,
 };
 
 /// How long one survey, or one question about a token, may take in all.

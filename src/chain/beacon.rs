@@ -19,7 +19,6 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
 use alloy_primitives::B256;
-use serde::Serialize;
 use tokio::time::Instant;
 use url::Url;
 
@@ -107,7 +106,7 @@ enum Way {
 }
 
 /// How a source does, for `chain_status`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceStatus {
     /// Without credentials, path and query.
     pub url: String,

@@ -1,7 +1,6 @@
 //! One endpoint: asked typed questions, identified before it is used, and remembered for how it behaved.
 //!
-//! Asked by: `pool` and whoever it lends an endpoint to. Asks: the network, through `transport`.
-//! Never: decides what is true. It only checks that a header hashes to its name.
+//! Asked by: `pool` and whoever it lends one to. Asks: the network, through `transport`. Never: decides what is true.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -305,7 +304,8 @@ impl Endpoint {
         &self,
         of: BlockName,
     ) -> Result<Option<(B256, Header)>, Refusal> {
-        let found = self.ask_now(of.method(), of.params()).await?;
+        let (method, params) = of.question();
+        let found = self.ask_now(method, params).await?;
         self.checked(of, found)
     }
 
@@ -317,7 +317,8 @@ impl Endpoint {
         &self,
         of: BlockName,
     ) -> Result<Option<(B256, Header)>, Refusal> {
-        let found = self.try_ask(of.method(), of.params()).await?;
+        let (method, params) = of.question();
+        let found = self.try_ask(method, params).await?;
         self.checked(of, found)
     }
 
@@ -373,18 +374,11 @@ pub(super) enum BlockName {
 }
 
 impl BlockName {
-    fn params(self) -> Value {
+    fn question(self) -> (&'static str, Value) {
         match self {
-            Self::Tag(tag) => json!([tag, false]),
-            Self::Number(number) => json!([U64::from(number), false]),
-            Self::Hash(hash) => json!([hash, false]),
-        }
-    }
-
-    fn method(self) -> &'static str {
-        match self {
-            Self::Tag(_) | Self::Number(_) => "eth_getBlockByNumber",
-            Self::Hash(_) => "eth_getBlockByHash",
+            Self::Tag(tag) => ("eth_getBlockByNumber", json!([tag, false])),
+            Self::Number(it) => ("eth_getBlockByNumber", json!([U64::from(it), false])),
+            Self::Hash(hash) => ("eth_getBlockByHash", json!([hash, false])),
         }
     }
 }

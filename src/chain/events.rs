@@ -17,7 +17,7 @@ use alloy_primitives::keccak256;
 type Wallets = &'static [usize];
 
 /// Signature, number of topics, wallets. With another number of topics it is another event of the same name.
-const EVENTS: [(&str, usize, Wallets); 20] = [
+const EVENTS: [(&str, usize, Wallets); 21] = [
     // ERC-721; an ERC-20's has three topics.
     ("Transfer(address,address,uint256)", 4, &[1, 2]),
     // ERC-2309
@@ -29,6 +29,8 @@ const EVENTS: [(&str, usize, Wallets); 20] = [
     ("UpdateUser(uint256,address,uint64)", 3, &[]),
     // ERC-5643
     ("SubscriptionUpdate(uint256,uint64)", 2, &[]),
+    // ERC-7858
+    ("TokenExpiryUpdated(uint256,uint256,uint256)", 4, &[]),
     // ERC-1967: other code may say something else of everybody.
     ("Upgraded(address)", 2, &[]),
     // PublicLock of Unlock, versions 10 to 15

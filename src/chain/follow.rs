@@ -1,14 +1,15 @@
 //! Follows the head of a chain: new blocks, reorganisations, events of watched contracts.
 //!
-//! Asked by: `mod`. Asks: `pool`, every so often, and sooner when `heads` hears of a new one. Never: proves anything. What it tells are reasons to
-//! look again; missing one costs time, not truth.
+//! Asked by: `mod`. Asks: `pool`, every so often, and sooner when `heads` hears of a new one. Never: proves anything.
+//! What it tells are reasons to look again; missing one costs time, not truth.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use alloy_consensus::Header;
@@ -31,13 +32,12 @@ use super::events::Concerned;
 use super::heads;
 use super::location::Location;
 use super::refusal::Refusal;
+use super::window::Window;
 use crate::domain::ownership::Anchor;
 use crate::domain::ownership::Cause;
 use crate::domain::ownership::Finality;
 use crate::domain::ownership::Trust;
 
-/// Blocks remembered, and how deep a reorganisation is followed.
-const WINDOW: usize = 64;
 /// Blocks whose events are read at once; after a longer pause the older ones are left out.
 const READ: u64 = 2_000;
 /// Wallets told of with one request; more of one contract are everybody.
@@ -96,47 +96,19 @@ pub enum ChainEvent {
     Found,
 }
 
-/// The last blocks seen: number and hash, oldest first, not necessarily without gaps.
-#[derive(Debug, Clone, Default)]
-struct Window(VecDeque<(u64, B256)>);
-
-impl Window {
-    fn newest(&self) -> Option<(u64, B256)> {
-        self.0.back().copied()
-    }
-
-    /// Forgets every block after `number`.
-    fn cut(&mut self, number: Option<u64>) {
-        self.0.retain(|(it, _)| number.is_some_and(|number| *it <= number));
-    }
-
-    fn push(&mut self, number: u64, hash: B256) {
-        self.cut(number.checked_sub(1));
-        if self.0.len() == WINDOW {
-            self.0.pop_front();
-        }
-        self.0.push_back((number, hash));
-    }
-
-    fn has(&self, number: u64, hash: B256) -> bool {
-        self.0.contains(&(number, hash))
-    }
-
-    /// The number of the first block that is no longer there, when `common` is the newest that is.
-    fn first_gone(&self, common: Option<u64>) -> Option<u64> {
-        let gone = |number: &u64| common.is_none_or(|common| *number > common);
-        let first = self.0.iter().map(|(number, _)| *number).find(gone)?;
-        // Between the common block and the first one remembered as gone there may be more.
-        Some(common.map_or(first, |it| it + 1))
-    }
-}
-
 /// What one poll found.
 struct Polled {
     hash: B256,
     header: Header,
     /// The newest remembered block that is still of this chain.
     common: Option<u64>,
+}
+
+impl Polled {
+    /// Whether it is a block remembered already, before the newest, whose number is given.
+    fn is_older_than(&self, newest: u64) -> bool {
+        self.common == Some(self.header.number) && self.header.number < newest
+    }
 }
 
 /// The state of following.
@@ -249,10 +221,32 @@ impl Follower<'_> {
         self.read_events(polled.header.number, &contracts, events).await
     }
 
+    /// The newest block. Of several endpoints one that is late names an older block of the same chain; that is no
+    /// reorganisation, unless nobody names a newer one.
     async fn head(&self) -> Result<Polled, Cause> {
-        let window = &self.window;
-        let ask = |endpoint: Arc<Endpoint>| async move { newest(&endpoint, window).await }.boxed();
-        self.chain.pool().first(Instant::now() + DEADLINE, ask).await
+        let (window, pool) = (&self.window, self.chain.pool());
+        let late = &AtomicBool::new(false);
+        let newer = |endpoint: Arc<Endpoint>| {
+            async move {
+                let polled = newest(&endpoint, window).await?;
+                match window.newest() {
+                    Some((number, _)) if polled.is_older_than(number) => {
+                        late.store(true, Ordering::Relaxed);
+                        Err(Refusal::Behind { number })
+                    }
+                    _ => Ok(polled),
+                }
+            }
+            .boxed()
+        };
+        let any = |endpoint: Arc<Endpoint>| async move { newest(&endpoint, window).await }.boxed();
+        if pool.all().len() > 1 {
+            let found = pool.first(Instant::now() + DEADLINE, newer).await;
+            if found.is_ok() || !late.load(Ordering::Relaxed) {
+                return found;
+            }
+        }
+        pool.first(Instant::now() + DEADLINE, any).await
     }
 
     async fn tell(
@@ -366,7 +360,7 @@ async fn newest(endpoint: &Endpoint, window: &Window) -> Result<Polled, Refusal>
         return Ok(Polled { hash, header, common: Some(parent) });
     }
     let mut common = None;
-    for (number, known) in window.0.iter().rev() {
+    for (number, known) in window.newest_first() {
         if *number >= header.number {
             continue;
         }
@@ -385,41 +379,6 @@ async fn newest(endpoint: &Endpoint, window: &Window) -> Result<Polled, Refusal>
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn hash(of: u8) -> B256 {
-        B256::repeat_byte(of)
-    }
-
-    fn window(blocks: &[(u64, u8)]) -> Window {
-        Window(blocks.iter().map(|(number, of)| (*number, hash(*of))).collect())
-    }
-
-    #[test]
-    fn the_window_is_bounded_and_keeps_the_newest() {
-        let mut window = Window::default();
-        for number in 0..200 {
-            window.push(number, hash(1));
-        }
-        assert_eq!(window.0.len(), WINDOW);
-        assert_eq!(window.newest(), Some((199, hash(1))));
-    }
-
-    #[test]
-    fn a_block_takes_the_place_of_all_from_its_number_on() {
-        let mut window = window(&[(1, 1), (2, 2), (3, 3)]);
-        window.push(2, hash(9));
-        assert_eq!(window.0, [(1, hash(1)), (2, hash(9))]);
-    }
-
-    #[test]
-    fn a_reorganisation_begins_after_the_last_common_block() {
-        let window = window(&[(1, 1), (2, 2), (5, 5)]);
-        assert_eq!(window.first_gone(Some(5)), None);
-        assert_eq!(window.first_gone(Some(2)), Some(3));
-        assert_eq!(window.first_gone(Some(1)), Some(2));
-        assert_eq!(window.first_gone(None), Some(1));
-        assert_eq!(Window::default().first_gone(None), None);
-    }
 
     #[test]
     fn the_pause_grows_but_never_beyond_four_polls_or_half_a_minute() {

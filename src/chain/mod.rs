@@ -4,13 +4,14 @@
 //! Owns: connections, proven state in memory, code and nodes by hash. Asked by: the actors. Asks: the endpoints.
 //! Never: believes an endpoint, reads the time of day, or touches the store.
 //!
-//! In reading order: `location` → `terms` → `transport` (with `framing`) → `endpoint` (with `refusal`, `fault`,
+//! In reading order: `settings` → `location` → `terms` → `transport` (with `framing`) → `endpoint` (with `refusal`, `fault`,
 //! `standing`, `budget`) → `identity` → `examine` → `pool` → `anchor` → `proof` → `nodes` (with `shelf`) → `state` →
 //! `execute` (with `effort`) → `memo` → `executor` → `rumours` → `plan` → `fetch` → `hint` → `gather` → `signature`
-//! → `standards` → `logs` → `look` → `events` → `follow` (with `heads`); and for trust `consensus`: `light_client` →
-//! `beacon` → `sync` → `consensus`.
+//! → `standards` → `logs` → `look` → `events` → `follow` (with `window`, `heads`); and for trust `consensus`:
+//! `light_client` → `beacon` → `sync` → `consensus`.
 //! Pure are `location`, `terms`, `framing`, `refusal`, `fault`, `standing`, `budget`, `latency`, `proof`, `shelf`,
-//! `nodes`, `state`, `effort`, `execute`, `memo`, `rumours`, `plan`, `standards`, `events`, and all of `light_client`.
+//! `nodes`, `state`, `effort`, `execute`, `memo`, `rumours`, `plan`, `standards`, `events`, `window`, and all of
+//! `light_client`.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -72,6 +73,7 @@ mod proof;
 mod receipt;
 mod refusal;
 mod rumours;
+mod settings;
 mod shelf;
 mod signature;
 mod standards;
@@ -81,7 +83,9 @@ mod status;
 mod sync;
 mod terms;
 mod transport;
+mod window;
 
+pub use beacon::SourceStatus;
 pub use budget::Budget;
 pub use consensus::digest;
 pub use follow::ChainEvent;
@@ -89,6 +93,8 @@ pub use location::LocationError;
 pub use look::Known;
 pub use look::Look;
 pub use look::Looked;
+pub use settings::ChainError;
+pub use settings::ChainSettings;
 pub use status::AbilityStatus;
 pub use status::ChainStatus;
 pub use status::EndpointCost;
@@ -118,54 +124,6 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const CODES: usize = 256;
 /// Blocks whose proven state is kept for the next question about them.
 const BLOCKS: usize = 4;
-
-/// How a chain is reached, and how far its endpoints are trusted.
-#[derive(Debug, Clone)]
-pub struct ChainSettings {
-    pub id: ChainId,
-    /// Of those that fare equally well, the first is asked first.
-    pub rpc: Vec<EndpointSettings>,
-    pub trust: Trust,
-    /// How many endpoints of different domains have to agree, where trust is `Quorum`.
-    pub quorum: usize,
-    /// The hash of block 0; without it, the first one seen stands for the life of the process.
-    pub genesis: Option<B256>,
-    /// Number and hash of later blocks that tell this chain from its forks.
-    pub pinned: Vec<(u64, B256)>,
-    /// How long an endpoint that keeps failing is left alone at first.
-    pub retry: Duration,
-    /// How often the head is asked for.
-    pub poll: Duration,
-    /// How the chain's validators are followed, where trust is `Consensus`.
-    pub consensus: Option<ConsensusSettings>,
-}
-
-/// Settings a chain cannot work with.
-#[derive(Debug, thiserror::Error)]
-pub enum ChainError {
-    #[error("{chain}: no endpoint is configured; add at least one to `rpc`")]
-    NoEndpoint { chain: ChainId },
-    #[error("{chain}: endpoint {number} of `rpc` cannot be used")]
-    Endpoint { chain: ChainId, number: usize, source: LocationError },
-    #[error("{chain}: trust `consensus` needs a specification of the chain (`spec`)")]
-    NoSpecification { chain: ChainId },
-    #[error("{chain}: the specification is of {other}")]
-    OtherSpecification { chain: ChainId, other: ChainId },
-    #[error("{chain}: `genesis` is {named}, and block 0 of the specification is {other}")]
-    OtherGenesis { chain: ChainId, named: B256, other: B256 },
-    #[error("{chain}: a source in `beacon` cannot be used")]
-    Beacon { chain: ChainId, source: Box<dyn std::error::Error + Send + Sync> },
-    #[error("{chain}: `quorum` is {quorum}, but at least 2 endpoints have to agree")]
-    QuorumTooSmall { chain: ChainId, quorum: usize },
-    #[error(
-        "{chain}: `quorum` is {quorum}, but `rpc` has endpoints of only {domains} different domains"
-    )]
-    QuorumTooLarge { chain: ChainId, quorum: usize, domains: usize },
-    #[error("{chain}: `poll` is zero; use a duration such as `12s`")]
-    Poll { chain: ChainId },
-    #[error("{chain}: cannot set up TLS")]
-    Tls { chain: ChainId, source: Box<dyn std::error::Error + Send + Sync> },
-}
 
 /// A chain, ready to be asked. Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -210,7 +168,7 @@ impl Chain {
         };
         let endpoints: Vec<Terms> =
             settings.rpc.iter().enumerate().map(read).collect::<Result<_, _>>()?;
-        check(&settings, &endpoints)?;
+        settings::check(&settings, &endpoints)?;
         let sync = consensus::follow_validators(&mut settings)?;
         let pool = Pool::new(&settings, endpoints)
             .map_err(|source| ChainError::Tls { chain, source: source.without_url().into() })?;
@@ -426,24 +384,6 @@ impl Chain {
         recent.truncate(BLOCKS - 1);
         recent.push_front(Arc::clone(&pinned));
         pinned
-    }
-}
-
-fn check(settings: &ChainSettings, endpoints: &[Terms]) -> Result<(), ChainError> {
-    let (chain, quorum) = (settings.id, settings.quorum);
-    if endpoints.is_empty() {
-        return Err(ChainError::NoEndpoint { chain });
-    }
-    if settings.poll.is_zero() {
-        return Err(ChainError::Poll { chain });
-    }
-    let domains = endpoints.iter().map(|it| it.location.domain()).collect::<BTreeSet<_>>().len();
-    match settings.trust {
-        Trust::Quorum if quorum < 2 => Err(ChainError::QuorumTooSmall { chain, quorum }),
-        Trust::Quorum if quorum > domains => {
-            Err(ChainError::QuorumTooLarge { chain, quorum, domains })
-        }
-        Trust::Quorum | Trust::Single | Trust::Consensus => Ok(()),
     }
 }
 

@@ -8,9 +8,9 @@ fn settings(trust: Trust, quorum: usize, rpc: &[&str]) -> ChainSettings {
         trust,
         quorum,
         genesis: None,
+        consensus: None,
         pinned: Vec::new(),
         retry: Duration::from_secs(30),
-        consensus: None,
         poll: Duration::from_secs(12),
     }
 }
@@ -33,6 +33,10 @@ fn settings_are_checked_before_anybody_is_asked() {
     assert!(Chain::open(settings(Trust::Quorum, 2, &[one, other])).is_ok());
 }
 
+fn now() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).unwrap()
+}
+
 fn following(specification: &str, beacon: &str) -> ChainSettings {
     let consensus = ConsensusSettings {
         specification: light_client::Specification::named(specification).unwrap(),
@@ -40,7 +44,7 @@ fn following(specification: &str, beacon: &str) -> ChainSettings {
         beacon: vec![beacon.to_owned()],
         checkpoint: None,
         silence: None,
-        now: Now::new(|| Timestamp::from_second(1_800_000_000).unwrap()),
+        now: Now::new(now),
     };
     let settings = settings(Trust::Consensus, 1, &["/nonexistent/node.ipc"]);
     ChainSettings { consensus: Some(consensus), ..settings }
@@ -65,12 +69,12 @@ async fn without_a_young_checkpoint_there_is_no_anchor() {
     for finality in [Finality::Latest, Finality::Finalized] {
         assert_eq!(chain.anchor(finality).await.err(), Some(Cause::CheckpointTooOld));
     }
-    assert_eq!(chain.status(Timestamp::UNIX_EPOCH).sync.unwrap().state, "no_checkpoint");
+    assert_eq!(chain.status(now()).sync.unwrap().state, "no_checkpoint");
     let root = B256::repeat_byte(1);
     let max_age = Duration::from_secs(86_400);
     chain.offer(&[Checkpoint { chain: ChainId(1), root, slot: None, max_age, spec: None }]);
     assert_eq!(chain.anchor(Finality::Latest).await.err(), Some(Cause::NotSynced));
-    assert_eq!(chain.status(Timestamp::UNIX_EPOCH).sync.unwrap().wants_bootstrap, [root]);
+    assert_eq!(chain.status(now()).sync.unwrap().wants_bootstrap, [root]);
     let elsewhere = Checkpoint { chain: ChainId(5), root, slot: None, max_age, spec: None };
     chain.offer(&[elsewhere]);
     assert_eq!(chain.anchor(Finality::Latest).await.err(), Some(Cause::CheckpointTooOld));

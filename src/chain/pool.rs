@@ -260,8 +260,7 @@ where
 
     /// Asks one more, beside those that are silent. One that is limited or keeps failing is not asked beside.
     fn ask_beside(&mut self) {
-        if self.answers.len() < AT_ONCE
-            && self.waiting.front().is_some_and(|(rank, _)| *rank <= Rank::Poor)
+        if self.may_ask_beside()
             && let Some((_, endpoint)) = self.waiting.pop_front()
         {
             for (silent, _) in &self.asked {
@@ -282,7 +281,7 @@ where
     /// may belong to one answer here.
     fn patient_until(&self) -> Instant {
         let far = Duration::from_secs(3_600);
-        let Some((endpoint, begun)) = self.asked.last().filter(|_| self.has_others()) else {
+        let Some((endpoint, begun)) = self.asked.last().filter(|_| self.may_ask_beside()) else {
             return Instant::now() + far;
         };
         let standing = endpoint.standing();
@@ -290,7 +289,7 @@ where
         heard + standing.latency.patience()
     }
 
-    fn has_others(&self) -> bool {
+    fn may_ask_beside(&self) -> bool {
         self.answers.len() < AT_ONCE
             && self.waiting.front().is_some_and(|(rank, _)| *rank <= Rank::Poor)
     }

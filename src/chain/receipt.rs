@@ -17,7 +17,7 @@ use super::endpoint::Endpoint;
 use super::gather::Pinned;
 use super::pool::Pool;
 use super::refusal::Refusal;
-use super::standards::erc721::transferred;
+use super::standards::arrival::brings;
 use crate::domain::ids::Token;
 use crate::domain::ownership::Cause;
 
@@ -41,8 +41,7 @@ impl Receipt {
                 .logs
                 .iter()
                 .filter(|it| it.address == token.collection.contract)
-                .filter_map(transferred)
-                .any(|it| it.to == wallet && it.has(token.id))
+                .any(|it| brings(it, token.id, wallet))
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::B256;
 
-use super::consensus;
+use super::consensus::{self, Consensus};
 use super::validate::{HOUR, MILLISECOND, MINUTE, SECOND, list};
 use super::{Budget, Chain, Endpoint, Header, Terms};
 use crate::domain::ids::ChainId;
@@ -61,9 +61,9 @@ fn chain(mut section: Section<'_>, warnings: &mut Vec<String>) -> Option<Chain> 
     let pinned = pinned(&mut section);
     let poll = section.or("poll", 12 * SECOND, duration(100 * MILLISECOND, HOUR));
     let retry = section.or("retry", 30 * SECOND, duration(100 * MILLISECOND, 10 * MINUTE));
-    let validators = consensus::validators(&mut section, (id, trust), warnings);
+    let Consensus { beacon, spec, checkpoint, silence } =
+        consensus::read(&mut section, trust, id, warnings);
     section.finish();
-    let consensus::Validators { beacon, spec, checkpoint, silence } = validators;
     Some(Chain {
         id: id?,
         rpc,

@@ -12,32 +12,28 @@ use crate::domain::ownership::Trust;
 use crate::domain::product::document::Node;
 use crate::domain::product::section::{Section, duration, one_of, text};
 
-pub(super) const TRUST: [(&str, Trust); 3] =
-    [("consensus", Trust::Consensus), ("quorum", Trust::Quorum), ("single", Trust::Single)];
-
-/// The specifications that are built in, by chain.
-const BUILT_IN: [(u64, &str); 3] = [(1, "mainnet"), (11_155_111, "sepolia"), (560_048, "hoodi")];
-
-/// The keys that only trust `consensus` needs.
-pub(super) struct Validators {
+/// What those keys say.
+pub(super) struct Consensus {
     pub(super) beacon: Vec<Endpoint>,
     pub(super) spec: Option<Spec>,
     pub(super) checkpoint: Option<B256>,
     pub(super) silence: Option<Duration>,
 }
 
-pub(super) fn validators(
+pub(super) fn read(
     section: &mut Section<'_>,
-    (id, trust): (Option<ChainId>, Trust),
+    trust: Trust,
+    id: Option<ChainId>,
     warnings: &mut Vec<String>,
-) -> Validators {
+) -> Consensus {
     let beacon = section.or("beacon", Vec::new(), sources);
-    let given = section.optional("spec", spec);
+    let spec = section.optional("spec", spec);
     let checkpoint = section.optional("checkpoint", hash("a beacon block's root"));
     let silence = section.optional("silence", duration(SECOND, 30 * DAY));
+    let own = id.and_then(built_in).map(|it| Spec::BuiltIn(it.to_owned()));
+    let said = [!beacon.is_empty(), spec.is_some(), checkpoint.is_some(), silence.is_some()];
     if trust == Trust::Consensus {
-        let unknown = id.is_some_and(|it| built_in(it).is_none());
-        if given.is_none() && !section.has("spec") && unknown {
+        if own.is_none() && !section.has("spec") && id.is_some() {
             section.flaw(
                 "trust",
                 "`consensus` needs `spec` for this chain: no specification of it is built in",
@@ -48,17 +44,19 @@ pub(super) fn validators(
                 "chain {id}: no `beacon` is named: what validators sign has to be brought with `entitlectl chain sync --from`"
             ));
         }
-    } else if let Some(id) = id
-        && [!beacon.is_empty(), given.is_some(), checkpoint.is_some(), silence.is_some()]
-            .contains(&true)
-    {
+    } else if let Some(id) = id.filter(|_| said.contains(&true)) {
         warnings.push(format!(
             "chain {id}: `beacon`, `spec`, `checkpoint` and `silence` have an effect with trust `consensus` only"
         ));
     }
-    let spec = given.or_else(|| built_in(id?).map(|it| Spec::BuiltIn(it.to_owned())));
-    Validators { beacon, spec, checkpoint, silence }
+    Consensus { beacon, spec: spec.or(own), checkpoint, silence }
 }
+
+pub(super) const TRUST: [(&str, Trust); 3] =
+    [("consensus", Trust::Consensus), ("quorum", Trust::Quorum), ("single", Trust::Single)];
+
+/// The specifications that are built in, by chain.
+const BUILT_IN: [(u64, &str); 3] = [(1, "mainnet"), (11_155_111, "sepolia"), (560_048, "hoodi")];
 
 fn built_in(id: ChainId) -> Option<&'static str> {
     BUILT_IN.iter().find(|(chain, _)| *chain == id.0).map(|(_, name)| *name)

@@ -38,12 +38,7 @@ struct Store {
 #[derive(Debug, Deserialize)]
 struct Chain {
     id: String,
-    endpoints: Vec<Endpoint>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Endpoint {
-    state: String,
+    status: String,
 }
 
 impl OwnDoor {
@@ -102,7 +97,7 @@ impl OwnDoor {
 
 impl Health {
     fn line(&self) -> String {
-        let out = |it: &&Chain| it.endpoints.iter().all(|it| it.state != "ok");
+        let out = |it: &&Chain| it.status == "down";
         let lost: Vec<&str> = self.chains.iter().filter(out).map(|it| it.id.as_str()).collect();
         match (self.chains.len(), &lost[..]) {
             (0, _) => "answering; no chain is configured".to_owned(),
@@ -146,19 +141,18 @@ fn tell(states: &[sd_notify::NotifyState<'_>]) {
 mod tests {
     use super::*;
 
-    fn line(chains: &[(&str, &[&str])]) -> String {
-        let chains = chains.iter().map(|(id, states)| Chain {
-            id: (*id).to_owned(),
-            endpoints: states.iter().map(|it| Endpoint { state: (*it).to_owned() }).collect(),
-        });
+    fn line(chains: &[(&str, &str)]) -> String {
+        let chains = chains
+            .iter()
+            .map(|(id, status)| Chain { id: (*id).to_owned(), status: (*status).to_owned() });
         Health { store: Store { status: "ok".to_owned() }, chains: chains.collect() }.line()
     }
 
     #[test]
-    fn the_status_names_the_chains_that_no_endpoint_reaches() {
+    fn the_status_names_the_chains_that_are_not_reached() {
         assert_eq!(line(&[]), "answering; no chain is configured");
-        assert_eq!(line(&[("eip155:1", &["ok", "down"])]), "answering; 1 chain");
-        let two: [(&str, &[&str]); 2] = [("eip155:1", &["ok"]), ("eip155:10", &["down", "stale"])];
+        assert_eq!(line(&[("eip155:1", "degraded")]), "answering; 1 chain");
+        let two = [("eip155:1", "untried"), ("eip155:10", "down")];
         assert_eq!(line(&two), "answering; not reached: eip155:10");
     }
 }

@@ -37,7 +37,7 @@ use crate::domain::ids::{ChainId, Collection, CustomerId, Standard, Timestamp, T
 use crate::domain::ownership::{Finality, Rule, Target, Terms};
 
 /// The schema this program writes. See `migrations`.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 pub(super) type Definition<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
 

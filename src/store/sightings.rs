@@ -1,9 +1,8 @@
 //! Sightings, scans and floors in the store: for each question the newest answer, and no history.
 //!
-//! Kept is, for each (collection, wallet, target, terms, finality), the newest sighting that proves
-//! something, and the newest that found nothing out if its look came later. "Newest" goes by the look's
-//! number alone, so what is kept does not depend on the order in which looks are recorded, nor on how
-//! often. All sightings of one look come in one [`Look`].
+//! Kept is, for each (collection, wallet, target, terms, finality), the newest sighting that proves something, and the
+//! newest that found nothing out if its look came later. "Newest" goes by the look's number alone, so what is kept does
+//! not depend on the order in which looks are recorded, nor on how often. All sightings of one look come in one [`Look`].
 //!
 //! A rest that is not held speaks of every token in its ids that its look did not sight by itself. For a
 //! token that has sightings of its own it is kept as one of them, so that it is still known when a

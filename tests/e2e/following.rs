@@ -82,6 +82,25 @@ fn a_chain_nobody_cares_for_is_polled_rarely_until_somebody_does() {
     assert!(polled(Duration::from_secs(3)) > 15);
 }
 
+/// Otherwise each change from one endpoint to another would be a reason to look at everything again.
+#[test]
+fn an_endpoint_a_block_late_is_no_reorganisation() {
+    let (anvil, licence, wallet) = scene();
+    let (prompt, late) = (Proxy::start(&anvil.address()), Proxy::start(&anvil.address()));
+    late.fault(Fault::Behind { blocks: 1 });
+    let product = ProductFile::acme(&licence.collection()).set("refresh", r#""1h""#);
+    let daemon = Daemon::start(&Settings::new([prompt.url(), late.url()]).product(product));
+    daemon.link(&wallet);
+    daemon.wait_for_code(ACME, "VALID");
+    anvil.mine(1);
+    prompt.fault(Fault::Drop.every(2));
+    let proofs = || prompt.calls("eth_getProof") + late.calls("eth_getProof");
+    // What is examined is examined once a minute at most.
+    let before = proofs();
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(proofs() - before <= 8, "{} proofs of what did not change", proofs() - before);
+}
+
 /// No event tells of it; the proof that comes round does.
 #[test]
 fn a_contract_that_tells_nothing_is_caught_by_the_next_proof() {

@@ -70,6 +70,23 @@ fn a_token_can_be_verified_by_itself() {
 }
 
 #[test]
+fn an_edition_can_be_recorded_by_the_transaction_that_brought_it() {
+    let (scene, editions) = scene("ids = [7]");
+    let elsewhere = editions.issue(&scene.anvil, stranger(), 7, 1);
+    let claim = |transaction: &str| {
+        let token = editions.token(7);
+        json!({"token": token, "wallet": scene.holder(), "transaction": transaction})
+    };
+    let refused = scene.daemon.refused("ownership_record", claim(&elsewhere));
+    assert_eq!(refused.code, -32003, "it is not held: {refused:?}");
+    let here = editions.issue(&scene.anvil, scene.holder(), 7, 1);
+    let refused = scene.daemon.refused("ownership_record", claim(&elsewhere));
+    assert_eq!(refused.code, -32003, "another's: {refused:?}");
+    let ownership = scene.daemon.call("ownership_record", claim(&here));
+    assert_eq!((&ownership["transaction"], &ownership["rule"]), (&json!(here), &json!("balance")));
+}
+
+#[test]
 fn what_is_no_number_is_no_answer() {
     for answer in [&[][..], &[0; 31], &[0; 64]] {
         let anvil = Anvil::start();

@@ -57,6 +57,22 @@ fn what_a_vault_delegated_counts_until_it_is_revoked_or_sold() {
 }
 
 #[test]
+fn without_the_chain_a_vaults_token_counts_within_grace_also_over_a_restart() {
+    let (mut scene, licence, delegations) = delegating("Licence", "delegation = true");
+    delegations.all(&scene.anvil, vault(), scene.holder(), full(), true);
+    scene.wait_for("VALID");
+    scene.anvil.stop();
+    scene.wait_for("GRACE");
+    scene.daemon.restart();
+    let verdict = scene.wait_for("GRACE");
+    assert_eq!(verdict["token"], json!(licence.token(7)));
+    let detail = verdict["detail"].as_str().unwrap();
+    assert!(detail.contains(&format!("through vault {}", vault())), "{detail}");
+    scene.anvil.resume();
+    scene.wait_for("VALID");
+}
+
+#[test]
 fn a_vaults_tokens_are_found_by_its_events_too() {
     let more = "delegation = true\ntokens_of = \"logs\"";
     let (scene, licence, delegations) = delegating("PlainLicence", more);
@@ -78,6 +94,20 @@ fn one_token_delegated_is_one_token() {
     scene.daemon.never_answers(ACME, &["VALID"], Duration::from_secs(2));
     delegations.token(anvil, between, (licence.address, 8), full(), true);
     assert_eq!(scene.wait_for("VALID")["token"], json!(licence.token(8)));
+}
+
+/// Anybody may delegate to anybody.
+#[test]
+fn a_vault_is_found_among_many_that_have_nothing() {
+    let (scene, licence, delegations) = delegating("Licence", "delegation = true");
+    for number in 51..71 {
+        let nobody = Wallet::numbered(number).address();
+        delegations.all(&scene.anvil, nobody, scene.holder(), full(), true);
+    }
+    delegations.all(&scene.anvil, vault(), scene.holder(), full(), true);
+    scene.wait_for("VALID");
+    licence.transfer(&scene.anvil, vault(), stranger(), 7);
+    scene.wait_for("NOT_HELD");
 }
 
 #[test]
@@ -194,7 +224,7 @@ fn three_accounts_deep_and_no_deeper() {
     }
     // Token 3 is in the account of card 3, in that of card 2, in that of card 1; token 4 one deeper.
     licence.burn(&scene.anvil, 2);
-    assert_eq!(scene.wait_for("VALID")["token"], json!(licence.token(3)));
+    scene.daemon.wait_for(ACME, "by token 3", |it| it["token"] == licence.token(3));
     licence.burn(&scene.anvil, 3);
     scene.wait_for("NOT_HELD");
 }

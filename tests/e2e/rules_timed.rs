@@ -75,6 +75,8 @@ fn a_user_until_an_unreadable_time_is_unknown() {
     let scripted = Scripted::deploy(&anvil);
     let wallet = crate::support::wallet::Wallet::numbered(1).address();
     scripted.say(&anvil, USER_OF, &address_word(wallet));
+    // Even a revert that would mean "nobody" of an owner says nothing of a time.
+    scripted.refuse(&anvil, USER_EXPIRES, &[0xdf, 0x2d, 0x9b, 0x42]);
     let token = scripted.0.token(7);
     let scene = Scene::new(anvil, &token, "rule = \"user\"");
     scene.stays_undetermined();
@@ -115,8 +117,12 @@ fn a_subscription_cancelled_has_expired_and_given_away_is_not_held() {
     subscriptions.0.mint(&scene.anvil, scene.holder(), 7);
     subscriptions.renew(&scene.anvil, 7, HOUR);
     scene.wait_for("VALID");
+    let verify = || scene.daemon.call("token_verify", json!({"token": subscriptions.0.token(7)}));
+    assert_eq!(verify()["holding"], "held");
     subscriptions.cancel(&scene.anvil, 7);
     scene.wait_for("EXPIRED");
+    let sighting = verify();
+    assert_eq!((&sighting["holding"], &sighting["until"]), (&json!("ended"), &json!(null)));
     subscriptions.0.transfer(&scene.anvil, scene.holder(), stranger(), 7);
     scene.wait_for("NOT_HELD");
 }

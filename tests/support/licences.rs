@@ -279,6 +279,10 @@ impl Lock {
 #[derive(Debug, Clone, Copy)]
 pub struct Delegations(Contract);
 
+#[allow(
+    clippy::too_many_arguments,
+    reason = "as many as the registry's own functions take, and the chain"
+)]
 impl Delegations {
     pub fn install(anvil: &Anvil) -> Self {
         Self(install(anvil, "DelegateRegistry", DELEGATE_REGISTRY))

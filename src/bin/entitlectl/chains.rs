@@ -1,7 +1,11 @@
 //! `chain status`: a table of endpoints for each chain, and below it what there is to know of each.
 
+use std::path::PathBuf;
+
+use clap::Subcommand;
 use serde_json::Value;
 
+use crate::sync;
 use crate::tables::{Column, Form, field, plain, table};
 use crate::words;
 
@@ -17,6 +21,20 @@ const ENDPOINT: &[Column] = &[
     Column("units", "units", Form::Plain),
     Column("faults", "faults", Form::Plain),
 ];
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ChainCommand {
+    /// How far each chain is followed, and how its endpoints do
+    Status,
+    /// Wait until a chain's light client has caught up; or bring it files, where there is no network
+    Sync {
+        /// CAIP-2; may be left out where one chain only has trust `consensus`
+        chain: Option<String>,
+        /// A directory with the files of a mirror: bootstrap/ROOT.json, updates/PERIOD.json, finality_update.json
+        #[arg(long, value_name = "DIR")]
+        from: Option<PathBuf>,
+    },
+}
 
 /// What the daemon says in `chain_status`.
 pub(crate) fn told(status: &Value) -> String {
@@ -42,7 +60,9 @@ fn chain(chain: &Value) -> String {
     parts.push(format!("{} of {} endpoints available", word("available"), endpoints.len()));
     let rows: Vec<Value> = endpoints.iter().map(row).collect();
     let notes = endpoints.iter().map(notes).collect::<Vec<_>>().join("\n");
-    format!("{}\n\n{}\n\n{notes}", parts.join(", "), table(&rows, ENDPOINT))
+    let validators = Some(field(chain, "sync")).filter(|it| it.is_object());
+    let validators = validators.map(|it| format!("\n{}", sync::told(it))).unwrap_or_default();
+    format!("{}{validators}\n\n{}\n\n{notes}", parts.join(", "), table(&rows, ENDPOINT))
 }
 
 fn row(endpoint: &Value) -> Value {

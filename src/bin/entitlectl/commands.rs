@@ -7,10 +7,11 @@ use entitled::client::{Explanation, Verdict};
 use serde_json::Value;
 
 use crate::arguments::{
-    Arguments, AuditCommand, ChainCommand, Command, CustomerCommand, CustomerFields,
-    OwnershipCommand, ProductCommand, TierCommand, TokenCommand, WalletCommand,
+    Arguments, AuditCommand, Command, CustomerCommand, CustomerFields, OwnershipCommand,
+    ProductCommand, TierCommand, TokenCommand, WalletCommand,
 };
 use crate::chains;
+use crate::chains::ChainCommand;
 use crate::exit::{Exit, Failure};
 use crate::keys;
 use crate::products;
@@ -241,7 +242,7 @@ fn token(command: TokenCommand, session: &Session, screen: &mut Screen) -> Resul
             })?;
             Ok(match tables::field(&sighting, "holding").as_str() {
                 Some("held") => Exit::Done,
-                Some("not_held") => Exit::No,
+                Some("not_held" | "ended") => Exit::No,
                 _ => Exit::Undetermined,
             })
         }

@@ -179,18 +179,9 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     tables::field(value, name).as_str().unwrap_or_default()
 }
 
-/// `eip155:1: synced, period 863 of 863, finalized slot 7071776 of 22 November 2026, 10:00 UTC, 510 of 512 signed`
+/// `eip155:1: synced, period 863 of 863, finalized slot 7071776 of 22 November 2026, 10:00 UTC, 510 signed`
 fn summary(chain: &str, sync: &Value) -> String {
-    let number = |name: &str| tables::field(sync, name).as_u64();
-    let mut parts = vec![text(sync, "state").replace('_', " ")];
-    let present = number("present_period").unwrap_or_default();
-    parts.extend(number("period").map(|it| format!("period {it} of {present}")));
-    if let Some(slot) = number("finalized_slot") {
-        let time = words::moment(text(sync, "finalized_time"));
-        parts.push(format!("finalized slot {slot} of {time}"));
-    }
-    parts.extend(number("participation").map(|it| format!("{it} signed")));
-    let mut line = format!("{chain}: {}", parts.join(", "));
+    let mut line = format!("{chain}: {}", progress(sync));
     let trouble = text(sync, "trouble");
     if !trouble.is_empty() && text(sync, "state") != "synced" {
         line.push_str(&format!("\n  {trouble}"));
@@ -200,6 +191,43 @@ fn summary(chain: &str, sync: &Value) -> String {
         line.push_str(&format!("\n  wanted: bootstrap/{root}.json"));
     }
     line.lines().map(words::tame).collect::<Vec<_>>().join("\n")
+}
+
+fn progress(sync: &Value) -> String {
+    let number = |name: &str| tables::field(sync, name).as_u64();
+    let mut parts = vec![text(sync, "state").replace('_', " ")];
+    let present = number("present_period").unwrap_or_default();
+    parts.extend(number("period").map(|it| format!("period {it} of {present}")));
+    if let Some(slot) = number("finalized_slot") {
+        let time = words::moment(text(sync, "finalized_time"));
+        parts.push(format!("finalized slot {slot} of {time}"));
+    }
+    parts.extend(number("participation").map(|it| format!("{it} signed")));
+    parts.join(", ")
+}
+
+/// The same within `chain status`, with what it rests on and where it comes from.
+pub(crate) fn told(sync: &Value) -> String {
+    let mut lines = vec![format!("  validators {}", progress(sync))];
+    let mut note = |name: &str, text: &str| {
+        if !text.is_empty() {
+            lines.push(format!("  {name:<10} {text}"));
+        }
+    };
+    note("checkpoint", text(sync, "checkpoint"));
+    note("rules", text(sync, "specification"));
+    note("trouble", text(sync, "trouble"));
+    note("conflict", text(sync, "equivocation"));
+    for root in tables::items(sync["disagreeing"].clone()).iter().filter_map(Value::as_str) {
+        note("conflict", &format!("checkpoint {root} leads to another committee"));
+    }
+    for source in tables::items(sync["sources"].clone()) {
+        let number = |name: &str| tables::field(&source, name).as_u64().unwrap_or_default();
+        let faults = number("faults");
+        let (url, state) = (text(&source, "url"), text(&source, "state"));
+        note("source", &format!("{url}: {state}, {} requests, {faults} lies", number("requests")));
+    }
+    lines.iter().map(|it| words::tame(it)).collect::<Vec<_>>().join("\n")
 }
 
 /// How far it is, on a terminal; elsewhere nothing.
@@ -250,6 +278,20 @@ mod tests {
             assert_eq!(bar(100, period, 200).matches('#').count(), full, "{period}");
         }
         assert_eq!(bar(7, 7, 7).matches('#').count(), BAR);
+    }
+
+    #[test]
+    fn the_status_tells_what_it_rests_on_and_where_it_comes_from() {
+        let sync = json!({
+            "state": "synced", "period": 9, "present_period": 9, "finalized_slot": 7,
+            "finalized_time": "2026-11-22T10:00:00Z", "participation": 503, "checkpoint": "0x01",
+            "specification": "mainnet", "trouble": null, "equivocation": null, "disagreeing": [],
+            "sources": [{"url": "https://b.example", "state": "ok", "requests": 4, "faults": 0}],
+        });
+        assert_eq!(
+            told(&sync),
+            "  validators synced, period 9 of 9, finalized slot 7 of 22 November 2026, 10:00 UTC, 503 signed\n  checkpoint 0x01\n  rules      mainnet\n  source     https://b.example: ok, 4 requests, 0 lies"
+        );
     }
 
     #[test]

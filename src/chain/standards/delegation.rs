@@ -238,6 +238,23 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_answered_is_read_or_refused(
+            bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..600),
+            cut in 0_usize..600,
+        ) {
+            let terms = (collection(Standard::Erc721), RIGHTS);
+            let _ = vaults(&Outcome::Returned(bytes.into()), WALLET, terms);
+            let mut list = getIncomingDelegationsCall::abi_encode_returns(&vec![given(3, 2, 7, RIGHTS)]);
+            let at = cut.min(list.len() - 1);
+            list[at] ^= 0x80;
+            if let Ok((found, _)) = vaults(&Outcome::Returned(list.into()), WALLET, terms) {
+                proptest::prop_assert!(found.len() <= 1);
+            }
+        }
+    }
+
     #[test]
     fn a_mandate_for_everything_takes_in_the_others() {
         let mut mandate = Mandate::Tokens(BTreeSet::from([U256::ONE]));

@@ -4,6 +4,7 @@
 //! `follow`. Never: asks ERC-165 what a contract supports. That
 //! would be the contract's word for its own words; whether it can answer shows when it is asked.
 
+pub(in crate::chain) mod arrival;
 pub(in crate::chain) mod delegation;
 pub(in crate::chain) mod dialect;
 pub(in crate::chain) mod erc1155;

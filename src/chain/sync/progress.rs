@@ -1,7 +1,6 @@
 //! How far the light client is, for `chain_status` and for whoever brings it files. Asks nobody.
 
 use alloy_primitives::B256;
-use serde::Serialize;
 
 use super::ChainSync;
 use super::foundation;
@@ -11,7 +10,7 @@ use crate::domain::ids::Timestamp;
 use crate::domain::ownership::Cause;
 use crate::domain::ownership::Finality;
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncStatus {
     /// `no_checkpoint`, `beginning`, `catching_up`, `synced` or `silent`.
     pub state: &'static str,

@@ -12,7 +12,7 @@ use crate::actors::ownership_ledger::{
 };
 use crate::actors::tier_cache::Whose;
 use crate::domain::ids::{CustomerId, Standard, Token};
-use crate::domain::ownership::{Finding, Ownership, Rule, Suspension, Terms};
+use crate::domain::ownership::{ENDED, Finding, Ownership, Rule, Suspension, Terms};
 use crate::domain::peer::Permit;
 use crate::domain::product::Grant;
 use crate::rpc::error::{Code, RpcError};
@@ -37,6 +37,9 @@ pub(super) async fn verify(
     let question = Sight { token: ask.token, wallet: ask.wallet, terms };
     let seen = api.verifier.send(question).timeout(CHAIN_TIME).await??;
     let (holding, until, cause) = match &seen.finding {
+        Finding::Held { until: Some(end), anchor } if *end <= anchor.time => {
+            ("ended", (*end != ENDED).then(|| end.to_string()), None)
+        }
         Finding::Held { until, .. } => ("held", until.map(|it| it.to_string()), None),
         Finding::NotHeld { .. } => ("not_held", None, None),
         Finding::Unknown { cause, .. } => ("unknown", None, Some(cause.to_string())),

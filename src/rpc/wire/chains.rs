@@ -21,11 +21,20 @@ pub struct ChainHealth {
     pub head_age_s: Option<u64>,
     /// The newest finalized block something was proven at.
     pub finalized: Option<u64>,
-    /// How many endpoints there are, and how many of them may be asked now.
-    pub endpoints: usize,
+    /// How many endpoints may be asked now.
     pub available: usize,
+    pub endpoints: Vec<EndpointHealth>,
     /// How long ago any endpoint last answered.
     pub last_success_ms_ago: Option<u64>,
+}
+
+/// An endpoint in `system_health`.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct EndpointHealth {
+    /// Without credentials, path and query.
+    pub url: String,
+    /// As in EndpointStatus.
+    pub state: &'static str,
 }
 
 /// A chain in `chain_status`.
@@ -45,7 +54,56 @@ pub struct ChainStatus {
     pub endpoints: Vec<EndpointStatus>,
     /// How far the light client is, where trust is `consensus`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sync: Option<serde_json::Value>,
+    pub sync: Option<SyncStatus>,
+}
+
+/// How far a chain's validators are followed.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct SyncStatus {
+    /// `no_checkpoint`, `beginning`, `catching_up`, `synced` or `silent`.
+    pub state: &'static str,
+    /// The name of the specification; `sha256:…` for one that is not built in.
+    pub specification: String,
+    /// The root of the beacon block it began from.
+    pub checkpoint: Option<String>,
+    /// Other checkpoints found to lead to the same committee.
+    pub agreed: Vec<String>,
+    /// Checkpoints of products found to lead to another one: they do not serve their products.
+    pub disagreeing: Vec<String>,
+    /// The sync committee period whose committee is known, the one it began in, and the present one.
+    pub period: Option<u64>,
+    pub first_period: Option<u64>,
+    pub present_period: u64,
+    pub present_slot: u64,
+    pub finalized_slot: Option<u64>,
+    pub finalized_time: Option<String>,
+    pub optimistic_slot: Option<u64>,
+    /// How many of the committee signed for the newest block.
+    pub participation: Option<u16>,
+    /// What to bring where it has nothing to begin from: roots of checkpoints, the best first.
+    pub wants_bootstrap: Vec<String>,
+    /// The period whose update is wanted next.
+    pub wants_period: Option<u64>,
+    /// Why the last pass did not come further.
+    pub trouble: Option<String>,
+    /// Two histories that validators signed. The first was kept, and a person has to look at this.
+    pub equivocation: Option<String>,
+    pub sources: Vec<BeaconSource>,
+}
+
+/// A source of what validators sign.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct BeaconSource {
+    /// Without credentials, path and query.
+    pub url: String,
+    /// `ok`, `down` or `quarantined`.
+    pub state: &'static str,
+    pub last_error: Option<String>,
+    pub requests: u64,
+    /// Received, after decompression.
+    pub bytes: u64,
+    /// Answers that no committee signed.
+    pub faults: u64,
 }
 
 /// An endpoint of a chain, since the start of the daemon.
@@ -143,8 +201,12 @@ impl From<&chains::ChainStatus> for ChainHealth {
             head: chain.head,
             head_age_s: chain.head_age_s,
             finalized: chain.finalized,
-            endpoints: chain.endpoints.len(),
             available: chain.available,
+            endpoints: chain
+                .endpoints
+                .iter()
+                .map(|it| EndpointHealth { url: it.url.clone(), state: it.state })
+                .collect(),
             last_success_ms_ago: chain.last_success_ms_ago,
         }
     }
@@ -163,8 +225,41 @@ impl From<chains::ChainStatus> for ChainStatus {
             available: chain.available,
             last_success_ms_ago: chain.last_success_ms_ago,
             endpoints: chain.endpoints.into_iter().map(Into::into).collect(),
-            sync: chain.sync.and_then(|it| serde_json::to_value(it).ok()),
+            sync: chain.sync.map(Into::into),
         }
+    }
+}
+
+impl From<chains::SyncStatus> for SyncStatus {
+    fn from(sync: chains::SyncStatus) -> Self {
+        let text = |them: Vec<_>| them.iter().map(ToString::to_string).collect();
+        Self {
+            state: sync.state,
+            specification: sync.specification,
+            checkpoint: sync.checkpoint.map(|it| it.to_string()),
+            agreed: text(sync.agreed),
+            disagreeing: text(sync.disagreeing),
+            period: sync.period,
+            first_period: sync.first_period,
+            present_period: sync.present_period,
+            present_slot: sync.present_slot,
+            finalized_slot: sync.finalized_slot,
+            finalized_time: sync.finalized_time.map(|it| it.to_string()),
+            optimistic_slot: sync.optimistic_slot,
+            participation: sync.participation,
+            wants_bootstrap: text(sync.wants_bootstrap),
+            wants_period: sync.wants_period,
+            trouble: sync.trouble,
+            equivocation: sync.equivocation,
+            sources: sync.sources.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<chains::SourceStatus> for BeaconSource {
+    fn from(source: chains::SourceStatus) -> Self {
+        let chains::SourceStatus { url, state, last_error, requests, bytes, faults } = source;
+        Self { url, state, last_error, requests, bytes, faults }
     }
 }
 

@@ -118,7 +118,7 @@ replies! {
         rule: &'static str,
         /// Through whom it is held, beginning at the wallet: `vault 0x…`, `token-bound account 0x…`.
         via: Vec<String>,
-        /// `held`, `not_held` or `unknown`.
+        /// `held`, `ended` (held, but its time is over), `not_held` or `unknown`.
         holding: &'static str,
         /// Why it is unknown.
         cause: Option<String>,
@@ -284,7 +284,7 @@ replies! {
         /// Whether something was learned from what was brought.
         learned: bool,
         /// How far the light client is: as `sync` in `chain_status`.
-        sync: serde_json::Value,
+        sync: Option<super::SyncStatus>,
     }
     Installed { product: String }
     Removed { removed: bool }

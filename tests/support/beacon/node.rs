@@ -166,6 +166,13 @@ impl BeaconNode {
         self.inner.advance(slots).unwrap();
     }
 
+    /// Lets slots pass, each with a block, until the newest one is this: the first of a period or a fork, as the
+    /// schedule tells.
+    pub fn advance_to(&self, slot: u64) {
+        self.follow();
+        self.advance(slot.checked_sub(self.inner.head()).expect("a later slot"));
+    }
+
     /// Lets so many slots pass without a block, and then one with.
     pub fn skip(&self, slots: u64) {
         self.follow();

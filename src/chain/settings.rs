@@ -1,0 +1,83 @@
+//! How a chain is to be reached and believed, and which settings cannot work. Pure.
+//!
+//! Asked by: `mod`, before anything else.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use alloy_primitives::B256;
+
+use super::location::LocationError;
+use super::sync::ConsensusSettings;
+use super::terms::EndpointSettings;
+use super::terms::Terms;
+use crate::domain::ids::ChainId;
+use crate::domain::ownership::Trust;
+
+/// How a chain is reached, and how far its endpoints are trusted.
+#[derive(Debug, Clone)]
+pub struct ChainSettings {
+    pub id: ChainId,
+    /// Of those that fare equally well, the first is asked first.
+    pub rpc: Vec<EndpointSettings>,
+    pub trust: Trust,
+    /// How many endpoints of different domains have to agree, where trust is `Quorum`.
+    pub quorum: usize,
+    /// The hash of block 0; without it, the first one seen stands for the life of the process.
+    pub genesis: Option<B256>,
+    /// Number and hash of later blocks that tell this chain from its forks.
+    pub pinned: Vec<(u64, B256)>,
+    /// How long an endpoint that keeps failing is left alone at first.
+    pub retry: Duration,
+    /// How often the head is asked for.
+    pub poll: Duration,
+    /// How the chain's validators are followed, where trust is `Consensus`.
+    pub consensus: Option<ConsensusSettings>,
+}
+
+/// Settings a chain cannot work with.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainError {
+    #[error("{chain}: no endpoint is configured; add at least one to `rpc`")]
+    NoEndpoint { chain: ChainId },
+    #[error("{chain}: endpoint {number} of `rpc` cannot be used")]
+    Endpoint { chain: ChainId, number: usize, source: LocationError },
+    #[error("{chain}: trust `consensus` needs a specification of the chain (`spec`)")]
+    NoSpecification { chain: ChainId },
+    #[error("{chain}: the specification is of {other}")]
+    OtherSpecification { chain: ChainId, other: ChainId },
+    #[error("{chain}: `genesis` is {named}, and block 0 of the specification is {other}")]
+    OtherGenesis { chain: ChainId, named: B256, other: B256 },
+    #[error("{chain}: a source in `beacon` cannot be used")]
+    Beacon { chain: ChainId, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("{chain}: `quorum` is {quorum}, but at least 2 endpoints have to agree")]
+    QuorumTooSmall { chain: ChainId, quorum: usize },
+    #[error(
+        "{chain}: `quorum` is {quorum}, but `rpc` has endpoints of only {domains} different domains"
+    )]
+    QuorumTooLarge { chain: ChainId, quorum: usize, domains: usize },
+    #[error("{chain}: `poll` is zero; use a duration such as `12s`")]
+    Poll { chain: ChainId },
+    #[error("{chain}: cannot set up TLS")]
+    Tls { chain: ChainId, source: Box<dyn std::error::Error + Send + Sync> },
+}
+
+/// # Errors
+/// [`ChainError`]; what is wrong with one endpoint was found before.
+pub(super) fn check(settings: &ChainSettings, endpoints: &[Terms]) -> Result<(), ChainError> {
+    let (chain, quorum) = (settings.id, settings.quorum);
+    if endpoints.is_empty() {
+        return Err(ChainError::NoEndpoint { chain });
+    }
+    if settings.poll.is_zero() {
+        return Err(ChainError::Poll { chain });
+    }
+    let domains = endpoints.iter().map(|it| it.location.domain()).collect::<BTreeSet<_>>().len();
+    match settings.trust {
+        Trust::Quorum if quorum < 2 => Err(ChainError::QuorumTooSmall { chain, quorum }),
+        Trust::Quorum if quorum > domains => {
+            Err(ChainError::QuorumTooLarge { chain, quorum, domains })
+        }
+        Trust::Quorum | Trust::Single | Trust::Consensus => Ok(()),
+    }
+}

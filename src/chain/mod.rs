@@ -1,11 +1,10 @@
-//! One EVM chain: blocks to pin a verification to, and proven answers about them. The only user of the
-//! network.
+//! One EVM chain: blocks to pin a verification to, and proven answers about them. The only user of the network.
 //!
 //! Owns: connections, proven state in memory, code and nodes by hash. Asked by: the actors. Asks: the endpoints.
 //! Never: believes an endpoint, reads the time of day, or touches the store.
 //!
-//! In reading order: `settings` → `location` → `terms` → `transport` (with `framing`) → `endpoint` (with `refusal`, `fault`,
-//! `standing`, `budget`) → `identity` → `examine` → `pool` → `anchor` → `proof` → `nodes` (with `shelf`) → `state` →
+//! In reading order: `settings` → `location` → `terms` → `transport` (with `framing`) → `endpoint` (with `refusal`,
+//! `fault`, `standing`, `budget`) → `identity` → `examine` → `pool` → `anchor` → `proof` → `nodes` (with `shelf`) → `state` →
 //! `execute` (with `effort`) → `memo` → `executor` → `rumours` → `plan` → `fetch` → `hint` → `gather` → `signature`
 //! → `standards` → `logs` → `look` → `events` → `follow` (with `window`, `heads`); and for trust `consensus`:
 //! `light_client` → `beacon` → `sync` → `consensus`.
@@ -250,13 +249,11 @@ impl Chain {
         dialect.holder(token.id, &self.call(block, question.to, question.data).await?)
     }
 
-    /// Calls a contract as nobody (the zero address) and says how that ended, proven: over the state of the
-    /// block, with the block's own number and time, and some 30 million gas for the contract to use. It is the
-    /// step every answer here is made of, for whoever wants to measure or to check it.
+    /// Calls a contract as nobody (the zero address) and says how that ended, proven: over the block's state, with its own
+    /// number and time, and some 30 million gas. The step every answer is made of, for whoever measures or checks it.
     ///
     /// # Errors
-    /// Why that could not be found out. [`Cause::Contract`]: the call asks for more than is proven for any
-    /// contract (hashes of earlier blocks, hundreds of slots one after the other, too much time).
+    /// Why that could not be found out. [`Cause::Contract`]: the call asks for more than is proven for any contract.
     pub async fn call(&self, block: &Block, to: Address, data: Bytes) -> Result<Outcome, Cause> {
         if block.anchor.chain != self.id() {
             return Err(Cause::NotConfigured);

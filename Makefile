@@ -2,8 +2,9 @@
 # python3 is enough.
 #
 #   make demo    the whole thing in one screenful: a chain, a licence, a daemon, a revocation
+#                (with TRUST=consensus: on a chain whose validators the daemon follows)
 #   make test    every test, against a real EVM node and the real socket
-#   make bench   what a request and a proof cost, beside the floor measured in the same run
+#   make bench   what a request, a proof and a beacon chain cost, beside the floor measured in the same run
 #   make lint    rustfmt, clippy, and the licences of what we depend on
 
 SHELL := bash
@@ -26,8 +27,8 @@ help: ## say what there is to do
 demo: $(NODE_STAMP) ## a licence is bought, used, given away, got back, and the chain goes away
 	@$(NODE) tests/contracts/compile.mjs
 	@echo 'building the daemon (debug build: it compiles fastest) …'
-	@$(CARGO) build --quiet --locked --bins
-	@$(NODE) tests/demo/demo.mjs
+	@$(CARGO) build --quiet --locked --bins $(if $(filter consensus,$(TRUST)),--example beacon_chain)
+	@TRUST='$(TRUST)' $(NODE) tests/demo/demo.mjs
 
 .PHONY: test
 test: prepare ## every test
@@ -57,8 +58,8 @@ $(VENV_STAMP): tests/requirements.txt
 	@touch $@
 
 .PHONY: bench
-bench: prepare ## what a request on the socket costs, and a proof from the chain
-	$(CARGO) bench --locked --bench check --bench socket --bench chain
+bench: prepare ## what a request on the socket, a proof and a beacon chain cost
+	$(CARGO) bench --locked --bench check --bench socket --bench chain --bench light_client
 
 .PHONY: lint
 lint: ## rustfmt, clippy, cargo-deny (where it is installed)

@@ -16,6 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::actors::ownership_ledger::Asked;
+use crate::clock::Clock;
 use crate::config::{Config, Environment, Read};
 use crate::logging;
 use crate::products::Catalogue;
@@ -48,7 +49,7 @@ pub fn catalogue(config: &Config, uid: u32) -> Catalogue {
 /// # Errors
 /// The first chain that could not, and why.
 pub fn check(config: &Config) -> anyhow::Result<()> {
-    start::open_chains(config).map(drop)
+    start::open_chains(config, &Clock::system()).map(drop)
 }
 
 /// An error and its causes in one text.

@@ -61,6 +61,7 @@ pub fn measure(tokens: u64) {
         holders: &holders,
         sightings: &facts.sightings,
         suspended: &BTreeSet::new(),
+        agreed: &BTreeSet::new(),
     };
     let verdict = timed("verdict made", || evaluate(&question, time(3)));
     assert_eq!(verdict.code, Code::Valid);
@@ -95,6 +96,7 @@ fn look(number: u64, tokens: u64) -> Look {
         time: time(number.cast_signed()),
         finality: Finality::Latest,
         trust: Trust::Single,
+        attestation: None,
     };
     let seen = |target, finding| Sighting {
         look: number,

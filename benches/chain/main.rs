@@ -15,6 +15,7 @@
     clippy::needless_pass_by_value,
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
     reason = "a benchmark prints its figures, and there is nobody to report an error to"
 )]
 #![allow(dead_code, unreachable_pub, reason = "the tests' support offers more than is used here")]
@@ -33,6 +34,7 @@ use entitled::chain::{Chain, ChainSettings, EndpointSettings, Known, Look};
 use entitled::domain::ids::{ChainId, Collection, Standard, Timestamp};
 use entitled::domain::ownership::{Finality, Finding, IdRanges, Rule, Scan, Target, Terms, Trust};
 use entitled::domain::product::TokensOf;
+use nix::sys::time::TimeValLike as _;
 use serde_json::json;
 
 use counter::Counter;
@@ -48,7 +50,8 @@ const REPEATS: usize = 7;
 const CHAIN: ChainId = ChainId(31_337);
 
 /// What may be asked for: requests, each of a batch counted; and how fast what is unchanged must be proven
-/// again, which only an optimized build is held to.
+/// again, by our own processor time, which only an optimized build is held to: a development node takes
+/// longer to make one proof than all of the rest.
 #[derive(Clone, Copy)]
 struct Bounds {
     cold: usize,
@@ -105,6 +108,8 @@ struct Cost {
     bytes: u64,
     trips: usize,
     time: Duration,
+    /// Of our own process: what is left of the time when the node takes none and nobody else wants the machine.
+    processor: Duration,
 }
 
 struct Costs {
@@ -126,10 +131,12 @@ impl Costs {
                 faults.push(format!("{what}, {when}: {} requests, allowed {most}", cost.requests));
             }
         }
-        let rate = TOKENS as f64 / timed.unchanged.time.as_secs_f64();
+        let rate = TOKENS as f64 / timed.unchanged.processor.as_secs_f64();
         if rate < bounds.per_second && !cfg!(debug_assertions) {
             let least = bounds.per_second;
-            faults.push(format!("{what}, unchanged: {rate:.0} tokens/s, at least {least}"));
+            faults.push(format!(
+                "{what}, unchanged: {rate:.0} tokens/s of our own, at least {least}"
+            ));
         }
         faults
     }
@@ -174,7 +181,7 @@ impl Scene {
             self.anvil.mine(1);
             repeats.push(looker.look(self, proxy, TOKENS));
         }
-        repeats.sort_by_key(|it| it.time);
+        repeats.sort_by_key(|it| it.processor);
         let unchanged = repeats[REPEATS / 2];
         show("unchanged, a block later", unchanged);
         show("the same block once more", looker.look(self, proxy, TOKENS));
@@ -203,14 +210,22 @@ impl Scene {
 }
 
 fn show(what: &str, cost: Cost) {
-    let Cost { requests, bytes, trips, time } = cost;
-    let rate = TOKENS as f64 / time.as_secs_f64();
+    let Cost { requests, bytes, trips, time, processor } = cost;
+    let rate = TOKENS as f64 / processor.as_secs_f64();
     let trips = if trips == 0 { String::new() } else { format!("in {trips} trips") };
     println!(
-        "  {what:<28} {requests:>7} requests {trips:>11} {:>7.0} kB {:>8.3} s {rate:>9.0} tokens/s",
+        "  {what:<28} {requests:>7} requests {trips:>11} {:>7.0} kB {:>8.3} s, own {:>7.3} s = {rate:>9.0} tokens/s",
         bytes as f64 / 1e3,
-        time.as_secs_f64()
+        time.as_secs_f64(),
+        processor.as_secs_f64()
     );
+}
+
+/// What this process has used of processors so far.
+fn processor_time() -> Duration {
+    let usage = nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_SELF).unwrap();
+    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    Duration::from_micros(micros as u64)
 }
 
 /// A chain as the daemon has it, and what the ledger would know.
@@ -231,6 +246,7 @@ impl Looker {
             quorum: 1,
             genesis: None,
             pinned: Vec::new(),
+            consensus: None,
             retry: Duration::from_secs(10),
             poll: Duration::from_secs(12),
         };
@@ -270,13 +286,13 @@ impl Looker {
             number: self.number,
             seen_at: Timestamp::UNIX_EPOCH,
         };
-        let (before, trips, begun) =
-            (self.spent(), proxy.map_or(0, Counter::trips), Instant::now());
+        let (before, trips) = (self.spent(), proxy.map_or(0, Counter::trips));
+        let (begun, used) = (Instant::now(), processor_time());
         let looked = self.runtime.block_on(async {
             let block = self.chain.anchor(Finality::Latest).await.unwrap();
             self.chain.look(&block, &look).await
         });
-        let time = begun.elapsed();
+        let (time, processor) = (begun.elapsed(), processor_time() - used);
         let after = self.spent();
         let mut found = BTreeMap::new();
         for sighting in &looked.sightings {
@@ -295,6 +311,7 @@ impl Looker {
             bytes: after.1 - before.1,
             trips: proxy.map_or(0, Counter::trips) - trips,
             time,
+            processor,
         }
     }
 }

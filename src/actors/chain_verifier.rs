@@ -5,8 +5,11 @@
 //! (`CheckSignature`). Asks: OwnershipLedger. Tells: TierCache, by
 //! notices that may be lost. Never: decides an entitlement.
 
+mod following;
 mod single;
 mod survey;
+
+use following::{Follower, follow};
 
 pub use single::{Claim, Sight, Sighted};
 
@@ -17,21 +20,22 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use alloy_primitives::{Address, B256, Bytes};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, watch};
 
 use crate::actors::ownership_ledger::{
     Facts, LedgerError, OwnershipLedger, RaiseFloor, RecordSightings,
 };
-use crate::actors::tier_cache::{ChainNews, News};
-use crate::chain::{Block, Chain, ChainEvent};
+use crate::actors::tier_cache::ChainNews;
+use crate::chain::{Block, Chain, FeedError};
 use crate::clock::Clock;
+use crate::domain::consensus::Checkpoint;
 use crate::domain::ids::{ChainId, Timestamp};
 use crate::domain::ownership::{Anchor, Cause, Finality, Ownership, Sighting, Trust};
 use crate::domain::product::Product;
 use crate::domain::wallet_proof::SignedBy;
 
 pub use crate::chain::{
-    AbilityStatus, ChainStatus, EndpointCost, EndpointStatus, EvidenceStatus, FaultStatus,
+    AbilityStatus, Brought, ChainStatus, EndpointCost, EndpointStatus, EvidenceStatus, FaultStatus,
     LatencyStatus,
 };
 
@@ -68,11 +72,27 @@ pub struct CheckSignature {
     pub signature: Bytes,
 }
 
-/// Follow the events of these contracts, and no others.
+/// Follow the events of these contracts, and no others; begin from these checkpoints, where one is needed.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct Watch {
     pub contracts: BTreeSet<(ChainId, Address)>,
+    pub checkpoints: Vec<Checkpoint>,
+}
+
+/// Have the light client of a chain take what an administrator brings, or go on at once where that is nothing.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Fed, VerifierError>")]
+pub struct Feed {
+    pub chain: ChainId,
+    pub brought: Option<Brought>,
+}
+
+/// What came of it, and how far the light client is now.
+#[derive(Debug, Clone)]
+pub struct Fed {
+    pub learned: bool,
+    pub status: ChainStatus,
 }
 
 /// How each chain fares.
@@ -88,6 +108,8 @@ pub enum VerifierError {
     NotHeld,
     #[error("the transaction did not move this token to this wallet")]
     OtherTransaction,
+    #[error("what was brought is not taken")]
+    Feed { source: FeedError },
     #[error("the look was broken off")]
     BrokenOff,
     #[error("cannot record what was seen")]
@@ -111,15 +133,6 @@ pub struct Parts {
 pub struct ChainVerifier {
     parts: Parts,
     followers: Vec<Follower>,
-}
-
-/// A task that ends with its owner.
-struct Follower(tokio::task::AbortHandle);
-
-impl Drop for Follower {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 impl Parts {
@@ -215,40 +228,6 @@ impl Supervised for ChainVerifier {
     }
 }
 
-/// Follows a chain and passes on what concerns the cache.
-fn follow(parts: &Parts, chain: Chain) -> Follower {
-    let (events, mut arrived) = mpsc::channel(256);
-    let id = chain.id();
-    let watched = match parts.watched.get(&id) {
-        Some(watched) => watched.subscribe(),
-        None => watch::channel(BTreeSet::new()).1,
-    };
-    let news = parts.news.clone();
-    let task = parts.runtime.spawn(async move {
-        let telling = async {
-            // A notice the cache has no room for is made up for by the next one.
-            let mut missed = false;
-            while let Some(event) = arrived.recv().await {
-                let what = if missed { News::Reorged } else { heard(event) };
-                missed = news.try_send(ChainNews { chain: id, what }).is_err();
-            }
-        };
-        tokio::join!(chain.follow(watched, events), telling);
-    });
-    Follower(task.abort_handle())
-}
-
-fn heard(event: ChainEvent) -> News {
-    match event {
-        ChainEvent::Head { .. } => News::NewHead,
-        ChainEvent::Reorg { .. } => News::Reorged,
-        ChainEvent::Moved { contract, wallets } => News::Moved { contract, wallets },
-        ChainEvent::Changed { contract } => News::Changed { contract },
-        ChainEvent::Lost { cause } => News::Lost { cause },
-        ChainEvent::Found => News::Found,
-    }
-}
-
 /// Runs `work` beside the actors, bounded in time, and replies with what it came to.
 fn beside<T: Send + 'static>(
     actor: &ChainVerifier,
@@ -300,6 +279,23 @@ impl Handler<Watch> for ChainVerifier {
             let own = order.contracts.iter().filter(|(chain, _)| chain == id);
             watched.send_replace(own.map(|(_, contract)| *contract).collect());
         }
+        for chain in self.parts.chains.values() {
+            chain.offer(&order.checkpoints);
+        }
+    }
+}
+
+impl Handler<Feed> for ChainVerifier {
+    type Result = ResponseActFuture<Self, Result<Fed, VerifierError>>;
+    fn handle(&mut self, order: Feed, _: &mut Self::Context) -> Self::Result {
+        let chain = self.parts.chains.get(&order.chain).cloned();
+        let clock = self.parts.clock.clone();
+        beside(self, async move {
+            let chain = chain.ok_or(VerifierError::Unknown { cause: Cause::NotConfigured })?;
+            let fed = chain.feed(order.brought).await;
+            let learned = fed.map_err(|source| VerifierError::Feed { source })?;
+            Ok(Fed { learned, status: chain.status(clock.now()) })
+        })
     }
 }
 

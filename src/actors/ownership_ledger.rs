@@ -15,6 +15,7 @@ use actix::prelude::*;
 use alloy_primitives::{Address, B256};
 
 use crate::domain::audit::AuditEntry;
+use crate::domain::consensus::Synced;
 use crate::domain::customer::{Challenge, Custody, Customer, Wallet};
 use crate::domain::ids::{ChainId, Collection, CustomerId, Timestamp, Token};
 use crate::domain::ownership::{Ownership, Scan, Sighting, Suspension};
@@ -163,6 +164,15 @@ pub struct SetSuspension {
 pub struct RaiseFloor {
     pub chain: ChainId,
     pub time: Timestamp,
+}
+
+/// Keep what a light client knows, and the checkpoints found to agree. Never goes back: `false` when more
+/// is kept already. Leaves no audit entry.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<bool>")]
+pub struct KeepSynced {
+    pub synced: Synced,
+    pub agreed: Vec<(B256, B256)>,
 }
 
 /// Note something that changed outside the store, such as an installed product file.

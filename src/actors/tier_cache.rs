@@ -24,6 +24,7 @@ use crate::actors::chain_verifier::{ChainVerifier, Watch};
 use crate::actors::ownership_ledger::OwnershipLedger;
 use crate::clock::Clock;
 use crate::domain::ids::{CustomerId, ProductId};
+use crate::domain::product::Product;
 use crate::products::Catalogue;
 
 use flight::Flight;
@@ -100,9 +101,11 @@ impl TierCache {
     /// Has the verifier follow the contracts the installed products name.
     fn watch_contracts(&self) {
         let products = self.parts.reader.products();
-        let contracts = products.products.values().flat_map(|it| it.product.watched()).collect();
+        let products = || products.products.values().map(|it| &it.product);
+        let contracts = products().flat_map(Product::watched).collect();
+        let checkpoints = products().flat_map(|it| it.checkpoints.clone()).collect();
         if let Some(verifier) = self.parts.verifier.get()
-            && verifier.try_send(Watch { contracts }).is_err()
+            && verifier.try_send(Watch { contracts, checkpoints }).is_err()
         {
             tracing::warn!("the verifier was too busy to be told which contracts to follow");
         }

@@ -1,4 +1,5 @@
-//! The block everything in one verification is pinned to: named by one endpoint, or agreed by several.
+//! The block everything in one verification is pinned to: named by one endpoint, agreed by several,
+//! or signed by validators.
 //!
 //! Asked by: `mod`. Asks: `pool`. Never: goes back behind a finalized block it named before.
 
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 
 use super::endpoint::BlockName;
 use super::endpoint::Endpoint;
+use super::light_client::Head;
 use super::pool::Pool;
 use super::refusal::Refusal;
 use super::refusal::more_telling;
@@ -150,6 +152,30 @@ pub(super) async fn quorum(
         Ok((hash, header))
     };
     tokio::time::timeout(DEADLINE, agree).await.unwrap_or(Err(Cause::Unreachable))
+}
+
+/// The header of the block that validators signed, from whichever endpoint has it. It hashes to that block's
+/// name, so it does not matter which.
+pub(super) async fn consensus(
+    pool: &Pool,
+    head: &Head,
+    finality: Finality,
+    floor: &Floor,
+) -> Result<Named, Cause> {
+    let (hash, number) = (head.execution_hash, head.execution_number);
+    let ask = |endpoint: Arc<Endpoint>| {
+        async move {
+            let found = endpoint.header(BlockName::Hash(hash)).await?;
+            let (named, header) = found.ok_or_else(|| match number {
+                Some(number) => Refusal::Behind { number },
+                None => Refusal::Pruned { message: "no block of this hash".to_owned() },
+            })?;
+            floor.admit(finality, named, &header)?;
+            Ok((named, header))
+        }
+        .boxed()
+    };
+    pool.first(Instant::now() + DEADLINE, ask).await
 }
 
 async fn named_at(

@@ -1,7 +1,6 @@
 //! One endpoint: asked typed questions, identified before it is used, and remembered for how it behaved.
 //!
-//! Asked by: `pool` and whoever it lends an endpoint to. Asks: the network, through `transport`.
-//! Never: decides what is true. It only checks that a header hashes to its name.
+//! Asked by: `pool` and whoever it lends one to. Asks: the network, through `transport`. Never: decides what is true.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -288,7 +287,7 @@ impl Endpoint {
         Ok(answers)
     }
 
-    /// The header of a block by tag or number. `None`: no such block.
+    /// The header of a block by tag, number or hash. `None`: no such block.
     ///
     /// # Errors
     /// [`Refusal::Refuted`] when it does not hash to the name it comes with, or is another than asked for.
@@ -305,7 +304,7 @@ impl Endpoint {
         &self,
         of: BlockName,
     ) -> Result<Option<(B256, Header)>, Refusal> {
-        let found = self.ask_now("eth_getBlockByNumber", of.params()).await?;
+        let found = self.ask_now(of.method(), of.params()).await?;
         self.checked(of, found)
     }
 
@@ -317,7 +316,7 @@ impl Endpoint {
         &self,
         of: BlockName,
     ) -> Result<Option<(B256, Header)>, Refusal> {
-        let found = self.try_ask("eth_getBlockByNumber", of.params()).await?;
+        let found = self.try_ask(of.method(), of.params()).await?;
         self.checked(of, found)
     }
 
@@ -331,6 +330,7 @@ impl Endpoint {
         let fits = match of {
             BlockName::Tag(_) => true,
             BlockName::Number(number) => found.inner.number == number,
+            BlockName::Hash(hash) => found.hash == hash,
         };
         if !fits {
             return Err(Refusal::Garbled);
@@ -368,6 +368,7 @@ impl Endpoint {
 pub(super) enum BlockName {
     Tag(&'static str),
     Number(u64),
+    Hash(B256),
 }
 
 impl BlockName {
@@ -375,6 +376,14 @@ impl BlockName {
         match self {
             Self::Tag(tag) => json!([tag, false]),
             Self::Number(number) => json!([U64::from(number), false]),
+            Self::Hash(hash) => json!([hash, false]),
+        }
+    }
+
+    fn method(self) -> &'static str {
+        match self {
+            Self::Tag(_) | Self::Number(_) => "eth_getBlockByNumber",
+            Self::Hash(_) => "eth_getBlockByHash",
         }
     }
 }

@@ -86,10 +86,10 @@ pub enum ChainEvent {
     Head { anchor: Anchor },
     /// Blocks from this number on are no longer those seen before, or are gone.
     Reorg { from: u64 },
-    /// Something of a contract changed hands between these wallets.
-    Moved { contract: Address, wallets: BTreeSet<Address> },
+    /// Something of a contract changed hands between these wallets, in this block or shortly before.
+    Moved { contract: Address, wallets: BTreeSet<Address>, block: u64 },
     /// Something of a contract changed, and it may concern anybody who has to do with it.
-    Changed { contract: Address },
+    Changed { contract: Address, block: u64 },
     /// The chain became unreachable.
     Lost { cause: Cause },
     /// The chain is reachable again.
@@ -296,8 +296,10 @@ impl Follower<'_> {
             };
             for (contract, concerned) in changes {
                 let event = match concerned {
-                    Concerned::Wallets(wallets) => ChainEvent::Moved { contract, wallets },
-                    Concerned::Everybody => ChainEvent::Changed { contract },
+                    Concerned::Wallets(wallets) => {
+                        ChainEvent::Moved { contract, wallets, block: to }
+                    }
+                    Concerned::Everybody => ChainEvent::Changed { contract, block: to },
                 };
                 events.send(event).await?;
             }

@@ -57,6 +57,9 @@ const BUSY_FOR_EACH: Duration = Duration::from_millis(2);
 const HINT_AFTER: usize = 4;
 /// Calls about which it is asked.
 const HINTS: usize = 32;
+/// Slots gathered while their accounts are not proven yet: of more, a few are asked for, and all are gone
+/// through once it is known whose storage has changed.
+const AHEAD: usize = 128;
 /// Rounds of finding out which of the slots that were looked at before have changed. A trie of a million
 /// slots is five nodes deep. After these all are asked for.
 const DESCENTS: usize = 12;
@@ -239,7 +242,11 @@ fn expected(
         }
         let Some(before) = locked(memo).get(call) else { continue };
         let (accounts, changed) = before.wants(facts);
+        let unknown = !accounts.is_empty();
         needs.extend(accounts.into_iter().map(Need::Account));
+        if unknown && slots.len() >= AHEAD {
+            continue;
+        }
         let rumoured = !changed.is_empty() && locked(rumours).concern(call);
         for slot in changed {
             *slots.entry(slot).or_default() |= rumoured;

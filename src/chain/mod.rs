@@ -6,11 +6,12 @@
 //!
 //! In reading order: `settings` → `location` → `terms` → `transport` (with `framing`) → `endpoint` (with `refusal`, `fault`,
 //! `standing`, `budget`) → `identity` → `examine` → `pool` → `anchor` → `proof` → `nodes` (with `shelf`) → `state` →
-//! `execute` (with `effort`) → `memo` → `executor` → `rumours` → `plan` → `fetch` → `hint` → `gather` → `signature` → `standards`
-//! → `logs` → `look` → `events` → `follow` (with `window`, `heads`).
+//! `execute` (with `effort`) → `memo` → `executor` → `rumours` → `plan` → `fetch` → `hint` → `gather` → `signature`
+//! → `standards` → `logs` → `look` → `events` → `follow` (with `window`, `heads`); and for trust `consensus`:
+//! `light_client` → `beacon` → `sync` → `consensus`.
 //! Pure are `location`, `terms`, `framing`, `refusal`, `fault`, `standing`, `budget`, `latency`, `proof`, `shelf`,
-//! `nodes`, `state`, `effort`, `execute`, `memo`, `rumours`, `plan`, `standards`, `events`,
-//! `window`.
+//! `nodes`, `state`, `effort`, `execute`, `memo`, `rumours`, `plan`, `standards`, `events`, `window`, and all of
+//! `light_client`.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -42,7 +43,9 @@ use crate::domain::wallet_proof::SignedBy;
 
 mod anchor;
 mod backoff;
+mod beacon;
 mod budget;
+mod consensus;
 mod effort;
 mod endpoint;
 mod events;
@@ -58,6 +61,7 @@ mod heads;
 mod hint;
 mod identity;
 mod latency;
+pub mod light_client;
 mod location;
 mod logs;
 mod look;
@@ -76,11 +80,13 @@ mod standards;
 mod standing;
 mod state;
 mod status;
+mod sync;
 mod terms;
 mod transport;
 mod window;
 
 pub use budget::Budget;
+pub use consensus::digest;
 pub use execute::Outcome;
 pub use follow::ChainEvent;
 pub use location::LocationError;
@@ -96,6 +102,12 @@ pub use status::EndpointStatus;
 pub use status::EvidenceStatus;
 pub use status::FaultStatus;
 pub use status::LatencyStatus;
+pub use sync::Brought;
+pub use sync::ConsensusSettings;
+pub use sync::FeedError;
+pub use sync::Now;
+pub use sync::SyncEvent;
+pub use sync::SyncStatus;
 pub use terms::EndpointSettings;
 
 use executor::Asker;
@@ -123,6 +135,7 @@ struct Inner {
     gatherer: Gatherer,
     floor: anchor::Floor,
     interest: follow::Interest,
+    sync: Option<sync::ChainSync>,
     recent: Mutex<VecDeque<Arc<Pinned>>>,
 }
 
@@ -144,7 +157,7 @@ impl Chain {
     ///
     /// # Errors
     /// [`ChainError`], naming the setting and what would be right.
-    pub fn open(settings: ChainSettings) -> Result<Self, ChainError> {
+    pub fn open(mut settings: ChainSettings) -> Result<Self, ChainError> {
         let chain = settings.id;
         let read = |(index, endpoint): (usize, &EndpointSettings)| {
             Terms::read(endpoint).map_err(|source| ChainError::Endpoint {
@@ -156,6 +169,7 @@ impl Chain {
         let endpoints: Vec<Terms> =
             settings.rpc.iter().enumerate().map(read).collect::<Result<_, _>>()?;
         settings::check(&settings, &endpoints)?;
+        let sync = consensus::follow_validators(&mut settings)?;
         let pool = Pool::new(&settings, endpoints)
             .map_err(|source| ChainError::Tls { chain, source: source.without_url().into() })?;
         Ok(Self(Arc::new(Inner {
@@ -164,6 +178,7 @@ impl Chain {
             pool,
             floor: anchor::Floor::default(),
             interest: follow::Interest::default(),
+            sync,
             recent: Mutex::default(),
         })))
     }
@@ -184,12 +199,19 @@ impl Chain {
     pub async fn anchor(&self, finality: Finality) -> Result<Block, Cause> {
         let Inner { pool, floor, settings, interest, .. } = &*self.0;
         interest.asked();
+        let mut attestation = None;
         let (hash, header) = match settings.trust {
             Trust::Single => anchor::single(pool, finality, floor).await?,
             Trust::Quorum => anchor::quorum(pool, finality, settings.quorum, floor).await?,
-            Trust::Consensus => return Err(Cause::Unsupported),
+            Trust::Consensus => {
+                let sync = self.0.sync.as_ref().ok_or(Cause::NotConfigured)?;
+                let signed = sync.head(finality)?;
+                attestation = Some(signed.attestation);
+                anchor::consensus(pool, &signed.head, finality, floor).await?
+            }
         };
         let anchor = self.anchored((hash, &header), finality, settings.trust)?;
+        let anchor = Anchor { attestation, ..anchor };
         Ok(Block { anchor, pinned: self.pinned(hash, header) })
     }
 
@@ -299,7 +321,8 @@ impl Chain {
 
     /// How the chain and its endpoints are doing at `now`. Asks nobody.
     pub fn status(&self, now: Timestamp) -> ChainStatus {
-        status::of(&self.0.settings, &self.0.pool, self.0.floor.number(), now)
+        let status = status::of(&self.0.settings, &self.0.pool, self.0.floor.number(), now);
+        ChainStatus { sync: self.0.sync.as_ref().map(sync::ChainSync::status), ..status }
     }
 
     fn interest(&self) -> &follow::Interest {
@@ -360,7 +383,8 @@ impl Chain {
     ) -> Result<Anchor, Cause> {
         let seconds = i64::try_from(header.timestamp).map_err(|_| Cause::Refuted)?;
         let time = Timestamp::from_second(seconds).map_err(|_| Cause::Refuted)?;
-        Ok(Anchor { chain: self.id(), number: header.number, hash, time, finality, trust })
+        let (chain, number) = (self.id(), header.number);
+        Ok(Anchor { chain, number, hash, time, finality, trust, attestation: None })
     }
 
     /// What was proven at a block before, if it was.

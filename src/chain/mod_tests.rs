@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::consensus::Checkpoint;
 
 fn settings(trust: Trust, quorum: usize, rpc: &[&str]) -> ChainSettings {
     ChainSettings {
@@ -9,6 +10,7 @@ fn settings(trust: Trust, quorum: usize, rpc: &[&str]) -> ChainSettings {
         genesis: None,
         pinned: Vec::new(),
         retry: Duration::from_secs(30),
+        consensus: None,
         poll: Duration::from_secs(12),
     }
 }
@@ -23,12 +25,55 @@ fn settings_are_checked_before_anybody_is_asked() {
     let other = "https://c.example.org/KEY";
     assert!(matches!(refused(settings(Trust::Single, 1, &[])), ChainError::NoEndpoint { .. }));
     let consensus = refused(settings(Trust::Consensus, 1, &[one]));
-    assert!(matches!(consensus, ChainError::Consensus { .. }));
+    assert!(matches!(consensus, ChainError::NoSpecification { .. }));
     let small = refused(settings(Trust::Quorum, 1, &[one, other]));
     assert!(matches!(small, ChainError::QuorumTooSmall { .. }));
     let large = refused(settings(Trust::Quorum, 2, &[one, two]));
     assert!(matches!(large, ChainError::QuorumTooLarge { domains: 1, .. }));
     assert!(Chain::open(settings(Trust::Quorum, 2, &[one, other])).is_ok());
+}
+
+fn following(specification: &str, beacon: &str) -> ChainSettings {
+    let consensus = ConsensusSettings {
+        specification: light_client::Specification::named(specification).unwrap(),
+        digest: None,
+        beacon: vec![beacon.to_owned()],
+        checkpoint: None,
+        silence: None,
+        now: Now::new(|| Timestamp::from_second(1_800_000_000).unwrap()),
+    };
+    let settings = settings(Trust::Consensus, 1, &["/nonexistent/node.ipc"]);
+    ChainSettings { consensus: Some(consensus), ..settings }
+}
+
+#[test]
+fn the_specification_must_be_of_the_chain_and_of_its_block_0() {
+    let other = refused(following("sepolia", "/srv/mirror"));
+    assert!(matches!(other, ChainError::OtherSpecification { other: ChainId(11_155_111), .. }));
+    let genesis = Some(B256::repeat_byte(1));
+    let named = refused(ChainSettings { genesis, ..following("mainnet", "/srv/mirror") });
+    assert!(matches!(named, ChainError::OtherGenesis { .. }));
+    let wrong = refused(following("mainnet", "ftp://KEY"));
+    assert!(matches!(wrong, ChainError::Beacon { .. }));
+    assert!(!format!("{wrong} {wrong:?}").contains("KEY"));
+}
+
+/// The checkpoints that are built in are years old by then.
+#[tokio::test]
+async fn without_a_young_checkpoint_there_is_no_anchor() {
+    let chain = Chain::open(following("mainnet", "/srv/mirror")).unwrap();
+    for finality in [Finality::Latest, Finality::Finalized] {
+        assert_eq!(chain.anchor(finality).await.err(), Some(Cause::CheckpointTooOld));
+    }
+    assert_eq!(chain.status(Timestamp::UNIX_EPOCH).sync.unwrap().state, "no_checkpoint");
+    let root = B256::repeat_byte(1);
+    let max_age = Duration::from_secs(86_400);
+    chain.offer(&[Checkpoint { chain: ChainId(1), root, slot: None, max_age, spec: None }]);
+    assert_eq!(chain.anchor(Finality::Latest).await.err(), Some(Cause::NotSynced));
+    assert_eq!(chain.status(Timestamp::UNIX_EPOCH).sync.unwrap().wants_bootstrap, [root]);
+    let elsewhere = Checkpoint { chain: ChainId(5), root, slot: None, max_age, spec: None };
+    chain.offer(&[elsewhere]);
+    assert_eq!(chain.anchor(Finality::Latest).await.err(), Some(Cause::CheckpointTooOld));
 }
 
 #[test]

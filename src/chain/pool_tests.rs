@@ -108,6 +108,7 @@ fn pool(endpoints: &[EndpointSettings], pinned: Vec<(u64, B256)>) -> Pool {
         quorum: 1,
         genesis: None,
         pinned,
+        consensus: None,
         retry: FAR,
         poll: Duration::from_secs(12),
     };

@@ -145,7 +145,12 @@ pub(super) fn more_telling(left: Cause, right: Cause) -> Cause {
 
 fn weight(cause: &Cause) -> u8 {
     match cause {
-        Cause::NotConfigured | Cause::Contract | Cause::Undiscovered => 0,
+        Cause::NotConfigured
+        | Cause::Contract
+        | Cause::Undiscovered
+        | Cause::NotSynced
+        | Cause::CheckpointTooOld
+        | Cause::CommitteeSilent => 0,
         Cause::Unreachable => 1,
         Cause::RateLimited => 2,
         Cause::Unsupported => 3,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use alloy_primitives::B256;
 
 use super::location::LocationError;
+use super::sync::ConsensusSettings;
 use super::terms::EndpointSettings;
 use super::terms::Terms;
 use crate::domain::ids::ChainId;
@@ -19,7 +20,6 @@ pub struct ChainSettings {
     pub id: ChainId,
     /// Of those that fare equally well, the first is asked first.
     pub rpc: Vec<EndpointSettings>,
-    /// `Single` or `Quorum`.
     pub trust: Trust,
     /// How many endpoints of different domains have to agree, where trust is `Quorum`.
     pub quorum: usize,
@@ -31,6 +31,8 @@ pub struct ChainSettings {
     pub retry: Duration,
     /// How often the head is asked for.
     pub poll: Duration,
+    /// How the chain's validators are followed, where trust is `Consensus`.
+    pub consensus: Option<ConsensusSettings>,
 }
 
 /// Settings a chain cannot work with.
@@ -40,8 +42,14 @@ pub enum ChainError {
     NoEndpoint { chain: ChainId },
     #[error("{chain}: endpoint {number} of `rpc` cannot be used")]
     Endpoint { chain: ChainId, number: usize, source: LocationError },
-    #[error("{chain}: trust `consensus` is not available yet; use `quorum` or `single`")]
-    Consensus { chain: ChainId },
+    #[error("{chain}: trust `consensus` needs a specification of the chain (`spec`)")]
+    NoSpecification { chain: ChainId },
+    #[error("{chain}: the specification is of {other}")]
+    OtherSpecification { chain: ChainId, other: ChainId },
+    #[error("{chain}: `genesis` is {named}, and block 0 of the specification is {other}")]
+    OtherGenesis { chain: ChainId, named: B256, other: B256 },
+    #[error("{chain}: a source in `beacon` cannot be used")]
+    Beacon { chain: ChainId, source: Box<dyn std::error::Error + Send + Sync> },
     #[error("{chain}: `quorum` is {quorum}, but at least 2 endpoints have to agree")]
     QuorumTooSmall { chain: ChainId, quorum: usize },
     #[error(
@@ -66,11 +74,10 @@ pub(super) fn check(settings: &ChainSettings, endpoints: &[Terms]) -> Result<(),
     }
     let domains = endpoints.iter().map(|it| it.location.domain()).collect::<BTreeSet<_>>().len();
     match settings.trust {
-        Trust::Consensus => Err(ChainError::Consensus { chain }),
         Trust::Quorum if quorum < 2 => Err(ChainError::QuorumTooSmall { chain, quorum }),
         Trust::Quorum if quorum > domains => {
             Err(ChainError::QuorumTooLarge { chain, quorum, domains })
         }
-        Trust::Quorum | Trust::Single => Ok(()),
+        Trust::Quorum | Trust::Single | Trust::Consensus => Ok(()),
     }
 }

@@ -15,6 +15,7 @@ use super::standing::Abilities;
 use super::standing::Head;
 use super::standing::Peers;
 use super::standing::Rank;
+use super::sync::SyncStatus;
 use crate::domain::ids::ChainId;
 use crate::domain::ids::Timestamp;
 use crate::domain::ownership::Trust;
@@ -39,6 +40,8 @@ pub struct ChainStatus {
     pub endpoints: Vec<EndpointStatus>,
     /// How many milliseconds ago any endpoint last answered; `None` when none ever did.
     pub last_success_ms_ago: Option<u64>,
+    /// How far the light client is, where trust is `consensus`.
+    pub sync: Option<SyncStatus>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -181,6 +184,7 @@ pub(super) fn of(
         available: available.len(),
         endpoints,
         last_success_ms_ago: last.map(|at| milliseconds(now.instant.saturating_duration_since(at))),
+        sync: None,
     }
 }
 

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::B256;
 
+use super::consensus;
 use super::validate::{HOUR, MILLISECOND, MINUTE, SECOND, list};
 use super::{Budget, Chain, Endpoint, Header, Terms};
 use crate::domain::ids::ChainId;
 use crate::domain::ownership::Trust;
 use crate::domain::product::document::{Node, Value};
-use crate::domain::product::section::{Section, duration, one_of, parsed, text, whole, words};
+use crate::domain::product::section::{Section, duration, one_of, parsed, text, whole};
 
-const MOST_ENDPOINTS: usize = 16;
+pub(super) const MOST_ENDPOINTS: usize = 16;
 const MOST_CHAINS: usize = 64;
 const MOST_PINNED: usize = 16;
 const MOST_HEADERS: usize = 16;
@@ -53,33 +54,30 @@ fn chain(mut section: Section<'_>, warnings: &mut Vec<String>) -> Option<Chain> 
     let id: Option<ChainId> = section.required("id", parsed);
     let allowance = budget(&mut section);
     let rpc = rpc(&mut section, allowance);
-    let beacon = section.or("beacon", Vec::new(), endpoints);
     let default = if rpc.len() > 1 { Trust::Quorum } else { Trust::Single };
-    let trust = section.or("trust", default, trust);
+    let trust = section.or("trust", default, one_of(&consensus::TRUST));
     let quorum = quorum(&mut section, trust, rpc.len());
-    let genesis = section.optional("genesis", block_hash);
+    let genesis = section.optional("genesis", consensus::hash("a block's hash"));
     let pinned = pinned(&mut section);
-    let spec = section.optional("spec", words(4_096));
     let poll = section.or("poll", 12 * SECOND, duration(100 * MILLISECOND, HOUR));
     let retry = section.or("retry", 30 * SECOND, duration(100 * MILLISECOND, 10 * MINUTE));
-    if let Some(id) = id.filter(|_| !beacon.is_empty() || spec.is_some()) {
-        warnings.push(format!(
-            "chain {id}: `beacon` and `spec` have no effect before trust `consensus` is available"
-        ));
-    }
+    let validators = consensus::validators(&mut section, (id, trust), warnings);
     section.finish();
-    Some(Chain { id: id?, rpc, beacon, trust, quorum, genesis, pinned, spec, poll, retry })
-}
-
-fn trust(node: &Node) -> Result<Trust, String> {
-    let words =
-        [("consensus", Trust::Consensus), ("quorum", Trust::Quorum), ("single", Trust::Single)];
-    match one_of(&words)(node)? {
-        Trust::Consensus => {
-            Err("`consensus` is not available in this version; use `quorum` or `single`".to_owned())
-        }
-        trust => Ok(trust),
-    }
+    let consensus::Validators { beacon, spec, checkpoint, silence } = validators;
+    Some(Chain {
+        id: id?,
+        rpc,
+        beacon,
+        trust,
+        quorum,
+        genesis,
+        pinned,
+        spec,
+        checkpoint,
+        silence,
+        poll,
+        retry,
+    })
 }
 
 /// By default a majority, so that no two different answers can both have a quorum.
@@ -204,7 +202,7 @@ fn pinned(section: &mut Section<'_>) -> Vec<(u64, B256)> {
     let mut pinned: Vec<(u64, B256)> = Vec::new();
     for mut block in blocks.into_iter().take(MOST_PINNED) {
         let number = block.required("number", whole(1, i64::MAX.unsigned_abs()));
-        let hash = block.required("hash", block_hash);
+        let hash = block.required("hash", consensus::hash("a block's hash"));
         let again = pinned.iter().any(|(known, _)| Some(*known) == number);
         if again {
             block.flaw("number", "is pinned twice");
@@ -213,10 +211,6 @@ fn pinned(section: &mut Section<'_>) -> Vec<(u64, B256)> {
         pinned.extend(number.zip(hash).filter(|_| !again));
     }
     pinned
-}
-
-fn block_hash(node: &Node) -> Result<B256, String> {
-    text(node)?.parse::<B256>().map_err(|_| "must be a block's hash: 0x and 64 digits".to_owned())
 }
 
 fn endpoints(node: &Node) -> Result<Vec<Endpoint>, String> {

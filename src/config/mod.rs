@@ -18,6 +18,7 @@ use crate::domain::product::document::Flaw;
 use crate::logging::{Format, Level};
 
 mod chains;
+mod consensus;
 mod defaults;
 mod endpoint;
 mod layers;
@@ -55,6 +56,8 @@ pub struct Socket {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     pub request_bytes: u32,
+    /// For administrators, where it is more.
+    pub admin_request_bytes: u32,
     /// How deep JSON may nest.
     pub depth: u32,
     /// Requests in one batch.
@@ -133,11 +136,10 @@ pub struct Chain {
     pub id: ChainId,
     /// One to sixteen.
     pub rpc: Vec<Endpoint>,
-    /// Light-client APIs; without use until `consensus` is available.
+    /// Where what validators sign comes from: beacon nodes, mirrors, directories.
     pub beacon: Vec<Endpoint>,
-    /// `Single` or `Quorum`.
     pub trust: Trust,
-    /// How many endpoints have to agree: from 2 to `rpc.len()` for `Quorum`, 1 for `Single`.
+    /// How many endpoints have to agree: from 2 to `rpc.len()` for `Quorum`, else 1.
     pub quorum: usize,
     /// The hash of block 0, where it is to be checked.
     pub genesis: Option<B256>,
@@ -145,10 +147,21 @@ pub struct Chain {
     pub pinned: Vec<(u64, B256)>,
     /// How long an endpoint that keeps failing is left alone at first.
     pub retry: Duration,
-    /// A built-in chain specification's name, or a path; without use until `consensus` is available.
-    pub spec: Option<String>,
+    /// The chain's specification, for trust `Consensus`; `None` for the one built in for the chain's id.
+    pub spec: Option<Spec>,
+    /// A beacon block the administrator begins from.
+    pub checkpoint: Option<B256>,
+    /// How old the newest finalized block may be before validators count as silent.
+    pub silence: Option<Duration>,
     /// How often the chain's head is asked for.
     pub poll: Duration,
+}
+
+/// Where a chain's specification is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Spec {
+    BuiltIn(String),
+    File(PathBuf),
 }
 
 /// A configuration, and what an administrator should hear about it.

@@ -71,7 +71,7 @@ impl Config {
         add("metrics.listen", &metrics.listen);
         for chain in chains {
             let super::Chain { id, rpc, beacon, trust, quorum, genesis, spec, poll, .. } = chain;
-            let super::Chain { pinned, retry, .. } = chain;
+            let super::Chain { pinned, retry, checkpoint, silence, .. } = chain;
             let exposed = |it: &[super::Endpoint]| {
                 it.iter().map(super::Endpoint::expose_all).collect::<Vec<_>>()
             };
@@ -83,15 +83,18 @@ impl Config {
             add(&format!("chain.{id}.pinned"), pinned);
             add(&format!("chain.{id}.retry"), retry);
             add(&format!("chain.{id}.spec"), spec);
+            add(&format!("chain.{id}.checkpoint"), checkpoint);
+            add(&format!("chain.{id}.silence"), silence);
             add(&format!("chain.{id}.poll"), poll);
         }
         values
     }
 }
 
-fn limits(limits: &super::Limits) -> [(&'static str, &dyn Debug); 12] {
+fn limits(limits: &super::Limits) -> [(&'static str, &dyn Debug); 13] {
     let super::Limits {
         request_bytes,
+        admin_request_bytes,
         depth,
         batch,
         in_flight,
@@ -106,6 +109,7 @@ fn limits(limits: &super::Limits) -> [(&'static str, &dyn Debug); 12] {
     } = limits;
     [
         ("request_bytes", request_bytes),
+        ("admin_request_bytes", admin_request_bytes),
         ("depth", depth),
         ("batch", batch),
         ("in_flight", in_flight),

@@ -328,8 +328,16 @@ fn a_wrong_key_or_value_is_named_with_its_file_line_and_what_would_be_right() {
 fn trust_must_be_possible_with_the_endpoints_there_are() {
     let table: &[(&str, &str)] = &[
         (
-            "trust = \"consensus\"",
-            "`chain[0].trust`: `consensus` is not available in this version; use `quorum` or `single`",
+            "spec = \"goerli\"",
+            "`chain[0].spec`: must be one of `mainnet`, `sepolia`, `hoodi`, or the absolute path of a specification",
+        ),
+        (
+            "beacon = [\"wss://a.example/KEY\"]",
+            "`chain[0].beacon`: item 1: must be an address beginning with https:// or http://, or the absolute path of a directory",
+        ),
+        (
+            "checkpoint = \"0x12\"",
+            "`chain[0].checkpoint`: must be a beacon block's root: 0x and 64 digits",
         ),
         ("quorum = 3", "`chain[0].quorum`: must be at most 2, the number of endpoints in `rpc`"),
         (
@@ -357,6 +365,36 @@ fn trust_must_be_possible_with_the_endpoints_there_are() {
     );
     let chain = &Etc::with(CHAIN).config(&[]).chains[0];
     assert_eq!((chain.trust, chain.quorum), (Trust::Quorum, 2));
+}
+
+#[test]
+fn validators_can_be_followed_where_a_specification_is_at_hand() {
+    let followed = |id: &str, more: &str| {
+        let text = CHAIN.replace("eip155:1", id);
+        Etc::with(&format!("{text}trust = \"consensus\"\n{more}"))
+    };
+    let mainnet = followed("eip155:1", "beacon = [\"file:///srv/mirror\", \"/srv/stick\"]\n");
+    let chain = &mainnet.config(&[]).chains[0];
+    assert_eq!((chain.trust, chain.quorum), (Trust::Consensus, 1));
+    assert_eq!(chain.spec, Some(Spec::BuiltIn("mainnet".to_owned())));
+    let shown: Vec<_> = chain.beacon.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["/srv/mirror", "/srv/stick"]);
+    let own = followed("eip155:31337", "spec = \"/etc/entitled/own.toml\"\n").config(&[]);
+    assert_eq!(own.chains[0].spec, Some(Spec::File("/etc/entitled/own.toml".into())));
+    let unknown = followed("eip155:31337", "").wrong(&[]);
+    assert!(unknown[0].ends_with("no specification of it is built in"), "{unknown:?}");
+}
+
+#[test]
+fn what_only_consensus_needs_is_warned_of_without_it() {
+    let warnings = Etc::with(&format!("{CHAIN}beacon = [\"https://b.example\"]\n")).read(&[]);
+    let warnings = warnings.unwrap().warnings;
+    assert_eq!(
+        warnings,
+        [
+            "chain eip155:1: `beacon`, `spec`, `checkpoint` and `silence` have an effect with trust `consensus` only"
+        ]
+    );
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const HOUR: Duration = Duration::from_secs(3_600);
-const DAY: Duration = Duration::from_secs(86_400);
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
 
 pub(super) fn config(
     tree: &Table,
@@ -79,8 +79,10 @@ fn socket(mut section: Section<'_>, places: &Places) -> Socket {
 
 fn limits(mut section: Section<'_>) -> Limits {
     let request_bytes = section.or("request_bytes", 64 * KIB, size(KIB, 16 * MIB));
+    let admin_request_bytes = section.or("admin_request_bytes", 512 * KIB, size(KIB, 16 * MIB));
     let limits = Limits {
         request_bytes: u32::try_from(request_bytes).unwrap_or(u32::MAX),
+        admin_request_bytes: u32::try_from(admin_request_bytes).unwrap_or(u32::MAX),
         depth: section.or("depth", 64, whole(8, 128)),
         batch: section.or("batch", 32, whole(1, 1_000)),
         in_flight: section.or("in_flight", 32, whole(1, 1_000)),
@@ -200,7 +202,7 @@ pub(super) fn list<T>(
     }
 }
 
-fn is_absolute(path: &str) -> bool {
+pub(super) fn is_absolute(path: &str) -> bool {
     path.starts_with('/') && !path.contains('\0')
 }
 

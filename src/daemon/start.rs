@@ -14,9 +14,11 @@ use crate::actors::ownership_ledger::{FindProgress, FindSealedKeys, OwnershipLed
 use crate::actors::supervisor::{Policy, Tree};
 use crate::actors::tier_cache::{self, CacheSettings, TierCache, VerdictReader};
 use crate::actors::wallet_keeper::WalletKeeper;
-use crate::chain::{Budget, Chain, ChainSettings, EndpointSettings};
+use crate::chain::light_client::Specification;
+use crate::chain::{self, Budget, Chain, ChainSettings, ConsensusSettings, EndpointSettings, Now};
 use crate::clock::Clock;
 use crate::config::{self, Config, Environment};
+use crate::domain::ownership::Trust;
 use crate::keys::{Census, KeyRing, KeyRingState, KeySource, MachineName, Settled};
 use crate::products::Loaded;
 use crate::rpc::doors::{self, Doors, SocketSettings};
@@ -65,7 +67,10 @@ impl House {
                 tracing::warn!(event = "clock_rolled_back", %chain, floor = %time, "the clock is behind what the chain has proven");
             }
         }
-        let chains = open_chains(config)?;
+        let chains = open_chains(config, &clock)?;
+        for kept in &progress.light_clients {
+            chains.iter().filter(|it| it.id() == kept.chain).for_each(|it| it.restore(kept));
+        }
         let catalogue = catalogue(config, source.environment.uid);
         let products = catalogue.load(&Loaded::default());
         for fault in &products.faults {
@@ -169,7 +174,34 @@ fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<Store> {
     Ok(store)
 }
 
-pub(super) fn open_chains(config: &Config) -> anyhow::Result<Vec<Chain>> {
+/// How the validators of a chain are followed. A specification in a file is told from those built in by the
+/// SHA-256 of its text, which a product that accepts it names.
+fn consensus(chain: &config::Chain, clock: &Clock) -> anyhow::Result<ConsensusSettings> {
+    let (text, named) = match &chain.spec {
+        Some(config::Spec::File(path)) => {
+            let text = std::fs::read_to_string(path);
+            let doing = || format!("cannot read the specification {}", path.display());
+            (Some(text.with_context(doing)?), path.display().to_string())
+        }
+        Some(config::Spec::BuiltIn(name)) => (None, name.clone()),
+        None => (None, String::new()),
+    };
+    let specification = match &text {
+        Some(text) => Some(Specification::parse(text).with_context(|| named.clone())?),
+        None => Specification::named(&named),
+    };
+    let (clock, id) = (clock.clone(), chain.id);
+    Ok(ConsensusSettings {
+        specification: specification.with_context(|| format!("no specification {named}"))?,
+        digest: text.map(|it| chain::digest(it.as_bytes())),
+        beacon: chain.beacon.iter().map(|it| it.expose().to_owned()).collect(),
+        checkpoint: chain.checkpoint,
+        silence: chain.silence,
+        now: Now::new(move || clock.now_on([id])),
+    })
+}
+
+pub(super) fn open_chains(config: &Config, clock: &Clock) -> anyhow::Result<Vec<Chain>> {
     let open = |it: &config::Chain| {
         let settings = ChainSettings {
             id: it.id,
@@ -180,6 +212,7 @@ pub(super) fn open_chains(config: &Config) -> anyhow::Result<Vec<Chain>> {
             pinned: it.pinned.clone(),
             retry: it.retry,
             poll: it.poll,
+            consensus: (it.trust == Trust::Consensus).then(|| consensus(it, clock)).transpose()?,
         };
         Ok(Chain::open(settings)?)
     };
@@ -254,6 +287,7 @@ pub(super) fn limits(config: &Config) -> Limits {
     let limits = &config.socket.limits;
     Limits {
         request_bytes: size(limits.request_bytes),
+        admin_request_bytes: size(limits.admin_request_bytes),
         depth: size(limits.depth),
         batch: size(limits.batch),
         in_flight: size(limits.in_flight),

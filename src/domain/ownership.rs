@@ -8,6 +8,7 @@ use std::fmt;
 use alloy_primitives::{Address, B256, U256};
 use serde::{Deserialize, Serialize};
 
+use super::consensus::Attestation;
 use super::ids::{ChainId, Collection, Timestamp, Token};
 
 pub use super::rule::{Reach, Rule, Terms, Via};
@@ -63,6 +64,9 @@ pub struct Anchor {
     pub time: Timestamp,
     pub finality: Finality,
     pub trust: Trust,
+    /// What validators signed for it; for trust `consensus` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attestation: Option<Attestation>,
 }
 
 /// Token ids as ranges, both ends included; sorted, without overlap. Empty means every id.
@@ -192,6 +196,12 @@ pub enum Cause {
     Contract,
     /// The wallet holds more tokens of the contract than could be found.
     Undiscovered,
+    /// The light client has not caught up with its chain yet.
+    NotSynced,
+    /// There is no checkpoint to begin from, or none young enough.
+    CheckpointTooOld,
+    /// For too long no committee's word on a newer block has come.
+    CommitteeSilent,
 }
 
 impl fmt::Display for Cause {
@@ -208,6 +218,11 @@ impl fmt::Display for Cause {
             Self::RateLimited => "the endpoint wants fewer requests",
             Self::Contract => "the contract gave no usable answer",
             Self::Undiscovered => "not all tokens of the wallet could be found",
+            Self::NotSynced => "the light client has not caught up with the chain yet",
+            Self::CheckpointTooOld => {
+                "there is no checkpoint young enough to follow the chain from"
+            }
+            Self::CommitteeSilent => "the chain's validators have not been heard of for too long",
         })
     }
 }

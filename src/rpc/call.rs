@@ -16,7 +16,7 @@ use super::envelope::{self, Envelope, Fault};
 use super::figures::SocketFigures;
 use super::limits::{Limits, Rates};
 use super::work::{Work, known_id};
-use crate::domain::peer::Peer;
+use crate::domain::peer::{Door, Peer};
 
 /// What all connections share.
 pub(super) struct Service {
@@ -32,6 +32,7 @@ pub(super) struct Service {
 /// The one at the other end of a connection, and what it has under way.
 pub(super) struct Caller {
     pub(super) service: Arc<Service>,
+    limits: Limits,
     peer: Peer,
     /// Whether it may use the door it came by. Otherwise it is told so, request by request.
     welcome: bool,
@@ -48,16 +49,20 @@ pub(super) type Later = BoxFuture<'static, Vec<u8>>;
 impl Caller {
     pub(super) fn new(service: Arc<Service>, peer: Peer, welcome: bool, connection: usize) -> Self {
         let connection = ConnectionId(connection);
+        let mut limits = service.limits.clone();
+        if welcome && peer.door == Door::Admin {
+            limits.request_bytes = limits.request_bytes.max(limits.admin_request_bytes);
+        }
         let mut extensions = Extensions::new();
         extensions.insert(peer.clone());
         extensions.insert(connection);
         let in_flight = Arc::new(Semaphore::new(service.limits.in_flight));
         let subscriptions = Arc::new(Semaphore::new(service.limits.subscriptions));
-        Self { service, peer, welcome, connection, extensions, in_flight, subscriptions }
+        Self { service, limits, peer, welcome, connection, extensions, in_flight, subscriptions }
     }
 
     pub(super) fn limits(&self) -> &Limits {
-        &self.service.limits
+        &self.limits
     }
 
     pub(super) fn figures(&self) -> &SocketFigures {
@@ -326,7 +331,6 @@ impl BatchReply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::peer::Door;
     use crate::rpc::answers::Page;
 
     struct Always;

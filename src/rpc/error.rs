@@ -189,6 +189,10 @@ impl From<VerifierError> for RpcError {
             VerifierError::NotHeld | VerifierError::OtherTransaction => {
                 Self::new(Code::Conflict, error.to_string())
             }
+            VerifierError::Feed { source } => {
+                let cause = std::error::Error::source(&source).map(|it| format!(": {it}"));
+                Self::new(Code::Conflict, format!("{source}{}", cause.unwrap_or_default()))
+            }
             VerifierError::BrokenOff => Self::new(Code::Busy, error.to_string()),
             VerifierError::Ledger { source } => source.into(),
         }

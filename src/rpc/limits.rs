@@ -18,6 +18,8 @@ use crate::domain::peer::Peer;
 pub struct Limits {
     /// The longest request: one JSON value, on any framing.
     pub request_bytes: usize,
+    /// The same for administrators, who bring files to the daemon.
+    pub admin_request_bytes: usize,
     /// The longest single reply.
     pub response_bytes: usize,
     /// How deep arrays and objects of a request may nest. At most 127, where the JSON reader itself stops.
@@ -54,6 +56,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             request_bytes: 64 * 1024,
+            admin_request_bytes: 512 * 1024,
             response_bytes: 1024 * 1024,
             depth: 64,
             batch: 32,

@@ -6,11 +6,13 @@ use alloy_primitives::Address;
 
 use super::customers;
 use super::error::StoreError;
+use super::light_clients;
 use super::ownerships;
 use super::schema::Table;
 use super::sightings;
 use super::view::View;
 use super::wallets;
+use crate::domain::consensus::{Agreed, Synced};
 use crate::domain::customer::{Customer, Wallet};
 use crate::domain::ids::{ChainId, Collection, CustomerId, Timestamp, Token};
 use crate::domain::ownership::{Scan, Sighting, Via};
@@ -30,6 +32,8 @@ pub struct Facts {
     pub scans: Vec<(Collection, Address, Scan)>,
     /// Per chain, the newest finalized block time ever proven.
     pub floors: Vec<(ChainId, Timestamp)>,
+    /// Checkpoints found to lead to the same committees.
+    pub agreed: Agreed,
 }
 
 /// What the evaluator and the verifier need when the daemon starts.
@@ -40,6 +44,8 @@ pub struct Progress {
     pub floors: Vec<(ChainId, Timestamp)>,
     /// Customers that have an active wallet.
     pub customers_with_wallets: Vec<CustomerId>,
+    /// What is kept of each chain's light client.
+    pub light_clients: Vec<Synced>,
 }
 
 /// How many rows the store holds.
@@ -61,7 +67,11 @@ pub fn facts(
     customers: &[CustomerId],
     collections: &[Collection],
 ) -> Result<Facts, StoreError> {
-    let mut facts = Facts { floors: sightings::floors(view)?, ..Facts::default() };
+    let mut facts = Facts {
+        floors: sightings::floors(view)?,
+        agreed: light_clients::agreed(view)?,
+        ..Facts::default()
+    };
     for id in distinct(customers) {
         let Some(customer) = customers::find(view, id)? else { continue };
         let wallets = wallets::of_customer(view, id)?;
@@ -103,6 +113,7 @@ pub fn progress(view: &impl View) -> Result<Progress, StoreError> {
         last_look: sightings::last_look(view)?,
         floors: sightings::floors(view)?,
         customers_with_wallets: wallets::customers_with_wallets(view)?,
+        light_clients: light_clients::all(view)?,
     })
 }
 

@@ -14,7 +14,7 @@ use super::schema::Definition;
 type Step = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// Invariant: as many as `schema::SCHEMA`, and none of them ever changes.
-pub(super) const STEPS: &[Step] = &[begin, more_terms];
+pub(super) const STEPS: &[Step] = &[begin, more_terms, add_light_clients];
 
 const META: Definition<'static> = TableDefinition::new("meta");
 const SCHEMA_KEY: &[u8] = b"schema";
@@ -45,6 +45,7 @@ pub(super) fn run(
 ) -> Result<(), StoreError> {
     let found = schema_of(database)?;
     for (from, step) in (0_u32..).zip(steps).skip_while(|it| it.0 < found) {
+        // A store that is only now being made holds nothing to back up.
         if found > 0 {
             before(database)?;
             tracing::info!(event = "store_migrated", from, to = from + 1, "migrating the store");
@@ -101,6 +102,15 @@ fn begin(transaction: &WriteTransaction) -> Result<(), StoreError> {
 #[expect(clippy::unnecessary_wraps, reason = "a step may fail")]
 fn more_terms(_: &WriteTransaction) -> Result<(), StoreError> {
     Ok(())
+}
+
+/// 2 → 3: what light clients know.
+fn add_light_clients(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    let table: Definition = TableDefinition::new("light_clients");
+    transaction
+        .open_table(table)
+        .map(drop)
+        .map_err(StoreError::database("add a table to the store"))
 }
 
 #[cfg(test)]

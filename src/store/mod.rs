@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The operations are the functions of [`customers`], [`wallets`], [`sealed_keys`], [`challenges`],
-//! [`sightings`], [`ownerships`], [`audit`] and [`facts`]. Each makes all its checks before its first write.
+//! [`sightings`], [`ownerships`], [`light_clients`], [`audit`] and [`facts`]. Each makes all its checks before its first write.
 
 pub mod audit;
 mod backup;
@@ -19,6 +19,7 @@ mod database;
 mod error;
 pub mod facts;
 mod files;
+pub mod light_clients;
 mod migrations;
 pub mod ownerships;
 mod records;

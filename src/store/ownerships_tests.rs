@@ -28,6 +28,7 @@ fn anchor(number: u64, finality: Finality) -> Anchor {
         time: at(i64::try_from(number).unwrap()),
         finality,
         trust: Trust::Quorum,
+        attestation: None,
     }
 }
 

@@ -25,17 +25,19 @@
 //! | `suspensions` | token | Suspension |
 //! | `floors` | chain (u64) | time |
 //! | `audit` | number (u64) | AuditEntry |
+//! | `light_clients` | chain (u64), 0 | form byte, slot (u64), time, bytes of `chain` |
+//! | | chain (u64), 1, root, root | nothing: two checkpoints found to agree |
 
 use std::ops::Bound;
 
-use alloy_primitives::{Address, keccak256};
+use alloy_primitives::{Address, B256, keccak256};
 use redb::TableDefinition;
 
 use crate::domain::ids::{ChainId, Collection, CustomerId, Standard, Timestamp, Token};
 use crate::domain::ownership::{Finality, Rule, Target, Terms};
 
 /// The schema this program writes. See `migrations`.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 pub(super) type Definition<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
 
@@ -60,11 +62,12 @@ pub enum Table {
     Suspensions,
     Floors,
     Audit,
+    LightClients,
 }
 
 impl Table {
     /// In the order of the variants, so that `table as usize` is its place.
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Meta,
         Self::Customers,
         Self::CustomerUids,
@@ -83,6 +86,7 @@ impl Table {
         Self::Suspensions,
         Self::Floors,
         Self::Audit,
+        Self::LightClients,
     ];
 
     pub(super) fn definition(self) -> Definition<'static> {
@@ -105,6 +109,7 @@ impl Table {
             Self::Suspensions => "suspensions",
             Self::Floors => "floors",
             Self::Audit => "audit",
+            Self::LightClients => "light_clients",
         })
     }
 }
@@ -159,6 +164,28 @@ pub(super) fn customer_wallet(id: CustomerId, address: Address) -> [u8; 29] {
 
 pub(super) fn chain(id: ChainId) -> [u8; 8] {
     id.0.to_be_bytes()
+}
+
+/// Where rows about a light client, and about checkpoints found to agree, part.
+const CLIENT: u8 = 0;
+const AGREED: u8 = 1;
+
+pub(super) fn light_client(id: ChainId) -> [u8; 9] {
+    join(&[&chain(id), &[CLIENT]])
+}
+
+pub(super) fn light_client_of(key: &[u8]) -> Option<ChainId> {
+    let (id, rest) = key.split_at_checked(8)?;
+    (rest == [CLIENT]).then(|| u64_of(id).map(ChainId))?
+}
+
+pub(super) fn agreed(id: ChainId, began: B256, other: B256) -> [u8; 73] {
+    join(&[&chain(id), &[AGREED], began.as_slice(), other.as_slice()])
+}
+
+pub(super) fn agreed_of(key: &[u8]) -> Option<(B256, B256)> {
+    let (began, other) = key.get(9..).filter(|_| key[8] == AGREED)?.split_at_checked(32)?;
+    Some((B256::try_from(began).ok()?, B256::try_from(other).ok()?))
 }
 
 pub(super) fn collection(it: Collection) -> [u8; 29] {

@@ -1,9 +1,13 @@
 // The whole of `entitled` in one screenful: a licence is bought, used, given away, got back, and the chain goes
 // away. A real EVM node, a real ERC-721, the real daemon, all on this machine; nothing is left behind.
 //
+// With TRUST=consensus the chain has validators: 512 keys that sign its blocks, which the daemon follows from a
+// checkpoint that the product file names. Then it believes nobody else about which block is the chain's.
+//
 // Every step says what happened and how long it took. A step that is not as it should be ends the
 // demonstration with its reason and exit code 1.
 import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
@@ -21,6 +25,7 @@ const program = (name) => path.join(target, 'debug', name);
 const PRODUCT = 'acme-cad';
 const TOKEN = 7n;
 const PATIENCE_MS = 20_000;
+const TRUST = process.env.TRUST || 'single';
 
 // ---- what has to go away again, whatever happens
 
@@ -95,12 +100,35 @@ async function startChain() {
   const packaged = path.join(root, 'tests/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil');
   const anvil = process.env.ANVIL ?? packaged;
   must(fs.existsSync(anvil), `${anvil} is missing: run it as \`make demo\``);
-  const child = start(anvil, ['--port', '0', '--slots-in-an-epoch', '1']);
+  // With validators, its blocks are a second apart, and there have to be some before anything is final.
+  const past = TRUST === 'consensus' ? ['--timestamp', String(Math.floor(Date.now() / 1000) - 120)] : [];
+  const child = start(anvil, ['--port', '0', '--slots-in-an-epoch', '1', ...past]);
   const port = await until('anvil listens', async () => ({
     found: /Listening on 127\.0\.0\.1:(\d+)/.exec(child.said)?.[1],
     last: child.said,
   }));
   return { child, url: `http://127.0.0.1:${port}` };
+}
+
+/** Validators that sign the chain's blocks, and what a vendor says of them in a product file. */
+async function startValidators(chainUrl) {
+  const folder = path.join(home, 'beacon');
+  const execution = new URL(chainUrl).host;
+  const child = start(program('examples/beacon_chain'), ['--execution', execution, '--folder', folder]);
+  const url = await until('the validators sign', async () => ({
+    found: /serving (http:\/\/\S+)/.exec(child.said)?.[1],
+    last: child.said,
+  }));
+  const file = path.join(folder, 'specification.toml');
+  const specification = fs.readFileSync(file, 'utf8');
+  const root = /^root = "(0x[0-9a-f]+)"/m.exec(specification)[1];
+  const digest = createHash('sha256').update(specification).digest('hex');
+  return {
+    root,
+    // A minute behind the clock is nothing to be silent about.
+    configuration: `spec = "${file}"\nbeacon = ["${url}"]\nsilence = "10m"\n`,
+    checkpoint: `\n[[checkpoint]]\nchain = "eip155:31337"\nroot = "${root}"\nspec = "sha256:${digest}"\n`,
+  };
 }
 
 function person(url, index) {
@@ -126,7 +154,7 @@ async function deploy(vendor) {
 const socket = path.join(home, 'run/entitled.sock');
 const adminSocket = path.join(home, 'run/admin.sock');
 
-function writeFiles(rpc, licence) {
+function writeFiles(rpc, licence, validators) {
   for (const folder of ['run', 'state', 'products.d']) fs.mkdirSync(path.join(home, folder), { mode: 0o700 });
   fs.writeFileSync(path.join(home, 'entitled.toml'), `[socket]
 path = "${socket}"
@@ -143,13 +171,13 @@ format = "text"
 [[chain]]
 id = "eip155:31337"
 rpc = ["${rpc}"]
-trust = "single"
+trust = "${TRUST}"
 poll = "100ms"
-`);
+${validators?.configuration ?? ''}`);
   fs.writeFileSync(path.join(home, 'products.d', `${PRODUCT}.toml`), `product = "${PRODUCT}"
 name = "Acme CAD"
 version = 1
-trust = "single"
+trust = "${TRUST}"
 finality = "latest"
 refresh = "1s"
 grace = "14d"
@@ -163,7 +191,7 @@ features = { export = true, max_projects = 50 }
 tier = "pro"
 token = "eip155:31337/erc721:${licence.address}"
 tokens_of = "enumerable"
-`);
+${validators?.checkpoint ?? ''}`);
 }
 
 async function startDaemon() {
@@ -230,19 +258,28 @@ function watch() {
 // ---- the story
 
 async function demonstrate() {
-  for (const name of ['entitled', 'entitlectl']) {
+  must(['single', 'consensus'].includes(TRUST), `TRUST is ${TRUST}; here it can be single or consensus`);
+  const programs = ['entitled', 'entitlectl', ...(TRUST === 'consensus' ? ['examples/beacon_chain'] : [])];
+  for (const name of programs) {
     must(fs.existsSync(program(name)), `${program(name)} is missing: run it as \`make demo\``);
   }
-  let chain, licence, vendor, customer, friend, next, daemon;
+  let chain, validators, licence, vendor, customer, friend, next, daemon;
 
-  await step('a chain of our own, and on it a licence contract (ERC-721)', async () => {
-    chain = await startChain();
+  if (TRUST === 'consensus') {
+    await step('a chain of our own, and 512 validators who sign its blocks', async () => {
+      chain = await startChain();
+      validators = await startValidators(chain.url);
+      return `checkpoint ${validators.root.slice(0, 10)}…`;
+    });
+  }
+  await step(`${TRUST === 'consensus' ? 'on it' : 'a chain of our own, and on it'} a licence contract (ERC-721)`, async () => {
+    chain ??= await startChain();
     [vendor, customer, friend] = [0, 1, 2].map((index) => person(chain.url, index));
     licence = await deploy(vendor);
     return licence.address;
   });
   await step(`the daemon starts as ${os.userInfo().username}, with a product file that names the contract`, async () => {
-    writeFiles(chain.url, licence);
+    writeFiles(chain.url, licence, validators);
     daemon = await startDaemon();
     return `version ${(await ask('system_version')).version}`;
   });
@@ -259,6 +296,15 @@ async function demonstrate() {
     must(line.startsWith('entitled: pro'), line);
     return line;
   });
+  if (TRUST === 'consensus') {
+    await step('`entitlectl why acme-cad` leads down to who signed', async () => {
+      const { stdout } = spawnSync(program('entitlectl'), ['why', PRODUCT], {
+        env: { ...cleanEnvironment(), ...clientEnvironment }, encoding: 'utf8', timeout: PATIENCE_MS,
+      });
+      must(stdout.includes(validators.root), stdout);
+      return /\d+ of 512 signed/.exec(stdout)?.[0] ?? stdout;
+    });
+  }
   await step('the same question on the socket, 1,000 times over one connection', async () => {
     const times = await askOften(1000);
     return `half of them within ${times[500].toFixed(0)} µs, seen from Node`;

@@ -20,6 +20,7 @@ mod support;
 mod administration;
 mod bad_input;
 mod clients;
+mod consensus;
 mod contract_wallets;
 mod contracts;
 mod custody;

@@ -162,5 +162,5 @@ fn a_transfer_is_told_within_one_poll_of_its_block() {
     let verdict = told.next();
     let during = polls() - before;
     assert_eq!(verdict["token"], json!(licence.token(2)), "{verdict}");
-    assert_eq!(during, 1, "events were read so often before the subscriber was told");
+    assert!(during <= 1, "events were read {during} times before the subscriber was told");
 }

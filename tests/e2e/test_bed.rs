@@ -44,6 +44,15 @@ fn a_stopped_node_comes_back_with_its_chain() {
 }
 
 #[test]
+fn a_chain_can_begin_in_the_past() {
+    let past = Duration::from_secs(900);
+    let anvil = Anvil::start_in_the_past(past);
+    let began = number(&anvil.block("0x0")["timestamp"]);
+    let now = Anvil::start().block("0x0")["timestamp"].clone();
+    assert!(began + past.as_secs() <= number(&now));
+}
+
+#[test]
 fn a_reorganised_chain_has_another_head_of_the_same_height() {
     let anvil = Anvil::start();
     let licence = Contract::licence(&anvil);

@@ -27,6 +27,12 @@ impl Anvil {
         Self::with(&[])
     }
 
+    /// A chain whose first block is so old, so that later ones can be apart and still not in the future.
+    pub fn start_in_the_past(by: Duration) -> Self {
+        let then = super::beacon::node::seconds_now() - by.as_secs();
+        Self::with(&["--timestamp", &then.to_string()])
+    }
+
     /// Started with more arguments.
     pub fn with(more: &[&str]) -> Self {
         let more = more.iter().map(|it| (*it).to_owned()).collect();

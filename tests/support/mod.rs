@@ -2,6 +2,8 @@
 //! socket, and a proxy that spoils what the node says. Nothing here knows the daemon's inside.
 
 pub mod anvil;
+#[allow(dead_code, reason = "no test binary needs all of it")]
+pub mod beacon;
 pub mod contract;
 pub mod daemon;
 pub mod faults;

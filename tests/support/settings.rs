@@ -12,6 +12,8 @@ pub struct Settings {
     /// How many endpoints must agree; one means trust `single`.
     pub quorum: usize,
     pub genesis: Option<String>,
+    /// How the chain's validators are followed: its keys. Means trust `consensus`.
+    pub consensus: Option<String>,
     /// Appended to the configuration as it is.
     pub more: String,
     pub products: Vec<ProductFile>,
@@ -23,6 +25,7 @@ impl Settings {
             endpoints: endpoints.into_iter().collect(),
             quorum: 1,
             genesis: None,
+            consensus: None,
             more: String::new(),
             products: Vec::new(),
         }
@@ -30,6 +33,12 @@ impl Settings {
 
     pub fn quorum(mut self, quorum: usize) -> Self {
         self.quorum = quorum;
+        self
+    }
+
+    /// Follows validators, as these keys of the chain say.
+    pub fn consensus(mut self, keys: &str) -> Self {
+        self.consensus = Some(keys.to_owned());
         self
     }
 
@@ -73,6 +82,11 @@ poll = "100ms"
             self.endpoints
         );
         match self.quorum {
+            _ if self.consensus.is_some() => {
+                writeln!(text, "trust = \"consensus\"").unwrap();
+                text.push_str(self.consensus.as_deref().unwrap());
+                text.push('\n');
+            }
             1 => text.push_str("trust = \"single\"\n"),
             quorum => writeln!(text, "trust = \"quorum\"\nquorum = {quorum}").unwrap(),
         }
@@ -112,6 +126,12 @@ impl ProductFile {
             .grant("pro", collection, r#"tokens_of = "enumerable""#)
     }
 
+    /// The same product under another id.
+    pub fn named(mut self, id: &str) -> Self {
+        id.clone_into(&mut self.id);
+        self
+    }
+
     /// Sets a key to a TOML value.
     pub fn set(mut self, key: &str, value: &str) -> Self {
         self.keys.retain(|(known, _)| known != key);
@@ -130,6 +150,17 @@ impl ProductFile {
 
     pub fn grant(mut self, tier: &str, token: &str, more: &str) -> Self {
         writeln!(self.tables, "\n[[grants]]\ntier = {tier:?}\ntoken = {token:?}\n{more}").unwrap();
+        self
+    }
+
+    /// A beacon block of the test chain that the vendor vouches for, under a specification with this SHA-256.
+    pub fn checkpoint(mut self, root: &str, spec: &str, more: &str) -> Self {
+        let chain = super::CHAIN;
+        writeln!(
+            self.tables,
+            "\n[[checkpoint]]\nchain = {chain:?}\nroot = {root:?}\nspec = \"sha256:{spec}\"\n{more}"
+        )
+        .unwrap();
         self
     }
 

@@ -12,7 +12,7 @@ use actix::prelude::*;
 use super::{
     AddWallet, AuditState, BackUp, CreateCustomer, CustomerOf, Facts, FindChallenge, FindCustomer,
     FindFacts, FindFigures, FindProgress, FindSealedKeys, FindWallet, HistoryOf, ImportWallet,
-    KeepChallenge, LedgerError, ListAudit, ListCustomers, ListOwnerships, NoteAudit,
+    KeepChallenge, KeepSynced, LedgerError, ListAudit, ListCustomers, ListOwnerships, NoteAudit,
     OwnershipLedger, Progress, RaiseFloor, RecordSightings, RemoveWallet, ReplaceSealedKeys, Reply,
     SealedKey, SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit, WalletsOf,
 };
@@ -24,6 +24,7 @@ use crate::store::audit;
 use crate::store::challenges;
 use crate::store::customers::{self, CustomerEdit, NewCustomer};
 use crate::store::facts;
+use crate::store::light_clients;
 use crate::store::ownerships;
 use crate::store::schema::SCHEMA;
 use crate::store::sealed_keys;
@@ -127,6 +128,9 @@ changes! {
     };
     RaiseFloor -> (), "raise the floor under a chain's time", |it, changes| {
         sightings::raise_floor(changes, it.chain, it.time)
+    };
+    KeepSynced -> bool, "keep what a light client knows", |it, changes| {
+        light_clients::keep(changes, &it.synced, &it.agreed)
     };
     ReplaceSealedKeys -> u64, "replace sealed keys", |it, changes| {
         sealed_keys::replace(changes, &it.replacements, &it.detail, &it.asked)

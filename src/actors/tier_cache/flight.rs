@@ -64,6 +64,7 @@ impl Scene {
             holders: &self.holders,
             sightings: &self.sightings,
             suspended: &self.suspended,
+            agreed: &self.facts.agreed,
         }
     }
 

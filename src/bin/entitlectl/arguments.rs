@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::keys::KeysCommand;
+use crate::store::StoreCommand;
 use crate::words;
 
 const AFTER_HELP: &str = "\
@@ -377,26 +378,15 @@ pub(crate) enum AuditCommand {
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum StoreCommand {
-    /// Its size and contents
-    Stats,
-    /// Write a backup into the state directory, while the daemon goes on
-    Backup {
-        /// The name of the new file; the next of the kept backups if not given
-        name: Option<String>,
-    },
-    /// Put a backup in the store's place; the daemon has to be stopped
-    Restore {
-        /// The backup
-        file: PathBuf,
-        /// The daemon's configuration file, where it is not the usual one
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-    },
-}
-
-#[derive(Debug, Subcommand)]
 pub(crate) enum ChainCommand {
     /// How far each chain is followed, and how its endpoints do
     Status,
+    /// Wait until a chain's light client has caught up; or bring it files, where there is no network
+    Sync {
+        /// CAIP-2; may be left out where one chain only has trust `consensus`
+        chain: Option<String>,
+        /// A directory with the files of a mirror: bootstrap/ROOT.json, updates/PERIOD.json, finality_update.json
+        #[arg(long, value_name = "DIR")]
+        from: Option<PathBuf>,
+    },
 }

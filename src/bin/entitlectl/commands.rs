@@ -19,6 +19,7 @@ use crate::screen::Screen;
 use crate::session;
 use crate::session::{Question, Session};
 use crate::store;
+use crate::sync;
 use crate::tables;
 use crate::transfer;
 use crate::verdicts;
@@ -77,6 +78,9 @@ pub(crate) fn run(
         Command::Chain(ChainCommand::Status) => {
             ask_and_show(session, screen, &Question::admin("chain_status"), chains::told)?;
             Ok(Exit::Done)
+        }
+        Command::Chain(ChainCommand::Sync { chain, from }) => {
+            sync::run(session, screen, chain, from.as_deref())
         }
         Command::Reload => {
             show_outline(&session.patient(PROOF_WAIT), screen, &Question::admin("system_reload"))

@@ -16,6 +16,7 @@ mod screen;
 mod secrets;
 mod session;
 mod store;
+mod sync;
 mod tables;
 mod transfer;
 mod verdicts;

@@ -8,7 +8,8 @@ use crate::tables;
 use crate::words;
 
 /// The order in which the daemon comes to an answer; each step stands below the one it rests on.
-const STEPS: [&str; 6] = ["grant", "token", "wallet", "ownership", "block", "anchor"];
+const STEPS: [&str; 8] =
+    ["grant", "token", "wallet", "ownership", "block", "anchor", "committee", "checkpoint"];
 
 pub(crate) fn exit(verdict: &Verdict) -> Exit {
     match mark(verdict) {

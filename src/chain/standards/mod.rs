@@ -35,6 +35,7 @@ mod tests {
             time: Timestamp::from_second(1_000).unwrap(),
             finality: Finality::Latest,
             trust: Trust::Single,
+            attestation: None,
         }
     }
 }

@@ -1,9 +1,12 @@
-//! Why the answer is what it is, step by step: grant → token → wallet → ownership → block → anchor.
+//! Why the answer is what it is, step by step: grant → token → wallet → ownership → block →
+//! anchor, and where validators signed for that: → committee → checkpoint.
 
 use alloy_primitives::U256;
 
 use super::position::{Absence, Candidate, Position, Proof};
+use super::verdict::unvouched;
 use super::{Question, position};
+use crate::domain::consensus::Attestation;
 use crate::domain::ids::Timestamp;
 use crate::domain::ownership::{ENDED, Rule, Via};
 
@@ -16,6 +19,10 @@ pub enum StepKind {
     Ownership,
     Block,
     Anchor,
+    /// Who signed for the anchor, for trust `consensus`.
+    Committee,
+    /// What the committees were proven from.
+    Checkpoint,
 }
 
 impl StepKind {
@@ -27,6 +34,8 @@ impl StepKind {
             Self::Ownership => "ownership",
             Self::Block => "block",
             Self::Anchor => "anchor",
+            Self::Committee => "committee",
+            Self::Checkpoint => "checkpoint",
         }
     }
 }
@@ -147,8 +156,17 @@ fn candidate_steps(
     }
     steps.push(step(StepKind::Ownership, &held.token, outcome, reason));
     proof_steps(steps, &held.proof, held.failing.map(|it| it.to_string()), now);
-    if held.too_low
-        && let Some(last) = steps.last_mut()
+    if held.unvouched {
+        let last = steps
+            .iter_mut()
+            .rev()
+            .find(|it| matches!(it.kind, StepKind::Checkpoint | StepKind::Anchor));
+        if let Some(last) = last {
+            last.outcome = Outcome::No;
+            last.reason = unvouched(&held.proof.anchor);
+        }
+    } else if held.too_low
+        && let Some(last) = steps.iter_mut().rev().find(|it| it.kind == StepKind::Anchor)
     {
         last.outcome = Outcome::No;
         last.reason = format!(
@@ -211,4 +229,23 @@ fn proof_steps(steps: &mut Vec<Step>, proof: &Proof, failing: Option<String>, no
     steps.push(step(StepKind::Block, &block, age.0, age.1));
     let trust = format!("trust {}, {}", anchor.trust.as_str(), anchor.finality.as_str());
     steps.push(step(StepKind::Anchor, &anchor.hash, Outcome::Yes, trust));
+    if let Some(attestation) = &anchor.attestation {
+        attestation_steps(steps, attestation);
+    }
+}
+
+fn attestation_steps(steps: &mut Vec<Step>, attestation: &Attestation) {
+    let Attestation { slot, period, participation, of, signature_slot, .. } = attestation;
+    let reason = format!(
+        "{participation} of {of} signed at slot {signature_slot} for the beacon block of slot {slot}"
+    );
+    let committee = format!("of period {period}");
+    steps.push(step(StepKind::Committee, &committee, Outcome::Yes, reason));
+    let brought = if attestation.built_in { "brought along by entitled" } else { "named here" };
+    let rules = match attestation.spec {
+        None => "built-in specification".to_owned(),
+        Some(digest) => format!("specification sha256:{digest:x}"),
+    };
+    let reason = format!("committees are proven from here on; {brought}, {rules}");
+    steps.push(step(StepKind::Checkpoint, &attestation.checkpoint, Outcome::Yes, reason));
 }

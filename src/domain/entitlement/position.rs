@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use alloy_primitives::Address;
 
 use super::{Holder, Question};
+use crate::domain::consensus::{Agreed, vouched};
 use crate::domain::ids::{CustomerId, Timestamp, Token};
-use crate::domain::ownership::{Anchor, Cause, Finality, Finding, Sighting, Target, Via};
+use crate::domain::ownership::{Anchor, Cause, Finality, Finding, Sighting, Target, Trust, Via};
 use crate::domain::product::{Grant, Product, Tier};
 
 /// When a proof counts as fresh, and until when it may be used at all.
@@ -36,6 +37,8 @@ pub(super) struct Candidate<'a> {
     pub(super) provisional: bool,
     /// Seen only at a trust or finality below what the product asks for.
     pub(super) too_low: bool,
+    /// Of trust `consensus`, but from a checkpoint that the product does not vouch for.
+    pub(super) unvouched: bool,
     pub(super) suspended: bool,
     /// Why the newest attempt to prove it again found nothing out.
     pub(super) failing: Option<Cause>,
@@ -69,7 +72,8 @@ pub(super) fn take<'a>(question: &'a Question<'a>, product: &'a Product) -> Vec<
                 question.sightings.iter().filter(|it| it.wallet == wallet).collect();
             let own = |it: &&Grant| holder.counts_on(wallet, it.collection.chain);
             for grant in product.grants.iter().filter(own) {
-                let desk = Desk { product, grant, holder, wallet, suspended: question.suspended };
+                let Question { suspended, agreed, .. } = *question;
+                let desk = Desk { product, grant, holder, wallet, suspended, agreed };
                 positions.push(desk.position(&of_wallet));
             }
         }
@@ -84,6 +88,7 @@ struct Desk<'a> {
     holder: &'a Holder,
     wallet: Address,
     suspended: &'a BTreeSet<Token>,
+    agreed: &'a Agreed,
 }
 
 /// The newest word on one target: proven at the product's finality, proven before it, and not found out.
@@ -171,6 +176,7 @@ impl<'a> Desk<'a> {
         let Finding::Held { until, anchor } = &basis.finding else { return None };
         let tier = self.product.tier(&self.grant.tier)?;
         let failure = if before_final { word.early_failure } else { word.settled_failure };
+        let unvouched = !self.is_vouched(anchor);
         Some(Candidate {
             tier,
             token,
@@ -182,10 +188,22 @@ impl<'a> Desk<'a> {
             until: [*until, tier.expires_at].into_iter().flatten().min(),
             provisional: before_final && self.product.provisional,
             too_low: anchor.trust < self.product.trust
+                || unvouched
                 || (before_final && !self.product.provisional),
+            unvouched,
             suspended: !self.holder.active || self.suspended.contains(&token),
             failing: newer_failure(failure, basis),
         })
+    }
+
+    /// Whether the product accepts what an anchor of trust `consensus` rests on, if it demands that trust.
+    fn is_vouched(&self, anchor: &Anchor) -> bool {
+        let demanded = (self.product.trust, anchor.trust) == (Trust::Consensus, Trust::Consensus);
+        let checkpoints = &self.product.checkpoints;
+        !demanded
+            || anchor
+                .attestation
+                .is_some_and(|it| vouched(checkpoints, anchor.chain, &it, self.agreed))
     }
 
     fn absence(&self, word: &Word<'_>) -> Absence {

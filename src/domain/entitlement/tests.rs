@@ -6,7 +6,10 @@ use std::time::Duration;
 use alloy_primitives::{Address, B256, U256};
 use proptest::prelude::*;
 
-use super::{Code, Freshness, Holder, Question, Verdict, evaluate, explain};
+use super::{
+    Code, Freshness, Holder, Outcome, Question, Step, StepKind, Verdict, evaluate, explain,
+};
+use crate::domain::consensus::{Agreed, Attestation, Checkpoint};
 use crate::domain::ids::{ChainId, Collection, CustomerId, ProductId, Standard, Timestamp, Token};
 use crate::domain::ownership::{
     Anchor, Cause, ENDED, Finality, Finding, IdRanges, Reach, Rule, Sighting, Target, Trust, Via,
@@ -70,6 +73,7 @@ fn product() -> Product {
             grant("pro", decade(10)),
             grant("trial", decade(20)),
         ],
+        checkpoints: Vec::new(),
     }
 }
 
@@ -82,6 +86,7 @@ fn anchor(number: u64, finality: Finality, trust: Trust) -> Anchor {
         time: at(seconds),
         finality,
         trust,
+        attestation: None,
     }
 }
 
@@ -157,6 +162,7 @@ fn ask_of(
         holders,
         sightings,
         suspended: &suspended,
+        agreed: &Agreed::new(),
     };
     // The story is told for every answer, and ends with the same facts.
     let _ = explain(&question, now);
@@ -197,11 +203,79 @@ fn every_code_is_reached() {
         holders: &[],
         sightings: &[],
         suspended: &none,
+        agreed: &Agreed::new(),
     };
     let nothing = evaluate(&question, at(0));
     assert_eq!(nothing.code, Code::NoProduct);
     let reached: BTreeSet<_> = cases.iter().map(|(it, _)| *it).chain([nothing.code]).collect();
     assert_eq!(reached.len(), Code::ALL.len());
+}
+
+/// A proof from checkpoint `root`, for a product that demands trust `consensus` and vouches for `named`.
+fn from_checkpoint(root: u8, named: &[u8], agreed: &Agreed) -> Verdict {
+    let max_age = Duration::from_secs(1);
+    let checkpoint = |it: &u8| Checkpoint {
+        chain: ChainId(1),
+        root: B256::repeat_byte(*it),
+        slot: None,
+        max_age,
+        spec: None,
+    };
+    let product = Product {
+        trust: Trust::Consensus,
+        checkpoints: named.iter().map(checkpoint).collect(),
+        ..product()
+    };
+    let attestation = Attestation {
+        checkpoint: B256::repeat_byte(root),
+        spec: None,
+        built_in: false,
+        slot: 640,
+        period: 7,
+        participation: 500,
+        of: 512,
+        signature_slot: 642,
+    };
+    let signed = Anchor {
+        attestation: Some(attestation),
+        ..anchor(40, Finality::Finalized, Trust::Consensus)
+    };
+    let sightings = [held(50, 12, signed), no_more(50, signed)];
+    let holder = Holder {
+        customer: CustomerId::Uid(1000),
+        active: true,
+        wallets: vec![wallet(1)],
+        contracts: BTreeMap::new(),
+    };
+    let question = Question {
+        product: &product.id,
+        definition: Some(&product),
+        customer: CustomerId::Uid(1000),
+        holders: &[holder],
+        sightings: &sightings,
+        suspended: &BTreeSet::new(),
+        agreed,
+    };
+    let verdict = evaluate(&question, at(60));
+    let steps = explain(&question, at(60));
+    let committee = steps.iter().find(|it| it.kind == StepKind::Committee).unwrap();
+    assert!(committee.reason.starts_with("500 of 512 signed at slot 642"), "{committee:?}");
+    let refused = |it: &Step| it.kind == StepKind::Checkpoint && it.outcome == Outcome::No;
+    assert_eq!(steps.iter().any(refused), !verdict.is_valid());
+    verdict
+}
+
+#[test]
+fn a_product_that_demands_consensus_rests_on_its_own_checkpoints() {
+    let none = Agreed::new();
+    assert_eq!(from_checkpoint(1, &[1, 2], &none).code, Code::Valid);
+    for named in [&[][..], &[2][..]] {
+        let verdict = from_checkpoint(1, named, &none);
+        assert_eq!(verdict.code, Code::TrustTooLow);
+        assert!(verdict.detail.ends_with("the product does not vouch"), "{}", verdict.detail);
+    }
+    let agreed = Agreed::from([(B256::repeat_byte(1), B256::repeat_byte(2))]);
+    assert_eq!(from_checkpoint(1, &[2], &agreed).code, Code::Valid);
 }
 
 #[test]

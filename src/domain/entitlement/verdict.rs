@@ -235,6 +235,9 @@ fn detail(product: &Product, decision: &Decision<'_>) -> String {
         Code::Grace => format!("{by}; {}", why("it could not be proven again")),
         Code::Expired => format!("{by}, but it has ended"),
         Code::Suspended => format!("{by}, but suspended by an administrator"),
+        Code::TrustTooLow if held.unvouched => {
+            format!("{by}, but {}", unvouched(&held.proof.anchor))
+        }
         Code::TrustTooLow => format!(
             "{by}, but seen only with trust {} at {}; the product asks for {} at {}",
             held.proof.anchor.trust.as_str(),
@@ -243,6 +246,17 @@ fn detail(product: &Product, decision: &Decision<'_>) -> String {
             product.finality.as_str()
         ),
         _ => by,
+    }
+}
+
+/// Why trust `consensus` is not enough for a product that demands it.
+pub(super) fn unvouched(anchor: &Anchor) -> String {
+    match anchor.attestation {
+        None => "nothing shows what its trust consensus rests on".to_owned(),
+        Some(it) => format!(
+            "the light client began from checkpoint {}, for which the product does not vouch",
+            it.checkpoint
+        ),
     }
 }
 

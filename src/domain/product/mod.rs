@@ -14,6 +14,7 @@ use std::time::Duration;
 use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 
+use super::consensus::Checkpoint;
 use super::ids::{ChainId, Collection, ProductId, TierName, Timestamp, Token};
 use super::ownership::{Finality, IdRanges, Reach, Rule, Terms, Trust};
 use super::rule::DELEGATE_REGISTRY;
@@ -115,6 +116,8 @@ pub struct Product {
     /// Lowest rank first.
     pub tiers: Vec<Tier>,
     pub grants: Vec<Grant>,
+    /// What trust `consensus` may rest on.
+    pub checkpoints: Vec<Checkpoint>,
 }
 
 impl Product {

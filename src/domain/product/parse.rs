@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::checkpoints::checkpoints;
 use super::document::{self, Flaw, Node, Place, Value};
 use super::section::{
     Flaws, Section, duration, flag, moment, one_of, parsed, text, whole, words, written,
@@ -64,6 +65,7 @@ fn product(mut file: Section<'_>) -> Option<Product> {
     }
     let tiers = tiers(&mut file);
     let grants = grant::grants(&mut file, &tiers);
+    let checkpoints = checkpoints(&mut file);
     file.finish();
     Some(Product {
         id: id?,
@@ -76,6 +78,7 @@ fn product(mut file: Section<'_>) -> Option<Product> {
         grace,
         tiers: tiers.read,
         grants,
+        checkpoints,
     })
 }
 
@@ -193,5 +196,6 @@ fn feature(node: &Node) -> Result<Feature, String> {
     }
 }
 
+mod checkpoints;
 #[cfg(test)]
 mod tests;

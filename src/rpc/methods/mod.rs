@@ -3,6 +3,7 @@
 //! The table below is the whole surface of the daemon. A method unpacks its parameters, has the caller's
 //! permit made, asks one or two actors, and converts what they say; it decides nothing.
 
+mod chains;
 mod customers;
 mod entitlements;
 mod keys;
@@ -168,6 +169,8 @@ methods! {
         "Write a backup of the store into the state directory, while everything goes on.";
     Admin chain_status(wire::Nothing) -> Vec<wire::ChainStatus> = system::chains,
         "Each chain's head, and how each of its endpoints fares: what it can do, what it cost, what went wrong.";
+    Admin chain_sync(wire::ChainSync) -> wire::ChainSynced = chains::sync,
+        "Have a chain's light client take what was brought from elsewhere, or go on at once.";
     Admin system_reload(wire::Nothing) -> wire::Reload = system::reload,
         "Read configuration and product files again.";
 }

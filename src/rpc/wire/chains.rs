@@ -52,6 +52,9 @@ pub struct ChainStatus {
     pub available: usize,
     pub last_success_ms_ago: Option<u64>,
     pub endpoints: Vec<EndpointStatus>,
+    /// How far the light client is, where trust is `consensus`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sync: Option<serde_json::Value>,
 }
 
 /// An endpoint of a chain, since the start of the daemon.
@@ -173,6 +176,7 @@ impl From<chains::ChainStatus> for ChainStatus {
             available: chain.available,
             last_success_ms_ago: chain.last_success_ms_ago,
             endpoints: chain.endpoints.into_iter().map(Into::into).collect(),
+            sync: chain.sync.and_then(|it| serde_json::to_value(it).ok()),
         }
     }
 }

@@ -265,6 +265,20 @@ requests! {
         #[serde(default)] #[schemars(with = "Option<String>")]
         passphrase: Option<Secret>,
     }
+    /// With nothing but the chain: go on at once, and say how far it is. Else one of the objects of the beacon
+    /// API, in its envelope or without.
+    ChainSync {
+        #[schemars(with = "String")]
+        chain: ChainId,
+        /// The root of the checkpoint that `bootstrap` belongs to.
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        checkpoint: Option<B256>,
+        #[serde(default)] bootstrap: Option<serde_json::Value>,
+        /// One update, or a list of them in the order of their periods.
+        #[serde(default)] updates: Option<serde_json::Value>,
+        #[serde(default)] finality_update: Option<serde_json::Value>,
+        #[serde(default)] optimistic_update: Option<serde_json::Value>,
+    }
     AuditList {
         #[serde(default)] #[schemars(with = "Option<String>")]
         since: Option<Timestamp>,
@@ -306,6 +320,7 @@ name_nobody!(
     OwnershipSuspend,
     KeysUnlock,
     KeysRotate,
+    ChainSync,
     AuditList
 );
 

@@ -280,6 +280,12 @@ replies! {
         /// Settings that changed and need a restart.
         needs_restart: Vec<String>,
     }
+    ChainSynced {
+        /// Whether something was learned from what was brought.
+        learned: bool,
+        /// How far the light client is: as `sync` in `chain_status`.
+        sync: serde_json::Value,
+    }
     Installed { product: String }
     Removed { removed: bool }
 }

@@ -1,0 +1,95 @@
+//! How a chain's validators are followed: the keys of a chain that only trust `consensus` needs.
+
+use std::time::Duration;
+
+use alloy_primitives::B256;
+
+use super::chains::MOST_ENDPOINTS;
+use super::validate::{DAY, SECOND, is_absolute, list};
+use super::{Endpoint, Spec};
+use crate::domain::ids::ChainId;
+use crate::domain::ownership::Trust;
+use crate::domain::product::document::Node;
+use crate::domain::product::section::{Section, duration, one_of, text};
+
+pub(super) const TRUST: [(&str, Trust); 3] =
+    [("consensus", Trust::Consensus), ("quorum", Trust::Quorum), ("single", Trust::Single)];
+
+/// The specifications that are built in, by chain.
+const BUILT_IN: [(u64, &str); 3] = [(1, "mainnet"), (11_155_111, "sepolia"), (560_048, "hoodi")];
+
+/// The keys that only trust `consensus` needs.
+pub(super) struct Validators {
+    pub(super) beacon: Vec<Endpoint>,
+    pub(super) spec: Option<Spec>,
+    pub(super) checkpoint: Option<B256>,
+    pub(super) silence: Option<Duration>,
+}
+
+pub(super) fn validators(
+    section: &mut Section<'_>,
+    (id, trust): (Option<ChainId>, Trust),
+    warnings: &mut Vec<String>,
+) -> Validators {
+    let beacon = section.or("beacon", Vec::new(), sources);
+    let given = section.optional("spec", spec);
+    let checkpoint = section.optional("checkpoint", hash("a beacon block's root"));
+    let silence = section.optional("silence", duration(SECOND, 30 * DAY));
+    if trust == Trust::Consensus {
+        let unknown = id.is_some_and(|it| built_in(it).is_none());
+        if given.is_none() && !section.has("spec") && unknown {
+            section.flaw(
+                "trust",
+                "`consensus` needs `spec` for this chain: no specification of it is built in",
+            );
+        }
+        if let Some(id) = id.filter(|_| beacon.is_empty()) {
+            warnings.push(format!(
+                "chain {id}: no `beacon` is named: what validators sign has to be brought with `entitlectl chain sync --from`"
+            ));
+        }
+    } else if let Some(id) = id
+        && [!beacon.is_empty(), given.is_some(), checkpoint.is_some(), silence.is_some()]
+            .contains(&true)
+    {
+        warnings.push(format!(
+            "chain {id}: `beacon`, `spec`, `checkpoint` and `silence` have an effect with trust `consensus` only"
+        ));
+    }
+    let spec = given.or_else(|| built_in(id?).map(|it| Spec::BuiltIn(it.to_owned())));
+    Validators { beacon, spec, checkpoint, silence }
+}
+
+fn built_in(id: ChainId) -> Option<&'static str> {
+    BUILT_IN.iter().find(|(chain, _)| *chain == id.0).map(|(_, name)| *name)
+}
+
+fn spec(node: &Node) -> Result<Spec, String> {
+    let text = text(node)?;
+    if is_absolute(text) {
+        return Ok(Spec::File(text.into()));
+    }
+    let names = BUILT_IN.map(|(_, name)| (name, name));
+    one_of(&names)(node)
+        .map(|name| Spec::BuiltIn(name.to_owned()))
+        .map_err(|why| format!("{why}, or the absolute path of a specification"))
+}
+
+/// A hash; `what` says of what.
+pub(super) fn hash(what: &str) -> impl Fn(&Node) -> Result<B256, String> {
+    move |node| text(node)?.parse().map_err(|_| format!("must be {what}: 0x and 64 digits"))
+}
+
+/// Beacon nodes and mirrors: addresses of web servers, `file:` addresses and directories.
+fn sources(node: &Node) -> Result<Vec<Endpoint>, String> {
+    let wrong = "must be an address beginning with https:// or http://, or the absolute path of a directory";
+    let source = |node: &Node| -> Result<Endpoint, String> {
+        let text = text(node)?;
+        let text = text.strip_prefix("file://").unwrap_or(text);
+        match text.parse::<Endpoint>() {
+            Ok(found) if !text.starts_with("ws") => Ok(found),
+            _ => Err(wrong.to_owned()),
+        }
+    };
+    list(node, MOST_ENDPOINTS, source)
+}

@@ -48,7 +48,8 @@ pub struct Limits {
     pub idle: Duration,
     /// How long what is in flight may take when the daemon stops.
     pub drain: Duration,
-    /// Whether uid 0 is free of the limits per user. The others hold for everybody.
+    /// Whether uid 0 is free of the limits per user, and we ourselves of those and of the number of connections. The
+    /// others hold for everybody.
     pub root_is_exempt: bool,
 }
 
@@ -78,7 +79,11 @@ impl Default for Limits {
 
 impl Limits {
     fn is_exempt(&self, peer: &Peer) -> bool {
-        is_ourselves(peer) || (self.root_is_exempt && peer.uid == 0)
+        self.root_is_exempt && (peer.uid == 0 || is_ourselves(peer))
+    }
+
+    fn has_a_place_for(&self, peer: &Peer) -> bool {
+        self.root_is_exempt && is_ourselves(peer)
     }
 }
 
@@ -153,7 +158,7 @@ impl Census {
         figures: &Arc<SocketFigures>,
     ) -> Result<Seat, Full> {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        if seats.all >= limits.connections && !is_ourselves(peer) {
+        if seats.all >= limits.connections && !limits.has_a_place_for(peer) {
             return Err(Full::Daemon);
         }
         let uid = peer.uid;

@@ -4,8 +4,10 @@
 #   make demo    the whole thing in one screenful: a chain, a licence, a daemon, a revocation
 #                (with TRUST=consensus: on a chain whose validators the daemon follows)
 #   make test    every test, against a real EVM node and the real socket
-#   make bench   what a request and a beacon chain cost, beside the floor measured in the same run
+#   make bench   what a request, a proof and a beacon chain cost, beside the floor measured in the same run
 #   make lint    rustfmt, clippy, and the licences of what we depend on
+#   make packages, make test-packages
+#                a .deb and an .rpm, and their tests in machines that boot (as root)
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -58,8 +60,8 @@ $(VENV_STAMP): tests/requirements.txt
 	@touch $@
 
 .PHONY: bench
-bench: prepare ## what a request on the socket costs
-	$(CARGO) bench --locked --bench check --bench light_client --bench socket
+bench: prepare ## what a request on the socket, a proof and a beacon chain cost
+	$(CARGO) bench --locked --bench check --bench socket --bench chain --bench light_client
 
 .PHONY: lint
 lint: ## rustfmt, clippy, cargo-deny (where it is installed)
@@ -70,6 +72,23 @@ lint: ## rustfmt, clippy, cargo-deny (where it is installed)
 	else \
 	    echo 'cargo-deny is not installed: licences and sources were not checked'; \
 	fi
+
+# `release` is what is shipped; `dev` takes the debug build.
+PROFILE ?=
+
+.PHONY: packages
+packages: ## a .deb and an .rpm in target/packages
+	packaging/build.py --profile $(or $(PROFILE),release)
+	packaging/check.sh target/packages
+
+.PHONY: test-packages
+test-packages: $(NODE_STAMP) ## install, upgrade under load, break and remove them in machines of their own; as root
+	@$(NODE) tests/contracts/compile.mjs
+	tests/packages/run.py --profile $(or $(PROFILE),dev)
+
+.PHONY: lint-packaging
+lint-packaging: ## manual pages, scripts, units and their exposure
+	packaging/check.sh
 
 .PHONY: clean-tests
 clean-tests: ## remove what `prepare` installed and compiled

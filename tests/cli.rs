@@ -330,6 +330,7 @@ fn findings_decide_the_exit_code() {
     for (arguments, answer, exit) in [
         (["token", "verify", "t"], json!({"holding": "held"}), 0),
         (["token", "verify", "t"], json!({"holding": "not_held"}), 1),
+        (["token", "verify", "t"], json!({"holding": "ended"}), 1),
         (["token", "verify", "t"], json!({"holding": "unknown", "cause": "unreachable"}), 3),
         (["customer", "tier", "p"], Value::Null, 1),
         (["customer", "tier", "p"], json!({"tier": "pro"}), 0),

@@ -6,9 +6,12 @@
 //! notices that may be lost. Never: decides an entitlement.
 
 mod following;
+mod single;
 mod survey;
 
 use following::{Follower, follow};
+
+pub use single::{Claim, Sight, Sighted};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,14 +23,14 @@ use alloy_primitives::{Address, B256, Bytes};
 use tokio::sync::{Semaphore, watch};
 
 use crate::actors::ownership_ledger::{
-    Asked, Facts, HistoryOf, LedgerError, OwnershipLedger, RaiseFloor, RecordSightings,
+    Facts, LedgerError, OwnershipLedger, RaiseFloor, RecordSightings,
 };
 use crate::actors::tier_cache::ChainNews;
 use crate::chain::{Block, Chain, FeedError};
 use crate::clock::Clock;
 use crate::domain::consensus::Checkpoint;
-use crate::domain::ids::{ChainId, Collection, Timestamp, Token};
-use crate::domain::ownership::{Anchor, Cause, Finality, Finding, Ownership, Sighting, Trust};
+use crate::domain::ids::{ChainId, Timestamp};
+use crate::domain::ownership::{Anchor, Cause, Finality, Ownership, Sighting, Trust};
 use crate::domain::product::Product;
 use crate::domain::wallet_proof::SignedBy;
 
@@ -58,34 +61,6 @@ pub struct Survey {
     pub facts: Arc<Facts>,
 }
 
-/// Who holds this token at the head of its chain? With a wallet: does it?
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Sighted, VerifierError>")]
-pub struct Sight {
-    pub token: Token,
-    pub wallet: Option<Address>,
-}
-
-/// What was seen of one token. `wallet` is the one asked about, or the holder; none if nobody holds it.
-#[derive(Debug, Clone)]
-pub struct Sighted {
-    pub token: Token,
-    pub wallet: Option<Address>,
-    pub finding: Finding,
-    pub seen_at: Timestamp,
-}
-
-/// Record that a wallet holds a token, if the chain says so.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Ownership, VerifierError>")]
-pub struct Claim {
-    pub token: Token,
-    pub wallet: Address,
-    /// The transaction that is said to have brought it.
-    pub transaction: Option<B256>,
-    pub asked: Asked,
-}
-
 /// Does this account stand for this signature, by what its chain says at its head?
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<Option<SignedBy>, VerifierError>")]
@@ -101,7 +76,7 @@ pub struct CheckSignature {
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct Watch {
-    pub collections: BTreeSet<Collection>,
+    pub contracts: BTreeSet<(ChainId, Address)>,
     pub checkpoints: Vec<Checkpoint>,
 }
 
@@ -222,67 +197,12 @@ impl Parts {
         }
     }
 
-    async fn sight(self, ask: Sight) -> Result<Sighted, VerifierError> {
-        let unknown = |cause| VerifierError::Unknown { cause };
-        let id = ask.token.collection.chain;
-        let chain = self.chains.get(&id).ok_or(unknown(Cause::NotConfigured))?;
-        let (number, seen_at) = self.begin(BTreeSet::from([id]));
-        let block = self.anchor(chain, Finality::Latest).await.map_err(unknown)?;
-        let (wallet, finding) = match ask.wallet {
-            Some(wallet) => {
-                let sighting = chain.sight(&block, ask.token, wallet, number, seen_at).await;
-                (Some(wallet), sighting.finding)
-            }
-            None => {
-                let anchor = block.anchor;
-                let owner = chain.owner_of(&block, ask.token).await.map_err(unknown)?;
-                let held = Finding::Held { until: None, anchor };
-                (owner, owner.map_or(Finding::NotHeld { anchor }, |_| held))
-            }
-        };
-        Ok(Sighted { token: ask.token, wallet, finding, seen_at })
-    }
-
     async fn check_signature(self, ask: CheckSignature) -> Result<Option<SignedBy>, VerifierError> {
         let unknown = |cause| VerifierError::Unknown { cause };
         let chain = self.chains.get(&ask.chain).ok_or(unknown(Cause::NotConfigured))?;
         let _turn = self.signatures.acquire().await.map_err(|_| VerifierError::BrokenOff)?;
         let block = self.anchor(chain, Finality::Latest).await.map_err(unknown)?;
         chain.signed_by(&block, ask.address, ask.hash, &ask.signature).await.map_err(unknown)
-    }
-
-    async fn claim(self, claim: Claim) -> Result<Ownership, VerifierError> {
-        let unknown = |cause| VerifierError::Unknown { cause };
-        let id = claim.token.collection.chain;
-        let chain = self.chains.get(&id).ok_or(unknown(Cause::NotConfigured))?;
-        let (number, seen_at) = self.begin(BTreeSet::from([id]));
-        let block = self.anchor(chain, Finality::Latest).await.map_err(unknown)?;
-        let sighting = chain.sight(&block, claim.token, claim.wallet, number, seen_at).await;
-        match sighting.finding {
-            Finding::Held { .. } => {}
-            Finding::NotHeld { .. } => return Err(VerifierError::NotHeld),
-            Finding::Unknown { cause, .. } => return Err(unknown(cause)),
-        }
-        if let Some(transaction) = claim.transaction {
-            let moved = chain.moved_by(&block, transaction, claim.token, claim.wallet).await;
-            if !moved.map_err(unknown)? {
-                return Err(VerifierError::OtherTransaction);
-            }
-        }
-        self.record(RecordSightings {
-            sightings: vec![sighting],
-            scans: Vec::new(),
-            transaction: claim.transaction,
-            asked: claim.asked,
-        })
-        .await?;
-        let history = HistoryOf { token: claim.token, after: None, limit: 1_000 };
-        let intervals = match self.ledger.send(history).timeout(LEDGER_TIME).await {
-            Ok(reply) => reply.map_err(|source| VerifierError::Ledger { source })?,
-            Err(_) => return Err(VerifierError::BrokenOff),
-        };
-        let own = |it: &Ownership| it.wallet == claim.wallet && it.is_active();
-        intervals.into_iter().find(own).ok_or(VerifierError::BrokenOff)
     }
 }
 
@@ -356,8 +276,8 @@ impl Handler<Watch> for ChainVerifier {
     type Result = ();
     fn handle(&mut self, order: Watch, _: &mut Self::Context) {
         for (id, watched) in self.parts.watched.iter() {
-            let own = order.collections.iter().filter(|it| it.chain == *id);
-            watched.send_replace(own.map(|it| it.contract).collect());
+            let own = order.contracts.iter().filter(|(chain, _)| chain == id);
+            watched.send_replace(own.map(|(_, contract)| *contract).collect());
         }
         for chain in self.parts.chains.values() {
             chain.offer(&order.checkpoints);

@@ -102,10 +102,10 @@ impl TierCache {
     fn watch_contracts(&self) {
         let products = self.parts.reader.products();
         let products = || products.products.values().map(|it| &it.product);
-        let collections = products().flat_map(Product::collections).collect();
+        let contracts = products().flat_map(Product::watched).collect();
         let checkpoints = products().flat_map(|it| it.checkpoints.clone()).collect();
         if let Some(verifier) = self.parts.verifier.get()
-            && verifier.try_send(Watch { collections, checkpoints }).is_err()
+            && verifier.try_send(Watch { contracts, checkpoints }).is_err()
         {
             tracing::warn!("the verifier was too busy to be told which contracts to follow");
         }

@@ -38,7 +38,7 @@ use crate::domain::wallet_proof::{Method, Payload, SignInMessage};
 use crate::keys::{KeyRing, MachineName};
 
 pub use self::custody::{
-    FindKeysStatus, KeysStatus, Passphrase, RotateKeys, RotationState, RotationStatus, UnlockKeys,
+    FindKeysStatus, KeysStatus, RotateKeys, RotationState, RotationStatus, UnlockKeys,
 };
 pub use crate::keys::KeyRingState;
 

@@ -1,4 +1,4 @@
-//! What one execution may cost: gas, and being told to stop. Pure: whether to go on is asked of a function.
+//! What one execution may cost: gas, and being told to stop; and whether it reads the block. Pure: whether to go on is asked of a function.
 //!
 //! Owned by: `execute`, for the length of one attempt. Never: lets a contract notice. The gas it sees is
 //! always that of a system call; what is counted here is what it used of it.
@@ -10,6 +10,7 @@ use revm::interpreter::CreateInputs;
 use revm::interpreter::CreateOutcome;
 use revm::interpreter::InstructionResult;
 use revm::interpreter::Interpreter;
+use revm::interpreter::interpreter_types::Jumps;
 
 /// Instructions between two questions whether to go on: some microseconds.
 const STEPS: u32 = 1_024;
@@ -32,11 +33,24 @@ pub(super) struct Effort<'a> {
     left: Vec<u64>,
     until_asked: u32,
     stopped: bool,
+    reads_block: bool,
+}
+
+/// Whether an instruction tells a contract which block it is run in: BLOCKHASH to BASEFEE, BLOBBASEFEE and
+/// SLOTNUM (EIP-7843). CHAINID, SELFBALANCE and BLOBHASH lie between and do not.
+fn reads_block(opcode: u8) -> bool {
+    matches!(opcode, 0x40..=0x45 | 0x48 | 0x4a..=0x4f)
 }
 
 impl<'a> Effort<'a> {
     pub(super) fn new(limits: Limits<'a>) -> Self {
-        Self { limits, given: None, left: Vec::new(), until_asked: 0, stopped: false }
+        let (left, given) = (Vec::new(), None);
+        Self { limits, given, left, until_asked: 0, stopped: false, reads_block: false }
+    }
+
+    /// Whether the contract asked for anything of its block: its outcome may be another in the next one.
+    pub(super) fn reads_block(&self) -> bool {
+        self.reads_block
     }
 
     pub(super) fn is_stopped(&self) -> bool {
@@ -75,6 +89,7 @@ impl<'a> Effort<'a> {
 impl<CTX> Inspector<CTX> for Effort<'_> {
     fn step(&mut self, interpreter: &mut Interpreter, _: &mut CTX) {
         self.note(interpreter);
+        self.reads_block |= reads_block(interpreter.bytecode.opcode());
         if self.until_asked == 0 {
             self.until_asked = STEPS;
             self.stopped |= self.gas() >= self.limits.gas || !(self.limits.go_on)();

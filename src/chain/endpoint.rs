@@ -1,7 +1,6 @@
 //! One endpoint: asked typed questions, identified before it is used, and remembered for how it behaved.
 //!
-//! Asked by: `pool` and whoever it lends an endpoint to. Asks: the network, through `transport`.
-//! Never: decides what is true. It only checks that a header hashes to its name.
+//! Asked by: `pool` and whoever it lends one to. Asks: the network, through `transport`. Never: decides what is true.
 
 use std::sync::Arc;
 use std::sync::Mutex;

@@ -17,7 +17,7 @@ use alloy_primitives::keccak256;
 type Wallets = &'static [usize];
 
 /// Signature, number of topics, wallets. With another number of topics it is another event of the same name.
-const EVENTS: [(&str, usize, Wallets); 20] = [
+const EVENTS: [(&str, usize, Wallets); 21] = [
     // ERC-721; an ERC-20's has three topics.
     ("Transfer(address,address,uint256)", 4, &[1, 2]),
     // ERC-2309
@@ -29,6 +29,8 @@ const EVENTS: [(&str, usize, Wallets); 20] = [
     ("UpdateUser(uint256,address,uint64)", 3, &[]),
     // ERC-5643
     ("SubscriptionUpdate(uint256,uint64)", 2, &[]),
+    // ERC-7858
+    ("TokenExpiryUpdated(uint256,uint256,uint256)", 4, &[]),
     // ERC-1967: other code may say something else of everybody.
     ("Upgraded(address)", 2, &[]),
     // PublicLock of Unlock, versions 10 to 15
@@ -93,11 +95,19 @@ pub(super) fn concerned(log: &Log) -> Option<Concerned> {
     Some(Concerned::Wallets(named.map(|it| Address::from_word(*it)).collect()))
 }
 
+/// The words an event is made of, topics and data, as far as they may be ids and wallets.
+pub(super) fn words(log: &Log) -> impl Iterator<Item = B256> + '_ {
+    /// An event of more words names more tokens than are worth asking for first.
+    const MOST: usize = 64;
+    let (data, _) = log.data.data.as_chunks::<32>();
+    log.topics().iter().skip(1).copied().chain(data.iter().copied().map(B256::from)).take(MOST)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chain::erc721::CONSECUTIVE;
-    use crate::chain::erc721::TRANSFER;
+    use crate::chain::standards::erc721::CONSECUTIVE;
+    use crate::chain::standards::erc721::TRANSFER;
     use alloy_primitives::Bytes;
     use alloy_primitives::b256;
 

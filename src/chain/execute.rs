@@ -17,8 +17,13 @@ use revm::InspectSystemCallEvm;
 use revm::MainBuilder;
 use revm::MainContext;
 use revm::context::BlockEnv;
+use revm::context::ContextTr;
+use revm::context::JournalTr;
 use revm::context::result::EVMError;
 use revm::context::result::ExecutionResult;
+use revm::handler::EvmTr;
+use revm::primitives::AddressMap;
+use revm::primitives::HashSet;
 use revm::primitives::hardfork::SpecId;
 
 use super::effort::Effort;
@@ -39,7 +44,7 @@ pub(super) struct Call {
 
 /// How a call ended. Each of these is proven.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub enum Outcome {
     Returned(Bytes),
     Reverted(Bytes),
     /// Out of gas, an invalid opcode and the like.
@@ -63,6 +68,15 @@ pub(super) struct Attempt {
     pub(super) ended: Result<Outcome, Stopped>,
     pub(super) touched: BTreeSet<Need>,
     pub(super) gas: u64,
+    /// Whether it asked for the block's number, time or the like.
+    pub(super) reads_block: bool,
+}
+
+impl Attempt {
+    /// That an earlier one still holds.
+    pub(super) fn recalled(outcome: Outcome) -> Self {
+        Self { ended: Ok(outcome), touched: BTreeSet::new(), gas: 0, reads_block: false }
+    }
 }
 
 /// Runs `call` at the block of `header`, on chain `chain`, with the 30 million gas of a system call, as long
@@ -85,7 +99,7 @@ pub(super) fn execute(
         Some(_) => None,
     };
     if let Some(ended) = at_once {
-        return Attempt { ended, touched, gas: 0 };
+        return Attempt { ended, touched, gas: 0, reads_block: false };
     }
     let mut view = View { facts, library, touched };
     let mut effort = Effort::new(limits);
@@ -98,6 +112,12 @@ pub(super) fn execute(
             cfg.chain_id = chain;
         })
         .build_mainnet_with_inspector(&mut effort);
+    // What is warm in every transaction, and not in a system call: the price of looking there would tell.
+    // But not who gets the fees: what comes out would hang on that.
+    let (context, precompiles) = evm.ctx_precompiles();
+    context.journal_mut().warm_precompiles(precompiles.warm_addresses());
+    let nobody = AddressMap::from_iter([(Address::ZERO, HashSet::default())]);
+    context.journal_mut().warm_access_list(nobody);
     let data = call.data.clone();
     let result = evm.inspect_one_system_call_with_caller(Address::ZERO, call.to, data);
     drop(evm);
@@ -109,7 +129,8 @@ pub(super) fn execute(
         Err(EVMError::Database(Miss(need))) => Err(Stopped::Missing(need)),
         Err(_) => Ok(Outcome::Halted),
     };
-    Attempt { ended, touched: view.touched, gas: effort.gas() }
+    let (gas, reads_block) = (effort.gas(), effort.reads_block());
+    Attempt { ended, touched: view.touched, gas, reads_block }
 }
 
 pub(super) fn block(header: &Header) -> BlockEnv {
@@ -203,6 +224,17 @@ mod tests {
             ("gas price", 0x3a, 0),
         ] {
             assert_eq!(returning(&[opcode]), U256::from(seen), "{what}");
+        }
+    }
+
+    #[test]
+    fn whoever_reads_the_block_is_found_out() {
+        for opcode in 0x30..=0x4b_u8 {
+            // With enough on the stack for whatever it takes; the hash is one of before all that is kept.
+            let code = [&hex!("5f5f5f5f")[..], &[opcode, 0]].concat();
+            let attempt = running(&code);
+            let reads = (0x40..=0x45).contains(&opcode) || [0x48, 0x4a, 0x4b].contains(&opcode);
+            assert_eq!(attempt.reads_block, reads, "{opcode:#x}");
         }
     }
 

@@ -17,15 +17,20 @@ use super::execute::Attempt;
 use super::execute::Call;
 use super::execute::execute;
 use super::gather::Pinned;
+use super::memo::Memo;
+use super::memo::remember;
 use super::state::Library;
+use super::state::locked;
 
 /// Executions of a chain at once, of the four threads that all chains have for this and for names.
 const PLACES: usize = 2;
 /// Of these, how many may run contracts that some caller named, and not a product's.
 const FOR_CALLERS: usize = 1;
-/// No attempt lasts longer, and no round begins one later. Honest ones take microseconds, and even all the
-/// gas there is is mostly used up sooner.
+/// No attempt lasts longer. Honest ones take microseconds, and even all the gas there is is mostly used up
+/// sooner.
 const SLICE: Duration = Duration::from_secs(1);
+/// No turn begins an attempt later: however many calls there are, others get their turn in between.
+const TURN: Duration = Duration::from_millis(100);
 
 /// Who wants to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +45,7 @@ pub(super) enum Asker {
 pub(super) struct Round {
     pub(super) block: Arc<Pinned>,
     pub(super) library: Arc<Mutex<Library>>,
+    pub(super) memo: Arc<Mutex<Memo>>,
     pub(super) calls: Arc<[Call]>,
     /// Which of the calls, and how much gas each may use.
     pub(super) pending: Vec<(usize, u64)>,
@@ -47,7 +53,7 @@ pub(super) struct Round {
     pub(super) deadline: Instant,
 }
 
-/// How the attempts went, in order; those there was no time for are left out.
+/// How the attempts went, in order; those there was no time for in this turn are left out.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
     pub(super) attempts: Vec<(usize, Attempt)>,
@@ -79,7 +85,8 @@ impl Executor {
         }
     }
 
-    /// Waits for a place and runs a round. Nothing was attempted when there was none before the deadline.
+    /// Waits for a place and runs a round for one turn. Nothing was attempted when there was no place before
+    /// the deadline.
     pub(super) async fn run(&self, round: Round) -> Attempts {
         let (chain, asker, deadline) = (self.chain, round.asker, round.deadline);
         let work = move |given_up: &AtomicBool| round.attempt(chain, given_up);
@@ -124,13 +131,22 @@ impl Round {
     fn attempt(&self, chain: u64, given_up: &AtomicBool) -> Attempts {
         let begun = Instant::now();
         let goes_on = |since: Instant| goes_on(given_up, self.deadline, since);
+        let in_turn = || goes_on(begun) && begun.elapsed() < TURN;
         let mut attempts = Vec::new();
-        for (index, gas) in self.pending.iter().copied().take_while(|_| goes_on(begun)) {
-            let own = Instant::now();
-            let limits = Limits { gas, go_on: &|| goes_on(own) };
-            let state = (&self.block.facts, &*self.library);
+        for (index, gas) in self.pending.iter().copied().take_while(|_| in_turn()) {
             let call = &self.calls[index];
-            attempts.push((index, execute(chain, &self.block.header, state, call, limits)));
+            // One lock at a time: whoever asks what is expected holds the other.
+            let known = locked(&self.memo).get(call);
+            let known = known.and_then(|it| it.recall(&self.block));
+            let attempt = known.map(Attempt::recalled).unwrap_or_else(|| {
+                let own = Instant::now();
+                let limits = Limits { gas, go_on: &|| goes_on(own) };
+                let state = (&self.block.facts, &*self.library);
+                let attempt = execute(chain, &self.block.header, state, call, limits);
+                remember(&self.memo, &self.block, call, &attempt);
+                attempt
+            });
+            attempts.push((index, attempt));
         }
         Attempts { attempts, took: begun.elapsed() }
     }
@@ -157,7 +173,7 @@ mod tests {
         let call = Call { to: Address::ZERO, data: Bytes::new() };
         let pending = vec![(0, u64::MAX)];
         let (block, library, calls) = (Arc::new(block), Arc::new(library), [call].into());
-        Round { block, library, calls, pending, asker, deadline }
+        Round { block, library, memo: Arc::default(), calls, pending, asker, deadline }
     }
 
     fn many(places: usize) -> u32 {
@@ -206,6 +222,19 @@ mod tests {
         assert!(matches!(ended, Ok(Outcome::Halted) | Err(Stopped::Limited)), "{ended:?}");
         assert_eq!(executor.places.available_permits(), PLACES);
         assert_eq!(executor.for_callers.available_permits(), FOR_CALLERS);
+    }
+
+    #[tokio::test]
+    async fn many_calls_take_many_turns() {
+        let many = 100_000;
+        let mut round = round(&[0], Asker::Ourselves, Instant::now() + HOUR);
+        // Each another call, so that none is recalled.
+        let call = |it: u32| Call { to: Address::ZERO, data: it.to_be_bytes().into() };
+        round.calls = (0..many).map(call).collect();
+        round.pending = (0..many as usize).map(|it| (it, u64::MAX)).collect();
+        let done = round.attempt(1, &AtomicBool::new(false));
+        assert!(!done.attempts.is_empty() && done.attempts.len() < round.pending.len());
+        assert_eq!(done.attempts[0].0, 0, "in order");
     }
 
     #[tokio::test]

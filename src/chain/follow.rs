@@ -86,7 +86,7 @@ pub enum ChainEvent {
     Head { anchor: Anchor },
     /// Blocks from this number on are no longer those seen before, or are gone.
     Reorg { from: u64 },
-    /// Something of a contract changed hands between these wallets.
+    /// Something of a contract changed hands between these wallets, in this block or shortly before.
     Moved { contract: Address, wallets: BTreeSet<Address>, block: u64 },
     /// Something of a contract changed, and it may concern anybody who has to do with it.
     Changed { contract: Address, block: u64 },
@@ -332,6 +332,7 @@ impl Follower<'_> {
         let mut changes = BTreeMap::new();
         for log in logs.iter().filter(|it| contracts.contains(&it.address())) {
             let Some(new) = events::concerned(&log.inner) else { continue };
+            self.chain.heard(log.address(), events::words(&log.inner));
             let all = match changes.remove(&log.address()) {
                 Some(known) => new.and(known),
                 None => new,

@@ -1,34 +1,23 @@
 //! Runs calls at a block, fetching and proving what they need until they end.
 //!
-//! Owns: code by hash, and the trail each call left last time. Asked by: `mod`, `look`. Asks: `pool`.
-//! Never: executes over anything a proof did not establish.
+//! Owns: code by hash, nodes of tries by hash, and how calls ended before. Asked by: `mod`, `look`,
+//! `signature`. Asks: `executor`, `fetch`. Never: executes over anything a proof did not establish.
 //!
 //! All calls advance together: each round runs every one that has not ended, and fetches what they all
-//! lack at once. A call seen before starts with everything it looked at last time.
+//! lack at once. What a call looked at last time is proven first, as far as that may have changed; then
+//! most calls need not be run at all (`memo`).
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::time::Duration;
 
 use alloy_consensus::Header;
-use alloy_primitives::Address;
 use alloy_primitives::B256;
-use alloy_primitives::Bytes;
-use alloy_primitives::U64;
-use alloy_primitives::U256;
-use alloy_rpc_types_eth::EIP1186AccountProofResponse;
-use futures_util::FutureExt;
-use serde_json::Value;
-use serde_json::json;
-use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use super::endpoint::BlockName;
-use super::endpoint::Endpoint;
 use super::execute::Attempt;
 use super::execute::Call;
 use super::execute::Outcome;
@@ -37,10 +26,13 @@ use super::executor::Asker;
 use super::executor::Executor;
 use super::executor::Round;
 use super::hint;
+use super::memo::Memo;
+use super::nodes::Nodes;
+use super::plan::Wanted;
+use super::plan::choose;
 use super::pool::Pool;
-use super::proof::verify;
-use super::proof::verify_code;
 use super::refusal::Refusal;
+use super::rumours::Rumours;
 use super::state::Facts;
 use super::state::Library;
 use super::state::Need;
@@ -55,16 +47,22 @@ pub(super) const ACCOUNTS: usize = 64;
 /// some 2,300 gas add up to 75 million.
 pub(super) const GAS: u64 = 100_000_000;
 /// No longer than this executing calls that were asked for together, over all their attempts: enough for
-/// tens of thousands of honest ones, or a few that burn all the gas they have.
+/// thousands of honest ones, or a few that burn all the gas they have.
 pub(super) const BUSY: Duration = Duration::from_secs(8);
-/// Slots in one `eth_getProof`; geth allows 1,024, and 256 stay far below the bound on a body.
-const SLOTS: usize = 256;
+/// Or so long for each, where they are very many.
+const BUSY_FOR_EACH: Duration = Duration::from_millis(2);
 
 /// Rounds after which an endpoint is asked what the calls will look at. Most have ended by then: a proxy,
 /// its code, a slot or two. One that goes through its slots (ERC-721A) has only begun.
 const HINT_AFTER: usize = 4;
 /// Calls about which it is asked.
 const HINTS: usize = 32;
+/// Slots gathered while their accounts are not proven yet: of more, a few are asked for, and all are gone
+/// through once it is known whose storage has changed.
+const AHEAD: usize = 128;
+/// Rounds of finding out which of the slots that were looked at before have changed. A trie of a million
+/// slots is five nodes deep. After these all are asked for.
+const DESCENTS: usize = 12;
 
 /// A verified header and what was proven at it.
 #[derive(Debug)]
@@ -84,14 +82,21 @@ impl Pinned {
 pub(super) struct Gatherer {
     pub(super) executor: Executor,
     pub(super) library: Arc<Mutex<Library>>,
-    trails: Mutex<HashMap<Call, BTreeSet<Need>>>,
+    pub(super) nodes: Arc<Mutex<Nodes>>,
+    memo: Arc<Mutex<Memo>>,
+    pub(super) rumours: Arc<Mutex<Rumours>>,
 }
 
 impl Gatherer {
-    const TRAILS: usize = 20_000;
-
     pub(super) fn new(chain: u64) -> Self {
-        Self { executor: Executor::new(chain), library: Arc::default(), trails: Mutex::default() }
+        let (library, nodes, memo) = (Arc::default(), Arc::default(), Arc::default());
+        Self { executor: Executor::new(chain), library, nodes, memo, rumours: Arc::default() }
+    }
+
+    /// A block to run calls at. `hash` must be that of `header`.
+    pub(super) fn pin(&self, hash: B256, header: Header) -> Pinned {
+        let facts = Mutex::new(Facts::at(header.state_root, Arc::clone(&self.nodes)));
+        Pinned { hash, header, facts }
     }
 
     /// Runs each of `calls` to its end. In their order: how it ended, or why that could not be found out.
@@ -103,50 +108,113 @@ impl Gatherer {
         deadline: Instant,
     ) -> Vec<Result<Outcome, Cause>> {
         let mut run = Run::new(calls);
-        let mut needs = self.expected(block, &run.calls);
+        if let Err(cause) = self.refresh(pool, block, (&run.calls, asker), deadline).await {
+            return run.fill(cause);
+        }
         loop {
-            if let Err(cause) = self.fetch(pool, block, &needs, deadline).await {
-                return run.fill(cause);
-            }
-            let pending = run.pending();
-            if pending.is_empty() || run.took >= BUSY {
+            let mut needs = match self.round(block, &mut run, (asker, deadline)).await {
+                Ok(needs) => needs,
+                Err(cause) => return run.fill(cause),
+            };
+            if run.pending().is_empty() {
                 return run.fill(Cause::Contract);
-            }
-            let (library, calls) = (Arc::clone(&self.library), Arc::clone(&run.calls));
-            let at = Arc::clone(block);
-            let round = Round { block: at, library, calls, pending, asker, deadline };
-            let done = self.executor.run(round).await;
-            if Instant::now() >= deadline {
-                return run.fill(Refusal::Late.cause());
-            }
-            if done.attempts.is_empty() {
-                // The execution itself broke down; nothing more can be learnt by going on.
-                return run.fill(Cause::Contract);
-            }
-            run.took += done.took;
-            run.rounds += 1;
-            needs.clear();
-            for (index, attempt) in done.attempts {
-                needs.extend(run.note(index, &attempt));
-                if matches!(run.ended[index], Some(Ok(_))) {
-                    self.remember(&run.calls[index], attempt.touched);
-                }
             }
             if run.rounds == HINT_AFTER {
                 self.follow_hint(pool, block, &run, deadline).await;
                 needs.retain(|need| !block.facts().has(need, &self.library()));
             }
+            if let Err(cause) = self.fetch(pool, block, &needs, deadline).await {
+                return run.fill(cause);
+            }
         }
+    }
+
+    /// Attempts every call that has not ended, in as many turns as that takes. What they lack.
+    async fn round(
+        &self,
+        block: &Arc<Pinned>,
+        run: &mut Run,
+        (asker, deadline): (Asker, Instant),
+    ) -> Result<BTreeSet<Need>, Cause> {
+        let mut pending = run.pending();
+        let mut needs = BTreeSet::new();
+        while !pending.is_empty() {
+            if run.is_over() {
+                return Err(Cause::Contract);
+            }
+            let round = Round {
+                block: Arc::clone(block),
+                library: Arc::clone(&self.library),
+                memo: Arc::clone(&self.memo),
+                calls: Arc::clone(&run.calls),
+                pending: pending.clone(),
+                asker,
+                deadline,
+            };
+            let done = self.executor.run(round).await;
+            if Instant::now() >= deadline {
+                return Err(Refusal::Late.cause());
+            }
+            if done.attempts.is_empty() {
+                // The execution itself broke down; nothing more can be learnt by going on.
+                return Err(Cause::Contract);
+            }
+            run.took += done.took;
+            pending.drain(..done.attempts.len());
+            for (index, attempt) in done.attempts {
+                needs.extend(run.note(index, &attempt));
+            }
+        }
+        run.rounds += 1;
+        Ok(needs)
+    }
+
+    /// Proves what the calls looked at last time, as far as it may have changed since: first the accounts,
+    /// with a few slots each; then, where an account's storage has changed, what lies below nodes that
+    /// are not here.
+    async fn refresh(
+        &self,
+        pool: &Pool,
+        block: &Arc<Pinned>,
+        (calls, asker): (&Arc<[Call]>, Asker),
+        deadline: Instant,
+    ) -> Result<(), Cause> {
+        let mut wanted = None;
+        for descent in 0..=DESCENTS {
+            let (at, calls) = (Arc::clone(block), Arc::clone(calls));
+            let (library, memo) = (Arc::clone(&self.library), Arc::clone(&self.memo));
+            let rumours = Arc::clone(&self.rumours);
+            let work = move |_: &std::sync::atomic::AtomicBool| {
+                let mut facts = at.facts();
+                let (mut needs, mut wanted) = wanted.map_or_else(
+                    || expected(&calls, (&memo, &rumours), &mut facts),
+                    |it| (BTreeSet::new(), it),
+                );
+                let library = locked(&library);
+                needs.extend(choose(&mut wanted, &mut facts, &library));
+                (needs, wanted)
+            };
+            let done = self.executor.at_place(asker, deadline, work).await;
+            let (mut needs, rest) = done.ok_or_else(|| Refusal::Late.cause())?;
+            if needs.is_empty() {
+                return Ok(());
+            }
+            if descent == DESCENTS {
+                needs.extend(rest.iter().map(|it| Need::Slot(it.address, it.slot)));
+            }
+            self.fetch(pool, block, &needs, deadline).await?;
+            // What an account's storage root decides is seen best from the start.
+            let accounts = needs.iter().any(|it| matches!(it, Need::Account(_)));
+            wanted = (!accounts).then_some(rest);
+        }
+        Ok(())
     }
 
     /// Fetches beforehand what an endpoint believes the remaining calls will look at. Whatever fails here
     /// is fetched when it is missed.
-    async fn follow_hint(&self, pool: &Pool, block: &Pinned, run: &Run, deadline: Instant) {
+    async fn follow_hint(&self, pool: &Pool, block: &Arc<Pinned>, run: &Run, deadline: Instant) {
         let pending = run.pending().into_iter().take(HINTS);
         let calls: Vec<Call> = pending.map(|(index, _)| run.calls[index].clone()).collect();
-        if calls.is_empty() {
-            return;
-        }
         let hinted = hint::needs(pool, block, &calls, deadline).await;
         let lacks = |need: &Need| !block.facts().has(need, &self.library());
         let lacking = hinted.into_iter().filter(lacks).collect();
@@ -155,106 +223,37 @@ impl Gatherer {
         }
     }
 
-    /// What the calls will need, going by what they looked at last time.
-    fn expected(&self, block: &Pinned, calls: &[Call]) -> BTreeSet<Need> {
-        let trails = locked(&self.trails);
-        let (facts, library) = (block.facts(), self.library());
-        calls
-            .iter()
-            .flat_map(|call| {
-                let trail = trails.get(call).into_iter().flatten().copied();
-                trail.chain([Need::Account(call.to)])
-            })
-            .filter(|need| !facts.has(need, &library))
-            .collect()
-    }
-
-    fn remember(&self, call: &Call, touched: BTreeSet<Need>) {
-        let mut trails = locked(&self.trails);
-        if trails.len() >= Self::TRAILS {
-            trails.clear();
-        }
-        trails.insert(call.clone(), touched);
-    }
-
-    fn library(&self) -> MutexGuard<'_, Library> {
+    pub(super) fn library(&self) -> MutexGuard<'_, Library> {
         locked(&self.library)
-    }
-
-    /// Fetches and proves `needs`, from whichever endpoint can.
-    pub(super) async fn fetch(
-        &self,
-        pool: &Pool,
-        block: &Pinned,
-        needs: &BTreeSet<Need>,
-        deadline: Instant,
-    ) -> Result<(), Cause> {
-        if needs.is_empty() {
-            return Ok(());
-        }
-        let plan = &Plan::new(needs, &self.library());
-        let ask = |endpoint: Arc<Endpoint>| {
-            async move { self.fetch_from(&endpoint, block, plan).await }.boxed()
-        };
-        pool.first(deadline, ask).await
-    }
-
-    async fn fetch_from(
-        &self,
-        endpoint: &Endpoint,
-        block: &Pinned,
-        plan: &Plan,
-    ) -> Result<(), Refusal> {
-        let by_hash = endpoint.standing().takes_hashes;
-        if by_hash {
-            let name = json!({ "blockHash": block.hash });
-            match endpoint.ask_all(&plan.questions(&name)).await {
-                Ok(answers) => {
-                    return self.learn(block, plan, &answers).map_err(|it| endpoint.refute(it));
-                }
-                Err(Refusal::Refused { .. } | Refusal::Unsupported { .. }) => {}
-                Err(refusal) => return Err(refusal),
-            }
-        }
-        // Some nodes do not take a hash here (EIP-1898). A number is as safe, the proof is checked
-        // against the same root; but another block of that number is a reorganisation and not a lie.
-        let name = json!(U64::from(block.header.number));
-        let answers = endpoint.ask_all(&plan.questions(&name)).await?;
-        if by_hash {
-            endpoint.standing().takes_hashes = false;
-        }
-        let learnt = self.learn(block, plan, &answers);
-        let Err(refusal) = learnt else { return Ok(()) };
-        match endpoint.header(BlockName::Number(block.header.number)).await? {
-            Some((hash, _)) if hash == block.hash => Err(endpoint.refute(refusal)),
-            _ => Err(Refusal::Pruned { message: "it has another block of this number".to_owned() }),
-        }
-    }
-
-    /// Verifies every answer and keeps what they prove.
-    fn learn(&self, block: &Pinned, plan: &Plan, answers: &[Box<RawValue>]) -> Result<(), Refusal> {
-        let (proofs, codes) =
-            answers.split_at_checked(plan.proofs.len()).ok_or(Refusal::Garbled)?;
-        for ((address, slots), answer) in plan.proofs.iter().zip(proofs) {
-            let proof: EIP1186AccountProofResponse = read(answer)?;
-            let proven = verify(&proof, *address, slots, block.header.state_root)?;
-            block.facts().learn(*address, proven);
-        }
-        for (address, answer) in plan.codes.iter().zip(codes) {
-            let code: Bytes = read(answer)?;
-            let hash = block.facts().code_hash(*address).ok_or(Refusal::Garbled)?;
-            verify_code(*address, &code, hash)?;
-            self.library().learn(*address, hash, code);
-        }
-        Ok(())
     }
 }
 
-fn read<T: serde::de::DeserializeOwned>(answer: &RawValue) -> Result<T, Refusal> {
-    if answer.get() == "null" {
-        return Err(Refusal::Pruned { message: "null".to_owned() });
+/// What the calls will need, going by what they looked at last time: what is needed in any case, and slots
+/// that may have changed.
+fn expected(
+    calls: &[Call],
+    (memo, rumours): (&Mutex<Memo>, &Mutex<Rumours>),
+    facts: &mut Facts,
+) -> (BTreeSet<Need>, Vec<Wanted>) {
+    let (mut needs, mut slots) = (BTreeSet::new(), BTreeMap::new());
+    for call in calls {
+        if facts.account(call.to).is_none() {
+            needs.insert(Need::Account(call.to));
+        }
+        let Some(before) = locked(memo).get(call) else { continue };
+        let (accounts, changed) = before.wants(facts);
+        let unknown = !accounts.is_empty();
+        needs.extend(accounts.into_iter().map(Need::Account));
+        if unknown && slots.len() >= AHEAD {
+            continue;
+        }
+        let rumoured = !changed.is_empty() && locked(rumours).concern(call);
+        for slot in changed {
+            *slots.entry(slot).or_default() |= rumoured;
+        }
     }
-    serde_json::from_str(answer.get()).map_err(|_| Refusal::Garbled)
+    let wanted = slots.into_iter().map(|((at, slot), rumoured)| Wanted::new(at, slot, rumoured));
+    (needs, wanted.collect())
 }
 
 /// Calls on their way to an end, and what they cost so far.
@@ -280,6 +279,12 @@ impl Run {
             took: Duration::ZERO,
             rounds: 0,
         }
+    }
+
+    /// Whether they have been executing for too long.
+    fn is_over(&self) -> bool {
+        let calls = u32::try_from(self.calls.len()).unwrap_or(u32::MAX);
+        self.took >= BUSY.max(BUSY_FOR_EACH.saturating_mul(calls))
     }
 
     /// The calls that have not ended, and how much gas is left to each.
@@ -312,91 +317,19 @@ impl Run {
     }
 }
 
-/// The requests that will bring what is needed.
-#[derive(Debug, PartialEq, Eq)]
-struct Plan {
-    proofs: Vec<(Address, Vec<U256>)>,
-    codes: Vec<Address>,
-}
-
-impl Plan {
-    fn new(needs: &BTreeSet<Need>, library: &Library) -> Self {
-        let mut slots = BTreeMap::<Address, Vec<U256>>::new();
-        let mut codes = BTreeSet::new();
-        for need in needs {
-            match *need {
-                Need::Account(address) => {
-                    slots.entry(address).or_default();
-                    // Who is looked at is usually also run; its code comes along if it is not here yet.
-                    if !library.probably_has_code_of(address) {
-                        codes.insert(address);
-                    }
-                }
-                Need::Slot(address, slot) => slots.entry(address).or_default().push(slot),
-                Need::Code(address, _) => {
-                    codes.insert(address);
-                }
-                Need::BlockHash(_) => {}
-            }
-        }
-        let mut proofs = Vec::new();
-        for (address, slots) in slots {
-            if slots.is_empty() {
-                proofs.push((address, slots));
-                continue;
-            }
-            proofs.extend(slots.chunks(SLOTS).map(|part| (address, part.to_vec())));
-        }
-        Self { proofs, codes: codes.into_iter().collect() }
-    }
-
-    /// Keys are always written with 32 bytes: some nodes refuse shorter ones.
-    fn questions(&self, block: &Value) -> Vec<(&'static str, Value)> {
-        let proofs = self.proofs.iter().map(|(address, slots)| {
-            let keys: Vec<B256> = slots.iter().map(|it| B256::from(*it)).collect();
-            ("eth_getProof", json!([address, keys, block]))
-        });
-        let codes = self.codes.iter().map(|it| ("eth_getCode", json!([it, block])));
-        proofs.chain(codes).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloy_primitives::Address;
+    use alloy_primitives::Bytes;
+    use alloy_primitives::U256;
 
     const AT: Address = Address::repeat_byte(1);
 
-    #[test]
-    fn many_slots_of_one_account_take_few_requests() {
-        let needs = (0..600_u64).map(|it| Need::Slot(AT, U256::from(it))).collect();
-        let plan = Plan::new(&needs, &Library::default());
-        assert_eq!(
-            plan.proofs.iter().map(|(_, slots)| slots.len()).collect::<Vec<_>>(),
-            [256, 256, 88]
-        );
-        assert!(plan.codes.is_empty());
-    }
-
-    #[test]
-    fn an_account_seen_for_the_first_time_brings_its_code() {
-        let needs = BTreeSet::from([Need::Account(AT)]);
-        let mut library = Library::default();
-        assert_eq!(Plan::new(&needs, &library).codes, [AT]);
-        library.learn(AT, B256::repeat_byte(3), Bytes::from_static(&[0]));
-        assert!(Plan::new(&needs, &library).codes.is_empty());
-    }
-
-    #[test]
-    fn keys_have_32_bytes() {
-        let needs = BTreeSet::from([Need::Slot(AT, U256::ZERO)]);
-        let questions = Plan::new(&needs, &Library::default()).questions(&json!("latest"));
-        assert_eq!(questions[0].1[1][0].as_str().map(str::len), Some(66));
-    }
-
     fn touching(accounts: u64, ended: Result<Outcome, Stopped>) -> Attempt {
         let account = |it: u64| Need::Account(Address::from_word(U256::from(it).into()));
-        Attempt { ended, touched: (0..accounts).map(account).collect(), gas: 1_000 }
+        let touched = (0..accounts).map(account).collect();
+        Attempt { ended, touched, gas: 1_000, reads_block: false }
     }
 
     fn run() -> Run {

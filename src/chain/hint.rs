@@ -91,6 +91,21 @@ mod tests {
     }
 
     #[test]
+    fn what_geth_says_is_understood_also_of_a_call_that_reverts() {
+        for (name, pieces) in [
+            ("create-al-abi-revert", 2),
+            ("create-al-contract", 3),
+            ("create-al-contract-eip1559", 3),
+            ("create-al-value-transfer", 0),
+        ] {
+            let found = crate::chain::recorded_tests::exchange("eth_createAccessList", name);
+            let Some((_, response)) = found else { return };
+            let hint: Hint = serde_json::from_value(response["result"].clone()).unwrap();
+            assert_eq!(hint.needs().count(), pieces, "{name}");
+        }
+    }
+
+    #[test]
     fn an_endless_hint_is_cut() {
         let storage_keys = vec![B256::ZERO; 10_000];
         let hint = Hint { access_list: vec![Accessed { address: AT, storage_keys }] };

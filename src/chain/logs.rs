@@ -16,11 +16,11 @@ use tokio::time::Instant;
 
 use super::endpoint::BlockName;
 use super::endpoint::Endpoint;
-use super::erc721::CONSECUTIVE;
-use super::erc721::TRANSFER;
-use super::erc721::transferred;
 use super::gather::Pinned;
 use super::pool::Pool;
+use super::standards::erc721::CONSECUTIVE;
+use super::standards::erc721::TRANSFER;
+use super::standards::erc721::transferred;
 use crate::domain::ownership::Cause;
 use crate::domain::ownership::IdRanges;
 use crate::domain::ownership::Scan;

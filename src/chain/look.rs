@@ -1,7 +1,16 @@
-//! One look at a wallet: which tokens of a collection it holds at a block, and whether that is all.
+//! One look at a wallet: which tokens of a collection count as held by it at a block, and whether that is all.
 //!
 //! Asked by: `mod`. Asks: `gather` for every fact, `logs` for hints. Never: says "not held" of anything
 //! that was not proven; what failed is unknown, with its cause, and only that.
+//!
+//! In order: whose holdings count (`people`), who holds which token (`holders`), which of those count for the
+//! wallet (`claims`, with `accounts`), and until when. Rule `balance` goes its own way (`amounts`).
+
+mod accounts;
+mod amounts;
+mod claims;
+mod holders;
+mod people;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -13,14 +22,14 @@ use tokio::time::Instant;
 
 use super::Block;
 use super::Chain;
-use super::erc721;
 use super::execute::Call;
 use super::execute::Outcome;
 use super::executor::Asker;
-use super::logs::Reading;
+use super::standards::dialect::Dialect;
 use crate::domain::ids::Collection;
 use crate::domain::ids::Standard;
 use crate::domain::ids::Timestamp;
+use crate::domain::ids::Token;
 use crate::domain::ownership::Cause;
 use crate::domain::ownership::Finding;
 use crate::domain::ownership::IdRanges;
@@ -28,14 +37,19 @@ use crate::domain::ownership::Rule;
 use crate::domain::ownership::Scan;
 use crate::domain::ownership::Sighting;
 use crate::domain::ownership::Target;
+use crate::domain::ownership::Terms;
+use crate::domain::ownership::Via;
 use crate::domain::product::TokensOf;
+use people::People;
 
 /// No longer than this for one look.
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Tokens proven in one look, beyond those the ledger knows.
 const TOKENS: u64 = 10_000;
-/// Calls that advance together.
-const TOGETHER: usize = 256;
+/// Calls that advance together at first, to learn whether the contract answers at all.
+const AT_FIRST: usize = 256;
+/// And after that: as many as there may be, so that they share their requests.
+const TOGETHER: usize = 10_000;
 
 /// What to look for.
 #[derive(Debug, Clone)]
@@ -44,18 +58,27 @@ pub struct Look<'a> {
     pub collection: Collection,
     /// The ids that matter.
     pub ids: &'a IdRanges,
+    /// What it takes to count as held.
+    pub terms: Terms,
     /// How other tokens of the wallet are found.
     pub tokens_of: TokensOf,
     /// Where the collection's events begin.
     pub from_block: u64,
-    /// Ids the ledger believes the wallet holds; each is sighted by itself.
-    pub known: &'a BTreeSet<U256>,
-    /// How far events were read in earlier looks.
-    pub scan: Option<Scan>,
+    /// Tokens the ledger believes to be held, by their ids; each is sighted by itself.
+    pub known: &'a BTreeMap<U256, Known>,
+    /// How far events were read in earlier looks, for the wallet and who stands behind it.
+    pub scans: BTreeMap<Address, Scan>,
     /// Goes into [`Sighting::look`].
     pub number: u64,
     /// Goes into [`Sighting::seen_at`].
     pub seen_at: Timestamp,
+}
+
+/// How a token was last seen to be held.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    pub until: Option<Timestamp>,
+    pub via: Vec<Via>,
 }
 
 /// What a look found.
@@ -63,227 +86,201 @@ pub struct Look<'a> {
 pub struct Looked {
     /// One for each token that is known or held, and one for the rest of the ids asked for.
     pub sightings: Vec<Sighting>,
-    /// How far events are read now; `None` when none were ever read.
-    pub scan: Option<Scan>,
+    /// How far events are read now, for whom they were.
+    pub scans: BTreeMap<Address, Scan>,
 }
 
-/// What is known so far of the wallet's tokens.
+/// What is known of one token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Found {
+    Held { until: Option<Timestamp>, via: Vec<Via> },
+    NotHeld,
+    Unknown(Cause),
+}
+
+/// What is known so far.
 struct Survey<'a> {
     chain: &'a Chain,
     block: &'a Block,
     look: &'a Look<'a>,
     deadline: Instant,
-    /// Proven: held or not; or why that could not be found out.
-    tokens: BTreeMap<U256, Result<bool, Cause>>,
+    asker: Asker,
+    people: People,
+    /// Proven: who holds the token, if anybody; or why that could not be found out.
+    holders: BTreeMap<U256, Result<Option<Address>, Cause>>,
+    /// What that comes to. A token that is in neither was not reached.
+    found: BTreeMap<U256, Found>,
+    scans: BTreeMap<Address, Scan>,
 }
 
 pub(super) async fn look(chain: &Chain, block: &Block, look: &Look<'_>) -> Looked {
-    let deadline = Instant::now() + DEADLINE;
-    let mut survey = Survey { chain, block, look, deadline, tokens: BTreeMap::new() };
-    let mut scan = look.scan.clone();
-    let rest = match survey.fits() {
-        Ok(()) => survey.all(&mut scan).await,
-        Err(cause) => Err(cause),
-    };
-    Looked { sightings: survey.sightings(rest), scan }
+    let mut survey = Survey::new(chain, block, look, (DEADLINE, Asker::Ourselves));
+    let rest = survey.run_all().await;
+    survey.told(rest)
 }
 
-impl Survey<'_> {
+/// Whether one token counts as held, whatever else the wallet may hold.
+pub(super) async fn sight(
+    chain: &Chain,
+    block: &Block,
+    (look, token): (&Look<'_>, Token),
+) -> Sighting {
+    let mut survey = Survey::new(chain, block, look, (super::DEADLINE, Asker::Caller));
+    let found = match survey.one(token.id).await {
+        Ok(found) => found,
+        Err(cause) => Found::Unknown(cause),
+    };
+    survey.sighting(Target::Token(token), found)
+}
+
+impl<'a> Survey<'a> {
+    fn new(
+        chain: &'a Chain,
+        block: &'a Block,
+        look: &'a Look<'a>,
+        (within, asker): (Duration, Asker),
+    ) -> Self {
+        Self {
+            chain,
+            block,
+            look,
+            deadline: Instant::now() + within,
+            asker,
+            people: People::alone(look.wallet),
+            holders: BTreeMap::new(),
+            found: BTreeMap::new(),
+            scans: look.scans.clone(),
+        }
+    }
+
+    /// Proves what can be proven. `Ok`: of the ids asked for, no others than those found count as held.
+    async fn run_all(&mut self) -> Result<(), Cause> {
+        self.fits()?;
+        self.people = self.people().await;
+        if let Rule::Balance { min } = self.look.terms.rule {
+            return self.all_amounts(min).await;
+        }
+        let dialect = self.dialect().await?;
+        let rest = self.all_holders(dialect).await;
+        self.settle(dialect).await;
+        rest
+    }
+
+    async fn one(&mut self, id: U256) -> Result<Found, Cause> {
+        self.fits()?;
+        self.people = self.people().await;
+        if let Rule::Balance { min } = self.look.terms.rule {
+            self.amounts_of(&[id], min).await;
+        } else {
+            let dialect = self.dialect().await?;
+            self.prove(dialect, vec![id], None).await;
+            self.settle(dialect).await;
+        }
+        Ok(self.found.remove(&id).unwrap_or(Found::Unknown(Cause::Undiscovered)))
+    }
+
     fn fits(&self) -> Result<(), Cause> {
-        if self.look.collection.chain != self.chain.id()
-            || self.block.anchor.chain != self.chain.id()
-        {
+        let Look { collection, terms, .. } = self.look;
+        if collection.chain != self.chain.id() || self.block.anchor.chain != self.chain.id() {
             return Err(Cause::NotConfigured);
         }
-        match self.look.collection.standard {
-            Standard::Erc721 => Ok(()),
-            Standard::Erc1155 => Err(Cause::Unsupported),
+        match (collection.standard, terms.rule) {
+            (Standard::Erc1155, Rule::Balance { .. }) => Ok(()),
+            (Standard::Erc721, Rule::Balance { .. }) | (Standard::Erc1155, _) => {
+                Err(Cause::Unsupported)
+            }
+            (Standard::Erc721, _) => Ok(()),
         }
     }
 
-    /// Proves what can be proven. `Ok`: of the ids asked for, the wallet holds no others than those found.
-    async fn all(&mut self, scan: &mut Option<Scan>) -> Result<(), Cause> {
-        let balance = match self.balance().await {
-            Ok(balance) => Some(balance),
-            // The contract does not say how many; one by one it may still say which.
-            Err(Cause::Contract) => None,
-            Err(cause) => return Err(cause),
+    /// How the contract is to be asked.
+    async fn dialect(&self) -> Result<Dialect, Cause> {
+        let rule = self.look.terms.rule;
+        let first = match Dialect::ask_first(rule, self.look.collection.contract) {
+            Some(call) => Some(self.ask(call).await?),
+            None => None,
         };
-        if balance.is_some_and(|it| it.is_zero()) {
-            self.tokens = self.look.known.iter().map(|id| (*id, Ok(false))).collect();
-            return Ok(());
-        }
-        self.prove(self.look.known.iter().copied().collect(), None).await;
-        match (balance, self.look.tokens_of) {
-            (Some(balance), _) if self.held() == balance => Ok(()),
-            (balance, TokensOf::Ids) => self.listed(balance).await,
-            (None, _) => Err(Cause::Contract),
-            (Some(balance), TokensOf::Enumerable) => {
-                let (ids, found) = self.enumerated(balance).await;
-                self.prove(ids, Some(balance)).await;
-                self.complete(balance, found)
-            }
-            (Some(balance), TokensOf::Logs) => self.announced(balance, scan).await,
-        }
+        Dialect::learn(rule, first.as_ref())
     }
 
-    /// Whether the tokens proven to be held are all the wallet has; else why that is not known.
-    fn complete(&self, balance: U256, found: Result<(), Cause>) -> Result<(), Cause> {
-        if self.held() == balance {
-            return Ok(());
-        }
-        found?;
-        self.failure().map_or(Err(Cause::Undiscovered), Err)
-    }
-
-    fn held(&self) -> U256 {
-        U256::from(self.tokens.values().filter(|it| matches!(it, Ok(true))).count())
-    }
-
-    fn failure(&self) -> Option<Cause> {
-        self.tokens.values().find_map(|it| it.err())
-    }
-
-    async fn balance(&self) -> Result<U256, Cause> {
-        let contract = self.look.collection.contract;
-        let mut calls = vec![erc721::ask_balance(contract, self.look.wallet)];
-        // Asked together with the tokens the ledger knows, a repeat costs one request for all of them.
-        calls.extend(
-            self.look.known.iter().take(TOGETHER).map(|id| erc721::ask_owner(contract, *id)),
-        );
-        self.run(calls)
-            .await
-            .into_iter()
-            .next()
-            .unwrap_or(Err(Cause::Contract))
-            .and_then(|it| erc721::number(&it))
-    }
-
-    /// Proves the owner of each id, until as many are held as the balance says.
-    async fn prove(&mut self, ids: Vec<U256>, balance: Option<U256>) {
-        let ids: Vec<U256> = ids.into_iter().filter(|id| !self.tokens.contains_key(id)).collect();
-        for part in ids.chunks(TOGETHER) {
-            if balance.is_some_and(|it| self.held() == it) {
-                return;
-            }
-            let contract = self.look.collection.contract;
-            let calls = part.iter().map(|id| erc721::ask_owner(contract, *id)).collect();
-            let mut answered = false;
-            for (id, outcome) in part.iter().zip(self.run(calls).await) {
-                let owner = outcome.and_then(|it| erc721::owner(*id, &it));
-                answered |= owner.is_ok();
-                self.tokens.insert(*id, owner.map(|it| it == Some(self.look.wallet)));
-            }
-            // A contract that answers none of so many will answer none of the others either.
-            if !answered {
-                return;
-            }
-        }
-    }
-
-    /// Every id the grant lists, as far as that is bounded.
-    async fn listed(&mut self, balance: Option<U256>) -> Result<(), Cause> {
-        let count = self.look.ids.count();
-        let most = usize::try_from(TOKENS).unwrap_or(usize::MAX);
-        let ids: Vec<U256> = self.look.ids.iter().take(most).collect();
-        self.prove(ids.clone(), balance).await;
-        if balance.is_some_and(|it| self.held() == it) {
-            return Ok(());
-        }
-        if count.is_none_or(|it| it > TOKENS) {
-            return Err(Cause::Undiscovered);
-        }
-        let failure = ids.iter().find_map(|id| match self.tokens.get(id) {
-            Some(Ok(_)) => None,
-            Some(Err(cause)) => Some(*cause),
-            None => Some(Cause::Undiscovered),
-        });
-        failure.map_or(Ok(()), Err)
-    }
-
-    /// The ids the contract lists for the wallet, and whether that is all of the list.
-    async fn enumerated(&self, balance: U256) -> (Vec<U256>, Result<(), Cause>) {
-        let count = u64::try_from(balance).unwrap_or(u64::MAX);
-        let mut found = if count > TOKENS { Err(Cause::Undiscovered) } else { Ok(()) };
-        let (contract, wallet) = (self.look.collection.contract, self.look.wallet);
-        let indices: Vec<u64> = (0..count.min(TOKENS)).collect();
-        let mut ids = BTreeSet::new();
-        for part in indices.chunks(TOGETHER) {
-            let calls = part.iter().map(|it| erc721::ask_token_at(contract, wallet, *it)).collect();
-            for outcome in self.run(calls).await {
-                let id = outcome.and_then(|outcome| match outcome {
-                    Outcome::NoCode => Err(Cause::Contract),
-                    other => erc721::number(&other),
-                });
-                match id {
-                    Ok(id) => {
-                        ids.insert(id);
-                    }
-                    Err(cause) => found = Err(cause),
-                }
-            }
-        }
-        (ids.into_iter().collect(), found)
-    }
-
-    /// The ids that events name, by one endpoint after the other until nothing is missing. What still is
-    /// came without an event, or several left it out; the next look reads again from the start.
-    async fn announced(&mut self, balance: U256, scan: &mut Option<Scan>) -> Result<(), Cause> {
-        let before = (self.look.from_block, scan.take().unwrap_or_default());
-        let whose = (self.look.collection.contract, self.look.wallet);
-        let (pool, block) = (self.chain.pool(), self.block.pinned());
-        let mut reading = Reading::new(pool, block, whose, before, self.deadline);
-        loop {
-            let found = reading.read().await;
-            self.prove(reading.ids(), Some(balance)).await;
-            let complete = self.complete(balance, found);
-            let missing = complete.is_err() && found.is_ok();
-            if !missing || !reading.doubt() {
-                *scan = Some(reading.end(missing));
-                return complete;
-            }
-        }
+    async fn ask(&self, call: Call) -> Result<Outcome, Cause> {
+        self.run(vec![call]).await.into_iter().next().unwrap_or(Err(Cause::Contract))
     }
 
     async fn run(&self, calls: Vec<Call>) -> Vec<Result<Outcome, Cause>> {
-        self.chain.run(self.block, (calls, Asker::Ourselves), self.deadline).await
+        self.chain.run(self.block, (calls, self.asker), self.deadline).await
+    }
+
+    /// All of `calls`, some at a time.
+    async fn run_in_parts(&self, calls: Vec<Call>) -> Vec<Result<Outcome, Cause>> {
+        let mut outcomes = Vec::with_capacity(calls.len());
+        for part in parts(&calls) {
+            outcomes.extend(self.run(part.to_vec()).await);
+        }
+        outcomes
     }
 
     /// In words of the ledger. `rest` is what is known of the ids that are not sighted by themselves.
-    fn sightings(self, rest: Result<(), Cause>) -> Vec<Sighting> {
+    fn told(mut self, rest: Result<(), Cause>) -> Looked {
         let look = self.look;
+        let mut found = std::mem::take(&mut self.found);
         let mut sightings = Vec::new();
-        let sighting = |target: Target, held: Result<bool, Cause>| Sighting {
-            look: look.number,
-            seen_at: look.seen_at,
-            wallet: look.wallet,
-            rule: Rule::Owner,
-            target,
-            finding: finding(self.block, held),
+        let mut tell = |id: U256, found: Found| {
+            sightings.push(self.sighting(Target::Token(look.collection.token(id)), found));
         };
-        for id in look.known {
-            // Not even reached: what stopped the look stopped this.
-            let unreached = || Err(rest.err().unwrap_or(Cause::Undiscovered));
-            let held = self.tokens.get(id).cloned().unwrap_or_else(unreached);
-            sightings.push(sighting(Target::Token(look.collection.token(*id)), held));
+        for id in look.known.keys() {
+            // Not even reached: it is one of the rest, or what stopped the look stopped this.
+            let unreached = || rest.map_or_else(Found::Unknown, |()| Found::NotHeld);
+            tell(*id, found.remove(id).unwrap_or_else(unreached));
         }
-        for (id, held) in self.tokens {
-            if held == Ok(true) && look.ids.contains(id) && !look.known.contains(&id) {
-                sightings.push(sighting(Target::Token(look.collection.token(id)), held));
+        for (id, found) in found {
+            // That a token is not held goes without saying.
+            if look.ids.contains(id) && found != Found::NotHeld {
+                tell(id, found);
             }
         }
         let target = Target::Rest { collection: look.collection, ids: look.ids.clone() };
-        sightings.push(sighting(target, rest.map(|()| false)));
-        sightings
+        let others = rest.map_or_else(Found::Unknown, |()| Found::NotHeld);
+        sightings.push(self.sighting(target, others));
+        Looked { sightings, scans: self.scans }
+    }
+
+    fn sighting(&self, target: Target, found: Found) -> Sighting {
+        let (look, anchor) = (self.look, self.block.anchor);
+        let (finding, via) = match found {
+            Found::Held { until, via } => (Finding::Held { until, anchor }, via),
+            Found::NotHeld => (Finding::NotHeld { anchor }, Vec::new()),
+            Found::Unknown(cause) => {
+                (Finding::Unknown { cause, finality: anchor.finality }, Vec::new())
+            }
+        };
+        Sighting {
+            look: look.number,
+            seen_at: look.seen_at,
+            wallet: look.wallet,
+            rule: look.terms.rule,
+            reach: look.terms.reach,
+            target,
+            finding,
+            via,
+        }
+    }
+
+    /// The ids to go through where all have to be: those the grant lists, as far as that is bounded.
+    fn listed(&self) -> (Vec<U256>, Result<(), Cause>) {
+        let most = usize::try_from(TOKENS).unwrap_or(usize::MAX);
+        let ids = self.look.ids.iter().take(most).collect();
+        let all = self.look.ids.count().is_some_and(|it| it <= TOKENS);
+        (ids, if all { Ok(()) } else { Err(Cause::Undiscovered) })
+    }
+
+    fn known_ids(&self) -> BTreeSet<U256> {
+        self.look.known.keys().copied().collect()
     }
 }
 
-/// Held or not at the block; or unknown.
-pub(super) fn finding(block: &Block, held: Result<bool, Cause>) -> Finding {
-    let anchor = block.anchor;
-    match held {
-        Ok(true) => Finding::Held { until: None, anchor },
-        Ok(false) => Finding::NotHeld { anchor },
-        Err(cause) => Finding::Unknown { cause, finality: anchor.finality },
-    }
+/// Few at first, then many.
+fn parts<T>(all: &[T]) -> impl Iterator<Item = &[T]> {
+    let (first, others) = all.split_at(all.len().min(AT_FIRST));
+    [first].into_iter().chain(others.chunks(TOGETHER)).filter(|it| !it.is_empty())
 }

@@ -1,16 +1,18 @@
-//! One EVM chain: blocks to pin a verification to, and proven answers about them. The only user of the
-//! network.
+//! One EVM chain: blocks to pin a verification to, and proven answers about them. The only user of the network.
 //!
-//! Owns: connections, proven state in memory, code by hash. Asked by: the actors. Asks: the endpoints.
+//! Owns: connections, proven state in memory, code and nodes by hash. Asked by: the actors. Asks: the endpoints.
 //! Never: believes an endpoint, reads the time of day, or touches the store.
 //!
-//! In reading order: `location` → `terms` → `transport` (with `framing`) → `endpoint` (with `refusal`, `fault`,
-//! `standing`, `budget`) → `identity` → `examine` → `pool` → `anchor` → `proof` → `state` → `execute` (with `effort`)
-//! → `executor` → `hint` → `gather` → `signature` → `erc721` → `logs` → `look` → `events` → `follow` (with
-//! `window`, `heads`); and for trust `consensus`: `light_client` → `beacon` → `sync` → `consensus`.
-//! Pure are `location`, `terms`, `framing`, `refusal`, `fault`, `standing`, `budget`, `latency`, `proof`, `state`,
-//! `effort`, `execute`, `erc721`, `events`, `window`, and all of `light_client`.
+//! In reading order: `settings` → `location` → `terms` → `transport` (with `framing`) → `endpoint` (with `refusal`,
+//! `fault`, `standing`, `budget`) → `identity` → `examine` → `pool` → `anchor` → `proof` → `nodes` (with `shelf`) → `state` →
+//! `execute` (with `effort`) → `memo` → `executor` → `rumours` → `plan` → `fetch` → `hint` → `gather` → `signature`
+//! → `standards` → `logs` → `look` → `events` → `follow` (with `window`, `heads`); and for trust `consensus`:
+//! `light_client` → `beacon` → `sync` → `consensus`.
+//! Pure are `location`, `terms`, `framing`, `refusal`, `fault`, `standing`, `budget`, `latency`, `proof`, `shelf`,
+//! `nodes`, `state`, `effort`, `execute`, `memo`, `rumours`, `plan`, `standards`, `events`, `window`, and all of
+//! `light_client`.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::domain::ids::ChainId;
+use crate::domain::ids::Standard;
 use crate::domain::ids::Timestamp;
 use crate::domain::ids::Token;
 use crate::domain::ownership::Anchor;
@@ -34,7 +37,6 @@ use crate::domain::ownership::Cause;
 use crate::domain::ownership::Finality;
 use crate::domain::ownership::Rule;
 use crate::domain::ownership::Sighting;
-use crate::domain::ownership::Target;
 use crate::domain::ownership::Trust;
 use crate::domain::wallet_proof::SignedBy;
 
@@ -42,16 +44,15 @@ mod anchor;
 mod backoff;
 mod beacon;
 mod budget;
-mod check;
 mod consensus;
 mod effort;
 mod endpoint;
-mod erc721;
 mod events;
 mod examine;
 mod execute;
 mod executor;
 mod fault;
+mod fetch;
 mod follow;
 mod framing;
 mod gather;
@@ -63,11 +64,18 @@ pub mod light_client;
 mod location;
 mod logs;
 mod look;
+mod memo;
+mod nodes;
+mod plan;
 mod pool;
 mod proof;
 mod receipt;
 mod refusal;
+mod rumours;
+mod settings;
+mod shelf;
 mod signature;
+mod standards;
 mod standing;
 mod state;
 mod status;
@@ -78,12 +86,15 @@ mod window;
 
 pub use beacon::SourceStatus;
 pub use budget::Budget;
-pub use check::ChainError;
 pub use consensus::digest;
+pub use execute::Outcome;
 pub use follow::ChainEvent;
 pub use location::LocationError;
+pub use look::Known;
 pub use look::Look;
 pub use look::Looked;
+pub use settings::ChainError;
+pub use settings::ChainSettings;
 pub use status::AbilityStatus;
 pub use status::ChainStatus;
 pub use status::EndpointCost;
@@ -103,33 +114,16 @@ use executor::Asker;
 use gather::Gatherer;
 use gather::Pinned;
 use pool::Pool;
+use standards::dialect::Dialect;
+use state::Need;
 use terms::Terms;
 
 /// No longer than this for one token.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// Accounts whose code is fetched together.
+const CODES: usize = 256;
 /// Blocks whose proven state is kept for the next question about them.
 const BLOCKS: usize = 4;
-
-/// How a chain is reached, and how far its endpoints are trusted.
-#[derive(Debug, Clone)]
-pub struct ChainSettings {
-    pub id: ChainId,
-    /// Of those that fare equally well, the first is asked first.
-    pub rpc: Vec<EndpointSettings>,
-    pub trust: Trust,
-    /// How many endpoints of different domains have to agree, where trust is `Quorum`.
-    pub quorum: usize,
-    /// The hash of block 0; without it, the first one seen stands for the life of the process.
-    pub genesis: Option<B256>,
-    /// Number and hash of later blocks that tell this chain from its forks.
-    pub pinned: Vec<(u64, B256)>,
-    /// How long an endpoint that keeps failing is left alone at first.
-    pub retry: Duration,
-    /// How often the head is asked for.
-    pub poll: Duration,
-    /// How the chain's validators are followed, where trust is `Consensus`.
-    pub consensus: Option<ConsensusSettings>,
-}
 
 /// A chain, ready to be asked. Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -140,8 +134,8 @@ struct Inner {
     pool: Pool,
     gatherer: Gatherer,
     floor: anchor::Floor,
-    sync: Option<sync::ChainSync>,
     interest: follow::Interest,
+    sync: Option<sync::ChainSync>,
     recent: Mutex<VecDeque<Arc<Pinned>>>,
 }
 
@@ -174,7 +168,7 @@ impl Chain {
         };
         let endpoints: Vec<Terms> =
             settings.rpc.iter().enumerate().map(read).collect::<Result<_, _>>()?;
-        check::check(&settings, &endpoints)?;
+        settings::check(&settings, &endpoints)?;
         let sync = consensus::follow_validators(&mut settings)?;
         let pool = Pool::new(&settings, endpoints)
             .map_err(|source| ChainError::Tls { chain, source: source.without_url().into() })?;
@@ -183,8 +177,8 @@ impl Chain {
             settings,
             pool,
             floor: anchor::Floor::default(),
-            sync,
             interest: follow::Interest::default(),
+            sync,
             recent: Mutex::default(),
         })))
     }
@@ -226,47 +220,47 @@ impl Chain {
         look::look(self, block, look).await
     }
 
-    /// Whether a wallet holds one token, by the rule `owner`. `number` and `seen_at` go into the sighting.
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "a sighting has as many parts, and none has a home"
-    )]
-    pub async fn sight(
+    /// Whether one token counts as held by the wallet of `look`, whatever else it may hold: what is left of
+    /// `look` is how, and what goes into the sighting.
+    pub async fn sight(&self, block: &Block, look: &Look<'_>, token: Token) -> Sighting {
+        look::sight(self, block, (look, token)).await
+    }
+
+    /// Who holds a token by a rule, proven. `None`: proven that nobody does.
+    ///
+    /// # Errors
+    /// Why that could not be found out; [`Cause::Unsupported`] for what has no single holder (ERC-1155).
+    pub async fn holder_of(
         &self,
         block: &Block,
         token: Token,
-        wallet: Address,
-        number: u64,
-        seen_at: Timestamp,
-    ) -> Sighting {
-        let held = self.owner_of(block, token).await.map(|owner| owner == Some(wallet));
-        Sighting {
-            look: number,
-            seen_at,
-            wallet,
-            rule: Rule::Owner,
-            target: Target::Token(token),
-            finding: look::finding(block, held),
-        }
-    }
-
-    /// Who owns a token, proven. `None`: proven that nobody does.
-    ///
-    /// # Errors
-    /// Why that could not be found out.
-    pub async fn owner_of(&self, block: &Block, token: Token) -> Result<Option<Address>, Cause> {
-        use crate::domain::ids::Standard;
+        rule: Rule,
+    ) -> Result<Option<Address>, Cause> {
         if token.collection.chain != self.id() || block.anchor.chain != self.id() {
             return Err(Cause::NotConfigured);
         }
         if token.collection.standard != Standard::Erc721 {
             return Err(Cause::Unsupported);
         }
-        let call = erc721::ask_owner(token.collection.contract, token.id);
-        let calls = (vec![call], Asker::Caller);
+        // Who holds a token is the same question for every rule but `user`.
+        let rule = if rule == Rule::User { Rule::User } else { Rule::Owner };
+        let dialect = Dialect::learn(rule, None)?;
+        let question = dialect.ask_holder(token.collection.contract, token.id);
+        dialect.holder(token.id, &self.call(block, question.to, question.data).await?)
+    }
+
+    /// Calls a contract as nobody (the zero address) and says how that ended, proven: over the block's state, with its own
+    /// number and time, and some 30 million gas. The step every answer is made of, for whoever measures or checks it.
+    ///
+    /// # Errors
+    /// Why that could not be found out. [`Cause::Contract`]: the call asks for more than is proven for any contract.
+    pub async fn call(&self, block: &Block, to: Address, data: Bytes) -> Result<Outcome, Cause> {
+        if block.anchor.chain != self.id() {
+            return Err(Cause::NotConfigured);
+        }
+        let calls = (vec![execute::Call { to, data }], Asker::Caller);
         let ended = self.run(block, calls, Instant::now() + DEADLINE).await;
-        let outcome = ended.into_iter().next().unwrap_or(Err(Cause::Contract))?;
-        erc721::owner(token.id, &outcome)
+        ended.into_iter().next().unwrap_or(Err(Cause::Contract))
     }
 
     /// Whether an account stands for a signature of `hash`, and how: by ERC-6492, ERC-1271 or its key, in
@@ -317,6 +311,12 @@ impl Chain {
         follow::follow(self, watched, events).await;
     }
 
+    /// Takes the words of an event of a contract, ids and wallets, as a hint where to look first once the contract
+    /// has changed. They need not be true.
+    pub fn heard(&self, contract: Address, words: impl IntoIterator<Item = B256>) {
+        state::locked(&self.0.gatherer.rumours).note(contract, words);
+    }
+
     /// How the chain and its endpoints are doing at `now`. Asks nobody.
     pub fn status(&self, now: Timestamp) -> ChainStatus {
         let status = status::of(&self.0.settings, &self.0.pool, self.0.floor.number(), now);
@@ -344,6 +344,34 @@ impl Chain {
         self.0.gatherer.run(&self.0.pool, &block.pinned, calls, deadline).await
     }
 
+    /// The proven code of each account; empty where there is none.
+    async fn codes(
+        &self,
+        block: &Block,
+        accounts: BTreeSet<Address>,
+        deadline: Instant,
+    ) -> Result<BTreeMap<Address, Bytes>, Cause> {
+        let Inner { gatherer, pool, .. } = &*self.0;
+        let accounts: Vec<Address> = accounts.into_iter().collect();
+        let mut codes = BTreeMap::new();
+        for part in accounts.chunks(CODES) {
+            let lacking =
+                |need: &Need| !block.pinned.facts().has(need, &state::locked(&gatherer.library));
+            let needs = part.iter().map(|it| Need::Account(*it)).filter(lacking).collect();
+            gatherer.fetch(pool, &block.pinned, &needs, deadline).await?;
+            let code_of = |it: &Address| Some((*it, block.pinned.facts().code_hash(*it)?));
+            let hashes: Vec<(Address, B256)> = part.iter().filter_map(code_of).collect();
+            let needs = hashes.iter().map(|(it, hash)| Need::Code(*it, *hash));
+            let needs = needs.filter(lacking).collect();
+            gatherer.fetch(pool, &block.pinned, &needs, deadline).await?;
+            for (account, hash) in hashes {
+                let code = state::locked(&gatherer.library).code(hash).ok_or(Cause::Unreachable)?;
+                codes.insert(account, code.original_bytes());
+            }
+        }
+        Ok(codes)
+    }
+
     /// A block's time beyond what a calendar holds is nothing an honest chain has.
     fn anchored(
         &self,
@@ -363,13 +391,15 @@ impl Chain {
         if let Some(known) = recent.iter().find(|it| it.hash == hash) {
             return Arc::clone(known);
         }
-        let pinned = Arc::new(Pinned { hash, header, facts: Mutex::default() });
+        let pinned = Arc::new(self.0.gatherer.pin(hash, header));
         recent.truncate(BLOCKS - 1);
         recent.push_front(Arc::clone(&pinned));
         pinned
     }
 }
 
+#[cfg(test)]
+mod recorded_tests;
 #[cfg(test)]
 #[path = "mod_tests.rs"]
 mod tests;

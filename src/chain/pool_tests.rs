@@ -108,8 +108,8 @@ fn pool(endpoints: &[EndpointSettings], pinned: Vec<(u64, B256)>) -> Pool {
         quorum: 1,
         genesis: None,
         pinned,
-        retry: FAR,
         consensus: None,
+        retry: FAR,
         poll: Duration::from_secs(12),
     };
     Pool::new(&settings, endpoints.iter().map(|it| Terms::read(it).unwrap()).collect()).unwrap()

@@ -2,6 +2,8 @@
 //!
 //! Asked by: `execute`, `endpoint`. Never: believes a field that no hash covers.
 
+use std::collections::HashMap;
+
 use alloy_consensus::Header;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
@@ -10,6 +12,7 @@ use alloy_primitives::KECCAK256_EMPTY;
 use alloy_primitives::U256;
 use alloy_primitives::keccak256;
 use alloy_rpc_types_eth::EIP1186AccountProofResponse;
+use alloy_rpc_types_eth::EIP1186StorageProof;
 use alloy_trie::EMPTY_ROOT_HASH;
 use alloy_trie::Nibbles;
 use alloy_trie::TrieAccount;
@@ -54,12 +57,11 @@ pub(super) fn verify(
 ) -> Result<ProvenAccount, ProofError> {
     let account = verify_account(proof, address, state_root)?;
     let root = account.map_or(EMPTY_ROOT_HASH, |it| it.storage_root);
+    let by_key = by_key(proof);
     let mut proven = Vec::with_capacity(slots.len());
     for slot in slots {
         let key = B256::from(*slot);
-        // Under its own key, whatever the order; nodes write keys in different lengths.
-        let found = proof.storage_proof.iter().find(|it| it.key.as_b256() == key);
-        let found = found.ok_or(ProofError::MissingSlot { address, slot: key })?;
+        let found = by_key.get(&key).ok_or(ProofError::MissingSlot { address, slot: key })?;
         verify_slot(root, key, found.value, &found.proof).map_err(|source| ProofError::Slot {
             address,
             slot: key,
@@ -68,6 +70,22 @@ pub(super) fn verify(
         proven.push((*slot, found.value));
     }
     Ok(ProvenAccount { account, slots: proven })
+}
+
+/// Under its own key, whatever the order; nodes write keys in different lengths. The first one counts.
+fn by_key(proof: &EIP1186AccountProofResponse) -> HashMap<B256, &EIP1186StorageProof> {
+    proof.storage_proof.iter().rev().map(|it| (it.key.as_b256(), it)).collect()
+}
+
+/// The nodes of everything in a proof that [`verify`] verified for the same slots.
+pub(super) fn proofs_of<'a>(
+    proof: &'a EIP1186AccountProofResponse,
+    slots: &[U256],
+) -> impl Iterator<Item = &'a Bytes> {
+    let by_key = by_key(proof);
+    let of_slots: Vec<_> =
+        slots.iter().filter_map(|it| by_key.get(&B256::from(*it)).copied()).collect();
+    proof.account_proof.iter().chain(of_slots.into_iter().flat_map(|it| &it.proof))
 }
 
 fn verify_account(

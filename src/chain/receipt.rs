@@ -14,10 +14,10 @@ use tokio::time::Instant;
 
 use super::endpoint::BlockName;
 use super::endpoint::Endpoint;
-use super::erc721::transferred;
 use super::gather::Pinned;
 use super::pool::Pool;
 use super::refusal::Refusal;
+use super::standards::arrival::brings;
 use crate::domain::ids::Token;
 use crate::domain::ownership::Cause;
 
@@ -41,8 +41,7 @@ impl Receipt {
                 .logs
                 .iter()
                 .filter(|it| it.address == token.collection.contract)
-                .filter_map(transferred)
-                .any(|it| it.to == wallet && it.has(token.id))
+                .any(|it| brings(it, token.id, wallet))
     }
 }
 
@@ -79,7 +78,7 @@ pub(super) async fn moved(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chain::erc721::TRANSFER;
+    use crate::chain::standards::erc721::TRANSFER;
     use alloy_primitives::U256;
 
     fn receipt(status: u64) -> (Receipt, Token, Address) {

@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
-use super::fault::FaultKind;
 use super::fault::Faults;
 use super::latency::Latency;
 use super::refusal::Refusal;
@@ -18,12 +17,12 @@ use crate::domain::ownership::Cause;
 const BREAKS_AFTER: u32 = 5;
 /// How long at most it is then left alone; how long at first is a setting.
 const LONGEST_REST: Duration = Duration::from_secs(600);
-/// The quarantine of a liar. Short at first, because what it says is proven anyway and it may be all there
-/// is; a day after a dozen, because then it is no accident.
-const QUARANTINE: Backoff =
-    Backoff { first: Duration::from_secs(10), longest: Duration::from_secs(86_400) };
-/// How long an endpoint on a wrong chain is left alone.
-const WRONG: Backoff = Backoff { first: Duration::from_secs(15), longest: LONGEST_REST };
+/// The quarantine of a liar is a third of that at first, because what it says is proven anyway and it may be
+/// all there is; and a day after a dozen lies, because then it is no accident.
+const QUARANTINE: u32 = 3;
+const LONGEST_QUARANTINE: Duration = Duration::from_secs(86_400);
+/// One on a wrong chain is left alone for half of it at first.
+const WRONG: u32 = 2;
 /// What an endpoint gets that wants fewer requests and does not say for how long.
 const LIMITED: Backoff = Backoff { first: Duration::from_millis(500), longest: LONGEST_WAIT };
 /// What an endpoint may demand by `Retry-After`.
@@ -127,6 +126,8 @@ pub(super) struct Standing {
     /// How often in a row it was found to be over its limit, or on a wrong chain.
     limited: u32,
     strayed: u32,
+    /// How often it was put into quarantine.
+    quarantines: u32,
     behind_until: Option<Instant>,
     /// How often in a row somebody else was quicker although asked later.
     silences: u32,
@@ -156,6 +157,7 @@ impl Standing {
             barred: None,
             limited: 0,
             strayed: 0,
+            quarantines: 0,
             behind_until: None,
             silences: 0,
         }
@@ -224,12 +226,19 @@ impl Standing {
         }
     }
 
-    /// It lied, or is broken in a way that cannot be told from lying. Returns how long it is left alone.
+    /// It lied, or is broken in a way that cannot be told from lying. Returns how long it is left alone. What it
+    /// was asked before it was left alone belongs to the same lie: many who asked at once are no reason to leave
+    /// it alone for longer.
     pub(super) fn refuted(&mut self, refusal: &Refusal, now: Instant) -> Duration {
-        let earlier = u32::try_from(self.faults.count(FaultKind::Lying)).unwrap_or(u32::MAX);
-        let rest = QUARANTINE.whole(earlier);
         self.faults.note(refusal, "", now);
         self.probed = None;
+        if let Some((Bar::Quarantined, until)) = self.barred.filter(|(_, until)| now < *until) {
+            return until - now;
+        }
+        let quarantine =
+            Backoff { first: self.retry.first / QUARANTINE, longest: LONGEST_QUARANTINE };
+        let rest = quarantine.whole(self.quarantines);
+        self.quarantines = self.quarantines.saturating_add(1);
         self.bar(Bar::Quarantined, now + rest);
         rest
     }
@@ -237,7 +246,8 @@ impl Standing {
     pub(super) fn wrong_chain(&mut self, refusal: &Refusal, now: Instant) {
         self.faults.note(refusal, "the identity of its chain", now);
         self.probed = None;
-        self.bar(Bar::WrongChain, now + WRONG.whole(self.strayed));
+        let wrong = Backoff { first: self.retry.first / WRONG, longest: LONGEST_REST };
+        self.bar(Bar::WrongChain, now + wrong.whole(self.strayed));
         self.strayed = self.strayed.saturating_add(1);
     }
 

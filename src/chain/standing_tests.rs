@@ -105,10 +105,18 @@ fn quarantine_lasts_longer_each_time() {
     assert_eq!(rank(&standing, now), Rank::Barred);
     assert!(standing.needs_probe(now + first, GOOD_FOR).is_ok());
     assert_eq!(standing.refuted(&lie(), now + first), first * 2);
-    for _ in 0..40 {
-        standing.refuted(&lie(), now);
+    let longest = (0..40).map(|day| standing.refuted(&lie(), now + day * LONGEST_QUARANTINE));
+    assert_eq!(longest.last(), Some(LONGEST_QUARANTINE));
+}
+
+#[test]
+fn one_lie_told_to_many_at_once_is_one() {
+    let (mut standing, now) = (Standing::new(RETRY), Instant::now());
+    let rest = standing.refuted(&lie(), now);
+    for _ in 0..20 {
+        assert_eq!(standing.refuted(&lie(), now), rest);
     }
-    assert_eq!(standing.refuted(&lie(), now), QUARANTINE.longest);
+    assert!(standing.needs_probe(now + rest, GOOD_FOR).is_ok());
 }
 
 #[test]

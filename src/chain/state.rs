@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
@@ -14,6 +15,7 @@ use alloy_primitives::B256;
 use alloy_primitives::Bytes;
 use alloy_primitives::KECCAK256_EMPTY;
 use alloy_primitives::U256;
+use alloy_primitives::keccak256;
 use alloy_trie::EMPTY_ROOT_HASH;
 use alloy_trie::TrieAccount;
 use revm::Database;
@@ -21,6 +23,8 @@ use revm::database_interface::DBErrorMarker;
 use revm::state::AccountInfo;
 use revm::state::Bytecode;
 
+use super::nodes::Nodes;
+use super::nodes::Walk;
 use super::proof::ProvenAccount;
 
 /// One piece of state that an execution needs.
@@ -40,16 +44,37 @@ pub(super) struct Miss(pub(super) Need);
 
 impl DBErrorMarker for Miss {}
 
-/// Everything proven at one block.
+/// Everything proven at one block: by proofs of this block, or by walks from its state root over nodes that
+/// proofs of whatever block brought.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
+    state_root: B256,
+    nodes: Arc<Mutex<Nodes>>,
     accounts: HashMap<Address, Option<TrieAccount>>,
     slots: HashMap<(Address, U256), U256>,
+}
+
+/// What is known of a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    Value(U256),
+    /// Its account is not proven.
+    NoAccount,
+    /// The way to it ends at this node, so many nibbles below the storage root.
+    EndsAt {
+        node: B256,
+        depth: usize,
+    },
 }
 
 impl Facts {
     /// Above this everything is forgotten, to be proven again where it is needed.
     const MOST: usize = 200_000;
+
+    /// At a block with this state root. Nothing is proven but what `nodes` lead to.
+    pub(super) fn at(state_root: B256, nodes: Arc<Mutex<Nodes>>) -> Self {
+        Self { state_root, nodes, ..Self::default() }
+    }
 
     pub(super) fn learn(&mut self, address: Address, proven: ProvenAccount) {
         if self.accounts.len() + self.slots.len() + proven.slots.len() > Self::MOST {
@@ -60,27 +85,66 @@ impl Facts {
         self.slots.extend(proven.slots.into_iter().map(|(slot, value)| ((address, slot), value)));
     }
 
+    /// `Some(None)`: proven that there is no such account.
+    pub(super) fn account(&mut self, address: Address) -> Option<Option<TrieAccount>> {
+        if let Some(account) = self.accounts.get(&address) {
+            return Some(*account);
+        }
+        let account = match locked(&self.nodes).walk(self.state_root, keccak256(address)) {
+            Walk::Found(value) => Some(alloy_rlp::decode_exact(value).ok()?),
+            Walk::Absent => None,
+            Walk::Unknown { .. } => return None,
+        };
+        if self.accounts.len() < Self::MOST {
+            self.accounts.insert(address, account);
+        }
+        Some(account)
+    }
+
     /// The hash of an account's code; `None` when the account is not proven either way.
-    pub(super) fn code_hash(&self, address: Address) -> Option<B256> {
-        let account = self.accounts.get(&address)?;
+    pub(super) fn code_hash(&mut self, address: Address) -> Option<B256> {
+        let account = self.account(address)?;
         Some(account.map_or(KECCAK256_EMPTY, |it| it.code_hash))
     }
 
-    fn slot(&self, address: Address, slot: U256) -> Option<U256> {
-        if let Some(value) = self.slots.get(&(address, slot)) {
-            return Some(*value);
-        }
-        // Proven to have no storage at all, every slot is proven to be zero.
-        match self.accounts.get(&address)? {
-            None => Some(U256::ZERO),
-            Some(account) if account.storage_root == EMPTY_ROOT_HASH => Some(U256::ZERO),
-            Some(_) => None,
+    pub(super) fn slot(&mut self, address: Address, slot: U256) -> Option<U256> {
+        match self.look_for(address, slot, || keccak256(B256::from(slot))) {
+            Known::Value(value) => Some(value),
+            Known::NoAccount | Known::EndsAt { .. } => None,
         }
     }
 
-    pub(super) fn has(&self, need: &Need, library: &Library) -> bool {
+    /// `path` is the hash of the slot's key.
+    pub(super) fn look_for(
+        &mut self,
+        address: Address,
+        slot: U256,
+        path: impl FnOnce() -> B256,
+    ) -> Known {
+        if let Some(value) = self.slots.get(&(address, slot)) {
+            return Known::Value(*value);
+        }
+        // Proven to have no storage at all, every slot is proven to be zero.
+        let root = match self.account(address) {
+            None => return Known::NoAccount,
+            Some(None) => return Known::Value(U256::ZERO),
+            Some(Some(account)) if account.storage_root == EMPTY_ROOT_HASH => {
+                return Known::Value(U256::ZERO);
+            }
+            Some(Some(account)) => account.storage_root,
+        };
+        match locked(&self.nodes).walk(root, path()) {
+            Walk::Absent => Known::Value(U256::ZERO),
+            Walk::Unknown { node, depth } => Known::EndsAt { node, depth },
+            // What is no number is for the verifier of proofs to refuse.
+            Walk::Found(value) => alloy_rlp::decode_exact(value)
+                .map_or(Known::EndsAt { node: root, depth: 0 }, Known::Value),
+        }
+    }
+
+    pub(super) fn has(&mut self, need: &Need, library: &Library) -> bool {
         match need {
-            Need::Account(address) => self.accounts.contains_key(address),
+            Need::Account(address) => self.account(*address).is_some(),
             Need::Slot(address, slot) => self.slot(*address, *slot).is_some(),
             Need::Code(_, hash) => library.code(*hash).is_some(),
             Need::BlockHash(_) => false,
@@ -95,11 +159,15 @@ pub(super) struct Library {
     bytes: usize,
     /// Which code an address had when it was last seen, so as not to fetch it in vain.
     seen: HashMap<Address, B256>,
+    /// How many bytes the proof of one of its slots took when several came together.
+    slot_bytes: HashMap<Address, usize>,
 }
 
 impl Library {
     const MOST_BYTES: usize = 16 * 1024 * 1024;
     const MOST_ADDRESSES: usize = 10_000;
+    /// Some seven nodes of 32 bytes sixteen times, in hexadecimal, and not all of them full.
+    const SLOT_BYTES: usize = 4_500;
 
     /// `code` must have been checked against `hash`.
     pub(super) fn learn(&mut self, address: Address, hash: B256, code: Bytes) {
@@ -122,6 +190,23 @@ impl Library {
             return Some(Bytecode::default());
         }
         self.codes.get(&hash).cloned()
+    }
+
+    /// How large the answer to the question for so many slots of an address was.
+    pub(super) fn weigh(&mut self, address: Address, slots: usize, bytes: usize) {
+        // Of a few slots most is the account's own proof.
+        if slots < 8 {
+            return;
+        }
+        if self.slot_bytes.len() >= Self::MOST_ADDRESSES {
+            self.slot_bytes.clear();
+        }
+        self.slot_bytes.insert(address, bytes / slots);
+    }
+
+    /// How many bytes the proof of a slot may take; of an address never asked, as on a large chain.
+    pub(super) fn slot_bytes(&self, address: Address) -> usize {
+        self.slot_bytes.get(&address).copied().unwrap_or(Self::SLOT_BYTES)
     }
 
     /// Whether the code of an address is here, as far as known before its account is proven.
@@ -148,7 +233,7 @@ impl Database for View<'_> {
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, Miss> {
         self.touched.insert(Need::Account(address));
-        let account = locked(self.facts).accounts.get(&address).copied();
+        let account = locked(self.facts).account(address);
         Ok(account.ok_or(Miss(Need::Account(address)))?.map(|it| {
             AccountInfo {
                 balance: it.balance,
@@ -186,7 +271,6 @@ impl Database for View<'_> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use alloy_primitives::keccak256;
 
     /// State in which one account is proven to have some code, and storage of which nothing is proven.
     pub(in crate::chain) fn having(at: Address, code: &[u8]) -> (Mutex<Facts>, Mutex<Library>) {

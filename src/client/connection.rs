@@ -107,11 +107,7 @@ impl Client {
         let deadline = Deadline::after(self.timeout);
         self.last_id += 1;
         let request = message::request(self.last_id, method, params)?;
-        let mut wire = match self.wire.take().filter(Wire::is_quiet) {
-            Some(wire) => wire,
-            None => Wire::connect(&self.path, deadline)?,
-        };
-        wire.send(&request, deadline)?;
+        let mut wire = self.send(&request, deadline)?;
         let outcome = self.await_reply(&mut wire, deadline)?;
         self.wire = Some(wire);
         outcome
@@ -138,6 +134,22 @@ impl Client {
             Some(wire) => Ok(Subscription::new(id, wire, self.notices)),
             None => Err(ClientError::protocol("the connection is gone")),
         }
+    }
+
+    /// Sends over the connection there is, or a new one; gives the one that took it. A daemon that stops lets fail
+    /// what it will not read any more, so such a question was heard by nobody, and the next daemon may be asked.
+    fn send(&mut self, request: &[u8], deadline: Deadline) -> Result<Wire, ClientError> {
+        if let Some(mut wire) = self.wire.take().filter(Wire::is_quiet) {
+            match wire.send(request, deadline) {
+                Ok(()) => return Ok(wire),
+                Err(ClientError::Unreachable { source, .. })
+                    if source.kind() == std::io::ErrorKind::BrokenPipe => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let mut wire = Wire::connect(&self.path, deadline)?;
+        wire.send(request, deadline)?;
+        Ok(wire)
     }
 
     fn await_reply(

@@ -57,7 +57,7 @@ fn chain(mut section: Section<'_>, warnings: &mut Vec<String>) -> Option<Chain> 
     let default = if rpc.len() > 1 { Trust::Quorum } else { Trust::Single };
     let trust = section.or("trust", default, one_of(&consensus::TRUST));
     let quorum = quorum(&mut section, trust, rpc.len());
-    let genesis = section.optional("genesis", block_hash);
+    let genesis = section.optional("genesis", consensus::hash("a block's hash"));
     let pinned = pinned(&mut section);
     let poll = section.or("poll", 12 * SECOND, duration(100 * MILLISECOND, HOUR));
     let retry = section.or("retry", 30 * SECOND, duration(100 * MILLISECOND, 10 * MINUTE));
@@ -202,7 +202,7 @@ fn pinned(section: &mut Section<'_>) -> Vec<(u64, B256)> {
     let mut pinned: Vec<(u64, B256)> = Vec::new();
     for mut block in blocks.into_iter().take(MOST_PINNED) {
         let number = block.required("number", whole(1, i64::MAX.unsigned_abs()));
-        let hash = block.required("hash", block_hash);
+        let hash = block.required("hash", consensus::hash("a block's hash"));
         let again = pinned.iter().any(|(known, _)| Some(*known) == number);
         if again {
             block.flaw("number", "is pinned twice");
@@ -211,10 +211,6 @@ fn pinned(section: &mut Section<'_>) -> Vec<(u64, B256)> {
         pinned.extend(number.zip(hash).filter(|_| !again));
     }
     pinned
-}
-
-fn block_hash(node: &Node) -> Result<B256, String> {
-    text(node)?.parse::<B256>().map_err(|_| "must be a block's hash: 0x and 64 digits".to_owned())
 }
 
 fn endpoints(node: &Node) -> Result<Vec<Endpoint>, String> {

@@ -74,7 +74,7 @@ fn spec(node: &Node) -> Result<Spec, String> {
 }
 
 /// A hash; `what` says of what.
-fn hash(what: &str) -> impl Fn(&Node) -> Result<B256, String> {
+pub(super) fn hash(what: &str) -> impl Fn(&Node) -> Result<B256, String> {
     move |node| text(node)?.parse().map_err(|_| format!("must be {what}: 0x and 64 digits"))
 }
 

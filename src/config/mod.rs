@@ -143,16 +143,16 @@ pub struct Chain {
     pub quorum: usize,
     /// The hash of block 0, where it is to be checked.
     pub genesis: Option<B256>,
+    /// Number and hash of later blocks to be checked; none twice.
+    pub pinned: Vec<(u64, B256)>,
+    /// How long an endpoint that keeps failing is left alone at first.
+    pub retry: Duration,
     /// The chain's specification, for trust `Consensus`; `None` for the one built in for the chain's id.
     pub spec: Option<Spec>,
     /// A beacon block the administrator begins from.
     pub checkpoint: Option<B256>,
     /// How old the newest finalized block may be before validators count as silent.
     pub silence: Option<Duration>,
-    /// Number and hash of later blocks to be checked; none twice.
-    pub pinned: Vec<(u64, B256)>,
-    /// How long an endpoint that keeps failing is left alone at first.
-    pub retry: Duration,
     /// How often the chain's head is asked for.
     pub poll: Duration,
 }

@@ -71,8 +71,7 @@ impl Config {
         add("metrics.listen", &metrics.listen);
         for chain in chains {
             let super::Chain { id, rpc, beacon, trust, quorum, genesis, spec, poll, .. } = chain;
-            let super::Chain { checkpoint, silence, .. } = chain;
-            let super::Chain { pinned, retry, .. } = chain;
+            let super::Chain { pinned, retry, checkpoint, silence, .. } = chain;
             let exposed = |it: &[super::Endpoint]| {
                 it.iter().map(super::Endpoint::expose_all).collect::<Vec<_>>()
             };

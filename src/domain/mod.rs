@@ -11,5 +11,6 @@ pub mod ids;
 pub mod ownership;
 pub mod peer;
 pub mod product;
+pub mod rule;
 pub mod secret;
 pub mod wallet_proof;

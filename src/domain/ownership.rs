@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::consensus::Attestation;
 use super::ids::{ChainId, Collection, Timestamp, Token};
 
+pub use super::rule::{Reach, Rule, Terms, Via};
+
 /// How far the block behind an answer is trusted. Ordered: more trust is greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -65,14 +67,6 @@ pub struct Anchor {
     /// What validators signed for it; for trust `consensus` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attestation: Option<Attestation>,
-}
-
-/// The question a contract is asked to learn whether a wallet holds a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Rule {
-    /// `ownerOf(id)` of ERC-721 answers the wallet.
-    Owner,
 }
 
 /// Token ids as ranges, both ends included; sorted, without overlap. Empty means every id.
@@ -233,6 +227,10 @@ impl fmt::Display for Cause {
     }
 }
 
+/// The end of a holding that has ended at a time nobody tells. A cancelled subscription (ERC-5643) says the
+/// same of itself.
+pub const ENDED: Timestamp = Timestamp::UNIX_EPOCH;
+
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -271,14 +269,30 @@ pub struct Sighting {
     pub seen_at: Timestamp,
     pub wallet: Address,
     pub rule: Rule,
+    #[serde(default, skip_serializing_if = "Reach::is_direct")]
+    pub reach: Reach,
     pub target: Target,
     pub finding: Finding,
+    /// Through whom it is held, beginning at the wallet; empty where the wallet holds it itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<Via>,
+}
+
+impl Sighting {
+    pub fn terms(&self) -> Terms {
+        Terms { rule: self.rule, reach: self.reach }
+    }
 }
 
 /// How a proof was come by, so that it can be followed up later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     pub rule: Rule,
+    #[serde(default, skip_serializing_if = "Reach::is_direct")]
+    pub reach: Reach,
+    /// Through whom it is held, beginning at the wallet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<Via>,
     pub anchor: Anchor,
     /// The transaction a claimant named, if it was found to have moved the token.
     pub transaction: Option<B256>,

@@ -11,10 +11,11 @@ use super::key_encryption_key::{KeyEncryptionKey, KeyId};
 use super::key_file::{self, KeyFileError};
 use super::key_place::{KeyPlace, Settled};
 use super::new_file;
-use super::passphrase::{self, Passphrase};
+use super::passphrase;
 use super::private_key::PrivateKey;
 use super::sealing::{self, OpenError, RewrapError};
 use crate::domain::ids::CustomerId;
+use crate::domain::secret::Secret;
 
 /// Where the key-encryption key is to be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,7 +164,7 @@ impl KeyRing {
     ///
     /// # Errors
     /// [`KeyFileError`]; a passphrase that is set is never replaced by this.
-    pub fn unlocked(&self, given: &Passphrase, set: bool) -> Result<Self, KeyFileError> {
+    pub fn unlocked(&self, given: &Secret, set: bool) -> Result<Self, KeyFileError> {
         let KeySource::Passphrase(path) = &self.source else {
             return Err(KeyFileError::PassphraseUnset);
         };
@@ -202,7 +203,7 @@ impl KeyRing {
     pub fn exchanging(
         &self,
         census: &Census,
-        given: Option<&Passphrase>,
+        given: Option<&Secret>,
     ) -> Result<Self, KeyFileError> {
         let Lock::Open { key, next } = &self.lock else {
             return Err(KeyFileError::PassphraseNeeded);

@@ -1,6 +1,7 @@
 //! Rings that open, stay locked, and go over to another key.
 
 use super::*;
+use crate::domain::secret::Secret;
 use crate::keys::sealing::seal;
 
 const OWNER: CustomerId = CustomerId::Machine;
@@ -122,7 +123,7 @@ fn a_credential_is_exchanged_for_its_next() {
 fn a_passphrase_is_set_once_asked_for_and_opens_again() {
     let dir = tempfile::tempdir().unwrap();
     let source = || KeySource::Passphrase(dir.path().join("kek.passphrase"));
-    let (right, wrong) = (Passphrase::new("right one".into()), Passphrase::new("wrong one".into()));
+    let (right, wrong) = (Secret::new("right one".into()), Secret::new("wrong one".into()));
     let ring = KeyRing::open(source(), None);
     assert!(ring.wants_a_passphrase());
     let unset = ring.unlocked(&right, false).unwrap_err();

@@ -30,7 +30,6 @@ pub use self::key_ring::{KeyRing, KeyRingState, KeySource};
 pub use self::keystore::{Keystore, KeystoreError, write_keystore};
 pub use self::machine_name::{MachineName, MachineNameError};
 pub use self::mnemonic::{DEFAULT_PATH, MnemonicError, key_of_digits, key_of_mnemonic};
-pub use self::passphrase::Passphrase;
 pub use self::private_key::{PrivateKey, PrivateKeyError};
 pub use self::random::{Exhausted, nonce};
 pub use self::sealing::{

@@ -4,18 +4,18 @@
 //! key, by which a wrong passphrase is told from the right one. Whoever has the file can try passphrases,
 //! at the cost that the parameters set; so it is read by its owner only.
 
-use std::fmt;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use alloy_primitives::hex;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::key_encryption_key::{KEY_LENGTH, KeyEncryptionKey, KeyId};
 use super::key_file::{self, KeyFileError};
 use super::random;
+use crate::domain::secret::Secret;
 
 /// Bytes of a passphrase. Shorter ones are guessed; longer ones are not typed.
 const LEAST: usize = 8;
@@ -26,28 +26,6 @@ const FILE_MOST: u64 = 4_096;
 
 /// What one try costs: 64 MiB, and about half a second.
 const COST: Cost = Cost { log_n: 16, r: 8, p: 2 };
-
-/// What a passphrase is made of. Wiped when dropped; `Debug` prints nothing of it.
-#[derive(Clone)]
-pub struct Passphrase(Zeroizing<String>);
-
-impl Passphrase {
-    pub fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
-}
-
-impl<'de> Deserialize<'de> for Passphrase {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from).map(Self::new)
-    }
-}
-
-impl fmt::Debug for Passphrase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Passphrase(sealed)")
-    }
-}
 
 /// The parameters of scrypt: 128 · 2^`log_n` · `r` bytes of memory, `p` times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,10 +68,7 @@ pub(super) fn read_id(path: &Path) -> Result<Option<KeyId>, KeyFileError> {
 ///
 /// # Errors
 /// [`KeyFileError::WrongPassphrase`], and all that reading may give.
-pub(super) fn unlock(
-    path: &Path,
-    passphrase: &Passphrase,
-) -> Result<KeyEncryptionKey, KeyFileError> {
+pub(super) fn unlock(path: &Path, passphrase: &Secret) -> Result<KeyEncryptionKey, KeyFileError> {
     let malformed = || KeyFileError::Malformed { path: path.to_owned() };
     let form = read(path)?.ok_or(KeyFileError::PassphraseUnset)?;
     let salt = hex::decode(&form.salt).map_err(|_| malformed())?;
@@ -110,17 +85,17 @@ pub(super) fn unlock(
 /// [`KeyFileError`]; nothing is written.
 pub(super) fn set(
     path: &Path,
-    passphrase: &Passphrase,
+    passphrase: &Secret,
 ) -> Result<(KeyEncryptionKey, Vec<u8>), KeyFileError> {
     set_at(path, passphrase, COST)
 }
 
 fn set_at(
     path: &Path,
-    passphrase: &Passphrase,
+    passphrase: &Secret,
     cost: Cost,
 ) -> Result<(KeyEncryptionKey, Vec<u8>), KeyFileError> {
-    if !(LEAST..=MOST).contains(&passphrase.0.len()) {
+    if !(LEAST..=MOST).contains(&passphrase.expose().len()) {
         return Err(KeyFileError::PassphraseLength { least: LEAST, most: MOST });
     }
     let mut salt = [0; SALT_LENGTH];
@@ -139,15 +114,11 @@ fn set_at(
     Ok((key, text))
 }
 
-fn derive(
-    passphrase: &Passphrase,
-    salt: &[u8],
-    cost: Cost,
-) -> Result<KeyEncryptionKey, KeyFileError> {
+fn derive(passphrase: &Secret, salt: &[u8], cost: Cost) -> Result<KeyEncryptionKey, KeyFileError> {
     let parameters =
         scrypt::Params::new(cost.log_n, cost.r, cost.p).map_err(|_| KeyFileError::Derivation)?;
     let mut bytes = Box::new(Zeroizing::new([0; KEY_LENGTH]));
-    scrypt::scrypt(passphrase.0.as_bytes(), salt, &parameters, bytes.as_mut_slice())
+    scrypt::scrypt(passphrase.expose().as_bytes(), salt, &parameters, bytes.as_mut_slice())
         .map_err(|_| KeyFileError::Derivation)?;
     KeyEncryptionKey::from_bytes(bytes.as_slice()).ok_or(KeyFileError::Derivation)
 }
@@ -175,8 +146,8 @@ mod tests {
 
     const CHEAP: Cost = Cost { log_n: 10, r: 8, p: 1 };
 
-    fn words(text: &str) -> Passphrase {
-        Passphrase::new(text.to_owned())
+    fn words(text: &str) -> Secret {
+        Secret::new(text.to_owned())
     }
 
     fn file(text: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
@@ -244,10 +215,5 @@ mod tests {
     #[test]
     fn the_cost_of_ours_is_bearable() {
         assert!(COST.is_bearable());
-    }
-
-    #[test]
-    fn debug_prints_nothing_of_a_passphrase() {
-        assert_eq!(format!("{:?}", words("correct horse")), "Passphrase(sealed)");
     }
 }

@@ -3,6 +3,7 @@
 //! `{` or `[` is raw JSON, a letter is HTTP; anything else gets one line that says so.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -19,6 +20,10 @@ use crate::domain::peer::Peer;
 /// One read before the framing is known asks for so much.
 const FIRST_READ: usize = 4 * 1024;
 
+/// Somebody who connected less than so long before the daemon stops may still ask: connecting and asking are two
+/// steps, and a restart should fall between them for nobody.
+const LAST_CALL: Duration = Duration::from_millis(500);
+
 /// A connection that has been let in.
 pub(super) struct Arrival {
     pub(super) io: UnixStream,
@@ -33,10 +38,13 @@ pub(super) async fn serve(arrival: Arrival, service: Arc<Service>, stop: Stop) {
     let welcome = peer::may_enter(&peer, service.admin_group).await;
     let caller = Arc::new(Caller::new(service, peer, welcome, number));
     let first_byte = tokio::time::timeout(caller.limits().first_byte, first_bytes(&mut io));
+    let too_late = async {
+        tokio::join!(stop.clone().requested(), tokio::time::sleep(LAST_CALL));
+    };
     let input = tokio::select! {
         biased;
         read = first_byte => read.ok().flatten(),
-        () = stop.clone().requested() => None,
+        () = too_late => None,
     };
     if let Some(input) = input {
         caller.figures().bytes_in.add(input.len());

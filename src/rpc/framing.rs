@@ -5,9 +5,11 @@
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::socket::{Shutdown, shutdown};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::task::JoinSet;
@@ -76,7 +78,7 @@ pub(super) async fn converse(io: UnixStream, input: Vec<u8>, caller: Arc<Caller>
             line = raw.outbox.next() => append_line(line.get().as_bytes(), &mut raw.out),
             () = &mut stopped, if !stopping => {
                 stopping = true;
-                raw.read_the_last();
+                raw.hear_no_more();
             }
             () = &mut idle => match raw.idle_until() {
                 Some(later) => idle.as_mut().reset(later),
@@ -128,13 +130,13 @@ impl Raw {
         }
     }
 
-    /// What was sent before the daemon stopped is still answered.
-    fn read_the_last(&mut self) {
-        if !self.ended {
-            self.make_room();
-            if let Ok(count) = self.io.try_read_buf(&mut self.input) {
-                self.caller.figures().bytes_in.add(count);
-            }
+    /// What was sent before the daemon stopped is still read and answered. What is sent from now on fails at the
+    /// sender (EPIPE), who so knows that nobody has read it and nobody will.
+    fn hear_no_more(&mut self) {
+        if !self.ended
+            && let Err(error) = shutdown(self.io.as_raw_fd(), Shutdown::Read)
+        {
+            tracing::debug!(%error, "a connection is gone already");
             self.ended = true;
         }
     }

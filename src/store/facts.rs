@@ -1,5 +1,7 @@
 //! What an evaluation, a start and the figures ask of the whole store at once, from one snapshot.
 
+use std::collections::BTreeSet;
+
 use alloy_primitives::Address;
 
 use super::customers;
@@ -13,7 +15,7 @@ use super::wallets;
 use crate::domain::consensus::{Agreed, Synced};
 use crate::domain::customer::{Customer, Wallet};
 use crate::domain::ids::{ChainId, Collection, CustomerId, Timestamp, Token};
-use crate::domain::ownership::{Scan, Sighting};
+use crate::domain::ownership::{Scan, Sighting, Via};
 
 /// What the ledger knows. Customers that do not exist are left out.
 #[derive(Debug, Clone, Default)]
@@ -79,10 +81,15 @@ pub fn facts(
     for collection in distinct(collections) {
         facts.suspended.extend(ownerships::suspended_in(view, collection)?);
         for wallet in &facts.wallets {
-            let address = wallet.address;
-            facts.sightings.extend(sightings::of_wallet(view, collection, address)?);
-            let scan = sightings::scan_of(view, collection, address)?;
-            facts.scans.extend(scan.map(|it| (collection, address, it)));
+            let seen = sightings::of_wallet(view, collection, wallet.address)?;
+            let between = seen.iter().flat_map(|it| &it.via).map(|via| match via {
+                Via::Vault(address) | Via::Account(address) => *address,
+            });
+            for address in between.chain([wallet.address]).collect::<BTreeSet<_>>() {
+                let scan = sightings::scan_of(view, collection, address)?;
+                facts.scans.extend(scan.map(|it| (collection, address, it)));
+            }
+            facts.sightings.extend(seen);
         }
     }
     Ok(facts)

@@ -14,7 +14,7 @@ use super::schema::Definition;
 type Step = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// Invariant: as many as `schema::SCHEMA`, and none of them ever changes.
-pub(super) const STEPS: &[Step] = &[begin, add_light_clients];
+pub(super) const STEPS: &[Step] = &[begin, more_terms, add_light_clients];
 
 const META: Definition<'static> = TableDefinition::new("meta");
 const SCHEMA_KEY: &[u8] = b"schema";
@@ -97,7 +97,14 @@ fn begin(transaction: &WriteTransaction) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// 1 → 2: what light clients know.
+/// 1 → 2: nothing moves. From now on a sighting may have terms that a program of schema 1 does not know, and
+/// would take for plain ownership: it has to refuse the file.
+#[expect(clippy::unnecessary_wraps, reason = "a step may fail")]
+fn more_terms(_: &WriteTransaction) -> Result<(), StoreError> {
+    Ok(())
+}
+
+/// 2 → 3: what light clients know.
 fn add_light_clients(transaction: &WriteTransaction) -> Result<(), StoreError> {
     let table: Definition = TableDefinition::new("light_clients");
     transaction

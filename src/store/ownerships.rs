@@ -14,7 +14,7 @@ use super::audit;
 use super::error::StoreError;
 use super::records;
 use super::schema::{self, Table};
-use super::sightings::{self, Look};
+use super::sightings::{self, Look, Rests};
 use super::view::{Changes, View, next_number, prefixed, record};
 use crate::domain::ids::{Collection, Timestamp, Token};
 use crate::domain::ownership::{
@@ -33,8 +33,10 @@ pub fn record_look(
     look.check()?;
     sightings::keep(changes, look)?;
     let mut turned = Vec::new();
+    let mut rests = Rests::default();
     for (wallet, token) in concerned(changes, look)? {
-        turned.extend(settle(changes, (wallet, token), look.transaction, asked)?);
+        let proofs = sightings::proofs_about(changes, &mut rests, wallet, token)?;
+        turned.extend(settle(changes, (wallet, token), (&proofs, look.transaction), asked)?);
     }
     Ok(turned)
 }
@@ -65,13 +67,17 @@ fn rank((sighting, anchor): &Proof<'_>) -> (u64, u64, Finality, B256) {
     (sighting.look, anchor.number, anchor.finality, anchor.hash)
 }
 
-/// Whether "not held" at `gone` ends what "held" at `held` began.
+/// Whether "not held" at `gone` ends what "held" at `held` began: of the same question, or of one that would
+/// count more holders.
 ///
 /// * At one finality the later look is right: a reorganisation can only be seen by looking again.
 /// * A more settled block at or after the holding's block is right, however old the look.
 /// * A less settled block is right when it comes after the holding's block: the token has just moved,
 ///   and the settled chain has not come so far. A look at `latest` is right also when it is a later one.
 fn ends(gone: &Proof<'_>, held: &Proof<'_>) -> bool {
+    if gone.0.rule != held.0.rule || !gone.0.reach.covers(&held.0.reach) {
+        return false;
+    }
     let later = (gone.0.look, gone.1.number) > (held.0.look, held.1.number);
     match gone.1.finality.cmp(&held.1.finality) {
         std::cmp::Ordering::Equal => later,
@@ -107,12 +113,11 @@ fn standing(proofs: &[Sighting]) -> Standing<'_> {
 fn settle(
     changes: &mut Changes<'_>,
     (wallet, token): (Address, Token),
-    transaction: Option<B256>,
+    (proofs, transaction): (&[Sighting], Option<B256>),
     asked: &Asked,
 ) -> Result<Option<Ownership>, StoreError> {
-    let proofs = sightings::proofs_about(changes, wallet, token)?;
     let active = active_of(changes, wallet, token)?;
-    match (standing(&proofs), active) {
+    match (standing(proofs), active) {
         (Standing::Held(held), None) => {
             open(changes, (wallet, token), evidence(held, transaction), held.0.seen_at, asked)
                 .map(Some)
@@ -133,7 +138,8 @@ fn settle(
 }
 
 fn evidence((sighting, anchor): Proof<'_>, transaction: Option<B256>) -> Evidence {
-    Evidence { rule: sighting.rule, anchor: *anchor, transaction }
+    let Sighting { rule, reach, via, .. } = sighting.clone();
+    Evidence { rule, reach, via, anchor: *anchor, transaction }
 }
 
 fn open(

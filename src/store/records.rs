@@ -82,6 +82,9 @@ mod tests {
     const HELD: &str = r#"{"sighting":{"look":3,"seen_at":"2026-11-22T10:00:00Z","wallet":"0x0707070707070707070707070707070707070707","rule":"owner","target":{"token":"eip155:1/erc721:0x0808080808080808080808080808080808080808/7"},"finding":{"held":{"until":null,"anchor":{"chain":"eip155:1","number":100,"hash":"0x0909090909090909090909090909090909090909090909090909090909090909","time":"2026-11-22T09:59:48Z","finality":"finalized","trust":"quorum"}}}}}"#;
     const REST: &str = r#"{"sighting":{"look":3,"seen_at":"2026-11-22T10:00:00Z","wallet":"0x0707070707070707070707070707070707070707","rule":"owner","target":{"rest":{"collection":"eip155:1/erc721:0x0808080808080808080808080808080808080808","ids":[["0x1","0x9"]]}},"finding":{"unknown":{"cause":"unreachable","finality":"latest"}}},"except":["0x7"]}"#;
     const OWNERSHIP: &str = r#"{"number":1,"token":"eip155:1/erc721:0x0808080808080808080808080808080808080808/7","wallet":"0x0707070707070707070707070707070707070707","first_seen":"2026-11-22T10:00:00Z","last_proven":"2026-11-22T10:00:00Z","evidence":{"rule":"owner","anchor":{"chain":"eip155:1","number":100,"hash":"0x0909090909090909090909090909090909090909090909090909090909090909","time":"2026-11-22T09:59:48Z","finality":"safe","trust":"consensus"},"transaction":null},"closed":null,"suspended":null}"#;
+    /// Since schema 2.
+    const THROUGH: &str = r#"{"sighting":{"look":3,"seen_at":"2026-11-22T10:00:00Z","wallet":"0x0707070707070707070707070707070707070707","rule":{"balance":{"min":"0x2"}},"reach":{"delegation":"0x0909090909090909090909090909090909090909090909090909090909090909"},"target":{"token":"eip155:1/erc1155:0x0808080808080808080808080808080808080808/7"},"finding":{"unknown":{"cause":"contract","finality":"latest"}},"via":[{"vault":"0x0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"}]}}"#;
+    const RENTED: &str = r#"{"number":1,"token":"eip155:1/erc721:0x0808080808080808080808080808080808080808/7","wallet":"0x0707070707070707070707070707070707070707","first_seen":"2026-11-22T10:00:00Z","last_proven":"2026-11-22T10:00:00Z","evidence":{"rule":"user","reach":{"token_bound":true},"via":[{"account":"0x0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"}],"anchor":{"chain":"eip155:1","number":100,"hash":"0x0909090909090909090909090909090909090909090909090909090909090909","time":"2026-11-22T09:59:48Z","finality":"safe","trust":"consensus"},"transaction":null},"closed":null,"suspended":null}"#;
     const SUSPENSION: &str =
         r#"{"reason":"refunded","by":"admin uid:0","at":"2026-11-22T10:00:00Z"}"#;
     const SCAN: &str = r#"{"look":3,"scan":{"read_to":[100,"0x0909090909090909090909090909090909090909090909090909090909090909"],"ids":["0x7"]}}"#;
@@ -106,6 +109,12 @@ mod tests {
         same::<Suspension>(SUSPENSION);
         same::<KeptScan>(SCAN);
         same::<AuditEntry>(AUDIT);
+    }
+
+    #[test]
+    fn records_of_schema_2_read_and_are_written_the_same() {
+        same::<KeptSighting>(THROUGH);
+        same::<Ownership>(RENTED);
     }
 
     #[test]

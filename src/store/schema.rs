@@ -16,7 +16,7 @@
 //! | `sealed_keys` | address, customer | form byte, sealed bytes |
 //! | `challenges` | nonce | Challenge |
 //! | `challenge_expiries` | time, nonce | customer |
-//! | `sightings` | collection, wallet, target, rule, finality, known or not | KeptSighting |
+//! | `sightings` | collection, wallet, target, terms, finality, known or not | KeptSighting |
 //! | `scans` | collection, wallet | KeptScan |
 //! | `ownerships` | number (u64) | Ownership |
 //! | `token_ownerships` | token, number | nothing |
@@ -34,10 +34,10 @@ use alloy_primitives::{Address, B256, keccak256};
 use redb::TableDefinition;
 
 use crate::domain::ids::{ChainId, Collection, CustomerId, Standard, Timestamp, Token};
-use crate::domain::ownership::{Finality, Rule, Target};
+use crate::domain::ownership::{Finality, Rule, Target, Terms};
 
 /// The schema this program writes. See `migrations`.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 pub(super) type Definition<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
 
@@ -223,25 +223,50 @@ pub(super) fn target(it: &Target) -> [u8; 33] {
     }
 }
 
+/// All sightings that a wallet has of one token by itself.
+pub(super) fn own(wallet: Address, it: Token) -> [u8; 82] {
+    join(&[&holder(it.collection, wallet), &target(&Target::Token(it))])
+}
+
 /// All sightings that a wallet has of anything but single tokens.
 pub(super) fn rests(it: Collection, wallet: Address) -> [u8; 50] {
     join(&[&holder(it, wallet), &[REST_TARGET]])
 }
 
-pub(super) fn sighting(wallet: Address, about: &Target, rule: Rule) -> [u8; 83] {
-    let rule = match rule {
-        Rule::Owner => 0_u8,
-    };
-    join(&[&holder(about.collection(), wallet), &target(about), &[rule]])
+pub(super) fn sighting(wallet: Address, about: &Target, terms: Terms) -> Vec<u8> {
+    let mut key = holder(about.collection(), wallet).to_vec();
+    key.extend(target(about));
+    key.extend(self::terms(terms));
+    key
 }
 
-pub(super) fn kept(sighting: &[u8; 83], finality: Finality, known: bool) -> [u8; 85] {
+/// One byte that names the rule. Where there is more to the terms than that, its high bit is set and a
+/// hash of the rest follows: the key is longer then, and no key of the other length.
+fn terms(Terms { rule, reach }: Terms) -> Vec<u8> {
+    let (code, min) = match rule {
+        Rule::Owner => (0_u8, None),
+        Rule::Balance { min } => (1, Some(min)),
+        Rule::User => (2, None),
+        Rule::Subscription => (3, None),
+        Rule::Expiry => (4, None),
+        Rule::Unlock => (5, None),
+    };
+    if min.is_none() && reach.is_direct() {
+        return vec![code];
+    }
+    let mut rest = min.unwrap_or_default().to_be_bytes::<32>().to_vec();
+    rest.extend([u8::from(reach.delegation.is_some()), u8::from(reach.token_bound)]);
+    rest.extend(reach.delegation.unwrap_or_default());
+    [&[code | 0x80], keccak256(rest).as_slice()].concat()
+}
+
+pub(super) fn kept(sighting: &[u8], finality: Finality, known: bool) -> Vec<u8> {
     let finality = match finality {
         Finality::Latest => 0_u8,
         Finality::Safe => 1,
         Finality::Finalized => 2,
     };
-    join(&[sighting, &[finality, u8::from(!known)]])
+    [sighting, &[finality, u8::from(!known)]].concat()
 }
 
 pub(super) fn numbered<const N: usize>(prefix: &[u8], number: u64) -> [u8; N] {
@@ -283,10 +308,10 @@ pub(super) fn end_of(prefix: &[u8]) -> Bound<Vec<u8>> {
 mod tests {
     use proptest::prelude::*;
 
-    use alloy_primitives::U256;
+    use alloy_primitives::{B256, U256};
 
     use super::*;
-    use crate::domain::ownership::IdRanges;
+    use crate::domain::ownership::{IdRanges, Reach};
 
     fn any_customer() -> impl Strategy<Value = CustomerId> {
         prop_oneof![
@@ -324,6 +349,23 @@ mod tests {
         assert_eq!(end_of(&[1, 255]), Bound::Excluded(vec![2]));
         assert_eq!(end_of(&[255, 255]), Bound::Unbounded);
         assert_eq!(end_of(&[]), Bound::Unbounded);
+    }
+
+    #[test]
+    fn different_terms_have_different_keys() {
+        let rules = [Rule::Owner, Rule::User, Rule::Subscription, Rule::Expiry, Rule::Unlock];
+        let balances = [1, 2].map(|it| Rule::Balance { min: U256::from(it) });
+        let rights = [None, Some(B256::ZERO), Some(B256::repeat_byte(7))];
+        let mut keys = std::collections::BTreeSet::new();
+        for rule in rules.into_iter().chain(balances) {
+            for delegation in rights {
+                for token_bound in [false, true] {
+                    let reach = Reach { delegation, token_bound };
+                    assert!(keys.insert(terms(Terms { rule, reach })), "{rule:?} {reach:?}");
+                }
+            }
+        }
+        assert_eq!(terms(Terms::direct(Rule::Owner)), [0], "as in files of schema 1");
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! Sightings, scans and floors in the store: for each question the newest answer, and no history.
 //!
-//! Kept is, for each (collection, wallet, target, rule, finality), the newest sighting that proves
-//! something, and the newest that found nothing out if its look came later. "Newest" goes by the look's
-//! number alone, so what is kept does not depend on the order in which looks are recorded, nor on how
-//! often. All sightings of one look come in one [`Look`].
+//! Kept is, for each (collection, wallet, target, terms, finality), the newest sighting that proves something, and the
+//! newest that found nothing out if its look came later. "Newest" goes by the look's number alone, so what is kept does
+//! not depend on the order in which looks are recorded, nor on how often. All sightings of one look come in one [`Look`].
 //!
 //! A rest that is not held speaks of every token in its ids that its look did not sight by itself. For a
 //! token that has sightings of its own it is kept as one of them, so that it is still known when a
 //! later rest, which says nothing of that token, takes the earlier one's place.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 use alloy_primitives::{Address, B256, U256};
 
@@ -18,7 +18,7 @@ use super::records::{self, KeptScan, KeptSighting};
 use super::schema::{self, Table};
 use super::view::{Changes, View, prefixed, record};
 use crate::domain::ids::{ChainId, Collection, Timestamp, Token};
-use crate::domain::ownership::{Finding, Scan, Sighting, Target};
+use crate::domain::ownership::{Cause, Finality, Finding, Scan, Sighting, Target, Terms};
 
 const MOST_SIGHTINGS: usize = 100_000;
 
@@ -62,6 +62,7 @@ impl Look {
                 if token.collection == *collection
                     && it.wallet == rest.wallet
                     && it.look == rest.look
+                    && it.terms() == rest.terms()
                     && ids.contains(token.id) =>
             {
                 Some(token.id)
@@ -72,15 +73,46 @@ impl Look {
     }
 }
 
+/// The rests that are kept of a holder, read once: a rest names every token its look sighted by itself, and
+/// there may be as many of those as there are tokens to ask it about.
+#[derive(Default)]
+pub(super) struct Rests(HashMap<(Collection, Address), Rc<[KeptSighting]>>);
+
+impl Rests {
+    fn of(
+        &mut self,
+        view: &impl View,
+        (collection, wallet): (Collection, Address),
+    ) -> Result<Rc<[KeptSighting]>, StoreError> {
+        if let Some(known) = self.0.get(&(collection, wallet)) {
+            return Ok(Rc::clone(known));
+        }
+        let rests: Rc<[_]> = with_prefix(view, &schema::rests(collection, wallet))?.into();
+        self.0.insert((collection, wallet), Rc::clone(&rests));
+        Ok(rests)
+    }
+
+    /// That one of them was written.
+    fn outdated(&mut self, sighting: &Sighting) {
+        self.0.remove(&(sighting.target.collection(), sighting.wallet));
+    }
+}
+
 /// Keeps what of a look is news.
 pub(super) fn keep(changes: &mut Changes<'_>, look: &Look) -> Result<(), StoreError> {
+    let mut rests = Rests::default();
     for sighting in &look.sightings {
         let new =
             KeptSighting { sighting: sighting.clone(), except: look.sighted_beside(sighting) };
         match (&sighting.target, &sighting.finding) {
-            (Target::Token(token), _) => keep_own(changes, new, *token)?,
-            (Target::Rest { .. }, Finding::Unknown { .. }) => keep_row(changes, new)?,
-            (Target::Rest { collection, .. }, _) => keep_rest(changes, &new, *collection)?,
+            (Target::Token(token), _) => keep_own(changes, &mut rests, new, *token)?,
+            (Target::Rest { .. }, Finding::Unknown { .. }) => {
+                keep_row(changes, new)?;
+                rests.outdated(sighting);
+            }
+            (Target::Rest { collection, .. }, _) => {
+                keep_rest(changes, &mut rests, &new, *collection)?;
+            }
         }
     }
     let last = look.sightings.iter().map(|it| it.look).max().unwrap_or(0);
@@ -94,17 +126,27 @@ pub(super) fn keep(changes: &mut Changes<'_>, look: &Look) -> Result<(), StoreEr
 }
 
 /// Keeps a sighting of a token, and what the rests have to say of it.
-fn keep_own(changes: &mut Changes<'_>, new: KeptSighting, token: Token) -> Result<(), StoreError> {
+fn keep_own(
+    changes: &mut Changes<'_>,
+    rests: &mut Rests,
+    new: KeptSighting,
+    token: Token,
+) -> Result<(), StoreError> {
     let sighting = new.sighting.clone();
     keep_row(changes, new)?;
-    imply(changes, &sighting, token)
+    imply(changes, rests, &sighting, token)
 }
 
 /// Keeps, for one token, what all kept rests say of it that answer the question of `like`.
-fn imply(changes: &mut Changes<'_>, like: &Sighting, token: Token) -> Result<(), StoreError> {
-    for rest in with_prefix(changes, &schema::rests(token.collection, like.wallet))? {
+fn imply(
+    changes: &mut Changes<'_>,
+    rests: &mut Rests,
+    like: &Sighting,
+    token: Token,
+) -> Result<(), StoreError> {
+    for rest in rests.of(changes, (token.collection, like.wallet))?.iter() {
         if same_question(&rest.sighting, like)
-            && let Some(implied) = implied(&rest, token)
+            && let Some(implied) = implied(rest, token)
         {
             keep_row(changes, implied)?;
         }
@@ -118,31 +160,30 @@ fn imply(changes: &mut Changes<'_>, like: &Sighting, token: Token) -> Result<(),
 /// its look sighted the token by itself, keeps what the other says.
 fn keep_rest(
     changes: &mut Changes<'_>,
+    rests: &mut Rests,
     new: &KeptSighting,
     collection: Collection,
 ) -> Result<(), StoreError> {
     let sighting = &new.sighting;
-    let mut own = schema::holder(collection, sighting.wallet).to_vec();
-    own.push(schema::OWN_TARGET);
-    for row in with_prefix(changes, &own)? {
-        if let Target::Token(token) = row.sighting.target
-            && same_question(&row.sighting, sighting)
-            && let Some(implied) = implied(new, token)
-        {
+    for token in tokens_of(changes, collection, sighting.wallet)? {
+        let Some(implied) = implied(new, token) else { continue };
+        let own = with_prefix(changes, &schema::own(sighting.wallet, token))?;
+        if own.iter().any(|row| same_question(&row.sighting, sighting)) {
             keep_row(changes, implied)?;
         }
     }
-    let question = schema::sighting(sighting.wallet, &sighting.target, sighting.rule);
+    let question = schema::sighting(sighting.wallet, &sighting.target, sighting.terms());
     let key = schema::kept(&question, sighting.finding.finality(), true);
     let kept: Option<KeptSighting> = record(changes, Table::Sightings, &key, "sighting")?;
     keep_row(changes, new.clone())?;
+    rests.outdated(sighting);
     let Some(kept) = kept else { return Ok(()) };
     for id in kept.except.union(&new.except) {
         let token = collection.token(*id);
         let both = [implied(&kept, token), implied(new, token)];
         for implied in both.into_iter().flatten() {
             keep_row(changes, implied)?;
-            imply(changes, sighting, token)?;
+            imply(changes, rests, sighting, token)?;
         }
     }
     Ok(())
@@ -150,7 +191,7 @@ fn keep_rest(
 
 /// Whether two sightings answer the same question at the same finality, perhaps of different targets.
 fn same_question(one: &Sighting, other: &Sighting) -> bool {
-    one.rule == other.rule && one.finding.finality() == other.finding.finality()
+    one.terms() == other.terms() && one.finding.finality() == other.finding.finality()
 }
 
 /// What a rest says of one token.
@@ -166,7 +207,7 @@ fn implied(rest: &KeptSighting, token: Token) -> Option<KeptSighting> {
 
 fn keep_row(changes: &mut Changes<'_>, new: KeptSighting) -> Result<(), StoreError> {
     let sighting = &new.sighting;
-    let question = schema::sighting(sighting.wallet, &sighting.target, sighting.rule);
+    let question = schema::sighting(sighting.wallet, &sighting.target, sighting.terms());
     let finality = sighting.finding.finality();
     let known_key = schema::kept(&question, finality, true);
     let unknown_key = schema::kept(&question, finality, false);
@@ -276,7 +317,38 @@ pub fn of_wallet(
     wallet: Address,
 ) -> Result<Vec<Sighting>, StoreError> {
     let kept = with_prefix(view, &schema::holder(collection, wallet))?;
-    Ok(kept.into_iter().map(|it| it.sighting).collect())
+    let passed_over = passed_over(&kept, collection);
+    Ok(kept.into_iter().map(|it| it.sighting).chain(passed_over).collect())
+}
+
+/// What a rest does not speak of because its look sighted the token by itself, and found nothing out: later
+/// failures have taken that one's place. Without it the rest would seem to speak of the token.
+fn passed_over(kept: &[KeptSighting], collection: Collection) -> Vec<Sighting> {
+    type Answer = (U256, Terms, Finality);
+    let answer = |it: &Sighting, id: U256| (id, it.terms(), it.finding.finality());
+    let mut newest: HashMap<Answer, u64> = HashMap::new();
+    let mut present: HashSet<(Answer, u64)> = HashSet::new();
+    for KeptSighting { sighting, .. } in kept {
+        let Target::Token(token) = sighting.target else { continue };
+        let answer = answer(sighting, token.id);
+        present.insert((answer, sighting.look));
+        if sighting.finding.anchor().is_some() {
+            newest.insert(answer, sighting.look);
+        }
+    }
+    let mut found = Vec::new();
+    for KeptSighting { sighting: rest, except } in kept {
+        for id in except {
+            let answer = answer(rest, *id);
+            let proven_since = newest.get(&answer).is_some_and(|look| *look > rest.look);
+            if !proven_since && !present.contains(&(answer, rest.look)) {
+                let (target, finality) = (Target::Token(collection.token(*id)), answer.2);
+                let finding = Finding::Unknown { cause: Cause::Undiscovered, finality };
+                found.push(Sighting { target, finding, ..rest.clone() });
+            }
+        }
+    }
+    found
 }
 
 /// # Errors
@@ -293,14 +365,13 @@ pub fn scan_of(
 /// What is kept and proven that says something about whether `wallet` holds `token`.
 pub(super) fn proofs_about(
     view: &impl View,
+    rests: &mut Rests,
     wallet: Address,
     token: Token,
 ) -> Result<Vec<Sighting>, StoreError> {
-    let holder = schema::holder(token.collection, wallet);
-    let own = [holder.as_slice(), &schema::target(&Target::Token(token))].concat();
-    let own = with_prefix(view, &own)?.into_iter();
+    let own = with_prefix(view, &schema::own(wallet, token))?.into_iter();
     let own = own.filter(|it| it.sighting.finding.anchor().is_some());
-    let rests = with_prefix(view, &schema::rests(token.collection, wallet))?;
+    let rests = rests.of(view, (token.collection, wallet))?;
     let rests = rests.iter().filter_map(|it| implied(it, token));
     Ok(own.chain(rests).map(|it| it.sighting).collect())
 }
@@ -311,12 +382,15 @@ pub(super) fn tokens_of(
     collection: Collection,
     wallet: Address,
 ) -> Result<BTreeSet<Token>, StoreError> {
-    let targets = of_wallet(view, collection, wallet)?.into_iter().map(|it| it.target);
-    let token = |it| match it {
-        Target::Token(token) => Some(token),
-        Target::Rest { .. } => None,
+    let mut prefix = schema::holder(collection, wallet).to_vec();
+    prefix.push(schema::OWN_TARGET);
+    // The key alone says it: thousands of rows need not be read for what they are about.
+    let token = |key: &[u8]| {
+        let id = key.get(prefix.len()..).and_then(|it| it.first_chunk::<32>());
+        let id = id.ok_or(StoreError::Form { what: "sighting" })?;
+        Ok(collection.token(U256::from_be_bytes(*id)))
     };
-    Ok(targets.filter_map(token).collect())
+    prefixed(view, Table::Sightings, &prefix)?.map(|row| token(&row?.0)).collect()
 }
 
 fn with_prefix(view: &impl View, prefix: &[u8]) -> Result<Vec<KeptSighting>, StoreError> {

@@ -35,3 +35,8 @@ contract PlainLicence is ERC721 {
 contract ProxiedLicence is ERC1967Proxy {
     constructor(address code) ERC1967Proxy(code, abi.encodeCall(Licence.mint, (msg.sender, 1))) {}
 }
+
+/// Any code behind a proxy, prepared by a call of its own.
+contract Behind is ERC1967Proxy {
+    constructor(address code, bytes memory preparation) ERC1967Proxy(code, preparation) {}
+}

@@ -96,7 +96,7 @@ fn a_contract_that_goes_through_many_slots_takes_few_rounds() {
     stage.daemon.wait_for_code(ACME, "VALID");
     assert!(proxy.calls("eth_createAccessList") > 0, "the node was asked for a hint");
     let proofs = proxy.calls("eth_getProof");
-    assert!(proofs < 30, "{proofs}");
+    assert!(proofs < 20, "{proofs}");
 }
 
 #[test]
@@ -106,7 +106,8 @@ fn a_node_that_gives_no_hint_is_asked_slot_by_slot() {
     proxy.fault_in("eth_createAccessList", Fault::Error { code: -32601, message });
     stage.daemon.link(&stage.wallet);
     stage.daemon.wait_for_code(ACME, "VALID");
-    assert!(proxy.calls("eth_getProof") > 40, "{}", proxy.calls("eth_getProof"));
+    // Some of them lead to nodes that are held by then.
+    assert!(proxy.calls("eth_getProof") > 20, "{}", proxy.calls("eth_getProof"));
 }
 
 #[test]

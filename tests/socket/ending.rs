@@ -29,6 +29,40 @@ async fn stopping_answers_what_was_asked_and_then_closes() {
 }
 
 #[tokio::test]
+async fn who_has_just_connected_may_still_ask() {
+    let mut house = House::open(limits());
+    let mut client = house.connect().await;
+    house.until(|it| it.connections_total.get() == 1).await;
+    house.tell_to_stop();
+    assert_eq!(client.ask(call(1, "hot")).await["id"], 1);
+    assert_eq!(client.rest().await, "");
+    assert_eq!(within(house.serving).await.unwrap().cut_off, 0);
+}
+
+/// So whoever asks knows that it was heard by nobody: an answer that never comes would not say.
+#[tokio::test]
+async fn a_question_that_comes_too_late_fails_at_the_sender() {
+    let mut house = House::open(limits());
+    let mut client = house.connect().await;
+    client.send(call(1, "wait")).await;
+    house.until(|it| it.requests.get() == 1).await;
+    house.tell_to_stop();
+    let error = within(async {
+        loop {
+            // Blanks between requests, which nobody answers.
+            match client.0.get_mut().write_all(b" ").await {
+                Ok(()) => tokio::time::sleep(Duration::from_millis(2)).await,
+                Err(error) => break error,
+            }
+        }
+    })
+    .await;
+    assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+    house.stage.gate.add_permits(1);
+    assert_eq!(client.reply().await["result"], "waited");
+}
+
+#[tokio::test]
 async fn what_does_not_finish_in_time_is_cut_off() {
     let house = House::open(Limits { drain: Duration::from_millis(50), ..limits() });
     let mut client = house.connect().await;

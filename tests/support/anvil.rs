@@ -18,22 +18,26 @@ pub struct Anvil {
     process: Option<Process>,
     /// Holds the state file, so that a restarted node goes on where it stopped.
     dir: TempDir,
+    /// Arguments beside the usual ones.
+    more: Vec<String>,
 }
 
 impl Anvil {
     pub fn start() -> Self {
-        Self::start_with(&[])
+        Self::with(&[])
     }
 
     /// A chain whose first block is so old, so that later ones can be apart and still not in the future.
     pub fn start_in_the_past(by: Duration) -> Self {
         let then = super::beacon::node::seconds_now() - by.as_secs();
-        Self::start_with(&["--timestamp", &then.to_string()])
+        Self::with(&["--timestamp", &then.to_string()])
     }
 
-    fn start_with(arguments: &[&str]) -> Self {
-        let mut anvil = Self { port: 0, process: None, dir: TempDir::new().unwrap() };
-        anvil.run(arguments);
+    /// Started with more arguments.
+    pub fn with(more: &[&str]) -> Self {
+        let more = more.iter().map(|it| (*it).to_owned()).collect();
+        let mut anvil = Self { port: 0, process: None, dir: TempDir::new().unwrap(), more };
+        anvil.run();
         anvil
     }
 
@@ -57,16 +61,16 @@ impl Anvil {
     /// Starts again on the same port with the same blocks.
     pub fn resume(&mut self) {
         assert!(self.process.is_none(), "it is running");
-        self.run(&[]);
+        self.run();
     }
 
-    fn run(&mut self, arguments: &[&str]) {
+    fn run(&mut self) {
         let mut command = command(&executable());
         command
             .args(["--port", &self.port.to_string(), "--slots-in-an-epoch", "1"])
             .args(["--preserve-historical-states", "--state"])
             .arg(self.dir.path().join("state.json"))
-            .args(arguments)
+            .args(&self.more)
             .env("NO_COLOR", "1");
         let mut process = Process::start(command);
         self.port = eventually("anvil listens", || {

@@ -8,6 +8,8 @@ pub mod contract;
 pub mod daemon;
 pub mod faults;
 pub mod http;
+pub mod licences;
+pub mod many;
 pub mod process;
 pub mod proxy;
 pub mod settings;

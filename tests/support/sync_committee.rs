@@ -20,7 +20,8 @@ use serde_json::json;
 
 const CIPHERSUITE: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
 /// How many points the curve's group has.
-const ORDER: U256 = uint!(0x73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001_U256);
+pub const ORDER: U256 =
+    uint!(0x73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001_U256);
 
 /// A row of the fork table.
 #[derive(Clone)]

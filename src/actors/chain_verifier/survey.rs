@@ -9,9 +9,9 @@ use futures_util::stream;
 
 use super::{Parts, Survey, VerifierError};
 use crate::actors::ownership_ledger::{Asked, Facts, RecordSightings};
-use crate::chain::{Block, Chain, Look, Looked};
+use crate::chain::{Block, Chain, Known, Look, Looked};
 use crate::domain::ids::{ChainId, Collection, Timestamp};
-use crate::domain::ownership::{Cause, Finality, Finding, IdRanges, Rule, Scan, Sighting, Target};
+use crate::domain::ownership::{Cause, Finality, Finding, IdRanges, Scan, Sighting, Target, Terms};
 use crate::domain::product::{Grant, Product, TokensOf};
 
 /// How long looking at one chain may take; less than a survey may, which is about all of them.
@@ -23,6 +23,7 @@ const SIDE_BY_SIDE: usize = 4;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Scope {
     collection: Collection,
+    terms: Terms,
     ids: IdRanges,
     logs: bool,
     listed: bool,
@@ -33,6 +34,7 @@ impl Scope {
     fn of(grant: &Grant) -> Self {
         Self {
             collection: grant.collection,
+            terms: grant.terms(),
             ids: grant.ids.clone(),
             logs: grant.tokens_of == TokensOf::Logs,
             listed: grant.tokens_of == TokensOf::Ids,
@@ -167,16 +169,18 @@ impl Round<'_> {
     ) -> impl Iterator<Item = Sighting> + 's {
         wallets.iter().flat_map(move |wallet| {
             scopes.iter().flat_map(move |scope| {
-                let Scope { collection, ids, .. } = scope.clone();
-                let known = self.known(*wallet, collection);
-                let named = known.into_iter().map(move |id| Target::Token(collection.token(id)));
+                let Scope { collection, terms, ids, .. } = scope.clone();
+                let known = self.known(*wallet, scope).into_keys();
+                let named = known.map(move |id| Target::Token(collection.token(id)));
                 named.chain([Target::Rest { collection, ids }]).map(move |target| Sighting {
                     look: self.number,
                     seen_at: self.seen_at,
                     wallet: *wallet,
-                    rule: Rule::Owner,
+                    rule: terms.rule,
+                    reach: terms.reach,
                     target,
                     finding: Finding::Unknown { cause, finality },
+                    via: Vec::new(),
                 })
             })
         })
@@ -194,20 +198,19 @@ impl Round<'_> {
         let looks: Vec<_> = wallets
             .iter()
             .map(|wallet| async move {
-                let mut own: Scans = begun
-                    .iter()
-                    .filter(|((_, w), _)| w == wallet)
-                    .map(|(k, s)| (*k, s.clone()))
-                    .collect();
+                // Those of vaults, too, which stand behind more wallets than one.
+                let mut own = begun.clone();
                 let mut sightings = Vec::new();
                 for scope in scopes {
                     let looked = self.look(chain, block, (*wallet, scope), &own).await;
                     sightings.extend(looked.sightings);
                     // How far events were read is kept at the head only: an older block must not undo it.
-                    if let Some(scan) = looked.scan.filter(|_| at_head) {
-                        own.insert((scope.collection, *wallet), scan);
+                    if at_head {
+                        let read = looked.scans.into_iter();
+                        own.extend(read.map(|(who, scan)| ((scope.collection, who), scan)));
                     }
                 }
+                own.retain(|key, scan| begun.get(key) != Some(scan));
                 (sightings, own)
             })
             .collect();
@@ -227,29 +230,43 @@ impl Round<'_> {
         (wallet, scope): (Address, &Scope),
         scans: &Scans,
     ) -> Looked {
-        let known = self.known(wallet, scope.collection);
+        let known = self.known(wallet, scope);
+        let here = scans.iter().filter(|((collection, _), _)| *collection == scope.collection);
         let look = Look {
             wallet,
             collection: scope.collection,
             ids: &scope.ids,
+            terms: scope.terms,
             tokens_of: scope.tokens_of(),
             from_block: scope.from_block,
             known: &known,
-            scan: scans.get(&(scope.collection, wallet)).cloned(),
+            scans: here.map(|((_, who), scan)| (*who, scan.clone())).collect(),
             number: self.number,
             seen_at: self.seen_at,
         };
         chain.look(block, &look).await
     }
 
-    /// Ids the wallet was ever seen to hold and not since seen to have left: they are looked at by name.
-    fn known(&self, wallet: Address, collection: Collection) -> BTreeSet<U256> {
-        let held =
-            |it: &&Sighting| it.wallet == wallet && matches!(it.finding, Finding::Held { .. });
-        let tokens = self.facts.sightings.iter().filter(held).filter_map(|it| match it.target {
-            Target::Token(token) if token.collection == collection => Some(token.id),
-            _ => None,
-        });
-        tokens.collect()
+    /// Tokens that were ever seen to count as held and not since seen to count no more: they are looked at
+    /// by name.
+    fn known(&self, wallet: Address, scope: &Scope) -> BTreeMap<U256, Known> {
+        let mut newest: BTreeMap<U256, &Sighting> = BTreeMap::new();
+        for sighting in &self.facts.sightings {
+            let Target::Token(token) = sighting.target else { continue };
+            let same = sighting.wallet == wallet
+                && token.collection == scope.collection
+                && sighting.terms() == scope.terms;
+            if same && matches!(sighting.finding, Finding::Held { .. }) {
+                let kept = newest.entry(token.id).or_insert(sighting);
+                if kept.look < sighting.look {
+                    *kept = sighting;
+                }
+            }
+        }
+        let known = |it: &Sighting| match it.finding {
+            Finding::Held { until, .. } => Known { until, via: it.via.clone() },
+            _ => Known::default(),
+        };
+        newest.into_iter().map(|(id, it)| (id, known(it))).collect()
     }
 }

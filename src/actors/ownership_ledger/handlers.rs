@@ -1,7 +1,7 @@
 //! What OwnershipLedger does with each message: hands it to the store, and puts the answer in its words.
 //!
 //! Changes wait for their durable commit without holding up the mailbox. Reads are answered at once from
-//! a snapshot. No handler decides anything.
+//! a snapshot, long ones beside the actor. No handler decides anything.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -201,9 +201,6 @@ questions! {
     FindChallenge -> Option<Challenge>, "find a challenge", |it, view| {
         challenges::find(view, &it.nonce)
     };
-    FindFacts -> Facts, "find the facts", |it, view| {
-        facts::facts(view, &it.customers, &it.collections)
-    };
     ListOwnerships -> Vec<Ownership>, "list ownerships", |it, view| {
         ownerships::list(view, it.wallets.as_deref(), it.active, it.after, it.limit)
     };
@@ -214,6 +211,20 @@ questions! {
         audit::list(view, it.since, it.after, it.limit)
     };
     FindProgress -> Progress, "find where things stand", |_it, view| facts::progress(view);
+}
+
+impl Handler<FindFacts> for OwnershipLedger {
+    type Result = Change<Facts>;
+
+    /// A wallet may hold thousands of tokens, so this is read beside the actor and not in it.
+    fn handle(&mut self, it: FindFacts, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        answer("find the facts", async move {
+            let find =
+                move || store.read(|view| facts::facts(view, &it.customers, &it.collections));
+            tokio::task::spawn_blocking(find).await.unwrap_or(Err(StoreError::Panicked))
+        })
+    }
 }
 
 impl Handler<VerifyAudit> for OwnershipLedger {

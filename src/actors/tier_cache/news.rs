@@ -51,12 +51,14 @@ fn concerns(news: &ChainNews, product: &Product, cached: &Cached) -> bool {
             News::Found => matches!(cached.verdict.code, Code::Grace | Code::Undetermined),
             // Each block may settle what was only seen early.
             News::NewHead => cached.verdict.provisional || cached.verdict.code == Code::TrustTooLow,
-            News::Changed { contract } => {
-                product.grants.iter().any(|it| it.collection.contract == *contract)
-            }
+            News::Changed { contract } => product.grants.iter().any(|it| it.heeds(*contract)),
             News::Moved { contract, wallets } => {
-                product.grants.iter().any(|it| it.collection.contract == *contract)
-                    && !cached.wallets.is_disjoint(wallets)
+                // Who stands behind a wallet is known only once it is looked at.
+                let own = !cached.wallets.is_disjoint(wallets);
+                product
+                    .grants
+                    .iter()
+                    .any(|it| it.heeds(*contract) && (own || !it.reach.is_direct()))
             }
         }
 }

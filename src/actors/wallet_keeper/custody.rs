@@ -10,9 +10,8 @@ use super::rotation::{self, Progress};
 use super::{KeeperError, Reply, WalletKeeper};
 use crate::actors::ownership_ledger::{Asked, FindSealedKeys};
 use crate::domain::ids::Timestamp;
+use crate::domain::secret::Secret;
 use crate::keys::{self, Census, KeyFileError, KeyRing, KeyRingState, KeySource};
-
-pub use crate::keys::Passphrase;
 
 /// Wrong passphrases within [`TRIES_WINDOW`] seconds; after so many, even the right one has to wait.
 const TRIES: usize = 5;
@@ -29,7 +28,7 @@ pub struct FindKeysStatus;
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Reply<KeysStatus>")]
 pub struct UnlockKeys {
-    pub passphrase: Passphrase,
+    pub passphrase: Secret,
     pub set: bool,
     pub asked: Asked,
 }
@@ -40,7 +39,7 @@ pub struct UnlockKeys {
 #[rtype(result = "Reply<KeysStatus>")]
 pub struct RotateKeys {
     /// The new one, where the keys are kept by a passphrase.
-    pub passphrase: Option<Passphrase>,
+    pub passphrase: Option<Secret>,
     pub asked: Asked,
 }
 
@@ -219,7 +218,7 @@ impl WalletKeeper {
         Ok(())
     }
 
-    fn may_rotate(&self, given: Option<&Passphrase>) -> Result<(), KeeperError> {
+    fn may_rotate(&self, given: Option<&Secret>) -> Result<(), KeeperError> {
         let ring = &self.tools.keys;
         let bad = |why: &str| KeeperError::BadInput { what: "passphrase", why: why.to_owned() };
         if self.custody.is_rotating() {

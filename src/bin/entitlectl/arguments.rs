@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::chains::ChainCommand;
 use crate::keys::KeysCommand;
+use crate::store::StoreCommand;
 use crate::words;
 
 const AFTER_HELP: &str = "\
@@ -375,23 +376,4 @@ pub(crate) enum AuditCommand {
     },
     /// Whether the chain of entries is unbroken
     Verify,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum StoreCommand {
-    /// Its size and contents
-    Stats,
-    /// Write a backup into the state directory, while the daemon goes on
-    Backup {
-        /// The name of the new file; the next of the kept backups if not given
-        name: Option<String>,
-    },
-    /// Put a backup in the store's place; the daemon has to be stopped
-    Restore {
-        /// The backup
-        file: PathBuf,
-        /// The daemon's configuration file, where it is not the usual one
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-    },
 }

@@ -242,7 +242,7 @@ fn token(command: TokenCommand, session: &Session, screen: &mut Screen) -> Resul
             })?;
             Ok(match tables::field(&sighting, "holding").as_str() {
                 Some("held") => Exit::Done,
-                Some("not_held") => Exit::No,
+                Some("not_held" | "ended") => Exit::No,
                 _ => Exit::Undetermined,
             })
         }

@@ -1,19 +1,18 @@
 //! The key that seals all keys: how it fares, unlocking it, exchanging it.
 //!
-//! A passphrase comes from the terminal without being shown, or from standard input where that is none;
-//! never from an argument.
+//! A passphrase comes from `secrets`, never from an argument.
 
 use std::io;
-use std::io::{IsTerminal, Read, Write};
-use std::path::PathBuf;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use clap::Subcommand;
+use entitled::domain::secret::Secret;
 use serde_json::Value;
-use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Failure};
 use crate::screen::Screen;
+use crate::secrets;
 use crate::session;
 use crate::session::{Question, Session};
 use crate::tables;
@@ -24,9 +23,6 @@ const DERIVING: Duration = Duration::from_secs(10);
 
 /// How often a rotation is asked how far it is.
 const POLL: Duration = Duration::from_millis(100);
-
-/// The longest line read as a passphrase; the daemon takes less.
-const LINE_MAX: u64 = 4_096;
 
 const BAR: usize = 30;
 
@@ -67,10 +63,11 @@ pub(crate) fn run(
 fn unlock(set: bool, session: &Session, screen: &mut Screen) -> Result<Exit, Failure> {
     let passphrase = match set {
         true => new_passphrase(screen)?,
-        false => passphrase("Passphrase: ")?,
+        false => secrets::read(screen, "Passphrase")?,
     };
-    let question =
-        Question::admin("keys_unlock").with("passphrase", &*passphrase)?.with("set", &set)?;
+    let question = Question::admin("keys_unlock")
+        .with("passphrase", &passphrase.expose())?
+        .with("set", &set)?;
     let result = session.patient(DERIVING).ask(&question)?;
     match screen.is_json() {
         true => screen.raw(&result),
@@ -84,7 +81,7 @@ fn rotate(session: &Session, screen: &mut Screen) -> Result<Exit, Failure> {
         session::read("keys_status", &session.ask(&Question::admin("keys_status"))?)?;
     let mut question = Question::admin("keys_rotate");
     if text(&status, "source") == "passphrase" && text(&status, "state") == "OPEN" {
-        question = question.with("passphrase", &*new_passphrase(screen)?)?;
+        question = question.with("passphrase", &new_passphrase(screen)?.expose())?;
     }
     let mut result = session.patient(DERIVING).ask(&question)?;
     let bar = Bar::new();
@@ -143,36 +140,11 @@ fn describe(status: &Value) -> String {
     lines.iter().map(|it| words::tame(it)).collect::<Vec<_>>().join("\n")
 }
 
-/// Asks twice where somebody types: a slip would lock everybody out.
-fn new_passphrase(screen: &Screen) -> Result<Zeroizing<String>, Failure> {
-    let first = passphrase("New passphrase: ")?;
-    if io::stdin().is_terminal() && *first != *passphrase("The same again: ")? {
-        return Err(Failure::Usage("these are two different passphrases".to_owned()));
-    }
+/// Nobody can read it back to them: what it locks up has to be said beforehand.
+fn new_passphrase(screen: &Screen) -> Result<Secret, Failure> {
+    let passphrase = secrets::read_new(screen, "New passphrase")?;
     screen.aside("Keep it safe: nobody can recover it, nor the managed wallets without it.");
-    Ok(first)
-}
-
-fn passphrase(prompt: &str) -> Result<Zeroizing<String>, Failure> {
-    let failed = |source| Failure::File { path: PathBuf::from("standard input"), source };
-    let line = match io::stdin().is_terminal() {
-        true => Zeroizing::new(rpassword::prompt_password(prompt).map_err(failed)?),
-        false => first_line(io::stdin().lock()).map_err(failed)?,
-    };
-    if line.is_empty() {
-        return Err(Failure::Usage("no passphrase was given".to_owned()));
-    }
-    Ok(line)
-}
-
-/// The first line, without its end; spaces belong to it.
-fn first_line(source: impl Read) -> io::Result<Zeroizing<String>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(LINE_MAX).unwrap_or(0)));
-    source.take(LINE_MAX).read_to_end(&mut bytes)?;
-    let line = bytes.split(|it| *it == b'\n').next().unwrap_or_default();
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let line = std::str::from_utf8(line).map_err(|_| io::ErrorKind::InvalidData)?;
-    Ok(Zeroizing::new(line.to_owned()))
+    Ok(passphrase)
 }
 
 /// How far it is, on a terminal; elsewhere nothing.
@@ -219,12 +191,5 @@ mod tests {
         assert_eq!(bar(500, 1_000).matches('#').count(), BAR / 2);
         assert_eq!(bar(1_000, 1_000).matches('#').count(), BAR);
         assert_eq!(bar(2, 1).matches('#').count(), BAR);
-    }
-
-    #[test]
-    fn a_passphrase_keeps_its_spaces_and_loses_its_line_end() {
-        for (given, read) in [(" a b \n", " a b "), ("a\r\nrest", "a"), ("a", "a"), ("", "")] {
-            assert_eq!(*first_line(given.as_bytes()).unwrap(), read);
-        }
     }
 }

@@ -10,6 +10,8 @@ mod commands;
 mod exit;
 mod files;
 mod keys;
+#[cfg(test)]
+mod manual;
 mod products;
 mod results;
 mod screen;

@@ -2,7 +2,7 @@
 //! every process on the machine could read.
 
 use std::io;
-use std::io::{BufRead, IsTerminal, Read};
+use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
 
 use entitled::domain::secret::Secret;
@@ -19,11 +19,11 @@ const INTERRUPT: u8 = 3;
 /// Asks for `what` on a terminal; reads a line where there is none.
 pub(crate) fn read(screen: &Screen, what: &str) -> Result<Secret, Failure> {
     if !io::stdin().is_terminal() {
-        return line();
+        return line(io::stdin().lock());
     }
     screen.aside(&format!("{what} (nothing is shown):"));
     let hidden = Hidden::new()?;
-    let secret = line();
+    let secret = line(io::stdin().lock());
     drop(hidden);
     secret
 }
@@ -38,9 +38,9 @@ pub(crate) fn read_new(screen: &Screen, what: &str) -> Result<Secret, Failure> {
 }
 
 /// One line without its end. Blanks belong to it.
-fn line() -> Result<Secret, Failure> {
+fn line(from: impl BufRead) -> Result<Secret, Failure> {
     let mut line = Vec::new();
-    let read = io::stdin().lock().take(LONGEST + 1).read_until(b'\n', &mut line);
+    let read = from.take(LONGEST + 1).read_until(b'\n', &mut line);
     read.map_err(broken)?;
     if line.last() == Some(&INTERRUPT) {
         return Err(Failure::Usage("interrupted".to_owned()));
@@ -91,5 +91,25 @@ impl Drop for Hidden {
     fn drop(&mut self) {
         // There is nothing to be done about a terminal that is gone.
         let _ = termios::tcsetattr(io::stdin(), SetArg::TCSAFLUSH, &self.before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_keeps_its_blanks_and_loses_its_line_end() {
+        for (given, read) in [(" a b \n", " a b "), ("a\r\nrest", "a"), ("a", "a")] {
+            assert_eq!(line(given.as_bytes()).unwrap().expose(), read);
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_is_refused() {
+        let long = "x".repeat(usize::try_from(LONGEST).unwrap() + 1);
+        for given in [b"" as &[u8], b"\n", b"\xff\n", b"half\x03", long.as_bytes()] {
+            assert!(matches!(line(given), Err(Failure::Usage(_))), "{given:?}");
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! The store: its figures, a backup of it, and a backup in its place.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::Subcommand;
 use entitled::config::{Config, Environment};
 use entitled::store::{Store, StoreSettings};
 use serde_json::json;
 
-use crate::arguments::StoreCommand;
 use crate::exit::{Exit, Failure};
 use crate::results::show_outline;
 use crate::screen::Screen;
@@ -15,6 +15,25 @@ use crate::session::{Question, Session};
 
 /// A large store takes its time to be copied and compared.
 const BACKUP_WAIT: Duration = Duration::from_secs(600);
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Its size and contents
+    Stats,
+    /// Write a backup into the state directory, while the daemon goes on
+    Backup {
+        /// The name of the new file; the next of the kept backups if not given
+        name: Option<String>,
+    },
+    /// Put a backup in the store's place; the daemon has to be stopped
+    Restore {
+        /// The backup
+        file: PathBuf,
+        /// The daemon's configuration file, where it is not the usual one
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+}
 
 pub(crate) fn run(
     command: &StoreCommand,

@@ -99,6 +99,8 @@ pub(crate) const OWNERSHIP: &[Column] = &[
 pub(crate) const SIGHTING: &[Column] = &[
     Column("token", "token", Plain),
     Column("wallet", "wallet", Plain),
+    Column("rule", "rule", Plain),
+    Column("through", "via", Names),
     Column("holding", "holding", Plain),
     Column("cause", "cause", Plain),
     Column("until", "until", Moment),

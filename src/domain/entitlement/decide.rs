@@ -80,19 +80,29 @@ pub(super) fn decide<'p>(positions: &'p [Position<'p>], now: Timestamp) -> Decis
     }
 }
 
-/// Every moment at which [`decide`] may change its answer.
-pub(super) fn boundaries(positions: &[Position<'_>]) -> BTreeSet<Timestamp> {
+/// Every moment at which [`decide`] may change from `decision` to another answer.
+pub(super) fn boundaries(
+    positions: &[Position<'_>],
+    decision: &Decision<'_>,
+) -> BTreeSet<Timestamp> {
+    // With time a token's standing only ever gets worse, so that none can take the place of one that holds
+    // before that one's own time is over: of thousands, each with its own end, one is looked at.
+    if let (Code::Valid | Code::Grace, Some(held)) = (decision.code, decision.candidate) {
+        return moments_of(held).collect();
+    }
     let mut moments = BTreeSet::new();
     for position in positions {
-        for candidate in &position.candidates {
-            moments.extend([candidate.proof.stale_after, candidate.proof.grace_until]);
-            moments.extend(candidate.until);
-        }
+        moments.extend(position.candidates.iter().flat_map(moments_of));
         for proof in position.absences.iter().filter_map(|it| it.proof) {
             moments.extend([proof.stale_after, proof.grace_until]);
         }
     }
     moments
+}
+
+fn moments_of(candidate: &Candidate<'_>) -> impl Iterator<Item = Timestamp> + use<> {
+    let Proof { stale_after, grace_until, .. } = candidate.proof;
+    [stale_after, grace_until].into_iter().chain(candidate.until)
 }
 
 fn by_token<'p>(code: Code, freshness: Freshness, candidate: &'p Candidate<'p>) -> Decision<'p> {

@@ -1,11 +1,14 @@
 //! Why the answer is what it is, step by step: grant → token → wallet → ownership → block →
 //! anchor, and where validators signed for that: → committee → checkpoint.
 
+use alloy_primitives::U256;
+
 use super::position::{Absence, Candidate, Position, Proof};
 use super::verdict::unvouched;
 use super::{Question, position};
 use crate::domain::consensus::Attestation;
 use crate::domain::ids::Timestamp;
+use crate::domain::ownership::{ENDED, Rule, Via};
 
 /// Which link of the chain of reasons a step is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,8 +73,13 @@ pub fn explain(question: &Question<'_>, now: Timestamp) -> Vec<Step> {
     let mut steps = Vec::new();
     for position in &position::take(question, product) {
         steps.push(grant_step(position));
-        for candidate in &position.candidates {
+        let (told, others) = told(position, now);
+        for candidate in told {
             candidate_steps(&mut steps, product, candidate, now);
+        }
+        if others > 0 {
+            let reason = format!("{others} more tokens are held by this wallet");
+            steps.push(step(StepKind::Token, &position.grant.collection, Outcome::Yes, reason));
         }
         let open = position.absences.iter().find(|it| it.proof.is_none() || it.failing.is_some());
         if let Some(absence) = open.or(position.absences.first()) {
@@ -79,6 +87,23 @@ pub fn explain(question: &Question<'_>, now: Timestamp) -> Vec<Step> {
         }
     }
     steps
+}
+
+/// Tokens of one wallet under one grant that are told of one by one.
+const TOLD: usize = 50;
+
+/// Which of the tokens held are told of, and how many are not: first those that count, by their ids, as the
+/// decision takes them.
+fn told<'p, 'q>(
+    position: &'p Position<'q>,
+    now: Timestamp,
+) -> (impl Iterator<Item = &'p Candidate<'q>>, usize) {
+    let mut held: Vec<_> = position.candidates.iter().collect();
+    let ended =
+        |it: &Candidate<'_>| it.until.is_some_and(|end| end <= now.max(it.proof.anchor.time));
+    held.sort_by_key(|it| it.suspended || it.too_low || ended(it));
+    let others = held.len().saturating_sub(TOLD);
+    (held.into_iter().take(TOLD), others)
 }
 
 fn step(kind: StepKind, subject: &impl ToString, outcome: Outcome, reason: String) -> Step {
@@ -94,8 +119,13 @@ fn grant_step(position: &Position<'_>) -> Step {
         (false, false) => Outcome::No,
     };
     let grant = position.grant;
-    let reason =
-        format!("{} of {} asked of wallet {}", grant.tier, position.customer, position.wallet);
+    let reason = format!(
+        "{} of {} by rule {} asked of wallet {}",
+        grant.tier,
+        position.customer,
+        grant.rule.as_str(),
+        position.wallet
+    );
     step(StepKind::Grant, &grant.collection, outcome, reason)
 }
 
@@ -117,9 +147,13 @@ fn candidate_steps(
     let ended = held.until.filter(|it| *it <= now.max(held.proof.anchor.time));
     let (outcome, reason) = match (held.suspended, ended) {
         (true, _) => (Outcome::No, "suspended by an administrator".to_owned()),
+        (false, Some(end)) if end == ENDED => (Outcome::No, "it has ended".to_owned()),
         (false, Some(end)) => (Outcome::No, format!("ended at {end}")),
-        (false, None) => (Outcome::Yes, format!("ownerOf({id}) answered this wallet")),
+        (false, None) => (Outcome::Yes, answered(held.grant.rule, id, held.until)),
     };
+    for via in &held.via {
+        steps.push(step(StepKind::Wallet, via, Outcome::Yes, stands(via)));
+    }
     steps.push(step(StepKind::Ownership, &held.token, outcome, reason));
     proof_steps(steps, &held.proof, held.failing.map(|it| it.to_string()), now);
     if held.unvouched {
@@ -141,6 +175,27 @@ fn candidate_steps(
             product.trust.as_str(),
             product.finality.as_str()
         );
+    }
+}
+
+/// What the contract said to be asked by `rule`.
+fn answered(rule: Rule, id: U256, until: Option<Timestamp>) -> String {
+    let said = match rule {
+        Rule::Owner => format!("ownerOf({id}) answered the holder"),
+        Rule::Balance { min } => format!("balanceOf(holder, {id}) answered {min} or more"),
+        Rule::User => format!("userOf({id}) answered the holder"),
+        Rule::Subscription => format!("ownerOf({id}) answered the holder, and it is paid for"),
+        Rule::Expiry => format!("ownerOf({id}) answered the holder, and its term has not ended"),
+        Rule::Unlock => format!("the lock calls key {id} of the holder valid"),
+    };
+    until.map_or_else(|| said.clone(), |end| format!("{said} until {end}"))
+}
+
+/// Why the holding of somebody else counts for the wallet.
+fn stands(via: &Via) -> String {
+    match via {
+        Via::Vault(_) => "delegated to the wallet".to_owned(),
+        Via::Account(_) => "bound to a token of the one before".to_owned(),
     }
 }
 

@@ -73,7 +73,7 @@ pub fn evaluate(question: &Question<'_>, now: Timestamp) -> Verdict {
     }
     let positions = position::take(question, product);
     let decision = decide::decide(&positions, now);
-    let changes_at = decide::boundaries(&positions)
+    let changes_at = decide::boundaries(&positions, &decision)
         .range((std::ops::Bound::Excluded(now), std::ops::Bound::Unbounded))
         .find(|moment| decide::decide(&positions, **moment).differs(&decision))
         .copied();

@@ -1,13 +1,13 @@
 //! What each wallet holds under each grant, as far as sightings tell. Nothing here depends on the time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::Address;
 
 use super::{Holder, Question};
 use crate::domain::consensus::{Agreed, vouched};
 use crate::domain::ids::{CustomerId, Timestamp, Token};
-use crate::domain::ownership::{Anchor, Cause, Finality, Finding, Sighting, Target, Trust};
+use crate::domain::ownership::{Anchor, Cause, Finality, Finding, Sighting, Target, Trust, Via};
 use crate::domain::product::{Grant, Product, Tier};
 
 /// When a proof counts as fresh, and until when it may be used at all.
@@ -27,6 +27,9 @@ pub(super) struct Candidate<'a> {
     pub(super) token: Token,
     pub(super) wallet: Address,
     pub(super) customer: CustomerId,
+    /// Under which rule, and through whom.
+    pub(super) grant: &'a Grant,
+    pub(super) via: Vec<Via>,
     pub(super) proof: Proof,
     /// The end of the holding or of the tier, whichever comes first.
     pub(super) until: Option<Timestamp>,
@@ -102,20 +105,29 @@ impl<'a> Desk<'a> {
         let relevant: Vec<&Sighting> = of_wallet
             .iter()
             .copied()
-            .filter(|it| it.rule == self.grant.rule)
+            .filter(|it| it.terms() == self.grant.terms())
             .filter(|it| it.target.collection() == self.grant.collection)
             .collect();
-        let tokens: BTreeSet<Token> = relevant
-            .iter()
-            .filter_map(|it| match it.target {
-                Target::Token(token) if self.grant.grants(&token) => Some(token),
-                _ => None,
-            })
-            .collect();
+        // Each token with what speaks of it, rather than all of it searched for each token: a wallet may
+        // hold thousands.
+        let (mut named, mut rests) = (BTreeMap::<Token, Vec<&Sighting>>::new(), Vec::new());
+        for sighting in &relevant {
+            match sighting.target {
+                Target::Token(token) if self.grant.grants(&token) => {
+                    named.entry(token).or_default().push(*sighting);
+                }
+                Target::Token(_) => {}
+                Target::Rest { .. } => rests.push(*sighting),
+            }
+        }
         let mut candidates = Vec::new();
-        let mut absences = vec![self.rest(&relevant)];
-        for token in tokens {
-            let word = self.word(&relevant, |it| it.includes(&token));
+        let mut absences = vec![self.rest(&rests)];
+        for (token, mut about) in named {
+            // A rest says nothing of a token that its own look sighted by itself, whatever it found.
+            let own: BTreeSet<_> = about.iter().map(|it| answer(it)).collect();
+            let speaks = |it: &&&Sighting| it.target.includes(&token) && !own.contains(&answer(it));
+            about.extend(rests.iter().filter(speaks));
+            let word = self.word(&about, |_| true);
             match self.candidate(token, &word) {
                 Some(candidate) => candidates.push(candidate),
                 None => absences.push(self.absence(&word)),
@@ -125,11 +137,11 @@ impl<'a> Desk<'a> {
         Position { grant: self.grant, wallet, customer, candidates, absences }
     }
 
-    /// The newest sightings whose target passes `about`. Where two of one look speak of the same token,
+    /// The newest sightings that pass `about`. Where two of one look speak of the same token,
     /// the one that names the token counts.
-    fn word<'s>(&self, sightings: &[&'s Sighting], about: impl Fn(&Target) -> bool) -> Word<'s> {
+    fn word<'s>(&self, sightings: &[&'s Sighting], about: impl Fn(&Sighting) -> bool) -> Word<'s> {
         let mut word = Word::default();
-        for sighting in sightings.iter().copied().filter(|it| about(&it.target)) {
+        for sighting in sightings.iter().copied().filter(|it| about(it)) {
             let settled = sighting.finding.finality() >= self.product.finality;
             let slot = match (&sighting.finding, settled, &sighting.target) {
                 // Of "the rest" it can only be proven that nothing of it is held.
@@ -170,6 +182,8 @@ impl<'a> Desk<'a> {
             token,
             wallet: self.wallet,
             customer: self.holder.customer,
+            grant: self.grant,
+            via: basis.via.clone(),
             proof: self.proof(basis, *anchor),
             until: [*until, tier.expires_at].into_iter().flatten().min(),
             provisional: before_final && self.product.provisional,
@@ -206,7 +220,7 @@ impl<'a> Desk<'a> {
 
     /// What is known of the tokens nobody sighted one by one.
     fn rest(&self, relevant: &[&Sighting]) -> Absence {
-        let word = self.word(relevant, |it| match it {
+        let word = self.word(relevant, |it| match &it.target {
             Target::Token(_) => false,
             Target::Rest { ids, .. } => ids.covers(&self.grant.ids),
         });
@@ -225,6 +239,11 @@ impl<'a> Desk<'a> {
 fn newness(sighting: &Sighting) -> (u64, bool, Finality, &Sighting) {
     let named = matches!(sighting.target, Target::Token(_));
     (sighting.look, named, sighting.finding.finality(), sighting)
+}
+
+/// Which of the answers of one look it belongs to.
+fn answer(sighting: &Sighting) -> (u64, Finality) {
+    (sighting.look, sighting.finding.finality())
 }
 
 fn number(sighting: &Sighting) -> Option<u64> {

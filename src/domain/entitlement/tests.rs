@@ -12,7 +12,7 @@ use super::{
 use crate::domain::consensus::{Agreed, Attestation, Checkpoint};
 use crate::domain::ids::{ChainId, Collection, CustomerId, ProductId, Standard, Timestamp, Token};
 use crate::domain::ownership::{
-    Anchor, Cause, Finality, Finding, IdRanges, Rule, Sighting, Target, Trust,
+    Anchor, Cause, ENDED, Finality, Finding, IdRanges, Reach, Rule, Sighting, Target, Trust, Via,
 };
 use crate::domain::product::{Feature, Grant, Product, Tier, TokensOf};
 
@@ -44,6 +44,7 @@ fn grant(tier: &str, ids: IdRanges) -> Grant {
         collection: collection(),
         ids,
         rule: Rule::Owner,
+        reach: Reach::default(),
         tokens_of: TokensOf::Enumerable,
         from_block: 0,
     }
@@ -91,7 +92,16 @@ fn anchor(number: u64, finality: Finality, trust: Trust) -> Anchor {
 
 fn seen(look: u64, target: Target, finding: Finding) -> Sighting {
     let seen_at = at(i64::try_from(look).unwrap());
-    Sighting { look, seen_at, wallet: wallet(1), rule: Rule::Owner, target, finding }
+    Sighting {
+        look,
+        seen_at,
+        wallet: wallet(1),
+        rule: Rule::Owner,
+        reach: Reach::default(),
+        target,
+        finding,
+        via: Vec::new(),
+    }
 }
 
 fn wallet(n: u8) -> Address {
@@ -266,6 +276,69 @@ fn a_product_that_demands_consensus_rests_on_its_own_checkpoints() {
     }
     let agreed = Agreed::from([(B256::repeat_byte(1), B256::repeat_byte(2))]);
     assert_eq!(from_checkpoint(1, &[2], &agreed).code, Code::Valid);
+}
+
+#[test]
+fn a_rest_says_nothing_of_a_token_its_own_look_could_not_prove() {
+    let unknown = Finding::Unknown { cause: Cause::Contract, finality: Finality::Finalized };
+    let open = seen(50, Target::Token(token(12)), unknown);
+    let facts = [open.clone(), no_more(50, final_at(40))];
+    assert_eq!(ask(&facts, &[], at(60)).code, Code::Undetermined);
+    let held_before = [held(45, 12, final_at(35)), open, no_more(50, final_at(40))];
+    assert_eq!(ask(&held_before, &[], at(60)).code, Code::Valid, "and does not end it");
+    let later = [held_before.as_slice(), &[no_more(55, final_at(50))]].concat();
+    assert_eq!(ask(&later, &[], at(60)).code, Code::NotHeld, "but the next one's does");
+}
+
+/// `user` lends token 12 of the same collection: what one rule is told another has not heard.
+#[test]
+fn sightings_of_other_terms_are_about_something_else() {
+    let vaults = Reach { delegation: Some(B256::ZERO), token_bound: false };
+    for (rule, reach) in [(Rule::User, Reach::default()), (Rule::Owner, vaults)] {
+        let other = |it: Sighting| Sighting { rule, reach, ..it };
+        let facts = [other(held(50, 12, final_at(40))), other(no_more(50, final_at(40)))];
+        assert_eq!(ask(&facts, &[], at(60)).code, Code::Undetermined, "{rule:?} {reach:?}");
+        let facts = [other(gone(50, 12, final_at(40))), held(45, 12, final_at(35))];
+        assert_eq!(ask(&facts, &[], at(60)).code, Code::Valid, "{rule:?} {reach:?}");
+    }
+}
+
+#[test]
+fn an_end_counts_by_the_later_of_clock_and_block() {
+    let ending = |second: i64| {
+        let until = Some(at(second));
+        let finding = Finding::Held { until, anchor: final_at(40) };
+        [seen(50, Target::Token(token(12)), finding), no_more(50, final_at(40))]
+    };
+    for (end, now, code) in [
+        (61, 60, Code::Valid),
+        (60, 60, Code::Expired),
+        (41, 30, Code::Valid),
+        // The clock is behind the block, at which it had ended.
+        (40, 30, Code::Expired),
+    ] {
+        assert_eq!(ask(&ending(end), &[], at(now)).code, code, "end {end}, now {now}");
+    }
+    let verdict = ask(&ending(61), &[], at(60));
+    assert_eq!((verdict.expires_at, verdict.changes_at), (Some(at(61)), Some(at(61))));
+}
+
+#[test]
+fn an_end_nobody_tells_is_expired_without_a_date() {
+    let finding = Finding::Held { until: Some(ENDED), anchor: final_at(40) };
+    let facts = [seen(50, Target::Token(token(12)), finding), no_more(50, final_at(40))];
+    let verdict = ask(&facts, &[], at(60));
+    assert_eq!((verdict.code, verdict.expires_at), (Code::Expired, None));
+}
+
+#[test]
+fn who_stands_between_is_named() {
+    let (vault, account) = (Address::repeat_byte(8), Address::repeat_byte(9));
+    let via = vec![Via::Vault(vault), Via::Account(account)];
+    let facts = [Sighting { via, ..held(50, 12, final_at(40)) }, no_more(50, final_at(40))];
+    let detail = ask(&facts, &[], at(60)).detail;
+    let wanted = format!("through vault {vault} and token-bound account {account}");
+    assert!(detail.ends_with(&wanted), "{detail}");
 }
 
 #[test]

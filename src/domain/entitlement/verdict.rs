@@ -7,7 +7,7 @@ use super::Question;
 use super::decide::Decision;
 use super::position::Proof;
 use crate::domain::ids::{Account, CustomerId, ProductId, TierName, Timestamp, Token};
-use crate::domain::ownership::{Anchor, Trust};
+use crate::domain::ownership::{Anchor, ENDED, Trust};
 use crate::domain::product::{Feature, Product};
 
 /// What an answer comes to.
@@ -191,7 +191,7 @@ pub(super) fn word(
         verdict.wallet = Some(Account { chain, address: held.wallet });
         verdict.token = Some(held.token);
         verdict.provisional = held.provisional;
-        verdict.expires_at = held.until;
+        verdict.expires_at = held.until.filter(|it| *it != ENDED);
         if decision.code.is_valid() {
             verdict.tier = Some(held.tier.name.clone());
             verdict.rank = Some(held.tier.rank);
@@ -226,7 +226,11 @@ fn detail(product: &Product, decision: &Decision<'_>) -> String {
         };
     };
     let (tier, token, wallet) = (&held.tier.name, held.token.id, held.wallet);
-    let by = format!("tier {tier} by token {token}, held by {wallet}");
+    let mut by = format!("tier {tier} by token {token}, held by {wallet}");
+    for (between, via) in held.via.iter().enumerate() {
+        let joined = if between == 0 { "through" } else { "and" };
+        by = format!("{by} {joined} {via}");
+    }
     match decision.code {
         Code::Grace => format!("{by}; {}", why("it could not be proven again")),
         Code::Expired => format!("{by}, but it has ended"),

@@ -8,14 +8,16 @@ pub mod section;
 
 pub use parse::parse;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 
 use super::consensus::Checkpoint;
-use super::ids::{Collection, ProductId, TierName, Timestamp, Token};
-use super::ownership::{Finality, IdRanges, Rule, Trust};
+use super::ids::{ChainId, Collection, ProductId, TierName, Timestamp, Token};
+use super::ownership::{Finality, IdRanges, Reach, Rule, Terms, Trust};
+use super::rule::DELEGATE_REGISTRY;
 
 /// A feature's value: a boolean, a number or a text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -55,7 +57,8 @@ pub struct Tier {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TokensOf {
-    /// The contract lists them (ERC-721 Enumerable).
+    /// The contract lists them (ERC-721 Enumerable): the wallet's own, or all there are where it has to be
+    /// found out of each who has it.
     Enumerable,
     /// Its Transfer events name them.
     Logs,
@@ -70,12 +73,23 @@ pub struct Grant {
     pub collection: Collection,
     pub ids: IdRanges,
     pub rule: Rule,
+    pub reach: Reach,
     pub tokens_of: TokensOf,
     /// Where the collection's events begin.
     pub from_block: u64,
 }
 
 impl Grant {
+    pub fn terms(&self) -> Terms {
+        Terms { rule: self.rule, reach: self.reach }
+    }
+
+    /// Whether an event of this contract may change what the grant comes to.
+    pub fn heeds(&self, contract: Address) -> bool {
+        contract == self.collection.contract
+            || (self.reach.delegation.is_some() && contract == DELEGATE_REGISTRY)
+    }
+
     pub fn grants(&self, token: &Token) -> bool {
         self.collection == token.collection && self.ids.contains(token.id)
     }
@@ -112,13 +126,23 @@ impl Product {
     }
 
     /// The chains its grants name, each once.
-    pub fn chains(&self) -> std::collections::BTreeSet<super::ids::ChainId> {
+    pub fn chains(&self) -> BTreeSet<ChainId> {
         self.grants.iter().map(|it| it.collection.chain).collect()
     }
 
     /// The contracts its grants name, each once.
-    pub fn collections(&self) -> std::collections::BTreeSet<Collection> {
+    pub fn collections(&self) -> BTreeSet<Collection> {
         self.grants.iter().map(|it| it.collection).collect()
+    }
+
+    /// The contracts whose events may change what its grants come to, each by its chain.
+    pub fn watched(&self) -> BTreeSet<(ChainId, Address)> {
+        let contracts = self.grants.iter().flat_map(|it| {
+            let registry = it.reach.delegation.map(|_| DELEGATE_REGISTRY);
+            let contracts = std::iter::once(it.collection.contract).chain(registry);
+            contracts.map(|contract| (it.collection.chain, contract))
+        });
+        contracts.collect()
     }
 
     /// The best tier that holding `token` leads to.

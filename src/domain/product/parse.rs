@@ -8,16 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use alloy_primitives::U256;
-
 use self::checkpoints::checkpoints;
 use super::document::{self, Flaw, Node, Place, Value};
 use super::section::{
     Flaws, Section, duration, flag, moment, one_of, parsed, text, whole, words, written,
 };
-use super::{Fault, Feature, Grant, Price, Product, Tier, TokensOf};
-use crate::domain::ids::{Collection, Standard, TierName, Token, clip, parse_token_id};
-use crate::domain::ownership::{Finality, IdRanges, Rule, Trust};
+use super::{Fault, Feature, Price, Product, Tier};
+use crate::domain::ids::TierName;
+use crate::domain::ownership::{Finality, Trust};
+
+mod grant;
 
 const DEFAULT_REFRESH: Duration = Duration::from_secs(600);
 const DEFAULT_GRACE: Duration = Duration::from_secs(14 * 86_400);
@@ -26,12 +26,7 @@ const LONGEST_REFRESH: Duration = Duration::from_secs(30 * 86_400);
 const LONGEST_GRACE: Duration = Duration::from_secs(3_660 * 86_400);
 
 const MOST_TIERS: usize = 100;
-const MOST_GRANTS: usize = 1_000;
 const MOST_FEATURES: usize = 256;
-/// In one grant, single ids counting as ranges.
-const MOST_RANGES: usize = 10_000;
-/// In all grants whose tokens are found by their listed ids: each costs a question to the chain.
-const MOST_LISTED_IDS: u64 = 10_000;
 const LONGEST_FEATURE_TEXT: usize = 1_024;
 const LONGEST_NAME: usize = 256;
 
@@ -69,7 +64,7 @@ fn product(mut file: Section<'_>) -> Option<Product> {
         file.flaw("grace", format!("must be at least `refresh` ({})", written(refresh)));
     }
     let tiers = tiers(&mut file);
-    let grants = grants(&mut file, &tiers);
+    let grants = grant::grants(&mut file, &tiers);
     let checkpoints = checkpoints(&mut file);
     file.finish();
     Some(Product {
@@ -198,141 +193,6 @@ fn feature(node: &Node) -> Result<Feature, String> {
         Value::Text(text) if text.len() <= LONGEST_FEATURE_TEXT => Ok(Feature::Text(text.clone())),
         Value::Text(_) => Err(format!("must be at most {LONGEST_FEATURE_TEXT} bytes")),
         other => Err(format!("must be true or false, a number or a text, not {}", other.kind())),
-    }
-}
-
-fn grants(file: &mut Section<'_>, tiers: &Tiers) -> Vec<Grant> {
-    let sections = file.sections("grants");
-    // What is not a list at all was noted already.
-    let is_empty = file.node("grants").is_none_or(|it| it.value == Value::List(Vec::new()));
-    if is_empty || sections.len() > MOST_GRANTS {
-        file.flaw("grants", format!("must be 1 to {MOST_GRANTS} grants (`[[grants]]`)"));
-    }
-    let mut listed = 0_u64;
-    let mut grants = Vec::new();
-    for section in sections.into_iter().take(MOST_GRANTS) {
-        let (place, path) = (section.place().clone(), section.path("ids"));
-        let Some(grant) = grant(section, tiers) else { continue };
-        // Every id under `ids` is a mistake that was noted already.
-        if grant.tokens_of == TokensOf::Ids && !grant.ids.is_every() {
-            listed = listed.saturating_add(grant.ids.count().unwrap_or(u64::MAX));
-            if listed > MOST_LISTED_IDS {
-                let message = format!(
-                    "lists more than {MOST_LISTED_IDS} ids, all grants taken together; use `tokens_of = \"enumerable\"` or \"logs\""
-                );
-                file.flaws().add(&place, &path, message);
-                return grants;
-            }
-        }
-        grants.push(grant);
-    }
-    grants
-}
-
-fn grant(mut section: Section<'_>, tiers: &Tiers) -> Option<Grant> {
-    let tier: Option<TierName> = section.required("tier", parsed);
-    if let Some(tier) = tier.as_ref().filter(|it| !tiers.named.contains(it)) {
-        section.flaw("tier", format!("there is no tier `{tier}` in this file"));
-    }
-    let scope = section.required("token", scope);
-    let given = section.optional("ids", ranges);
-    let rule = section.or("rule", Rule::Owner, rule);
-    if let Some(Scope { collection, .. }) = scope.as_ref().filter(|it| it.is_not_erc721()) {
-        section.flaw(
-            "token",
-            format!("rule `owner` needs an erc721 token: eip155:{}/erc721:0x…", collection.chain.0),
-        );
-    }
-    if section.has("ids") && scope.as_ref().is_some_and(|it| it.id.is_some()) {
-        section.flaw("ids", "`token` names an id already; leave one of the two out");
-    }
-    let listed = section.has("ids") || scope.as_ref().is_some_and(|it| it.id.is_some());
-    let default = if listed { TokensOf::Ids } else { TokensOf::Enumerable };
-    let tokens_of = section.or("tokens_of", default, one_of(&TOKENS_OF));
-    if tokens_of == TokensOf::Ids && !listed {
-        section.flaw("tokens_of", "needs `ids`, or an id in `token`");
-    }
-    let from_block = section.or("from_block", 0, whole(0, u64::MAX >> 1));
-    section.or("delegation", (), |node| match flag(node)? {
-        false => Ok(()),
-        true => Err("is not available in this version; leave it out, or say false".to_owned()),
-    });
-    section.optional("min", |_| -> Result<(), String> {
-        Err("belongs to rule `balance`, which is not available in this version".to_owned())
-    });
-    section.finish();
-    let Scope { collection, id } = scope?;
-    // Ids that could not be read must not turn into every id.
-    let ids = match (id, given, listed) {
-        (Some(id), _, _) => IdRanges::only(id),
-        (None, Some(given), _) => given,
-        (None, None, false) => IdRanges::every(),
-        (None, None, true) => return None,
-    };
-    Some(Grant { tier: tier?, collection, ids, rule, tokens_of, from_block })
-}
-
-const TOKENS_OF: [(&str, TokensOf); 3] =
-    [("enumerable", TokensOf::Enumerable), ("logs", TokensOf::Logs), ("ids", TokensOf::Ids)];
-
-fn rule(node: &Node) -> Result<Rule, String> {
-    match text(node)? {
-        "owner" => Ok(Rule::Owner),
-        other @ ("user" | "subscription" | "unlock" | "balance") => {
-            Err(format!("rule `{other}` is not available in this version; available: owner"))
-        }
-        other => Err(format!("there is no rule `{}`; available: owner", clip(other))),
-    }
-}
-
-/// A whole collection, or one token of it.
-struct Scope {
-    collection: Collection,
-    id: Option<U256>,
-}
-
-impl Scope {
-    fn is_not_erc721(&self) -> bool {
-        self.collection.standard != Standard::Erc721
-    }
-}
-
-fn scope(node: &Node) -> Result<Scope, String> {
-    let text = text(node)?;
-    if text.matches('/').count() > 1 {
-        let token: Token = text.parse().map_err(|error| format!("{error}"))?;
-        return Ok(Scope { collection: token.collection, id: Some(token.id) });
-    }
-    let collection = text.parse().map_err(|error| format!("{error}"))?;
-    Ok(Scope { collection, id: None })
-}
-
-fn ranges(node: &Node) -> Result<IdRanges, String> {
-    let Value::List(items) = &node.value else {
-        return Err(format!(
-            "must be a list such as [\"1-999\", \"2000\"], not {}",
-            node.value.kind()
-        ));
-    };
-    if !(1..=MOST_RANGES).contains(&items.len()) {
-        return Err(format!("must name 1 to {MOST_RANGES} ids or ranges"));
-    }
-    Ok(IdRanges::new(items.iter().map(range).collect::<Result<Vec<_>, _>>()?))
-}
-
-fn range(node: &Node) -> Result<(U256, U256), String> {
-    let text = match &node.value {
-        Value::Text(text) => text.clone(),
-        Value::Whole(number) => number.to_string(),
-        other => return Err(format!("holds {}; write ids as \"7\" or \"1-999\"", other.kind())),
-    };
-    let (first, last) = text.split_once('-').unwrap_or((&text, &text));
-    let id = |text: &str| parse_token_id(text.trim()).map_err(|error| error.to_string());
-    match (id(first)?, id(last)?) {
-        (first, last) if first > last => {
-            Err(format!("`{}` is the wrong way round: write \"{last}-{first}\"", clip(&text)))
-        }
-        ends => Ok(ends),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, U256};
 
 use super::{ACTOR_TIME, Api, CHAIN_TIME, after, page_by_key, page_size};
 use crate::actors::chain_verifier::{Claim, Sight};
@@ -11,11 +11,15 @@ use crate::actors::ownership_ledger::{
     FindWallet, HistoryOf, ListOwnerships, SetSuspension, WalletsOf,
 };
 use crate::actors::tier_cache::Whose;
-use crate::domain::ids::CustomerId;
-use crate::domain::ownership::{Finding, Ownership, Suspension};
+use crate::domain::ids::{CustomerId, Standard, Token};
+use crate::domain::ownership::{ENDED, Finding, Ownership, Rule, Suspension, Terms};
 use crate::domain::peer::Permit;
+use crate::domain::product::Grant;
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::wire;
+
+/// Of one token no more than so many different terms are asked.
+const MOST_TERMS: usize = 4;
 
 const ELSEWHERE: &str = "the wallet is a contract on another chain, and counts on that one only";
 
@@ -24,9 +28,18 @@ pub(super) async fn verify(
     _: Permit,
     ask: wire::TokenVerify,
 ) -> Result<wire::Sighting, RpcError> {
-    let question = Sight { token: ask.token, wallet: ask.wallet };
+    if ask.wallet.is_none() && ask.token.collection.standard == Standard::Erc1155 {
+        return Err(RpcError::invalid_params(
+            "`wallet` is needed: an erc1155 token has many holders",
+        ));
+    }
+    let terms = terms_of(&api, &ask.token);
+    let question = Sight { token: ask.token, wallet: ask.wallet, terms };
     let seen = api.verifier.send(question).timeout(CHAIN_TIME).await??;
     let (holding, until, cause) = match &seen.finding {
+        Finding::Held { until: Some(end), anchor } if *end <= anchor.time => {
+            ("ended", (*end != ENDED).then(|| end.to_string()), None)
+        }
         Finding::Held { until, .. } => ("held", until.map(|it| it.to_string()), None),
         Finding::NotHeld { .. } => ("not_held", None, None),
         Finding::Unknown { cause, .. } => ("unknown", None, Some(cause.to_string())),
@@ -35,6 +48,8 @@ pub(super) async fn verify(
     Ok(wire::Sighting {
         token: seen.token.to_string(),
         wallet: seen.wallet.map(|it| it.to_string()),
+        rule: seen.terms.rule.as_str(),
+        via: seen.via.iter().map(ToString::to_string).collect(),
         holding,
         cause,
         until,
@@ -42,6 +57,32 @@ pub(super) async fn verify(
         anchor: anchor.map(Into::into),
         seen_at: seen.seen_at.to_string(),
     })
+}
+
+/// Under what terms the installed products count the token as held, the most valuable tier's first; plain
+/// holding for a token no product knows.
+fn terms_of(api: &Api, token: &Token) -> Vec<Terms> {
+    let products = api.reader.products();
+    let mut grants: Vec<(u32, Terms)> = Vec::new();
+    for product in products.products.values().map(|it| &it.product) {
+        let named = product.grants.iter().filter(|it| it.grants(token));
+        let rank = |it: &Grant| product.tier(&it.tier).map_or(0, |tier| tier.rank);
+        grants.extend(named.map(|it| (rank(it), it.terms())));
+    }
+    grants.sort_by_key(|(rank, terms)| (std::cmp::Reverse(*rank), *terms));
+    let mut terms: Vec<Terms> = Vec::new();
+    for (_, each) in grants {
+        if terms.len() < MOST_TERMS && !terms.contains(&each) {
+            terms.push(each);
+        }
+    }
+    if terms.is_empty() {
+        terms.push(Terms::direct(match token.collection.standard {
+            Standard::Erc721 => Rule::Owner,
+            Standard::Erc1155 => Rule::Balance { min: U256::ONE },
+        }));
+    }
+    terms
 }
 
 pub(super) async fn tokens(
@@ -122,6 +163,7 @@ pub(super) async fn record(
     let claim = Claim {
         token: ask.token,
         wallet: ask.wallet,
+        terms: terms_of(&api, &ask.token),
         transaction: ask.transaction,
         asked: api.asked(&permit),
     };
@@ -175,7 +217,7 @@ pub(super) async fn reinstate(
 async fn set_suspension(
     api: &Api,
     permit: &Permit,
-    token: crate::domain::ids::Token,
+    token: Token,
     suspension: Option<Suspension>,
 ) -> Result<wire::Listed<wire::Ownership>, RpcError> {
     let order = SetSuspension { token, suspension, asked: api.asked(permit) };

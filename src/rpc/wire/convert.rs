@@ -173,9 +173,13 @@ impl From<&products::Grant> for Grant {
             tier: text(&it.tier),
             token: text(it.collection),
             ids: it.ids.ranges().iter().map(range).collect(),
-            rule: match it.rule {
-                ownerships::Rule::Owner => "owner",
+            rule: it.rule.as_str(),
+            min: match it.rule {
+                ownerships::Rule::Balance { min } => Some(text(min)),
+                _ => None,
             },
+            delegation: it.reach.delegation.map(text),
+            token_bound: it.reach.token_bound,
             tokens_of: match it.tokens_of {
                 products::TokensOf::Enumerable => "enumerable",
                 products::TokensOf::Logs => "logs",
@@ -199,6 +203,8 @@ impl Ownership {
             block: anchor.into(),
             trust: anchor.trust.as_str(),
             finality: anchor.finality.as_str(),
+            rule: it.evidence.rule.as_str(),
+            via: it.evidence.via.iter().map(text).collect(),
             transaction: it.evidence.transaction.map(text),
             closed_at: it.closed.as_ref().map(|(at, _)| text(at)),
             closed_block: it.closed.as_ref().map(|(_, anchor)| anchor.into()),

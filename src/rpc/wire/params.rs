@@ -6,7 +6,6 @@ use alloy_primitives::{Address, B256};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use crate::actors::wallet_keeper::Passphrase;
 use crate::domain::ids::{self, ChainId, CustomerId, ProductId, Timestamp, Token};
 use crate::domain::secret::Secret;
 
@@ -257,14 +256,14 @@ requests! {
     KeysUnlock {
         /// 8 to 1,024 bytes, as they were when it was set.
         #[schemars(with = "String")]
-        passphrase: Passphrase,
+        passphrase: Secret,
         /// Choose this as the passphrase, where there is none yet.
         #[serde(default)] set: bool,
     }
     KeysRotate {
         /// The new one, where the keys are kept by a passphrase; else to be left out.
         #[serde(default)] #[schemars(with = "Option<String>")]
-        passphrase: Option<Passphrase>,
+        passphrase: Option<Secret>,
     }
     /// With nothing but the chain: go on at once, and say how far it is. Else one of the objects of the beacon
     /// API, in its envelope or without.

@@ -114,7 +114,11 @@ replies! {
         token: String,
         /// The wallet asked about, or the holder.
         wallet: Option<String>,
-        /// `held`, `not_held` or `unknown`.
+        /// The question that was asked: the rule of the grant that names the token, else `owner` or `balance`.
+        rule: &'static str,
+        /// Through whom it is held, beginning at the wallet: `vault 0x…`, `token-bound account 0x…`.
+        via: Vec<String>,
+        /// `held`, `ended` (held, but its time is over), `not_held` or `unknown`.
         holding: &'static str,
         /// Why it is unknown.
         cause: Option<String>,
@@ -165,7 +169,14 @@ replies! {
         token: String,
         /// `1-999`; empty for every id.
         ids: Vec<String>,
+        /// `owner`, `balance`, `user`, `subscription`, `expiry` or `unlock`.
         rule: &'static str,
+        /// For rule `balance`: how many are enough.
+        min: Option<String>,
+        /// The rights with which a vault's delegation counts, all zero for all of them; `null` if none does.
+        delegation: Option<String>,
+        /// Whether what a token-bound account holds counts.
+        token_bound: bool,
         tokens_of: &'static str,
     }
     Ownership {
@@ -179,6 +190,10 @@ replies! {
         block: Anchor,
         trust: &'static str,
         finality: &'static str,
+        /// The rule by which it was last proven.
+        rule: &'static str,
+        /// Through whom it is held, beginning at the wallet.
+        via: Vec<String>,
         transaction: Option<String>,
         closed_at: Option<String>,
         closed_block: Option<Anchor>,

@@ -1,6 +1,7 @@
 //! Keys exchanged, locked and unlocked while wallets are used.
 
 use super::*;
+use crate::domain::secret::Secret;
 
 async fn settled(keeper: &Addr<WalletKeeper>) -> KeysStatus {
     loop {
@@ -106,7 +107,7 @@ async fn a_passphrase_unlocks_what_it_locked_and_guessing_is_slowed_down() {
     let start =
         || WalletKeeper::new(&ledger, KeyRing::open(source(), None), machine.clone()).start();
     let unlock = |text: &str, set| UnlockKeys {
-        passphrase: Passphrase::new(text.to_owned()),
+        passphrase: Secret::new(text.to_owned()),
         set,
         asked: noon(),
     };

@@ -1,7 +1,10 @@
 //! The rules one by one, on a simulated chain: 32 slots to a period, committees of 32.
 
 use alloy_primitives::B256;
+use blst::min_pk::AggregateSignature;
+use blst::min_pk::Signature;
 
+use super::sync_committee::ORDER;
 use super::*;
 
 fn kind(result: Result<Applied, Refused>) -> RefusalKind {
@@ -171,6 +174,15 @@ fn a_committee_is_not_learned_before_its_period_is_final() {
 }
 
 #[test]
+fn a_committee_is_not_learned_from_a_state_whose_period_is_not_final() {
+    let network = Network::small();
+    let mut client = begun(&network, 40);
+    // Final is still a header of period 0, from before the checkpoint.
+    assert_eq!(update(&mut client, &network, all(&network, 25, 50)), advanced(false, true, None));
+    assert_eq!(client.wants(&specification(&network), 50), Some(1));
+}
+
+#[test]
 fn a_signature_of_a_committee_not_known_yet_is_no_lie() {
     let network = Network::small();
     let mut client = begun(&network, 40);
@@ -237,6 +249,30 @@ fn two_signed_headers_of_a_slot_are_evidence() {
 }
 
 #[test]
+fn an_attested_header_beside_the_start_or_a_final_one_is_evidence() {
+    let network = Network::small();
+    let beside_start =
+        optimistic(&mut begun(&network, 32), &fork_of(&network, 32), all(&network, 32, 32));
+    assert!(matches!(beside_start, Err(Refused::TwoHeaders { slot: 32, .. })), "{beside_start:?}");
+    let mut client = begun(&network, 32);
+    finality(&mut client, &network, all(&network, 40, 55)).unwrap();
+    // It would bring the next committee, which is not known yet.
+    let beside_final = update(&mut client, &fork_of(&network, 40), all(&network, 33, 40));
+    assert!(matches!(beside_final, Err(Refused::TwoHeaders { slot: 40, .. })), "{beside_final:?}");
+    assert_eq!(client.wants(&specification(&network), 60), Some(1));
+}
+
+#[test]
+fn the_same_finality_attested_anew_moves_only_the_optimistic_head() {
+    let network = Network::small();
+    let mut client = begun(&network, 32);
+    finality(&mut client, &network, all(&network, 40, 55)).unwrap();
+    assert_eq!(finality(&mut client, &network, all(&network, 40, 56)), advanced(false, true, None));
+    assert_eq!(client.finalized().unwrap().signature_slot, 56);
+    assert_eq!(client.optimistic().unwrap().signature_slot, 57);
+}
+
+#[test]
 fn an_optimistic_header_may_be_reorganised_away() {
     let network = Network::small();
     let mut client = begun(&network, 32);
@@ -282,6 +318,43 @@ fn who_did_not_sign_is_not_counted_as_one_who_did() {
     let it = FinalityUpdate::from_json(&bytes(&json)).unwrap();
     let refused = begun(&network, 32).apply_finality(&spec, &it, NOW);
     assert!(matches!(refused, Err(Refused::Signature { signed: 32, .. })), "{refused:?}");
+}
+
+/// A point of the curve whose order has nothing in common with the subgroup's. A bilinear map could not tell a
+/// signature with it added from the one without; only the check of the subgroup is sure to.
+fn unseen() -> AggregateSignature {
+    let mut bytes = [0; 96];
+    bytes[0] = 0x80;
+    let outside = (1..=u8::MAX).find_map(|last| {
+        bytes[95] = last;
+        Signature::uncompress(&bytes).ok().filter(|it| !it.subgroup_check())
+    });
+    let outside = AggregateSignature::from_signature(&outside.unwrap());
+    let mut multiple = outside;
+    for bit in (0..ORDER.bit_len() - 1).rev() {
+        multiple.add_aggregate(&multiple.clone());
+        if ORDER.bit(bit) {
+            multiple.add_aggregate(&outside);
+        }
+    }
+    multiple
+}
+
+#[test]
+fn a_signature_outside_the_subgroup_is_none() {
+    let network = Network::small();
+    let spec = specification(&network);
+    let mut json = network.finality_update(all(&network, 40, 55));
+    let place = &mut json["data"]["sync_aggregate"]["sync_committee_signature"];
+    let bytes = alloy_primitives::hex::decode(place.as_str().unwrap()).unwrap();
+    let mut sum = unseen();
+    sum.add_signature(&Signature::from_bytes(&bytes).unwrap(), true).unwrap();
+    let sum = sum.to_signature().to_bytes();
+    assert_ne!(bytes, sum);
+    *place = serde_json::json!(alloy_primitives::hex::encode_prefixed(sum));
+    let it = FinalityUpdate::from_json(&super::bytes(&json)).unwrap();
+    let refused = begun(&network, 32).apply_finality(&spec, &it, NOW);
+    assert!(matches!(refused, Err(Refused::Signature { slot: 56, .. })), "{refused:?}");
 }
 
 #[test]

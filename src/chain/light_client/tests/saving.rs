@@ -64,9 +64,15 @@ fn a_state_for_committees_of_another_size_is_not_taken() {
 fn a_state_that_contradicts_itself_is_not_taken() {
     let (network, mut client) = moved();
     let spec = specification(&network);
+    let inconsistent = |client: &LightClient| {
+        let refused = LightClient::restore(&spec, &client.save(&spec)).unwrap_err();
+        assert_eq!(refused, RestoreError::Inconsistent);
+    };
+    client.period += 1;
+    inconsistent(&client);
+    client.period -= 1;
     std::mem::swap(&mut client.finalized, &mut client.optimistic);
-    let refused = LightClient::restore(&spec, &client.save(&spec)).unwrap_err();
-    assert_eq!(refused, RestoreError::Inconsistent);
+    inconsistent(&client);
 }
 
 proptest! {

@@ -1,6 +1,9 @@
+use alloy_primitives::{B256, U256};
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::ownership::{IdRanges, Reach, Rule, Terms};
+use crate::domain::product::TokensOf;
 
 const TOKEN: &str = "eip155:1/erc721:0x52908400098527886e0f7030069857d2e4169ee7";
 
@@ -73,6 +76,81 @@ fn ids_narrow_a_collection() {
     let grant = &parse(&text).unwrap().grants[0];
     assert_eq!((grant.tokens_of, grant.ids.count()), (TokensOf::Ids, Some(1001)));
     assert!(!grant.ids.contains(U256::from(1000)));
+}
+
+#[test]
+fn every_rule_is_read() {
+    for (word, rule) in [
+        ("owner", Rule::Owner),
+        ("user", Rule::User),
+        ("subscription", Rule::Subscription),
+        ("expiry", Rule::Expiry),
+        ("unlock", Rule::Unlock),
+    ] {
+        let grant = &parse(&file("\"owner\"", &format!("{word:?}"))).unwrap().grants[0];
+        assert_eq!(grant.terms(), Terms::direct(rule));
+    }
+}
+
+/// Of one id of ERC-1155.
+fn editions(more: &str) -> String {
+    let text = file("rule = \"owner\"\ntokens_of = \"enumerable\"", more);
+    text.replace("erc721:", "erc1155:").replace("9ee7\"", "9ee7/7\"")
+}
+
+#[test]
+fn how_many_are_enough_is_one_unless_it_is_said() {
+    for (more, min) in [
+        ("", U256::ONE),
+        ("min = 5", U256::from(5)),
+        ("min = \"100000000000000000000\"", U256::from(100_000_000_000_000_000_000_u128)),
+    ] {
+        let grant = &parse(&editions(&format!("rule = \"balance\"\n{more}"))).unwrap().grants[0];
+        assert_eq!((grant.rule, grant.tokens_of), (Rule::Balance { min }, TokensOf::Ids), "{more}");
+    }
+}
+
+#[test]
+fn what_balance_cannot_prove_is_refused() {
+    for (more, message) in [
+        (
+            "rule = \"balance\"\ntokens_of = \"logs\"",
+            "line 18: `grants[0].tokens_of`: rule `balance` needs listed ids: `ids`, or an id in `token`",
+        ),
+        (
+            "rule = \"balance\"\ntoken_bound = true",
+            "line 18: `grants[0].token_bound`: does not go with rule `balance`: an erc1155 contract does not say who holds a token",
+        ),
+        (
+            "rule = \"balance\"\nmin = 0",
+            "line 18: `grants[0].min`: must be a whole number from 1, as text if it is beyond 2^63",
+        ),
+        (
+            "",
+            "line 16: `grants[0].token`: rule `owner` needs an erc721 token: eip155:1/erc721:0x…; or say `rule = \"balance\"`",
+        ),
+    ] {
+        assert_eq!(faults(&editions(more)), [message], "{more}");
+    }
+    let whole = editions("rule = \"balance\"").replace("9ee7/7", "9ee7");
+    let message =
+        "line 14: `grants[0].ids`: rule `balance` needs listed ids: `ids`, or an id in `token`";
+    assert_eq!(faults(&whole), [message]);
+}
+
+#[test]
+fn a_delegation_may_ask_for_rights() {
+    let rights = |text: &str| {
+        let line = format!("delegation = {text}\ntoken_bound = true");
+        parse(&file("rule = \"owner\"", &line)).unwrap().grants[0].reach
+    };
+    let reach = |delegation: Option<B256>| Reach { delegation, token_bound: true };
+    let licence = B256::right_padding_from(b"licence");
+    assert_eq!(rights("false"), reach(None));
+    assert_eq!(rights("true"), reach(Some(B256::ZERO)));
+    assert_eq!(rights("{}"), reach(Some(B256::ZERO)));
+    assert_eq!(rights("{ rights = \"licence\" }"), reach(Some(licence)));
+    assert_eq!(rights(&format!("{{ rights = \"{licence}\" }}")), reach(Some(licence)));
 }
 
 /// What is replaced in a right file, by what, and the one mistake this makes.
@@ -182,23 +260,68 @@ const WRONG_FILES: &[(&str, &str, &str)] = &[
     ),
     (
         "rule = \"owner\"",
-        "rule = \"unlock\"",
-        "line 17: `grants[0].rule`: rule `unlock` is not available in this version; available: owner",
-    ),
-    (
-        "rule = \"owner\"",
         "rule = \"holder\"",
-        "line 17: `grants[0].rule`: there is no rule `holder`; available: owner",
+        "line 17: `grants[0].rule`: must be one of `owner`, `balance`, `user`, `subscription`, `expiry`, `unlock`",
     ),
     (
         "rule = \"owner\"",
-        "delegation = true",
-        "line 17: `grants[0].delegation`: is not available in this version; leave it out, or say false",
+        "rule = \"unlok\"",
+        "line 17: `grants[0].rule`: must be one of `owner`, `balance`, `user`, `subscription`, `expiry`, `unlock`; did you mean `unlock`?",
+    ),
+    (
+        "\"owner\"\ntokens_of = \"enumerable\"",
+        "\"balance\"\nids = [1]",
+        "line 16: `grants[0].token`: rule `balance` needs an erc1155 token: eip155:1/erc1155:0x…; for erc721 use `rule = \"owner\"`",
     ),
     (
         "rule = \"owner\"",
         "min = 1",
-        "line 17: `grants[0].min`: belongs to rule `balance`, which is not available in this version",
+        "line 17: `grants[0].min`: belongs to rule `balance`; leave it out",
+    ),
+    (
+        "rule = \"owner\"",
+        "min = 0",
+        "line 17: `grants[0].min`: belongs to rule `balance`; leave it out",
+    ),
+    (
+        "\"owner\"\ntokens_of = \"enumerable\"",
+        "\"user\"\ntokens_of = \"logs\"",
+        "line 18: `grants[0].tokens_of`: rule `user` needs \"ids\" or \"enumerable\": events cannot prove that there are no others",
+    ),
+    (
+        "\"owner\"\ntokens_of = \"enumerable\"",
+        "\"unlock\"\ntokens_of = \"logs\"",
+        "line 18: `grants[0].tokens_of`: rule `unlock` needs \"ids\" or \"enumerable\": events cannot prove that there are no others",
+    ),
+    (
+        "rule = \"owner\"",
+        "delegation = \"yes\"",
+        "line 17: `grants[0].delegation`: must be true or false, not a text",
+    ),
+    (
+        "rule = \"owner\"",
+        "delegation = { right = \"x\" }",
+        "line 17: `grants[0].delegation.right`: unknown key; did you mean `rights`?",
+    ),
+    (
+        "rule = \"owner\"",
+        "delegation = { rights = \"\" }",
+        "line 17: `grants[0].delegation.rights`: must be a text of 1 to 32 printable ASCII characters, or 0x and 64 hexadecimal digits",
+    ),
+    (
+        "rule = \"owner\"",
+        "delegation = { rights = \"0x12\" }",
+        "line 17: `grants[0].delegation.rights`: must be a text of 1 to 32 printable ASCII characters, or 0x and 64 hexadecimal digits",
+    ),
+    (
+        "rule = \"owner\"\ntokens_of = \"enumerable\"",
+        "token_bound = true\ntokens_of = \"logs\"",
+        "line 17: `grants[0].token_bound`: needs to know all tokens there are: list their ids, or use `tokens_of = \"enumerable\"` (a lock does not list all its keys: list the ids)",
+    ),
+    (
+        "rule = \"owner\"",
+        "rule = \"unlock\"\ntoken_bound = true",
+        "line 18: `grants[0].token_bound`: needs to know all tokens there are: list their ids, or use `tokens_of = \"enumerable\"` (a lock does not list all its keys: list the ids)",
     ),
     (
         "rule = \"owner\"",
@@ -260,7 +383,7 @@ fn an_id_in_the_token_and_in_ids_is_one_too_many() {
 
 #[test]
 fn all_mistakes_are_told_at_once_in_the_order_of_their_lines() {
-    let text = file("rank = 10", "rank = []").replace("\"owner\"", "\"user\"").replace("USD", "");
+    let text = file("rank = 10", "rank = []").replace("\"owner\"", "\"used\"").replace("USD", "");
     let lines: Vec<usize> = parse(&text).unwrap_err().iter().map(|it| it.line).collect();
     assert_eq!(lines, [6, 10, 17]);
 }

@@ -1,16 +1,39 @@
-//! Whether a chain can work with its settings. Pure.
+//! How a chain is to be reached and believed, and which settings cannot work. Pure.
 //!
-//! Asked by: `mod`, before anybody is asked anything.
+//! Asked by: `mod`, before anything else.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use alloy_primitives::B256;
 
-use super::ChainSettings;
 use super::location::LocationError;
+use super::sync::ConsensusSettings;
+use super::terms::EndpointSettings;
 use super::terms::Terms;
 use crate::domain::ids::ChainId;
 use crate::domain::ownership::Trust;
+
+/// How a chain is reached, and how far its endpoints are trusted.
+#[derive(Debug, Clone)]
+pub struct ChainSettings {
+    pub id: ChainId,
+    /// Of those that fare equally well, the first is asked first.
+    pub rpc: Vec<EndpointSettings>,
+    pub trust: Trust,
+    /// How many endpoints of different domains have to agree, where trust is `Quorum`.
+    pub quorum: usize,
+    /// The hash of block 0; without it, the first one seen stands for the life of the process.
+    pub genesis: Option<B256>,
+    /// Number and hash of later blocks that tell this chain from its forks.
+    pub pinned: Vec<(u64, B256)>,
+    /// How long an endpoint that keeps failing is left alone at first.
+    pub retry: Duration,
+    /// How often the head is asked for.
+    pub poll: Duration,
+    /// How the chain's validators are followed, where trust is `Consensus`.
+    pub consensus: Option<ConsensusSettings>,
+}
 
 /// Settings a chain cannot work with.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +62,8 @@ pub enum ChainError {
     Tls { chain: ChainId, source: Box<dyn std::error::Error + Send + Sync> },
 }
 
+/// # Errors
+/// [`ChainError`]; what is wrong with one endpoint was found before.
 pub(super) fn check(settings: &ChainSettings, endpoints: &[Terms]) -> Result<(), ChainError> {
     let (chain, quorum) = (settings.id, settings.quorum);
     if endpoints.is_empty() {

@@ -1,6 +1,7 @@
 //! ERC-721 in words of bytes: questions, answers, and which reverts mean "there is no such token". Pure.
 //!
-//! Asked by: `look`, `logs`, `follow`. Never: takes an answer it does not understand for a "no".
+//! Owns: the one list of reverts that mean it, for every standard built on this one. Asked by: `look`, `logs`,
+//! `follow` and the standards beside it. Never: takes an answer it does not understand for a "no".
 
 use alloy_primitives::Address;
 use alloy_primitives::B256;
@@ -11,14 +12,17 @@ use alloy_sol_types::SolCall;
 use alloy_sol_types::SolError;
 use alloy_sol_types::sol;
 
-use super::execute::Call;
-use super::execute::Outcome;
+use super::words::word;
+use crate::chain::execute::Call;
+use crate::chain::execute::Outcome;
 use crate::domain::ownership::Cause;
 
 sol! {
     function ownerOf(uint256 tokenId) external view returns (address);
     function balanceOf(address owner) external view returns (uint256);
     function tokenOfOwnerByIndex(address owner, uint256 index) external view returns (uint256);
+    function totalSupply() external view returns (uint256);
+    function tokenByIndex(uint256 index) external view returns (uint256);
 
     /// OpenZeppelin 5 (ERC-6093).
     error ERC721NonexistentToken(uint256 tokenId);
@@ -31,11 +35,11 @@ sol! {
 }
 
 /// `keccak256("Transfer(address,address,uint256)")`. ERC-20 has the same, with three topics and not four.
-pub(super) const TRANSFER: B256 =
+pub(in crate::chain) const TRANSFER: B256 =
     b256!("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef");
 
 /// `keccak256("ConsecutiveTransfer(uint256,uint256,address,address)")` (ERC-2309): many ids minted at once.
-pub(super) const CONSECUTIVE: B256 =
+pub(in crate::chain) const CONSECUTIVE: B256 =
     b256!("deaa91b6123d068f5821d0fb0678463d1a8a6079fe8af5de3ce5e896dcf9133d");
 
 /// What contracts say of a token that does not exist: OpenZeppelin 4 (before and since 4.7) and Solmate.
@@ -46,24 +50,32 @@ const NONEXISTENT: [&str; 4] = [
     "NOT_MINTED",
 ];
 
-pub(super) fn ask_owner(contract: Address, id: U256) -> Call {
+pub(in crate::chain) fn ask_owner(contract: Address, id: U256) -> Call {
     Call { to: contract, data: ownerOfCall { tokenId: id }.abi_encode().into() }
 }
 
-pub(super) fn ask_balance(contract: Address, owner: Address) -> Call {
+pub(in crate::chain) fn ask_balance(contract: Address, owner: Address) -> Call {
     Call { to: contract, data: balanceOfCall { owner }.abi_encode().into() }
 }
 
-pub(super) fn ask_token_at(contract: Address, owner: Address, index: u64) -> Call {
+pub(in crate::chain) fn ask_token_at(contract: Address, owner: Address, index: u64) -> Call {
     let index = U256::from(index);
     Call { to: contract, data: tokenOfOwnerByIndexCall { owner, index }.abi_encode().into() }
 }
 
-/// Who owns token `id`. `None`: proven that nobody does.
+pub(in crate::chain) fn ask_supply(contract: Address) -> Call {
+    Call { to: contract, data: totalSupplyCall {}.abi_encode().into() }
+}
+
+pub(in crate::chain) fn ask_token(contract: Address, index: u64) -> Call {
+    Call { to: contract, data: tokenByIndexCall { index: U256::from(index) }.abi_encode().into() }
+}
+
+/// Who owns token `id`, or whom else an answer of that form names. `None`: proven that nobody does.
 ///
 /// # Errors
 /// [`Cause::Contract`] for everything that is not an answer to the question.
-pub(super) fn owner(id: U256, outcome: &Outcome) -> Result<Option<Address>, Cause> {
+pub(in crate::chain) fn owner(id: U256, outcome: &Outcome) -> Result<Option<Address>, Cause> {
     match outcome {
         Outcome::Returned(data) => {
             let word = word(data)?;
@@ -83,16 +95,12 @@ pub(super) fn owner(id: U256, outcome: &Outcome) -> Result<Option<Address>, Caus
 ///
 /// # Errors
 /// [`Cause::Contract`] for everything that is not one word.
-pub(super) fn number(outcome: &Outcome) -> Result<U256, Cause> {
+pub(in crate::chain) fn number(outcome: &Outcome) -> Result<U256, Cause> {
     match outcome {
         Outcome::Returned(data) => Ok(word(data)?.into()),
         Outcome::NoCode => Ok(U256::ZERO),
         Outcome::Reverted(_) | Outcome::Halted => Err(Cause::Contract),
     }
-}
-
-fn word(data: &Bytes) -> Result<B256, Cause> {
-    B256::try_from(data.as_ref()).map_err(|_| Cause::Contract)
 }
 
 fn says_nonexistent(id: U256, data: &Bytes) -> bool {
@@ -111,26 +119,26 @@ fn says_nonexistent(id: U256, data: &Bytes) -> bool {
 
 /// Tokens that changed hands, as a log says: the ids from `first` to `last`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Transferred {
+pub(in crate::chain) struct Transferred {
     first: U256,
     last: U256,
-    pub(super) from: Address,
-    pub(super) to: Address,
+    pub(in crate::chain) from: Address,
+    pub(in crate::chain) to: Address,
 }
 
 impl Transferred {
-    pub(super) fn has(&self, id: U256) -> bool {
+    pub(in crate::chain) fn has(&self, id: U256) -> bool {
         (self.first..=self.last).contains(&id)
     }
 
     /// The first id and the last.
-    pub(super) fn range(&self) -> (U256, U256) {
+    pub(in crate::chain) fn range(&self) -> (U256, U256) {
         (self.first, self.last)
     }
 }
 
 /// What a log says, if it is a Transfer of ERC-721 or a ConsecutiveTransfer of ERC-2309.
-pub(super) fn transferred(log: &alloy_primitives::Log) -> Option<Transferred> {
+pub(in crate::chain) fn transferred(log: &alloy_primitives::Log) -> Option<Transferred> {
     let (first, last, from, to) = match log.topics() {
         [TRANSFER, from, to, id] => (*id, *id, from, to),
         [CONSECUTIVE, first, from, to] => {
@@ -216,6 +224,8 @@ mod tests {
         assert_eq!(ownerOfCall::SELECTOR, hex!("6352211e"));
         assert_eq!(balanceOfCall::SELECTOR, hex!("70a08231"));
         assert_eq!(tokenOfOwnerByIndexCall::SELECTOR, hex!("2f745c59"));
+        assert_eq!(totalSupplyCall::SELECTOR, hex!("18160ddd"));
+        assert_eq!(tokenByIndexCall::SELECTOR, hex!("4f6ccce7"));
         assert_eq!(TRANSFER, keccak256("Transfer(address,address,uint256)"));
         let consecutive = "ConsecutiveTransfer(uint256,uint256,address,address)";
         assert_eq!(CONSECUTIVE, keccak256(consecutive));

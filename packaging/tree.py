@@ -1,0 +1,136 @@
+"""The files of a package in their places: what files.toml lists, laid out below a directory."""
+
+import dataclasses
+import gzip
+import os
+import pathlib
+import subprocess
+import tomllib
+
+import inventory
+from binaries import Program
+from release import ROOT, Release
+
+HERE = pathlib.Path(__file__).resolve().parent
+# Whoever publishes packages says so here.
+MAINTAINER = os.environ.get("ENTITLED_MAINTAINER", "The entitled authors <entitled@localhost>")
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A file or directory of the package. `source` is None for a directory."""
+
+    path: str
+    source: str | None
+    mode: int
+    kind: str
+    compressed: bool
+
+
+def entries(form: str) -> list[Entry]:
+    """What goes into a package of this form, `deb` or `rpm`."""
+    listed = tomllib.loads((HERE / "files.toml").read_text())["file"]
+    return [entry(it) for it in listed if it.get("only", form) == form]
+
+
+def entry(listed: dict) -> Entry:
+    source, path = listed.get("from"), listed["to"]
+    if path.endswith("/"):
+        path += pathlib.PurePath(source).name
+    mode = int(listed.get("mode", "0644" if source else "0755"), 8)
+    return Entry(path, source, mode, listed.get("kind", ""), listed.get("gz", False))
+
+
+class Maker:
+    """Makes what is in no source file. Each thing is made once and used by both forms. `quick` packages are not
+    compressed well."""
+
+    def __init__(self, release: Release, programs: dict[str, Program], quick: bool = False):
+        self.release = release
+        self.programs = programs
+        self.quick = quick
+        self.made: dict[str, bytes] = {}
+
+    def has_symbols(self) -> bool:
+        return all(it.symbols for it in self.programs.values())
+
+    def content(self, source: str) -> bytes:
+        scheme, _, name = source.partition(":")
+        if scheme == "bin":
+            return self.programs[name].stripped.read_bytes()
+        if scheme != "make":
+            return (ROOT / source).read_bytes()
+        if name not in self.made:
+            self.made[name] = self.make(name)
+        return self.made[name]
+
+    def make(self, name: str) -> bytes:
+        match name:
+            case "bash" | "zsh" | "fish":
+                run = [self.programs["entitlectl"].stripped, "completions", name]
+                return subprocess.run(run, check=True, capture_output=True).stdout
+            case "schema":
+                return f"{self.release.schema}\n".encode()
+            case "sbom":
+                return inventory.bill_of_materials(self.release)
+            case "third-party":
+                return inventory.third_party_licences()
+            case "debian-changelog":
+                return debian_changelog(self.release)
+        raise SystemExit(f"files.toml asks for make:{name}, which nobody makes")
+
+
+def debian_changelog(release: Release) -> bytes:
+    date = release.moment("%a, %d %b %Y %H:%M:%S +0000")
+    return (
+        f"entitled ({release.version}) stable; urgency=medium\n\n"
+        f"  * Version {release.upstream}; what changed is in changelog.gz.\n\n"
+        f" -- {MAINTAINER}  {date}\n"
+    ).encode()
+
+
+def lay_out(listed: list[Entry], into: pathlib.Path, maker: Maker) -> None:
+    """Writes the entries below `into`, with their modes, and every time set to the release's."""
+    for one in listed:
+        place = into / one.path.lstrip("/")
+        if one.source is None:
+            place.mkdir(parents=True, exist_ok=True)
+        else:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            content = maker.content(one.source)
+            # No name and no time in the header: both would differ from build to build.
+            place.write_bytes(gzip.compress(content, 9, mtime=0) if one.compressed else content)
+    settle(into, {one.path: one.mode for one in listed}, maker.release.epoch)
+
+
+def settle(root: pathlib.Path, modes: dict[str, int], epoch: int) -> None:
+    for directory, _, files in os.walk(root, topdown=False):
+        for name in files:
+            place = pathlib.Path(directory, name)
+            if not place.is_symlink():
+                place.chmod(modes.get(f"/{place.relative_to(root)}", 0o644))
+            os.utime(place, (epoch, epoch), follow_symlinks=False)
+        os.chmod(directory, modes.get(f"/{pathlib.Path(directory).relative_to(root)}", 0o755))
+        os.utime(directory, (epoch, epoch))
+
+
+def fill(template: pathlib.Path, words: dict[str, object]) -> str:
+    """Replaces each `@NAME@`; one that nobody knows is an error."""
+    text = template.read_text()
+    for name, value in words.items():
+        text = text.replace(f"@{name}@", str(value))
+    unknown = [line for line in text.splitlines() if "@" in line and any(
+        word.isupper() and len(word) > 2 for word in line.split("@")[1:-1])]
+    if unknown:
+        raise SystemExit(f"{template}: nobody knows the word in `{unknown[0]}`")
+    return text
+
+
+def debug_tree(programs: dict[str, Program], into: pathlib.Path, epoch: int) -> None:
+    """The symbols where debuggers look for them: by build id."""
+    into.mkdir(parents=True)
+    for program in programs.values():
+        place = into / "usr/lib/debug/.build-id" / program.build_id[:2] / f"{program.build_id[2:]}.debug"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(program.symbols.read_bytes())
+    settle(into, {}, epoch)

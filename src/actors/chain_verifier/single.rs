@@ -1,0 +1,158 @@
+//! One token at the head of its chain: who holds it, and the record that somebody does.
+//!
+//! Owns: [`Sight`] and [`Claim`]. Asked by: `rpc`, on behalf of a caller who names the token. Never: looks for
+//! other tokens of the wallet; that is `survey`'s part.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use actix::prelude::*;
+use alloy_primitives::{Address, B256};
+
+use super::{LEDGER_TIME, Parts, VerifierError};
+use crate::actors::ownership_ledger::{Asked, HistoryOf, RecordSightings};
+use crate::chain::{Block, Chain, Look};
+use crate::domain::ids::{Timestamp, Token};
+use crate::domain::ownership::{
+    Cause, Finality, Finding, IdRanges, Ownership, Rule, Sighting, Terms, Via,
+};
+use crate::domain::product::TokensOf;
+
+/// Who holds this token at the head of its chain? With a wallet: does it?
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Sighted, VerifierError>")]
+pub struct Sight {
+    pub token: Token,
+    pub wallet: Option<Address>,
+    /// Under which it may count as held. Of several the first that says so is told.
+    pub terms: Vec<Terms>,
+}
+
+/// What was seen of one token. `wallet` is the one asked about, or the holder; none if nobody holds it.
+#[derive(Debug, Clone)]
+pub struct Sighted {
+    pub token: Token,
+    pub wallet: Option<Address>,
+    pub terms: Terms,
+    pub finding: Finding,
+    pub via: Vec<Via>,
+    pub seen_at: Timestamp,
+}
+
+/// Record that a wallet holds a token, if the chain says so.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Ownership, VerifierError>")]
+pub struct Claim {
+    pub token: Token,
+    pub wallet: Address,
+    /// As in [`Sight`].
+    pub terms: Vec<Terms>,
+    /// The transaction that is said to have brought it.
+    pub transaction: Option<B256>,
+    pub asked: Asked,
+}
+
+impl Parts {
+    pub(super) async fn sight(self, ask: Sight) -> Result<Sighted, VerifierError> {
+        let unknown = |cause| VerifierError::Unknown { cause };
+        let id = ask.token.collection.chain;
+        let chain = self.chains.get(&id).ok_or(unknown(Cause::NotConfigured))?;
+        let (number, seen_at) = self.begin(BTreeSet::from([id]));
+        let block = self.anchor(chain, Finality::Latest).await.map_err(unknown)?;
+        let terms = ask.terms.first().copied().unwrap_or(Terms::direct(Rule::Owner));
+        let holder = match ask.wallet {
+            Some(wallet) => Some(wallet),
+            None => chain.holder_of(&block, ask.token, terms.rule).await.map_err(unknown)?,
+        };
+        let Some(wallet) = holder else {
+            let finding = Finding::NotHeld { anchor: block.anchor };
+            let (token, wallet, via) = (ask.token, None, Vec::new());
+            return Ok(Sighted { token, wallet, terms, finding, via, seen_at });
+        };
+        let of = (ask.token, wallet);
+        let sighting = look_once(chain, &block, (of, &ask.terms), (number, seen_at)).await;
+        Ok(Sighted {
+            token: ask.token,
+            wallet: Some(wallet),
+            terms: sighting.terms(),
+            finding: sighting.finding,
+            via: sighting.via,
+            seen_at,
+        })
+    }
+
+    pub(super) async fn claim(self, claim: Claim) -> Result<Ownership, VerifierError> {
+        let unknown = |cause| VerifierError::Unknown { cause };
+        let id = claim.token.collection.chain;
+        let chain = self.chains.get(&id).ok_or(unknown(Cause::NotConfigured))?;
+        let (number, seen_at) = self.begin(BTreeSet::from([id]));
+        let block = self.anchor(chain, Finality::Latest).await.map_err(unknown)?;
+        let of = (claim.token, claim.wallet);
+        let sighting = look_once(chain, &block, (of, &claim.terms), (number, seen_at)).await;
+        match sighting.finding {
+            Finding::Held { .. } => {}
+            Finding::NotHeld { .. } => return Err(VerifierError::NotHeld),
+            Finding::Unknown { cause, .. } => return Err(unknown(cause)),
+        }
+        if let Some(transaction) = claim.transaction {
+            let moved = chain.moved_by(&block, transaction, claim.token, claim.wallet).await;
+            if !moved.map_err(unknown)? {
+                return Err(VerifierError::OtherTransaction);
+            }
+        }
+        self.record(RecordSightings {
+            sightings: vec![sighting],
+            scans: Vec::new(),
+            transaction: claim.transaction,
+            asked: claim.asked,
+        })
+        .await?;
+        let history = HistoryOf { token: claim.token, after: None, limit: 1_000 };
+        let intervals = match self.ledger.send(history).timeout(LEDGER_TIME).await {
+            Ok(reply) => reply.map_err(|source| VerifierError::Ledger { source })?,
+            Err(_) => return Err(VerifierError::BrokenOff),
+        };
+        let own = |it: &Ownership| it.wallet == claim.wallet && it.is_active();
+        intervals.into_iter().find(own).ok_or(VerifierError::BrokenOff)
+    }
+}
+
+/// Whether a token counts as held under any of some terms: the first that say so, else the first of which
+/// it is not known.
+async fn look_once(
+    chain: &Chain,
+    block: &Block,
+    ((token, wallet), terms): ((Token, Address), &[Terms]),
+    (number, seen_at): (u64, Timestamp),
+) -> Sighting {
+    let (ids, known) = (IdRanges::only(token.id), BTreeMap::new());
+    let sight = async |terms: Terms| {
+        let look = Look {
+            wallet,
+            collection: token.collection,
+            ids: &ids,
+            terms,
+            tokens_of: TokensOf::Ids,
+            from_block: 0,
+            known: &known,
+            scans: BTreeMap::new(),
+            number,
+            seen_at,
+        };
+        chain.sight(block, &look, token).await
+    };
+    let (first, others) = match terms.split_first() {
+        Some((first, others)) => (*first, others),
+        None => (Terms::direct(Rule::Owner), &[][..]),
+    };
+    let mut told = sight(first).await;
+    for terms in others {
+        if matches!(told.finding, Finding::Held { .. }) {
+            break;
+        }
+        let next = sight(*terms).await;
+        if !matches!(next.finding, Finding::NotHeld { .. }) {
+            told = next;
+        }
+    }
+    told
+}

@@ -1,0 +1,41 @@
+//! Token standards in words of bytes: which questions a contract is asked, and what its answers mean. Pure.
+//!
+//! One file for each standard; `dialect` chooses among them by the rule of a grant. Asked by: `look`, `logs`,
+//! `follow`. Never: asks ERC-165 what a contract supports. That
+//! would be the contract's word for its own words; whether it can answer shows when it is asked.
+
+pub(in crate::chain) mod arrival;
+pub(in crate::chain) mod delegation;
+pub(in crate::chain) mod dialect;
+pub(in crate::chain) mod erc1155;
+mod erc4907;
+mod erc5643;
+pub(in crate::chain) mod erc6551;
+pub(in crate::chain) mod erc721;
+mod erc7858;
+mod unlock;
+pub(in crate::chain) mod words;
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::B256;
+
+    use crate::domain::ids::ChainId;
+    use crate::domain::ids::Timestamp;
+    use crate::domain::ownership::Anchor;
+    use crate::domain::ownership::Finality;
+    use crate::domain::ownership::Trust;
+
+    /// Block 100, a thousand seconds after 1970.
+    pub(in crate::chain::standards) fn anchor() -> Anchor {
+        Anchor {
+            chain: ChainId(1),
+            number: 100,
+            hash: B256::ZERO,
+            time: Timestamp::from_second(1_000).unwrap(),
+            finality: Finality::Latest,
+            trust: Trust::Single,
+            attestation: None,
+        }
+    }
+}

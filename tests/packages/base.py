@@ -1,0 +1,49 @@
+"""The Debian that packages are tested in: made once, kept outside the checkout, unpacked once for each run."""
+
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+
+SUITE = "bookworm"
+# What a server has, and what the tests themselves need: python3 to ask with, rpm for the other package.
+INCLUDED = (
+    "ca-certificates", "dbus", "init-system-helpers", "libpam-systemd", "libtss2-esys-3.0.2-0", "libpython3-stdlib",
+    "procps", "python3-minimal", "rpm", "systemd", "systemd-sysv",
+)  # fmt: skip
+MINUTES = 15
+
+
+def cache() -> pathlib.Path:
+    home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(home) / "entitled-test"
+
+
+def tarball() -> pathlib.Path:
+    """Makes it if this list of packages has none yet; needs a Debian mirror then, and never again."""
+    name = hashlib.sha256(" ".join((SUITE, *INCLUDED)).encode()).hexdigest()[:12]
+    place = cache() / f"{SUITE}-{name}.tar"
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = place.with_suffix(".unfinished.tar")
+        print(f"making {place}: a minute or two, once")
+        run = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(INCLUDED)}", SUITE, str(unfinished)]
+        subprocess.run(run, check=True, timeout=MINUTES * 60)
+        unfinished.rename(place)
+    return place
+
+
+def unpack(into: pathlib.Path) -> None:
+    """The tree that every machine of a run lies over; nobody writes to it."""
+    into.mkdir()
+    subprocess.run(["tar", "-xf", tarball(), "-C", into, "--exclude=./dev/*"], check=True, timeout=MINUTES * 60)
+    # A container asks nobody on the network, and its clock is ours.
+    (into / "etc/resolv.conf").unlink(missing_ok=True)
+    (into / "etc/machine-id").write_text("")
+
+
+def missing() -> list[str]:
+    """What this machine lacks to run the tests."""
+    lacking = [it for it in ("systemd-nspawn", "mmdebstrap", "nsenter", "mount") if shutil.which(it) is None]
+    return lacking + ([] if os.geteuid() == 0 else ["root"])

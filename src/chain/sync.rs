@@ -115,7 +115,7 @@ struct State {
     disagreeing: BTreeSet<B256>,
     /// Nothing below this finalized slot is taken for final any more.
     lowest: u64,
-    /// Committees are being learned one after the other.
+    /// Committees are being learned one after the other, and what was signed last was not asked for yet.
     moving: bool,
     caught_up: bool,
     /// Two histories that validators signed.
@@ -226,6 +226,10 @@ impl ChainSync {
         };
         if foundation::has_rested_too_long(client, &offers, &self.specification, now) {
             return Err(Cause::CheckpointTooOld);
+        }
+        // On the way there are heads too, each soon to be an old one.
+        if state.moving && !state.caught_up {
+            return Err(Cause::NotSynced);
         }
         let settled = client.finalized().filter(|it| it.slot >= state.lowest);
         let settled = settled.ok_or(Cause::NotSynced)?;

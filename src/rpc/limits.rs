@@ -48,9 +48,10 @@ pub struct Limits {
     pub idle: Duration,
     /// How long what is in flight may take when the daemon stops.
     pub drain: Duration,
-    /// Whether uid 0 is free of the limits per user, and we ourselves of those and of the number of connections. The
-    /// others hold for everybody.
+    /// Whether uid 0 is free of the limits per user. The others hold for everybody but ourselves.
     pub root_is_exempt: bool,
+    /// Whether there is always a place for this very process, which asks itself whether it is well.
+    pub ourselves_exempt: bool,
 }
 
 impl Default for Limits {
@@ -73,23 +74,21 @@ impl Default for Limits {
             idle: Duration::from_secs(300),
             drain: Duration::from_secs(5),
             root_is_exempt: true,
+            ourselves_exempt: true,
         }
     }
 }
 
 impl Limits {
     fn is_exempt(&self, peer: &Peer) -> bool {
-        self.root_is_exempt && (peer.uid == 0 || is_ourselves(peer))
+        self.is_ourselves(peer) || (self.root_is_exempt && peer.uid == 0)
     }
 
-    fn has_a_place_for(&self, peer: &Peer) -> bool {
-        self.root_is_exempt && is_ourselves(peer)
+    /// While we live, our process id is nobody else's.
+    fn is_ourselves(&self, peer: &Peer) -> bool {
+        let pid = peer.pid.and_then(|it| u32::try_from(it).ok());
+        self.ourselves_exempt && pid == Some(std::process::id())
     }
-}
-
-/// Whether we asked ourselves. While we live, our process id is nobody else's.
-fn is_ourselves(peer: &Peer) -> bool {
-    peer.pid.and_then(|it| u32::try_from(it).ok()) == Some(std::process::id())
 }
 
 /// How fast each user asks.
@@ -158,7 +157,7 @@ impl Census {
         figures: &Arc<SocketFigures>,
     ) -> Result<Seat, Full> {
         let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        if seats.all >= limits.connections && !limits.has_a_place_for(peer) {
+        if seats.all >= limits.connections && !limits.is_ourselves(peer) {
             return Err(Full::Daemon);
         }
         let uid = peer.uid;

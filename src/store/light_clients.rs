@@ -1,12 +1,10 @@
 //! What light clients know, so that they go on where they were: and never behind it.
 
-use std::ops::Bound;
-
 use alloy_primitives::B256;
 
 use super::error::StoreError;
 use super::schema::{self, Table};
-use super::view::{Changes, View};
+use super::view::{Changes, View, prefixed};
 use crate::domain::consensus::{Agreed, Synced};
 use crate::domain::ids::ChainId;
 
@@ -43,11 +41,10 @@ pub fn keep(
 /// When the store fails.
 pub fn all(view: &impl View) -> Result<Vec<Synced>, StoreError> {
     let mut found = Vec::new();
-    for row in rows(view)? {
+    for row in prefixed(view, Table::LightClients, &schema::CLIENTS)? {
         let (key, value) = row?;
-        if let Some(chain) = schema::light_client_of(&key) {
-            found.push(decode(chain, &value)?);
-        }
+        let chain = schema::light_client_of(&key);
+        found.push(decode(chain.ok_or(StoreError::Form { what: "a light client" })?, &value)?);
     }
     Ok(found)
 }
@@ -58,15 +55,12 @@ pub fn all(view: &impl View) -> Result<Vec<Synced>, StoreError> {
 /// When the store fails.
 pub fn agreed(view: &impl View) -> Result<Agreed, StoreError> {
     let mut found = Agreed::new();
-    for row in rows(view)? {
+    for row in prefixed(view, Table::LightClients, &schema::AGREED)? {
         let (key, _) = row?;
-        found.extend(schema::agreed_of(&key));
+        let pair = schema::agreed_of(&key);
+        found.insert(pair.ok_or(StoreError::Form { what: "agreeing checkpoints" })?);
     }
     Ok(found)
-}
-
-fn rows(view: &impl View) -> Result<super::view::Rows<'_>, StoreError> {
-    view.range(Table::LightClients, Bound::Unbounded, Bound::Unbounded)
 }
 
 fn find(view: &impl View, chain: ChainId) -> Result<Option<Synced>, StoreError> {

@@ -25,8 +25,8 @@
 //! | `suspensions` | token | Suspension |
 //! | `floors` | chain (u64) | time |
 //! | `audit` | number (u64) | AuditEntry |
-//! | `light_clients` | chain (u64), 0 | form byte, slot (u64), time, bytes of `chain` |
-//! | | chain (u64), 1, root, root | nothing: two checkpoints found to agree |
+//! | `light_clients` | 0, chain (u64) | form byte, slot (u64), time, bytes of `chain` |
+//! | | 1, chain (u64), root, root | nothing: two checkpoints found to agree |
 
 use std::ops::Bound;
 
@@ -166,25 +166,24 @@ pub(super) fn chain(id: ChainId) -> [u8; 8] {
     id.0.to_be_bytes()
 }
 
-/// Where rows about a light client, and about checkpoints found to agree, part.
-const CLIENT: u8 = 0;
-const AGREED: u8 = 1;
+/// How keys of light clients begin, and those of checkpoints found to agree, which are read far more often.
+pub(super) const CLIENTS: [u8; 1] = [0];
+pub(super) const AGREED: [u8; 1] = [1];
 
 pub(super) fn light_client(id: ChainId) -> [u8; 9] {
-    join(&[&chain(id), &[CLIENT]])
+    join(&[&CLIENTS, &chain(id)])
 }
 
 pub(super) fn light_client_of(key: &[u8]) -> Option<ChainId> {
-    let (id, rest) = key.split_at_checked(8)?;
-    (rest == [CLIENT]).then(|| u64_of(id).map(ChainId))?
+    u64_of(key.strip_prefix(&CLIENTS)?).map(ChainId)
 }
 
 pub(super) fn agreed(id: ChainId, began: B256, other: B256) -> [u8; 73] {
-    join(&[&chain(id), &[AGREED], began.as_slice(), other.as_slice()])
+    join(&[&AGREED, &chain(id), began.as_slice(), other.as_slice()])
 }
 
 pub(super) fn agreed_of(key: &[u8]) -> Option<(B256, B256)> {
-    let (began, other) = key.get(9..).filter(|_| key[8] == AGREED)?.split_at_checked(32)?;
+    let (began, other) = key.strip_prefix(&AGREED)?.get(8..)?.split_at_checked(32)?;
     Some((B256::try_from(began).ok()?, B256::try_from(other).ok()?))
 }
 

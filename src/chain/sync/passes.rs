@@ -63,6 +63,7 @@ impl ChainSync {
             for query in [Query::Finality, Query::Optimistic] {
                 trouble = self.listen(chain, query).await.err().or(trouble);
             }
+            self.state().moving = false;
             self.note_presence().await;
             // Each time after twice as long: it costs a fetch, and may never come to anything.
             if number.is_power_of_two() || number.is_multiple_of(COMPARE_EVERY) {
@@ -123,20 +124,14 @@ impl ChainSync {
     async fn catch_up(&self, chain: ChainId) -> Result<(), String> {
         loop {
             let Some((from, count)) = self.missing() else { return Ok(()) };
-            self.state().moving = count > 1;
+            self.state().moving |= count > 1;
             let learned = self.learn(chain, Query::Updates { from, count }).await;
             // The update of the present period can be had once a block of that period is final, and not
             // before: that it is not there yet is no trouble.
             match (&learned, count) {
                 (Ok(true), _) if self.missing().is_some_and(|(next, _)| next > from) => {}
-                (Err(_), 2..) => {
-                    self.state().moving = false;
-                    return learned.map(drop);
-                }
-                _ => {
-                    self.state().moving = false;
-                    return Ok(());
-                }
+                (Err(_), 2..) => return learned.map(drop),
+                _ => return Ok(()),
             }
         }
     }

@@ -18,7 +18,7 @@ fn what_validators_signed_for_is_proven_and_valid() {
     assert_eq!((&verdict["trust"], &verdict["tier"]), (&json!("consensus"), &json!("pro")));
     assert_eq!(verdict["anchor"]["finality"], "finalized");
     let block = ground.beacon.chain().finalized().unwrap().execution.hash;
-    assert_eq!(verdict["anchor"]["hash"], json!(block));
+    assert_eq!(verdict["anchor"]["hash"], json!(block), "not one passed on the way");
     let sync = sync(&daemon);
     assert_eq!((&sync["state"], &sync["trouble"]), (&json!("synced"), &json!(null)), "{sync}");
     assert_eq!(sync["checkpoint"], json!(ground.checkpoint()));

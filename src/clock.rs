@@ -30,7 +30,21 @@ struct State {
     started_monotonic: Duration,
     /// The latest time ever answered.
     latest: Mutex<Timestamp>,
-    floors: RwLock<BTreeMap<ChainId, Timestamp>>,
+    floors: RwLock<BTreeMap<ChainId, Floor>>,
+}
+
+/// The newest time proven on a chain, and what it came to when we learnt it: since then time has passed there too.
+#[derive(Debug, Clone, Copy)]
+struct Floor {
+    proven: Timestamp,
+    reached: Timestamp,
+    learnt: Duration,
+}
+
+impl Floor {
+    fn by_now(self, monotonic: Duration) -> Timestamp {
+        later(self.reached, monotonic.saturating_sub(self.learnt))
+    }
 }
 
 #[derive(Debug)]
@@ -96,10 +110,13 @@ impl Clock {
         *latest
     }
 
-    /// [`Clock::now`], and not before the newest time proven on any of `chains`.
+    /// [`Clock::now`], and not before the newest time proven on any of `chains`, plus the time that has passed since
+    /// it was learnt: a clock that is behind the chain does not make time stand still.
     pub fn now_on(&self, chains: impl IntoIterator<Item = ChainId>) -> Timestamp {
         let floors = self.0.floors.read().unwrap_or_else(PoisonError::into_inner);
-        let highest = chains.into_iter().filter_map(|it| floors.get(&it)).max().copied();
+        let monotonic = self.monotonic();
+        let by_now = |chain| floors.get(&chain).map(|it| it.by_now(monotonic));
+        let highest = chains.into_iter().filter_map(by_now).max();
         highest.map_or_else(|| self.now(), |floor| floor.max(self.now()))
     }
 
@@ -107,16 +124,19 @@ impl Clock {
     /// proven, finalized block: the floor cannot be lowered again.
     pub fn raise_floor(&self, chain: ChainId, at: Timestamp) -> bool {
         let mut floors = self.0.floors.write().unwrap_or_else(PoisonError::into_inner);
-        let news = floors.get(&chain).is_none_or(|floor| *floor < at);
+        let before = floors.get(&chain).copied();
+        let news = before.is_none_or(|it| it.proven < at);
         if news {
-            floors.insert(chain, at);
+            let learnt = self.monotonic();
+            let reached = before.map_or(at, |it| it.by_now(learnt).max(at));
+            floors.insert(chain, Floor { proven: at, reached, learnt });
         }
         news
     }
 
     /// The newest time proven on `chain`.
     pub fn floor(&self, chain: ChainId) -> Option<Timestamp> {
-        self.0.floors.read().unwrap_or_else(PoisonError::into_inner).get(&chain).copied()
+        self.0.floors.read().unwrap_or_else(PoisonError::into_inner).get(&chain).map(|it| it.proven)
     }
 
     /// Whether the system's clock is clearly behind what `chain` has proven.
@@ -197,6 +217,18 @@ mod tests {
         assert_eq!(clock.now(), at(1_000));
         assert_eq!(clock.now_on([ChainId(2)]), at(1_000));
         assert_eq!(clock.now_on([ChainId(2), CHAIN]), at(5_000));
+    }
+
+    #[test]
+    fn behind_the_chain_time_goes_on_and_never_back() {
+        let (clock, hands) = Clock::manual(at(1_000));
+        clock.raise_floor(CHAIN, at(5_000));
+        hands.advance(Duration::from_secs(100));
+        assert_eq!(clock.now_on([CHAIN]), at(5_100));
+        clock.raise_floor(CHAIN, at(5_050));
+        assert_eq!((clock.now_on([CHAIN]), clock.floor(CHAIN)), (at(5_100), Some(at(5_050))));
+        hands.advance(Duration::from_secs(10));
+        assert_eq!(clock.now_on([CHAIN]), at(5_110));
     }
 
     #[test]

@@ -86,7 +86,6 @@ pub fn open(id: u64, url: String) -> Chain {
         consensus: None,
         pinned: Vec::new(),
         retry: Duration::from_secs(1),
-        consensus: None,
         poll: Duration::from_millis(100),
     })
     .unwrap()

@@ -134,8 +134,10 @@ fn on(chain: &str, licence: &Contract) -> String {
 impl TwoChains {
     fn new() -> Self {
         let (anvil, licence, wallet) = scene();
-        let (other, other_licence, _) = scene();
-        other.call("anvil_setChainId", json!([31_338]));
+        let other = Anvil::with(&["--chain-id", "31338"]);
+        let other_licence = Contract::licence(&other);
+        other_licence.mint(&other, wallet.address(), 7);
+        other.finalize();
         let proxy = Proxy::start(&other.address());
         let both = ProductFile::new("both")
             .tier("pro", 20, "")

@@ -42,6 +42,14 @@ impl Hoard {
     fn proven(self) -> Self {
         self.daemon.link(&self.wallet);
         self.daemon.wait_for_code(ACME, "VALID");
+        // The daemon tries once, beside everything else, what the endpoint can do. That is not to be counted.
+        eventually("the endpoint has been examined", || {
+            let status = self.daemon.admin("chain_status", json!({}));
+            match &status[0]["endpoints"][0]["abilities"]["synced"] {
+                Value::Bool(_) => Ok(()),
+                _ => Err(status.to_string()),
+            }
+        });
         self
     }
 

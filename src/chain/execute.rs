@@ -79,8 +79,8 @@ impl Attempt {
     }
 }
 
-/// Runs `call` at the block of `header`, on chain `chain`, with the 30 million gas of a system call, as long
-/// as `limits` allow.
+/// Runs `call` at the block of `header`, on chain `chain`, with the gas of a system call, which revm takes to be 30
+/// million and what it costs to begin, as long as `limits` allow.
 ///
 /// A system call is run without a sender's account, fees or a reward to the block's beneficiary, so that
 /// nothing has to be proven but what the contract itself looks at.

@@ -13,7 +13,7 @@ use crate::domain::ids::clip_to;
 /// As much of what a refuted answer held as is worth keeping: enough to recognise the node.
 const EXCERPT: usize = 400;
 
-/// What kind of trouble an endpoint made. Each is treated in its own way; see `docs/chains-endpoints.md`.
+/// What kind of trouble an endpoint made. Each is treated in its own way; see `docs/chains.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FaultKind {
     Down,

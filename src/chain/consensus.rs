@@ -81,6 +81,8 @@ pub(super) fn follow_validators(
         return Err(ChainError::OtherGenesis { chain, named, other });
     }
     settings.genesis = Some(other);
+    let pinned = specification.pinned_blocks().iter().map(|it| (it.number, it.hash));
+    settings.pinned.extend(pinned.filter(|(number, _)| *number > 0));
     let opened = ChainSync::new(consensus);
     opened.map(Some).map_err(|source| ChainError::Beacon { chain, source })
 }

@@ -28,6 +28,7 @@ use revm::primitives::hardfork::SpecId;
 
 use super::effort::Effort;
 use super::effort::Limits;
+use super::light_client::EvmFork;
 use super::state::Facts;
 use super::state::Library;
 use super::state::Miss;
@@ -85,7 +86,7 @@ impl Attempt {
 /// A system call is run without a sender's account, fees or a reward to the block's beneficiary, so that
 /// nothing has to be proven but what the contract itself looks at.
 pub(super) fn execute(
-    chain: u64,
+    (chain, spec): (u64, SpecId),
     header: &Header,
     (facts, library): (&Mutex<Facts>, &Mutex<Library>),
     call: &Call,
@@ -103,7 +104,6 @@ pub(super) fn execute(
     }
     let mut view = View { facts, library, touched };
     let mut effort = Effort::new(limits);
-    let spec = spec(header);
     let mut evm = Context::mainnet()
         .with_db(&mut view)
         .with_block(block(header))
@@ -154,6 +154,20 @@ pub(super) fn block(header: &Header) -> BlockEnv {
     block
 }
 
+/// The rules of the block: those that a specification of its chain names for its time, else those that its header
+/// tells.
+pub(super) fn rules(header: &Header, named: Option<EvmFork>) -> SpecId {
+    match named {
+        None => spec(header),
+        Some(EvmFork::Paris) => SpecId::MERGE,
+        Some(EvmFork::Shanghai) => SpecId::SHANGHAI,
+        Some(EvmFork::Cancun) => SpecId::CANCUN,
+        Some(EvmFork::Prague) => SpecId::PRAGUE,
+        Some(EvmFork::Osaka) => SpecId::OSAKA,
+        Some(EvmFork::Amsterdam) => SpecId::AMSTERDAM,
+    }
+}
+
 /// The rules of the block, told from the fields its header has: each of these forks added some, and the
 /// hash covers them. Osaka added none, so that its rules stand for Prague's as well; it only adds to them.
 pub(super) fn spec(header: &Header) -> SpecId {
@@ -184,6 +198,13 @@ mod tests {
 
     const AT: Address = Address::repeat_byte(0xc0);
 
+    #[test]
+    fn a_specification_knows_rules_that_no_header_tells() {
+        let header = Header { requests_hash: Some(B256::ZERO), ..Header::default() };
+        assert_eq!(rules(&header, None), SpecId::OSAKA);
+        assert_eq!(rules(&header, Some(EvmFork::Prague)), SpecId::PRAGUE);
+    }
+
     const UNLIMITED: Limits<'_> = Limits { gas: u64::MAX, go_on: &|| true };
 
     fn running(code: &[u8]) -> Attempt {
@@ -200,7 +221,7 @@ mod tests {
         };
         let (facts, library) = having(AT, code);
         let call = Call { to: AT, data: Bytes::new() };
-        execute(31_337, &header, (&facts, &library), &call, limits)
+        execute((31_337, spec(&header)), &header, (&facts, &library), &call, limits)
     }
 
     /// Code that returns what `push` leaves on the stack.
@@ -319,7 +340,7 @@ mod tests {
         let call = Call { to: AT, data: Bytes::new() };
         let ended = || {
             let state = (&facts, &library);
-            execute(1, &Header::default(), state, &call, UNLIMITED).ended
+            execute((1, SpecId::OSAKA), &Header::default(), state, &call, UNLIMITED).ended
         };
         assert_eq!(ended(), missing(Need::Account(AT)));
         locked(&facts).learn(AT, ProvenAccount { account: None, slots: Vec::new() });

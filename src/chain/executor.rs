@@ -142,7 +142,10 @@ impl Round {
                 let own = Instant::now();
                 let limits = Limits { gas, go_on: &|| goes_on(own) };
                 let state = (&self.block.facts, &*self.library);
-                let attempt = execute(chain, &self.block.header, state, call, limits);
+                let attempt = {
+                    let rules = (chain, self.block.rules);
+                    execute(rules, &self.block.header, state, call, limits)
+                };
                 remember(&self.memo, &self.block, call, &attempt);
                 attempt
             });
@@ -162,6 +165,7 @@ mod tests {
     use alloy_primitives::Address;
     use alloy_primitives::B256;
     use alloy_primitives::Bytes;
+    use revm::primitives::hardfork::SpecId;
 
     /// Jumps to its beginning for ever.
     const LOOP: [u8; 4] = [0x5b, 0x60, 0x00, 0x56];
@@ -169,7 +173,8 @@ mod tests {
 
     fn round(code: &[u8], asker: Asker, deadline: Instant) -> Round {
         let (facts, library) = having(Address::ZERO, code);
-        let block = Pinned { hash: B256::ZERO, header: Header::default(), facts };
+        let rules = SpecId::OSAKA;
+        let block = Pinned { hash: B256::ZERO, header: Header::default(), rules, facts };
         let call = Call { to: Address::ZERO, data: Bytes::new() };
         let pending = vec![(0, u64::MAX)];
         let (block, library, calls) = (Arc::new(block), Arc::new(library), [call].into());

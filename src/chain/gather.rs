@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use alloy_consensus::Header;
 use alloy_primitives::B256;
+use revm::primitives::hardfork::SpecId;
 use tokio::time::Instant;
 
 use super::execute::Attempt;
@@ -69,6 +70,8 @@ const DESCENTS: usize = 12;
 pub(super) struct Pinned {
     pub(super) hash: B256,
     pub(super) header: Header,
+    /// The rules of the EVM at this block.
+    pub(super) rules: SpecId,
     pub(super) facts: Mutex<Facts>,
 }
 
@@ -94,9 +97,9 @@ impl Gatherer {
     }
 
     /// A block to run calls at. `hash` must be that of `header`.
-    pub(super) fn pin(&self, hash: B256, header: Header) -> Pinned {
+    pub(super) fn pin(&self, hash: B256, header: Header, rules: SpecId) -> Pinned {
         let facts = Mutex::new(Facts::at(header.state_root, Arc::clone(&self.nodes)));
-        Pinned { hash, header, facts }
+        Pinned { hash, header, rules, facts }
     }
 
     /// Runs each of `calls` to its end. In their order: how it ended, or why that could not be found out.
@@ -386,7 +389,8 @@ mod tests {
         while let [(index, gas)] = run.pending()[..] {
             let limits = Limits { gas, go_on: &|| true };
             let call = &run.calls[index].clone();
-            let attempt = execute(1, &Header::default(), (&facts, &library), call, limits);
+            let attempt =
+                execute((1, SpecId::OSAKA), &Header::default(), (&facts, &library), call, limits);
             used += attempt.gas;
             assert!(run.misses[0] < 10, "{attempt:?}");
             if let Some(Need::Slot(_, slot)) = run.note(index, &attempt) {

@@ -18,7 +18,6 @@ use revm::primitives::hardfork::SpecId;
 use super::execute::Attempt;
 use super::execute::Call;
 use super::execute::Outcome;
-use super::execute::spec;
 use super::gather::ACCOUNTS;
 use super::gather::Pinned;
 use super::shelf::Shelf;
@@ -75,7 +74,7 @@ pub(super) fn remember(memo: &std::sync::Mutex<Memo>, block: &Pinned, call: &Cal
     let only_at = of.reads_block.then_some(block.hash);
     let seen = {
         let mut facts = block.facts();
-        Remembered::new(&mut facts, &of.touched, (spec(&block.header), only_at), outcome)
+        Remembered::new(&mut facts, &of.touched, (block.rules, only_at), outcome)
     };
     if let Some(seen) = seen {
         locked(memo).put(call.clone(), seen);
@@ -107,7 +106,7 @@ impl Remembered {
 
     /// How it would end at `block`, as far as that is known without executing.
     pub(super) fn recall(&self, block: &Pinned) -> Option<Outcome> {
-        if self.spec != spec(&block.header) || self.only_at.is_some_and(|it| it != block.hash) {
+        if self.spec != block.rules || self.only_at.is_some_and(|it| it != block.hash) {
             return None;
         }
         let mut facts = block.facts();

@@ -1,3 +1,4 @@
+use revm::primitives::hardfork::SpecId;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -36,7 +37,7 @@ impl World {
             requests_hash: Some(B256::ZERO),
             ..Header::default()
         };
-        let block = Gatherer::new(1).pin(header.hash_slow(), header);
+        let block = Gatherer::new(1).pin(header.hash_slow(), header, SpecId::OSAKA);
         let storage_root = keccak256(format!("{:?}", self.slots));
         let code_hash = keccak256(&self.code);
         let account = TrieAccount { storage_root, code_hash, ..TrieAccount::default() };
@@ -55,7 +56,8 @@ impl World {
         let library = Mutex::new(Library::default());
         locked(&library).learn(AT, keccak256(&self.code), Bytes::from(self.code.clone()));
         let limits = Limits { gas: u64::MAX, go_on: &|| true };
-        let attempt = execute(1, &block.header, (&block.facts, &library), &call(), limits);
+        let attempt =
+            execute((1, block.rules), &block.header, (&block.facts, &library), &call(), limits);
         remember(memo, &block, &call(), &attempt);
         attempt
     }
@@ -214,7 +216,7 @@ fn what_is_not_proven_now_is_not_recalled() {
     let world = reading(&[Reads::Slot(1)]);
     assert!(world.run(&memo).ended.is_ok());
     let header = Header { state_root: B256::repeat_byte(5), ..world.block().header };
-    let nothing_proven = Gatherer::new(1).pin(header.hash_slow(), header);
+    let nothing_proven = Gatherer::new(1).pin(header.hash_slow(), header, SpecId::OSAKA);
     let remembered = locked(&memo).get(&call()).unwrap();
     assert_eq!(remembered.recall(&nothing_proven), None);
     let (accounts, slots) = remembered.wants(&mut nothing_proven.facts());

@@ -391,7 +391,9 @@ impl Chain {
         if let Some(known) = recent.iter().find(|it| it.hash == hash) {
             return Arc::clone(known);
         }
-        let pinned = Arc::new(self.0.gatherer.pin(hash, header));
+        let named = self.0.sync.as_ref().and_then(|it| it.evm_fork_at(header.timestamp));
+        let rules = execute::rules(&header, named);
+        let pinned = Arc::new(self.0.gatherer.pin(hash, header, rules));
         recent.truncate(BLOCKS - 1);
         recent.push_front(Arc::clone(&pinned));
         pinned

@@ -203,7 +203,7 @@ fn of_chains(chains: &[ChainStatus]) -> [Figure; 3] {
     ]
 }
 
-fn of_endpoints(chains: &[ChainStatus]) -> [Figure; 7] {
+fn of_endpoints(chains: &[ChainStatus]) -> [Figure; 9] {
     let each = |value: &dyn Fn(&EndpointStatus) -> Option<f64>| {
         let of = |chain: &ChainStatus, it: &EndpointStatus| {
             let labels = vec![("chain", chain.id.to_string()), ("endpoint", it.url.clone())];
@@ -218,6 +218,18 @@ fn of_endpoints(chains: &[ChainStatus]) -> [Figure; 7] {
             help: "Whether the endpoint is asked: 1, or 0 while something is wrong with it",
             counts: false,
             values: each(&|it| Some(if matches!(it.state, "ok" | "untried") { 1.0 } else { 0.0 })),
+        },
+        Figure {
+            name: "endpoint_head_block",
+            help: "Newest block the endpoint named",
+            counts: false,
+            values: each(&|it| it.head.map(exact)),
+        },
+        Figure {
+            name: "endpoint_head_age_seconds",
+            help: "How old the endpoint's newest block was when it named it",
+            counts: false,
+            values: each(&|it| it.head_age_s.map(exact)),
         },
         Figure {
             name: "endpoint_requests",

@@ -6,6 +6,7 @@ use super::ChainSync;
 use super::foundation;
 use crate::chain::beacon::Source;
 use crate::chain::beacon::SourceStatus;
+use crate::chain::light_client::EvmFork;
 use crate::domain::ids::Timestamp;
 use crate::domain::ownership::Cause;
 use crate::domain::ownership::Finality;
@@ -44,6 +45,12 @@ pub struct SyncStatus {
 }
 
 impl ChainSync {
+    /// The rules of the EVM that the chain's specification names for a block of this time, in seconds since 1970.
+    pub(in crate::chain) fn evm_fork_at(&self, second: u64) -> Option<EvmFork> {
+        let time = Timestamp::from_second(i64::try_from(second).ok()?).ok()?;
+        self.specification.evm_fork_at(time)
+    }
+
     pub(in crate::chain) fn status(&self) -> SyncStatus {
         let now = self.now();
         let slot = self.specification.slot_at(now);

@@ -8,9 +8,8 @@
 //! `execute` (with `effort`) → `memo` → `executor` → `rumours` → `plan` → `fetch` → `hint` → `gather` → `signature`
 //! → `standards` → `logs` → `look` → `events` → `follow` (with `window`, `heads`); and for trust `consensus`:
 //! `light_client` → `beacon` → `sync` → `consensus`.
-//! Pure are `location`, `terms`, `framing`, `refusal`, `fault`, `standing`, `budget`, `latency`, `proof`, `shelf`,
-//! `nodes`, `state`, `effort`, `execute`, `memo`, `rumours`, `plan`, `standards`, `events`, `window`, and all of
-//! `light_client`.
+//! Pure are `location`, `terms`, `framing`, `refusal`, `fault`, `standing`, `budget`, `latency`, `proof`, `shelf`, `nodes`,
+//! `state`, `effort`, `execute`, `memo`, `rumours`, `plan`, `standards`, `events`, `window`, and all of `light_client`.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

@@ -10,6 +10,7 @@ pub mod entitlement;
 pub mod ids;
 pub mod ownership;
 pub mod peer;
+pub mod precedence;
 pub mod product;
 pub mod rule;
 pub mod secret;

@@ -40,5 +40,6 @@ mod rules_balance;
 mod rules_reach;
 mod rules_timed;
 mod rules_unlock;
+mod side_by_side;
 mod test_bed;
 mod wallets;

@@ -8,6 +8,7 @@ pub mod consensus;
 pub mod customer;
 pub mod entitlement;
 pub mod ids;
+pub mod kept;
 pub mod ownership;
 pub mod peer;
 pub mod precedence;

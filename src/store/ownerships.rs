@@ -14,9 +14,10 @@ use super::audit;
 use super::error::StoreError;
 use super::records;
 use super::schema::{self, Table};
-use super::sightings::{self, Look, Rests};
+use super::sightings;
 use super::view::{Changes, View, next_number, prefixed, record};
 use crate::domain::ids::{Collection, Timestamp, Token};
+use crate::domain::kept::{self, Look, ReadRows, Rests};
 use crate::domain::ownership::{
     Anchor, Evidence, Finality, Finding, Ownership, Sighting, Suspension, Target, Terms,
 };
@@ -31,12 +32,12 @@ pub fn record_look(
     look: &Look,
     asked: &Asked,
 ) -> Result<Vec<Ownership>, StoreError> {
-    look.check()?;
+    sightings::check(look)?;
     sightings::keep(changes, look)?;
     let mut turned = Vec::new();
     let mut rests = Rests::default();
     for (wallet, token) in concerned(changes, look)? {
-        let proofs = sightings::proofs_about(changes, &mut rests, wallet, token)?;
+        let proofs = kept::proofs_about(changes, &mut rests, (wallet, token))?;
         turned.extend(settle(changes, (wallet, token), (&proofs, look.transaction), asked)?);
     }
     Ok(turned)
@@ -52,7 +53,7 @@ fn concerned(view: &impl View, look: &Look) -> Result<BTreeSet<(Address, Token)>
                 found.insert((sighting.wallet, *token));
             }
             (Target::Rest { collection, .. }, _) => {
-                let known = sightings::tokens_of(view, *collection, sighting.wallet)?;
+                let known = view.tokens(*collection, sighting.wallet)?;
                 let included = known.into_iter().filter(|it| sighting.target.includes(it));
                 found.extend(included.map(|it| (sighting.wallet, it)));
             }

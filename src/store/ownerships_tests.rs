@@ -76,7 +76,7 @@ fn active(bench: &Bench) -> Vec<Ownership> {
 }
 
 fn kept(bench: &Bench) -> Vec<Sighting> {
-    bench.store.read(|it| sightings::of_wallet(it, collection(), WALLET)).unwrap()
+    bench.store.read(|it| kept::of_wallet(it, collection(), WALLET)).unwrap()
 }
 
 use Finality::{Finalized, Latest, Safe};

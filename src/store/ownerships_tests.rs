@@ -432,3 +432,15 @@ fn a_later_look_at_an_older_block_opens_nothing_again() {
     }
     assert_eq!(turned(&bench, &[seen(5, 7, held(121, Finalized))]), [(2, true)]);
 }
+
+#[test]
+fn a_token_named_at_one_block_is_one_of_the_rest_at_another() {
+    let bench = Bench::new();
+    // Sold between the two blocks, and never seen before: at the head nobody knows to ask for it by name.
+    let both = [
+        seen(1, 7, held(90, Finalized)),
+        rest(1, IdRanges::every(), gone(90, Finalized)),
+        rest(1, IdRanges::every(), gone(100, Latest)),
+    ];
+    assert_eq!(turned(&bench, &both), []);
+}

@@ -108,14 +108,7 @@ fn a_uid_belongs_to_one_customer_and_an_external_id_too() {
 #[test]
 fn what_the_machine_holds_counts_for_everybody_on_it() {
     let stage = Stage::start();
-    let params = json!({"address": stage.holder(), "chain": "eip155:31337", "customer": "machine"});
-    let challenge = stage.daemon.admin("wallet_challenge", params);
-    let message = challenge["message"].as_str().unwrap();
-    let signature = stage.wallet.sign(message);
-    stage.daemon.admin(
-        "wallet_link",
-        json!({"message": message, "signature": signature, "customer": "machine"}),
-    );
+    stage.daemon.link_for(&stage.wallet, "machine");
     stage.mint(7);
     let verdict = stage.daemon.wait_for_code(ACME, "VALID");
     assert_ne!(verdict["customer"], json!(null), "{verdict}");
@@ -325,4 +318,23 @@ fn a_backup_takes_the_place_of_the_store() {
     stage.daemon.resume();
     stage.daemon.wait_for_code(ACME, "VALID");
     assert_eq!(stage.daemon.admin("audit_verify", json!({}))["ok"], json!(true));
+}
+
+#[test]
+fn a_deactivated_customer_is_entitled_to_nothing_through_the_machine_either() {
+    let stage = Stage::start();
+    stage.daemon.link_for(&stage.wallet, "machine");
+    stage.mint(7);
+    stage.daemon.wait_for_code(ACME, "VALID");
+    let uid = nix::unistd::getuid().as_raw();
+    let made = stage.daemon.admin("customer_create", json!({"name": "Ada", "uids": [uid]}));
+    stage.daemon.wait_for_code(ACME, "VALID");
+    stage.daemon.admin("customer_deactivate", json!({"customer": made["id"]}));
+    let verdict = stage.daemon.check(ACME);
+    assert_eq!((&verdict["code"], &verdict["valid"]), (&json!("SUSPENDED"), &json!(false)));
+    let why = stage.daemon.call("entitlement_explain", json!({"product": ACME}));
+    assert_eq!(why["code"], "SUSPENDED", "{why}");
+    assert_eq!(why["steps"][0]["outcome"], "no", "{why}");
+    stage.daemon.admin("customer_update", json!({"customer": made["id"], "active": true}));
+    stage.daemon.wait_for_code(ACME, "VALID");
 }

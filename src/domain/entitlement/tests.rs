@@ -412,6 +412,20 @@ fn the_machines_wallet_counts_and_a_suspended_customers_does_not() {
     assert_eq!((verdict.code, verdict.customer), (Code::Valid, CustomerId::Machine));
     let inactive = [holder(CustomerId::Uid(1000), false, vec![wallet(1)])];
     assert_eq!(ask_of(&inactive, &facts, &[], at(60)).code, Code::Suspended);
+    // Nor does the machine's, for such a customer, whatever is known of it or not.
+    let mut both = machine.clone();
+    both[0].active = false;
+    for known in [&facts[..], &[]] {
+        let verdict = ask_of(&both, known, &[], at(60));
+        assert_eq!((verdict.code, verdict.token), (Code::Suspended, None));
+    }
+    // Of a deactivated machine it is the machine's alone that does not count.
+    let mut machines = machine;
+    machines[1].active = false;
+    let verdict = ask_of(&machines, &facts, &[], at(60));
+    assert_eq!((verdict.code, verdict.customer), (Code::Suspended, CustomerId::Machine));
+    machines[0].wallets = vec![wallet(1)];
+    assert_eq!(ask_of(&machines, &facts, &[], at(60)).customer, CustomerId::Uid(1000));
 }
 
 #[test]

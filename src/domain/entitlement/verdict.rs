@@ -166,6 +166,11 @@ pub(super) fn no_product(question: &Question<'_>) -> Verdict {
     Verdict { detail, ..bare(question, Code::NoProduct) }
 }
 
+pub(super) fn deactivated(question: &Question<'_>) -> Verdict {
+    let detail = format!("{} is deactivated by an administrator", question.customer);
+    Verdict { detail, ..bare(question, Code::Suspended) }
+}
+
 pub(super) fn no_wallet(question: &Question<'_>, product: &Product) -> Verdict {
     let detail = format!(
         "{} has no wallet yet; link the one that holds {}",

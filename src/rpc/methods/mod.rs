@@ -144,7 +144,7 @@ methods! {
     Admin customer_list(wire::Page) -> wire::Listed<wire::Customer> = customers::list,
         "All customers.";
     Admin customer_deactivate(wire::CustomerDeactivate) -> wire::Customer = customers::deactivate,
-        "Entitle a customer to nothing any more. Its history stays.";
+        "Entitle a customer to nothing any more, through the machine's wallets neither. Its history stays.";
     Admin product_install(wire::ProductInstall) -> wire::Installed = products::install,
         "Install a product file.";
     Admin product_remove(wire::ProductRemove) -> wire::Removed = products::remove,

@@ -252,22 +252,25 @@ pub struct FindFacts {
     pub collections: Vec<Collection>,
 }
 
-/// Ownerships of some wallets, newest first. `after` is the number of the last one seen.
+/// Ownerships of some wallets in the time they were their customer's, newest first. `after` is the number of
+/// the last one seen.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Reply<Vec<Ownership>>")]
 pub struct ListOwnerships {
     /// `None` for everybody's.
-    pub wallets: Option<Vec<Address>>,
+    pub wallets: Option<Vec<Wallet>>,
     pub active: Option<bool>,
     pub after: Option<u64>,
     pub limit: usize,
 }
 
-/// Every interval in which anybody held a token, newest first.
+/// Every interval in which one of some wallets held a token in the time it was its customer's, newest first.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Reply<Vec<Ownership>>")]
 pub struct HistoryOf {
     pub token: Token,
+    /// `None` for everybody's.
+    pub wallets: Option<Vec<Wallet>>,
     pub after: Option<u64>,
     pub limit: usize,
 }

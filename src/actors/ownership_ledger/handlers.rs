@@ -206,7 +206,7 @@ questions! {
         ownerships::list(view, it.wallets.as_deref(), it.active, it.after, it.limit)
     };
     HistoryOf -> Vec<Ownership>, "find the history of a token", |it, view| {
-        ownerships::history(view, it.token, it.after, it.limit)
+        ownerships::history(view, it.token, it.wallets.as_deref(), it.after, it.limit)
     };
     ListAudit -> Vec<AuditEntry>, "list the audit", |it, view| {
         audit::list(view, it.since, it.after, it.limit)

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::{ACTOR_TIME, Api, page, parse};
 use crate::actors::tier_cache::{Cached, Check, Explain, Key, Refresh, Stored, Subscribe};
-use crate::domain::entitlement::Verdict;
+use crate::domain::entitlement::{self, Verdict};
 use crate::domain::peer::{Access, Peer, Permit, permit};
 use crate::rpc::error::RpcError;
 use crate::rpc::wire;
@@ -46,9 +46,12 @@ pub(super) async fn list(
     });
     let verdicts = futures_util::future::try_join_all(verdicts).await?;
     let now = api.clock.now();
+    // What is not known, or not looked at, may be held.
+    let unknown = [entitlement::Code::Undetermined, entitlement::Code::Suspended];
+    let held = |it: &Verdict| it.token.is_some() || unknown.contains(&it.code);
     let items = verdicts
         .iter()
-        .filter(|it| permit.is_admin() || it.token.is_some())
+        .filter(|it| permit.is_admin() || held(it))
         .map(|it| wire::Verdict::at(it, now))
         .collect();
     page(items, ask.limit, ask.cursor.as_deref())

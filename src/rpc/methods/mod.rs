@@ -92,7 +92,7 @@ methods! {
     SelfService entitlement_check(wire::EntitlementCheck) -> wire::Verdict = entitlements::check,
         "What is the caller's customer entitled to?";
     SelfService entitlement_list(wire::EntitlementList) -> wire::Listed<wire::Verdict> = entitlements::list,
-        "The verdicts for the products the customer holds; on the admin socket for all products.";
+        "The verdicts for the products the customer holds, or may hold as far as is known; on the admin socket for all products.";
     SelfService entitlement_explain(wire::OfProduct) -> wire::Explanation = entitlements::explain,
         "What is known now, and every step that leads to it.";
     SelfService wallet_create(wire::WalletCreate) -> wire::Wallet = wallets::create,

@@ -429,6 +429,39 @@ fn the_machines_wallet_counts_and_a_suspended_customers_does_not() {
 }
 
 #[test]
+fn only_what_a_program_goes_by_is_news() {
+    let facts = [held(50, 12, final_at(40)), no_more(50, final_at(40))];
+    let verdict = ask(&facts, &[], at(60));
+    let altered = |alter: fn(&mut Verdict)| {
+        let mut other = verdict.clone();
+        alter(&mut other);
+        verdict.says_otherwise(&other)
+    };
+    for alter in [
+        (|it| it.code = Code::Grace) as fn(&mut Verdict),
+        |it| it.tier = None,
+        |it| it.features.clear(),
+        |it| it.token = None,
+        |it| it.trust = Some(Trust::Single),
+        |it| it.provisional = true,
+        |it| it.expires_at = Some(at(99)),
+    ] {
+        assert!(altered(alter));
+    }
+    for alter in [
+        (|it| it.freshness = Freshness::Stale) as fn(&mut Verdict),
+        |it| it.detail.push('!'),
+        |it| it.anchor = None,
+        |it| it.verified_at = None,
+        |it| it.stale_after = Some(at(98)),
+        |it| it.grace_until = Some(at(98)),
+        |it| it.changes_at = Some(at(98)),
+    ] {
+        assert!(!altered(alter));
+    }
+}
+
+#[test]
 fn a_contract_wallet_counts_on_its_own_chain_only() {
     let facts = [held(50, 12, final_at(40)), no_more(50, final_at(40))];
     let on = |chain| {

@@ -8,9 +8,8 @@ use alloy_primitives::{Address, U256};
 use super::{ACTOR_TIME, Api, CHAIN_TIME, after, page_by_key, page_size};
 use crate::actors::chain_verifier::{Claim, Sight};
 use crate::actors::ownership_ledger::{
-    FindWallet, HistoryOf, ListOwnerships, SetSuspension, WalletsOf,
+    FindWallet, HistoryOf, ListOwnerships, SetSuspension, WalletsOf, Whose,
 };
-use crate::actors::tier_cache::Whose;
 use crate::domain::customer::Wallet;
 use crate::domain::ids::{CustomerId, Standard, Token};
 use crate::domain::ownership::{ENDED, Finding, Ownership, Rule, Suspension, Terms};
@@ -169,7 +168,8 @@ pub(super) async fn record(
         asked: api.asked(&permit),
     };
     let ownership = api.verifier.send(claim).timeout(CHAIN_TIME).await??;
-    api.forget(Whose::Customer(customer)).await?;
+    // It is no change of what is so, but who recorded it reads it.
+    api.reader.forget(Whose::Customer(customer));
     Ok(wire::Ownership::of(&ownership, Some(customer)))
 }
 
@@ -223,7 +223,6 @@ async fn set_suspension(
 ) -> Result<wire::Listed<wire::Ownership>, RpcError> {
     let order = SetSuspension { token, suspension, asked: api.asked(permit) };
     let concerned = api.ledger.send(order).timeout(ACTOR_TIME).await??;
-    api.forget(Whose::Everybody).await?;
     let mut items = Vec::with_capacity(concerned.len());
     for it in &concerned {
         let wallet = FindWallet { address: it.wallet };

@@ -40,5 +40,6 @@ mod rules_balance;
 mod rules_reach;
 mod rules_timed;
 mod rules_unlock;
+mod second_node;
 mod test_bed;
 mod wallets;

@@ -18,6 +18,7 @@ use crate::chain::light_client::Specification;
 use crate::chain::{self, Budget, Chain, ChainSettings, ConsensusSettings, EndpointSettings, Now};
 use crate::clock::Clock;
 use crate::config::{self, Config, Environment};
+use crate::domain::ids::ChainId;
 use crate::domain::ownership::Trust;
 use crate::keys::{Census, KeyRing, KeyRingState, KeySource, MachineName, Settled};
 use crate::products::Loaded;
@@ -41,9 +42,9 @@ pub(super) struct House {
     pub(super) ledger: Addr<OwnershipLedger>,
     pub(super) cache: Addr<TierCache>,
     pub(super) clock: Clock,
-    reader: VerdictReader,
+    pub(super) reader: VerdictReader,
+    pub(super) verifier: Addr<ChainVerifier>,
     keeper: Addr<WalletKeeper>,
-    verifier: Addr<ChainVerifier>,
     started: Duration,
     state_directory: PathBuf,
 }
@@ -190,14 +191,13 @@ fn consensus(chain: &config::Chain, clock: &Clock) -> anyhow::Result<ConsensusSe
         Some(text) => Some(Specification::parse(text).with_context(|| named.clone())?),
         None => Specification::named(&named),
     };
-    let (clock, id) = (clock.clone(), chain.id);
     Ok(ConsensusSettings {
         specification: specification.with_context(|| format!("no specification {named}"))?,
         digest: text.map(|it| chain::digest(it.as_bytes())),
         beacon: chain.beacon.iter().map(|it| it.expose().to_owned()).collect(),
         checkpoint: chain.checkpoint,
         silence: chain.silence,
-        now: Now::new(move || clock.now_on([id])),
+        now: now(clock, chain.id),
     })
 }
 
@@ -210,6 +210,11 @@ pub(super) fn open_chains(config: &Config, clock: &Clock) -> anyhow::Result<Vec<
             quorum: it.quorum,
             genesis: it.genesis,
             pinned: it.pinned.clone(),
+fn now(clock: &Clock, id: ChainId) -> Now {
+    let clock = clock.clone();
+    Now::new(move || clock.now_on([id]))
+}
+
             retry: it.retry,
             poll: it.poll,
             consensus: (it.trust == Trust::Consensus).then(|| consensus(it, clock)).transpose()?,
@@ -221,6 +226,7 @@ pub(super) fn open_chains(config: &Config, clock: &Clock) -> anyhow::Result<Vec<
 
 fn endpoint(it: &config::Endpoint) -> EndpointSettings {
     let config::Terms { cost, budget, units, headers } = it.terms.clone();
+            now: now(clock, it.id),
     let own =
         |it: config::Budget| Budget { units_per_second: it.units_per_second, burst: it.burst };
     EndpointSettings {

@@ -5,12 +5,14 @@
 //! (`CheckSignature`). Asks: OwnershipLedger. Tells: TierCache, by
 //! notices that may be lost. Never: decides an entitlement.
 
+mod availability;
 mod following;
 mod single;
 mod survey;
 
 use following::{Follower, follow};
 
+pub use availability::FindUnavailable;
 pub use single::{Claim, Sight, Sighted};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +34,7 @@ use crate::domain::consensus::Checkpoint;
 use crate::domain::ids::ChainId;
 use crate::domain::ownership::{Anchor, Cause, Finality, Ownership, Sighting, Trust};
 use crate::domain::product::Product;
+use crate::domain::product::availability::Warning;
 use crate::domain::wallet_proof::SignedBy;
 
 pub use crate::chain::{
@@ -271,6 +274,13 @@ impl Handler<Claim> for ChainVerifier {
     type Result = ResponseActFuture<Self, Result<Ownership, VerifierError>>;
     fn handle(&mut self, claim: Claim, _: &mut Self::Context) -> Self::Result {
         beside(self, self.parts.clone().claim(claim))
+    }
+}
+
+impl Handler<FindUnavailable> for ChainVerifier {
+    type Result = ResponseActFuture<Self, Result<Vec<Warning>, VerifierError>>;
+    fn handle(&mut self, ask: FindUnavailable, _: &mut Self::Context) -> Self::Result {
+        beside(self, self.parts.clone().find_unavailable(ask))
     }
 }
 

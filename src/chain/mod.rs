@@ -205,7 +205,10 @@ impl Chain {
         let rule = if rule == Rule::User { Rule::User } else { Rule::Owner };
         let dialect = Dialect::learn(rule, None)?;
         let question = dialect.ask_holder(token.collection.contract, token.id);
-        dialect.holder(token.id, &self.call(block, question.to, question.data).await?)
+        match self.call(block, question.to, question.data).await? {
+            Outcome::NoCode => Err(Cause::NoContract),
+            outcome => dialect.holder(token.id, &outcome),
+        }
     }
 
     /// Calls a contract as nobody (the zero address) and says how that ended, proven: over the block's state, with its own
@@ -303,6 +306,22 @@ impl Chain {
         deadline: Instant,
     ) -> Vec<Result<execute::Outcome, Cause>> {
         self.0.gatherer.run(&self.0.pool, &block.pinned, calls, deadline).await
+    }
+
+    /// Which of these accounts are proven to have no code.
+    ///
+    /// # Errors
+    /// Why that could not be found out.
+    pub async fn without_code(
+        &self,
+        block: &Block,
+        accounts: BTreeSet<Address>,
+    ) -> Result<BTreeSet<Address>, Cause> {
+        if block.anchor.chain != self.id() {
+            return Err(Cause::NotConfigured);
+        }
+        let codes = self.codes(block, accounts, Instant::now() + DEADLINE).await?;
+        Ok(codes.into_iter().filter(|(_, code)| code.is_empty()).map(|(it, _)| it).collect())
     }
 
     /// The proven code of each account; empty where there is none.

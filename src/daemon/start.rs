@@ -21,7 +21,7 @@ use crate::config::{self, Config, Environment};
 use crate::domain::ids::ChainId;
 use crate::domain::ownership::Trust;
 use crate::keys::{Census, KeyRing, KeyRingState, KeySource, MachineName, Settled};
-use crate::products::Loaded;
+use crate::products::{Catalogue, Loaded};
 use crate::rpc::doors::{self, Doors, SocketSettings};
 use crate::rpc::figures::SocketFigures;
 use crate::rpc::front::Front;
@@ -72,11 +72,7 @@ impl House {
         for kept in &progress.light_clients {
             chains.iter().filter(|it| it.id() == kept.chain).for_each(|it| it.restore(kept));
         }
-        let catalogue = catalogue(config, source.environment.uid);
-        let products = catalogue.load(&Loaded::default());
-        for fault in &products.faults {
-            tracing::warn!(event = "product_refused", %fault, "a product file is refused");
-        }
+        let (catalogue, products) = load_products(config, source);
         let render = wire::Verdict::render_open;
         let reader = VerdictReader::new(config.cache.capacity, products, render);
         let meeting = Arc::new(OnceLock::new());
@@ -161,6 +157,19 @@ impl House {
     }
 }
 
+/// What is wrong with the files is told, and what of their products cannot be had here.
+fn load_products(config: &Config, source: &Source) -> (Catalogue, Loaded) {
+    let catalogue = catalogue(config, source.environment.uid);
+    let products = catalogue.load(&Loaded::default());
+    for fault in &products.faults {
+        tracing::warn!(event = "product_refused", %fault, "a product file is refused");
+    }
+    for warning in super::unavailable(config, &products) {
+        tracing::warn!("{warning}");
+    }
+    (catalogue, products)
+}
+
 fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<Store> {
     let settings = StoreSettings {
         path: config.store.path.clone(),
@@ -201,6 +210,11 @@ fn consensus(chain: &config::Chain, clock: &Clock) -> anyhow::Result<ConsensusSe
     })
 }
 
+fn now(clock: &Clock, id: ChainId) -> Now {
+    let clock = clock.clone();
+    Now::new(move || clock.now_on([id]))
+}
+
 pub(super) fn open_chains(config: &Config, clock: &Clock) -> anyhow::Result<Vec<Chain>> {
     let open = |it: &config::Chain| {
         let settings = ChainSettings {
@@ -210,13 +224,9 @@ pub(super) fn open_chains(config: &Config, clock: &Clock) -> anyhow::Result<Vec<
             quorum: it.quorum,
             genesis: it.genesis,
             pinned: it.pinned.clone(),
-fn now(clock: &Clock, id: ChainId) -> Now {
-    let clock = clock.clone();
-    Now::new(move || clock.now_on([id]))
-}
-
             retry: it.retry,
             poll: it.poll,
+            now: now(clock, it.id),
             consensus: (it.trust == Trust::Consensus).then(|| consensus(it, clock)).transpose()?,
         };
         Ok(Chain::open(settings)?)
@@ -226,7 +236,6 @@ fn now(clock: &Clock, id: ChainId) -> Now {
 
 fn endpoint(it: &config::Endpoint) -> EndpointSettings {
     let config::Terms { cost, budget, units, headers } = it.terms.clone();
-            now: now(clock, it.id),
     let own =
         |it: config::Budget| Budget { units_per_second: it.units_per_second, burst: it.burst };
     EndpointSettings {

@@ -33,6 +33,7 @@ mod lies;
 mod lifecycle;
 mod main_path;
 mod many_tokens;
+mod mistakes;
 mod observation;
 mod quorum;
 mod rules;

@@ -37,7 +37,9 @@ impl SecondNode {
         command.arg("--dataDir").arg(dir.path().join("data"));
         command.args(["--rpc", "--rpcAddr", "127.0.0.1", "--rpcPort", &rpc.to_string()]);
         command.args(["--rpcEngine", "--rpcEngineAddr", "127.0.0.1", "--rpcEngineAuth=false"]);
-        command.args(["--rpcEnginePort", &engine.to_string(), "--logFile=false"]);
+        command.args(["--rpcEnginePort", &engine.to_string(), "--logFile", "node.log"]);
+        // It writes beside where it was started, too.
+        command.current_dir(dir.path());
         command.args(["--sync", "none", "--maxPeers", "0", "--discDns=false", "--discV4=false"]);
         let mut process = Process::start(command);
         eventually("ethereumjs answers", || {

@@ -18,6 +18,7 @@ use super::endpoint::BlockName;
 use super::endpoint::Endpoint;
 use super::light_client::Head;
 use super::lineage::Known;
+use super::lineage::NotNext;
 use super::pool::Pool;
 use super::refusal::Refusal;
 use super::refusal::more_telling;
@@ -60,7 +61,7 @@ async fn admit(
     }
     let admitted = pool.lineage().admit(finality, &known, pace);
     let is_newest = match admitted {
-        Err(Refusal::Behind { number })
+        Err(NotNext::Behind { number })
             if finality == Finality::Latest && pool.has_lost(number) =>
         {
             let (chain, now) = (pool.chain(), known.header.number);

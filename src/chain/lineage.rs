@@ -18,7 +18,6 @@ use alloy_consensus::Header;
 use alloy_primitives::B256;
 use tokio::time::Instant;
 
-use super::refusal::Refusal;
 use crate::domain::consensus::Attestation;
 use crate::domain::ownership::Finality;
 
@@ -30,12 +29,21 @@ const AHEAD: u64 = 60;
 const OFTEN: u128 = 4;
 const BURST: u128 = 32;
 
+/// Why a block may not be named now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotNext {
+    /// It is before a block of this number, which counts already.
+    Behind { number: u64 },
+    /// It is another block of this number than the one that is final.
+    Disagreement { number: u64 },
+}
+
 /// The present, and how fast the chain usually goes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
+pub struct Pace {
     /// Seconds since 1970.
-    pub(super) now: u64,
-    pub(super) block_time: Duration,
+    pub now: u64,
+    pub block_time: Duration,
 }
 
 impl Pace {
@@ -54,17 +62,18 @@ impl Pace {
 
 /// A block that hashes to its name.
 #[derive(Debug, Clone)]
-pub(super) struct Known {
-    pub(super) hash: B256,
-    pub(super) header: Header,
+pub struct Known {
+    pub hash: B256,
+    pub header: Header,
     /// What validators signed for it, where they are followed.
-    pub(super) attestation: Option<Attestation>,
+    pub attestation: Option<Attestation>,
     /// When it was named.
-    pub(super) at: Instant,
+    pub at: Instant,
 }
 
+/// What is known of the way the chain has come.
 #[derive(Debug, Default)]
-pub(super) struct Lineage {
+pub struct Lineage {
     newest: BTreeMap<Finality, Known>,
     /// Number and parent of headers seen lately, by their hashes.
     links: HashMap<B256, (u64, B256)>,
@@ -74,12 +83,12 @@ pub(super) struct Lineage {
 }
 
 impl Lineage {
-    pub(super) fn newest(&self, finality: Finality) -> Option<&Known> {
+    pub fn newest(&self, finality: Finality) -> Option<&Known> {
         self.newest.get(&finality)
     }
 
     /// Takes note of a header that somebody has, and that hashes to its name.
-    pub(super) fn saw(&mut self, hash: B256, header: &Header) {
+    pub fn saw(&mut self, hash: B256, header: &Header) {
         if self.newest(Finality::Latest).is_some_and(|it| it.header.number <= header.number) {
             self.missing = None;
         }
@@ -97,13 +106,13 @@ impl Lineage {
     /// it count as well, because it is from the future: nobody's word for one of those makes an honest endpoint late.
     ///
     /// # Errors
-    /// [`Refusal::Behind`], [`Refusal::Disagreement`].
-    pub(super) fn admit(
+    /// [`NotNext::Behind`], [`NotNext::Disagreement`].
+    pub fn admit(
         &mut self,
         finality: Finality,
         named: &Known,
         pace: Pace,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<bool, NotNext> {
         self.bear(finality, named)?;
         let number = named.header.number;
         if let Some(known) = self.newest(finality)
@@ -111,7 +120,7 @@ impl Lineage {
             && number < known.header.number
             && !self.shows_reorganisation(named)
         {
-            return Err(Refusal::Behind { number: known.header.number });
+            return Err(NotNext::Behind { number: known.header.number });
         }
         let is_too_far = |it: &Known| pace.is_too_far(&it.header, &named.header);
         let is_newest =
@@ -125,12 +134,8 @@ impl Lineage {
     /// As [`Self::admit`], for what the chain's validators signed: the later slot counts, whatever its block's number.
     ///
     /// # Errors
-    /// [`Refusal::Behind`], [`Refusal::Disagreement`].
-    pub(super) fn admit_signed(
-        &mut self,
-        finality: Finality,
-        named: &Known,
-    ) -> Result<(), Refusal> {
+    /// [`NotNext::Behind`], [`NotNext::Disagreement`].
+    pub fn admit_signed(&mut self, finality: Finality, named: &Known) -> Result<(), NotNext> {
         self.bear(finality, named)?;
         let slot = |it: &Known| it.attestation.map(|it| it.slot);
         if self.newest(finality).is_none_or(|it| slot(it) <= slot(named)) {
@@ -140,18 +145,18 @@ impl Lineage {
     }
 
     /// What is final is final.
-    fn bear(&self, finality: Finality, named: &Known) -> Result<(), Refusal> {
+    fn bear(&self, finality: Finality, named: &Known) -> Result<(), NotNext> {
         let Some(floor) = self.newest(Finality::Finalized) else { return Ok(()) };
         let (number, header) = (floor.header.number, &named.header);
         if header.number < number {
-            return Err(Refusal::Behind { number });
+            return Err(NotNext::Behind { number });
         }
         if finality == Finality::Finalized {
             if header.timestamp < floor.header.timestamp {
-                return Err(Refusal::Behind { number });
+                return Err(NotNext::Behind { number });
             }
             if header.number == number && named.hash != floor.hash {
-                return Err(Refusal::Disagreement { number });
+                return Err(NotNext::Disagreement { number });
             }
         }
         Ok(())
@@ -170,7 +175,7 @@ impl Lineage {
 
     /// Whether a block, if it may be named, takes the place of a newer one: whoever names it had better be on the
     /// right chain.
-    pub(super) fn would_go_back(&self, finality: Finality, named: &Known, pace: Pace) -> bool {
+    pub fn would_go_back(&self, finality: Finality, named: &Known, pace: Pace) -> bool {
         let number = named.header.number;
         let is_below = self.newest(finality).is_some_and(|it| number < it.header.number);
         (is_below && self.shows_reorganisation(named))
@@ -179,7 +184,7 @@ impl Lineage {
 
     /// Of two blocks between which there is too little time, the higher one cannot be of the chain that the
     /// lower one is the newest of. The number of the highest that was forgotten.
-    pub(super) fn forget_impossible(&mut self, header: &Header, pace: Pace) -> Option<u64> {
+    pub fn forget_impossible(&mut self, header: &Header, pace: Pace) -> Option<u64> {
         let is_possible = |it: &Known| !pace.is_too_far(header, &it.header);
         let gone = self.newest.values().filter(|it| !is_possible(it));
         let forgot = gone.map(|it| it.header.number).max();
@@ -209,12 +214,12 @@ impl Lineage {
     }
 
     /// Since when no head but older ones have been named.
-    pub(super) fn missing_since(&mut self, now: Instant) -> Instant {
+    pub fn missing_since(&mut self, now: Instant) -> Instant {
         *self.missing.get_or_insert(now)
     }
 
     /// The chain is no longer the one that was known.
-    pub(super) fn begin_anew(&mut self) {
+    pub fn begin_anew(&mut self) {
         self.newest.clear();
         self.missing = None;
     }

@@ -43,12 +43,12 @@ fn seeing(blocks: &[Known]) -> Lineage {
     lineage
 }
 
-fn head(lineage: &mut Lineage, block: &Known) -> Result<bool, Refusal> {
+fn head(lineage: &mut Lineage, block: &Known) -> Result<bool, NotNext> {
     lineage.admit(Finality::Latest, block, pace())
 }
 
-fn is_behind(answer: &Result<bool, Refusal>) -> bool {
-    matches!(answer, Err(Refusal::Behind { .. }))
+fn is_behind(answer: &Result<bool, NotNext>) -> bool {
+    matches!(answer, Err(NotNext::Behind { .. }))
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn what_is_final_is_final() {
     assert!(finalized(&mut lineage, &blocks[6]).unwrap());
     assert!(is_behind(&finalized(&mut lineage, &blocks[5])));
     let other = finalized(&mut lineage, &fork[6]);
-    assert!(matches!(other, Err(Refusal::Disagreement { number: 6 })), "{other:?}");
+    assert!(matches!(other, Err(NotNext::Disagreement { number: 6 })), "{other:?}");
     assert!(is_behind(&finalized(&mut lineage, &fork[5])), "and cannot be reorganised");
     for finality in [Finality::Latest, Finality::Safe] {
         let below = lineage.admit(finality, &blocks[5], pace());

@@ -58,7 +58,7 @@ mod hint;
 mod identity;
 mod latency;
 pub mod light_client;
-mod lineage;
+pub mod lineage;
 mod location;
 mod logs;
 mod look;

@@ -10,6 +10,7 @@ use alloy_transport::TransportErrorKind;
 
 use serde_json::value::RawValue;
 
+use super::lineage::NotNext;
 use super::proof::ProofError;
 use super::transport::WireError;
 use crate::domain::ids::clip;
@@ -52,6 +53,15 @@ pub(super) enum Refusal {
     Busy,
     #[error("the time for this is over")]
     Late,
+}
+
+impl From<NotNext> for Refusal {
+    fn from(why: NotNext) -> Self {
+        match why {
+            NotNext::Behind { number } => Self::Behind { number },
+            NotNext::Disagreement { number } => Self::Disagreement { number },
+        }
+    }
 }
 
 impl Refusal {

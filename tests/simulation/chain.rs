@@ -16,6 +16,7 @@ pub const SLOT: i64 = 12;
 pub struct Block {
     pub number: u64,
     pub hash: B256,
+    pub parent: B256,
     pub time: i64,
     /// The wallet that holds each token; none of ours if it is [`WALLETS`].
     pub holder: [u8; TOKENS],
@@ -46,6 +47,7 @@ impl Chain {
         self.made += 1;
         self.blocks.push(Block {
             number,
+            parent: self.blocks.last().map_or(B256::ZERO, |it| it.hash),
             hash: B256::from(alloy_primitives::U256::from(self.made)),
             time: BEGAN + i64::try_from(number).unwrap() * SLOT,
             holder: self.holder,
@@ -77,11 +79,6 @@ impl Chain {
 
     pub fn at(&self, number: u64) -> Option<&Block> {
         self.blocks.get(number as usize)
-    }
-
-    /// Whether a block is one of the chain's, and not one that was replaced.
-    pub fn has(&self, number: u64, hash: B256) -> bool {
-        self.at(number).is_some_and(|it| it.hash == hash)
     }
 }
 

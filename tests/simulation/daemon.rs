@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
+use alloy_consensus::Header;
 use alloy_primitives::{Address, U256};
+use entitled::chain::lineage::{Known, Lineage, Pace};
 use entitled::domain::entitlement::{Holder, Question, Verdict, evaluate, is_settled, wants_look};
 use entitled::domain::epoch::{Epoch, Epochs, Whose};
 use entitled::domain::ids::{
@@ -16,7 +18,9 @@ use entitled::domain::ownership::{
 };
 use entitled::domain::product::{Grant, Product, Tier, TokensOf};
 
-use crate::chain::{Block, Chain, time};
+use tokio::time::Instant;
+
+use crate::chain::{Block, Chain, SLOT, time};
 use crate::judge::Judge;
 use crate::rows::Rows;
 use crate::steps::{CUSTOMERS, Fails, PRODUCTS, Random, Step, TOKENS, WALLETS};
@@ -24,39 +28,6 @@ use crate::steps::{CUSTOMERS, Fails, PRODUCTS, Random, Step, TOKENS, WALLETS};
 pub type Key = (u8, u8);
 
 static NONE: entitled::domain::consensus::Agreed = entitled::domain::consensus::Agreed::new();
-
-mod shim {
-    use entitled::domain::ownership::Finality;
-
-    use crate::chain::{Block, Chain};
-
-    #[derive(Default)]
-    pub struct Heads(Vec<Block>, u64);
-
-    impl Heads {
-        pub fn admit(&mut self, chain: &Chain, finality: Finality, block: &Block) -> bool {
-            if finality == Finality::Finalized {
-                if block.number < self.1 {
-                    return false;
-                }
-                self.1 = block.number;
-                return true;
-            }
-            if finality == Finality::Safe {
-                return true;
-            }
-            let kept = |it: &Block| chain.has(it.number, it.hash);
-            let behind = self.0.iter().any(|it| kept(it) && block.number < it.number);
-            if !behind {
-                self.0.retain(kept);
-                self.0.push(block.clone());
-            }
-            !behind
-        }
-    }
-}
-
-use shim::Heads;
 
 /// Everything one evaluation rests on, as it was when it was gathered.
 struct Scene {
@@ -105,7 +76,7 @@ pub struct Daemon {
     pub active: [bool; CUSTOMERS as usize],
     pub suspended: BTreeSet<usize>,
     epochs: Epochs,
-    heads: Heads,
+    lineage: Lineage,
     last_look: u64,
     cached: BTreeMap<Key, Answer>,
     flights: Vec<Flight>,
@@ -184,7 +155,7 @@ impl Daemon {
             active: [true; CUSTOMERS as usize],
             suspended: BTreeSet::new(),
             epochs: Epochs::default(),
-            heads: Heads::default(),
+            lineage: Lineage::default(),
             last_look: 0,
             cached: BTreeMap::new(),
             flights: Vec::new(),
@@ -444,15 +415,32 @@ impl Daemon {
                     | (Fails::Settled, Finality::Safe | Finality::Finalized)
             );
             let block = self.chain.block(finality, late).clone();
-            let block = match self.heads.admit(&self.chain, finality, &block) {
-                _ if fails => Err(Cause::Unreachable),
-                true => Ok(block),
-                false => Err(Cause::Behind),
-            };
-            blocks.push((finality, block));
+            blocks.push((
+                finality,
+                if fails { Err(Cause::Unreachable) } else { self.name(finality, block) },
+            ));
         }
         self.last_look += 1;
         Begun { number: self.last_look, seen_at: self.clock, blocks, fails }
+    }
+
+    /// The block an endpoint names, if it may be, as the daemon takes it.
+    fn name(&mut self, finality: Finality, block: Block) -> Result<Block, Cause> {
+        let header = |it: &Block| Header {
+            number: it.number,
+            timestamp: it.time.unsigned_abs(),
+            parent_hash: it.parent,
+            ..Header::default()
+        };
+        self.lineage.saw(block.hash, &header(&block));
+        let (hash, at) = (block.hash, Instant::now());
+        let known = Known { hash, header: header(&block), attestation: None, at };
+        let block_time = Duration::from_secs(SLOT.unsigned_abs());
+        let pace = Pace { now: self.clock.unsigned_abs(), block_time };
+        match self.lineage.admit(finality, &known, pace) {
+            Ok(_) => Ok(block),
+            Err(_) => Err(Cause::Behind),
+        }
     }
 
     /// What a look sees of all wallets of a scene.

@@ -158,7 +158,8 @@ async fn look(parts: &Parts, scene: &mut Scene) {
 
 /// Takes up what other looks have recorded meanwhile. An older block must not speak last because its look took longer.
 async fn learn_of_others(parts: &Parts, scene: &mut Scene) {
-    let own = 1;
+    let chains = scene.installed.as_deref().map(|it| it.product.chains().len());
+    let own = chains.and_then(|it| u64::try_from(it).ok()).unwrap_or_default();
     let recorded = parts.ledger.send(LooksRecorded).timeout(LEDGER_TIME).await;
     if recorded.is_ok_and(|it| it == scene.facts.looks + own) {
         return;

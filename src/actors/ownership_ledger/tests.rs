@@ -213,28 +213,50 @@ impl Handler<Stumble> for OwnershipLedger {
     }
 }
 
+/// Runs a ledger that is restarted, as the supervisor does it, when it panics.
+fn supervised(actor: OwnershipLedger) -> Addr<OwnershipLedger> {
+    let context = Context::new();
+    let ledger = context.address();
+    let mut running = Box::pin(context.into_future(actor));
+    actix::spawn(std::future::poll_fn(move |task| {
+        loop {
+            let poll = || running.as_mut().poll(task);
+            match std::panic::catch_unwind(std::panic::AssertUnwindSafe(poll)) {
+                Ok(state) => return state,
+                Err(_) => assert!(running.restart()),
+            }
+        }
+    }));
+    ledger
+}
+
 #[test]
 fn after_a_panic_a_restart_serves_the_same_store_at_the_same_address() {
-    let dir = tempfile::tempdir().unwrap();
-    let settings = StoreSettings::at(dir.path().join("ledger.redb"));
-    let store = Store::open(settings, at(0)).unwrap();
-    actix::System::new().block_on(async {
-        let context = Context::new();
-        let ledger = context.address();
-        let mut running = Box::pin(context.into_future(OwnershipLedger::new(store.clone())));
-        actix::spawn(std::future::poll_fn(move |task| {
-            loop {
-                let poll = || running.as_mut().poll(task);
-                match std::panic::catch_unwind(std::panic::AssertUnwindSafe(poll)) {
-                    Ok(state) => return state,
-                    Err(_) => assert!(running.restart()),
-                }
-            }
-        }));
+    converse(|_, store| async move {
+        let ledger = supervised(OwnershipLedger::new(store));
         let made = ledger.send(create("Ada", &[])).await.unwrap().unwrap();
         assert!(ledger.send(Stumble).await.is_err());
         let found = ledger.send(FindCustomer { id: made.id }).await.unwrap().unwrap();
         assert_eq!(found, Some(made));
         assert!(ledger.send(create("Bob", &[])).await.unwrap().is_ok());
+    });
+}
+
+#[test]
+fn a_change_is_told_though_nobody_waits_for_it_and_the_actor_stumbles_meanwhile() {
+    converse(|_, store| async move {
+        let (actor, told) = listening(&store);
+        let ledger = supervised(actor);
+        ledger.try_send(create("Ada", &[7])).unwrap();
+        assert!(ledger.send(Stumble).await.is_err());
+        for _ in 0..1_000 {
+            if !told.lock().unwrap().is_empty() {
+                break;
+            }
+            actix_rt::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        assert_eq!(*told.lock().unwrap(), [(Whose::Users(CustomerId::Numbered(1)), 1)]);
+        ledger.send(create("Bob", &[8])).await.unwrap().unwrap();
+        assert_eq!(told.lock().unwrap().len(), 2, "it goes on telling after the restart");
     });
 }

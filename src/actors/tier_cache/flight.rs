@@ -44,6 +44,8 @@ pub(super) struct Scene {
     key: Key,
     /// From before anything of it was read: what has changed since may or may not be in it.
     epoch: Epoch,
+    /// The monotonic time of that.
+    gathered: Duration,
     installed: Option<Arc<Installed>>,
     holders: Vec<Holder>,
     facts: Arc<Facts>,
@@ -94,7 +96,7 @@ impl Scene {
 
 /// What the ledger knows about `key`.
 pub(super) async fn gather(parts: &Parts, key: &Key) -> Result<Scene, CheckError> {
-    let epoch = parts.reader.epoch();
+    let (epoch, gathered) = (parts.reader.epoch(), parts.clock.monotonic());
     let installed = parts.reader.products().products.get(&key.product).cloned();
     let mut customers = vec![key.customer, CustomerId::Machine];
     customers.dedup();
@@ -123,6 +125,7 @@ pub(super) async fn gather(parts: &Parts, key: &Key) -> Result<Scene, CheckError
     Ok(Scene {
         key: key.clone(),
         epoch,
+        gathered,
         installed,
         holders: holders.collect(),
         sightings: facts.sightings.clone(),
@@ -145,6 +148,7 @@ async fn look(parts: &Parts, scene: &mut Scene) {
     let seen = verifier.send(survey).timeout(SURVEY_TIME).await;
     let took = parts.clock.monotonic().saturating_sub(begun);
     parts.reader.tally().looks.observe(took.as_secs_f64());
+    scene.gathered = parts.clock.monotonic();
     learn_of_others(parts, scene).await;
     match seen {
         Ok(Ok(seen)) => scene.sightings.extend(seen),
@@ -263,6 +267,10 @@ impl TierCache {
             return false;
         }
         let Parts { clock, settings, reader, .. } = &self.parts;
+        if !looked && reader.peek(&scene.key).is_some_and(|it| it.gathered > scene.gathered) {
+            // A flight has landed meanwhile, and knew more.
+            return true;
+        }
         let now = scene.now(clock);
         let verdict = evaluate(&scene.question(), now);
         let settled = is_settled(&scene.question(), &verdict, now, looked);
@@ -270,7 +278,7 @@ impl TierCache {
         let mut cached = Cached::new(verdict, reader.render());
         cached.wallets = scene.wallets();
         (cached.evaluated_at, cached.evaluated) = (now, clock.monotonic());
-        cached.epoch = scene.epoch;
+        (cached.epoch, cached.gathered) = (scene.epoch, scene.gathered);
         cached.refresh_at = pace.refresh_at;
         cached.lifetime = pace.lifetime;
         let cached = Arc::new(cached);
@@ -287,11 +295,10 @@ impl TierCache {
     fn keep(&mut self, scene: &Scene, now: Timestamp, cached: Arc<Cached>) -> bool {
         let Parts { clock, reader, .. } = &self.parts;
         if scene.installed.is_some() {
-            let before = reader.peek(&scene.key);
+            tell_change(reader.peek(&scene.key).as_deref(), &cached.verdict);
             if !reader.put(&scene.key, Arc::clone(&cached)) {
                 return false;
             }
-            tell_change(before.as_deref(), &cached.verdict);
         }
         let kept = !cached.wallets.is_empty() || self.subscribers.contains_key(&scene.key);
         if kept && (self.due.len() < super::KEPT_AT_MOST || self.due.contains_key(&scene.key)) {

@@ -40,6 +40,8 @@ pub struct Cached {
     pub(super) evaluated: Duration,
     /// Of what it rests on.
     pub(super) epoch: Epoch,
+    /// The monotonic time at which it began to be gathered: what was gathered later knew more.
+    pub(super) gathered: Duration,
     /// From here on it wants another look, though it still holds.
     pub(super) refresh_at: Timestamp,
     /// How long it may be kept.
@@ -58,6 +60,7 @@ impl Cached {
             evaluated_at: Timestamp::MIN,
             evaluated: Duration::ZERO,
             epoch: Epoch::default(),
+            gathered: Duration::ZERO,
             refresh_at: Timestamp::MAX,
             lifetime: Duration::MAX,
             verdict,

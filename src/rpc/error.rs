@@ -242,6 +242,9 @@ impl From<KeeperError> for RpcError {
             | KeeperError::Crowded
             | KeeperError::LedgerSilent { .. }
             | KeeperError::ChainSilent => Code::Busy,
+            KeeperError::BrokenOff { .. } => {
+                return Self::logged(Code::Internal, "the request could not be finished", &error);
+            }
             KeeperError::KeyUnusable { .. } | KeeperError::Key { .. } => {
                 return Self::logged(Code::Internal, "the key could not be used", &error);
             }

@@ -20,7 +20,8 @@ pub(super) async fn import(
 ) -> Result<wire::Wallet, RpcError> {
     let customer = permit.customer();
     let label = ask.label.clone();
-    let order = ImportKey { key: brought(ask)?, customer, label, asked: api.asked(&permit) };
+    let (key, uid) = (brought(ask)?, permit.uid());
+    let order = ImportKey { key, customer, label, uid, asked: api.asked(&permit) };
     let wallet = api.keeper.send(order).timeout(KEYSTORE_TIME).await??;
     api.forget(Whose::Customer(customer)).await?;
     Ok(wallet.into())
@@ -35,6 +36,7 @@ pub(super) async fn export(
         address: ask.address,
         customer: permit.customer(),
         passphrase: ask.passphrase,
+        uid: permit.uid(),
         asked: api.asked(&permit),
     };
     Ok(api.keeper.send(order).timeout(KEYSTORE_TIME).await??)

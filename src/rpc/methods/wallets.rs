@@ -20,7 +20,8 @@ pub(super) async fn create(
     ask: wire::WalletCreate,
 ) -> Result<wire::Wallet, RpcError> {
     let customer = permit.customer();
-    let order = CreateWallet { customer, label: ask.label, asked: api.asked(&permit) };
+    let order =
+        CreateWallet { customer, label: ask.label, uid: permit.uid(), asked: api.asked(&permit) };
     let wallet = api.keeper.send(order).timeout(ACTOR_TIME).await??;
     api.forget(Whose::Customer(customer)).await?;
     Ok(wallet.into())
@@ -66,6 +67,7 @@ pub(super) async fn link(
         message: ask.message,
         signature: ask.signature,
         customer,
+        uid: permit.uid(),
         asked: api.asked(&permit),
     };
     let wallet = api.keeper.send(order).timeout(CHAIN_TIME).await??;
@@ -82,6 +84,7 @@ pub(super) async fn sign(
         address: ask.address,
         customer: permit.customer(),
         payload: payload(ask.message, ask.typed_data)?,
+        uid: permit.uid(),
         asked: api.asked(&permit),
     };
     let signature = api.keeper.send(order).timeout(ACTOR_TIME).await??;
@@ -90,7 +93,7 @@ pub(super) async fn sign(
 
 pub(super) async fn verify(
     api: Arc<Api>,
-    _: Permit,
+    permit: Permit,
     ask: wire::WalletVerify,
 ) -> Result<wire::Verified, RpcError> {
     let question = VerifyMessage {
@@ -98,6 +101,7 @@ pub(super) async fn verify(
         payload: payload(ask.message, ask.typed_data)?,
         signature: ask.signature,
         chain: ask.chain,
+        uid: permit.uid(),
     };
     let verified = api.keeper.send(question).timeout(CHAIN_TIME).await??;
     Ok(wire::Verified { valid: verified.valid, method: verified.method })

@@ -29,7 +29,7 @@ fn the_reference_says_what_the_code_says() {
 #[test]
 fn every_reference_in_the_document_leads_somewhere() {
     let document = openrpc::document();
-    let mut open = vec![&document];
+    let mut open = vec![document];
     while let Some(value) = open.pop() {
         if let Some(target) = value.get("$ref").and_then(Value::as_str) {
             let pointer = target.trim_start_matches('#');

@@ -1,5 +1,8 @@
 //! The API as an OpenRPC 1.3 document, made from the table of methods and the types on the wire.
 
+use std::sync::LazyLock;
+
+use bytes::Bytes;
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -28,8 +31,20 @@ const SUBSCRIPTION: &[Row] = &[
     },
 ];
 
-/// The document, complete and self-contained.
-pub fn document() -> Value {
+static DOCUMENT: LazyLock<Value> = LazyLock::new(make);
+static TEXT: LazyLock<Bytes> = LazyLock::new(|| DOCUMENT.to_string().into());
+
+/// The document, complete and self-contained. Made once.
+pub fn document() -> &'static Value {
+    &DOCUMENT
+}
+
+/// The same as JSON. Clones share it.
+pub(super) fn text() -> Bytes {
+    TEXT.clone()
+}
+
+fn make() -> Value {
     let settings = SchemaSettings::draft07().with(|it| {
         it.definitions_path = "/components/schemas".into();
     });

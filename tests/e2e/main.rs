@@ -31,6 +31,7 @@ mod following;
 mod keys;
 mod lies;
 mod lifecycle;
+mod local_users;
 mod main_path;
 mod many_tokens;
 mod observation;

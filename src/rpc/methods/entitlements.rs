@@ -103,6 +103,7 @@ impl Api {
             self.nudge(&key, &cached, now);
             return Ok(cached.verdict_at(now));
         }
+        self.reader.tally().misses.fetch_add(1, Ordering::Relaxed);
         let flight = self.cache.send(Check { key: key.clone() }).timeout(ACTOR_TIME);
         let mut flight = flight.await?;
         let landed = async { flight.wait_for(Option::is_some).await.ok()?.clone() };

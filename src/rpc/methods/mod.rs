@@ -32,6 +32,7 @@ use crate::clock::Clock;
 use crate::domain::ids::{CustomerId, clip, clip_to};
 use crate::domain::peer::{Access, Peer, Permit, permit};
 use crate::rpc::error::{Code, RpcError};
+use crate::rpc::reply::Flight;
 use crate::rpc::wire;
 
 pub use system::Control;
@@ -204,7 +205,15 @@ where
     let permit = api.admit(&extensions, access, params.customer()).await?;
     // In a task of its own: who hangs up between a change and the forgetting of what it made untrue must not
     // keep the one from being followed by the other.
-    match tokio::spawn(method(api, permit, params)).await {
+    // The place in flight goes with it.
+    let flight = extensions.get::<Arc<Flight>>().cloned();
+    let work = method(api, permit, params);
+    let work = async move {
+        let done = work.await;
+        drop(flight);
+        done
+    };
+    match tokio::spawn(work).await {
         Ok(reply) => Ok(reply?),
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Err(_) => Err(RpcError::new(Code::Busy, "the daemon is ending").into()),

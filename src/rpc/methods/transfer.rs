@@ -20,7 +20,7 @@ pub(super) async fn import(
 ) -> Result<wire::Wallet, RpcError> {
     let customer = permit.customer();
     let label = ask.label.clone();
-    let (key, uid) = (brought(ask)?, permit.uid());
+    let (key, uid) = (brought(ask)?, permit.account());
     let order = ImportKey { key, customer, label, uid, asked: api.asked(&permit) };
     let wallet = api.keeper.send(order).timeout(KEYSTORE_TIME).await??;
     api.forget(Whose::Customer(customer)).await?;
@@ -36,7 +36,7 @@ pub(super) async fn export(
         address: ask.address,
         customer: permit.customer(),
         passphrase: ask.passphrase,
-        uid: permit.uid(),
+        uid: permit.account(),
         asked: api.asked(&permit),
     };
     Ok(api.keeper.send(order).timeout(KEYSTORE_TIME).await??)

@@ -20,8 +20,12 @@ pub(super) async fn create(
     ask: wire::WalletCreate,
 ) -> Result<wire::Wallet, RpcError> {
     let customer = permit.customer();
-    let order =
-        CreateWallet { customer, label: ask.label, uid: permit.uid(), asked: api.asked(&permit) };
+    let order = CreateWallet {
+        customer,
+        label: ask.label,
+        uid: permit.account(),
+        asked: api.asked(&permit),
+    };
     let wallet = api.keeper.send(order).timeout(ACTOR_TIME).await??;
     api.forget(Whose::Customer(customer)).await?;
     Ok(wallet.into())
@@ -67,7 +71,7 @@ pub(super) async fn link(
         message: ask.message,
         signature: ask.signature,
         customer,
-        uid: permit.uid(),
+        uid: permit.account(),
         asked: api.asked(&permit),
     };
     let wallet = api.keeper.send(order).timeout(CHAIN_TIME).await??;
@@ -84,7 +88,7 @@ pub(super) async fn sign(
         address: ask.address,
         customer: permit.customer(),
         payload: payload(ask.message, ask.typed_data)?,
-        uid: permit.uid(),
+        uid: permit.account(),
         asked: api.asked(&permit),
     };
     let signature = api.keeper.send(order).timeout(ACTOR_TIME).await??;
@@ -101,7 +105,7 @@ pub(super) async fn verify(
         payload: payload(ask.message, ask.typed_data)?,
         signature: ask.signature,
         chain: ask.chain,
-        uid: permit.uid(),
+        uid: permit.account(),
     };
     let verified = api.keeper.send(question).timeout(CHAIN_TIME).await??;
     Ok(wire::Verified { valid: verified.valid, method: verified.method })

@@ -5,8 +5,9 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use crate::support::daemon::Daemon;
 use crate::support::eventually;
-use crate::support::settings::ProductFile;
+use crate::support::settings::{ProductFile, Settings};
 use crate::support::stage::{ACME, Stage, own_customer, stranger};
 
 const PERMISSION_DENIED: i64 = -32001;
@@ -325,4 +326,31 @@ fn a_backup_takes_the_place_of_the_store() {
     stage.daemon.resume();
     stage.daemon.wait_for_code(ACME, "VALID");
     assert_eq!(stage.daemon.admin("audit_verify", json!({}))["ok"], json!(true));
+}
+
+#[test]
+fn a_build_from_a_clone_names_its_commit() {
+    let git = |arguments: &[&str]| {
+        let said = std::process::Command::new("git")
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .args(arguments)
+            .output();
+        let said = said.ok().filter(|it| it.status.success())?;
+        Some(String::from_utf8(said.stdout).unwrap().trim().to_owned())
+    };
+    let is_clone = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(".git").exists();
+    // Packages are built from an archive, and say both in the environment.
+    let given = ["ENTITLED_GIT", "ENTITLED_BUILT", "SOURCE_DATE_EPOCH"];
+    let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]).filter(|_| is_clone) else {
+        return;
+    };
+    if given.iter().any(|it| std::env::var_os(it).is_some()) {
+        return;
+    }
+    let daemon = Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    let version = daemon.call("system_version", json!({}));
+    assert_eq!(version["git"], commit);
+    let built: jiff::Timestamp = version["built"].as_str().unwrap().parse().unwrap();
+    let committed = git(&["show", "-s", "--format=%ct", "HEAD"]).unwrap();
+    assert_eq!(built.as_second().to_string(), committed);
 }

@@ -26,6 +26,7 @@ mod contracts;
 mod custody;
 mod discovery;
 mod endpoints;
+mod examples;
 mod finality;
 mod following;
 mod keys;

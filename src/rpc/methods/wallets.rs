@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::{ACTOR_TIME, Api, CHAIN_TIME, page};
 use crate::actors::ownership_ledger::WalletsOf;
-use crate::actors::tier_cache::Whose;
 use crate::actors::wallet_keeper::{
     CreateWallet, IssueChallenge, LinkWallet, SignMessage, UnlinkWallet, VerifyMessage,
 };
@@ -27,7 +26,6 @@ pub(super) async fn create(
         asked: api.asked(&permit),
     };
     let wallet = api.keeper.send(order).timeout(ACTOR_TIME).await??;
-    api.forget(Whose::Customer(customer)).await?;
     Ok(wallet.into())
 }
 
@@ -75,7 +73,6 @@ pub(super) async fn link(
         asked: api.asked(&permit),
     };
     let wallet = api.keeper.send(order).timeout(CHAIN_TIME).await??;
-    api.forget(Whose::Customer(customer)).await?;
     Ok(wallet.into())
 }
 
@@ -124,7 +121,6 @@ pub(super) async fn unlink(
         asked: api.asked(&permit),
     };
     let wallet = api.keeper.send(order).timeout(ACTOR_TIME).await??;
-    api.forget(Whose::Customer(customer)).await?;
     Ok(wallet.into())
 }
 

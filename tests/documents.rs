@@ -198,8 +198,9 @@ fn reference() -> String {
         write!(text, "\n### `{}`\n\n{} {}\n\n", words[0], words[1], words[2]).expect("written");
         text.push_str("| parameter | type |\n|---|---|\n");
         for param in notification["params"].as_array().expect("params") {
+            let required = if param["required"] == Value::Bool(true) { "" } else { "?" };
             let name = param["name"].as_str().expect("a name");
-            writeln!(text, "| `{name}` | {} |", kind(&param["schema"])).expect("written");
+            writeln!(text, "| `{name}{required}` | {} |", kind(&param["schema"])).expect("written");
         }
     }
     text.push_str("\n## Types\n");

@@ -117,15 +117,19 @@ fn parameters(reference: &Value, schemas: &SchemaGenerator) -> Vec<Value> {
 
 fn notifications(schemas: &mut Schemas) -> Value {
     let verdict = schemas.replies.subschema_for::<wire::Verdict>();
+    let why = json!({ "type": "string", "description": "Why it ends, in the place of `result`." });
     let params = [
-        ("subscription", json!({ "type": "integer", "minimum": 0 })),
-        ("result", verdict.to_value()),
+        ("subscription", true, json!({ "type": "integer", "minimum": 0 })),
+        ("result", false, verdict.to_value()),
+        ("error", false, why),
     ];
-    let describe = |(name, schema)| json!({ "name": name, "required": true, "schema": schema });
+    let describe =
+        |(name, required, schema)| json!({ "name": name, "required": required, "schema": schema });
     json!([{
         "name": "entitlement_changed",
         "summary": "The verdict of a subscription: at once, and whenever it says something else.",
-        "description": "Sent after entitlement_subscribe, on its connection, until entitlement_unsubscribe.",
+        "description": "Sent after entitlement_subscribe, on its connection, until entitlement_unsubscribe. \
+                        The last may have `error` in the place of `result`.",
         "paramStructure": "by-name",
         "params": params.map(describe),
     }])

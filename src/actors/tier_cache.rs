@@ -12,7 +12,6 @@
 //! forgotten ([`VerdictReader::forget`]), which begins a new epoch; this actor hears of that and works out again what
 //! somebody waits for.
 
-mod epoch;
 mod flight;
 mod messages;
 mod news;
@@ -34,8 +33,7 @@ use crate::products::Catalogue;
 
 use flight::Flight;
 
-pub use crate::actors::ownership_ledger::Whose;
-pub use epoch::{Epoch, Epochs};
+pub use crate::domain::epoch::{Epoch, Epochs, Whose};
 pub use flight::CheckError;
 pub use messages::{
     ChainNews, Check, Explain, Explained, Install, InstallError, Landing, News, Refresh, Reload,

@@ -171,6 +171,8 @@ fn every_example_is_answered_as_the_document_says() {
     if std::env::var_os("BLESS").is_some() {
         blessed["keys_unlock"]["result"] = blessed["keys_status"]["result"].clone();
         blessed["chain_sync"]["result"] = json!({ "learned": false, "sync": null });
+        // Whichever commit this is, it is not the one that is looked at later.
+        blessed["system_version"]["result"]["git"] = json!("3f2a91c07b5e");
         let text = serde_json::to_string_pretty(&Value::from(blessed)).unwrap();
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/rpc/openrpc/examples.json");
         std::fs::write(path, text + "\n").unwrap();

@@ -53,7 +53,7 @@ impl Answers for Warm {
         known
     }
 
-    fn page(&self, _: &str) -> BoxFuture<'static, Option<Page>> {
+    fn page(&self, _: &str, _: &str) -> BoxFuture<'static, Option<Page>> {
         Box::pin(async { None })
     }
 }

@@ -29,7 +29,7 @@ fn the_reference_says_what_the_code_says() {
 #[test]
 fn every_reference_in_the_document_leads_somewhere() {
     let document = openrpc::document();
-    let mut open = vec![&document];
+    let mut open = vec![document];
     while let Some(value) = open.pop() {
         if let Some(target) = value.get("$ref").and_then(Value::as_str) {
             let pointer = target.trim_start_matches('#');
@@ -41,6 +41,41 @@ fn every_reference_in_the_document_leads_somewhere() {
             _ => {}
         }
     }
+}
+
+#[test]
+fn parameters_that_are_needed_come_first() {
+    for method in openrpc::document()["methods"].as_array().expect("methods") {
+        let params = method["params"].as_array().expect("params");
+        let needed: Vec<bool> = params.iter().map(|it| it["required"] == true).collect();
+        assert!(needed.is_sorted_by(|a, b| a >= b), "{}: {needed:?}", method["name"]);
+    }
+}
+
+#[test]
+fn every_schema_is_used_and_every_error_named() {
+    let document = openrpc::document();
+    let text = document.to_string();
+    for name in document["components"]["schemas"].as_object().expect("schemas").keys() {
+        assert!(text.contains(&format!("\"#/components/schemas/{name}\"")), "{name} is not used");
+    }
+    let errors = document["components"]["errors"].as_object().expect("errors");
+    // These three are met before any method is.
+    let before = ["PARSE_ERROR", "INVALID_REQUEST", "METHOD_NOT_FOUND"];
+    for name in errors.keys() {
+        let used = text.contains(&format!("\"#/components/errors/{name}\""));
+        assert_eq!(used, !before.contains(&name.as_str()), "{name}");
+    }
+    assert!(before.iter().all(|it| errors.contains_key(*it)), "all that can be met is there");
+}
+
+#[test]
+fn what_a_reply_always_has_is_required() {
+    let schemas = &openrpc::document()["components"]["schemas"];
+    let required = schemas["Verdict"]["required"].as_array().expect("required");
+    let fields = schemas["Verdict"]["properties"].as_object().expect("properties");
+    assert_eq!(required.len(), fields.len(), "a verdict has all of its members, some null");
+    assert!(schemas["VerdictCode"]["enum"].as_array().is_some_and(|it| it.len() >= 10));
 }
 
 /// `packaging/config/defaults.toml` with its keys uncommented; the example of a chain has two marks.
@@ -150,9 +185,30 @@ fn reference() -> String {
         }
         let separator = if params.is_empty() { "" } else { "\n" };
         writeln!(text, "{separator}→ {}", kind(&method["result"]["schema"])).expect("written");
+        let errors = method["errors"].as_array().expect("errors").iter();
+        let names = errors.map(|it| it["$ref"].as_str().expect("a reference"));
+        let names: Vec<_> =
+            names.map(|it| format!("`{}`", it.rsplit('/').next().unwrap_or(it))).collect();
+        writeln!(text, "\nErrors: {}.", names.join(", ")).expect("written");
+    }
+    text.push_str("\n## Notifications\n");
+    for notification in document["x-notifications"].as_array().expect("notifications") {
+        let words =
+            ["name", "summary", "description"].map(|it| notification[it].as_str().expect(it));
+        write!(text, "\n### `{}`\n\n{} {}\n\n", words[0], words[1], words[2]).expect("written");
+        text.push_str("| parameter | type |\n|---|---|\n");
+        for param in notification["params"].as_array().expect("params") {
+            let required = if param["required"] == Value::Bool(true) { "" } else { "?" };
+            let name = param["name"].as_str().expect("a name");
+            writeln!(text, "| `{name}{required}` | {} |", kind(&param["schema"])).expect("written");
+        }
     }
     text.push_str("\n## Types\n");
     for (name, schema) in document["components"]["schemas"].as_object().expect("schemas") {
+        if let Some(words) = schema["enum"].as_array() {
+            let words: Vec<_> = words.iter().filter_map(Value::as_str).collect();
+            write!(text, "\n### {name}\n\n`{}`\n", words.join("`, `")).expect("written");
+        }
         let Some(fields) = schema["properties"].as_object() else { continue };
         let about = schema["description"].as_str().unwrap_or("").replace('\n', " ");
         write!(text, "\n### {name}\n\n").expect("written");

@@ -8,8 +8,11 @@
 //!
 //! They are started in the order ledger, cache, verifier, keeper. One that panics is restarted with those
 //! after it; what is lost is the message at hand and everything but the store, all of which is remade.
+//!
+//! They share one thread. Work whose cost depends on what a caller sent leaves it for the `cpu_pool`.
 
 pub mod chain_verifier;
+pub mod cpu_pool;
 pub mod ownership_ledger;
 pub mod supervisor;
 pub mod tier_cache;

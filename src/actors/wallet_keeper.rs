@@ -5,8 +5,8 @@
 //! no key of the address made.
 //! Never: gives a private key out, reads the clock (`asked.at` is the time), touches the network.
 //!
-//! Invariant: a private key is in the clear only inside one call of a handler, in a type that wipes
-//! itself.
+//! Invariant: a private key is in the clear only inside one piece of work on the CPU pool, in a type that wipes
+//! itself. Hashing, recovering and opening run there, at the cost of who asked (`uid`), never on the actors' thread.
 
 mod contracts;
 mod custody;
@@ -25,8 +25,8 @@ use alloy_primitives::Address;
 use self::custody::Custody;
 use self::ledger::Ledger;
 use self::orders::Tools;
-use self::transfer::Bench;
 use crate::actors::chain_verifier::CheckSignature;
+use crate::actors::cpu_pool::{CpuPool, CpuPoolError, PoolLimits};
 use crate::actors::ownership_ledger::{
     AddWallet, Asked, FindChallenge, FindSealedKeys, FindWallet, ImportWallet, KeepChallenge,
     LedgerError, NoteAudit, RemoveWallet, ReplaceSealedKeys,
@@ -34,7 +34,7 @@ use crate::actors::ownership_ledger::{
 use crate::domain::customer::{Challenge, Wallet};
 use crate::domain::ids::{ChainId, CustomerId};
 use crate::domain::ownership::Cause;
-use crate::domain::wallet_proof::{Method, Payload, SignInMessage};
+use crate::domain::wallet_proof::{Method, Payload};
 use crate::keys::{KeyRing, MachineName};
 
 pub use self::custody::{
@@ -55,6 +55,8 @@ pub struct CreateWallet {
     pub customer: CustomerId,
     /// At most 64 characters, none of them a control character.
     pub label: Option<String>,
+    /// On whose share of the CPU pool.
+    pub uid: u32,
     pub asked: Asked,
 }
 
@@ -76,6 +78,8 @@ pub struct LinkWallet {
     pub message: String,
     pub signature: String,
     pub customer: CustomerId,
+    /// On whose share of the CPU pool.
+    pub uid: u32,
     pub asked: Asked,
 }
 
@@ -87,6 +91,8 @@ pub struct SignMessage {
     pub address: Address,
     pub customer: CustomerId,
     pub payload: Payload,
+    /// On whose share of the CPU pool.
+    pub uid: u32,
     pub asked: Asked,
 }
 
@@ -111,6 +117,8 @@ pub struct VerifyMessage {
     pub payload: Payload,
     pub signature: String,
     pub chain: Option<ChainId>,
+    /// On whose share of the CPU pool.
+    pub uid: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,9 +162,12 @@ pub enum KeeperError {
     /// Another order for the same wallet is under way.
     #[error("another change to this wallet is under way")]
     Busy,
-    /// Keystores are opened and made one at a time.
-    #[error("another keystore is being opened or made")]
+    /// All places of this user are taken where such work is done.
+    #[error("too much of this is under way for one user")]
     Crowded,
+    /// A piece of work that did not come to its end.
+    #[error("cannot {doing}")]
+    BrokenOff { doing: &'static str, source: Arc<CpuPoolError> },
     /// The sealed key is damaged, or was put in another's place.
     #[error("the key of this wallet cannot be opened")]
     KeyUnusable { source: KeyFault },
@@ -182,6 +193,16 @@ impl From<LedgerError> for KeeperError {
             source @ LedgerError::Store { .. } => Self::Ledger { source },
         }
     }
+}
+
+/// What a piece of work on the CPU pool came to.
+fn worked<T>(doing: &'static str, done: Result<Reply<T>, CpuPoolError>) -> Reply<T> {
+    done.unwrap_or_else(|error| match error {
+        CpuPoolError::Full { .. } => Err(KeeperError::Crowded),
+        CpuPoolError::BrokenOff { .. } => {
+            Err(KeeperError::BrokenOff { doing, source: Arc::new(error) })
+        }
+    })
 }
 
 // ---- the actor ----
@@ -210,7 +231,11 @@ impl WalletKeeper {
             + Handler<ReplaceSealedKeys>,
     {
         let ledger = Ledger::of(ledger);
-        let tools = Tools { ledger, keys, machine, bench: Bench::default(), chains: None };
+        // A keystore costs up to a second and 256 MiB: one at a time, and of each user one to wait.
+        let keystores =
+            CpuPool::new(PoolLimits { threads: 1, running_per_uid: 1, places_per_uid: 1 });
+        let cpu = CpuPool::default();
+        let tools = Tools { ledger, keys, machine, cpu, keystores, chains: None };
         Self { tools, under_way: BTreeSet::new(), custody: Custody::default() }
     }
 
@@ -273,23 +298,16 @@ impl Handler<LinkWallet> for WalletKeeper {
     type Result = ResponseActFuture<Self, Reply<Wallet>>;
 
     fn handle(&mut self, order: LinkWallet, _: &mut Self::Context) -> Self::Result {
-        match order.message.parse::<SignInMessage>() {
-            Ok(read) => {
-                // The chain is asked before the wallet is held: a slow contract must not keep others out.
-                let proof = self.tools.prover().prove(order, read.nonce).into_actor(self);
-                let address = read.address;
-                Box::pin(proof.then(move |proven, keeper, _| match proven {
-                    Ok(proven) => {
-                        let work = keeper.tools.clone().link(proven);
-                        keeper.alone(address, work)
-                    }
-                    Err(error) => Box::pin(actix::fut::err(error)),
-                }))
+        // The chain is asked before the wallet is held: a slow contract must not keep others out.
+        let proof = self.tools.prover().prove(order).into_actor(self);
+        Box::pin(proof.then(|proven, keeper, _| match proven {
+            Ok(proven) => {
+                let address = proven.address();
+                let work = keeper.tools.clone().link(proven);
+                keeper.alone(address, work)
             }
-            Err(fault) => {
-                Box::pin(actix::fut::err(KeeperError::SignatureInvalid { why: fault.to_string() }))
-            }
-        }
+            Err(error) => Box::pin(actix::fut::err(error)),
+        }))
     }
 }
 

@@ -148,8 +148,10 @@ impl Client {
             }
         }
         let mut wire = Wire::connect(&self.path, deadline)?;
-        wire.send(request, deadline)?;
-        Ok(wire)
+        match wire.send(request, deadline) {
+            Ok(()) => Ok(wire),
+            Err(error) => Err(last_words(&mut wire, deadline).unwrap_or(error)),
+        }
     }
 
     fn await_reply(
@@ -176,6 +178,16 @@ impl Client {
                 }
             }
         }
+    }
+}
+
+/// Why a fresh connection was closed before it took a request, where the daemon has said so: it may have no place for
+/// us.
+pub(super) fn last_words(wire: &mut Wire, deadline: Deadline) -> Option<ClientError> {
+    let line = wire.receive(deadline).ok().flatten()?;
+    match message::read(&line).ok()? {
+        Message::Reply { id: Value::Null, outcome: Err(refusal) } => Some(refusal),
+        _ => None,
     }
 }
 

@@ -11,6 +11,9 @@ use nix::sys::socket::{
 };
 use serde_json::{Value, json};
 
+use super::connection::last_words;
+use super::deadline::Deadline;
+use super::wire::Wire;
 use super::{Client, ClientError, SocketPath};
 
 const VERDICT: &str = r#"{ "valid":true,"product":"acme-cad", "code":"VALID","tier":"pro","features":{"export":true}}"#;
@@ -234,4 +237,25 @@ fn waiting_for_a_change_can_be_given_up_and_taken_up_again() {
     subscription.set_wait(Some(Duration::from_secs(30)));
     subscription.send_for_test("1\n");
     assert!(subscription.next().unwrap().unwrap().valid);
+}
+
+#[test]
+fn a_connection_that_was_closed_with_a_reason_gives_it() {
+    const FULL: &str = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32005,"message":"limit exceeded","data":{"code":"LIMIT_EXCEEDED","detail":"a user has at most 64 connections","help":"close some"}}}"#;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let listener = UnixListener::bind(&path).unwrap();
+    let served = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(FULL.as_bytes()).unwrap();
+        stream.write_all(b"\n").unwrap();
+    });
+    let deadline = Deadline::after(Duration::from_secs(30));
+    let mut wire = Wire::connect(&SocketPath::at(path), deadline).unwrap();
+    // Now its end is closed, and every write fails.
+    served.join().unwrap();
+    assert!(matches!(wire.send(b"{}\n", deadline), Err(ClientError::Unreachable { .. })));
+    let error = last_words(&mut wire, deadline).unwrap();
+    assert_eq!(error.name(), Some("LIMIT_EXCEEDED"), "{error}");
+    assert_eq!(error.detail(), Some("a user has at most 64 connections"));
 }

@@ -68,12 +68,19 @@ pub struct Limits {
     pub subscriptions: u32,
     /// In all.
     pub connections: u32,
+    /// How many of those are kept for root and the admin socket; at most half of them.
+    pub connections_reserved: u32,
     pub connections_per_uid: u32,
+    /// Requests at work, over all connections of a uid.
+    pub in_flight_per_uid: u32,
+    /// Bytes of replies to one uid that are not written yet.
+    pub reply_bytes_per_uid: u32,
     /// Per uid, for what the cache cannot answer.
     pub requests_per_second: u32,
     /// How many such requests may come at once.
     pub burst: u32,
-    /// How long a new connection may stay silent.
+    /// How long a new connection may stay silent while more than half of the places are taken, and how long the head
+    /// or the body of an HTTP request may take.
     pub first_byte: Duration,
     /// How long a reply may wait to be read.
     pub write: Duration,

@@ -91,7 +91,7 @@ impl Config {
     }
 }
 
-fn limits(limits: &super::Limits) -> [(&'static str, &dyn Debug); 13] {
+fn limits(limits: &super::Limits) -> [(&'static str, &dyn Debug); 16] {
     let super::Limits {
         request_bytes,
         admin_request_bytes,
@@ -100,7 +100,10 @@ fn limits(limits: &super::Limits) -> [(&'static str, &dyn Debug); 13] {
         in_flight,
         subscriptions,
         connections,
+        connections_reserved,
         connections_per_uid,
+        in_flight_per_uid,
+        reply_bytes_per_uid,
         requests_per_second,
         burst,
         first_byte,
@@ -115,7 +118,10 @@ fn limits(limits: &super::Limits) -> [(&'static str, &dyn Debug); 13] {
         ("in_flight", in_flight),
         ("subscriptions", subscriptions),
         ("connections", connections),
+        ("connections_reserved", connections_reserved),
         ("connections_per_uid", connections_per_uid),
+        ("in_flight_per_uid", in_flight_per_uid),
+        ("reply_bytes_per_uid", reply_bytes_per_uid),
         ("requests_per_second", requests_per_second),
         ("burst", burst),
         ("first_byte", first_byte),

@@ -80,6 +80,8 @@ fn socket(mut section: Section<'_>, places: &Places) -> Socket {
 fn limits(mut section: Section<'_>) -> Limits {
     let request_bytes = section.or("request_bytes", 64 * KIB, size(KIB, 16 * MIB));
     let admin_request_bytes = section.or("admin_request_bytes", 512 * KIB, size(KIB, 16 * MIB));
+    // At least one of the longest replies.
+    let reply_bytes_per_uid = section.or("reply_bytes_per_uid", 16 * MIB, size(2 * MIB, GIB));
     let limits = Limits {
         request_bytes: u32::try_from(request_bytes).unwrap_or(u32::MAX),
         admin_request_bytes: u32::try_from(admin_request_bytes).unwrap_or(u32::MAX),
@@ -88,7 +90,10 @@ fn limits(mut section: Section<'_>) -> Limits {
         in_flight: section.or("in_flight", 32, whole(1, 1_000)),
         subscriptions: section.or("subscriptions", 16, whole(0, 1_000)),
         connections: section.or("connections", 256, whole(1, 4_096)),
-        connections_per_uid: section.or("connections_per_uid", 16, whole(1, 4_096)),
+        connections_reserved: section.or("connections_reserved", 32, whole(0, 2_048)),
+        connections_per_uid: section.or("connections_per_uid", 64, whole(1, 4_096)),
+        in_flight_per_uid: section.or("in_flight_per_uid", 128, whole(1, 100_000)),
+        reply_bytes_per_uid: u32::try_from(reply_bytes_per_uid).unwrap_or(u32::MAX),
         requests_per_second: section.or("requests_per_second", 200, whole(1, 1_000_000)),
         burst: section.or("burst", 2_000, whole(1, 1_000_000)),
         first_byte: section.or("first_byte", 10 * SECOND, duration(100 * MILLISECOND, HOUR)),

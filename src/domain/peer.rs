@@ -21,6 +21,9 @@ pub struct Peer {
     /// and to know ourselves by.
     pub pid: Option<i32>,
     pub door: Door,
+    /// Whose limits it uses up: the uid itself, or the owner of the subordinate uids it is one of. Says nothing of who
+    /// it is.
+    pub account: u32,
 }
 
 /// Who may ask a method.
@@ -37,6 +40,7 @@ pub enum Access {
 pub struct Permit {
     customer: CustomerId,
     uid: u32,
+    account: u32,
     door: Door,
 }
 
@@ -56,6 +60,11 @@ impl Permit {
 
     pub fn uid(&self) -> u32 {
         self.uid
+    }
+
+    /// Whose limits the caller uses up.
+    pub fn account(&self) -> u32 {
+        self.account
     }
 
     pub fn is_admin(&self) -> bool {
@@ -88,7 +97,7 @@ pub fn permit(
         (Door::Public, _, Some(named)) if named != own => return Err(Refusal::ForeignCustomer),
         (_, _, named) => named.unwrap_or(own),
     };
-    Ok(Permit { customer, uid: peer.uid, door: peer.door })
+    Ok(Permit { customer, uid: peer.uid, account: peer.account, door: peer.door })
 }
 
 #[cfg(test)]
@@ -96,7 +105,7 @@ mod tests {
     use super::*;
 
     fn peer(door: Door) -> Peer {
-        Peer { uid: 1000, gid: 1000, pid: Some(1), door }
+        Peer { uid: 1000, gid: 1000, pid: Some(1), door, account: 1000 }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! The socket side calls it and knows nothing else of the daemon. `rpc/methods` implements it.
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
 
@@ -23,8 +24,9 @@ pub trait Answers: Send + Sync + 'static {
         out: &mut Vec<u8>,
     ) -> bool;
 
-    /// What `GET path` shows: `/healthz`, `/metrics`, `/openrpc.json`. `None` is 404.
-    fn page(&self, path: &str) -> BoxFuture<'static, Option<Page>>;
+    /// What `GET path` shows: `/healthz`, `/metrics`, `/openrpc.json`. `None` is 404. `accept` is what the request
+    /// says it wants to read (RFC 9110, 12.5.1); empty for anything.
+    fn page(&self, path: &str, accept: &str) -> BoxFuture<'static, Option<Page>>;
 }
 
 /// The answer to a GET.
@@ -33,5 +35,5 @@ pub struct Page {
     /// The HTTP status, such as 200 or 503.
     pub status: u16,
     pub content_type: &'static str,
-    pub body: String,
+    pub body: Bytes,
 }

@@ -12,9 +12,11 @@ use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::answers::Answers;
+use super::census::Share;
 use super::envelope::{self, Envelope, Fault};
 use super::figures::SocketFigures;
 use super::limits::{Limits, Rates};
+use super::reply::{Flight, Held, Reply};
 use super::work::{Work, known_id};
 use crate::domain::peer::{Door, Peer};
 
@@ -40,14 +42,21 @@ pub(super) struct Caller {
     /// What methods find out about the caller.
     pub(super) extensions: Extensions,
     in_flight: Arc<Semaphore>,
+    /// What it may take of what belongs to its user.
+    share: Share,
     subscriptions: Arc<Semaphore>,
 }
 
-/// A reply that must be waited for. Empty when the method has sent it by itself.
-pub(super) type Later = BoxFuture<'static, Vec<u8>>;
+/// A reply that must be waited for.
+pub(super) type Later = BoxFuture<'static, Reply>;
 
 impl Caller {
-    pub(super) fn new(service: Arc<Service>, peer: Peer, welcome: bool, connection: usize) -> Self {
+    pub(super) fn new(
+        service: Arc<Service>,
+        (peer, share): (Peer, Share),
+        welcome: bool,
+        connection: usize,
+    ) -> Self {
         let connection = ConnectionId(connection);
         let mut limits = service.limits.clone();
         if welcome && peer.door == Door::Admin {
@@ -58,7 +67,17 @@ impl Caller {
         extensions.insert(connection);
         let in_flight = Arc::new(Semaphore::new(service.limits.in_flight));
         let subscriptions = Arc::new(Semaphore::new(service.limits.subscriptions));
-        Self { service, limits, peer, welcome, connection, extensions, in_flight, subscriptions }
+        Self {
+            service,
+            limits,
+            peer,
+            welcome,
+            connection,
+            extensions,
+            in_flight,
+            share,
+            subscriptions,
+        }
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -94,13 +113,15 @@ impl Caller {
         }
         self.figures().requests.one_more();
         let (id, envelope) = self.at_once(text, out)?;
-        let work = self.work(id, &envelope, sink).and_then(|work| Ok((work, self.fly()?)));
-        match work {
-            Ok((work, flight)) => Some(Box::pin(async move {
-                let reply = work.run().await;
-                drop(flight);
-                reply
-            })),
+        let flown = self.fly().and_then(|flight| Ok((self.work(id, &envelope, sink)?, flight)));
+        match flown {
+            Ok((work, flight)) => {
+                let (caller, id) = (Arc::clone(self), id.to_owned());
+                Some(Box::pin(async move {
+                    let reply = work.run(&flight).await;
+                    caller.hold(reply, Some(flight), Some(&id))
+                }))
+            }
             Err(fault) => {
                 self.refuse(Some(id), &fault, out);
                 None
@@ -169,12 +190,58 @@ impl Caller {
     }
 
     /// A place among the requests in flight.
-    fn fly(&self) -> Result<OwnedSemaphorePermit, Fault> {
-        Arc::clone(&self.in_flight).try_acquire_owned().map_err(|_| {
-            let most = self.limits().in_flight;
-            let detail = format!("a connection has at most {most} requests in flight");
-            Fault::limit(detail, "wait for replies before asking more")
-        })
+    pub(super) fn fly(&self) -> Result<Arc<Flight>, Fault> {
+        let full = |whose, most| {
+            let detail = format!("{whose} has at most {most} requests in flight");
+            Fault::limit(detail, "wait for replies, and read them, before asking more")
+        };
+        let of_connection = Arc::clone(&self.in_flight)
+            .try_acquire_owned()
+            .map_err(|_| full("a connection", self.limits().in_flight))?;
+        let of_user =
+            self.share.begin().ok_or_else(|| full("a user", self.limits().in_flight_per_uid))?;
+        Ok(Arc::new(Flight::new(of_connection, of_user)))
+    }
+
+    /// Whether the caller's user may ask once more now, for what is not at hand.
+    pub(super) fn check_rate(&self) -> Result<(), Fault> {
+        let service = &self.service;
+        if service.rates.allow(&service.limits, &self.peer) {
+            return Ok(());
+        }
+        let most = service.limits.rate_per_second;
+        let detail = format!("a user may ask {most} requests a second that are not cached");
+        Err(Fault::limit(detail, "ask more slowly, or subscribe"))
+    }
+
+    /// Finishes a reply: its bytes count until they are written. Where its user has too many such bytes already, a
+    /// refusal takes its place.
+    pub(super) fn hold(
+        &self,
+        mut bytes: Vec<u8>,
+        flight: Option<Arc<Flight>>,
+        id: Option<&RawValue>,
+    ) -> Reply {
+        if bytes.is_empty() {
+            return Reply::default();
+        }
+        if let Some(held) = self.held(bytes.len(), flight) {
+            return Reply { bytes, held: Some(held) };
+        }
+        bytes.clear();
+        self.refuse(id, &self.too_much_unread(), &mut bytes);
+        Reply { bytes, held: None }
+    }
+
+    /// Room for so many bytes of a reply.
+    pub(super) fn held(&self, bytes: usize, flight: Option<Arc<Flight>>) -> Option<Held> {
+        Some(Held::new(self.share.hold(bytes)?, flight))
+    }
+
+    pub(super) fn too_much_unread(&self) -> Fault {
+        let most = self.limits().reply_bytes_per_uid;
+        let detail = format!("a user has at most {most} bytes of replies that are not read");
+        Fault::limit(detail, "read the replies there are before asking more")
     }
 
     /// Prepares a call of a method, within the caller's rate and number of subscriptions.
@@ -188,11 +255,7 @@ impl Caller {
         let Some((method, callback)) = service.methods.method_with_name(&envelope.method) else {
             return Err(Fault::unknown_method());
         };
-        if !service.rates.allow(&service.limits, &self.peer) {
-            let most = service.limits.rate_per_second;
-            let detail = format!("a user may ask {most} requests a second that are not cached");
-            return Err(Fault::limit(detail, "ask more slowly, or subscribe"));
-        }
+        self.check_rate()?;
         let subscriber = match callback {
             MethodCallback::Subscription(_) => Some(self.subscriber(id, sink)?),
             _ => None,
@@ -278,17 +341,16 @@ impl Caller {
                     }
                 });
                 if let Some(work) = work {
-                    let one = work.run().await;
+                    let one = work.run(&flight).await;
                     batch.add(|reply| {
                         reply.extend_from_slice(&one);
                         None::<()>
                     });
                 }
             }
-            drop(flight);
             let mut reply = Vec::new();
             batch.finish(&mut reply);
-            reply
+            caller.hold(reply, Some(flight), None)
         }))
     }
 
@@ -332,6 +394,7 @@ impl BatchReply {
 mod tests {
     use super::*;
     use crate::rpc::answers::Page;
+    use crate::rpc::census::Census;
 
     struct Always;
 
@@ -351,7 +414,7 @@ mod tests {
             true
         }
 
-        fn page(&self, _: &str) -> BoxFuture<'static, Option<Page>> {
+        fn page(&self, _: &str, _: &str) -> BoxFuture<'static, Option<Page>> {
             Box::pin(async { None })
         }
     }
@@ -366,8 +429,11 @@ mod tests {
             figures: Arc::default(),
             admin_group: None,
         };
-        let peer = Peer { uid: 1000, gid: 1000, pid: None, door: Door::Admin };
-        let caller = Arc::new(Caller::new(Arc::new(service), peer, welcome, 1));
+        let peer = Peer { uid: 1000, gid: 1000, pid: None, door: Door::Admin, account: 1000 };
+        let census = Arc::<Census>::default();
+        let seat = census.admit(&peer, &service.limits, &service.figures).unwrap();
+        let who = (peer, seat.share().clone());
+        let caller = Arc::new(Caller::new(Arc::new(service), who, welcome, 1));
         let mut out = Vec::new();
         assert!(caller.take(frame.as_bytes(), None, &mut out).is_none());
         String::from_utf8(out).unwrap()

@@ -9,10 +9,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use super::call::{Caller, Service};
+use super::census::Seat;
 use super::envelope::Fault;
 use super::framing;
 use super::http;
-use super::limits::Seat;
+use super::limits::Limits;
 use super::listen::Stop;
 use super::peer;
 use crate::domain::peer::Peer;
@@ -23,6 +24,9 @@ const FIRST_READ: usize = 4 * 1024;
 /// Somebody who connected less than so long before the daemon stops may still ask: connecting and asking are two
 /// steps, and a restart should fall between them for nobody.
 const LAST_CALL: Duration = Duration::from_millis(500);
+
+/// How often a silent connection is looked at again, whether its place is needed.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A connection that has been let in.
 pub(super) struct Arrival {
@@ -36,14 +40,16 @@ pub(super) struct Arrival {
 pub(super) async fn serve(arrival: Arrival, service: Arc<Service>, stop: Stop) {
     let Arrival { mut io, peer, seat, number } = arrival;
     let welcome = peer::may_enter(&peer, service.admin_group).await;
-    let caller = Arc::new(Caller::new(service, peer, welcome, number));
-    let first_byte = tokio::time::timeout(caller.limits().first_byte, first_bytes(&mut io));
+    let who = (peer, seat.share().clone());
+    let caller = Arc::new(Caller::new(service, who, welcome, number));
+    let silence = silent_too_long(&seat, caller.limits());
     let too_late = async {
         tokio::join!(stop.clone().requested(), tokio::time::sleep(LAST_CALL));
     };
     let input = tokio::select! {
         biased;
-        read = first_byte => read.ok().flatten(),
+        read = first_bytes(&mut io) => read,
+        () = silence => None,
         () = too_late => None,
     };
     if let Some(input) = input {
@@ -64,8 +70,23 @@ pub(super) async fn serve(arrival: Arrival, service: Arc<Service>, stop: Stop) {
     drop(seat);
 }
 
+/// Ends when a connection has said nothing for as long as it may: the idle limit, or the shorter one while more than
+/// half of all places are taken. Some programs connect at their start and ask later.
+async fn silent_too_long(seat: &Seat, limits: &Limits) {
+    let patient = async {
+        tokio::time::sleep(limits.first_byte).await;
+        while !seat.is_crowded(limits) {
+            tokio::time::sleep(limits.first_byte.min(LOOK_AGAIN)).await;
+        }
+    };
+    tokio::select! {
+        () = patient => {}
+        () = tokio::time::sleep(limits.idle) => {}
+    }
+}
+
 /// What was read first, from the first byte that is not blank. `None` when nothing came.
-async fn first_bytes(io: &mut UnixStream) -> Option<Vec<u8>> {
+pub(super) async fn first_bytes(io: &mut UnixStream) -> Option<Vec<u8>> {
     let mut input = Vec::with_capacity(FIRST_READ);
     loop {
         let count = io.read_buf(&mut input).await.ok()?;

@@ -3,12 +3,18 @@
 //! Knows the codes of what can go wrong before a method is reached; the methods have their own.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-/// One request, borrowed from the bytes it came in.
+use crate::domain::ids::clip;
+
+/// One request, borrowed from the bytes it came in. Members that JSON-RPC does not know are refused: a misspelt
+/// `params` would be a request without any.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Envelope<'a> {
     #[serde(borrow)]
     jsonrpc: Cow<'a, str>,
@@ -185,12 +191,23 @@ pub(super) fn read(text: &str) -> Result<Envelope<'_>, (Fault, Option<&RawValue>
 
 /// JSON that is no request, or no JSON.
 fn unreadable<'a>(text: &'a str, error: &serde_json::Error) -> (Fault, Option<&'a RawValue>) {
-    if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
+    if serde_json::from_str::<IgnoredAny>(text).is_err() {
         return (Fault::parse(format!("not JSON at column {}", error.column())), None);
     }
     let id = serde_json::from_str::<OnlyId<'_>>(text).ok().and_then(|it| it.id);
-    let fault = Fault::invalid("`jsonrpc` and `method` are needed, once each, and are strings");
-    (fault, id.filter(|it| is_id(it)))
+    let id = id.filter(|it| is_id(it));
+    if let Some(name) = unknown_member(text) {
+        let detail = format!("`{}` is no member of a request", clip(&name));
+        return (Fault::invalid(detail), id);
+    }
+    (Fault::invalid("`jsonrpc` and `method` are needed, once each, and are strings"), id)
+}
+
+/// The first member of an object that no request has.
+fn unknown_member(text: &str) -> Option<String> {
+    let members = serde_json::from_str::<BTreeMap<String, IgnoredAny>>(text).ok()?;
+    let known = ["jsonrpc", "id", "method", "params"];
+    members.into_keys().find(|it| !known.contains(&it.as_str()))
 }
 
 fn is_id(id: &RawValue) -> bool {
@@ -279,6 +296,14 @@ mod tests {
         for (text, id) in cases {
             assert_eq!(fault(text), (-32600, id), "{text}");
         }
+    }
+
+    #[test]
+    fn a_member_that_no_request_has_is_named() {
+        let text = r#"{"jsonrpc":"2.0","id":5,"method":"m","parms":{"product":"a"}}"#;
+        let (fault, id) = read(text).unwrap_err();
+        assert_eq!((fault.code, id.map(RawValue::get)), (-32600, Some("5")));
+        assert!(fault.detail.contains("`parms`"), "{}", fault.detail);
     }
 
     #[test]

@@ -16,6 +16,8 @@ use crate::domain::peer::Refusal;
 /// The kinds of failure a caller can tell apart. Values: JSON-RPC 2.0 §5.1, and our own from -32001.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
+    /// Before any method is reached, as the next two.
+    ParseError,
     InvalidRequest,
     MethodNotFound,
     InvalidParams,
@@ -32,7 +34,8 @@ pub enum Code {
 }
 
 impl Code {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
+        Self::ParseError,
         Self::InvalidRequest,
         Self::MethodNotFound,
         Self::InvalidParams,
@@ -50,6 +53,7 @@ impl Code {
 
     pub fn number(self) -> i32 {
         match self {
+            Self::ParseError => -32700,
             Self::InvalidRequest => -32600,
             Self::MethodNotFound => -32601,
             Self::InvalidParams => -32602,
@@ -68,6 +72,7 @@ impl Code {
 
     pub fn name(self) -> &'static str {
         match self {
+            Self::ParseError => "PARSE_ERROR",
             Self::InvalidRequest => "INVALID_REQUEST",
             Self::MethodNotFound => "METHOD_NOT_FOUND",
             Self::InvalidParams => "INVALID_PARAMS",
@@ -87,6 +92,7 @@ impl Code {
     /// What usually helps.
     pub fn help(self) -> &'static str {
         match self {
+            Self::ParseError => "send JSON in UTF-8: one request object, or a batch of them",
             Self::InvalidRequest => "send one JSON-RPC 2.0 request object, or a batch of them",
             Self::MethodNotFound => "see rpc_discover for the methods there are",
             Self::InvalidParams => "see rpc_discover for what the method takes",
@@ -242,6 +248,9 @@ impl From<KeeperError> for RpcError {
             | KeeperError::Crowded
             | KeeperError::LedgerSilent { .. }
             | KeeperError::ChainSilent => Code::Busy,
+            KeeperError::BrokenOff { .. } => {
+                return Self::logged(Code::Internal, "the request could not be finished", &error);
+            }
             KeeperError::KeyUnusable { .. } | KeeperError::Key { .. } => {
                 return Self::logged(Code::Internal, "the key could not be used", &error);
             }

@@ -7,7 +7,6 @@ use std::hint::black_box;
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::time::Duration;
 
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,7 +18,9 @@ use super::call::Caller;
 use super::envelope::Fault;
 use super::listen::Stop;
 use super::outbox::{Outbox, TooSlow};
+use super::reply::{Held, Reply};
 use super::scan::{Scanner, Step};
+use super::turn_away::linger;
 
 /// One read asks for at least so much.
 const READ: usize = 4 * 1024;
@@ -29,9 +30,6 @@ const FLUSH_AT: usize = 256 * 1024;
 const KEEP: usize = 64 * 1024;
 /// How many times the longest request may be thrown away, to reach the end of a longer one.
 const SKIP: usize = 16;
-/// How long and how much we go on reading after an error that ends the connection, so that the other side,
-/// which may still be writing, comes to read it.
-const LINGER: (Duration, usize) = (Duration::from_secs(1), 1024 * 1024);
 
 /// A connection that speaks raw JSON.
 struct Raw {
@@ -40,7 +38,9 @@ struct Raw {
     input: Vec<u8>,
     scanner: Scanner,
     out: Vec<u8>,
-    jobs: JoinSet<Vec<u8>>,
+    /// What the replies in `out` take up until they are written.
+    held: Vec<Held>,
+    jobs: JoinSet<Reply>,
     outbox: Outbox,
     last_request: Instant,
     /// Bytes thrown away of a request that is too long, until it ends.
@@ -99,6 +99,7 @@ impl Raw {
             input,
             scanner,
             out: Vec::with_capacity(READ),
+            held: Vec::new(),
             jobs: JoinSet::new(),
             outbox,
             last_request: Instant::now(),
@@ -226,7 +227,9 @@ impl Raw {
 
     /// Replies and notifications that are ready, without waiting for any.
     fn collect_finished(&mut self) {
-        while let Some(done) = self.jobs.try_join_next() {
+        while self.out.len() < FLUSH_AT
+            && let Some(done) = self.jobs.try_join_next()
+        {
             self.append_reply(done.ok());
         }
         while self.out.len() < FLUSH_AT
@@ -236,10 +239,12 @@ impl Raw {
         }
     }
 
-    fn append_reply(&mut self, reply: Option<Vec<u8>>) {
-        if let Some(reply) = reply.filter(|it| !it.is_empty()) {
-            append_line(&reply, &mut self.out);
+    fn append_reply(&mut self, reply: Option<Reply>) {
+        let Some(Reply { bytes, held }) = reply else { return };
+        if !bytes.is_empty() {
+            append_line(&bytes, &mut self.out);
         }
+        self.held.extend(held);
     }
 
     /// Writes everything that has gathered.
@@ -262,6 +267,7 @@ impl Raw {
         }
         figures.bytes_out.add(self.out.len());
         self.out.clear();
+        self.held.clear();
         if self.out.capacity() > KEEP {
             self.out.shrink_to(READ);
         }
@@ -282,11 +288,7 @@ impl Raw {
         if self.io.shutdown().await.is_err() || !self.broken {
             return;
         }
-        let (long, most) = LINGER;
-        let mut rest = self.io.take(most as u64);
-        // Whatever comes of it, the connection ends here.
-        let _ =
-            tokio::time::timeout(long, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
+        linger(&mut self.io).await;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use jsonrpsee::Methods;
@@ -48,13 +49,15 @@ impl Answers for Front {
         method == "entitlement_check" && self.api.check_at_once(peer, params, out)
     }
 
-    fn page(&self, path: &str) -> BoxFuture<'static, Option<Page>> {
+    fn page(&self, path: &str, accept: &str) -> BoxFuture<'static, Option<Page>> {
         let api = Arc::clone(&self.api);
         match path {
             "/healthz" => health(api).map(Some).boxed(),
-            "/metrics" => figures(api, Arc::clone(&self.figures)).map(Some).boxed(),
+            "/metrics" => figures(api, Arc::clone(&self.figures), metrics::Format::of(accept))
+                .map(Some)
+                .boxed(),
             "/openrpc.json" => {
-                let body = openrpc::document().to_string();
+                let body = openrpc::text();
                 let page = Page { status: 200, content_type: "application/json", body };
                 std::future::ready(Some(page)).boxed()
             }
@@ -66,18 +69,21 @@ impl Answers for Front {
 async fn health(api: Arc<Api>) -> Page {
     let health = api.health().await;
     let status = if health.status == "ok" { 200 } else { 503 };
-    let body = serde_json::to_string(&health).unwrap_or_default();
+    let body = serde_json::to_vec(&health).unwrap_or_default().into();
     Page { status, content_type: "application/json", body }
 }
 
-async fn figures(api: Arc<Api>, socket: Arc<SocketFigures>) -> Page {
+async fn figures(api: Arc<Api>, socket: Arc<SocketFigures>, format: metrics::Format) -> Page {
     let asked = metrics::Asked {
         store: api.ledger.send(FindFigures).await.ok().and_then(Result::ok),
         chains: api.verifier.send(ChainStates).await.ok(),
     };
-    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     match metrics::text(&api, &socket, &asked) {
-        Ok(body) => Page { status: 200, content_type, body },
-        Err(_) => Page { status: 500, content_type: "text/plain", body: String::new() },
+        Ok(text) => Page {
+            status: 200,
+            content_type: format.content_type(),
+            body: format.write(text).into(),
+        },
+        Err(_) => Page { status: 500, content_type: "text/plain", body: Bytes::new() },
     }
 }

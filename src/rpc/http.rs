@@ -5,25 +5,28 @@
 //! process for many pages.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
-use jsonrpsee::server::serve_with_graceful_shutdown;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
 use super::answers::Page;
 use super::call::Caller;
 use super::envelope::Fault;
+use super::limits::Limits;
 use super::listen::Stop;
+use super::progress::{Overdue, Progress, Unwritten};
 use super::replay::Replay;
+use super::reply::Held;
 use super::scan::{self, Step};
 use super::websocket;
 
@@ -32,73 +35,168 @@ pub(super) type Reply = Response<Full<Bytes>>;
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
+/// How every connection by HTTP/2 begins.
+const PREFACE: &[u8] = b"PRI ";
+/// The longest head of a request.
+const HEAD: usize = 16 * 1024;
+/// What the other side may send ahead of our reading it, on one stream and on all of a connection; and what we may
+/// have ready of one stream.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 128 * 1024;
+const SEND_BUFFER: usize = 64 * 1024;
+
 /// Serves HTTP on `io`, of which `first` has been read already, and the WebSocket it may become.
 pub(super) async fn converse(io: UnixStream, first: Vec<u8>, caller: Arc<Caller>, stop: Stop) {
     let (hand_over, mut upgrades) = mpsc::channel(1);
-    let stays_open = Arc::new(AtomicBool::new(false));
-    let figures = Arc::clone(&caller.service.figures);
-    let io = Replay::new(io, first, caller.limits(), figures, Arc::clone(&stays_open));
-    let desk = Arc::new(Desk { caller: Arc::clone(&caller), hand_over, stays_open });
-    let service = tower::service_fn(move |request: Request<Incoming>| {
+    let progress = Progress::new(caller.limits(), !first.starts_with(PREFACE));
+    let io = Replay::new(io, first, &caller, Arc::clone(&progress));
+    let desk =
+        Arc::new(Desk { caller: Arc::clone(&caller), progress: Arc::clone(&progress), hand_over });
+    let service = service_fn(move |request: Request<Incoming>| {
         let desk = Arc::clone(&desk);
-        let reply: BoxFuture<'static, Result<Reply, Infallible>> =
-            Box::pin(async move { Ok(desk.respond(request).await) });
-        reply
+        async move { Ok::<_, Infallible>(desk.respond(request).await) }
     });
+    let server = server(caller.limits());
     let stopped = stop.clone().requested();
-    // A task of its own because the future's type is more general than an async block can hold; in a set because
-    // it must end with us.
-    let mut connection = JoinSet::new();
-    connection.spawn(serve_with_graceful_shutdown(io, service, stopped));
-    if let Some(Ok(Err(error))) = connection.join_next().await {
-        tracing::debug!(%error, "an HTTP connection ended early");
+    {
+        let mut serving = pin!(server.serve_connection_with_upgrades(TokioIo::new(io), service));
+        let mut stopped = pin!(stopped);
+        let mut overdue = pin!(progress.overdue());
+        let mut stopping = false;
+        loop {
+            tokio::select! {
+                biased;
+                ended = serving.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "an HTTP connection ended early");
+                    }
+                    break;
+                }
+                () = stopped.as_mut(), if !stopping => {
+                    stopping = true;
+                    serving.as_mut().graceful_shutdown();
+                }
+                // Dropping the connection drops every reply that waits on it.
+                why = overdue.as_mut() => {
+                    if why == Overdue::Unwritten {
+                        caller.figures().slow_readers.one_more();
+                    }
+                    tracing::debug!(?why, "an HTTP connection was ended");
+                    return;
+                }
+            }
+        }
     }
     if let Ok(upgrade) = upgrades.try_recv() {
         websocket::converse(upgrade, caller, stop).await;
     }
 }
 
+fn server(limits: &Limits) -> auto::Builder<TokioExecutor> {
+    let mut server = auto::Builder::new(TokioExecutor::new());
+    // How long a head may take is counted in `progress`: hyper would count the rest between requests as well.
+    server.http1().header_read_timeout(None).max_buf_size(HEAD + limits.request_bytes.min(HEAD));
+    // A place for each request in flight, and as many for what is answered at once.
+    let streams = u32::try_from(limits.in_flight.saturating_mul(2)).unwrap_or(u32::MAX);
+    server
+        .http2()
+        .max_concurrent_streams(streams)
+        .max_header_list_size(u32::try_from(HEAD).unwrap_or(u32::MAX))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER);
+    server
+}
+
 /// Answers the requests of one connection.
 struct Desk {
     caller: Arc<Caller>,
+    progress: Arc<Progress>,
     hand_over: mpsc::Sender<OnUpgrade>,
-    stays_open: Arc<AtomicBool>,
+}
+
+/// What is answered, before it is a response.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) content_type: &'static str,
+    pub(super) bytes: Bytes,
+    held: Option<Held>,
+}
+
+/// The bytes of a reply together with what they take up: given back with the last copy of them, which is when they are
+/// written or will never be.
+struct Outgoing {
+    bytes: Bytes,
+    _held: Option<Held>,
+    _unwritten: Unwritten,
+}
+
+impl AsRef<[u8]> for Outgoing {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl Desk {
     async fn respond(&self, request: Request<Incoming>) -> Reply {
+        let _serving = self.progress.serve();
         if is_foreign(&request) {
-            return fault(StatusCode::FORBIDDEN, &Fault::foreign_page());
+            return self.send(fault(StatusCode::FORBIDDEN, &Fault::foreign_page()));
         }
         match (request.method(), request.uri().path()) {
             (&Method::GET, "/") if websocket::is_upgrade(request.headers()) => {
                 self.upgrade(request)
             }
-            (&Method::GET, path) => self.page(path).await,
-            (&Method::POST, "/") => self.answer(request).await,
-            (&Method::POST, _) => text(StatusCode::NOT_FOUND, "POST requests to /\n"),
+            (&Method::GET, path) => self.send(self.page(path, &accepted(&request)).await),
+            (&Method::HEAD, path) => head(&self.page(path, &accepted(&request)).await),
+            (&Method::POST, "/") => {
+                let answer = self.answer(request).await;
+                self.send(answer)
+            }
+            (&Method::POST, _) => self.send(text(StatusCode::NOT_FOUND, "POST requests to /\n")),
             _ => {
-                let mut reply = text(StatusCode::METHOD_NOT_ALLOWED, "use POST / or GET\n");
-                reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
+                let why = "use POST /, GET or HEAD\n";
+                let mut reply = self.send(text(StatusCode::METHOD_NOT_ALLOWED, why));
+                let allowed = HeaderValue::from_static("GET, HEAD, POST");
+                reply.headers_mut().insert(header::ALLOW, allowed);
                 reply
             }
         }
     }
 
-    async fn page(&self, path: &str) -> Reply {
+    fn send(&self, answer: Answer) -> Reply {
+        let Answer { status, content_type, bytes, held } = answer;
+        if bytes.is_empty() {
+            return reply(status, content_type, bytes);
+        }
+        let unwritten = self.progress.reply();
+        let outgoing = Outgoing { bytes, _held: held, _unwritten: unwritten };
+        reply(status, content_type, Bytes::from_owner(outgoing))
+    }
+
+    /// Pages are asked for at the rate of requests, and take up a place in flight.
+    async fn page(&self, path: &str, accept: &str) -> Answer {
         if !self.caller.is_welcome() {
             return fault(StatusCode::FORBIDDEN, &Fault::refused());
         }
-        match self.caller.service.answers.page(path).await {
-            Some(page) => page_reply(page),
-            None => text(
+        let flight = match self.caller.check_rate().and_then(|()| self.caller.fly()) {
+            Ok(flight) => flight,
+            Err(limit) => return self.refuse(StatusCode::TOO_MANY_REQUESTS, &limit),
+        };
+        self.progress.completed();
+        let Some(page) = self.caller.service.answers.page(path, accept).await else {
+            return text(
                 StatusCode::NOT_FOUND,
                 "there are POST / for requests, and GET /healthz, /metrics and /openrpc.json\n",
-            ),
+            );
+        };
+        match self.caller.held(page.body.len(), Some(flight)) {
+            Some(held) => Answer { held: Some(held), ..page_answer(page) },
+            None => self.refuse(StatusCode::TOO_MANY_REQUESTS, &self.caller.too_much_unread()),
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Reply {
+    async fn answer(&self, request: Request<Incoming>) -> Answer {
         if !is_json(request.headers()) {
             return text(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -121,32 +219,34 @@ impl Desk {
                 return self.refuse(StatusCode::REQUEST_TIMEOUT, &slow);
             }
         };
+        self.progress.completed();
         let mut out = Vec::new();
-        if let Some(later) = take_message(&self.caller, &body, None, &mut out) {
-            out = later.await;
-        }
-        if out.is_empty() {
-            return reply(StatusCode::NO_CONTENT, JSON, Bytes::new());
-        }
-        reply(StatusCode::OK, JSON, out.into())
+        let finished = match take_message(&self.caller, &body, None, &mut out) {
+            Some(later) => later.await,
+            None => self.caller.hold(out, None, None),
+        };
+        let status =
+            if finished.bytes.is_empty() { StatusCode::NO_CONTENT } else { StatusCode::OK };
+        let (bytes, held) = (finished.bytes.into(), finished.held);
+        Answer { status, content_type: JSON, bytes, held }
     }
 
-    fn refuse(&self, status: StatusCode, why: &Fault) -> Reply {
+    fn refuse(&self, status: StatusCode, why: &Fault) -> Answer {
         let mut out = Vec::new();
         self.caller.refuse(None, why, &mut out);
-        reply(status, JSON, out.into())
+        Answer { status, content_type: JSON, bytes: out.into(), held: None }
     }
 
     fn upgrade(&self, mut request: Request<Incoming>) -> Reply {
         let accepted = match websocket::accept(request.headers()) {
             Ok(accepted) => accepted,
-            Err(why) => return text(StatusCode::BAD_REQUEST, why),
+            Err(why) => return self.send(text(StatusCode::BAD_REQUEST, why)),
         };
         let upgrade = hyper::upgrade::on(&mut request);
         if self.hand_over.try_send(upgrade).is_err() {
-            return text(StatusCode::BAD_REQUEST, "this connection is being upgraded already\n");
+            let why = "this connection is being upgraded already\n";
+            return self.send(text(StatusCode::BAD_REQUEST, why));
         }
-        self.stays_open.store(true, Ordering::Relaxed);
         let mut reply = Response::new(Full::default());
         *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         reply.headers_mut().extend(accepted);
@@ -182,10 +282,19 @@ fn is_foreign(request: &Request<Incoming>) -> bool {
     from_page || hosts.into_iter().any(|it| !is_our_host(it))
 }
 
+/// A port is no part of a socket's name, but some clients write that of HTTP all the same.
 fn is_our_host(host: &[u8]) -> bool {
+    let name = host.strip_suffix(b":80").unwrap_or(host);
     host.is_empty()
-        || host.eq_ignore_ascii_case(b"localhost")
-        || host.eq_ignore_ascii_case(b"entitled")
+        || name.eq_ignore_ascii_case(b"localhost")
+        || name.eq_ignore_ascii_case(b"entitled")
+}
+
+/// What the request says it wants to read; empty for anything.
+pub(super) fn accepted<B>(request: &Request<B>) -> String {
+    let values = request.headers().get_all(header::ACCEPT).iter();
+    let values: Vec<&str> = values.filter_map(|it| it.to_str().ok()).collect();
+    values.join(",")
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -195,22 +304,31 @@ fn is_json(headers: &HeaderMap) -> bool {
         || kind.eq_ignore_ascii_case("application/json-rpc")
 }
 
-fn reply(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
+pub(super) fn reply(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
     let mut reply = Response::new(Full::new(body));
     *reply.status_mut() = status;
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     reply
 }
 
-pub(super) fn page_reply(page: Page) -> Reply {
+/// The head alone of what would be answered to GET.
+pub(super) fn head(answer: &Answer) -> Reply {
+    let length = answer.bytes.len();
+    let mut reply = reply(answer.status, answer.content_type, Bytes::new());
+    reply.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    reply
+}
+
+pub(super) fn page_answer(page: Page) -> Answer {
     let status = StatusCode::from_u16(page.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    reply(status, page.content_type, page.body.into())
+    Answer { status, content_type: page.content_type, bytes: page.body, held: None }
 }
 
-pub(super) fn text(status: StatusCode, why: &'static str) -> Reply {
-    reply(status, TEXT, Bytes::from_static(why.as_bytes()))
+pub(super) fn text(status: StatusCode, why: &'static str) -> Answer {
+    let bytes = Bytes::from_static(why.as_bytes());
+    Answer { status, content_type: TEXT, bytes, held: None }
 }
 
-fn fault(status: StatusCode, fault: &Fault) -> Reply {
-    reply(status, JSON, fault.line().into())
+fn fault(status: StatusCode, fault: &Fault) -> Answer {
+    Answer { status, content_type: JSON, bytes: fault.line().into(), held: None }
 }

@@ -1,16 +1,12 @@
-//! Every limit of the socket, and the two that are shared between connections: how many there are, and how fast
-//! one user may ask.
+//! Every limit of the socket, and how fast each user asks. How much each has under way is in `census`.
 //!
 //! A limit that is met refuses one thing and loses nothing else. Never decides who may ask what.
 
-use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::{DefaultKeyedRateLimiter, Quota};
 
-use super::figures::SocketFigures;
 use crate::domain::peer::Peer;
 
 /// The limits, with the defaults of the public contract. Sizes in bytes.
@@ -28,11 +24,17 @@ pub struct Limits {
     pub batch: usize,
     /// Requests of one connection that wait for an answer. A batch counts as one: its requests run in turn.
     pub in_flight: usize,
+    /// The same over all connections of one user. Each is in flight until its reply is written.
+    pub in_flight_per_uid: usize,
+    /// Bytes of replies to one user that are not written yet.
+    pub reply_bytes_per_uid: usize,
     /// Subscriptions of one connection.
     pub subscriptions: usize,
     /// Connections on both doors together.
     pub connections: usize,
-    /// Connections of one user.
+    /// How many of those are kept for root and the admin door; at most half of them.
+    pub connections_reserved: usize,
+    /// Connections of one user. A user is a uid with its subordinate uids.
     pub connections_per_uid: usize,
     /// Requests of one user in a second, of those that are not answered at once.
     pub rate_per_second: u32,
@@ -40,9 +42,10 @@ pub struct Limits {
     pub rate_burst: u32,
     /// Notifications that may wait while a write is blocked.
     pub send_queue: usize,
-    /// How long a new connection may stay silent.
+    /// How long a new connection may stay silent while more than half of the places are taken, and how long the head
+    /// or the body of an HTTP request may take.
     pub first_byte: Duration,
-    /// How long one write may take.
+    /// How long one write may take, and over HTTP one reply until all of it is written.
     pub write: Duration,
     /// How long a connection may stay open without a request or a subscription.
     pub idle: Duration,
@@ -63,9 +66,12 @@ impl Default for Limits {
             depth: 64,
             batch: 32,
             in_flight: 32,
+            in_flight_per_uid: 128,
+            reply_bytes_per_uid: 16 * 1024 * 1024,
             subscriptions: 16,
             connections: 256,
-            connections_per_uid: 16,
+            connections_reserved: 32,
+            connections_per_uid: 64,
             rate_per_second: 200,
             rate_burst: 2_000,
             send_queue: 64,
@@ -80,12 +86,17 @@ impl Default for Limits {
 }
 
 impl Limits {
-    fn is_exempt(&self, peer: &Peer) -> bool {
+    pub(super) fn is_exempt(&self, peer: &Peer) -> bool {
         self.is_ourselves(peer) || (self.root_is_exempt && peer.uid == 0)
     }
 
+    /// Places that only root and who comes by the admin door may take.
+    pub(super) fn kept_for_administrators(&self) -> usize {
+        self.connections_reserved.min(self.connections / 2)
+    }
+
     /// While we live, our process id is nobody else's.
-    fn is_ourselves(&self, peer: &Peer) -> bool {
+    pub(super) fn is_ourselves(&self, peer: &Peer) -> bool {
         let pid = peer.pid.and_then(|it| u32::try_from(it).ok());
         self.ourselves_exempt && pid == Some(std::process::id())
     }
@@ -93,7 +104,7 @@ impl Limits {
 
 /// How fast each user asks.
 pub(super) struct Rates {
-    by_uid: DefaultKeyedRateLimiter<u32>,
+    by_account: DefaultKeyedRateLimiter<u32>,
 }
 
 /// Above so many remembered users, those who have been quiet long enough are forgotten.
@@ -104,88 +115,19 @@ impl Rates {
         let at_least_one = |it| NonZeroU32::new(it).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(at_least_one(limits.rate_per_second))
             .allow_burst(at_least_one(limits.rate_burst));
-        Self { by_uid: DefaultKeyedRateLimiter::keyed(quota) }
+        Self { by_account: DefaultKeyedRateLimiter::keyed(quota) }
     }
 
     /// Whether this peer's user may ask once more now. Asking is what counts.
     pub(super) fn allow(&self, limits: &Limits, peer: &Peer) -> bool {
-        limits.is_exempt(peer) || self.by_uid.check_key(&peer.uid).is_ok()
+        limits.is_exempt(peer) || self.by_account.check_key(&peer.account).is_ok()
     }
 
-    fn forget_the_quiet(&self) {
-        if self.by_uid.len() > REMEMBERED_USERS {
-            self.by_uid.retain_recent();
-            self.by_uid.shrink_to_fit();
+    pub(super) fn forget_the_quiet(&self) {
+        if self.by_account.len() > REMEMBERED_USERS {
+            self.by_account.retain_recent();
+            self.by_account.shrink_to_fit();
         }
-    }
-}
-
-/// Who is connected.
-#[derive(Debug, Default)]
-pub(super) struct Census {
-    seats: Mutex<Seats>,
-}
-
-#[derive(Debug, Default)]
-struct Seats {
-    all: usize,
-    by_uid: HashMap<u32, usize>,
-}
-
-/// Which limit a new connection met.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Full {
-    Daemon,
-    User,
-}
-
-/// The place of one connection, given back when dropped.
-#[derive(Debug)]
-pub(super) struct Seat {
-    census: Arc<Census>,
-    figures: Arc<SocketFigures>,
-    uid: u32,
-}
-
-impl Census {
-    /// There is always a place for ourselves: a full house is no reason for the watchdog to end it.
-    pub(super) fn admit(
-        self: &Arc<Self>,
-        peer: &Peer,
-        limits: &Limits,
-        rates: &Rates,
-        figures: &Arc<SocketFigures>,
-    ) -> Result<Seat, Full> {
-        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        if seats.all >= limits.connections && !limits.is_ourselves(peer) {
-            return Err(Full::Daemon);
-        }
-        let uid = peer.uid;
-        let own = seats.by_uid.get(&uid).copied().unwrap_or(0);
-        if own >= limits.connections_per_uid && !limits.is_exempt(peer) {
-            return Err(Full::User);
-        }
-        seats.all += 1;
-        seats.by_uid.insert(uid, own + 1);
-        drop(seats);
-        rates.forget_the_quiet();
-        figures.connections_total.one_more();
-        figures.connections_open.one_more();
-        Ok(Seat { census: Arc::clone(self), figures: Arc::clone(figures), uid })
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut seats = self.census.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        seats.all = seats.all.saturating_sub(1);
-        let left = seats.by_uid.get(&self.uid).map_or(0, |it| it.saturating_sub(1));
-        if left == 0 {
-            seats.by_uid.remove(&self.uid);
-        } else {
-            seats.by_uid.insert(self.uid, left);
-        }
-        self.figures.connections_open.one_less();
     }
 }
 
@@ -195,25 +137,7 @@ mod tests {
     use crate::domain::peer::Door;
 
     fn peer(uid: u32) -> Peer {
-        Peer { uid, gid: uid, pid: Some(1), door: Door::Public }
-    }
-
-    struct Room {
-        census: Arc<Census>,
-        rates: Rates,
-        figures: Arc<SocketFigures>,
-        limits: Limits,
-    }
-
-    impl Room {
-        fn new(limits: Limits) -> Self {
-            let rates = Rates::new(&limits);
-            Self { census: Arc::default(), rates, figures: Arc::default(), limits }
-        }
-
-        fn admit(&self, uid: u32) -> Result<Seat, Full> {
-            self.census.admit(&peer(uid), &self.limits, &self.rates, &self.figures)
-        }
+        Peer { uid, gid: uid, pid: Some(1), door: Door::Public, account: uid }
     }
 
     #[test]
@@ -221,47 +145,13 @@ mod tests {
         let limits = Limits::default();
         assert_eq!(limits.request_bytes, 65_536);
         assert_eq!((limits.depth, limits.batch, limits.in_flight), (64, 32, 32));
-        assert_eq!((limits.connections, limits.connections_per_uid), (256, 16));
+        assert_eq!((limits.connections, limits.connections_per_uid), (256, 64));
+        assert_eq!((limits.connections_reserved, limits.in_flight_per_uid), (32, 128));
+        assert_eq!(limits.reply_bytes_per_uid, 16 << 20);
         assert_eq!((limits.rate_per_second, limits.rate_burst), (200, 2_000));
         assert_eq!((limits.subscriptions, limits.send_queue), (16, 64));
         assert_eq!((limits.first_byte.as_secs(), limits.write.as_secs()), (10, 10));
         assert_eq!((limits.idle.as_secs(), limits.drain.as_secs()), (300, 5));
-    }
-
-    #[test]
-    fn one_user_has_its_share_of_connections_and_gets_them_back() {
-        let room = Room::new(Limits { connections_per_uid: 2, ..Limits::default() });
-        let _first = room.admit(7).unwrap();
-        let second = room.admit(7).unwrap();
-        assert_eq!(room.admit(7).unwrap_err(), Full::User);
-        assert!(room.admit(8).is_ok(), "another user is not touched");
-        drop(second);
-        assert!(room.admit(7).is_ok());
-        assert_eq!(room.figures.connections_open.get(), 1);
-        assert_eq!(room.figures.connections_total.get(), 4);
-    }
-
-    #[test]
-    fn root_is_free_of_the_share_but_not_of_the_whole() {
-        let room =
-            Room::new(Limits { connections: 3, connections_per_uid: 1, ..Limits::default() });
-        let seats: Vec<Seat> = (0..3).map(|_| room.admit(0).unwrap()).collect();
-        assert_eq!(room.admit(0).unwrap_err(), Full::Daemon);
-        assert_eq!(room.admit(9).unwrap_err(), Full::Daemon);
-        drop(seats);
-        assert!(room.admit(9).is_ok());
-    }
-
-    #[test]
-    fn a_full_house_has_a_place_for_ourselves() {
-        let room =
-            Room::new(Limits { connections: 1, connections_per_uid: 1, ..Limits::default() });
-        let _seat = room.admit(7).unwrap();
-        assert_eq!(room.admit(7).unwrap_err(), Full::Daemon);
-        let pid = i32::try_from(std::process::id()).ok();
-        let ourselves = Peer { pid, ..peer(7) };
-        let Room { census, limits, rates, figures } = &room;
-        assert!(census.admit(&ourselves, limits, rates, figures).is_ok());
     }
 
     #[test]
@@ -277,11 +167,11 @@ mod tests {
     #[test]
     fn users_who_went_quiet_are_forgotten() {
         let limits = Limits { rate_per_second: 1_000_000, rate_burst: 1, ..Limits::default() };
-        let room = Room::new(limits);
+        let rates = Rates::new(&limits);
         for uid in 1..=(2 * u32::try_from(REMEMBERED_USERS).unwrap()) {
-            room.rates.allow(&room.limits, &peer(uid));
+            rates.allow(&limits, &peer(uid));
         }
-        let _seat = room.admit(1).unwrap();
-        assert!(room.rates.by_uid.len() <= REMEMBERED_USERS);
+        rates.forget_the_quiet();
+        assert!(rates.by_account.len() <= REMEMBERED_USERS);
     }
 }

@@ -10,22 +10,27 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::answers::Answers;
 use super::call::Service;
+use super::census::{Census, Full};
 use super::connection::{self, Arrival};
 use super::doors::Doors;
 use super::envelope::Fault;
 use super::figures::SocketFigures;
-use super::limits::{Census, Full, Limits, Rates};
+use super::limits::{Limits, Rates};
 use super::peer;
 use super::scrape;
+use super::subordinate::SubordinateUids;
+use super::turn_away::turn_away;
 use crate::domain::peer::Door;
 
 /// How long to wait when the kernel has no file descriptor or memory for another connection.
 const BACK_OFF: Duration = Duration::from_millis(100);
+/// How many are told at a time that there is no place for them, in a way that is sure to be read.
+const FAREWELLS: usize = 64;
 
 /// What the doors have done, from opening to closing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +56,8 @@ impl Stop {
 struct Hall {
     service: Arc<Service>,
     census: Arc<Census>,
+    subordinates: SubordinateUids,
+    farewells: Arc<Semaphore>,
     arrivals: AtomicUsize,
     stop: Stop,
 }
@@ -78,6 +85,8 @@ pub async fn serve(
     let hall = Hall {
         service: Arc::new(service),
         census: Arc::default(),
+        subordinates: SubordinateUids::default(),
+        farewells: Arc::new(Semaphore::new(FAREWELLS)),
         arrivals: AtomicUsize::new(0),
         stop: Stop(told),
     };
@@ -87,12 +96,18 @@ pub async fn serve(
         // Nobody listening any more is no trouble: everybody has left.
         let _ = tell.send(true);
     };
-    let ((), public_cut, admin_cut, ()) = tokio::join!(
-        closing,
-        hall.attend(public, Door::Public),
-        hall.attend(admin, Door::Admin),
-        scrape::attend(scraped.0, scraped.1, hall.stop.clone()),
-    );
+    let attending = async {
+        tokio::join!(
+            closing,
+            hall.attend(public, Door::Public),
+            hall.attend(admin, Door::Admin),
+            scrape::attend(scraped.0, scraped.1, hall.stop.clone()),
+        )
+    };
+    let ((), public_cut, admin_cut, ()) = tokio::select! {
+        attended = attending => attended,
+        never = hall.subordinates.follow() => match never {},
+    };
     SocketSummary {
         connections: figures.connections_total.get(),
         requests: figures.requests.get(),
@@ -124,10 +139,7 @@ impl Hall {
             match accepted {
                 Ok((stream, _)) => {
                     failing = false;
-                    if let Some(arrival) = self.admit(stream, door) {
-                        let (service, stop) = (Arc::clone(&self.service), self.stop.clone());
-                        connections.spawn(connection::serve(arrival, service, stop));
-                    }
+                    self.receive(stream, door, &mut connections);
                 }
                 Err(error) => {
                     self.figures().accept_failures.one_more();
@@ -157,25 +169,42 @@ impl Hall {
         cut_off
     }
 
-    fn admit(&self, stream: UnixStream, door: Door) -> Option<Arrival> {
+    /// Serves a new connection, or tells it that there is no place.
+    fn receive(&self, stream: UnixStream, door: Door, connections: &mut JoinSet<()>) {
         let figures = self.figures();
-        let Some(peer) = peer::identify(&stream, door) else {
+        let Some(mut peer) = peer::identify(&stream, door) else {
             figures.connections_refused.one_more();
             tracing::debug!(?door, "a connection without credentials was closed");
-            return None;
+            return;
         };
+        peer.account = self.subordinates.account(peer.uid);
         let Service { limits, rates, .. } = &*self.service;
-        match self.census.admit(&peer, limits, rates, figures) {
+        rates.forget_the_quiet();
+        match self.census.admit(&peer, limits, figures) {
             Ok(seat) => {
                 let number = self.arrivals.fetch_add(1, Ordering::Relaxed);
-                Some(Arrival { io: stream, peer, seat, number })
+                let arrival = Arrival { io: stream, peer, seat, number };
+                let (service, stop) = (Arc::clone(&self.service), self.stop.clone());
+                connections.spawn(connection::serve(arrival, service, stop));
             }
             Err(full) => {
                 figures.connections_refused.one_more();
                 tracing::debug!(?door, uid = peer.uid, ?full, "a connection was turned away");
-                turn_away(stream, full, limits);
-                None
+                self.refuse(stream, &no_place(full, limits), connections);
             }
+        }
+    }
+
+    fn refuse(&self, stream: UnixStream, fault: &Fault, connections: &mut JoinSet<()>) {
+        match Arc::clone(&self.farewells).try_acquire_owned() {
+            Ok(place) => {
+                let fault = fault.clone();
+                connections.spawn(async move {
+                    turn_away(stream, fault).await;
+                    drop(place);
+                });
+            }
+            Err(_) => say_and_close(stream, fault),
         }
     }
 
@@ -184,15 +213,22 @@ impl Hall {
     }
 }
 
-/// Says why and closes, without waiting.
-fn turn_away(stream: UnixStream, full: Full, limits: &Limits) {
+fn no_place(full: Full, limits: &Limits) -> Fault {
     let detail = match full {
-        Full::Daemon => format!("there are at most {} connections", limits.connections),
+        Full::Daemon => format!(
+            "there are at most {} connections, {} of them kept for administrators",
+            limits.connections,
+            limits.kept_for_administrators()
+        ),
         Full::User => format!("a user has at most {} connections", limits.connections_per_uid),
     };
-    let line = Fault::limit(detail, "close connections that are not needed, and try again").line();
+    Fault::limit(detail, "close connections that are not needed, and try again")
+}
+
+/// Says why and closes, without waiting.
+fn say_and_close(stream: UnixStream, fault: &Fault) {
     if let Ok(mut stream) = stream.into_std() {
         // A fresh socket has room for one line; if not, closing says enough.
-        let _ = stream.write(&line);
+        let _ = stream.write(&fault.line());
     }
 }

@@ -3,6 +3,8 @@
 //! Asked by: `front`, for `GET /metrics`. Every name begins with `entitled_`; docs/operating.md says what each is
 //! good for. Nothing here names a customer, a wallet or a path: anybody on the machine may read it.
 
+mod format;
+
 use std::fmt::Error;
 use std::sync::atomic::Ordering;
 
@@ -13,6 +15,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
+pub(super) use self::format::Format;
 use super::figures::SocketFigures;
 use super::methods::Api;
 use crate::actors::chain_verifier::{ChainStatus, EndpointStatus};

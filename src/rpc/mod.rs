@@ -7,6 +7,7 @@
 
 pub mod answers;
 mod call;
+mod census;
 mod connection;
 pub mod doors;
 mod envelope;
@@ -22,9 +23,13 @@ mod metrics;
 pub mod openrpc;
 mod outbox;
 mod peer;
+mod progress;
 mod replay;
+mod reply;
 mod scan;
 mod scrape;
+mod subordinate;
+mod turn_away;
 mod websocket;
 pub mod wire;
 mod work;

@@ -1,5 +1,12 @@
-//! The API as an OpenRPC 1.3 document, made from the table of methods and the types on the wire.
+//! The API as an OpenRPC 1.3 document, made from the table of methods, the types on the wire, and an example of each
+//! method, which a test executes.
 
+mod about;
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use bytes::Bytes;
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -28,15 +35,39 @@ const SUBSCRIPTION: &[Row] = &[
     },
 ];
 
-/// The document, complete and self-contained.
-pub fn document() -> Value {
-    let settings = SchemaSettings::draft07().with(|it| {
-        it.definitions_path = "/components/schemas".into();
-    });
-    let mut schemas = settings.into_generator();
+static DOCUMENT: LazyLock<Value> = LazyLock::new(make);
+static TEXT: LazyLock<Bytes> = LazyLock::new(|| DOCUMENT.to_string().into());
+
+/// The document, complete and self-contained. Made once.
+pub fn document() -> &'static Value {
+    &DOCUMENT
+}
+
+/// The same as JSON. Clones share it.
+pub(super) fn text() -> Bytes {
+    TEXT.clone()
+}
+
+/// Two views of the types: what a request may leave out, and what a reply always has.
+struct Schemas {
+    requests: SchemaGenerator,
+    replies: SchemaGenerator,
+}
+
+fn make() -> Value {
+    let settings =
+        || SchemaSettings::draft07().with(|it| it.definitions_path = "/components/schemas".into());
+    let mut schemas = Schemas {
+        requests: settings().into_generator(),
+        replies: settings().for_serialize().into_generator(),
+    };
     let rows = ROWS.iter().chain(SUBSCRIPTION);
     let methods: Vec<Value> = rows.map(|row| method(row, &mut schemas)).collect();
-    let definitions: Map<String, Value> = schemas.take_definitions(true);
+    let notifications = notifications(&mut schemas);
+    let mut definitions = schemas.requests.take_definitions(true);
+    definitions.append(&mut schemas.replies.take_definitions(true));
+    let used = used(&[&Value::from(methods.clone()), &notifications], &definitions);
+    definitions.retain(|name, _| used.contains(name));
     json!({
         "openrpc": "1.3.2",
         "info": {
@@ -45,13 +76,19 @@ pub fn document() -> Value {
             "description": "What is this customer entitled to? Answered on a local Unix socket.",
         },
         "methods": methods,
+        // OpenRPC has no word for what a server says unasked.
+        "x-notifications": notifications,
         "components": { "schemas": definitions, "errors": errors() },
     })
 }
 
-fn method(row: &Row, schemas: &mut SchemaGenerator) -> Value {
-    let reference = (row.params)(schemas);
-    let result = (row.result)(schemas);
+fn method(row: &Row, schemas: &mut Schemas) -> Value {
+    let reference = (row.params)(&mut schemas.requests);
+    let result = (row.result)(&mut schemas.replies);
+    let params = parameters(reference.as_value(), &schemas.requests);
+    let names_customer = params.iter().any(|it| it["name"] == "customer");
+    let errors = about::errors(row.name, names_customer);
+    let reference = |code: &Code| json!({ "$ref": format!("#/components/errors/{}", code.name()) });
     json!({
         "name": row.name,
         "summary": row.summary,
@@ -60,8 +97,10 @@ fn method(row: &Row, schemas: &mut SchemaGenerator) -> Value {
             Access::Admin => "Answered on the admin socket only.",
         },
         "paramStructure": "either",
-        "params": parameters(reference.as_value(), schemas),
+        "params": params,
         "result": { "name": "result", "schema": result },
+        "errors": errors.iter().map(reference).collect::<Vec<_>>(),
+        "examples": about::example(row.name),
     })
 }
 
@@ -74,6 +113,49 @@ fn parameters(reference: &Value, schemas: &SchemaGenerator) -> Vec<Value> {
     let fields = definition["properties"].as_object();
     let describe = |(field, schema): (&String, &Value)| json!({ "name": field, "required": is_required(field), "schema": schema });
     fields.map(|it| it.iter().map(describe).collect()).unwrap_or_default()
+}
+
+fn notifications(schemas: &mut Schemas) -> Value {
+    let verdict = schemas.replies.subschema_for::<wire::Verdict>();
+    let why = json!({ "type": "string", "description": "Why it ends, in the place of `result`." });
+    let params = [
+        ("subscription", true, json!({ "type": "integer", "minimum": 0 })),
+        ("result", false, verdict.to_value()),
+        ("error", false, why),
+    ];
+    let describe =
+        |(name, required, schema)| json!({ "name": name, "required": required, "schema": schema });
+    json!([{
+        "name": "entitlement_changed",
+        "summary": "The verdict of a subscription: at once, and whenever it says something else.",
+        "description": "Sent after entitlement_subscribe, on its connection, until entitlement_unsubscribe. \
+                        The last may have `error` in the place of `result`.",
+        "paramStructure": "by-name",
+        "params": params.map(describe),
+    }])
+}
+
+/// The names of the definitions that `from` leads to.
+fn used(from: &[&Value], definitions: &Map<String, Value>) -> BTreeSet<String> {
+    let mut open: Vec<&Value> = from.to_vec();
+    let mut used = BTreeSet::new();
+    while let Some(value) = open.pop() {
+        match value {
+            Value::Object(fields) => {
+                let name = fields.get("$ref").and_then(Value::as_str);
+                let name = name.and_then(|it| it.strip_prefix("#/components/schemas/"));
+                if let Some(name) = name
+                    && used.insert(name.to_owned())
+                {
+                    open.extend(definitions.get(name));
+                }
+                open.extend(fields.values());
+            }
+            Value::Array(items) => open.extend(items),
+            _ => {}
+        }
+    }
+    used
 }
 
 fn errors() -> Map<String, Value> {

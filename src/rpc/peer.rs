@@ -22,6 +22,7 @@ pub(super) fn identify(stream: &UnixStream, door: Door) -> Option<Peer> {
         gid: credentials.gid(),
         pid: credentials.pid().filter(|it| *it > 0),
         door,
+        account: credentials.uid(),
     })
 }
 
@@ -63,7 +64,7 @@ mod tests {
     use super::*;
 
     fn admin(uid: u32, gid: u32) -> Peer {
-        Peer { uid, gid, pid: None, door: Door::Admin }
+        Peer { uid, gid, pid: None, door: Door::Admin, account: uid }
     }
 
     #[tokio::test]

@@ -1,30 +1,30 @@
-//! A stream whose first bytes have been read already, and which does not stay silent or blocked for ever.
+//! A stream whose first bytes have been read already, and which does not stay blocked for ever.
 //!
-//! For HTTP and WebSocket, whose own machinery has no such limits on a local socket.
+//! For HTTP and WebSocket, whose own machinery has no such limit on a local socket.
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
+use super::call::Caller;
 use super::figures::SocketFigures;
-use super::limits::Limits;
+use super::progress::Progress;
 
 pub(super) struct Replay {
     first: Bytes,
     io: UnixStream,
-    limits: Limits,
+    /// How long a write may be blocked.
+    write: Duration,
     figures: Arc<SocketFigures>,
-    idle: Pin<Box<Sleep>>,
-    /// Set when somebody else watches over silence.
-    stays_open: Arc<AtomicBool>,
+    progress: Arc<Progress>,
     blocked: Option<Pin<Box<Sleep>>>,
 }
 
@@ -32,13 +32,12 @@ impl Replay {
     pub(super) fn new(
         io: UnixStream,
         first: Vec<u8>,
-        limits: &Limits,
-        figures: Arc<SocketFigures>,
-        stays_open: Arc<AtomicBool>,
+        caller: &Caller,
+        progress: Arc<Progress>,
     ) -> Self {
-        let idle = Box::pin(tokio::time::sleep(limits.idle));
-        let limits = limits.clone();
-        Self { first: first.into(), io, limits, figures, idle, stays_open, blocked: None }
+        let figures = Arc::clone(&caller.service.figures);
+        let write = caller.limits().write;
+        Self { first: first.into(), io, write, figures, progress, blocked: None }
     }
 
     /// Passes on what a write came to, and ends it when it has been blocked too long.
@@ -54,7 +53,7 @@ impl Replay {
             }
             return Poll::Ready(done);
         }
-        let allowed = self.limits.write;
+        let allowed = self.write;
         let deadline = self.blocked.get_or_insert_with(|| Box::pin(tokio::time::sleep(allowed)));
         if deadline.as_mut().poll(context).is_ready() {
             self.figures.slow_readers.one_more();
@@ -78,18 +77,13 @@ impl AsyncRead for Replay {
             return Poll::Ready(Ok(()));
         }
         let before = into.filled().len();
-        match Pin::new(&mut this.io).poll_read(context, into) {
-            Poll::Ready(done) => {
-                this.figures.bytes_in.add(into.filled().len() - before);
-                this.idle.as_mut().reset(Instant::now() + this.limits.idle);
-                Poll::Ready(done)
-            }
-            Poll::Pending if this.stays_open.load(Ordering::Relaxed) => Poll::Pending,
-            Poll::Pending => match this.idle.as_mut().poll(context) {
-                Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-                Poll::Pending => Poll::Pending,
-            },
+        let read = Pin::new(&mut this.io).poll_read(context, into);
+        let count = into.filled().len() - before;
+        if count > 0 {
+            this.figures.bytes_in.add(count);
+            this.progress.heard();
         }
+        read
     }
 }
 

@@ -4,7 +4,7 @@
 //! a port has no caller to know. Few connections, none for long.
 
 use std::convert::Infallible;
-use std::net::TcpListener as StdTcpListener;
+use std::net::{IpAddr, TcpListener as StdTcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::answers::Answers;
-use super::http::{Reply, page_reply, text};
+use super::http::{Answer, Reply, accepted, head, page_answer, reply, text};
 use super::listen::Stop;
 
 /// Connections at once; a scraper needs one.
@@ -77,20 +77,71 @@ pub(super) async fn attend(
 }
 
 async fn respond(answers: &dyn Answers, request: &Request<Incoming>) -> Reply {
+    let is_head = request.method() == Method::HEAD;
+    let answer = answer(answers, request).await;
+    if is_head { head(&answer) } else { reply(answer.status, answer.content_type, answer.bytes) }
+}
+
+async fn answer(answers: &dyn Answers, request: &Request<Incoming>) -> Answer {
     let headers = request.headers();
     // A web page could make a browser ask here; no scraper names one.
     if headers.contains_key(header::ORIGIN) || headers.contains_key(header::REFERER) {
         return text(StatusCode::FORBIDDEN, "not for web pages\n");
     }
-    let shown = ["/metrics", "/healthz"].contains(&request.uri().path());
-    match (request.method(), shown) {
-        (&Method::GET, true) => match answers.page(request.uri().path()).await {
-            Some(page) => page_reply(page),
-            None => text(StatusCode::NOT_FOUND, "nothing here\n"),
-        },
-        (&Method::GET, false) => {
+    // Nor does one reach a loopback address by another's name, as a browser does whose name service was tricked.
+    let authority = request.uri().authority().map(|it| it.as_str().as_bytes());
+    let hosts = headers.get_all(header::HOST).iter().map(|it| it.as_bytes()).chain(authority);
+    if hosts.into_iter().any(|it| !is_loopback(it)) {
+        return text(StatusCode::FORBIDDEN, "ask for localhost or a loopback address\n");
+    }
+    let path = request.uri().path();
+    match (request.method(), ["/metrics", "/healthz"].contains(&path)) {
+        (&Method::GET | &Method::HEAD, true) => {
+            match answers.page(path, &accepted(request)).await {
+                Some(page) => page_answer(page),
+                None => text(StatusCode::NOT_FOUND, "nothing here\n"),
+            }
+        }
+        (&Method::GET | &Method::HEAD, false) => {
             text(StatusCode::NOT_FOUND, "there are GET /metrics and GET /healthz\n")
         }
         _ => text(StatusCode::METHOD_NOT_ALLOWED, "use GET\n"),
+    }
+}
+
+/// Whether a `Host` names this machine to itself: `localhost` or a loopback address, with a port or without.
+fn is_loopback(host: &[u8]) -> bool {
+    let Ok(host) = std::str::from_utf8(host) else { return false };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|it| it.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(name);
+    host.is_empty()
+        || name.eq_ignore_ascii_case("localhost")
+        || address.parse::<IpAddr>().is_ok_and(|it| it.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_that_are_this_machine_to_itself() {
+        for host in [
+            "",
+            "localhost",
+            "LocalHost:9469",
+            "127.0.0.1:9469",
+            "127.0.0.2",
+            "[::1]:9469",
+            "[::1]",
+        ] {
+            assert!(is_loopback(host.as_bytes()), "{host}");
+        }
+        for host in ["a.example", "a.example:9469", "localhost.a.example", "10.0.0.1:9469", "[::2]"]
+        {
+            assert!(!is_loopback(host.as_bytes()), "{host}");
+        }
     }
 }

@@ -2,24 +2,35 @@
 //!
 //! Reached only through `http`, after its rules about who may ask.
 
+mod sieve;
+
 use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
 use http::{HeaderMap, HeaderValue, header};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
+use self::sieve::{ENDLESS, Kind, Kinds, Sieved};
 use super::call::Caller;
 use super::envelope::Fault;
 use super::http::take_message;
 use super::listen::Stop;
 use super::outbox::{Outbox, TooSlow};
+use super::reply::Reply;
+use super::turn_away::linger;
+
+/// tungstenite keeps one of these for each connection.
+const READ_BUFFER: usize = 16 * 1024;
 
 /// Whether the request asks for a WebSocket.
 pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
@@ -54,13 +65,18 @@ pub(super) fn accept(headers: &HeaderMap) -> Result<HeaderMap, &'static str> {
 
 /// A connection that speaks WebSocket.
 struct Talk {
-    socket: WebSocketStream<TokioIo<Upgraded>>,
+    socket: WebSocketStream<Stream>,
+    kinds: Kinds,
     caller: Arc<Caller>,
-    jobs: JoinSet<Vec<u8>>,
+    jobs: JoinSet<Reply>,
     outbox: Outbox,
     last_request: Instant,
     ended: bool,
+    /// Why we end it, for the close frame.
+    reason: Option<CloseCode>,
 }
+
+type Stream = Sieved<TokioIo<Upgraded>>;
 
 /// Serves the connection until the other side closes it or the daemon stops.
 pub(super) async fn converse(upgrade: OnUpgrade, caller: Arc<Caller>, stop: Stop) {
@@ -68,16 +84,8 @@ pub(super) async fn converse(upgrade: OnUpgrade, caller: Arc<Caller>, stop: Stop
     let Ok(Ok(upgraded)) = tokio::time::timeout(limits.first_byte, upgrade).await else {
         return;
     };
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(limits.request_bytes))
-        .max_frame_size(Some(limits.request_bytes));
-    let io = TokioIo::new(upgraded);
-    let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
-    let outbox = Outbox::new(limits.send_queue);
     let idle = tokio::time::sleep(limits.idle);
-    let last_request = Instant::now();
-    let mut talk =
-        Talk { socket, caller, jobs: JoinSet::new(), outbox, last_request, ended: false };
+    let mut talk = Talk::new(upgraded, caller).await;
     let stopped = stop.requested();
     tokio::pin!(idle, stopped);
     let mut stopping = false;
@@ -86,10 +94,10 @@ pub(super) async fn converse(upgrade: OnUpgrade, caller: Arc<Caller>, stop: Stop
             biased;
             message = talk.socket.next(), if !talk.ended => talk.hear(message),
             Some(done) = talk.jobs.join_next(), if !talk.jobs.is_empty() => done.unwrap_or_default(),
-            line = talk.outbox.next() => line.get().as_bytes().to_vec(),
+            line = talk.outbox.next() => Reply { bytes: line.get().as_bytes().to_vec(), held: None },
             () = &mut stopped, if !stopping => {
                 stopping = true;
-                talk.ended = true;
+                talk.end(CloseCode::Away);
                 continue;
             }
             () = &mut idle => match talk.idle_until() {
@@ -97,64 +105,109 @@ pub(super) async fn converse(upgrade: OnUpgrade, caller: Arc<Caller>, stop: Stop
                     idle.as_mut().reset(later);
                     continue;
                 }
-                None => break,
+                None => {
+                    talk.end(CloseCode::Away);
+                    break;
+                }
             }
         };
         if talk.say(ready).await.is_err() {
             return;
         }
     }
-    let allowed = talk.caller.limits().write;
-    // Whatever comes of it, the connection ends here.
-    let _ = tokio::time::timeout(allowed, talk.socket.close(None)).await;
+    talk.close().await;
 }
 
 impl Talk {
-    /// Takes a message; gives what can be said to it now.
-    fn hear(&mut self, message: Option<Result<Message, Error>>) -> Vec<u8> {
-        let mut out = Vec::new();
-        let message = match message {
-            Some(Ok(message)) => message,
-            Some(Err(Error::Capacity(_))) => {
-                let too_long = Fault::too_long(self.caller.limits().request_bytes);
-                self.caller.refuse(None, &too_long, &mut out);
-                self.ended = true;
-                return out;
-            }
-            Some(Err(_)) | None => {
-                self.ended = true;
-                return out;
-            }
-        };
-        self.last_request = Instant::now();
-        if let Message::Text(_) | Message::Binary(_) = message {
-            let bytes = message.into_data();
-            let sink = Some(self.outbox.sink());
-            if let Some(later) = take_message(&self.caller, &bytes, sink, &mut out) {
-                self.jobs.spawn(later);
-                out.clear();
-            }
+    async fn new(upgraded: Upgraded, caller: Arc<Caller>) -> Self {
+        let limits = caller.limits();
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .max_message_size(Some(limits.request_bytes))
+            .max_frame_size(Some(limits.request_bytes));
+        let kinds = Kinds::default();
+        let io = Sieved::new(TokioIo::new(upgraded), limits.request_bytes, kinds.clone());
+        let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
+        let outbox = Outbox::new(limits.send_queue);
+        Self {
+            socket,
+            kinds,
+            caller,
+            jobs: JoinSet::new(),
+            outbox,
+            last_request: Instant::now(),
+            ended: false,
+            reason: None,
         }
-        out
     }
 
-    async fn say(&mut self, first: Vec<u8>) -> Result<(), TooSlow> {
+    fn end(&mut self, reason: CloseCode) {
+        self.ended = true;
+        self.reason.get_or_insert(reason);
+    }
+
+    /// Takes a message; gives what can be said to it now.
+    fn hear(&mut self, message: Option<Result<Message, Error>>) -> Reply {
+        match message {
+            Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
+                return self.take(&message.into_data());
+            }
+            // Neither keeps the connection open.
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+            Some(Ok(Message::Close(_))) | None => self.ended = true,
+            Some(Err(error)) => {
+                self.ended = true;
+                self.reason = reason_of(&error);
+            }
+        }
+        Reply::default()
+    }
+
+    fn take(&mut self, message: &[u8]) -> Reply {
+        self.last_request = Instant::now();
+        let mut out = Vec::new();
+        match self.kinds.next() {
+            Some(Kind::TooLong) => {
+                let too_long = Fault::too_long(self.caller.limits().request_bytes);
+                self.caller.refuse(None, &too_long, &mut out);
+            }
+            Some(Kind::Text) if std::str::from_utf8(message).is_err() => {
+                self.end(CloseCode::Invalid);
+            }
+            _ => {
+                let sink = Some(self.outbox.sink());
+                if let Some(later) = take_message(&self.caller, message, sink, &mut out) {
+                    self.jobs.spawn(later);
+                    out.clear();
+                }
+            }
+        }
+        Reply { bytes: out, held: None }
+    }
+
+    async fn say(&mut self, first: Reply) -> Result<(), TooSlow> {
         let mut ready = vec![first];
-        while let Some(done) = self.jobs.try_join_next() {
+        while ready.len() <= self.caller.limits().send_queue
+            && let Some(done) = self.jobs.try_join_next()
+        {
             ready.push(done.unwrap_or_default());
         }
         while ready.len() <= self.caller.limits().send_queue
             && let Some(line) = self.outbox.try_next()
         {
-            ready.push(line.get().as_bytes().to_vec());
+            ready.push(Reply { bytes: line.get().as_bytes().to_vec(), held: None });
         }
         let socket = &mut self.socket;
         let writing = async {
-            for text in ready.into_iter().filter(|it| !it.is_empty()) {
-                let text = Utf8Bytes::try_from(text).map_err(|_| TooSlow)?;
+            let mut held = Vec::new();
+            for reply in ready.into_iter().filter(|it| !it.bytes.is_empty()) {
+                let text = Utf8Bytes::try_from(reply.bytes).map_err(|_| TooSlow)?;
                 socket.feed(Message::Text(text)).await.map_err(|_| TooSlow)?;
+                held.extend(reply.held);
             }
-            socket.flush().await.map_err(|_| TooSlow)
+            let flushed = socket.flush().await.map_err(|_| TooSlow);
+            drop(held);
+            flushed
         };
         let allowed = self.caller.limits().write;
         let written = self.outbox.while_writing(allowed, writing).await;
@@ -162,6 +215,27 @@ impl Talk {
             self.caller.figures().slow_readers.one_more();
         }
         written?
+    }
+
+    /// Says goodbye, and why.
+    async fn close(mut self) {
+        let allowed = self.caller.limits().write;
+        // Whatever comes of it, the connection ends here.
+        let _ = tokio::time::timeout(allowed, async {
+            match self.reason {
+                None => self.socket.close(None).await.is_ok(),
+                // Past tungstenite, which after an error says nothing more. Nothing of it waits to be written.
+                Some(code) => {
+                    let io = self.socket.get_mut();
+                    let said = io.write_all(&close_frame(code)).await.is_ok();
+                    said && io.flush().await.is_ok() && io.shutdown().await.is_ok()
+                }
+            }
+        })
+        .await;
+        if self.reason.is_some() {
+            linger(self.socket.get_mut()).await;
+        }
     }
 
     /// Until when the connection may go on being idle; `None` when that is over.
@@ -173,6 +247,24 @@ impl Talk {
         let until = self.last_request + limit;
         (until > Instant::now()).then_some(until)
     }
+}
+
+/// What the other side did wrong (RFC 6455, 7.4.1); none if it is only gone.
+fn reason_of(error: &Error) -> Option<CloseCode> {
+    match error {
+        Error::Io(error) if error.kind() == ENDLESS => Some(CloseCode::Size),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        Error::Protocol(_) | Error::AttackAttempt => Some(CloseCode::Protocol),
+        Error::Utf8(_) => Some(CloseCode::Invalid),
+        Error::Capacity(_) => Some(CloseCode::Size),
+        _ => None,
+    }
+}
+
+/// A close frame without words: a code says it.
+fn close_frame(code: CloseCode) -> [u8; 4] {
+    let [high, low] = u16::from(code).to_be_bytes();
+    [0x88, 2, high, low]
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod convert;
 mod keys;
 mod params;
 mod replies;
+mod sets;
 
 pub use chains::*;
 pub use keys::*;

@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::call::{Caller, too_long_a_reply};
 use super::envelope::{self, Fault};
+use super::reply::Flight;
 
 /// The id as jsonrpsee knows ids: null, a whole number or a string. JSON-RPC knows more numbers.
 pub(super) fn known_id(id: &RawValue) -> Option<Id<'static>> {
@@ -45,9 +46,9 @@ pub(super) struct Work {
 }
 
 impl Work {
-    pub(super) async fn run(self) -> Vec<u8> {
+    pub(super) async fn run(self, flight: &Arc<Flight>) -> Vec<u8> {
         let (caller, method, id) = (Arc::clone(&self.caller), self.method, self.id.clone());
-        let fault = match AssertUnwindSafe(self.call()).catch_unwind().await {
+        let fault = match AssertUnwindSafe(self.call(flight)).catch_unwind().await {
             Ok(Ok(reply)) => return reply,
             Ok(Err(fault)) => fault,
             Err(_) => {
@@ -60,7 +61,7 @@ impl Work {
         reply
     }
 
-    async fn call(self) -> Result<Vec<u8>, Fault> {
+    async fn call(self, flight: &Arc<Flight>) -> Result<Vec<u8>, Fault> {
         let Self { caller, callback, id, params, subscriber, .. } = self;
         let known = known_id(&id);
         let as_written = known.is_some();
@@ -71,7 +72,11 @@ impl Work {
             _ => None,
         };
         let params = Params::new(by_position.as_deref().or(given)).into_owned();
-        let (connection, extensions) = (caller.connection, caller.extensions.clone());
+        let (connection, mut extensions) = (caller.connection, caller.extensions.clone());
+        // A subscription is in flight until it is accepted, and not for as long as it tells.
+        if subscriber.is_none() {
+            extensions.insert(Arc::clone(flight));
+        }
         // Replies are measured below: jsonrpsee's own error for a long one has a code that means something else here.
         let unlimited = usize::MAX;
         let response = match (callback, subscriber) {

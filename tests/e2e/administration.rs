@@ -339,6 +339,33 @@ fn a_backup_takes_the_place_of_the_store() {
 }
 
 #[test]
+fn a_build_from_a_clone_names_its_commit() {
+    let git = |arguments: &[&str]| {
+        let said = std::process::Command::new("git")
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .args(arguments)
+            .output();
+        let said = said.ok().filter(|it| it.status.success())?;
+        Some(String::from_utf8(said.stdout).unwrap().trim().to_owned())
+    };
+    let is_clone = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(".git").exists();
+    // Packages are built from an archive, and say both in the environment.
+    let given = ["ENTITLED_GIT", "ENTITLED_BUILT", "SOURCE_DATE_EPOCH"];
+    let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]).filter(|_| is_clone) else {
+        return;
+    };
+    if given.iter().any(|it| std::env::var_os(it).is_some()) {
+        return;
+    }
+    let daemon = Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    let version = daemon.call("system_version", json!({}));
+    assert_eq!(version["git"], commit);
+    let built: jiff::Timestamp = version["built"].as_str().unwrap().parse().unwrap();
+    let committed = git(&["show", "-s", "--format=%ct", "HEAD"]).unwrap();
+    assert_eq!(built.as_second().to_string(), committed);
+}
+
+#[test]
 fn a_deactivated_customer_is_entitled_to_nothing_through_the_machine_either() {
     let stage = Stage::start();
     stage.daemon.link_for(&stage.wallet, "machine");

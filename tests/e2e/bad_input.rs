@@ -217,9 +217,13 @@ fn an_error_says_a_code_a_detail_and_what_to_do() {
 }
 
 #[test]
-fn who_says_nothing_is_hung_up_on() {
+fn who_says_nothing_is_hung_up_on_while_places_are_scarce() {
     let settings = Settings::new(["http://127.0.0.1:9".to_owned()])
-        .more("[socket.limits]\nfirst_byte = \"300ms\"");
+        .more("[socket.limits]\nfirst_byte = \"300ms\"\nconnections = 8");
     let daemon = Daemon::start(&settings);
+    let mut inside: Vec<Line> = (0..4).map(|_| Line::connect(&daemon.socket())).collect();
+    for line in &mut inside {
+        line.call("system_version", &json!({})).unwrap();
+    }
     assert!(Line::connect(&daemon.socket()).is_closed());
 }

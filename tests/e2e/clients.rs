@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::daemon::Daemon;
+use crate::support::eventually;
 use crate::support::settings::Settings;
+use crate::support::socket::Line;
 use crate::support::stage::{ACME, Stage};
 use crate::support::tests_dir;
 
@@ -235,4 +237,24 @@ fn entitlectl_lints_a_product_file_without_a_daemon() {
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output.stdout) + &text(&output.stderr);
     assert!(said.contains(&format!("{path}:3")) && said.contains("rnk"), "{said}");
+}
+
+#[test]
+fn a_full_daemon_is_not_taken_for_one_that_is_down() {
+    let settings =
+        Settings::new(["http://127.0.0.1:9".to_owned()]).more("[socket.limits]\nconnections = 1");
+    let daemon = Daemon::start(&settings);
+    // Until those who saw it start have left.
+    let mut inside = eventually("there is a place", || {
+        let mut line = Line::connect(&daemon.socket());
+        line.call("system_version", &json!({})).map(|_| line).map_err(|it| it.message)
+    });
+    for arguments in [&["check", ACME][..], &["--json", "wallet", "list"]] {
+        let output = daemon.entitlectl().args(arguments).output().unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "neither yes nor no: {said}");
+        assert!(said.contains("at most 1 connections"), "{said}");
+        assert!(!said.contains("is it running"), "{said}");
+    }
+    inside.call("system_version", &json!({})).unwrap();
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
+use crate::support::daemon::Daemon;
 use crate::support::eventually;
 use crate::support::http::Message;
 use crate::support::process::Process;
@@ -85,6 +86,55 @@ fn the_figures_are_on_the_loopback_port_that_was_asked_for() {
         ("/metrics", "Origin: http://evil.example\r\n", "HTTP/1.1 403"),
     ] {
         assert!(get(port, path, more).0.starts_with(wanted), "{path} {more}");
+    }
+}
+
+/// A daemon that shows its figures on a port, with no chain to speak of.
+fn daemon_with_a_port() -> (Daemon, u16) {
+    let port = free_port();
+    let settings = Settings::new(["http://127.0.0.1:9".to_owned()])
+        .more(&format!("[metrics]\nlisten = \"127.0.0.1:{port}\""));
+    (Daemon::start(&settings), port)
+}
+
+#[test]
+fn a_foreign_host_gets_no_figures() {
+    let (_daemon, port) = daemon_with_a_port();
+    for (host, wanted) in [
+        ("localhost", "HTTP/1.1 200"),
+        ("[::1]:9469", "HTTP/1.1 200"),
+        ("a.example", "HTTP/1.1 403"),
+        ("localhost.a.example:9469", "HTTP/1.1 403"),
+    ] {
+        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        write!(&stream, "GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        let reply = Message::read(&mut BufReader::new(stream)).unwrap().unwrap();
+        assert!(reply.first.starts_with(wanted), "{host}: {}", reply.first);
+    }
+}
+
+#[test]
+fn figures_come_in_the_format_that_is_asked_for() {
+    let (_daemon, port) = daemon_with_a_port();
+    let (_, open) = get(port, "/metrics", "");
+    assert!(open.ends_with("# EOF\n") && open.contains("# TYPE entitled_requests counter\n"));
+    let (_, plain) = get(port, "/metrics", "Accept: text/plain; version=0.0.4\r\n");
+    assert!(!plain.contains("# EOF"), "{plain}");
+    assert!(plain.contains("# TYPE entitled_requests_total counter\n"), "{plain}");
+    let names = |text: &str| samples(text).keys().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+    assert_eq!(names(&open), names(&plain));
+}
+
+#[test]
+fn a_check_that_is_not_in_the_cache_is_one_miss() {
+    let (daemon, port) = daemon_with_a_port();
+    let misses = || samples(&get(port, "/metrics", "").1)["entitled_cache_misses_total"];
+    let before = misses();
+    // What nobody installed is not kept, so that each check has to ask.
+    for asked in 1..=3 {
+        daemon.check("nobody-installed-this");
+        assert_eq!(misses(), before + f64::from(asked));
     }
 }
 

@@ -105,6 +105,7 @@ async fn what_a_web_page_could_have_sent_is_refused() {
     }
     assert_eq!(get(&house, "http://a.example/healthz", "Host: localhost").await.0, 403);
     assert_eq!(get(&house, "/healthz", "Host:").await.0, 503, "an empty host is ours");
+    assert_eq!(get(&house, "/healthz", "Host: localhost:80").await.0, 503, "so is HTTP's port");
 }
 
 #[tokio::test]
@@ -131,6 +132,81 @@ async fn one_connection_serves_many_requests() {
         assert_eq!(serde_json::from_slice::<Value>(&reply).unwrap()["id"], id);
     }
     assert_eq!(house.figures.connections_total.get(), 1);
+}
+
+#[tokio::test]
+async fn pages_are_asked_for_at_the_rate_of_requests() {
+    let slow = Limits { rate_per_second: 1, rate_burst: 3, root_is_exempt: false, ..limits() };
+    let house = House::open(slow);
+    let mut refused = 0;
+    for _ in 0..8 {
+        let (status, body) = get(&house, "/healthz", "Host: localhost").await;
+        if status == 429 {
+            assert_fault(&serde_json::from_str(&body).unwrap(), -32005, "LIMIT_EXCEEDED");
+            refused += 1;
+        }
+    }
+    assert!((3..=5).contains(&refused), "{refused}");
+}
+
+#[tokio::test]
+async fn head_gives_the_head_of_a_page_and_nothing_else() {
+    let house = House::open(limits());
+    for (path, status) in [("/healthz", "503"), ("/nothing", "404")] {
+        let mut client = house.connect().await;
+        let asked = format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let said = client.send(asked).await.rest().await;
+        let (head, body) = said.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
+        assert!(!head.contains("content-length: 0"), "{head}");
+        assert!(head.to_lowercase().contains("content-length: "), "{head}");
+        assert_eq!(body, "");
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_told_what_its_reader_wants() {
+    let house = House::open(limits());
+    let accept = "Host: localhost\r\nAccept: text/plain\r\nAccept: a/b;q=0.5";
+    let (_, body) = get(&house, "/metrics", accept).await;
+    assert_eq!(body, "asked for \"text/plain,a/b;q=0.5\"");
+}
+
+/// Sends `drop` again and again until the connection is closed.
+async fn drip(house: &House, begin: &str, drop: &str) {
+    let mut client = house.connect().await;
+    client.send(begin).await;
+    within(async {
+        while client.0.get_mut().write_all(drop.as_bytes()).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    house.until(|it| it.connections_open.get() == 0).await;
+}
+
+#[tokio::test]
+async fn a_head_that_drips_in_does_not_keep_a_connection_open() {
+    let begin = "POST / HTTP/1.1\r\nHost: localhost\r\nX: ";
+    let house = House::open(Limits { idle: Duration::from_millis(200), ..limits() });
+    drip(&house, begin, "x").await;
+}
+
+#[tokio::test]
+async fn the_head_of_a_request_has_a_time_of_its_own() {
+    let house = House::open(Limits { first_byte: Duration::from_millis(200), ..limits() });
+    drip(&house, "POST / HTTP/1.1\r\nHost: localhost\r\nX: ", "x").await;
+    // So has the second request of a connection, which may rest before it as long as it likes.
+    let first = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut client = house.connect().await;
+    client.send(first).await;
+    while !client.line().await.is_empty() {}
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    client.0.read_exact(&mut [0; 21]).await.unwrap();
+    client.send(first).await;
+    assert!(client.line().await.starts_with("HTTP/1.1 503 "));
+    drop(client);
+    drip(&house, &format!("{first}GET"), "x").await;
 }
 
 #[tokio::test]

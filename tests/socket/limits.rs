@@ -91,6 +91,26 @@ async fn thirty_two_requests_may_be_in_flight_and_the_next_is_refused_alone() {
 }
 
 #[tokio::test]
+async fn a_user_has_so_many_requests_in_flight_over_all_connections() {
+    let house = House::open(Limits { in_flight_per_uid: 40, ..without_exemption() });
+    let mut first = house.connect().await;
+    let mut second = house.connect().await;
+    first.send((0..32).map(|id| call(id, "wait")).collect::<String>()).await;
+    second.send((0..8).map(|id| call(id, "wait")).collect::<String>()).await;
+    house.until(|it| it.requests.get() == 40).await;
+    assert_fault(&second.ask(call(99, "echo")).await, -32005, "LIMIT_EXCEEDED");
+    assert_eq!(second.ask(call(100, "hot")).await["id"], 100, "what is hot is not in flight");
+    house.stage.gate.add_permits(40);
+    for _ in 0..8 {
+        assert_eq!(second.reply().await["result"], "waited");
+    }
+    for _ in 0..32 {
+        assert_eq!(first.reply().await["result"], "waited");
+    }
+    assert_eq!(second.ask(call(101, "echo")).await["id"], 101);
+}
+
+#[tokio::test]
 async fn sixteen_subscriptions_and_no_more_until_one_ends() {
     let house = House::open(limits());
     let mut client = house.connect().await;
@@ -115,36 +135,6 @@ async fn a_long_reply_is_refused_with_our_own_code() {
     let house = House::open(Limits { response_bytes: 1_000, ..limits() });
     let mut client = house.connect().await;
     assert_fault(&client.ask(call(1, "long")).await, -32005, "LIMIT_EXCEEDED");
-}
-
-#[tokio::test]
-async fn over_the_connections_of_a_user_one_line_says_so() {
-    let house = House::open(Limits { connections_per_uid: 3, ..without_exemption() });
-    let mut inside = Vec::new();
-    for id in 0..3 {
-        let mut client = house.connect().await;
-        assert_eq!(client.ask(call(id, "hot")).await["id"], id);
-        inside.push(client);
-    }
-    let said = house.connect().await.rest().await;
-    assert_eq!(said.lines().count(), 1);
-    assert_fault(&serde_json::from_str(&said).unwrap(), -32005, "LIMIT_EXCEEDED");
-    assert_eq!(inside[0].ask(call(4, "hot")).await["id"], 4, "those inside stay");
-    inside.pop();
-    house.until(|it| it.connections_open.get() == 2).await;
-    assert_eq!(house.connect().await.ask(call(5, "hot")).await["id"], 5);
-    assert_eq!(house.figures.connections_refused.get(), 1);
-}
-
-#[tokio::test]
-async fn over_the_connections_of_the_daemon_root_too_is_refused() {
-    let house = House::open(Limits { connections: 2, ..limits() });
-    let mut first = house.connect().await;
-    let mut second = house.admin().await;
-    first.ask(call(1, "hot")).await;
-    second.ask(call(1, "hot")).await;
-    let said = house.connect().await.rest().await;
-    assert_fault(&serde_json::from_str(&said).unwrap(), -32005, "LIMIT_EXCEEDED");
 }
 
 #[tokio::test]
@@ -184,16 +174,6 @@ async fn a_user_over_its_rate_is_refused_but_not_for_what_is_hot() {
         "LIMIT_EXCEEDED",
     );
     assert!(house.figures.requests_limited.get() > refused);
-}
-
-#[tokio::test]
-async fn who_says_nothing_is_let_go() {
-    let house = House::open(Limits { first_byte: Duration::from_millis(30), ..limits() });
-    let mut silent = house.connect().await;
-    let mut blank = house.connect().await;
-    blank.send("  \n").await;
-    assert_eq!(silent.rest().await, "");
-    assert_eq!(blank.rest().await, "");
 }
 
 #[tokio::test]

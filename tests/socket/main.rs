@@ -8,8 +8,10 @@
     reason = "a test fails by panicking, and says on stderr what it skipped"
 )]
 
+mod doors;
 mod ending;
 mod http;
+mod http2;
 mod limits;
 mod raw;
 mod subscriptions;
@@ -101,12 +103,19 @@ impl Answers for TestAnswers {
         true
     }
 
-    fn page(&self, path: &str) -> BoxFuture<'static, Option<Page>> {
-        let page = (path == "/healthz").then(|| Page {
-            status: 503,
-            content_type: "application/json",
-            body: "{\"status\":\"starting\"}".into(),
-        });
+    fn page(&self, path: &str, accept: &str) -> BoxFuture<'static, Option<Page>> {
+        let page = match path {
+            "/healthz" => Some(Page {
+                status: 503,
+                content_type: "application/json",
+                body: "{\"status\":\"starting\"}".into(),
+            }),
+            "/metrics" => {
+                let body = format!("asked for {accept:?}").into();
+                Some(Page { status: 200, content_type: "text/plain", body })
+            }
+            _ => None,
+        };
         Box::pin(async { page })
     }
 }

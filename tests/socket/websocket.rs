@@ -71,7 +71,59 @@ async fn a_message_that_is_too_long_is_refused_in_our_words() {
     let house = House::open(limits());
     let mut socket = open(&house).await;
     let long = format!("[\"{}\"]", "x".repeat(70_000));
+    assert_fault(&ask(&mut socket, long.clone()).await, -32005, "LIMIT_EXCEEDED");
+    assert_eq!(ask(&mut socket, call(1, "hot")).await["id"], 1, "it costs that message only");
+    let id = ask(&mut socket, call(2, "watch")).await["result"].clone();
+    hear(&mut socket).await;
     assert_fault(&ask(&mut socket, long).await, -32005, "LIMIT_EXCEEDED");
+    house.stage.news.send(4).unwrap();
+    let told = hear(&mut socket).await;
+    assert_eq!((&told["params"]["subscription"], &told["params"]["result"]), (&id, &4.into()));
+}
+
+/// Sends raw bytes after the handshake; gives the code of the close frame that ends the connection.
+async fn close_code(house: &House, frames: &[u8]) -> u16 {
+    let mut socket = open(house).await;
+    // The other end may close before it has read all.
+    let _ = socket.get_mut().write_all(frames).await;
+    loop {
+        match within(socket.next()).await {
+            Some(Ok(Message::Close(Some(close)))) => return close.code.into(),
+            Some(Ok(_)) => {}
+            other => panic!("no close frame: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_close_frame_says_why() {
+    let house = House::open(limits());
+    let masked = |first: u8, payload: &[u8]| {
+        let length = 0x80 | u8::try_from(payload.len()).unwrap();
+        [&[first, length, 0, 0, 0, 0], payload].concat()
+    };
+    assert_eq!(close_code(&house, &[0x81, 2, b'{', b'}']).await, 1002, "not masked");
+    assert_eq!(close_code(&house, &masked(0x83, b"{}")).await, 1002, "no such opcode");
+    assert_eq!(close_code(&house, &masked(0x80, b"{}")).await, 1002, "nothing to continue");
+    assert_eq!(close_code(&house, &masked(0x81, b"{\"\xff\"}")).await, 1007, "no UTF-8");
+    let endless = [&[0x81, 0xff][..], &[0, 0, 0, 0, 0x7f, 0, 0, 0, 0, 0, 0, 0]].concat();
+    assert_eq!(close_code(&house, &endless).await, 1009, "two gigabytes");
+}
+
+#[tokio::test]
+async fn pings_do_not_keep_a_websocket_open() {
+    let house = House::open(Limits { idle: Duration::from_millis(200), ..limits() });
+    let mut socket = open(&house).await;
+    within(async {
+        // What is answered is read, so that nothing but silence ends it.
+        while socket.send(Message::Ping("x".into())).await.is_ok()
+            && matches!(socket.next().await, Some(Ok(Message::Pong(_))))
+        {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    house.until(|it| it.connections_open.get() == 0).await;
 }
 
 #[tokio::test]

@@ -207,8 +207,10 @@ impl VerdictReader {
     pub fn hit(&self, key: &Key, now: Timestamp) -> Option<Arc<Cached>> {
         // A clock turned back since the evaluation must not make the verdict younger.
         let found = self.cache.get(key).filter(|it| !it.is_over(now.max(it.evaluated_at)));
-        let counter = if found.is_some() { &self.tally.hits } else { &self.tally.misses };
-        counter.fetch_add(1, Ordering::Relaxed);
+        // Whoever has to go and ask counts the miss: a check may look here more than once before.
+        if found.is_some() {
+            self.tally.hits.fetch_add(1, Ordering::Relaxed);
+        }
         found
     }
 

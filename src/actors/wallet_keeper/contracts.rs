@@ -8,13 +8,14 @@ use std::time::Duration;
 use alloy_primitives::{Address, B256, Bytes, hex};
 
 use super::orders::{Prover, hash};
-use super::{KeeperError, Verified, VerifyMessage};
+use super::{KeeperError, Verified, VerifyMessage, worked};
 use crate::actors::chain_verifier::{CheckSignature, VerifierError};
 use crate::domain::customer::Challenge;
 use crate::domain::ids::ChainId;
 use crate::domain::ownership::Cause;
 use crate::domain::wallet_proof::{
-    self, Method, ProofFault, SignedBy, is_mirror_image, personal_message_hash,
+    self, Method, Payload, ProofFault, SignatureFault, SignedBy, is_mirror_image,
+    personal_message_hash,
 };
 
 /// Longer than the verifier's own bound, so that it is the one that answers.
@@ -24,11 +25,14 @@ const SIGNATURE_LIMIT: usize = 32 * 1024;
 
 impl Prover {
     pub(super) async fn verify(self, question: VerifyMessage) -> Result<Verified, KeeperError> {
-        let VerifyMessage { address, payload, signature, chain } = question;
-        let hash = hash(&payload)?;
-        let by_key = |valid| Ok(Verified { valid, method: payload.method() });
+        let VerifyMessage { address, payload, signature, chain, uid } = question;
+        let method = payload.method();
+        let judging = self.cpu.run(uid, move || judge(&payload, &signature, address));
+        let Judged { hash, by_key: signed, is_mirror, bytes } =
+            worked("check a signature", judging.await)?;
+        let by_key = |valid| Ok(Verified { valid, method });
         let invalid = |why: String| KeeperError::SignatureInvalid { why };
-        let fault = match (wallet_proof::is_signed_by(hash, &signature, address), chain) {
+        let fault = match (signed, chain) {
             (Ok(true), _) => return by_key(true),
             (Ok(valid), None) => return by_key(valid),
             (Err(fault), None) => {
@@ -38,10 +42,10 @@ impl Prover {
             (Ok(false), Some(_)) => None,
             (Err(fault), Some(_)) => Some(fault),
         };
-        if is_mirror_image(hash, &signature, address) {
+        if is_mirror {
             return Err(invalid(fault.map(|it| it.to_string()).unwrap_or_default()));
         }
-        let (Some(chain), Some(bytes)) = (chain, read(&signature)) else {
+        let (Some(chain), Some(bytes)) = (chain, bytes) else {
             return Err(invalid(fault.map(|it| it.to_string()).unwrap_or_default()));
         };
         let unknown = |cause| KeeperError::Unknown {
@@ -49,7 +53,7 @@ impl Prover {
             cause,
         };
         let method = match self.ask_chain(chain, address, (hash, bytes)).await?.map_err(unknown)? {
-            Some(SignedBy::Key) => payload.method(),
+            Some(SignedBy::Key) => method,
             Some(SignedBy::Contract) => Method::Eip1271,
             Some(SignedBy::Counterfactual) => Method::Erc6492,
             None => return by_key(false),
@@ -61,7 +65,7 @@ impl Prover {
     /// gives that chain. `fault` is why it is not.
     pub(super) async fn accepted_by_contract(
         &self,
-        challenge: &Challenge,
+        (uid, challenge): (u32, &Challenge),
         signature: &str,
         fault: &ProofFault,
     ) -> Result<Option<ChainId>, KeeperError> {
@@ -69,7 +73,11 @@ impl Prover {
             |more: String| KeeperError::SignatureInvalid { why: format!("{fault}{more}") };
         let (chain, address) = (ChainId(challenge.chain), challenge.address);
         let hash = personal_message_hash(challenge.message.as_bytes());
-        let bytes = read(signature).filter(|_| !is_mirror_image(hash, signature, address));
+        let signature = signature.to_owned();
+        let reading = self.cpu.run(uid, move || {
+            Ok(read(&signature).filter(|_| !is_mirror_image(hash, &signature, address)))
+        });
+        let bytes = worked("check a signature", reading.await)?;
         let Some(bytes) = bytes else { return Err(refused(String::new())) };
         match self.ask_chain(chain, address, (hash, bytes)).await? {
             Ok(Some(SignedBy::Key)) => Ok(None),
@@ -102,6 +110,22 @@ impl Prover {
             Ok(Err(_)) | Err(_) => Err(KeeperError::ChainSilent),
         }
     }
+}
+
+/// What can be said of a signature without a chain.
+struct Judged {
+    hash: B256,
+    by_key: Result<bool, SignatureFault>,
+    is_mirror: bool,
+    /// The signature itself, for a contract.
+    bytes: Option<Bytes>,
+}
+
+fn judge(payload: &Payload, signature: &str, address: Address) -> Result<Judged, KeeperError> {
+    let hash = hash(payload)?;
+    let by_key = wallet_proof::is_signed_by(hash, signature, address);
+    let is_mirror = by_key != Ok(true) && is_mirror_image(hash, signature, address);
+    Ok(Judged { hash, by_key, is_mirror, bytes: read(signature) })
 }
 
 /// A signature of any length in hexadecimal.

@@ -6,15 +6,17 @@ use actix::Recipient;
 use alloy_primitives::{Address, B256};
 
 use super::ledger::{Ledger, ask};
-use super::transfer::Bench;
-use super::{CreateWallet, IssueChallenge, KeeperError, LinkWallet, SignMessage, UnlinkWallet};
+use super::{
+    CreateWallet, IssueChallenge, KeeperError, LinkWallet, SignMessage, UnlinkWallet, worked,
+};
 use crate::actors::chain_verifier::CheckSignature;
+use crate::actors::cpu_pool::CpuPool;
 use crate::actors::ownership_ledger::{
     AddWallet, Asked, FindChallenge, FindWallet, KeepChallenge, RemoveWallet,
 };
 use crate::domain::customer::{Challenge, Custody, Wallet};
 use crate::domain::ids::{Account, ChainId, CustomerId};
-use crate::domain::wallet_proof::{self, Payload, PayloadFault, ProofFault};
+use crate::domain::wallet_proof::{self, Payload, PayloadFault, ProofFault, SignInMessage};
 use crate::keys::{self, KeyEncryptionKey, KeyRing, MachineName, OpenError, PrivateKey};
 
 /// How the lack of a usable challenge is named.
@@ -28,7 +30,10 @@ pub(super) struct Tools {
     pub(super) ledger: Ledger,
     pub(super) keys: KeyRing,
     pub(super) machine: MachineName,
-    pub(super) bench: Bench,
+    /// Where hashing and recovering is done.
+    pub(super) cpu: CpuPool,
+    /// Where keystores are opened and made.
+    pub(super) keystores: CpuPool,
     /// Who can say whether a contract accepts a signature.
     pub(super) chains: Option<Recipient<CheckSignature>>,
 }
@@ -37,6 +42,7 @@ pub(super) struct Tools {
 pub(super) struct Prover {
     ledger: Ledger,
     machine: MachineName,
+    pub(super) cpu: CpuPool,
     pub(super) chains: Option<Recipient<CheckSignature>>,
 }
 
@@ -48,25 +54,36 @@ pub(super) struct Proven {
     asked: Asked,
 }
 
+impl Proven {
+    pub(super) fn address(&self) -> Address {
+        self.challenge.address
+    }
+}
+
 impl Prover {
     /// Whether `order` answers a challenge of its customer.
-    pub(super) async fn prove(
-        self,
-        order: LinkWallet,
-        nonce: String,
-    ) -> Result<Proven, KeeperError> {
-        let LinkWallet { message, signature, customer, asked } = order;
+    pub(super) async fn prove(self, order: LinkWallet) -> Result<Proven, KeeperError> {
+        let LinkWallet { message, signature, customer, uid, asked } = order;
+        let reading = self.cpu.run(uid, move || match message.parse::<SignInMessage>() {
+            Ok(read) => Ok((read.nonce, message)),
+            Err(fault) => Err(KeeperError::SignatureInvalid { why: fault.to_string() }),
+        });
+        let (nonce, message) = worked("read a message", reading.await)?;
         let found = ask(&self.ledger.find_challenge, FindChallenge { nonce }).await?;
         // Somebody else's challenge is answered like one that never was.
         let challenge = found
             .filter(|it| it.customer == customer)
             .ok_or(KeeperError::NotFound { what: SPENT })?;
-        let domain = self.machine.as_str();
-        let answered = wallet_proof::answer(&challenge, domain, &message, &signature, asked.at);
+        let (domain, at) = (self.machine.as_str().to_owned(), asked.at);
+        let checking = self.cpu.run(uid, move || {
+            let answered = wallet_proof::answer(&challenge, &domain, &message, &signature, at);
+            Ok((answered.map(drop), challenge, signature))
+        });
+        let (answered, challenge, signature) = worked("check a signature", checking.await)?;
         let chain = match answered {
-            Ok(_) => None,
+            Ok(()) => None,
             Err(fault) if fault.is_about_signature() => {
-                self.accepted_by_contract(&challenge, &signature, &fault).await?
+                self.accepted_by_contract((uid, &challenge), &signature, &fault).await?
             }
             Err(fault) => return Err(refused(fault)),
         };
@@ -76,16 +93,20 @@ impl Prover {
 
 impl Tools {
     pub(super) fn prover(&self) -> Prover {
-        let Self { ledger, machine, chains, .. } = self.clone();
-        Prover { ledger, machine, chains }
+        let Self { ledger, machine, cpu, chains, .. } = self.clone();
+        Prover { ledger, machine, cpu, chains }
     }
 
     pub(super) async fn create(self, order: CreateWallet) -> Result<Wallet, KeeperError> {
-        let CreateWallet { customer, label, asked } = order;
+        let CreateWallet { customer, label, uid, asked } = order;
         if let Some(label) = &label {
             check_label(label)?;
         }
-        let (address, sealed_key) = new_sealed_key(self.key()?, customer)?;
+        // Who is locked is told so before any work.
+        self.key()?;
+        let tools = self.clone();
+        let making = self.cpu.run(uid, move || new_sealed_key(tools.key()?, customer));
+        let (address, sealed_key) = worked("make a key", making.await)?;
         let order = AddWallet {
             address,
             customer,
@@ -134,8 +155,9 @@ impl Tools {
     }
 
     pub(super) async fn sign(self, order: SignMessage) -> Result<String, KeeperError> {
-        let SignMessage { address, customer, payload, asked } = order;
-        let hash = hash(&payload)?;
+        let SignMessage { address, customer, payload, uid, asked } = order;
+        let method = payload.method();
+        let hash = worked("hash", self.cpu.run(uid, move || hash(&payload)).await)?;
         let none = KeeperError::NotFound { what: "wallet of this customer" };
         let found = ask(&self.ledger.find_wallet, FindWallet { address }).await?;
         let Some((wallet, sealed_key)) = found.filter(|(it, _)| it.customer == customer) else {
@@ -145,12 +167,16 @@ impl Tools {
             return Err(KeeperError::Conflict { why: "the wallet is unlinked".to_owned() });
         }
         let record = record_of(&wallet, sealed_key)?;
-        let signature = keys::with_clean_stack(|| {
-            let key = self.unseal(address, customer, &record)?;
-            key.sign(hash).map_err(failed("sign"))
-        })?;
+        let tools = self.clone();
+        let signing = self.cpu.run(uid, move || {
+            keys::with_clean_stack(|| {
+                let key = tools.unseal(address, customer, &record)?;
+                key.sign(hash).map_err(failed("sign"))
+            })
+        });
+        let signature = worked("sign", signing.await)?;
         // To the log and not to the audit: a caller may sign as often as it likes, and the audit is for ever.
-        tracing::info!(event = "message_signed", wallet = %address, by = %asked.by, method = ?payload.method(), "signed");
+        tracing::info!(event = "message_signed", wallet = %address, by = %asked.by, ?method, "signed");
         Ok(wallet_proof::write_signature(&signature))
     }
 
@@ -215,7 +241,7 @@ pub(super) fn hash(payload: &Payload) -> Result<B256, KeeperError> {
     })
 }
 
-/// The private key lives and dies in here, before anything is waited for.
+/// The private key lives and dies in here.
 fn new_sealed_key(
     kek: &KeyEncryptionKey,
     customer: CustomerId,

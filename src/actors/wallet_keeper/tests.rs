@@ -1,6 +1,7 @@
 //! WalletKeeper against a ledger that keeps everything in memory.
 
 mod contracts;
+mod fairness;
 mod rotation;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use crate::actors::ownership_ledger::SealedKey;
 use crate::domain::audit::AuditEntry;
 use crate::domain::customer::Custody;
 use crate::domain::ids::Timestamp;
+use crate::domain::secret::Secret;
 use crate::domain::wallet_proof::SignedBy;
 use crate::keys::{Census, KeySource};
 
@@ -170,6 +172,7 @@ impl Handler<Stop> for MemoryLedger {
 
 const OWNER: CustomerId = CustomerId::Uid(1000);
 const OTHER: CustomerId = CustomerId::Uid(1001);
+const UID: u32 = 1000;
 
 fn asked(at: &str) -> Asked {
     Asked { by: "uid:1000".into(), at: at.parse::<Timestamp>().unwrap() }
@@ -199,13 +202,14 @@ fn house() -> House {
 
 impl House {
     async fn create(&self) -> Reply<Wallet> {
-        let order = CreateWallet { customer: OWNER, label: Some("main".into()), asked: noon() };
+        let order =
+            CreateWallet { customer: OWNER, label: Some("main".into()), uid: UID, asked: noon() };
         self.keeper.send(order).await.unwrap()
     }
 
     async fn sign(&self, address: Address, customer: CustomerId, text: &str) -> Reply<String> {
         let payload = Payload::Text(text.to_owned());
-        let order = SignMessage { address, customer, payload, asked: noon() };
+        let order = SignMessage { address, customer, payload, uid: UID, asked: noon() };
         self.keeper.send(order).await.unwrap()
     }
 
@@ -216,7 +220,7 @@ impl House {
 
     async fn link(&self, message: &str, signature: &str, at: &str) -> Reply<Wallet> {
         let (message, signature) = (message.to_owned(), signature.to_owned());
-        let order = LinkWallet { message, signature, customer: OWNER, asked: asked(at) };
+        let order = LinkWallet { message, signature, customer: OWNER, uid: UID, asked: asked(at) };
         self.keeper.send(order).await.unwrap()
     }
 
@@ -246,7 +250,8 @@ async fn a_managed_wallet_signs_and_its_signature_verifies() {
     for (text, valid) in [("hello", true), ("hallo", false)] {
         let payload = Payload::Text(text.into());
         let signature = signature.clone();
-        let question = VerifyMessage { address: wallet.address, payload, signature, chain: None };
+        let question =
+            VerifyMessage { address: wallet.address, payload, signature, chain: None, uid: UID };
         let verified = house.keeper.send(question).await.unwrap().unwrap();
         assert_eq!(verified, Verified { valid, method: Method::Eip191 });
     }
@@ -260,11 +265,12 @@ async fn a_managed_wallet_signs_typed_data() {
         "types": {"EIP712Domain": [], "Note": [{"name": "text", "type": "string"}]},
         "primaryType": "Note", "domain": {}, "message": {"text": "hello"}
     }));
-    let order = SignMessage { address, customer: OWNER, payload: payload.clone(), asked: noon() };
+    let order =
+        SignMessage { address, customer: OWNER, payload: payload.clone(), uid: UID, asked: noon() };
     let signature = house.keeper.send(order).await.unwrap().unwrap();
     let verified = house
         .keeper
-        .send(VerifyMessage { address, payload, signature, chain: None })
+        .send(VerifyMessage { address, payload, signature, chain: None, uid: UID })
         .await
         .unwrap();
     assert_eq!(verified.unwrap(), Verified { valid: true, method: Method::Eip712 });
@@ -288,6 +294,7 @@ async fn a_malformed_signature_is_an_error_not_a_no() {
         payload: Payload::Text(String::new()),
         signature: "0x12".into(),
         chain: None,
+        uid: UID,
     };
     let reply = house.keeper.send(question).await.unwrap();
     assert!(matches!(reply, Err(KeeperError::SignatureInvalid { .. })), "{reply:?}");
@@ -339,8 +346,13 @@ async fn a_challenge_serves_its_own_customer_only() {
     let house = house();
     let set = house.challenge(outside_key().address()).await;
     let signature = signed(&set.message);
-    let order =
-        LinkWallet { message: set.message, signature, customer: OTHER, asked: asked(IN_TIME) };
+    let order = LinkWallet {
+        message: set.message,
+        signature,
+        customer: OTHER,
+        uid: UID,
+        asked: asked(IN_TIME),
+    };
     let reply = house.keeper.send(order).await.unwrap();
     assert!(matches!(reply, Err(KeeperError::NotFound { .. })), "{reply:?}");
 }
@@ -381,7 +393,7 @@ async fn another_key_encryption_key_is_locked_not_broken() {
     let address = house.create().await.unwrap().address;
     let keeper = keeper_at(house.dir.path(), &house.ledger, "another");
     let payload = Payload::Text("hello".into());
-    let order = SignMessage { address, customer: OWNER, payload, asked: noon() };
+    let order = SignMessage { address, customer: OWNER, payload, uid: UID, asked: noon() };
     let reply = keeper.send(order).await.unwrap();
     assert!(matches!(reply, Err(KeeperError::Locked { .. })), "{reply:?}");
 }
@@ -416,13 +428,12 @@ async fn a_managed_wallet_that_is_linked_again_keeps_its_key() {
 #[actix::test]
 async fn two_orders_for_one_wallet_are_not_mixed() {
     let house = house();
-    let set = house.challenge(outside_key().address()).await;
-    let signature = signed(&set.message);
-    let link = || house.link(&set.message, &signature, IN_TIME);
-    let (one, two) = futures_util::join!(link(), link());
+    let address = house.create().await.unwrap().address;
+    let unlink = || house.unlink(address, false);
+    let (one, two) = futures_util::join!(unlink(), unlink());
     assert!(one.is_ok(), "{one:?}");
     assert!(matches!(two, Err(KeeperError::Busy)), "{two:?}");
-    let three = link().await;
+    let three = unlink().await;
     assert!(matches!(three, Err(KeeperError::NotFound { .. })), "{three:?}");
 }
 
@@ -437,7 +448,8 @@ async fn a_ledger_that_has_stopped_is_said_to_be_silent() {
 #[actix::test]
 async fn labels_are_checked_before_anything_is_made() {
     let house = house();
-    let order = CreateWallet { customer: OWNER, label: Some("a\nb".into()), asked: noon() };
+    let order =
+        CreateWallet { customer: OWNER, label: Some("a\nb".into()), uid: UID, asked: noon() };
     let reply = house.keeper.send(order).await.unwrap();
     assert!(matches!(reply, Err(KeeperError::BadInput { what: "label", .. })), "{reply:?}");
 }

@@ -1,18 +1,15 @@
 //! Keys that come in and go out: import and export.
 //!
-//! Asked by `rpc`, through WalletKeeper. A keystore costs up to a second and 256 MiB, so that work is done on a
-//! thread of its own, one keystore at a time. The key lives and dies on that thread: what comes back is sealed.
-
-use std::sync::Arc;
+//! Asked by `rpc`, through WalletKeeper. A keystore costs up to a second and 256 MiB, so there is a pool for them that
+//! takes one at a time. The key lives and dies on the pool's thread: what comes back is sealed.
 
 use actix::prelude::*;
 use alloy_primitives::Address;
 use serde_json::Value;
-use tokio::sync::Semaphore;
 
 use super::ledger::ask;
 use super::orders::{self, Tools};
-use super::{KeeperError, Reply, WalletKeeper};
+use super::{KeeperError, Reply, WalletKeeper, worked};
 use crate::actors::ownership_ledger::{AddWallet, Asked, FindWallet, ImportWallet, NoteAudit};
 use crate::domain::customer::{Custody, Wallet};
 use crate::domain::ids::CustomerId;
@@ -28,6 +25,8 @@ pub struct ImportKey {
     pub customer: CustomerId,
     /// At most 64 characters, none of them a control character.
     pub label: Option<String>,
+    /// On whose share of the CPU pool.
+    pub uid: u32,
     pub asked: Asked,
 }
 
@@ -50,41 +49,9 @@ pub struct ExportKey {
     pub address: Address,
     pub customer: CustomerId,
     pub passphrase: Secret,
+    /// On whose share of the CPU pool.
+    pub uid: u32,
     pub asked: Asked,
-}
-
-/// Where keystores are opened and made: one at a time, so that many at once cannot eat the machine.
-#[derive(Clone)]
-pub(super) struct Bench(Arc<Semaphore>);
-
-impl Default for Bench {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(1)))
-    }
-}
-
-impl Bench {
-    /// Does `work` on a thread where it keeps nobody waiting, and leaves nothing of it on that thread's stack.
-    async fn work<T: Send + 'static>(
-        &self,
-        costly: bool,
-        work: impl FnOnce() -> Reply<T> + Send + 'static,
-    ) -> Reply<T> {
-        let place = match costly {
-            true => {
-                let place = Arc::clone(&self.0).try_acquire_owned();
-                Some(place.map_err(|_| KeeperError::Crowded)?)
-            }
-            false => None,
-        };
-        let worker = tokio::task::spawn_blocking(move || {
-            let outcome = keys::with_clean_stack(work);
-            // Held until the work is over, even if nobody waits for it any more.
-            drop(place);
-            outcome
-        });
-        worker.await.unwrap_or_else(|error| Err(orders::failed("work with a key")(error)))
-    }
 }
 
 impl Tools {
@@ -93,19 +60,22 @@ impl Tools {
     async fn seal_foreign(
         &self,
         key: ForeignKey,
-        customer: CustomerId,
+        (uid, customer): (u32, CustomerId),
     ) -> Reply<(Address, Vec<u8>)> {
         // Who is locked is told so before any work.
         self.key()?;
         let tools = self.clone();
-        let costly = matches!(key, ForeignKey::Keystore { .. });
+        let pool = match key {
+            ForeignKey::Keystore { .. } => &self.keystores,
+            ForeignKey::Digits(_) | ForeignKey::Mnemonic { .. } => &self.cpu,
+        };
         let seal = move || {
             let key = open_foreign(&key)?;
             let address = key.address().map_err(orders::failed("use a key"))?;
             let sealed = keys::seal(tools.key()?, address, customer, &key);
             Ok((address, sealed.map_err(orders::failed("seal a key"))?))
         };
-        self.bench.work(costly, seal).await
+        worked("open a key", pool.run(uid, || keys::with_clean_stack(seal)).await)
     }
 
     async fn keep_imported(self, order: AddWallet) -> Reply<Wallet> {
@@ -113,7 +83,7 @@ impl Tools {
     }
 
     async fn export(self, order: ExportKey) -> Reply<Value> {
-        let ExportKey { address, customer, passphrase, asked } = order;
+        let ExportKey { address, customer, passphrase, uid, asked } = order;
         self.check_open()?;
         let found = ask(&self.ledger.find_wallet, FindWallet { address }).await?;
         let Some((wallet, record)) = found.filter(|(it, _)| it.customer == customer) else {
@@ -122,7 +92,8 @@ impl Tools {
         let record = orders::record_of(&wallet, record)?;
         let tools = self.clone();
         let make = move || make_keystore(&tools, (address, customer), &record, &passphrase);
-        let keystore = self.bench.work(true, make).await?;
+        let made = self.keystores.run(uid, || keys::with_clean_stack(make)).await;
+        let keystore = worked("make a keystore", made)?;
         // Before it is given out: a key that left is in the audit, or it did not leave.
         let note = NoteAudit {
             action: "wallet_exported",
@@ -181,12 +152,12 @@ impl Handler<ImportKey> for WalletKeeper {
     type Result = ResponseActFuture<Self, Reply<Wallet>>;
 
     fn handle(&mut self, order: ImportKey, _: &mut Self::Context) -> Self::Result {
-        let ImportKey { key, customer, label, asked } = order;
+        let ImportKey { key, customer, label, uid, asked } = order;
         if let Some(Err(error)) = label.as_deref().map(orders::check_label) {
             return Box::pin(actix::fut::err(error));
         }
         let tools = self.tools.clone();
-        let sealed = async move { (tools.seal_foreign(key, customer).await, tools) };
+        let sealed = async move { (tools.seal_foreign(key, (uid, customer)).await, tools) };
         let sealed = sealed.into_actor(self);
         // Which wallet it is about is only known once it is open.
         Box::pin(sealed.then(move |(sealed, tools), keeper, _| match sealed {

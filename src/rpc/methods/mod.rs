@@ -32,6 +32,7 @@ use crate::clock::Clock;
 use crate::domain::ids::{CustomerId, clip, clip_to};
 use crate::domain::peer::{Access, Peer, Permit, permit};
 use crate::rpc::error::{Code, RpcError};
+use crate::rpc::reply::Flight;
 use crate::rpc::wire;
 
 pub use system::Control;
@@ -218,15 +219,17 @@ where
     Work: Future<Output = Result<R, RpcError>> + Send + 'static,
 {
     let mut params: P = parse(params.as_str())?;
+    let flight = extensions.get::<Arc<Flight>>().cloned();
     if !QUESTIONS.contains(&name) {
         let permit = api.admit(&extensions, access, params.customer()).await?;
-        return Ok(finish(method(api, permit, params)).await?);
+        return Ok(finish(flight, method(api, permit, params)).await?);
     }
     for _ in 0..ASKED_AT_MOST {
         let epoch = api.reader.epoch();
         let permit = api.admit(&extensions, access, params.customer()).await?;
         let customer = permit.customer();
-        let reply = finish(method(Arc::clone(&api), permit, params.clone())).await;
+        let work = method(Arc::clone(&api), permit, params.clone());
+        let reply = finish(flight.clone(), work).await;
         if api.reader.holds_with_users(epoch, customer) {
             return Ok(reply?);
         }
@@ -236,10 +239,17 @@ where
     Err(RpcError::new(Code::Busy, "what the answer rests on keeps changing; ask again").into())
 }
 
-/// Runs a method in a task of its own: who hangs up meanwhile must not keep a change from being finished.
+/// Runs a method in a task of its own: who hangs up meanwhile must not keep a change from being finished. The place in
+/// flight goes with it, and is not free before.
 async fn finish<R: Send + 'static>(
+    flight: Option<Arc<Flight>>,
     work: impl Future<Output = Result<R, RpcError>> + Send + 'static,
 ) -> Result<R, RpcError> {
+    let work = async move {
+        let done = work.await;
+        drop(flight);
+        done
+    };
     match tokio::spawn(work).await {
         Ok(reply) => reply,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),

@@ -116,7 +116,7 @@ pub(super) async fn discover(
     _: Permit,
     _: wire::Nothing,
 ) -> Result<serde_json::Value, RpcError> {
-    Ok(crate::rpc::openrpc::document())
+    Ok(crate::rpc::openrpc::document().clone())
 }
 
 pub(super) async fn audit(

@@ -19,7 +19,8 @@ pub(super) async fn import(
 ) -> Result<wire::Wallet, RpcError> {
     let customer = permit.customer();
     let label = ask.label.clone();
-    let order = ImportKey { key: brought(ask)?, customer, label, asked: api.asked(&permit) };
+    let (key, uid) = (brought(ask)?, permit.account());
+    let order = ImportKey { key, customer, label, uid, asked: api.asked(&permit) };
     let wallet = api.keeper.send(order).timeout(KEYSTORE_TIME).await??;
     Ok(wallet.into())
 }
@@ -33,6 +34,7 @@ pub(super) async fn export(
         address: ask.address,
         customer: permit.customer(),
         passphrase: ask.passphrase,
+        uid: permit.account(),
         asked: api.asked(&permit),
     };
     Ok(api.keeper.send(order).timeout(KEYSTORE_TIME).await??)

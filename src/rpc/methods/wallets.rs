@@ -19,7 +19,12 @@ pub(super) async fn create(
     ask: wire::WalletCreate,
 ) -> Result<wire::Wallet, RpcError> {
     let customer = permit.customer();
-    let order = CreateWallet { customer, label: ask.label, asked: api.asked(&permit) };
+    let order = CreateWallet {
+        customer,
+        label: ask.label,
+        uid: permit.account(),
+        asked: api.asked(&permit),
+    };
     let wallet = api.keeper.send(order).timeout(ACTOR_TIME).await??;
     Ok(wallet.into())
 }
@@ -64,6 +69,7 @@ pub(super) async fn link(
         message: ask.message,
         signature: ask.signature,
         customer,
+        uid: permit.account(),
         asked: api.asked(&permit),
     };
     let wallet = api.keeper.send(order).timeout(CHAIN_TIME).await??;
@@ -79,6 +85,7 @@ pub(super) async fn sign(
         address: ask.address,
         customer: permit.customer(),
         payload: payload(ask.message, ask.typed_data)?,
+        uid: permit.account(),
         asked: api.asked(&permit),
     };
     let signature = api.keeper.send(order).timeout(ACTOR_TIME).await??;
@@ -87,7 +94,7 @@ pub(super) async fn sign(
 
 pub(super) async fn verify(
     api: Arc<Api>,
-    _: Permit,
+    permit: Permit,
     ask: wire::WalletVerify,
 ) -> Result<wire::Verified, RpcError> {
     let question = VerifyMessage {
@@ -95,6 +102,7 @@ pub(super) async fn verify(
         payload: payload(ask.message, ask.typed_data)?,
         signature: ask.signature,
         chain: ask.chain,
+        uid: permit.account(),
     };
     let verified = api.keeper.send(question).timeout(CHAIN_TIME).await??;
     Ok(wire::Verified { valid: verified.valid, method: verified.method })

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::sets;
 use crate::actors::chain_verifier as chains;
 
 /// A chain in `system_health`.
@@ -13,8 +14,10 @@ pub struct ChainHealth {
     pub id: String,
     /// `ok`: every endpoint is well. `degraded`: enough are. `down`: too few to prove anything. `untried`: none was
     /// asked yet.
+    #[schemars(with = "sets::ChainState")]
     pub status: &'static str,
     /// `single`, `quorum` or `consensus`.
+    #[schemars(with = "sets::Trust")]
     pub trust: &'static str,
     /// The newest block any endpoint named.
     pub head: Option<u64>,
@@ -34,6 +37,7 @@ pub struct EndpointHealth {
     /// Without credentials, path and query.
     pub url: String,
     /// As in EndpointStatus.
+    #[schemars(with = "sets::EndpointState")]
     pub state: &'static str,
 }
 
@@ -42,7 +46,9 @@ pub struct EndpointHealth {
 pub struct ChainStatus {
     pub id: String,
     /// As in ChainHealth.
+    #[schemars(with = "sets::ChainState")]
     pub status: &'static str,
+    #[schemars(with = "sets::Trust")]
     pub trust: &'static str,
     pub head: Option<u64>,
     pub head_age_s: Option<u64>,
@@ -61,6 +67,7 @@ pub struct ChainStatus {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct SyncStatus {
     /// `no_checkpoint`, `beginning`, `catching_up`, `synced` or `silent`.
+    #[schemars(with = "sets::SyncState")]
     pub state: &'static str,
     /// The name of the specification; `sha256:…` for one that is not built in.
     pub specification: String,
@@ -97,6 +104,7 @@ pub struct BeaconSource {
     /// Without credentials, path and query.
     pub url: String,
     /// `ok`, `down` or `quarantined`.
+    #[schemars(with = "sets::SourceState")]
     pub state: &'static str,
     pub last_error: Option<String>,
     pub requests: u64,
@@ -113,8 +121,10 @@ pub struct EndpointStatus {
     pub url: String,
     /// `ok`, `untried`, `down`, `stale`, `syncing`, `wrong_chain`, `rate_limited`, `unsupported` (it gives no proofs) or
     /// `quarantined`.
+    #[schemars(with = "sets::EndpointState")]
     pub state: &'static str,
     /// The circuit breaker: `closed`, `open`, or `half_open` when a trial is due.
+    #[schemars(with = "sets::BreakerState")]
     pub breaker: &'static str,
     /// When it is asked again, if it is left alone now.
     pub retry_at: Option<String>,
@@ -175,6 +185,7 @@ pub struct Latency {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct EndpointFault {
     /// As in `faults`.
+    #[schemars(with = "sets::FaultKind")]
     pub kind: &'static str,
     pub at: String,
     /// The method, or what else it was asked for.

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::sets;
 use crate::actors::wallet_keeper::{self, KeyRingState, RotationState};
 
 /// How the key-encryption key fares.
@@ -11,6 +12,7 @@ pub struct KeysStatus {
     /// Where it comes from: `file:PATH`, `credential:NAME` or `passphrase`.
     pub source: String,
     /// `OPEN` or `LOCKED`. Locked, no managed wallet can be made or used; everything else works.
+    #[schemars(with = "sets::KeysState")]
     pub state: &'static str,
     /// Why it is locked, or what else is not as it should be, and what to do.
     pub advice: Option<String>,
@@ -30,6 +32,7 @@ pub struct KeysStatus {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct KeyRotation {
     /// `under_way`, `done` or `failed`.
+    #[schemars(with = "sets::RotationState")]
     pub state: &'static str,
     /// Wallets brought under the new key, of `total`; they count together, when all are.
     pub done: u64,

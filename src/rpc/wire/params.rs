@@ -167,10 +167,10 @@ requests! {
     WalletVerify {
         #[serde(deserialize_with = "address")] #[schemars(with = "String")]
         address: Address,
-        #[serde(default)] message: Option<String>,
-        #[serde(default)] typed_data: Option<serde_json::Value>,
         /// In hexadecimal; 65 bytes unless a contract is to judge it.
         signature: String,
+        #[serde(default)] message: Option<String>,
+        #[serde(default)] typed_data: Option<serde_json::Value>,
         /// Where a contract wallet lives. Without it, only the key of the address is considered.
         #[serde(default)] #[schemars(with = "Option<String>")]
         chain: Option<ChainId>,

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::chains::ChainHealth;
+use super::sets;
 
 macro_rules! replies {
     ($($(#[$note:meta])* $name:ident { $($(#[$field_note:meta])* $field:ident: $kind:ty),* $(,)? })*) => {$(
@@ -39,6 +40,7 @@ replies! {
         product: String,
         valid: bool,
         /// `VALID`, `GRACE`, `NO_PRODUCT`, `NO_WALLET`, `NOT_HELD`, `EXPIRED`, `FEATURE_MISSING`, `SUSPENDED`, `TRUST_TOO_LOW` or `UNDETERMINED`.
+        #[schemars(with = "sets::VerdictCode")]
         code: &'static str,
         /// For people.
         detail: String,
@@ -51,8 +53,10 @@ replies! {
         /// Seen before the finality the product asks for.
         provisional: bool,
         /// `fresh`, `stale` or `grace`.
+        #[schemars(with = "sets::Freshness")]
         freshness: &'static str,
         /// `single`, `quorum` or `consensus`.
+        #[schemars(with = "Option<sets::Trust>")]
         trust: Option<&'static str>,
         anchor: Option<Anchor>,
         verified_at: Option<String>,
@@ -69,6 +73,7 @@ replies! {
         hash: String,
         time: String,
         /// `latest`, `safe` or `finalized`.
+        #[schemars(with = "sets::Finality")]
         finality: &'static str,
     }
     Explanation {
@@ -78,9 +83,11 @@ replies! {
     }
     Step {
         /// `grant`, `token`, `wallet`, `ownership`, `block` or `anchor`.
+        #[schemars(with = "sets::StepKind")]
         step: &'static str,
         subject: String,
         /// `yes`, `no` or `unknown`.
+        #[schemars(with = "sets::Outcome")]
         outcome: &'static str,
         reason: String,
     }
@@ -88,6 +95,7 @@ replies! {
         address: String,
         customer: String,
         /// `managed` or `linked`.
+        #[schemars(with = "sets::Custody")]
         custody: &'static str,
         label: Option<String>,
         active: bool,
@@ -106,7 +114,7 @@ replies! {
     Verified {
         valid: bool,
         /// `eip191` or `eip712` by a key; `eip1271` or `erc6492` by a contract.
-        #[schemars(with = "String")]
+        #[schemars(with = "sets::SignatureMethod")]
         method: crate::domain::wallet_proof::Method,
     }
     /// What was seen of one token.
@@ -115,14 +123,17 @@ replies! {
         /// The wallet asked about, or the holder.
         wallet: Option<String>,
         /// The question that was asked: the rule of the grant that names the token, else `owner` or `balance`.
+        #[schemars(with = "sets::Rule")]
         rule: &'static str,
         /// Through whom it is held, beginning at the wallet: `vault 0x…`, `token-bound account 0x…`.
         via: Vec<String>,
         /// `held`, `ended` (held, but its time is over), `not_held` or `unknown`.
+        #[schemars(with = "sets::Holding")]
         holding: &'static str,
         /// Why it is unknown.
         cause: Option<String>,
         until: Option<String>,
+        #[schemars(with = "Option<sets::Trust>")]
         trust: Option<&'static str>,
         anchor: Option<Anchor>,
         seen_at: String,
@@ -155,7 +166,9 @@ replies! {
         version: u32,
         /// The file it comes from.
         source: String,
+        #[schemars(with = "sets::Trust")]
         trust: &'static str,
+        #[schemars(with = "sets::Finality")]
         finality: &'static str,
         provisional: bool,
         refresh_s: f64,
@@ -170,6 +183,7 @@ replies! {
         /// `1-999`; empty for every id.
         ids: Vec<String>,
         /// `owner`, `balance`, `user`, `subscription`, `expiry` or `unlock`.
+        #[schemars(with = "sets::Rule")]
         rule: &'static str,
         /// For rule `balance`: how many are enough.
         min: Option<String>,
@@ -177,6 +191,7 @@ replies! {
         delegation: Option<String>,
         /// Whether what a token-bound account holds counts.
         token_bound: bool,
+        #[schemars(with = "sets::TokensOf")]
         tokens_of: &'static str,
     }
     Ownership {
@@ -188,9 +203,12 @@ replies! {
         first_seen: String,
         last_proven: String,
         block: Anchor,
+        #[schemars(with = "sets::Trust")]
         trust: &'static str,
+        #[schemars(with = "sets::Finality")]
         finality: &'static str,
         /// The rule by which it was last proven.
+        #[schemars(with = "sets::Rule")]
         rule: &'static str,
         /// Through whom it is held, beginning at the wallet.
         via: Vec<String>,
@@ -257,6 +275,7 @@ replies! {
     }
     Health {
         /// `ok` or `degraded`.
+        #[schemars(with = "sets::DaemonState")]
         status: &'static str,
         actors: Vec<ActorHealth>,
         chains: Vec<ChainHealth>,
@@ -264,9 +283,10 @@ replies! {
         uptime_s: u64,
         version: &'static str,
     }
-    ActorHealth { name: &'static str, state: &'static str, restarts: u32 }
+    ActorHealth { name: &'static str, #[schemars(with = "sets::ActorState")] state: &'static str, restarts: u32 }
     StoreHealth {
         /// `ok` or `unavailable`.
+        #[schemars(with = "sets::StoreState")]
         status: &'static str,
         /// What was set aside or restored when the store was opened.
         recovered: Option<String>,

@@ -97,6 +97,7 @@ async fn a_mirrored_signature_is_refused_whatever_a_chain_says() {
         payload: Payload::Text("hello".into()),
         signature: mirrored.to_string(),
         chain: Some(ChainId(1)),
+        uid: UID,
     };
     let reply = house.keeper.send(question).await.unwrap();
     assert!(matches!(reply, Err(KeeperError::SignatureInvalid { .. })), "{reply:?}");

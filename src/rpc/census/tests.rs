@@ -1,0 +1,115 @@
+//! Places for connections, and what is under way over all connections of a user.
+
+use super::*;
+
+fn peer(uid: u32) -> Peer {
+    Peer { uid, gid: uid, pid: Some(1), door: Door::Public, account: uid }
+}
+
+struct Room {
+    census: Arc<Census>,
+    figures: Arc<SocketFigures>,
+    limits: Limits,
+}
+
+impl Room {
+    fn new(limits: Limits) -> Self {
+        Self { census: Arc::default(), figures: Arc::default(), limits }
+    }
+
+    fn admit(&self, uid: u32) -> Result<Seat, Full> {
+        self.admit_peer(&peer(uid))
+    }
+
+    fn admit_peer(&self, peer: &Peer) -> Result<Seat, Full> {
+        self.census.admit(peer, &self.limits, &self.figures)
+    }
+}
+
+#[test]
+fn one_user_has_its_share_of_connections_and_gets_them_back() {
+    let room = Room::new(Limits { connections_per_uid: 2, ..Limits::default() });
+    let _first = room.admit(7).unwrap();
+    let second = room.admit(7).unwrap();
+    assert_eq!(room.admit(7).unwrap_err(), Full::User);
+    assert!(room.admit(8).is_ok(), "another user is not touched");
+    drop(second);
+    assert!(room.admit(7).is_ok());
+    assert_eq!(room.figures.connections_open.get(), 1);
+    assert_eq!(room.figures.connections_total.get(), 4);
+}
+
+#[test]
+fn subordinate_uids_share_the_places_of_their_owner() {
+    let room = Room::new(Limits { connections_per_uid: 2, ..Limits::default() });
+    let of = |uid: u32, account: u32| Peer { account, ..peer(uid) };
+    let _one = room.admit_peer(&of(100_001, 7)).unwrap();
+    let _two = room.admit_peer(&of(100_002, 7)).unwrap();
+    assert_eq!(room.admit(7).unwrap_err(), Full::User);
+    assert_eq!(room.admit_peer(&of(100_003, 7)).unwrap_err(), Full::User);
+    assert!(room.admit(8).is_ok());
+}
+
+#[test]
+fn places_are_kept_for_root_and_the_admin_door() {
+    let limits = Limits {
+        connections: 8,
+        connections_reserved: 2,
+        connections_per_uid: 2,
+        ..Limits::default()
+    };
+    let room = Room::new(limits);
+    let seats: Vec<Seat> = (1..=6).map(|uid| room.admit(uid).unwrap()).collect();
+    assert_eq!(room.admit(9).unwrap_err(), Full::Daemon);
+    let admin = Peer { door: Door::Admin, ..peer(9) };
+    let by_admin_door = room.admit_peer(&admin).unwrap();
+    let root = room.admit(0).unwrap();
+    assert_eq!(room.admit(0).unwrap_err(), Full::Daemon, "all places are taken");
+    assert_eq!(room.admit_peer(&admin).unwrap_err(), Full::Daemon);
+    drop((by_admin_door, root));
+    assert_eq!(room.admit(9).unwrap_err(), Full::Daemon, "they stay kept");
+    drop(seats);
+    assert!(room.admit(9).is_ok());
+}
+
+#[test]
+fn root_is_free_of_the_share_but_not_of_the_whole() {
+    let room = Room::new(Limits { connections: 3, connections_per_uid: 1, ..Limits::default() });
+    let seats: Vec<Seat> = (0..3).map(|_| room.admit(0).unwrap()).collect();
+    assert_eq!(room.admit(0).unwrap_err(), Full::Daemon);
+    assert_eq!(room.admit(9).unwrap_err(), Full::Daemon);
+    drop(seats);
+    assert!(room.admit(9).is_ok());
+}
+
+#[test]
+fn a_full_house_has_a_place_for_ourselves() {
+    let room = Room::new(Limits { connections: 1, connections_per_uid: 1, ..Limits::default() });
+    let _seat = room.admit(7).unwrap();
+    assert_eq!(room.admit(7).unwrap_err(), Full::Daemon);
+    let pid = i32::try_from(std::process::id()).ok();
+    assert!(room.admit_peer(&Peer { pid, ..peer(7) }).is_ok());
+}
+
+#[test]
+fn what_is_under_way_counts_over_all_connections_and_outlives_them() {
+    let limits = Limits { in_flight_per_uid: 3, reply_bytes_per_uid: 100, ..Limits::default() };
+    let room = Room::new(limits);
+    let one = room.admit(7).unwrap();
+    let two = room.admit(7).unwrap();
+    let flights: Vec<Taken> =
+        [&one, &one, &two].iter().map(|it| it.share().begin().unwrap()).collect();
+    assert!(two.share().begin().is_none());
+    let reply = one.share().hold(60).unwrap();
+    assert!(two.share().hold(41).is_none() && two.share().hold(40).is_some());
+    drop((one, two));
+    let again = room.admit(7).unwrap();
+    assert!(again.share().begin().is_none(), "hanging up does not empty the account");
+    assert!(again.share().hold(41).is_none());
+    drop((flights, reply));
+    assert!(again.share().begin().is_some() && again.share().hold(100).is_some());
+    let other = room.admit(8).unwrap();
+    assert!(other.share().hold(100).is_some(), "each user has an account of its own");
+    let root = room.admit(0).unwrap();
+    assert!((0..10).all(|_| root.share().hold(1_000).is_some()), "root is exempt");
+}

@@ -1,0 +1,148 @@
+//! Other local users, who do not mean well: processes with uids of their own.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::support::daemon::Daemon;
+use crate::support::settings::Settings;
+use crate::support::socket::Line;
+
+/// Opens `argv[2]` connections, sends the request of `argv[4]` on each `argv[3]` times, and says so; once it is told to, it
+/// reads what came of it and counts the replies by the name of their error.
+const MANY: &str = r#"
+import json, socket, sys
+path, connections, times, request = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+opened = []
+for _ in range(connections):
+    one = socket.socket(socket.AF_UNIX)
+    one.connect(path)
+    one.sendall((request + "\n").encode() * times)
+    opened.append(one)
+print("sent", flush=True)
+sys.stdin.readline()
+counts = {}
+for one in opened:
+    lines = one.makefile()
+    for _ in range(times):
+        reply = json.loads(lines.readline())
+        name = reply["error"]["data"]["code"] if "error" in reply else "ok"
+        counts[name] = counts.get(name, 0) + 1
+print(json.dumps(counts), flush=True)
+"#;
+
+/// A process of another user that asks the same many times.
+struct Crowd {
+    child: Child,
+    tell: ChildStdin,
+    said: BufReader<ChildStdout>,
+}
+
+impl Crowd {
+    /// `None` where this test is not run by root, or there is no python3: then nobody can be somebody else.
+    fn of(
+        daemon: &Daemon,
+        uid: u32,
+        (connections, times): (u32, u32),
+        ask: &Value,
+    ) -> Option<Self> {
+        for folder in [daemon.home().to_owned(), daemon.home().join("run")] {
+            std::fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        let spawned = Command::new("python3")
+            .args(["-c", MANY])
+            .arg(daemon.socket())
+            .args([connections.to_string(), times.to_string(), ask.to_string()])
+            .uid(uid)
+            .gid(uid)
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn();
+        let Ok(mut child) = spawned else {
+            eprintln!("not root, or no python3: other users were not tried");
+            return None;
+        };
+        let (tell, said) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let mut crowd = Self { child, tell, said: BufReader::new(said) };
+        assert_eq!(crowd.line(), "sent");
+        Some(crowd)
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.said.read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+
+    /// How many replies there were of each kind.
+    fn counts(mut self) -> Value {
+        self.tell.write_all(b"\n").unwrap();
+        let counts = serde_json::from_str(&self.line()).unwrap();
+        assert!(self.child.wait().unwrap().success());
+        counts
+    }
+}
+
+const HOSTILE: u32 = 65_534;
+const ANOTHER: u32 = 65_533;
+
+/// The dearest typed data there may be, nearly.
+fn costly() -> Value {
+    let fields: Vec<_> = (0..60)
+        .map(|it| json!({"name": format!("field{it}"), "type": format!("Type{it}[]")}))
+        .collect();
+    let mut types = json!({"EIP712Domain": [], "Note": fields});
+    let mut message = json!({});
+    for it in 0..60 {
+        types[format!("Type{it}")] = json!([]);
+        message[format!("field{it}")] = json!(vec![json!({}); 2]);
+    }
+    json!({"types": types, "primaryType": "Note", "domain": {}, "message": message})
+}
+
+fn verify(payload: Value) -> Value {
+    let mut params = payload;
+    params["address"] = json!(format!("0x{}", "11".repeat(20)));
+    params["signature"] = json!(format!("0x{}1b", "11".repeat(64)));
+    json!({"jsonrpc": "2.0", "id": 1, "method": "wallet_verify", "params": params})
+}
+
+#[test]
+fn one_user_with_costly_requests_in_flight_stops_nobody_else() {
+    let daemon = Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    let asked = verify(json!({"typed_data": costly()}));
+    let Some(crowd) = Crowd::of(&daemon, HOSTILE, (15, 30), &asked) else { return };
+    // What the watchdog asks, and what a program asks for that has to go through every actor.
+    let mut line = Line::connect(&daemon.socket());
+    let health = line.call("system_health", &json!({})).unwrap();
+    assert_eq!(health["store"]["status"], "ok", "{health}");
+    line.call("wallet_create", &json!({})).unwrap();
+    let text = verify(json!({"message": "hello"}));
+    let another = Crowd::of(&daemon, ANOTHER, (2, 10), &text).unwrap();
+    assert_eq!(another.counts(), json!({"ok": 20}), "another user is not refused");
+    let counts = crowd.counts();
+    let of = |name: &str| counts[name].as_u64().unwrap_or(0);
+    assert_eq!(of("ok") + of("BUSY") + of("LIMIT_EXCEEDED"), 450, "{counts}");
+    assert!(of("ok") > 0 && of("LIMIT_EXCEEDED") > 0, "{counts}");
+    line.call("system_health", &json!({})).unwrap();
+}
+
+#[test]
+fn one_user_cannot_take_every_connection() {
+    let settings = Settings::new(["http://127.0.0.1:9".to_owned()]).more(
+        "[socket.limits]\nconnections = 20\nconnections_per_uid = 15\nconnections_reserved = 2",
+    );
+    let daemon = Daemon::start(&settings);
+    let version = json!({"jsonrpc": "2.0", "id": 1, "method": "system_version"});
+    let Some(first) = Crowd::of(&daemon, HOSTILE, (17, 1), &version) else { return };
+    // Three places are left that are not kept, and root's two.
+    let second = Crowd::of(&daemon, ANOTHER, (5, 1), &version).unwrap();
+    Line::connect(&daemon.socket()).call("system_version", &json!({})).unwrap();
+    Line::connect(&daemon.admin_socket()).call("store_stats", &json!({})).unwrap();
+    assert_eq!(first.counts(), json!({"ok": 15, "LIMIT_EXCEEDED": 2}));
+    assert_eq!(second.counts(), json!({"ok": 3, "LIMIT_EXCEEDED": 2}));
+}

@@ -8,6 +8,7 @@
 //! writer. A miss starts one *flight* for its key, whoever asks meanwhile waits for the same flight, and
 //! nobody's hanging up ends it.
 
+mod changes;
 mod flight;
 mod messages;
 mod news;
@@ -57,6 +58,8 @@ pub struct Parts {
     pub clock: Clock,
     pub settings: CacheSettings,
     pub catalogue: Catalogue,
+    /// Whose turn it is to change the installed products.
+    pub turn: Arc<tokio::sync::Mutex<()>>,
     /// Customers that had wallets when the daemon started.
     pub known: Arc<Vec<CustomerId>>,
 }

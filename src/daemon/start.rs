@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config, Environment};
 use crate::domain::ownership::Trust;
 use crate::keys::{Census, KeyRing, KeyRingState, KeySource, MachineName, Settled};
-use crate::products::Loaded;
+use crate::products::{Catalogue, Loaded};
 use crate::rpc::doors::{self, Doors, SocketSettings};
 use crate::rpc::figures::SocketFigures;
 use crate::rpc::front::Front;
@@ -72,10 +72,7 @@ impl House {
             chains.iter().filter(|it| it.id() == kept.chain).for_each(|it| it.restore(kept));
         }
         let catalogue = catalogue(config, source.environment.uid);
-        let products = catalogue.load(&Loaded::default());
-        for fault in &products.faults {
-            tracing::warn!(event = "product_refused", %fault, "a product file is refused");
-        }
+        let products = load_products(&catalogue);
         let render = wire::Verdict::render_open;
         let reader = VerdictReader::new(config.cache.capacity, products, render);
         let meeting = Arc::new(OnceLock::new());
@@ -93,6 +90,7 @@ impl House {
                     recheck: RECHECK,
                 },
                 catalogue,
+                turn: Arc::default(),
                 known: Arc::new(progress.customers_with_wallets),
             }),
         );
@@ -158,6 +156,14 @@ impl House {
         };
         Ok(Front::new(api, figures)?)
     }
+}
+
+fn load_products(catalogue: &Catalogue) -> Loaded {
+    let products = catalogue.load(&Loaded::default());
+    for fault in &products.faults {
+        tracing::warn!(event = "product_refused", %fault, "a product file is refused");
+    }
+    products
 }
 
 fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<Store> {

@@ -248,6 +248,10 @@ replies! {
         path: String,
         bytes: u64,
     }
+    StoreAcknowledged {
+        /// What nobody need be told of any more.
+        acknowledged: Vec<String>,
+    }
     Version {
         version: &'static str,
         /// The version of this API; grows when something is added.
@@ -268,7 +272,7 @@ replies! {
     StoreHealth {
         /// `ok` or `unavailable`.
         status: &'static str,
-        /// What was set aside or restored when the store was opened.
+        /// That the store was lost, set aside, begun afresh or restored, until an administrator acknowledges it.
         recovered: Option<String>,
     }
     Reload {

@@ -72,28 +72,64 @@ fn what_root_restores_belongs_to_whom_the_directory_belongs_to() {
     assert_eq!((made.uid(), made.gid(), made.mode() & 0o777), (NOBODY, NOBODY, 0o600));
 }
 
-#[test]
-fn a_group_that_cannot_be_given_costs_no_backup() {
-    if !geteuid().is_root() {
-        return;
-    }
-    let bench = Bench::new();
-    bench.change(|it| customers::create(it, named("Ada"), &asked(1)).map(drop)).unwrap();
-    bench.store.keep_backup().unwrap();
-    bench.store.close().unwrap();
-    fs::write(bench.dir.path().join("ledger.redb"), "no store").unwrap();
-    // As after `chown entitled:root` on the state directory.
-    chown(bench.dir.path(), Some(NOBODY), Some(0)).unwrap();
-    for entry in fs::read_dir(bench.dir.path()).unwrap() {
-        chown(entry.unwrap().path(), Some(NOBODY), Some(NOBODY)).unwrap();
-    }
+/// Opens the store as another user, for this thread's files, without the rights of root over them.
+fn open_as_nobody(bench: &Bench) -> Result<Store, StoreError> {
     let settings = Bench::settings(&bench.dir);
-    // Another user for this thread's files, without the rights of root over them.
     let opened = std::thread::spawn(move || {
         setfsgid(Gid::from_raw(NOBODY));
         setfsuid(Uid::from_raw(NOBODY));
         Store::open(settings, at(9))
     });
-    let store = opened.join().unwrap().unwrap();
-    assert_eq!(names(&store), ["machine", "Ada"]);
+    opened.join().unwrap()
+}
+
+/// A store that is no store any more, and one backup, all of it nobody's.
+fn corrupt_with_backup() -> (Bench, PathBuf) {
+    let bench = Bench::new();
+    bench.change(|it| customers::create(it, named("Ada"), &asked(1)).map(drop)).unwrap();
+    let backup = bench.store.keep_backup().unwrap().path;
+    bench.store.close().unwrap();
+    fs::write(bench.dir.path().join("ledger.redb"), "no store").unwrap();
+    for entry in fs::read_dir(bench.dir.path()).unwrap() {
+        chown(entry.unwrap().path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    chown(bench.dir.path(), Some(NOBODY), Some(0)).unwrap();
+    (bench, backup)
+}
+
+#[test]
+fn a_backup_that_cannot_be_read_is_not_passed_over() {
+    if !geteuid().is_root() {
+        return;
+    }
+    let (bench, backup) = corrupt_with_backup();
+    chown(&backup, Some(0), Some(0)).unwrap();
+    let error = open_as_nobody(&bench).unwrap_err();
+    assert!(matches!(&error, StoreError::File { .. }), "{error}");
+    let ledger = fs::read(bench.dir.path().join("ledger.redb")).unwrap();
+    assert_eq!(ledger, b"no store", "nothing was put in its place");
+    assert_eq!(fs::read_dir(bench.dir.path()).unwrap().count(), 2, "nothing is left behind");
+    chown(&backup, Some(NOBODY), Some(NOBODY)).unwrap();
+    assert_eq!(names(&open_as_nobody(&bench).unwrap()), ["machine", "Ada"]);
+}
+
+#[test]
+fn what_a_crash_left_half_written_is_removed_at_the_next_start() {
+    let bench = Bench::new();
+    bench.store.close().unwrap();
+    let left = bench.dir.path().join(".entitled.0123456789abcdef.tmp");
+    let other = bench.dir.path().join(".other.tmp");
+    [&left, &other].map(|it| fs::write(it, "half").unwrap());
+    Store::open(Bench::settings(&bench.dir), at(9)).unwrap();
+    assert!(!left.exists() && other.exists());
+}
+
+#[test]
+fn a_group_that_cannot_be_given_costs_no_backup() {
+    if !geteuid().is_root() {
+        return;
+    }
+    // As after `chown entitled:root` on the state directory.
+    let (bench, _) = corrupt_with_backup();
+    assert_eq!(names(&open_as_nobody(&bench).unwrap()), ["machine", "Ada"]);
 }

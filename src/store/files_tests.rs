@@ -119,7 +119,9 @@ fn what_a_crash_left_half_written_is_removed_at_the_next_start() {
     bench.store.close().unwrap();
     let left = bench.dir.path().join(".entitled.0123456789abcdef.tmp");
     let other = bench.dir.path().join(".other.tmp");
-    [&left, &other].map(|it| fs::write(it, "half").unwrap());
+    for path in [&left, &other] {
+        fs::write(path, "half").unwrap();
+    }
     Store::open(Bench::settings(&bench.dir), at(9)).unwrap();
     assert!(!left.exists() && other.exists());
 }

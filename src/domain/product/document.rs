@@ -10,6 +10,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use toml::value::Datetime;
+use toml_parser::parser;
 
 mod extent;
 
@@ -99,7 +100,7 @@ pub fn read(source: &Arc<str>, text: &str) -> Result<Table, Vec<Flaw>> {
     if text.len() > LONGEST_TEXT {
         return Err(whole(0, format!("longer than {LONGEST_TEXT} bytes")));
     }
-    if let Some((line, message)) = extent::excess(text) {
+    if let Some((line, message)) = extent::excess(text, parser::parse_document) {
         return Err(whole(line, message));
     }
     let lines = Lines::new(text);
@@ -117,7 +118,7 @@ pub fn read(source: &Arc<str>, text: &str) -> Result<Table, Vec<Flaw>> {
 
 /// Reads one value, such as an environment variable's text; `None` when it is not a TOML value.
 pub fn read_value(source: &Arc<str>, text: &str) -> Option<Value> {
-    if text.len() > LONGEST_TEXT || extent::excess(text).is_some() {
+    if text.len() > LONGEST_TEXT || extent::excess(text, parser::parse_value).is_some() {
         return None;
     }
     let spanned = DeValue::parse(text).ok()?;

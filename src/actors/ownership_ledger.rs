@@ -5,10 +5,14 @@
 //!
 //! Every change names who asked (`by`) and when (`at`), is acknowledged after its durable commit, and
 //! leaves one audit entry. Reads go to a snapshot and never wait for a writer.
+//!
+//! Invariant: a change that entitlements rest on is told ([`OnChange`]) before it is acknowledged, whoever
+//! ordered it and whether or not they still wait.
 
 mod handlers;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix::prelude::*;
 use alloy_primitives::{Address, B256};
@@ -30,15 +34,43 @@ pub use crate::store::sealed_keys::{Replacement, SealedKey};
 /// How many messages may wait; a sender then waits too.
 const MAILBOX: usize = 1_024;
 
+/// Whose entitlements a change concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    Everybody,
+    Customer(CustomerId),
+    /// The customer's, and it may stand for other users than before.
+    Users(CustomerId),
+}
+
+impl Whose {
+    /// The one customer concerned. The machine's wallets count for everybody, so for it there is none.
+    pub fn customer(self) -> Option<CustomerId> {
+        match self {
+            Self::Everybody
+            | Self::Customer(CustomerId::Machine)
+            | Self::Users(CustomerId::Machine) => None,
+            Self::Customer(customer) | Self::Users(customer) => Some(customer),
+        }
+    }
+}
+
+/// Told of each change that entitlements rest on, once it can be read and before it is acknowledged.
+pub type OnChange = Arc<dyn Fn(Whose) + Send + Sync>;
+
 /// The actor. All it has is the store, which outlives it.
-#[derive(Debug)]
 pub struct OwnershipLedger {
     store: Store,
+    on_change: OnChange,
 }
 
 impl OwnershipLedger {
     pub fn new(store: Store) -> Self {
-        Self { store }
+        Self { store, on_change: Arc::new(|_| {}) }
+    }
+
+    pub fn telling(self, on_change: OnChange) -> Self {
+        Self { on_change, ..self }
     }
 }
 
@@ -52,7 +84,7 @@ impl Actor for OwnershipLedger {
 
 impl Supervised for OwnershipLedger {
     fn restarting(&mut self, context: &mut Self::Context) {
-        *self = Self::new(self.store.clone());
+        *self = Self::new(self.store.clone()).telling(Arc::clone(&self.on_change));
         context.set_mailbox_capacity(MAILBOX);
     }
 }
@@ -258,22 +290,25 @@ pub struct FindFacts {
     pub collections: Vec<Collection>,
 }
 
-/// Ownerships of some wallets, newest first. `after` is the number of the last one seen.
+/// Ownerships of some wallets in the time they were their customer's, newest first. `after` is the number of
+/// the last one seen.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Reply<Vec<Ownership>>")]
 pub struct ListOwnerships {
     /// `None` for everybody's.
-    pub wallets: Option<Vec<Address>>,
+    pub wallets: Option<Vec<Wallet>>,
     pub active: Option<bool>,
     pub after: Option<u64>,
     pub limit: usize,
 }
 
-/// Every interval in which anybody held a token, newest first.
+/// Every interval in which one of some wallets held a token in the time it was its customer's, newest first.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Reply<Vec<Ownership>>")]
 pub struct HistoryOf {
     pub token: Token,
+    /// `None` for everybody's.
+    pub wallets: Option<Vec<Wallet>>,
     pub after: Option<u64>,
     pub limit: usize,
 }

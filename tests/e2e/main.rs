@@ -19,6 +19,7 @@ mod support;
 
 mod administration;
 mod bad_input;
+mod changes;
 mod clients;
 mod consensus;
 mod contract_wallets;
@@ -43,5 +44,6 @@ mod rules_timed;
 mod rules_unlock;
 mod side_by_side;
 mod state_files;
+mod telling;
 mod test_bed;
 mod wallets;

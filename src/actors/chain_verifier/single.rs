@@ -118,7 +118,7 @@ impl Parts {
 
     /// The wallet's holding of the claimed token that is recorded and not over.
     async fn interval_of(&self, claim: &Claim) -> Result<Option<Ownership>, VerifierError> {
-        let history = HistoryOf { token: claim.token, after: None, limit: 1_000 };
+        let history = HistoryOf { token: claim.token, wallets: None, after: None, limit: 1_000 };
         let intervals = match self.ledger.send(history).timeout(LEDGER_TIME).await {
             Ok(reply) => reply.map_err(|source| VerifierError::Ledger { source })?,
             Err(_) => return Err(VerifierError::BrokenOff),

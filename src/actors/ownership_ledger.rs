@@ -13,6 +13,7 @@ mod handlers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use actix::prelude::*;
 use alloy_primitives::{Address, B256};
@@ -24,6 +25,7 @@ use crate::domain::ids::{ChainId, Collection, CustomerId, Timestamp, Token};
 use crate::domain::ownership::{Ownership, Scan, Sighting, Suspension};
 use crate::store::Store;
 
+pub use crate::domain::epoch::Whose;
 pub use crate::store::Asked;
 pub use crate::store::BackedUp;
 pub use crate::store::audit::AuditState;
@@ -34,27 +36,6 @@ pub use crate::store::sealed_keys::{Replacement, SealedKey};
 /// How many messages may wait; a sender then waits too.
 const MAILBOX: usize = 1_024;
 
-/// Whose entitlements a change concerns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose {
-    Everybody,
-    Customer(CustomerId),
-    /// The customer's, and it may stand for other users than before.
-    Users(CustomerId),
-}
-
-impl Whose {
-    /// The one customer concerned. The machine's wallets count for everybody, so for it there is none.
-    pub fn customer(self) -> Option<CustomerId> {
-        match self {
-            Self::Everybody
-            | Self::Customer(CustomerId::Machine)
-            | Self::Users(CustomerId::Machine) => None,
-            Self::Customer(customer) | Self::Users(customer) => Some(customer),
-        }
-    }
-}
-
 /// Told of each change that entitlements rest on, once it can be read and before it is acknowledged.
 pub type OnChange = Arc<dyn Fn(Whose) + Send + Sync>;
 
@@ -62,11 +43,13 @@ pub type OnChange = Arc<dyn Fn(Whose) + Send + Sync>;
 pub struct OwnershipLedger {
     store: Store,
     on_change: OnChange,
+    /// How many looks were recorded since the start.
+    looks: Arc<AtomicU64>,
 }
 
 impl OwnershipLedger {
     pub fn new(store: Store) -> Self {
-        Self { store, on_change: Arc::new(|_| {}) }
+        Self { store, on_change: Arc::new(|_| {}), looks: Arc::default() }
     }
 
     pub fn telling(self, on_change: OnChange) -> Self {
@@ -84,7 +67,9 @@ impl Actor for OwnershipLedger {
 
 impl Supervised for OwnershipLedger {
     fn restarting(&mut self, context: &mut Self::Context) {
-        *self = Self::new(self.store.clone()).telling(Arc::clone(&self.on_change));
+        let looks = Arc::clone(&self.looks);
+        *self =
+            Self { looks, ..Self::new(self.store.clone()).telling(Arc::clone(&self.on_change)) };
         context.set_mailbox_capacity(MAILBOX);
     }
 }
@@ -289,6 +274,11 @@ pub struct FindFacts {
     pub customers: Vec<CustomerId>,
     pub collections: Vec<Collection>,
 }
+
+/// How many looks were recorded since the start, as [`Facts::looks`] counts them.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "u64")]
+pub struct LooksRecorded;
 
 /// Ownerships of some wallets in the time they were their customer's, newest first. `after` is the number of
 /// the last one seen.

@@ -13,7 +13,6 @@
 //! somebody waits for.
 
 mod changes;
-mod epoch;
 mod flight;
 mod messages;
 mod news;
@@ -35,8 +34,7 @@ use crate::products::Catalogue;
 
 use flight::Flight;
 
-pub use crate::actors::ownership_ledger::Whose;
-pub use epoch::{Epoch, Epochs};
+pub use crate::domain::epoch::{Epoch, Epochs, Whose};
 pub use flight::CheckError;
 pub use messages::{
     ChainNews, Check, Explain, Explained, Install, InstallError, Landing, News, Refresh, Reload,

@@ -18,6 +18,7 @@ use crate::chain::light_client::Specification;
 use crate::chain::{self, Budget, Chain, ChainSettings, ConsensusSettings, EndpointSettings, Now};
 use crate::clock::Clock;
 use crate::config::{self, Config, Environment};
+use crate::domain::ids::ChainId;
 use crate::domain::ownership::Trust;
 use crate::domain::product::document::LONGEST_TEXT;
 use crate::keys::{Census, KeyRing, KeyRingState, KeySource, MachineName, Settled};
@@ -46,9 +47,9 @@ pub(super) struct House {
     pub(super) ledger: Addr<OwnershipLedger>,
     pub(super) cache: Addr<TierCache>,
     pub(super) clock: Clock,
-    reader: VerdictReader,
+    pub(super) reader: VerdictReader,
+    pub(super) verifier: Addr<ChainVerifier>,
     keeper: Addr<WalletKeeper>,
-    verifier: Addr<ChainVerifier>,
     started: Duration,
     state_directory: PathBuf,
 }
@@ -170,6 +171,9 @@ fn open_reader(config: &Config, catalogue: &Catalogue) -> VerdictReader {
     for fault in &products.faults {
         tracing::warn!(event = "product_refused", %fault, "a product file is refused");
     }
+    for warning in super::unavailable(config, &products) {
+        tracing::warn!("{warning}");
+    }
     VerdictReader::new(config.cache.capacity, products, wire::Verdict::render_open)
 }
 
@@ -218,15 +222,19 @@ fn consensus(chain: &config::Chain, clock: &Clock) -> anyhow::Result<ConsensusSe
         Some(text) => Some(Specification::parse(text).with_context(|| named.clone())?),
         None => Specification::named(&named),
     };
-    let (clock, id) = (clock.clone(), chain.id);
     Ok(ConsensusSettings {
         specification: specification.with_context(|| format!("no specification {named}"))?,
         digest: text.map(|it| chain::digest(it.as_bytes())),
         beacon: chain.beacon.iter().map(|it| it.expose().to_owned()).collect(),
         checkpoint: chain.checkpoint,
         silence: chain.silence,
-        now: Now::new(move || clock.now_on([id])),
+        now: now(clock, chain.id),
     })
+}
+
+fn now(clock: &Clock, id: ChainId) -> Now {
+    let clock = clock.clone();
+    Now::new(move || clock.now_on([id]))
 }
 
 pub(super) fn open_chains(config: &Config, clock: &Clock) -> anyhow::Result<Vec<Chain>> {
@@ -240,6 +248,7 @@ pub(super) fn open_chains(config: &Config, clock: &Clock) -> anyhow::Result<Vec<
             pinned: it.pinned.clone(),
             retry: it.retry,
             poll: it.poll,
+            now: now(clock, it.id),
             consensus: (it.trust == Trust::Consensus).then(|| consensus(it, clock)).transpose()?,
         };
         Ok(Chain::open(settings)?)

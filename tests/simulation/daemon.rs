@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use alloy_primitives::{Address, U256};
-use entitled::domain::entitlement::{Holder, Question, Verdict, evaluate, wants_look};
+use entitled::domain::entitlement::{Holder, Question, Verdict, evaluate, is_settled, wants_look};
+use entitled::domain::epoch::{Epoch, Epochs, Whose};
 use entitled::domain::ids::{
     ChainId, Collection, CustomerId, ProductId, Standard, Timestamp, Token,
 };
@@ -25,50 +26,12 @@ pub type Key = (u8, u8);
 static NONE: entitled::domain::consensus::Agreed = entitled::domain::consensus::Agreed::new();
 
 mod shim {
-    use std::collections::BTreeMap;
-
-    use entitled::domain::entitlement::{Question, Verdict, wants_look};
-    use entitled::domain::ids::{CustomerId, Timestamp};
     use entitled::domain::ownership::Finality;
 
     use crate::chain::{Block, Chain};
 
-    #[derive(Debug, Clone, Copy)]
-    pub enum Whose {
-        Everybody,
-        Customer(CustomerId),
-    }
-
-    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-    pub struct Epoch(u64);
-
     #[derive(Default)]
-    pub struct Epochs {
-        now: u64,
-        all: u64,
-        own: BTreeMap<CustomerId, u64>,
-    }
-
-    impl Epochs {
-        pub fn now(&self) -> Epoch {
-            Epoch(self.now)
-        }
-
-        pub fn raise(&mut self, whose: Whose) {
-            self.now += 1;
-            match whose {
-                Whose::Everybody | Whose::Customer(CustomerId::Machine) => self.all = self.now,
-                Whose::Customer(it) => drop(self.own.insert(it, self.now)),
-            }
-        }
-
-        pub fn holds(&self, since: Epoch, of: CustomerId) -> bool {
-            since.0 >= self.all.max(self.own.get(&of).copied().unwrap_or(0))
-        }
-    }
-
-    #[derive(Default)]
-    pub struct Heads(Option<Block>, u64);
+    pub struct Heads(Vec<Block>, u64);
 
     impl Heads {
         pub fn admit(&mut self, chain: &Chain, finality: Finality, block: &Block) -> bool {
@@ -82,28 +45,18 @@ mod shim {
             if finality == Finality::Safe {
                 return true;
             }
-            let behind = self
-                .0
-                .as_ref()
-                .is_some_and(|it| chain.has(it.number, it.hash) && block.number < it.number);
+            let kept = |it: &Block| chain.has(it.number, it.hash);
+            let behind = self.0.iter().any(|it| kept(it) && block.number < it.number);
             if !behind {
-                self.0 = Some(block.clone());
+                self.0.retain(kept);
+                self.0.push(block.clone());
             }
             !behind
         }
     }
-
-    pub fn is_settled(
-        question: &Question<'_>,
-        verdict: &Verdict,
-        looked: bool,
-        now: Timestamp,
-    ) -> bool {
-        looked || verdict.is_valid() || !wants_look(question, now)
-    }
 }
 
-use shim::{Epoch, Epochs, Heads, Whose, is_settled};
+use shim::Heads;
 
 /// Everything one evaluation rests on, as it was when it was gathered.
 struct Scene {
@@ -458,7 +411,7 @@ impl Daemon {
         }
         let (question, now) = (Self::question(scene), self.now());
         let verdict = self.evaluate(scene)?;
-        let settled = is_settled(&question, &verdict, looked, now);
+        let settled = is_settled(&question, &verdict, now, looked);
         let answer = Answer { verdict, epoch: scene.epoch };
         let outlived = self.told.get(&key).is_some_and(|it| !self.holds(key, it));
         if let Some(told) = self.told.get(&key)

@@ -140,7 +140,7 @@ impl Judge {
         } else if whose.is_none_or(|it| it != key.0 && it != 0) {
             "the wallet is not linked any more"
         } else if whose.is_some_and(|it| !world.active[usize::from(it)])
-        /* OWN */
+            || !world.active[usize::from(key.0)]
         {
             "the customer is deactivated"
         } else if world.suspended.contains(&token.id.to::<usize>()) {

@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use actix::prelude::*;
 
@@ -12,9 +13,9 @@ use super::{
     AcknowledgeNotices, AddWallet, AuditState, BackUp, BackedUp, CreateCustomer, CustomerOf, Facts,
     FindChallenge, FindCustomer, FindFacts, FindFigures, FindProgress, FindSealedKeys, FindWallet,
     HistoryOf, ImportWallet, KeepChallenge, KeepSynced, LedgerError, ListAudit, ListCustomers,
-    ListOwnerships, NoteAudit, Notice, OwnershipLedger, Progress, RaiseFloor, RecordSightings,
-    RemoveWallet, ReplaceSealedKeys, Reply, RoomForClaim, SealedKey, SetSuspension, StoreFigures,
-    UpdateCustomer, VerifyAudit, WalletsOf, Whose,
+    ListOwnerships, LooksRecorded, NoteAudit, Notice, OwnershipLedger, Progress, RaiseFloor,
+    RecordSightings, RemoveWallet, ReplaceSealedKeys, Reply, RoomForClaim, SealedKey,
+    SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit, WalletsOf, Whose,
 };
 use crate::domain::audit::AuditEntry;
 use crate::domain::customer::{Challenge, Customer, Wallet};
@@ -172,10 +173,6 @@ changes! {
     KeepChallenge -> (), "keep a challenge", |it, changes| {
         challenges::keep(changes, &it.challenge, &it.asked)
     };
-    RecordSightings -> Vec<Ownership>, "record sightings", |it, changes| {
-        let RecordSightings { sightings, scans, transaction, asked } = it;
-        ownerships::record_look(changes, &Look { sightings, scans, transaction }, &asked)
-    };
     RaiseFloor -> (), "raise the floor under a chain's time", |it, changes| {
         sightings::raise_floor(changes, it.chain, it.time)
     };
@@ -267,16 +264,43 @@ questions! {
     FindProgress -> Progress, "find where things stand", |_it, view| facts::progress(view);
 }
 
+impl Handler<RecordSightings> for OwnershipLedger {
+    type Result = Change<Vec<Ownership>>;
+
+    fn handle(&mut self, it: RecordSightings, _: &mut Self::Context) -> Self::Result {
+        let RecordSightings { sightings, scans, transaction, asked } = it;
+        let look = Look { sightings, scans, transaction };
+        let record =
+            move |changes: &mut Changes<'_>| ownerships::record_look(changes, &look, &asked);
+        let (recorded, looks) = (self.store.write(record), Arc::clone(&self.looks));
+        answer("record sightings", async move {
+            let recorded = recorded.await;
+            looks.fetch_add(1, Ordering::Relaxed);
+            recorded
+        })
+    }
+}
+
+impl Handler<LooksRecorded> for OwnershipLedger {
+    type Result = u64;
+
+    fn handle(&mut self, _: LooksRecorded, _: &mut Self::Context) -> Self::Result {
+        self.looks.load(Ordering::Relaxed)
+    }
+}
+
 impl Handler<FindFacts> for OwnershipLedger {
     type Result = Change<Facts>;
 
     /// A wallet may hold thousands of tokens, so this is read beside the actor and not in it.
     fn handle(&mut self, it: FindFacts, _: &mut Self::Context) -> Self::Result {
-        let store = self.store.clone();
+        // Counted before they are read: a look that is recorded meanwhile may be in them, or not.
+        let (store, looks) = (self.store.clone(), self.looks.load(Ordering::Relaxed));
         answer("find the facts", async move {
             let find =
                 move || store.read(|view| facts::facts(view, &it.customers, &it.collections));
-            tokio::task::spawn_blocking(find).await.unwrap_or(Err(StoreError::Panicked))
+            let found = tokio::task::spawn_blocking(find).await;
+            found.unwrap_or(Err(StoreError::Panicked)).map(|it| Facts { looks, ..it })
         })
     }
 }

@@ -10,10 +10,12 @@ use tokio::sync::watch;
 
 use super::{Cached, Epoch, Key, Landing, Parts, TierCache};
 use crate::actors::chain_verifier::{Survey, VerifierError};
-use crate::actors::ownership_ledger::{Facts, FindFacts, LedgerError};
+use crate::actors::ownership_ledger::{Facts, FindFacts, LedgerError, LooksRecorded};
 use crate::clock::Clock;
 use crate::domain::customer::Wallet;
-use crate::domain::entitlement::{Code, Holder, Question, Verdict, evaluate, wants_look};
+use crate::domain::entitlement::{
+    Code, Holder, Question, Verdict, evaluate, is_settled, wants_look,
+};
 use crate::domain::ids::{CustomerId, Timestamp, Token};
 use crate::domain::ownership::Sighting;
 use crate::products::Installed;
@@ -143,6 +145,7 @@ async fn look(parts: &Parts, scene: &mut Scene) {
     let seen = verifier.send(survey).timeout(SURVEY_TIME).await;
     let took = parts.clock.monotonic().saturating_sub(begun);
     parts.reader.tally().looks.observe(took.as_secs_f64());
+    learn_of_others(parts, scene).await;
     match seen {
         Ok(Ok(seen)) => scene.sightings.extend(seen),
         Ok(Err(error @ VerifierError::Unknown { .. })) => {
@@ -150,6 +153,19 @@ async fn look(parts: &Parts, scene: &mut Scene) {
         }
         Ok(Err(error)) => tracing::warn!(product = %scene.key.product, %error, "the look failed"),
         Err(error) => tracing::warn!(product = %scene.key.product, %error, "the look failed"),
+    }
+}
+
+/// Takes up what other looks have recorded meanwhile. An older block must not speak last because its look took longer.
+async fn learn_of_others(parts: &Parts, scene: &mut Scene) {
+    let own = 1;
+    let recorded = parts.ledger.send(LooksRecorded).timeout(LEDGER_TIME).await;
+    if recorded.is_ok_and(|it| it == scene.facts.looks + own) {
+        return;
+    }
+    match gather(parts, &scene.key).await {
+        Ok(fresh) => (scene.sightings, scene.facts) = (fresh.sightings, fresh.facts),
+        Err(error) => tracing::warn!(%error, "what others have seen meanwhile is not known"),
     }
 }
 
@@ -248,7 +264,7 @@ impl TierCache {
         let Parts { clock, settings, reader, .. } = &self.parts;
         let now = scene.now(clock);
         let verdict = evaluate(&scene.question(), now);
-        let settled = looked || verdict.is_valid() || !wants_look(&scene.question(), now);
+        let settled = is_settled(&scene.question(), &verdict, now, looked);
         let pace = Pace::of(&verdict, scene, settings, now);
         let mut cached = Cached::new(verdict, reader.render());
         cached.wallets = scene.wallets();

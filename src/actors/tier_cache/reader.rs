@@ -13,10 +13,9 @@ use moka::sync::Cache;
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::watch;
 
-use super::Whose;
-use super::epoch::{Epoch, Epochs};
 use crate::clock::Clock;
 use crate::domain::entitlement::{Freshness, Verdict};
+use crate::domain::epoch::{Epoch, Epochs, Whose};
 use crate::domain::ids::{CustomerId, ProductId, Timestamp};
 use crate::products::Loaded;
 

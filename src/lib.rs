@@ -16,7 +16,8 @@
 //!
 //! Imports go one way, and `tests/tidy.rs` holds them to it:
 //! `main → daemon → rpc → actors → {store, chain, keys} → domain`. `rpc` sees none of those three, they do
-//! not see each other, `domain` sees nobody, and only `clock` reads the time. Beside the daemon stands
+//! not see each other, `domain` sees nobody, only `clock` reads the time, and every file that others could have
+//! put something else in the place of is opened by `regular_file`. Beside the daemon stands
 //! `client`, which programs and `entitlectl` use, and which needs none of the rest.
 //!
 //! To read it in the order of a request: [`daemon`] puts the house together, [`rpc`] is the front door,
@@ -39,5 +40,6 @@ pub mod store;
 pub mod domain;
 
 pub mod clock;
+pub mod regular_file;
 
 pub mod client;

@@ -10,17 +10,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::Metadata;
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use nix::fcntl::OFlag;
 
 use crate::domain::ids::ProductId;
 use crate::domain::product::document::LONGEST_TEXT;
 use crate::domain::product::{Fault, Product, parse};
+use crate::regular_file;
 
 mod change;
 
@@ -215,15 +214,12 @@ fn read_product(path: &Path, own_uid: u32) -> Result<Product, Trouble> {
 }
 
 fn read_text(path: &Path, own_uid: u32) -> Result<String, Trouble> {
-    // A pipe put here must not make the daemon wait for a writer.
-    let file: File =
-        OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    let file = regular_file::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => Trouble::Refused(error.to_string()),
+        _ => error.into(),
+    })?;
     // Of the file that is open, so that nobody can put another in its place after the check.
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(Trouble::Refused("is not a file".to_owned()));
-    }
-    check_owner(&metadata, own_uid)?;
+    check_owner(&file.metadata()?, own_uid)?;
     let mut bytes = Vec::new();
     let longest = u64::try_from(LONGEST_TEXT).unwrap_or(u64::MAX);
     file.take(longest + 1).read_to_end(&mut bytes)?;

@@ -10,14 +10,15 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &["domain"]),
     ("clock", &["clock", "domain"]),
-    ("config", &["config", "domain", "logging"]),
+    ("regular_file", &["regular_file"]),
+    ("config", &["config", "domain", "logging", "regular_file"]),
     ("logging", &["logging"]),
-    ("products", &["domain", "products"]),
-    ("store", &["domain", "store"]),
-    ("chain", &["chain", "domain"]),
-    ("keys", &["domain", "keys"]),
+    ("products", &["domain", "products", "regular_file"]),
+    ("store", &["domain", "regular_file", "store"]),
+    ("chain", &["chain", "domain", "regular_file"]),
+    ("keys", &["domain", "keys", "regular_file"]),
     ("actors", &["actors", "chain", "clock", "domain", "keys", "products", "store"]),
-    ("rpc", &["actors", "clock", "domain", "rpc"]),
+    ("rpc", &["actors", "clock", "domain", "regular_file", "rpc"]),
     ("client", &["client"]),
     ("main", &[]),
     ("lib", &[]),
@@ -67,6 +68,19 @@ const MAY_MEASURE: &[(&str, &str)] = &[
     ("rpc", "deadlines of connections"),
     ("actors/supervisor", "the window in which restarts are counted"),
     ("store/writer", "how long a group of writes is gathered"),
+];
+
+/// What opens a file by its name and would follow a link there, or wait for the other end of a pipe.
+const OPENS: &[&str] =
+    &["File::open", "OpenOptions", "File::options", "fs::read", "fs::copy", "read_to_string("];
+
+/// Who opens files in another way than through `regular_file`, and why that is no way to be led astray.
+const MAY_OPEN: &[(&str, &str)] = &[
+    ("regular_file", "owns how files are opened"),
+    ("entitlectl/files", "reads what the person who runs it names, pipes too"),
+    ("entitlectl/manual", "compares the manual page with the sources, in a test"),
+    ("keys/new_file", "makes a draft of a name nobody knows, by O_EXCL"),
+    ("keys/key_place", "overwrites a key before it is removed, and follows no link"),
 ];
 
 const LONGEST_FILE: usize = 400;
@@ -198,8 +212,9 @@ fn the_command_line_is_a_client_like_any_other() {
     let mut faults = Vec::new();
     for source in sources().iter().filter(|it| it.module() == "entitlectl") {
         for used in source.statements().split("entitled::").skip(1).map(word) {
-            // A store is restored while no daemon runs that could be asked to.
-            let restores = source.place().ends_with("entitlectl/store") && used == "config";
+            // A store is restored while no daemon runs that could be asked to, and a backup read where it lies.
+            let restores = source.place().ends_with("entitlectl/store")
+                && ["clock", "config", "regular_file"].contains(&used);
             let is_store =
                 used == "store" && ["store", "exit"].iter().any(|it| source.place().ends_with(it));
             if !["client", "domain"].contains(&used) && !restores && !is_store {
@@ -229,6 +244,27 @@ fn a_crate_has_one_owner() {
         }
     }
     hold("what touches the outside has one owner", &faults);
+}
+
+#[test]
+fn files_are_opened_where_no_pipe_holds_and_no_link_leads() {
+    let mut faults = Vec::new();
+    for source in sources() {
+        let (place, statements) = (source.place(), source.statements());
+        if MAY_OPEN.iter().any(|(owner, _)| place == *owner) {
+            continue;
+        }
+        for line in statements.lines() {
+            // A directory is opened to be made durable; a handle that is open is read to its end.
+            let harmless = line.contains("sync_all") || line.contains(".read_to_string(");
+            for name in OPENS.iter().filter(|it| !harmless && names(line, it)) {
+                if !line.contains("fs::read_dir") && !line.contains("fs::read_link") {
+                    faults.push(format!("{}: `{name}`", shown(&source)));
+                }
+            }
+        }
+    }
+    hold("every file is opened by `regular_file`, or has a reason in MAY_OPEN", &faults);
 }
 
 #[test]

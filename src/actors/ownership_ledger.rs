@@ -12,7 +12,6 @@
 mod handlers;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -28,8 +27,10 @@ use crate::store::Store;
 
 pub use crate::domain::epoch::Whose;
 pub use crate::store::Asked;
+pub use crate::store::BackedUp;
 pub use crate::store::audit::AuditState;
 pub use crate::store::facts::{Facts, Progress};
+pub use crate::store::notices::Notice;
 pub use crate::store::sealed_keys::{Replacement, SealedKey};
 
 /// How many messages may wait; a sender then waits too.
@@ -79,8 +80,13 @@ pub enum LedgerError {
     NotFound { what: &'static str },
     #[error("{why}")]
     Conflict { why: String },
+    /// A quota is used up.
+    #[error("{why}")]
+    Full { why: String },
     #[error("the challenge is unknown, used or expired")]
     ChallengeSpent,
+    #[error("{why}")]
+    Busy { why: String },
     #[error("cannot {doing} in the store")]
     Store { doing: &'static str, source: std::sync::Arc<dyn std::error::Error + Send + Sync> },
 }
@@ -313,10 +319,24 @@ pub struct VerifyAudit;
 
 /// Write a backup of the store beside it: of this name, or as one of those that are kept.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<PathBuf>")]
+#[rtype(result = "Reply<BackedUp>")]
 pub struct BackUp {
     pub name: Option<String>,
     pub asked: Asked,
+}
+
+/// Forget what was to be told of the store's file. Says which notices they were.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Vec<Notice>>")]
+pub struct AcknowledgeNotices {
+    pub asked: Asked,
+}
+
+/// Whether wallets of one customer may claim one more ownership; refused when the quota is used up.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<()>")]
+pub struct RoomForClaim {
+    pub wallets: Vec<Address>,
 }
 
 /// What the evaluator and the verifier need when the daemon starts.
@@ -341,6 +361,8 @@ pub struct StoreFigures {
     /// Since start.
     pub commits: u64,
     pub changes: u64,
+    /// What became of the store's file, and nobody has acknowledged.
+    pub notices: Vec<Notice>,
 }
 
 #[cfg(test)]

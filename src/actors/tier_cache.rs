@@ -12,6 +12,7 @@
 //! forgotten ([`VerdictReader::forget`]), which begins a new epoch; this actor hears of that and works out again what
 //! somebody waits for.
 
+mod changes;
 mod flight;
 mod messages;
 mod news;
@@ -62,6 +63,8 @@ pub struct Parts {
     pub clock: Clock,
     pub settings: CacheSettings,
     pub catalogue: Catalogue,
+    /// Whose turn it is to change the installed products.
+    pub turn: Arc<tokio::sync::Mutex<()>>,
     /// Customers that had wallets when the daemon started.
     pub known: Arc<Vec<CustomerId>>,
 }

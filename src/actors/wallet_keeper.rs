@@ -148,6 +148,9 @@ pub enum KeeperError {
     NotFound { what: &'static str },
     #[error("{why}")]
     Conflict { why: String },
+    /// A quota is used up.
+    #[error("{why}")]
+    Full { why: String },
     /// A signature or a signed message that is malformed, or proves something else.
     #[error("{why}")]
     SignatureInvalid { why: String },
@@ -190,7 +193,10 @@ impl From<LedgerError> for KeeperError {
             LedgerError::NotFound { what } => Self::NotFound { what },
             LedgerError::Conflict { why } => Self::Conflict { why },
             LedgerError::ChallengeSpent => Self::NotFound { what: orders::SPENT },
-            source @ LedgerError::Store { .. } => Self::Ledger { source },
+            LedgerError::Full { why } => Self::Full { why },
+            source @ (LedgerError::Store { .. } | LedgerError::Busy { .. }) => {
+                Self::Ledger { source }
+            }
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The layers of the configuration, and how one goes over another.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -9,6 +8,7 @@ use std::sync::Arc;
 
 use super::{ConfigError, Environment};
 use crate::domain::product::document::{self, Flaw, LONGEST_TEXT, Node, Place, Table, Value};
+use crate::regular_file;
 
 /// More drop-ins are not read.
 const MOST_DROP_INS: usize = 256;
@@ -71,12 +71,16 @@ fn drop_ins(file: &Path) -> Result<Vec<PathBuf>, ConfigError> {
 }
 
 fn read_file(path: &Path, warnings: &mut Vec<String>) -> io::Result<String> {
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.mode() & 0o002 != 0 && metadata.is_file() {
+    // As with systemd's units, a link to nothing takes a drop-in away; and `/dev/null` itself is no settings.
+    let null = Path::new("/dev/null");
+    if path == null || std::fs::read_link(path).is_ok_and(|it| it == null) {
+        return Ok(String::new());
+    }
+    let file = regular_file::open(path)?;
+    if file.metadata()?.mode() & 0o002 != 0 {
         warnings.push(format!("{} can be written by everybody: `chmod o-w` it", path.display()));
     }
-    // One more byte than allowed, so that the reader notices; `/dev/null` and pipes are welcome here.
+    // One more byte than allowed, so that the reader notices.
     let mut text = String::new();
     file.take(u64::try_from(LONGEST_TEXT).unwrap_or(u64::MAX) + 1).read_to_string(&mut text)?;
     Ok(text)

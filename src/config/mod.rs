@@ -190,6 +190,27 @@ pub enum ConfigError {
     Wrong { flaws: Vec<Flaw> },
 }
 
+impl ConfigError {
+    /// The same with names of files instead of their paths, for a reply: file, line and key are enough to find it.
+    #[must_use]
+    pub fn without_directories(self) -> Self {
+        let keep_name =
+            |path: &std::path::Path| PathBuf::from(path.file_name().unwrap_or_default());
+        match self {
+            Self::Unreadable { path, source } => {
+                Self::Unreadable { path: keep_name(&path), source }
+            }
+            Self::Wrong { mut flaws } => {
+                for flaw in &mut flaws {
+                    let name = keep_name(std::path::Path::new(&*flaw.place.source));
+                    flaw.place.source = name.display().to_string().into();
+                }
+                Self::Wrong { flaws }
+            }
+        }
+    }
+}
+
 impl Config {
     /// Reads `file`, or where it is `None` the default file, which may be missing; then its drop-ins and
     /// the environment.

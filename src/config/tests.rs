@@ -157,6 +157,19 @@ fn a_users_own_file_comes_before_the_machines() {
 }
 
 #[test]
+fn a_link_to_nothing_takes_a_drop_in_away_and_no_other_link_is_followed() {
+    let etc = Etc::with("cache.capacity = 100\n").drop_in("10.toml", "cache.capacity = 200\n");
+    let drop_in = etc.0.path().join("entitled.d/10.toml");
+    fs::rename(&drop_in, etc.0.path().join("elsewhere.toml")).unwrap();
+    std::os::unix::fs::symlink("/dev/null", &drop_in).unwrap();
+    assert_eq!(etc.config(&[]).cache.capacity, 100);
+    fs::remove_file(&drop_in).unwrap();
+    std::os::unix::fs::symlink(etc.0.path().join("elsewhere.toml"), &drop_in).unwrap();
+    let error = etc.read(&[]).unwrap_err();
+    assert!(matches!(&error, ConfigError::Unreadable { path, .. } if *path == drop_in), "{error}");
+}
+
+#[test]
 fn later_layers_win_key_by_key() {
     let etc = Etc::with("[cache]\ncapacity = 100\nrefresh = \"1m\"\n[store]\nbackups = 1\n")
         .drop_in("20.toml", "cache.capacity = 300\n")

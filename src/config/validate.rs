@@ -272,9 +272,9 @@ fn check_shared(places: &Places, uid: u32, flaws: &Flaws) {
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     };
     if !is_ours {
-        let dir = places.runtime.display();
+        let dir = places.runtime.file_name().unwrap_or_default().display();
         let message = format!(
-            "{dir} is not a directory that only uid {uid} can enter; remove it, or set XDG_RUNTIME_DIR"
+            "{dir} below /tmp is not a directory that only uid {uid} can enter; remove it, or set XDG_RUNTIME_DIR"
         );
         flaws.add(&Place::default(), "socket.path", message);
     }

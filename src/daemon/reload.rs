@@ -47,10 +47,17 @@ impl Reloader {
     /// Applies what can change at run time, and says what cannot. A wrong configuration changes nothing.
     pub(super) async fn reload(&self, asked: Asked) -> Result<wire::Reload, RpcError> {
         let old = self.running();
-        let new = match Config::read(self.source.file.as_deref(), &self.source.environment) {
+        let source = self.source.clone();
+        let read = move || Config::read(source.file.as_deref(), &source.environment);
+        // Beside the thread that asks, which serves others.
+        let read = tokio::task::spawn_blocking(read).await;
+        let new = match read.map_err(|_| RpcError::new(Code::Internal, "reading was cut off"))? {
             Ok(read) => read.config,
-            // Only administrators may ask for this: they are told the file, line and key.
-            Err(error) => return Err(RpcError::new(Code::Conflict, story(&error))),
+            Err(error) => {
+                tracing::error!(event = "reload_refused", error = story(&error), "not reloaded");
+                let public = error.without_directories();
+                return Err(RpcError::new(Code::Conflict, story(&public)));
+            }
         };
         let changes = Config::changed(&old, &new);
         if let Err(error) = self.log.set_level(new.log.level) {

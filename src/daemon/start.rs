@@ -20,20 +20,25 @@ use crate::clock::Clock;
 use crate::config::{self, Config, Environment};
 use crate::domain::ids::ChainId;
 use crate::domain::ownership::Trust;
+use crate::domain::product::document::LONGEST_TEXT;
 use crate::keys::{Census, KeyRing, KeyRingState, KeySource, MachineName, Settled};
 use crate::products::{Catalogue, Loaded};
+use crate::regular_file;
 use crate::rpc::doors::{self, Doors, SocketSettings};
 use crate::rpc::figures::SocketFigures;
 use crate::rpc::front::Front;
-use crate::rpc::limits::Limits;
+use crate::rpc::limits::{Limits, WriteRates};
 use crate::rpc::listen::{self, SocketSummary};
 use crate::rpc::methods::{Api, Control};
 use crate::rpc::wire;
+use crate::store::notices::{self, Notice};
 use crate::store::{Store, StoreSettings};
 
 /// What could not be determined is tried again after this, and a no looked at again after that.
 const RETRY: Duration = Duration::from_secs(5);
 const RECHECK: Duration = Duration::from_secs(60);
+/// Made beside the ledger once there is one, and never before.
+const MACHINE_ID: &str = "machine-id";
 
 /// Everything behind the sockets.
 pub(super) struct House {
@@ -92,6 +97,7 @@ impl House {
                     recheck: RECHECK,
                 },
                 catalogue,
+                turn: Arc::default(),
                 known: Arc::new(progress.customers_with_wallets),
             }),
         );
@@ -139,7 +145,6 @@ impl House {
                 Box::pin(async move { reloader.reload(asked).await })
             }),
             started: self.started,
-            recovered: self.store.recovered().map(ToOwned::to_owned),
             counts: Default::default(),
             subscriptions: Default::default(),
             lost_records: Box::new(lost_records),
@@ -154,6 +159,7 @@ impl House {
             clock: self.clock.clone(),
             tree: self.tree.clone(),
             control,
+            writes: WriteRates::new(nix::unistd::geteuid().as_raw()),
         };
         Ok(Front::new(api, figures)?)
     }
@@ -172,17 +178,32 @@ fn open_reader(config: &Config, catalogue: &Catalogue) -> VerdictReader {
 }
 
 fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<Store> {
+    let state = config.store.path.parent().unwrap_or(Path::new("."));
     let settings = StoreSettings {
         path: config.store.path.clone(),
         cache_bytes: usize::try_from(config.store.cache_bytes).unwrap_or(usize::MAX),
         backups: usize::try_from(config.store.backups).unwrap_or(usize::MAX),
+        witness: Some(state.join(MACHINE_ID)),
+        reserved: names_in(state, config),
         progress: service_manager::starting,
     };
     let store = Store::open(settings, clock.now())?;
-    if let Some(what) = store.recovered() {
-        tracing::error!(event = "store_damaged", what, "the store was damaged");
+    for Notice { at, said } in store.read(notices::all)? {
+        tracing::error!(event = "store_damaged", %at, what = said, "acknowledge by `entitlectl store acknowledge`");
     }
     Ok(store)
+}
+
+/// What else the configuration has in the state directory, by its names.
+fn names_in(state: &Path, config: &Config) -> Vec<String> {
+    let key = match &config.keys.source {
+        config::KeySource::File(path) => Some(path),
+        config::KeySource::Credential(_) | config::KeySource::Passphrase => None,
+    };
+    let sockets = [&config.socket.path, &config.socket.admin_path];
+    let paths = config.products.dirs.iter().chain(key).chain(sockets);
+    let below = paths.filter_map(|it| it.strip_prefix(state).ok()?.iter().next());
+    below.map(|it| it.to_string_lossy().into_owned()).collect()
 }
 
 /// How the validators of a chain are followed. A specification in a file is told from those built in by the
@@ -190,7 +211,7 @@ fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<Store> {
 fn consensus(chain: &config::Chain, clock: &Clock) -> anyhow::Result<ConsensusSettings> {
     let (text, named) = match &chain.spec {
         Some(config::Spec::File(path)) => {
-            let text = std::fs::read_to_string(path);
+            let text = regular_file::read_text(path, LONGEST_TEXT);
             let doing = || format!("cannot read the specification {}", path.display());
             (Some(text.with_context(doing)?), path.display().to_string())
         }
@@ -275,7 +296,7 @@ fn open_keys(
             "managed wallets are locked; everything else works"
         );
     }
-    let machine = MachineName::read_or_make(&state.join("machine-id"))?;
+    let machine = MachineName::read_or_make(&state.join(MACHINE_ID))?;
     Ok((keys, machine))
 }
 

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::key_encryption_key::{KEY_LENGTH, KeyEncryptionKey, KeyId};
 use super::new_file;
 use super::random::Exhausted;
+use crate::regular_file;
 
 /// Why there is no usable key. Each says what to do; none says anything about the key.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -88,6 +89,46 @@ pub enum KeyFileError {
     Derivation,
 }
 
+impl KeyFileError {
+    /// The same with names of files instead of their paths, for a reply.
+    #[must_use]
+    pub fn without_directories(&self) -> Self {
+        let mut error = self.clone();
+        match &mut error {
+            Self::Read { path, .. }
+            | Self::Make { path, .. }
+            | Self::Randomness { path, .. }
+            | Self::NotRegular { path }
+            | Self::Owner { path, .. }
+            | Self::Mode { path, .. }
+            | Self::Length { path, .. }
+            | Self::Missing { path, .. }
+            | Self::Exchange { path, .. }
+            | Self::Malformed { path } => keep_name(path),
+            Self::Mixed { path, next: other } | Self::StillNeeded { path, current: other } => {
+                keep_name(path);
+                keep_name(other);
+            }
+            Self::CredentialName { .. }
+            | Self::NoCredentials
+            | Self::AnotherKey { .. }
+            | Self::NoNextCredential { .. }
+            | Self::CredentialNotMoved { .. }
+            | Self::PassphraseUnset
+            | Self::PassphraseNeeded
+            | Self::PassphraseIsSet
+            | Self::WrongPassphrase
+            | Self::PassphraseLength { .. }
+            | Self::Derivation => {}
+        }
+        error
+    }
+}
+
+fn keep_name(path: &mut PathBuf) {
+    *path = path.file_name().map(PathBuf::from).unwrap_or_default();
+}
+
 /// Reads the key from a file that only we may read. When there is nothing at `path` it is made, unless
 /// `wallets` are sealed under one: then it is missing.
 ///
@@ -128,10 +169,10 @@ pub(super) fn read_credential(
     }
     let path = dir.ok_or(KeyFileError::NoCredentials)?.join(name);
     let read = |source| KeyFileError::Read { path: path.clone(), source: Arc::new(source) };
-    let file = new_file::open_to_read(&path).map_err(read)?;
-    if !file.metadata().map_err(read)?.is_file() {
-        return Err(KeyFileError::NotRegular { path });
-    }
+    let file = regular_file::open(&path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidInput => KeyFileError::NotRegular { path: path.clone() },
+        _ => read(error),
+    })?;
     read_key(&path, file)
 }
 
@@ -143,10 +184,10 @@ pub(super) fn read_own(path: &Path) -> Result<Option<KeyEncryptionKey>, KeyFileE
 /// Opens a file that must be ours alone; `None` when there is nothing at `path`.
 pub(super) fn open_own(path: &Path) -> Result<Option<File>, KeyFileError> {
     let read = |source| KeyFileError::Read { path: path.to_owned(), source: Arc::new(source) };
-    let file = match new_file::open_to_read(path) {
+    let file = match regular_file::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) if error.raw_os_error() == Some(nix::libc::ELOOP) => {
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
             return Err(KeyFileError::NotRegular { path: path.to_owned() });
         }
         Err(error) => return Err(read(error)),
@@ -154,9 +195,6 @@ pub(super) fn open_own(path: &Path) -> Result<Option<File>, KeyFileError> {
     // The opened file is asked, not the path: nobody can put another in its place in between.
     let found = file.metadata().map_err(read)?;
     let ours = geteuid().as_raw();
-    if !found.is_file() {
-        return Err(KeyFileError::NotRegular { path: path.to_owned() });
-    }
     if found.uid() != ours {
         return Err(KeyFileError::Owner { path: path.to_owned(), owner: found.uid(), ours });
     }

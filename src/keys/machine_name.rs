@@ -9,6 +9,7 @@ use ring::hmac;
 
 use super::new_file;
 use super::random::{self, Exhausted};
+use crate::regular_file;
 
 /// The domain of the EIP-4361 messages this machine issues, such as `entitled-0123456789ab.localhost`.
 ///
@@ -79,7 +80,7 @@ impl fmt::Display for MachineName {
 
 /// `None` when there is nothing at `path`.
 fn read(path: &Path) -> Result<Option<[u8; 16]>, MachineNameError> {
-    let file = match new_file::open_to_read(path) {
+    let file = match regular_file::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(source) => return Err(MachineNameError::Read { path: path.to_owned(), source }),

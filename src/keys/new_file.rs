@@ -6,7 +6,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use alloy_primitives::hex;
-use nix::fcntl::OFlag;
 
 use super::random;
 
@@ -54,15 +53,6 @@ fn write_and_name(draft: &Path, path: &Path, bytes: &[u8], mode: u32) -> io::Res
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Made::Before),
         Err(error) => Err(error),
     }
-}
-
-/// Opens a file without following a link at its name, and without waiting for a pipe's other end.
-///
-/// # Errors
-/// What the file system says; `ELOOP` for a link.
-pub(super) fn open_to_read(path: &Path) -> io::Result<File> {
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-    OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)
 }
 
 #[cfg(test)]

@@ -2,14 +2,15 @@
 //!
 //! Both touch the last directory only: earlier ones belong to packages.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::{Catalogue, Loaded, Trouble, check_owner, list, read_product};
 use crate::domain::ids::ProductId;
 use crate::domain::product::{Fault, parse};
+use crate::regular_file;
 
 /// Why a product file was not written or removed.
 #[derive(Debug, thiserror::Error)]
@@ -121,8 +122,9 @@ fn prepare(dir: &Path, own_uid: u32) -> Result<(), ChangeError> {
 }
 
 fn write_durably(path: &Path, text: &str) -> io::Result<()> {
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    // A process with our number that was cut off here may have left one.
+    let _ = std::fs::remove_file(path);
+    let mut file = regular_file::make_new(path)?;
     file.write_all(text.as_bytes())?;
     // Product files are no secret; the service's own mask would hide them from people.
     file.set_permissions(Permissions::from_mode(0o644))?;

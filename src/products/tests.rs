@@ -155,7 +155,7 @@ fn what_belongs_to_another_user_is_refused() {
 fn a_pipe_is_not_waited_for() {
     let dirs = dirs();
     nix::unistd::mkfifo(&dirs.vendor.join("a.toml"), nix::sys::stat::Mode::S_IRUSR).unwrap();
-    assert!(fresh(&dirs).faults[0].to_string().ends_with("is not a file"));
+    assert!(fresh(&dirs).faults[0].to_string().ends_with("is not a regular file"));
 }
 
 #[test]

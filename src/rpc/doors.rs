@@ -6,7 +6,7 @@ use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use nix::sys::socket::{
 use nix::unistd::{Gid, Group, chown};
 
 use super::figures::SocketFigures;
+use crate::regular_file;
 
 /// The longest path of a socket: `sun_path` has 108 bytes, one of them the end.
 const LONGEST_PATH: usize = 107;
@@ -264,9 +265,7 @@ fn bind_door(access: &Access<'_>) -> Result<(UnixListener, SocketFile), ListenEr
 }
 
 fn take_lock(access: &Access<'_>, path: &Path) -> Result<File, ListenError> {
-    let mut options = File::options();
-    options.create(true).truncate(false).write(true).mode(0o600);
-    let lock = options.open(path).map_err(access.io("open the lock file"))?;
+    let lock = regular_file::open_or_make(path).map_err(access.io("open the lock file"))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => {

@@ -180,6 +180,8 @@ impl From<LedgerError> for RpcError {
         match &error {
             LedgerError::NotFound { what } => Self::not_found(what),
             LedgerError::Conflict { why } => Self::new(Code::Conflict, why.clone()),
+            LedgerError::Full { why } => Self::new(Code::LimitExceeded, why.clone()),
+            LedgerError::Busy { why } => Self::new(Code::Busy, why.clone()),
             LedgerError::ChallengeSpent => Self::new(Code::NotFound, error.to_string()),
             LedgerError::Store { .. } => {
                 Self::logged(Code::StoreUnavailable, "the store cannot be used now", &error)
@@ -237,7 +239,7 @@ impl From<KeeperError> for RpcError {
         let code = match error {
             KeeperError::Ledger { source } => return source.into(),
             KeeperError::Locked { .. } | KeeperError::StillLocked { .. } => Code::Locked,
-            KeeperError::TooManyTries => Code::LimitExceeded,
+            KeeperError::TooManyTries | KeeperError::Full { .. } => Code::LimitExceeded,
             KeeperError::NotFound { .. } => Code::NotFound,
             KeeperError::Conflict { .. } => Code::Conflict,
             KeeperError::SignatureInvalid { .. } => Code::SignatureInvalid,

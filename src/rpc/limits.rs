@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use governor::{DefaultKeyedRateLimiter, Quota};
 
-use crate::domain::peer::Peer;
+use crate::domain::peer::{Door, Peer};
 
 /// The limits, with the defaults of the public contract. Sizes in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,10 +131,38 @@ impl Rates {
     }
 }
 
+/// How often each user changes what is kept for good: a ledger grows, and nobody else's disk is theirs to fill.
+pub struct WriteRates {
+    by_account: DefaultKeyedRateLimiter<u32>,
+    /// Whoever runs the daemon may fill its own disk.
+    own_uid: u32,
+}
+
+/// Changes of one user in a minute, and how many of them may come in a burst.
+pub const WRITES_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(5);
+pub const WRITE_BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(11);
+
+impl WriteRates {
+    pub fn new(own_uid: u32) -> Self {
+        let quota = Quota::per_minute(WRITES_PER_MINUTE).allow_burst(WRITE_BURST);
+        Self { by_account: DefaultKeyedRateLimiter::keyed(quota), own_uid }
+    }
+
+    /// Whether this peer's user may change something now. Asking is what counts. Administrators always may.
+    pub fn allow(&self, peer: &Peer) -> bool {
+        if peer.door == Door::Admin || peer.uid == 0 || peer.uid == self.own_uid {
+            return true;
+        }
+        if self.by_account.len() > REMEMBERED_USERS {
+            self.by_account.retain_recent();
+        }
+        self.by_account.check_key(&peer.account).is_ok()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::peer::Door;
 
     fn peer(uid: u32) -> Peer {
         Peer { uid, gid: uid, pid: Some(1), door: Door::Public, account: uid }
@@ -162,6 +190,17 @@ mod tests {
         assert!((3..=4).contains(&allowed(7)), "the burst and no more");
         assert!(allowed(8) >= 3, "each user has a burst of its own");
         assert_eq!(allowed(0), 10, "root is exempt");
+    }
+
+    #[test]
+    fn changes_are_a_handful_and_administrators_have_no_limit() {
+        let rates = WriteRates::new(500);
+        let allowed = |peer: &Peer| (0..40).filter(|_| rates.allow(peer)).count();
+        assert_eq!(allowed(&peer(7)), 12);
+        assert_eq!(allowed(&peer(8)), 12, "each user has a burst of its own");
+        for exempt in [peer(0), peer(500), Peer { door: Door::Admin, ..peer(9) }] {
+            assert_eq!(allowed(&exempt), 40, "{exempt:?}");
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ const SUBSCRIPTION: &[Row] = &[
     Row {
         name: "entitlement_subscribe",
         access: Access::SelfService,
+        writes: false,
         summary: "Be told by `entitlement_changed` at once, and whenever the verdict says something else. \
                   On raw and WebSocket framing.",
         params: SchemaGenerator::subschema_for::<wire::OfProduct>,
@@ -29,6 +30,7 @@ const SUBSCRIPTION: &[Row] = &[
     Row {
         name: "entitlement_unsubscribe",
         access: Access::SelfService,
+        writes: false,
         summary: "Be told no more.",
         params: SchemaGenerator::subschema_for::<wire::OfSubscription>,
         result: SchemaGenerator::subschema_for::<bool>,
@@ -93,6 +95,7 @@ fn method(row: &Row, schemas: &mut Schemas) -> Value {
         "name": row.name,
         "summary": row.summary,
         "description": match row.access {
+            Access::SelfService if row.writes => "Answered on both sockets. Each user makes a few changes a minute.",
             Access::SelfService => "Answered on both sockets.",
             Access::Admin => "Answered on the admin socket only.",
         },

@@ -49,6 +49,14 @@ fn head(view: &impl View) -> Result<(u64, B256), StoreError> {
     parts.flatten().ok_or(StoreError::Form { what: "audit head" })
 }
 
+/// When the last change was noted; `None` in a store without any.
+pub(super) fn last_at(view: &impl View) -> Result<Option<Timestamp>, StoreError> {
+    let last =
+        view.range(Table::Audit, Bound::Unbounded, Bound::Unbounded)?.next_back().transpose()?;
+    let entry = last.map(|(_, bytes)| records::decode::<AuditEntry>("audit entry", &bytes));
+    Ok(entry.transpose()?.map(|it| it.at))
+}
+
 /// Appends one entry, in the transaction of the change it speaks of.
 pub(super) fn append(
     changes: &mut Changes<'_>,

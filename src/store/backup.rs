@@ -1,97 +1,93 @@
 //! Backups: copies of a snapshot, taken while the store goes on.
 //!
-//! A backup is written to a temporary file, compared with the snapshot row by row, made durable and only
-//! then given its name, so whatever has the name of a backup is one. Kept ones are `NAME.backup-N`, the
-//! greatest number newest.
+//! A backup is written to a draft, compared with the snapshot row by row, made durable and only then given its
+//! name, so whatever has the name of a backup is one. Kept ones are `NAME.backup-N`, the greatest number newest.
 
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::PathBuf;
 
 use redb::{Database, TableHandle};
 
 use super::database::{self, Check};
 use super::error::StoreError;
-use super::files;
+use super::folder::{Draft, Folder};
 use super::schema::Definition;
 use super::view::Snapshot;
 
 const CACHE_BYTES: usize = 4 << 20;
 
-/// Writes `snapshot` to a new file at `path`.
+/// A backup that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackedUp {
+    pub path: PathBuf,
+    pub bytes: u64,
+}
+
+/// Writes `snapshot` to a new file of this name.
 ///
 /// # Errors
-/// When something is at `path` already, or the copy cannot be made or does not compare equal.
-pub(super) fn write(snapshot: &Snapshot, path: &Path) -> Result<(), StoreError> {
-    if path.exists() {
-        return Err(StoreError::Exists { path: path.to_owned() });
+/// When something has the name already, or the copy cannot be made or does not compare equal.
+pub(super) fn write(
+    snapshot: &Snapshot,
+    folder: &Folder,
+    name: &str,
+) -> Result<BackedUp, StoreError> {
+    let path = folder.path_of(name);
+    if folder.has(name) {
+        return Err(StoreError::Exists { path });
     }
-    let temporary = files::beside(path, ".tmp");
-    let written = copy(snapshot, &temporary).and_then(|()| files::put_in_place(&temporary, path));
-    if written.is_err()
-        && let Err(error) = std::fs::remove_file(&temporary)
-    {
-        tracing::debug!(%error, "a temporary file was left behind");
-    }
-    written
+    let draft = folder.draft()?;
+    copy(snapshot, &draft)?;
+    let bytes = draft.name_new(name)?;
+    Ok(BackedUp { path, bytes })
 }
 
 /// Writes a kept backup, then lets the oldest go until `keep` are left, or one.
 ///
 /// # Errors
 /// As [`write`].
-pub(super) fn keep(snapshot: &Snapshot, store: &Path, keep: usize) -> Result<PathBuf, StoreError> {
-    let next = numbered(store)?.last().map_or(1, |it| it.0.saturating_add(1));
-    let path = files::beside(store, &format!(".backup-{next}"));
-    write(snapshot, &path)?;
-    let kept = list(store)?;
+pub(super) fn keep(
+    snapshot: &Snapshot,
+    folder: &Folder,
+    store: &str,
+    keep: usize,
+) -> Result<BackedUp, StoreError> {
+    let next = numbered(folder, store)?.last().map_or(1, |it| it.0.saturating_add(1));
+    let made = write(snapshot, folder, &format!("{store}.backup-{next}"))?;
+    let kept = list(folder, store)?;
     let surplus = kept.len().saturating_sub(keep.max(1));
-    for old in &kept[..surplus] {
-        if let Err(error) = std::fs::remove_file(old) {
-            tracing::warn!(%error, backup = %old.display(), "an old backup cannot be removed");
-        }
-    }
-    Ok(path)
+    kept.iter().take(surplus).for_each(|old| folder.remove(old));
+    Ok(made)
 }
 
-/// The kept backups of a store, oldest first.
+/// The names of a store's kept backups, oldest first.
 ///
 /// # Errors
 /// When the directory cannot be read.
-pub(super) fn list(store: &Path) -> Result<Vec<PathBuf>, StoreError> {
-    Ok(numbered(store)?.into_iter().map(|it| it.1).collect())
+pub(super) fn list(folder: &Folder, store: &str) -> Result<Vec<String>, StoreError> {
+    Ok(numbered(folder, store)?.into_iter().map(|it| it.1).collect())
 }
 
-fn numbered(store: &Path) -> Result<Vec<(u64, PathBuf)>, StoreError> {
-    let prefix = files::beside(store, ".backup-");
-    let prefix = prefix.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let directory = match store.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let doing = || format!("look for backups in {}", directory.display());
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(directory).map_err(StoreError::file(doing()))? {
-        let entry = entry.map_err(StoreError::file(doing()))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if let Some(number) = name.strip_prefix(&prefix).and_then(|it| it.parse().ok()) {
-            found.push((number, entry.path()));
-        }
-    }
+fn numbered(folder: &Folder, store: &str) -> Result<Vec<(u64, String)>, StoreError> {
+    let prefix = format!("{store}.backup-");
+    let number = |name: &String| name.strip_prefix(&prefix).and_then(|it| it.parse().ok());
+    let names = folder.names()?.into_iter();
+    let mut found: Vec<_> = names.filter_map(|name| Some((number(&name)?, name))).collect();
     found.sort_unstable();
     Ok(found)
 }
 
-fn copy(snapshot: &Snapshot, temporary: &Path) -> Result<(), StoreError> {
-    if temporary.exists() {
-        // Left by a backup that was interrupted; never had a backup's name.
-        std::fs::remove_file(temporary)
-            .map_err(StoreError::file(format!("remove {}", temporary.display())))?;
-    }
-    files::make_private_file(temporary)?;
-    let database = database::open(temporary, CACHE_BYTES, Check::Needed, |_| {})?;
+fn copy(snapshot: &Snapshot, draft: &Draft<'_>) -> Result<(), StoreError> {
+    let open = |check| {
+        let file: File =
+            draft.file.try_clone().map_err(StoreError::file("open a backup that is being made"))?;
+        database::open(file, std::path::Path::new("a backup"), (CACHE_BYTES, check), |_| {})
+    };
+    let database = open(Check::Needed)?;
     fill(snapshot, &database)?;
     database.close().map_err(StoreError::database("close a backup"))?;
 
-    let database = database::open(temporary, CACHE_BYTES, Check::Every, |_| {})?;
+    let database = open(Check::Every)?;
     compare(snapshot, &database::begin_read(&database)?)?;
     database.close().map_err(StoreError::database("close a backup"))
 }

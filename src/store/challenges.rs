@@ -5,6 +5,7 @@ use std::ops::Bound;
 use super::Asked;
 use super::audit;
 use super::error::StoreError;
+use super::quotas;
 use super::schema::{self, Table};
 use super::view::{Changes, View, record};
 use crate::domain::customer::Challenge;
@@ -26,7 +27,7 @@ pub fn find(view: &impl View, nonce: &str) -> Result<Option<Challenge>, StoreErr
 /// Remembers a challenge, and forgets those that expired before `asked.at`.
 ///
 /// # Errors
-/// A conflict when the customer has too many open, the nonce was given out before, or it is out of bounds.
+/// [`StoreError::Full`] when the customer has too many open; a conflict when the nonce was given out before, or it is out of bounds.
 pub fn keep(
     changes: &mut Changes<'_>,
     challenge: &Challenge,
@@ -40,9 +41,7 @@ pub fn keep(
     if find(changes, &challenge.nonce)?.is_some() {
         return Err(StoreError::conflict("the nonce is in use"));
     }
-    if open_of(changes, challenge.customer, asked)? >= MOST_OPEN {
-        return Err(StoreError::conflict("too many open challenges"));
-    }
+    quotas::below(open_of(changes, challenge.customer, asked)?, MOST_OPEN, "open challenges")?;
     prune(changes, asked)?;
     let customer = schema::customer(challenge.customer);
     changes.put_record(Table::Challenges, nonce, challenge)?;
@@ -141,7 +140,7 @@ mod tests {
             kept(&bench, of(&format!("n{number}"), 7, 10), 0).unwrap();
         }
         let error = kept(&bench, of("more", 7, 600), 9).unwrap_err();
-        assert_eq!(error.to_string(), "too many open challenges");
+        assert_eq!(error.to_string(), "a customer has at most 64 open challenges");
         assert!(kept(&bench, of("others", 8, 600), 9).is_ok());
         assert!(kept(&bench, of("later", 7, 600), 10).is_ok());
     }

@@ -1,14 +1,17 @@
 //! The open file: how it is opened, how a transaction on it begins, and how it is opened again after
 //! trouble. Nobody else holds a `redb::Database`.
 
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, Durability, ReadableDatabase, WriteTransaction};
 
 use super::Progress;
 use super::error::StoreError;
+use super::files;
 use super::view::Snapshot;
 
 /// Whether opening reads and verifies every page.
@@ -19,11 +22,11 @@ pub(super) enum Check {
     Needed,
 }
 
-/// Opens the file, or begins a store in an empty one.
+/// Opens a store in its file, or begins one in an empty file. `path` is for messages.
 pub(super) fn open(
+    file: File,
     path: &Path,
-    cache_bytes: usize,
-    check: Check,
+    (cache_bytes, check): (usize, Check),
     progress: Progress,
 ) -> Result<Database, StoreError> {
     let shown = path.display().to_string();
@@ -36,7 +39,7 @@ pub(super) fn open(
             progress(&format!("checking the store: {:.0} %", it.progress() * 100.0));
         });
     // A file that somebody damaged with care could still make redb panic: that too is corruption.
-    match catch_unwind(AssertUnwindSafe(|| builder.create(path))) {
+    match catch_unwind(AssertUnwindSafe(|| builder.create_with_backend(FileBackend::new(file)?))) {
         Ok(Ok(database)) => Ok(database),
         Ok(Err(DatabaseError::DatabaseAlreadyOpen)) => {
             Err(StoreError::InUse { path: path.to_owned() })
@@ -133,7 +136,10 @@ impl Slot {
                 }
             }
         }
-        match open(&self.path, self.cache_bytes, Check::Needed, |_| {}) {
+        let settings = (self.cache_bytes, Check::Needed);
+        let opened = files::open_private(&self.path)
+            .and_then(|file| open(file, &self.path, settings, |_| {}));
+        match opened {
             Ok(database) => {
                 tracing::warn!("the store was opened again");
                 *state = State::Open(database);

@@ -13,6 +13,9 @@ pub enum StoreError {
     NotFound { what: &'static str },
     #[error("{why}")]
     Conflict { why: String },
+    /// A quota is used up.
+    #[error("{why}")]
+    Full { why: String },
     #[error("the challenge is unknown, used or expired")]
     ChallengeSpent,
 
@@ -36,6 +39,8 @@ pub enum StoreError {
     Backup,
     #[error("a change to the store failed inside; nothing of its group was kept")]
     Panicked,
+    #[error("another backup is being written")]
+    BackingUp,
     #[error("too many changes are waiting for the store")]
     Busy,
     #[error("the store is closed")]
@@ -45,7 +50,13 @@ pub enum StoreError {
 impl StoreError {
     /// Whether this is a plain no to one operation, and not trouble with the store.
     pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::NotFound { .. } | Self::Conflict { .. } | Self::ChallengeSpent)
+        matches!(
+            self,
+            Self::NotFound { .. }
+                | Self::Conflict { .. }
+                | Self::Full { .. }
+                | Self::ChallengeSpent
+        )
     }
 
     /// Whether the file's content cannot be trusted, so that a backup is the better file.

@@ -1,51 +1,83 @@
-//! The files around the store: its directory and mode, and what is put in place of a corrupt file.
+//! The files around the store: its directory and mode, and what takes its place when it is lost or restored.
 //!
-//! Never deletes a store. A corrupt one is set aside as `NAME.corrupt-N`.
+//! Never deletes a store. A corrupt one is set aside as `NAME.corrupt-N`, one that another took the place of as
+//! `NAME.replaced-N`. What takes a store's place is whole, and says so in itself ([`super::notices`]), before it
+//! has the name: so a crash at any moment leaves the old one or the new one.
 
-use std::ffi::OsString;
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{File, Permissions, TryLockError};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use redb::Database;
 
-use super::StoreSettings;
+use super::audit;
 use super::backup;
 use super::database::{self, Check};
 use super::error::StoreError;
+use super::folder::{Draft, Folder};
 use super::migrations;
 use super::schema::SCHEMA;
+use super::{Asked, StoreSettings, begin};
+use crate::domain::ids::Timestamp;
+use crate::regular_file;
 
 const FILE_MODE: u32 = 0o600;
-const DIRECTORY_MODE: u32 = 0o700;
 /// Files set aside before somebody has to look after them.
 const MOST_SET_ASIDE: u32 = 10_000;
+/// Names that the daemon uses besides the store's, in the same directory, and what it adds to others.
+const OWN_NAMES: [&str; 2] = ["kek", "machine-id"];
+const OWN_ENDINGS: [&str; 5] = [".tmp", ".new", ".next", ".old", ".lock"];
 
-/// Opens the store's file, whatever has become of it. Says what was set aside and what took its place.
+const FRESH: &str = "a fresh store was begun: the customers, linked wallets, sealed keys, suspensions and history \
+                     of the one before are not in it";
+
+/// Opens the store's file, whatever has become of it.
 pub(super) fn open_or_recover(
     settings: &StoreSettings,
-) -> Result<(Database, Option<String>), StoreError> {
-    let path = &settings.path;
-    make_directory(path)?;
-    let emptied = path.metadata().is_ok_and(|it| it.len() == 0);
-    let trouble = if emptied && !backup::list(path)?.is_empty() {
-        // A file that was emptied behind our back would otherwise pass for a new store.
-        "the file is empty".to_owned()
-    } else {
-        match open_whole(path, settings) {
-            Ok(database) => return Ok((database, None)),
-            Err(error) if error.is_corruption() => with_causes(&error),
+    now: Timestamp,
+) -> Result<Database, StoreError> {
+    let (folder, name) = (Folder::of(&settings.path)?, name(&settings.path));
+    let length = |it: File| it.metadata().map(|it| it.len());
+    let found = folder.open_to_change(&name).and_then(|it| it.map(length).transpose());
+    let found = found.map_err(StoreError::file(format!("open {}", settings.path.display())))?;
+    // A file that was emptied or removed behind our back would otherwise pass for a new store.
+    let trouble = match found {
+        None if was_here(settings, &folder)? => "the file is missing".to_owned(),
+        Some(0) if was_here(settings, &folder)? => "the file is empty".to_owned(),
+        _ => match open_whole(settings) {
+            Ok(database) => {
+                folder.remove_drafts()?;
+                return Ok(database);
+            }
+            Err(error) if error.is_corruption() => format!("corrupt: {}", with_causes(&error)),
             Err(error) => return Err(error),
-        }
+        },
     };
-    recover(settings, &trouble)
+    recover(settings, &folder, &trouble, now)?;
+    open_whole(settings)
+}
+
+/// Whether there was a store before: its backups are here, or what is only made once a store is.
+fn was_here(settings: &StoreSettings, folder: &Folder) -> Result<bool, StoreError> {
+    let witness = settings.witness.as_ref().is_some_and(|it| it.exists());
+    Ok(witness || !backup::list(folder, &name(&settings.path))?.is_empty())
 }
 
 /// Opens with every check there is, down to the schema.
-fn open_whole(path: &Path, settings: &StoreSettings) -> Result<Database, StoreError> {
-    make_private_file(path)?;
+fn open_whole(settings: &StoreSettings) -> Result<Database, StoreError> {
     (settings.progress)("opening the store");
-    let database = database::open(path, settings.cache_bytes, Check::Every, settings.progress)?;
+    let file = open_private(&settings.path)?;
+    let database = database::open(
+        file,
+        &settings.path,
+        (settings.cache_bytes, Check::Every),
+        settings.progress,
+    )?;
+    known_schema(&settings.path, database)
+}
+
+fn known_schema(path: &Path, database: Database) -> Result<Database, StoreError> {
     match migrations::schema_of(&database)? {
         found if found > SCHEMA => {
             Err(StoreError::NewerSchema { path: path.to_owned(), found, known: SCHEMA })
@@ -56,168 +88,213 @@ fn open_whole(path: &Path, settings: &StoreSettings) -> Result<Database, StoreEr
 
 fn recover(
     settings: &StoreSettings,
+    folder: &Folder,
     trouble: &str,
-) -> Result<(Database, Option<String>), StoreError> {
-    let path = &settings.path;
-    let aside = set_aside(path, "corrupt")?;
-    tracing::error!(store = %path.display(), aside = %aside.display(), %trouble, "the store is corrupt: it was set aside");
-    let mut replacement = "a fresh store was begun".to_owned();
-    for candidate in backup::list(path)?.into_iter().rev() {
-        match restore(&candidate, settings) {
-            Ok(()) => {
-                replacement = format!("{} was restored", name(&candidate));
-                break;
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let store = name(&settings.path);
+    let held = lock(folder, settings)?;
+    let aside = held.is_some().then(|| free_name(folder, settings, "corrupt")).transpose()?;
+    tracing::error!(store = %settings.path.display(), aside, %trouble, "the store is lost or corrupt");
+    let found = newest_whole(settings, folder)?;
+    let (draft, instead) = match found {
+        Some((draft, said)) => (draft, said),
+        None => (folder.draft()?, FRESH.to_owned()),
+    };
+    let aside_said = aside.as_ref().map(|it| format!("set aside as {it}; ")).unwrap_or_default();
+    let said = format!("the store was lost ({trouble}): {aside_said}{instead}");
+    let asked = Asked { by: "entitled".into(), at: now };
+    finish(settings, &draft, Some(("store_recovered", &said)), &asked)?;
+    if let Err(error) = folder.give_to_owner(&draft.file) {
+        // Whoever could make it can use it.
+        tracing::warn!(%error, "the store does not belong to the owner of its directory");
+    }
+    if let Some(aside) = aside {
+        give_second_name(folder, settings, &aside)?;
+    }
+    draft.replace(&store)?;
+    tracing::error!(store = %settings.path.display(), %said, "the store was recovered");
+    Ok(())
+}
+
+/// A copy of the newest backup that is whole. What keeps us from reading one, other than what is in it, is no
+/// reason to pass it over for an older one, or for none.
+fn newest_whole<'a>(
+    settings: &StoreSettings,
+    folder: &'a Folder,
+) -> Result<Option<(Draft<'a>, String)>, StoreError> {
+    for candidate in backup::list(folder, &name(&settings.path))?.into_iter().rev() {
+        let path = folder.path_of(&candidate);
+        let source = match folder.open(&candidate) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                tracing::error!(backup = %path.display(), %error, "what has a backup's name is none");
+                continue;
             }
-            Err(error) => {
-                tracing::error!(backup = %candidate.display(), error = %with_causes(&error), "a backup cannot be restored");
+            opened => opened.map_err(StoreError::file(format!("read {}", path.display())))?,
+        };
+        match copy_whole(&source, &candidate, settings, folder) {
+            Ok((draft, until)) => return Ok(Some((draft, restored(&candidate, until)))),
+            Err(error) if error.is_corruption() => {
+                tracing::error!(backup = %path.display(), error = %with_causes(&error), "a backup is not whole");
             }
+            Err(error) => return Err(error),
         }
     }
-    tracing::error!(store = %path.display(), %replacement, "the store was recovered");
-    let said = format!("corrupt ({trouble}): set aside as {}; {replacement}", name(&aside));
-    Ok((open_whole(path, settings)?, Some(said)))
+    Ok(None)
 }
 
-/// Puts a copy of a backup in the store's place, once the copy is found to be whole.
-fn restore(candidate: &Path, settings: &StoreSettings) -> Result<(), StoreError> {
-    put_in_place(&copy_whole(candidate, settings)?, &settings.path)
+fn restored(backup: &str, until: Option<Timestamp>) -> String {
+    let until = until.map(|it| format!(", whose last change is of {it:.0}")).unwrap_or_default();
+    format!(
+        "{backup} was restored{until}: what changed after it is undone, so suspensions, deactivations and unlinked wallets may be in force no more; make them again"
+    )
 }
 
-/// A copy of a backup beside the store, found to be whole, that belongs to whom the directory belongs to: who
-/// restores may be another user than the daemon.
-fn copy_whole(candidate: &Path, settings: &StoreSettings) -> Result<PathBuf, StoreError> {
-    let temporary = beside(&settings.path, ".restoring");
-    let doing = || format!("restore {}", candidate.display());
-    let file = |error| StoreError::file(doing())(error);
-    let empty = candidate.metadata().map_err(file)?.len() == 0;
-    if empty {
+/// A draft with the content of a backup, found to be whole, and the time of the last change in it.
+fn copy_whole<'a>(
+    source: &File,
+    backup: &str,
+    settings: &StoreSettings,
+    folder: &'a Folder,
+) -> Result<(Draft<'a>, Option<Timestamp>), StoreError> {
+    if source.metadata().map_err(StoreError::file(format!("read {backup}")))?.len() == 0 {
         // redb would begin a new store in it.
-        return Err(file(std::io::Error::new(std::io::ErrorKind::InvalidData, "it is empty")));
+        return Err(StoreError::Form { what: "a backup, which is empty" });
     }
-    std::fs::copy(candidate, &temporary).map_err(file)?;
-    let whole = open_whole(&temporary, settings)
-        .and_then(|it| it.close().map_err(StoreError::database("close a restored store")));
-    let owned = whole.and_then(|()| {
-        let parent = temporary.parent().unwrap_or(Path::new("."));
-        let owner = parent.metadata().map_err(file)?;
-        std::os::unix::fs::chown(&temporary, Some(owner.uid()), Some(owner.gid())).map_err(file)
-    });
-    if owned.is_err()
-        && let Err(error) = std::fs::remove_file(&temporary)
-    {
-        tracing::debug!(%error, "a temporary file was left behind");
-    }
-    owned.map(|()| temporary)
+    let draft = folder.draft()?;
+    io::copy(&mut &*source, &mut &draft.file)
+        .map_err(StoreError::file(format!("copy {backup}")))?;
+    let database = open_draft(settings, &draft)?;
+    let database = known_schema(Path::new(backup), database)?;
+    let until = audit::last_at(&database::begin_read(&database)?);
+    database.close().map_err(StoreError::database("close a restored store"))?;
+    Ok((draft, until?))
+}
+
+fn open_draft(settings: &StoreSettings, draft: &Draft<'_>) -> Result<Database, StoreError> {
+    let doing = || format!("open a copy of {}", settings.path.display());
+    let file = draft.file.try_clone().map_err(StoreError::file(doing()))?;
+    database::open(file, &settings.path, (settings.cache_bytes, Check::Every), settings.progress)
+}
+
+/// Brings what is to take the store's place to our schema, and has it say what it is.
+fn finish(
+    settings: &StoreSettings,
+    draft: &Draft<'_>,
+    notice: Option<(&str, &str)>,
+    asked: &Asked,
+) -> Result<(), StoreError> {
+    let database = open_draft(settings, draft)?;
+    // What it was copied from is the backup.
+    migrations::run(&database, migrations::STEPS, |_| Ok(()))?;
+    begin(&database, notice, asked)?;
+    database.close().map_err(StoreError::database("close a restored store"))
 }
 
 /// As [`super::Store::restore`].
 pub(super) fn replace(
     backup: &Path,
     settings: &StoreSettings,
+    asked: &Asked,
 ) -> Result<Option<PathBuf>, StoreError> {
-    let path = &settings.path;
-    make_directory(path)?;
-    if path.exists()
-        && let Err(error @ StoreError::InUse { .. }) =
-            database::open(path, settings.cache_bytes, Check::Needed, |_| {}).map(drop)
-    {
-        return Err(error);
+    let (folder, store) = (Folder::of(&settings.path)?, name(&settings.path));
+    // Held until the other is in place: no daemon opens the store meanwhile.
+    let _held = match lock(&folder, settings) {
+        // Whatever it is, it is no store that anybody has open.
+        Err(StoreError::File { source, .. }) if source.kind() == io::ErrorKind::InvalidInput => {
+            None
+        }
+        held => held?,
+    };
+    folder.remove_drafts()?;
+    let doing = || format!("restore {}", backup.display());
+    let source = regular_file::open(backup).map_err(StoreError::file(doing()))?;
+    let (draft, until) = copy_whole(&source, &name(backup), settings, &folder)?;
+    let said = format!("by hand, {}", restored(&name(backup), until));
+    finish(settings, &draft, Some(("store_restored", &said)), asked)?;
+    // Otherwise the daemon could not open it; then nothing has changed.
+    folder.give_to_owner(&draft.file).map_err(StoreError::file(doing()))?;
+    if !folder.has(&store) {
+        return draft.name_new(&store).map(|_| None);
     }
-    let temporary = copy_whole(backup, settings)?;
-    let aside = path.exists().then(|| set_aside(path, "replaced")).transpose()?;
-    put_in_place(&temporary, path)?;
-    Ok(aside)
+    let aside = free_name(&folder, settings, "replaced")?;
+    give_second_name(&folder, settings, &aside)?;
+    draft.replace(&store)?;
+    Ok(Some(folder.path_of(&aside)))
 }
 
-/// A file of a plain name in the store's directory.
+/// Holds the store's file as whoever has it open does; `None` where there is none.
+fn lock(folder: &Folder, settings: &StoreSettings) -> Result<Option<File>, StoreError> {
+    let doing = || format!("lock {}", settings.path.display());
+    let file = folder.open_to_change(&name(&settings.path)).map_err(StoreError::file(doing()))?;
+    match file.as_ref().map(File::try_lock) {
+        None | Some(Ok(())) => Ok(file),
+        Some(Err(TryLockError::WouldBlock)) => {
+            Err(StoreError::InUse { path: settings.path.clone() })
+        }
+        Some(Err(TryLockError::Error(error))) => Err(StoreError::file(doing())(error)),
+    }
+}
+
+/// What another is about to take the place of keeps a name, and there is no moment without a store.
+fn give_second_name(
+    folder: &Folder,
+    settings: &StoreSettings,
+    aside: &str,
+) -> Result<(), StoreError> {
+    let doing = format!("set {} aside", settings.path.display());
+    folder.link(&name(&settings.path), aside).map_err(StoreError::file(doing))
+}
+
+/// The first name of its kind that nothing has.
+fn free_name(folder: &Folder, settings: &StoreSettings, why: &str) -> Result<String, StoreError> {
+    let store = name(&settings.path);
+    let names = (1..=MOST_SET_ASIDE).map(|number| format!("{store}.{why}-{number}"));
+    let free = names.into_iter().find(|it| !folder.has(it));
+    let doing = format!("set {} aside", settings.path.display());
+    free.ok_or_else(|| StoreError::file(doing)(io::ErrorKind::AlreadyExists.into()))
+}
+
+/// Whether a backup may have this name in the store's directory.
 ///
 /// # Errors
-/// When the name leads elsewhere, or to what the store keeps for itself.
-pub(super) fn plain_sibling(store: &Path, sibling: &str) -> Result<PathBuf, StoreError> {
+/// When the name leads elsewhere, or to what the daemon keeps for itself.
+pub(super) fn check_plain(settings: &StoreSettings, wanted: &str) -> Result<(), StoreError> {
     let plain = |it: u8| it.is_ascii_alphanumeric() || b"._-".contains(&it);
-    let own = name(store);
-    let is_plain = (1..=128).contains(&sibling.len())
-        && !sibling.starts_with('.')
-        && sibling.bytes().all(plain);
-    if is_plain && !sibling.starts_with(&own) {
-        return Ok(store.with_file_name(sibling));
+    let own = name(&settings.path);
+    let is_plain =
+        (1..=128).contains(&wanted.len()) && !wanted.starts_with('.') && wanted.bytes().all(plain);
+    if !is_plain || wanted.starts_with(&own) {
+        return Err(StoreError::conflict(format!(
+            "a backup needs a plain file name of letters, digits, `.`, `_` and `-` that does not begin with {own}"
+        )));
     }
-    let why = format!(
-        "a backup needs a plain file name of letters, digits, `.`, `_` and `-` that does not begin with {own}"
-    );
-    Err(StoreError::conflict(why))
+    let others = OWN_NAMES.into_iter().chain(settings.reserved.iter().map(String::as_str));
+    let of = |it: &str| {
+        wanted.strip_prefix(it).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    if others.into_iter().any(of) || OWN_ENDINGS.iter().any(|it| wanted.ends_with(it)) {
+        return Err(StoreError::conflict(format!(
+            "the daemon keeps the name {wanted} for itself: give the backup another"
+        )));
+    }
+    Ok(())
 }
 
-fn set_aside(path: &Path, why: &str) -> Result<PathBuf, StoreError> {
-    let doing = || format!("set {} aside", path.display());
-    for number in 1..=MOST_SET_ASIDE {
-        let aside = beside(path, &format!(".{why}-{number}"));
-        if !aside.exists() {
-            std::fs::rename(path, &aside).map_err(StoreError::file(doing()))?;
-            sync_directory(path)?;
-            return Ok(aside);
-        }
-    }
-    Err(StoreError::file(doing())(std::io::ErrorKind::AlreadyExists.into()))
-}
-
-fn make_directory(path: &Path) -> Result<(), StoreError> {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() && !parent.exists() => DirBuilder::new()
-            .recursive(true)
-            .mode(DIRECTORY_MODE)
-            .create(parent)
-            .map_err(StoreError::file(format!("make the directory {}", parent.display()))),
-        _ => Ok(()),
-    }
-}
-
-/// Makes the file if it is not there, readable by its owner alone; takes other people's rights away.
-pub(super) fn make_private_file(path: &Path) -> Result<(), StoreError> {
+/// Opens the store's file, made if it is not there, readable by its owner alone; takes other people's rights away.
+pub(super) fn open_private(path: &Path) -> Result<File, StoreError> {
     let doing = || format!("open {}", path.display());
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(FILE_MODE)
-        .open(path)
-        .map_err(StoreError::file(doing()))?;
+    let file = regular_file::open_or_make(path).map_err(StoreError::file(doing()))?;
     let mode = file.metadata().map_err(StoreError::file(doing()))?.permissions().mode();
     if mode & 0o077 != 0 {
         tracing::warn!(file = %path.display(), "others could open the store's file: its mode is 0600 now");
         file.set_permissions(Permissions::from_mode(FILE_MODE))
             .map_err(StoreError::file(format!("set the mode of {}", path.display())))?;
     }
-    Ok(())
+    Ok(file)
 }
 
-/// Makes `temporary` durable and renames it to `path`.
-pub(super) fn put_in_place(temporary: &Path, path: &Path) -> Result<(), StoreError> {
-    let doing = || format!("write {}", path.display());
-    File::open(temporary).and_then(|it| it.sync_all()).map_err(StoreError::file(doing()))?;
-    std::fs::rename(temporary, path).map_err(StoreError::file(doing()))?;
-    sync_directory(path)
-}
-
-fn sync_directory(path: &Path) -> Result<(), StoreError> {
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    File::open(parent)
-        .and_then(|it| it.sync_all())
-        .map_err(StoreError::file(format!("make {} durable", parent.display())))
-}
-
-/// `path` with `ending` after its whole name.
-pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(ending);
-    PathBuf::from(name)
-}
-
-fn name(path: &Path) -> String {
+pub(super) fn name(path: &Path) -> String {
     path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
@@ -226,3 +303,7 @@ fn with_causes(error: &StoreError) -> String {
     let causes = std::iter::successors(Some(first), |it| it.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
+
+#[cfg(test)]
+#[path = "files_tests.rs"]
+mod tests;

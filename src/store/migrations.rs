@@ -119,12 +119,14 @@ mod tests {
 
     use super::*;
     use crate::store::database::{Check, open};
+    use crate::store::files::open_private;
     use crate::store::schema::{SCHEMA, Table};
 
     fn fresh() -> (tempfile::TempDir, Database) {
         let dir = tempfile::tempdir().unwrap();
-        let database =
-            open(&dir.path().join("ledger.redb"), 1 << 20, Check::Every, |_| {}).unwrap();
+        let path = dir.path().join("ledger.redb");
+        let file = open_private(&path).unwrap();
+        let database = open(file, &path, (1 << 20, Check::Every), |_| {}).unwrap();
         (dir, database)
     }
 

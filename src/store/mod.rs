@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The operations are the functions of [`customers`], [`wallets`], [`sealed_keys`], [`challenges`],
-//! [`sightings`], [`ownerships`], [`light_clients`], [`audit`] and [`facts`]. Each makes all its checks before its first write.
+//! [`sightings`], [`ownerships`], [`light_clients`], [`notices`], [`audit`] and [`facts`]. Each makes all its checks before its first write.
 
 pub mod audit;
 mod backup;
@@ -19,9 +19,12 @@ mod database;
 mod error;
 pub mod facts;
 mod files;
+mod folder;
 pub mod light_clients;
 mod migrations;
+pub mod notices;
 pub mod ownerships;
+pub mod quotas;
 mod records;
 pub mod schema;
 pub mod sealed_keys;
@@ -34,14 +37,16 @@ mod writer;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
+pub use backup::BackedUp;
 pub use error::StoreError;
 use redb::Database;
 pub use view::{Changes, Snapshot, View};
 
 use self::database::Slot;
+use self::folder::Folder;
 use self::writer::{Counters, Writer};
 use crate::domain::ids::{CustomerId, Timestamp};
 
@@ -59,6 +64,10 @@ pub struct StoreSettings {
     pub cache_bytes: usize,
     /// How many backups are kept.
     pub backups: usize,
+    /// A file that is made once there is a store: where it is and the store is not, one was lost.
+    pub witness: Option<PathBuf>,
+    /// Names in the store's directory that somebody else uses, and no backup may have.
+    pub reserved: Vec<String>,
     /// Told what opening is busy with, whenever it gets on: checking and migrating a large store take time.
     pub progress: Progress,
 }
@@ -69,7 +78,14 @@ pub type Progress = fn(&str);
 impl StoreSettings {
     /// A store at `path`, with a cache of 8 MiB and three backups, opened without a word.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), cache_bytes: 8 << 20, backups: 3, progress: |_| {} }
+        Self {
+            path: path.into(),
+            cache_bytes: 8 << 20,
+            backups: 3,
+            witness: None,
+            reserved: Vec::new(),
+            progress: |_| {},
+        }
     }
 }
 
@@ -90,7 +106,8 @@ struct Shared {
     slot: Arc<Slot>,
     writer: Writer,
     counters: Arc<Counters>,
-    recovered: Option<String>,
+    /// Held while a backup is written: one at a time.
+    backing_up: Mutex<()>,
 }
 
 impl Drop for Shared {
@@ -102,27 +119,25 @@ impl Drop for Shared {
 impl Store {
     /// Opens the store, whatever state its file is in: made if missing, repaired after a crash, migrated
     /// from an older schema. A corrupt file is set aside, and the newest good backup or a fresh store
-    /// takes its place; [`Store::recovered`] says so.
+    /// takes its place; [`notices`] say so until they are acknowledged.
     ///
     /// # Errors
     /// When another process has it open, its schema is newer than ours, or the files cannot be used.
     pub fn open(settings: StoreSettings, now: Timestamp) -> Result<Self, StoreError> {
-        let (database, recovered) = files::open_or_recover(&settings)?;
+        let database = files::open_or_recover(&settings, now)?;
         migrations::run(&database, migrations::STEPS, |it| {
             (settings.progress)("bringing the store to its new form");
             let snapshot = database::begin_read(it)?;
-            backup::keep(&snapshot, &settings.path, settings.backups).map(drop)
+            let folder = Folder::of(&settings.path)?;
+            let name = files::name(&settings.path);
+            backup::keep(&snapshot, &folder, &name, settings.backups).map(drop)
         })?;
-        begin(&database, recovered.as_deref(), now)?;
+        begin(&database, None, &Asked { by: "entitled".into(), at: now })?;
         let slot = Slot::new(&settings.path, settings.cache_bytes, database);
         let counters = Arc::new(Counters::default());
         let writer = Writer::start(slot.clone(), counters.clone())?;
-        Ok(Self(Arc::new(Shared { settings, slot, writer, counters, recovered })))
-    }
-
-    /// What was set aside when the store was opened and what took its place, if its file was corrupt.
-    pub fn recovered(&self) -> Option<&str> {
-        self.0.recovered.as_deref()
+        let backing_up = Mutex::default();
+        Ok(Self(Arc::new(Shared { settings, slot, writer, counters, backing_up })))
     }
 
     /// Reads from a snapshot, on this thread. `question` may be asked again if the file has to be opened
@@ -158,19 +173,26 @@ impl Store {
     ///
     /// # Errors
     /// When something is there already, or it cannot be written and found equal.
-    pub fn backup(&self, path: &Path) -> Result<(), StoreError> {
-        backup::write(&self.0.slot.begin_read()?, path)
+    pub fn backup(&self, path: &Path) -> Result<BackedUp, StoreError> {
+        backup::write(&self.0.slot.begin_read()?, &Folder::of(path)?, &files::name(path))
     }
 
-    /// Writes a backup of this name beside the store. Says where it is.
+    /// Writes a backup beside the store, unless another is being written: of this name, or as the next of those that
+    /// are kept.
     ///
     /// # Errors
-    /// As [`Store::backup`]; and when the name is not a plain one, or one that the store uses itself.
-    pub fn backup_named(&self, name: &str) -> Result<PathBuf, StoreError> {
-        let store = &self.0.settings.path;
-        let path = files::plain_sibling(store, name)?;
-        self.backup(&path)?;
-        Ok(path)
+    /// As [`Store::backup`]; [`StoreError::BackingUp`]; and when the name is not a plain one, or one that the daemon
+    /// uses itself.
+    pub fn backup_beside(&self, name: Option<&str>) -> Result<BackedUp, StoreError> {
+        let _turn = match self.0.backing_up.try_lock() {
+            Ok(turn) => turn,
+            Err(TryLockError::Poisoned(turn)) => turn.into_inner(),
+            Err(TryLockError::WouldBlock) => return Err(StoreError::BackingUp),
+        };
+        let Some(name) = name else { return self.keep() };
+        files::check_plain(&self.0.settings, name)?;
+        let folder = Folder::of(&self.0.settings.path)?;
+        backup::write(&self.0.slot.begin_read()?, &folder, name)
     }
 
     /// Puts a backup in the place of the store at `settings.path`, which nobody may have open. What was there is
@@ -179,17 +201,27 @@ impl Store {
     /// # Errors
     /// When somebody has the store open, or the backup is not a whole store of a schema we know: then nothing has
     /// changed.
-    pub fn restore(backup: &Path, settings: &StoreSettings) -> Result<Option<PathBuf>, StoreError> {
-        files::replace(backup, settings)
+    pub fn restore(
+        backup: &Path,
+        settings: &StoreSettings,
+        asked: &Asked,
+    ) -> Result<Option<PathBuf>, StoreError> {
+        files::replace(backup, settings, asked)
     }
 
-    /// Keeps one more backup beside the store, and lets the oldest go. Says where it is.
+    /// Keeps one more backup beside the store, and lets the oldest go. Waits for another that is being written.
     ///
     /// # Errors
     /// As [`Store::backup`].
-    pub fn keep_backup(&self) -> Result<PathBuf, StoreError> {
+    pub fn keep_backup(&self) -> Result<BackedUp, StoreError> {
+        let _turn = self.0.backing_up.lock().unwrap_or_else(PoisonError::into_inner);
+        self.keep()
+    }
+
+    fn keep(&self) -> Result<BackedUp, StoreError> {
         let settings = &self.0.settings;
-        backup::keep(&self.0.slot.begin_read()?, &settings.path, settings.backups)
+        let (folder, name) = (Folder::of(&settings.path)?, files::name(&settings.path));
+        backup::keep(&self.0.slot.begin_read()?, &folder, &name, settings.backups)
     }
 
     /// # Errors
@@ -221,14 +253,18 @@ impl std::fmt::Debug for Store {
 }
 
 /// What every store holds from its first moment, and what a crash may have left to be done.
-fn begin(database: &Database, recovered: Option<&str>, now: Timestamp) -> Result<(), StoreError> {
-    let asked = Asked { by: "entitled".into(), at: now };
+/// `notice`: what is to be told of it, and how the audit calls that.
+fn begin(
+    database: &Database,
+    notice: Option<(&str, &str)>,
+    asked: &Asked,
+) -> Result<(), StoreError> {
     let transaction = database::begin_write(database)?;
     let mut changes = Changes::open(&transaction)?;
-    customers::find_or_make(&mut changes, CustomerId::Machine, &asked)?;
+    customers::find_or_make(&mut changes, CustomerId::Machine, asked)?;
     wallets::forget_destroyed(&mut changes)?;
-    if let Some(said) = recovered {
-        audit::append(&mut changes, &asked, "store_recovered", &"store", said.to_owned())?;
+    if let Some((action, said)) = notice {
+        notices::add(&mut changes, action, said, asked)?;
     }
     let written = changes.written();
     drop(changes);

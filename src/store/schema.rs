@@ -7,7 +7,7 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `meta` | name | `schema` (u32), `last_look` (u64), `audit_head` (number, hash) |
+//! | `meta` | name | `schema` (u32), `last_look` (u64), `audit_head` (number, hash), `notices` (list of Notice) |
 //! | `customers` | customer | Customer |
 //! | `customer_uids` | uid (u32) | customer |
 //! | `external_ids` | text | customer |
@@ -116,6 +116,7 @@ impl Table {
 
 pub(super) const META_LAST_LOOK: &[u8] = b"last_look";
 pub(super) const META_AUDIT_HEAD: &[u8] = b"audit_head";
+pub(super) const META_NOTICES: &[u8] = b"notices";
 
 /// Puts fixed-width parts one after another.
 fn join<const N: usize>(parts: &[&[u8]]) -> [u8; N] {

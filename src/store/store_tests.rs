@@ -27,6 +27,11 @@ fn names(store: &Store) -> Vec<String> {
     found.into_iter().map(|it| it.name).collect()
 }
 
+fn told(store: &Store) -> String {
+    let [notice] = store.read(notices::all).unwrap().try_into().unwrap();
+    notice.said
+}
+
 fn open_again(bench: &Bench) -> Result<Store, StoreError> {
     Store::open(Bench::settings(&bench.dir), at(9))
 }
@@ -55,7 +60,7 @@ fn a_change_is_there_after_a_close() {
     bench.store.close().unwrap();
     let store = open_again(&bench).unwrap();
     assert_eq!(names(&store), ["machine", "Ada"]);
-    assert_eq!(store.recovered(), None);
+    assert_eq!(store.read(notices::all).unwrap(), []);
     assert!(store.read(audit::verify).unwrap().broken_at.is_none());
 }
 
@@ -139,14 +144,14 @@ fn a_corrupt_file_is_set_aside_and_the_newest_good_backup_restored() {
     bench.change(make("third")).unwrap();
     let newest = bench.store.keep_backup().unwrap();
     bench.store.close().unwrap();
-    damage(&newest);
+    damage(&newest.path);
     let path = bench.dir.path().join("ledger.redb");
     damage(&path);
     let damaged = fs::read(&path).unwrap();
 
     let store = open_again(&bench).unwrap();
     assert_eq!(names(&store), ["machine", "first", "second"]);
-    let said = store.recovered().unwrap();
+    let said = told(&store);
     assert!(said.contains("ledger.redb.backup-2 was restored"), "{said}");
     assert_eq!(fs::read(bench.dir.path().join("ledger.redb.corrupt-1")).unwrap(), damaged);
     let actions = store.read(|it| audit::list(it, None, None, 99)).unwrap();
@@ -162,7 +167,7 @@ fn without_a_backup_a_corrupt_file_gives_way_to_a_fresh_store() {
     fs::write(bench.dir.path().join("ledger.redb"), b"this is not a store at all").unwrap();
     let store = open_again(&bench).unwrap();
     assert_eq!(names(&store), ["machine"]);
-    assert!(store.recovered().unwrap().contains("a fresh store was begun"));
+    assert!(told(&store).contains("a fresh store was begun"));
     assert!(files(&bench).contains(&"ledger.redb.corrupt-1".to_owned()));
 }
 

@@ -7,14 +7,13 @@ use super::audit;
 use super::challenges;
 use super::customers;
 use super::error::StoreError;
+use super::quotas;
 use super::records;
 use super::schema::{self, Table};
 use super::view::{Changes, View, prefixed, record};
 use crate::domain::customer::{Challenge, Custody, Wallet};
 use crate::domain::ids::{ChainId, CustomerId};
 
-/// Unlinked ones count as well: they are kept for their history.
-const MOST_WALLETS: usize = 4_096;
 const LONGEST_LABEL: usize = 256;
 const LONGEST_SEALED_KEY: usize = 64 * 1024;
 
@@ -192,11 +191,7 @@ fn check(
         return Err(StoreError::conflict("the wallet belongs to another customer"));
     }
     if !same_address.iter().any(|it| it.customer == new.customer) {
-        let rows = prefixed(view, Table::CustomerWallets, &schema::customer(new.customer))?;
-        if rows.take(MOST_WALLETS).count() >= MOST_WALLETS {
-            let why = format!("a customer has at most {MOST_WALLETS} wallets");
-            return Err(StoreError::conflict(why));
-        }
+        quotas::check_wallets(view, new.customer)?;
     }
     let Some(nonce) = &new.nonce else { return Ok(None) };
     let challenge = challenges::spendable(view, nonce, asked)?;

@@ -9,7 +9,7 @@ use actix::prelude::*;
 use alloy_primitives::{Address, B256};
 
 use super::{LEDGER_TIME, Parts, VerifierError};
-use crate::actors::ownership_ledger::{Asked, HistoryOf, RecordSightings};
+use crate::actors::ownership_ledger::{Asked, HistoryOf, RecordSightings, RoomForClaim};
 use crate::chain::{Block, Chain, Look};
 use crate::domain::ids::{Timestamp, Token};
 use crate::domain::ownership::{Cause, Finding, IdRanges, Ownership, Rule, Sighting, Terms, Via};
@@ -44,6 +44,8 @@ pub struct Claim {
     pub wallet: Address,
     /// As in [`Sight`].
     pub terms: Vec<Terms>,
+    /// All wallets of the claimant, whose claims together have a quota.
+    pub wallets: Vec<Address>,
     /// The transaction that is said to have brought it.
     pub transaction: Option<B256>,
     pub asked: Asked,
@@ -97,21 +99,45 @@ impl Parts {
                 return Err(VerifierError::OtherTransaction);
             }
         }
+        let kept = self.interval_of(&claim).await?;
+        if let Some(kept) = kept.filter(|it| says_as_much(it, &sighting, claim.transaction)) {
+            return Ok(kept);
+        }
+        self.make_room(claim.wallets.clone()).await?;
         self.record(RecordSightings {
             sightings: vec![sighting],
             scans: Vec::new(),
             transaction: claim.transaction,
-            asked: claim.asked,
+            asked: claim.asked.clone(),
         })
         .await?;
+        self.interval_of(&claim).await?.ok_or(VerifierError::BrokenOff)
+    }
+
+    /// The wallet's holding of the claimed token that is recorded and not over.
+    async fn interval_of(&self, claim: &Claim) -> Result<Option<Ownership>, VerifierError> {
         let history = HistoryOf { token: claim.token, wallets: None, after: None, limit: 1_000 };
         let intervals = match self.ledger.send(history).timeout(LEDGER_TIME).await {
             Ok(reply) => reply.map_err(|source| VerifierError::Ledger { source })?,
             Err(_) => return Err(VerifierError::BrokenOff),
         };
         let own = |it: &Ownership| it.wallet == claim.wallet && it.is_active();
-        intervals.into_iter().find(own).ok_or(VerifierError::BrokenOff)
+        Ok(intervals.into_iter().find(own))
     }
+
+    async fn make_room(&self, wallets: Vec<Address>) -> Result<(), VerifierError> {
+        match self.ledger.send(RoomForClaim { wallets }).timeout(LEDGER_TIME).await {
+            Ok(reply) => reply.map_err(|source| VerifierError::Ledger { source }),
+            Err(_) => Err(VerifierError::BrokenOff),
+        }
+    }
+}
+
+/// Whether recording a sighting would only say again what is recorded.
+fn says_as_much(kept: &Ownership, sighting: &Sighting, transaction: Option<B256>) -> bool {
+    let evidence = &kept.evidence;
+    Terms { rule: evidence.rule, reach: evidence.reach } == sighting.terms()
+        && (transaction.is_none() || transaction == evidence.transaction)
 }
 
 /// Whether a token counts as held under any of some terms: the first that say so, else the first of which

@@ -4,19 +4,18 @@
 //! a snapshot, long ones beside the actor. No handler decides anything.
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use actix::prelude::*;
 
 use super::{
-    AddWallet, AuditState, BackUp, CreateCustomer, CustomerOf, Facts, FindChallenge, FindCustomer,
-    FindFacts, FindFigures, FindProgress, FindSealedKeys, FindWallet, HistoryOf, ImportWallet,
-    KeepChallenge, KeepSynced, LedgerError, ListAudit, ListCustomers, ListOwnerships,
-    LooksRecorded, NoteAudit, OwnershipLedger, Progress, RaiseFloor, RecordSightings, RemoveWallet,
-    ReplaceSealedKeys, Reply, SealedKey, SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit,
-    WalletsOf, Whose,
+    AcknowledgeNotices, AddWallet, AuditState, BackUp, BackedUp, CreateCustomer, CustomerOf, Facts,
+    FindChallenge, FindCustomer, FindFacts, FindFigures, FindProgress, FindSealedKeys, FindWallet,
+    HistoryOf, ImportWallet, KeepChallenge, KeepSynced, LedgerError, ListAudit, ListCustomers,
+    ListOwnerships, LooksRecorded, NoteAudit, Notice, OwnershipLedger, Progress, RaiseFloor,
+    RecordSightings, RemoveWallet, ReplaceSealedKeys, Reply, RoomForClaim, SealedKey,
+    SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit, WalletsOf, Whose,
 };
 use crate::domain::audit::AuditEntry;
 use crate::domain::customer::{Challenge, Customer, Wallet};
@@ -28,7 +27,9 @@ use crate::store::challenges;
 use crate::store::customers::{self, CustomerEdit, NewCustomer};
 use crate::store::facts;
 use crate::store::light_clients;
+use crate::store::notices;
 use crate::store::ownerships;
+use crate::store::quotas;
 use crate::store::schema::SCHEMA;
 use crate::store::sealed_keys;
 use crate::store::sightings;
@@ -42,9 +43,12 @@ fn failed(doing: &'static str) -> impl FnOnce(StoreError) -> LedgerError {
     move |error| match error {
         StoreError::NotFound { what } => LedgerError::NotFound { what },
         StoreError::Conflict { why } => LedgerError::Conflict { why },
+        StoreError::Full { why } => LedgerError::Full { why },
         StoreError::Exists { path } => {
-            LedgerError::Conflict { why: format!("{} exists already", path.display()) }
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            LedgerError::Conflict { why: format!("a file named {name} exists already") }
         }
+        error @ StoreError::BackingUp => LedgerError::Busy { why: error.to_string() },
         StoreError::ChallengeSpent => LedgerError::ChallengeSpent,
         trouble => LedgerError::Store { doing, source: Arc::new(trouble) },
     }
@@ -163,6 +167,9 @@ fn new_wallet(it: &AddWallet) -> NewWallet {
 }
 
 changes! {
+    AcknowledgeNotices -> Vec<Notice>, "acknowledge what became of the store", |it, changes| {
+        notices::acknowledge(changes, &it.asked)
+    };
     KeepChallenge -> (), "keep a challenge", |it, changes| {
         challenges::keep(changes, &it.challenge, &it.asked)
     };
@@ -181,25 +188,22 @@ changes! {
 }
 
 impl Handler<BackUp> for OwnershipLedger {
-    type Result = Change<PathBuf>;
+    type Result = Change<BackedUp>;
 
     /// Copies on a thread of its own: reads and changes go on meanwhile.
     fn handle(&mut self, it: BackUp, _: &mut Self::Context) -> Self::Result {
         let store = self.store.clone();
         answer("back the store up", async move {
             let copied = store.clone();
-            let copy = move || match it.name {
-                Some(name) => copied.backup_named(&name),
-                None => copied.keep_backup(),
-            };
-            let path =
+            let copy = move || copied.backup_beside(it.name.as_deref());
+            let made =
                 tokio::task::spawn_blocking(copy).await.unwrap_or(Err(StoreError::Panicked))?;
-            let shown = path.display().to_string();
+            let shown = made.path.display().to_string();
             let note = move |changes: &mut Changes<'_>| {
                 audit::note(changes, "store_backed_up", &shown, "", &it.asked)
             };
             store.write(note).await?;
-            Ok(path)
+            Ok(made)
         })
     }
 }
@@ -234,6 +238,7 @@ impl Handler<RemoveWallet> for OwnershipLedger {
 }
 
 questions! {
+    RoomForClaim -> (), "count ownerships", |it, view| quotas::check_claims(view, &it.wallets);
     CustomerOf -> CustomerId, "find a customer", |it, view| customers::of_uid(view, it.uid);
     FindCustomer -> Option<Customer>, "find a customer", |it, view| customers::find(view, it.id);
     ListCustomers -> Vec<Customer>, "list customers", |it, view| {
@@ -330,6 +335,7 @@ impl Handler<FindFigures> for OwnershipLedger {
             audit_entries: counts.audit_entries,
             commits: usage.commits,
             changes: usage.changes,
+            notices: self.read(doing, notices::all)?,
         })
     }
 }

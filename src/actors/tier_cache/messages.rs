@@ -10,11 +10,11 @@ use tokio::sync::watch;
 
 use super::flight::{self, CheckError};
 use super::{Cached, Key, TierCache};
-use crate::actors::ownership_ledger::{Asked, NoteAudit};
+use crate::actors::ownership_ledger::Asked;
 use crate::domain::entitlement::{Step, Verdict, explain};
 use crate::domain::ids::{ChainId, ProductId};
 use crate::domain::ownership::Cause;
-use crate::products::{Catalogue, FileFault, Loaded};
+use crate::products::{Catalogue, FileFault};
 
 pub use crate::products::ChangeError as InstallError;
 
@@ -179,70 +179,5 @@ impl Handler<Subscribe> for TierCache {
             self.fly(ask.key, false, context);
         }
         MessageResult(receiver)
-    }
-}
-
-impl Handler<Reload> for TierCache {
-    type Result = MessageResult<Reload>;
-    fn handle(&mut self, order: Reload, context: &mut Self::Context) -> Self::Result {
-        if let Some(catalogue) = order.catalogue {
-            self.parts.catalogue = catalogue;
-        }
-        if let Some(refresh) = order.refresh {
-            self.parts.settings.refresh = refresh;
-        }
-        let loaded = self.take_up(context);
-        self.note("products_reloaded", format!("{} products", loaded.products.len()), order.asked);
-        MessageResult(Reloaded { products: loaded.products.len(), faults: loaded.faults.clone() })
-    }
-}
-
-impl Handler<Install> for TierCache {
-    type Result = Result<ProductId, InstallError>;
-    fn handle(&mut self, order: Install, context: &mut Self::Context) -> Self::Result {
-        let path = self.parts.catalogue.install(&order.text)?;
-        let loaded = self.take_up(context);
-        let installed = loaded.products.values().find(|it| it.source == path);
-        let product = installed.map(|it| it.product.id.clone()).ok_or_else(|| {
-            let why = "was written, but another file defines the same product".to_owned();
-            InstallError::Refused { path, why }
-        })?;
-        self.note("product_installed", product.to_string(), order.asked);
-        Ok(product)
-    }
-}
-
-impl Handler<Remove> for TierCache {
-    type Result = Result<(), InstallError>;
-    fn handle(&mut self, order: Remove, context: &mut Self::Context) -> Self::Result {
-        self.parts.catalogue.remove(&order.product)?;
-        self.take_up(context);
-        self.note("product_removed", order.product.to_string(), order.asked);
-        Ok(())
-    }
-}
-
-impl TierCache {
-    fn take_up(&mut self, context: &mut Context<Self>) -> Arc<Loaded> {
-        let before = self.parts.reader.products();
-        let loaded = Arc::new(self.parts.catalogue.load(&before));
-        for fault in &loaded.faults {
-            tracing::warn!(event = "product_refused", %fault, "a product file is refused");
-        }
-        self.parts.reader.adopt(Arc::clone(&loaded));
-        self.adopt_products(context);
-        loaded
-    }
-
-    /// A note in the audit. That it could not be written does not undo what was done.
-    fn note(&self, action: &'static str, subject: String, asked: Asked) {
-        let note = NoteAudit { action, subject, detail: String::new(), asked };
-        let ledger = self.parts.ledger.clone();
-        actix_rt::spawn(async move {
-            let noted = ledger.send(note).timeout(Duration::from_secs(10)).await;
-            if !matches!(noted, Ok(Ok(_))) {
-                tracing::error!(action, "the audit did not take a note");
-            }
-        });
     }
 }

@@ -203,7 +203,12 @@ impl WalletKeeper {
     fn may_unlock(&mut self, now: Timestamp) -> Result<(), KeeperError> {
         let ring = &self.tools.keys;
         if !matches!(ring.source(), KeySource::Passphrase(_)) {
-            let why = format!("the keys are not kept by a passphrase, but by {}", ring.source());
+            let kind = match ring.source() {
+                KeySource::File(_) => "in a file",
+                KeySource::Credential(_) => "in a credential",
+                KeySource::Passphrase(_) => "by a passphrase",
+            };
+            let why = format!("the keys are kept {kind}, and not by a passphrase");
             return Err(KeeperError::Conflict { why });
         }
         if ring.is_open() {
@@ -291,9 +296,12 @@ impl Handler<RotateKeys> for WalletKeeper {
     }
 }
 
-/// What an administrator is told. These methods are theirs alone, so files may be named.
+/// What an administrator is told: names of files, but no paths, which the log has.
 fn refused(error: &KeyFileError) -> KeeperError {
-    let mut why = error.to_string();
+    if error.without_directories().to_string() != error.to_string() {
+        tracing::error!(event = "keys_refused", %error, "the keys stay as they are");
+    }
+    let mut why = error.without_directories().to_string();
     if let Some(cause) = std::error::Error::source(error) {
         why = format!("{why}: {cause}");
     }

@@ -16,8 +16,9 @@ use crate::domain::ids::CustomerId;
 use crate::domain::secret::Secret;
 use crate::keys::{self, Keystore, KeystoreError, MnemonicError, PrivateKey};
 
-/// Take a key in that was made elsewhere, and keep it sealed. A wallet that was linked becomes managed; one that
-/// is managed already is sealed anew, which mends it when its record or its key-encryption key was lost.
+/// Take a key in that was made elsewhere, and keep it sealed. A wallet that was linked becomes managed. One that
+/// is managed already is sealed anew where its key does not open, which mends it when its record or its
+/// key-encryption key was lost; where nothing would change, nothing is written.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Reply<Wallet>")]
 pub struct ImportKey {
@@ -79,7 +80,22 @@ impl Tools {
     }
 
     async fn keep_imported(self, order: AddWallet) -> Reply<Wallet> {
+        let found = ask(&self.ledger.find_wallet, FindWallet { address: order.address }).await?;
+        if let Some((wallet, Some(record))) = found
+            && self.is_as_ordered(&wallet, &record, &order)
+        {
+            return Ok(wallet);
+        }
         ask(&self.ledger.import_wallet, ImportWallet(order)).await
+    }
+
+    /// Whether there is nothing to write: the wallet is here, and its key opens.
+    fn is_as_ordered(&self, wallet: &Wallet, record: &[u8], order: &AddWallet) -> bool {
+        let AddWallet { address, customer, label, .. } = order;
+        let same = wallet.active
+            && (wallet.customer, wallet.custody) == (*customer, Custody::Managed)
+            && (label.is_none() || *label == wallet.label);
+        same && keys::with_clean_stack(|| self.unseal(*address, *customer, record).is_ok())
     }
 
     async fn export(self, order: ExportKey) -> Reply<Value> {

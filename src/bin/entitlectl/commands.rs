@@ -107,6 +107,10 @@ fn status(session: &Session, screen: &mut Screen) -> Result<Exit, Failure> {
     let uptime = tables::field(&health, "uptime_s").as_u64().map(words::span);
     let uptime = uptime.map(|it| format!(", up {it}")).unwrap_or_default();
     screen.line(&format!("entitled {}: {}{uptime}", field("version"), field("status")));
+    if let Some(said) = tables::field(&health, "store")["recovered"].as_str() {
+        screen.line(&format!("\n{}", words::tame(said)));
+        screen.line("Once this is dealt with: `entitlectl store acknowledge`.");
+    }
     for (name, columns) in [("chains", tables::CHAIN), ("actors", tables::ACTOR)] {
         let items = tables::items(tables::field(&health, name).clone());
         if !items.is_empty() {

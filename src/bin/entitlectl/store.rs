@@ -1,17 +1,20 @@
 //! The store: its figures, a backup of it, and a backup in its place.
 
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Subcommand;
+use entitled::clock::Clock;
 use entitled::config::{Config, Environment};
-use entitled::store::{Store, StoreSettings};
-use serde_json::json;
+use entitled::regular_file;
+use entitled::store::{Asked, Store, StoreSettings};
+use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
 use crate::results::show_outline;
 use crate::screen::Screen;
-use crate::session::{Question, Session};
+use crate::session::{self, Question, Session};
 
 /// A large store takes its time to be copied and compared.
 const BACKUP_WAIT: Duration = Duration::from_secs(600);
@@ -24,7 +27,12 @@ pub(crate) enum StoreCommand {
     Backup {
         /// The name of the new file; the next of the kept backups if not given
         name: Option<String>,
+        /// Copy the finished backup to a new file of your own, or to standard output for `-`
+        #[arg(long, value_name = "FILE", conflicts_with = "name")]
+        to: Option<PathBuf>,
     },
+    /// Have it known that the store was lost, begun afresh or restored; `status` then tells it no more
+    Acknowledge,
     /// Put a backup in the store's place; the daemon has to be stopped
     Restore {
         /// The backup
@@ -42,7 +50,13 @@ pub(crate) fn run(
 ) -> Result<Exit, Failure> {
     match command {
         StoreCommand::Stats => show_outline(session, screen, &Question::admin("store_stats")),
-        StoreCommand::Backup { name } => {
+        StoreCommand::Acknowledge => {
+            show_outline(session, screen, &Question::admin("store_acknowledge"))
+        }
+        StoreCommand::Backup { to: Some(to), .. } => {
+            copy_backup(&session.patient(BACKUP_WAIT), to, screen)
+        }
+        StoreCommand::Backup { name, to: None } => {
             let question = Question::admin("store_backup").with_some("path", name.as_ref())?;
             show_outline(&session.patient(BACKUP_WAIT), screen, &question)
         }
@@ -50,12 +64,44 @@ pub(crate) fn run(
     }
 }
 
+/// Has a backup kept, and copies it from where it lies: so whoever may read the state directory gets it elsewhere,
+/// and the daemon needs no right to write there. What lies there may be another user's work.
+fn copy_backup(session: &Session, to: &Path, screen: &mut Screen) -> Result<Exit, Failure> {
+    let to_output = to == Path::new("-");
+    if to_output && io::stdout().is_terminal() {
+        return Err(Failure::Usage("a backup is nothing for a terminal: redirect it".to_owned()));
+    }
+    let question = Question::admin("store_backup");
+    let made: Value = session::read(question.method, &session.ask(&question)?)?;
+    let from = PathBuf::from(made["path"].as_str().unwrap_or_default());
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Failure::File { path, source }
+    };
+    let mut source = regular_file::open(&from).map_err(failed(&from))?;
+    if to_output {
+        io::copy(&mut source, &mut io::stdout().lock())
+            .map_err(|source| Failure::Output { source })?;
+        return Ok(Exit::Done);
+    }
+    let mut target = regular_file::make_new(to).map_err(failed(to))?;
+    io::copy(&mut source, &mut target).and_then(|_| target.sync_all()).map_err(failed(to))?;
+    match screen.is_json() {
+        true => screen.line(&json!({"path": to.display().to_string()}).to_string()),
+        false => screen.line(&format!("{} is a copy of {}", to.display(), from.display())),
+    }
+    Ok(Exit::Done)
+}
+
 /// No daemon is asked: none may have the store open meanwhile.
 fn restore(file: &Path, config: Option<&Path>, screen: &mut Screen) -> Result<Exit, Failure> {
     let read = Config::read(config, &Environment::of_process())
         .map_err(|error| Failure::Usage(error.to_string()))?;
     let settings = StoreSettings::at(read.config.store.path);
-    let aside = Store::restore(file, &settings).map_err(|source| Failure::Store { source })?;
+    let by = format!("entitlectl uid:{}", nix::unistd::getuid());
+    let asked = Asked { by, at: Clock::system().now() };
+    let aside =
+        Store::restore(file, &settings, &asked).map_err(|source| Failure::Store { source })?;
     let (store, aside) = (settings.path.display(), aside.map(|it| it.display().to_string()));
     if screen.is_json() {
         screen.line(&json!({"store": store.to_string(), "set_aside": aside}).to_string());

@@ -2,15 +2,14 @@
 //!
 //! Asked by: `beacon`. Never: reads more than it needs, or a name it did not make itself.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
-
-use tokio::io::AsyncReadExt;
 
 use super::BODY;
 use super::FOLDER;
 use super::Query;
 use super::SourceFault;
+use crate::regular_file;
 
 /// The files that answer `query`, up to the first that is missing.
 pub(super) async fn ask(root: &Path, query: Query) -> Result<Vec<Vec<u8>>, SourceFault> {
@@ -38,14 +37,14 @@ async fn read(path: &Path, most: usize) -> Result<Vec<u8>, SourceFault> {
         ErrorKind::NotFound => SourceFault::Absent,
         kind => SourceFault::File { kind },
     };
-    let metadata = tokio::fs::metadata(path).await.map_err(failed)?;
-    if !metadata.is_file() {
-        // A pipe would make us wait for whoever writes to it.
-        return Err(SourceFault::File { kind: ErrorKind::InvalidInput });
-    }
-    let file = tokio::fs::File::open(path).await.map_err(failed)?;
-    let mut bytes = Vec::new();
-    file.take(most as u64 + 1).read_to_end(&mut bytes).await.map_err(failed)?;
+    let path = path.to_owned();
+    let read = move || {
+        let mut bytes = Vec::new();
+        regular_file::open(&path)?.take(most as u64 + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let read = tokio::task::spawn_blocking(read).await;
+    let bytes: Vec<u8> = read.unwrap_or(Err(ErrorKind::Other.into())).map_err(failed)?;
     if bytes.len() > most { Err(SourceFault::TooLarge) } else { Ok(bytes) }
 }
 

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use toml::value::Datetime;
+use toml_parser::parser;
+
+mod extent;
 
 /// A longer text is refused unread.
-pub const LONGEST_TEXT: usize = 1024 * 1024;
-
-/// A key of more parts is refused: each part nests a table, and the TOML reader bounds only brackets.
-const MOST_KEY_DOTS: usize = 16;
+pub const LONGEST_TEXT: usize = 256 * 1024;
 
 /// Where something was written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -100,8 +100,8 @@ pub fn read(source: &Arc<str>, text: &str) -> Result<Table, Vec<Flaw>> {
     if text.len() > LONGEST_TEXT {
         return Err(whole(0, format!("longer than {LONGEST_TEXT} bytes")));
     }
-    if let Some(line) = line_of_overlong_key(text) {
-        return Err(whole(line, format!("a key may have at most {} parts", MOST_KEY_DOTS + 1)));
+    if let Some((line, message)) = extent::excess(text, parser::parse_document) {
+        return Err(whole(line, message));
     }
     let lines = Lines::new(text);
     // Only the description is passed on: the library's own display quotes the line, which may hold a secret.
@@ -118,7 +118,7 @@ pub fn read(source: &Arc<str>, text: &str) -> Result<Table, Vec<Flaw>> {
 
 /// Reads one value, such as an environment variable's text; `None` when it is not a TOML value.
 pub fn read_value(source: &Arc<str>, text: &str) -> Option<Value> {
-    if text.len() > LONGEST_TEXT || line_of_overlong_key(text).is_some() {
+    if text.len() > LONGEST_TEXT || extent::excess(text, parser::parse_value).is_some() {
         return None;
     }
     let spanned = DeValue::parse(text).ok()?;
@@ -218,56 +218,6 @@ impl Lines {
     }
 }
 
-/// The line of the first key (or anything else outside strings and comments) with too many dots.
-fn line_of_overlong_key(text: &str) -> Option<usize> {
-    let (mut rest, mut line, mut dots) = (text, 1, 0);
-    while let Some(first) = rest.chars().next() {
-        let taken = match first {
-            '"' | '\'' => string_length(rest, first),
-            '#' => rest.find('\n').unwrap_or(rest.len()),
-            '.' => {
-                dots += 1;
-                1
-            }
-            _ => first.len_utf8(),
-        };
-        if matches!(first, '\n' | ',' | '=' | '[' | ']' | '{' | '}') {
-            dots = 0;
-        }
-        if dots > MOST_KEY_DOTS {
-            return Some(line);
-        }
-        let (taken, after) = rest.split_at(taken);
-        line += taken.bytes().filter(|it| *it == b'\n').count();
-        rest = after;
-    }
-    None
-}
-
-/// How many bytes the TOML string at the start of `text` takes; an unfinished one ends with its line.
-fn string_length(text: &str, quote: char) -> usize {
-    let triple = if quote == '"' { "\"\"\"" } else { "'''" };
-    let (end, many) = if text.starts_with(triple) { (triple, true) } else { (&triple[..1], false) };
-    let mut at = end.len();
-    while let Some(rest) = text.get(at..).filter(|it| !it.is_empty()) {
-        if let Some(after) = rest.strip_prefix(end) {
-            // Up to two more quotes belong to the text before the closing three.
-            let more = after.chars().take_while(|it| many && *it == quote).take(2);
-            return at + end.len() + more.count();
-        }
-        let mut chars = rest.chars();
-        match chars.next() {
-            Some('\n') if !many => return at,
-            // Skips the escaped character; a line's end stays, as it ends an unfinished string.
-            Some('\\') if quote == '"' => {
-                at += 1 + chars.next().filter(|it| *it != '\n').map_or(0, char::len_utf8);
-            }
-            other => at += other.map_or(1, char::len_utf8),
-        }
-    }
-    text.len()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -320,9 +270,10 @@ mod tests {
             format!("\nx = {{ y = \"\"\"z\"\"\"\", {long} = 2 }}"),
         ] {
             let found = flaws(&text);
-            assert!(found[0].ends_with("a key may have at most 17 parts"), "{found:?}");
+            assert!(found[0].ends_with("a key may have at most 4 parts"), "{found:?}");
             assert!(!found[0].starts_with("line 1:"), "{found:?}");
         }
+        let long = vec!["a"; 30_000].join(".");
         let dots = format!("a = '{long}' # {long}\nb = \"\"\"\n{long}\\\"\"\"\"");
         assert!(read(&Arc::from(""), &dots).is_ok());
     }

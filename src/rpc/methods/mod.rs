@@ -32,6 +32,7 @@ use crate::clock::Clock;
 use crate::domain::ids::{CustomerId, clip, clip_to};
 use crate::domain::peer::{Access, Peer, Permit, permit};
 use crate::rpc::error::{Code, RpcError};
+use crate::rpc::limits::{WRITE_BURST, WRITES_PER_MINUTE, WriteRates};
 use crate::rpc::reply::Flight;
 use crate::rpc::wire;
 
@@ -52,23 +53,27 @@ pub struct Api {
     pub clock: Clock,
     pub tree: Tree,
     pub control: Control,
+    pub writes: WriteRates,
 }
 
 /// One row of the table, for documents.
 pub struct Row {
     pub name: &'static str,
     pub access: Access,
+    /// Whether each call may make the ledger grow, and so has a rate of its own.
+    pub writes: bool,
     pub summary: &'static str,
     pub params: fn(&mut SchemaGenerator) -> schemars::Schema,
     pub result: fn(&mut SchemaGenerator) -> schemars::Schema,
 }
 
 macro_rules! methods {
-    ($($access:ident $name:ident($params:ty) -> $reply:ty = $function:path, $summary:literal;)*) => {
+    ($($access:ident $([$writes:ident])? $name:ident($params:ty) -> $reply:ty = $function:path, $summary:literal;)*) => {
         /// The methods in the order of the documents.
         pub const ROWS: &[Row] = &[$(Row {
             name: stringify!($name),
             access: Access::$access,
+            writes: false $(|| !stringify!($writes).is_empty())?,
             summary: $summary,
             params: SchemaGenerator::subschema_for::<$params>,
             result: SchemaGenerator::subschema_for::<$reply>,
@@ -82,8 +87,9 @@ macro_rules! methods {
             module: &mut RpcModule<Api>,
         ) -> Result<(), jsonrpsee::core::RegisterMethodError> {
             $(module.register_async_method(stringify!($name), |params, api, extensions| async move {
-                let row = (stringify!($name), Access::$access);
-                serve::<$params, $reply, _, _>(api, params, extensions, row, $function).await
+                let writes = false $(|| !stringify!($writes).is_empty())?;
+                let terms = Terms { name: stringify!($name), access: Access::$access, writes };
+                serve::<$params, $reply, _, _>(api, params, extensions, terms, $function).await
             })?;)*
             Ok(())
         }
@@ -97,23 +103,23 @@ methods! {
         "The verdicts for the products the customer holds, or may hold as far as is known; on the admin socket for all products.";
     SelfService entitlement_explain(wire::OfProduct) -> wire::Explanation = entitlements::explain,
         "What is known now, and every step that leads to it.";
-    SelfService wallet_create(wire::WalletCreate) -> wire::Wallet = wallets::create,
+    SelfService [writes] wallet_create(wire::WalletCreate) -> wire::Wallet = wallets::create,
         "Make a wallet whose key is kept sealed here.";
     SelfService wallet_list(wire::Page) -> wire::Listed<wire::Wallet> = wallets::list,
         "The customer's wallets, unlinked ones too, oldest first.";
-    SelfService wallet_challenge(wire::WalletChallenge) -> wire::Challenge = wallets::challenge,
+    SelfService [writes] wallet_challenge(wire::WalletChallenge) -> wire::Challenge = wallets::challenge,
         "A text to sign with a wallet, to prove control of it. Single use, ten minutes.";
-    SelfService wallet_link(wire::WalletLink) -> wire::Wallet = wallets::link,
+    SelfService [writes] wallet_link(wire::WalletLink) -> wire::Wallet = wallets::link,
         "Link a wallet by a signed challenge.";
-    SelfService wallet_import(wire::WalletImport) -> wire::Wallet = transfer::import,
+    SelfService [writes] wallet_import(wire::WalletImport) -> wire::Wallet = transfer::import,
         "Take a key in that was made elsewhere, and keep it sealed here.";
-    SelfService wallet_export(wire::WalletExport) -> serde_json::Value = transfer::export,
+    SelfService [writes] wallet_export(wire::WalletExport) -> serde_json::Value = transfer::export,
         "The key of a managed wallet, sealed under a passphrase: a keystore of Web3 Secret Storage, version 3.";
     SelfService wallet_sign(wire::WalletSign) -> wire::Signature = wallets::sign,
         "Sign a text or typed data with a managed wallet.";
     SelfService wallet_verify(wire::WalletVerify) -> wire::Verified = wallets::verify,
         "Whether a signature over a text or typed data was made by a wallet.";
-    SelfService wallet_unlink(wire::WalletUnlink) -> wire::Wallet = wallets::unlink,
+    SelfService [writes] wallet_unlink(wire::WalletUnlink) -> wire::Wallet = wallets::unlink,
         "Take a wallet away from its customer. It stays in the history.";
     SelfService token_verify(wire::TokenVerify) -> wire::Sighting = ownerships::verify,
         "Who holds a token, or whether a wallet does, proven now at the head of its chain.";
@@ -125,7 +131,7 @@ methods! {
         "The installed products.";
     SelfService ownership_list(wire::OwnershipList) -> wire::Listed<wire::Ownership> = ownerships::list,
         "The customer's ownerships, newest first; on the admin socket everybody's unless one is named.";
-    SelfService ownership_record(wire::OwnershipRecord) -> wire::Ownership = ownerships::record,
+    SelfService [writes] ownership_record(wire::OwnershipRecord) -> wire::Ownership = ownerships::record,
         "Record that one of the customer's wallets holds a token, once the chain has confirmed it.";
     SelfService ownership_history(wire::OwnershipHistory) -> wire::Listed<wire::Ownership> = ownerships::history,
         "Every interval in which a wallet of the caller's customer held a token; on the admin socket anybody's.";
@@ -169,6 +175,8 @@ methods! {
         "Figures about the store.";
     Admin store_backup(wire::StoreBackup) -> wire::StoreBackedUp = system::back_up,
         "Write a backup of the store into the state directory, while everything goes on.";
+    Admin store_acknowledge(wire::Nothing) -> wire::StoreAcknowledged = system::acknowledge,
+        "Have it known that the store was lost, set aside, begun afresh or restored; system_health tells it no more.";
     Admin chain_status(wire::Nothing) -> Vec<wire::ChainStatus> = system::chains,
         "Each chain's head, and how each of its endpoints fares: what it can do, what it cost, what went wrong.";
     Admin chain_sync(wire::ChainSync) -> wire::ChainSynced = chains::sync,
@@ -186,6 +194,14 @@ pub fn module(api: Arc<Api>) -> Result<RpcModule<Api>, jsonrpsee::core::Register
     register_table(&mut module)?;
     entitlements::register_subscription(&mut module)?;
     Ok(module)
+}
+
+/// What a method is called, who may ask it, and whether it makes the ledger grow.
+#[derive(Debug, Clone, Copy)]
+struct Terms {
+    name: &'static str,
+    access: Access,
+    writes: bool,
 }
 
 /// Methods that change nothing, and whose answers rest on who the caller is and on what is known of its customer.
@@ -209,7 +225,7 @@ async fn serve<P, R, F, Work>(
     api: Arc<Api>,
     params: jsonrpsee::types::Params<'static>,
     extensions: Extensions,
-    (name, access): (&'static str, Access),
+    terms: Terms,
     method: F,
 ) -> Result<R, ErrorObjectOwned>
 where
@@ -220,13 +236,16 @@ where
 {
     let mut params: P = parse(params.as_str())?;
     let flight = extensions.get::<Arc<Flight>>().cloned();
-    if !QUESTIONS.contains(&name) {
-        let permit = api.admit(&extensions, access, params.customer()).await?;
+    if !QUESTIONS.contains(&terms.name) {
+        let permit = api.admit(&extensions, terms.access, params.customer()).await?;
+        if terms.writes {
+            api.check_write(&extensions)?;
+        }
         return Ok(finish(flight, method(api, permit, params)).await?);
     }
     for _ in 0..ASKED_AT_MOST {
         let epoch = api.reader.epoch();
-        let permit = api.admit(&extensions, access, params.customer()).await?;
+        let permit = api.admit(&extensions, terms.access, params.customer()).await?;
         let customer = permit.customer();
         let work = method(Arc::clone(&api), permit, params.clone());
         let reply = finish(flight.clone(), work).await;
@@ -297,6 +316,17 @@ impl Api {
             .ok_or_else(|| RpcError::new(Code::PermissionDenied, "the caller is not known"))?;
         let own = self.customer_of(peer.uid).await?;
         Ok(permit(peer, access, own, named)?)
+    }
+
+    /// Counts a change by the caller's user.
+    fn check_write(&self, extensions: &Extensions) -> Result<(), RpcError> {
+        if extensions.get::<Peer>().is_some_and(|peer| self.writes.allow(peer)) {
+            return Ok(());
+        }
+        let detail = format!(
+            "a user may change {WRITES_PER_MINUTE} things a minute, and {WRITE_BURST} at once: wait ten seconds, or ask on the admin socket"
+        );
+        Err(RpcError::new(Code::LimitExceeded, detail))
     }
 
     async fn customer_of(&self, uid: u32) -> Result<CustomerId, RpcError> {

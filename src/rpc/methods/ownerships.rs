@@ -164,6 +164,7 @@ pub(super) async fn record(
         token: ask.token,
         wallet: ask.wallet,
         terms: terms_of(&api, &ask.token),
+        wallets: wallets.iter().map(|it| it.address).collect(),
         transaction: ask.transaction,
         asked: api.asked(&permit),
     };

@@ -10,7 +10,9 @@ use futures_util::future::BoxFuture;
 
 use super::{ACTOR_TIME, Api, after, page_by_key, page_size};
 use crate::actors::chain_verifier::{ChainStates, ChainStatus};
-use crate::actors::ownership_ledger::{BackUp, FindFigures, ListAudit, StoreFigures, VerifyAudit};
+use crate::actors::ownership_ledger::{
+    AcknowledgeNotices, BackUp, BackedUp, FindFigures, ListAudit, StoreFigures, VerifyAudit,
+};
 use crate::domain::audit::AuditEntry;
 use crate::domain::entitlement::Code;
 use crate::domain::ids::ProductId;
@@ -33,8 +35,6 @@ pub struct Control {
     >,
     /// The monotonic time at which the daemon started.
     pub started: Duration,
-    /// What was set aside or restored when the store was opened.
-    pub recovered: Option<String>,
     pub counts: Counts,
     /// Subscriptions to an entitlement that are open now.
     pub subscriptions: AtomicU64,
@@ -184,9 +184,20 @@ pub(super) async fn back_up(
         },
     };
     let order = BackUp { name, asked: api.asked(&permit) };
-    let path = api.ledger.send(order).timeout(BACKUP_TIME).await??;
-    let bytes = path.metadata().map_or(0, |it| it.len());
+    let BackedUp { path, bytes } = api.ledger.send(order).timeout(BACKUP_TIME).await??;
     Ok(wire::StoreBackedUp { path: path.display().to_string(), bytes })
+}
+
+pub(super) async fn acknowledge(
+    api: Arc<Api>,
+    permit: Permit,
+    _: wire::Nothing,
+) -> Result<wire::StoreAcknowledged, RpcError> {
+    let order = AcknowledgeNotices { asked: api.asked(&permit) };
+    let acknowledged = api.ledger.send(order).timeout(ACTOR_TIME).await??;
+    Ok(wire::StoreAcknowledged {
+        acknowledged: acknowledged.into_iter().map(|it| it.said).collect(),
+    })
 }
 
 pub(super) async fn chains(
@@ -223,10 +234,11 @@ impl Api {
                 restarts: it.restarts(),
             })
             .collect();
-        let store_answers = match self.ledger.send(FindFigures).timeout(ACTOR_TIME).await {
-            Ok(figures) => figures.is_ok(),
-            Err(_) => false,
-        };
+        let figures = self.ledger.send(FindFigures).timeout(ACTOR_TIME).await;
+        let figures = figures.ok().and_then(Result::ok);
+        let store_answers = figures.is_some();
+        let notices: Vec<String> =
+            figures.into_iter().flat_map(|it| it.notices).map(|it| it.said).collect();
         let chains = self.chains().await;
         let well = store_answers && chains.is_ok() && actors.iter().all(|it| it.state == "running");
         let up = self.clock.monotonic().saturating_sub(self.control.started);
@@ -236,7 +248,7 @@ impl Api {
             chains: chains.unwrap_or_default().iter().map(Into::into).collect(),
             store: wire::StoreHealth {
                 status: if store_answers { "ok" } else { "unavailable" },
-                recovered: self.control.recovered.clone(),
+                recovered: (!notices.is_empty()).then(|| notices.join("; then ")),
             },
             uptime_s: up.as_secs(),
             version: env!("CARGO_PKG_VERSION"),

@@ -266,6 +266,10 @@ replies! {
         path: String,
         bytes: u64,
     }
+    StoreAcknowledged {
+        /// What nobody need be told of any more.
+        acknowledged: Vec<String>,
+    }
     Version {
         version: &'static str,
         /// The version of this API; grows when something is added.
@@ -288,7 +292,7 @@ replies! {
         /// `ok` or `unavailable`.
         #[schemars(with = "sets::StoreState")]
         status: &'static str,
-        /// What was set aside or restored when the store was opened.
+        /// That the store was lost, set aside, begun afresh or restored, until an administrator acknowledges it.
         recovered: Option<String>,
     }
     Reload {

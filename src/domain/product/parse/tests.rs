@@ -411,7 +411,7 @@ fn an_empty_file_misses_everything_it_needs() {
 #[test]
 fn a_text_beyond_the_limit_is_refused() {
     let text = format!("#{}", "x".repeat(document::LONGEST_TEXT));
-    assert_eq!(faults(&text), ["longer than 1048576 bytes"]);
+    assert_eq!(faults(&text), ["longer than 262144 bytes"]);
 }
 
 /// Pieces that make texts which are nearly right, so that the deeper checks are reached.

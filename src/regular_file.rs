@@ -1,0 +1,112 @@
+//! How every file is opened that lies where somebody else may have put something else.
+//!
+//! Asked by whoever opens a file. Never: waits for the other end of a pipe, follows a link at the name, or takes
+//! a directory, a socket or a device for a file. Directories above the name are their owners' affair.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, openat};
+use nix::sys::stat::Mode;
+
+/// Opens a file to read it.
+///
+/// # Errors
+/// What the file system says; `InvalidInput` when it is a link, or anything but a regular file.
+pub fn open(path: &Path) -> io::Result<File> {
+    open_at(AT_FDCWD, path, OFlag::O_RDONLY)
+}
+
+/// Opens a file to read and write it, or makes it, readable by its owner alone.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_or_make(path: &Path) -> io::Result<File> {
+    open_at(AT_FDCWD, path, OFlag::O_RDWR | OFlag::O_CREAT)
+}
+
+/// Makes a file, readable by its owner alone, where nothing is yet.
+///
+/// # Errors
+/// As [`open`]; `AlreadyExists` when something has the name, were it a dangling link.
+pub fn make_new(path: &Path) -> io::Result<File> {
+    open_at(AT_FDCWD, path, OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL)
+}
+
+/// The text of a file, of which `most` bytes and one more are read: so a longer one is noticed by its length.
+///
+/// # Errors
+/// As [`open`]; `InvalidData` when it is not UTF-8.
+pub fn read_text(path: &Path, most: usize) -> io::Result<String> {
+    let mut text = String::new();
+    let most = u64::try_from(most).unwrap_or(u64::MAX);
+    open(path)?.take(most.saturating_add(1)).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Opens a file of this name in a directory that is open.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_at(directory: impl AsFd, name: &Path, how: OFlag) -> io::Result<File> {
+    let how = how | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let opened = openat(directory, name, how, Mode::S_IRUSR | Mode::S_IWUSR);
+    let file = File::from(opened.map_err(|error| match error {
+        Errno::ELOOP => invalid("is a symbolic link: put the file itself there"),
+        // A socket, or a pipe that nobody reads; a directory.
+        Errno::ENXIO | Errno::EISDIR => invalid(NOT_REGULAR),
+        error => error.into(),
+    })?);
+    // Of the file that is open, so that nobody can put another in its place after the check.
+    if file.metadata()?.is_file() { Ok(file) } else { Err(invalid(NOT_REGULAR)) }
+}
+
+const NOT_REGULAR: &str = "is not a regular file";
+
+fn invalid(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, symlink};
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_opened_or_made_for_its_owner_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("it");
+        assert_eq!(open(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(open_or_make(&path).unwrap().metadata().unwrap().mode() & 0o777, 0o600);
+        fs::write(&path, "text").unwrap();
+        assert_eq!(read_text(&path, 9).unwrap(), "text");
+        assert_eq!(read_text(&path, 2).unwrap(), "tex", "one more than asked for");
+        open_or_make(&path).unwrap();
+        assert_eq!(read_text(&path, 9).unwrap(), "text", "what is there stays");
+    }
+
+    #[test]
+    fn whatever_else_has_the_name_is_refused_without_waiting() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("file"), "").unwrap();
+        symlink(at("file"), at("link")).unwrap();
+        symlink(at("made"), at("dangling")).unwrap();
+        nix::unistd::mkfifo(&at("pipe"), Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+        fs::create_dir(at("directory")).unwrap();
+        let _socket = UnixListener::bind(at("socket")).unwrap();
+        for name in ["link", "dangling", "pipe", "directory", "socket"] {
+            for opened in [open(&at(name)), open_or_make(&at(name))] {
+                assert_eq!(opened.unwrap_err().kind(), io::ErrorKind::InvalidInput, "{name}");
+            }
+        }
+        assert_eq!(open(Path::new("/dev/zero")).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        assert!(!at("made").exists(), "the target of a link was made");
+    }
+}

@@ -1,0 +1,98 @@
+//! What a user can make the ledger keep: nothing twice, not fast, and not without end.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+
+use serde_json::{Value, json};
+
+use crate::support::contract::Contract;
+use crate::support::daemon::Daemon;
+use crate::support::settings::Settings;
+use crate::support::stage::Stage;
+
+const KEY: &str = "b5f1c9c9e2e3d4a59687786a5b4c3d2e1f00112233445566778899aabbccddee";
+const NOBODY: u32 = 65_534;
+
+fn offline() -> Daemon {
+    Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]))
+}
+
+fn audited(daemon: &Daemon, action: &str) -> usize {
+    let entries = daemon.admin("audit_list", json!({"limit": 1_000}))["items"].clone();
+    entries.as_array().unwrap().iter().filter(|it| it["action"] == action).count()
+}
+
+#[test]
+fn a_key_that_is_here_already_is_not_written_again() {
+    let daemon = offline();
+    let import = |daemon: &Daemon, label: Option<&str>| {
+        daemon.call("wallet_import", json!({"private_key": KEY, "label": label}))
+    };
+    let first = import(&daemon, Some("mine"));
+    let changes = daemon.admin("store_stats", json!({}))["commits"].clone();
+    for label in [Some("mine"), None] {
+        assert_eq!(import(&daemon, label), first);
+    }
+    assert_eq!(audited(&daemon, "wallet_imported"), 1);
+    assert_eq!(daemon.admin("store_stats", json!({}))["commits"], changes);
+    // What is not as it was is written: another label, a wallet that was taken away. A record that does not open is
+    // the affair of `custody`.
+    assert_eq!(import(&daemon, Some("other"))["label"], "other");
+    assert_eq!(audited(&daemon, "wallet_imported"), 2);
+    daemon.call("wallet_unlink", json!({"address": first["address"]}));
+    assert_eq!(import(&daemon, None)["active"], json!(true));
+    assert_eq!(audited(&daemon, "wallet_imported"), 3);
+}
+
+#[test]
+fn an_ownership_that_is_recorded_is_not_written_again() {
+    let stage = Stage::linked();
+    // Of a collection that no product names, so that nobody else looks.
+    let other = Contract::licence(&stage.anvil);
+    let transaction = other.mint(&stage.anvil, stage.holder(), 1);
+    let claim = |transaction: Option<&str>| {
+        let given =
+            json!({"token": other.token(1), "wallet": stage.holder(), "transaction": transaction});
+        stage.daemon.call("ownership_record", given)
+    };
+    let first = claim(Some(&transaction));
+    for again in [Some(transaction.as_str()), None] {
+        stage.anvil.mine(1);
+        assert_eq!(claim(again), first, "what was recorded is not recorded anew");
+    }
+    // It is proven all the same.
+    let gone = other.burn(&stage.anvil, 1);
+    assert!(gone.starts_with("0x"));
+    let given = json!({"token": other.token(1), "wallet": stage.holder()});
+    assert!(stage.daemon.try_call("ownership_record", given).is_err());
+}
+
+/// What `entitlectl` says as another user of the machine. Only root can become one.
+fn as_nobody(daemon: &Daemon, arguments: &[&str]) -> (bool, Value) {
+    let mut command = daemon.entitlectl();
+    command.arg("--json").args(arguments).uid(NOBODY).gid(NOBODY);
+    let output = command.output().unwrap();
+    let text = if output.status.success() { &output.stdout } else { &output.stderr };
+    let text = String::from_utf8_lossy(text).into_owned();
+    (output.status.success(), serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+#[test]
+fn a_user_changes_a_handful_of_things_a_minute_and_others_are_not_touched() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("only root can be two users: nothing was tried");
+        return;
+    }
+    let daemon = offline();
+    fs::set_permissions(daemon.home(), fs::Permissions::from_mode(0o755)).unwrap();
+    let outcomes: Vec<_> = (0..30).map(|_| as_nobody(&daemon, &["wallet", "create"])).collect();
+    let made = outcomes.iter().filter(|it| it.0).count();
+    assert!((6..=20).contains(&made), "{made} were made: {:?}", outcomes.last());
+    let refused = outcomes.iter().find(|it| !it.0).unwrap();
+    assert!(refused.1.to_string().contains("-32005"), "{refused:?}");
+    assert!(as_nobody(&daemon, &["wallet", "list"]).0, "reading is another matter");
+    for _ in 0..30 {
+        daemon.call("wallet_create", json!({}));
+    }
+}

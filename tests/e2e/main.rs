@@ -19,6 +19,7 @@ mod support;
 
 mod administration;
 mod bad_input;
+mod changes;
 mod clients;
 mod consensus;
 mod contract_wallets;
@@ -42,5 +43,7 @@ mod rules_reach;
 mod rules_timed;
 mod rules_unlock;
 mod second_node;
+mod side_by_side;
+mod telling;
 mod test_bed;
 mod wallets;

@@ -69,12 +69,6 @@ impl Reloader {
             asked,
         };
         let reloaded = self.cache.send(order).timeout(RELOAD_TIME).await?;
-        let products = self.reader.products().products.values().cloned().collect();
-        let question = FindUnavailable { products };
-        let warnings = self.verifier.send(question).timeout(RELOAD_TIME).await??;
-        for warning in &warnings {
-            tracing::warn!("{warning}");
-        }
         let mut running = old;
         running.log.level = new.log.level;
         running.cache.refresh = new.cache.refresh;
@@ -83,9 +77,20 @@ impl Reloader {
         Ok(wire::Reload {
             products: reloaded.products,
             faults: reloaded.faults.iter().map(ToString::to_string).collect(),
-            warnings: warnings.iter().map(ToString::to_string).collect(),
+            warnings: self.warnings().await,
             applied: changes.applied,
             needs_restart: changes.needs_restart,
         })
+    }
+
+    /// What of the products cannot be had here. That it could not be found out undoes nothing.
+    async fn warnings(&self) -> Vec<String> {
+        let products = self.reader.products().products.values().cloned().collect();
+        let asked = self.verifier.send(FindUnavailable { products }).timeout(RELOAD_TIME).await;
+        let Ok(Ok(warnings)) = asked else { return Vec::new() };
+        for warning in &warnings {
+            tracing::warn!("{warning}");
+        }
+        warnings.iter().map(ToString::to_string).collect()
     }
 }

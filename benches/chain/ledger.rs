@@ -61,7 +61,6 @@ pub fn measure(tokens: u64) {
         holders: &holders,
         sightings: &facts.sightings,
         suspended: &BTreeSet::new(),
-        agreed: &BTreeSet::new(),
     };
     let verdict = timed("verdict made", || evaluate(&question, time(3)));
     assert_eq!(verdict.code, Code::Valid);

@@ -4,7 +4,6 @@
 //! beacon block taken on somebody's word: the checkpoint. Whose word counts is the vendor's choice, because
 //! whoever runs the machine may be the one who would like another answer.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use alloy_primitives::B256;
@@ -49,28 +48,16 @@ pub struct Attestation {
     pub signature_slot: u64,
 }
 
-/// Pairs of checkpoints found to lead to the same committee: the one a light client began from, and another.
-pub type Agreed = BTreeSet<(B256, B256)>;
-
 /// Whether `checkpoints`, those of one product, vouch for an attestation of a block of `chain`.
 ///
-/// A product that names checkpoints of the chain accepts those, and others only where they were found to
-/// agree with one of them. One that names none accepts what the program brings along.
-pub fn vouched(
-    checkpoints: &[Checkpoint],
-    chain: ChainId,
-    attestation: &Attestation,
-    agreed: &Agreed,
-) -> bool {
+/// A product that names checkpoints of the chain accepts those and no others. One that names none accepts
+/// what the program brings along.
+pub fn vouched(checkpoints: &[Checkpoint], chain: ChainId, attestation: &Attestation) -> bool {
     let mut own = checkpoints.iter().filter(|it| it.chain == chain).peekable();
     if own.peek().is_none() {
         return attestation.built_in && attestation.spec.is_none();
     }
-    own.any(|it| {
-        it.spec == attestation.spec
-            && (it.root == attestation.checkpoint
-                || agreed.contains(&(attestation.checkpoint, it.root)))
-    })
+    own.any(|it| it.spec == attestation.spec && it.root == attestation.checkpoint)
 }
 
 /// What is kept of a light client between runs. `bytes` are for the chain to read.
@@ -114,11 +101,10 @@ mod tests {
 
     #[test]
     fn a_product_accepts_the_checkpoints_it_names_and_no_others() {
-        let none = Agreed::new();
-        assert!(vouched(&[named(1), named(2)], CHAIN, &from(2), &none));
-        assert!(!vouched(&[named(1)], CHAIN, &from(2), &none));
+        assert!(vouched(&[named(1), named(2)], CHAIN, &from(2)));
+        assert!(!vouched(&[named(1)], CHAIN, &from(2)));
         let built_in = Attestation { built_in: true, ..from(2) };
-        assert!(!vouched(&[named(1)], CHAIN, &built_in, &none));
+        assert!(!vouched(&[named(1)], CHAIN, &built_in));
     }
 
     #[test]
@@ -126,30 +112,19 @@ mod tests {
         let built_in = Attestation { built_in: true, ..from(2) };
         let elsewhere = Checkpoint { chain: ChainId(5), ..named(2) };
         for checkpoints in [&[][..], &[elsewhere][..]] {
-            assert!(vouched(checkpoints, CHAIN, &built_in, &Agreed::new()));
-            assert!(!vouched(checkpoints, CHAIN, &from(2), &Agreed::new()));
+            assert!(vouched(checkpoints, CHAIN, &built_in));
+            assert!(!vouched(checkpoints, CHAIN, &from(2)));
         }
         let other_rules = Attestation { spec: Some(root(9)), ..built_in };
-        assert!(!vouched(&[], CHAIN, &other_rules, &Agreed::new()));
+        assert!(!vouched(&[], CHAIN, &other_rules));
     }
 
     #[test]
     fn the_specification_must_be_the_one_the_vendor_means() {
-        let none = Agreed::new();
         let own = Attestation { spec: Some(root(9)), ..from(1) };
-        assert!(!vouched(&[named(1)], CHAIN, &own, &none));
+        assert!(!vouched(&[named(1)], CHAIN, &own));
         let pinned = Checkpoint { spec: Some(root(9)), ..named(1) };
-        assert!(vouched(&[pinned], CHAIN, &own, &none));
-        assert!(!vouched(&[pinned], CHAIN, &from(1), &none));
-    }
-
-    #[test]
-    fn a_checkpoint_found_to_agree_with_a_named_one_will_do() {
-        let agreed = Agreed::from([(root(2), root(1))]);
-        assert!(vouched(&[named(1)], CHAIN, &from(2), &agreed));
-        assert!(
-            !vouched(&[named(2)], CHAIN, &from(1), &agreed),
-            "it was found the other way round"
-        );
+        assert!(vouched(&[pinned], CHAIN, &own));
+        assert!(!vouched(&[pinned], CHAIN, &from(1)));
     }
 }

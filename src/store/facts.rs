@@ -12,7 +12,7 @@ use super::schema::Table;
 use super::sightings;
 use super::view::View;
 use super::wallets;
-use crate::domain::consensus::{Agreed, Synced};
+use crate::domain::consensus::Synced;
 use crate::domain::customer::{Customer, Wallet};
 use crate::domain::ids::{ChainId, Collection, CustomerId, Timestamp, Token};
 use crate::domain::ownership::{Scan, Sighting, Via};
@@ -32,8 +32,6 @@ pub struct Facts {
     pub scans: Vec<(Collection, Address, Scan)>,
     /// Per chain, the newest finalized block time ever proven.
     pub floors: Vec<(ChainId, Timestamp)>,
-    /// Checkpoints found to lead to the same committees.
-    pub agreed: Agreed,
 }
 
 /// What the evaluator and the verifier need when the daemon starts.
@@ -67,11 +65,7 @@ pub fn facts(
     customers: &[CustomerId],
     collections: &[Collection],
 ) -> Result<Facts, StoreError> {
-    let mut facts = Facts {
-        floors: sightings::floors(view)?,
-        agreed: light_clients::agreed(view)?,
-        ..Facts::default()
-    };
+    let mut facts = Facts { floors: sightings::floors(view)?, ..Facts::default() };
     for id in distinct(customers) {
         let Some(customer) = customers::find(view, id)? else { continue };
         let wallets = wallets::of_customer(view, id)?;

@@ -5,7 +5,7 @@ use alloy_primitives::B256;
 use super::error::StoreError;
 use super::schema::{self, Table};
 use super::view::{Changes, View, prefixed};
-use crate::domain::consensus::{Agreed, Synced};
+use crate::domain::consensus::Synced;
 use crate::domain::ids::ChainId;
 
 const FORM: u8 = 1;
@@ -49,20 +49,6 @@ pub fn all(view: &impl View) -> Result<Vec<Synced>, StoreError> {
     Ok(found)
 }
 
-/// Every pair of checkpoints found to agree.
-///
-/// # Errors
-/// When the store fails.
-pub fn agreed(view: &impl View) -> Result<Agreed, StoreError> {
-    let mut found = Agreed::new();
-    for row in prefixed(view, Table::LightClients, &schema::AGREED)? {
-        let (key, _) = row?;
-        let pair = schema::agreed_of(&key);
-        found.insert(pair.ok_or(StoreError::Form { what: "agreeing checkpoints" })?);
-    }
-    Ok(found)
-}
-
 fn find(view: &impl View, chain: ChainId) -> Result<Option<Synced>, StoreError> {
     let kept = view.get(Table::LightClients, &schema::light_client(chain))?;
     kept.map(|it| decode(chain, &it)).transpose()
@@ -89,7 +75,7 @@ fn decode(chain: ChainId, value: &[u8]) -> Result<Synced, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::testing::{Bench, at, hash};
+    use crate::store::testing::{Bench, at};
 
     fn synced(chain: u64, slot: u64, bytes: &[u8]) -> Synced {
         Synced { chain: ChainId(chain), slot, time: at(7), bytes: bytes.to_vec() }
@@ -117,17 +103,6 @@ mod tests {
         assert!(keep_one(&bench, synced(1, 5, b"with the next committee")));
         let kept = bench.store.read(all).unwrap();
         assert_eq!(kept, [synced(1, 5, b"with the next committee")]);
-    }
-
-    #[test]
-    fn checkpoints_found_to_agree_are_kept_beside_it() {
-        let bench = Bench::new();
-        let pair = (hash(1), hash(2));
-        for _ in 0..2 {
-            bench.change(move |it| keep(it, &synced(1, 5, b"x"), &[pair])).unwrap();
-        }
-        assert_eq!(bench.store.read(agreed).unwrap(), Agreed::from([pair]));
-        assert_eq!(bench.store.read(all).unwrap().len(), 1);
     }
 
     #[test]

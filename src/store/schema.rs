@@ -182,11 +182,6 @@ pub(super) fn agreed(id: ChainId, began: B256, other: B256) -> [u8; 73] {
     join(&[&AGREED, &chain(id), began.as_slice(), other.as_slice()])
 }
 
-pub(super) fn agreed_of(key: &[u8]) -> Option<(B256, B256)> {
-    let (began, other) = key.strip_prefix(&AGREED)?.get(8..)?.split_at_checked(32)?;
-    Some((B256::try_from(began).ok()?, B256::try_from(other).ok()?))
-}
-
 pub(super) fn collection(it: Collection) -> [u8; 29] {
     let standard = match it.standard {
         Standard::Erc721 => 0_u8,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use alloy_primitives::Address;
 
 use super::{Holder, Question};
-use crate::domain::consensus::{Agreed, vouched};
+use crate::domain::consensus::vouched;
 use crate::domain::ids::{CustomerId, Timestamp, Token};
 use crate::domain::ownership::{Anchor, Cause, Finality, Finding, Sighting, Target, Trust, Via};
 use crate::domain::product::{Grant, Product, Tier};
@@ -72,8 +72,8 @@ pub(super) fn take<'a>(question: &'a Question<'a>, product: &'a Product) -> Vec<
                 question.sightings.iter().filter(|it| it.wallet == wallet).collect();
             let own = |it: &&Grant| holder.counts_on(wallet, it.collection.chain);
             for grant in product.grants.iter().filter(own) {
-                let Question { suspended, agreed, .. } = *question;
-                let desk = Desk { product, grant, holder, wallet, suspended, agreed };
+                let suspended = question.suspended;
+                let desk = Desk { product, grant, holder, wallet, suspended };
                 positions.push(desk.position(&of_wallet));
             }
         }
@@ -88,7 +88,6 @@ struct Desk<'a> {
     holder: &'a Holder,
     wallet: Address,
     suspended: &'a BTreeSet<Token>,
-    agreed: &'a Agreed,
 }
 
 /// The newest word on one target: proven at the product's finality, proven before it, and not found out.
@@ -201,9 +200,7 @@ impl<'a> Desk<'a> {
         let demanded = (self.product.trust, anchor.trust) == (Trust::Consensus, Trust::Consensus);
         let checkpoints = &self.product.checkpoints;
         !demanded
-            || anchor
-                .attestation
-                .is_some_and(|it| vouched(checkpoints, anchor.chain, &it, self.agreed))
+            || anchor.attestation.as_ref().is_some_and(|it| vouched(checkpoints, anchor.chain, it))
     }
 
     fn absence(&self, word: &Word<'_>) -> Absence {

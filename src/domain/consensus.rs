@@ -27,7 +27,7 @@ pub struct Checkpoint {
 }
 
 /// What validators signed for an anchor, and what that rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Attestation {
     /// The root of the beacon block that everything began from.
     pub checkpoint: B256,

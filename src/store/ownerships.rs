@@ -139,7 +139,7 @@ fn settle(
 
 fn evidence((sighting, anchor): Proof<'_>, transaction: Option<B256>) -> Evidence {
     let Sighting { rule, reach, via, .. } = sighting.clone();
-    Evidence { rule, reach, via, anchor: *anchor, transaction }
+    Evidence { rule, reach, via, anchor: anchor.clone(), transaction }
 }
 
 fn open(
@@ -178,7 +178,7 @@ fn close(
     (sighting, anchor): Proof<'_>,
     asked: &Asked,
 ) -> Result<Ownership, StoreError> {
-    ownership.closed = Some((sighting.seen_at, *anchor));
+    ownership.closed = Some((sighting.seen_at, anchor.clone()));
     put(changes, &ownership)?;
     let active = schema::active(ownership.wallet, ownership.token);
     changes.remove(Table::ActiveOwnerships, &active)?;

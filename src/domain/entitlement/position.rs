@@ -11,7 +11,7 @@ use crate::domain::ownership::{Anchor, Cause, Finality, Finding, Sighting, Targe
 use crate::domain::product::{Grant, Product, Tier};
 
 /// When a proof counts as fresh, and until when it may be used at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Proof {
     pub(super) anchor: Anchor,
     pub(super) look: u64,
@@ -183,7 +183,7 @@ impl<'a> Desk<'a> {
             customer: self.holder.customer,
             grant: self.grant,
             via: basis.via.clone(),
-            proof: self.proof(basis, *anchor),
+            proof: self.proof(basis, anchor),
             until: [*until, tier.expires_at].into_iter().flatten().min(),
             provisional: before_final && self.product.provisional,
             too_low: anchor.trust < self.product.trust
@@ -210,7 +210,7 @@ impl<'a> Desk<'a> {
         let Some(basis) = newest else {
             return Absence { proof: None, failing: failure.and_then(cause) };
         };
-        let proof = basis.finding.anchor().map(|it| self.proof(basis, *it));
+        let proof = basis.finding.anchor().map(|it| self.proof(basis, it));
         // One class failing while the other proves is no failure: the newer look proved it.
         Absence { proof, failing: newer_failure(failure, basis) }
     }
@@ -224,11 +224,17 @@ impl<'a> Desk<'a> {
         self.absence(&word)
     }
 
-    fn proof(&self, basis: &Sighting, anchor: Anchor) -> Proof {
+    fn proof(&self, basis: &Sighting, anchor: &Anchor) -> Proof {
         let oldest = anchor.time.min(basis.seen_at);
         let grace_until = later(oldest, self.product.grace);
         let stale_after = later(basis.seen_at, self.product.refresh).min(grace_until);
-        Proof { anchor, look: basis.look, verified_at: basis.seen_at, stale_after, grace_until }
+        Proof {
+            anchor: anchor.clone(),
+            look: basis.look,
+            verified_at: basis.seen_at,
+            stale_after,
+            grace_until,
+        }
     }
 }
 

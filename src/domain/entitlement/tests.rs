@@ -174,7 +174,7 @@ fn every_code_is_reached() {
     let proven = [held(50, 12, final_at(40)), no_more(50, final_at(40))];
     let with = |more: &[Sighting]| [proven.as_slice(), more].concat();
     let low = anchor(40, Finality::Finalized, Trust::Single);
-    let low = [held(50, 12, low), no_more(50, low)];
+    let low = [held(50, 12, low.clone()), no_more(50, low)];
     let trial = [held(50, 22, final_at(40)), no_more(50, final_at(40))];
     let none = [no_more(50, final_at(40))];
     let cases: Vec<(Code, Verdict)> = vec![
@@ -239,7 +239,7 @@ fn from_checkpoint(root: u8, named: &[u8]) -> Verdict {
         attestation: Some(attestation),
         ..anchor(40, Finality::Finalized, Trust::Consensus)
     };
-    let sightings = [held(50, 12, signed), no_more(50, signed)];
+    let sightings = [held(50, 12, signed.clone()), no_more(50, signed)];
     let holder = Holder {
         customer: CustomerId::Uid(1000),
         active: true,

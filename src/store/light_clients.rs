@@ -1,7 +1,5 @@
 //! What light clients know, so that they go on where they were: and never behind it.
 
-use alloy_primitives::B256;
-
 use super::error::StoreError;
 use super::schema::{self, Table};
 use super::view::{Changes, View, prefixed};
@@ -10,27 +8,16 @@ use crate::domain::ids::ChainId;
 
 const FORM: u8 = 1;
 
-/// Keeps what a light client knows, if it is not behind what is kept; and the checkpoints found to agree.
-/// `false` when it was behind, and nothing of it was kept.
+/// Keeps what a light client knows, if it is not behind what is kept. `false` when it was, and nothing of it was kept.
 ///
 /// # Errors
 /// When the store fails.
-pub fn keep(
-    changes: &mut Changes<'_>,
-    synced: &Synced,
-    agreed: &[(B256, B256)],
-) -> Result<bool, StoreError> {
+pub fn keep(changes: &mut Changes<'_>, synced: &Synced) -> Result<bool, StoreError> {
     let kept = find(changes, synced.chain)?;
     let behind = kept.as_ref().is_some_and(|it| synced.slot < it.slot);
     if !behind && kept.as_ref() != Some(synced) {
         let key = schema::light_client(synced.chain);
         changes.put(Table::LightClients, &key, &encode(synced))?;
-    }
-    for (began, other) in agreed {
-        let key = schema::agreed(synced.chain, *began, *other);
-        if changes.get(Table::LightClients, &key)?.is_none() {
-            changes.put(Table::LightClients, &key, &[])?;
-        }
     }
     Ok(!behind)
 }
@@ -82,7 +69,7 @@ mod tests {
     }
 
     fn keep_one(bench: &Bench, it: Synced) -> bool {
-        bench.change(move |changes| keep(changes, &it, &[])).unwrap()
+        bench.change(move |changes| keep(changes, &it)).unwrap()
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use alloy_primitives::Address;
 
 use super::{Holder, Question};
-use crate::domain::consensus::vouched;
+use crate::domain::consensus::objection;
 use crate::domain::ids::{CustomerId, Timestamp, Token};
 use crate::domain::ownership::{Anchor, Cause, Finality, Finding, Sighting, Target, Trust, Via};
 use crate::domain::product::{Grant, Product, Tier};
@@ -200,7 +200,10 @@ impl<'a> Desk<'a> {
         let demanded = (self.product.trust, anchor.trust) == (Trust::Consensus, Trust::Consensus);
         let checkpoints = &self.product.checkpoints;
         !demanded
-            || anchor.attestation.as_ref().is_some_and(|it| vouched(checkpoints, anchor.chain, it))
+            || anchor
+                .attestation
+                .as_ref()
+                .is_some_and(|it| objection(checkpoints, anchor.chain, it).is_none())
     }
 
     fn absence(&self, word: &Word<'_>) -> Absence {

@@ -234,6 +234,7 @@ fn from_checkpoint(root: u8, named: &[u8]) -> Verdict {
         participation: 500,
         of: 512,
         signature_slot: 642,
+        lineages: Vec::new(),
     };
     let signed = Anchor {
         attestation: Some(attestation),

@@ -125,12 +125,18 @@ impl ChainSync {
     async fn catch_up(&self, chain: ChainId) -> Result<(), String> {
         loop {
             let Some((from, count)) = self.missing() else { return Ok(()) };
-            self.state().moving |= count > 1;
+            {
+                let mut state = self.state();
+                state.moving |= count > 1 && !state.caught_up;
+            }
             let learned = self.learn(chain, Query::Updates { from, count }).await;
             // The update of the present period can be had once a block of that period is final, and not
             // before: that it is not there yet is no trouble.
             match (&learned, count) {
-                (Ok(true), _) if self.missing().is_some_and(|(next, _)| next > from) => {}
+                // Later, to want committees is no way on yet: where none comes, the chain is silent.
+                (Ok(true), _) if self.missing().is_some_and(|(next, _)| next > from) => {
+                    self.state().moving |= count > 1;
+                }
                 (Err(_), 2..) => return learned.map(drop),
                 _ => return Ok(()),
             }

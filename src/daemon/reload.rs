@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use actix::Addr;
 
+use super::start::House;
 use super::{Source, catalogue, story};
+use crate::actors::chain_verifier::{ChainVerifier, FindUnavailable};
 use crate::actors::ownership_ledger::Asked;
-use crate::actors::tier_cache::{Reload, TierCache};
+use crate::actors::tier_cache::{Reload, TierCache, VerdictReader};
 use crate::config::Config;
 use crate::logging;
 use crate::rpc::error::{Code, RpcError};
@@ -20,6 +22,8 @@ pub(super) struct Reloader {
     running: Mutex<Config>,
     source: Source,
     cache: Addr<TierCache>,
+    reader: VerdictReader,
+    verifier: Addr<ChainVerifier>,
     log: Arc<logging::Handle>,
 }
 
@@ -27,10 +31,12 @@ impl Reloader {
     pub(super) fn new(
         config: Config,
         source: Source,
-        cache: Addr<TierCache>,
+        house: &House,
         log: Arc<logging::Handle>,
     ) -> Self {
-        Self { running: Mutex::new(config), source, cache, log }
+        let House { cache, reader, verifier, .. } = house;
+        let (cache, reader, verifier) = (cache.clone(), reader.clone(), verifier.clone());
+        Self { running: Mutex::new(config), source, cache, reader, verifier, log }
     }
 
     /// The configuration in force.
@@ -56,6 +62,12 @@ impl Reloader {
             asked,
         };
         let reloaded = self.cache.send(order).timeout(RELOAD_TIME).await?;
+        let products = self.reader.products().products.values().cloned().collect();
+        let question = FindUnavailable { products };
+        let warnings = self.verifier.send(question).timeout(RELOAD_TIME).await??;
+        for warning in &warnings {
+            tracing::warn!("{warning}");
+        }
         let mut running = old;
         running.log.level = new.log.level;
         running.cache.refresh = new.cache.refresh;
@@ -64,6 +76,7 @@ impl Reloader {
         Ok(wire::Reload {
             products: reloaded.products,
             faults: reloaded.faults.iter().map(ToString::to_string).collect(),
+            warnings: warnings.iter().map(ToString::to_string).collect(),
             applied: changes.applied,
             needs_restart: changes.needs_restart,
         })

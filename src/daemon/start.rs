@@ -18,9 +18,10 @@ use crate::chain::light_client::Specification;
 use crate::chain::{self, Budget, Chain, ChainSettings, ConsensusSettings, EndpointSettings, Now};
 use crate::clock::Clock;
 use crate::config::{self, Config, Environment};
+use crate::domain::ids::ChainId;
 use crate::domain::ownership::Trust;
 use crate::keys::{Census, KeyRing, KeyRingState, KeySource, MachineName, Settled};
-use crate::products::Loaded;
+use crate::products::{Catalogue, Loaded};
 use crate::rpc::doors::{self, Doors, SocketSettings};
 use crate::rpc::figures::SocketFigures;
 use crate::rpc::front::Front;
@@ -41,9 +42,9 @@ pub(super) struct House {
     pub(super) ledger: Addr<OwnershipLedger>,
     pub(super) cache: Addr<TierCache>,
     pub(super) clock: Clock,
-    reader: VerdictReader,
+    pub(super) reader: VerdictReader,
+    pub(super) verifier: Addr<ChainVerifier>,
     keeper: Addr<WalletKeeper>,
-    verifier: Addr<ChainVerifier>,
     started: Duration,
     state_directory: PathBuf,
 }
@@ -59,7 +60,12 @@ impl House {
         let started = clock.monotonic();
         let store = open_store(config, &clock)?;
         let tree = Tree::new(Policy::default());
-        let ledger = tree.start("ownership_ledger", OwnershipLedger::new(store.clone()));
+        let catalogue = catalogue(config, source.environment.uid);
+        let reader = open_reader(config, &catalogue);
+        let forgetting = reader.clone();
+        let ledger = OwnershipLedger::new(store.clone())
+            .telling(Arc::new(move |whose| forgetting.forget(whose)));
+        let ledger = tree.start("ownership_ledger", ledger);
         let progress = ledger.send(FindProgress).await?.context("the store cannot be read")?;
         for (chain, time) in &progress.floors {
             clock.raise_floor(*chain, *time);
@@ -71,13 +77,6 @@ impl House {
         for kept in &progress.light_clients {
             chains.iter().filter(|it| it.id() == kept.chain).for_each(|it| it.restore(kept));
         }
-        let catalogue = catalogue(config, source.environment.uid);
-        let products = catalogue.load(&Loaded::default());
-        for fault in &products.faults {
-            tracing::warn!(event = "product_refused", %fault, "a product file is refused");
-        }
-        let render = wire::Verdict::render_open;
-        let reader = VerdictReader::new(config.cache.capacity, products, render);
         let meeting = Arc::new(OnceLock::new());
         // No turn is given up between these, so that each is there when the one before it begins.
         let cache = tree.start(
@@ -160,6 +159,18 @@ impl House {
     }
 }
 
+/// The cache, empty, and the products as they are.
+fn open_reader(config: &Config, catalogue: &Catalogue) -> VerdictReader {
+    let products = catalogue.load(&Loaded::default());
+    for fault in &products.faults {
+        tracing::warn!(event = "product_refused", %fault, "a product file is refused");
+    }
+    for warning in super::unavailable(config, &products) {
+        tracing::warn!("{warning}");
+    }
+    VerdictReader::new(config.cache.capacity, products, wire::Verdict::render_open)
+}
+
 fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<Store> {
     let settings = StoreSettings {
         path: config.store.path.clone(),
@@ -190,15 +201,19 @@ fn consensus(chain: &config::Chain, clock: &Clock) -> anyhow::Result<ConsensusSe
         Some(text) => Some(Specification::parse(text).with_context(|| named.clone())?),
         None => Specification::named(&named),
     };
-    let (clock, id) = (clock.clone(), chain.id);
     Ok(ConsensusSettings {
         specification: specification.with_context(|| format!("no specification {named}"))?,
         digest: text.map(|it| chain::digest(it.as_bytes())),
         beacon: chain.beacon.iter().map(|it| it.expose().to_owned()).collect(),
         checkpoint: chain.checkpoint,
         silence: chain.silence,
-        now: Now::new(move || clock.now_on([id])),
+        now: now(clock, chain.id),
     })
+}
+
+fn now(clock: &Clock, id: ChainId) -> Now {
+    let clock = clock.clone();
+    Now::new(move || clock.now_on([id]))
 }
 
 pub(super) fn open_chains(config: &Config, clock: &Clock) -> anyhow::Result<Vec<Chain>> {
@@ -212,6 +227,7 @@ pub(super) fn open_chains(config: &Config, clock: &Clock) -> anyhow::Result<Vec<
             pinned: it.pinned.clone(),
             retry: it.retry,
             poll: it.poll,
+            now: now(clock, it.id),
             consensus: (it.trust == Trust::Consensus).then(|| consensus(it, clock)).transpose()?,
         };
         Ok(Chain::open(settings)?)

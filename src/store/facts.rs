@@ -15,6 +15,7 @@ use super::wallets;
 use crate::domain::consensus::Synced;
 use crate::domain::customer::{Customer, Wallet};
 use crate::domain::ids::{ChainId, Collection, CustomerId, Timestamp, Token};
+use crate::domain::kept;
 use crate::domain::ownership::{Scan, Sighting, Via};
 
 /// What the ledger knows. Customers that do not exist are left out.
@@ -32,6 +33,8 @@ pub struct Facts {
     pub scans: Vec<(Collection, Address, Scan)>,
     /// Per chain, the newest finalized block time ever proven.
     pub floors: Vec<(ChainId, Timestamp)>,
+    /// How many looks the daemon had recorded when these were read; `store` does not count them.
+    pub looks: u64,
 }
 
 /// What the evaluator and the verifier need when the daemon starts.
@@ -75,7 +78,7 @@ pub fn facts(
     for collection in distinct(collections) {
         facts.suspended.extend(ownerships::suspended_in(view, collection)?);
         for wallet in &facts.wallets {
-            let seen = sightings::of_wallet(view, collection, wallet.address)?;
+            let seen = kept::of_wallet(view, collection, wallet.address)?;
             let between = seen.iter().flat_map(|it| &it.via).map(|via| match via {
                 Via::Vault(address) | Via::Account(address) => *address,
             });

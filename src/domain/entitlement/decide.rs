@@ -27,7 +27,9 @@ impl Decision<'_> {
     /// Whether a program would see another answer. Freshness alone is none.
     pub(super) fn differs(&self, other: &Self) -> bool {
         let key = |it: &Self| {
-            (it.code, it.candidate.map(|held| (held.tier.rank, held.token, held.wallet)))
+            let told =
+                |held: &Candidate<'_>| (held.tier.rank, held.token, held.wallet, held.provisional);
+            (it.code, it.candidate.map(told))
         };
         key(self) != key(other)
     }
@@ -36,6 +38,8 @@ impl Decision<'_> {
 /// How one token stands at a moment.
 enum Standing {
     Good(Freshness),
+    /// A renewal whose time has not come.
+    Ahead,
     Bad(Code),
     Lapsed,
 }
@@ -68,6 +72,10 @@ pub(super) fn decide<'p>(positions: &'p [Position<'p>], now: Timestamp) -> Decis
     if let Some((candidate, code)) = refused {
         return by_token(code, freshness_of(&candidate.proof, now), candidate);
     }
+    // Seen at less trust than the product asks for, it is no reason to buy what could not be proven here either.
+    if positions.iter().flat_map(|it| &it.absences).any(|it| it.too_low) {
+        return not_known(Some(Cause::TrustOutOfReach), None);
+    }
     let weakest = proofs_of_absence(positions).min_by_key(|it| (it.stale_after, it.look));
     let freshness = weakest.map_or(Freshness::Fresh, |it| freshness_of(it, now));
     Decision {
@@ -85,10 +93,11 @@ pub(super) fn boundaries(
     positions: &[Position<'_>],
     decision: &Decision<'_>,
 ) -> BTreeSet<Timestamp> {
-    // With time a token's standing only ever gets worse, so that none can take the place of one that holds
-    // before that one's own time is over: of thousands, each with its own end, one is looked at.
+    // With time a token's standing only ever gets worse, unless it is renewed, so that none can take the place of
+    // one that holds before that one's own time is over: of thousands, each with its own end, one is looked at.
     if let (Code::Valid | Code::Grace, Some(held)) = (decision.code, decision.candidate) {
-        return moments_of(held).collect();
+        let renewals = positions.iter().flat_map(|it| &it.candidates).filter_map(|it| it.from);
+        return moments_of(held).chain(renewals).collect();
     }
     let mut moments = BTreeSet::new();
     for position in positions {
@@ -102,7 +111,7 @@ pub(super) fn boundaries(
 
 fn moments_of(candidate: &Candidate<'_>) -> impl Iterator<Item = Timestamp> + use<> {
     let Proof { stale_after, grace_until, .. } = candidate.proof;
-    [stale_after, grace_until].into_iter().chain(candidate.until)
+    [stale_after, grace_until].into_iter().chain(candidate.until).chain(candidate.from)
 }
 
 fn by_token<'p>(code: Code, freshness: Freshness, candidate: &'p Candidate<'p>) -> Decision<'p> {
@@ -117,10 +126,12 @@ fn by_token<'p>(code: Code, freshness: Freshness, candidate: &'p Candidate<'p>) 
 }
 
 fn standing(candidate: &Candidate<'_>, now: Timestamp) -> Standing {
-    let Candidate { proof, until, .. } = candidate;
-    if candidate.suspended {
+    let proof = &candidate.proof;
+    if candidate.from.is_some_and(|it| now < it) {
+        Standing::Ahead
+    } else if candidate.suspended {
         Standing::Bad(Code::Suspended)
-    } else if until.is_some_and(|it| it <= now.max(proof.anchor.time)) {
+    } else if candidate.ended(now).is_some() {
         Standing::Bad(Code::Expired)
     } else if candidate.too_low {
         Standing::Bad(Code::TrustTooLow)
@@ -146,14 +157,18 @@ fn undetermined<'p>(
         (None, Some(absence)) => absence.failing,
         (None, None) => return None,
     };
-    Some(Decision {
+    Some(not_known(cause, lapsed.map(|(it, _)| &it.proof)))
+}
+
+fn not_known(cause: Option<Cause>, lapsed: Option<&Proof>) -> Decision<'_> {
+    Decision {
         code: Code::Undetermined,
         freshness: Freshness::Stale,
         candidate: None,
         absence: None,
         cause,
-        lapsed: lapsed.map(|(it, _)| &it.proof),
-    })
+        lapsed,
+    }
 }
 
 /// Whether it is not known, or no longer known, that there is nothing.

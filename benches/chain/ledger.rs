@@ -61,7 +61,6 @@ pub fn measure(tokens: u64) {
         holders: &holders,
         sightings: &facts.sightings,
         suspended: &BTreeSet::new(),
-        agreed: &BTreeSet::new(),
     };
     let verdict = timed("verdict made", || evaluate(&question, time(3)));
     assert_eq!(verdict.code, Code::Valid);
@@ -110,9 +109,9 @@ fn look(number: u64, tokens: u64) -> Look {
     };
     let held = |id| {
         let target = Target::Token(collection().token(U256::from(id)));
-        seen(target, Finding::Held { until: None, anchor })
+        seen(target, Finding::Held { until: None, anchor: anchor.clone() })
     };
     let rest = Target::Rest { collection: collection(), ids: IdRanges::every() };
-    let rest = seen(rest, Finding::NotHeld { anchor });
+    let rest = seen(rest, Finding::NotHeld { anchor: anchor.clone() });
     Look { sightings: (1..=tokens).map(held).chain([rest]).collect(), ..Look::default() }
 }

@@ -178,8 +178,8 @@ impl Parts {
     /// The block to look at. A finalized one raises the floor under the chain's time.
     async fn anchor(&self, chain: &Chain, finality: Finality) -> Result<Block, Cause> {
         let block = chain.anchor(finality).await?;
-        let anchor = block.anchor;
-        let settled = finality == Finality::Finalized && self.may_raise_floor(&anchor);
+        let anchor = &block.anchor;
+        let settled = finality == Finality::Finalized && self.may_raise_floor(anchor);
         if settled && self.clock.raise_floor(anchor.chain, anchor.time) {
             let raise = RaiseFloor { chain: anchor.chain, time: anchor.time };
             match self.ledger.send(raise).timeout(LEDGER_TIME).await {

@@ -189,13 +189,11 @@ pub struct RaiseFloor {
     pub time: Timestamp,
 }
 
-/// Keep what a light client knows, and the checkpoints found to agree. Never goes back: `false` when more
-/// is kept already. Leaves no audit entry.
+/// Keep what a light client knows. Never goes back: `false` when more is kept already. Leaves no audit entry.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Reply<bool>")]
 pub struct KeepSynced {
     pub synced: Synced,
-    pub agreed: Vec<(B256, B256)>,
 }
 
 /// Note something that changed outside the store, such as an installed product file.

@@ -168,13 +168,13 @@ pub(super) async fn consensus(
 ) -> Result<Anchored, Cause> {
     let (hash, number) = (head.execution_hash, head.execution_number);
     let ask = |endpoint: Arc<Endpoint>| {
+        let attestation = Some(attestation.clone());
         async move {
             let found = endpoint.header(BlockName::Hash(hash)).await?;
             let (hash, header) = found.ok_or_else(|| match number {
                 Some(number) => Refusal::Behind { number },
                 None => Refusal::Pruned { message: "no block of this hash".to_owned() },
             })?;
-            let attestation = Some(attestation);
             let known = Known { hash, header, attestation, at: Instant::now() };
             pool.lineage().admit_signed(finality, &known)?;
             Ok((known, true))

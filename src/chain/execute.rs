@@ -170,7 +170,7 @@ pub(super) fn rules(header: &Header, named: Option<EvmFork>) -> SpecId {
 
 /// The rules of the block, told from the fields its header has: each of these forks added some, and the
 /// hash covers them. Osaka added none, so that its rules stand for Prague's as well; it only adds to them.
-pub(super) fn spec(header: &Header) -> SpecId {
+fn spec(header: &Header) -> SpecId {
     if header.block_access_list_hash.is_some() {
         SpecId::AMSTERDAM
     } else if header.requests_hash.is_some() {

@@ -137,7 +137,7 @@ impl Lineage {
     /// [`NotNext::Behind`], [`NotNext::Disagreement`].
     pub fn admit_signed(&mut self, finality: Finality, named: &Known) -> Result<(), NotNext> {
         self.bear(finality, named)?;
-        let slot = |it: &Known| it.attestation.map(|it| it.slot);
+        let slot = |it: &Known| it.attestation.as_ref().map(|it| it.slot);
         if self.newest(finality).is_none_or(|it| slot(it) <= slot(named)) {
             self.take(finality, named);
         }

@@ -188,6 +188,7 @@ fn of_what_validators_signed_the_later_slot_counts() {
             participation: 512,
             of: 512,
             signature_slot: slot + 1,
+            lineages: Vec::new(),
         };
         Known { attestation: Some(attestation), ..block.clone() }
     };

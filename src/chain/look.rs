@@ -262,7 +262,7 @@ impl<'a> Survey<'a> {
     }
 
     fn sighting(&self, target: Target, found: Found) -> Sighting {
-        let (look, anchor) = (self.look, self.block.anchor);
+        let (look, anchor) = (self.look, self.block.anchor.clone());
         let (finding, via) = match found {
             Found::Held { until, via } => (Finding::Held { until, anchor }, via),
             Found::NotHeld => (Finding::NotHeld { anchor }, Vec::new()),

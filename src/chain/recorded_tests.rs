@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::*;
-use crate::chain::execute::spec;
+use crate::chain::execute;
 use crate::chain::proof::verify;
 use crate::chain::proof::verify_code;
 use crate::chain::proof::verify_header;
@@ -63,7 +63,7 @@ fn headers_of_every_fork_hash_to_their_names() {
         let Some((_, response)) = exchange("eth_getBlockByNumber", name) else { return };
         let header: Named = serde_json::from_value(response["result"].clone()).unwrap();
         assert_eq!(verify_header(&header.inner, header.hash), Ok(()), "{name}");
-        assert_eq!(spec(&header.inner), rules, "{name}");
+        assert_eq!(execute::rules(&header.inner, None), rules, "{name}");
     }
 }
 

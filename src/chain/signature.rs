@@ -20,6 +20,7 @@ use alloy_consensus::Header;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
 use alloy_primitives::Bytes;
+use alloy_primitives::address;
 use alloy_primitives::hex;
 use alloy_sol_types::SolCall;
 use alloy_sol_types::SolValue;
@@ -52,13 +53,13 @@ use revm::interpreter::FrameInput;
 use revm::interpreter::GasTracker;
 use revm::interpreter::interpreter::EthInterpreter;
 use revm::interpreter::interpreter_action::FrameInit;
+use revm::primitives::hardfork::SpecId;
 use revm::state::EvmState;
 use tokio::time::Instant;
 
 use super::effort::Effort;
 use super::effort::Limits;
 use super::execute::block;
-use super::execute::spec;
 use super::executor::Asker;
 use super::executor::goes_on;
 use super::gather::ACCOUNTS;
@@ -80,6 +81,11 @@ use crate::domain::wallet_proof::SignedBy;
 
 /// No longer than this for one signature. Anybody may name the contract that is run for it.
 const DEADLINE: Duration = Duration::from_secs(15);
+
+/// Who asks, and who prepares what an envelope names: sender and origin of all calls. It is not the zero address, which
+/// owns what was given up and is let through by accounts that can be simulated. The last 20 bytes of a hash
+/// (see the tests), so that nobody has its key.
+const ASKER: Address = address!("0x59E47AF2b78827069B9450028D10eC006268310C");
 
 /// ERC-6492: what such a signature ends with.
 const ENVELOPE: [u8; 32] = hex!("6492649264926492649264926492649264926492649264926492649264926492");
@@ -107,9 +113,10 @@ enum Stop {
     Doubt,
 }
 
-/// What the steps run on: the chain's id, the block, and what is proven at it; and what they may cost.
+/// What the steps run on: the chain's id and the EVM's rules, the block, and what is proven at it; and what they may
+/// cost.
 struct Ground<'a> {
-    chain: u64,
+    rules: (u64, SpecId),
     header: &'a Header,
     view: View<'a>,
     /// The gas in it is what is left.
@@ -179,7 +186,8 @@ async fn attempt(
         let begun = Instant::now();
         let go_on = || goes_on(given_up, deadline, begun);
         let limits = Limits { gas, go_on: &go_on };
-        let mut ground = Ground::new(chain, &block.header, (&block.facts, &library), limits);
+        let rules = (chain, block.rules);
+        let mut ground = Ground::new(rules, &block.header, (&block.facts, &library), limits);
         let judged = ground.judge(&claim);
         let accounts = ground.view.touched.iter().filter(|it| matches!(it, Need::Account(_)));
         let accounts = accounts.count();
@@ -192,12 +200,12 @@ async fn attempt(
 
 impl<'a> Ground<'a> {
     fn new(
-        chain: u64,
+        rules: (u64, SpecId),
         header: &'a Header,
         (facts, library): (&'a Mutex<Facts>, &'a Mutex<Library>),
         limits: Limits<'a>,
     ) -> Self {
-        Self { chain, header, view: View { facts, library, touched: BTreeSet::new() }, limits }
+        Self { rules, header, view: View { facts, library, touched: BTreeSet::new() }, limits }
     }
 
     fn judge(&mut self, claim: &Claim) -> Result<Option<SignedBy>, Stop> {
@@ -241,25 +249,24 @@ impl<'a> Ground<'a> {
         question: &Bytes,
         deployment: Option<&Deployment>,
     ) -> Result<bool, Stop> {
-        let (spec, chain) = (spec(self.header), self.chain);
+        let (chain, rules) = self.rules;
         let mut evm = Context::mainnet()
             .with_db(&mut self.view)
             .with_block(block(self.header))
             .modify_cfg_chained(|cfg| {
-                cfg.set_spec_and_mainnet_gas_params(spec);
+                cfg.set_spec_and_mainnet_gas_params(rules);
                 cfg.chain_id = chain;
             })
             .build_mainnet_with_inspector(Effort::new(self.limits));
         if let Some((factory, data)) = deployment {
-            let deployed =
-                evm.inspect_one_system_call_with_caller(Address::ZERO, *factory, data.clone());
+            let deployed = evm.inspect_one_system_call_with_caller(ASKER, *factory, data.clone());
             self.limits.gas = self.limits.gas.saturating_sub(evm.inspector.gas());
             if ended(deployed, &evm.inspector)?.is_none() {
                 return Ok(false);
             }
             evm.inspector = Effort::new(self.limits);
         }
-        evm.ctx.set_tx(TxEnv::new_system_tx_with_caller(Address::ZERO, account, question.clone()));
+        evm.ctx.set_tx(TxEnv::new_system_tx_with_caller(ASKER, account, question.clone()));
         let said = StaticCall::default().inspect_run_system_call(&mut evm);
         self.limits.gas = self.limits.gas.saturating_sub(evm.inspector.gas());
         let said = ended(said, &evm.inspector)?;
@@ -385,11 +392,11 @@ mod tests {
         account: Address,
         signature: Bytes,
     ) -> Result<Option<SignedBy>, Stop> {
-        judge_within(u64::MAX, accounts, account, signature)
+        judge_within((u64::MAX, SpecId::OSAKA), accounts, account, signature)
     }
 
     fn judge_within(
-        gas: u64,
+        (gas, rules): (u64, SpecId),
         accounts: &[(Address, &[u8])],
         account: Address,
         signature: Bytes,
@@ -402,15 +409,11 @@ mod tests {
             facts.learn(*address, ProvenAccount { account: Some(proven), slots: Vec::new() });
             library.learn(*address, code_hash, Bytes::copy_from_slice(code));
         }
-        let header = Header {
-            base_fee_per_gas: Some(1),
-            requests_hash: Some(B256::ZERO),
-            ..Header::default()
-        };
         let claim = Claim { account, hash: B256::ZERO, signature };
+        let header = Header { base_fee_per_gas: Some(1), ..Header::default() };
         let (facts, library) = (Mutex::new(facts), Mutex::new(library));
         let limits = Limits { gas, go_on: &|| true };
-        Ground::new(1, &header, (&facts, &library), limits).judge(&claim)
+        Ground::new((1, rules), &header, (&facts, &library), limits).judge(&claim)
     }
 
     #[test]
@@ -458,8 +461,36 @@ mod tests {
     }
 
     #[test]
+    fn who_asks_is_a_hash_and_has_no_key() {
+        let hash = keccak256("entitled: who asks a contract for a signature");
+        assert_eq!(ASKER, Address::from_word(hash));
+        // Says yes where sender and origin are who they should be.
+        let sender = [&hex!("33")[..], &hex!("73"), ASKER.as_slice(), &hex!("14")].concat();
+        let origin = [&hex!("32")[..], &hex!("73"), ASKER.as_slice(), &hex!("14")].concat();
+        for asked in [sender, origin] {
+            // Jumps over a stop, to the yes.
+            let jump = u8::try_from(asked.len() + 4).unwrap();
+            let code = [&asked[..], &[0x60, jump, 0x57, 0x00, 0x5b], &YES].concat();
+            let said = judge(&[(CONTRACT, &code)], CONTRACT, signed());
+            assert_eq!(said, Ok(Some(SignedBy::Contract)));
+        }
+    }
+
+    /// CLZ (EIP-7939) came with Osaka, and no header tells Osaka from Prague.
+    #[test]
+    fn the_rules_are_those_that_calls_go_by() {
+        let code = [&hex!("5f1e50")[..], &YES].concat();
+        let ask = |rules| judge_within((u64::MAX, rules), &[(CONTRACT, &code)], CONTRACT, signed());
+        assert_eq!(ask(SpecId::OSAKA), Ok(Some(SignedBy::Contract)));
+        assert_eq!(ask(SpecId::PRAGUE), Ok(None));
+    }
+
+    #[test]
     fn who_is_stopped_has_said_nothing() {
-        assert_eq!(judge_within(0, &[(CONTRACT, &YES)], CONTRACT, signed()), Err(Stop::Doubt));
+        assert_eq!(
+            judge_within((0, SpecId::OSAKA), &[(CONTRACT, &YES)], CONTRACT, signed()),
+            Err(Stop::Doubt)
+        );
     }
 
     #[test]

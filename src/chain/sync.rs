@@ -5,8 +5,8 @@
 //! Never: believes a source, goes back, reads the time of day (it is handed a function for that), or
 //! touches the store.
 //!
-//! `foundation` decides what may be begun from, `passes` does the work, `intake` takes what was fetched or
-//! brought, `progress` tells how far it is.
+//! `foundation` decides what may be begun from, `descent` what a signature may claim, `passes` does the work,
+//! `intake` takes what was fetched or brought, `progress` tells how far it is.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,6 +30,7 @@ use crate::domain::ids::Timestamp;
 use crate::domain::ownership::Cause;
 use crate::domain::ownership::Finality;
 
+mod descent;
 mod foundation;
 mod intake;
 mod passes;
@@ -39,6 +40,7 @@ pub use intake::Brought;
 pub use intake::FeedError;
 pub use progress::SyncStatus;
 
+use descent::Descent;
 use foundation::Offer;
 use foundation::Voucher;
 
@@ -84,12 +86,14 @@ pub struct ConsensusSettings {
 /// What following brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SyncEvent {
-    /// To be kept: what the light client knows now, and checkpoints found to agree.
-    Progress { synced: Synced, agreed: Vec<(B256, B256)> },
+    /// To be kept: what the light client knows now.
+    Progress { synced: Synced },
     /// There is a newer signed block. Its number, where headers tell it.
     Head { number: Option<u64>, finalized: bool },
     /// The present was reached, or reached again.
     CaughtUp,
+    /// Another checkpoint was found to agree: what is proven from now on serves its product too.
+    Agreed,
 }
 
 /// The light client of one chain.
@@ -111,11 +115,11 @@ pub(super) struct ChainSync {
 #[derive(Default)]
 struct State {
     client: Option<LightClient>,
+    /// Of the client, as long as there is one.
+    descent: Option<Descent>,
     /// What product files offer.
     offered: Vec<Offer>,
-    /// Checkpoints besides the client's own found to lead to the same committee.
-    agreed: BTreeSet<B256>,
-    /// Those found to lead to another one. One of the two was not the chain's.
+    /// Checkpoints found to lead to another committee. One of the two was not the chain's.
     disagreeing: BTreeSet<B256>,
     /// Nothing below this finalized slot is taken for final any more.
     lowest: u64,
@@ -177,10 +181,10 @@ impl ChainSync {
     pub(super) fn restore(&self, kept: &Synced) {
         let mut state = self.state();
         match foundation::restore(&self.specification, self.digest, &kept.bytes) {
-            Ok((client, agreed)) => {
+            Ok((client, descent)) => {
                 state.lowest = kept.slot;
                 state.client = Some(client);
-                state.agreed = agreed;
+                state.descent = Some(descent);
             }
             Err(why) => {
                 tracing::warn!(chain = %kept.chain, why, "the light client begins anew");
@@ -251,21 +255,24 @@ impl ChainSync {
             let catching_up = behind.is_some() && (state.moving || !state.caught_up);
             return Err(if catching_up { Cause::NotSynced } else { Cause::CommitteeSilent });
         }
-        Ok(Signed { head: head.clone(), attestation: self.attestation(client, head) })
+        let descent = state.descent.as_ref().ok_or(Cause::NotSynced)?;
+        Ok(Signed { head: head.clone(), attestation: self.attestation(client, descent, head) })
     }
 
-    fn attestation(&self, client: &LightClient, head: &Head) -> Attestation {
+    fn attestation(&self, client: &LightClient, descent: &Descent, head: &Head) -> Attestation {
         let checkpoint = client.start().root;
+        let period = self.specification.period_of(head.signature_slot);
         let built_in = self.specification.checkpoints().iter().any(|it| it.root == checkpoint);
         Attestation {
             checkpoint,
             spec: self.digest,
             built_in: built_in && self.digest.is_none(),
             slot: head.slot,
-            period: self.specification.period_of(head.signature_slot),
+            period,
             participation: head.participation,
             of: u16::try_from(self.specification.committee_size()).unwrap_or(u16::MAX),
             signature_slot: head.signature_slot,
+            lineages: descent.claimed_in(period),
         }
     }
 

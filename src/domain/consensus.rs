@@ -4,13 +4,18 @@
 //! beacon block taken on somebody's word: the checkpoint. Whose word counts is the vendor's choice, because
 //! whoever runs the machine may be the one who would like another answer.
 
-use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
 use alloy_primitives::B256;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{ChainId, Timestamp};
+use super::product::section::written;
+
+/// How old a checkpoint may be if nobody says otherwise: what a committee once signed counts for less the
+/// longer its members may have left.
+pub const DEFAULT_MAX_AGE: Duration = Duration::from_secs(14 * 86_400);
 
 /// A beacon block that a vendor vouches for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +25,7 @@ pub struct Checkpoint {
     pub root: B256,
     /// Its slot, where the vendor names it; the block itself proves it in any case.
     pub slot: Option<u64>,
-    /// How old it may be when it is first used, and how long a light client that began from it may rest.
+    /// How old it may be when a light client begins from it, and how long that may rest.
     pub max_age: Duration,
     /// SHA-256 of the text of the chain's specification, where the program brings none along for the chain,
     /// or the vendor means another.
@@ -28,7 +33,7 @@ pub struct Checkpoint {
 }
 
 /// What validators signed for an anchor, and what that rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Attestation {
     /// The root of the beacon block that everything began from.
     pub checkpoint: B256,
@@ -47,30 +52,115 @@ pub struct Attestation {
     /// How many members it has: 512 on every public chain.
     pub of: u16,
     pub signature_slot: u64,
+    /// The checkpoints it may claim: first the one it began from, then those found by the period of the
+    /// signature to lead to the committee that signed. Empty in what was kept before this was recorded, which
+    /// claims the first alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lineages: Vec<Lineage>,
 }
 
-/// Pairs of checkpoints found to lead to the same committee: the one a light client began from, and another.
-pub type Agreed = BTreeSet<(B256, B256)>;
+/// A checkpoint from which a signature's committee can be proven, and how well it kept on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Lineage {
+    pub root: B256,
+    /// How old it was when a light client began from it, in seconds.
+    pub age_s: u64,
+    /// The longest rest since: how old the newest block held to be final was when the light client went on
+    /// from it, in seconds.
+    pub rest_s: u64,
+}
 
-/// Whether `checkpoints`, those of one product, vouch for an attestation of a block of `chain`.
+impl Lineage {
+    fn keeps(&self, max_age: Duration) -> bool {
+        self.age_s.max(self.rest_s) <= max_age.as_secs()
+    }
+}
+
+impl Attestation {
+    /// What it has of this checkpoint: `None` if nothing, `Some(None)` if nobody recorded its age.
+    fn lineage(&self, root: B256) -> Option<Option<&Lineage>> {
+        if self.lineages.is_empty() {
+            return (root == self.checkpoint).then_some(None);
+        }
+        self.lineages.iter().find(|it| it.root == root).map(Some)
+    }
+}
+
+/// Why a product does not accept what an attestation rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Objection {
+    /// It names no checkpoint that the attestation may claim, under the same specification.
+    NotNamed { checkpoint: B256 },
+    /// It names this one, and allows less.
+    Age { lineage: Lineage, max_age: Duration },
+}
+
+impl fmt::Display for Objection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotNamed { checkpoint } => write!(
+                f,
+                "the light client began from checkpoint {checkpoint}, for which the product does not vouch"
+            ),
+            Self::Age { lineage: Lineage { root, age_s, .. }, max_age }
+                if *age_s > max_age.as_secs() =>
+            {
+                let (age, most) = (rounded(*age_s), written(*max_age));
+                write!(
+                    f,
+                    "checkpoint {root} was {age} old when it was begun from; the product allows {most}"
+                )
+            }
+            Self::Age { lineage: Lineage { root, rest_s, .. }, max_age } => {
+                let (rest, most) = (rounded(*rest_s), written(*max_age));
+                write!(
+                    f,
+                    "the light client from checkpoint {root} had rested for {rest}; the product allows {most}"
+                )
+            }
+        }
+    }
+}
+
+/// Rounded up, in the largest unit of which there are two.
+fn rounded(seconds: u64) -> String {
+    let unit = [86_400, 3_600, 60].into_iter().find(|it| seconds >= 2 * it).unwrap_or(1);
+    written(Duration::from_secs(seconds.div_ceil(unit).saturating_mul(unit)))
+}
+
+/// Why `checkpoints`, those of one product, do not vouch for an attestation of a block of `chain`; `None` if
+/// they do. Nothing but the attestation and the product's own words counts.
 ///
-/// A product that names checkpoints of the chain accepts those, and others only where they were found to
-/// agree with one of them. One that names none accepts what the program brings along.
-pub fn vouched(
+/// A product that names checkpoints of the chain accepts those and no others, each as old as it says. One that
+/// names none accepts what the program brings along.
+pub fn objection(
     checkpoints: &[Checkpoint],
     chain: ChainId,
     attestation: &Attestation,
-    agreed: &Agreed,
-) -> bool {
+) -> Option<Objection> {
     let mut own = checkpoints.iter().filter(|it| it.chain == chain).peekable();
+    let mut found = Objection::NotNamed { checkpoint: attestation.checkpoint };
     if own.peek().is_none() {
-        return attestation.built_in && attestation.spec.is_none();
+        let brought = attestation.built_in && attestation.spec.is_none();
+        let max_age = DEFAULT_MAX_AGE;
+        return match attestation.lineage(attestation.checkpoint).filter(|_| brought) {
+            None => Some(found),
+            Some(Some(lineage)) if !lineage.keeps(max_age) => {
+                Some(Objection::Age { lineage: *lineage, max_age })
+            }
+            Some(_) => None,
+        };
     }
-    own.any(|it| {
-        it.spec == attestation.spec
-            && (it.root == attestation.checkpoint
-                || agreed.contains(&(attestation.checkpoint, it.root)))
-    })
+    for named in own.filter(|it| it.spec == attestation.spec) {
+        match attestation.lineage(named.root) {
+            None => {}
+            Some(Some(lineage)) if !lineage.keeps(named.max_age) => {
+                found = Objection::Age { lineage: *lineage, max_age: named.max_age };
+            }
+            Some(_) => return None,
+        }
+    }
+    Some(found)
 }
 
 /// What is kept of a light client between runs. `bytes` are for the chain to read.
@@ -95,13 +185,23 @@ mod tests {
     }
 
     fn named(byte: u8) -> Checkpoint {
-        let max_age = Duration::from_secs(1);
-        Checkpoint { chain: CHAIN, root: root(byte), slot: None, max_age, spec: None }
+        Checkpoint {
+            chain: CHAIN,
+            root: root(byte),
+            slot: None,
+            max_age: DEFAULT_MAX_AGE,
+            spec: None,
+        }
     }
 
-    fn from(byte: u8) -> Attestation {
+    fn lineage(byte: u8, age_s: u64, rest_s: u64) -> Lineage {
+        Lineage { root: root(byte), age_s, rest_s }
+    }
+
+    /// Began from the first of `lineages`.
+    fn claiming(lineages: &[Lineage]) -> Attestation {
         Attestation {
-            checkpoint: root(byte),
+            checkpoint: lineages[0].root,
             spec: None,
             built_in: false,
             slot: 1,
@@ -109,16 +209,24 @@ mod tests {
             participation: 400,
             of: 512,
             signature_slot: 2,
+            lineages: lineages.to_vec(),
         }
+    }
+
+    fn from(byte: u8) -> Attestation {
+        claiming(&[lineage(byte, 60, 900)])
+    }
+
+    fn vouched(checkpoints: &[Checkpoint], it: &Attestation) -> bool {
+        objection(checkpoints, CHAIN, it).is_none()
     }
 
     #[test]
     fn a_product_accepts_the_checkpoints_it_names_and_no_others() {
-        let none = Agreed::new();
-        assert!(vouched(&[named(1), named(2)], CHAIN, &from(2), &none));
-        assert!(!vouched(&[named(1)], CHAIN, &from(2), &none));
+        assert!(vouched(&[named(1), named(2)], &from(2)));
+        assert!(!vouched(&[named(1)], &from(2)));
         let built_in = Attestation { built_in: true, ..from(2) };
-        assert!(!vouched(&[named(1)], CHAIN, &built_in, &none));
+        assert!(!vouched(&[named(1)], &built_in));
     }
 
     #[test]
@@ -126,30 +234,69 @@ mod tests {
         let built_in = Attestation { built_in: true, ..from(2) };
         let elsewhere = Checkpoint { chain: ChainId(5), ..named(2) };
         for checkpoints in [&[][..], &[elsewhere][..]] {
-            assert!(vouched(checkpoints, CHAIN, &built_in, &Agreed::new()));
-            assert!(!vouched(checkpoints, CHAIN, &from(2), &Agreed::new()));
+            assert!(vouched(checkpoints, &built_in));
+            assert!(!vouched(checkpoints, &from(2)));
         }
         let other_rules = Attestation { spec: Some(root(9)), ..built_in };
-        assert!(!vouched(&[], CHAIN, &other_rules, &Agreed::new()));
+        assert!(!vouched(&[], &other_rules));
+    }
+
+    #[test]
+    fn what_the_program_brings_along_may_be_no_older_than_usual_whoever_allows_more() {
+        let day = 86_400;
+        let old = Attestation { built_in: true, ..claiming(&[lineage(2, 15 * day, 0)]) };
+        assert!(!vouched(&[], &old));
+        let patient = Checkpoint { max_age: Duration::from_secs(90 * day), ..named(2) };
+        assert!(vouched(&[patient], &old));
     }
 
     #[test]
     fn the_specification_must_be_the_one_the_vendor_means() {
-        let none = Agreed::new();
         let own = Attestation { spec: Some(root(9)), ..from(1) };
-        assert!(!vouched(&[named(1)], CHAIN, &own, &none));
+        assert!(!vouched(&[named(1)], &own));
         let pinned = Checkpoint { spec: Some(root(9)), ..named(1) };
-        assert!(vouched(&[pinned], CHAIN, &own, &none));
-        assert!(!vouched(&[pinned], CHAIN, &from(1), &none));
+        assert!(vouched(&[pinned], &own));
+        assert!(!vouched(&[pinned], &from(1)));
     }
 
     #[test]
-    fn a_checkpoint_found_to_agree_with_a_named_one_will_do() {
-        let agreed = Agreed::from([(root(2), root(1))]);
-        assert!(vouched(&[named(1)], CHAIN, &from(2), &agreed));
+    fn a_checkpoint_that_the_attestation_may_claim_will_do() {
+        let both = claiming(&[lineage(2, 60, 900), lineage(1, 60, 900)]);
+        assert!(vouched(&[named(1)], &both) && vouched(&[named(2)], &both));
+        assert!(!vouched(&[named(3)], &both));
+    }
+
+    #[test]
+    fn each_product_says_for_itself_how_old_a_checkpoint_may_be_and_how_long_its_client_may_rest() {
+        let hour = Checkpoint { max_age: Duration::from_secs(3_600), ..named(1) };
+        for (lineage, good) in [
+            (lineage(1, 3_600, 3_600), true),
+            (lineage(1, 3_601, 0), false),
+            (lineage(1, 0, 3_601), false),
+        ] {
+            let attestation = claiming(&[lineage]);
+            assert_eq!(vouched(&[hour], &attestation), good, "{lineage:?}");
+            assert!(vouched(&[named(1)], &attestation), "another product allows more");
+            assert!(vouched(&[hour, named(1)], &attestation), "its more patient word counts");
+        }
+        let aged = objection(&[hour], CHAIN, &claiming(&[lineage(1, 7_200, 0)])).unwrap();
         assert!(
-            !vouched(&[named(2)], CHAIN, &from(1), &agreed),
-            "it was found the other way round"
+            aged.to_string().ends_with("was 2h old when it was begun from; the product allows 1h")
         );
+        let rested = objection(&[hour], CHAIN, &claiming(&[lineage(1, 0, 7_200)])).unwrap();
+        assert!(rested.to_string().ends_with("had rested for 2h; the product allows 1h"));
+    }
+
+    /// As it was kept before lineages were: an agreement that was made since says nothing of it.
+    #[test]
+    fn what_was_kept_in_the_old_form_claims_its_own_checkpoint_alone() {
+        let kept = format!(
+            r#"{{"checkpoint":"{}","built_in":false,"slot":36,"period":2,"participation":503,"of":512,"signature_slot":47}}"#,
+            root(2)
+        );
+        let old: Attestation = serde_json::from_str(&kept).unwrap();
+        assert!(vouched(&[named(2)], &old));
+        assert!(!vouched(&[named(1)], &old) && !vouched(&[], &old));
+        assert_eq!(serde_json::to_string(&old).unwrap(), kept);
     }
 }

@@ -55,7 +55,7 @@ impl Finality {
 }
 
 /// The block everything in one verification is pinned to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Anchor {
     pub chain: ChainId,
     pub number: u64,
@@ -240,7 +240,7 @@ impl fmt::Display for Cause {
 pub const ENDED: Timestamp = Timestamp::UNIX_EPOCH;
 
 /// What was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
     /// Proven: held at the anchor, until a time if the holding itself ends.

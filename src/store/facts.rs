@@ -12,7 +12,7 @@ use super::schema::Table;
 use super::sightings;
 use super::view::View;
 use super::wallets;
-use crate::domain::consensus::{Agreed, Synced};
+use crate::domain::consensus::Synced;
 use crate::domain::customer::{Customer, Wallet};
 use crate::domain::ids::{ChainId, Collection, CustomerId, Timestamp, Token};
 use crate::domain::kept;
@@ -35,8 +35,6 @@ pub struct Facts {
     pub floors: Vec<(ChainId, Timestamp)>,
     /// How many looks the daemon had recorded when these were read; `store` does not count them.
     pub looks: u64,
-    /// Checkpoints found to lead to the same committees.
-    pub agreed: Agreed,
 }
 
 /// What the evaluator and the verifier need when the daemon starts.
@@ -70,11 +68,7 @@ pub fn facts(
     customers: &[CustomerId],
     collections: &[Collection],
 ) -> Result<Facts, StoreError> {
-    let mut facts = Facts {
-        floors: sightings::floors(view)?,
-        agreed: light_clients::agreed(view)?,
-        ..Facts::default()
-    };
+    let mut facts = Facts { floors: sightings::floors(view)?, ..Facts::default() };
     for id in distinct(customers) {
         let Some(customer) = customers::find(view, id)? else { continue };
         let wallets = wallets::of_customer(view, id)?;

@@ -1,36 +1,23 @@
 //! What light clients know, so that they go on where they were: and never behind it.
 
-use alloy_primitives::B256;
-
 use super::error::StoreError;
 use super::schema::{self, Table};
 use super::view::{Changes, View, prefixed};
-use crate::domain::consensus::{Agreed, Synced};
+use crate::domain::consensus::Synced;
 use crate::domain::ids::ChainId;
 
 const FORM: u8 = 1;
 
-/// Keeps what a light client knows, if it is not behind what is kept; and the checkpoints found to agree.
-/// `false` when it was behind, and nothing of it was kept.
+/// Keeps what a light client knows, if it is not behind what is kept. `false` when it was, and nothing of it was kept.
 ///
 /// # Errors
 /// When the store fails.
-pub fn keep(
-    changes: &mut Changes<'_>,
-    synced: &Synced,
-    agreed: &[(B256, B256)],
-) -> Result<bool, StoreError> {
+pub fn keep(changes: &mut Changes<'_>, synced: &Synced) -> Result<bool, StoreError> {
     let kept = find(changes, synced.chain)?;
     let behind = kept.as_ref().is_some_and(|it| synced.slot < it.slot);
     if !behind && kept.as_ref() != Some(synced) {
         let key = schema::light_client(synced.chain);
         changes.put(Table::LightClients, &key, &encode(synced))?;
-    }
-    for (began, other) in agreed {
-        let key = schema::agreed(synced.chain, *began, *other);
-        if changes.get(Table::LightClients, &key)?.is_none() {
-            changes.put(Table::LightClients, &key, &[])?;
-        }
     }
     Ok(!behind)
 }
@@ -45,20 +32,6 @@ pub fn all(view: &impl View) -> Result<Vec<Synced>, StoreError> {
         let (key, value) = row?;
         let chain = schema::light_client_of(&key);
         found.push(decode(chain.ok_or(StoreError::Form { what: "a light client" })?, &value)?);
-    }
-    Ok(found)
-}
-
-/// Every pair of checkpoints found to agree.
-///
-/// # Errors
-/// When the store fails.
-pub fn agreed(view: &impl View) -> Result<Agreed, StoreError> {
-    let mut found = Agreed::new();
-    for row in prefixed(view, Table::LightClients, &schema::AGREED)? {
-        let (key, _) = row?;
-        let pair = schema::agreed_of(&key);
-        found.insert(pair.ok_or(StoreError::Form { what: "agreeing checkpoints" })?);
     }
     Ok(found)
 }
@@ -89,14 +62,14 @@ fn decode(chain: ChainId, value: &[u8]) -> Result<Synced, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::testing::{Bench, at, hash};
+    use crate::store::testing::{Bench, at};
 
     fn synced(chain: u64, slot: u64, bytes: &[u8]) -> Synced {
         Synced { chain: ChainId(chain), slot, time: at(7), bytes: bytes.to_vec() }
     }
 
     fn keep_one(bench: &Bench, it: Synced) -> bool {
-        bench.change(move |changes| keep(changes, &it, &[])).unwrap()
+        bench.change(move |changes| keep(changes, &it)).unwrap()
     }
 
     #[test]
@@ -117,17 +90,6 @@ mod tests {
         assert!(keep_one(&bench, synced(1, 5, b"with the next committee")));
         let kept = bench.store.read(all).unwrap();
         assert_eq!(kept, [synced(1, 5, b"with the next committee")]);
-    }
-
-    #[test]
-    fn checkpoints_found_to_agree_are_kept_beside_it() {
-        let bench = Bench::new();
-        let pair = (hash(1), hash(2));
-        for _ in 0..2 {
-            bench.change(move |it| keep(it, &synced(1, 5, b"x"), &[pair])).unwrap();
-        }
-        assert_eq!(bench.store.read(agreed).unwrap(), Agreed::from([pair]));
-        assert_eq!(bench.store.read(all).unwrap().len(), 1);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::schema::Definition;
 type Step = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// Invariant: as many as `schema::SCHEMA`, and none of them ever changes.
-pub(super) const STEPS: &[Step] = &[begin, more_terms, add_light_clients];
+pub(super) const STEPS: &[Step] = &[begin, more_terms, add_light_clients, forget_agreements];
 
 const META: Definition<'static> = TableDefinition::new("meta");
 const SCHEMA_KEY: &[u8] = b"schema";
@@ -113,6 +113,16 @@ fn add_light_clients(transaction: &WriteTransaction) -> Result<(), StoreError> {
         .map_err(StoreError::database("add a table to the store"))
 }
 
+/// 3 → 4: that two checkpoints agree is no fact beside the light client any more. What was kept of it was bound to
+/// no specification and no time, so that nothing may rest on it.
+fn forget_agreements(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    const AGREED: std::ops::Range<&[u8]> = &[1]..&[2];
+    let doing = "forget which checkpoints agree";
+    let clients: Definition = TableDefinition::new("light_clients");
+    let mut clients = transaction.open_table(clients).map_err(StoreError::database(doing))?;
+    clients.retain_in(AGREED, |_, _| false).map_err(StoreError::database(doing))
+}
+
 #[cfg(test)]
 mod tests {
     use redb::ReadableTableMetadata;
@@ -203,6 +213,30 @@ mod tests {
         run(&database, &[begin], no_backup).unwrap();
         run(&database, &[begin, add_colour], |_| Err(StoreError::Backup)).unwrap_err();
         assert_eq!(schema_of(&database).unwrap(), 1);
+    }
+
+    #[test]
+    fn agreements_of_schema_3_are_forgotten_and_light_clients_kept() {
+        let (_dir, database) = fresh();
+        run(&database, &STEPS[..3], no_backup).unwrap();
+        let clients: Definition = TableDefinition::new("light_clients");
+        let client = [&[0_u8][..], &1_u64.to_be_bytes()].concat();
+        let transaction = database::begin_write(&database).unwrap();
+        {
+            let mut table = transaction.open_table(clients).unwrap();
+            table.insert(client.as_slice(), b"kept".as_slice()).unwrap();
+            for root in [0_u8, 0xff] {
+                let roots = [[root; 32], [7; 32]].concat();
+                let pair = [&[1_u8][..], &1_u64.to_be_bytes(), &roots].concat();
+                table.insert(pair.as_slice(), [].as_slice()).unwrap();
+            }
+        }
+        transaction.commit().unwrap();
+        run(&database, STEPS, |_| Ok(())).unwrap();
+        let snapshot = database::begin_read(&database).unwrap().0;
+        let table = snapshot.open_table(clients).unwrap();
+        assert_eq!(table.len().unwrap(), 1);
+        assert_eq!(table.get(client.as_slice()).unwrap().unwrap().value(), b"kept");
     }
 
     #[test]

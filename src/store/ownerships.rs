@@ -133,7 +133,7 @@ fn settle(
 /// What an ownership rests on; `None` for what proves nothing.
 fn evidence(sighting: &Sighting, transaction: Option<B256>) -> Option<Evidence> {
     let Sighting { rule, reach, via, .. } = sighting.clone();
-    let anchor = *sighting.finding.anchor()?;
+    let anchor = sighting.finding.anchor()?.clone();
     Some(Evidence { rule, reach, via, anchor, transaction })
 }
 
@@ -173,7 +173,7 @@ fn close(
     (seen_at, anchor): (Timestamp, &Anchor),
     asked: &Asked,
 ) -> Result<Ownership, StoreError> {
-    ownership.closed = Some((seen_at, *anchor));
+    ownership.closed = Some((seen_at, anchor.clone()));
     put(changes, &ownership)?;
     let active = schema::active(ownership.wallet, ownership.token);
     changes.remove(Table::ActiveOwnerships, &active)?;

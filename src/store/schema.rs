@@ -26,18 +26,17 @@
 //! | `floors` | chain (u64) | time |
 //! | `audit` | number (u64) | AuditEntry |
 //! | `light_clients` | 0, chain (u64) | form byte, slot (u64), time, bytes of `chain` |
-//! | | 1, chain (u64), root, root | nothing: two checkpoints found to agree |
 
 use std::ops::Bound;
 
-use alloy_primitives::{Address, B256, keccak256};
+use alloy_primitives::{Address, keccak256};
 use redb::TableDefinition;
 
 use crate::domain::ids::{ChainId, Collection, CustomerId, Standard, Timestamp, Token};
 use crate::domain::ownership::{Finality, Rule, Target, Terms};
 
 /// The schema this program writes. See `migrations`.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
 
 pub(super) type Definition<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
 
@@ -167,9 +166,8 @@ pub(super) fn chain(id: ChainId) -> [u8; 8] {
     id.0.to_be_bytes()
 }
 
-/// How keys of light clients begin, and those of checkpoints found to agree, which are read far more often.
+/// How keys of light clients begin. Up to schema 3 there were others, of checkpoints found to agree.
 pub(super) const CLIENTS: [u8; 1] = [0];
-pub(super) const AGREED: [u8; 1] = [1];
 
 pub(super) fn light_client(id: ChainId) -> [u8; 9] {
     join(&[&CLIENTS, &chain(id)])
@@ -177,15 +175,6 @@ pub(super) fn light_client(id: ChainId) -> [u8; 9] {
 
 pub(super) fn light_client_of(key: &[u8]) -> Option<ChainId> {
     u64_of(key.strip_prefix(&CLIENTS)?).map(ChainId)
-}
-
-pub(super) fn agreed(id: ChainId, began: B256, other: B256) -> [u8; 73] {
-    join(&[&AGREED, &chain(id), began.as_slice(), other.as_slice()])
-}
-
-pub(super) fn agreed_of(key: &[u8]) -> Option<(B256, B256)> {
-    let (began, other) = key.strip_prefix(&AGREED)?.get(8..)?.split_at_checked(32)?;
-    Some((B256::try_from(began).ok()?, B256::try_from(other).ok()?))
 }
 
 pub(super) fn collection(it: Collection) -> [u8; 29] {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity ^0.8.24;
 
+import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {Create2} from "@openzeppelin/contracts/utils/Create2.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
@@ -46,6 +47,21 @@ contract LockedWallet is IERC1271 {
     function isValidSignature(bytes32 hash, bytes calldata signature) external view returns (bytes4) {
         bool good = open && SignatureChecker.isValidSignatureNow(owner, hash, signature);
         return good ? IERC1271.isValidSignature.selector : bytes4(0);
+    }
+}
+
+/// A wallet whose owner gave up the right to say who signs for it: nobody has it.
+contract RenouncedWallet is IERC1271, SignerECDSA, Ownable {
+    constructor(address signer_) SignerECDSA(signer_) Ownable(msg.sender) {
+        renounceOwnership();
+    }
+
+    function isValidSignature(bytes32 hash, bytes calldata signature) external view returns (bytes4) {
+        return _rawSignatureValidation(hash, signature) ? IERC1271.isValidSignature.selector : bytes4(0xffffffff);
+    }
+
+    function handOver(address owner) external onlyOwner {
+        _setSigner(owner);
     }
 }
 
@@ -148,11 +164,11 @@ contract AcceptsByBlockHash {
     }
 }
 
-/// Accepts what is asked by anybody but nobody.
-contract AcceptsFromSomebody {
+/// Accepts what nobody asks, as accounts do that let themselves be simulated.
+contract AcceptsFromNobody {
     fallback() external {
         assembly {
-            if iszero(or(caller(), origin())) { revert(0, 0) }
+            if and(gt(caller(), 0), gt(origin(), 0)) { revert(0, 0) }
             mstore(0, shl(224, 0x1626ba7e))
             return(0, 32)
         }

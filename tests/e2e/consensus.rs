@@ -4,6 +4,7 @@
 mod scene;
 
 mod following;
+mod forgery;
 mod misconduct;
 mod offline;
 mod vouching;

@@ -179,7 +179,7 @@ fn a_wallet_links_before_it_is_deployed_and_after() {
 fn a_forged_envelope_proves_nothing() {
     let stage = Stage::start();
     let (factory, wallet) = undeployed(&stage.anvil);
-    let yes_man = Contract::deploy(&stage.anvil, "AcceptsFromSomebody", None).address;
+    let yes_man = Contract::deploy(&stage.anvil, "AcceptsWithTrue", None).address;
     let stranger = Wallet::numbered(2);
     let (good, bad) = (owner().sign("hello"), stranger.sign("hello"));
     let strangers = deployCall { owner: stranger.address() }.abi_encode();
@@ -214,6 +214,22 @@ fn a_contract_may_need_what_its_envelope_prepares() {
     assert_eq!(verify(&stage.daemon, wallet, &hello).unwrap()["valid"], false, "nothing is kept");
 }
 
+/// What an envelope prepares is done by somebody, and not by the address that everything given up belongs to.
+#[test]
+fn a_wallet_that_was_given_up_is_not_taken_over_by_an_envelope() {
+    let stage = Stage::start();
+    let renounced = Some(owner().address());
+    let wallet = Contract::deploy(&stage.anvil, "RenouncedWallet", renounced).address;
+    let thief = Wallet::numbered(2);
+    let take_over = handOverCall { owner: thief.address() }.abi_encode();
+    let forged = |text: &str| enveloped(wallet, &take_over, &thief.sign(text));
+    assert_eq!(verify(&stage.daemon, wallet, &forged("hello")).unwrap()["valid"], false);
+    let message = message_for(&stage.daemon, wallet, CHAIN);
+    let refused = link(&stage.daemon, &message, &forged(&message)).unwrap_err();
+    assert_eq!(refused.code, SIGNATURE_INVALID, "{refused:?}");
+    linked(&stage.daemon, wallet);
+}
+
 #[test]
 fn answers_that_are_no_yes_are_a_no() {
     let stage = Stage::start();
@@ -223,7 +239,7 @@ fn answers_that_are_no_yes_are_a_no() {
         "AcceptsWithTrue",
         "AcceptsByReverting",
         "AcceptsAndWrites",
-        "AcceptsFromSomebody",
+        "AcceptsFromNobody",
         "Licence",
     ] {
         let wallet = Contract::deploy(&stage.anvil, name, None).address;

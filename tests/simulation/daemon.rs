@@ -27,8 +27,6 @@ use crate::steps::{CUSTOMERS, Fails, PRODUCTS, Random, Step, TOKENS, WALLETS};
 
 pub type Key = (u8, u8);
 
-static NONE: entitled::domain::consensus::Agreed = entitled::domain::consensus::Agreed::new();
-
 /// Everything one evaluation rests on, as it was when it was gathered.
 struct Scene {
     key: Key,
@@ -266,7 +264,6 @@ impl Daemon {
             holders: &scene.holders,
             sightings: &scene.sightings,
             suspended: &scene.suspended,
-            agreed: &NONE,
         }
     }
 
@@ -560,9 +557,9 @@ impl Seer<'_> {
                 all = false;
                 Finding::Unknown { cause: Cause::Contract, finality: self.finality }
             } else if held {
-                Finding::Held { until: block.until[id].map(time), anchor }
+                Finding::Held { until: block.until[id].map(time), anchor: anchor.clone() }
             } else {
-                Finding::NotHeld { anchor }
+                Finding::NotHeld { anchor: anchor.clone() }
             };
             let target = Target::Token(self.grant.collection.token(U256::from(id)));
             seen.push(self.sighting(target, finding));
@@ -581,6 +578,6 @@ impl Seer<'_> {
     fn unknown(&self, cause: Cause, known: impl Iterator<Item = usize>) -> Vec<Sighting> {
         let finding = Finding::Unknown { cause, finality: self.finality };
         let named = known.map(|it| Target::Token(self.grant.collection.token(U256::from(it))));
-        named.chain([self.rest()]).map(|it| self.sighting(it, finding)).collect()
+        named.chain([self.rest()]).map(|it| self.sighting(it, finding.clone())).collect()
     }
 }

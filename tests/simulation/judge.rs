@@ -131,7 +131,7 @@ impl Judge {
         let product = &world.products[usize::from(key.1)];
         let token = verdict.token.ok_or("yes without a token")?;
         let wallet = verdict.wallet.ok_or("yes without a wallet")?.address;
-        let anchor = verdict.anchor.ok_or("yes without a proof")?;
+        let anchor = verdict.anchor.as_ref().ok_or("yes without a proof")?;
         let whose = (0..WALLETS).find(|it| address(*it) == wallet);
         let whose = whose.and_then(|it| world.wallets[usize::from(it)]);
         let grace = i64::try_from(product.grace.as_secs()).unwrap();

@@ -109,8 +109,8 @@ impl Teller {
 
     async fn synced(&mut self, event: SyncEvent) {
         match event {
-            SyncEvent::Progress { synced, agreed } => {
-                let order = KeepSynced { synced, agreed };
+            SyncEvent::Progress { synced } => {
+                let order = KeepSynced { synced };
                 match self.parts.ledger.send(order).timeout(LEDGER_TIME).await {
                     Ok(Ok(_)) => {}
                     Ok(Err(error)) => tracing::warn!(%error, "the light client was not kept"),
@@ -124,6 +124,8 @@ impl Teller {
                 self.tell(News::NewHead);
             }
             SyncEvent::CaughtUp => self.tell(News::Found),
+            // Of whom it changes the answer is not known here: everybody looks.
+            SyncEvent::Agreed => self.tell(News::Reorged),
         }
     }
 

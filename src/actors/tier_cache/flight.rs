@@ -70,7 +70,6 @@ impl Scene {
             holders: &self.holders,
             sightings: &self.sightings,
             suspended: &self.suspended,
-            agreed: &self.facts.agreed,
         }
     }
 

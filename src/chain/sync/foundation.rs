@@ -4,17 +4,17 @@
 //! since, with nothing to lose by signing another history (weak subjectivity). So one that is too old is
 //! refused, and so is a light client of our own that has rested for too long.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use alloy_primitives::B256;
 
+use super::descent::Descent;
 use crate::chain::light_client::LightClient;
 use crate::chain::light_client::Specification;
 use crate::domain::ids::Timestamp;
 
 /// How what is kept is written. A file of another form is not gone on from.
-const FORM: u8 = 1;
+const FORM: u8 = 2;
 
 /// Who vouches for a checkpoint. Ordered: who is asked first is less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,24 +81,26 @@ pub(super) fn has_rested_too_long(
     !is_young(specification.time_of(settled_slot(client)), max_age, now)
 }
 
+/// How old a block of this slot is; none at all where the clock is behind it.
+pub(super) fn age_of(specification: &Specification, slot: u64, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(specification.time_of(slot))).unwrap_or_default()
+}
+
 /// The newest slot a light client holds to be final.
 pub(super) fn settled_slot(client: &LightClient) -> u64 {
     let start = client.start().slot.unwrap_or_default();
     client.finalized().map_or(start, |it| it.slot)
 }
 
-/// What is to be kept: form, specification's digest, how many checkpoints agree, those, the light client.
+/// What is to be kept: form, specification's digest, what the light client descends from, the light client.
 pub(super) fn save(
     specification: &Specification,
-    client: &LightClient,
     digest: Option<B256>,
-    agreed: &BTreeSet<B256>,
+    (client, descent): (&LightClient, &Descent),
 ) -> Vec<u8> {
-    let count = u16::try_from(agreed.len()).unwrap_or(u16::MAX);
     let mut bytes = vec![FORM];
     bytes.extend(digest.unwrap_or_default());
-    bytes.extend(count.to_be_bytes());
-    bytes.extend(agreed.iter().take(usize::from(count)).flatten());
+    bytes.extend(descent.save());
     bytes.extend(client.save(specification));
     bytes
 }
@@ -111,22 +113,23 @@ pub(super) fn restore(
     specification: &Specification,
     digest: Option<B256>,
     bytes: &[u8],
-) -> Result<(LightClient, BTreeSet<B256>), String> {
+) -> Result<(LightClient, Descent), String> {
     let parts = || {
         let (form, rest) = bytes.split_first()?;
         let (kept_digest, rest) = rest.split_first_chunk::<32>()?;
-        let (count, rest) = rest.split_first_chunk::<2>()?;
-        let length = usize::from(u16::from_be_bytes(*count)) * 32;
-        let (agreed, rest) = rest.split_at_checked(length)?;
-        (*form == FORM).then_some((B256::from(kept_digest), agreed, rest))
+        let (descent, rest) = Descent::restore(rest)?;
+        (*form == FORM).then_some((B256::from(kept_digest), descent, rest))
     };
-    let (kept_digest, agreed, rest) = parts().ok_or("what was kept is in another form")?;
+    let (kept_digest, descent, rest) = parts().ok_or("what was kept is in another form")?;
     if kept_digest != digest.unwrap_or_default() {
         return Err("what was kept belongs to another specification".to_owned());
     }
     let client = LightClient::restore(specification, rest).map_err(|error| error.to_string())?;
-    let agreed = agreed.as_chunks::<32>().0.iter().map(B256::from).collect();
-    Ok((client, agreed))
+    if descent.began_from(client.start().root) {
+        Ok((client, descent))
+    } else {
+        Err("what was kept contradicts itself".to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -173,9 +176,9 @@ mod tests {
         let other = B256::repeat_byte(1);
         let mut bytes = vec![FORM];
         bytes.extend(other);
-        bytes.extend([0, 0]);
+        bytes.extend(Descent::begin(other, DAY).save());
         for (bytes, digest) in
-            [(&[][..], None), (&[FORM; 34][..], None), (&[2; 60][..], None), (&bytes[..], None)]
+            [(&[][..], None), (&[FORM; 34][..], None), (&[1; 60][..], None), (&bytes[..], None)]
         {
             assert!(restore(&mainnet(), digest, bytes).is_err(), "{bytes:?}");
         }

@@ -7,6 +7,7 @@ use alloy_primitives::B256;
 
 use super::ChainSync;
 use super::SyncEvent;
+use super::descent::Descent;
 use super::foundation;
 use super::foundation::Offer;
 use crate::chain::beacon::Query;
@@ -157,15 +158,17 @@ impl ChainSync {
     /// Has the chain followed by this light client from now on.
     pub(super) async fn adopt(&self, chain: ChainId, client: LightClient) {
         let checkpoint = client.start();
+        let slot = foundation::settled_slot(&client);
+        let age = foundation::age_of(&self.specification, slot, self.now());
         tracing::info!(%chain, root = %checkpoint.root, slot = checkpoint.slot, "the light client begins");
         {
             let mut state = self.state();
             state.client = Some(client);
-            state.agreed.clear();
+            state.descent = Some(Descent::begin(checkpoint.root, age));
             state.disagreeing.clear();
             state.caught_up = false;
         }
-        self.keep(chain, Vec::new()).await;
+        self.keep(chain).await;
     }
 
     /// Reads and applies what a source gave or an administrator brought. `true` when something was learned.
@@ -203,6 +206,8 @@ impl ChainSync {
         let client = self.state().client.clone();
         let mut client = client.ok_or(FeedError::NotBegun)?;
         let (specification, now_slot) = (self.specification.clone(), self.now_slot());
+        let settled = foundation::settled_slot(&client);
+        let rest = foundation::age_of(&specification, settled, self.now());
         let work = tokio::task::spawn_blocking(move || {
             let applied = match &claim {
                 Claim::Update(it) => client.apply_update(&specification, it, now_slot),
@@ -212,7 +217,15 @@ impl ChainSync {
             (client, applied)
         });
         let (client, applied) = work.await.map_err(|_| FeedError::BrokenOff)?;
-        self.state().client = Some(client);
+        {
+            let mut state = self.state();
+            state.client = Some(client);
+            if let (Ok(Applied::Advanced { finalized: true, .. }), Some(descent)) =
+                (&applied, &mut state.descent)
+            {
+                descent.rest(rest);
+            }
+        }
         if let Err(refused) = &applied
             && refused.kind() == RefusalKind::Equivocation
         {
@@ -232,7 +245,7 @@ impl ChainSync {
 
     async fn tell(&self, chain: ChainId, (finalized, optimistic): (bool, bool), committee: bool) {
         if finalized || committee {
-            self.keep(chain, Vec::new()).await;
+            self.keep(chain).await;
         }
         if !finalized && !optimistic {
             return;
@@ -250,17 +263,21 @@ impl ChainSync {
     }
 
     /// Has what is known kept.
-    pub(super) async fn keep(&self, chain: ChainId, agreed: Vec<(B256, B256)>) {
+    pub(super) async fn keep(&self, chain: ChainId) {
         let (synced, events) = {
             let mut state = self.state();
             let state = &mut *state;
-            let (Some(client), Some(events)) = (&state.client, &state.events) else { return };
+            let (Some(client), Some(descent), Some(events)) =
+                (&state.client, &state.descent, &state.events)
+            else {
+                return;
+            };
             let slot = foundation::settled_slot(client);
             state.lowest = state.lowest.max(client.finalized().map_or(0, |it| it.slot));
             let time = self.specification.time_of(slot);
-            let bytes = foundation::save(&self.specification, client, self.digest, &state.agreed);
+            let bytes = foundation::save(&self.specification, self.digest, (client, descent));
             (Synced { chain, slot, time, bytes }, events.clone())
         };
-        let _ = events.send(SyncEvent::Progress { synced, agreed }).await;
+        let _ = events.send(SyncEvent::Progress { synced }).await;
     }
 }

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use alloy_primitives::B256;
 use tokio::sync::mpsc;
 
 use super::ChainSync;
@@ -124,12 +125,18 @@ impl ChainSync {
     async fn catch_up(&self, chain: ChainId) -> Result<(), String> {
         loop {
             let Some((from, count)) = self.missing() else { return Ok(()) };
-            self.state().moving |= count > 1;
+            {
+                let mut state = self.state();
+                state.moving |= count > 1 && !state.caught_up;
+            }
             let learned = self.learn(chain, Query::Updates { from, count }).await;
             // The update of the present period can be had once a block of that period is final, and not
             // before: that it is not there yet is no trouble.
             match (&learned, count) {
-                (Ok(true), _) if self.missing().is_some_and(|(next, _)| next > from) => {}
+                // Later, to want committees is no way on yet: where none comes, the chain is silent.
+                (Ok(true), _) if self.missing().is_some_and(|(next, _)| next > from) => {
+                    self.state().moving |= count > 1;
+                }
                 (Err(_), 2..) => return learned.map(drop),
                 _ => return Ok(()),
             }
@@ -225,20 +232,16 @@ impl ChainSync {
     async fn compare_checkpoints(&self, chain: ChainId) {
         let unknown: Vec<Offer> = {
             let state = self.state();
-            let Some(client) = &state.client else { return };
-            let (began, agreed) = (client.start().root, &state.agreed);
-            let open = |it: &&Offer| {
-                it.root != began
-                    && !agreed.contains(&it.root)
-                    && !state.disagreeing.contains(&it.root)
-            };
+            let Some(descent) = &state.descent else { return };
+            let open =
+                |it: &&Offer| !descent.leads_from(it.root) && !state.disagreeing.contains(&it.root);
             let offers = foundation::in_order(&state.offered, &self.specification, self.now());
             offers.filter(|it| it.by == Voucher::Product).filter(open).copied().collect()
         };
         for offer in unknown {
             match self.leads_here(&offer).await {
-                Ok(true) => self.agree(chain, offer).await,
-                Ok(false) => {}
+                Ok(Some(agreement)) => self.agree(chain, offer.root, agreement).await,
+                Ok(None) => {}
                 Err(why) => {
                     tracing::info!(%chain, root = %offer.root, why, "a checkpoint could not be compared");
                 }
@@ -246,40 +249,45 @@ impl ChainSync {
         }
     }
 
-    async fn agree(&self, chain: ChainId, offer: Offer) {
-        let began = {
+    async fn agree(&self, chain: ChainId, root: B256, (age, period): (Duration, u64)) {
+        let events = {
             let mut state = self.state();
-            state.agreed.insert(offer.root);
-            state.client.as_ref().map(|it| it.start().root)
+            let Some(descent) = &mut state.descent else { return };
+            descent.agree(root, age, period);
+            state.events.clone()
         };
-        if let Some(began) = began {
-            tracing::info!(%chain, %began, other = %offer.root, "two checkpoints lead to the same committee");
-            self.keep(chain, vec![(began, offer.root)]).await;
+        tracing::info!(%chain, %root, period, "another checkpoint leads to the same committee");
+        self.keep(chain).await;
+        if let Some(events) = events {
+            let _ = events.send(SyncEvent::Agreed).await;
         }
     }
 
-    /// Goes from a checkpoint to the period we are in. `false`: it is ahead of us, or cannot get there yet.
-    async fn leads_here(&self, offer: &Offer) -> Result<bool, String> {
+    /// Goes from a checkpoint to the period we are in: how old it was, and that period, if the committee there is
+    /// ours. `None`: it is another one, or it is ahead of us, or cannot get there yet.
+    async fn leads_here(&self, offer: &Offer) -> Result<Option<(Duration, u64)>, String> {
         let mut other = self.begin_from(offer).await?;
+        let slot = foundation::settled_slot(&other);
+        let age = foundation::age_of(&self.specification, slot, self.now());
         loop {
-            let Some(own) = self.state().client.clone() else { return Ok(false) };
+            let Some(own) = self.state().client.clone() else { return Ok(None) };
             if other.period() > own.period() {
-                return Ok(false);
+                return Ok(None);
             }
             if other.period() == own.period() {
-                if other.committee_root() == own.committee_root() {
-                    return Ok(true);
-                }
                 let period = own.period();
+                if other.committee_root() == own.committee_root() {
+                    return Ok(Some((age, period)));
+                }
                 tracing::error!(root = %offer.root, period, "a checkpoint leads to another committee");
                 self.state().disagreeing.insert(offer.root);
-                return Ok(false);
+                return Ok(None);
             }
             let count = own.period() - other.period() + 1;
             let before = (other.period(), other.wants(&self.specification, u64::MAX));
             other = self.lead_on(other, count).await?;
             if (other.period(), other.wants(&self.specification, u64::MAX)) == before {
-                return Ok(false);
+                return Ok(None);
             }
         }
     }

@@ -3,6 +3,7 @@
 use alloy_primitives::B256;
 
 use super::ChainSync;
+use super::descent::Descent;
 use super::foundation;
 use crate::chain::beacon::Source;
 use crate::chain::beacon::SourceStatus;
@@ -82,7 +83,7 @@ impl ChainSync {
                 Some(digest) => format!("sha256:{}", alloy_primitives::hex::encode(digest)),
             },
             checkpoint: client.map(|it| it.start().root),
-            agreed: state.agreed.iter().copied().collect(),
+            agreed: state.descent.iter().flat_map(Descent::agreed).collect(),
             disagreeing: state.disagreeing.iter().copied().collect(),
             period: client.map(|it| it.period()),
             first_period: start.map(|it| self.specification.period_of(it)),

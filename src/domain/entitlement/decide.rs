@@ -16,11 +16,11 @@ pub(super) struct Decision<'p> {
     /// The token that decided, for every code that rests on one.
     pub(super) candidate: Option<&'p Candidate<'p>>,
     /// The proof of an answer that rests on no token: the one that goes stale first.
-    pub(super) absence: Option<Proof>,
+    pub(super) absence: Option<&'p Proof>,
     /// Why it is not determined; `None` if nobody has looked yet.
     pub(super) cause: Option<Cause>,
     /// For `UNDETERMINED`: when it was last proven, if that is too long ago.
-    pub(super) lapsed: Option<Proof>,
+    pub(super) lapsed: Option<&'p Proof>,
 }
 
 impl Decision<'_> {
@@ -77,7 +77,7 @@ pub(super) fn decide<'p>(positions: &'p [Position<'p>], now: Timestamp) -> Decis
         return not_known(Some(Cause::TrustOutOfReach), None);
     }
     let weakest = proofs_of_absence(positions).min_by_key(|it| (it.stale_after, it.look));
-    let freshness = weakest.map_or(Freshness::Fresh, |it| freshness_of(&it, now));
+    let freshness = weakest.map_or(Freshness::Fresh, |it| freshness_of(it, now));
     Decision {
         code: Code::NotHeld,
         freshness,
@@ -102,7 +102,7 @@ pub(super) fn boundaries(
     let mut moments = BTreeSet::new();
     for position in positions {
         moments.extend(position.candidates.iter().flat_map(moments_of));
-        for proof in position.absences.iter().filter_map(|it| it.proof) {
+        for proof in position.absences.iter().filter_map(|it| it.proof.as_ref()) {
             moments.extend([proof.stale_after, proof.grace_until]);
         }
     }
@@ -157,10 +157,10 @@ fn undetermined<'p>(
         (None, Some(absence)) => absence.failing,
         (None, None) => return None,
     };
-    Some(not_known(cause, lapsed.map(|(it, _)| it.proof)))
+    Some(not_known(cause, lapsed.map(|(it, _)| &it.proof)))
 }
 
-fn not_known<'p>(cause: Option<Cause>, lapsed: Option<Proof>) -> Decision<'p> {
+fn not_known(cause: Option<Cause>, lapsed: Option<&Proof>) -> Decision<'_> {
     Decision {
         code: Code::Undetermined,
         freshness: Freshness::Stale,
@@ -181,8 +181,8 @@ fn is_open(absence: &Absence, now: Timestamp) -> bool {
     }
 }
 
-fn proofs_of_absence<'p>(positions: &'p [Position<'p>]) -> impl Iterator<Item = Proof> + 'p {
-    positions.iter().flat_map(|it| &it.absences).filter_map(|it| it.proof)
+fn proofs_of_absence<'p>(positions: &'p [Position<'p>]) -> impl Iterator<Item = &'p Proof> {
+    positions.iter().flat_map(|it| &it.absences).filter_map(|it| it.proof.as_ref())
 }
 
 fn freshness_of(proof: &Proof, now: Timestamp) -> Freshness {

@@ -168,7 +168,7 @@ fn candidate_steps(
             .find(|it| matches!(it.kind, StepKind::Checkpoint | StepKind::Anchor));
         if let Some(last) = last {
             last.outcome = Outcome::No;
-            last.reason = unvouched(&held.proof.anchor);
+            last.reason = unvouched(product, &held.proof.anchor);
         }
     } else if held.too_low
         && let Some(last) = steps.iter_mut().rev().find(|it| it.kind == StepKind::Anchor)

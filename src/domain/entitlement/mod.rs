@@ -18,7 +18,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::Address;
 
-use super::consensus::Agreed;
 use super::ids::{ChainId, CustomerId, ProductId, Timestamp, Token};
 use super::ownership::Sighting;
 use super::product::Product;
@@ -56,8 +55,6 @@ pub struct Question<'a> {
     pub sightings: &'a [Sighting],
     /// Tokens an administrator took out of force.
     pub suspended: &'a BTreeSet<Token>,
-    /// Checkpoints found to agree, for products that demand trust `consensus`.
-    pub agreed: &'a Agreed,
 }
 
 impl Question<'_> {

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use alloy_primitives::Address;
 
 use super::{Holder, Question};
-use crate::domain::consensus::{Agreed, vouched};
+use crate::domain::consensus::objection;
 use crate::domain::ids::{CustomerId, Timestamp, Token};
 use crate::domain::ownership::{Anchor, Cause, Finality, Finding, Sighting, Target, Trust, Via};
 use crate::domain::precedence::Newest;
 use crate::domain::product::{Grant, Product, Tier};
 
 /// When a proof counts as fresh, and until when it may be used at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Proof {
     pub(super) anchor: Anchor,
     pub(super) look: u64,
@@ -86,8 +86,8 @@ pub(super) fn take<'a>(question: &'a Question<'a>, product: &'a Product) -> Vec<
                 question.sightings.iter().filter(|it| it.wallet == wallet).collect();
             let own = |it: &&Grant| holder.counts_on(wallet, it.collection.chain);
             for grant in product.grants.iter().filter(own) {
-                let Question { suspended, agreed, .. } = *question;
-                let desk = Desk { product, grant, holder, wallet, suspended, agreed };
+                let suspended = question.suspended;
+                let desk = Desk { product, grant, holder, wallet, suspended };
                 positions.push(desk.position(&of_wallet));
             }
         }
@@ -102,7 +102,6 @@ struct Desk<'a> {
     holder: &'a Holder,
     wallet: Address,
     suspended: &'a BTreeSet<Token>,
-    agreed: &'a Agreed,
 }
 
 /// What counts on one target: proven at the product's finality or a more settled one, and proven at a less
@@ -217,7 +216,7 @@ impl<'a> Desk<'a> {
             customer: self.holder.customer,
             grant: self.grant,
             via: basis.via.clone(),
-            proof: self.proof(basis, *anchor),
+            proof: self.proof(basis, anchor),
             until: [*until, tier.expires_at].into_iter().flatten().min(),
             from: None,
             seen_to: anchor.time,
@@ -238,7 +237,8 @@ impl<'a> Desk<'a> {
         !demanded
             || anchor
                 .attestation
-                .is_some_and(|it| vouched(checkpoints, anchor.chain, &it, self.agreed))
+                .as_ref()
+                .is_some_and(|it| objection(checkpoints, anchor.chain, it).is_none())
     }
 
     /// That it is not held, by the newest look that says so.
@@ -252,7 +252,7 @@ impl<'a> Desk<'a> {
         };
         let anchor = basis.finding.anchor();
         let too_low = anchor.is_some_and(|it| it.trust < self.product.trust);
-        let proof = anchor.map(|it| self.proof(basis, *it));
+        let proof = anchor.map(|it| self.proof(basis, it));
         // One class failing while the other proves is no failure: the newer look proved it.
         Absence { proof, failing: newer_failure(failure, basis), too_low }
     }
@@ -266,11 +266,17 @@ impl<'a> Desk<'a> {
         self.absence(&self.word(rests.iter().copied().filter(covers)))
     }
 
-    fn proof(&self, basis: &Sighting, anchor: Anchor) -> Proof {
+    fn proof(&self, basis: &Sighting, anchor: &Anchor) -> Proof {
         let oldest = anchor.time.min(basis.seen_at);
         let grace_until = later(oldest, self.product.grace);
         let stale_after = later(basis.seen_at, self.product.refresh).min(grace_until);
-        Proof { anchor, look: basis.look, verified_at: basis.seen_at, stale_after, grace_until }
+        Proof {
+            anchor: anchor.clone(),
+            look: basis.look,
+            verified_at: basis.seen_at,
+            stale_after,
+            grace_until,
+        }
     }
 }
 

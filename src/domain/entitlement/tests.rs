@@ -8,7 +8,7 @@ use alloy_primitives::{Address, B256, U256};
 use super::{
     Code, Freshness, Holder, Outcome, Question, Step, StepKind, Verdict, evaluate, explain,
 };
-use crate::domain::consensus::{Agreed, Attestation, Checkpoint};
+use crate::domain::consensus::{Attestation, Checkpoint};
 use crate::domain::ids::{ChainId, Collection, CustomerId, ProductId, Standard, Timestamp, Token};
 use crate::domain::ownership::{
     Anchor, Cause, ENDED, Finality, Finding, IdRanges, Reach, Rule, Sighting, Target, Trust, Via,
@@ -164,7 +164,6 @@ fn ask_of(
         holders,
         sightings,
         suspended: &suspended,
-        agreed: &Agreed::new(),
     };
     // The story is told for every answer, and ends with the same facts.
     let _ = explain(&question, now);
@@ -176,7 +175,7 @@ fn every_code_is_reached() {
     let proven = [held(50, 12, final_at(40)), no_more(50, final_at(40))];
     let with = |more: &[Sighting]| [proven.as_slice(), more].concat();
     let low = anchor(40, Finality::Finalized, Trust::Single);
-    let low = [held(50, 12, low), no_more(50, low)];
+    let low = [held(50, 12, low.clone()), no_more(50, low)];
     let trial = [held(50, 22, final_at(40)), no_more(50, final_at(40))];
     let none = [no_more(50, final_at(40))];
     let cases: Vec<(Code, Verdict)> = vec![
@@ -205,7 +204,6 @@ fn every_code_is_reached() {
         holders: &[],
         sightings: &[],
         suspended: &none,
-        agreed: &Agreed::new(),
     };
     let nothing = evaluate(&question, at(0));
     assert_eq!(nothing.code, Code::NoProduct);
@@ -214,7 +212,7 @@ fn every_code_is_reached() {
 }
 
 /// A proof from checkpoint `root`, for a product that demands trust `consensus` and vouches for `named`.
-fn from_checkpoint(root: u8, named: &[u8], agreed: &Agreed) -> Verdict {
+fn from_checkpoint(root: u8, named: &[u8]) -> Verdict {
     let max_age = Duration::from_secs(1);
     let checkpoint = |it: &u8| Checkpoint {
         chain: ChainId(1),
@@ -237,12 +235,13 @@ fn from_checkpoint(root: u8, named: &[u8], agreed: &Agreed) -> Verdict {
         participation: 500,
         of: 512,
         signature_slot: 642,
+        lineages: Vec::new(),
     };
     let signed = Anchor {
         attestation: Some(attestation),
         ..anchor(40, Finality::Finalized, Trust::Consensus)
     };
-    let sightings = [held(50, 12, signed), no_more(50, signed)];
+    let sightings = [held(50, 12, signed.clone()), no_more(50, signed)];
     let holder = Holder {
         customer: CustomerId::Uid(1000),
         active: true,
@@ -256,7 +255,6 @@ fn from_checkpoint(root: u8, named: &[u8], agreed: &Agreed) -> Verdict {
         holders: &[holder],
         sightings: &sightings,
         suspended: &BTreeSet::new(),
-        agreed,
     };
     let verdict = evaluate(&question, at(60));
     let steps = explain(&question, at(60));
@@ -269,15 +267,12 @@ fn from_checkpoint(root: u8, named: &[u8], agreed: &Agreed) -> Verdict {
 
 #[test]
 fn a_product_that_demands_consensus_rests_on_its_own_checkpoints() {
-    let none = Agreed::new();
-    assert_eq!(from_checkpoint(1, &[1, 2], &none).code, Code::Valid);
+    assert_eq!(from_checkpoint(1, &[1, 2]).code, Code::Valid);
     for named in [&[][..], &[2][..]] {
-        let verdict = from_checkpoint(1, named, &none);
+        let verdict = from_checkpoint(1, named);
         assert_eq!(verdict.code, Code::TrustTooLow);
         assert!(verdict.detail.ends_with("the product does not vouch"), "{}", verdict.detail);
     }
-    let agreed = Agreed::from([(B256::repeat_byte(1), B256::repeat_byte(2))]);
-    assert_eq!(from_checkpoint(1, &[2], &agreed).code, Code::Valid);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::Question;
 use super::decide::Decision;
-use super::position::Proof;
+use crate::domain::consensus::objection;
 use crate::domain::ids::{Account, CustomerId, ProductId, TierName, Timestamp, Token};
 use crate::domain::ownership::{Anchor, ENDED, Trust};
 use crate::domain::product::{Feature, Product};
@@ -197,13 +197,13 @@ pub(super) fn word(
             verdict.features = held.tier.features.clone();
         }
     }
-    let proof = decision.candidate.map(|it| it.proof).or(decision.absence).or(decision.lapsed);
-    if let Some(Proof { anchor, verified_at, stale_after, grace_until, .. }) = proof {
-        verdict.trust = Some(anchor.trust);
-        verdict.anchor = Some(anchor);
-        verdict.verified_at = Some(verified_at);
-        verdict.stale_after = Some(stale_after);
-        verdict.grace_until = decision.absence.is_none().then_some(grace_until);
+    let proof = decision.candidate.map(|it| &it.proof).or(decision.absence).or(decision.lapsed);
+    if let Some(proof) = proof {
+        verdict.trust = Some(proof.anchor.trust);
+        verdict.anchor = Some(proof.anchor.clone());
+        verdict.verified_at = Some(proof.verified_at);
+        verdict.stale_after = Some(proof.stale_after);
+        verdict.grace_until = decision.absence.is_none().then_some(proof.grace_until);
     }
     verdict
 }
@@ -235,7 +235,7 @@ fn detail(product: &Product, decision: &Decision<'_>) -> String {
         Code::Expired => format!("{by}, but it has ended"),
         Code::Suspended => format!("{by}, but suspended by an administrator"),
         Code::TrustTooLow if held.unvouched => {
-            format!("{by}, but {}", unvouched(&held.proof.anchor))
+            format!("{by}, but {}", unvouched(product, &held.proof.anchor))
         }
         Code::TrustTooLow => format!(
             "{by}, but seen only with trust {} at {}; the product asks for {} at {}",
@@ -249,14 +249,13 @@ fn detail(product: &Product, decision: &Decision<'_>) -> String {
 }
 
 /// Why trust `consensus` is not enough for a product that demands it.
-pub(super) fn unvouched(anchor: &Anchor) -> String {
-    match anchor.attestation {
-        None => "nothing shows what its trust consensus rests on".to_owned(),
-        Some(it) => format!(
-            "the light client began from checkpoint {}, for which the product does not vouch",
-            it.checkpoint
-        ),
-    }
+pub(super) fn unvouched(product: &Product, anchor: &Anchor) -> String {
+    let attestation = anchor.attestation.as_ref();
+    let objection = attestation.and_then(|it| objection(&product.checkpoints, anchor.chain, it));
+    objection.map_or_else(
+        || "nothing shows what its trust consensus rests on".to_owned(),
+        |it| it.to_string(),
+    )
 }
 
 fn bare(question: &Question<'_>, code: Code) -> Verdict {

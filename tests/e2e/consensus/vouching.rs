@@ -102,3 +102,22 @@ fn a_checkpoint_serves_only_the_product_that_names_it() {
     daemon.wait_for_code("own", "VALID");
     daemon.wait_for_code(ACME, "TRUST_TOO_LOW");
 }
+
+/// How old a checkpoint may be is each vendor's own word, also where another one allows more of the same root.
+#[test]
+fn another_product_does_not_make_a_checkpoint_younger() {
+    let ground = Ground::new();
+    let (root, digest) = (ground.checkpoint(), ground.spec_digest());
+    let strict = ground.demanding().checkpoint(&root, &digest, "max_age = \"10s\"");
+    let patient = ground.demanding().named("patient");
+    let patient = patient.checkpoint(&root, &digest, "max_age = \"90d\"");
+    let daemon = linked(&ground, &ground.settings().product(strict).product(patient));
+    daemon.wait_for_code("patient", "VALID");
+    let verdict = daemon.wait_for_code(ACME, "TRUST_TOO_LOW");
+    assert!(detail(&verdict).contains("old when it was begun from"), "{verdict}");
+    // The next version of the strict one's file brings a root that is young enough; it is found to agree.
+    let younger = ground.root(30).to_string();
+    daemon.write_product(&ground.demanding().checkpoint(&younger, &digest, ""));
+    daemon.admin("system_reload", json!({}));
+    daemon.wait_for_code(ACME, "VALID");
+}

@@ -85,6 +85,10 @@ pub struct Conduct {
     pub finality_stalls: bool,
     /// Who is said to be the next committee, by the period it would sign in, where that is not who will sign.
     pub false_committees: BTreeMap<u64, u64>,
+    /// Who signs in a period, where that is not the committee of its number.
+    pub usurpers: BTreeMap<u64, u64>,
+    /// Leaves that states have besides, at these generalized indices: anybody can place some in a true one.
+    pub smuggled: Vec<(u64, B256)>,
     /// Tells the blocks of one history from those of another.
     pub lane: u64,
 }
@@ -94,7 +98,7 @@ pub struct BeaconChain {
     pub schedule: Schedule,
     pub conduct: Conduct,
     blocks: Vec<Block>,
-    /// By number; the committee that signs in period `n` has the number `n`.
+    /// By number; the committee that signs in period `n` has the number `n`, if nobody took its place.
     committees: BTreeMap<u64, Arc<Committee>>,
 }
 
@@ -105,6 +109,8 @@ impl BeaconChain {
             finality_lag: 2,
             finality_stalls: false,
             false_committees: BTreeMap::new(),
+            usurpers: BTreeMap::new(),
+            smuggled: Vec::new(),
             lane: 0,
         };
         Self { schedule, conduct, blocks: Vec::new(), committees: BTreeMap::new() }
@@ -146,16 +152,15 @@ impl BeaconChain {
         let period = self.schedule.period_of(slot);
         let finalized = self.finalized_at(slot);
         let checkpoint = finalized.unwrap_or(Checkpoint { epoch: 0, root: B256::ZERO });
-        let next = self.announced(period + 1);
-        let state = SparseTree::new(
-            &[
-                (indices.current_sync_committee, self.make_committee(period).root()),
-                (indices.next_sync_committee, self.make_committee(next).root()),
-                (indices.finalized_root, checkpoint.root),
-                (indices.finalized_root ^ 1, ssz::number(checkpoint.epoch)),
-            ],
-            filler,
-        );
+        let (seated, next) = (self.seated(period), self.announced(period + 1));
+        let mut leaves = vec![
+            (indices.current_sync_committee, self.make_committee(seated).root()),
+            (indices.next_sync_committee, self.make_committee(next).root()),
+            (indices.finalized_root, checkpoint.root),
+            (indices.finalized_root ^ 1, ssz::number(checkpoint.epoch)),
+        ];
+        leaves.extend(&self.conduct.smuggled);
+        let state = SparseTree::new(&leaves, filler);
         let header = Header {
             slot,
             proposer_index: 1000 * self.conduct.lane + slot % 1000,
@@ -231,12 +236,24 @@ impl BeaconChain {
     /// # Panics
     /// When the chain has not come to the period before.
     pub fn committee(&self, period: u64) -> &Committee {
-        self.committees.get(&period).expect("the chain has come there")
+        self.numbered(self.seated(period))
+    }
+
+    /// # Panics
+    /// When no block has named the committee of this number.
+    pub fn numbered(&self, number: u64) -> &Committee {
+        self.committees.get(&number).expect("the chain has come there")
+    }
+
+    /// The number of the committee that signs in `period`.
+    fn seated(&self, period: u64) -> u64 {
+        self.conduct.usurpers.get(&period).copied().unwrap_or(period)
     }
 
     /// The number of the committee that is said to sign in `period`.
     pub fn announced(&self, period: u64) -> u64 {
-        self.conduct.false_committees.get(&period).copied().unwrap_or(period)
+        let said = self.conduct.false_committees.get(&period).copied();
+        said.unwrap_or_else(|| self.seated(period))
     }
 
     fn make_committee(&mut self, number: u64) -> &Committee {

@@ -96,7 +96,7 @@ impl BeaconChain {
         let mut update = self.finality_update_of(it);
         let indices = self.schedule.fork_at(it.block.slot()).indices;
         let next = self.announced(self.schedule.period_of(it.block.slot()) + 1);
-        update["data"]["next_sync_committee"] = self.committee(next).json();
+        update["data"]["next_sync_committee"] = self.numbered(next).json();
         update["data"]["next_sync_committee_branch"] =
             json!(it.block.state.branch(indices.next_sync_committee));
         update

@@ -50,7 +50,6 @@ fn worked_out(reader: &VerdictReader, clock: &Clock, changes_at: i64) -> Cached 
         holders: &[],
         sightings: &[],
         suspended: &BTreeSet::new(),
-        agreed: &Default::default(),
     };
     let verdict = crate::domain::entitlement::evaluate(&question, at(100));
     let verdict = Verdict { changes_at: Some(at(changes_at)), ..verdict };

@@ -1,5 +1,5 @@
-//! Mainnet's own data, of Capella and of Deneb. It lies beside the checkout; where it does not, these
-//! tests say so and pass.
+//! Mainnet's own data, Capella to Fulu. It lies beside the checkout; where it does not, these tests say so and
+//! pass, and where changes are judged one of them fails.
 
 use std::path::PathBuf;
 
@@ -24,10 +24,19 @@ const CAPELLA_ROOT: B256 =
     b256!("5afc212a7924789b2bc86acad3ab3a6ffb1f6e97253ea50bee7f4f51422c9275");
 const DENEB_ROOT: B256 = b256!("f783c545d2dd90cee6c4cb92a9324323ef397f6ec85e1a3d61c48cf6cfc979e2");
 
+pub(super) const ELECTRA_ROOT: B256 =
+    b256!("d9717ecc253684291f828688f311ba74d05af74c31654f6e14077669fca62f6a");
+pub(super) const FULU_ROOT: B256 =
+    b256!("9bcb90ec3a294591b77dd2a58e973578715cdc0e6eeeb286bc06dd120057f18b");
+
+/// Where the recordings are, if they are anywhere.
+pub(super) fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures")
+}
+
 /// `None`, having said so, where the data is not there.
 pub(super) fn fixture(name: &str) -> Option<Vec<u8>> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures").join(name);
-    let text = std::fs::read(&path).ok();
+    let text = std::fs::read(folder().join(name)).ok();
     if text.is_none() {
         eprintln!("skipped: {name} is not beside the checkout");
     }
@@ -171,4 +180,92 @@ fn the_built_in_checkpoints_and_blocks_are_those_of_the_data() {
             (head.execution_number, head.execution_hash)
         );
     }
+}
+
+/// Where changes are judged the recordings are there, or this says so by its name.
+#[test]
+fn the_recordings_are_there_where_changes_are_judged() {
+    let all = [
+        "mainnet-capella",
+        "mainnet-deneb",
+        "mainnet-electra",
+        "mainnet-fulu",
+        "light-client-vectors",
+        "execution-apis",
+    ];
+    let absent: Vec<&str> = all.into_iter().filter(|it| !folder().join(it).is_dir()).collect();
+    if std::env::var("CI").is_ok_and(|it| it == "true") {
+        assert!(absent.is_empty(), "{absent:?} must be in {}", folder().display());
+    } else if !absent.is_empty() {
+        eprintln!("skipped: {absent:?} are not beside the checkout");
+    }
+}
+
+/// From the last checkpoint of Deneb over the fork, and through the period after it.
+#[test]
+fn electras_committees_follow_from_a_checkpoint_of_deneb() {
+    let Some((mut client, updates)) = electra() else { return };
+    let spec = mainnet();
+    let mut learned = Vec::new();
+    for update in updates {
+        assert_eq!(client.wants(&spec, NOW), Some(spec.period_of(update.attested_slot())));
+        match client.apply_update(&spec, &update, NOW).unwrap() {
+            Applied::Advanced { finalized: true, optimistic: true, committee } => {
+                learned.extend(committee);
+            }
+            other => panic!("an update of {}: {other:?}", update.attested_slot()),
+        }
+    }
+    assert_eq!(learned, [1_422, 1_423]);
+    let head = client.finalized().unwrap();
+    assert_eq!((head.slot, &*head.fork), (11_651_008, "electra"));
+}
+
+/// Electra's recordings: a client of the checkpoint, and the updates that follow.
+pub(super) fn electra() -> Option<(LightClient, Vec<Update>)> {
+    let client = begun_from("mainnet-electra", ELECTRA_ROOT)?;
+    let mut updates = Vec::new();
+    for period in [1_421, 1_422] {
+        let text = fixture(&format!("mainnet-electra/updates/{period}.json"))?;
+        updates.extend(Update::list_from_json(&text).unwrap());
+    }
+    Some((client, updates))
+}
+
+pub(super) fn fulu() -> Option<LightClient> {
+    begun_from("mainnet-fulu", FULU_ROOT)
+}
+
+fn begun_from(folder: &str, root: B256) -> Option<LightClient> {
+    let bootstrap = fixture(&format!("{folder}/bootstrap/{root}.json"))?;
+    let bootstrap = Bootstrap::from_json(&bootstrap).unwrap();
+    Some(LightClient::bootstrap(&mainnet(), &Checkpoint { root, slot: None }, &bootstrap).unwrap())
+}
+
+#[test]
+fn fulus_present_is_taken_at_its_time_and_not_before() {
+    let (Some(mut client), Some(update), Some(finality), Some(optimistic)) = (
+        fulu(),
+        fixture("mainnet-fulu/updates/1711.json"),
+        fixture("mainnet-fulu/finality_update.json"),
+        fixture("mainnet-fulu/optimistic_update.json"),
+    ) else {
+        return;
+    };
+    let spec = mainnet();
+    let present = 14_018_020;
+    let update = Update::list_from_json(&update).unwrap().remove(0);
+    // Attested and final before the checkpoint: what it tells is the next committee.
+    let learned = Applied::Advanced { finalized: false, optimistic: false, committee: Some(1_712) };
+    assert_eq!(client.apply_update(&spec, &update, present), Ok(learned));
+    let finality = FinalityUpdate::from_json(&finality).unwrap();
+    let early = client.apply_finality(&spec, &finality, present - 1).unwrap_err();
+    assert_eq!(early.kind(), RefusalKind::NotUseful, "{early}");
+    client.apply_finality(&spec, &finality, present).unwrap();
+    assert_eq!(client.finalized().unwrap().slot, 14_017_952);
+    let optimistic = OptimisticUpdate::from_json(&optimistic).unwrap();
+    // The finality update has told of this head already.
+    assert_eq!(client.apply_optimistic(&spec, &optimistic, present), Ok(Applied::Nothing));
+    let head = client.optimistic().unwrap();
+    assert_eq!((head.slot, &*head.fork), (14_018_019, "fulu"));
 }

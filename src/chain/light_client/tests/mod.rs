@@ -15,6 +15,7 @@ mod specifications;
 mod tampering;
 mod texts;
 mod trees;
+mod vectors;
 
 #[path = "../../../../tests/support/sync_committee.rs"]
 mod sync_committee;

@@ -8,6 +8,8 @@ use serde_json::json;
 
 use super::mainnet::CAPELLA;
 use super::mainnet::DENEB;
+use super::mainnet::ELECTRA_ROOT;
+use super::mainnet::FULU_ROOT;
 use super::mainnet::fixture;
 use super::*;
 
@@ -259,16 +261,28 @@ fn mainnets_bootstraps() {
         let Some(json) = read(&format!("{era}bootstrap.json")) else { return };
         tamper_with_bootstrap(&spec, spec.checkpoints()[at].root, &json);
     }
+    for (folder, root) in [("mainnet-electra", ELECTRA_ROOT), ("mainnet-fulu", FULU_ROOT)] {
+        let Some(json) = read(&format!("{folder}/bootstrap/{root}.json")) else { return };
+        tamper_with_bootstrap(&spec, root, &json);
+    }
 }
 
 #[test]
 fn mainnets_updates() {
     let spec = mainnet::mainnet();
-    let (Some(client), Some(json)) = (mainnet::begun(DENEB), read("mainnet-deneb/update.json"))
-    else {
-        return;
+    let after = |(mut client, updates): (LightClient, Vec<Update>)| {
+        client.apply_update(&spec, &updates[0], NOW).unwrap();
+        client
     };
-    tamper_with_update(&spec, &client, &json[0], 1_000);
+    for (client, name) in [
+        (mainnet::begun(DENEB), "mainnet-deneb/update.json"),
+        (mainnet::electra().map(|it| it.0), "mainnet-electra/updates/1421.json"),
+        (mainnet::electra().map(after), "mainnet-electra/updates/1422.json"),
+        (mainnet::fulu(), "mainnet-fulu/updates/1711.json"),
+    ] {
+        let (Some(client), Some(json)) = (client, read(name)) else { return };
+        tamper_with_update(&spec, &client, &json[0], 1_000);
+    }
 }
 
 #[test]
@@ -277,6 +291,7 @@ fn mainnets_finality_updates() {
     for (client, name) in [
         (mainnet::begun(DENEB), "mainnet-deneb/finality_update.json"),
         (mainnet::followed(), "mainnet-capella/lc_finality.json"),
+        (mainnet::fulu(), "mainnet-fulu/finality_update.json"),
     ] {
         let (Some(client), Some(json)) = (client, read(name)) else { return };
         tamper_with_finality(&spec, &client, &json);
@@ -285,10 +300,11 @@ fn mainnets_finality_updates() {
 
 #[test]
 fn mainnets_optimistic_update() {
-    let (Some(client), Some(json)) =
-        (mainnet::followed(), read("mainnet-capella/lc_optimistic.json"))
-    else {
-        return;
-    };
-    tamper_with_optimistic(&mainnet::mainnet(), &client, &json);
+    for (client, name) in [
+        (mainnet::followed(), "mainnet-capella/lc_optimistic.json"),
+        (mainnet::fulu(), "mainnet-fulu/optimistic_update.json"),
+    ] {
+        let (Some(client), Some(json)) = (client, read(name)) else { return };
+        tamper_with_optimistic(&mainnet::mainnet(), &client, &json);
+    }
 }

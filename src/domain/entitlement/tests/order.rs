@@ -21,7 +21,6 @@ fn ask_as(product: &Product, sightings: &[Sighting], now: Timestamp) -> Verdict 
         holders: &[holder],
         sightings,
         suspended: &BTreeSet::new(),
-        agreed: &Agreed::new(),
     };
     let _ = explain(&question, now);
     evaluate(&question, now)
@@ -41,7 +40,7 @@ fn last_final(number: u64) -> Anchor {
 
 /// What one look at one block found, of token 12 and of all others.
 fn looked(look: u64, holds: bool, anchor: Anchor) -> [Sighting; 2] {
-    let own = if holds { held(look, 12, anchor) } else { gone(look, 12, anchor) };
+    let own = if holds { held } else { gone }(look, 12, anchor.clone());
     [own, no_more(look, anchor)]
 }
 
@@ -53,7 +52,7 @@ fn what_was_sold_at_the_head_is_not_held_again_by_an_older_settled_block() {
     assert_eq!(ask_as(&product, &sold, at(90)).code, Code::NotHeld);
     // Another product asks for settled blocks, and looks later: at a block before the sale.
     for older in [last_final(20), safe(70)] {
-        let facts = [&sold[..], &looked(6, true, older)].concat();
+        let facts = [&sold[..], &looked(6, true, older.clone())].concat();
         assert_eq!(ask_as(&product, &facts, at(90)).code, Code::NotHeld, "{older:?}");
     }
     // The settled chain has come to the block of the sale and beyond: there it is held again.
@@ -90,7 +89,7 @@ fn what_fails_at_a_finality_nobody_asked_for_is_no_failure() {
 }
 
 fn until(look: u64, end: Timestamp, anchor: Anchor) -> [Sighting; 2] {
-    let finding = Finding::Held { until: Some(end), anchor };
+    let finding = Finding::Held { until: Some(end), anchor: anchor.clone() };
     [seen(look, Target::Token(token(12)), finding), no_more(look, anchor)]
 }
 

@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use alloy_primitives::B256;
 
-use crate::domain::consensus::Checkpoint;
+use crate::domain::consensus::{Checkpoint, DEFAULT_MAX_AGE};
 use crate::domain::product::document::Node;
 use crate::domain::product::section::{Section, duration, parsed, text, whole};
 
 const MOST_CHECKPOINTS: usize = 256;
-/// What a committee once signed counts for less the longer its members may have left; a vendor may allow more.
-const DEFAULT_MAX_AGE: Duration = Duration::from_secs(14 * 86_400);
 const SHORTEST_MAX_AGE: Duration = Duration::from_secs(1);
 const LONGEST_MAX_AGE: Duration = Duration::from_secs(3_660 * 86_400);
 

@@ -81,10 +81,17 @@ packages: ## a .deb and an .rpm in target/packages
 	packaging/build.py --profile $(or $(PROFILE),release)
 	packaging/check.sh target/packages
 
+# `ONLY` runs the tests whose names have one of its words in them, `FORM` builds one form of package, and `PROGRAMS`
+# names a directory of programs that are compiled already.
+ONLY ?=
+FORM ?=
+PROGRAMS ?=
+
 .PHONY: test-packages
 test-packages: $(NODE_STAMP) ## install, upgrade under load, break and remove them in machines of their own; as root
 	@$(NODE) tests/contracts/compile.mjs
-	tests/packages/run.py --profile $(or $(PROFILE),dev)
+	tests/packages/run.py --profile $(or $(PROFILE),dev) $(PROGRAMS:%=--programs=%) \
+	    $(FORM:%=--form=%) $(ONLY:%=--only=%)
 
 .PHONY: lint-packaging
 lint-packaging: ## manual pages, scripts, units and their exposure

@@ -36,6 +36,7 @@ mod many_tokens;
 mod observation;
 mod pseudo_terminal;
 mod quorum;
+mod readme;
 mod rules;
 mod rules_balance;
 mod rules_reach;

@@ -22,7 +22,6 @@ use crate::logging;
 use crate::products::Catalogue;
 use crate::rpc::listen;
 
-use reload::Reloader;
 use service_manager::OwnDoor;
 use start::House;
 
@@ -125,7 +124,7 @@ async fn live(
         let log = Arc::clone(&log);
         move || log.lost()
     };
-    let reloader = Arc::new(Reloader::new(config, source, house.cache.clone(), log));
+    let reloader = Arc::new(house.reloader(config, source, log));
     let front = Arc::new(house.front(&reloader, doors.figures(), lost_records)?);
     let (stop, stopped) = oneshot::channel::<()>();
     let (done, mut served) = oneshot::channel();

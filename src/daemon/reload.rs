@@ -1,14 +1,19 @@
 //! Reading configuration and product files again, on a signal or an administrator's word.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::Addr;
 
-use super::{Source, catalogue, story};
-use crate::actors::ownership_ledger::Asked;
+use super::{Source, catalogue, start, story};
+use crate::actors::chain_verifier::{ChainVerifier, Reconfigure};
+use crate::actors::ownership_ledger::{Asked, FindProgress, OwnershipLedger};
 use crate::actors::tier_cache::{Reload, TierCache};
-use crate::config::Config;
+use crate::chain::Chain;
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::domain::ids::ChainId;
 use crate::logging;
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::wire;
@@ -17,55 +22,122 @@ use crate::rpc::wire;
 const RELOAD_TIME: Duration = Duration::from_secs(10);
 
 pub(super) struct Reloader {
-    running: Mutex<Config>,
+    running: Mutex<Running>,
+    /// One reload after the other: each is told from what the one before it left.
+    turn: tokio::sync::Mutex<()>,
     source: Source,
-    cache: Addr<TierCache>,
-    log: Arc<logging::Handle>,
+    parts: Parts,
+}
+
+/// Whom a reload concerns.
+pub(super) struct Parts {
+    pub(super) cache: Addr<TierCache>,
+    pub(super) verifier: Addr<ChainVerifier>,
+    pub(super) ledger: Addr<OwnershipLedger>,
+    pub(super) clock: Clock,
+    pub(super) log: Arc<logging::Handle>,
+}
+
+/// The configuration in force, and what the files it names had in them.
+#[derive(Clone)]
+struct Running {
+    config: Config,
+    specifications: BTreeMap<ChainId, Option<String>>,
+}
+
+impl Running {
+    fn new(config: Config) -> Self {
+        let specifications = config.chains.iter().map(|it| (it.id, specification(it))).collect();
+        Self { config, specifications }
+    }
+
+    /// The chains of `new` that are not those of this one, and the ids of those it has no more.
+    fn changed_chains<'a>(&self, new: &'a Self) -> (Vec<&'a config::Chain>, BTreeSet<ChainId>) {
+        let same = |it: &config::Chain| {
+            self.config.chains.contains(it)
+                && self.specifications.get(&it.id) == new.specifications.get(&it.id)
+        };
+        let changed = new.config.chains.iter().filter(|it| !same(it)).collect();
+        let kept: BTreeSet<ChainId> = new.config.chains.iter().map(|it| it.id).collect();
+        let old = self.config.chains.iter().map(|it| it.id);
+        (changed, old.filter(|it| !kept.contains(it)).collect())
+    }
+}
+
+/// The text of a chain's specification, where it is in a file that can be read.
+fn specification(chain: &config::Chain) -> Option<String> {
+    match &chain.spec {
+        Some(config::Spec::File(path)) => std::fs::read_to_string(path).ok(),
+        _ => None,
+    }
 }
 
 impl Reloader {
-    pub(super) fn new(
-        config: Config,
-        source: Source,
-        cache: Addr<TierCache>,
-        log: Arc<logging::Handle>,
-    ) -> Self {
-        Self { running: Mutex::new(config), source, cache, log }
+    pub(super) fn new(config: Config, source: Source, parts: Parts) -> Self {
+        let running = Mutex::new(Running::new(config));
+        Self { running, turn: Default::default(), source, parts }
     }
 
     /// The configuration in force.
     pub(super) fn running(&self) -> Config {
+        self.state().config
+    }
+
+    fn state(&self) -> Running {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Applies what can change at run time, and says what cannot. A wrong configuration changes nothing.
     pub(super) async fn reload(&self, asked: Asked) -> Result<wire::Reload, RpcError> {
-        let old = self.running();
-        let new = match Config::read(self.source.file.as_deref(), &self.source.environment) {
-            Ok(read) => read.config,
-            // Only administrators may ask for this: they are told the file, line and key.
-            Err(error) => return Err(RpcError::new(Code::Conflict, story(&error))),
-        };
-        let changes = Config::changed(&old, &new);
-        if let Err(error) = self.log.set_level(new.log.level) {
+        let _turn = self.turn.lock().await;
+        let mut running = self.state();
+        // Only administrators may ask for this: they are told the file, line and key.
+        let refused = |story| RpcError::new(Code::Conflict, story);
+        let read = Config::read(self.source.file.as_deref(), &self.source.environment);
+        let new = Running::new(read.map_err(|error| refused(story(&error)))?.config);
+        let changes = Config::changed(&running.config, &new.config);
+        let (changed, removed) = running.changed_chains(&new);
+        let opened = changed.into_iter().map(|it| start::open_chain(it, &self.parts.clock));
+        let opened: Vec<Chain> =
+            opened.collect::<anyhow::Result<_>>().map_err(|error| refused(format!("{error:#}")))?;
+        self.exchange_chains(opened, removed).await?;
+        if let Err(error) = self.parts.log.set_level(new.config.log.level) {
             tracing::error!(%error, "the log level was not changed");
         }
         let order = Reload {
-            catalogue: Some(catalogue(&new, self.source.environment.uid)),
-            refresh: Some(new.cache.refresh),
+            catalogue: Some(catalogue(&new.config, self.source.environment.uid)),
+            refresh: Some(new.config.cache.refresh),
             asked,
         };
-        let reloaded = self.cache.send(order).timeout(RELOAD_TIME).await?;
-        let mut running = old;
-        running.log.level = new.log.level;
-        running.cache.refresh = new.cache.refresh;
-        running.products = new.products;
+        running.specifications = new.specifications;
+        running.config.chains = new.config.chains;
+        running.config.log.level = new.config.log.level;
+        running.config.cache.refresh = new.config.cache.refresh;
+        running.config.products = new.config.products;
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = running;
+        let reloaded = self.parts.cache.send(order).timeout(RELOAD_TIME).await?;
         Ok(wire::Reload {
             products: reloaded.products,
             faults: reloaded.faults.iter().map(ToString::to_string).collect(),
             applied: changes.applied,
             needs_restart: changes.needs_restart,
         })
+    }
+
+    /// Light clients of the new chains go on from where those of the old ones were, as after a restart.
+    async fn exchange_chains(
+        &self,
+        chains: Vec<Chain>,
+        removed: BTreeSet<ChainId>,
+    ) -> Result<(), RpcError> {
+        if chains.is_empty() && removed.is_empty() {
+            return Ok(());
+        }
+        let progress = self.parts.ledger.send(FindProgress).timeout(RELOAD_TIME).await??;
+        for kept in &progress.light_clients {
+            chains.iter().filter(|it| it.id() == kept.chain).for_each(|it| it.restore(kept));
+        }
+        let order = Reconfigure { chains, removed };
+        Ok(self.parts.verifier.send(order).timeout(RELOAD_TIME).await?)
     }
 }

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config, Environment};
 use crate::domain::ownership::Trust;
 use crate::keys::{Census, KeyRing, KeyRingState, KeySource, MachineName, Settled};
+use crate::logging;
 use crate::products::Loaded;
 use crate::rpc::doors::{self, Doors, SocketSettings};
 use crate::rpc::figures::SocketFigures;
@@ -39,7 +40,7 @@ pub(super) struct House {
     pub(super) store: Store,
     pub(super) tree: Tree,
     pub(super) ledger: Addr<OwnershipLedger>,
-    pub(super) cache: Addr<TierCache>,
+    cache: Addr<TierCache>,
     pub(super) clock: Clock,
     reader: VerdictReader,
     keeper: Addr<WalletKeeper>,
@@ -126,6 +127,19 @@ impl House {
         })
     }
 
+    /// What reads the configuration again.
+    pub(super) fn reloader(
+        &self,
+        config: Config,
+        source: Source,
+        log: Arc<logging::Handle>,
+    ) -> Reloader {
+        let (cache, verifier) = (self.cache.clone(), self.verifier.clone());
+        let (ledger, clock) = (self.ledger.clone(), self.clock.clone());
+        let parts = super::reload::Parts { cache, verifier, ledger, clock, log };
+        Reloader::new(config, source, parts)
+    }
+
     /// What answers behind the sockets.
     pub(super) fn front(
         &self,
@@ -202,21 +216,22 @@ fn consensus(chain: &config::Chain, clock: &Clock) -> anyhow::Result<ConsensusSe
 }
 
 pub(super) fn open_chains(config: &Config, clock: &Clock) -> anyhow::Result<Vec<Chain>> {
-    let open = |it: &config::Chain| {
-        let settings = ChainSettings {
-            id: it.id,
-            rpc: it.rpc.iter().map(endpoint).collect(),
-            trust: it.trust,
-            quorum: it.quorum,
-            genesis: it.genesis,
-            pinned: it.pinned.clone(),
-            retry: it.retry,
-            poll: it.poll,
-            consensus: (it.trust == Trust::Consensus).then(|| consensus(it, clock)).transpose()?,
-        };
-        Ok(Chain::open(settings)?)
+    config.chains.iter().map(|it| open_chain(it, clock)).collect()
+}
+
+pub(super) fn open_chain(it: &config::Chain, clock: &Clock) -> anyhow::Result<Chain> {
+    let settings = ChainSettings {
+        id: it.id,
+        rpc: it.rpc.iter().map(endpoint).collect(),
+        trust: it.trust,
+        quorum: it.quorum,
+        genesis: it.genesis,
+        pinned: it.pinned.clone(),
+        retry: it.retry,
+        poll: it.poll,
+        consensus: (it.trust == Trust::Consensus).then(|| consensus(it, clock)).transpose()?,
     };
-    config.chains.iter().map(open).collect()
+    Ok(Chain::open(settings)?)
 }
 
 fn endpoint(it: &config::Endpoint) -> EndpointSettings {

@@ -37,6 +37,7 @@ mod observation;
 mod pseudo_terminal;
 mod quorum;
 mod readme;
+mod reload;
 mod rules;
 mod rules_balance;
 mod rules_reach;

@@ -133,6 +133,7 @@ impl Round<'_> {
             tokio::select! {
                 _ = parts.anchor(chain, Finality::Finalized) => {}
                 () = &mut over => {}
+                () = parts.retired(id) => {}
             }
         }
         let wallets = counting_on(ask, id);
@@ -146,6 +147,7 @@ impl Round<'_> {
             };
             let looked = tokio::select! {
                 biased;
+                () = parts.retired(id) => Err(Cause::NotConfigured),
                 () = &mut over => Err(Cause::Unreachable),
                 looked = looked => looked,
             };

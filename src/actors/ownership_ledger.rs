@@ -8,7 +8,7 @@
 
 mod handlers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use actix::prelude::*;
@@ -236,6 +236,13 @@ pub struct WalletsOf {
 #[rtype(result = "Reply<Option<(Wallet, Option<Vec<u8>>)>>")]
 pub struct FindWallet {
     pub address: Address,
+}
+
+/// Whose these wallets are, or were last; those nobody ever had are left out.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Vec<(Address, CustomerId)>>")]
+pub struct CustomersOf {
+    pub wallets: BTreeSet<Address>,
 }
 
 #[derive(Debug, Clone, Message)]

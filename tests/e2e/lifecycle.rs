@@ -214,3 +214,44 @@ fn sockets_handed_over_are_served_and_left_in_place() {
     assert_eq!(process.wait().code(), Some(0));
     assert!(handed.exists(), "who made it removes it");
 }
+
+/// A product file or its name must not be able to move an administrator's cursor, or to write a line of the log.
+#[test]
+fn nothing_from_a_file_reaches_a_terminal_or_the_log_as_a_control_character() {
+    const EVIL: &str = "\u{1b}[2J\u{9b}31m\u{7}\rready";
+    let toml = r"\u001b[2J\u009b31m\u0007\rready";
+    let daemon = Daemon::prepare(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    let text = format!("product = \"{toml}\"\n\"{toml}\" = 1\ntrust = \"{toml}\"\n");
+    let file = daemon.home().join("vendor").join(format!("{EVIL}.toml"));
+    std::fs::write(&file, text).unwrap();
+    let is_wild = |text: &str| text.chars().any(|it| it.is_control() && it != '\n');
+
+    let output = daemon.command().arg("--check").output().unwrap();
+    let said = text_of(&output.stdout) + &text_of(&output.stderr);
+    assert!(said.contains("ready") && !is_wild(&said), "{said:?}");
+    let output = daemon.entitlectl().args(["product", "lint"]).arg(&file).output().unwrap();
+    let said = text_of(&output.stdout) + &text_of(&output.stderr);
+    assert!(said.contains("ready") && !is_wild(&said), "{said:?}");
+
+    let wrong = daemon.home().join(format!("{EVIL}.toml"));
+    std::fs::write(&wrong, format!("[log]\nlevel = \"{toml}\"\n")).unwrap();
+    let mut entitled = Command::new(env!("CARGO_BIN_EXE_entitled"));
+    let output = entitled.arg("--config").arg(&wrong).output().unwrap();
+    let said = text_of(&output.stdout) + &text_of(&output.stderr);
+    assert!(said.contains("ready") && !is_wild(&said), "{said:?}");
+
+    let mut daemon = daemon;
+    daemon.resume();
+    let log = eventually("the log names the file", || {
+        let log = daemon.log();
+        if log.contains(r"\rready") { Ok(log) } else { Err(log) }
+    });
+    assert!(!is_wild(&log), "{log:?}");
+    let told = daemon.entitlectl().arg("reload").output().unwrap();
+    let said = text_of(&told.stdout) + &text_of(&told.stderr);
+    assert!(said.contains("ready") && !is_wild(&said), "{said:?}");
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

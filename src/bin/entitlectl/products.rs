@@ -10,6 +10,7 @@ use crate::exit::{Exit, Failure};
 use crate::files;
 use crate::screen::Screen;
 use crate::session::Question;
+use crate::words;
 
 /// `FILE:LINE: key: message` for each mistake, as compilers do, so that editors find the place.
 pub(crate) fn lint(screen: &mut Screen, path: &Path) -> Result<Exit, Failure> {
@@ -25,10 +26,10 @@ pub(crate) fn lint(screen: &mut Screen, path: &Path) -> Result<Exit, Failure> {
             .collect();
         screen.line(&json!({"ok": good, "faults": faults}).to_string());
     } else if good {
-        screen.line(&format!("{}: no mistakes", path.display()));
+        screen.line(&words::tame(&format!("{}: no mistakes", path.display())));
     } else {
         for fault in &faults {
-            screen.line(&fault_line(path, fault));
+            screen.line(&words::tame(&fault_line(path, fault)));
         }
     }
     Ok(if good { Exit::Done } else { Exit::No })

@@ -7,11 +7,11 @@ use alloy_primitives::{Address, B256, U256};
 use entitled::domain::customer::Custody;
 use entitled::domain::entitlement::{Code, Holder, Question, evaluate};
 use entitled::domain::ids::{ChainId, Collection, CustomerId, Standard, Timestamp};
+use entitled::domain::kept::Look;
 use entitled::domain::ownership::{
     Anchor, Finality, Finding, IdRanges, Reach, Rule, Sighting, Target, Trust,
 };
 use entitled::domain::product;
-use entitled::store::sightings::Look;
 use entitled::store::wallets::{self, NewWallet};
 use entitled::store::{Asked, Store, StoreSettings, facts, ownerships};
 

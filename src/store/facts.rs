@@ -15,6 +15,7 @@ use super::wallets;
 use crate::domain::consensus::{Agreed, Synced};
 use crate::domain::customer::{Customer, Wallet};
 use crate::domain::ids::{ChainId, Collection, CustomerId, Timestamp, Token};
+use crate::domain::kept;
 use crate::domain::ownership::{Scan, Sighting, Via};
 
 /// What the ledger knows. Customers that do not exist are left out.
@@ -81,7 +82,7 @@ pub fn facts(
     for collection in distinct(collections) {
         facts.suspended.extend(ownerships::suspended_in(view, collection)?);
         for wallet in &facts.wallets {
-            let seen = sightings::of_wallet(view, collection, wallet.address)?;
+            let seen = kept::of_wallet(view, collection, wallet.address)?;
             let between = seen.iter().flat_map(|it| &it.via).map(|via| match via {
                 Via::Vault(address) | Via::Account(address) => *address,
             });

@@ -14,12 +14,14 @@ use super::audit;
 use super::error::StoreError;
 use super::records;
 use super::schema::{self, Table};
-use super::sightings::{self, Look, Rests};
+use super::sightings;
 use super::view::{Changes, View, next_number, prefixed, record};
 use crate::domain::ids::{Collection, Timestamp, Token};
+use crate::domain::kept::{self, Look, ReadRows, Rests};
 use crate::domain::ownership::{
-    Anchor, Evidence, Finality, Finding, Ownership, Sighting, Suspension, Target,
+    Anchor, Evidence, Finality, Finding, Ownership, Sighting, Suspension, Target, Terms,
 };
+use crate::domain::precedence::{self, Newest};
 
 /// Records one look. Returns the ownerships that opened or closed.
 ///
@@ -30,12 +32,12 @@ pub fn record_look(
     look: &Look,
     asked: &Asked,
 ) -> Result<Vec<Ownership>, StoreError> {
-    look.check()?;
+    sightings::check(look)?;
     sightings::keep(changes, look)?;
     let mut turned = Vec::new();
     let mut rests = Rests::default();
     for (wallet, token) in concerned(changes, look)? {
-        let proofs = sightings::proofs_about(changes, &mut rests, wallet, token)?;
+        let proofs = kept::proofs_about(changes, &mut rests, (wallet, token))?;
         turned.extend(settle(changes, (wallet, token), (&proofs, look.transaction), asked)?);
     }
     Ok(turned)
@@ -51,7 +53,7 @@ fn concerned(view: &impl View, look: &Look) -> Result<BTreeSet<(Address, Token)>
                 found.insert((sighting.wallet, *token));
             }
             (Target::Rest { collection, .. }, _) => {
-                let known = sightings::tokens_of(view, *collection, sighting.wallet)?;
+                let known = view.tokens(*collection, sighting.wallet)?;
                 let included = known.into_iter().filter(|it| sighting.target.includes(it));
                 found.extend(included.map(|it| (sighting.wallet, it)));
             }
@@ -60,51 +62,38 @@ fn concerned(view: &impl View, look: &Look) -> Result<BTreeSet<(Address, Token)>
     Ok(found)
 }
 
-/// One proof, and where it stands among others.
-type Proof<'a> = (&'a Sighting, &'a Anchor);
-
-fn rank((sighting, anchor): &Proof<'_>) -> (u64, u64, Finality, B256) {
-    (sighting.look, anchor.number, anchor.finality, anchor.hash)
+/// Whether "not held" by `gone` ends what "held" by `held` began: of the same question, or of one that would count
+/// more holders. Of one question only one of them counts; of two the word at the higher block does.
+fn ends(gone: &Sighting, held: &Sighting) -> bool {
+    gone.rule == held.rule && gone.reach.covers(&held.reach) && place(gone) > place(held)
 }
 
-/// Whether "not held" at `gone` ends what "held" at `held` began: of the same question, or of one that would
-/// count more holders.
-///
-/// * At one finality the later look is right: a reorganisation can only be seen by looking again.
-/// * A more settled block at or after the holding's block is right, however old the look.
-/// * A less settled block is right when it comes after the holding's block: the token has just moved,
-///   and the settled chain has not come so far. A look at `latest` is right also when it is a later one.
-fn ends(gone: &Proof<'_>, held: &Proof<'_>) -> bool {
-    if gone.0.rule != held.0.rule || !gone.0.reach.covers(&held.0.reach) {
-        return false;
-    }
-    let later = (gone.0.look, gone.1.number) > (held.0.look, held.1.number);
-    match gone.1.finality.cmp(&held.1.finality) {
-        std::cmp::Ordering::Equal => later,
-        std::cmp::Ordering::Greater => gone.1.number >= held.1.number,
-        std::cmp::Ordering::Less => {
-            gone.1.number > held.1.number
-                || (gone.1.finality == Finality::Latest && gone.0.look > held.0.look)
-        }
-    }
+/// Where what counts on one question stands beside what counts on another.
+fn place(sighting: &Sighting) -> impl Ord + use<> {
+    (precedence::block(sighting), sighting.look)
 }
 
 /// What all kept proofs together say about one holding.
 enum Standing<'a> {
-    Held(Proof<'a>),
-    Gone(Proof<'a>),
+    Held(&'a Sighting),
+    Gone(&'a Sighting),
     /// Nothing was ever proven.
     Nothing,
 }
 
 fn standing(proofs: &[Sighting]) -> Standing<'_> {
-    let with_anchor = proofs.iter().filter_map(|it| Some((it, it.finding.anchor()?)));
-    let (held, gone): (Vec<Proof<'_>>, Vec<Proof<'_>>) =
-        with_anchor.partition(|it| matches!(it.0.finding, Finding::Held { .. }));
+    let mut questions: BTreeMap<Terms, Newest<'_>> = BTreeMap::new();
+    for proof in proofs {
+        questions.entry(proof.terms()).or_default().consider(proof);
+    }
+    let words = questions.values().filter_map(|it| it.counting(..));
+    let (held, gone): (Vec<&Sighting>, Vec<&Sighting>) =
+        words.partition(|it| matches!(it.finding, Finding::Held { .. }));
     let lasting = held.iter().filter(|held| !gone.iter().any(|it| ends(it, held)));
-    match (lasting.max_by_key(|it| rank(it)), gone.iter().max_by_key(|it| rank(it))) {
-        (Some(held), _) => Standing::Held(*held),
-        (None, Some(gone)) => Standing::Gone(*gone),
+    let last = |it: &&&Sighting| (place(it), Sighting::clone(it));
+    match (lasting.max_by_key(last), gone.iter().max_by_key(last)) {
+        (Some(held), _) => Standing::Held(held),
+        (None, Some(gone)) => Standing::Gone(gone),
         (None, None) => Standing::Nothing,
     }
 }
@@ -119,27 +108,32 @@ fn settle(
     let active = active_of(changes, wallet, token)?;
     match (standing(proofs), active) {
         (Standing::Held(held), None) => {
-            open(changes, (wallet, token), evidence(held, transaction), held.0.seen_at, asked)
-                .map(Some)
+            let Some(evidence) = evidence(held, transaction) else { return Ok(None) };
+            open(changes, (wallet, token), evidence, held.seen_at, asked).map(Some)
         }
         (Standing::Held(held), Some(mut kept)) => {
             let transaction = transaction.or(kept.evidence.transaction);
-            let evidence = evidence(held, transaction);
-            if (kept.last_proven, &kept.evidence) != (held.0.seen_at, &evidence) {
-                kept.last_proven = held.0.seen_at;
+            let Some(evidence) = evidence(held, transaction) else { return Ok(None) };
+            if (kept.last_proven, &kept.evidence) != (held.seen_at, &evidence) {
+                kept.last_proven = held.seen_at;
                 kept.evidence = evidence;
                 put(changes, &kept)?;
             }
             Ok(None)
         }
-        (Standing::Gone(gone), Some(kept)) => close(changes, kept, gone, asked).map(Some),
+        (Standing::Gone(gone), Some(kept)) => {
+            let Some(anchor) = gone.finding.anchor() else { return Ok(None) };
+            close(changes, kept, (gone.seen_at, anchor), asked).map(Some)
+        }
         (Standing::Gone(_) | Standing::Nothing, _) => Ok(None),
     }
 }
 
-fn evidence((sighting, anchor): Proof<'_>, transaction: Option<B256>) -> Evidence {
+/// What an ownership rests on; `None` for what proves nothing.
+fn evidence(sighting: &Sighting, transaction: Option<B256>) -> Option<Evidence> {
     let Sighting { rule, reach, via, .. } = sighting.clone();
-    Evidence { rule, reach, via, anchor: *anchor, transaction }
+    let anchor = *sighting.finding.anchor()?;
+    Some(Evidence { rule, reach, via, anchor, transaction })
 }
 
 fn open(
@@ -175,10 +169,10 @@ fn open(
 fn close(
     changes: &mut Changes<'_>,
     mut ownership: Ownership,
-    (sighting, anchor): Proof<'_>,
+    (seen_at, anchor): (Timestamp, &Anchor),
     asked: &Asked,
 ) -> Result<Ownership, StoreError> {
-    ownership.closed = Some((sighting.seen_at, *anchor));
+    ownership.closed = Some((seen_at, *anchor));
     put(changes, &ownership)?;
     let active = schema::active(ownership.wallet, ownership.token);
     changes.remove(Table::ActiveOwnerships, &active)?;

@@ -53,9 +53,8 @@ fn record_all(bench: &Bench, looks: Vec<Look>) {
 type Kept = (Vec<Sighting>, Vec<Sighting>, Vec<(Address, Token, Timestamp, Evidence)>);
 
 fn state(bench: &Bench) -> Kept {
-    let of = |wallet| {
-        bench.store.read(move |it| sightings::of_wallet(it, collection(), wallet)).unwrap()
-    };
+    let of =
+        |wallet| bench.store.read(move |it| kept::of_wallet(it, collection(), wallet)).unwrap();
     let mut active: Vec<_> = active(bench)
         .into_iter()
         .map(|it| (it.wallet, it.token, it.last_proven, it.evidence))

@@ -76,7 +76,7 @@ fn active(bench: &Bench) -> Vec<Ownership> {
 }
 
 fn kept(bench: &Bench) -> Vec<Sighting> {
-    bench.store.read(|it| sightings::of_wallet(it, collection(), WALLET)).unwrap()
+    bench.store.read(|it| kept::of_wallet(it, collection(), WALLET)).unwrap()
 }
 
 use Finality::{Finalized, Latest, Safe};
@@ -420,4 +420,15 @@ fn a_rest_still_passes_over_a_token_whose_failure_was_replaced_by_a_later_one() 
     // Once something is proven of it, nothing has to be remembered.
     turned(&bench, &[seen(4, 7, held(12, Latest))]);
     assert_eq!(kept(&bench).into_iter().filter(of_token).count(), 1);
+}
+
+#[test]
+fn a_later_look_at_an_older_block_opens_nothing_again() {
+    let bench = Bench::new();
+    turned(&bench, &[seen(1, 7, held(100, Latest))]);
+    assert_eq!(turned(&bench, &[seen(2, 7, gone(120, Latest))]), [(1, false)]);
+    for (look, finality) in [(3, Finalized), (4, Safe)] {
+        assert_eq!(turned(&bench, &[seen(look, 7, held(119, finality))]), [], "{finality:?}");
+    }
+    assert_eq!(turned(&bench, &[seen(5, 7, held(121, Finalized))]), [(2, true)]);
 }

@@ -3,26 +3,15 @@
 //! Form 1 is the serde form of the type as JSON. A change of a domain type that would alter what stands
 //! in existing files fails a test here, and then needs a new form byte and a migration.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use alloy_primitives::U256;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
-use crate::domain::ownership::{Scan, Sighting};
+use crate::domain::ownership::Scan;
 
 const FORM_JSON: u8 = 1;
-
-/// A sighting as kept, with what the same look knew besides.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct KeptSighting {
-    pub sighting: Sighting,
-    /// For a rest: the ids the same look sighted by themselves, about which it says nothing.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub except: BTreeSet<U256>,
-}
 
 /// How far events were read, and in which look that was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +61,7 @@ mod tests {
     use super::*;
     use crate::domain::audit::AuditEntry;
     use crate::domain::customer::{Challenge, Customer, Wallet};
+    use crate::domain::kept::KeptSighting;
     use crate::domain::ownership::{Ownership, Suspension};
 
     /// What files of schema 1 hold. These texts must read for ever, and be written again unchanged.

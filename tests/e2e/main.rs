@@ -43,6 +43,7 @@ mod rules_balance;
 mod rules_reach;
 mod rules_timed;
 mod rules_unlock;
+mod side_by_side;
 mod terminal;
 mod test_bed;
 mod wallets;

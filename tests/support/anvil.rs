@@ -18,6 +18,7 @@ pub struct Anvil {
     process: Option<Process>,
     /// Holds the state file, so that a restarted node goes on where it stopped.
     dir: TempDir,
+    epoch: u64,
     /// Arguments beside the usual ones.
     more: Vec<String>,
 }
@@ -33,10 +34,19 @@ impl Anvil {
         Self::with(&["--timestamp", &then.to_string()])
     }
 
+    /// A chain whose `safe` block is so many behind the newest, and `finalized` twice as many.
+    pub fn lagging(blocks: u64) -> Self {
+        Self::of(blocks, &[])
+    }
+
     /// Started with more arguments.
     pub fn with(more: &[&str]) -> Self {
+        Self::of(1, more)
+    }
+
+    fn of(epoch: u64, more: &[&str]) -> Self {
         let more = more.iter().map(|it| (*it).to_owned()).collect();
-        let mut anvil = Self { port: 0, process: None, dir: TempDir::new().unwrap(), more };
+        let mut anvil = Self { port: 0, process: None, dir: TempDir::new().unwrap(), epoch, more };
         anvil.run();
         anvil
     }
@@ -67,7 +77,8 @@ impl Anvil {
     fn run(&mut self) {
         let mut command = command(&executable());
         command
-            .args(["--port", &self.port.to_string(), "--slots-in-an-epoch", "1"])
+            .args(["--port", &self.port.to_string()])
+            .args(["--slots-in-an-epoch", &self.epoch.to_string()])
             .args(["--preserve-historical-states", "--state"])
             .arg(self.dir.path().join("state.json"))
             .args(&self.more)

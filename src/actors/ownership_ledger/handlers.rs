@@ -21,6 +21,7 @@ use super::{
 use crate::domain::audit::AuditEntry;
 use crate::domain::customer::{Challenge, Customer, Wallet};
 use crate::domain::ids::CustomerId;
+use crate::domain::kept::Look;
 use crate::domain::ownership::Ownership;
 use crate::store::audit;
 use crate::store::challenges;
@@ -30,7 +31,7 @@ use crate::store::light_clients;
 use crate::store::ownerships;
 use crate::store::schema::SCHEMA;
 use crate::store::sealed_keys;
-use crate::store::sightings::{self, Look};
+use crate::store::sightings;
 use crate::store::wallets::{self, NewWallet};
 use crate::store::{Changes, Snapshot, StoreError};
 

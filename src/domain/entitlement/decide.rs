@@ -27,7 +27,9 @@ impl Decision<'_> {
     /// Whether a program would see another answer. Freshness alone is none.
     pub(super) fn differs(&self, other: &Self) -> bool {
         let key = |it: &Self| {
-            (it.code, it.candidate.map(|held| (held.tier.rank, held.token, held.wallet)))
+            let told =
+                |held: &Candidate<'_>| (held.tier.rank, held.token, held.wallet, held.provisional);
+            (it.code, it.candidate.map(told))
         };
         key(self) != key(other)
     }
@@ -36,6 +38,8 @@ impl Decision<'_> {
 /// How one token stands at a moment.
 enum Standing {
     Good(Freshness),
+    /// A renewal whose time has not come.
+    Ahead,
     Bad(Code),
     Lapsed,
 }
@@ -85,10 +89,11 @@ pub(super) fn boundaries(
     positions: &[Position<'_>],
     decision: &Decision<'_>,
 ) -> BTreeSet<Timestamp> {
-    // With time a token's standing only ever gets worse, so that none can take the place of one that holds
-    // before that one's own time is over: of thousands, each with its own end, one is looked at.
+    // With time a token's standing only ever gets worse, unless it is renewed, so that none can take the place of
+    // one that holds before that one's own time is over: of thousands, each with its own end, one is looked at.
     if let (Code::Valid | Code::Grace, Some(held)) = (decision.code, decision.candidate) {
-        return moments_of(held).collect();
+        let renewals = positions.iter().flat_map(|it| &it.candidates).filter_map(|it| it.from);
+        return moments_of(held).chain(renewals).collect();
     }
     let mut moments = BTreeSet::new();
     for position in positions {
@@ -102,7 +107,7 @@ pub(super) fn boundaries(
 
 fn moments_of(candidate: &Candidate<'_>) -> impl Iterator<Item = Timestamp> + use<> {
     let Proof { stale_after, grace_until, .. } = candidate.proof;
-    [stale_after, grace_until].into_iter().chain(candidate.until)
+    [stale_after, grace_until].into_iter().chain(candidate.until).chain(candidate.from)
 }
 
 fn by_token<'p>(code: Code, freshness: Freshness, candidate: &'p Candidate<'p>) -> Decision<'p> {
@@ -117,10 +122,12 @@ fn by_token<'p>(code: Code, freshness: Freshness, candidate: &'p Candidate<'p>) 
 }
 
 fn standing(candidate: &Candidate<'_>, now: Timestamp) -> Standing {
-    let Candidate { proof, until, .. } = candidate;
-    if candidate.suspended {
+    let proof = &candidate.proof;
+    if candidate.from.is_some_and(|it| now < it) {
+        Standing::Ahead
+    } else if candidate.suspended {
         Standing::Bad(Code::Suspended)
-    } else if until.is_some_and(|it| it <= now.max(proof.anchor.time)) {
+    } else if candidate.ended(now).is_some() {
         Standing::Bad(Code::Expired)
     } else if candidate.too_low {
         Standing::Bad(Code::TrustTooLow)

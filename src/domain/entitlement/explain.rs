@@ -99,9 +99,7 @@ fn told<'p, 'q>(
     now: Timestamp,
 ) -> (impl Iterator<Item = &'p Candidate<'q>>, usize) {
     let mut held: Vec<_> = position.candidates.iter().collect();
-    let ended =
-        |it: &Candidate<'_>| it.until.is_some_and(|end| end <= now.max(it.proof.anchor.time));
-    held.sort_by_key(|it| it.suspended || it.too_low || ended(it));
+    held.sort_by_key(|it| it.suspended || it.too_low || it.ended(now).is_some());
     let others = held.len().saturating_sub(TOLD);
     (held.into_iter().take(TOLD), others)
 }
@@ -144,8 +142,11 @@ fn candidate_steps(
     ));
     let whose = format!("belongs to {}", held.customer);
     steps.push(step(StepKind::Wallet, &held.wallet, Outcome::Yes, whose));
-    let ended = held.until.filter(|it| *it <= now.max(held.proof.anchor.time));
-    let (outcome, reason) = match (held.suspended, ended) {
+    let ahead = held.from.filter(|it| now < *it);
+    let (outcome, reason) = match (held.suspended, held.ended(now)) {
+        (false, None) if let Some(from) = ahead => {
+            (Outcome::Yes, format!("renewed, which is not settled yet and counts from {from}"))
+        }
         (true, _) => (Outcome::No, "suspended by an administrator".to_owned()),
         (false, Some(end)) if end == ENDED => (Outcome::No, "it has ended".to_owned()),
         (false, Some(end)) => (Outcome::No, format!("ended at {end}")),

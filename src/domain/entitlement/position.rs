@@ -8,6 +8,7 @@ use super::{Holder, Question};
 use crate::domain::consensus::{Agreed, vouched};
 use crate::domain::ids::{CustomerId, Timestamp, Token};
 use crate::domain::ownership::{Anchor, Cause, Finality, Finding, Sighting, Target, Trust, Via};
+use crate::domain::precedence::Newest;
 use crate::domain::product::{Grant, Product, Tier};
 
 /// When a proof counts as fresh, and until when it may be used at all.
@@ -33,6 +34,10 @@ pub(super) struct Candidate<'a> {
     pub(super) proof: Proof,
     /// The end of the holding or of the tier, whichever comes first.
     pub(super) until: Option<Timestamp>,
+    /// A renewal that is not settled yet counts from the end of what is.
+    pub(super) from: Option<Timestamp>,
+    /// The time of the newest block that tells of its end.
+    pub(super) seen_to: Timestamp,
     /// Seen before the finality the product asks for, which the product allows.
     pub(super) provisional: bool,
     /// Seen only at a trust or finality below what the product asks for.
@@ -42,6 +47,13 @@ pub(super) struct Candidate<'a> {
     pub(super) suspended: bool,
     /// Why the newest attempt to prove it again found nothing out.
     pub(super) failing: Option<Cause>,
+}
+
+impl Candidate<'_> {
+    /// The end, if it is over at `now`: by the clock, or by the blocks that tell of it.
+    pub(super) fn ended(&self, now: Timestamp) -> Option<Timestamp> {
+        self.until.filter(|end| *end <= now.max(self.seen_to))
+    }
 }
 
 /// A proof that something is not held, or that no such proof exists.
@@ -91,8 +103,8 @@ struct Desk<'a> {
     agreed: &'a Agreed,
 }
 
-/// The newest word on one target: proven at the product's finality, proven before it, and not found out.
-#[derive(Default)]
+/// What counts on one target: proven at the product's finality or a more settled one, and proven at a less
+/// settled but higher block. Beside them the newest attempts of the product's own looks that found nothing out.
 struct Word<'s> {
     settled: Option<&'s Sighting>,
     early: Option<&'s Sighting>,
@@ -127,55 +139,74 @@ impl<'a> Desk<'a> {
             let own: BTreeSet<_> = about.iter().map(|it| answer(it)).collect();
             let speaks = |it: &&&Sighting| it.target.includes(&token) && !own.contains(&answer(it));
             about.extend(rests.iter().filter(speaks));
-            let word = self.word(&about, |_| true);
-            match self.candidate(token, &word) {
-                Some(candidate) => candidates.push(candidate),
-                None => absences.push(self.absence(&word)),
+            let word = self.word(about);
+            let held = self.candidates(token, &word);
+            if held.is_empty() {
+                absences.push(self.absence(&word));
             }
+            candidates.extend(held);
         }
         let (wallet, customer) = (self.wallet, self.holder.customer);
         Position { grant: self.grant, wallet, customer, candidates, absences }
     }
 
-    /// The newest sightings that pass `about`. Where two of one look speak of the same token,
-    /// the one that names the token counts.
-    fn word<'s>(&self, sightings: &[&'s Sighting], about: impl Fn(&Sighting) -> bool) -> Word<'s> {
-        let mut word = Word::default();
-        for sighting in sightings.iter().copied().filter(|it| about(it)) {
-            let settled = sighting.finding.finality() >= self.product.finality;
-            let slot = match (&sighting.finding, settled, &sighting.target) {
-                // Of "the rest" it can only be proven that nothing of it is held.
-                (Finding::Held { .. }, _, Target::Rest { .. }) => continue,
-                (Finding::Unknown { .. }, true, _) => &mut word.settled_failure,
-                (Finding::Unknown { .. }, false, _) => &mut word.early_failure,
-                (_, true, _) => &mut word.settled,
-                (_, false, _) => &mut word.early,
-            };
-            if slot.is_none_or(|held| newness(held) < newness(sighting)) {
-                *slot = Some(sighting);
-            }
+    /// What counts of some sightings of one target.
+    fn word<'s>(&self, sightings: impl IntoIterator<Item = &'s Sighting>) -> Word<'s> {
+        // Of "the rest" it can only be proven that nothing of it is held.
+        let says = |it: &&Sighting| held(it).is_none() || matches!(it.target, Target::Token(_));
+        let newest: Newest<'s> = sightings.into_iter().filter(says).collect();
+        let finality = self.product.finality;
+        let settled = newest.counting(finality..);
+        // What was seen early counts only at a block that is not settled yet.
+        let number = |it: &Sighting| it.finding.anchor().map(|it| it.number);
+        let early = newest
+            .counting(..finality)
+            .filter(|early| settled.is_none_or(|it| number(it) < number(early)));
+        Word {
+            settled,
+            early,
+            settled_failure: newest.unknown(finality),
+            early_failure: newest.unknown(Finality::Latest),
         }
-        // What was seen early counts only if it is no older a block than what has settled since.
-        if let (Some(settled), Some(early)) = (word.settled, word.early)
-            && number(early) < number(settled)
-        {
-            word.early = None;
-        }
-        word
     }
 
-    /// The token as held by this wallet, if the newest word on it says so.
-    fn candidate(&self, token: Token, word: &Word<'_>) -> Option<Candidate<'a>> {
-        let (basis, before_final) = match (word.settled.and_then(held), word.early) {
-            (Some(settled), None) => (settled, false),
-            (Some(settled), Some(early)) if held(early).is_some() => (settled, false),
-            // Seen to have gone, if only early: that ends it.
-            (Some(_), Some(_)) => return None,
-            (None, early) => (early.and_then(held)?, true),
+    /// The token as held by this wallet, if what counts on it says so. Twice where it is renewed, and only the
+    /// older term is settled.
+    fn candidates(&self, token: Token, word: &Word<'_>) -> Vec<Candidate<'a>> {
+        let (settled, early) = (word.settled.and_then(held), word.early.and_then(held));
+        let Some(settled) = settled else {
+            let early = early.and_then(|it| self.candidate(token, it, (true, word.early_failure)));
+            return early.into_iter().collect();
         };
+        if word.early.is_some() && early.is_none() {
+            // Seen to have gone, if only early: that ends it.
+            return Vec::new();
+        }
+        let mut candidates: Vec<_> =
+            self.candidate(token, settled, (false, word.settled_failure)).into_iter().collect();
+        let renewal = early.and_then(|it| self.candidate(token, it, (true, word.early_failure)));
+        if let (Some(settled), Some(mut early)) = (candidates.first_mut(), renewal) {
+            settled.seen_to = settled.seen_to.max(early.seen_to);
+            let never = Timestamp::MAX;
+            if early.until.unwrap_or(never) <= settled.until.unwrap_or(never) {
+                settled.until = early.until;
+            } else {
+                early.from = settled.until;
+                candidates.push(early);
+            }
+        }
+        candidates
+    }
+
+    /// A token held by one proof, which was seen before the product's finality or at it.
+    fn candidate(
+        &self,
+        token: Token,
+        basis: &Sighting,
+        (before_final, failure): (bool, Option<&Sighting>),
+    ) -> Option<Candidate<'a>> {
         let Finding::Held { until, anchor } = &basis.finding else { return None };
         let tier = self.product.tier(&self.grant.tier)?;
-        let failure = if before_final { word.early_failure } else { word.settled_failure };
         let unvouched = !self.is_vouched(anchor);
         Some(Candidate {
             tier,
@@ -186,6 +217,8 @@ impl<'a> Desk<'a> {
             via: basis.via.clone(),
             proof: self.proof(basis, *anchor),
             until: [*until, tier.expires_at].into_iter().flatten().min(),
+            from: None,
+            seen_to: anchor.time,
             provisional: before_final && self.product.provisional,
             too_low: anchor.trust < self.product.trust
                 || unvouched
@@ -206,11 +239,13 @@ impl<'a> Desk<'a> {
                 .is_some_and(|it| vouched(checkpoints, anchor.chain, &it, self.agreed))
     }
 
+    /// That it is not held, by the newest look that says so.
     fn absence(&self, word: &Word<'_>) -> Absence {
-        let newest = [word.settled, word.early].into_iter().flatten().max_by_key(|it| it.look);
+        let words = [word.settled, word.early].into_iter().flatten();
+        let basis = words.filter(|it| held(it).is_none()).max_by_key(|it| it.look);
         let failures = [word.settled_failure, word.early_failure];
         let failure = failures.into_iter().flatten().max_by_key(|it| it.look);
-        let Some(basis) = newest else {
+        let Some(basis) = basis else {
             return Absence { proof: None, failing: failure.and_then(cause) };
         };
         let proof = basis.finding.anchor().map(|it| self.proof(basis, *it));
@@ -219,12 +254,12 @@ impl<'a> Desk<'a> {
     }
 
     /// What is known of the tokens nobody sighted one by one.
-    fn rest(&self, relevant: &[&Sighting]) -> Absence {
-        let word = self.word(relevant, |it| match &it.target {
+    fn rest(&self, rests: &[&Sighting]) -> Absence {
+        let covers = |it: &&Sighting| match &it.target {
             Target::Token(_) => false,
             Target::Rest { ids, .. } => ids.covers(&self.grant.ids),
-        });
-        self.absence(&word)
+        };
+        self.absence(&self.word(rests.iter().copied().filter(covers)))
     }
 
     fn proof(&self, basis: &Sighting, anchor: Anchor) -> Proof {
@@ -235,19 +270,9 @@ impl<'a> Desk<'a> {
     }
 }
 
-/// A total order in which the newest sighting is the greatest, whatever order they are given in.
-fn newness(sighting: &Sighting) -> (u64, bool, Finality, &Sighting) {
-    let named = matches!(sighting.target, Target::Token(_));
-    (sighting.look, named, sighting.finding.finality(), sighting)
-}
-
 /// Which of the answers of one look it belongs to.
 fn answer(sighting: &Sighting) -> (u64, Finality) {
     (sighting.look, sighting.finding.finality())
-}
-
-fn number(sighting: &Sighting) -> Option<u64> {
-    sighting.finding.anchor().map(|it| it.number)
 }
 
 fn held(sighting: &Sighting) -> Option<&Sighting> {

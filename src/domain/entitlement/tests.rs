@@ -15,6 +15,7 @@ use crate::domain::ownership::{
 };
 use crate::domain::product::{Feature, Grant, Product, Tier, TokensOf};
 
+mod order;
 mod properties;
 
 const NOON: i64 = 1_800_000_000;

@@ -1,0 +1,66 @@
+//! Which of several observations of one question counts. A proof speaks for its block.
+//!
+//! Sightings of one question differ in their look, their block and how settled that block is.
+//! * Within one class of finality the newest look is right: only a look can see that blocks were replaced,
+//!   and the chain sees to it that heads go back for no other reason.
+//! * Between classes the word at the higher block is right, however old its look; at the same block, the
+//!   more settled one. A look at an older block, made for whomever, takes back nothing that happened since.
+//! * That something could not be found out takes the place of no proof. It is kept beside it, by class.
+
+use std::ops::RangeBounds;
+
+use super::ownership::{Finality, Sighting, Target};
+
+/// Of each class of finality the newest sighting that proves something, and the newest that found nothing out.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Newest<'s> {
+    proven: [Option<&'s Sighting>; CLASSES.len()],
+    unknown: [Option<&'s Sighting>; CLASSES.len()],
+}
+
+/// From the least settled to the most.
+const CLASSES: [Finality; 3] = [Finality::Latest, Finality::Safe, Finality::Finalized];
+
+impl<'s> Newest<'s> {
+    /// Considers one more sighting of the same question.
+    pub fn consider(&mut self, sighting: &'s Sighting) {
+        let class = sighting.finding.finality() as usize;
+        let proves = sighting.finding.anchor().is_some();
+        let place = if proves { &mut self.proven[class] } else { &mut self.unknown[class] };
+        if place.is_none_or(|known| newness(known) < newness(sighting)) {
+            *place = Some(sighting);
+        }
+    }
+
+    /// The word that counts among the proofs of some classes.
+    pub fn counting(&self, classes: impl RangeBounds<Finality>) -> Option<&'s Sighting> {
+        let among = CLASSES.iter().filter(|it| classes.contains(it));
+        among.filter_map(|it| self.proven[*it as usize]).max_by_key(|it| block(it))
+    }
+
+    /// The newest attempt at one finality that found nothing out.
+    pub fn unknown(&self, finality: Finality) -> Option<&'s Sighting> {
+        self.unknown[finality as usize]
+    }
+}
+
+impl<'s> FromIterator<&'s Sighting> for Newest<'s> {
+    fn from_iter<I: IntoIterator<Item = &'s Sighting>>(sightings: I) -> Self {
+        let mut newest = Self::default();
+        for sighting in sightings {
+            newest.consider(sighting);
+        }
+        newest
+    }
+}
+
+/// Where a proof stands among proofs of other classes: greater counts. What proves nothing is least.
+pub fn block(sighting: &Sighting) -> Option<(u64, Finality)> {
+    sighting.finding.anchor().map(|it| (it.number, it.finality))
+}
+
+/// A total order in which, within one class, the newest sighting is the greatest, whatever order they are given
+/// in. Of one look the sighting that names the token goes before the one of the rest.
+fn newness(sighting: &Sighting) -> (u64, bool, &Sighting) {
+    (sighting.look, matches!(sighting.target, Target::Token(_)), sighting)
+}

@@ -12,7 +12,7 @@ use crate::actors::ownership_ledger::{Asked, FindProgress, OwnershipLedger};
 use crate::actors::tier_cache::{Reload, TierCache};
 use crate::chain::Chain;
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::{self, Changes, Config};
 use crate::domain::ids::ChainId;
 use crate::logging;
 use crate::rpc::error::{Code, RpcError};
@@ -47,7 +47,9 @@ struct Running {
 
 impl Running {
     fn new(config: Config) -> Self {
-        let specifications = config.chains.iter().map(|it| (it.id, specification(it))).collect();
+        let specifications =
+            config.chains.iter().map(|it| (it.id, start::specification_text(it).ok().flatten()));
+        let specifications = specifications.collect();
         Self { config, specifications }
     }
 
@@ -64,11 +66,32 @@ impl Running {
     }
 }
 
-/// The text of a chain's specification, where it is in a file that can be read.
-fn specification(chain: &config::Chain) -> Option<String> {
-    match &chain.spec {
-        Some(config::Spec::File(path)) => std::fs::read_to_string(path).ok(),
-        _ => None,
+/// What a reload brings.
+struct Brought {
+    new: Running,
+    changes: Changes,
+    opened: Vec<Chain>,
+    removed: BTreeSet<ChainId>,
+}
+
+impl Brought {
+    /// Reads the files, and opens the chains that changed. Why not, for administrators: with file, line and key.
+    fn read(source: &Source, running: &Running, clock: &Clock) -> Result<Self, String> {
+        let read = Config::read(source.file.as_deref(), &source.environment);
+        let new = Running::new(read.map_err(|error| story(&error))?.config);
+        let mut changes = Config::changed(&running.config, &new.config);
+        // The path may be the same, and the file another one.
+        let rewritten = new.specifications.iter().filter(|(id, text)| {
+            running.specifications.get(id).is_some_and(|before| before != *text)
+        });
+        changes.applied.extend(rewritten.map(|(id, _)| format!("chain.{id}.spec")));
+        changes.applied.sort();
+        changes.applied.dedup();
+        let (changed, removed) = running.changed_chains(&new);
+        let opened = changed.into_iter().map(|it| start::open_chain(it, clock));
+        let opened = opened.collect::<anyhow::Result<_>>();
+        let opened = opened.map_err(|error| format!("{error:#}"))?;
+        Ok(Self { new, changes, opened, removed })
     }
 }
 
@@ -91,15 +114,12 @@ impl Reloader {
     pub(super) async fn reload(&self, asked: Asked) -> Result<wire::Reload, RpcError> {
         let _turn = self.turn.lock().await;
         let mut running = self.state();
-        // Only administrators may ask for this: they are told the file, line and key.
-        let refused = |story| RpcError::new(Code::Conflict, story);
-        let read = Config::read(self.source.file.as_deref(), &self.source.environment);
-        let new = Running::new(read.map_err(|error| refused(story(&error)))?.config);
-        let changes = Config::changed(&running.config, &new.config);
-        let (changed, removed) = running.changed_chains(&new);
-        let opened = changed.into_iter().map(|it| start::open_chain(it, &self.parts.clock));
-        let opened: Vec<Chain> =
-            opened.collect::<anyhow::Result<_>>().map_err(|error| refused(format!("{error:#}")))?;
+        let (source, clock, old) = (self.source.clone(), self.parts.clock.clone(), running.clone());
+        // Beside the thread that asks, which serves others.
+        let read = tokio::task::spawn_blocking(move || Brought::read(&source, &old, &clock)).await;
+        let read = read.map_err(|_| RpcError::new(Code::Internal, "reading was cut off"))?;
+        let Brought { new, changes, opened, removed } =
+            read.map_err(|why| RpcError::new(Code::Conflict, why))?;
         self.exchange_chains(opened, removed).await?;
         if let Err(error) = self.parts.log.set_level(new.config.log.level) {
             tracing::error!(%error, "the log level was not changed");

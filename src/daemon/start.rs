@@ -188,17 +188,21 @@ fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<Store> {
     Ok(store)
 }
 
+/// The text of a chain's specification, where it is in a file.
+pub(super) fn specification_text(chain: &config::Chain) -> anyhow::Result<Option<String>> {
+    let Some(config::Spec::File(path)) = &chain.spec else { return Ok(None) };
+    let text = std::fs::read_to_string(path);
+    text.map(Some).with_context(|| format!("cannot read the specification {}", path.display()))
+}
+
 /// How the validators of a chain are followed. A specification in a file is told from those built in by the
 /// SHA-256 of its text, which a product that accepts it names.
 fn consensus(chain: &config::Chain, clock: &Clock) -> anyhow::Result<ConsensusSettings> {
-    let (text, named) = match &chain.spec {
-        Some(config::Spec::File(path)) => {
-            let text = std::fs::read_to_string(path);
-            let doing = || format!("cannot read the specification {}", path.display());
-            (Some(text.with_context(doing)?), path.display().to_string())
-        }
-        Some(config::Spec::BuiltIn(name)) => (None, name.clone()),
-        None => (None, String::new()),
+    let text = specification_text(chain)?;
+    let named = match &chain.spec {
+        Some(config::Spec::File(path)) => path.display().to_string(),
+        Some(config::Spec::BuiltIn(name)) => name.clone(),
+        None => String::new(),
     };
     let specification = match &text {
         Some(text) => Some(Specification::parse(text).with_context(|| named.clone())?),

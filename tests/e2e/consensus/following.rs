@@ -162,7 +162,8 @@ fn a_light_client_goes_on_after_a_reload_of_its_chain() {
 
     let spec = std::fs::read_to_string(ground.spec()).unwrap();
     std::fs::write(ground.spec(), format!("{spec}# another text\n")).unwrap();
-    daemon.admin("system_reload", json!({}));
+    let told = daemon.admin("system_reload", json!({}));
+    assert_eq!(told["applied"], json!(["chain.eip155:31337.spec"]), "{told}");
     let digest = format!("sha256:{}", ground.spec_digest());
     assert_eq!(sync(&daemon)["specification"], *digest);
     assert_ne!(before["specification"], *digest);

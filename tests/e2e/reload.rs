@@ -142,3 +142,36 @@ fn a_chain_that_cannot_be_opened_changes_nothing() {
     stage.give_away(7);
     stage.daemon.wait_for_code(ACME, "NOT_HELD");
 }
+
+#[test]
+fn reloads_that_race_end_with_what_is_configured_last() {
+    let stage = Stage::entitled();
+    let proxy = Proxy::start(&stage.anvil.address());
+    let urls = [stage.anvil.url(), proxy.url()];
+    // In one step, so that nobody reads half of it.
+    let configure = |url: &str| {
+        let text = std::fs::read_to_string(stage.daemon.config()).unwrap();
+        let (before, _) = text.split_once("[[chain]]").unwrap();
+        let next = stage.daemon.home().join("next.toml");
+        std::fs::write(&next, format!("{before}{}", chain(url))).unwrap();
+        std::fs::rename(&next, stage.daemon.config()).unwrap();
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..10).for_each(|_| drop(reload(&stage.daemon))));
+        }
+        urls.iter().cycle().take(20).for_each(|url| {
+            configure(url);
+            assert_eq!(stage.daemon.check(ACME)["valid"], json!(true));
+        });
+    });
+    for url in urls {
+        configure(&url);
+        reload(&stage.daemon);
+        assert_eq!(endpoints(&stage.daemon), [url]);
+    }
+    stage.give_away(7);
+    stage.daemon.wait_for_code(ACME, "NOT_HELD");
+    let log = stage.daemon.log();
+    assert!(!log.contains("panic") && !log.contains("restarted"), "{log}");
+}

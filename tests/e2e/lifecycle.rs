@@ -12,7 +12,7 @@ use crate::support::eventually;
 use crate::support::faults::Fault;
 use crate::support::process::Process;
 use crate::support::proxy::Proxy;
-use crate::support::settings::Settings;
+use crate::support::settings::{ProductFile, Settings};
 use crate::support::socket::{Line, Subscription};
 use crate::support::stage::{ACME, Stage};
 
@@ -129,15 +129,21 @@ fn a_request_in_flight_is_answered_before_the_end() {
     let stage = Stage::linked();
     let proxy = Proxy::start(&stage.anvil.address());
     let settings = Settings::new([proxy.url()])
-        .product(crate::support::settings::ProductFile::acme(&stage.licence.collection()));
+        .product(ProductFile::acme(&stage.licence.collection()).set("refresh", r#""1h""#));
     let mut daemon = Daemon::start(&settings);
     daemon.link(&stage.wallet);
     daemon.wait_for_code(ACME, "NOT_HELD");
-    proxy.fault(Fault::Delay(std::time::Duration::from_millis(700)));
+    proxy.fault_in("eth_getProof", Fault::Delay(std::time::Duration::from_millis(700)));
+    // Of a new block, so that there is something to be proven. Nothing else asks for proofs in this hour.
+    stage.anvil.mine(1);
+    let before = proxy.calls("eth_getProof");
     let mut line = Line::connect(&daemon.socket());
     let params = json!({"token": stage.licence.token(7), "wallet": stage.holder()});
     let id = line.ask("token_verify", &params);
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    eventually("the question is at the node", || match proxy.calls("eth_getProof") {
+        calls if calls > before => Ok(()),
+        calls => Err(calls.to_string()),
+    });
     assert_eq!(daemon.stop().code(), Some(0));
     let reply = line.hear().expect("an answer, be it an error, before the connection closes");
     assert_eq!(reply["id"], json!(id), "{reply}");

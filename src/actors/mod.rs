@@ -1,7 +1,8 @@
 //! What changes, and who owns it: four actors and the supervisor that restarts them.
 //!
 //! Asks go down, await a reply, and have a timeout: `rpc` asks all four; TierCache asks ChainVerifier and
-//! OwnershipLedger; ChainVerifier and WalletKeeper ask OwnershipLedger; OwnershipLedger asks nobody. Notices
+//! OwnershipLedger; ChainVerifier and WalletKeeper ask OwnershipLedger; OwnershipLedger asks nobody, but takes what
+//! a change makes untrue out of the cache before it acknowledges the change. Notices
 //! go up by `try_send` and may be lost: ChainVerifier tells TierCache what happened on a chain. So there is
 //! no cycle of waiting.
 //!

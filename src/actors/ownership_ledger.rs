@@ -5,11 +5,16 @@
 //!
 //! Every change names who asked (`by`) and when (`at`), is acknowledged after its durable commit, and
 //! leaves one audit entry. Reads go to a snapshot and never wait for a writer.
+//!
+//! Invariant: a change that entitlements rest on is told ([`OnChange`]) before it is acknowledged, whoever
+//! ordered it and whether or not they still wait.
 
 mod handlers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use actix::prelude::*;
 use alloy_primitives::{Address, B256};
@@ -21,6 +26,7 @@ use crate::domain::ids::{ChainId, Collection, CustomerId, Timestamp, Token};
 use crate::domain::ownership::{Ownership, Scan, Sighting, Suspension};
 use crate::store::Store;
 
+pub use crate::domain::epoch::Whose;
 pub use crate::store::Asked;
 pub use crate::store::audit::AuditState;
 pub use crate::store::facts::{Facts, Progress};
@@ -29,15 +35,24 @@ pub use crate::store::sealed_keys::{Replacement, SealedKey};
 /// How many messages may wait; a sender then waits too.
 const MAILBOX: usize = 1_024;
 
+/// Told of each change that entitlements rest on, once it can be read and before it is acknowledged.
+pub type OnChange = Arc<dyn Fn(Whose) + Send + Sync>;
+
 /// The actor. All it has is the store, which outlives it.
-#[derive(Debug)]
 pub struct OwnershipLedger {
     store: Store,
+    on_change: OnChange,
+    /// How many looks were recorded since the start.
+    looks: Arc<AtomicU64>,
 }
 
 impl OwnershipLedger {
     pub fn new(store: Store) -> Self {
-        Self { store }
+        Self { store, on_change: Arc::new(|_| {}), looks: Arc::default() }
+    }
+
+    pub fn telling(self, on_change: OnChange) -> Self {
+        Self { on_change, ..self }
     }
 }
 
@@ -51,7 +66,9 @@ impl Actor for OwnershipLedger {
 
 impl Supervised for OwnershipLedger {
     fn restarting(&mut self, context: &mut Self::Context) {
-        *self = Self::new(self.store.clone());
+        let looks = Arc::clone(&self.looks);
+        *self =
+            Self { looks, ..Self::new(self.store.clone()).telling(Arc::clone(&self.on_change)) };
         context.set_mailbox_capacity(MAILBOX);
     }
 }
@@ -259,22 +276,30 @@ pub struct FindFacts {
     pub collections: Vec<Collection>,
 }
 
-/// Ownerships of some wallets, newest first. `after` is the number of the last one seen.
+/// How many looks were recorded since the start, as [`Facts::looks`] counts them.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "u64")]
+pub struct LooksRecorded;
+
+/// Ownerships of some wallets in the time they were their customer's, newest first. `after` is the number of
+/// the last one seen.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Reply<Vec<Ownership>>")]
 pub struct ListOwnerships {
     /// `None` for everybody's.
-    pub wallets: Option<Vec<Address>>,
+    pub wallets: Option<Vec<Wallet>>,
     pub active: Option<bool>,
     pub after: Option<u64>,
     pub limit: usize,
 }
 
-/// Every interval in which anybody held a token, newest first.
+/// Every interval in which one of some wallets held a token in the time it was its customer's, newest first.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Reply<Vec<Ownership>>")]
 pub struct HistoryOf {
     pub token: Token,
+    /// `None` for everybody's.
+    pub wallets: Option<Vec<Wallet>>,
     pub after: Option<u64>,
     pub limit: usize,
 }

@@ -7,13 +7,17 @@
 //! A hit never comes here: `rpc` reads the cache through a [`VerdictReader`]. This actor is its one
 //! writer. A miss starts one *flight* for its key, whoever asks meanwhile waits for the same flight, and
 //! nobody's hanging up ends it.
+//!
+//! Invariant: what was gathered before a change is neither cached nor told after it. Whoever changes something has it
+//! forgotten ([`VerdictReader::forget`]), which begins a new epoch; this actor hears of that and works out again what
+//! somebody waits for.
 
 mod flight;
 mod messages;
 mod news;
 mod reader;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -29,10 +33,11 @@ use crate::products::Catalogue;
 
 use flight::Flight;
 
+pub use crate::domain::epoch::{Epoch, Epochs, Whose};
 pub use flight::CheckError;
 pub use messages::{
-    ChainNews, Check, Explain, Explained, Install, InstallError, Invalidate, Landing, News,
-    Refresh, Reload, Reloaded, Remove, Stored, Subscribe, Whose,
+    ChainNews, Check, Explain, Explained, Install, InstallError, Landing, News, Refresh, Reload,
+    Reloaded, Remove, Stored, Subscribe,
 };
 pub use reader::{Cached, Key, Render, VerdictReader};
 
@@ -65,19 +70,25 @@ pub struct Parts {
 const KEPT_AT_MOST: usize = 4_096;
 /// Flights begun by the actor itself run no more than this side by side.
 const OWN_FLIGHTS: usize = 8;
+/// How long what is due waits for room among them before it is seen to again.
+const ROOM: Duration = Duration::from_secs(1);
 
 pub struct TierCache {
     parts: Parts,
     flights: HashMap<Key, Flight>,
     /// When each key that is kept warm is due, by the monotonic clock.
     due: BTreeMap<Key, Duration>,
+    /// The newest that those who subscribed may be told; each of them knows what it was told.
     subscribers: HashMap<Key, watch::Sender<Landing>>,
+    /// What changed up to here is being worked out again.
+    heeded: Epoch,
     alarm: Option<SpawnHandle>,
 }
 
 impl TierCache {
     pub fn new(parts: Parts) -> Self {
         Self {
+            heeded: parts.reader.epoch(),
             parts,
             flights: HashMap::new(),
             due: BTreeMap::new(),
@@ -129,39 +140,68 @@ impl TierCache {
         let mut overdue: Vec<_> = self
             .due
             .iter()
-            .filter(|(key, due)| **due <= now && !self.flights.contains_key(*key))
+            .filter(|(_, due)| **due <= now)
             .map(|(key, due)| (*due, key.clone()))
             .collect();
         overdue.sort();
-        let free = OWN_FLIGHTS.saturating_sub(self.flights.len());
-        for (_, key) in overdue.into_iter().take(free) {
-            // What was answered before wants a new look; what was not may still be known well enough.
-            let answered = self.parts.reader.peek(&key).is_some();
-            self.fly(key, answered, context);
-        }
-        // What found no room waits for a flight to land, which sets the alarm again.
-        let waiting = now + Duration::from_secs(1);
-        for due in self.due.values_mut().filter(|it| **it <= now) {
-            *due = waiting;
+        let mut free = OWN_FLIGHTS.saturating_sub(self.flights.len());
+        for (_, key) in overdue {
+            if free > 0 && !self.flights.contains_key(&key) {
+                free -= 1;
+                self.due.insert(key.clone(), now + ROOM);
+                // What was answered before wants a new look; what was not may still be known well enough.
+                let answered = self.parts.reader.peek(&key).is_some();
+                self.fly(key, answered, context);
+            } else {
+                self.wait_for_room(key, now, context);
+            }
         }
         self.set_alarm(context);
     }
 
-    /// Forgets what was answered, and works it out again for those who keep asking.
-    fn forget(&mut self, whose: &Whose, context: &mut Context<Self>) {
-        self.parts.reader.forget(whose);
-        let now = self.parts.clock.monotonic();
-        for (key, flight) in &mut self.flights {
-            if whose.includes(key) {
-                flight.outdated = true;
-            }
+    /// What found no room, or is in the air already, waits for a flight to land, which sets the alarm again. What
+    /// was told of it meanwhile may end by time alone: then what is known without a look is told.
+    fn wait_for_room(&mut self, key: Key, now: Duration, context: &mut Context<Self>) {
+        let told = self.subscribers.get(&key).or(self.flights.get(&key).map(|it| &it.done));
+        let told = told.and_then(|it| it.borrow().clone());
+        let left = told.and_then(|it| it.left(&self.parts.clock));
+        let rest = left.filter(|it| !it.is_zero()).unwrap_or(Duration::MAX);
+        self.due.insert(key.clone(), now + rest.min(ROOM));
+        if left == Some(Duration::ZERO) {
+            self.restate(key, context);
         }
+    }
+
+    /// Works out again what has changed since the last time: at once what somebody waits for or was told, for the
+    /// others when a flight is free.
+    fn heed(&mut self, context: &mut Context<Self>) {
+        let reader = self.parts.reader.clone();
+        let before = std::mem::replace(&mut self.heeded, reader.epoch());
+        let concerned = |key: &Key| !reader.holds(before, key.customer);
+        let now = self.parts.clock.monotonic();
         for (key, due) in &mut self.due {
-            if whose.includes(key) {
+            if concerned(key) {
                 *due = now;
             }
         }
+        self.subscribers.retain(|_, told| told.receiver_count() > 0);
+        let awaited: BTreeSet<Key> =
+            self.flights.keys().chain(self.subscribers.keys()).cloned().collect();
+        for key in awaited.into_iter().filter(concerned) {
+            self.restate(key, context);
+        }
         self.set_alarm(context);
+    }
+
+    /// Heeds every change from now on.
+    fn listen(&self, mut changes: watch::Receiver<Epochs>, context: &mut Context<Self>) {
+        let changed = async move { changes.changed().await.is_ok().then_some(changes) };
+        context.spawn(changed.into_actor(self).map(|changes, actor, context| {
+            if let Some(changes) = changes {
+                actor.heed(context);
+                actor.listen(changes, context);
+            }
+        }));
     }
 
     fn adopt_products(&mut self, context: &mut Context<Self>) {
@@ -170,7 +210,8 @@ impl TierCache {
         let installed = |id: &ProductId| products.products.contains_key(id);
         let subscribed = &self.subscribers;
         self.due.retain(|key, _| installed(&key.product) || subscribed.contains_key(key));
-        self.forget(&Whose::Everybody, context);
+        self.parts.reader.forget(Whose::Everybody);
+        self.heed(context);
         self.keep_known();
         self.set_alarm(context);
     }
@@ -181,6 +222,7 @@ impl Actor for TierCache {
 
     fn started(&mut self, context: &mut Self::Context) {
         context.set_mailbox_capacity(4_096);
+        self.listen(self.parts.reader.changes(), context);
         self.watch_contracts();
         self.keep_known();
         self.set_alarm(context);
@@ -189,7 +231,7 @@ impl Actor for TierCache {
 
 impl Supervised for TierCache {
     fn restarting(&mut self, _: &mut Context<Self>) {
-        self.parts.reader.forget(&Whose::Everybody);
+        self.parts.reader.forget(Whose::Everybody);
         *self = Self::new(self.parts.clone());
     }
 }

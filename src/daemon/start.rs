@@ -21,7 +21,7 @@ use crate::config::{self, Config, Environment};
 use crate::domain::ownership::Trust;
 use crate::keys::{Census, KeyRing, KeyRingState, KeySource, MachineName, Settled};
 use crate::logging;
-use crate::products::Loaded;
+use crate::products::{Catalogue, Loaded};
 use crate::rpc::doors::{self, Doors, SocketSettings};
 use crate::rpc::figures::SocketFigures;
 use crate::rpc::front::Front;
@@ -60,7 +60,12 @@ impl House {
         let started = clock.monotonic();
         let store = open_store(config, &clock)?;
         let tree = Tree::new(Policy::default());
-        let ledger = tree.start("ownership_ledger", OwnershipLedger::new(store.clone()));
+        let catalogue = catalogue(config, source.environment.uid);
+        let reader = open_reader(config, &catalogue);
+        let forgetting = reader.clone();
+        let ledger = OwnershipLedger::new(store.clone())
+            .telling(Arc::new(move |whose| forgetting.forget(whose)));
+        let ledger = tree.start("ownership_ledger", ledger);
         let progress = ledger.send(FindProgress).await?.context("the store cannot be read")?;
         for (chain, time) in &progress.floors {
             clock.raise_floor(*chain, *time);
@@ -72,13 +77,6 @@ impl House {
         for kept in &progress.light_clients {
             chains.iter().filter(|it| it.id() == kept.chain).for_each(|it| it.restore(kept));
         }
-        let catalogue = catalogue(config, source.environment.uid);
-        let products = catalogue.load(&Loaded::default());
-        for fault in &products.faults {
-            tracing::warn!(event = "product_refused", %fault, "a product file is refused");
-        }
-        let render = wire::Verdict::render_open;
-        let reader = VerdictReader::new(config.cache.capacity, products, render);
         let meeting = Arc::new(OnceLock::new());
         // No turn is given up between these, so that each is there when the one before it begins.
         let cache = tree.start(
@@ -172,6 +170,15 @@ impl House {
         };
         Ok(Front::new(api, figures)?)
     }
+}
+
+/// The cache, empty, and the products as they are.
+fn open_reader(config: &Config, catalogue: &Catalogue) -> VerdictReader {
+    let products = catalogue.load(&Loaded::default());
+    for fault in &products.faults {
+        tracing::warn!(event = "product_refused", %fault, "a product file is refused");
+    }
+    VerdictReader::new(config.cache.capacity, products, wire::Verdict::render_open)
 }
 
 fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<Store> {

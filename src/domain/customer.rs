@@ -6,6 +6,7 @@ use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{ChainId, CustomerId, Timestamp};
+use super::ownership::Ownership;
 
 /// A person, an organisation or the machine itself, to whom wallets belong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +56,13 @@ impl Wallet {
     /// Whether what this address holds on `chain` is this wallet's.
     pub fn counts_on(&self, chain: ChainId) -> bool {
         self.chain.is_none_or(|it| it == chain)
+    }
+
+    /// Whether this is an ownership of this wallet's customer: of this address, and begun before the wallet was
+    /// taken away. What the address holds since is its next customer's, or nobody's here.
+    pub fn had(&self, ownership: &Ownership) -> bool {
+        let begun = ownership.first_seen;
+        ownership.wallet == self.address && self.removed_at.is_none_or(|it| begun < it)
     }
 }
 

@@ -122,7 +122,8 @@ impl Look {
         self.sightings.iter().map(|it| it.look).max().unwrap_or(0)
     }
 
-    /// The ids of the collection that this look sighted by themselves for the wallet of `rest`.
+    /// The ids of the collection that this look sighted by themselves for the wallet of `rest`, at its finality: a token
+    /// that is named at one block may be one of the rest at another.
     fn sighted_beside(&self, rest: &Sighting) -> BTreeSet<U256> {
         let Target::Rest { collection, ids } = &rest.target else { return BTreeSet::new() };
         let own = |it: &Sighting| match &it.target {
@@ -130,7 +131,7 @@ impl Look {
                 if token.collection == *collection
                     && it.wallet == rest.wallet
                     && it.look == rest.look
-                    && it.terms() == rest.terms()
+                    && same_question(it, rest)
                     && ids.contains(token.id) =>
             {
                 Some(token.id)

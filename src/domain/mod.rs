@@ -7,6 +7,7 @@ pub mod audit;
 pub mod consensus;
 pub mod customer;
 pub mod entitlement;
+pub mod epoch;
 pub mod ids;
 pub mod kept;
 pub mod ownership;

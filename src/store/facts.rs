@@ -33,6 +33,8 @@ pub struct Facts {
     pub scans: Vec<(Collection, Address, Scan)>,
     /// Per chain, the newest finalized block time ever proven.
     pub floors: Vec<(ChainId, Timestamp)>,
+    /// How many looks the daemon had recorded when these were read; `store` does not count them.
+    pub looks: u64,
     /// Checkpoints found to lead to the same committees.
     pub agreed: Agreed,
 }

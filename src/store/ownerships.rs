@@ -16,6 +16,7 @@ use super::records;
 use super::schema::{self, Table};
 use super::sightings;
 use super::view::{Changes, View, next_number, prefixed, record};
+use crate::domain::customer::Wallet;
 use crate::domain::ids::{Collection, Timestamp, Token};
 use crate::domain::kept::{self, Look, ReadRows, Rests};
 use crate::domain::ownership::{
@@ -284,13 +285,14 @@ fn numbers(
     rows.rev().map(|row| number(&row?.0)).collect()
 }
 
-/// Ownerships of some wallets, or of everybody, newest first, with numbers below `after`.
+/// Ownerships of some wallets in the time they were their customer's, or of everybody, newest first, with numbers
+/// below `after`.
 ///
 /// # Errors
 /// When the store fails.
 pub fn list(
     view: &impl View,
-    wallets: Option<&[Address]>,
+    wallets: Option<&[Wallet]>,
     active: Option<bool>,
     after: Option<u64>,
     limit: usize,
@@ -306,12 +308,12 @@ pub fn list(
     let mut found = BTreeMap::new();
     for wallet in wallets {
         let mut taken = 0;
-        for number in numbers(view, Table::WalletOwnerships, wallet.as_slice(), after)? {
+        for number in numbers(view, Table::WalletOwnerships, wallet.address.as_slice(), after)? {
             if taken >= limit {
                 break;
             }
             let ownership = numbered(view, number)?;
-            if wanted(&ownership) {
+            if wanted(&ownership) && wallet.had(&ownership) {
                 found.insert(number, ownership);
                 taken += 1;
             }
@@ -320,18 +322,30 @@ pub fn list(
     Ok(found.into_values().rev().take(limit).collect())
 }
 
-/// Every interval in which anybody held `token`, newest first, with numbers below `after`.
+/// Every interval in which one of some wallets held `token` in the time it was its customer's, or anybody did, newest
+/// first, with numbers below `after`.
 ///
 /// # Errors
 /// When the store fails.
 pub fn history(
     view: &impl View,
     token: Token,
+    wallets: Option<&[Wallet]>,
     after: Option<u64>,
     limit: usize,
 ) -> Result<Vec<Ownership>, StoreError> {
-    let numbers = numbers(view, Table::TokenOwnerships, &schema::token(token), after)?;
-    numbers.into_iter().take(limit).map(|it| numbered(view, it)).collect()
+    let wanted = |it: &Ownership| wallets.is_none_or(|own| own.iter().any(|own| own.had(it)));
+    let mut found = Vec::new();
+    for number in numbers(view, Table::TokenOwnerships, &schema::token(token), after)? {
+        if found.len() >= limit {
+            break;
+        }
+        let ownership = numbered(view, number)?;
+        if wanted(&ownership) {
+            found.push(ownership);
+        }
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use crate::support::daemon::Daemon;
 use crate::support::eventually;
-use crate::support::settings::ProductFile;
+use crate::support::settings::{ProductFile, Settings};
 use crate::support::stage::{ACME, Stage, own_customer, stranger};
+use crate::support::wallet::Wallet;
 
 const PERMISSION_DENIED: i64 = -32001;
 const NOT_FOUND: i64 = -32002;
@@ -172,14 +174,7 @@ fn a_uid_belongs_to_one_customer_and_an_external_id_too() {
 #[test]
 fn what_the_machine_holds_counts_for_everybody_on_it() {
     let stage = Stage::start();
-    let params = json!({"address": stage.holder(), "chain": "eip155:31337", "customer": "machine"});
-    let challenge = stage.daemon.admin("wallet_challenge", params);
-    let message = challenge["message"].as_str().unwrap();
-    let signature = stage.wallet.sign(message);
-    stage.daemon.admin(
-        "wallet_link",
-        json!({"message": message, "signature": signature, "customer": "machine"}),
-    );
+    stage.daemon.link_for(&stage.wallet, "machine");
     stage.mint(7);
     let verdict = stage.daemon.wait_for_code(ACME, "VALID");
     assert_ne!(verdict["customer"], json!(null), "{verdict}");
@@ -325,6 +320,22 @@ fn health_names_the_actors_and_the_chain() {
     assert!(status.to_string().contains("eip155:31337"), "{status}");
 }
 
+/// What is not known may be held: it is not left out as if it were not.
+#[test]
+fn a_product_whose_answer_is_not_known_is_listed() {
+    let settings = Settings::new(["http://127.0.0.1:9".to_owned()]).product(ProductFile::acme(
+        "eip155:31337/erc721:0x5FbDB2315678afecb367f032d93F642f64180aa3",
+    ));
+    let daemon = Daemon::start(&settings);
+    let listed = daemon.call("entitlement_list", json!({"wait_ms": 0}));
+    assert_eq!(listed["items"], json!([]), "without a wallet nothing is held: {listed}");
+    daemon.link(&Wallet::numbered(1));
+    let listed = daemon.call("entitlement_list", json!({"wait_ms": 0}));
+    let codes: Vec<&Value> =
+        listed["items"].as_array().unwrap().iter().map(|it| &it["code"]).collect();
+    assert_eq!(codes, [&json!("UNDETERMINED")], "{listed}");
+}
+
 #[test]
 fn lists_are_read_page_by_page() {
     let stage = Stage::start();
@@ -389,4 +400,54 @@ fn a_backup_takes_the_place_of_the_store() {
     stage.daemon.resume();
     stage.daemon.wait_for_code(ACME, "VALID");
     assert_eq!(stage.daemon.admin("audit_verify", json!({}))["ok"], json!(true));
+}
+
+#[test]
+fn a_deactivated_customer_is_entitled_to_nothing_through_the_machine_either() {
+    let stage = Stage::start();
+    stage.daemon.link_for(&stage.wallet, "machine");
+    stage.mint(7);
+    stage.daemon.wait_for_code(ACME, "VALID");
+    let uid = nix::unistd::getuid().as_raw();
+    let made = stage.daemon.admin("customer_create", json!({"name": "Ada", "uids": [uid]}));
+    stage.daemon.wait_for_code(ACME, "VALID");
+    stage.daemon.admin("customer_deactivate", json!({"customer": made["id"]}));
+    let verdict = stage.daemon.check(ACME);
+    assert_eq!((&verdict["code"], &verdict["valid"]), (&json!("SUSPENDED"), &json!(false)));
+    let why = stage.daemon.call("entitlement_explain", json!({"product": ACME}));
+    assert_eq!(why["code"], "SUSPENDED", "{why}");
+    assert_eq!(why["steps"][0]["outcome"], "no", "{why}");
+    let listed = stage.daemon.call("entitlement_list", json!({}));
+    assert_eq!(listed["items"][0]["code"], "SUSPENDED", "{listed}");
+    stage.daemon.admin("customer_update", json!({"customer": made["id"], "active": true}));
+    stage.daemon.wait_for_code(ACME, "VALID");
+}
+
+#[test]
+fn what_a_wallet_holds_after_it_was_unlinked_is_not_shown_to_whose_it_was() {
+    let stage = Stage::entitled();
+    stage.daemon.call("wallet_unlink", json!({"address": stage.holder()}));
+    let other = stage.daemon.admin("customer_create", json!({"name": "Ada", "uids": []}));
+    let other = other["id"].as_str().unwrap();
+    stage.daemon.link_for(&stage.wallet, other);
+    stage.mint(8);
+    let theirs = json!({"customer": other});
+    eventually("the other customer's token is seen", || {
+        stage.daemon.admin("entitlement_check", json!({"product": ACME, "customer": other}));
+        let listed = stage.daemon.admin("ownership_list", theirs.clone());
+        let tokens = listed["items"].as_array().unwrap().len();
+        if tokens == 2 { Ok(()) } else { Err(listed.to_string()) }
+    });
+    let tokens = |method: &str| -> Vec<Value> {
+        let listed = stage.daemon.call(method, json!({}));
+        listed["items"].as_array().unwrap().iter().map(|it| it["token"].clone()).collect()
+    };
+    let own = vec![json!(stage.licence.token(7))];
+    assert_eq!(tokens("ownership_list"), own);
+    assert_eq!(tokens("token_list"), own);
+    let history = |id: u64| {
+        let params = json!({"token": stage.licence.token(id)});
+        stage.daemon.call("ownership_history", params)["items"].as_array().unwrap().len()
+    };
+    assert_eq!((history(7), history(8)), (1, 0));
 }

@@ -19,6 +19,7 @@ mod support;
 
 mod administration;
 mod bad_input;
+mod changes;
 mod clients;
 mod consensus;
 mod contract_wallets;
@@ -44,6 +45,7 @@ mod rules_reach;
 mod rules_timed;
 mod rules_unlock;
 mod side_by_side;
+mod telling;
 mod terminal;
 mod test_bed;
 mod wallets;

@@ -235,6 +235,17 @@ impl Daemon {
         self.call("wallet_link", json!({"message": message, "signature": signature}))
     }
 
+    /// The same on the admin socket, for a customer of any name.
+    pub fn link_for(&self, wallet: &Wallet, customer: &str) -> Value {
+        let params =
+            json!({"address": wallet.address(), "chain": super::CHAIN, "customer": customer});
+        let challenge = self.admin("wallet_challenge", params);
+        let message = challenge["message"].as_str().unwrap();
+        let signature = wallet.sign(message);
+        let params = json!({"message": message, "signature": signature, "customer": customer});
+        self.admin("wallet_link", params)
+    }
+
     pub fn challenge(&self, wallet: &Wallet) -> Value {
         self.call("wallet_challenge", json!({"address": wallet.address(), "chain": super::CHAIN}))
     }

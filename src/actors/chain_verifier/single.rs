@@ -106,7 +106,7 @@ impl Parts {
             asked: claim.asked,
         })
         .await?;
-        let history = HistoryOf { token: claim.token, after: None, limit: 1_000 };
+        let history = HistoryOf { token: claim.token, wallets: None, after: None, limit: 1_000 };
         let intervals = match self.ledger.send(history).timeout(LEDGER_TIME).await {
             Ok(reply) => reply.map_err(|source| VerifierError::Ledger { source })?,
             Err(_) => return Err(VerifierError::BrokenOff),

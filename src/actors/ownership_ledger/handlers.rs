@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use actix::prelude::*;
 use alloy_primitives::Address;
@@ -14,9 +15,9 @@ use super::{
     AddWallet, AuditState, BackUp, CreateCustomer, CustomerOf, CustomersOf, Facts, FindChallenge,
     FindCustomer, FindFacts, FindFigures, FindProgress, FindSealedKeys, FindWallet, HistoryOf,
     ImportWallet, KeepChallenge, KeepSynced, LedgerError, ListAudit, ListCustomers, ListOwnerships,
-    NoteAudit, OwnershipLedger, Progress, RaiseFloor, RecordSightings, RemoveWallet,
+    LooksRecorded, NoteAudit, OwnershipLedger, Progress, RaiseFloor, RecordSightings, RemoveWallet,
     ReplaceSealedKeys, Reply, SealedKey, SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit,
-    WalletsOf,
+    WalletsOf, Whose,
 };
 use crate::domain::audit::AuditEntry;
 use crate::domain::customer::{Challenge, Customer, Wallet};
@@ -66,6 +67,29 @@ impl OwnershipLedger {
     ) -> Change<T> {
         answer(doing, self.store.write(operation))
     }
+
+    /// A change that entitlements rest on: `whose` says of what has changed whom it concerns.
+    fn revise<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        whose: fn(&T) -> Whose,
+        operation: impl FnOnce(&mut Changes<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Change<T> {
+        let (outcome, on_change) = (self.store.write(operation), Arc::clone(&self.on_change));
+        // In a task of its own: what was ordered is written though this actor be restarted meanwhile, and then
+        // it must be told all the same.
+        let told = actix_rt::spawn(async move {
+            let outcome = outcome.await;
+            match &outcome {
+                Ok(changed) => on_change(whose(changed)),
+                Err(refused) if refused.is_refusal() => {}
+                // It may be in the file or not: nobody rests on either.
+                Err(_) => on_change(Whose::Everybody),
+            }
+            outcome
+        });
+        answer(doing, async move { told.await.unwrap_or(Err(StoreError::Closed)) })
+    }
 }
 
 fn answer<T: 'static>(
@@ -87,6 +111,19 @@ macro_rules! changes {
     )*};
 }
 
+/// A handler of a change that entitlements rest on: how it is called in an error, the operation, and whom what
+/// it answers concerns.
+macro_rules! revisions {
+    ($($message:ident -> $answer:ty, $doing:literal, $whose:expr, |$it:ident, $changes:ident| $operation:expr;)*) => {$(
+        impl Handler<$message> for OwnershipLedger {
+            type Result = Change<$answer>;
+            fn handle(&mut self, $it: $message, _: &mut Self::Context) -> Self::Result {
+                self.revise($doing, $whose, move |$changes| $operation)
+            }
+        }
+    )*};
+}
+
 /// A handler of a question: how it is called in an error, and where the answer is.
 macro_rules! questions {
     ($($message:ident -> $answer:ty, $doing:literal, |$it:ident, $view:ident| $question:expr;)*) => {$(
@@ -99,35 +136,36 @@ macro_rules! questions {
     )*};
 }
 
-changes! {
-    CreateCustomer -> Customer, "make a customer", |it, changes| {
+revisions! {
+    CreateCustomer -> Customer, "make a customer", |it| Whose::Users(it.id), |it, changes| {
         let CreateCustomer { name, external_id, uids, metadata, asked } = it;
         customers::create(changes, NewCustomer { name, external_id, uids, metadata }, &asked)
     };
-    UpdateCustomer -> Customer, "change a customer", |it, changes| {
+    UpdateCustomer -> Customer, "change a customer", |it| Whose::Users(it.id), |it, changes| {
         let UpdateCustomer { id, name, external_id, uids, metadata, active, asked } = it;
         let edit = CustomerEdit { name, external_id, uids, metadata, active };
         customers::update(changes, id, edit, &asked)
     };
-    AddWallet -> Wallet, "add a wallet", |it, changes| {
-        let AddWallet { address, customer, custody, label, sealed_key, nonce, chain, asked } = it;
-        let new = NewWallet { address, customer, custody, label, sealed_key, nonce, chain };
-        wallets::add(changes, new, &asked)
+    AddWallet -> Wallet, "add a wallet", |it| Whose::Customer(it.customer), |it, changes| {
+        wallets::add(changes, new_wallet(&it), &it.asked)
     };
-    ImportWallet -> Wallet, "import a wallet", |it, changes| {
-        let AddWallet { address, customer, custody, label, sealed_key, nonce, chain, asked } = it.0;
-        let new = NewWallet { address, customer, custody, label, sealed_key, nonce, chain };
-        wallets::import(changes, new, &asked)
+    ImportWallet -> Wallet, "import a wallet", |it| Whose::Customer(it.customer), |it, changes| {
+        wallets::import(changes, new_wallet(&it.0), &it.0.asked)
     };
+    SetSuspension -> Vec<Ownership>, "suspend or reinstate an ownership", |_| Whose::Everybody, |it, changes| {
+        ownerships::set_suspension(changes, it.token, it.suspension.as_ref(), &it.asked)
+    };
+}
+
+fn new_wallet(it: &AddWallet) -> NewWallet {
+    let AddWallet { address, customer, custody, label, sealed_key, nonce, chain, asked: _ } =
+        it.clone();
+    NewWallet { address, customer, custody, label, sealed_key, nonce, chain }
+}
+
+changes! {
     KeepChallenge -> (), "keep a challenge", |it, changes| {
         challenges::keep(changes, &it.challenge, &it.asked)
-    };
-    RecordSightings -> Vec<Ownership>, "record sightings", |it, changes| {
-        let RecordSightings { sightings, scans, transaction, asked } = it;
-        ownerships::record_look(changes, &Look { sightings, scans, transaction }, &asked)
-    };
-    SetSuspension -> Vec<Ownership>, "suspend or reinstate an ownership", |it, changes| {
-        ownerships::set_suspension(changes, it.token, it.suspension.as_ref(), &it.asked)
     };
     RaiseFloor -> (), "raise the floor under a chain's time", |it, changes| {
         sightings::raise_floor(changes, it.chain, it.time)
@@ -173,20 +211,26 @@ impl Handler<RemoveWallet> for OwnershipLedger {
     /// A destroyed key goes in two commits: the first writes zeros in its place, the second frees them.
     fn handle(&mut self, it: RemoveWallet, _: &mut Self::Context) -> Self::Result {
         let RemoveWallet { address, customer, destroy_key, asked } = it;
-        let store = self.store.clone();
-        answer("unlink a wallet", async move {
-            let unlink = move |changes: &mut Changes<'_>| {
-                wallets::remove(changes, address, customer, destroy_key, &asked)
-            };
-            let wallet = store.write(unlink).await?;
-            if destroy_key {
+        let unlink = move |changes: &mut Changes<'_>| {
+            wallets::remove(changes, address, customer, destroy_key, &asked)
+        };
+        let whose = |it: &Wallet| Whose::Customer(it.customer);
+        let unlinked = self.revise("unlink a wallet", whose, unlink);
+        if !destroy_key {
+            return unlinked;
+        }
+        Box::pin(unlinked.then(move |unlinked, actor, _| {
+            let store = actor.store.clone();
+            let forget = async move {
+                let wallet = unlinked?;
                 let forget = move |changes: &mut Changes<'_>| {
                     wallets::forget_key(changes, address, customer)
                 };
-                store.write(forget).await?;
-            }
-            Ok(wallet)
-        })
+                store.write(forget).await.map_err(failed("destroy a key"))?;
+                Ok(wallet)
+            };
+            forget.into_actor(actor)
+        }))
     }
 }
 
@@ -215,7 +259,7 @@ questions! {
         ownerships::list(view, it.wallets.as_deref(), it.active, it.after, it.limit)
     };
     HistoryOf -> Vec<Ownership>, "find the history of a token", |it, view| {
-        ownerships::history(view, it.token, it.after, it.limit)
+        ownerships::history(view, it.token, it.wallets.as_deref(), it.after, it.limit)
     };
     ListAudit -> Vec<AuditEntry>, "list the audit", |it, view| {
         audit::list(view, it.since, it.after, it.limit)
@@ -223,16 +267,43 @@ questions! {
     FindProgress -> Progress, "find where things stand", |_it, view| facts::progress(view);
 }
 
+impl Handler<RecordSightings> for OwnershipLedger {
+    type Result = Change<Vec<Ownership>>;
+
+    fn handle(&mut self, it: RecordSightings, _: &mut Self::Context) -> Self::Result {
+        let RecordSightings { sightings, scans, transaction, asked } = it;
+        let look = Look { sightings, scans, transaction };
+        let record =
+            move |changes: &mut Changes<'_>| ownerships::record_look(changes, &look, &asked);
+        let (recorded, looks) = (self.store.write(record), Arc::clone(&self.looks));
+        answer("record sightings", async move {
+            let recorded = recorded.await;
+            looks.fetch_add(1, Ordering::Relaxed);
+            recorded
+        })
+    }
+}
+
+impl Handler<LooksRecorded> for OwnershipLedger {
+    type Result = u64;
+
+    fn handle(&mut self, _: LooksRecorded, _: &mut Self::Context) -> Self::Result {
+        self.looks.load(Ordering::Relaxed)
+    }
+}
+
 impl Handler<FindFacts> for OwnershipLedger {
     type Result = Change<Facts>;
 
     /// A wallet may hold thousands of tokens, so this is read beside the actor and not in it.
     fn handle(&mut self, it: FindFacts, _: &mut Self::Context) -> Self::Result {
-        let store = self.store.clone();
+        // Counted before they are read: a look that is recorded meanwhile may be in them, or not.
+        let (store, looks) = (self.store.clone(), self.looks.load(Ordering::Relaxed));
         answer("find the facts", async move {
             let find =
                 move || store.read(|view| facts::facts(view, &it.customers, &it.collections));
-            tokio::task::spawn_blocking(find).await.unwrap_or(Err(StoreError::Panicked))
+            let found = tokio::task::spawn_blocking(find).await;
+            found.unwrap_or(Err(StoreError::Panicked)).map(|it| Facts { looks, ..it })
         })
     }
 }

@@ -135,6 +135,72 @@ fn figures_count_what_is_there() {
     });
 }
 
+/// What a ledger told, with how many commits there had been by then.
+type Told = Arc<std::sync::Mutex<Vec<(Whose, u64)>>>;
+
+fn listening(store: &Store) -> (OwnershipLedger, Told) {
+    let told = Told::default();
+    let (kept, read) = (Arc::clone(&told), store.clone());
+    let on_change = move |whose| {
+        let commits = read.usage().unwrap().commits;
+        kept.lock().unwrap().push((whose, commits));
+    };
+    (OwnershipLedger::new(store.clone()).telling(Arc::new(on_change)), told)
+}
+
+#[test]
+fn what_entitlements_rest_on_is_told_when_it_is_durable_and_before_it_is_acknowledged() {
+    converse(|_, store| async move {
+        let (ledger, told) = listening(&store);
+        let ledger = ledger.start();
+        let news = || std::mem::take(&mut *told.lock().unwrap());
+        let own = CustomerId::Uid(1000);
+        let made = ledger.send(create("Ada", &[7])).await.unwrap().unwrap();
+        assert_eq!(news(), [(Whose::Users(made.id), 1)]);
+        let edit = UpdateCustomer {
+            id: made.id,
+            name: None,
+            external_id: None,
+            uids: None,
+            metadata: None,
+            active: Some(false),
+            asked: asked(),
+        };
+        ledger.send(edit).await.unwrap().unwrap();
+        assert_eq!(news(), [(Whose::Users(made.id), 2)]);
+        ledger.send(add(1, Some(b"sealed"))).await.unwrap().unwrap();
+        assert_eq!(news(), [(Whose::Customer(own), 3)]);
+        let address = Address::repeat_byte(1);
+        let remove = RemoveWallet { address, customer: own, destroy_key: true, asked: asked() };
+        ledger.send(remove).await.unwrap().unwrap();
+        assert_eq!(news(), [(Whose::Customer(own), 4)], "before the key is freed");
+
+        // Refused, or of no concern to anybody's entitlement.
+        assert!(ledger.send(create("Ada", &[7])).await.unwrap().is_err());
+        let note = NoteAudit {
+            action: "product_installed",
+            subject: "acme-cad".into(),
+            detail: String::new(),
+            asked: asked(),
+        };
+        ledger.send(note).await.unwrap().unwrap();
+        assert_eq!(news(), []);
+    });
+}
+
+#[test]
+fn a_change_of_which_nothing_is_known_concerns_everybody() {
+    converse(|_, store| async move {
+        let told = Told::default();
+        let kept = Arc::clone(&told);
+        let on_change = Arc::new(move |whose| kept.lock().unwrap().push((whose, 0)));
+        let ledger = OwnershipLedger::new(store.clone()).telling(on_change).start();
+        store.close().unwrap();
+        assert!(ledger.send(create("Ada", &[])).await.unwrap().is_err());
+        assert_eq!(*told.lock().unwrap(), [(Whose::Everybody, 0)]);
+    });
+}
+
 /// Panics in the actor, as a mistake in a handler would.
 #[derive(Message)]
 #[rtype(result = "()")]

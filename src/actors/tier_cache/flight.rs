@@ -8,12 +8,14 @@ use actix::prelude::*;
 use alloy_primitives::Address;
 use tokio::sync::watch;
 
-use super::{Cached, Key, Landing, Parts, TierCache};
+use super::{Cached, Epoch, Key, Landing, Parts, TierCache};
 use crate::actors::chain_verifier::{Survey, VerifierError};
-use crate::actors::ownership_ledger::{Facts, FindFacts, LedgerError};
+use crate::actors::ownership_ledger::{Facts, FindFacts, LedgerError, LooksRecorded};
 use crate::clock::Clock;
 use crate::domain::customer::Wallet;
-use crate::domain::entitlement::{Code, Holder, Question, Verdict, evaluate, wants_look};
+use crate::domain::entitlement::{
+    Code, Holder, Question, Verdict, evaluate, is_settled, wants_look,
+};
 use crate::domain::ids::{CustomerId, Timestamp, Token};
 use crate::domain::ownership::Sighting;
 use crate::products::Installed;
@@ -33,8 +35,6 @@ pub enum CheckError {
 /// One key being worked out.
 pub(super) struct Flight {
     pub(super) done: watch::Sender<Landing>,
-    /// What it rests on has changed meanwhile: its outcome is thrown away and it flies again.
-    pub(super) outdated: bool,
     /// Something happened on the chain meanwhile: when it lands it flies again, and looks.
     pub(super) again: bool,
 }
@@ -42,6 +42,8 @@ pub(super) struct Flight {
 /// Everything one evaluation rests on.
 pub(super) struct Scene {
     key: Key,
+    /// From before anything of it was read: what has changed since may or may not be in it.
+    epoch: Epoch,
     installed: Option<Arc<Installed>>,
     holders: Vec<Holder>,
     facts: Arc<Facts>,
@@ -53,6 +55,8 @@ pub(super) struct Scene {
 struct Landed {
     scene: Scene,
     looked: bool,
+    /// A look was asked for, and there was none.
+    owed: bool,
 }
 
 impl Scene {
@@ -78,6 +82,11 @@ impl Scene {
         evaluate(&self.question(), self.now(clock))
     }
 
+    /// Whether nothing it rests on has changed since it was gathered.
+    fn is_current(&self, parts: &Parts) -> bool {
+        parts.reader.holds(self.epoch, self.key.customer)
+    }
+
     fn wallets(&self) -> BTreeSet<Address> {
         self.holders.iter().flat_map(|it| it.wallets.iter().copied()).collect()
     }
@@ -85,6 +94,7 @@ impl Scene {
 
 /// What the ledger knows about `key`.
 pub(super) async fn gather(parts: &Parts, key: &Key) -> Result<Scene, CheckError> {
+    let epoch = parts.reader.epoch();
     let installed = parts.reader.products().products.get(&key.product).cloned();
     let mut customers = vec![key.customer, CustomerId::Machine];
     customers.dedup();
@@ -112,6 +122,7 @@ pub(super) async fn gather(parts: &Parts, key: &Key) -> Result<Scene, CheckError
     });
     Ok(Scene {
         key: key.clone(),
+        epoch,
         installed,
         holders: holders.collect(),
         sightings: facts.sightings.clone(),
@@ -134,6 +145,7 @@ async fn look(parts: &Parts, scene: &mut Scene) {
     let seen = verifier.send(survey).timeout(SURVEY_TIME).await;
     let took = parts.clock.monotonic().saturating_sub(begun);
     parts.reader.tally().looks.observe(took.as_secs_f64());
+    learn_of_others(parts, scene).await;
     match seen {
         Ok(Ok(seen)) => scene.sightings.extend(seen),
         Ok(Err(error @ VerifierError::Unknown { .. })) => {
@@ -141,6 +153,19 @@ async fn look(parts: &Parts, scene: &mut Scene) {
         }
         Ok(Err(error)) => tracing::warn!(product = %scene.key.product, %error, "the look failed"),
         Err(error) => tracing::warn!(product = %scene.key.product, %error, "the look failed"),
+    }
+}
+
+/// Takes up what other looks have recorded meanwhile. An older block must not speak last because its look took longer.
+async fn learn_of_others(parts: &Parts, scene: &mut Scene) {
+    let own = 1;
+    let recorded = parts.ledger.send(LooksRecorded).timeout(LEDGER_TIME).await;
+    if recorded.is_ok_and(|it| it == scene.facts.looks + own) {
+        return;
+    }
+    match gather(parts, &scene.key).await {
+        Ok(fresh) => (scene.sightings, scene.facts) = (fresh.sightings, fresh.facts),
+        Err(error) => tracing::warn!(%error, "what others have seen meanwhile is not known"),
     }
 }
 
@@ -157,7 +182,7 @@ impl TierCache {
             return flight.done.subscribe();
         }
         let (done, receiver) = watch::channel(None);
-        self.flights.insert(key.clone(), Flight { done, outdated: false, again: false });
+        self.flights.insert(key.clone(), Flight { done, again: false });
         self.take_off(key, must_look, context);
         receiver
     }
@@ -166,30 +191,27 @@ impl TierCache {
         let parts = self.parts.clone();
         let gathering = {
             let (parts, key) = (parts.clone(), key.clone());
-            async move {
-                let scene = gather(&parts, &key).await?;
+            async move { gather(&parts, &key).await }
+        };
+        let flight = gathering.into_actor(self).then(move |gathered, actor, context| {
+            let wants = |scene: &Scene| {
                 let now = scene.now(&parts.clock);
                 let has_wallet = !scene.wallets().is_empty();
-                let look = has_wallet && (must_look || wants_look(&scene.question(), now));
-                Ok::<_, CheckError>((scene, look))
-            }
-        };
-        let flying = key.clone();
-        let flight = gathering.into_actor(self).then(move |gathered, actor, _| {
-            let outdated = actor.flights.get(&flying).is_some_and(|it| it.outdated);
+                has_wallet && (must_look || wants_look(&scene.question(), now))
+            };
+            // What is outdated already is gathered again, not looked at.
+            let looks = gathered.as_ref().is_ok_and(|it| it.is_current(&parts) && wants(it));
             // What holds is answered at once; the look goes on behind it.
-            if let Ok((scene, true)) = &gathered
-                && !outdated
-                && scene.verdict(&parts.clock).is_valid()
-            {
-                actor.publish(scene);
+            if let (Ok(scene), true) = (&gathered, looks) {
+                actor.publish(scene, false);
+                actor.set_alarm(context);
             }
             let rest = async move {
-                let (mut scene, must_look) = gathered?;
-                if must_look {
+                let mut scene = gathered?;
+                if looks {
                     look(&parts, &mut scene).await;
                 }
-                Ok(Landed { scene, looked: must_look })
+                Ok(Landed { scene, looked: looks, owed: must_look && !looks })
             };
             rest.into_actor(actor)
         });
@@ -198,16 +220,13 @@ impl TierCache {
 
     fn land(&mut self, key: Key, landed: Result<Landed, CheckError>, context: &mut Context<Self>) {
         let Some(flight) = self.flights.get_mut(&key) else { return };
-        let (outdated, again) = (flight.outdated, flight.again);
-        (flight.outdated, flight.again) = (false, false);
+        let again = std::mem::take(&mut flight.again);
         match landed {
-            Ok(landed) => {
-                if !outdated {
-                    self.publish(&landed.scene);
-                }
+            Ok(Landed { scene, looked, owed }) => {
+                let outdated = !self.publish(&scene, true);
                 if outdated || again {
-                    tracing::debug!(product = %key.product, looked = landed.looked, "once more");
-                    return self.take_off(key, again, context);
+                    tracing::debug!(product = %key.product, looked, "once more");
+                    return self.take_off(key, again || (outdated && owed), context);
                 }
             }
             Err(error) => {
@@ -221,42 +240,70 @@ impl TierCache {
         self.set_alarm(context);
     }
 
-    /// Puts the verdict of `scene` into the cache and tells whom it concerns.
-    fn publish(&mut self, scene: &Scene) {
+    /// Says what the ledger alone says, for those who wait or were told something that holds no more, while a look may
+    /// be under way.
+    pub(super) fn restate(&mut self, key: Key, context: &mut Context<Self>) {
+        let parts = self.parts.clone();
+        let gathering = async move { gather(&parts, &key).await };
+        context.spawn(gathering.into_actor(self).map(|gathered, actor, context| match gathered {
+            Ok(scene) => {
+                actor.publish(&scene, false);
+                actor.set_alarm(context);
+            }
+            Err(error) => tracing::error!(%error, "what has changed could not be told yet"),
+        }));
+    }
+
+    /// Says what `scene` comes to: to whom it concerns, and into the cache. `false` when it is outdated. Before a
+    /// look a yes is said to all; a no that a look could still turn into a yes, only to those who were told something
+    /// that holds no more.
+    fn publish(&mut self, scene: &Scene, looked: bool) -> bool {
+        if !scene.is_current(&self.parts) {
+            return false;
+        }
         let Parts { clock, settings, reader, .. } = &self.parts;
         let now = scene.now(clock);
         let verdict = evaluate(&scene.question(), now);
+        let settled = is_settled(&scene.question(), &verdict, now, looked);
         let pace = Pace::of(&verdict, scene, settings, now);
         let mut cached = Cached::new(verdict, reader.render());
         cached.wallets = scene.wallets();
-        cached.evaluated_at = now;
+        (cached.evaluated_at, cached.evaluated) = (now, clock.monotonic());
+        cached.epoch = scene.epoch;
         cached.refresh_at = pace.refresh_at;
         cached.lifetime = pace.lifetime;
         let cached = Arc::new(cached);
+        if let Some(told) = self.subscribers.get(&scene.key) {
+            let holds = |it: &Arc<Cached>| reader.still_holds(&scene.key, it, clock);
+            if settled || told.borrow().as_ref().is_some_and(|it| !holds(it)) {
+                told.send_replace(Some(Arc::clone(&cached)));
+            }
+        }
+        if settled { self.keep(scene, now, cached) } else { true }
+    }
+
+    /// Puts a verdict into the cache, and hands it to those who wait for it.
+    fn keep(&mut self, scene: &Scene, now: Timestamp, cached: Arc<Cached>) -> bool {
+        let Parts { clock, reader, .. } = &self.parts;
+        if scene.installed.is_some() {
+            let before = reader.peek(&scene.key);
+            if !reader.put(&scene.key, Arc::clone(&cached)) {
+                return false;
+            }
+            tell_change(before.as_deref(), &cached.verdict);
+        }
         let kept = !cached.wallets.is_empty() || self.subscribers.contains_key(&scene.key);
         if kept && (self.due.len() < super::KEPT_AT_MOST || self.due.contains_key(&scene.key)) {
-            let rest = Duration::try_from(pace.refresh_at.duration_since(now)).unwrap_or_default();
+            let rest =
+                Duration::try_from(cached.refresh_at.duration_since(now)).unwrap_or_default();
             self.due.insert(scene.key.clone(), clock.monotonic() + rest);
         } else {
             self.due.remove(&scene.key);
         }
-        if scene.installed.is_some() {
-            tell_change(reader.peek(&scene.key).as_deref(), &cached.verdict);
-            reader.put(scene.key.clone(), Arc::clone(&cached));
-        }
-        if let Some(told) = self.subscribers.get(&scene.key) {
-            told.send_if_modified(|standing| {
-                let news =
-                    standing.as_ref().is_none_or(|it| it.verdict.says_otherwise(&cached.verdict));
-                if news {
-                    *standing = Some(Arc::clone(&cached));
-                }
-                news
-            });
-        }
         if let Some(flight) = self.flights.get(&scene.key) {
             flight.done.send_replace(Some(cached));
         }
+        true
     }
 }
 

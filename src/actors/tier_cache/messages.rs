@@ -12,7 +12,7 @@ use super::flight::{self, CheckError};
 use super::{Cached, Key, TierCache};
 use crate::actors::ownership_ledger::{Asked, NoteAudit};
 use crate::domain::entitlement::{Step, Verdict, explain};
-use crate::domain::ids::{ChainId, CustomerId, ProductId};
+use crate::domain::ids::{ChainId, ProductId};
 use crate::domain::ownership::Cause;
 use crate::products::{Catalogue, FileFault, Loaded};
 
@@ -35,7 +35,7 @@ pub struct Refresh {
     pub key: Key,
 }
 
-/// What is known now, without a look at the chain. Never cached.
+/// What is known now, without a look at the chain. Never cached: whoever is answered compares epochs.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<Verdict, CheckError>")]
 pub struct Stored {
@@ -55,35 +55,12 @@ pub struct Explained {
     pub steps: Vec<Step>,
 }
 
-/// Be told when the verdict says something else.
+/// Be told whenever the verdict is made anew. What is told may be outdated when it is read: whoever is told asks
+/// [`VerdictReader::still_holds`](super::VerdictReader::still_holds), and waits for the next if it does not.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "watch::Receiver<Landing>")]
 pub struct Subscribe {
     pub key: Key,
-}
-
-/// Whose verdicts are meant.
-#[derive(Debug, Clone)]
-pub enum Whose {
-    Everybody,
-    /// The machine's wallets count for everybody, so for it this is everybody too.
-    Customer(CustomerId),
-}
-
-impl Whose {
-    pub fn includes(&self, key: &Key) -> bool {
-        match self {
-            Self::Everybody | Self::Customer(CustomerId::Machine) => true,
-            Self::Customer(customer) => key.customer == *customer,
-        }
-    }
-}
-
-/// The ledger changed: forget what was answered before. Replied to when it is forgotten.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
-pub struct Invalidate {
-    pub whose: Whose,
 }
 
 /// Read the product files again, perhaps from other directories, and perhaps keep another pace.
@@ -202,13 +179,6 @@ impl Handler<Subscribe> for TierCache {
             self.fly(ask.key, false, context);
         }
         MessageResult(receiver)
-    }
-}
-
-impl Handler<Invalidate> for TierCache {
-    type Result = ();
-    fn handle(&mut self, order: Invalidate, context: &mut Self::Context) {
-        self.forget(&order.whose, context);
     }
 }
 

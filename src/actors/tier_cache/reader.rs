@@ -11,9 +11,11 @@ use jiff::SignedDuration;
 use moka::Expiry;
 use moka::sync::Cache;
 use prometheus_client::metrics::histogram::Histogram;
+use tokio::sync::watch;
 
-use super::Whose;
+use crate::clock::Clock;
 use crate::domain::entitlement::{Freshness, Verdict};
+use crate::domain::epoch::{Epoch, Epochs, Whose};
 use crate::domain::ids::{CustomerId, ProductId, Timestamp};
 use crate::products::Loaded;
 
@@ -34,6 +36,10 @@ pub struct Cached {
     /// The wallets it was worked out for.
     pub wallets: BTreeSet<Address>,
     pub(super) evaluated_at: Timestamp,
+    /// The monotonic time of that.
+    pub(super) evaluated: Duration,
+    /// Of what it rests on.
+    pub(super) epoch: Epoch,
     /// From here on it wants another look, though it still holds.
     pub(super) refresh_at: Timestamp,
     /// How long it may be kept.
@@ -50,6 +56,8 @@ impl Cached {
         Self {
             wallets: BTreeSet::new(),
             evaluated_at: Timestamp::MIN,
+            evaluated: Duration::ZERO,
+            epoch: Epoch::default(),
             refresh_at: Timestamp::MAX,
             lifetime: Duration::MAX,
             verdict,
@@ -86,6 +94,15 @@ impl Cached {
     /// Whether time alone has made it another answer.
     fn is_over(&self, now: Timestamp) -> bool {
         self.verdict.changes_at.is_some_and(|it| it <= now)
+    }
+
+    /// How long it is still the answer by time alone: zero when it is over, `None` if it does not end. By the clock, and
+    /// by how much time has passed since it was worked out: the time of its chains may be ahead of the clock.
+    pub(super) fn left(&self, clock: &Clock) -> Option<Duration> {
+        let passed = clock.monotonic().saturating_sub(self.evaluated);
+        let by_chain = self.evaluated_at.checked_add(passed).unwrap_or(Timestamp::MAX);
+        let left = self.verdict.changes_at?.duration_since(by_chain.max(clock.now()));
+        Some(Duration::try_from(left).unwrap_or_default())
     }
 
     /// True once, for the first reader after it wants another look.
@@ -142,8 +159,6 @@ const BELIEVED: SignedDuration = SignedDuration::from_secs(300);
 /// Which customer each uid stands for. Every check asks, of a few uids: a map costs it less than a cache.
 #[derive(Debug, Default)]
 struct Customers {
-    /// Grows when any uid may belong to another customer than before.
-    version: u64,
     /// The customer, and when it was learnt.
     by_uid: HashMap<u32, (CustomerId, Timestamp)>,
 }
@@ -160,11 +175,6 @@ impl Customers {
         }
         self.by_uid.insert(uid, (customer, now));
     }
-
-    fn forget(&mut self) {
-        self.version += 1;
-        self.by_uid.clear();
-    }
 }
 
 /// The cache and the installed products, to read. Cheap to clone.
@@ -173,6 +183,7 @@ pub struct VerdictReader {
     cache: Cache<Key, Arc<Cached>>,
     customers: Arc<RwLock<Customers>>,
     products: Arc<RwLock<Arc<Loaded>>>,
+    epochs: Arc<watch::Sender<Epochs>>,
     tally: Arc<Tally>,
     render: Render,
 }
@@ -183,6 +194,7 @@ impl VerdictReader {
             cache: Cache::builder().max_capacity(capacity).expire_after(OwnLifetime).build(),
             customers: Arc::default(),
             products: Arc::new(RwLock::new(Arc::new(products))),
+            epochs: Arc::default(),
             tally: Arc::default(),
             render,
         }
@@ -201,8 +213,15 @@ impl VerdictReader {
         self.cache.get(key)
     }
 
-    pub(super) fn put(&self, key: Key, cached: Arc<Cached>) {
-        self.cache.insert(key, cached);
+    /// Keeps a verdict, unless what it rests on has changed: then it is `false`.
+    pub(super) fn put(&self, key: &Key, cached: Arc<Cached>) -> bool {
+        // Held while it is put in, so that nothing is forgotten in between.
+        let epochs = self.epochs.borrow();
+        let holds = epochs.holds(cached.epoch, key.customer);
+        if holds {
+            self.cache.insert(key.clone(), cached);
+        }
+        holds
     }
 
     pub(super) fn render(&self) -> Render {
@@ -213,18 +232,51 @@ impl VerdictReader {
         self.cache.iter().collect()
     }
 
-    pub(super) fn forget(&self, whose: &Whose) {
-        match whose {
-            Whose::Everybody | Whose::Customer(CustomerId::Machine) => self.cache.invalidate_all(),
-            Whose::Customer(_) => {
-                for (key, _) in &self.cache {
-                    if whose.includes(&key) {
+    /// Withdraws what was answered to, or known of, whom a change concerns, in the cache and wherever it is on its way.
+    /// Called once the change can be read, and before it is acknowledged: from then on no answer rests on what was.
+    pub fn forget(&self, whose: Whose) {
+        self.epochs.send_modify(|epochs| {
+            epochs.raise(whose);
+            match whose.customer() {
+                None => self.cache.invalidate_all(),
+                Some(customer) => {
+                    let own = |it: &Arc<Key>| it.customer == customer;
+                    for (key, _) in self.cache.iter().filter(|(key, _)| own(key)) {
                         self.cache.invalidate(&*key);
                     }
                 }
             }
-        }
-        self.customers.write().unwrap_or_else(PoisonError::into_inner).forget();
+            if !matches!(whose, Whose::Customer(_)) {
+                self.customers.write().unwrap_or_else(PoisonError::into_inner).by_uid.clear();
+            }
+        });
+    }
+
+    /// To be taken before something is gathered, and compared when it is used.
+    pub fn epoch(&self) -> Epoch {
+        self.epochs.borrow().now()
+    }
+
+    /// Whether what was gathered of `customer` at `since` is still so.
+    pub fn holds(&self, since: Epoch, customer: CustomerId) -> bool {
+        self.epochs.borrow().holds(since, customer)
+    }
+
+    /// The same, and whether every user still stands for the same customer.
+    pub fn holds_with_users(&self, since: Epoch, customer: CustomerId) -> bool {
+        let epochs = self.epochs.borrow();
+        epochs.holds(since, customer) && epochs.same_users(since)
+    }
+
+    /// Whether a verdict that was worked out for `key` is still the answer: nothing it rests on has changed, and time
+    /// alone has not made it another one.
+    pub fn still_holds(&self, key: &Key, cached: &Cached, clock: &Clock) -> bool {
+        self.holds(cached.epoch, key.customer) && cached.left(clock) != Some(Duration::ZERO)
+    }
+
+    /// Wakes whoever waits for a change.
+    pub fn changes(&self) -> watch::Receiver<Epochs> {
+        self.epochs.subscribe()
     }
 
     /// The installed products as of now.
@@ -241,15 +293,11 @@ impl VerdictReader {
         self.customers.read().unwrap_or_else(PoisonError::into_inner).of(uid, now)
     }
 
-    /// To be taken before asking the ledger for a uid's customer, and given to [`Self::learn_customer`].
-    pub fn customers_version(&self) -> u64 {
-        self.customers.read().unwrap_or_else(PoisonError::into_inner).version
-    }
-
-    /// Remembers a uid's customer from `now` on, unless customers have changed since `version`.
-    pub fn learn_customer(&self, uid: u32, customer: CustomerId, version: u64, now: Timestamp) {
-        let mut customers = self.customers.write().unwrap_or_else(PoisonError::into_inner);
-        if customers.version == version {
+    /// Remembers a uid's customer from `now` on, unless customers have changed since the ledger was asked at `since`.
+    pub fn learn_customer(&self, uid: u32, customer: CustomerId, since: Epoch, now: Timestamp) {
+        let epochs = self.epochs.borrow();
+        if epochs.same_users(since) {
+            let mut customers = self.customers.write().unwrap_or_else(PoisonError::into_inner);
             customers.learn(uid, customer, now);
         }
     }
@@ -281,54 +329,4 @@ impl VerdictReader {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const OWN: CustomerId = CustomerId::Uid(1000);
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
-
-    fn reader() -> VerdictReader {
-        VerdictReader::new(16, Loaded::default(), |_| Vec::new())
-    }
-
-    #[test]
-    fn a_uids_customer_is_believed_for_five_minutes() {
-        let reader = reader();
-        assert_eq!(reader.customer_of(1000, at(0)), None);
-        reader.learn_customer(1000, OWN, reader.customers_version(), at(0));
-        assert_eq!(reader.customer_of(1000, at(299)), Some(OWN));
-        assert_eq!(reader.customer_of(1001, at(299)), None);
-        assert_eq!(reader.customer_of(1000, at(300)), None);
-    }
-
-    #[test]
-    fn what_was_asked_before_a_change_is_not_learnt_after_it() {
-        let reader = reader();
-        let before = reader.customers_version();
-        reader.forget(&Whose::Everybody);
-        reader.learn_customer(1000, OWN, before, at(0));
-        assert_eq!(reader.customer_of(1000, at(0)), None);
-    }
-
-    #[test]
-    fn a_change_of_any_customer_forgets_them_all() {
-        let reader = reader();
-        reader.learn_customer(1000, OWN, reader.customers_version(), at(0));
-        reader.forget(&Whose::Customer(CustomerId::Numbered(7)));
-        assert_eq!(reader.customer_of(1000, at(0)), None);
-    }
-
-    #[test]
-    fn uids_do_not_gather_without_end() {
-        let mut customers = Customers::default();
-        for uid in 0..=u32::try_from(REMEMBERED_UIDS).unwrap() {
-            customers.learn(uid, CustomerId::Uid(uid), at(0));
-        }
-        assert!(customers.by_uid.len() <= REMEMBERED_UIDS);
-        let last = u32::try_from(REMEMBERED_UIDS).unwrap();
-        assert_eq!(customers.of(last, at(0)), Some(CustomerId::Uid(last)));
-    }
-}
+mod tests;

@@ -70,6 +70,10 @@ pub struct Step {
 /// Every way that could lead to a tier of the product, and how far each goes at `now`.
 pub fn explain(question: &Question<'_>, now: Timestamp) -> Vec<Step> {
     let Some(product) = question.definition else { return Vec::new() };
+    if question.is_deactivated() {
+        let reason = "deactivated by an administrator, and entitled to nothing".to_owned();
+        return vec![step(StepKind::Ownership, &question.customer, Outcome::No, reason)];
+    }
     let mut steps = Vec::new();
     for position in &position::take(question, product) {
         steps.push(grant_step(position));

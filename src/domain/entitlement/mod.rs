@@ -60,6 +60,14 @@ pub struct Question<'a> {
     pub agreed: &'a Agreed,
 }
 
+impl Question<'_> {
+    /// Whether it is asked for a deactivated customer: it is entitled to nothing, through the machine's wallets no more
+    /// than through its own, whatever is known or not.
+    fn is_deactivated(&self) -> bool {
+        self.holders.iter().any(|it| it.customer == self.customer && !it.active)
+    }
+}
+
 /// Decides what the facts in `question` entitle its customer to at `now`.
 ///
 /// `now` must not be below the chain-time floor of the product's chains: a clock that was turned back
@@ -68,6 +76,9 @@ pub fn evaluate(question: &Question<'_>, now: Timestamp) -> Verdict {
     let Some(product) = question.definition else {
         return verdict::no_product(question);
     };
+    if question.is_deactivated() {
+        return verdict::deactivated(question);
+    }
     if question.holders.iter().all(|it| it.wallets.is_empty()) {
         return verdict::no_wallet(question, product);
     }
@@ -80,10 +91,24 @@ pub fn evaluate(question: &Question<'_>, now: Timestamp) -> Verdict {
     verdict::word(question, product, &decision, changes_at)
 }
 
+/// Whether `verdict` may be said of `question` at `now`, before a look at the chain or after it. Before a look a yes
+/// is said; a no that the look could still turn into a yes is not.
+pub fn is_settled(
+    question: &Question<'_>,
+    verdict: &Verdict,
+    now: Timestamp,
+    looked: bool,
+) -> bool {
+    looked || verdict.is_valid() || !wants_look(question, now)
+}
+
 /// Whether a look at the chain could tell more than `question` knows at `now`: something was never
 /// looked at, or was looked at too long ago.
 pub fn wants_look(question: &Question<'_>, now: Timestamp) -> bool {
     let Some(product) = question.definition else { return false };
+    if question.is_deactivated() {
+        return false;
+    }
     position::take(question, product).iter().any(|it| {
         let candidates = it.candidates.iter().map(|held| Some(&held.proof));
         let absences = it.absences.iter().map(|none| none.proof.as_ref());

@@ -412,6 +412,53 @@ fn the_machines_wallet_counts_and_a_suspended_customers_does_not() {
     assert_eq!((verdict.code, verdict.customer), (Code::Valid, CustomerId::Machine));
     let inactive = [holder(CustomerId::Uid(1000), false, vec![wallet(1)])];
     assert_eq!(ask_of(&inactive, &facts, &[], at(60)).code, Code::Suspended);
+    // Nor does the machine's, for such a customer, whatever is known of it or not.
+    let mut both = machine.clone();
+    both[0].active = false;
+    for known in [&facts[..], &[]] {
+        let verdict = ask_of(&both, known, &[], at(60));
+        assert_eq!((verdict.code, verdict.token), (Code::Suspended, None));
+    }
+    // Of a deactivated machine it is the machine's alone that does not count.
+    let mut machines = machine;
+    machines[1].active = false;
+    let verdict = ask_of(&machines, &facts, &[], at(60));
+    assert_eq!((verdict.code, verdict.customer), (Code::Suspended, CustomerId::Machine));
+    machines[0].wallets = vec![wallet(1)];
+    assert_eq!(ask_of(&machines, &facts, &[], at(60)).customer, CustomerId::Uid(1000));
+}
+
+#[test]
+fn only_what_a_program_goes_by_is_news() {
+    let facts = [held(50, 12, final_at(40)), no_more(50, final_at(40))];
+    let verdict = ask(&facts, &[], at(60));
+    let altered = |alter: fn(&mut Verdict)| {
+        let mut other = verdict.clone();
+        alter(&mut other);
+        verdict.says_otherwise(&other)
+    };
+    for alter in [
+        (|it| it.code = Code::Grace) as fn(&mut Verdict),
+        |it| it.tier = None,
+        |it| it.features.clear(),
+        |it| it.token = None,
+        |it| it.trust = Some(Trust::Single),
+        |it| it.provisional = true,
+        |it| it.expires_at = Some(at(99)),
+    ] {
+        assert!(altered(alter));
+    }
+    for alter in [
+        (|it| it.freshness = Freshness::Stale) as fn(&mut Verdict),
+        |it| it.detail.push('!'),
+        |it| it.anchor = None,
+        |it| it.verified_at = None,
+        |it| it.stale_after = Some(at(98)),
+        |it| it.grace_until = Some(at(98)),
+        |it| it.changes_at = Some(at(98)),
+    ] {
+        assert!(!altered(alter));
+    }
 }
 
 #[test]

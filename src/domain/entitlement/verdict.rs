@@ -147,23 +147,22 @@ impl Verdict {
         Some((left.as_secs() + begun).max(0))
     }
 
-    /// Whether `other` says something else to a program or a person, timestamps aside.
+    /// Whether `other` is another answer to a program: what a subscriber is told of. How young its proof is, where it
+    /// was seen and in which words it is put are none.
     pub fn says_otherwise(&self, other: &Self) -> bool {
-        let key = |it: &Self| {
-            (
-                (it.product.clone(), it.code, it.detail.clone(), it.tier.clone(), it.rank),
-                (it.customer, it.wallet, it.token, it.provisional, it.freshness.as_str(), it.trust),
-            )
-        };
-        key(self) != key(other)
-            || self.features != other.features
-            || self.expires_at != other.expires_at
+        let key = |it: &Self| (it.code, it.token, it.trust, it.provisional, it.expires_at);
+        key(self) != key(other) || self.tier != other.tier || self.features != other.features
     }
 }
 
 pub(super) fn no_product(question: &Question<'_>) -> Verdict {
     let detail = format!("no product {} is installed", question.product);
     Verdict { detail, ..bare(question, Code::NoProduct) }
+}
+
+pub(super) fn deactivated(question: &Question<'_>) -> Verdict {
+    let detail = format!("{} is deactivated by an administrator", question.customer);
+    Verdict { detail, ..bare(question, Code::Suspended) }
 }
 
 pub(super) fn no_wallet(question: &Question<'_>, product: &Product) -> Verdict {

@@ -6,7 +6,6 @@ use super::{ACTOR_TIME, Api, after, page_by_key, page_size};
 use crate::actors::ownership_ledger::{
     CreateCustomer, FindCustomer, ListCustomers, UpdateCustomer,
 };
-use crate::actors::tier_cache::Whose;
 use crate::domain::customer::Customer;
 use crate::domain::ids::CustomerId;
 use crate::domain::peer::Permit;
@@ -39,7 +38,7 @@ pub(super) async fn create(
         asked: api.asked(&permit),
     };
     let customer = api.ledger.send(order).timeout(ACTOR_TIME).await??;
-    changed(&api, customer).await
+    Ok(customer.into())
 }
 
 pub(super) async fn update(
@@ -58,7 +57,7 @@ pub(super) async fn update(
         asked: api.asked(&permit),
     };
     let customer = api.ledger.send(order).timeout(ACTOR_TIME).await??;
-    changed(&api, customer).await
+    Ok(customer.into())
 }
 
 pub(super) async fn deactivate(
@@ -76,7 +75,7 @@ pub(super) async fn deactivate(
         asked: api.asked(&permit),
     };
     let customer = api.ledger.send(order).timeout(ACTOR_TIME).await??;
-    changed(&api, customer).await
+    Ok(customer.into())
 }
 
 pub(super) async fn list(
@@ -89,12 +88,6 @@ pub(super) async fn list(
     let question = ListCustomers { after, limit: limit + 1 };
     let found = api.ledger.send(question).timeout(ACTOR_TIME).await??;
     Ok(page_by_key(found, limit, |it: &Customer| it.id.to_string(), Into::into))
-}
-
-/// Which uid stands for whom may have changed for anybody.
-async fn changed(api: &Api, customer: Customer) -> Result<wire::Customer, RpcError> {
-    api.forget(Whose::Everybody).await?;
-    Ok(customer.into())
 }
 
 fn bounded(

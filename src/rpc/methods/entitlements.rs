@@ -8,16 +8,22 @@ use jsonrpsee::core::SubscriptionResult;
 use jsonrpsee::types::ErrorObjectOwned;
 use jsonrpsee::{Extensions, PendingSubscriptionSink, RpcModule};
 use serde_json::value::RawValue;
+use tokio::sync::watch;
 
 use super::{ACTOR_TIME, Api, page, parse};
-use crate::actors::tier_cache::{Cached, Check, Explain, Key, Refresh, Stored, Subscribe};
-use crate::domain::entitlement::Verdict;
+use crate::actors::tier_cache::{Cached, Check, Explain, Key, Landing, Refresh, Stored, Subscribe};
+use crate::domain::entitlement::{self, Verdict};
+use crate::domain::ids::ProductId;
 use crate::domain::peer::{Access, Peer, Permit, permit};
-use crate::rpc::error::RpcError;
+use crate::rpc::error::{Code, RpcError};
 use crate::rpc::wire;
 
 const WAIT_MS: u64 = 2_000;
 const WAIT_AT_MOST_MS: u64 = 30_000;
+/// After this a subscription tries again what did not work.
+const AGAIN: Duration = Duration::from_millis(100);
+/// The last word of a subscription to a named customer.
+const NO_MORE: &str = "the caller does not stand for this customer any more";
 
 pub(super) async fn check(
     api: Arc<Api>,
@@ -41,14 +47,22 @@ pub(super) async fn list(
 ) -> Result<wire::Listed<wire::Verdict>, RpcError> {
     let wait = wait(ask.wait_ms)?;
     let products = api.reader.products();
-    let verdicts = products.products.keys().map(|product| {
-        api.verdict(Key { customer: permit.customer(), product: product.clone() }, wait)
-    });
-    let verdicts = futures_util::future::try_join_all(verdicts).await?;
+    let all = |wait| {
+        let key =
+            |product: &ProductId| Key { customer: permit.customer(), product: product.clone() };
+        let verdicts = products.products.keys().map(|it| api.verdict(key(it), wait));
+        futures_util::future::try_join_all(verdicts.collect::<Vec<_>>())
+    };
+    // While one was waited for, another may have come to its end: all are told as they are now.
+    all(wait).await?;
+    let verdicts = all(Duration::ZERO).await?;
     let now = api.clock.now();
+    // What is not known, or not looked at, may be held.
+    let unknown = [entitlement::Code::Undetermined, entitlement::Code::Suspended];
+    let held = |it: &Verdict| it.token.is_some() || unknown.contains(&it.code);
     let items = verdicts
         .iter()
-        .filter(|it| permit.is_admin() || it.token.is_some())
+        .filter(|it| permit.is_admin() || held(it))
         .map(|it| wire::Verdict::at(it, now))
         .collect();
     page(items, ask.limit, ask.cursor.as_deref())
@@ -105,7 +119,11 @@ impl Api {
         }
         let flight = self.cache.send(Check { key: key.clone() }).timeout(ACTOR_TIME);
         let mut flight = flight.await?;
-        let landed = async { flight.wait_for(Option::is_some).await.ok()?.clone() };
+        // What landed before its look may be over by now, or rest on what has changed since.
+        let holds = |it: &Landing| {
+            it.as_ref().is_some_and(|it| self.reader.still_holds(&key, it, &self.clock))
+        };
+        let landed = async { flight.wait_for(holds).await.ok()?.clone() };
         if let Ok(Some(cached)) = tokio::time::timeout(wait, landed).await {
             return Ok(cached.verdict_at(self.clock.now()));
         }
@@ -170,6 +188,44 @@ pub(super) fn register_subscription(
     Ok(())
 }
 
+/// What a subscription follows.
+struct Followed {
+    key: Key,
+    told: watch::Receiver<Landing>,
+}
+
+impl Followed {
+    /// What is so now. What has landed by now is no newer.
+    async fn ask(&mut self, api: &Api) -> Option<Verdict> {
+        self.told.mark_unchanged();
+        api.verdict(self.key.clone(), Duration::from_millis(WAIT_MS)).await.ok()
+    }
+
+    /// What has landed, if it still holds. If not, more will.
+    fn hear(&mut self, api: &Api) -> Option<Verdict> {
+        let landed = self.told.borrow_and_update().clone()?;
+        let holds = api.reader.still_holds(&self.key, &landed, &api.clock);
+        holds.then(|| landed.verdict_at(api.clock.now()))
+    }
+}
+
+impl Api {
+    /// What `ask` is about as of now: the caller may be somebody else's user than before.
+    async fn key_of(
+        &self,
+        extensions: &Extensions,
+        ask: &wire::OfProduct,
+    ) -> Result<Key, RpcError> {
+        let permit = self.admit(extensions, Access::SelfService, ask.customer).await?;
+        Ok(Key { customer: permit.customer(), product: ask.product.clone() })
+    }
+
+    async fn follow(&self, key: Key) -> Result<Followed, RpcError> {
+        let told = self.cache.send(Subscribe { key: key.clone() }).timeout(ACTOR_TIME).await?;
+        Ok(Followed { key, told })
+    }
+}
+
 async fn subscribe(
     api: Arc<Api>,
     ask: Result<wire::OfProduct, RpcError>,
@@ -178,12 +234,10 @@ async fn subscribe(
 ) -> SubscriptionResult {
     let begin = async {
         let ask = ask?;
-        let permit = api.admit(&extensions, Access::SelfService, ask.customer).await?;
-        let key = Key { customer: permit.customer(), product: ask.product };
-        let told = api.cache.send(Subscribe { key: key.clone() }).timeout(ACTOR_TIME).await?;
-        Ok::<_, RpcError>((key, told))
+        let key = api.key_of(&extensions, &ask).await?;
+        Ok::<_, RpcError>((api.follow(key).await?, ask))
     };
-    let (key, mut told) = match begin.await {
+    let (mut followed, ask) = match begin.await {
         Ok(begun) => begun,
         Err(error) => {
             pending.reject(ErrorObjectOwned::from(error)).await;
@@ -192,32 +246,54 @@ async fn subscribe(
     };
     let sink = pending.accept().await?;
     let _counted = Subscribed::one_more(&api);
-    // What is known at once; the first landing follows when it says more.
-    let first = api.verdict(key.clone(), Duration::from_millis(WAIT_MS)).await;
-    let mut said = match first {
-        Ok(verdict) => {
-            send(&api, &sink, &verdict).await?;
-            Some(verdict)
-        }
-        Err(_) => None,
-    };
+    let mut changes = api.reader.changes();
+    let mut said: Option<Verdict> = None;
+    // At first, and of another customer, it is asked what is so; later it is told what has landed.
+    let (mut asks, mut landed, mut known_at) = (true, false, None);
     loop {
-        let landing = told.borrow_and_update().clone();
-        if let Some(cached) = landing {
-            let verdict = cached.verdict_at(api.clock.now());
-            if said.as_ref().is_none_or(|it| it.says_otherwise(&verdict)) {
-                send(&api, &sink, &verdict).await?;
-                said = Some(verdict);
+        let epoch = api.reader.epoch();
+        if known_at != Some(epoch) {
+            match api.key_of(&extensions, &ask).await {
+                Ok(key) if key == followed.key => {}
+                Ok(key) => {
+                    (followed, asks) = (api.follow(key).await.map_err(|it| it.detail)?, true);
+                }
+                Err(error) if error.code == Code::PermissionDenied => return Err(NO_MORE.into()),
+                // Whose it is now is not known: nothing is told until it is.
+                Err(_) => tokio::select! {
+                    () = sink.closed() => return Ok(()),
+                    () = tokio::time::sleep(AGAIN) => continue,
+                },
             }
+            known_at = Some(epoch);
         }
-        let changed = tokio::select! {
-            () = sink.closed() => return Ok(()),
-            changed = told.changed() => changed,
+        let verdict = match (asks, landed) {
+            (true, _) => followed.ask(&api).await,
+            (false, true) => followed.hear(&api),
+            (false, false) => None,
         };
-        if changed.is_err() {
-            // The cache was restarted, and knows no subscribers any more.
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            told = api.cache.send(Subscribe { key: key.clone() }).timeout(ACTOR_TIME).await?;
+        if api.reader.epoch() != epoch {
+            continue;
+        }
+        (asks, landed) = (false, false);
+        if let Some(verdict) = verdict
+            && said.as_ref().is_none_or(|it| it.says_otherwise(&verdict))
+        {
+            send(&api, &sink, &verdict).await?;
+            said = Some(verdict);
+        }
+        tokio::select! {
+            () = sink.closed() => return Ok(()),
+            _ = changes.changed() => {}
+            changed = followed.told.changed() => match changed {
+                Ok(()) => landed = true,
+                Err(_) => {
+                    // The cache was restarted, and knows no subscribers any more.
+                    tokio::time::sleep(AGAIN).await;
+                    followed = api.follow(followed.key).await.map_err(|it| it.detail)?;
+                    asks = true;
+                }
+            },
         }
     }
 }

@@ -26,7 +26,7 @@ use serde::de::DeserializeOwned;
 use crate::actors::chain_verifier::ChainVerifier;
 use crate::actors::ownership_ledger::{Asked, CustomerOf, FindCustomer, OwnershipLedger};
 use crate::actors::supervisor::Tree;
-use crate::actors::tier_cache::{Invalidate, TierCache, VerdictReader, Whose};
+use crate::actors::tier_cache::{TierCache, VerdictReader};
 use crate::actors::wallet_keeper::WalletKeeper;
 use crate::clock::Clock;
 use crate::domain::ids::{CustomerId, clip, clip_to};
@@ -81,7 +81,8 @@ macro_rules! methods {
             module: &mut RpcModule<Api>,
         ) -> Result<(), jsonrpsee::core::RegisterMethodError> {
             $(module.register_async_method(stringify!($name), |params, api, extensions| async move {
-                serve::<$params, $reply, _, _>(api, params, extensions, Access::$access, $function).await
+                let row = (stringify!($name), Access::$access);
+                serve::<$params, $reply, _, _>(api, params, extensions, row, $function).await
             })?;)*
             Ok(())
         }
@@ -92,7 +93,7 @@ methods! {
     SelfService entitlement_check(wire::EntitlementCheck) -> wire::Verdict = entitlements::check,
         "What is the caller's customer entitled to?";
     SelfService entitlement_list(wire::EntitlementList) -> wire::Listed<wire::Verdict> = entitlements::list,
-        "The verdicts for the products the customer holds; on the admin socket for all products.";
+        "The verdicts for the products the customer holds, or may hold as far as is known; on the admin socket for all products.";
     SelfService entitlement_explain(wire::OfProduct) -> wire::Explanation = entitlements::explain,
         "What is known now, and every step that leads to it.";
     SelfService wallet_create(wire::WalletCreate) -> wire::Wallet = wallets::create,
@@ -144,7 +145,7 @@ methods! {
     Admin customer_list(wire::Page) -> wire::Listed<wire::Customer> = customers::list,
         "All customers.";
     Admin customer_deactivate(wire::CustomerDeactivate) -> wire::Customer = customers::deactivate,
-        "Entitle a customer to nothing any more. Its history stays.";
+        "Entitle a customer to nothing any more, through the machine's wallets neither. Its history stays.";
     Admin product_install(wire::ProductInstall) -> wire::Installed = products::install,
         "Install a product file.";
     Admin product_remove(wire::ProductRemove) -> wire::Removed = products::remove,
@@ -186,28 +187,63 @@ pub fn module(api: Arc<Api>) -> Result<RpcModule<Api>, jsonrpsee::core::Register
     Ok(module)
 }
 
-/// What a method does once the caller may ask it.
+/// Methods that change nothing, and whose answers rest on who the caller is and on what is known of its customer.
+const QUESTIONS: &[&str] = &[
+    "entitlement_check",
+    "entitlement_list",
+    "entitlement_explain",
+    "wallet_list",
+    "token_list",
+    "ownership_list",
+    "ownership_history",
+    "customer_get",
+    "customer_tier",
+];
+/// How often a question is asked anew because what its answer rested on had changed meanwhile.
+const ASKED_AT_MOST: usize = 8;
+
+/// What a method does once the caller may ask it. The answer to a question is thrown away, and worked out again, when
+/// something that it rests on has changed since the question came.
 async fn serve<P, R, F, Work>(
     api: Arc<Api>,
     params: jsonrpsee::types::Params<'static>,
     extensions: Extensions,
-    access: Access,
+    (name, access): (&'static str, Access),
     method: F,
 ) -> Result<R, ErrorObjectOwned>
 where
-    P: wire::Params + DeserializeOwned,
+    P: wire::Params + DeserializeOwned + Clone,
     R: Serialize + Send + 'static,
-    F: FnOnce(Arc<Api>, Permit, P) -> Work,
+    F: Fn(Arc<Api>, Permit, P) -> Work,
     Work: Future<Output = Result<R, RpcError>> + Send + 'static,
 {
-    let params: P = parse(params.as_str())?;
-    let permit = api.admit(&extensions, access, params.customer()).await?;
-    // In a task of its own: who hangs up between a change and the forgetting of what it made untrue must not
-    // keep the one from being followed by the other.
-    match tokio::spawn(method(api, permit, params)).await {
-        Ok(reply) => Ok(reply?),
+    let mut params: P = parse(params.as_str())?;
+    if !QUESTIONS.contains(&name) {
+        let permit = api.admit(&extensions, access, params.customer()).await?;
+        return Ok(finish(method(api, permit, params)).await?);
+    }
+    for _ in 0..ASKED_AT_MOST {
+        let epoch = api.reader.epoch();
+        let permit = api.admit(&extensions, access, params.customer()).await?;
+        let customer = permit.customer();
+        let reply = finish(method(Arc::clone(&api), permit, params.clone())).await;
+        if api.reader.holds_with_users(epoch, customer) {
+            return Ok(reply?);
+        }
+        // It has waited already.
+        params.wait_no_more();
+    }
+    Err(RpcError::new(Code::Busy, "what the answer rests on keeps changing; ask again").into())
+}
+
+/// Runs a method in a task of its own: who hangs up meanwhile must not keep a change from being finished.
+async fn finish<R: Send + 'static>(
+    work: impl Future<Output = Result<R, RpcError>> + Send + 'static,
+) -> Result<R, RpcError> {
+    match tokio::spawn(work).await {
+        Ok(reply) => reply,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-        Err(_) => Err(RpcError::new(Code::Busy, "the daemon is ending").into()),
+        Err(_) => Err(RpcError::new(Code::Busy, "the daemon is ending")),
     }
 }
 
@@ -263,20 +299,15 @@ impl Api {
         if let Some(customer) = self.reader.customer_of(uid, self.clock.now()) {
             return Ok(customer);
         }
-        let version = self.reader.customers_version();
+        let epoch = self.reader.epoch();
         let customer = self.ledger.send(CustomerOf { uid }).timeout(ACTOR_TIME).await??;
-        self.reader.learn_customer(uid, customer, version, self.clock.now());
+        self.reader.learn_customer(uid, customer, epoch, self.clock.now());
         Ok(customer)
     }
 
     /// Who asks for a change, and when.
     pub(super) fn asked(&self, permit: &Permit) -> Asked {
         Asked { by: permit.asker(), at: self.clock.now() }
-    }
-
-    /// Has what was answered before forgotten, so that who changed something reads the change.
-    pub(super) async fn forget(&self, whose: Whose) -> Result<(), RpcError> {
-        Ok(self.cache.send(Invalidate { whose }).timeout(ACTOR_TIME).await?)
     }
 }
 
@@ -318,4 +349,17 @@ fn after<N: std::str::FromStr>(cursor: Option<&str>) -> Result<Option<N>, RpcErr
     let read =
         |it: &str| it.parse().map_err(|_| RpcError::invalid_params("`cursor` is not one of ours"));
     cursor.map(read).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_question_is_a_method_for_everybody() {
+        for name in QUESTIONS {
+            let row = ROWS.iter().find(|it| it.name == *name);
+            assert!(row.is_some_and(|it| it.access == Access::SelfService), "{name}");
+        }
+    }
 }

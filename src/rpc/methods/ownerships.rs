@@ -8,9 +8,9 @@ use alloy_primitives::{Address, U256};
 use super::{ACTOR_TIME, Api, CHAIN_TIME, after, page_by_key, page_size};
 use crate::actors::chain_verifier::{Claim, Sight};
 use crate::actors::ownership_ledger::{
-    CustomersOf, HistoryOf, ListOwnerships, SetSuspension, WalletsOf,
+    CustomersOf, HistoryOf, ListOwnerships, SetSuspension, WalletsOf, Whose,
 };
-use crate::actors::tier_cache::Whose;
+use crate::domain::customer::Wallet;
 use crate::domain::ids::{CustomerId, Standard, Token};
 use crate::domain::ownership::{ENDED, Finding, Ownership, Rule, Suspension, Terms};
 use crate::domain::peer::Permit;
@@ -170,7 +170,8 @@ pub(super) async fn record(
         asked: api.asked(&permit),
     };
     let ownership = api.verifier.send(claim).timeout(CHAIN_TIME).await??;
-    api.forget(Whose::Customer(customer)).await?;
+    // It is no change of what is so, but who recorded it reads it.
+    api.reader.forget(Whose::Customer(customer));
     Ok(wire::Ownership::of(&ownership, Some(customer)))
 }
 
@@ -182,10 +183,10 @@ pub(super) async fn history(
     let limit = page_size(ask.limit)?;
     let mut whose = Owners::of(&api, &permit, None).await?;
     let after = after(ask.cursor.as_deref())?;
-    let question = HistoryOf { token: ask.token, after, limit: limit + 1 };
-    let mut found = api.ledger.send(question).timeout(ACTOR_TIME).await??;
     // Elsewhere than on the admin socket, what other customers held is not told.
-    found.retain(|it| whose.includes(it.wallet));
+    let wallets = whose.wallets.clone();
+    let question = HistoryOf { token: ask.token, wallets, after, limit: limit + 1 };
+    let found = api.ledger.send(question).timeout(ACTOR_TIME).await??;
     whose.learn(&api, &found).await?;
     Ok(page_by_key(
         found,
@@ -225,7 +226,6 @@ async fn set_suspension(
 ) -> Result<wire::Listed<wire::Ownership>, RpcError> {
     let order = SetSuspension { token, suspension, asked: api.asked(permit) };
     let concerned = api.ledger.send(order).timeout(ACTOR_TIME).await??;
-    api.forget(Whose::Everybody).await?;
     let mut whose = Owners::everybody();
     whose.learn(api, &concerned).await?;
     let item = |it: &Ownership| wire::Ownership::of(it, whose.customer(it.wallet));
@@ -235,7 +235,7 @@ async fn set_suspension(
 /// Whose ownerships a caller may see.
 struct Owners {
     /// `None` for everybody's.
-    wallets: Option<Vec<Address>>,
+    wallets: Option<Vec<Wallet>>,
     customers: BTreeMap<Address, CustomerId>,
 }
 
@@ -252,7 +252,7 @@ impl Owners {
         let question = WalletsOf { customer: permit.customer() };
         let wallets = api.ledger.send(question).timeout(ACTOR_TIME).await??;
         let customers = wallets.iter().map(|it| (it.address, it.customer)).collect();
-        Ok(Self { wallets: Some(wallets.iter().map(|it| it.address).collect()), customers })
+        Ok(Self { wallets: Some(wallets), customers })
     }
 
     /// Whose these ownerships are, where anybody's may be among them.
@@ -262,10 +262,6 @@ impl Owners {
             self.customers.extend(api.ledger.send(question).timeout(ACTOR_TIME).await??);
         }
         Ok(())
-    }
-
-    fn includes(&self, wallet: Address) -> bool {
-        self.wallets.as_ref().is_none_or(|it| it.contains(&wallet))
     }
 
     fn customer(&self, wallet: Address) -> Option<CustomerId> {

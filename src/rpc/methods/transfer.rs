@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Api;
-use crate::actors::tier_cache::Whose;
 use crate::actors::wallet_keeper::{ExportKey, ForeignKey, ImportKey};
 use crate::domain::peer::Permit;
 use crate::rpc::error::RpcError;
@@ -22,7 +21,6 @@ pub(super) async fn import(
     let label = ask.label.clone();
     let order = ImportKey { key: brought(ask)?, customer, label, asked: api.asked(&permit) };
     let wallet = api.keeper.send(order).timeout(KEYSTORE_TIME).await??;
-    api.forget(Whose::Customer(customer)).await?;
     Ok(wallet.into())
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::{ACTOR_TIME, Api, CHAIN_TIME, page};
 use crate::actors::ownership_ledger::WalletsOf;
-use crate::actors::tier_cache::Whose;
 use crate::actors::wallet_keeper::{
     CreateWallet, IssueChallenge, LinkWallet, SignMessage, UnlinkWallet, VerifyMessage,
 };
@@ -22,7 +21,6 @@ pub(super) async fn create(
     let customer = permit.customer();
     let order = CreateWallet { customer, label: ask.label, asked: api.asked(&permit) };
     let wallet = api.keeper.send(order).timeout(ACTOR_TIME).await??;
-    api.forget(Whose::Customer(customer)).await?;
     Ok(wallet.into())
 }
 
@@ -69,7 +67,6 @@ pub(super) async fn link(
         asked: api.asked(&permit),
     };
     let wallet = api.keeper.send(order).timeout(CHAIN_TIME).await??;
-    api.forget(Whose::Customer(customer)).await?;
     Ok(wallet.into())
 }
 
@@ -116,7 +113,6 @@ pub(super) async fn unlink(
         asked: api.asked(&permit),
     };
     let wallet = api.keeper.send(order).timeout(ACTOR_TIME).await??;
-    api.forget(Whose::Customer(customer)).await?;
     Ok(wallet.into())
 }
 

@@ -15,6 +15,9 @@ pub trait Params {
     fn customer(&self) -> Option<CustomerId> {
         None
     }
+
+    /// Makes it ask for what is known now, where it would wait for the chain.
+    fn wait_no_more(&mut self) {}
 }
 
 macro_rules! requests {
@@ -31,6 +34,20 @@ macro_rules! name_customer {
         impl Params for $name {
             fn customer(&self) -> Option<CustomerId> {
                 self.customer
+            }
+        }
+    )*};
+}
+
+macro_rules! may_wait {
+    ($($name:ident),*) => {$(
+        impl Params for $name {
+            fn customer(&self) -> Option<CustomerId> {
+                self.customer
+            }
+
+            fn wait_no_more(&mut self) {
+                self.wait_ms = Some(0);
             }
         }
     )*};
@@ -287,11 +304,10 @@ requests! {
     }
 }
 
+may_wait!(EntitlementCheck, EntitlementList);
 name_customer!(
     OfCustomer,
-    EntitlementCheck,
     OfProduct,
-    EntitlementList,
     WalletCreate,
     Page,
     WalletChallenge,

@@ -1,0 +1,101 @@
+//! The cache by its readers: what is kept, and what holds.
+
+use super::*;
+
+const OWN: CustomerId = CustomerId::Uid(1000);
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn reader() -> VerdictReader {
+    VerdictReader::new(16, Loaded::default(), |_| Vec::new())
+}
+
+#[test]
+fn a_uids_customer_is_believed_for_five_minutes() {
+    let reader = reader();
+    assert_eq!(reader.customer_of(1000, at(0)), None);
+    reader.learn_customer(1000, OWN, reader.epoch(), at(0));
+    assert_eq!(reader.customer_of(1000, at(299)), Some(OWN));
+    assert_eq!(reader.customer_of(1001, at(299)), None);
+    assert_eq!(reader.customer_of(1000, at(300)), None);
+}
+
+#[test]
+fn what_was_asked_before_a_change_is_not_learnt_after_it() {
+    let reader = reader();
+    let before = reader.epoch();
+    reader.forget(Whose::Everybody);
+    reader.learn_customer(1000, OWN, before, at(0));
+    assert_eq!(reader.customer_of(1000, at(0)), None);
+}
+
+#[test]
+fn a_change_of_users_forgets_them_all_and_one_of_wallets_none() {
+    let reader = reader();
+    reader.learn_customer(1000, OWN, reader.epoch(), at(0));
+    reader.forget(Whose::Customer(OWN));
+    assert_eq!(reader.customer_of(1000, at(0)), Some(OWN));
+    reader.forget(Whose::Users(CustomerId::Numbered(7)));
+    assert_eq!(reader.customer_of(1000, at(0)), None);
+}
+
+/// A yes until `changes_at`, worked out at second 100.
+fn worked_out(reader: &VerdictReader, clock: &Clock, changes_at: i64) -> Cached {
+    let question = crate::domain::entitlement::Question {
+        product: &"acme".parse().unwrap(),
+        definition: None,
+        customer: OWN,
+        holders: &[],
+        sightings: &[],
+        suspended: &BTreeSet::new(),
+        agreed: &Default::default(),
+    };
+    let verdict = crate::domain::entitlement::evaluate(&question, at(100));
+    let verdict = Verdict { changes_at: Some(at(changes_at)), ..verdict };
+    let mut cached = Cached::new(verdict, |_| Vec::new());
+    (cached.evaluated_at, cached.evaluated) = (at(100), clock.monotonic());
+    cached.lifetime = Duration::from_secs(3_600);
+    cached.epoch = reader.epoch();
+    cached
+}
+
+fn key() -> Key {
+    Key { customer: OWN, product: "acme".parse().unwrap() }
+}
+
+#[test]
+fn what_was_worked_out_before_a_change_is_neither_kept_nor_held() {
+    let (reader, (clock, _)) = (reader(), Clock::manual(at(100)));
+    let kept = Arc::new(worked_out(&reader, &clock, 200));
+    assert!(reader.put(&key(), Arc::clone(&kept)) && reader.hit(&key(), at(100)).is_some());
+    reader.forget(Whose::Customer(CustomerId::Uid(1)));
+    assert!(reader.hit(&key(), at(100)).is_some(), "that was somebody else's");
+    assert!(reader.still_holds(&key(), &kept, &clock));
+    reader.forget(Whose::Customer(OWN));
+    assert!(reader.hit(&key(), at(100)).is_none());
+    assert!(!reader.still_holds(&key(), &kept, &clock));
+    assert!(!reader.put(&key(), kept) && reader.hit(&key(), at(100)).is_none());
+}
+
+#[test]
+fn what_time_has_ended_holds_no_more_though_the_clock_stands_behind_its_chain() {
+    let (reader, (clock, hands)) = (reader(), Clock::manual(at(40)));
+    let cached = worked_out(&reader, &clock, 160);
+    hands.advance(Duration::from_secs(59));
+    assert!(reader.still_holds(&key(), &cached, &clock));
+    hands.advance(Duration::from_secs(1));
+    assert!(!reader.still_holds(&key(), &cached, &clock), "a minute has passed there, too");
+}
+
+#[test]
+fn uids_do_not_gather_without_end() {
+    let mut customers = Customers::default();
+    for uid in 0..=u32::try_from(REMEMBERED_UIDS).unwrap() {
+        customers.learn(uid, CustomerId::Uid(uid), at(0));
+    }
+    assert!(customers.by_uid.len() <= REMEMBERED_UIDS);
+    let last = u32::try_from(REMEMBERED_UIDS).unwrap();
+    assert_eq!(customers.of(last, at(0)), Some(CustomerId::Uid(last)));
+}

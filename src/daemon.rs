@@ -18,10 +18,12 @@ use tokio::sync::oneshot;
 use crate::actors::ownership_ledger::Asked;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Read};
+use crate::domain::product::availability::{Warning, warnings};
 use crate::logging;
-use crate::products::Catalogue;
+use crate::products::{Catalogue, Loaded};
 use crate::rpc::listen;
 
+use reload::Reloader;
 use service_manager::OwnDoor;
 use start::House;
 
@@ -49,6 +51,12 @@ pub fn catalogue(config: &Config, uid: u32) -> Catalogue {
 /// The first chain that could not, and why.
 pub fn check(config: &Config) -> anyhow::Result<()> {
     start::open_chains(config, &Clock::system()).map(drop)
+}
+
+/// What of these products cannot be had as the chains are configured. Asks no chain.
+pub fn unavailable(config: &Config, products: &Loaded) -> Vec<Warning> {
+    let chains = config.chains.iter().map(|it| (it.id, it.trust)).collect();
+    products.products.values().flat_map(|it| warnings(&it.product, &chains)).collect()
 }
 
 /// An error and its causes in one text.
@@ -124,7 +132,7 @@ async fn live(
         let log = Arc::clone(&log);
         move || log.lost()
     };
-    let reloader = Arc::new(house.reloader(config, source, log));
+    let reloader = Arc::new(Reloader::new(config, source, &house, log));
     let front = Arc::new(house.front(&reloader, doors.figures(), lost_records)?);
     let (stop, stopped) = oneshot::channel::<()>();
     let (done, mut served) = oneshot::channel();

@@ -64,6 +64,9 @@ fn check(read: &entitled::config::Read, environment: &Environment) -> ExitCode {
     if !loaded.faults.is_empty() {
         return ExitCode::from(WRONG);
     }
+    for warning in daemon::unavailable(&read.config, &loaded) {
+        tell(std::io::stderr(), &format!("warning: {warning}"));
+    }
     if let Err(error) = daemon::check(&read.config) {
         tell(std::io::stderr(), &format!("{error:#}"));
         return ExitCode::from(WRONG);

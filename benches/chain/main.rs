@@ -30,7 +30,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use alloy_primitives::{Address, B256, U256};
-use entitled::chain::{Chain, ChainSettings, EndpointSettings, Known, Look};
+use entitled::chain::{Chain, ChainSettings, EndpointSettings, Known, Look, Now};
 use entitled::domain::ids::{ChainId, Collection, Standard, Timestamp};
 use entitled::domain::ownership::{Finality, Finding, IdRanges, Rule, Scan, Target, Terms, Trust};
 use entitled::domain::product::TokensOf;
@@ -250,6 +250,7 @@ impl Looker {
             consensus: None,
             retry: Duration::from_secs(10),
             poll: Duration::from_secs(12),
+            now: Now::new(jiff::Timestamp::now),
         };
         // As in the daemon: one thread for the chains, and a few for the work beside it.
         let mut builder = tokio::runtime::Builder::new_multi_thread();

@@ -5,6 +5,7 @@
 //! (`CheckSignature`), `daemon` (`Reconfigure`). Asks: OwnershipLedger. Tells: TierCache, by
 //! notices that may be lost. Never: decides an entitlement.
 
+mod availability;
 mod following;
 mod reconfigure;
 mod single;
@@ -13,6 +14,7 @@ mod survey;
 use following::{Follower, follow};
 use reconfigure::Place;
 
+pub use availability::FindUnavailable;
 pub use reconfigure::Reconfigure;
 pub use single::{Claim, Sight, Sighted};
 
@@ -32,9 +34,10 @@ use crate::actors::tier_cache::ChainNews;
 use crate::chain::{Block, Chain, FeedError};
 use crate::clock::Clock;
 use crate::domain::consensus::Checkpoint;
-use crate::domain::ids::{ChainId, Timestamp};
+use crate::domain::ids::ChainId;
 use crate::domain::ownership::{Anchor, Cause, Finality, Ownership, Sighting, Trust};
 use crate::domain::product::Product;
+use crate::domain::product::availability::Warning;
 use crate::domain::wallet_proof::SignedBy;
 
 pub use crate::chain::{
@@ -164,9 +167,18 @@ impl Parts {
         }
     }
 
-    /// The number and time of a look that begins now.
-    fn begin(&self, chains: BTreeSet<ChainId>) -> (u64, Timestamp) {
-        (self.next_look.fetch_add(1, Ordering::Relaxed), self.clock.now_on(chains))
+    /// The number of a look at these blocks, which are the newest then. It is taken once they are known: of looks that
+    /// race, the one with the greater number is at no older block.
+    fn begin(&self, chain: &Chain, blocks: &mut [Block]) -> u64 {
+        chain.begin_look(blocks, || self.next_look.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A look at the head of a chain.
+    async fn begin_at_head(&self, chain: &Chain) -> Result<(u64, Block), Cause> {
+        let mut blocks = [self.anchor(chain, Finality::Latest).await?];
+        let number = self.begin(chain, &mut blocks);
+        let [block] = blocks;
+        Ok((number, block))
     }
 
     /// The block to look at. A finalized one raises the floor under the chain's time.
@@ -271,6 +283,13 @@ impl Handler<Claim> for ChainVerifier {
     fn handle(&mut self, claim: Claim, _: &mut Self::Context) -> Self::Result {
         let parts = self.parts.clone();
         beside(self, parts.clone().on(claim.token.collection.chain, parts.claim(claim)))
+    }
+}
+
+impl Handler<FindUnavailable> for ChainVerifier {
+    type Result = ResponseActFuture<Self, Result<Vec<Warning>, VerifierError>>;
+    fn handle(&mut self, ask: FindUnavailable, _: &mut Self::Context) -> Self::Result {
+        beside(self, self.parts.clone().find_unavailable(ask))
     }
 }
 

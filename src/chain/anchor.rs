@@ -1,12 +1,10 @@
 //! The block everything in one verification is pinned to: named by one endpoint, agreed by several,
 //! or signed by validators.
 //!
-//! Asked by: `mod`. Asks: `pool`. Never: goes back behind a finalized block it named before.
+//! Asked by: `mod`. Asks: `pool`, and `lineage` whether a block may be named. Never: names one that may not be.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use alloy_consensus::Header;
@@ -19,9 +17,11 @@ use tokio::time::Instant;
 use super::endpoint::BlockName;
 use super::endpoint::Endpoint;
 use super::light_client::Head;
+use super::lineage::Known;
 use super::pool::Pool;
 use super::refusal::Refusal;
 use super::refusal::more_telling;
+use crate::domain::consensus::Attestation;
 use crate::domain::ownership::Cause;
 use crate::domain::ownership::Finality;
 
@@ -34,44 +34,50 @@ const STRAGGLERS: Duration = Duration::from_secs(1);
 /// A header that hashes to its name.
 pub(super) type Named = (B256, Header);
 
-/// The newest finalized block named so far.
-#[derive(Debug, Default)]
-pub(super) struct Floor(Mutex<Option<(u64, u64, B256)>>);
+/// A block to pin a verification to, and whether it is the newest of its finality.
+pub(super) type Anchored = (Known, bool);
 
-impl Floor {
-    pub(super) fn number(&self) -> Option<u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).map(|(number, _, _)| number)
-    }
-
-    /// Whether a block that is not finalized may be named: not if it is below one that is.
-    fn bear(&self, header: &Header) -> Result<(), Refusal> {
-        match self.number() {
-            Some(number) if header.number < number => Err(Refusal::Behind { number }),
-            _ => Ok(()),
+/// Takes note of a block that was named, if it may be. Before one takes the place of a newer one, those who name it
+/// have to be on the right chain, whenever that was last looked at.
+async fn admit(
+    pool: &Pool,
+    finality: Finality,
+    (hash, header): Named,
+    by: &[Arc<Endpoint>],
+) -> Result<Anchored, Refusal> {
+    let pace = pool.pace();
+    let known = Known { hash, header, attestation: None, at: Instant::now() };
+    let goes_back = pool.lineage().would_go_back(finality, &known, pace);
+    if goes_back {
+        for endpoint in by {
+            endpoint.identify_anew().await?;
+        }
+        let forgot = pool.lineage().forget_impossible(&known.header, pace);
+        if let Some(before) = forgot {
+            let (chain, now) = (pool.chain(), known.header.number);
+            tracing::warn!(%chain, before, now, "a block named before is not of this chain: there is too little time between the two");
         }
     }
-
-    fn admit(&self, finality: Finality, hash: B256, header: &Header) -> Result<(), Refusal> {
-        match finality {
-            Finality::Finalized => self.raise(hash, header),
-            Finality::Latest | Finality::Safe => self.bear(header),
+    let admitted = pool.lineage().admit(finality, &known, pace);
+    let is_newest = match admitted {
+        Err(Refusal::Behind { number })
+            if finality == Finality::Latest && pool.has_lost(number) =>
+        {
+            let (chain, now) = (pool.chain(), known.header.number);
+            tracing::warn!(
+                event = "chain_reset",
+                %chain,
+                before = number,
+                now,
+                "the newest block did not come back: what every endpoint has named since is the chain",
+            );
+            let mut lineage = pool.lineage();
+            lineage.begin_anew();
+            lineage.admit(finality, &known, pace)?
         }
-    }
-
-    /// Whether a finalized block may be named; if so, none before it may be named any more.
-    fn raise(&self, hash: B256, header: &Header) -> Result<(), Refusal> {
-        let mut floor = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((number, time, known)) = *floor {
-            if header.number < number || header.timestamp < time {
-                return Err(Refusal::Behind { number });
-            }
-            if header.number == number && hash != known {
-                return Err(Refusal::Disagreement { number });
-            }
-        }
-        *floor = Some((header.number, header.timestamp, hash));
-        Ok(())
-    }
+        other => other?,
+    };
+    Ok((known, is_newest))
 }
 
 fn tag(finality: Finality) -> &'static str {
@@ -102,12 +108,11 @@ async fn named_by(endpoint: &Endpoint, finality: Finality) -> Result<Named, Refu
 }
 
 /// The block that the first endpoint able to answer names.
-pub(super) async fn single(pool: &Pool, finality: Finality, floor: &Floor) -> Result<Named, Cause> {
+pub(super) async fn single(pool: &Pool, finality: Finality) -> Result<Anchored, Cause> {
     let ask = |endpoint: Arc<Endpoint>| {
         async move {
-            let (hash, header) = named_by(&endpoint, finality).await?;
-            floor.admit(finality, hash, &header)?;
-            Ok((hash, header))
+            let named = named_by(&endpoint, finality).await?;
+            admit(pool, finality, named, &[endpoint]).await
         }
         .boxed()
     };
@@ -123,8 +128,7 @@ pub(super) async fn quorum(
     pool: &Pool,
     finality: Finality,
     quorum: usize,
-    floor: &Floor,
-) -> Result<Named, Cause> {
+) -> Result<Anchored, Cause> {
     let agree = async {
         let (named, cause) =
             ask_everyone(pool, quorum, |it| async move { named_by(&it, finality).await }).await;
@@ -147,9 +151,9 @@ pub(super) async fn quorum(
             }
         }
         agreement?;
-        let (_, (hash, header)) = named.into_iter().next().ok_or(Cause::Unreachable)?;
-        floor.admit(finality, hash, &header).map_err(|refusal| refusal.cause())?;
-        Ok((hash, header))
+        let (by, mut named): (Vec<_>, Vec<_>) = named.into_iter().unzip();
+        let named = named.pop().ok_or(Cause::Unreachable)?;
+        admit(pool, finality, named, &by).await.map_err(|refusal| refusal.cause())
     };
     tokio::time::timeout(DEADLINE, agree).await.unwrap_or(Err(Cause::Unreachable))
 }
@@ -158,20 +162,21 @@ pub(super) async fn quorum(
 /// name, so it does not matter which.
 pub(super) async fn consensus(
     pool: &Pool,
-    head: &Head,
+    (head, attestation): (&Head, Attestation),
     finality: Finality,
-    floor: &Floor,
-) -> Result<Named, Cause> {
+) -> Result<Anchored, Cause> {
     let (hash, number) = (head.execution_hash, head.execution_number);
     let ask = |endpoint: Arc<Endpoint>| {
         async move {
             let found = endpoint.header(BlockName::Hash(hash)).await?;
-            let (named, header) = found.ok_or_else(|| match number {
+            let (hash, header) = found.ok_or_else(|| match number {
                 Some(number) => Refusal::Behind { number },
                 None => Refusal::Pruned { message: "no block of this hash".to_owned() },
             })?;
-            floor.admit(finality, named, &header)?;
-            Ok((named, header))
+            let attestation = Some(attestation);
+            let known = Known { hash, header, attestation, at: Instant::now() };
+            pool.lineage().admit_signed(finality, &known)?;
+            Ok((known, true))
         }
         .boxed()
     };
@@ -288,22 +293,5 @@ mod tests {
         let (one, other) = (B256::repeat_byte(1), B256::repeat_byte(2));
         let hashes = [("a", one), ("b", one), ("c", other)];
         assert_eq!(agreed(&hashes, 2, Cause::Unreachable), Err(Cause::Disagreement));
-    }
-
-    #[test]
-    fn finalized_blocks_never_go_back() {
-        let floor = Floor::default();
-        let at = |number, timestamp| Header { number, timestamp, ..Header::default() };
-        let hash = B256::repeat_byte(1);
-        floor.raise(hash, &at(10, 100)).unwrap();
-        assert_eq!(floor.raise(hash, &at(9, 99)).unwrap_err().cause(), Cause::Behind);
-        assert_eq!(floor.raise(hash, &at(11, 99)).unwrap_err().cause(), Cause::Behind);
-        let other = floor.raise(B256::repeat_byte(2), &at(10, 100)).unwrap_err();
-        assert_eq!(other.cause(), Cause::Disagreement);
-        floor.raise(hash, &at(10, 100)).unwrap();
-        assert_eq!(floor.number(), Some(10));
-        let below = floor.admit(Finality::Latest, hash, &at(9, 99)).unwrap_err();
-        assert_eq!(below.cause(), Cause::Behind, "no head is below a finalized block");
-        floor.admit(Finality::Latest, hash, &at(10, 100)).unwrap();
     }
 }

@@ -30,6 +30,7 @@ use super::standing::Head;
 use super::standing::Peers;
 use super::standing::Rank;
 use super::standing::Standing;
+use super::state::locked;
 use super::terms::Terms;
 use super::transport::Meter;
 use super::transport::Wire;
@@ -341,6 +342,7 @@ impl Endpoint {
             let (number, time) = (found.inner.number, found.inner.timestamp);
             self.standing().head = Some(Head { number, time, at: Instant::now() });
         }
+        locked(&self.identity.lineage).saw(found.hash, &found.inner);
         Ok(Some((found.hash, found.inner)))
     }
 

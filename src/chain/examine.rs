@@ -3,7 +3,6 @@
 //!
 //! Asked by: `pool`, every ten minutes. Asks: one endpoint, some eight cheap questions. Never: delays an answer.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use alloy_consensus::Header;
@@ -147,9 +146,7 @@ impl Endpoint {
         let blocks = u32::try_from(late.number.saturating_sub(early.number)).unwrap_or(u32::MAX);
         let seconds = late.timestamp.saturating_sub(early.timestamp);
         if let Some(each) = Duration::from_secs(seconds).checked_div(blocks) {
-            let mut known =
-                self.identity().block_time.lock().unwrap_or_else(PoisonError::into_inner);
-            *known = Some(each.min(SLOWEST));
+            self.standing().block_time = Some(each.min(SLOWEST));
         }
     }
 }

@@ -4,7 +4,6 @@
 //! block and the pinned ones. Never: lets an endpoint of another chain answer a question.
 
 use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use alloy_primitives::B256;
@@ -14,7 +13,9 @@ use tokio::time::Instant;
 
 use super::endpoint::BlockName;
 use super::endpoint::Endpoint;
+use super::lineage::Lineage;
 use super::refusal::Refusal;
+use super::state::locked;
 use crate::domain::ids::ChainId;
 
 /// An identification counts for this long.
@@ -24,14 +25,23 @@ const PROBED_FOR: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub(super) struct Identity {
     pub(super) chain: ChainId,
-    /// Given in the settings, or the first one seen; it never changes after that.
-    pub(super) genesis: Mutex<Option<B256>>,
+    pub(super) genesis: Mutex<Genesis>,
     /// Later blocks, given in the settings. Forks of a chain share its id and genesis, but not these.
     pub(super) pinned: Vec<(u64, B256)>,
-    /// As seen between two blocks of the chain; `None` before that.
-    pub(super) block_time: Mutex<Option<Duration>>,
+    /// Which of the blocks they name may be named.
+    pub(super) lineage: Mutex<Lineage>,
     /// How long an endpoint's breaker stays open at first.
     pub(super) retry: Duration,
+}
+
+/// Block 0 of the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Genesis {
+    /// Given in the settings: it never changes.
+    Given(B256),
+    /// The first one seen. It is another when all endpoints have another for long: then the chain began anew.
+    Seen(B256),
+    Unknown,
 }
 
 impl Endpoint {
@@ -70,6 +80,15 @@ impl Endpoint {
         identified
     }
 
+    /// As [`Self::ready`], whenever it was last known to be.
+    ///
+    /// # Errors
+    /// As [`Self::ready`].
+    pub(super) async fn identify_anew(&self) -> Result<(), Refusal> {
+        self.standing().probed = None;
+        self.ready().await
+    }
+
     async fn identify(&self) -> Result<(), Refusal> {
         let id: U64 = self.ask_now("eth_chainId", json!([])).await?;
         if id.to::<u64>() != self.identity().chain.0 {
@@ -93,12 +112,17 @@ impl Endpoint {
                 return Err(other(format!("block {number}"), *is, *right));
             }
         }
-        let mut known = self.identity().genesis.lock().unwrap_or_else(PoisonError::into_inner);
-        let expected = *known.get_or_insert(*genesis);
-        if *genesis == expected {
-            Ok(())
-        } else {
-            Err(other("genesis block".to_owned(), *genesis, expected))
+        let mut known = locked(&self.identity().genesis);
+        match *known {
+            Genesis::Given(expected) | Genesis::Seen(expected) if expected != *genesis => {
+                self.standing().has_other_genesis(*genesis, Instant::now());
+                Err(other("genesis block".to_owned(), *genesis, expected))
+            }
+            Genesis::Given(_) | Genesis::Seen(_) => Ok(()),
+            Genesis::Unknown => {
+                *known = Genesis::Seen(*genesis);
+                Ok(())
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use alloy_primitives::Address;
+use alloy_primitives::KECCAK256_EMPTY;
 use alloy_primitives::U256;
 use tokio::time::Instant;
 
@@ -115,7 +116,11 @@ struct Survey<'a> {
 
 pub(super) async fn look(chain: &Chain, block: &Block, look: &Look<'_>) -> Looked {
     let mut survey = Survey::new(chain, block, look, (DEADLINE, Asker::Ourselves));
-    let rest = survey.run_all().await;
+    let mut rest = survey.run_all().await;
+    if survey.is_without_contract() {
+        survey.found.clear();
+        rest = Err(Cause::NoContract);
+    }
     survey.told(rest)
 }
 
@@ -127,6 +132,7 @@ pub(super) async fn sight(
 ) -> Sighting {
     let mut survey = Survey::new(chain, block, look, (super::DEADLINE, Asker::Caller));
     let found = match survey.one(token.id).await {
+        _ if survey.is_without_contract() => Found::Unknown(Cause::NoContract),
         Ok(found) => found,
         Err(cause) => Found::Unknown(cause),
     };
@@ -176,7 +182,17 @@ impl<'a> Survey<'a> {
             self.prove(dialect, vec![id], None).await;
             self.settle(dialect).await;
         }
-        Ok(self.found.remove(&id).unwrap_or(Found::Unknown(Cause::Undiscovered)))
+        let failure = self.holders.get(&id).and_then(|it| it.err());
+        let failure = failure.or(self.people.complete.err()).unwrap_or(Cause::Undiscovered);
+        Ok(self.found.remove(&id).unwrap_or(Found::Unknown(failure)))
+    }
+
+    /// Proven that there is no code where the contract should be, and nobody was ever seen to hold anything of it:
+    /// then the address is wrong rather than everything gone.
+    fn is_without_contract(&self) -> bool {
+        let contract = self.look.collection.contract;
+        let code = self.block.pinned().facts().code_hash(contract);
+        self.look.known.is_empty() && code.is_some_and(|it| it == KECCAK256_EMPTY || it.is_zero())
     }
 
     fn fits(&self) -> Result<(), Cause> {

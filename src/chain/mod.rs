@@ -4,11 +4,11 @@
 //! Never: believes an endpoint, reads the time of day, or touches the store.
 //!
 //! In reading order: `settings` → `location` → `terms` → `transport` (with `framing`) → `endpoint` (with `refusal`,
-//! `fault`, `standing`, `budget`) → `identity` → `examine` → `pool` → `anchor` → `proof` → `nodes` (with `shelf`) → `state` →
+//! `fault`, `standing`, `budget`) → `identity` → `lineage` → `examine` → `pool` → `anchor` → `block` → `proof` → `nodes` (with `shelf`) → `state` →
 //! `execute` (with `effort`) → `memo` → `executor` → `rumours` → `plan` → `fetch` → `hint` → `gather` → `signature`
 //! → `standards` → `logs` → `look` → `events` → `follow` (with `window`, `heads`); and for trust `consensus`:
 //! `light_client` → `beacon` → `sync` → `consensus`.
-//! Pure are `location`, `terms`, `framing`, `refusal`, `fault`, `standing`, `budget`, `latency`, `proof`, `shelf`, `nodes`,
+//! Pure are `location`, `terms`, `framing`, `refusal`, `fault`, `standing`, `budget`, `latency`, `lineage`, `proof`, `shelf`, `nodes`,
 //! `state`, `effort`, `execute`, `memo`, `rumours`, `plan`, `standards`, `events`, `window`, and all of `light_client`.
 
 use std::collections::BTreeMap;
@@ -16,10 +16,8 @@ use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::time::Duration;
 
-use alloy_consensus::Header;
 use alloy_primitives::Address;
 use alloy_primitives::B256;
 use alloy_primitives::Bytes;
@@ -31,7 +29,6 @@ use crate::domain::ids::ChainId;
 use crate::domain::ids::Standard;
 use crate::domain::ids::Timestamp;
 use crate::domain::ids::Token;
-use crate::domain::ownership::Anchor;
 use crate::domain::ownership::Cause;
 use crate::domain::ownership::Finality;
 use crate::domain::ownership::Rule;
@@ -42,6 +39,7 @@ use crate::domain::wallet_proof::SignedBy;
 mod anchor;
 mod backoff;
 mod beacon;
+mod block;
 mod budget;
 mod consensus;
 mod effort;
@@ -60,6 +58,7 @@ mod hint;
 mod identity;
 mod latency;
 pub mod light_client;
+mod lineage;
 mod location;
 mod logs;
 mod look;
@@ -84,6 +83,7 @@ mod transport;
 mod window;
 
 pub use beacon::SourceStatus;
+pub use block::Block;
 pub use budget::Budget;
 pub use consensus::digest;
 pub use execute::Outcome;
@@ -121,8 +121,6 @@ use terms::Terms;
 const DEADLINE: Duration = Duration::from_secs(30);
 /// Accounts whose code is fetched together.
 const CODES: usize = 256;
-/// Blocks whose proven state is kept for the next question about them.
-const BLOCKS: usize = 4;
 
 /// A chain, ready to be asked. Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -132,23 +130,9 @@ struct Inner {
     settings: ChainSettings,
     pool: Pool,
     gatherer: Gatherer,
-    floor: anchor::Floor,
     interest: follow::Interest,
     sync: Option<sync::ChainSync>,
     recent: Mutex<VecDeque<Arc<Pinned>>>,
-}
-
-/// A block everything in one verification is pinned to. Its header hashes to the anchor's hash.
-#[derive(Clone)]
-pub struct Block {
-    pub anchor: Anchor,
-    pinned: Arc<Pinned>,
-}
-
-impl Block {
-    fn pinned(&self) -> &Arc<Pinned> {
-        &self.pinned
-    }
 }
 
 impl Chain {
@@ -175,7 +159,6 @@ impl Chain {
             gatherer: Gatherer::new(chain.0),
             settings,
             pool,
-            floor: anchor::Floor::default(),
             interest: follow::Interest::default(),
             sync,
             recent: Mutex::default(),
@@ -189,29 +172,6 @@ impl Chain {
     /// How far the anchors of this chain are trusted.
     pub fn trust(&self) -> Trust {
         self.0.settings.trust
-    }
-
-    /// The newest block of a finality, named by as many endpoints as the settings demand.
-    ///
-    /// # Errors
-    /// Why there is none to rely on. A finalized block never goes back: [`Cause::Behind`].
-    pub async fn anchor(&self, finality: Finality) -> Result<Block, Cause> {
-        let Inner { pool, floor, settings, interest, .. } = &*self.0;
-        interest.asked();
-        let mut attestation = None;
-        let (hash, header) = match settings.trust {
-            Trust::Single => anchor::single(pool, finality, floor).await?,
-            Trust::Quorum => anchor::quorum(pool, finality, settings.quorum, floor).await?,
-            Trust::Consensus => {
-                let sync = self.0.sync.as_ref().ok_or(Cause::NotConfigured)?;
-                let signed = sync.head(finality)?;
-                attestation = Some(signed.attestation);
-                anchor::consensus(pool, &signed.head, finality, floor).await?
-            }
-        };
-        let anchor = self.anchored((hash, &header), finality, settings.trust)?;
-        let anchor = Anchor { attestation, ..anchor };
-        Ok(Block { anchor, pinned: self.pinned(hash, header) })
     }
 
     /// Which tokens a wallet holds. Never fails: what could not be found out is a finding as well.
@@ -245,7 +205,10 @@ impl Chain {
         let rule = if rule == Rule::User { Rule::User } else { Rule::Owner };
         let dialect = Dialect::learn(rule, None)?;
         let question = dialect.ask_holder(token.collection.contract, token.id);
-        dialect.holder(token.id, &self.call(block, question.to, question.data).await?)
+        match self.call(block, question.to, question.data).await? {
+            Outcome::NoCode => Err(Cause::NoContract),
+            outcome => dialect.holder(token.id, &outcome),
+        }
     }
 
     /// Calls a contract as nobody (the zero address) and says how that ended, proven: over the block's state, with its own
@@ -318,7 +281,9 @@ impl Chain {
 
     /// How the chain and its endpoints are doing at `now`. Asks nobody.
     pub fn status(&self, now: Timestamp) -> ChainStatus {
-        let status = status::of(&self.0.settings, &self.0.pool, self.0.floor.number(), now);
+        let finalized =
+            self.0.pool.lineage().newest(Finality::Finalized).map(|it| it.header.number);
+        let status = status::of(&self.0.settings, &self.0.pool, finalized, now);
         ChainStatus { sync: self.0.sync.as_ref().map(sync::ChainSync::status), ..status }
     }
 
@@ -341,6 +306,22 @@ impl Chain {
         deadline: Instant,
     ) -> Vec<Result<execute::Outcome, Cause>> {
         self.0.gatherer.run(&self.0.pool, &block.pinned, calls, deadline).await
+    }
+
+    /// Which of these accounts are proven to have no code.
+    ///
+    /// # Errors
+    /// Why that could not be found out.
+    pub async fn without_code(
+        &self,
+        block: &Block,
+        accounts: BTreeSet<Address>,
+    ) -> Result<BTreeSet<Address>, Cause> {
+        if block.anchor.chain != self.id() {
+            return Err(Cause::NotConfigured);
+        }
+        let codes = self.codes(block, accounts, Instant::now() + DEADLINE).await?;
+        Ok(codes.into_iter().filter(|(_, code)| code.is_empty()).map(|(it, _)| it).collect())
     }
 
     /// The proven code of each account; empty where there is none.
@@ -369,33 +350,6 @@ impl Chain {
             }
         }
         Ok(codes)
-    }
-
-    /// A block's time beyond what a calendar holds is nothing an honest chain has.
-    fn anchored(
-        &self,
-        (hash, header): (B256, &Header),
-        finality: Finality,
-        trust: Trust,
-    ) -> Result<Anchor, Cause> {
-        let seconds = i64::try_from(header.timestamp).map_err(|_| Cause::Refuted)?;
-        let time = Timestamp::from_second(seconds).map_err(|_| Cause::Refuted)?;
-        let (chain, number) = (self.id(), header.number);
-        Ok(Anchor { chain, number, hash, time, finality, trust, attestation: None })
-    }
-
-    /// What was proven at a block before, if it was.
-    fn pinned(&self, hash: B256, header: Header) -> Arc<Pinned> {
-        let mut recent = self.0.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = recent.iter().find(|it| it.hash == hash) {
-            return Arc::clone(known);
-        }
-        let named = self.0.sync.as_ref().and_then(|it| it.evm_fork_at(header.timestamp));
-        let rules = execute::rules(&header, named);
-        let pinned = Arc::new(self.0.gatherer.pin(hash, header, rules));
-        recent.truncate(BLOCKS - 1);
-        recent.push_front(Arc::clone(&pinned));
-        pinned
     }
 }
 

@@ -12,6 +12,7 @@ fn settings(trust: Trust, quorum: usize, rpc: &[&str]) -> ChainSettings {
         pinned: Vec::new(),
         retry: Duration::from_secs(30),
         poll: Duration::from_secs(12),
+        now: Now::new(now),
     }
 }
 

@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -22,13 +22,22 @@ use tokio::time::Instant;
 use super::ChainSettings;
 use super::endpoint::BlockName;
 use super::endpoint::Endpoint;
+use super::identity::Genesis;
 use super::identity::Identity;
+use super::lineage::Known;
+use super::lineage::Lineage;
+use super::lineage::Pace;
 use super::refusal::Refusal;
 use super::refusal::more_telling;
+use super::standing::OtherGenesis;
 use super::standing::Peers;
 use super::standing::Rank;
+use super::state::locked;
+use super::sync::Now;
 use super::terms::Terms;
+use crate::domain::ids::ChainId;
 use crate::domain::ownership::Cause;
+use crate::domain::ownership::Finality;
 
 /// Endpoints asked at once for one answer.
 const AT_ONCE: usize = 3;
@@ -38,6 +47,9 @@ const EXAMINED_FOR: Duration = Duration::from_secs(600);
 const DOUBTED_FOR: Duration = Duration::from_secs(60);
 /// The head of an endpoint that is not followed is looked at again after so many polls, to see whether any is late.
 const HEADS: u32 = 5;
+/// So many polls, and the time of so many blocks, all endpoints have to say that the chain is another.
+const PATIENCE: u32 = 50;
+const PATIENCE_BLOCKS: u32 = 5;
 /// No longer than this for one examination.
 const EXAMINATION: Duration = Duration::from_secs(30);
 
@@ -46,6 +58,7 @@ pub(super) struct Pool {
     identity: Arc<Identity>,
     /// The time between blocks before it was seen.
     poll: Duration,
+    now: Now,
 }
 
 impl Pool {
@@ -54,16 +67,16 @@ impl Pool {
     pub(super) fn new(settings: &ChainSettings, all: Vec<Terms>) -> Result<Self, reqwest::Error> {
         let identity = Arc::new(Identity {
             chain: settings.id,
-            genesis: Mutex::new(settings.genesis),
+            genesis: Mutex::new(settings.genesis.map_or(Genesis::Unknown, Genesis::Given)),
             pinned: settings.pinned.clone(),
-            block_time: Mutex::default(),
+            lineage: Mutex::default(),
             retry: settings.retry,
         });
         let endpoints = all
             .into_iter()
             .map(|it| Endpoint::new(it, Arc::clone(&identity)).map(Arc::new))
             .collect::<Result<_, _>>()?;
-        Ok(Self { endpoints, identity, poll: settings.poll })
+        Ok(Self { endpoints, identity, poll: settings.poll, now: settings.now.clone() })
     }
 
     pub(super) fn all(&self) -> &[Arc<Endpoint>] {
@@ -78,9 +91,86 @@ impl Pool {
         }
     }
 
-    /// The time between two blocks, as seen.
+    /// The time between two blocks, as most endpoints showed it; of two the longer, so that one alone cannot make
+    /// it nothing.
     pub(super) fn block_time(&self) -> Option<Duration> {
-        *self.identity.block_time.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut seen: Vec<Duration> =
+            self.endpoints.iter().filter_map(|it| it.standing().block_time).collect();
+        seen.sort_unstable();
+        seen.get(seen.len() / 2).copied()
+    }
+
+    pub(super) fn chain(&self) -> ChainId {
+        self.identity.chain
+    }
+
+    pub(super) fn lineage(&self) -> MutexGuard<'_, Lineage> {
+        locked(&self.identity.lineage)
+    }
+
+    pub(super) fn pace(&self) -> Pace {
+        let now = u64::try_from(self.now.read().as_second()).unwrap_or_default();
+        Pace { now, block_time: self.block_time().unwrap_or(self.poll) }
+    }
+
+    /// The newest block of a finality, if it was named so lately that there need be no newer one.
+    pub(super) fn still_newest(&self, finality: Finality) -> Option<Known> {
+        let lately = self.poll.max(self.pace().block_time.saturating_mul(2));
+        let lineage = self.lineage();
+        lineage.newest(finality).filter(|it| it.at.elapsed() <= lately).cloned()
+    }
+
+    /// How long all endpoints have to say that the chain is another before it is.
+    fn patience(&self) -> Duration {
+        let blocks = self.pace().block_time.saturating_mul(PATIENCE_BLOCKS);
+        self.poll.saturating_mul(PATIENCE).max(blocks)
+    }
+
+    /// Whether every endpoint has named heads before this number only, and for long; and is, looked at again, on
+    /// the right chain.
+    pub(super) fn has_lost(&self, number: u64) -> bool {
+        let since = self.lineage().missing_since(Instant::now());
+        let (waited, patience) = (since.elapsed(), self.patience());
+        let is_below = |it: &Arc<Endpoint>| {
+            let mut standing = it.standing();
+            if waited >= patience / 2 && standing.probed.is_some_and(|at| at < since) {
+                standing.probed = None;
+            }
+            let head = standing.head.filter(|it| it.at >= since && it.number < number);
+            // Who never said anything need not say this.
+            standing.last_success.is_none() || (standing.probed.is_some() && head.is_some())
+        };
+        // Each of them, also where one is enough to say no.
+        let below = self.endpoints.iter().filter(|it| is_below(it)).count();
+        waited >= patience && below == self.endpoints.len()
+    }
+
+    /// Whether every endpoint has had the same other genesis block for long; if so, that is the chain's now.
+    fn notice_new_genesis(&self) {
+        let mut genesis = locked(&self.identity.genesis);
+        let (Genesis::Seen(before), patience) = (*genesis, self.patience()) else { return };
+        let heard = self.endpoints.iter().filter(|it| it.standing().last_success.is_some());
+        let others: Option<Vec<_>> = heard.map(|it| it.standing().other_genesis).collect();
+        let Some([first, rest @ ..]) = others.as_deref() else { return };
+        let is_lasting = |it: &OtherGenesis| {
+            it.since.elapsed() >= patience && it.last.duration_since(it.since) >= patience / 2
+        };
+        if rest.iter().any(|it| it.hash != first.hash) || !is_lasting(first) {
+            return;
+        }
+        if !rest.iter().all(is_lasting) {
+            return;
+        }
+        tracing::warn!(
+            event = "chain_reset",
+            chain = %self.identity.chain,
+            %before,
+            now = %first.hash,
+            "every endpoint has another genesis block: the chain began anew, and is followed from there",
+        );
+        *genesis = Genesis::Seen(first.hash);
+        self.lineage().begin_anew();
+        self.endpoints.iter().for_each(|it| it.standing().is_no_stranger());
     }
 
     /// All endpoints with their ranks, the most promising first; of those the ones that can prove what is
@@ -201,6 +291,7 @@ impl Pool {
                 }
             });
             futures_util::future::join_all(examined).await;
+            self.notice_new_genesis();
         }
     }
 

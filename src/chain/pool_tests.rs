@@ -111,6 +111,7 @@ fn pool(endpoints: &[EndpointSettings], pinned: Vec<(u64, B256)>) -> Pool {
         consensus: None,
         retry: FAR,
         poll: Duration::from_secs(12),
+        now: Now::new(|| jiff::Timestamp::UNIX_EPOCH),
     };
     Pool::new(&settings, endpoints.iter().map(|it| Terms::read(it).unwrap()).collect()).unwrap()
 }

@@ -61,7 +61,14 @@ pub(super) fn verify(
     let mut proven = Vec::with_capacity(slots.len());
     for slot in slots {
         let key = B256::from(*slot);
-        let found = by_key.get(&key).ok_or(ProofError::MissingSlot { address, slot: key })?;
+        let Some(found) = by_key.get(&key) else {
+            // Proven to have no storage, every slot is proven to be zero; some nodes leave such slots out.
+            if root != EMPTY_ROOT_HASH {
+                return Err(ProofError::MissingSlot { address, slot: key });
+            }
+            proven.push((*slot, U256::ZERO));
+            continue;
+        };
         verify_slot(root, key, found.value, &found.proof).map_err(|source| ProofError::Slot {
             address,
             slot: key,

@@ -57,6 +57,46 @@ fn an_account_without_storage_has_zero_in_every_slot() {
     }
 }
 
+/// Some nodes (ethereumjs) answer no slot of an account that has none: what the account itself proves needs no
+/// answer. Of an account with storage each slot has to be answered.
+#[test]
+fn slots_of_an_account_without_storage_need_no_answer() {
+    let anvil = anvil();
+    for of in [&anvil.plain_account, &anvil.absent] {
+        let mut proof = of.clone();
+        proof.storage_proof.clear();
+        let proven = verify(&proof, proof.address, &[U256::ZERO, U256::from(7)], anvil.root());
+        let zeros = vec![(U256::ZERO, U256::ZERO), (U256::from(7), U256::ZERO)];
+        assert_eq!(proven.unwrap().slots, zeros);
+    }
+    let left_out: [(&str, Tampering); 3] = [
+        ("as it is", |_| {}),
+        ("said to have no storage", |it| it.storage_hash = EMPTY_ROOT_HASH),
+        ("said to be absent", |it| {
+            (it.nonce, it.balance) = (0, U256::ZERO);
+            it.storage_hash = EMPTY_ROOT_HASH;
+            it.code_hash = KECCAK256_EMPTY;
+        }),
+    ];
+    for (what, tampering) in left_out {
+        let refused = anvil.tampered(&[anvil.slot_42], |proof| {
+            proof.storage_proof.clear();
+            tampering(proof);
+        });
+        assert!(refused.is_err(), "{what}: {refused:?}");
+    }
+}
+
+/// An answer that is there is looked at all the same.
+#[test]
+fn a_value_in_an_account_without_storage_is_a_lie() {
+    let anvil = anvil();
+    let mut plain = anvil.plain_account.clone();
+    plain.storage_proof[0].value = U256::from(1);
+    let refused = verify(&plain, plain.address, &[U256::ZERO], anvil.root());
+    assert!(matches!(refused, Err(ProofError::Slot { .. })), "{refused:?}");
+}
+
 #[test]
 fn an_absent_account_is_proven_absent_whatever_hashes_it_is_said_to_have() {
     let anvil = anvil();

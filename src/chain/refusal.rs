@@ -150,7 +150,9 @@ fn weight(cause: &Cause) -> u8 {
         | Cause::Undiscovered
         | Cause::NotSynced
         | Cause::CheckpointTooOld
-        | Cause::CommitteeSilent => 0,
+        | Cause::CommitteeSilent
+        | Cause::NoContract
+        | Cause::TrustOutOfReach => 0,
         Cause::Unreachable => 1,
         Cause::RateLimited => 2,
         Cause::Unsupported => 3,

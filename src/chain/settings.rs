@@ -9,6 +9,7 @@ use alloy_primitives::B256;
 
 use super::location::LocationError;
 use super::sync::ConsensusSettings;
+use super::sync::Now;
 use super::terms::EndpointSettings;
 use super::terms::Terms;
 use crate::domain::ids::ChainId;
@@ -23,7 +24,7 @@ pub struct ChainSettings {
     pub trust: Trust,
     /// How many endpoints of different domains have to agree, where trust is `Quorum`.
     pub quorum: usize,
-    /// The hash of block 0; without it, the first one seen stands for the life of the process.
+    /// The hash of block 0; without it, the first one seen stands until all endpoints have another for long.
     pub genesis: Option<B256>,
     /// Number and hash of later blocks that tell this chain from its forks.
     pub pinned: Vec<(u64, B256)>,
@@ -31,6 +32,8 @@ pub struct ChainSettings {
     pub retry: Duration,
     /// How often the head is asked for.
     pub poll: Duration,
+    /// Tells blocks of the future.
+    pub now: Now,
     /// How the chain's validators are followed, where trust is `Consensus`.
     pub consensus: Option<ConsensusSettings>,
 }

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use alloy_primitives::B256;
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
@@ -69,6 +70,15 @@ pub(super) struct Head {
     pub(super) at: Instant,
 }
 
+/// A genesis block that is not the one expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct OtherGenesis {
+    pub(super) hash: B256,
+    /// When it was seen first, and last.
+    pub(super) since: Instant,
+    pub(super) last: Instant,
+}
+
 /// What is known of all endpoints of a chain, against which one is judged.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Peers {
@@ -112,6 +122,10 @@ pub(super) struct Standing {
     /// Whether it takes a block hash where a block is named (EIP-1898).
     pub(super) takes_hashes: bool,
     pub(super) head: Option<Head>,
+    /// The time between two blocks, as it showed them.
+    pub(super) block_time: Option<Duration>,
+    /// The genesis block it has instead of the one that it should have.
+    pub(super) other_genesis: Option<OtherGenesis>,
     pub(super) faults: Faults,
     pub(super) latency: Latency,
     pub(super) last_success: Option<Instant>,
@@ -146,6 +160,8 @@ impl Standing {
             batch: Self::BATCH,
             takes_hashes: true,
             head: None,
+            block_time: None,
+            other_genesis: None,
             faults: Faults::default(),
             latency: Latency::default(),
             last_success: None,
@@ -255,6 +271,20 @@ impl Standing {
     pub(super) fn identified(&mut self, now: Instant) {
         self.probed = Some(now);
         self.strayed = 0;
+        self.other_genesis = None;
+    }
+
+    /// It has another genesis block than it should have.
+    pub(super) fn has_other_genesis(&mut self, hash: B256, now: Instant) {
+        let before = self.other_genesis.filter(|it| it.hash == hash);
+        let since = before.map_or(now, |it| it.since);
+        self.other_genesis = Some(OtherGenesis { hash, since, last: now });
+    }
+
+    /// The chain it is on is the right one after all.
+    pub(super) fn is_no_stranger(&mut self) {
+        (self.strayed, self.other_genesis, self.head) = (0, None, None);
+        self.barred = self.barred.filter(|(bar, _)| *bar != Bar::WrongChain);
     }
 
     /// A graver reason is not replaced by a lesser one that ends sooner.

@@ -54,6 +54,10 @@ impl Now {
     pub fn new(read: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self(Arc::new(read))
     }
+
+    pub(super) fn read(&self) -> Timestamp {
+        (self.0)()
+    }
 }
 
 impl std::fmt::Debug for Now {

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use actix::Addr;
 
+use super::start::House;
 use super::{Source, catalogue, start, story};
-use crate::actors::chain_verifier::{ChainVerifier, Reconfigure};
+use crate::actors::chain_verifier::{ChainVerifier, FindUnavailable, Reconfigure};
 use crate::actors::ownership_ledger::{Asked, FindProgress, OwnershipLedger};
-use crate::actors::tier_cache::{Reload, TierCache};
+use crate::actors::tier_cache::{Reload, TierCache, VerdictReader};
 use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::config::{self, Changes, Config};
@@ -30,12 +31,13 @@ pub(super) struct Reloader {
 }
 
 /// Whom a reload concerns.
-pub(super) struct Parts {
-    pub(super) cache: Addr<TierCache>,
-    pub(super) verifier: Addr<ChainVerifier>,
-    pub(super) ledger: Addr<OwnershipLedger>,
-    pub(super) clock: Clock,
-    pub(super) log: Arc<logging::Handle>,
+struct Parts {
+    cache: Addr<TierCache>,
+    reader: VerdictReader,
+    verifier: Addr<ChainVerifier>,
+    ledger: Addr<OwnershipLedger>,
+    clock: Clock,
+    log: Arc<logging::Handle>,
 }
 
 /// The configuration in force, and what the files it names had in them.
@@ -96,7 +98,16 @@ impl Brought {
 }
 
 impl Reloader {
-    pub(super) fn new(config: Config, source: Source, parts: Parts) -> Self {
+    pub(super) fn new(
+        config: Config,
+        source: Source,
+        house: &House,
+        log: Arc<logging::Handle>,
+    ) -> Self {
+        let House { cache, reader, verifier, ledger, clock, .. } = house;
+        let (cache, reader, verifier) = (cache.clone(), reader.clone(), verifier.clone());
+        let (ledger, clock) = (ledger.clone(), clock.clone());
+        let parts = Parts { cache, reader, verifier, ledger, clock, log };
         let running = Mutex::new(Running::new(config));
         Self { running, turn: Default::default(), source, parts }
     }
@@ -136,9 +147,16 @@ impl Reloader {
         running.config.products = new.config.products;
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = running;
         let reloaded = self.parts.cache.send(order).timeout(RELOAD_TIME).await?;
+        let products = self.parts.reader.products().products.values().cloned().collect();
+        let question = FindUnavailable { products };
+        let warnings = self.parts.verifier.send(question).timeout(RELOAD_TIME).await??;
+        for warning in &warnings {
+            tracing::warn!("{warning}");
+        }
         Ok(wire::Reload {
             products: reloaded.products,
             faults: reloaded.faults.iter().map(ToString::to_string).collect(),
+            warnings: warnings.iter().map(ToString::to_string).collect(),
             applied: changes.applied,
             needs_restart: changes.needs_restart,
         })

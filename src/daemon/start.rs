@@ -18,9 +18,9 @@ use crate::chain::light_client::Specification;
 use crate::chain::{self, Budget, Chain, ChainSettings, ConsensusSettings, EndpointSettings, Now};
 use crate::clock::Clock;
 use crate::config::{self, Config, Environment};
+use crate::domain::ids::ChainId;
 use crate::domain::ownership::Trust;
 use crate::keys::{Census, KeyRing, KeyRingState, KeySource, MachineName, Settled};
-use crate::logging;
 use crate::products::{Catalogue, Loaded};
 use crate::rpc::doors::{self, Doors, SocketSettings};
 use crate::rpc::figures::SocketFigures;
@@ -40,11 +40,11 @@ pub(super) struct House {
     pub(super) store: Store,
     pub(super) tree: Tree,
     pub(super) ledger: Addr<OwnershipLedger>,
-    cache: Addr<TierCache>,
+    pub(super) cache: Addr<TierCache>,
     pub(super) clock: Clock,
-    reader: VerdictReader,
+    pub(super) reader: VerdictReader,
+    pub(super) verifier: Addr<ChainVerifier>,
     keeper: Addr<WalletKeeper>,
-    verifier: Addr<ChainVerifier>,
     started: Duration,
     state_directory: PathBuf,
 }
@@ -125,19 +125,6 @@ impl House {
         })
     }
 
-    /// What reads the configuration again.
-    pub(super) fn reloader(
-        &self,
-        config: Config,
-        source: Source,
-        log: Arc<logging::Handle>,
-    ) -> Reloader {
-        let (cache, verifier) = (self.cache.clone(), self.verifier.clone());
-        let (ledger, clock) = (self.ledger.clone(), self.clock.clone());
-        let parts = super::reload::Parts { cache, verifier, ledger, clock, log };
-        Reloader::new(config, source, parts)
-    }
-
     /// What answers behind the sockets.
     pub(super) fn front(
         &self,
@@ -178,6 +165,9 @@ fn open_reader(config: &Config, catalogue: &Catalogue) -> VerdictReader {
     for fault in &products.faults {
         tracing::warn!(event = "product_refused", %fault, "a product file is refused");
     }
+    for warning in super::unavailable(config, &products) {
+        tracing::warn!("{warning}");
+    }
     VerdictReader::new(config.cache.capacity, products, wire::Verdict::render_open)
 }
 
@@ -215,15 +205,19 @@ fn consensus(chain: &config::Chain, clock: &Clock) -> anyhow::Result<ConsensusSe
         Some(text) => Some(Specification::parse(text).with_context(|| named.clone())?),
         None => Specification::named(&named),
     };
-    let (clock, id) = (clock.clone(), chain.id);
     Ok(ConsensusSettings {
         specification: specification.with_context(|| format!("no specification {named}"))?,
         digest: text.map(|it| chain::digest(it.as_bytes())),
         beacon: chain.beacon.iter().map(|it| it.expose().to_owned()).collect(),
         checkpoint: chain.checkpoint,
         silence: chain.silence,
-        now: Now::new(move || clock.now_on([id])),
+        now: now(clock, chain.id),
     })
+}
+
+fn now(clock: &Clock, id: ChainId) -> Now {
+    let clock = clock.clone();
+    Now::new(move || clock.now_on([id]))
 }
 
 pub(super) fn open_chains(config: &Config, clock: &Clock) -> anyhow::Result<Vec<Chain>> {
@@ -240,6 +234,7 @@ pub(super) fn open_chain(it: &config::Chain, clock: &Clock) -> anyhow::Result<Ch
         pinned: it.pinned.clone(),
         retry: it.retry,
         poll: it.poll,
+        now: now(clock, it.id),
         consensus: (it.trust == Trust::Consensus).then(|| consensus(it, clock)).transpose()?,
     };
     Ok(Chain::open(settings)?)

@@ -202,6 +202,10 @@ pub enum Cause {
     CheckpointTooOld,
     /// For too long no committee's word on a newer block has come.
     CommitteeSilent,
+    /// There is no code at the address that is said to be the contract's.
+    NoContract,
+    /// The product asks for more trust than its chain is configured for.
+    TrustOutOfReach,
 }
 
 impl fmt::Display for Cause {
@@ -223,6 +227,10 @@ impl fmt::Display for Cause {
                 "there is no checkpoint young enough to follow the chain from"
             }
             Self::CommitteeSilent => "the chain's validators have not been heard of for too long",
+            Self::NoContract => "there is no contract at the address that the product names",
+            Self::TrustOutOfReach => {
+                "the product asks for more trust than its chain is configured for"
+            }
         })
     }
 }

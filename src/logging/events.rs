@@ -5,12 +5,13 @@
 //! changes, and no id is used again (systemd.journal-fields(7)).
 
 /// Names and their ids, 128 bits in lower-case hexadecimal.
-pub(super) const IDS: [(&str, &str); 22] = [
+pub(super) const IDS: [(&str, &str); 23] = [
     ("actor_gave_up", "a60cc01ca0924f9fa202737071ae1275"),
     ("actor_restarted", "7af82403a9cb4670a4848b3f0147760c"),
     ("backup_failed", "e78434a3776e45e7ad1c62bbcb053d54"),
     ("chain_found", "fd62a8a15134421cae33e5c74d302222"),
     ("chain_lost", "b7ac0a949e464e09a1d2e70ad5674f00"),
+    ("chain_reset", "36ad8a58a0cb423bbfdf62c8e6dbd308"),
     ("clock_rolled_back", "0c02090ab52c4b2abaaa39fa4198c528"),
     ("ended", "593693bfc6894342b0727f110664b6d7"),
     ("endpoint_lied", "dc33c93828134946b54e3c817ccc6c70"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use alloy_dyn_abi::{DynSolType, DynSolValue};
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
-use entitled::chain::{Block, Chain, ChainSettings, EndpointSettings, Outcome};
+use entitled::chain::{Block, Chain, ChainSettings, EndpointSettings, Now, Outcome};
 use entitled::domain::ids::ChainId;
 use entitled::domain::ownership::{Cause, Finality, Trust};
 use futures_util::{StreamExt as _, stream};
@@ -87,6 +87,7 @@ pub fn open(id: u64, url: String) -> Chain {
         pinned: Vec::new(),
         retry: Duration::from_secs(1),
         poll: Duration::from_millis(100),
+        now: Now::new(jiff::Timestamp::now),
     })
     .unwrap()
 }

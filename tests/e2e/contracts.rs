@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::support::anvil::Anvil;
 use crate::support::contract::Contract;
 use crate::support::daemon::Daemon;
+use crate::support::faults;
+use crate::support::proxy::Proxy;
 use crate::support::settings::{ProductFile, Settings};
 use crate::support::wallet::Wallet;
 
@@ -63,8 +67,9 @@ fn events_of_transfers_that_never_were_prove_nothing() {
     daemon.never_answers(PRODUCT, &["VALID", "GRACE"], Duration::from_secs(1));
 }
 
+/// It may be a mistake of the vendor, and buying a licence would not mend that.
 #[test]
-fn an_address_without_code_grants_nothing() {
+fn an_address_without_code_grants_nothing_and_refuses_nothing() {
     let anvil = Anvil::start();
     anvil.mine(1);
     let nothing = Contract { address: alloy_primitives::Address::repeat_byte(0x42) };
@@ -72,7 +77,32 @@ fn an_address_without_code_grants_nothing() {
         ProductFile::new(PRODUCT).tier("pro", 20, "").grant("pro", &nothing.collection(), ONE_ID);
     let daemon = Daemon::start(&Settings::new([anvil.url()]).product(product));
     daemon.link(&Wallet::numbered(1));
-    daemon.wait_for_code(PRODUCT, "NOT_HELD");
+    daemon.never_answers(PRODUCT, &["VALID", "GRACE", "NOT_HELD"], Duration::from_secs(1));
+    let verdict = daemon.wait_for_code(PRODUCT, "UNDETERMINED");
+    assert!(verdict["detail"].to_string().contains("no contract at the address"), "{verdict}");
+    let ask = json!({ "token": nothing.token(7), "wallet": Wallet::numbered(1).address() });
+    let sighting = daemon.call("token_verify", ask);
+    assert_eq!(sighting["holding"], "unknown", "{sighting}");
+}
+
+#[test]
+fn why_a_token_could_not_be_verified_is_told() {
+    let anvil = Anvil::start();
+    let wallet = Wallet::numbered(1);
+    let contract = Contract::deploy(&anvil, "RevertsWithCustomError", Some(wallet.address()));
+    let licence = Contract::licence(&anvil);
+    licence.mint(&anvil, wallet.address(), 7);
+    let proxy = Proxy::start(&anvil.address());
+    let daemon = Daemon::start(&Settings::new([proxy.url()]));
+    let cause = |of: &Contract| {
+        let ask = json!({ "token": of.token(7), "wallet": wallet.address() });
+        let sighting = daemon.call("token_verify", ask);
+        assert_eq!(sighting["holding"], "unknown", "{sighting}");
+        sighting["cause"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(cause(&contract), "the contract gave no usable answer");
+    proxy.fault(faults::slots_zero_with_cut_proofs());
+    assert_eq!(cause(&licence), "an endpoint's answer does not match its proof");
 }
 
 #[test]

@@ -6,8 +6,14 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::settings::ProductFile;
-use crate::support::stage::{ACME, Stage};
+use crate::support::anvil::Anvil;
+use crate::support::contract::Contract;
+use crate::support::daemon::Daemon;
+use crate::support::faults::Fault;
+use crate::support::proxy::Proxy;
+use crate::support::settings::{ProductFile, Settings};
+use crate::support::stage::{ACME, Stage, stranger};
+use crate::support::wallet::Wallet;
 
 fn finalized(provisional: bool) -> Stage {
     let stage = Stage::with(|licence| {
@@ -79,6 +85,107 @@ fn a_head_that_goes_back_is_followed() {
     stage.daemon.wait_for_code(ACME, "NOT_HELD");
     stage.anvil.revert(before);
     stage.daemon.wait_for_code(ACME, "VALID");
+    assert!(stage.daemon.log().contains("did not come back"), "it is told");
+}
+
+/// The first block after that shows that those before are gone: nobody has to wait.
+#[test]
+fn a_head_that_goes_back_and_goes_on_is_followed_at_once() {
+    let stage = Stage::entitled();
+    let before = stage.anvil.snapshot();
+    stage.give_away(7);
+    stage.daemon.wait_for_code(ACME, "NOT_HELD");
+    let gone = stage.anvil.block_number();
+    stage.anvil.revert(before);
+    stage.anvil.mine(gone - 1 - stage.anvil.block_number());
+    let verdict = stage.daemon.wait_for_code(ACME, "VALID");
+    assert_eq!(verdict["anchor"]["number"], json!(gone - 1), "{verdict}");
+    assert!(!stage.daemon.log().contains("did not come back"), "nobody had to wait");
+}
+
+#[test]
+fn a_late_endpoint_does_not_bring_back_what_was_sold() {
+    let anvil = Anvil::start();
+    let licence = Contract::licence(&anvil);
+    let wallet = Wallet::numbered(1);
+    licence.mint(&anvil, wallet.address(), 7);
+    anvil.mine(3);
+    let (prompt, late) = (Proxy::start(&anvil.address()), Proxy::start(&anvil.address()));
+    late.fault(Fault::Behind { blocks: 2 });
+    let product = ProductFile::acme(&licence.collection());
+    let daemon = Daemon::start(&Settings::new([prompt.url(), late.url()]).product(product));
+    daemon.link(&wallet);
+    daemon.wait_for_code(ACME, "VALID");
+    licence.transfer(&anvil, wallet.address(), stranger(), 7);
+    daemon.wait_for_code(ACME, "NOT_HELD");
+    prompt.fault(Fault::too_many_requests_for_a_minute());
+    daemon.never_answers(ACME, &["VALID", "GRACE"], Duration::from_secs(4));
+    // It need not be asked again: the late one gets there by itself.
+    anvil.mine(2);
+    daemon.wait_for_code(ACME, "NOT_HELD");
+}
+
+/// Of looks that race, some wait for an old head while others are done with a new one.
+#[test]
+fn looks_that_race_do_not_bring_back_what_was_sold() {
+    let anvil = Anvil::start();
+    let licence = Contract::licence(&anvil);
+    let wallet = Wallet::numbered(1);
+    let uneven = Proxy::start(&anvil.address());
+    let delay = Fault::Delay(Duration::from_millis(400));
+    uneven.fault_in("eth_getBlockByNumber", delay.every(2));
+    let products: Vec<String> = (0..6).map(|it| format!("product-{it}")).collect();
+    let mut settings = Settings::new([uneven.url()]);
+    for id in &products {
+        settings = settings.product(ProductFile::acme(&licence.collection()).named(id));
+    }
+    let daemon = Daemon::start(&settings);
+    daemon.link(&wallet);
+    for id in 1..=4 {
+        licence.mint(&anvil, wallet.address(), id);
+        products.iter().for_each(|it| drop(daemon.wait_for_code(it, "VALID")));
+        licence.transfer(&anvil, wallet.address(), stranger(), id);
+        let sold = anvil.block_number();
+        let mut seen = vec![false; products.len()];
+        crate::support::never(Duration::from_secs(3), || {
+            for (product, seen) in products.iter().zip(&mut seen) {
+                let verdict =
+                    daemon.call("entitlement_check", json!({ "product": product, "wait_ms": 0 }));
+                let valid = verdict["valid"] == true;
+                if *seen && valid {
+                    return Err(format!("sold at {sold}, and valid again: {verdict}"));
+                }
+                *seen |= verdict["code"] == "NOT_HELD";
+            }
+            Ok(())
+        });
+    }
+}
+
+/// Without a genesis block that is configured, as after a restart of the daemon.
+#[test]
+fn a_chain_that_begins_anew_is_noticed_and_told() {
+    let anvil = Anvil::start();
+    let licence = Contract::licence(&anvil);
+    let wallet = Wallet::numbered(1);
+    licence.mint(&anvil, wallet.address(), 7);
+    anvil.finalize();
+    let proxy = Proxy::start(&anvil.address());
+    let product = ProductFile::acme(&licence.collection());
+    let daemon = Daemon::prepare(&Settings::new([proxy.url()]).product(product));
+    let config = std::fs::read_to_string(daemon.config()).unwrap();
+    daemon.write_config(&config.replace("poll =", "retry = \"200ms\"\npoll ="));
+    let mut daemon = daemon;
+    daemon.resume();
+    daemon.link(&wallet);
+    daemon.wait_for_code(ACME, "VALID");
+    let anew = Anvil::start_in_the_past(Duration::from_secs(600));
+    assert_eq!(Contract::licence(&anew), licence, "the same contract, of which nobody has a token");
+    proxy.lead_to(&anew.address());
+    daemon.wait_for_code(ACME, "NOT_HELD");
+    assert!(daemon.log().contains("another genesis block"), "it is told");
+    licence.mint(&anew, wallet.address(), 7);
+    daemon.wait_for_code(ACME, "VALID");
 }
 
 #[test]

@@ -12,6 +12,8 @@ pub mod licences;
 pub mod many;
 pub mod process;
 pub mod proxy;
+#[allow(dead_code, reason = "no test binary needs all of it")]
+pub mod second_node;
 pub mod settings;
 pub mod socket;
 pub mod stage;

@@ -1,6 +1,6 @@
 //! A person's wallet: a key outside the daemon that signs what the person agrees to.
 
-use alloy_primitives::{Address, hex};
+use alloy_primitives::{Address, B256, Signature, hex};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 
@@ -16,6 +16,11 @@ impl Wallet {
 
     pub fn address(&self) -> Address {
         self.0.address()
+    }
+
+    /// A signature of a hash as it is: of a transaction.
+    pub fn sign_hash(&self, hash: B256) -> Signature {
+        self.0.sign_hash_sync(&hash).unwrap()
     }
 
     /// An EIP-191 signature of a text, as hex.

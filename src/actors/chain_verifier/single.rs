@@ -3,7 +3,7 @@
 //! Owns: [`Sight`] and [`Claim`]. Asked by: `rpc`, on behalf of a caller who names the token. Never: looks for
 //! other tokens of the wallet; that is `survey`'s part.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use actix::prelude::*;
 use alloy_primitives::{Address, B256};
@@ -12,9 +12,7 @@ use super::{LEDGER_TIME, Parts, VerifierError};
 use crate::actors::ownership_ledger::{Asked, HistoryOf, RecordSightings};
 use crate::chain::{Block, Chain, Look};
 use crate::domain::ids::{Timestamp, Token};
-use crate::domain::ownership::{
-    Cause, Finality, Finding, IdRanges, Ownership, Rule, Sighting, Terms, Via,
-};
+use crate::domain::ownership::{Cause, Finding, IdRanges, Ownership, Rule, Sighting, Terms, Via};
 use crate::domain::product::TokensOf;
 
 /// Who holds this token at the head of its chain? With a wallet: does it?
@@ -56,8 +54,8 @@ impl Parts {
         let unknown = |cause| VerifierError::Unknown { cause };
         let id = ask.token.collection.chain;
         let chain = self.chains.get(&id).ok_or(unknown(Cause::NotConfigured))?;
-        let (number, seen_at) = self.begin(BTreeSet::from([id]));
-        let block = self.anchor(chain, Finality::Latest).await.map_err(unknown)?;
+        let seen_at = self.clock.now_on([id]);
+        let (number, block) = self.begin_at_head(chain).await.map_err(unknown)?;
         let terms = ask.terms.first().copied().unwrap_or(Terms::direct(Rule::Owner));
         let holder = match ask.wallet {
             Some(wallet) => Some(wallet),
@@ -84,8 +82,8 @@ impl Parts {
         let unknown = |cause| VerifierError::Unknown { cause };
         let id = claim.token.collection.chain;
         let chain = self.chains.get(&id).ok_or(unknown(Cause::NotConfigured))?;
-        let (number, seen_at) = self.begin(BTreeSet::from([id]));
-        let block = self.anchor(chain, Finality::Latest).await.map_err(unknown)?;
+        let seen_at = self.clock.now_on([id]);
+        let (number, block) = self.begin_at_head(chain).await.map_err(unknown)?;
         let of = (claim.token, claim.wallet);
         let sighting = look_once(chain, &block, (of, &claim.terms), (number, seen_at)).await;
         match sighting.finding {

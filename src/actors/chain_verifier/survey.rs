@@ -1,6 +1,7 @@
 //! One survey: every wallet under every grant of a product, on every chain the product names.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use alloy_primitives::{Address, U256};
@@ -51,7 +52,7 @@ impl Scope {
     }
 }
 
-/// The look all of a survey belongs to.
+/// The look at one chain, of which all sightings have its number.
 struct Round<'a> {
     facts: &'a Facts,
     number: u64,
@@ -59,39 +60,34 @@ struct Round<'a> {
 }
 
 type Scans = BTreeMap<(Collection, Address), Scan>;
+/// A block to look at, or why there is none.
+type Level = (Finality, Result<Block, Cause>);
 
 pub(super) async fn run(parts: Parts, ask: Survey) -> Result<Vec<Sighting>, VerifierError> {
-    let (number, seen_at) = parts.begin(ask.product.chains());
-    let round = Round { facts: &ask.facts, number, seen_at };
-    let mut scans: Scans =
-        ask.facts.scans.iter().map(|(c, w, scan)| ((*c, *w), scan.clone())).collect();
-    let before = scans.clone();
+    let seen_at = parts.clock.now_on(ask.product.chains());
     // Side by side, so that a chain that does not answer holds up none of the others.
     let on_chains = scopes_by_chain(&ask.product).into_iter().map(|(id, scopes)| {
-        let own: Scans = before
-            .iter()
-            .filter(|((collection, _), _)| collection.chain == id)
-            .map(|(key, scan)| (*key, scan.clone()))
-            .collect();
-        round.on_chain((&parts, &ask), id, scopes, own)
+        let (parts, ask) = (&parts, &ask);
+        async move {
+            let own = ask.facts.scans.iter().filter(|(of, ..)| of.chain == id);
+            let before: Scans = own.map(|(c, w, scan)| ((*c, *w), scan.clone())).collect();
+            let (sightings, mut scans) =
+                on_chain((parts, ask), (id, seen_at), scopes, before.clone()).await;
+            scans.retain(|key, scan| before.get(key) != Some(scan));
+            let order = RecordSightings {
+                sightings: sightings.clone(),
+                scans: scans.into_iter().map(|((c, w), scan)| (c, w, scan)).collect(),
+                transaction: None,
+                asked: Asked { by: "chain".to_owned(), at: seen_at },
+            };
+            // What was proven is true even if it could not be written down.
+            if let Err(error) = parts.record(order).await {
+                tracing::error!(%error, product = %ask.product.id, "sightings were not recorded");
+            }
+            sightings
+        }
     });
-    let mut sightings = Vec::new();
-    for (seen, own) in futures_util::future::join_all(on_chains).await {
-        sightings.extend(seen);
-        scans.extend(own);
-    }
-    scans.retain(|key, scan| before.get(key) != Some(scan));
-    let order = RecordSightings {
-        sightings: sightings.clone(),
-        scans: scans.into_iter().map(|((c, w), scan)| (c, w, scan)).collect(),
-        transaction: None,
-        asked: Asked { by: "chain".to_owned(), at: seen_at },
-    };
-    // What was proven is true even if it could not be written down.
-    if let Err(error) = parts.record(order).await {
-        tracing::error!(%error, product = %ask.product.id, "sightings were not recorded");
-    }
-    Ok(sightings)
+    Ok(futures_util::future::join_all(on_chains).await.into_iter().flatten().collect())
 }
 
 /// At the head, where a purchase or sale shows first, and at the finality the product demands.
@@ -115,52 +111,76 @@ fn scopes_by_chain(product: &Product) -> BTreeMap<ChainId, BTreeSet<Scope>> {
     scopes
 }
 
-impl Round<'_> {
-    /// What all wallets hold on one chain, as far as it is found out in time.
-    async fn on_chain(
-        &self,
-        (parts, ask): (&Parts, &Survey),
-        id: ChainId,
-        scopes: BTreeSet<Scope>,
-        mut scans: Scans,
-    ) -> (Vec<Sighting>, Scans) {
-        let levels = levels(&ask.product);
-        let mut over = std::pin::pin!(tokio::time::sleep(CHAIN_TIME));
-        if let Some(chain) = parts.chains.get(&id)
-            && !levels.contains(&Finality::Finalized)
-        {
-            // A head below it would be no head. Chains without finality have no such floor.
-            tokio::select! {
-                _ = parts.anchor(chain, Finality::Finalized) => {}
-                () = &mut over => {}
-                () = parts.retired(id) => {}
-            }
+/// What all wallets hold on one chain, as far as it is found out in time.
+async fn on_chain(
+    (parts, ask): (&Parts, &Survey),
+    (id, seen_at): (ChainId, Timestamp),
+    scopes: BTreeSet<Scope>,
+    mut scans: Scans,
+) -> (Vec<Sighting>, Scans) {
+    let mut over = std::pin::pin!(tokio::time::sleep(CHAIN_TIME));
+    let found = tokio::select! {
+        biased;
+        () = parts.retired(id) => None,
+        () = &mut over => None,
+        found = blocks(parts, ask, id) => Some(found),
+    };
+    let unreachable = || levels(&ask.product).into_iter().map(|it| (it, Err(Cause::Unreachable)));
+    let mut found: Vec<Level> = found.unwrap_or_else(|| unreachable().collect());
+    let number = match parts.chains.get(&id) {
+        Some(chain) => begin(parts, chain, &mut found),
+        None => parts.next_look.fetch_add(1, Ordering::Relaxed),
+    };
+    let round = Round { facts: &ask.facts, number, seen_at };
+    let wallets = counting_on(ask, id);
+    let mut sightings = Vec::new();
+    for (finality, block) in found {
+        let looked = async {
+            let chain = parts.chains.get(&id).ok_or(Cause::NotConfigured)?;
+            Ok(round.look_at_all(chain, &block?, (&wallets, &scopes), &mut scans).await)
+        };
+        let looked = tokio::select! {
+            biased;
+            () = parts.retired(id) => Err(Cause::NotConfigured),
+            () = &mut over => Err(Cause::Unreachable),
+            looked = looked => looked,
+        };
+        match looked {
+            Ok(seen) => sightings.extend(seen),
+            Err(cause) => sightings.extend(round.unknown(&wallets, &scopes, cause, finality)),
         }
-        let wallets = counting_on(ask, id);
-        let mut sightings = Vec::new();
-        // The most settled first, for the same reason.
-        for finality in levels.into_iter().rev() {
-            let looked = async {
-                let chain = parts.chains.get(&id).ok_or(Cause::NotConfigured)?;
-                let block = parts.anchor(chain, finality).await?;
-                Ok(self.look_at_all(chain, &block, (&wallets, &scopes), &mut scans).await)
-            };
-            let looked = tokio::select! {
-                biased;
-                () = parts.retired(id) => Err(Cause::NotConfigured),
-                () = &mut over => Err(Cause::Unreachable),
-                looked = looked => looked,
-            };
-            match looked {
-                Ok(seen) => sightings.extend(seen),
-                Err(cause) => {
-                    sightings.extend(self.unknown(&wallets, &scopes, cause, finality));
-                }
-            }
-        }
-        (sightings, scans)
     }
+    (sightings, scans)
+}
 
+/// The blocks to look at, the most settled first: a head below what is final would be no head.
+async fn blocks(parts: &Parts, ask: &Survey, id: ChainId) -> Vec<Level> {
+    let levels = levels(&ask.product);
+    let Some(chain) = parts.chains.get(&id) else {
+        return levels.into_iter().map(|it| (it, Err(Cause::NotConfigured))).collect();
+    };
+    if !levels.contains(&Finality::Finalized) {
+        // Chains without finality have no such floor.
+        let _ = parts.anchor(chain, Finality::Finalized).await;
+    }
+    let mut found = Vec::new();
+    for finality in levels.into_iter().rev() {
+        found.push((finality, parts.anchor(chain, finality).await));
+    }
+    found
+}
+
+/// The number of the look at those of the blocks that there are.
+fn begin(parts: &Parts, chain: &Chain, levels: &mut [Level]) -> u64 {
+    let known = levels.iter().filter_map(|(_, it)| it.as_ref().ok());
+    let mut blocks: Vec<Block> = known.cloned().collect();
+    let number = parts.begin(chain, &mut blocks);
+    let known = levels.iter_mut().filter_map(|(_, it)| it.as_mut().ok());
+    known.zip(blocks).for_each(|(known, block)| *known = block);
+    number
+}
+
+impl Round<'_> {
     /// That nothing could be found out about these wallets and scopes.
     fn unknown<'s>(
         &'s self,

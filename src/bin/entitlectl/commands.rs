@@ -263,9 +263,7 @@ fn product(
             show_table(session, screen, Question::new("product_list"), tables::PRODUCT)
         }
         ProductCommand::Lint { file } => products::lint(screen, &file),
-        ProductCommand::Install { file } => {
-            show_card(session, screen, &products::install_question(&file)?, tables::PRODUCT)
-        }
+        ProductCommand::Install { file } => products::install(session, screen, &file),
         ProductCommand::Remove { product } => {
             let question = Question::admin("product_remove").with("product", &product)?;
             show_card(session, screen, &question, tables::PRODUCT)

@@ -1,16 +1,22 @@
 //! Product files: checking one without a daemon, and installing one.
 
 use std::path::Path;
+use std::time::Duration;
 
 use entitled::domain::product;
 use entitled::domain::product::Fault;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
 use crate::files;
+use crate::results::ask_and_show;
 use crate::screen::Screen;
-use crate::session::Question;
+use crate::session::{Question, Session};
+use crate::tables;
 use crate::words;
+
+/// The daemon may ask its chains for the contracts that a product names.
+const CHAIN_WAIT: Duration = Duration::from_secs(10);
 
 /// `FILE:LINE: key: message` for each mistake, as compilers do, so that editors find the place.
 pub(crate) fn lint(screen: &mut Screen, path: &Path) -> Result<Exit, Failure> {
@@ -35,8 +41,19 @@ pub(crate) fn lint(screen: &mut Screen, path: &Path) -> Result<Exit, Failure> {
     Ok(if good { Exit::Done } else { Exit::No })
 }
 
-pub(crate) fn install_question(path: &Path) -> Result<Question, Failure> {
-    Question::admin("product_install").with("toml", &files::read(path)?)
+/// What cannot be had of it as the daemon's chains are configured is said beside the result.
+pub(crate) fn install(
+    session: &Session,
+    screen: &mut Screen,
+    path: &Path,
+) -> Result<Exit, Failure> {
+    let question = Question::admin("product_install").with("toml", &files::read(path)?)?;
+    let show = |it: &Value| tables::card(it, tables::PRODUCT);
+    let installed = ask_and_show(&session.patient(CHAIN_WAIT), screen, &question, show)?;
+    for warning in installed["warnings"].as_array().into_iter().flatten() {
+        screen.aside(&format!("warning: {}", warning.as_str().unwrap_or_default()));
+    }
+    Ok(Exit::Done)
 }
 
 fn fault_line(path: &Path, fault: &Fault) -> String {

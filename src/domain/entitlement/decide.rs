@@ -72,6 +72,10 @@ pub(super) fn decide<'p>(positions: &'p [Position<'p>], now: Timestamp) -> Decis
     if let Some((candidate, code)) = refused {
         return by_token(code, freshness_of(&candidate.proof, now), candidate);
     }
+    // Seen at less trust than the product asks for, it is no reason to buy what could not be proven here either.
+    if positions.iter().flat_map(|it| &it.absences).any(|it| it.too_low) {
+        return not_known(Some(Cause::TrustOutOfReach), None);
+    }
     let weakest = proofs_of_absence(positions).min_by_key(|it| (it.stale_after, it.look));
     let freshness = weakest.map_or(Freshness::Fresh, |it| freshness_of(&it, now));
     Decision {
@@ -153,14 +157,18 @@ fn undetermined<'p>(
         (None, Some(absence)) => absence.failing,
         (None, None) => return None,
     };
-    Some(Decision {
+    Some(not_known(cause, lapsed.map(|(it, _)| it.proof)))
+}
+
+fn not_known<'p>(cause: Option<Cause>, lapsed: Option<Proof>) -> Decision<'p> {
+    Decision {
         code: Code::Undetermined,
         freshness: Freshness::Stale,
         candidate: None,
         absence: None,
         cause,
-        lapsed: lapsed.map(|(it, _)| it.proof),
-    })
+        lapsed,
+    }
 }
 
 /// Whether it is not known, or no longer known, that there is nothing.

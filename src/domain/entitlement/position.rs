@@ -61,6 +61,8 @@ impl Candidate<'_> {
 pub(super) struct Absence {
     pub(super) proof: Option<Proof>,
     pub(super) failing: Option<Cause>,
+    /// Proven only at less trust than the product asks for.
+    pub(super) too_low: bool,
 }
 
 /// What one wallet holds under one grant.
@@ -246,11 +248,13 @@ impl<'a> Desk<'a> {
         let failures = [word.settled_failure, word.early_failure];
         let failure = failures.into_iter().flatten().max_by_key(|it| it.look);
         let Some(basis) = basis else {
-            return Absence { proof: None, failing: failure.and_then(cause) };
+            return Absence { proof: None, failing: failure.and_then(cause), too_low: false };
         };
-        let proof = basis.finding.anchor().map(|it| self.proof(basis, *it));
+        let anchor = basis.finding.anchor();
+        let too_low = anchor.is_some_and(|it| it.trust < self.product.trust);
+        let proof = anchor.map(|it| self.proof(basis, *it));
         // One class failing while the other proves is no failure: the newer look proved it.
-        Absence { proof, failing: newer_failure(failure, basis) }
+        Absence { proof, failing: newer_failure(failure, basis), too_low }
     }
 
     /// What is known of the tokens nobody sighted one by one.

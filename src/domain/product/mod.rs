@@ -2,6 +2,7 @@
 //!
 //! A product comes from a file ([`parse`]); a mistake in it is named with its line and key.
 
+pub mod availability;
 pub mod document;
 mod parse;
 pub mod section;

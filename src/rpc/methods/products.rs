@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{ACTOR_TIME, Api, page};
+use super::{ACTOR_TIME, Api, CHAIN_TIME, page};
+use crate::actors::chain_verifier::FindUnavailable;
 use crate::actors::tier_cache::{Install, Remove};
 use crate::domain::peer::Permit;
 use crate::rpc::error::RpcError;
@@ -45,7 +46,13 @@ pub(super) async fn install(
 ) -> Result<wire::Installed, RpcError> {
     let order = Install { text: ask.toml, asked: api.asked(&permit) };
     let product = api.cache.send(order).timeout(ACTOR_TIME).await??;
-    Ok(wire::Installed { product: product.to_string() })
+    let installed = api.reader.products().products.get(&product).cloned();
+    let question = FindUnavailable { products: installed.into_iter().collect() };
+    let warnings = api.verifier.send(question).timeout(CHAIN_TIME).await??;
+    Ok(wire::Installed {
+        product: product.to_string(),
+        warnings: warnings.iter().map(ToString::to_string).collect(),
+    })
 }
 
 pub(super) async fn remove(

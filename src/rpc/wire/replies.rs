@@ -275,6 +275,8 @@ replies! {
         products: usize,
         /// Product files with mistakes: `FILE: line N: …`.
         faults: Vec<String>,
+        /// What of the products cannot be had as the chains are configured: `product ID, KEY: what is wrong; what to do`.
+        warnings: Vec<String>,
         /// Settings that took effect.
         applied: Vec<String>,
         /// Settings that changed and need a restart.
@@ -286,6 +288,10 @@ replies! {
         /// How far the light client is: as `sync` in `chain_status`.
         sync: Option<super::SyncStatus>,
     }
-    Installed { product: String }
+    Installed {
+        product: String,
+        /// What of it cannot be had as the chains are configured: `product ID, KEY: what is wrong; what to do`.
+        warnings: Vec<String>,
+    }
     Removed { removed: bool }
 }

@@ -1,0 +1,125 @@
+//! Blocks to pin a verification to: the newest of a finality, and the number of a look at them.
+//!
+//! Owns: [`Block`]. Asked by: `mod`'s callers. Asks: `anchor` who names a block, `lineage` which is the newest.
+
+use std::sync::Arc;
+
+use alloy_consensus::Header;
+use alloy_primitives::B256;
+
+use super::Chain;
+use super::Inner;
+use super::anchor;
+use super::execute;
+use super::gather::Pinned;
+use super::lineage::Known;
+use super::state::locked;
+use crate::domain::ids::Timestamp;
+use crate::domain::ownership::Anchor;
+use crate::domain::ownership::Cause;
+use crate::domain::ownership::Finality;
+use crate::domain::ownership::Trust;
+
+/// Blocks whose proven state is kept for the next question about them.
+const BLOCKS: usize = 4;
+
+/// A block everything in one verification is pinned to. Its header hashes to the anchor's hash.
+#[derive(Clone)]
+pub struct Block {
+    pub anchor: Anchor,
+    pub(super) pinned: Arc<Pinned>,
+    /// It was the newest of its finality when it was named, and not from the future.
+    is_newest: bool,
+}
+
+impl Block {
+    pub(super) fn pinned(&self) -> &Arc<Pinned> {
+        &self.pinned
+    }
+}
+
+impl Chain {
+    /// The newest block of a finality, named by as many endpoints as the settings demand.
+    ///
+    /// # Errors
+    /// Why there is none to rely on. It never goes back, unless the chain did: [`Cause::Behind`].
+    pub async fn anchor(&self, finality: Finality) -> Result<Block, Cause> {
+        let Inner { pool, settings, interest, .. } = &*self.0;
+        interest.asked();
+        let named = match settings.trust {
+            Trust::Single => anchor::single(pool, finality).await,
+            Trust::Quorum => anchor::quorum(pool, finality, settings.quorum).await,
+            Trust::Consensus => {
+                let sync = self.0.sync.as_ref().ok_or(Cause::NotConfigured)?;
+                let signed = sync.head(finality)?;
+                let of = (&signed.head, signed.attestation);
+                return self.block(anchor::consensus(pool, of, finality).await?, finality);
+            }
+        };
+        // Of many machines behind one name some are a block late, and so is the most that a quorum agrees on
+        // when one of them is silent: what was proven a moment ago is the newest still.
+        let still = |cause| match cause {
+            Cause::Behind => pool.still_newest(finality).map(|it| (it, true)).ok_or(cause),
+            _ => Err(cause),
+        };
+        self.block(named.or_else(still)?, finality)
+    }
+
+    /// Takes the number of a look at these blocks. Where a newer one has been proven since, the look is at that one: so
+    /// of two looks the one with the greater number is never at an older block.
+    pub fn begin_look(&self, blocks: &mut [Block], take: impl FnOnce() -> u64) -> u64 {
+        let (number, newest) = {
+            let lineage = self.0.pool.lineage();
+            let newest = |it: &Block| lineage.newest(it.anchor.finality).cloned();
+            (take(), blocks.iter().map(newest).collect::<Vec<_>>())
+        };
+        for (block, newest) in blocks.iter_mut().zip(newest) {
+            let Some(newest) = newest.filter(|it| block.is_newest && it.hash != block.anchor.hash)
+            else {
+                continue;
+            };
+            if let Ok(newest) = self.block((newest, true), block.anchor.finality) {
+                *block = newest;
+            }
+        }
+        number
+    }
+
+    fn block(
+        &self,
+        (known, is_newest): anchor::Anchored,
+        finality: Finality,
+    ) -> Result<Block, Cause> {
+        let Known { hash, header, attestation, .. } = known;
+        let anchor = self.anchored((hash, &header), finality, self.0.settings.trust)?;
+        let anchor = Anchor { attestation, ..anchor };
+        Ok(Block { anchor, pinned: self.pinned(hash, header), is_newest })
+    }
+
+    /// A block's time beyond what a calendar holds is nothing an honest chain has.
+    pub(super) fn anchored(
+        &self,
+        (hash, header): (B256, &Header),
+        finality: Finality,
+        trust: Trust,
+    ) -> Result<Anchor, Cause> {
+        let seconds = i64::try_from(header.timestamp).map_err(|_| Cause::Refuted)?;
+        let time = Timestamp::from_second(seconds).map_err(|_| Cause::Refuted)?;
+        let (chain, number) = (self.id(), header.number);
+        Ok(Anchor { chain, number, hash, time, finality, trust, attestation: None })
+    }
+
+    /// What was proven at a block before, if it was.
+    fn pinned(&self, hash: B256, header: Header) -> Arc<Pinned> {
+        let mut recent = locked(&self.0.recent);
+        if let Some(known) = recent.iter().find(|it| it.hash == hash) {
+            return Arc::clone(known);
+        }
+        let named = self.0.sync.as_ref().and_then(|it| it.evm_fork_at(header.timestamp));
+        let rules = execute::rules(&header, named);
+        let pinned = Arc::new(self.0.gatherer.pin(hash, header, rules));
+        recent.truncate(BLOCKS - 1);
+        recent.push_front(Arc::clone(&pinned));
+        pinned
+    }
+}

@@ -1,0 +1,239 @@
+use super::*;
+use proptest::prelude::*;
+
+const BLOCK_TIME: u64 = 12;
+
+fn pace_at(now: u64) -> Pace {
+    Pace { now, block_time: Duration::from_secs(BLOCK_TIME) }
+}
+
+/// Long after every block here, unless it says otherwise.
+fn pace() -> Pace {
+    pace_at(1_000_000_000)
+}
+
+fn named(header: Header) -> Known {
+    Known { hash: header.hash_slow(), header, attestation: None, at: Instant::now() }
+}
+
+/// A chain from block 0, of which each fork has other blocks.
+fn chain(fork: u8, before: &[Known], to: u64) -> Vec<Known> {
+    let mut blocks = before.to_vec();
+    while blocks.len() as u64 <= to {
+        let number = blocks.len() as u64;
+        let parent_hash = blocks.last().map_or(B256::ZERO, |it| it.hash);
+        let timestamp = number * BLOCK_TIME;
+        let extra_data = vec![fork].into();
+        blocks.push(named(Header {
+            number,
+            parent_hash,
+            timestamp,
+            extra_data,
+            ..Header::default()
+        }));
+    }
+    blocks
+}
+
+fn seeing(blocks: &[Known]) -> Lineage {
+    let mut lineage = Lineage::default();
+    for it in blocks {
+        lineage.saw(it.hash, &it.header);
+    }
+    lineage
+}
+
+fn head(lineage: &mut Lineage, block: &Known) -> Result<bool, Refusal> {
+    lineage.admit(Finality::Latest, block, pace())
+}
+
+fn is_behind(answer: &Result<bool, Refusal>) -> bool {
+    matches!(answer, Err(Refusal::Behind { .. }))
+}
+
+#[test]
+fn who_is_late_is_behind_whether_the_way_is_known_or_not() {
+    let blocks = chain(0, &[], 10);
+    for seen in [&blocks[..], &[]] {
+        let mut lineage = seeing(seen);
+        assert!(head(&mut lineage, &blocks[10]).unwrap());
+        for late in &blocks[..10] {
+            assert!(is_behind(&head(&mut lineage, late)), "{}", late.header.number);
+        }
+        assert!(head(&mut lineage, &blocks[10]).unwrap(), "the newest may be named again");
+    }
+}
+
+#[test]
+fn a_reorganisation_is_shown_where_the_way_is_known() {
+    let blocks = chain(0, &[], 10);
+    let fork = chain(1, &blocks[..7], 12);
+    let mut lineage = seeing(&blocks);
+    head(&mut lineage, &blocks[10]).unwrap();
+    assert!(is_behind(&head(&mut lineage, &fork[6])), "of both");
+    assert!(lineage.would_go_back(Finality::Latest, &fork[8], pace()));
+    assert!(head(&mut lineage, &fork[8]).unwrap(), "shorter");
+    assert!(head(&mut lineage, &fork[9]).unwrap(), "and it goes on from there");
+    assert!(is_behind(&head(&mut lineage, &fork[8])), "of which the next is late");
+
+    let mut lineage = seeing(&[]);
+    head(&mut lineage, &blocks[10]).unwrap();
+    assert!(is_behind(&head(&mut lineage, &fork[8])), "the way is not known");
+    assert!(head(&mut lineage, &fork[9]).unwrap(), "the newest block names its parent itself");
+    head(&mut lineage, &blocks[10]).unwrap();
+    assert!(head(&mut lineage, &fork[10]).unwrap(), "as high");
+    assert!(head(&mut lineage, &fork[12]).unwrap(), "higher");
+}
+
+/// A block that was known once may be of a fork that is gone: it shows nothing of the way to the newest one.
+#[test]
+fn what_was_reorganised_meanwhile_shows_nothing() {
+    let blocks = chain(0, &[], 10);
+    let fork = chain(1, &blocks[..7], 20);
+    let mut lineage = seeing(&blocks);
+    head(&mut lineage, &blocks[8]).unwrap();
+    head(&mut lineage, &fork[20]).unwrap();
+    assert!(is_behind(&head(&mut lineage, &fork[8])), "an honest endpoint that is late");
+}
+
+#[test]
+fn what_is_final_is_final() {
+    let (blocks, fork) = (chain(0, &[], 10), chain(1, &[], 10));
+    let mut lineage = seeing(&blocks);
+    let finalized =
+        |lineage: &mut Lineage, it: &Known| lineage.admit(Finality::Finalized, it, pace());
+    assert!(finalized(&mut lineage, &blocks[6]).unwrap());
+    assert!(is_behind(&finalized(&mut lineage, &blocks[5])));
+    let other = finalized(&mut lineage, &fork[6]);
+    assert!(matches!(other, Err(Refusal::Disagreement { number: 6 })), "{other:?}");
+    assert!(is_behind(&finalized(&mut lineage, &fork[5])), "and cannot be reorganised");
+    for finality in [Finality::Latest, Finality::Safe] {
+        let below = lineage.admit(finality, &blocks[5], pace());
+        assert!(is_behind(&below), "no head is below a finalized block");
+        assert!(lineage.admit(finality, &blocks[6], pace()).is_ok());
+    }
+    let earlier = Header { number: 7, timestamp: 1, ..Header::default() };
+    assert!(is_behind(&finalized(&mut lineage, &named(earlier))), "time does not go back");
+}
+
+/// One liar is believed for its own answer, where one endpoint is, and makes nobody else late.
+#[test]
+fn a_block_from_the_future_raises_nothing() {
+    let blocks = chain(0, &[], 10);
+    let now = 10 * BLOCK_TIME;
+    for finality in [Finality::Latest, Finality::Safe, Finality::Finalized] {
+        let mut lineage = seeing(&blocks);
+        let mut admit = |it: &Known| lineage.admit(finality, it, pace_at(now)).unwrap();
+        assert!(admit(&blocks[9]));
+        let later = Header { number: 11, timestamp: now + AHEAD + 1, ..Header::default() };
+        assert!(!admit(&named(later)), "by its own time");
+        let farther = Header { number: 1_000, timestamp: now, ..Header::default() };
+        assert!(!admit(&named(farther)), "by more blocks than the time allows");
+        assert!(admit(&blocks[10]), "the honest go on");
+    }
+}
+
+#[test]
+fn a_liar_that_was_the_first_to_be_asked_is_forgotten() {
+    let blocks = chain(0, &[], 10);
+    let pace = pace_at(10 * BLOCK_TIME);
+    for finality in [Finality::Latest, Finality::Finalized] {
+        let mut lineage = seeing(&blocks);
+        let far = Header { number: 1_000, timestamp: 10 * BLOCK_TIME, ..Header::default() };
+        assert!(lineage.admit(finality, &named(far), pace).unwrap());
+        assert!(is_behind(&lineage.admit(Finality::Latest, &blocks[10], pace)), "at first");
+        assert!(lineage.would_go_back(Finality::Latest, &blocks[10], pace));
+        assert_eq!(lineage.forget_impossible(&blocks[10].header, pace), Some(1_000));
+        assert!(lineage.admit(Finality::Latest, &blocks[10], pace).unwrap());
+    }
+}
+
+/// Who is very late is so in time as well.
+#[test]
+fn an_old_view_makes_nothing_impossible() {
+    let blocks = chain(0, &[], 2_000);
+    let mut lineage = seeing(&[]);
+    head(&mut lineage, &blocks[2_000]).unwrap();
+    for late in [0, 1, 1_000, 1_999] {
+        assert!(!lineage.would_go_back(Finality::Latest, &blocks[late], pace()), "{late}");
+        assert!(is_behind(&head(&mut lineage, &blocks[late])), "{late}");
+    }
+}
+
+#[test]
+fn a_head_is_missing_until_somebody_has_it_again() {
+    let blocks = chain(0, &[], 10);
+    let mut lineage = seeing(&blocks);
+    head(&mut lineage, &blocks[9]).unwrap();
+    let first = lineage.missing_since(Instant::now());
+    let later = Instant::now() + Duration::from_secs(60);
+    lineage.saw(blocks[8].hash, &blocks[8].header);
+    assert_eq!(lineage.missing_since(later), first, "older blocks are no sign of it");
+    lineage.saw(blocks[10].hash, &blocks[10].header);
+    assert_eq!(lineage.missing_since(later), later, "a newer one is");
+    lineage.begin_anew();
+    assert!(head(&mut lineage, &blocks[3]).unwrap());
+}
+
+#[test]
+fn of_what_validators_signed_the_later_slot_counts() {
+    let (blocks, fork) = (chain(0, &[], 10), chain(1, &[], 10));
+    let signed = |block: &Known, slot: u64| {
+        let attestation = Attestation {
+            checkpoint: B256::ZERO,
+            spec: None,
+            built_in: true,
+            slot,
+            period: 0,
+            participation: 512,
+            of: 512,
+            signature_slot: slot + 1,
+        };
+        Known { attestation: Some(attestation), ..block.clone() }
+    };
+    let mut lineage = Lineage::default();
+    for (block, slot, newest) in
+        [(&blocks[9], 20, 9), (&blocks[8], 19, 9), (&fork[8], 21, 8), (&blocks[10], 22, 10)]
+    {
+        lineage.admit_signed(Finality::Latest, &signed(block, slot)).unwrap();
+        let known = lineage.newest(Finality::Latest).unwrap();
+        assert_eq!(known.header.number, newest, "slot {slot}");
+    }
+}
+
+proptest! {
+    /// Whatever is named in whatever order of one chain, what is newest never goes back.
+    #[test]
+    fn one_chain_never_goes_back(order in prop::collection::vec(0_usize..40, 1..60), known in 0_usize..40) {
+        let blocks = chain(0, &[], 40);
+        let mut lineage = seeing(&blocks[..known]);
+        let mut highest = 0;
+        for at in order {
+            let answer = head(&mut lineage, &blocks[at]);
+            prop_assert_eq!(answer.is_ok(), at >= highest);
+            highest = highest.max(at);
+            let newest = lineage.newest(Finality::Latest).unwrap().header.number;
+            prop_assert_eq!(newest, highest as u64);
+        }
+    }
+
+    /// However forks take turns, what may not be named is late on the chain whose newest block is known.
+    #[test]
+    fn only_who_is_late_is_behind(order in prop::collection::vec((any::<bool>(), 5_usize..20), 1..40)) {
+        let blocks = chain(0, &[], 20);
+        let fork = chain(1, &blocks[..8], 20);
+        let mut lineage = seeing(&blocks);
+        fork.iter().for_each(|it| lineage.saw(it.hash, &it.header));
+        let mut newest: Option<(bool, usize)> = None;
+        for (forked, at) in order {
+            let named = if forked { &fork[at] } else { &blocks[at] };
+            let is_late = newest.is_some_and(|(on_fork, top)| {
+                at < top && (on_fork == forked || at < 8)
+            });
+            prop_assert_eq!(head(&mut lineage, named).is_err(), is_late);
+            if !is_late {
+                newest = Some((forked, at));
+            }
+        }
+    }
+}

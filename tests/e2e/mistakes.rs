@@ -1,0 +1,102 @@
+//! Mistakes of a vendor that must not look like a customer's: a licence would mend nothing.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::anvil::Anvil;
+use crate::support::contract::Contract;
+use crate::support::daemon::Daemon;
+use crate::support::settings::{ProductFile, Settings};
+use crate::support::stage::ACME;
+use crate::support::wallet::Wallet;
+
+/// A product on a chain that is not configured.
+fn elsewhere(licence: &Contract) -> ProductFile {
+    let collection = licence.collection().replace("31337", "5");
+    ProductFile::acme(&collection).named("elsewhere")
+}
+
+/// A product that asks for more than one endpoint's word, where there is one.
+fn demanding(licence: &Contract) -> ProductFile {
+    ProductFile::acme(&licence.collection()).named("demanding").set("trust", r#""quorum""#)
+}
+
+fn scene() -> (Anvil, Contract) {
+    let anvil = Anvil::start();
+    let licence = Contract::licence(&anvil);
+    anvil.mine(1);
+    (anvil, licence)
+}
+
+fn texts(warnings: &Value) -> String {
+    warnings.to_string()
+}
+
+#[test]
+fn what_cannot_be_had_here_is_no_reason_to_buy_a_licence() {
+    let (anvil, licence) = scene();
+    let settings = Settings::new([anvil.url()]);
+    let settings = settings.product(elsewhere(&licence)).product(demanding(&licence));
+    let daemon = Daemon::start(&settings);
+    daemon.link(&Wallet::numbered(1));
+    for (product, cause) in [
+        ("elsewhere", "no such chain is configured"),
+        ("demanding", "more trust than its chain is configured for"),
+    ] {
+        let refused = &["VALID", "GRACE", "NOT_HELD"];
+        daemon.never_answers(product, refused, Duration::from_secs(1));
+        let verdict =
+            daemon.wait_for(product, cause, |it| it["detail"].to_string().contains(cause));
+        assert_eq!(verdict["code"], "UNDETERMINED", "{verdict}");
+    }
+}
+
+#[test]
+fn the_check_of_the_configuration_warns() {
+    let (anvil, licence) = scene();
+    let settings = Settings::new([anvil.url()]).product(ProductFile::acme(&licence.collection()));
+    let settings = settings.product(elsewhere(&licence)).product(demanding(&licence));
+    let daemon = Daemon::prepare(&settings);
+    let output = daemon.command().arg("--check").output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{told}");
+    for part in [
+        "warning: product `elsewhere`, grants[0].token: chain `eip155:5` is not configured",
+        "warning: product `demanding`, trust: asks for `quorum`",
+    ] {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+    assert!(!told.contains(ACME), "{told}");
+}
+
+#[test]
+fn installing_and_reloading_warn() {
+    let (anvil, licence) = scene();
+    let daemon = Daemon::start(&Settings::new([anvil.url()]));
+    let install = |product: &ProductFile| {
+        daemon.admin("product_install", json!({ "toml": product.text() }))["warnings"].clone()
+    };
+    assert_eq!(install(&ProductFile::acme(&licence.collection())), json!([]));
+    let told = texts(&install(&elsewhere(&licence)));
+    assert!(told.contains("`eip155:5` is not configured"), "{told}");
+    let told = texts(&install(&demanding(&licence)));
+    assert!(told.contains("`demanding`, trust"), "{told}");
+    let nothing = Contract { address: alloy_primitives::Address::repeat_byte(0x42) };
+    let absent = ProductFile::acme(&nothing.collection()).named("absent");
+    let told = texts(&install(&absent));
+    assert!(told.contains("`absent`, grants[0].token") && told.contains("no contract"), "{told}");
+
+    let told = texts(&daemon.admin("system_reload", json!({}))["warnings"]);
+    for product in ["elsewhere", "demanding", "absent"] {
+        assert!(told.contains(&format!("`{product}`")), "{product} is not in {told}");
+    }
+    assert!(!told.contains("`acme-cad`"), "{told}");
+
+    let file = daemon.home().join("elsewhere.toml");
+    std::fs::write(&file, elsewhere(&licence).text()).unwrap();
+    let output = daemon.entitlectl().args(["product", "install"]).arg(&file).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("warning: product `elsewhere`, grants[0].token"), "{told}");
+}

@@ -41,8 +41,22 @@ test: prepare ## every test
 	fi
 
 .PHONY: prepare
-prepare: $(NODE_STAMP) $(VENV_STAMP) ## install and compile what the tests stand on
+prepare: $(NODE_STAMP) $(VENV_STAMP) examples ## install and compile what the tests stand on
 	@$(NODE) tests/contracts/compile.mjs
+
+# What the README's examples need. Where it is missing, the test of an example says that it was left out; where `CI` is
+# set, it fails.
+HAS_EXAMPLES = command -v curl python3 >/dev/null && \
+    printf '\#include <cjson/cJSON.h>\nint main(void) { cJSON_Delete(NULL); }\n' | cc -xc - -lcjson -o /dev/null 2>/dev/null
+
+.PHONY: examples
+examples:
+	@if ! { $(HAS_EXAMPLES); } && [ "$$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then \
+	    echo 'installing what the examples of the README need: curl, python3, gcc, libcjson-dev'; \
+	    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends \
+	        curl python3 gcc libc6-dev libcjson-dev </dev/null >/dev/null; } || true; \
+	fi
+	@$(HAS_EXAMPLES) || echo 'examples of the README will be left out: install curl, python3, gcc and libcjson-dev'
 
 # No install scripts: the packages we use carry what they need.
 $(NODE_STAMP): tests/package.json tests/package-lock.json tests/.npmrc
@@ -81,10 +95,17 @@ packages: ## a .deb and an .rpm in target/packages
 	packaging/build.py --profile $(or $(PROFILE),release)
 	packaging/check.sh target/packages
 
+# `ONLY` runs the tests whose names have one of its words in them, `FORM` builds one form of package, and `PROGRAMS`
+# names a directory of programs that are compiled already.
+ONLY ?=
+FORM ?=
+PROGRAMS ?=
+
 .PHONY: test-packages
 test-packages: $(NODE_STAMP) ## install, upgrade under load, break and remove them in machines of their own; as root
 	@$(NODE) tests/contracts/compile.mjs
-	tests/packages/run.py --profile $(or $(PROFILE),dev)
+	tests/packages/run.py --profile $(or $(PROFILE),dev) $(PROGRAMS:%=--programs=%) \
+	    $(FORM:%=--form=%) $(ONLY:%=--only=%)
 
 .PHONY: lint-packaging
 lint-packaging: ## manual pages, scripts, units and their exposure

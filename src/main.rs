@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use entitled::config::{Config, Environment};
 use entitled::daemon;
+use entitled::logging::plain;
 use zeroizing_alloc::ZeroAlloc;
 
 /// Overwrites whatever is given back. A request that carries a key or a passphrase passes through the buffers of
@@ -75,7 +76,9 @@ fn check(read: &entitled::config::Read, environment: &Environment) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// A closed standard stream is no reason to fail.
+/// What comes from files moves no cursor. A closed standard stream is no reason to fail.
 fn tell(mut to: impl Write, text: &str) {
-    let _ = writeln!(to, "{text}");
+    for line in text.lines() {
+        let _ = writeln!(to, "{}", plain(line));
+    }
 }

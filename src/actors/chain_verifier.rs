@@ -2,17 +2,20 @@
 //!
 //! Owns: the chains, their followers, and the number of the next look. Asked by: TierCache (`Survey`,
 //! `Watch`) and `rpc` (`Sight`, `Claim`, `ChainStates`), WalletKeeper
-//! (`CheckSignature`). Asks: OwnershipLedger. Tells: TierCache, by
+//! (`CheckSignature`), `daemon` (`Reconfigure`). Asks: OwnershipLedger. Tells: TierCache, by
 //! notices that may be lost. Never: decides an entitlement.
 
 mod availability;
 mod following;
+mod reconfigure;
 mod single;
 mod survey;
 
 use following::{Follower, follow};
+use reconfigure::Place;
 
 pub use availability::FindUnavailable;
+pub use reconfigure::Reconfigure;
 pub use single::{Claim, Sight, Sighted};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +25,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use alloy_primitives::{Address, B256, Bytes};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use crate::actors::ownership_ledger::{
     Facts, LedgerError, OwnershipLedger, RaiseFloor, RecordSightings,
@@ -76,7 +79,7 @@ pub struct CheckSignature {
 }
 
 /// Follow the events of these contracts, and no others; begin from these checkpoints, where one is needed.
-#[derive(Debug, Clone, Message)]
+#[derive(Debug, Clone, Default, Message)]
 #[rtype(result = "()")]
 pub struct Watch {
     pub contracts: BTreeSet<(ChainId, Address)>,
@@ -123,7 +126,9 @@ pub enum VerifierError {
 #[derive(Clone)]
 pub struct Parts {
     chains: Arc<BTreeMap<ChainId, Chain>>,
-    watched: Arc<BTreeMap<ChainId, watch::Sender<BTreeSet<Address>>>>,
+    places: Arc<BTreeMap<ChainId, Place>>,
+    /// What the chains are followed for, for those that come later.
+    watched: Arc<Watch>,
     ledger: Addr<OwnershipLedger>,
     news: Recipient<ChainNews>,
     clock: Clock,
@@ -135,7 +140,7 @@ pub struct Parts {
 
 pub struct ChainVerifier {
     parts: Parts,
-    followers: Vec<Follower>,
+    followers: BTreeMap<ChainId, Follower>,
 }
 
 impl Parts {
@@ -148,10 +153,11 @@ impl Parts {
         runtime: tokio::runtime::Handle,
     ) -> Self {
         let chains: BTreeMap<_, _> = chains.into_iter().map(|it| (it.id(), it)).collect();
-        let watched = chains.keys().map(|id| (*id, watch::channel(BTreeSet::new()).0)).collect();
+        let places = chains.keys().map(|id| (*id, Place::new())).collect();
         Self {
             chains: Arc::new(chains),
-            watched: Arc::new(watched),
+            places: Arc::new(places),
+            watched: Arc::default(),
             ledger,
             news,
             clock,
@@ -220,7 +226,7 @@ impl Parts {
 
 impl ChainVerifier {
     pub fn new(parts: Parts) -> Self {
-        Self { parts, followers: Vec::new() }
+        Self { parts, followers: BTreeMap::new() }
     }
 }
 
@@ -230,7 +236,8 @@ impl Actor for ChainVerifier {
     fn started(&mut self, context: &mut Self::Context) {
         context.set_mailbox_capacity(1_024);
         let parts = &self.parts;
-        self.followers = parts.chains.values().map(|chain| follow(parts, chain.clone())).collect();
+        let follow = |(id, chain): (&ChainId, &Chain)| (*id, follow(parts, chain.clone()));
+        self.followers = parts.chains.iter().map(follow).collect();
     }
 }
 
@@ -266,14 +273,16 @@ impl Handler<Survey> for ChainVerifier {
 impl Handler<Sight> for ChainVerifier {
     type Result = ResponseActFuture<Self, Result<Sighted, VerifierError>>;
     fn handle(&mut self, ask: Sight, _: &mut Self::Context) -> Self::Result {
-        beside(self, self.parts.clone().sight(ask))
+        let parts = self.parts.clone();
+        beside(self, parts.clone().on(ask.token.collection.chain, parts.sight(ask)))
     }
 }
 
 impl Handler<Claim> for ChainVerifier {
     type Result = ResponseActFuture<Self, Result<Ownership, VerifierError>>;
     fn handle(&mut self, claim: Claim, _: &mut Self::Context) -> Self::Result {
-        beside(self, self.parts.clone().claim(claim))
+        let parts = self.parts.clone();
+        beside(self, parts.clone().on(claim.token.collection.chain, parts.claim(claim)))
     }
 }
 
@@ -287,34 +296,35 @@ impl Handler<FindUnavailable> for ChainVerifier {
 impl Handler<CheckSignature> for ChainVerifier {
     type Result = ResponseActFuture<Self, Result<Option<SignedBy>, VerifierError>>;
     fn handle(&mut self, ask: CheckSignature, _: &mut Self::Context) -> Self::Result {
-        beside(self, self.parts.clone().check_signature(ask))
+        let parts = self.parts.clone();
+        beside(self, parts.clone().on(ask.chain, parts.check_signature(ask)))
     }
 }
 
 impl Handler<Watch> for ChainVerifier {
     type Result = ();
     fn handle(&mut self, order: Watch, _: &mut Self::Context) {
-        for (id, watched) in self.parts.watched.iter() {
-            let own = order.contracts.iter().filter(|(chain, _)| chain == id);
-            watched.send_replace(own.map(|(_, contract)| *contract).collect());
-        }
-        for chain in self.parts.chains.values() {
-            chain.offer(&order.checkpoints);
-        }
+        self.parts.watched = Arc::new(order);
+        self.parts.watch();
     }
 }
 
 impl Handler<Feed> for ChainVerifier {
     type Result = ResponseActFuture<Self, Result<Fed, VerifierError>>;
     fn handle(&mut self, order: Feed, _: &mut Self::Context) -> Self::Result {
-        let chain = self.parts.chains.get(&order.chain).cloned();
-        let clock = self.parts.clock.clone();
-        beside(self, async move {
-            let chain = chain.ok_or(VerifierError::Unknown { cause: Cause::NotConfigured })?;
-            let fed = chain.feed(order.brought).await;
-            let learned = fed.map_err(|source| VerifierError::Feed { source })?;
-            Ok(Fed { learned, status: chain.status(clock.now()) })
-        })
+        let (id, parts) = (order.chain, self.parts.clone());
+        beside(
+            self,
+            parts.clone().on(id, async move {
+                let chain = parts
+                    .chains
+                    .get(&id)
+                    .ok_or(VerifierError::Unknown { cause: Cause::NotConfigured })?;
+                let fed = chain.feed(order.brought).await;
+                let learned = fed.map_err(|source| VerifierError::Feed { source })?;
+                Ok(Fed { learned, status: chain.status(parts.clock.now()) })
+            }),
+        )
     }
 }
 

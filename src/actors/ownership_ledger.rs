@@ -11,7 +11,7 @@
 
 mod handlers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -257,6 +257,13 @@ pub struct WalletsOf {
 #[rtype(result = "Reply<Option<(Wallet, Option<Vec<u8>>)>>")]
 pub struct FindWallet {
     pub address: Address,
+}
+
+/// Whose these wallets are, or were last; those nobody ever had are left out.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Vec<(Address, CustomerId)>>")]
+pub struct CustomersOf {
+    pub wallets: BTreeSet<Address>,
 }
 
 #[derive(Debug, Clone, Message)]

@@ -5,7 +5,7 @@ use std::fmt::{self, Debug};
 
 use super::Config;
 
-/// The keys that take effect on a reload. Each needs its part in `daemon`.
+/// The keys that take effect on a reload, beside all of every chain. Each needs its part in `daemon`.
 const AT_RUN_TIME: [&str; 3] = ["log.level", "cache.refresh", "products.dirs"];
 
 /// The keys whose values differ, dotted, in alphabetical order; a chain's as `chain.eip155:1.rpc`.
@@ -41,7 +41,7 @@ impl Config {
             .into_iter()
             .filter(|key| old.get(*key) != new.get(*key))
             .cloned()
-            .partition(|key| AT_RUN_TIME.contains(&key.as_str()));
+            .partition(|key| key.starts_with("chain.") || AT_RUN_TIME.contains(&key.as_str()));
         Changes { applied, needs_restart }
     }
 

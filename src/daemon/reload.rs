@@ -1,16 +1,20 @@
 //! Reading configuration and product files again, on a signal or an administrator's word.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::Addr;
 
 use super::start::House;
-use super::{Source, catalogue, story};
-use crate::actors::chain_verifier::{ChainVerifier, FindUnavailable};
-use crate::actors::ownership_ledger::Asked;
+use super::{Source, catalogue, start, story};
+use crate::actors::chain_verifier::{ChainVerifier, FindUnavailable, Reconfigure};
+use crate::actors::ownership_ledger::{Asked, FindProgress, OwnershipLedger};
 use crate::actors::tier_cache::{Reload, TierCache, VerdictReader};
-use crate::config::Config;
+use crate::chain::Chain;
+use crate::clock::Clock;
+use crate::config::{self, Changes, Config};
+use crate::domain::ids::ChainId;
 use crate::logging;
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::wire;
@@ -19,12 +23,96 @@ use crate::rpc::wire;
 const RELOAD_TIME: Duration = Duration::from_secs(10);
 
 pub(super) struct Reloader {
-    running: Mutex<Config>,
+    running: Mutex<Running>,
+    /// One reload after the other: each is told from what the one before it left.
+    turn: tokio::sync::Mutex<()>,
     source: Source,
+    parts: Parts,
+}
+
+/// Whom a reload concerns.
+struct Parts {
     cache: Addr<TierCache>,
     reader: VerdictReader,
     verifier: Addr<ChainVerifier>,
+    ledger: Addr<OwnershipLedger>,
+    clock: Clock,
     log: Arc<logging::Handle>,
+}
+
+/// The configuration in force, and what the files it names had in them.
+#[derive(Clone)]
+struct Running {
+    config: Config,
+    specifications: BTreeMap<ChainId, Option<String>>,
+}
+
+impl Running {
+    fn new(config: Config) -> Self {
+        let specifications =
+            config.chains.iter().map(|it| (it.id, start::specification_text(it).ok().flatten()));
+        let specifications = specifications.collect();
+        Self { config, specifications }
+    }
+
+    /// The chains of `new` that are not those of this one, and the ids of those it has no more.
+    fn changed_chains<'a>(&self, new: &'a Self) -> (Vec<&'a config::Chain>, BTreeSet<ChainId>) {
+        let same = |it: &config::Chain| {
+            self.config.chains.contains(it)
+                && self.specifications.get(&it.id) == new.specifications.get(&it.id)
+        };
+        let changed = new.config.chains.iter().filter(|it| !same(it)).collect();
+        let kept: BTreeSet<ChainId> = new.config.chains.iter().map(|it| it.id).collect();
+        let old = self.config.chains.iter().map(|it| it.id);
+        (changed, old.filter(|it| !kept.contains(it)).collect())
+    }
+}
+
+/// What a reload brings.
+struct Brought {
+    new: Running,
+    changes: Changes,
+    opened: Vec<Chain>,
+    removed: BTreeSet<ChainId>,
+}
+
+impl Brought {
+    /// Reads the files, and opens the chains that changed. Why not, for administrators: with file, line and key. The log
+    /// has the directories as well.
+    fn read(source: &Source, running: &Running, clock: &Clock) -> Result<Self, String> {
+        let read = Config::read(source.file.as_deref(), &source.environment);
+        let refused = |why: String| {
+            tracing::error!(event = "reload_refused", error = why, "not reloaded");
+        };
+        let read = read.map_err(|error| {
+            refused(story(&error));
+            story(&error.without_directories())
+        });
+        let new = Running::new(read?.config);
+        let mut changes = Config::changed(&running.config, &new.config);
+        // The path may be the same, and the file another one.
+        let rewritten = new.specifications.iter().filter(|(id, text)| {
+            running.specifications.get(id).is_some_and(|before| before != *text)
+        });
+        changes.applied.extend(rewritten.map(|(id, _)| format!("chain.{id}.spec")));
+        changes.applied.sort();
+        changes.applied.dedup();
+        let (changed, removed) = running.changed_chains(&new);
+        let opened = changed.into_iter().map(|it| start::open_chain(it, clock));
+        let opened = opened.collect::<anyhow::Result<_>>();
+        let opened = opened.map_err(|error| {
+            refused(format!("{error:#}"));
+            let folders = new.config.chains.iter().filter_map(|it| match &it.spec {
+                Some(config::Spec::File(path)) => path.parent(),
+                _ => None,
+            });
+            folders.fold(format!("{error:#}"), |told, folder| {
+                told.replace(&format!("{}/", folder.display()), "")
+            })
+        });
+        let opened = opened?;
+        Ok(Self { new, changes, opened, removed })
+    }
 }
 
 impl Reloader {
@@ -34,46 +122,49 @@ impl Reloader {
         house: &House,
         log: Arc<logging::Handle>,
     ) -> Self {
-        let House { cache, reader, verifier, .. } = house;
+        let House { cache, reader, verifier, ledger, clock, .. } = house;
         let (cache, reader, verifier) = (cache.clone(), reader.clone(), verifier.clone());
-        Self { running: Mutex::new(config), source, cache, reader, verifier, log }
+        let (ledger, clock) = (ledger.clone(), clock.clone());
+        let parts = Parts { cache, reader, verifier, ledger, clock, log };
+        let running = Mutex::new(Running::new(config));
+        Self { running, turn: Default::default(), source, parts }
     }
 
     /// The configuration in force.
     pub(super) fn running(&self) -> Config {
+        self.state().config
+    }
+
+    fn state(&self) -> Running {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Applies what can change at run time, and says what cannot. A wrong configuration changes nothing.
     pub(super) async fn reload(&self, asked: Asked) -> Result<wire::Reload, RpcError> {
-        let old = self.running();
-        let source = self.source.clone();
-        let read = move || Config::read(source.file.as_deref(), &source.environment);
+        let _turn = self.turn.lock().await;
+        let mut running = self.state();
+        let (source, clock, old) = (self.source.clone(), self.parts.clock.clone(), running.clone());
         // Beside the thread that asks, which serves others.
-        let read = tokio::task::spawn_blocking(read).await;
-        let new = match read.map_err(|_| RpcError::new(Code::Internal, "reading was cut off"))? {
-            Ok(read) => read.config,
-            Err(error) => {
-                tracing::error!(event = "reload_refused", error = story(&error), "not reloaded");
-                let public = error.without_directories();
-                return Err(RpcError::new(Code::Conflict, story(&public)));
-            }
-        };
-        let changes = Config::changed(&old, &new);
-        if let Err(error) = self.log.set_level(new.log.level) {
+        let read = tokio::task::spawn_blocking(move || Brought::read(&source, &old, &clock)).await;
+        let read = read.map_err(|_| RpcError::new(Code::Internal, "reading was cut off"))?;
+        let Brought { new, changes, opened, removed } =
+            read.map_err(|why| RpcError::new(Code::Conflict, why))?;
+        self.exchange_chains(opened, removed).await?;
+        if let Err(error) = self.parts.log.set_level(new.config.log.level) {
             tracing::error!(%error, "the log level was not changed");
         }
         let order = Reload {
-            catalogue: Some(catalogue(&new, self.source.environment.uid)),
-            refresh: Some(new.cache.refresh),
+            catalogue: Some(catalogue(&new.config, self.source.environment.uid)),
+            refresh: Some(new.config.cache.refresh),
             asked,
         };
-        let reloaded = self.cache.send(order).timeout(RELOAD_TIME).await?;
-        let mut running = old;
-        running.log.level = new.log.level;
-        running.cache.refresh = new.cache.refresh;
-        running.products = new.products;
+        running.specifications = new.specifications;
+        running.config.chains = new.config.chains;
+        running.config.log.level = new.config.log.level;
+        running.config.cache.refresh = new.config.cache.refresh;
+        running.config.products = new.config.products;
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = running;
+        let reloaded = self.parts.cache.send(order).timeout(RELOAD_TIME).await?;
         Ok(wire::Reload {
             products: reloaded.products,
             faults: reloaded.faults.iter().map(ToString::to_string).collect(),
@@ -85,12 +176,30 @@ impl Reloader {
 
     /// What of the products cannot be had here. That it could not be found out undoes nothing.
     async fn warnings(&self) -> Vec<String> {
-        let products = self.reader.products().products.values().cloned().collect();
-        let asked = self.verifier.send(FindUnavailable { products }).timeout(RELOAD_TIME).await;
+        let products = self.parts.reader.products().products.values().cloned().collect();
+        let asked =
+            self.parts.verifier.send(FindUnavailable { products }).timeout(RELOAD_TIME).await;
         let Ok(Ok(warnings)) = asked else { return Vec::new() };
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
         warnings.iter().map(ToString::to_string).collect()
+    }
+
+    /// Light clients of the new chains go on from where those of the old ones were, as after a restart.
+    async fn exchange_chains(
+        &self,
+        chains: Vec<Chain>,
+        removed: BTreeSet<ChainId>,
+    ) -> Result<(), RpcError> {
+        if chains.is_empty() && removed.is_empty() {
+            return Ok(());
+        }
+        let progress = self.parts.ledger.send(FindProgress).timeout(RELOAD_TIME).await??;
+        for kept in &progress.light_clients {
+            chains.iter().filter(|it| it.id() == kept.chain).for_each(|it| it.restore(kept));
+        }
+        let order = Reconfigure { chains, removed };
+        Ok(self.parts.verifier.send(order).timeout(RELOAD_TIME).await?)
     }
 }

@@ -206,17 +206,21 @@ fn names_in(state: &Path, config: &Config) -> Vec<String> {
     below.map(|it| it.to_string_lossy().into_owned()).collect()
 }
 
+/// The text of a chain's specification, where it is in a file.
+pub(super) fn specification_text(chain: &config::Chain) -> anyhow::Result<Option<String>> {
+    let Some(config::Spec::File(path)) = &chain.spec else { return Ok(None) };
+    let text = regular_file::read_text(path, LONGEST_TEXT);
+    text.map(Some).with_context(|| format!("cannot read the specification {}", path.display()))
+}
+
 /// How the validators of a chain are followed. A specification in a file is told from those built in by the
 /// SHA-256 of its text, which a product that accepts it names.
 fn consensus(chain: &config::Chain, clock: &Clock) -> anyhow::Result<ConsensusSettings> {
-    let (text, named) = match &chain.spec {
-        Some(config::Spec::File(path)) => {
-            let text = regular_file::read_text(path, LONGEST_TEXT);
-            let doing = || format!("cannot read the specification {}", path.display());
-            (Some(text.with_context(doing)?), path.display().to_string())
-        }
-        Some(config::Spec::BuiltIn(name)) => (None, name.clone()),
-        None => (None, String::new()),
+    let text = specification_text(chain)?;
+    let named = match &chain.spec {
+        Some(config::Spec::File(path)) => path.display().to_string(),
+        Some(config::Spec::BuiltIn(name)) => name.clone(),
+        None => String::new(),
     };
     let specification = match &text {
         Some(text) => Some(Specification::parse(text).with_context(|| named.clone())?),
@@ -238,22 +242,23 @@ fn now(clock: &Clock, id: ChainId) -> Now {
 }
 
 pub(super) fn open_chains(config: &Config, clock: &Clock) -> anyhow::Result<Vec<Chain>> {
-    let open = |it: &config::Chain| {
-        let settings = ChainSettings {
-            id: it.id,
-            rpc: it.rpc.iter().map(endpoint).collect(),
-            trust: it.trust,
-            quorum: it.quorum,
-            genesis: it.genesis,
-            pinned: it.pinned.clone(),
-            retry: it.retry,
-            poll: it.poll,
-            now: now(clock, it.id),
-            consensus: (it.trust == Trust::Consensus).then(|| consensus(it, clock)).transpose()?,
-        };
-        Ok(Chain::open(settings)?)
+    config.chains.iter().map(|it| open_chain(it, clock)).collect()
+}
+
+pub(super) fn open_chain(it: &config::Chain, clock: &Clock) -> anyhow::Result<Chain> {
+    let settings = ChainSettings {
+        id: it.id,
+        rpc: it.rpc.iter().map(endpoint).collect(),
+        trust: it.trust,
+        quorum: it.quorum,
+        genesis: it.genesis,
+        pinned: it.pinned.clone(),
+        retry: it.retry,
+        poll: it.poll,
+        now: now(clock, it.id),
+        consensus: (it.trust == Trust::Consensus).then(|| consensus(it, clock)).transpose()?,
     };
-    config.chains.iter().map(open).collect()
+    Ok(Chain::open(settings)?)
 }
 
 fn endpoint(it: &config::Endpoint) -> EndpointSettings {

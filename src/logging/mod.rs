@@ -19,11 +19,14 @@ mod events;
 mod journal;
 mod outlet;
 mod panics;
+mod plain;
 mod record;
 
 use journal::{Journal, Queueing};
-use outlet::Outlet;
+use outlet::{Lines, Outlet};
 use record::Record;
+
+pub use plain::plain;
 
 /// How the journal knows us.
 const IDENTIFIER: &str = "entitled";
@@ -143,12 +146,12 @@ pub fn start(level: Level, format: Format) -> Result<Handle, LogError> {
 type Filtered = tracing_subscriber::layer::Layered<reload::Layer<Targets, Registry>, Registry>;
 
 fn lines(format: Format, outlet: Outlet<Vec<u8>>) -> Box<dyn Layer<Filtered> + Send + Sync> {
-    let layer = tracing_subscriber::fmt::layer().with_writer(outlet);
-    if format == Format::Json {
-        layer.json().flatten_event(true).boxed()
-    } else {
-        let terminal = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        layer.with_ansi(terminal).boxed()
+    let terminal = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let coloured = terminal && format != Format::Json;
+    let layer = tracing_subscriber::fmt::layer().with_writer(Lines { outlet, coloured });
+    match format {
+        Format::Json => layer.json().flatten_event(true).boxed(),
+        _ => layer.with_ansi(coloured).boxed(),
     }
 }
 

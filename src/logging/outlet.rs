@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::plain::{plain, plain_but_for_colour};
+
 /// Records waiting to be written. With [`LONGEST_RECORD`], the most memory a stalled log can take is 64 MiB;
 /// an ordinary record has 200 bytes.
 const QUEUE: usize = 2_048;
@@ -98,16 +100,27 @@ pub(super) fn lost_message(count: u64) -> String {
     format!("{count} log records were lost: more came than could be written")
 }
 
+/// Makes lines of records, each of one line and without anything that a terminal would obey.
+pub(super) struct Lines {
+    pub(super) outlet: Outlet<Vec<u8>>,
+    /// Whether records have colours. What is in their fields was escaped before then.
+    pub(super) coloured: bool,
+}
+
 /// One line on its way into the queue.
-pub(super) struct Line<'a>(&'a Outlet<Vec<u8>>);
+pub(super) struct Line<'a>(&'a Lines);
 
 impl Write for Line<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut record = bytes.get(..LONGEST_RECORD).unwrap_or(bytes).to_vec();
-        if record.len() < bytes.len() {
-            record.push(b'\n');
-        }
-        self.0.put(record);
+        let record = String::from_utf8_lossy(bytes.strip_suffix(b"\n").unwrap_or(bytes));
+        let plain = match self.0.coloured {
+            true => plain_but_for_colour(&record),
+            false => plain(&record),
+        };
+        let plain = plain.as_bytes();
+        let mut line = plain.get(..LONGEST_RECORD).unwrap_or(plain).to_vec();
+        line.push(b'\n');
+        self.0.outlet.put(line);
         Ok(bytes.len())
     }
 
@@ -116,7 +129,7 @@ impl Write for Line<'_> {
     }
 }
 
-impl<'a> MakeWriter<'a> for Outlet<Vec<u8>> {
+impl<'a> MakeWriter<'a> for Lines {
     type Writer = Line<'a>;
 
     fn make_writer(&'a self) -> Line<'a> {
@@ -166,8 +179,20 @@ mod tests {
     fn a_line_beyond_the_limit_is_cut_and_still_ends() {
         let (put, got) = mpsc::channel();
         let outlet = Outlet::start(move |it| drop(put.send(it))).unwrap();
-        outlet.make_writer().write_all(&vec![b'x'; LONGEST_RECORD + 1]).unwrap();
+        let lines = Lines { outlet, coloured: false };
+        lines.make_writer().write_all(&vec![b'x'; LONGEST_RECORD + 1]).unwrap();
         let Item::Record(line) = got.recv().unwrap() else { panic!("nothing was lost") };
         assert_eq!((line.len(), line.last()), (LONGEST_RECORD + 1, Some(&b'\n')));
+    }
+
+    #[test]
+    fn a_record_is_one_line_and_obeyed_by_no_terminal() {
+        let (put, got) = mpsc::channel();
+        let outlet = Outlet::start(move |it| drop(put.send(it))).unwrap();
+        for (coloured, told) in [(false, "a\\u{1b}[1mb\\nc\n"), (true, "a\u{1b}[1mb\\nc\n")] {
+            let lines = Lines { outlet: outlet.clone(), coloured };
+            lines.make_writer().write_all(b"a\x1b[1mb\nc\n").unwrap();
+            assert_eq!(got.recv().unwrap(), Item::Record(told.as_bytes().to_vec()));
+        }
     }
 }

@@ -6,6 +6,7 @@ use tracing::field::{Field, Value, Visit};
 use tracing::{Dispatch, Event, Metadata};
 
 use super::outlet::LONGEST_RECORD;
+use super::plain::plain;
 
 /// One event with the values of its fields.
 #[derive(Debug)]
@@ -79,7 +80,8 @@ impl Taking {
         }
     }
 
-    fn keep_text(&mut self, field: &Field, mut text: String) {
+    fn keep_text(&mut self, field: &Field, text: &str) {
+        let mut text = plain(text).into_owned();
         if text.len() > self.room {
             let end = (0..=self.room).rev().find(|it| text.is_char_boundary(*it));
             text.truncate(end.unwrap_or_default());
@@ -107,11 +109,11 @@ impl Visit for Taking {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.keep_text(field, value.to_owned());
+        self.keep_text(field, value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.keep_text(field, format!("{value:?}"));
+        self.keep_text(field, &format!("{value:?}"));
     }
 }
 

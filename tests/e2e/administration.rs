@@ -12,6 +12,7 @@ use crate::support::stage::{ACME, Stage, own_customer, stranger};
 use crate::support::wallet::Wallet;
 
 const PERMISSION_DENIED: i64 = -32001;
+const NOT_FOUND: i64 = -32002;
 const CONFLICT: i64 = -32003;
 const INVALID_PARAMS: i64 = -32602;
 
@@ -65,6 +66,69 @@ fn nobody_acts_for_another_customer_at_the_public_door() {
     let stage = Stage::start();
     let refused = stage.daemon.refused("wallet_list", json!({"customer": "uid:12345"}));
     assert!([PERMISSION_DENIED, INVALID_PARAMS].contains(&refused.code), "{refused:?}");
+}
+
+/// An administrator who mistypes a customer must not read that it has no wallet.
+#[test]
+fn a_customer_that_was_never_made_is_not_found_whatever_is_asked_of_it() {
+    let stage = Stage::start();
+    let nobody = "customer:12345";
+    for (method, params) in [
+        ("entitlement_check", json!({"product": ACME, "customer": nobody})),
+        ("entitlement_explain", json!({"product": ACME, "customer": nobody})),
+        ("entitlement_list", json!({"customer": nobody})),
+        ("entitlement_subscribe", json!({"product": ACME, "customer": nobody})),
+        ("customer_tier", json!({"product": ACME, "customer": nobody})),
+        ("customer_get", json!({"customer": nobody})),
+        ("wallet_list", json!({"customer": nobody})),
+        ("wallet_create", json!({"customer": nobody})),
+        ("wallet_challenge", json!({"address": stage.holder(), "customer": nobody})),
+        ("token_list", json!({"customer": nobody})),
+        ("ownership_list", json!({"customer": nobody})),
+    ] {
+        let answer = stage.daemon.try_admin(method, params);
+        let refused = answer.expect_err(&format!("{method} of a customer that is not there"));
+        assert_eq!(refused.code, NOT_FOUND, "{method}: {refused:?}");
+        assert!(refused.message.contains("customer"), "{method}: {refused:?}");
+    }
+    // Anybody's uid can be named before its first wallet.
+    let own = json!({"product": ACME, "customer": "uid:4242"});
+    assert_eq!(stage.daemon.admin("entitlement_check", own)["code"], "NO_WALLET");
+}
+
+#[test]
+fn an_administrator_reads_whose_each_ownership_is() {
+    let stage = Stage::entitled();
+    let own = own_customer();
+    let token = stage.licence.token(7);
+    for (method, params) in [
+        ("ownership_list", json!({})),
+        ("ownership_history", json!({"token": token})),
+        ("token_list", json!({})),
+    ] {
+        let listed = stage.daemon.admin(method, params);
+        let items = listed["items"].as_array().unwrap();
+        assert!(!items.is_empty(), "{method}");
+        assert!(items.iter().all(|it| it["customer"] == *own), "{method}: {listed}");
+    }
+    // Also of a wallet that is nobody's any more.
+    stage.daemon.call("wallet_unlink", json!({"address": stage.holder()}));
+    let listed = stage.daemon.admin("ownership_list", json!({}));
+    assert_eq!(listed["items"][0]["customer"], *own, "{listed}");
+}
+
+#[test]
+fn a_secret_that_is_missing_is_named() {
+    let stage = Stage::start();
+    for (method, params, field) in [
+        ("wallet_export", json!({"address": stage.holder()}), "passphrase"),
+        ("wallet_export", json!({"address": stage.holder(), "passphrase": 7}), "passphrase"),
+        ("keys_unlock", json!({}), "passphrase"),
+    ] {
+        let refused = stage.daemon.try_admin(method, params).unwrap_err();
+        assert_eq!(refused.code, INVALID_PARAMS, "{method}: {refused:?}");
+        assert!(refused.message.contains(field), "{method}: {refused:?}");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::support::eventually;
 use crate::support::faults::Fault;
 use crate::support::process::Process;
 use crate::support::proxy::Proxy;
-use crate::support::settings::Settings;
+use crate::support::settings::{ProductFile, Settings};
 use crate::support::socket::{Line, Subscription};
 use crate::support::stage::{ACME, Stage};
 
@@ -129,15 +129,21 @@ fn a_request_in_flight_is_answered_before_the_end() {
     let stage = Stage::linked();
     let proxy = Proxy::start(&stage.anvil.address());
     let settings = Settings::new([proxy.url()])
-        .product(crate::support::settings::ProductFile::acme(&stage.licence.collection()));
+        .product(ProductFile::acme(&stage.licence.collection()).set("refresh", r#""1h""#));
     let mut daemon = Daemon::start(&settings);
     daemon.link(&stage.wallet);
     daemon.wait_for_code(ACME, "NOT_HELD");
-    proxy.fault(Fault::Delay(std::time::Duration::from_millis(700)));
+    proxy.fault_in("eth_getProof", Fault::Delay(std::time::Duration::from_millis(700)));
+    // Of a new block, so that there is something to be proven. Nothing else asks for proofs in this hour.
+    stage.anvil.mine(1);
+    let before = proxy.calls("eth_getProof");
     let mut line = Line::connect(&daemon.socket());
     let params = json!({"token": stage.licence.token(7), "wallet": stage.holder()});
     let id = line.ask("token_verify", &params);
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    eventually("the question is at the node", || match proxy.calls("eth_getProof") {
+        calls if calls > before => Ok(()),
+        calls => Err(calls.to_string()),
+    });
     assert_eq!(daemon.stop().code(), Some(0));
     let reply = line.hear().expect("an answer, be it an error, before the connection closes");
     assert_eq!(reply["id"], json!(id), "{reply}");
@@ -213,4 +219,45 @@ fn sockets_handed_over_are_served_and_left_in_place() {
     process.signal(Signal::SIGTERM);
     assert_eq!(process.wait().code(), Some(0));
     assert!(handed.exists(), "who made it removes it");
+}
+
+/// A product file or its name must not be able to move an administrator's cursor, or to write a line of the log.
+#[test]
+fn nothing_from_a_file_reaches_a_terminal_or_the_log_as_a_control_character() {
+    const EVIL: &str = "\u{1b}[2J\u{9b}31m\u{7}\rready";
+    let toml = r"\u001b[2J\u009b31m\u0007\rready";
+    let daemon = Daemon::prepare(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    let text = format!("product = \"{toml}\"\n\"{toml}\" = 1\ntrust = \"{toml}\"\n");
+    let file = daemon.home().join("vendor").join(format!("{EVIL}.toml"));
+    std::fs::write(&file, text).unwrap();
+    let is_wild = |text: &str| text.chars().any(|it| it.is_control() && it != '\n');
+
+    let output = daemon.command().arg("--check").output().unwrap();
+    let said = text_of(&output.stdout) + &text_of(&output.stderr);
+    assert!(said.contains("ready") && !is_wild(&said), "{said:?}");
+    let output = daemon.entitlectl().args(["product", "lint"]).arg(&file).output().unwrap();
+    let said = text_of(&output.stdout) + &text_of(&output.stderr);
+    assert!(said.contains("ready") && !is_wild(&said), "{said:?}");
+
+    let wrong = daemon.home().join(format!("{EVIL}.toml"));
+    std::fs::write(&wrong, format!("[log]\nlevel = \"{toml}\"\n")).unwrap();
+    let mut entitled = Command::new(env!("CARGO_BIN_EXE_entitled"));
+    let output = entitled.arg("--config").arg(&wrong).output().unwrap();
+    let said = text_of(&output.stdout) + &text_of(&output.stderr);
+    assert!(said.contains("ready") && !is_wild(&said), "{said:?}");
+
+    let mut daemon = daemon;
+    daemon.resume();
+    let log = eventually("the log names the file", || {
+        let log = daemon.log();
+        if log.contains(r"\rready") { Ok(log) } else { Err(log) }
+    });
+    assert!(!is_wild(&log), "{log:?}");
+    let told = daemon.entitlectl().arg("reload").output().unwrap();
+    let said = text_of(&told.stdout) + &text_of(&told.stderr);
+    assert!(said.contains("ready") && !is_wild(&said), "{said:?}");
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }

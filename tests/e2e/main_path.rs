@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::support::anvil::Anvil;
 use crate::support::contract::Contract;
+use crate::support::eventually;
 use crate::support::faults::Fault;
 use crate::support::proxy::Proxy;
 use crate::support::settings::{ProductFile, Settings};
@@ -223,7 +224,10 @@ fn who_hangs_up_cancels_nothing_for_the_others_and_one_look_serves_all() {
         line
     };
     let impatient = ask();
-    std::thread::sleep(Duration::from_millis(200));
+    eventually("its question is at the node", || match proxy.calls("eth_getProof") {
+        0 => Err("no call".to_owned()),
+        calls => Ok(calls),
+    });
     let patient: Vec<Line> = (0..8).map(|_| ask()).collect();
     drop(impatient);
     for mut line in patient {

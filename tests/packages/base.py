@@ -3,7 +3,6 @@
 import hashlib
 import os
 import pathlib
-import shutil
 import subprocess
 
 SUITE = "bookworm"
@@ -41,9 +40,3 @@ def unpack(into: pathlib.Path) -> None:
     # A container asks nobody on the network, and its clock is ours.
     (into / "etc/resolv.conf").unlink(missing_ok=True)
     (into / "etc/machine-id").write_text("")
-
-
-def missing() -> list[str]:
-    """What this machine lacks to run the tests."""
-    lacking = [it for it in ("systemd-nspawn", "mmdebstrap", "nsenter", "mount") if shutil.which(it) is None]
-    return lacking + ([] if os.geteuid() == 0 else ["root"])

@@ -29,8 +29,8 @@ impl Drop for Follower {
 pub(super) fn follow(parts: &Parts, chain: Chain) -> Follower {
     let (events, arrived) = mpsc::channel(256);
     let (progress, synced) = mpsc::channel(16);
-    let watched = match parts.watched.get(&chain.id()) {
-        Some(watched) => watched.subscribe(),
+    let watched = match parts.places.get(&chain.id()) {
+        Some(place) => place.contracts.subscribe(),
         None => watch::channel(Default::default()).1,
     };
     let by_consensus = chain.trust() == Trust::Consensus;

@@ -121,6 +121,7 @@ async fn on_chain(
     let mut over = std::pin::pin!(tokio::time::sleep(CHAIN_TIME));
     let found = tokio::select! {
         biased;
+        () = parts.retired(id) => None,
         () = &mut over => None,
         found = blocks(parts, ask, id) => Some(found),
     };
@@ -140,6 +141,7 @@ async fn on_chain(
         };
         let looked = tokio::select! {
             biased;
+            () = parts.retired(id) => Err(Cause::NotConfigured),
             () = &mut over => Err(Cause::Unreachable),
             looked = looked => looked,
         };

@@ -8,14 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use actix::prelude::*;
+use alloy_primitives::Address;
 
 use super::{
-    AcknowledgeNotices, AddWallet, AuditState, BackUp, BackedUp, CreateCustomer, CustomerOf, Facts,
-    FindChallenge, FindCustomer, FindFacts, FindFigures, FindProgress, FindSealedKeys, FindWallet,
-    HistoryOf, ImportWallet, KeepChallenge, KeepSynced, LedgerError, ListAudit, ListCustomers,
-    ListOwnerships, LooksRecorded, NoteAudit, Notice, OwnershipLedger, Progress, RaiseFloor,
-    RecordSightings, RemoveWallet, ReplaceSealedKeys, Reply, RoomForClaim, SealedKey,
-    SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit, WalletsOf, Whose,
+    AcknowledgeNotices, AddWallet, AuditState, BackUp, BackedUp, CreateCustomer, CustomerOf,
+    CustomersOf, Facts, FindChallenge, FindCustomer, FindFacts, FindFigures, FindProgress,
+    FindSealedKeys, FindWallet, HistoryOf, ImportWallet, KeepChallenge, KeepSynced, LedgerError,
+    ListAudit, ListCustomers, ListOwnerships, LooksRecorded, NoteAudit, Notice, OwnershipLedger,
+    Progress, RaiseFloor, RecordSightings, RemoveWallet, ReplaceSealedKeys, Reply, RoomForClaim,
+    SealedKey, SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit, WalletsOf, Whose,
 };
 use crate::domain::audit::AuditEntry;
 use crate::domain::customer::{Challenge, Customer, Wallet};
@@ -247,6 +248,13 @@ questions! {
     WalletsOf -> Vec<Wallet>, "list wallets", |it, view| wallets::of_customer(view, it.customer);
     FindWallet -> Option<(Wallet, Option<Vec<u8>>)>, "find a wallet", |it, view| {
         wallets::find(view, it.address)
+    };
+    CustomersOf -> Vec<(Address, CustomerId)>, "find whose wallets these are", |it, view| {
+        let mut found = Vec::with_capacity(it.wallets.len());
+        for address in &it.wallets {
+            found.extend(wallets::find(view, *address)?.map(|(it, _)| (*address, it.customer)));
+        }
+        Ok(found)
     };
     FindSealedKeys -> Vec<SealedKey>, "find the sealed keys", |_it, view| sealed_keys::all(view);
     FindChallenge -> Option<Challenge>, "find a challenge", |it, view| {

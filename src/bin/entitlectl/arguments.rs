@@ -234,6 +234,9 @@ pub(crate) enum WalletCommand {
         /// Also destroy the key the daemon keeps: what the wallet holds is lost for ever, unless exported
         #[arg(long)]
         destroy_key: bool,
+        /// Destroy the key without asking first
+        #[arg(long, requires = "destroy_key")]
+        yes: bool,
         #[command(flatten)]
         behalf: Behalf,
     },

@@ -217,11 +217,15 @@ fn wallet(command: WalletCommand, session: &Session, screen: &mut Screen) -> Res
                 .with_some("chain", chain.as_ref())?;
             wallets::verify(&session.patient(PROOF_WAIT), screen, question, text)
         }
-        WalletCommand::Unlink { address, destroy_key, behalf } => {
+        WalletCommand::Unlink { address, destroy_key, yes, behalf } => {
             let question = Question::new("wallet_unlink")
                 .with("address", &address)?
                 .with_some("destroy_key", destroy_key.then_some(&true))?
                 .for_whom(&behalf)?;
+            if destroy_key && !yes && !wallets::may_destroy(screen, &address)? {
+                screen.aside("nothing was changed");
+                return Ok(Exit::No);
+            }
             show_card(session, screen, &question, tables::WALLET)
         }
     }

@@ -13,6 +13,7 @@ use crate::results::ask_and_show;
 use crate::screen::Screen;
 use crate::session::{Question, Session};
 use crate::tables;
+use crate::words;
 
 /// The daemon may ask its chains for the contracts that a product names.
 const CHAIN_WAIT: Duration = Duration::from_secs(10);
@@ -31,10 +32,10 @@ pub(crate) fn lint(screen: &mut Screen, path: &Path) -> Result<Exit, Failure> {
             .collect();
         screen.line(&json!({"ok": good, "faults": faults}).to_string());
     } else if good {
-        screen.line(&format!("{}: no mistakes", path.display()));
+        screen.line(&words::tame(&format!("{}: no mistakes", path.display())));
     } else {
         for fault in &faults {
-            screen.line(&fault_line(path, fault));
+            screen.line(&words::tame(&fault_line(path, fault)));
         }
     }
     Ok(if good { Exit::Done } else { Exit::No })

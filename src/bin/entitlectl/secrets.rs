@@ -2,19 +2,26 @@
 //! every process on the machine could read.
 
 use std::io;
-use std::io::{BufRead, IsTerminal};
+use std::io::{BufRead, BufReader, IsTerminal, Read};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use entitled::domain::secret::Secret;
-use nix::sys::termios::{self, LocalFlags, SetArg, SpecialCharacterIndices, Termios};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal, raise};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::termios::{self, LocalFlags, SetArg, Termios};
+use nix::unistd;
 
 use crate::exit::Failure;
 use crate::screen::Screen;
 
 /// The longest secret, in bytes.
 const LONGEST: u64 = 4 * 1024;
-/// What the key Ctrl-C sends.
-const INTERRUPT: u8 = 3;
+/// What ends or stops a program, whether a key sends it or somebody else does. The terminal is given back first.
+const HEEDED: [Signal; 5] =
+    [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGTSTP];
 
 /// Asks for `what` on a terminal; reads a line where there is none.
 pub(crate) fn read(screen: &Screen, what: &str) -> Result<Secret, Failure> {
@@ -23,9 +30,7 @@ pub(crate) fn read(screen: &Screen, what: &str) -> Result<Secret, Failure> {
     }
     screen.aside(&format!("{what} (nothing is shown):"));
     let hidden = Hidden::new()?;
-    let secret = line(io::stdin().lock());
-    drop(hidden);
-    secret
+    line(BufReader::new(&hidden))
 }
 
 /// Asks for a new secret, on a terminal twice: nobody saw what was typed.
@@ -42,9 +47,6 @@ fn line(from: impl BufRead) -> Result<Secret, Failure> {
     let mut line = Vec::new();
     let read = from.take(LONGEST + 1).read_until(b'\n', &mut line);
     read.map_err(broken)?;
-    if line.last() == Some(&INTERRUPT) {
-        return Err(Failure::Usage("interrupted".to_owned()));
-    }
     if line.last() == Some(&b'\n') {
         line.pop();
         if line.last() == Some(&b'\r') {
@@ -65,32 +67,77 @@ fn broken(source: io::Error) -> Failure {
     Failure::File { path: PathBuf::from("standard input"), source }
 }
 
-/// A terminal that does not show what is typed, until this is dropped. Ctrl-C ends the line instead of the
-/// program, so that it does not leave a terminal behind that shows nothing.
+/// A terminal that does not show what is typed, until this is dropped, and until a signal ends or stops the program.
 struct Hidden {
     before: Termios,
+    signals: SignalFd,
+    /// Held back while nothing is shown. Those of [`HEEDED`] that were held back before stay so.
+    held: SigSet,
 }
 
 impl Hidden {
     fn new() -> Result<Self, Failure> {
         let failed = |error: nix::Error| broken(error.into());
         let before = termios::tcgetattr(io::stdin()).map_err(failed)?;
-        let mut hidden = before.clone();
-        hidden.local_flags.remove(LocalFlags::ECHO | LocalFlags::ISIG);
+        let already = SigSet::thread_get_mask().map_err(failed)?;
+        let held: SigSet = HEEDED.into_iter().filter(|it| !already.contains(*it)).collect();
+        // Before the terminal is altered, so that no signal comes in between.
+        held.thread_block().map_err(failed)?;
+        let signals = SignalFd::with_flags(&held, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC);
+        let hidden = Self { before, signals: signals.map_err(failed)?, held };
+        hidden.hide().map_err(failed)?;
+        Ok(hidden)
+    }
+
+    fn hide(&self) -> nix::Result<()> {
+        let mut hidden = self.before.clone();
+        hidden.local_flags.remove(LocalFlags::ECHO);
         hidden.local_flags.insert(LocalFlags::ECHONL);
-        let line_end = SpecialCharacterIndices::VEOL as usize;
-        if let Some(character) = hidden.control_chars.get_mut(line_end) {
-            *character = INTERRUPT;
+        termios::tcsetattr(io::stdin(), SetArg::TCSAFLUSH, &hidden)
+    }
+
+    fn show(&self) {
+        // There is nothing to be done about a terminal that is gone.
+        let _ = termios::tcsetattr(io::stdin(), SetArg::TCSAFLUSH, &self.before);
+    }
+
+    /// Does what the signal would have done, with the terminal as it was found. Returns after a stop.
+    fn heed(&self, signal: Signal) -> nix::Result<()> {
+        self.show();
+        self.held.thread_unblock()?;
+        raise(signal)?;
+        self.held.thread_block()?;
+        self.hide()
+    }
+}
+
+impl Read for &Hidden {
+    /// What was typed, up to the end of a line: a terminal gives no more at once.
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let typed = io::stdin();
+            let mut both =
+                [self.signals.as_fd(), typed.as_fd()].map(|it| PollFd::new(it, PollFlags::POLLIN));
+            match poll(&mut both, PollTimeout::NONE) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            match self.signals.read_signal()? {
+                Some(signal) => {
+                    let number = i32::try_from(signal.ssi_signo).unwrap_or_default();
+                    self.heed(Signal::try_from(number)?)?;
+                }
+                None if both[1].any().unwrap_or_default() => return Ok(unistd::read(typed, into)?),
+                None => {}
+            }
         }
-        termios::tcsetattr(io::stdin(), SetArg::TCSAFLUSH, &hidden).map_err(failed)?;
-        Ok(Self { before })
     }
 }
 
 impl Drop for Hidden {
     fn drop(&mut self) {
-        // There is nothing to be done about a terminal that is gone.
-        let _ = termios::tcsetattr(io::stdin(), SetArg::TCSAFLUSH, &self.before);
+        self.show();
+        let _ = self.held.thread_unblock();
     }
 }
 
@@ -108,7 +155,7 @@ mod tests {
     #[test]
     fn what_is_no_secret_is_refused() {
         let long = "x".repeat(usize::try_from(LONGEST).unwrap() + 1);
-        for given in [b"" as &[u8], b"\n", b"\xff\n", b"half\x03", long.as_bytes()] {
+        for given in [b"" as &[u8], b"\n", b"\xff\n", long.as_bytes()] {
             assert!(matches!(line(given), Err(Failure::Usage(_))), "{given:?}");
         }
     }

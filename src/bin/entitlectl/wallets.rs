@@ -1,5 +1,6 @@
 //! Linking, signing and verifying: the commands that need a text and a signature.
 
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -13,6 +14,7 @@ use crate::screen::Screen;
 use crate::session;
 use crate::session::{Question, Session};
 use crate::tables;
+use crate::words;
 
 /// How the challenge and its signature come.
 pub(crate) enum Linking {
@@ -114,6 +116,19 @@ pub(crate) fn verify(
         }
     }
     Ok(if valid { Exit::Done } else { Exit::No })
+}
+
+/// Whether the person at the terminal wants a key destroyed. A script says so beforehand.
+pub(crate) fn may_destroy(screen: &Screen, address: &str) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() {
+        let how =
+            "--destroy-key destroys the key for ever: where nobody can be asked, say --yes too";
+        return Err(Failure::Usage(how.to_owned()));
+    }
+    let address = words::tame(address);
+    screen.aside(&format!("The key of {address} is destroyed for ever, and what the wallet holds is lost with it unless"));
+    screen.aside("the key was exported. Type `yes` to go on:");
+    Ok(files::read_line()? == "yes")
 }
 
 fn with_text(question: Question, text: SignedText) -> Result<Question, Failure> {

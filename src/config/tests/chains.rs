@@ -173,5 +173,5 @@ fn a_reload_notices_other_terms() {
     let mut new = old.clone();
     new.chains[0].rpc[0].terms.headers = vec![Header::new("a", "KEY").unwrap()];
     let changes = Config::changed(&old, &new).to_string();
-    assert_eq!(changes, "takes effect after a restart: chain.eip155:1.rpc");
+    assert_eq!(changes, "applied: chain.eip155:1.rpc");
 }

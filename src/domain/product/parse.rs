@@ -162,8 +162,7 @@ fn features(mut section: Section<'_>) -> BTreeMap<String, Feature> {
     let mut features = BTreeMap::new();
     let entries: Vec<(&str, &Node)> = section.entries().collect();
     if entries.len() > MOST_FEATURES {
-        let (place, path) = (section.place(), section.path(""));
-        section.flaws().add(place, &path, format!("may hold at most {MOST_FEATURES} features"));
+        section.own_flaw(format!("may hold at most {MOST_FEATURES} features"));
     }
     for (key, node) in entries.into_iter().take(MOST_FEATURES) {
         match is_feature_name(key).and_then(|()| feature(node)) {

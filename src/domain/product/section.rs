@@ -69,6 +69,11 @@ impl<'a> Section<'a> {
         join(&self.path, key)
     }
 
+    /// Notes a mistake in the table itself.
+    pub fn own_flaw(&self, message: impl Into<String>) {
+        self.flaws.add(&self.place, &self.path, message);
+    }
+
     pub fn place(&self) -> &Place {
         &self.place
     }

@@ -24,7 +24,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::actors::chain_verifier::ChainVerifier;
-use crate::actors::ownership_ledger::{Asked, CustomerOf, OwnershipLedger};
+use crate::actors::ownership_ledger::{Asked, CustomerOf, FindCustomer, OwnershipLedger};
 use crate::actors::supervisor::Tree;
 use crate::actors::tier_cache::{TierCache, VerdictReader};
 use crate::actors::wallet_keeper::WalletKeeper;
@@ -315,7 +315,13 @@ impl Api {
             .get::<Peer>()
             .ok_or_else(|| RpcError::new(Code::PermissionDenied, "the caller is not known"))?;
         let own = self.customer_of(peer.uid).await?;
-        Ok(permit(peer, access, own, named)?)
+        let permit = permit(peer, access, own, named)?;
+        // A number that was never given is a mistake of who asks; any uid may come to have a wallet.
+        if let Some(id @ CustomerId::Numbered(_)) = named.filter(|it| *it != own) {
+            let found = self.ledger.send(FindCustomer { id }).timeout(ACTOR_TIME).await??;
+            found.ok_or_else(|| RpcError::not_found("customer"))?;
+        }
+        Ok(permit)
     }
 
     /// Counts a change by the caller's user.

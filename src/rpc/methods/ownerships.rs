@@ -8,7 +8,7 @@ use alloy_primitives::{Address, U256};
 use super::{ACTOR_TIME, Api, CHAIN_TIME, after, page_by_key, page_size};
 use crate::actors::chain_verifier::{Claim, Sight};
 use crate::actors::ownership_ledger::{
-    FindWallet, HistoryOf, ListOwnerships, SetSuspension, WalletsOf, Whose,
+    CustomersOf, HistoryOf, ListOwnerships, SetSuspension, WalletsOf, Whose,
 };
 use crate::domain::customer::Wallet;
 use crate::domain::ids::{CustomerId, Standard, Token};
@@ -91,9 +91,10 @@ pub(super) async fn tokens(
     ask: wire::TokenList,
 ) -> Result<wire::Listed<wire::HeldToken>, RpcError> {
     let limit = page_size(ask.limit)?;
-    let whose = Owners::of(&api, &permit, ask.customer).await?;
+    let mut whose = Owners::of(&api, &permit, ask.customer).await?;
     let found =
         whose.ownerships(&api, Some(true), after(ask.cursor.as_deref())?, limit + 1).await?;
+    whose.learn(&api, &found).await?;
     let products = api.reader.products();
     let asked = |id: &_| ask.product.as_ref().is_none_or(|it| it == id);
     let rows = |held: &Ownership| {
@@ -136,9 +137,10 @@ pub(super) async fn list(
     ask: wire::OwnershipList,
 ) -> Result<wire::Listed<wire::Ownership>, RpcError> {
     let limit = page_size(ask.limit)?;
-    let whose = Owners::of(&api, &permit, ask.customer).await?;
+    let mut whose = Owners::of(&api, &permit, ask.customer).await?;
     let found =
         whose.ownerships(&api, ask.active, after(ask.cursor.as_deref())?, limit + 1).await?;
+    whose.learn(&api, &found).await?;
     Ok(page_by_key(
         found,
         limit,
@@ -180,12 +182,13 @@ pub(super) async fn history(
     ask: wire::OwnershipHistory,
 ) -> Result<wire::Listed<wire::Ownership>, RpcError> {
     let limit = page_size(ask.limit)?;
-    let whose = Owners::of(&api, &permit, None).await?;
+    let mut whose = Owners::of(&api, &permit, None).await?;
     let after = after(ask.cursor.as_deref())?;
     // Elsewhere than on the admin socket, what other customers held is not told.
     let wallets = whose.wallets.clone();
     let question = HistoryOf { token: ask.token, wallets, after, limit: limit + 1 };
     let found = api.ledger.send(question).timeout(ACTOR_TIME).await??;
+    whose.learn(&api, &found).await?;
     Ok(page_by_key(
         found,
         limit,
@@ -224,13 +227,10 @@ async fn set_suspension(
 ) -> Result<wire::Listed<wire::Ownership>, RpcError> {
     let order = SetSuspension { token, suspension, asked: api.asked(permit) };
     let concerned = api.ledger.send(order).timeout(ACTOR_TIME).await??;
-    let mut items = Vec::with_capacity(concerned.len());
-    for it in &concerned {
-        let wallet = FindWallet { address: it.wallet };
-        let found = api.ledger.send(wallet).timeout(ACTOR_TIME).await??;
-        items.push(wire::Ownership::of(it, found.map(|(wallet, _)| wallet.customer)));
-    }
-    Ok(wire::Listed { items, next_cursor: None })
+    let mut whose = Owners::everybody();
+    whose.learn(api, &concerned).await?;
+    let item = |it: &Ownership| wire::Ownership::of(it, whose.customer(it.wallet));
+    Ok(wire::Listed { items: concerned.iter().map(item).collect(), next_cursor: None })
 }
 
 /// Whose ownerships a caller may see.
@@ -241,15 +241,28 @@ struct Owners {
 }
 
 impl Owners {
+    fn everybody() -> Self {
+        Self { wallets: None, customers: BTreeMap::new() }
+    }
+
     /// The permit's customer; on the admin socket everybody, unless a customer is named.
     async fn of(api: &Api, permit: &Permit, named: Option<CustomerId>) -> Result<Self, RpcError> {
         if permit.is_admin() && named.is_none() {
-            return Ok(Self { wallets: None, customers: BTreeMap::new() });
+            return Ok(Self::everybody());
         }
         let question = WalletsOf { customer: permit.customer() };
         let wallets = api.ledger.send(question).timeout(ACTOR_TIME).await??;
         let customers = wallets.iter().map(|it| (it.address, it.customer)).collect();
         Ok(Self { wallets: Some(wallets), customers })
+    }
+
+    /// Whose these ownerships are, where anybody's may be among them.
+    async fn learn(&mut self, api: &Api, found: &[Ownership]) -> Result<(), RpcError> {
+        if self.wallets.is_none() {
+            let question = CustomersOf { wallets: found.iter().map(|it| it.wallet).collect() };
+            self.customers.extend(api.ledger.send(question).timeout(ACTOR_TIME).await??);
+        }
+        Ok(())
     }
 
     fn customer(&self, wallet: Address) -> Option<CustomerId> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::scene::{Ground, entitlectl, said, sync, wait_for_sync};
 use crate::support::beacon::node::BeaconFault;
@@ -139,4 +139,32 @@ fn it_never_goes_back_behind_what_it_kept() {
     daemon.resume();
     daemon.wait_for_code(ACME, "VALID");
     assert_eq!(sync(&daemon)["finalized_slot"].as_u64(), Some(slot));
+}
+
+/// As after a restart: what was kept is gone on from, and a specification is known by its text, not by its path.
+#[test]
+fn a_light_client_goes_on_after_a_reload_of_its_chain() {
+    let ground = Ground::new();
+    let daemon = ground.daemon();
+    daemon.wait_for_code(ACME, "VALID");
+    let before = wait_for_sync(&daemon, "synced", |it| it["state"] == "synced");
+    let text = std::fs::read_to_string(daemon.config()).unwrap();
+    daemon.write_config(&text.replace("silence = \"1h\"", "silence = \"2h\""));
+    let told = daemon.admin("system_reload", json!({}));
+    assert_eq!(told["applied"], json!(["chain.eip155:31337.silence"]), "{told}");
+    // At once: it is not begun again.
+    let after = sync(&daemon);
+    let of = |it: &Value| (it["checkpoint"].clone(), it["specification"].clone());
+    assert_eq!(of(&after), of(&before), "{after}");
+    assert_ne!(after["state"], "no_checkpoint", "{after}");
+    wait_for_sync(&daemon, "synced again", |it| it["state"] == "synced");
+    daemon.wait_for_code(ACME, "VALID");
+
+    let spec = std::fs::read_to_string(ground.spec()).unwrap();
+    std::fs::write(ground.spec(), format!("{spec}# another text\n")).unwrap();
+    let told = daemon.admin("system_reload", json!({}));
+    assert_eq!(told["applied"], json!(["chain.eip155:31337.spec"]), "{told}");
+    let digest = format!("sha256:{}", ground.spec_digest());
+    assert_eq!(sync(&daemon)["specification"], *digest);
+    assert_ne!(before["specification"], *digest);
 }

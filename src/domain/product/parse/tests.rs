@@ -478,3 +478,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn too_many_features_are_told_of_the_table_they_are_in() {
+    let many: Vec<String> = (0..=MOST_FEATURES).map(|it| format!("f{it} = true")).collect();
+    let text = file("features = { export = false, max_projects = 3 }", "");
+    let text =
+        text.replace("rank = 10\n", &format!("rank = 10\nfeatures = {{ {} }}\n", many.join(", ")));
+    assert_eq!(faults(&text), ["line 7: `tiers.starter.features`: may hold at most 256 features"]);
+}

@@ -1,0 +1,45 @@
+//! Text from files and from others, on its way to a terminal or a log.
+
+use std::borrow::Cow;
+
+/// One line, without anything that a terminal would obey: a control character is written as Rust writes it, `\u{1b}`.
+pub fn plain(text: &str) -> Cow<'_, str> {
+    escape(text, |it| it.is_control())
+}
+
+/// [`plain`], but for what colours are made with.
+pub(super) fn plain_but_for_colour(text: &str) -> Cow<'_, str> {
+    escape(text, |it| it.is_control() && it != '\u{1b}')
+}
+
+fn escape(text: &str, is_obeyed: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&is_obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for it in text.chars() {
+        match is_obeyed(it) {
+            true => escaped.extend(it.escape_default()),
+            false => escaped.push(it),
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_obeys_nothing_in_plain_text() {
+        for (text, told) in [
+            ("Zürich: `a`", "Zürich: `a`"),
+            ("a\u{1b}[2Jb", r"a\u{1b}[2Jb"),
+            ("a\rb\nc\td", r"a\rb\nc\td"),
+            ("\u{9b}31m\u{7f}", r"\u{9b}31m\u{7f}"),
+        ] {
+            assert_eq!(plain(text), told);
+        }
+        assert_eq!(plain_but_for_colour("\u{1b}[31mno\u{1b}[0m\n"), "\u{1b}[31mno\u{1b}[0m\\n");
+    }
+}

@@ -80,6 +80,7 @@ const MAY_OPEN: &[(&str, &str)] = &[
     ("entitlectl/files", "reads what the person who runs it names, pipes too"),
     ("entitlectl/manual", "compares the manual page with the sources, in a test"),
     ("keys/new_file", "makes a draft of a name nobody knows, by O_EXCL"),
+    ("rpc/subordinate", "reads a file of root's below /etc, which may be a link to another"),
     ("keys/key_place", "overwrites a key before it is removed, and follows no link"),
 ];
 

@@ -38,6 +38,12 @@ impl<'s> Newest<'s> {
         among.filter_map(|it| self.proven[*it as usize]).max_by_key(|it| block(it))
     }
 
+    /// The newest attempt at one finality, whatever it found.
+    pub fn attempt(&self, finality: Finality) -> Option<&'s Sighting> {
+        let class = finality as usize;
+        [self.proven[class], self.unknown[class]].into_iter().flatten().max_by_key(|it| it.look)
+    }
+
     /// The newest attempt at one finality that found nothing out.
     pub fn unknown(&self, finality: Finality) -> Option<&'s Sighting> {
         self.unknown[finality as usize]

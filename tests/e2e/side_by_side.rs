@@ -75,3 +75,23 @@ fn when_nothing_happens_on_the_chain_nothing_is_told() {
         assert_eq!(news, None, "{product} was told something in a quiet time");
     }
 }
+
+/// What another product's looks keep fresh at the head is no reason not to look at what is settled.
+#[test]
+fn a_product_looks_at_its_own_finality_whatever_others_keep_fresh() {
+    let anvil = Anvil::lagging(32);
+    let licence = Contract::licence(&anvil);
+    let product = |id: &str| ProductFile::acme(&licence.collection()).named(id);
+    let early = product(EARLY).finality("latest").set("refresh", r#""300ms""#);
+    let settings = Settings::new([anvil.url()]).product(early);
+    let stage = Stage::on(anvil, licence, &settings);
+    stage.mint(7);
+    stage.anvil.mine(70);
+    stage.daemon.link(&stage.wallet);
+    stage.daemon.wait_for_code(EARLY, "VALID");
+    let settled = product(SETTLED).finality("finalized").set("refresh", r#""10m""#);
+    stage.daemon.admin("product_install", serde_json::json!({"toml": settled.text()}));
+    let verdict = stage.daemon.check(SETTLED);
+    assert_eq!(verdict["code"], "VALID", "{verdict}");
+    assert_eq!(verdict["anchor"]["finality"], "finalized", "{verdict}");
+}

@@ -100,15 +100,15 @@ pub fn is_settled(
 }
 
 /// Whether a look at the chain could tell more than `question` knows at `now`: something was never
-/// looked at, or was looked at too long ago.
+/// looked at, or was looked at too long ago, be it at the product's own finality alone.
 pub fn wants_look(question: &Question<'_>, now: Timestamp) -> bool {
     let Some(product) = question.definition else { return false };
     if question.is_deactivated() {
         return false;
     }
     position::take(question, product).iter().any(|it| {
-        let candidates = it.candidates.iter().map(|held| Some(&held.proof));
-        let absences = it.absences.iter().map(|none| none.proof.as_ref());
-        candidates.chain(absences).any(|proof| proof.is_none_or(|it| it.stale_after <= now))
+        let candidates = it.candidates.iter().map(|held| Some(held.look_due));
+        let absences = it.absences.iter().map(|none| none.proof.as_ref().map(|it| it.stale_after));
+        candidates.chain(absences).any(|due| due.is_none_or(|it| it <= now))
     })
 }

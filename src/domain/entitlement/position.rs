@@ -32,6 +32,8 @@ pub(super) struct Candidate<'a> {
     pub(super) grant: &'a Grant,
     pub(super) via: Vec<Via>,
     pub(super) proof: Proof,
+    /// When a look can tell more: once the proof is stale, or what was seen at the product's own finality is.
+    pub(super) look_due: Timestamp,
     /// The end of the holding or of the tier, whichever comes first.
     pub(super) until: Option<Timestamp>,
     /// A renewal that is not settled yet counts from the end of what is.
@@ -111,6 +113,9 @@ struct Word<'s> {
     early: Option<&'s Sighting>,
     settled_failure: Option<&'s Sighting>,
     early_failure: Option<&'s Sighting>,
+    /// The newest attempt at the product's own finality. Looks of other products may be at the head alone, and keep
+    /// what is seen there fresh for ever.
+    own_attempt: Option<&'s Sighting>,
 }
 
 impl<'a> Desk<'a> {
@@ -168,6 +173,7 @@ impl<'a> Desk<'a> {
             early,
             settled_failure: newest.unknown(finality),
             early_failure: newest.unknown(Finality::Latest),
+            own_attempt: newest.attempt(finality),
         }
     }
 
@@ -177,7 +183,10 @@ impl<'a> Desk<'a> {
         let (settled, early) = (word.settled.and_then(held), word.early.and_then(held));
         let Some(settled) = settled else {
             let early = early.and_then(|it| self.candidate(token, it, (true, word.early_failure)));
-            return early.into_iter().collect();
+            let again = |it: &Sighting| later(it.seen_at, self.product.refresh);
+            let own_due = word.own_attempt.map_or(Timestamp::MIN, again);
+            let due = |it: Candidate<'a>| Candidate { look_due: it.look_due.min(own_due), ..it };
+            return early.map(due).into_iter().collect();
         };
         if word.early.is_some() && early.is_none() {
             // Seen to have gone, if only early: that ends it.
@@ -209,6 +218,7 @@ impl<'a> Desk<'a> {
         let Finding::Held { until, anchor } = &basis.finding else { return None };
         let tier = self.product.tier(&self.grant.tier)?;
         let unvouched = !self.is_vouched(anchor);
+        let proof = self.proof(basis, anchor);
         Some(Candidate {
             tier,
             token,
@@ -216,7 +226,8 @@ impl<'a> Desk<'a> {
             customer: self.holder.customer,
             grant: self.grant,
             via: basis.via.clone(),
-            proof: self.proof(basis, anchor),
+            look_due: proof.stale_after,
+            proof,
             until: [*until, tier.expires_at].into_iter().flatten().min(),
             from: None,
             seen_to: anchor.time,

@@ -7,6 +7,7 @@ use alloy_primitives::{Address, B256, U256};
 
 use super::{
     Code, Freshness, Holder, Outcome, Question, Step, StepKind, Verdict, evaluate, explain,
+    wants_look,
 };
 use crate::domain::consensus::{Attestation, Checkpoint};
 use crate::domain::ids::{ChainId, Collection, CustomerId, ProductId, Standard, Timestamp, Token};

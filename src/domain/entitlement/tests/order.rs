@@ -8,6 +8,17 @@ fn at_finality(finality: Finality, provisional: bool) -> Product {
 }
 
 fn ask_as(product: &Product, sightings: &[Sighting], now: Timestamp) -> Verdict {
+    with_question(product, sightings, |question| {
+        let _ = explain(question, now);
+        evaluate(question, now)
+    })
+}
+
+fn with_question<T>(
+    product: &Product,
+    sightings: &[Sighting],
+    ask: impl FnOnce(&Question<'_>) -> T,
+) -> T {
     let holder = Holder {
         customer: CustomerId::Uid(1000),
         active: true,
@@ -22,8 +33,7 @@ fn ask_as(product: &Product, sightings: &[Sighting], now: Timestamp) -> Verdict 
         sightings,
         suspended: &BTreeSet::new(),
     };
-    let _ = explain(&question, now);
-    evaluate(&question, now)
+    ask(&question)
 }
 
 fn head(number: u64) -> Anchor {
@@ -86,6 +96,30 @@ fn what_fails_at_a_finality_nobody_asked_for_is_no_failure() {
     assert_eq!(ask_as(&product, &theirs, at(160)).code, Code::Valid);
     let own = [&owned[..], &[lost(60, Finality::Latest)]].concat();
     assert_eq!(ask_as(&product, &own, at(160)).code, Code::Grace);
+}
+
+#[test]
+fn what_another_product_sees_at_the_head_spares_no_look_at_ones_own_finality() {
+    let wants = |product: &Product, facts: &[Sighting], now| {
+        with_question(product, facts, |it| wants_look(it, at(now)))
+    };
+    for provisional in [true, false] {
+        let product = at_finality(Finality::Safe, provisional);
+        // The other product looks at the head only, and goes on doing so.
+        let theirs = looked(50, true, head(45));
+        assert!(wants(&product, &theirs, 60), "nobody has looked at what is safe");
+        let settled = looked(50, false, last_final(10));
+        let both = [&theirs[..], &settled].concat();
+        assert!(wants(&product, &both, 60), "what is final may be long before what is safe");
+        let own = [looked(50, true, head(45)), looked(50, false, safe(30))].concat();
+        assert!(!wants(&product, &own, 60), "its own look saw that it is not settled yet");
+        let theirs = [&own[..], &looked(149, true, head(140))].concat();
+        assert!(!wants(&product, &theirs, 149), "that is fresh for a hundred seconds");
+        assert!(wants(&product, &theirs, 150), "and stale after them, whatever others see");
+        let failed = [&looked(50, true, head(45))[..], &[lost(50, Finality::Safe)]].concat();
+        assert!(!wants(&product, &failed, 60), "an attempt is not repeated at once");
+        assert!(wants(&product, &failed, 150), "but in time");
+    }
 }
 
 fn until(look: u64, end: Timestamp, anchor: Anchor) -> [Sighting; 2] {

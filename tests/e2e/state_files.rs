@@ -209,10 +209,17 @@ fn a_finished_backup_is_copied_to_wherever_the_administrator_wants_it() {
     let kept = fs::read(daemon.home().join("state/ledger.redb.backup-1")).unwrap();
     assert!(fs::read(&target).unwrap() == kept, "the copy is another file");
     assert_eq!(fs::metadata(&target).unwrap().mode() & 0o777, 0o600);
-    assert!(!back_up(&target).status.success(), "it overwrote what was there");
+    let again = back_up(&target);
+    assert!(!again.status.success(), "it overwrote what was there");
+    let said = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(said.contains("cannot write"), "{said}");
     let output = back_up(Path::new("-"));
-    let kept = fs::read(daemon.home().join("state/ledger.redb.backup-3")).unwrap();
+    // What could not be copied did not push an older backup out.
+    let kept = fs::read(daemon.home().join("state/ledger.redb.backup-2")).unwrap();
     assert!(output.stdout == kept, "standard output is another file");
+    let refused = daemon.home().join("no-such-directory/copy.redb");
+    assert!(!back_up(&refused).status.success());
+    assert!(!daemon.home().join("state/ledger.redb.backup-3").exists());
 }
 
 #[test]

@@ -43,6 +43,9 @@ pub(crate) enum Failure {
     #[error("cannot read {}", path.display())]
     File { path: PathBuf, source: io::Error },
 
+    #[error("cannot write {}", path.display())]
+    NewFile { path: PathBuf, source: io::Error },
+
     #[error("the store was not restored")]
     Store { source: entitled::store::StoreError },
 
@@ -65,7 +68,7 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Client(error) => exit_of(error),
-            Self::Usage(_) | Self::File { .. } => Exit::Usage,
+            Self::Usage(_) | Self::File { .. } | Self::NewFile { .. } => Exit::Usage,
             Self::Store { .. } => Exit::No,
             Self::Output { .. }
             | Self::Shape { .. }

@@ -1,5 +1,6 @@
 //! The store: its figures, a backup of it, and a backup in its place.
 
+use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -71,26 +72,57 @@ fn copy_backup(session: &Session, to: &Path, screen: &mut Screen) -> Result<Exit
     if to_output && io::stdout().is_terminal() {
         return Err(Failure::Usage("a backup is nothing for a terminal: redirect it".to_owned()));
     }
+    // Before the daemon does anything: a name that is taken is no reason to let an older backup go.
+    let target = match to_output {
+        true => None,
+        false => Some(NewFile::make(to)?),
+    };
     let question = Question::admin("store_backup");
     let made: Value = session::read(question.method, &session.ask(&question)?)?;
     let from = PathBuf::from(made["path"].as_str().unwrap_or_default());
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Failure::File { path, source }
-    };
-    let mut source = regular_file::open(&from).map_err(failed(&from))?;
-    if to_output {
+    let mut source =
+        regular_file::open(&from).map_err(|source| Failure::File { path: from.clone(), source })?;
+    let Some(target) = target else {
         io::copy(&mut source, &mut io::stdout().lock())
             .map_err(|source| Failure::Output { source })?;
         return Ok(Exit::Done);
-    }
-    let mut target = regular_file::make_new(to).map_err(failed(to))?;
-    io::copy(&mut source, &mut target).and_then(|_| target.sync_all()).map_err(failed(to))?;
+    };
+    target.fill(&mut source)?;
     match screen.is_json() {
         true => screen.line(&json!({"path": to.display().to_string()}).to_string()),
         false => screen.line(&format!("{} is a copy of {}", to.display(), from.display())),
     }
     Ok(Exit::Done)
+}
+
+/// A file made where nothing was. It goes again unless it is filled.
+struct NewFile<'a> {
+    path: &'a Path,
+    file: File,
+    filled: bool,
+}
+
+impl<'a> NewFile<'a> {
+    fn make(path: &'a Path) -> Result<Self, Failure> {
+        let file = regular_file::make_new(path)
+            .map_err(|source| Failure::NewFile { path: path.to_owned(), source })?;
+        Ok(Self { path, file, filled: false })
+    }
+
+    fn fill(mut self, source: &mut File) -> Result<(), Failure> {
+        let copied = io::copy(source, &mut self.file).and_then(|_| self.file.sync_all());
+        copied.map_err(|source| Failure::NewFile { path: self.path.to_owned(), source })?;
+        self.filled = true;
+        Ok(())
+    }
+}
+
+impl Drop for NewFile<'_> {
+    fn drop(&mut self) {
+        if !self.filled {
+            let _ = std::fs::remove_file(self.path);
+        }
+    }
 }
 
 /// No daemon is asked: none may have the store open meanwhile.

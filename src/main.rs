@@ -72,8 +72,16 @@ fn check(read: &entitled::config::Read, environment: &Environment) -> ExitCode {
         return ExitCode::from(WRONG);
     }
     let (chains, products) = (read.config.chains.len(), loaded.products.len());
-    tell(std::io::stdout(), &format!("all is well: {chains} chains, {products} products"));
+    let (chains, products) = (counted(chains, "chain"), counted(products, "product"));
+    tell(std::io::stdout(), &format!("all is well: {chains}, {products}"));
     ExitCode::SUCCESS
+}
+
+fn counted(count: usize, of: &str) -> String {
+    match count {
+        1 => format!("1 {of}"),
+        _ => format!("{count} {of}s"),
+    }
 }
 
 /// What comes from files moves no cursor. A closed standard stream is no reason to fail.

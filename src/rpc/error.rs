@@ -106,7 +106,9 @@ impl Code {
             Self::LimitExceeded => "send less, or later",
             Self::ChainUnavailable => "try again later; see chain_status",
             Self::StoreUnavailable => "check disk space and the daemon's log; nothing was changed",
-            Self::SignatureInvalid => "sign exactly the text that was given, with that account",
+            Self::SignatureInvalid => {
+                "sign exactly the text that was given, without a newline at its end, with that account"
+            }
             Self::Busy => "try again in a moment",
         }
     }

@@ -9,9 +9,9 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
-use crate::support::settings::Settings;
+use crate::support::settings::{ProductFile, Settings};
 use crate::support::socket::Line;
-use crate::support::stage::{ACME, Stage};
+use crate::support::stage::{ACME, Stage, own_customer};
 use crate::support::tests_dir;
 
 fn offline() -> Daemon {
@@ -257,4 +257,45 @@ fn a_full_daemon_is_not_taken_for_one_that_is_down() {
         assert!(!said.contains("is it running"), "{said}");
     }
     inside.call("system_version", &json!({})).unwrap();
+}
+
+#[test]
+fn entitlectl_says_what_an_administrator_did() {
+    let stage = Stage::entitled();
+    let ask = |arguments: &[&str]| {
+        let output = entitlectl(&stage.daemon, arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let file = stage.daemon.home().join("bolt.toml");
+    let product = ProductFile::acme(&stage.licence.collection()).named("bolt-cam");
+    std::fs::write(&file, product.text()).unwrap();
+    assert_eq!(ask(&["product", "install", file.to_str().unwrap()]), "bolt-cam is installed\n");
+    let held = stage.licence.token(7);
+    let suspend = |token: &str| ask(&["ownership", "suspend", token, "--reason", "unpaid"]);
+    let said = suspend(&held);
+    assert!(said.contains(&held) && said.contains("unpaid"), "{said}");
+    let said = ask(&["ownership", "reinstate", &held, "--reason", "paid"]);
+    assert!(said.contains(&held) && !said.contains("unpaid"), "{said}");
+    let me = own_customer();
+    assert!(ask(&["customer", "deactivate", &me]).contains("active   no"));
+    assert_eq!(stage.daemon.code(ACME), "SUSPENDED");
+    assert!(ask(&["customer", "activate", &me]).contains("active   yes"));
+    stage.daemon.wait_for_code(ACME, "VALID");
+    let created = ask(&["customer", "create", "Ada", "--uid", "4001"]);
+    assert!(created.contains("4001"), "{created}");
+    let emptied = ask(&["customer", "update", "customer:1", "--no-uids"]);
+    assert!(!emptied.contains("4001"), "{emptied}");
+    stage.give_away(7);
+    stage.daemon.wait_for_code(ACME, "NOT_HELD");
+    assert_eq!(suspend(&held), "done; no wallet known here holds it now\n");
+}
+
+#[test]
+fn entitlectl_says_what_is_wrong_once() {
+    let daemon = offline();
+    let create = ["customer", "create", "Ada", "--uid", "4001"];
+    assert!(entitlectl(&daemon, &create).status.success());
+    let said = text(&entitlectl(&daemon, &create).stderr);
+    assert_eq!(said.matches("uid 4001").count(), 1, "{said}");
 }

@@ -13,15 +13,18 @@ use crate::words;
 const AFTER_HELP: &str = "\
 Exit codes:
   0   entitled, or done
-  1   not entitled, not held, not valid; or the daemon declined (not found, conflict, keys locked,
-      signature invalid)
+  1   not entitled, not held, not valid; or the daemon declined (not found,
+      conflict, keys locked, signature invalid)
   2   the command was not understood
-  3   undetermined: neither yes nor no can be said now (chain or store unavailable, daemon busy)
-  4   the daemon cannot be reached, does not answer in time, or is not who it should be
+  3   undetermined: neither yes nor no can be said now (chain or store
+      unavailable, daemon busy)
+  4   the daemon cannot be reached, does not answer in time, or is not who it
+      should be
   5   refused: you may not do this
   70  internal error
 
-Environment: ENTITLED_SOCKET and ENTITLED_ADMIN_SOCKET name the sockets; NO_COLOR turns colour off.";
+Environment: ENTITLED_SOCKET and ENTITLED_ADMIN_SOCKET name the sockets;
+NO_COLOR turns colour off.";
 
 /// Ask `entitled` what you are entitled to, and why.
 #[derive(Debug, Parser)]
@@ -357,6 +360,9 @@ pub(crate) enum CustomerCommand {
         customer: String,
         #[arg(long)]
         name: Option<String>,
+        /// It stands for no Unix user any more
+        #[arg(long, conflicts_with = "uids")]
+        no_uids: bool,
         #[command(flatten)]
         fields: CustomerFields,
     },
@@ -364,6 +370,8 @@ pub(crate) enum CustomerCommand {
     List,
     /// Deactivate a customer; its history stays
     Deactivate { customer: String },
+    /// Put a deactivated customer back in force
+    Activate { customer: String },
 }
 
 #[derive(Debug, Subcommand)]

@@ -15,7 +15,7 @@ use crate::chains::ChainCommand;
 use crate::exit::{Exit, Failure};
 use crate::keys;
 use crate::products;
-use crate::results::{ask_and_show, show_card, show_outline, show_table};
+use crate::results::{ask_and_show, concerned, show_card, show_outline, show_table};
 use crate::screen::Screen;
 use crate::session;
 use crate::session::{Question, Session};
@@ -303,13 +303,15 @@ fn ownership(
             let question = Question::admin("ownership_suspend")
                 .with("token", &token)?
                 .with("reason", &reason)?;
-            show_card(session, screen, &question, tables::OWNERSHIP)
+            ask_and_show(session, screen, &question, concerned)?;
+            Ok(Exit::Done)
         }
         OwnershipCommand::Reinstate { token, reason } => {
             let question = Question::admin("ownership_reinstate")
                 .with("token", &token)?
                 .with("reason", &reason)?;
-            show_card(session, screen, &question, tables::OWNERSHIP)
+            ask_and_show(session, screen, &question, concerned)?;
+            Ok(Exit::Done)
         }
     }
 }
@@ -337,14 +339,18 @@ fn customer(
         CustomerCommand::Create { name, fields } => {
             with_fields(Question::admin("customer_create").with("name", &name)?, &fields)?
         }
-        CustomerCommand::Update { customer, name, fields } => {
+        CustomerCommand::Update { customer, name, no_uids, fields } => {
             let question = Question::admin("customer_update")
                 .with("customer", &customer)?
-                .with_some("name", name.as_ref())?;
+                .with_some("name", name.as_ref())?
+                .with_some("uids", no_uids.then_some(&[0_u32; 0]))?;
             with_fields(question, &fields)?
         }
         CustomerCommand::Deactivate { customer } => {
             Question::admin("customer_deactivate").with("customer", &customer)?
+        }
+        CustomerCommand::Activate { customer } => {
+            Question::admin("customer_update").with("customer", &customer)?.with("active", &true)?
         }
     };
     show_card(session, screen, &question, tables::CUSTOMER)

@@ -48,7 +48,7 @@ pub(crate) fn install(
     path: &Path,
 ) -> Result<Exit, Failure> {
     let question = Question::admin("product_install").with("toml", &files::read(path)?)?;
-    let show = |it: &Value| tables::card(it, tables::PRODUCT);
+    let show = |it: &Value| format!("{} is installed", tables::plain(tables::field(it, "product")));
     let installed = ask_and_show(&session.patient(CHAIN_WAIT), screen, &question, show)?;
     for warning in installed["warnings"].as_array().into_iter().flatten() {
         screen.aside(&format!("warning: {}", warning.as_str().unwrap_or_default()));

@@ -88,7 +88,10 @@ impl Screen {
         }
         self.aside(&format!("entitlectl: {}", words::tame(&sentence(failure))));
         if let Failure::Client(error) = failure {
-            for more in [error.detail().map(str::to_owned), help(error)].into_iter().flatten() {
+            // Where the message ends with what was wrong, once is enough.
+            let said = error.to_string();
+            let detail = error.detail().filter(|it| !said.ends_with(it)).map(str::to_owned);
+            for more in [detail, help(error)].into_iter().flatten() {
                 self.aside(&format!("  {}", words::tame(&more)));
             }
         }

@@ -22,7 +22,7 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::consensus::Synced;
 use crate::domain::customer::{Challenge, Custody, Customer, Wallet};
 use crate::domain::ids::{ChainId, Collection, CustomerId, Timestamp, Token};
-use crate::domain::ownership::{Ownership, Scan, Sighting, Suspension};
+use crate::domain::ownership::{Anchor, Ownership, Scan, Sighting, Suspension};
 use crate::store::Store;
 
 pub use crate::domain::epoch::Whose;
@@ -169,6 +169,8 @@ pub struct RecordSightings {
     pub scans: Vec<(Collection, Address, Scan)>,
     /// The transaction a claimant named and the chain confirmed.
     pub transaction: Option<B256>,
+    /// The newest blocks that were known when the look began.
+    pub heads: Vec<Anchor>,
     pub asked: Asked,
 }
 

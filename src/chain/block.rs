@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use alloy_consensus::Header;
 use alloy_primitives::B256;
+use tokio::time::Instant;
 
 use super::Chain;
 use super::Inner;
@@ -33,12 +34,29 @@ pub struct Block {
 }
 
 impl Block {
+    /// Its anchor, if no newer block of its finality was known when it was named.
+    pub fn newest(&self) -> Option<&Anchor> {
+        self.is_newest.then_some(&self.anchor)
+    }
+
     pub(super) fn pinned(&self) -> &Arc<Pinned> {
         &self.pinned
     }
 }
 
 impl Chain {
+    /// Goes on from the newest blocks of an earlier run: no older ones are taken for the newest. For before the first
+    /// question.
+    pub fn go_on_from(&self, heads: &[Anchor]) {
+        for head in heads.iter().filter(|it| it.chain == self.id()) {
+            let Ok(timestamp) = u64::try_from(head.time.as_second()) else { continue };
+            let header = Header { number: head.number, timestamp, ..Header::default() };
+            let attestation = head.attestation.clone();
+            let known = Known { hash: head.hash, header, attestation, at: Instant::now() };
+            self.0.pool.lineage().go_on_from(head.finality, known);
+        }
+    }
+
     /// The newest block of a finality, named by as many endpoints as the settings demand.
     ///
     /// # Errors

@@ -75,6 +75,8 @@ pub struct Known {
 #[derive(Debug, Default)]
 pub struct Lineage {
     newest: BTreeMap<Finality, Known>,
+    /// The newest of an earlier run, by number, time and name, until as new ones are named.
+    earlier: BTreeMap<Finality, Known>,
     /// Number and parent of headers seen lately, by their hashes.
     links: HashMap<B256, (u64, B256)>,
     order: VecDeque<B256>,
@@ -87,9 +89,23 @@ impl Lineage {
         self.newest.get(&finality)
     }
 
+    /// Goes on from the newest block of an earlier run, of whose header only number and time are known.
+    pub fn go_on_from(&mut self, finality: Finality, head: Known) {
+        self.earlier.insert(finality, head);
+    }
+
+    /// The newest block of a finality in this run, or of the one before.
+    fn known(&self, finality: Finality) -> Option<&Known> {
+        self.newest.get(&finality).or_else(|| self.earlier.get(&finality))
+    }
+
+    fn all_known(&self) -> impl Iterator<Item = &Known> {
+        self.newest.values().chain(self.earlier.values())
+    }
+
     /// Takes note of a header that somebody has, and that hashes to its name.
     pub fn saw(&mut self, hash: B256, header: &Header) {
-        if self.newest(Finality::Latest).is_some_and(|it| it.header.number <= header.number) {
+        if self.known(Finality::Latest).is_some_and(|it| it.header.number <= header.number) {
             self.missing = None;
         }
         if self.links.insert(hash, (header.number, header.parent_hash)).is_none() {
@@ -115,7 +131,7 @@ impl Lineage {
     ) -> Result<bool, NotNext> {
         self.bear(finality, named)?;
         let number = named.header.number;
-        if let Some(known) = self.newest(finality)
+        if let Some(known) = self.known(finality)
             && finality != Finality::Finalized
             && number < known.header.number
             && !self.shows_reorganisation(named)
@@ -124,7 +140,7 @@ impl Lineage {
         }
         let is_too_far = |it: &Known| pace.is_too_far(&it.header, &named.header);
         let is_newest =
-            !pace.is_ahead(&named.header) && !self.newest(finality).is_some_and(is_too_far);
+            !pace.is_ahead(&named.header) && !self.known(finality).is_some_and(is_too_far);
         if is_newest {
             self.take(finality, named);
         }
@@ -146,7 +162,7 @@ impl Lineage {
 
     /// What is final is final.
     fn bear(&self, finality: Finality, named: &Known) -> Result<(), NotNext> {
-        let Some(floor) = self.newest(Finality::Finalized) else { return Ok(()) };
+        let Some(floor) = self.known(Finality::Finalized) else { return Ok(()) };
         let (number, header) = (floor.header.number, &named.header);
         if header.number < number {
             return Err(NotNext::Behind { number });
@@ -170,6 +186,7 @@ impl Lineage {
                 *class != Finality::Safe || it.header.number <= named.header.number
             });
         }
+        self.earlier.remove(&finality);
         self.newest.insert(finality, named.clone());
     }
 
@@ -177,26 +194,30 @@ impl Lineage {
     /// right chain.
     pub fn would_go_back(&self, finality: Finality, named: &Known, pace: Pace) -> bool {
         let number = named.header.number;
-        let is_below = self.newest(finality).is_some_and(|it| number < it.header.number);
+        let is_below = self.known(finality).is_some_and(|it| number < it.header.number);
         (is_below && self.shows_reorganisation(named))
-            || self.newest.values().any(|it| pace.is_too_far(&named.header, &it.header))
+            || self.all_known().any(|it| pace.is_too_far(&named.header, &it.header))
     }
 
     /// Of two blocks between which there is too little time, the higher one cannot be of the chain that the
     /// lower one is the newest of. The number of the highest that was forgotten.
     pub fn forget_impossible(&mut self, header: &Header, pace: Pace) -> Option<u64> {
         let is_possible = |it: &Known| !pace.is_too_far(header, &it.header);
-        let gone = self.newest.values().filter(|it| !is_possible(it));
+        let gone = self.all_known().filter(|it| !is_possible(it));
         let forgot = gone.map(|it| it.header.number).max();
         self.newest.retain(|_, it| is_possible(it));
+        self.earlier.retain(|_, it| is_possible(it));
         forgot
     }
 
     /// Whether the newest block is known to have another one at this number on its way.
     fn shows_reorganisation(&self, named: &Known) -> bool {
         let number = named.header.number;
-        let all = self.newest.values().filter(|it| it.header.number >= number);
-        all.filter_map(|it| self.ancestor(it, number)).any(|it| it != named.hash)
+        let newest = self.newest.values().filter(|it| it.header.number >= number);
+        // Of those of an earlier run the way is not known.
+        let earlier = self.earlier.values().filter(|it| it.header.number == number);
+        let on_the_way = newest.filter_map(|it| self.ancestor(it, number));
+        on_the_way.chain(earlier.map(|it| it.hash)).any(|it| it != named.hash)
     }
 
     /// The block of this number on the way to another, as far as the way is known.
@@ -221,6 +242,7 @@ impl Lineage {
     /// The chain is no longer the one that was known.
     pub fn begin_anew(&mut self) {
         self.newest.clear();
+        self.earlier.clear();
         self.missing = None;
     }
 }

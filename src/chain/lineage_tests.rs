@@ -238,3 +238,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_run_goes_on_from_the_newest_block_of_the_one_before() {
+    let blocks = chain(0, &[], 12);
+    let kept = |it: &Known| {
+        let Header { number, timestamp, .. } = it.header;
+        Known { header: Header { number, timestamp, ..Header::default() }, ..it.clone() }
+    };
+    let mut lineage = Lineage::default();
+    lineage.go_on_from(Finality::Latest, kept(&blocks[10]));
+    lineage.go_on_from(Finality::Finalized, kept(&blocks[5]));
+    for late in &blocks[..10] {
+        assert!(is_behind(&head(&mut lineage, late)), "{}", late.header.number);
+    }
+    let final_before = lineage.admit(Finality::Finalized, &blocks[4], pace());
+    assert!(is_behind(&final_before), "{final_before:?}");
+    assert!(head(&mut lineage, &blocks[11]).unwrap());
+    assert!(is_behind(&head(&mut lineage, &blocks[10])), "from here on this run's own counts");
+    // A fork of what is known of this run is followed, down to what was final.
+    let fork = chain(1, &blocks[..9], 11);
+    fork.iter().for_each(|it| lineage.saw(it.hash, &it.header));
+    blocks.iter().for_each(|it| lineage.saw(it.hash, &it.header));
+    assert!(head(&mut lineage, &fork[10]).unwrap());
+    lineage.begin_anew();
+    assert!(head(&mut lineage, &blocks[1]).unwrap());
+}

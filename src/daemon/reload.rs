@@ -196,9 +196,7 @@ impl Reloader {
             return Ok(());
         }
         let progress = self.parts.ledger.send(FindProgress).timeout(RELOAD_TIME).await??;
-        for kept in &progress.light_clients {
-            chains.iter().filter(|it| it.id() == kept.chain).for_each(|it| it.restore(kept));
-        }
+        start::go_on_from(&progress, &chains);
         let order = Reconfigure { chains, removed };
         Ok(self.parts.verifier.send(order).timeout(RELOAD_TIME).await?)
     }

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::{Source, catalogue, reload::Reloader, service_manager};
 use crate::actors::chain_verifier::{self, ChainVerifier};
-use crate::actors::ownership_ledger::{FindProgress, FindSealedKeys, OwnershipLedger};
+use crate::actors::ownership_ledger::{FindProgress, FindSealedKeys, OwnershipLedger, Progress};
 use crate::actors::supervisor::{Policy, Tree};
 use crate::actors::tier_cache::{self, CacheSettings, TierCache, VerdictReader};
 use crate::actors::wallet_keeper::WalletKeeper;
@@ -79,9 +79,7 @@ impl House {
             }
         }
         let chains = open_chains(config, &clock)?;
-        for kept in &progress.light_clients {
-            chains.iter().filter(|it| it.id() == kept.chain).for_each(|it| it.restore(kept));
-        }
+        go_on_from(&progress, &chains);
         let meeting = Arc::new(OnceLock::new());
         // No turn is given up between these, so that each is there when the one before it begins.
         let cache = tree.start(
@@ -204,6 +202,15 @@ fn names_in(state: &Path, config: &Config) -> Vec<String> {
     let paths = config.products.dirs.iter().chain(key).chain(sockets);
     let below = paths.filter_map(|it| it.strip_prefix(state).ok()?.iter().next());
     below.map(|it| it.to_string_lossy().into_owned()).collect()
+}
+
+/// Has chains go on from where those of the same ids were.
+pub(super) fn go_on_from(progress: &Progress, chains: &[Chain]) {
+    for chain in chains {
+        chain.go_on_from(&progress.heads);
+        let own = progress.light_clients.iter().filter(|it| it.chain == chain.id());
+        own.for_each(|it| chain.restore(it));
+    }
 }
 
 /// The text of a chain's specification, where it is in a file.

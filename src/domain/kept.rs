@@ -18,7 +18,7 @@ use alloy_primitives::{Address, B256, U256};
 use serde::{Deserialize, Serialize};
 
 use super::ids::{Collection, Token};
-use super::ownership::{Cause, Finality, Finding, Scan, Sighting, Target, Terms};
+use super::ownership::{Anchor, Cause, Finality, Finding, Scan, Sighting, Target, Terms};
 
 /// A sighting as kept, with what the same look knew besides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,8 @@ pub struct Look {
     pub scans: Vec<(Collection, Address, Scan)>,
     /// The transaction a claimant named and the chain confirmed.
     pub transaction: Option<B256>,
+    /// The newest blocks that were known when the look began, from which a later run goes on.
+    pub heads: Vec<Anchor>,
 }
 
 /// Which row a sighting has: there is one for what is proven, and one for what is not.

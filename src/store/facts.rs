@@ -16,7 +16,7 @@ use crate::domain::consensus::Synced;
 use crate::domain::customer::{Customer, Wallet};
 use crate::domain::ids::{ChainId, Collection, CustomerId, Timestamp, Token};
 use crate::domain::kept;
-use crate::domain::ownership::{Scan, Sighting, Via};
+use crate::domain::ownership::{Anchor, Scan, Sighting, Via};
 
 /// What the ledger knows. Customers that do not exist are left out.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +43,8 @@ pub struct Progress {
     /// The greatest look ever recorded.
     pub last_look: u64,
     pub floors: Vec<(ChainId, Timestamp)>,
+    /// Per chain and finality, the newest block that was known.
+    pub heads: Vec<Anchor>,
     /// Customers that have an active wallet.
     pub customers_with_wallets: Vec<CustomerId>,
     /// What is kept of each chain's light client.
@@ -109,6 +111,7 @@ pub fn progress(view: &impl View) -> Result<Progress, StoreError> {
     Ok(Progress {
         last_look: sightings::last_look(view)?,
         floors: sightings::floors(view)?,
+        heads: sightings::heads(view)?,
         customers_with_wallets: wallets::customers_with_wallets(view)?,
         light_clients: light_clients::all(view)?,
     })

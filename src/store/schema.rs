@@ -7,7 +7,7 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `meta` | name | `schema` (u32), `last_look` (u64), `audit_head` (number, hash), `notices` (list of Notice) |
+//! | `meta` | name | `schema` (u32), `last_look` (u64), `audit_head` (number, hash), `notices` (list of Notice), `head` with chain (u64) and finality (KeptHead) |
 //! | `customers` | customer | Customer |
 //! | `customer_uids` | uid (u32) | customer |
 //! | `external_ids` | text | customer |
@@ -116,6 +116,8 @@ impl Table {
 pub(super) const META_LAST_LOOK: &[u8] = b"last_look";
 pub(super) const META_AUDIT_HEAD: &[u8] = b"audit_head";
 pub(super) const META_NOTICES: &[u8] = b"notices";
+/// How the keys of heads begin.
+pub(super) const META_HEAD: &[u8] = b"head";
 
 /// Puts fixed-width parts one after another.
 fn join<const N: usize>(parts: &[&[u8]]) -> [u8; N] {
@@ -251,12 +253,19 @@ fn terms(Terms { rule, reach }: Terms) -> Vec<u8> {
 }
 
 pub(super) fn kept(sighting: &[u8], finality: Finality, known: bool) -> Vec<u8> {
-    let finality = match finality {
-        Finality::Latest => 0_u8,
+    [sighting, &[class(finality), u8::from(!known)]].concat()
+}
+
+pub(super) fn head(id: ChainId, finality: Finality) -> Vec<u8> {
+    [META_HEAD, chain(id).as_slice(), &[class(finality)]].concat()
+}
+
+fn class(finality: Finality) -> u8 {
+    match finality {
+        Finality::Latest => 0,
         Finality::Safe => 1,
         Finality::Finalized => 2,
-    };
-    [sighting, &[finality, u8::from(!known)]].concat()
+    }
 }
 
 pub(super) fn numbered<const N: usize>(prefix: &[u8], number: u64) -> [u8; N] {

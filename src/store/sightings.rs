@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use alloy_primitives::{Address, U256};
+use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
 use super::records::{self, KeptScan};
@@ -10,7 +11,7 @@ use super::schema::{self, Table};
 use super::view::{Changes, View, prefixed, record};
 use crate::domain::ids::{ChainId, Collection, Timestamp, Token};
 use crate::domain::kept::{self, KeptSighting, Look, ReadRows, RowKey, WriteRows};
-use crate::domain::ownership::{Finding, Scan, Sighting, Target};
+use crate::domain::ownership::{Anchor, Finding, Scan, Sighting, Target};
 
 const MOST_SIGHTINGS: usize = 100_000;
 
@@ -42,6 +43,9 @@ pub(super) fn keep(changes: &mut Changes<'_>, look: &Look) -> Result<(), StoreEr
     let last = look.number();
     if last > last_look(changes)? {
         changes.put(Table::Meta, schema::META_LAST_LOOK, &last.to_be_bytes())?;
+    }
+    for head in &look.heads {
+        keep_head(changes, head, last)?;
     }
     for (collection, wallet, scan) in &look.scans {
         keep_scan(changes, (*collection, *wallet), scan, last)?;
@@ -128,6 +132,32 @@ fn keep_scan(
         Some(kept) if rank(&kept) >= rank(&new) => Ok(()),
         _ => changes.put_record(Table::Scans, &key, &new),
     }
+}
+
+/// The block of a chain that was the newest of its finality when a look began.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct KeptHead {
+    look: u64,
+    anchor: Anchor,
+}
+
+/// Keeps the newest block of the newest look.
+fn keep_head(changes: &mut Changes<'_>, head: &Anchor, look: u64) -> Result<(), StoreError> {
+    let key = schema::head(head.chain, head.finality);
+    let kept: Option<KeptHead> = record(changes, Table::Meta, &key, "head")?;
+    if kept.is_some_and(|it| it.look > look || it.anchor == *head) {
+        return Ok(());
+    }
+    changes.put_record(Table::Meta, &key, &KeptHead { look, anchor: head.clone() })
+}
+
+/// Per chain and finality, the newest block of the last run.
+///
+/// # Errors
+/// When the store fails.
+pub fn heads(view: &impl View) -> Result<Vec<Anchor>, StoreError> {
+    let rows = prefixed(view, Table::Meta, schema::META_HEAD)?;
+    rows.map(|row| records::decode("head", &row?.1).map(|it: KeptHead| it.anchor)).collect()
 }
 
 /// Raises the floor under the time of a chain; a lower time changes nothing.

@@ -203,3 +203,24 @@ fn what_a_test_chain_forges_behind_its_header_is_not_believed() {
     }
     stage.daemon.never_answers(ACME, &["VALID"], Duration::from_secs(2));
 }
+
+#[test]
+fn a_late_endpoint_does_not_bring_back_what_was_sold_after_a_restart_either() {
+    let anvil = Anvil::start();
+    let licence = Contract::licence(&anvil);
+    let wallet = Wallet::numbered(1);
+    licence.mint(&anvil, wallet.address(), 7);
+    anvil.mine(3);
+    let endpoint = Proxy::start(&anvil.address());
+    let product = ProductFile::acme(&licence.collection());
+    let mut daemon = Daemon::start(&Settings::new([endpoint.url()]).product(product));
+    daemon.link(&wallet);
+    daemon.wait_for_code(ACME, "VALID");
+    licence.transfer(&anvil, wallet.address(), stranger(), 7);
+    daemon.wait_for_code(ACME, "NOT_HELD");
+    endpoint.fault(Fault::Behind { blocks: 1 });
+    daemon.restart();
+    daemon.never_answers(ACME, &["VALID", "GRACE"], Duration::from_secs(3));
+    anvil.mine(2);
+    daemon.wait_for_code(ACME, "NOT_HELD");
+}

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use alloy_consensus::Header;
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, U256};
 use entitled::chain::lineage::{Known, Lineage, Pace};
 use entitled::domain::entitlement::{Holder, Question, Verdict, evaluate, is_settled, wants_look};
 use entitled::domain::epoch::{Epoch, Epochs, Whose};
@@ -75,6 +75,8 @@ pub struct Daemon {
     pub suspended: BTreeSet<usize>,
     epochs: Epochs,
     lineage: Lineage,
+    /// The newest blocks that were recorded, from which the next run goes on.
+    heads: BTreeMap<Finality, Known>,
     last_look: u64,
     cached: BTreeMap<Key, Answer>,
     flights: Vec<Flight>,
@@ -154,6 +156,7 @@ impl Daemon {
             suspended: BTreeSet::new(),
             epochs: Epochs::default(),
             lineage: Lineage::default(),
+            heads: BTreeMap::new(),
             last_look: 0,
             cached: BTreeMap::new(),
             flights: Vec::new(),
@@ -228,7 +231,12 @@ impl Daemon {
 
     fn restart(&mut self) {
         (self.cached, self.flights, self.told) = Default::default();
-        self.epochs = Epochs::default();
+        (self.epochs, self.lineage) = Default::default();
+        for (finality, head) in &self.heads {
+            // Of a block that was recorded only number and time are known.
+            let header = Header { parent_hash: B256::ZERO, ..head.header.clone() };
+            self.lineage.go_on_from(*finality, Known { header, ..head.clone() });
+        }
     }
 
     fn now(&self) -> Timestamp {
@@ -435,7 +443,12 @@ impl Daemon {
         let block_time = Duration::from_secs(SLOT.unsigned_abs());
         let pace = Pace { now: self.clock.unsigned_abs(), block_time };
         match self.lineage.admit(finality, &known, pace) {
-            Ok(_) => Ok(block),
+            Ok(is_newest) => {
+                if is_newest {
+                    self.heads.insert(finality, known);
+                }
+                Ok(block)
+            }
             Err(_) => Err(Cause::Behind),
         }
     }

@@ -108,6 +108,7 @@ impl Parts {
             sightings: vec![sighting],
             scans: Vec::new(),
             transaction: claim.transaction,
+            heads: block.newest().cloned().into_iter().collect(),
             asked: claim.asked.clone(),
         })
         .await?;

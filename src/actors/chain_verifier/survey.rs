@@ -12,7 +12,9 @@ use super::{Parts, Survey, VerifierError};
 use crate::actors::ownership_ledger::{Asked, Facts, RecordSightings};
 use crate::chain::{Block, Chain, Known, Look, Looked};
 use crate::domain::ids::{ChainId, Collection, Timestamp};
-use crate::domain::ownership::{Cause, Finality, Finding, IdRanges, Scan, Sighting, Target, Terms};
+use crate::domain::ownership::{
+    Anchor, Cause, Finality, Finding, IdRanges, Scan, Sighting, Target, Terms,
+};
 use crate::domain::product::{Grant, Product, TokensOf};
 
 /// How long looking at one chain may take; less than a survey may, which is about all of them.
@@ -71,13 +73,14 @@ pub(super) async fn run(parts: Parts, ask: Survey) -> Result<Vec<Sighting>, Veri
         async move {
             let own = ask.facts.scans.iter().filter(|(of, ..)| of.chain == id);
             let before: Scans = own.map(|(c, w, scan)| ((*c, *w), scan.clone())).collect();
-            let (sightings, mut scans) =
+            let (sightings, mut scans, heads) =
                 on_chain((parts, ask), (id, seen_at), scopes, before.clone()).await;
             scans.retain(|key, scan| before.get(key) != Some(scan));
             let order = RecordSightings {
                 sightings: sightings.clone(),
                 scans: scans.into_iter().map(|((c, w), scan)| (c, w, scan)).collect(),
                 transaction: None,
+                heads,
                 asked: Asked { by: "chain".to_owned(), at: seen_at },
             };
             // What was proven is true even if it could not be written down.
@@ -117,7 +120,7 @@ async fn on_chain(
     (id, seen_at): (ChainId, Timestamp),
     scopes: BTreeSet<Scope>,
     mut scans: Scans,
-) -> (Vec<Sighting>, Scans) {
+) -> (Vec<Sighting>, Scans, Vec<Anchor>) {
     let mut over = std::pin::pin!(tokio::time::sleep(CHAIN_TIME));
     let found = tokio::select! {
         biased;
@@ -131,6 +134,8 @@ async fn on_chain(
         Some(chain) => begin(parts, chain, &mut found),
         None => parts.next_look.fetch_add(1, Ordering::Relaxed),
     };
+    let known = found.iter().filter_map(|(_, block)| block.as_ref().ok()?.newest());
+    let heads = known.cloned().collect();
     let round = Round { facts: &ask.facts, number, seen_at };
     let wallets = counting_on(ask, id);
     let mut sightings = Vec::new();
@@ -150,7 +155,7 @@ async fn on_chain(
             Err(cause) => sightings.extend(round.unknown(&wallets, &scopes, cause, finality)),
         }
     }
-    (sightings, scans)
+    (sightings, scans, heads)
 }
 
 /// The blocks to look at, the most settled first: a head below what is final would be no head.

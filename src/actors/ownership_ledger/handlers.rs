@@ -276,8 +276,8 @@ impl Handler<RecordSightings> for OwnershipLedger {
     type Result = Change<Vec<Ownership>>;
 
     fn handle(&mut self, it: RecordSightings, _: &mut Self::Context) -> Self::Result {
-        let RecordSightings { sightings, scans, transaction, asked } = it;
-        let look = Look { sightings, scans, transaction };
+        let RecordSightings { sightings, scans, transaction, heads, asked } = it;
+        let look = Look { sightings, scans, transaction, heads };
         let record =
             move |changes: &mut Changes<'_>| ownerships::record_look(changes, &look, &asked);
         let (recorded, looks) = (self.store.write(record), Arc::clone(&self.looks));

@@ -14,6 +14,7 @@ pub mod ownership;
 pub mod peer;
 pub mod precedence;
 pub mod product;
+pub mod publication;
 pub mod rule;
 pub mod secret;
 pub mod wallet_proof;

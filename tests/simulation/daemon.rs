@@ -7,7 +7,7 @@ use std::time::Duration;
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, U256};
 use entitled::chain::lineage::{Known, Lineage, Pace};
-use entitled::domain::entitlement::{Holder, Question, Verdict, evaluate, is_settled, wants_look};
+use entitled::domain::entitlement::{Holder, Question, Verdict, evaluate, wants_look};
 use entitled::domain::epoch::{Epoch, Epochs, Whose};
 use entitled::domain::ids::{
     ChainId, Collection, CustomerId, ProductId, Standard, Timestamp, Token,
@@ -17,6 +17,7 @@ use entitled::domain::ownership::{
     Anchor, Cause, Finality, Finding, IdRanges, Reach, Rule, Sighting, Target, Trust,
 };
 use entitled::domain::product::{Grant, Product, Tier, TokensOf};
+use entitled::domain::publication::Publication;
 
 use tokio::time::Instant;
 
@@ -181,7 +182,10 @@ impl Daemon {
                 self.chain.reorganise(depth);
                 self.clock = self.clock.max(self.chain.head().time);
             }
-            Step::Wait { seconds } => self.clock += seconds,
+            Step::Wait { seconds } => {
+                self.clock += seconds;
+                return self.heed();
+            }
             Step::Check { customer, product } => return self.check((customer, product)),
             Step::Subscribe { customer, product } => return self.subscribe((customer, product)),
             Step::Refresh { customer, product } => self.fly((customer, product), true),
@@ -222,11 +226,23 @@ impl Daemon {
             _ => return Ok(()),
         };
         self.epochs.raise(whose);
-        let concerned: Vec<Key> = self.told.keys().copied().collect();
-        concerned.into_iter().try_for_each(|key| {
+        self.heed()
+    }
+
+    /// What was told and holds no more is made up for by what the ledger alone says. Nobody goes on believing a yes
+    /// that may not be given any more.
+    fn heed(&mut self) -> Result<(), String> {
+        let over = |(key, told): &(&Key, &Answer)| !self.holds(**key, told);
+        let concerned: Vec<Key> = self.told.iter().filter(over).map(|(key, _)| *key).collect();
+        for key in concerned {
             let scene = self.gather(key);
-            self.publish(&scene, false).map(drop)
-        })
+            self.publish(&scene, false)?;
+        }
+        for (key, told) in &self.told {
+            Judge::answer(self, *key, &told.verdict)
+                .map_err(|it| format!("{key:?} believes {it}"))?;
+        }
+        Ok(())
     }
 
     fn restart(&mut self) {
@@ -387,19 +403,17 @@ impl Daemon {
         }
         let (question, now) = (Self::question(scene), self.now());
         let verdict = self.evaluate(scene)?;
-        let settled = is_settled(&question, &verdict, now, looked);
+        let told_holds = self.told.get(&key).map(|it| self.holds(key, it));
+        let publication = Publication::of(&verdict, (&question, now), looked, told_holds);
         let answer = Answer { verdict, epoch: scene.epoch };
-        let outlived = self.told.get(&key).is_some_and(|it| !self.holds(key, it));
-        if let Some(told) = self.told.get(&key)
-            && (settled || outlived)
-        {
+        if let Some(told) = self.told.get(&key).filter(|_| publication.told) {
             let news = told.verdict.says_otherwise(&answer.verdict);
             self.told.insert(key, answer.clone());
             if news {
                 Judge::answer(self, key, &answer.verdict)?;
             }
         }
-        if settled {
+        if publication.kept {
             self.cached.insert(key, answer.clone());
             if let Some(flight) = self.flights.iter_mut().find(|it| it.key == key) {
                 flight.landed = Some(answer);
@@ -499,6 +513,10 @@ impl Daemon {
                 return Err(format!("{key:?} was told {:?}, but is {verdict:?}", told.verdict));
             }
         }
+        // So much time passes that proofs grow old, and not so much that an answer ends.
+        let left = |it: &Answer| it.verdict.changes_at.map(|it| it.as_second() - self.clock);
+        let soonest = before.values().filter_map(left).min().unwrap_or(1_000);
+        self.clock += (soonest / 2).max(0);
         refresh(self)?;
         for (key, told) in &before {
             if told.verdict.says_otherwise(&self.told[key].verdict) {

@@ -13,11 +13,10 @@ use crate::actors::chain_verifier::{Survey, VerifierError};
 use crate::actors::ownership_ledger::{Facts, FindFacts, LedgerError, LooksRecorded};
 use crate::clock::Clock;
 use crate::domain::customer::Wallet;
-use crate::domain::entitlement::{
-    Code, Holder, Question, Verdict, evaluate, is_settled, wants_look,
-};
+use crate::domain::entitlement::{Code, Holder, Question, Verdict, evaluate, wants_look};
 use crate::domain::ids::{CustomerId, Timestamp, Token};
 use crate::domain::ownership::Sighting;
+use crate::domain::publication::Publication;
 use crate::products::Installed;
 
 const LEDGER_TIME: Duration = Duration::from_secs(5);
@@ -272,7 +271,11 @@ impl TierCache {
         }
         let now = scene.now(clock);
         let verdict = evaluate(&scene.question(), now);
-        let settled = is_settled(&scene.question(), &verdict, now, looked);
+        let told = self.subscribers.get(&scene.key);
+        let told_holds = told.and_then(|it| {
+            it.borrow().as_ref().map(|it| reader.still_holds(&scene.key, it, clock))
+        });
+        let publication = Publication::of(&verdict, (&scene.question(), now), looked, told_holds);
         let pace = Pace::of(&verdict, scene, settings, now);
         let mut cached = Cached::new(verdict, reader.render());
         cached.wallets = scene.wallets();
@@ -281,13 +284,10 @@ impl TierCache {
         cached.refresh_at = pace.refresh_at;
         cached.lifetime = pace.lifetime;
         let cached = Arc::new(cached);
-        if let Some(told) = self.subscribers.get(&scene.key) {
-            let holds = |it: &Arc<Cached>| reader.still_holds(&scene.key, it, clock);
-            if settled || told.borrow().as_ref().is_some_and(|it| !holds(it)) {
-                told.send_replace(Some(Arc::clone(&cached)));
-            }
+        if let Some(told) = told.filter(|_| publication.told) {
+            told.send_replace(Some(Arc::clone(&cached)));
         }
-        if settled { self.keep(scene, now, cached) } else { true }
+        if publication.kept { self.keep(scene, now, cached) } else { true }
     }
 
     /// Puts a verdict into the cache, and hands it to those who wait for it.

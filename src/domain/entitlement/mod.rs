@@ -88,17 +88,6 @@ pub fn evaluate(question: &Question<'_>, now: Timestamp) -> Verdict {
     verdict::word(question, product, &decision, changes_at)
 }
 
-/// Whether `verdict` may be said of `question` at `now`, before a look at the chain or after it. Before a look a yes
-/// is said; a no that the look could still turn into a yes is not.
-pub fn is_settled(
-    question: &Question<'_>,
-    verdict: &Verdict,
-    now: Timestamp,
-    looked: bool,
-) -> bool {
-    looked || verdict.is_valid() || !wants_look(question, now)
-}
-
 /// Whether a look at the chain could tell more than `question` knows at `now`: something was never
 /// looked at, or was looked at too long ago, be it at the product's own finality alone.
 pub fn wants_look(question: &Question<'_>, now: Timestamp) -> bool {

@@ -80,6 +80,8 @@ pub struct Lineage {
     /// Number and parent of headers seen lately, by their hashes.
     links: HashMap<B256, (u64, B256)>,
     order: VecDeque<B256>,
+    /// The last block that was found to be impossible.
+    told_impossible: Option<u64>,
     /// Since when only heads before the newest one have been named.
     missing: Option<Instant>,
 }
@@ -200,14 +202,17 @@ impl Lineage {
     }
 
     /// Of two blocks between which there is too little time, the higher one cannot be of the chain that the
-    /// lower one is the newest of. The number of the highest that was forgotten.
+    /// lower one is the newest of. The number of the highest that was forgotten, if that is news: a chain of one's own on
+    /// which many blocks are mined at once looks like this at each look.
     pub fn forget_impossible(&mut self, header: &Header, pace: Pace) -> Option<u64> {
         let is_possible = |it: &Known| !pace.is_too_far(header, &it.header);
         let gone = self.all_known().filter(|it| !is_possible(it));
         let forgot = gone.map(|it| it.header.number).max();
         self.newest.retain(|_, it| is_possible(it));
         self.earlier.retain(|_, it| is_possible(it));
-        forgot
+        let is_news = forgot.is_some() && forgot != self.told_impossible;
+        self.told_impossible = forgot.or(self.told_impossible);
+        forgot.filter(|_| is_news)
     }
 
     /// Whether the newest block is known to have another one at this number on its way.

@@ -148,6 +148,23 @@ fn a_liar_that_was_the_first_to_be_asked_is_forgotten() {
     }
 }
 
+/// As after `anvil_mine` with a hundred blocks: the newest one and the finalized one have the same time.
+#[test]
+fn a_chain_mined_at_once_is_warned_of_once() {
+    let pace = pace_at(10 * BLOCK_TIME);
+    let at = |number| named(Header { number, timestamp: 10 * BLOCK_TIME, ..Header::default() });
+    let (settled, newest) = (at(8), at(72));
+    let mut lineage = Lineage::default();
+    let mut look = |newest: &Known| {
+        let warned = lineage.forget_impossible(&settled.header, pace);
+        assert!(lineage.admit(Finality::Finalized, &settled, pace).unwrap());
+        assert!(lineage.admit(Finality::Latest, newest, pace).is_ok());
+        warned
+    };
+    assert_eq!([look(&newest), look(&newest), look(&newest)], [None, Some(72), None]);
+    assert_eq!([look(&at(80)), look(&at(80)), look(&at(80))], [None, Some(80), None]);
+}
+
 /// Who is very late is so in time as well.
 #[test]
 fn an_old_view_makes_nothing_impossible() {

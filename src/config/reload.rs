@@ -8,7 +8,8 @@ use super::Config;
 /// The keys that take effect on a reload, beside all of every chain. Each needs its part in `daemon`.
 const AT_RUN_TIME: [&str; 3] = ["log.level", "cache.refresh", "products.dirs"];
 
-/// The keys whose values differ, dotted, in alphabetical order; a chain's as `chain.eip155:1.rpc`.
+/// The keys whose values differ, dotted, in alphabetical order; a chain's as `chain.eip155:1.rpc`, and a
+/// chain that came or went as `chain.eip155:1`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
     pub applied: Vec<String>,
@@ -35,12 +36,21 @@ impl fmt::Display for Changes {
 impl Config {
     /// What differs between two configurations.
     pub fn changed(old: &Self, new: &Self) -> Changes {
+        let ids = |it: &Self| it.chains.iter().map(|it| it.id).collect::<BTreeSet<_>>();
+        let (before, after) = (ids(old), ids(new));
+        let whole: Vec<String> =
+            before.symmetric_difference(&after).map(|it| format!("chain.{it}")).collect();
+        // A chain that came or went is one change.
+        let named = |key: &String| {
+            let of = |it: &&String| key.strip_prefix(*it).is_some_and(|rest| rest.starts_with('.'));
+            whole.iter().find(of).unwrap_or(key).clone()
+        };
         let (old, new) = (old.values(), new.values());
         let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-        let (applied, needs_restart) = keys
+        let changed = keys.into_iter().filter(|key| old.get(*key) != new.get(*key)).map(named);
+        let (applied, needs_restart) = changed
+            .collect::<BTreeSet<String>>()
             .into_iter()
-            .filter(|key| old.get(*key) != new.get(*key))
-            .cloned()
             .partition(|key| key.starts_with("chain.") || AT_RUN_TIME.contains(&key.as_str()));
         Changes { applied, needs_restart }
     }

@@ -99,7 +99,7 @@ impl Code {
             Self::Internal => "this is a defect; the daemon's log has the cause",
             Self::PermissionDenied => "ask on the admin socket, or for yourself",
             Self::NotFound => "check the name, and that it was made before",
-            Self::Conflict => "something else stands in the way; see detail",
+            Self::Conflict => "something stands in the way, as the message says",
             Self::Locked => {
                 "the daemon has no key to open sealed keys with; `entitlectl keys status` says what to do"
             }

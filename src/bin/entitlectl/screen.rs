@@ -147,7 +147,7 @@ fn help(error: &ClientError) -> Option<String> {
     let text = match error {
         ClientError::Unreachable { source, .. } => match source.kind() {
             io::ErrorKind::PermissionDenied => {
-                "the admin socket is open to root and the group entitled-admin"
+                "the machine's admin socket is open to root and the group entitled-admin, and a user's own daemon to that user"
             }
             _ => "is it running? `systemctl status entitled.socket entitled.service`",
         },

@@ -27,8 +27,9 @@ impl Decision<'_> {
     /// Whether a program would see another answer. Freshness alone is none.
     pub(super) fn differs(&self, other: &Self) -> bool {
         let key = |it: &Self| {
-            let told =
-                |held: &Candidate<'_>| (held.tier.rank, held.token, held.wallet, held.provisional);
+            let told = |held: &Candidate<'_>| {
+                (held.tier.rank, held.token, held.wallet, held.provisional, held.until)
+            };
             (it.code, it.candidate.map(told))
         };
         key(self) != key(other)

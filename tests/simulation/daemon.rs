@@ -414,6 +414,7 @@ impl Daemon {
             }
         }
         if publication.kept {
+            self.judge.refusal(self, key, &answer.verdict)?;
             self.cached.insert(key, answer.clone());
             if let Some(flight) = self.flights.iter_mut().find(|it| it.key == key) {
                 flight.landed = Some(answer);

@@ -15,6 +15,8 @@ use crate::steps::{TOKENS, WALLETS};
 pub struct Judge {
     /// For each class of finality the number of the newest look, and the blocks of all.
     shown: BTreeMap<(Address, usize), BTreeMap<Finality, Shown>>,
+    /// At which finality somebody has looked for a wallet, whatever was found.
+    tried: BTreeSet<(Address, Finality)>,
     /// Tokens that were ever seen to be held.
     pub seen: BTreeSet<usize>,
 }
@@ -31,6 +33,7 @@ impl Judge {
     pub fn saw(&mut self, sightings: &[Sighting]) {
         let own = |it: &&Sighting| it.target.collection() == collection(false);
         for sighting in sightings.iter().filter(own) {
+            self.tried.insert((sighting.wallet, sighting.finding.finality()));
             for index in 0..TOKENS {
                 let beside = |it: &&Sighting| {
                     (it.wallet, it.finding.finality())
@@ -118,6 +121,22 @@ impl Judge {
                     Some(_) => {}
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// That something is not settled is told after a look at the finality that the product asks for, and not because
+    /// others have looked at the head.
+    pub fn refusal(&self, world: &Daemon, key: Key, verdict: &Verdict) -> Result<(), String> {
+        let product = &world.products[usize::from(key.1)];
+        let (Some(wallet), Some(anchor)) = (&verdict.wallet, &verdict.anchor) else {
+            return Ok(());
+        };
+        let by_finality = verdict.code == Code::TrustTooLow
+            && anchor.trust >= product.trust
+            && product.grants[0].collection == collection(false);
+        if by_finality && !self.tried.contains(&(wallet.address, product.finality)) {
+            return Err(format!("not settled, but nobody looked: {verdict:?}"));
         }
         Ok(())
     }

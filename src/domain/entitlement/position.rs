@@ -182,11 +182,7 @@ impl<'a> Desk<'a> {
     fn candidates(&self, token: Token, word: &Word<'_>) -> Vec<Candidate<'a>> {
         let (settled, early) = (word.settled.and_then(held), word.early.and_then(held));
         let Some(settled) = settled else {
-            let early = early.and_then(|it| self.candidate(token, it, (true, word.early_failure)));
-            let again = |it: &Sighting| later(it.seen_at, self.product.refresh);
-            let own_due = word.own_attempt.map_or(Timestamp::MIN, again);
-            let due = |it: Candidate<'a>| Candidate { look_due: it.look_due.min(own_due), ..it };
-            return early.map(due).into_iter().collect();
+            return early.and_then(|it| self.early(token, it, word)).into_iter().collect();
         };
         if word.early.is_some() && early.is_none() {
             // Seen to have gone, if only early: that ends it.
@@ -194,7 +190,7 @@ impl<'a> Desk<'a> {
         }
         let mut candidates: Vec<_> =
             self.candidate(token, settled, (false, word.settled_failure)).into_iter().collect();
-        let renewal = early.and_then(|it| self.candidate(token, it, (true, word.early_failure)));
+        let renewal = early.and_then(|it| self.early(token, it, word));
         if let (Some(settled), Some(mut early)) = (candidates.first_mut(), renewal) {
             settled.seen_to = settled.seen_to.max(early.seen_to);
             let never = Timestamp::MAX;
@@ -206,6 +202,15 @@ impl<'a> Desk<'a> {
             }
         }
         candidates
+    }
+
+    /// A token held by a proof before the product's finality. That it is not settled yet is known for as long as a look
+    /// at the product's own finality is young, however young the proof is.
+    fn early(&self, token: Token, basis: &Sighting, word: &Word<'_>) -> Option<Candidate<'a>> {
+        let again = |it: &Sighting| later(it.seen_at, self.product.refresh);
+        let own_due = word.own_attempt.map_or(Timestamp::MIN, again);
+        let candidate = self.candidate(token, basis, (true, word.early_failure))?;
+        Some(Candidate { look_due: candidate.look_due.min(own_due), ..candidate })
     }
 
     /// A token held by one proof, which was seen before the product's finality or at it.

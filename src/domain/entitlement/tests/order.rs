@@ -111,6 +111,8 @@ fn what_another_product_sees_at_the_head_spares_no_look_at_ones_own_finality() {
         let settled = looked(50, false, last_final(10));
         let both = [&theirs[..], &settled].concat();
         assert!(wants(&product, &both, 60), "what is final may be long before what is safe");
+        let paid = [until(50, at(60), last_final(10)), until(50, at(5_000), head(45))].concat();
+        assert!(wants(&product, &paid, 55), "the renewal may be safe already");
         let own = [looked(50, true, head(45)), looked(50, false, safe(30))].concat();
         assert!(!wants(&product, &own, 60), "its own look saw that it is not settled yet");
         let theirs = [&own[..], &looked(149, true, head(140))].concat();
@@ -162,6 +164,24 @@ fn a_renewal_seen_at_the_head_counts_provisionally_once_what_is_settled_has_ende
     let strict = at_finality(Finality::Finalized, false);
     assert_eq!(ask_as(&strict, &renewed, at(56)).code, Code::Valid);
     assert_eq!(ask_as(&strict, &renewed, at(60)).code, Code::TrustTooLow);
+}
+
+#[test]
+fn a_refusal_says_when_the_end_it_names_becomes_another() {
+    let product = at_finality(Finality::Finalized, false);
+    let paid = until(50, at(60), last_final(40));
+    let renewed = [&paid[..], &until(55, at(5_000), head(54))].concat();
+    let suspended = BTreeSet::from([token(12)]);
+    let ask = |now| {
+        with_question(&product, &renewed, |it| {
+            evaluate(&Question { suspended: &suspended, ..it.clone() }, at(now))
+        })
+    };
+    let before = ask(56);
+    assert_eq!((before.code, before.expires_at), (Code::Suspended, Some(at(60))));
+    assert_eq!(before.changes_at, Some(at(60)));
+    let after = ask(60);
+    assert_eq!((after.code, after.expires_at), (Code::Suspended, Some(at(5_000))));
 }
 
 mod worlds {

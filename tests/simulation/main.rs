@@ -25,6 +25,8 @@ mod judge;
 mod rows;
 mod steps;
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use steps::{Random, Step};
@@ -62,32 +64,46 @@ fn shrink(seed: u64, mut steps: Vec<Step>) -> Vec<Step> {
     steps
 }
 
-fn try_seed(seed: u64) {
+/// One world. `Err` names its seed, the steps that it takes to fail, and how it fails.
+fn try_seed(seed: u64) -> Result<(), String> {
     let steps = Random::new(seed).steps(STEPS);
-    if let Err(what) = play(seed, &steps) {
-        let fewer = shrink(seed, steps);
-        let why = play(seed, &fewer).err().unwrap_or(what);
-        let told: Vec<_> = fewer.iter().map(|it| format!("  {it:?}")).collect();
-        panic!("ENTITLED_SIMULATION_SEED={seed}\n{}\n{why}", told.join("\n"));
-    }
+    let Err(what) = play(seed, &steps) else { return Ok(()) };
+    let fewer = shrink(seed, steps);
+    let why = play(seed, &fewer).err().unwrap_or(what);
+    let told: Vec<_> = fewer.iter().map(|it| format!("  {it:?}")).collect();
+    Err(format!("ENTITLED_SIMULATION_SEED={seed}\n{}\n{why}", told.join("\n")))
+}
+
+/// Worlds from `first` on, on every processor, until the time is over or one of them fails. How many were tried.
+fn try_many(first: u64, time: Duration) -> Result<u64, String> {
+    let begun = Instant::now();
+    let (worlds, failure) = (AtomicU64::new(0), OnceLock::new());
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while begun.elapsed() < time && failure.get().is_none() {
+                    let seed = first.wrapping_add(worlds.fetch_add(1, Ordering::Relaxed));
+                    if let Err(what) = try_seed(seed) {
+                        let _ = failure.set(what);
+                    }
+                }
+            });
+        }
+    });
+    failure.into_inner().map_or_else(|| Ok(worlds.into_inner()), Err)
 }
 
 #[test]
 fn no_answer_is_ever_false() {
     let number = |name: &str| std::env::var(name).ok().and_then(|it| it.parse::<u64>().ok());
     if let Some(seed) = number("ENTITLED_SIMULATION_SEED") {
-        return try_seed(seed);
+        return try_seed(seed).unwrap_or_else(|what| panic!("{what}"));
     }
     let time = Duration::from_secs(number("ENTITLED_SIMULATION_SECONDS").unwrap_or(60));
-    let begun = Instant::now();
     // Other worlds on each run. A failure names its own.
     let first = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8);
-    let mut worlds = 0_u64;
-    while begun.elapsed() < time {
-        try_seed(first.wrapping_add(worlds));
-        worlds += 1;
-    }
+    let worlds = try_many(first, time).unwrap_or_else(|what| panic!("{what}"));
     let steps = worlds * STEPS as u64;
-    let rate = steps as f64 / begun.elapsed().as_secs_f64();
+    let rate = steps as f64 / time.as_secs_f64();
     eprintln!("{steps} steps in {worlds} worlds, {rate:.0} steps a second");
 }

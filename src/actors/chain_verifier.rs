@@ -28,7 +28,7 @@ use alloy_primitives::{Address, B256, Bytes};
 use tokio::sync::Semaphore;
 
 use crate::actors::ownership_ledger::{
-    Facts, LedgerError, OwnershipLedger, RaiseFloor, RecordSightings,
+    Facts, ForgetChain, LedgerError, OwnershipLedger, RaiseFloor, RecordSightings,
 };
 use crate::actors::tier_cache::ChainNews;
 use crate::chain::{Block, Chain, FeedError};
@@ -184,6 +184,7 @@ impl Parts {
     /// The block to look at. A finalized one raises the floor under the chain's time.
     async fn anchor(&self, chain: &Chain, finality: Finality) -> Result<Block, Cause> {
         let block = chain.anchor(finality).await?;
+        self.forget_vanished(chain).await?;
         let anchor = &block.anchor;
         let settled = finality == Finality::Finalized && self.may_raise_floor(anchor);
         if settled && self.clock.raise_floor(anchor.chain, anchor.time) {
@@ -195,6 +196,28 @@ impl Parts {
             }
         }
         Ok(block)
+    }
+
+    /// Has what was seen of a chain forgotten once it began anew, before anything is seen of the new one: the words of
+    /// the old one are at higher blocks, and would count.
+    async fn forget_vanished(&self, chain: &Chain) -> Result<(), Cause> {
+        let (id, resets) = (chain.id(), chain.resets());
+        let Some(place) = self.places.get(&id) else { return Ok(()) };
+        // Of several that notice it, the others wait until it is done.
+        let mut told = place.resets_told.lock().await;
+        if *told >= resets {
+            return Ok(());
+        }
+        match self.ledger.send(ForgetChain { chain: id }).timeout(LEDGER_TIME).await {
+            Ok(Ok(sightings)) => {
+                tracing::warn!(chain = %id, sightings, "what was seen of the chain that is gone is forgotten");
+                *told = resets;
+                return Ok(());
+            }
+            Ok(Err(error)) => tracing::error!(chain = %id, %error, "cannot forget what is gone"),
+            Err(error) => tracing::error!(chain = %id, %error, "cannot forget what is gone"),
+        }
+        Err(Cause::Behind)
     }
 
     /// Whether a block's time is to be believed for good. One endpoint alone must not be able to end all

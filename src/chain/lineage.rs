@@ -80,6 +80,8 @@ pub struct Lineage {
     order: VecDeque<B256>,
     /// Since when only heads before the newest one have been named.
     missing: Option<Instant>,
+    /// How often the chain was found to be another.
+    resets: u64,
 }
 
 impl Lineage {
@@ -222,6 +224,12 @@ impl Lineage {
     pub fn begin_anew(&mut self) {
         self.newest.clear();
         self.missing = None;
+        self.resets += 1;
+    }
+
+    /// How often that has happened.
+    pub fn resets(&self) -> u64 {
+        self.resets
     }
 }
 

@@ -130,6 +130,23 @@ fn keep_scan(
     }
 }
 
+/// Forgets every sighting on a chain, and how far its events were read. Returns how many sightings there were.
+///
+/// # Errors
+/// When the store fails.
+pub fn forget(changes: &mut Changes<'_>, chain: ChainId) -> Result<u64, StoreError> {
+    let mut forgotten = 0;
+    for table in [Table::Sightings, Table::Scans] {
+        let rows = prefixed(changes, table, &schema::chain(chain))?;
+        let keys: Vec<_> = rows.map(|row| Ok(row?.0)).collect::<Result<_, StoreError>>()?;
+        for key in &keys {
+            changes.remove(table, key)?;
+        }
+        forgotten += if table == Table::Sightings { keys.len() } else { 0 };
+    }
+    Ok(u64::try_from(forgotten).unwrap_or(u64::MAX))
+}
+
 /// Raises the floor under the time of a chain; a lower time changes nothing.
 ///
 /// # Errors

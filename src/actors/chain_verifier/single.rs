@@ -86,6 +86,7 @@ impl Parts {
         let chain = self.chains.get(&id).ok_or(unknown(Cause::NotConfigured))?;
         let seen_at = self.clock.now_on([id]);
         let (number, block) = self.begin_at_head(chain).await.map_err(unknown)?;
+        let resets = chain.resets();
         let of = (claim.token, claim.wallet);
         let sighting = look_once(chain, &block, (of, &claim.terms), (number, seen_at)).await;
         match sighting.finding {
@@ -104,6 +105,9 @@ impl Parts {
             return Ok(kept);
         }
         self.make_room(claim.wallets.clone()).await?;
+        if chain.resets() != resets {
+            return Err(unknown(Cause::Behind));
+        }
         self.record(RecordSightings {
             sightings: vec![sighting],
             scans: Vec::new(),

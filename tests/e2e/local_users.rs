@@ -8,6 +8,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::support::daemon::Daemon;
+use crate::support::eventually;
 use crate::support::settings::Settings;
 use crate::support::socket::Line;
 
@@ -145,4 +146,32 @@ fn one_user_cannot_take_every_connection() {
     Line::connect(&daemon.admin_socket()).call("store_stats", &json!({})).unwrap();
     assert_eq!(first.counts(), json!({"ok": 15, "LIMIT_EXCEEDED": 2}));
     assert_eq!(second.counts(), json!({"ok": 3, "LIMIT_EXCEEDED": 2}));
+}
+
+/// Kilobytes the daemon had at most.
+fn most_resident(daemon: &mut Daemon) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+    let peak = status.lines().find_map(|it| it.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn batches_of_the_longest_reply_that_nobody_reads_take_little_memory() {
+    let mut daemon = Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    let ask = json!({"jsonrpc": "2.0", "id": 1, "method": "rpc_discover"});
+    let before = most_resident(&mut daemon);
+    let batch = Value::Array(vec![ask; 32]);
+    let Some(mut crowd) = Crowd::of(&daemon, HOSTILE, (60, 20), &batch) else { return };
+    let mut quiet = 0;
+    let mut seen = 0;
+    eventually("the daemon is done with them", || {
+        let now = most_resident(&mut daemon);
+        quiet = if now == seen { quiet + 1 } else { 0 };
+        seen = now;
+        if quiet > 50 { Ok(()) } else { Err(format!("{now} KiB")) }
+    });
+    let grown = (most_resident(&mut daemon) - before) / 1024;
+    crowd.child.kill().unwrap();
+    crowd.child.wait().unwrap();
+    assert!(grown < 120, "{grown} MiB for one user");
 }

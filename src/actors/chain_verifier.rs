@@ -25,8 +25,8 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use alloy_primitives::{Address, B256, Bytes};
-use tokio::sync::Semaphore;
 
+use crate::actors::cpu_pool::{CpuPool, PoolLimits};
 use crate::actors::ownership_ledger::{
     Facts, ForgetChain, LedgerError, OwnershipLedger, RaiseFloor, RecordSightings,
 };
@@ -50,8 +50,9 @@ const SURVEY_TIME: Duration = Duration::from_secs(60);
 /// How long the ledger may take to record what was seen.
 const LEDGER_TIME: Duration = Duration::from_secs(10);
 
-/// No more signatures than this are checked at once: anybody may name the contract that runs for one.
-const SIGNATURES_AT_ONCE: usize = 2;
+/// No more signatures than two are checked at once: anybody may name the contract that runs for one. Who has named many
+/// such contracts waits behind everybody else.
+const SIGNATURES: PoolLimits = PoolLimits { threads: 2, running_per_uid: 1, places_per_uid: 64 };
 
 /// How far ahead of our own clock the time of a block may be that one endpoint alone vouches for.
 const AHEAD_AT_MOST: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
@@ -72,6 +73,8 @@ pub struct Survey {
 #[rtype(result = "Result<Option<SignedBy>, VerifierError>")]
 pub struct CheckSignature {
     pub chain: ChainId,
+    /// Who asks.
+    pub uid: u32,
     pub address: Address,
     pub hash: B256,
     /// Of any length: what it means is for a contract to say.
@@ -135,7 +138,8 @@ pub struct Parts {
     /// Where looks and followers run, so that they never hold up the actors.
     runtime: tokio::runtime::Handle,
     next_look: Arc<AtomicU64>,
-    signatures: Arc<Semaphore>,
+    /// Whose turn it is to have a signature judged.
+    signatures: CpuPool,
 }
 
 pub struct ChainVerifier {
@@ -163,7 +167,7 @@ impl Parts {
             clock,
             runtime,
             next_look: Arc::new(AtomicU64::new(last_look + 1)),
-            signatures: Arc::new(Semaphore::new(SIGNATURES_AT_ONCE)),
+            signatures: CpuPool::new(SIGNATURES),
         }
     }
 
@@ -241,7 +245,7 @@ impl Parts {
     async fn check_signature(self, ask: CheckSignature) -> Result<Option<SignedBy>, VerifierError> {
         let unknown = |cause| VerifierError::Unknown { cause };
         let chain = self.chains.get(&ask.chain).ok_or(unknown(Cause::NotConfigured))?;
-        let _turn = self.signatures.acquire().await.map_err(|_| VerifierError::BrokenOff)?;
+        let _turn = self.signatures.turn(ask.uid).await.map_err(|_| VerifierError::BrokenOff)?;
         let block = self.anchor(chain, Finality::Latest).await.map_err(unknown)?;
         chain.signed_by(&block, ask.address, ask.hash, &ask.signature).await.map_err(unknown)
     }

@@ -7,10 +7,14 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::support::CHAIN;
+use crate::support::contract::Contract;
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
 use crate::support::settings::Settings;
 use crate::support::socket::Line;
+use crate::support::stage::Stage;
+use crate::support::wallet::Wallet;
 
 /// Opens `argv[2]` connections, sends the request of `argv[4]` on each `argv[3]` times, and says so; once it is told to, it
 /// reads what came of it and counts the replies by the name of their error.
@@ -174,4 +178,29 @@ fn batches_of_the_longest_reply_that_nobody_reads_take_little_memory() {
     crowd.child.kill().unwrap();
     crowd.child.wait().unwrap();
     assert!(grown < 120, "{grown} MiB for one user");
+}
+
+/// Each costs as much gas as a signature may.
+#[test]
+fn contracts_that_never_end_keep_nobody_elses_signature_waiting() {
+    let stage = Stage::start();
+    let hello = Wallet::numbered(1).sign("hello");
+    let ask = |contract: &str, owner| {
+        let address = Contract::deploy(&stage.anvil, contract, owner).address;
+        json!({"address": address, "message": "hello", "signature": hello, "chain": CHAIN})
+    };
+    let endless = ask("LoopsOverSignatures", None);
+    let good = ask("OwnedWallet", Some(Wallet::numbered(1).address()));
+    stage.anvil.mine(1);
+    assert_eq!(stage.daemon.call("wallet_verify", good.clone())["valid"], true);
+    let ask = json!({"jsonrpc": "2.0", "id": 1, "method": "wallet_verify", "params": endless});
+    let Some(mut crowd) = Crowd::of(&stage.daemon, HOSTILE, (4, 25), &ask) else { return };
+    // The first of these may come before most of theirs, and the others do not.
+    let ours = (0..5).map(|_| stage.daemon.call("wallet_verify", good.clone())["valid"] == true);
+    let ours: Vec<bool> = ours.collect();
+    let theirs_go_on = crowd.child.try_wait().unwrap().is_none();
+    crowd.child.kill().unwrap();
+    crowd.child.wait().unwrap();
+    assert!(theirs_go_on, "theirs take longer than that");
+    assert_eq!(ours, [true; 5]);
 }

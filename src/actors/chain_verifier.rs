@@ -53,6 +53,8 @@ const LEDGER_TIME: Duration = Duration::from_secs(10);
 /// No more signatures than two are checked at once: anybody may name the contract that runs for one. Who has named many
 /// such contracts waits behind everybody else.
 const SIGNATURES: PoolLimits = PoolLimits { threads: 2, running_per_uid: 1, places_per_uid: 64 };
+/// The same for questions about one token, of which one place that runs contracts is shared by all.
+const QUESTIONS: PoolLimits = PoolLimits { threads: 16, running_per_uid: 4, places_per_uid: 128 };
 
 /// How far ahead of our own clock the time of a block may be that one endpoint alone vouches for.
 const AHEAD_AT_MOST: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
@@ -140,6 +142,8 @@ pub struct Parts {
     next_look: Arc<AtomicU64>,
     /// Whose turn it is to have a signature judged.
     signatures: CpuPool,
+    /// And a question about a token answered.
+    questions: CpuPool,
 }
 
 pub struct ChainVerifier {
@@ -168,6 +172,7 @@ impl Parts {
             runtime,
             next_look: Arc::new(AtomicU64::new(last_look + 1)),
             signatures: CpuPool::new(SIGNATURES),
+            questions: CpuPool::new(QUESTIONS),
         }
     }
 

@@ -16,16 +16,18 @@ use crate::support::socket::Line;
 use crate::support::stage::Stage;
 use crate::support::wallet::Wallet;
 
-/// Opens `argv[2]` connections, sends the request of `argv[4]` on each `argv[3]` times, and says so; once it is told to, it
-/// reads what came of it and counts the replies by the name of their error.
+/// Opens `argv[2]` connections, sends the request of `argv[4]` on each `argv[3]` times, with its number in the place of NUMBER,
+/// and says so; once it is told to, it reads what came of it and counts the replies by the name of their error.
 const MANY: &str = r#"
 import json, socket, sys
 path, connections, times, request = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-opened = []
+opened, asked = [], 0
 for _ in range(connections):
     one = socket.socket(socket.AF_UNIX)
     one.connect(path)
-    one.sendall((request + "\n").encode() * times)
+    for _ in range(times):
+        asked += 1
+        one.sendall((request.replace("NUMBER", str(asked)) + "\n").encode())
     opened.append(one)
 print("sent", flush=True)
 sys.stdin.readline()
@@ -203,4 +205,23 @@ fn contracts_that_never_end_keep_nobody_elses_signature_waiting() {
     crowd.child.wait().unwrap();
     assert!(theirs_go_on, "theirs take longer than that");
     assert_eq!(ours, [true; 5]);
+}
+
+#[test]
+fn tokens_of_contracts_that_never_end_keep_nobody_elses_waiting() {
+    let stage = Stage::entitled();
+    // JUMPDEST PUSH1 0 JUMP: whatever it is asked, it uses up all the time there is.
+    let endless = stage.anvil.send(None, "0x635b60005660e01b60005260046000f3");
+    let endless = endless["contractAddress"].as_str().unwrap();
+    let asked = json!({"token": format!("{CHAIN}/erc721:{endless}/NUMBER")});
+    let ask = json!({"jsonrpc": "2.0", "id": 1, "method": "token_verify", "params": asked});
+    let Some(mut crowd) = Crowd::of(&stage.daemon, HOSTILE, (4, 32), &ask) else { return };
+    // The first of these may come before most of theirs, and the others do not. Each is another question.
+    for id in 100..103 {
+        let ours = json!({"token": stage.licence.token(id)});
+        assert_eq!(stage.daemon.call("token_verify", ours)["holding"], "not_held");
+    }
+    assert!(crowd.child.try_wait().unwrap().is_none(), "theirs take longer than that");
+    crowd.child.kill().unwrap();
+    crowd.child.wait().unwrap();
 }

@@ -25,10 +25,10 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use alloy_primitives::{Address, B256, Bytes};
-use tokio::sync::Semaphore;
 
+use crate::actors::cpu_pool::{CpuPool, PoolLimits};
 use crate::actors::ownership_ledger::{
-    Facts, LedgerError, OwnershipLedger, RaiseFloor, RecordSightings,
+    Facts, ForgetChain, LedgerError, OwnershipLedger, RaiseFloor, RecordSightings,
 };
 use crate::actors::tier_cache::ChainNews;
 use crate::chain::{Block, Chain, FeedError};
@@ -50,8 +50,11 @@ const SURVEY_TIME: Duration = Duration::from_secs(60);
 /// How long the ledger may take to record what was seen.
 const LEDGER_TIME: Duration = Duration::from_secs(10);
 
-/// No more signatures than this are checked at once: anybody may name the contract that runs for one.
-const SIGNATURES_AT_ONCE: usize = 2;
+/// No more signatures than two are checked at once: anybody may name the contract that runs for one. Who has named many
+/// such contracts waits behind everybody else.
+const SIGNATURES: PoolLimits = PoolLimits { threads: 2, running_per_uid: 1, places_per_uid: 64 };
+/// The same for questions about one token, of which one place that runs contracts is shared by all.
+const QUESTIONS: PoolLimits = PoolLimits { threads: 16, running_per_uid: 4, places_per_uid: 128 };
 
 /// How far ahead of our own clock the time of a block may be that one endpoint alone vouches for.
 const AHEAD_AT_MOST: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
@@ -72,6 +75,8 @@ pub struct Survey {
 #[rtype(result = "Result<Option<SignedBy>, VerifierError>")]
 pub struct CheckSignature {
     pub chain: ChainId,
+    /// Who asks.
+    pub uid: u32,
     pub address: Address,
     pub hash: B256,
     /// Of any length: what it means is for a contract to say.
@@ -135,7 +140,10 @@ pub struct Parts {
     /// Where looks and followers run, so that they never hold up the actors.
     runtime: tokio::runtime::Handle,
     next_look: Arc<AtomicU64>,
-    signatures: Arc<Semaphore>,
+    /// Whose turn it is to have a signature judged.
+    signatures: CpuPool,
+    /// And a question about a token answered.
+    questions: CpuPool,
 }
 
 pub struct ChainVerifier {
@@ -163,7 +171,8 @@ impl Parts {
             clock,
             runtime,
             next_look: Arc::new(AtomicU64::new(last_look + 1)),
-            signatures: Arc::new(Semaphore::new(SIGNATURES_AT_ONCE)),
+            signatures: CpuPool::new(SIGNATURES),
+            questions: CpuPool::new(QUESTIONS),
         }
     }
 
@@ -184,6 +193,7 @@ impl Parts {
     /// The block to look at. A finalized one raises the floor under the chain's time.
     async fn anchor(&self, chain: &Chain, finality: Finality) -> Result<Block, Cause> {
         let block = chain.anchor(finality).await?;
+        self.forget_vanished(chain).await?;
         let anchor = &block.anchor;
         let settled = finality == Finality::Finalized && self.may_raise_floor(anchor);
         if settled && self.clock.raise_floor(anchor.chain, anchor.time) {
@@ -195,6 +205,28 @@ impl Parts {
             }
         }
         Ok(block)
+    }
+
+    /// Has what was seen of a chain forgotten once it began anew, before anything is seen of the new one: the words of
+    /// the old one are at higher blocks, and would count.
+    async fn forget_vanished(&self, chain: &Chain) -> Result<(), Cause> {
+        let (id, resets) = (chain.id(), chain.resets());
+        let Some(place) = self.places.get(&id) else { return Ok(()) };
+        // Of several that notice it, the others wait until it is done.
+        let mut told = place.resets_told.lock().await;
+        if *told >= resets {
+            return Ok(());
+        }
+        match self.ledger.send(ForgetChain { chain: id }).timeout(LEDGER_TIME).await {
+            Ok(Ok(sightings)) => {
+                tracing::warn!(chain = %id, sightings, "what was seen of the chain that is gone is forgotten");
+                *told = resets;
+                return Ok(());
+            }
+            Ok(Err(error)) => tracing::error!(chain = %id, %error, "cannot forget what is gone"),
+            Err(error) => tracing::error!(chain = %id, %error, "cannot forget what is gone"),
+        }
+        Err(Cause::Behind)
     }
 
     /// Whether a block's time is to be believed for good. One endpoint alone must not be able to end all
@@ -218,7 +250,7 @@ impl Parts {
     async fn check_signature(self, ask: CheckSignature) -> Result<Option<SignedBy>, VerifierError> {
         let unknown = |cause| VerifierError::Unknown { cause };
         let chain = self.chains.get(&ask.chain).ok_or(unknown(Cause::NotConfigured))?;
-        let _turn = self.signatures.acquire().await.map_err(|_| VerifierError::BrokenOff)?;
+        let _turn = self.signatures.turn(ask.uid).await.map_err(|_| VerifierError::BrokenOff)?;
         let block = self.anchor(chain, Finality::Latest).await.map_err(unknown)?;
         chain.signed_by(&block, ask.address, ask.hash, &ask.signature).await.map_err(unknown)
     }

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinError;
 
 /// How large the pool is.
@@ -63,6 +63,13 @@ struct Place {
     running: Arc<Semaphore>,
 }
 
+/// Given back when dropped, the thread first.
+pub struct Turn {
+    _thread: OwnedSemaphorePermit,
+    _share: OwnedSemaphorePermit,
+    _place: Place,
+}
+
 impl Default for CpuPool {
     fn default() -> Self {
         Self::new(PoolLimits::default())
@@ -85,17 +92,26 @@ impl CpuPool {
         uid: u32,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, CpuPoolError> {
+        let turn = self.turn(uid).await?;
+        let worker = tokio::task::spawn_blocking(move || {
+            let done = work();
+            drop(turn);
+            done
+        });
+        worker.await.map_err(|source| CpuPoolError::BrokenOff { source: Some(source) })
+    }
+
+    /// Waits until `uid` may do one piece of work, wherever it is done: for as long as the turn is kept.
+    ///
+    /// # Errors
+    /// At once when all places of `uid` are taken.
+    pub async fn turn(&self, uid: u32) -> Result<Turn, CpuPoolError> {
         let place = self.place(uid)?;
         let closed = |_| CpuPoolError::BrokenOff { source: None };
         // First one's own share, then a thread: so that of one uid no more than its share ever waits among the others.
         let share = Arc::clone(&place.running).acquire_owned().await.map_err(closed)?;
         let thread = Arc::clone(&self.threads).acquire_owned().await.map_err(closed)?;
-        let worker = tokio::task::spawn_blocking(move || {
-            let done = work();
-            drop((thread, share, place));
-            done
-        });
-        worker.await.map_err(|source| CpuPoolError::BrokenOff { source: Some(source) })
+        Ok(Turn { _thread: thread, _share: share, _place: place })
     }
 
     fn place(&self, uid: u32) -> Result<Place, CpuPoolError> {

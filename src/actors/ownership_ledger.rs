@@ -191,6 +191,14 @@ pub struct RaiseFloor {
     pub time: Timestamp,
 }
 
+/// Forget everything that was seen on a chain, because it began anew: it is of a chain that is gone. Ownerships stay, as
+/// history. Returns how many sightings there were. Leaves no audit entry.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<u64>")]
+pub struct ForgetChain {
+    pub chain: ChainId,
+}
+
 /// Keep what a light client knows. Never goes back: `false` when more is kept already. Leaves no audit entry.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Reply<bool>")]

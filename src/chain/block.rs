@@ -103,6 +103,11 @@ impl Chain {
         number
     }
 
+    /// How often the chain was found to have begun anew: what was seen before the last time is of a chain that is gone.
+    pub fn resets(&self) -> u64 {
+        self.0.pool.lineage().resets()
+    }
+
     fn block(
         &self,
         (known, is_newest): anchor::Anchored,

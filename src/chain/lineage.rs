@@ -84,6 +84,8 @@ pub struct Lineage {
     told_impossible: Option<u64>,
     /// Since when only heads before the newest one have been named.
     missing: Option<Instant>,
+    /// How often the chain was found to be another.
+    resets: u64,
 }
 
 impl Lineage {
@@ -249,6 +251,12 @@ impl Lineage {
         self.newest.clear();
         self.earlier.clear();
         self.missing = None;
+        self.resets += 1;
+    }
+
+    /// How often that has happened.
+    pub fn resets(&self) -> u64 {
+        self.resets
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) struct Caller {
     pub(super) extensions: Extensions,
     in_flight: Arc<Semaphore>,
     /// What it may take of what belongs to its user.
-    share: Share,
+    pub(super) share: Share,
     subscriptions: Arc<Semaphore>,
 }
 
@@ -139,7 +139,7 @@ impl Caller {
 
     /// Answers a request that can be answered now, and passes over a notification: nothing here is worth asking
     /// without wanting the answer. Gives back a request that has to wait.
-    fn at_once<'a>(
+    pub(super) fn at_once<'a>(
         &self,
         text: &'a str,
         out: &mut Vec<u8>,
@@ -245,7 +245,7 @@ impl Caller {
     }
 
     /// Prepares a call of a method, within the caller's rate and number of subscriptions.
-    fn work(
+    pub(super) fn work(
         self: &Arc<Self>,
         id: &RawValue,
         envelope: &Envelope<'_>,
@@ -291,70 +291,7 @@ impl Caller {
         Ok((sink.clone(), permit))
     }
 
-    fn take_batch(self: &Arc<Self>, text: &str, out: &mut Vec<u8>) -> Option<Later> {
-        let entries = match envelope::read_batch(text, self.limits().batch) {
-            Ok(entries) => entries,
-            Err(fault) => {
-                self.refuse(None, &fault, out);
-                return None;
-            }
-        };
-        self.figures().requests.add(entries.len());
-        let mut batch = BatchReply::default();
-        for (index, entry) in entries.iter().enumerate() {
-            if batch.add(|reply| self.at_once(entry.get(), reply)).is_some() {
-                let rest = entries.iter().skip(index).map(|it| (*it).to_owned()).collect();
-                return self.rest_of_batch(batch, rest, out);
-            }
-        }
-        batch.finish(out);
-        None
-    }
-
-    /// The entries of a batch from the first that has to wait: one after the other, so that a batch is one
-    /// request in flight and no more.
-    fn rest_of_batch(
-        self: &Arc<Self>,
-        mut batch: BatchReply,
-        rest: Vec<Box<RawValue>>,
-        out: &mut Vec<u8>,
-    ) -> Option<Later> {
-        let flight = match self.fly() {
-            Ok(flight) => flight,
-            Err(fault) => {
-                self.refuse(None, &fault, out);
-                return None;
-            }
-        };
-        let caller = Arc::clone(self);
-        Some(Box::pin(async move {
-            for entry in rest {
-                let work = batch.add(|reply| {
-                    let (id, envelope) = caller.at_once(entry.get(), reply)?;
-                    let room = caller.room_for(reply.len());
-                    match room.and_then(|()| caller.work(id, &envelope, None)) {
-                        Ok(work) => Some(work),
-                        Err(fault) => {
-                            caller.refuse(Some(id), &fault, reply);
-                            None
-                        }
-                    }
-                });
-                if let Some(work) = work {
-                    let one = work.run(&flight).await;
-                    batch.add(|reply| {
-                        reply.extend_from_slice(&one);
-                        None::<()>
-                    });
-                }
-            }
-            let mut reply = Vec::new();
-            batch.finish(&mut reply);
-            caller.hold(reply, Some(flight), None)
-        }))
-    }
-
-    fn room_for(&self, length: usize) -> Result<(), Fault> {
+    pub(super) fn room_for(&self, length: usize) -> Result<(), Fault> {
         let most = self.limits().response_bytes;
         if length <= most { Ok(()) } else { Err(too_long_a_reply(most)) }
     }
@@ -362,32 +299,6 @@ impl Caller {
 
 pub(super) fn too_long_a_reply(most: usize) -> Fault {
     Fault::limit(format!("a reply has at most {most} bytes"), "ask for less, with `limit`")
-}
-
-/// The replies of a batch so far. Empty, or `[` and replies with commas between them.
-#[derive(Default)]
-struct BatchReply(Vec<u8>);
-
-impl BatchReply {
-    /// Lets `write` append one reply, or none. When it gives something back, what it wrote is its own affair.
-    fn add<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Option<T>) -> Option<T> {
-        let before = self.0.len();
-        self.0.push(if before == 0 { b'[' } else { b',' });
-        let opened = self.0.len();
-        let given = write(&mut self.0);
-        if self.0.len() == opened {
-            self.0.truncate(before);
-        }
-        given
-    }
-
-    /// A batch of notifications only has no reply.
-    fn finish(self, out: &mut Vec<u8>) {
-        if !self.0.is_empty() {
-            out.extend_from_slice(&self.0);
-            out.push(b']');
-        }
-    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! of what a method means, and the methods nothing of sockets.
 
 pub mod answers;
+mod batch;
 mod call;
 mod census;
 mod connection;

@@ -3,12 +3,15 @@
 
 mod about;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
-use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
 use super::error::Code;
@@ -38,7 +41,10 @@ const SUBSCRIPTION: &[Row] = &[
 ];
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(make);
-static TEXT: LazyLock<Bytes> = LazyLock::new(|| DOCUMENT.to_string().into());
+static TEXT: LazyLock<Box<RawValue>> = LazyLock::new(|| {
+    // A tree of JSON is JSON: there is nothing that could fail.
+    to_raw_value(&*DOCUMENT).unwrap_or_else(|_| RawValue::NULL.to_owned())
+});
 
 /// The document, complete and self-contained. Made once.
 pub fn document() -> &'static Value {
@@ -47,7 +53,31 @@ pub fn document() -> &'static Value {
 
 /// The same as JSON. Clones share it.
 pub(super) fn text() -> Bytes {
-    TEXT.clone()
+    Bytes::from_static(TEXT.get().as_bytes())
+}
+
+/// The document as a reply: its text as it is. A tree of it takes many times as much memory, and anybody may ask.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Document;
+
+impl Serialize for Document {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        TEXT.serialize(serializer)
+    }
+}
+
+impl JsonSchema for Document {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        Value::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Value::json_schema(generator)
+    }
 }
 
 /// Two views of the types: what a request may leave out, and what a reply always has.

@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::call::{Caller, too_long_a_reply};
 use super::envelope::{self, Fault};
+use super::error::Code;
 use super::reply::Flight;
 
 /// The id as jsonrpsee knows ids: null, a whole number or a string. JSON-RPC knows more numbers.
@@ -98,6 +99,9 @@ impl Work {
         // Accepting and rejecting a subscription send the reply through the sink, before any notification.
         if response.is_subscription() {
             return Ok(Vec::new());
+        }
+        if response.as_error_code() == Some(Code::LimitExceeded.number()) {
+            caller.figures().requests_limited.one_more();
         }
         let reply = finished(response);
         if reply.len() > caller.limits().response_bytes {

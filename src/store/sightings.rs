@@ -160,6 +160,26 @@ pub fn heads(view: &impl View) -> Result<Vec<Anchor>, StoreError> {
     rows.map(|row| records::decode("head", &row?.1).map(|it: KeptHead| it.anchor)).collect()
 }
 
+/// Forgets every sighting on a chain, how far its events were read, and its newest blocks. Returns how many sightings there were.
+///
+/// # Errors
+/// When the store fails.
+pub fn forget(changes: &mut Changes<'_>, chain: ChainId) -> Result<u64, StoreError> {
+    let mut forgotten = 0;
+    let of_heads = [schema::META_HEAD, &schema::chain(chain)].concat();
+    let of_chain = schema::chain(chain).to_vec();
+    let all = [(Table::Sightings, &of_chain), (Table::Scans, &of_chain), (Table::Meta, &of_heads)];
+    for (table, prefix) in all {
+        let rows = prefixed(changes, table, prefix)?;
+        let keys: Vec<_> = rows.map(|row| Ok(row?.0)).collect::<Result<_, StoreError>>()?;
+        for key in &keys {
+            changes.remove(table, key)?;
+        }
+        forgotten += if table == Table::Sightings { keys.len() } else { 0 };
+    }
+    Ok(u64::try_from(forgotten).unwrap_or(u64::MAX))
+}
+
 /// Raises the floor under the time of a chain; a lower time changes nothing.
 ///
 /// # Errors

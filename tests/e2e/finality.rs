@@ -188,6 +188,36 @@ fn a_chain_that_begins_anew_is_noticed_and_told() {
     daemon.wait_for_code(ACME, "VALID");
 }
 
+/// What was seen of the old chain is at higher blocks, and of a finality that nobody asks for any more.
+#[test]
+fn what_was_held_on_a_chain_that_is_gone_counts_no_more() {
+    let anvil = Anvil::start();
+    let licence = Contract::licence(&anvil);
+    let wallet = Wallet::numbered(1);
+    licence.mint(&anvil, wallet.address(), 7);
+    anvil.mine(60);
+    let proxy = Proxy::start(&anvil.address());
+    let product = ProductFile::acme(&licence.collection());
+    let settings = Settings::new([proxy.url()]).product(product.clone().finality("finalized"));
+    let mut daemon = Daemon::prepare(&settings);
+    let config = std::fs::read_to_string(daemon.config()).unwrap();
+    daemon.write_config(&config.replace("poll =", "retry = \"200ms\"\npoll ="));
+    daemon.resume();
+    daemon.link(&wallet);
+    daemon.wait_for_code(ACME, "VALID");
+    daemon.write_product(&product);
+    daemon.admin("system_reload", json!({}));
+    daemon.wait_for_code(ACME, "VALID");
+    let anew = Anvil::start_in_the_past(Duration::from_secs(600));
+    assert_eq!(Contract::licence(&anew), licence, "the same contract, of which nobody has a token");
+    assert!(anew.block_number() < 60, "the chain that is gone was higher");
+    proxy.lead_to(&anew.address());
+    daemon.wait_for_code(ACME, "NOT_HELD");
+    daemon.never_answers(ACME, &["VALID", "GRACE"], Duration::from_secs(2));
+    licence.mint(&anew, wallet.address(), 7);
+    daemon.wait_for_code(ACME, "VALID");
+}
+
 #[test]
 fn what_a_test_chain_forges_behind_its_header_is_not_believed() {
     let stage = Stage::linked();

@@ -1,15 +1,18 @@
 //! What a user can make the ledger keep: nothing twice, not fast, and not without end.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 
 use serde_json::{Value, json};
 
 use crate::support::contract::Contract;
 use crate::support::daemon::Daemon;
+use crate::support::eventually;
 use crate::support::settings::Settings;
-use crate::support::stage::Stage;
+use crate::support::stage::{ACME, Stage};
 
 const KEY: &str = "b5f1c9c9e2e3d4a59687786a5b4c3d2e1f00112233445566778899aabbccddee";
 const NOBODY: u32 = 65_534;
@@ -78,6 +81,34 @@ fn as_nobody(daemon: &Daemon, arguments: &[&str]) -> (bool, Value) {
     (output.status.success(), serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
+/// One of the daemon's figures, as a user reads them.
+fn figure(daemon: &Daemon, name: &str) -> f64 {
+    let mut stream = UnixStream::connect(daemon.socket()).unwrap();
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    let value = page.lines().find_map(|it| it.strip_prefix(name)?.strip_prefix(' '));
+    value.unwrap_or_else(|| panic!("no {name} in {page}")).parse().unwrap()
+}
+
+/// Only so many answers are looked at again by themselves, over all users.
+#[test]
+fn names_of_products_that_are_not_there_take_no_place_among_what_is_looked_at_again() {
+    let stage = Stage::linked();
+    for number in 0..4_200 {
+        let asked = json!({"product": format!("nothing-{number}"), "wait_ms": 0});
+        stage.daemon.call("entitlement_check", asked);
+    }
+    stage.daemon.wait_for_code(ACME, "NOT_HELD");
+    let looks = || figure(&stage.daemon, "entitled_look_seconds_count");
+    let before = looks();
+    eventually("what was asked is looked at again", || {
+        if looks() > before + 1.0 { Ok(()) } else { Err(format!("{} looks", looks())) }
+    });
+}
+
 #[test]
 fn a_user_changes_a_handful_of_things_a_minute_and_others_are_not_touched() {
     if !nix::unistd::geteuid().is_root() {
@@ -91,6 +122,8 @@ fn a_user_changes_a_handful_of_things_a_minute_and_others_are_not_touched() {
     assert!((6..=20).contains(&made), "{made} were made: {:?}", outcomes.last());
     let refused = outcomes.iter().find(|it| !it.0).unwrap();
     assert!(refused.1.to_string().contains("-32005"), "{refused:?}");
+    let counted = figure(&daemon, "entitled_requests_limited_total");
+    assert!(counted >= 10.0, "{counted} of {} refusals are counted", outcomes.len() - made);
     assert!(as_nobody(&daemon, &["wallet", "list"]).0, "reading is another matter");
     for _ in 0..30 {
         daemon.call("wallet_create", json!({}));

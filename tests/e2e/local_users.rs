@@ -7,20 +7,27 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::support::CHAIN;
+use crate::support::contract::Contract;
 use crate::support::daemon::Daemon;
+use crate::support::eventually;
 use crate::support::settings::Settings;
 use crate::support::socket::Line;
+use crate::support::stage::Stage;
+use crate::support::wallet::Wallet;
 
-/// Opens `argv[2]` connections, sends the request of `argv[4]` on each `argv[3]` times, and says so; once it is told to, it
-/// reads what came of it and counts the replies by the name of their error.
+/// Opens `argv[2]` connections, sends the request of `argv[4]` on each `argv[3]` times, with its number in the place of NUMBER,
+/// and says so; once it is told to, it reads what came of it and counts the replies by the name of their error.
 const MANY: &str = r#"
 import json, socket, sys
 path, connections, times, request = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-opened = []
+opened, asked = [], 0
 for _ in range(connections):
     one = socket.socket(socket.AF_UNIX)
     one.connect(path)
-    one.sendall((request + "\n").encode() * times)
+    for _ in range(times):
+        asked += 1
+        one.sendall((request.replace("NUMBER", str(asked)) + "\n").encode())
     opened.append(one)
 print("sent", flush=True)
 sys.stdin.readline()
@@ -145,4 +152,76 @@ fn one_user_cannot_take_every_connection() {
     Line::connect(&daemon.admin_socket()).call("store_stats", &json!({})).unwrap();
     assert_eq!(first.counts(), json!({"ok": 15, "LIMIT_EXCEEDED": 2}));
     assert_eq!(second.counts(), json!({"ok": 3, "LIMIT_EXCEEDED": 2}));
+}
+
+/// Kilobytes the daemon had at most.
+fn most_resident(daemon: &mut Daemon) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+    let peak = status.lines().find_map(|it| it.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn batches_of_the_longest_reply_that_nobody_reads_take_little_memory() {
+    let mut daemon = Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    let ask = json!({"jsonrpc": "2.0", "id": 1, "method": "rpc_discover"});
+    let before = most_resident(&mut daemon);
+    let batch = Value::Array(vec![ask; 32]);
+    let Some(mut crowd) = Crowd::of(&daemon, HOSTILE, (60, 20), &batch) else { return };
+    let mut quiet = 0;
+    let mut seen = 0;
+    eventually("the daemon is done with them", || {
+        let now = most_resident(&mut daemon);
+        quiet = if now == seen { quiet + 1 } else { 0 };
+        seen = now;
+        if quiet > 50 { Ok(()) } else { Err(format!("{now} KiB")) }
+    });
+    let grown = (most_resident(&mut daemon) - before) / 1024;
+    crowd.child.kill().unwrap();
+    crowd.child.wait().unwrap();
+    assert!(grown < 120, "{grown} MiB for one user");
+}
+
+/// Each costs as much gas as a signature may.
+#[test]
+fn contracts_that_never_end_keep_nobody_elses_signature_waiting() {
+    let stage = Stage::start();
+    let hello = Wallet::numbered(1).sign("hello");
+    let ask = |contract: &str, owner| {
+        let address = Contract::deploy(&stage.anvil, contract, owner).address;
+        json!({"address": address, "message": "hello", "signature": hello, "chain": CHAIN})
+    };
+    let endless = ask("LoopsOverSignatures", None);
+    let good = ask("OwnedWallet", Some(Wallet::numbered(1).address()));
+    stage.anvil.mine(1);
+    assert_eq!(stage.daemon.call("wallet_verify", good.clone())["valid"], true);
+    let ask = json!({"jsonrpc": "2.0", "id": 1, "method": "wallet_verify", "params": endless});
+    let Some(mut crowd) = Crowd::of(&stage.daemon, HOSTILE, (4, 25), &ask) else { return };
+    // The first of these may come before most of theirs, and the others do not.
+    let ours = (0..5).map(|_| stage.daemon.call("wallet_verify", good.clone())["valid"] == true);
+    let ours: Vec<bool> = ours.collect();
+    let theirs_go_on = crowd.child.try_wait().unwrap().is_none();
+    crowd.child.kill().unwrap();
+    crowd.child.wait().unwrap();
+    assert!(theirs_go_on, "theirs take longer than that");
+    assert_eq!(ours, [true; 5]);
+}
+
+#[test]
+fn tokens_of_contracts_that_never_end_keep_nobody_elses_waiting() {
+    let stage = Stage::entitled();
+    // JUMPDEST PUSH1 0 JUMP: whatever it is asked, it uses up all the time there is.
+    let endless = stage.anvil.send(None, "0x635b60005660e01b60005260046000f3");
+    let endless = endless["contractAddress"].as_str().unwrap();
+    let asked = json!({"token": format!("{CHAIN}/erc721:{endless}/NUMBER")});
+    let ask = json!({"jsonrpc": "2.0", "id": 1, "method": "token_verify", "params": asked});
+    let Some(mut crowd) = Crowd::of(&stage.daemon, HOSTILE, (4, 32), &ask) else { return };
+    // The first of these may come before most of theirs, and the others do not. Each is another question.
+    for id in 100..103 {
+        let ours = json!({"token": stage.licence.token(id)});
+        assert_eq!(stage.daemon.call("token_verify", ours)["holding"], "not_held");
+    }
+    assert!(crowd.child.try_wait().unwrap().is_none(), "theirs take longer than that");
+    crowd.child.kill().unwrap();
+    crowd.child.wait().unwrap();
 }

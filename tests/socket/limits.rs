@@ -208,3 +208,24 @@ async fn who_does_not_read_is_let_go_and_others_are_not_held_up() {
     house.until(|it| it.slow_readers.get() == 1).await;
     assert_eq!(flooded.ask(call(2, "hot")).await["id"], 2);
 }
+
+#[tokio::test]
+async fn the_replies_of_a_batch_count_while_the_others_are_made() {
+    let house = House::open(Limits { reply_bytes_per_uid: 9_000, ..without_exemption() });
+    let mut slow = house.connect().await;
+    let entries = [call(1, "long"), call(2, "long"), call(3, "long"), call(4, "wait")];
+    slow.send(format!("[{}]", entries.join(","))).await;
+    let mut other = house.connect().await;
+    within(async {
+        while other.ask(call(1, "long")).await.get("error").is_none() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    house.stage.gate.add_permits(1);
+    let replies = slow.reply().await;
+    let errors: Vec<bool> =
+        replies.as_array().unwrap().iter().map(|it| it.get("error").is_some()).collect();
+    assert_eq!(errors, [false, false, true, false], "{replies}");
+    assert!(other.ask(call(2, "long")).await.get("error").is_none(), "and no longer");
+}

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use alloy_primitives::Address;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use super::{ChainVerifier, Parts, VerifierError, follow};
 use crate::actors::tier_cache::{ChainNews, News};
@@ -30,11 +30,17 @@ pub struct Reconfigure {
 pub(super) struct Place {
     pub(super) contracts: watch::Sender<BTreeSet<Address>>,
     retired: watch::Sender<bool>,
+    /// Of so many resets of the chain the ledger knows.
+    pub(super) resets_told: Arc<Mutex<u64>>,
 }
 
 impl Place {
     pub(super) fn new() -> Self {
-        Self { contracts: watch::channel(BTreeSet::new()).0, retired: watch::channel(false).0 }
+        Self {
+            contracts: watch::channel(BTreeSet::new()).0,
+            retired: watch::channel(false).0,
+            resets_told: Arc::default(),
+        }
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Sight {
     pub wallet: Option<Address>,
     /// Under which it may count as held. Of several the first that says so is told.
     pub terms: Vec<Terms>,
+    /// Who asks.
+    pub uid: u32,
 }
 
 /// What was seen of one token. `wallet` is the one asked about, or the holder; none if nobody holds it.
@@ -48,6 +50,8 @@ pub struct Claim {
     pub wallets: Vec<Address>,
     /// The transaction that is said to have brought it.
     pub transaction: Option<B256>,
+    /// Who asks.
+    pub uid: u32,
     pub asked: Asked,
 }
 
@@ -56,6 +60,7 @@ impl Parts {
         let unknown = |cause| VerifierError::Unknown { cause };
         let id = ask.token.collection.chain;
         let chain = self.chains.get(&id).ok_or(unknown(Cause::NotConfigured))?;
+        let _turn = self.questions.turn(ask.uid).await.map_err(|_| VerifierError::BrokenOff)?;
         let seen_at = self.clock.now_on([id]);
         let (number, block) = self.begin_at_head(chain).await.map_err(unknown)?;
         let terms = ask.terms.first().copied().unwrap_or(Terms::direct(Rule::Owner));
@@ -84,8 +89,10 @@ impl Parts {
         let unknown = |cause| VerifierError::Unknown { cause };
         let id = claim.token.collection.chain;
         let chain = self.chains.get(&id).ok_or(unknown(Cause::NotConfigured))?;
+        let _turn = self.questions.turn(claim.uid).await.map_err(|_| VerifierError::BrokenOff)?;
         let seen_at = self.clock.now_on([id]);
         let (number, block) = self.begin_at_head(chain).await.map_err(unknown)?;
+        let resets = chain.resets();
         let of = (claim.token, claim.wallet);
         let sighting = look_once(chain, &block, (of, &claim.terms), (number, seen_at)).await;
         match sighting.finding {
@@ -104,6 +111,9 @@ impl Parts {
             return Ok(kept);
         }
         self.make_room(claim.wallets.clone()).await?;
+        if chain.resets() != resets {
+            return Err(unknown(Cause::Behind));
+        }
         self.record(RecordSightings {
             sightings: vec![sighting],
             scans: Vec::new(),

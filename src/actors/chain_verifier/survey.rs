@@ -130,6 +130,8 @@ async fn on_chain(
     };
     let unreachable = || levels(&ask.product).into_iter().map(|it| (it, Err(Cause::Unreachable)));
     let mut found: Vec<Level> = found.unwrap_or_else(|| unreachable().collect());
+    let resets = || parts.chains.get(&id).map(Chain::resets);
+    let before = (resets(), scans.clone());
     let number = match parts.chains.get(&id) {
         Some(chain) => begin(parts, chain, &mut found),
         None => parts.next_look.fetch_add(1, Ordering::Relaxed),
@@ -154,6 +156,12 @@ async fn on_chain(
             Ok(seen) => sightings.extend(seen),
             Err(cause) => sightings.extend(round.unknown(&wallets, &scopes, cause, finality)),
         }
+    }
+    if resets() != before.0 {
+        // The blocks are of a chain that is gone meanwhile.
+        let unknown = |it| round.unknown(&wallets, &scopes, Cause::Behind, it);
+        let nothing = levels(&ask.product).into_iter().flat_map(unknown).collect();
+        return (nothing, before.1, Vec::new());
     }
     (sightings, scans, heads)
 }

@@ -13,10 +13,11 @@ use alloy_primitives::Address;
 use super::{
     AcknowledgeNotices, AddWallet, AuditState, BackUp, BackedUp, CreateCustomer, CustomerOf,
     CustomersOf, Facts, FindChallenge, FindCustomer, FindFacts, FindFigures, FindProgress,
-    FindSealedKeys, FindWallet, HistoryOf, ImportWallet, KeepChallenge, KeepSynced, LedgerError,
-    ListAudit, ListCustomers, ListOwnerships, LooksRecorded, NoteAudit, Notice, OwnershipLedger,
-    Progress, RaiseFloor, RecordSightings, RemoveWallet, ReplaceSealedKeys, Reply, RoomForClaim,
-    SealedKey, SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit, WalletsOf, Whose,
+    FindSealedKeys, FindWallet, ForgetChain, HistoryOf, ImportWallet, KeepChallenge, KeepSynced,
+    LedgerError, ListAudit, ListCustomers, ListOwnerships, LooksRecorded, NoteAudit, Notice,
+    OwnershipLedger, Progress, RaiseFloor, RecordSightings, RemoveWallet, ReplaceSealedKeys, Reply,
+    RoomForClaim, SealedKey, SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit, WalletsOf,
+    Whose,
 };
 use crate::domain::audit::AuditEntry;
 use crate::domain::customer::{Challenge, Customer, Wallet};
@@ -286,6 +287,20 @@ impl Handler<RecordSightings> for OwnershipLedger {
             looks.fetch_add(1, Ordering::Relaxed);
             recorded
         })
+    }
+}
+
+impl Handler<ForgetChain> for OwnershipLedger {
+    type Result = Change<u64>;
+
+    fn handle(&mut self, it: ForgetChain, _: &mut Self::Context) -> Self::Result {
+        let forget = move |changes: &mut Changes<'_>| sightings::forget(changes, it.chain);
+        let forgotten = self.revise("forget a chain", |_| Whose::Everybody, forget);
+        // Whoever looks at the moment has read what is gone now, and has to read again.
+        Box::pin(forgotten.map(|forgotten, actor, _| {
+            actor.looks.fetch_add(1, Ordering::Relaxed);
+            forgotten
+        }))
     }
 }
 

@@ -299,7 +299,9 @@ impl TierCache {
                 return false;
             }
         }
-        let kept = !cached.wallets.is_empty() || self.subscribers.contains_key(&scene.key);
+        // Anybody may name products that do not exist, and there are places for so many only.
+        let has_work = scene.installed.is_some() && !cached.wallets.is_empty();
+        let kept = has_work || self.subscribers.contains_key(&scene.key);
         if kept && (self.due.len() < super::KEPT_AT_MOST || self.due.contains_key(&scene.key)) {
             let rest =
                 Duration::try_from(cached.refresh_at.duration_since(now)).unwrap_or_default();

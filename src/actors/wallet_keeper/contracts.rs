@@ -52,12 +52,13 @@ impl Prover {
             why: format!("whether a contract on {chain} accepts the signature is not known"),
             cause,
         };
-        let method = match self.ask_chain(chain, address, (hash, bytes)).await?.map_err(unknown)? {
-            Some(SignedBy::Key) => method,
-            Some(SignedBy::Contract) => Method::Eip1271,
-            Some(SignedBy::Counterfactual) => Method::Erc6492,
-            None => return by_key(false),
-        };
+        let method =
+            match self.ask_chain((uid, chain), address, (hash, bytes)).await?.map_err(unknown)? {
+                Some(SignedBy::Key) => method,
+                Some(SignedBy::Contract) => Method::Eip1271,
+                Some(SignedBy::Counterfactual) => Method::Erc6492,
+                None => return by_key(false),
+            };
         Ok(Verified { valid: true, method })
     }
 
@@ -79,7 +80,7 @@ impl Prover {
         });
         let bytes = worked("check a signature", reading.await)?;
         let Some(bytes) = bytes else { return Err(refused(String::new())) };
-        match self.ask_chain(chain, address, (hash, bytes)).await? {
+        match self.ask_chain((uid, chain), address, (hash, bytes)).await? {
             Ok(Some(SignedBy::Key)) => Ok(None),
             Ok(Some(SignedBy::Contract | SignedBy::Counterfactual)) => Ok(Some(chain)),
             Ok(None) => Err(refused(format!("; and no contract on {chain} accepts it"))),
@@ -98,12 +99,12 @@ impl Prover {
 
     async fn ask_chain(
         &self,
-        chain: ChainId,
+        (uid, chain): (u32, ChainId),
         address: Address,
         (hash, signature): (B256, Bytes),
     ) -> Result<Result<Option<SignedBy>, Cause>, KeeperError> {
         let Some(chains) = &self.chains else { return Ok(Err(Cause::NotConfigured)) };
-        let question = CheckSignature { chain, address, hash, signature };
+        let question = CheckSignature { chain, uid, address, hash, signature };
         match chains.send(question).timeout(PATIENCE).await {
             Ok(Ok(signed_by)) => Ok(Ok(signed_by)),
             Ok(Err(VerifierError::Unknown { cause })) => Ok(Err(cause)),

@@ -33,6 +33,7 @@ use crate::domain::ids::{CustomerId, clip, clip_to};
 use crate::domain::peer::{Access, Peer, Permit, permit};
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::limits::{WRITE_BURST, WRITES_PER_MINUTE, WriteRates};
+use crate::rpc::openrpc::Document;
 use crate::rpc::reply::Flight;
 use crate::rpc::wire;
 
@@ -143,7 +144,7 @@ methods! {
         "How the daemon's parts fare.";
     SelfService system_version(wire::Nothing) -> wire::Version = system::version,
         "What runs here.";
-    SelfService rpc_discover(wire::Nothing) -> serde_json::Value = system::discover,
+    SelfService rpc_discover(wire::Nothing) -> Document = system::discover,
         "This API as an OpenRPC document.";
     Admin customer_create(wire::CustomerCreate) -> wire::Customer = customers::create,
         "Make a customer.";

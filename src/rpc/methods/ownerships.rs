@@ -25,7 +25,7 @@ const ELSEWHERE: &str = "the wallet is a contract on another chain, and counts o
 
 pub(super) async fn verify(
     api: Arc<Api>,
-    _: Permit,
+    permit: Permit,
     ask: wire::TokenVerify,
 ) -> Result<wire::Sighting, RpcError> {
     if ask.wallet.is_none() && ask.token.collection.standard == Standard::Erc1155 {
@@ -34,7 +34,7 @@ pub(super) async fn verify(
         ));
     }
     let terms = terms_of(&api, &ask.token);
-    let question = Sight { token: ask.token, wallet: ask.wallet, terms };
+    let question = Sight { token: ask.token, wallet: ask.wallet, terms, uid: permit.account() };
     let seen = api.verifier.send(question).timeout(CHAIN_TIME).await??;
     let (holding, until, cause) = match &seen.finding {
         Finding::Held { until: Some(end), anchor } if *end <= anchor.time => {
@@ -168,6 +168,7 @@ pub(super) async fn record(
         terms: terms_of(&api, &ask.token),
         wallets: wallets.iter().map(|it| it.address).collect(),
         transaction: ask.transaction,
+        uid: permit.account(),
         asked: api.asked(&permit),
     };
     let ownership = api.verifier.send(claim).timeout(CHAIN_TIME).await??;

@@ -1,7 +1,8 @@
 //! Other local users, who do not mean well: processes with uids of their own.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -144,6 +145,7 @@ fn one_user_cannot_take_every_connection() {
         "[socket.limits]\nconnections = 20\nconnections_per_uid = 15\nconnections_reserved = 2",
     );
     let daemon = Daemon::start(&settings);
+    wait_until_alone(&daemon);
     let version = json!({"jsonrpc": "2.0", "id": 1, "method": "system_version"});
     let Some(first) = Crowd::of(&daemon, HOSTILE, (17, 1), &version) else { return };
     // Three places are left that are not kept, and root's two.
@@ -152,6 +154,21 @@ fn one_user_cannot_take_every_connection() {
     Line::connect(&daemon.admin_socket()).call("store_stats", &json!({})).unwrap();
     assert_eq!(first.counts(), json!({"ok": 15, "LIMIT_EXCEEDED": 2}));
     assert_eq!(second.counts(), json!({"ok": 3, "LIMIT_EXCEEDED": 2}));
+}
+
+/// The daemon is ready, and every connection by which that was found out is gone: its own question too.
+fn wait_until_alone(daemon: &Daemon) {
+    eventually("nobody else is connected", || {
+        let mut stream = UnixStream::connect(daemon.admin_socket()).unwrap();
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        let mut page = String::new();
+        stream.read_to_string(&mut page).unwrap();
+        let open = page.lines().find_map(|it| it.strip_prefix("entitled_connections_open "));
+        let is_ready = daemon.log().contains("event=\"started\"");
+        if is_ready && open == Some("1.0") { Ok(()) } else { Err(format!("{open:?}")) }
+    });
 }
 
 /// Kilobytes the daemon had at most.

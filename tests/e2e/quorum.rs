@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::support::anvil::Anvil;
 use crate::support::contract::Contract;
 use crate::support::daemon::Daemon;
@@ -92,7 +94,7 @@ fn a_single_endpoint_is_too_little_for_a_product_that_wants_a_quorum() {
     let daemon = Daemon::start(&Settings::new([anvil.url()]).product(product));
     daemon.link(&wallet);
     let verdict = daemon.wait_for_code(ACME, "TRUST_TOO_LOW");
-    assert_eq!(verdict["valid"], serde_json::json!(false));
+    assert_eq!(verdict["valid"], json!(false));
 }
 
 #[test]
@@ -112,4 +114,32 @@ fn with_one_endpoint_down_the_next_one_serves() {
     anvil.mine(1);
     licence.transfer(&anvil, wallet.address(), stranger(), 7);
     daemon.wait_for_code(ACME, "NOT_HELD");
+}
+
+/// No genesis block is configured, and the one that is on another chain is the fastest.
+#[test]
+fn whoever_answers_first_does_not_say_for_all_which_chain_it_is() {
+    let anvil = Anvil::start();
+    let licence = Contract::licence(&anvil);
+    let wallet = Wallet::numbered(1);
+    licence.mint(&anvil, wallet.address(), 7);
+    anvil.finalize();
+    let other = Anvil::start_in_the_past(Duration::from_secs(600));
+    let proxies = [&other, &anvil, &anvil].map(|it| Proxy::start(&it.address()));
+    for honest in &proxies[1..] {
+        honest.fault(Fault::Delay(Duration::from_millis(500)));
+    }
+    let product = ProductFile::acme(&licence.collection()).set("trust", r#""quorum""#);
+    let settings = Settings::new(proxies.iter().map(Proxy::url)).quorum(2).product(product);
+    let daemon = Daemon::prepare(&settings);
+    let text = settings.text(daemon.home());
+    daemon.write_config(&text.replace("poll =", "retry = \"200ms\"\npoll ="));
+    let mut daemon = daemon;
+    daemon.resume();
+    daemon.link(&wallet);
+    daemon.never_answers(ACME, &["NOT_HELD"], Duration::from_secs(2));
+    for honest in &proxies[1..] {
+        honest.heal();
+    }
+    daemon.wait_for_code(ACME, "VALID");
 }

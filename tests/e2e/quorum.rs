@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::anvil::Anvil;
+use crate::support::anvil::{Anvil, number};
 use crate::support::contract::Contract;
 use crate::support::daemon::Daemon;
+use crate::support::eventually;
 use crate::support::faults::{self, Fault};
 use crate::support::proxy::Proxy;
 use crate::support::settings::{ProductFile, Settings};
@@ -142,4 +143,52 @@ fn whoever_answers_first_does_not_say_for_all_which_chain_it_is() {
         honest.heal();
     }
     daemon.wait_for_code(ACME, "VALID");
+}
+
+/// It begins with the same block, so that it passes for the chain, and goes on as no chain can.
+#[test]
+fn a_huge_number_that_is_named_first_makes_nobody_late() {
+    // Where one's word is enough it may also lie ahead of the time, and is then only overtaken.
+    for (demanded, seconds) in [(1, "0x0"), (2, "0x0"), (2, "0x1")] {
+        huge_number(demanded, seconds);
+    }
+}
+
+fn huge_number(demanded: usize, seconds: &str) {
+    let anvil = Anvil::start_in_the_past(Duration::from_secs(600));
+    let genesis = number(&anvil.block("0x0")["timestamp"]).to_string();
+    let licence = Contract::licence(&anvil);
+    let wallet = Wallet::numbered(1);
+    licence.mint(&anvil, wallet.address(), 7);
+    // A second apart, so that there is a time between blocks to go by.
+    anvil.call("anvil_mine", json!(["0x20", "0x1"]));
+    let other = Anvil::with(&["--timestamp", &genesis]);
+    assert_eq!(other.block("0x0")["hash"], anvil.block("0x0")["hash"]);
+    assert_eq!(Contract::licence(&other), licence, "of which nobody has a token");
+    other.call("anvil_mine", json!(["0x800", seconds]));
+    let proxies = [&other, &anvil, &anvil].map(|it| Proxy::start(&it.address()));
+    let product = ProductFile::acme(&licence.collection());
+    let (settings, product) = match demanded {
+        1 => (Settings::new(proxies.iter().map(Proxy::url)), product),
+        _ => (
+            Settings::new(proxies.iter().map(Proxy::url)).quorum(demanded),
+            product.set("trust", r#""quorum""#),
+        ),
+    };
+    for honest in &proxies[1..] {
+        honest.fault(Fault::Delay(Duration::from_millis(500)));
+    }
+    let daemon = Daemon::start(&settings.product(product));
+    daemon.link(&wallet);
+    let asked = || match proxies[0].calls("eth_getBlockByNumber") {
+        0 | 1 => Err("nothing".to_owned()),
+        _ => Ok(()),
+    };
+    eventually("the other one has named its blocks", asked);
+    daemon.never_answers(ACME, &["VALID"], Duration::from_secs(1));
+    proxies[0].fault(Fault::Drop);
+    proxies[1..].iter().for_each(Proxy::heal);
+    let verdict = daemon.wait_for_code(ACME, "VALID");
+    assert!(verdict["anchor"]["number"].as_u64() < Some(100), "{verdict}");
+    assert!(!daemon.log().contains("chain_reset"), "one of three says nothing for all");
 }

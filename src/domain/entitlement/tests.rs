@@ -139,14 +139,19 @@ fn lost(look: u64, finality: Finality) -> Sighting {
     seen(look, rest(), Finding::Unknown { cause: Cause::Unreachable, finality })
 }
 
-/// Asks for the wallets 1 and 2 of `uid:1000`.
-fn ask(sightings: &[Sighting], suspended: &[u64], now: Timestamp) -> Verdict {
-    let holder = Holder {
+/// `uid:1000` with wallet 1.
+fn own_holder() -> Holder {
+    Holder {
         customer: CustomerId::Uid(1000),
         active: true,
         wallets: vec![wallet(1)],
         contracts: BTreeMap::new(),
-    };
+    }
+}
+
+/// Asks for wallet 1 of `uid:1000`.
+fn ask(sightings: &[Sighting], suspended: &[u64], now: Timestamp) -> Verdict {
+    let holder = own_holder();
     ask_of(&[holder], sightings, suspended, now)
 }
 
@@ -243,12 +248,7 @@ fn from_checkpoint(root: u8, named: &[u8]) -> Verdict {
         ..anchor(40, Finality::Finalized, Trust::Consensus)
     };
     let sightings = [held(50, 12, signed.clone()), no_more(50, signed)];
-    let holder = Holder {
-        customer: CustomerId::Uid(1000),
-        active: true,
-        wallets: vec![wallet(1)],
-        contracts: BTreeMap::new(),
-    };
+    let holder = own_holder();
     let question = Question {
         product: &product.id,
         definition: Some(&product),

@@ -19,12 +19,7 @@ fn with_question<T>(
     sightings: &[Sighting],
     ask: impl FnOnce(&Question<'_>) -> T,
 ) -> T {
-    let holder = Holder {
-        customer: CustomerId::Uid(1000),
-        active: true,
-        wallets: vec![wallet(1)],
-        contracts: BTreeMap::new(),
-    };
+    let holder = own_holder();
     let question = Question {
         product: &product.id,
         definition: Some(product),

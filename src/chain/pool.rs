@@ -29,7 +29,6 @@ use super::lineage::Lineage;
 use super::lineage::Pace;
 use super::refusal::Refusal;
 use super::refusal::more_telling;
-use super::standing::OtherGenesis;
 use super::standing::Peers;
 use super::standing::Rank;
 use super::state::locked;
@@ -38,6 +37,9 @@ use super::terms::Terms;
 use crate::domain::ids::ChainId;
 use crate::domain::ownership::Cause;
 use crate::domain::ownership::Finality;
+use crate::domain::ownership::Trust;
+
+mod genesis;
 
 /// Endpoints asked at once for one answer.
 const AT_ONCE: usize = 3;
@@ -59,6 +61,8 @@ pub(super) struct Pool {
     /// The time between blocks before it was seen.
     poll: Duration,
     now: Now,
+    /// Of so many domains the endpoints have to agree, where one's word is not enough.
+    quorum: Option<usize>,
 }
 
 impl Pool {
@@ -76,7 +80,8 @@ impl Pool {
             .into_iter()
             .map(|it| Endpoint::new(it, Arc::clone(&identity)).map(Arc::new))
             .collect::<Result<_, _>>()?;
-        Ok(Self { endpoints, identity, poll: settings.poll, now: settings.now.clone() })
+        let quorum = (settings.trust == Trust::Quorum).then_some(settings.quorum);
+        Ok(Self { endpoints, identity, poll: settings.poll, now: settings.now.clone(), quorum })
     }
 
     pub(super) fn all(&self) -> &[Arc<Endpoint>] {
@@ -143,34 +148,6 @@ impl Pool {
         // Each of them, also where one is enough to say no.
         let below = self.endpoints.iter().filter(|it| is_below(it)).count();
         waited >= patience && below == self.endpoints.len()
-    }
-
-    /// Whether every endpoint has had the same other genesis block for long; if so, that is the chain's now.
-    fn notice_new_genesis(&self) {
-        let mut genesis = locked(&self.identity.genesis);
-        let (Genesis::Seen(before), patience) = (*genesis, self.patience()) else { return };
-        let heard = self.endpoints.iter().filter(|it| it.standing().last_success.is_some());
-        let others: Option<Vec<_>> = heard.map(|it| it.standing().other_genesis).collect();
-        let Some([first, rest @ ..]) = others.as_deref() else { return };
-        let is_lasting = |it: &OtherGenesis| {
-            it.since.elapsed() >= patience && it.last.duration_since(it.since) >= patience / 2
-        };
-        if rest.iter().any(|it| it.hash != first.hash) || !is_lasting(first) {
-            return;
-        }
-        if !rest.iter().all(is_lasting) {
-            return;
-        }
-        tracing::warn!(
-            event = "chain_reset",
-            chain = %self.identity.chain,
-            %before,
-            now = %first.hash,
-            "every endpoint has another genesis block: the chain began anew, and is followed from there",
-        );
-        *genesis = Genesis::Seen(first.hash);
-        self.lineage().begin_anew();
-        self.endpoints.iter().for_each(|it| it.standing().is_no_stranger());
     }
 
     /// All endpoints with their ranks, the most promising first; of those the ones that can prove what is
@@ -291,6 +268,7 @@ impl Pool {
                 }
             });
             futures_util::future::join_all(examined).await;
+            self.notice_mistaken_genesis();
             self.notice_new_genesis();
         }
     }

@@ -126,6 +126,8 @@ struct State {
     /// Committees are being learned one after the other, and what was signed last was not asked for yet.
     moving: bool,
     caught_up: bool,
+    /// A pass ended and had brought nothing: there is no way on for now.
+    stalled: bool,
     /// Two histories that validators signed.
     equivocation: Option<String>,
     /// Why the last pass did not come further.
@@ -252,7 +254,8 @@ impl ChainSync {
         let head = head.unwrap_or(settled);
         if is_silent(head) {
             let behind = client.wants(&self.specification, now_slot);
-            let catching_up = behind.is_some() && (state.moving || !state.caught_up);
+            let begun = state.caught_up || state.stalled;
+            let catching_up = behind.is_some() && (state.moving || !begun);
             return Err(if catching_up { Cause::NotSynced } else { Cause::CommitteeSilent });
         }
         let descent = state.descent.as_ref().ok_or(Cause::NotSynced)?;

@@ -6,7 +6,7 @@
 
 use std::fs::{File, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use redb::Database;
@@ -23,6 +23,8 @@ use crate::domain::ids::Timestamp;
 use crate::regular_file;
 
 const FILE_MODE: u32 = 0o600;
+/// With which every file of redb begins.
+const FIRST_BYTES: [u8; 9] = *b"redb\x1a\x0a\xa9\x0d\x0a";
 /// Files set aside before somebody has to look after them.
 const MOST_SET_ASIDE: u32 = 10_000;
 /// Names that the daemon uses besides the store's, in the same directory, and what it adds to others.
@@ -150,6 +152,34 @@ fn restored(backup: &str, until: Option<Timestamp>) -> String {
     )
 }
 
+/// What a backup is found out to be before it is copied: a file of any length can be made for nothing.
+fn check_copyable(source: &File, backup: &str, folder: &Folder) -> Result<(), StoreError> {
+    let doing = || format!("copy {backup}");
+    let length = source.metadata().map_err(StoreError::file(doing()))?.len();
+    if length == 0 {
+        // redb would begin a new store in it.
+        return Err(StoreError::Form { what: "a backup, which is empty," });
+    }
+    let mut first = [0; FIRST_BYTES.len()];
+    match source.read_exact_at(&mut first, 0) {
+        Ok(()) if first == FIRST_BYTES => {}
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+            return Err(StoreError::file(doing())(error));
+        }
+        _ => {
+            return Err(StoreError::Form {
+                what: "a backup, which does not begin as a store does,",
+            });
+        }
+    }
+    let free = folder.free_bytes().map_err(StoreError::file(doing()))?;
+    if length > free {
+        let why = format!("it is {length} bytes long, of which {free} are free here");
+        return Err(StoreError::file(doing())(io::Error::new(io::ErrorKind::StorageFull, why)));
+    }
+    Ok(())
+}
+
 /// A draft with the content of a backup, found to be whole, and the time of the last change in it.
 fn copy_whole<'a>(
     source: &File,
@@ -157,10 +187,7 @@ fn copy_whole<'a>(
     settings: &StoreSettings,
     folder: &'a Folder,
 ) -> Result<(Draft<'a>, Option<Timestamp>), StoreError> {
-    if source.metadata().map_err(StoreError::file(format!("read {backup}")))?.len() == 0 {
-        // redb would begin a new store in it.
-        return Err(StoreError::Form { what: "a backup, which is empty" });
-    }
+    check_copyable(source, backup, folder)?;
     let draft = folder.draft()?;
     io::copy(&mut &*source, &mut &draft.file)
         .map_err(StoreError::file(format!("copy {backup}")))?;
@@ -202,6 +229,7 @@ pub(super) fn replace(
     let _held = match lock(&folder, settings) {
         // Whatever it is, it is no store that anybody has open.
         Err(StoreError::File { source, .. }) if source.kind() == io::ErrorKind::InvalidInput => {
+            refuse_directory(&folder, settings)?;
             None
         }
         held => held?,
@@ -234,6 +262,16 @@ fn lock(folder: &Folder, settings: &StoreSettings) -> Result<Option<File>, Store
         }
         Some(Err(TryLockError::Error(error))) => Err(StoreError::file(doing())(error)),
     }
+}
+
+/// A directory can have no second name, so it cannot be set aside as a store is.
+fn refuse_directory(folder: &Folder, settings: &StoreSettings) -> Result<(), StoreError> {
+    if !folder.has_directory(&name(&settings.path)) {
+        return Ok(());
+    }
+    let doing = format!("set {} aside", settings.path.display());
+    let why = "it is a directory: move it away, and restore then";
+    Err(StoreError::file(doing)(io::Error::new(io::ErrorKind::IsADirectory, why)))
 }
 
 /// What another is about to take the place of keeps a name, and there is no moment without a store.

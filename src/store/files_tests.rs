@@ -135,3 +135,49 @@ fn a_group_that_cannot_be_given_costs_no_backup() {
     let (bench, _) = corrupt_with_backup();
     assert_eq!(names(&open_as_nobody(&bench).unwrap()), ["machine", "Ada"]);
 }
+
+/// A hole costs nothing to make, and its copy would fill the file system.
+#[test]
+fn what_is_longer_than_there_is_room_for_is_not_copied() {
+    let (bench, backup) = bench_with_backup();
+    let file = fs::File::options().write(true).open(&backup).unwrap();
+    let long = 3 << 40;
+    file.set_len(long).unwrap();
+    let error = with_causes(&restore(&bench, &backup).unwrap_err());
+    assert!(error.contains(&long.to_string()) && error.contains("are free"), "{error}");
+    assert_eq!(names_in(&bench), ["copy.redb", "ledger.redb"], "nothing is left behind");
+}
+
+#[test]
+fn what_does_not_begin_as_a_store_is_not_copied() {
+    let (bench, backup) = bench_with_backup();
+    let file = fs::File::create(&backup).unwrap();
+    file.set_len(8 << 30).unwrap();
+    let error = restore(&bench, &backup).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a record of a backup, which does not begin as a store does, in the store is not in any form this entitled knows"
+    );
+    assert_eq!(names_in(&bench), ["copy.redb", "ledger.redb"], "nothing is left behind");
+}
+
+#[test]
+fn a_directory_in_the_stores_place_is_said_to_be_one() {
+    let (bench, backup) = bench_with_backup();
+    let ledger = bench.dir.path().join("ledger.redb");
+    fs::remove_file(&ledger).unwrap();
+    fs::create_dir(&ledger).unwrap();
+    let error = with_causes(&restore(&bench, &backup).unwrap_err());
+    assert!(error.contains("it is a directory: move it away"), "{error}");
+    assert!(ledger.is_dir());
+    fs::remove_dir(&ledger).unwrap();
+    restore(&bench, &backup).unwrap();
+}
+
+fn names_in(bench: &Bench) -> Vec<String> {
+    let entries = fs::read_dir(bench.dir.path()).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}

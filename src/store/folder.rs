@@ -69,6 +69,16 @@ impl Folder {
         std::fs::symlink_metadata(self.path_of(name)).is_ok()
     }
 
+    pub(super) fn has_directory(&self, name: &str) -> bool {
+        std::fs::symlink_metadata(self.path_of(name)).is_ok_and(|it| it.is_dir())
+    }
+
+    /// How many bytes its file system has room for.
+    pub(super) fn free_bytes(&self) -> io::Result<u64> {
+        let found = nix::sys::statvfs::fstatvfs(&self.directory)?;
+        Ok(found.blocks_available().saturating_mul(found.fragment_size()))
+    }
+
     /// Opens a file to read it.
     pub(super) fn open(&self, name: &str) -> io::Result<File> {
         regular_file::open_at(&self.directory, Path::new(name), OFlag::O_RDONLY)

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use crate::support::anvil::Anvil;
+use serde_json::json;
+
+use crate::support::anvil::{Anvil, number};
 use crate::support::contract::Contract;
 use crate::support::daemon::Daemon;
+use crate::support::eventually;
 use crate::support::faults::{self, Fault};
 use crate::support::proxy::Proxy;
 use crate::support::settings::{ProductFile, Settings};
@@ -92,7 +95,7 @@ fn a_single_endpoint_is_too_little_for_a_product_that_wants_a_quorum() {
     let daemon = Daemon::start(&Settings::new([anvil.url()]).product(product));
     daemon.link(&wallet);
     let verdict = daemon.wait_for_code(ACME, "TRUST_TOO_LOW");
-    assert_eq!(verdict["valid"], serde_json::json!(false));
+    assert_eq!(verdict["valid"], json!(false));
 }
 
 #[test]
@@ -112,4 +115,80 @@ fn with_one_endpoint_down_the_next_one_serves() {
     anvil.mine(1);
     licence.transfer(&anvil, wallet.address(), stranger(), 7);
     daemon.wait_for_code(ACME, "NOT_HELD");
+}
+
+/// No genesis block is configured, and the one that is on another chain is the fastest.
+#[test]
+fn whoever_answers_first_does_not_say_for_all_which_chain_it_is() {
+    let anvil = Anvil::start();
+    let licence = Contract::licence(&anvil);
+    let wallet = Wallet::numbered(1);
+    licence.mint(&anvil, wallet.address(), 7);
+    anvil.finalize();
+    let other = Anvil::start_in_the_past(Duration::from_secs(600));
+    let proxies = [&other, &anvil, &anvil].map(|it| Proxy::start(&it.address()));
+    for honest in &proxies[1..] {
+        honest.fault(Fault::Delay(Duration::from_millis(500)));
+    }
+    let product = ProductFile::acme(&licence.collection()).set("trust", r#""quorum""#);
+    let settings = Settings::new(proxies.iter().map(Proxy::url)).quorum(2).product(product);
+    let daemon = Daemon::prepare(&settings);
+    let text = settings.text(daemon.home());
+    daemon.write_config(&text.replace("poll =", "retry = \"200ms\"\npoll ="));
+    let mut daemon = daemon;
+    daemon.resume();
+    daemon.link(&wallet);
+    daemon.never_answers(ACME, &["NOT_HELD"], Duration::from_secs(2));
+    for honest in &proxies[1..] {
+        honest.heal();
+    }
+    daemon.wait_for_code(ACME, "VALID");
+}
+
+/// It begins with the same block, so that it passes for the chain, and goes on as no chain can.
+#[test]
+fn a_huge_number_that_is_named_first_makes_nobody_late() {
+    // Where one's word is enough it may also lie ahead of the time, and is then only overtaken.
+    for (demanded, seconds) in [(1, "0x0"), (2, "0x0"), (2, "0x1")] {
+        huge_number(demanded, seconds);
+    }
+}
+
+fn huge_number(demanded: usize, seconds: &str) {
+    let anvil = Anvil::start_in_the_past(Duration::from_secs(600));
+    let genesis = number(&anvil.block("0x0")["timestamp"]).to_string();
+    let licence = Contract::licence(&anvil);
+    let wallet = Wallet::numbered(1);
+    licence.mint(&anvil, wallet.address(), 7);
+    // A second apart, so that there is a time between blocks to go by.
+    anvil.call("anvil_mine", json!(["0x20", "0x1"]));
+    let other = Anvil::with(&["--timestamp", &genesis]);
+    assert_eq!(other.block("0x0")["hash"], anvil.block("0x0")["hash"]);
+    assert_eq!(Contract::licence(&other), licence, "of which nobody has a token");
+    other.call("anvil_mine", json!(["0x800", seconds]));
+    let proxies = [&other, &anvil, &anvil].map(|it| Proxy::start(&it.address()));
+    let product = ProductFile::acme(&licence.collection());
+    let (settings, product) = match demanded {
+        1 => (Settings::new(proxies.iter().map(Proxy::url)), product),
+        _ => (
+            Settings::new(proxies.iter().map(Proxy::url)).quorum(demanded),
+            product.set("trust", r#""quorum""#),
+        ),
+    };
+    for honest in &proxies[1..] {
+        honest.fault(Fault::Delay(Duration::from_millis(500)));
+    }
+    let daemon = Daemon::start(&settings.product(product));
+    daemon.link(&wallet);
+    let asked = || match proxies[0].calls("eth_getBlockByNumber") {
+        0 | 1 => Err("nothing".to_owned()),
+        _ => Ok(()),
+    };
+    eventually("the other one has named its blocks", asked);
+    daemon.never_answers(ACME, &["VALID"], Duration::from_secs(1));
+    proxies[0].fault(Fault::Drop);
+    proxies[1..].iter().for_each(Proxy::heal);
+    let verdict = daemon.wait_for_code(ACME, "VALID");
+    assert!(verdict["anchor"]["number"].as_u64() < Some(100), "{verdict}");
+    assert!(!daemon.log().contains("chain_reset"), "one of three says nothing for all");
 }

@@ -56,6 +56,10 @@ pub enum FeedError {
     NotOffered { root: B256 },
     #[error("the checkpoint is of slot {slot}, which is longer ago than {max_age_s} seconds")]
     TooOld { slot: u64, max_age_s: u64 },
+    #[error(
+        "the checkpoint is of slot {slot}, which has not come: by this machine's clock it is slot {now}"
+    )]
+    NotYet { slot: u64, now: u64 },
     #[error("it has to begin from a checkpoint first")]
     NotBegun,
     #[error("the work on it was broken off")]
@@ -147,7 +151,11 @@ impl ChainSync {
         });
         let client = begun.await.map_err(|_| FeedError::BrokenOff)??;
         // Proven now, even where nobody had named it.
-        let slot = foundation::settled_slot(&client);
+        let (slot, now) = (foundation::settled_slot(&client), self.now_slot());
+        if slot > now {
+            // Nobody could say how old it is, and nothing of the present would be taken after it.
+            return Err(FeedError::NotYet { slot, now });
+        }
         if foundation::is_young(self.specification.time_of(slot), offer.max_age, self.now()) {
             Ok(client)
         } else {
@@ -166,7 +174,7 @@ impl ChainSync {
             state.client = Some(client);
             state.descent = Some(Descent::begin(checkpoint.root, age));
             state.disagreeing.clear();
-            state.caught_up = false;
+            (state.caught_up, state.stalled) = (false, false);
         }
         self.keep(chain).await;
     }

@@ -30,6 +30,9 @@ const LATE_EPOCHS: u64 = 3;
 /// At most so many passes between two attempts to find out whether a checkpoint agrees.
 const COMPARE_EVERY: u32 = 256;
 
+/// The checkpoint, the newest slots that are final and signed, and the period wanted next.
+type Reached = (B256, u64, u64, Option<u64>);
+
 impl ChainSync {
     /// Follows until nobody listens any more.
     pub(in crate::chain) async fn run(
@@ -58,13 +61,18 @@ impl ChainSync {
 
     async fn pass(&self, chain: ChainId, number: u32) {
         let _alone = self.working.lock().await;
+        let before = self.reached();
         let mut trouble = self.begin(chain).await.err();
         if self.state().client.is_some() {
             trouble = self.catch_up(chain).await.err().or(trouble);
             for query in [Query::Finality, Query::Optimistic] {
                 trouble = self.listen(chain, query).await.err().or(trouble);
             }
-            self.state().moving = false;
+            let stalled = self.reached() == before;
+            {
+                let mut state = self.state();
+                (state.moving, state.stalled) = (false, stalled);
+            }
             self.note_presence().await;
             // Each time after twice as long: it costs a fetch, and may never come to anything.
             if number.is_power_of_two() || number.is_multiple_of(COMPARE_EVERY) {
@@ -76,6 +84,15 @@ impl ChainSync {
             tracing::info!(%chain, trouble, "the light client cannot go on yet");
         }
         state.trouble = trouble;
+    }
+
+    /// How far the light client is.
+    fn reached(&self) -> Option<Reached> {
+        let state = self.state();
+        let client = state.client.as_ref()?;
+        let wanted = client.wants(&self.specification, u64::MAX);
+        let settled = foundation::settled_slot(client);
+        Some((client.start().root, settled, client.highest_slot(), wanted))
     }
 
     /// Begins from a checkpoint, where there is nothing to go on from.
@@ -127,7 +144,7 @@ impl ChainSync {
             let Some((from, count)) = self.missing() else { return Ok(()) };
             {
                 let mut state = self.state();
-                state.moving |= count > 1 && !state.caught_up;
+                state.moving |= count > 1 && !state.caught_up && !state.stalled;
             }
             let learned = self.learn(chain, Query::Updates { from, count }).await;
             // The update of the present period can be had once a block of that period is final, and not

@@ -157,6 +157,22 @@ fn when_validators_fall_silent_the_last_truth_holds_for_a_while_and_no_longer() 
     goes_on_until_valid();
 }
 
+/// Committees are wanted, and nobody has signed anything: that is no way on, however it began.
+#[test]
+fn where_nothing_is_signed_any_more_it_is_silent_also_after_a_restart() {
+    let ground = Ground::new();
+    let keys = format!("beacon = [{:?}]\nsilence = \"1s\"", ground.beacon.url());
+    let mut daemon = Daemon::start(&ground.settings_with(&keys).product(ground.product()));
+    for _ in 0..2 {
+        let sync = wait_for_sync(&daemon, "silent", |it| it["state"] == "silent");
+        assert!(sync["wants_period"].is_u64(), "{sync}");
+        daemon.restart();
+    }
+    let sync = wait_for_sync(&daemon, "silent", |it| it["state"] == "silent");
+    let slot = ground.beacon.chain().finalized().unwrap().slot();
+    assert_eq!(sync["finalized_slot"], slot, "{sync}");
+}
+
 #[test]
 fn an_endpoint_without_the_signed_block_is_passed_over() {
     let ground = Ground::new();

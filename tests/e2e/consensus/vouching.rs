@@ -121,3 +121,25 @@ fn another_product_does_not_make_a_checkpoint_younger() {
     daemon.admin("system_reload", json!({}));
     daemon.wait_for_code(ACME, "VALID");
 }
+
+/// A clock that is behind the checkpoint makes it no younger than it is: it is not begun from until the clock is right.
+#[test]
+fn a_checkpoint_of_a_slot_that_has_not_come_is_not_begun_from() {
+    let ground = Ground::new();
+    let text = std::fs::read_to_string(ground.spec()).unwrap();
+    let genesis = ground.beacon.chain().schedule.genesis_time;
+    let (now, later) = (format!("genesis_time = {genesis}"), genesis + 86_400);
+    assert!(text.contains(&now), "{text}");
+    std::fs::write(ground.spec(), text.replace(&now, &format!("genesis_time = {later}"))).unwrap();
+    let mut daemon = linked(&ground, &ground.settings().product(ground.product()));
+    let sync = wait_for_sync(&daemon, "it says why", |it| !it["trouble"].is_null());
+    assert_eq!(sync["checkpoint"], Value::Null, "{sync}");
+    assert!(sync["trouble"].as_str().unwrap().contains("has not come"), "{sync}");
+    assert_eq!(daemon.code(ACME), "UNDETERMINED");
+
+    assert!(daemon.stop().success());
+    std::fs::write(ground.spec(), text).unwrap();
+    daemon.write_product(&ground.product());
+    daemon.resume();
+    daemon.wait_for_code(ACME, "VALID");
+}

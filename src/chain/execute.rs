@@ -192,7 +192,7 @@ fn spec(header: &Header) -> SpecId {
 mod tests {
     use super::*;
     use crate::chain::proof::ProvenAccount;
-    use crate::chain::state::tests::having;
+    use crate::chain::state::testing::having;
     use alloy_primitives::B256;
     use alloy_primitives::hex;
 

@@ -16,9 +16,9 @@ use super::effort::Limits;
 use super::execute::Attempt;
 use super::execute::Call;
 use super::execute::execute;
-use super::gather::Pinned;
 use super::memo::Memo;
 use super::memo::remember;
+use super::pinned::Pinned;
 use super::state::Library;
 use super::state::locked;
 
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
     use crate::chain::execute::Outcome;
     use crate::chain::execute::Stopped;
-    use crate::chain::state::tests::having;
+    use crate::chain::state::testing::having;
     use alloy_consensus::Header;
     use alloy_primitives::Address;
     use alloy_primitives::B256;

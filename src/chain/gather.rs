@@ -27,8 +27,13 @@ use super::executor::Asker;
 use super::executor::Executor;
 use super::executor::Round;
 use super::hint;
+use super::limits::ACCOUNTS;
+use super::limits::BUSY;
+use super::limits::GAS;
+use super::limits::MISSES;
 use super::memo::Memo;
 use super::nodes::Nodes;
+use super::pinned::Pinned;
 use super::plan::Wanted;
 use super::plan::choose;
 use super::pool::Pool;
@@ -40,16 +45,6 @@ use super::state::Need;
 use super::state::locked;
 use crate::domain::ownership::Cause;
 
-/// No more pieces of state than this fetched for one call.
-pub(super) const MISSES: usize = 256;
-/// No more accounts than this looked at by one call.
-pub(super) const ACCOUNTS: usize = 64;
-/// No more gas than this for one call, over all its attempts. Each begins at the start again: 256 misses at
-/// some 2,300 gas add up to 75 million.
-pub(super) const GAS: u64 = 100_000_000;
-/// No longer than this executing calls that were asked for together, over all their attempts: enough for
-/// thousands of honest ones, or a few that burn all the gas they have.
-pub(super) const BUSY: Duration = Duration::from_secs(8);
 /// Or so long for each, where they are very many.
 const BUSY_FOR_EACH: Duration = Duration::from_millis(2);
 
@@ -64,22 +59,6 @@ const AHEAD: usize = 128;
 /// Rounds of finding out which of the slots that were looked at before have changed. A trie of a million
 /// slots is five nodes deep. After these all are asked for.
 const DESCENTS: usize = 12;
-
-/// A verified header and what was proven at it.
-#[derive(Debug)]
-pub(super) struct Pinned {
-    pub(super) hash: B256,
-    pub(super) header: Header,
-    /// The rules of the EVM at this block.
-    pub(super) rules: SpecId,
-    pub(super) facts: Mutex<Facts>,
-}
-
-impl Pinned {
-    pub(super) fn facts(&self) -> MutexGuard<'_, Facts> {
-        locked(&self.facts)
-    }
-}
 
 #[derive(Debug)]
 pub(super) struct Gatherer {
@@ -380,8 +359,8 @@ mod tests {
     fn a_contract_that_burns_gas_before_each_miss_is_not_run_for_long() {
         use crate::chain::effort::Limits;
         use crate::chain::execute::execute;
-        use crate::chain::state::tests::having;
-        use crate::chain::state::tests::prove_zero;
+        use crate::chain::state::testing::having;
+        use crate::chain::state::testing::prove_zero;
         // Grows its memory for 20 million gas, then reads slot after slot.
         let code = alloy_primitives::hex!("6000623030005260005b805450600101600956");
         let (facts, library) = having(AT, &code);

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::endpoint::Endpoint;
 use super::execute::Call;
-use super::gather::Pinned;
+use super::pinned::Pinned;
 use super::pool::Pool;
 use super::state::Need;
 

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::endpoint::BlockName;
 use super::endpoint::Endpoint;
-use super::gather::Pinned;
+use super::pinned::Pinned;
 use super::pool::Pool;
 use super::standards::erc721::CONSECUTIVE;
 use super::standards::erc721::TRANSFER;

@@ -58,12 +58,14 @@ mod hint;
 mod identity;
 mod latency;
 pub mod light_client;
+mod limits;
 pub mod lineage;
 mod location;
 mod logs;
 mod look;
 mod memo;
 mod nodes;
+mod pinned;
 mod plan;
 mod pool;
 mod proof;
@@ -73,6 +75,7 @@ mod rumours;
 mod settings;
 mod shelf;
 mod signature;
+mod signed_by;
 mod standards;
 mod standing;
 mod state;
@@ -111,7 +114,7 @@ pub use terms::EndpointSettings;
 
 use executor::Asker;
 use gather::Gatherer;
-use gather::Pinned;
+use pinned::Pinned;
 use pool::Pool;
 use standards::dialect::Dialect;
 use state::Need;
@@ -242,7 +245,7 @@ impl Chain {
         }
         let claim = signature::Claim { account, hash, signature: signature.clone() };
         let Inner { pool, gatherer, .. } = &*self.0;
-        signature::prove(gatherer, pool, &block.pinned, claim).await
+        signed_by::prove(gatherer, pool, &block.pinned, claim).await
     }
 
     /// Whether a transaction moved a token to a wallet, at or before a block. As an endpoint says: this

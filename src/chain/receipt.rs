@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::endpoint::BlockName;
 use super::endpoint::Endpoint;
-use super::gather::Pinned;
+use super::pinned::Pinned;
 use super::pool::Pool;
 use super::refusal::Refusal;
 use super::standards::arrival::brings;

@@ -1,6 +1,6 @@
 //! Who stands for a signature, over proven state: an account's contract (ERC-6492, ERC-1271) or its key.
 //!
-//! Asked by: `mod`. Asks: `gather`, for what has to be proven. Never: says yes in doubt, nor no.
+//! Pure: what is not proven yet is named. Asked by: `signed_by`. Never: says yes in doubt, nor no.
 //!
 //! The order is the one of the universal validator in ERC-6492: first whether the signature comes in that
 //! standard's envelope, then whether the account has code, and only then its key. An account that
@@ -11,10 +11,7 @@
 
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use alloy_consensus::Header;
 use alloy_primitives::Address;
@@ -55,32 +52,17 @@ use revm::interpreter::interpreter::EthInterpreter;
 use revm::interpreter::interpreter_action::FrameInit;
 use revm::primitives::hardfork::SpecId;
 use revm::state::EvmState;
-use tokio::time::Instant;
 
 use super::effort::Effort;
 use super::effort::Limits;
 use super::execute::block;
-use super::executor::Asker;
-use super::executor::goes_on;
-use super::gather::ACCOUNTS;
-use super::gather::BUSY;
-use super::gather::GAS;
-use super::gather::Gatherer;
-use super::gather::MISSES;
-use super::gather::Pinned;
-use super::pool::Pool;
-use super::refusal::Refusal;
 use super::state::Facts;
 use super::state::Library;
 use super::state::Miss;
 use super::state::Need;
 use super::state::View;
-use crate::domain::ownership::Cause;
 use crate::domain::wallet_proof;
 use crate::domain::wallet_proof::SignedBy;
-
-/// No longer than this for one signature. Anybody may name the contract that is run for it.
-const DEADLINE: Duration = Duration::from_secs(15);
 
 /// Who asks, and who prepares what an envelope names: sender and origin of all calls. It is not the zero address, which
 /// owns what was given up and is let through by accounts that can be simulated. The last 20 bytes of a hash
@@ -106,7 +88,7 @@ pub(super) struct Claim {
 
 /// Why a claim could not be judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stop {
+pub(super) enum Stop {
     /// For want of this.
     Lacking(Need),
     /// A contract ran out of gas or of time, or the execution broke down.
@@ -115,20 +97,12 @@ enum Stop {
 
 /// What the steps run on: the chain's id and the EVM's rules, the block, and what is proven at it; and what they may
 /// cost.
-struct Ground<'a> {
+pub(super) struct Ground<'a> {
     rules: (u64, SpecId),
     header: &'a Header,
     view: View<'a>,
     /// The gas in it is what is left.
     limits: Limits<'a>,
-}
-
-/// How one attempt went, and what it cost.
-struct Attempt {
-    judged: Result<Option<SignedBy>, Stop>,
-    accounts: usize,
-    gas: u64,
-    took: Duration,
 }
 
 /// How a contract that is not deployed yet is deployed.
@@ -146,60 +120,8 @@ enum Form {
     Broken,
 }
 
-/// Judges `claim`, fetching and proving what that takes.
-pub(super) async fn prove(
-    gatherer: &Gatherer,
-    pool: &Pool,
-    block: &Arc<Pinned>,
-    claim: Claim,
-) -> Result<Option<SignedBy>, Cause> {
-    let deadline = Instant::now() + DEADLINE;
-    let claim = Arc::new(claim);
-    let (mut gas, mut took) = (GAS, Duration::ZERO);
-    for _ in 0..MISSES {
-        let attempt = attempt(gatherer, block, &claim, (gas, deadline)).await?;
-        gas = gas.saturating_sub(attempt.gas);
-        took += attempt.took;
-        if attempt.accounts > ACCOUNTS || took >= BUSY || Instant::now() > deadline {
-            return Err(Cause::Contract);
-        }
-        let need = match attempt.judged {
-            Ok(signed_by) => return Ok(signed_by),
-            Err(Stop::Doubt | Stop::Lacking(Need::BlockHash(_))) => return Err(Cause::Contract),
-            Err(Stop::Lacking(need)) => need,
-        };
-        gatherer.fetch(pool, block, &BTreeSet::from([need]), deadline).await?;
-    }
-    Err(Cause::Contract)
-}
-
-/// One attempt, at a place for contracts that anybody may name.
-async fn attempt(
-    gatherer: &Gatherer,
-    block: &Arc<Pinned>,
-    claim: &Arc<Claim>,
-    (gas, deadline): (u64, Instant),
-) -> Result<Attempt, Cause> {
-    let (chain, library) = (gatherer.executor.chain, Arc::clone(&gatherer.library));
-    let (block, claim) = (Arc::clone(block), Arc::clone(claim));
-    let work = move |given_up: &AtomicBool| {
-        let begun = Instant::now();
-        let go_on = || goes_on(given_up, deadline, begun);
-        let limits = Limits { gas, go_on: &go_on };
-        let rules = (chain, block.rules);
-        let mut ground = Ground::new(rules, &block.header, (&block.facts, &library), limits);
-        let judged = ground.judge(&claim);
-        let accounts = ground.view.touched.iter().filter(|it| matches!(it, Need::Account(_)));
-        let accounts = accounts.count();
-        Attempt { judged, accounts, gas: gas - ground.limits.gas, took: begun.elapsed() }
-    };
-    let done = gatherer.executor.at_place(Asker::Caller, deadline, work).await;
-    let late = Instant::now() >= deadline;
-    done.ok_or_else(|| if late { Refusal::Late.cause() } else { Cause::Contract })
-}
-
 impl<'a> Ground<'a> {
-    fn new(
+    pub(super) fn new(
         rules: (u64, SpecId),
         header: &'a Header,
         (facts, library): (&'a Mutex<Facts>, &'a Mutex<Library>),
@@ -208,7 +130,11 @@ impl<'a> Ground<'a> {
         Self { rules, header, view: View { facts, library, touched: BTreeSet::new() }, limits }
     }
 
-    fn judge(&mut self, claim: &Claim) -> Result<Option<SignedBy>, Stop> {
+    /// Who stands for the signature, if anybody does.
+    ///
+    /// # Errors
+    /// [`Stop`]: what has to be proven before that can be told, or why it cannot be told.
+    pub(super) fn judge(&mut self, claim: &Claim) -> Result<Option<SignedBy>, Stop> {
         let Claim { account, hash, signature } = claim;
         let (has_code, has_key) = self.kind_of(*account)?;
         match Form::of(signature) {
@@ -227,6 +153,16 @@ impl<'a> Ground<'a> {
             }
             Form::Plain => Ok(None),
         }
+    }
+
+    /// How many accounts were looked at so far.
+    pub(super) fn accounts(&self) -> usize {
+        self.view.touched.iter().filter(|it| matches!(it, Need::Account(_))).count()
+    }
+
+    /// The gas that is left.
+    pub(super) fn gas(&self) -> u64 {
+        self.limits.gas
     }
 
     /// Whether an account has code, and whether a key stands behind it.

@@ -268,8 +268,9 @@ impl Database for View<'_> {
     }
 }
 
-#[cfg(test)]
-pub(super) mod tests {
+/// State for tests, as if it had been proven.
+#[cfg(any(test, feature = "testing"))]
+pub(super) mod testing {
     use super::*;
 
     /// State in which one account is proven to have some code, and storage of which nothing is proven.
@@ -286,6 +287,12 @@ pub(super) mod tests {
     pub(in crate::chain) fn prove_zero(facts: &Mutex<Facts>, at: Address, slot: U256) {
         locked(facts).slots.insert((at, slot), U256::ZERO);
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::having;
+    use super::*;
 
     #[test]
     fn an_account_without_storage_has_only_zeros() {

@@ -35,9 +35,9 @@ demo: $(NODE_STAMP) ## a licence is bought, used, given away, got back, and the 
 .PHONY: test
 test: prepare ## every test
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-	    $(CARGO) nextest run --locked --no-fail-fast; \
+	    $(CARGO) nextest run --locked --workspace --no-fail-fast; \
 	else \
-	    $(CARGO) test --locked --no-fail-fast; \
+	    $(CARGO) test --locked --workspace --no-fail-fast; \
 	fi
 
 .PHONY: prepare
@@ -79,8 +79,8 @@ bench: prepare ## what a request on the socket, a proof and a beacon chain cost
 
 .PHONY: lint
 lint: ## rustfmt, clippy, cargo-deny (where it is installed)
-	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
 	    $(CARGO) deny --locked --offline check bans licenses sources; \
 	else \

@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use nix::time::{ClockId, clock_gettime};
 
-use crate::domain::ids::{ChainId, Timestamp};
+use entitled_core::domain::ids::{ChainId, Timestamp};
 
 /// How far the wall clock may be behind a chain before it counts as rolled back. Blocks are stamped by
 /// other machines, whose clocks may be a little ahead of ours.

@@ -18,10 +18,10 @@ use tokio::sync::oneshot;
 use crate::actors::ownership_ledger::Asked;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Read};
-use crate::domain::product::availability::{Warning, warnings};
 use crate::logging;
 use crate::products::{Catalogue, Loaded};
-use crate::rpc::listen;
+use crate::rpc::socket::listen;
+use entitled_core::domain::product::availability::{Warning, warnings};
 
 use reload::Reloader;
 use service_manager::OwnDoor;

@@ -37,9 +37,5 @@ pub mod chain;
 pub mod keys;
 pub mod store;
 
-pub mod domain;
-
 pub mod clock;
 pub mod regular_file;
-
-pub mod client;

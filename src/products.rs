@@ -2,7 +2,7 @@
 //!
 //! Owns: the directories vendors and administrators drop product files into. Asked by: `daemon`, at the
 //! start, on reload and for `product_install` and `product_remove`. Never: judges what a file says; that
-//! is [`crate::domain::product::parse`].
+//! is [`entitled_core::domain::product::parse`].
 //!
 //! Directories are read in order; a file overrides one of the same file name in an earlier directory, and a
 //! symbolic link to `/dev/null` takes it away, as with systemd's units. Only what root or this daemon's own
@@ -16,10 +16,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::domain::ids::ProductId;
-use crate::domain::product::document::LONGEST_TEXT;
-use crate::domain::product::{Fault, Product, parse};
 use crate::regular_file;
+use entitled_core::domain::ids::ProductId;
+use entitled_core::domain::product::document::LONGEST_TEXT;
+use entitled_core::domain::product::{Fault, Product, parse};
 
 mod change;
 

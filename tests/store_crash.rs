@@ -7,9 +7,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use entitled::domain::ids::Timestamp;
-use entitled::store::customers::{self, NewCustomer};
-use entitled::store::{Asked, Store, StoreError, StoreSettings, audit};
+use entitled::store::tables::audit;
+use entitled::store::tables::customers::{self, NewCustomer};
+use entitled::store::{Asked, Store, StoreError, StoreSettings};
+use entitled_core::domain::ids::Timestamp;
 
 const ROLE: &str = "ENTITLED_TEST_STORE";
 
@@ -109,7 +110,7 @@ fn every_acknowledged_change_outlives_a_kill() {
         assert!(acknowledged.len() >= 40, "{acknowledged:?}");
         let state = store.read(audit::verify).unwrap();
         assert_eq!(state.broken_at, None);
-        assert_eq!(store.read(entitled::store::notices::all).unwrap(), []);
+        assert_eq!(store.read(entitled::store::tables::notices::all).unwrap(), []);
         store.close().unwrap();
     }
 }

@@ -8,20 +8,30 @@ use std::path::{Path, PathBuf};
 /// Which `crate::` modules a module may name. The picture of src/lib.rs: imports go one way.
 /// `daemon` puts the parts together and may name all of them; it is not listed.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("domain", &["domain"]),
-    ("clock", &["clock", "domain"]),
+    ("core/domain", &["domain"]),
+    ("core/light_client", &["domain", "light_client"]),
+    ("core/proof", &["domain", "proof"]),
+    ("core/evm", &["domain", "evm", "light_client", "proof"]),
+    ("core/standards", &["domain", "evm", "standards"]),
+    ("core/lib", &[]),
+    ("clock", &["clock"]),
     ("regular_file", &["regular_file"]),
-    ("config", &["config", "domain", "logging", "regular_file"]),
+    ("config", &["config", "logging", "regular_file"]),
     ("logging", &["logging"]),
-    ("products", &["domain", "products", "regular_file"]),
-    ("store", &["domain", "regular_file", "store"]),
-    ("chain", &["chain", "domain", "regular_file"]),
-    ("keys", &["domain", "keys", "regular_file"]),
-    ("actors", &["actors", "chain", "clock", "domain", "keys", "products", "store"]),
-    ("rpc", &["actors", "clock", "domain", "regular_file", "rpc"]),
-    ("client", &["client"]),
+    ("products", &["products", "regular_file"]),
+    ("store", &["regular_file", "store"]),
+    ("chain", &["chain", "regular_file"]),
+    ("keys", &["keys", "regular_file"]),
+    ("actors", &["actors", "chain", "clock", "keys", "products", "store"]),
+    ("rpc", &["actors", "clock", "regular_file", "rpc"]),
     ("main", &[]),
     ("lib", &[]),
+];
+
+/// Who may name what of the package that decides and proves; of the others, all may name its domain only.
+const PROVES: &[(&str, &[&str])] = &[
+    ("chain", &["domain", "evm", "light_client", "proof", "standards"]),
+    ("daemon", &["domain", "light_client"]),
 ];
 
 /// What only some modules may name, and which.
@@ -31,8 +41,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("reqwest::", &["chain"]),
     ("alloy_rpc_client::", &["chain"]),
     ("alloy_transport::", &["chain"]),
-    ("revm::", &["chain"]),
-    ("alloy_trie::", &["chain"]),
+    ("revm::", &["chain", "core/evm", "core/proof"]),
+    ("alloy_trie::", &["chain", "core/proof"]),
     ("tokio_tungstenite::", &["chain", "rpc"]),
     ("ring::aead", &["keys"]),
     ("SystemTime::now", &["clock"]),
@@ -40,22 +50,19 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("Zoned::now", &["clock"]),
 ];
 
-/// The pure part does not wait, look or remember.
-const NOT_IN_DOMAIN: &[&str] = &[
+/// What the pure packages do not do, and their dependencies do not prevent.
+const NOT_PURE: &[&str] = &[
     "async ",
     ".await",
-    "actix",
-    "tokio",
-    "tracing",
     "std::fs",
     "std::net::Tcp",
     "std::net::Udp",
     "std::env",
     "std::io",
     "std::time::Instant",
+    "std::time::SystemTime",
     "std::thread",
     "static mut",
-    "Mutex",
 ];
 
 /// `Instant` measures how long something took, which is no reading of the calendar. Whoever needs that says
@@ -80,7 +87,7 @@ const MAY_OPEN: &[(&str, &str)] = &[
     ("entitlectl/files", "reads what the person who runs it names, pipes too"),
     ("entitlectl/manual", "compares the manual page with the sources, in a test"),
     ("keys/new_file", "makes a draft of a name nobody knows, by O_EXCL"),
-    ("rpc/subordinate", "reads a file of root's below /etc, which may be a link to another"),
+    ("rpc/socket/subordinate_uids", "reads a file of root's below /etc, which may be a link to another"),
     ("keys/key_place", "overwrites a key before it is removed, and follows no link"),
 ];
 
@@ -120,12 +127,17 @@ impl Source {
         lines.collect::<Vec<_>>().join("\n")
     }
 
-    /// `src/actors/tier_cache.rs` is in module `actors`, `src/clock.rs` is `clock`, and
+    /// `src/actors/tier_cache.rs` is in module `actors`, `src/core/evm/execute.rs` in `core/evm`, and
     /// `src/bin/entitlectl/main.rs` is `entitlectl`.
     fn module(&self) -> String {
         let parts: Vec<&str> = self.path.iter().map(|it| it.to_str().unwrap()).collect();
         let from_src = &parts[parts.iter().position(|it| *it == "src").unwrap() + 1..];
-        let name = if from_src[0] == "bin" { from_src[1] } else { from_src[0] };
+        let name = match from_src {
+            ["bin", name, ..] => (*name).to_owned(),
+            ["core", part, ..] => format!("core/{part}"),
+            [name, ..] => (*name).to_owned(),
+            [] => String::new(),
+        };
         name.trim_end_matches(".rs").to_owned()
     }
 
@@ -191,7 +203,7 @@ fn imports_go_one_way() {
         let module = source.module();
         let statements = source.statements();
         let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == module) else {
-            if !["daemon", "entitlectl"].contains(&module.as_str()) {
+            if !["client", "daemon", "entitlectl"].contains(&module.as_str()) {
                 faults.push(format!(
                     "{}: `{module}` has no place in the import rule",
                     shown(&source)
@@ -204,8 +216,15 @@ fn imports_go_one_way() {
                 faults.push(format!("{}: `{module}` must not use `{used}`", shown(&source)));
             }
         }
+        let proves = PROVES.iter().find(|(name, _)| *name == module);
+        let allowed = proves.map_or(&["domain"][..], |(_, parts)| parts);
+        for used in statements.split("entitled_core::").skip(1).map(word) {
+            if !allowed.contains(&used) {
+                faults.push(format!("{}: must not use `entitled_core::{used}`", shown(&source)));
+            }
+        }
     }
-    hold("imports go main → daemon → rpc → actors → {store, chain, keys} → domain", &faults);
+    hold("imports go main → daemon → rpc → actors → {store, chain, keys} → core", &faults);
 }
 
 #[test]
@@ -218,7 +237,7 @@ fn the_command_line_is_a_client_like_any_other() {
                 && ["clock", "config", "regular_file"].contains(&used);
             let is_store =
                 used == "store" && ["store", "exit"].iter().any(|it| source.place().ends_with(it));
-            if !["client", "domain"].contains(&used) && !restores && !is_store {
+            if !restores && !is_store {
                 faults.push(format!("{}: must not use `{used}`", shown(source)));
             }
         }
@@ -269,17 +288,17 @@ fn files_are_opened_where_no_pipe_holds_and_no_link_leads() {
 }
 
 #[test]
-fn the_domain_is_pure() {
+fn what_decides_and_proves_is_pure() {
     let mut faults = Vec::new();
-    for source in sources().iter().filter(|it| it.module() == "domain") {
+    for source in sources().iter().filter(|it| it.module().starts_with("core/")) {
         let statements = source.statements();
-        for name in NOT_IN_DOMAIN {
+        for name in NOT_PURE {
             if names(&statements, name) {
                 faults.push(format!("{}: `{name}`", shown(source)));
             }
         }
     }
-    hold("the domain has no async, input, output, log or clock", &faults);
+    hold("what decides and proves has no async, input, output or clock", &faults);
 }
 
 #[test]

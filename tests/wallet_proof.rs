@@ -3,8 +3,8 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
 
 use alloy_primitives::{Address, B256};
-use entitled::domain::ids::Timestamp;
-use entitled::domain::wallet_proof::{
+use entitled_core::domain::ids::Timestamp;
+use entitled_core::domain::wallet_proof::{
     Payload, SignInMessage, is_signed_by, parse_signature, recover, write_signature,
 };
 use serde::Deserialize;

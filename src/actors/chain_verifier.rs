@@ -33,12 +33,12 @@ use crate::actors::ownership_ledger::{
 use crate::actors::tier_cache::ChainNews;
 use crate::chain::{Block, Chain, FeedError};
 use crate::clock::Clock;
-use crate::domain::consensus::Checkpoint;
-use crate::domain::ids::ChainId;
-use crate::domain::ownership::{Anchor, Cause, Finality, Ownership, Sighting, Trust};
-use crate::domain::product::Product;
-use crate::domain::product::availability::Warning;
-use crate::domain::wallet_proof::SignedBy;
+use entitled_core::domain::consensus::Checkpoint;
+use entitled_core::domain::ids::ChainId;
+use entitled_core::domain::ownership::{Anchor, Cause, Finality, Ownership, Sighting, Trust};
+use entitled_core::domain::product::Product;
+use entitled_core::domain::product::availability::Warning;
+use entitled_core::domain::wallet_proof::SignedBy;
 
 pub use crate::chain::{
     AbilityStatus, Brought, ChainStatus, EndpointCost, EndpointStatus, EvidenceStatus, FaultStatus,

@@ -18,20 +18,19 @@ use std::sync::atomic::AtomicU64;
 use actix::prelude::*;
 use alloy_primitives::{Address, B256};
 
-use crate::domain::audit::AuditEntry;
-use crate::domain::consensus::Synced;
-use crate::domain::customer::{Challenge, Custody, Customer, Wallet};
-use crate::domain::ids::{ChainId, Collection, CustomerId, Timestamp, Token};
-use crate::domain::ownership::{Anchor, Ownership, Scan, Sighting, Suspension};
 use crate::store::Store;
+use entitled_core::domain::audit::AuditEntry;
+use entitled_core::domain::consensus::Synced;
+use entitled_core::domain::customer::{Challenge, Custody, Customer, Wallet};
+use entitled_core::domain::ids::{ChainId, Collection, CustomerId, Timestamp, Token};
+use entitled_core::domain::ownership::{Anchor, Ownership, Scan, Sighting, Suspension};
 
-pub use crate::domain::epoch::Whose;
-pub use crate::store::Asked;
-pub use crate::store::BackedUp;
-pub use crate::store::audit::AuditState;
-pub use crate::store::facts::{Facts, Progress};
-pub use crate::store::notices::Notice;
-pub use crate::store::sealed_keys::{Replacement, SealedKey};
+pub use crate::store::tables::audit::AuditState;
+pub use crate::store::tables::facts::{Facts, Progress};
+pub use crate::store::tables::notices::Notice;
+pub use crate::store::tables::sealed_keys::{Replacement, SealedKey};
+pub use crate::store::{Asked, BackedUp};
+pub use entitled_core::domain::epoch::Whose;
 
 /// How many messages may wait; a sender then waits too.
 const MAILBOX: usize = 1_024;

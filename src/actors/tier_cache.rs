@@ -28,13 +28,13 @@ use tokio::sync::watch;
 use crate::actors::chain_verifier::{ChainVerifier, Watch};
 use crate::actors::ownership_ledger::OwnershipLedger;
 use crate::clock::Clock;
-use crate::domain::ids::{CustomerId, ProductId};
-use crate::domain::product::Product;
 use crate::products::Catalogue;
+use entitled_core::domain::ids::{CustomerId, ProductId};
+use entitled_core::domain::product::Product;
 
 use flight::Flight;
 
-pub use crate::domain::epoch::{Epoch, Epochs, Whose};
+pub use entitled_core::domain::epoch::{Epoch, Epochs, Whose};
 pub use flight::CheckError;
 pub use messages::{
     ChainNews, Check, Explain, Explained, Install, InstallError, Landing, News, Refresh, Reload,

@@ -31,11 +31,11 @@ use crate::actors::ownership_ledger::{
     AddWallet, Asked, FindChallenge, FindSealedKeys, FindWallet, ImportWallet, KeepChallenge,
     LedgerError, NoteAudit, RemoveWallet, ReplaceSealedKeys,
 };
-use crate::domain::customer::{Challenge, Wallet};
-use crate::domain::ids::{ChainId, CustomerId};
-use crate::domain::ownership::Cause;
-use crate::domain::wallet_proof::{Method, Payload};
 use crate::keys::{KeyRing, MachineName};
+use entitled_core::domain::customer::{Challenge, Wallet};
+use entitled_core::domain::ids::{ChainId, CustomerId};
+use entitled_core::domain::ownership::Cause;
+use entitled_core::domain::wallet_proof::{Method, Payload};
 
 pub use self::custody::{
     FindKeysStatus, KeysStatus, RotateKeys, RotationState, RotationStatus, UnlockKeys,

@@ -9,22 +9,17 @@ use std::time::Duration;
 
 use alloy_consensus::Header;
 use alloy_primitives::B256;
-use futures_util::FutureExt;
-use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::time::Instant;
 
-use super::endpoint::BlockName;
-use super::endpoint::Endpoint;
-use super::light_client::Head;
-use super::lineage::Known;
-use super::lineage::NotNext;
-use super::pool::Pool;
-use super::refusal::Refusal;
-use super::refusal::more_telling;
-use crate::domain::consensus::Attestation;
-use crate::domain::ownership::Cause;
-use crate::domain::ownership::Finality;
+use super::endpoint::error::{Refusal, more_telling};
+use super::endpoint::pool::Pool;
+use super::endpoint::{BlockName, Endpoint};
+use super::head_order::{Known, NotNext};
+use entitled_core::domain::consensus::Attestation;
+use entitled_core::domain::ownership::{Cause, Finality};
+use entitled_core::light_client::Head;
 
 /// No longer than this for one anchor.
 const DEADLINE: Duration = Duration::from_secs(20);

@@ -8,18 +8,14 @@ use alloy_consensus::Header;
 use alloy_primitives::B256;
 use tokio::time::Instant;
 
-use super::Chain;
-use super::Inner;
-use super::anchor;
-use super::execute;
-use super::lineage::Known;
-use super::pinned::Pinned;
-use super::state::locked;
-use crate::domain::ids::Timestamp;
-use crate::domain::ownership::Anchor;
-use crate::domain::ownership::Cause;
-use crate::domain::ownership::Finality;
-use crate::domain::ownership::Trust;
+use super::facade::Inner;
+use super::head_order::Known;
+use super::{Chain, anchor};
+use entitled_core::domain::ids::Timestamp;
+use entitled_core::domain::ownership::{Anchor, Cause, Finality, Trust};
+use entitled_core::evm::execute;
+use entitled_core::proof::pinned::Pinned;
+use entitled_core::proof::state::locked;
 
 /// Blocks whose proven state is kept for the next question about them.
 const BLOCKS: usize = 4;

@@ -11,14 +11,11 @@ use revm::primitives::hardfork::SpecId;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::*;
-use crate::chain::execute;
-use crate::chain::proof::verify;
-use crate::chain::proof::verify_code;
-use crate::chain::proof::verify_header;
 use alloy_primitives::U256;
-use alloy_rpc_types_eth::EIP1186AccountProofResponse as Proof;
-use alloy_rpc_types_eth::EIP1186StorageProof as SlotProof;
+use alloy_primitives::{Address, B256, Bytes};
+use alloy_rpc_types_eth::{EIP1186AccountProofResponse as Proof, EIP1186StorageProof as SlotProof};
+use entitled_core::evm::execute;
+use entitled_core::proof::account_proof::{verify, verify_code, verify_header};
 use serde_json::Value;
 
 fn folder() -> Option<PathBuf> {

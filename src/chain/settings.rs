@@ -7,13 +7,11 @@ use std::time::Duration;
 
 use alloy_primitives::B256;
 
-use super::location::LocationError;
-use super::sync::ConsensusSettings;
-use super::sync::Now;
-use super::terms::EndpointSettings;
-use super::terms::Terms;
-use crate::domain::ids::ChainId;
-use crate::domain::ownership::Trust;
+use super::consensus::sync::{ConsensusSettings, Now};
+use super::endpoint::address::LocationError;
+use super::endpoint::terms::{EndpointSettings, Terms};
+use entitled_core::domain::ids::ChainId;
+use entitled_core::domain::ownership::Trust;
 
 /// How a chain is reached, and how far its endpoints are trusted.
 #[derive(Debug, Clone)]

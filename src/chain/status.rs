@@ -1,24 +1,19 @@
 //! How a chain and its endpoints are doing, for `chain_status` and health. Asks nobody.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::ChainSettings;
+use super::consensus::sync::SyncStatus;
 use super::endpoint::Endpoint;
-use super::fault::FaultKind;
-use super::pool::Pool;
-use super::standing::Abilities;
-use super::standing::Head;
-use super::standing::Peers;
-use super::standing::Rank;
-use super::sync::SyncStatus;
-use crate::domain::ids::ChainId;
-use crate::domain::ids::Timestamp;
-use crate::domain::ownership::Trust;
+use super::endpoint::fault::FaultKind;
+use super::endpoint::health::{Abilities, Head, Peers, Rank};
+use super::endpoint::pool::Pool;
+use entitled_core::domain::ids::{ChainId, Timestamp};
+use entitled_core::domain::ownership::Trust;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainStatus {

@@ -8,14 +8,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::deadline::Deadline;
-use super::error::ClientError;
-use super::message;
-use super::message::Message;
-use super::socket_path::SocketPath;
-use super::subscription::{Notice, Subscription};
-use super::verdict::{Explanation, Verdict};
-use super::wire::Wire;
+use crate::deadline::Deadline;
+use crate::error::ClientError;
+use crate::message;
+use crate::message::Message;
+use crate::socket_path::SocketPath;
+use crate::subscription::{Notice, Subscription};
+use crate::verdict::{Explanation, Verdict};
+use crate::wire::Wire;
 
 /// How long a question may take altogether, unless said otherwise. A check that is not known yet waits
 /// for the chain for 2 s by default.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::error::ClientError;
+use crate::error::ClientError;
 
 #[derive(Serialize)]
 struct Request<'a> {

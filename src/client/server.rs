@@ -12,7 +12,7 @@ use std::path::Path;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 
-use super::error::ClientError;
+use crate::error::ClientError;
 
 /// # Errors
 /// [`ClientError::Untrusted`] for anybody else; [`ClientError::Unreachable`] if the kernel does not say.

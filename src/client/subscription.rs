@@ -7,12 +7,12 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::deadline::Deadline;
-use super::error::ClientError;
-use super::message;
-use super::message::Message;
-use super::verdict::Verdict;
-use super::wire::Wire;
+use crate::deadline::Deadline;
+use crate::error::ClientError;
+use crate::message;
+use crate::message::Message;
+use crate::verdict::Verdict;
+use crate::wire::Wire;
 
 /// One notification of a change.
 #[derive(Debug, Deserialize)]

@@ -11,10 +11,10 @@ use nix::sys::socket::{
 };
 use serde_json::{Value, json};
 
-use super::connection::last_words;
-use super::deadline::Deadline;
-use super::wire::Wire;
-use super::{Client, ClientError, SocketPath};
+use crate::connection::last_words;
+use crate::deadline::Deadline;
+use crate::wire::Wire;
+use crate::{Client, ClientError, SocketPath};
 
 const VERDICT: &str = r#"{ "valid":true,"product":"acme-cad", "code":"VALID","tier":"pro","features":{"export":true}}"#;
 

@@ -1,12 +1,10 @@
 //! One connection: lines out, lines in, each bounded in size and time.
 
 use std::io;
-use std::io::Read;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -14,10 +12,10 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, socket,
 };
 
-use super::deadline::Deadline;
-use super::error::ClientError;
-use super::server;
-use super::socket_path::SocketPath;
+use crate::deadline::Deadline;
+use crate::error::ClientError;
+use crate::server;
+use crate::socket_path::SocketPath;
 
 /// The longest answer accepted, in bytes.
 const LINE_MAX: usize = 1024 * 1024;

@@ -7,10 +7,10 @@ use alloy_primitives::B256;
 use super::consensus::{self, Consensus};
 use super::validate::{HOUR, MILLISECOND, MINUTE, SECOND, list};
 use super::{Budget, Chain, Endpoint, Header, Terms};
-use crate::domain::ids::ChainId;
-use crate::domain::ownership::Trust;
-use crate::domain::product::document::{Node, Value};
-use crate::domain::product::section::{Section, duration, one_of, parsed, text, whole};
+use entitled_core::domain::ids::ChainId;
+use entitled_core::domain::ownership::Trust;
+use entitled_core::domain::product::document::{Node, Value};
+use entitled_core::domain::product::section::{Section, duration, one_of, parsed, text, whole};
 
 pub(super) const MOST_ENDPOINTS: usize = 16;
 const MOST_CHAINS: usize = 64;

@@ -7,10 +7,10 @@ use alloy_primitives::B256;
 use super::chains::MOST_ENDPOINTS;
 use super::validate::{DAY, SECOND, is_absolute, list};
 use super::{Endpoint, Spec};
-use crate::domain::ids::ChainId;
-use crate::domain::ownership::Trust;
-use crate::domain::product::document::Node;
-use crate::domain::product::section::{Section, duration, one_of, text};
+use entitled_core::domain::ids::ChainId;
+use entitled_core::domain::ownership::Trust;
+use entitled_core::domain::product::document::Node;
+use entitled_core::domain::product::section::{Section, duration, one_of, text};
 
 /// What those keys say.
 pub(super) struct Consensus {

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{ConfigError, Environment};
-use crate::domain::product::document::{self, Flaw, LONGEST_TEXT, Node, Place, Table, Value};
 use crate::regular_file;
+use entitled_core::domain::product::document::{
+    self, Flaw, LONGEST_TEXT, Node, Place, Table, Value,
+};
 
 /// More drop-ins are not read.
 const MOST_DROP_INS: usize = 256;
@@ -141,7 +143,10 @@ fn note_repeated(chains: &Node, flaws: &mut Vec<Flaw>) {
             flaws.push(Flaw {
                 place: chain.place.clone(),
                 key: format!("chain[{index}].id"),
-                message: format!("`{}` is in this file twice", crate::domain::ids::clip(id)),
+                message: format!(
+                    "`{}` is in this file twice",
+                    entitled_core::domain::ids::clip(id)
+                ),
             });
         }
     }

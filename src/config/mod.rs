@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use alloy_primitives::B256;
 
-use crate::domain::ids::ChainId;
-use crate::domain::ownership::Trust;
-use crate::domain::product::document::Flaw;
 use crate::logging::{Format, Level};
+use entitled_core::domain::ids::ChainId;
+use entitled_core::domain::ownership::Trust;
+use entitled_core::domain::product::document::Flaw;
 
 mod chains;
 mod consensus;

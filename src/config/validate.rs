@@ -9,10 +9,12 @@ use super::{
     Cache, Config, Environment, KeySource, Keys, Limits, Log, Metrics, Products, Socket, Store,
     chains,
 };
-use crate::domain::ownership::Trust;
-use crate::domain::product::document::{Flaw, Node, Place, Table, Value};
-use crate::domain::product::section::{Flaws, Section, duration, one_of, text, whole, words};
 use crate::logging::{Format, Level};
+use entitled_core::domain::ownership::Trust;
+use entitled_core::domain::product::document::{Flaw, Node, Place, Table, Value};
+use entitled_core::domain::product::section::{
+    Flaws, Section, duration, one_of, text, whole, words,
+};
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;

@@ -14,10 +14,10 @@ use crate::actors::tier_cache::{Reload, TierCache, VerdictReader};
 use crate::chain::Chain;
 use crate::clock::Clock;
 use crate::config::{self, Changes, Config};
-use crate::domain::ids::ChainId;
 use crate::logging;
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::wire;
+use entitled_core::domain::ids::ChainId;
 
 /// How long reading product files may take.
 const RELOAD_TIME: Duration = Duration::from_secs(10);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::story;
-use crate::client::{Client, SocketPath};
+use entitled_client::{Client, SocketPath};
 
 /// A step of the start gets this long before the next sign of life. Checking a large store after a power cut, or
 /// bringing it to a new form, takes longer than any fixed time (sd_notify(3), EXTEND_TIMEOUT_USEC).

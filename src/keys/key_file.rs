@@ -165,7 +165,7 @@ pub(super) fn read_credential(
     name: &str,
 ) -> Result<KeyEncryptionKey, KeyFileError> {
     if name.is_empty() || name.contains(['/', '\0']) || name == "." || name == ".." {
-        return Err(KeyFileError::CredentialName { name: crate::domain::ids::clip(name) });
+        return Err(KeyFileError::CredentialName { name: entitled_core::domain::ids::clip(name) });
     }
     let path = dir.ok_or(KeyFileError::NoCredentials)?.join(name);
     let read = |source| KeyFileError::Read { path: path.clone(), source: Arc::new(source) };

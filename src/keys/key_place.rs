@@ -207,11 +207,11 @@ impl KeyPlace {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::CustomerId;
     use crate::keys::key_encryption_key::KeyEncryptionKey;
     use crate::keys::key_file::read_own;
     use crate::keys::private_key::PrivateKey;
     use crate::keys::sealing::seal;
+    use entitled_core::domain::ids::CustomerId;
 
     fn kek(byte: u8) -> KeyEncryptionKey {
         KeyEncryptionKey::from_bytes(&[byte; 32]).unwrap()

@@ -10,12 +10,11 @@ use super::census::Census;
 use super::key_encryption_key::{KeyEncryptionKey, KeyId};
 use super::key_file::{self, KeyFileError};
 use super::key_place::{KeyPlace, Settled};
-use super::new_file;
-use super::passphrase;
 use super::private_key::PrivateKey;
 use super::sealing::{self, OpenError, RewrapError};
-use crate::domain::ids::CustomerId;
-use crate::domain::secret::Secret;
+use super::{new_file, passphrase};
+use entitled_core::domain::ids::CustomerId;
+use entitled_core::domain::secret::Secret;
 
 /// Where the key-encryption key is to be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -373,5 +372,4 @@ fn story(error: &KeyFileError) -> String {
 }
 
 #[cfg(test)]
-#[path = "key_ring_tests.rs"]
 mod tests;

@@ -19,8 +19,8 @@ use zeroize::Zeroizing;
 
 use super::private_key::PrivateKey;
 use super::random::{self, Exhausted};
-use crate::domain::ids;
-use crate::domain::secret::Secret;
+use entitled_core::domain::ids;
+use entitled_core::domain::secret::Secret;
 
 /// The most memory opening a file may take. The costliest setting in use, geth's, takes exactly this.
 const MEMORY_LIMIT: u64 = 256 << 20;
@@ -340,5 +340,4 @@ fn unsupported(what: &'static str, found: &str) -> KeystoreError {
 }
 
 #[cfg(test)]
-#[path = "keystore_tests.rs"]
 mod tests;

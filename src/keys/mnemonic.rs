@@ -13,7 +13,7 @@ use ring::{hmac, pbkdf2};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::private_key::PrivateKey;
-use crate::domain::secret::Secret;
+use entitled_core::domain::secret::Secret;
 
 /// The first account of Ethereum's wallets (BIP-44, with coin type 60 of SLIP-44).
 pub const DEFAULT_PATH: &str = "m/44'/60'/0'/0/0";
@@ -165,5 +165,4 @@ pub fn key_of_digits(digits: &Secret) -> Option<PrivateKey> {
 }
 
 #[cfg(test)]
-#[path = "mnemonic_tests.rs"]
 mod tests;

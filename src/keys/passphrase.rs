@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::key_encryption_key::{KEY_LENGTH, KeyEncryptionKey, KeyId};
 use super::key_file::{self, KeyFileError};
 use super::random;
-use crate::domain::secret::Secret;
+use entitled_core::domain::secret::Secret;
 
 /// Bytes of a passphrase. Shorter ones are guessed; longer ones are not typed.
 const LEAST: usize = 8;

@@ -33,7 +33,7 @@ use zeroize::Zeroizing;
 use super::key_encryption_key::{KEY_ID_LENGTH, KEY_LENGTH, KeyEncryptionKey, KeyId};
 use super::private_key::PrivateKey;
 use super::random::{self, Exhausted};
-use crate::domain::ids::CustomerId;
+use entitled_core::domain::ids::CustomerId;
 
 /// How long a record is, in either version.
 pub const RECORD_LENGTH: usize = 129;

@@ -8,9 +8,9 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::{Catalogue, Loaded, Trouble, check_owner, list, read_product};
-use crate::domain::ids::ProductId;
-use crate::domain::product::{Fault, parse};
 use crate::regular_file;
+use entitled_core::domain::ids::ProductId;
+use entitled_core::domain::product::{Fault, parse};
 
 /// Why a product file was not written or removed.
 #[derive(Debug, thiserror::Error)]

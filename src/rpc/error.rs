@@ -10,8 +10,8 @@ use crate::actors::chain_verifier::VerifierError;
 use crate::actors::ownership_ledger::LedgerError;
 use crate::actors::tier_cache::{CheckError, InstallError};
 use crate::actors::wallet_keeper::KeeperError;
-use crate::domain::ids::IdError;
-use crate::domain::peer::Refusal;
+use entitled_core::domain::ids::IdError;
+use entitled_core::domain::peer::Refusal;
 
 /// The kinds of failure a caller can tell apart. Values: JSON-RPC 2.0 §5.1, and our own from -32001.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

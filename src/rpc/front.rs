@@ -9,13 +9,13 @@ use jsonrpsee::Methods;
 use jsonrpsee::core::RegisterMethodError;
 use serde_json::value::RawValue;
 
-use super::answers::{Answers, Page};
+use super::call::answers::{Answers, Page};
 use super::figures::SocketFigures;
 use super::methods::{self, Api};
 use super::{metrics, openrpc};
 use crate::actors::chain_verifier::ChainStates;
 use crate::actors::ownership_ledger::FindFigures;
-use crate::domain::peer::Peer;
+use entitled_core::domain::peer::Peer;
 
 /// The one implementation of [`Answers`].
 pub struct Front {

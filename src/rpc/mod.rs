@@ -5,32 +5,12 @@
 //! `wire` is the public API, `error` the only place that knows error codes. The socket side knows nothing
 //! of what a method means, and the methods nothing of sockets.
 
-pub mod answers;
-mod batch;
-mod call;
-mod census;
-mod connection;
-pub mod doors;
-mod envelope;
+pub mod call;
 pub mod error;
 pub mod figures;
-mod framing;
 pub mod front;
-mod http;
-pub mod limits;
-pub mod listen;
 pub mod methods;
 mod metrics;
 pub mod openrpc;
-mod outbox;
-mod peer;
-mod progress;
-mod replay;
-mod reply;
-mod scan;
-mod scrape;
-mod subordinate;
-mod turn_away;
-mod websocket;
+pub mod socket;
 pub mod wire;
-mod work;

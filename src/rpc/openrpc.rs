@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use super::error::Code;
 use super::methods::{ROWS, Row};
 use super::wire;
-use crate::domain::peer::Access;
+use entitled_core::domain::peer::Access;
 
 /// The subscription, which is registered apart from the table.
 const SUBSCRIPTION: &[Row] = &[

@@ -11,28 +11,13 @@
 //! The operations are the functions of [`customers`], [`wallets`], [`sealed_keys`], [`challenges`],
 //! [`sightings`], [`ownerships`], [`light_clients`], [`notices`], [`audit`] and [`facts`]. Each makes all its checks before its first write.
 
-pub mod audit;
-mod backup;
-pub mod challenges;
-pub mod customers;
-mod database;
 mod error;
-pub mod facts;
-mod files;
-mod folder;
-pub mod light_clients;
-mod migrations;
-pub mod notices;
-pub mod ownerships;
-pub mod quotas;
-mod records;
+mod file;
 pub mod schema;
-pub mod sealed_keys;
-pub mod sightings;
+pub mod tables;
 #[cfg(test)]
 mod testing;
 mod view;
-pub mod wallets;
 mod writer;
 
 use std::future::Future;
@@ -40,15 +25,17 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
-pub use backup::BackedUp;
 pub use error::StoreError;
+pub use file::backup::BackedUp;
 use redb::Database;
 pub use view::{Changes, Snapshot, View};
 
-use self::database::Slot;
-use self::folder::Folder;
 use self::writer::{Counters, Writer};
-use crate::domain::ids::{CustomerId, Timestamp};
+use entitled_core::domain::ids::{CustomerId, Timestamp};
+use file::database::Slot;
+use file::folder::Folder;
+use file::{backup, database, files, migrations};
+use tables::{customers, notices, wallets};
 
 /// Who wants a change, and when.
 #[derive(Debug, Clone)]
@@ -275,5 +262,4 @@ fn begin(
 }
 
 #[cfg(test)]
-#[path = "store_tests.rs"]
 mod tests;

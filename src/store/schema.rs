@@ -32,8 +32,8 @@ use std::ops::Bound;
 use alloy_primitives::{Address, keccak256};
 use redb::TableDefinition;
 
-use crate::domain::ids::{ChainId, Collection, CustomerId, Standard, Timestamp, Token};
-use crate::domain::ownership::{Finality, Rule, Target, Terms};
+use entitled_core::domain::ids::{ChainId, Collection, CustomerId, Standard, Timestamp, Token};
+use entitled_core::domain::ownership::{Finality, Rule, Target, Terms};
 
 /// The schema this program writes. See `migrations`.
 pub const SCHEMA: u32 = 4;
@@ -310,7 +310,7 @@ mod tests {
     use alloy_primitives::{B256, U256};
 
     use super::*;
-    use crate::domain::ownership::{IdRanges, Reach};
+    use entitled_core::domain::ownership::{IdRanges, Reach};
 
     fn any_customer() -> impl Strategy<Value = CustomerId> {
         prop_oneof![

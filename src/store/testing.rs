@@ -4,9 +4,10 @@ use std::future::Future;
 
 use alloy_primitives::{Address, B256};
 
-use super::{Asked, Changes, Store, StoreError, StoreSettings, audit};
-use crate::domain::customer::Challenge;
-use crate::domain::ids::{CustomerId, Timestamp};
+use super::tables::audit;
+use super::{Asked, Changes, Store, StoreError, StoreSettings};
+use entitled_core::domain::customer::Challenge;
+use entitled_core::domain::ids::{CustomerId, Timestamp};
 
 pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_795_000_000 + seconds).unwrap()

@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::StoreError;
-use super::records;
 use super::schema::{self, Table};
+use super::tables::records;
 
 /// Something that can be read.
 pub trait View {

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::database::Slot;
 use super::error::StoreError;
+use super::file::database::Slot;
 use super::view::Changes;
 
 /// Operations in one commit.

@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex};
 use alloy_primitives::{Address, KECCAK256_EMPTY, U256};
 use alloy_trie::EMPTY_ROOT_HASH;
 use entitled::chain::{Known, Look};
-use entitled::domain::ids::{ChainId, Collection, Standard, Timestamp};
-use entitled::domain::ownership::{Finality, Finding, IdRanges, Rule, Sighting, Target, Terms};
-use entitled::domain::product::TokensOf;
+use entitled_core::domain::ids::{ChainId, Collection, Standard, Timestamp};
+use entitled_core::domain::ownership::{
+    Finality, Finding, IdRanges, Rule, Sighting, Target, Terms,
+};
+use entitled_core::domain::product::TokensOf;
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 use serde_json::{Value, json};
 

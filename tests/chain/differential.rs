@@ -8,8 +8,8 @@ use std::time::Duration;
 use alloy_dyn_abi::{DynSolType, DynSolValue};
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
 use entitled::chain::{Block, Chain, ChainSettings, EndpointSettings, Now, Outcome};
-use entitled::domain::ids::ChainId;
-use entitled::domain::ownership::{Cause, Finality, Trust};
+use entitled_core::domain::ids::ChainId;
+use entitled_core::domain::ownership::{Cause, Finality, Trust};
 use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 

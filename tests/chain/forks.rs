@@ -2,7 +2,7 @@
 //! forks can run: what comes out is the same as at the node.
 
 use alloy_primitives::{Address, Bytes, U256, hex};
-use entitled::domain::ownership::Finality;
+use entitled_core::domain::ownership::Finality;
 use serde_json::json;
 
 use crate::differential::{Stand, Subject, open, report};

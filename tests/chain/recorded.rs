@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, Bytes, address, b256};
 use entitled::chain::{Block, Outcome};
-use entitled::domain::ids::Timestamp;
-use entitled::domain::ownership::{Cause, Finality};
+use entitled_core::domain::ids::Timestamp;
+use entitled_core::domain::ownership::{Cause, Finality};
 use serde_json::{Value, json};
 
 use crate::differential::open;

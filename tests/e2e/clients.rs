@@ -8,11 +8,10 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::daemon::Daemon;
-use crate::support::eventually;
 use crate::support::settings::{ProductFile, Settings};
 use crate::support::socket::Line;
 use crate::support::stage::{ACME, Stage, own_customer};
-use crate::support::tests_dir;
+use crate::support::{eventually, tests_dir};
 
 fn offline() -> Daemon {
     Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]))

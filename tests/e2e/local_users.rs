@@ -8,14 +8,13 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::CHAIN;
 use crate::support::contract::Contract;
 use crate::support::daemon::Daemon;
-use crate::support::eventually;
 use crate::support::settings::Settings;
 use crate::support::socket::Line;
 use crate::support::stage::Stage;
 use crate::support::wallet::Wallet;
+use crate::support::{CHAIN, eventually};
 
 /// Opens `argv[2]` connections, sends the request of `argv[4]` on each `argv[3]` times, with its number in the place of NUMBER,
 /// and says so; once it is told to, it reads what came of it and counts the replies by the name of their error.

@@ -1,6 +1,6 @@
 //! The product's light client on the simulated chain: what it refuses. Nothing that is refused changes anything.
 
-use entitled::chain::light_client::{
+use entitled_core::light_client::{
     Applied, Bootstrap, FinalityUpdate, LightClient, OptimisticUpdate, RefusalKind, Refused,
     Specification, Update,
 };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use alloy_primitives::{B256, Bytes, U256, keccak256};
 use alloy_trie::proof::verify_proof;
 use alloy_trie::{Nibbles, TrieAccount};
-use entitled::chain::light_client::{
+use entitled_core::light_client::{
     Applied, Bootstrap, FinalityUpdate, LightClient, OptimisticUpdate, RefusalKind, Refused,
     Specification, Update,
 };
@@ -112,7 +112,7 @@ pub fn text(message: &Value) -> Vec<u8> {
     message.to_string().into_bytes()
 }
 
-fn is(head: &entitled::chain::light_client::Head, block: &Block) {
+fn is(head: &entitled_core::light_client::Head, block: &Block) {
     assert_eq!((head.slot, head.beacon_root), (block.slot(), block.root));
     assert_eq!(&*head.fork, block.form.name());
     if head.execution_number.is_some() {

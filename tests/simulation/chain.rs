@@ -1,8 +1,8 @@
 //! The chain as it is: who holds which token at which block, and until when.
 
 use alloy_primitives::B256;
-use entitled::domain::ids::Timestamp;
-use entitled::domain::ownership::Finality;
+use entitled_core::domain::ids::Timestamp;
+use entitled_core::domain::ownership::Finality;
 
 use crate::steps::{TOKENS, WALLETS};
 

@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, U256};
-use entitled::chain::lineage::{Known, Lineage, Pace};
-use entitled::domain::entitlement::{Holder, Question, Verdict, evaluate, wants_look};
-use entitled::domain::epoch::{Epoch, Epochs, Whose};
-use entitled::domain::ids::{
+use entitled::chain::head_order::{Known, Lineage, Pace};
+use entitled_core::domain::entitlement::{Holder, Question, Verdict, evaluate, wants_look};
+use entitled_core::domain::epoch::{Epoch, Epochs, Whose};
+use entitled_core::domain::ids::{
     ChainId, Collection, CustomerId, ProductId, Standard, Timestamp, Token,
 };
-use entitled::domain::kept::{self, Look};
-use entitled::domain::ownership::{
+use entitled_core::domain::kept::{self, Look};
+use entitled_core::domain::ownership::{
     Anchor, Cause, Finality, Finding, IdRanges, Reach, Rule, Sighting, Target, Trust,
 };
-use entitled::domain::product::{Grant, Product, Tier, TokensOf};
-use entitled::domain::publication::Publication;
+use entitled_core::domain::product::{Grant, Product, Tier, TokensOf};
+use entitled_core::domain::publication::Publication;
 
 use tokio::time::Instant;
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::{Address, B256};
-use entitled::domain::entitlement::{Code, Verdict};
-use entitled::domain::ownership::{Finality, Finding, Sighting, Target};
+use entitled_core::domain::entitlement::{Code, Verdict};
+use entitled_core::domain::ownership::{Finality, Finding, Sighting, Target};
 
 use crate::chain::{Block, Chain, time};
 use crate::daemon::{Daemon, Key, address, collection, token};

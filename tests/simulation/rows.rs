@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use alloy_primitives::Address;
-use entitled::domain::ids::{Collection, Token};
-use entitled::domain::kept::{KeptSighting, ReadRows, RowKey, WriteRows};
-use entitled::domain::ownership::Target;
+use entitled_core::domain::ids::{Collection, Token};
+use entitled_core::domain::kept::{KeptSighting, ReadRows, RowKey, WriteRows};
+use entitled_core::domain::ownership::Target;
 
 #[derive(Default)]
 pub struct Rows(BTreeMap<Address, BTreeMap<RowKey, KeptSighting>>);

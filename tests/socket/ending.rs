@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use entitled::rpc::doors::{SocketSettings, open_doors};
+use entitled::rpc::socket::doors::{SocketSettings, open_doors};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 use super::*;

@@ -22,12 +22,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use entitled::domain::peer::{Door, Peer};
-use entitled::rpc::answers::{Answers, Page};
-use entitled::rpc::doors::Doors;
+use entitled::rpc::call::answers::{Answers, Page};
 use entitled::rpc::figures::SocketFigures;
-use entitled::rpc::limits::Limits;
-use entitled::rpc::listen::{self, SocketSummary};
+use entitled::rpc::socket::doors::Doors;
+use entitled::rpc::socket::limits::Limits;
+use entitled::rpc::socket::listen::{self, SocketSummary};
+use entitled_core::domain::peer::{Door, Peer};
 use futures_util::future::BoxFuture;
 use jsonrpsee::core::to_json_raw_value;
 use jsonrpsee::{PendingSubscriptionSink, RpcModule};

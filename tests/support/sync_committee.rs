@@ -8,15 +8,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use alloy_primitives::B256;
-use alloy_primitives::U256;
-use alloy_primitives::hex;
-use alloy_primitives::uint;
-use blst::min_pk::AggregatePublicKey;
-use blst::min_pk::PublicKey;
-use blst::min_pk::SecretKey;
-use serde_json::Value;
-use serde_json::json;
+use alloy_primitives::{B256, U256, hex, uint};
+use blst::min_pk::{AggregatePublicKey, PublicKey, SecretKey};
+use serde_json::{Value, json};
 
 const CIPHERSUITE: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
 /// How many points the curve's group has.

@@ -10,10 +10,10 @@ use actix::prelude::*;
 
 use super::{Parts, VerifierError};
 use crate::chain::Chain;
-use crate::domain::ids::{ChainId, Collection};
-use crate::domain::ownership::{Cause, Finality, Trust};
-use crate::domain::product::availability::{Warning, warnings, without_contract};
 use crate::products::Installed;
+use entitled_core::domain::ids::{ChainId, Collection};
+use entitled_core::domain::ownership::{Cause, Finality, Trust};
+use entitled_core::domain::product::availability::{Warning, warnings, without_contract};
 
 /// A chain that does not answer within this is no reason to warn.
 const PATIENCE: Duration = Duration::from_secs(4);

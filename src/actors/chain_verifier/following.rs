@@ -9,8 +9,8 @@ use super::{LEDGER_TIME, Parts};
 use crate::actors::ownership_ledger::KeepSynced;
 use crate::actors::tier_cache::{ChainNews, News};
 use crate::chain::{Chain, ChainEvent, SyncEvent};
-use crate::domain::ids::ChainId;
-use crate::domain::ownership::Trust;
+use entitled_core::domain::ids::ChainId;
+use entitled_core::domain::ownership::Trust;
 
 /// News that wait for their blocks; beyond this, everybody is told to look.
 const MOST_WAITING: usize = 256;

@@ -14,8 +14,8 @@ use tokio::sync::{Mutex, watch};
 use super::{ChainVerifier, Parts, VerifierError, follow};
 use crate::actors::tier_cache::{ChainNews, News};
 use crate::chain::Chain;
-use crate::domain::ids::ChainId;
-use crate::domain::ownership::Cause;
+use entitled_core::domain::ids::ChainId;
+use entitled_core::domain::ownership::Cause;
 
 /// Put these chains in the places of those of the same ids, and take others away. The rest stay as they are.
 #[derive(Clone, Message)]

@@ -11,9 +11,11 @@ use alloy_primitives::{Address, B256};
 use super::{LEDGER_TIME, Parts, VerifierError};
 use crate::actors::ownership_ledger::{Asked, HistoryOf, RecordSightings, RoomForClaim};
 use crate::chain::{Block, Chain, Look};
-use crate::domain::ids::{Timestamp, Token};
-use crate::domain::ownership::{Cause, Finding, IdRanges, Ownership, Rule, Sighting, Terms, Via};
-use crate::domain::product::TokensOf;
+use entitled_core::domain::ids::{Timestamp, Token};
+use entitled_core::domain::ownership::{
+    Cause, Finding, IdRanges, Ownership, Rule, Sighting, Terms, Via,
+};
+use entitled_core::domain::product::TokensOf;
 
 /// Who holds this token at the head of its chain? With a wallet: does it?
 #[derive(Debug, Clone, Message)]

@@ -5,17 +5,16 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use alloy_primitives::{Address, U256};
-use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 
 use super::{Parts, Survey, VerifierError};
 use crate::actors::ownership_ledger::{Asked, Facts, RecordSightings};
 use crate::chain::{Block, Chain, Known, Look, Looked};
-use crate::domain::ids::{ChainId, Collection, Timestamp};
-use crate::domain::ownership::{
+use entitled_core::domain::ids::{ChainId, Collection, Timestamp};
+use entitled_core::domain::ownership::{
     Anchor, Cause, Finality, Finding, IdRanges, Scan, Sighting, Target, Terms,
 };
-use crate::domain::product::{Grant, Product, TokensOf};
+use entitled_core::domain::product::{Grant, Product, TokensOf};
 
 /// How long looking at one chain may take; less than a survey may, which is about all of them.
 const CHAIN_TIME: Duration = Duration::from_secs(50);

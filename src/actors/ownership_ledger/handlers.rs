@@ -19,24 +19,18 @@ use super::{
     RoomForClaim, SealedKey, SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit, WalletsOf,
     Whose,
 };
-use crate::domain::audit::AuditEntry;
-use crate::domain::customer::{Challenge, Customer, Wallet};
-use crate::domain::ids::CustomerId;
-use crate::domain::kept::Look;
-use crate::domain::ownership::Ownership;
-use crate::store::audit;
-use crate::store::challenges;
-use crate::store::customers::{self, CustomerEdit, NewCustomer};
-use crate::store::facts;
-use crate::store::light_clients;
-use crate::store::notices;
-use crate::store::ownerships;
-use crate::store::quotas;
 use crate::store::schema::SCHEMA;
-use crate::store::sealed_keys;
-use crate::store::sightings;
-use crate::store::wallets::{self, NewWallet};
+use crate::store::tables::customers::{self, CustomerEdit, NewCustomer};
+use crate::store::tables::wallets::{self, NewWallet};
+use crate::store::tables::{
+    audit, challenges, facts, light_clients, notices, ownerships, quotas, sealed_keys, sightings,
+};
 use crate::store::{Changes, Snapshot, StoreError};
+use entitled_core::domain::audit::AuditEntry;
+use entitled_core::domain::customer::{Challenge, Customer, Wallet};
+use entitled_core::domain::ids::CustomerId;
+use entitled_core::domain::kept::Look;
+use entitled_core::domain::ownership::Ownership;
 
 /// The answer to a change, when its commit is durable.
 type Change<T> = ResponseActFuture<OwnershipLedger, Reply<T>>;

@@ -10,8 +10,8 @@ use actix::prelude::*;
 
 use super::{Install, InstallError, Reload, Reloaded, Remove, TierCache};
 use crate::actors::ownership_ledger::{Asked, NoteAudit};
-use crate::domain::ids::ProductId;
 use crate::products::{Catalogue, Loaded};
+use entitled_core::domain::ids::ProductId;
 
 type Answer<T> = ResponseActFuture<TierCache, T>;
 

@@ -12,12 +12,12 @@ use super::{Cached, Epoch, Key, Landing, Parts, TierCache};
 use crate::actors::chain_verifier::{Survey, VerifierError};
 use crate::actors::ownership_ledger::{Facts, FindFacts, LedgerError, LooksRecorded};
 use crate::clock::Clock;
-use crate::domain::customer::Wallet;
-use crate::domain::entitlement::{Code, Holder, Question, Verdict, evaluate, wants_look};
-use crate::domain::ids::{CustomerId, Timestamp, Token};
-use crate::domain::ownership::Sighting;
-use crate::domain::publication::Publication;
 use crate::products::Installed;
+use entitled_core::domain::customer::Wallet;
+use entitled_core::domain::entitlement::{Code, Holder, Question, Verdict, evaluate, wants_look};
+use entitled_core::domain::ids::{CustomerId, Timestamp, Token};
+use entitled_core::domain::ownership::Sighting;
+use entitled_core::domain::publication::Publication;
 
 const LEDGER_TIME: Duration = Duration::from_secs(5);
 /// Longer than the verifier's own bound, so that it is the one that answers.

@@ -11,10 +11,10 @@ use tokio::sync::watch;
 use super::flight::{self, CheckError};
 use super::{Cached, Key, TierCache};
 use crate::actors::ownership_ledger::Asked;
-use crate::domain::entitlement::{Step, Verdict, explain};
-use crate::domain::ids::{ChainId, ProductId};
-use crate::domain::ownership::Cause;
 use crate::products::{Catalogue, FileFault};
+use entitled_core::domain::entitlement::{Step, Verdict, explain};
+use entitled_core::domain::ids::{ChainId, ProductId};
+use entitled_core::domain::ownership::Cause;
 
 pub use crate::products::ChangeError as InstallError;
 

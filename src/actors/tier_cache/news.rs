@@ -3,8 +3,8 @@
 use actix::prelude::*;
 
 use super::{Cached, ChainNews, Key, News, TierCache};
-use crate::domain::entitlement::Code;
-use crate::domain::product::Product;
+use entitled_core::domain::entitlement::Code;
+use entitled_core::domain::product::Product;
 
 impl Handler<ChainNews> for TierCache {
     type Result = ();

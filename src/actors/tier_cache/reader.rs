@@ -14,10 +14,10 @@ use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::domain::entitlement::{Freshness, Verdict};
-use crate::domain::epoch::{Epoch, Epochs, Whose};
-use crate::domain::ids::{CustomerId, ProductId, Timestamp};
 use crate::products::Loaded;
+use entitled_core::domain::entitlement::{Freshness, Verdict};
+use entitled_core::domain::epoch::{Epoch, Epochs, Whose};
+use entitled_core::domain::ids::{CustomerId, ProductId, Timestamp};
 
 /// What a verdict is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

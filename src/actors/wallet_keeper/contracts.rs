@@ -10,10 +10,10 @@ use alloy_primitives::{Address, B256, Bytes, hex};
 use super::orders::{Prover, hash};
 use super::{KeeperError, Verified, VerifyMessage, worked};
 use crate::actors::chain_verifier::{CheckSignature, VerifierError};
-use crate::domain::customer::Challenge;
-use crate::domain::ids::ChainId;
-use crate::domain::ownership::Cause;
-use crate::domain::wallet_proof::{
+use entitled_core::domain::customer::Challenge;
+use entitled_core::domain::ids::ChainId;
+use entitled_core::domain::ownership::Cause;
+use entitled_core::domain::wallet_proof::{
     self, Method, Payload, ProofFault, SignatureFault, SignedBy, is_mirror_image,
     personal_message_hash,
 };

@@ -9,9 +9,9 @@ use super::ledger::{Ledger, ask};
 use super::rotation::{self, Progress};
 use super::{KeeperError, Reply, WalletKeeper};
 use crate::actors::ownership_ledger::{Asked, FindSealedKeys};
-use crate::domain::ids::Timestamp;
-use crate::domain::secret::Secret;
 use crate::keys::{self, Census, KeyFileError, KeyRing, KeyRingState, KeySource};
+use entitled_core::domain::ids::Timestamp;
+use entitled_core::domain::secret::Secret;
 
 /// Wrong passphrases within [`TRIES_WINDOW`] seconds; after so many, even the right one has to wait.
 const TRIES: usize = 5;

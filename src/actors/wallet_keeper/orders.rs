@@ -14,10 +14,10 @@ use crate::actors::cpu_pool::CpuPool;
 use crate::actors::ownership_ledger::{
     AddWallet, Asked, FindChallenge, FindWallet, KeepChallenge, RemoveWallet,
 };
-use crate::domain::customer::{Challenge, Custody, Wallet};
-use crate::domain::ids::{Account, ChainId, CustomerId};
-use crate::domain::wallet_proof::{self, Payload, PayloadFault, ProofFault, SignInMessage};
 use crate::keys::{self, KeyEncryptionKey, KeyRing, MachineName, OpenError, PrivateKey};
+use entitled_core::domain::customer::{Challenge, Custody, Wallet};
+use entitled_core::domain::ids::{Account, ChainId, CustomerId};
+use entitled_core::domain::wallet_proof::{self, Payload, PayloadFault, ProofFault, SignInMessage};
 
 /// How the lack of a usable challenge is named.
 pub(super) const SPENT: &str = "challenge: it is unknown, used or expired; ask for a new one";

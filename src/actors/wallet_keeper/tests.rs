@@ -14,12 +14,12 @@ use serde_json::json;
 use super::*;
 use crate::actors::chain_verifier::VerifierError;
 use crate::actors::ownership_ledger::SealedKey;
-use crate::domain::audit::AuditEntry;
-use crate::domain::customer::Custody;
-use crate::domain::ids::Timestamp;
-use crate::domain::secret::Secret;
-use crate::domain::wallet_proof::SignedBy;
 use crate::keys::{Census, KeySource};
+use entitled_core::domain::audit::AuditEntry;
+use entitled_core::domain::customer::Custody;
+use entitled_core::domain::ids::Timestamp;
+use entitled_core::domain::secret::Secret;
+use entitled_core::domain::wallet_proof::SignedBy;
 
 /// A ledger in memory, as far as WalletKeeper needs one.
 #[derive(Default)]

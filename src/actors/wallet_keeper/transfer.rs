@@ -11,10 +11,10 @@ use super::ledger::ask;
 use super::orders::{self, Tools};
 use super::{KeeperError, Reply, WalletKeeper, worked};
 use crate::actors::ownership_ledger::{AddWallet, Asked, FindWallet, ImportWallet, NoteAudit};
-use crate::domain::customer::{Custody, Wallet};
-use crate::domain::ids::CustomerId;
-use crate::domain::secret::Secret;
 use crate::keys::{self, Keystore, KeystoreError, MnemonicError, PrivateKey};
+use entitled_core::domain::customer::{Custody, Wallet};
+use entitled_core::domain::ids::CustomerId;
+use entitled_core::domain::secret::Secret;
 
 /// Take a key in that was made elsewhere, and keep it sealed. A wallet that was linked becomes managed. One that
 /// is managed already is sealed anew where its key does not open, which mends it when its record or its

@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use serde_json::Value;
 
-use crate::sync;
 use crate::tables::{Column, Form, field, plain, table};
-use crate::words;
+use crate::{sync, words};
 
 /// Together with the other columns as they usually are, this leaves a line within 100 characters.
 const URL: usize = 36;

@@ -3,31 +3,22 @@
 use std::time::Duration;
 
 use clap::CommandFactory;
-use entitled::client::{Explanation, Verdict};
+use entitled_client::{Explanation, Verdict};
 use serde_json::Value;
 
 use crate::arguments::{
     Arguments, AuditCommand, Command, CustomerCommand, CustomerFields, OwnershipCommand,
     ProductCommand, TierCommand, TokenCommand, WalletCommand,
 };
-use crate::chains;
 use crate::chains::ChainCommand;
 use crate::exit::{Exit, Failure};
-use crate::keys;
-use crate::products;
 use crate::results::{ask_and_show, concerned, show_card, show_outline, show_table};
 use crate::screen::Screen;
-use crate::session;
 use crate::session::{Question, Session};
-use crate::store;
-use crate::sync;
-use crate::tables;
-use crate::transfer;
-use crate::verdicts;
-use crate::wallets;
 use crate::wallets::Linking;
-use crate::watch;
-use crate::words;
+use crate::{
+    chains, keys, products, session, store, sync, tables, transfer, verdicts, wallets, watch, words,
+};
 
 /// What the daemon itself waits for the chain in a first check, unless told otherwise.
 const WAIT_DEFAULT: Duration = Duration::from_secs(2);

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use entitled::client::ClientError;
+use entitled_client::ClientError;
 
 /// Scripts rely on these numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::io::BufRead;
-use std::io::Read;
+use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
 use crate::exit::Failure;

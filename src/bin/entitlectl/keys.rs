@@ -7,16 +7,13 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use clap::Subcommand;
-use entitled::domain::secret::Secret;
+use entitled_core::domain::secret::Secret;
 use serde_json::Value;
 
 use crate::exit::{Exit, Failure};
 use crate::screen::Screen;
-use crate::secrets;
-use crate::session;
 use crate::session::{Question, Session};
-use crate::tables;
-use crate::words;
+use crate::{secrets, session, tables, words};
 
 /// Deriving a key from a passphrase takes a moment by design.
 const DERIVING: Duration = Duration::from_secs(10);

@@ -1,6 +1,6 @@
 //! `entitlectl`: the daemon's questions and answers for people and scripts.
 //!
-//! Owns: arguments, the text people read, exit codes. Asks the daemon through `entitled::client` like any
+//! Owns: arguments, the text people read, exit codes. Asks the daemon through `entitled_client` like any
 //! other program; only `product lint` and `store restore` need no daemon. Never decides who is entitled to what, and never
 //! takes a secret as an argument.
 

@@ -3,17 +3,15 @@
 use std::path::Path;
 use std::time::Duration;
 
-use entitled::domain::product;
-use entitled::domain::product::Fault;
+use entitled_core::domain::product;
+use entitled_core::domain::product::Fault;
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
-use crate::files;
 use crate::results::ask_and_show;
 use crate::screen::Screen;
 use crate::session::{Question, Session};
-use crate::tables;
-use crate::words;
+use crate::{files, tables, words};
 
 /// The daemon may ask its chains for the contracts that a product names.
 const CHAIN_WAIT: Duration = Duration::from_secs(10);

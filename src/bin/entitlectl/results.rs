@@ -4,10 +4,9 @@ use serde_json::Value;
 
 use crate::exit::{Exit, Failure};
 use crate::screen::Screen;
-use crate::session;
 use crate::session::{Question, Session};
-use crate::tables;
 use crate::tables::Column;
+use crate::{session, tables};
 
 /// Asks, shows the result as it came or as `text` words it, and hands it on.
 pub(crate) fn ask_and_show(

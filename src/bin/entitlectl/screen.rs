@@ -5,10 +5,9 @@
 
 use std::error::Error;
 use std::io;
-use std::io::IsTerminal;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
-use entitled::client::ClientError;
+use entitled_client::ClientError;
 use serde_json::json;
 use serde_json::value::RawValue;
 

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
-use entitled::domain::secret::Secret;
+use entitled_core::domain::secret::Secret;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, raise};

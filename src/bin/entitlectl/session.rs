@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use entitled::client::{
+use entitled_client::{
     Client, ClientError, SocketPath, Subscription, default_admin_path, default_path,
 };
 use serde::Serialize;

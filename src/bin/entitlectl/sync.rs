@@ -11,11 +11,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::exit::{Exit, Failure};
-use crate::files;
 use crate::screen::Screen;
 use crate::session::{self, Question, Session};
-use crate::tables;
-use crate::words;
+use crate::{files, tables, words};
 
 const METHOD: &str = "chain_sync";
 /// Where a mirror keeps them; whoever brings files on a stick may leave this out.

@@ -5,12 +5,10 @@ use std::time::Duration;
 
 use crate::arguments::Brought;
 use crate::exit::{Exit, Failure};
-use crate::files;
 use crate::results::show_card;
 use crate::screen::Screen;
-use crate::secrets;
 use crate::session::{Question, Session};
-use crate::tables;
+use crate::{files, secrets, tables};
 
 /// A keystore takes the daemon seconds, and it takes one after the other.
 const KEYSTORE_WAIT: Duration = Duration::from_secs(60);

@@ -1,11 +1,10 @@
 //! Verdicts in words: `check`, `why`, and the lines of `watch`.
 
-use entitled::client::{Anchor, Code, Explanation, Feature, Step, Verdict};
+use entitled_client::{Anchor, Code, Explanation, Feature, Step, Verdict};
 
 use crate::exit::Exit;
 use crate::screen::{Mark, Screen};
-use crate::tables;
-use crate::words;
+use crate::{tables, words};
 
 /// The order in which the daemon comes to an answer; each step stands below the one it rests on.
 const STEPS: [&str; 8] =

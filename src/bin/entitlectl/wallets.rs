@@ -8,13 +8,10 @@ use serde_json::value::RawValue;
 
 use crate::arguments::{Behalf, SignedText};
 use crate::exit::{Exit, Failure};
-use crate::files;
 use crate::results::show_card;
 use crate::screen::Screen;
-use crate::session;
 use crate::session::{Question, Session};
-use crate::tables;
-use crate::words;
+use crate::{files, session, tables, words};
 
 /// How the challenge and its signature come.
 pub(crate) enum Linking {

@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use entitled::client::{ClientError, Subscription, Verdict};
+use entitled_client::{ClientError, Subscription, Verdict};
 use nix::sys::signal::{SigSet, Signal};
 use serde_json::value::RawValue;
 
 use crate::exit::{Exit, Failure};
-use crate::screen::Screen;
-use crate::screen::sentence;
-use crate::session;
+use crate::screen::{Screen, sentence};
 use crate::session::{Question, Session};
-use crate::verdicts;
+use crate::{session, verdicts};
 
 const METHOD: &str = "entitlement_subscribe";
 const PAUSE_FIRST: Duration = Duration::from_millis(100);

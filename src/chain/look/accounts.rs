@@ -4,18 +4,14 @@
 //! one is told by its code and address (`erc6551`). Accounts bound to tokens of different contracts are
 //! asked apart, so that one contract's endless loop costs the others nothing.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use alloy_primitives::Address;
-use alloy_primitives::U256;
+use alloy_primitives::{Address, U256};
 
 use super::Survey;
 use super::claims::Holding;
-use crate::chain::standards::erc721;
-use crate::chain::standards::erc6551;
-use crate::domain::ownership::Cause;
-use crate::domain::ownership::Via;
+use entitled_core::domain::ownership::{Cause, Via};
+use entitled_core::standards::{erc721, erc6551};
 
 /// How many accounts may stand one in the other.
 const DEEPEST: usize = 3;

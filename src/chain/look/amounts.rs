@@ -5,18 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::Address;
-use alloy_primitives::U256;
+use alloy_primitives::{Address, U256};
 
-use super::Found;
-use super::Survey;
-use crate::chain::standards::delegation;
-use crate::chain::standards::delegation::Mandate;
-use crate::chain::standards::erc721;
-use crate::chain::standards::erc1155;
-use crate::domain::ids::Standard;
-use crate::domain::ownership::Cause;
-use crate::domain::ownership::Via;
+use super::{Found, Survey};
+use entitled_core::domain::ids::Standard;
+use entitled_core::domain::ownership::{Cause, Via};
+use entitled_core::standards::delegation::Mandate;
+use entitled_core::standards::{delegation, erc721, erc1155};
 
 impl Survey<'_> {
     /// `Ok`: of the ids asked for, nobody who counts has enough of any but those found.

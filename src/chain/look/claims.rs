@@ -6,18 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::Address;
-use alloy_primitives::U256;
+use alloy_primitives::{Address, U256};
 
-use super::Found;
-use super::Survey;
-use crate::chain::execute::Outcome;
-use crate::chain::standards::delegation;
-use crate::chain::standards::dialect::Dialect;
-use crate::chain::standards::words::Term;
-use crate::domain::ownership::Cause;
-use crate::domain::ownership::Rule;
-use crate::domain::ownership::Via;
+use super::{Found, Survey};
+use entitled_core::domain::ownership::{Cause, Rule, Via};
+use entitled_core::evm::execute::Outcome;
+use entitled_core::standards::delegation;
+use entitled_core::standards::dialect::Dialect;
+use entitled_core::standards::words::Term;
 
 /// A token, and who holds it.
 pub(super) type Holding = (U256, Address);

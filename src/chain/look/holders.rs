@@ -6,20 +6,16 @@
 
 use std::collections::BTreeSet;
 
-use alloy_primitives::Address;
-use alloy_primitives::U256;
+use alloy_primitives::{Address, U256};
 
-use super::Survey;
-use super::TOGETHER;
-use super::TOKENS;
-use crate::chain::execute::Call;
-use crate::chain::execute::Outcome;
-use crate::chain::logs::Reading;
-use crate::chain::standards::delegation::Mandate;
-use crate::chain::standards::dialect::Dialect;
-use crate::chain::standards::erc721;
-use crate::domain::ownership::Cause;
-use crate::domain::product::TokensOf;
+use super::{Survey, TOGETHER, TOKENS};
+use crate::chain::look::logs::Reading;
+use entitled_core::domain::ownership::Cause;
+use entitled_core::domain::product::TokensOf;
+use entitled_core::evm::execute::{Call, Outcome};
+use entitled_core::standards::delegation::Mandate;
+use entitled_core::standards::dialect::Dialect;
+use entitled_core::standards::erc721;
 
 /// Somebody, and how many tokens they have, if the contract says.
 type Person = (Address, Option<U256>);

@@ -3,18 +3,14 @@
 //! Owns: nothing beyond one look. Never: takes the registry's list for a delegation. It only says whom to
 //! look at; each token is confirmed by itself (`claims`).
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use alloy_primitives::Address;
-use alloy_primitives::B256;
-use alloy_primitives::U256;
+use alloy_primitives::{Address, B256, U256};
 
 use super::Survey;
-use crate::chain::standards::delegation;
-use crate::chain::standards::delegation::Mandate;
-use crate::domain::ownership::Cause;
-use crate::domain::ownership::Via;
+use entitled_core::domain::ownership::{Cause, Via};
+use entitled_core::standards::delegation;
+use entitled_core::standards::delegation::Mandate;
 
 /// The wallet, and who may stand behind it.
 #[derive(Debug)]

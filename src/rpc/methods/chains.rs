@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::{Api, CHAIN_TIME};
 use crate::actors::chain_verifier::{Brought, Fed, Feed};
-use crate::domain::peer::Permit;
 use crate::rpc::error::RpcError;
 use crate::rpc::wire;
+use entitled_core::domain::peer::Permit;
 
 pub(super) async fn sync(
     api: Arc<Api>,

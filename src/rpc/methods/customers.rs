@@ -6,11 +6,11 @@ use super::{ACTOR_TIME, Api, after, page_by_key, page_size};
 use crate::actors::ownership_ledger::{
     CreateCustomer, FindCustomer, ListCustomers, UpdateCustomer,
 };
-use crate::domain::customer::Customer;
-use crate::domain::ids::CustomerId;
-use crate::domain::peer::Permit;
 use crate::rpc::error::RpcError;
 use crate::rpc::wire;
+use entitled_core::domain::customer::Customer;
+use entitled_core::domain::ids::CustomerId;
+use entitled_core::domain::peer::Permit;
 
 pub(super) async fn get(
     api: Arc<Api>,

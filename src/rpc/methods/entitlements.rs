@@ -12,11 +12,11 @@ use tokio::sync::watch;
 
 use super::{ACTOR_TIME, Api, page, parse};
 use crate::actors::tier_cache::{Cached, Check, Explain, Key, Landing, Refresh, Stored, Subscribe};
-use crate::domain::entitlement::{self, Verdict};
-use crate::domain::ids::ProductId;
-use crate::domain::peer::{Access, Peer, Permit, permit};
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::wire;
+use entitled_core::domain::entitlement::{self, Verdict};
+use entitled_core::domain::ids::ProductId;
+use entitled_core::domain::peer::{Access, Peer, Permit, permit};
 
 const WAIT_MS: u64 = 2_000;
 const WAIT_AT_MOST_MS: u64 = 30_000;
@@ -131,7 +131,7 @@ impl Api {
         Ok(self.cache.send(Stored { key }).timeout(ACTOR_TIME).await??)
     }
 
-    fn nudge(&self, key: &Key, cached: &Cached, now: crate::domain::ids::Timestamp) {
+    fn nudge(&self, key: &Key, cached: &Cached, now: entitled_core::domain::ids::Timestamp) {
         // If the cache has no room for the notice, its own alarm looks again soon enough.
         if cached.wants_nudge(now) {
             let _ = self.cache.try_send(Refresh { key: key.clone() });

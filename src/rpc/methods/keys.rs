@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::{ACTOR_TIME, Api};
 use crate::actors::wallet_keeper::{FindKeysStatus, RotateKeys, UnlockKeys};
-use crate::domain::peer::Permit;
 use crate::rpc::error::RpcError;
 use crate::rpc::wire;
+use entitled_core::domain::peer::Permit;
 
 pub(super) async fn status(
     api: Arc<Api>,

@@ -29,13 +29,13 @@ use crate::actors::supervisor::Tree;
 use crate::actors::tier_cache::{TierCache, VerdictReader};
 use crate::actors::wallet_keeper::WalletKeeper;
 use crate::clock::Clock;
-use crate::domain::ids::{CustomerId, clip, clip_to};
-use crate::domain::peer::{Access, Peer, Permit, permit};
 use crate::rpc::error::{Code, RpcError};
-use crate::rpc::limits::{WRITE_BURST, WRITES_PER_MINUTE, WriteRates};
 use crate::rpc::openrpc::Document;
-use crate::rpc::reply::Flight;
+use crate::rpc::socket::limits::{WRITE_BURST, WRITES_PER_MINUTE, WriteRates};
+use crate::rpc::socket::reply::Flight;
 use crate::rpc::wire;
+use entitled_core::domain::ids::{CustomerId, clip, clip_to};
+use entitled_core::domain::peer::{Access, Peer, Permit, permit};
 
 pub use system::Control;
 

@@ -10,13 +10,13 @@ use crate::actors::chain_verifier::{Claim, Sight};
 use crate::actors::ownership_ledger::{
     CustomersOf, HistoryOf, ListOwnerships, SetSuspension, WalletsOf, Whose,
 };
-use crate::domain::customer::Wallet;
-use crate::domain::ids::{CustomerId, Standard, Token};
-use crate::domain::ownership::{ENDED, Finding, Ownership, Rule, Suspension, Terms};
-use crate::domain::peer::Permit;
-use crate::domain::product::Grant;
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::wire;
+use entitled_core::domain::customer::Wallet;
+use entitled_core::domain::ids::{CustomerId, Standard, Token};
+use entitled_core::domain::ownership::{ENDED, Finding, Ownership, Rule, Suspension, Terms};
+use entitled_core::domain::peer::Permit;
+use entitled_core::domain::product::Grant;
 
 /// Of one token no more than so many different terms are asked.
 const MOST_TERMS: usize = 4;

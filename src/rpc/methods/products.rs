@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::{ACTOR_TIME, Api, page};
 use crate::actors::chain_verifier::FindUnavailable;
 use crate::actors::tier_cache::{Install, Remove};
-use crate::domain::peer::Permit;
 use crate::rpc::error::RpcError;
 use crate::rpc::wire;
+use entitled_core::domain::peer::Permit;
 
 pub(super) async fn tiers(
     api: Arc<Api>,

@@ -13,13 +13,13 @@ use crate::actors::chain_verifier::{ChainStates, ChainStatus};
 use crate::actors::ownership_ledger::{
     AcknowledgeNotices, BackUp, BackedUp, FindFigures, ListAudit, StoreFigures, VerifyAudit,
 };
-use crate::domain::audit::AuditEntry;
-use crate::domain::entitlement::Code;
-use crate::domain::ids::ProductId;
-use crate::domain::peer::Permit;
 use crate::rpc::error::RpcError;
 use crate::rpc::openrpc::Document;
 use crate::rpc::wire;
+use entitled_core::domain::audit::AuditEntry;
+use entitled_core::domain::entitlement::Code;
+use entitled_core::domain::ids::ProductId;
+use entitled_core::domain::peer::Permit;
 
 /// How long writing a backup may take: a large store is copied and compared row by row.
 const BACKUP_TIME: Duration = Duration::from_secs(600);

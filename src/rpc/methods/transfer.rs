@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::Api;
 use crate::actors::wallet_keeper::{ExportKey, ForeignKey, ImportKey};
-use crate::domain::peer::Permit;
 use crate::rpc::error::RpcError;
 use crate::rpc::wire;
+use entitled_core::domain::peer::Permit;
 
 /// How long a keystore may take: its costs are bounded so that a slow machine needs some seconds.
 const KEYSTORE_TIME: Duration = Duration::from_secs(60);

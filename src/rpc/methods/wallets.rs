@@ -7,11 +7,11 @@ use crate::actors::ownership_ledger::WalletsOf;
 use crate::actors::wallet_keeper::{
     CreateWallet, IssueChallenge, LinkWallet, SignMessage, UnlinkWallet, VerifyMessage,
 };
-use crate::domain::ids::ChainId;
-use crate::domain::peer::Permit;
-use crate::domain::wallet_proof::Payload;
 use crate::rpc::error::RpcError;
 use crate::rpc::wire;
+use entitled_core::domain::ids::ChainId;
+use entitled_core::domain::peer::Permit;
+use entitled_core::domain::wallet_proof::Payload;
 
 pub(super) async fn create(
     api: Arc<Api>,

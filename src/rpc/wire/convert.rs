@@ -6,11 +6,10 @@ use super::replies::{
     Anchor, AuditEntry, Customer, Feature, Grant, Ownership, Price, Product, Step, Suspension,
     Tier, Verdict, Wallet,
 };
-use crate::domain::customer as customers;
-use crate::domain::entitlement as entitlements;
-use crate::domain::ids;
-use crate::domain::ownership as ownerships;
-use crate::domain::product as products;
+use entitled_core::domain::{
+    customer as customers, entitlement as entitlements, ids, ownership as ownerships,
+    product as products,
+};
 
 #[expect(clippy::needless_pass_by_value, reason = "serves `Option::map`, which gives values")]
 fn text(it: impl ToString) -> String {
@@ -217,8 +216,8 @@ impl Ownership {
     }
 }
 
-impl From<crate::domain::audit::AuditEntry> for AuditEntry {
-    fn from(it: crate::domain::audit::AuditEntry) -> Self {
+impl From<entitled_core::domain::audit::AuditEntry> for AuditEntry {
+    fn from(it: entitled_core::domain::audit::AuditEntry) -> Self {
         Self {
             number: it.number,
             at: text(it.at),

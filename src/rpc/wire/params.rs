@@ -6,8 +6,8 @@ use alloy_primitives::{Address, B256};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use crate::domain::ids::{self, ChainId, CustomerId, ProductId, Timestamp, Token};
-use crate::domain::secret::Secret;
+use entitled_core::domain::ids::{self, ChainId, CustomerId, ProductId, Timestamp, Token};
+use entitled_core::domain::secret::Secret;
 
 /// What every request's parameters can be asked for.
 pub trait Params {

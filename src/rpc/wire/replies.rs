@@ -115,7 +115,7 @@ replies! {
         valid: bool,
         /// `eip191` or `eip712` by a key; `eip1271` or `erc6492` by a contract.
         #[schemars(with = "sets::SignatureMethod")]
-        method: crate::domain::wallet_proof::Method,
+        method: entitled_core::domain::wallet_proof::Method,
     }
     /// What was seen of one token.
     Sighting {

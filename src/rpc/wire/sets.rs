@@ -8,8 +8,7 @@ use std::borrow::Cow;
 use alloy_primitives::U256;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use crate::domain::entitlement as entitlements;
-use crate::domain::ownership as ownerships;
+use entitled_core::domain::{entitlement as entitlements, ownership as ownerships};
 
 macro_rules! closed_sets {
     ($($(#[$note:meta])* $name:ident = $words:expr;)*) => {$(
@@ -48,9 +47,7 @@ closed_sets! {
         [Owner, Balance { min }, User, Subscription, Expiry, Unlock].map(ownerships::Rule::as_str)
     };
     StepKind = {
-        use entitlements::StepKind::{
-            Anchor, Block, Checkpoint, Committee, Grant, Ownership, Token, Wallet,
-        };
+        use entitlements::StepKind::{Anchor, Block, Checkpoint, Committee, Grant, Ownership, Token, Wallet};
         [Grant, Token, Wallet, Ownership, Block, Anchor, Committee, Checkpoint]
             .map(entitlements::StepKind::as_str)
     };

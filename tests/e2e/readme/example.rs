@@ -1,4 +1,4 @@
-use entitled::client::{Code, check};
+use entitled_client::{Code, check};
 
 fn main() {
     match check("acme-cad") {

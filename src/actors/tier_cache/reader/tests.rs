@@ -43,7 +43,7 @@ fn a_change_of_users_forgets_them_all_and_one_of_wallets_none() {
 
 /// A yes until `changes_at`, worked out at second 100.
 fn worked_out(reader: &VerdictReader, clock: &Clock, changes_at: i64) -> Cached {
-    let question = crate::domain::entitlement::Question {
+    let question = entitled_core::domain::entitlement::Question {
         product: &"acme".parse().unwrap(),
         definition: None,
         customer: OWN,
@@ -51,7 +51,7 @@ fn worked_out(reader: &VerdictReader, clock: &Clock, changes_at: i64) -> Cached 
         sightings: &[],
         suspended: &BTreeSet::new(),
     };
-    let verdict = crate::domain::entitlement::evaluate(&question, at(100));
+    let verdict = entitled_core::domain::entitlement::evaluate(&question, at(100));
     let verdict = Verdict { changes_at: Some(at(changes_at)), ..verdict };
     let mut cached = Cached::new(verdict, |_| Vec::new());
     (cached.evaluated_at, cached.evaluated) = (at(100), clock.monotonic());

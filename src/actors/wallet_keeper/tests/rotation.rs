@@ -1,7 +1,7 @@
 //! Keys exchanged, locked and unlocked while wallets are used.
 
 use super::*;
-use crate::domain::secret::Secret;
+use entitled_core::domain::secret::Secret;
 
 async fn settled(keeper: &Addr<WalletKeeper>) -> KeysStatus {
     loop {

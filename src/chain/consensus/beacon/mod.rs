@@ -1,0 +1,262 @@
+//! Where the words of sync committees come from: beacon nodes, mirrors of their files, directories. None is
+//! trusted; all of it is signed.
+//!
+//! Owns: the sources of one chain, and how each behaved. Asked by: `sync`. Asks: the network and the disk.
+//! Never: believes or even reads what it fetches; that is for the light client.
+//!
+//! A mirror holds the paths of the beacon API as files (`eth/v1/beacon/light_client/…`): `bootstrap/ROOT`,
+//! `updates/PERIOD`, `finality_update`, `optimistic_update`, each with `.json`. Whatever serves files will do.
+
+mod directory;
+mod health;
+mod http;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use alloy_primitives::B256;
+use tokio::time::Instant;
+use url::Url;
+
+use health::Standing;
+
+/// No body and no file above this, counted after decompression.
+const BODY: usize = 8 * 1024 * 1024;
+/// Updates asked for at once. Nodes give up to 128; at 62 kB each, this many stay well below [`BODY`].
+const UPDATES: u64 = 64;
+/// Where the beacon API keeps what light clients need, below the address of a node.
+const FOLDER: &str = "eth/v1/beacon/light_client";
+
+/// What is asked of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::chain) enum Query {
+    /// The beacon block with this root, and its sync committee.
+    Bootstrap(B256),
+    /// The updates of these periods, from the first on, as many as there are.
+    Updates {
+        from: u64,
+        count: u64,
+    },
+    Finality,
+    Optimistic,
+}
+
+impl Query {
+    /// A file's path in a mirror, below [`FOLDER`], for what is one file there.
+    fn file(&self) -> String {
+        match self {
+            Self::Bootstrap(root) => format!("bootstrap/{root}.json"),
+            Self::Updates { from, .. } => format!("updates/{from}.json"),
+            Self::Finality => "finality_update.json".to_owned(),
+            Self::Optimistic => "optimistic_update.json".to_owned(),
+        }
+    }
+
+    /// The same, a file for each: a mirror has one for each period.
+    fn files(&self) -> Vec<String> {
+        match *self {
+            Self::Updates { from, count } => (0..count.min(UPDATES))
+                .map(|it| Self::Updates { from: from.saturating_add(it), count: 1 }.file())
+                .collect(),
+            _ => vec![self.file()],
+        }
+    }
+}
+
+/// Why a source gave nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(in crate::chain) enum SourceFault {
+    #[error("cannot be reached")]
+    Connect,
+    #[error("gave no answer in time")]
+    Timeout,
+    #[error("broke off its answer")]
+    Broken,
+    #[error("answers with more than {BODY} bytes")]
+    TooLarge,
+    #[error("answers with HTTP status {status}")]
+    Status { status: u16 },
+    #[error("does not have it")]
+    Absent,
+    #[error("cannot be read: {kind}")]
+    File { kind: std::io::ErrorKind },
+    #[error("gave something that is not what was asked for: {message}")]
+    Garbled { message: String },
+    #[error("is left alone for a while")]
+    Resting,
+}
+
+/// A source of light client data.
+pub(in crate::chain) struct Source {
+    /// Without credentials, path and query.
+    shown: String,
+    way: Way,
+    standing: Mutex<Standing>,
+    requests: AtomicU64,
+    bytes: AtomicU64,
+}
+
+enum Way {
+    Http(http::Remote),
+    Directory(PathBuf),
+}
+
+/// How a source does, for `chain_status`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceStatus {
+    /// Without credentials, path and query.
+    pub url: String,
+    /// `ok`, `down` or `quarantined`.
+    pub state: &'static str,
+    pub last_error: Option<String>,
+    pub requests: u64,
+    /// Received, after decompression.
+    pub bytes: u64,
+    /// Answers that no committee signed.
+    pub faults: u64,
+}
+
+/// An address that is no source of light client data. Repeats nothing of it: it may hold a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("use http://, https://, file:// or an absolute path to a directory")]
+pub(in crate::chain) struct SourceError;
+
+impl Source {
+    /// # Errors
+    /// When the address is none, or TLS cannot be set up.
+    pub(in crate::chain) fn open(
+        text: &str,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let (shown, way) = if text.starts_with('/') {
+            (text.to_owned(), Way::Directory(PathBuf::from(text)))
+        } else {
+            let url = Url::parse(text).map_err(|_| SourceError)?;
+            match url.scheme() {
+                "file" => {
+                    let path = url.to_file_path().map_err(|()| SourceError)?;
+                    (path.display().to_string(), Way::Directory(path))
+                }
+                "http" | "https" => (shown(&url), Way::Http(http::Remote::new(url)?)),
+                _ => return Err(SourceError.into()),
+            }
+        };
+        Ok(Self {
+            shown,
+            way,
+            standing: Mutex::default(),
+            requests: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+        })
+    }
+
+    pub(in crate::chain) fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks, and remembers how that went. The answer's pieces are JSON texts, perhaps lists of what was asked
+    /// for.
+    ///
+    /// # Errors
+    /// [`SourceFault`]; that it does not have it is one, and speaks not against it.
+    pub(in crate::chain) async fn ask(&self, query: Query) -> Result<Vec<Vec<u8>>, SourceFault> {
+        if self.standing().rests(Instant::now()) {
+            return Err(SourceFault::Resting);
+        }
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let answer = match &self.way {
+            Way::Http(remote) => remote.ask(query).await,
+            Way::Directory(path) => directory::ask(path, query).await,
+        };
+        match &answer {
+            Ok(pieces) => {
+                let bytes = pieces.iter().map(Vec::len).sum::<usize>();
+                self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+                self.standing().answered();
+            }
+            Err(SourceFault::Absent) => self.standing().answered(),
+            Err(fault) => self.standing().failed(fault, Instant::now()),
+        }
+        answer
+    }
+
+    /// It gave something that cannot be read as what was asked for.
+    pub(in crate::chain) fn garbled(&self, message: String) {
+        self.standing().failed(&SourceFault::Garbled { message }, Instant::now());
+    }
+
+    /// It gave something that no committee signed, or that contradicts what one signed: it is left alone for
+    /// a while, and the evidence is logged.
+    pub(in crate::chain) fn refute(&self, query: Query, evidence: &str) {
+        let rest = self.standing().refuted(evidence, Instant::now());
+        tracing::warn!(
+            source = self.shown,
+            asked = ?query,
+            evidence,
+            quarantined_for_s = rest.as_secs(),
+            "a beacon source gave what no committee signed",
+        );
+    }
+
+    pub(in crate::chain) fn status(&self) -> SourceStatus {
+        let standing = self.standing();
+        SourceStatus {
+            url: self.shown.clone(),
+            state: standing.word(Instant::now()),
+            last_error: standing.last_error.clone(),
+            requests: self.requests.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            faults: standing.faults,
+        }
+    }
+}
+
+/// Those that behaved best first; as configured where they are equal.
+pub(in crate::chain) fn ordered(sources: &[Source]) -> Vec<&Source> {
+    let now = Instant::now();
+    let mut ordered: Vec<&Source> = sources.iter().collect();
+    ordered.sort_by_cached_key(|it| it.standing().order(now));
+    ordered
+}
+
+/// Scheme, host and port; the rest may be a key.
+fn shown(url: &Url) -> String {
+    let port = url.port().map(|it| format!(":{it}")).unwrap_or_default();
+    format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_shown_without_its_secrets() {
+        let source = Source::open("https://user:KEY@beacon.example:8443/KEY?token=KEY").unwrap();
+        assert_eq!(source.shown(), "https://beacon.example:8443");
+    }
+
+    #[test]
+    fn only_what_can_be_fetched_from_is_a_source() {
+        for text in ["/srv/mirror", "file:///srv/mirror"] {
+            assert_eq!(Source::open(text).unwrap().shown(), "/srv/mirror");
+        }
+        for text in ["", "mirror", "ws://127.0.0.1:1", "ftp://KEY@a.example"] {
+            let Err(error) = Source::open(text) else { panic!("{text} is taken") };
+            assert!(!error.to_string().contains("KEY"), "{error}");
+        }
+    }
+
+    #[test]
+    fn in_a_mirror_everything_is_a_file() {
+        let names = Query::Updates { from: 7, count: 3 }.files();
+        assert_eq!(names, ["updates/7.json", "updates/8.json", "updates/9.json"]);
+        let root = B256::repeat_byte(1);
+        assert_eq!(Query::Bootstrap(root).files(), [format!("bootstrap/{root}.json")]);
+        let far = Query::Updates { from: u64::MAX, count: u64::MAX }.files();
+        assert_eq!(far.len() as u64, UPDATES);
+    }
+}

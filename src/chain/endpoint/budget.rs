@@ -1,0 +1,173 @@
+//! What asking an endpoint costs, and how much may be spent on it. Pure: time is given.
+//!
+//! Owned by: one `endpoint`. Never: waits itself; it says how long to.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How many compute units an endpoint may be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    pub units_per_second: u32,
+    /// How many may be spent at once after a rest.
+    pub burst: u32,
+}
+
+/// No longer than this is waited for units; whoever would have to is refused, and asks somebody else.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// What must be affordable at once for an endpoint to be preferred, or asked beside another: a few proofs.
+const PIECE: u64 = 100;
+/// What a method costs that is not listed.
+const USUAL: u32 = 20;
+
+/// Compute units as one large provider bills them (Alchemy, 2026); others weigh proofs and events heavier,
+/// which is why they can be set.
+const COSTS: [(&str, u32); 11] = [
+    ("eth_chainId", 0),
+    ("eth_syncing", 0),
+    ("eth_blockNumber", 10),
+    ("eth_capabilities", 10),
+    ("eth_createAccessList", 10),
+    ("eth_getBlockByNumber", 20),
+    ("eth_getCode", 20),
+    ("eth_getProof", 20),
+    ("eth_getTransactionReceipt", 20),
+    ("eth_call", 26),
+    ("eth_getLogs", 60),
+];
+
+/// What may still be spent.
+#[derive(Debug, Default)]
+pub(in crate::chain) struct Purse {
+    budget: Option<Budget>,
+    costs: BTreeMap<String, u32>,
+    /// When everything spent so far will have been earned again: the generic cell rate algorithm.
+    earned_at: Option<Instant>,
+}
+
+impl Purse {
+    pub(in crate::chain) fn new(budget: Option<Budget>, costs: BTreeMap<String, u32>) -> Self {
+        Self { budget, costs, earned_at: None }
+    }
+
+    /// What one question costs, in compute units.
+    pub(in crate::chain) fn cost(&self, method: &str) -> u64 {
+        let listed = || COSTS.iter().find(|(it, _)| *it == method).map(|(_, cost)| *cost);
+        u64::from(self.costs.get(method).copied().or_else(listed).unwrap_or(USUAL))
+    }
+
+    /// Spends `units`. Returns how long to wait before asking.
+    ///
+    /// # Errors
+    /// How long one would have to wait, when that is too long; then nothing is spent.
+    pub(in crate::chain) fn spend(
+        &mut self,
+        units: u64,
+        now: Instant,
+    ) -> Result<Duration, Duration> {
+        let Some(budget) = self.budget else { return Ok(Duration::ZERO) };
+        let wait = self.wait(units, now);
+        if wait > LONGEST_WAIT {
+            return Err(wait);
+        }
+        let from = self.earned_at.map_or(now, |it| it.max(now));
+        self.earned_at = from.checked_add(earning(units, budget));
+        Ok(wait)
+    }
+
+    /// Whether a few questions can be afforded at once.
+    pub(in crate::chain) fn has_room(&self, now: Instant) -> bool {
+        let most = self.budget.map_or(PIECE, |it| u64::from(it.burst));
+        self.wait(PIECE.min(most), now).is_zero()
+    }
+
+    fn wait(&self, units: u64, now: Instant) -> Duration {
+        let Some(budget) = self.budget else { return Duration::ZERO };
+        let owed = self.earned_at.map_or(Duration::ZERO, |it| it.saturating_duration_since(now));
+        let burst = earning(u64::from(budget.burst), budget);
+        // What is dearer than all that can be saved up is paid for afterwards.
+        (owed + earning(units, budget).min(burst)).saturating_sub(burst)
+    }
+}
+
+/// How long it takes to earn `units`.
+fn earning(units: u64, budget: Budget) -> Duration {
+    let nanoseconds =
+        u128::from(units) * 1_000_000_000 / u128::from(budget.units_per_second.max(1));
+    Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX / 4).min(u64::MAX / 4))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn purse(units_per_second: u32, burst: u32) -> Purse {
+        Purse::new(Some(Budget { units_per_second, burst }), BTreeMap::new())
+    }
+
+    #[test]
+    fn a_burst_is_free_and_then_units_have_to_be_earned() {
+        let (mut purse, now) = (purse(100, 200), Instant::now());
+        assert_eq!(purse.spend(200, now), Ok(Duration::ZERO));
+        assert!(!purse.has_room(now));
+        assert_eq!(purse.spend(50, now), Ok(Duration::from_millis(500)));
+        assert_eq!(purse.spend(200, now), Err(Duration::from_millis(2_500)));
+        // What was refused was not spent.
+        assert_eq!(purse.spend(50, now), Ok(Duration::from_secs(1)));
+        assert!(purse.has_room(now + Duration::from_secs(4)));
+        assert_eq!(purse.spend(200, now + Duration::from_secs(4)), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn what_is_dearer_than_a_burst_is_paid_for_afterwards() {
+        let (mut purse, now) = (purse(10, 20), Instant::now());
+        assert_eq!(purse.spend(1_000, now), Ok(Duration::ZERO));
+        assert!(purse.spend(1, now).is_err());
+    }
+
+    #[test]
+    fn without_a_budget_nothing_waits() {
+        let mut purse = Purse::default();
+        let now = Instant::now();
+        assert_eq!(purse.spend(u64::MAX, now), Ok(Duration::ZERO));
+        assert!(purse.has_room(now));
+    }
+
+    #[test]
+    fn costs_are_those_set_then_those_listed_then_the_usual() {
+        let costs = BTreeMap::from([("eth_getProof".to_owned(), 400)]);
+        let purse = Purse::new(None, costs);
+        assert_eq!(purse.cost("eth_getProof"), 400);
+        assert_eq!(purse.cost("eth_getLogs"), 60);
+        assert_eq!(purse.cost("eth_unheardOf"), u64::from(USUAL));
+    }
+
+    proptest! {
+        #[test]
+        fn over_any_time_no_more_is_spent_than_burst_and_rate_allow(
+            rate in 1_u32..1_000,
+            burst in 1_u32..2_000,
+            asked in prop::collection::vec((1_u64..50, 0_u64..500), 1..200),
+        ) {
+            let mut purse = purse(rate, burst);
+            let begun = Instant::now();
+            let mut now = begun;
+            let mut spent = Vec::new();
+            for (units, pause) in asked {
+                now += Duration::from_millis(pause);
+                if let Ok(wait) = purse.spend(units, now) {
+                    spent.push((now + wait, units));
+                }
+            }
+            let last = spent.iter().map(|(at, _)| *at).max().unwrap_or(begun);
+            let total: u64 = spent.iter().map(|(_, units)| units).sum();
+            let earned = last.duration_since(begun).as_secs_f64() * f64::from(rate);
+            // The last question may be dearer than what is left.
+            let allowed = f64::from(burst) + earned + 51.0;
+            prop_assert!((total as f64) <= allowed, "{total} of {allowed}");
+        }
+    }
+}

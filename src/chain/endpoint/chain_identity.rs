@@ -1,0 +1,126 @@
+//! Which chain an endpoint is on, found out before anything else is asked of it.
+//!
+//! Asked by: `endpoint`, before each question; mostly it is known. Asks: one endpoint, for the chain's id, the genesis
+//! block and the pinned ones. Never: lets an endpoint of another chain answer a question.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use alloy_primitives::{B256, U64};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::error::Refusal;
+use super::{BlockName, Endpoint};
+use crate::chain::head_order::Lineage;
+use entitled_core::domain::ids::ChainId;
+use entitled_core::proof::state::locked;
+
+/// An identification counts for this long.
+const PROBED_FOR: Duration = Duration::from_secs(600);
+
+/// What every endpoint of a chain has to agree on.
+#[derive(Debug)]
+pub(in crate::chain) struct Identity {
+    pub(in crate::chain) chain: ChainId,
+    pub(in crate::chain) genesis: Mutex<Genesis>,
+    /// Later blocks, given in the settings. Forks of a chain share its id and genesis, but not these.
+    pub(in crate::chain) pinned: Vec<(u64, B256)>,
+    /// Which of the blocks they name may be named.
+    pub(in crate::chain) lineage: Mutex<Lineage>,
+    /// How long an endpoint's breaker stays open at first.
+    pub(in crate::chain) retry: Duration,
+}
+
+/// Block 0 of the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::chain) enum Genesis {
+    /// Given in the settings: it never changes.
+    Given(B256),
+    /// The first one seen. It is another when all endpoints have another for long: then the chain began anew.
+    Seen(B256),
+    Unknown,
+}
+
+impl Endpoint {
+    /// Makes sure the endpoint may be asked: not resting, and known to be on the right chain.
+    ///
+    /// # Errors
+    /// Why it may not. Who waited for another's probe hears how that ended, and does not begin again.
+    pub(in crate::chain) async fn ready(&self) -> Result<(), Refusal> {
+        let begun = Instant::now();
+        if !self.standing().needs_probe(begun, PROBED_FOR)? {
+            return Ok(());
+        }
+        let _alone = self.probing.lock().await;
+        {
+            let standing = self.standing();
+            if !standing.needs_probe(Instant::now(), PROBED_FOR)? {
+                return Ok(());
+            }
+            if let Some((at, cause)) = standing.last_failure
+                && at > begun
+            {
+                let message = standing.faults.last.as_ref().map(|it| it.message.clone());
+                return Err(Refusal::JustFailed { cause, message: message.unwrap_or_default() });
+            }
+        }
+        let identified = self.identify().await;
+        match &identified {
+            Ok(()) => self.standing().identified(Instant::now()),
+            Err(refusal @ Refusal::WrongChain { message }) => {
+                let (chain, endpoint) = (self.identity().chain, self.shown());
+                tracing::warn!(%chain, endpoint, message, "an endpoint is on another chain");
+                self.standing().wrong_chain(refusal, Instant::now());
+            }
+            Err(_) => {}
+        }
+        identified
+    }
+
+    /// As [`Self::ready`], whenever it was last known to be.
+    ///
+    /// # Errors
+    /// As [`Self::ready`].
+    pub(in crate::chain) async fn identify_anew(&self) -> Result<(), Refusal> {
+        self.standing().probed = None;
+        self.ready().await
+    }
+
+    async fn identify(&self) -> Result<(), Refusal> {
+        let id: U64 = self.ask_now("eth_chainId", json!([])).await?;
+        if id.to::<u64>() != self.identity().chain.0 {
+            let message = format!("its chain id is {id}");
+            return Err(Refusal::WrongChain { message });
+        }
+        let pinned = &self.identity().pinned;
+        let numbers = std::iter::once(0).chain(pinned.iter().map(|(number, _)| *number));
+        let headers = numbers.map(|number| async move {
+            let found = self.header_now(BlockName::Number(number)).await?;
+            let none = || Refusal::Pruned { message: format!("it has no block {number}") };
+            found.map(|(hash, _)| hash).ok_or_else(none)
+        });
+        let hashes = futures_util::future::try_join_all(headers).await?;
+        let Some((genesis, later)) = hashes.split_first() else { return Err(Refusal::Garbled) };
+        let other = |which: String, is: B256, right: B256| Refusal::WrongChain {
+            message: format!("its {which} is {is}, not {right}"),
+        };
+        for ((number, right), is) in pinned.iter().zip(later) {
+            if is != right {
+                return Err(other(format!("block {number}"), *is, *right));
+            }
+        }
+        let mut known = locked(&self.identity().genesis);
+        match *known {
+            Genesis::Given(expected) | Genesis::Seen(expected) if expected != *genesis => {
+                self.standing().has_other_genesis(*genesis, Instant::now());
+                Err(other("genesis block".to_owned(), *genesis, expected))
+            }
+            Genesis::Given(_) | Genesis::Seen(_) => Ok(()),
+            Genesis::Unknown => {
+                *known = Genesis::Seen(*genesis);
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What went wrong with an endpoint, by kind, and the evidence against one that lied. Pure.
+//!
+//! Owned by: one `standing`. Shown by: `status`. Never: holds more of an endpoint's own words than a few lines.
+
+use std::error::Error;
+
+use tokio::time::Instant;
+
+use super::error::Refusal;
+use entitled_core::domain::ids::clip_to;
+use entitled_core::proof::account_proof::ProofError;
+
+/// As much of what a refuted answer held as is worth keeping: enough to recognise the node.
+const EXCERPT: usize = 400;
+
+/// What kind of trouble an endpoint made. Each is treated in its own way; see `docs/chains.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::chain) enum FaultKind {
+    Down,
+    Garbled,
+    RateLimited,
+    Unsupported,
+    Pruned,
+    Refused,
+    Behind,
+    Disagreeing,
+    WrongChain,
+    Lying,
+}
+
+impl FaultKind {
+    const COUNT: usize = 10;
+
+    pub(in crate::chain) const ALL: [(Self, &str); Self::COUNT] = [
+        (Self::Down, "down"),
+        (Self::Garbled, "garbled"),
+        (Self::RateLimited, "rate_limited"),
+        (Self::Unsupported, "unsupported"),
+        (Self::Pruned, "pruned"),
+        (Self::Refused, "refused"),
+        (Self::Behind, "behind"),
+        (Self::Disagreeing, "disagreeing"),
+        (Self::WrongChain, "wrong_chain"),
+        (Self::Lying, "lying"),
+    ];
+
+    pub(in crate::chain) fn word(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+
+    /// `None`: the endpoint did nothing wrong, we only asked too much or too late.
+    pub(in crate::chain) fn of(refusal: &Refusal) -> Option<Self> {
+        Some(match refusal {
+            Refusal::Down { .. } => Self::Down,
+            Refusal::Garbled => Self::Garbled,
+            Refusal::RateLimited { .. } => Self::RateLimited,
+            Refusal::Unsupported { .. } => Self::Unsupported,
+            Refusal::Pruned { .. } => Self::Pruned,
+            Refusal::Refused { .. } => Self::Refused,
+            Refusal::Behind { .. } => Self::Behind,
+            Refusal::Disagreement { .. } => Self::Disagreeing,
+            Refusal::WrongChain { .. } => Self::WrongChain,
+            Refusal::Refuted { .. } => Self::Lying,
+            Refusal::TooMuch { .. }
+            | Refusal::NoBatches
+            | Refusal::Quarantined
+            | Refusal::OverBudget
+            | Refusal::Busy
+            | Refusal::JustFailed { .. }
+            | Refusal::Late => return None,
+        })
+    }
+}
+
+/// One fault.
+#[derive(Debug, Clone)]
+pub(in crate::chain) struct Fault {
+    pub(in crate::chain) kind: FaultKind,
+    pub(in crate::chain) at: Instant,
+    /// The method, or what else we wanted to know.
+    pub(in crate::chain) asked: String,
+    pub(in crate::chain) message: String,
+}
+
+/// What an endpoint claimed and its own proof refuted.
+#[derive(Debug, Clone)]
+pub(in crate::chain) struct Evidence {
+    pub(in crate::chain) at: Instant,
+    pub(in crate::chain) asked: String,
+    /// How the claim and what it should follow from differ.
+    pub(in crate::chain) finding: String,
+    /// Where the proof ended, as far as the verifier says.
+    pub(in crate::chain) proof: Option<String>,
+}
+
+impl Evidence {
+    pub(in crate::chain) fn of(error: &ProofError, at: Instant) -> Self {
+        let proof = error.source().map(|it| clip_to(&it.to_string(), EXCERPT));
+        Self { at, asked: asked(error), finding: error.to_string(), proof }
+    }
+}
+
+fn asked(error: &ProofError) -> String {
+    match error {
+        ProofError::OtherAccount { asked: address, .. }
+        | ProofError::Account { address, .. }
+        | ProofError::AbsentButUsed { address } => format!("eth_getProof of {address}"),
+        ProofError::MissingSlot { address, slot } | ProofError::Slot { address, slot, .. } => {
+            format!("eth_getProof of {address}, slot {slot}")
+        }
+        ProofError::Code { address } => format!("eth_getCode of {address}"),
+        ProofError::Header { number, .. } => format!("eth_getBlockByNumber of {number}"),
+    }
+}
+
+/// Everything that went wrong so far.
+#[derive(Debug, Clone, Default)]
+pub(in crate::chain) struct Faults {
+    counts: [u64; FaultKind::COUNT],
+    pub(in crate::chain) last: Option<Fault>,
+    /// Against the endpoint's last lie. Kept after its quarantine is over.
+    pub(in crate::chain) evidence: Option<Evidence>,
+}
+
+impl Faults {
+    pub(in crate::chain) fn count(&self, kind: FaultKind) -> u64 {
+        self.counts[kind as usize]
+    }
+
+    pub(in crate::chain) fn note(&mut self, refusal: &Refusal, asked: &str, now: Instant) {
+        let Some(kind) = FaultKind::of(refusal) else { return };
+        self.counts[kind as usize] += 1;
+        let (asked, message) = (asked.to_owned(), refusal.to_string());
+        self.last = Some(Fault { kind, at: now, asked, message });
+        if let Refusal::Refuted { source } = refusal {
+            self.evidence = Some(Evidence::of(source, now));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::{Address, B256};
+
+    #[test]
+    fn each_kind_is_at_its_place() {
+        for (index, (kind, word)) in FaultKind::ALL.iter().enumerate() {
+            assert_eq!((*kind as usize, kind.word()), (index, *word));
+        }
+    }
+
+    #[test]
+    fn what_we_did_ourselves_is_no_fault_of_the_endpoint() {
+        let mut faults = Faults::default();
+        for refusal in [Refusal::Late, Refusal::OverBudget, Refusal::Busy] {
+            faults.note(&refusal, "eth_getProof", Instant::now());
+        }
+        assert!(faults.last.is_none());
+    }
+
+    #[test]
+    fn a_lie_leaves_evidence_that_later_faults_do_not_wipe_out() {
+        let mut faults = Faults::default();
+        let slot = B256::with_last_byte(7);
+        let source = ProofError::MissingSlot { address: Address::ZERO, slot };
+        faults.note(&Refusal::Refuted { source }, "eth_getProof", Instant::now());
+        faults.note(&Refusal::Garbled, "eth_chainId", Instant::now());
+        let evidence = faults.evidence.clone().unwrap();
+        assert!(evidence.asked.contains(&slot.to_string()), "{}", evidence.asked);
+        assert!(evidence.finding.contains("not answered"), "{}", evidence.finding);
+        assert_eq!(faults.last.as_ref().map(|it| it.kind), Some(FaultKind::Garbled));
+        assert_eq!((faults.count(FaultKind::Lying), faults.count(FaultKind::Garbled)), (1, 1));
+    }
+}

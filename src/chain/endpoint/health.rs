@@ -1,0 +1,394 @@
+//! How an endpoint behaved so far, and what follows from that for asking it again. Pure: time is given.
+//!
+//! Owned by: one `endpoint`. Never: touches the network or reads the time.
+
+use std::time::Duration;
+
+use alloy_primitives::B256;
+use tokio::time::Instant;
+
+use super::backoff::Backoff;
+use super::error::Refusal;
+use super::fault::Faults;
+use super::latency::Latency;
+use super::transport::WireError;
+use entitled_core::domain::ownership::Cause;
+
+/// Failures in a row after which an endpoint is asked only when no other can answer.
+const BREAKS_AFTER: u32 = 5;
+/// How long at most it is then left alone; how long at first is a setting.
+const LONGEST_REST: Duration = Duration::from_secs(600);
+/// The quarantine of a liar is a third of that at first, because what it says is proven anyway and it may be
+/// all there is; and a day after a dozen lies, because then it is no accident.
+const QUARANTINE: u32 = 3;
+const LONGEST_QUARANTINE: Duration = Duration::from_secs(86_400);
+/// One on a wrong chain is left alone for half of it at first.
+const WRONG: u32 = 2;
+/// What an endpoint gets that wants fewer requests and does not say for how long.
+const LIMITED: Backoff = Backoff { first: Duration::from_millis(500), longest: LONGEST_WAIT };
+/// What an endpoint may demand by `Retry-After`.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Silences in a row that somebody else filled, after which each is a failure.
+const SILENT_OFTEN: u32 = 3;
+/// An endpoint that was behind what is proven is asked after the others for this long.
+const BEHIND: Duration = Duration::from_secs(10);
+/// A head this much older than others is late, even on a chain with very fast blocks.
+const LEAST_LAG: Duration = Duration::from_secs(60);
+/// Blocks an endpoint may be late.
+const LAG_BLOCKS: u32 = 5;
+
+/// Why an endpoint is not asked for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bar {
+    RateLimited,
+    WrongChain,
+    Quarantined,
+}
+
+/// How gladly an endpoint is asked. The first two are asked without hesitation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::chain) enum Rank {
+    /// Nothing is known against it.
+    Well,
+    /// It failed last time, is late, or cannot do all that is needed.
+    Poor,
+    /// It wants fewer requests, or our budget for it is used up.
+    Limited,
+    /// It failed so often that it is asked only when nobody else answers: its breaker is open.
+    Open,
+    /// It is not asked at all.
+    Barred,
+}
+
+/// The newest block an endpoint named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::chain) struct Head {
+    pub(in crate::chain) number: u64,
+    /// Seconds since 1970, as the block says.
+    pub(in crate::chain) time: u64,
+    /// When it was named.
+    pub(in crate::chain) at: Instant,
+}
+
+/// A genesis block that is not the one expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::chain) struct OtherGenesis {
+    pub(in crate::chain) hash: B256,
+    /// When it was seen first, and last.
+    pub(in crate::chain) since: Instant,
+    pub(in crate::chain) last: Instant,
+}
+
+/// What is known of all endpoints of a chain, against which one is judged.
+#[derive(Debug, Clone, Default)]
+pub(in crate::chain) struct Peers {
+    /// Of every endpoint that named one, this one included.
+    pub(in crate::chain) heads: Vec<Head>,
+    pub(in crate::chain) block_time: Duration,
+}
+
+impl Peers {
+    /// How much older than it could be a head is when it counts as late.
+    pub(in crate::chain) fn lag(&self) -> Duration {
+        LEAST_LAG.max(self.block_time.saturating_mul(LAG_BLOCKS))
+    }
+}
+
+/// What an endpoint was seen to be able to do. `None`: not seen yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::chain) struct Abilities {
+    /// It is not catching up (`eth_syncing`).
+    pub(in crate::chain) synced: Option<bool>,
+    /// It knows the tag `finalized`.
+    pub(in crate::chain) finalized: Option<bool>,
+    /// `eth_getProof` works at all.
+    pub(in crate::chain) proofs: Option<bool>,
+    /// `eth_getProof` works at the newest finalized block.
+    pub(in crate::chain) finalized_proofs: Option<bool>,
+    /// The oldest block it says it has proofs of (`eth_capabilities`).
+    pub(in crate::chain) oldest_proof: Option<u64>,
+    pub(in crate::chain) access_lists: Option<bool>,
+}
+
+#[derive(Debug)]
+pub(in crate::chain) struct Standing {
+    /// When it last proved to be on the right chain; `None` when that has to be proven (again).
+    pub(in crate::chain) probed: Option<Instant>,
+    /// When its abilities were last looked at.
+    pub(in crate::chain) examined: Option<Instant>,
+    pub(in crate::chain) abilities: Abilities,
+    /// Requests it takes in one body.
+    pub(in crate::chain) batch: usize,
+    /// Whether it takes a block hash where a block is named (EIP-1898).
+    pub(in crate::chain) takes_hashes: bool,
+    pub(in crate::chain) head: Option<Head>,
+    /// The time between two blocks, as it showed them.
+    pub(in crate::chain) block_time: Option<Duration>,
+    /// The genesis block it has instead of the one that it should have.
+    pub(in crate::chain) other_genesis: Option<OtherGenesis>,
+    pub(in crate::chain) faults: Faults,
+    pub(in crate::chain) latency: Latency,
+    pub(in crate::chain) last_success: Option<Instant>,
+    /// When and why it last failed to answer.
+    pub(in crate::chain) last_failure: Option<(Instant, Cause)>,
+    retry: Backoff,
+    failures: u32,
+    /// How often the breaker opened since it was last closed.
+    trips: u32,
+    open_until: Option<Instant>,
+    barred: Option<(Bar, Instant)>,
+    /// How often in a row it was found to be over its limit, or on a wrong chain.
+    limited: u32,
+    strayed: u32,
+    /// How often it was put into quarantine.
+    quarantines: u32,
+    behind_until: Option<Instant>,
+    /// How often in a row somebody else was quicker although asked later.
+    silences: u32,
+}
+
+impl Standing {
+    /// Requests in one batch; some providers allow no more.
+    pub(in crate::chain) const BATCH: usize = 10;
+
+    /// `retry`: how long the breaker stays open at first.
+    pub(in crate::chain) fn new(retry: Duration) -> Self {
+        Self {
+            probed: None,
+            examined: None,
+            abilities: Abilities::default(),
+            batch: Self::BATCH,
+            takes_hashes: true,
+            head: None,
+            block_time: None,
+            other_genesis: None,
+            faults: Faults::default(),
+            latency: Latency::default(),
+            last_success: None,
+            last_failure: None,
+            retry: Backoff { first: retry, longest: LONGEST_REST.max(retry) },
+            failures: 0,
+            trips: 0,
+            open_until: None,
+            barred: None,
+            limited: 0,
+            strayed: 0,
+            quarantines: 0,
+            behind_until: None,
+            silences: 0,
+        }
+    }
+
+    pub(in crate::chain) fn answered(&mut self, asked: &str, took: Duration, now: Instant) {
+        self.latency.note(took);
+        self.last_success = Some(now);
+        self.limited = 0;
+        if asked == "eth_getProof" {
+            self.abilities.proofs = Some(true);
+        }
+        self.is_up();
+    }
+
+    /// It reacted, so it is not down.
+    fn is_up(&mut self) {
+        self.failures = 0;
+        self.silences = 0;
+        self.trips = 0;
+        self.open_until = None;
+        self.last_failure = None;
+    }
+
+    /// It gave no answer to a question, for whatever reason.
+    pub(in crate::chain) fn refused(&mut self, asked: &str, refusal: &Refusal, now: Instant) {
+        self.faults.note(refusal, asked, now);
+        match refusal {
+            Refusal::RateLimited { retry_after } => {
+                let wait = retry_after.unwrap_or_else(|| LIMITED.whole(self.limited));
+                self.limited = self.limited.saturating_add(1);
+                self.bar(Bar::RateLimited, now + wait.min(LONGEST_WAIT));
+            }
+            Refusal::Down { .. } | Refusal::Garbled => self.failed(refusal, now),
+            Refusal::Behind { .. } => self.behind_until = Some(now + BEHIND),
+            Refusal::Unsupported { .. } if asked == "eth_getProof" => {
+                self.abilities.proofs = Some(false);
+                self.is_up();
+            }
+            Refusal::Unsupported { .. } | Refusal::Pruned { .. } | Refusal::Refused { .. } => {
+                self.is_up();
+            }
+            _ => {}
+        }
+    }
+
+    /// A failure while the breaker is open was to be expected: it makes it stay open no longer.
+    fn failed(&mut self, refusal: &Refusal, now: Instant) {
+        self.probed = None;
+        self.last_failure = Some((now, refusal.cause()));
+        self.failures = self.failures.saturating_add(1);
+        if self.failures >= BREAKS_AFTER && self.open_until.is_none_or(|it| it <= now) {
+            self.open_until = Some(now + self.retry.jittered(self.trips));
+            self.trips = self.trips.saturating_add(1);
+        }
+    }
+
+    /// It was silent for so long that somebody else's answer was taken. Once is an accident; what is silent
+    /// again and again is down, although nobody waits long enough to see that.
+    pub(in crate::chain) fn outpaced(&mut self, silent: Duration, now: Instant) {
+        self.latency.note(silent);
+        self.silences = self.silences.saturating_add(1);
+        if self.silences >= SILENT_OFTEN {
+            let refusal = Refusal::Down { source: WireError::Timeout };
+            self.refused("anything", &refusal, now);
+        }
+    }
+
+    /// It lied, or is broken in a way that cannot be told from lying. Returns how long it is left alone. What it
+    /// was asked before it was left alone belongs to the same lie: many who asked at once are no reason to leave
+    /// it alone for longer.
+    pub(in crate::chain) fn refuted(&mut self, refusal: &Refusal, now: Instant) -> Duration {
+        self.faults.note(refusal, "", now);
+        self.probed = None;
+        if let Some((Bar::Quarantined, until)) = self.barred.filter(|(_, until)| now < *until) {
+            return until - now;
+        }
+        let quarantine =
+            Backoff { first: self.retry.first / QUARANTINE, longest: LONGEST_QUARANTINE };
+        let rest = quarantine.whole(self.quarantines);
+        self.quarantines = self.quarantines.saturating_add(1);
+        self.bar(Bar::Quarantined, now + rest);
+        rest
+    }
+
+    pub(in crate::chain) fn wrong_chain(&mut self, refusal: &Refusal, now: Instant) {
+        self.faults.note(refusal, "the identity of its chain", now);
+        self.probed = None;
+        let wrong = Backoff { first: self.retry.first / WRONG, longest: LONGEST_REST };
+        self.bar(Bar::WrongChain, now + wrong.whole(self.strayed));
+        self.strayed = self.strayed.saturating_add(1);
+    }
+
+    /// It is on the right chain.
+    pub(in crate::chain) fn identified(&mut self, now: Instant) {
+        self.probed = Some(now);
+        self.strayed = 0;
+        self.other_genesis = None;
+    }
+
+    /// It has another genesis block than it should have.
+    pub(in crate::chain) fn has_other_genesis(&mut self, hash: B256, now: Instant) {
+        let before = self.other_genesis.filter(|it| it.hash == hash);
+        let since = before.map_or(now, |it| it.since);
+        self.other_genesis = Some(OtherGenesis { hash, since, last: now });
+    }
+
+    /// The chain it is on is the right one after all.
+    pub(in crate::chain) fn is_no_stranger(&mut self) {
+        (self.strayed, self.other_genesis, self.head) = (0, None, None);
+        self.barred = self.barred.filter(|(bar, _)| *bar != Bar::WrongChain);
+    }
+
+    /// A graver reason is not replaced by a lesser one that ends sooner.
+    fn bar(&mut self, bar: Bar, until: Instant) {
+        if self.barred.is_none_or(|(known, _)| known != Bar::Quarantined || bar == known) {
+            self.barred = Some((bar, until));
+        }
+    }
+
+    /// Whether a probe is due before the next question.
+    ///
+    /// # Errors
+    /// The refusal that stands for now, without asking.
+    pub(in crate::chain) fn needs_probe(
+        &self,
+        now: Instant,
+        good_for: Duration,
+    ) -> Result<bool, Refusal> {
+        match self.bar_at(now) {
+            Some(Bar::RateLimited) => return Err(Refusal::RateLimited { retry_after: None }),
+            Some(Bar::WrongChain) => {
+                let message = self.faults.last.as_ref().map(|it| it.message.clone());
+                return Err(Refusal::WrongChain { message: message.unwrap_or_default() });
+            }
+            Some(Bar::Quarantined) => return Err(Refusal::Quarantined),
+            None => {}
+        }
+        Ok(self.probed.is_none_or(|at| now.saturating_duration_since(at) >= good_for))
+    }
+
+    fn bar_at(&self, now: Instant) -> Option<Bar> {
+        self.barred.filter(|(_, until)| now < *until).map(|(bar, _)| bar)
+    }
+
+    /// How gladly it is asked. `has_room`: whether our budget for it allows a few questions.
+    pub(in crate::chain) fn rank(&self, now: Instant, peers: &Peers, has_room: bool) -> Rank {
+        match self.bar_at(now) {
+            Some(Bar::Quarantined | Bar::WrongChain) => return Rank::Barred,
+            Some(Bar::RateLimited) => return Rank::Limited,
+            None => {}
+        }
+        if self.open_until.is_some() {
+            return Rank::Open;
+        }
+        if !has_room {
+            return Rank::Limited;
+        }
+        let able = self.abilities.proofs != Some(false) && self.abilities.synced != Some(false);
+        if self.failures > 0 || !able || self.is_late(now, peers) { Rank::Poor } else { Rank::Well }
+    }
+
+    /// Whether it lacks proofs at the finalized block, which others may have.
+    pub(in crate::chain) fn lacks_finalized_proofs(&self) -> bool {
+        self.abilities.finalized_proofs == Some(false)
+    }
+
+    /// Whether it is behind: it was behind what is proven, or when it was asked, most of the others had
+    /// already named a block that is much newer. Most, so that one that names blocks of the future does not make
+    /// the honest ones late.
+    pub(in crate::chain) fn is_late(&self, now: Instant, peers: &Peers) -> bool {
+        if self.behind_until.is_some_and(|until| now < until) {
+            return true;
+        }
+        let Some(own) = self.head else { return false };
+        let lag = peers.lag().as_secs();
+        let newer = |it: &&Head| it.at <= own.at && it.time.saturating_sub(own.time) > lag;
+        let others = peers.heads.len().saturating_sub(1);
+        peers.heads.iter().filter(newer).count() * 2 > others
+    }
+
+    /// When the breaker lets a trial through; `None` while it is closed.
+    pub(in crate::chain) fn open_until(&self) -> Option<Instant> {
+        self.open_until
+    }
+
+    /// When it may be asked again, if it may not now.
+    pub(in crate::chain) fn rests_until(&self, now: Instant) -> Option<Instant> {
+        let barred = self.barred.map(|(_, until)| until);
+        [barred, self.open_until].into_iter().flatten().filter(|it| *it > now).max()
+    }
+
+    /// One word for the state, as the public API spells it.
+    pub(in crate::chain) fn word(&self, now: Instant, peers: &Peers) -> &'static str {
+        match self.bar_at(now) {
+            Some(Bar::Quarantined) => return "quarantined",
+            Some(Bar::WrongChain) => return "wrong_chain",
+            Some(Bar::RateLimited) => return "rate_limited",
+            None => {}
+        }
+        if self.failures > 0 {
+            "down"
+        } else if self.last_success.is_none() {
+            "untried"
+        } else if self.abilities.proofs == Some(false) {
+            "unsupported"
+        } else if self.abilities.synced == Some(false) {
+            "syncing"
+        } else if self.is_late(now, peers) {
+            "stale"
+        } else {
+            "ok"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

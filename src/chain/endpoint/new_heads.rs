@@ -1,0 +1,99 @@
+//! Hears of new blocks over WebSocket, so that they are asked for at once.
+//!
+//! Asked by: `follow`. Never: believes what it hears, not even that there is a block: each notice is a reason to
+//! poll, at most as often as the follower allows. Without it everything is the same, a little later.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Message;
+use url::Url;
+
+use super::backoff::Backoff;
+use super::transport::connect_websocket;
+
+/// A connection that brings nothing for this long is made anew; it may have died unnoticed.
+const SILENCE: Duration = Duration::from_secs(300);
+/// No longer than this for the answer to the subscription.
+const ANSWER: Duration = Duration::from_secs(8);
+/// Between attempts.
+const AGAIN: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(120) };
+
+/// What arrives on the connection, as far as it matters.
+#[derive(Debug, Deserialize)]
+struct Arrival {
+    method: Option<String>,
+    id: Option<Value>,
+    result: Option<Value>,
+}
+
+impl Arrival {
+    fn is_notice(&self) -> bool {
+        self.method.as_deref() == Some("eth_subscription")
+    }
+
+    fn is_consent(&self) -> bool {
+        self.id == Some(json!(1)) && self.result.as_ref().is_some_and(Value::is_string)
+    }
+}
+
+/// Wakes `heard` at each notice. Never ends; what fails is tried again, ever more rarely.
+pub(in crate::chain) async fn listen(url: &Url, shown: &str, heard: &Notify) {
+    let mut failures = 0_u32;
+    loop {
+        let begun = Instant::now();
+        let notices = subscription(url, heard).await;
+        if notices > 0 || begun.elapsed() >= SILENCE {
+            failures = 0;
+        }
+        tracing::debug!(endpoint = shown, notices, "the subscription to new heads ended");
+        tokio::time::sleep(AGAIN.jittered(failures)).await;
+        failures = failures.saturating_add(1);
+    }
+}
+
+/// One connection, until it ends. How many notices it brought.
+async fn subscription(url: &Url, heard: &Notify) -> usize {
+    let Ok(mut socket) = connect_websocket(url).await else { return 0 };
+    let question =
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"] });
+    if socket.send(Message::text(question.to_string())).await.is_err() {
+        return 0;
+    }
+    let (mut notices, mut patience) = (0, ANSWER);
+    while let Ok(Some(Ok(message))) = tokio::time::timeout(patience, socket.next()).await {
+        let Message::Text(text) = message else { continue };
+        let Ok(arrival) = serde_json::from_str::<Arrival>(&text) else { return notices };
+        if arrival.is_notice() {
+            notices += 1;
+            heard.notify_one();
+        } else if !arrival.is_consent() {
+            return notices;
+        }
+        patience = SILENCE;
+    }
+    notices
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrival(text: &str) -> Arrival {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn a_notice_a_consent_and_a_refusal_are_told_apart() {
+        let notice = arrival(r#"{"jsonrpc":"2.0","method":"eth_subscription","params":{}}"#);
+        assert!(notice.is_notice() && !notice.is_consent());
+        assert!(arrival(r#"{"jsonrpc":"2.0","id":1,"result":"0xcd"}"#).is_consent());
+        let refusal = arrival(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601}}"#);
+        assert!(!refusal.is_notice() && !refusal.is_consent());
+        assert!(!arrival(r#"{"id":2,"result":"0xcd"}"#).is_consent());
+    }
+}

@@ -1,0 +1,147 @@
+//! Finds out what an endpoint can do, in the background: what the first answer needs is probed before it, by
+//! `endpoint`; this is what helps to choose among several.
+//!
+//! Asked by: `pool`, every ten minutes. Asks: one endpoint, some eight cheap questions. Never: delays an answer.
+
+use std::time::Duration;
+
+use alloy_consensus::Header;
+use alloy_primitives::{Address, B256, U64};
+use alloy_rpc_types_eth::EIP1186AccountProofResponse;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::error::Refusal;
+use super::health::Standing;
+use super::{BlockName, Endpoint, is_about_the_batch};
+use entitled_core::proof::account_proof::verify;
+
+/// The batch tried when the usual one is refused.
+const SMALL_BATCH: usize = 3;
+/// No chain is taken to be slower: what an endpoint says here is not proven.
+const SLOWEST: Duration = Duration::from_secs(60);
+
+/// The part of `eth_capabilities` (execution-apis) that matters here.
+#[derive(Debug, Deserialize)]
+struct Capabilities {
+    stateproofs: Option<Offer>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Offer {
+    #[serde(default)]
+    disabled: bool,
+    oldest_block: Option<U64>,
+}
+
+/// `None`: a no that says nothing about the ability, such as a rate limit.
+fn able<T>(answer: &Result<T, Refusal>) -> Option<bool> {
+    match answer {
+        Ok(_) => Some(true),
+        Err(Refusal::Unsupported { .. } | Refusal::Refused { .. } | Refusal::Pruned { .. }) => {
+            Some(false)
+        }
+        Err(_) => None,
+    }
+}
+
+impl Endpoint {
+    /// Looks at what it can do, and remembers it.
+    ///
+    /// # Errors
+    /// Why it could not be asked. What it cannot do is no error.
+    pub(in crate::chain) async fn examine(&self) -> Result<(), Refusal> {
+        self.ready().await?;
+        let syncing: Result<Value, _> = self.try_ask("eth_syncing", json!([])).await;
+        let latest = self.header(BlockName::Tag("latest")).await?;
+        let finalized = self.try_header(BlockName::Tag("finalized")).await;
+        let finalized = finalized.or_else(|refusal| match refusal.is_outage() {
+            true => Err(refusal),
+            false => Ok(None),
+        })?;
+        if let (Some((_, late)), Some((_, early))) = (&latest, &finalized) {
+            self.note_block_time(early, late);
+        }
+        // Some development nodes cannot prove anything at the very first block.
+        let provable = finalized.as_ref().or(latest.as_ref()).filter(|(_, it)| it.number > 0);
+        let proven = match provable {
+            Some((hash, header)) => self.proves(*hash, header).await?,
+            None => None,
+        };
+        let number = latest.as_ref().map_or(U64::ZERO, |(_, it)| U64::from(it.number));
+        let call = json!([{ "from": Address::ZERO, "to": Address::ZERO }, number]);
+        let listed: Result<Value, _> = self.try_ask("eth_createAccessList", call).await;
+        let told: Result<Capabilities, _> = self.try_ask("eth_capabilities", json!([])).await;
+        let batch = self.largest_batch().await?;
+
+        let mut standing = self.standing();
+        let abilities = &mut standing.abilities;
+        abilities.synced = match syncing {
+            Ok(Value::Bool(syncing)) => Some(!syncing),
+            Ok(Value::Object(_)) => Some(false),
+            _ => None,
+        };
+        abilities.finalized = Some(finalized.is_some());
+        abilities.finalized_proofs = proven.filter(|_| finalized.is_some());
+        abilities.access_lists = able(&listed);
+        let offer = told.ok().and_then(|it| it.stateproofs).filter(|it| !it.disabled);
+        abilities.oldest_proof = offer.and_then(|it| it.oldest_block).map(|it| it.to());
+        standing.batch = batch;
+        standing.examined = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Whether it proves an account at a block: that of the zero address, present or not.
+    async fn proves(&self, hash: B256, header: &Header) -> Result<Option<bool>, Refusal> {
+        let ask = async |block: Value| {
+            let params = json!([Address::ZERO, [], block]);
+            self.try_ask::<EIP1186AccountProofResponse>("eth_getProof", params).await
+        };
+        let mut proof = ask(json!({ "blockHash": hash })).await;
+        let by_hash = proof.is_ok();
+        if !by_hash && able(&proof) == Some(false) {
+            proof = ask(json!(U64::from(header.number))).await;
+        }
+        match &proof {
+            Err(refusal) if refusal.is_outage() => {}
+            Err(Refusal::Unsupported { .. }) => self.standing().abilities.proofs = Some(false),
+            Err(_) => {}
+            Ok(it) => {
+                let mut standing = self.standing();
+                standing.takes_hashes = by_hash;
+                if let Err(error) = verify(it, Address::ZERO, &[], header.state_root) {
+                    // Nobody was told anything by this, and proofs of older blocks are where nodes have their
+                    // faults: so it is no use for this, but it is not treated as a liar.
+                    tracing::debug!(endpoint = self.shown(), %error, "cannot prove what is finalized");
+                    return Ok(Some(false));
+                }
+                standing.abilities.proofs = Some(true);
+            }
+        }
+        Ok(able(&proof))
+    }
+
+    /// How many requests it takes in one body.
+    async fn largest_batch(&self) -> Result<usize, Refusal> {
+        for size in [Standing::BATCH, SMALL_BATCH] {
+            let questions = vec![("eth_chainId", json!([])); size];
+            match self.batch::<Value>(&questions).await {
+                Ok(_) => return Ok(size),
+                Err(refusal) if is_about_the_batch(&refusal) => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        Ok(1)
+    }
+
+    /// The usual time between two blocks, from two of them.
+    fn note_block_time(&self, early: &Header, late: &Header) {
+        let blocks = u32::try_from(late.number.saturating_sub(early.number)).unwrap_or(u32::MAX);
+        let seconds = late.timestamp.saturating_sub(early.timestamp);
+        if let Some(each) = Duration::from_secs(seconds).checked_div(blocks) {
+            self.standing().block_time = Some(each.min(SLOWEST));
+        }
+    }
+}

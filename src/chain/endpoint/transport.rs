@@ -1,0 +1,417 @@
+//! How bytes get to an endpoint and back: HTTP, WebSocket or a local IPC socket, each with bounds.
+//!
+//! Owns: connections. Asked by: `endpoint`, through `alloy-rpc-client`. Never: judges an answer, repeats
+//! a request, or puts a URL, a credential or a body into an error.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use alloy_json_rpc::{RequestPacket, ResponsePacket};
+use alloy_transport::{TransportError, TransportErrorKind, TransportFut};
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use super::address::Location;
+use super::framing::JsonEnd;
+
+/// No longer than this to connect.
+const CONNECT: Duration = Duration::from_secs(3);
+/// No longer than this for one request, from connecting to the last byte.
+const TOTAL: Duration = Duration::from_secs(8);
+/// No body above this, counted after decompression.
+pub(in crate::chain) const BODY: usize = 8 * 1024 * 1024;
+/// An error page above this is not worth reading.
+const ERROR_BODY: usize = 64 * 1024;
+/// Idle connections kept for WebSocket and IPC.
+const IDLE: usize = 4;
+
+/// Why no answer came.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(in crate::chain) enum WireError {
+    #[error("cannot connect")]
+    Connect,
+    #[error("no answer within {} seconds", TOTAL.as_secs())]
+    Timeout,
+    #[error("the connection broke")]
+    Broken,
+    #[error("the answer is larger than {BODY} bytes")]
+    TooLarge,
+    #[error("HTTP status {status}")]
+    Status { status: u16 },
+    #[error("too many requests")]
+    RateLimited { retry_after: Option<Duration> },
+    #[error("the answer is not JSON-RPC")]
+    Garbled,
+}
+
+/// What went over the wire since start.
+#[derive(Debug, Default)]
+pub(in crate::chain) struct Meter {
+    pub(in crate::chain) requests: AtomicU64,
+    /// How often it was asked because another was silent.
+    pub(in crate::chain) beside: AtomicU64,
+    /// Compute units they cost.
+    pub(in crate::chain) units: AtomicU64,
+    /// Received, after decompression.
+    pub(in crate::chain) bytes: AtomicU64,
+}
+
+pub(in crate::chain) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+enum Way {
+    Http {
+        client: reqwest::Client,
+        url: url::Url,
+        headers: http::HeaderMap,
+    },
+    /// Idle connections wait in the list; one in use is owned by its request, so that a request given
+    /// up half-way takes its connection with it and no later one can read the wrong answer.
+    WebSocket {
+        url: url::Url,
+        idle: Mutex<Vec<Socket>>,
+    },
+    Ipc {
+        path: std::path::PathBuf,
+        idle: Mutex<Vec<UnixStream>>,
+    },
+}
+
+/// The one transport of an endpoint, as a service for `alloy-rpc-client`.
+#[derive(Clone)]
+pub(in crate::chain) struct Wire {
+    way: Arc<Way>,
+    meter: Arc<Meter>,
+}
+
+impl Wire {
+    /// # Errors
+    /// When the TLS machinery cannot be set up.
+    pub(in crate::chain) fn new(
+        location: &Location,
+        headers: http::HeaderMap,
+        meter: Arc<Meter>,
+    ) -> Result<Self, reqwest::Error> {
+        // Refused when the process already has one, which then serves as well.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let way = match location {
+            Location::Http(url) => {
+                let client = http_client(location.is_loopback())?;
+                Way::Http { client, url: url.clone(), headers }
+            }
+            Location::WebSocket(url) => Way::WebSocket { url: url.clone(), idle: Mutex::default() },
+            Location::Ipc(path) => Way::Ipc { path: path.clone(), idle: Mutex::default() },
+        };
+        Ok(Self { way: Arc::new(way), meter })
+    }
+
+    async fn exchange(&self, body: Vec<u8>, ids: usize) -> Result<ResponsePacket, WireError> {
+        self.meter.requests.fetch_add(ids as u64, Ordering::Relaxed);
+        let answer = tokio::time::timeout(TOTAL, async {
+            match &*self.way {
+                Way::Http { client, url, headers } => {
+                    over_http(client.post(url.clone()).headers(headers.clone()), body).await
+                }
+                Way::WebSocket { url, idle } => over_websocket(url, idle, body).await,
+                Way::Ipc { path, idle } => over_ipc(path, idle, &body).await,
+            }
+        })
+        .await
+        .map_err(|_| WireError::Timeout)??;
+        self.meter.bytes.fetch_add(answer.len() as u64, Ordering::Relaxed);
+        serde_json::from_slice(&answer).map_err(|_| WireError::Garbled)
+    }
+}
+
+impl tower::Service<RequestPacket> for Wire {
+    type Response = ResponsePacket;
+    type Error = TransportError;
+    type Future = TransportFut<'static>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), TransportError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, packet: RequestPacket) -> TransportFut<'static> {
+        let wire = self.clone();
+        Box::pin(async move {
+            let asked = match &packet {
+                RequestPacket::Single(request) => Some(request.id().clone()),
+                RequestPacket::Batch(_) => None,
+            };
+            let ids = packet.method_names().count();
+            let body = packet.serialize().map_err(TransportError::ser_err)?;
+            let body = body.get().as_bytes().to_vec();
+            let answer = wire.exchange(body, ids).await.map_err(TransportErrorKind::custom)?;
+            match (&asked, &answer) {
+                // An error may come without an id; a result must be the answer to this question.
+                (Some(id), ResponsePacket::Single(one)) if one.is_error() || one.id == *id => {
+                    Ok(answer)
+                }
+                (Some(_), _) => Err(TransportErrorKind::custom(WireError::Garbled)),
+                (None, _) => Ok(answer),
+            }
+        })
+    }
+}
+
+fn http_client(loopback: bool) -> Result<reqwest::Client, reqwest::Error> {
+    let builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT)
+        .timeout(TOTAL)
+        .gzip(true)
+        .tls_backend_rustls()
+        .user_agent(concat!("entitled/", env!("CARGO_PKG_VERSION")));
+    // A proxy from the environment leads out of the machine; it is no way to the machine itself.
+    if loopback { builder.no_proxy() } else { builder }.build()
+}
+
+async fn over_http(request: reqwest::RequestBuilder, body: Vec<u8>) -> Result<Vec<u8>, WireError> {
+    let request = request.header(http::header::CONTENT_TYPE, "application/json");
+    let mut response = request.body(body).send().await.map_err(|error| named(&error))?;
+    let status = response.status().as_u16();
+    let retry_after = retry_after(response.headers());
+    if status == 429 || (status == 503 && retry_after.is_some()) {
+        return Err(WireError::RateLimited { retry_after });
+    }
+    let ok = (200..300).contains(&status);
+    let limit = if ok { BODY } else { ERROR_BODY };
+    let mut read = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| named(&error))? {
+        if read.len() + chunk.len() > limit {
+            return Err(if ok { WireError::TooLarge } else { WireError::Status { status } });
+        }
+        read.extend_from_slice(&chunk);
+    }
+    // Some nodes send a JSON-RPC error along with a status such as 400: that says more than the number.
+    if ok || serde_json::from_slice::<ResponsePacket>(&read).is_ok_and(|it| it.is_error()) {
+        return Ok(read);
+    }
+    Err(WireError::Status { status })
+}
+
+/// Only the kind of failure: `reqwest` would name the URL, which may hold a key.
+fn named(error: &reqwest::Error) -> WireError {
+    if error.is_connect() {
+        WireError::Connect
+    } else if error.is_timeout() {
+        WireError::Timeout
+    } else {
+        WireError::Broken
+    }
+}
+
+/// `Retry-After` in seconds (RFC 9110 §10.2.3). The form with a date is not read: it needs a clock.
+fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
+    let text = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?;
+    text.trim().parse().ok().map(Duration::from_secs)
+}
+
+fn take<T>(idle: &Mutex<Vec<T>>) -> Option<T> {
+    idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+}
+
+fn give_back<T>(idle: &Mutex<Vec<T>>, connection: T) {
+    let mut idle = idle.lock().unwrap_or_else(PoisonError::into_inner);
+    if idle.len() < IDLE {
+        idle.push(connection);
+    }
+}
+
+async fn over_websocket(
+    url: &url::Url,
+    idle: &Mutex<Vec<Socket>>,
+    body: Vec<u8>,
+) -> Result<Vec<u8>, WireError> {
+    let text = String::from_utf8(body).map_err(|_| WireError::Garbled)?;
+    // An idle connection may have died unnoticed: then a new one is tried, once.
+    if let Some(socket) = take(idle)
+        && let Ok((socket, answer)) = ask_websocket(socket, text.clone()).await
+    {
+        give_back(idle, socket);
+        return Ok(answer);
+    }
+    let socket = connect_websocket(url).await?;
+    let (socket, answer) = ask_websocket(socket, text).await?;
+    give_back(idle, socket);
+    Ok(answer)
+}
+
+/// A new connection.
+///
+/// # Errors
+/// [`WireError::Connect`].
+pub(in crate::chain) async fn connect_websocket(url: &url::Url) -> Result<Socket, WireError> {
+    let config = WebSocketConfig::default().max_message_size(Some(BODY)).max_frame_size(Some(BODY));
+    let connect = async {
+        let (host, port) = url.host_str().zip(url.port_or_known_default())?;
+        // Brackets around an IPv6 address belong to the URL, not to the address.
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let stream = TcpStream::connect((host, port)).await.ok()?;
+        let _ = stream.set_nodelay(true);
+        let request = url.as_str();
+        let shaken =
+            tokio_tungstenite::client_async_tls_with_config(request, stream, Some(config), None);
+        shaken.await.ok().map(|(socket, _)| socket)
+    };
+    let connected = tokio::time::timeout(CONNECT, connect).await;
+    connected.ok().flatten().ok_or(WireError::Connect)
+}
+
+async fn ask_websocket(mut socket: Socket, text: String) -> Result<(Socket, Vec<u8>), WireError> {
+    use tokio_tungstenite::tungstenite::Error;
+    socket.send(Message::text(text)).await.map_err(|_| WireError::Broken)?;
+    loop {
+        match socket.next().await {
+            Some(Ok(Message::Text(text))) => return Ok((socket, text.as_bytes().to_vec())),
+            Some(Ok(Message::Binary(bytes))) => return Ok((socket, bytes.to_vec())),
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+            Some(Err(Error::Capacity(_))) => return Err(WireError::TooLarge),
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(WireError::Broken),
+        }
+    }
+}
+
+async fn over_ipc(
+    path: &std::path::Path,
+    idle: &Mutex<Vec<UnixStream>>,
+    body: &[u8],
+) -> Result<Vec<u8>, WireError> {
+    if let Some(stream) = take(idle)
+        && let Ok((stream, answer)) = ask_ipc(stream, body).await
+    {
+        give_back(idle, stream);
+        return Ok(answer);
+    }
+    let stream = UnixStream::connect(path).await.map_err(|_| WireError::Connect)?;
+    let (stream, answer) = ask_ipc(stream, body).await?;
+    give_back(idle, stream);
+    Ok(answer)
+}
+
+async fn ask_ipc(mut stream: UnixStream, body: &[u8]) -> Result<(UnixStream, Vec<u8>), WireError> {
+    stream.write_all(body).await.map_err(|_| WireError::Broken)?;
+    stream.write_all(b"\n").await.map_err(|_| WireError::Broken)?;
+    let mut read = Vec::with_capacity(16 * 1024);
+    let mut end = JsonEnd::default();
+    loop {
+        let from = read.len();
+        let count = stream.read_buf(&mut read).await.map_err(|_| WireError::Broken)?;
+        if count == 0 {
+            return Err(WireError::Broken);
+        }
+        if read.len() > BODY {
+            return Err(WireError::TooLarge);
+        }
+        if let Some(length) = end.find(&read, from) {
+            read.truncate(length);
+            return Ok((stream, read));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    /// Serves one connection with fixed bytes.
+    async fn serving(answer: Vec<u8>) -> Location {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0_u8; 4096];
+            let _ = stream.read(&mut request).await.unwrap();
+            let _ = stream.write_all(&answer).await;
+        });
+        Location::parse(&format!("http://key:secret@127.0.0.1:{port}/v3/secret")).unwrap()
+    }
+
+    async fn asked(answer: impl Into<Vec<u8>>) -> Result<ResponsePacket, WireError> {
+        let wire = Wire::new(&serving(answer.into()).await, http::HeaderMap::new(), Arc::default())
+            .unwrap();
+        wire.exchange(b"{}".to_vec(), 1).await
+    }
+
+    fn http_answer(status: &str, headers: &str, body: &str) -> String {
+        format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n{body}", body.len())
+    }
+
+    const RESULT: &str = r#"{"jsonrpc":"2.0","id":1,"result":"0x1"}"#;
+    const REFUSAL: &str = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"no"}}"#;
+
+    #[tokio::test]
+    async fn an_answer_is_read() {
+        assert!(asked(http_answer("200 OK", "", RESULT)).await.unwrap().is_success());
+    }
+
+    #[tokio::test]
+    async fn a_json_rpc_error_counts_whatever_the_status() {
+        assert!(asked(http_answer("400 Bad Request", "", REFUSAL)).await.unwrap().is_error());
+    }
+
+    #[tokio::test]
+    async fn a_result_with_an_error_status_is_no_answer() {
+        let error = asked(http_answer("500 Oh", "", RESULT)).await.unwrap_err();
+        assert_eq!(error, WireError::Status { status: 500 });
+    }
+
+    #[tokio::test]
+    async fn the_rate_limit_and_its_wait_are_understood() {
+        let error = asked(http_answer("429 Slow", "retry-after: 7\r\n", "")).await.unwrap_err();
+        let retry_after = Some(Duration::from_secs(7));
+        assert_eq!(error, WireError::RateLimited { retry_after });
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_not_followed() {
+        let to = "location: http://127.0.0.1:9/\r\n";
+        let error = asked(http_answer("307 Elsewhere", to, "")).await.unwrap_err();
+        assert_eq!(error, WireError::Status { status: 307 });
+    }
+
+    #[tokio::test]
+    async fn a_body_is_bounded_whatever_it_says_of_itself() {
+        let mut answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n".to_vec();
+        answer.resize(answer.len() + BODY + 1, b' ');
+        assert_eq!(asked(answer).await.unwrap_err(), WireError::TooLarge);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_json_rpc_is_garbled() {
+        let error = asked(http_answer("200 OK", "", "<html>secret</html>")).await.unwrap_err();
+        assert_eq!(error, WireError::Garbled);
+    }
+
+    #[tokio::test]
+    async fn an_ipc_answer_may_come_in_pieces() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("node.ipc");
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0_u8; 64];
+            for _ in 0..2 {
+                let _ = stream.read(&mut request).await.unwrap();
+                for piece in RESULT.as_bytes().chunks(7) {
+                    stream.write_all(piece).await.unwrap();
+                    stream.flush().await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+            }
+        });
+        let location = Location::parse(path.to_str().unwrap()).unwrap();
+        let wire = Wire::new(&location, http::HeaderMap::new(), Arc::default()).unwrap();
+        // Twice, so that the second question goes over the connection of the first.
+        for _ in 0..2 {
+            assert!(wire.exchange(b"{}".to_vec(), 1).await.unwrap().is_success());
+        }
+    }
+}

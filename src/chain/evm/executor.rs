@@ -1,0 +1,258 @@
+//! Executes calls away from the threads that serve the network, few at a time.
+//!
+//! Owns: the places where contracts run. Asked by: `gather`, `signature`. Asks: `execute`. Never: goes on for somebody
+//! who no longer waits, or gives all its places to questions from outside.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use super::outcome_cache::{Memo, remember};
+use entitled_core::evm::execute::{Attempt, Call, execute};
+use entitled_core::evm::gas_meter::Limits;
+use entitled_core::proof::pinned::Pinned;
+use entitled_core::proof::state::{Library, locked};
+
+/// Executions of a chain at once, of the four threads that all chains have for this and for names.
+const PLACES: usize = 2;
+/// Of these, how many may run contracts that some caller named, and not a product's.
+const FOR_CALLERS: usize = 1;
+/// No attempt lasts longer. Honest ones take microseconds, and even all the gas there is is mostly used up
+/// sooner.
+const SLICE: Duration = Duration::from_secs(1);
+/// No turn begins an attempt later: however many calls there are, others get their turn in between.
+const TURN: Duration = Duration::from_millis(100);
+
+/// Who wants to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::chain) enum Asker {
+    /// The daemon, of a contract that a product names.
+    Ourselves,
+    /// Somebody, of any contract there is.
+    Caller,
+}
+
+/// One attempt at each of some calls.
+pub(in crate::chain) struct Round {
+    pub(in crate::chain) block: Arc<Pinned>,
+    pub(in crate::chain) library: Arc<Mutex<Library>>,
+    pub(in crate::chain) memo: Arc<Mutex<Memo>>,
+    pub(in crate::chain) calls: Arc<[Call]>,
+    /// Which of the calls, and how much gas each may use.
+    pub(in crate::chain) pending: Vec<(usize, u64)>,
+    pub(in crate::chain) asker: Asker,
+    pub(in crate::chain) deadline: Instant,
+}
+
+/// How the attempts went, in order; those there was no time for in this turn are left out.
+#[derive(Debug, Default)]
+pub(in crate::chain) struct Attempts {
+    pub(in crate::chain) attempts: Vec<(usize, Attempt)>,
+    pub(in crate::chain) took: Duration,
+}
+
+#[derive(Debug)]
+pub(in crate::chain) struct Executor {
+    pub(in crate::chain) chain: u64,
+    places: Arc<Semaphore>,
+    for_callers: Arc<Semaphore>,
+}
+
+/// Set when the one who waits is gone.
+struct Abandon(Arc<AtomicBool>);
+
+impl Drop for Abandon {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Executor {
+    pub(in crate::chain) fn new(chain: u64) -> Self {
+        Self {
+            chain,
+            places: Arc::new(Semaphore::new(PLACES)),
+            for_callers: Arc::new(Semaphore::new(FOR_CALLERS)),
+        }
+    }
+
+    /// Waits for a place and runs a round for one turn. Nothing was attempted when there was no place before
+    /// the deadline.
+    pub(in crate::chain) async fn run(&self, round: Round) -> Attempts {
+        let (chain, asker, deadline) = (self.chain, round.asker, round.deadline);
+        let work = move |given_up: &AtomicBool| round.attempt(chain, given_up);
+        self.at_place(asker, deadline, work).await.unwrap_or_default()
+    }
+
+    /// Waits for a place and does `work` there, which has to ask [`goes_on`] and obey. `None`: there was no
+    /// place before the deadline, or the work broke down.
+    pub(in crate::chain) async fn at_place<T: Send + 'static>(
+        &self,
+        asker: Asker,
+        deadline: Instant,
+        work: impl FnOnce(&AtomicBool) -> T + Send + 'static,
+    ) -> Option<T> {
+        let places = tokio::time::timeout_at(deadline, async {
+            let of_callers = match asker {
+                Asker::Ourselves => None,
+                Asker::Caller => Some(Arc::clone(&self.for_callers).acquire_owned().await),
+            };
+            (of_callers, Arc::clone(&self.places).acquire_owned().await)
+        });
+        let places = places.await.ok()?;
+        let abandoned = Abandon(Arc::default());
+        let given_up = Arc::clone(&abandoned.0);
+        let work = move || {
+            let done = work(&given_up);
+            // Not given back before the work is over, whoever still waits for it.
+            drop(places);
+            done
+        };
+        tokio::task::spawn_blocking(work).await.ok()
+    }
+}
+
+/// Whether an attempt that began at `since` may go on.
+pub(in crate::chain) fn goes_on(given_up: &AtomicBool, deadline: Instant, since: Instant) -> bool {
+    let now = Instant::now();
+    !given_up.load(Ordering::Relaxed) && now < deadline && now < since + SLICE
+}
+
+impl Round {
+    fn attempt(&self, chain: u64, given_up: &AtomicBool) -> Attempts {
+        let begun = Instant::now();
+        let goes_on = |since: Instant| goes_on(given_up, self.deadline, since);
+        let in_turn = || goes_on(begun) && begun.elapsed() < TURN;
+        let mut attempts = Vec::new();
+        for (index, gas) in self.pending.iter().copied().take_while(|_| in_turn()) {
+            let call = &self.calls[index];
+            // One lock at a time: whoever asks what is expected holds the other.
+            let known = locked(&self.memo).get(call);
+            let known = known.and_then(|it| it.recall(&self.block));
+            let attempt = known.map(Attempt::recalled).unwrap_or_else(|| {
+                let own = Instant::now();
+                let limits = Limits { gas, go_on: &|| goes_on(own) };
+                let state = (&self.block.facts, &*self.library);
+                let attempt = {
+                    let rules = (chain, self.block.rules);
+                    execute(rules, &self.block.header, state, call, limits)
+                };
+                remember(&self.memo, &self.block, call, &attempt);
+                attempt
+            });
+            attempts.push((index, attempt));
+        }
+        Attempts { attempts, took: begun.elapsed() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_consensus::Header;
+    use alloy_primitives::{Address, B256, Bytes};
+    use entitled_core::evm::execute::{Outcome, Stopped};
+    use entitled_core::proof::state::testing::having;
+    use revm::primitives::hardfork::SpecId;
+
+    /// Jumps to its beginning for ever.
+    const LOOP: [u8; 4] = [0x5b, 0x60, 0x00, 0x56];
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    fn round(code: &[u8], asker: Asker, deadline: Instant) -> Round {
+        let (facts, library) = having(Address::ZERO, code);
+        let rules = SpecId::OSAKA;
+        let block = Pinned { hash: B256::ZERO, header: Header::default(), rules, facts };
+        let call = Call { to: Address::ZERO, data: Bytes::new() };
+        let pending = vec![(0, u64::MAX)];
+        let (block, library, calls) = (Arc::new(block), Arc::new(library), [call].into());
+        Round { block, library, memo: Arc::default(), calls, pending, asker, deadline }
+    }
+
+    fn many(places: usize) -> u32 {
+        u32::try_from(places).unwrap()
+    }
+
+    async fn runs(executor: &Executor, asker: Asker) -> bool {
+        let soon = Instant::now() + Duration::from_millis(20);
+        let deadline = if executor.free(asker) { Instant::now() + HOUR } else { soon };
+        let done = executor.run(round(&[0], asker, deadline)).await;
+        matches!(&done.attempts[..], [(0, it)] if it.ended == Ok(Outcome::Returned(Bytes::new())))
+    }
+
+    impl Executor {
+        fn free(&self, asker: Asker) -> bool {
+            let callers = asker == Asker::Ourselves || self.for_callers.available_permits() > 0;
+            callers && self.places.available_permits() > 0
+        }
+    }
+
+    #[tokio::test]
+    async fn callers_leave_a_place_to_ourselves() {
+        let executor = Executor::new(1);
+        assert!(runs(&executor, Asker::Caller).await);
+        let _for_callers = executor.for_callers.acquire_many(many(FOR_CALLERS)).await.unwrap();
+        let _places = executor.places.acquire_many(many(FOR_CALLERS)).await.unwrap();
+        assert!(!runs(&executor, Asker::Caller).await);
+        assert!(runs(&executor, Asker::Ourselves).await);
+    }
+
+    #[tokio::test]
+    async fn waiting_for_a_place_ends_at_the_deadline() {
+        let executor = Executor::new(1);
+        let places = executor.places.acquire_many(many(PLACES)).await.unwrap();
+        assert!(!runs(&executor, Asker::Ourselves).await);
+        drop(places);
+        assert!(runs(&executor, Asker::Ourselves).await);
+    }
+
+    #[tokio::test]
+    async fn an_endless_loop_ends_after_its_slice_and_gives_back_its_place() {
+        let executor = Executor::new(1);
+        let endless = round(&LOOP, Asker::Caller, Instant::now() + HOUR);
+        let done = executor.run(endless).await;
+        let ended = &done.attempts[0].1.ended;
+        assert!(matches!(ended, Ok(Outcome::Halted) | Err(Stopped::Limited)), "{ended:?}");
+        assert_eq!(executor.places.available_permits(), PLACES);
+        assert_eq!(executor.for_callers.available_permits(), FOR_CALLERS);
+    }
+
+    #[tokio::test]
+    async fn many_calls_take_many_turns() {
+        let many = 100_000;
+        let mut round = round(&[0], Asker::Ourselves, Instant::now() + HOUR);
+        // Each another call, so that none is recalled.
+        let call = |it: u32| Call { to: Address::ZERO, data: it.to_be_bytes().into() };
+        round.calls = (0..many).map(call).collect();
+        round.pending = (0..many as usize).map(|it| (it, u64::MAX)).collect();
+        let done = round.attempt(1, &AtomicBool::new(false));
+        assert!(!done.attempts.is_empty() && done.attempts.len() < round.pending.len());
+        assert_eq!(done.attempts[0].0, 0, "in order");
+    }
+
+    #[tokio::test]
+    async fn nobody_works_for_one_who_gave_up() {
+        let round = round(&LOOP, Asker::Caller, Instant::now() + HOUR);
+        assert!(round.attempt(1, &AtomicBool::new(true)).attempts.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_place_stays_taken_until_the_work_is_over() {
+        let executor = Arc::new(Executor::new(1));
+        let endless = round(&LOOP, Asker::Caller, Instant::now() + HOUR);
+        let running = tokio::spawn({
+            let executor = Arc::clone(&executor);
+            async move { executor.run(endless).await }
+        });
+        while executor.places.available_permits() == PLACES {
+            tokio::task::yield_now().await;
+        }
+        running.abort();
+        // It hears of it and stops; then both are free again.
+        let _all = executor.places.acquire_many(many(PLACES)).await.unwrap();
+        assert_eq!(executor.for_callers.available_permits(), FOR_CALLERS);
+    }
+}

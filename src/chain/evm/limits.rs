@@ -1,0 +1,16 @@
+//! What one question may cost: state, accounts, gas and processor time. A contract that takes more gets no answer. Pure.
+//!
+//! Asked by: `gather`, `signature`, `memo`.
+
+use std::time::Duration;
+
+/// No more pieces of state than this fetched for one call.
+pub(in crate::chain) const MISSES: usize = 256;
+/// No more accounts than this looked at by one call.
+pub(in crate::chain) const ACCOUNTS: usize = 64;
+/// No more gas than this for one call, over all its attempts. Each begins at the start again: 256 misses at
+/// some 2,300 gas add up to 75 million.
+pub(in crate::chain) const GAS: u64 = 100_000_000;
+/// No longer than this executing calls that were asked for together, over all their attempts: enough for
+/// thousands of honest ones, or a few that burn all the gas they have.
+pub(in crate::chain) const BUSY: Duration = Duration::from_secs(8);

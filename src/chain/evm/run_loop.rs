@@ -1,0 +1,364 @@
+//! Runs calls at a block, fetching and proving what they need until they end.
+//!
+//! Owns: code by hash, nodes of tries by hash, and how calls ended before. Asked by: `mod`, `look`,
+//! `signature`. Asks: `executor`, `fetch`. Never: executes over anything a proof did not establish.
+//!
+//! All calls advance together: each round runs every one that has not ended, and fetches what they all
+//! lack at once. What a call looked at last time is proven first, as far as that may have changed; then
+//! most calls need not be run at all (`memo`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use alloy_consensus::Header;
+use alloy_primitives::B256;
+use revm::primitives::hardfork::SpecId;
+use tokio::time::Instant;
+
+use super::access_list;
+use super::event_hints::Rumours;
+use super::executor::{Asker, Executor, Round};
+use super::limits::{ACCOUNTS, BUSY, GAS, MISSES};
+use super::outcome_cache::Memo;
+use super::proof_plan::{Wanted, choose};
+use crate::chain::endpoint::error::Refusal;
+use crate::chain::endpoint::pool::Pool;
+use entitled_core::domain::ownership::Cause;
+use entitled_core::evm::execute::{Attempt, Call, Outcome, Stopped};
+use entitled_core::proof::pinned::Pinned;
+use entitled_core::proof::state::{Facts, Library, Need, locked};
+use entitled_core::proof::trie_nodes::Nodes;
+
+/// Or so long for each, where they are very many.
+const BUSY_FOR_EACH: Duration = Duration::from_millis(2);
+
+/// Rounds after which an endpoint is asked what the calls will look at. Most have ended by then: a proxy,
+/// its code, a slot or two. One that goes through its slots (ERC-721A) has only begun.
+const HINT_AFTER: usize = 4;
+/// Calls about which it is asked.
+const HINTS: usize = 32;
+/// Slots gathered while their accounts are not proven yet: of more, a few are asked for, and all are gone
+/// through once it is known whose storage has changed.
+const AHEAD: usize = 128;
+/// Rounds of finding out which of the slots that were looked at before have changed. A trie of a million
+/// slots is five nodes deep. After these all are asked for.
+const DESCENTS: usize = 12;
+
+#[derive(Debug)]
+pub(in crate::chain) struct Gatherer {
+    pub(in crate::chain) executor: Executor,
+    pub(in crate::chain) library: Arc<Mutex<Library>>,
+    pub(in crate::chain) nodes: Arc<Mutex<Nodes>>,
+    memo: Arc<Mutex<Memo>>,
+    pub(in crate::chain) rumours: Arc<Mutex<Rumours>>,
+}
+
+impl Gatherer {
+    pub(in crate::chain) fn new(chain: u64) -> Self {
+        let (library, nodes, memo) = (Arc::default(), Arc::default(), Arc::default());
+        Self { executor: Executor::new(chain), library, nodes, memo, rumours: Arc::default() }
+    }
+
+    /// A block to run calls at. `hash` must be that of `header`.
+    pub(in crate::chain) fn pin(&self, hash: B256, header: Header, rules: SpecId) -> Pinned {
+        let facts = Mutex::new(Facts::at(header.state_root, Arc::clone(&self.nodes)));
+        Pinned { hash, header, rules, facts }
+    }
+
+    /// Runs each of `calls` to its end. In their order: how it ended, or why that could not be found out.
+    pub(in crate::chain) async fn run(
+        &self,
+        pool: &Pool,
+        block: &Arc<Pinned>,
+        (calls, asker): (Vec<Call>, Asker),
+        deadline: Instant,
+    ) -> Vec<Result<Outcome, Cause>> {
+        let mut run = Run::new(calls);
+        if let Err(cause) = self.refresh(pool, block, (&run.calls, asker), deadline).await {
+            return run.fill(cause);
+        }
+        loop {
+            let mut needs = match self.round(block, &mut run, (asker, deadline)).await {
+                Ok(needs) => needs,
+                Err(cause) => return run.fill(cause),
+            };
+            if run.pending().is_empty() {
+                return run.fill(Cause::Contract);
+            }
+            if run.rounds == HINT_AFTER {
+                self.follow_hint(pool, block, &run, deadline).await;
+                needs.retain(|need| !block.facts().has(need, &self.library()));
+            }
+            if let Err(cause) = self.fetch(pool, block, &needs, deadline).await {
+                return run.fill(cause);
+            }
+        }
+    }
+
+    /// Attempts every call that has not ended, in as many turns as that takes. What they lack.
+    async fn round(
+        &self,
+        block: &Arc<Pinned>,
+        run: &mut Run,
+        (asker, deadline): (Asker, Instant),
+    ) -> Result<BTreeSet<Need>, Cause> {
+        let mut pending = run.pending();
+        let mut needs = BTreeSet::new();
+        while !pending.is_empty() {
+            if run.is_over() {
+                return Err(Cause::Contract);
+            }
+            let round = Round {
+                block: Arc::clone(block),
+                library: Arc::clone(&self.library),
+                memo: Arc::clone(&self.memo),
+                calls: Arc::clone(&run.calls),
+                pending: pending.clone(),
+                asker,
+                deadline,
+            };
+            let done = self.executor.run(round).await;
+            if Instant::now() >= deadline {
+                return Err(Refusal::Late.cause());
+            }
+            if done.attempts.is_empty() {
+                // The execution itself broke down; nothing more can be learnt by going on.
+                return Err(Cause::Contract);
+            }
+            run.took += done.took;
+            pending.drain(..done.attempts.len());
+            for (index, attempt) in done.attempts {
+                needs.extend(run.note(index, &attempt));
+            }
+        }
+        run.rounds += 1;
+        Ok(needs)
+    }
+
+    /// Proves what the calls looked at last time, as far as it may have changed since: first the accounts,
+    /// with a few slots each; then, where an account's storage has changed, what lies below nodes that
+    /// are not here.
+    async fn refresh(
+        &self,
+        pool: &Pool,
+        block: &Arc<Pinned>,
+        (calls, asker): (&Arc<[Call]>, Asker),
+        deadline: Instant,
+    ) -> Result<(), Cause> {
+        let mut wanted = None;
+        for descent in 0..=DESCENTS {
+            let (at, calls) = (Arc::clone(block), Arc::clone(calls));
+            let (library, memo) = (Arc::clone(&self.library), Arc::clone(&self.memo));
+            let rumours = Arc::clone(&self.rumours);
+            let work = move |_: &std::sync::atomic::AtomicBool| {
+                let mut facts = at.facts();
+                let (mut needs, mut wanted) = wanted.map_or_else(
+                    || expected(&calls, (&memo, &rumours), &mut facts),
+                    |it| (BTreeSet::new(), it),
+                );
+                let library = locked(&library);
+                needs.extend(choose(&mut wanted, &mut facts, &library));
+                (needs, wanted)
+            };
+            let done = self.executor.at_place(asker, deadline, work).await;
+            let (mut needs, rest) = done.ok_or_else(|| Refusal::Late.cause())?;
+            if needs.is_empty() {
+                return Ok(());
+            }
+            if descent == DESCENTS {
+                needs.extend(rest.iter().map(|it| Need::Slot(it.address, it.slot)));
+            }
+            self.fetch(pool, block, &needs, deadline).await?;
+            // What an account's storage root decides is seen best from the start.
+            let accounts = needs.iter().any(|it| matches!(it, Need::Account(_)));
+            wanted = (!accounts).then_some(rest);
+        }
+        Ok(())
+    }
+
+    /// Fetches beforehand what an endpoint believes the remaining calls will look at. Whatever fails here
+    /// is fetched when it is missed.
+    async fn follow_hint(&self, pool: &Pool, block: &Arc<Pinned>, run: &Run, deadline: Instant) {
+        let pending = run.pending().into_iter().take(HINTS);
+        let calls: Vec<Call> = pending.map(|(index, _)| run.calls[index].clone()).collect();
+        let hinted = access_list::needs(pool, block, &calls, deadline).await;
+        let lacks = |need: &Need| !block.facts().has(need, &self.library());
+        let lacking = hinted.into_iter().filter(lacks).collect();
+        if let Err(cause) = self.fetch(pool, block, &lacking, deadline).await {
+            tracing::debug!(?cause, "what a hint named was not proven");
+        }
+    }
+
+    pub(in crate::chain) fn library(&self) -> MutexGuard<'_, Library> {
+        locked(&self.library)
+    }
+}
+
+/// What the calls will need, going by what they looked at last time: what is needed in any case, and slots
+/// that may have changed.
+fn expected(
+    calls: &[Call],
+    (memo, rumours): (&Mutex<Memo>, &Mutex<Rumours>),
+    facts: &mut Facts,
+) -> (BTreeSet<Need>, Vec<Wanted>) {
+    let (mut needs, mut slots) = (BTreeSet::new(), BTreeMap::new());
+    for call in calls {
+        if facts.account(call.to).is_none() {
+            needs.insert(Need::Account(call.to));
+        }
+        let Some(before) = locked(memo).get(call) else { continue };
+        let (accounts, changed) = before.wants(facts);
+        let unknown = !accounts.is_empty();
+        needs.extend(accounts.into_iter().map(Need::Account));
+        if unknown && slots.len() >= AHEAD {
+            continue;
+        }
+        let rumoured = !changed.is_empty() && locked(rumours).concern(call);
+        for slot in changed {
+            *slots.entry(slot).or_default() |= rumoured;
+        }
+    }
+    let wanted = slots.into_iter().map(|((at, slot), rumoured)| Wanted::new(at, slot, rumoured));
+    (needs, wanted.collect())
+}
+
+/// Calls on their way to an end, and what they cost so far.
+struct Run {
+    calls: Arc<[Call]>,
+    ended: Vec<Option<Result<Outcome, Cause>>>,
+    misses: Vec<usize>,
+    /// Gas used by each call in all its attempts.
+    gas: Vec<u64>,
+    /// How long all were executing.
+    took: Duration,
+    rounds: usize,
+}
+
+impl Run {
+    fn new(calls: Vec<Call>) -> Self {
+        let count = calls.len();
+        Self {
+            calls: calls.into(),
+            ended: vec![None; count],
+            misses: vec![0; count],
+            gas: vec![0; count],
+            took: Duration::ZERO,
+            rounds: 0,
+        }
+    }
+
+    /// Whether they have been executing for too long.
+    fn is_over(&self) -> bool {
+        let calls = u32::try_from(self.calls.len()).unwrap_or(u32::MAX);
+        self.took >= BUSY.max(BUSY_FOR_EACH.saturating_mul(calls))
+    }
+
+    /// The calls that have not ended, and how much gas is left to each.
+    fn pending(&self) -> Vec<(usize, u64)> {
+        let left = |index: usize| (index, GAS.saturating_sub(self.gas[index]));
+        (0..self.calls.len()).filter(|it| self.ended[*it].is_none()).map(left).collect()
+    }
+
+    /// Takes note of an attempt. Returns what it lacked, if it is worth another one. A contract that looks
+    /// at too much or takes too long gets no answer.
+    fn note(&mut self, index: usize, attempt: &Attempt) -> Option<Need> {
+        self.misses[index] += 1;
+        self.gas[index] = self.gas[index].saturating_add(attempt.gas);
+        let accounts = attempt.touched.iter().filter(|it| matches!(it, Need::Account(_))).count();
+        let fits = self.misses[index] <= MISSES && accounts <= ACCOUNTS;
+        let ended = match &attempt.ended {
+            Ok(outcome) if fits => Ok(outcome.clone()),
+            Err(Stopped::Missing(need)) if fits && !matches!(need, Need::BlockHash(_)) => {
+                return Some(*need);
+            }
+            _ => Err(Cause::Contract),
+        };
+        self.ended[index] = Some(ended);
+        None
+    }
+
+    /// What has not ended, did not for this cause.
+    fn fill(self, cause: Cause) -> Vec<Result<Outcome, Cause>> {
+        self.ended.into_iter().map(|it| it.unwrap_or_else(|| Err(cause))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::{Address, Bytes, U256};
+
+    const AT: Address = Address::repeat_byte(1);
+
+    fn touching(accounts: u64, ended: Result<Outcome, Stopped>) -> Attempt {
+        let account = |it: u64| Need::Account(Address::from_word(U256::from(it).into()));
+        let touched = (0..accounts).map(account).collect();
+        Attempt { ended, touched, gas: 1_000, reads_block: false }
+    }
+
+    fn run() -> Run {
+        Run::new(vec![Call { to: AT, data: Bytes::new() }])
+    }
+
+    #[test]
+    fn a_contract_that_looks_at_too_many_accounts_gets_no_answer() {
+        for (accounts, ended) in [(64, Ok(Outcome::Halted)), (65, Err(Cause::Contract))] {
+            let mut run = run();
+            assert_eq!(run.note(0, &touching(accounts, Ok(Outcome::Halted))), None);
+            assert_eq!(run.ended[0], Some(ended), "{accounts}");
+        }
+    }
+
+    #[test]
+    fn a_contract_that_misses_too_often_gets_no_answer() {
+        let (mut run, need) = (run(), Need::Slot(AT, U256::ZERO));
+        for _ in 0..MISSES {
+            assert_eq!(run.note(0, &touching(1, Err(Stopped::Missing(need)))), Some(need));
+        }
+        assert_eq!(run.note(0, &touching(1, Err(Stopped::Missing(need)))), None);
+        assert_eq!(run.ended[0], Some(Err(Cause::Contract)));
+    }
+
+    #[test]
+    fn what_nobody_can_prove_and_what_takes_too_long_is_no_answer() {
+        for stopped in [Stopped::Missing(Need::BlockHash(1)), Stopped::Limited] {
+            let mut run = run();
+            assert_eq!(run.note(0, &touching(1, Err(stopped))), None);
+            assert_eq!(run.ended[0], Some(Err(Cause::Contract)), "{stopped:?}");
+        }
+    }
+
+    #[test]
+    fn gas_is_counted_over_all_attempts() {
+        let (mut run, need) = (run(), Need::Slot(AT, U256::ZERO));
+        for attempts in 1..=200 {
+            run.note(0, &touching(1, Err(Stopped::Missing(need))));
+            assert_eq!(run.pending(), [(0, GAS - attempts * 1_000)]);
+        }
+    }
+
+    #[test]
+    fn a_contract_that_burns_gas_before_each_miss_is_not_run_for_long() {
+        use entitled_core::evm::execute::execute;
+        use entitled_core::evm::gas_meter::Limits;
+        use entitled_core::proof::state::testing::{having, prove_zero};
+        // Grows its memory for 20 million gas, then reads slot after slot.
+        let code = alloy_primitives::hex!("6000623030005260005b805450600101600956");
+        let (facts, library) = having(AT, &code);
+        let (mut run, mut used) = (run(), 0);
+        while let [(index, gas)] = run.pending()[..] {
+            let limits = Limits { gas, go_on: &|| true };
+            let call = &run.calls[index].clone();
+            let attempt =
+                execute((1, SpecId::OSAKA), &Header::default(), (&facts, &library), call, limits);
+            used += attempt.gas;
+            assert!(run.misses[0] < 10, "{attempt:?}");
+            if let Some(Need::Slot(_, slot)) = run.note(index, &attempt) {
+                prove_zero(&facts, AT, slot);
+            }
+        }
+        assert_eq!(run.ended[0], Some(Err(Cause::Contract)));
+        assert!((GAS..GAS + 31_000_000).contains(&used), "{used}");
+    }
+}

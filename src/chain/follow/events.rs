@@ -1,0 +1,188 @@
+//! The events that are reasons to look again, and whom each concerns. Pure.
+//!
+//! Asked by: `follow`. Never: concludes anything. An event that is not known here is made up for by the proof that
+//! comes round anyway; one more line here is one less wait.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use alloy_primitives::{Address, B256, Log, keccak256};
+
+/// Where an event names the wallets it concerns: the places among its topics, the first being the event itself.
+/// None: everybody who holds, or may hold, something of the contract.
+type Wallets = &'static [usize];
+
+/// Signature, number of topics, wallets. With another number of topics it is another event of the same name.
+const EVENTS: [(&str, usize, Wallets); 21] = [
+    // ERC-721; an ERC-20's has three topics.
+    ("Transfer(address,address,uint256)", 4, &[1, 2]),
+    // ERC-2309
+    ("ConsecutiveTransfer(uint256,uint256,address,address)", 4, &[2, 3]),
+    // ERC-1155
+    ("TransferSingle(address,address,address,uint256,uint256)", 4, &[2, 3]),
+    ("TransferBatch(address,address,address,uint256[],uint256[])", 4, &[2, 3]),
+    // ERC-4907. A new user puts out the one before, whom the event does not name.
+    ("UpdateUser(uint256,address,uint64)", 3, &[]),
+    // ERC-5643
+    ("SubscriptionUpdate(uint256,uint64)", 2, &[]),
+    // ERC-7858
+    ("TokenExpiryUpdated(uint256,uint256,uint256)", 4, &[]),
+    // ERC-1967: other code may say something else of everybody.
+    ("Upgraded(address)", 2, &[]),
+    // PublicLock of Unlock, versions 10 to 15
+    ("KeyExtended(uint256,uint256)", 2, &[]),
+    ("RenewKeyPurchase(address,uint256)", 2, &[1]),
+    ("ExpirationChanged(uint256,uint256,bool)", 2, &[]),
+    ("ExpirationChanged(uint256,uint256,uint256,bool)", 2, &[]),
+    ("ExpirationChanged(uint256,uint256,uint256)", 2, &[]),
+    ("ExpireKey(uint256)", 2, &[]),
+    ("CancelKey(uint256,address,address,uint256)", 4, &[2, 3]),
+    ("KeysMigrated(uint256)", 1, &[]),
+    // The registry of delegate.xyz, version 2
+    ("DelegateAll(address,address,bytes32,bool)", 3, &[1, 2]),
+    ("DelegateContract(address,address,address,bytes32,bool)", 4, &[1, 2]),
+    ("DelegateERC721(address,address,address,uint256,bytes32,bool)", 4, &[1, 2]),
+    ("DelegateERC20(address,address,address,bytes32,uint256)", 4, &[1, 2]),
+    ("DelegateERC1155(address,address,address,uint256,bytes32,uint256)", 4, &[1, 2]),
+];
+
+static BY_TOPIC: LazyLock<BTreeMap<B256, (usize, Wallets)>> = LazyLock::new(|| {
+    EVENTS
+        .iter()
+        .map(|(signature, topics, wallets)| (keccak256(signature), (*topics, *wallets)))
+        .collect()
+});
+
+/// The first topic of every event that is a reason to look again.
+pub(in crate::chain) fn topics() -> Vec<B256> {
+    BY_TOPIC.keys().copied().collect()
+}
+
+/// Whom an event concerns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::chain) enum Concerned {
+    Wallets(BTreeSet<Address>),
+    Everybody,
+}
+
+impl Concerned {
+    pub(in crate::chain) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Wallets(mut some), Self::Wallets(more)) => {
+                some.extend(more);
+                Self::Wallets(some)
+            }
+            _ => Self::Everybody,
+        }
+    }
+}
+
+/// `None`: the event is none of those known here.
+pub(in crate::chain) fn concerned(log: &Log) -> Option<Concerned> {
+    let topics = log.topics();
+    let (count, wallets) = BY_TOPIC.get(topics.first()?)?;
+    if topics.len() != *count {
+        return None;
+    }
+    if wallets.is_empty() {
+        return Some(Concerned::Everybody);
+    }
+    let named = wallets.iter().filter_map(|at| topics.get(*at));
+    Some(Concerned::Wallets(named.map(|it| Address::from_word(*it)).collect()))
+}
+
+/// The words an event is made of, topics and data, as far as they may be ids and wallets.
+pub(in crate::chain) fn words(log: &Log) -> impl Iterator<Item = B256> + '_ {
+    /// An event of more words names more tokens than are worth asking for first.
+    const MOST: usize = 64;
+    let (data, _) = log.data.data.as_chunks::<32>();
+    log.topics().iter().skip(1).copied().chain(data.iter().copied().map(B256::from)).take(MOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::{Bytes, b256};
+    use entitled_core::standards::erc721::{CONSECUTIVE, TRANSFER};
+
+    const ONE: Address = Address::repeat_byte(1);
+    const TWO: Address = Address::repeat_byte(2);
+
+    fn log(signature: &str, rest: &[B256]) -> Log {
+        let topics = std::iter::once(keccak256(signature)).chain(rest.iter().copied()).collect();
+        Log::new_unchecked(Address::ZERO, topics, Bytes::new())
+    }
+
+    fn wallets(of: &[Address]) -> Option<Concerned> {
+        Some(Concerned::Wallets(of.iter().copied().collect()))
+    }
+
+    #[test]
+    fn topics_are_those_seen_on_the_chain() {
+        let topics = topics();
+        for known in [
+            TRANSFER,
+            CONSECUTIVE,
+            b256!("c3d58168c5ae7397731d063d5bbf3d657854427343f4c083240f7aacaa2d0f62"),
+            b256!("4a39dc06d4c0dbc64b70af90fd698a233a518aa5d07e595d983b8c0526c8f7fb"),
+        ] {
+            assert!(topics.contains(&known), "{known}");
+        }
+        assert_eq!(topics.len(), EVENTS.len(), "each once");
+    }
+
+    /// The first bytes, as block explorers show them.
+    #[test]
+    fn topics_begin_as_they_are_known() {
+        for (signature, begin) in [
+            ("UpdateUser(uint256,address,uint64)", "4e06b4e7"),
+            ("SubscriptionUpdate(uint256,uint64)", "2ec2be2c"),
+            ("Upgraded(address)", "bc7cd75a"),
+        ] {
+            let topic = keccak256(signature).to_string();
+            assert!(topic.starts_with(&format!("0x{begin}")), "{signature}: {topic}");
+        }
+    }
+
+    #[test]
+    fn transfers_concern_both_sides() {
+        let (operator, from, to) =
+            (Address::repeat_byte(9).into_word(), ONE.into_word(), TWO.into_word());
+        let id = B256::with_last_byte(7);
+        let both = wallets(&[ONE, TWO]);
+        assert_eq!(concerned(&log(EVENTS[0].0, &[from, to, id])), both);
+        assert_eq!(concerned(&log(EVENTS[1].0, &[id, from, to])), both);
+        assert_eq!(concerned(&log(EVENTS[2].0, &[operator, from, to])), both);
+        assert_eq!(concerned(&log(EVENTS[3].0, &[operator, from, to])), both);
+    }
+
+    #[test]
+    fn a_transfer_of_erc_20_concerns_nobody() {
+        let topics = [ONE.into_word(), TWO.into_word()];
+        assert_eq!(concerned(&log(EVENTS[0].0, &topics)), None);
+    }
+
+    #[test]
+    fn what_names_no_wallet_concerns_everybody() {
+        let (id, user) = (B256::with_last_byte(7), ONE.into_word());
+        let update = log("UpdateUser(uint256,address,uint64)", &[id, user]);
+        assert_eq!(concerned(&update), Some(Concerned::Everybody));
+        let one = wallets(&[ONE]).unwrap();
+        assert_eq!(one.clone().and(wallets(&[TWO]).unwrap()), wallets(&[ONE, TWO]).unwrap());
+        assert_eq!(one.and(Concerned::Everybody), Concerned::Everybody);
+    }
+
+    #[test]
+    fn every_wallet_is_at_a_place_the_event_has() {
+        for (signature, topics, wallets) in EVENTS {
+            assert!((1..=4).contains(&topics), "{signature}");
+            assert!(wallets.iter().all(|at| (1..topics).contains(at)), "{signature}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_concerns_nobody() {
+        assert_eq!(concerned(&log("Approval(address,address,uint256)", &[B256::ZERO; 3])), None);
+        assert_eq!(concerned(&Log::new_unchecked(Address::ZERO, Vec::new(), Bytes::new())), None);
+    }
+}

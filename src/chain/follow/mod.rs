@@ -1,0 +1,400 @@
+//! Follows the head of a chain: new blocks, reorganisations, events of watched contracts.
+//!
+//! Asked by: `mod`. Asks: `pool`, every so often, and sooner when `heads` hears of a new one. Never: proves anything.
+//! What it tells are reasons to look again; missing one costs time, not truth.
+
+pub(in crate::chain) mod events;
+pub(in crate::chain) mod window;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use alloy_consensus::Header;
+use alloy_primitives::{Address, B256, U64};
+use futures_util::FutureExt;
+use serde_json::json;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::Instant;
+
+use super::Chain;
+use super::endpoint::address::Location;
+use super::endpoint::backoff::Backoff;
+use super::endpoint::error::Refusal;
+use super::endpoint::{BlockName, Endpoint, new_heads};
+use entitled_core::domain::ownership::{Anchor, Cause, Finality, Trust};
+
+use events::Concerned;
+use window::Window;
+
+/// Blocks whose events are read at once; after a longer pause the older ones are left out.
+const READ: u64 = 2_000;
+/// Wallets told of with one request; more of one contract are everybody.
+const WALLETS: usize = 10_000;
+/// Contracts named in one request for events.
+const CONTRACTS: usize = 256;
+/// No longer than this for one poll.
+const DEADLINE: Duration = Duration::from_secs(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Polls between two heads however often somebody says that there is a new one: one in so many.
+const HINTED: u32 = 20;
+/// And no more than one in this time, however rarely is polled otherwise.
+const HINTED_AT_MOST: Duration = Duration::from_secs(1);
+/// Endpoints that are listened to for new heads.
+const LISTENED_TO: usize = 2;
+/// When nothing is watched and nobody has asked for so many polls, the pause between polls is so many times as
+/// long, though no longer than this.
+const IDLE_AFTER: u32 = 50;
+const IDLE_SLOWER: u32 = 10;
+const IDLE_PAUSE: Duration = Duration::from_secs(600);
+
+/// When somebody last wanted to know something of the chain.
+#[derive(Debug, Default)]
+pub(super) struct Interest {
+    last: Mutex<Option<Instant>>,
+    woken: Notify,
+}
+
+impl Interest {
+    pub(super) fn asked(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        self.woken.notify_one();
+    }
+
+    /// Whether somebody asked within this time.
+    fn within(&self, time: Duration) -> bool {
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_some_and(|at| at.elapsed() < time)
+    }
+}
+
+/// Something happened on the chain, as one endpoint says. A hint, never a proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChainEvent {
+    /// The newest block changed. Its anchor is `latest` and `single`.
+    Head { anchor: Anchor },
+    /// Blocks from this number on are no longer those seen before, or are gone.
+    Reorg { from: u64 },
+    /// Something of a contract changed hands between these wallets, in this block or shortly before.
+    Moved { contract: Address, wallets: BTreeSet<Address>, block: u64 },
+    /// Something of a contract changed, and it may concern anybody who has to do with it.
+    Changed { contract: Address, block: u64 },
+    /// The chain became unreachable.
+    Lost { cause: Cause },
+    /// The chain is reachable again.
+    Found,
+}
+
+/// What one poll found.
+struct Polled {
+    hash: B256,
+    header: Header,
+    /// The newest remembered block that is still of this chain.
+    common: Option<u64>,
+}
+
+impl Polled {
+    /// Whether it is a block remembered already, before the newest, whose number is given.
+    fn is_older_than(&self, newest: u64) -> bool {
+        self.common == Some(self.header.number) && self.header.number < newest
+    }
+}
+
+/// The state of following.
+struct Follower<'a> {
+    chain: &'a Chain,
+    window: Window,
+    /// The first block whose events are not read yet.
+    unread: Option<u64>,
+    lost: bool,
+}
+
+/// Follows until nobody listens any more.
+pub(super) async fn follow(
+    chain: &Chain,
+    watched: watch::Receiver<BTreeSet<Address>>,
+    events: mpsc::Sender<ChainEvent>,
+) {
+    let heard = Notify::new();
+    let endpoints = chain.pool().all().iter().filter_map(|it| match it.location() {
+        Location::WebSocket(url) => Some(new_heads::listen(url, it.shown(), &heard)),
+        _ => None,
+    });
+    let listening = futures_util::future::join_all(endpoints.take(LISTENED_TO));
+    // None of these ends by itself, but the first.
+    tokio::select! {
+        () = events.closed() => {}
+        () = poll(chain, watched, &events, &heard) => {}
+        () = chain.pool().examine() => {}
+        () = async { listening.await; std::future::pending().await } => {}
+    }
+}
+
+async fn poll(
+    chain: &Chain,
+    mut watched: watch::Receiver<BTreeSet<Address>>,
+    events: &mpsc::Sender<ChainEvent>,
+    heard: &Notify,
+) {
+    let mut follower = Follower { chain, window: Window::default(), unread: None, lost: false };
+    let mut failures = 0_u32;
+    let poll = chain.poll();
+    loop {
+        // Whoever asks or watches from here on is noticed in the pause.
+        watched.mark_unchanged();
+        let pause = match follower.poll(&watched, events).await {
+            Ok(true) => {
+                failures = 0;
+                let is_idle = watched.borrow().is_empty()
+                    && !chain.interest().within(poll.saturating_mul(IDLE_AFTER));
+                if is_idle { idle_pause(poll) } else { poll }
+            }
+            Ok(false) => {
+                failures = failures.saturating_add(1);
+                pause(poll, failures)
+            }
+            Err(_) => return,
+        };
+        let hurry = (poll / HINTED).min(HINTED_AT_MOST);
+        tokio::time::sleep(hurry).await;
+        tokio::select! {
+            () = tokio::time::sleep(pause.saturating_sub(hurry)) => {}
+            () = heard.notified(), if failures == 0 => {}
+            () = chain.interest().woken.notified(), if pause > poll && failures == 0 => {}
+            changed = watched.changed(), if pause > poll && failures == 0 => {
+                if changed.is_err() {
+                    // Nobody will ever change what is watched; go on with what is.
+                    tokio::time::sleep(poll).await;
+                }
+            }
+        }
+    }
+}
+
+fn idle_pause(poll: Duration) -> Duration {
+    poll.saturating_mul(IDLE_SLOWER).min(IDLE_PAUSE.max(poll))
+}
+
+/// How long to wait after so many failures in a row: twice as long each time, at most four polls or
+/// half a minute; and of that a random part, so that many daemons do not come back at once.
+fn pause(poll: Duration, failures: u32) -> Duration {
+    let longest = poll.saturating_mul(4).min(LONGEST_PAUSE).max(poll.min(LONGEST_PAUSE));
+    Backoff { first: poll.min(longest), longest }.jittered(failures.saturating_sub(1))
+}
+
+type Told = Result<bool, mpsc::error::SendError<ChainEvent>>;
+
+impl Follower<'_> {
+    /// One poll. `false`: nothing was found out.
+    async fn poll(
+        &mut self,
+        watched: &watch::Receiver<BTreeSet<Address>>,
+        events: &mpsc::Sender<ChainEvent>,
+    ) -> Told {
+        let polled = match self.head().await {
+            Ok(polled) => polled,
+            Err(cause) => {
+                if !self.lost {
+                    self.lost = true;
+                    events.send(ChainEvent::Lost { cause }).await?;
+                }
+                return Ok(false);
+            }
+        };
+        if self.lost {
+            self.lost = false;
+            events.send(ChainEvent::Found).await?;
+        }
+        self.tell(&polled, events).await?;
+        let contracts: Vec<Address> = watched.borrow().iter().copied().collect();
+        self.read_events(polled.header.number, &contracts, events).await
+    }
+
+    /// The newest block. Of several endpoints one that is late names an older block of the same chain; that is no
+    /// reorganisation, unless nobody names a newer one.
+    async fn head(&self) -> Result<Polled, Cause> {
+        let (window, pool) = (&self.window, self.chain.pool());
+        let late = &AtomicBool::new(false);
+        let newer = |endpoint: Arc<Endpoint>| {
+            async move {
+                let polled = newest(&endpoint, window).await?;
+                match window.newest() {
+                    Some((number, _)) if polled.is_older_than(number) => {
+                        late.store(true, Ordering::Relaxed);
+                        Err(Refusal::Behind { number })
+                    }
+                    _ => Ok(polled),
+                }
+            }
+            .boxed()
+        };
+        let any = |endpoint: Arc<Endpoint>| async move { newest(&endpoint, window).await }.boxed();
+        if pool.all().len() > 1 {
+            let found = pool.first(Instant::now() + DEADLINE, newer).await;
+            if found.is_ok() || !late.load(Ordering::Relaxed) {
+                return found;
+            }
+        }
+        pool.first(Instant::now() + DEADLINE, any).await
+    }
+
+    async fn tell(
+        &mut self,
+        polled: &Polled,
+        events: &mpsc::Sender<ChainEvent>,
+    ) -> Result<(), mpsc::error::SendError<ChainEvent>> {
+        let number = polled.header.number;
+        if self.window.newest() == Some((number, polled.hash)) {
+            return Ok(());
+        }
+        if let Some(from) = self.window.first_gone(polled.common) {
+            events.send(ChainEvent::Reorg { from }).await?;
+            self.unread = self.unread.map(|it| it.min(from));
+        }
+        self.window.cut(polled.common);
+        // At first there is nothing to compare with, and nothing older that was missed.
+        self.unread = self.unread.or(Some(number));
+        self.window.push(number, polled.hash);
+        let block = (polled.hash, &polled.header);
+        if let Ok(anchor) = self.chain.anchored(block, Finality::Latest, Trust::Single) {
+            events.send(ChainEvent::Head { anchor }).await?;
+        }
+        Ok(())
+    }
+
+    /// Events of the blocks not read yet, up to `to`. When that fails they are read with the next poll.
+    async fn read_events(
+        &mut self,
+        to: u64,
+        contracts: &[Address],
+        events: &mpsc::Sender<ChainEvent>,
+    ) -> Told {
+        let from = self.unread.unwrap_or(to).max((to + 1).saturating_sub(READ));
+        if from > to {
+            return Ok(true);
+        }
+        for part in contracts.chunks(CONTRACTS) {
+            let changes = match self.changes(from, to, part).await {
+                Ok(changes) => changes,
+                Err(cause) => {
+                    // Perhaps it is too much at once: then the older half is given up.
+                    let later = from + (to - from).div_ceil(2);
+                    self.unread = Some(if cause == Cause::Unsupported { later } else { from });
+                    return Ok(true);
+                }
+            };
+            for (contract, concerned) in changes {
+                let event = match concerned {
+                    Concerned::Wallets(wallets) => {
+                        ChainEvent::Moved { contract, wallets, block: to }
+                    }
+                    Concerned::Everybody => ChainEvent::Changed { contract, block: to },
+                };
+                events.send(event).await?;
+            }
+        }
+        self.unread = Some(to + 1);
+        Ok(true)
+    }
+
+    /// Whom the events of these blocks concern, by contract.
+    async fn changes(
+        &self,
+        from: u64,
+        to: u64,
+        contracts: &[Address],
+    ) -> Result<BTreeMap<Address, Concerned>, Cause> {
+        let filter = &json!({
+            "address": contracts,
+            "topics": [events::topics()],
+            "fromBlock": U64::from(from),
+            "toBlock": U64::from(to),
+        });
+        let ask = |endpoint: Arc<Endpoint>| {
+            async move {
+                let asked = endpoint.ask("eth_getLogs", json!([filter]));
+                asked.await as Result<Vec<alloy_rpc_types_eth::Log>, Refusal>
+            }
+            .boxed()
+        };
+        let logs = self.chain.pool().first(Instant::now() + DEADLINE, ask).await?;
+        let mut changes = BTreeMap::new();
+        for log in logs.iter().filter(|it| contracts.contains(&it.address())) {
+            let Some(new) = events::concerned(&log.inner) else { continue };
+            self.chain.heard(log.address(), events::words(&log.inner));
+            let all = match changes.remove(&log.address()) {
+                Some(known) => new.and(known),
+                None => new,
+            };
+            let many = matches!(&all, Concerned::Wallets(it) if it.len() > WALLETS);
+            changes.insert(log.address(), if many { Concerned::Everybody } else { all });
+        }
+        Ok(changes)
+    }
+}
+
+/// The newest block of an endpoint, and the newest remembered block that is on the way to it.
+async fn newest(endpoint: &Endpoint, window: &Window) -> Result<Polled, Refusal> {
+    let latest = endpoint.header(BlockName::Tag("latest")).await?;
+    let no_head = || Refusal::Pruned { message: "no latest block".to_owned() };
+    let (hash, header) = latest.ok_or_else(no_head)?;
+    let parent = header.number.checked_sub(1);
+    if window.has(header.number, hash) {
+        let common = Some(header.number);
+        return Ok(Polled { hash, header, common });
+    }
+    if let Some(parent) = parent
+        && window.newest() == Some((parent, header.parent_hash))
+    {
+        return Ok(Polled { hash, header, common: Some(parent) });
+    }
+    let mut common = None;
+    for (number, known) in window.newest_first() {
+        if *number >= header.number {
+            continue;
+        }
+        let same = match endpoint.header(BlockName::Number(*number)).await? {
+            Some((now, _)) => now == *known,
+            None => false,
+        };
+        if same {
+            common = Some(*number);
+            break;
+        }
+    }
+    Ok(Polled { hash, header, common })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_grows_but_never_beyond_four_polls_or_half_a_minute() {
+        for poll in [Duration::from_millis(100), Duration::from_secs(12), Duration::from_secs(3600)]
+        {
+            for failures in 1..100 {
+                let pause = pause(poll, failures);
+                assert!(pause <= (poll * 4).min(LONGEST_PAUSE), "{poll:?} {failures} {pause:?}");
+                assert!(pause >= poll.min(LONGEST_PAUSE) / 10, "{poll:?} {failures} {pause:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_idle_chain_is_polled_ten_times_as_rarely_but_every_ten_minutes() {
+        let seconds = |poll| idle_pause(Duration::from_secs(poll)).as_secs();
+        assert_eq!([seconds(12), seconds(120), seconds(3_600)], [120, 600, 3_600]);
+    }
+
+    #[tokio::test]
+    async fn interest_passes() {
+        let (interest, time) = (Interest::default(), Duration::from_millis(5));
+        assert!(!interest.within(Duration::MAX));
+        interest.asked();
+        assert!(interest.within(Duration::from_secs(600)));
+        tokio::time::sleep(time).await;
+        assert!(!interest.within(time));
+    }
+}

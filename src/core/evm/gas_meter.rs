@@ -1,0 +1,123 @@
+//! What one execution may cost: gas, and being told to stop; and whether it reads the block. Pure: whether to go on is asked of a function.
+//!
+//! Owned by: `execute`, for the length of one attempt. Never: lets a contract notice. The gas it sees is
+//! always that of a system call; what is counted here is what it used of it.
+
+use revm::Inspector;
+use revm::interpreter::interpreter_types::Jumps;
+use revm::interpreter::{
+    CallInputs, CallOutcome, CreateInputs, CreateOutcome, InstructionResult, Interpreter,
+};
+
+/// Instructions between two questions whether to go on: some microseconds.
+const STEPS: u32 = 1_024;
+
+/// How long an attempt may last.
+#[derive(Clone, Copy)]
+pub struct Limits<'a> {
+    /// Gas it may use before it is stopped.
+    pub gas: u64,
+    /// Asked every so often; `false` stops it.
+    pub go_on: &'a dyn Fn() -> bool,
+}
+
+/// Watches an execution, counts its gas and stops it at its limits.
+pub struct Effort<'a> {
+    limits: Limits<'a>,
+    /// Gas at the start; `None` before the first instruction.
+    given: Option<u64>,
+    /// Gas left in each frame, outermost first. What a frame has passed on is not in it.
+    left: Vec<u64>,
+    until_asked: u32,
+    stopped: bool,
+    reads_block: bool,
+}
+
+/// Whether an instruction tells a contract which block it is run in: BLOCKHASH to BASEFEE, BLOBBASEFEE and
+/// SLOTNUM (EIP-7843). CHAINID, SELFBALANCE and BLOBHASH lie between and do not.
+fn reads_block(opcode: u8) -> bool {
+    matches!(opcode, 0x40..=0x45 | 0x48 | 0x4a..=0x4f)
+}
+
+impl<'a> Effort<'a> {
+    pub fn new(limits: Limits<'a>) -> Self {
+        let (left, given) = (Vec::new(), None);
+        Self { limits, given, left, until_asked: 0, stopped: false, reads_block: false }
+    }
+
+    /// Whether the contract asked for anything of its block: its outcome may be another in the next one.
+    pub fn reads_block(&self) -> bool {
+        self.reads_block
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// Gas used so far, in whatever frame.
+    pub fn gas(&self) -> u64 {
+        let left = self.left.iter().fold(0_u64, |sum, it| sum.saturating_add(*it));
+        self.given.map_or(0, |given| given.saturating_sub(left))
+    }
+
+    fn note(&mut self, interpreter: &Interpreter) {
+        let left = interpreter.gas.remaining();
+        self.given.get_or_insert(left);
+        if let Some(frame) = self.left.last_mut() {
+            *frame = left;
+        }
+    }
+
+    fn entered(&mut self) {
+        self.left.push(0);
+        // One call may be as much work as many instructions.
+        self.until_asked = 0;
+    }
+
+    /// The outermost frame stays, to tell what it left over; and all do when something is missing, which
+    /// ends them all.
+    fn returned(&mut self, result: InstructionResult) {
+        if self.left.len() > 1 && result != InstructionResult::FatalExternalError {
+            self.left.pop();
+        }
+    }
+}
+
+impl<CTX> Inspector<CTX> for Effort<'_> {
+    fn step(&mut self, interpreter: &mut Interpreter, _: &mut CTX) {
+        self.note(interpreter);
+        self.reads_block |= reads_block(interpreter.bytecode.opcode());
+        if self.until_asked == 0 {
+            self.until_asked = STEPS;
+            self.stopped |= self.gas() >= self.limits.gas || !(self.limits.go_on)();
+        }
+        self.until_asked -= 1;
+        // Once stopped, every frame is: a caller never sees that its callee was.
+        if self.stopped {
+            interpreter.halt(InstructionResult::OutOfGas);
+        }
+    }
+
+    /// After a call this is what the caller kept for itself.
+    fn step_end(&mut self, interpreter: &mut Interpreter, _: &mut CTX) {
+        self.note(interpreter);
+    }
+
+    fn call(&mut self, _: &mut CTX, _: &mut CallInputs) -> Option<CallOutcome> {
+        self.entered();
+        None
+    }
+
+    fn call_end(&mut self, _: &mut CTX, _: &CallInputs, outcome: &mut CallOutcome) {
+        self.returned(outcome.result.result);
+    }
+
+    fn create(&mut self, _: &mut CTX, _: &mut CreateInputs) -> Option<CreateOutcome> {
+        self.entered();
+        None
+    }
+
+    fn create_end(&mut self, _: &mut CTX, _: &CreateInputs, outcome: &mut CreateOutcome) {
+        self.returned(outcome.result.result);
+    }
+}

@@ -1,0 +1,5 @@
+//! Contracts, executed over proven state. Pure.
+
+pub mod execute;
+pub mod gas_meter;
+pub mod signature;

@@ -1,0 +1,7 @@
+//! core
+
+pub mod domain;
+pub mod evm;
+pub mod light_client;
+pub mod proof;
+pub mod standards;

@@ -1,0 +1,27 @@
+//! A block that calls are run at. Pure.
+//!
+//! Owns: a verified header, and what was proven of the state at it.
+
+use std::sync::{Mutex, MutexGuard};
+
+use alloy_consensus::Header;
+use alloy_primitives::B256;
+use revm::primitives::hardfork::SpecId;
+
+use super::state::{Facts, locked};
+
+/// A verified header and what was proven at it.
+#[derive(Debug)]
+pub struct Pinned {
+    pub hash: B256,
+    pub header: Header,
+    /// The rules of the EVM at this block.
+    pub rules: SpecId,
+    pub facts: Mutex<Facts>,
+}
+
+impl Pinned {
+    pub fn facts(&self) -> MutexGuard<'_, Facts> {
+        locked(&self.facts)
+    }
+}

@@ -1,0 +1,146 @@
+//! Nodes of tries by their hash, and walks down from a root over those that are here. Pure.
+//!
+//! Filled by: `gather`, from proofs that were verified. Walked by: `state`. Never: says of anything that it
+//! is not there unless the walk came to where it would be. A node that is not here is unknown, not zero.
+//!
+//! A node is named by the Keccak hash of its bytes, and a parent names its children so: whoever comes down
+//! from a proven root over such names needs no other proof (Yellow Paper, appendix D). So what a proof
+//! brought once proves the same under every later root that still leads to it.
+
+use alloy_primitives::{B256, Bytes, keccak256};
+use alloy_rlp::Decodable;
+use alloy_trie::nodes::{BranchNode, RlpNode, TrieNode};
+use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
+
+use super::lru_cache::Shelf;
+
+/// What a node takes beside its own bytes.
+const OVERHEAD: usize = 160;
+
+/// What a walk came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Walk {
+    /// The value at the key, encoded as the trie has it.
+    Found(Vec<u8>),
+    /// Proven: there is none.
+    Absent,
+    /// Not known for want of this node, so many nibbles below the root.
+    Unknown { node: B256, depth: usize },
+}
+
+/// A node and its hash.
+pub type Named = (B256, TrieNode, usize);
+
+#[derive(Debug)]
+pub struct Nodes(Shelf<B256, TrieNode>);
+
+impl Nodes {
+    /// Some fifty thousand nodes of common size: a few collections of ten thousand tokens.
+    const MOST_BYTES: usize = 32 * 1024 * 1024;
+
+    pub fn learn(&mut self, nodes: impl IntoIterator<Item = Named>) {
+        for (hash, node, bytes) in nodes {
+            self.0.put(hash, node, bytes + OVERHEAD);
+        }
+    }
+
+    /// Looks up the value whose key hashes to `path` in the trie under `root`.
+    pub fn walk(&mut self, root: B256, path: B256) -> Walk {
+        if root == EMPTY_ROOT_HASH {
+            return Walk::Absent;
+        }
+        let path = Nibbles::unpack_array(&path.0);
+        let (mut name, mut depth) = (root, 0);
+        loop {
+            let unknown = Walk::Unknown { node: name, depth };
+            let Some(node) = self.0.get(&name) else { return unknown };
+            match step(node, &path, depth) {
+                // Nothing an honest trie has. Whoever proves the key will be told by the proof.
+                Step::Broken => return unknown,
+                Step::Ended(end) => return end,
+                Step::Down(child, below) => (name, depth) = (child, below),
+            }
+        }
+    }
+}
+
+impl Default for Nodes {
+    fn default() -> Self {
+        Self(Shelf::new(Self::MOST_BYTES))
+    }
+}
+
+/// The nodes of some proofs, each once. They must belong to proofs that were verified.
+pub fn named<'a>(proofs: impl IntoIterator<Item = &'a Bytes>) -> Vec<Named> {
+    let distinct: std::collections::HashSet<&[u8]> =
+        proofs.into_iter().map(AsRef::as_ref).collect();
+    let decoded = |bytes: &[u8]| {
+        let node = TrieNode::decode(&mut &*bytes).ok()?;
+        Some((keccak256(bytes), node, bytes.len()))
+    };
+    distinct.into_iter().filter_map(decoded).collect()
+}
+
+/// Where one node leads.
+enum Step {
+    /// To the node of this hash, which begins at this depth.
+    Down(B256, usize),
+    Ended(Walk),
+    Broken,
+}
+
+/// From `node`, which begins at `depth`, towards the end of `path`. Small nodes lie inside their parents and
+/// are gone through at once; each takes up some of the path, so that this ends.
+fn step(node: &TrieNode, path: &Nibbles, depth: usize) -> Step {
+    match node {
+        TrieNode::Branch(branch) => match path.get(depth) {
+            None => Step::Broken,
+            Some(nibble) => match child(branch, nibble) {
+                None => Step::Ended(Walk::Absent),
+                Some(child) => down(child, path, depth + 1, false),
+            },
+        },
+        TrieNode::Extension(extension) => {
+            let below = depth + extension.key.len();
+            if extension.key.is_empty() || below >= path.len() {
+                return Step::Broken;
+            }
+            if path.slice(depth..below) != extension.key {
+                return Step::Ended(Walk::Absent);
+            }
+            down(&extension.child, path, below, true)
+        }
+        TrieNode::Leaf(leaf) => {
+            if depth + leaf.key.len() != path.len() {
+                return Step::Broken;
+            }
+            let is_it = path.slice(depth..) == leaf.key;
+            Step::Ended(if is_it { Walk::Found(leaf.value.clone()) } else { Walk::Absent })
+        }
+        TrieNode::EmptyRoot => Step::Broken,
+    }
+}
+
+/// Into a child, by its name or as it lies there. Below an extension there is a branch and nothing else.
+fn down(child: &RlpNode, path: &Nibbles, depth: usize, below_extension: bool) -> Step {
+    if let Some(hash) = child.as_hash() {
+        return Step::Down(hash, depth);
+    }
+    match TrieNode::decode(&mut &child[..]) {
+        Ok(TrieNode::Branch(branch)) => step(&TrieNode::Branch(branch), path, depth),
+        Ok(node) if !below_extension => step(&node, path, depth),
+        _ => Step::Broken,
+    }
+}
+
+/// Children lie in the order of their nibbles, without gaps.
+fn child(branch: &BranchNode, nibble: u8) -> Option<&RlpNode> {
+    if !branch.state_mask.is_bit_set(nibble) {
+        return None;
+    }
+    let before = (0..nibble).filter(|it| branch.state_mask.is_bit_set(*it)).count();
+    branch.stack.get(before)
+}
+
+#[cfg(test)]
+mod tests;

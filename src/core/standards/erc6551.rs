@@ -1,0 +1,97 @@
+//! ERC-6551: accounts bound to a token, known by their code and their address. Pure.
+//!
+//! What an account answers to `token()` proves nothing: any contract may say so. An account of the canonical
+//! registry carries chain, contract and id at the end of its code, and its address follows from that code.
+//! Asked by: `look`.
+
+use alloy_primitives::{Address, B256, U256, address, hex};
+
+use crate::domain::ids::ChainId;
+
+/// Where the canonical registry is, on each chain.
+const REGISTRY: Address = address!("0x000000006551c19487814612e58FE06813775758");
+
+/// Copies what follows it into the new account (ERC-1167, as the registry deploys it).
+const CREATION: [u8; 10] = hex!("3d60ad80600a3d3981f3");
+/// Before the implementation's address, and after it.
+const HEAD: [u8; 10] = hex!("363d3d373d3d3d363d73");
+const FOOT: [u8; 15] = hex!("5af43d82803e903d91602b57fd5bf3");
+
+/// An account's code: a proxy of 45 bytes, then salt, chain, contract and id.
+const LENGTH: usize = 45 + 4 * 32;
+
+/// The token an account is bound to; `None` when it is no account of the registry, or bound to a token of
+/// another chain.
+pub fn bound(account: Address, code: &[u8], chain: ChainId) -> Option<(Address, U256)> {
+    let code: &[u8; LENGTH] = code.try_into().ok()?;
+    let (proxy, bound) = code.split_at(45);
+    if proxy[..10] != HEAD || proxy[30..] != FOOT {
+        return None;
+    }
+    let words: Vec<B256> = bound.chunks_exact(32).map(B256::from_slice).collect();
+    let [salt, on_chain, contract, id] = words[..] else { return None };
+    let address = Address::from_word(contract);
+    let creation = [CREATION.as_slice(), code].concat();
+    let is_one = address.into_word() == contract
+        && U256::from_be_bytes(on_chain.0) == U256::from(chain.0)
+        && REGISTRY.create2_from_code(salt, creation) == account;
+    is_one.then_some((address, id.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONTRACT: Address = address!("0xc18360217d8f7ab5e7c516566761ea12ce7f9d72");
+
+    fn code(chain: u64, contract: B256) -> Vec<u8> {
+        let mut code = [HEAD.as_slice(), &[0xaa; 20], &FOOT].concat();
+        for word in [U256::from(3), U256::from(chain), contract.into(), U256::from(7)] {
+            code.extend(word.to_be_bytes::<32>());
+        }
+        code
+    }
+
+    fn at(code: &[u8]) -> Address {
+        let salt = B256::from(U256::from(3));
+        REGISTRY.create2_from_code(salt, [CREATION.as_slice(), code].concat())
+    }
+
+    #[test]
+    fn an_account_of_the_registry_names_its_token() {
+        let code = code(1, CONTRACT.into_word());
+        let bound_to = Some((CONTRACT, U256::from(7)));
+        assert_eq!(bound(at(&code), &code, ChainId(1)), bound_to);
+    }
+
+    #[test]
+    fn the_same_code_elsewhere_is_no_account() {
+        let code = code(1, CONTRACT.into_word());
+        assert_eq!(bound(Address::repeat_byte(5), &code, ChainId(1)), None);
+        let salt = B256::from(U256::from(3));
+        let other = Address::repeat_byte(6);
+        let by_another = other.create2_from_code(salt, [CREATION.as_slice(), &code].concat());
+        assert_eq!(bound(by_another, &code, ChainId(1)), None, "of another registry");
+    }
+
+    #[test]
+    fn a_token_of_another_chain_counts_for_nobody() {
+        let code = code(10, CONTRACT.into_word());
+        assert_eq!(bound(at(&code), &code, ChainId(1)), None);
+    }
+
+    #[test]
+    fn each_byte_counts() {
+        let right = code(1, CONTRACT.into_word());
+        for index in 0..right.len() {
+            let mut wrong = right.clone();
+            wrong[index] ^= 1;
+            assert_eq!(bound(at(&right), &wrong, ChainId(1)), None, "byte {index}");
+        }
+        for wrong in [&right[1..], &right[..172], &[right.as_slice(), &[0]].concat(), &[]] {
+            assert_eq!(bound(at(&right), wrong, ChainId(1)), None);
+        }
+        let dirty = code(1, B256::repeat_byte(0xff));
+        assert_eq!(bound(at(&dirty), &dirty, ChainId(1)), None, "not an address");
+    }
+}

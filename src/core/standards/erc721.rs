@@ -1,0 +1,254 @@
+//! ERC-721 in words of bytes: questions, answers, and which reverts mean "there is no such token". Pure.
+//!
+//! Owns: the one list of reverts that mean it, for every standard built on this one. Asked by: `look`, `logs`,
+//! `follow` and the standards beside it. Never: takes an answer it does not understand for a "no".
+
+use alloy_primitives::{Address, B256, Bytes, U256, b256};
+use alloy_sol_types::{SolCall, SolError, sol};
+
+use super::words::word;
+use crate::domain::ownership::Cause;
+use crate::evm::execute::{Call, Outcome};
+
+sol! {
+    function ownerOf(uint256 tokenId) external view returns (address);
+    function balanceOf(address owner) external view returns (uint256);
+    function tokenOfOwnerByIndex(address owner, uint256 index) external view returns (uint256);
+    function totalSupply() external view returns (uint256);
+    function tokenByIndex(uint256 index) external view returns (uint256);
+
+    /// OpenZeppelin 5 (ERC-6093).
+    error ERC721NonexistentToken(uint256 tokenId);
+    /// ERC721A.
+    error OwnerQueryForNonexistentToken();
+    /// Solady.
+    error TokenDoesNotExist();
+    /// Solidity's own error with a text.
+    error Error(string text);
+}
+
+/// `keccak256("Transfer(address,address,uint256)")`. ERC-20 has the same, with three topics and not four.
+pub const TRANSFER: B256 =
+    b256!("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef");
+
+/// `keccak256("ConsecutiveTransfer(uint256,uint256,address,address)")` (ERC-2309): many ids minted at once.
+pub const CONSECUTIVE: B256 =
+    b256!("deaa91b6123d068f5821d0fb0678463d1a8a6079fe8af5de3ce5e896dcf9133d");
+
+/// What contracts say of a token that does not exist: OpenZeppelin 4 (before and since 4.7) and Solmate.
+const NONEXISTENT: [&str; 4] = [
+    "ERC721: invalid token ID",
+    "ERC721: owner query for nonexistent token",
+    "ERC721: nonexistent token",
+    "NOT_MINTED",
+];
+
+pub fn ask_owner(contract: Address, id: U256) -> Call {
+    Call { to: contract, data: ownerOfCall { tokenId: id }.abi_encode().into() }
+}
+
+pub fn ask_balance(contract: Address, owner: Address) -> Call {
+    Call { to: contract, data: balanceOfCall { owner }.abi_encode().into() }
+}
+
+pub fn ask_token_at(contract: Address, owner: Address, index: u64) -> Call {
+    let index = U256::from(index);
+    Call { to: contract, data: tokenOfOwnerByIndexCall { owner, index }.abi_encode().into() }
+}
+
+pub fn ask_supply(contract: Address) -> Call {
+    Call { to: contract, data: totalSupplyCall {}.abi_encode().into() }
+}
+
+pub fn ask_token(contract: Address, index: u64) -> Call {
+    Call { to: contract, data: tokenByIndexCall { index: U256::from(index) }.abi_encode().into() }
+}
+
+/// Who owns token `id`, or whom else an answer of that form names. `None`: proven that nobody does.
+///
+/// # Errors
+/// [`Cause::Contract`] for everything that is not an answer to the question.
+pub fn owner(id: U256, outcome: &Outcome) -> Result<Option<Address>, Cause> {
+    match outcome {
+        Outcome::Returned(data) => {
+            let word = word(data)?;
+            let address = Address::from_word(word);
+            if address.into_word() != word {
+                return Err(Cause::Contract);
+            }
+            Ok((!address.is_zero()).then_some(address))
+        }
+        Outcome::Reverted(data) if says_nonexistent(id, data) => Ok(None),
+        Outcome::NoCode => Ok(None),
+        Outcome::Reverted(_) | Outcome::Halted => Err(Cause::Contract),
+    }
+}
+
+/// A number: a balance, or an id at an index. Without code there is none of anything.
+///
+/// # Errors
+/// [`Cause::Contract`] for everything that is not one word.
+pub fn number(outcome: &Outcome) -> Result<U256, Cause> {
+    match outcome {
+        Outcome::Returned(data) => Ok(word(data)?.into()),
+        Outcome::NoCode => Ok(U256::ZERO),
+        Outcome::Reverted(_) | Outcome::Halted => Err(Cause::Contract),
+    }
+}
+
+fn says_nonexistent(id: U256, data: &Bytes) -> bool {
+    if let Ok(error) = ERC721NonexistentToken::abi_decode(data) {
+        return data.len() == 36 && error.tokenId == id;
+    }
+    if data.as_ref() == OwnerQueryForNonexistentToken::SELECTOR
+        || data.as_ref() == TokenDoesNotExist::SELECTOR
+    {
+        return true;
+    }
+    // At most this long, so that decoding is bounded.
+    data.len() <= 256
+        && Error::abi_decode(data).is_ok_and(|error| NONEXISTENT.contains(&error.text.as_str()))
+}
+
+/// Tokens that changed hands, as a log says: the ids from `first` to `last`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transferred {
+    first: U256,
+    last: U256,
+    pub from: Address,
+    pub to: Address,
+}
+
+impl Transferred {
+    pub fn has(&self, id: U256) -> bool {
+        (self.first..=self.last).contains(&id)
+    }
+
+    /// The first id and the last.
+    pub fn range(&self) -> (U256, U256) {
+        (self.first, self.last)
+    }
+}
+
+/// What a log says, if it is a Transfer of ERC-721 or a ConsecutiveTransfer of ERC-2309.
+pub fn transferred(log: &alloy_primitives::Log) -> Option<Transferred> {
+    let (first, last, from, to) = match log.topics() {
+        [TRANSFER, from, to, id] => (*id, *id, from, to),
+        [CONSECUTIVE, first, from, to] => {
+            (*first, B256::try_from(log.data.data.as_ref()).ok()?, from, to)
+        }
+        _ => return None,
+    };
+    let (first, last): (U256, U256) = (first.into(), last.into());
+    let (from, to) = (Address::from_word(*from), Address::from_word(*to));
+    (first <= last).then_some(Transferred { first, last, from, to })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::{hex, keccak256};
+
+    const ID: U256 = U256::from_limbs([42, 0, 0, 0]);
+
+    fn reverted(data: impl Into<Bytes>) -> Outcome {
+        Outcome::Reverted(data.into())
+    }
+
+    fn with_text(text: &str) -> Outcome {
+        reverted(Error { text: text.to_owned() }.abi_encode())
+    }
+
+    #[test]
+    fn an_address_is_the_owner_and_zero_is_nobody() {
+        let owner_of = |word: B256| owner(ID, &Outcome::Returned(word.0.to_vec().into()));
+        let someone = Address::repeat_byte(7);
+        assert_eq!(owner_of(someone.into_word()), Ok(Some(someone)));
+        assert_eq!(owner_of(B256::ZERO), Ok(None));
+        assert_eq!(owner_of(B256::repeat_byte(1)), Err(Cause::Contract));
+    }
+
+    #[test]
+    fn an_answer_of_another_length_is_no_answer() {
+        for length in [0, 20, 31, 33, 64] {
+            let outcome = Outcome::Returned(vec![0; length].into());
+            assert_eq!(owner(ID, &outcome), Err(Cause::Contract), "{length}");
+            assert_eq!(number(&outcome), Err(Cause::Contract), "{length}");
+        }
+    }
+
+    #[test]
+    fn nonexistent_is_understood_from_every_implementation() {
+        let openzeppelin = ERC721NonexistentToken { tokenId: ID }.abi_encode();
+        for (what, outcome) in [
+            ("OpenZeppelin 5", reverted(openzeppelin)),
+            ("OpenZeppelin 4", with_text("ERC721: invalid token ID")),
+            ("OpenZeppelin 4.0", with_text("ERC721: owner query for nonexistent token")),
+            ("ERC721A", reverted(hex!("df2d9b42"))),
+            ("Solady", reverted(hex!("ceea21b6"))),
+            ("Solmate", with_text("NOT_MINTED")),
+            ("no contract", Outcome::NoCode),
+        ] {
+            assert_eq!(owner(ID, &outcome), Ok(None), "{what}");
+        }
+    }
+
+    #[test]
+    fn any_other_failure_is_no_answer() {
+        let other_id = ERC721NonexistentToken { tokenId: ID + U256::from(1) }.abi_encode();
+        let longer = [ERC721NonexistentToken { tokenId: ID }.abi_encode(), vec![0]].concat();
+        for (what, outcome) in [
+            ("empty revert", reverted(Bytes::new())),
+            ("paused", with_text("Pausable: paused")),
+            ("close, but not it", with_text("ERC721: invalid token ID ")),
+            ("nonexistent, but another", reverted(other_id)),
+            ("something after it", reverted(longer)),
+            ("something after it", reverted(hex!("df2d9b4200"))),
+            ("panic", reverted(hex!("4e487b71"))),
+            ("halt", Outcome::Halted),
+        ] {
+            assert_eq!(owner(ID, &outcome), Err(Cause::Contract), "{what}");
+        }
+    }
+
+    #[test]
+    fn the_selectors_are_those_of_the_standard() {
+        assert_eq!(ownerOfCall::SELECTOR, hex!("6352211e"));
+        assert_eq!(balanceOfCall::SELECTOR, hex!("70a08231"));
+        assert_eq!(tokenOfOwnerByIndexCall::SELECTOR, hex!("2f745c59"));
+        assert_eq!(totalSupplyCall::SELECTOR, hex!("18160ddd"));
+        assert_eq!(tokenByIndexCall::SELECTOR, hex!("4f6ccce7"));
+        assert_eq!(TRANSFER, keccak256("Transfer(address,address,uint256)"));
+        let consecutive = "ConsecutiveTransfer(uint256,uint256,address,address)";
+        assert_eq!(CONSECUTIVE, keccak256(consecutive));
+    }
+
+    #[test]
+    fn a_transfer_of_erc_20_is_not_one_of_erc_721() {
+        let topics = |count| {
+            [TRANSFER, B256::ZERO, Address::repeat_byte(2).into_word(), ID.into()][..count].to_vec()
+        };
+        let log = |count| {
+            alloy_primitives::Log::new_unchecked(Address::ZERO, topics(count), Bytes::new())
+        };
+        assert_eq!(transferred(&log(3)), None);
+        let to = Address::repeat_byte(2);
+        let moved = Transferred { first: ID, last: ID, from: Address::ZERO, to };
+        assert_eq!(transferred(&log(4)), Some(moved));
+    }
+
+    #[test]
+    fn a_range_has_its_ids_and_no_others() {
+        let to = Address::repeat_byte(2);
+        let range = |last: U256| {
+            let topics = vec![CONSECUTIVE, ID.into(), B256::ZERO, to.into_word()];
+            let data = last.to_be_bytes_vec().into();
+            transferred(&alloy_primitives::Log::new_unchecked(Address::ZERO, topics, data))
+        };
+        let moved = range(ID + U256::from(2)).unwrap();
+        assert_eq!((moved.from, moved.to), (Address::ZERO, to));
+        assert_eq!(moved.range(), (ID, U256::from(44)));
+        assert!(moved.has(ID) && moved.has(U256::from(44)) && !moved.has(U256::from(45)));
+        assert_eq!(range(ID - U256::ONE), None, "the wrong way round");
+    }
+}

@@ -1,0 +1,38 @@
+//! Token standards in words of bytes: which questions a contract is asked, and what its answers mean. Pure.
+//!
+//! One file for each standard; `dialect` chooses among them by the rule of a grant. Asked by: `look`, `logs`,
+//! `follow`. Never: asks ERC-165 what a contract supports. That
+//! would be the contract's word for its own words; whether it can answer shows when it is asked.
+
+pub mod arrival;
+pub mod delegation;
+pub mod dialect;
+pub mod erc1155;
+pub mod erc4907;
+pub mod erc5643;
+pub mod erc6551;
+pub mod erc721;
+pub mod erc7858;
+pub mod unlock;
+pub mod words;
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::B256;
+
+    use crate::domain::ids::{ChainId, Timestamp};
+    use crate::domain::ownership::{Anchor, Finality, Trust};
+
+    /// Block 100, a thousand seconds after 1970.
+    pub(crate) fn anchor() -> Anchor {
+        Anchor {
+            chain: ChainId(1),
+            number: 100,
+            hash: B256::ZERO,
+            time: Timestamp::from_second(1_000).unwrap(),
+            finality: Finality::Latest,
+            trust: Trust::Single,
+            attestation: None,
+        }
+    }
+}

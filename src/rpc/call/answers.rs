@@ -1,0 +1,39 @@
+//! What stands behind the socket: the one trait between how people ask and what is answered.
+//!
+//! The socket side calls it and knows nothing else of the daemon. `rpc/methods` implements it.
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use serde_json::value::RawValue;
+
+use entitled_core::domain::peer::Peer;
+
+/// What answers, behind the socket.
+pub trait Answers: Send + Sync + 'static {
+    /// All methods and the subscription. Handlers find the caller's [`Peer`] in the extensions.
+    /// Asked for once, when serving begins.
+    fn methods(&self) -> jsonrpsee::Methods;
+
+    /// The hot path: appends the JSON of `result` to `out` and returns true, or returns false and leaves the
+    /// request to [`methods`](Self::methods); what it had appended by then is thrown away. Never waits.
+    fn answer_at_once(
+        &self,
+        peer: &Peer,
+        method: &str,
+        params: Option<&RawValue>,
+        out: &mut Vec<u8>,
+    ) -> bool;
+
+    /// What `GET path` shows: `/healthz`, `/metrics`, `/openrpc.json`. `None` is 404. `accept` is what the request
+    /// says it wants to read (RFC 9110, 12.5.1); empty for anything.
+    fn page(&self, path: &str, accept: &str) -> BoxFuture<'static, Option<Page>>;
+}
+
+/// The answer to a GET.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The HTTP status, such as 200 or 503.
+    pub status: u16,
+    pub content_type: &'static str,
+    pub body: Bytes,
+}

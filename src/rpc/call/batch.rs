@@ -1,0 +1,144 @@
+//! A batch: its entries are answered in turn, and it is one request in flight and no more.
+//!
+//! Asked by `call`. What can be answered at once is; from the first entry that has to wait, the rest is a [`Later`].
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+
+use super::caller::{Caller, Later};
+use super::envelope::{self, Envelope, Fault};
+use crate::rpc::socket::reply::Flight;
+
+impl Caller {
+    pub(in crate::rpc) fn take_batch(
+        self: &Arc<Self>,
+        text: &str,
+        out: &mut Vec<u8>,
+    ) -> Option<Later> {
+        let entries = match envelope::read_batch(text, self.limits().batch) {
+            Ok(entries) => entries,
+            Err(fault) => {
+                self.refuse(None, &fault, out);
+                return None;
+            }
+        };
+        self.figures().requests.add(entries.len());
+        let mut batch = BatchReply::default();
+        for (index, entry) in entries.iter().enumerate() {
+            let waits = batch.add(|reply, so_far| match self.room_for(so_far) {
+                Ok(()) => self.at_once(entry.get(), reply),
+                Err(fault) => {
+                    self.refuse_entry(entry, &fault, reply);
+                    None
+                }
+            });
+            if waits.is_some() {
+                let rest = entries.iter().skip(index).map(|it| (*it).to_owned()).collect();
+                return self.rest_of_batch(batch, rest, out);
+            }
+        }
+        batch.finish(out);
+        None
+    }
+
+    /// The entries of a batch from the first that has to wait: one after the other, so that a batch is one
+    /// request in flight and no more. Each reply counts among its user's bytes while the others are made.
+    fn rest_of_batch(
+        self: &Arc<Self>,
+        mut batch: BatchReply,
+        rest: Vec<Box<RawValue>>,
+        out: &mut Vec<u8>,
+    ) -> Option<Later> {
+        let flight = match self.fly() {
+            Ok(flight) => flight,
+            Err(fault) => {
+                self.refuse(None, &fault, out);
+                return None;
+            }
+        };
+        let caller = Arc::clone(self);
+        Some(Box::pin(async move {
+            let mut counted = Vec::new();
+            for entry in rest {
+                let mut one = caller.entry_of_batch(&entry, batch.0.len(), &flight).await;
+                match caller.share.hold(one.len()) {
+                    Some(room) => counted.push(room),
+                    None => {
+                        one.clear();
+                        caller.refuse_entry(&entry, &caller.too_much_unread(), &mut one);
+                    }
+                }
+                batch.add(|reply, _| {
+                    reply.extend_from_slice(&one);
+                    None::<()>
+                });
+            }
+            let mut reply = Vec::new();
+            batch.finish(&mut reply);
+            drop(counted);
+            caller.hold(reply, Some(flight), None)
+        }))
+    }
+
+    /// What one entry of a batch is answered, after so many bytes of others.
+    async fn entry_of_batch(
+        self: &Arc<Self>,
+        entry: &RawValue,
+        so_far: usize,
+        flight: &Arc<Flight>,
+    ) -> Vec<u8> {
+        let mut reply = Vec::new();
+        if let Err(fault) = self.room_for(so_far) {
+            self.refuse_entry(entry, &fault, &mut reply);
+            return reply;
+        }
+        let work = match self.at_once(entry.get(), &mut reply) {
+            None => return reply,
+            Some((id, envelope)) => match self.work(id, &envelope, None) {
+                Ok(work) => work,
+                Err(fault) => {
+                    self.refuse(Some(id), &fault, &mut reply);
+                    return reply;
+                }
+            },
+        };
+        work.run(flight).await
+    }
+
+    /// Refuses one entry of a batch, if it wants an answer.
+    fn refuse_entry(&self, entry: &RawValue, fault: &Fault, reply: &mut Vec<u8>) {
+        match envelope::read(entry.get()) {
+            Ok(Envelope { id: Some(id), .. }) => self.refuse(Some(id), fault, reply),
+            Ok(_) => {}
+            Err((fault, id)) => self.refuse(id, &fault, reply),
+        }
+    }
+}
+
+/// The replies of a batch so far. Empty, or `[` and replies with commas between them.
+#[derive(Default)]
+struct BatchReply(Vec<u8>);
+
+impl BatchReply {
+    /// Lets `write` append one reply, or none, and tells it how many bytes there are. When it gives something back, what
+    /// it wrote is its own affair.
+    fn add<T>(&mut self, write: impl FnOnce(&mut Vec<u8>, usize) -> Option<T>) -> Option<T> {
+        let before = self.0.len();
+        self.0.push(if before == 0 { b'[' } else { b',' });
+        let opened = self.0.len();
+        let given = write(&mut self.0, before);
+        if self.0.len() == opened {
+            self.0.truncate(before);
+        }
+        given
+    }
+
+    /// A batch of notifications only has no reply.
+    fn finish(self, out: &mut Vec<u8>) {
+        if !self.0.is_empty() {
+            out.extend_from_slice(&self.0);
+            out.push(b']');
+        }
+    }
+}

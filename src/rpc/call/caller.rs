@@ -1,0 +1,370 @@
+//! From one request, however it was framed, to its reply.
+//!
+//! Asked by the framings; asks [`Answers`]. What can be answered without waiting is written at once; the rest becomes
+//! a [`Later`] that the framing runs beside others. A panic in a method costs that request and nothing else.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use jsonrpsee::{ConnectionId, Extensions, MethodCallback, MethodSink, Methods};
+use serde_json::value::RawValue;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::answers::Answers;
+use super::envelope::{self, Envelope, Fault};
+use super::work::{Work, known_id};
+use crate::rpc::figures::SocketFigures;
+use crate::rpc::socket::census::Share;
+use crate::rpc::socket::limits::{Limits, Rates};
+use crate::rpc::socket::reply::{Flight, Held, Reply};
+use entitled_core::domain::peer::{Door, Peer};
+
+/// What all connections share.
+pub(in crate::rpc) struct Service {
+    pub(in crate::rpc) answers: Arc<dyn Answers>,
+    pub(in crate::rpc) methods: Methods,
+    pub(in crate::rpc) limits: Limits,
+    pub(in crate::rpc) rates: Rates,
+    pub(in crate::rpc) figures: Arc<SocketFigures>,
+    /// The group whose members may use the admin door.
+    pub(in crate::rpc) admin_group: Option<u32>,
+}
+
+/// The one at the other end of a connection, and what it has under way.
+pub(in crate::rpc) struct Caller {
+    pub(in crate::rpc) service: Arc<Service>,
+    limits: Limits,
+    peer: Peer,
+    /// Whether it may use the door it came by. Otherwise it is told so, request by request.
+    welcome: bool,
+    pub(in crate::rpc) connection: ConnectionId,
+    /// What methods find out about the caller.
+    pub(in crate::rpc) extensions: Extensions,
+    in_flight: Arc<Semaphore>,
+    /// What it may take of what belongs to its user.
+    pub(in crate::rpc) share: Share,
+    subscriptions: Arc<Semaphore>,
+}
+
+/// A reply that must be waited for.
+pub(in crate::rpc) type Later = BoxFuture<'static, Reply>;
+
+impl Caller {
+    pub(in crate::rpc) fn new(
+        service: Arc<Service>,
+        (peer, share): (Peer, Share),
+        welcome: bool,
+        connection: usize,
+    ) -> Self {
+        let connection = ConnectionId(connection);
+        let mut limits = service.limits.clone();
+        if welcome && peer.door == Door::Admin {
+            limits.request_bytes = limits.request_bytes.max(limits.admin_request_bytes);
+        }
+        let mut extensions = Extensions::new();
+        extensions.insert(peer.clone());
+        extensions.insert(connection);
+        let in_flight = Arc::new(Semaphore::new(service.limits.in_flight));
+        let subscriptions = Arc::new(Semaphore::new(service.limits.subscriptions));
+        Self {
+            service,
+            limits,
+            peer,
+            welcome,
+            connection,
+            extensions,
+            in_flight,
+            share,
+            subscriptions,
+        }
+    }
+
+    pub(in crate::rpc) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(in crate::rpc) fn figures(&self) -> &SocketFigures {
+        &self.service.figures
+    }
+
+    pub(in crate::rpc) fn is_welcome(&self) -> bool {
+        self.welcome
+    }
+
+    pub(in crate::rpc) fn has_subscriptions(&self) -> bool {
+        self.subscriptions.available_permits() < self.limits().subscriptions
+    }
+
+    /// Takes one complete JSON value. Appends the reply to `out` if there is one now, with nothing after it.
+    /// Without a `sink` there can be no subscriptions.
+    pub(in crate::rpc) fn take(
+        self: &Arc<Self>,
+        frame: &[u8],
+        sink: Option<&MethodSink>,
+        out: &mut Vec<u8>,
+    ) -> Option<Later> {
+        let Ok(text) = std::str::from_utf8(frame) else {
+            self.refuse(None, &Fault::parse("not UTF-8"), out);
+            return None;
+        };
+        if frame.starts_with(b"[") {
+            return self.take_batch(text, out);
+        }
+        self.figures().requests.one_more();
+        let (id, envelope) = self.at_once(text, out)?;
+        let flown = self.fly().and_then(|flight| Ok((self.work(id, &envelope, sink)?, flight)));
+        match flown {
+            Ok((work, flight)) => {
+                let (caller, id) = (Arc::clone(self), id.to_owned());
+                Some(Box::pin(async move {
+                    let reply = work.run(&flight).await;
+                    caller.hold(reply, Some(flight), Some(&id))
+                }))
+            }
+            Err(fault) => {
+                self.refuse(Some(id), &fault, out);
+                None
+            }
+        }
+    }
+
+    /// Appends an error reply, and counts it.
+    pub(in crate::rpc) fn refuse(&self, id: Option<&RawValue>, fault: &Fault, out: &mut Vec<u8>) {
+        if fault.is_limit() {
+            self.figures().requests_limited.one_more();
+        }
+        fault.write(id, out);
+    }
+
+    /// Answers a request that can be answered now, and passes over a notification: nothing here is worth asking
+    /// without wanting the answer. Gives back a request that has to wait.
+    pub(in crate::rpc) fn at_once<'a>(
+        &self,
+        text: &'a str,
+        out: &mut Vec<u8>,
+    ) -> Option<(&'a RawValue, Envelope<'a>)> {
+        let envelope = match envelope::read(text) {
+            Ok(envelope) => envelope,
+            Err((fault, id)) => {
+                self.refuse(id, &fault, out);
+                return None;
+            }
+        };
+        let id = envelope.id?;
+        if !self.welcome {
+            self.refuse(Some(id), &Fault::refused(), out);
+            return None;
+        }
+        let before = out.len();
+        envelope::begin_reply(id, out);
+        let answers = &self.service.answers;
+        let answered = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            answers.answer_at_once(&self.peer, &envelope.method, envelope.params, out)
+        }));
+        match answered {
+            Ok(true) => {
+                out.push(b'}');
+                self.figures().answered_at_once.one_more();
+                None
+            }
+            Ok(false) => {
+                out.truncate(before);
+                Some((id, envelope))
+            }
+            Err(_) => {
+                out.truncate(before);
+                self.panicked(&envelope.method);
+                Fault::internal().write(Some(id), out);
+                None
+            }
+        }
+    }
+
+    pub(in crate::rpc) fn panicked(&self, method: &str) {
+        self.figures().panics.one_more();
+        tracing::error!(
+            method,
+            "a method panicked; its request was answered with an internal error"
+        );
+    }
+
+    /// A place among the requests in flight.
+    pub(in crate::rpc) fn fly(&self) -> Result<Arc<Flight>, Fault> {
+        let full = |whose, most| {
+            let detail = format!("{whose} has at most {most} requests in flight");
+            Fault::limit(detail, "wait for replies, and read them, before asking more")
+        };
+        let of_connection = Arc::clone(&self.in_flight)
+            .try_acquire_owned()
+            .map_err(|_| full("a connection", self.limits().in_flight))?;
+        let of_user =
+            self.share.begin().ok_or_else(|| full("a user", self.limits().in_flight_per_uid))?;
+        Ok(Arc::new(Flight::new(of_connection, of_user)))
+    }
+
+    /// Whether the caller's user may ask once more now, for what is not at hand.
+    pub(in crate::rpc) fn check_rate(&self) -> Result<(), Fault> {
+        let service = &self.service;
+        if service.rates.allow(&service.limits, &self.peer) {
+            return Ok(());
+        }
+        let most = service.limits.rate_per_second;
+        let detail = format!("a user may ask {most} requests a second that are not cached");
+        Err(Fault::limit(detail, "ask more slowly, or subscribe"))
+    }
+
+    /// Finishes a reply: its bytes count until they are written. Where its user has too many such bytes already, a
+    /// refusal takes its place.
+    pub(in crate::rpc) fn hold(
+        &self,
+        mut bytes: Vec<u8>,
+        flight: Option<Arc<Flight>>,
+        id: Option<&RawValue>,
+    ) -> Reply {
+        if bytes.is_empty() {
+            return Reply::default();
+        }
+        if let Some(held) = self.held(bytes.len(), flight) {
+            return Reply { bytes, held: Some(held) };
+        }
+        bytes.clear();
+        self.refuse(id, &self.too_much_unread(), &mut bytes);
+        Reply { bytes, held: None }
+    }
+
+    /// Room for so many bytes of a reply.
+    pub(in crate::rpc) fn held(&self, bytes: usize, flight: Option<Arc<Flight>>) -> Option<Held> {
+        Some(Held::new(self.share.hold(bytes)?, flight))
+    }
+
+    pub(in crate::rpc) fn too_much_unread(&self) -> Fault {
+        let most = self.limits().reply_bytes_per_uid;
+        let detail = format!("a user has at most {most} bytes of replies that are not read");
+        Fault::limit(detail, "read the replies there are before asking more")
+    }
+
+    /// Prepares a call of a method, within the caller's rate and number of subscriptions.
+    pub(in crate::rpc) fn work(
+        self: &Arc<Self>,
+        id: &RawValue,
+        envelope: &Envelope<'_>,
+        sink: Option<&MethodSink>,
+    ) -> Result<Work, Fault> {
+        let service = &self.service;
+        let Some((method, callback)) = service.methods.method_with_name(&envelope.method) else {
+            return Err(Fault::unknown_method());
+        };
+        self.check_rate()?;
+        let subscriber = match callback {
+            MethodCallback::Subscription(_) => Some(self.subscriber(id, sink)?),
+            _ => None,
+        };
+        Ok(Work {
+            caller: Arc::clone(self),
+            method,
+            callback: callback.clone(),
+            id: id.to_owned(),
+            params: envelope.params.map(RawValue::to_owned),
+            subscriber,
+        })
+    }
+
+    fn subscriber(
+        &self,
+        id: &RawValue,
+        sink: Option<&MethodSink>,
+    ) -> Result<(MethodSink, OwnedSemaphorePermit), Fault> {
+        let Some(sink) = sink else {
+            return Err(Fault::invalid(
+                "subscribe by itself on a raw connection or a WebSocket, not by HTTP or in a batch",
+            ));
+        };
+        if known_id(id).is_none() {
+            return Err(Fault::invalid("the `id` of a subscription is a string or a whole number"));
+        }
+        let permit = Arc::clone(&self.subscriptions).try_acquire_owned().map_err(|_| {
+            let most = self.limits().subscriptions;
+            let detail = format!("a connection has at most {most} subscriptions");
+            Fault::limit(detail, "end a subscription first")
+        })?;
+        Ok((sink.clone(), permit))
+    }
+
+    pub(in crate::rpc) fn room_for(&self, length: usize) -> Result<(), Fault> {
+        let most = self.limits().response_bytes;
+        if length <= most { Ok(()) } else { Err(too_long_a_reply(most)) }
+    }
+}
+
+pub(in crate::rpc) fn too_long_a_reply(most: usize) -> Fault {
+    Fault::limit(format!("a reply has at most {most} bytes"), "ask for less, with `limit`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rpc::call::answers::Page;
+    use crate::rpc::socket::census::Census;
+
+    struct Always;
+
+    impl Answers for Always {
+        fn methods(&self) -> Methods {
+            Methods::new()
+        }
+
+        fn answer_at_once(
+            &self,
+            _: &Peer,
+            _: &str,
+            _: Option<&RawValue>,
+            out: &mut Vec<u8>,
+        ) -> bool {
+            out.extend_from_slice(b"true");
+            true
+        }
+
+        fn page(&self, _: &str, _: &str) -> BoxFuture<'static, Option<Page>> {
+            Box::pin(async { None })
+        }
+    }
+
+    fn answer(welcome: bool, frame: &str) -> String {
+        let limits = Limits::default();
+        let service = Service {
+            answers: Arc::new(Always),
+            methods: Always.methods(),
+            rates: Rates::new(&limits),
+            limits,
+            figures: Arc::default(),
+            admin_group: None,
+        };
+        let peer = Peer { uid: 1000, gid: 1000, pid: None, door: Door::Admin, account: 1000 };
+        let census = Arc::<Census>::default();
+        let seat = census.admit(&peer, &service.limits, &service.figures).unwrap();
+        let who = (peer, seat.share().clone());
+        let caller = Arc::new(Caller::new(Arc::new(service), who, welcome, 1));
+        let mut out = Vec::new();
+        assert!(caller.take(frame.as_bytes(), None, &mut out).is_none());
+        String::from_utf8(out).unwrap()
+    }
+
+    const ASKED: &str = r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#;
+
+    #[test]
+    fn who_may_not_use_the_door_is_told_so_for_every_request() {
+        assert!(answer(true, ASKED).ends_with(r#""result":true}"#));
+        let refused = answer(false, ASKED);
+        assert!(refused.contains(r#""id":1,"error":{"code":-32001,"#), "{refused}");
+        let refused = answer(false, &format!("[{ASKED},{ASKED}]"));
+        assert_eq!(refused.matches("-32001").count(), 2);
+        assert!(!refused.contains("result"));
+    }
+
+    #[test]
+    fn a_batch_of_hot_answers_is_answered_at_once() {
+        let reply = answer(true, &format!("[{ASKED},{ASKED}]"));
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&reply).unwrap()[1]["result"], true);
+    }
+}

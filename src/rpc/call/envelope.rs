@@ -1,0 +1,345 @@
+//! The JSON-RPC 2.0 envelope: reading a request without copying it, writing replies and errors byte by byte. Pure.
+//!
+//! Knows the codes of what can go wrong before a method is reached; the methods have their own.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use entitled_core::domain::ids::clip;
+
+/// One request, borrowed from the bytes it came in. Members that JSON-RPC does not know are refused: a misspelt
+/// `params` would be a request without any.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::rpc) struct Envelope<'a> {
+    #[serde(borrow)]
+    jsonrpc: Cow<'a, str>,
+    /// `None` makes it a notification; `null` is an id like any other.
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(in crate::rpc) id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(in crate::rpc) method: Cow<'a, str>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    pub(in crate::rpc) params: Option<&'a RawValue>,
+}
+
+fn present<'de: 'a, 'a, D: Deserializer<'de>>(source: D) -> Result<Option<&'a RawValue>, D::Error> {
+    <&RawValue>::deserialize(source).map(Some)
+}
+
+#[derive(Deserialize)]
+struct OnlyId<'a> {
+    #[serde(borrow, default, deserialize_with = "present")]
+    id: Option<&'a RawValue>,
+}
+
+/// Something is wrong with a request before its method could run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::rpc) struct Fault {
+    pub(in crate::rpc) code: i32,
+    name: &'static str,
+    message: &'static str,
+    detail: Cow<'static, str>,
+    help: &'static str,
+}
+
+impl Fault {
+    pub(in crate::rpc) fn parse(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code: -32700,
+            name: "PARSE_ERROR",
+            message: "not JSON",
+            detail: detail.into(),
+            help: "send one JSON-RPC 2.0 object, or an array of them, in UTF-8",
+        }
+    }
+
+    pub(in crate::rpc) fn invalid(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code: -32600,
+            name: "INVALID_REQUEST",
+            message: "not a JSON-RPC 2.0 request",
+            detail: detail.into(),
+            help: "send {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"...\",\"params\":{...}}",
+        }
+    }
+
+    pub(in crate::rpc) fn unknown_method() -> Self {
+        Self {
+            code: -32601,
+            name: "METHOD_NOT_FOUND",
+            message: "no such method",
+            detail: "no method has this name".into(),
+            help: "rpc_discover lists the methods",
+        }
+    }
+
+    pub(in crate::rpc) fn internal() -> Self {
+        Self {
+            code: -32603,
+            name: "INTERNAL_ERROR",
+            message: "internal error",
+            detail: "the request could not be finished".into(),
+            help: "try again; the daemon's log says more",
+        }
+    }
+
+    pub(in crate::rpc) fn refused() -> Self {
+        Self {
+            code: -32001,
+            name: "PERMISSION_DENIED",
+            message: "permission denied",
+            detail: "the admin socket answers root, the daemon's own user and the admin group"
+                .into(),
+            help: "use the public socket, or ask an administrator to be added to the admin group",
+        }
+    }
+
+    pub(in crate::rpc) fn foreign_page() -> Self {
+        Self {
+            code: -32001,
+            name: "PERMISSION_DENIED",
+            message: "permission denied",
+            detail: "requests on behalf of a web page or for another host are not answered".into(),
+            help: "leave out Origin and Referer, and use the host `localhost` or `entitled`",
+        }
+    }
+
+    pub(in crate::rpc) fn limit(detail: impl Into<Cow<'static, str>>, help: &'static str) -> Self {
+        Self {
+            code: -32005,
+            name: "LIMIT_EXCEEDED",
+            message: "limit exceeded",
+            detail: detail.into(),
+            help,
+        }
+    }
+
+    pub(in crate::rpc) fn too_long(allowed: usize) -> Self {
+        Self::limit(format!("a request has at most {allowed} bytes"), "send a shorter request")
+    }
+
+    pub(in crate::rpc) fn too_deep(allowed: usize) -> Self {
+        Self::limit(format!("a request nests at most {allowed} levels"), "send a flatter request")
+    }
+
+    pub(in crate::rpc) fn is_limit(&self) -> bool {
+        self.code == -32005
+    }
+
+    /// Appends the error reply. Without an id, `null` stands for it.
+    pub(in crate::rpc) fn write(&self, id: Option<&RawValue>, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
+        out.extend_from_slice(id.map_or("null", RawValue::get).as_bytes());
+        out.extend_from_slice(b",\"error\":{\"code\":");
+        out.extend_from_slice(self.code.to_string().as_bytes());
+        let texts = [
+            (",\"message\":", self.message),
+            (",\"data\":{\"code\":", self.name),
+            (",\"detail\":", &self.detail),
+            (",\"help\":", self.help),
+        ];
+        for (key, text) in texts {
+            out.extend_from_slice(key.as_bytes());
+            out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
+        }
+        out.extend_from_slice(b"}}}");
+    }
+
+    /// The error reply as one line, for a connection that has none of its requests to answer.
+    pub(in crate::rpc) fn line(&self) -> Vec<u8> {
+        let mut line = Vec::with_capacity(256);
+        self.write(None, &mut line);
+        line.push(b'\n');
+        line
+    }
+}
+
+/// Appends the beginning of a reply, up to where `result` goes. The end is one `}`.
+pub(in crate::rpc) fn begin_reply(id: &RawValue, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
+    out.extend_from_slice(id.get().as_bytes());
+    out.extend_from_slice(b",\"result\":");
+}
+
+/// Reads a request.
+///
+/// # Errors
+/// What is wrong with it, and its id where that can be read.
+pub(in crate::rpc) fn read(text: &str) -> Result<Envelope<'_>, (Fault, Option<&RawValue>)> {
+    let envelope = match serde_json::from_str::<Envelope<'_>>(text) {
+        Ok(envelope) => envelope,
+        Err(error) => return Err(unreadable(text, &error)),
+    };
+    if !envelope.id.is_none_or(is_id) {
+        return Err((Fault::invalid("`id` is a string, a number or null"), None));
+    }
+    if envelope.jsonrpc != "2.0" {
+        return Err((Fault::invalid("`jsonrpc` is \"2.0\""), envelope.id));
+    }
+    match envelope.params.map(|it| it.get().as_bytes()) {
+        None | Some([b'{' | b'[', ..] | b"null") => {}
+        Some(_) => return Err((Fault::invalid("`params` is an object or an array"), envelope.id)),
+    }
+    let params = envelope.params.filter(|it| it.get() != "null");
+    Ok(Envelope { params, ..envelope })
+}
+
+/// JSON that is no request, or no JSON.
+fn unreadable<'a>(text: &'a str, error: &serde_json::Error) -> (Fault, Option<&'a RawValue>) {
+    if serde_json::from_str::<IgnoredAny>(text).is_err() {
+        return (Fault::parse(format!("not JSON at column {}", error.column())), None);
+    }
+    let id = serde_json::from_str::<OnlyId<'_>>(text).ok().and_then(|it| it.id);
+    let id = id.filter(|it| is_id(it));
+    if let Some(name) = unknown_member(text) {
+        let detail = format!("`{}` is no member of a request", clip(&name));
+        return (Fault::invalid(detail), id);
+    }
+    (Fault::invalid("`jsonrpc` and `method` are needed, once each, and are strings"), id)
+}
+
+/// The first member of an object that no request has.
+fn unknown_member(text: &str) -> Option<String> {
+    let members = serde_json::from_str::<BTreeMap<String, IgnoredAny>>(text).ok()?;
+    let known = ["jsonrpc", "id", "method", "params"];
+    members.into_keys().find(|it| !known.contains(&it.as_str()))
+}
+
+fn is_id(id: &RawValue) -> bool {
+    matches!(id.get().as_bytes(), [b'"' | b'-' | b'0'..=b'9', ..] | b"null")
+}
+
+/// The entries of a batch.
+///
+/// # Errors
+/// When it is no JSON, or empty, or longer than `allowed`.
+pub(in crate::rpc) fn read_batch(text: &str, allowed: usize) -> Result<Vec<&RawValue>, Fault> {
+    let entries = serde_json::from_str::<Vec<&RawValue>>(text)
+        .map_err(|error| Fault::parse(format!("not JSON at column {}", error.column())))?;
+    if entries.is_empty() {
+        return Err(Fault::invalid("a batch has at least one request"));
+    }
+    if entries.len() > allowed {
+        let detail = format!("a batch has at most {allowed} requests");
+        return Err(Fault::limit(detail, "split the batch"));
+    }
+    Ok(entries)
+}
+
+/// The same reply with another id: for ids jsonrpsee has no type for.
+pub(in crate::rpc) fn with_id(reply: &str, id: &RawValue) -> Option<Vec<u8>> {
+    #[derive(Deserialize)]
+    struct Outcome<'a> {
+        #[serde(borrow, default, deserialize_with = "present")]
+        result: Option<&'a RawValue>,
+        #[serde(borrow, default, deserialize_with = "present")]
+        error: Option<&'a RawValue>,
+    }
+    let outcome: Outcome<'_> = serde_json::from_str(reply).ok()?;
+    let (key, value) = match (outcome.result, outcome.error) {
+        (Some(result), None) => ("result", result),
+        (None, Some(error)) => ("error", error),
+        _ => return None,
+    };
+    let (id, value) = (id.get(), value.get());
+    Some(format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"{key}\":{value}}}").into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(text: &str) -> (i32, Option<&str>) {
+        let (fault, id) = read(text).unwrap_err();
+        (fault.code, id.map(RawValue::get))
+    }
+
+    #[test]
+    fn every_kind_of_id_is_kept_as_written() {
+        for id in ["1", "-7", "1.50", "1e3", "\"a\\u00e9\"", "\"\"", "null"] {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#);
+            assert_eq!(read(&text).unwrap().id.unwrap().get(), id);
+        }
+    }
+
+    #[test]
+    fn without_an_id_it_is_a_notification() {
+        assert!(read(r#"{"jsonrpc":"2.0","method":"m"}"#).unwrap().id.is_none());
+    }
+
+    #[test]
+    fn params_are_borrowed_and_null_counts_as_none() {
+        let text = r#"{"id":1,"params":{"a":[1]},"method":"m","jsonrpc":"2.0"}"#;
+        assert_eq!(read(text).unwrap().params.unwrap().get(), r#"{"a":[1]}"#);
+        let text = r#"{"id":1,"params":null,"method":"m","jsonrpc":"2.0"}"#;
+        assert!(read(text).unwrap().params.is_none());
+    }
+
+    #[test]
+    fn json_that_is_no_request_names_its_id() {
+        let cases = [
+            (r#"{"jsonrpc":"1.0","id":5,"method":"m"}"#, Some("5")),
+            (r#"{"id":5,"method":"m"}"#, Some("5")),
+            (r#"{"jsonrpc":"2.0","id":"x"}"#, Some("\"x\"")),
+            (r#"{"jsonrpc":"2.0","id":5,"method":7}"#, Some("5")),
+            (r#"{"jsonrpc":"2.0","id":5,"method":"m","params":3}"#, Some("5")),
+            (r#"{"jsonrpc":"2.0","id":5,"method":"m","method":"n"}"#, Some("5")),
+            (r#"{"jsonrpc":"2.0","id":{},"method":"m"}"#, None),
+            (r#"{"jsonrpc":"2.0","id":true,"method":"m"}"#, None),
+            ("{}", None),
+        ];
+        for (text, id) in cases {
+            assert_eq!(fault(text), (-32600, id), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_member_that_no_request_has_is_named() {
+        let text = r#"{"jsonrpc":"2.0","id":5,"method":"m","parms":{"product":"a"}}"#;
+        let (fault, id) = read(text).unwrap_err();
+        assert_eq!((fault.code, id.map(RawValue::get)), (-32600, Some("5")));
+        assert!(fault.detail.contains("`parms`"), "{}", fault.detail);
+    }
+
+    #[test]
+    fn what_is_no_json_is_a_parse_error() {
+        for text in [r#"{"jsonrpc":"2.0","id":1,"method":"m",}"#, "{a}", "{\"a\"}", "{\"a\":01}"] {
+            assert_eq!(fault(text), (-32700, None), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_good_json_whatever_its_detail() {
+        let mut out = Vec::new();
+        Fault::invalid("a \"quoted\"\nline").write(None, &mut out);
+        let reply: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(reply["id"], serde_json::Value::Null);
+        assert_eq!(reply["error"]["code"], -32600);
+        assert_eq!(reply["error"]["data"]["code"], "INVALID_REQUEST");
+        assert_eq!(reply["error"]["data"]["detail"], "a \"quoted\"\nline");
+        assert!(reply["error"]["data"]["help"].is_string());
+        assert!(!out.contains(&b'\n'), "a reply is one line");
+    }
+
+    #[test]
+    fn a_batch_has_one_to_so_many_entries() {
+        assert_eq!(read_batch("[]", 2).unwrap_err().code, -32600);
+        assert_eq!(read_batch("[1,2]", 2).unwrap().len(), 2);
+        assert_eq!(read_batch("[1,2,3]", 2).unwrap_err().code, -32005);
+        assert_eq!(read_batch("[1,]", 2).unwrap_err().code, -32700);
+    }
+
+    #[test]
+    fn a_reply_can_be_given_another_id() {
+        let id: Box<RawValue> = serde_json::from_str("-1.5").unwrap();
+        let given = with_id(r#"{"jsonrpc":"2.0","id":null,"result":null}"#, &id).unwrap();
+        assert_eq!(given, br#"{"jsonrpc":"2.0","id":-1.5,"result":null}"#);
+        let given = with_id(r#"{"jsonrpc":"2.0","id":null,"error":{"code":1}}"#, &id).unwrap();
+        assert_eq!(given, br#"{"jsonrpc":"2.0","id":-1.5,"error":{"code":1}}"#);
+    }
+}

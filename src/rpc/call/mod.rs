@@ -1,0 +1,7 @@
+//! From one request, however it was framed, to its reply.
+
+pub mod answers;
+pub(in crate::rpc) mod batch;
+pub(in crate::rpc) mod caller;
+pub(in crate::rpc) mod envelope;
+pub(in crate::rpc) mod work;

@@ -1,0 +1,168 @@
+//! Who is connected, and what each user has under way: connections, requests in flight, bytes of replies not written.
+//!
+//! Asked by `listen`, which lets people in, and by `call`, which lets them ask. A user is an account: a uid, together
+//! with the subordinate uids that belong to it. Never decides who may ask what.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::limits::Limits;
+use crate::rpc::figures::SocketFigures;
+use entitled_core::domain::peer::{Door, Peer};
+
+/// Above so many remembered users, those who have nothing under way are forgotten.
+const REMEMBERED_ACCOUNTS: usize = 1_024;
+
+/// Who is connected.
+#[derive(Debug, Default)]
+pub(in crate::rpc) struct Census {
+    seats: Mutex<Seats>,
+}
+
+#[derive(Debug, Default)]
+struct Seats {
+    all: usize,
+    by_account: HashMap<u32, Seated>,
+}
+
+#[derive(Debug, Default)]
+struct Seated {
+    connections: usize,
+    account: Arc<Account>,
+}
+
+/// What one user has under way, over all of its connections.
+#[derive(Debug, Default)]
+struct Account {
+    in_flight: AtomicUsize,
+    unwritten_bytes: AtomicUsize,
+}
+
+/// Which limit a new connection met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::rpc) enum Full {
+    Daemon,
+    User,
+}
+
+/// The place of one connection, given back when dropped.
+#[derive(Debug)]
+pub(in crate::rpc) struct Seat {
+    census: Arc<Census>,
+    figures: Arc<SocketFigures>,
+    account: u32,
+    share: Share,
+}
+
+/// What a connection may take of what belongs to its user.
+#[derive(Debug, Clone)]
+pub(in crate::rpc) struct Share {
+    account: Arc<Account>,
+    in_flight: usize,
+    unwritten_bytes: usize,
+}
+
+/// A part of an account, given back when dropped.
+#[derive(Debug)]
+pub(in crate::rpc) struct Taken {
+    account: Arc<Account>,
+    of: fn(&Account) -> &AtomicUsize,
+    amount: usize,
+}
+
+impl Census {
+    /// There is always a place for ourselves: a full house is no reason for the watchdog to end it.
+    pub(in crate::rpc) fn admit(
+        self: &Arc<Self>,
+        peer: &Peer,
+        limits: &Limits,
+        figures: &Arc<SocketFigures>,
+    ) -> Result<Seat, Full> {
+        let exempt = limits.is_exempt(peer);
+        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = if exempt || peer.door == Door::Admin {
+            limits.connections
+        } else {
+            limits.connections - limits.kept_for_administrators()
+        };
+        if seats.all >= places && !limits.is_ourselves(peer) {
+            return Err(Full::Daemon);
+        }
+        if seats.by_account.len() > REMEMBERED_ACCOUNTS {
+            let is_used = |it: &Seated| it.connections > 0 || Arc::strong_count(&it.account) > 1;
+            seats.by_account.retain(|_, it| is_used(it));
+        }
+        let own = seats.by_account.get(&peer.account).map_or(0, |it| it.connections);
+        if own >= limits.connections_per_uid && !exempt {
+            return Err(Full::User);
+        }
+        seats.all += 1;
+        let seated = seats.by_account.entry(peer.account).or_default();
+        seated.connections += 1;
+        let share = Share {
+            account: Arc::clone(&seated.account),
+            in_flight: if exempt { usize::MAX } else { limits.in_flight_per_uid },
+            unwritten_bytes: if exempt { usize::MAX } else { limits.reply_bytes_per_uid },
+        };
+        drop(seats);
+        figures.connections_total.one_more();
+        figures.connections_open.one_more();
+        let (census, figures) = (Arc::clone(self), Arc::clone(figures));
+        Ok(Seat { census, figures, account: peer.account, share })
+    }
+}
+
+impl Seat {
+    pub(in crate::rpc) fn share(&self) -> &Share {
+        &self.share
+    }
+
+    /// Whether more than half of all places are taken.
+    pub(in crate::rpc) fn is_crowded(&self, limits: &Limits) -> bool {
+        let seats = self.census.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        seats.all > limits.connections / 2
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut seats = self.census.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        seats.all = seats.all.saturating_sub(1);
+        if let Some(seated) = seats.by_account.get_mut(&self.account) {
+            seated.connections = seated.connections.saturating_sub(1);
+            // What is still under way keeps the account: who comes back must not find it empty.
+            if seated.connections == 0 && Arc::strong_count(&seated.account) <= 2 {
+                seats.by_account.remove(&self.account);
+            }
+        }
+        self.figures.connections_open.one_less();
+    }
+}
+
+impl Share {
+    /// A place among the requests in flight of the user.
+    pub(in crate::rpc) fn begin(&self) -> Option<Taken> {
+        self.take(|it| &it.in_flight, 1, self.in_flight)
+    }
+
+    /// Room for a reply of so many bytes until it is written.
+    pub(in crate::rpc) fn hold(&self, bytes: usize) -> Option<Taken> {
+        self.take(|it| &it.unwritten_bytes, bytes, self.unwritten_bytes)
+    }
+
+    fn take(&self, of: fn(&Account) -> &AtomicUsize, amount: usize, most: usize) -> Option<Taken> {
+        let grown = |now: usize| now.checked_add(amount).filter(|it| *it <= most);
+        of(&self.account).fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown).ok()?;
+        Some(Taken { account: Arc::clone(&self.account), of, amount })
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        (self.of)(&self.account).fetch_sub(self.amount, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests;

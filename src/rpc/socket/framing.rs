@@ -1,0 +1,303 @@
+//! Raw JSON on a stream: values one after the other, replies one to a line.
+//!
+//! What geth's IPC, web3.py, alloy and `nc` speak. Requests answered at once are answered in order and written
+//! together; the others run beside each other and are written as they finish.
+
+use std::hint::black_box;
+use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+
+use nix::sys::socket::{Shutdown, shutdown};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::listen::Stop;
+use super::outbox::{Outbox, TooSlow};
+use super::reply::{Held, Reply};
+use super::scan::{Scanner, Step};
+use super::turn_away::linger;
+use crate::rpc::call::caller::Caller;
+use crate::rpc::call::envelope::Fault;
+
+/// One read asks for at least so much.
+const READ: usize = 4 * 1024;
+/// Replies are written when so many bytes have gathered, if not before.
+const FLUSH_AT: usize = 256 * 1024;
+/// Buffers that grew are given back above this size.
+const KEEP: usize = 64 * 1024;
+/// How many times the longest request may be thrown away, to reach the end of a longer one.
+const SKIP: usize = 16;
+
+/// A connection that speaks raw JSON.
+struct Raw {
+    io: UnixStream,
+    caller: Arc<Caller>,
+    input: Vec<u8>,
+    scanner: Scanner,
+    out: Vec<u8>,
+    /// What the replies in `out` take up until they are written.
+    held: Vec<Held>,
+    jobs: JoinSet<Reply>,
+    outbox: Outbox,
+    last_request: Instant,
+    /// Bytes thrown away of a request that is too long, until it ends.
+    skipped: Option<usize>,
+    /// Nothing more is read; what is under way is finished.
+    ended: bool,
+    broken: bool,
+}
+
+/// Serves `io` until the other side closes, breaks the rules for good, or the daemon stops. `input` is what has been
+/// read already.
+pub(in crate::rpc) async fn converse(
+    io: UnixStream,
+    input: Vec<u8>,
+    caller: Arc<Caller>,
+    stop: Stop,
+) {
+    let mut raw = Raw::new(io, input, caller);
+    let idle = tokio::time::sleep(raw.caller.limits().idle);
+    let stopped = stop.requested();
+    tokio::pin!(idle, stopped);
+    let mut stopping = false;
+    loop {
+        let more = raw.serve_frames();
+        raw.collect_finished();
+        if raw.flush().await.is_err() {
+            return;
+        }
+        if more {
+            continue;
+        }
+        if raw.ended && raw.jobs.is_empty() {
+            break;
+        }
+        raw.make_room();
+        tokio::select! {
+            biased;
+            read = raw.io.read_buf(&mut raw.input), if !raw.ended => raw.has_read(read.ok()),
+            Some(done) = raw.jobs.join_next(), if !raw.jobs.is_empty() => raw.append_reply(done.ok()),
+            line = raw.outbox.next() => append_line(line.get().as_bytes(), &mut raw.out),
+            () = &mut stopped, if !stopping => {
+                stopping = true;
+                raw.hear_no_more();
+            }
+            () = &mut idle => match raw.idle_until() {
+                Some(later) => idle.as_mut().reset(later),
+                None => break,
+            }
+        }
+    }
+    raw.close().await;
+}
+
+impl Raw {
+    fn new(io: UnixStream, input: Vec<u8>, caller: Arc<Caller>) -> Self {
+        let scanner = Scanner::new(caller.limits().depth);
+        let outbox = Outbox::new(caller.limits().send_queue);
+        Self {
+            io,
+            caller,
+            input,
+            scanner,
+            out: Vec::with_capacity(READ),
+            held: Vec::new(),
+            jobs: JoinSet::new(),
+            outbox,
+            last_request: Instant::now(),
+            skipped: None,
+            ended: false,
+            broken: false,
+        }
+    }
+
+    fn make_room(&mut self) {
+        if self.input.is_empty() && self.input.capacity() > KEEP {
+            self.input = Vec::new();
+        }
+        if self.input.capacity() - self.input.len() < READ / 2 {
+            self.input.reserve(READ.max(self.input.len()));
+        }
+    }
+
+    /// `None` when reading failed, which is an end like any other.
+    fn has_read(&mut self, count: Option<usize>) {
+        match count {
+            Some(count) if count > 0 => self.caller.figures().bytes_in.add(count),
+            _ => {
+                self.ended = true;
+                if self.scanner.is_inside() && self.skipped.is_none() {
+                    self.refuse(&Fault::parse("the connection ended inside a request"));
+                }
+            }
+        }
+    }
+
+    /// What was sent before the daemon stopped is still read and answered. What is sent from now on fails at the
+    /// sender (EPIPE), who so knows that nobody has read it and nobody will.
+    fn hear_no_more(&mut self) {
+        if !self.ended
+            && let Err(error) = shutdown(self.io.as_raw_fd(), Shutdown::Read)
+        {
+            tracing::debug!(%error, "a connection is gone already");
+            self.ended = true;
+        }
+    }
+
+    /// Answers every complete request there is, or hands it to its own task. True when replies should be written
+    /// before going on.
+    fn serve_frames(&mut self) -> bool {
+        let limits = self.caller.limits();
+        let (longest, deepest) = (limits.request_bytes, limits.depth);
+        let mut served = false;
+        while self.out.len() < FLUSH_AT {
+            match self.scanner.next(&self.input) {
+                Step::More => {
+                    self.keep_the_unfinished(longest);
+                    if served {
+                        self.last_request = Instant::now();
+                    }
+                    return false;
+                }
+                Step::Broken => {
+                    self.give_up("not a JSON object or array, or its brackets do not match");
+                    return false;
+                }
+                Step::Frame { .. } | Step::TooDeep { .. } if self.skipped.is_some() => {
+                    self.skipped = None;
+                }
+                Step::Frame { start, end } if end - start > longest => {
+                    self.refuse(&Fault::too_long(longest));
+                }
+                Step::Frame { start, end } => self.serve(start, end),
+                Step::TooDeep { .. } => self.refuse(&Fault::too_deep(deepest)),
+            }
+            served = true;
+        }
+        true
+    }
+
+    fn serve(&mut self, start: usize, end: usize) {
+        let frame = self.input.get(start..end).unwrap_or_default();
+        let before = self.out.len();
+        if let Some(later) = self.caller.take(frame, Some(self.outbox.sink()), &mut self.out) {
+            self.jobs.spawn(later);
+        } else if self.out.len() > before {
+            self.out.push(b'\n');
+        }
+    }
+
+    /// Drops what has been served, and bounds what has not.
+    fn keep_the_unfinished(&mut self, longest: usize) {
+        let start = self.scanner.start();
+        let unfinished = self.input.len() - start;
+        if self.skipped.is_none() && unfinished > longest {
+            self.refuse(&Fault::too_long(longest));
+            self.skipped = Some(0);
+        }
+        let gone = match &mut self.skipped {
+            Some(skipped) => {
+                *skipped += self.input.len();
+                self.input.len()
+            }
+            None => start,
+        };
+        self.input.drain(..gone);
+        // What was a request may have carried a key; it must not lie here for as long as the connection lasts.
+        let room = self.input.spare_capacity_mut();
+        room.iter_mut().take(gone).for_each(|it| *it = MaybeUninit::new(0));
+        black_box(room);
+        self.scanner.forget(gone);
+        if self.skipped.is_some_and(|it| it > longest.saturating_mul(SKIP)) {
+            self.give_up("a request that does not end");
+        }
+    }
+
+    fn refuse(&mut self, fault: &Fault) {
+        self.caller.refuse(None, fault, &mut self.out);
+        self.out.push(b'\n');
+    }
+
+    fn give_up(&mut self, why: &'static str) {
+        self.refuse(&Fault::parse(why));
+        self.input.clear();
+        self.scanner = Scanner::new(self.caller.limits().depth);
+        self.skipped = None;
+        self.ended = true;
+        self.broken = true;
+    }
+
+    /// Replies and notifications that are ready, without waiting for any.
+    fn collect_finished(&mut self) {
+        while self.out.len() < FLUSH_AT
+            && let Some(done) = self.jobs.try_join_next()
+        {
+            self.append_reply(done.ok());
+        }
+        while self.out.len() < FLUSH_AT
+            && let Some(line) = self.outbox.try_next()
+        {
+            append_line(line.get().as_bytes(), &mut self.out);
+        }
+    }
+
+    fn append_reply(&mut self, reply: Option<Reply>) {
+        let Some(Reply { bytes, held }) = reply else { return };
+        if !bytes.is_empty() {
+            append_line(&bytes, &mut self.out);
+        }
+        self.held.extend(held);
+    }
+
+    /// Writes everything that has gathered.
+    async fn flush(&mut self) -> Result<(), TooSlow> {
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        let figures = Arc::clone(&self.caller.service.figures);
+        let done = self.io.try_write(&self.out).unwrap_or(0);
+        if done < self.out.len() {
+            let allowed = self.caller.limits().write;
+            let rest = self.out.get(done..).unwrap_or_default();
+            let writing = self.outbox.while_writing(allowed, self.io.write_all(rest)).await;
+            if !matches!(writing, Ok(Ok(()))) {
+                if writing.is_err() {
+                    figures.slow_readers.one_more();
+                }
+                return Err(TooSlow);
+            }
+        }
+        figures.bytes_out.add(self.out.len());
+        self.out.clear();
+        self.held.clear();
+        if self.out.capacity() > KEEP {
+            self.out.shrink_to(READ);
+        }
+        Ok(())
+    }
+
+    /// Until when the connection may go on being idle; `None` when that is over.
+    fn idle_until(&self) -> Option<Instant> {
+        let limit = self.caller.limits().idle;
+        if !self.jobs.is_empty() || self.caller.has_subscriptions() {
+            return Some(Instant::now() + limit);
+        }
+        let until = self.last_request + limit;
+        (until > Instant::now()).then_some(until)
+    }
+
+    async fn close(mut self) {
+        if self.io.shutdown().await.is_err() || !self.broken {
+            return;
+        }
+        linger(&mut self.io).await;
+    }
+}
+
+fn append_line(line: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(line);
+    out.push(b'\n');
+}

@@ -1,0 +1,216 @@
+//! Every limit of the socket, and how fast each user asks. How much each has under way is in `census`.
+//!
+//! A limit that is met refuses one thing and loses nothing else. Never decides who may ask what.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use governor::{DefaultKeyedRateLimiter, Quota};
+
+use entitled_core::domain::peer::{Door, Peer};
+
+/// The limits, with the defaults of the public contract. Sizes in bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest request: one JSON value, on any framing.
+    pub request_bytes: usize,
+    /// The same for administrators, who bring files to the daemon.
+    pub admin_request_bytes: usize,
+    /// The longest single reply.
+    pub response_bytes: usize,
+    /// How deep arrays and objects of a request may nest. At most 127, where the JSON reader itself stops.
+    pub depth: usize,
+    /// Requests in one batch.
+    pub batch: usize,
+    /// Requests of one connection that wait for an answer. A batch counts as one: its requests run in turn.
+    pub in_flight: usize,
+    /// The same over all connections of one user. Each is in flight until its reply is written.
+    pub in_flight_per_uid: usize,
+    /// Bytes of replies to one user that are not written yet.
+    pub reply_bytes_per_uid: usize,
+    /// Subscriptions of one connection.
+    pub subscriptions: usize,
+    /// Connections on both doors together.
+    pub connections: usize,
+    /// How many of those are kept for root and the admin door; at most half of them.
+    pub connections_reserved: usize,
+    /// Connections of one user. A user is a uid with its subordinate uids.
+    pub connections_per_uid: usize,
+    /// Requests of one user in a second, of those that are not answered at once.
+    pub rate_per_second: u32,
+    /// How many of those may come in a burst.
+    pub rate_burst: u32,
+    /// Notifications that may wait while a write is blocked.
+    pub send_queue: usize,
+    /// How long a new connection may stay silent while more than half of the places are taken, and how long the head
+    /// or the body of an HTTP request may take.
+    pub first_byte: Duration,
+    /// How long one write may take, and over HTTP one reply until all of it is written.
+    pub write: Duration,
+    /// How long a connection may stay open without a request or a subscription.
+    pub idle: Duration,
+    /// How long what is in flight may take when the daemon stops.
+    pub drain: Duration,
+    /// Whether uid 0 is free of the limits per user. The others hold for everybody but ourselves.
+    pub root_is_exempt: bool,
+    /// Whether there is always a place for this very process, which asks itself whether it is well.
+    pub ourselves_exempt: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_bytes: 64 * 1024,
+            admin_request_bytes: 512 * 1024,
+            response_bytes: 1024 * 1024,
+            depth: 64,
+            batch: 32,
+            in_flight: 32,
+            in_flight_per_uid: 128,
+            reply_bytes_per_uid: 16 * 1024 * 1024,
+            subscriptions: 16,
+            connections: 256,
+            connections_reserved: 32,
+            connections_per_uid: 64,
+            rate_per_second: 200,
+            rate_burst: 2_000,
+            send_queue: 64,
+            first_byte: Duration::from_secs(10),
+            write: Duration::from_secs(10),
+            idle: Duration::from_secs(300),
+            drain: Duration::from_secs(5),
+            root_is_exempt: true,
+            ourselves_exempt: true,
+        }
+    }
+}
+
+impl Limits {
+    pub(in crate::rpc) fn is_exempt(&self, peer: &Peer) -> bool {
+        self.is_ourselves(peer) || (self.root_is_exempt && peer.uid == 0)
+    }
+
+    /// Places that only root and who comes by the admin door may take.
+    pub(in crate::rpc) fn kept_for_administrators(&self) -> usize {
+        self.connections_reserved.min(self.connections / 2)
+    }
+
+    /// While we live, our process id is nobody else's.
+    pub(in crate::rpc) fn is_ourselves(&self, peer: &Peer) -> bool {
+        let pid = peer.pid.and_then(|it| u32::try_from(it).ok());
+        self.ourselves_exempt && pid == Some(std::process::id())
+    }
+}
+
+/// How fast each user asks.
+pub(in crate::rpc) struct Rates {
+    by_account: DefaultKeyedRateLimiter<u32>,
+}
+
+/// Above so many remembered users, those who have been quiet long enough are forgotten.
+const REMEMBERED_USERS: usize = 1_024;
+
+impl Rates {
+    pub(in crate::rpc) fn new(limits: &Limits) -> Self {
+        let at_least_one = |it| NonZeroU32::new(it).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::per_second(at_least_one(limits.rate_per_second))
+            .allow_burst(at_least_one(limits.rate_burst));
+        Self { by_account: DefaultKeyedRateLimiter::keyed(quota) }
+    }
+
+    /// Whether this peer's user may ask once more now. Asking is what counts.
+    pub(in crate::rpc) fn allow(&self, limits: &Limits, peer: &Peer) -> bool {
+        limits.is_exempt(peer) || self.by_account.check_key(&peer.account).is_ok()
+    }
+
+    pub(in crate::rpc) fn forget_the_quiet(&self) {
+        if self.by_account.len() > REMEMBERED_USERS {
+            self.by_account.retain_recent();
+            self.by_account.shrink_to_fit();
+        }
+    }
+}
+
+/// How often each user changes what is kept for good: a ledger grows, and nobody else's disk is theirs to fill.
+pub struct WriteRates {
+    by_account: DefaultKeyedRateLimiter<u32>,
+    /// Whoever runs the daemon may fill its own disk.
+    own_uid: u32,
+}
+
+/// Changes of one user in a minute, and how many of them may come in a burst.
+pub const WRITES_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(5);
+pub const WRITE_BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(11);
+
+impl WriteRates {
+    pub fn new(own_uid: u32) -> Self {
+        let quota = Quota::per_minute(WRITES_PER_MINUTE).allow_burst(WRITE_BURST);
+        Self { by_account: DefaultKeyedRateLimiter::keyed(quota), own_uid }
+    }
+
+    /// Whether this peer's user may change something now. Asking is what counts. Administrators always may.
+    pub fn allow(&self, peer: &Peer) -> bool {
+        if peer.door == Door::Admin || peer.uid == 0 || peer.uid == self.own_uid {
+            return true;
+        }
+        if self.by_account.len() > REMEMBERED_USERS {
+            self.by_account.retain_recent();
+        }
+        self.by_account.check_key(&peer.account).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(uid: u32) -> Peer {
+        Peer { uid, gid: uid, pid: Some(1), door: Door::Public, account: uid }
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_contract() {
+        let limits = Limits::default();
+        assert_eq!(limits.request_bytes, 65_536);
+        assert_eq!((limits.depth, limits.batch, limits.in_flight), (64, 32, 32));
+        assert_eq!((limits.connections, limits.connections_per_uid), (256, 64));
+        assert_eq!((limits.connections_reserved, limits.in_flight_per_uid), (32, 128));
+        assert_eq!(limits.reply_bytes_per_uid, 16 << 20);
+        assert_eq!((limits.rate_per_second, limits.rate_burst), (200, 2_000));
+        assert_eq!((limits.subscriptions, limits.send_queue), (16, 64));
+        assert_eq!((limits.first_byte.as_secs(), limits.write.as_secs()), (10, 10));
+        assert_eq!((limits.idle.as_secs(), limits.drain.as_secs()), (300, 5));
+    }
+
+    #[test]
+    fn a_user_over_its_rate_is_refused_and_others_are_not() {
+        let limits = Limits { rate_per_second: 1, rate_burst: 3, ..Limits::default() };
+        let rates = Rates::new(&limits);
+        let allowed = |uid| (0..10).filter(|_| rates.allow(&limits, &peer(uid))).count();
+        assert!((3..=4).contains(&allowed(7)), "the burst and no more");
+        assert!(allowed(8) >= 3, "each user has a burst of its own");
+        assert_eq!(allowed(0), 10, "root is exempt");
+    }
+
+    #[test]
+    fn changes_are_a_handful_and_administrators_have_no_limit() {
+        let rates = WriteRates::new(500);
+        let allowed = |peer: &Peer| (0..40).filter(|_| rates.allow(peer)).count();
+        assert_eq!(allowed(&peer(7)), 12);
+        assert_eq!(allowed(&peer(8)), 12, "each user has a burst of its own");
+        for exempt in [peer(0), peer(500), Peer { door: Door::Admin, ..peer(9) }] {
+            assert_eq!(allowed(&exempt), 40, "{exempt:?}");
+        }
+    }
+
+    #[test]
+    fn users_who_went_quiet_are_forgotten() {
+        let limits = Limits { rate_per_second: 1_000_000, rate_burst: 1, ..Limits::default() };
+        let rates = Rates::new(&limits);
+        for uid in 1..=(2 * u32::try_from(REMEMBERED_USERS).unwrap()) {
+            rates.allow(&limits, &peer(uid));
+        }
+        rates.forget_the_quiet();
+        assert!(rates.by_account.len() <= REMEMBERED_USERS);
+    }
+}

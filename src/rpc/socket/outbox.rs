@@ -1,0 +1,129 @@
+//! Notifications of one connection on their way out, and what happens when the reader is too slow for them.
+//!
+//! Invariant: never holds more than twice the send queue; a reader who lets it fill loses the connection, and only
+//! that connection.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::time::Duration;
+
+use jsonrpsee::MethodSink;
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+
+/// The other side does not read what we write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::rpc) struct TooSlow;
+
+pub(in crate::rpc) struct Outbox {
+    sink: MethodSink,
+    queue: mpsc::Receiver<Box<RawValue>>,
+    /// What arrived while a write was blocked.
+    backlog: VecDeque<Box<RawValue>>,
+    room: usize,
+}
+
+impl Outbox {
+    pub(in crate::rpc) fn new(room: usize) -> Self {
+        let (sender, queue) = mpsc::channel(room.max(1));
+        Self { sink: MethodSink::new(sender), queue, backlog: VecDeque::new(), room }
+    }
+
+    /// Where subscriptions send.
+    pub(in crate::rpc) fn sink(&self) -> &MethodSink {
+        &self.sink
+    }
+
+    /// The next notification, if there is one now.
+    pub(in crate::rpc) fn try_next(&mut self) -> Option<Box<RawValue>> {
+        self.backlog.pop_front().or_else(|| self.queue.try_recv().ok())
+    }
+
+    /// Waits for the next notification. Loses none when dropped.
+    pub(in crate::rpc) async fn next(&mut self) -> Box<RawValue> {
+        if let Some(first) = self.backlog.pop_front() {
+            return first;
+        }
+        match self.queue.recv().await {
+            Some(line) => line,
+            // Our own sink keeps the queue open.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Lets a write finish, while notifications gather behind it.
+    ///
+    /// # Errors
+    /// When it takes longer than `allowed`, or more notifications gather than there is room for.
+    pub(in crate::rpc) async fn while_writing<T>(
+        &mut self,
+        allowed: Duration,
+        writing: impl Future<Output = T>,
+    ) -> Result<T, TooSlow> {
+        let deadline = tokio::time::sleep(allowed);
+        tokio::pin!(deadline, writing);
+        loop {
+            tokio::select! {
+                biased;
+                written = &mut writing => return Ok(written),
+                Some(line) = self.queue.recv() => {
+                    if self.backlog.len() >= self.room {
+                        return Err(TooSlow);
+                    }
+                    self.backlog.push_back(line);
+                }
+                () = &mut deadline => return Err(TooSlow),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(number: usize) -> Box<RawValue> {
+        RawValue::from_string(number.to_string()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_gathers_behind_a_write_comes_out_in_order() {
+        let mut outbox = Outbox::new(4);
+        let sink = outbox.sink().clone();
+        let writing = async {
+            for number in 0..3 {
+                sink.send(line(number)).await.unwrap();
+            }
+            tokio::task::yield_now().await;
+        };
+        outbox.while_writing(Duration::from_secs(60), writing).await.unwrap();
+        sink.send(line(3)).await.unwrap();
+        let mut seen = vec![outbox.next().await.get().to_owned()];
+        seen.extend(std::iter::from_fn(|| outbox.try_next()).map(|it| it.get().to_owned()));
+        assert_eq!(seen, ["0", "1", "2", "3"]);
+    }
+
+    #[tokio::test]
+    async fn more_than_there_is_room_for_ends_the_write() {
+        let mut outbox = Outbox::new(4);
+        let sink = outbox.sink().clone();
+        let sending = tokio::spawn(async move {
+            let mut sent = 0;
+            while sink.send(line(sent)).await.is_ok() {
+                sent += 1;
+            }
+            sent
+        });
+        let blocked = std::future::pending::<()>();
+        assert_eq!(outbox.while_writing(Duration::from_secs(60), blocked).await, Err(TooSlow));
+        drop(outbox);
+        assert!(sending.await.unwrap() <= 9, "twice the room and the one in hand");
+    }
+
+    #[tokio::test]
+    async fn a_write_that_takes_too_long_is_ended() {
+        let mut outbox = Outbox::new(4);
+        let blocked = std::future::pending::<()>();
+        assert_eq!(outbox.while_writing(Duration::from_millis(20), blocked).await, Err(TooSlow));
+    }
+}

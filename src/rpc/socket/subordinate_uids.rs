@@ -1,0 +1,132 @@
+//! Subordinate uids (subuid(5)): whose limits somebody inside a user namespace uses up.
+//!
+//! A user who may map thousands of uids could otherwise be thousands of users. Read again when the file has changed.
+//! Says nothing of who somebody is: only the kernel's word counts for that.
+
+use std::convert::Infallible;
+use std::fs;
+use std::sync::{PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use nix::unistd::User;
+
+/// Where the ranges are written down.
+const FILE: &str = "/etc/subuid";
+/// How often we look whether they have changed.
+const AGAIN: Duration = Duration::from_secs(60);
+/// More than that is no file of ranges.
+const LONGEST: u64 = 1024 * 1024;
+
+/// The ranges of subordinate uids, and their owners.
+#[derive(Debug, Default)]
+pub(in crate::rpc) struct SubordinateUids {
+    ranges: RwLock<Vec<Range>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Range {
+    owner: u32,
+    start: u32,
+    count: u32,
+}
+
+impl SubordinateUids {
+    /// The uid whose limits `uid` uses up: its owner, or itself. The first range that holds it counts.
+    pub(in crate::rpc) fn account(&self, uid: u32) -> u32 {
+        let ranges = self.ranges.read().unwrap_or_else(PoisonError::into_inner);
+        let holds = |it: &&Range| uid.checked_sub(it.start).is_some_and(|after| after < it.count);
+        ranges.iter().find(holds).map_or(uid, |it| it.owner)
+    }
+
+    /// Reads the file, and again whenever it has changed. Never ends.
+    pub(in crate::rpc) async fn follow(&self) -> Infallible {
+        let mut seen = None;
+        loop {
+            // The user database may be on a network.
+            let read = tokio::task::spawn_blocking(move || read_if_changed(seen)).await;
+            if let Ok(Some((ranges, changed))) = read {
+                *self.ranges.write().unwrap_or_else(PoisonError::into_inner) = ranges;
+                seen = Some(changed);
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+}
+
+type Changed = Option<(SystemTime, u64)>;
+
+fn read_if_changed(seen: Option<Changed>) -> Option<(Vec<Range>, Changed)> {
+    let state = fs::metadata(FILE).ok().filter(|it| it.is_file() && it.len() <= LONGEST);
+    let changed = state.and_then(|it| Some((it.modified().ok()?, it.len())));
+    if seen == Some(changed) {
+        return None;
+    }
+    let text = if changed.is_some() {
+        fs::read_to_string(FILE).unwrap_or_default()
+    } else {
+        String::new()
+    };
+    let uid_of = |name: &str| User::from_name(name).ok().flatten().map(|it| it.uid.as_raw());
+    Some((parse(&text, uid_of), changed))
+}
+
+/// Lines `OWNER:START:COUNT`, where the owner is a name or a uid. A range whose owner nobody knows is a user all the
+/// same: that of its first uid. What is no range is passed over.
+fn parse(text: &str, uid_of: impl Fn(&str) -> Option<u32>) -> Vec<Range> {
+    let range = |line: &str| {
+        let mut parts = line.trim().split(':');
+        let (name, start, count) = (parts.next()?, parts.next()?, parts.next()?);
+        let (start, count) = (start.parse().ok()?, count.parse().ok()?);
+        // Nobody's range holds root.
+        if start == 0 || count == 0 || name.is_empty() || parts.next().is_some() {
+            return None;
+        }
+        let owner = name.parse().ok().or_else(|| uid_of(name)).unwrap_or(start);
+        Some(Range { owner, start, count })
+    };
+    text.lines().filter_map(range).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(name: &str) -> Option<u32> {
+        (name == "ada").then_some(1_000)
+    }
+
+    #[test]
+    fn a_subordinate_uid_counts_as_its_owner() {
+        let text = "ada:100000:65536\n1001:165536:65536\nghost:231072:10\n";
+        let uids = SubordinateUids { ranges: RwLock::new(parse(text, known)) };
+        for (uid, account) in [
+            (0, 0),
+            (1_000, 1_000),
+            (99_999, 99_999),
+            (100_000, 1_000),
+            (165_535, 1_000),
+            (165_536, 1_001),
+            (231_071, 1_001),
+            (231_072, 231_072),
+            (231_081, 231_072),
+            (231_082, 231_082),
+            (u32::MAX, u32::MAX),
+        ] {
+            assert_eq!(uids.account(uid), account, "{uid}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_range_is_passed_over() {
+        let text = "\nada\nada:1\nada:x:1\nada:1:y\nada:0:65536\nada:5:0\n:5:5\nada:1:2:3\nada:-1:2\nada:99999999999:1\n";
+        assert_eq!(parse(text, known), []);
+    }
+
+    #[test]
+    fn a_range_to_the_end_does_not_overflow() {
+        let text = format!("ada:4294967290:{}", u32::MAX);
+        let uids = SubordinateUids { ranges: RwLock::new(parse(&text, known)) };
+        assert_eq!(uids.account(u32::MAX), 1_000);
+        assert_eq!(uids.account(4_294_967_289), 4_294_967_289);
+    }
+}

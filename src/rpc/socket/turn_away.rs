@@ -1,0 +1,94 @@
+//! Tells somebody for whom there is no place why, so that it can be read.
+//!
+//! Whoever connects writes a request next, and reads after that. A socket closed at once would have that write fail
+//! (EPIPE), and the reason lie unread. So what was sent is read first, then answered in the way it was asked, and then
+//! the connection is closed. Bounded: a second for each step, and so many at a time as the caller of this allows.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+use super::connection::first_bytes;
+use super::scan;
+use crate::rpc::call::envelope::{self, Fault};
+
+/// How long each step may take.
+const STEP: Duration = Duration::from_secs(1);
+/// How much is read of what nobody will answer.
+const MOST: u64 = 1024 * 1024;
+/// How deep a request may nest for its id to be looked for.
+const DEPTH: usize = 64;
+
+/// Reads what was sent, answers `fault`, and closes.
+pub(in crate::rpc) async fn turn_away(mut io: UnixStream, fault: Fault) {
+    let asked = tokio::time::timeout(STEP, first_bytes(&mut io)).await.ok().flatten();
+    let answer = answer(asked.as_deref().unwrap_or_default(), &fault);
+    // Whatever comes of it, the connection ends here.
+    let _ = tokio::time::timeout(STEP, async {
+        io.write_all(&answer).await?;
+        io.shutdown().await
+    })
+    .await;
+    linger(&mut io).await;
+}
+
+/// Goes on reading for a while, so that the other side, which may still be writing, comes to read what was said.
+pub(in crate::rpc) async fn linger(io: &mut (impl AsyncRead + Unpin)) {
+    let mut rest = io.take(MOST);
+    let _ = tokio::time::timeout(STEP, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
+}
+
+/// The fault as who sent `asked` understands it.
+fn answer(asked: &[u8], fault: &Fault) -> Vec<u8> {
+    if asked.starts_with(b"PRI ") {
+        return going_away(&fault.line());
+    }
+    if asked.first().is_some_and(u8::is_ascii_alphabetic) {
+        let line = fault.line();
+        let head = format!(
+            "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\nconnection: close\r\n\r\n",
+            line.len()
+        );
+        return [head.as_bytes(), &line].concat();
+    }
+    let text = scan::only_frame(asked, DEPTH).ok().and_then(|it| std::str::from_utf8(it).ok());
+    let id = text.and_then(|it| envelope::read(it).ok()).and_then(|it| it.id);
+    let mut line = Vec::with_capacity(256);
+    fault.write(id, &mut line);
+    line.push(b'\n');
+    line
+}
+
+/// HTTP/2: our (empty) settings, and GOAWAY with ENHANCE_YOUR_CALM and the reason (RFC 9113, 6.8).
+fn going_away(reason: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(reason.len().min(240)).unwrap_or(u8::MAX);
+    let mut frames = vec![0, 0, 0, 4, 0, 0, 0, 0, 0];
+    frames.extend([0, 0, 8 + length, 7, 0, 0, 0, 0, 0]);
+    frames.extend([0, 0, 0, 0, 0, 0, 0, 0x0b]);
+    frames.extend(reason.iter().take(usize::from(length)));
+    frames
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_told_in_the_way_it_asked() {
+        let fault = Fault::limit("full", "wait");
+        let text = |asked: &[u8]| String::from_utf8_lossy(&answer(asked, &fault)).into_owned();
+        let asked = br#"{"jsonrpc":"2.0","id":"a","method":"m"}"#;
+        assert!(text(asked).starts_with(r#"{"jsonrpc":"2.0","id":"a","error":{"code":-32005"#));
+        for unclear in [&b""[..], b"{\"jsonrpc\":\"2.0\"", b"[1]", b"\x01"] {
+            assert!(text(unclear).starts_with(r#"{"jsonrpc":"2.0","id":null,"#), "{unclear:?}");
+            assert!(text(unclear).ends_with("}\n"));
+        }
+        let http = text(b"POST / HTTP/1.1\r\n");
+        let (head, body) = http.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 503 ") && body.contains("-32005"), "{http}");
+        assert!(head.contains(&format!("content-length: {}", body.len())));
+        assert_eq!(answer(b"PRI * HTTP/2.0\r\n", &fault).get(12), Some(&7), "GOAWAY");
+    }
+}

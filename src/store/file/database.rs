@@ -1,0 +1,159 @@
+//! The open file: how it is opened, how a transaction on it begins, and how it is opened again after
+//! trouble. Nobody else holds a `redb::Database`.
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use redb::backends::FileBackend;
+use redb::{Builder, Database, DatabaseError, Durability, ReadableDatabase, WriteTransaction};
+
+use super::files;
+use crate::store::Progress;
+use crate::store::error::StoreError;
+use crate::store::view::Snapshot;
+
+/// Whether opening reads and verifies every page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store) enum Check {
+    Every,
+    /// Only what redb verifies after a crash; for opening again a file this process had open.
+    Needed,
+}
+
+/// Opens a store in its file, or begins one in an empty file. `path` is for messages.
+pub(in crate::store) fn open(
+    file: File,
+    path: &Path,
+    (cache_bytes, check): (usize, Check),
+    progress: Progress,
+) -> Result<Database, StoreError> {
+    let shown = path.display().to_string();
+    let mut builder = Builder::new();
+    builder
+        .set_cache_size(cache_bytes)
+        .set_check_integrity_on_open(check == Check::Every)
+        .set_repair_callback(move |it| {
+            tracing::debug!(store = %shown, done = it.progress(), "checking the store");
+            progress(&format!("checking the store: {:.0} %", it.progress() * 100.0));
+        });
+    // A file that somebody damaged with care could still make redb panic: that too is corruption.
+    match catch_unwind(AssertUnwindSafe(|| builder.create_with_backend(FileBackend::new(file)?))) {
+        Ok(Ok(database)) => Ok(database),
+        Ok(Err(DatabaseError::DatabaseAlreadyOpen)) => {
+            Err(StoreError::InUse { path: path.to_owned() })
+        }
+        Ok(Err(error)) => Err(StoreError::database("open the store")(error)),
+        Err(_) => Err(StoreError::Panicked),
+    }
+}
+
+pub(in crate::store) fn begin_read(database: &Database) -> Result<Snapshot, StoreError> {
+    let transaction = database.begin_read().map_err(StoreError::database("read the store"))?;
+    Ok(Snapshot(transaction))
+}
+
+/// Begins a change. Its commit is durable when it returns: `Immediate`; two-phase, because the file
+/// holds texts that others chose; and with what a quick repair after a crash needs.
+pub(in crate::store) fn begin_write(database: &Database) -> Result<WriteTransaction, StoreError> {
+    let mut transaction =
+        database.begin_write().map_err(StoreError::database("begin a change to the store"))?;
+    transaction
+        .set_durability(Durability::Immediate)
+        .map_err(StoreError::database("make a change to the store durable"))?;
+    transaction.set_two_phase_commit(true);
+    transaction.set_quick_repair(true);
+    Ok(transaction)
+}
+
+enum State {
+    Open(Database),
+    /// Could not be opened again; the writer keeps trying.
+    Failed,
+    Closed,
+}
+
+/// The place of the one open database, shared by the writer and all readers.
+///
+/// The lock is held while a transaction begins, never while one runs, so readers wait for a reopening
+/// and for nothing else.
+pub(in crate::store) struct Slot {
+    path: PathBuf,
+    cache_bytes: usize,
+    state: RwLock<State>,
+}
+
+impl Slot {
+    pub(in crate::store) fn new(path: &Path, cache_bytes: usize, database: Database) -> Arc<Self> {
+        let state = RwLock::new(State::Open(database));
+        Arc::new(Self { path: path.to_owned(), cache_bytes, state })
+    }
+
+    // A panic while the lock is held leaves the state whole, so a poisoned lock is as good as any.
+    fn shared(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn alone(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with<T>(
+        &self,
+        begin: impl FnOnce(&Database) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match &*self.shared() {
+            State::Open(database) => begin(database),
+            State::Failed | State::Closed => Err(StoreError::Closed),
+        }
+    }
+
+    pub(in crate::store) fn begin_read(&self) -> Result<Snapshot, StoreError> {
+        self.with(begin_read)
+    }
+
+    pub(in crate::store) fn begin_write(&self) -> Result<WriteTransaction, StoreError> {
+        self.with(begin_write)
+    }
+
+    pub(in crate::store) fn has_failed(&self) -> bool {
+        matches!(*self.shared(), State::Failed)
+    }
+
+    /// After an I/O error redb refuses everything until the file is opened anew.
+    pub(in crate::store) fn reopen(&self) {
+        let mut state = self.alone();
+        match std::mem::replace(&mut *state, State::Failed) {
+            State::Closed => {
+                *state = State::Closed;
+                return;
+            }
+            State::Failed => {}
+            State::Open(database) => {
+                if let Err(error) = database.close() {
+                    tracing::debug!(%error, "the store did not close cleanly");
+                }
+            }
+        }
+        let settings = (self.cache_bytes, Check::Needed);
+        let opened = files::open_private(&self.path)
+            .and_then(|file| open(file, &self.path, settings, |_| {}));
+        match opened {
+            Ok(database) => {
+                tracing::warn!("the store was opened again");
+                *state = State::Open(database);
+            }
+            Err(error) => tracing::error!(%error, "the store cannot be opened again yet"),
+        }
+    }
+
+    pub(in crate::store) fn close(&self) -> Result<(), StoreError> {
+        match std::mem::replace(&mut *self.alone(), State::Closed) {
+            State::Open(database) => {
+                database.close().map_err(StoreError::database("close the store"))
+            }
+            State::Failed | State::Closed => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! The files around the store: its directory and mode, and what takes its place when it is lost or restored.
+//!
+//! Never deletes a store. A corrupt one is set aside as `NAME.corrupt-N`, one that another took the place of as
+//! `NAME.replaced-N`. What takes a store's place is whole, and says so in itself ([`crate::store::tables::notices`]), before it
+//! has the name: so a crash at any moment leaves the old one or the new one.
+
+use std::fs::{File, Permissions, TryLockError};
+use std::io;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use redb::Database;
+
+use super::database::{self, Check};
+use super::folder::{Draft, Folder};
+use super::{backup, migrations};
+use crate::regular_file;
+use crate::store::error::StoreError;
+use crate::store::schema::SCHEMA;
+use crate::store::tables::audit;
+use crate::store::{Asked, StoreSettings, begin};
+use entitled_core::domain::ids::Timestamp;
+
+const FILE_MODE: u32 = 0o600;
+/// With which every file of redb begins.
+const FIRST_BYTES: [u8; 9] = *b"redb\x1a\x0a\xa9\x0d\x0a";
+/// Files set aside before somebody has to look after them.
+const MOST_SET_ASIDE: u32 = 10_000;
+/// Names that the daemon uses besides the store's, in the same directory, and what it adds to others.
+const OWN_NAMES: [&str; 2] = ["kek", "machine-id"];
+const OWN_ENDINGS: [&str; 5] = [".tmp", ".new", ".next", ".old", ".lock"];
+
+const FRESH: &str = "a fresh store was begun: the customers, linked wallets, sealed keys, suspensions and history \
+                     of the one before are not in it";
+
+/// Opens the store's file, whatever has become of it.
+pub(in crate::store) fn open_or_recover(
+    settings: &StoreSettings,
+    now: Timestamp,
+) -> Result<Database, StoreError> {
+    let (folder, name) = (Folder::of(&settings.path)?, name(&settings.path));
+    let length = |it: File| it.metadata().map(|it| it.len());
+    let found = folder.open_to_change(&name).and_then(|it| it.map(length).transpose());
+    let found = found.map_err(StoreError::file(format!("open {}", settings.path.display())))?;
+    // A file that was emptied or removed behind our back would otherwise pass for a new store.
+    let trouble = match found {
+        None if was_here(settings, &folder)? => "the file is missing".to_owned(),
+        Some(0) if was_here(settings, &folder)? => "the file is empty".to_owned(),
+        _ => match open_whole(settings) {
+            Ok(database) => {
+                folder.remove_drafts()?;
+                return Ok(database);
+            }
+            Err(error) if error.is_corruption() => format!("corrupt: {}", with_causes(&error)),
+            Err(error) => return Err(error),
+        },
+    };
+    recover(settings, &folder, &trouble, now)?;
+    open_whole(settings)
+}
+
+/// Whether there was a store before: its backups are here, or what is only made once a store is.
+fn was_here(settings: &StoreSettings, folder: &Folder) -> Result<bool, StoreError> {
+    let witness = settings.witness.as_ref().is_some_and(|it| it.exists());
+    Ok(witness || !backup::list(folder, &name(&settings.path))?.is_empty())
+}
+
+/// Opens with every check there is, down to the schema.
+fn open_whole(settings: &StoreSettings) -> Result<Database, StoreError> {
+    (settings.progress)("opening the store");
+    let file = open_private(&settings.path)?;
+    let database = database::open(
+        file,
+        &settings.path,
+        (settings.cache_bytes, Check::Every),
+        settings.progress,
+    )?;
+    known_schema(&settings.path, database)
+}
+
+fn known_schema(path: &Path, database: Database) -> Result<Database, StoreError> {
+    match migrations::schema_of(&database)? {
+        found if found > SCHEMA => {
+            Err(StoreError::NewerSchema { path: path.to_owned(), found, known: SCHEMA })
+        }
+        _ => Ok(database),
+    }
+}
+
+fn recover(
+    settings: &StoreSettings,
+    folder: &Folder,
+    trouble: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let store = name(&settings.path);
+    let held = lock(folder, settings)?;
+    let aside = held.is_some().then(|| free_name(folder, settings, "corrupt")).transpose()?;
+    tracing::error!(store = %settings.path.display(), aside, %trouble, "the store is lost or corrupt");
+    let found = newest_whole(settings, folder)?;
+    let (draft, instead) = match found {
+        Some((draft, said)) => (draft, said),
+        None => (folder.draft()?, FRESH.to_owned()),
+    };
+    let aside_said = aside.as_ref().map(|it| format!("set aside as {it}; ")).unwrap_or_default();
+    let said = format!("the store was lost ({trouble}): {aside_said}{instead}");
+    let asked = Asked { by: "entitled".into(), at: now };
+    finish(settings, &draft, Some(("store_recovered", &said)), &asked)?;
+    if let Err(error) = folder.give_to_owner(&draft.file) {
+        // Whoever could make it can use it.
+        tracing::warn!(%error, "the store does not belong to the owner of its directory");
+    }
+    if let Some(aside) = aside {
+        give_second_name(folder, settings, &aside)?;
+    }
+    draft.replace(&store)?;
+    tracing::error!(store = %settings.path.display(), %said, "the store was recovered");
+    Ok(())
+}
+
+/// A copy of the newest backup that is whole. What keeps us from reading one, other than what is in it, is no
+/// reason to pass it over for an older one, or for none.
+fn newest_whole<'a>(
+    settings: &StoreSettings,
+    folder: &'a Folder,
+) -> Result<Option<(Draft<'a>, String)>, StoreError> {
+    for candidate in backup::list(folder, &name(&settings.path))?.into_iter().rev() {
+        let path = folder.path_of(&candidate);
+        let source = match folder.open(&candidate) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                tracing::error!(backup = %path.display(), %error, "what has a backup's name is none");
+                continue;
+            }
+            opened => opened.map_err(StoreError::file(format!("read {}", path.display())))?,
+        };
+        match copy_whole(&source, &candidate, settings, folder) {
+            Ok((draft, until)) => return Ok(Some((draft, restored(&candidate, until)))),
+            Err(error) if error.is_corruption() => {
+                tracing::error!(backup = %path.display(), error = %with_causes(&error), "a backup is not whole");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+fn restored(backup: &str, until: Option<Timestamp>) -> String {
+    let until = until.map(|it| format!(", whose last change is of {it:.0}")).unwrap_or_default();
+    format!(
+        "{backup} was restored{until}: what changed after it is undone, so suspensions, deactivations and unlinked wallets may be in force no more; make them again"
+    )
+}
+
+/// What a backup is found out to be before it is copied: a file of any length can be made for nothing.
+fn check_copyable(source: &File, backup: &str, folder: &Folder) -> Result<(), StoreError> {
+    let doing = || format!("copy {backup}");
+    let length = source.metadata().map_err(StoreError::file(doing()))?.len();
+    if length == 0 {
+        // redb would begin a new store in it.
+        return Err(StoreError::Form { what: "a backup, which is empty," });
+    }
+    let mut first = [0; FIRST_BYTES.len()];
+    match source.read_exact_at(&mut first, 0) {
+        Ok(()) if first == FIRST_BYTES => {}
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+            return Err(StoreError::file(doing())(error));
+        }
+        _ => {
+            return Err(StoreError::Form {
+                what: "a backup, which does not begin as a store does,",
+            });
+        }
+    }
+    let free = folder.free_bytes().map_err(StoreError::file(doing()))?;
+    if length > free {
+        let why = format!("it is {length} bytes long, of which {free} are free here");
+        return Err(StoreError::file(doing())(io::Error::new(io::ErrorKind::StorageFull, why)));
+    }
+    Ok(())
+}
+
+/// A draft with the content of a backup, found to be whole, and the time of the last change in it.
+fn copy_whole<'a>(
+    source: &File,
+    backup: &str,
+    settings: &StoreSettings,
+    folder: &'a Folder,
+) -> Result<(Draft<'a>, Option<Timestamp>), StoreError> {
+    check_copyable(source, backup, folder)?;
+    let draft = folder.draft()?;
+    io::copy(&mut &*source, &mut &draft.file)
+        .map_err(StoreError::file(format!("copy {backup}")))?;
+    let database = open_draft(settings, &draft)?;
+    let database = known_schema(Path::new(backup), database)?;
+    let until = audit::last_at(&database::begin_read(&database)?);
+    database.close().map_err(StoreError::database("close a restored store"))?;
+    Ok((draft, until?))
+}
+
+fn open_draft(settings: &StoreSettings, draft: &Draft<'_>) -> Result<Database, StoreError> {
+    let doing = || format!("open a copy of {}", settings.path.display());
+    let file = draft.file.try_clone().map_err(StoreError::file(doing()))?;
+    database::open(file, &settings.path, (settings.cache_bytes, Check::Every), settings.progress)
+}
+
+/// Brings what is to take the store's place to our schema, and has it say what it is.
+fn finish(
+    settings: &StoreSettings,
+    draft: &Draft<'_>,
+    notice: Option<(&str, &str)>,
+    asked: &Asked,
+) -> Result<(), StoreError> {
+    let database = open_draft(settings, draft)?;
+    // What it was copied from is the backup.
+    migrations::run(&database, migrations::STEPS, |_| Ok(()))?;
+    begin(&database, notice, asked)?;
+    database.close().map_err(StoreError::database("close a restored store"))
+}
+
+/// As [`crate::store::Store::restore`].
+pub(in crate::store) fn replace(
+    backup: &Path,
+    settings: &StoreSettings,
+    asked: &Asked,
+) -> Result<Option<PathBuf>, StoreError> {
+    let (folder, store) = (Folder::of(&settings.path)?, name(&settings.path));
+    // Held until the other is in place: no daemon opens the store meanwhile.
+    let _held = match lock(&folder, settings) {
+        // Whatever it is, it is no store that anybody has open.
+        Err(StoreError::File { source, .. }) if source.kind() == io::ErrorKind::InvalidInput => {
+            refuse_directory(&folder, settings)?;
+            None
+        }
+        held => held?,
+    };
+    folder.remove_drafts()?;
+    let doing = || format!("restore {}", backup.display());
+    let source = regular_file::open(backup).map_err(StoreError::file(doing()))?;
+    let (draft, until) = copy_whole(&source, &name(backup), settings, &folder)?;
+    let said = format!("by hand, {}", restored(&name(backup), until));
+    finish(settings, &draft, Some(("store_restored", &said)), asked)?;
+    // Otherwise the daemon could not open it; then nothing has changed.
+    folder.give_to_owner(&draft.file).map_err(StoreError::file(doing()))?;
+    if !folder.has(&store) {
+        return draft.name_new(&store).map(|_| None);
+    }
+    let aside = free_name(&folder, settings, "replaced")?;
+    give_second_name(&folder, settings, &aside)?;
+    draft.replace(&store)?;
+    Ok(Some(folder.path_of(&aside)))
+}
+
+/// Holds the store's file as whoever has it open does; `None` where there is none.
+fn lock(folder: &Folder, settings: &StoreSettings) -> Result<Option<File>, StoreError> {
+    let doing = || format!("lock {}", settings.path.display());
+    let file = folder.open_to_change(&name(&settings.path)).map_err(StoreError::file(doing()))?;
+    match file.as_ref().map(File::try_lock) {
+        None | Some(Ok(())) => Ok(file),
+        Some(Err(TryLockError::WouldBlock)) => {
+            Err(StoreError::InUse { path: settings.path.clone() })
+        }
+        Some(Err(TryLockError::Error(error))) => Err(StoreError::file(doing())(error)),
+    }
+}
+
+/// A directory can have no second name, so it cannot be set aside as a store is.
+fn refuse_directory(folder: &Folder, settings: &StoreSettings) -> Result<(), StoreError> {
+    if !folder.has_directory(&name(&settings.path)) {
+        return Ok(());
+    }
+    let doing = format!("set {} aside", settings.path.display());
+    let why = "it is a directory: move it away, and restore then";
+    Err(StoreError::file(doing)(io::Error::new(io::ErrorKind::IsADirectory, why)))
+}
+
+/// What another is about to take the place of keeps a name, and there is no moment without a store.
+fn give_second_name(
+    folder: &Folder,
+    settings: &StoreSettings,
+    aside: &str,
+) -> Result<(), StoreError> {
+    let doing = format!("set {} aside", settings.path.display());
+    folder.link(&name(&settings.path), aside).map_err(StoreError::file(doing))
+}
+
+/// The first name of its kind that nothing has.
+fn free_name(folder: &Folder, settings: &StoreSettings, why: &str) -> Result<String, StoreError> {
+    let store = name(&settings.path);
+    let names = (1..=MOST_SET_ASIDE).map(|number| format!("{store}.{why}-{number}"));
+    let free = names.into_iter().find(|it| !folder.has(it));
+    let doing = format!("set {} aside", settings.path.display());
+    free.ok_or_else(|| StoreError::file(doing)(io::ErrorKind::AlreadyExists.into()))
+}
+
+/// Whether a backup may have this name in the store's directory.
+///
+/// # Errors
+/// When the name leads elsewhere, or to what the daemon keeps for itself.
+pub(in crate::store) fn check_plain(
+    settings: &StoreSettings,
+    wanted: &str,
+) -> Result<(), StoreError> {
+    let plain = |it: u8| it.is_ascii_alphanumeric() || b"._-".contains(&it);
+    let own = name(&settings.path);
+    let is_plain =
+        (1..=128).contains(&wanted.len()) && !wanted.starts_with('.') && wanted.bytes().all(plain);
+    if !is_plain || wanted.starts_with(&own) {
+        return Err(StoreError::conflict(format!(
+            "a backup needs a plain file name of letters, digits, `.`, `_` and `-` that does not begin with {own}"
+        )));
+    }
+    let others = OWN_NAMES.into_iter().chain(settings.reserved.iter().map(String::as_str));
+    let of = |it: &str| {
+        wanted.strip_prefix(it).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    if others.into_iter().any(of) || OWN_ENDINGS.iter().any(|it| wanted.ends_with(it)) {
+        return Err(StoreError::conflict(format!(
+            "the daemon keeps the name {wanted} for itself: give the backup another"
+        )));
+    }
+    Ok(())
+}
+
+/// Opens the store's file, made if it is not there, readable by its owner alone; takes other people's rights away.
+pub(in crate::store) fn open_private(path: &Path) -> Result<File, StoreError> {
+    let doing = || format!("open {}", path.display());
+    let file = regular_file::open_or_make(path).map_err(StoreError::file(doing()))?;
+    let mode = file.metadata().map_err(StoreError::file(doing()))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        tracing::warn!(file = %path.display(), "others could open the store's file: its mode is 0600 now");
+        file.set_permissions(Permissions::from_mode(FILE_MODE))
+            .map_err(StoreError::file(format!("set the mode of {}", path.display())))?;
+    }
+    Ok(file)
+}
+
+pub(in crate::store) fn name(path: &Path) -> String {
+    path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn with_causes(error: &StoreError) -> String {
+    let first: &dyn std::error::Error = error;
+    let causes = std::iter::successors(Some(first), |it| it.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests;

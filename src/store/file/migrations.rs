@@ -1,0 +1,254 @@
+//! How a store of an older schema becomes one of ours. Forward only.
+//!
+//! Step N takes schema N to N + 1 in one transaction, together with the number in `meta`, so a crash
+//! leaves one or the other. Before each step on a store that holds anything, a backup is kept. A step
+//! names its tables and types itself: what it once did must not change when the rest of the program does.
+//! A schema newer than ours is refused before anything is written.
+
+use redb::{Database, TableDefinition, TableError, TableHandle, WriteTransaction};
+
+use super::database;
+use crate::store::error::StoreError;
+use crate::store::schema::Definition;
+
+type Step = fn(&WriteTransaction) -> Result<(), StoreError>;
+
+/// Invariant: as many as `schema::SCHEMA`, and none of them ever changes.
+pub(in crate::store) const STEPS: &[Step] =
+    &[begin, more_terms, add_light_clients, forget_agreements];
+
+const META: Definition<'static> = TableDefinition::new("meta");
+const SCHEMA_KEY: &[u8] = b"schema";
+
+/// The schema of a store; 0 for one in which there is nothing yet.
+pub(in crate::store) fn schema_of(database: &Database) -> Result<u32, StoreError> {
+    let wrong = || StoreError::Form { what: "schema" };
+    let snapshot = database::begin_read(database)?.0;
+    let meta = match snapshot.open_table(META) {
+        Ok(meta) => meta,
+        Err(TableError::TableDoesNotExist(_)) => {
+            let mut tables = snapshot.list_tables().map_err(StoreError::database("list tables"))?;
+            return if tables.next().is_none() { Ok(0) } else { Err(wrong()) };
+        }
+        Err(error) => return Err(StoreError::database("read the schema")(error)),
+    };
+    let value = meta.get(SCHEMA_KEY).map_err(StoreError::database("read the schema"))?;
+    let bytes: [u8; 4] = value.and_then(|it| it.value().try_into().ok()).ok_or_else(wrong)?;
+    Ok(u32::from_be_bytes(bytes))
+}
+
+/// Takes the store through the steps it has not seen; calls `before` ahead of each one that changes
+/// something there is.
+pub(in crate::store) fn run(
+    database: &Database,
+    steps: &[Step],
+    mut before: impl FnMut(&Database) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let found = schema_of(database)?;
+    for (from, step) in (0_u32..).zip(steps).skip_while(|it| it.0 < found) {
+        // A store that is only now being made holds nothing to back up.
+        if found > 0 {
+            before(database)?;
+            tracing::info!(event = "store_migrated", from, to = from + 1, "migrating the store");
+        }
+        let transaction = database::begin_write(database)?;
+        step(&transaction)?;
+        write_schema(&transaction, from + 1)?;
+        transaction.commit().map_err(StoreError::database("migrate the store"))?;
+    }
+    Ok(())
+}
+
+fn write_schema(transaction: &WriteTransaction, schema: u32) -> Result<(), StoreError> {
+    let doing = "write the schema";
+    let mut meta = transaction.open_table(META).map_err(StoreError::database(doing))?;
+    meta.insert(SCHEMA_KEY, schema.to_be_bytes().as_slice())
+        .map_err(StoreError::database(doing))?;
+    Ok(())
+}
+
+/// 0 → 1: the first tables.
+fn begin(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    const TABLES: [&str; 18] = [
+        "meta",
+        "customers",
+        "customer_uids",
+        "external_ids",
+        "wallets",
+        "customer_wallets",
+        "sealed_keys",
+        "challenges",
+        "challenge_expiries",
+        "sightings",
+        "scans",
+        "ownerships",
+        "token_ownerships",
+        "wallet_ownerships",
+        "active_ownerships",
+        "suspensions",
+        "floors",
+        "audit",
+    ];
+    for name in TABLES {
+        let definition: Definition = TableDefinition::new(name);
+        let table = transaction.open_table(definition);
+        let table = table.map_err(StoreError::database("begin the tables of the store"))?;
+        debug_assert_eq!(table.name(), name);
+    }
+    Ok(())
+}
+
+/// 1 → 2: nothing moves. From now on a sighting may have terms that a program of schema 1 does not know, and
+/// would take for plain ownership: it has to refuse the file.
+#[expect(clippy::unnecessary_wraps, reason = "a step may fail")]
+fn more_terms(_: &WriteTransaction) -> Result<(), StoreError> {
+    Ok(())
+}
+
+/// 2 → 3: what light clients know.
+fn add_light_clients(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    let table: Definition = TableDefinition::new("light_clients");
+    transaction
+        .open_table(table)
+        .map(drop)
+        .map_err(StoreError::database("add a table to the store"))
+}
+
+/// 3 → 4: that two checkpoints agree is no fact beside the light client any more. What was kept of it was bound to
+/// no specification and no time, so that nothing may rest on it.
+fn forget_agreements(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    const AGREED: std::ops::Range<&[u8]> = &[1]..&[2];
+    let doing = "forget which checkpoints agree";
+    let clients: Definition = TableDefinition::new("light_clients");
+    let mut clients = transaction.open_table(clients).map_err(StoreError::database(doing))?;
+    clients.retain_in(AGREED, |_, _| false).map_err(StoreError::database(doing))
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::ReadableTableMetadata;
+
+    use super::*;
+    use crate::store::file::database::{Check, open};
+    use crate::store::file::files::open_private;
+    use crate::store::schema::{SCHEMA, Table};
+
+    fn fresh() -> (tempfile::TempDir, Database) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.redb");
+        let file = open_private(&path).unwrap();
+        let database = open(file, &path, (1 << 20, Check::Every), |_| {}).unwrap();
+        (dir, database)
+    }
+
+    fn no_backup(_: &Database) -> Result<(), StoreError> {
+        panic!("there is nothing to back up")
+    }
+
+    fn add_colour(transaction: &WriteTransaction) -> Result<(), StoreError> {
+        let table: Definition = TableDefinition::new("colours");
+        let mut table = transaction.open_table(table).unwrap();
+        table.insert(b"sky".as_slice(), b"blue".as_slice()).unwrap();
+        Ok(())
+    }
+
+    fn fail(transaction: &WriteTransaction) -> Result<(), StoreError> {
+        add_colour(transaction)?;
+        Err(StoreError::Form { what: "test" })
+    }
+
+    #[test]
+    fn there_is_a_step_to_each_schema() {
+        assert_eq!(STEPS.len(), SCHEMA as usize);
+    }
+
+    #[test]
+    fn an_empty_store_gets_all_tables_without_a_backup() {
+        let (_dir, database) = fresh();
+        assert_eq!(schema_of(&database).unwrap(), 0);
+        run(&database, STEPS, no_backup).unwrap();
+        assert_eq!(schema_of(&database).unwrap(), SCHEMA);
+        let snapshot = database::begin_read(&database).unwrap().0;
+        for table in Table::ALL {
+            snapshot.open_table(table.definition()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_store_of_our_schema_is_left_alone() {
+        let (_dir, database) = fresh();
+        run(&database, STEPS, no_backup).unwrap();
+        run(&database, STEPS, no_backup).unwrap();
+        assert_eq!(schema_of(&database).unwrap(), SCHEMA);
+    }
+
+    #[test]
+    fn a_later_step_runs_once_and_after_a_backup() {
+        let (_dir, database) = fresh();
+        run(&database, &[begin], no_backup).unwrap();
+        let mut schemas_backed_up = Vec::new();
+        let mut backup = |it: &Database| {
+            schemas_backed_up.push(schema_of(it).unwrap());
+            Ok(())
+        };
+        run(&database, &[begin, add_colour], &mut backup).unwrap();
+        run(&database, &[begin, add_colour], &mut backup).unwrap();
+        assert_eq!(schemas_backed_up, [1]);
+        assert_eq!(schema_of(&database).unwrap(), 2);
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_store_as_it_was() {
+        let (_dir, database) = fresh();
+        run(&database, &[begin], no_backup).unwrap();
+        run(&database, &[begin, fail], |_| Ok(())).unwrap_err();
+        assert_eq!(schema_of(&database).unwrap(), 1);
+        let snapshot = database::begin_read(&database).unwrap().0;
+        let colours: Definition = TableDefinition::new("colours");
+        assert!(snapshot.open_table(colours).is_err());
+    }
+
+    #[test]
+    fn without_a_backup_there_is_no_migration() {
+        let (_dir, database) = fresh();
+        run(&database, &[begin], no_backup).unwrap();
+        run(&database, &[begin, add_colour], |_| Err(StoreError::Backup)).unwrap_err();
+        assert_eq!(schema_of(&database).unwrap(), 1);
+    }
+
+    #[test]
+    fn agreements_of_schema_3_are_forgotten_and_light_clients_kept() {
+        let (_dir, database) = fresh();
+        run(&database, &STEPS[..3], no_backup).unwrap();
+        let clients: Definition = TableDefinition::new("light_clients");
+        let client = [&[0_u8][..], &1_u64.to_be_bytes()].concat();
+        let transaction = database::begin_write(&database).unwrap();
+        {
+            let mut table = transaction.open_table(clients).unwrap();
+            table.insert(client.as_slice(), b"kept".as_slice()).unwrap();
+            for root in [0_u8, 0xff] {
+                let roots = [[root; 32], [7; 32]].concat();
+                let pair = [&[1_u8][..], &1_u64.to_be_bytes(), &roots].concat();
+                table.insert(pair.as_slice(), [].as_slice()).unwrap();
+            }
+        }
+        transaction.commit().unwrap();
+        run(&database, STEPS, |_| Ok(())).unwrap();
+        let snapshot = database::begin_read(&database).unwrap().0;
+        let table = snapshot.open_table(clients).unwrap();
+        assert_eq!(table.len().unwrap(), 1);
+        assert_eq!(table.get(client.as_slice()).unwrap().unwrap().value(), b"kept");
+    }
+
+    #[test]
+    fn a_file_of_somebody_else_is_not_taken_for_an_empty_one() {
+        let (_dir, database) = fresh();
+        let transaction = database::begin_write(&database).unwrap();
+        add_colour(&transaction).unwrap();
+        transaction.commit().unwrap();
+        assert!(matches!(schema_of(&database), Err(StoreError::Form { what: "schema" })));
+        let colours: Definition = TableDefinition::new("colours");
+        let snapshot = database::begin_read(&database).unwrap().0;
+        assert_eq!(snapshot.open_table(colours).unwrap().len().unwrap(), 1);
+    }
+}

@@ -1,0 +1,156 @@
+//! Challenges in the store: single use, gone once expired, and not many at a time.
+
+use std::ops::Bound;
+
+use super::{audit, quotas};
+use crate::store::Asked;
+use crate::store::error::StoreError;
+use crate::store::schema::{self, Table};
+use crate::store::view::{Changes, View, record};
+use entitled_core::domain::customer::Challenge;
+use entitled_core::domain::ids::CustomerId;
+
+/// How many open challenges a customer may have.
+pub const MOST_OPEN: usize = 64;
+const LONGEST_NONCE: usize = 128;
+const LONGEST_MESSAGE: usize = 16 * 1024;
+/// How many expired ones one change clears away, so that it stays short; the next clears more.
+const MOST_PRUNED: usize = 1_024;
+
+/// # Errors
+/// When the store fails.
+pub fn find(view: &impl View, nonce: &str) -> Result<Option<Challenge>, StoreError> {
+    record(view, Table::Challenges, nonce.as_bytes(), "challenge")
+}
+
+/// Remembers a challenge, and forgets those that expired before `asked.at`.
+///
+/// # Errors
+/// [`StoreError::Full`] when the customer has too many open; a conflict when the nonce was given out before, or it is out of bounds.
+pub fn keep(
+    changes: &mut Changes<'_>,
+    challenge: &Challenge,
+    asked: &Asked,
+) -> Result<(), StoreError> {
+    let nonce = challenge.nonce.as_bytes();
+    if nonce.is_empty() || nonce.len() > LONGEST_NONCE || challenge.message.len() > LONGEST_MESSAGE
+    {
+        return Err(StoreError::conflict("the challenge is out of bounds"));
+    }
+    if find(changes, &challenge.nonce)?.is_some() {
+        return Err(StoreError::conflict("the nonce is in use"));
+    }
+    quotas::below(open_of(changes, challenge.customer, asked)?, MOST_OPEN, "open challenges")?;
+    prune(changes, asked)?;
+    let customer = schema::customer(challenge.customer);
+    changes.put_record(Table::Challenges, nonce, challenge)?;
+    changes.put(Table::ChallengeExpiries, &expiry(challenge), &customer)?;
+    let detail = format!("for {}, until {}", challenge.customer, challenge.expires_at);
+    audit::append(changes, asked, "wallet_challenged", &challenge.address, detail)?;
+    Ok(())
+}
+
+fn expiry(challenge: &Challenge) -> Vec<u8> {
+    [schema::time(challenge.expires_at).as_slice(), challenge.nonce.as_bytes()].concat()
+}
+
+/// Whether a challenge can still be answered is a matter of `expires_at > now`, here and in [`spendable`].
+fn open_of(view: &impl View, id: CustomerId, asked: &Asked) -> Result<usize, StoreError> {
+    let customer = schema::customer(id);
+    let now = schema::end_of(&schema::time(asked.at));
+    let from = match &now {
+        Bound::Excluded(it) => Bound::Included(it.as_slice()),
+        _ => Bound::Unbounded,
+    };
+    let mut open = 0;
+    for row in view.range(Table::ChallengeExpiries, from, Bound::Unbounded)? {
+        open += usize::from(row?.1 == customer);
+    }
+    Ok(open)
+}
+
+fn prune(changes: &mut Changes<'_>, asked: &Asked) -> Result<(), StoreError> {
+    let end = schema::end_of(&schema::time(asked.at));
+    let end = end.as_ref().map(Vec::as_slice);
+    let expired = changes.range(Table::ChallengeExpiries, Bound::Unbounded, end)?;
+    let expired: Vec<_> = expired.take(MOST_PRUNED).collect::<Result<_, _>>()?;
+    for (key, _) in expired {
+        changes.remove(Table::ChallengeExpiries, &key)?;
+        changes.remove(Table::Challenges, key.get(16..).unwrap_or_default())?;
+    }
+    Ok(())
+}
+
+/// The challenge with this nonce, if it can be spent at `asked.at`.
+pub(in crate::store) fn spendable(
+    view: &impl View,
+    nonce: &str,
+    asked: &Asked,
+) -> Result<Challenge, StoreError> {
+    match find(view, nonce)? {
+        Some(found) if found.expires_at > asked.at => Ok(found),
+        _ => Err(StoreError::ChallengeSpent),
+    }
+}
+
+pub(in crate::store) fn spend(
+    changes: &mut Changes<'_>,
+    challenge: &Challenge,
+) -> Result<(), StoreError> {
+    changes.remove(Table::Challenges, challenge.nonce.as_bytes())?;
+    changes.remove(Table::ChallengeExpiries, &expiry(challenge))
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::Address;
+
+    use super::*;
+    use crate::store::testing::{Bench, asked, challenge};
+
+    fn kept(bench: &Bench, challenge: Challenge, at: i64) -> Result<(), StoreError> {
+        bench.change(move |it| keep(it, &challenge, &asked(at)))
+    }
+
+    fn of(nonce: &str, uid: u32, expires: i64) -> Challenge {
+        challenge(nonce, CustomerId::Uid(uid), Address::ZERO, expires)
+    }
+
+    #[test]
+    fn a_challenge_is_found_again_as_it_was() {
+        let bench = Bench::new();
+        kept(&bench, of("abc", 7, 600), 0).unwrap();
+        let found = bench.store.read(|it| find(it, "abc")).unwrap();
+        assert_eq!(found, Some(of("abc", 7, 600)));
+    }
+
+    #[test]
+    fn expired_ones_are_forgotten_when_a_new_one_comes() {
+        let bench = Bench::new();
+        kept(&bench, of("old", 7, 10), 0).unwrap();
+        kept(&bench, of("open", 7, 11), 0).unwrap();
+        kept(&bench, of("new", 8, 600), 10).unwrap();
+        let left = |nonce: &'static str| bench.store.read(move |it| find(it, nonce)).unwrap();
+        assert!(left("old").is_none());
+        assert!(left("open").is_some() && left("new").is_some());
+    }
+
+    #[test]
+    fn a_customer_has_at_most_64_open_and_others_are_not_disturbed() {
+        let bench = Bench::new();
+        for number in 0..MOST_OPEN {
+            kept(&bench, of(&format!("n{number}"), 7, 10), 0).unwrap();
+        }
+        let error = kept(&bench, of("more", 7, 600), 9).unwrap_err();
+        assert_eq!(error.to_string(), "a customer has at most 64 open challenges");
+        assert!(kept(&bench, of("others", 8, 600), 9).is_ok());
+        assert!(kept(&bench, of("later", 7, 600), 10).is_ok());
+    }
+
+    #[test]
+    fn a_nonce_is_given_out_once() {
+        let bench = Bench::new();
+        kept(&bench, of("abc", 7, 600), 0).unwrap();
+        assert!(matches!(kept(&bench, of("abc", 8, 600), 0), Err(StoreError::Conflict { .. })));
+    }
+}

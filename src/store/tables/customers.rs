@@ -1,0 +1,372 @@
+//! Customers in the store, and which Unix user belongs to which.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use super::{audit, records};
+use crate::store::Asked;
+use crate::store::error::StoreError;
+use crate::store::schema::{self, Table};
+use crate::store::view::{Changes, View, prefixed, record};
+use entitled_core::domain::customer::Customer;
+use entitled_core::domain::ids::CustomerId;
+
+const LONGEST_NAME: usize = 256;
+const MOST_UIDS: usize = 1_024;
+const MOST_METADATA: usize = 64;
+const LONGEST_METADATA: usize = 1_024;
+
+/// A customer to make.
+#[derive(Debug, Clone, Default)]
+pub struct NewCustomer {
+    pub name: String,
+    pub external_id: Option<String>,
+    pub uids: Vec<u32>,
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// What to change of a customer; the rest stays.
+#[derive(Debug, Clone, Default)]
+pub struct CustomerEdit {
+    pub name: Option<String>,
+    pub external_id: Option<Option<String>>,
+    pub uids: Option<Vec<u32>>,
+    pub metadata: Option<BTreeMap<String, String>>,
+    pub active: Option<bool>,
+}
+
+/// # Errors
+/// When the store fails.
+pub fn find(view: &impl View, id: CustomerId) -> Result<Option<Customer>, StoreError> {
+    record(view, Table::Customers, &schema::customer(id), "customer")
+}
+
+/// The customer that claims `uid`, else `uid:N`.
+///
+/// # Errors
+/// When the store fails.
+pub fn of_uid(view: &impl View, uid: u32) -> Result<CustomerId, StoreError> {
+    Ok(claimer(view, uid)?.unwrap_or(CustomerId::Uid(uid)))
+}
+
+/// Customers in the order of their ids, after `after`.
+///
+/// # Errors
+/// When the store fails.
+pub fn list(
+    view: &impl View,
+    after: Option<CustomerId>,
+    limit: usize,
+) -> Result<Vec<Customer>, StoreError> {
+    let after = after.map(schema::customer);
+    let from = after.as_ref().map_or(Bound::Unbounded, |it| Bound::Excluded(it.as_slice()));
+    view.range(Table::Customers, from, Bound::Unbounded)?
+        .take(limit)
+        .map(|row| records::decode("customer", &row?.1))
+        .collect()
+}
+
+/// Makes a customer with the next free number.
+///
+/// # Errors
+/// A conflict when a uid or the external id belongs to another customer, or a value is out of bounds.
+pub fn create(
+    changes: &mut Changes<'_>,
+    new: NewCustomer,
+    asked: &Asked,
+) -> Result<Customer, StoreError> {
+    let last = prefixed(changes, Table::Customers, &schema::NUMBERED_CUSTOMERS)?.next_back();
+    let last = last.transpose()?.and_then(|(key, _)| schema::number_of(&key)).unwrap_or(0);
+    let number =
+        last.checked_add(1).ok_or_else(|| StoreError::conflict("there are no numbers left"))?;
+    insert(changes, CustomerId::Numbered(number), new, asked)
+}
+
+/// The customer with this id, made if it is `machine` or `uid:N` and not there yet.
+pub(in crate::store) fn find_or_make(
+    changes: &mut Changes<'_>,
+    id: CustomerId,
+    asked: &Asked,
+) -> Result<Customer, StoreError> {
+    if let Some(found) = find(changes, id)? {
+        return Ok(found);
+    }
+    insert(changes, id, made_on_demand(id)?, asked)
+}
+
+/// Whether [`find_or_make`] would succeed, without writing anything.
+pub(in crate::store) fn check_find_or_make(
+    view: &impl View,
+    id: CustomerId,
+) -> Result<(), StoreError> {
+    match find(view, id)? {
+        Some(found) if found.active => Ok(()),
+        Some(_) => Err(StoreError::conflict("the customer is deactivated")),
+        None => check(view, id, &made_on_demand(id)?),
+    }
+}
+
+fn made_on_demand(id: CustomerId) -> Result<NewCustomer, StoreError> {
+    match id {
+        CustomerId::Machine => Ok(NewCustomer { name: "machine".into(), ..Default::default() }),
+        CustomerId::Uid(uid) => {
+            Ok(NewCustomer { name: format!("uid {uid}"), uids: vec![uid], ..Default::default() })
+        }
+        CustomerId::Numbered(_) => Err(StoreError::NotFound { what: "customer" }),
+    }
+}
+
+fn insert(
+    changes: &mut Changes<'_>,
+    id: CustomerId,
+    new: NewCustomer,
+    asked: &Asked,
+) -> Result<Customer, StoreError> {
+    check(changes, id, &new)?;
+    let customer = Customer {
+        id,
+        name: new.name,
+        external_id: new.external_id,
+        uids: sorted(new.uids),
+        metadata: new.metadata,
+        active: true,
+        created_at: asked.at,
+    };
+    index(changes, &customer)?;
+    changes.put_record(Table::Customers, &schema::customer(id), &customer)?;
+    audit::append(changes, asked, "customer_created", &id, customer.name.clone())?;
+    Ok(customer)
+}
+
+/// Changes what is given.
+///
+/// # Errors
+/// Not found, or a conflict as with [`create`].
+pub fn update(
+    changes: &mut Changes<'_>,
+    id: CustomerId,
+    edit: CustomerEdit,
+    asked: &Asked,
+) -> Result<Customer, StoreError> {
+    let before = find(changes, id)?.ok_or(StoreError::NotFound { what: "customer" })?;
+    let fields = changed_fields(&edit);
+    let wanted = NewCustomer {
+        name: edit.name.unwrap_or_else(|| before.name.clone()),
+        external_id: edit.external_id.unwrap_or_else(|| before.external_id.clone()),
+        uids: edit.uids.unwrap_or_else(|| before.uids.clone()),
+        metadata: edit.metadata.unwrap_or_else(|| before.metadata.clone()),
+    };
+    check(changes, id, &wanted)?;
+    let after = Customer {
+        name: wanted.name,
+        external_id: wanted.external_id,
+        uids: sorted(wanted.uids),
+        metadata: wanted.metadata,
+        active: edit.active.unwrap_or(before.active),
+        ..before.clone()
+    };
+    for uid in &before.uids {
+        changes.remove(Table::CustomerUids, &uid.to_be_bytes())?;
+    }
+    if let Some(text) = &before.external_id {
+        changes.remove(Table::ExternalIds, text.as_bytes())?;
+    }
+    index(changes, &after)?;
+    changes.put_record(Table::Customers, &schema::customer(id), &after)?;
+    let action = match (before.active, after.active) {
+        (true, false) => "customer_deactivated",
+        (false, true) => "customer_reactivated",
+        _ => "customer_updated",
+    };
+    audit::append(changes, asked, action, &id, fields)?;
+    Ok(after)
+}
+
+fn changed_fields(edit: &CustomerEdit) -> String {
+    let given = [
+        ("name", edit.name.is_some()),
+        ("external_id", edit.external_id.is_some()),
+        ("uids", edit.uids.is_some()),
+        ("metadata", edit.metadata.is_some()),
+        ("active", edit.active.is_some()),
+    ];
+    let names: Vec<_> = given.into_iter().filter(|it| it.1).map(|it| it.0).collect();
+    names.join(", ")
+}
+
+fn index(changes: &mut Changes<'_>, customer: &Customer) -> Result<(), StoreError> {
+    let key = schema::customer(customer.id);
+    for uid in &customer.uids {
+        changes.put(Table::CustomerUids, &uid.to_be_bytes(), &key)?;
+    }
+    if let Some(text) = &customer.external_id {
+        changes.put(Table::ExternalIds, text.as_bytes(), &key)?;
+    }
+    Ok(())
+}
+
+fn claimer(view: &impl View, uid: u32) -> Result<Option<CustomerId>, StoreError> {
+    named_by(view, Table::CustomerUids, &uid.to_be_bytes())
+}
+
+fn named_by(view: &impl View, table: Table, key: &[u8]) -> Result<Option<CustomerId>, StoreError> {
+    let found = view.get(table, key)?;
+    let wrong = StoreError::Form { what: "customer id" };
+    found.map(|it| schema::customer_of(&it).ok_or(wrong)).transpose()
+}
+
+/// Whether `id` may have these values. Names nobody else in its errors.
+fn check(view: &impl View, id: CustomerId, wanted: &NewCustomer) -> Result<(), StoreError> {
+    check_bounds(wanted)?;
+    for uid in &wanted.uids {
+        if claimer(view, *uid)?.is_some_and(|it| it != id) {
+            let why = format!("the user with uid {uid} belongs to another customer");
+            return Err(StoreError::conflict(why));
+        }
+    }
+    if let Some(text) = &wanted.external_id {
+        let other = named_by(view, Table::ExternalIds, text.as_bytes())?;
+        if other.is_some_and(|it| it != id) {
+            return Err(StoreError::conflict("the external id belongs to another customer"));
+        }
+    }
+    Ok(())
+}
+
+fn check_bounds(wanted: &NewCustomer) -> Result<(), StoreError> {
+    let no = |why: String| Err(StoreError::conflict(why));
+    if wanted.name.is_empty() || wanted.name.len() > LONGEST_NAME {
+        return no(format!("a name has 1 to {LONGEST_NAME} bytes"));
+    }
+    if wanted.external_id.as_ref().is_some_and(|it| it.is_empty() || it.len() > LONGEST_NAME) {
+        return no(format!("an external id has 1 to {LONGEST_NAME} bytes"));
+    }
+    if wanted.uids.len() > MOST_UIDS {
+        return no(format!("a customer has at most {MOST_UIDS} users"));
+    }
+    let too_long = |(key, value): (&String, &String)| {
+        key.len() > LONGEST_NAME || value.len() > LONGEST_METADATA
+    };
+    if wanted.metadata.len() > MOST_METADATA || wanted.metadata.iter().any(too_long) {
+        return no(format!(
+            "metadata has at most {MOST_METADATA} entries, with keys of at most {LONGEST_NAME} and \
+             values of at most {LONGEST_METADATA} bytes"
+        ));
+    }
+    Ok(())
+}
+
+fn sorted(uids: Vec<u32>) -> Vec<u32> {
+    uids.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::testing::{Bench, asked};
+
+    fn new(name: &str, uids: &[u32]) -> NewCustomer {
+        NewCustomer { name: name.into(), uids: uids.to_vec(), ..Default::default() }
+    }
+
+    fn made(bench: &Bench, new: NewCustomer) -> Result<Customer, StoreError> {
+        bench.change(move |it| create(it, new, &asked(1)))
+    }
+
+    fn edited(bench: &Bench, id: u64, edit: CustomerEdit) -> Result<Customer, StoreError> {
+        bench.change(move |it| update(it, CustomerId::Numbered(id), edit, &asked(2)))
+    }
+
+    fn who(bench: &Bench, uid: u32) -> CustomerId {
+        bench.store.read(move |it| of_uid(it, uid)).unwrap()
+    }
+
+    #[test]
+    fn the_machine_is_there_from_the_start() {
+        let bench = Bench::new();
+        let machine = bench.store.read(|it| find(it, CustomerId::Machine)).unwrap().unwrap();
+        assert!(machine.active);
+        assert_eq!(bench.actions(), ["customer_created"]);
+    }
+
+    #[test]
+    fn numbers_grow_and_lists_are_in_the_order_of_ids() {
+        let bench = Bench::new();
+        assert_eq!(made(&bench, new("a", &[])).unwrap().id, CustomerId::Numbered(1));
+        assert_eq!(made(&bench, new("b", &[])).unwrap().id, CustomerId::Numbered(2));
+        let names = |after, limit| -> Vec<String> {
+            let found = bench.store.read(move |it| list(it, after, limit)).unwrap();
+            found.into_iter().map(|it| it.name).collect()
+        };
+        assert_eq!(names(None, 9), ["machine", "a", "b"]);
+        assert_eq!(names(Some(CustomerId::Machine), 1), ["a"]);
+        assert_eq!(names(Some(CustomerId::Numbered(1)), 9), ["b"]);
+    }
+
+    #[test]
+    fn a_uid_belongs_to_one_customer_and_the_refusal_names_no_other() {
+        let bench = Bench::new();
+        made(&bench, new("Ada", &[7, 7, 5])).unwrap();
+        let error = made(&bench, new("b", &[9, 7])).unwrap_err().to_string();
+        assert_eq!(error, "the user with uid 7 belongs to another customer");
+        assert_eq!(who(&bench, 7), CustomerId::Numbered(1));
+        assert_eq!(who(&bench, 9), CustomerId::Uid(9));
+    }
+
+    #[test]
+    fn a_released_uid_is_free_again() {
+        let bench = Bench::new();
+        made(&bench, new("a", &[7])).unwrap();
+        edited(&bench, 1, CustomerEdit { uids: Some(vec![8]), ..Default::default() }).unwrap();
+        assert_eq!(made(&bench, new("b", &[7])).unwrap().id, CustomerId::Numbered(2));
+        assert_eq!(who(&bench, 7), CustomerId::Numbered(2));
+        assert_eq!(who(&bench, 8), CustomerId::Numbered(1));
+    }
+
+    #[test]
+    fn an_external_id_is_unique_and_can_be_given_up() {
+        let bench = Bench::new();
+        let named = || NewCustomer { external_id: Some("crm-1".into()), ..new("a", &[]) };
+        made(&bench, named()).unwrap();
+        assert!(matches!(made(&bench, named()), Err(StoreError::Conflict { .. })));
+        edited(&bench, 1, CustomerEdit { external_id: Some(None), ..Default::default() }).unwrap();
+        assert!(made(&bench, named()).is_ok());
+    }
+
+    #[test]
+    fn deactivation_keeps_everything() {
+        let bench = Bench::new();
+        let before = made(&bench, new("a", &[7])).unwrap();
+        let off = CustomerEdit { active: Some(false), ..Default::default() };
+        let after = edited(&bench, 1, off).unwrap();
+        assert_eq!(after, Customer { active: false, ..before });
+        assert_eq!(who(&bench, 7), CustomerId::Numbered(1));
+        assert_eq!(bench.actions().last().unwrap(), "customer_deactivated");
+    }
+
+    #[test]
+    fn a_refused_change_leaves_no_trace() {
+        let bench = Bench::new();
+        let before = bench.actions();
+        assert!(made(&bench, new("", &[])).is_err());
+        let missing = edited(&bench, 4, CustomerEdit::default());
+        assert!(matches!(missing, Err(StoreError::NotFound { what: "customer" })));
+        assert_eq!(bench.actions(), before);
+    }
+
+    #[test]
+    fn values_out_of_bounds_are_refused() {
+        let bench = Bench::new();
+        let long = "x".repeat(LONGEST_NAME + 1);
+        let metadata = BTreeMap::from([("k".into(), "x".repeat(LONGEST_METADATA + 1))]);
+        let uids: Vec<u32> = (0..=1_024).collect();
+        for wrong in [
+            new(&long, &[]),
+            new("a", &uids),
+            NewCustomer { external_id: Some(String::new()), ..new("a", &[]) },
+            NewCustomer { metadata, ..new("a", &[]) },
+        ] {
+            assert!(matches!(made(&bench, wrong), Err(StoreError::Conflict { .. })));
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! What is kept: one file for each noun.
+
+pub mod audit;
+pub mod challenges;
+pub mod customers;
+pub mod facts;
+pub mod light_clients;
+pub mod notices;
+pub mod ownerships;
+pub mod quotas;
+pub(in crate::store) mod records;
+pub mod sealed_keys;
+pub mod sightings;
+pub mod wallets;

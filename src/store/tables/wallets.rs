@@ -1,0 +1,264 @@
+//! Wallets and their sealed keys in the store.
+
+use alloy_primitives::Address;
+
+use super::{audit, challenges, customers, quotas, records};
+use crate::store::Asked;
+use crate::store::error::StoreError;
+use crate::store::schema::{self, Table};
+use crate::store::view::{Changes, View, prefixed, record};
+use entitled_core::domain::customer::{Challenge, Custody, Wallet};
+use entitled_core::domain::ids::{ChainId, CustomerId};
+
+const LONGEST_LABEL: usize = 256;
+const LONGEST_SEALED_KEY: usize = 64 * 1024;
+
+/// A wallet to add, or to take up again.
+#[derive(Clone)]
+pub struct NewWallet {
+    pub address: Address,
+    pub customer: CustomerId,
+    pub custody: Custody,
+    pub label: Option<String>,
+    pub sealed_key: Option<Vec<u8>>,
+    /// The challenge this answers; spent in the same commit.
+    pub nonce: Option<String>,
+    /// Where the contract lives that stands for it, if no key does.
+    pub chain: Option<ChainId>,
+}
+
+/// A wallet, and its sealed key if it is managed.
+pub type WalletWithKey = (Wallet, Option<Vec<u8>>);
+
+/// All wallets of a customer, unlinked ones too, oldest first.
+///
+/// # Errors
+/// When the store fails.
+pub fn of_customer(view: &impl View, id: CustomerId) -> Result<Vec<Wallet>, StoreError> {
+    let mut found = Vec::new();
+    for row in prefixed(view, Table::CustomerWallets, &schema::customer(id))? {
+        let (key, _) = row?;
+        let address = key.last_chunk::<20>().ok_or(StoreError::Form { what: "wallet" })?;
+        found.extend(get(view, Address::from(*address), id)?);
+    }
+    found.sort_by_key(|it| (it.added_at, it.address));
+    Ok(found)
+}
+
+/// A wallet by its address, with its sealed key if it is managed: the active one if there is one, else
+/// the one unlinked last.
+///
+/// # Errors
+/// When the store fails.
+pub fn find(view: &impl View, address: Address) -> Result<Option<WalletWithKey>, StoreError> {
+    let found = with_address(view, address)?;
+    let Some(wallet) = found.into_iter().max_by_key(|it| (it.active, it.removed_at, it.customer))
+    else {
+        return Ok(None);
+    };
+    let key = match wallet.custody {
+        Custody::Managed => sealed_key(view, address, wallet.customer)?,
+        Custody::Linked => None,
+    };
+    Ok(Some((wallet, key)))
+}
+
+/// Customers that have an active wallet.
+///
+/// # Errors
+/// When the store fails.
+pub fn customers_with_wallets(view: &impl View) -> Result<Vec<CustomerId>, StoreError> {
+    let mut found = std::collections::BTreeSet::new();
+    for row in prefixed(view, Table::Wallets, &[])? {
+        let wallet: Wallet = records::decode("wallet", &row?.1)?;
+        if wallet.active {
+            found.insert(wallet.customer);
+        }
+    }
+    Ok(found.into_iter().collect())
+}
+
+fn with_address(view: &impl View, address: Address) -> Result<Vec<Wallet>, StoreError> {
+    prefixed(view, Table::Wallets, address.as_slice())?
+        .map(|row| records::decode("wallet", &row?.1))
+        .collect()
+}
+
+fn get(view: &impl View, address: Address, id: CustomerId) -> Result<Option<Wallet>, StoreError> {
+    record(view, Table::Wallets, &schema::wallet(address, id), "wallet")
+}
+
+fn sealed_key(
+    view: &impl View,
+    address: Address,
+    id: CustomerId,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    match view.get(Table::SealedKeys, &schema::wallet(address, id))? {
+        None => Ok(None),
+        Some(bytes) => records::decode_sealed(&bytes),
+    }
+}
+
+/// Adds a wallet, or takes one of the same customer up again: active, with the label and key replaced
+/// where given. A wallet whose key is kept here stays managed, however it comes back.
+///
+/// # Errors
+/// A conflict when the address is active for another customer, the customer is deactivated or a value is
+/// out of bounds; not found for a numbered customer that does not exist; the challenge spent.
+pub fn add(changes: &mut Changes<'_>, new: NewWallet, asked: &Asked) -> Result<Wallet, StoreError> {
+    let action = match new.custody {
+        Custody::Managed => "wallet_created",
+        Custody::Linked => "wallet_linked",
+    };
+    add_as(changes, new, action, asked)
+}
+
+/// The same for a wallet whose key was made elsewhere.
+///
+/// # Errors
+/// As [`add`].
+pub fn import(
+    changes: &mut Changes<'_>,
+    new: NewWallet,
+    asked: &Asked,
+) -> Result<Wallet, StoreError> {
+    add_as(changes, new, "wallet_imported", asked)
+}
+
+fn add_as(
+    changes: &mut Changes<'_>,
+    new: NewWallet,
+    action: &str,
+    asked: &Asked,
+) -> Result<Wallet, StoreError> {
+    let challenge = check(changes, &new, asked)?;
+    let before = get(changes, new.address, new.customer)?;
+    let kept = sealed_key(changes, new.address, new.customer)?.is_some();
+    if new.custody == Custody::Managed && new.sealed_key.is_none() && !kept {
+        return Err(StoreError::conflict("a managed wallet comes with its sealed key"));
+    }
+    let custody = if kept || new.sealed_key.is_some() { Custody::Managed } else { Custody::Linked };
+    let wallet = Wallet {
+        address: new.address,
+        customer: new.customer,
+        custody,
+        label: new.label.or_else(|| before.as_ref().and_then(|it| it.label.clone())),
+        active: true,
+        added_at: before.as_ref().map_or(asked.at, |it| it.added_at),
+        removed_at: None,
+        chain: new.chain.filter(|_| custody == Custody::Linked),
+    };
+
+    customers::find_or_make(changes, new.customer, asked)?;
+    if let Some(challenge) = challenge {
+        challenges::spend(changes, &challenge)?;
+    }
+    put(changes, &wallet)?;
+    let index = schema::customer_wallet(new.customer, new.address);
+    changes.put(Table::CustomerWallets, &index, &[])?;
+    if let Some(sealed) = &new.sealed_key {
+        let key = schema::wallet(new.address, new.customer);
+        changes.put(Table::SealedKeys, &key, &records::encode_sealed(sealed))?;
+    }
+    let place = wallet.chain.map(|it| format!(", a contract on {it}")).unwrap_or_default();
+    let detail = format!("for {}{place}", wallet.customer);
+    audit::append(changes, asked, action, &wallet.address, detail)?;
+    Ok(wallet)
+}
+
+fn put(changes: &mut Changes<'_>, wallet: &Wallet) -> Result<(), StoreError> {
+    changes.put_record(Table::Wallets, &schema::wallet(wallet.address, wallet.customer), wallet)
+}
+
+fn check(
+    view: &impl View,
+    new: &NewWallet,
+    asked: &Asked,
+) -> Result<Option<Challenge>, StoreError> {
+    if new.label.as_ref().is_some_and(|it| it.len() > LONGEST_LABEL) {
+        return Err(StoreError::conflict(format!("a label has at most {LONGEST_LABEL} bytes")));
+    }
+    if new.sealed_key.as_ref().is_some_and(|it| it.is_empty() || it.len() > LONGEST_SEALED_KEY) {
+        return Err(StoreError::conflict("the sealed key is out of bounds"));
+    }
+    customers::check_find_or_make(view, new.customer)?;
+    let same_address = with_address(view, new.address)?;
+    if same_address.iter().any(|it| it.active && it.customer != new.customer) {
+        return Err(StoreError::conflict("the wallet belongs to another customer"));
+    }
+    if !same_address.iter().any(|it| it.customer == new.customer) {
+        quotas::check_wallets(view, new.customer)?;
+    }
+    let Some(nonce) = &new.nonce else { return Ok(None) };
+    let challenge = challenges::spendable(view, nonce, asked)?;
+    if challenge.address != new.address || challenge.customer != new.customer {
+        return Err(StoreError::ChallengeSpent);
+    }
+    Ok(Some(challenge))
+}
+
+/// Unlinks a wallet. With `destroy_key` its sealed key is overwritten, to be removed by [`forget_key`] in
+/// a commit of its own; that also works on a wallet unlinked earlier.
+///
+/// # Errors
+/// Not found when there is nothing to unlink or destroy.
+pub fn remove(
+    changes: &mut Changes<'_>,
+    address: Address,
+    id: CustomerId,
+    destroy_key: bool,
+    asked: &Asked,
+) -> Result<Wallet, StoreError> {
+    let not_found = StoreError::NotFound { what: "wallet" };
+    let mut wallet = get(changes, address, id)?.ok_or(not_found.clone())?;
+    let destroying = destroy_key && sealed_key(changes, address, id)?.is_some();
+    if !wallet.active && !destroying {
+        return Err(not_found);
+    }
+    let detail = format!("of {id}");
+    if wallet.active {
+        wallet.active = false;
+        wallet.removed_at = Some(asked.at);
+        put(changes, &wallet)?;
+        audit::append(changes, asked, "wallet_unlinked", &address, detail.clone())?;
+    }
+    if destroying {
+        let key = schema::wallet(address, id);
+        let sealed = changes.get(Table::SealedKeys, &key)?.unwrap_or_default();
+        changes.put(Table::SealedKeys, &key, &records::destroyed(&sealed))?;
+        audit::append(changes, asked, "wallet_key_destroyed", &address, detail)?;
+    }
+    Ok(wallet)
+}
+
+/// Removes what [`remove`] left of a destroyed key. Leaves a key alone that is not destroyed.
+///
+/// # Errors
+/// When the store fails.
+pub fn forget_key(
+    changes: &mut Changes<'_>,
+    address: Address,
+    id: CustomerId,
+) -> Result<(), StoreError> {
+    let key = schema::wallet(address, id);
+    match changes.get(Table::SealedKeys, &key)? {
+        Some(bytes) if records::decode_sealed(&bytes)?.is_none() => {
+            changes.remove(Table::SealedKeys, &key)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes all destroyed keys that a crash kept [`forget_key`] from removing.
+pub(in crate::store) fn forget_destroyed(changes: &mut Changes<'_>) -> Result<(), StoreError> {
+    let rows: Vec<_> = prefixed(changes, Table::SealedKeys, &[])?.collect::<Result<_, _>>()?;
+    for (key, bytes) in rows {
+        if records::decode_sealed(&bytes)?.is_none() {
+            changes.remove(Table::SealedKeys, &key)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -48,7 +48,7 @@ def read(version: str | None = None, schema: int | None = None) -> Release:
 
 def sources_version(epoch: int, commit: str) -> str:
     """Cargo.toml's version where that is tagged; before its tag, a version that sorts below it."""
-    cargo = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"]
+    cargo = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
     tags = git("tag", "--points-at", commit).split()
     if f"v{cargo}" in tags and not git("status", "--porcelain"):
         return f"{cargo}-1"

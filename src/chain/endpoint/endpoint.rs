@@ -1,0 +1,393 @@
+//! One endpoint: asked typed questions, identified before it is used, and remembered for how it behaved.
+//!
+//! Asked by: `pool` and whoever it lends one to. Asks: the network, through `transport`. Never: decides what is true.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use alloy_consensus::Header;
+use alloy_json_rpc::RpcRecv;
+use alloy_primitives::{B256, U64};
+use alloy_rpc_client::RpcClient;
+use serde_json::{Value, json};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
+
+use super::address::Location;
+use super::budget::Purse;
+use super::chain_identity::Identity;
+use super::error::Refusal;
+use super::fault::Evidence;
+use super::health::{Head, Peers, Rank, Standing};
+use super::terms::Terms;
+use super::transport::{Meter, Wire};
+use entitled_core::proof::account_proof::verify_header;
+use entitled_core::proof::state::locked;
+
+/// Requests at work at one endpoint.
+const AT_ONCE: usize = 16;
+/// No longer than this for a place among them.
+const PLACE: Duration = Duration::from_secs(4);
+
+pub(in crate::chain) struct Endpoint {
+    location: Location,
+    shown: String,
+    domain: String,
+    cost: u32,
+    client: RpcClient,
+    meter: Arc<Meter>,
+    identity: Arc<Identity>,
+    standing: Mutex<Standing>,
+    purse: Mutex<Purse>,
+    places: Semaphore,
+    /// Held while probing, so that many who ask at once cost one probe.
+    pub(in crate::chain) probing: tokio::sync::Mutex<()>,
+}
+
+impl Endpoint {
+    /// # Errors
+    /// When the TLS machinery cannot be set up.
+    pub(in crate::chain) fn new(
+        terms: Terms,
+        identity: Arc<Identity>,
+    ) -> Result<Self, reqwest::Error> {
+        let Terms { location, headers, cost, budget, units } = terms;
+        let meter = Arc::new(Meter::default());
+        let wire = Wire::new(&location, headers, Arc::clone(&meter))?;
+        Ok(Self {
+            shown: location.shown(),
+            domain: location.domain(),
+            location,
+            cost,
+            client: RpcClient::new(wire, true),
+            meter,
+            standing: Mutex::new(Standing::new(identity.retry)),
+            identity,
+            purse: Mutex::new(Purse::new(budget, units)),
+            places: Semaphore::new(AT_ONCE),
+            probing: tokio::sync::Mutex::default(),
+        })
+    }
+
+    pub(in crate::chain) fn location(&self) -> &Location {
+        &self.location
+    }
+
+    pub(in crate::chain) fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    pub(in crate::chain) fn domain(&self) -> &str {
+        &self.domain
+    }
+
+    /// As configured: the cheaper is asked first.
+    pub(in crate::chain) fn cost(&self) -> u32 {
+        self.cost
+    }
+
+    pub(in crate::chain) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    pub(in crate::chain) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub(in crate::chain) fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn purse(&self) -> MutexGuard<'_, Purse> {
+        self.purse.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How gladly it is asked now.
+    pub(in crate::chain) fn rank(&self, now: Instant, peers: &Peers) -> Rank {
+        let has_room = self.purse().has_room(now);
+        self.standing().rank(now, peers, has_room)
+    }
+
+    /// Asks one question, after a probe where one is due.
+    ///
+    /// # Errors
+    /// [`Refusal`]; `null` is an answer.
+    pub(in crate::chain) async fn ask<T: RpcRecv>(
+        &self,
+        method: &'static str,
+        params: Value,
+    ) -> Result<T, Refusal> {
+        self.ready().await?;
+        self.ask_now(method, params).await
+    }
+
+    /// As [`Self::ask`], without a probe before it.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub(in crate::chain) async fn ask_now<T: RpcRecv>(
+        &self,
+        method: &'static str,
+        params: Value,
+    ) -> Result<T, Refusal> {
+        let (answer, took) = self.send(method, params).await?;
+        self.noted(method, answer, took)
+    }
+
+    /// Asks something the endpoint need not be able to answer: that it cannot is no fault of it.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub(in crate::chain) async fn try_ask<T: RpcRecv>(
+        &self,
+        method: &'static str,
+        params: Value,
+    ) -> Result<T, Refusal> {
+        self.ready().await?;
+        let (answer, took) = self.send(method, params).await?;
+        match answer {
+            Err(refusal) if !refusal.is_outage() => Err(refusal),
+            answer => self.noted(method, answer, took),
+        }
+    }
+
+    /// # Errors
+    /// When it was not sent at all.
+    async fn send<T: RpcRecv>(
+        &self,
+        method: &'static str,
+        params: Value,
+    ) -> Result<(Result<T, Refusal>, Duration), Refusal> {
+        let _place = self.place([method].into_iter()).await?;
+        let begun = Instant::now();
+        let answer = self.client.request::<Value, T>(method, params).await.map_err(Refusal::from);
+        Ok((answer, begun.elapsed()))
+    }
+
+    /// Pays for some questions and waits for a place among those at work.
+    async fn place(
+        &self,
+        methods: impl Iterator<Item = &'static str>,
+    ) -> Result<SemaphorePermit<'_>, Refusal> {
+        let (units, paid) = {
+            let mut purse = self.purse();
+            let units = methods.map(|it| purse.cost(it)).sum();
+            (units, purse.spend(units, Instant::now()))
+        };
+        let wait = paid.map_err(|_| Refusal::OverBudget)?;
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        let place = tokio::time::timeout(PLACE, self.places.acquire()).await;
+        let place = place.ok().and_then(Result::ok).ok_or(Refusal::Busy)?;
+        self.meter.units.fetch_add(units, Ordering::Relaxed);
+        Ok(place)
+    }
+
+    fn noted<T>(
+        &self,
+        method: &str,
+        answer: Result<T, Refusal>,
+        took: Duration,
+    ) -> Result<T, Refusal> {
+        let (now, mut standing) = (Instant::now(), self.standing());
+        let was_open = standing.open_until().is_some();
+        match &answer {
+            Ok(_) => standing.answered(method, took, now),
+            Err(refusal) => standing.refused(method, refusal, now),
+        }
+        let is_open = standing.open_until().is_some();
+        drop(standing);
+        if was_open != is_open {
+            let (chain, endpoint) = (self.identity.chain, self.shown());
+            match &answer {
+                Err(refusal) => {
+                    tracing::warn!(%chain, endpoint, %refusal, "an endpoint keeps failing");
+                }
+                Ok(_) => tracing::info!(%chain, endpoint, "an endpoint answers again"),
+            }
+        }
+        answer
+    }
+
+    /// Asks several questions of one method, in batches where the endpoint takes them. All or nothing.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub(in crate::chain) async fn ask_all<T: RpcRecv>(
+        &self,
+        questions: &[(&'static str, Value)],
+    ) -> Result<Vec<T>, Refusal> {
+        self.ready().await?;
+        let mut answers = Vec::with_capacity(questions.len());
+        while answers.len() < questions.len() {
+            let rest = &questions[answers.len()..];
+            let most = self.standing().batch.max(1);
+            let part = &rest[..most.min(rest.len())];
+            if part.len() > 1 {
+                match self.batch(part).await {
+                    Ok(more) => {
+                        answers.extend(more);
+                        continue;
+                    }
+                    // Perhaps only the batch is refused: ask one by one, and find out.
+                    Err(refusal) if is_about_the_batch(&refusal) => {}
+                    Err(refusal) => return Err(refusal),
+                }
+            }
+            for (method, params) in part {
+                answers.push(self.ask_now(method, params.clone()).await?);
+            }
+            if part.len() > 1 {
+                tracing::debug!(endpoint = self.shown(), "refuses batches");
+                self.standing().batch = 1;
+            }
+        }
+        Ok(answers)
+    }
+
+    /// # Errors
+    /// [`Refusal`]; one that may concern the batch as such is not held against the endpoint.
+    pub(in crate::chain) async fn batch<T: RpcRecv>(
+        &self,
+        questions: &[(&'static str, Value)],
+    ) -> Result<Vec<T>, Refusal> {
+        let _place = self.place(questions.iter().map(|(method, _)| *method)).await?;
+        let begun = Instant::now();
+        match self.send_batch(questions).await {
+            Err(refusal) if is_about_the_batch(&refusal) => Err(refusal),
+            other => {
+                let method = questions.first().map_or("", |(method, _)| method);
+                self.noted(method, other, begun.elapsed())
+            }
+        }
+    }
+
+    async fn send_batch<T: RpcRecv>(
+        &self,
+        questions: &[(&'static str, Value)],
+    ) -> Result<Vec<T>, Refusal> {
+        let mut batch = self.client.new_batch();
+        let mut waiting = Vec::with_capacity(questions.len());
+        for (method, params) in questions {
+            waiting.push(batch.add_call::<Value, T>(*method, params)?);
+        }
+        batch.send().await?;
+        let mut answers = Vec::with_capacity(waiting.len());
+        for answer in waiting {
+            answers.push(answer.await?);
+        }
+        Ok(answers)
+    }
+
+    /// The header of a block by tag, number or hash. `None`: no such block.
+    ///
+    /// # Errors
+    /// [`Refusal::Refuted`] when it does not hash to the name it comes with, or is another than asked for.
+    pub(in crate::chain) async fn header(
+        &self,
+        of: BlockName,
+    ) -> Result<Option<(B256, Header)>, Refusal> {
+        self.ready().await?;
+        self.header_now(of).await
+    }
+
+    /// As [`Self::header`], without a probe before it.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub(in crate::chain) async fn header_now(
+        &self,
+        of: BlockName,
+    ) -> Result<Option<(B256, Header)>, Refusal> {
+        let (method, params) = of.question();
+        let found = self.ask_now(method, params).await?;
+        self.checked(of, found)
+    }
+
+    /// As [`Self::header`], when the endpoint need not know the tag.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub(in crate::chain) async fn try_header(
+        &self,
+        of: BlockName,
+    ) -> Result<Option<(B256, Header)>, Refusal> {
+        let (method, params) = of.question();
+        let found = self.try_ask(method, params).await?;
+        self.checked(of, found)
+    }
+
+    fn checked(
+        &self,
+        of: BlockName,
+        found: Option<alloy_rpc_types_eth::Header>,
+    ) -> Result<Option<(B256, Header)>, Refusal> {
+        let Some(found) = found else { return Ok(None) };
+        verify_header(&found.inner, found.hash).map_err(|source| self.refute(source.into()))?;
+        let fits = match of {
+            BlockName::Tag(_) => true,
+            BlockName::Number(number) => found.inner.number == number,
+            BlockName::Hash(hash) => found.hash == hash,
+        };
+        if !fits {
+            return Err(Refusal::Garbled);
+        }
+        if matches!(of, BlockName::Tag("latest")) {
+            let (number, time) = (found.inner.number, found.inner.timestamp);
+            self.standing().head = Some(Head { number, time, at: Instant::now() });
+        }
+        locked(&self.identity.lineage).saw(found.hash, &found.inner);
+        Ok(Some((found.hash, found.inner)))
+    }
+
+    /// Puts the endpoint into quarantine for an answer that its proof refutes, and says so in the log.
+    /// Gives the refusal back, to be passed on.
+    pub(in crate::chain) fn refute(&self, refusal: Refusal) -> Refusal {
+        if let Refusal::Refuted { source } = &refusal {
+            let now = Instant::now();
+            let rest = self.standing().refuted(&refusal, now);
+            let Evidence { asked, finding, proof, .. } = Evidence::of(source, now);
+            tracing::warn!(
+                chain = %self.identity.chain,
+                endpoint = self.shown(),
+                asked,
+                evidence = finding,
+                cause = proof,
+                quarantined_for_s = rest.as_secs(),
+                "an endpoint's answer is refuted by its own proof",
+            );
+        }
+        refusal
+    }
+}
+
+/// How a block is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::chain) enum BlockName {
+    Tag(&'static str),
+    Number(u64),
+    Hash(B256),
+}
+
+impl BlockName {
+    fn question(self) -> (&'static str, Value) {
+        match self {
+            Self::Tag(tag) => ("eth_getBlockByNumber", json!([tag, false])),
+            Self::Number(it) => ("eth_getBlockByNumber", json!([U64::from(it), false])),
+            Self::Hash(hash) => ("eth_getBlockByHash", json!([hash, false])),
+        }
+    }
+}
+
+/// Whether a refusal may concern the batch as such and not a question in it.
+pub(in crate::chain) fn is_about_the_batch(refusal: &Refusal) -> bool {
+    use crate::chain::endpoint::transport::WireError;
+    refusal.is_no()
+        || matches!(
+            refusal,
+            Refusal::Garbled
+                | Refusal::Down { source: WireError::Garbled | WireError::Status { .. } }
+        )
+}

@@ -5,11 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use entitled::chain::light_client::Specification;
-use entitled::chain::{Brought, Chain, ChainSettings, ConsensusSettings, EndpointSettings, Now};
-use entitled::domain::consensus::Lineage;
+use entitled::chain::{
+    Brought, Chain, ChainSettings, ConsensusSettings, EndpointSettings, Now, SyncEvent,
+};
+use entitled::domain::consensus::{Lineage, Synced};
 use entitled::domain::ids::{ChainId, Timestamp};
 use entitled::domain::ownership::{Finality, Trust};
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 use super::sync::text;
 use crate::support::anvil::Anvil;
@@ -124,4 +127,44 @@ async fn a_light_client_that_goes_on_to_a_head_alone_has_rested_as_well() {
     fed.node.advance(9);
     assert!(fed.bring_finality().await);
     assert!(fed.claims().await.rest_s >= rested);
+}
+
+/// Also where the chain is known by the same name: one that came with the program was corrected.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_kept_by_another_calendar_is_not_gone_on_from() {
+    let fed = Fed::new().await;
+    let kept = kept(&fed).await;
+    let genesis = fed.node.chain().schedule.genesis_time;
+    let spec = fed.node.specification(CHECKPOINT);
+    let now = format!("genesis_time = {genesis}");
+    assert!(spec.contains(&now), "{spec}");
+    for (genesis, goes_on) in [(genesis, true), (genesis + 86_400, false), (genesis - 12, false)] {
+        let spec = spec.replace(&now, &format!("genesis_time = {genesis}"));
+        let chain = open(&fed.anvil, &spec, &fed.now);
+        chain.restore(&kept);
+        let sync = chain.status(Timestamp::UNIX_EPOCH).sync.unwrap();
+        assert_eq!(sync.checkpoint.is_some(), goes_on, "{sync:?}");
+    }
+}
+
+/// What is kept once something more is final.
+async fn kept(fed: &Fed) -> Synced {
+    let (events, mut told) = mpsc::channel(64);
+    let chain = fed.chain.clone();
+    let following = tokio::spawn(async move { chain.sync(events).await });
+    let kept = async {
+        loop {
+            fed.node.advance(1);
+            fed.pass(Duration::from_secs(1));
+            fed.bring_finality().await;
+            while let Ok(event) = told.try_recv() {
+                if let SyncEvent::Progress { synced, .. } = event {
+                    return synced;
+                }
+            }
+        }
+    };
+    let kept = tokio::time::timeout(Duration::from_secs(30), kept).await.unwrap();
+    following.abort();
+    kept
 }

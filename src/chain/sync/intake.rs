@@ -285,6 +285,7 @@ impl ChainSync {
             let bytes = foundation::save(&self.specification, self.digest, (client, descent));
             (Synced { chain, slot, time, bytes }, events.clone())
         };
-        let _ = events.send(SyncEvent::Progress { synced }).await;
+        let seconds_per_slot = self.specification.seconds_per_slot();
+        let _ = events.send(SyncEvent::Progress { synced, seconds_per_slot }).await;
     }
 }

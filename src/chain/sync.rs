@@ -283,3 +283,6 @@ impl ChainSync {
         state.offered.iter().chain(&self.own).copied().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

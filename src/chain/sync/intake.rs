@@ -228,9 +228,7 @@ impl ChainSync {
         {
             let mut state = self.state();
             state.client = Some(client);
-            if let (Ok(Applied::Advanced { finalized: true, .. }), Some(descent)) =
-                (&applied, &mut state.descent)
-            {
+            if let (Ok(Applied::Advanced { .. }), Some(descent)) = (&applied, &mut state.descent) {
                 descent.rest(rest);
             }
         }

@@ -4,7 +4,7 @@
 use alloy_primitives::U256;
 
 use super::position::{Absence, Candidate, Position, Proof};
-use super::verdict::unvouched;
+use super::verdict::{loosely_linked, unvouched};
 use super::{Question, position};
 use crate::domain::consensus::Attestation;
 use crate::domain::ids::Timestamp;
@@ -144,8 +144,11 @@ fn candidate_steps(
         Outcome::Yes,
         format!("grants tier {}", held.tier.name),
     ));
-    let whose = format!("belongs to {}", held.customer);
-    steps.push(step(StepKind::Wallet, &held.wallet, Outcome::Yes, whose));
+    let (linked, whose) = match held.loosely_linked {
+        false => (Outcome::Yes, format!("belongs to {}", held.customer)),
+        true => (Outcome::No, loosely_linked(product)),
+    };
+    steps.push(step(StepKind::Wallet, &held.wallet, linked, whose));
     let ahead = held.from.filter(|it| now < *it);
     let (outcome, reason) = match (held.suspended, held.ended(now)) {
         (false, None) if let Some(from) = ahead => {
@@ -171,6 +174,7 @@ fn candidate_steps(
             last.reason = unvouched(product, &held.proof.anchor);
         }
     } else if held.too_low
+        && !held.loosely_linked
         && let Some(last) = steps.iter_mut().rev().find(|it| it.kind == StepKind::Anchor)
     {
         last.outcome = Outcome::No;

@@ -46,6 +46,8 @@ pub(super) struct Candidate<'a> {
     pub(super) too_low: bool,
     /// Of trust `consensus`, but from a checkpoint that the product does not vouch for.
     pub(super) unvouched: bool,
+    /// Its wallet is a contract that was seen to accept its link only at less trust than the product asks for.
+    pub(super) loosely_linked: bool,
     pub(super) suspended: bool,
     /// Why the newest attempt to prove it again found nothing out.
     pub(super) failing: Option<Cause>,
@@ -223,6 +225,7 @@ impl<'a> Desk<'a> {
         let Finding::Held { until, anchor } = &basis.finding else { return None };
         let tier = self.product.tier(&self.grant.tier)?;
         let unvouched = !self.is_vouched(anchor);
+        let loosely_linked = !self.is_well_linked();
         let proof = self.proof(basis, anchor);
         Some(Candidate {
             tier,
@@ -239,11 +242,23 @@ impl<'a> Desk<'a> {
             provisional: before_final && self.product.provisional,
             too_low: anchor.trust < self.product.trust
                 || unvouched
+                || loosely_linked
                 || (before_final && !self.product.provisional),
             unvouched,
+            loosely_linked,
             suspended: !self.holder.active || self.suspended.contains(&token),
             failing: newer_failure(failure, basis),
         })
+    }
+
+    /// Whether the wallet is known to be the customer's at the product's trust. A key's signature needs no chain; that a
+    /// contract stands for a wallet was seen at a block, on which no more may be built than on any other.
+    fn is_well_linked(&self) -> bool {
+        let Some(contract) = self.holder.contracts.get(&self.wallet) else { return true };
+        match &contract.accepted {
+            None => self.product.trust == Trust::Single,
+            Some(at) => at.trust >= self.product.trust && self.is_vouched(at),
+        }
     }
 
     /// Whether the product accepts what an anchor of trust `consensus` rests on, if it demands that trust.

@@ -234,6 +234,9 @@ fn detail(product: &Product, decision: &Decision<'_>) -> String {
         Code::Grace => format!("{by}; {}", why("it could not be proven again")),
         Code::Expired => format!("{by}, but it has ended"),
         Code::Suspended => format!("{by}, but suspended by an administrator"),
+        Code::TrustTooLow if held.loosely_linked => {
+            format!("{by}, but {}", loosely_linked(product))
+        }
         Code::TrustTooLow if held.unvouched => {
             format!("{by}, but {}", unvouched(product, &held.proof.anchor))
         }
@@ -246,6 +249,14 @@ fn detail(product: &Product, decision: &Decision<'_>) -> String {
         ),
         _ => by,
     }
+}
+
+/// Why a contract's yes to its link is not enough for a product.
+pub(super) fn loosely_linked(product: &Product) -> String {
+    format!(
+        "that wallet is a contract, which was seen to accept its link at less trust than the product asks for ({}); unlink it and link it again",
+        product.trust.as_str()
+    )
 }
 
 /// Why trust `consensus` is not enough for a product that demands it.

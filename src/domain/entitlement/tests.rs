@@ -16,9 +16,9 @@ use crate::domain::ownership::{
 };
 use crate::domain::product::{Feature, Grant, Product, Tier, TokensOf};
 
-mod linked;
 mod order;
 mod properties;
+mod trust;
 
 const NOON: i64 = 1_800_000_000;
 

@@ -1,4 +1,4 @@
-//! At what trust a wallet is known to be the customer's, where a contract says so and no key.
+//! What was seen at less trust than a product asks for: of a contract that is a wallet, and of a token.
 
 use super::*;
 
@@ -71,5 +71,49 @@ fn a_contract_wallet_counts_at_the_trust_at_which_it_accepted_its_link() {
         (Trust::Consensus, Some(signed(ROOT)), valid),
     ] {
         assert_eq!(code(trust, accepted.clone()), wanted, "{trust:?} {accepted:?}");
+    }
+}
+
+/// What the owner's chain shows is not believed; nor may it take the place of what was, so that something older counts
+/// again.
+#[test]
+fn what_is_not_trusted_brings_back_nothing_by_taking_a_trusted_ones_place() {
+    let checkpoint = Checkpoint {
+        chain: ChainId(1),
+        root: ROOT,
+        slot: None,
+        max_age: Duration::from_secs(1),
+        spec: None,
+    };
+    let product = Product { trust: Trust::Consensus, checkpoints: vec![checkpoint], ..product() };
+    let code = |sightings: &[Sighting]| {
+        let question = Question {
+            product: &product.id,
+            definition: Some(&product),
+            customer: CustomerId::Uid(1000),
+            holders: &[own_holder()],
+            sightings,
+            suspended: &BTreeSet::new(),
+        };
+        let (verdict, told) = (evaluate(&question, at(90)), explain(&question, at(90)));
+        let doubted =
+            told.iter().any(|it| it.outcome != Outcome::Yes && it.kind == StepKind::Ownership);
+        assert!(doubted || verdict.code == Code::Valid, "{told:?}");
+        verdict.code
+    };
+    let head =
+        |number, checkpoint| Anchor { number, finality: Finality::Latest, ..signed(checkpoint) };
+    let settled = held(50, 12, signed(ROOT));
+    assert_eq!(code(&[settled.clone(), no_more(50, signed(ROOT))]), Code::Valid);
+    let sold = [settled.clone(), gone(60, 12, head(55, ROOT)), no_more(60, head(55, ROOT))];
+    assert_ne!(code(&sold), Code::Valid, "it was sold");
+    for (number, trust) in [(40, Trust::Consensus), (39, Trust::Consensus), (40, Trust::Single)] {
+        let own = Anchor { trust, ..head(number, B256::ZERO) };
+        let taken = |word: fn(u64, u64, Anchor) -> Sighting| {
+            code(&[settled.clone(), word(70, 12, own.clone()), no_more(70, own.clone())])
+        };
+        for said in [taken(held), taken(gone)] {
+            assert_eq!(said, Code::TrustTooLow, "at {number} of {trust:?}");
+        }
     }
 }

@@ -70,9 +70,12 @@ pub struct Survey {
     pub facts: Arc<Facts>,
 }
 
+/// Who stands for a signature, and the block at which that was proven.
+pub type Stands = (SignedBy, Anchor);
+
 /// Does this account stand for this signature, by what its chain says at its head?
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Option<SignedBy>, VerifierError>")]
+#[rtype(result = "Result<Option<Stands>, VerifierError>")]
 pub struct CheckSignature {
     pub chain: ChainId,
     /// Who asks.
@@ -247,12 +250,13 @@ impl Parts {
         }
     }
 
-    async fn check_signature(self, ask: CheckSignature) -> Result<Option<SignedBy>, VerifierError> {
+    async fn check_signature(self, ask: CheckSignature) -> Result<Option<Stands>, VerifierError> {
         let unknown = |cause| VerifierError::Unknown { cause };
         let chain = self.chains.get(&ask.chain).ok_or(unknown(Cause::NotConfigured))?;
         let _turn = self.signatures.turn(ask.uid).await.map_err(|_| VerifierError::BrokenOff)?;
         let block = self.anchor(chain, Finality::Latest).await.map_err(unknown)?;
-        chain.signed_by(&block, ask.address, ask.hash, &ask.signature).await.map_err(unknown)
+        let by = chain.signed_by(&block, ask.address, ask.hash, &ask.signature).await;
+        Ok(by.map_err(unknown)?.map(|it| (it, block.anchor)))
     }
 }
 
@@ -326,7 +330,7 @@ impl Handler<FindUnavailable> for ChainVerifier {
 }
 
 impl Handler<CheckSignature> for ChainVerifier {
-    type Result = ResponseActFuture<Self, Result<Option<SignedBy>, VerifierError>>;
+    type Result = ResponseActFuture<Self, Result<Option<Stands>, VerifierError>>;
     fn handle(&mut self, ask: CheckSignature, _: &mut Self::Context) -> Self::Result {
         let parts = self.parts.clone();
         beside(self, parts.clone().on(ask.chain, parts.check_signature(ask)))

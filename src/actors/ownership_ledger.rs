@@ -132,8 +132,8 @@ pub struct AddWallet {
     pub sealed_key: Option<Vec<u8>>,
     /// The nonce of the challenge this answers; spent in the same commit.
     pub nonce: Option<String>,
-    /// Where the contract lives that stands for a linked wallet, if no key does.
-    pub chain: Option<ChainId>,
+    /// The block at which a contract stood for a linked wallet, if no key does.
+    pub contract: Option<Anchor>,
     pub asked: Asked,
 }
 

@@ -12,7 +12,8 @@ use super::records;
 use super::schema::{self, Table};
 use super::view::{Changes, View, prefixed, record};
 use crate::domain::customer::{Challenge, Custody, Wallet};
-use crate::domain::ids::{ChainId, CustomerId};
+use crate::domain::ids::CustomerId;
+use crate::domain::ownership::Anchor;
 
 const LONGEST_LABEL: usize = 256;
 const LONGEST_SEALED_KEY: usize = 64 * 1024;
@@ -27,8 +28,8 @@ pub struct NewWallet {
     pub sealed_key: Option<Vec<u8>>,
     /// The challenge this answers; spent in the same commit.
     pub nonce: Option<String>,
-    /// Where the contract lives that stands for it, if no key does.
-    pub chain: Option<ChainId>,
+    /// The block at which a contract stood for it, if no key does.
+    pub contract: Option<Anchor>,
 }
 
 /// A wallet, and its sealed key if it is managed.
@@ -142,6 +143,7 @@ fn add_as(
         return Err(StoreError::conflict("a managed wallet comes with its sealed key"));
     }
     let custody = if kept || new.sealed_key.is_some() { Custody::Managed } else { Custody::Linked };
+    let accepted = new.contract.filter(|_| custody == Custody::Linked);
     let wallet = Wallet {
         address: new.address,
         customer: new.customer,
@@ -150,7 +152,8 @@ fn add_as(
         active: true,
         added_at: before.as_ref().map_or(asked.at, |it| it.added_at),
         removed_at: None,
-        chain: new.chain.filter(|_| custody == Custody::Linked),
+        chain: accepted.as_ref().map(|it| it.chain),
+        accepted,
     };
 
     customers::find_or_make(changes, new.customer, asked)?;

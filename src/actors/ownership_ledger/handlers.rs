@@ -163,9 +163,9 @@ revisions! {
 }
 
 fn new_wallet(it: &AddWallet) -> NewWallet {
-    let AddWallet { address, customer, custody, label, sealed_key, nonce, chain, asked: _ } =
+    let AddWallet { address, customer, custody, label, sealed_key, nonce, contract, asked: _ } =
         it.clone();
-    NewWallet { address, customer, custody, label, sealed_key, nonce, chain }
+    NewWallet { address, customer, custody, label, sealed_key, nonce, contract }
 }
 
 changes! {

@@ -42,7 +42,7 @@ fn add(byte: u8, sealed_key: Option<&[u8]>) -> AddWallet {
         label: None,
         sealed_key: sealed_key.map(<[u8]>::to_vec),
         nonce: None,
-        chain: None,
+        contract: None,
         asked: asked(),
     }
 }

@@ -13,7 +13,9 @@ use crate::actors::chain_verifier::{Survey, VerifierError};
 use crate::actors::ownership_ledger::{Facts, FindFacts, LedgerError, LooksRecorded};
 use crate::clock::Clock;
 use crate::domain::customer::Wallet;
-use crate::domain::entitlement::{Code, Holder, Question, Verdict, evaluate, wants_look};
+use crate::domain::entitlement::{
+    Code, ContractWallet, Holder, Question, Verdict, evaluate, wants_look,
+};
 use crate::domain::ids::{CustomerId, Timestamp, Token};
 use crate::domain::ownership::Sighting;
 use crate::domain::publication::Publication;
@@ -117,7 +119,7 @@ pub(super) async fn gather(parts: &Parts, key: &Key) -> Result<Scene, CheckError
             customer: it.id,
             active: it.active,
             wallets: own.iter().map(|it| it.address).collect(),
-            contracts: own.iter().filter_map(|it| Some((it.address, it.chain?))).collect(),
+            contracts: own.iter().filter_map(|it| contract(it)).collect(),
         }
     });
     Ok(Scene {
@@ -130,6 +132,12 @@ pub(super) async fn gather(parts: &Parts, key: &Key) -> Result<Scene, CheckError
         suspended: facts.suspended.iter().copied().collect(),
         facts: Arc::new(facts),
     })
+}
+
+/// A wallet that is a contract.
+fn contract(wallet: &Wallet) -> Option<(Address, ContractWallet)> {
+    let accepted = wallet.accepted.clone();
+    Some((wallet.address, ContractWallet { chain: wallet.chain?, accepted }))
 }
 
 /// Looks at the chain, and adds what was seen to the scene.

@@ -28,7 +28,7 @@ mod specification_text;
 mod wire;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::chain) mod tests;
 
 pub use client::Applied;
 pub use client::LightClient;

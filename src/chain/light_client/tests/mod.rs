@@ -18,7 +18,7 @@ mod trees;
 mod vectors;
 
 #[path = "../../../../tests/support/sync_committee.rs"]
-mod sync_committee;
+pub(in crate::chain) mod sync_committee;
 
 use serde_json::Value;
 

@@ -282,11 +282,13 @@ impl Handler<RecordSightings> for OwnershipLedger {
         let record =
             move |changes: &mut Changes<'_>| ownerships::record_look(changes, &look, &asked);
         let (recorded, looks) = (self.store.write(record), Arc::clone(&self.looks));
-        answer("record sightings", async move {
+        // In a task of its own, as in `revise`: others have to learn of it though this actor be restarted meanwhile.
+        let counted = actix_rt::spawn(async move {
             let recorded = recorded.await;
             looks.fetch_add(1, Ordering::Relaxed);
             recorded
-        })
+        });
+        answer("record sightings", async move { counted.await.unwrap_or(Err(StoreError::Closed)) })
     }
 }
 

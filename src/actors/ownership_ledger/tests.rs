@@ -261,3 +261,34 @@ fn a_change_is_told_though_nobody_waits_for_it_and_the_actor_stumbles_meanwhile(
         assert_eq!(told.lock().unwrap().len(), 2, "it goes on telling after the restart");
     });
 }
+
+#[test]
+fn a_look_is_counted_though_the_actor_stumbles_before_it_is_recorded() {
+    converse(|_, store| async move {
+        let (written, go_on) = std::sync::mpsc::channel::<()>();
+        let ahead = store.write(move |_| {
+            let _ = go_on.recv();
+            Ok(())
+        });
+        let ledger = supervised(OwnershipLedger::new(store.clone()));
+        let look = RecordSightings {
+            sightings: Vec::new(),
+            scans: Vec::new(),
+            transaction: None,
+            heads: Vec::new(),
+            asked: asked(),
+        };
+        ledger.try_send(look).unwrap();
+        assert!(ledger.send(Stumble).await.is_err());
+        assert_eq!(ledger.send(LooksRecorded).await.unwrap(), 0, "it still waits to be written");
+        written.send(()).unwrap();
+        ahead.await.unwrap();
+        for _ in 0..1_000 {
+            if ledger.send(LooksRecorded).await.unwrap() > 0 {
+                break;
+            }
+            actix_rt::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        assert_eq!(ledger.send(LooksRecorded).await.unwrap(), 1);
+    });
+}

@@ -190,6 +190,7 @@ impl TierCache {
         must_look: bool,
         context: &mut Context<Self>,
     ) -> watch::Receiver<Landing> {
+        let must_look = self.missed.remove(&key) || must_look;
         if let Some(flight) = self.flights.get_mut(&key) {
             flight.again |= must_look;
             return flight.done.subscribe();
@@ -245,7 +246,10 @@ impl TierCache {
             Err(error) => {
                 tracing::error!(product = %key.product, %error, "no verdict could be made");
                 let retry = self.parts.clock.monotonic() + self.parts.settings.retry;
-                self.due.entry(key.clone()).and_modify(|it| *it = retry);
+                if let Some(due) = self.due.get_mut(&key) {
+                    *due = retry;
+                    self.missed.insert(key.clone());
+                }
             }
         }
         // Who still waits and got nothing sees the channel close, and asks what is known.

@@ -8,7 +8,7 @@ use alloy_primitives::{B256, U256};
 use super::*;
 use crate::actors::chain_verifier::{self, ChainVerifier};
 use crate::actors::ownership_ledger::{AddWallet, Asked, OwnershipLedger, RecordSightings};
-use crate::actors::tier_cache::{CacheSettings, VerdictReader};
+use crate::actors::tier_cache::{CacheSettings, ChainNews, Check, News, VerdictReader};
 use crate::domain::customer::Custody;
 use crate::domain::ids::{ChainId, Collection, Standard};
 use crate::domain::ownership::{Anchor, Finality, Finding, IdRanges, Reach, Rule, Target, Trust};
@@ -146,7 +146,11 @@ impl Bed {
             asked: asked(),
         };
         parts.ledger.send(wallet).await.unwrap().unwrap();
-        let held = seen(1, Finding::Held { until: None, anchor: anchor(10) });
+        let mut held = seen(1, Finding::Held { until: None, anchor: anchor(10) });
+        let rest = Target::Rest { collection: collection(), ids: IdRanges::every() };
+        let none = Finding::NotHeld { anchor: anchor(10) };
+        let rest = Sighting { target: rest, finding: none, ..held.sightings[0].clone() };
+        held.sightings.push(rest);
         parts.ledger.send(held).await.unwrap().unwrap();
         let scene = gather(&parts, &key).await.unwrap();
         assert_eq!(scene.verdict(&parts.clock).code, Code::Valid);
@@ -209,6 +213,29 @@ fn a_look_that_was_not_recorded_is_not_taken_for_that_of_another() {
         let mut bed = Bed::new(store, Some(gone)).await;
         bed.sell().await;
         assert_eq!(bed.says_yes().await, Some(false));
+    });
+}
+
+#[test]
+fn what_happens_while_no_answer_is_cached_is_looked_at_with_the_next_one() {
+    with_store(|store| async move {
+        let bed = Bed::new(store, None).await;
+        let looks = async || bed.parts.ledger.send(LooksRecorded).await.unwrap();
+        let known = Arc::new(vec![OWN]);
+        let cache = TierCache::new(Parts { known, ..bed.parts.clone() }).start();
+        assert_eq!(looks().await, 1);
+        let wallets = BTreeSet::from([WALLET]);
+        let moved = News::Moved { contract: collection().contract, wallets };
+        cache.send(ChainNews { chain: ChainId(1), what: moved }).await.unwrap();
+        let mut landing = cache.send(Check { key: bed.scene.key.clone() }).await.unwrap();
+        landing.wait_for(Option::is_some).await.unwrap();
+        for _ in 0..300 {
+            if looks().await > 1 {
+                break;
+            }
+            actix_rt::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(looks().await, 2, "what is known is young, and yet there is a look");
     });
 }
 

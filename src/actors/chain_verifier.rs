@@ -62,7 +62,7 @@ const AHEAD_AT_MOST: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
 /// Look at what `wallets` hold under the grants of a product, at the head of each chain and at the
 /// product's finality. Everything seen is recorded before it is returned.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Vec<Sighting>, VerifierError>")]
+#[rtype(result = "Result<Surveyed, VerifierError>")]
 pub struct Survey {
     pub product: Arc<Product>,
     pub wallets: Vec<Address>,
@@ -72,6 +72,13 @@ pub struct Survey {
 
 /// Who stands for a signature, and the block at which that was proven.
 pub type Stands = (SignedBy, Anchor);
+
+#[derive(Debug, Clone, Default)]
+pub struct Surveyed {
+    pub sightings: Vec<Sighting>,
+    /// How many of its looks the ledger says it has counted. Of those it did not answer, it may have counted any.
+    pub recorded: u64,
+}
 
 /// Does this account stand for this signature, by what its chain says at its head?
 #[derive(Debug, Clone, Message)]
@@ -300,7 +307,7 @@ fn beside<T: Send + 'static>(
 }
 
 impl Handler<Survey> for ChainVerifier {
-    type Result = ResponseActFuture<Self, Result<Vec<Sighting>, VerifierError>>;
+    type Result = ResponseActFuture<Self, Result<Surveyed, VerifierError>>;
     fn handle(&mut self, ask: Survey, _: &mut Self::Context) -> Self::Result {
         beside(self, survey::run(self.parts.clone(), ask))
     }

@@ -9,7 +9,9 @@ use std::sync::atomic::Ordering;
 
 use actix::prelude::*;
 use alloy_primitives::Address;
+use tokio::sync::oneshot;
 
+use super::unwritten::Order;
 use super::{
     AcknowledgeNotices, AddWallet, AuditState, BackUp, BackedUp, CreateCustomer, CustomerOf,
     CustomersOf, Facts, FindChallenge, FindCustomer, FindFacts, FindFigures, FindProgress,
@@ -23,7 +25,7 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::customer::{Challenge, Customer, Wallet};
 use crate::domain::ids::CustomerId;
 use crate::domain::kept::Look;
-use crate::domain::ownership::Ownership;
+use crate::domain::ownership::{Ownership, Sighting};
 use crate::store::audit;
 use crate::store::challenges;
 use crate::store::customers::{self, CustomerEdit, NewCustomer};
@@ -279,14 +281,23 @@ impl Handler<RecordSightings> for OwnershipLedger {
     fn handle(&mut self, it: RecordSightings, _: &mut Self::Context) -> Self::Result {
         let RecordSightings { sightings, scans, transaction, heads, asked } = it;
         let look = Look { sightings, scans, transaction, heads };
-        let record =
-            move |changes: &mut Changes<'_>| ownerships::record_look(changes, &look, &asked);
-        let (recorded, looks) = (self.store.write(record), Arc::clone(&self.looks));
-        answer("record sightings", async move {
+        let order = Arc::new(Order { look, asked });
+        let (recorded, store) = (order.write(&self.store), self.store.clone());
+        let (looks, unwritten) = (Arc::clone(&self.looks), Arc::clone(&self.unwritten));
+        // In a task of its own, as in `revise`: others have to learn of it though this actor be restarted meanwhile.
+        let (reply, answered) = oneshot::channel();
+        actix_rt::spawn(async move {
             let recorded = recorded.await;
+            let works = recorded.is_ok();
+            unwritten.settle(order, &recorded);
             looks.fetch_add(1, Ordering::Relaxed);
-            recorded
-        })
+            // Whoever asked may have gone.
+            let _ = reply.send(recorded);
+            if works {
+                unwritten.write_all(&store).await;
+            }
+        });
+        answer("record sightings", async move { answered.await.unwrap_or(Err(StoreError::Closed)) })
     }
 }
 
@@ -294,10 +305,14 @@ impl Handler<ForgetChain> for OwnershipLedger {
     type Result = Change<u64>;
 
     fn handle(&mut self, it: ForgetChain, _: &mut Self::Context) -> Self::Result {
-        let forget = move |changes: &mut Changes<'_>| sightings::forget(changes, it.chain);
+        let chain = it.chain;
+        let forget = move |changes: &mut Changes<'_>| sightings::forget(changes, chain);
         let forgotten = self.revise("forget a chain", |_| Whose::Everybody, forget);
         // Whoever looks at the moment has read what is gone now, and has to read again.
-        Box::pin(forgotten.map(|forgotten, actor, _| {
+        Box::pin(forgotten.map(move |forgotten, actor, _| {
+            if forgotten.is_ok() {
+                actor.unwritten.forget(chain);
+            }
             actor.looks.fetch_add(1, Ordering::Relaxed);
             forgotten
         }))
@@ -319,11 +334,16 @@ impl Handler<FindFacts> for OwnershipLedger {
     fn handle(&mut self, it: FindFacts, _: &mut Self::Context) -> Self::Result {
         // Counted before they are read: a look that is recorded meanwhile may be in them, or not.
         let (store, looks) = (self.store.clone(), self.looks.load(Ordering::Relaxed));
+        // Read before the file, into which it may be written meanwhile.
+        let unwritten = self.unwritten.about(&it.collections);
         answer("find the facts", async move {
             let find =
                 move || store.read(|view| facts::facts(view, &it.customers, &it.collections));
             let found = tokio::task::spawn_blocking(find).await;
-            found.unwrap_or(Err(StoreError::Panicked)).map(|it| Facts { looks, ..it })
+            let mut facts = found.unwrap_or(Err(StoreError::Panicked))?;
+            let of_known = |it: &Sighting| facts.wallets.iter().any(|own| own.address == it.wallet);
+            facts.sightings.extend(unwritten.into_iter().filter(of_known));
+            Ok(Facts { looks, ..facts })
         })
     }
 }

@@ -142,7 +142,7 @@ impl Bed {
             label: None,
             sealed_key: None,
             nonce: None,
-            chain: None,
+            contract: None,
             asked: asked(),
         };
         parts.ledger.send(wallet).await.unwrap().unwrap();

@@ -62,7 +62,7 @@ const AHEAD_AT_MOST: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
 /// Look at what `wallets` hold under the grants of a product, at the head of each chain and at the
 /// product's finality. Everything seen is recorded before it is returned.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Vec<Sighting>, VerifierError>")]
+#[rtype(result = "Result<Surveyed, VerifierError>")]
 pub struct Survey {
     pub product: Arc<Product>,
     pub wallets: Vec<Address>,
@@ -70,9 +70,19 @@ pub struct Survey {
     pub facts: Arc<Facts>,
 }
 
+/// Who stands for a signature, and the block at which that was proven.
+pub type Stands = (SignedBy, Anchor);
+
+#[derive(Debug, Clone, Default)]
+pub struct Surveyed {
+    pub sightings: Vec<Sighting>,
+    /// How many of its looks the ledger says it has counted. Of those it did not answer, it may have counted any.
+    pub recorded: u64,
+}
+
 /// Does this account stand for this signature, by what its chain says at its head?
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Option<SignedBy>, VerifierError>")]
+#[rtype(result = "Result<Option<Stands>, VerifierError>")]
 pub struct CheckSignature {
     pub chain: ChainId,
     /// Who asks.
@@ -247,12 +257,13 @@ impl Parts {
         }
     }
 
-    async fn check_signature(self, ask: CheckSignature) -> Result<Option<SignedBy>, VerifierError> {
+    async fn check_signature(self, ask: CheckSignature) -> Result<Option<Stands>, VerifierError> {
         let unknown = |cause| VerifierError::Unknown { cause };
         let chain = self.chains.get(&ask.chain).ok_or(unknown(Cause::NotConfigured))?;
         let _turn = self.signatures.turn(ask.uid).await.map_err(|_| VerifierError::BrokenOff)?;
         let block = self.anchor(chain, Finality::Latest).await.map_err(unknown)?;
-        chain.signed_by(&block, ask.address, ask.hash, &ask.signature).await.map_err(unknown)
+        let by = chain.signed_by(&block, ask.address, ask.hash, &ask.signature).await;
+        Ok(by.map_err(unknown)?.map(|it| (it, block.anchor)))
     }
 }
 
@@ -296,7 +307,7 @@ fn beside<T: Send + 'static>(
 }
 
 impl Handler<Survey> for ChainVerifier {
-    type Result = ResponseActFuture<Self, Result<Vec<Sighting>, VerifierError>>;
+    type Result = ResponseActFuture<Self, Result<Surveyed, VerifierError>>;
     fn handle(&mut self, ask: Survey, _: &mut Self::Context) -> Self::Result {
         beside(self, survey::run(self.parts.clone(), ask))
     }
@@ -326,7 +337,7 @@ impl Handler<FindUnavailable> for ChainVerifier {
 }
 
 impl Handler<CheckSignature> for ChainVerifier {
-    type Result = ResponseActFuture<Self, Result<Option<SignedBy>, VerifierError>>;
+    type Result = ResponseActFuture<Self, Result<Option<Stands>, VerifierError>>;
     fn handle(&mut self, ask: CheckSignature, _: &mut Self::Context) -> Self::Result {
         let parts = self.parts.clone();
         beside(self, parts.clone().on(ask.chain, parts.check_signature(ask)))

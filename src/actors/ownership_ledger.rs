@@ -10,6 +10,7 @@
 //! ordered it and whether or not they still wait.
 
 mod handlers;
+mod unwritten;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub use crate::store::tables::notices::Notice;
 pub use crate::store::tables::sealed_keys::{Replacement, SealedKey};
 pub use crate::store::{Asked, BackedUp};
 pub use entitled_core::domain::epoch::Whose;
+use unwritten::Unwritten;
 
 /// How many messages may wait; a sender then waits too.
 const MAILBOX: usize = 1_024;
@@ -38,17 +40,24 @@ const MAILBOX: usize = 1_024;
 /// Told of each change that entitlements rest on, once it can be read and before it is acknowledged.
 pub type OnChange = Arc<dyn Fn(Whose) + Send + Sync>;
 
-/// The actor. All it has is the store, which outlives it.
+/// The actor. All it has outlives it.
 pub struct OwnershipLedger {
     store: Store,
     on_change: OnChange,
     /// How many looks were recorded since the start.
     looks: Arc<AtomicU64>,
+    /// Looks that the store could not take yet.
+    unwritten: Arc<Unwritten>,
 }
 
 impl OwnershipLedger {
     pub fn new(store: Store) -> Self {
-        Self { store, on_change: Arc::new(|_| {}), looks: Arc::default() }
+        Self {
+            store,
+            on_change: Arc::new(|_| {}),
+            looks: Arc::default(),
+            unwritten: Arc::default(),
+        }
     }
 
     pub fn telling(self, on_change: OnChange) -> Self {
@@ -66,9 +75,9 @@ impl Actor for OwnershipLedger {
 
 impl Supervised for OwnershipLedger {
     fn restarting(&mut self, context: &mut Self::Context) {
-        let looks = Arc::clone(&self.looks);
-        *self =
-            Self { looks, ..Self::new(self.store.clone()).telling(Arc::clone(&self.on_change)) };
+        let (looks, unwritten) = (Arc::clone(&self.looks), Arc::clone(&self.unwritten));
+        let anew = Self::new(self.store.clone()).telling(Arc::clone(&self.on_change));
+        *self = Self { looks, unwritten, ..anew };
         context.set_mailbox_capacity(MAILBOX);
     }
 }
@@ -131,8 +140,8 @@ pub struct AddWallet {
     pub sealed_key: Option<Vec<u8>>,
     /// The nonce of the challenge this answers; spent in the same commit.
     pub nonce: Option<String>,
-    /// Where the contract lives that stands for a linked wallet, if no key does.
-    pub chain: Option<ChainId>,
+    /// The block at which a contract stood for a linked wallet, if no key does.
+    pub contract: Option<Anchor>,
     pub asked: Asked,
 }
 

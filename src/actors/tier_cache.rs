@@ -81,6 +81,9 @@ pub struct TierCache {
     flights: HashMap<Key, Flight>,
     /// When each key that is kept warm is due, by the monotonic clock.
     due: BTreeMap<Key, Duration>,
+    /// Those of them that the chain told something of while no answer was there to be looked at again: their next
+    /// flight looks, however young what is known.
+    missed: BTreeSet<Key>,
     /// The newest that those who subscribed may be told; each of them knows what it was told.
     subscribers: HashMap<Key, watch::Sender<Landing>>,
     /// What changed up to here is being worked out again.
@@ -95,6 +98,7 @@ impl TierCache {
             parts,
             flights: HashMap::new(),
             due: BTreeMap::new(),
+            missed: BTreeSet::new(),
             subscribers: HashMap::new(),
             alarm: None,
         }
@@ -213,6 +217,7 @@ impl TierCache {
         let installed = |id: &ProductId| products.products.contains_key(id);
         let subscribed = &self.subscribers;
         self.due.retain(|key, _| installed(&key.product) || subscribed.contains_key(key));
+        self.missed.retain(|key| self.due.contains_key(key));
         self.parts.reader.forget(Whose::Everybody);
         self.heed(context);
         self.keep_known();

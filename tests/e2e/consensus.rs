@@ -7,4 +7,5 @@ mod following;
 mod forgery;
 mod misconduct;
 mod offline;
+mod owner;
 mod vouching;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use alloy_primitives::{Address, U256};
 use futures_util::{StreamExt, stream};
 
-use super::{Parts, Survey, VerifierError};
+use super::{Parts, Survey, Surveyed, VerifierError};
 use crate::actors::ownership_ledger::{Asked, Facts, RecordSightings};
 use crate::chain::{Block, Chain, Known, Look, Looked};
 use entitled_core::domain::ids::{ChainId, Collection, Timestamp};
@@ -64,7 +64,7 @@ type Scans = BTreeMap<(Collection, Address), Scan>;
 /// A block to look at, or why there is none.
 type Level = (Finality, Result<Block, Cause>);
 
-pub(super) async fn run(parts: Parts, ask: Survey) -> Result<Vec<Sighting>, VerifierError> {
+pub(super) async fn run(parts: Parts, ask: Survey) -> Result<Surveyed, VerifierError> {
     let seen_at = parts.clock.now_on(ask.product.chains());
     // Side by side, so that a chain that does not answer holds up none of the others.
     let on_chains = scopes_by_chain(&ask.product).into_iter().map(|(id, scopes)| {
@@ -83,13 +83,21 @@ pub(super) async fn run(parts: Parts, ask: Survey) -> Result<Vec<Sighting>, Veri
                 asked: Asked { by: "chain".to_owned(), at: seen_at },
             };
             // What was proven is true even if it could not be written down.
-            if let Err(error) = parts.record(order).await {
+            let recorded = parts.record(order).await;
+            if let Err(error) = &recorded {
                 tracing::error!(%error, product = %ask.product.id, "sightings were not recorded");
             }
-            sightings
+            // A look that could not be written is counted as well.
+            let answered = !matches!(recorded, Err(VerifierError::BrokenOff));
+            Surveyed { sightings, recorded: u64::from(answered) }
         }
     });
-    Ok(futures_util::future::join_all(on_chains).await.into_iter().flatten().collect())
+    let surveyed = futures_util::future::join_all(on_chains).await.into_iter();
+    Ok(surveyed.fold(Surveyed::default(), |mut all, it| {
+        all.sightings.extend(it.sightings);
+        all.recorded += it.recorded;
+        all
+    }))
 }
 
 /// At the head, where a purchase or sale shows first, and at the finality the product demands.

@@ -9,7 +9,9 @@ use std::sync::atomic::Ordering;
 
 use actix::prelude::*;
 use alloy_primitives::Address;
+use tokio::sync::oneshot;
 
+use super::unwritten::Order;
 use super::{
     AcknowledgeNotices, AddWallet, AuditState, BackUp, BackedUp, CreateCustomer, CustomerOf,
     CustomersOf, Facts, FindChallenge, FindCustomer, FindFacts, FindFigures, FindProgress,
@@ -30,7 +32,7 @@ use entitled_core::domain::audit::AuditEntry;
 use entitled_core::domain::customer::{Challenge, Customer, Wallet};
 use entitled_core::domain::ids::CustomerId;
 use entitled_core::domain::kept::Look;
-use entitled_core::domain::ownership::Ownership;
+use entitled_core::domain::ownership::{Ownership, Sighting};
 
 /// The answer to a change, when its commit is durable.
 type Change<T> = ResponseActFuture<OwnershipLedger, Reply<T>>;
@@ -157,9 +159,9 @@ revisions! {
 }
 
 fn new_wallet(it: &AddWallet) -> NewWallet {
-    let AddWallet { address, customer, custody, label, sealed_key, nonce, chain, asked: _ } =
+    let AddWallet { address, customer, custody, label, sealed_key, nonce, contract, asked: _ } =
         it.clone();
-    NewWallet { address, customer, custody, label, sealed_key, nonce, chain }
+    NewWallet { address, customer, custody, label, sealed_key, nonce, contract }
 }
 
 changes! {
@@ -273,14 +275,23 @@ impl Handler<RecordSightings> for OwnershipLedger {
     fn handle(&mut self, it: RecordSightings, _: &mut Self::Context) -> Self::Result {
         let RecordSightings { sightings, scans, transaction, heads, asked } = it;
         let look = Look { sightings, scans, transaction, heads };
-        let record =
-            move |changes: &mut Changes<'_>| ownerships::record_look(changes, &look, &asked);
-        let (recorded, looks) = (self.store.write(record), Arc::clone(&self.looks));
-        answer("record sightings", async move {
+        let order = Arc::new(Order { look, asked });
+        let (recorded, store) = (order.write(&self.store), self.store.clone());
+        let (looks, unwritten) = (Arc::clone(&self.looks), Arc::clone(&self.unwritten));
+        // In a task of its own, as in `revise`: others have to learn of it though this actor be restarted meanwhile.
+        let (reply, answered) = oneshot::channel();
+        actix_rt::spawn(async move {
             let recorded = recorded.await;
+            let works = recorded.is_ok();
+            unwritten.settle(order, &recorded);
             looks.fetch_add(1, Ordering::Relaxed);
-            recorded
-        })
+            // Whoever asked may have gone.
+            let _ = reply.send(recorded);
+            if works {
+                unwritten.write_all(&store).await;
+            }
+        });
+        answer("record sightings", async move { answered.await.unwrap_or(Err(StoreError::Closed)) })
     }
 }
 
@@ -288,10 +299,14 @@ impl Handler<ForgetChain> for OwnershipLedger {
     type Result = Change<u64>;
 
     fn handle(&mut self, it: ForgetChain, _: &mut Self::Context) -> Self::Result {
-        let forget = move |changes: &mut Changes<'_>| sightings::forget(changes, it.chain);
+        let chain = it.chain;
+        let forget = move |changes: &mut Changes<'_>| sightings::forget(changes, chain);
         let forgotten = self.revise("forget a chain", |_| Whose::Everybody, forget);
         // Whoever looks at the moment has read what is gone now, and has to read again.
-        Box::pin(forgotten.map(|forgotten, actor, _| {
+        Box::pin(forgotten.map(move |forgotten, actor, _| {
+            if forgotten.is_ok() {
+                actor.unwritten.forget(chain);
+            }
             actor.looks.fetch_add(1, Ordering::Relaxed);
             forgotten
         }))
@@ -313,11 +328,16 @@ impl Handler<FindFacts> for OwnershipLedger {
     fn handle(&mut self, it: FindFacts, _: &mut Self::Context) -> Self::Result {
         // Counted before they are read: a look that is recorded meanwhile may be in them, or not.
         let (store, looks) = (self.store.clone(), self.looks.load(Ordering::Relaxed));
+        // Read before the file, into which it may be written meanwhile.
+        let unwritten = self.unwritten.about(&it.collections);
         answer("find the facts", async move {
             let find =
                 move || store.read(|view| facts::facts(view, &it.customers, &it.collections));
             let found = tokio::task::spawn_blocking(find).await;
-            found.unwrap_or(Err(StoreError::Panicked)).map(|it| Facts { looks, ..it })
+            let mut facts = found.unwrap_or(Err(StoreError::Panicked))?;
+            let of_known = |it: &Sighting| facts.wallets.iter().any(|own| own.address == it.wallet);
+            facts.sightings.extend(unwritten.into_iter().filter(of_known));
+            Ok(Facts { looks, ..facts })
         })
     }
 }

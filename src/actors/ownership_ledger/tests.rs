@@ -42,7 +42,7 @@ fn add(byte: u8, sealed_key: Option<&[u8]>) -> AddWallet {
         label: None,
         sealed_key: sealed_key.map(<[u8]>::to_vec),
         nonce: None,
-        chain: None,
+        contract: None,
         asked: asked(),
     }
 }
@@ -259,5 +259,141 @@ fn a_change_is_told_though_nobody_waits_for_it_and_the_actor_stumbles_meanwhile(
         assert_eq!(*told.lock().unwrap(), [(Whose::Users(CustomerId::Numbered(1)), 1)]);
         ledger.send(create("Bob", &[8])).await.unwrap().unwrap();
         assert_eq!(told.lock().unwrap().len(), 2, "it goes on telling after the restart");
+    });
+}
+
+#[test]
+fn a_look_is_counted_though_the_actor_stumbles_before_it_is_recorded() {
+    converse(|_, store| async move {
+        let (written, go_on) = std::sync::mpsc::channel::<()>();
+        let ahead = store.write(move |_| {
+            let _ = go_on.recv();
+            Ok(())
+        });
+        let ledger = supervised(OwnershipLedger::new(store.clone()));
+        let look = RecordSightings {
+            sightings: Vec::new(),
+            scans: Vec::new(),
+            transaction: None,
+            heads: Vec::new(),
+            asked: asked(),
+        };
+        ledger.try_send(look).unwrap();
+        assert!(ledger.send(Stumble).await.is_err());
+        assert_eq!(ledger.send(LooksRecorded).await.unwrap(), 0, "it still waits to be written");
+        written.send(()).unwrap();
+        ahead.await.unwrap();
+        for _ in 0..1_000 {
+            if ledger.send(LooksRecorded).await.unwrap() > 0 {
+                break;
+            }
+            actix_rt::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        assert_eq!(ledger.send(LooksRecorded).await.unwrap(), 1);
+    });
+}
+
+fn collection() -> Collection {
+    let contract = Address::repeat_byte(0xcc);
+    Collection {
+        chain: ChainId(1),
+        standard: entitled_core::domain::ids::Standard::Erc721,
+        contract,
+    }
+}
+
+/// A look that saw, at the block of its own number, whether the first wallet holds the one token there is.
+fn look(number: u64, held: bool) -> RecordSightings {
+    use entitled_core::domain::ownership::{Finality, Finding, Reach, Rule, Target, Trust};
+    let anchor = Anchor {
+        chain: ChainId(1),
+        number,
+        hash: B256::with_last_byte(u8::try_from(number).unwrap()),
+        time: at(1),
+        finality: Finality::Latest,
+        trust: Trust::Single,
+        attestation: None,
+    };
+    let sighting = Sighting {
+        look: number,
+        seen_at: at(1),
+        wallet: Address::repeat_byte(1),
+        rule: Rule::Owner,
+        reach: Reach::default(),
+        target: Target::Token(collection().token(alloy_primitives::U256::from(7))),
+        finding: match held {
+            true => Finding::Held { until: None, anchor },
+            false => Finding::NotHeld { anchor },
+        },
+        via: Vec::new(),
+    };
+    RecordSightings {
+        sightings: vec![sighting],
+        scans: Vec::new(),
+        transaction: None,
+        heads: Vec::new(),
+        asked: asked(),
+    }
+}
+
+/// The number of the newest look the ledger knows of.
+async fn newest_look(ledger: &Addr<OwnershipLedger>) -> Option<u64> {
+    let ask = FindFacts { customers: vec![CustomerId::Uid(1000)], collections: vec![collection()] };
+    let facts = ledger.send(ask).await.unwrap().unwrap();
+    facts.sightings.iter().map(|it| it.look).max()
+}
+
+/// Has the store fail to write `order`, as on a full disk: another of its group panics.
+async fn fail_to_write(ledger: &Addr<OwnershipLedger>, store: &Store, order: RecordSightings) {
+    let (written, go_on) = std::sync::mpsc::channel::<()>();
+    let ahead = store.write(move |_| {
+        let _ = go_on.recv();
+        Ok(())
+    });
+    // The writer has taken up the first group, before there is a second one.
+    actix_rt::time::sleep(std::time::Duration::from_millis(100)).await;
+    let recorded = ledger.send(order);
+    ledger.send(LooksRecorded).await.unwrap();
+    let stumbling = store.write(|_| -> Result<(), _> { panic!("on purpose") });
+    let release = async {
+        written.send(()).unwrap();
+        ahead.await.unwrap();
+        stumbling.await.unwrap_err();
+    };
+    let (recorded, ()) = futures_util::future::join(recorded, release).await;
+    assert!(matches!(recorded.unwrap(), Err(LedgerError::Store { .. })));
+}
+
+#[test]
+fn what_was_seen_and_could_not_be_written_counts_and_is_written_later() {
+    converse(|ledger, store| async move {
+        ledger.send(add(1, None)).await.unwrap().unwrap();
+        ledger.send(look(1, true)).await.unwrap().unwrap();
+        fail_to_write(&ledger, &store, look(2, false)).await;
+        assert_eq!(newest_look(&ledger).await, Some(2), "what was proven is not forgotten");
+        let other = OwnershipLedger::new(store.clone()).start();
+        assert_eq!(newest_look(&other).await, Some(1), "it is not in the file");
+
+        // The next look that can be written is at another wallet.
+        let mut other_wallet = look(1, true);
+        other_wallet.sightings[0].wallet = Address::repeat_byte(9);
+        ledger.send(other_wallet).await.unwrap().unwrap();
+        for _ in 0..1_000 {
+            if newest_look(&other).await == Some(2) {
+                break;
+            }
+            actix_rt::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        assert_eq!(newest_look(&other).await, Some(2));
+    });
+}
+
+#[test]
+fn what_could_not_be_written_of_a_chain_that_is_gone_is_forgotten_with_it() {
+    converse(|ledger, store| async move {
+        ledger.send(add(1, None)).await.unwrap().unwrap();
+        fail_to_write(&ledger, &store, look(2, true)).await;
+        ledger.send(ForgetChain { chain: ChainId(1) }).await.unwrap().unwrap();
+        assert_eq!(newest_look(&ledger).await, None);
     });
 }

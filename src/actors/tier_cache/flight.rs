@@ -9,12 +9,14 @@ use alloy_primitives::Address;
 use tokio::sync::watch;
 
 use super::{Cached, Epoch, Key, Landing, Parts, TierCache};
-use crate::actors::chain_verifier::{Survey, VerifierError};
+use crate::actors::chain_verifier::{Survey, Surveyed, VerifierError};
 use crate::actors::ownership_ledger::{Facts, FindFacts, LedgerError, LooksRecorded};
 use crate::clock::Clock;
 use crate::products::Installed;
 use entitled_core::domain::customer::Wallet;
-use entitled_core::domain::entitlement::{Code, Holder, Question, Verdict, evaluate, wants_look};
+use entitled_core::domain::entitlement::{
+    Code, ContractWallet, Holder, Question, Verdict, evaluate, wants_look,
+};
 use entitled_core::domain::ids::{CustomerId, Timestamp, Token};
 use entitled_core::domain::ownership::Sighting;
 use entitled_core::domain::publication::Publication;
@@ -117,7 +119,7 @@ pub(super) async fn gather(parts: &Parts, key: &Key) -> Result<Scene, CheckError
             customer: it.id,
             active: it.active,
             wallets: own.iter().map(|it| it.address).collect(),
-            contracts: own.iter().filter_map(|it| Some((it.address, it.chain?))).collect(),
+            contracts: own.iter().filter_map(|it| contract(it)).collect(),
         }
     });
     Ok(Scene {
@@ -132,10 +134,19 @@ pub(super) async fn gather(parts: &Parts, key: &Key) -> Result<Scene, CheckError
     })
 }
 
+/// A wallet that is a contract.
+fn contract(wallet: &Wallet) -> Option<(Address, ContractWallet)> {
+    let accepted = wallet.accepted.clone();
+    Some((wallet.address, ContractWallet { chain: wallet.chain?, accepted }))
+}
+
 /// Looks at the chain, and adds what was seen to the scene.
-async fn look(parts: &Parts, scene: &mut Scene) {
+///
+/// # Errors
+/// When it is not known what others have seen meanwhile: then the scene is no answer any more.
+async fn look(parts: &Parts, scene: &mut Scene) -> Result<(), CheckError> {
     let (Some(installed), Some(verifier)) = (&scene.installed, parts.verifier.get()) else {
-        return;
+        return Ok(());
     };
     let survey = Survey {
         product: Arc::new(installed.product.clone()),
@@ -143,33 +154,40 @@ async fn look(parts: &Parts, scene: &mut Scene) {
         facts: Arc::clone(&scene.facts),
     };
     let begun = parts.clock.monotonic();
-    let seen = verifier.send(survey).timeout(SURVEY_TIME).await;
+    let surveyed = verifier.send(survey).timeout(SURVEY_TIME).await;
     let took = parts.clock.monotonic().saturating_sub(begun);
     parts.reader.tally().looks.observe(took.as_secs_f64());
-    scene.gathered = parts.clock.monotonic();
-    learn_of_others(parts, scene).await;
-    match seen {
-        Ok(Ok(seen)) => scene.sightings.extend(seen),
+    let product = &scene.key.product;
+    let seen = match surveyed {
+        Ok(Ok(surveyed)) => surveyed,
         Ok(Err(error @ VerifierError::Unknown { .. })) => {
-            tracing::info!(product = %scene.key.product, %error, "nothing was found out");
+            tracing::info!(%product, %error, "nothing was found out");
+            Surveyed::default()
         }
-        Ok(Err(error)) => tracing::warn!(product = %scene.key.product, %error, "the look failed"),
-        Err(error) => tracing::warn!(product = %scene.key.product, %error, "the look failed"),
-    }
+        Ok(Err(error)) => {
+            tracing::warn!(%product, %error, "the look failed");
+            Surveyed::default()
+        }
+        Err(error) => {
+            tracing::warn!(%product, %error, "the look failed");
+            Surveyed::default()
+        }
+    };
+    scene.gathered = parts.clock.monotonic();
+    learn_of_others(parts, scene, seen.recorded).await?;
+    scene.sightings.extend(seen.sightings);
+    Ok(())
 }
 
-/// Takes up what other looks have recorded meanwhile. An older block must not speak last because its look took longer.
-async fn learn_of_others(parts: &Parts, scene: &mut Scene) {
-    let chains = scene.installed.as_deref().map(|it| it.product.chains().len());
-    let own = chains.and_then(|it| u64::try_from(it).ok()).unwrap_or_default();
+/// Takes up what other looks have recorded meanwhile, besides the `own` ones. An older block must not speak last
+/// because its look took longer.
+async fn learn_of_others(parts: &Parts, scene: &mut Scene, own: u64) -> Result<(), CheckError> {
     let recorded = parts.ledger.send(LooksRecorded).timeout(LEDGER_TIME).await;
-    if recorded.is_ok_and(|it| it == scene.facts.looks + own) {
-        return;
+    if !recorded.is_ok_and(|it| it == scene.facts.looks + own) {
+        let fresh = gather(parts, &scene.key).await?;
+        (scene.sightings, scene.facts) = (fresh.sightings, fresh.facts);
     }
-    match gather(parts, &scene.key).await {
-        Ok(fresh) => (scene.sightings, scene.facts) = (fresh.sightings, fresh.facts),
-        Err(error) => tracing::warn!(%error, "what others have seen meanwhile is not known"),
-    }
+    Ok(())
 }
 
 impl TierCache {
@@ -180,6 +198,7 @@ impl TierCache {
         must_look: bool,
         context: &mut Context<Self>,
     ) -> watch::Receiver<Landing> {
+        let must_look = self.missed.remove(&key) || must_look;
         if let Some(flight) = self.flights.get_mut(&key) {
             flight.again |= must_look;
             return flight.done.subscribe();
@@ -212,7 +231,7 @@ impl TierCache {
             let rest = async move {
                 let mut scene = gathered?;
                 if looks {
-                    look(&parts, &mut scene).await;
+                    look(&parts, &mut scene).await?;
                 }
                 Ok(Landed { scene, looked: looks, owed: must_look && !looks })
             };
@@ -235,7 +254,10 @@ impl TierCache {
             Err(error) => {
                 tracing::error!(product = %key.product, %error, "no verdict could be made");
                 let retry = self.parts.clock.monotonic() + self.parts.settings.retry;
-                self.due.entry(key.clone()).and_modify(|it| *it = retry);
+                if let Some(due) = self.due.get_mut(&key) {
+                    *due = retry;
+                    self.missed.insert(key.clone());
+                }
             }
         }
         // Who still waits and got nothing sees the channel close, and asks what is known.
@@ -378,3 +400,6 @@ fn jittered(whole: Duration) -> Duration {
     let tenths = 7_000 + u32::try_from(share).unwrap_or_default();
     whole.saturating_mul(tenths) / 10_000
 }
+
+#[cfg(test)]
+mod tests;

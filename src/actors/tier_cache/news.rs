@@ -32,6 +32,14 @@ impl Handler<ChainNews> for TierCache {
         for key in concerned {
             self.fly(key, true, context);
         }
+        // Of whom nothing is cached, what is known may be young all the same.
+        let misses = |key: &&Key| {
+            let product = products.products.get(&key.product);
+            let known = self.flights.contains_key(*key) || self.parts.reader.peek(key).is_some();
+            !known && product.is_some_and(|it| may_concern(&news, &it.product))
+        };
+        let missed: Vec<Key> = self.due.keys().filter(misses).cloned().collect();
+        self.missed.extend(missed);
         // What is being worked out may rest on the block before.
         if !matches!(news.what, News::NewHead) {
             for (key, flight) in &mut self.flights {
@@ -40,6 +48,19 @@ impl Handler<ChainNews> for TierCache {
             }
         }
     }
+}
+
+/// Whether it is about what a product's grants come to, for anybody.
+fn may_concern(news: &ChainNews, product: &Product) -> bool {
+    product.chains().contains(&news.chain)
+        && match &news.what {
+            News::Reorged => true,
+            News::Changed { contract } | News::Moved { contract, .. } => {
+                product.grants.iter().any(|it| it.heeds(*contract))
+            }
+            // What a new block or a chain that is found again settles is not young.
+            News::NewHead | News::Lost { .. } | News::Found => false,
+        }
 }
 
 fn concerns(news: &ChainNews, product: &Product, cached: &Cached) -> bool {

@@ -9,10 +9,10 @@ use alloy_primitives::{Address, B256, Bytes, hex};
 
 use super::orders::{Prover, hash};
 use super::{KeeperError, Verified, VerifyMessage, worked};
-use crate::actors::chain_verifier::{CheckSignature, VerifierError};
+use crate::actors::chain_verifier::{CheckSignature, Stands, VerifierError};
 use entitled_core::domain::customer::Challenge;
 use entitled_core::domain::ids::ChainId;
-use entitled_core::domain::ownership::Cause;
+use entitled_core::domain::ownership::{Anchor, Cause};
 use entitled_core::domain::wallet_proof::{
     self, Method, Payload, ProofFault, SignatureFault, SignedBy, is_mirror_image,
     personal_message_hash,
@@ -54,22 +54,22 @@ impl Prover {
         };
         let method =
             match self.ask_chain((uid, chain), address, (hash, bytes)).await?.map_err(unknown)? {
-                Some(SignedBy::Key) => method,
-                Some(SignedBy::Contract) => Method::Eip1271,
-                Some(SignedBy::Counterfactual) => Method::Erc6492,
+                Some((SignedBy::Key, _)) => method,
+                Some((SignedBy::Contract, _)) => Method::Eip1271,
+                Some((SignedBy::Counterfactual, _)) => Method::Erc6492,
                 None => return by_key(false),
             };
         Ok(Verified { valid: true, method })
     }
 
     /// Whether a contract on the challenge's chain accepts a signature that is not by the address's key;
-    /// gives that chain. `fault` is why it is not.
+    /// gives the block at which it did. `fault` is why the signature is not by the key.
     pub(super) async fn accepted_by_contract(
         &self,
         (uid, challenge): (u32, &Challenge),
         signature: &str,
         fault: &ProofFault,
-    ) -> Result<Option<ChainId>, KeeperError> {
+    ) -> Result<Option<Anchor>, KeeperError> {
         let refused =
             |more: String| KeeperError::SignatureInvalid { why: format!("{fault}{more}") };
         let (chain, address) = (ChainId(challenge.chain), challenge.address);
@@ -81,8 +81,8 @@ impl Prover {
         let bytes = worked("check a signature", reading.await)?;
         let Some(bytes) = bytes else { return Err(refused(String::new())) };
         match self.ask_chain((uid, chain), address, (hash, bytes)).await? {
-            Ok(Some(SignedBy::Key)) => Ok(None),
-            Ok(Some(SignedBy::Contract | SignedBy::Counterfactual)) => Ok(Some(chain)),
+            Ok(Some((SignedBy::Key, _))) => Ok(None),
+            Ok(Some((SignedBy::Contract | SignedBy::Counterfactual, at))) => Ok(Some(at)),
             Ok(None) => Err(refused(format!("; and no contract on {chain} accepts it"))),
             // Asking again would not help, so that this is no "try later".
             Err(Cause::NotConfigured) => {
@@ -102,7 +102,7 @@ impl Prover {
         (uid, chain): (u32, ChainId),
         address: Address,
         (hash, signature): (B256, Bytes),
-    ) -> Result<Result<Option<SignedBy>, Cause>, KeeperError> {
+    ) -> Result<Result<Option<Stands>, Cause>, KeeperError> {
         let Some(chains) = &self.chains else { return Ok(Err(Cause::NotConfigured)) };
         let question = CheckSignature { chain, uid, address, hash, signature };
         match chains.send(question).timeout(PATIENCE).await {

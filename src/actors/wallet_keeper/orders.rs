@@ -16,7 +16,8 @@ use crate::actors::ownership_ledger::{
 };
 use crate::keys::{self, KeyEncryptionKey, KeyRing, MachineName, OpenError, PrivateKey};
 use entitled_core::domain::customer::{Challenge, Custody, Wallet};
-use entitled_core::domain::ids::{Account, ChainId, CustomerId};
+use entitled_core::domain::ids::{Account, CustomerId};
+use entitled_core::domain::ownership::Anchor;
 use entitled_core::domain::wallet_proof::{self, Payload, PayloadFault, ProofFault, SignInMessage};
 
 /// How the lack of a usable challenge is named.
@@ -49,8 +50,8 @@ pub(super) struct Prover {
 /// A challenge that was answered, and may be spent.
 pub(super) struct Proven {
     challenge: Challenge,
-    /// Where the contract lives that answered; none if a key did.
-    chain: Option<ChainId>,
+    /// The block at which a contract answered; none if a key did.
+    contract: Option<Anchor>,
     asked: Asked,
 }
 
@@ -80,14 +81,14 @@ impl Prover {
             Ok((answered.map(drop), challenge, signature))
         });
         let (answered, challenge, signature) = worked("check a signature", checking.await)?;
-        let chain = match answered {
+        let contract = match answered {
             Ok(()) => None,
             Err(fault) if fault.is_about_signature() => {
                 self.accepted_by_contract((uid, &challenge), &signature, &fault).await?
             }
             Err(fault) => return Err(refused(fault)),
         };
-        Ok(Proven { challenge, chain, asked })
+        Ok(Proven { challenge, contract, asked })
     }
 }
 
@@ -114,7 +115,7 @@ impl Tools {
             label,
             sealed_key: Some(sealed_key),
             nonce: None,
-            chain: None,
+            contract: None,
             asked,
         };
         ask(&self.ledger.add_wallet, order).await
@@ -132,7 +133,7 @@ impl Tools {
     }
 
     pub(super) async fn link(self, proven: Proven) -> Result<Wallet, KeeperError> {
-        let Proven { challenge, chain, asked } = proven;
+        let Proven { challenge, contract, asked } = proven;
         let Challenge { address, customer, .. } = challenge;
         // Linking must not overwrite a sealed key that is still here. Who proved control takes the
         // wallet up again as it was.
@@ -150,7 +151,7 @@ impl Tools {
         };
         let nonce = Some(challenge.nonce);
         let order =
-            AddWallet { address, customer, custody, label, sealed_key, nonce, chain, asked };
+            AddWallet { address, customer, custody, label, sealed_key, nonce, contract, asked };
         ask(&self.ledger.add_wallet, order).await
     }
 

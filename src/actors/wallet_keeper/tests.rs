@@ -48,7 +48,8 @@ impl Handler<AddWallet> for MemoryLedger {
             active: true,
             added_at: order.asked.at,
             removed_at: None,
-            chain: order.chain,
+            chain: order.contract.as_ref().map(|it| it.chain),
+            accepted: order.contract,
         };
         let kept = self.wallets.remove(&order.address).and_then(|(_, key)| key);
         self.wallets.insert(order.address, (wallet.clone(), order.sealed_key.or(kept)));

@@ -185,7 +185,7 @@ impl Handler<ImportKey> for WalletKeeper {
                     label,
                     sealed_key: Some(sealed_key),
                     nonce: None,
-                    chain: None,
+                    contract: None,
                     asked,
                 };
                 keeper.alone(address, tools.keep_imported(order))

@@ -6,7 +6,7 @@ use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{ChainId, CustomerId, Timestamp};
-use super::ownership::Ownership;
+use super::ownership::{Anchor, Ownership};
 
 /// A person, an organisation or the machine itself, to whom wallets belong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +50,10 @@ pub struct Wallet {
     /// may be somebody else's, so that the wallet counts on no other chain. None: its key stood for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<ChainId>,
+    /// The block at which that contract said so, and how far that is trusted. None also for a contract of which nobody
+    /// recorded it: then no more is known than that one endpoint once named such a block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Anchor>,
 }
 
 impl Wallet {

@@ -87,7 +87,7 @@ mod tests {
             label: None,
             sealed_key: Some(vec![byte; 9]),
             nonce: None,
-            chain: None,
+            contract: None,
         };
         bench.change(move |it| wallets::add(it, new, &asked(0))).unwrap();
     }

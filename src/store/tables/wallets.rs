@@ -8,7 +8,8 @@ use crate::store::error::StoreError;
 use crate::store::schema::{self, Table};
 use crate::store::view::{Changes, View, prefixed, record};
 use entitled_core::domain::customer::{Challenge, Custody, Wallet};
-use entitled_core::domain::ids::{ChainId, CustomerId};
+use entitled_core::domain::ids::CustomerId;
+use entitled_core::domain::ownership::Anchor;
 
 const LONGEST_LABEL: usize = 256;
 const LONGEST_SEALED_KEY: usize = 64 * 1024;
@@ -23,8 +24,8 @@ pub struct NewWallet {
     pub sealed_key: Option<Vec<u8>>,
     /// The challenge this answers; spent in the same commit.
     pub nonce: Option<String>,
-    /// Where the contract lives that stands for it, if no key does.
-    pub chain: Option<ChainId>,
+    /// The block at which a contract stood for it, if no key does.
+    pub contract: Option<Anchor>,
 }
 
 /// A wallet, and its sealed key if it is managed.
@@ -138,6 +139,7 @@ fn add_as(
         return Err(StoreError::conflict("a managed wallet comes with its sealed key"));
     }
     let custody = if kept || new.sealed_key.is_some() { Custody::Managed } else { Custody::Linked };
+    let accepted = new.contract.filter(|_| custody == Custody::Linked);
     let wallet = Wallet {
         address: new.address,
         customer: new.customer,
@@ -146,7 +148,8 @@ fn add_as(
         active: true,
         added_at: before.as_ref().map_or(asked.at, |it| it.added_at),
         removed_at: None,
-        chain: new.chain.filter(|_| custody == Custody::Linked),
+        chain: accepted.as_ref().map(|it| it.chain),
+        accepted,
     };
 
     customers::find_or_make(changes, new.customer, asked)?;

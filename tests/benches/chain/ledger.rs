@@ -30,7 +30,7 @@ pub fn measure(tokens: u64) {
         label: None,
         sealed_key: None,
         nonce: None,
-        chain: None,
+        contract: None,
     };
     runtime.block_on(store.write(move |it| wallets::add(it, new, &asked(0)))).unwrap();
     println!("\nthe ledger, {tokens} tokens of one wallet");

@@ -18,7 +18,7 @@ use crate::support::settings::Settings;
 use crate::support::stage::{ACME, stranger};
 
 /// What the owner would like to hear.
-const YES: [&str; 2] = ["VALID", "GRACE"];
+pub const YES: [&str; 2] = ["VALID", "GRACE"];
 const WATCHED: Duration = Duration::from_secs(2);
 /// The slot of the vendor's checkpoint in the second forgery, and that of the owner's: of one period.
 const VENDORS: u64 = 33;
@@ -27,14 +27,14 @@ const OWNERS: u64 = 41;
 const ELSEWHERE: u64 = 88;
 
 /// The owner's chain: of the vendor's calendar, with the same licence on it, and the wallet holds token 7.
-struct Forgery {
-    beacon: BeaconNode,
-    anvil: Anvil,
+pub struct Forgery {
+    pub beacon: BeaconNode,
+    pub anvil: Anvil,
 }
 
 impl Forgery {
     /// Keys of the owner's sign in all periods up to and with `last`.
-    fn of(ground: &Ground, last: u64, smuggled: &[(u64, B256)]) -> Self {
+    pub fn of(ground: &Ground, last: u64, smuggled: &[(u64, B256)]) -> Self {
         let schedule = ground.beacon.chain().schedule.clone();
         let anvil = Anvil::with(&["--timestamp", &schedule.genesis_time.to_string()]);
         assert_eq!(anvil.block("0x0")["hash"], ground.anvil.block("0x0")["hash"]);
@@ -50,13 +50,13 @@ impl Forgery {
         Self { beacon, anvil }
     }
 
-    fn root(&self, slot: u64) -> B256 {
+    pub fn root(&self, slot: u64) -> B256 {
         self.beacon.chain().block_at(slot).unwrap().root
     }
 }
 
 /// A chain on which somebody else holds the token, and that is final.
-fn ground(schedule: impl FnOnce(u64) -> Schedule) -> Ground {
+pub fn ground(schedule: impl FnOnce(u64) -> Schedule) -> Ground {
     let ground = Ground::with(schedule, 10);
     ground.licence.transfer(&ground.anvil, ground.wallet.address(), stranger(), 7);
     ground.beacon.advance_to(62);
@@ -64,7 +64,7 @@ fn ground(schedule: impl FnOnce(u64) -> Schedule) -> Ground {
 }
 
 /// A daemon's settings: the owner's beacon nodes, and the owner's checkpoint.
-fn settings(ground: &Ground, spec: &Path, beacon: &[String], checkpoint: B256) -> Settings {
+pub fn settings(ground: &Ground, spec: &Path, beacon: &[String], checkpoint: B256) -> Settings {
     let keys = format!("beacon = {beacon:?}\nsilence = \"1h\"\ncheckpoint = \"{checkpoint}\"");
     Settings::new([ground.proxy.url()]).consensus(&format!("spec = {spec:?}\n{keys}"))
 }

@@ -130,6 +130,11 @@ impl BeaconChain {
         }
     }
 
+    /// Adds a block that executes nothing in `slot`, and none in the slots before it.
+    pub fn grow_to_slot_alone(&mut self, slot: u64) {
+        self.append(ExecutionBlock::made_up(slot, self.schedule.time_of(slot)));
+    }
+
     /// Adds the beacon block for an execution block, in the slot of that one's time.
     ///
     /// # Panics

@@ -1,19 +1,37 @@
 //! What the keeper makes of what a chain says of a signature.
 
+use alloy_primitives::B256;
+
 use super::*;
+use crate::actors::chain_verifier::Stands;
+use entitled_core::domain::ownership::{Anchor, Finality, Trust};
 
 /// A ChainVerifier that always says the same, or never answers.
 struct Chains(Option<Result<Option<SignedBy>, Cause>>);
+
+/// Where it says so.
+fn place() -> Anchor {
+    Anchor {
+        chain: ChainId(1),
+        number: 7,
+        hash: B256::repeat_byte(7),
+        time: noon().at,
+        finality: Finality::Latest,
+        trust: Trust::Quorum,
+        attestation: None,
+    }
+}
 
 impl Actor for Chains {
     type Context = Context<Self>;
 }
 
 impl Handler<CheckSignature> for Chains {
-    type Result = ResponseFuture<Result<Option<SignedBy>, VerifierError>>;
+    type Result = ResponseFuture<Result<Option<Stands>, VerifierError>>;
     fn handle(&mut self, _: CheckSignature, _: &mut Self::Context) -> Self::Result {
         match self.0 {
             Some(said) => {
+                let said = said.map(|it| it.map(|by| (by, place())));
                 let said = said.map_err(|cause| VerifierError::Unknown { cause });
                 Box::pin(async move { said })
             }
@@ -47,11 +65,12 @@ async fn only_a_link_by_a_contract_is_bound_to_a_chain() {
         let set = house.challenge(outside_key().address()).await;
         let wallet = house.link(&set.message, STRANGE, IN_TIME).await.unwrap();
         assert_eq!(wallet.chain, chain, "{said:?}");
+        assert_eq!(wallet.accepted, chain.map(|_| place()), "{said:?}");
     }
     let house = house_where(Some(Ok(Some(SignedBy::Contract))));
     let set = house.challenge(outside_key().address()).await;
     let wallet = house.link(&set.message, &signed(&set.message), IN_TIME).await.unwrap();
-    assert_eq!(wallet.chain, None, "its key signed: no chain was asked");
+    assert_eq!((wallet.chain, wallet.accepted), (None, None), "its key signed: no chain was asked");
 }
 
 #[actix::test]

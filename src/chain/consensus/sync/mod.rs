@@ -278,3 +278,6 @@ impl ChainSync {
         state.offered.iter().chain(&self.own).copied().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

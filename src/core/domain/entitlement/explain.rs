@@ -3,8 +3,8 @@
 
 use alloy_primitives::U256;
 
-use super::position::{Absence, Candidate, Position, Proof};
-use super::verdict::unvouched;
+use super::position::{Absence, Candidate, Doubt, Position, Proof};
+use super::verdict::{doubted, unvouched};
 use super::{Question, position};
 use crate::domain::consensus::Attestation;
 use crate::domain::ids::Timestamp;
@@ -144,8 +144,11 @@ fn candidate_steps(
         Outcome::Yes,
         format!("grants tier {}", held.tier.name),
     ));
-    let whose = format!("belongs to {}", held.customer);
-    steps.push(step(StepKind::Wallet, &held.wallet, Outcome::Yes, whose));
+    let (linked, whose) = match held.doubt {
+        Some(Doubt::Link) => (Outcome::No, doubted(product, Doubt::Link)),
+        _ => (Outcome::Yes, format!("belongs to {}", held.customer)),
+    };
+    steps.push(step(StepKind::Wallet, &held.wallet, linked, whose));
     let ahead = held.from.filter(|it| now < *it);
     let (outcome, reason) = match (held.suspended, held.ended(now)) {
         (false, None) if let Some(from) = ahead => {
@@ -154,6 +157,9 @@ fn candidate_steps(
         (true, _) => (Outcome::No, "suspended by an administrator".to_owned()),
         (false, Some(end)) if end == ENDED => (Outcome::No, "it has ended".to_owned()),
         (false, Some(end)) => (Outcome::No, format!("ended at {end}")),
+        (false, None) if held.doubt == Some(Doubt::Replaced) => {
+            (Outcome::Unknown, doubted(product, Doubt::Replaced))
+        }
         (false, None) => (Outcome::Yes, answered(held.grant.rule, id, held.until)),
     };
     for via in &held.via {
@@ -171,6 +177,7 @@ fn candidate_steps(
             last.reason = unvouched(product, &held.proof.anchor);
         }
     } else if held.too_low
+        && held.doubt.is_none()
         && let Some(last) = steps.iter_mut().rev().find(|it| it.kind == StepKind::Anchor)
     {
         last.outcome = Outcome::No;

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use alloy_primitives::Address;
 
 use super::ids::{ChainId, CustomerId, ProductId, Timestamp, Token};
-use super::ownership::Sighting;
+use super::ownership::{Anchor, Sighting};
 use super::product::Product;
 
 pub use explain::{Outcome, Step, StepKind, explain};
@@ -32,13 +32,22 @@ pub struct Holder {
     /// A deactivated customer's tokens are seen, and entitle to nothing.
     pub active: bool,
     pub wallets: Vec<Address>,
-    /// Of those, the contracts: each counts on its own chain only.
-    pub contracts: BTreeMap<Address, ChainId>,
+    /// Of those, the contracts.
+    pub contracts: BTreeMap<Address, ContractWallet>,
+}
+
+/// A wallet for which its contract stood when it was linked, and no key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContractWallet {
+    /// The one on which it counts.
+    pub chain: ChainId,
+    /// The block at which the contract said so. None where nobody recorded it: that is worth one endpoint's word.
+    pub accepted: Option<Anchor>,
 }
 
 impl Holder {
     fn counts_on(&self, wallet: Address, chain: ChainId) -> bool {
-        self.contracts.get(&wallet).is_none_or(|it| *it == chain)
+        self.contracts.get(&wallet).is_none_or(|it| it.chain == chain)
     }
 }
 

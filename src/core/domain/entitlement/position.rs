@@ -46,9 +46,20 @@ pub(super) struct Candidate<'a> {
     pub(super) too_low: bool,
     /// Of trust `consensus`, but from a checkpoint that the product does not vouch for.
     pub(super) unvouched: bool,
+    /// What else keeps it from counting, though the proof itself would do.
+    pub(super) doubt: Option<Doubt>,
     pub(super) suspended: bool,
     /// Why the newest attempt to prove it again found nothing out.
     pub(super) failing: Option<Cause>,
+}
+
+/// What of less trust than the product asks for stands between a proof and a yes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// The wallet is a contract, and was seen to accept its link only there.
+    Link,
+    /// A newer look of less trust took the place of what was seen since: of each class only the newest word is kept.
+    Replaced,
 }
 
 impl Candidate<'_> {
@@ -116,6 +127,8 @@ struct Word<'s> {
     /// The newest attempt at the product's own finality. Looks of other products may be at the head alone, and keep
     /// what is seen there fresh for ever.
     own_attempt: Option<&'s Sighting>,
+    /// The newest look whose block the product does not accept.
+    unaccepted: Option<u64>,
 }
 
 impl<'a> Desk<'a> {
@@ -160,7 +173,10 @@ impl<'a> Desk<'a> {
     fn word<'s>(&self, sightings: impl IntoIterator<Item = &'s Sighting>) -> Word<'s> {
         // Of "the rest" it can only be proven that nothing of it is held.
         let says = |it: &&Sighting| held(it).is_none() || matches!(it.target, Target::Token(_));
-        let newest: Newest<'s> = sightings.into_iter().filter(says).collect();
+        let said: Vec<&'s Sighting> = sightings.into_iter().filter(says).collect();
+        let refused = |it: &&&Sighting| it.finding.anchor().is_some_and(|at| !self.accepts(at));
+        let unaccepted = said.iter().filter(refused).map(|it| it.look).max();
+        let newest: Newest<'s> = said.into_iter().collect();
         let finality = self.product.finality;
         let settled = newest.counting(finality..);
         // What was seen early counts only at a block that is not settled yet.
@@ -174,6 +190,7 @@ impl<'a> Desk<'a> {
             settled_failure: newest.unknown(finality),
             early_failure: newest.unknown(Finality::Latest),
             own_attempt: newest.attempt(finality),
+            unaccepted,
         }
     }
 
@@ -189,7 +206,7 @@ impl<'a> Desk<'a> {
             return Vec::new();
         }
         let mut candidates: Vec<_> =
-            self.candidate(token, settled, (false, word.settled_failure)).into_iter().collect();
+            self.candidate(token, settled, (false, word)).into_iter().collect();
         let renewal = early.and_then(|it| self.early(token, it, word));
         if let (Some(settled), Some(mut early)) = (candidates.first_mut(), renewal) {
             settled.seen_to = settled.seen_to.max(early.seen_to);
@@ -209,7 +226,7 @@ impl<'a> Desk<'a> {
     fn early(&self, token: Token, basis: &Sighting, word: &Word<'_>) -> Option<Candidate<'a>> {
         let again = |it: &Sighting| later(it.seen_at, self.product.refresh);
         let own_due = word.own_attempt.map_or(Timestamp::MIN, again);
-        let candidate = self.candidate(token, basis, (true, word.early_failure))?;
+        let candidate = self.candidate(token, basis, (true, word))?;
         Some(Candidate { look_due: candidate.look_due.min(own_due), ..candidate })
     }
 
@@ -218,11 +235,17 @@ impl<'a> Desk<'a> {
         &self,
         token: Token,
         basis: &Sighting,
-        (before_final, failure): (bool, Option<&Sighting>),
+        (before_final, word): (bool, &Word<'_>),
     ) -> Option<Candidate<'a>> {
         let Finding::Held { until, anchor } = &basis.finding else { return None };
         let tier = self.product.tier(&self.grant.tier)?;
         let unvouched = !self.is_vouched(anchor);
+        let failure = if before_final { word.early_failure } else { word.settled_failure };
+        let doubt = match word.unaccepted.filter(|_| self.accepts(anchor)) {
+            _ if !self.is_well_linked() => Some(Doubt::Link),
+            Some(look) if look > basis.look => Some(Doubt::Replaced),
+            _ => None,
+        };
         let proof = self.proof(basis, anchor);
         Some(Candidate {
             tier,
@@ -239,11 +262,28 @@ impl<'a> Desk<'a> {
             provisional: before_final && self.product.provisional,
             too_low: anchor.trust < self.product.trust
                 || unvouched
+                || doubt.is_some()
                 || (before_final && !self.product.provisional),
             unvouched,
+            doubt,
             suspended: !self.holder.active || self.suspended.contains(&token),
             failing: newer_failure(failure, basis),
         })
+    }
+
+    /// Whether the wallet is known to be the customer's at the product's trust. A key's signature needs no chain; that a
+    /// contract stands for a wallet was seen at a block, on which no more may be built than on any other.
+    fn is_well_linked(&self) -> bool {
+        let Some(contract) = self.holder.contracts.get(&self.wallet) else { return true };
+        match &contract.accepted {
+            None => self.product.trust == Trust::Single,
+            Some(at) => self.accepts(at),
+        }
+    }
+
+    /// Whether a block is trusted as far as the product asks.
+    fn accepts(&self, anchor: &Anchor) -> bool {
+        anchor.trust >= self.product.trust && self.is_vouched(anchor)
     }
 
     /// Whether the product accepts what an anchor of trust `consensus` rests on, if it demands that trust.

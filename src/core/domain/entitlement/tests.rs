@@ -6,8 +6,8 @@ use std::time::Duration;
 use alloy_primitives::{Address, B256, U256};
 
 use super::{
-    Code, Freshness, Holder, Outcome, Question, Step, StepKind, Verdict, evaluate, explain,
-    wants_look,
+    Code, ContractWallet, Freshness, Holder, Outcome, Question, Step, StepKind, Verdict, evaluate,
+    explain, wants_look,
 };
 use crate::domain::consensus::{Attestation, Checkpoint};
 use crate::domain::ids::{ChainId, Collection, CustomerId, ProductId, Standard, Timestamp, Token};
@@ -18,6 +18,7 @@ use crate::domain::product::{Feature, Grant, Product, Tier, TokensOf};
 
 mod order;
 mod properties;
+mod trust;
 
 const NOON: i64 = 1_800_000_000;
 
@@ -461,7 +462,8 @@ fn only_what_a_program_goes_by_is_news() {
 fn a_contract_wallet_counts_on_its_own_chain_only() {
     let facts = [held(50, 12, final_at(40)), no_more(50, final_at(40))];
     let on = |chain| {
-        let contracts = BTreeMap::from([(wallet(1), chain)]);
+        let accepted = Some(Anchor { chain, ..final_at(30) });
+        let contracts = BTreeMap::from([(wallet(1), ContractWallet { chain, accepted })]);
         let wallets = vec![wallet(1)];
         let holder = Holder { customer: CustomerId::Uid(1000), active: true, wallets, contracts };
         ask_of(&[holder], &facts, &[], at(60)).code

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::Question;
 use super::decide::Decision;
+use super::position::Doubt;
 use crate::domain::consensus::objection;
 use crate::domain::ids::{Account, CustomerId, ProductId, TierName, Timestamp, Token};
 use crate::domain::ownership::{Anchor, ENDED, Trust};
@@ -234,6 +235,9 @@ fn detail(product: &Product, decision: &Decision<'_>) -> String {
         Code::Grace => format!("{by}; {}", why("it could not be proven again")),
         Code::Expired => format!("{by}, but it has ended"),
         Code::Suspended => format!("{by}, but suspended by an administrator"),
+        Code::TrustTooLow if let Some(doubt) = held.doubt => {
+            format!("{by}, but {}", doubted(product, doubt))
+        }
         Code::TrustTooLow if held.unvouched => {
             format!("{by}, but {}", unvouched(product, &held.proof.anchor))
         }
@@ -245,6 +249,19 @@ fn detail(product: &Product, decision: &Decision<'_>) -> String {
             product.finality.as_str()
         ),
         _ => by,
+    }
+}
+
+/// Why a proof that would do is not enough for a product.
+pub(super) fn doubted(product: &Product, doubt: Doubt) -> String {
+    let less = format!("at less trust than the product asks for ({})", product.trust.as_str());
+    match doubt {
+        Doubt::Link => format!(
+            "that wallet is a contract, which was seen to accept its link {less}; unlink it and link it again"
+        ),
+        Doubt::Replaced => {
+            format!("a newer look {less} has taken the place of what was seen since")
+        }
     }
 }
 

@@ -307,6 +307,7 @@ fn linked(address: Address, removed_at: Option<i64>) -> Wallet {
         added_at: at(1),
         removed_at: removed_at.map(at),
         chain: None,
+        accepted: None,
     }
 }
 
@@ -375,7 +376,7 @@ fn facts_are_of_the_customers_and_collections_asked_for() {
         label: None,
         sealed_key: None,
         nonce: None,
-        chain: None,
+        contract: None,
     };
     for (byte, uid) in [(1, 1000), (2, 1001)] {
         let wallet = new(byte, uid);

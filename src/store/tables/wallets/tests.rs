@@ -20,7 +20,7 @@ fn linked(byte: u8, customer: CustomerId) -> NewWallet {
         label: None,
         sealed_key: None,
         nonce: None,
-        chain: None,
+        contract: None,
     }
 }
 

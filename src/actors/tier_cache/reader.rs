@@ -51,7 +51,7 @@ pub struct Cached {
 }
 
 impl Cached {
-    pub(super) fn new(verdict: Verdict, render: Render) -> Self {
+    pub fn new(verdict: Verdict, render: Render) -> Self {
         let fresh = render(&verdict);
         let stale = render(&Verdict { freshness: Freshness::Stale, ..verdict.clone() });
         Self {

@@ -1,6 +1,7 @@
 //! The only reader of the time.
 //!
-//! Owns: the wall clock, the monotonic clock, and for each chain the newest time proven on it (its floor).
+//! Owns: the wall clock, the monotonic clock, and for each chain the newest time proven on it (its floor), and the newest
+//! that does not rest on one endpoint's word.
 //! Asked by: everybody who needs to know when. Never: waits, or believes a clock that runs backwards.
 //!
 //! Nothing outside the process can move this clock but the system's own; only [`Clock::manual`], which a
@@ -14,6 +15,7 @@ use jiff::SignedDuration;
 use nix::time::{ClockId, clock_gettime};
 
 use crate::domain::ids::{ChainId, Timestamp};
+use crate::domain::ownership::Trust;
 
 /// How far the wall clock may be behind a chain before it counts as rolled back. Blocks are stamped by
 /// other machines, whose clocks may be a little ahead of ours.
@@ -30,8 +32,12 @@ struct State {
     started_monotonic: Duration,
     /// The latest time ever answered.
     latest: Mutex<Timestamp>,
-    floors: RwLock<BTreeMap<ChainId, Floor>>,
+    floors: RwLock<Floors>,
+    /// Those of them that a quorum or validators vouch for.
+    vouched: RwLock<Floors>,
 }
+
+type Floors = BTreeMap<ChainId, Floor>;
 
 /// The newest time proven on a chain, and what it came to when we learnt it: since then time has passed there too.
 #[derive(Debug, Clone, Copy)]
@@ -103,6 +109,7 @@ impl Clock {
             started_monotonic: monotonic,
             latest: Mutex::new(wall),
             floors: RwLock::default(),
+            vouched: RwLock::default(),
         }))
     }
 
@@ -127,17 +134,38 @@ impl Clock {
     /// [`Clock::now`], and not before the newest time proven on any of `chains`, plus the time that has passed since
     /// it was learnt: a clock that is behind the chain does not make time stand still.
     pub fn now_on(&self, chains: impl IntoIterator<Item = ChainId>) -> Timestamp {
-        let floors = self.0.floors.read().unwrap_or_else(PoisonError::into_inner);
+        self.not_before(&self.0.floors, chains)
+    }
+
+    /// [`Clock::now_on`] one chain, by those of its floors only that do not rest on one endpoint's word: the present to
+    /// hold such a word against. By the other one a liar would itself move what its blocks are compared with.
+    pub fn vouched_now_on(&self, chain: ChainId) -> Timestamp {
+        self.not_before(&self.0.vouched, [chain])
+    }
+
+    fn not_before(
+        &self,
+        floors: &RwLock<Floors>,
+        chains: impl IntoIterator<Item = ChainId>,
+    ) -> Timestamp {
+        let floors = floors.read().unwrap_or_else(PoisonError::into_inner);
         let monotonic = self.monotonic();
         let by_now = |chain| floors.get(&chain).map(|it| it.by_now(monotonic));
         let highest = chains.into_iter().filter_map(by_now).max();
         highest.map_or_else(|| self.now(), |floor| floor.max(self.now()))
     }
 
-    /// Notes that `chain` has proven the time `at`; `true` when that is news. Only ever pass the time of a
-    /// proven, finalized block: the floor cannot be lowered again.
-    pub fn raise_floor(&self, chain: ChainId, at: Timestamp) -> bool {
-        let mut floors = self.0.floors.write().unwrap_or_else(PoisonError::into_inner);
+    /// Notes that `chain` has proven the time `at`, so far trusted; `true` when that is news. Only ever pass the time of
+    /// a proven, finalized block: the floor cannot be lowered again.
+    pub fn raise_floor(&self, chain: ChainId, at: Timestamp, trust: Trust) -> bool {
+        if trust > Trust::Single {
+            self.raise(&self.0.vouched, chain, at);
+        }
+        self.raise(&self.0.floors, chain, at)
+    }
+
+    fn raise(&self, floors: &RwLock<Floors>, chain: ChainId, at: Timestamp) -> bool {
+        let mut floors = floors.write().unwrap_or_else(PoisonError::into_inner);
         let before = floors.get(&chain).copied();
         let news = before.is_none_or(|it| it.proven < at);
         if news {
@@ -225,21 +253,38 @@ mod tests {
     #[test]
     fn the_floor_of_a_chain_counts_for_those_who_ask_on_it() {
         let (clock, _hands) = Clock::manual(at(1_000));
-        assert!(clock.raise_floor(CHAIN, at(5_000)));
-        assert!(!clock.raise_floor(CHAIN, at(4_999)));
+        assert!(clock.raise_floor(CHAIN, at(5_000), Trust::Quorum));
+        assert!(!clock.raise_floor(CHAIN, at(4_999), Trust::Quorum));
         assert_eq!(clock.floor(CHAIN), Some(at(5_000)));
         assert_eq!(clock.now(), at(1_000));
         assert_eq!(clock.now_on([ChainId(2)]), at(1_000));
         assert_eq!(clock.now_on([ChainId(2), CHAIN]), at(5_000));
     }
 
+    /// A liar that is believed moves no clock that its own blocks are held against, in however small steps.
+    #[test]
+    fn what_one_endpoint_says_moves_no_present_that_it_is_held_against() {
+        let (clock, hands) = Clock::manual(at(1_000));
+        for step in 1..=100 {
+            clock.raise_floor(CHAIN, at(1_000 + 36 * step), Trust::Single);
+            assert_eq!(clock.vouched_now_on(CHAIN), at(1_000));
+        }
+        assert_eq!(clock.now_on([CHAIN]), at(4_600));
+        assert!(!clock.raise_floor(CHAIN, at(2_000), Trust::Quorum), "it is no news");
+        hands.advance(Duration::from_secs(50));
+        assert_eq!(clock.vouched_now_on(CHAIN), at(2_050), "but now it is vouched for");
+        clock.raise_floor(CHAIN, at(3_000), Trust::Consensus);
+        assert_eq!(clock.vouched_now_on(CHAIN), at(3_000));
+        assert_eq!(clock.vouched_now_on(ChainId(2)), at(1_050));
+    }
+
     #[test]
     fn behind_the_chain_time_goes_on_and_never_back() {
         let (clock, hands) = Clock::manual(at(1_000));
-        clock.raise_floor(CHAIN, at(5_000));
+        clock.raise_floor(CHAIN, at(5_000), Trust::Quorum);
         hands.advance(Duration::from_secs(100));
         assert_eq!(clock.now_on([CHAIN]), at(5_100));
-        clock.raise_floor(CHAIN, at(5_050));
+        clock.raise_floor(CHAIN, at(5_050), Trust::Quorum);
         assert_eq!((clock.now_on([CHAIN]), clock.floor(CHAIN)), (at(5_100), Some(at(5_050))));
         hands.advance(Duration::from_secs(10));
         assert_eq!(clock.now_on([CHAIN]), at(5_110));
@@ -249,7 +294,7 @@ mod tests {
     fn rolled_back_is_more_than_two_minutes_behind_the_chain() {
         let (clock, hands) = Clock::manual(at(10_000));
         assert!(!clock.is_rolled_back(CHAIN));
-        clock.raise_floor(CHAIN, at(10_120));
+        clock.raise_floor(CHAIN, at(10_120), Trust::Quorum);
         assert!(!clock.is_rolled_back(CHAIN));
         hands.set_wall(at(9_999));
         assert!(clock.is_rolled_back(CHAIN));
@@ -258,7 +303,7 @@ mod tests {
     #[test]
     fn clones_share_their_floors() {
         let (clock, _hands) = Clock::manual(at(0));
-        clock.clone().raise_floor(CHAIN, at(7));
+        clock.clone().raise_floor(CHAIN, at(7), Trust::Quorum);
         assert_eq!(clock.floor(CHAIN), Some(at(7)));
     }
 

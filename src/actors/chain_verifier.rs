@@ -196,7 +196,7 @@ impl Parts {
         self.forget_vanished(chain).await?;
         let anchor = &block.anchor;
         let settled = finality == Finality::Finalized && self.may_raise_floor(anchor);
-        if settled && self.clock.raise_floor(anchor.chain, anchor.time) {
+        if settled && self.clock.raise_floor(anchor.chain, anchor.time, anchor.trust) {
             let raise = RaiseFloor { chain: anchor.chain, time: anchor.time };
             match self.ledger.send(raise).timeout(LEDGER_TIME).await {
                 Ok(Ok(())) => {}

@@ -199,11 +199,13 @@ pub struct ForgetChain {
     pub chain: ChainId,
 }
 
-/// Keep what a light client knows. Never goes back: `false` when more is kept already. Leaves no audit entry.
+/// Keep what a light client knows. Never goes back: `false` when more is kept already, by the same calendar. Leaves no
+/// audit entry.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Reply<bool>")]
 pub struct KeepSynced {
     pub synced: Synced,
+    pub seconds_per_slot: u64,
 }
 
 /// Note something that changed outside the store, such as an installed product file.

@@ -45,15 +45,16 @@ impl Block {
 }
 
 impl Chain {
-    /// Goes on from the newest blocks of an earlier run: no older ones are taken for the newest. For before the first
-    /// question.
+    /// Goes on from the newest blocks of an earlier run: no older ones are taken for the newest. What was trusted less
+    /// than is demanded now bounds nothing. For before the first question.
     pub fn go_on_from(&self, heads: &[Anchor]) {
-        for head in heads.iter().filter(|it| it.chain == self.id()) {
+        let own = |it: &&Anchor| it.chain == self.id() && it.trust >= self.trust();
+        for head in heads.iter().filter(own) {
             let Ok(timestamp) = u64::try_from(head.time.as_second()) else { continue };
             let header = Header { number: head.number, timestamp, ..Header::default() };
             let attestation = head.attestation.clone();
             let known = Known { hash: head.hash, header, attestation, at: Instant::now() };
-            self.0.pool.lineage().go_on_from(head.finality, known);
+            self.0.pool.lineage().go_on_from(head.finality, known, head.trust);
         }
     }
 

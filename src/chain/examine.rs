@@ -141,12 +141,39 @@ impl Endpoint {
         Ok(1)
     }
 
-    /// The usual time between two blocks, from two of them.
+    /// Remembers the usual time between two blocks, where two of them show it.
     fn note_block_time(&self, early: &Header, late: &Header) {
-        let blocks = u32::try_from(late.number.saturating_sub(early.number)).unwrap_or(u32::MAX);
-        let seconds = late.timestamp.saturating_sub(early.timestamp);
-        if let Some(each) = Duration::from_secs(seconds).checked_div(blocks) {
-            self.standing().block_time = Some(each.min(SLOWEST));
+        if let Some(each) = block_time(early, late) {
+            self.standing().block_time = Some(each);
         }
+    }
+}
+
+/// The usual time between two blocks, from two of them. Those of one second, as on a chain of one's own on which many
+/// are mined at once, do not show it; and with none at all, however many blocks would be too few to be too many.
+fn block_time(early: &Header, late: &Header) -> Option<Duration> {
+    let blocks = u32::try_from(late.number.saturating_sub(early.number)).unwrap_or(u32::MAX);
+    let seconds = late.timestamp.saturating_sub(early.timestamp);
+    if seconds == 0 {
+        return None;
+    }
+    let each = Duration::from_secs(seconds).checked_div(blocks)?;
+    Some(each.min(SLOWEST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_blocks_show_the_time_between_blocks_unless_they_share_a_second() {
+        let at = |number, timestamp| Header { number, timestamp, ..Header::default() };
+        let seconds = |it| Some(Duration::from_secs(it));
+        assert_eq!(block_time(&at(10, 1_000), &at(74, 1_768)), seconds(12));
+        assert_eq!(block_time(&at(10, 1_000), &at(11, 9_000)), Some(SLOWEST));
+        assert_eq!(block_time(&at(10, 1_000), &at(14, 1_001)), Some(Duration::from_millis(250)));
+        // As on a chain of one's own after many blocks at once: that there is no time between them is not so.
+        assert_eq!(block_time(&at(10, 1_000), &at(74, 1_000)), None);
+        assert_eq!(block_time(&at(10, 1_000), &at(10, 1_000)), None);
     }
 }

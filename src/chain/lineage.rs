@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use crate::domain::consensus::Attestation;
 use crate::domain::ownership::Finality;
+use crate::domain::ownership::Trust;
 
 /// Headers whose parents are remembered.
 const LINKS: usize = 512;
@@ -39,6 +40,8 @@ pub enum NotNext {
 }
 
 /// The present, and how fast the chain usually goes.
+///
+/// Invariant: the word of one endpoint alone moves neither. By a present that it moves, a block of the future is none.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
     /// Seconds since 1970.
@@ -71,12 +74,26 @@ pub struct Known {
     pub at: Instant,
 }
 
+/// The newest block of an earlier run, of whose header only number and time are known.
+#[derive(Debug, Clone)]
+struct Earlier {
+    head: Known,
+    trust: Trust,
+}
+
+impl Earlier {
+    /// Whether it is a bound now: what one endpoint alone named of the future is none, until its time has come.
+    fn counts(&self, pace: Pace) -> bool {
+        self.trust > Trust::Single || !pace.is_ahead(&self.head.header)
+    }
+}
+
 /// What is known of the way the chain has come.
 #[derive(Debug, Default)]
 pub struct Lineage {
     newest: BTreeMap<Finality, Known>,
-    /// The newest of an earlier run, by number, time and name, until as new ones are named.
-    earlier: BTreeMap<Finality, Known>,
+    /// Until as new ones are named.
+    earlier: BTreeMap<Finality, Earlier>,
     /// Number and parent of headers seen lately, by their hashes.
     links: HashMap<B256, (u64, B256)>,
     order: VecDeque<B256>,
@@ -93,23 +110,31 @@ impl Lineage {
         self.newest.get(&finality)
     }
 
-    /// Goes on from the newest block of an earlier run, of whose header only number and time are known.
-    pub fn go_on_from(&mut self, finality: Finality, head: Known) {
-        self.earlier.insert(finality, head);
+    /// Goes on from the newest block of an earlier run, which was so far trusted. Of its header only number and time
+    /// are known.
+    pub fn go_on_from(&mut self, finality: Finality, head: Known, trust: Trust) {
+        self.earlier.insert(finality, Earlier { head, trust });
     }
 
     /// The newest block of a finality in this run, or of the one before.
-    fn known(&self, finality: Finality) -> Option<&Known> {
-        self.newest.get(&finality).or_else(|| self.earlier.get(&finality))
+    fn known_ever(&self, finality: Finality) -> Option<&Known> {
+        let earlier = || self.earlier.get(&finality).map(|it| &it.head);
+        self.newest.get(&finality).or_else(earlier)
+    }
+
+    /// The same, where it is a bound now.
+    fn known(&self, finality: Finality, pace: Pace) -> Option<&Known> {
+        let earlier = || self.earlier.get(&finality).filter(|it| it.counts(pace));
+        self.newest.get(&finality).or_else(|| earlier().map(|it| &it.head))
     }
 
     fn all_known(&self) -> impl Iterator<Item = &Known> {
-        self.newest.values().chain(self.earlier.values())
+        self.newest.values().chain(self.earlier.values().map(|it| &it.head))
     }
 
     /// Takes note of a header that somebody has, and that hashes to its name.
     pub fn saw(&mut self, hash: B256, header: &Header) {
-        if self.known(Finality::Latest).is_some_and(|it| it.header.number <= header.number) {
+        if self.known_ever(Finality::Latest).is_some_and(|it| it.header.number <= header.number) {
             self.missing = None;
         }
         if self.links.insert(hash, (header.number, header.parent_hash)).is_none() {
@@ -133,18 +158,18 @@ impl Lineage {
         named: &Known,
         pace: Pace,
     ) -> Result<bool, NotNext> {
-        self.bear(finality, named)?;
+        bear(self.known(Finality::Finalized, pace), finality, named)?;
         let number = named.header.number;
-        if let Some(known) = self.known(finality)
+        let known = self.known(finality, pace);
+        if let Some(known) = known
             && finality != Finality::Finalized
             && number < known.header.number
-            && !self.shows_reorganisation(named)
+            && !self.shows_reorganisation(named, pace)
         {
             return Err(NotNext::Behind { number: known.header.number });
         }
         let is_too_far = |it: &Known| pace.is_too_far(&it.header, &named.header);
-        let is_newest =
-            !pace.is_ahead(&named.header) && !self.known(finality).is_some_and(is_too_far);
+        let is_newest = !pace.is_ahead(&named.header) && !known.is_some_and(is_too_far);
         if is_newest {
             self.take(finality, named);
         }
@@ -156,28 +181,10 @@ impl Lineage {
     /// # Errors
     /// [`NotNext::Behind`], [`NotNext::Disagreement`].
     pub fn admit_signed(&mut self, finality: Finality, named: &Known) -> Result<(), NotNext> {
-        self.bear(finality, named)?;
+        bear(self.known_ever(Finality::Finalized), finality, named)?;
         let slot = |it: &Known| it.attestation.as_ref().map(|it| it.slot);
         if self.newest(finality).is_none_or(|it| slot(it) <= slot(named)) {
             self.take(finality, named);
-        }
-        Ok(())
-    }
-
-    /// What is final is final.
-    fn bear(&self, finality: Finality, named: &Known) -> Result<(), NotNext> {
-        let Some(floor) = self.known(Finality::Finalized) else { return Ok(()) };
-        let (number, header) = (floor.header.number, &named.header);
-        if header.number < number {
-            return Err(NotNext::Behind { number });
-        }
-        if finality == Finality::Finalized {
-            if header.timestamp < floor.header.timestamp {
-                return Err(NotNext::Behind { number });
-            }
-            if header.number == number && named.hash != floor.hash {
-                return Err(NotNext::Disagreement { number });
-            }
         }
         Ok(())
     }
@@ -198,8 +205,8 @@ impl Lineage {
     /// right chain.
     pub fn would_go_back(&self, finality: Finality, named: &Known, pace: Pace) -> bool {
         let number = named.header.number;
-        let is_below = self.known(finality).is_some_and(|it| number < it.header.number);
-        (is_below && self.shows_reorganisation(named))
+        let is_below = self.known(finality, pace).is_some_and(|it| number < it.header.number);
+        (is_below && self.shows_reorganisation(named, pace))
             || self.all_known().any(|it| pace.is_too_far(&named.header, &it.header))
     }
 
@@ -211,18 +218,19 @@ impl Lineage {
         let gone = self.all_known().filter(|it| !is_possible(it));
         let forgot = gone.map(|it| it.header.number).max();
         self.newest.retain(|_, it| is_possible(it));
-        self.earlier.retain(|_, it| is_possible(it));
+        self.earlier.retain(|_, it| is_possible(&it.head));
         let is_news = forgot.is_some() && forgot != self.told_impossible;
         self.told_impossible = forgot.or(self.told_impossible);
         forgot.filter(|_| is_news)
     }
 
     /// Whether the newest block is known to have another one at this number on its way.
-    fn shows_reorganisation(&self, named: &Known) -> bool {
+    fn shows_reorganisation(&self, named: &Known, pace: Pace) -> bool {
         let number = named.header.number;
         let newest = self.newest.values().filter(|it| it.header.number >= number);
         // Of those of an earlier run the way is not known.
-        let earlier = self.earlier.values().filter(|it| it.header.number == number);
+        let earlier = self.earlier.values().filter(|it| it.counts(pace)).map(|it| &it.head);
+        let earlier = earlier.filter(|it| it.header.number == number);
         let on_the_way = newest.filter_map(|it| self.ancestor(it, number));
         on_the_way.chain(earlier.map(|it| it.hash)).any(|it| it != named.hash)
     }
@@ -258,6 +266,24 @@ impl Lineage {
     pub fn resets(&self) -> u64 {
         self.resets
     }
+}
+
+/// What is final is final.
+fn bear(floor: Option<&Known>, finality: Finality, named: &Known) -> Result<(), NotNext> {
+    let Some(floor) = floor else { return Ok(()) };
+    let (number, header) = (floor.header.number, &named.header);
+    if header.number < number {
+        return Err(NotNext::Behind { number });
+    }
+    if finality == Finality::Finalized {
+        if header.timestamp < floor.header.timestamp {
+            return Err(NotNext::Behind { number });
+        }
+        if header.number == number && named.hash != floor.hash {
+            return Err(NotNext::Disagreement { number });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

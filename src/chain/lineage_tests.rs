@@ -264,8 +264,8 @@ fn a_run_goes_on_from_the_newest_block_of_the_one_before() {
         Known { header: Header { number, timestamp, ..Header::default() }, ..it.clone() }
     };
     let mut lineage = Lineage::default();
-    lineage.go_on_from(Finality::Latest, kept(&blocks[10]));
-    lineage.go_on_from(Finality::Finalized, kept(&blocks[5]));
+    lineage.go_on_from(Finality::Latest, kept(&blocks[10]), Trust::Single);
+    lineage.go_on_from(Finality::Finalized, kept(&blocks[5]), Trust::Single);
     for late in &blocks[..10] {
         assert!(is_behind(&head(&mut lineage, late)), "{}", late.header.number);
     }
@@ -280,4 +280,53 @@ fn a_run_goes_on_from_the_newest_block_of_the_one_before() {
     assert!(head(&mut lineage, &fork[10]).unwrap());
     lineage.begin_anew();
     assert!(head(&mut lineage, &blocks[1]).unwrap());
+}
+
+/// It was kept when something else told the present, or by a clock that was wrong.
+#[test]
+fn of_an_earlier_run_no_block_from_the_future_of_one_endpoint_counts() {
+    let blocks = chain(0, &[], 400);
+    let now = 100 * BLOCK_TIME;
+    let after = |trust| {
+        let mut lineage = seeing(&[]);
+        for finality in [Finality::Latest, Finality::Finalized] {
+            lineage.go_on_from(finality, blocks[400].clone(), trust);
+        }
+        lineage
+    };
+    let mut alone = after(Trust::Single);
+    assert!(!alone.would_go_back(Finality::Latest, &blocks[100], pace_at(now)));
+    assert_eq!(alone.admit(Finality::Finalized, &blocks[98], pace_at(now)), Ok(true));
+    assert_eq!(alone.admit(Finality::Latest, &blocks[100], pace_at(now)), Ok(true));
+    // When its time has come, as when the clock was wrong and is put right, it counts.
+    assert!(is_behind(&head(&mut after(Trust::Single), &blocks[100])));
+    // What more than one said was so counts for a clock that was set back as well.
+    let both = after(Trust::Quorum).admit(Finality::Latest, &blocks[100], pace_at(now));
+    assert!(is_behind(&both), "{both:?}");
+}
+
+/// Each step as long as may be, with as many blocks as may be: from where the honest are no more than a minute adds up.
+#[test]
+fn small_steps_into_the_future_do_not_add_up() {
+    let blocks = chain(0, &[], 100);
+    let now = 100 * BLOCK_TIME;
+    let mut lineage = seeing(&blocks);
+    head(&mut lineage, &blocks[100]).unwrap();
+    let (mut number, mut highest) = (100, 100);
+    for step in 0..1_000 {
+        number += 1 + step % 32;
+        let timestamp = now + step;
+        let ahead = Header { number, timestamp, ..Header::default() };
+        if lineage.admit(Finality::Latest, &named(ahead), pace_at(now)).unwrap() {
+            highest = number;
+        }
+    }
+    assert!(highest > 100 + 500, "{highest}");
+    let time = lineage.newest(Finality::Latest).unwrap().header.timestamp;
+    assert!(time <= now + AHEAD, "{time}");
+    // The honest chain's next block shows that so many cannot have come in a minute.
+    let next = Header { number: 101, timestamp: now, ..Header::default() };
+    assert!(lineage.would_go_back(Finality::Latest, &named(next.clone()), pace_at(now)));
+    assert_eq!(lineage.forget_impossible(&next, pace_at(now)), Some(highest));
+    assert!(lineage.admit(Finality::Latest, &named(next), pace_at(now)).unwrap());
 }

@@ -32,7 +32,7 @@ pub struct ChainSettings {
     pub retry: Duration,
     /// How often the head is asked for.
     pub poll: Duration,
-    /// Tells blocks of the future.
+    /// Tells blocks of the future. Not moved by what one endpoint alone says.
     pub now: Now,
     /// How the chain's validators are followed, where trust is `Consensus`.
     pub consensus: Option<ConsensusSettings>,

@@ -86,8 +86,8 @@ pub struct ConsensusSettings {
 /// What following brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SyncEvent {
-    /// To be kept: what the light client knows now.
-    Progress { synced: Synced },
+    /// To be kept: what the light client knows now, and how long the slots it counts by are.
+    Progress { synced: Synced, seconds_per_slot: u64 },
     /// There is a newer signed block. Its number, where headers tell it.
     Head { number: Option<u64>, finalized: bool },
     /// The present was reached, or reached again.
@@ -182,7 +182,13 @@ impl ChainSync {
     /// on from; but nothing before its slot is taken for final all the same.
     pub(super) fn restore(&self, kept: &Synced) {
         let mut state = self.state();
-        match foundation::restore(&self.specification, self.digest, &kept.bytes) {
+        // Of what comes with the program the name alone says which it is, and that stays when it is corrected.
+        let is_same_calendar = self.specification.time_of(kept.slot) == kept.time;
+        let restored = match is_same_calendar {
+            true => foundation::restore(&self.specification, self.digest, &kept.bytes),
+            false => Err("what was kept counts slots by another calendar".to_owned()),
+        };
+        match restored {
             Ok((client, descent)) => {
                 state.lowest = kept.slot;
                 state.client = Some(client);
@@ -191,7 +197,7 @@ impl ChainSync {
             Err(why) => {
                 tracing::warn!(chain = %kept.chain, why, "the light client begins anew");
                 // Slots of another chain's calendar mean nothing here.
-                if self.specification.time_of(kept.slot) == kept.time {
+                if is_same_calendar {
                     state.lowest = kept.slot;
                 }
             }

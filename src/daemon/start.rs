@@ -18,8 +18,7 @@ use crate::chain::light_client::Specification;
 use crate::chain::{self, Budget, Chain, ChainSettings, ConsensusSettings, EndpointSettings, Now};
 use crate::clock::Clock;
 use crate::config::{self, Config, Environment};
-use crate::domain::ids::ChainId;
-use crate::domain::ownership::Trust;
+use crate::domain::ownership::{Finality, Trust};
 use crate::domain::product::document::LONGEST_TEXT;
 use crate::keys::{Census, KeyRing, KeyRingState, KeySource, MachineName, Settled};
 use crate::products::{Catalogue, Loaded};
@@ -72,12 +71,7 @@ impl House {
             .telling(Arc::new(move |whose| forgetting.forget(whose)));
         let ledger = tree.start("ownership_ledger", ledger);
         let progress = ledger.send(FindProgress).await?.context("the store cannot be read")?;
-        for (chain, time) in &progress.floors {
-            clock.raise_floor(*chain, *time);
-            if clock.is_rolled_back(*chain) {
-                tracing::warn!(event = "clock_rolled_back", %chain, floor = %time, "the clock is behind what the chain has proven");
-            }
-        }
+        raise_floors(&progress, &clock);
         let chains = open_chains(config, &clock)?;
         go_on_from(&progress, &chains);
         let meeting = Arc::new(OnceLock::new());
@@ -205,6 +199,19 @@ fn names_in(state: &Path, config: &Config) -> Vec<String> {
 }
 
 /// Has chains go on from where those of the same ids were.
+/// Who vouched for a floor is not kept; of a block that was final it is.
+fn raise_floors(progress: &Progress, clock: &Clock) {
+    for (chain, time) in &progress.floors {
+        clock.raise_floor(*chain, *time, Trust::Single);
+        if clock.is_rolled_back(*chain) {
+            tracing::warn!(event = "clock_rolled_back", %chain, floor = %time, "the clock is behind what the chain has proven");
+        }
+    }
+    for it in progress.heads.iter().filter(|it| it.finality == Finality::Finalized) {
+        clock.raise_floor(it.chain, it.time, it.trust);
+    }
+}
+
 pub(super) fn go_on_from(progress: &Progress, chains: &[Chain]) {
     for chain in chains {
         chain.go_on_from(&progress.heads);
@@ -223,7 +230,7 @@ pub(super) fn specification_text(chain: &config::Chain) -> anyhow::Result<Option
 /// How the validators of a chain are followed. A specification in a file is told from those built in by the
 /// SHA-256 of its text, which a product that accepts it names.
 fn consensus(chain: &config::Chain, clock: &Clock) -> anyhow::Result<ConsensusSettings> {
-    let text = specification_text(chain)?;
+    let (text, clock, id) = (specification_text(chain)?, clock.clone(), chain.id);
     let named = match &chain.spec {
         Some(config::Spec::File(path)) => path.display().to_string(),
         Some(config::Spec::BuiltIn(name)) => name.clone(),
@@ -239,13 +246,8 @@ fn consensus(chain: &config::Chain, clock: &Clock) -> anyhow::Result<ConsensusSe
         beacon: chain.beacon.iter().map(|it| it.expose().to_owned()).collect(),
         checkpoint: chain.checkpoint,
         silence: chain.silence,
-        now: now(clock, chain.id),
+        now: Now::new(move || clock.now_on([id])),
     })
-}
-
-fn now(clock: &Clock, id: ChainId) -> Now {
-    let clock = clock.clone();
-    Now::new(move || clock.now_on([id]))
 }
 
 pub(super) fn open_chains(config: &Config, clock: &Clock) -> anyhow::Result<Vec<Chain>> {
@@ -253,8 +255,9 @@ pub(super) fn open_chains(config: &Config, clock: &Clock) -> anyhow::Result<Vec<
 }
 
 pub(super) fn open_chain(it: &config::Chain, clock: &Clock) -> anyhow::Result<Chain> {
+    let (present, id) = (clock.clone(), it.id);
     let settings = ChainSettings {
-        id: it.id,
+        id,
         rpc: it.rpc.iter().map(endpoint).collect(),
         trust: it.trust,
         quorum: it.quorum,
@@ -262,7 +265,7 @@ pub(super) fn open_chain(it: &config::Chain, clock: &Clock) -> anyhow::Result<Ch
         pinned: it.pinned.clone(),
         retry: it.retry,
         poll: it.poll,
-        now: now(clock, it.id),
+        now: Now::new(move || present.vouched_now_on(id)),
         consensus: (it.trust == Trust::Consensus).then(|| consensus(it, clock)).transpose()?,
     };
     Ok(Chain::open(settings)?)

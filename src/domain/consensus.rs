@@ -167,11 +167,23 @@ pub fn objection(
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Synced {
     pub chain: ChainId,
-    /// The newest finalized slot. What is kept never goes below it.
+    /// The newest finalized slot. What is kept never goes below it, as long as slots are counted by one calendar.
     pub slot: u64,
     /// The time of that slot.
     pub time: Timestamp,
     pub bytes: Vec<u8>,
+}
+
+impl Synced {
+    /// Whether two count slots from the same genesis, each so long. Where they do not, which slot is the later says
+    /// nothing: the chain began anew, or its specification was corrected.
+    pub fn has_calendar_of(&self, other: &Self, seconds_per_slot: u64) -> bool {
+        let genesis = |it: &Self| {
+            let since = i128::from(it.slot) * i128::from(seconds_per_slot) * 1_000_000_000;
+            it.time.as_nanosecond() - since
+        };
+        genesis(self) == genesis(other)
+    }
 }
 
 #[cfg(test)]

@@ -8,13 +8,19 @@ use crate::domain::ids::ChainId;
 
 const FORM: u8 = 1;
 
-/// Keeps what a light client knows, if it is not behind what is kept. `false` when it was, and nothing of it was kept.
+/// Keeps what a light client knows, if it is not behind what is kept by the same calendar. `false` when it was, and
+/// nothing of it was kept.
 ///
 /// # Errors
 /// When the store fails.
-pub fn keep(changes: &mut Changes<'_>, synced: &Synced) -> Result<bool, StoreError> {
+pub fn keep(
+    changes: &mut Changes<'_>,
+    synced: &Synced,
+    seconds_per_slot: u64,
+) -> Result<bool, StoreError> {
     let kept = find(changes, synced.chain)?;
-    let behind = kept.as_ref().is_some_and(|it| synced.slot < it.slot);
+    let same = kept.as_ref().filter(|it| it.has_calendar_of(synced, seconds_per_slot));
+    let behind = same.is_some_and(|it| synced.slot < it.slot);
     if !behind && kept.as_ref() != Some(synced) {
         let key = schema::light_client(synced.chain);
         changes.put(Table::LightClients, &key, &encode(synced))?;
@@ -65,11 +71,12 @@ mod tests {
     use crate::store::testing::{Bench, at};
 
     fn synced(chain: u64, slot: u64, bytes: &[u8]) -> Synced {
-        Synced { chain: ChainId(chain), slot, time: at(7), bytes: bytes.to_vec() }
+        let time = at(7 + 12 * i64::try_from(slot).unwrap());
+        Synced { chain: ChainId(chain), slot, time, bytes: bytes.to_vec() }
     }
 
     fn keep_one(bench: &Bench, it: Synced) -> bool {
-        bench.change(move |changes| keep(changes, &it)).unwrap()
+        bench.change(move |changes| keep(changes, &it, 12)).unwrap()
     }
 
     #[test]
@@ -90,6 +97,21 @@ mod tests {
         assert!(keep_one(&bench, synced(1, 5, b"with the next committee")));
         let kept = bench.store.read(all).unwrap();
         assert_eq!(kept, [synced(1, 5, b"with the next committee")]);
+    }
+
+    /// A chain that was begun anew, or whose genesis was corrected: its slots say nothing of those kept before.
+    #[test]
+    fn slots_of_another_calendar_hold_nothing_back() {
+        let bench = Bench::new();
+        let by = |genesis: i64, slot: u64| Synced {
+            time: at(genesis + 12 * i64::try_from(slot).unwrap()),
+            ..synced(1, slot, b"")
+        };
+        assert!(keep_one(&bench, by(1_000, 500)));
+        assert!(keep_one(&bench, by(90_000, 4)));
+        assert!(!keep_one(&bench, by(90_000, 3)), "of the same one it is behind as ever");
+        assert!(keep_one(&bench, by(88_000, 2)), "and earlier than what is kept as well");
+        assert_eq!(bench.store.read(all).unwrap(), [by(88_000, 2)]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::anvil::{Anvil, number};
 use crate::support::contract::Contract;
@@ -148,8 +148,7 @@ fn whoever_answers_first_does_not_say_for_all_which_chain_it_is() {
 /// It begins with the same block, so that it passes for the chain, and goes on as no chain can.
 #[test]
 fn a_huge_number_that_is_named_first_makes_nobody_late() {
-    // Where one's word is enough it may also lie ahead of the time, and is then only overtaken.
-    for (demanded, seconds) in [(1, "0x0"), (2, "0x0"), (2, "0x1")] {
+    for (demanded, seconds) in [(1, "0x0"), (1, "0x1"), (2, "0x0"), (2, "0x1")] {
         huge_number(demanded, seconds);
     }
 }
@@ -191,4 +190,49 @@ fn huge_number(demanded: usize, seconds: &str) {
     let verdict = daemon.wait_for_code(ACME, "VALID");
     assert!(verdict["anchor"]["number"].as_u64() < Some(100), "{verdict}");
     assert!(!daemon.log().contains("chain_reset"), "one of three says nothing for all");
+}
+
+/// Where one's word is enough: a liar goes on at the chain's own pace, step by step, to half an hour from now. What it
+/// says is final raises the floor under the chain's time, and yet it is not what tells the present.
+#[test]
+fn one_that_goes_ahead_in_small_steps_makes_the_honest_late_by_no_more_than_a_minute() {
+    goes_ahead_in_small_steps(|_| {});
+}
+
+/// Neither the floor nor the newest blocks that are kept do it for the liar.
+#[test]
+fn one_that_went_ahead_in_small_steps_makes_nobody_late_after_a_restart_either() {
+    goes_ahead_in_small_steps(Daemon::restart);
+}
+
+fn goes_ahead_in_small_steps(then: impl FnOnce(&mut Daemon)) {
+    let anvil = Anvil::start_in_the_past(Duration::from_secs(60));
+    let genesis = number(&anvil.block("0x0")["timestamp"]).to_string();
+    let licence = Contract::licence(&anvil);
+    let wallet = Wallet::numbered(1);
+    licence.mint(&anvil, wallet.address(), 7);
+    anvil.call("anvil_mine", json!(["0x20", "0x1"]));
+    let other = Anvil::with(&["--timestamp", &genesis]);
+    assert_eq!(Contract::licence(&other), licence, "of which nobody has a token");
+    other.call("anvil_mine", json!(["0x20", "0x1"]));
+    let (liar, honest) = (Proxy::start(&other.address()), Proxy::start(&anvil.address()));
+    honest.fault(Fault::Delay(Duration::from_millis(500)));
+    let product = ProductFile::acme(&licence.collection());
+    let settings = Settings::new([liar.url(), honest.url()]).product(product);
+    let mut daemon = Daemon::start(&settings);
+    daemon.link(&wallet);
+    for _ in 0..6 {
+        other.call("anvil_mine", json!(["0x12c", "0x1"]));
+        let ahead = other.block_number();
+        let is_there = |it: &Value| it["anchor"]["number"].as_u64() == Some(ahead);
+        daemon.wait_for(ACME, &format!("at the liar's block {ahead}"), is_there);
+    }
+    liar.fault(Fault::Drop);
+    honest.heal();
+    then(&mut daemon);
+    // Past what is less than a minute ahead, and a third of the liar's way.
+    anvil.call("anvil_mine", json!(["0x200", "0x1"]));
+    let verdict = daemon.wait_for_code(ACME, "VALID");
+    assert!(verdict["anchor"]["number"].as_u64() <= Some(anvil.block_number()), "{verdict}");
+    assert!(!daemon.log().contains("chain_reset"), "one of two says nothing for both");
 }

@@ -15,6 +15,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod fed;
 mod naive;
 mod refusals;
 mod serving;

@@ -251,7 +251,7 @@ impl Daemon {
         for (finality, head) in &self.heads {
             // Of a block that was recorded only number and time are known.
             let header = Header { parent_hash: B256::ZERO, ..head.header.clone() };
-            self.lineage.go_on_from(*finality, Known { header, ..head.clone() });
+            self.lineage.go_on_from(*finality, Known { header, ..head.clone() }, Trust::Single);
         }
     }
 

@@ -109,8 +109,8 @@ impl Teller {
 
     async fn synced(&mut self, event: SyncEvent) {
         match event {
-            SyncEvent::Progress { synced } => {
-                let order = KeepSynced { synced };
+            SyncEvent::Progress { synced, seconds_per_slot } => {
+                let order = KeepSynced { synced, seconds_per_slot };
                 match self.parts.ledger.send(order).timeout(LEDGER_TIME).await {
                     Ok(Ok(_)) => {}
                     Ok(Err(error)) => tracing::warn!(%error, "the light client was not kept"),

@@ -179,7 +179,7 @@ changes! {
         sightings::raise_floor(changes, it.chain, it.time)
     };
     KeepSynced -> bool, "keep what a light client knows", |it, changes| {
-        light_clients::keep(changes, &it.synced)
+        light_clients::keep(changes, &it.synced, it.seconds_per_slot)
     };
     ReplaceSealedKeys -> u64, "replace sealed keys", |it, changes| {
         sealed_keys::replace(changes, &it.replacements, &it.detail, &it.asked)

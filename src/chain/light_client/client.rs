@@ -62,6 +62,18 @@ pub enum Applied {
     },
 }
 
+impl Applied {
+    /// Whether more is known now than before.
+    pub fn is_news(self) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Advanced { finalized, optimistic, committee } => {
+                finalized || optimistic || committee.is_some()
+            }
+        }
+    }
+}
+
 impl LightClient {
     /// Begins from a header that somebody trustworthy named. There is no head before the first update: a
     /// checkpoint is a promise, not a signature.

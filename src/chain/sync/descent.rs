@@ -50,7 +50,7 @@ impl Descent {
         self.agreed.push(Agreement { period, lineage: lineage(root, age) });
     }
 
-    /// Takes note that the light client goes on from a block that is so old.
+    /// Takes note that the light client goes on when the newest block it holds to be final is so old.
     pub(super) fn rest(&mut self, rest: Duration) {
         let agreed = self.agreed.iter_mut().map(|it| &mut it.lineage);
         for it in agreed.chain([&mut self.begun]) {

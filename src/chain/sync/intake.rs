@@ -197,12 +197,10 @@ impl ChainSync {
         };
         let mut learned = false;
         for claim in claims {
-            match self.apply(claim).await? {
-                Applied::Nothing => {}
-                Applied::Advanced { finalized, optimistic, committee } => {
-                    learned |= finalized || optimistic || committee.is_some();
-                    self.tell(chain, (finalized, optimistic), committee.is_some()).await;
-                }
+            let applied = self.apply(claim).await?;
+            learned |= applied.is_news();
+            if let Applied::Advanced { finalized, optimistic, committee } = applied {
+                self.tell(chain, (finalized, optimistic), committee.is_some()).await;
             }
         }
         Ok(learned)
@@ -228,8 +226,9 @@ impl ChainSync {
         {
             let mut state = self.state();
             state.client = Some(client);
-            if let (Ok(Applied::Advanced { finalized: true, .. }), Some(descent)) =
-                (&applied, &mut state.descent)
+            // Also to a head alone: what is final may be withheld, so that nobody sees for how long nothing was.
+            if let (Ok(true), Some(descent)) =
+                (applied.as_ref().map(|it| it.is_news()), &mut state.descent)
             {
                 descent.rest(rest);
             }
@@ -286,6 +285,7 @@ impl ChainSync {
             let bytes = foundation::save(&self.specification, self.digest, (client, descent));
             (Synced { chain, slot, time, bytes }, events.clone())
         };
-        let _ = events.send(SyncEvent::Progress { synced }).await;
+        let seconds_per_slot = self.specification.seconds_per_slot();
+        let _ = events.send(SyncEvent::Progress { synced, seconds_per_slot }).await;
     }
 }

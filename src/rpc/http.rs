@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -19,8 +19,9 @@ use hyper_util::server::conn::auto;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
-use super::answers::Page;
+use super::answers::{Batch, Page, Warm};
 use super::call::Caller;
+use super::canonical;
 use super::envelope::Fault;
 use super::limits::Limits;
 use super::listen::Stop;
@@ -50,8 +51,12 @@ pub(super) async fn converse(io: UnixStream, first: Vec<u8>, caller: Arc<Caller>
     let (hand_over, mut upgrades) = mpsc::channel(1);
     let progress = Progress::new(caller.limits(), !first.starts_with(PREFACE));
     let io = Replay::new(io, first, &caller, Arc::clone(&progress));
-    let desk =
-        Arc::new(Desk { caller: Arc::clone(&caller), progress: Arc::clone(&progress), hand_over });
+    let desk = Arc::new(Desk {
+        warm: Mutex::new(caller.warm()),
+        caller: Arc::clone(&caller),
+        progress: Arc::clone(&progress),
+        hand_over,
+    });
     let service = service_fn(move |request: Request<Incoming>| {
         let desk = Arc::clone(&desk);
         async move { Ok::<_, Infallible>(desk.respond(request).await) }
@@ -111,6 +116,7 @@ fn server(limits: &Limits) -> auto::Builder<TokioExecutor> {
 /// Answers the requests of one connection.
 struct Desk {
     caller: Arc<Caller>,
+    warm: Mutex<Box<dyn Warm>>,
     progress: Arc<Progress>,
     hand_over: mpsc::Sender<OnUpgrade>,
 }
@@ -221,7 +227,11 @@ impl Desk {
         };
         self.progress.completed();
         let mut out = Vec::new();
-        let finished = match take_message(&self.caller, &body, None, &mut out) {
+        let later = {
+            let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
+            take_message(&self.caller, &mut **warm, &body, None, &mut out)
+        };
+        let finished = match later {
             Some(later) => later.await,
             None => self.caller.hold(out, None, None),
         };
@@ -257,10 +267,17 @@ impl Desk {
 /// Takes a body or a message that is to be exactly one JSON value.
 pub(super) fn take_message(
     caller: &Arc<Caller>,
+    warm: &mut dyn Warm,
     message: &[u8],
     sink: Option<&jsonrpsee::MethodSink>,
     out: &mut Vec<u8>,
 ) -> Option<super::call::Later> {
+    if let Some(check) = canonical::recognise(message)
+        && message.get(check.length..).is_some_and(|it| it.iter().all(u8::is_ascii_whitespace))
+        && caller.take_check(check, (warm, &mut Batch::default()), out)
+    {
+        return None;
+    }
     match scan::only_frame(message, caller.limits().depth) {
         Ok(frame) => return caller.take(frame, sink, out),
         Err(Step::TooDeep { .. }) => {

@@ -8,6 +8,7 @@
 pub mod answers;
 mod batch;
 mod call;
+mod canonical;
 mod census;
 mod connection;
 pub mod doors;

@@ -21,6 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use self::sieve::{ENDLESS, Kind, Kinds, Sieved};
+use super::answers::Warm;
 use super::call::Caller;
 use super::envelope::Fault;
 use super::http::take_message;
@@ -68,6 +69,7 @@ struct Talk {
     socket: WebSocketStream<Stream>,
     kinds: Kinds,
     caller: Arc<Caller>,
+    warm: Box<dyn Warm>,
     jobs: JoinSet<Reply>,
     outbox: Outbox,
     last_request: Instant,
@@ -132,6 +134,7 @@ impl Talk {
         Self {
             socket,
             kinds,
+            warm: caller.warm(),
             caller,
             jobs: JoinSet::new(),
             outbox,
@@ -176,7 +179,9 @@ impl Talk {
             }
             _ => {
                 let sink = Some(self.outbox.sink());
-                if let Some(later) = take_message(&self.caller, message, sink, &mut out) {
+                if let Some(later) =
+                    take_message(&self.caller, &mut *self.warm, message, sink, &mut out)
+                {
                     self.jobs.spawn(later);
                     out.clear();
                 }

@@ -75,7 +75,7 @@ $(VENV_STAMP): tests/requirements.txt
 
 .PHONY: bench
 bench: prepare ## what a request on the socket, a proof and a beacon chain cost
-	$(CARGO) bench --locked --bench check --bench socket --bench chain --bench light_client
+	$(CARGO) bench --locked --bench hot_path --bench check --bench socket --bench chain --bench light_client
 
 .PHONY: lint
 lint: ## rustfmt, clippy, cargo-deny (where it is installed)

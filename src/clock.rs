@@ -59,6 +59,15 @@ enum Source {
     Manual(Hands),
 }
 
+/// One reading of both clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// As [`Clock::now`] tells it.
+    pub now: Timestamp,
+    /// As [`Clock::monotonic`] tells it.
+    pub monotonic: Duration,
+}
+
 /// Moves a clock made by [`Clock::manual`].
 #[derive(Debug, Clone)]
 pub struct Hands(Arc<Mutex<(Timestamp, Duration)>>);
@@ -110,11 +119,16 @@ impl Clock {
     /// passed since: setting the system's clock back buys nobody time. After a rightful correction
     /// backwards it therefore runs ahead by as much, until the process is started again.
     pub fn now(&self) -> Timestamp {
+        self.moment().now
+    }
+
+    /// [`Clock::now`] and [`Clock::monotonic`] at once.
+    pub fn moment(&self) -> Moment {
         let (wall, monotonic) = self.0.hands.read();
         let passed = monotonic.saturating_sub(self.0.started_monotonic);
         let mut latest = self.0.latest.lock().unwrap_or_else(PoisonError::into_inner);
         *latest = wall.max(later(self.0.started_wall, passed)).max(*latest);
-        *latest
+        Moment { now: *latest, monotonic }
     }
 
     /// [`Clock::now`], and not before the newest time proven on any of `chains`, plus the time that has passed since

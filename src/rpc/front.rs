@@ -9,9 +9,9 @@ use jsonrpsee::Methods;
 use jsonrpsee::core::RegisterMethodError;
 use serde_json::value::RawValue;
 
-use super::call::answers::{Answers, Page};
+use super::call::answers::{Answers, Page, Warm};
 use super::figures::SocketFigures;
-use super::methods::{self, Api};
+use super::methods::{self, Api, WarmChecks};
 use super::{metrics, openrpc};
 use crate::actors::chain_verifier::ChainStates;
 use crate::actors::ownership_ledger::FindFigures;
@@ -47,6 +47,10 @@ impl Answers for Front {
         out: &mut Vec<u8>,
     ) -> bool {
         method == "entitlement_check" && self.api.check_at_once(peer, params, out)
+    }
+
+    fn warm(&self, peer: &Peer) -> Box<dyn Warm> {
+        Box::new(WarmChecks::new(Arc::clone(&self.api), peer))
     }
 
     fn page(&self, path: &str, accept: &str) -> BoxFuture<'static, Option<Page>> {

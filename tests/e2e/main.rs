@@ -55,3 +55,4 @@ mod telling;
 mod terminal;
 mod test_bed;
 mod wallets;
+mod warm;

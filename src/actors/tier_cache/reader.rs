@@ -1,7 +1,6 @@
 //! The cache as its readers see it: a hit costs a look-up and a copy, and asks nobody.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -52,7 +51,7 @@ pub struct Cached {
 }
 
 impl Cached {
-    pub(super) fn new(verdict: Verdict, render: Render) -> Self {
+    pub fn new(verdict: Verdict, render: Render) -> Self {
         let fresh = render(&verdict);
         let stale = render(&Verdict { freshness: Freshness::Stale, ..verdict.clone() });
         Self {
@@ -73,11 +72,11 @@ impl Cached {
     /// Writes the verdict as it reads at `now`, as one JSON object.
     pub fn write(&self, now: Timestamp, out: &mut Vec<u8>) {
         out.extend_from_slice(if self.has_gone_stale(now) { &self.stale } else { &self.fresh });
-        // Writing to a vector cannot fail.
-        let _ = match self.verdict.seconds_until_change(now) {
-            Some(seconds) => write!(out, "{seconds}}}"),
-            None => out.write_all(b"null}"),
-        };
+        match self.verdict.seconds_until_change(now) {
+            Some(seconds) => out.extend_from_slice(itoa::Buffer::new().format(seconds).as_bytes()),
+            None => out.extend_from_slice(b"null"),
+        }
+        out.push(b'}');
     }
 
     /// The verdict as it reads at `now`.
@@ -187,6 +186,8 @@ pub struct VerdictReader {
     customers: Arc<RwLock<Customers>>,
     products: Arc<RwLock<Arc<Loaded>>>,
     epochs: Arc<watch::Sender<Epochs>>,
+    /// Grows with each verdict that is put in or taken out, and each user that is forgotten.
+    revision: Arc<AtomicU64>,
     tally: Arc<Tally>,
     render: Render,
 }
@@ -198,6 +199,7 @@ impl VerdictReader {
             customers: Arc::default(),
             products: Arc::new(RwLock::new(Arc::new(products))),
             epochs: Arc::default(),
+            revision: Arc::default(),
             tally: Arc::default(),
             render,
         }
@@ -205,16 +207,34 @@ impl VerdictReader {
 
     /// The verdict for `key`, if it is there and still holds at `now`.
     pub fn hit(&self, key: &Key, now: Timestamp) -> Option<Arc<Cached>> {
-        // A clock turned back since the evaluation must not make the verdict younger.
-        let found = self.cache.get(key).filter(|it| !it.is_over(now.max(it.evaluated_at)));
-        // Whoever has to go and ask counts the miss: a check may look here more than once before.
-        if found.is_some() {
-            self.tally.hits.fetch_add(1, Ordering::Relaxed);
-        }
-        found
+        let found = self.peek(key)?;
+        self.hit_again(&found, now).then_some(found)
     }
 
-    pub(super) fn peek(&self, key: &Key) -> Option<Arc<Cached>> {
+    /// Whether what was found still holds at `now`: then it is another hit.
+    pub fn hit_again(&self, found: &Cached, now: Timestamp) -> bool {
+        // A clock turned back since the evaluation must not make the verdict younger.
+        let holds = !found.is_over(now.max(found.evaluated_at));
+        // Whoever has to go and ask counts the miss: a check may look here more than once before.
+        if holds {
+            self.tally.hits.fetch_add(1, Ordering::Relaxed);
+        }
+        holds
+    }
+
+    /// To be taken before a user's customer and its verdict are looked up. For as long as it is the same, looking them up
+    /// again finds the same, or that they were given up with time.
+    pub fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    /// What was to be found until now is no longer. Invariant: called after every change of what can be looked up, so
+    /// that who sees the new revision sees the change.
+    fn revise(&self) {
+        self.revision.fetch_add(1, Ordering::Release);
+    }
+
+    pub fn peek(&self, key: &Key) -> Option<Arc<Cached>> {
         self.cache.get(key)
     }
 
@@ -225,6 +245,7 @@ impl VerdictReader {
         let holds = epochs.holds(cached.epoch, key.customer);
         if holds {
             self.cache.insert(key.clone(), cached);
+            self.revise();
         }
         holds
     }
@@ -254,6 +275,7 @@ impl VerdictReader {
             if !matches!(whose, Whose::Customer(_)) {
                 self.customers.write().unwrap_or_else(PoisonError::into_inner).by_uid.clear();
             }
+            self.revise();
         });
     }
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
 
+use crate::clock::Moment;
 use entitled_core::domain::peer::Peer;
 
 /// What answers, behind the socket.
@@ -24,9 +25,36 @@ pub trait Answers: Send + Sync + 'static {
         out: &mut Vec<u8>,
     ) -> bool;
 
+    /// What answers warm checks of one connection, of `peer`.
+    fn warm(&self, _: &Peer) -> Box<dyn Warm> {
+        Box::new(Cold)
+    }
+
     /// What `GET path` shows: `/healthz`, `/metrics`, `/openrpc.json`. `None` is 404. `accept` is what the request
     /// says it wants to read (RFC 9110, 12.5.1); empty for anything.
     fn page(&self, path: &str, accept: &str) -> BoxFuture<'static, Option<Page>>;
+}
+
+/// The shortest way to an answer: `entitlement_check` of a product and nothing else asked, by one connection.
+pub trait Warm: Send {
+    /// Appends the JSON of `result` to `out` and returns true, or returns false and leaves the request to
+    /// [`Answers`], as it does where `product` is no name of a product; what it had appended by then is thrown away. Never waits.
+    fn check(&mut self, product: &[u8], batch: &mut Batch, out: &mut Vec<u8>) -> bool;
+}
+
+/// Requests that were read together. They are answered as of one moment, which is found out for the first of them.
+#[derive(Debug, Default)]
+pub struct Batch {
+    pub moment: Option<Moment>,
+}
+
+/// Leaves every check to [`Answers::answer_at_once`].
+struct Cold;
+
+impl Warm for Cold {
+    fn check(&mut self, _: &[u8], _: &mut Batch, _: &mut Vec<u8>) -> bool {
+        false
+    }
 }
 
 /// The answer to a GET.

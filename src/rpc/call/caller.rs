@@ -11,10 +11,11 @@ use jsonrpsee::{ConnectionId, Extensions, MethodCallback, MethodSink, Methods};
 use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::answers::Answers;
+use super::answers::{Answers, Batch, Warm};
 use super::envelope::{self, Envelope, Fault};
 use super::work::{Work, known_id};
 use crate::rpc::figures::SocketFigures;
+use crate::rpc::socket::canonical::{self, Check};
 use crate::rpc::socket::census::Share;
 use crate::rpc::socket::limits::{Limits, Rates};
 use crate::rpc::socket::reply::{Flight, Held, Reply};
@@ -46,6 +47,9 @@ pub(in crate::rpc) struct Caller {
     pub(in crate::rpc) share: Share,
     subscriptions: Arc<Semaphore>,
 }
+
+/// A method panicked. It is counted, and in the log.
+struct Panicked;
 
 /// A reply that must be waited for.
 pub(in crate::rpc) type Later = BoxFuture<'static, Reply>;
@@ -156,29 +160,68 @@ impl Caller {
             self.refuse(Some(id), &Fault::refused(), out);
             return None;
         }
-        let before = out.len();
-        envelope::begin_reply(id, out);
         let answers = &self.service.answers;
-        let answered = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        let answered = self.reply_with(id.get().as_bytes(), &envelope.method, out, |out| {
             answers.answer_at_once(&self.peer, &envelope.method, envelope.params, out)
-        }));
+        });
         match answered {
-            Ok(true) => {
-                out.push(b'}');
-                self.figures().answered_at_once.one_more();
-                None
-            }
-            Ok(false) => {
-                out.truncate(before);
-                Some((id, envelope))
-            }
-            Err(_) => {
-                out.truncate(before);
-                self.panicked(&envelope.method);
+            Ok(true) => None,
+            Ok(false) => Some((id, envelope)),
+            Err(Panicked) => {
                 Fault::internal().write(Some(id), out);
                 None
             }
         }
+    }
+
+    /// Appends the reply whose result `answer` appends, and says whether it did. If not, nothing is appended.
+    fn reply_with(
+        &self,
+        id: &[u8],
+        method: &str,
+        out: &mut Vec<u8>,
+        answer: impl FnOnce(&mut Vec<u8>) -> bool,
+    ) -> Result<bool, Panicked> {
+        let before = out.len();
+        envelope::begin_reply(id, out);
+        let answered = std::panic::catch_unwind(AssertUnwindSafe(|| answer(out)));
+        if let Ok(true) = answered {
+            out.push(b'}');
+            self.figures().answered_at_once.one_more();
+            return Ok(true);
+        }
+        out.truncate(before);
+        answered.map_err(|_| {
+            self.panicked(method);
+            Panicked
+        })
+    }
+
+    /// What answers this caller's warm checks. Each connection has one.
+    pub(in crate::rpc) fn warm(&self) -> Box<dyn Warm> {
+        self.service.answers.warm(&self.peer)
+    }
+
+    /// Whether `check` was answered on the shortest way: the reply is in `out`, with nothing after it. If not, it is to
+    /// be [taken](Self::take) like any other request.
+    pub(in crate::rpc) fn take_check(
+        &self,
+        check: Check<'_>,
+        (warm, batch): (&mut dyn Warm, &mut Batch),
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let fits =
+            check.length <= self.limits.request_bytes && self.limits.depth >= canonical::DEPTH;
+        if !self.welcome || !fits {
+            return false;
+        }
+        let answer = |out: &mut Vec<u8>| warm.check(check.product, batch, out);
+        let is_answered =
+            matches!(self.reply_with(check.id, canonical::METHOD, out, answer), Ok(true));
+        if is_answered {
+            self.figures().requests.one_more();
+        }
+        is_answered
     }
 
     pub(in crate::rpc) fn panicked(&self, method: &str) {

@@ -160,9 +160,9 @@ impl Fault {
 }
 
 /// Appends the beginning of a reply, up to where `result` goes. The end is one `}`.
-pub(in crate::rpc) fn begin_reply(id: &RawValue, out: &mut Vec<u8>) {
+pub(in crate::rpc) fn begin_reply(id: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
-    out.extend_from_slice(id.get().as_bytes());
+    out.extend_from_slice(id);
     out.extend_from_slice(b",\"result\":");
 }
 

@@ -131,7 +131,12 @@ impl Api {
         Ok(self.cache.send(Stored { key }).timeout(ACTOR_TIME).await??)
     }
 
-    fn nudge(&self, key: &Key, cached: &Cached, now: entitled_core::domain::ids::Timestamp) {
+    pub(super) fn nudge(
+        &self,
+        key: &Key,
+        cached: &Cached,
+        now: entitled_core::domain::ids::Timestamp,
+    ) {
         // If the cache has no room for the notice, its own alarm looks again soon enough.
         if cached.wants_nudge(now) {
             let _ = self.cache.try_send(Refresh { key: key.clone() });

@@ -12,6 +12,7 @@ mod products;
 mod system;
 mod transfer;
 mod wallets;
+mod warm;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,7 @@ use entitled_core::domain::ids::{CustomerId, clip, clip_to};
 use entitled_core::domain::peer::{Access, Peer, Permit, permit};
 
 pub use system::Control;
+pub(super) use warm::WarmChecks;
 
 /// How long an actor may take to answer.
 pub(super) const ACTOR_TIME: Duration = Duration::from_secs(10);

@@ -52,35 +52,46 @@ const PRODUCTS_COUNTED: usize = 4_096;
 /// make up any number of them.
 #[derive(Debug, Default)]
 pub struct Counts {
-    by_product: RwLock<BTreeMap<ProductId, Row>>,
+    by_product: RwLock<BTreeMap<ProductId, Arc<Row>>>,
     unknown: AtomicU64,
 }
 
-type Row = [AtomicU64; Code::ALL.len()];
+/// How many checks of one product came to what.
+pub(super) type Row = [AtomicU64; Code::ALL.len()];
 
 impl Counts {
     pub fn checked(&self, product: &ProductId, code: Code) {
+        self.count(self.row(product, code).as_deref(), code);
+    }
+
+    /// Where checks of `product` are counted that come to `code`. Those without a product have no row of their own.
+    pub(super) fn row(&self, product: &ProductId, code: Code) -> Option<Arc<Row>> {
         if code == Code::NoProduct {
-            self.unknown.fetch_add(1, Ordering::Relaxed);
-            return;
+            return None;
         }
-        let add = |row: &Row| row.get(code as usize).map(|it| it.fetch_add(1, Ordering::Relaxed));
-        if let Some(row) =
-            self.by_product.read().unwrap_or_else(PoisonError::into_inner).get(product)
-        {
-            add(row);
-            return;
+        let known = self.by_product.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(row) = known.get(product) {
+            return Some(Arc::clone(row));
         }
+        drop(known);
         let mut rows = self.by_product.write().unwrap_or_else(PoisonError::into_inner);
-        if rows.len() < PRODUCTS_COUNTED {
-            add(rows.entry(product.clone()).or_default());
-        }
+        let has_room = rows.len() < PRODUCTS_COUNTED || rows.contains_key(product);
+        has_room.then(|| Arc::clone(rows.entry(product.clone()).or_default()))
+    }
+
+    /// Counts a check that came to `code`, in the row it has.
+    pub(super) fn count(&self, row: Option<&Row>, code: Code) {
+        match row.map(|it| it.get(code as usize)) {
+            Some(Some(count)) => count.fetch_add(1, Ordering::Relaxed),
+            None if code == Code::NoProduct => self.unknown.fetch_add(1, Ordering::Relaxed),
+            _ => return,
+        };
     }
 
     /// Of every product, by what came up at least once; those without a product have the empty name.
     pub fn all(&self) -> Vec<(String, Code, u64)> {
         let rows = self.by_product.read().unwrap_or_else(PoisonError::into_inner);
-        let each = |(product, row): (&ProductId, &Row)| {
+        let each = |(product, row): (&ProductId, &Arc<Row>)| {
             let counted = Code::ALL.iter().zip(row.iter().map(|it| it.load(Ordering::Relaxed)));
             let product = product.to_string();
             counted.map(|(code, count)| (product.clone(), *code, count)).collect::<Vec<_>>()

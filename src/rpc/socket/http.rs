@@ -6,7 +6,7 @@
 
 use std::convert::Infallible;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -25,8 +25,8 @@ use super::progress::{Overdue, Progress, Unwritten};
 use super::replay::Replay;
 use super::reply::Held;
 use super::scan::{self, Step};
-use super::websocket;
-use crate::rpc::call::answers::Page;
+use super::{canonical, websocket};
+use crate::rpc::call::answers::{Batch, Page, Warm};
 use crate::rpc::call::caller::Caller;
 use crate::rpc::call::envelope::Fault;
 
@@ -55,8 +55,12 @@ pub(in crate::rpc) async fn converse(
     let (hand_over, mut upgrades) = mpsc::channel(1);
     let progress = Progress::new(caller.limits(), !first.starts_with(PREFACE));
     let io = Replay::new(io, first, &caller, Arc::clone(&progress));
-    let desk =
-        Arc::new(Desk { caller: Arc::clone(&caller), progress: Arc::clone(&progress), hand_over });
+    let desk = Arc::new(Desk {
+        warm: Mutex::new(caller.warm()),
+        caller: Arc::clone(&caller),
+        progress: Arc::clone(&progress),
+        hand_over,
+    });
     let service = service_fn(move |request: Request<Incoming>| {
         let desk = Arc::clone(&desk);
         async move { Ok::<_, Infallible>(desk.respond(request).await) }
@@ -116,6 +120,7 @@ fn server(limits: &Limits) -> auto::Builder<TokioExecutor> {
 /// Answers the requests of one connection.
 struct Desk {
     caller: Arc<Caller>,
+    warm: Mutex<Box<dyn Warm>>,
     progress: Arc<Progress>,
     hand_over: mpsc::Sender<OnUpgrade>,
 }
@@ -226,7 +231,11 @@ impl Desk {
         };
         self.progress.completed();
         let mut out = Vec::new();
-        let finished = match take_message(&self.caller, &body, None, &mut out) {
+        let later = {
+            let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
+            take_message(&self.caller, &mut **warm, &body, None, &mut out)
+        };
+        let finished = match later {
             Some(later) => later.await,
             None => self.caller.hold(out, None, None),
         };
@@ -262,10 +271,17 @@ impl Desk {
 /// Takes a body or a message that is to be exactly one JSON value.
 pub(in crate::rpc) fn take_message(
     caller: &Arc<Caller>,
+    warm: &mut dyn Warm,
     message: &[u8],
     sink: Option<&jsonrpsee::MethodSink>,
     out: &mut Vec<u8>,
 ) -> Option<crate::rpc::call::caller::Later> {
+    if let Some(check) = canonical::recognise(message)
+        && message.get(check.length..).is_some_and(|it| it.iter().all(u8::is_ascii_whitespace))
+        && caller.take_check(check, (warm, &mut Batch::default()), out)
+    {
+        return None;
+    }
     match scan::only_frame(message, caller.limits().depth) {
         Ok(frame) => return caller.take(frame, sink, out),
         Err(Step::TooDeep { .. }) => {

@@ -1,5 +1,6 @@
 //! How people ask: the two sockets, who is at the other end, and the framings they speak.
 
+pub(in crate::rpc) mod canonical;
 pub(in crate::rpc) mod census;
 pub(in crate::rpc) mod connection;
 pub mod doors;

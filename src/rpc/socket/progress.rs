@@ -4,7 +4,6 @@
 //! not written in time ends the connection, as a blocked write does: under HTTP/2 nothing is written, and so nothing
 //! blocks, while the other side grants no window.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,7 +30,7 @@ pub(in crate::rpc) struct Progress {
     /// belong to any request.
     has_heads: bool,
     state: Mutex<State>,
-    /// Some deadline may have come nearer.
+    /// Some deadline is nearer than the one that is waited for.
     nearer: Notify,
 }
 
@@ -39,9 +38,12 @@ struct State {
     serving: usize,
     completed: Instant,
     head_since: Option<Instant>,
-    /// Replies that are not written, by number, and since when.
-    unwritten: BTreeMap<u64, Instant>,
+    /// Replies that are not written, by number, and since when; the oldest first.
+    unwritten: Vec<(u64, Instant)>,
     replies: u64,
+    /// Until when is waited. Invariant: not after any deadline. It is not put off when the deadline it was chosen for is
+    /// no more: so of many requests in a row hardly one costs a wake-up.
+    awaited: Option<Instant>,
 }
 
 /// A request is being served for as long as this is there.
@@ -61,8 +63,9 @@ impl Progress {
             serving: 0,
             completed: now,
             head_since: has_heads.then_some(now),
-            unwritten: BTreeMap::new(),
+            unwritten: Vec::new(),
             replies: 0,
+            awaited: None,
         };
         Arc::new(Self {
             idle: limits.idle,
@@ -82,8 +85,9 @@ impl Progress {
     pub(in crate::rpc) fn heard(&self) {
         let mut state = self.state();
         if self.has_heads && state.serving == 0 && state.head_since.is_none() {
-            state.head_since = Some(Instant::now());
-            self.nearer.notify_one();
+            let now = Instant::now();
+            state.head_since = Some(now);
+            self.wait_until(now + self.head, &mut state);
         }
     }
 
@@ -105,50 +109,82 @@ impl Progress {
         let mut state = self.state();
         state.replies += 1;
         let number = state.replies;
-        state.unwritten.insert(number, Instant::now());
-        self.nearer.notify_one();
+        let now = Instant::now();
+        state.unwritten.push((number, now));
+        self.wait_until(now + self.write, &mut state);
         Unwritten { progress: Arc::clone(self), number }
     }
 
-    fn next(&self) -> Option<(Instant, Overdue)> {
-        let state = self.state();
-        let is_at_rest = state.serving == 0 && state.unwritten.is_empty();
-        let idle = is_at_rest.then(|| (state.completed + self.idle, Overdue::Idle));
+    /// There is another deadline. Who waits is woken only if it is nearer than what is waited for.
+    fn wait_until(&self, deadline: Instant, state: &mut State) {
+        if state.awaited.is_none_or(|it| deadline < it) {
+            state.awaited = Some(deadline);
+            self.nearer.notify_one();
+        }
+    }
+
+    /// Something has come to its end: if it was the last, the connection is idle.
+    fn may_rest(&self, state: &mut State) {
+        if state.is_at_rest() {
+            self.wait_until(state.completed + self.idle, state);
+        }
+    }
+
+    fn next(&self, state: &State) -> Option<(Instant, Overdue)> {
+        let idle = state.is_at_rest().then(|| (state.completed + self.idle, Overdue::Idle));
         let head = state.head_since.map(|it| (it + self.head, Overdue::Head));
-        let oldest = state.unwritten.values().next();
-        let unwritten = oldest.map(|it| (*it + self.write, Overdue::Unwritten));
+        let oldest = state.unwritten.first();
+        let unwritten = oldest.map(|(_, it)| (*it + self.write, Overdue::Unwritten));
         [idle, head, unwritten].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// What is overdue, or else until when to wait.
+    fn look(&self) -> Result<Overdue, Option<Instant>> {
+        let mut state = self.state();
+        let (now, next) = (Instant::now(), self.next(&state));
+        match next {
+            Some((at, what)) if at <= now => return Ok(what),
+            _ if state.awaited.is_none_or(|it| it <= now) => state.awaited = next.map(|it| it.0),
+            _ => {}
+        }
+        Err(state.awaited)
     }
 
     /// Waits until some time is over.
     pub(in crate::rpc) async fn overdue(&self) -> Overdue {
         loop {
-            let next = self.next();
-            match next {
-                Some((at, what)) if at <= Instant::now() => return what,
-                Some((at, _)) => tokio::select! {
+            match self.look() {
+                Ok(what) => return what,
+                Err(Some(at)) => tokio::select! {
                     () = sleep_until(at) => {}
                     () = self.nearer.notified() => {}
                 },
-                None => self.nearer.notified().await,
+                Err(None) => self.nearer.notified().await,
             }
         }
     }
 }
 
+impl State {
+    /// Nothing is served, and nothing waits to be written.
+    fn is_at_rest(&self) -> bool {
+        self.serving == 0 && self.unwritten.is_empty()
+    }
+}
+
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.0.state().serving -= 1;
-        self.0.nearer.notify_one();
+        let mut state = self.0.state();
+        state.serving -= 1;
+        self.0.may_rest(&mut state);
     }
 }
 
 impl Drop for Unwritten {
     fn drop(&mut self) {
         let mut state = self.progress.state();
-        state.unwritten.remove(&self.number);
+        state.unwritten.retain(|(number, _)| *number != self.number);
         state.completed = Instant::now();
-        drop(state);
-        self.progress.nearer.notify_one();
+        self.progress.may_rest(&mut state);
     }
 }

@@ -57,6 +57,22 @@ impl Scanner {
         if self.depth == 0 { self.at } else { self.start }
     }
 
+    /// Passes over blanks to where the next value begins, of which the bytes are given. `None` inside a value.
+    pub(super) fn between<'a>(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        if self.depth > 0 {
+            return None;
+        }
+        let rest = bytes.get(self.at..)?;
+        let blank = rest.iter().take_while(|it| is_blank_between(**it)).count();
+        self.at += blank;
+        rest.get(blank..)
+    }
+
+    /// Passes over a value of so many bytes that was read by somebody else, from where [`between`](Self::between) was.
+    pub(super) fn pass(&mut self, length: usize) {
+        self.at += length;
+    }
+
     /// The first `gone` bytes are no longer there. Those of a begun value may be among them.
     pub(in crate::rpc) fn forget(&mut self, gone: usize) {
         self.at = self.at.saturating_sub(gone);
@@ -88,8 +104,7 @@ impl Scanner {
                 },
                 b'"' if self.depth > 0 => self.in_string = true,
                 b' ' | b'\n' | b'\r' | b'\t' => {}
-                // NUL separates messages of varlink's kind.
-                0 if self.depth == 0 => {}
+                _ if self.depth == 0 && is_blank_between(byte) => {}
                 _ if self.depth == 0 || byte < 0x20 => return Step::Broken,
                 _ => {}
             }
@@ -131,6 +146,11 @@ impl Scanner {
             Step::Frame { start: self.start, end: self.at }
         })
     }
+}
+
+/// Whether a byte may stand between two values. NUL separates messages of varlink's kind.
+fn is_blank_between(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\n' | b'\r' | b'\t' | 0)
 }
 
 /// The one value that `bytes` consist of, with blanks around it: the body of an HTTP request or a WebSocket message.

@@ -25,6 +25,7 @@ use super::listen::Stop;
 use super::outbox::{Outbox, TooSlow};
 use super::reply::Reply;
 use super::turn_away::linger;
+use crate::rpc::call::answers::Warm;
 use crate::rpc::call::caller::Caller;
 use crate::rpc::call::envelope::Fault;
 use sieve::{ENDLESS, Kind, Kinds, Sieved};
@@ -68,6 +69,7 @@ struct Talk {
     socket: WebSocketStream<Stream>,
     kinds: Kinds,
     caller: Arc<Caller>,
+    warm: Box<dyn Warm>,
     jobs: JoinSet<Reply>,
     outbox: Outbox,
     last_request: Instant,
@@ -132,6 +134,7 @@ impl Talk {
         Self {
             socket,
             kinds,
+            warm: caller.warm(),
             caller,
             jobs: JoinSet::new(),
             outbox,
@@ -176,7 +179,9 @@ impl Talk {
             }
             _ => {
                 let sink = Some(self.outbox.sink());
-                if let Some(later) = take_message(&self.caller, message, sink, &mut out) {
+                if let Some(later) =
+                    take_message(&self.caller, &mut *self.warm, message, sink, &mut out)
+                {
                     self.jobs.spawn(later);
                     out.clear();
                 }

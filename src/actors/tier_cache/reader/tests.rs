@@ -79,6 +79,21 @@ fn what_was_worked_out_before_a_change_is_neither_kept_nor_held() {
 }
 
 #[test]
+fn what_can_be_looked_up_never_changes_without_a_new_revision() {
+    let (reader, (clock, _)) = (reader(), Clock::manual(at(100)));
+    let verdict = Arc::new(worked_out(&reader, &clock, 200));
+    let mut last = reader.revision();
+    let mut is_new = || std::mem::replace(&mut last, reader.revision()) != reader.revision();
+    assert!(reader.put(&key(), Arc::clone(&verdict)) && is_new());
+    assert!(reader.put(&key(), verdict) && is_new(), "another in its place");
+    assert!(reader.hit(&key(), at(100)).is_some() && !is_new(), "asking changes nothing");
+    for whose in [Whose::Customer(OWN), Whose::Users(OWN), Whose::Everybody] {
+        reader.forget(whose);
+        assert!(is_new(), "{whose:?}");
+    }
+}
+
+#[test]
 fn what_time_has_ended_holds_no_more_though_the_clock_stands_behind_its_chain() {
     let (reader, (clock, hands)) = (reader(), Clock::manual(at(40)));
     let cached = worked_out(&reader, &clock, 160);

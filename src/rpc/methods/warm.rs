@@ -1,0 +1,122 @@
+//! The warm check: from the name of a product to the bytes of its verdict, on the shortest way there is.
+//!
+//! A connection asks again and again for one product. So what was looked up for it is remembered: whom its user stands
+//! for, that user's verdict, and where the check is counted. It is answered from again while three things hold, each
+//! compared for every request:
+//!
+//! * nothing was put into the cache or taken out of it since, by anybody: its `revision` is the same. A change raises it
+//!   before it is acknowledged, so that no later answer rests on what was before
+//!   ([0073](../../../docs/decisions/0073-a-connection-remembers-its-verdict.md));
+//! * it was looked up a moment ago: how long the cache keeps what, and whose customer a user is believed to be, stays
+//!   with the cache;
+//! * time alone has not made the verdict another one. Whether it has gone stale and wants another look is asked as well.
+//!
+//! What is not at hand is left to [`Api::check_at_once`], and what must be waited for to [`super::entitlements`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Api;
+use super::system::Row;
+use crate::actors::tier_cache::{Cached, Key};
+use crate::clock::Moment;
+use crate::rpc::call::answers::{Batch, Warm};
+use entitled_core::domain::peer::{Access, Peer, permit};
+
+/// After so long a verdict is looked up again.
+const REMEMBERED: Duration = Duration::from_millis(100);
+
+/// The warm checks of one connection.
+pub(in crate::rpc) struct WarmChecks {
+    api: Arc<Api>,
+    peer: Peer,
+    last: Option<Remembered>,
+}
+
+/// What was looked up last.
+struct Remembered {
+    key: Key,
+    cached: Arc<Cached>,
+    /// Where checks that come to this verdict are counted.
+    row: Option<Arc<Row>>,
+    revision: u64,
+    /// The monotonic time from which it is looked up again.
+    until: Duration,
+}
+
+impl Remembered {
+    fn is_current(&self, product: &[u8], revision: u64, at: Moment) -> bool {
+        self.revision == revision
+            && at.monotonic < self.until
+            && self.key.product.as_str().as_bytes() == product
+    }
+}
+
+impl WarmChecks {
+    pub(in crate::rpc) fn new(api: Arc<Api>, peer: &Peer) -> Self {
+        Self { api, peer: peer.clone(), last: None }
+    }
+
+    fn look_up(&self, product: &[u8], revision: u64, at: Moment) -> Option<Remembered> {
+        let own = self.api.reader.customer_of(self.peer.uid, at.now)?;
+        let permit = permit(&self.peer, Access::SelfService, own, None).ok()?;
+        let product = str::from_utf8(product).ok()?.parse().ok()?;
+        let key = Key { customer: permit.customer(), product };
+        let cached = self.api.reader.peek(&key)?;
+        let row = self.api.control.counts.row(&key.product, cached.verdict.code);
+        Some(Remembered { key, cached, row, revision, until: at.monotonic + REMEMBERED })
+    }
+}
+
+impl Warm for WarmChecks {
+    fn check(&mut self, product: &[u8], batch: &mut Batch, out: &mut Vec<u8>) -> bool {
+        let at = *batch.moment.get_or_insert_with(|| self.api.clock.moment());
+        // Before anything is looked up: what changes meanwhile shows the next time.
+        let revision = self.api.reader.revision();
+        if self.last.as_ref().is_none_or(|it| !it.is_current(product, revision, at)) {
+            self.last = self.look_up(product, revision, at);
+        }
+        let Some(Remembered { key, cached, row, .. }) = &self.last else { return false };
+        if !self.api.reader.hit_again(cached, at.now) {
+            return false;
+        }
+        self.api.nudge(key, cached, at.now);
+        self.api.control.counts.count(row.as_deref(), cached.verdict.code);
+        cached.write(at.now, out);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use entitled_core::domain::ids::{CustomerId, Timestamp};
+
+    #[test]
+    fn what_was_looked_up_is_current_for_its_product_its_revision_and_a_moment() {
+        let question = entitled_core::domain::entitlement::Question {
+            product: &"acme".parse().unwrap(),
+            definition: None,
+            customer: CustomerId::Uid(7),
+            holders: &[],
+            sightings: &[],
+            suspended: &std::collections::BTreeSet::new(),
+        };
+        let now = Timestamp::UNIX_EPOCH;
+        let verdict = entitled_core::domain::entitlement::evaluate(&question, now);
+        let until = Duration::from_secs(10);
+        let last = Remembered {
+            key: Key { customer: CustomerId::Uid(7), product: "acme".parse().unwrap() },
+            cached: Arc::new(Cached::new(verdict, |_| Vec::new())),
+            row: None,
+            revision: 5,
+            until,
+        };
+        let at = |monotonic| Moment { now, monotonic };
+        let before = at(until - Duration::from_nanos(1));
+        assert!(last.is_current(b"acme", 5, before));
+        assert!(!last.is_current(b"acme", 5, at(until)));
+        assert!(!last.is_current(b"acme", 6, before));
+        assert!(!last.is_current(b"acme-cad", 5, before));
+    }
+}

@@ -1,0 +1,113 @@
+//! The check as nearly every program sends it, recognised without a JSON reader. Pure.
+//!
+//! Invariant: what is recognised is one frame for the [`Scanner`](super::scan::Scanner), and for the readers of the
+//! envelope and the parameters the same request. Whatever else there is, however right, is theirs: numbers with a
+//! fraction, escapes, other blanks, more parameters, mistakes of every kind.
+
+/// `entitlement_check` of a product, and nothing else asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::rpc) struct Check<'a> {
+    /// As it was written: printable ASCII.
+    pub(in crate::rpc) id: &'a [u8],
+    /// Printable ASCII, and not yet known to be a product's name.
+    pub(in crate::rpc) product: &'a [u8],
+    /// How many bytes the request has.
+    pub(in crate::rpc) length: usize,
+}
+
+/// The one method that is recognised, and how deep its request nests.
+pub(in crate::rpc) const METHOD: &str = "entitlement_check";
+pub(in crate::rpc) const DEPTH: usize = 2;
+/// The longest text that is recognised; the names of products are no longer.
+const TEXT: usize = 64;
+/// The most digits of an id.
+const DIGITS: usize = 15;
+
+/// The request that `bytes` begin with, if it is such a check.
+pub(in crate::rpc) fn recognise(bytes: &[u8]) -> Option<Check<'_>> {
+    let mut rest = Rest(bytes);
+    let (mut version, mut method, mut id, mut product) = (false, false, None, None);
+    rest.skip(b"{")?;
+    // Each member once: of the second of a kind the readers say that it is one too many.
+    loop {
+        if !version && rest.skip(b"\"jsonrpc\":").is_some() {
+            rest.blank();
+            rest.skip(b"\"2.0\"")?;
+            version = true;
+        } else if id.is_none() && rest.skip(b"\"id\":").is_some() {
+            rest.blank();
+            id = Some(rest.id()?);
+        } else if !method && rest.skip(b"\"method\":").is_some() {
+            rest.blank();
+            rest.skip(b"\"entitlement_check\"")?;
+            method = true;
+        } else if product.is_none() && rest.skip(b"\"params\":").is_some() {
+            rest.blank();
+            rest.skip(b"{\"product\":")?;
+            rest.blank();
+            let text = rest.text()?;
+            product = text.get(1..text.len() - 1);
+            rest.skip(b"}")?;
+        } else {
+            return None;
+        }
+        if rest.skip(b",").is_none() {
+            break;
+        }
+        rest.blank();
+    }
+    rest.skip(b"}")?;
+    let (true, true, Some(id), Some(product)) = (version, method, id, product) else { return None };
+    Some(Check { id, product, length: bytes.len() - rest.0.len() })
+}
+
+/// What is not read yet.
+struct Rest<'a>(&'a [u8]);
+
+impl<'a> Rest<'a> {
+    fn skip<const N: usize>(&mut self, prefix: &[u8; N]) -> Option<()> {
+        let (first, rest) = self.0.split_first_chunk()?;
+        if first == prefix {
+            self.0 = rest;
+            return Some(());
+        }
+        None
+    }
+
+    /// The blank that some programs put after a colon or a comma.
+    fn blank(&mut self) {
+        // Whether there was one makes no difference.
+        let _ = self.skip(b" ");
+    }
+
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    /// A short text or a whole number.
+    fn id(&mut self) -> Option<&'a [u8]> {
+        if self.0.first() == Some(&b'"') {
+            return self.text();
+        }
+        let digits = self.0.iter().take(DIGITS + 1).take_while(|it| it.is_ascii_digit()).count();
+        match self.0.first() {
+            Some(b'1'..=b'9') if digits <= DIGITS => self.take(digits),
+            Some(b'0') if digits == 1 => self.take(digits),
+            _ => None,
+        }
+    }
+
+    /// A short text of printable ASCII without escapes, with its quotes.
+    fn text(&mut self) -> Option<&'a [u8]> {
+        let inside = self.0.strip_prefix(b"\"")?;
+        let plain = |it: &&u8| matches!(it, b' '..=b'~') && !matches!(it, b'"' | b'\\');
+        let length = inside.iter().take(TEXT + 1).take_while(plain).count();
+        let ends = length <= TEXT && inside.get(length) == Some(&b'"');
+        if ends { self.take(length + 2) } else { None }
+    }
+}
+
+#[cfg(test)]
+mod tests;

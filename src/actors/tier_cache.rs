@@ -35,10 +35,9 @@ use entitled_core::domain::product::Product;
 use flight::Flight;
 
 pub use entitled_core::domain::epoch::{Epoch, Epochs, Whose};
-pub use flight::CheckError;
 pub use messages::{
-    ChainNews, Check, Explain, Explained, Install, InstallError, Landing, News, Refresh, Reload,
-    Reloaded, Remove, Stored, Subscribe,
+    ChainNews, Check, CheckError, Explain, Explained, Install, InstallError, Landing, News,
+    Refresh, Reload, Reloaded, Remove, Stored, Subscribe,
 };
 pub use reader::{Cached, Key, Render, VerdictReader};
 

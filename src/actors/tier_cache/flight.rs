@@ -8,9 +8,10 @@ use actix::prelude::*;
 use alloy_primitives::Address;
 use tokio::sync::watch;
 
+use super::messages::CheckError;
 use super::{Cached, Epoch, Key, Landing, Parts, TierCache};
 use crate::actors::chain_verifier::{Survey, Surveyed, VerifierError};
-use crate::actors::ownership_ledger::{Facts, FindFacts, LedgerError, LooksRecorded};
+use crate::actors::ownership_ledger::{Facts, FindFacts, LooksRecorded};
 use crate::clock::Clock;
 use crate::products::Installed;
 use entitled_core::domain::customer::Wallet;
@@ -24,14 +25,6 @@ use entitled_core::domain::publication::Publication;
 const LEDGER_TIME: Duration = Duration::from_secs(5);
 /// Longer than the verifier's own bound, so that it is the one that answers.
 const SURVEY_TIME: Duration = Duration::from_secs(70);
-
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum CheckError {
-    #[error("cannot read what is known")]
-    Ledger { source: LedgerError },
-    #[error("the ledger is too busy")]
-    Busy,
-}
 
 /// One key being worked out.
 pub(super) struct Flight {

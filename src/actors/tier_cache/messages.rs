@@ -8,15 +8,24 @@ use actix::prelude::*;
 use alloy_primitives::Address;
 use tokio::sync::watch;
 
-use super::flight::{self, CheckError};
+use super::flight;
 use super::{Cached, Key, TierCache};
-use crate::actors::ownership_ledger::Asked;
+use crate::actors::ownership_ledger::{Asked, LedgerError};
 use crate::products::{Catalogue, FileFault};
 use entitled_core::domain::entitlement::{Step, Verdict, explain};
 use entitled_core::domain::ids::{ChainId, ProductId};
 use entitled_core::domain::ownership::Cause;
 
 pub use crate::products::ChangeError as InstallError;
+
+/// Why no verdict could be made.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CheckError {
+    #[error("cannot read what is known")]
+    Ledger { source: LedgerError },
+    #[error("the ledger is too busy")]
+    Busy,
+}
 
 /// A verdict once it has landed; `None` while it is worked out.
 pub type Landing = Option<Arc<Cached>>;

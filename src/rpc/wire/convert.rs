@@ -104,7 +104,7 @@ impl From<customers::Wallet> for Wallet {
                 customers::Custody::Managed => "managed",
                 customers::Custody::Linked => "linked",
             },
-            label: it.label,
+            label: it.label.map(text),
             active: it.active,
             added_at: text(it.added_at),
             removed_at: it.removed_at.map(text),

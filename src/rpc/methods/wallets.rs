@@ -106,7 +106,7 @@ pub(super) async fn verify(
         uid: permit.account(),
     };
     let verified = api.keeper.send(question).timeout(CHAIN_TIME).await??;
-    Ok(wire::Verified { valid: verified.valid, method: verified.method })
+    Ok(verified.into())
 }
 
 pub(super) async fn unlink(

@@ -8,9 +8,9 @@
 //! writer. A miss starts one *flight* for its key, whoever asks meanwhile waits for the same flight, and
 //! nobody's hanging up ends it.
 //!
-//! Invariant: what was gathered before a change is neither cached nor told after it. Whoever changes something has it
-//! forgotten ([`VerdictReader::forget`]), which begins a new epoch; this actor hears of that and works out again what
-//! somebody waits for.
+//! Invariant: what was gathered before a change is neither cached nor told after it. OwnershipLedger has what it changed
+//! forgotten, and this actor what it installed ([`VerdictReader::forget`]), which begins a new epoch; this actor hears of
+//! that and works out again what somebody waits for.
 
 mod messages;
 mod news;

@@ -3,6 +3,7 @@
 //! Owns: nothing that lasts. Three threads besides the store's writer: the actors on this one, the sockets
 //! on theirs, so that a busy chain never delays an answer, and the chains on a third.
 
+mod chains;
 mod reload;
 mod service_manager;
 mod start;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures_util::FutureExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -50,7 +52,7 @@ pub fn catalogue(config: &Config, uid: u32) -> Catalogue {
 /// # Errors
 /// The first chain that could not, and why.
 pub fn check(config: &Config) -> anyhow::Result<()> {
-    start::open_chains(config, &Clock::system()).map(drop)
+    chains::open_all(config, &Clock::system()).map(drop)
 }
 
 /// What of these products cannot be had as the chains are configured. Asks no chain.
@@ -133,7 +135,14 @@ async fn live(
         move || log.lost()
     };
     let reloader = Arc::new(Reloader::new(config, source, &house, log));
-    let front = Arc::new(house.front(&reloader, doors.figures(), lost_records)?);
+    let reload = {
+        let reloader = Arc::clone(&reloader);
+        move |asked| {
+            let reloader = Arc::clone(&reloader);
+            async move { reloader.reload(asked).await }.boxed()
+        }
+    };
+    let front = Arc::new(house.front(reload, doors.figures(), lost_records)?);
     let (stop, stopped) = oneshot::channel::<()>();
     let (done, mut served) = oneshot::channel();
     let sockets =

@@ -36,7 +36,7 @@ pub use endpoint::budget::Budget;
 pub use endpoint::terms::EndpointSettings;
 pub use entitled_core::evm::execute::Outcome;
 pub use facade::Chain;
-pub use follow::ChainEvent;
+pub use follow::{ChainEvent, Concerned};
 pub use look::{Known, Look, Looked};
 pub use settings::{ChainError, ChainSettings};
 pub use status::{

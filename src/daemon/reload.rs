@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix::Addr;
 
 use super::start::House;
-use super::{Source, catalogue, start, story};
+use super::{Source, catalogue, chains, story};
 use crate::actors::chain_verifier::{ChainVerifier, FindUnavailable, Reconfigure};
 use crate::actors::ownership_ledger::{Asked, FindProgress, OwnershipLedger};
 use crate::actors::tier_cache::{Reload, TierCache, VerdictReader};
@@ -50,7 +50,7 @@ struct Running {
 impl Running {
     fn new(config: Config) -> Self {
         let specifications =
-            config.chains.iter().map(|it| (it.id, start::specification_text(it).ok().flatten()));
+            config.chains.iter().map(|it| (it.id, chains::specification_text(it).ok().flatten()));
         let specifications = specifications.collect();
         Self { config, specifications }
     }
@@ -98,7 +98,7 @@ impl Brought {
         changes.applied.sort();
         changes.applied.dedup();
         let (changed, removed) = running.changed_chains(&new);
-        let opened = changed.into_iter().map(|it| start::open_chain(it, clock));
+        let opened = changed.into_iter().map(|it| chains::open(it, clock));
         let opened = opened.collect::<anyhow::Result<_>>();
         let opened = opened.map_err(|error| {
             refused(format!("{error:#}"));
@@ -196,7 +196,7 @@ impl Reloader {
             return Ok(());
         }
         let progress = self.parts.ledger.send(FindProgress).timeout(RELOAD_TIME).await??;
-        start::go_on_from(&progress, &chains);
+        chains::go_on_from(&progress, &chains);
         let order = Reconfigure { chains, removed };
         Ok(self.parts.verifier.send(order).timeout(RELOAD_TIME).await?)
     }

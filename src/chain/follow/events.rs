@@ -60,8 +60,10 @@ pub(in crate::chain) fn topics() -> Vec<B256> {
 
 /// Whom an event concerns.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::chain) enum Concerned {
+pub enum Concerned {
+    /// From and to whom something went.
     Wallets(BTreeSet<Address>),
+    /// Perhaps anybody who has to do with the contract.
     Everybody,
 }
 

@@ -23,10 +23,11 @@ use super::endpoint::address::Location;
 use super::endpoint::backoff::Backoff;
 use super::endpoint::error::Refusal;
 use super::endpoint::{BlockName, Endpoint, new_heads};
-use entitled_core::domain::ownership::{Anchor, Cause, Finality, Trust};
+use entitled_core::domain::ownership::{Cause, Finality, Trust};
 
-use events::Concerned;
 use window::Window;
+
+pub use events::Concerned;
 
 /// Blocks whose events are read at once; after a longer pause the older ones are left out.
 const READ: u64 = 2_000;
@@ -72,14 +73,12 @@ impl Interest {
 /// Something happened on the chain, as one endpoint says. A hint, never a proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChainEvent {
-    /// The newest block changed. Its anchor is `latest` and `single`.
-    Head { anchor: Anchor },
-    /// Blocks from this number on are no longer those seen before, or are gone.
-    Reorg { from: u64 },
-    /// Something of a contract changed hands between these wallets, in this block or shortly before.
-    Moved { contract: Address, wallets: BTreeSet<Address>, block: u64 },
-    /// Something of a contract changed, and it may concern anybody who has to do with it.
-    Changed { contract: Address, block: u64 },
+    /// There is another newest block.
+    Head,
+    /// Blocks were replaced, or it is not certain what was missed.
+    Reorg,
+    /// Something of a contract changed, in this block or shortly before.
+    Changed { contract: Address, concerned: Concerned, block: u64 },
     /// The chain became unreachable.
     Lost { cause: Cause },
     /// The chain is reachable again.
@@ -249,7 +248,7 @@ impl Follower<'_> {
             return Ok(());
         }
         if let Some(from) = self.window.first_gone(polled.common) {
-            events.send(ChainEvent::Reorg { from }).await?;
+            events.send(ChainEvent::Reorg).await?;
             self.unread = self.unread.map(|it| it.min(from));
         }
         self.window.cut(polled.common);
@@ -257,8 +256,8 @@ impl Follower<'_> {
         self.unread = self.unread.or(Some(number));
         self.window.push(number, polled.hash);
         let block = (polled.hash, &polled.header);
-        if let Ok(anchor) = self.chain.anchored(block, Finality::Latest, Trust::Single) {
-            events.send(ChainEvent::Head { anchor }).await?;
+        if self.chain.anchored(block, Finality::Latest, Trust::Single).is_ok() {
+            events.send(ChainEvent::Head).await?;
         }
         Ok(())
     }
@@ -285,13 +284,7 @@ impl Follower<'_> {
                 }
             };
             for (contract, concerned) in changes {
-                let event = match concerned {
-                    Concerned::Wallets(wallets) => {
-                        ChainEvent::Moved { contract, wallets, block: to }
-                    }
-                    Concerned::Everybody => ChainEvent::Changed { contract, block: to },
-                };
-                events.send(event).await?;
+                events.send(ChainEvent::Changed { contract, concerned, block: to }).await?;
             }
         }
         self.unread = Some(to + 1);

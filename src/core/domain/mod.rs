@@ -10,6 +10,7 @@ pub mod entitlement;
 pub mod epoch;
 pub mod ids;
 pub mod kept;
+pub mod label;
 pub mod ownership;
 pub mod peer;
 pub mod precedence;

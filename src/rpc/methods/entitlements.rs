@@ -22,6 +22,8 @@ const WAIT_MS: u64 = 2_000;
 const WAIT_AT_MOST_MS: u64 = 30_000;
 /// After this a subscription tries again what did not work.
 const AGAIN: Duration = Duration::from_millis(100);
+/// The longest pause between two attempts.
+const AGAIN_AT_LAST: Duration = Duration::from_secs(5);
 /// The last word of a subscription to a named customer.
 const NO_MORE: &str = "the caller does not stand for this customer any more";
 
@@ -202,9 +204,9 @@ struct Followed {
 
 impl Followed {
     /// What is so now. What has landed by now is no newer.
-    async fn ask(&mut self, api: &Api) -> Option<Verdict> {
+    async fn ask(&mut self, api: &Api) -> Result<Verdict, RpcError> {
         self.told.mark_unchanged();
-        api.verdict(self.key.clone(), Duration::from_millis(WAIT_MS)).await.ok()
+        api.verdict(self.key.clone(), Duration::from_millis(WAIT_MS)).await
     }
 
     /// What has landed, if it still holds. If not, more will.
@@ -226,6 +228,16 @@ impl Api {
         Ok(Key { customer: permit.customer(), product: ask.product.clone() })
     }
 
+    async fn begin(
+        &self,
+        ask: Result<wire::OfProduct, RpcError>,
+        extensions: &Extensions,
+    ) -> Result<(Followed, wire::OfProduct), RpcError> {
+        let ask = ask?;
+        let key = self.key_of(extensions, &ask).await?;
+        Ok((self.follow(key).await?, ask))
+    }
+
     async fn follow(&self, key: Key) -> Result<Followed, RpcError> {
         let told = self.cache.send(Subscribe { key: key.clone() }).timeout(ACTOR_TIME).await?;
         Ok(Followed { key, told })
@@ -238,12 +250,7 @@ async fn subscribe(
     pending: PendingSubscriptionSink,
     extensions: Extensions,
 ) -> SubscriptionResult {
-    let begin = async {
-        let ask = ask?;
-        let key = api.key_of(&extensions, &ask).await?;
-        Ok::<_, RpcError>((api.follow(key).await?, ask))
-    };
-    let (mut followed, ask) = match begin.await {
+    let (mut followed, ask) = match api.begin(ask, &extensions).await {
         Ok(begun) => begun,
         Err(error) => {
             pending.reject(ErrorObjectOwned::from(error)).await;
@@ -255,7 +262,7 @@ async fn subscribe(
     let mut changes = api.reader.changes();
     let mut said: Option<Verdict> = None;
     // At first, and of another customer, it is asked what is so; later it is told what has landed.
-    let (mut asks, mut landed, mut known_at) = (true, false, None);
+    let (mut asks, mut landed, mut known_at, mut pause) = (true, false, None, AGAIN);
     loop {
         let epoch = api.reader.epoch();
         if known_at != Some(epoch) {
@@ -274,15 +281,17 @@ async fn subscribe(
             known_at = Some(epoch);
         }
         let verdict = match (asks, landed) {
-            (true, _) => followed.ask(&api).await,
-            (false, true) => followed.hear(&api),
-            (false, false) => None,
+            (true, _) => followed.ask(&api).await.map(Some),
+            (false, true) => Ok(followed.hear(&api)),
+            (false, false) => Ok(None),
         };
         if api.reader.epoch() != epoch {
             continue;
         }
-        (asks, landed) = (false, false);
-        if let Some(verdict) = verdict
+        // What could not be answered is asked again, after ever longer pauses: no verdict may land for long.
+        (asks, landed) = (verdict.is_err(), false);
+        pause = if asks { AGAIN_AT_LAST.min(2 * pause) } else { AGAIN };
+        if let Ok(Some(verdict)) = verdict
             && said.as_ref().is_none_or(|it| it.says_otherwise(&verdict))
         {
             send(&api, &sink, &verdict).await?;
@@ -291,6 +300,7 @@ async fn subscribe(
         tokio::select! {
             () = sink.closed() => return Ok(()),
             _ = changes.changed() => {}
+            () = tokio::time::sleep(pause), if asks => {}
             changed = followed.told.changed() => match changed {
                 Ok(()) => landed = true,
                 Err(_) => {
@@ -331,3 +341,6 @@ async fn send(
     sink.send_timeout(message, Duration::from_secs(10)).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

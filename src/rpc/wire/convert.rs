@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::replies::{
     Anchor, AuditEntry, Customer, Feature, Grant, Ownership, Price, Product, Step, Suspension,
-    Tier, Verdict, Wallet,
+    Tier, Verdict, Verified, Wallet,
 };
+use crate::actors::wallet_keeper;
 use entitled_core::domain::{
     customer as customers, entitlement as entitlements, ids, ownership as ownerships,
     product as products,
@@ -104,11 +105,22 @@ impl From<customers::Wallet> for Wallet {
                 customers::Custody::Managed => "managed",
                 customers::Custody::Linked => "linked",
             },
-            label: it.label,
+            label: it.label.map(text),
             active: it.active,
             added_at: text(it.added_at),
             removed_at: it.removed_at.map(text),
             chain: it.chain.map(text),
+        }
+    }
+}
+
+impl From<wallet_keeper::Verified> for Verified {
+    fn from(it: wallet_keeper::Verified) -> Self {
+        Self {
+            valid: it.valid,
+            method: it.method,
+            trust: it.anchor.as_ref().map(|it| it.trust.as_str()),
+            anchor: it.anchor.as_ref().map(Into::into),
         }
     }
 }

@@ -116,6 +116,13 @@ replies! {
         /// `eip191` or `eip712` by a key; `eip1271` or `erc6492` by a contract.
         #[schemars(with = "sets::SignatureMethod")]
         method: entitled_core::domain::wallet_proof::Method,
+        /// How far the block is trusted at which a contract was asked. Absent where no contract had a say: a key needs no trust.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<sets::Trust>")]
+        trust: Option<&'static str>,
+        /// That block: the answer is true of it, be it a yes or a no.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        anchor: Option<Anchor>,
     }
     /// What was seen of one token.
     Sighting {

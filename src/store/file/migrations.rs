@@ -129,8 +129,7 @@ mod tests {
     use redb::ReadableTableMetadata;
 
     use super::*;
-    use crate::store::file::database::{Check, open};
-    use crate::store::file::files::open_private;
+    use crate::store::file::database::{Check, open, open_private};
     use crate::store::schema::{SCHEMA, Table};
 
     fn fresh() -> (tempfile::TempDir, Database) {

@@ -5,11 +5,11 @@ use std::ops::Bound;
 use alloy_primitives::{B256, Keccak256};
 
 use super::records;
-use crate::store::Asked;
+use crate::store::asked::Asked;
 use crate::store::error::StoreError;
 use crate::store::schema::{self, Table};
 use crate::store::view::{Changes, View};
-use entitled_core::domain::audit::AuditEntry;
+use entitled_core::domain::audit::{AuditAction, AuditEntry};
 use entitled_core::domain::ids::Timestamp;
 
 /// What a check of the whole audit found.
@@ -61,7 +61,7 @@ pub(in crate::store) fn last_at(view: &impl View) -> Result<Option<Timestamp>, S
 pub(in crate::store) fn append(
     changes: &mut Changes<'_>,
     asked: &Asked,
-    action: &str,
+    action: AuditAction,
     subject: &impl ToString,
     detail: String,
 ) -> Result<AuditEntry, StoreError> {
@@ -71,7 +71,7 @@ pub(in crate::store) fn append(
         number,
         at: asked.at,
         by: asked.by.clone(),
-        action: action.to_owned(),
+        action: action.as_str().to_owned(),
         subject: subject.to_string(),
         detail,
         previous,
@@ -90,7 +90,7 @@ pub(in crate::store) fn append(
 /// When the store fails.
 pub fn note(
     changes: &mut Changes<'_>,
-    action: &str,
+    action: AuditAction,
     subject: &str,
     detail: &str,
     asked: &Asked,
@@ -163,7 +163,9 @@ mod tests {
         for number in 2..=5_u64 {
             // The first entry is about the machine's customer, made when the store was begun.
             let subject = format!("thing {number}");
-            bench.change(move |it| note(it, "noted", &subject, "", &asked(0))).unwrap();
+            bench
+                .change(move |it| note(it, AuditAction::ProductInstalled, &subject, "", &asked(0)))
+                .unwrap();
         }
         bench
     }
@@ -248,7 +250,7 @@ mod tests {
     #[test]
     fn a_list_begins_after_a_number_and_not_before_a_time() {
         let bench = bench();
-        bench.change(|it| note(it, "late", "x", "", &asked(100))).unwrap();
+        bench.change(|it| note(it, AuditAction::ProductRemoved, "x", "", &asked(100))).unwrap();
         let numbers = |since, after, limit| -> Vec<u64> {
             let entries = bench.store.read(move |it| list(it, since, after, limit)).unwrap();
             entries.iter().map(|it| it.number).collect()

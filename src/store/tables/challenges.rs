@@ -3,10 +3,11 @@
 use std::ops::Bound;
 
 use super::{audit, quotas};
-use crate::store::Asked;
+use crate::store::asked::Asked;
 use crate::store::error::StoreError;
 use crate::store::schema::{self, Table};
 use crate::store::view::{Changes, View, record};
+use entitled_core::domain::audit::AuditAction;
 use entitled_core::domain::customer::Challenge;
 use entitled_core::domain::ids::CustomerId;
 
@@ -46,7 +47,7 @@ pub fn keep(
     changes.put_record(Table::Challenges, nonce, challenge)?;
     changes.put(Table::ChallengeExpiries, &expiry(challenge), &customer)?;
     let detail = format!("for {}, until {}", challenge.customer, challenge.expires_at);
-    audit::append(changes, asked, "wallet_challenged", &challenge.address, detail)?;
+    audit::append(changes, asked, AuditAction::WalletChallenged, &challenge.address, detail)?;
     Ok(())
 }
 

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use super::{audit, records};
-use crate::store::Asked;
+use crate::store::asked::Asked;
 use crate::store::error::StoreError;
 use crate::store::schema::{self, Table};
 use crate::store::view::{Changes, View, prefixed, record};
+use entitled_core::domain::audit::AuditAction;
 use entitled_core::domain::customer::Customer;
 use entitled_core::domain::ids::CustomerId;
 
@@ -134,7 +135,7 @@ fn insert(
     };
     index(changes, &customer)?;
     changes.put_record(Table::Customers, &schema::customer(id), &customer)?;
-    audit::append(changes, asked, "customer_created", &id, customer.name.clone())?;
+    audit::append(changes, asked, AuditAction::CustomerCreated, &id, customer.name.clone())?;
     Ok(customer)
 }
 
@@ -174,9 +175,9 @@ pub fn update(
     index(changes, &after)?;
     changes.put_record(Table::Customers, &schema::customer(id), &after)?;
     let action = match (before.active, after.active) {
-        (true, false) => "customer_deactivated",
-        (false, true) => "customer_reactivated",
-        _ => "customer_updated",
+        (true, false) => AuditAction::CustomerDeactivated,
+        (false, true) => AuditAction::CustomerReactivated,
+        _ => AuditAction::CustomerUpdated,
     };
     audit::append(changes, asked, action, &id, fields)?;
     Ok(after)

@@ -3,10 +3,11 @@
 use alloy_primitives::Address;
 
 use super::{audit, records};
-use crate::store::Asked;
+use crate::store::asked::Asked;
 use crate::store::error::StoreError;
 use crate::store::schema::{self, Table};
 use crate::store::view::{Changes, View, prefixed};
+use entitled_core::domain::audit::AuditAction;
 use entitled_core::domain::ids::CustomerId;
 
 /// A sealed key, as `keys` made it; opaque here.
@@ -66,16 +67,15 @@ pub fn replace(
     }
     let count = u64::try_from(fitting.len()).unwrap_or(u64::MAX);
     let detail = format!("{count} wallets, {detail}");
-    audit::append(changes, asked, "keys_rotated", &"key-encryption key", detail)?;
+    audit::append(changes, asked, AuditAction::KeysRotated, &"key-encryption key", detail)?;
     Ok(count)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::tables::wallets::{self, NewWallet};
+    use crate::store::tables::wallets::{self, NewWallet, Origin};
     use crate::store::testing::{Bench, asked};
-    use entitled_core::domain::customer::Custody;
 
     const OWNER: CustomerId = CustomerId::Uid(1000);
 
@@ -83,11 +83,8 @@ mod tests {
         let new = NewWallet {
             address: Address::repeat_byte(byte),
             customer: OWNER,
-            custody: Custody::Managed,
             label: None,
-            sealed_key: Some(vec![byte; 9]),
-            nonce: None,
-            contract: None,
+            origin: Origin::Created { sealed_key: vec![byte; 9] },
         };
         bench.change(move |it| wallets::add(it, new, &asked(0))).unwrap();
     }

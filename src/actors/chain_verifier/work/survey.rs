@@ -7,10 +7,12 @@ use std::time::Duration;
 use alloy_primitives::{Address, U256};
 use futures_util::{StreamExt, stream};
 
-use super::{Parts, Survey, Surveyed, VerifierError};
+use crate::actors::chain_verifier::Parts;
+use crate::actors::chain_verifier::messages::{Survey, Surveyed, VerifierError};
 use crate::actors::ownership_ledger::{Asked, Facts, RecordSightings};
 use crate::chain::{Block, Chain, Known, Look, Looked};
 use entitled_core::domain::ids::{ChainId, Collection, Timestamp};
+use entitled_core::domain::kept;
 use entitled_core::domain::ownership::{
     Anchor, Cause, Finality, Finding, IdRanges, Scan, Sighting, Target, Terms,
 };
@@ -64,7 +66,10 @@ type Scans = BTreeMap<(Collection, Address), Scan>;
 /// A block to look at, or why there is none.
 type Level = (Finality, Result<Block, Cause>);
 
-pub(super) async fn run(parts: Parts, ask: Survey) -> Result<Surveyed, VerifierError> {
+pub(in crate::actors::chain_verifier) async fn run(
+    parts: Parts,
+    ask: Survey,
+) -> Result<Surveyed, VerifierError> {
     let seen_at = parts.clock.now_on(ask.product.chains());
     // Side by side, so that a chain that does not answer holds up none of the others.
     let on_chains = scopes_by_chain(&ask.product).into_iter().map(|(id, scopes)| {
@@ -75,15 +80,15 @@ pub(super) async fn run(parts: Parts, ask: Survey) -> Result<Surveyed, VerifierE
             let (sightings, mut scans, heads) =
                 on_chain((parts, ask), (id, seen_at), scopes, before.clone()).await;
             scans.retain(|key, scan| before.get(key) != Some(scan));
-            let order = RecordSightings {
+            let look = kept::Look {
                 sightings: sightings.clone(),
                 scans: scans.into_iter().map(|((c, w), scan)| (c, w, scan)).collect(),
                 transaction: None,
                 heads,
-                asked: Asked { by: "chain".to_owned(), at: seen_at },
             };
+            let asked = Asked { by: "chain".to_owned(), at: seen_at };
             // What was proven is true even if it could not be written down.
-            let recorded = parts.record(order).await;
+            let recorded = parts.record(RecordSightings { look, asked }).await;
             if let Err(error) = &recorded {
                 tracing::error!(%error, product = %ask.product.id, "sightings were not recorded");
             }

@@ -1,6 +1,6 @@
 //! Chains that come, change and go while the daemon runs.
 //!
-//! Owns: [`Reconfigure`], and what one chain's looks and follower share with the actor. Asked by: `daemon`, when the
+//! Does: [`Reconfigure`]. Owns: what one chain's looks and follower share with the actor. Asked by: `daemon`, when the
 //! configuration is read again. A look that is under way on a chain that is taken away ends as unknown; those on other
 //! chains go on.
 
@@ -11,31 +11,24 @@ use actix::prelude::*;
 use alloy_primitives::Address;
 use tokio::sync::{Mutex, watch};
 
-use super::{ChainVerifier, Parts, VerifierError, follow};
-use crate::actors::tier_cache::{ChainNews, News};
-use crate::chain::Chain;
+use crate::actors::chain_verifier::messages::{Reconfigure, VerifierError};
+use crate::actors::chain_verifier::news::{ChainNews, follow};
+use crate::actors::chain_verifier::{ChainVerifier, Parts};
+use crate::chain::{Chain, ChainEvent};
 use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ownership::Cause;
 
-/// Put these chains in the places of those of the same ids, and take others away. The rest stay as they are.
-#[derive(Clone, Message)]
-#[rtype(result = "()")]
-pub struct Reconfigure {
-    pub chains: Vec<Chain>,
-    pub removed: BTreeSet<ChainId>,
-}
-
 /// What a chain is followed for, and whether it still is the one that is configured.
 #[derive(Clone)]
-pub(super) struct Place {
-    pub(super) contracts: watch::Sender<BTreeSet<Address>>,
+pub(in crate::actors::chain_verifier) struct Place {
+    pub(in crate::actors::chain_verifier) contracts: watch::Sender<BTreeSet<Address>>,
     retired: watch::Sender<bool>,
     /// Of so many resets of the chain the ledger knows.
-    pub(super) resets_told: Arc<Mutex<u64>>,
+    pub(in crate::actors::chain_verifier) resets_told: Arc<Mutex<u64>>,
 }
 
 impl Place {
-    pub(super) fn new() -> Self {
+    pub(in crate::actors::chain_verifier) fn new() -> Self {
         Self {
             contracts: watch::channel(BTreeSet::new()).0,
             retired: watch::channel(false).0,
@@ -46,7 +39,7 @@ impl Place {
 
 impl Parts {
     /// Ends when the chain is taken away or replaced; never for one that was not there.
-    pub(super) async fn retired(&self, id: ChainId) {
+    pub(in crate::actors::chain_verifier) async fn retired(&self, id: ChainId) {
         match self.places.get(&id) {
             // An error cannot come: we hold the other end ourselves.
             Some(place) => drop(place.retired.subscribe().wait_for(|it| *it).await),
@@ -55,7 +48,7 @@ impl Parts {
     }
 
     /// What `work` comes to, unless its chain is taken away meanwhile.
-    pub(super) async fn on<T>(
+    pub(in crate::actors::chain_verifier) async fn on<T>(
         self,
         id: ChainId,
         work: impl Future<Output = Result<T, VerifierError>>,
@@ -68,7 +61,7 @@ impl Parts {
     }
 
     /// Has the chains followed for what was ordered last.
-    pub(super) fn watch(&self) {
+    pub(in crate::actors::chain_verifier) fn watch(&self) {
         for (id, place) in self.places.iter() {
             let own = self.watched.contracts.iter().filter(|(chain, _)| chain == id);
             place.contracts.send_replace(own.map(|(_, contract)| *contract).collect());
@@ -105,7 +98,7 @@ impl Handler<Reconfigure> for ChainVerifier {
         }
         // What was answered from the chain as it was is looked at again. A lost notice costs time, never truth.
         for chain in changed {
-            let _ = self.parts.news.try_send(ChainNews { chain, what: News::Reorged });
+            let _ = self.parts.news.try_send(ChainNews { chain, what: ChainEvent::Reorg });
         }
     }
 }

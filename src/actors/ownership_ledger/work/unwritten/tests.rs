@@ -3,6 +3,7 @@
 use alloy_primitives::{Address, B256, U256};
 
 use super::*;
+use crate::actors::ownership_ledger::{Asked, Look};
 use entitled_core::domain::ids::{Standard, Timestamp};
 use entitled_core::domain::ownership::{
     Anchor, Cause, Finality, Finding, IdRanges, Reach, Rule, Target, Trust,
@@ -27,7 +28,7 @@ fn failed(unwritten: &Unwritten, look: u64, sightings: Vec<(Target, Finding)>) {
     let sightings = sightings.into_iter().map(sighting).collect();
     let look = Look { sightings, ..Look::default() };
     let asked = Asked { by: "chain".into(), at: Timestamp::UNIX_EPOCH };
-    unwritten.settle(Arc::new(Order { look, asked }), &Err(StoreError::Closed));
+    unwritten.settle(Arc::new(RecordSightings { look, asked }), &Err(StoreError::Closed));
 }
 
 fn token(id: u64) -> Target {

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use alloy_primitives::{Address, B256, Bytes, hex};
 
-use super::orders::{Prover, hash};
-use super::{KeeperError, Verified, VerifyMessage, worked};
+use super::tools::{Prover, hash, worked};
 use crate::actors::chain_verifier::{CheckSignature, Stands, VerifierError};
+use crate::actors::wallet_keeper::messages::{KeeperError, Verified, VerifyMessage};
 use entitled_core::domain::customer::Challenge;
 use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ownership::{Anchor, Cause};
@@ -24,13 +24,16 @@ const PATIENCE: Duration = Duration::from_secs(70);
 const SIGNATURE_LIMIT: usize = 32 * 1024;
 
 impl Prover {
-    pub(super) async fn verify(self, question: VerifyMessage) -> Result<Verified, KeeperError> {
+    pub(in crate::actors::wallet_keeper) async fn verify(
+        self,
+        question: VerifyMessage,
+    ) -> Result<Verified, KeeperError> {
         let VerifyMessage { address, payload, signature, chain, uid } = question;
         let method = payload.method();
         let judging = self.cpu.run(uid, move || judge(&payload, &signature, address));
         let Judged { hash, by_key: signed, is_mirror, bytes } =
             worked("check a signature", judging.await)?;
-        let by_key = |valid| Ok(Verified { valid, method });
+        let by_key = |valid| Ok(Verified { valid, method, anchor: None });
         let invalid = |why: String| KeeperError::SignatureInvalid { why };
         let fault = match (signed, chain) {
             (Ok(true), _) => return by_key(true),
@@ -52,19 +55,20 @@ impl Prover {
             why: format!("whether a contract on {chain} accepts the signature is not known"),
             cause,
         };
-        let method =
-            match self.ask_chain((uid, chain), address, (hash, bytes)).await?.map_err(unknown)? {
-                Some((SignedBy::Key, _)) => method,
-                Some((SignedBy::Contract, _)) => Method::Eip1271,
-                Some((SignedBy::Counterfactual, _)) => Method::Erc6492,
-                None => return by_key(false),
-            };
-        Ok(Verified { valid: true, method })
+        let asked = self.ask_chain((uid, chain), address, (hash, bytes)).await?;
+        let (by, anchor) = asked.map_err(unknown)?;
+        let method = match by {
+            Some(SignedBy::Key) | None => method,
+            Some(SignedBy::Contract) => Method::Eip1271,
+            Some(SignedBy::Counterfactual) => Method::Erc6492,
+        };
+        let anchor = Some(anchor).filter(|_| by != Some(SignedBy::Key));
+        Ok(Verified { valid: by.is_some(), method, anchor })
     }
 
     /// Whether a contract on the challenge's chain accepts a signature that is not by the address's key;
     /// gives the block at which it did. `fault` is why the signature is not by the key.
-    pub(super) async fn accepted_by_contract(
+    pub(in crate::actors::wallet_keeper) async fn accepted_by_contract(
         &self,
         (uid, challenge): (u32, &Challenge),
         signature: &str,
@@ -81,9 +85,9 @@ impl Prover {
         let bytes = worked("check a signature", reading.await)?;
         let Some(bytes) = bytes else { return Err(refused(String::new())) };
         match self.ask_chain((uid, chain), address, (hash, bytes)).await? {
-            Ok(Some((SignedBy::Key, _))) => Ok(None),
-            Ok(Some((SignedBy::Contract | SignedBy::Counterfactual, at))) => Ok(Some(at)),
-            Ok(None) => Err(refused(format!("; and no contract on {chain} accepts it"))),
+            Ok((Some(SignedBy::Key), _)) => Ok(None),
+            Ok((Some(SignedBy::Contract | SignedBy::Counterfactual), at)) => Ok(Some(at)),
+            Ok((None, _)) => Err(refused(format!("; and no contract on {chain} accepts it"))),
             // Asking again would not help, so that this is no "try later".
             Err(Cause::NotConfigured) => {
                 Err(refused(format!("; and no contract can judge it: {chain} is not configured")))
@@ -102,7 +106,7 @@ impl Prover {
         (uid, chain): (u32, ChainId),
         address: Address,
         (hash, signature): (B256, Bytes),
-    ) -> Result<Result<Option<Stands>, Cause>, KeeperError> {
+    ) -> Result<Result<Stands, Cause>, KeeperError> {
         let Some(chains) = &self.chains else { return Ok(Err(Cause::NotConfigured)) };
         let question = CheckSignature { chain, uid, address, hash, signature };
         match chains.send(question).timeout(PATIENCE).await {

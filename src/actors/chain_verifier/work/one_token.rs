@@ -1,64 +1,28 @@
 //! One token at the head of its chain: who holds it, and the record that somebody does.
 //!
-//! Owns: [`Sight`] and [`Claim`]. Asked by: `rpc`, on behalf of a caller who names the token. Never: looks for
+//! Does: [`Sight`] and [`Claim`]. Asked by: `rpc`, on behalf of a caller who names the token. Never: looks for
 //! other tokens of the wallet; that is `survey`'s part.
 
 use std::collections::BTreeMap;
 
-use actix::prelude::*;
 use alloy_primitives::{Address, B256};
 
-use super::{LEDGER_TIME, Parts, VerifierError};
-use crate::actors::ownership_ledger::{Asked, HistoryOf, RecordSightings, RoomForClaim};
+use crate::actors::chain_verifier::messages::{Claim, Sight, Sighted, VerifierError};
+use crate::actors::chain_verifier::{LEDGER_TIME, Parts};
+use crate::actors::ownership_ledger::{HistoryOf, RecordSightings, RoomForClaim};
 use crate::chain::{Block, Chain, Look};
 use entitled_core::domain::ids::{Timestamp, Token};
+use entitled_core::domain::kept;
 use entitled_core::domain::ownership::{
-    Cause, Finding, IdRanges, Ownership, Rule, Sighting, Terms, Via,
+    Cause, Finding, IdRanges, Ownership, Rule, Sighting, Terms,
 };
 use entitled_core::domain::product::TokensOf;
 
-/// Who holds this token at the head of its chain? With a wallet: does it?
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Sighted, VerifierError>")]
-pub struct Sight {
-    pub token: Token,
-    pub wallet: Option<Address>,
-    /// Under which it may count as held. Of several the first that says so is told.
-    pub terms: Vec<Terms>,
-    /// Who asks.
-    pub uid: u32,
-}
-
-/// What was seen of one token. `wallet` is the one asked about, or the holder; none if nobody holds it.
-#[derive(Debug, Clone)]
-pub struct Sighted {
-    pub token: Token,
-    pub wallet: Option<Address>,
-    pub terms: Terms,
-    pub finding: Finding,
-    pub via: Vec<Via>,
-    pub seen_at: Timestamp,
-}
-
-/// Record that a wallet holds a token, if the chain says so.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Ownership, VerifierError>")]
-pub struct Claim {
-    pub token: Token,
-    pub wallet: Address,
-    /// As in [`Sight`].
-    pub terms: Vec<Terms>,
-    /// All wallets of the claimant, whose claims together have a quota.
-    pub wallets: Vec<Address>,
-    /// The transaction that is said to have brought it.
-    pub transaction: Option<B256>,
-    /// Who asks.
-    pub uid: u32,
-    pub asked: Asked,
-}
-
 impl Parts {
-    pub(super) async fn sight(self, ask: Sight) -> Result<Sighted, VerifierError> {
+    pub(in crate::actors::chain_verifier) async fn sight(
+        self,
+        ask: Sight,
+    ) -> Result<Sighted, VerifierError> {
         let unknown = |cause| VerifierError::Unknown { cause };
         let id = ask.token.collection.chain;
         let chain = self.chains.get(&id).ok_or(unknown(Cause::NotConfigured))?;
@@ -87,7 +51,10 @@ impl Parts {
         })
     }
 
-    pub(super) async fn claim(self, claim: Claim) -> Result<Ownership, VerifierError> {
+    pub(in crate::actors::chain_verifier) async fn claim(
+        self,
+        claim: Claim,
+    ) -> Result<Ownership, VerifierError> {
         let unknown = |cause| VerifierError::Unknown { cause };
         let id = claim.token.collection.chain;
         let chain = self.chains.get(&id).ok_or(unknown(Cause::NotConfigured))?;
@@ -108,22 +75,21 @@ impl Parts {
                 return Err(VerifierError::OtherTransaction);
             }
         }
-        let kept = self.interval_of(&claim).await?;
-        if let Some(kept) = kept.filter(|it| says_as_much(it, &sighting, claim.transaction)) {
-            return Ok(kept);
+        let known = self.interval_of(&claim).await?;
+        if let Some(known) = known.filter(|it| says_as_much(it, &sighting, claim.transaction)) {
+            return Ok(known);
         }
         self.make_room(claim.wallets.clone()).await?;
         if chain.resets() != resets {
             return Err(unknown(Cause::Behind));
         }
-        self.record(RecordSightings {
+        let look = kept::Look {
             sightings: vec![sighting],
             scans: Vec::new(),
             transaction: claim.transaction,
             heads: block.newest().cloned().into_iter().collect(),
-            asked: claim.asked.clone(),
-        })
-        .await?;
+        };
+        self.record(RecordSightings { look, asked: claim.asked.clone() }).await?;
         self.interval_of(&claim).await?.ok_or(VerifierError::BrokenOff)
     }
 

@@ -1,32 +1,25 @@
 //! Looks that the store could not take. What was proven is true though the disk be full: a sale that was seen must not
 //! be unseen by the next question.
 //!
-//! Owns: those looks, until they are written or the daemon ends. Asked by: the handlers, for facts and after each look
+//! Owns: those looks, until they are written or the daemon ends. Asked by: `work`, for facts and after each look
 //! that could be written. Never: says of two looks which counts; that is [`entitled_core::domain::precedence`].
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Asked;
+use crate::actors::ownership_ledger::messages::RecordSightings;
 use crate::store::tables::ownerships;
 use crate::store::{Store, StoreError};
 use entitled_core::domain::ids::{ChainId, Collection};
-use entitled_core::domain::kept::{Look, RowKey};
+use entitled_core::domain::kept::RowKey;
 use entitled_core::domain::ownership::{Ownership, Sighting};
 
 /// So many sightings are kept; of more, the oldest looks are given up.
 const MOST_SIGHTINGS: usize = 65_536;
 
-/// A look, and who had it recorded.
-#[derive(Debug)]
-pub(super) struct Order {
-    pub(super) look: Look,
-    pub(super) asked: Asked,
-}
-
-impl Order {
+impl RecordSightings {
     /// Orders that it be written.
-    pub(super) fn write(
+    pub(in crate::actors::ownership_ledger) fn write(
         self: &Arc<Self>,
         store: &Store,
     ) -> impl Future<Output = Result<Vec<Ownership>, StoreError>> + Send + 'static {
@@ -49,15 +42,19 @@ impl Order {
 
 /// In the order in which they failed.
 #[derive(Debug, Default)]
-pub(super) struct Unwritten(Mutex<VecDeque<Arc<Order>>>);
+pub(in crate::actors::ownership_ledger) struct Unwritten(Mutex<VecDeque<Arc<RecordSightings>>>);
 
 impl Unwritten {
-    fn orders(&self) -> MutexGuard<'_, VecDeque<Arc<Order>>> {
+    fn orders(&self) -> MutexGuard<'_, VecDeque<Arc<RecordSightings>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps `order` if it could not be written.
-    pub(super) fn settle(&self, order: Arc<Order>, written: &Result<Vec<Ownership>, StoreError>) {
+    pub(in crate::actors::ownership_ledger) fn settle(
+        &self,
+        order: Arc<RecordSightings>,
+        written: &Result<Vec<Ownership>, StoreError>,
+    ) {
         if let Err(failed) = written
             && !failed.is_refusal()
         {
@@ -65,12 +62,12 @@ impl Unwritten {
         }
     }
 
-    fn keep(&self, order: Arc<Order>) {
+    fn keep(&self, order: Arc<RecordSightings>) {
         let proven = order.look.sightings.iter().map(RowKey::of).filter(|it| it.proven).collect();
         let mut orders = self.orders();
         orders.retain(|it| !it.is_said_by(&proven));
         orders.push_back(order);
-        let count = |it: &VecDeque<Arc<Order>>| -> usize {
+        let count = |it: &VecDeque<Arc<RecordSightings>>| -> usize {
             it.iter().map(|it| it.look.sightings.len()).sum()
         };
         while orders.len() > 1 && count(&orders) > MOST_SIGHTINGS {
@@ -80,7 +77,7 @@ impl Unwritten {
     }
 
     /// Has all of them written, now that it works. Each is given up only once it can be read from the store.
-    pub(super) async fn write_all(&self, store: &Store) {
+    pub(in crate::actors::ownership_ledger) async fn write_all(&self, store: &Store) {
         loop {
             let Some(oldest) = self.orders().front().map(Arc::clone) else { return };
             match oldest.write(store).await {
@@ -91,13 +88,13 @@ impl Unwritten {
     }
 
     /// What they saw of these collections.
-    pub(super) fn about(&self, asked: &[Collection]) -> Vec<Sighting> {
+    pub(in crate::actors::ownership_ledger) fn about(&self, asked: &[Collection]) -> Vec<Sighting> {
         let orders = self.orders();
         let sightings = orders.iter().flat_map(|it| &it.look.sightings);
         sightings.filter(|it| asked.contains(&it.target.collection())).cloned().collect()
     }
 
-    pub(super) fn forget(&self, chain: ChainId) {
+    pub(in crate::actors::ownership_ledger) fn forget(&self, chain: ChainId) {
         self.orders().retain(|it| it.chain() != Some(chain));
     }
 }

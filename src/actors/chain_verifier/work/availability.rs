@@ -1,16 +1,13 @@
 //! What of products cannot be had on the chains as they are configured, and as they are.
 //!
-//! Owns: [`FindUnavailable`]. Asked by: `rpc` and `daemon`, when products were installed or read again, to warn.
+//! Does: [`FindUnavailable`]. Asked by: `rpc` and `daemon`, when products were installed or read again, to warn.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
-use actix::prelude::*;
-
-use super::{Parts, VerifierError};
+use crate::actors::chain_verifier::Parts;
+use crate::actors::chain_verifier::messages::{FindUnavailable, VerifierError};
 use crate::chain::Chain;
-use crate::products::Installed;
 use entitled_core::domain::ids::{ChainId, Collection};
 use entitled_core::domain::ownership::{Cause, Finality, Trust};
 use entitled_core::domain::product::availability::{Warning, warnings, without_contract};
@@ -18,15 +15,8 @@ use entitled_core::domain::product::availability::{Warning, warnings, without_co
 /// A chain that does not answer within this is no reason to warn.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// What of these products cannot be had here? What could not be found out is left out.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Vec<Warning>, VerifierError>")]
-pub struct FindUnavailable {
-    pub products: Vec<Arc<Installed>>,
-}
-
 impl Parts {
-    pub(super) async fn find_unavailable(
+    pub(in crate::actors::chain_verifier) async fn find_unavailable(
         self,
         ask: FindUnavailable,
     ) -> Result<Vec<Warning>, VerifierError> {

@@ -4,34 +4,32 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use super::KeeperError;
 use crate::actors::ownership_ledger::{
-    AddWallet, FindChallenge, FindSealedKeys, FindWallet, ImportWallet, KeepChallenge, LedgerError,
-    NoteAudit, RemoveWallet, ReplaceSealedKeys,
+    AddWallet, FindChallenge, FindSealedKeys, FindWallet, KeepChallenge, LedgerError, NoteAudit,
+    RemoveWallet, ReplaceSealedKeys,
 };
+use crate::actors::wallet_keeper::messages::KeeperError;
 
 /// A commit takes milliseconds. After this long the ledger is being restarted or its disk is stuck.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
-pub(super) struct Ledger {
-    pub(super) add_wallet: Recipient<AddWallet>,
-    pub(super) import_wallet: Recipient<ImportWallet>,
-    pub(super) note_audit: Recipient<NoteAudit>,
-    pub(super) remove_wallet: Recipient<RemoveWallet>,
-    pub(super) keep_challenge: Recipient<KeepChallenge>,
-    pub(super) find_wallet: Recipient<FindWallet>,
-    pub(super) find_challenge: Recipient<FindChallenge>,
-    pub(super) find_sealed_keys: Recipient<FindSealedKeys>,
-    pub(super) replace_sealed_keys: Recipient<ReplaceSealedKeys>,
+pub(in crate::actors::wallet_keeper) struct Ledger {
+    pub(in crate::actors::wallet_keeper) add_wallet: Recipient<AddWallet>,
+    pub(in crate::actors::wallet_keeper) note_audit: Recipient<NoteAudit>,
+    pub(in crate::actors::wallet_keeper) remove_wallet: Recipient<RemoveWallet>,
+    pub(in crate::actors::wallet_keeper) keep_challenge: Recipient<KeepChallenge>,
+    pub(in crate::actors::wallet_keeper) find_wallet: Recipient<FindWallet>,
+    pub(in crate::actors::wallet_keeper) find_challenge: Recipient<FindChallenge>,
+    pub(in crate::actors::wallet_keeper) find_sealed_keys: Recipient<FindSealedKeys>,
+    pub(in crate::actors::wallet_keeper) replace_sealed_keys: Recipient<ReplaceSealedKeys>,
 }
 
 impl Ledger {
-    pub(super) fn of<L>(address: &Addr<L>) -> Self
+    pub(in crate::actors::wallet_keeper) fn of<L>(address: &Addr<L>) -> Self
     where
         L: Actor<Context = Context<L>>
             + Handler<AddWallet>
-            + Handler<ImportWallet>
             + Handler<NoteAudit>
             + Handler<RemoveWallet>
             + Handler<KeepChallenge>
@@ -42,7 +40,6 @@ impl Ledger {
     {
         Self {
             add_wallet: address.clone().recipient(),
-            import_wallet: address.clone().recipient(),
             note_audit: address.clone().recipient(),
             remove_wallet: address.clone().recipient(),
             keep_challenge: address.clone().recipient(),
@@ -55,7 +52,10 @@ impl Ledger {
 }
 
 /// Sends and waits, for [`PATIENCE`] at the longest.
-pub(super) async fn ask<M, T>(to: &Recipient<M>, message: M) -> Result<T, KeeperError>
+pub(in crate::actors::wallet_keeper) async fn ask<M, T>(
+    to: &Recipient<M>,
+    message: M,
+) -> Result<T, KeeperError>
 where
     M: Message<Result = Result<T, LedgerError>> + Send,
     T: Send,
@@ -64,7 +64,7 @@ where
 }
 
 /// The same with another limit, for what takes longer.
-pub(super) async fn ask_within<M, T>(
+pub(in crate::actors::wallet_keeper) async fn ask_within<M, T>(
     to: &Recipient<M>,
     message: M,
     patience: Duration,

@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use alloy_primitives::{B256, U256};
 
 use super::*;
-use crate::actors::chain_verifier::{self, ChainVerifier};
-use crate::actors::ownership_ledger::{AddWallet, Asked, OwnershipLedger, RecordSightings};
-use crate::actors::tier_cache::{CacheSettings, ChainNews, Check, News, VerdictReader};
+use crate::actors::chain_verifier::{self, ChainEvent, ChainNews, ChainVerifier, Concerned};
+use crate::actors::ownership_ledger::{
+    AddWallet, Asked, Look, NewWallet, Origin, OwnershipLedger, RecordSightings,
+};
+use crate::actors::tier_cache::{CacheSettings, Check, VerdictReader};
 use crate::products::{Catalogue, Loaded};
 use crate::store::{Store, StoreSettings};
-use entitled_core::domain::customer::Custody;
+use entitled_core::domain::entitlement::Code;
 use entitled_core::domain::ids::{ChainId, Collection, Standard};
 use entitled_core::domain::ownership::{
     Anchor, Finality, Finding, IdRanges, Reach, Rule, Target, Trust,
@@ -91,13 +93,8 @@ fn seen(look: u64, finding: Finding) -> RecordSightings {
         finding,
         via: Vec::new(),
     };
-    RecordSightings {
-        sightings: vec![sighting],
-        scans: Vec::new(),
-        transaction: None,
-        heads: Vec::new(),
-        asked: asked(),
-    }
+    let look = Look { sightings: vec![sighting], ..Look::default() };
+    RecordSightings { look, asked: asked() }
 }
 
 /// What the flight of a key is made of.
@@ -137,22 +134,14 @@ impl Bed {
         let verifier =
             chain_verifier::Parts::new(Vec::new(), looks_in.0, looks_in.1, (clock, 9), runtime);
         assert!(parts.verifier.set(ChainVerifier::new(verifier).start()).is_ok());
-        let wallet = AddWallet {
-            address: WALLET,
-            customer: OWN,
-            custody: Custody::Linked,
-            label: None,
-            sealed_key: None,
-            nonce: None,
-            contract: None,
-            asked: asked(),
-        };
-        parts.ledger.send(wallet).await.unwrap().unwrap();
+        let origin = Origin::Linked { nonce: None, contract: None };
+        let new = NewWallet { address: WALLET, customer: OWN, label: None, origin };
+        parts.ledger.send(AddWallet { new, asked: asked() }).await.unwrap().unwrap();
         let mut held = seen(1, Finding::Held { until: None, anchor: anchor(10) });
         let rest = Target::Rest { collection: collection(), ids: IdRanges::every() };
         let none = Finding::NotHeld { anchor: anchor(10) };
-        let rest = Sighting { target: rest, finding: none, ..held.sightings[0].clone() };
-        held.sightings.push(rest);
+        let rest = Sighting { target: rest, finding: none, ..held.look.sightings[0].clone() };
+        held.look.sightings.push(rest);
         parts.ledger.send(held).await.unwrap().unwrap();
         let scene = gather(&parts, &key).await.unwrap();
         assert_eq!(scene.verdict(&parts.clock).code, Code::Valid);
@@ -227,7 +216,11 @@ fn what_happens_while_no_answer_is_cached_is_looked_at_with_the_next_one() {
         let cache = TierCache::new(Parts { known, ..bed.parts.clone() }).start();
         assert_eq!(looks().await, 1);
         let wallets = BTreeSet::from([WALLET]);
-        let moved = News::Moved { contract: collection().contract, wallets };
+        let moved = ChainEvent::Changed {
+            contract: collection().contract,
+            concerned: Concerned::Wallets(wallets),
+            block: 0,
+        };
         cache.send(ChainNews { chain: ChainId(1), what: moved }).await.unwrap();
         let mut landing = cache.send(Check { key: bed.scene.key.clone() }).await.unwrap();
         landing.wait_for(Option::is_some).await.unwrap();

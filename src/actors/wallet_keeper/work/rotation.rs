@@ -12,12 +12,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::KeeperError;
-use super::custody::beside;
 use super::ledger::{Ledger, ask_within};
+use super::tools::beside;
 use crate::actors::ownership_ledger::{
     Asked, FindSealedKeys, ReplaceSealedKeys, Replacement, SealedKey,
 };
+use crate::actors::wallet_keeper::messages::KeeperError;
 use crate::keys::{self, KeyRing};
 
 /// How long orders may still be under way that began before the exchange.

@@ -8,52 +8,18 @@ use alloy_primitives::Address;
 use serde_json::Value;
 
 use super::ledger::ask;
-use super::orders::{self, Tools};
-use super::{KeeperError, Reply, WalletKeeper, worked};
-use crate::actors::ownership_ledger::{AddWallet, Asked, FindWallet, ImportWallet, NoteAudit};
+use super::tools::{self, Tools, worked};
+use crate::actors::ownership_ledger::{
+    AddWallet, AuditAction, FindWallet, NewWallet, NoteAudit, Origin,
+};
+use crate::actors::wallet_keeper::WalletKeeper;
+use crate::actors::wallet_keeper::messages::{
+    ExportKey, ForeignKey, ImportKey, KeeperError, Reply,
+};
 use crate::keys::{self, Keystore, KeystoreError, MnemonicError, PrivateKey};
 use entitled_core::domain::customer::{Custody, Wallet};
 use entitled_core::domain::ids::CustomerId;
 use entitled_core::domain::secret::Secret;
-
-/// Take a key in that was made elsewhere, and keep it sealed. A wallet that was linked becomes managed. One that
-/// is managed already is sealed anew where its key does not open, which mends it when its record or its
-/// key-encryption key was lost; where nothing would change, nothing is written.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<Wallet>")]
-pub struct ImportKey {
-    pub key: ForeignKey,
-    pub customer: CustomerId,
-    /// At most 64 characters, none of them a control character.
-    pub label: Option<String>,
-    /// On whose share of the CPU pool.
-    pub uid: u32,
-    pub asked: Asked,
-}
-
-/// A key as somebody brings it.
-#[derive(Debug, Clone)]
-pub enum ForeignKey {
-    /// Web3 Secret Storage: the JSON object, or a text that holds it.
-    Keystore { keystore: Value, passphrase: Secret },
-    /// 64 hexadecimal digits.
-    Digits(Secret),
-    /// BIP-39 words, and the path of BIP-32 if it is not the usual one.
-    Mnemonic { words: Secret, path: Option<String> },
-}
-
-/// Give the key of a managed wallet out, sealed under a passphrase: a keystore of Web3 Secret Storage. Also of a
-/// wallet that was unlinked, while its key is still here.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<Value>")]
-pub struct ExportKey {
-    pub address: Address,
-    pub customer: CustomerId,
-    pub passphrase: Secret,
-    /// On whose share of the CPU pool.
-    pub uid: u32,
-    pub asked: Asked,
-}
 
 impl Tools {
     /// Opens what was brought and seals it for its new customer. These tools are to be held until the ledger
@@ -72,26 +38,27 @@ impl Tools {
         };
         let seal = move || {
             let key = open_foreign(&key)?;
-            let address = key.address().map_err(orders::failed("use a key"))?;
+            let address = key.address().map_err(tools::failed("use a key"))?;
             let sealed = keys::seal(tools.key()?, address, customer, &key);
-            Ok((address, sealed.map_err(orders::failed("seal a key"))?))
+            Ok((address, sealed.map_err(tools::failed("seal a key"))?))
         };
         worked("open a key", pool.run(uid, || keys::with_clean_stack(seal)).await)
     }
 
     async fn keep_imported(self, order: AddWallet) -> Reply<Wallet> {
-        let found = ask(&self.ledger.find_wallet, FindWallet { address: order.address }).await?;
+        let found =
+            ask(&self.ledger.find_wallet, FindWallet { address: order.new.address }).await?;
         if let Some((wallet, Some(record))) = found
-            && self.is_as_ordered(&wallet, &record, &order)
+            && self.is_as_ordered(&wallet, &record, &order.new)
         {
             return Ok(wallet);
         }
-        ask(&self.ledger.import_wallet, ImportWallet(order)).await
+        ask(&self.ledger.add_wallet, order).await
     }
 
     /// Whether there is nothing to write: the wallet is here, and its key opens.
-    fn is_as_ordered(&self, wallet: &Wallet, record: &[u8], order: &AddWallet) -> bool {
-        let AddWallet { address, customer, label, .. } = order;
+    fn is_as_ordered(&self, wallet: &Wallet, record: &[u8], new: &NewWallet) -> bool {
+        let NewWallet { address, customer, label, .. } = new;
         let same = wallet.active
             && (wallet.customer, wallet.custody) == (*customer, Custody::Managed)
             && (label.is_none() || *label == wallet.label);
@@ -105,14 +72,14 @@ impl Tools {
         let Some((wallet, record)) = found.filter(|(it, _)| it.customer == customer) else {
             return Err(KeeperError::NotFound { what: "wallet of this customer" });
         };
-        let record = orders::record_of(&wallet, record)?;
+        let record = tools::record_of(&wallet, record)?;
         let tools = self.clone();
         let make = move || make_keystore(&tools, (address, customer), &record, &passphrase);
         let made = self.keystores.run(uid, || keys::with_clean_stack(make)).await;
         let keystore = worked("make a keystore", made)?;
         // Before it is given out: a key that left is in the audit, or it did not leave.
         let note = NoteAudit {
-            action: "wallet_exported",
+            action: AuditAction::WalletExported,
             subject: address.to_string(),
             detail: format!("of {customer}"),
             asked,
@@ -157,7 +124,7 @@ fn keystore_refused(error: &KeystoreError) -> KeeperError {
     let what = match error {
         KeystoreError::WrongPassphrase | KeystoreError::Passphrase => "passphrase",
         KeystoreError::Randomness(_) | KeystoreError::Cipher => {
-            return orders::failed("make a keystore")(error.clone());
+            return tools::failed("make a keystore")(error.clone());
         }
         _ => "keystore",
     };
@@ -169,26 +136,15 @@ impl Handler<ImportKey> for WalletKeeper {
 
     fn handle(&mut self, order: ImportKey, _: &mut Self::Context) -> Self::Result {
         let ImportKey { key, customer, label, uid, asked } = order;
-        if let Some(Err(error)) = label.as_deref().map(orders::check_label) {
-            return Box::pin(actix::fut::err(error));
-        }
         let tools = self.tools.clone();
         let sealed = async move { (tools.seal_foreign(key, (uid, customer)).await, tools) };
         let sealed = sealed.into_actor(self);
         // Which wallet it is about is only known once it is open.
         Box::pin(sealed.then(move |(sealed, tools), keeper, _| match sealed {
             Ok((address, sealed_key)) => {
-                let order = AddWallet {
-                    address,
-                    customer,
-                    custody: Custody::Managed,
-                    label,
-                    sealed_key: Some(sealed_key),
-                    nonce: None,
-                    contract: None,
-                    asked,
-                };
-                keeper.alone(address, tools.keep_imported(order))
+                let origin = Origin::Imported { sealed_key };
+                let new = NewWallet { address, customer, label, origin };
+                keeper.alone(address, tools.keep_imported(AddWallet { new, asked }))
             }
             Err(error) => Box::pin(actix::fut::err(error)),
         }))

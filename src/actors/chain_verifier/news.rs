@@ -1,13 +1,13 @@
-//! Follows a chain and its validators: passes on what concerns the cache, and has progress kept.
+//! What ChainVerifier tells: what happens on the chains it follows. What their light clients learn, it has kept.
 //!
 //! Where validators sign for blocks, what moved in a block can only be proven once that block, or a later
 //! one, is signed: a slot or two after it was seen. So such news wait for that.
 
+use actix::prelude::*;
 use tokio::sync::{mpsc, watch};
 
 use super::{LEDGER_TIME, Parts};
 use crate::actors::ownership_ledger::KeepSynced;
-use crate::actors::tier_cache::{ChainNews, News};
 use crate::chain::{Chain, ChainEvent, SyncEvent};
 use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ownership::Trust;
@@ -16,6 +16,14 @@ use entitled_core::domain::ownership::Trust;
 const MOST_WAITING: usize = 256;
 /// Where signed headers do not tell their numbers, news are told again with so many of them.
 const TELL_AGAIN: u8 = 3;
+
+/// Something happened on a chain, or may have. A notice: it may be lost.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct ChainNews {
+    pub chain: ChainId,
+    pub what: ChainEvent,
+}
 
 /// A task that ends with its owner.
 pub(super) struct Follower(tokio::task::AbortHandle);
@@ -62,7 +70,7 @@ struct Teller {
 
 struct Waiting {
     block: u64,
-    news: News,
+    event: ChainEvent,
     told: u8,
 }
 
@@ -85,25 +93,19 @@ impl Teller {
     }
 
     fn heard(&mut self, event: ChainEvent) {
-        let (block, news) = match event {
-            ChainEvent::Head { .. } => (None, News::NewHead),
-            ChainEvent::Reorg { .. } => (None, News::Reorged),
-            ChainEvent::Moved { contract, wallets, block } => {
-                (Some(block), News::Moved { contract, wallets })
-            }
-            ChainEvent::Changed { contract, block } => (Some(block), News::Changed { contract }),
-            ChainEvent::Lost { cause } => (None, News::Lost { cause }),
-            ChainEvent::Found => (None, News::Found),
+        let block = match &event {
+            ChainEvent::Changed { block, .. } => Some(*block),
+            _ => None,
         };
         match (block, &mut self.waiting) {
             (Some(block), Some(waiting)) if waiting.len() < MOST_WAITING => {
-                waiting.push(Waiting { block, news, told: 0 });
+                waiting.push(Waiting { block, event, told: 0 });
             }
             (Some(block), Some(waiting)) => {
                 waiting.clear();
-                waiting.push(Waiting { block, news: News::Reorged, told: 0 });
+                waiting.push(Waiting { block, event: ChainEvent::Reorg, told: 0 });
             }
-            _ => self.tell(news),
+            _ => self.tell(event),
         }
     }
 
@@ -118,22 +120,22 @@ impl Teller {
                 }
             }
             SyncEvent::Head { number, .. } => {
-                for news in self.due(number) {
-                    self.tell(news);
+                for event in self.due(number) {
+                    self.tell(event);
                 }
-                self.tell(News::NewHead);
+                self.tell(ChainEvent::Head);
             }
-            SyncEvent::CaughtUp => self.tell(News::Found),
+            SyncEvent::CaughtUp => self.tell(ChainEvent::Found),
             // Of whom it changes the answer is not known here: everybody looks.
-            SyncEvent::Agreed => self.tell(News::Reorged),
+            SyncEvent::Agreed => self.tell(ChainEvent::Reorg),
         }
     }
 
     /// What can be proven at a signed block of this number.
-    fn due(&mut self, number: Option<u64>) -> Vec<News> {
+    fn due(&mut self, number: Option<u64>) -> Vec<ChainEvent> {
         let Some(waiting) = &mut self.waiting else { return Vec::new() };
         let is_signed = |it: &Waiting| number.is_none_or(|number| it.block <= number);
-        let due = waiting.iter().filter(|it| is_signed(it)).map(|it| it.news.clone()).collect();
+        let due = waiting.iter().filter(|it| is_signed(it)).map(|it| it.event.clone()).collect();
         for it in waiting.iter_mut() {
             it.told = it.told.saturating_add(1);
         }
@@ -145,8 +147,8 @@ impl Teller {
     }
 
     /// A notice the cache has no room for is made up for by the next one.
-    fn tell(&mut self, news: News) {
-        let what = if self.missed { News::Reorged } else { news };
+    fn tell(&mut self, event: ChainEvent) {
+        let what = if self.missed { ChainEvent::Reorg } else { event };
         self.missed = self.parts.news.try_send(ChainNews { chain: self.chain, what }).is_err();
     }
 }

@@ -3,6 +3,8 @@
 //! Changes wait for their durable commit without holding up the mailbox. Reads are answered at once from
 //! a snapshot, long ones beside the actor. No handler decides anything.
 
+pub(super) mod unwritten;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,31 +13,27 @@ use actix::prelude::*;
 use alloy_primitives::Address;
 use tokio::sync::oneshot;
 
-use super::unwritten::Order;
-use super::{
-    AcknowledgeNotices, AddWallet, AuditState, BackUp, BackedUp, CreateCustomer, CustomerOf,
-    CustomersOf, Facts, FindChallenge, FindCustomer, FindFacts, FindFigures, FindProgress,
-    FindSealedKeys, FindWallet, ForgetChain, HistoryOf, ImportWallet, KeepChallenge, KeepSynced,
-    LedgerError, ListAudit, ListCustomers, ListOwnerships, LooksRecorded, NoteAudit, Notice,
-    OwnershipLedger, Progress, RaiseFloor, RecordSightings, RemoveWallet, ReplaceSealedKeys, Reply,
-    RoomForClaim, SealedKey, SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit, WalletsOf,
-    Whose,
+use super::messages::{
+    AcknowledgeNotices, AddWallet, BackUp, CreateCustomer, CustomerOf, CustomersOf, FindChallenge,
+    FindCustomer, FindFacts, FindFigures, FindProgress, FindSealedKeys, FindWallet, ForgetChain,
+    HistoryOf, KeepChallenge, KeepSynced, LedgerError, ListAudit, ListCustomers, ListOwnerships,
+    LooksRecorded, NoteAudit, RaiseFloor, RecordSightings, RemoveWallet, ReplaceSealedKeys, Reply,
+    RoomForClaim, SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit, WalletsOf,
 };
+use super::{AuditState, BackedUp, Facts, Notice, OwnershipLedger, Progress, SealedKey, Whose};
 use crate::store::schema::SCHEMA;
-use crate::store::tables::customers::{self, CustomerEdit, NewCustomer};
-use crate::store::tables::wallets::{self, NewWallet};
 use crate::store::tables::{
-    audit, challenges, facts, light_clients, notices, ownerships, quotas, sealed_keys, sightings,
+    audit, challenges, customers, facts, light_clients, notices, ownerships, quotas, sealed_keys,
+    sightings, wallets,
 };
 use crate::store::{Changes, Snapshot, StoreError};
-use entitled_core::domain::audit::AuditEntry;
+use entitled_core::domain::audit::{AuditAction, AuditEntry};
 use entitled_core::domain::customer::{Challenge, Customer, Wallet};
 use entitled_core::domain::ids::CustomerId;
-use entitled_core::domain::kept::Look;
 use entitled_core::domain::ownership::{Ownership, Sighting};
 
 /// The answer to a change, when its commit is durable.
-type Change<T> = ResponseActFuture<OwnershipLedger, Reply<T>>;
+pub(super) type Change<T> = ResponseActFuture<OwnershipLedger, Reply<T>>;
 
 fn failed(doing: &'static str) -> impl FnOnce(StoreError) -> LedgerError {
     move |error| match error {
@@ -68,32 +66,9 @@ impl OwnershipLedger {
     ) -> Change<T> {
         answer(doing, self.store.write(operation))
     }
-
-    /// A change that entitlements rest on: `whose` says of what has changed whom it concerns.
-    fn revise<T: Send + 'static>(
-        &self,
-        doing: &'static str,
-        whose: fn(&T) -> Whose,
-        operation: impl FnOnce(&mut Changes<'_>) -> Result<T, StoreError> + Send + 'static,
-    ) -> Change<T> {
-        let (outcome, on_change) = (self.store.write(operation), Arc::clone(&self.on_change));
-        // In a task of its own: what was ordered is written though this actor be restarted meanwhile, and then
-        // it must be told all the same.
-        let told = actix_rt::spawn(async move {
-            let outcome = outcome.await;
-            match &outcome {
-                Ok(changed) => on_change(whose(changed)),
-                Err(refused) if refused.is_refusal() => {}
-                // It may be in the file or not: nobody rests on either.
-                Err(_) => on_change(Whose::Everybody),
-            }
-            outcome
-        });
-        answer(doing, async move { told.await.unwrap_or(Err(StoreError::Closed)) })
-    }
 }
 
-fn answer<T: 'static>(
+pub(super) fn answer<T: 'static>(
     doing: &'static str,
     outcome: impl Future<Output = Result<T, StoreError>> + 'static,
 ) -> Change<T> {
@@ -139,29 +114,17 @@ macro_rules! questions {
 
 revisions! {
     CreateCustomer -> Customer, "make a customer", |it| Whose::Users(it.id), |it, changes| {
-        let CreateCustomer { name, external_id, uids, metadata, asked } = it;
-        customers::create(changes, NewCustomer { name, external_id, uids, metadata }, &asked)
+        customers::create(changes, it.new, &it.asked)
     };
     UpdateCustomer -> Customer, "change a customer", |it| Whose::Users(it.id), |it, changes| {
-        let UpdateCustomer { id, name, external_id, uids, metadata, active, asked } = it;
-        let edit = CustomerEdit { name, external_id, uids, metadata, active };
-        customers::update(changes, id, edit, &asked)
+        customers::update(changes, it.id, it.edit, &it.asked)
     };
     AddWallet -> Wallet, "add a wallet", |it| Whose::Customer(it.customer), |it, changes| {
-        wallets::add(changes, new_wallet(&it), &it.asked)
-    };
-    ImportWallet -> Wallet, "import a wallet", |it| Whose::Customer(it.customer), |it, changes| {
-        wallets::import(changes, new_wallet(&it.0), &it.0.asked)
+        wallets::add(changes, it.new, &it.asked)
     };
     SetSuspension -> Vec<Ownership>, "suspend or reinstate an ownership", |_| Whose::Everybody, |it, changes| {
         ownerships::set_suspension(changes, it.token, it.suspension.as_ref(), &it.asked)
     };
-}
-
-fn new_wallet(it: &AddWallet) -> NewWallet {
-    let AddWallet { address, customer, custody, label, sealed_key, nonce, contract, asked: _ } =
-        it.clone();
-    NewWallet { address, customer, custody, label, sealed_key, nonce, contract }
 }
 
 changes! {
@@ -198,7 +161,7 @@ impl Handler<BackUp> for OwnershipLedger {
                 tokio::task::spawn_blocking(copy).await.unwrap_or(Err(StoreError::Panicked))?;
             let shown = made.path.display().to_string();
             let note = move |changes: &mut Changes<'_>| {
-                audit::note(changes, "store_backed_up", &shown, "", &it.asked)
+                audit::note(changes, AuditAction::StoreBackedUp, &shown, "", &it.asked)
             };
             store.write(note).await?;
             Ok(made)
@@ -273,9 +236,7 @@ impl Handler<RecordSightings> for OwnershipLedger {
     type Result = Change<Vec<Ownership>>;
 
     fn handle(&mut self, it: RecordSightings, _: &mut Self::Context) -> Self::Result {
-        let RecordSightings { sightings, scans, transaction, heads, asked } = it;
-        let look = Look { sightings, scans, transaction, heads };
-        let order = Arc::new(Order { look, asked });
+        let order = Arc::new(it);
         let (recorded, store) = (order.write(&self.store), self.store.clone());
         let (looks, unwritten) = (Arc::clone(&self.looks), Arc::clone(&self.unwritten));
         // In a task of its own, as in `revise`: others have to learn of it though this actor be restarted meanwhile.

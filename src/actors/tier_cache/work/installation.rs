@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use super::{Install, InstallError, Reload, Reloaded, Remove, TierCache};
-use crate::actors::ownership_ledger::{Asked, NoteAudit};
+use crate::actors::ownership_ledger::{Asked, AuditAction, NoteAudit};
+use crate::actors::tier_cache::TierCache;
+use crate::actors::tier_cache::messages::{Install, InstallError, Reload, Reloaded, Remove};
 use crate::products::{Catalogue, Loaded};
 use entitled_core::domain::ids::ProductId;
 
@@ -26,7 +27,11 @@ impl Handler<Reload> for TierCache {
                 cache.parts.settings.refresh = refresh;
             }
             let Changed { loaded, .. } = changed;
-            cache.note("products_reloaded", format!("{} products", loaded.products.len()), asked);
+            cache.note(
+                AuditAction::ProductsReloaded,
+                format!("{} products", loaded.products.len()),
+                asked,
+            );
             Reloaded { products: loaded.products.len(), faults: loaded.faults.clone() }
         }))
     }
@@ -46,7 +51,7 @@ impl Handler<Install> for TierCache {
                 let why = "was written, but another file defines the same product".to_owned();
                 InstallError::Refused { path, why }
             })?;
-            cache.note("product_installed", product.to_string(), asked);
+            cache.note(AuditAction::ProductInstalled, product.to_string(), asked);
             Ok(product)
         }))
     }
@@ -61,7 +66,7 @@ impl Handler<Remove> for TierCache {
         let changed = self.change(None, move |catalogue| catalogue.remove(&id).map(drop));
         Box::pin(changed.map(move |changed, cache, _| {
             changed.outcome?;
-            cache.note("product_removed", product.to_string(), asked);
+            cache.note(AuditAction::ProductRemoved, product.to_string(), asked);
             Ok(())
         }))
     }
@@ -113,13 +118,13 @@ impl TierCache {
     }
 
     /// A note in the audit. That it could not be written does not undo what was done.
-    fn note(&self, action: &'static str, subject: String, asked: Asked) {
+    fn note(&self, action: AuditAction, subject: String, asked: Asked) {
         let note = NoteAudit { action, subject, detail: String::new(), asked };
         let ledger = self.parts.ledger.clone();
         actix_rt::spawn(async move {
             let noted = ledger.send(note).timeout(Duration::from_secs(10)).await;
             if !matches!(noted, Ok(Ok(_))) {
-                tracing::error!(action, "the audit did not take a note");
+                tracing::error!(action = action.as_str(), "the audit did not take a note");
             }
         });
     }

@@ -7,9 +7,14 @@ use actix::prelude::*;
 
 use super::ledger::{Ledger, ask};
 use super::rotation::{self, Progress};
-use super::{KeeperError, Reply, WalletKeeper};
+use super::tools::beside;
 use crate::actors::ownership_ledger::{Asked, FindSealedKeys};
-use crate::keys::{self, Census, KeyFileError, KeyRing, KeyRingState, KeySource};
+use crate::actors::wallet_keeper::WalletKeeper;
+use crate::actors::wallet_keeper::messages::{
+    FindKeysStatus, KeeperError, KeysStatus, Reply, RotateKeys, RotationState, RotationStatus,
+    UnlockKeys,
+};
+use crate::keys::{Census, KeyFileError, KeyRing, KeySource};
 use entitled_core::domain::ids::Timestamp;
 use entitled_core::domain::secret::Secret;
 
@@ -17,69 +22,9 @@ use entitled_core::domain::secret::Secret;
 const TRIES: usize = 5;
 const TRIES_WINDOW: i64 = 60;
 
-// ---- messages ----
-
-/// How the key-encryption key fares. For administrators: the answer may name files.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<KeysStatus>")]
-pub struct FindKeysStatus;
-
-/// Open the keys with the passphrase; with `set`, choose it, where there is none yet.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<KeysStatus>")]
-pub struct UnlockKeys {
-    pub passphrase: Secret,
-    pub set: bool,
-    pub asked: Asked,
-}
-
-/// Exchange the key-encryption key for a new one. Answered when the new one is durable; the wallets follow,
-/// and [`FindKeysStatus`] says how far they are.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<KeysStatus>")]
-pub struct RotateKeys {
-    /// The new one, where the keys are kept by a passphrase.
-    pub passphrase: Option<Secret>,
-    pub asked: Asked,
-}
-
-#[derive(Debug, Clone)]
-pub struct KeysStatus {
-    /// As configured, such as `file:/var/lib/entitled/kek`.
-    pub source: String,
-    pub state: KeyRingState,
-    /// The keys are locked because no passphrase was chosen yet.
-    pub wants_a_passphrase: bool,
-    /// The public name of the key in use: 16 hexadecimal digits.
-    pub key: Option<String>,
-    /// All wallets with a sealed key.
-    pub wallets: u64,
-    /// Those sealed under the key in use.
-    pub under_key: u64,
-    /// The one under way, or the last since the start.
-    pub rotation: Option<RotationStatus>,
-}
-
-#[derive(Debug, Clone)]
-pub struct RotationStatus {
-    pub state: RotationState,
-    /// Wallets whose data key was wrapped anew, of how many.
-    pub done: u64,
-    pub total: u64,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RotationState {
-    UnderWay,
-    Done,
-    Failed { why: String },
-}
-
-// ---- state ----
-
 /// What WalletKeeper remembers of the key besides the ring itself.
 #[derive(Default)]
-pub(super) struct Custody {
+pub(in crate::actors::wallet_keeper) struct Custody {
     rotation: Option<Rotation>,
     unlocking: bool,
     /// When wrong passphrases were given.
@@ -93,7 +38,7 @@ struct Rotation {
 
 impl Custody {
     /// After a failure nobody waits for what was under way. The ring says whether a key is half exchanged.
-    pub(super) fn restarted(self) -> Self {
+    pub(in crate::actors::wallet_keeper) fn restarted(self) -> Self {
         let cut_off = |mut it: Rotation| {
             if it.state == RotationState::UnderWay {
                 let why = "it was cut off: rotate again, which goes on from there, or restart";
@@ -138,18 +83,11 @@ impl WalletKeeper {
     }
 }
 
-pub(super) async fn census(ledger: &Ledger) -> Result<Census, KeeperError> {
+pub(in crate::actors::wallet_keeper) async fn census(
+    ledger: &Ledger,
+) -> Result<Census, KeeperError> {
     let found = ask(&ledger.find_sealed_keys, FindSealedKeys).await?;
     Ok(Census::of(found.iter().map(|it| it.record.as_slice())))
-}
-
-/// Runs what takes its time beside the actor.
-pub(super) async fn beside<T: Send + 'static>(
-    doing: &'static str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, KeeperError> {
-    let done = tokio::task::spawn_blocking(|| keys::with_clean_stack(work)).await;
-    done.map_err(|error| KeeperError::Key { doing, source: Arc::new(error) })
 }
 
 impl Handler<FindKeysStatus> for WalletKeeper {

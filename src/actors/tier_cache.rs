@@ -214,8 +214,11 @@ impl TierCache {
         self.watch_contracts();
         let products = self.parts.reader.products();
         let installed = |id: &ProductId| products.products.contains_key(id);
-        let subscribed = &self.subscribers;
-        self.due.retain(|key, _| installed(&key.product) || subscribed.contains_key(key));
+        self.due.retain(|key, _| installed(&key.product));
+        let now = self.parts.clock.monotonic();
+        for key in self.subscribers.keys().filter(|key| installed(&key.product)) {
+            self.due.entry(key.clone()).or_insert(now);
+        }
         self.missed.retain(|key| self.due.contains_key(key));
         self.parts.reader.forget(Whose::Everybody);
         self.heed(context);

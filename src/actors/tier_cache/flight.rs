@@ -247,8 +247,8 @@ impl TierCache {
             Err(error) => {
                 tracing::error!(product = %key.product, %error, "no verdict could be made");
                 let retry = self.parts.clock.monotonic() + self.parts.settings.retry;
-                if let Some(due) = self.due.get_mut(&key) {
-                    *due = retry;
+                if self.due.contains_key(&key) || self.subscribers.contains_key(&key) {
+                    self.due.insert(key.clone(), retry);
                     self.missed.insert(key.clone());
                 }
             }
@@ -315,8 +315,8 @@ impl TierCache {
             }
         }
         // Anybody may name products that do not exist, and there are places for so many only.
-        let has_work = scene.installed.is_some() && !cached.wallets.is_empty();
-        let kept = has_work || self.subscribers.contains_key(&scene.key);
+        let concerns = !cached.wallets.is_empty() || self.subscribers.contains_key(&scene.key);
+        let kept = scene.installed.is_some() && concerns;
         if kept && (self.due.len() < super::KEPT_AT_MOST || self.due.contains_key(&scene.key)) {
             let rest =
                 Duration::try_from(cached.refresh_at.duration_since(now)).unwrap_or_default();

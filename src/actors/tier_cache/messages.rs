@@ -182,8 +182,11 @@ impl Handler<Subscribe> for TierCache {
             .entry(ask.key.clone())
             .or_insert_with(|| watch::channel(standing.clone()).0);
         let receiver = told.subscribe();
-        let due = self.parts.clock.monotonic();
-        self.due.entry(ask.key.clone()).or_insert(due);
+        // What is not installed is no other by itself, and anybody may make up any number of names.
+        if self.parts.reader.products().products.contains_key(&ask.key.product) {
+            let due = self.parts.clock.monotonic();
+            self.due.entry(ask.key.clone()).or_insert(due);
+        }
         if standing.is_none() {
             self.fly(ask.key, false, context);
         }

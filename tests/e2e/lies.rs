@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::support::anvil::Anvil;
 use crate::support::contract::Contract;
 use crate::support::daemon::Daemon;
+use crate::support::eventually;
 use crate::support::faults::{self, Fault};
 use crate::support::proxy::Proxy;
 use crate::support::settings::{ProductFile, Settings};
@@ -238,6 +239,27 @@ fn endless_answers_cost_little_memory() {
         assert!(peak < 150 << 20, "{} MiB", peak >> 20);
         case.proxy.heal();
         case.daemon.wait_for_code("held", "VALID");
+    }
+}
+
+/// Not long, but so many values that reading them takes a hundred times the memory.
+#[test]
+fn dense_answers_cost_little_memory() {
+    let mut case = Case::new();
+    let parts = format!("[{}0]", r#"{"":0},"#.repeat((7 << 20) / 7));
+    for method in ["eth_getBlockByNumber", "eth_syncing"] {
+        let result = format!(r#"{{"more":{parts},"hash":"0x00"}}"#);
+        case.proxy.fault_in(method, Fault::Result(result.into()));
+        let before = case.proxy.calls(method);
+        case.daemon.restart();
+        eventually("it is asked", || match case.proxy.calls(method) - before {
+            0 => Err("not yet".to_owned()),
+            _ => Ok(()),
+        });
+        case.daemon.never_answers("held", &["VALID"], Duration::from_secs(2));
+        let peak = case.daemon.peak_memory();
+        assert!(peak < 150 << 20, "{method}: {} MiB", peak >> 20);
+        case.proxy.heal();
     }
 }
 

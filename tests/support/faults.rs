@@ -31,6 +31,8 @@ pub enum Fault {
     Status { status: u16, headers: &'static [(&'static str, &'static str)] },
     /// Answers with these bytes.
     Body(Arc<[u8]>),
+    /// Answers one question with this JSON as its result.
+    Result(Arc<str>),
     /// Answers with a small body that unpacks to `size` bytes.
     GzipBomb { size: usize },
     /// Answers with a JSON-RPC error.

@@ -227,6 +227,18 @@ pub fn header_time() -> Fault {
     header(|block| block["timestamp"] = json!("0x7fffffff"))
 }
 
+/// The newest block is an invented one: altered, and named by the hash that it then has.
+pub fn invented_head(alter: fn(&mut alloy_consensus::Header)) -> Fault {
+    Fault::Answer(Arc::new(move |_, params, result| {
+        if params[0] == "latest" && !result.is_null() {
+            let told: alloy_rpc_types_eth::Header = serde_json::from_value(result.take()).unwrap();
+            let mut invented = told.inner;
+            alter(&mut invented);
+            *result = json!(alloy_rpc_types_eth::Header::new(invented));
+        }
+    }))
+}
+
 /// Headers have another hash than their own.
 pub fn block_hash() -> Fault {
     header(|block| block["hash"] = json!(B256::repeat_byte(5)))

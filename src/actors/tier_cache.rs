@@ -214,8 +214,11 @@ impl TierCache {
         self.watch_contracts();
         let products = self.parts.reader.products();
         let installed = |id: &ProductId| products.products.contains_key(id);
-        let subscribed = &self.subscribers;
-        self.due.retain(|key, _| installed(&key.product) || subscribed.contains_key(key));
+        self.due.retain(|key, _| installed(&key.product));
+        let now = self.parts.clock.monotonic();
+        for key in self.subscribers.keys().filter(|key| installed(&key.product)) {
+            self.due.entry(key.clone()).or_insert(now);
+        }
         self.missed.retain(|key| self.due.contains_key(key));
         self.parts.reader.forget(Whose::Everybody);
         self.heed(context);
@@ -293,8 +296,11 @@ impl Handler<Subscribe> for TierCache {
             .entry(ask.key.clone())
             .or_insert_with(|| watch::channel(standing.clone()).0);
         let receiver = told.subscribe();
-        let due = self.parts.clock.monotonic();
-        self.due.entry(ask.key.clone()).or_insert(due);
+        // What is not installed is no other by itself, and anybody may make up any number of names.
+        if self.parts.reader.products().products.contains_key(&ask.key.product) {
+            let due = self.parts.clock.monotonic();
+            self.due.entry(ask.key.clone()).or_insert(due);
+        }
         if standing.is_none() {
             self.fly(ask.key, false, context);
         }

@@ -20,6 +20,7 @@ mod websocket;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use entitled::rpc::call::answers::{Answers, Page};
@@ -46,6 +47,8 @@ struct Stage {
     /// Each `wait` takes one.
     gate: Semaphore,
     news: broadcast::Sender<u64>,
+    /// How often `count` was answered.
+    counted: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -89,6 +92,10 @@ impl Answers for TestAnswers {
     ) -> bool {
         match method {
             "hot" => out.extend_from_slice(params.map_or("{}", RawValue::get).as_bytes()),
+            "count" => {
+                let before = self.0.counted.fetch_add(1, Ordering::Relaxed);
+                out.extend_from_slice(before.to_string().as_bytes());
+            }
             "hot_panic" => {
                 out.extend_from_slice(b"half an ans");
                 panic!("asked for");
@@ -175,7 +182,8 @@ impl House {
     }
 
     fn with(home: tempfile::TempDir, doors: Doors, limits: Limits) -> Self {
-        let stage = Arc::new(Stage { gate: Semaphore::new(0), news: broadcast::channel(64).0 });
+        let (gate, news) = (Semaphore::new(0), broadcast::channel(64).0);
+        let stage = Arc::new(Stage { gate, news, counted: AtomicU64::new(0) });
         let answers = Arc::new(TestAnswers(Arc::clone(&stage)));
         let (stop, stopped) = oneshot::channel::<()>();
         let figures = doors.figures();

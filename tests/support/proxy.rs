@@ -197,6 +197,11 @@ impl Inner {
                     return Some(Reply { status: *status, headers, ..Reply::ok(body) });
                 }
                 Fault::Body(body) => return Some(Reply::ok(body.to_vec())),
+                Fault::Result(result) if request.is_object() => {
+                    let id = &request["id"];
+                    let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
+                    return Some(Reply::ok(text.into()));
+                }
                 Fault::GzipBomb { size } => {
                     let headers = vec![("Content-Encoding", "gzip".to_owned())];
                     let body = gzip_bomb(*size);

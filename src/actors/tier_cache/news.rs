@@ -54,8 +54,8 @@ impl TierCache {
             }
         }
         // Anybody may name products that do not exist, and there are places for so many only.
-        let has_work = scene.installed.is_some() && !cached.wallets.is_empty();
-        let kept = has_work || self.subscribers.contains_key(&scene.key);
+        let concerns = !cached.wallets.is_empty() || self.subscribers.contains_key(&scene.key);
+        let kept = scene.installed.is_some() && concerns;
         if kept && (self.due.len() < KEPT_AT_MOST || self.due.contains_key(&scene.key)) {
             let rest =
                 Duration::try_from(cached.refresh_at.duration_since(now)).unwrap_or_default();

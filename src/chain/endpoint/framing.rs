@@ -1,4 +1,5 @@
-//! Where a JSON value ends in a stream without separators, as IPC sockets of nodes send it. Pure.
+//! Where a JSON value ends in a stream without separators, as IPC sockets of nodes send it, and how many values an
+//! answer has. Pure.
 //!
 //! Asked by: `transport`. Never: checks that the value is valid JSON; the parser does.
 
@@ -39,10 +40,53 @@ impl JsonEnd {
     }
 }
 
+/// So many values are in one answer at most. Each takes up to some hundred bytes once it is read, whatever it took on
+/// the wire: eight megabytes of `{"":0}` would be half a gigabyte. Eight megabytes of events have fewer.
+const VALUES: usize = 1 << 18;
+
+/// Whether `answer` has more values, keys not counted, than are worth reading.
+pub(in crate::chain) fn has_too_many_values(answer: &[u8]) -> bool {
+    let (mut values, mut in_text, mut escaped) = (1, false, false);
+    // A value takes two bytes with what is around it, at the least.
+    let long = answer.len() > VALUES;
+    for byte in answer.iter().filter(|_| long) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_text,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' | b',' if !in_text => values += 1,
+            _ => {}
+        }
+    }
+    values > VALUES
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn values_are_counted_outside_of_text_only() {
+        let many = |value: &str| format!("[{}{value}]", format!("{value},").repeat(VALUES));
+        for value in ["0", "{}", r#"{"":0}"#, "[[]]"] {
+            assert!(has_too_many_values(many(value).as_bytes()), "{value}");
+        }
+        let text = format!(r#"{{"result":"{}\"[,"}}"#, "[,{".repeat(VALUES));
+        assert!(!has_too_many_values(text.as_bytes()));
+        // As dense as answers of nodes are: an event without data, as the tersest of them write it.
+        let event = format!(
+            r#"{{"address":"0x{}","topics":["0x{}","0x{}"],"data":"0x","blockHash":"0x{}","blockNumber":"0x1","transactionHash":"0x{}","transactionIndex":"0x0","logIndex":"0x0","removed":false}}"#,
+            "1".repeat(40),
+            "2".repeat(64),
+            "3".repeat(64),
+            "4".repeat(64),
+            "5".repeat(64),
+        );
+        let count = 8 * 1024 * 1024 / (event.len() + 1);
+        let events = format!("[{}]", vec![event; count].join(","));
+        assert!(!has_too_many_values(events.as_bytes()));
+    }
 
     #[test]
     fn brackets_and_quotes_inside_text_do_not_count() {

@@ -3,11 +3,13 @@
 //! Asked by: `follow`. Never: believes what it hears, not even that there is a block: each notice is a reason to
 //! poll, at most as often as the follower allows. Without it everything is the same, a little later.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::RawValue;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
@@ -18,6 +20,9 @@ use super::transport::connect_websocket;
 
 /// A connection that brings nothing for this long is made anew; it may have died unnoticed.
 const SILENCE: Duration = Duration::from_secs(300);
+/// Between two messages that are read: more often nobody polls, and what floods us waits at the sender, who must not
+/// keep the chains of others waiting.
+const PACE: Duration = Duration::from_millis(50);
 /// No longer than this for the answer to the subscription.
 const ANSWER: Duration = Duration::from_secs(8);
 /// Between attempts.
@@ -25,19 +30,23 @@ const AGAIN: Backoff = Backoff { first: Duration::from_secs(1), longest: Duratio
 
 /// What arrives on the connection, as far as it matters.
 #[derive(Debug, Deserialize)]
-struct Arrival {
-    method: Option<String>,
-    id: Option<Value>,
-    result: Option<Value>,
+struct Arrival<'a> {
+    #[serde(borrow)]
+    method: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    result: Option<&'a RawValue>,
 }
 
-impl Arrival {
+impl Arrival<'_> {
     fn is_notice(&self) -> bool {
         self.method.as_deref() == Some("eth_subscription")
     }
 
     fn is_consent(&self) -> bool {
-        self.id == Some(json!(1)) && self.result.as_ref().is_some_and(Value::is_string)
+        self.id.is_some_and(|it| it.get() == "1")
+            && self.result.is_some_and(|it| it.get().starts_with('"'))
     }
 }
 
@@ -66,8 +75,9 @@ async fn subscription(url: &Url, heard: &Notify) -> usize {
     }
     let (mut notices, mut patience) = (0, ANSWER);
     while let Ok(Some(Ok(message))) = tokio::time::timeout(patience, socket.next()).await {
+        tokio::time::sleep(PACE).await;
         let Message::Text(text) = message else { continue };
-        let Ok(arrival) = serde_json::from_str::<Arrival>(&text) else { return notices };
+        let Ok(arrival) = serde_json::from_str::<Arrival<'_>>(&text) else { return notices };
         if arrival.is_notice() {
             notices += 1;
             heard.notify_one();
@@ -83,7 +93,7 @@ async fn subscription(url: &Url, heard: &Notify) -> usize {
 mod tests {
     use super::*;
 
-    fn arrival(text: &str) -> Arrival {
+    fn arrival(text: &str) -> Arrival<'_> {
         serde_json::from_str(text).unwrap()
     }
 
@@ -95,5 +105,27 @@ mod tests {
         let refusal = arrival(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601}}"#);
         assert!(!refusal.is_notice() && !refusal.is_consent());
         assert!(!arrival(r#"{"id":2,"result":"0xcd"}"#).is_consent());
+    }
+
+    #[tokio::test]
+    async fn who_floods_us_with_notices_is_read_at_our_own_pace() {
+        const FLOOD: u32 = 8;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}", listener.local_addr().unwrap()).parse().unwrap();
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+            socket.next().await.unwrap().unwrap();
+            for _ in 0..FLOOD {
+                let notice = r#"{"method":"eth_subscription"}"#;
+                socket.send(Message::text(notice)).await.unwrap();
+                socket.send(Message::Ping(Vec::new().into())).await.unwrap();
+            }
+            socket.close(None).await.unwrap();
+            while let Some(Ok(_)) = socket.next().await {}
+        });
+        let begun = Instant::now();
+        assert_eq!(subscription(&url, &Notify::new()).await, usize::try_from(FLOOD).unwrap());
+        assert!(begun.elapsed() >= PACE * FLOOD * 2);
     }
 }

@@ -9,6 +9,7 @@ use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, U64};
 use alloy_rpc_types_eth::EIP1186AccountProofResponse;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -54,7 +55,7 @@ impl Endpoint {
     /// Why it could not be asked. What it cannot do is no error.
     pub(in crate::chain) async fn examine(&self) -> Result<(), Refusal> {
         self.ready().await?;
-        let syncing: Result<Value, _> = self.try_ask("eth_syncing", json!([])).await;
+        let syncing: Result<Box<RawValue>, _> = self.try_ask("eth_syncing", json!([])).await;
         let latest = self.header(BlockName::Tag("latest")).await?;
         let finalized = self.try_header(BlockName::Tag("finalized")).await;
         let finalized = finalized.or_else(|refusal| match refusal.is_outage() {
@@ -72,17 +73,18 @@ impl Endpoint {
         };
         let number = latest.as_ref().map_or(U64::ZERO, |(_, it)| U64::from(it.number));
         let call = json!([{ "from": Address::ZERO, "to": Address::ZERO }, number]);
-        let listed: Result<Value, _> = self.try_ask("eth_createAccessList", call).await;
+        let listed: Result<Box<RawValue>, _> = self.try_ask("eth_createAccessList", call).await;
         let told: Result<Capabilities, _> = self.try_ask("eth_capabilities", json!([])).await;
         let batch = self.largest_batch().await?;
 
         let mut standing = self.standing();
         let abilities = &mut standing.abilities;
-        abilities.synced = match syncing {
-            Ok(Value::Bool(syncing)) => Some(!syncing),
-            Ok(Value::Object(_)) => Some(false),
-            _ => None,
-        };
+        // How far it is does not matter, and how much it says of that is up to it.
+        abilities.synced = syncing.ok().and_then(|it| match it.get() {
+            "false" => Some(true),
+            "true" => Some(false),
+            other => other.starts_with('{').then_some(false),
+        });
         abilities.finalized = Some(finalized.is_some());
         abilities.finalized_proofs = proven.filter(|_| finalized.is_some());
         abilities.access_lists = able(&listed);

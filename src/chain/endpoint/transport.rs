@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::address::Location;
-use super::framing::JsonEnd;
+use super::framing::{JsonEnd, has_too_many_values};
 
 /// No longer than this to connect.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -28,6 +28,8 @@ const TOTAL: Duration = Duration::from_secs(8);
 pub(in crate::chain) const BODY: usize = 8 * 1024 * 1024;
 /// An error page above this is not worth reading.
 const ERROR_BODY: usize = 64 * 1024;
+/// Messages over a WebSocket before the answer, which say nothing: pings and the like.
+const ASIDES: usize = 64;
 /// Idle connections kept for WebSocket and IPC.
 const IDLE: usize = 4;
 
@@ -40,7 +42,7 @@ pub(in crate::chain) enum WireError {
     Timeout,
     #[error("the connection broke")]
     Broken,
-    #[error("the answer is larger than {BODY} bytes")]
+    #[error("the answer is larger than {BODY} bytes, or has too many parts")]
     TooLarge,
     #[error("HTTP status {status}")]
     Status { status: u16 },
@@ -124,6 +126,9 @@ impl Wire {
         .await
         .map_err(|_| WireError::Timeout)??;
         self.meter.bytes.fetch_add(answer.len() as u64, Ordering::Relaxed);
+        if has_too_many_values(&answer) {
+            return Err(WireError::TooLarge);
+        }
         serde_json::from_slice(&answer).map_err(|_| WireError::Garbled)
     }
 }
@@ -267,7 +272,7 @@ pub(in crate::chain) async fn connect_websocket(url: &url::Url) -> Result<Socket
 async fn ask_websocket(mut socket: Socket, text: String) -> Result<(Socket, Vec<u8>), WireError> {
     use tokio_tungstenite::tungstenite::Error;
     socket.send(Message::text(text)).await.map_err(|_| WireError::Broken)?;
-    loop {
+    for _ in 0..=ASIDES {
         match socket.next().await {
             Some(Ok(Message::Text(text))) => return Ok((socket, text.as_bytes().to_vec())),
             Some(Ok(Message::Binary(bytes))) => return Ok((socket, bytes.to_vec())),
@@ -276,6 +281,7 @@ async fn ask_websocket(mut socket: Socket, text: String) -> Result<(Socket, Vec<
             Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(WireError::Broken),
         }
     }
+    Err(WireError::Broken)
 }
 
 async fn over_ipc(

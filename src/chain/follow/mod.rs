@@ -269,6 +269,8 @@ impl Follower<'_> {
         contracts: &[Address],
         events: &mpsc::Sender<ChainEvent>,
     ) -> Told {
+        // No chain gets there, but an endpoint may say so.
+        let to = to.min(u64::MAX - 1);
         let from = self.unread.unwrap_or(to).max((to + 1).saturating_sub(READ));
         if from > to {
             return Ok(true);

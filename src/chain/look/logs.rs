@@ -114,7 +114,8 @@ impl<'a> Reading<'a> {
     /// # Errors
     /// Why it came no further.
     pub(in crate::chain) async fn read(&mut self) -> Result<(), Cause> {
-        let last = self.block.header.number;
+        // No chain gets further, whatever an endpoint says.
+        let last = self.block.header.number.min(u64::MAX - 1);
         let mut from = self.begin().await?;
         let mut width = Width(FIRST_WIDTH);
         let mut read_to = None;

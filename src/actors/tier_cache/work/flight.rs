@@ -251,8 +251,8 @@ impl TierCache {
             Err(error) => {
                 tracing::error!(product = %key.product, %error, "no verdict could be made");
                 let retry = self.parts.clock.monotonic() + self.parts.settings.retry;
-                if let Some(due) = self.due.get_mut(&key) {
-                    *due = retry;
+                if self.due.contains_key(&key) || self.subscribers.contains_key(&key) {
+                    self.due.insert(key.clone(), retry);
                     self.missed.insert(key.clone());
                 }
             }

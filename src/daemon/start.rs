@@ -24,6 +24,7 @@ use crate::regular_file;
 use crate::rpc::figures::SocketFigures;
 use crate::rpc::front::Front;
 use crate::rpc::methods::{Api, Control};
+use crate::rpc::openrpc;
 use crate::rpc::socket::doors::{self, Doors, SocketSettings};
 use crate::rpc::socket::limits::{Limits, WriteRates};
 use crate::rpc::socket::listen::{self, SocketSummary};
@@ -137,6 +138,7 @@ impl House {
                 let reloader = Arc::clone(&reloader);
                 Box::pin(async move { reloader.reload(asked).await })
             }),
+            document: openrpc::json,
             started: self.started,
             counts: Default::default(),
             subscriptions: Default::default(),
@@ -394,3 +396,6 @@ pub(super) fn socket_thread(
         .spawn(serve)
         .context("cannot start a thread")
 }
+
+#[cfg(test)]
+mod tests;

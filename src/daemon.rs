@@ -23,6 +23,7 @@ use crate::config::{Config, Environment, Read};
 use crate::logging;
 use crate::products::{Catalogue, Loaded};
 use crate::rpc::socket::listen;
+use entitled_core::domain::causes::with_causes;
 use entitled_core::domain::product::availability::{Warning, warnings};
 
 use reload::Reloader;
@@ -59,18 +60,6 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
 pub fn unavailable(config: &Config, products: &Loaded) -> Vec<Warning> {
     let chains = config.chains.iter().map(|it| (it.id, it.trust)).collect();
     products.products.values().flat_map(|it| warnings(&it.product, &chains)).collect()
-}
-
-/// An error and its causes in one text.
-pub fn story(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// Runs until told to stop. The exit code: 0, or 70 when the actors could not be kept running.
@@ -206,7 +195,7 @@ impl House {
                     Ok(Ok(_)) => tracing::info!("the store was backed up"),
                     Ok(Err(error)) => tracing::error!(
                         event = "backup_failed",
-                        error = story(&error),
+                        error = with_causes(&error),
                         "no backup was kept"
                     ),
                     Err(error) => {

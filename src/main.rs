@@ -8,6 +8,7 @@ use clap::Parser;
 use entitled::config::{Config, Environment};
 use entitled::daemon;
 use entitled::logging::plain;
+use entitled_core::domain::causes::with_causes;
 use zeroizing_alloc::ZeroAlloc;
 
 /// Overwrites whatever is given back. A request that carries a key or a passphrase passes through the buffers of
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
     let read = match Config::read(arguments.config.as_deref(), &environment) {
         Ok(read) => read,
         Err(error) => {
-            tell(std::io::stderr(), &daemon::story(&error));
+            tell(std::io::stderr(), &with_causes(&error));
             return ExitCode::from(WRONG);
         }
     };

@@ -236,7 +236,7 @@ fn the_command_line_is_a_client_like_any_other() {
     for source in sources().iter().filter(|it| it.module() == "entitlectl") {
         for used in source.statements().split("entitled::").skip(1).map(word) {
             // A store is restored while no daemon runs that could be asked to, and a backup read where it lies.
-            let restores = source.place().ends_with("entitlectl/store")
+            let restores = source.place().ends_with("commands/store")
                 && ["clock", "config", "regular_file"].contains(&used);
             let is_store =
                 used == "store" && ["store", "exit"].iter().any(|it| source.place().ends_with(it));

@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use crate::error::ClientError;
+
 /// The moment by which something has to be done, on the monotonic clock; or never.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadline {
     end: Option<Instant>,
     /// What was granted in the beginning, for the error message.
-    pub(super) granted: Duration,
+    granted: Duration,
 }
 
 impl Deadline {
@@ -18,6 +20,10 @@ impl Deadline {
 
     pub(super) fn never() -> Self {
         Self { end: None, granted: Duration::MAX }
+    }
+
+    pub(super) fn missed(&self) -> ClientError {
+        ClientError::Timeout { after: self.granted }
     }
 
     /// What is left: `Ok(None)` when there is no end, `Err` when the time is up.

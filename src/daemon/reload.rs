@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix::Addr;
 
 use super::start::House;
-use super::{Source, catalogue, chains, story};
+use super::{Source, catalogue, chains};
 use crate::actors::chain_verifier::{ChainVerifier, FindUnavailable, Reconfigure};
 use crate::actors::ownership_ledger::{Asked, FindProgress, OwnershipLedger};
 use crate::actors::tier_cache::{Reload, TierCache, VerdictReader};
@@ -17,6 +17,7 @@ use crate::config::{self, Changes, Config};
 use crate::logging;
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::wire;
+use entitled_core::domain::causes::with_causes;
 use entitled_core::domain::ids::ChainId;
 
 /// How long reading product files may take.
@@ -85,8 +86,8 @@ impl Brought {
             tracing::error!(event = "reload_refused", error = why, "not reloaded");
         };
         let read = read.map_err(|error| {
-            refused(story(&error));
-            story(&error.without_directories())
+            refused(with_causes(&error));
+            with_causes(&error.without_directories())
         });
         let new = Running::new(read?.config);
         let mut changes = Config::changed(&running.config, &new.config);

@@ -25,6 +25,7 @@ use crate::rpc::error::RpcError;
 use crate::rpc::figures::SocketFigures;
 use crate::rpc::front::Front;
 use crate::rpc::methods::{Api, Control};
+use crate::rpc::openrpc;
 use crate::rpc::socket::doors::{self, Doors, SocketSettings};
 use crate::rpc::socket::limits::{Limits, WriteRates};
 use crate::rpc::socket::listen::{self, SocketSummary};
@@ -135,6 +136,7 @@ impl House {
     ) -> anyhow::Result<Front> {
         let control = Control {
             reload: Box::new(reload),
+            document: openrpc::json,
             started: self.started,
             counts: Default::default(),
             subscriptions: Default::default(),
@@ -319,3 +321,6 @@ pub(super) fn socket_thread(
         .spawn(serve)
         .context("cannot start a thread")
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
+use entitled_client::{AsyncClient, Code, SocketPath};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
@@ -153,6 +155,25 @@ async fn a_websocket_is_told_of_changes() {
     }
     assert_eq!(heard.first().map(String::as_str), Some("VALID"));
     assert_eq!(heard.last().map(String::as_str), Some("NOT_HELD"));
+    tokio::task::spawn_blocking(move || drop(stage)).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_asynchronous_client_checks_explains_and_is_told_of_changes() {
+    let stage = tokio::task::spawn_blocking(Stage::entitled).await.unwrap();
+    let path = SocketPath::at(stage.daemon.socket());
+    let mut client = AsyncClient::connect(&path).await.unwrap();
+    let verdict = client.check(ACME).await.unwrap();
+    assert_eq!((verdict.code, verdict.tier.as_deref()), (Code::Valid, Some("pro")));
+    let explanation = client.explain(ACME).await.unwrap();
+    assert!(explanation.verdict.valid);
+    assert!(explanation.steps.iter().any(|it| it.step == "grant" && it.outcome == "yes"));
+
+    let mut told = client.subscribe(ACME).await.unwrap();
+    told.set_wait(Some(Duration::from_secs(60)));
+    assert_eq!(told.next().await.unwrap().unwrap().code, Code::Valid);
+    stage.give_away(7);
+    while told.next().await.unwrap().unwrap().code != Code::NotHeld {}
     tokio::task::spawn_blocking(move || drop(stage)).await.unwrap();
 }
 

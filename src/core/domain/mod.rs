@@ -4,6 +4,7 @@
 //! Never: waits, reads the clock, logs, opens a file or a socket. Time is always an argument.
 
 pub mod audit;
+pub mod causes;
 pub mod consensus;
 pub mod customer;
 pub mod entitlement;

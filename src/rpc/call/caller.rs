@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::answers::{Answers, Batch, Warm};
 use super::envelope::{self, Envelope, Fault};
+use super::refusal;
 use super::work::{Work, known_id};
 use crate::rpc::figures::SocketFigures;
 use crate::rpc::socket::canonical::{self, Check};
@@ -39,9 +40,9 @@ pub(in crate::rpc) struct Caller {
     peer: Peer,
     /// Whether it may use the door it came by. Otherwise it is told so, request by request.
     welcome: bool,
-    pub(in crate::rpc) connection: ConnectionId,
+    connection: ConnectionId,
     /// What methods find out about the caller.
-    pub(in crate::rpc) extensions: Extensions,
+    extensions: Extensions,
     in_flight: Arc<Semaphore>,
     /// What it may take of what belongs to its user.
     pub(in crate::rpc) share: Share,
@@ -135,10 +136,7 @@ impl Caller {
 
     /// Appends an error reply, and counts it.
     pub(in crate::rpc) fn refuse(&self, id: Option<&RawValue>, fault: &Fault, out: &mut Vec<u8>) {
-        if fault.is_limit() {
-            self.figures().requests_limited.one_more();
-        }
-        fault.write(id, out);
+        refusal::refuse(self.figures(), id, fault, out);
     }
 
     /// Answers a request that can be answered now, and passes over a notification: nothing here is worth asking
@@ -192,7 +190,7 @@ impl Caller {
         }
         out.truncate(before);
         answered.map_err(|_| {
-            self.panicked(method);
+            refusal::panicked(self.figures(), method);
             Panicked
         })
     }
@@ -222,14 +220,6 @@ impl Caller {
             self.figures().requests.one_more();
         }
         is_answered
-    }
-
-    pub(in crate::rpc) fn panicked(&self, method: &str) {
-        self.figures().panics.one_more();
-        tracing::error!(
-            method,
-            "a method panicked; its request was answered with an internal error"
-        );
     }
 
     /// A place among the requests in flight.
@@ -289,7 +279,7 @@ impl Caller {
 
     /// Prepares a call of a method, within the caller's rate and number of subscriptions.
     pub(in crate::rpc) fn work(
-        self: &Arc<Self>,
+        &self,
         id: &RawValue,
         envelope: &Envelope<'_>,
         sink: Option<&MethodSink>,
@@ -304,12 +294,15 @@ impl Caller {
             _ => None,
         };
         Ok(Work {
-            caller: Arc::clone(self),
             method,
             callback: callback.clone(),
             id: id.to_owned(),
             params: envelope.params.map(RawValue::to_owned),
             subscriber,
+            connection: self.connection,
+            extensions: self.extensions.clone(),
+            response_bytes: self.limits().response_bytes,
+            figures: Arc::clone(&service.figures),
         })
     }
 
@@ -336,12 +329,8 @@ impl Caller {
 
     pub(in crate::rpc) fn room_for(&self, length: usize) -> Result<(), Fault> {
         let most = self.limits().response_bytes;
-        if length <= most { Ok(()) } else { Err(too_long_a_reply(most)) }
+        if length <= most { Ok(()) } else { Err(Fault::too_long_a_reply(most)) }
     }
-}
-
-pub(in crate::rpc) fn too_long_a_reply(most: usize) -> Fault {
-    Fault::limit(format!("a reply has at most {most} bytes"), "ask for less, with `limit`")
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{ACTOR_TIME, Api, after, page_by_key, page_size};
+use super::api::{ACTOR_TIME, Api};
+use super::paging::{after, page_by_key, page_size};
 use crate::actors::ownership_ledger::{
     CreateCustomer, CustomerEdit, FindCustomer, ListCustomers, NewCustomer, UpdateCustomer,
 };

@@ -10,7 +10,9 @@ use jsonrpsee::{Extensions, PendingSubscriptionSink, RpcModule};
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 
-use super::{ACTOR_TIME, Api, page, parse};
+use super::api::{ACTOR_TIME, Api};
+use super::paging::page;
+use super::parse::parse;
 use crate::actors::tier_cache::{Cached, Check, Explain, Key, Landing, Refresh, Stored, Subscribe};
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::wire;

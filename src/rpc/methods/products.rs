@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{ACTOR_TIME, Api, page};
+use super::api::{ACTOR_TIME, Api};
+use super::paging::page;
 use crate::actors::chain_verifier::FindUnavailable;
 use crate::actors::tier_cache::{Install, Remove};
 use crate::rpc::error::RpcError;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Api;
+use super::api::Api;
 use super::wallets::label;
 use crate::actors::wallet_keeper::{ExportKey, ForeignKey, ImportKey};
 use crate::rpc::error::RpcError;

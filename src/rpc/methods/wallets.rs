@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{ACTOR_TIME, Api, CHAIN_TIME, page};
+use super::api::{ACTOR_TIME, Api, CHAIN_TIME};
+use super::paging::page;
 use crate::actors::ownership_ledger::WalletsOf;
 use crate::actors::wallet_keeper::{
     CreateWallet, IssueChallenge, LinkWallet, SignMessage, UnlinkWallet, VerifyMessage,

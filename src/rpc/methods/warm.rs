@@ -16,8 +16,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Api;
-use super::system::Row;
+use super::api::Api;
+use super::control::Row;
 use crate::actors::tier_cache::{Cached, Key};
 use crate::clock::Moment;
 use crate::rpc::call::answers::{Batch, Warm};

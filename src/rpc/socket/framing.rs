@@ -15,11 +15,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::canonical;
-use super::listen::Stop;
+use super::linger::linger;
 use super::outbox::{Outbox, TooSlow};
 use super::reply::{Held, Reply};
 use super::scan::{Scanner, Step};
-use super::turn_away::linger;
+use super::stop::Stop;
 use crate::rpc::call::answers::{Batch, Warm};
 use crate::rpc::call::caller::Caller;
 use crate::rpc::call::envelope::Fault;

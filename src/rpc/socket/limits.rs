@@ -77,7 +77,7 @@ impl Default for Limits {
             send_queue: 64,
             first_byte: Duration::from_secs(10),
             write: Duration::from_secs(10),
-            idle: Duration::from_secs(300),
+            idle: Duration::from_secs(3_600),
             drain: Duration::from_secs(5),
             root_is_exempt: true,
             ourselves_exempt: true,
@@ -179,7 +179,7 @@ mod tests {
         assert_eq!((limits.rate_per_second, limits.rate_burst), (200, 2_000));
         assert_eq!((limits.subscriptions, limits.send_queue), (16, 64));
         assert_eq!((limits.first_byte.as_secs(), limits.write.as_secs()), (10, 10));
-        assert_eq!((limits.idle.as_secs(), limits.drain.as_secs()), (300, 5));
+        assert_eq!((limits.idle.as_secs(), limits.drain.as_secs()), (3_600, 5));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::http::{Answer, Reply, accepted, head, page_answer, reply, text};
-use super::listen::Stop;
+use super::stop::Stop;
 use crate::rpc::call::answers::Answers;
 
 /// Connections at once; a scraper needs one.

@@ -6,17 +6,16 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 
 use super::connection::first_bytes;
+use super::linger::linger;
 use super::scan;
 use crate::rpc::call::envelope::{self, Fault};
 
 /// How long each step may take.
 const STEP: Duration = Duration::from_secs(1);
-/// How much is read of what nobody will answer.
-const MOST: u64 = 1024 * 1024;
 /// How deep a request may nest for its id to be looked for.
 const DEPTH: usize = 64;
 
@@ -31,12 +30,6 @@ pub(in crate::rpc) async fn turn_away(mut io: UnixStream, fault: Fault) {
     })
     .await;
     linger(&mut io).await;
-}
-
-/// Goes on reading for a while, so that the other side, which may still be writing, comes to read what was said.
-pub(in crate::rpc) async fn linger(io: &mut (impl AsyncRead + Unpin)) {
-    let mut rest = io.take(MOST);
-    let _ = tokio::time::timeout(STEP, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
 }
 
 /// The fault as who sent `asked` understands it.

@@ -20,11 +20,11 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
-use super::http::take_message;
-use super::listen::Stop;
+use super::linger::linger;
+use super::message::take_message;
 use super::outbox::{Outbox, TooSlow};
 use super::reply::Reply;
-use super::turn_away::linger;
+use super::stop::Stop;
 use crate::rpc::call::answers::Warm;
 use crate::rpc::call::caller::Caller;
 use crate::rpc::call::envelope::Fault;

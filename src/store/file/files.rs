@@ -20,6 +20,7 @@ use crate::store::schema::SCHEMA;
 use crate::store::tables::audit;
 use crate::store::{Asked, StoreSettings, begin};
 use entitled_core::domain::audit::AuditAction;
+use entitled_core::domain::causes::with_causes;
 use entitled_core::domain::ids::Timestamp;
 
 /// With which every file of redb begins.
@@ -323,12 +324,6 @@ pub(in crate::store) fn check_plain(
 
 pub(in crate::store) fn name(path: &Path) -> String {
     path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-fn with_causes(error: &StoreError) -> String {
-    let first: &dyn std::error::Error = error;
-    let causes = std::iter::successors(Some(first), |it| it.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]

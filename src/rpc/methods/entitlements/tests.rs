@@ -12,7 +12,7 @@ use crate::actors::wallet_keeper::WalletKeeper;
 use crate::clock::Clock;
 use crate::keys::{KeyRing, KeySource, MachineName};
 use crate::products::{Catalogue, Loaded};
-use crate::rpc::methods::system::Control;
+use crate::rpc::methods::control::Control;
 use crate::rpc::socket::limits::WriteRates;
 use crate::store::testing::spoil_the_machines_record;
 use crate::store::{Store, StoreSettings};

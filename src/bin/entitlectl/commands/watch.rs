@@ -2,29 +2,41 @@
 
 use std::time::Duration;
 
+use clap::Args;
 use entitled_client::{ClientError, Subscription, Verdict};
+use entitled_core::domain::causes::with_causes;
 use nix::sys::signal::{SigSet, Signal};
 use serde_json::value::RawValue;
 
 use crate::exit::{Exit, Failure};
-use crate::screen::{Screen, sentence};
-use crate::session::{Question, Session};
-use crate::{session, verdicts};
+use crate::screen::Screen;
+use crate::session::{self, Behalf, Question, Session};
+use crate::verdicts;
 
 const METHOD: &str = "entitlement_subscribe";
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_LONGEST: Duration = Duration::from_secs(2);
 
+#[derive(Debug, Args)]
+pub(crate) struct WatchArguments {
+    product: String,
+    /// End after this many lines
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    #[command(flatten)]
+    behalf: Behalf,
+}
+
 pub(crate) fn run(
+    WatchArguments { product, count, behalf }: &WatchArguments,
     session: &Session,
     screen: &mut Screen,
-    question: &Question,
-    count: Option<u64>,
 ) -> Result<Exit, Failure> {
+    let question = &Question::new(METHOD).with("product", product)?.for_whom(behalf)?;
     end_on_signals()?;
     let mut subscription = session.subscribe(question)?;
     let mut shown: Option<Verdict> = None;
-    let mut left = count;
+    let mut left = *count;
     while left != Some(0) && !screen.is_closed() {
         let result = match subscription.next_raw() {
             Ok(Some(result)) => result,
@@ -34,7 +46,7 @@ pub(crate) fn run(
                 continue;
             }
             Err(it @ (ClientError::Unreachable { .. } | ClientError::Timeout { .. })) => {
-                screen.aside(&format!("entitlectl: {}; trying again", sentence(&it)));
+                screen.aside(&format!("entitlectl: {}; trying again", with_causes(&it)));
                 subscription = again(session, question)?;
                 continue;
             }

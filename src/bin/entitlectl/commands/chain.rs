@@ -1,12 +1,19 @@
-//! `chain status`: a table of endpoints for each chain, and below it what there is to know of each.
+//! `chain`: for `status` a table of endpoints of each chain, and below it what there is to know of each; `sync` has a
+//! file of its own.
+
+mod sync;
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
 use serde_json::Value;
 
+use crate::exit::{Exit, Failure};
+use crate::results::ask_and_show;
+use crate::screen::Screen;
+use crate::session::{Question, Session};
 use crate::tables::{Column, Form, field, plain, table};
-use crate::{sync, words};
+use crate::words;
 
 /// Together with the other columns as they usually are, this leaves a line within 100 characters.
 const URL: usize = 36;
@@ -35,8 +42,24 @@ pub(crate) enum ChainCommand {
     },
 }
 
+pub(crate) fn run(
+    command: &ChainCommand,
+    session: &Session,
+    screen: &mut Screen,
+) -> Result<Exit, Failure> {
+    match command {
+        ChainCommand::Status => {
+            ask_and_show(session, screen, &Question::admin("chain_status"), told)?;
+            Ok(Exit::Done)
+        }
+        ChainCommand::Sync { chain, from } => {
+            sync::run(session, screen, chain.as_deref(), from.as_deref())
+        }
+    }
+}
+
 /// What the daemon says in `chain_status`.
-pub(crate) fn told(status: &Value) -> String {
+fn told(status: &Value) -> String {
     let chains = status.as_array().map(Vec::as_slice).unwrap_or_default();
     if chains.is_empty() {
         return "no chain is configured".to_owned();

@@ -1,23 +1,63 @@
-//! Product files: checking one without a daemon, and installing one.
+//! `product`: those installed, and their files: checking one without a daemon, installing one, removing one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use entitled_core::domain::product;
-use entitled_core::domain::product::Fault;
+use clap::Subcommand;
+use entitled_core::domain::product::{self, Fault};
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
-use crate::results::ask_and_show;
+use crate::results::{ask_and_show, show_card, show_table};
 use crate::screen::Screen;
 use crate::session::{Question, Session};
-use crate::{files, tables, words};
+use crate::tables::Form::{Names, Plain};
+use crate::tables::{self, Column};
+use crate::{files, words};
 
 /// The daemon may ask its chains for the contracts that a product names.
 const CHAIN_WAIT: Duration = Duration::from_secs(10);
 
+const PRODUCT: &[Column] = &[
+    Column("product", "id", Plain),
+    Column("name", "name", Plain),
+    Column("version", "version", Plain),
+    Column("trust", "trust", Plain),
+    Column("finality", "finality", Plain),
+    Column("tiers", "tiers", Names),
+    Column("file", "source", Plain),
+];
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProductCommand {
+    /// The products installed
+    List,
+    /// Check a product file; needs no daemon
+    Lint { file: PathBuf },
+    /// Install a product file
+    Install { file: PathBuf },
+    /// Remove a product
+    Remove { product: String },
+}
+
+pub(crate) fn run(
+    command: &ProductCommand,
+    session: &Session,
+    screen: &mut Screen,
+) -> Result<Exit, Failure> {
+    match command {
+        ProductCommand::List => show_table(session, screen, Question::new("product_list"), PRODUCT),
+        ProductCommand::Lint { file } => lint(screen, file),
+        ProductCommand::Install { file } => install(session, screen, file),
+        ProductCommand::Remove { product } => {
+            let question = Question::admin("product_remove").with("product", product)?;
+            show_card(session, screen, &question, PRODUCT)
+        }
+    }
+}
+
 /// `FILE:LINE: key: message` for each mistake, as compilers do, so that editors find the place.
-pub(crate) fn lint(screen: &mut Screen, path: &Path) -> Result<Exit, Failure> {
+fn lint(screen: &mut Screen, path: &Path) -> Result<Exit, Failure> {
     let faults = match product::parse(&files::read(path)?) {
         Ok(_) => Vec::new(),
         Err(faults) => faults,
@@ -40,11 +80,7 @@ pub(crate) fn lint(screen: &mut Screen, path: &Path) -> Result<Exit, Failure> {
 }
 
 /// What cannot be had of it as the daemon's chains are configured is said beside the result.
-pub(crate) fn install(
-    session: &Session,
-    screen: &mut Screen,
-    path: &Path,
-) -> Result<Exit, Failure> {
+fn install(session: &Session, screen: &mut Screen, path: &Path) -> Result<Exit, Failure> {
     let question = Question::admin("product_install").with("toml", &files::read(path)?)?;
     let show = |it: &Value| format!("{} is installed", tables::plain(tables::field(it, "product")));
     let installed = ask_and_show(&session.patient(CHAIN_WAIT), screen, &question, show)?;

@@ -3,7 +3,6 @@
 //! The files are those of a mirror: what a beacon node answers, one answer a file. None of them is trusted:
 //! the daemon takes only what the chain's validators signed.
 
-use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -11,9 +10,11 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::exit::{Exit, Failure};
+use crate::progress::Bar;
 use crate::screen::Screen;
 use crate::session::{self, Question, Session};
-use crate::{files, tables, words};
+use crate::tables::{self, text};
+use crate::{files, words};
 
 const METHOD: &str = "chain_sync";
 /// Where a mirror keeps them; whoever brings files on a stick may leave this out.
@@ -24,16 +25,15 @@ const POLL: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A committee's keys are checked, one after the other.
 const JUDGING: Duration = Duration::from_secs(30);
-const BAR: usize = 30;
 
-pub(crate) fn run(
+pub(super) fn run(
     session: &Session,
     screen: &mut Screen,
-    chain: Option<String>,
+    chain: Option<&str>,
     from: Option<&Path>,
 ) -> Result<Exit, Failure> {
     let chain = match chain {
-        Some(chain) => chain,
+        Some(chain) => chain.to_owned(),
         None => the_only_one(session)?,
     };
     let session = session.patient(JUDGING);
@@ -74,7 +74,7 @@ fn wait(session: &Session, chain: &str) -> Result<Box<RawValue>, Failure> {
         let result = session.ask(&question)?;
         let reply: Value = session::read(METHOD, &result)?;
         let sync = tables::field(&reply, "sync");
-        bar.draw(sync);
+        draw(&mut bar, sync);
         let place = serde_json::json!([sync.get("period"), sync.get("wants_period")]);
         if place != last.0 {
             last = (place, Instant::now());
@@ -111,7 +111,7 @@ fn bring(
     }
     loop {
         let sync = porter.sync(&result)?;
-        bar.draw(&sync);
+        draw(&mut bar, &sync);
         let Some(period) = sync["wants_period"].as_u64() else { break };
         let file = format!("updates/{period}.json");
         match porter.carry(porter.question()?, "updates", &file)? {
@@ -173,10 +173,6 @@ impl Porter<'_> {
     }
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    tables::field(value, name).as_str().unwrap_or_default()
-}
-
 /// `eip155:1: synced, period 863 of 863, finalized slot 7071776 of 22 November 2026, 10:00 UTC, 510 signed`
 fn summary(chain: &str, sync: &Value) -> String {
     let mut line = format!("{chain}: {}", progress(sync));
@@ -205,7 +201,7 @@ fn progress(sync: &Value) -> String {
 }
 
 /// The same within `chain status`, with what it rests on and where it comes from.
-pub(crate) fn told(sync: &Value) -> String {
+pub(super) fn told(sync: &Value) -> String {
     let mut lines = vec![format!("  validators {}", progress(sync))];
     let mut note = |name: &str, text: &str| {
         if !text.is_empty() {
@@ -228,41 +224,21 @@ pub(crate) fn told(sync: &Value) -> String {
     lines.iter().map(|it| words::tame(it)).collect::<Vec<_>>().join("\n")
 }
 
-/// How far it is, on a terminal; elsewhere nothing.
-struct Bar {
-    shown: bool,
-    drawn: bool,
-}
-
-impl Bar {
-    fn new() -> Self {
-        Self { shown: io::stderr().is_terminal(), drawn: false }
-    }
-
-    fn draw(&mut self, sync: &Value) {
-        let number = |name: &str| tables::field(sync, name).as_u64();
-        let places = number("first_period").zip(number("period")).zip(number("present_period"));
-        if let Some(((first, period), present)) = places.filter(|_| self.shown) {
-            self.drawn = true;
-            let _ = write!(io::stderr().lock(), "\r{}", bar(first, period, present));
-        }
-    }
-
-    fn end(&self) {
-        if self.drawn {
-            let _ = writeln!(io::stderr().lock());
-        }
+fn draw(bar: &mut Bar, sync: &Value) {
+    let number = |name: &str| tables::field(sync, name).as_u64();
+    let places = number("first_period").zip(number("period")).zip(number("present_period"));
+    if let Some(((first, period), present)) = places {
+        let (done, whole) = way(first, period, present);
+        bar.draw(done, whole, &format!("period {period} of {present}"));
     }
 }
 
-fn bar(first: u64, period: u64, present: u64) -> String {
-    let whole = u128::from(present.saturating_sub(first));
-    let done = u128::from(period.saturating_sub(first));
-    let full = match whole {
-        0 => BAR,
-        whole => usize::try_from(done * BAR as u128 / whole).unwrap_or(BAR).min(BAR),
-    };
-    format!("[{}{}] period {period} of {present}", "#".repeat(full), ".".repeat(BAR - full))
+/// How many periods were walked, and of how many. Where there are none to walk, all of it is done.
+fn way(first: u64, period: u64, present: u64) -> (u64, u64) {
+    match present.saturating_sub(first) {
+        0 => (1, 1),
+        whole => (period.saturating_sub(first), whole),
+    }
 }
 
 #[cfg(test)]
@@ -271,11 +247,11 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_bar_fills_from_the_first_period_to_the_present_one() {
-        for (period, full) in [(100, 0), (150, BAR / 2), (200, BAR), (201, BAR)] {
-            assert_eq!(bar(100, period, 200).matches('#').count(), full, "{period}");
+    fn the_way_goes_from_the_first_period_to_the_present_one() {
+        for (period, done) in [(100, 0), (150, 50), (200, 100), (201, 101)] {
+            assert_eq!(way(100, period, 200), (done, 100), "{period}");
         }
-        assert_eq!(bar(7, 7, 7).matches('#').count(), BAR);
+        assert_eq!(way(7, 7, 7), (1, 1));
     }
 
     #[test]

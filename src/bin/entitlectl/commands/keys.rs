@@ -1,9 +1,7 @@
-//! The key that seals all keys: how it fares, unlocking it, exchanging it.
+//! `keys`: the key that seals all keys: how it fares, unlocking it, exchanging it.
 //!
 //! A passphrase comes from `secrets`, never from an argument.
 
-use std::io;
-use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -11,17 +9,17 @@ use entitled_core::domain::secret::Secret;
 use serde_json::Value;
 
 use crate::exit::{Exit, Failure};
+use crate::progress::Bar;
 use crate::screen::Screen;
-use crate::session::{Question, Session};
-use crate::{secrets, session, tables, words};
+use crate::session::{self, Question, Session};
+use crate::tables::{self, text};
+use crate::{secrets, words};
 
 /// Deriving a key from a passphrase takes a moment by design.
 const DERIVING: Duration = Duration::from_secs(10);
 
 /// How often a rotation is asked how far it is.
 const POLL: Duration = Duration::from_millis(100);
-
-const BAR: usize = 30;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
@@ -81,19 +79,19 @@ fn rotate(session: &Session, screen: &mut Screen) -> Result<Exit, Failure> {
         question = question.with("passphrase", &new_passphrase(screen)?.expose())?;
     }
     let mut result = session.patient(DERIVING).ask(&question)?;
-    let bar = Bar::new();
+    let mut bar = Bar::new();
     let status = loop {
         let status: Value = session::read("keys_status", &result)?;
         let rotation = tables::field(&status, "rotation");
         if text(rotation, "state") != "under_way" {
             break status;
         }
-        bar.draw(rotation);
+        draw(&mut bar, rotation);
         std::thread::park_timeout(POLL);
         result = session.ask(&Question::admin("keys_status"))?;
     };
     let rotation = tables::field(&status, "rotation");
-    bar.draw(rotation);
+    draw(&mut bar, rotation);
     bar.end();
     if screen.is_json() {
         screen.raw(&result);
@@ -106,10 +104,6 @@ fn rotate(session: &Session, screen: &mut Screen) -> Result<Exit, Failure> {
         screen.line(&format!("not rotated: {}", words::tame(text(rotation, "error"))));
     }
     Ok(if text(rotation, "state") == "done" { Exit::Done } else { Exit::No })
-}
-
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    tables::field(value, name).as_str().unwrap_or_default()
 }
 
 fn describe(status: &Value) -> String {
@@ -144,49 +138,8 @@ fn new_passphrase(screen: &Screen) -> Result<Secret, Failure> {
     Ok(passphrase)
 }
 
-/// How far it is, on a terminal; elsewhere nothing.
-struct Bar {
-    shown: bool,
-}
-
-impl Bar {
-    fn new() -> Self {
-        Self { shown: io::stderr().is_terminal() }
-    }
-
-    fn draw(&self, rotation: &Value) {
-        if !self.shown {
-            return;
-        }
-        let number = |name: &str| tables::field(rotation, name).as_u64().unwrap_or_default();
-        let _ = write!(io::stderr().lock(), "\r{}", bar(number("done"), number("total")));
-    }
-
-    fn end(&self) {
-        if self.shown {
-            let _ = writeln!(io::stderr().lock());
-        }
-    }
-}
-
-fn bar(done: u64, total: u64) -> String {
-    let part = |of: u64| match total {
-        0 => 0,
-        total => usize::try_from(u128::from(of) * BAR as u128 / u128::from(total)).unwrap_or(BAR),
-    };
-    let full = part(done).min(BAR);
-    format!("[{}{}] {done} of {total} wallets", "#".repeat(full), ".".repeat(BAR - full))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_bar_fills() {
-        assert!(bar(0, 0).starts_with("[....."));
-        assert_eq!(bar(500, 1_000).matches('#').count(), BAR / 2);
-        assert_eq!(bar(1_000, 1_000).matches('#').count(), BAR);
-        assert_eq!(bar(2, 1).matches('#').count(), BAR);
-    }
+fn draw(bar: &mut Bar, rotation: &Value) {
+    let number = |name: &str| tables::field(rotation, name).as_u64().unwrap_or_default();
+    let (done, total) = (number("done"), number("total"));
+    bar.draw(done, total, &format!("{done} of {total} wallets"));
 }

@@ -1,4 +1,4 @@
-//! The store: its figures, a backup of it, and a backup in its place.
+//! `store`: its figures, a backup of it, and a backup in its place.
 
 use std::fs::File;
 use std::io::{self, IsTerminal};

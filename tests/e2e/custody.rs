@@ -8,6 +8,7 @@ use alloy_primitives::{Address, hex};
 use serde_json::{Value, json};
 
 use crate::support::daemon::Daemon;
+use crate::support::prerequisites;
 use crate::support::settings::Settings;
 use crate::support::socket::Line;
 use crate::support::tests_dir;
@@ -60,7 +61,7 @@ fn script(program: &Path, arguments: &[&str], input: &Value) -> Option<Value> {
         .stderr(Stdio::piped())
         .spawn();
     let Ok(mut child) = child else {
-        eprintln!("{} is missing (`make prepare`): nothing was tried with it", program.display());
+        prerequisites::skipped("another program's keystores", &program.display().to_string());
         return None;
     };
     child.stdin.take().unwrap().write_all(input.to_string().as_bytes()).unwrap();

@@ -10,6 +10,7 @@ use crate::support::anvil::Anvil;
 use crate::support::beacon::node::{BeaconFault, BeaconNode};
 use crate::support::contract::Contract;
 use crate::support::daemon::Daemon;
+use crate::support::eventually;
 use crate::support::faults::{self, Fault};
 use crate::support::stage::{ACME, stranger};
 
@@ -117,7 +118,13 @@ fn trouble_with_a_beacon_node_costs_time_and_nothing_else() {
         BeaconFault::version("phase0"),
     ] {
         ground.beacon.fault(fault);
-        std::thread::sleep(Duration::from_millis(300));
+        let asked = ground.beacon.requests("").len();
+        eventually("the daemon meets the fault", || {
+            match ground.beacon.requests("").len() - asked {
+                0..=1 => Err("not yet".to_owned()),
+                times => Ok(times),
+            }
+        });
         assert_eq!(daemon.code(ACME), "VALID");
     }
     ground.beacon.heal();

@@ -410,7 +410,7 @@ fn after_use_no_secret_is_found_in_memory_or_in_the_store() {
     secrets.push(("the export's passphrase".to_owned(), PASSPHRASE.as_bytes().to_vec()));
 
     let Some(memory) = memory_of(daemon.pid()) else {
-        eprintln!("the daemon's memory cannot be read by this user: it was not searched");
+        eprintln!("skipped: a search of the daemon's memory: this user cannot read it");
         return;
     };
     let shown = daemon.home().to_str().unwrap().as_bytes()[4..].to_vec();

@@ -112,7 +112,7 @@ fn names_of_products_that_are_not_there_take_no_place_among_what_is_looked_at_ag
 #[test]
 fn a_user_changes_a_handful_of_things_a_minute_and_others_are_not_touched() {
     if !nix::unistd::geteuid().is_root() {
-        eprintln!("only root can be two users: nothing was tried");
+        eprintln!("skipped: the rate of another user: only root can be two users");
         return;
     }
     let daemon = offline();

@@ -1,7 +1,10 @@
 //! `docs/rpc.md` says what the code says; `BLESS=1 cargo test --test documents` writes it anew. So does the
-//! configuration that packages ship to copy from.
+//! configuration that packages ship to copy from, and what the guides name exists.
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+#[path = "documents/names.rs"]
+mod names;
 
 use std::fmt::Write;
 use std::path::Path;

@@ -345,6 +345,23 @@ fn nothing_is_left_unfinished_or_switched_off() {
 }
 
 #[test]
+fn a_sleep_in_a_test_says_why_no_event_is_waited_for() {
+    let mut faults = Vec::new();
+    let tests = files(&root().join("tests"), ".rs").into_iter();
+    for source in tests.filter(|it| !shown(it).starts_with("tests/benches")) {
+        let lines: Vec<&str> = source.text.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let said = line.contains("//") || at > 0 && lines[at - 1].trim().starts_with("//");
+            let sleeps = ["thread::sleep(", "time::sleep("].iter().any(|it| line.contains(it));
+            if sleeps && !said && !line.contains('"') {
+                faults.push(format!("{}:{}", shown(&source), at + 1));
+            }
+        }
+    }
+    hold("a test waits for what happens; a fixed sleep has its reason in a comment", &faults);
+}
+
+#[test]
 fn the_readme_names_the_two_commands() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap_or_default();
     let missing: Vec<String> = ["make demo", "make test"]

@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::daemon::Daemon;
+use crate::support::eventually;
+use crate::support::prerequisites;
 use crate::support::settings::{ProductFile, Settings};
 use crate::support::socket::Line;
 use crate::support::stage::{ACME, Stage, own_customer};
-use crate::support::{eventually, tests_dir};
 
 fn offline() -> Daemon {
     Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]))
@@ -32,7 +33,7 @@ fn curl(socket: &Path, arguments: &[&str]) -> Option<(String, String)> {
         .args(arguments)
         .output();
     let Ok(output) = output else {
-        eprintln!("curl is missing: HTTP was not tried with it");
+        prerequisites::skipped("HTTP as curl speaks it", "curl");
         return None;
     };
     let said = text(&output.stdout);
@@ -93,11 +94,7 @@ fn web_pages_are_kept_out() {
 
 #[test]
 fn web3_py_asks_over_ipc() {
-    let python = tests_dir().join(".venv/bin/python");
-    if !python.exists() {
-        eprintln!("{} is missing (`make prepare`): web3.py was not tried", python.display());
-        return;
-    }
+    let Some(python) = prerequisites::python_with_web3("asking over IPC") else { return };
     let stage = Stage::entitled();
     let script = r#"
 import json, sys

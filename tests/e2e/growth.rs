@@ -140,7 +140,7 @@ fn who_subscribed_to_a_product_before_it_was_there_is_told_when_it_is() {
 #[test]
 fn a_user_changes_a_handful_of_things_a_minute_and_others_are_not_touched() {
     if !nix::unistd::geteuid().is_root() {
-        eprintln!("only root can be two users: nothing was tried");
+        eprintln!("skipped: the rate of another user: only root can be two users");
         return;
     }
     let daemon = offline();

@@ -39,6 +39,7 @@ mod main_path;
 mod many_tokens;
 mod mistakes;
 mod observation;
+mod prerequisites;
 mod pseudo_terminal;
 mod quorum;
 mod readme;

@@ -218,6 +218,7 @@ impl House {
     async fn until(&self, wanted: impl Fn(&SocketFigures) -> bool) {
         within(async {
             while !wanted(&self.figures) {
+                // Figures are counters, which wake nobody: they are looked at again and again.
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         })

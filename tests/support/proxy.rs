@@ -149,6 +149,7 @@ impl Reply {
         let Some((bytes, rest)) = self.trickle else { return stream.write_all(body) };
         for part in body.chunks(bytes.max(1)) {
             stream.write_all(part)?;
+            // The fault is the delay.
             std::thread::sleep(rest);
         }
         Ok(())
@@ -189,6 +190,7 @@ impl Inner {
         }
         for fault in &faults {
             match fault {
+                // The fault is the delay.
                 Fault::Delay(time) => std::thread::sleep(*time),
                 Fault::Drop => return None,
                 Fault::Status { status, headers } => {

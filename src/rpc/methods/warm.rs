@@ -6,7 +6,7 @@
 //!
 //! * nothing was put into the cache or taken out of it since, by anybody: its `revision` is the same. A change raises it
 //!   before it is acknowledged, so that no later answer rests on what was before
-//!   ([0073](../../../docs/decisions/0073-a-connection-remembers-its-verdict.md));
+//!   ([0073](../../../docs/decisions/0073-a-connection-remembers-its-last-verdict.md));
 //! * it was looked up a moment ago: how long the cache keeps what, and whose customer a user is believed to be, stays
 //!   with the cache;
 //! * time alone has not made the verdict another one. Whether it has gone stale and wants another look is asked as well.

@@ -51,7 +51,7 @@ pub fn ask_balance(contract: Address, owner: Address) -> Call {
     Call { to: contract, data: balanceOfCall { owner }.abi_encode().into() }
 }
 
-pub fn ask_token_at(contract: Address, owner: Address, index: u64) -> Call {
+pub(crate) fn ask_token_at(contract: Address, owner: Address, index: u64) -> Call {
     let index = U256::from(index);
     Call { to: contract, data: tokenOfOwnerByIndexCall { owner, index }.abi_encode().into() }
 }

@@ -41,7 +41,7 @@ use entitled_core::domain::product::availability::Warning;
 use entitled_core::domain::wallet_proof::SignedBy;
 
 pub use crate::chain::{
-    AbilityStatus, Brought, ChainStatus, EndpointCost, EndpointStatus, EvidenceStatus, FaultStatus,
+    Abilities, Brought, ChainStatus, EndpointCost, EndpointStatus, EvidenceStatus, FaultStatus,
     LatencyStatus, SourceStatus, SyncStatus,
 };
 

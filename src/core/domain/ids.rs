@@ -67,7 +67,7 @@ pub fn parse_address(text: &str) -> Result<Address, IdError> {
 ///
 /// # Errors
 /// When it is anything else.
-pub fn parse_token_id(text: &str) -> Result<U256, IdError> {
+pub(crate) fn parse_token_id(text: &str) -> Result<U256, IdError> {
     let wrong = || IdError::TokenId { text: clip(text) };
     if text.is_empty() || text.len() > 78 || !text.bytes().all(|it| it.is_ascii_digit()) {
         return Err(wrong());

@@ -98,7 +98,7 @@ impl IdRanges {
         Self(joined)
     }
 
-    pub fn is_every(&self) -> bool {
+    pub(crate) fn is_every(&self) -> bool {
         self.0.is_empty()
     }
 

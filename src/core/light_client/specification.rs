@@ -80,7 +80,7 @@ pub(super) struct Fork {
 /// Where a fork keeps what the sync protocol proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Layout {
-    pub(super) form: Form,
+    pub(super) format: HeaderFormat,
     /// In `BeaconState`: `finalized_checkpoint.root`.
     pub(super) finalized_root: GeneralizedIndex,
     /// In `BeaconState`: `current_sync_committee`.
@@ -93,7 +93,7 @@ pub(super) struct Layout {
 
 /// What a light client header says of the execution chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum HeaderFormat {
     /// An execution payload header of 15 fields (consensus-specs, `capella/beacon-chain.md`).
     Capella,
     /// The same with the two fields of blob gas (`deneb/beacon-chain.md`).
@@ -242,10 +242,10 @@ impl Layout {
     /// `gloas/light-client/sync-protocol.md`). `block_hash` is field 12 of a payload header, which fills a
     /// tree of 16 leaves, and of 32 with the blob fields.
     pub(super) fn block_hash(&self) -> Option<GeneralizedIndex> {
-        match self.form {
-            Form::Capella => self.execution.then(GeneralizedIndex::new(16 + 12)?),
-            Form::Deneb => self.execution.then(GeneralizedIndex::new(32 + 12)?),
-            Form::BlockHash => Some(self.execution),
+        match self.format {
+            HeaderFormat::Capella => self.execution.then(GeneralizedIndex::new(16 + 12)?),
+            HeaderFormat::Deneb => self.execution.then(GeneralizedIndex::new(32 + 12)?),
+            HeaderFormat::BlockHash => Some(self.execution),
         }
     }
 }

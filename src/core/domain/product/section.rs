@@ -70,7 +70,7 @@ impl<'a> Section<'a> {
     }
 
     /// Notes a mistake in the table itself.
-    pub fn own_flaw(&self, message: impl Into<String>) {
+    pub(crate) fn own_flaw(&self, message: impl Into<String>) {
         self.flaws.add(&self.place, &self.path, message);
     }
 
@@ -83,7 +83,7 @@ impl<'a> Section<'a> {
     }
 
     /// Where `key` was written, or the section when it was not.
-    pub fn place_of(&self, key: &str) -> &Place {
+    pub(crate) fn place_of(&self, key: &str) -> &Place {
         self.table.and_then(|it| it.get(key)).map_or(&self.place, |it| &it.place)
     }
 

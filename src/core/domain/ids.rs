@@ -109,12 +109,14 @@ impl FromStr for TierName {
 }
 
 impl ProductId {
+    /// As it was written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl TierName {
+    /// As it was written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -196,6 +198,7 @@ pub struct Collection {
 }
 
 impl Collection {
+    /// The token of this id.
     pub fn token(self, id: U256) -> Token {
         Token { collection: self, id }
     }

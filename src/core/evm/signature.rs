@@ -92,6 +92,8 @@ enum SignatureFormat {
 }
 
 impl<'a> Ground<'a> {
+    /// `rules`: the id of the chain, which contracts can ask for, and the rules of the EVM at the block of `header`. What is
+    /// proven at that block is in the facts and the library.
     pub fn new(
         rules: (u64, SpecId),
         header: &'a Header,

@@ -79,6 +79,7 @@ pub enum RefusalKind {
 }
 
 impl Refused {
+    /// What it says of whoever gave the update.
     pub fn kind(&self) -> RefusalKind {
         match self {
             Self::TooEarly { .. }

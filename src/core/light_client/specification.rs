@@ -133,10 +133,12 @@ impl Specification {
         specification_text::read(text).map_err(|flaws| SpecificationFault { flaws })
     }
 
+    /// Its name, for people.
     pub fn name(&self) -> &str {
         &self.name
     }
 
+    /// The execution chain (EIP-155).
     pub fn chain(&self) -> ChainId {
         self.chain
     }
@@ -146,6 +148,7 @@ impl Specification {
         self.time_of(0)
     }
 
+    /// What tells the beacon chain from others in each signature.
     pub fn genesis_validators_root(&self) -> B256 {
         self.genesis_validators_root
     }
@@ -165,10 +168,12 @@ impl Specification {
         &self.checkpoints
     }
 
+    /// How long a slot lasts, in seconds.
     pub fn seconds_per_slot(&self) -> u64 {
         self.seconds_per_slot
     }
 
+    /// How many slots an epoch has.
     pub fn slots_per_epoch(&self) -> u64 {
         self.slots_per_epoch
     }
@@ -191,6 +196,7 @@ impl Specification {
         Timestamp::from_second(second).unwrap_or(Timestamp::MAX)
     }
 
+    /// The epoch in which `slot` lies.
     pub fn epoch_of(&self, slot: u64) -> u64 {
         slot / self.slots_per_epoch
     }

@@ -11,6 +11,7 @@ use std::hash::Hash;
 
 use alloy_primitives::map::HashMap;
 
+/// A map that forgets what was not used for longest, within a bound of bytes.
 #[derive(Debug)]
 pub struct LruCache<K, V> {
     young: HashMap<K, (V, usize)>,
@@ -27,6 +28,7 @@ impl<K: Eq + Hash, V> LruCache<K, V> {
         Self { young, old, young_bytes: 0, room: bytes / 2 }
     }
 
+    /// What is kept under `key`, which counts as used.
     pub fn get<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,

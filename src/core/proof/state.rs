@@ -64,6 +64,7 @@ impl Facts {
         Self { state_root, nodes, ..Self::default() }
     }
 
+    /// Keeps what a proof of this account proved. `proven` must come from a proof against this state root.
     pub fn learn(&mut self, address: Address, proven: ProvenAccount) {
         if self.accounts.len() + self.slots.len() + proven.slots.len() > Self::MOST {
             self.accounts.clear();
@@ -95,6 +96,7 @@ impl Facts {
         Some(account.map_or(KECCAK256_EMPTY, |it| it.code_hash))
     }
 
+    /// The value of a storage slot; `None` when it is not proven.
     pub fn slot(&mut self, address: Address, slot: U256) -> Option<U256> {
         match self.look_for(address, slot, || keccak256(B256::from(slot))) {
             SlotLookup::Value(value) => Some(value),
@@ -130,6 +132,7 @@ impl Facts {
         }
     }
 
+    /// Whether a piece of state is proven, or the code of a proven hash is here.
     pub fn has(&mut self, need: &Need, library: &Library) -> bool {
         match need {
             Need::Account(address) => self.account(*address).is_some(),
@@ -173,6 +176,7 @@ impl Library {
         self.codes.insert(hash, code);
     }
 
+    /// The code of this hash; that of no code is always here.
     pub fn code(&self, hash: B256) -> Option<Bytecode> {
         if hash == KECCAK256_EMPTY || hash.is_zero() {
             return Some(Bytecode::default());

@@ -31,6 +31,7 @@ pub(crate) enum Walk {
 /// A node and its hash.
 pub type Named = (B256, TrieNode, usize);
 
+/// Nodes of tries (yellow paper, appendix D) by their hashes, each of which proves its node at every block.
 #[derive(Debug)]
 pub struct Nodes(LruCache<B256, TrieNode>);
 
@@ -38,6 +39,7 @@ impl Nodes {
     /// Some fifty thousand nodes of common size: a few collections of ten thousand tokens.
     const MOST_BYTES: usize = 32 * 1024 * 1024;
 
+    /// Keeps nodes whose hashes [`named`] computed.
     pub fn learn(&mut self, nodes: impl IntoIterator<Item = Named>) {
         for (hash, node, bytes) in nodes {
             self.0.put(hash, node, bytes + OVERHEAD);

@@ -104,12 +104,12 @@ pub struct EvidenceStatus {
 
 /// Now, by the clock that measures and by the calendar.
 #[derive(Clone, Copy)]
-struct Now {
+struct Clocks {
     instant: Instant,
     time: Timestamp,
 }
 
-impl Now {
+impl Clocks {
     fn time_of(self, at: Instant) -> Timestamp {
         let since = |from: Instant, to: Instant| {
             jiff::SignedDuration::try_from(to.saturating_duration_since(from)).unwrap_or_default()
@@ -136,7 +136,7 @@ pub(super) fn of(
     finalized: Option<u64>,
     time: Timestamp,
 ) -> ChainStatus {
-    let now = Now { instant: Instant::now(), time };
+    let now = Clocks { instant: Instant::now(), time };
     let (peers, all) = (pool.peers(), pool.all());
     let newest = peers.heads.iter().max_by_key(|it| it.number);
     let last = all.iter().filter_map(|it| it.health().last_success).max();
@@ -172,7 +172,7 @@ pub(super) fn of(
     }
 }
 
-fn endpoint(endpoint: &Endpoint, now: Now, peers: &Peers) -> EndpointStatus {
+fn endpoint(endpoint: &Endpoint, now: Clocks, peers: &Peers) -> EndpointStatus {
     let (health, meter) = (endpoint.health(), endpoint.meter());
     let read = |it: &std::sync::atomic::AtomicU64| it.load(Ordering::Relaxed);
     let counted = FaultKind::ALL.iter().map(|(kind, word)| (*word, health.faults.count(*kind)));

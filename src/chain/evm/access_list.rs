@@ -79,7 +79,7 @@ mod tests {
     const AT: Address = Address::repeat_byte(1);
 
     #[test]
-    fn a_hint_names_accounts_and_slots() {
+    fn an_access_list_names_accounts_and_slots() {
         let list: AccessList = serde_json::from_value(json!({
             "accessList": [{ "address": AT, "storageKeys": [B256::with_last_byte(7)] }],
             "error": "execution reverted", "gasUsed": "0x1",
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_hint_is_cut() {
+    fn an_endless_access_list_is_cut() {
         let storage_keys = vec![B256::ZERO; 10_000];
         let list = AccessList { access_list: vec![AccessListItem { address: AT, storage_keys }] };
         assert_eq!(list.needs().count(), MOST);

@@ -38,7 +38,7 @@ const BUSY_FOR_EACH: Duration = Duration::from_millis(2);
 const ACCESS_LISTS_AFTER: usize = 4;
 /// Calls about which it is asked.
 const ACCESS_LISTS: usize = 32;
-/// Slots gathered while their accounts are not proven yet: of more, a few are asked for, and all are gone
+/// Slots collected while their accounts are not proven yet: of more, a few are asked for, and all are gone
 /// through once it is known whose storage has changed.
 const AHEAD: usize = 128;
 /// Rounds of finding out which of the slots that were looked at before have changed. A trie of a million

@@ -1,7 +1,7 @@
 //! Proven state: accounts, slots and code, and the view of them a contract runs on. Pure.
 //!
 //! Filled by: `chain/evm/proof_fetch`, with what a proof proved. Read by: `execute`. Never: holds or makes up anything
-//! unproven; what is not there is a [`Miss`].
+//! unproven; what is not there is a `Miss`.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

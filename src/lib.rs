@@ -39,3 +39,4 @@ pub mod store;
 
 pub mod clock;
 pub mod regular_file;
+pub mod web_address;

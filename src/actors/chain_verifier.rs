@@ -34,7 +34,7 @@ use entitled_core::domain::ownership::{Anchor, Cause, Finality, Ownership, Trust
 use entitled_core::domain::product::availability::Warning;
 
 pub use crate::chain::{
-    AbilityStatus, Brought, ChainEvent, ChainStatus, Concerned, EndpointCost, EndpointStatus,
+    Abilities, Brought, ChainEvent, ChainStatus, Concerned, EndpointCost, EndpointStatus,
     EvidenceStatus, FaultStatus, LatencyStatus, SourceStatus, SyncStatus,
 };
 

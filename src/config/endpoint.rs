@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use url::Url;
 
+use crate::web_address;
+
 /// An `http`, `https`, `ws` or `wss` address, or the absolute path of a node's IPC socket.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
@@ -115,14 +117,15 @@ impl FromStr for Endpoint {
             return Ok(Self { text, shown, terms: Terms::default() });
         }
         let url = Url::parse(text).map_err(|_| EndpointError)?;
-        let host = url.host_str().filter(|it| !it.is_empty()).ok_or(EndpointError)?;
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(EndpointError);
+        }
         if !matches!(url.scheme(), "http" | "https" | "ws" | "wss") {
             return Err(EndpointError);
         }
-        let port = url.port().map(|it| format!(":{it}")).unwrap_or_default();
         let hidden = url.path() != "/" || url.query().is_some() || !url.username().is_empty();
         let rest = if hidden { "/…" } else { "" };
-        let shown = format!("{}://{host}{port}{rest}", url.scheme());
+        let shown = web_address::shown(&url) + rest;
         Ok(Self { text: url.into(), shown, terms: Terms::default() })
     }
 }

@@ -1,11 +1,13 @@
 //! Where an endpoint is, how it may be shown, and to whom it belongs. Pure.
 //!
-//! Asked by: `mod`, `endpoint`, `transport`. Never: shows a credential, a path or a query of a URL,
+//! Asked by: `terms`, `endpoint`, `transport`. Never: shows a credential, a path or a query of a URL,
 //! because that is where providers put their keys.
 
 use std::path::PathBuf;
 
 use url::{Host, Url};
+
+use crate::web_address;
 
 /// An address that cannot be used. Repeats nothing of it: it may hold a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,11 +63,7 @@ impl Location {
     /// For people: scheme, host and port, or the path of an IPC socket.
     pub(in crate::chain) fn shown(&self) -> String {
         match self {
-            Self::Http(url) | Self::WebSocket(url) => {
-                let host = url.host_str().unwrap_or_default();
-                let port = url.port().map(|it| format!(":{it}")).unwrap_or_default();
-                format!("{}://{host}{port}", url.scheme())
-            }
+            Self::Http(url) | Self::WebSocket(url) => web_address::shown(url),
             Self::Ipc(path) => path.display().to_string(),
         }
     }
@@ -92,12 +90,7 @@ impl Location {
 
     pub(in crate::chain) fn is_loopback(&self) -> bool {
         match self {
-            Self::Http(url) | Self::WebSocket(url) => match url.host() {
-                Some(Host::Ipv4(ip)) => ip.is_loopback(),
-                Some(Host::Ipv6(ip)) => ip.is_loopback(),
-                Some(Host::Domain(name)) => name.trim_end_matches('.') == "localhost",
-                None => false,
-            },
+            Self::Http(url) | Self::WebSocket(url) => web_address::is_loopback(url),
             Self::Ipc(_) => true,
         }
     }

@@ -1,7 +1,7 @@
 //! How long to leave alone what failed: twice as long each time, and of that a random part. Pure, but for
 //! the randomness.
 //!
-//! Asked by: `standing`, `follow`, `hints`. Never: matters for an answer; it spreads load.
+//! Asked by: `health`, `new_heads`, `follow`, `consensus/beacon`. Never: matters for an answer; it spreads load.
 
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;

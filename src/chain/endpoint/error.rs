@@ -16,7 +16,7 @@ use entitled_core::proof::account_proof::ProofError;
 
 /// One endpoint's failure to answer one question.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::chain) enum Refusal {
+pub(in crate::chain) enum EndpointError {
     #[error("the endpoint did not answer: {source}")]
     Down { source: WireError },
     #[error("the endpoint wants fewer requests")]
@@ -53,7 +53,7 @@ pub(in crate::chain) enum Refusal {
     Late,
 }
 
-impl From<NotNext> for Refusal {
+impl From<NotNext> for EndpointError {
     fn from(why: NotNext) -> Self {
         match why {
             NotNext::Behind { number } => Self::Behind { number },
@@ -62,7 +62,7 @@ impl From<NotNext> for Refusal {
     }
 }
 
-impl Refusal {
+impl EndpointError {
     /// What this means to those who asked.
     pub(in crate::chain) fn cause(&self) -> Cause {
         match self {
@@ -111,13 +111,13 @@ impl Refusal {
     }
 }
 
-impl From<ProofError> for Refusal {
+impl From<ProofError> for EndpointError {
     fn from(source: ProofError) -> Self {
         Self::Refuted { source }
     }
 }
 
-impl From<TransportError> for Refusal {
+impl From<TransportError> for EndpointError {
     fn from(error: TransportError) -> Self {
         match error {
             RpcError::ErrorResp(payload) => {
@@ -174,23 +174,23 @@ fn weight(cause: &Cause) -> u8 {
 
 /// Sorts a JSON-RPC error by its code and words. Nodes agree on neither: the phrases are those seen from
 /// geth, reth, erigon, nethermind, besu, anvil, EDR, ethereumjs and the large providers.
-fn classify(code: i64, message: &str) -> Refusal {
+fn classify(code: i64, message: &str) -> EndpointError {
     let words = message.to_ascii_lowercase();
     let says = |phrases: &[&str]| phrases.iter().any(|it| words.contains(it));
     let message = clip(message);
     if says(&PRUNED) || code == -32001 {
-        return Refusal::Pruned { message };
+        return EndpointError::Pruned { message };
     }
     if says(&TOO_MUCH) {
-        return Refusal::TooMuch { message };
+        return EndpointError::TooMuch { message };
     }
     if matches!(code, 429 | -32005 | -32029) || says(&RATE) {
-        return Refusal::RateLimited { retry_after: None };
+        return EndpointError::RateLimited { retry_after: None };
     }
     if matches!(code, -32601 | -32004) || says(&UNSUPPORTED) {
-        return Refusal::Unsupported { message };
+        return EndpointError::Unsupported { message };
     }
-    Refusal::Refused { code, message }
+    EndpointError::Refused { code, message }
 }
 
 /// How long an error of the rate limit asks one to wait: in its data, as Infura has it, or in its words.
@@ -289,7 +289,7 @@ mod tests {
             (-32602, "block range is too wide"),
             (-32000, "logs response size exceeded"),
         ] {
-            assert!(matches!(classify(code, message), Refusal::TooMuch { .. }), "{message}");
+            assert!(matches!(classify(code, message), EndpointError::TooMuch { .. }), "{message}");
         }
     }
 
@@ -311,8 +311,8 @@ mod tests {
 
     #[test]
     fn an_endpoints_words_are_cut() {
-        let refusal = classify(1, &"x".repeat(10_000));
-        assert!(refusal.to_string().len() < 400);
+        let error = classify(1, &"x".repeat(10_000));
+        assert!(error.to_string().len() < 400);
     }
 
     #[test]

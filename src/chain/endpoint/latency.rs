@@ -1,6 +1,6 @@
 //! How fast an endpoint answered lately. Pure.
 //!
-//! Owned by: one `standing`.
+//! Owned by: one `health`.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -102,8 +102,8 @@ mod tests {
         let notice = arrival(r#"{"jsonrpc":"2.0","method":"eth_subscription","params":{}}"#);
         assert!(notice.is_notice() && !notice.is_consent());
         assert!(arrival(r#"{"jsonrpc":"2.0","id":1,"result":"0xcd"}"#).is_consent());
-        let refusal = arrival(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601}}"#);
-        assert!(!refusal.is_notice() && !refusal.is_consent());
+        let error = arrival(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601}}"#);
+        assert!(!error.is_notice() && !error.is_consent());
         assert!(!arrival(r#"{"id":2,"result":"0xcd"}"#).is_consent());
     }
 

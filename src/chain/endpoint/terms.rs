@@ -1,6 +1,6 @@
 //! On what terms an endpoint is asked: where it is, what goes with each request, what it may cost. Pure.
 //!
-//! Asked by: `mod`, `endpoint`. Never: shows an address or a header, either of which may hold a key.
+//! Asked by: `facade`, `endpoint`. Never: shows an address or a header, either of which may hold a key.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -19,9 +19,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::address::Location;
 use super::framing::{JsonEnd, has_too_many_values};
+use super::http_client::{CONNECT, http_client, install_crypto};
 
-/// No longer than this to connect.
-const CONNECT: Duration = Duration::from_secs(3);
 /// No longer than this for one request, from connecting to the last byte.
 const TOTAL: Duration = Duration::from_secs(8);
 /// No body above this, counted after decompression.
@@ -99,11 +98,10 @@ impl Wire {
         headers: http::HeaderMap,
         meter: Arc<Meter>,
     ) -> Result<Self, reqwest::Error> {
-        // Refused when the process already has one, which then serves as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        install_crypto();
         let way = match location {
             Location::Http(url) => {
-                let client = http_client(location.is_loopback())?;
+                let client = http_client(location.is_loopback(), TOTAL)?;
                 Way::Http { client, url: url.clone(), headers }
             }
             Location::WebSocket(url) => Way::WebSocket { url: url.clone(), idle: Mutex::default() },
@@ -163,18 +161,6 @@ impl tower::Service<RequestPacket> for Wire {
             }
         })
     }
-}
-
-fn http_client(loopback: bool) -> Result<reqwest::Client, reqwest::Error> {
-    let builder = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT)
-        .timeout(TOTAL)
-        .gzip(true)
-        .tls_backend_rustls()
-        .user_agent(concat!("entitled/", env!("CARGO_PKG_VERSION")));
-    // A proxy from the environment leads out of the machine; it is no way to the machine itself.
-    if loopback { builder.no_proxy() } else { builder }.build()
 }
 
 async fn over_http(request: reqwest::RequestBuilder, body: Vec<u8>) -> Result<Vec<u8>, WireError> {

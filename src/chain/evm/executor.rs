@@ -1,6 +1,6 @@
 //! Executes calls away from the threads that serve the network, few at a time.
 //!
-//! Owns: the places where contracts run. Asked by: `gather`, `signature`. Asks: `execute`. Never: goes on for somebody
+//! Owns: the places where contracts run. Asked by: `run_loop`, `signature`. Asks: `execute`. Never: goes on for somebody
 //! who no longer waits, or gives all its places to questions from outside.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::outcome_cache::{Memo, remember};
+use super::outcome_cache::{OutcomeCache, cache_outcome};
 use entitled_core::evm::execute::{Attempt, Call, execute};
 use entitled_core::evm::gas_meter::Limits;
 use entitled_core::proof::pinned::Pinned;
@@ -39,7 +39,7 @@ pub(in crate::chain) enum Asker {
 pub(in crate::chain) struct Round {
     pub(in crate::chain) block: Arc<Pinned>,
     pub(in crate::chain) library: Arc<Mutex<Library>>,
-    pub(in crate::chain) memo: Arc<Mutex<Memo>>,
+    pub(in crate::chain) outcomes: Arc<Mutex<OutcomeCache>>,
     pub(in crate::chain) calls: Arc<[Call]>,
     /// Which of the calls, and how much gas each may use.
     pub(in crate::chain) pending: Vec<(usize, u64)>,
@@ -130,7 +130,7 @@ impl Round {
         for (index, gas) in self.pending.iter().copied().take_while(|_| in_turn()) {
             let call = &self.calls[index];
             // One lock at a time: whoever asks what is expected holds the other.
-            let known = locked(&self.memo).get(call);
+            let known = locked(&self.outcomes).get(call);
             let known = known.and_then(|it| it.recall(&self.block));
             let attempt = known.map(Attempt::recalled).unwrap_or_else(|| {
                 let own = Instant::now();
@@ -140,7 +140,7 @@ impl Round {
                     let rules = (chain, self.block.rules);
                     execute(rules, &self.block.header, state, call, limits)
                 };
-                remember(&self.memo, &self.block, call, &attempt);
+                cache_outcome(&self.outcomes, &self.block, call, &attempt);
                 attempt
             });
             attempts.push((index, attempt));
@@ -169,7 +169,7 @@ mod tests {
         let call = Call { to: Address::ZERO, data: Bytes::new() };
         let pending = vec![(0, u64::MAX)];
         let (block, library, calls) = (Arc::new(block), Arc::new(library), [call].into());
-        Round { block, library, memo: Arc::default(), calls, pending, asker, deadline }
+        Round { block, library, outcomes: Arc::default(), calls, pending, asker, deadline }
     }
 
     fn many(places: usize) -> u32 {

@@ -1,14 +1,15 @@
 //! Follows the head of a chain: new blocks, reorganisations, events of watched contracts.
 //!
-//! Asked by: `mod`. Asks: `pool`, every so often, and sooner when `heads` hears of a new one. Never: proves anything.
+//! Asked by: `facade`. Asks: `pool`, every so often, and sooner when `new_heads` hears of a new one. Never: proves anything.
 //! What it tells are reasons to look again; missing one costs time, not truth.
 
 pub(in crate::chain) mod events;
+pub(in crate::chain) mod interest;
 pub(in crate::chain) mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use alloy_consensus::Header;
@@ -18,11 +19,11 @@ use serde_json::json;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
-use super::Chain;
 use super::endpoint::address::Location;
 use super::endpoint::backoff::Backoff;
-use super::endpoint::error::Refusal;
+use super::endpoint::error::EndpointError;
 use super::endpoint::{BlockName, Endpoint, new_heads};
+use super::inner::Chain;
 use entitled_core::domain::ownership::{Cause, Finality, Trust};
 
 use window::Window;
@@ -49,26 +50,6 @@ const LISTENED_TO: usize = 2;
 const IDLE_AFTER: u32 = 50;
 const IDLE_SLOWER: u32 = 10;
 const IDLE_PAUSE: Duration = Duration::from_secs(600);
-
-/// When somebody last wanted to know something of the chain.
-#[derive(Debug, Default)]
-pub(super) struct Interest {
-    last: Mutex<Option<Instant>>,
-    woken: Notify,
-}
-
-impl Interest {
-    pub(super) fn asked(&self) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        self.woken.notify_one();
-    }
-
-    /// Whether somebody asked within this time.
-    fn within(&self, time: Duration) -> bool {
-        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.is_some_and(|at| at.elapsed() < time)
-    }
-}
 
 /// Something happened on the chain, as one endpoint says. A hint, never a proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -221,7 +202,7 @@ impl Follower<'_> {
                 match window.newest() {
                     Some((number, _)) if polled.is_older_than(number) => {
                         late.store(true, Ordering::Relaxed);
-                        Err(Refusal::Behind { number })
+                        Err(EndpointError::Behind { number })
                     }
                     _ => Ok(polled),
                 }
@@ -309,7 +290,7 @@ impl Follower<'_> {
         let ask = |endpoint: Arc<Endpoint>| {
             async move {
                 let asked = endpoint.ask("eth_getLogs", json!([filter]));
-                asked.await as Result<Vec<alloy_rpc_types_eth::Log>, Refusal>
+                asked.await as Result<Vec<alloy_rpc_types_eth::Log>, EndpointError>
             }
             .boxed()
         };
@@ -330,9 +311,9 @@ impl Follower<'_> {
 }
 
 /// The newest block of an endpoint, and the newest remembered block that is on the way to it.
-async fn newest(endpoint: &Endpoint, window: &Window) -> Result<Polled, Refusal> {
+async fn newest(endpoint: &Endpoint, window: &Window) -> Result<Polled, EndpointError> {
     let latest = endpoint.header(BlockName::Tag("latest")).await?;
-    let no_head = || Refusal::Pruned { message: "no latest block".to_owned() };
+    let no_head = || EndpointError::Pruned { message: "no latest block".to_owned() };
     let (hash, header) = latest.ok_or_else(no_head)?;
     let parent = header.number.checked_sub(1);
     if window.has(header.number, hash) {
@@ -381,15 +362,5 @@ mod tests {
     fn an_idle_chain_is_polled_ten_times_as_rarely_but_every_ten_minutes() {
         let seconds = |poll| idle_pause(Duration::from_secs(poll)).as_secs();
         assert_eq!([seconds(12), seconds(120), seconds(3_600)], [120, 600, 3_600]);
-    }
-
-    #[tokio::test]
-    async fn interest_passes() {
-        let (interest, time) = (Interest::default(), Duration::from_millis(5));
-        assert!(!interest.within(Duration::MAX));
-        interest.asked();
-        assert!(interest.within(Duration::from_secs(600)));
-        tokio::time::sleep(time).await;
-        assert!(!interest.within(time));
     }
 }

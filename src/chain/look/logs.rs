@@ -21,7 +21,7 @@ const FIRST_WIDTH: u64 = 2_000;
 const WIDEST: u64 = 1_000_000;
 /// Requests in one look. What is not read then is read in the next.
 const REQUESTS: usize = 500;
-/// Readings in one look, each by endpoints that had no part in those before.
+/// Readings in one look, each by endpoints that had no batch in those before.
 const PASSES: usize = 3;
 /// Ids remembered for one wallet and collection.
 const IDS: usize = 10_000;

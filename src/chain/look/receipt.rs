@@ -1,6 +1,6 @@
 //! Whether a transaction moved a token, as its receipt says.
 //!
-//! Asked by: `mod`. Asks: `pool`. Never: counts as a proof of ownership; a receipt is an endpoint's word.
+//! Asked by: `facade`. Asks: `pool`. Never: counts as a proof of ownership; a receipt is an endpoint's word.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::chain::endpoint::error::Refusal;
+use crate::chain::endpoint::error::EndpointError;
 use crate::chain::endpoint::pool::Pool;
 use crate::chain::endpoint::{BlockName, Endpoint};
 use entitled_core::domain::ids::Token;
@@ -18,7 +18,7 @@ use entitled_core::domain::ownership::Cause;
 use entitled_core::proof::pinned::Pinned;
 use entitled_core::standards::arrival::brings;
 
-/// The part of a receipt that matters here.
+/// The batch of a receipt that matters here.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Receipt {
@@ -55,7 +55,7 @@ pub(in crate::chain) async fn moved(
                 endpoint.ask("eth_getTransactionReceipt", json!([transaction])).await?;
             let Some(receipt) = receipt else { return Ok(false) };
             if receipt.transaction_hash != transaction {
-                return Err(Refusal::Garbled);
+                return Err(EndpointError::Garbled);
             }
             let number = receipt.block_number.to::<u64>();
             if number > block.header.number || !receipt.moves(token, wallet) {

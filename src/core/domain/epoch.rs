@@ -50,6 +50,7 @@ pub struct Epochs {
 }
 
 impl Epochs {
+    /// The epoch to note before something is gathered.
     pub fn now(&self) -> Epoch {
         self.now
     }

@@ -67,7 +67,7 @@ pub fn parse_address(text: &str) -> Result<Address, IdError> {
 ///
 /// # Errors
 /// When it is anything else.
-pub fn parse_token_id(text: &str) -> Result<U256, IdError> {
+pub(crate) fn parse_token_id(text: &str) -> Result<U256, IdError> {
     let wrong = || IdError::TokenId { text: clip(text) };
     if text.is_empty() || text.len() > 78 || !text.bytes().all(|it| it.is_ascii_digit()) {
         return Err(wrong());
@@ -109,12 +109,14 @@ impl FromStr for TierName {
 }
 
 impl ProductId {
+    /// As it was written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl TierName {
+    /// As it was written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -196,6 +198,7 @@ pub struct Collection {
 }
 
 impl Collection {
+    /// The token of this id.
     pub fn token(self, id: U256) -> Token {
         Token { collection: self, id }
     }

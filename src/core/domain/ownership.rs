@@ -35,6 +35,7 @@ pub enum Finality {
 }
 
 impl Trust {
+    /// The word of the public API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Single => "single",
@@ -45,6 +46,7 @@ impl Trust {
 }
 
 impl Finality {
+    /// The word of the public API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Latest => "latest",
@@ -74,10 +76,12 @@ pub struct Anchor {
 pub struct IdRanges(Vec<(U256, U256)>);
 
 impl IdRanges {
+    /// Every id there is.
     pub fn every() -> Self {
         Self(Vec::new())
     }
 
+    /// One id.
     pub fn only(id: U256) -> Self {
         Self(vec![(id, id)])
     }
@@ -98,10 +102,11 @@ impl IdRanges {
         Self(joined)
     }
 
-    pub fn is_every(&self) -> bool {
+    pub(crate) fn is_every(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// Whether an id is among them.
     pub fn contains(&self, id: U256) -> bool {
         self.is_every() || self.0.iter().any(|(from, to)| *from <= id && id <= *to)
     }
@@ -136,6 +141,7 @@ impl IdRanges {
         })
     }
 
+    /// The ranges, sorted; empty for every id.
     pub fn ranges(&self) -> &[(U256, U256)] {
         &self.0
     }
@@ -152,6 +158,7 @@ pub enum Target {
 }
 
 impl Target {
+    /// The collection it is of.
     pub fn collection(&self) -> Collection {
         match self {
             Self::Token(token) => token.collection,
@@ -260,6 +267,7 @@ impl Finding {
         }
     }
 
+    /// How settled the block is that was looked at, or would have been.
     pub fn finality(&self) -> Finality {
         match self {
             Self::Held { anchor, .. } | Self::NotHeld { anchor } => anchor.finality,
@@ -287,6 +295,7 @@ pub struct Sighting {
 }
 
 impl Sighting {
+    /// By which rule and reach it was seen.
     pub fn terms(&self) -> Terms {
         Terms { rule: self.rule, reach: self.reach }
     }
@@ -333,6 +342,7 @@ pub struct Ownership {
 }
 
 impl Ownership {
+    /// Whether it has not ended, as far as is known.
     pub fn is_active(&self) -> bool {
         self.closed.is_none()
     }

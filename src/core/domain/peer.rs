@@ -58,6 +58,7 @@ impl Permit {
         }
     }
 
+    /// The user that the kernel named.
     pub fn uid(&self) -> u32 {
         self.uid
     }
@@ -67,6 +68,7 @@ impl Permit {
         self.account
     }
 
+    /// Whether it was given at the door of administrators.
     pub fn is_admin(&self) -> bool {
         self.door == Door::Admin
     }

@@ -26,6 +26,7 @@ pub enum Rule {
 }
 
 impl Rule {
+    /// The word of product files and of the public API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Owner => "owner",

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
+    /// Takes the text, which is wiped when this is dropped.
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }

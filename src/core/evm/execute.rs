@@ -1,6 +1,6 @@
 //! Runs a contract's own function over proven state. Pure: no network, no clock.
 //!
-//! Asked by: `gather`. Never: lets a contract see anything but the block it is pinned to. The caller and
+//! Asked by: `chain/evm/executor`. Never: lets a contract see anything but the block it is pinned to. The caller and
 //! origin are the zero address, the gas price is zero, and every block field comes from the verified
 //! header, so that a contract cannot tell us from anybody else.
 
@@ -16,7 +16,7 @@ use revm::primitives::hardfork::SpecId;
 use revm::primitives::{AddressMap, HashSet};
 use revm::{Context, InspectSystemCallEvm, MainBuilder, MainContext};
 
-use super::gas_meter::{Effort, Limits};
+use super::gas_meter::{GasMeter, Limits};
 use crate::light_client::EvmFork;
 use crate::proof::state::{Facts, Library, Miss, Need, View, locked};
 
@@ -87,7 +87,7 @@ pub fn execute(
         return Attempt { ended, touched, gas: 0, reads_block: false };
     }
     let mut view = View { facts, library, touched };
-    let mut effort = Effort::new(limits);
+    let mut meter = GasMeter::new(limits);
     let mut evm = Context::mainnet()
         .with_db(&mut view)
         .with_block(block(header))
@@ -95,7 +95,7 @@ pub fn execute(
             cfg.set_spec_and_mainnet_gas_params(spec);
             cfg.chain_id = chain;
         })
-        .build_mainnet_with_inspector(&mut effort);
+        .build_mainnet_with_inspector(&mut meter);
     // What is warm in every transaction, and not in a system call: the price of looking there would tell.
     // But not who gets the fees: what comes out would hang on that.
     let (context, precompiles) = evm.ctx_precompiles();
@@ -106,18 +106,18 @@ pub fn execute(
     let result = evm.inspect_one_system_call_with_caller(Address::ZERO, call.to, data);
     drop(evm);
     let ended = match result {
-        _ if effort.is_stopped() => Err(Stopped::Limited),
+        _ if meter.is_stopped() => Err(Stopped::Limited),
         Ok(ExecutionResult::Success { output, .. }) => Ok(Outcome::Returned(output.into_data())),
         Ok(ExecutionResult::Revert { output, .. }) => Ok(Outcome::Reverted(output)),
         Ok(ExecutionResult::Halt { .. }) => Ok(Outcome::Halted),
         Err(EVMError::Database(Miss(need))) => Err(Stopped::Missing(need)),
         Err(_) => Ok(Outcome::Halted),
     };
-    let (gas, reads_block) = (effort.gas(), effort.reads_block());
+    let (gas, reads_block) = (meter.gas(), meter.reads_block());
     Attempt { ended, touched: view.touched, gas, reads_block }
 }
 
-pub fn block(header: &Header) -> BlockEnv {
+pub(crate) fn block(header: &Header) -> BlockEnv {
     let mut block = BlockEnv {
         number: U256::from(header.number),
         beneficiary: header.beneficiary,

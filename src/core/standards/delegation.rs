@@ -60,6 +60,7 @@ impl Mandate {
 /// Vaults that may have delegated, and whether these are all.
 pub type Vaults = (BTreeMap<Address, Mandate>, Result<(), Cause>);
 
+/// Who delegated anything to `to`; the answer is read by [`vaults`].
 pub fn ask_incoming(to: Address) -> Call {
     Call { to: DELEGATE_REGISTRY, data: getIncomingDelegationsCall { to }.abi_encode().into() }
 }

@@ -67,6 +67,10 @@ impl Dialect {
         }
     }
 
+    /// How many tokens an answer to [`Self::ask_count`] says.
+    ///
+    /// # Errors
+    /// [`Cause::Contract`] for everything that is not an answer to the question.
     pub fn count(self, outcome: &Outcome) -> Result<U256, Cause> {
         let number = erc721::number(outcome)?;
         Ok(match self.0 {
@@ -90,6 +94,7 @@ impl Dialect {
         }
     }
 
+    /// Who holds a token; the answer is read by [`Self::holder`].
     pub fn ask_holder(self, contract: Address, id: U256) -> Call {
         match self.0 {
             Kind::User => erc4907::ask_user(contract, id),

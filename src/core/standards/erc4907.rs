@@ -16,15 +16,15 @@ sol! {
 }
 
 /// The answer has the form of ERC-721's `ownerOf`.
-pub fn ask_user(contract: Address, id: U256) -> Call {
+pub(crate) fn ask_user(contract: Address, id: U256) -> Call {
     Call { to: contract, data: userOfCall { tokenId: id }.abi_encode().into() }
 }
 
-pub fn ask_expires(contract: Address, id: U256) -> Call {
+pub(crate) fn ask_expires(contract: Address, id: U256) -> Call {
     Call { to: contract, data: userExpiresCall { tokenId: id }.abi_encode().into() }
 }
 
-pub fn term(expires: &Outcome) -> Result<Term, Cause> {
+pub(crate) fn term(expires: &Outcome) -> Result<Term, Cause> {
     number(expires).map(Term::until)
 }
 

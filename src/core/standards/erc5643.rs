@@ -14,11 +14,11 @@ sol! {
     function expiresAt(uint256 tokenId) external view returns (uint64);
 }
 
-pub fn ask_expiry(contract: Address, id: U256) -> Call {
+pub(crate) fn ask_expiry(contract: Address, id: U256) -> Call {
     Call { to: contract, data: expiresAtCall { tokenId: id }.abi_encode().into() }
 }
 
-pub fn term(expires: &Outcome) -> Result<Term, Cause> {
+pub(crate) fn term(expires: &Outcome) -> Result<Term, Cause> {
     short_number(expires).map(|it| Term::until(U256::from(it)))
 }
 

@@ -43,23 +43,27 @@ const NONEXISTENT: [&str; 4] = [
     "NOT_MINTED",
 ];
 
+/// `ownerOf`; the answer is read by [`owner`].
 pub fn ask_owner(contract: Address, id: U256) -> Call {
     Call { to: contract, data: ownerOfCall { tokenId: id }.abi_encode().into() }
 }
 
+/// `balanceOf`; the answer is read by [`number`].
 pub fn ask_balance(contract: Address, owner: Address) -> Call {
     Call { to: contract, data: balanceOfCall { owner }.abi_encode().into() }
 }
 
-pub fn ask_token_at(contract: Address, owner: Address, index: u64) -> Call {
+pub(crate) fn ask_token_at(contract: Address, owner: Address, index: u64) -> Call {
     let index = U256::from(index);
     Call { to: contract, data: tokenOfOwnerByIndexCall { owner, index }.abi_encode().into() }
 }
 
+/// `totalSupply` of the enumeration extension; the answer is read by [`number`].
 pub fn ask_supply(contract: Address) -> Call {
     Call { to: contract, data: totalSupplyCall {}.abi_encode().into() }
 }
 
+/// `tokenByIndex` of the enumeration extension; the answer is read by [`number`].
 pub fn ask_token(contract: Address, index: u64) -> Call {
     Call { to: contract, data: tokenByIndexCall { index: U256::from(index) }.abi_encode().into() }
 }
@@ -120,6 +124,7 @@ pub struct Transferred {
 }
 
 impl Transferred {
+    /// Whether an id is among them.
     pub fn has(&self, id: U256) -> bool {
         (self.first..=self.last).contains(&id)
     }

@@ -20,21 +20,21 @@ sol! {
 
 /// What a contract counts in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
+pub(crate) enum Unit {
     Blocks,
     Seconds,
 }
 
-pub fn ask_unit(contract: Address) -> Call {
+pub(crate) fn ask_unit(contract: Address) -> Call {
     Call { to: contract, data: expiryTypeCall {}.abi_encode().into() }
 }
 
-pub fn unit(outcome: &Outcome) -> Result<Unit, Cause> {
+pub(crate) fn unit(outcome: &Outcome) -> Result<Unit, Cause> {
     Ok(if flag(outcome)? { Unit::Seconds } else { Unit::Blocks })
 }
 
 /// Beginning, end, and whether it is over, for [`term`].
-pub fn ask_term(contract: Address, id: U256) -> [Call; 3] {
+pub(crate) fn ask_term(contract: Address, id: U256) -> [Call; 3] {
     [
         startTimeCall { tokenId: id }.abi_encode(),
         endTimeCall { tokenId: id }.abi_encode(),
@@ -45,7 +45,7 @@ pub fn ask_term(contract: Address, id: U256) -> [Call; 3] {
 
 /// It is over when the contract says so or when the end has come, whichever it may be: a contract that
 /// contradicts itself entitles nobody.
-pub fn term(unit: Unit, answers: &[Outcome], at: &Anchor) -> Result<Term, Cause> {
+pub(crate) fn term(unit: Unit, answers: &[Outcome], at: &Anchor) -> Result<Term, Cause> {
     let [start, end, expired] = answers else { return Err(Cause::Contract) };
     let (start, end, expired) = (number(start)?, number(end)?, flag(expired)?);
     let seconds = U256::try_from(at.time.as_second()).map_err(|_| Cause::Contract)?;

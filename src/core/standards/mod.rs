@@ -8,12 +8,12 @@ pub mod arrival;
 pub mod delegation;
 pub mod dialect;
 pub mod erc1155;
-pub mod erc4907;
-pub mod erc5643;
+mod erc4907;
+mod erc5643;
 pub mod erc6551;
 pub mod erc721;
-pub mod erc7858;
-pub mod unlock;
+mod erc7858;
+mod unlock;
 pub mod words;
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ const OLDEST: u16 = 9;
 
 /// How a lock is to be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Words {
+pub(crate) enum Words {
     /// A key goes by the address of its owner, who has at most one (9).
     ByAddress,
     /// A key goes by its id (10).
@@ -42,11 +42,11 @@ pub enum Words {
     Counted,
 }
 
-pub fn ask_version(contract: Address) -> Call {
+pub(crate) fn ask_version(contract: Address) -> Call {
     Call { to: contract, data: publicLockVersionCall {}.abi_encode().into() }
 }
 
-pub fn words(version: &Outcome) -> Result<Words, Cause> {
+pub(crate) fn words(version: &Outcome) -> Result<Words, Cause> {
     match u16::try_from(number(version)?).map_err(|_| Cause::Contract)? {
         ..OLDEST => Err(Cause::Contract),
         OLDEST => Ok(Words::ByAddress),
@@ -56,7 +56,7 @@ pub fn words(version: &Outcome) -> Result<Words, Cause> {
 }
 
 /// How many keys somebody has, ended ones too: the answer is read by [`count`].
-pub fn ask_count(words: Words, contract: Address, owner: Address) -> Call {
+pub(crate) fn ask_count(words: Words, contract: Address, owner: Address) -> Call {
     let data = match words {
         Words::ByAddress => ByAddress::getTokenIdForCall { owner }.abi_encode(),
         Words::ById => balanceOfCall { owner }.abi_encode(),
@@ -65,7 +65,7 @@ pub fn ask_count(words: Words, contract: Address, owner: Address) -> Call {
     Call { to: contract, data: data.into() }
 }
 
-pub fn count(words: Words, answer: U256) -> U256 {
+pub(crate) fn count(words: Words, answer: U256) -> U256 {
     match words {
         Words::ByAddress => answer.min(U256::ONE),
         Words::ById | Words::Counted => answer,
@@ -73,12 +73,12 @@ pub fn count(words: Words, answer: U256) -> U256 {
 }
 
 /// The id of the only key somebody has, in the words of version 9.
-pub fn ask_only_key(contract: Address, owner: Address) -> Call {
+pub(crate) fn ask_only_key(contract: Address, owner: Address) -> Call {
     Call { to: contract, data: ByAddress::getTokenIdForCall { owner }.abi_encode().into() }
 }
 
 /// Whether the lock calls a key valid, when it ends, and for version 9 which one it is, for [`term`].
-pub fn ask_term(words: Words, contract: Address, id: U256, owner: Address) -> Vec<Call> {
+pub(crate) fn ask_term(words: Words, contract: Address, id: U256, owner: Address) -> Vec<Call> {
     let questions = match words {
         Words::ByAddress => vec![
             ByAddress::getHasValidKeyCall { owner }.abi_encode(),
@@ -95,7 +95,7 @@ pub fn ask_term(words: Words, contract: Address, id: U256, owner: Address) -> Ve
 
 /// The lock's word decides, which its vendor may have given a hook of his own; its time tells the end as
 /// far as the two agree.
-pub fn term(id: U256, answers: &[Outcome], now: Timestamp) -> Result<Term, Cause> {
+pub(crate) fn term(id: U256, answers: &[Outcome], now: Timestamp) -> Result<Term, Cause> {
     let (valid, expires) = match answers {
         [valid, expires] => (flag(valid)?, number(expires)?),
         // Of another key the answers would be no answers about this one.

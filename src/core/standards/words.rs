@@ -33,12 +33,12 @@ impl Term {
     }
 }
 
-pub fn word(data: &Bytes) -> Result<B256, Cause> {
+pub(crate) fn word(data: &Bytes) -> Result<B256, Cause> {
     B256::try_from(data.as_ref()).map_err(|_| Cause::Contract)
 }
 
 /// A number from a contract that is there.
-pub fn number(outcome: &Outcome) -> Result<U256, Cause> {
+pub(crate) fn number(outcome: &Outcome) -> Result<U256, Cause> {
     match outcome {
         Outcome::Returned(data) => Ok(word(data)?.into()),
         _ => Err(Cause::Contract),
@@ -46,12 +46,12 @@ pub fn number(outcome: &Outcome) -> Result<U256, Cause> {
 }
 
 /// A number that its function declares to be of 64 bits.
-pub fn short_number(outcome: &Outcome) -> Result<u64, Cause> {
+pub(crate) fn short_number(outcome: &Outcome) -> Result<u64, Cause> {
     u64::try_from(number(outcome)?).map_err(|_| Cause::Contract)
 }
 
 /// One or zero, and nothing else.
-pub fn flag(outcome: &Outcome) -> Result<bool, Cause> {
+pub(crate) fn flag(outcome: &Outcome) -> Result<bool, Cause> {
     match number(outcome)? {
         U256::ZERO => Ok(false),
         U256::ONE => Ok(true),

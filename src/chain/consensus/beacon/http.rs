@@ -8,8 +8,9 @@ use std::time::Duration;
 use url::Url;
 
 use super::{BODY, FOLDER, Query, SourceFault, UPDATES};
+use crate::chain::endpoint::http_client::http_client;
+use crate::web_address;
 
-const CONNECT: Duration = Duration::from_secs(3);
 /// No longer than this for one request: updates of many periods are megabytes.
 const TOTAL: Duration = Duration::from_secs(20);
 
@@ -24,16 +25,7 @@ impl Remote {
     /// # Errors
     /// When TLS cannot be set up.
     pub(in crate::chain) fn new(base: Url) -> Result<Self, reqwest::Error> {
-        // Refused when the process already has one, which then serves as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT)
-            .timeout(TOTAL)
-            .gzip(true)
-            .tls_backend_rustls()
-            .user_agent(concat!("entitled/", env!("CARGO_PKG_VERSION")));
-        let client = if is_loopback(&base) { builder.no_proxy() } else { builder }.build()?;
+        let client = http_client(web_address::is_loopback(&base), TOTAL)?;
         Ok(Self { client, base, is_mirror: AtomicBool::new(false) })
     }
 
@@ -125,16 +117,6 @@ fn named(error: &reqwest::Error) -> SourceFault {
         SourceFault::Connect
     } else {
         SourceFault::Broken
-    }
-}
-
-/// A proxy from the environment leads out of the machine; it is no way to the machine itself.
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        Some(url::Host::Domain(name)) => name.trim_end_matches('.') == "localhost",
-        None => false,
     }
 }
 

@@ -117,13 +117,13 @@ pub(in crate::chain) fn restore(
     digest: Option<B256>,
     bytes: &[u8],
 ) -> Result<(LightClient, Descent), String> {
-    let parts = || {
+    let fields = || {
         let (form, rest) = bytes.split_first()?;
         let (kept_digest, rest) = rest.split_first_chunk::<32>()?;
         let (descent, rest) = Descent::restore(rest)?;
         (*form == FORM).then_some((B256::from(kept_digest), descent, rest))
     };
-    let (kept_digest, descent, rest) = parts().ok_or("what was kept is in another form")?;
+    let (kept_digest, descent, rest) = fields().ok_or("what was kept is in another form")?;
     if kept_digest != digest.unwrap_or_default() {
         return Err("what was kept belongs to another specification".to_owned());
     }

@@ -37,6 +37,7 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every code, in the order of the manual.
     pub const ALL: [Self; 10] = [
         Self::Valid,
         Self::Grace,
@@ -50,10 +51,12 @@ impl Code {
         Self::Undetermined,
     ];
 
+    /// Whether the code is a yes.
     pub fn is_valid(self) -> bool {
         matches!(self, Self::Valid | Self::Grace)
     }
 
+    /// The word of the public API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Valid => "VALID",
@@ -87,6 +90,7 @@ pub enum Freshness {
 }
 
 impl Freshness {
+    /// The word of the public API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Fresh => "fresh",
@@ -124,6 +128,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Whether the customer is entitled.
     pub fn is_valid(&self) -> bool {
         self.code.is_valid()
     }

@@ -81,6 +81,7 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// By which rule and reach its tokens are looked for.
     pub fn terms(&self) -> Terms {
         Terms { rule: self.rule, reach: self.reach }
     }
@@ -91,6 +92,7 @@ impl Grant {
             || (self.reach.delegation.is_some() && contract == DELEGATE_REGISTRY)
     }
 
+    /// Whether a token is one of those it is about.
     pub fn grants(&self, token: &Token) -> bool {
         self.collection == token.collection && self.ids.contains(token.id)
     }
@@ -122,6 +124,7 @@ pub struct Product {
 }
 
 impl Product {
+    /// The tier of a name.
     pub fn tier(&self, name: &TierName) -> Option<&Tier> {
         self.tiers.iter().find(|it| it.name == *name)
     }

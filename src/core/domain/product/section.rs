@@ -14,6 +14,7 @@ use crate::domain::ids::Timestamp;
 /// The mistakes found so far. At most this many are kept: nobody reads more.
 const MOST_FLAWS: usize = 100;
 
+/// Mistakes of one text, of which a hundred are kept.
 #[derive(Debug, Default)]
 pub struct Flaws(RefCell<Vec<Flaw>>);
 
@@ -70,7 +71,7 @@ impl<'a> Section<'a> {
     }
 
     /// Notes a mistake in the table itself.
-    pub fn own_flaw(&self, message: impl Into<String>) {
+    pub(crate) fn own_flaw(&self, message: impl Into<String>) {
         self.flaws.add(&self.place, &self.path, message);
     }
 
@@ -83,7 +84,7 @@ impl<'a> Section<'a> {
     }
 
     /// Where `key` was written, or the section when it was not.
-    pub fn place_of(&self, key: &str) -> &Place {
+    pub(crate) fn place_of(&self, key: &str) -> &Place {
         self.table.and_then(|it| it.get(key)).map_or(&self.place, |it| &it.place)
     }
 
@@ -92,6 +93,7 @@ impl<'a> Section<'a> {
         self.flaws.add(self.place_of(key), &self.path(key), message);
     }
 
+    /// The value at `key`, which counts as known from now on.
     pub fn node(&mut self, key: &'static str) -> Option<&'a Node> {
         if !self.asked.contains(&key) {
             self.asked.push(key);
@@ -126,6 +128,7 @@ impl<'a> Section<'a> {
         self.optional(key, read)
     }
 
+    /// As [`Section::optional`], with a default.
     pub fn or<T>(
         &mut self,
         key: &'static str,

@@ -56,6 +56,7 @@ fn bed() -> Bed {
     let keeper = WalletKeeper::new(&ledger, keys, machine).start();
     let control = Control {
         reload: Box::new(|_| Box::pin(std::future::pending())),
+        document: crate::rpc::openrpc::json,
         started: Duration::ZERO,
         counts: Default::default(),
         subscriptions: Default::default(),

@@ -19,7 +19,7 @@ use entitled_core::standards::words::Term;
 pub(super) type Holding = (U256, Address);
 
 /// Through whom a token counts for the wallet, beginning there; `None` if it does not.
-type Claim = Result<Option<Vec<Via>>, Cause>;
+type Attribution = Result<Option<Vec<Via>>, Cause>;
 
 impl Survey<'_> {
     /// Turns who holds what into what that comes to.
@@ -40,11 +40,11 @@ impl Survey<'_> {
                 Ok(Some(_)) | Err(_) => {}
             }
         }
-        let claims = self.claims(&holdings).await;
-        let mut claimed = Vec::new();
+        let attribution = self.attribute(&holdings).await;
+        let mut attributed = Vec::new();
         for (id, holder) in holdings {
-            match claims.get(&id) {
-                Some(Ok(Some(via))) => claimed.push((id, holder, via.clone())),
+            match attribution.get(&id) {
+                Some(Ok(Some(via))) => attributed.push((id, holder, via.clone())),
                 Some(Err(cause)) => {
                     self.found.insert(id, Found::Unknown(*cause));
                 }
@@ -58,20 +58,20 @@ impl Survey<'_> {
                 }
             }
         }
-        self.find_terms(dialect, claimed).await;
+        self.find_terms(dialect, attributed).await;
         if self.look.terms.rule == Rule::User {
             self.find_lapsed(dialect).await;
         }
     }
 
-    async fn claims(&self, holdings: &[Holding]) -> BTreeMap<U256, Claim> {
-        let mut claims: BTreeMap<U256, Claim> = BTreeMap::new();
+    async fn attribute(&self, holdings: &[Holding]) -> BTreeMap<U256, Attribution> {
+        let mut attribution: BTreeMap<U256, Attribution> = BTreeMap::new();
         let mut delegated: Vec<(U256, Address, Vec<Via>)> = Vec::new();
         let mut strangers: Vec<Holding> = Vec::new();
         for (id, holder) in holdings {
             match self.people.through(*holder) {
                 Some(None) => {
-                    claims.insert(*id, Ok(Some(Vec::new())));
+                    attribution.insert(*id, Ok(Some(Vec::new())));
                 }
                 Some(Some(via)) => delegated.push((*id, *holder, vec![via])),
                 None => strangers.push((*id, *holder)),
@@ -86,25 +86,25 @@ impl Survey<'_> {
                             delegated.push((id, person, via));
                         }
                         _ => {
-                            claims.insert(id, Ok(Some(accounts)));
+                            attribution.insert(id, Ok(Some(accounts)));
                         }
                     },
                     Ok(None) => {}
                     Err(cause) => {
-                        claims.insert(id, Err(cause));
+                        attribution.insert(id, Err(cause));
                     }
                 }
             }
         }
-        self.confirm(delegated, &mut claims).await;
-        claims
+        self.confirm(delegated, &mut attribution).await;
+        attribution
     }
 
     /// Asks the registry for each token whether its vault delegated it.
     async fn confirm(
         &self,
         delegated: Vec<(U256, Address, Vec<Via>)>,
-        claims: &mut BTreeMap<U256, Claim>,
+        attribution: &mut BTreeMap<U256, Attribution>,
     ) {
         let collection = self.look.collection;
         let rights = self.look.terms.reach.delegation.unwrap_or_default();
@@ -112,24 +112,24 @@ impl Survey<'_> {
             let between = (*vault, self.look.wallet);
             delegation::ask_delegated(collection.token(*id), between, rights)
         };
-        let outcomes = self.run_in_parts(delegated.iter().map(ask).collect()).await;
+        let outcomes = self.run_in_batches(delegated.iter().map(ask).collect()).await;
         for ((id, _, via), outcome) in delegated.into_iter().zip(outcomes) {
             let amount = outcome.and_then(|it| delegation::delegated(collection.standard, &it));
-            claims.insert(id, amount.map(|it| (!it.is_zero()).then_some(via)));
+            attribution.insert(id, amount.map(|it| (!it.is_zero()).then_some(via)));
         }
     }
 
     /// Until when each token that counts does.
-    async fn find_terms(&mut self, dialect: Dialect, claimed: Vec<(U256, Address, Vec<Via>)>) {
+    async fn find_terms(&mut self, dialect: Dialect, attributed: Vec<(U256, Address, Vec<Via>)>) {
         let contract = self.look.collection.contract;
-        let asked: Vec<_> = claimed
+        let asked: Vec<_> = attributed
             .iter()
             .map(|(id, holder, _)| dialect.ask_term(contract, *id, *holder))
             .collect();
         let lengths: Vec<usize> = asked.iter().map(Vec::len).collect();
         let mut outcomes =
-            self.run_in_parts(asked.into_iter().flatten().collect()).await.into_iter();
-        for ((id, _, via), length) in claimed.into_iter().zip(lengths) {
+            self.run_in_batches(asked.into_iter().flatten().collect()).await.into_iter();
+        for ((id, _, via), length) in attributed.into_iter().zip(lengths) {
             let answers: Result<Vec<Outcome>, Cause> = outcomes.by_ref().take(length).collect();
             let term = answers.and_then(|it| dialect.term(id, &it, &self.block.anchor));
             let found = match term {
@@ -154,7 +154,7 @@ impl Survey<'_> {
             .filter_map(|(id, known)| Some((*id, known.until.filter(|it| *it <= now)?, known)))
             .collect();
         let ask = |(id, ..): &(U256, _, _)| dialect.ask_term(contract, *id, self.look.wallet);
-        let outcomes = self.run_in_parts(lapsed.iter().flat_map(ask).collect()).await;
+        let outcomes = self.run_in_batches(lapsed.iter().flat_map(ask).collect()).await;
         for ((id, end, known), outcome) in lapsed.into_iter().zip(outcomes) {
             let term = outcome.and_then(|it| dialect.term(id, &[it], &self.block.anchor));
             if term == Ok(Term::Until(end)) {

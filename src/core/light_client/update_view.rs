@@ -1,7 +1,7 @@
-//! A claim about the chain, whichever kind of update makes it, and what it comes to if it is signed. Pure.
+//! What all kinds of light client updates have in common, and what one comes to if its signature is good. Pure.
 //!
 //! Owns: the rules of `validate_light_client_update` (consensus-specs, `altair/light-client/sync-protocol.md`)
-//! that need nothing but the claim itself. Asked by: the light client. Never: knows what is known already.
+//! that need nothing but the update itself. Asked by: the light client. Never: knows what is known already.
 
 use alloy_primitives::B256;
 
@@ -14,7 +14,7 @@ use super::specification::Specification;
 use super::wire::{Aggregate, Branch, CommitteeKeys, Header};
 
 /// What all kinds of updates have in common.
-pub(super) struct Claim<'a> {
+pub(super) struct UpdateView<'a> {
     pub(super) attested: &'a Header,
     pub(super) finality: Option<(&'a Header, &'a Branch)>,
     pub(super) next_committee: Option<(&'a CommitteeKeys, &'a Branch)>,
@@ -22,7 +22,7 @@ pub(super) struct Claim<'a> {
     pub(super) signature_slot: u64,
 }
 
-/// A claim that is true, if its signature is.
+/// An update that is true if its signature is.
 pub(super) struct Examined {
     pub(super) attested: Head,
     pub(super) finalized: Option<Head>,
@@ -31,7 +31,7 @@ pub(super) struct Examined {
     pub(super) next: Option<(Committee, bool)>,
 }
 
-impl Claim<'_> {
+impl UpdateView<'_> {
     /// Checks that the slots are in order, the signature is not of the future, and a finalized header is named.
     ///
     /// # Errors

@@ -324,6 +324,13 @@ fn every_file_says_what_it_owns_and_is_short() {
 }
 
 #[test]
+fn tests_of_a_module_have_a_file_of_their_own() {
+    let inline = |it: &Source| it.text.lines().any(|it| it.trim_end().ends_with("mod tests {"));
+    let faults: Vec<String> = sources().iter().filter(|it| inline(it)).map(shown).collect();
+    hold("the tests of `x.rs` are in `x/tests.rs`", &faults);
+}
+
+#[test]
 fn each_module_is_imported_by_its_own_line() {
     let of_several = |it: &str| it.split(';').next().is_some_and(|it| it.contains("::"));
     let nested = |it: &Source| it.text.split("use crate::{").skip(1).any(of_several);

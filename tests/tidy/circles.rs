@@ -9,13 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Source, hold, names, sources};
 
 /// Circles that span folders, and why they may.
-const PERMITTED: &[(&[&str], &str)] = &[
-    (&["rpc/methods", "rpc/openrpc"], "`rpc.discover` is a method of the table that it describes"),
-    (
-        &["actors/chain_verifier", "actors/tier_cache"],
-        "each is sent messages that the other's folder owns",
-    ),
-];
+const PERMITTED: &[(&[&str], &str)] = &[];
 
 const PACKAGES: [(&str, &str); 2] = [("core", "entitled_core"), ("client", "entitled_client")];
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use entitled::clock::Clock;
 use entitled::config::{Config, Environment};
 use entitled::daemon;
 use entitled::logging::plain;
@@ -58,7 +59,8 @@ fn check(read: &entitled::config::Read, environment: &Environment) -> ExitCode {
     for warning in &read.warnings {
         tell(std::io::stderr(), &format!("warning: {warning}"));
     }
-    let loaded = daemon::catalogue(&read.config, environment.uid).load(&Default::default());
+    let catalogue = daemon::catalogue(&read.config, environment.uid);
+    let loaded = catalogue.load(&Default::default(), Clock::system().now());
     for fault in &loaded.faults {
         tell(std::io::stderr(), &fault.to_string());
     }

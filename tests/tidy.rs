@@ -90,6 +90,7 @@ const MAY_OPEN: &[(&str, &str)] = &[
     ("regular_file", "owns how files are opened"),
     ("entitlectl/files", "reads what the person who runs it names, pipes too"),
     ("entitlectl/manual", "compares the manual page with the sources, in a test"),
+    ("entitlectl/commands/product/signing", "makes a vendor's key where nothing is yet, by O_EXCL"),
     ("keys/new_file", "makes a draft of a name nobody knows, by O_EXCL"),
     (
         "rpc/socket/subordinate_uids",

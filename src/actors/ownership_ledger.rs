@@ -33,9 +33,10 @@ pub use entitled_core::domain::kept::Look;
 pub use messages::{
     AcknowledgeNotices, AddWallet, BackUp, CreateCustomer, CustomerOf, CustomersOf, FindChallenge,
     FindCustomer, FindFacts, FindFigures, FindProgress, FindSealedKeys, FindWallet, ForgetChain,
-    HistoryOf, KeepChallenge, KeepSynced, LedgerError, ListAudit, ListCustomers, ListOwnerships,
-    LooksRecorded, NoteAudit, RaiseFloor, RecordSightings, RemoveWallet, ReplaceSealedKeys,
-    RoomForClaim, SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit, WalletsOf,
+    HistoryOf, KeepChallenge, KeepPins, KeepSynced, LedgerError, ListAudit, ListCustomers,
+    ListOwnerships, LooksRecorded, NoteAudit, RaiseFloor, RecordSightings, RemoveWallet,
+    ReplaceSealedKeys, RoomForClaim, SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit,
+    WalletsOf,
 };
 pub use news::OnChange;
 use work::unwritten::Unwritten;

@@ -37,7 +37,7 @@ use work::flight::{self, Flight};
 pub use entitled_core::domain::epoch::{Epoch, Epochs, Whose};
 pub use messages::{
     Check, CheckError, Explain, Explained, Install, InstallError, Landing, Refresh, Reload,
-    Reloaded, Remove, Stored, Subscribe,
+    Reloaded, Remove, Stored, Subscribe, TrustPublisher,
 };
 pub use reader::{Cached, Key, Render, VerdictReader};
 

@@ -27,6 +27,12 @@ pub struct Verdict {
     /// What the tier grants. Read it through [`Verdict::feature`], which looks at `valid` too.
     #[serde(default)]
     pub features: BTreeMap<String, Feature>,
+    /// How many may use it at a time, where the tier says so.
+    #[serde(default)]
+    pub seats: Option<u32>,
+    /// The minisign public key that signed the product's file.
+    #[serde(default)]
+    pub publisher: Option<String>,
     #[serde(default)]
     pub customer: Option<String>,
     /// CAIP-10.
@@ -198,6 +204,8 @@ codes! {
     TrustTooLow = "TRUST_TOO_LOW",
     /// Never proven, and cannot be proven now. Neither a yes nor a no.
     Undetermined = "UNDETERMINED",
+    /// The product's file is not signed by the publisher that was named.
+    PublisherMismatch = "PUBLISHER_MISMATCH",
 }
 
 impl<'de> Deserialize<'de> for Code {

@@ -1,5 +1,6 @@
 //! How each part is brought up.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -31,8 +32,11 @@ use crate::rpc::socket::limits::{Limits, WriteRates};
 use crate::rpc::socket::listen::{self, SocketSummary};
 use crate::rpc::wire;
 use crate::store::tables::notices::{self, Notice};
+use crate::store::tables::publishers;
 use crate::store::{Store, StoreSettings};
+use entitled_core::domain::ids::{ProductId, Timestamp};
 use entitled_core::domain::ownership::{Finality, Trust};
+use entitled_core::domain::publisher::Pin;
 
 /// What could not be determined is tried again after this, and a no looked at again after that.
 const RETRY: Duration = Duration::from_secs(5);
@@ -66,7 +70,10 @@ impl House {
         let store = open_store(config, &clock)?;
         let tree = Tree::new(Policy::default());
         let catalogue = catalogue(config, source.environment.uid);
-        let reader = open_reader(config, &catalogue);
+        let pins = store.read(publishers::all).context("the store cannot be read")?;
+        let pinned =
+            keep_pins(&store, &pins, load(&catalogue, &pins, clock.now()), clock.now()).await;
+        let reader = open_reader(config, pinned);
         let forgetting = reader.clone();
         let ledger = OwnershipLedger::new(store.clone())
             .telling(Arc::new(move |whose| forgetting.forget(whose)));
@@ -158,12 +165,39 @@ impl House {
     }
 }
 
-/// The cache, empty, and the products as they are.
-fn open_reader(config: &Config, catalogue: &Catalogue) -> VerdictReader {
-    let products = catalogue.load(&Loaded::default());
+/// The products as their files say, as far as those are of whom the ledger names.
+fn load(catalogue: &Catalogue, pins: &BTreeMap<ProductId, Pin>, now: Timestamp) -> Loaded {
+    let products = catalogue.load(&Loaded { pins: pins.clone(), ..Loaded::default() }, now);
     for fault in &products.faults {
         tracing::warn!(event = "product_refused", %fault, "a product file is refused");
     }
+    products
+}
+
+/// Keeps whose files the products take. Where that fails there are only those of which nothing new has to be kept.
+async fn keep_pins(
+    store: &Store,
+    before: &BTreeMap<ProductId, Pin>,
+    mut loaded: Loaded,
+    now: Timestamp,
+) -> Loaded {
+    let pins = loaded.pins_since(before);
+    if pins.is_empty() {
+        return loaded;
+    }
+    let asked = Asked { by: "daemon".to_owned(), at: now };
+    let changed: Vec<ProductId> = pins.keys().cloned().collect();
+    let kept = store.write(move |changes| publishers::keep(changes, &pins, &asked)).await;
+    if let Err(error) = kept {
+        tracing::error!(%error, "who publishes the products could not be kept: products signed anew are not taken up");
+        loaded.products.retain(|id, _| !changed.contains(id));
+        loaded.pins.clone_from(before);
+    }
+    loaded
+}
+
+/// The cache, empty, and the products.
+fn open_reader(config: &Config, products: Loaded) -> VerdictReader {
     for warning in super::unavailable(config, &products) {
         tracing::warn!("{warning}");
     }

@@ -272,6 +272,8 @@ impl From<InstallError> for RpcError {
                 Self::invalid_params(faults.join("; "))
             }
             InstallError::Unknown { .. } => Self::not_found("product"),
+            InstallError::NotTaken { .. } => Self::new(Code::Conflict, error.to_string()),
+            InstallError::NotKept => Self::new(Code::StoreUnavailable, error.to_string()),
             InstallError::Packaged { .. } => {
                 Self::new(Code::Conflict, "the product belongs to a package; remove that instead")
             }

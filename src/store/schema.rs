@@ -7,7 +7,7 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `meta` | name | `schema` (u32), `last_look` (u64), `audit_head` (number, hash), `notices` (list of Notice), `head` with chain (u64) and finality (KeptHead) |
+//! | `meta` | name | `schema` (u32), `last_look` (u64), `audit_head` (number, hash), `notices` (list of Notice), `head` with chain (u64) and finality (KeptHead), `publisher` with a product's id (Pin) |
 //! | `customers` | customer | Customer |
 //! | `customer_uids` | uid (u32) | customer |
 //! | `external_ids` | text | customer |
@@ -32,7 +32,9 @@ use std::ops::Bound;
 use alloy_primitives::{Address, keccak256};
 use redb::TableDefinition;
 
-use entitled_core::domain::ids::{ChainId, Collection, CustomerId, Standard, Timestamp, Token};
+use entitled_core::domain::ids::{
+    ChainId, Collection, CustomerId, ProductId, Standard, Timestamp, Token,
+};
 use entitled_core::domain::ownership::{Finality, Rule, Target, Terms};
 
 /// The schema this program writes. See `migrations`.
@@ -116,6 +118,8 @@ impl Table {
 pub(super) const META_LAST_LOOK: &[u8] = b"last_look";
 pub(super) const META_AUDIT_HEAD: &[u8] = b"audit_head";
 pub(super) const META_NOTICES: &[u8] = b"notices";
+/// How the keys of publishers begin.
+pub(super) const META_PUBLISHER: &[u8] = b"publisher";
 /// How the keys of heads begin.
 pub(super) const META_HEAD: &[u8] = b"head";
 
@@ -254,6 +258,15 @@ fn terms(Terms { rule, reach }: Terms) -> Vec<u8> {
 
 pub(super) fn kept(sighting: &[u8], finality: Finality, known: bool) -> Vec<u8> {
     [sighting, &[class(finality), u8::from(!known)]].concat()
+}
+
+pub(super) fn publisher(product: &ProductId) -> Vec<u8> {
+    [META_PUBLISHER, product.as_str().as_bytes()].concat()
+}
+
+pub(super) fn publisher_of(key: &[u8]) -> Option<ProductId> {
+    let id = key.strip_prefix(META_PUBLISHER)?;
+    std::str::from_utf8(id).ok()?.parse().ok()
 }
 
 pub(super) fn head(id: ChainId, finality: Finality) -> Vec<u8> {

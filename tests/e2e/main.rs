@@ -41,6 +41,7 @@ mod mistakes;
 mod observation;
 mod prerequisites;
 mod pseudo_terminal;
+mod publishers;
 mod quorum;
 mod readme;
 mod reload;

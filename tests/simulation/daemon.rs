@@ -117,6 +117,7 @@ fn product(index: u8, random: &mut Random) -> Product {
         id: format!("product-{index}").parse::<ProductId>().unwrap(),
         name: format!("Product {index}"),
         version: 1,
+        publisher: None,
         trust: if random.one_in(6) { Trust::Quorum } else { Trust::Single },
         finality,
         provisional: random.one_in(2),
@@ -288,6 +289,7 @@ impl Daemon {
         Question {
             product: &scene.product.id,
             definition: Some(&scene.product),
+            publisher: None,
             customer: customer(scene.key.0),
             holders: &scene.holders,
             sightings: &scene.sightings,

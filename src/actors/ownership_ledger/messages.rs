@@ -1,6 +1,6 @@
 //! What OwnershipLedger can be ordered and asked. A change names who wants it and carries the store's own input.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -16,9 +16,10 @@ use crate::store::{Asked, BackedUp};
 use entitled_core::domain::audit::{AuditAction, AuditEntry};
 use entitled_core::domain::consensus::Synced;
 use entitled_core::domain::customer::{Challenge, Customer, Wallet};
-use entitled_core::domain::ids::{ChainId, Collection, CustomerId, Timestamp, Token};
+use entitled_core::domain::ids::{ChainId, Collection, CustomerId, ProductId, Timestamp, Token};
 use entitled_core::domain::kept::Look;
 use entitled_core::domain::ownership::{Ownership, Suspension};
+use entitled_core::domain::publisher::Pin;
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum LedgerError {
@@ -126,6 +127,15 @@ pub struct ForgetChain {
 pub struct KeepSynced {
     pub synced: Synced,
     pub seconds_per_slot: u64,
+}
+
+/// Keep whose files these products take from now on; `None`: anybody's again. Leaves an audit entry for each that goes
+/// over to another.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<()>")]
+pub struct KeepPins {
+    pub pins: BTreeMap<ProductId, Option<Pin>>,
+    pub asked: Asked,
 }
 
 /// Note something that changed outside the store, such as an installed product file.

@@ -16,15 +16,16 @@ use tokio::sync::oneshot;
 use super::messages::{
     AcknowledgeNotices, AddWallet, BackUp, CreateCustomer, CustomerOf, CustomersOf, FindChallenge,
     FindCustomer, FindFacts, FindFigures, FindProgress, FindSealedKeys, FindWallet, ForgetChain,
-    HistoryOf, KeepChallenge, KeepSynced, LedgerError, ListAudit, ListCustomers, ListOwnerships,
-    LooksRecorded, NoteAudit, RaiseFloor, RecordSightings, RemoveWallet, ReplaceSealedKeys, Reply,
-    RoomForClaim, SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit, WalletsOf,
+    HistoryOf, KeepChallenge, KeepPins, KeepSynced, LedgerError, ListAudit, ListCustomers,
+    ListOwnerships, LooksRecorded, NoteAudit, RaiseFloor, RecordSightings, RemoveWallet,
+    ReplaceSealedKeys, Reply, RoomForClaim, SetSuspension, StoreFigures, UpdateCustomer,
+    VerifyAudit, WalletsOf,
 };
 use super::{AuditState, BackedUp, Facts, Notice, OwnershipLedger, Progress, SealedKey, Whose};
 use crate::store::schema::SCHEMA;
 use crate::store::tables::{
-    audit, challenges, customers, facts, light_clients, notices, ownerships, quotas, sealed_keys,
-    sightings, wallets,
+    audit, challenges, customers, facts, light_clients, notices, ownerships, publishers, quotas,
+    sealed_keys, sightings, wallets,
 };
 use crate::store::{Changes, Snapshot, StoreError};
 use entitled_core::domain::audit::{AuditAction, AuditEntry};
@@ -139,6 +140,9 @@ changes! {
     };
     KeepSynced -> bool, "keep what a light client knows", |it, changes| {
         light_clients::keep(changes, &it.synced, it.seconds_per_slot)
+    };
+    KeepPins -> (), "keep who publishes the products", |it, changes| {
+        publishers::keep(changes, &it.pins, &it.asked)
     };
     ReplaceSealedKeys -> u64, "replace sealed keys", |it, changes| {
         sealed_keys::replace(changes, &it.replacements, &it.detail, &it.asked)

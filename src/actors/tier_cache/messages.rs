@@ -11,6 +11,7 @@ use crate::actors::ownership_ledger::{Asked, LedgerError};
 use crate::products::{Catalogue, FileFault};
 use entitled_core::domain::entitlement::{Step, Verdict};
 use entitled_core::domain::ids::ProductId;
+use entitled_core::domain::publisher::PublisherKey;
 
 pub use crate::products::ChangeError as InstallError;
 
@@ -89,6 +90,17 @@ pub struct Reloaded {
 #[rtype(result = "Result<ProductId, InstallError>")]
 pub struct Install {
     pub text: String,
+    /// minisign's, of the text.
+    pub signature: Option<String>,
+    pub asked: Asked,
+}
+
+/// From now on, take files of this publisher for a product, whoever signed the last one; `None`: of anybody.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<(), InstallError>")]
+pub struct TrustPublisher {
+    pub product: ProductId,
+    pub publisher: Option<PublisherKey>,
     pub asked: Asked,
 }
 

@@ -1,4 +1,3 @@
-
 use super::*;
 
 const SYSTEM: &str = "/run/entitled/entitled.sock";

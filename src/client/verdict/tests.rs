@@ -1,4 +1,3 @@
-
 use super::*;
 
 /// The example of the API's documentation, with a field of the future.

@@ -64,6 +64,7 @@ actions! {
     ProductInstalled = "product_installed",
     ProductRemoved = "product_removed",
     ProductsReloaded = "products_reloaded",
+    PublisherChanged = "publisher_changed",
     StoreBackedUp = "store_backed_up",
     StoreRecovered = "store_recovered",
     StoreRestored = "store_restored",

@@ -17,6 +17,7 @@ pub mod peer;
 pub mod precedence;
 pub mod product;
 pub mod publication;
+pub mod publisher;
 pub mod rule;
 pub mod secret;
 pub mod wallet_proof;

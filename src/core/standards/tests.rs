@@ -1,4 +1,3 @@
-
 use alloy_primitives::B256;
 
 use crate::domain::ids::{ChainId, Timestamp};

@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn line(chains: &[(&str, &str)]) -> String {

@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::keys::key_encryption_key::KeyEncryptionKey;
 use crate::keys::key_file::read_own;

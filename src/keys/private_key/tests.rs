@@ -1,4 +1,3 @@
-
 use alloy_primitives::address;
 use alloy_signer::k256::ecdsa::SigningKey;
 use zeroize::ZeroizeOnDrop;

@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn kek(byte: u8) -> KeyEncryptionKey {

@@ -19,6 +19,7 @@ use crate::rpc::wire;
 use entitled_core::domain::entitlement::{self, Verdict};
 use entitled_core::domain::ids::ProductId;
 use entitled_core::domain::peer::{Access, Peer, Permit, permit};
+use entitled_core::domain::publisher::PublisherKey;
 
 const WAIT_MS: u64 = 2_000;
 const WAIT_AT_MOST_MS: u64 = 30_000;
@@ -36,10 +37,7 @@ pub(super) async fn check(
 ) -> Result<wire::Verdict, RpcError> {
     let key = Key { customer: permit.customer(), product: ask.product };
     let verdict = api.verdict(key, wait(ask.wait_ms)?).await?;
-    let verdict = match ask.feature {
-        Some(feature) => verdict.for_feature(&feature),
-        None => verdict,
-    };
+    let verdict = narrowed(verdict, ask.publisher.as_ref(), ask.feature.as_deref());
     api.control.counts.checked(&verdict.product, verdict.code);
     Ok(wire::Verdict::at(&verdict, api.clock.now()))
 }
@@ -105,6 +103,18 @@ pub(super) async fn tier(
     }))
 }
 
+/// The answer to a narrower question: whose word the caller takes, and which feature it is about.
+fn narrowed(verdict: Verdict, publisher: Option<&PublisherKey>, feature: Option<&str>) -> Verdict {
+    let verdict = match publisher {
+        Some(publisher) => verdict.for_publisher(publisher),
+        None => verdict,
+    };
+    match feature {
+        Some(feature) => verdict.for_feature(feature),
+        None => verdict,
+    }
+}
+
 fn wait(wait_ms: Option<u64>) -> Result<Duration, RpcError> {
     match wait_ms.unwrap_or(WAIT_MS) {
         wait @ 0..=WAIT_AT_MOST_MS => Ok(Duration::from_millis(wait)),
@@ -166,7 +176,9 @@ impl Api {
             return false;
         }
         self.nudge(&key, &cached, now);
-        match ask.feature.map(|it| cached.verdict_at(now).for_feature(&it)) {
+        let (publisher, feature) = (ask.publisher.as_ref(), ask.feature.as_deref());
+        let narrower = publisher.is_some() || feature.is_some();
+        match narrower.then(|| narrowed(cached.verdict_at(now), publisher, feature)) {
             Some(narrowed) if narrowed.code != cached.verdict.code => {
                 self.control.counts.checked(&key.product, narrowed.code);
                 let reply = wire::Verdict::at(&narrowed, now);

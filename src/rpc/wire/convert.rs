@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use entitled_core::domain::publisher::PublisherKey;
+
 use super::replies::{
     Anchor, AuditEntry, Customer, Feature, Grant, Ownership, Price, Product, Step, Suspension,
     Tier, Verdict, Verified, Wallet,
@@ -57,6 +59,8 @@ impl From<&entitlements::Verdict> for Verdict {
             tier: it.tier.as_ref().map(text),
             rank: it.rank,
             features: features(&it.features),
+            seats: it.seats,
+            publisher: it.publisher.as_ref().map(text),
             customer: text(it.customer),
             wallet: it.wallet.map(text),
             token: it.token.map(text),
@@ -158,11 +162,16 @@ impl Tier {
 }
 
 impl Product {
-    pub fn of(it: &products::Product, source: &std::path::Path) -> Self {
+    pub fn of(
+        it: &products::Product,
+        publisher: Option<&PublisherKey>,
+        source: &std::path::Path,
+    ) -> Self {
         Self {
             id: text(&it.id),
             name: it.name.clone(),
             version: it.version,
+            publisher: publisher.map(text),
             source: source.display().to_string(),
             trust: it.trust.as_str(),
             finality: it.finality.as_str(),

@@ -39,7 +39,7 @@ replies! {
     Verdict {
         product: String,
         valid: bool,
-        /// `VALID`, `GRACE`, `NO_PRODUCT`, `NO_WALLET`, `NOT_HELD`, `EXPIRED`, `FEATURE_MISSING`, `SUSPENDED`, `TRUST_TOO_LOW` or `UNDETERMINED`.
+        /// `VALID`, `GRACE`, `NO_PRODUCT`, `NO_WALLET`, `NOT_HELD`, `EXPIRED`, `FEATURE_MISSING`, `SUSPENDED`, `TRUST_TOO_LOW`, `UNDETERMINED` or `PUBLISHER_MISMATCH`.
         #[schemars(with = "sets::VerdictCode")]
         code: &'static str,
         /// For people.
@@ -47,6 +47,10 @@ replies! {
         tier: Option<String>,
         rank: Option<u32>,
         features: BTreeMap<String, Feature>,
+        /// How many may use it at a time, where the tier says so.
+        seats: Option<u32>,
+        /// The minisign public key that signed the product's file; `null` when none did.
+        publisher: Option<String>,
         customer: String,
         wallet: Option<String>,
         token: Option<String>,
@@ -171,6 +175,8 @@ replies! {
         id: String,
         name: String,
         version: u32,
+        /// The minisign public key that signed the file; `null` when none did.
+        publisher: Option<String>,
         /// The file it comes from.
         source: String,
         #[schemars(with = "sets::Trust")]
@@ -325,4 +331,9 @@ replies! {
         warnings: Vec<String>,
     }
     Removed { removed: bool }
+    Trusted {
+        product: String,
+        /// Whose files the product takes from now on; `null`: anybody's.
+        publisher: Option<String>,
+    }
 }

@@ -1,4 +1,3 @@
-
 use proptest::prelude::*;
 
 use alloy_primitives::{B256, U256};

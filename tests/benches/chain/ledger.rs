@@ -54,6 +54,7 @@ pub fn measure(tokens: u64) {
     let question = Question {
         product: &definition.id,
         definition: Some(&definition),
+        publisher: None,
         customer: CustomerId::Machine,
         holders: &holders,
         sightings: &facts.sightings,

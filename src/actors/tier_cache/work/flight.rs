@@ -61,6 +61,7 @@ impl Scene {
         Question {
             product: &self.key.product,
             definition: self.installed.as_deref().map(|it| &it.product),
+            publisher: self.installed.as_deref().and_then(|it| it.publisher.as_ref()),
             customer: self.key.customer,
             holders: &self.holders,
             sightings: &self.sightings,

@@ -3,16 +3,22 @@
 //! Files are read and judged beside the actor, which serves everybody, and one change after the other: a change
 //! that read the files before another wrote them must not be taken up after it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 
-use crate::actors::ownership_ledger::{Asked, AuditAction, NoteAudit};
+use crate::actors::ownership_ledger::{Asked, AuditAction, KeepPins, NoteAudit, OwnershipLedger};
 use crate::actors::tier_cache::TierCache;
-use crate::actors::tier_cache::messages::{Install, InstallError, Reload, Reloaded, Remove};
+use crate::actors::tier_cache::messages::{
+    Install, InstallError, Reload, Reloaded, Remove, TrustPublisher,
+};
 use crate::products::{Catalogue, Loaded};
-use entitled_core::domain::ids::ProductId;
+use entitled_core::domain::ids::{ProductId, Timestamp};
+use entitled_core::domain::publisher::Pin;
+
+const LEDGER_TIME: Duration = Duration::from_secs(10);
 
 type Answer<T> = ResponseActFuture<TierCache, T>;
 
@@ -21,7 +27,7 @@ impl Handler<Reload> for TierCache {
 
     fn handle(&mut self, order: Reload, _: &mut Self::Context) -> Self::Result {
         let Reload { catalogue, refresh, asked } = order;
-        let changed = self.change(catalogue, |_| Ok(()));
+        let changed = self.change((catalogue, None), asked.clone(), |_, _| Ok(()));
         Box::pin(changed.map(move |changed, cache, _| {
             if let Some(refresh) = refresh {
                 cache.parts.settings.refresh = refresh;
@@ -41,8 +47,10 @@ impl Handler<Install> for TierCache {
     type Result = Answer<Result<ProductId, InstallError>>;
 
     fn handle(&mut self, order: Install, _: &mut Self::Context) -> Self::Result {
-        let Install { text, asked } = order;
-        let changed = self.change(None, move |catalogue| catalogue.install(&text));
+        let Install { text, signature, asked } = order;
+        let changed = self.change((None, None), asked.clone(), move |catalogue, before| {
+            catalogue.install(&text, signature.as_deref(), before)
+        });
         Box::pin(changed.map(move |changed, cache, _| {
             let Changed { loaded, outcome } = changed;
             let path = outcome?;
@@ -63,12 +71,27 @@ impl Handler<Remove> for TierCache {
     fn handle(&mut self, order: Remove, _: &mut Self::Context) -> Self::Result {
         let Remove { product, asked } = order;
         let id = product.clone();
-        let changed = self.change(None, move |catalogue| catalogue.remove(&id).map(drop));
+        let changed = self.change((None, None), asked.clone(), move |catalogue, before| {
+            catalogue.remove(&id, before).map(drop)
+        });
         Box::pin(changed.map(move |changed, cache, _| {
             changed.outcome?;
             cache.note(AuditAction::ProductRemoved, product.to_string(), asked);
             Ok(())
         }))
+    }
+}
+
+impl Handler<TrustPublisher> for TierCache {
+    type Result = Answer<Result<(), InstallError>>;
+
+    fn handle(&mut self, order: TrustPublisher, _: &mut Self::Context) -> Self::Result {
+        let TrustPublisher { product, publisher, asked } = order;
+        let since = self.parts.clock.now();
+        let pin = publisher.map(|key| Pin { key, version: 0, taken: None, since });
+        let trust = (None, Some((product, pin)));
+        let changed = self.change(trust, asked, |_, _| Ok(()));
+        Box::pin(changed.map(|changed, _, _| changed.outcome))
     }
 }
 
@@ -80,11 +103,15 @@ struct Changed<T> {
 
 impl TierCache {
     /// Waits for its turn, has the files changed and read again, and takes up what they say. What was refused changes
-    /// nothing. `catalogue`: from now on, the files of these directories.
+    /// nothing. `catalogue`: from now on, the files of these directories. `trust`: from now on this product takes the
+    /// files of this publisher, or of anybody.
     fn change<T: Send + 'static>(
         &self,
-        catalogue: Option<Catalogue>,
-        change: impl FnOnce(&Catalogue) -> Result<T, InstallError> + Send + 'static,
+        (catalogue, trust): (Option<Catalogue>, Option<(ProductId, Option<Pin>)>),
+        asked: Asked,
+        change: impl FnOnce(&Catalogue, (&Loaded, Timestamp)) -> Result<T, InstallError>
+        + Send
+        + 'static,
     ) -> Answer<Changed<T>> {
         let turn = Arc::clone(&self.parts.turn).lock_owned();
         let prepared = turn.into_actor(self).map(move |turn, cache: &mut Self, _: &mut _| {
@@ -93,7 +120,24 @@ impl TierCache {
             }
             let (catalogue, before) =
                 (cache.parts.catalogue.clone(), cache.parts.reader.products());
-            (turn, beside(move || read(&catalogue, &before, change)))
+            let (ledger, now) = (cache.parts.ledger.clone(), cache.parts.clock.now());
+            let read = async move {
+                let pins = before.pins.clone();
+                let mut from = (*before).clone();
+                match trust {
+                    Some((product, Some(pin))) => drop(from.pins.insert(product, pin)),
+                    Some((product, None)) => drop(from.pins.remove(&product)),
+                    None => {}
+                }
+                let (outcome, loaded) =
+                    beside(move || read(&catalogue, (&from, now), change)).await;
+                let Some(loaded) = loaded else { return (outcome, None) };
+                match keep_pins(&ledger, &pins, (&loaded, asked)).await {
+                    Ok(()) => (outcome, Some(loaded)),
+                    Err(error) => (outcome.and(Err(error)), None),
+                }
+            };
+            (turn, read)
         });
         Box::pin(prepared.then(|(turn, read), cache, _| {
             read.into_actor(cache).map(move |(outcome, loaded), cache, context| {
@@ -130,13 +174,34 @@ impl TierCache {
     }
 }
 
+/// Has the ledger keep whose files products take, before a file is taken up that rests on it. Where that fails nothing is
+/// taken up: a product must not be signed today and take anybody's file after a restart.
+async fn keep_pins(
+    ledger: &Addr<OwnershipLedger>,
+    before: &BTreeMap<ProductId, Pin>,
+    (loaded, asked): (&Loaded, Asked),
+) -> Result<(), InstallError> {
+    let pins = loaded.pins_since(before);
+    if pins.is_empty() {
+        return Ok(());
+    }
+    let kept = ledger.send(KeepPins { pins, asked }).timeout(LEDGER_TIME).await;
+    if matches!(kept, Ok(Ok(()))) {
+        return Ok(());
+    }
+    tracing::error!(
+        "who publishes the products could not be kept: none of their files is taken up"
+    );
+    Err(InstallError::NotKept)
+}
+
 fn read<T>(
     catalogue: &Catalogue,
-    before: &Loaded,
-    change: impl FnOnce(&Catalogue) -> Result<T, InstallError>,
+    before: (&Loaded, Timestamp),
+    change: impl FnOnce(&Catalogue, (&Loaded, Timestamp)) -> Result<T, InstallError>,
 ) -> (Result<T, InstallError>, Option<Loaded>) {
-    match change(catalogue) {
-        Ok(done) => (Ok(done), Some(catalogue.load(before))),
+    match change(catalogue, before) {
+        Ok(done) => (Ok(done), Some(catalogue.load(before.0, before.1))),
         Err(error) => (Err(error), None),
     }
 }

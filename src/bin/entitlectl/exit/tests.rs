@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn unreachable(kind: io::ErrorKind) -> ClientError {

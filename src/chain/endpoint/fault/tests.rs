@@ -1,4 +1,3 @@
-
 use super::*;
 use alloy_primitives::{Address, B256};
 

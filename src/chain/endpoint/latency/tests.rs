@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn of(milliseconds: impl IntoIterator<Item = u64>) -> Latency {

@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn arrival(text: &str) -> Arrival<'_> {

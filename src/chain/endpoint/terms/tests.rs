@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn with_header(url: &str, name: &str, value: &str) -> EndpointSettings {

@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn call(to: u8, words: &[u8]) -> Call {

@@ -1,4 +1,3 @@
-
 use super::*;
 use alloy_primitives::{Bytes, b256};
 use entitled_core::standards::erc721::{CONSECUTIVE, TRANSFER};

@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn hash(of: u8) -> B256 {

@@ -29,6 +29,7 @@ fn actions_are_called_in_the_audit_as_they_always_were() {
             "product_installed",
             "product_removed",
             "products_reloaded",
+            "publisher_changed",
             "store_backed_up",
             "store_recovered",
             "store_restored",

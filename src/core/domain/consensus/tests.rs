@@ -1,4 +1,3 @@
-
 use super::*;
 
 const CHAIN: ChainId = ChainId(1);

@@ -1,4 +1,3 @@
-
 use super::*;
 
 const ONE: CustomerId = CustomerId::Uid(1);

@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn ranges(pairs: &[(u64, u64)]) -> IdRanges {

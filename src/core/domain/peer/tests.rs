@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn peer(door: Door) -> Peer {

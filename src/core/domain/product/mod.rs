@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::consensus::Checkpoint;
 use super::ids::{ChainId, Collection, ProductId, TierName, Timestamp, Token};
 use super::ownership::{Finality, IdRanges, Reach, Rule, Terms, Trust};
+use super::publisher::PublisherKey;
 use super::rule::DELEGATE_REGISTRY;
 
 /// A feature's value: a boolean, a number or a text.
@@ -106,6 +107,8 @@ pub struct Product {
     pub id: ProductId,
     pub name: String,
     pub version: u32,
+    /// Who says so of itself; whether it signed the file is another question.
+    pub publisher: Option<PublisherKey>,
     /// The least trust the vendor accepts.
     pub trust: Trust,
     /// The least finality the vendor accepts.

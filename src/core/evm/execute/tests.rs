@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::proof::account_proof::ProvenAccount;
 use crate::proof::state::testing::having;

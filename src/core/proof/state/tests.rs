@@ -1,4 +1,3 @@
-
 use super::testing::having;
 use super::*;
 

@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::domain::ids::ChainId;
 use crate::standards::words::tests::said;

@@ -1,4 +1,3 @@
-
 use super::*;
 
 const CONTRACT: Address = address!("0xc18360217d8f7ab5e7c516566761ea12ce7f9d72");

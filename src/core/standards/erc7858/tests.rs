@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::domain::ids::Timestamp;
 use crate::standards::words::tests::said;

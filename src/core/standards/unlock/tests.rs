@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::standards::words::tests::said;
 use alloy_primitives::hex;

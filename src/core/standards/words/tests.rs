@@ -1,4 +1,3 @@
-
 use super::*;
 
 /// A contract that answered these words.

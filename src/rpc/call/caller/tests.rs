@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::rpc::call::answers::Page;
 use crate::rpc::socket::census::Census;

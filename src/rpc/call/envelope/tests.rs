@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn fault(text: &str) -> (i32, Option<&str>) {

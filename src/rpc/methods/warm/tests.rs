@@ -1,4 +1,3 @@
-
 use super::*;
 use entitled_core::domain::ids::{CustomerId, Timestamp};
 
@@ -7,6 +6,7 @@ fn what_was_looked_up_is_current_for_its_product_its_revision_and_a_moment() {
     let question = entitled_core::domain::entitlement::Question {
         product: &"acme".parse().unwrap(),
         definition: None,
+        publisher: None,
         customer: CustomerId::Uid(7),
         holders: &[],
         sightings: &[],

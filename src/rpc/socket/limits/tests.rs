@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn peer(uid: u32) -> Peer {

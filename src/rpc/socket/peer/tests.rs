@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn admin(uid: u32, gid: u32) -> Peer {

@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn known(name: &str) -> Option<u32> {

@@ -1,4 +1,3 @@
-
 use redb::ReadableTableMetadata;
 
 use super::*;

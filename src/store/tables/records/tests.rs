@@ -1,4 +1,3 @@
-
 use super::*;
 use entitled_core::domain::audit::AuditEntry;
 use entitled_core::domain::customer::{Challenge, Customer, Wallet};

@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::store::tables::wallets::{self, NewWallet, Origin};
 use crate::store::testing::{Bench, asked};

@@ -58,6 +58,7 @@ fn product() -> Product {
         id: "acme-cad".parse().unwrap(),
         name: "Acme CAD".into(),
         version: 1,
+        publisher: None,
         trust: Trust::Single,
         finality: Finality::Latest,
         provisional: true,
@@ -109,7 +110,11 @@ impl Bed {
     /// `ledger`, where that is another than the one that everybody else has.
     async fn new(store: Store, ledger: Option<Addr<OwnershipLedger>>) -> Self {
         let own = OwnershipLedger::new(store.clone()).start();
-        let installed = Installed { product: product(), source: PathBuf::from("acme-cad.toml") };
+        let installed = Installed {
+            product: product(),
+            source: PathBuf::from("acme-cad.toml"),
+            publisher: None,
+        };
         let key = Key { customer: OWN, product: installed.product.id.clone() };
         let mut products = Loaded::default();
         products.products.insert(key.product.clone(), Arc::new(installed));

@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn fault(line: usize, key: &str) -> Fault {

@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn mirror(files: &[(&str, &[u8])]) -> tempfile::TempDir {

@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn root(byte: u8) -> B256 {

@@ -1,4 +1,3 @@
-
 use super::*;
 
 const DAY: Duration = Duration::from_secs(86_400);

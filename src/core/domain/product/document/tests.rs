@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn flaws(text: &str) -> Vec<String> {

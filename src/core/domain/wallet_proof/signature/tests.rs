@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn written(r: U256, s: U256, v: u8) -> String {

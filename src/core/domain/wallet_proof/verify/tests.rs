@@ -1,4 +1,3 @@
-
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 

@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn document(text: &str) -> Option<(usize, String)> {

@@ -1,4 +1,3 @@
-
 use crate::domain::consensus::Checkpoint;
 use crate::domain::product::parse;
 

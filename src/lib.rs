@@ -38,4 +38,5 @@ pub mod keys;
 pub mod store;
 
 pub mod clock;
+pub mod counter;
 pub mod regular_file;

@@ -15,6 +15,7 @@ mod http2;
 mod limits;
 mod raw;
 mod subscriptions;
+mod threads;
 mod websocket;
 
 use std::os::unix::net::UnixListener;
@@ -89,6 +90,10 @@ impl Answers for TestAnswers {
     ) -> bool {
         match method {
             "hot" => out.extend_from_slice(params.map_or("{}", RawValue::get).as_bytes()),
+            "thread" => {
+                let thread = format!("\"{:?}\"", std::thread::current().id());
+                out.extend_from_slice(thread.as_bytes());
+            }
             "hot_panic" => {
                 out.extend_from_slice(b"half an ans");
                 panic!("asked for");

@@ -73,7 +73,7 @@ impl Work {
             _ => None,
         };
         let params = Params::new(by_position.as_deref().or(given)).into_owned();
-        let (connection, mut extensions) = (caller.connection, caller.extensions.clone());
+        let (connection, mut extensions) = (caller.connection, caller.extensions());
         // A subscription is in flight until it is accepted, and not for as long as it tells.
         if subscriber.is_none() {
             extensions.insert(Arc::clone(flight));

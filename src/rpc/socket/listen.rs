@@ -1,6 +1,6 @@
 //! Lets people in: accepts on both doors, keeps to the number of connections, and lets everybody finish at the end.
 //!
-//! Asked by `daemon`. One task per connection; a connection can neither stop nor slow down another.
+//! Asked by `daemon`. One task per connection, on one thread; a connection can neither stop nor slow down another.
 
 use std::future::Future;
 use std::io::Write;
@@ -14,11 +14,12 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::census::{Census, Full};
-use super::connection::{self, Arrival};
+use super::connection::Arrival;
 use super::doors::Doors;
 use super::limits::{Limits, Rates};
 use super::subordinate_uids::SubordinateUids;
 use super::turn_away::turn_away;
+use super::workers::Workers;
 use super::{metrics_port, peer};
 use crate::rpc::call::answers::Answers;
 use crate::rpc::call::caller::Service;
@@ -45,6 +46,11 @@ pub struct SocketSummary {
 pub(in crate::rpc) struct Stop(watch::Receiver<bool>);
 
 impl Stop {
+    /// Whether it was requested, without waiting. Shares nothing that is written.
+    pub(in crate::rpc) fn has_come(&self) -> bool {
+        self.0.has_changed().unwrap_or(true)
+    }
+
     pub(in crate::rpc) async fn requested(mut self) {
         // An error means that whoever would tell us is gone, which is the same.
         let _ = self.0.wait_for(|stopped| *stopped).await;
@@ -55,6 +61,7 @@ impl Stop {
 struct Hall {
     service: Arc<Service>,
     census: Arc<Census>,
+    workers: Workers,
     subordinates: SubordinateUids,
     farewells: Arc<Semaphore>,
     arrivals: AtomicUsize,
@@ -84,6 +91,7 @@ pub async fn serve(
     let hall = Hall {
         service: Arc::new(service),
         census: Arc::default(),
+        workers: Workers::start(doors.threads),
         subordinates: SubordinateUids::default(),
         farewells: Arc::new(Semaphore::new(FAREWELLS)),
         arrivals: AtomicUsize::new(0),
@@ -183,8 +191,8 @@ impl Hall {
             Ok(seat) => {
                 let number = self.arrivals.fetch_add(1, Ordering::Relaxed);
                 let arrival = Arrival { io: stream, peer, seat, number };
-                let (service, stop) = (Arc::clone(&self.service), self.stop.clone());
-                connections.spawn(connection::serve(arrival, service, stop));
+                let with = (Arc::clone(&self.service), self.stop.clone());
+                self.workers.serve(arrival, with, connections);
             }
             Err(full) => {
                 figures.connections_refused.one_more();

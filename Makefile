@@ -4,7 +4,7 @@
 #   make demo    the whole thing in one screenful: a chain, a licence, a daemon, a revocation
 #                (with TRUST=consensus: on a chain whose validators the daemon follows)
 #   make test    every test, against a real EVM node and the real socket; at the end, what was skipped and the slowest
-#   make bench   what a request, a proof and a beacon chain cost, beside the floor measured in the same run
+#   make bench   what everything costs, beside a floor or a peer in the same run: the table of docs/performance.md
 #   make lint    rustfmt, clippy, and the licences of what we depend on
 #   make packages, make test-packages
 #                a .deb and an .rpm, and their tests in machines that boot (as root)
@@ -80,9 +80,30 @@ $(VENV_STAMP): tests/requirements.txt
 	fi
 	@touch $@
 
+# What the benchmarks stand beside, or count with. Where one is missing, its rows say that they were left out.
+HAS_PEERS = command -v redis-server >/dev/null && command -v valgrind >/dev/null && command -v strip >/dev/null
+
+.PHONY: peers
+peers:
+	@if ! { $(HAS_PEERS); } && [ "$$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then \
+	    echo 'installing what the benchmarks need: redis-server, valgrind, binutils'; \
+	    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends \
+	        redis-server valgrind binutils </dev/null >/dev/null; } || true; \
+	fi
+	@$(HAS_PEERS) || echo 'rows will be left out: install redis-server, valgrind and binutils'
+
+BENCH_ROWS := $(abspath tests/benches/rows.jsonl)
+
+# The table is written whatever the figures are; a benchmark that fails fails the target at its end.
 .PHONY: bench
-bench: prepare ## what a request on the socket, a proof and a beacon chain cost
-	$(CARGO) bench --locked --bench hot_path --bench check --bench socket --bench chain --bench light_client
+bench: prepare peers ## measure everything, and write the table of docs/performance.md
+	@rm -f $(BENCH_ROWS)
+	@failed=0; \
+	for bench in hot_path check chain light_client; do \
+	    BENCH_ROWS=$(BENCH_ROWS) $(CARGO) bench --locked --bench $$bench || failed=1; \
+	done; \
+	tests/benches/tables.py $(BENCH_ROWS) docs/performance.md; \
+	exit $$failed
 
 .PHONY: lint
 lint: ## rustfmt, clippy, cargo-deny (where it is installed)

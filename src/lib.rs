@@ -38,5 +38,6 @@ pub mod keys;
 pub mod store;
 
 pub mod clock;
+pub mod counter;
 pub mod regular_file;
 pub mod web_address;

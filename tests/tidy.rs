@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("core/standards", &["domain", "evm", "standards"]),
     ("core/lib", &[]),
     ("clock", &["clock"]),
+    ("counter", &["counter"]),
     ("regular_file", &["regular_file"]),
     ("web_address", &["web_address"]),
     ("config", &["config", "logging", "regular_file", "web_address"]),
@@ -26,8 +27,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["regular_file", "store"]),
     ("chain", &["chain", "regular_file", "web_address"]),
     ("keys", &["keys", "regular_file"]),
-    ("actors", &["actors", "chain", "clock", "keys", "products", "store"]),
-    ("rpc", &["actors", "clock", "regular_file", "rpc"]),
+    ("actors", &["actors", "chain", "clock", "counter", "keys", "products", "store"]),
+    ("rpc", &["actors", "clock", "counter", "regular_file", "rpc"]),
     ("main", &[]),
     ("lib", &[]),
 ];

@@ -49,6 +49,8 @@ pub struct Socket {
     pub admin_path: PathBuf,
     /// The group that may open the admin socket. Has no effect on sockets that systemd made.
     pub admin_group: String,
+    /// Threads that serve connections.
+    pub threads: u32,
     pub limits: Limits,
 }
 

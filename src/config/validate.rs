@@ -74,9 +74,10 @@ fn socket(mut section: Section<'_>, places: &Places) -> Socket {
         section.flaw("admin_path", "must be another than `path`");
     }
     let admin_group = section.or("admin_group", "entitled-admin".to_owned(), words(64));
+    let threads = section.or("threads", 1, whole(1, 64));
     let limits = limits(section.section("limits"));
     section.finish();
-    Socket { path, admin_path, admin_group, limits }
+    Socket { path, admin_path, admin_group, threads, limits }
 }
 
 fn limits(mut section: Section<'_>) -> Limits {

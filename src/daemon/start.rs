@@ -292,6 +292,7 @@ pub(super) fn open_doors(config: &Config, environment: &Environment) -> anyhow::
         public_mode: 0o666,
         admin_mode: if system { 0o660 } else { 0o600 },
         metrics: config.metrics.listen,
+        threads: usize::try_from(config.socket.threads).unwrap_or(1),
     };
     Ok(doors::open_doors(&settings)?)
 }

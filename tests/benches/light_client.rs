@@ -11,6 +11,8 @@
 )]
 #![allow(dead_code, unreachable_pub, reason = "the simulated chain offers more than is used here")]
 
+#[path = "report.rs"]
+mod report;
 #[path = "../support/sync_committee.rs"]
 mod sync_committee;
 
@@ -22,6 +24,7 @@ use blst::min_pk::{AggregatePublicKey, PublicKey, Signature};
 use entitled_core::light_client::{
     Bootstrap, Checkpoint, FinalityUpdate, LightClient, OptimisticUpdate, Specification, Update,
 };
+use report::Row;
 use sync_committee::{Network, Signed};
 
 const CIPHERSUITE: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
@@ -70,7 +73,7 @@ fn finality(network: &Network, spec: &Specification) -> f64 {
         });
         times.floors(|| verify(&keys, &json));
     }
-    times.report("finality update", MOST[0])
+    times.report("finality_update")
 }
 
 /// The first update that a committee signs: all its keys have to be validated.
@@ -87,7 +90,7 @@ fn update(network: &Network, spec: &Specification) -> f64 {
         });
         times.floors(|| verify(&validate(&compressed), &json));
     }
-    times.report("committee update", MOST[1])
+    times.report("committee_update")
 }
 
 fn year(network: &Network, spec: &Specification) -> f64 {
@@ -104,7 +107,7 @@ fn year(network: &Network, spec: &Specification) -> f64 {
         times.floors(|| verify(&validate(&compressed), &json));
     }
     println!("the state after it, saved: {} bytes", client.save(spec).len());
-    times.report_sum("a year of updates", MOST[2])
+    times.report_sum("year_of_updates")
 }
 
 fn compressed(network: &Network, slot: u64) -> Vec<[u8; 48]> {
@@ -153,16 +156,16 @@ impl Times {
         self.floors.push(timed(work));
     }
 
-    fn report(mut self, name: &str, most: f64) -> f64 {
+    fn report(mut self, id: &str) -> f64 {
         self.ours.sort();
         self.floors.sort();
         let middle = self.ours.len() / 2;
-        show(name, "median", self.ours[middle], self.floors[middle], most)
+        show(id, self.ours[middle], self.floors[middle])
     }
 
-    fn report_sum(self, name: &str, most: f64) -> f64 {
+    fn report_sum(self, id: &str) -> f64 {
         let sum = |times: &[Duration]| times.iter().sum::<Duration>();
-        show(name, "sum", sum(&self.ours), sum(&self.floors), most)
+        show(id, sum(&self.ours), sum(&self.floors))
     }
 }
 
@@ -172,8 +175,9 @@ fn timed(work: impl FnOnce()) -> Duration {
     start.elapsed()
 }
 
-fn show(name: &str, what: &str, ours: Duration, floor: Duration, most: f64) -> f64 {
+fn show(id: &str, ours: Duration, floor: Duration) -> f64 {
     let ratio = ours.as_secs_f64() / floor.as_secs_f64();
-    println!("{name} ({what}): {ours:.2?}; floor {floor:.2?}; ratio {ratio:.2}, at most {most}");
+    let (ours, peer) = (format!("{ours:.2?}"), format!("{floor:.2?}"));
+    Row { id, ours, peer, processor: None, judged: &[("time", ratio)] }.tell();
     ratio
 }

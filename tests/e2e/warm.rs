@@ -1,7 +1,7 @@
 //! The shortest way to an answer: what a connection was told is remembered, and yet is never older than a change, and
 //! never another answer than on the way everything else goes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 
@@ -69,7 +69,11 @@ fn reply(daemon: &Daemon, http: bool, request: &str) -> String {
         stream.write_all(request.as_bytes()).unwrap();
         BufReader::new(stream).read_line(&mut text).unwrap();
     }
-    let (said, seconds) = text.split_once("\"seconds_until_change\":").unwrap_or((&text, "none}}"));
+    without_seconds(&text)
+}
+
+fn without_seconds(text: &str) -> String {
+    let (said, seconds) = text.split_once("\"seconds_until_change\":").unwrap_or((text, "none}}"));
     format!("{said}{}", seconds.trim_start_matches(|it: char| it.is_ascii_digit()))
 }
 
@@ -130,4 +134,43 @@ fn each_answer_is_counted_on_either_way() {
     });
     assert_eq!(warm, general);
     assert!(warm.iter().all(|it| *it >= 10.0), "{warm:?}");
+}
+
+/// What is answered together is answered as of one moment, and each as if it had been asked alone.
+#[test]
+fn many_at_once_are_answered_as_each_would_be_alone() {
+    let stage = entitled();
+    let request = |id: usize, product: &str| {
+        let params = json!({"product": product});
+        let ask =
+            json!({"jsonrpc": "2.0", "id": id, "method": "entitlement_check", "params": params});
+        format!("{ask}\n")
+    };
+    // What is not installed is never at hand, and of what is not, few may be under way: a quarter.
+    let products = [ACME, ACME, "not-installed", ACME, ACME, ACME, ACME, "not-installed"];
+    let asked: Vec<String> =
+        (0..100).map(|id| request(id, products[id % products.len()])).collect();
+    let mut stream = UnixStream::connect(stage.daemon.socket()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+    // Until a look that was under way has landed: the verdicts before and after it differ.
+    for _ in 0..50 {
+        stream.write_all(asked.concat().as_bytes()).unwrap();
+        let mut told = BTreeMap::new();
+        for _ in &asked {
+            let line = lines.next().unwrap().unwrap();
+            let id = serde_json::from_str::<Value>(&line).unwrap()["id"].as_u64().unwrap();
+            told.insert(usize::try_from(id).unwrap(), without_seconds(&format!("{line}\n")));
+        }
+        let alone = asked.iter().map(|it| reply(&stage.daemon, false, it));
+        let alone: BTreeMap<usize, String> = alone.enumerate().collect();
+        let verified = |of: &BTreeMap<usize, String>| -> BTreeSet<String> {
+            of.values().filter_map(|it| Some(it.split_once("verified_at")?.1.to_owned())).collect()
+        };
+        if verified(&told) == verified(&alone) {
+            assert_eq!(told, alone);
+            return;
+        }
+    }
+    panic!("looks land again and again");
 }

@@ -109,6 +109,7 @@ async fn real_doors_are_opened_served_and_removed() {
         public_mode: 0o666,
         admin_mode: 0o600,
         metrics: None,
+        threads: 1,
     };
     let doors = open_doors(&settings).unwrap();
     let house = House::with(home, doors, limits());

@@ -15,6 +15,7 @@ mod http2;
 mod limits;
 mod raw;
 mod subscriptions;
+mod threads;
 mod websocket;
 
 use std::os::unix::net::UnixListener;
@@ -95,6 +96,10 @@ impl Answers for TestAnswers {
             "count" => {
                 let before = self.0.counted.fetch_add(1, Ordering::Relaxed);
                 out.extend_from_slice(before.to_string().as_bytes());
+            }
+            "thread" => {
+                let thread = format!("\"{:?}\"", std::thread::current().id());
+                out.extend_from_slice(thread.as_bytes());
             }
             "hot_panic" => {
                 out.extend_from_slice(b"half an ans");

@@ -223,3 +223,64 @@ async fn who_has_sent_thousands_of_requests_keeps_nobody_waiting_for_all_of_them
         assert!(busy.reply().await["result"].is_u64());
     }
 }
+
+/// More requests, one after the other, than a task of the runtime may serve in one turn.
+const MANY: u64 = 1_000;
+
+async fn ask_many(client: &mut Client) {
+    for id in 0..MANY {
+        assert_eq!(client.ask(call(id, "hot")).await["id"], id);
+    }
+    // And so many at once.
+    let all: String = (0..MANY).map(|id| call(id, "hot")).collect();
+    client.send(all).await;
+    for id in 0..MANY {
+        assert_eq!(client.reply().await["id"], id);
+    }
+}
+
+#[tokio::test]
+async fn who_asks_much_is_still_told_what_it_subscribed_to() {
+    let house = House::open(limits());
+    let mut client = house.connect().await;
+    client.ask(call(1, "watch")).await;
+    assert_eq!(client.reply().await["params"]["result"], 0);
+    for news in 1..5 {
+        ask_many(&mut client).await;
+        house.stage.news.send(news).unwrap();
+        assert_eq!(client.reply().await["params"]["result"], news);
+        house.stage.news.send(news * 10).unwrap();
+        assert_eq!(client.reply().await["params"]["result"], news * 10);
+    }
+}
+
+#[tokio::test]
+async fn who_asks_much_is_still_answered_what_takes_time() {
+    let house = House::open(limits());
+    let mut client = house.connect().await;
+    for _ in 0..3 {
+        ask_many(&mut client).await;
+        client.send(call("\"slow\"", "wait")).await;
+        ask_many(&mut client).await;
+        house.stage.gate.add_permits(1);
+        assert_eq!(client.reply().await["id"], "slow");
+    }
+}
+
+#[tokio::test]
+async fn who_asks_much_still_hears_of_the_end() {
+    let mut house = House::open(limits());
+    let mut client = house.connect().await;
+    ask_many(&mut client).await;
+    house.tell_to_stop();
+    assert_eq!(client.rest().await, "");
+    assert_eq!(within(house.serving).await.unwrap().cut_off, 0);
+}
+
+#[tokio::test]
+async fn who_asked_much_and_falls_silent_is_closed_after_the_idle_limit() {
+    let house = House::open(Limits { idle: Duration::from_millis(300), ..limits() });
+    let mut client = house.connect().await;
+    ask_many(&mut client).await;
+    assert_eq!(client.rest().await, "");
+}

@@ -13,6 +13,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::counter::Counter;
 use crate::products::Loaded;
 use entitled_core::domain::entitlement::{Freshness, Verdict};
 use entitled_core::domain::epoch::{Epoch, Epochs, Whose};
@@ -135,8 +136,8 @@ impl Expiry<Key, Arc<Cached>> for OwnLifetime {
 /// How often the cache was asked, and what it cost to fill it.
 #[derive(Debug)]
 pub struct Tally {
-    pub hits: AtomicU64,
-    pub misses: AtomicU64,
+    pub hits: Counter,
+    pub misses: Counter,
     /// Seconds that looks at the chain took.
     pub looks: Histogram,
 }
@@ -145,11 +146,7 @@ impl Default for Tally {
     /// From five milliseconds, a node next door, to the half minute after which nobody waits any more.
     fn default() -> Self {
         let bounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
-        Self {
-            hits: AtomicU64::default(),
-            misses: AtomicU64::default(),
-            looks: Histogram::new(bounds),
-        }
+        Self { hits: Counter::default(), misses: Counter::default(), looks: Histogram::new(bounds) }
     }
 }
 
@@ -217,7 +214,7 @@ impl VerdictReader {
         let holds = !found.is_over(now.max(found.evaluated_at));
         // Whoever has to go and ask counts the miss: a check may look here more than once before.
         if holds {
-            self.tally.hits.fetch_add(1, Ordering::Relaxed);
+            self.tally.hits.one_more();
         }
         holds
     }

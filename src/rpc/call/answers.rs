@@ -2,6 +2,8 @@
 //!
 //! The socket side calls it and knows nothing else of the daemon. `rpc/methods` implements it.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
@@ -42,10 +44,13 @@ pub trait Warm: Send {
     fn check(&mut self, product: &[u8], batch: &mut Batch, out: &mut Vec<u8>) -> bool;
 }
 
-/// Requests that were read together. They are answered as of one moment, which is found out for the first of them.
+/// Requests of one connection that were read together. They are answered as of one moment, which is found out for the first
+/// of them, into one buffer that only grows meanwhile.
 #[derive(Debug, Default)]
 pub struct Batch {
     pub moment: Option<Moment>,
+    /// Where in the buffer the result of the last check stands.
+    pub result: Option<Range<usize>>,
 }
 
 /// Leaves every check to [`Answers::answer_at_once`].

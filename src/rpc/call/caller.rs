@@ -41,8 +41,6 @@ pub(in crate::rpc) struct Caller {
     /// Whether it may use the door it came by. Otherwise it is told so, request by request.
     welcome: bool,
     connection: ConnectionId,
-    /// What methods find out about the caller.
-    extensions: Extensions,
     in_flight: Arc<Semaphore>,
     /// What it may take of what belongs to its user.
     pub(in crate::rpc) share: Share,
@@ -67,22 +65,17 @@ impl Caller {
         if welcome && peer.door == Door::Admin {
             limits.request_bytes = limits.request_bytes.max(limits.admin_request_bytes);
         }
-        let mut extensions = Extensions::new();
-        extensions.insert(peer.clone());
-        extensions.insert(connection);
         let in_flight = Arc::new(Semaphore::new(service.limits.in_flight));
         let subscriptions = Arc::new(Semaphore::new(service.limits.subscriptions));
-        Self {
-            service,
-            limits,
-            peer,
-            welcome,
-            connection,
-            extensions,
-            in_flight,
-            share,
-            subscriptions,
-        }
+        Self { service, limits, peer, welcome, connection, in_flight, share, subscriptions }
+    }
+
+    /// What methods find out about the caller. Made for each: most connections end without calling one.
+    pub(in crate::rpc) fn extensions(&self) -> Extensions {
+        let mut extensions = Extensions::new();
+        extensions.insert(self.peer.clone());
+        extensions.insert(self.connection);
+        extensions
     }
 
     pub(in crate::rpc) fn limits(&self) -> &Limits {
@@ -300,7 +293,7 @@ impl Caller {
             params: envelope.params.map(RawValue::to_owned),
             subscriber,
             connection: self.connection,
-            extensions: self.extensions.clone(),
+            extensions: self.extensions(),
             response_bytes: self.limits().response_bytes,
             figures: Arc::clone(&service.figures),
         })

@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
 
 use crate::actors::ownership_ledger::Asked;
+use crate::counter::{Counter, PerThread};
 use crate::rpc::error::RpcError;
 use crate::rpc::wire;
 use entitled_core::domain::entitlement::Code;
@@ -41,11 +42,11 @@ const PRODUCTS_COUNTED: usize = 4_096;
 #[derive(Debug, Default)]
 pub struct Counts {
     by_product: RwLock<BTreeMap<ProductId, Arc<Row>>>,
-    unknown: AtomicU64,
+    unknown: Counter,
 }
 
 /// How many checks of one product came to what.
-pub(super) type Row = [AtomicU64; Code::ALL.len()];
+pub(super) type Row = PerThread<[AtomicU64; Code::ALL.len()]>;
 
 impl Counts {
     pub fn checked(&self, product: &ProductId, code: Code) {
@@ -69,22 +70,27 @@ impl Counts {
 
     /// Counts a check that came to `code`, in the row it has.
     pub(super) fn count(&self, row: Option<&Row>, code: Code) {
-        match row.map(|it| it.get(code as usize)) {
-            Some(Some(count)) => count.fetch_add(1, Ordering::Relaxed),
-            None if code == Code::NoProduct => self.unknown.fetch_add(1, Ordering::Relaxed),
-            _ => return,
-        };
+        match row.map(|it| it.own().get(code as usize)) {
+            Some(Some(count)) => {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+            None if code == Code::NoProduct => self.unknown.one_more(),
+            _ => {}
+        }
     }
 
     /// Of every product, by what came up at least once; those without a product have the empty name.
     pub fn all(&self) -> Vec<(String, Code, u64)> {
         let rows = self.by_product.read().unwrap_or_else(PoisonError::into_inner);
         let each = |(product, row): (&ProductId, &Arc<Row>)| {
-            let counted = Code::ALL.iter().zip(row.iter().map(|it| it.load(Ordering::Relaxed)));
             let product = product.to_string();
-            counted.map(|(code, count)| (product.clone(), *code, count)).collect::<Vec<_>>()
+            Code::ALL.map(|code| {
+                let of_threads = row.all().filter_map(|it| it.get(code as usize));
+                let count = of_threads.map(|it| it.load(Ordering::Relaxed)).sum();
+                (product.clone(), code, count)
+            })
         };
-        let unknown = (String::new(), Code::NoProduct, self.unknown.load(Ordering::Relaxed));
+        let unknown = (String::new(), Code::NoProduct, self.unknown.get());
         let all = rows.iter().flat_map(each).chain([unknown]);
         all.filter(|(_, _, count)| *count > 0).collect()
     }

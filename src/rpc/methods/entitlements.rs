@@ -131,7 +131,7 @@ impl Api {
             self.nudge(&key, &cached, now);
             return Ok(cached.verdict_at(now));
         }
-        self.reader.tally().misses.fetch_add(1, Ordering::Relaxed);
+        self.reader.tally().misses.one_more();
         let flight = self.cache.send(Check { key: key.clone() }).timeout(ACTOR_TIME);
         let mut flight = flight.await?;
         // What landed before its look may be over by now, or rest on what has changed since.

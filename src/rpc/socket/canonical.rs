@@ -23,10 +23,63 @@ const TEXT: usize = 64;
 /// The most digits of an id.
 const DIGITS: usize = 15;
 
+/// How the last check of a connection was written, but for its id: programs write the next one alike.
+#[derive(Debug, Default)]
+pub(in crate::rpc) struct Form {
+    /// Nothing is remembered of the first check: who asks once has no use for it.
+    has_asked: bool,
+    before_id: Vec<u8>,
+    after_id: Vec<u8>,
+    product: Vec<u8>,
+}
+
+impl Form {
+    /// As [`recognise`] does, and faster if the check is written like the last.
+    pub(in crate::rpc) fn recognise<'a>(&'a mut self, bytes: &'a [u8]) -> Option<Check<'a>> {
+        if let Some((id, length)) = self.id_and_length(bytes) {
+            return Some(Check { id, product: &self.product, length });
+        }
+        let (check, id_at) = read(bytes)?;
+        if std::mem::replace(&mut self.has_asked, true) {
+            self.remember(bytes, &check, id_at);
+        }
+        Some(check)
+    }
+
+    /// If all but the id is as it was, what is recognised is as well.
+    fn id_and_length<'a>(&self, bytes: &'a [u8]) -> Option<(&'a [u8], usize)> {
+        if self.after_id.is_empty() {
+            return None;
+        }
+        let mut rest = Rest(bytes.strip_prefix(self.before_id.as_slice())?);
+        let id = rest.id()?;
+        let end = rest.0.strip_prefix(self.after_id.as_slice())?;
+        Some((id, bytes.len() - end.len()))
+    }
+
+    fn remember(&mut self, bytes: &[u8], check: &Check<'_>, id_at: usize) {
+        let parts = [
+            (&mut self.before_id, bytes.get(..id_at)),
+            (&mut self.after_id, bytes.get(id_at + check.id.len()..check.length)),
+            (&mut self.product, Some(check.product)),
+        ];
+        for (kept, part) in parts {
+            kept.clear();
+            kept.extend_from_slice(part.unwrap_or_default());
+        }
+    }
+}
+
 /// The request that `bytes` begin with, if it is such a check.
 pub(in crate::rpc) fn recognise(bytes: &[u8]) -> Option<Check<'_>> {
+    read(bytes).map(|(check, _)| check)
+}
+
+/// The request, and where its id begins.
+fn read(bytes: &[u8]) -> Option<(Check<'_>, usize)> {
     let mut rest = Rest(bytes);
     let (mut version, mut method, mut id, mut product) = (false, false, None, None);
+    let mut id_at = 0;
     rest.skip(b"{")?;
     // Each member once: of the second of a kind the readers say that it is one too many.
     loop {
@@ -36,6 +89,7 @@ pub(in crate::rpc) fn recognise(bytes: &[u8]) -> Option<Check<'_>> {
             version = true;
         } else if id.is_none() && rest.skip(b"\"id\":").is_some() {
             rest.blank();
+            id_at = bytes.len() - rest.0.len();
             id = Some(rest.id()?);
         } else if !method && rest.skip(b"\"method\":").is_some() {
             rest.blank();
@@ -58,7 +112,7 @@ pub(in crate::rpc) fn recognise(bytes: &[u8]) -> Option<Check<'_>> {
     }
     rest.skip(b"}")?;
     let (true, true, Some(id), Some(product)) = (version, method, id, product) else { return None };
-    Some(Check { id, product, length: bytes.len() - rest.0.len() })
+    Some((Check { id, product, length: bytes.len() - rest.0.len() }, id_at))
 }
 
 /// What is not read yet.

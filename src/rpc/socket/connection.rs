@@ -55,7 +55,8 @@ pub(in crate::rpc) async fn serve(arrival: Arrival, service: Arc<Service>, stop:
         match input.first() {
             Some(b'{' | b'[') => framing::converse(io, input, caller, stop).await,
             Some(letter) if letter.is_ascii_alphabetic() => {
-                http::converse(io, input, caller, stop).await;
+                // A program that speaks raw JSON need not carry what HTTP takes.
+                Box::pin(http::converse(io, input, caller, stop)).await;
             }
             _ => {
                 let line = Fault::parse("neither JSON nor HTTP").line();

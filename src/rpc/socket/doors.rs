@@ -37,6 +37,8 @@ pub struct SocketSettings {
     pub admin_mode: u32,
     /// Where the figures are shown besides; on this machine only.
     pub metrics: Option<SocketAddr>,
+    /// Threads that serve connections.
+    pub threads: usize,
 }
 
 /// Why there are no sockets to listen on. Every text names what to do about it.
@@ -76,6 +78,7 @@ pub struct Doors {
     pub(in crate::rpc) admin_group: Option<u32>,
     pub(in crate::rpc) files: Vec<SocketFile>,
     pub(in crate::rpc) metrics: Option<TcpListener>,
+    pub threads: usize,
     figures: Arc<SocketFigures>,
 }
 
@@ -88,6 +91,7 @@ impl Doors {
             admin_group,
             files: Vec::new(),
             metrics: None,
+            threads: 1,
             figures: Arc::default(),
         }
     }
@@ -180,7 +184,8 @@ fn open_with(
         TcpListener::bind(address).map_err(|source| ListenError::Metrics { address, source })
     });
     let metrics = metrics.transpose()?;
-    Ok(Doors { public, admin, admin_group: group, files, metrics, figures: Arc::default() })
+    let (admin_group, threads) = (group, settings.threads);
+    Ok(Doors { public, admin, admin_group, files, metrics, threads, figures: Arc::default() })
 }
 
 fn find_group(name: &str) -> Option<u32> {

@@ -3,23 +3,28 @@
 //! What geth's IPC, web3.py, alloy and `nc` speak. Requests answered at once are answered in order and written
 //! together; the others run beside each other and are written as they finish.
 
+use std::future::{Future, poll_fn};
 use std::hint::black_box;
 use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use nix::sys::socket::{Shutdown, shutdown};
+use serde_json::value::RawValue;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
-use super::canonical;
+use super::canonical::Form;
 use super::linger::linger;
 use super::outbox::{Outbox, TooSlow};
 use super::reply::{Held, Reply};
 use super::scan::{Scanner, Step};
 use super::stop::Stop;
+use super::waiting::Waiting;
 use crate::rpc::call::answers::{Batch, Warm};
 use crate::rpc::call::caller::Caller;
 use crate::rpc::call::envelope::Fault;
@@ -43,12 +48,14 @@ struct Raw {
     caller: Arc<Caller>,
     input: Vec<u8>,
     scanner: Scanner,
+    form: Form,
     warm: Box<dyn Warm>,
     out: Vec<u8>,
     /// What the replies in `out` take up until they are written.
     held: Vec<Held>,
     jobs: JoinSet<Reply>,
     outbox: Outbox,
+    waiting: Waiting,
     last_request: Instant,
     /// How much was done since others had their turn.
     worked: usize,
@@ -69,11 +76,9 @@ pub(in crate::rpc) async fn converse(
     caller: Arc<Caller>,
     stop: Stop,
 ) {
-    let mut raw = Raw::new(io, input, caller);
+    let mut raw = Raw::new(io, input, caller, stop);
     let idle = tokio::time::sleep(raw.caller.limits().idle);
-    let stopped = stop.requested();
-    tokio::pin!(idle, stopped);
-    let mut stopping = false;
+    tokio::pin!(idle);
     loop {
         let more = raw.serve_frames();
         raw.collect_finished();
@@ -91,26 +96,64 @@ pub(in crate::rpc) async fn converse(
             break;
         }
         raw.make_room();
-        tokio::select! {
-            biased;
-            read = raw.io.read_buf(&mut raw.input), if !raw.ended => raw.has_read(read.ok()),
-            Some(done) = raw.jobs.join_next(), if !raw.jobs.is_empty() => raw.append_reply(done.ok()),
-            line = raw.outbox.next() => append_line(line.get().as_bytes(), &mut raw.out),
-            () = &mut stopped, if !stopping => {
-                stopping = true;
-                raw.hear_no_more();
-            }
-            () = &mut idle => match raw.idle_until() {
+        match raw.next_event(idle.as_mut()).await {
+            Event::Read(count) => raw.has_read(count),
+            Event::Reply(reply) => raw.append_reply(reply),
+            Event::Line(line) => append_line(line.get().as_bytes(), &mut raw.out),
+            Event::Stop => raw.hear_no_more(),
+            Event::Idle => match raw.idle_until() {
                 Some(later) => idle.as_mut().reset(later),
                 None => break,
-            }
+            },
         }
     }
     raw.close().await;
 }
 
+/// What a connection waits for.
+enum Event {
+    /// So many bytes; `None` when reading failed.
+    Read(Option<usize>),
+    Reply(Option<Reply>),
+    Line(Box<RawValue>),
+    Stop,
+    Idle,
+}
+
 impl Raw {
-    fn new(io: UnixStream, input: Vec<u8>, caller: Arc<Caller>) -> Self {
+    /// Waits for whatever comes first. Bytes are looked for first and nearly always come first: what else there is to wait
+    /// for is polled once, and again only when it has something to tell.
+    async fn next_event(&mut self, mut idle: Pin<&mut Sleep>) -> Event {
+        let Self { io, input, jobs, outbox, waiting, ended, .. } = self;
+        let read = io.read_buf(input);
+        tokio::pin!(read);
+        poll_fn(|context| {
+            if !*ended && let Poll::Ready(read) = read.as_mut().poll(context) {
+                return Poll::Ready(Event::Read(read.ok()));
+            }
+            let is_quiet = jobs.is_empty() && outbox.is_empty() && !idle.is_elapsed();
+            if is_quiet && waiting.is_armed() {
+                return Poll::Pending;
+            }
+            let event = if let Poll::Ready(Some(done)) = jobs.poll_join_next(context) {
+                Event::Reply(done.ok())
+            } else if let Poll::Ready(line) = outbox.poll_next(context) {
+                Event::Line(line)
+            } else if waiting.poll_stop(context).is_ready() {
+                Event::Stop
+            } else if idle.as_mut().poll(context).is_ready() {
+                Event::Idle
+            } else {
+                waiting.arm();
+                return Poll::Pending;
+            };
+            waiting.disarm();
+            Poll::Ready(event)
+        })
+        .await
+    }
+
+    fn new(io: UnixStream, input: Vec<u8>, caller: Arc<Caller>, stop: Stop) -> Self {
         let scanner = Scanner::new(caller.limits().depth);
         let outbox = Outbox::new(caller.limits().send_queue);
         let warm = caller.warm();
@@ -119,11 +162,13 @@ impl Raw {
             caller,
             input,
             scanner,
+            form: Form::default(),
             warm,
             out: Vec::with_capacity(READ),
             held: Vec::new(),
             jobs: JoinSet::new(),
             outbox,
+            waiting: Waiting::new(stop),
             last_request: Instant::now(),
             worked: 0,
             wipes: false,
@@ -211,12 +256,13 @@ impl Raw {
             return false;
         }
         let next = self.scanner.between(&self.input);
-        let Some(check) = next.and_then(canonical::recognise) else { return false };
+        let Some(check) = next.and_then(|it| self.form.recognise(it)) else { return false };
+        let length = check.length;
         if !self.caller.take_check(check, (&mut *self.warm, batch), &mut self.out) {
             return false;
         }
-        self.scanner.pass(check.length);
-        self.worked += check.length + ANY_REQUEST;
+        self.scanner.pass(length);
+        self.worked += length + ANY_REQUEST;
         self.out.push(b'\n');
         true
     }
@@ -290,6 +336,7 @@ impl Raw {
         while self.out.len() < FLUSH_AT
             && let Some(line) = self.outbox.try_next()
         {
+            self.waiting.disarm();
             append_line(line.get().as_bytes(), &mut self.out);
         }
     }

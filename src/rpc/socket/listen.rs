@@ -1,6 +1,6 @@
 //! Lets people in: accepts on both doors, keeps to the number of connections, and lets everybody finish at the end.
 //!
-//! Asked by `daemon`. One task per connection; a connection can neither stop nor slow down another.
+//! Asked by `daemon`. One task per connection, on one thread; a connection can neither stop nor slow down another.
 
 use std::future::Future;
 use std::io::Write;
@@ -14,12 +14,13 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::census::{Census, Full};
-use super::connection::{self, Arrival};
+use super::connection::Arrival;
 use super::doors::Doors;
 use super::limits::{Limits, Rates};
 use super::stop::{self, Stop};
 use super::subordinate_uids::SubordinateUids;
 use super::turn_away::turn_away;
+use super::workers::Workers;
 use super::{metrics_port, peer};
 use crate::rpc::call::answers::Answers;
 use crate::rpc::call::caller::Service;
@@ -45,6 +46,7 @@ pub struct SocketSummary {
 struct Hall {
     service: Arc<Service>,
     census: Arc<Census>,
+    workers: Workers,
     subordinates: SubordinateUids,
     farewells: Arc<Semaphore>,
     arrivals: AtomicUsize,
@@ -74,6 +76,7 @@ pub async fn serve(
     let hall = Hall {
         service: Arc::new(service),
         census: Arc::default(),
+        workers: Workers::start(doors.threads),
         subordinates: SubordinateUids::default(),
         farewells: Arc::new(Semaphore::new(FAREWELLS)),
         arrivals: AtomicUsize::new(0),
@@ -172,8 +175,8 @@ impl Hall {
             Ok(seat) => {
                 let number = self.arrivals.fetch_add(1, Ordering::Relaxed);
                 let arrival = Arrival { io: stream, peer, seat, number };
-                let (service, stop) = (Arc::clone(&self.service), self.stop.clone());
-                connections.spawn(connection::serve(arrival, service, stop));
+                let with = (Arc::clone(&self.service), self.stop.clone());
+                self.workers.serve(arrival, with, connections);
             }
             Err(full) => {
                 figures.connections_refused.one_more();

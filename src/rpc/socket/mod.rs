@@ -20,4 +20,6 @@ pub(in crate::rpc) mod scan;
 pub(in crate::rpc) mod stop;
 pub(in crate::rpc) mod subordinate_uids;
 pub(in crate::rpc) mod turn_away;
+pub(in crate::rpc) mod waiting;
 pub(in crate::rpc) mod websocket;
+pub(in crate::rpc) mod workers;

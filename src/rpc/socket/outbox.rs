@@ -4,7 +4,8 @@
 //! that connection.
 
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use jsonrpsee::MethodSink;
@@ -39,15 +40,24 @@ impl Outbox {
         self.backlog.pop_front().or_else(|| self.queue.try_recv().ok())
     }
 
+    /// Whether there is no notification now.
+    pub(in crate::rpc) fn is_empty(&self) -> bool {
+        self.backlog.is_empty() && self.queue.is_empty()
+    }
+
     /// Waits for the next notification. Loses none when dropped.
     pub(in crate::rpc) async fn next(&mut self) -> Box<RawValue> {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// The next notification. Our own sink keeps the queue open: it does not end.
+    pub(in crate::rpc) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Box<RawValue>> {
         if let Some(first) = self.backlog.pop_front() {
-            return first;
+            return Poll::Ready(first);
         }
-        match self.queue.recv().await {
-            Some(line) => line,
-            // Our own sink keeps the queue open.
-            None => std::future::pending().await,
+        match self.queue.poll_recv(context) {
+            Poll::Ready(Some(line)) => Poll::Ready(line),
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }
 

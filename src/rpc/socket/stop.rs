@@ -17,6 +17,11 @@ impl Announcer {
 pub(in crate::rpc) struct Stop(watch::Receiver<bool>);
 
 impl Stop {
+    /// Whether it was requested, without waiting. Shares nothing that is written.
+    pub(in crate::rpc) fn has_come(&self) -> bool {
+        self.0.has_changed().unwrap_or(true)
+    }
+
     pub(in crate::rpc) async fn requested(mut self) {
         // An error means that whoever would tell us is gone, which is the same.
         let _ = self.0.wait_for(|stopped| *stopped).await;

@@ -15,26 +15,51 @@ use entitled_core::domain::ownership::{
 };
 use entitled_core::domain::product;
 
+use crate::processor_time;
+use crate::report::{Row, median};
+
 const WALLET: Address = Address::repeat_byte(7);
+const OTHER: Address = Address::repeat_byte(8);
+/// Looks of one kind; the median counts.
+const REPEATS: usize = 5;
 
 /// Prints the figures.
 pub fn measure(tokens: u64) {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(StoreSettings::at(dir.path().join("ledger.redb")), time(0)).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let new = NewWallet {
-        address: WALLET,
+    let new = |address| NewWallet {
+        address,
         customer: CustomerId::Machine,
         label: None,
         origin: Origin::Linked { nonce: None, contract: None },
     };
-    runtime.block_on(store.write(move |it| wallets::add(it, new, &asked(0)))).unwrap();
-    println!("\nthe ledger, {tokens} tokens of one wallet");
-    for (number, what) in [(1, "first look recorded"), (2, "unchanged look recorded")] {
-        let look = look(number, tokens);
-        let record = store.write(move |it| ownerships::record_look(it, &look, &asked(number)));
-        timed(what, || runtime.block_on(record).unwrap());
+    for new in [new(WALLET), new(OTHER)] {
+        runtime.block_on(store.write(move |it| wallets::add(it, new, &asked(0)))).unwrap();
     }
+    println!("\nthe ledger, {tokens} tokens of one wallet");
+    let mut number = 0;
+    let mut record = |wallet, tokens| {
+        number += 1;
+        let look = look(number, wallet, tokens);
+        let record = store.write(move |it| ownerships::record_look(it, &look, &asked(number)));
+        let used = processor_time();
+        runtime.block_on(record).unwrap();
+        (processor_time() - used).as_secs_f64() * 1e3
+    };
+    println!("  first look recorded: {:.1} ms of processor time", record(WALLET, tokens));
+    // Each after the same, so that nothing is new in it but the block.
+    let unchanged = median((0..REPEATS).map(|_| record(WALLET, tokens)).collect());
+    record(OTHER, 1);
+    let one = median((0..REPEATS).map(|_| record(OTHER, 1)).collect());
+    Row {
+        id: "unchanged_ledger",
+        ours: format!("{unchanged:.1} ms"),
+        peer: format!("{one:.1} ms"),
+        processor: None,
+        judged: &[("time", unchanged / one)],
+    }
+    .tell();
     let collections = [collection()];
     let read = || store.read(|it| facts::facts(it, &[CustomerId::Machine], &collections)).unwrap();
     let facts = timed("facts read", read);
@@ -85,7 +110,7 @@ fn collection() -> Collection {
 }
 
 /// All tokens held and no others, at the block of the same number.
-fn look(number: u64, tokens: u64) -> Look {
+fn look(number: u64, wallet: Address, tokens: u64) -> Look {
     let anchor = Anchor {
         chain: ChainId(1),
         number,
@@ -98,7 +123,7 @@ fn look(number: u64, tokens: u64) -> Look {
     let seen = |target, finding| Sighting {
         look: number,
         seen_at: anchor.time,
-        wallet: WALLET,
+        wallet,
         rule: Rule::Owner,
         reach: Reach::default(),
         target,

@@ -22,6 +22,8 @@
 
 mod counter;
 mod ledger;
+#[path = "../report.rs"]
+mod report;
 #[path = "../../support/mod.rs"]
 mod support;
 
@@ -40,6 +42,7 @@ use nix::sys::time::TimeValLike as _;
 use serde_json::json;
 
 use counter::Counter;
+use report::Row;
 use support::anvil::Anvil;
 use support::contract::Contract;
 use support::stage::stranger;
@@ -80,12 +83,16 @@ fn main() -> ExitCode {
     ] {
         let scene = Scene::prepare(contract, tokens_of);
         println!("\n{contract}, {TOKENS} tokens of one wallet, found by {tokens_of:?}");
-        scene.floor();
+        let floor = scene.floor();
         println!("  straight at the node");
         let timed = scene.play(&scene.anvil.url(), None);
         println!("  through the proxy that counts");
         let proxy = Counter::start(&scene.anvil.address());
         let counted = scene.play(&proxy.url(), Some(&proxy));
+        counted.tell(tokens_of);
+        if tokens_of == TokensOf::Logs {
+            timed.tell_rate(floor);
+        }
         faults.extend(counted.judge((contract, bounds), &timed));
     }
     ledger::measure(TOKENS);
@@ -121,6 +128,25 @@ struct Costs {
 }
 
 impl Costs {
+    /// The row about requests, in how many round trips.
+    fn tell(&self, tokens_of: TokensOf) {
+        let Self { cold, unchanged, changed } = self;
+        let asked = |it: &Cost| format!("{} ({})", it.requests, it.trips);
+        let id = if tokens_of == TokensOf::Logs { "tokens" } else { "tokens_listed" };
+        let ours = format!("{} / {} / {}", asked(cold), asked(unchanged), asked(changed));
+        let judged = [("cold", cold), ("unchanged", unchanged), ("changed", changed)];
+        let judged = judged.map(|(when, it)| (when, it.requests as f64));
+        Row { id, ours, peer: String::new(), processor: None, judged: &judged }.tell();
+    }
+
+    /// The row about a first look beside what believes its node, which does so many tokens in a second.
+    fn tell_rate(&self, floor: f64) {
+        let rate = TOKENS as f64 / self.cold.time.as_secs_f64();
+        let (ours, peer) = (format!("{rate:.0}/s"), format!("{floor:.0}/s"));
+        let judged = [("rate", rate / floor)];
+        Row { id: "tokens_rate", ours, peer, processor: None, judged: &judged }.tell();
+    }
+
     /// Which of the bounds are broken.
     fn judge(&self, (what, bounds): (&str, Bounds), timed: &Self) -> Vec<String> {
         let mut faults = Vec::new();
@@ -153,8 +179,8 @@ impl Scene {
         Self { anvil, contract, wallet, tokens_of }
     }
 
-    /// What a program would do that believes its node.
-    fn floor(&self) {
+    /// What a program would do that believes its node. Returns how many tokens that is in a second.
+    fn floor(&self) -> f64 {
         let address = self.anvil.address();
         let begun = Instant::now();
         for id in 1..=TOKENS {
@@ -171,6 +197,7 @@ impl Scene {
             "",
             time.as_secs_f64()
         );
+        rate
     }
 
     /// Looks with a chain that knows nothing yet, again and again; leaves the wallet with what it had.

@@ -19,6 +19,8 @@
 )]
 #![allow(dead_code, unreachable_pub, reason = "the tests' support offers more than is used here")]
 
+#[path = "../report.rs"]
+mod report;
 #[path = "../../support/mod.rs"]
 mod support;
 
@@ -29,6 +31,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
+use report::{Row, leave_out};
 use support::anvil::Anvil;
 use support::contract::Contract;
 use support::daemon::Daemon;
@@ -54,7 +57,7 @@ fn main() -> ExitCode {
             .map(|it| format!("{}: run `make prepare`", it.display())),
     };
     if let Some(missing) = missing {
-        println!("skipped: the hot path was not counted, for want of {missing}");
+        leave_out("instructions", &format!("for want of {missing}"));
         return if std::env::var_os("CI").is_some() {
             ExitCode::FAILURE
         } else {
@@ -64,6 +67,10 @@ fn main() -> ExitCode {
     let budget: BTreeMap<String, f64> = toml::from_str(include_str!("budget.toml")).unwrap();
     let counted = count();
     assert!(counted.keys().eq(budget.keys()), "budget.toml names what is counted");
+    let in_order = ["raw", "http", "pipelined"].map(|way| format!("{:.0}", counted[way]));
+    let budgeted = ["raw", "http", "pipelined"].map(|way| format!("{:.0}", budget[way]));
+    let (ours, peer) = (in_order.join(" / "), budgeted.join(" / "));
+    Row { id: "instructions", ours, peer, processor: None, judged: &[] }.tell();
     let mut over = false;
     println!("instructions in user space for each of {REQUESTS} warm checks");
     for (way, instructions) in counted {

@@ -116,8 +116,43 @@ fn spoilt() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
+#[test]
+fn a_form_is_remembered_from_the_second_check_on() {
+    let ask = |id: u32, product: &str| {
+        format!(
+            "{{\"id\": {id}, \"method\":\"entitlement_check\",\"params\":{{\"product\":\"{product}\"}},\"jsonrpc\":\"2.0\"}}"
+        )
+    };
+    let mut form = Form::default();
+    assert!(form.recognise(ask(1, "acme").as_bytes()).is_some());
+    assert!(form.id_and_length(ask(2, "acme").as_bytes()).is_none(), "who asks once");
+    assert!(form.recognise(ask(2, "acme").as_bytes()).is_some());
+    assert!(form.id_and_length(ask(345, "acme").as_bytes()).is_some());
+    assert!(form.id_and_length(ask(345, "acma").as_bytes()).is_none());
+    let other = ask(4, "acma");
+    assert_eq!(form.recognise(other.as_bytes()), recognise(other.as_bytes()));
+    assert!(form.id_and_length(ask(5, "acma").as_bytes()).is_some());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(8_192))]
+
+    /// Whatever a connection has asked before, and whatever of it is repeated, in whole or in part.
+    #[test]
+    fn what_was_asked_before_makes_no_difference(
+        all in prop::collection::vec((prop_oneof![pieces(), spoilt()], 0..3, any::<prop::sample::Index>()), 1..6)
+    ) {
+        let mut form = Form::default();
+        for (bytes, repeats, end) in &all {
+            for _ in 0..=*repeats {
+                prop_assert_eq!(form.recognise(bytes), recognise(bytes));
+            }
+            let cut = &bytes[..end.index(bytes.len())];
+            prop_assert_eq!(form.recognise(cut), recognise(cut));
+            let longer = [bytes, &b"}"[..]].concat();
+            prop_assert_eq!(form.recognise(&longer), recognise(&longer));
+        }
+    }
 
     #[test]
     fn what_is_recognised_the_readers_read_alike(bytes in prop_oneof![pieces(), spoilt()]) {

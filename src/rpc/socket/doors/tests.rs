@@ -10,6 +10,7 @@ fn settings(directory: &Path) -> SocketSettings {
         public_mode: 0o666,
         admin_mode: 0o600,
         metrics: None,
+        threads: 1,
     }
 }
 

@@ -3,7 +3,7 @@
 #
 #   make demo    the whole thing in one screenful: a chain, a licence, a daemon, a revocation
 #                (with TRUST=consensus: on a chain whose validators the daemon follows)
-#   make test    every test, against a real EVM node and the real socket
+#   make test    every test, against a real EVM node and the real socket; at the end, what was skipped and the slowest
 #   make bench   what everything costs, beside a floor or a peer in the same run: the table of docs/performance.md
 #   make count   what a warm check costs in instructions, beside its budget (needs valgrind)
 #   make lint    rustfmt, clippy, and the licences of what we depend on
@@ -33,20 +33,27 @@ demo: $(NODE_STAMP) ## a licence is bought, used, given away, got back, and the 
 	@$(CARGO) build --quiet --locked --bins $(if $(filter consensus,$(TRUST)),--example beacon_chain)
 	@TRUST='$(TRUST)' $(NODE) tests/demo/demo.mjs
 
+# Closes with what was skipped and the ten slowest, from the report that nextest writes.
+# nextest keeps its reports there, wherever cargo builds.
+REPORT := target/nextest/default/junit.xml
+
 .PHONY: test
 test: prepare ## every test
-	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-	    $(CARGO) nextest run --locked --workspace --no-fail-fast; \
+	@rm -f $(REPORT); status=0; \
+	if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	    $(CARGO) nextest run --locked --workspace --no-fail-fast || status=$$?; \
 	else \
-	    $(CARGO) test --locked --workspace --no-fail-fast; \
-	fi
+	    $(CARGO) test --locked --workspace --no-fail-fast || status=$$?; \
+	fi; \
+	$(NODE) tests/summary.mjs $(REPORT) || true; \
+	exit $$status
 
 .PHONY: prepare
 prepare: $(NODE_STAMP) $(VENV_STAMP) examples ## install and compile what the tests stand on
 	@$(NODE) tests/contracts/compile.mjs
 
-# What the README's examples need. Where it is missing, the test of an example says that it was left out; where `CI` is
-# set, it fails.
+# What the README's examples need. Where something is missing, the test of an example says that it was skipped; where
+# `CI` is set, a test that names it fails (tests/e2e/prerequisites.rs).
 HAS_EXAMPLES = command -v curl python3 >/dev/null && \
     printf '\#include <cjson/cJSON.h>\nint main(void) { cJSON_Delete(NULL); }\n' | cc -xc - -lcjson -o /dev/null 2>/dev/null
 
@@ -57,19 +64,19 @@ examples:
 	    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends \
 	        curl python3 gcc libc6-dev libcjson-dev </dev/null >/dev/null; } || true; \
 	fi
-	@$(HAS_EXAMPLES) || echo 'examples of the README will be left out: install curl, python3, gcc and libcjson-dev'
+	@$(HAS_EXAMPLES) || echo 'examples of the README will be skipped: install curl, python3, gcc and libcjson-dev'
 
 # No install scripts: the packages we use carry what they need.
 $(NODE_STAMP): tests/package.json tests/package-lock.json tests/.npmrc
 	cd tests && $(NPM) ci --ignore-scripts --no-progress --loglevel=error
 	@touch $@
 
-# Without python3 the test with its foreign client says that it was left out.
+# Without python3 the tests with its foreign clients say that they were skipped.
 $(VENV_STAMP): tests/requirements.txt
 	@if command -v python3 >/dev/null && python3 -m venv tests/.venv; then \
 	    tests/.venv/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt; \
 	else \
-	    echo 'python3 with venv is missing: the test with web3.py will be left out'; \
+	    echo 'python3 with venv is missing: the tests with web3.py will be skipped'; \
 	    mkdir -p tests/.venv; \
 	fi
 	@touch $@

@@ -3,6 +3,7 @@
 //! Owns: nothing that lasts. Three threads besides the store's writer: the actors on this one, the sockets
 //! on theirs, so that a busy chain never delays an answer, and the chains on a third.
 
+mod chains;
 mod reload;
 mod service_manager;
 mod start;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use futures_util::FutureExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -21,6 +23,7 @@ use crate::config::{Config, Environment, Read};
 use crate::logging;
 use crate::products::{Catalogue, Loaded};
 use crate::rpc::socket::listen;
+use entitled_core::domain::causes::with_causes;
 use entitled_core::domain::product::availability::{Warning, warnings};
 
 use reload::Reloader;
@@ -50,25 +53,13 @@ pub fn catalogue(config: &Config, uid: u32) -> Catalogue {
 /// # Errors
 /// The first chain that could not, and why.
 pub fn check(config: &Config) -> anyhow::Result<()> {
-    start::open_chains(config, &Clock::system()).map(drop)
+    chains::open_all(config, &Clock::system()).map(drop)
 }
 
 /// What of these products cannot be had as the chains are configured. Asks no chain.
 pub fn unavailable(config: &Config, products: &Loaded) -> Vec<Warning> {
     let chains = config.chains.iter().map(|it| (it.id, it.trust)).collect();
     products.products.values().flat_map(|it| warnings(&it.product, &chains)).collect()
-}
-
-/// An error and its causes in one text.
-pub fn story(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// Runs until told to stop. The exit code: 0, or 70 when the actors could not be kept running.
@@ -133,7 +124,14 @@ async fn live(
         move || log.lost()
     };
     let reloader = Arc::new(Reloader::new(config, source, &house, log));
-    let front = Arc::new(house.front(&reloader, doors.figures(), lost_records)?);
+    let reload = {
+        let reloader = Arc::clone(&reloader);
+        move |asked| {
+            let reloader = Arc::clone(&reloader);
+            async move { reloader.reload(asked).await }.boxed()
+        }
+    };
+    let front = Arc::new(house.front(reload, doors.figures(), lost_records)?);
     let (stop, stopped) = oneshot::channel::<()>();
     let (done, mut served) = oneshot::channel();
     let sockets =
@@ -197,7 +195,7 @@ impl House {
                     Ok(Ok(_)) => tracing::info!("the store was backed up"),
                     Ok(Err(error)) => tracing::error!(
                         event = "backup_failed",
-                        error = story(&error),
+                        error = with_causes(&error),
                         "no backup was kept"
                     ),
                     Err(error) => {

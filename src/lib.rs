@@ -40,3 +40,4 @@ pub mod store;
 pub mod clock;
 pub mod counter;
 pub mod regular_file;
+pub mod web_address;

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use entitled::clock::Clock;
 use entitled::config::{Config, Environment};
 use entitled::daemon;
 use entitled::logging::plain;
+use entitled_core::domain::causes::with_causes;
 use zeroizing_alloc::ZeroAlloc;
 
 /// Overwrites whatever is given back. A request that carries a key or a passphrase passes through the buffers of
@@ -36,7 +38,7 @@ fn main() -> ExitCode {
     let read = match Config::read(arguments.config.as_deref(), &environment) {
         Ok(read) => read,
         Err(error) => {
-            tell(std::io::stderr(), &daemon::story(&error));
+            tell(std::io::stderr(), &with_causes(&error));
             return ExitCode::from(WRONG);
         }
     };
@@ -57,7 +59,8 @@ fn check(read: &entitled::config::Read, environment: &Environment) -> ExitCode {
     for warning in &read.warnings {
         tell(std::io::stderr(), &format!("warning: {warning}"));
     }
-    let loaded = daemon::catalogue(&read.config, environment.uid).load(&Default::default());
+    let catalogue = daemon::catalogue(&read.config, environment.uid);
+    let loaded = catalogue.load(&Default::default(), Clock::system().now());
     for fault in &loaded.faults {
         tell(std::io::stderr(), &fault.to_string());
     }

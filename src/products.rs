@@ -7,6 +7,9 @@
 //! Directories are read in order; a file overrides one of the same file name in an earlier directory, and a
 //! symbolic link to `/dev/null` takes it away, as with systemd's units. Only what root or this daemon's own
 //! user wrote, and nobody else can change, is read: a product file decides what a licence is.
+//!
+//! A vendor's signature lies beside the file, as `NAME.toml.minisig`. What a product that was signed takes from then on
+//! is decided by [`entitled_core::domain::publisher`]; the [`Pin`]s it decides by are the ledger's to keep.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -16,10 +19,15 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use alloy_primitives::B256;
+
 use crate::regular_file;
-use entitled_core::domain::ids::ProductId;
+use entitled_core::domain::ids::{ProductId, Timestamp};
 use entitled_core::domain::product::document::LONGEST_TEXT;
 use entitled_core::domain::product::{Fault, Product, parse};
+use entitled_core::domain::publisher::{
+    self, LONGEST_SIGNATURE, NotTaken, Pin, Published, PublisherKey,
+};
 
 mod change;
 
@@ -33,6 +41,8 @@ const MOST_FILES: usize = 4_096;
 pub struct Installed {
     pub product: Product,
     pub source: PathBuf,
+    /// Who signed the file.
+    pub publisher: Option<PublisherKey>,
 }
 
 /// A mistake in one file or directory.
@@ -53,6 +63,20 @@ impl std::fmt::Display for FileFault {
 pub struct Loaded {
     pub products: BTreeMap<ProductId, Arc<Installed>>,
     pub faults: Vec<FileFault>,
+    /// Whose files each product takes from now on; of those that were ever signed.
+    pub pins: BTreeMap<ProductId, Pin>,
+}
+
+impl Loaded {
+    /// Which pins have changed since those.
+    pub fn pins_since(
+        &self,
+        before: &BTreeMap<ProductId, Pin>,
+    ) -> BTreeMap<ProductId, Option<Pin>> {
+        let ids = self.pins.keys().chain(before.keys());
+        let changed = ids.filter(|id| self.pins.get(*id) != before.get(*id));
+        changed.map(|id| (id.clone(), self.pins.get(id).cloned())).collect()
+    }
 }
 
 /// The directories, and whose files in them count.
@@ -69,13 +93,14 @@ impl Catalogue {
     }
 
     /// Reads everything. A product whose file can no longer be read, or has become wrong, keeps the version
-    /// it had in `previous`; the fault is told all the same.
-    pub fn load(&self, previous: &Loaded) -> Loaded {
+    /// it had in `previous`, and so does one whose file is not its publisher's; the fault is told all the same. Without
+    /// a previous version there is then no such product.
+    pub fn load(&self, previous: &Loaded, now: Timestamp) -> Loaded {
         let mut loading = Loading { own_uid: self.own_uid, ..Loading::default() };
         for dir in &self.dirs {
             loading.directory(dir);
         }
-        loading.read_files(previous)
+        loading.read_files(previous, now)
     }
 }
 
@@ -101,18 +126,29 @@ impl Loading {
         }
     }
 
-    fn read_files(mut self, previous: &Loaded) -> Loaded {
+    fn read_files(mut self, previous: &Loaded, now: Timestamp) -> Loaded {
+        let mut pins = previous.pins.clone();
         let mut products: BTreeMap<ProductId, Arc<Installed>> = BTreeMap::new();
         let mut damaged: BTreeSet<OsString> = BTreeSet::new();
         for (name, path) in std::mem::take(&mut self.files) {
-            match read_product(&path, self.own_uid) {
-                Ok(product) => {
-                    if let Some(first) = products.get(&product.id) {
-                        self.faults.push(defined_twice(&product.id, &path, &first.source));
+            match read_file(&path, self.own_uid) {
+                Ok(file) => {
+                    let id = file.product.id.clone();
+                    if let Some(first) = products.get(&id) {
+                        self.faults.push(defined_twice(&id, &path, &first.source));
                         continue;
                     }
-                    products
-                        .insert(product.id.clone(), Arc::new(Installed { product, source: path }));
+                    match file.admit(&mut pins, now) {
+                        Ok(publisher) => {
+                            let (product, source) = (file.product, path);
+                            let installed = Installed { product, source, publisher };
+                            products.insert(id, Arc::new(installed));
+                        }
+                        Err(why) => {
+                            self.faults.extend(Trouble::Refused(why.to_string()).faults(&path));
+                            damaged.insert(name);
+                        }
+                    }
                 }
                 // Masked, or removed since the directory was listed.
                 Err(Trouble::Absent) => {}
@@ -129,7 +165,7 @@ impl Loading {
                 products.insert(id.clone(), Arc::clone(kept));
             }
         }
-        Loaded { products, faults: self.faults }
+        Loaded { products, faults: self.faults, pins }
     }
 }
 
@@ -158,6 +194,16 @@ impl From<io::Error> for Trouble {
 }
 
 impl Trouble {
+    fn of_the_signature(self) -> Self {
+        match self {
+            Self::Io(error) => {
+                Self::Refused(format!("has a signature beside it that cannot be read: {error}"))
+            }
+            Self::Refused(why) => Self::Refused(format!("has a signature beside it that {why}")),
+            other => other,
+        }
+    }
+
     fn faults(self, file: &Path) -> Vec<FileFault> {
         let whole = |message| vec![Fault { line: 0, key: String::new(), message }];
         let faults = match self {
@@ -205,15 +251,63 @@ fn check_owner(metadata: &Metadata, own_uid: u32) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn read_product(path: &Path, own_uid: u32) -> Result<Product, Trouble> {
+/// A product file, and the signature beside it.
+struct ProductFile {
+    text: String,
+    signature: Option<String>,
+    product: Product,
+}
+
+impl ProductFile {
+    fn new(text: String, signature: Option<String>) -> Result<Self, Vec<Fault>> {
+        let product = parse(&text)?;
+        Ok(Self { text, signature, product })
+    }
+
+    /// Whose file it is, once it is taken; what to go by from then on goes to `pins`.
+    fn admit(
+        &self,
+        pins: &mut BTreeMap<ProductId, Pin>,
+        now: Timestamp,
+    ) -> Result<Option<PublisherKey>, NotTaken> {
+        let id = &self.product.id;
+        let digest = ring::digest::digest(&ring::digest::SHA256, self.text.as_bytes());
+        let published = Published {
+            text: &self.text,
+            signature: self.signature.as_deref(),
+            names: self.product.publisher.as_ref(),
+            version: self.product.version,
+            digest: B256::from_slice(digest.as_ref()),
+        };
+        let Some((signer, pin)) = publisher::admit(pins.get(id), published, now)? else {
+            return Ok(None);
+        };
+        pins.insert(id.clone(), pin);
+        Ok(Some(signer))
+    }
+}
+
+/// Where the signature of a product file lies.
+fn signature_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".minisig");
+    name.into()
+}
+
+fn read_file(path: &Path, own_uid: u32) -> Result<ProductFile, Trouble> {
     if std::fs::read_link(path).is_ok_and(|target| target == Path::new("/dev/null")) {
         return Err(Trouble::Absent);
     }
-    let text = read_text(path, own_uid)?;
-    parse(&text).map_err(Trouble::Wrong)
+    let text = read_text(path, own_uid, LONGEST_TEXT)?;
+    let signature = match read_text(&signature_of(path), own_uid, LONGEST_SIGNATURE) {
+        Ok(signature) => Some(signature),
+        Err(Trouble::Absent) => None,
+        Err(trouble) => return Err(trouble.of_the_signature()),
+    };
+    ProductFile::new(text, signature).map_err(Trouble::Wrong)
 }
 
-fn read_text(path: &Path, own_uid: u32) -> Result<String, Trouble> {
+fn read_text(path: &Path, own_uid: u32, longest: usize) -> Result<String, Trouble> {
     let file = regular_file::open(path).map_err(|error| match error.kind() {
         io::ErrorKind::InvalidInput => Trouble::Refused(error.to_string()),
         _ => error.into(),
@@ -221,7 +315,7 @@ fn read_text(path: &Path, own_uid: u32) -> Result<String, Trouble> {
     // Of the file that is open, so that nobody can put another in its place after the check.
     check_owner(&file.metadata()?, own_uid)?;
     let mut bytes = Vec::new();
-    let longest = u64::try_from(LONGEST_TEXT).unwrap_or(u64::MAX);
+    let longest = u64::try_from(longest).unwrap_or(u64::MAX);
     file.take(longest + 1).read_to_end(&mut bytes)?;
     String::from_utf8(bytes).map_err(|_| Trouble::Refused("is not UTF-8 text".to_owned()))
 }

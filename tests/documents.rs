@@ -1,13 +1,18 @@
 //! `docs/rpc.md` says what the code says; `BLESS=1 cargo test --test documents` writes it anew. So does the
-//! configuration that packages ship to copy from.
+//! configuration that packages ship to copy from, and what the guides name exists.
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+#[path = "documents/names.rs"]
+mod names;
 
 use std::fmt::Write;
 use std::path::Path;
 
 use entitled::config::{Config, Environment};
 use entitled::rpc::openrpc;
+use entitled_client::{Anchor, Code, Step, Verdict};
+use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde_json::Value;
 
 const BEGIN: &str = "<!-- made from the code: begin -->\n";
@@ -76,6 +81,54 @@ fn what_a_reply_always_has_is_required() {
     let fields = schemas["Verdict"]["properties"].as_object().expect("properties");
     assert_eq!(required.len(), fields.len(), "a verdict has all of its members, some null");
     assert!(schemas["VerdictCode"]["enum"].as_array().is_some_and(|it| it.len() >= 10));
+}
+
+/// What reads a type learns the names of its fields, and nothing else.
+struct FieldsOf<'a>(&'a mut &'static [&'static str]);
+
+impl<'de> Deserializer<'de> for FieldsOf<'_> {
+    type Error = de::value::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+        Err(de::Error::custom("no struct"))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Self::Error> {
+        *self.0 = fields;
+        Err(de::Error::custom("seen"))
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+fn fields_of<'de, T: Deserialize<'de>>() -> Vec<&'static str> {
+    let mut fields: &[&str] = &[];
+    assert!(T::deserialize(FieldsOf(&mut fields)).is_err());
+    fields.to_vec()
+}
+
+#[test]
+fn the_client_knows_all_that_the_daemon_says_of_a_verdict() {
+    let schemas = &openrpc::document()["components"]["schemas"];
+    let written = |name: &str| -> Vec<&str> {
+        let fields = schemas[name]["properties"].as_object().expect("properties");
+        fields.keys().map(String::as_str).collect()
+    };
+    assert_eq!(fields_of::<Verdict>(), written("Verdict"));
+    assert_eq!(fields_of::<Anchor>(), written("Anchor"));
+    assert_eq!(fields_of::<Step>(), written("Step"));
+    for code in schemas["VerdictCode"]["enum"].as_array().expect("codes") {
+        let code = code.as_str().expect("a code").to_owned();
+        assert!(!matches!(Code::from(code.clone()), Code::Other(_)), "{code}");
+    }
 }
 
 /// `packaging/config/defaults.toml` with its keys uncommented; the example of a chain has two marks.

@@ -5,6 +5,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[path = "tidy/circles.rs"]
+mod circles;
+
 /// Which `crate::` modules a module may name. The picture of src/lib.rs: imports go one way.
 /// `daemon` puts the parts together and may name all of them; it is not listed.
 const MAY_USE: &[(&str, &[&str])] = &[
@@ -17,11 +20,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &["clock"]),
     ("counter", &["counter"]),
     ("regular_file", &["regular_file"]),
-    ("config", &["config", "logging", "regular_file"]),
+    ("web_address", &["web_address"]),
+    ("config", &["config", "logging", "regular_file", "web_address"]),
     ("logging", &["logging"]),
     ("products", &["products", "regular_file"]),
     ("store", &["regular_file", "store"]),
-    ("chain", &["chain", "regular_file"]),
+    ("chain", &["chain", "regular_file", "web_address"]),
     ("keys", &["keys", "regular_file"]),
     ("actors", &["actors", "chain", "clock", "counter", "keys", "products", "store"]),
     ("rpc", &["actors", "clock", "counter", "regular_file", "rpc"]),
@@ -87,6 +91,7 @@ const MAY_OPEN: &[(&str, &str)] = &[
     ("regular_file", "owns how files are opened"),
     ("entitlectl/files", "reads what the person who runs it names, pipes too"),
     ("entitlectl/manual", "compares the manual page with the sources, in a test"),
+    ("entitlectl/commands/product/signing", "makes a vendor's key where nothing is yet, by O_EXCL"),
     ("keys/new_file", "makes a draft of a name nobody knows, by O_EXCL"),
     (
         "rpc/socket/subordinate_uids",
@@ -237,7 +242,7 @@ fn the_command_line_is_a_client_like_any_other() {
     for source in sources().iter().filter(|it| it.module() == "entitlectl") {
         for used in source.statements().split("entitled::").skip(1).map(word) {
             // A store is restored while no daemon runs that could be asked to, and a backup read where it lies.
-            let restores = source.place().ends_with("entitlectl/store")
+            let restores = source.place().ends_with("commands/store")
                 && ["clock", "config", "regular_file"].contains(&used);
             let is_store =
                 used == "store" && ["store", "exit"].iter().any(|it| source.place().ends_with(it));
@@ -321,6 +326,13 @@ fn every_file_says_what_it_owns_and_is_short() {
 }
 
 #[test]
+fn tests_of_a_module_have_a_file_of_their_own() {
+    let inline = |it: &Source| it.text.lines().any(|it| it.trim_end().ends_with("mod tests {"));
+    let faults: Vec<String> = sources().iter().filter(|it| inline(it)).map(shown).collect();
+    hold("the tests of `x.rs` are in `x/tests.rs`", &faults);
+}
+
+#[test]
 fn each_module_is_imported_by_its_own_line() {
     let of_several = |it: &str| it.split(';').next().is_some_and(|it| it.contains("::"));
     let nested = |it: &Source| it.text.split("use crate::{").skip(1).any(of_several);
@@ -343,6 +355,23 @@ fn nothing_is_left_unfinished_or_switched_off() {
         }
     }
     hold("what is not finished is not here; no test is switched off", &faults);
+}
+
+#[test]
+fn a_sleep_in_a_test_says_why_no_event_is_waited_for() {
+    let mut faults = Vec::new();
+    let tests = files(&root().join("tests"), ".rs").into_iter();
+    for source in tests.filter(|it| !shown(it).starts_with("tests/benches")) {
+        let lines: Vec<&str> = source.text.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let said = line.contains("//") || at > 0 && lines[at - 1].trim().starts_with("//");
+            let sleeps = ["thread::sleep(", "time::sleep("].iter().any(|it| line.contains(it));
+            if sleeps && !said && !line.contains('"') {
+                faults.push(format!("{}:{}", shown(&source), at + 1));
+            }
+        }
+    }
+    hold("a test waits for what happens; a fixed sleep has its reason in a comment", &faults);
 }
 
 #[test]

@@ -5,44 +5,37 @@
 //! (`CheckSignature`), `daemon` (`Reconfigure`). Asks: OwnershipLedger. Tells: TierCache, by
 //! notices that may be lost. Never: decides an entitlement.
 
-mod availability;
-mod following;
-mod reconfigure;
-mod single;
-mod survey;
+mod messages;
+mod news;
+mod work;
 
-use following::{Follower, follow};
-use reconfigure::Place;
+use news::{Follower, follow};
+use work::{Place, survey};
 
-pub use availability::FindUnavailable;
-pub use reconfigure::Reconfigure;
-pub use single::{Claim, Sight, Sighted};
+pub use messages::{
+    ChainStates, CheckSignature, Claim, Fed, Feed, FindUnavailable, Reconfigure, Sight, Sighted,
+    Stands, Survey, Surveyed, VerifierError, Watch,
+};
+pub use news::ChainNews;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix::prelude::*;
-use alloy_primitives::{Address, B256, Bytes};
 
 use crate::actors::cpu_pool::{CpuPool, PoolLimits};
-use crate::actors::ownership_ledger::{
-    Facts, ForgetChain, LedgerError, OwnershipLedger, RaiseFloor, RecordSightings,
-};
-use crate::actors::tier_cache::ChainNews;
-use crate::chain::{Block, Chain, FeedError};
+use crate::actors::ownership_ledger::{ForgetChain, OwnershipLedger, RaiseFloor, RecordSightings};
+use crate::chain::{Block, Chain};
 use crate::clock::Clock;
-use entitled_core::domain::consensus::Checkpoint;
 use entitled_core::domain::ids::ChainId;
-use entitled_core::domain::ownership::{Anchor, Cause, Finality, Ownership, Sighting, Trust};
-use entitled_core::domain::product::Product;
+use entitled_core::domain::ownership::{Anchor, Cause, Finality, Ownership, Trust};
 use entitled_core::domain::product::availability::Warning;
-use entitled_core::domain::wallet_proof::SignedBy;
 
 pub use crate::chain::{
-    AbilityStatus, Brought, ChainStatus, EndpointCost, EndpointStatus, EvidenceStatus, FaultStatus,
-    LatencyStatus, SourceStatus, SyncStatus,
+    Abilities, Brought, ChainEvent, ChainStatus, Concerned, EndpointCost, EndpointStatus,
+    EvidenceStatus, FaultStatus, LatencyStatus, SourceStatus, SyncStatus,
 };
 
 /// How long one survey, or one question about a token, may take in all.
@@ -58,84 +51,6 @@ const QUESTIONS: PoolLimits = PoolLimits { threads: 16, running_per_uid: 4, plac
 
 /// How far ahead of our own clock the time of a block may be that one endpoint alone vouches for.
 const AHEAD_AT_MOST: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
-
-/// Look at what `wallets` hold under the grants of a product, at the head of each chain and at the
-/// product's finality. Everything seen is recorded before it is returned.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Surveyed, VerifierError>")]
-pub struct Survey {
-    pub product: Arc<Product>,
-    pub wallets: Vec<Address>,
-    /// What the ledger knew when the look was asked for: tokens to look at again, events already read.
-    pub facts: Arc<Facts>,
-}
-
-/// Who stands for a signature, and the block at which that was proven.
-pub type Stands = (SignedBy, Anchor);
-
-#[derive(Debug, Clone, Default)]
-pub struct Surveyed {
-    pub sightings: Vec<Sighting>,
-    /// How many of its looks the ledger says it has counted. Of those it did not answer, it may have counted any.
-    pub recorded: u64,
-}
-
-/// Does this account stand for this signature, by what its chain says at its head?
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Option<Stands>, VerifierError>")]
-pub struct CheckSignature {
-    pub chain: ChainId,
-    /// Who asks.
-    pub uid: u32,
-    pub address: Address,
-    pub hash: B256,
-    /// Of any length: what it means is for a contract to say.
-    pub signature: Bytes,
-}
-
-/// Follow the events of these contracts, and no others; begin from these checkpoints, where one is needed.
-#[derive(Debug, Clone, Default, Message)]
-#[rtype(result = "()")]
-pub struct Watch {
-    pub contracts: BTreeSet<(ChainId, Address)>,
-    pub checkpoints: Vec<Checkpoint>,
-}
-
-/// Have the light client of a chain take what an administrator brings, or go on at once where that is nothing.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Fed, VerifierError>")]
-pub struct Feed {
-    pub chain: ChainId,
-    pub brought: Option<Brought>,
-}
-
-/// What came of it, and how far the light client is now.
-#[derive(Debug, Clone)]
-pub struct Fed {
-    pub learned: bool,
-    pub status: ChainStatus,
-}
-
-/// How each chain fares.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Vec<ChainStatus>")]
-pub struct ChainStates;
-
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum VerifierError {
-    #[error("cannot be proven now: {cause}")]
-    Unknown { cause: Cause },
-    #[error("the chain does not say that this wallet holds the token")]
-    NotHeld,
-    #[error("the transaction did not move this token to this wallet")]
-    OtherTransaction,
-    #[error("what was brought is not taken")]
-    Feed { source: FeedError },
-    #[error("the look was broken off")]
-    BrokenOff,
-    #[error("cannot record what was seen")]
-    Ledger { source: LedgerError },
-}
 
 /// What the actor is made of; cheap to clone, and all that outlives a restart.
 #[derive(Clone)]
@@ -257,13 +172,13 @@ impl Parts {
         }
     }
 
-    async fn check_signature(self, ask: CheckSignature) -> Result<Option<Stands>, VerifierError> {
+    async fn check_signature(self, ask: CheckSignature) -> Result<Stands, VerifierError> {
         let unknown = |cause| VerifierError::Unknown { cause };
         let chain = self.chains.get(&ask.chain).ok_or(unknown(Cause::NotConfigured))?;
         let _turn = self.signatures.turn(ask.uid).await.map_err(|_| VerifierError::BrokenOff)?;
         let block = self.anchor(chain, Finality::Latest).await.map_err(unknown)?;
         let by = chain.signed_by(&block, ask.address, ask.hash, &ask.signature).await;
-        Ok(by.map_err(unknown)?.map(|it| (it, block.anchor)))
+        Ok((by.map_err(unknown)?, block.anchor))
     }
 }
 
@@ -337,7 +252,7 @@ impl Handler<FindUnavailable> for ChainVerifier {
 }
 
 impl Handler<CheckSignature> for ChainVerifier {
-    type Result = ResponseActFuture<Self, Result<Option<Stands>, VerifierError>>;
+    type Result = ResponseActFuture<Self, Result<Stands, VerifierError>>;
     fn handle(&mut self, ask: CheckSignature, _: &mut Self::Context) -> Self::Result {
         let parts = self.parts.clone();
         beside(self, parts.clone().on(ask.chain, parts.check_signature(ask)))

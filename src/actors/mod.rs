@@ -9,6 +9,9 @@
 //! They are started in the order ledger, cache, verifier, keeper. One that panics is restarted with those
 //! after it; what is lost is the message at hand and everything but the store, all of which is remade.
 //!
+//! Each has the same rooms: `messages` (what it can be asked and ordered), `news` (what it tells others, where it does)
+//! and `work` (what it does). Imports among them go down as asks do: ledger, verifier, cache and keeper.
+//!
 //! They share one thread. Work whose cost depends on what a caller sent leaves it for the `cpu_pool`.
 
 pub mod chain_verifier;

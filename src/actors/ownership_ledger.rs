@@ -9,36 +9,40 @@
 //! Invariant: a change that entitlements rest on is told ([`OnChange`]) before it is acknowledged, whoever
 //! ordered it and whether or not they still wait.
 
-mod handlers;
-mod unwritten;
+mod messages;
+mod news;
+mod work;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use actix::prelude::*;
-use alloy_primitives::{Address, B256};
 
 use crate::store::Store;
-use entitled_core::domain::audit::AuditEntry;
-use entitled_core::domain::consensus::Synced;
-use entitled_core::domain::customer::{Challenge, Custody, Customer, Wallet};
-use entitled_core::domain::ids::{ChainId, Collection, CustomerId, Timestamp, Token};
-use entitled_core::domain::ownership::{Anchor, Ownership, Scan, Sighting, Suspension};
 
 pub use crate::store::tables::audit::AuditState;
+pub use crate::store::tables::customers::{CustomerEdit, NewCustomer};
 pub use crate::store::tables::facts::{Facts, Progress};
 pub use crate::store::tables::notices::Notice;
 pub use crate::store::tables::sealed_keys::{Replacement, SealedKey};
+pub use crate::store::tables::wallets::{NewWallet, Origin};
 pub use crate::store::{Asked, BackedUp};
+pub use entitled_core::domain::audit::AuditAction;
 pub use entitled_core::domain::epoch::Whose;
-use unwritten::Unwritten;
+pub use entitled_core::domain::kept::Look;
+pub use messages::{
+    AcknowledgeNotices, AddWallet, BackUp, CreateCustomer, CustomerOf, CustomersOf, FindChallenge,
+    FindCustomer, FindFacts, FindFigures, FindProgress, FindSealedKeys, FindWallet, ForgetChain,
+    HistoryOf, KeepChallenge, KeepPins, KeepSynced, LedgerError, ListAudit, ListCustomers,
+    ListOwnerships, LooksRecorded, NoteAudit, RaiseFloor, RecordSightings, RemoveWallet,
+    ReplaceSealedKeys, RoomForClaim, SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit,
+    WalletsOf,
+};
+pub use news::OnChange;
+use work::unwritten::Unwritten;
 
 /// How many messages may wait; a sender then waits too.
 const MAILBOX: usize = 1_024;
-
-/// Told of each change that entitlements rest on, once it can be read and before it is acknowledged.
-pub type OnChange = Arc<dyn Fn(Whose) + Send + Sync>;
 
 /// The actor. All it has outlives it.
 pub struct OwnershipLedger {
@@ -80,314 +84,6 @@ impl Supervised for OwnershipLedger {
         *self = Self { looks, unwritten, ..anew };
         context.set_mailbox_capacity(MAILBOX);
     }
-}
-
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum LedgerError {
-    #[error("no such {what}")]
-    NotFound { what: &'static str },
-    #[error("{why}")]
-    Conflict { why: String },
-    /// A quota is used up.
-    #[error("{why}")]
-    Full { why: String },
-    #[error("the challenge is unknown, used or expired")]
-    ChallengeSpent,
-    #[error("{why}")]
-    Busy { why: String },
-    #[error("cannot {doing} in the store")]
-    Store { doing: &'static str, source: std::sync::Arc<dyn std::error::Error + Send + Sync> },
-}
-
-type Reply<T> = Result<T, LedgerError>;
-
-// ---- orders: each is one durable change ----
-
-/// Make a customer with the next free number.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<Customer>")]
-pub struct CreateCustomer {
-    pub name: String,
-    pub external_id: Option<String>,
-    pub uids: Vec<u32>,
-    pub metadata: BTreeMap<String, String>,
-    pub asked: Asked,
-}
-
-/// Change what is given; leave the rest. `active: Some(false)` deactivates.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<Customer>")]
-pub struct UpdateCustomer {
-    pub id: CustomerId,
-    pub name: Option<String>,
-    pub external_id: Option<Option<String>>,
-    pub uids: Option<Vec<u32>>,
-    pub metadata: Option<BTreeMap<String, String>>,
-    pub active: Option<bool>,
-    pub asked: Asked,
-}
-
-/// Add a wallet, or take an unlinked one of the same customer up again. Makes the customer if it is
-/// `uid:N` or `machine` and not there yet. An address active for another customer is a conflict.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<Wallet>")]
-pub struct AddWallet {
-    pub address: Address,
-    pub customer: CustomerId,
-    pub custody: Custody,
-    pub label: Option<String>,
-    /// The sealed key of a managed wallet, as `keys` made it; opaque here.
-    pub sealed_key: Option<Vec<u8>>,
-    /// The nonce of the challenge this answers; spent in the same commit.
-    pub nonce: Option<String>,
-    /// The block at which a contract stood for a linked wallet, if no key does.
-    pub contract: Option<Anchor>,
-    pub asked: Asked,
-}
-
-/// The same for a wallet whose key was made elsewhere and brought here: another word in the audit.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<Wallet>")]
-pub struct ImportWallet(pub AddWallet);
-
-/// Unlink a wallet; with `destroy_key` its sealed key is overwritten and removed as well.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<Wallet>")]
-pub struct RemoveWallet {
-    pub address: Address,
-    pub customer: CustomerId,
-    pub destroy_key: bool,
-    pub asked: Asked,
-}
-
-/// Remember a challenge until it is used or has expired.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<()>")]
-pub struct KeepChallenge {
-    pub challenge: Challenge,
-    pub asked: Asked,
-}
-
-/// Record one look at the chain: sightings, and how far events were read. Opens, extends and closes
-/// ownerships. Returns the ownerships that opened or closed.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<Vec<Ownership>>")]
-pub struct RecordSightings {
-    pub sightings: Vec<Sighting>,
-    pub scans: Vec<(Collection, Address, Scan)>,
-    /// The transaction a claimant named and the chain confirmed.
-    pub transaction: Option<B256>,
-    /// The newest blocks that were known when the look began.
-    pub heads: Vec<Anchor>,
-    pub asked: Asked,
-}
-
-/// Take every active ownership of a token out of force, or back into it (`suspension: None`).
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<Vec<Ownership>>")]
-pub struct SetSuspension {
-    pub token: Token,
-    pub suspension: Option<Suspension>,
-    pub asked: Asked,
-}
-
-/// Raise the floor under the time of a chain. A lower time changes nothing. Leaves no audit entry.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<()>")]
-pub struct RaiseFloor {
-    pub chain: ChainId,
-    pub time: Timestamp,
-}
-
-/// Forget everything that was seen on a chain, because it began anew: it is of a chain that is gone. Ownerships stay, as
-/// history. Returns how many sightings there were. Leaves no audit entry.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<u64>")]
-pub struct ForgetChain {
-    pub chain: ChainId,
-}
-
-/// Keep what a light client knows. Never goes back: `false` when more is kept already, by the same calendar. Leaves no
-/// audit entry.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<bool>")]
-pub struct KeepSynced {
-    pub synced: Synced,
-    pub seconds_per_slot: u64,
-}
-
-/// Note something that changed outside the store, such as an installed product file.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<AuditEntry>")]
-pub struct NoteAudit {
-    pub action: &'static str,
-    pub subject: String,
-    pub detail: String,
-    pub asked: Asked,
-}
-
-/// Put other sealed keys in the places of these, all or none; those that are not as they were read stay.
-/// Says how many were replaced.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<u64>")]
-pub struct ReplaceSealedKeys {
-    pub replacements: Vec<Replacement>,
-    /// For the audit: from which key to which.
-    pub detail: String,
-    pub asked: Asked,
-}
-
-// ---- questions ----
-
-/// Every sealed key there is, of unlinked wallets too.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<Vec<SealedKey>>")]
-pub struct FindSealedKeys;
-
-/// Which customer stands for this Unix user: one that claims it, else `uid:N` (perhaps not made yet).
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<CustomerId>")]
-pub struct CustomerOf {
-    pub uid: u32,
-}
-
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<Option<Customer>>")]
-pub struct FindCustomer {
-    pub id: CustomerId,
-}
-
-/// Customers in the order of their ids, after `after`.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<Vec<Customer>>")]
-pub struct ListCustomers {
-    pub after: Option<CustomerId>,
-    pub limit: usize,
-}
-
-/// All wallets of a customer, unlinked ones too, oldest first.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<Vec<Wallet>>")]
-pub struct WalletsOf {
-    pub customer: CustomerId,
-}
-
-/// A wallet by its address, with its sealed key if it is managed.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<Option<(Wallet, Option<Vec<u8>>)>>")]
-pub struct FindWallet {
-    pub address: Address,
-}
-
-/// Whose these wallets are, or were last; those nobody ever had are left out.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<Vec<(Address, CustomerId)>>")]
-pub struct CustomersOf {
-    pub wallets: BTreeSet<Address>,
-}
-
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<Option<Challenge>>")]
-pub struct FindChallenge {
-    pub nonce: String,
-}
-
-/// Everything an evaluation needs to know of some customers and collections.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<Facts>")]
-pub struct FindFacts {
-    pub customers: Vec<CustomerId>,
-    pub collections: Vec<Collection>,
-}
-
-/// How many looks were recorded since the start, as [`Facts::looks`] counts them.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "u64")]
-pub struct LooksRecorded;
-
-/// Ownerships of some wallets in the time they were their customer's, newest first. `after` is the number of
-/// the last one seen.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<Vec<Ownership>>")]
-pub struct ListOwnerships {
-    /// `None` for everybody's.
-    pub wallets: Option<Vec<Wallet>>,
-    pub active: Option<bool>,
-    pub after: Option<u64>,
-    pub limit: usize,
-}
-
-/// Every interval in which one of some wallets held a token in the time it was its customer's, newest first.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<Vec<Ownership>>")]
-pub struct HistoryOf {
-    pub token: Token,
-    /// `None` for everybody's.
-    pub wallets: Option<Vec<Wallet>>,
-    pub after: Option<u64>,
-    pub limit: usize,
-}
-
-/// Audit entries after number `after`, not before `since`, oldest first.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<Vec<AuditEntry>>")]
-pub struct ListAudit {
-    pub since: Option<Timestamp>,
-    pub after: Option<u64>,
-    pub limit: usize,
-}
-
-/// Recompute every hash of the audit.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<AuditState>")]
-pub struct VerifyAudit;
-
-/// Write a backup of the store beside it: of this name, or as one of those that are kept.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<BackedUp>")]
-pub struct BackUp {
-    pub name: Option<String>,
-    pub asked: Asked,
-}
-
-/// Forget what was to be told of the store's file. Says which notices they were.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<Vec<Notice>>")]
-pub struct AcknowledgeNotices {
-    pub asked: Asked,
-}
-
-/// Whether wallets of one customer may claim one more ownership; refused when the quota is used up.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<()>")]
-pub struct RoomForClaim {
-    pub wallets: Vec<Address>,
-}
-
-/// What the evaluator and the verifier need when the daemon starts.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<Progress>")]
-pub struct FindProgress;
-
-/// Figures about the store, for `store_stats` and health.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<StoreFigures>")]
-pub struct FindFigures;
-
-#[derive(Debug, Clone)]
-pub struct StoreFigures {
-    pub schema: u32,
-    pub file_bytes: u64,
-    pub customers: u64,
-    pub wallets: u64,
-    pub ownerships: u64,
-    pub sightings: u64,
-    pub audit_entries: u64,
-    /// Since start.
-    pub commits: u64,
-    pub changes: u64,
-    /// What became of the store's file, and nobody has acknowledged.
-    pub notices: Vec<Notice>,
 }
 
 #[cfg(test)]

@@ -8,15 +8,14 @@
 //! writer. A miss starts one *flight* for its key, whoever asks meanwhile waits for the same flight, and
 //! nobody's hanging up ends it.
 //!
-//! Invariant: what was gathered before a change is neither cached nor told after it. Whoever changes something has it
-//! forgotten ([`VerdictReader::forget`]), which begins a new epoch; this actor hears of that and works out again what
-//! somebody waits for.
+//! Invariant: what was gathered before a change is neither cached nor told after it. OwnershipLedger has what it changed
+//! forgotten, and this actor what it installed ([`VerdictReader::forget`]), which begins a new epoch; this actor hears of
+//! that and works out again what somebody waits for.
 
-mod changes;
-mod flight;
 mod messages;
 mod news;
 mod reader;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
@@ -29,15 +28,16 @@ use crate::actors::chain_verifier::{ChainVerifier, Watch};
 use crate::actors::ownership_ledger::OwnershipLedger;
 use crate::clock::Clock;
 use crate::products::Catalogue;
+use entitled_core::domain::entitlement::{Verdict, explain};
 use entitled_core::domain::ids::{CustomerId, ProductId};
 use entitled_core::domain::product::Product;
 
-use flight::Flight;
+use work::flight::{self, Flight};
 
 pub use entitled_core::domain::epoch::{Epoch, Epochs, Whose};
 pub use messages::{
-    ChainNews, Check, CheckError, Explain, Explained, Install, InstallError, Landing, News,
-    Refresh, Reload, Reloaded, Remove, Stored, Subscribe,
+    Check, CheckError, Explain, Explained, Install, InstallError, Landing, Refresh, Reload,
+    Reloaded, Remove, Stored, Subscribe, TrustPublisher,
 };
 pub use reader::{Cached, Key, Render, VerdictReader};
 
@@ -214,8 +214,11 @@ impl TierCache {
         self.watch_contracts();
         let products = self.parts.reader.products();
         let installed = |id: &ProductId| products.products.contains_key(id);
-        let subscribed = &self.subscribers;
-        self.due.retain(|key, _| installed(&key.product) || subscribed.contains_key(key));
+        self.due.retain(|key, _| installed(&key.product));
+        let now = self.parts.clock.monotonic();
+        for key in self.subscribers.keys().filter(|key| installed(&key.product)) {
+            self.due.entry(key.clone()).or_insert(now);
+        }
         self.missed.retain(|key| self.due.contains_key(key));
         self.parts.reader.forget(Whose::Everybody);
         self.heed(context);
@@ -240,5 +243,67 @@ impl Supervised for TierCache {
     fn restarting(&mut self, _: &mut Context<Self>) {
         self.parts.reader.forget(Whose::Everybody);
         *self = Self::new(self.parts.clone());
+    }
+}
+
+impl Handler<Check> for TierCache {
+    type Result = MessageResult<Check>;
+    fn handle(&mut self, ask: Check, context: &mut Self::Context) -> Self::Result {
+        MessageResult(self.fly(ask.key, false, context))
+    }
+}
+
+impl Handler<Refresh> for TierCache {
+    type Result = ();
+    fn handle(&mut self, order: Refresh, context: &mut Self::Context) {
+        self.fly(order.key, true, context);
+    }
+}
+
+impl Handler<Stored> for TierCache {
+    type Result = ResponseActFuture<Self, Result<Verdict, CheckError>>;
+    fn handle(&mut self, ask: Stored, _: &mut Self::Context) -> Self::Result {
+        let parts = self.parts.clone();
+        let work = async move {
+            let scene = flight::gather(&parts, &ask.key).await?;
+            Ok(scene.verdict(&parts.clock))
+        };
+        Box::pin(work.into_actor(self))
+    }
+}
+
+impl Handler<Explain> for TierCache {
+    type Result = ResponseActFuture<Self, Result<Explained, CheckError>>;
+    fn handle(&mut self, ask: Explain, _: &mut Self::Context) -> Self::Result {
+        let parts = self.parts.clone();
+        let work = async move {
+            let scene = flight::gather(&parts, &ask.key).await?;
+            let verdict = scene.verdict(&parts.clock);
+            let steps = explain(&scene.question(), scene.now(&parts.clock));
+            Ok(Explained { verdict, steps })
+        };
+        Box::pin(work.into_actor(self))
+    }
+}
+
+impl Handler<Subscribe> for TierCache {
+    type Result = MessageResult<Subscribe>;
+    fn handle(&mut self, ask: Subscribe, context: &mut Self::Context) -> Self::Result {
+        self.subscribers.retain(|_, told| told.receiver_count() > 0);
+        let standing = self.parts.reader.peek(&ask.key);
+        let told = self
+            .subscribers
+            .entry(ask.key.clone())
+            .or_insert_with(|| watch::channel(standing.clone()).0);
+        let receiver = told.subscribe();
+        // What is not installed is no other by itself, and anybody may make up any number of names.
+        if self.parts.reader.products().products.contains_key(&ask.key.product) {
+            let due = self.parts.clock.monotonic();
+            self.due.entry(ask.key.clone()).or_insert(due);
+        }
+        if standing.is_none() {
+            self.fly(ask.key, false, context);
+        }
+        MessageResult(receiver)
     }
 }

@@ -1,7 +1,7 @@
 //! The block everything in one verification is pinned to: named by one endpoint, agreed by several,
 //! or signed by validators.
 //!
-//! Asked by: `mod`. Asks: `pool`, and `lineage` whether a block may be named. Never: names one that may not be.
+//! Asked by: `block`. Asks: `pool`, and `head_order` whether a block may be named. Never: names one that may not be.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use tokio::time::Instant;
 
-use super::endpoint::error::{Refusal, more_telling};
+use super::endpoint::error::{EndpointError, more_telling};
 use super::endpoint::pool::Pool;
 use super::endpoint::{BlockName, Endpoint};
-use super::head_order::{Known, NotNext};
+use super::head_order::{KnownBlock, NotNext};
 use entitled_core::domain::consensus::Attestation;
 use entitled_core::domain::ownership::{Cause, Finality};
 use entitled_core::light_client::Head;
@@ -31,7 +31,7 @@ const STRAGGLERS: Duration = Duration::from_secs(1);
 pub(super) type Named = (B256, Header);
 
 /// A block to pin a verification to, and whether it is the newest of its finality.
-pub(super) type Anchored = (Known, bool);
+pub(super) type Anchored = (KnownBlock, bool);
 
 /// Takes note of a block that was named, if it may be. Before one takes the place of a newer one, those who name it
 /// have to be on the right chain, whenever that was last looked at.
@@ -40,21 +40,21 @@ async fn admit(
     finality: Finality,
     (hash, header): Named,
     by: &[Arc<Endpoint>],
-) -> Result<Anchored, Refusal> {
+) -> Result<Anchored, EndpointError> {
     let pace = pool.pace();
-    let known = Known { hash, header, attestation: None, at: Instant::now() };
-    let goes_back = pool.lineage().would_go_back(finality, &known, pace);
+    let known = KnownBlock { hash, header, attestation: None, at: Instant::now() };
+    let goes_back = pool.head_order().would_go_back(finality, &known, pace);
     if goes_back {
         for endpoint in by {
             endpoint.identify_anew().await?;
         }
-        let forgot = pool.lineage().forget_impossible(&known.header, pace);
+        let forgot = pool.head_order().forget_impossible(&known.header, pace);
         if let Some(before) = forgot {
             let (chain, now) = (pool.chain(), known.header.number);
             tracing::warn!(%chain, before, now, "a block named before is not of this chain: there is too little time between the two");
         }
     }
-    let admitted = pool.lineage().admit(finality, &known, pace);
+    let admitted = pool.head_order().admit(finality, &known, pace);
     let is_newest = match admitted {
         Err(NotNext::Behind { number })
             if finality == Finality::Latest && pool.has_lost(number) =>
@@ -67,9 +67,9 @@ async fn admit(
                 now,
                 "the newest block did not come back: what every endpoint has named since is the chain",
             );
-            let mut lineage = pool.lineage();
-            lineage.begin_anew();
-            lineage.admit(finality, &known, pace)?
+            let mut head_order = pool.head_order();
+            head_order.begin_anew();
+            head_order.admit(finality, &known, pace)?
         }
         other => other?,
     };
@@ -85,21 +85,23 @@ fn tag(finality: Finality) -> &'static str {
 }
 
 /// The header one endpoint names by the tag of a finality.
-async fn named_by(endpoint: &Endpoint, finality: Finality) -> Result<Named, Refusal> {
+async fn named_by(endpoint: &Endpoint, finality: Finality) -> Result<Named, EndpointError> {
     let missing = |message: &str| match finality {
-        Finality::Latest => Refusal::Pruned { message: message.to_owned() },
+        Finality::Latest => EndpointError::Pruned { message: message.to_owned() },
         Finality::Safe | Finality::Finalized => {
-            Refusal::Unsupported { message: format!("no `{}` block", tag(finality)) }
+            EndpointError::Unsupported { message: format!("no `{}` block", tag(finality)) }
         }
     };
     match endpoint.header(BlockName::Tag(tag(finality))).await {
         Ok(Some(named)) => Ok(named),
         Ok(None) => Err(missing("no latest block")),
         // Nodes without the tag answer with all sorts of errors.
-        Err(Refusal::Refused { .. } | Refusal::Unsupported { .. } | Refusal::Pruned { .. }) => {
-            Err(missing("no latest block"))
-        }
-        Err(refusal) => Err(refusal),
+        Err(
+            EndpointError::Refused { .. }
+            | EndpointError::Unsupported { .. }
+            | EndpointError::Pruned { .. },
+        ) => Err(missing("no latest block")),
+        Err(error) => Err(error),
     }
 }
 
@@ -142,14 +144,14 @@ pub(super) async fn quorum(
         let agreement = agreed(&hashes, quorum, cause);
         if agreement == Err(Cause::Disagreement) {
             for (endpoint, _) in named.iter().filter(|(_, it)| is_odd(&hashes, it.0)) {
-                let refusal = Refusal::Disagreement { number };
-                endpoint.standing().refused("a block", &refusal, Instant::now());
+                let error = EndpointError::Disagreement { number };
+                endpoint.health().refused("a block", &error, Instant::now());
             }
         }
         agreement?;
         let (by, mut named): (Vec<_>, Vec<_>) = named.into_iter().unzip();
         let named = named.pop().ok_or(Cause::Unreachable)?;
-        admit(pool, finality, named, &by).await.map_err(|refusal| refusal.cause())
+        admit(pool, finality, named, &by).await.map_err(|error| error.cause())
     };
     tokio::time::timeout(DEADLINE, agree).await.unwrap_or(Err(Cause::Unreachable))
 }
@@ -167,11 +169,11 @@ pub(super) async fn consensus(
         async move {
             let found = endpoint.header(BlockName::Hash(hash)).await?;
             let (hash, header) = found.ok_or_else(|| match number {
-                Some(number) => Refusal::Behind { number },
-                None => Refusal::Pruned { message: "no block of this hash".to_owned() },
+                Some(number) => EndpointError::Behind { number },
+                None => EndpointError::Pruned { message: "no block of this hash".to_owned() },
             })?;
-            let known = Known { hash, header, attestation, at: Instant::now() };
-            pool.lineage().admit_signed(finality, &known)?;
+            let known = KnownBlock { hash, header, attestation, at: Instant::now() };
+            pool.head_order().admit_signed(finality, &known)?;
             Ok((known, true))
         }
         .boxed()
@@ -183,10 +185,13 @@ async fn named_at(
     endpoint: &Endpoint,
     number: u64,
     already: Option<Named>,
-) -> Result<Named, Refusal> {
+) -> Result<Named, EndpointError> {
     match already {
         Some(named) if named.1.number == number => Ok(named),
-        _ => endpoint.header(BlockName::Number(number)).await?.ok_or(Refusal::Behind { number }),
+        _ => endpoint
+            .header(BlockName::Number(number))
+            .await?
+            .ok_or(EndpointError::Behind { number }),
     }
 }
 
@@ -198,7 +203,7 @@ async fn ask_everyone<F>(
     ask: impl Fn(Arc<Endpoint>) -> F,
 ) -> (Vec<(Arc<Endpoint>, Named)>, Cause)
 where
-    F: Future<Output = Result<Named, Refusal>>,
+    F: Future<Output = Result<Named, EndpointError>>,
 {
     let voices = pool.voices(quorum);
     let mut asked: FuturesUnordered<_> = voices
@@ -215,7 +220,7 @@ where
         let patience = waits_until.unwrap_or_else(|| Instant::now() + DEADLINE);
         match tokio::time::timeout_at(patience, asked.next()).await {
             Ok(Some((endpoint, Ok(named)))) => answers.push((endpoint, named)),
-            Ok(Some((_, Err(refusal)))) => cause = more_telling(cause, refusal.cause()),
+            Ok(Some((_, Err(error)))) => cause = more_telling(cause, error.cause()),
             Ok(None) | Err(_) => return (answers, cause),
         }
         let domains: BTreeSet<&str> = answers.iter().map(|(it, _)| it.domain()).collect();
@@ -254,40 +259,4 @@ fn is_odd(hashes: &[(&str, B256)], hash: B256) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_those_that_disagree_the_fewer_are_odd_and_in_a_tie_all() {
-        let (one, other) = (B256::repeat_byte(1), B256::repeat_byte(2));
-        let two_to_one = [("a", one), ("b", one), ("c", other)];
-        assert_eq!([one, other].map(|it| is_odd(&two_to_one, it)), [false, true]);
-        let tie = [("a", one), ("b", other)];
-        assert_eq!([one, other].map(|it| is_odd(&tie, it)), [true, true]);
-        assert!(!is_odd(&[("a", one)], one));
-    }
-
-    #[test]
-    fn one_late_endpoint_does_not_hold_back_a_quorum() {
-        let reached = [("a", 10), ("b", 9), ("c", 1)];
-        assert_eq!(reached_by(&reached, 2), Some(9));
-        assert_eq!(reached_by(&reached, 3), Some(1));
-        assert_eq!(reached_by(&reached, 4), None);
-    }
-
-    #[test]
-    fn several_endpoints_of_one_domain_are_one_voice() {
-        assert_eq!(reached_by(&[("a", 10), ("a", 9)], 2), None);
-        let hash = B256::repeat_byte(1);
-        let alone = agreed(&[("a", hash), ("a", hash)], 2, Cause::Unreachable);
-        assert_eq!(alone, Err(Cause::Unreachable));
-        assert_eq!(agreed(&[("a", hash), ("b", hash)], 2, Cause::Unreachable), Ok(()));
-    }
-
-    #[test]
-    fn one_other_hash_is_a_disagreement_however_many_agree() {
-        let (one, other) = (B256::repeat_byte(1), B256::repeat_byte(2));
-        let hashes = [("a", one), ("b", one), ("c", other)];
-        assert_eq!(agreed(&hashes, 2, Cause::Unreachable), Err(Cause::Disagreement));
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! Blocks to pin a verification to: the newest of a finality, and the number of a look at them.
 //!
-//! Owns: [`Block`]. Asked by: `mod`'s callers. Asks: `anchor` who names a block, `lineage` which is the newest.
+//! Owns: [`Block`]. Asked by: the actors. Asks: `anchor` who names a block, `head_order` which is the newest.
 
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use alloy_consensus::Header;
 use alloy_primitives::B256;
 use tokio::time::Instant;
 
-use super::facade::Inner;
-use super::head_order::Known;
-use super::{Chain, anchor};
+use super::anchor;
+use super::head_order::KnownBlock;
+use super::inner::{Chain, Inner};
 use entitled_core::domain::ids::Timestamp;
 use entitled_core::domain::ownership::{Anchor, Cause, Finality, Trust};
 use entitled_core::evm::execute;
@@ -49,8 +49,8 @@ impl Chain {
             let Ok(timestamp) = u64::try_from(head.time.as_second()) else { continue };
             let header = Header { number: head.number, timestamp, ..Header::default() };
             let attestation = head.attestation.clone();
-            let known = Known { hash: head.hash, header, attestation, at: Instant::now() };
-            self.0.pool.lineage().go_on_from(head.finality, known, head.trust);
+            let known = KnownBlock { hash: head.hash, header, attestation, at: Instant::now() };
+            self.0.pool.head_order().go_on_from(head.finality, known, head.trust);
         }
     }
 
@@ -84,8 +84,8 @@ impl Chain {
     /// of two looks the one with the greater number is never at an older block.
     pub fn begin_look(&self, blocks: &mut [Block], take: impl FnOnce() -> u64) -> u64 {
         let (number, newest) = {
-            let lineage = self.0.pool.lineage();
-            let newest = |it: &Block| lineage.newest(it.anchor.finality).cloned();
+            let head_order = self.0.pool.head_order();
+            let newest = |it: &Block| head_order.newest(it.anchor.finality).cloned();
             (take(), blocks.iter().map(newest).collect::<Vec<_>>())
         };
         for (block, newest) in blocks.iter_mut().zip(newest) {
@@ -102,7 +102,7 @@ impl Chain {
 
     /// How often the chain was found to have begun anew: what was seen before the last time is of a chain that is gone.
     pub fn resets(&self) -> u64 {
-        self.0.pool.lineage().resets()
+        self.0.pool.head_order().resets()
     }
 
     fn block(
@@ -110,7 +110,7 @@ impl Chain {
         (known, is_newest): anchor::Anchored,
         finality: Finality,
     ) -> Result<Block, Cause> {
-        let Known { hash, header, attestation, .. } = known;
+        let KnownBlock { hash, header, attestation, .. } = known;
         let anchor = self.anchored((hash, &header), finality, self.0.settings.trust)?;
         let anchor = Anchor { attestation, ..anchor };
         Ok(Block { anchor, pinned: self.pinned(hash, header), is_newest })
@@ -137,7 +137,7 @@ impl Chain {
         }
         let named = self.0.sync.as_ref().and_then(|it| it.evm_fork_at(header.timestamp));
         let rules = execute::rules(&header, named);
-        let pinned = Arc::new(self.0.gatherer.pin(hash, header, rules));
+        let pinned = Arc::new(self.0.run_loop.pin(hash, header, rules));
         recent.truncate(BLOCKS - 1);
         recent.push_front(Arc::clone(&pinned));
         pinned

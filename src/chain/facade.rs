@@ -1,57 +1,34 @@
 //! A chain, as the actors ask it.
 //!
-//! Owns: what one chain remembers: its endpoints, proven state in memory, code and nodes by hash. Asks: the endpoints.
-//! Never: believes an endpoint, reads the time of day, or touches the store.
+//! Asked by: the actors. Asks: each part of the chain. Never: believes an endpoint, reads the time of day, or touches the
+//! store.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use alloy_primitives::{Address, B256, Bytes};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use entitled_core::domain::ids::{ChainId, Standard, Timestamp, Token};
-use entitled_core::domain::ownership::{Cause, Finality, Rule, Sighting, Trust};
-use entitled_core::domain::wallet_proof::SignedBy;
-
 use super::block::Block;
+use super::calls::TOKEN_DEADLINE;
 use super::consensus::{self, sync::ChainSync};
 use super::endpoint::pool::Pool;
-use super::endpoint::terms::EndpointSettings;
-use super::endpoint::terms::Terms;
-use super::evm::executor::Asker;
-use super::evm::run_loop::Gatherer;
+use super::endpoint::terms::{EndpointSettings, Terms};
+use super::evm::run_loop::RunLoop;
 use super::evm::signature;
-use super::follow;
-use super::follow::ChainEvent;
+use super::follow::interest::Interest;
+use super::follow::{self, ChainEvent};
+use super::inner::{Chain, Inner};
 use super::look::{self, Look, Looked, receipt};
 use super::settings::{self, ChainError, ChainSettings};
 use super::status::{self, ChainStatus};
-use entitled_core::evm::execute::{Call, Outcome};
-use entitled_core::evm::signature::Claim;
-use entitled_core::proof::pinned::Pinned;
-use entitled_core::proof::state::Need;
-use entitled_core::proof::state::locked;
+use entitled_core::domain::ids::{Standard, Timestamp, Token};
+use entitled_core::domain::ownership::{Cause, Finality, Rule, Sighting, Trust};
+use entitled_core::domain::wallet_proof::SignedBy;
+use entitled_core::evm::execute::Outcome;
+use entitled_core::evm::signature::SignedHash;
 use entitled_core::standards::dialect::Dialect;
-
-/// No longer than this for one token.
-pub(super) const TOKEN_DEADLINE: Duration = Duration::from_secs(30);
-/// Accounts whose code is fetched together.
-const CODES: usize = 256;
-
-/// A chain, ready to be asked. Cheap to clone; all clones are one.
-#[derive(Clone)]
-pub struct Chain(pub(super) Arc<Inner>);
-
-pub(super) struct Inner {
-    pub(super) settings: ChainSettings,
-    pub(super) pool: Pool,
-    pub(super) gatherer: Gatherer,
-    pub(super) interest: follow::Interest,
-    pub(super) sync: Option<ChainSync>,
-    pub(super) recent: Mutex<VecDeque<Arc<Pinned>>>,
-}
 
 impl Chain {
     /// Checks the settings. Connects to nobody yet.
@@ -71,25 +48,18 @@ impl Chain {
             settings.rpc.iter().enumerate().map(read).collect::<Result<_, _>>()?;
         settings::check(&settings, &endpoints)?;
         let sync = consensus::follow_validators(&mut settings)?;
-        let pool = Pool::new(&settings, endpoints)
+        let quorum = (settings.trust == Trust::Quorum).then_some(settings.quorum);
+        let pace = (settings.poll, settings.now.clone());
+        let pool = Pool::new(settings.identity(), endpoints, pace, quorum)
             .map_err(|source| ChainError::Tls { chain, source: source.without_url().into() })?;
         Ok(Self(Arc::new(Inner {
-            gatherer: Gatherer::new(chain.0),
+            run_loop: RunLoop::new(chain.0),
             settings,
             pool,
-            interest: follow::Interest::default(),
+            interest: Interest::default(),
             sync,
             recent: Mutex::default(),
         })))
-    }
-
-    pub fn id(&self) -> ChainId {
-        self.0.settings.id
-    }
-
-    /// How far the anchors of this chain are trusted.
-    pub fn trust(&self) -> Trust {
-        self.0.settings.trust
     }
 
     /// Which tokens a wallet holds. Never fails: what could not be found out is a finding as well.
@@ -129,20 +99,6 @@ impl Chain {
         }
     }
 
-    /// Calls a contract as nobody (the zero address) and says how that ended, proven: over the block's state, with its own
-    /// number and time, and some 30 million gas. The step every answer is made of, for whoever measures or checks it.
-    ///
-    /// # Errors
-    /// Why that could not be found out. [`Cause::Contract`]: the call asks for more than is proven for any contract.
-    pub async fn call(&self, block: &Block, to: Address, data: Bytes) -> Result<Outcome, Cause> {
-        if block.anchor.chain != self.id() {
-            return Err(Cause::NotConfigured);
-        }
-        let calls = (vec![Call { to, data }], Asker::Caller);
-        let ended = self.run(block, calls, Instant::now() + TOKEN_DEADLINE).await;
-        ended.into_iter().next().unwrap_or(Err(Cause::Contract))
-    }
-
     /// Whether an account stands for a signature of `hash`, and how: by ERC-6492, ERC-1271 or its key, in
     /// the order ERC-6492 demands. `None`: proven that it does not.
     ///
@@ -158,9 +114,9 @@ impl Chain {
         if block.anchor.chain != self.id() {
             return Err(Cause::NotConfigured);
         }
-        let claim = Claim { account, hash, signature: signature.clone() };
-        let Inner { pool, gatherer, .. } = &*self.0;
-        signature::prove(gatherer, pool, &block.pinned, claim).await
+        let signed = SignedHash { account, hash, signature: signature.clone() };
+        let Inner { pool, run_loop, .. } = &*self.0;
+        signature::prove(run_loop, pool, &block.pinned, signed).await
     }
 
     /// Whether a transaction moved a token to a wallet, at or before a block. As an endpoint says: this
@@ -191,39 +147,12 @@ impl Chain {
         follow::follow(self, watched, events).await;
     }
 
-    /// Takes the words of an event of a contract, ids and wallets, as a hint where to look first once the contract
-    /// has changed. They need not be true.
-    pub fn heard(&self, contract: Address, words: impl IntoIterator<Item = B256>) {
-        locked(&self.0.gatherer.rumours).note(contract, words);
-    }
-
     /// How the chain and its endpoints are doing at `now`. Asks nobody.
     pub fn status(&self, now: Timestamp) -> ChainStatus {
         let finalized =
-            self.0.pool.lineage().newest(Finality::Finalized).map(|it| it.header.number);
+            self.0.pool.head_order().newest(Finality::Finalized).map(|it| it.header.number);
         let status = status::of(&self.0.settings, &self.0.pool, finalized, now);
         ChainStatus { sync: self.0.sync.as_ref().map(ChainSync::status), ..status }
-    }
-
-    pub(super) fn interest(&self) -> &follow::Interest {
-        &self.0.interest
-    }
-
-    pub(super) fn pool(&self) -> &Pool {
-        &self.0.pool
-    }
-
-    pub(super) fn poll(&self) -> Duration {
-        self.0.settings.poll
-    }
-
-    pub(super) async fn run(
-        &self,
-        block: &Block,
-        calls: (Vec<Call>, Asker),
-        deadline: Instant,
-    ) -> Vec<Result<Outcome, Cause>> {
-        self.0.gatherer.run(&self.0.pool, &block.pinned, calls, deadline).await
     }
 
     /// Which of these accounts are proven to have no code.
@@ -240,33 +169,6 @@ impl Chain {
         }
         let codes = self.codes(block, accounts, Instant::now() + TOKEN_DEADLINE).await?;
         Ok(codes.into_iter().filter(|(_, code)| code.is_empty()).map(|(it, _)| it).collect())
-    }
-
-    /// The proven code of each account; empty where there is none.
-    pub(super) async fn codes(
-        &self,
-        block: &Block,
-        accounts: BTreeSet<Address>,
-        deadline: Instant,
-    ) -> Result<BTreeMap<Address, Bytes>, Cause> {
-        let Inner { gatherer, pool, .. } = &*self.0;
-        let accounts: Vec<Address> = accounts.into_iter().collect();
-        let mut codes = BTreeMap::new();
-        for part in accounts.chunks(CODES) {
-            let lacking = |need: &Need| !block.pinned.facts().has(need, &locked(&gatherer.library));
-            let needs = part.iter().map(|it| Need::Account(*it)).filter(lacking).collect();
-            gatherer.fetch(pool, &block.pinned, &needs, deadline).await?;
-            let code_of = |it: &Address| Some((*it, block.pinned.facts().code_hash(*it)?));
-            let hashes: Vec<(Address, B256)> = part.iter().filter_map(code_of).collect();
-            let needs = hashes.iter().map(|(it, hash)| Need::Code(*it, *hash));
-            let needs = needs.filter(lacking).collect();
-            gatherer.fetch(pool, &block.pinned, &needs, deadline).await?;
-            for (account, hash) in hashes {
-                let code = locked(&gatherer.library).code(hash).ok_or(Cause::Unreachable)?;
-                codes.insert(account, code.original_bytes());
-            }
-        }
-        Ok(codes)
     }
 }
 

@@ -62,7 +62,7 @@ impl Pace {
 
 /// A block that hashes to its name.
 #[derive(Debug, Clone)]
-pub struct Known {
+pub struct KnownBlock {
     pub hash: B256,
     pub header: Header,
     /// What validators signed for it, where they are followed.
@@ -74,7 +74,7 @@ pub struct Known {
 /// The newest block of an earlier run, of whose header only number and time are known.
 #[derive(Debug, Clone)]
 struct Earlier {
-    head: Known,
+    head: KnownBlock,
     trust: Trust,
 }
 
@@ -87,8 +87,8 @@ impl Earlier {
 
 /// What is known of the way the chain has come.
 #[derive(Debug, Default)]
-pub struct Lineage {
-    newest: BTreeMap<Finality, Known>,
+pub struct HeadOrder {
+    newest: BTreeMap<Finality, KnownBlock>,
     /// Until as new ones are named.
     earlier: BTreeMap<Finality, Earlier>,
     /// Number and parent of headers seen lately, by their hashes.
@@ -102,30 +102,30 @@ pub struct Lineage {
     resets: u64,
 }
 
-impl Lineage {
-    pub fn newest(&self, finality: Finality) -> Option<&Known> {
+impl HeadOrder {
+    pub fn newest(&self, finality: Finality) -> Option<&KnownBlock> {
         self.newest.get(&finality)
     }
 
     /// Goes on from the newest block of an earlier run, which was so far trusted. Of its header only number and time
     /// are known.
-    pub fn go_on_from(&mut self, finality: Finality, head: Known, trust: Trust) {
+    pub fn go_on_from(&mut self, finality: Finality, head: KnownBlock, trust: Trust) {
         self.earlier.insert(finality, Earlier { head, trust });
     }
 
     /// The newest block of a finality in this run, or of the one before.
-    fn known_ever(&self, finality: Finality) -> Option<&Known> {
+    fn known_ever(&self, finality: Finality) -> Option<&KnownBlock> {
         let earlier = || self.earlier.get(&finality).map(|it| &it.head);
         self.newest.get(&finality).or_else(earlier)
     }
 
     /// The same, where it is a bound now.
-    fn known(&self, finality: Finality, pace: Pace) -> Option<&Known> {
+    fn known(&self, finality: Finality, pace: Pace) -> Option<&KnownBlock> {
         let earlier = || self.earlier.get(&finality).filter(|it| it.counts(pace));
         self.newest.get(&finality).or_else(|| earlier().map(|it| &it.head))
     }
 
-    fn all_known(&self) -> impl Iterator<Item = &Known> {
+    fn all_known(&self) -> impl Iterator<Item = &KnownBlock> {
         self.newest.values().chain(self.earlier.values().map(|it| &it.head))
     }
 
@@ -152,7 +152,7 @@ impl Lineage {
     pub fn admit(
         &mut self,
         finality: Finality,
-        named: &Known,
+        named: &KnownBlock,
         pace: Pace,
     ) -> Result<bool, NotNext> {
         bear(self.known(Finality::Finalized, pace), finality, named)?;
@@ -165,7 +165,7 @@ impl Lineage {
         {
             return Err(NotNext::Behind { number: known.header.number });
         }
-        let is_too_far = |it: &Known| pace.is_too_far(&it.header, &named.header);
+        let is_too_far = |it: &KnownBlock| pace.is_too_far(&it.header, &named.header);
         let is_newest = !pace.is_ahead(&named.header) && !known.is_some_and(is_too_far);
         if is_newest {
             self.take(finality, named);
@@ -177,16 +177,16 @@ impl Lineage {
     ///
     /// # Errors
     /// [`NotNext::Behind`], [`NotNext::Disagreement`].
-    pub fn admit_signed(&mut self, finality: Finality, named: &Known) -> Result<(), NotNext> {
+    pub fn admit_signed(&mut self, finality: Finality, named: &KnownBlock) -> Result<(), NotNext> {
         bear(self.known_ever(Finality::Finalized), finality, named)?;
-        let slot = |it: &Known| it.attestation.as_ref().map(|it| it.slot);
+        let slot = |it: &KnownBlock| it.attestation.as_ref().map(|it| it.slot);
         if self.newest(finality).is_none_or(|it| slot(it) <= slot(named)) {
             self.take(finality, named);
         }
         Ok(())
     }
 
-    fn take(&mut self, finality: Finality, named: &Known) {
+    fn take(&mut self, finality: Finality, named: &KnownBlock) {
         if finality == Finality::Latest {
             self.missing = None;
             // Then it went with the head it was on the way to.
@@ -200,7 +200,7 @@ impl Lineage {
 
     /// Whether a block, if it may be named, takes the place of a newer one: whoever names it had better be on the
     /// right chain.
-    pub fn would_go_back(&self, finality: Finality, named: &Known, pace: Pace) -> bool {
+    pub fn would_go_back(&self, finality: Finality, named: &KnownBlock, pace: Pace) -> bool {
         let number = named.header.number;
         let is_below = self.known(finality, pace).is_some_and(|it| number < it.header.number);
         (is_below && self.shows_reorganisation(named, pace))
@@ -211,7 +211,7 @@ impl Lineage {
     /// lower one is the newest of. The number of the highest that was forgotten, if that is news: a chain of one's own on
     /// which many blocks are mined at once looks like this at each look.
     pub fn forget_impossible(&mut self, header: &Header, pace: Pace) -> Option<u64> {
-        let is_possible = |it: &Known| !pace.is_too_far(header, &it.header);
+        let is_possible = |it: &KnownBlock| !pace.is_too_far(header, &it.header);
         let gone = self.all_known().filter(|it| !is_possible(it));
         let forgot = gone.map(|it| it.header.number).max();
         self.newest.retain(|_, it| is_possible(it));
@@ -222,7 +222,7 @@ impl Lineage {
     }
 
     /// Whether the newest block is known to have another one at this number on its way.
-    fn shows_reorganisation(&self, named: &Known, pace: Pace) -> bool {
+    fn shows_reorganisation(&self, named: &KnownBlock, pace: Pace) -> bool {
         let number = named.header.number;
         let newest = self.newest.values().filter(|it| it.header.number >= number);
         // Of those of an earlier run the way is not known.
@@ -233,7 +233,7 @@ impl Lineage {
     }
 
     /// The block of this number on the way to another, as far as the way is known.
-    fn ancestor(&self, of: &Known, number: u64) -> Option<B256> {
+    fn ancestor(&self, of: &KnownBlock, number: u64) -> Option<B256> {
         let (mut at, mut hash, mut parent) = (of.header.number, of.hash, of.header.parent_hash);
         while at > number {
             (at, hash) = (at.checked_sub(1)?, parent);
@@ -266,7 +266,7 @@ impl Lineage {
 }
 
 /// What is final is final.
-fn bear(floor: Option<&Known>, finality: Finality, named: &Known) -> Result<(), NotNext> {
+fn bear(floor: Option<&KnownBlock>, finality: Finality, named: &KnownBlock) -> Result<(), NotNext> {
     let Some(floor) = floor else { return Ok(()) };
     let (number, header) = (floor.header.number, &named.header);
     if header.number < number {

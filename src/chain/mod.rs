@@ -2,7 +2,8 @@
 //!
 //! | folder | answers |
 //! |---|---|
-//! | `facade` | what the actors ask of a chain: [`Chain`] |
+//! | `facade` | what the actors ask of a chain: [`Chain`], which is made of what `inner` holds |
+//! | `calls` | what a contract answers at a block, and which code an account has |
 //! | `anchor`, `block`, `head_order` | which block a verification is pinned to, and which block may be named after which |
 //! | `endpoint` | whom to ask, on what terms, and how each endpoint fares |
 //! | `evm` | how a contract's call ends, over state that was fetched and proven |
@@ -17,31 +18,35 @@
 
 mod anchor;
 mod block;
+mod calls;
 mod consensus;
 mod endpoint;
 mod evm;
 mod facade;
 mod follow;
 pub mod head_order;
+mod inner;
 mod look;
+mod now;
 mod settings;
 mod status;
 
 pub use block::Block;
 pub use consensus::beacon::SourceStatus;
 pub use consensus::digest;
-pub use consensus::sync::{Brought, ConsensusSettings, FeedError, Now, SyncEvent, SyncStatus};
+pub use consensus::sync::{Brought, ConsensusSettings, FeedError, SyncEvent, SyncStatus};
 pub use endpoint::address::LocationError;
 pub use endpoint::budget::Budget;
+pub use endpoint::health::Abilities;
 pub use endpoint::terms::EndpointSettings;
 pub use entitled_core::evm::execute::Outcome;
-pub use facade::Chain;
-pub use follow::ChainEvent;
+pub use follow::{ChainEvent, Concerned};
+pub use inner::Chain;
 pub use look::{Known, Look, Looked};
+pub use now::Now;
 pub use settings::{ChainError, ChainSettings};
 pub use status::{
-    AbilityStatus, ChainStatus, EndpointCost, EndpointStatus, EvidenceStatus, FaultStatus,
-    LatencyStatus,
+    ChainStatus, EndpointCost, EndpointStatus, EvidenceStatus, FaultStatus, LatencyStatus,
 };
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ fn folder() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    eprintln!("left out: there are no recordings in {}", folder.display());
+    eprintln!("skipped: there are no recordings in {}", folder.display());
     None
 }
 

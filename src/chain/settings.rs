@@ -1,15 +1,18 @@
 //! How a chain is to be reached and believed, and which settings cannot work. Pure.
 //!
-//! Asked by: `mod`, before anything else.
+//! Asked by: `facade`, before anything else.
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use alloy_primitives::B256;
 
-use super::consensus::sync::{ConsensusSettings, Now};
+use super::consensus::sync::ConsensusSettings;
 use super::endpoint::address::LocationError;
+use super::endpoint::chain_identity::{Genesis, Identity};
 use super::endpoint::terms::{EndpointSettings, Terms};
+use super::now::Now;
 use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ownership::Trust;
 
@@ -34,6 +37,19 @@ pub struct ChainSettings {
     pub now: Now,
     /// How the chain's validators are followed, where trust is `Consensus`.
     pub consensus: Option<ConsensusSettings>,
+}
+
+impl ChainSettings {
+    /// What tells this chain from others, as far as it is known before anybody is asked.
+    pub(super) fn identity(&self) -> Identity {
+        Identity {
+            chain: self.id,
+            genesis: Mutex::new(self.genesis.map_or(Genesis::Unknown, Genesis::Given)),
+            pinned: self.pinned.clone(),
+            head_order: Mutex::default(),
+            retry: self.retry,
+        }
+    }
 }
 
 /// Settings a chain cannot work with.

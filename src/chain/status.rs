@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ChainSettings;
 use super::consensus::sync::SyncStatus;
 use super::endpoint::Endpoint;
 use super::endpoint::fault::FaultKind;
 use super::endpoint::health::{Abilities, Head, Peers, Rank};
 use super::endpoint::pool::Pool;
+use super::settings::ChainSettings;
 use entitled_core::domain::ids::{ChainId, Timestamp};
 use entitled_core::domain::ownership::Trust;
 
@@ -52,7 +52,11 @@ pub struct EndpointStatus {
     pub head: Option<u64>,
     /// How old its newest block was when it named it.
     pub head_age_s: Option<u64>,
-    pub abilities: AbilityStatus,
+    pub abilities: Abilities,
+    /// Whether it takes a block hash where a block is named (EIP-1898). `None`: not seen yet.
+    pub block_hashes: Option<bool>,
+    /// Requests in one body; 1 when it takes no batches. `None`: not seen yet.
+    pub batch: Option<usize>,
     pub cost: EndpointCost,
     pub latency: LatencyStatus,
     /// How often each kind of trouble occurred, without those that never did.
@@ -60,21 +64,6 @@ pub struct EndpointStatus {
     pub last_fault: Option<FaultStatus>,
     /// Against its last lie, also after it was forgiven.
     pub evidence: Option<EvidenceStatus>,
-}
-
-/// What an endpoint was seen to be able to do. `None`: not seen yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AbilityStatus {
-    pub synced: Option<bool>,
-    pub proofs: Option<bool>,
-    pub finalized: Option<bool>,
-    pub finalized_proofs: Option<bool>,
-    pub oldest_proof: Option<u64>,
-    pub access_lists: Option<bool>,
-    /// Whether it takes a block hash where a block is named (EIP-1898).
-    pub block_hashes: Option<bool>,
-    /// Requests in one body; 1 when it takes no batches.
-    pub batch: Option<usize>,
 }
 
 /// What was asked of an endpoint since start.
@@ -115,12 +104,12 @@ pub struct EvidenceStatus {
 
 /// Now, by the clock that measures and by the calendar.
 #[derive(Clone, Copy)]
-struct Now {
+struct Clocks {
     instant: Instant,
     time: Timestamp,
 }
 
-impl Now {
+impl Clocks {
     fn time_of(self, at: Instant) -> Timestamp {
         let since = |from: Instant, to: Instant| {
             jiff::SignedDuration::try_from(to.saturating_duration_since(from)).unwrap_or_default()
@@ -147,10 +136,10 @@ pub(super) fn of(
     finalized: Option<u64>,
     time: Timestamp,
 ) -> ChainStatus {
-    let now = Now { instant: Instant::now(), time };
+    let now = Clocks { instant: Instant::now(), time };
     let (peers, all) = (pool.peers(), pool.all());
     let newest = peers.heads.iter().max_by_key(|it| it.number);
-    let last = all.iter().filter_map(|it| it.standing().last_success).max();
+    let last = all.iter().filter_map(|it| it.health().last_success).max();
     let is_available =
         |it: &&std::sync::Arc<Endpoint>| it.rank(now.instant, &peers) <= Rank::Limited;
     let available: Vec<_> = all.iter().filter(is_available).collect();
@@ -183,41 +172,32 @@ pub(super) fn of(
     }
 }
 
-fn endpoint(endpoint: &Endpoint, now: Now, peers: &Peers) -> EndpointStatus {
-    let (standing, meter) = (endpoint.standing(), endpoint.meter());
+fn endpoint(endpoint: &Endpoint, now: Clocks, peers: &Peers) -> EndpointStatus {
+    let (health, meter) = (endpoint.health(), endpoint.meter());
     let read = |it: &std::sync::atomic::AtomicU64| it.load(Ordering::Relaxed);
-    let counted = FaultKind::ALL.iter().map(|(kind, word)| (*word, standing.faults.count(*kind)));
-    let seen = standing.examined.is_some();
-    let head_age_s = standing.head.map(|it| now.age(it));
+    let counted = FaultKind::ALL.iter().map(|(kind, word)| (*word, health.faults.count(*kind)));
+    let seen = health.examined.is_some();
+    let head_age_s = health.head.map(|it| now.age(it));
     // By our clock, which may be wrong, or the chain may stand still: so it is told, and changes no order.
     let is_old = head_age_s.is_some_and(|it| it > peers.lag().as_secs());
-    let state = match standing.word(now.instant, peers) {
+    let state = match health.word(now.instant, peers) {
         "ok" if is_old => "stale",
         word => word,
     };
-    let Abilities { synced, finalized, proofs, finalized_proofs, oldest_proof, access_lists } =
-        standing.abilities;
     EndpointStatus {
         url: endpoint.shown().to_owned(),
         state,
-        breaker: match standing.open_until() {
+        breaker: match health.open_until() {
             None => "closed",
             Some(until) if until > now.instant => "open",
             Some(_) => "half_open",
         },
-        retry_at: standing.rests_until(now.instant).map(|it| now.time_of(it)),
-        head: standing.head.map(|it| it.number),
+        retry_at: health.rests_until(now.instant).map(|it| now.time_of(it)),
+        head: health.head.map(|it| it.number),
         head_age_s,
-        abilities: AbilityStatus {
-            synced,
-            proofs,
-            finalized,
-            finalized_proofs,
-            oldest_proof,
-            access_lists,
-            block_hashes: seen.then_some(standing.takes_hashes),
-            batch: seen.then_some(standing.batch),
-        },
+        abilities: health.abilities,
+        block_hashes: seen.then_some(health.takes_hashes),
+        batch: seen.then_some(health.batch),
         cost: EndpointCost {
             requests: read(&meter.requests),
             units: read(&meter.units),
@@ -225,17 +205,17 @@ fn endpoint(endpoint: &Endpoint, now: Now, peers: &Peers) -> EndpointStatus {
             beside: read(&meter.beside),
         },
         latency: LatencyStatus {
-            p50_ms: standing.latency.percentile(50).map(milliseconds),
-            p95_ms: standing.latency.percentile(95).map(milliseconds),
+            p50_ms: health.latency.percentile(50).map(milliseconds),
+            p95_ms: health.latency.percentile(95).map(milliseconds),
         },
         faults: counted.filter(|(_, count)| *count > 0).collect(),
-        last_fault: standing.faults.last.as_ref().map(|it| FaultStatus {
+        last_fault: health.faults.last.as_ref().map(|it| FaultStatus {
             kind: it.kind.word(),
             at: now.time_of(it.at),
             asked: it.asked.clone(),
             message: it.message.clone(),
         }),
-        evidence: standing.faults.evidence.as_ref().map(|it| EvidenceStatus {
+        evidence: health.faults.evidence.as_ref().map(|it| EvidenceStatus {
             at: now.time_of(it.at),
             asked: it.asked.clone(),
             finding: it.finding.clone(),

@@ -1,6 +1,5 @@
 //! A client of the daemon: one question at a time, and its answer.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -10,19 +9,15 @@ use serde_json::value::RawValue;
 
 use crate::deadline::Deadline;
 use crate::error::ClientError;
-use crate::message;
-use crate::message::Message;
+use crate::exchange::{self, Exchange, Outcome, ProductParams};
 use crate::socket_path::SocketPath;
-use crate::subscription::{Notice, Subscription};
+use crate::subscription::Subscription;
 use crate::verdict::{Explanation, Verdict};
 use crate::wire::Wire;
 
 /// How long a question may take altogether, unless said otherwise. A check that is not known yet waits
 /// for the chain for 2 s by default.
-const TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
-
-/// Notices that may arrive before the answer to the subscription they belong to.
-const NOTICES_MAX: usize = 64;
+pub(super) const TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 
 /// A connection to the daemon that mends itself: a question after the daemon was restarted, or after a
 /// timeout, goes over a new connection. A question is never asked twice.
@@ -32,13 +27,7 @@ pub struct Client {
     timeout: Duration,
     /// `None` after anything went wrong on it: what would still arrive belongs to a question given up.
     wire: Option<Wire>,
-    last_id: u64,
-    notices: VecDeque<Notice>,
-}
-
-#[derive(Serialize)]
-struct ProductParams<'a> {
-    product: &'a str,
+    exchange: Exchange,
 }
 
 impl Client {
@@ -54,8 +43,7 @@ impl Client {
     /// As [`Client::connect`].
     pub fn connect_within(path: &SocketPath, timeout: Duration) -> Result<Self, ClientError> {
         let wire = Wire::connect(path, Deadline::after(timeout))?;
-        let notices = VecDeque::new();
-        Ok(Self { path: path.clone(), timeout, wire: Some(wire), last_id: 0, notices })
+        Ok(Self { path: path.clone(), timeout, wire: Some(wire), exchange: Exchange::default() })
     }
 
     /// Sets how long each question may take from now on.
@@ -89,11 +77,7 @@ impl Client {
         P: Serialize + ?Sized,
         R: DeserializeOwned,
     {
-        let result = self.call_raw(method, params)?;
-        serde_json::from_str(result.get()).map_err(|it| ClientError::Protocol {
-            reason: "the answer has another shape than expected",
-            source: Some(it),
-        })
+        exchange::read_result(&self.call_raw(method, params)?)
     }
 
     /// Asks any method, and gives the result exactly as it came.
@@ -105,8 +89,7 @@ impl Client {
         P: Serialize + ?Sized,
     {
         let deadline = Deadline::after(self.timeout);
-        self.last_id += 1;
-        let request = message::request(self.last_id, method, params)?;
+        let request = self.exchange.ask(method, params)?;
         let mut wire = self.send(&request, deadline)?;
         let outcome = self.await_reply(&mut wire, deadline)?;
         self.wire = Some(wire);
@@ -131,7 +114,7 @@ impl Client {
     {
         let id: Value = self.call("entitlement_subscribe", params)?;
         match self.wire.take() {
-            Some(wire) => Ok(Subscription::new(id, wire, self.notices)),
+            Some(wire) => Ok(Subscription::new(self.exchange.into_inbox(id), wire)),
             None => Err(ClientError::protocol("the connection is gone")),
         }
     }
@@ -154,41 +137,20 @@ impl Client {
         }
     }
 
-    fn await_reply(
-        &mut self,
-        wire: &mut Wire,
-        deadline: Deadline,
-    ) -> Result<Result<Box<RawValue>, ClientError>, ClientError> {
+    fn await_reply(&mut self, wire: &mut Wire, deadline: Deadline) -> Result<Outcome, ClientError> {
         loop {
             let line = wire.receive(deadline)?;
             let line = line.ok_or_else(|| wire.lost(std::io::ErrorKind::UnexpectedEof.into()))?;
-            match message::read(&line)? {
-                Message::Notification { method, params } => {
-                    if self.notices.len() == NOTICES_MAX {
-                        return Err(ClientError::protocol("too many notices before an answer"));
-                    }
-                    self.notices.extend(Notice::read(&method, params)?);
-                }
-                Message::Reply { id, outcome } if id == self.last_id => return Ok(outcome),
-                // A request that could not be read, or not be admitted, is answered without its id, and
-                // the connection may be closed after it.
-                Message::Reply { id: Value::Null, outcome: Err(refusal) } => return Err(refusal),
-                Message::Reply { .. } => {
-                    return Err(ClientError::protocol("an answer to another question came"));
-                }
+            if let Some(outcome) = self.exchange.hear(&line)? {
+                return Ok(outcome);
             }
         }
     }
 }
 
-/// Why a fresh connection was closed before it took a request, where the daemon has said so: it may have no place for
-/// us.
+/// What a daemon said that closed a fresh connection before it took a request.
 pub(super) fn last_words(wire: &mut Wire, deadline: Deadline) -> Option<ClientError> {
-    let line = wire.receive(deadline).ok().flatten()?;
-    match message::read(&line).ok()? {
-        Message::Reply { id: Value::Null, outcome: Err(refusal) } => Some(refusal),
-        _ => None,
-    }
+    exchange::last_words(&wire.receive(deadline).ok().flatten()?)
 }
 
 #[cfg(test)]

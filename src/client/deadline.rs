@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use crate::error::ClientError;
+
 /// The moment by which something has to be done, on the monotonic clock; or never.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadline {
     end: Option<Instant>,
     /// What was granted in the beginning, for the error message.
-    pub(super) granted: Duration,
+    granted: Duration,
 }
 
 impl Deadline {
@@ -18,6 +20,10 @@ impl Deadline {
 
     pub(super) fn never() -> Self {
         Self { end: None, granted: Duration::MAX }
+    }
+
+    pub(super) fn missed(&self) -> ClientError {
+        ClientError::Timeout { after: self.granted }
     }
 
     /// What is left: `Ok(None)` when there is no end, `Err` when the time is up.
@@ -34,24 +40,4 @@ impl Deadline {
 pub(super) struct TimeIsUp;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_is_left_of_nothing() {
-        assert_eq!(Deadline::after(Duration::ZERO).left(), Err(TimeIsUp));
-    }
-
-    #[test]
-    fn a_limit_too_great_to_count_is_none() {
-        assert_eq!(Deadline::after(Duration::MAX).left(), Ok(None));
-        assert_eq!(Deadline::never().left(), Ok(None));
-    }
-
-    #[test]
-    fn what_is_left_is_at_most_what_was_granted() {
-        let hour = Duration::from_secs(3600);
-        let left = Deadline::after(hour).left().unwrap().unwrap();
-        assert!(left <= hour);
-    }
-}
+mod tests;

@@ -1,8 +1,9 @@
 //! What Rust programs use to ask the daemon, `entitlectl` among them.
 //!
-//! Owns: finding the socket, making sure who answers on it, one question and its one answer, and
-//! subscriptions. Blocking, with a limit on every wait; needs no runtime. Asks nobody else in this crate,
-//! and never decides anything: what is true is the daemon's business.
+//! Owns: finding the socket, making sure who answers on it, one question and its one answer, and subscriptions. There is
+//! a limit on every wait. [`Client`] blocks and needs no runtime; `AsyncClient`, with the feature `tokio`, does the same on
+//! tokio, without a thread of its own. Never decides anything: what is true is the daemon's business, and no answer is
+//! never a "no".
 //!
 //! ```no_run
 //! let verdict = entitled_client::check("acme-cad")?;
@@ -12,10 +13,19 @@
 //! # Ok::<(), entitled_client::ClientError>(())
 //! ```
 
+#[cfg(feature = "tokio")]
+mod async_client;
+#[cfg(all(test, feature = "tokio"))]
+mod async_tests;
+#[cfg(feature = "tokio")]
+mod async_wire;
 mod connection;
 mod deadline;
 mod error;
+mod exchange;
+mod lines;
 mod message;
+mod opening;
 mod server;
 mod socket_path;
 mod subscription;
@@ -24,6 +34,8 @@ mod tests;
 mod verdict;
 mod wire;
 
+#[cfg(feature = "tokio")]
+pub use async_client::{AsyncClient, AsyncSubscription};
 pub use connection::Client;
 pub use error::ClientError;
 pub use socket_path::{SocketPath, default_admin_path, default_path};
@@ -37,3 +49,8 @@ pub use verdict::{Anchor, Code, Explanation, Feature, Step, Verdict};
 pub fn check(product: &str) -> Result<Verdict, ClientError> {
     Client::connect(&default_path())?.check(product)
 }
+
+/// The programs of the README are compiled with the documentation's.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("README.md")]
+struct Readme;

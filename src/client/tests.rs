@@ -16,36 +16,55 @@ use crate::deadline::Deadline;
 use crate::wire::Wire;
 use crate::{Client, ClientError, SocketPath};
 
-const VERDICT: &str = r#"{ "valid":true,"product":"acme-cad", "code":"VALID","tier":"pro","features":{"export":true}}"#;
+pub(super) const VERDICT: &str = r#"{ "valid":true,"product":"acme-cad", "code":"VALID","tier":"pro","features":{"export":true}}"#;
 
 /// A listener, and the thread that serves one conversation after the other on it.
-struct Daemon {
-    path: SocketPath,
-    served: JoinHandle<()>,
+pub(super) struct Daemon {
+    pub(super) path: SocketPath,
+    pub(super) served: JoinHandle<()>,
     _directory: tempfile::TempDir,
 }
 
-type Conversation = fn(Talk);
+pub(super) type Conversation = fn(Talk);
 
-struct Talk(BufReader<UnixStream>);
+pub(super) struct Talk(BufReader<UnixStream>);
 
 impl Talk {
-    fn hear(&mut self) -> Value {
+    pub(super) fn hear(&mut self) -> Value {
         let mut line = String::new();
         self.0.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap()
     }
 
-    fn say(&mut self, text: &str) {
+    pub(super) fn say(&mut self, text: &str) {
         self.0.get_mut().write_all(text.as_bytes()).unwrap();
+    }
+
+    #[cfg(feature = "tokio")]
+    /// Whether it could be said.
+    pub(super) fn try_say(&mut self, text: &str) -> bool {
+        self.0.get_mut().write_all(text.as_bytes()).is_ok()
+    }
+
+    #[cfg(feature = "tokio")]
+    /// Whether the other side has not hung up. What it says meanwhile is passed over.
+    pub(super) fn is_open(&mut self) -> bool {
+        let mut line = String::new();
+        self.0.read_line(&mut line).is_ok_and(|it| it > 0)
     }
 }
 
-fn daemon(conversations: &[Conversation]) -> Daemon {
+pub(super) fn daemon(conversations: &[Conversation]) -> Daemon {
+    let conversations = conversations.iter().map(|it| -> Script { Box::new(*it) }).collect();
+    daemon_of(conversations)
+}
+
+pub(super) type Script = Box<dyn FnOnce(Talk) + Send>;
+
+pub(super) fn daemon_of(conversations: Vec<Script>) -> Daemon {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     let listener = UnixListener::bind(&path).unwrap();
-    let conversations = conversations.to_vec();
     let served = std::thread::spawn(move || {
         for conversation in conversations {
             conversation(Talk(BufReader::new(listener.accept().unwrap().0)));
@@ -54,11 +73,11 @@ fn daemon(conversations: &[Conversation]) -> Daemon {
     Daemon { path: SocketPath::at(path), served, _directory: directory }
 }
 
-fn reply(id: &Value, result: &str) -> String {
+pub(super) fn reply(id: &Value, result: &str) -> String {
     format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{result}}}\n")
 }
 
-fn answer_one(mut talk: Talk) {
+pub(super) fn answer_one(mut talk: Talk) {
     let request = talk.hear();
     talk.say(&reply(&request["id"], VERDICT));
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix::Addr;
 
 use super::start::House;
-use super::{Source, catalogue, start, story};
+use super::{Source, catalogue, chains};
 use crate::actors::chain_verifier::{ChainVerifier, FindUnavailable, Reconfigure};
 use crate::actors::ownership_ledger::{Asked, FindProgress, OwnershipLedger};
 use crate::actors::tier_cache::{Reload, TierCache, VerdictReader};
@@ -17,6 +17,7 @@ use crate::config::{self, Changes, Config};
 use crate::logging;
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::wire;
+use entitled_core::domain::causes::with_causes;
 use entitled_core::domain::ids::ChainId;
 
 /// How long reading product files may take.
@@ -50,7 +51,7 @@ struct Running {
 impl Running {
     fn new(config: Config) -> Self {
         let specifications =
-            config.chains.iter().map(|it| (it.id, start::specification_text(it).ok().flatten()));
+            config.chains.iter().map(|it| (it.id, chains::specification_text(it).ok().flatten()));
         let specifications = specifications.collect();
         Self { config, specifications }
     }
@@ -85,8 +86,8 @@ impl Brought {
             tracing::error!(event = "reload_refused", error = why, "not reloaded");
         };
         let read = read.map_err(|error| {
-            refused(story(&error));
-            story(&error.without_directories())
+            refused(with_causes(&error));
+            with_causes(&error.without_directories())
         });
         let new = Running::new(read?.config);
         let mut changes = Config::changed(&running.config, &new.config);
@@ -98,7 +99,7 @@ impl Brought {
         changes.applied.sort();
         changes.applied.dedup();
         let (changed, removed) = running.changed_chains(&new);
-        let opened = changed.into_iter().map(|it| start::open_chain(it, clock));
+        let opened = changed.into_iter().map(|it| chains::open(it, clock));
         let opened = opened.collect::<anyhow::Result<_>>();
         let opened = opened.map_err(|error| {
             refused(format!("{error:#}"));
@@ -196,7 +197,7 @@ impl Reloader {
             return Ok(());
         }
         let progress = self.parts.ledger.send(FindProgress).timeout(RELOAD_TIME).await??;
-        start::go_on_from(&progress, &chains);
+        chains::go_on_from(&progress, &chains);
         let order = Reconfigure { chains, removed };
         Ok(self.parts.verifier.send(order).timeout(RELOAD_TIME).await?)
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::story;
 use entitled_client::{Client, SocketPath};
+use entitled_core::domain::causes::with_causes;
 
 /// A step of the start gets this long before the next sign of life. Checking a large store after a power cut, or
 /// bringing it to a new form, takes longer than any fixed time (sd_notify(3), EXTEND_TIMEOUT_USEC).
@@ -69,7 +69,7 @@ impl OwnDoor {
         match asked.await {
             Ok(Ok(health)) if health.store.status == "ok" => Ok(health),
             Ok(Ok(_)) => Err("the store does not answer".to_owned()),
-            Ok(Err(error)) => Err(story(&error)),
+            Ok(Err(error)) => Err(with_causes(&error)),
             Err(error) => Err(error.to_string()),
         }
     }
@@ -138,21 +138,4 @@ fn tell(states: &[sd_notify::NotifyState<'_>]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(chains: &[(&str, &str)]) -> String {
-        let chains = chains
-            .iter()
-            .map(|(id, status)| Chain { id: (*id).to_owned(), status: (*status).to_owned() });
-        Health { store: Store { status: "ok".to_owned() }, chains: chains.collect() }.line()
-    }
-
-    #[test]
-    fn the_status_names_the_chains_that_are_not_reached() {
-        assert_eq!(line(&[]), "answering; no chain is configured");
-        assert_eq!(line(&[("eip155:1", "degraded")]), "answering; 1 chain");
-        let two = [("eip155:1", "untried"), ("eip155:10", "down")];
-        assert_eq!(line(&two), "answering; not reached: eip155:10");
-    }
-}
+mod tests;

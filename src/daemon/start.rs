@@ -1,38 +1,42 @@
 //! How each part is brought up.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix::Addr;
 use anyhow::Context as _;
+use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
-use super::reload::Reloader;
-use super::{Source, catalogue, service_manager};
+use super::{Source, catalogue, chains, service_manager};
 use crate::actors::chain_verifier::{self, ChainVerifier};
-use crate::actors::ownership_ledger::{FindProgress, FindSealedKeys, OwnershipLedger, Progress};
+use crate::actors::ownership_ledger::{
+    Asked, FindProgress, FindSealedKeys, OwnershipLedger, Progress,
+};
 use crate::actors::supervisor::{Policy, Tree};
 use crate::actors::tier_cache::{self, CacheSettings, TierCache, VerdictReader};
 use crate::actors::wallet_keeper::WalletKeeper;
-use crate::chain::{self, Budget, Chain, ChainSettings, ConsensusSettings, EndpointSettings, Now};
 use crate::clock::Clock;
 use crate::config::{self, Config, Environment};
 use crate::keys::{Census, KeyRing, KeyRingState, KeySource, MachineName, Settled};
 use crate::products::{Catalogue, Loaded};
-use crate::regular_file;
+use crate::rpc::error::RpcError;
 use crate::rpc::figures::SocketFigures;
 use crate::rpc::front::Front;
 use crate::rpc::methods::{Api, Control};
+use crate::rpc::openrpc;
 use crate::rpc::socket::doors::{self, Doors, SocketSettings};
 use crate::rpc::socket::limits::{Limits, WriteRates};
 use crate::rpc::socket::listen::{self, SocketSummary};
 use crate::rpc::wire;
 use crate::store::tables::notices::{self, Notice};
+use crate::store::tables::publishers;
 use crate::store::{Store, StoreSettings};
+use entitled_core::domain::ids::{ProductId, Timestamp};
 use entitled_core::domain::ownership::{Finality, Trust};
-use entitled_core::domain::product::document::LONGEST_TEXT;
-use entitled_core::light_client::Specification;
+use entitled_core::domain::publisher::Pin;
 
 /// What could not be determined is tried again after this, and a no looked at again after that.
 const RETRY: Duration = Duration::from_secs(5);
@@ -66,15 +70,18 @@ impl House {
         let store = open_store(config, &clock)?;
         let tree = Tree::new(Policy::default());
         let catalogue = catalogue(config, source.environment.uid);
-        let reader = open_reader(config, &catalogue);
+        let pins = store.read(publishers::all).context("the store cannot be read")?;
+        let pinned =
+            keep_pins(&store, &pins, load(&catalogue, &pins, clock.now()), clock.now()).await;
+        let reader = open_reader(config, pinned);
         let forgetting = reader.clone();
         let ledger = OwnershipLedger::new(store.clone())
             .telling(Arc::new(move |whose| forgetting.forget(whose)));
         let ledger = tree.start("ownership_ledger", ledger);
         let progress = ledger.send(FindProgress).await?.context("the store cannot be read")?;
         raise_floors(&progress, &clock);
-        let chains = open_chains(config, &clock)?;
-        go_on_from(&progress, &chains);
+        let opened = chains::open_all(config, &clock)?;
+        chains::go_on_from(&progress, &opened);
         let meeting = Arc::new(OnceLock::new());
         // No turn is given up between these, so that each is there when the one before it begins.
         let cache = tree.start(
@@ -95,7 +102,7 @@ impl House {
             }),
         );
         let parts = chain_verifier::Parts::new(
-            chains,
+            opened,
             ledger.clone(),
             cache.clone().recipient(),
             (clock.clone(), progress.last_look),
@@ -127,16 +134,16 @@ impl House {
     /// What answers behind the sockets.
     pub(super) fn front(
         &self,
-        reloader: &Arc<Reloader>,
+        reload: impl Fn(Asked) -> BoxFuture<'static, Result<wire::Reload, RpcError>>
+        + Send
+        + Sync
+        + 'static,
         figures: Arc<SocketFigures>,
         lost_records: impl Fn() -> u64 + Send + Sync + 'static,
     ) -> anyhow::Result<Front> {
-        let reloader = Arc::clone(reloader);
         let control = Control {
-            reload: Box::new(move |asked| {
-                let reloader = Arc::clone(&reloader);
-                Box::pin(async move { reloader.reload(asked).await })
-            }),
+            reload: Box::new(reload),
+            document: openrpc::json,
             started: self.started,
             counts: Default::default(),
             subscriptions: Default::default(),
@@ -158,12 +165,39 @@ impl House {
     }
 }
 
-/// The cache, empty, and the products as they are.
-fn open_reader(config: &Config, catalogue: &Catalogue) -> VerdictReader {
-    let products = catalogue.load(&Loaded::default());
+/// The products as their files say, as far as those are of whom the ledger names.
+fn load(catalogue: &Catalogue, pins: &BTreeMap<ProductId, Pin>, now: Timestamp) -> Loaded {
+    let products = catalogue.load(&Loaded { pins: pins.clone(), ..Loaded::default() }, now);
     for fault in &products.faults {
         tracing::warn!(event = "product_refused", %fault, "a product file is refused");
     }
+    products
+}
+
+/// Keeps whose files the products take. Where that fails there are only those of which nothing new has to be kept.
+async fn keep_pins(
+    store: &Store,
+    before: &BTreeMap<ProductId, Pin>,
+    mut loaded: Loaded,
+    now: Timestamp,
+) -> Loaded {
+    let pins = loaded.pins_since(before);
+    if pins.is_empty() {
+        return loaded;
+    }
+    let asked = Asked { by: "daemon".to_owned(), at: now };
+    let changed: Vec<ProductId> = pins.keys().cloned().collect();
+    let kept = store.write(move |changes| publishers::keep(changes, &pins, &asked)).await;
+    if let Err(error) = kept {
+        tracing::error!(%error, "who publishes the products could not be kept: products signed anew are not taken up");
+        loaded.products.retain(|id, _| !changed.contains(id));
+        loaded.pins.clone_from(before);
+    }
+    loaded
+}
+
+/// The cache, empty, and the products.
+fn open_reader(config: &Config, products: Loaded) -> VerdictReader {
     for warning in super::unavailable(config, &products) {
         tracing::warn!("{warning}");
     }
@@ -199,7 +233,6 @@ fn names_in(state: &Path, config: &Config) -> Vec<String> {
     below.map(|it| it.to_string_lossy().into_owned()).collect()
 }
 
-/// Has chains go on from where those of the same ids were.
 /// Who vouched for a floor is not kept; of a block that was final it is.
 fn raise_floors(progress: &Progress, clock: &Clock) {
     for (chain, time) in &progress.floors {
@@ -210,78 +243,6 @@ fn raise_floors(progress: &Progress, clock: &Clock) {
     }
     for it in progress.heads.iter().filter(|it| it.finality == Finality::Finalized) {
         clock.raise_floor(it.chain, it.time, it.trust);
-    }
-}
-
-pub(super) fn go_on_from(progress: &Progress, chains: &[Chain]) {
-    for chain in chains {
-        chain.go_on_from(&progress.heads);
-        let own = progress.light_clients.iter().filter(|it| it.chain == chain.id());
-        own.for_each(|it| chain.restore(it));
-    }
-}
-
-/// The text of a chain's specification, where it is in a file.
-pub(super) fn specification_text(chain: &config::Chain) -> anyhow::Result<Option<String>> {
-    let Some(config::Spec::File(path)) = &chain.spec else { return Ok(None) };
-    let text = regular_file::read_text(path, LONGEST_TEXT);
-    text.map(Some).with_context(|| format!("cannot read the specification {}", path.display()))
-}
-
-/// How the validators of a chain are followed. A specification in a file is told from those built in by the
-/// SHA-256 of its text, which a product that accepts it names.
-fn consensus(chain: &config::Chain, clock: &Clock) -> anyhow::Result<ConsensusSettings> {
-    let (text, clock, id) = (specification_text(chain)?, clock.clone(), chain.id);
-    let named = match &chain.spec {
-        Some(config::Spec::File(path)) => path.display().to_string(),
-        Some(config::Spec::BuiltIn(name)) => name.clone(),
-        None => String::new(),
-    };
-    let specification = match &text {
-        Some(text) => Some(Specification::parse(text).with_context(|| named.clone())?),
-        None => Specification::named(&named),
-    };
-    Ok(ConsensusSettings {
-        specification: specification.with_context(|| format!("no specification {named}"))?,
-        digest: text.map(|it| chain::digest(it.as_bytes())),
-        beacon: chain.beacon.iter().map(|it| it.expose().to_owned()).collect(),
-        checkpoint: chain.checkpoint,
-        silence: chain.silence,
-        now: Now::new(move || clock.now_on([id])),
-    })
-}
-
-pub(super) fn open_chains(config: &Config, clock: &Clock) -> anyhow::Result<Vec<Chain>> {
-    config.chains.iter().map(|it| open_chain(it, clock)).collect()
-}
-
-pub(super) fn open_chain(it: &config::Chain, clock: &Clock) -> anyhow::Result<Chain> {
-    let (present, id) = (clock.clone(), it.id);
-    let settings = ChainSettings {
-        id,
-        rpc: it.rpc.iter().map(endpoint).collect(),
-        trust: it.trust,
-        quorum: it.quorum,
-        genesis: it.genesis,
-        pinned: it.pinned.clone(),
-        retry: it.retry,
-        poll: it.poll,
-        now: Now::new(move || present.vouched_now_on(id)),
-        consensus: (it.trust == Trust::Consensus).then(|| consensus(it, clock)).transpose()?,
-    };
-    Ok(Chain::open(settings)?)
-}
-
-fn endpoint(it: &config::Endpoint) -> EndpointSettings {
-    let config::Terms { cost, budget, units, headers } = it.terms.clone();
-    let own =
-        |it: config::Budget| Budget { units_per_second: it.units_per_second, burst: it.burst };
-    EndpointSettings {
-        url: it.expose().to_owned(),
-        headers: headers.iter().map(|it| (it.name.clone(), it.expose().to_owned())).collect(),
-        cost,
-        budget: budget.map(own),
-        units,
     }
 }
 
@@ -395,3 +356,6 @@ pub(super) fn socket_thread(
         .spawn(serve)
         .context("cannot start a thread")
 }
+
+#[cfg(test)]
+mod tests;

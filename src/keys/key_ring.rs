@@ -13,6 +13,7 @@ use super::key_place::{KeyPlace, Settled};
 use super::private_key::PrivateKey;
 use super::sealing::{self, OpenError, RewrapError};
 use super::{new_file, passphrase};
+use entitled_core::domain::causes::with_causes;
 use entitled_core::domain::ids::CustomerId;
 use entitled_core::domain::secret::Secret;
 
@@ -147,7 +148,7 @@ impl KeyRing {
         match &self.lock {
             Lock::Open { .. } => KeyRingState::Open { source: self.source.to_string() },
             Lock::Locked { error } => {
-                KeyRingState::Locked { reason: format!("{}: {}", self.source, story(error)) }
+                KeyRingState::Locked { reason: format!("{}: {}", self.source, with_causes(error)) }
             }
         }
     }
@@ -357,18 +358,6 @@ fn fits(found: KeyId, census: &Census) -> Result<(), KeyFileError> {
         _ if census.under(found) > 0 => Ok(()),
         wallets => Err(KeyFileError::AnotherKey { found, wallets }),
     }
-}
-
-/// An error and its causes.
-fn story(error: &KeyFileError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(deeper) = cause {
-        text.push_str(": ");
-        text.push_str(&deeper.to_string());
-        cause = deeper.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::actors::chain_verifier::VerifierError;
 use crate::actors::ownership_ledger::LedgerError;
 use crate::actors::tier_cache::{CheckError, InstallError};
 use crate::actors::wallet_keeper::KeeperError;
+use entitled_core::domain::causes::with_causes;
 use entitled_core::domain::ids::IdError;
 use entitled_core::domain::peer::Refusal;
 
@@ -52,66 +53,118 @@ impl Code {
     ];
 
     pub fn number(self) -> i32 {
-        match self {
-            Self::ParseError => -32700,
-            Self::InvalidRequest => -32600,
-            Self::MethodNotFound => -32601,
-            Self::InvalidParams => -32602,
-            Self::Internal => -32603,
-            Self::PermissionDenied => -32001,
-            Self::NotFound => -32002,
-            Self::Conflict => -32003,
-            Self::Locked => -32004,
-            Self::LimitExceeded => -32005,
-            Self::ChainUnavailable => -32006,
-            Self::StoreUnavailable => -32007,
-            Self::SignatureInvalid => -32008,
-            Self::Busy => -32009,
-        }
+        self.row().number
     }
 
     pub fn name(self) -> &'static str {
-        match self {
-            Self::ParseError => "PARSE_ERROR",
-            Self::InvalidRequest => "INVALID_REQUEST",
-            Self::MethodNotFound => "METHOD_NOT_FOUND",
-            Self::InvalidParams => "INVALID_PARAMS",
-            Self::Internal => "INTERNAL_ERROR",
-            Self::PermissionDenied => "PERMISSION_DENIED",
-            Self::NotFound => "NOT_FOUND",
-            Self::Conflict => "CONFLICT",
-            Self::Locked => "LOCKED",
-            Self::LimitExceeded => "LIMIT_EXCEEDED",
-            Self::ChainUnavailable => "CHAIN_UNAVAILABLE",
-            Self::StoreUnavailable => "STORE_UNAVAILABLE",
-            Self::SignatureInvalid => "SIGNATURE_INVALID",
-            Self::Busy => "BUSY",
-        }
+        self.row().name
+    }
+
+    /// What it is in a few words, for people. What a method says continues with what exactly was wrong.
+    pub fn message(self) -> &'static str {
+        self.row().message
     }
 
     /// What usually helps.
     pub fn help(self) -> &'static str {
+        self.row().help
+    }
+
+    /// The table of errors.
+    #[expect(clippy::too_many_lines, reason = "a table")]
+    fn row(self) -> Row {
         match self {
-            Self::ParseError => "send JSON in UTF-8: one request object, or a batch of them",
-            Self::InvalidRequest => "send one JSON-RPC 2.0 request object, or a batch of them",
-            Self::MethodNotFound => "see rpc_discover for the methods there are",
-            Self::InvalidParams => "see rpc_discover for what the method takes",
-            Self::Internal => "this is a defect; the daemon's log has the cause",
-            Self::PermissionDenied => "ask on the admin socket, or for yourself",
-            Self::NotFound => "check the name, and that it was made before",
-            Self::Conflict => "something stands in the way, as the message says",
-            Self::Locked => {
-                "the daemon has no key to open sealed keys with; `entitlectl keys status` says what to do"
+            Self::ParseError => Row {
+                number: -32700,
+                name: "PARSE_ERROR",
+                message: "not JSON",
+                help: "send one JSON-RPC 2.0 object, or an array of them, in UTF-8",
+            },
+            Self::InvalidRequest => Row {
+                number: -32600,
+                name: "INVALID_REQUEST",
+                message: "not a JSON-RPC 2.0 request",
+                help: "send {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"...\",\"params\":{...}}",
+            },
+            Self::MethodNotFound => Row {
+                number: -32601,
+                name: "METHOD_NOT_FOUND",
+                message: "no such method",
+                help: "rpc_discover lists the methods",
+            },
+            Self::InvalidParams => Row {
+                number: -32602,
+                name: "INVALID_PARAMS",
+                message: "invalid params",
+                help: "see rpc_discover for what the method takes",
+            },
+            Self::Internal => Row {
+                number: -32603,
+                name: "INTERNAL_ERROR",
+                message: "internal error",
+                help: "this is a defect; the daemon's log has the cause",
+            },
+            Self::PermissionDenied => Row {
+                number: -32001,
+                name: "PERMISSION_DENIED",
+                message: "permission denied",
+                help: "ask on the admin socket, or for yourself",
+            },
+            Self::NotFound => Row {
+                number: -32002,
+                name: "NOT_FOUND",
+                message: "not found",
+                help: "check the name, and that it was made before",
+            },
+            Self::Conflict => Row {
+                number: -32003,
+                name: "CONFLICT",
+                message: "conflict",
+                help: "something stands in the way, as the message says",
+            },
+            Self::Locked => Row {
+                number: -32004,
+                name: "LOCKED",
+                message: "locked",
+                help: "the daemon has no key to open sealed keys with; `entitlectl keys status` says what to do",
+            },
+            Self::LimitExceeded => Row {
+                number: -32005,
+                name: "LIMIT_EXCEEDED",
+                message: "limit exceeded",
+                help: "send less, or later",
+            },
+            Self::ChainUnavailable => Row {
+                number: -32006,
+                name: "CHAIN_UNAVAILABLE",
+                message: "chain unavailable",
+                help: "try again later; see chain_status",
+            },
+            Self::StoreUnavailable => Row {
+                number: -32007,
+                name: "STORE_UNAVAILABLE",
+                message: "store unavailable",
+                help: "check disk space and the daemon's log; nothing was changed",
+            },
+            Self::SignatureInvalid => Row {
+                number: -32008,
+                name: "SIGNATURE_INVALID",
+                message: "signature invalid",
+                help: "sign exactly the text that was given, without a newline at its end, with that account",
+            },
+            Self::Busy => {
+                Row { number: -32009, name: "BUSY", message: "busy", help: "try again in a moment" }
             }
-            Self::LimitExceeded => "send less, or later",
-            Self::ChainUnavailable => "try again later; see chain_status",
-            Self::StoreUnavailable => "check disk space and the daemon's log; nothing was changed",
-            Self::SignatureInvalid => {
-                "sign exactly the text that was given, without a newline at its end, with that account"
-            }
-            Self::Busy => "try again in a moment",
         }
     }
+}
+
+/// What is told of a kind of failure.
+struct Row {
+    number: i32,
+    name: &'static str,
+    message: &'static str,
+    help: &'static str,
 }
 
 /// What a caller is told.
@@ -144,13 +197,7 @@ impl RpcError {
 
     /// For a failure that is no fault of the caller: the cause goes to the log, not to the caller.
     fn logged(code: Code, detail: &str, error: &(dyn std::error::Error + 'static)) -> Self {
-        let mut causes = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            causes.push_str(": ");
-            causes.push_str(&cause.to_string());
-            source = cause.source();
-        }
+        let causes = with_causes(error);
         tracing::error!(code = code.name(), error = causes, "a request failed");
         Self::new(code, detail)
     }
@@ -160,8 +207,7 @@ impl From<RpcError> for ErrorObjectOwned {
     fn from(error: RpcError) -> Self {
         let RpcError { code, detail } = error;
         let data = Data { code: code.name(), detail: &detail, help: code.help() };
-        let message = code.name().to_lowercase().replace('_', " ");
-        Self::owned(code.number(), format!("{message}: {detail}"), Some(data))
+        Self::owned(code.number(), format!("{}: {detail}", code.message()), Some(data))
     }
 }
 
@@ -226,6 +272,8 @@ impl From<InstallError> for RpcError {
                 Self::invalid_params(faults.join("; "))
             }
             InstallError::Unknown { .. } => Self::not_found("product"),
+            InstallError::NotTaken { .. } => Self::new(Code::Conflict, error.to_string()),
+            InstallError::NotKept => Self::new(Code::StoreUnavailable, error.to_string()),
             InstallError::Packaged { .. } => {
                 Self::new(Code::Conflict, "the product belongs to a package; remove that instead")
             }

@@ -3,14 +3,12 @@
 
 mod about;
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
+use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value, json};
 
@@ -51,33 +49,14 @@ pub fn document() -> &'static Value {
     &DOCUMENT
 }
 
-/// The same as JSON. Clones share it.
+/// The same as JSON.
+pub fn json() -> &'static RawValue {
+    &TEXT
+}
+
+/// The same as bytes. Clones share them.
 pub(super) fn text() -> Bytes {
     Bytes::from_static(TEXT.get().as_bytes())
-}
-
-/// The document as a reply: its text as it is. A tree of it takes many times as much memory, and anybody may ask.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Document;
-
-impl Serialize for Document {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        TEXT.serialize(serializer)
-    }
-}
-
-impl JsonSchema for Document {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        Value::schema_name()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Value::json_schema(generator)
-    }
 }
 
 /// Two views of the types: what a request may leave out, and what a reply always has.

@@ -6,12 +6,14 @@
 
 mod chains;
 mod convert;
+mod document;
 mod keys;
 mod params;
 mod replies;
 mod sets;
 
 pub use chains::*;
+pub use document::Document;
 pub use keys::*;
 pub use params::*;
 pub use replies::*;

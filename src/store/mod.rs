@@ -11,12 +11,13 @@
 //! The operations are the functions of [`customers`], [`wallets`], [`sealed_keys`], [`challenges`],
 //! [`sightings`], [`ownerships`], [`light_clients`], [`notices`], [`audit`] and [`facts`]. Each makes all its checks before its first write.
 
+mod asked;
 mod error;
 mod file;
 pub mod schema;
 pub mod tables;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod view;
 mod writer;
 
@@ -25,24 +26,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
+pub use asked::Asked;
 pub use error::StoreError;
 pub use file::backup::BackedUp;
 use redb::Database;
 pub use view::{Changes, Snapshot, View};
 
 use self::writer::{Counters, Writer};
+use entitled_core::domain::audit::AuditAction;
 use entitled_core::domain::ids::{CustomerId, Timestamp};
 use file::database::Slot;
 use file::folder::Folder;
 use file::{backup, database, files, migrations};
 use tables::{customers, notices, wallets};
-
-/// Who wants a change, and when.
-#[derive(Debug, Clone)]
-pub struct Asked {
-    pub by: String,
-    pub at: Timestamp,
-}
 
 /// Where the store is and what it may use.
 #[derive(Debug, Clone)]
@@ -243,7 +239,7 @@ impl std::fmt::Debug for Store {
 /// `notice`: what is to be told of it, and how the audit calls that.
 fn begin(
     database: &Database,
-    notice: Option<(&str, &str)>,
+    notice: Option<(AuditAction, &str)>,
     asked: &Asked,
 ) -> Result<(), StoreError> {
     let transaction = database::begin_write(database)?;

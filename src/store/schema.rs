@@ -7,7 +7,7 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `meta` | name | `schema` (u32), `last_look` (u64), `audit_head` (number, hash), `notices` (list of Notice), `head` with chain (u64) and finality (KeptHead) |
+//! | `meta` | name | `schema` (u32), `last_look` (u64), `audit_head` (number, hash), `notices` (list of Notice), `head` with chain (u64) and finality (KeptHead), `publisher` with a product's id (Pin) |
 //! | `customers` | customer | Customer |
 //! | `customer_uids` | uid (u32) | customer |
 //! | `external_ids` | text | customer |
@@ -32,7 +32,9 @@ use std::ops::Bound;
 use alloy_primitives::{Address, keccak256};
 use redb::TableDefinition;
 
-use entitled_core::domain::ids::{ChainId, Collection, CustomerId, Standard, Timestamp, Token};
+use entitled_core::domain::ids::{
+    ChainId, Collection, CustomerId, ProductId, Standard, Timestamp, Token,
+};
 use entitled_core::domain::ownership::{Finality, Rule, Target, Terms};
 
 /// The schema this program writes. See `migrations`.
@@ -116,6 +118,8 @@ impl Table {
 pub(super) const META_LAST_LOOK: &[u8] = b"last_look";
 pub(super) const META_AUDIT_HEAD: &[u8] = b"audit_head";
 pub(super) const META_NOTICES: &[u8] = b"notices";
+/// How the keys of publishers begin.
+pub(super) const META_PUBLISHER: &[u8] = b"publisher";
 /// How the keys of heads begin.
 pub(super) const META_HEAD: &[u8] = b"head";
 
@@ -256,6 +260,15 @@ pub(super) fn kept(sighting: &[u8], finality: Finality, known: bool) -> Vec<u8> 
     [sighting, &[class(finality), u8::from(!known)]].concat()
 }
 
+pub(super) fn publisher(product: &ProductId) -> Vec<u8> {
+    [META_PUBLISHER, product.as_str().as_bytes()].concat()
+}
+
+pub(super) fn publisher_of(key: &[u8]) -> Option<ProductId> {
+    let id = key.strip_prefix(META_PUBLISHER)?;
+    std::str::from_utf8(id).ok()?.parse().ok()
+}
+
 pub(super) fn head(id: ChainId, finality: Finality) -> Vec<u8> {
     [META_HEAD, chain(id).as_slice(), &[class(finality)]].concat()
 }
@@ -304,74 +317,4 @@ pub(super) fn end_of(prefix: &[u8]) -> Bound<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use alloy_primitives::{B256, U256};
-
-    use super::*;
-    use entitled_core::domain::ownership::{IdRanges, Reach};
-
-    fn any_customer() -> impl Strategy<Value = CustomerId> {
-        prop_oneof![
-            Just(CustomerId::Machine),
-            any::<u32>().prop_map(CustomerId::Uid),
-            any::<u64>().prop_map(CustomerId::Numbered),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn customers_sort_as_their_keys(a in any_customer(), b in any_customer()) {
-            prop_assert_eq!(a.cmp(&b), customer(a).cmp(&customer(b)));
-            prop_assert_eq!(customer_of(&customer(a)), Some(a));
-        }
-
-        #[test]
-        fn times_sort_as_their_keys(a in -10_000_i64..10_000, b in -10_000_i64..10_000) {
-            let at = |it: i64| Timestamp::from_nanosecond(i128::from(it) * 777_777_777).unwrap();
-            prop_assert_eq!(a.cmp(&b), time(at(a)).cmp(&time(at(b))));
-            prop_assert_eq!(time_of(&time(at(a))), Some(at(a)));
-        }
-    }
-
-    #[test]
-    fn the_tables_stand_at_their_own_places() {
-        for (place, table) in Table::ALL.into_iter().enumerate() {
-            assert_eq!(table as usize, place);
-        }
-    }
-
-    #[test]
-    fn the_end_of_a_prefix_carries_over() {
-        assert_eq!(end_of(&[1, 2]), Bound::Excluded(vec![1, 3]));
-        assert_eq!(end_of(&[1, 255]), Bound::Excluded(vec![2]));
-        assert_eq!(end_of(&[255, 255]), Bound::Unbounded);
-        assert_eq!(end_of(&[]), Bound::Unbounded);
-    }
-
-    #[test]
-    fn different_terms_have_different_keys() {
-        let rules = [Rule::Owner, Rule::User, Rule::Subscription, Rule::Expiry, Rule::Unlock];
-        let balances = [1, 2].map(|it| Rule::Balance { min: U256::from(it) });
-        let rights = [None, Some(B256::ZERO), Some(B256::repeat_byte(7))];
-        let mut keys = std::collections::BTreeSet::new();
-        for rule in rules.into_iter().chain(balances) {
-            for delegation in rights {
-                for token_bound in [false, true] {
-                    let reach = Reach { delegation, token_bound };
-                    assert!(keys.insert(terms(Terms { rule, reach })), "{rule:?} {reach:?}");
-                }
-            }
-        }
-        assert_eq!(terms(Terms::direct(Rule::Owner)), [0], "as in files of schema 1");
-    }
-
-    #[test]
-    fn different_rests_have_different_keys() {
-        let contract = Address::repeat_byte(7);
-        let collection = Collection { chain: ChainId(1), standard: Standard::Erc721, contract };
-        let rest = |ids| target(&Target::Rest { collection, ids });
-        assert_ne!(rest(IdRanges::every()), rest(IdRanges::only(U256::ZERO)));
-    }
-}
+mod tests;

@@ -4,7 +4,9 @@ use std::future::Future;
 
 use alloy_primitives::{Address, B256};
 
+use super::schema::{self, Table};
 use super::tables::audit;
+use super::view::View as _;
 use super::{Asked, Changes, Store, StoreError, StoreSettings};
 use entitled_core::domain::customer::Challenge;
 use entitled_core::domain::ids::{CustomerId, Timestamp};
@@ -71,4 +73,15 @@ impl Bench {
         let entries = self.store.read(|it| audit::list(it, None, None, 10_000)).unwrap();
         entries.into_iter().map(|it| it.action).collect()
     }
+}
+
+/// Makes the record of the machine's customer unreadable, or readable again, as a fault of the disk might.
+pub(crate) async fn spoil_the_machines_record(store: &Store) {
+    let spoil = |changes: &mut Changes<'_>| {
+        let key = schema::customer(CustomerId::Machine);
+        let mut record = changes.get(Table::Customers, &key)?.unwrap();
+        record[0] ^= 0x80;
+        changes.put(Table::Customers, &key, &record)
+    };
+    store.write(spoil).await.unwrap();
 }

@@ -29,7 +29,7 @@ fn tape() -> Option<Tape> {
     let folder =
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures/execution-apis");
     let Ok(files) = std::fs::read_dir(&folder) else {
-        eprintln!("left out: there are no recordings in {}", folder.display());
+        eprintln!("skipped: there are no recordings in {}", folder.display());
         return None;
     };
     let mut tape = Tape::new();
@@ -96,6 +96,14 @@ fn play(tape: Tape) -> String {
         }
     });
     url
+}
+
+/// Where `CI` is set the recordings are there, unless `ENTITLED_WITHOUT_RECORDINGS` says that there are none.
+#[test]
+fn the_recordings_of_geth_are_there_in_ci() {
+    let set = |name| std::env::var_os(name).is_some();
+    let required = set("CI") && !set("ENTITLED_WITHOUT_RECORDINGS");
+    assert!(tape().is_some() || !required, "execution-apis must be beside the checkout");
 }
 
 #[tokio::test]

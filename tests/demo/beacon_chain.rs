@@ -73,6 +73,7 @@ fn main() {
     node.keep_pace(behind);
     println!("serving {}", node.url());
     loop {
+        // Slots pass with time, until somebody ends this.
         std::thread::sleep(Duration::from_secs(1));
         if arguments.mirror {
             files::write_mirror(&node.chain(), &arguments.folder);

@@ -163,6 +163,7 @@ fn requests_may_come_in_pieces_and_several_in_one() {
     let request = br#"{"jsonrpc":"2.0","id":"a","method":"system_version"}"#;
     for piece in request.chunks(7) {
         line.say(piece);
+        // So that the pieces are read one by one; together they would be taken as well.
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     assert_eq!(line.hear().unwrap()["id"], "a", "no separator is needed");

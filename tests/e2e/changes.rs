@@ -201,6 +201,7 @@ fn a_suspension_holds_at_whatever_moment_it_comes() {
     let token = scene.stage.licence.token(7);
     for turn in 0..8 {
         scene.daemon().wait_for_code(ACME, "VALID");
+        // The moment of the change is what is tried: another one in each turn.
         std::thread::sleep(Duration::from_millis(170 * turn % 900));
         scene.daemon().admin("ownership_suspend", json!({"token": token, "reason": "unpaid"}));
         let begun = Instant::now();

@@ -2,16 +2,19 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
+use entitled_client::{AsyncClient, Code, SocketPath};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::daemon::Daemon;
+use crate::support::eventually;
+use crate::support::prerequisites;
 use crate::support::settings::{ProductFile, Settings};
 use crate::support::socket::Line;
 use crate::support::stage::{ACME, Stage, own_customer};
-use crate::support::{eventually, tests_dir};
 
 fn offline() -> Daemon {
     Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]))
@@ -30,7 +33,7 @@ fn curl(socket: &Path, arguments: &[&str]) -> Option<(String, String)> {
         .args(arguments)
         .output();
     let Ok(output) = output else {
-        eprintln!("curl is missing: HTTP was not tried with it");
+        prerequisites::skipped("HTTP as curl speaks it", "curl");
         return None;
     };
     let said = text(&output.stdout);
@@ -91,11 +94,7 @@ fn web_pages_are_kept_out() {
 
 #[test]
 fn web3_py_asks_over_ipc() {
-    let python = tests_dir().join(".venv/bin/python");
-    if !python.exists() {
-        eprintln!("{} is missing (`make prepare`): web3.py was not tried", python.display());
-        return;
-    }
+    let Some(python) = prerequisites::python_with_web3("asking over IPC") else { return };
     let stage = Stage::entitled();
     let script = r#"
 import json, sys
@@ -153,6 +152,25 @@ async fn a_websocket_is_told_of_changes() {
     }
     assert_eq!(heard.first().map(String::as_str), Some("VALID"));
     assert_eq!(heard.last().map(String::as_str), Some("NOT_HELD"));
+    tokio::task::spawn_blocking(move || drop(stage)).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_asynchronous_client_checks_explains_and_is_told_of_changes() {
+    let stage = tokio::task::spawn_blocking(Stage::entitled).await.unwrap();
+    let path = SocketPath::at(stage.daemon.socket());
+    let mut client = AsyncClient::connect(&path).await.unwrap();
+    let verdict = client.check(ACME).await.unwrap();
+    assert_eq!((verdict.code, verdict.tier.as_deref()), (Code::Valid, Some("pro")));
+    let explanation = client.explain(ACME).await.unwrap();
+    assert!(explanation.verdict.valid);
+    assert!(explanation.steps.iter().any(|it| it.step == "grant" && it.outcome == "yes"));
+
+    let mut told = client.subscribe(ACME).await.unwrap();
+    told.set_wait(Some(Duration::from_secs(60)));
+    assert_eq!(told.next().await.unwrap().unwrap().code, Code::Valid);
+    stage.give_away(7);
+    while told.next().await.unwrap().unwrap().code != Code::NotHeld {}
     tokio::task::spawn_blocking(move || drop(stage)).await.unwrap();
 }
 

@@ -8,6 +8,7 @@ use alloy_primitives::{Address, hex};
 use serde_json::{Value, json};
 
 use crate::support::daemon::Daemon;
+use crate::support::prerequisites;
 use crate::support::settings::Settings;
 use crate::support::socket::Line;
 use crate::support::tests_dir;
@@ -60,7 +61,7 @@ fn script(program: &Path, arguments: &[&str], input: &Value) -> Option<Value> {
         .stderr(Stdio::piped())
         .spawn();
     let Ok(mut child) = child else {
-        eprintln!("{} is missing (`make prepare`): nothing was tried with it", program.display());
+        prerequisites::skipped("another program's keystores", &program.display().to_string());
         return None;
     };
     child.stdin.take().unwrap().write_all(input.to_string().as_bytes()).unwrap();
@@ -409,7 +410,7 @@ fn after_use_no_secret_is_found_in_memory_or_in_the_store() {
     secrets.push(("the export's passphrase".to_owned(), PASSPHRASE.as_bytes().to_vec()));
 
     let Some(memory) = memory_of(daemon.pid()) else {
-        eprintln!("the daemon's memory cannot be read by this user: it was not searched");
+        eprintln!("skipped: a search of the daemon's memory: this user cannot read it");
         return;
     };
     let shown = daemon.home().to_str().unwrap().as_bytes()[4..].to_vec();

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use crate::support::contract::Contract;
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
-use crate::support::settings::Settings;
+use crate::support::settings::{ProductFile, Settings};
+use crate::support::socket::Line;
 use crate::support::stage::{ACME, Stage};
 
 const KEY: &str = "b5f1c9c9e2e3d4a59687786a5b4c3d2e1f00112233445566778899aabbccddee";
@@ -94,12 +95,11 @@ fn figure(daemon: &Daemon, name: &str) -> f64 {
 }
 
 /// Only so many answers are looked at again by themselves, over all users.
-#[test]
-fn names_of_products_that_are_not_there_take_no_place_among_what_is_looked_at_again() {
+fn takes_no_place_among_what_is_looked_at_again(name: impl Fn(&mut Line, String)) {
     let stage = Stage::linked();
+    let mut line = Line::connect(&stage.daemon.socket());
     for number in 0..4_200 {
-        let asked = json!({"product": format!("nothing-{number}"), "wait_ms": 0});
-        stage.daemon.call("entitlement_check", asked);
+        name(&mut line, format!("nothing-{number}"));
     }
     stage.daemon.wait_for_code(ACME, "NOT_HELD");
     let looks = || figure(&stage.daemon, "entitled_look_seconds_count");
@@ -110,9 +110,37 @@ fn names_of_products_that_are_not_there_take_no_place_among_what_is_looked_at_ag
 }
 
 #[test]
+fn names_of_products_that_are_not_there_take_no_place_among_what_is_looked_at_again() {
+    takes_no_place_among_what_is_looked_at_again(|line, product| {
+        line.call("entitlement_check", &json!({"product": product, "wait_ms": 0})).unwrap();
+    });
+}
+
+#[test]
+fn who_subscribed_to_products_that_are_not_there_takes_no_place_among_what_is_looked_at_again() {
+    takes_no_place_among_what_is_looked_at_again(|line, product| {
+        let id = line.call("entitlement_subscribe", &json!({"product": product})).unwrap();
+        line.call("entitlement_unsubscribe", &json!({"subscription": id})).unwrap();
+    });
+}
+
+#[test]
+fn who_subscribed_to_a_product_before_it_was_there_is_told_when_it_is() {
+    let stage = Stage::entitled();
+    let mut told = stage.daemon.subscribe("later");
+    told.until("NO_PRODUCT");
+    let product = ProductFile::acme(&stage.licence.collection()).named("later");
+    stage.daemon.write_product(&product);
+    stage.daemon.admin("system_reload", json!({}));
+    told.until("VALID");
+    stage.give_away(7);
+    told.until("NOT_HELD");
+}
+
+#[test]
 fn a_user_changes_a_handful_of_things_a_minute_and_others_are_not_touched() {
     if !nix::unistd::geteuid().is_root() {
-        eprintln!("only root can be two users: nothing was tried");
+        eprintln!("skipped: the rate of another user: only root can be two users");
         return;
     }
     let daemon = offline();

@@ -125,6 +125,7 @@ fn a_kill_at_any_moment_of_a_rotation_loses_no_wallet() {
     for delay in [0_u64, 1, 2, 4, 6, 9, 13, 20, 30, 50, 80] {
         let mut line = Line::connect(&daemon.admin_socket());
         line.ask("keys_rotate", &json!({}));
+        // The moment of the kill is what is tried.
         std::thread::sleep(Duration::from_millis(delay));
         daemon.kill();
         daemon.resume();

@@ -5,12 +5,14 @@
 
 use std::time::Duration;
 
+use alloy_consensus::Header;
 use alloy_primitives::Address;
 use serde_json::Value;
 
 use crate::support::anvil::Anvil;
 use crate::support::contract::Contract;
 use crate::support::daemon::Daemon;
+use crate::support::eventually;
 use crate::support::faults::{self, Fault};
 use crate::support::proxy::Proxy;
 use crate::support::settings::{ProductFile, Settings};
@@ -238,6 +240,64 @@ fn endless_answers_cost_little_memory() {
         assert!(peak < 150 << 20, "{} MiB", peak >> 20);
         case.proxy.heal();
         case.daemon.wait_for_code("held", "VALID");
+    }
+}
+
+/// They hash to their names, and no chain has such blocks.
+#[test]
+fn blocks_of_impossible_numbers_and_times_end_nothing() {
+    let mut case = Case::new();
+    case.daemon.link(&case.wallet);
+    case.daemon.wait_for_code("held", "VALID");
+    for alter in [
+        |it: &mut Header| it.number = u64::MAX,
+        |it: &mut Header| it.number = u64::MAX - 1,
+        |it: &mut Header| it.timestamp = 0,
+        |it: &mut Header| it.timestamp = u64::MAX,
+        |it: &mut Header| (it.number, it.timestamp) = (u64::MAX, u64::MAX),
+        |it: &mut Header| (it.gas_limit, it.base_fee_per_gas) = (u64::MAX, None),
+        |it: &mut Header| (it.gas_limit, it.base_fee_per_gas) = (0, Some(u64::MAX)),
+        |it: &mut Header| it.excess_blob_gas = Some(u64::MAX),
+    ] {
+        for again in [false, true] {
+            case.proxy.fault(faults::invented_head(alter));
+            if again {
+                case.daemon.restart();
+            }
+            let before = case.proxy.calls("eth_getBlockByNumber");
+            eventually("its blocks are asked for", || {
+                match case.proxy.calls("eth_getBlockByNumber") - before {
+                    0..5 => Err("not yet".to_owned()),
+                    _ => Ok(()),
+                }
+            });
+            case.daemon.never_answers("held", &["NOT_HELD"], Duration::from_millis(300));
+            case.proxy.heal();
+            case.daemon.wait_for_code("held", "VALID");
+            case.anvil.mine(1);
+        }
+    }
+    assert!(!case.daemon.log().contains("panic: "), "{}", case.daemon.log());
+}
+
+/// Not long, but so many values that reading them takes a hundred times the memory.
+#[test]
+fn dense_answers_cost_little_memory() {
+    let mut case = Case::new();
+    let parts = format!("[{}0]", r#"{"":0},"#.repeat((7 << 20) / 7));
+    for method in ["eth_getBlockByNumber", "eth_syncing"] {
+        let result = format!(r#"{{"more":{parts},"hash":"0x00"}}"#);
+        case.proxy.fault_in(method, Fault::Result(result.into()));
+        let before = case.proxy.calls(method);
+        case.daemon.restart();
+        eventually("it is asked", || match case.proxy.calls(method) - before {
+            0 => Err("not yet".to_owned()),
+            _ => Ok(()),
+        });
+        case.daemon.never_answers("held", &["VALID"], Duration::from_secs(2));
+        let peak = case.daemon.peak_memory();
+        assert!(peak < 150 << 20, "{method}: {} MiB", peak >> 20);
+        case.proxy.heal();
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
 use crate::support::faults::Fault;
+use crate::support::prerequisites;
 use crate::support::process::Process;
 use crate::support::proxy::Proxy;
 use crate::support::settings::{ProductFile, Settings};
@@ -196,8 +197,7 @@ os.execv(program[0], program)
 
 #[test]
 fn sockets_handed_over_are_served_and_left_in_place() {
-    if Command::new("python3").arg("--version").output().is_err() {
-        eprintln!("python3 is missing: the hand-over was not tried");
+    if !prerequisites::has("python3", "the hand-over of sockets") {
         return;
     }
     let daemon = Daemon::prepare(&offline());

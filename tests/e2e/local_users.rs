@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::contract::Contract;
 use crate::support::daemon::Daemon;
+use crate::support::prerequisites;
 use crate::support::settings::Settings;
 use crate::support::socket::Line;
 use crate::support::stage::Stage;
@@ -70,7 +71,7 @@ impl Crowd {
             .stdout(Stdio::piped())
             .spawn();
         let Ok(mut child) = spawned else {
-            eprintln!("not root, or no python3: other users were not tried");
+            prerequisites::skipped("other users of the machine", "root or python3");
             return None;
         };
         let (tell, said) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());

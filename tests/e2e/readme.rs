@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::eventually;
+use crate::support::prerequisites;
 use crate::support::socket::Line;
 use crate::support::stage::{ACME, Stage};
 
@@ -44,12 +45,6 @@ fn block(title: &str) -> String {
     code.split_once("```").expect(title).0.to_owned()
 }
 
-/// Says that a program is missing. Where everything has to be tested, that is a failure.
-fn left_out(what: &str) {
-    assert!(std::env::var_os("CI").is_none(), "{what} is missing (`make prepare`, as root)");
-    eprintln!("{what} is missing (`make prepare`, as root): its example was not tried");
-}
-
 /// The examples, ready to be run against one socket.
 struct Examples {
     home: TempDir,
@@ -74,14 +69,13 @@ impl Examples {
 
     fn compile(&self) -> Option<PathBuf> {
         let (source, program) = (self.home.path().join("ask.c"), self.home.path().join("ask"));
-        let library = "#include <cjson/cJSON.h>\nint main(void) { cJSON_Delete(NULL); }\n";
         let cc = |text: &str| {
             std::fs::write(&source, text).unwrap();
             let strict = ["-Wall", "-Wextra", "-Werror", "-o"];
             Command::new("cc").args(strict).arg(&program).arg(&source).arg("-lcjson").output()
         };
-        if !cc(library).is_ok_and(|it| it.status.success()) {
-            left_out("cc with libcjson-dev");
+        if !prerequisites::has_cc_with_cjson() {
+            prerequisites::skipped("the example in C", "cc with libcjson-dev");
             return None;
         }
         let built = cc(&self.code("C")).unwrap();
@@ -125,7 +119,7 @@ impl Examples {
         });
         for (title, child) in started.collect::<Vec<_>>() {
             let Ok(child) = child else {
-                left_out(title);
+                prerequisites::skipped("an example of the README", title);
                 continue;
             };
             let output = child.wait_with_output().unwrap();
@@ -139,8 +133,7 @@ impl Examples {
 
     /// What curl's example gives: its exit code, and the reply if there is one.
     fn curl(&self) -> Option<(i32, Option<Value>)> {
-        if Command::new("curl").arg("--version").output().is_err() {
-            left_out("curl");
+        if !prerequisites::has("curl", "the example for curl") {
             return None;
         }
         let output = self.interpreted("curl", "sh", "-c").output().unwrap();

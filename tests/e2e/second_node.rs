@@ -7,6 +7,7 @@ use alloy_sol_types::{SolCall as _, sol};
 use serde_json::json;
 
 use crate::support::daemon::Daemon;
+use crate::support::prerequisites;
 use crate::support::second_node::SecondNode;
 use crate::support::settings::{ProductFile, Settings};
 use crate::support::stage::{ACME, stranger};
@@ -19,6 +20,9 @@ sol! {
 
 #[test]
 fn a_licence_is_bought_checked_where_it_is_final_and_sold_on_another_node() {
+    if !prerequisites::has("node", "the whole path on ethereumjs") {
+        return;
+    }
     let wallet = Wallet::numbered(1);
     let node = SecondNode::start(&wallet);
     let licence = node.deploy(&wallet, "Licence");

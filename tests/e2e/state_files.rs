@@ -48,6 +48,7 @@ fn ends_soon(daemon: &Daemon, arguments: &[&str]) -> String {
             child.kill().unwrap();
             panic!("it still waits: {:?}", child.wait_with_output());
         }
+        // A process has no event that can be waited for with a limit.
         std::thread::sleep(Duration::from_millis(20));
     }
     let output = child.wait_with_output().unwrap();

@@ -265,7 +265,7 @@ fn mainnet(file: &str) -> Option<Value> {
     match std::fs::read_to_string(folder.join(file)) {
         Ok(text) => Some(serde_json::from_str(&text).unwrap()),
         Err(error) => {
-            eprintln!("left out, for there is no {file}: {error}");
+            eprintln!("skipped: there is no {file}: {error}");
             None
         }
     }

@@ -67,6 +67,7 @@ impl Restless {
                     let _mined = http::call(&node, "anvil_mine", &json!(["0x2"]));
                     let _replaced = http::call(&node, "anvil_reorg", &json!([2, []]));
                 }
+                // Blocks are taken back at a pace that leaves time to look at them.
                 std::thread::sleep(Duration::from_millis(80));
             }
         });

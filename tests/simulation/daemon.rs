@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, U256};
-use entitled::chain::head_order::{Known, Lineage, Pace};
+use entitled::chain::head_order::{HeadOrder, KnownBlock, Pace};
 use entitled_core::domain::entitlement::{Holder, Question, Verdict, evaluate, wants_look};
 use entitled_core::domain::epoch::{Epoch, Epochs, Whose};
 use entitled_core::domain::ids::{
@@ -75,9 +75,9 @@ pub struct Daemon {
     pub active: [bool; CUSTOMERS as usize],
     pub suspended: BTreeSet<usize>,
     epochs: Epochs,
-    lineage: Lineage,
+    head_order: HeadOrder,
     /// The newest blocks that were recorded, from which the next run goes on.
-    heads: BTreeMap<Finality, Known>,
+    heads: BTreeMap<Finality, KnownBlock>,
     last_look: u64,
     cached: BTreeMap<Key, Answer>,
     flights: Vec<Flight>,
@@ -117,6 +117,7 @@ fn product(index: u8, random: &mut Random) -> Product {
         id: format!("product-{index}").parse::<ProductId>().unwrap(),
         name: format!("Product {index}"),
         version: 1,
+        publisher: None,
         trust: if random.one_in(6) { Trust::Quorum } else { Trust::Single },
         finality,
         provisional: random.one_in(2),
@@ -156,7 +157,7 @@ impl Daemon {
             active: [true; CUSTOMERS as usize],
             suspended: BTreeSet::new(),
             epochs: Epochs::default(),
-            lineage: Lineage::default(),
+            head_order: HeadOrder::default(),
             heads: BTreeMap::new(),
             last_look: 0,
             cached: BTreeMap::new(),
@@ -247,11 +248,15 @@ impl Daemon {
 
     fn restart(&mut self) {
         (self.cached, self.flights, self.told) = Default::default();
-        (self.epochs, self.lineage) = Default::default();
+        (self.epochs, self.head_order) = Default::default();
         for (finality, head) in &self.heads {
             // Of a block that was recorded only number and time are known.
             let header = Header { parent_hash: B256::ZERO, ..head.header.clone() };
-            self.lineage.go_on_from(*finality, Known { header, ..head.clone() }, Trust::Single);
+            self.head_order.go_on_from(
+                *finality,
+                KnownBlock { header, ..head.clone() },
+                Trust::Single,
+            );
         }
     }
 
@@ -284,6 +289,7 @@ impl Daemon {
         Question {
             product: &scene.product.id,
             definition: Some(&scene.product),
+            publisher: None,
             customer: customer(scene.key.0),
             holders: &scene.holders,
             sightings: &scene.sightings,
@@ -452,12 +458,12 @@ impl Daemon {
             parent_hash: it.parent,
             ..Header::default()
         };
-        self.lineage.saw(block.hash, &header(&block));
+        self.head_order.saw(block.hash, &header(&block));
         let (hash, at) = (block.hash, Instant::now());
-        let known = Known { hash, header: header(&block), attestation: None, at };
+        let known = KnownBlock { hash, header: header(&block), attestation: None, at };
         let block_time = Duration::from_secs(SLOT.unsigned_abs());
         let pace = Pace { now: self.clock.unsigned_abs(), block_time };
-        match self.lineage.admit(finality, &known, pace) {
+        match self.head_order.admit(finality, &known, pace) {
             Ok(is_newest) => {
                 if is_newest {
                     self.heads.insert(finality, known);

@@ -51,6 +51,7 @@ async fn a_question_that_comes_too_late_fails_at_the_sender() {
         loop {
             // Blanks between requests, which nobody answers.
             match client.0.get_mut().write_all(b" ").await {
+                // A closed pipe shows at a write, so one is tried again and again.
                 Ok(()) => tokio::time::sleep(Duration::from_millis(2)).await,
                 Err(error) => break error,
             }

@@ -178,6 +178,7 @@ async fn drip(house: &House, begin: &str, drop: &str) {
     client.send(begin).await;
     within(async {
         while client.0.get_mut().write_all(drop.as_bytes()).await.is_ok() {
+            // Twenty drops within the limit that they must not put off.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     })
@@ -201,6 +202,7 @@ async fn the_head_of_a_request_has_a_time_of_its_own() {
     let mut client = house.connect().await;
     client.send(first).await;
     while !client.line().await.is_empty() {}
+    // Twice the limit, in which nothing must happen.
     tokio::time::sleep(Duration::from_millis(400)).await;
     client.0.read_exact(&mut [0; 21]).await.unwrap();
     client.send(first).await;
@@ -226,7 +228,7 @@ async fn curl(house: &House, arguments: &[&str]) -> Option<String> {
     match tokio::task::spawn_blocking(move || command.output()).await.unwrap() {
         Ok(output) => Some(String::from_utf8(output.stdout).unwrap()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("skipped: curl is not installed");
+            eprintln!("skipped: HTTP as curl speaks it: curl is missing");
             None
         }
         Err(error) => panic!("{error}"),

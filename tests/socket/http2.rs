@@ -195,6 +195,7 @@ async fn pings_do_not_keep_a_connection_open() {
     within(async {
         // What is answered is read, so that nothing but silence ends it.
         while client.frame(PING, 0, 0, &[0; 8]).await.is_ok() && client.hear().await.is_some() {
+            // Ten pings within the limit that they must not put off.
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })

@@ -21,6 +21,7 @@ mod websocket;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use entitled::rpc::call::answers::{Answers, Page};
@@ -47,6 +48,8 @@ struct Stage {
     /// Each `wait` takes one.
     gate: Semaphore,
     news: broadcast::Sender<u64>,
+    /// How often `count` was answered.
+    counted: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -90,6 +93,10 @@ impl Answers for TestAnswers {
     ) -> bool {
         match method {
             "hot" => out.extend_from_slice(params.map_or("{}", RawValue::get).as_bytes()),
+            "count" => {
+                let before = self.0.counted.fetch_add(1, Ordering::Relaxed);
+                out.extend_from_slice(before.to_string().as_bytes());
+            }
             "thread" => {
                 let thread = format!("\"{:?}\"", std::thread::current().id());
                 out.extend_from_slice(thread.as_bytes());
@@ -180,7 +187,8 @@ impl House {
     }
 
     fn with(home: tempfile::TempDir, doors: Doors, limits: Limits) -> Self {
-        let stage = Arc::new(Stage { gate: Semaphore::new(0), news: broadcast::channel(64).0 });
+        let (gate, news) = (Semaphore::new(0), broadcast::channel(64).0);
+        let stage = Arc::new(Stage { gate, news, counted: AtomicU64::new(0) });
         let answers = Arc::new(TestAnswers(Arc::clone(&stage)));
         let (stop, stopped) = oneshot::channel::<()>();
         let figures = doors.figures();
@@ -215,6 +223,7 @@ impl House {
     async fn until(&self, wanted: impl Fn(&SocketFigures) -> bool) {
         within(async {
             while !wanted(&self.figures) {
+                // Figures are counters, which wake nobody: they are looked at again and again.
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         })

@@ -203,6 +203,27 @@ async fn who_stops_inside_a_request_is_told() {
     assert_fault(&client.reply().await, -32700, "PARSE_ERROR");
 }
 
+/// Everything happens on one thread here, as it does in the daemon: what was sent before anybody is let in is there
+/// when the first is served.
+#[tokio::test]
+async fn who_has_sent_thousands_of_requests_keeps_nobody_waiting_for_all_of_them() {
+    use std::io::Write as _;
+    let house = House::open(limits());
+    let connect = || std::os::unix::net::UnixStream::connect(house.path()).unwrap();
+    let (mut busy, mut other) = (connect(), connect());
+    busy.write_all(call(1, "count").repeat(2_000).as_bytes()).unwrap();
+    other.write_all(call(1, "count").as_bytes()).unwrap();
+    other.set_nonblocking(true).unwrap();
+    let reply = Client::new(UnixStream::from_std(other).unwrap()).reply().await;
+    let before = reply["result"].as_u64().unwrap();
+    assert!(before < 500, "{before} of another's were answered before it");
+    busy.set_nonblocking(true).unwrap();
+    let mut busy = Client::new(UnixStream::from_std(busy).unwrap());
+    for _ in 0..2_000 {
+        assert!(busy.reply().await["result"].is_u64());
+    }
+}
+
 /// More requests, one after the other, than a task of the runtime may serve in one turn.
 const MANY: u64 = 1_000;
 

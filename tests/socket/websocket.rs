@@ -119,6 +119,7 @@ async fn pings_do_not_keep_a_websocket_open() {
         while socket.send(Message::Ping("x".into())).await.is_ok()
             && matches!(socket.next().await, Some(Ok(Message::Pong(_))))
         {
+            // Ten pings within the limit that they must not put off.
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })

@@ -31,6 +31,8 @@ pub enum Fault {
     Status { status: u16, headers: &'static [(&'static str, &'static str)] },
     /// Answers with these bytes.
     Body(Arc<[u8]>),
+    /// Answers one question with this JSON as its result.
+    Result(Arc<str>),
     /// Answers with a small body that unpacks to `size` bytes.
     GzipBomb { size: usize },
     /// Answers with a JSON-RPC error.
@@ -223,6 +225,18 @@ pub fn state_root() -> Fault {
 /// Headers have another time.
 pub fn header_time() -> Fault {
     header(|block| block["timestamp"] = json!("0x7fffffff"))
+}
+
+/// The newest block is an invented one: altered, and named by the hash that it then has.
+pub fn invented_head(alter: fn(&mut alloy_consensus::Header)) -> Fault {
+    Fault::Answer(Arc::new(move |_, params, result| {
+        if params[0] == "latest" && !result.is_null() {
+            let told: alloy_rpc_types_eth::Header = serde_json::from_value(result.take()).unwrap();
+            let mut invented = told.inner;
+            alter(&mut invented);
+            *result = json!(alloy_rpc_types_eth::Header::new(invented));
+        }
+    }))
 }
 
 /// Headers have another hash than their own.

@@ -10,6 +10,8 @@ pub mod faults;
 pub mod http;
 pub mod licences;
 pub mod many;
+#[allow(dead_code, reason = "no test binary needs all of it")]
+pub mod prerequisites;
 pub mod process;
 pub mod proxy;
 #[allow(dead_code, reason = "no test binary needs all of it")]
@@ -43,6 +45,7 @@ pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Result<T, String>) -
         match probe() {
             Ok(found) => return found,
             Err(last) if begun.elapsed() > PATIENCE => panic!("{what}: never; last: {last}"),
+            // What is asked, mostly a daemon, is asked again until it says something else.
             Err(_) => std::thread::sleep(Duration::from_millis(40)),
         }
     }
@@ -55,6 +58,7 @@ pub fn never(time: Duration, mut probe: impl FnMut() -> Result<(), String>) {
         if let Err(fault) = probe() {
             panic!("{fault}");
         }
+        // What must not happen is looked for all the time.
         std::thread::sleep(Duration::from_millis(40));
     }
 }

@@ -149,6 +149,7 @@ impl Reply {
         let Some((bytes, rest)) = self.trickle else { return stream.write_all(body) };
         for part in body.chunks(bytes.max(1)) {
             stream.write_all(part)?;
+            // The fault is the delay.
             std::thread::sleep(rest);
         }
         Ok(())
@@ -189,6 +190,7 @@ impl Inner {
         }
         for fault in &faults {
             match fault {
+                // The fault is the delay.
                 Fault::Delay(time) => std::thread::sleep(*time),
                 Fault::Drop => return None,
                 Fault::Status { status, headers } => {
@@ -197,6 +199,11 @@ impl Inner {
                     return Some(Reply { status: *status, headers, ..Reply::ok(body) });
                 }
                 Fault::Body(body) => return Some(Reply::ok(body.to_vec())),
+                Fault::Result(result) if request.is_object() => {
+                    let id = &request["id"];
+                    let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
+                    return Some(Reply::ok(text.into()));
+                }
                 Fault::GzipBomb { size } => {
                     let headers = vec![("Content-Encoding", "gzip".to_owned())];
                     let body = gzip_bomb(*size);

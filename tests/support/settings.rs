@@ -56,6 +56,8 @@ impl Settings {
     /// The configuration file of a daemon that keeps everything below `home`.
     pub fn text(&self, home: &Path) -> String {
         let home = home.display();
+        // For whoever looks into one test: docs/contributing.md.
+        let level = std::env::var("TEST_LOG_LEVEL").unwrap_or_else(|_| "info".to_owned());
         let mut text = format!(
             r#"[socket]
 path = "{home}/run/entitled.sock"
@@ -71,7 +73,7 @@ source = "file:{home}/state/kek"
 dirs = ["{home}/vendor", "{home}/local"]
 
 [log]
-level = "info"
+level = "{level}"
 format = "text"
 
 [[chain]]

@@ -1,8 +1,12 @@
 //! OwnershipLedger by its messages.
 
+use alloy_primitives::{Address, B256};
+
 use super::*;
 use crate::store::StoreSettings;
 use crate::store::schema::SCHEMA;
+use entitled_core::domain::ids::{ChainId, Collection, CustomerId, Timestamp};
+use entitled_core::domain::ownership::{Anchor, Sighting};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_795_000_000 + seconds).unwrap()
@@ -25,26 +29,21 @@ fn converse<F: Future<Output = ()>>(talk: impl FnOnce(Addr<OwnershipLedger>, Sto
 }
 
 fn create(name: &str, uids: &[u32]) -> CreateCustomer {
-    CreateCustomer {
-        name: name.into(),
-        external_id: None,
-        uids: uids.to_vec(),
-        metadata: BTreeMap::new(),
-        asked: asked(),
-    }
+    let new = NewCustomer { name: name.into(), uids: uids.to_vec(), ..Default::default() };
+    CreateCustomer { new, asked: asked() }
 }
 
 fn add(byte: u8, sealed_key: Option<&[u8]>) -> AddWallet {
-    AddWallet {
-        address: Address::repeat_byte(byte),
-        customer: CustomerId::Uid(1000),
-        custody: if sealed_key.is_some() { Custody::Managed } else { Custody::Linked },
-        label: None,
-        sealed_key: sealed_key.map(<[u8]>::to_vec),
-        nonce: None,
-        contract: None,
-        asked: asked(),
-    }
+    let origin = match sealed_key {
+        Some(key) => Origin::Created { sealed_key: key.to_vec() },
+        None => Origin::Linked { nonce: None, contract: None },
+    };
+    add_by(origin, byte)
+}
+
+fn add_by(origin: Origin, byte: u8) -> AddWallet {
+    let (address, customer) = (Address::repeat_byte(byte), CustomerId::Uid(1000));
+    AddWallet { new: NewWallet { address, customer, label: None, origin }, asked: asked() }
 }
 
 #[test]
@@ -63,19 +62,12 @@ fn refusals_keep_their_kind() {
         ledger.send(create("Ada", &[7])).await.unwrap().unwrap();
         let conflict = ledger.send(create("Bob", &[7])).await.unwrap();
         assert!(matches!(conflict, Err(LedgerError::Conflict { .. })));
-        let update = UpdateCustomer {
-            id: CustomerId::Numbered(9),
-            name: None,
-            external_id: None,
-            uids: None,
-            metadata: None,
-            active: None,
-            asked: asked(),
-        };
+        let (id, edit) = (CustomerId::Numbered(9), CustomerEdit::default());
+        let update = UpdateCustomer { id, edit, asked: asked() };
         let missing = ledger.send(update).await.unwrap();
         assert!(matches!(missing, Err(LedgerError::NotFound { what: "customer" })));
-        let spent = AddWallet { nonce: Some("none".into()), ..add(1, None) };
-        let spent = ledger.send(spent).await.unwrap();
+        let answer = Origin::Linked { nonce: Some("none".into()), contract: None };
+        let spent = ledger.send(add_by(answer, 1)).await.unwrap();
         assert!(matches!(spent, Err(LedgerError::ChallengeSpent)));
     });
 }
@@ -111,7 +103,7 @@ fn a_destroyed_key_is_gone_when_the_answer_comes() {
 fn the_audit_tells_what_was_done_and_verifies() {
     converse(|ledger, _| async move {
         let note = NoteAudit {
-            action: "product_installed",
+            action: AuditAction::ProductInstalled,
             subject: "acme-cad".into(),
             detail: "version 3".into(),
             asked: asked(),
@@ -158,16 +150,9 @@ fn what_entitlements_rest_on_is_told_when_it_is_durable_and_before_it_is_acknowl
         let own = CustomerId::Uid(1000);
         let made = ledger.send(create("Ada", &[7])).await.unwrap().unwrap();
         assert_eq!(news(), [(Whose::Users(made.id), 1)]);
-        let edit = UpdateCustomer {
-            id: made.id,
-            name: None,
-            external_id: None,
-            uids: None,
-            metadata: None,
-            active: Some(false),
-            asked: asked(),
-        };
-        ledger.send(edit).await.unwrap().unwrap();
+        let edit = CustomerEdit { active: Some(false), ..Default::default() };
+        let update = UpdateCustomer { id: made.id, edit, asked: asked() };
+        ledger.send(update).await.unwrap().unwrap();
         assert_eq!(news(), [(Whose::Users(made.id), 2)]);
         ledger.send(add(1, Some(b"sealed"))).await.unwrap().unwrap();
         assert_eq!(news(), [(Whose::Customer(own), 3)]);
@@ -179,7 +164,7 @@ fn what_entitlements_rest_on_is_told_when_it_is_durable_and_before_it_is_acknowl
         // Refused, or of no concern to anybody's entitlement.
         assert!(ledger.send(create("Ada", &[7])).await.unwrap().is_err());
         let note = NoteAudit {
-            action: "product_installed",
+            action: AuditAction::ProductInstalled,
             subject: "acme-cad".into(),
             detail: String::new(),
             asked: asked(),
@@ -271,13 +256,7 @@ fn a_look_is_counted_though_the_actor_stumbles_before_it_is_recorded() {
             Ok(())
         });
         let ledger = supervised(OwnershipLedger::new(store.clone()));
-        let look = RecordSightings {
-            sightings: Vec::new(),
-            scans: Vec::new(),
-            transaction: None,
-            heads: Vec::new(),
-            asked: asked(),
-        };
+        let look = RecordSightings { look: Look::default(), asked: asked() };
         ledger.try_send(look).unwrap();
         assert!(ledger.send(Stumble).await.is_err());
         assert_eq!(ledger.send(LooksRecorded).await.unwrap(), 0, "it still waits to be written");
@@ -327,13 +306,8 @@ fn look(number: u64, held: bool) -> RecordSightings {
         },
         via: Vec::new(),
     };
-    RecordSightings {
-        sightings: vec![sighting],
-        scans: Vec::new(),
-        transaction: None,
-        heads: Vec::new(),
-        asked: asked(),
-    }
+    let look = Look { sightings: vec![sighting], ..Look::default() };
+    RecordSightings { look, asked: asked() }
 }
 
 /// The number of the newest look the ledger knows of.
@@ -376,7 +350,7 @@ fn what_was_seen_and_could_not_be_written_counts_and_is_written_later() {
 
         // The next look that can be written is at another wallet.
         let mut other_wallet = look(1, true);
-        other_wallet.sightings[0].wallet = Address::repeat_byte(9);
+        other_wallet.look.sightings[0].wallet = Address::repeat_byte(9);
         ledger.send(other_wallet).await.unwrap().unwrap();
         for _ in 0..1_000 {
             if newest_look(&other).await == Some(2) {

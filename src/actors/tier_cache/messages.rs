@@ -1,20 +1,17 @@
-//! What TierCache can be asked, ordered and told, and its handlers.
+//! What TierCache can be asked and ordered. It is told [`ChainNews`](crate::actors::chain_verifier::ChainNews).
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use alloy_primitives::Address;
 use tokio::sync::watch;
 
-use super::flight;
-use super::{Cached, Key, TierCache};
+use super::reader::{Cached, Key};
 use crate::actors::ownership_ledger::{Asked, LedgerError};
 use crate::products::{Catalogue, FileFault};
-use entitled_core::domain::entitlement::{Step, Verdict, explain};
-use entitled_core::domain::ids::{ChainId, ProductId};
-use entitled_core::domain::ownership::Cause;
+use entitled_core::domain::entitlement::{Step, Verdict};
+use entitled_core::domain::ids::ProductId;
+use entitled_core::domain::publisher::PublisherKey;
 
 pub use crate::products::ChangeError as InstallError;
 
@@ -93,6 +90,17 @@ pub struct Reloaded {
 #[rtype(result = "Result<ProductId, InstallError>")]
 pub struct Install {
     pub text: String,
+    /// minisign's, of the text.
+    pub signature: Option<String>,
+    pub asked: Asked,
+}
+
+/// From now on, take files of this publisher for a product, whoever signed the last one; `None`: of anybody.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<(), InstallError>")]
+pub struct TrustPublisher {
+    pub product: ProductId,
+    pub publisher: Option<PublisherKey>,
     pub asked: Asked,
 }
 
@@ -102,91 +110,4 @@ pub struct Install {
 pub struct Remove {
     pub product: ProductId,
     pub asked: Asked,
-}
-
-/// Something happened on a chain.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
-pub struct ChainNews {
-    pub chain: ChainId,
-    pub what: News,
-}
-
-#[derive(Debug, Clone)]
-pub enum News {
-    NewHead,
-    /// Blocks were replaced, or it is not certain what was missed.
-    Reorged,
-    /// Something of a contract changed, and it may concern anybody who has to do with it.
-    Changed {
-        contract: Address,
-    },
-    /// Tokens of a contract went from and to these wallets.
-    Moved {
-        contract: Address,
-        wallets: BTreeSet<Address>,
-    },
-    Lost {
-        cause: Cause,
-    },
-    Found,
-}
-
-impl Handler<Check> for TierCache {
-    type Result = MessageResult<Check>;
-    fn handle(&mut self, ask: Check, context: &mut Self::Context) -> Self::Result {
-        MessageResult(self.fly(ask.key, false, context))
-    }
-}
-
-impl Handler<Refresh> for TierCache {
-    type Result = ();
-    fn handle(&mut self, order: Refresh, context: &mut Self::Context) {
-        self.fly(order.key, true, context);
-    }
-}
-
-impl Handler<Stored> for TierCache {
-    type Result = ResponseActFuture<Self, Result<Verdict, CheckError>>;
-    fn handle(&mut self, ask: Stored, _: &mut Self::Context) -> Self::Result {
-        let parts = self.parts.clone();
-        let work = async move {
-            let scene = flight::gather(&parts, &ask.key).await?;
-            Ok(scene.verdict(&parts.clock))
-        };
-        Box::pin(work.into_actor(self))
-    }
-}
-
-impl Handler<Explain> for TierCache {
-    type Result = ResponseActFuture<Self, Result<Explained, CheckError>>;
-    fn handle(&mut self, ask: Explain, _: &mut Self::Context) -> Self::Result {
-        let parts = self.parts.clone();
-        let work = async move {
-            let scene = flight::gather(&parts, &ask.key).await?;
-            let verdict = scene.verdict(&parts.clock);
-            let steps = explain(&scene.question(), scene.now(&parts.clock));
-            Ok(Explained { verdict, steps })
-        };
-        Box::pin(work.into_actor(self))
-    }
-}
-
-impl Handler<Subscribe> for TierCache {
-    type Result = MessageResult<Subscribe>;
-    fn handle(&mut self, ask: Subscribe, context: &mut Self::Context) -> Self::Result {
-        self.subscribers.retain(|_, told| told.receiver_count() > 0);
-        let standing = self.parts.reader.peek(&ask.key);
-        let told = self
-            .subscribers
-            .entry(ask.key.clone())
-            .or_insert_with(|| watch::channel(standing.clone()).0);
-        let receiver = told.subscribe();
-        let due = self.parts.clock.monotonic();
-        self.due.entry(ask.key.clone()).or_insert(due);
-        if standing.is_none() {
-            self.fly(ask.key, false, context);
-        }
-        MessageResult(receiver)
-    }
 }

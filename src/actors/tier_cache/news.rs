@@ -1,85 +1,129 @@
-//! What happened on a chain, and which verdicts it concerns.
+//! What TierCache tells: each verdict, to those who wait for it and to those who subscribed, and into the cache.
 
-use actix::prelude::*;
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Cached, ChainNews, Key, News, TierCache};
-use entitled_core::domain::entitlement::Code;
-use entitled_core::domain::product::Product;
+use super::reader::Cached;
+use super::work::flight::Scene;
+use super::{CacheSettings, KEPT_AT_MOST, Parts, TierCache};
+use entitled_core::domain::entitlement::{Code, Verdict, evaluate};
+use entitled_core::domain::ids::{CustomerId, Timestamp};
+use entitled_core::domain::publication::Publication;
 
-impl Handler<ChainNews> for TierCache {
-    type Result = ();
-
-    fn handle(&mut self, news: ChainNews, context: &mut Self::Context) {
-        if let News::Lost { cause } = &news.what {
-            tracing::warn!(event = "chain_lost", chain = %news.chain, %cause, "chain lost");
-            return;
+impl TierCache {
+    /// Says what `scene` comes to: to whom it concerns, and into the cache. `false` when it is outdated. Before a
+    /// look a yes is said to all; a no that a look could still turn into a yes, only to those who were told something
+    /// that holds no more.
+    pub(super) fn publish(&mut self, scene: &Scene, looked: bool) -> bool {
+        if !scene.is_current(&self.parts) {
+            return false;
         }
-        if let News::Found = &news.what {
-            tracing::info!(event = "chain_found", chain = %news.chain, "chain found");
+        let Parts { clock, settings, reader, .. } = &self.parts;
+        if !looked && reader.peek(&scene.key).is_some_and(|it| it.gathered > scene.gathered) {
+            // A flight has landed meanwhile, and knew more.
+            return true;
         }
-        let products = self.parts.reader.products();
-        let concerned: Vec<Key> = self
-            .parts
-            .reader
-            .entries()
-            .into_iter()
-            .filter(|(key, cached)| {
-                let product = products.products.get(&key.product);
-                product.is_some_and(|it| concerns(&news, &it.product, cached))
-            })
-            .map(|(key, _)| Key::clone(&key))
-            .collect();
-        for key in concerned {
-            self.fly(key, true, context);
+        let now = scene.now(clock);
+        let verdict = evaluate(&scene.question(), now);
+        let told = self.subscribers.get(&scene.key);
+        let told_holds = told.and_then(|it| {
+            it.borrow().as_ref().map(|it| reader.still_holds(&scene.key, it, clock))
+        });
+        let publication = Publication::of(&verdict, (&scene.question(), now), looked, told_holds);
+        let pace = Pace::of(&verdict, scene, settings, now);
+        let mut cached = Cached::new(verdict, reader.render());
+        cached.wallets = scene.wallets();
+        (cached.evaluated_at, cached.evaluated) = (now, clock.monotonic());
+        (cached.epoch, cached.gathered) = (scene.epoch, scene.gathered);
+        cached.refresh_at = pace.refresh_at;
+        cached.lifetime = pace.lifetime;
+        let cached = Arc::new(cached);
+        if let Some(told) = told.filter(|_| publication.told) {
+            told.send_replace(Some(Arc::clone(&cached)));
         }
-        // Of whom nothing is cached, what is known may be young all the same.
-        let misses = |key: &&Key| {
-            let product = products.products.get(&key.product);
-            let known = self.flights.contains_key(*key) || self.parts.reader.peek(key).is_some();
-            !known && product.is_some_and(|it| may_concern(&news, &it.product))
-        };
-        let missed: Vec<Key> = self.due.keys().filter(misses).cloned().collect();
-        self.missed.extend(missed);
-        // What is being worked out may rest on the block before.
-        if !matches!(news.what, News::NewHead) {
-            for (key, flight) in &mut self.flights {
-                let product = products.products.get(&key.product);
-                flight.again |= product.is_some_and(|it| it.product.chains().contains(&news.chain));
+        if publication.kept { self.keep(scene, now, cached) } else { true }
+    }
+
+    /// Puts a verdict into the cache, and hands it to those who wait for it.
+    fn keep(&mut self, scene: &Scene, now: Timestamp, cached: Arc<Cached>) -> bool {
+        let Parts { clock, reader, .. } = &self.parts;
+        if scene.installed.is_some() {
+            tell_change(reader.peek(&scene.key).as_deref(), &cached.verdict);
+            if !reader.put(&scene.key, Arc::clone(&cached)) {
+                return false;
             }
         }
+        // Anybody may name products that do not exist, and there are places for so many only.
+        let concerns = !cached.wallets.is_empty() || self.subscribers.contains_key(&scene.key);
+        let kept = scene.installed.is_some() && concerns;
+        if kept && (self.due.len() < KEPT_AT_MOST || self.due.contains_key(&scene.key)) {
+            let rest =
+                Duration::try_from(cached.refresh_at.duration_since(now)).unwrap_or_default();
+            self.due.insert(scene.key.clone(), clock.monotonic() + rest);
+        } else {
+            self.due.remove(&scene.key);
+        }
+        if let Some(flight) = self.flights.get(&scene.key) {
+            flight.done.send_replace(Some(cached));
+        }
+        true
     }
 }
 
-/// Whether it is about what a product's grants come to, for anybody.
-fn may_concern(news: &ChainNews, product: &Product) -> bool {
-    product.chains().contains(&news.chain)
-        && match &news.what {
-            News::Reorged => true,
-            News::Changed { contract } | News::Moved { contract, .. } => {
-                product.grants.iter().any(|it| it.heeds(*contract))
-            }
-            // What a new block or a chain that is found again settles is not young.
-            News::NewHead | News::Lost { .. } | News::Found => false,
-        }
+/// Logs that the answer is another one. Of what nobody knew the answer to before, only a yes is news.
+fn tell_change(before: Option<&Cached>, verdict: &Verdict) {
+    let Verdict { product, customer, code, detail, .. } = verdict;
+    let before = before.map(|it| it.verdict.code);
+    if before != Some(*code) && (before.is_some() || verdict.is_valid()) {
+        let uid = match customer {
+            CustomerId::Uid(uid) => Some(*uid),
+            _ => None,
+        };
+        let before = before.map_or("not known", Code::as_str);
+        tracing::info!(event = "entitlement_changed", %product, %customer, uid, before, %code, detail);
+    }
 }
 
-fn concerns(news: &ChainNews, product: &Product, cached: &Cached) -> bool {
-    let on_chain = product.chains().contains(&news.chain);
-    on_chain
-        && match &news.what {
-            News::Lost { .. } => false,
-            News::Reorged => true,
-            News::Found => matches!(cached.verdict.code, Code::Grace | Code::Undetermined),
-            // Each block may settle what was only seen early.
-            News::NewHead => cached.verdict.provisional || cached.verdict.code == Code::TrustTooLow,
-            News::Changed { contract } => product.grants.iter().any(|it| it.heeds(*contract)),
-            News::Moved { contract, wallets } => {
-                // Who stands behind a wallet is known only once it is looked at.
-                let own = !cached.wallets.is_disjoint(wallets);
-                product
-                    .grants
-                    .iter()
-                    .any(|it| it.heeds(*contract) && (own || !it.reach.is_direct()))
-            }
-        }
+/// How soon a verdict is looked at again, and how long it is kept.
+struct Pace {
+    refresh_at: Timestamp,
+    lifetime: Duration,
+}
+
+impl Pace {
+    fn of(verdict: &Verdict, scene: &Scene, settings: &CacheSettings, now: Timestamp) -> Self {
+        let refresh = scene
+            .installed
+            .as_deref()
+            .map_or(settings.refresh, |it| it.product.refresh.min(settings.refresh));
+        let wait = match verdict.code {
+            Code::Valid => jittered(refresh),
+            Code::Grace | Code::Undetermined => settings.retry.min(refresh),
+            _ => settings.recheck.min(refresh),
+        };
+        let after = |wait: Duration| now.checked_add(wait).unwrap_or(Timestamp::MAX);
+        let refresh_at = verdict.changes_at.map_or(after(wait), |it| it.min(after(wait)));
+        let lifetime = match verdict.code {
+            Code::Undetermined => settings.retry.min(refresh),
+            Code::Valid | Code::Grace => until(verdict.changes_at, now),
+            _ => until(verdict.changes_at, now).min(refresh),
+        };
+        Self { refresh_at, lifetime }
+    }
+}
+
+fn until(moment: Option<Timestamp>, now: Timestamp) -> Duration {
+    const A_DAY: Duration = Duration::from_secs(86_400);
+    moment
+        .map_or(A_DAY, |it| Duration::try_from(it.duration_since(now)).unwrap_or_default())
+        .min(A_DAY)
+}
+
+/// Between seven and nine tenths of `whole`, so that what was made together is not remade together and
+/// is looked at before it goes stale.
+fn jittered(whole: Duration) -> Duration {
+    use std::hash::{BuildHasher, RandomState};
+    let share = RandomState::new().hash_one(0_u8) % 2_001;
+    let tenths = 7_000 + u32::try_from(share).unwrap_or_default();
+    whole.saturating_mul(tenths) / 10_000
 }

@@ -54,23 +54,4 @@ fn read_bounded(source: impl Read, path: &Path) -> Result<String, Failure> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_line_end_is_not_part_of_a_message() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("message");
-        for (content, message) in [("a\nb\n", "a\nb"), ("a\r\n", "a"), ("a", "a"), ("a\n\n", "a\n")]
-        {
-            std::fs::write(&path, content).unwrap();
-            assert_eq!(read_message(&path).unwrap(), message);
-        }
-    }
-
-    #[test]
-    fn what_is_too_long_is_refused() {
-        let endless = io::repeat(b'a');
-        assert!(matches!(read_bounded(endless, Path::new("x")), Err(Failure::Usage(_))));
-    }
-}
+mod tests;

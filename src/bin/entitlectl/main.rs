@@ -5,25 +5,18 @@
 //! takes a secret as an argument.
 
 mod arguments;
-mod chains;
 mod commands;
 mod exit;
 mod files;
-mod keys;
 #[cfg(test)]
 mod manual;
-mod products;
+mod progress;
 mod results;
 mod screen;
 mod secrets;
 mod session;
-mod store;
-mod sync;
 mod tables;
-mod transfer;
 mod verdicts;
-mod wallets;
-mod watch;
 mod words;
 
 use std::process::ExitCode;
@@ -54,7 +47,7 @@ fn main() -> ExitCode {
     };
     let mut screen = Screen::new(arguments.json);
     let session = Session::new(arguments.socket, arguments.timeout);
-    let outcome = commands::run(arguments.command, &session, &mut screen);
+    let outcome = arguments.command.run(&session, &mut screen);
     let outcome = outcome.and_then(|exit| screen.finish().map(|()| exit));
     match outcome {
         Ok(exit) => exit.into(),

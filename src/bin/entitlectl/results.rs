@@ -54,14 +54,6 @@ fn acknowledged(result: &Value) -> String {
     }
 }
 
-/// The ownerships that a suspension, or its end, concerns. It is in force for those that open later as well.
-pub(crate) fn concerned(page: &Value) -> String {
-    match tables::items(page.clone()) {
-        none if none.is_empty() => "done; no wallet known here holds it now".to_owned(),
-        held => tables::table(&held, tables::OWNERSHIP),
-    }
-}
-
 /// A list, page after page. As JSON, each page is a result of its own on its own line.
 pub(crate) fn show_table(
     session: &Session,

@@ -3,11 +3,11 @@
 //! Owns: whether there is colour, whether marks may be Unicode, and what happens when nobody reads any
 //! more. A closed pipe (`entitlectl … | head`) ends the output, not the command.
 
-use std::error::Error;
 use std::io;
 use std::io::{IsTerminal, Write};
 
 use entitled_client::ClientError;
+use entitled_core::domain::causes::with_causes;
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -85,7 +85,7 @@ impl Screen {
             let error = json!({"error": {"code": code, "message": message, "data": data}});
             return self.aside(&error.to_string());
         }
-        self.aside(&format!("entitlectl: {}", words::tame(&sentence(failure))));
+        self.aside(&format!("entitlectl: {}", words::tame(&with_causes(failure))));
         if let Failure::Client(error) = failure {
             // Where the message ends with what was wrong, once is enough.
             let said = error.to_string();
@@ -129,18 +129,6 @@ impl Screen {
     }
 }
 
-/// A failure and its causes in one line.
-pub(crate) fn sentence(failure: &dyn Error) -> String {
-    let mut text = failure.to_string();
-    let mut cause = failure.source();
-    while let Some(it) = cause {
-        text.push_str(": ");
-        text.push_str(&it.to_string());
-        cause = it.source();
-    }
-    text
-}
-
 /// What to do about it.
 fn help(error: &ClientError) -> Option<String> {
     let text = match error {
@@ -168,21 +156,4 @@ fn is_unicode(locale: Option<&str>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn marks_are_ascii_where_the_locale_is() {
-        for (locale, unicode) in
-            [(Some("de_DE.UTF-8"), true), (Some("C.utf8"), true), (Some("C"), false), (None, false)]
-        {
-            assert_eq!(is_unicode(locale), unicode, "{locale:?}");
-        }
-    }
-
-    #[test]
-    fn a_failure_is_told_with_its_causes() {
-        let source = io::Error::other("disk full");
-        assert_eq!(sentence(&Failure::Output { source }), "cannot write the answer: disk full");
-    }
-}
+mod tests;

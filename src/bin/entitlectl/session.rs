@@ -1,9 +1,10 @@
-//! Asking the daemon: which socket, which parameters, how many pages.
+//! Asking the daemon: which socket, for whom, which parameters, how many pages, how long.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::Args;
 use entitled_client::{
     Client, ClientError, SocketPath, Subscription, default_admin_path, default_path,
 };
@@ -12,11 +13,24 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::arguments::Behalf;
 use crate::exit::Failure;
 
 /// Pages of a list followed before giving up: with pages of a thousand, a million items.
 const PAGES_MAX: usize = 1000;
+
+/// What the daemon itself waits for the chain in a first check, unless told otherwise.
+pub(crate) const FIRST_CHECK_WAIT: Duration = Duration::from_secs(2);
+
+/// A proof made now may take as long as the daemon gives the chain.
+pub(crate) const PROOF_WAIT: Duration = Duration::from_secs(30);
+
+/// For whom to ask.
+#[derive(Debug, Args)]
+pub(crate) struct Behalf {
+    /// Act for this customer instead of yourself (by the admin socket)
+    #[arg(long, value_name = "CUSTOMER")]
+    customer: Option<String>,
+}
 
 /// Which of the daemon's sockets a question belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Results as tables and cards.
 //!
-//! What to show of each kind of thing is a list of columns; the rest is the same for all. A daemon of
+//! What to show of each kind of thing is a list of columns, which stands with its command; the rest is the same for all. A daemon of
 //! another version may leave fields out or add some: what is missing is shown as `-`.
 
 use comfy_table::{Table, presets};
@@ -22,128 +22,7 @@ pub(crate) enum Form {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Column(pub(crate) &'static str, pub(crate) &'static str, pub(crate) Form);
 
-use Form::{Moment, Names, Plain, Price};
-
-pub(crate) const WALLET: &[Column] = &[
-    Column("address", "address", Plain),
-    Column("custody", "custody", Plain),
-    Column("label", "label", Plain),
-    Column("active", "active", Plain),
-    Column("added", "added_at", Moment),
-    Column("customer", "customer", Plain),
-    Column("chain", "chain", Plain),
-];
-
-pub(crate) const CHALLENGE: &[Column] =
-    &[Column("nonce", "nonce", Plain), Column("expires", "expires_at", Moment)];
-
-pub(crate) const CUSTOMER: &[Column] = &[
-    Column("id", "id", Plain),
-    Column("name", "name", Plain),
-    Column("external id", "external_id", Plain),
-    Column("uids", "uids", Plain),
-    Column("metadata", "metadata", Plain),
-    Column("active", "active", Plain),
-    Column("created", "created_at", Moment),
-];
-
-pub(crate) const CUSTOMER_TIER: &[Column] = &[
-    Column("tier", "tier", Plain),
-    Column("rank", "rank", Plain),
-    Column("features", "features", Plain),
-    Column("token", "token", Plain),
-    Column("wallet", "wallet", Plain),
-];
-
-pub(crate) const TOKEN: &[Column] = &[
-    Column("token", "token", Plain),
-    Column("product", "product", Plain),
-    Column("tier", "tier", Plain),
-    Column("wallet", "wallet", Plain),
-    Column("active", "active", Plain),
-];
-
-pub(crate) const TIER: &[Column] = &[
-    Column("product", "product", Plain),
-    Column("tier", "name", Plain),
-    Column("rank", "rank", Plain),
-    Column("price", "price", Price),
-    Column("seats", "seats", Plain),
-    Column("ends", "expires_at", Moment),
-    Column("features", "features", Plain),
-];
-
-pub(crate) const PRODUCT: &[Column] = &[
-    Column("product", "id", Plain),
-    Column("name", "name", Plain),
-    Column("version", "version", Plain),
-    Column("trust", "trust", Plain),
-    Column("finality", "finality", Plain),
-    Column("tiers", "tiers", Names),
-    Column("file", "source", Plain),
-];
-
-pub(crate) const OWNERSHIP: &[Column] = &[
-    Column("number", "number", Plain),
-    Column("token", "token", Plain),
-    Column("wallet", "wallet", Plain),
-    Column("customer", "customer", Plain),
-    Column("first seen", "first_seen", Moment),
-    Column("last proven", "last_proven", Moment),
-    Column("block", "block.number", Plain),
-    Column("trust", "trust", Plain),
-    Column("closed", "closed_at", Moment),
-    Column("suspended", "suspended.reason", Plain),
-];
-
-pub(crate) const SIGHTING: &[Column] = &[
-    Column("token", "token", Plain),
-    Column("wallet", "wallet", Plain),
-    Column("rule", "rule", Plain),
-    Column("through", "via", Names),
-    Column("holding", "holding", Plain),
-    Column("cause", "cause", Plain),
-    Column("until", "until", Moment),
-    Column("chain", "anchor.chain", Plain),
-    Column("block", "anchor.number", Plain),
-    Column("block hash", "anchor.hash", Plain),
-    Column("block time", "anchor.time", Moment),
-    Column("finality", "anchor.finality", Plain),
-    Column("trust", "trust", Plain),
-    Column("seen", "seen_at", Moment),
-];
-
-pub(crate) const AUDIT: &[Column] = &[
-    Column("number", "number", Plain),
-    Column("at", "at", Moment),
-    Column("by", "by", Plain),
-    Column("action", "action", Plain),
-    Column("subject", "subject", Plain),
-    Column("detail", "detail", Plain),
-];
-
-pub(crate) const ACTOR: &[Column] = &[
-    Column("actor", "name", Plain),
-    Column("state", "state", Plain),
-    Column("restarts", "restarts", Plain),
-];
-
-pub(crate) const CHAIN: &[Column] = &[
-    Column("chain", "id", Plain),
-    Column("status", "status", Plain),
-    Column("head", "head", Plain),
-    Column("finalized", "finalized", Plain),
-    Column("trust", "trust", Plain),
-];
-
-pub(crate) const VERDICT: &[Column] = &[
-    Column("product", "product", Plain),
-    Column("entitled", "valid", Plain),
-    Column("tier", "tier", Plain),
-    Column("code", "code", Plain),
-    Column("freshness", "freshness", Plain),
-    Column("token", "token", Plain),
-];
+use Form::{Moment, Names, Price};
 
 /// Things below each other, aligned, with a heading. Columns that nothing has anything to say in are left
 /// out.
@@ -190,6 +69,11 @@ pub(crate) fn items(page: Value) -> Vec<Value> {
 /// A field by its dotted name.
 pub(crate) fn field<'a>(item: &'a Value, name: &str) -> &'a Value {
     name.split('.').fold(item, |it, key| it.get(key).unwrap_or(&Value::Null))
+}
+
+/// A field that is a text; empty where it is none.
+pub(crate) fn text<'a>(item: &'a Value, name: &str) -> &'a str {
+    field(item, name).as_str().unwrap_or_default()
 }
 
 /// A value in one line.
@@ -257,48 +141,4 @@ pub(crate) fn pairs(lines: &[(String, String)]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_table_is_aligned_and_leaves_out_empty_columns() {
-        let items = [
-            json!({"address": "0xA", "custody": "managed", "active": true, "label": null}),
-            json!({"address": "0xBBBB", "custody": "linked", "active": false}),
-        ];
-        assert_eq!(
-            table(&items, WALLET),
-            "ADDRESS  CUSTODY  ACTIVE\n0xA      managed  yes\n0xBBBB   linked   no"
-        );
-    }
-
-    #[test]
-    fn prices_names_and_moments_are_put_into_words() {
-        let tier =
-            json!({"name": "pro", "price": {"amount": "49.00", "currency": "USD", "per": "month"}});
-        assert_eq!(cell(&tier, &Column("", "price", Price)), "49.00 USD / month");
-        let product = json!({"tiers": [{"name": "a"}, "b"]});
-        assert_eq!(cell(&product, &Column("", "tiers", Names)), "a, b");
-        let entry = json!({"at": "2026-11-22T10:00:00Z"});
-        assert_eq!(cell(&entry, &Column("", "at", Moment)), "2026-11-22 10:00:00");
-        assert_eq!(cell(&json!([]), &Column("", "at.deeper", Moment)), "-");
-    }
-
-    #[test]
-    fn an_outline_names_what_is_inside() {
-        let item = json!({"tables": {"wallets": 2}, "chains": [{"id": "eip155:1"}], "size": 4096});
-        assert_eq!(
-            outline(&item),
-            "tables.wallets  2\nchains[0].id    eip155:1\nsize            4096"
-        );
-    }
-
-    #[test]
-    fn a_list_may_come_with_or_without_pages() {
-        assert_eq!(items(json!([1])), [json!(1)]);
-        assert_eq!(items(json!({"items": [1], "next_cursor": null})), [json!(1)]);
-        assert!(items(json!(null)).is_empty());
-    }
-}
+mod tests;

@@ -154,6 +154,9 @@ fn next_step(code: &Code) -> &'static str {
         Code::Undetermined => {
             "try again when the chain can be reached; `entitlectl status` shows its state"
         }
+        Code::PublisherMismatch => {
+            "install the product file that its vendor signed; `entitlectl product list` names the publishers"
+        }
         Code::Valid | Code::Grace | Code::Other(_) => "`entitlectl why PRODUCT` shows the steps",
     }
 }

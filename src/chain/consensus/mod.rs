@@ -8,7 +8,8 @@ pub(in crate::chain) mod sync;
 use alloy_primitives::B256;
 use tokio::sync::mpsc;
 
-use super::{Chain, ChainError, ChainSettings};
+use super::inner::Chain;
+use super::settings::{ChainError, ChainSettings};
 use entitled_core::domain::consensus::{Checkpoint, Synced};
 use entitled_core::domain::ownership::Trust;
 use sync::{Brought, ChainSync, FeedError, SyncEvent};

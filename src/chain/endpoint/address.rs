@@ -1,11 +1,13 @@
 //! Where an endpoint is, how it may be shown, and to whom it belongs. Pure.
 //!
-//! Asked by: `mod`, `endpoint`, `transport`. Never: shows a credential, a path or a query of a URL,
+//! Asked by: `terms`, `endpoint`, `transport`. Never: shows a credential, a path or a query of a URL,
 //! because that is where providers put their keys.
 
 use std::path::PathBuf;
 
 use url::{Host, Url};
+
+use crate::web_address;
 
 /// An address that cannot be used. Repeats nothing of it: it may hold a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,11 +63,7 @@ impl Location {
     /// For people: scheme, host and port, or the path of an IPC socket.
     pub(in crate::chain) fn shown(&self) -> String {
         match self {
-            Self::Http(url) | Self::WebSocket(url) => {
-                let host = url.host_str().unwrap_or_default();
-                let port = url.port().map(|it| format!(":{it}")).unwrap_or_default();
-                format!("{}://{host}{port}", url.scheme())
-            }
+            Self::Http(url) | Self::WebSocket(url) => web_address::shown(url),
             Self::Ipc(path) => path.display().to_string(),
         }
     }
@@ -92,70 +90,11 @@ impl Location {
 
     pub(in crate::chain) fn is_loopback(&self) -> bool {
         match self {
-            Self::Http(url) | Self::WebSocket(url) => match url.host() {
-                Some(Host::Ipv4(ip)) => ip.is_loopback(),
-                Some(Host::Ipv6(ip)) => ip.is_loopback(),
-                Some(Host::Domain(name)) => name.trim_end_matches('.') == "localhost",
-                None => false,
-            },
+            Self::Http(url) | Self::WebSocket(url) => web_address::is_loopback(url),
             Self::Ipc(_) => true,
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(text: &str) -> Location {
-        Location::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"))
-    }
-
-    #[test]
-    fn what_may_hold_a_key_is_not_shown() {
-        for (text, shown) in [
-            ("https://user:pass@rpc.example.com/v3/KEY?k=KEY#KEY", "https://rpc.example.com"),
-            ("http://127.0.0.1:8545", "http://127.0.0.1:8545"),
-            ("wss://rpc.example.com:9000/KEY", "wss://rpc.example.com:9000"),
-            ("http://[::1]:8545/", "http://[::1]:8545"),
-            ("/run/geth/geth.ipc", "/run/geth/geth.ipc"),
-        ] {
-            assert_eq!(at(text).shown(), shown);
-        }
-    }
-
-    #[test]
-    fn one_owner_counts_once() {
-        for (left, right) in [
-            ("https://a.example.com/x", "wss://b.example.com:9000"),
-            ("https://EXAMPLE.com", "https://example.com."),
-            ("https://a.example.co.uk", "https://b.example.co.uk"),
-            ("http://10.0.0.1:1", "http://10.0.0.1:2"),
-            ("http://127.0.0.1:1", "http://localhost:1"),
-        ] {
-            assert_eq!(at(left).domain(), at(right).domain(), "{left} {right}");
-        }
-    }
-
-    #[test]
-    fn different_owners_count_each() {
-        for (left, right) in [
-            ("https://a.example.com", "https://a.example.org"),
-            ("https://one.co.uk", "https://two.co.uk"),
-            ("http://127.0.0.1:1", "http://127.0.0.1:2"),
-            ("http://localhost:1", "http://localhost:2"),
-            ("http://10.0.0.1", "http://10.0.0.2"),
-            ("/a.ipc", "/b.ipc"),
-        ] {
-            assert_ne!(at(left).domain(), at(right).domain(), "{left} {right}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_used_is_refused_without_repeating_it() {
-        for text in ["", "geth.ipc", "ftp://KEY.example", "http://", "http://[KEY", "ws://KEY@h/"] {
-            let error = Location::parse(text).err().unwrap_or_else(|| panic!("{text}"));
-            assert!(!format!("{error} {error:?}").contains("KEY"), "{error:?}");
-        }
-    }
-}
+mod tests;

@@ -10,9 +10,9 @@ use alloy_primitives::{B256, U64};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::error::Refusal;
+use super::error::EndpointError;
 use super::{BlockName, Endpoint};
-use crate::chain::head_order::Lineage;
+use crate::chain::head_order::HeadOrder;
 use entitled_core::domain::ids::ChainId;
 use entitled_core::proof::state::locked;
 
@@ -27,7 +27,7 @@ pub(in crate::chain) struct Identity {
     /// Later blocks, given in the settings. Forks of a chain share its id and genesis, but not these.
     pub(in crate::chain) pinned: Vec<(u64, B256)>,
     /// Which of the blocks they name may be named.
-    pub(in crate::chain) lineage: Mutex<Lineage>,
+    pub(in crate::chain) head_order: Mutex<HeadOrder>,
     /// How long an endpoint's breaker stays open at first.
     pub(in crate::chain) retry: Duration,
 }
@@ -47,31 +47,34 @@ impl Endpoint {
     ///
     /// # Errors
     /// Why it may not. Who waited for another's probe hears how that ended, and does not begin again.
-    pub(in crate::chain) async fn ready(&self) -> Result<(), Refusal> {
+    pub(in crate::chain) async fn ready(&self) -> Result<(), EndpointError> {
         let begun = Instant::now();
-        if !self.standing().needs_probe(begun, PROBED_FOR)? {
+        if !self.health().needs_probe(begun, PROBED_FOR)? {
             return Ok(());
         }
         let _alone = self.probing.lock().await;
         {
-            let standing = self.standing();
-            if !standing.needs_probe(Instant::now(), PROBED_FOR)? {
+            let health = self.health();
+            if !health.needs_probe(Instant::now(), PROBED_FOR)? {
                 return Ok(());
             }
-            if let Some((at, cause)) = standing.last_failure
+            if let Some((at, cause)) = health.last_failure
                 && at > begun
             {
-                let message = standing.faults.last.as_ref().map(|it| it.message.clone());
-                return Err(Refusal::JustFailed { cause, message: message.unwrap_or_default() });
+                let message = health.faults.last.as_ref().map(|it| it.message.clone());
+                return Err(EndpointError::JustFailed {
+                    cause,
+                    message: message.unwrap_or_default(),
+                });
             }
         }
         let identified = self.identify().await;
         match &identified {
-            Ok(()) => self.standing().identified(Instant::now()),
-            Err(refusal @ Refusal::WrongChain { message }) => {
+            Ok(()) => self.health().identified(Instant::now()),
+            Err(error @ EndpointError::WrongChain { message }) => {
                 let (chain, endpoint) = (self.identity().chain, self.shown());
                 tracing::warn!(%chain, endpoint, message, "an endpoint is on another chain");
-                self.standing().wrong_chain(refusal, Instant::now());
+                self.health().wrong_chain(error, Instant::now());
             }
             Err(_) => {}
         }
@@ -82,27 +85,29 @@ impl Endpoint {
     ///
     /// # Errors
     /// As [`Self::ready`].
-    pub(in crate::chain) async fn identify_anew(&self) -> Result<(), Refusal> {
-        self.standing().probed = None;
+    pub(in crate::chain) async fn identify_anew(&self) -> Result<(), EndpointError> {
+        self.health().probed = None;
         self.ready().await
     }
 
-    async fn identify(&self) -> Result<(), Refusal> {
+    async fn identify(&self) -> Result<(), EndpointError> {
         let id: U64 = self.ask_now("eth_chainId", json!([])).await?;
         if id.to::<u64>() != self.identity().chain.0 {
             let message = format!("its chain id is {id}");
-            return Err(Refusal::WrongChain { message });
+            return Err(EndpointError::WrongChain { message });
         }
         let pinned = &self.identity().pinned;
         let numbers = std::iter::once(0).chain(pinned.iter().map(|(number, _)| *number));
         let headers = numbers.map(|number| async move {
             let found = self.header_now(BlockName::Number(number)).await?;
-            let none = || Refusal::Pruned { message: format!("it has no block {number}") };
+            let none = || EndpointError::Pruned { message: format!("it has no block {number}") };
             found.map(|(hash, _)| hash).ok_or_else(none)
         });
         let hashes = futures_util::future::try_join_all(headers).await?;
-        let Some((genesis, later)) = hashes.split_first() else { return Err(Refusal::Garbled) };
-        let other = |which: String, is: B256, right: B256| Refusal::WrongChain {
+        let Some((genesis, later)) = hashes.split_first() else {
+            return Err(EndpointError::Garbled);
+        };
+        let other = |which: String, is: B256, right: B256| EndpointError::WrongChain {
             message: format!("its {which} is {is}, not {right}"),
         };
         for ((number, right), is) in pinned.iter().zip(later) {
@@ -113,7 +118,7 @@ impl Endpoint {
         let mut known = locked(&self.identity().genesis);
         match *known {
             Genesis::Given(expected) | Genesis::Seen(expected) if expected != *genesis => {
-                self.standing().has_other_genesis(*genesis, Instant::now());
+                self.health().has_other_genesis(*genesis, Instant::now());
                 Err(other("genesis block".to_owned(), *genesis, expected))
             }
             Genesis::Given(_) | Genesis::Seen(_) => Ok(()),

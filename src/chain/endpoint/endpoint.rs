@@ -15,11 +15,11 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::address::Location;
-use super::budget::Purse;
+use super::budget::RateLimiter;
 use super::chain_identity::Identity;
-use super::error::Refusal;
+use super::error::EndpointError;
 use super::fault::Evidence;
-use super::health::{Head, Peers, Rank, Standing};
+use super::health::{Head, Health, Peers, Rank};
 use super::terms::Terms;
 use super::transport::{Meter, Wire};
 use entitled_core::proof::account_proof::verify_header;
@@ -38,8 +38,8 @@ pub(in crate::chain) struct Endpoint {
     client: RpcClient,
     meter: Arc<Meter>,
     identity: Arc<Identity>,
-    standing: Mutex<Standing>,
-    purse: Mutex<Purse>,
+    health: Mutex<Health>,
+    limiter: Mutex<RateLimiter>,
     places: Semaphore,
     /// Held while probing, so that many who ask at once cost one probe.
     pub(in crate::chain) probing: tokio::sync::Mutex<()>,
@@ -62,9 +62,9 @@ impl Endpoint {
             cost,
             client: RpcClient::new(wire, true),
             meter,
-            standing: Mutex::new(Standing::new(identity.retry)),
+            health: Mutex::new(Health::new(identity.retry)),
             identity,
-            purse: Mutex::new(Purse::new(budget, units)),
+            limiter: Mutex::new(RateLimiter::new(budget, units)),
             places: Semaphore::new(AT_ONCE),
             probing: tokio::sync::Mutex::default(),
         })
@@ -95,29 +95,29 @@ impl Endpoint {
         &self.identity
     }
 
-    pub(in crate::chain) fn standing(&self) -> MutexGuard<'_, Standing> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(in crate::chain) fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn purse(&self) -> MutexGuard<'_, Purse> {
-        self.purse.lock().unwrap_or_else(PoisonError::into_inner)
+    fn limiter(&self) -> MutexGuard<'_, RateLimiter> {
+        self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How gladly it is asked now.
     pub(in crate::chain) fn rank(&self, now: Instant, peers: &Peers) -> Rank {
-        let has_room = self.purse().has_room(now);
-        self.standing().rank(now, peers, has_room)
+        let has_room = self.limiter().has_room(now);
+        self.health().rank(now, peers, has_room)
     }
 
     /// Asks one question, after a probe where one is due.
     ///
     /// # Errors
-    /// [`Refusal`]; `null` is an answer.
+    /// [`EndpointError`]; `null` is an answer.
     pub(in crate::chain) async fn ask<T: RpcRecv>(
         &self,
         method: &'static str,
         params: Value,
-    ) -> Result<T, Refusal> {
+    ) -> Result<T, EndpointError> {
         self.ready().await?;
         self.ask_now(method, params).await
     }
@@ -125,12 +125,12 @@ impl Endpoint {
     /// As [`Self::ask`], without a probe before it.
     ///
     /// # Errors
-    /// [`Refusal`].
+    /// [`EndpointError`].
     pub(in crate::chain) async fn ask_now<T: RpcRecv>(
         &self,
         method: &'static str,
         params: Value,
-    ) -> Result<T, Refusal> {
+    ) -> Result<T, EndpointError> {
         let (answer, took) = self.send(method, params).await?;
         self.noted(method, answer, took)
     }
@@ -138,16 +138,16 @@ impl Endpoint {
     /// Asks something the endpoint need not be able to answer: that it cannot is no fault of it.
     ///
     /// # Errors
-    /// [`Refusal`].
+    /// [`EndpointError`].
     pub(in crate::chain) async fn try_ask<T: RpcRecv>(
         &self,
         method: &'static str,
         params: Value,
-    ) -> Result<T, Refusal> {
+    ) -> Result<T, EndpointError> {
         self.ready().await?;
         let (answer, took) = self.send(method, params).await?;
         match answer {
-            Err(refusal) if !refusal.is_outage() => Err(refusal),
+            Err(error) if !error.is_outage() => Err(error),
             answer => self.noted(method, answer, took),
         }
     }
@@ -158,10 +158,11 @@ impl Endpoint {
         &self,
         method: &'static str,
         params: Value,
-    ) -> Result<(Result<T, Refusal>, Duration), Refusal> {
+    ) -> Result<(Result<T, EndpointError>, Duration), EndpointError> {
         let _place = self.place([method].into_iter()).await?;
         let begun = Instant::now();
-        let answer = self.client.request::<Value, T>(method, params).await.map_err(Refusal::from);
+        let answer =
+            self.client.request::<Value, T>(method, params).await.map_err(EndpointError::from);
         Ok((answer, begun.elapsed()))
     }
 
@@ -169,18 +170,18 @@ impl Endpoint {
     async fn place(
         &self,
         methods: impl Iterator<Item = &'static str>,
-    ) -> Result<SemaphorePermit<'_>, Refusal> {
+    ) -> Result<SemaphorePermit<'_>, EndpointError> {
         let (units, paid) = {
-            let mut purse = self.purse();
-            let units = methods.map(|it| purse.cost(it)).sum();
-            (units, purse.spend(units, Instant::now()))
+            let mut limiter = self.limiter();
+            let units = methods.map(|it| limiter.cost(it)).sum();
+            (units, limiter.spend(units, Instant::now()))
         };
-        let wait = paid.map_err(|_| Refusal::OverBudget)?;
+        let wait = paid.map_err(|_| EndpointError::OverBudget)?;
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
         let place = tokio::time::timeout(PLACE, self.places.acquire()).await;
-        let place = place.ok().and_then(Result::ok).ok_or(Refusal::Busy)?;
+        let place = place.ok().and_then(Result::ok).ok_or(EndpointError::Busy)?;
         self.meter.units.fetch_add(units, Ordering::Relaxed);
         Ok(place)
     }
@@ -188,22 +189,22 @@ impl Endpoint {
     fn noted<T>(
         &self,
         method: &str,
-        answer: Result<T, Refusal>,
+        answer: Result<T, EndpointError>,
         took: Duration,
-    ) -> Result<T, Refusal> {
-        let (now, mut standing) = (Instant::now(), self.standing());
-        let was_open = standing.open_until().is_some();
+    ) -> Result<T, EndpointError> {
+        let (now, mut health) = (Instant::now(), self.health());
+        let was_open = health.open_until().is_some();
         match &answer {
-            Ok(_) => standing.answered(method, took, now),
-            Err(refusal) => standing.refused(method, refusal, now),
+            Ok(_) => health.answered(method, took, now),
+            Err(error) => health.refused(method, error, now),
         }
-        let is_open = standing.open_until().is_some();
-        drop(standing);
+        let is_open = health.open_until().is_some();
+        drop(health);
         if was_open != is_open {
             let (chain, endpoint) = (self.identity.chain, self.shown());
             match &answer {
-                Err(refusal) => {
-                    tracing::warn!(%chain, endpoint, %refusal, "an endpoint keeps failing");
+                Err(error) => {
+                    tracing::warn!(%chain, endpoint, refusal = %error, "an endpoint keeps failing");
                 }
                 Ok(_) => tracing::info!(%chain, endpoint, "an endpoint answers again"),
             }
@@ -214,16 +215,16 @@ impl Endpoint {
     /// Asks several questions of one method, in batches where the endpoint takes them. All or nothing.
     ///
     /// # Errors
-    /// The first refusal.
+    /// The first error.
     pub(in crate::chain) async fn ask_all<T: RpcRecv>(
         &self,
         questions: &[(&'static str, Value)],
-    ) -> Result<Vec<T>, Refusal> {
+    ) -> Result<Vec<T>, EndpointError> {
         self.ready().await?;
         let mut answers = Vec::with_capacity(questions.len());
         while answers.len() < questions.len() {
             let rest = &questions[answers.len()..];
-            let most = self.standing().batch.max(1);
+            let most = self.health().batch.max(1);
             let part = &rest[..most.min(rest.len())];
             if part.len() > 1 {
                 match self.batch(part).await {
@@ -232,8 +233,8 @@ impl Endpoint {
                         continue;
                     }
                     // Perhaps only the batch is refused: ask one by one, and find out.
-                    Err(refusal) if is_about_the_batch(&refusal) => {}
-                    Err(refusal) => return Err(refusal),
+                    Err(error) if is_about_the_batch(&error) => {}
+                    Err(error) => return Err(error),
                 }
             }
             for (method, params) in part {
@@ -241,22 +242,22 @@ impl Endpoint {
             }
             if part.len() > 1 {
                 tracing::debug!(endpoint = self.shown(), "refuses batches");
-                self.standing().batch = 1;
+                self.health().batch = 1;
             }
         }
         Ok(answers)
     }
 
     /// # Errors
-    /// [`Refusal`]; one that may concern the batch as such is not held against the endpoint.
+    /// [`EndpointError`]; one that may concern the batch as such is not held against the endpoint.
     pub(in crate::chain) async fn batch<T: RpcRecv>(
         &self,
         questions: &[(&'static str, Value)],
-    ) -> Result<Vec<T>, Refusal> {
+    ) -> Result<Vec<T>, EndpointError> {
         let _place = self.place(questions.iter().map(|(method, _)| *method)).await?;
         let begun = Instant::now();
         match self.send_batch(questions).await {
-            Err(refusal) if is_about_the_batch(&refusal) => Err(refusal),
+            Err(error) if is_about_the_batch(&error) => Err(error),
             other => {
                 let method = questions.first().map_or("", |(method, _)| method);
                 self.noted(method, other, begun.elapsed())
@@ -267,7 +268,7 @@ impl Endpoint {
     async fn send_batch<T: RpcRecv>(
         &self,
         questions: &[(&'static str, Value)],
-    ) -> Result<Vec<T>, Refusal> {
+    ) -> Result<Vec<T>, EndpointError> {
         let mut batch = self.client.new_batch();
         let mut waiting = Vec::with_capacity(questions.len());
         for (method, params) in questions {
@@ -284,11 +285,11 @@ impl Endpoint {
     /// The header of a block by tag, number or hash. `None`: no such block.
     ///
     /// # Errors
-    /// [`Refusal::Refuted`] when it does not hash to the name it comes with, or is another than asked for.
+    /// [`EndpointError::Refuted`] when it does not hash to the name it comes with, or is another than asked for.
     pub(in crate::chain) async fn header(
         &self,
         of: BlockName,
-    ) -> Result<Option<(B256, Header)>, Refusal> {
+    ) -> Result<Option<(B256, Header)>, EndpointError> {
         self.ready().await?;
         self.header_now(of).await
     }
@@ -296,11 +297,11 @@ impl Endpoint {
     /// As [`Self::header`], without a probe before it.
     ///
     /// # Errors
-    /// [`Refusal`].
+    /// [`EndpointError`].
     pub(in crate::chain) async fn header_now(
         &self,
         of: BlockName,
-    ) -> Result<Option<(B256, Header)>, Refusal> {
+    ) -> Result<Option<(B256, Header)>, EndpointError> {
         let (method, params) = of.question();
         let found = self.ask_now(method, params).await?;
         self.checked(of, found)
@@ -309,11 +310,11 @@ impl Endpoint {
     /// As [`Self::header`], when the endpoint need not know the tag.
     ///
     /// # Errors
-    /// [`Refusal`].
+    /// [`EndpointError`].
     pub(in crate::chain) async fn try_header(
         &self,
         of: BlockName,
-    ) -> Result<Option<(B256, Header)>, Refusal> {
+    ) -> Result<Option<(B256, Header)>, EndpointError> {
         let (method, params) = of.question();
         let found = self.try_ask(method, params).await?;
         self.checked(of, found)
@@ -323,7 +324,7 @@ impl Endpoint {
         &self,
         of: BlockName,
         found: Option<alloy_rpc_types_eth::Header>,
-    ) -> Result<Option<(B256, Header)>, Refusal> {
+    ) -> Result<Option<(B256, Header)>, EndpointError> {
         let Some(found) = found else { return Ok(None) };
         verify_header(&found.inner, found.hash).map_err(|source| self.refute(source.into()))?;
         let fits = match of {
@@ -332,22 +333,22 @@ impl Endpoint {
             BlockName::Hash(hash) => found.hash == hash,
         };
         if !fits {
-            return Err(Refusal::Garbled);
+            return Err(EndpointError::Garbled);
         }
         if matches!(of, BlockName::Tag("latest")) {
             let (number, time) = (found.inner.number, found.inner.timestamp);
-            self.standing().head = Some(Head { number, time, at: Instant::now() });
+            self.health().head = Some(Head { number, time, at: Instant::now() });
         }
-        locked(&self.identity.lineage).saw(found.hash, &found.inner);
+        locked(&self.identity.head_order).saw(found.hash, &found.inner);
         Ok(Some((found.hash, found.inner)))
     }
 
     /// Puts the endpoint into quarantine for an answer that its proof refutes, and says so in the log.
-    /// Gives the refusal back, to be passed on.
-    pub(in crate::chain) fn refute(&self, refusal: Refusal) -> Refusal {
-        if let Refusal::Refuted { source } = &refusal {
+    /// Gives the error back, to be passed on.
+    pub(in crate::chain) fn refute(&self, error: EndpointError) -> EndpointError {
+        if let EndpointError::Refuted { source } = &error {
             let now = Instant::now();
-            let rest = self.standing().refuted(&refusal, now);
+            let rest = self.health().refuted(&error, now);
             let Evidence { asked, finding, proof, .. } = Evidence::of(source, now);
             tracing::warn!(
                 chain = %self.identity.chain,
@@ -359,7 +360,7 @@ impl Endpoint {
                 "an endpoint's answer is refuted by its own proof",
             );
         }
-        refusal
+        error
     }
 }
 
@@ -381,13 +382,13 @@ impl BlockName {
     }
 }
 
-/// Whether a refusal may concern the batch as such and not a question in it.
-pub(in crate::chain) fn is_about_the_batch(refusal: &Refusal) -> bool {
+/// Whether an error may concern the batch as such and not a question in it.
+pub(in crate::chain) fn is_about_the_batch(error: &EndpointError) -> bool {
     use crate::chain::endpoint::transport::WireError;
-    refusal.is_no()
+    error.is_no()
         || matches!(
-            refusal,
-            Refusal::Garbled
-                | Refusal::Down { source: WireError::Garbled | WireError::Status { .. } }
+            error,
+            EndpointError::Garbled
+                | EndpointError::Down { source: WireError::Garbled | WireError::Status { .. } }
         )
 }

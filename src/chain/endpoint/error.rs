@@ -16,7 +16,7 @@ use entitled_core::proof::account_proof::ProofError;
 
 /// One endpoint's failure to answer one question.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::chain) enum Refusal {
+pub(in crate::chain) enum EndpointError {
     #[error("the endpoint did not answer: {source}")]
     Down { source: WireError },
     #[error("the endpoint wants fewer requests")]
@@ -53,7 +53,7 @@ pub(in crate::chain) enum Refusal {
     Late,
 }
 
-impl From<NotNext> for Refusal {
+impl From<NotNext> for EndpointError {
     fn from(why: NotNext) -> Self {
         match why {
             NotNext::Behind { number } => Self::Behind { number },
@@ -62,7 +62,7 @@ impl From<NotNext> for Refusal {
     }
 }
 
-impl Refusal {
+impl EndpointError {
     /// What this means to those who asked.
     pub(in crate::chain) fn cause(&self) -> Cause {
         match self {
@@ -111,13 +111,13 @@ impl Refusal {
     }
 }
 
-impl From<ProofError> for Refusal {
+impl From<ProofError> for EndpointError {
     fn from(source: ProofError) -> Self {
         Self::Refuted { source }
     }
 }
 
-impl From<TransportError> for Refusal {
+impl From<TransportError> for EndpointError {
     fn from(error: TransportError) -> Self {
         match error {
             RpcError::ErrorResp(payload) => {
@@ -174,23 +174,23 @@ fn weight(cause: &Cause) -> u8 {
 
 /// Sorts a JSON-RPC error by its code and words. Nodes agree on neither: the phrases are those seen from
 /// geth, reth, erigon, nethermind, besu, anvil, EDR, ethereumjs and the large providers.
-fn classify(code: i64, message: &str) -> Refusal {
+fn classify(code: i64, message: &str) -> EndpointError {
     let words = message.to_ascii_lowercase();
     let says = |phrases: &[&str]| phrases.iter().any(|it| words.contains(it));
     let message = clip(message);
     if says(&PRUNED) || code == -32001 {
-        return Refusal::Pruned { message };
+        return EndpointError::Pruned { message };
     }
     if says(&TOO_MUCH) {
-        return Refusal::TooMuch { message };
+        return EndpointError::TooMuch { message };
     }
     if matches!(code, 429 | -32005 | -32029) || says(&RATE) {
-        return Refusal::RateLimited { retry_after: None };
+        return EndpointError::RateLimited { retry_after: None };
     }
     if matches!(code, -32601 | -32004) || says(&UNSUPPORTED) {
-        return Refusal::Unsupported { message };
+        return EndpointError::Unsupported { message };
     }
-    Refusal::Refused { code, message }
+    EndpointError::Refused { code, message }
 }
 
 /// How long an error of the rate limit asks one to wait: in its data, as Infura has it, or in its words.
@@ -260,64 +260,4 @@ const UNSUPPORTED: [&str; 5] = [
 ];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_nodes_say_is_sorted() {
-        for (code, message, cause) in [
-            (-32601, "the method eth_getProof does not exist/is not available", Cause::Unsupported),
-            (-32004, "Method eth_createAccessList is not supported", Cause::Unsupported),
-            (-32602, "distance to target block exceeds maximum proof window", Cause::Pruned),
-            (-32000, "missing trie node 12ab (path ) state 0x12 is not available", Cause::Pruned),
-            (-32000, "header not found", Cause::Pruned),
-            (-32001, "Resource not found", Cause::Pruned),
-            (-32602, "BlockOutOfRangeError: block height is 4 but requested was 9", Cause::Pruned),
-            (-32005, "limit exceeded", Cause::RateLimited),
-            (429, "Your app has exceeded its compute units per second", Cause::RateLimited),
-            (-32000, "Too Many Requests", Cause::RateLimited),
-            (-32602, "argument must be a string", Cause::Unsupported),
-        ] {
-            assert_eq!(classify(code, message).cause(), cause, "{message}");
-        }
-    }
-
-    #[test]
-    fn a_range_that_is_too_wide_is_not_a_rate_limit() {
-        for (code, message) in [
-            (-32005, "query returned more than 10000 results"),
-            (-32602, "block range is too wide"),
-            (-32000, "logs response size exceeded"),
-        ] {
-            assert!(matches!(classify(code, message), Refusal::TooMuch { .. }), "{message}");
-        }
-    }
-
-    #[test]
-    fn how_long_to_wait_is_read_from_the_data_or_the_words() {
-        let infura = r#"{"rate":{"allowed_rps":1,"backoff_seconds":30,"current_rps":1.1}}"#;
-        for (data, message, wait_ms) in [
-            (infura, "daily request count exceeded", Some(30_000)),
-            (r#"{"rate":{"backoff_seconds":-1}}"#, "", None),
-            ("", "Too many requests, try again in 250ms", Some(250)),
-            ("", "Rate limit: retry after 2 s", Some(2_000)),
-            ("", "rate limit, try again in 3 minutes", Some(180_000)),
-            ("", "rate limit, try again in a while", None),
-            ("", "rate limit", None),
-        ] {
-            assert_eq!(wait_in(data, message), wait_ms.map(Duration::from_millis), "{message}");
-        }
-    }
-
-    #[test]
-    fn an_endpoints_words_are_cut() {
-        let refusal = classify(1, &"x".repeat(10_000));
-        assert!(refusal.to_string().len() < 400);
-    }
-
-    #[test]
-    fn of_several_failures_the_most_telling_is_named() {
-        assert_eq!(more_telling(Cause::Unreachable, Cause::Refuted), Cause::Refuted);
-        assert_eq!(more_telling(Cause::WrongChain, Cause::RateLimited), Cause::WrongChain);
-    }
-}
+mod tests;

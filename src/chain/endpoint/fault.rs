@@ -1,12 +1,12 @@
 //! What went wrong with an endpoint, by kind, and the evidence against one that lied. Pure.
 //!
-//! Owned by: one `standing`. Shown by: `status`. Never: holds more of an endpoint's own words than a few lines.
+//! Owned by: one `health`. Shown by: `status`. Never: holds more of an endpoint's own words than a few lines.
 
 use std::error::Error;
 
 use tokio::time::Instant;
 
-use super::error::Refusal;
+use super::error::EndpointError;
 use entitled_core::domain::ids::clip_to;
 use entitled_core::proof::account_proof::ProofError;
 
@@ -49,25 +49,25 @@ impl FaultKind {
     }
 
     /// `None`: the endpoint did nothing wrong, we only asked too much or too late.
-    pub(in crate::chain) fn of(refusal: &Refusal) -> Option<Self> {
-        Some(match refusal {
-            Refusal::Down { .. } => Self::Down,
-            Refusal::Garbled => Self::Garbled,
-            Refusal::RateLimited { .. } => Self::RateLimited,
-            Refusal::Unsupported { .. } => Self::Unsupported,
-            Refusal::Pruned { .. } => Self::Pruned,
-            Refusal::Refused { .. } => Self::Refused,
-            Refusal::Behind { .. } => Self::Behind,
-            Refusal::Disagreement { .. } => Self::Disagreeing,
-            Refusal::WrongChain { .. } => Self::WrongChain,
-            Refusal::Refuted { .. } => Self::Lying,
-            Refusal::TooMuch { .. }
-            | Refusal::NoBatches
-            | Refusal::Quarantined
-            | Refusal::OverBudget
-            | Refusal::Busy
-            | Refusal::JustFailed { .. }
-            | Refusal::Late => return None,
+    pub(in crate::chain) fn of(error: &EndpointError) -> Option<Self> {
+        Some(match error {
+            EndpointError::Down { .. } => Self::Down,
+            EndpointError::Garbled => Self::Garbled,
+            EndpointError::RateLimited { .. } => Self::RateLimited,
+            EndpointError::Unsupported { .. } => Self::Unsupported,
+            EndpointError::Pruned { .. } => Self::Pruned,
+            EndpointError::Refused { .. } => Self::Refused,
+            EndpointError::Behind { .. } => Self::Behind,
+            EndpointError::Disagreement { .. } => Self::Disagreeing,
+            EndpointError::WrongChain { .. } => Self::WrongChain,
+            EndpointError::Refuted { .. } => Self::Lying,
+            EndpointError::TooMuch { .. }
+            | EndpointError::NoBatches
+            | EndpointError::Quarantined
+            | EndpointError::OverBudget
+            | EndpointError::Busy
+            | EndpointError::JustFailed { .. }
+            | EndpointError::Late => return None,
         })
     }
 }
@@ -127,49 +127,16 @@ impl Faults {
         self.counts[kind as usize]
     }
 
-    pub(in crate::chain) fn note(&mut self, refusal: &Refusal, asked: &str, now: Instant) {
-        let Some(kind) = FaultKind::of(refusal) else { return };
+    pub(in crate::chain) fn note(&mut self, error: &EndpointError, asked: &str, now: Instant) {
+        let Some(kind) = FaultKind::of(error) else { return };
         self.counts[kind as usize] += 1;
-        let (asked, message) = (asked.to_owned(), refusal.to_string());
+        let (asked, message) = (asked.to_owned(), error.to_string());
         self.last = Some(Fault { kind, at: now, asked, message });
-        if let Refusal::Refuted { source } = refusal {
+        if let EndpointError::Refuted { source } = error {
             self.evidence = Some(Evidence::of(source, now));
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use alloy_primitives::{Address, B256};
-
-    #[test]
-    fn each_kind_is_at_its_place() {
-        for (index, (kind, word)) in FaultKind::ALL.iter().enumerate() {
-            assert_eq!((*kind as usize, kind.word()), (index, *word));
-        }
-    }
-
-    #[test]
-    fn what_we_did_ourselves_is_no_fault_of_the_endpoint() {
-        let mut faults = Faults::default();
-        for refusal in [Refusal::Late, Refusal::OverBudget, Refusal::Busy] {
-            faults.note(&refusal, "eth_getProof", Instant::now());
-        }
-        assert!(faults.last.is_none());
-    }
-
-    #[test]
-    fn a_lie_leaves_evidence_that_later_faults_do_not_wipe_out() {
-        let mut faults = Faults::default();
-        let slot = B256::with_last_byte(7);
-        let source = ProofError::MissingSlot { address: Address::ZERO, slot };
-        faults.note(&Refusal::Refuted { source }, "eth_getProof", Instant::now());
-        faults.note(&Refusal::Garbled, "eth_chainId", Instant::now());
-        let evidence = faults.evidence.clone().unwrap();
-        assert!(evidence.asked.contains(&slot.to_string()), "{}", evidence.asked);
-        assert!(evidence.finding.contains("not answered"), "{}", evidence.finding);
-        assert_eq!(faults.last.as_ref().map(|it| it.kind), Some(FaultKind::Garbled));
-        assert_eq!((faults.count(FaultKind::Lying), faults.count(FaultKind::Garbled)), (1, 1));
-    }
-}
+mod tests;

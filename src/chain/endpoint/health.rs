@@ -8,7 +8,7 @@ use alloy_primitives::B256;
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
-use super::error::Refusal;
+use super::error::EndpointError;
 use super::fault::Faults;
 use super::latency::Latency;
 use super::transport::WireError;
@@ -96,22 +96,22 @@ impl Peers {
 
 /// What an endpoint was seen to be able to do. `None`: not seen yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::chain) struct Abilities {
+pub struct Abilities {
     /// It is not catching up (`eth_syncing`).
-    pub(in crate::chain) synced: Option<bool>,
+    pub synced: Option<bool>,
     /// It knows the tag `finalized`.
-    pub(in crate::chain) finalized: Option<bool>,
+    pub finalized: Option<bool>,
     /// `eth_getProof` works at all.
-    pub(in crate::chain) proofs: Option<bool>,
+    pub proofs: Option<bool>,
     /// `eth_getProof` works at the newest finalized block.
-    pub(in crate::chain) finalized_proofs: Option<bool>,
+    pub finalized_proofs: Option<bool>,
     /// The oldest block it says it has proofs of (`eth_capabilities`).
-    pub(in crate::chain) oldest_proof: Option<u64>,
-    pub(in crate::chain) access_lists: Option<bool>,
+    pub oldest_proof: Option<u64>,
+    pub access_lists: Option<bool>,
 }
 
 #[derive(Debug)]
-pub(in crate::chain) struct Standing {
+pub(in crate::chain) struct Health {
     /// When it last proved to be on the right chain; `None` when that has to be proven (again).
     pub(in crate::chain) probed: Option<Instant>,
     /// When its abilities were last looked at.
@@ -147,7 +147,7 @@ pub(in crate::chain) struct Standing {
     silences: u32,
 }
 
-impl Standing {
+impl Health {
     /// Requests in one batch; some providers allow no more.
     pub(in crate::chain) const BATCH: usize = 10;
 
@@ -199,21 +199,23 @@ impl Standing {
     }
 
     /// It gave no answer to a question, for whatever reason.
-    pub(in crate::chain) fn refused(&mut self, asked: &str, refusal: &Refusal, now: Instant) {
-        self.faults.note(refusal, asked, now);
-        match refusal {
-            Refusal::RateLimited { retry_after } => {
+    pub(in crate::chain) fn refused(&mut self, asked: &str, error: &EndpointError, now: Instant) {
+        self.faults.note(error, asked, now);
+        match error {
+            EndpointError::RateLimited { retry_after } => {
                 let wait = retry_after.unwrap_or_else(|| LIMITED.whole(self.limited));
                 self.limited = self.limited.saturating_add(1);
                 self.bar(Bar::RateLimited, now + wait.min(LONGEST_WAIT));
             }
-            Refusal::Down { .. } | Refusal::Garbled => self.failed(refusal, now),
-            Refusal::Behind { .. } => self.behind_until = Some(now + BEHIND),
-            Refusal::Unsupported { .. } if asked == "eth_getProof" => {
+            EndpointError::Down { .. } | EndpointError::Garbled => self.failed(error, now),
+            EndpointError::Behind { .. } => self.behind_until = Some(now + BEHIND),
+            EndpointError::Unsupported { .. } if asked == "eth_getProof" => {
                 self.abilities.proofs = Some(false);
                 self.is_up();
             }
-            Refusal::Unsupported { .. } | Refusal::Pruned { .. } | Refusal::Refused { .. } => {
+            EndpointError::Unsupported { .. }
+            | EndpointError::Pruned { .. }
+            | EndpointError::Refused { .. } => {
                 self.is_up();
             }
             _ => {}
@@ -221,9 +223,9 @@ impl Standing {
     }
 
     /// A failure while the breaker is open was to be expected: it makes it stay open no longer.
-    fn failed(&mut self, refusal: &Refusal, now: Instant) {
+    fn failed(&mut self, error: &EndpointError, now: Instant) {
         self.probed = None;
-        self.last_failure = Some((now, refusal.cause()));
+        self.last_failure = Some((now, error.cause()));
         self.failures = self.failures.saturating_add(1);
         if self.failures >= BREAKS_AFTER && self.open_until.is_none_or(|it| it <= now) {
             self.open_until = Some(now + self.retry.jittered(self.trips));
@@ -237,16 +239,16 @@ impl Standing {
         self.latency.note(silent);
         self.silences = self.silences.saturating_add(1);
         if self.silences >= SILENT_OFTEN {
-            let refusal = Refusal::Down { source: WireError::Timeout };
-            self.refused("anything", &refusal, now);
+            let error = EndpointError::Down { source: WireError::Timeout };
+            self.refused("anything", &error, now);
         }
     }
 
     /// It lied, or is broken in a way that cannot be told from lying. Returns how long it is left alone. What it
     /// was asked before it was left alone belongs to the same lie: many who asked at once are no reason to leave
     /// it alone for longer.
-    pub(in crate::chain) fn refuted(&mut self, refusal: &Refusal, now: Instant) -> Duration {
-        self.faults.note(refusal, "", now);
+    pub(in crate::chain) fn refuted(&mut self, error: &EndpointError, now: Instant) -> Duration {
+        self.faults.note(error, "", now);
         self.probed = None;
         if let Some((Bar::Quarantined, until)) = self.barred.filter(|(_, until)| now < *until) {
             return until - now;
@@ -259,8 +261,8 @@ impl Standing {
         rest
     }
 
-    pub(in crate::chain) fn wrong_chain(&mut self, refusal: &Refusal, now: Instant) {
-        self.faults.note(refusal, "the identity of its chain", now);
+    pub(in crate::chain) fn wrong_chain(&mut self, error: &EndpointError, now: Instant) {
+        self.faults.note(error, "the identity of its chain", now);
         self.probed = None;
         let wrong = Backoff { first: self.retry.first / WRONG, longest: LONGEST_REST };
         self.bar(Bar::WrongChain, now + wrong.whole(self.strayed));
@@ -297,19 +299,19 @@ impl Standing {
     /// Whether a probe is due before the next question.
     ///
     /// # Errors
-    /// The refusal that stands for now, without asking.
+    /// The error that stands for now, without asking.
     pub(in crate::chain) fn needs_probe(
         &self,
         now: Instant,
         good_for: Duration,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<bool, EndpointError> {
         match self.bar_at(now) {
-            Some(Bar::RateLimited) => return Err(Refusal::RateLimited { retry_after: None }),
+            Some(Bar::RateLimited) => return Err(EndpointError::RateLimited { retry_after: None }),
             Some(Bar::WrongChain) => {
                 let message = self.faults.last.as_ref().map(|it| it.message.clone());
-                return Err(Refusal::WrongChain { message: message.unwrap_or_default() });
+                return Err(EndpointError::WrongChain { message: message.unwrap_or_default() });
             }
-            Some(Bar::Quarantined) => return Err(Refusal::Quarantined),
+            Some(Bar::Quarantined) => return Err(EndpointError::Quarantined),
             None => {}
         }
         Ok(self.probed.is_none_or(|at| now.saturating_duration_since(at) >= good_for))

@@ -1,6 +1,6 @@
 //! Whom to ask: each endpoint of a chain, on what terms it is asked, and how it fares.
 //!
-//! In reading order: `address` (where), `terms` (how much, with which headers) → `transport` (with `framing`) →
+//! In reading order: `address` (where), `terms` (how much, with which headers) → `transport` (with `framing`, `http_client`) →
 //! `endpoint` (with `error`, `fault`, `health`, `latency`, `budget`, `backoff`) → `chain_identity`, `probe` (is it of this
 //! chain, and what can it do) → `pool` (which of them is asked) and `new_heads` (what it tells unasked).
 
@@ -14,6 +14,7 @@ pub(in crate::chain) mod error;
 pub(in crate::chain) mod fault;
 pub(in crate::chain) mod framing;
 pub(in crate::chain) mod health;
+pub(in crate::chain) mod http_client;
 pub(in crate::chain) mod latency;
 pub(in crate::chain) mod new_heads;
 pub(in crate::chain) mod pool;

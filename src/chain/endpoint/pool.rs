@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -16,16 +16,15 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use tokio::time::Instant;
 
-use super::chain_identity::{Genesis, Identity};
-use super::error::{Refusal, more_telling};
+use super::chain_identity::Identity;
+use super::error::{EndpointError, more_telling};
 use super::health::{Peers, Rank};
 use super::terms::Terms;
 use super::{BlockName, Endpoint};
-use crate::chain::ChainSettings;
-use crate::chain::consensus::sync::Now;
-use crate::chain::head_order::{Known, Lineage, Pace};
+use crate::chain::head_order::{HeadOrder, KnownBlock, Pace};
+use crate::chain::now::Now;
 use entitled_core::domain::ids::ChainId;
-use entitled_core::domain::ownership::{Cause, Finality, Trust};
+use entitled_core::domain::ownership::{Cause, Finality};
 use entitled_core::proof::state::locked;
 
 mod genesis;
@@ -55,25 +54,23 @@ pub(in crate::chain) struct Pool {
 }
 
 impl Pool {
+    /// `poll`: how often the head is asked for. `quorum`: of how many domains the endpoints have to agree, where one's
+    /// word is not enough.
+    ///
     /// # Errors
     /// When the TLS machinery cannot be set up.
     pub(in crate::chain) fn new(
-        settings: &ChainSettings,
+        identity: Identity,
         all: Vec<Terms>,
+        (poll, now): (Duration, Now),
+        quorum: Option<usize>,
     ) -> Result<Self, reqwest::Error> {
-        let identity = Arc::new(Identity {
-            chain: settings.id,
-            genesis: Mutex::new(settings.genesis.map_or(Genesis::Unknown, Genesis::Given)),
-            pinned: settings.pinned.clone(),
-            lineage: Mutex::default(),
-            retry: settings.retry,
-        });
+        let identity = Arc::new(identity);
         let endpoints = all
             .into_iter()
             .map(|it| Endpoint::new(it, Arc::clone(&identity)).map(Arc::new))
             .collect::<Result<_, _>>()?;
-        let quorum = (settings.trust == Trust::Quorum).then_some(settings.quorum);
-        Ok(Self { endpoints, identity, poll: settings.poll, now: settings.now.clone(), quorum })
+        Ok(Self { endpoints, identity, poll, now, quorum })
     }
 
     pub(in crate::chain) fn all(&self) -> &[Arc<Endpoint>] {
@@ -83,7 +80,7 @@ impl Pool {
     /// What each endpoint is judged against.
     pub(in crate::chain) fn peers(&self) -> Peers {
         Peers {
-            heads: self.endpoints.iter().filter_map(|it| it.standing().head).collect(),
+            heads: self.endpoints.iter().filter_map(|it| it.health().head).collect(),
             block_time: self.block_time().unwrap_or(self.poll),
         }
     }
@@ -92,7 +89,7 @@ impl Pool {
     /// it nothing.
     pub(in crate::chain) fn block_time(&self) -> Option<Duration> {
         let mut seen: Vec<Duration> =
-            self.endpoints.iter().filter_map(|it| it.standing().block_time).collect();
+            self.endpoints.iter().filter_map(|it| it.health().block_time).collect();
         seen.sort_unstable();
         seen.get(seen.len() / 2).copied()
     }
@@ -101,8 +98,8 @@ impl Pool {
         self.identity.chain
     }
 
-    pub(in crate::chain) fn lineage(&self) -> MutexGuard<'_, Lineage> {
-        locked(&self.identity.lineage)
+    pub(in crate::chain) fn head_order(&self) -> MutexGuard<'_, HeadOrder> {
+        locked(&self.identity.head_order)
     }
 
     pub(in crate::chain) fn pace(&self) -> Pace {
@@ -111,10 +108,10 @@ impl Pool {
     }
 
     /// The newest block of a finality, if it was named so lately that there need be no newer one.
-    pub(in crate::chain) fn still_newest(&self, finality: Finality) -> Option<Known> {
+    pub(in crate::chain) fn still_newest(&self, finality: Finality) -> Option<KnownBlock> {
         let lately = self.poll.max(self.pace().block_time.saturating_mul(2));
-        let lineage = self.lineage();
-        lineage.newest(finality).filter(|it| it.at.elapsed() <= lately).cloned()
+        let head_order = self.head_order();
+        head_order.newest(finality).filter(|it| it.at.elapsed() <= lately).cloned()
     }
 
     /// How long all endpoints have to say that the chain is another before it is.
@@ -126,16 +123,16 @@ impl Pool {
     /// Whether every endpoint has named heads before this number only, and for long; and is, looked at again, on
     /// the right chain.
     pub(in crate::chain) fn has_lost(&self, number: u64) -> bool {
-        let since = self.lineage().missing_since(Instant::now());
+        let since = self.head_order().missing_since(Instant::now());
         let (waited, patience) = (since.elapsed(), self.patience());
         let is_below = |it: &Arc<Endpoint>| {
-            let mut standing = it.standing();
-            if waited >= patience / 2 && standing.probed.is_some_and(|at| at < since) {
-                standing.probed = None;
+            let mut health = it.health();
+            if waited >= patience / 2 && health.probed.is_some_and(|at| at < since) {
+                health.probed = None;
             }
-            let head = standing.head.filter(|it| it.at >= since && it.number < number);
+            let head = health.head.filter(|it| it.at >= since && it.number < number);
             // Who never said anything need not say this.
-            standing.last_success.is_none() || (standing.probed.is_some() && head.is_some())
+            health.last_success.is_none() || (health.probed.is_some() && head.is_some())
         };
         // Each of them, also where one is enough to say no.
         let below = self.endpoints.iter().filter(|it| is_below(it)).count();
@@ -149,8 +146,8 @@ impl Pool {
         let mut endpoints: Vec<_> =
             self.endpoints.iter().map(|it| (it.rank(now, &peers), Arc::clone(it))).collect();
         endpoints.sort_by_cached_key(|(rank, it)| {
-            let standing = it.standing();
-            (*rank, standing.lacks_finalized_proofs(), it.cost(), standing.latency.class())
+            let health = it.health();
+            (*rank, health.lacks_finalized_proofs(), it.cost(), health.latency.class())
         });
         endpoints
     }
@@ -177,7 +174,7 @@ impl Pool {
     ) -> Result<T, Cause>
     where
         T: 'a,
-        F: Fn(Arc<Endpoint>) -> BoxFuture<'a, Result<T, Refusal>>,
+        F: Fn(Arc<Endpoint>) -> BoxFuture<'a, Result<T, EndpointError>>,
     {
         self.first_but(&[], deadline, ask).await
     }
@@ -194,7 +191,7 @@ impl Pool {
     ) -> Result<T, Cause>
     where
         T: 'a,
-        F: Fn(Arc<Endpoint>) -> BoxFuture<'a, Result<T, Refusal>>,
+        F: Fn(Arc<Endpoint>) -> BoxFuture<'a, Result<T, EndpointError>>,
     {
         let excluded = |it: &Arc<Endpoint>| some.iter().any(|other| Arc::ptr_eq(it, other));
         let mut waiting: VecDeque<_> = self.ordered().into();
@@ -212,7 +209,7 @@ impl Pool {
                 () = tokio::time::sleep_until(until) => {
                     let now = Instant::now();
                     if now >= deadline {
-                        return Err(more_telling(cause, Refusal::Late.cause()));
+                        return Err(more_telling(cause, EndpointError::Late.cause()));
                     }
                     // It may have answered something in the meantime.
                     if race.patient_until() <= now {
@@ -226,15 +223,18 @@ impl Pool {
                     race.outpaced(&endpoint);
                     return Ok(answer);
                 }
-                Err(refusal) => {
-                    tracing::debug!(endpoint = endpoint.shown(), %refusal, "trying the next one");
-                    answered |= refusal.is_answer();
+                Err(error) => {
+                    tracing::debug!(endpoint = endpoint.shown(), refusal = %error, "trying the next one");
+                    answered |= error.is_answer();
                     // Found out above the endpoint, which therefore does not know.
-                    if matches!(refusal, Refusal::Behind { .. } | Refusal::Disagreement { .. }) {
-                        endpoint.standing().refused("a block", &refusal, Instant::now());
+                    if matches!(
+                        error,
+                        EndpointError::Behind { .. } | EndpointError::Disagreement { .. }
+                    ) {
+                        endpoint.health().refused("a block", &error, Instant::now());
                     }
                     race.asked.retain(|(it, _)| !Arc::ptr_eq(it, &endpoint));
-                    cause = more_telling(cause, refusal.cause());
+                    cause = more_telling(cause, error.cause());
                 }
             }
         }
@@ -257,8 +257,8 @@ impl Pool {
                 };
                 match tokio::time::timeout(EXAMINATION, looked).await {
                     Ok(Ok(())) => {}
-                    Ok(Err(refusal)) => {
-                        tracing::debug!(endpoint = it.shown(), %refusal, "was not examined");
+                    Ok(Err(error)) => {
+                        tracing::debug!(endpoint = it.shown(), refusal = %error, "was not examined");
                     }
                     Err(_) => tracing::debug!(endpoint = it.shown(), "examined for too long"),
                 }
@@ -272,28 +272,28 @@ impl Pool {
     /// Whether it may be late without anybody knowing. One alone cannot be.
     fn has_old_head(&self, endpoint: &Endpoint) -> bool {
         let (now, often) = (Instant::now(), self.poll.saturating_mul(HEADS));
-        let standing = endpoint.standing();
+        let health = endpoint.health();
         self.endpoints.len() > 1
-            && standing.open_until().is_none()
-            && standing.rests_until(now).is_none()
-            && standing.head.is_none_or(|it| now.saturating_duration_since(it.at) >= often)
+            && health.open_until().is_none()
+            && health.rests_until(now).is_none()
+            && health.head.is_none_or(|it| now.saturating_duration_since(it.at) >= often)
     }
 
     fn is_due(&self, endpoint: &Endpoint) -> bool {
         let (now, peers) = (Instant::now(), self.peers());
-        let standing = endpoint.standing();
-        if standing.rests_until(now).is_some() {
+        let health = endpoint.health();
+        if health.rests_until(now).is_some() {
             return false;
         }
-        let doubted = !matches!(standing.word(now, &peers), "ok" | "untried");
+        let doubted = !matches!(health.word(now, &peers), "ok" | "untried");
         let good_for = if doubted { DOUBTED_FOR } else { EXAMINED_FOR };
         // One that came out of its rest is tried, whenever it was examined.
-        standing.open_until().is_some()
-            || standing.examined.is_none_or(|at| now.saturating_duration_since(at) >= good_for)
+        health.open_until().is_some()
+            || health.examined.is_none_or(|at| now.saturating_duration_since(at) >= good_for)
     }
 }
 
-type Answer<'a, T> = BoxFuture<'a, (Arc<Endpoint>, Result<T, Refusal>)>;
+type Answer<'a, T> = BoxFuture<'a, (Arc<Endpoint>, Result<T, EndpointError>)>;
 
 /// Several endpoints asked for the same.
 struct Race<'a, T, F> {
@@ -306,7 +306,7 @@ struct Race<'a, T, F> {
 
 impl<'a, T, F> Race<'a, T, F>
 where
-    F: Fn(Arc<Endpoint>) -> BoxFuture<'a, Result<T, Refusal>>,
+    F: Fn(Arc<Endpoint>) -> BoxFuture<'a, Result<T, EndpointError>>,
     T: 'a,
 {
     /// `answered`: somebody said no, so that trying those who keep failing would only cost time.
@@ -314,7 +314,7 @@ where
         while let Some((rank, endpoint)) = self.waiting.pop_front() {
             let pointless = rank == Rank::Open
                 && answered
-                && endpoint.standing().rests_until(Instant::now()).is_some();
+                && endpoint.health().rests_until(Instant::now()).is_some();
             if !pointless {
                 self.ask(endpoint);
                 return true;
@@ -349,9 +349,9 @@ where
         let Some((endpoint, begun)) = self.asked.last().filter(|_| self.may_ask_beside()) else {
             return Instant::now() + far;
         };
-        let standing = endpoint.standing();
-        let heard = standing.last_success.map_or(*begun, |it| it.max(*begun));
-        heard + standing.latency.patience()
+        let health = endpoint.health();
+        let heard = health.last_success.map_or(*begun, |it| it.max(*begun));
+        heard + health.latency.patience()
     }
 
     fn may_ask_beside(&self) -> bool {
@@ -366,9 +366,9 @@ where
             if Arc::ptr_eq(endpoint, winner) {
                 return;
             }
-            let mut standing = endpoint.standing();
-            let heard = standing.last_success.map_or(*begun, |it| it.max(*begun));
-            standing.outpaced(now.saturating_duration_since(heard), now);
+            let mut health = endpoint.health();
+            let heard = health.last_success.map_or(*begun, |it| it.max(*begun));
+            health.outpaced(now.saturating_duration_since(heard), now);
         }
     }
 }

@@ -9,11 +9,12 @@ use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, U64};
 use alloy_rpc_types_eth::EIP1186AccountProofResponse;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::error::Refusal;
-use super::health::Standing;
+use super::error::EndpointError;
+use super::health::Health;
 use super::{BlockName, Endpoint, is_about_the_batch};
 use entitled_core::proof::account_proof::verify;
 
@@ -37,12 +38,14 @@ struct Offer {
 }
 
 /// `None`: a no that says nothing about the ability, such as a rate limit.
-fn able<T>(answer: &Result<T, Refusal>) -> Option<bool> {
+fn able<T>(answer: &Result<T, EndpointError>) -> Option<bool> {
     match answer {
         Ok(_) => Some(true),
-        Err(Refusal::Unsupported { .. } | Refusal::Refused { .. } | Refusal::Pruned { .. }) => {
-            Some(false)
-        }
+        Err(
+            EndpointError::Unsupported { .. }
+            | EndpointError::Refused { .. }
+            | EndpointError::Pruned { .. },
+        ) => Some(false),
         Err(_) => None,
     }
 }
@@ -52,13 +55,13 @@ impl Endpoint {
     ///
     /// # Errors
     /// Why it could not be asked. What it cannot do is no error.
-    pub(in crate::chain) async fn examine(&self) -> Result<(), Refusal> {
+    pub(in crate::chain) async fn examine(&self) -> Result<(), EndpointError> {
         self.ready().await?;
-        let syncing: Result<Value, _> = self.try_ask("eth_syncing", json!([])).await;
+        let syncing: Result<Box<RawValue>, _> = self.try_ask("eth_syncing", json!([])).await;
         let latest = self.header(BlockName::Tag("latest")).await?;
         let finalized = self.try_header(BlockName::Tag("finalized")).await;
-        let finalized = finalized.or_else(|refusal| match refusal.is_outage() {
-            true => Err(refusal),
+        let finalized = finalized.or_else(|error| match error.is_outage() {
+            true => Err(error),
             false => Ok(None),
         })?;
         if let (Some((_, late)), Some((_, early))) = (&latest, &finalized) {
@@ -72,29 +75,30 @@ impl Endpoint {
         };
         let number = latest.as_ref().map_or(U64::ZERO, |(_, it)| U64::from(it.number));
         let call = json!([{ "from": Address::ZERO, "to": Address::ZERO }, number]);
-        let listed: Result<Value, _> = self.try_ask("eth_createAccessList", call).await;
+        let listed: Result<Box<RawValue>, _> = self.try_ask("eth_createAccessList", call).await;
         let told: Result<Capabilities, _> = self.try_ask("eth_capabilities", json!([])).await;
         let batch = self.largest_batch().await?;
 
-        let mut standing = self.standing();
-        let abilities = &mut standing.abilities;
-        abilities.synced = match syncing {
-            Ok(Value::Bool(syncing)) => Some(!syncing),
-            Ok(Value::Object(_)) => Some(false),
-            _ => None,
-        };
+        let mut health = self.health();
+        let abilities = &mut health.abilities;
+        // How far it is does not matter, and how much it says of that is up to it.
+        abilities.synced = syncing.ok().and_then(|it| match it.get() {
+            "false" => Some(true),
+            "true" => Some(false),
+            other => other.starts_with('{').then_some(false),
+        });
         abilities.finalized = Some(finalized.is_some());
         abilities.finalized_proofs = proven.filter(|_| finalized.is_some());
         abilities.access_lists = able(&listed);
         let offer = told.ok().and_then(|it| it.stateproofs).filter(|it| !it.disabled);
         abilities.oldest_proof = offer.and_then(|it| it.oldest_block).map(|it| it.to());
-        standing.batch = batch;
-        standing.examined = Some(Instant::now());
+        health.batch = batch;
+        health.examined = Some(Instant::now());
         Ok(())
     }
 
     /// Whether it proves an account at a block: that of the zero address, present or not.
-    async fn proves(&self, hash: B256, header: &Header) -> Result<Option<bool>, Refusal> {
+    async fn proves(&self, hash: B256, header: &Header) -> Result<Option<bool>, EndpointError> {
         let ask = async |block: Value| {
             let params = json!([Address::ZERO, [], block]);
             self.try_ask::<EIP1186AccountProofResponse>("eth_getProof", params).await
@@ -105,32 +109,32 @@ impl Endpoint {
             proof = ask(json!(U64::from(header.number))).await;
         }
         match &proof {
-            Err(refusal) if refusal.is_outage() => {}
-            Err(Refusal::Unsupported { .. }) => self.standing().abilities.proofs = Some(false),
+            Err(error) if error.is_outage() => {}
+            Err(EndpointError::Unsupported { .. }) => self.health().abilities.proofs = Some(false),
             Err(_) => {}
             Ok(it) => {
-                let mut standing = self.standing();
-                standing.takes_hashes = by_hash;
+                let mut health = self.health();
+                health.takes_hashes = by_hash;
                 if let Err(error) = verify(it, Address::ZERO, &[], header.state_root) {
                     // Nobody was told anything by this, and proofs of older blocks are where nodes have their
                     // faults: so it is no use for this, but it is not treated as a liar.
                     tracing::debug!(endpoint = self.shown(), %error, "cannot prove what is finalized");
                     return Ok(Some(false));
                 }
-                standing.abilities.proofs = Some(true);
+                health.abilities.proofs = Some(true);
             }
         }
         Ok(able(&proof))
     }
 
     /// How many requests it takes in one body.
-    async fn largest_batch(&self) -> Result<usize, Refusal> {
-        for size in [Standing::BATCH, SMALL_BATCH] {
+    async fn largest_batch(&self) -> Result<usize, EndpointError> {
+        for size in [Health::BATCH, SMALL_BATCH] {
             let questions = vec![("eth_chainId", json!([])); size];
             match self.batch::<Value>(&questions).await {
                 Ok(_) => return Ok(size),
-                Err(refusal) if is_about_the_batch(&refusal) => {}
-                Err(refusal) => return Err(refusal),
+                Err(error) if is_about_the_batch(&error) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(1)
@@ -139,7 +143,7 @@ impl Endpoint {
     /// Remembers the usual time between two blocks, where two of them show it.
     fn note_block_time(&self, early: &Header, late: &Header) {
         if let Some(each) = block_time(early, late) {
-            self.standing().block_time = Some(each);
+            self.health().block_time = Some(each);
         }
     }
 }
@@ -157,18 +161,4 @@ fn block_time(early: &Header, late: &Header) -> Option<Duration> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn two_blocks_show_the_time_between_blocks_unless_they_share_a_second() {
-        let at = |number, timestamp| Header { number, timestamp, ..Header::default() };
-        let seconds = |it| Some(Duration::from_secs(it));
-        assert_eq!(block_time(&at(10, 1_000), &at(74, 1_768)), seconds(12));
-        assert_eq!(block_time(&at(10, 1_000), &at(11, 9_000)), Some(SLOWEST));
-        assert_eq!(block_time(&at(10, 1_000), &at(14, 1_001)), Some(Duration::from_millis(250)));
-        // As on a chain of one's own after many blocks at once: that there is no time between them is not so.
-        assert_eq!(block_time(&at(10, 1_000), &at(74, 1_000)), None);
-        assert_eq!(block_time(&at(10, 1_000), &at(10, 1_000)), None);
-    }
-}
+mod tests;

@@ -18,16 +18,17 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::address::Location;
-use super::framing::JsonEnd;
+use super::framing::{JsonEnd, has_too_many_values};
+use super::http_client::{CONNECT, http_client, install_crypto};
 
-/// No longer than this to connect.
-const CONNECT: Duration = Duration::from_secs(3);
 /// No longer than this for one request, from connecting to the last byte.
 const TOTAL: Duration = Duration::from_secs(8);
 /// No body above this, counted after decompression.
 pub(in crate::chain) const BODY: usize = 8 * 1024 * 1024;
 /// An error page above this is not worth reading.
 const ERROR_BODY: usize = 64 * 1024;
+/// Messages over a WebSocket before the answer, which say nothing: pings and the like.
+const ASIDES: usize = 64;
 /// Idle connections kept for WebSocket and IPC.
 const IDLE: usize = 4;
 
@@ -40,7 +41,7 @@ pub(in crate::chain) enum WireError {
     Timeout,
     #[error("the connection broke")]
     Broken,
-    #[error("the answer is larger than {BODY} bytes")]
+    #[error("the answer is larger than {BODY} bytes, or has too many parts")]
     TooLarge,
     #[error("HTTP status {status}")]
     Status { status: u16 },
@@ -97,11 +98,10 @@ impl Wire {
         headers: http::HeaderMap,
         meter: Arc<Meter>,
     ) -> Result<Self, reqwest::Error> {
-        // Refused when the process already has one, which then serves as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        install_crypto();
         let way = match location {
             Location::Http(url) => {
-                let client = http_client(location.is_loopback())?;
+                let client = http_client(location.is_loopback(), TOTAL)?;
                 Way::Http { client, url: url.clone(), headers }
             }
             Location::WebSocket(url) => Way::WebSocket { url: url.clone(), idle: Mutex::default() },
@@ -124,6 +124,9 @@ impl Wire {
         .await
         .map_err(|_| WireError::Timeout)??;
         self.meter.bytes.fetch_add(answer.len() as u64, Ordering::Relaxed);
+        if has_too_many_values(&answer) {
+            return Err(WireError::TooLarge);
+        }
         serde_json::from_slice(&answer).map_err(|_| WireError::Garbled)
     }
 }
@@ -158,18 +161,6 @@ impl tower::Service<RequestPacket> for Wire {
             }
         })
     }
-}
-
-fn http_client(loopback: bool) -> Result<reqwest::Client, reqwest::Error> {
-    let builder = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(CONNECT)
-        .timeout(TOTAL)
-        .gzip(true)
-        .tls_backend_rustls()
-        .user_agent(concat!("entitled/", env!("CARGO_PKG_VERSION")));
-    // A proxy from the environment leads out of the machine; it is no way to the machine itself.
-    if loopback { builder.no_proxy() } else { builder }.build()
 }
 
 async fn over_http(request: reqwest::RequestBuilder, body: Vec<u8>) -> Result<Vec<u8>, WireError> {
@@ -267,7 +258,7 @@ pub(in crate::chain) async fn connect_websocket(url: &url::Url) -> Result<Socket
 async fn ask_websocket(mut socket: Socket, text: String) -> Result<(Socket, Vec<u8>), WireError> {
     use tokio_tungstenite::tungstenite::Error;
     socket.send(Message::text(text)).await.map_err(|_| WireError::Broken)?;
-    loop {
+    for _ in 0..=ASIDES {
         match socket.next().await {
             Some(Ok(Message::Text(text))) => return Ok((socket, text.as_bytes().to_vec())),
             Some(Ok(Message::Binary(bytes))) => return Ok((socket, bytes.to_vec())),
@@ -276,6 +267,7 @@ async fn ask_websocket(mut socket: Socket, text: String) -> Result<(Socket, Vec<
             Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(WireError::Broken),
         }
     }
+    Err(WireError::Broken)
 }
 
 async fn over_ipc(
@@ -317,101 +309,4 @@ async fn ask_ipc(mut stream: UnixStream, body: &[u8]) -> Result<(UnixStream, Vec
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use tokio::net::TcpListener;
-
-    /// Serves one connection with fixed bytes.
-    async fn serving(answer: Vec<u8>) -> Location {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut request = [0_u8; 4096];
-            let _ = stream.read(&mut request).await.unwrap();
-            let _ = stream.write_all(&answer).await;
-        });
-        Location::parse(&format!("http://key:secret@127.0.0.1:{port}/v3/secret")).unwrap()
-    }
-
-    async fn asked(answer: impl Into<Vec<u8>>) -> Result<ResponsePacket, WireError> {
-        let wire = Wire::new(&serving(answer.into()).await, http::HeaderMap::new(), Arc::default())
-            .unwrap();
-        wire.exchange(b"{}".to_vec(), 1).await
-    }
-
-    fn http_answer(status: &str, headers: &str, body: &str) -> String {
-        format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n{body}", body.len())
-    }
-
-    const RESULT: &str = r#"{"jsonrpc":"2.0","id":1,"result":"0x1"}"#;
-    const REFUSAL: &str = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32600,"message":"no"}}"#;
-
-    #[tokio::test]
-    async fn an_answer_is_read() {
-        assert!(asked(http_answer("200 OK", "", RESULT)).await.unwrap().is_success());
-    }
-
-    #[tokio::test]
-    async fn a_json_rpc_error_counts_whatever_the_status() {
-        assert!(asked(http_answer("400 Bad Request", "", REFUSAL)).await.unwrap().is_error());
-    }
-
-    #[tokio::test]
-    async fn a_result_with_an_error_status_is_no_answer() {
-        let error = asked(http_answer("500 Oh", "", RESULT)).await.unwrap_err();
-        assert_eq!(error, WireError::Status { status: 500 });
-    }
-
-    #[tokio::test]
-    async fn the_rate_limit_and_its_wait_are_understood() {
-        let error = asked(http_answer("429 Slow", "retry-after: 7\r\n", "")).await.unwrap_err();
-        let retry_after = Some(Duration::from_secs(7));
-        assert_eq!(error, WireError::RateLimited { retry_after });
-    }
-
-    #[tokio::test]
-    async fn a_redirect_is_not_followed() {
-        let to = "location: http://127.0.0.1:9/\r\n";
-        let error = asked(http_answer("307 Elsewhere", to, "")).await.unwrap_err();
-        assert_eq!(error, WireError::Status { status: 307 });
-    }
-
-    #[tokio::test]
-    async fn a_body_is_bounded_whatever_it_says_of_itself() {
-        let mut answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n".to_vec();
-        answer.resize(answer.len() + BODY + 1, b' ');
-        assert_eq!(asked(answer).await.unwrap_err(), WireError::TooLarge);
-    }
-
-    #[tokio::test]
-    async fn what_is_not_json_rpc_is_garbled() {
-        let error = asked(http_answer("200 OK", "", "<html>secret</html>")).await.unwrap_err();
-        assert_eq!(error, WireError::Garbled);
-    }
-
-    #[tokio::test]
-    async fn an_ipc_answer_may_come_in_pieces() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("node.ipc");
-        let listener = tokio::net::UnixListener::bind(&path).unwrap();
-        tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut request = [0_u8; 64];
-            for _ in 0..2 {
-                let _ = stream.read(&mut request).await.unwrap();
-                for piece in RESULT.as_bytes().chunks(7) {
-                    stream.write_all(piece).await.unwrap();
-                    stream.flush().await.unwrap();
-                    tokio::task::yield_now().await;
-                }
-            }
-        });
-        let location = Location::parse(path.to_str().unwrap()).unwrap();
-        let wire = Wire::new(&location, http::HeaderMap::new(), Arc::default()).unwrap();
-        // Twice, so that the second question goes over the connection of the first.
-        for _ in 0..2 {
-            assert!(wire.exchange(b"{}".to_vec(), 1).await.unwrap().is_success());
-        }
-    }
-}
+mod tests;

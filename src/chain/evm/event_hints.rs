@@ -1,6 +1,6 @@
 //! What events said was on the move, to look there first. Pure.
 //!
-//! Told by: `mod`, of what `follow` read. Asked by: `gather`. Never: matters for an answer. A rumour that is
+//! Told by: `inner`, of what `follow` read. Asked by: `run_loop`. Never: matters for an answer. A hint that is
 //! wrong costs a proof, and one that is missing costs a request.
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -11,7 +11,7 @@ use entitled_core::evm::execute::Call;
 
 /// The words of the events of each contract: ids and wallets. The newest stay.
 #[derive(Debug, Default)]
-pub(in crate::chain) struct Rumours(HashMap<Address, Words>);
+pub(in crate::chain) struct EventHints(HashMap<Address, Words>);
 
 #[derive(Debug, Default)]
 struct Words {
@@ -19,7 +19,7 @@ struct Words {
     order: VecDeque<B256>,
 }
 
-impl Rumours {
+impl EventHints {
     const CONTRACTS: usize = 256;
     const WORDS: usize = 4_096;
 
@@ -54,38 +54,4 @@ impl Rumours {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn call(to: u8, words: &[u8]) -> Call {
-        let words = words.iter().flat_map(|it| B256::with_last_byte(*it).0);
-        let data = [9; 4].into_iter().chain(words).collect::<Vec<_>>();
-        Call { to: Address::repeat_byte(to), data: data.into() }
-    }
-
-    #[test]
-    fn a_call_is_concerned_by_a_word_it_names_at_its_own_contract() {
-        let mut rumours = Rumours::default();
-        rumours.note(Address::repeat_byte(1), [B256::with_last_byte(7)]);
-        assert!(rumours.concern(&call(1, &[7])) && rumours.concern(&call(1, &[3, 7])));
-        assert!(!rumours.concern(&call(1, &[8])) && !rumours.concern(&call(1, &[])));
-        assert!(!rumours.concern(&call(2, &[7])));
-        assert!(!rumours.concern(&Call { to: Address::repeat_byte(1), data: "7".into() }));
-    }
-
-    #[test]
-    fn the_newest_are_kept_and_no_more_than_there_is_room_for() {
-        let mut rumours = Rumours::default();
-        let word = |it: usize| B256::left_padding_from(&it.to_be_bytes());
-        rumours.note(Address::ZERO, (0..3 * Rumours::WORDS).map(word));
-        let words = &rumours.0[&Address::ZERO];
-        assert_eq!((words.known.len(), words.order.len()), (Rumours::WORDS, Rumours::WORDS));
-        assert!(
-            words.known.contains(&word(3 * Rumours::WORDS - 1)) && !words.known.contains(&word(0))
-        );
-        for contract in 0..1_000_u64 {
-            rumours.note(Address::left_padding_from(&contract.to_be_bytes()), [B256::ZERO]);
-        }
-        assert!(rumours.0.len() <= Rumours::CONTRACTS);
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! What one question may cost: state, accounts, gas and processor time. A contract that takes more gets no answer. Pure.
 //!
-//! Asked by: `gather`, `signature`, `memo`.
+//! Asked by: `run_loop`, `signature`, `outcome_cache`.
 
 use std::time::Duration;
 

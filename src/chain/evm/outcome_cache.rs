@@ -1,6 +1,6 @@
 //! How calls ended before, and what that rested on, so that a call is not executed again for nothing. Pure.
 //!
-//! Filled and read by: `executor`; read by: `gather`. Never: gives an outcome that executing now would not.
+//! Filled and read by: `executor`; read by: `run_loop`. Never: gives an outcome that executing now would not.
 //!
 //! Invariant: an execution is a function of its call, the rules of its fork, the block's fields and what it
 //! read of the state. Where a call read the same accounts and slots with the same values, and nothing of its
@@ -15,13 +15,13 @@ use revm::primitives::hardfork::SpecId;
 
 use super::limits::ACCOUNTS;
 use entitled_core::evm::execute::{Attempt, Call, Outcome};
-use entitled_core::proof::lru_cache::Shelf;
+use entitled_core::proof::lru_cache::LruCache;
 use entitled_core::proof::pinned::Pinned;
 use entitled_core::proof::state::{Facts, Need, locked};
 
 /// How one call ended, and everything that decided it.
 #[derive(Debug)]
-pub(in crate::chain) struct Remembered {
+pub(in crate::chain) struct CachedOutcome {
     spec: SpecId,
     /// The one block it holds for, if the contract asked for anything of it.
     only_at: Option<B256>,
@@ -31,36 +31,36 @@ pub(in crate::chain) struct Remembered {
 }
 
 #[derive(Debug)]
-pub(in crate::chain) struct Memo(Shelf<Call, Arc<Remembered>>);
+pub(in crate::chain) struct OutcomeCache(LruCache<Call, Arc<CachedOutcome>>);
 
-impl Default for Memo {
+impl Default for OutcomeCache {
     fn default() -> Self {
-        Self(Shelf::new(Self::MOST_BYTES))
+        Self(LruCache::new(Self::MOST_BYTES))
     }
 }
 
-impl Memo {
+impl OutcomeCache {
     /// Some forty thousand calls of the common kind.
     const MOST_BYTES: usize = 32 * 1024 * 1024;
     /// No one call takes more.
     const MOST_OF_ONE: usize = 64 * 1024;
 
-    pub(in crate::chain) fn get(&mut self, call: &Call) -> Option<Arc<Remembered>> {
+    pub(in crate::chain) fn get(&mut self, call: &Call) -> Option<Arc<CachedOutcome>> {
         self.0.get(call).cloned()
     }
 
-    fn put(&mut self, call: Call, remembered: Remembered) {
-        let bytes = remembered.bytes() + call.data.len();
+    fn put(&mut self, call: Call, cached: CachedOutcome) {
+        let bytes = cached.bytes() + call.data.len();
         if bytes <= Self::MOST_OF_ONE {
-            self.0.put(call, Arc::new(remembered), bytes);
+            self.0.put(call, Arc::new(cached), bytes);
         }
     }
 }
 
 /// Remembers how `call` ended at `block`, unless something it read is no longer there to be told, or it looked
 /// at more than a call may.
-pub(in crate::chain) fn remember(
-    memo: &std::sync::Mutex<Memo>,
+pub(in crate::chain) fn cache_outcome(
+    outcomes: &std::sync::Mutex<OutcomeCache>,
     block: &Pinned,
     call: &Call,
     of: &Attempt,
@@ -73,14 +73,14 @@ pub(in crate::chain) fn remember(
     let only_at = of.reads_block.then_some(block.hash);
     let seen = {
         let mut facts = block.facts();
-        Remembered::new(&mut facts, &of.touched, (block.rules, only_at), outcome)
+        CachedOutcome::new(&mut facts, &of.touched, (block.rules, only_at), outcome)
     };
     if let Some(seen) = seen {
-        locked(memo).put(call.clone(), seen);
+        locked(outcomes).put(call.clone(), seen);
     }
 }
 
-impl Remembered {
+impl CachedOutcome {
     fn new(
         facts: &mut Facts,
         touched: &BTreeSet<Need>,

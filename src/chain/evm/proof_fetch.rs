@@ -1,6 +1,6 @@
 //! Brings pieces of state from an endpoint, and keeps what their proofs prove.
 //!
-//! Asked by: `gather`, `signature`. Asks: `pool`. Never: keeps anything that was not verified.
+//! Asked by: `run_loop`, `signature`. Asks: `pool`. Never: keeps anything that was not verified.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -13,8 +13,8 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::proof_plan::Plan;
-use super::run_loop::Gatherer;
-use crate::chain::endpoint::error::Refusal;
+use super::run_loop::RunLoop;
+use crate::chain::endpoint::error::EndpointError;
 use crate::chain::endpoint::pool::Pool;
 use crate::chain::endpoint::{BlockName, Endpoint};
 use entitled_core::domain::ownership::Cause;
@@ -26,7 +26,7 @@ use entitled_core::proof::trie_nodes::{Nodes, named};
 /// Slots that are still asked for when a question for more of them was refused, for whatever reason.
 const FEW: usize = 64;
 
-impl Gatherer {
+impl RunLoop {
     /// Fetches and proves `needs`, from whichever endpoint can.
     pub(in crate::chain) async fn fetch(
         &self,
@@ -50,36 +50,35 @@ impl Gatherer {
         endpoint: &Endpoint,
         block: &Arc<Pinned>,
         needs: &BTreeSet<Need>,
-    ) -> Result<(), Refusal> {
-        let mut parts = {
+    ) -> Result<(), EndpointError> {
+        let mut batches = {
             let (mut facts, library) = (block.facts(), self.library());
             let lacks = |need: &&Need| !facts.has(need, &library);
             let lacking = needs.iter().filter(lacks).copied().collect();
-            Plan::new(&lacking, &library).parts()
+            Plan::new(&lacking, &library).batches()
         };
-        parts.reverse();
-        while let Some(part) = parts.pop() {
-            match self.fetch_part(endpoint, block, part.clone()).await {
+        batches.reverse();
+        while let Some(batch) = batches.pop() {
+            match self.fetch_batch(endpoint, block, batch.clone()).await {
                 Ok(()) => {}
-                Err(refusal) => {
-                    let smaller = matches!(refusal, Refusal::TooMuch { .. })
-                        || (refusal.is_no() && part.slots() > FEW);
-                    let (first, second) =
-                        smaller.then(|| part.halved()).flatten().ok_or(refusal)?;
-                    parts.extend([second, first]);
+                Err(error) => {
+                    let smaller = matches!(error, EndpointError::TooMuch { .. })
+                        || (error.is_no() && batch.slots() > FEW);
+                    let (first, second) = smaller.then(|| batch.halved()).flatten().ok_or(error)?;
+                    batches.extend([second, first]);
                 }
             }
         }
         Ok(())
     }
 
-    async fn fetch_part(
+    async fn fetch_batch(
         &self,
         endpoint: &Endpoint,
         block: &Arc<Pinned>,
         plan: Plan,
-    ) -> Result<(), Refusal> {
-        let by_hash = endpoint.standing().takes_hashes;
+    ) -> Result<(), EndpointError> {
+        let by_hash = endpoint.health().takes_hashes;
         if by_hash {
             let name = json!({ "blockHash": block.hash });
             match endpoint.ask_all(&plan.questions(&name)).await {
@@ -87,8 +86,8 @@ impl Gatherer {
                     let learnt = self.learn(block, plan, answers).await;
                     return learnt.map_err(|it| endpoint.refute(it));
                 }
-                Err(Refusal::Refused { .. } | Refusal::Unsupported { .. }) => {}
-                Err(refusal) => return Err(refusal),
+                Err(EndpointError::Refused { .. } | EndpointError::Unsupported { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
         // Some nodes do not take a hash here (EIP-1898). A number is as safe, the proof is checked
@@ -96,13 +95,15 @@ impl Gatherer {
         let name = json!(U64::from(block.header.number));
         let answers = endpoint.ask_all(&plan.questions(&name)).await?;
         if by_hash {
-            endpoint.standing().takes_hashes = false;
+            endpoint.health().takes_hashes = false;
         }
         let learnt = self.learn(block, plan, answers).await;
-        let Err(refusal) = learnt else { return Ok(()) };
+        let Err(error) = learnt else { return Ok(()) };
         match endpoint.header(BlockName::Number(block.header.number)).await? {
-            Some((hash, _)) if hash == block.hash => Err(endpoint.refute(refusal)),
-            _ => Err(Refusal::Pruned { message: "it has another block of this number".to_owned() }),
+            Some((hash, _)) if hash == block.hash => Err(endpoint.refute(error)),
+            _ => Err(EndpointError::Pruned {
+                message: "it has another block of this number".to_owned(),
+            }),
         }
     }
 
@@ -113,11 +114,11 @@ impl Gatherer {
         block: &Arc<Pinned>,
         plan: Plan,
         answers: Vec<Box<RawValue>>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), EndpointError> {
         let (block, library) = (Arc::clone(block), Arc::clone(&self.library));
         let nodes = Arc::clone(&self.nodes);
         let work = move || learn(&block, (&library, &nodes), &plan, &answers);
-        tokio::task::spawn_blocking(work).await.unwrap_or(Err(Refusal::Garbled))
+        tokio::task::spawn_blocking(work).await.unwrap_or(Err(EndpointError::Garbled))
     }
 }
 
@@ -126,8 +127,9 @@ fn learn(
     (library, nodes): (&Mutex<Library>, &Mutex<Nodes>),
     plan: &Plan,
     answers: &[Box<RawValue>],
-) -> Result<(), Refusal> {
-    let (proofs, codes) = answers.split_at_checked(plan.proofs.len()).ok_or(Refusal::Garbled)?;
+) -> Result<(), EndpointError> {
+    let (proofs, codes) =
+        answers.split_at_checked(plan.proofs.len()).ok_or(EndpointError::Garbled)?;
     for (asked, answer) in plan.proofs.iter().zip(proofs) {
         let proof: EIP1186AccountProofResponse = read(answer)?;
         let proven = verify(&proof, asked.address, &asked.slots, block.header.state_root)?;
@@ -138,16 +140,16 @@ fn learn(
     }
     for (address, answer) in plan.codes.iter().zip(codes) {
         let code: Bytes = read(answer)?;
-        let hash = block.facts().code_hash(*address).ok_or(Refusal::Garbled)?;
+        let hash = block.facts().code_hash(*address).ok_or(EndpointError::Garbled)?;
         verify_code(*address, &code, hash)?;
         locked(library).learn(*address, hash, code);
     }
     Ok(())
 }
 
-fn read<T: serde::de::DeserializeOwned>(answer: &RawValue) -> Result<T, Refusal> {
+fn read<T: serde::de::DeserializeOwned>(answer: &RawValue) -> Result<T, EndpointError> {
     if answer.get() == "null" {
-        return Err(Refusal::Pruned { message: "null".to_owned() });
+        return Err(EndpointError::Pruned { message: "null".to_owned() });
     }
-    serde_json::from_str(answer.get()).map_err(|_| Refusal::Garbled)
+    serde_json::from_str(answer.get()).map_err(|_| EndpointError::Garbled)
 }

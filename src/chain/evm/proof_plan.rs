@@ -1,6 +1,6 @@
 //! Which proofs to ask for, in requests of a size that endpoints answer. Pure.
 //!
-//! Asked by: `gather`. Never: decides what is true; whatever it leaves out is asked for later.
+//! Asked by: `run_loop`. Never: decides what is true; whatever it leaves out is asked for later.
 //!
 //! Of many slots that were proven before, most still are: their way from the new storage root soon comes to
 //! nodes that are here. Where it does not, one slot brings the missing node for all that lie below it.
@@ -11,7 +11,7 @@ use alloy_primitives::{Address, B256, U256, keccak256};
 use serde_json::{Value, json};
 
 use crate::chain::endpoint::transport::BODY;
-use entitled_core::proof::state::{Facts, Known, Library, Need};
+use entitled_core::proof::state::{Facts, Library, Need, SlotLookup};
 
 /// Slots in one `eth_getProof`; geth allows no more.
 const SLOTS: usize = 1_024;
@@ -38,12 +38,12 @@ pub(in crate::chain) struct Wanted {
     /// The hash of its key: its way down the trie.
     path: B256,
     /// An event gives reason to believe that it changed.
-    rumoured: bool,
+    hinted: bool,
 }
 
 impl Wanted {
-    pub(in crate::chain) fn new(address: Address, slot: U256, rumoured: bool) -> Self {
-        Self { address, slot, path: keccak256(B256::from(slot)), rumoured }
+    pub(in crate::chain) fn new(address: Address, slot: U256, hinted: bool) -> Self {
+        Self { address, slot, path: keccak256(B256::from(slot)), hinted }
     }
 
     fn nibble(&self, depth: usize) -> Option<u8> {
@@ -69,9 +69,9 @@ pub(in crate::chain) fn choose(
     let mut missing = BTreeMap::<Address, BTreeMap<Option<B256>, Group>>::new();
     wanted.retain(|it| {
         let (node, depth) = match facts.look_for(it.address, it.slot, || it.path) {
-            Known::Value(_) => return false,
-            Known::NoAccount => (None, 0),
-            Known::EndsAt { node, depth } => (Some(node), depth),
+            SlotLookup::Value(_) => return false,
+            SlotLookup::NoAccount => (None, 0),
+            SlotLookup::EndsAt { node, depth } => (Some(node), depth),
         };
         let group = missing.entry(it.address).or_default().entry(node).or_default();
         group.depth = depth;
@@ -80,17 +80,17 @@ pub(in crate::chain) fn choose(
     });
     let mut needs = BTreeSet::new();
     for (address, groups) in missing {
-        let rumoured = groups.values().flat_map(|it| &it.wanted).filter(|it| it.rumoured);
-        let rumoured: Vec<Wanted> = rumoured.copied().collect();
+        let hinted = groups.values().flat_map(|it| &it.wanted).filter(|it| it.hinted);
+        let hinted: Vec<Wanted> = hinted.copied().collect();
         let count: usize = groups.values().map(|it| it.wanted.len()).sum();
         let (unknown, most) = (groups.contains_key(&None), slots_in_one(address, library));
         let all = if unknown { SAMPLE } else { most.min(FEW.max(groups.len() * FEW_EACH)) };
         let each = if groups.len() > SAMPLE { 1 } else { SAMPLE };
         let chosen: Vec<Wanted> = if count <= all {
             groups.into_values().flat_map(|it| it.wanted).collect()
-        } else if !unknown && (1..=most).contains(&rumoured.len()) {
+        } else if !unknown && (1..=most).contains(&hinted.len()) {
             // Perhaps that is all that changed; the next round tells.
-            rumoured
+            hinted
         } else {
             groups.into_values().flat_map(|it| it.sample(each)).collect()
         };
@@ -159,33 +159,33 @@ impl Plan {
                 proofs.push(asked(address, &slots));
                 continue;
             }
-            let parts = slots.chunks(slots_in_one(address, library));
-            proofs.extend(parts.map(|part| asked(address, part)));
+            let batches = slots.chunks(slots_in_one(address, library));
+            proofs.extend(batches.map(|batch| asked(address, batch)));
         }
         Self { proofs, codes: codes.into_iter().collect() }
     }
 
-    /// In parts whose answers fit into one body each. Code comes after the accounts it belongs to.
-    pub(in crate::chain) fn parts(self) -> Vec<Self> {
-        let mut parts = Vec::new();
-        let (mut part, mut bytes) = (Self::default(), 0);
-        let mut room_for = |part: &mut Self, more: usize| {
-            if bytes > 0 && (bytes + more > ANSWER || part.questions_count() == TOGETHER) {
-                parts.push(std::mem::take(part));
+    /// In batches whose answers fit into one body each. Code comes after the accounts it belongs to.
+    pub(in crate::chain) fn batches(self) -> Vec<Self> {
+        let mut batches = Vec::new();
+        let (mut batch, mut bytes) = (Self::default(), 0);
+        let mut room_for = |batch: &mut Self, more: usize| {
+            if bytes > 0 && (bytes + more > ANSWER || batch.questions_count() == TOGETHER) {
+                batches.push(std::mem::take(batch));
                 bytes = 0;
             }
             bytes += more;
         };
         for proof in self.proofs {
-            room_for(&mut part, proof.bytes);
-            part.proofs.push(proof);
+            room_for(&mut batch, proof.bytes);
+            batch.proofs.push(proof);
         }
         for code in self.codes {
-            room_for(&mut part, CODE_BYTES);
-            part.codes.push(code);
+            room_for(&mut batch, CODE_BYTES);
+            batch.codes.push(code);
         }
-        parts.push(part);
-        parts
+        batches.push(batch);
+        batches
     }
 
     /// Two plans that come to the same; `None` for a single question that cannot be made smaller.

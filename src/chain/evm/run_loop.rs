@@ -1,11 +1,11 @@
 //! Runs calls at a block, fetching and proving what they need until they end.
 //!
-//! Owns: code by hash, nodes of tries by hash, and how calls ended before. Asked by: `mod`, `look`,
-//! `signature`. Asks: `executor`, `fetch`. Never: executes over anything a proof did not establish.
+//! Owns: code by hash, nodes of tries by hash, and how calls ended before. Asked by: `block`, `calls`,
+//! `signature`. Asks: `executor`, `proof_fetch`. Never: executes over anything a proof did not establish.
 //!
 //! All calls advance together: each round runs every one that has not ended, and fetches what they all
 //! lack at once. What a call looked at last time is proven first, as far as that may have changed; then
-//! most calls need not be run at all (`memo`).
+//! most calls need not be run at all (`outcome_cache`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,12 +17,12 @@ use revm::primitives::hardfork::SpecId;
 use tokio::time::Instant;
 
 use super::access_list;
-use super::event_hints::Rumours;
+use super::event_hints::EventHints;
 use super::executor::{Asker, Executor, Round};
 use super::limits::{ACCOUNTS, BUSY, GAS, MISSES};
-use super::outcome_cache::Memo;
+use super::outcome_cache::OutcomeCache;
 use super::proof_plan::{Wanted, choose};
-use crate::chain::endpoint::error::Refusal;
+use crate::chain::endpoint::error::EndpointError;
 use crate::chain::endpoint::pool::Pool;
 use entitled_core::domain::ownership::Cause;
 use entitled_core::evm::execute::{Attempt, Call, Outcome, Stopped};
@@ -35,10 +35,10 @@ const BUSY_FOR_EACH: Duration = Duration::from_millis(2);
 
 /// Rounds after which an endpoint is asked what the calls will look at. Most have ended by then: a proxy,
 /// its code, a slot or two. One that goes through its slots (ERC-721A) has only begun.
-const HINT_AFTER: usize = 4;
+const ACCESS_LISTS_AFTER: usize = 4;
 /// Calls about which it is asked.
-const HINTS: usize = 32;
-/// Slots gathered while their accounts are not proven yet: of more, a few are asked for, and all are gone
+const ACCESS_LISTS: usize = 32;
+/// Slots collected while their accounts are not proven yet: of more, a few are asked for, and all are gone
 /// through once it is known whose storage has changed.
 const AHEAD: usize = 128;
 /// Rounds of finding out which of the slots that were looked at before have changed. A trie of a million
@@ -46,18 +46,24 @@ const AHEAD: usize = 128;
 const DESCENTS: usize = 12;
 
 #[derive(Debug)]
-pub(in crate::chain) struct Gatherer {
+pub(in crate::chain) struct RunLoop {
     pub(in crate::chain) executor: Executor,
     pub(in crate::chain) library: Arc<Mutex<Library>>,
     pub(in crate::chain) nodes: Arc<Mutex<Nodes>>,
-    memo: Arc<Mutex<Memo>>,
-    pub(in crate::chain) rumours: Arc<Mutex<Rumours>>,
+    outcomes: Arc<Mutex<OutcomeCache>>,
+    pub(in crate::chain) event_hints: Arc<Mutex<EventHints>>,
 }
 
-impl Gatherer {
+impl RunLoop {
     pub(in crate::chain) fn new(chain: u64) -> Self {
-        let (library, nodes, memo) = (Arc::default(), Arc::default(), Arc::default());
-        Self { executor: Executor::new(chain), library, nodes, memo, rumours: Arc::default() }
+        let (library, nodes, outcomes) = (Arc::default(), Arc::default(), Arc::default());
+        Self {
+            executor: Executor::new(chain),
+            library,
+            nodes,
+            outcomes,
+            event_hints: Arc::default(),
+        }
     }
 
     /// A block to run calls at. `hash` must be that of `header`.
@@ -86,8 +92,8 @@ impl Gatherer {
             if run.pending().is_empty() {
                 return run.fill(Cause::Contract);
             }
-            if run.rounds == HINT_AFTER {
-                self.follow_hint(pool, block, &run, deadline).await;
+            if run.rounds == ACCESS_LISTS_AFTER {
+                self.prefetch_access_lists(pool, block, &run, deadline).await;
                 needs.retain(|need| !block.facts().has(need, &self.library()));
             }
             if let Err(cause) = self.fetch(pool, block, &needs, deadline).await {
@@ -112,7 +118,7 @@ impl Gatherer {
             let round = Round {
                 block: Arc::clone(block),
                 library: Arc::clone(&self.library),
-                memo: Arc::clone(&self.memo),
+                outcomes: Arc::clone(&self.outcomes),
                 calls: Arc::clone(&run.calls),
                 pending: pending.clone(),
                 asker,
@@ -120,7 +126,7 @@ impl Gatherer {
             };
             let done = self.executor.run(round).await;
             if Instant::now() >= deadline {
-                return Err(Refusal::Late.cause());
+                return Err(EndpointError::Late.cause());
             }
             if done.attempts.is_empty() {
                 // The execution itself broke down; nothing more can be learnt by going on.
@@ -149,12 +155,12 @@ impl Gatherer {
         let mut wanted = None;
         for descent in 0..=DESCENTS {
             let (at, calls) = (Arc::clone(block), Arc::clone(calls));
-            let (library, memo) = (Arc::clone(&self.library), Arc::clone(&self.memo));
-            let rumours = Arc::clone(&self.rumours);
+            let (library, outcomes) = (Arc::clone(&self.library), Arc::clone(&self.outcomes));
+            let event_hints = Arc::clone(&self.event_hints);
             let work = move |_: &std::sync::atomic::AtomicBool| {
                 let mut facts = at.facts();
                 let (mut needs, mut wanted) = wanted.map_or_else(
-                    || expected(&calls, (&memo, &rumours), &mut facts),
+                    || expected(&calls, (&outcomes, &event_hints), &mut facts),
                     |it| (BTreeSet::new(), it),
                 );
                 let library = locked(&library);
@@ -162,7 +168,7 @@ impl Gatherer {
                 (needs, wanted)
             };
             let done = self.executor.at_place(asker, deadline, work).await;
-            let (mut needs, rest) = done.ok_or_else(|| Refusal::Late.cause())?;
+            let (mut needs, rest) = done.ok_or_else(|| EndpointError::Late.cause())?;
             if needs.is_empty() {
                 return Ok(());
             }
@@ -179,8 +185,14 @@ impl Gatherer {
 
     /// Fetches beforehand what an endpoint believes the remaining calls will look at. Whatever fails here
     /// is fetched when it is missed.
-    async fn follow_hint(&self, pool: &Pool, block: &Arc<Pinned>, run: &Run, deadline: Instant) {
-        let pending = run.pending().into_iter().take(HINTS);
+    async fn prefetch_access_lists(
+        &self,
+        pool: &Pool,
+        block: &Arc<Pinned>,
+        run: &Run,
+        deadline: Instant,
+    ) {
+        let pending = run.pending().into_iter().take(ACCESS_LISTS);
         let calls: Vec<Call> = pending.map(|(index, _)| run.calls[index].clone()).collect();
         let hinted = access_list::needs(pool, block, &calls, deadline).await;
         let lacks = |need: &Need| !block.facts().has(need, &self.library());
@@ -199,7 +211,7 @@ impl Gatherer {
 /// that may have changed.
 fn expected(
     calls: &[Call],
-    (memo, rumours): (&Mutex<Memo>, &Mutex<Rumours>),
+    (outcomes, event_hints): (&Mutex<OutcomeCache>, &Mutex<EventHints>),
     facts: &mut Facts,
 ) -> (BTreeSet<Need>, Vec<Wanted>) {
     let (mut needs, mut slots) = (BTreeSet::new(), BTreeMap::new());
@@ -207,19 +219,19 @@ fn expected(
         if facts.account(call.to).is_none() {
             needs.insert(Need::Account(call.to));
         }
-        let Some(before) = locked(memo).get(call) else { continue };
+        let Some(before) = locked(outcomes).get(call) else { continue };
         let (accounts, changed) = before.wants(facts);
         let unknown = !accounts.is_empty();
         needs.extend(accounts.into_iter().map(Need::Account));
         if unknown && slots.len() >= AHEAD {
             continue;
         }
-        let rumoured = !changed.is_empty() && locked(rumours).concern(call);
+        let hinted = !changed.is_empty() && locked(event_hints).concern(call);
         for slot in changed {
-            *slots.entry(slot).or_default() |= rumoured;
+            *slots.entry(slot).or_default() |= hinted;
         }
     }
-    let wanted = slots.into_iter().map(|((at, slot), rumoured)| Wanted::new(at, slot, rumoured));
+    let wanted = slots.into_iter().map(|((at, slot), hinted)| Wanted::new(at, slot, hinted));
     (needs, wanted.collect())
 }
 
@@ -285,80 +297,4 @@ impl Run {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use alloy_primitives::{Address, Bytes, U256};
-
-    const AT: Address = Address::repeat_byte(1);
-
-    fn touching(accounts: u64, ended: Result<Outcome, Stopped>) -> Attempt {
-        let account = |it: u64| Need::Account(Address::from_word(U256::from(it).into()));
-        let touched = (0..accounts).map(account).collect();
-        Attempt { ended, touched, gas: 1_000, reads_block: false }
-    }
-
-    fn run() -> Run {
-        Run::new(vec![Call { to: AT, data: Bytes::new() }])
-    }
-
-    #[test]
-    fn a_contract_that_looks_at_too_many_accounts_gets_no_answer() {
-        for (accounts, ended) in [(64, Ok(Outcome::Halted)), (65, Err(Cause::Contract))] {
-            let mut run = run();
-            assert_eq!(run.note(0, &touching(accounts, Ok(Outcome::Halted))), None);
-            assert_eq!(run.ended[0], Some(ended), "{accounts}");
-        }
-    }
-
-    #[test]
-    fn a_contract_that_misses_too_often_gets_no_answer() {
-        let (mut run, need) = (run(), Need::Slot(AT, U256::ZERO));
-        for _ in 0..MISSES {
-            assert_eq!(run.note(0, &touching(1, Err(Stopped::Missing(need)))), Some(need));
-        }
-        assert_eq!(run.note(0, &touching(1, Err(Stopped::Missing(need)))), None);
-        assert_eq!(run.ended[0], Some(Err(Cause::Contract)));
-    }
-
-    #[test]
-    fn what_nobody_can_prove_and_what_takes_too_long_is_no_answer() {
-        for stopped in [Stopped::Missing(Need::BlockHash(1)), Stopped::Limited] {
-            let mut run = run();
-            assert_eq!(run.note(0, &touching(1, Err(stopped))), None);
-            assert_eq!(run.ended[0], Some(Err(Cause::Contract)), "{stopped:?}");
-        }
-    }
-
-    #[test]
-    fn gas_is_counted_over_all_attempts() {
-        let (mut run, need) = (run(), Need::Slot(AT, U256::ZERO));
-        for attempts in 1..=200 {
-            run.note(0, &touching(1, Err(Stopped::Missing(need))));
-            assert_eq!(run.pending(), [(0, GAS - attempts * 1_000)]);
-        }
-    }
-
-    #[test]
-    fn a_contract_that_burns_gas_before_each_miss_is_not_run_for_long() {
-        use entitled_core::evm::execute::execute;
-        use entitled_core::evm::gas_meter::Limits;
-        use entitled_core::proof::state::testing::{having, prove_zero};
-        // Grows its memory for 20 million gas, then reads slot after slot.
-        let code = alloy_primitives::hex!("6000623030005260005b805450600101600956");
-        let (facts, library) = having(AT, &code);
-        let (mut run, mut used) = (run(), 0);
-        while let [(index, gas)] = run.pending()[..] {
-            let limits = Limits { gas, go_on: &|| true };
-            let call = &run.calls[index].clone();
-            let attempt =
-                execute((1, SpecId::OSAKA), &Header::default(), (&facts, &library), call, limits);
-            used += attempt.gas;
-            assert!(run.misses[0] < 10, "{attempt:?}");
-            if let Some(Need::Slot(_, slot)) = run.note(index, &attempt) {
-                prove_zero(&facts, AT, slot);
-            }
-        }
-        assert_eq!(run.ended[0], Some(Err(Cause::Contract)));
-        assert!((GAS..GAS + 31_000_000).contains(&used), "{used}");
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! Judges a signature at a block, fetching and proving what the steps of `signature` look at.
 //!
-//! Asked by: `mod`. Asks: `gather`, for what has to be proven; `executor`, for a place to run at.
+//! Asked by: `facade`. Asks: `run_loop`, for what has to be proven; `executor`, for a place to run at.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use tokio::time::Instant;
 
 use super::executor::{Asker, goes_on};
 use super::limits::{ACCOUNTS, BUSY, GAS, MISSES};
-use super::run_loop::Gatherer;
-use crate::chain::endpoint::error::Refusal;
+use super::run_loop::RunLoop;
+use crate::chain::endpoint::error::EndpointError;
 use crate::chain::endpoint::pool::Pool;
 use entitled_core::domain::ownership::Cause;
 use entitled_core::domain::wallet_proof::SignedBy;
 use entitled_core::evm::gas_meter::Limits;
-use entitled_core::evm::signature::{Claim, Ground, Stop};
+use entitled_core::evm::signature::{Ground, SignedHash, Stop};
 use entitled_core::proof::pinned::Pinned;
 use entitled_core::proof::state::Need;
 
@@ -32,18 +32,18 @@ struct Attempt {
     took: Duration,
 }
 
-/// Judges `claim`, fetching and proving what that takes.
+/// Judges a signature, fetching and proving what that takes.
 pub(in crate::chain) async fn prove(
-    gatherer: &Gatherer,
+    run_loop: &RunLoop,
     pool: &Pool,
     block: &Arc<Pinned>,
-    claim: Claim,
+    signed: SignedHash,
 ) -> Result<Option<SignedBy>, Cause> {
     let deadline = Instant::now() + DEADLINE;
-    let claim = Arc::new(claim);
+    let signed = Arc::new(signed);
     let (mut gas, mut took) = (GAS, Duration::ZERO);
     for _ in 0..MISSES {
-        let attempt = attempt(gatherer, block, &claim, (gas, deadline)).await?;
+        let attempt = attempt(run_loop, block, &signed, (gas, deadline)).await?;
         gas = gas.saturating_sub(attempt.gas);
         took += attempt.took;
         if attempt.accounts > ACCOUNTS || took >= BUSY || Instant::now() > deadline {
@@ -54,31 +54,31 @@ pub(in crate::chain) async fn prove(
             Err(Stop::Doubt | Stop::Lacking(Need::BlockHash(_))) => return Err(Cause::Contract),
             Err(Stop::Lacking(need)) => need,
         };
-        gatherer.fetch(pool, block, &BTreeSet::from([need]), deadline).await?;
+        run_loop.fetch(pool, block, &BTreeSet::from([need]), deadline).await?;
     }
     Err(Cause::Contract)
 }
 
 /// One attempt, at a place for contracts that anybody may name.
 async fn attempt(
-    gatherer: &Gatherer,
+    run_loop: &RunLoop,
     block: &Arc<Pinned>,
-    claim: &Arc<Claim>,
+    signed: &Arc<SignedHash>,
     (gas, deadline): (u64, Instant),
 ) -> Result<Attempt, Cause> {
-    let (chain, library) = (gatherer.executor.chain, Arc::clone(&gatherer.library));
-    let (block, claim) = (Arc::clone(block), Arc::clone(claim));
+    let (chain, library) = (run_loop.executor.chain, Arc::clone(&run_loop.library));
+    let (block, signed) = (Arc::clone(block), Arc::clone(signed));
     let work = move |given_up: &AtomicBool| {
         let begun = Instant::now();
         let go_on = || goes_on(given_up, deadline, begun);
         let limits = Limits { gas, go_on: &go_on };
         let rules = (chain, block.rules);
         let mut ground = Ground::new(rules, &block.header, (&block.facts, &library), limits);
-        let judged = ground.judge(&claim);
+        let judged = ground.judge(&signed);
         let (accounts, gas) = (ground.accounts(), gas - ground.gas());
         Attempt { judged, accounts, gas, took: begun.elapsed() }
     };
-    let done = gatherer.executor.at_place(Asker::Caller, deadline, work).await;
+    let done = run_loop.executor.at_place(Asker::Caller, deadline, work).await;
     let late = Instant::now() >= deadline;
-    done.ok_or_else(|| if late { Refusal::Late.cause() } else { Cause::Contract })
+    done.ok_or_else(|| if late { EndpointError::Late.cause() } else { Cause::Contract })
 }

@@ -1,6 +1,10 @@
+use std::time::Duration;
+
 use super::*;
-use crate::chain::consensus::sync::{ConsensusSettings, Now};
+use crate::chain::consensus::sync::ConsensusSettings;
+use crate::chain::now::Now;
 use entitled_core::domain::consensus::Checkpoint;
+use entitled_core::domain::ids::ChainId;
 use entitled_core::light_client;
 
 fn settings(trust: Trust, quorum: usize, rpc: &[&str]) -> ChainSettings {

@@ -1,14 +1,15 @@
 //! Follows the head of a chain: new blocks, reorganisations, events of watched contracts.
 //!
-//! Asked by: `mod`. Asks: `pool`, every so often, and sooner when `heads` hears of a new one. Never: proves anything.
+//! Asked by: `facade`. Asks: `pool`, every so often, and sooner when `new_heads` hears of a new one. Never: proves anything.
 //! What it tells are reasons to look again; missing one costs time, not truth.
 
 pub(in crate::chain) mod events;
+pub(in crate::chain) mod interest;
 pub(in crate::chain) mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use alloy_consensus::Header;
@@ -18,15 +19,16 @@ use serde_json::json;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
-use super::Chain;
 use super::endpoint::address::Location;
 use super::endpoint::backoff::Backoff;
-use super::endpoint::error::Refusal;
+use super::endpoint::error::EndpointError;
 use super::endpoint::{BlockName, Endpoint, new_heads};
-use entitled_core::domain::ownership::{Anchor, Cause, Finality, Trust};
+use super::inner::Chain;
+use entitled_core::domain::ownership::{Cause, Finality, Trust};
 
-use events::Concerned;
 use window::Window;
+
+pub use events::Concerned;
 
 /// Blocks whose events are read at once; after a longer pause the older ones are left out.
 const READ: u64 = 2_000;
@@ -49,37 +51,15 @@ const IDLE_AFTER: u32 = 50;
 const IDLE_SLOWER: u32 = 10;
 const IDLE_PAUSE: Duration = Duration::from_secs(600);
 
-/// When somebody last wanted to know something of the chain.
-#[derive(Debug, Default)]
-pub(super) struct Interest {
-    last: Mutex<Option<Instant>>,
-    woken: Notify,
-}
-
-impl Interest {
-    pub(super) fn asked(&self) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        self.woken.notify_one();
-    }
-
-    /// Whether somebody asked within this time.
-    fn within(&self, time: Duration) -> bool {
-        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.is_some_and(|at| at.elapsed() < time)
-    }
-}
-
 /// Something happened on the chain, as one endpoint says. A hint, never a proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChainEvent {
-    /// The newest block changed. Its anchor is `latest` and `single`.
-    Head { anchor: Anchor },
-    /// Blocks from this number on are no longer those seen before, or are gone.
-    Reorg { from: u64 },
-    /// Something of a contract changed hands between these wallets, in this block or shortly before.
-    Moved { contract: Address, wallets: BTreeSet<Address>, block: u64 },
-    /// Something of a contract changed, and it may concern anybody who has to do with it.
-    Changed { contract: Address, block: u64 },
+    /// There is another newest block.
+    Head,
+    /// Blocks were replaced, or it is not certain what was missed.
+    Reorg,
+    /// Something of a contract changed, in this block or shortly before.
+    Changed { contract: Address, concerned: Concerned, block: u64 },
     /// The chain became unreachable.
     Lost { cause: Cause },
     /// The chain is reachable again.
@@ -222,7 +202,7 @@ impl Follower<'_> {
                 match window.newest() {
                     Some((number, _)) if polled.is_older_than(number) => {
                         late.store(true, Ordering::Relaxed);
-                        Err(Refusal::Behind { number })
+                        Err(EndpointError::Behind { number })
                     }
                     _ => Ok(polled),
                 }
@@ -249,7 +229,7 @@ impl Follower<'_> {
             return Ok(());
         }
         if let Some(from) = self.window.first_gone(polled.common) {
-            events.send(ChainEvent::Reorg { from }).await?;
+            events.send(ChainEvent::Reorg).await?;
             self.unread = self.unread.map(|it| it.min(from));
         }
         self.window.cut(polled.common);
@@ -257,8 +237,8 @@ impl Follower<'_> {
         self.unread = self.unread.or(Some(number));
         self.window.push(number, polled.hash);
         let block = (polled.hash, &polled.header);
-        if let Ok(anchor) = self.chain.anchored(block, Finality::Latest, Trust::Single) {
-            events.send(ChainEvent::Head { anchor }).await?;
+        if self.chain.anchored(block, Finality::Latest, Trust::Single).is_ok() {
+            events.send(ChainEvent::Head).await?;
         }
         Ok(())
     }
@@ -270,6 +250,8 @@ impl Follower<'_> {
         contracts: &[Address],
         events: &mpsc::Sender<ChainEvent>,
     ) -> Told {
+        // No chain gets there, but an endpoint may say so.
+        let to = to.min(u64::MAX - 1);
         let from = self.unread.unwrap_or(to).max((to + 1).saturating_sub(READ));
         if from > to {
             return Ok(true);
@@ -285,13 +267,7 @@ impl Follower<'_> {
                 }
             };
             for (contract, concerned) in changes {
-                let event = match concerned {
-                    Concerned::Wallets(wallets) => {
-                        ChainEvent::Moved { contract, wallets, block: to }
-                    }
-                    Concerned::Everybody => ChainEvent::Changed { contract, block: to },
-                };
-                events.send(event).await?;
+                events.send(ChainEvent::Changed { contract, concerned, block: to }).await?;
             }
         }
         self.unread = Some(to + 1);
@@ -314,7 +290,7 @@ impl Follower<'_> {
         let ask = |endpoint: Arc<Endpoint>| {
             async move {
                 let asked = endpoint.ask("eth_getLogs", json!([filter]));
-                asked.await as Result<Vec<alloy_rpc_types_eth::Log>, Refusal>
+                asked.await as Result<Vec<alloy_rpc_types_eth::Log>, EndpointError>
             }
             .boxed()
         };
@@ -335,9 +311,9 @@ impl Follower<'_> {
 }
 
 /// The newest block of an endpoint, and the newest remembered block that is on the way to it.
-async fn newest(endpoint: &Endpoint, window: &Window) -> Result<Polled, Refusal> {
+async fn newest(endpoint: &Endpoint, window: &Window) -> Result<Polled, EndpointError> {
     let latest = endpoint.header(BlockName::Tag("latest")).await?;
-    let no_head = || Refusal::Pruned { message: "no latest block".to_owned() };
+    let no_head = || EndpointError::Pruned { message: "no latest block".to_owned() };
     let (hash, header) = latest.ok_or_else(no_head)?;
     let parent = header.number.checked_sub(1);
     if window.has(header.number, hash) {
@@ -367,34 +343,4 @@ async fn newest(endpoint: &Endpoint, window: &Window) -> Result<Polled, Refusal>
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pause_grows_but_never_beyond_four_polls_or_half_a_minute() {
-        for poll in [Duration::from_millis(100), Duration::from_secs(12), Duration::from_secs(3600)]
-        {
-            for failures in 1..100 {
-                let pause = pause(poll, failures);
-                assert!(pause <= (poll * 4).min(LONGEST_PAUSE), "{poll:?} {failures} {pause:?}");
-                assert!(pause >= poll.min(LONGEST_PAUSE) / 10, "{poll:?} {failures} {pause:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn an_idle_chain_is_polled_ten_times_as_rarely_but_every_ten_minutes() {
-        let seconds = |poll| idle_pause(Duration::from_secs(poll)).as_secs();
-        assert_eq!([seconds(12), seconds(120), seconds(3_600)], [120, 600, 3_600]);
-    }
-
-    #[tokio::test]
-    async fn interest_passes() {
-        let (interest, time) = (Interest::default(), Duration::from_millis(5));
-        assert!(!interest.within(Duration::MAX));
-        interest.asked();
-        assert!(interest.within(Duration::from_secs(600)));
-        tokio::time::sleep(time).await;
-        assert!(!interest.within(time));
-    }
-}
+mod tests;

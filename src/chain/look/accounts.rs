@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use alloy_primitives::{Address, U256};
 
 use super::Survey;
-use super::claims::Holding;
+use super::attribution::Holding;
 use entitled_core::domain::ownership::{Cause, Via};
 use entitled_core::standards::{erc721, erc6551};
 
@@ -85,7 +85,7 @@ impl Survey<'_> {
         ends: &mut BTreeMap<U256, End>,
     ) -> Vec<Climber> {
         let calls = tokens.keys().map(|id| erc721::ask_owner(contract, *id)).collect();
-        let outcomes = self.run_in_parts(calls).await;
+        let outcomes = self.run_in_batches(calls).await;
         let mut further = Vec::new();
         for ((id, climbers), outcome) in tokens.into_iter().zip(outcomes) {
             let owner = outcome.and_then(|it| erc721::owner(id, &it));

@@ -27,7 +27,7 @@ impl Survey<'_> {
             None => Some(Cause::Undiscovered),
         });
         let rest = all.and(failure.map_or(Ok(()), Err));
-        // What failed of ids nobody knew of is part of the rest, and need not be told one by one.
+        // What failed of ids nobody knew of is batch of the rest, and need not be told one by one.
         let known = self.look.known;
         self.found.retain(|id, it| !matches!(it, Found::Unknown(_)) || known.contains_key(id));
         rest
@@ -72,7 +72,7 @@ impl Survey<'_> {
         let rights = self.look.terms.reach.delegation.unwrap_or_default();
         let ask =
             |id: &U256| delegation::ask_delegated(collection.token(*id), (vault, wallet), rights);
-        let outcomes = self.run_in_parts(enough.iter().map(ask).collect()).await;
+        let outcomes = self.run_in_batches(enough.iter().map(ask).collect()).await;
         for (id, outcome) in enough.into_iter().zip(outcomes) {
             match outcome.and_then(|it| delegation::delegated(Standard::Erc1155, &it)) {
                 Ok(amount) if amount >= min => {
@@ -91,7 +91,7 @@ impl Survey<'_> {
     async fn amounts(&self, of: Address, ids: &[U256]) -> BTreeMap<U256, Result<U256, Cause>> {
         let contract = self.look.collection.contract;
         let calls = ids.iter().map(|id| erc1155::ask_balance(contract, of, *id)).collect();
-        let outcomes = self.run_in_parts(calls).await;
+        let outcomes = self.run_in_batches(calls).await;
         let amounts = outcomes.into_iter().map(|it| it.and_then(|it| erc721::number(&it)));
         ids.iter().copied().zip(amounts).collect()
     }

@@ -156,16 +156,16 @@ impl Survey<'_> {
     pub(super) async fn prove(&mut self, dialect: Dialect, ids: Vec<U256>, whose: Option<Person>) {
         let ids: Vec<U256> = ids.into_iter().filter(|id| !self.holders.contains_key(id)).collect();
         let contract = self.look.collection.contract;
-        for part in super::parts(&ids) {
+        for batch in super::batches(&ids) {
             if let Some((person, Some(count))) = whose
                 && self.held_by(person) == count
             {
                 return;
             }
-            let calls = part.iter().map(|id| dialect.ask_holder(contract, *id)).collect();
+            let calls = batch.iter().map(|id| dialect.ask_holder(contract, *id)).collect();
             let outcomes = self.run(calls).await;
             // A contract that answers none of so many will answer none of the others either.
-            if !self.note(dialect, part, outcomes.into_iter()) {
+            if !self.note(dialect, batch, outcomes.into_iter()) {
                 return;
             }
         }
@@ -201,7 +201,7 @@ impl Survey<'_> {
         let mut found = if count > TOKENS { Err(Cause::Undiscovered) } else { Ok(()) };
         let calls = (0..count.min(TOKENS)).map(ask).collect();
         let mut ids = BTreeSet::new();
-        for outcome in self.run_in_parts(calls).await {
+        for outcome in self.run_in_batches(calls).await {
             let id = outcome.and_then(|outcome| match outcome {
                 Outcome::NoCode => Err(Cause::Contract),
                 other => erc721::number(&other),

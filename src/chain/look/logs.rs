@@ -21,7 +21,7 @@ const FIRST_WIDTH: u64 = 2_000;
 const WIDEST: u64 = 1_000_000;
 /// Requests in one look. What is not read then is read in the next.
 const REQUESTS: usize = 500;
-/// Readings in one look, each by endpoints that had no part in those before.
+/// Readings in one look, each by endpoints that had no batch in those before.
 const PASSES: usize = 3;
 /// Ids remembered for one wallet and collection.
 const IDS: usize = 10_000;
@@ -114,7 +114,8 @@ impl<'a> Reading<'a> {
     /// # Errors
     /// Why it came no further.
     pub(in crate::chain) async fn read(&mut self) -> Result<(), Cause> {
-        let last = self.block.header.number;
+        // No chain gets further, whatever an endpoint says.
+        let last = self.block.header.number.min(u64::MAX - 1);
         let mut from = self.begin().await?;
         let mut width = Width(FIRST_WIDTH);
         let mut read_to = None;
@@ -222,26 +223,4 @@ async fn named(pool: &Pool, number: u64, deadline: Instant) -> Result<Option<B25
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_width_grows_by_half_and_halves_down_to_one_block() {
-        assert_eq!(Width(2_000).grown().0, 3_000);
-        assert_eq!(Width(1).grown().0, 2);
-        assert_eq!(Width(WIDEST).grown().0, WIDEST);
-        let mut width = Width(FIRST_WIDTH);
-        let mut steps = 0;
-        while let Some(narrower) = width.halved() {
-            width = narrower;
-            steps += 1;
-        }
-        assert_eq!((width.0, steps), (1, 10));
-    }
-
-    #[test]
-    fn a_rate_limit_is_not_answered_with_more_requests() {
-        assert!(!may_be_the_width(&Cause::RateLimited));
-        assert!(may_be_the_width(&Cause::Unsupported));
-    }
-}
+mod tests;

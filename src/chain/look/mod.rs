@@ -1,17 +1,17 @@
 //! One look at a wallet: which tokens of a collection count as held by it at a block, and whether that is all.
 //!
-//! Asked by: `mod`. Asks: `gather` for every fact, `logs` for hints. Never: says "not held" of anything
+//! Asked by: `facade`. Asks: `calls` for every fact, `logs` for hints. Never: says "not held" of anything
 //! that was not proven; what failed is unknown, with its cause, and only that.
 //!
 //! In order: whose holdings count (`people`), who holds which token (`holders`), which of those count for the
-//! wallet (`claims`, with `accounts`), and until when. Rule `balance` goes its own way (`amounts`).
+//! wallet (`attribution`, with `accounts`), and until when. Rule `balance` goes its own way (`amounts`).
 
 pub(in crate::chain) mod logs;
 pub(in crate::chain) mod receipt;
 
 mod accounts;
 mod amounts;
-mod claims;
+mod attribution;
 mod holders;
 mod people;
 
@@ -21,9 +21,10 @@ use std::time::Duration;
 use alloy_primitives::{Address, KECCAK256_EMPTY, U256};
 use tokio::time::Instant;
 
+use super::block::Block;
+use super::calls::TOKEN_DEADLINE;
 use super::evm::executor::Asker;
-use super::facade::TOKEN_DEADLINE;
-use super::{Block, Chain};
+use super::inner::Chain;
 use entitled_core::domain::ids::{Collection, Standard, Timestamp, Token};
 use entitled_core::domain::ownership::{
     Cause, Finding, IdRanges, Rule, Scan, Sighting, Target, Terms, Via,
@@ -218,10 +219,10 @@ impl<'a> Survey<'a> {
     }
 
     /// All of `calls`, some at a time.
-    async fn run_in_parts(&self, calls: Vec<Call>) -> Vec<Result<Outcome, Cause>> {
+    async fn run_in_batches(&self, calls: Vec<Call>) -> Vec<Result<Outcome, Cause>> {
         let mut outcomes = Vec::with_capacity(calls.len());
-        for part in parts(&calls) {
-            outcomes.extend(self.run(part.to_vec()).await);
+        for batch in batches(&calls) {
+            outcomes.extend(self.run(batch.to_vec()).await);
         }
         outcomes
     }
@@ -286,7 +287,7 @@ impl<'a> Survey<'a> {
 }
 
 /// Few at first, then many.
-fn parts<T>(all: &[T]) -> impl Iterator<Item = &[T]> {
+fn batches<T>(all: &[T]) -> impl Iterator<Item = &[T]> {
     let (first, others) = all.split_at(all.len().min(AT_FIRST));
     [first].into_iter().chain(others.chunks(TOGETHER)).filter(|it| !it.is_empty())
 }

@@ -1,7 +1,7 @@
 //! Whose holdings count for a wallet: its own, and those of vaults that may have delegated to it.
 //!
 //! Owns: nothing beyond one look. Never: takes the registry's list for a delegation. It only says whom to
-//! look at; each token is confirmed by itself (`claims`).
+//! look at; each token is confirmed by itself (`attribution`).
 
 use std::collections::{BTreeMap, BTreeSet};
 

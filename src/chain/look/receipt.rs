@@ -1,6 +1,6 @@
 //! Whether a transaction moved a token, as its receipt says.
 //!
-//! Asked by: `mod`. Asks: `pool`. Never: counts as a proof of ownership; a receipt is an endpoint's word.
+//! Asked by: `facade`. Asks: `pool`. Never: counts as a proof of ownership; a receipt is an endpoint's word.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::chain::endpoint::error::Refusal;
+use crate::chain::endpoint::error::EndpointError;
 use crate::chain::endpoint::pool::Pool;
 use crate::chain::endpoint::{BlockName, Endpoint};
 use entitled_core::domain::ids::Token;
@@ -18,7 +18,7 @@ use entitled_core::domain::ownership::Cause;
 use entitled_core::proof::pinned::Pinned;
 use entitled_core::standards::arrival::brings;
 
-/// The part of a receipt that matters here.
+/// The batch of a receipt that matters here.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Receipt {
@@ -55,7 +55,7 @@ pub(in crate::chain) async fn moved(
                 endpoint.ask("eth_getTransactionReceipt", json!([transaction])).await?;
             let Some(receipt) = receipt else { return Ok(false) };
             if receipt.transaction_hash != transaction {
-                return Err(Refusal::Garbled);
+                return Err(EndpointError::Garbled);
             }
             let number = receipt.block_number.to::<u64>();
             if number > block.header.number || !receipt.moves(token, wallet) {
@@ -73,35 +73,4 @@ pub(in crate::chain) async fn moved(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use alloy_primitives::U256;
-    use entitled_core::standards::erc721::TRANSFER;
-
-    fn receipt(status: u64) -> (Receipt, Token, Address) {
-        let token: Token =
-            "eip155:1/erc721:0x52908400098527886E0F7030069857D2E4169EE7/7".parse().unwrap();
-        let wallet = Address::repeat_byte(2);
-        let topics = vec![TRANSFER, B256::ZERO, wallet.into_word(), B256::from(U256::from(7))];
-        let log = json!({ "address": token.collection.contract, "topics": topics, "data": "0x" });
-        let receipt = json!({
-            "transactionHash": B256::ZERO, "blockHash": B256::ZERO, "blockNumber": "0x1",
-            "status": U64::from(status), "logs": [log],
-        });
-        (serde_json::from_value(receipt).unwrap(), token, wallet)
-    }
-
-    #[test]
-    fn the_token_has_to_go_to_the_wallet() {
-        let (receipt, token, wallet) = receipt(1);
-        assert!(receipt.moves(token, wallet));
-        assert!(!receipt.moves(token, Address::ZERO));
-        assert!(!receipt.moves(token.collection.token(U256::from(8)), wallet));
-    }
-
-    #[test]
-    fn a_failed_transaction_moves_nothing() {
-        let (receipt, token, wallet) = receipt(0);
-        assert!(!receipt.moves(token, wallet));
-    }
-}
+mod tests;

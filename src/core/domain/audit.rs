@@ -14,7 +14,7 @@ pub struct AuditEntry {
     pub at: Timestamp,
     /// Who asked: `uid:1000`, `admin uid:0`, or `chain` for what the chain itself changed.
     pub by: String,
-    /// What was done, such as `wallet_linked`.
+    /// What was done: the name of an [`AuditAction`]. A text, so that entries of other versions read as well.
     pub action: String,
     /// To what: a customer, wallet or token, in its written form.
     pub subject: String,
@@ -22,3 +22,54 @@ pub struct AuditEntry {
     pub previous: B256,
     pub hash: B256,
 }
+
+/// The actions, and how each is called in entries. These names stand in ledgers for ever.
+macro_rules! actions {
+    ($($action:ident = $name:literal,)*) => {
+        /// What an entry can say was done.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum AuditAction {
+            $($action,)*
+        }
+
+        impl AuditAction {
+            pub const ALL: &[Self] = &[$(Self::$action,)*];
+
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$action => $name,)*
+                }
+            }
+        }
+    };
+}
+
+actions! {
+    CustomerCreated = "customer_created",
+    CustomerUpdated = "customer_updated",
+    CustomerDeactivated = "customer_deactivated",
+    CustomerReactivated = "customer_reactivated",
+    WalletChallenged = "wallet_challenged",
+    WalletCreated = "wallet_created",
+    WalletLinked = "wallet_linked",
+    WalletImported = "wallet_imported",
+    WalletExported = "wallet_exported",
+    WalletUnlinked = "wallet_unlinked",
+    WalletKeyDestroyed = "wallet_key_destroyed",
+    KeysRotated = "keys_rotated",
+    OwnershipOpened = "ownership_opened",
+    OwnershipClosed = "ownership_closed",
+    OwnershipSuspended = "ownership_suspended",
+    OwnershipReinstated = "ownership_reinstated",
+    ProductInstalled = "product_installed",
+    ProductRemoved = "product_removed",
+    ProductsReloaded = "products_reloaded",
+    PublisherChanged = "publisher_changed",
+    StoreBackedUp = "store_backed_up",
+    StoreRecovered = "store_recovered",
+    StoreRestored = "store_restored",
+    StoreRecoveryAcknowledged = "store_recovery_acknowledged",
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{ChainId, CustomerId, Timestamp};
+use super::label::Label;
 use super::ownership::{Anchor, Ownership};
 
 /// A person, an organisation or the machine itself, to whom wallets belong.
@@ -40,7 +41,7 @@ pub struct Wallet {
     pub address: Address,
     pub customer: CustomerId,
     pub custody: Custody,
-    pub label: Option<String>,
+    pub label: Option<Label>,
     /// `false` once unlinked: kept for its history, counts for nothing.
     pub active: bool,
     /// When it was made or linked.

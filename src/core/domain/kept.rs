@@ -107,6 +107,7 @@ pub trait WriteRows: ReadRows {
 }
 
 impl RowKey {
+    /// The row that a sighting is kept in.
     pub fn of(sighting: &Sighting) -> Self {
         Self {
             wallet: sighting.wallet,

@@ -4,17 +4,20 @@
 //! Never: waits, reads the clock, logs, opens a file or a socket. Time is always an argument.
 
 pub mod audit;
+pub mod causes;
 pub mod consensus;
 pub mod customer;
 pub mod entitlement;
 pub mod epoch;
 pub mod ids;
 pub mod kept;
+pub mod label;
 pub mod ownership;
 pub mod peer;
 pub mod precedence;
 pub mod product;
 pub mod publication;
+pub mod publisher;
 pub mod rule;
 pub mod secret;
 pub mod wallet_proof;

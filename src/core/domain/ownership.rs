@@ -35,6 +35,7 @@ pub enum Finality {
 }
 
 impl Trust {
+    /// The word of the public API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Single => "single",
@@ -45,6 +46,7 @@ impl Trust {
 }
 
 impl Finality {
+    /// The word of the public API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Latest => "latest",
@@ -74,10 +76,12 @@ pub struct Anchor {
 pub struct IdRanges(Vec<(U256, U256)>);
 
 impl IdRanges {
+    /// Every id there is.
     pub fn every() -> Self {
         Self(Vec::new())
     }
 
+    /// One id.
     pub fn only(id: U256) -> Self {
         Self(vec![(id, id)])
     }
@@ -98,10 +102,11 @@ impl IdRanges {
         Self(joined)
     }
 
-    pub fn is_every(&self) -> bool {
+    pub(crate) fn is_every(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// Whether an id is among them.
     pub fn contains(&self, id: U256) -> bool {
         self.is_every() || self.0.iter().any(|(from, to)| *from <= id && id <= *to)
     }
@@ -136,6 +141,7 @@ impl IdRanges {
         })
     }
 
+    /// The ranges, sorted; empty for every id.
     pub fn ranges(&self) -> &[(U256, U256)] {
         &self.0
     }
@@ -152,6 +158,7 @@ pub enum Target {
 }
 
 impl Target {
+    /// The collection it is of.
     pub fn collection(&self) -> Collection {
         match self {
             Self::Token(token) => token.collection,
@@ -260,6 +267,7 @@ impl Finding {
         }
     }
 
+    /// How settled the block is that was looked at, or would have been.
     pub fn finality(&self) -> Finality {
         match self {
             Self::Held { anchor, .. } | Self::NotHeld { anchor } => anchor.finality,
@@ -287,6 +295,7 @@ pub struct Sighting {
 }
 
 impl Sighting {
+    /// By which rule and reach it was seen.
     pub fn terms(&self) -> Terms {
         Terms { rule: self.rule, reach: self.reach }
     }
@@ -333,6 +342,7 @@ pub struct Ownership {
 }
 
 impl Ownership {
+    /// Whether it has not ended, as far as is known.
     pub fn is_active(&self) -> bool {
         self.closed.is_none()
     }
@@ -348,34 +358,4 @@ pub struct Scan {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ranges(pairs: &[(u64, u64)]) -> IdRanges {
-        IdRanges::new(pairs.iter().map(|(a, b)| (U256::from(*a), U256::from(*b))))
-    }
-
-    #[test]
-    fn ranges_are_sorted_and_joined() {
-        assert_eq!(ranges(&[(5, 9), (1, 4), (20, 20)]).ranges().len(), 2);
-        assert_eq!(ranges(&[(1, 4), (3, 9)]).count(), Some(9));
-        assert_eq!(ranges(&[(1, 3)]).iter().count(), 3);
-        assert!(ranges(&[(9, 1)]).ranges().is_empty());
-    }
-
-    #[test]
-    fn the_last_id_of_all_is_an_id() {
-        let last = IdRanges::new([(U256::MAX - U256::from(1), U256::MAX)]);
-        assert_eq!(last.iter().count(), 2);
-        assert!(last.contains(U256::MAX));
-        assert_eq!(IdRanges::new([(U256::ZERO, U256::MAX)]).count(), None);
-    }
-
-    #[test]
-    fn every_covers_all_and_only_every_covers_every() {
-        assert!(IdRanges::every().covers(&ranges(&[(1, 2)])));
-        assert!(!ranges(&[(1, 2)]).covers(&IdRanges::every()));
-        assert!(ranges(&[(1, 9)]).covers(&ranges(&[(2, 3), (5, 5)])));
-        assert!(!ranges(&[(1, 3)]).covers(&ranges(&[(2, 4)])));
-    }
-}
+mod tests;

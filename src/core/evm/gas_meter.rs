@@ -22,7 +22,7 @@ pub struct Limits<'a> {
 }
 
 /// Watches an execution, counts its gas and stops it at its limits.
-pub struct Effort<'a> {
+pub(crate) struct GasMeter<'a> {
     limits: Limits<'a>,
     /// Gas at the start; `None` before the first instruction.
     given: Option<u64>,
@@ -39,23 +39,23 @@ fn reads_block(opcode: u8) -> bool {
     matches!(opcode, 0x40..=0x45 | 0x48 | 0x4a..=0x4f)
 }
 
-impl<'a> Effort<'a> {
-    pub fn new(limits: Limits<'a>) -> Self {
+impl<'a> GasMeter<'a> {
+    pub(crate) fn new(limits: Limits<'a>) -> Self {
         let (left, given) = (Vec::new(), None);
         Self { limits, given, left, until_asked: 0, stopped: false, reads_block: false }
     }
 
     /// Whether the contract asked for anything of its block: its outcome may be another in the next one.
-    pub fn reads_block(&self) -> bool {
+    pub(crate) fn reads_block(&self) -> bool {
         self.reads_block
     }
 
-    pub fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         self.stopped
     }
 
     /// Gas used so far, in whatever frame.
-    pub fn gas(&self) -> u64 {
+    pub(crate) fn gas(&self) -> u64 {
         let left = self.left.iter().fold(0_u64, |sum, it| sum.saturating_add(*it));
         self.given.map_or(0, |given| given.saturating_sub(left))
     }
@@ -83,7 +83,7 @@ impl<'a> Effort<'a> {
     }
 }
 
-impl<CTX> Inspector<CTX> for Effort<'_> {
+impl<CTX> Inspector<CTX> for GasMeter<'_> {
     fn step(&mut self, interpreter: &mut Interpreter, _: &mut CTX) {
         self.note(interpreter);
         self.reads_block |= reads_block(interpreter.bytecode.opcode());

@@ -1,6 +1,6 @@
 //! Who stands for a signature, over proven state: an account's contract (ERC-6492, ERC-1271) or its key.
 //!
-//! Pure: what is not proven yet is named. Asked by: `signed_by`. Never: says yes in doubt, nor no.
+//! Pure: what is not proven yet is named. Asked by: `chain/evm/signature`. Never: says yes in doubt, nor no.
 //!
 //! The order is the one of the universal validator in ERC-6492: first whether the signature comes in that
 //! standard's envelope, then whether the account has code, and only then its key. An account that
@@ -30,7 +30,7 @@ use revm::state::EvmState;
 use revm::{Context, Database, InspectSystemCallEvm, Inspector, MainBuilder, MainContext};
 
 use super::execute::block;
-use super::gas_meter::{Effort, Limits};
+use super::gas_meter::{GasMeter, Limits};
 use crate::domain::wallet_proof;
 use crate::domain::wallet_proof::SignedBy;
 use crate::proof::state::{Facts, Library, Miss, Need, View};
@@ -51,13 +51,13 @@ sol! {
 
 /// That `account` stands for `signature` of `hash`.
 #[derive(Debug, Clone)]
-pub struct Claim {
+pub struct SignedHash {
     pub account: Address,
     pub hash: B256,
     pub signature: Bytes,
 }
 
-/// Why a claim could not be judged.
+/// Why a signature could not be judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
     /// For want of this.
@@ -81,7 +81,7 @@ type Deployment = (Address, Bytes);
 
 /// What is known of a signature by its form.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Form {
+enum SignatureFormat {
     Plain,
     Enveloped {
         deployment: Deployment,
@@ -92,6 +92,8 @@ enum Form {
 }
 
 impl<'a> Ground<'a> {
+    /// `rules`: the id of the chain, which contracts can ask for, and the rules of the EVM at the block of `header`. What is
+    /// proven at that block is in the facts and the library.
     pub fn new(
         rules: (u64, SpecId),
         header: &'a Header,
@@ -105,24 +107,24 @@ impl<'a> Ground<'a> {
     ///
     /// # Errors
     /// [`Stop`]: what has to be proven before that can be told, or why it cannot be told.
-    pub fn judge(&mut self, claim: &Claim) -> Result<Option<SignedBy>, Stop> {
-        let Claim { account, hash, signature } = claim;
+    pub fn judge(&mut self, signed: &SignedHash) -> Result<Option<SignedBy>, Stop> {
+        let SignedHash { account, hash, signature } = signed;
         let (has_code, has_key) = self.kind_of(*account)?;
-        match Form::of(signature) {
-            Form::Broken => Ok(None),
-            Form::Enveloped { deployment, inner } => {
+        match SignatureFormat::of(signature) {
+            SignatureFormat::Broken => Ok(None),
+            SignatureFormat::Enveloped { deployment, inner } => {
                 let question = question(*hash, inner);
                 // Deployed already, the contract may still need what the envelope prepares.
                 let accepted = (has_code && self.accepts(*account, &question, None)?)
                     || self.accepts(*account, &question, Some(&deployment))?;
                 Ok(accepted.then_some(SignedBy::Counterfactual))
             }
-            Form::Plain if has_key && is_by_key(claim) => Ok(Some(SignedBy::Key)),
-            Form::Plain if has_code => {
+            SignatureFormat::Plain if has_key && is_by_key(signed) => Ok(Some(SignedBy::Key)),
+            SignatureFormat::Plain if has_code => {
                 let accepted = self.accepts(*account, &question(*hash, signature.clone()), None)?;
                 Ok(accepted.then_some(SignedBy::Contract))
             }
-            Form::Plain => Ok(None),
+            SignatureFormat::Plain => Ok(None),
         }
     }
 
@@ -164,14 +166,14 @@ impl<'a> Ground<'a> {
                 cfg.set_spec_and_mainnet_gas_params(rules);
                 cfg.chain_id = chain;
             })
-            .build_mainnet_with_inspector(Effort::new(self.limits));
+            .build_mainnet_with_inspector(GasMeter::new(self.limits));
         if let Some((factory, data)) = deployment {
             let deployed = evm.inspect_one_system_call_with_caller(ASKER, *factory, data.clone());
             self.limits.gas = self.limits.gas.saturating_sub(evm.inspector.gas());
             if ended(deployed, &evm.inspector)?.is_none() {
                 return Ok(false);
             }
-            evm.inspector = Effort::new(self.limits);
+            evm.inspector = GasMeter::new(self.limits);
         }
         evm.ctx.set_tx(TxEnv::new_system_tx_with_caller(ASKER, account, question.clone()));
         let said = StaticCall::default().inspect_run_system_call(&mut evm);
@@ -188,10 +190,10 @@ fn question(hash: B256, signature: Bytes) -> Bytes {
 /// What a call returned; `None` if it was reverted, or did what no gas would have let it do.
 fn ended(
     result: Result<ExecutionResult, EVMError<Miss>>,
-    effort: &Effort<'_>,
+    meter: &GasMeter<'_>,
 ) -> Result<Option<Bytes>, Stop> {
     match result {
-        _ if effort.is_stopped() => Err(Stop::Doubt),
+        _ if meter.is_stopped() => Err(Stop::Doubt),
         Ok(ExecutionResult::Success { output, .. }) => Ok(Some(output.into_data())),
         Ok(ExecutionResult::Revert { .. }) => Ok(None),
         Ok(ExecutionResult::Halt { reason: HaltReason::OutOfGas(_), .. }) => Err(Stop::Doubt),
@@ -206,12 +208,12 @@ fn is_yes(returned: &[u8]) -> bool {
     returned.get(..32).is_some_and(|word| word.starts_with(&ACCEPTED) && word[4..] == [0; 28])
 }
 
-fn is_by_key(claim: &Claim) -> bool {
-    let text = hex::encode_prefixed(&claim.signature);
-    wallet_proof::is_signed_by(claim.hash, &text, claim.account).unwrap_or(false)
+fn is_by_key(signed: &SignedHash) -> bool {
+    let text = hex::encode_prefixed(&signed.signature);
+    wallet_proof::is_signed_by(signed.hash, &text, signed.account).unwrap_or(false)
 }
 
-impl Form {
+impl SignatureFormat {
     fn of(signature: &Bytes) -> Self {
         let Some(content) = signature.strip_suffix(&ENVELOPE) else { return Self::Plain };
         match <(Address, Bytes, Bytes)>::abi_decode_params(content) {

@@ -4,18 +4,18 @@
 //! `validate_light_client_update` and `apply_light_client_update`). Asked by: whoever feeds it what beacon
 //! nodes answer. Never: asks anybody, reads a clock, goes back, or changes on anything it refuses.
 //!
-//! It is stricter than the protocol in four ways. Two thirds must sign every claim, optimistic ones too.
+//! It is stricter than the protocol in four ways. Two thirds must sign every update, optimistic ones too.
 //! Nothing is forced: without finality it stands still, where the protocol lets a header pass for final
 //! after a period without. A second signed header of a slot, or committee of a period, is refused by name.
 //! And a header that says nothing of execution is none.
 
 use alloy_primitives::B256;
 
-use super::claim::{Claim, Examined, in_state};
 use super::committee::{Committee, Signers};
 use super::header::Head;
 use super::refused::{KnownPeriods, Refused};
 use super::specification::{Checkpoint, Specification};
+use super::update_view::{Examined, UpdateView, in_state};
 use super::wire::{Bootstrap, FinalityUpdate, OptimisticUpdate, Update};
 
 /// What is known of a chain. It only ever moves forward.
@@ -39,7 +39,7 @@ pub(super) struct Start {
     pub(super) slot: u64,
 }
 
-/// What a claim that was taken has changed.
+/// What an update that was taken has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
     /// It says what is known already. Its signature was not looked at.
@@ -115,14 +115,14 @@ impl LightClient {
         it: &Update,
         now_slot: u64,
     ) -> Result<Applied, Refused> {
-        let claim = Claim {
+        let view = UpdateView {
             attested: &it.attested_header,
             finality: Some((&it.finalized_header, &it.finality_branch)),
             next_committee: Some((&it.next_sync_committee, &it.next_sync_committee_branch)),
             aggregate: &it.sync_aggregate,
             signature_slot: it.signature_slot,
         };
-        self.apply(spec, &claim, now_slot)
+        self.apply(spec, &view, now_slot)
     }
 
     /// Takes a finalized header, and the attested one whose state says that it is.
@@ -135,14 +135,14 @@ impl LightClient {
         it: &FinalityUpdate,
         now_slot: u64,
     ) -> Result<Applied, Refused> {
-        let claim = Claim {
+        let view = UpdateView {
             attested: &it.attested_header,
             finality: Some((&it.finalized_header, &it.finality_branch)),
             next_committee: None,
             aggregate: &it.sync_aggregate,
             signature_slot: it.signature_slot,
         };
-        self.apply(spec, &claim, now_slot)
+        self.apply(spec, &view, now_slot)
     }
 
     /// Takes a head that may still be reorganised away.
@@ -155,14 +155,14 @@ impl LightClient {
         it: &OptimisticUpdate,
         now_slot: u64,
     ) -> Result<Applied, Refused> {
-        let claim = Claim {
+        let view = UpdateView {
             attested: &it.attested_header,
             finality: None,
             next_committee: None,
             aggregate: &it.sync_aggregate,
             signature_slot: it.signature_slot,
         };
-        self.apply(spec, &claim, now_slot)
+        self.apply(spec, &view, now_slot)
     }
 
     /// The newest header that the attested chain holds to be final. `None` until an update named one.
@@ -207,38 +207,38 @@ impl LightClient {
     fn apply(
         &mut self,
         spec: &Specification,
-        claim: &Claim<'_>,
+        view: &UpdateView<'_>,
         now_slot: u64,
     ) -> Result<Applied, Refused> {
-        claim.check_order(now_slot)?;
-        let signers = Signers::of(claim.aggregate, spec.committee_size)?;
-        if let Some(known) = self.as_known(spec, claim) {
+        view.check_order(now_slot)?;
+        let signers = Signers::of(view.aggregate, spec.committee_size)?;
+        if let Some(known) = self.as_known(spec, view) {
             return known;
         }
-        let signature_period = spec.period_of(claim.signature_slot);
+        let signature_period = spec.period_of(view.signature_slot);
         self.has_committee(signature_period)?;
-        let examined = claim.examine(spec, signers.count)?;
-        let message = spec.signing_root(examined.attested.beacon_root, claim.signature_slot);
-        let place = (signature_period, claim.signature_slot);
+        let examined = view.examine(spec, signers.count)?;
+        let message = spec.signing_root(examined.attested.beacon_root, view.signature_slot);
+        let place = (signature_period, view.signature_slot);
         match &mut self.next {
             Some(next) if signature_period > self.period => {
-                next.verify(place, &signers, claim.aggregate, &message)?;
+                next.verify(place, &signers, view.aggregate, &message)?;
             }
-            _ => self.current.verify(place, &signers, claim.aggregate, &message)?,
+            _ => self.current.verify(place, &signers, view.aggregate, &message)?,
         }
         self.contradicts(spec, &examined)?;
         Ok(self.take(spec, examined))
     }
 
-    /// The answer to a claim from which nothing could be learned, whatever its signature: it is what is
+    /// The answer to an update from which nothing could be learned, whatever its signature: it is what is
     /// known, or older. `None` for one that has to be examined.
     fn as_known(
         &self,
         spec: &Specification,
-        claim: &Claim<'_>,
+        view: &UpdateView<'_>,
     ) -> Option<Result<Applied, Refused>> {
-        let attested = &claim.attested.beacon;
-        let finalized = claim.finality.map(|(header, _)| &header.beacon);
+        let attested = &view.attested.beacon;
+        let finalized = view.finality.map(|(header, _)| &header.beacon);
         // The same header once more, or an older one, tells nothing. Another one of the same slot does.
         let dull = |known: Option<&Head>, slot: u64, root: &dyn Fn() -> B256| match known {
             Some(known) => known.slot > slot || (known.slot == slot && known.beacon_root == root()),
@@ -247,7 +247,7 @@ impl LightClient {
         let dull_finality =
             finalized.is_none_or(|it| dull(self.finalized.as_ref(), it.slot, &|| it.root()));
         let dull_head = dull(self.optimistic.as_ref(), attested.slot, &|| attested.root());
-        let dull_committee = claim.next_committee.is_none_or(|(keys, _)| {
+        let dull_committee = view.next_committee.is_none_or(|(keys, _)| {
             let period = spec.period_of(attested.slot);
             let same = |it: &Committee| it.keys == *keys;
             match &self.next {

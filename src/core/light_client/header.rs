@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::merkle;
 use super::refused::Refused;
-use super::specification::{Fork, Form, Specification};
+use super::specification::{Fork, HeaderFormat, Specification};
 use super::wire::{BeaconHeader, Execution, Header, PayloadHeader};
 use crate::domain::ids::Timestamp;
 
@@ -51,9 +51,9 @@ impl BeaconHeader {
 
 impl PayloadHeader {
     /// `hash_tree_root(ExecutionPayloadHeader)`, of Deneb's where the blob fields are given. `None` where
-    /// what is given is not in the form asked for: before Deneb the fields are absent, or zero in the
+    /// what is given is not in the format asked for: before Deneb the fields are absent, or zero in the
     /// container of a later fork.
-    fn root(&self, form: Form) -> Option<B256> {
+    fn root(&self, format: HeaderFormat) -> Option<B256> {
         let bloom = self.logs_bloom.as_chunks::<32>().0;
         let extra_data = merkle::short(&self.extra_data);
         let extra_data_length = merkle::number(self.extra_data.len() as u64);
@@ -74,12 +74,12 @@ impl PayloadHeader {
             self.transactions_root,
             self.withdrawals_root,
         ];
-        match (form, self.blob_gas_used, self.excess_blob_gas) {
-            (Form::Deneb, Some(used), Some(excess)) => {
+        match (format, self.blob_gas_used, self.excess_blob_gas) {
+            (HeaderFormat::Deneb, Some(used), Some(excess)) => {
                 leaves.push(merkle::number(used));
                 leaves.push(merkle::number(excess));
             }
-            (Form::Capella, None | Some(0), None | Some(0)) => {}
+            (HeaderFormat::Capella, None | Some(0), None | Some(0)) => {}
             _ => return None,
         }
         Some(merkle::root_of(leaves))
@@ -96,7 +96,7 @@ impl Header {
     /// header's own. Gives the head this header is, if `participation` members did sign in `signature_slot`.
     ///
     /// # Errors
-    /// When it is from before Capella, in another form than the container's, or execution is not in the body.
+    /// When it is from before Capella, in another format than the container's, or execution is not in the body.
     pub(super) fn check(
         &self,
         spec: &Specification,
@@ -109,7 +109,7 @@ impl Header {
         let (Some(own), Some(outer)) = (fork.layout, container.layout) else {
             return Err(Refused::NoExecution { slot });
         };
-        let form = || Refused::Form { slot, fork: container.name.to_string() };
+        let format = || Refused::HeaderFormat { slot, fork: container.name.to_string() };
         let mut head = Head {
             beacon_root: root,
             slot,
@@ -121,19 +121,19 @@ impl Header {
             signature_slot,
             fork: Arc::clone(&fork.name),
         };
-        let (leaf, index) = match (&self.execution, outer.form) {
-            (Execution::BlockHash(hash), Form::BlockHash) => {
+        let (leaf, index) = match (&self.execution, outer.format) {
+            (Execution::BlockHash(hash), HeaderFormat::BlockHash) => {
                 head.execution_hash = *hash;
-                (*hash, own.block_hash().ok_or_else(form)?)
+                (*hash, own.block_hash().ok_or_else(format)?)
             }
-            (Execution::Payload(payload), Form::Capella | Form::Deneb) => {
+            (Execution::Payload(payload), HeaderFormat::Capella | HeaderFormat::Deneb) => {
                 head.execution_hash = payload.block_hash;
                 head.execution_number = Some(payload.block_number);
                 head.execution_state_root = Some(payload.state_root);
                 head.time = payload.time().unwrap_or(head.time);
-                (payload.root(own.form).ok_or_else(form)?, own.execution)
+                (payload.root(own.format).ok_or_else(format)?, own.execution)
             }
-            _ => return Err(form()),
+            _ => return Err(format()),
         };
         let (body, length) = (&self.beacon.body_root, outer.execution.depth());
         if !merkle::leads_to(body, leaf, &self.execution_branch, index, length) {

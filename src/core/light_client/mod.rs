@@ -11,12 +11,11 @@
 //!   specification (text)          wire: JSON of a beacon node
 //!          │                               │
 //!          ▼                               ▼
-//!       client ── claim ── header, committee ── merkle        → finalized and optimistic heads
+//!       client ── update_view ── header, committee ── merkle        → finalized and optimistic heads
 //!          │
 //!        saved
 //! ```
 
-mod claim;
 mod client;
 mod committee;
 mod header;
@@ -25,6 +24,7 @@ mod refused;
 mod saved;
 mod specification;
 mod specification_text;
+mod update_view;
 mod wire;
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub enum Refused {
     #[error("the header of slot {slot} is from before Capella and says nothing of execution")]
     NoExecution { slot: u64 },
     #[error("the header of slot {slot} has not the form that headers have in fork {fork}")]
-    Form { slot: u64, fork: String },
+    HeaderFormat { slot: u64, fork: String },
     #[error("{branch} does not lead to the {root} of the header of slot {slot}")]
     Branch { branch: &'static str, root: &'static str, slot: u64 },
     #[error("a committee of {found} keys, where the chain has {expected}")]
@@ -79,6 +79,7 @@ pub enum RefusalKind {
 }
 
 impl Refused {
+    /// What it says of whoever gave the update.
     pub fn kind(&self) -> RefusalKind {
         match self {
             Self::TooEarly { .. }
@@ -90,7 +91,7 @@ impl Refused {
             Self::TwoHeaders { .. } | Self::TwoCommittees { .. } => RefusalKind::Equivocation,
             Self::NotTheCheckpoint { .. }
             | Self::CheckpointSlot { .. }
-            | Self::Form { .. }
+            | Self::HeaderFormat { .. }
             | Self::Branch { .. }
             | Self::CommitteeSize { .. }
             | Self::Bits { .. }

@@ -80,7 +80,7 @@ pub(super) struct Fork {
 /// Where a fork keeps what the sync protocol proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Layout {
-    pub(super) form: Form,
+    pub(super) format: HeaderFormat,
     /// In `BeaconState`: `finalized_checkpoint.root`.
     pub(super) finalized_root: GeneralizedIndex,
     /// In `BeaconState`: `current_sync_committee`.
@@ -93,7 +93,7 @@ pub(super) struct Layout {
 
 /// What a light client header says of the execution chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum HeaderFormat {
     /// An execution payload header of 15 fields (consensus-specs, `capella/beacon-chain.md`).
     Capella,
     /// The same with the two fields of blob gas (`deneb/beacon-chain.md`).
@@ -133,10 +133,12 @@ impl Specification {
         specification_text::read(text).map_err(|flaws| SpecificationFault { flaws })
     }
 
+    /// Its name, for people.
     pub fn name(&self) -> &str {
         &self.name
     }
 
+    /// The execution chain (EIP-155).
     pub fn chain(&self) -> ChainId {
         self.chain
     }
@@ -146,6 +148,7 @@ impl Specification {
         self.time_of(0)
     }
 
+    /// What tells the beacon chain from others in each signature.
     pub fn genesis_validators_root(&self) -> B256 {
         self.genesis_validators_root
     }
@@ -165,10 +168,12 @@ impl Specification {
         &self.checkpoints
     }
 
+    /// How long a slot lasts, in seconds.
     pub fn seconds_per_slot(&self) -> u64 {
         self.seconds_per_slot
     }
 
+    /// How many slots an epoch has.
     pub fn slots_per_epoch(&self) -> u64 {
         self.slots_per_epoch
     }
@@ -191,6 +196,7 @@ impl Specification {
         Timestamp::from_second(second).unwrap_or(Timestamp::MAX)
     }
 
+    /// The epoch in which `slot` lies.
     pub fn epoch_of(&self, slot: u64) -> u64 {
         slot / self.slots_per_epoch
     }
@@ -242,10 +248,10 @@ impl Layout {
     /// `gloas/light-client/sync-protocol.md`). `block_hash` is field 12 of a payload header, which fills a
     /// tree of 16 leaves, and of 32 with the blob fields.
     pub(super) fn block_hash(&self) -> Option<GeneralizedIndex> {
-        match self.form {
-            Form::Capella => self.execution.then(GeneralizedIndex::new(16 + 12)?),
-            Form::Deneb => self.execution.then(GeneralizedIndex::new(32 + 12)?),
-            Form::BlockHash => Some(self.execution),
+        match self.format {
+            HeaderFormat::Capella => self.execution.then(GeneralizedIndex::new(16 + 12)?),
+            HeaderFormat::Deneb => self.execution.then(GeneralizedIndex::new(32 + 12)?),
+            HeaderFormat::BlockHash => Some(self.execution),
         }
     }
 }

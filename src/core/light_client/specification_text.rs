@@ -12,7 +12,9 @@ use std::time::Duration;
 use alloy_primitives::{B256, FixedBytes};
 
 use super::merkle::GeneralizedIndex;
-use super::specification::{Checkpoint, EvmFork, Fork, Form, Layout, PinnedBlock, Specification};
+use super::specification::{
+    Checkpoint, EvmFork, Fork, HeaderFormat, Layout, PinnedBlock, Specification,
+};
 use crate::domain::product::document::{Flaw, Node, Place};
 use crate::domain::product::section::{Flaws, Section};
 use crate::domain::product::{document, section};
@@ -24,11 +26,11 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// Weak subjectivity allows mainnet about this much; a vendor that ships checkpoints rarely says more.
 const CHECKPOINT_LIFETIME: Duration = Duration::from_secs(14 * 86_400);
 
-const FORMS: [(&str, Option<Form>); 4] = [
+const HEADER_FORMATS: [(&str, Option<HeaderFormat>); 4] = [
     ("none", None),
-    ("capella", Some(Form::Capella)),
-    ("deneb", Some(Form::Deneb)),
-    ("block_hash", Some(Form::BlockHash)),
+    ("capella", Some(HeaderFormat::Capella)),
+    ("deneb", Some(HeaderFormat::Deneb)),
+    ("block_hash", Some(HeaderFormat::BlockHash)),
 ];
 
 const EVM_FORKS: [(&str, EvmFork); 6] = [
@@ -149,20 +151,21 @@ fn fork(row: &mut Section<'_>, before: Option<&Fork>) -> Option<Fork> {
 
 /// `None` together with a noted mistake, `Some(None)` for a fork before Capella.
 fn layout(row: &mut Section<'_>, before: Option<Layout>) -> Option<Option<Layout>> {
-    let form = row.or("execution_header", before.map(|it| it.form), section::one_of(&FORMS));
-    let moved = form != before.map(|it| it.form);
+    let format =
+        row.or("execution_header", before.map(|it| it.format), section::one_of(&HEADER_FORMATS));
+    let moved = format != before.map(|it| it.format);
     let finalized_root = row.optional("finalized_root_gindex", index);
     let current_committee = row.optional("current_sync_committee_gindex", index);
     let next_committee = row.optional("next_sync_committee_gindex", index);
     let execution = row.optional("execution_gindex", index);
-    let Some(form) = form else {
+    let Some(format) = format else {
         let said = [finalized_root, current_committee, next_committee, execution];
         if said.iter().any(Option::is_some) {
             row.flaw("execution_header", "must say the header's form where indices are given");
         }
         return Some(None);
     };
-    // The trees moved whenever the header's form did, except that Deneb's is Capella's: to say so costs the
+    // The trees moved whenever the header's format did, except that Deneb's is Capella's: to say so costs the
     // file four lines, to forget it would cost the chain its light client.
     let needed = |key: &'static str, said: Option<_>, before: Option<_>| match said.or(before) {
         Some(index) if said.is_some() || !moved => Some(index),
@@ -184,7 +187,7 @@ fn layout(row: &mut Section<'_>, before: Option<Layout>) -> Option<Option<Layout
         needed("next_sync_committee_gindex", next_committee, before.map(|it| it.next_committee));
     let execution = needed("execution_gindex", execution, before.map(|it| it.execution));
     Some(Some(Layout {
-        form,
+        format,
         finalized_root: finalized_root?,
         current_committee: current_committee?,
         next_committee: next_committee?,

@@ -303,6 +303,7 @@ impl FinalityUpdate {
         object(text, LONGEST_OBJECT)
     }
 
+    /// The slot of the header that was signed.
     pub fn attested_slot(&self) -> u64 {
         self.attested_header.beacon.slot
     }
@@ -317,6 +318,7 @@ impl OptimisticUpdate {
         object(text, LONGEST_OBJECT)
     }
 
+    /// The slot of the header that was signed.
     pub fn attested_slot(&self) -> u64 {
         self.attested_header.beacon.slot
     }

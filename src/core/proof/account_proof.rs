@@ -1,6 +1,6 @@
 //! What a proof proves. Pure: Merkle-Patricia proofs of accounts and slots (EIP-1186), code and headers.
 //!
-//! Asked by: `execute`, `endpoint`. Never: believes a field that no hash covers.
+//! Asked by: `chain/evm/proof_fetch`, `chain/endpoint/probe`. Never: believes a field that no hash covers.
 
 use std::collections::HashMap;
 

@@ -1,6 +1,6 @@
 //! What was used lately, within a bound of bytes. Pure.
 //!
-//! Used by: `nodes`, `memo`. Never: holds more than it was given room for.
+//! Used by: `trie_nodes`, `chain/evm/outcome_cache`. Never: holds more than it was given room for.
 //!
 //! Two generations: what is used moves to the young one; when that is full it becomes the old one, and what
 //! was in the old one and not used since is forgotten. So half the room is kept for certain, whatever the
@@ -11,8 +11,9 @@ use std::hash::Hash;
 
 use alloy_primitives::map::HashMap;
 
+/// A map that forgets what was not used for longest, within a bound of bytes.
 #[derive(Debug)]
-pub struct Shelf<K, V> {
+pub struct LruCache<K, V> {
     young: HashMap<K, (V, usize)>,
     old: HashMap<K, (V, usize)>,
     young_bytes: usize,
@@ -20,13 +21,14 @@ pub struct Shelf<K, V> {
     room: usize,
 }
 
-impl<K: Eq + Hash, V> Shelf<K, V> {
+impl<K: Eq + Hash, V> LruCache<K, V> {
     /// With room for so many bytes in all.
     pub fn new(bytes: usize) -> Self {
         let (young, old) = (HashMap::default(), HashMap::default());
         Self { young, old, young_bytes: 0, room: bytes / 2 }
     }
 
+    /// What is kept under `key`, which counts as used.
     pub fn get<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
@@ -55,36 +57,4 @@ impl<K: Eq + Hash, V> Shelf<K, V> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_used_stays_and_what_is_not_goes() {
-        let mut shelf = Shelf::new(20);
-        for number in 0..100 {
-            shelf.put(number, (), 1);
-            assert!(shelf.get(&0).is_some(), "after {number}");
-        }
-        assert!(shelf.get(&99).is_some() && shelf.get(&95).is_some());
-        assert!(shelf.get(&50).is_none());
-    }
-
-    #[test]
-    fn it_never_holds_more_than_it_has_room_for() {
-        let mut shelf = Shelf::new(20);
-        for number in 0..1_000_u32 {
-            shelf.put(number % 37, (), 1 + number as usize % 7);
-            let held = |of: &HashMap<u32, ((), usize)>| of.values().map(|it| it.1).sum::<usize>();
-            assert_eq!(held(&shelf.young), shelf.young_bytes);
-            assert!(held(&shelf.young) <= 10 && held(&shelf.old) <= 10);
-        }
-    }
-
-    #[test]
-    fn what_does_not_fit_at_all_takes_nobodys_place() {
-        let mut shelf = Shelf::new(20);
-        shelf.put(1, (), 5);
-        shelf.put(2, (), 11);
-        assert!(shelf.get(&1).is_some() && shelf.get(&2).is_none());
-    }
-}
+mod tests;

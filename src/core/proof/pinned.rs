@@ -21,6 +21,7 @@ pub struct Pinned {
 }
 
 impl Pinned {
+    /// What was proven, locked. For one look at a time: executions wait for it.
     pub fn facts(&self) -> MutexGuard<'_, Facts> {
         locked(&self.facts)
     }

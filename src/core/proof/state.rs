@@ -1,7 +1,7 @@
 //! Proven state: accounts, slots and code, and the view of them a contract runs on. Pure.
 //!
-//! Filled by: `gather`, with what a proof proved. Read by: `execute`. Never: holds or makes up anything
-//! unproven; what is not there is a [`Miss`].
+//! Filled by: `chain/evm/proof_fetch`, with what a proof proved. Read by: `execute`. Never: holds or makes up anything
+//! unproven; what is not there is a `Miss`.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,7 +28,7 @@ pub enum Need {
 /// Execution stopped because this is not proven yet.
 #[derive(Debug, thiserror::Error)]
 #[error("not proven yet: {0:?}")]
-pub struct Miss(pub Need);
+pub(crate) struct Miss(pub(crate) Need);
 
 impl DBErrorMarker for Miss {}
 
@@ -44,7 +44,7 @@ pub struct Facts {
 
 /// What is known of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
+pub enum SlotLookup {
     Value(U256),
     /// Its account is not proven.
     NoAccount,
@@ -64,6 +64,7 @@ impl Facts {
         Self { state_root, nodes, ..Self::default() }
     }
 
+    /// Keeps what a proof of this account proved. `proven` must come from a proof against this state root.
     pub fn learn(&mut self, address: Address, proven: ProvenAccount) {
         if self.accounts.len() + self.slots.len() + proven.slots.len() > Self::MOST {
             self.accounts.clear();
@@ -95,36 +96,43 @@ impl Facts {
         Some(account.map_or(KECCAK256_EMPTY, |it| it.code_hash))
     }
 
+    /// The value of a storage slot; `None` when it is not proven.
     pub fn slot(&mut self, address: Address, slot: U256) -> Option<U256> {
         match self.look_for(address, slot, || keccak256(B256::from(slot))) {
-            Known::Value(value) => Some(value),
-            Known::NoAccount | Known::EndsAt { .. } => None,
+            SlotLookup::Value(value) => Some(value),
+            SlotLookup::NoAccount | SlotLookup::EndsAt { .. } => None,
         }
     }
 
     /// `path` is the hash of the slot's key.
-    pub fn look_for(&mut self, address: Address, slot: U256, path: impl FnOnce() -> B256) -> Known {
+    pub fn look_for(
+        &mut self,
+        address: Address,
+        slot: U256,
+        path: impl FnOnce() -> B256,
+    ) -> SlotLookup {
         if let Some(value) = self.slots.get(&(address, slot)) {
-            return Known::Value(*value);
+            return SlotLookup::Value(*value);
         }
         // Proven to have no storage at all, every slot is proven to be zero.
         let root = match self.account(address) {
-            None => return Known::NoAccount,
-            Some(None) => return Known::Value(U256::ZERO),
+            None => return SlotLookup::NoAccount,
+            Some(None) => return SlotLookup::Value(U256::ZERO),
             Some(Some(account)) if account.storage_root == EMPTY_ROOT_HASH => {
-                return Known::Value(U256::ZERO);
+                return SlotLookup::Value(U256::ZERO);
             }
             Some(Some(account)) => account.storage_root,
         };
         match locked(&self.nodes).walk(root, path()) {
-            Walk::Absent => Known::Value(U256::ZERO),
-            Walk::Unknown { node, depth } => Known::EndsAt { node, depth },
+            Walk::Absent => SlotLookup::Value(U256::ZERO),
+            Walk::Unknown { node, depth } => SlotLookup::EndsAt { node, depth },
             // What is no number is for the verifier of proofs to refuse.
             Walk::Found(value) => alloy_rlp::decode_exact(value)
-                .map_or(Known::EndsAt { node: root, depth: 0 }, Known::Value),
+                .map_or(SlotLookup::EndsAt { node: root, depth: 0 }, SlotLookup::Value),
         }
     }
 
+    /// Whether a piece of state is proven, or the code of a proven hash is here.
     pub fn has(&mut self, need: &Need, library: &Library) -> bool {
         match need {
             Need::Account(address) => self.account(*address).is_some(),
@@ -168,6 +176,7 @@ impl Library {
         self.codes.insert(hash, code);
     }
 
+    /// The code of this hash; that of no code is always here.
     pub fn code(&self, hash: B256) -> Option<Bytecode> {
         if hash == KECCAK256_EMPTY || hash.is_zero() {
             return Some(Bytecode::default());
@@ -205,10 +214,10 @@ pub fn locked<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// What a contract sees, and a note of everything it looked at. It holds no lock for longer than one look:
 /// contracts take their time, and others need these too.
-pub struct View<'a> {
-    pub facts: &'a Mutex<Facts>,
-    pub library: &'a Mutex<Library>,
-    pub touched: BTreeSet<Need>,
+pub(crate) struct View<'a> {
+    pub(crate) facts: &'a Mutex<Facts>,
+    pub(crate) library: &'a Mutex<Library>,
+    pub(crate) touched: BTreeSet<Need>,
 }
 
 impl Database for View<'_> {
@@ -273,15 +282,4 @@ pub mod testing {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::testing::having;
-    use super::*;
-
-    #[test]
-    fn an_account_without_storage_has_only_zeros() {
-        let (facts, _) = having(Address::ZERO, &[0]);
-        assert_eq!(locked(&facts).slot(Address::ZERO, U256::ZERO), None);
-        locked(&facts).learn(Address::ZERO, ProvenAccount { account: None, slots: Vec::new() });
-        assert_eq!(locked(&facts).slot(Address::ZERO, U256::ZERO), Some(U256::ZERO));
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! Nodes of tries by their hash, and walks down from a root over those that are here. Pure.
 //!
-//! Filled by: `gather`, from proofs that were verified. Walked by: `state`. Never: says of anything that it
+//! Filled by: `chain/evm/proof_fetch`, from proofs that were verified. Walked by: `state`. Never: says of anything that it
 //! is not there unless the walk came to where it would be. A node that is not here is unknown, not zero.
 //!
 //! A node is named by the Keccak hash of its bytes, and a parent names its children so: whoever comes down
@@ -12,14 +12,14 @@ use alloy_rlp::Decodable;
 use alloy_trie::nodes::{BranchNode, RlpNode, TrieNode};
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
 
-use super::lru_cache::Shelf;
+use super::lru_cache::LruCache;
 
 /// What a node takes beside its own bytes.
 const OVERHEAD: usize = 160;
 
 /// What a walk came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Walk {
+pub(crate) enum Walk {
     /// The value at the key, encoded as the trie has it.
     Found(Vec<u8>),
     /// Proven: there is none.
@@ -31,13 +31,15 @@ pub enum Walk {
 /// A node and its hash.
 pub type Named = (B256, TrieNode, usize);
 
+/// Nodes of tries (yellow paper, appendix D) by their hashes, each of which proves its node at every block.
 #[derive(Debug)]
-pub struct Nodes(Shelf<B256, TrieNode>);
+pub struct Nodes(LruCache<B256, TrieNode>);
 
 impl Nodes {
     /// Some fifty thousand nodes of common size: a few collections of ten thousand tokens.
     const MOST_BYTES: usize = 32 * 1024 * 1024;
 
+    /// Keeps nodes whose hashes [`named`] computed.
     pub fn learn(&mut self, nodes: impl IntoIterator<Item = Named>) {
         for (hash, node, bytes) in nodes {
             self.0.put(hash, node, bytes + OVERHEAD);
@@ -45,7 +47,7 @@ impl Nodes {
     }
 
     /// Looks up the value whose key hashes to `path` in the trie under `root`.
-    pub fn walk(&mut self, root: B256, path: B256) -> Walk {
+    pub(crate) fn walk(&mut self, root: B256, path: B256) -> Walk {
         if root == EMPTY_ROOT_HASH {
             return Walk::Absent;
         }
@@ -54,11 +56,11 @@ impl Nodes {
         loop {
             let unknown = Walk::Unknown { node: name, depth };
             let Some(node) = self.0.get(&name) else { return unknown };
-            match step(node, &path, depth) {
+            match visit(node, &path, depth) {
                 // Nothing an honest trie has. Whoever proves the key will be told by the proof.
-                Step::Broken => return unknown,
-                Step::Ended(end) => return end,
-                Step::Down(child, below) => (name, depth) = (child, below),
+                Visit::Broken => return unknown,
+                Visit::Ended(end) => return end,
+                Visit::Down(child, below) => (name, depth) = (child, below),
             }
         }
     }
@@ -66,7 +68,7 @@ impl Nodes {
 
 impl Default for Nodes {
     fn default() -> Self {
-        Self(Shelf::new(Self::MOST_BYTES))
+        Self(LruCache::new(Self::MOST_BYTES))
     }
 }
 
@@ -82,7 +84,7 @@ pub fn named<'a>(proofs: impl IntoIterator<Item = &'a Bytes>) -> Vec<Named> {
 }
 
 /// Where one node leads.
-enum Step {
+enum Visit {
     /// To the node of this hash, which begins at this depth.
     Down(B256, usize),
     Ended(Walk),
@@ -91,45 +93,45 @@ enum Step {
 
 /// From `node`, which begins at `depth`, towards the end of `path`. Small nodes lie inside their parents and
 /// are gone through at once; each takes up some of the path, so that this ends.
-fn step(node: &TrieNode, path: &Nibbles, depth: usize) -> Step {
+fn visit(node: &TrieNode, path: &Nibbles, depth: usize) -> Visit {
     match node {
         TrieNode::Branch(branch) => match path.get(depth) {
-            None => Step::Broken,
+            None => Visit::Broken,
             Some(nibble) => match child(branch, nibble) {
-                None => Step::Ended(Walk::Absent),
+                None => Visit::Ended(Walk::Absent),
                 Some(child) => down(child, path, depth + 1, false),
             },
         },
         TrieNode::Extension(extension) => {
             let below = depth + extension.key.len();
             if extension.key.is_empty() || below >= path.len() {
-                return Step::Broken;
+                return Visit::Broken;
             }
             if path.slice(depth..below) != extension.key {
-                return Step::Ended(Walk::Absent);
+                return Visit::Ended(Walk::Absent);
             }
             down(&extension.child, path, below, true)
         }
         TrieNode::Leaf(leaf) => {
             if depth + leaf.key.len() != path.len() {
-                return Step::Broken;
+                return Visit::Broken;
             }
             let is_it = path.slice(depth..) == leaf.key;
-            Step::Ended(if is_it { Walk::Found(leaf.value.clone()) } else { Walk::Absent })
+            Visit::Ended(if is_it { Walk::Found(leaf.value.clone()) } else { Walk::Absent })
         }
-        TrieNode::EmptyRoot => Step::Broken,
+        TrieNode::EmptyRoot => Visit::Broken,
     }
 }
 
 /// Into a child, by its name or as it lies there. Below an extension there is a branch and nothing else.
-fn down(child: &RlpNode, path: &Nibbles, depth: usize, below_extension: bool) -> Step {
+fn down(child: &RlpNode, path: &Nibbles, depth: usize, below_extension: bool) -> Visit {
     if let Some(hash) = child.as_hash() {
-        return Step::Down(hash, depth);
+        return Visit::Down(hash, depth);
     }
     match TrieNode::decode(&mut &child[..]) {
-        Ok(TrieNode::Branch(branch)) => step(&TrieNode::Branch(branch), path, depth),
-        Ok(node) if !below_extension => step(&node, path, depth),
-        _ => Step::Broken,
+        Ok(TrieNode::Branch(branch)) => visit(&TrieNode::Branch(branch), path, depth),
+        Ok(node) if !below_extension => visit(&node, path, depth),
+        _ => Visit::Broken,
     }
 }
 

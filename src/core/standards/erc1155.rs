@@ -17,12 +17,4 @@ pub fn ask_balance(contract: Address, account: Address, id: U256) -> Call {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use alloy_primitives::hex;
-
-    #[test]
-    fn the_selector_is_that_of_the_standard() {
-        assert_eq!(balanceOfCall::SELECTOR, hex!("00fdd58e"));
-    }
-}
+mod tests;

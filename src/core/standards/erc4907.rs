@@ -16,26 +16,17 @@ sol! {
 }
 
 /// The answer has the form of ERC-721's `ownerOf`.
-pub fn ask_user(contract: Address, id: U256) -> Call {
+pub(crate) fn ask_user(contract: Address, id: U256) -> Call {
     Call { to: contract, data: userOfCall { tokenId: id }.abi_encode().into() }
 }
 
-pub fn ask_expires(contract: Address, id: U256) -> Call {
+pub(crate) fn ask_expires(contract: Address, id: U256) -> Call {
     Call { to: contract, data: userExpiresCall { tokenId: id }.abi_encode().into() }
 }
 
-pub fn term(expires: &Outcome) -> Result<Term, Cause> {
+pub(crate) fn term(expires: &Outcome) -> Result<Term, Cause> {
     number(expires).map(Term::until)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use alloy_primitives::hex;
-
-    #[test]
-    fn the_selectors_are_those_of_the_standard() {
-        assert_eq!(userOfCall::SELECTOR, hex!("c2f1f14a"));
-        assert_eq!(userExpiresCall::SELECTOR, hex!("8fc88c48"));
-    }
-}
+mod tests;

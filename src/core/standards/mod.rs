@@ -8,31 +8,13 @@ pub mod arrival;
 pub mod delegation;
 pub mod dialect;
 pub mod erc1155;
-pub mod erc4907;
-pub mod erc5643;
+mod erc4907;
+mod erc5643;
 pub mod erc6551;
 pub mod erc721;
-pub mod erc7858;
-pub mod unlock;
+mod erc7858;
+mod unlock;
 pub mod words;
 
 #[cfg(test)]
-mod tests {
-    use alloy_primitives::B256;
-
-    use crate::domain::ids::{ChainId, Timestamp};
-    use crate::domain::ownership::{Anchor, Finality, Trust};
-
-    /// Block 100, a thousand seconds after 1970.
-    pub(crate) fn anchor() -> Anchor {
-        Anchor {
-            chain: ChainId(1),
-            number: 100,
-            hash: B256::ZERO,
-            time: Timestamp::from_second(1_000).unwrap(),
-            finality: Finality::Latest,
-            trust: Trust::Single,
-            attestation: None,
-        }
-    }
-}
+mod tests;

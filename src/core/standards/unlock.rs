@@ -33,7 +33,7 @@ const OLDEST: u16 = 9;
 
 /// How a lock is to be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Words {
+pub(crate) enum Words {
     /// A key goes by the address of its owner, who has at most one (9).
     ByAddress,
     /// A key goes by its id (10).
@@ -42,11 +42,11 @@ pub enum Words {
     Counted,
 }
 
-pub fn ask_version(contract: Address) -> Call {
+pub(crate) fn ask_version(contract: Address) -> Call {
     Call { to: contract, data: publicLockVersionCall {}.abi_encode().into() }
 }
 
-pub fn words(version: &Outcome) -> Result<Words, Cause> {
+pub(crate) fn words(version: &Outcome) -> Result<Words, Cause> {
     match u16::try_from(number(version)?).map_err(|_| Cause::Contract)? {
         ..OLDEST => Err(Cause::Contract),
         OLDEST => Ok(Words::ByAddress),
@@ -56,7 +56,7 @@ pub fn words(version: &Outcome) -> Result<Words, Cause> {
 }
 
 /// How many keys somebody has, ended ones too: the answer is read by [`count`].
-pub fn ask_count(words: Words, contract: Address, owner: Address) -> Call {
+pub(crate) fn ask_count(words: Words, contract: Address, owner: Address) -> Call {
     let data = match words {
         Words::ByAddress => ByAddress::getTokenIdForCall { owner }.abi_encode(),
         Words::ById => balanceOfCall { owner }.abi_encode(),
@@ -65,7 +65,7 @@ pub fn ask_count(words: Words, contract: Address, owner: Address) -> Call {
     Call { to: contract, data: data.into() }
 }
 
-pub fn count(words: Words, answer: U256) -> U256 {
+pub(crate) fn count(words: Words, answer: U256) -> U256 {
     match words {
         Words::ByAddress => answer.min(U256::ONE),
         Words::ById | Words::Counted => answer,
@@ -73,12 +73,12 @@ pub fn count(words: Words, answer: U256) -> U256 {
 }
 
 /// The id of the only key somebody has, in the words of version 9.
-pub fn ask_only_key(contract: Address, owner: Address) -> Call {
+pub(crate) fn ask_only_key(contract: Address, owner: Address) -> Call {
     Call { to: contract, data: ByAddress::getTokenIdForCall { owner }.abi_encode().into() }
 }
 
 /// Whether the lock calls a key valid, when it ends, and for version 9 which one it is, for [`term`].
-pub fn ask_term(words: Words, contract: Address, id: U256, owner: Address) -> Vec<Call> {
+pub(crate) fn ask_term(words: Words, contract: Address, id: U256, owner: Address) -> Vec<Call> {
     let questions = match words {
         Words::ByAddress => vec![
             ByAddress::getHasValidKeyCall { owner }.abi_encode(),
@@ -95,7 +95,7 @@ pub fn ask_term(words: Words, contract: Address, id: U256, owner: Address) -> Ve
 
 /// The lock's word decides, which its vendor may have given a hook of his own; its time tells the end as
 /// far as the two agree.
-pub fn term(id: U256, answers: &[Outcome], now: Timestamp) -> Result<Term, Cause> {
+pub(crate) fn term(id: U256, answers: &[Outcome], now: Timestamp) -> Result<Term, Cause> {
     let (valid, expires) = match answers {
         [valid, expires] => (flag(valid)?, number(expires)?),
         // Of another key the answers would be no answers about this one.
@@ -112,65 +112,4 @@ pub fn term(id: U256, answers: &[Outcome], now: Timestamp) -> Result<Term, Cause
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::standards::words::tests::said;
-    use alloy_primitives::hex;
-
-    #[test]
-    fn the_selectors_are_those_of_the_locks() {
-        assert_eq!(publicLockVersionCall::SELECTOR, hex!("d1bbd49c"));
-        assert_eq!(isValidKeyCall::SELECTOR, hex!("a98d3623"));
-        assert_eq!(totalKeysCall::SELECTOR, hex!("812eecd4"));
-        assert_eq!(keyExpirationTimestampForCall::SELECTOR, hex!("54b249fb"));
-        assert_eq!(ByAddress::keyExpirationTimestampForCall::SELECTOR, hex!("abdf82ce"));
-        assert_eq!(ByAddress::getHasValidKeyCall::SELECTOR, hex!("6d8ea5b4"));
-    }
-
-    #[test]
-    fn the_version_tells_the_words() {
-        let of = |version: u64| words(&said(&[U256::from(version)]));
-        for (version, words) in [
-            (0, Err(Cause::Contract)),
-            (8, Err(Cause::Contract)),
-            (9, Ok(Words::ByAddress)),
-            (10, Ok(Words::ById)),
-            (11, Ok(Words::Counted)),
-            (15, Ok(Words::Counted)),
-            (16, Ok(Words::Counted)),
-            (65_536, Err(Cause::Contract)),
-        ] {
-            assert_eq!(of(version), words, "{version}");
-        }
-        assert_eq!(words(&Outcome::Reverted([].into())), Err(Cause::Contract));
-    }
-
-    #[test]
-    fn the_locks_word_decides_and_its_time_tells_the_end() {
-        let now = Timestamp::from_second(1_000).unwrap();
-        let until = |second| Term::Until(Timestamp::from_second(second).unwrap());
-        let (never, id) = (U256::MAX, U256::from(7));
-        for (valid, expires, is) in [
-            (1, U256::from(1_001), until(1_001)),
-            (1, never, Term::Open),
-            (0, U256::from(1_000), until(1_000)),
-            (0, U256::ZERO, Term::OVER),
-            // A hook says otherwise than the time.
-            (1, U256::from(900), Term::Open),
-            (0, U256::from(1_001), Term::OVER),
-            (0, never, Term::OVER),
-        ] {
-            let answers = [said(&[U256::from(valid)]), said(&[expires])];
-            assert_eq!(term(id, &answers, now), Ok(is), "{valid} {expires}");
-        }
-    }
-
-    #[test]
-    fn what_is_said_of_another_key_is_no_answer() {
-        let now = Timestamp::from_second(1_000).unwrap();
-        let answers = |only: u64| [1, 2_000, only].map(|it| said(&[U256::from(it)]));
-        assert!(term(U256::from(7), &answers(7), now).is_ok());
-        assert_eq!(term(U256::from(7), &answers(8), now), Err(Cause::Contract));
-        assert_eq!(term(U256::from(7), &answers(7)[..1], now), Err(Cause::Contract));
-    }
-}
+mod tests;

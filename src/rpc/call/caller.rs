@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::answers::{Answers, Batch, Warm};
 use super::envelope::{self, Envelope, Fault};
+use super::refusal;
 use super::work::{Work, known_id};
 use crate::rpc::figures::SocketFigures;
 use crate::rpc::socket::canonical::{self, Check};
@@ -39,7 +40,7 @@ pub(in crate::rpc) struct Caller {
     peer: Peer,
     /// Whether it may use the door it came by. Otherwise it is told so, request by request.
     welcome: bool,
-    pub(in crate::rpc) connection: ConnectionId,
+    connection: ConnectionId,
     in_flight: Arc<Semaphore>,
     /// What it may take of what belongs to its user.
     pub(in crate::rpc) share: Share,
@@ -128,10 +129,7 @@ impl Caller {
 
     /// Appends an error reply, and counts it.
     pub(in crate::rpc) fn refuse(&self, id: Option<&RawValue>, fault: &Fault, out: &mut Vec<u8>) {
-        if fault.is_limit() {
-            self.figures().requests_limited.one_more();
-        }
-        fault.write(id, out);
+        refusal::refuse(self.figures(), id, fault, out);
     }
 
     /// Answers a request that can be answered now, and passes over a notification: nothing here is worth asking
@@ -185,7 +183,7 @@ impl Caller {
         }
         out.truncate(before);
         answered.map_err(|_| {
-            self.panicked(method);
+            refusal::panicked(self.figures(), method);
             Panicked
         })
     }
@@ -215,14 +213,6 @@ impl Caller {
             self.figures().requests.one_more();
         }
         is_answered
-    }
-
-    pub(in crate::rpc) fn panicked(&self, method: &str) {
-        self.figures().panics.one_more();
-        tracing::error!(
-            method,
-            "a method panicked; its request was answered with an internal error"
-        );
     }
 
     /// A place among the requests in flight.
@@ -282,7 +272,7 @@ impl Caller {
 
     /// Prepares a call of a method, within the caller's rate and number of subscriptions.
     pub(in crate::rpc) fn work(
-        self: &Arc<Self>,
+        &self,
         id: &RawValue,
         envelope: &Envelope<'_>,
         sink: Option<&MethodSink>,
@@ -297,12 +287,15 @@ impl Caller {
             _ => None,
         };
         Ok(Work {
-            caller: Arc::clone(self),
             method,
             callback: callback.clone(),
             id: id.to_owned(),
             params: envelope.params.map(RawValue::to_owned),
             subscriber,
+            connection: self.connection,
+            extensions: self.extensions(),
+            response_bytes: self.limits().response_bytes,
+            figures: Arc::clone(&service.figures),
         })
     }
 
@@ -329,78 +322,9 @@ impl Caller {
 
     pub(in crate::rpc) fn room_for(&self, length: usize) -> Result<(), Fault> {
         let most = self.limits().response_bytes;
-        if length <= most { Ok(()) } else { Err(too_long_a_reply(most)) }
+        if length <= most { Ok(()) } else { Err(Fault::too_long_a_reply(most)) }
     }
-}
-
-pub(in crate::rpc) fn too_long_a_reply(most: usize) -> Fault {
-    Fault::limit(format!("a reply has at most {most} bytes"), "ask for less, with `limit`")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rpc::call::answers::Page;
-    use crate::rpc::socket::census::Census;
-
-    struct Always;
-
-    impl Answers for Always {
-        fn methods(&self) -> Methods {
-            Methods::new()
-        }
-
-        fn answer_at_once(
-            &self,
-            _: &Peer,
-            _: &str,
-            _: Option<&RawValue>,
-            out: &mut Vec<u8>,
-        ) -> bool {
-            out.extend_from_slice(b"true");
-            true
-        }
-
-        fn page(&self, _: &str, _: &str) -> BoxFuture<'static, Option<Page>> {
-            Box::pin(async { None })
-        }
-    }
-
-    fn answer(welcome: bool, frame: &str) -> String {
-        let limits = Limits::default();
-        let service = Service {
-            answers: Arc::new(Always),
-            methods: Always.methods(),
-            rates: Rates::new(&limits),
-            limits,
-            figures: Arc::default(),
-            admin_group: None,
-        };
-        let peer = Peer { uid: 1000, gid: 1000, pid: None, door: Door::Admin, account: 1000 };
-        let census = Arc::<Census>::default();
-        let seat = census.admit(&peer, &service.limits, &service.figures).unwrap();
-        let who = (peer, seat.share().clone());
-        let caller = Arc::new(Caller::new(Arc::new(service), who, welcome, 1));
-        let mut out = Vec::new();
-        assert!(caller.take(frame.as_bytes(), None, &mut out).is_none());
-        String::from_utf8(out).unwrap()
-    }
-
-    const ASKED: &str = r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#;
-
-    #[test]
-    fn who_may_not_use_the_door_is_told_so_for_every_request() {
-        assert!(answer(true, ASKED).ends_with(r#""result":true}"#));
-        let refused = answer(false, ASKED);
-        assert!(refused.contains(r#""id":1,"error":{"code":-32001,"#), "{refused}");
-        let refused = answer(false, &format!("[{ASKED},{ASKED}]"));
-        assert_eq!(refused.matches("-32001").count(), 2);
-        assert!(!refused.contains("result"));
-    }
-
-    #[test]
-    fn a_batch_of_hot_answers_is_answered_at_once() {
-        let reply = answer(true, &format!("[{ASKED},{ASKED}]"));
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&reply).unwrap()[1]["result"], true);
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! The JSON-RPC 2.0 envelope: reading a request without copying it, writing replies and errors byte by byte. Pure.
 //!
-//! Knows the codes of what can go wrong before a method is reached; the methods have their own.
+//! Says what can go wrong before a method is reached, with the codes of `error`.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,6 +9,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::rpc::error::Code;
 use entitled_core::domain::ids::clip;
 
 /// One request, borrowed from the bytes it came in. Members that JSON-RPC does not know are refused: a misspelt
@@ -40,83 +41,51 @@ struct OnlyId<'a> {
 /// Something is wrong with a request before its method could run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::rpc) struct Fault {
-    pub(in crate::rpc) code: i32,
-    name: &'static str,
-    message: &'static str,
+    pub(in crate::rpc) code: Code,
     detail: Cow<'static, str>,
     help: &'static str,
 }
 
 impl Fault {
+    fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, detail: detail.into(), help: code.help() }
+    }
+
     pub(in crate::rpc) fn parse(detail: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            code: -32700,
-            name: "PARSE_ERROR",
-            message: "not JSON",
-            detail: detail.into(),
-            help: "send one JSON-RPC 2.0 object, or an array of them, in UTF-8",
-        }
+        Self::new(Code::ParseError, detail)
     }
 
     pub(in crate::rpc) fn invalid(detail: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            code: -32600,
-            name: "INVALID_REQUEST",
-            message: "not a JSON-RPC 2.0 request",
-            detail: detail.into(),
-            help: "send {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"...\",\"params\":{...}}",
-        }
+        Self::new(Code::InvalidRequest, detail)
     }
 
     pub(in crate::rpc) fn unknown_method() -> Self {
-        Self {
-            code: -32601,
-            name: "METHOD_NOT_FOUND",
-            message: "no such method",
-            detail: "no method has this name".into(),
-            help: "rpc_discover lists the methods",
-        }
+        Self::new(Code::MethodNotFound, "no method has this name")
     }
 
     pub(in crate::rpc) fn internal() -> Self {
-        Self {
-            code: -32603,
-            name: "INTERNAL_ERROR",
-            message: "internal error",
-            detail: "the request could not be finished".into(),
-            help: "try again; the daemon's log says more",
-        }
+        let help = "try again; the daemon's log says more";
+        Self { help, ..Self::new(Code::Internal, "the request could not be finished") }
     }
 
     pub(in crate::rpc) fn refused() -> Self {
-        Self {
-            code: -32001,
-            name: "PERMISSION_DENIED",
-            message: "permission denied",
-            detail: "the admin socket answers root, the daemon's own user and the admin group"
-                .into(),
-            help: "use the public socket, or ask an administrator to be added to the admin group",
-        }
+        let detail = "the admin socket answers root, the daemon's own user and the admin group";
+        let help = "use the public socket, or ask an administrator to be added to the admin group";
+        Self { help, ..Self::new(Code::PermissionDenied, detail) }
     }
 
     pub(in crate::rpc) fn foreign_page() -> Self {
-        Self {
-            code: -32001,
-            name: "PERMISSION_DENIED",
-            message: "permission denied",
-            detail: "requests on behalf of a web page or for another host are not answered".into(),
-            help: "leave out Origin and Referer, and use the host `localhost` or `entitled`",
-        }
+        let detail = "requests on behalf of a web page or for another host are not answered";
+        let help = "leave out Origin and Referer, and use the host `localhost` or `entitled`";
+        Self { help, ..Self::new(Code::PermissionDenied, detail) }
     }
 
     pub(in crate::rpc) fn limit(detail: impl Into<Cow<'static, str>>, help: &'static str) -> Self {
-        Self {
-            code: -32005,
-            name: "LIMIT_EXCEEDED",
-            message: "limit exceeded",
-            detail: detail.into(),
-            help,
-        }
+        Self { help, ..Self::new(Code::LimitExceeded, detail) }
+    }
+
+    pub(in crate::rpc) fn too_long_a_reply(most: usize) -> Self {
+        Self::limit(format!("a reply has at most {most} bytes"), "ask for less, with `limit`")
     }
 
     pub(in crate::rpc) fn too_long(allowed: usize) -> Self {
@@ -128,7 +97,7 @@ impl Fault {
     }
 
     pub(in crate::rpc) fn is_limit(&self) -> bool {
-        self.code == -32005
+        self.code == Code::LimitExceeded
     }
 
     /// Appends the error reply. Without an id, `null` stands for it.
@@ -136,10 +105,10 @@ impl Fault {
         out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
         out.extend_from_slice(id.map_or("null", RawValue::get).as_bytes());
         out.extend_from_slice(b",\"error\":{\"code\":");
-        out.extend_from_slice(self.code.to_string().as_bytes());
+        out.extend_from_slice(self.code.number().to_string().as_bytes());
         let texts = [
-            (",\"message\":", self.message),
-            (",\"data\":{\"code\":", self.name),
+            (",\"message\":", self.code.message()),
+            (",\"data\":{\"code\":", self.code.name()),
             (",\"detail\":", &self.detail),
             (",\"help\":", self.help),
         ];
@@ -251,95 +220,4 @@ pub(in crate::rpc) fn with_id(reply: &str, id: &RawValue) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fault(text: &str) -> (i32, Option<&str>) {
-        let (fault, id) = read(text).unwrap_err();
-        (fault.code, id.map(RawValue::get))
-    }
-
-    #[test]
-    fn every_kind_of_id_is_kept_as_written() {
-        for id in ["1", "-7", "1.50", "1e3", "\"a\\u00e9\"", "\"\"", "null"] {
-            let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#);
-            assert_eq!(read(&text).unwrap().id.unwrap().get(), id);
-        }
-    }
-
-    #[test]
-    fn without_an_id_it_is_a_notification() {
-        assert!(read(r#"{"jsonrpc":"2.0","method":"m"}"#).unwrap().id.is_none());
-    }
-
-    #[test]
-    fn params_are_borrowed_and_null_counts_as_none() {
-        let text = r#"{"id":1,"params":{"a":[1]},"method":"m","jsonrpc":"2.0"}"#;
-        assert_eq!(read(text).unwrap().params.unwrap().get(), r#"{"a":[1]}"#);
-        let text = r#"{"id":1,"params":null,"method":"m","jsonrpc":"2.0"}"#;
-        assert!(read(text).unwrap().params.is_none());
-    }
-
-    #[test]
-    fn json_that_is_no_request_names_its_id() {
-        let cases = [
-            (r#"{"jsonrpc":"1.0","id":5,"method":"m"}"#, Some("5")),
-            (r#"{"id":5,"method":"m"}"#, Some("5")),
-            (r#"{"jsonrpc":"2.0","id":"x"}"#, Some("\"x\"")),
-            (r#"{"jsonrpc":"2.0","id":5,"method":7}"#, Some("5")),
-            (r#"{"jsonrpc":"2.0","id":5,"method":"m","params":3}"#, Some("5")),
-            (r#"{"jsonrpc":"2.0","id":5,"method":"m","method":"n"}"#, Some("5")),
-            (r#"{"jsonrpc":"2.0","id":{},"method":"m"}"#, None),
-            (r#"{"jsonrpc":"2.0","id":true,"method":"m"}"#, None),
-            ("{}", None),
-        ];
-        for (text, id) in cases {
-            assert_eq!(fault(text), (-32600, id), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_member_that_no_request_has_is_named() {
-        let text = r#"{"jsonrpc":"2.0","id":5,"method":"m","parms":{"product":"a"}}"#;
-        let (fault, id) = read(text).unwrap_err();
-        assert_eq!((fault.code, id.map(RawValue::get)), (-32600, Some("5")));
-        assert!(fault.detail.contains("`parms`"), "{}", fault.detail);
-    }
-
-    #[test]
-    fn what_is_no_json_is_a_parse_error() {
-        for text in [r#"{"jsonrpc":"2.0","id":1,"method":"m",}"#, "{a}", "{\"a\"}", "{\"a\":01}"] {
-            assert_eq!(fault(text), (-32700, None), "{text}");
-        }
-    }
-
-    #[test]
-    fn an_error_is_good_json_whatever_its_detail() {
-        let mut out = Vec::new();
-        Fault::invalid("a \"quoted\"\nline").write(None, &mut out);
-        let reply: serde_json::Value = serde_json::from_slice(&out).unwrap();
-        assert_eq!(reply["id"], serde_json::Value::Null);
-        assert_eq!(reply["error"]["code"], -32600);
-        assert_eq!(reply["error"]["data"]["code"], "INVALID_REQUEST");
-        assert_eq!(reply["error"]["data"]["detail"], "a \"quoted\"\nline");
-        assert!(reply["error"]["data"]["help"].is_string());
-        assert!(!out.contains(&b'\n'), "a reply is one line");
-    }
-
-    #[test]
-    fn a_batch_has_one_to_so_many_entries() {
-        assert_eq!(read_batch("[]", 2).unwrap_err().code, -32600);
-        assert_eq!(read_batch("[1,2]", 2).unwrap().len(), 2);
-        assert_eq!(read_batch("[1,2,3]", 2).unwrap_err().code, -32005);
-        assert_eq!(read_batch("[1,]", 2).unwrap_err().code, -32700);
-    }
-
-    #[test]
-    fn a_reply_can_be_given_another_id() {
-        let id: Box<RawValue> = serde_json::from_str("-1.5").unwrap();
-        let given = with_id(r#"{"jsonrpc":"2.0","id":null,"result":null}"#, &id).unwrap();
-        assert_eq!(given, br#"{"jsonrpc":"2.0","id":-1.5,"result":null}"#);
-        let given = with_id(r#"{"jsonrpc":"2.0","id":null,"error":{"code":1}}"#, &id).unwrap();
-        assert_eq!(given, br#"{"jsonrpc":"2.0","id":-1.5,"error":{"code":1}}"#);
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! One call of a method through jsonrpsee's callbacks, with whatever may go wrong in it kept inside.
 //!
-//! Made by `call`, after its checks; run in a task of the framing.
+//! Made by `caller`, after its checks; run in a task of the framing.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -8,13 +8,16 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use jsonrpsee::core::id_providers::RandomIntegerIdProvider;
 use jsonrpsee::types::{Id, Params};
-use jsonrpsee::{MethodCallback, MethodResponse, MethodSink, SubscriptionState};
+use jsonrpsee::{
+    ConnectionId, Extensions, MethodCallback, MethodResponse, MethodSink, SubscriptionState,
+};
 use serde_json::value::RawValue;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::caller::{Caller, too_long_a_reply};
 use super::envelope::{self, Fault};
+use super::refusal::{panicked, refuse};
 use crate::rpc::error::Code;
+use crate::rpc::figures::SocketFigures;
 use crate::rpc::socket::reply::Flight;
 
 /// The id as jsonrpsee knows ids: null, a whole number or a string. JSON-RPC knows more numbers.
@@ -38,32 +41,37 @@ fn subscription_by_position(params: &str) -> Option<String> {
 
 /// One call of a method, ready to run.
 pub(in crate::rpc) struct Work {
-    pub(in crate::rpc) caller: Arc<Caller>,
     pub(in crate::rpc) method: &'static str,
     pub(in crate::rpc) callback: MethodCallback,
     pub(in crate::rpc) id: Box<RawValue>,
     pub(in crate::rpc) params: Option<Box<RawValue>>,
     pub(in crate::rpc) subscriber: Option<(MethodSink, OwnedSemaphorePermit)>,
+    pub(in crate::rpc) connection: ConnectionId,
+    /// What the method finds out about the caller.
+    pub(in crate::rpc) extensions: Extensions,
+    /// The longest reply.
+    pub(in crate::rpc) response_bytes: usize,
+    pub(in crate::rpc) figures: Arc<SocketFigures>,
 }
 
 impl Work {
     pub(in crate::rpc) async fn run(self, flight: &Arc<Flight>) -> Vec<u8> {
-        let (caller, method, id) = (Arc::clone(&self.caller), self.method, self.id.clone());
+        let (figures, method, id) = (Arc::clone(&self.figures), self.method, self.id.clone());
         let fault = match AssertUnwindSafe(self.call(flight)).catch_unwind().await {
             Ok(Ok(reply)) => return reply,
             Ok(Err(fault)) => fault,
             Err(_) => {
-                caller.panicked(method);
+                panicked(&figures, method);
                 Fault::internal()
             }
         };
         let mut reply = Vec::new();
-        caller.refuse(Some(&id), &fault, &mut reply);
+        refuse(&figures, Some(&id), &fault, &mut reply);
         reply
     }
 
     async fn call(self, flight: &Arc<Flight>) -> Result<Vec<u8>, Fault> {
-        let Self { caller, callback, id, params, subscriber, .. } = self;
+        let Self { callback, id, params, subscriber, connection, mut extensions, .. } = self;
         let known = known_id(&id);
         let as_written = known.is_some();
         let id_given = known.unwrap_or(Id::Null);
@@ -73,7 +81,6 @@ impl Work {
             _ => None,
         };
         let params = Params::new(by_position.as_deref().or(given)).into_owned();
-        let (connection, mut extensions) = (caller.connection, caller.extensions());
         // A subscription is in flight until it is accepted, and not for as long as it tells.
         if subscriber.is_none() {
             extensions.insert(Arc::clone(flight));
@@ -101,11 +108,11 @@ impl Work {
             return Ok(Vec::new());
         }
         if response.as_error_code() == Some(Code::LimitExceeded.number()) {
-            caller.figures().requests_limited.one_more();
+            self.figures.requests_limited.one_more();
         }
         let reply = finished(response);
-        if reply.len() > caller.limits().response_bytes {
-            return Err(too_long_a_reply(caller.limits().response_bytes));
+        if reply.len() > self.response_bytes {
+            return Err(Fault::too_long_a_reply(self.response_bytes));
         }
         if as_written {
             return Ok(reply.into_bytes());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Api, CHAIN_TIME};
+use super::api::{Api, CHAIN_TIME};
 use crate::actors::chain_verifier::{Brought, Fed, Feed};
 use crate::rpc::error::RpcError;
 use crate::rpc::wire;

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{ACTOR_TIME, Api, after, page_by_key, page_size};
+use super::api::{ACTOR_TIME, Api};
+use super::paging::{after, page_by_key, page_size};
 use crate::actors::ownership_ledger::{
-    CreateCustomer, FindCustomer, ListCustomers, UpdateCustomer,
+    CreateCustomer, CustomerEdit, FindCustomer, ListCustomers, NewCustomer, UpdateCustomer,
 };
 use crate::rpc::error::RpcError;
 use crate::rpc::wire;
@@ -30,13 +31,13 @@ pub(super) async fn create(
     ask: wire::CustomerCreate,
 ) -> Result<wire::Customer, RpcError> {
     bounded(Some(&ask.name), ask.external_id.as_deref(), Some(&ask.metadata))?;
-    let order = CreateCustomer {
+    let new = NewCustomer {
         name: ask.name,
         external_id: ask.external_id,
         uids: ask.uids,
         metadata: ask.metadata,
-        asked: api.asked(&permit),
     };
+    let order = CreateCustomer { new, asked: api.asked(&permit) };
     let customer = api.ledger.send(order).timeout(ACTOR_TIME).await??;
     Ok(customer.into())
 }
@@ -47,15 +48,14 @@ pub(super) async fn update(
     ask: wire::CustomerUpdate,
 ) -> Result<wire::Customer, RpcError> {
     bounded(ask.name.as_deref(), ask.external_id.as_deref(), ask.metadata.as_ref())?;
-    let order = UpdateCustomer {
-        id: ask.customer,
+    let edit = CustomerEdit {
         name: ask.name,
         external_id: ask.external_id.map(|it| Some(it).filter(|it| !it.is_empty())),
         uids: ask.uids,
         metadata: ask.metadata,
         active: ask.active,
-        asked: api.asked(&permit),
     };
+    let order = UpdateCustomer { id: ask.customer, edit, asked: api.asked(&permit) };
     let customer = api.ledger.send(order).timeout(ACTOR_TIME).await??;
     Ok(customer.into())
 }
@@ -65,15 +65,8 @@ pub(super) async fn deactivate(
     permit: Permit,
     ask: wire::CustomerDeactivate,
 ) -> Result<wire::Customer, RpcError> {
-    let order = UpdateCustomer {
-        id: ask.customer,
-        name: None,
-        external_id: None,
-        uids: None,
-        metadata: None,
-        active: Some(false),
-        asked: api.asked(&permit),
-    };
+    let edit = CustomerEdit { active: Some(false), ..CustomerEdit::default() };
+    let order = UpdateCustomer { id: ask.customer, edit, asked: api.asked(&permit) };
     let customer = api.ledger.send(order).timeout(ACTOR_TIME).await??;
     Ok(customer.into())
 }

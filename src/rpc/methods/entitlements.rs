@@ -10,18 +10,23 @@ use jsonrpsee::{Extensions, PendingSubscriptionSink, RpcModule};
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 
-use super::{ACTOR_TIME, Api, page, parse};
+use super::api::{ACTOR_TIME, Api};
+use super::paging::page;
+use super::parse::parse;
 use crate::actors::tier_cache::{Cached, Check, Explain, Key, Landing, Refresh, Stored, Subscribe};
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::wire;
 use entitled_core::domain::entitlement::{self, Verdict};
 use entitled_core::domain::ids::ProductId;
 use entitled_core::domain::peer::{Access, Peer, Permit, permit};
+use entitled_core::domain::publisher::PublisherKey;
 
 const WAIT_MS: u64 = 2_000;
 const WAIT_AT_MOST_MS: u64 = 30_000;
 /// After this a subscription tries again what did not work.
 const AGAIN: Duration = Duration::from_millis(100);
+/// The longest pause between two attempts.
+const AGAIN_AT_LAST: Duration = Duration::from_secs(5);
 /// The last word of a subscription to a named customer.
 const NO_MORE: &str = "the caller does not stand for this customer any more";
 
@@ -32,10 +37,7 @@ pub(super) async fn check(
 ) -> Result<wire::Verdict, RpcError> {
     let key = Key { customer: permit.customer(), product: ask.product };
     let verdict = api.verdict(key, wait(ask.wait_ms)?).await?;
-    let verdict = match ask.feature {
-        Some(feature) => verdict.for_feature(&feature),
-        None => verdict,
-    };
+    let verdict = narrowed(verdict, ask.publisher.as_ref(), ask.feature.as_deref());
     api.control.counts.checked(&verdict.product, verdict.code);
     Ok(wire::Verdict::at(&verdict, api.clock.now()))
 }
@@ -101,6 +103,18 @@ pub(super) async fn tier(
     }))
 }
 
+/// The answer to a narrower question: whose word the caller takes, and which feature it is about.
+fn narrowed(verdict: Verdict, publisher: Option<&PublisherKey>, feature: Option<&str>) -> Verdict {
+    let verdict = match publisher {
+        Some(publisher) => verdict.for_publisher(publisher),
+        None => verdict,
+    };
+    match feature {
+        Some(feature) => verdict.for_feature(feature),
+        None => verdict,
+    }
+}
+
 fn wait(wait_ms: Option<u64>) -> Result<Duration, RpcError> {
     match wait_ms.unwrap_or(WAIT_MS) {
         wait @ 0..=WAIT_AT_MOST_MS => Ok(Duration::from_millis(wait)),
@@ -162,7 +176,9 @@ impl Api {
             return false;
         }
         self.nudge(&key, &cached, now);
-        match ask.feature.map(|it| cached.verdict_at(now).for_feature(&it)) {
+        let (publisher, feature) = (ask.publisher.as_ref(), ask.feature.as_deref());
+        let narrower = publisher.is_some() || feature.is_some();
+        match narrower.then(|| narrowed(cached.verdict_at(now), publisher, feature)) {
             Some(narrowed) if narrowed.code != cached.verdict.code => {
                 self.control.counts.checked(&key.product, narrowed.code);
                 let reply = wire::Verdict::at(&narrowed, now);
@@ -202,9 +218,9 @@ struct Followed {
 
 impl Followed {
     /// What is so now. What has landed by now is no newer.
-    async fn ask(&mut self, api: &Api) -> Option<Verdict> {
+    async fn ask(&mut self, api: &Api) -> Result<Verdict, RpcError> {
         self.told.mark_unchanged();
-        api.verdict(self.key.clone(), Duration::from_millis(WAIT_MS)).await.ok()
+        api.verdict(self.key.clone(), Duration::from_millis(WAIT_MS)).await
     }
 
     /// What has landed, if it still holds. If not, more will.
@@ -226,6 +242,16 @@ impl Api {
         Ok(Key { customer: permit.customer(), product: ask.product.clone() })
     }
 
+    async fn begin(
+        &self,
+        ask: Result<wire::OfProduct, RpcError>,
+        extensions: &Extensions,
+    ) -> Result<(Followed, wire::OfProduct), RpcError> {
+        let ask = ask?;
+        let key = self.key_of(extensions, &ask).await?;
+        Ok((self.follow(key).await?, ask))
+    }
+
     async fn follow(&self, key: Key) -> Result<Followed, RpcError> {
         let told = self.cache.send(Subscribe { key: key.clone() }).timeout(ACTOR_TIME).await?;
         Ok(Followed { key, told })
@@ -238,12 +264,7 @@ async fn subscribe(
     pending: PendingSubscriptionSink,
     extensions: Extensions,
 ) -> SubscriptionResult {
-    let begin = async {
-        let ask = ask?;
-        let key = api.key_of(&extensions, &ask).await?;
-        Ok::<_, RpcError>((api.follow(key).await?, ask))
-    };
-    let (mut followed, ask) = match begin.await {
+    let (mut followed, ask) = match api.begin(ask, &extensions).await {
         Ok(begun) => begun,
         Err(error) => {
             pending.reject(ErrorObjectOwned::from(error)).await;
@@ -255,7 +276,7 @@ async fn subscribe(
     let mut changes = api.reader.changes();
     let mut said: Option<Verdict> = None;
     // At first, and of another customer, it is asked what is so; later it is told what has landed.
-    let (mut asks, mut landed, mut known_at) = (true, false, None);
+    let (mut asks, mut landed, mut known_at, mut pause) = (true, false, None, AGAIN);
     loop {
         let epoch = api.reader.epoch();
         if known_at != Some(epoch) {
@@ -274,15 +295,17 @@ async fn subscribe(
             known_at = Some(epoch);
         }
         let verdict = match (asks, landed) {
-            (true, _) => followed.ask(&api).await,
-            (false, true) => followed.hear(&api),
-            (false, false) => None,
+            (true, _) => followed.ask(&api).await.map(Some),
+            (false, true) => Ok(followed.hear(&api)),
+            (false, false) => Ok(None),
         };
         if api.reader.epoch() != epoch {
             continue;
         }
-        (asks, landed) = (false, false);
-        if let Some(verdict) = verdict
+        // What could not be answered is asked again, after ever longer pauses: no verdict may land for long.
+        (asks, landed) = (verdict.is_err(), false);
+        pause = if asks { AGAIN_AT_LAST.min(2 * pause) } else { AGAIN };
+        if let Ok(Some(verdict)) = verdict
             && said.as_ref().is_none_or(|it| it.says_otherwise(&verdict))
         {
             send(&api, &sink, &verdict).await?;
@@ -291,6 +314,7 @@ async fn subscribe(
         tokio::select! {
             () = sink.closed() => return Ok(()),
             _ = changes.changed() => {}
+            () = tokio::time::sleep(pause), if asks => {}
             changed = followed.told.changed() => match changed {
                 Ok(()) => landed = true,
                 Err(_) => {
@@ -331,3 +355,6 @@ async fn send(
     sink.send_timeout(message, Duration::from_secs(10)).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

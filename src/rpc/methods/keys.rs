@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ACTOR_TIME, Api};
+use super::api::{ACTOR_TIME, Api};
 use crate::actors::wallet_keeper::{FindKeysStatus, RotateKeys, UnlockKeys};
 use crate::rpc::error::RpcError;
 use crate::rpc::wire;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, U256};
 
-use super::{ACTOR_TIME, Api, CHAIN_TIME, after, page_by_key, page_size};
+use super::api::{ACTOR_TIME, Api, CHAIN_TIME};
+use super::paging::{after, page_by_key, page_size};
 use crate::actors::chain_verifier::{Claim, Sight};
 use crate::actors::ownership_ledger::{
     CustomersOf, HistoryOf, ListOwnerships, SetSuspension, WalletsOf, Whose,

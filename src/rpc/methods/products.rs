@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{ACTOR_TIME, Api, page};
+use super::api::{ACTOR_TIME, Api};
+use super::paging::page;
 use crate::actors::chain_verifier::FindUnavailable;
-use crate::actors::tier_cache::{Install, Remove};
+use crate::actors::tier_cache::{Install, Remove, TrustPublisher};
 use crate::rpc::error::RpcError;
 use crate::rpc::wire;
 use entitled_core::domain::peer::Permit;
@@ -35,7 +36,10 @@ pub(super) async fn list(
     ask: wire::ProductList,
 ) -> Result<wire::Listed<wire::Product>, RpcError> {
     let products = api.reader.products();
-    let all = products.products.values().map(|it| wire::Product::of(&it.product, &it.source));
+    let all = products
+        .products
+        .values()
+        .map(|it| wire::Product::of(&it.product, it.publisher.as_ref(), &it.source));
     page(all.collect(), ask.limit, ask.cursor.as_deref())
 }
 
@@ -44,7 +48,7 @@ pub(super) async fn install(
     permit: Permit,
     ask: wire::ProductInstall,
 ) -> Result<wire::Installed, RpcError> {
-    let order = Install { text: ask.toml, asked: api.asked(&permit) };
+    let order = Install { text: ask.toml, signature: ask.signature, asked: api.asked(&permit) };
     let product = api.cache.send(order).timeout(ACTOR_TIME).await??;
     let installed = api.reader.products().products.get(&product).cloned();
     let question = FindUnavailable { products: installed.into_iter().collect() };
@@ -54,6 +58,22 @@ pub(super) async fn install(
     Ok(wire::Installed {
         product: product.to_string(),
         warnings: warnings.iter().map(ToString::to_string).collect(),
+    })
+}
+
+pub(super) async fn trust(
+    api: Arc<Api>,
+    permit: Permit,
+    ask: wire::ProductTrust,
+) -> Result<wire::Trusted, RpcError> {
+    let wire::ProductTrust { product, publisher } = ask;
+    let asked = api.asked(&permit);
+    let order = TrustPublisher { product: product.clone(), publisher, asked };
+    api.cache.send(order).timeout(ACTOR_TIME).await??;
+    let pins = &api.reader.products().pins;
+    Ok(wire::Trusted {
+        product: product.to_string(),
+        publisher: pins.get(&product).map(|it| it.key.to_string()),
     })
 }
 

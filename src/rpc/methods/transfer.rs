@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Api;
+use super::api::Api;
+use super::wallets::label;
 use crate::actors::wallet_keeper::{ExportKey, ForeignKey, ImportKey};
 use crate::rpc::error::RpcError;
 use crate::rpc::wire;
@@ -18,8 +19,9 @@ pub(super) async fn import(
     ask: wire::WalletImport,
 ) -> Result<wire::Wallet, RpcError> {
     let customer = permit.customer();
-    let label = ask.label.clone();
+    let named = ask.label.clone();
     let (key, uid) = (brought(ask)?, permit.account());
+    let label = label(named.as_deref())?;
     let order = ImportKey { key, customer, label, uid, asked: api.asked(&permit) };
     let wallet = api.keeper.send(order).timeout(KEYSTORE_TIME).await??;
     Ok(wallet.into())

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{ACTOR_TIME, Api, CHAIN_TIME, page};
+use super::api::{ACTOR_TIME, Api, CHAIN_TIME};
+use super::paging::page;
 use crate::actors::ownership_ledger::WalletsOf;
 use crate::actors::wallet_keeper::{
     CreateWallet, IssueChallenge, LinkWallet, SignMessage, UnlinkWallet, VerifyMessage,
@@ -10,6 +11,7 @@ use crate::actors::wallet_keeper::{
 use crate::rpc::error::RpcError;
 use crate::rpc::wire;
 use entitled_core::domain::ids::ChainId;
+use entitled_core::domain::label::{Label, LabelFault};
 use entitled_core::domain::peer::Permit;
 use entitled_core::domain::wallet_proof::Payload;
 
@@ -21,7 +23,7 @@ pub(super) async fn create(
     let customer = permit.customer();
     let order = CreateWallet {
         customer,
-        label: ask.label,
+        label: label(ask.label.as_deref())?,
         uid: permit.account(),
         asked: api.asked(&permit),
     };
@@ -105,7 +107,7 @@ pub(super) async fn verify(
         uid: permit.account(),
     };
     let verified = api.keeper.send(question).timeout(CHAIN_TIME).await??;
-    Ok(wire::Verified { valid: verified.valid, method: verified.method })
+    Ok(verified.into())
 }
 
 pub(super) async fn unlink(
@@ -122,6 +124,11 @@ pub(super) async fn unlink(
     };
     let wallet = api.keeper.send(order).timeout(ACTOR_TIME).await??;
     Ok(wallet.into())
+}
+
+pub(super) fn label(text: Option<&str>) -> Result<Option<Label>, RpcError> {
+    let read = text.map(str::parse).transpose();
+    read.map_err(|fault: LabelFault| RpcError::invalid_params(format!("label: {fault}")))
 }
 
 /// One of the two things that can be signed.

@@ -6,7 +6,7 @@
 //!
 //! * nothing was put into the cache or taken out of it since, by anybody: its `revision` is the same. A change raises it
 //!   before it is acknowledged, so that no later answer rests on what was before
-//!   ([0073](../../../docs/decisions/0073-a-connection-remembers-its-verdict.md));
+//!   ([0073](../../../docs/decisions/0073-a-connection-remembers-its-last-verdict.md));
 //! * it was looked up a moment ago: how long the cache keeps what, and whose customer a user is believed to be, stays
 //!   with the cache;
 //! * time alone has not made the verdict another one. Whether it has gone stale and wants another look is asked as well.
@@ -16,8 +16,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Api;
-use super::system::Row;
+use super::api::Api;
+use super::control::Row;
 use crate::actors::tier_cache::{Cached, Key};
 use crate::clock::Moment;
 use crate::rpc::call::answers::{Batch, Warm};
@@ -97,35 +97,4 @@ impl Warm for WarmChecks {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use entitled_core::domain::ids::{CustomerId, Timestamp};
-
-    #[test]
-    fn what_was_looked_up_is_current_for_its_product_its_revision_and_a_moment() {
-        let question = entitled_core::domain::entitlement::Question {
-            product: &"acme".parse().unwrap(),
-            definition: None,
-            customer: CustomerId::Uid(7),
-            holders: &[],
-            sightings: &[],
-            suspended: &std::collections::BTreeSet::new(),
-        };
-        let now = Timestamp::UNIX_EPOCH;
-        let verdict = entitled_core::domain::entitlement::evaluate(&question, now);
-        let until = Duration::from_secs(10);
-        let last = Remembered {
-            key: Key { customer: CustomerId::Uid(7), product: "acme".parse().unwrap() },
-            cached: Arc::new(Cached::new(verdict, |_| Vec::new())),
-            row: None,
-            revision: 5,
-            until,
-        };
-        let at = |monotonic| Moment { now, monotonic };
-        let before = at(until - Duration::from_nanos(1));
-        assert!(last.is_current(b"acme", 5, before));
-        assert!(!last.is_current(b"acme", 5, at(until)));
-        assert!(!last.is_current(b"acme", 6, before));
-        assert!(!last.is_current(b"acme-cad", 5, before));
-    }
-}
+mod tests;

@@ -36,7 +36,9 @@ pub(super) fn errors(method: &str, names_customer: bool) -> Vec<Code> {
         "ownership_record" => &[Conflict, ChainUnavailable],
         "tier_list" => &[NotFound],
         "customer_update" | "customer_deactivate" => &[NotFound, Conflict],
-        "product_install" | "product_remove" | "system_reload" => &[NotFound, Conflict],
+        "product_install" | "product_trust" | "product_remove" | "system_reload" => {
+            &[NotFound, Conflict]
+        }
         "ownership_suspend" | "ownership_reinstate" => &[NotFound, Conflict],
         "keys_unlock" | "keys_rotate" => &[Conflict, Locked],
         "chain_sync" => &[NotFound, Conflict, ChainUnavailable],

@@ -10,7 +10,7 @@ use tokio::net::UnixStream;
 
 use super::census::Seat;
 use super::limits::Limits;
-use super::listen::Stop;
+use super::stop::Stop;
 use super::{framing, http, peer};
 use crate::rpc::call::caller::{Caller, Service};
 use crate::rpc::call::envelope::Fault;

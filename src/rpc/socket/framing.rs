@@ -19,11 +19,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep};
 
 use super::canonical::Form;
-use super::listen::Stop;
+use super::linger::linger;
 use super::outbox::{Outbox, TooSlow};
 use super::reply::{Held, Reply};
 use super::scan::{Scanner, Step};
-use super::turn_away::linger;
+use super::stop::Stop;
 use super::waiting::Waiting;
 use crate::rpc::call::answers::{Batch, Warm};
 use crate::rpc::call::caller::Caller;
@@ -33,6 +33,10 @@ use crate::rpc::call::envelope::Fault;
 const READ: usize = 4 * 1024;
 /// Replies are written when so many bytes have gathered, if not before.
 const FLUSH_AT: usize = 256 * 1024;
+/// After so much work others have their turn: bytes of requests, and what any request costs. A user with all of its
+/// connections full of requests that are answered at once keeps nobody waiting for longer than a turn of each.
+const TURN: usize = 16 * 1024;
+const ANY_REQUEST: usize = 64;
 /// Buffers that grew are given back above this size.
 const KEEP: usize = 64 * 1024;
 /// How many times the longest request may be thrown away, to reach the end of a longer one.
@@ -53,6 +57,8 @@ struct Raw {
     outbox: Outbox,
     waiting: Waiting,
     last_request: Instant,
+    /// How much was done since others had their turn.
+    worked: usize,
     /// Whether something was read that may have carried a key: anything but a check.
     wipes: bool,
     /// Bytes thrown away of a request that is too long, until it ends.
@@ -78,6 +84,10 @@ pub(in crate::rpc) async fn converse(
         raw.collect_finished();
         if raw.flush().await.is_err() {
             return;
+        }
+        if raw.worked >= TURN {
+            raw.worked = 0;
+            tokio::task::yield_now().await;
         }
         if more {
             continue;
@@ -160,6 +170,7 @@ impl Raw {
             outbox,
             waiting: Waiting::new(stop),
             last_request: Instant::now(),
+            worked: 0,
             wipes: false,
             skipped: None,
             ended: false,
@@ -206,7 +217,7 @@ impl Raw {
         let limits = self.caller.limits();
         let (longest, deepest) = (limits.request_bytes, limits.depth);
         let (mut served, mut batch) = (false, Batch::default());
-        while self.out.len() < FLUSH_AT {
+        while self.out.len() < FLUSH_AT && self.worked < TURN {
             if self.serve_warm(&mut batch) {
                 served = true;
                 continue;
@@ -233,6 +244,7 @@ impl Raw {
                 Step::Frame { start, end } => self.serve(start, end),
                 Step::TooDeep { .. } => self.refuse(&Fault::too_deep(deepest)),
             }
+            self.worked += ANY_REQUEST;
             served = true;
         }
         true
@@ -250,11 +262,13 @@ impl Raw {
             return false;
         }
         self.scanner.pass(length);
+        self.worked += length + ANY_REQUEST;
         self.out.push(b'\n');
         true
     }
 
     fn serve(&mut self, start: usize, end: usize) {
+        self.worked += end - start;
         let frame = self.input.get(start..end).unwrap_or_default();
         let before = self.out.len();
         if let Some(later) = self.caller.take(frame, Some(self.outbox.sink()), &mut self.out) {

@@ -20,13 +20,13 @@ use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
 use super::limits::Limits;
-use super::listen::Stop;
+use super::message::take_message;
 use super::progress::{Overdue, Progress, Unwritten};
 use super::replay::Replay;
 use super::reply::Held;
-use super::scan::{self, Step};
-use super::{canonical, websocket};
-use crate::rpc::call::answers::{Batch, Page, Warm};
+use super::stop::Stop;
+use super::websocket;
+use crate::rpc::call::answers::{Page, Warm};
 use crate::rpc::call::caller::Caller;
 use crate::rpc::call::envelope::Fault;
 
@@ -266,30 +266,6 @@ impl Desk {
         reply.headers_mut().extend(accepted);
         reply
     }
-}
-
-/// Takes a body or a message that is to be exactly one JSON value.
-pub(in crate::rpc) fn take_message(
-    caller: &Arc<Caller>,
-    warm: &mut dyn Warm,
-    message: &[u8],
-    sink: Option<&jsonrpsee::MethodSink>,
-    out: &mut Vec<u8>,
-) -> Option<crate::rpc::call::caller::Later> {
-    if let Some(check) = canonical::recognise(message)
-        && message.get(check.length..).is_some_and(|it| it.iter().all(u8::is_ascii_whitespace))
-        && caller.take_check(check, (warm, &mut Batch::default()), out)
-    {
-        return None;
-    }
-    match scan::only_frame(message, caller.limits().depth) {
-        Ok(frame) => return caller.take(frame, sink, out),
-        Err(Step::TooDeep { .. }) => {
-            caller.refuse(None, &Fault::too_deep(caller.limits().depth), out);
-        }
-        Err(_) => caller.refuse(None, &Fault::parse("not one JSON object or array"), out),
-    }
-    None
 }
 
 /// Whether a web page may be behind the request, or it is meant for somebody else: then it could be one that a

@@ -10,13 +10,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::census::{Census, Full};
 use super::connection::Arrival;
 use super::doors::Doors;
 use super::limits::{Limits, Rates};
+use super::stop::{self, Stop};
 use super::subordinate_uids::SubordinateUids;
 use super::turn_away::turn_away;
 use super::workers::Workers;
@@ -41,22 +42,6 @@ pub struct SocketSummary {
     pub cut_off: usize,
 }
 
-/// Told to everybody when the daemon stops.
-#[derive(Clone)]
-pub(in crate::rpc) struct Stop(watch::Receiver<bool>);
-
-impl Stop {
-    /// Whether it was requested, without waiting. Shares nothing that is written.
-    pub(in crate::rpc) fn has_come(&self) -> bool {
-        self.0.has_changed().unwrap_or(true)
-    }
-
-    pub(in crate::rpc) async fn requested(mut self) {
-        // An error means that whoever would tell us is gone, which is the same.
-        let _ = self.0.wait_for(|stopped| *stopped).await;
-    }
-}
-
 /// What both doors have in common.
 struct Hall {
     service: Arc<Service>,
@@ -76,7 +61,7 @@ pub async fn serve(
     limits: Limits,
     stop: impl Future<Output = ()>,
 ) -> SocketSummary {
-    let (tell, told) = watch::channel(false);
+    let (tell, told) = stop::announcement();
     let figures = doors.figures();
     let (public, admin, files) = (doors.public, doors.admin, doors.files);
     let scraped = (doors.metrics, Arc::clone(&answers));
@@ -95,13 +80,12 @@ pub async fn serve(
         subordinates: SubordinateUids::default(),
         farewells: Arc::new(Semaphore::new(FAREWELLS)),
         arrivals: AtomicUsize::new(0),
-        stop: Stop(told),
+        stop: told,
     };
     let closing = async {
         stop.await;
         drop(files);
-        // Nobody listening any more is no trouble: everybody has left.
-        let _ = tell.send(true);
+        tell.announce();
     };
     let attending = async {
         tokio::join!(

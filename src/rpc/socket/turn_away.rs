@@ -6,17 +6,16 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 
 use super::connection::first_bytes;
+use super::linger::linger;
 use super::scan;
 use crate::rpc::call::envelope::{self, Fault};
 
 /// How long each step may take.
 const STEP: Duration = Duration::from_secs(1);
-/// How much is read of what nobody will answer.
-const MOST: u64 = 1024 * 1024;
 /// How deep a request may nest for its id to be looked for.
 const DEPTH: usize = 64;
 
@@ -31,12 +30,6 @@ pub(in crate::rpc) async fn turn_away(mut io: UnixStream, fault: Fault) {
     })
     .await;
     linger(&mut io).await;
-}
-
-/// Goes on reading for a while, so that the other side, which may still be writing, comes to read what was said.
-pub(in crate::rpc) async fn linger(io: &mut (impl AsyncRead + Unpin)) {
-    let mut rest = io.take(MOST);
-    let _ = tokio::time::timeout(STEP, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;
 }
 
 /// The fault as who sent `asked` understands it.
@@ -72,23 +65,4 @@ fn going_away(reason: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_is_told_in_the_way_it_asked() {
-        let fault = Fault::limit("full", "wait");
-        let text = |asked: &[u8]| String::from_utf8_lossy(&answer(asked, &fault)).into_owned();
-        let asked = br#"{"jsonrpc":"2.0","id":"a","method":"m"}"#;
-        assert!(text(asked).starts_with(r#"{"jsonrpc":"2.0","id":"a","error":{"code":-32005"#));
-        for unclear in [&b""[..], b"{\"jsonrpc\":\"2.0\"", b"[1]", b"\x01"] {
-            assert!(text(unclear).starts_with(r#"{"jsonrpc":"2.0","id":null,"#), "{unclear:?}");
-            assert!(text(unclear).ends_with("}\n"));
-        }
-        let http = text(b"POST / HTTP/1.1\r\n");
-        let (head, body) = http.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/1.1 503 ") && body.contains("-32005"), "{http}");
-        assert!(head.contains(&format!("content-length: {}", body.len())));
-        assert_eq!(answer(b"PRI * HTTP/2.0\r\n", &fault).get(12), Some(&7), "GOAWAY");
-    }
-}
+mod tests;

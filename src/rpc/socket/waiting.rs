@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use tokio::task::coop::has_budget_remaining;
 
-use super::listen::Stop;
+use super::stop::Stop;
 
 pub(in crate::rpc) struct Waiting {
     stop: Stop,

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::connection::{self, Arrival};
-use super::listen::Stop;
+use super::stop::Stop;
 use crate::rpc::call::caller::Service;
 
 /// Ends its threads when dropped.

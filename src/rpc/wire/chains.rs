@@ -277,6 +277,10 @@ impl From<chains::SourceStatus> for BeaconSource {
 impl From<chains::EndpointStatus> for EndpointStatus {
     fn from(endpoint: chains::EndpointStatus) -> Self {
         let chains::EndpointStatus { url, state, breaker, head, head_age_s, faults, .. } = endpoint;
+        let (block_hashes, batch) = (endpoint.block_hashes, endpoint.batch);
+        let chains::Abilities { synced, proofs, finalized, finalized_proofs, .. } =
+            endpoint.abilities;
+        let chains::Abilities { oldest_proof, access_lists, .. } = endpoint.abilities;
         Self {
             url,
             state,
@@ -284,30 +288,21 @@ impl From<chains::EndpointStatus> for EndpointStatus {
             retry_at: endpoint.retry_at.map(|it| it.to_string()),
             head,
             head_age_s,
-            abilities: endpoint.abilities.into(),
+            abilities: Abilities {
+                synced,
+                proofs,
+                finalized,
+                finalized_proofs,
+                oldest_proof,
+                access_lists,
+                block_hashes,
+                batch,
+            },
             cost: endpoint.cost.into(),
             latency: Latency { p50_ms: endpoint.latency.p50_ms, p95_ms: endpoint.latency.p95_ms },
             faults,
             last_fault: endpoint.last_fault.map(Into::into),
             evidence: endpoint.evidence.map(Into::into),
-        }
-    }
-}
-
-impl From<chains::AbilityStatus> for Abilities {
-    fn from(abilities: chains::AbilityStatus) -> Self {
-        let chains::AbilityStatus { synced, proofs, finalized, finalized_proofs, .. } = abilities;
-        let chains::AbilityStatus { oldest_proof, access_lists, block_hashes, batch, .. } =
-            abilities;
-        Self {
-            synced,
-            proofs,
-            finalized,
-            finalized_proofs,
-            oldest_proof,
-            access_lists,
-            block_hashes,
-            batch,
         }
     }
 }

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use entitled_core::domain::publisher::PublisherKey;
+
 use super::replies::{
     Anchor, AuditEntry, Customer, Feature, Grant, Ownership, Price, Product, Step, Suspension,
-    Tier, Verdict, Wallet,
+    Tier, Verdict, Verified, Wallet,
 };
+use crate::actors::wallet_keeper;
 use entitled_core::domain::{
     customer as customers, entitlement as entitlements, ids, ownership as ownerships,
     product as products,
@@ -56,6 +59,8 @@ impl From<&entitlements::Verdict> for Verdict {
             tier: it.tier.as_ref().map(text),
             rank: it.rank,
             features: features(&it.features),
+            seats: it.seats,
+            publisher: it.publisher.as_ref().map(text),
             customer: text(it.customer),
             wallet: it.wallet.map(text),
             token: it.token.map(text),
@@ -104,11 +109,22 @@ impl From<customers::Wallet> for Wallet {
                 customers::Custody::Managed => "managed",
                 customers::Custody::Linked => "linked",
             },
-            label: it.label,
+            label: it.label.map(text),
             active: it.active,
             added_at: text(it.added_at),
             removed_at: it.removed_at.map(text),
             chain: it.chain.map(text),
+        }
+    }
+}
+
+impl From<wallet_keeper::Verified> for Verified {
+    fn from(it: wallet_keeper::Verified) -> Self {
+        Self {
+            valid: it.valid,
+            method: it.method,
+            trust: it.anchor.as_ref().map(|it| it.trust.as_str()),
+            anchor: it.anchor.as_ref().map(Into::into),
         }
     }
 }
@@ -146,11 +162,16 @@ impl Tier {
 }
 
 impl Product {
-    pub fn of(it: &products::Product, source: &std::path::Path) -> Self {
+    pub fn of(
+        it: &products::Product,
+        publisher: Option<&PublisherKey>,
+        source: &std::path::Path,
+    ) -> Self {
         Self {
             id: text(&it.id),
             name: it.name.clone(),
             version: it.version,
+            publisher: publisher.map(text),
             source: source.display().to_string(),
             trust: it.trust.as_str(),
             finality: it.finality.as_str(),

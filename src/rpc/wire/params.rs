@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use entitled_core::domain::ids::{self, ChainId, CustomerId, ProductId, Timestamp, Token};
+use entitled_core::domain::publisher::PublisherKey;
 use entitled_core::domain::secret::Secret;
 
 /// What every request's parameters can be asked for.
@@ -70,6 +71,9 @@ requests! {
         /// Also require this feature.
         #[serde(default)]
         feature: Option<String>,
+        /// The minisign public key that must have signed the product's file.
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        publisher: Option<PublisherKey>,
         /// How long a cold check may wait for the chain, in milliseconds: 0 to 30,000; 2,000 if absent.
         #[serde(default)]
         wait_ms: Option<u64>,
@@ -255,6 +259,16 @@ requests! {
     ProductInstall {
         /// The product file.
         toml: String,
+        /// Its `.minisig` file: the publisher's signature.
+        #[serde(default)]
+        signature: Option<String>,
+    }
+    ProductTrust {
+        #[schemars(with = "String")]
+        product: ProductId,
+        /// The minisign public key whose files the product takes from now on; `null`: anybody's.
+        #[serde(deserialize_with = "given")] #[schemars(with = "Option<String>")]
+        publisher: Option<PublisherKey>,
     }
     ProductRemove {
         #[schemars(with = "String")]
@@ -331,6 +345,7 @@ name_nobody!(
     CustomerUpdate,
     CustomerDeactivate,
     ProductInstall,
+    ProductTrust,
     ProductRemove,
     StoreBackup,
     OwnershipSuspend,
@@ -339,6 +354,11 @@ name_nobody!(
     ChainSync,
     AuditList
 );
+
+/// A value that may be `null`, and may not be left out.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    Option::deserialize(from)
+}
 
 fn address<'de, D: Deserializer<'de>>(from: D) -> Result<Address, D::Error> {
     let text = String::deserialize(from)?;

@@ -39,7 +39,7 @@ replies! {
     Verdict {
         product: String,
         valid: bool,
-        /// `VALID`, `GRACE`, `NO_PRODUCT`, `NO_WALLET`, `NOT_HELD`, `EXPIRED`, `FEATURE_MISSING`, `SUSPENDED`, `TRUST_TOO_LOW` or `UNDETERMINED`.
+        /// `VALID`, `GRACE`, `NO_PRODUCT`, `NO_WALLET`, `NOT_HELD`, `EXPIRED`, `FEATURE_MISSING`, `SUSPENDED`, `TRUST_TOO_LOW`, `UNDETERMINED` or `PUBLISHER_MISMATCH`.
         #[schemars(with = "sets::VerdictCode")]
         code: &'static str,
         /// For people.
@@ -47,6 +47,10 @@ replies! {
         tier: Option<String>,
         rank: Option<u32>,
         features: BTreeMap<String, Feature>,
+        /// How many may use it at a time, where the tier says so.
+        seats: Option<u32>,
+        /// The minisign public key that signed the product's file; `null` when none did.
+        publisher: Option<String>,
         customer: String,
         wallet: Option<String>,
         token: Option<String>,
@@ -116,6 +120,13 @@ replies! {
         /// `eip191` or `eip712` by a key; `eip1271` or `erc6492` by a contract.
         #[schemars(with = "sets::SignatureMethod")]
         method: entitled_core::domain::wallet_proof::Method,
+        /// How far the block is trusted at which a contract was asked. Absent where no contract had a say: a key needs no trust.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<sets::Trust>")]
+        trust: Option<&'static str>,
+        /// That block: the answer is true of it, be it a yes or a no.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        anchor: Option<Anchor>,
     }
     /// What was seen of one token.
     Sighting {
@@ -164,6 +175,8 @@ replies! {
         id: String,
         name: String,
         version: u32,
+        /// The minisign public key that signed the file; `null` when none did.
+        publisher: Option<String>,
         /// The file it comes from.
         source: String,
         #[schemars(with = "sets::Trust")]
@@ -318,4 +331,9 @@ replies! {
         warnings: Vec<String>,
     }
     Removed { removed: bool }
+    Trusted {
+        product: String,
+        /// Whose files the product takes from now on; `null`: anybody's.
+        publisher: Option<String>,
+    }
 }

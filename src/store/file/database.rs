@@ -1,7 +1,8 @@
 //! The open file: how it is opened, how a transaction on it begins, and how it is opened again after
 //! trouble. Nobody else holds a `redb::Database`.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -9,10 +10,12 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, Durability, ReadableDatabase, WriteTransaction};
 
-use super::files;
+use crate::regular_file;
 use crate::store::Progress;
 use crate::store::error::StoreError;
 use crate::store::view::Snapshot;
+
+const FILE_MODE: u32 = 0o600;
 
 /// Whether opening reads and verifies every page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,8 +140,8 @@ impl Slot {
             }
         }
         let settings = (self.cache_bytes, Check::Needed);
-        let opened = files::open_private(&self.path)
-            .and_then(|file| open(file, &self.path, settings, |_| {}));
+        let opened =
+            open_private(&self.path).and_then(|file| open(file, &self.path, settings, |_| {}));
         match opened {
             Ok(database) => {
                 tracing::warn!("the store was opened again");
@@ -156,4 +159,17 @@ impl Slot {
             State::Failed | State::Closed => Ok(()),
         }
     }
+}
+
+/// Opens the store's file, made if it is not there, readable by its owner alone; takes other people's rights away.
+pub(in crate::store) fn open_private(path: &Path) -> Result<File, StoreError> {
+    let doing = || format!("open {}", path.display());
+    let file = regular_file::open_or_make(path).map_err(StoreError::file(doing()))?;
+    let mode = file.metadata().map_err(StoreError::file(doing()))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        tracing::warn!(file = %path.display(), "others could open the store's file: its mode is 0600 now");
+        file.set_permissions(Permissions::from_mode(FILE_MODE))
+            .map_err(StoreError::file(format!("set the mode of {}", path.display())))?;
+    }
+    Ok(file)
 }

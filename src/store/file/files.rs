@@ -4,9 +4,9 @@
 //! `NAME.replaced-N`. What takes a store's place is whole, and says so in itself ([`crate::store::tables::notices`]), before it
 //! has the name: so a crash at any moment leaves the old one or the new one.
 
-use std::fs::{File, Permissions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use redb::Database;
@@ -19,9 +19,10 @@ use crate::store::error::StoreError;
 use crate::store::schema::SCHEMA;
 use crate::store::tables::audit;
 use crate::store::{Asked, StoreSettings, begin};
+use entitled_core::domain::audit::AuditAction;
+use entitled_core::domain::causes::with_causes;
 use entitled_core::domain::ids::Timestamp;
 
-const FILE_MODE: u32 = 0o600;
 /// With which every file of redb begins.
 const FIRST_BYTES: [u8; 9] = *b"redb\x1a\x0a\xa9\x0d\x0a";
 /// Files set aside before somebody has to look after them.
@@ -68,7 +69,7 @@ fn was_here(settings: &StoreSettings, folder: &Folder) -> Result<bool, StoreErro
 /// Opens with every check there is, down to the schema.
 fn open_whole(settings: &StoreSettings) -> Result<Database, StoreError> {
     (settings.progress)("opening the store");
-    let file = open_private(&settings.path)?;
+    let file = database::open_private(&settings.path)?;
     let database = database::open(
         file,
         &settings.path,
@@ -105,7 +106,7 @@ fn recover(
     let aside_said = aside.as_ref().map(|it| format!("set aside as {it}; ")).unwrap_or_default();
     let said = format!("the store was lost ({trouble}): {aside_said}{instead}");
     let asked = Asked { by: "entitled".into(), at: now };
-    finish(settings, &draft, Some(("store_recovered", &said)), &asked)?;
+    finish(settings, &draft, Some((AuditAction::StoreRecovered, &said)), &asked)?;
     if let Err(error) = folder.give_to_owner(&draft.file) {
         // Whoever could make it can use it.
         tracing::warn!(%error, "the store does not belong to the owner of its directory");
@@ -207,7 +208,7 @@ fn open_draft(settings: &StoreSettings, draft: &Draft<'_>) -> Result<Database, S
 fn finish(
     settings: &StoreSettings,
     draft: &Draft<'_>,
-    notice: Option<(&str, &str)>,
+    notice: Option<(AuditAction, &str)>,
     asked: &Asked,
 ) -> Result<(), StoreError> {
     let database = open_draft(settings, draft)?;
@@ -238,7 +239,7 @@ pub(in crate::store) fn replace(
     let source = regular_file::open(backup).map_err(StoreError::file(doing()))?;
     let (draft, until) = copy_whole(&source, &name(backup), settings, &folder)?;
     let said = format!("by hand, {}", restored(&name(backup), until));
-    finish(settings, &draft, Some(("store_restored", &said)), asked)?;
+    finish(settings, &draft, Some((AuditAction::StoreRestored, &said)), asked)?;
     // Otherwise the daemon could not open it; then nothing has changed.
     folder.give_to_owner(&draft.file).map_err(StoreError::file(doing()))?;
     if !folder.has(&store) {
@@ -321,27 +322,8 @@ pub(in crate::store) fn check_plain(
     Ok(())
 }
 
-/// Opens the store's file, made if it is not there, readable by its owner alone; takes other people's rights away.
-pub(in crate::store) fn open_private(path: &Path) -> Result<File, StoreError> {
-    let doing = || format!("open {}", path.display());
-    let file = regular_file::open_or_make(path).map_err(StoreError::file(doing()))?;
-    let mode = file.metadata().map_err(StoreError::file(doing()))?.permissions().mode();
-    if mode & 0o077 != 0 {
-        tracing::warn!(file = %path.display(), "others could open the store's file: its mode is 0600 now");
-        file.set_permissions(Permissions::from_mode(FILE_MODE))
-            .map_err(StoreError::file(format!("set the mode of {}", path.display())))?;
-    }
-    Ok(file)
-}
-
 pub(in crate::store) fn name(path: &Path) -> String {
     path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-fn with_causes(error: &StoreError) -> String {
-    let first: &dyn std::error::Error = error;
-    let causes = std::iter::successors(Some(first), |it| it.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub mod facts;
 pub mod light_clients;
 pub mod notices;
 pub mod ownerships;
+pub mod publishers;
 pub mod quotas;
 pub(in crate::store) mod records;
 pub mod sealed_keys;

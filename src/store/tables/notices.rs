@@ -6,10 +6,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{audit, records};
-use crate::store::Asked;
+use crate::store::asked::Asked;
 use crate::store::error::StoreError;
 use crate::store::schema::{META_NOTICES, Table};
 use crate::store::view::{Changes, View};
+use entitled_core::domain::audit::AuditAction;
 use entitled_core::domain::ids::Timestamp;
 
 /// More are not kept; the oldest go. The audit has all of them.
@@ -36,7 +37,7 @@ pub fn all(view: &impl View) -> Result<Vec<Notice>, StoreError> {
 /// Keeps one, with an entry in the audit.
 pub(in crate::store) fn add(
     changes: &mut Changes<'_>,
-    action: &str,
+    action: AuditAction,
     said: &str,
     asked: &Asked,
 ) -> Result<(), StoreError> {
@@ -58,32 +59,9 @@ pub fn acknowledge(changes: &mut Changes<'_>, asked: &Asked) -> Result<Vec<Notic
     }
     changes.remove(Table::Meta, META_NOTICES)?;
     let said = kept.iter().map(|it| it.said.as_str()).collect::<Vec<_>>().join("; ");
-    audit::append(changes, asked, "store_recovery_acknowledged", &"store", said)?;
+    audit::append(changes, asked, AuditAction::StoreRecoveryAcknowledged, &"store", said)?;
     Ok(kept)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::testing::{Bench, asked};
-
-    #[test]
-    fn notices_stay_until_they_are_acknowledged_once() {
-        let bench = Bench::new();
-        for turn in 0..10 {
-            bench
-                .change(move |it| add(it, "store_recovered", &format!("turn {turn}"), &asked(turn)))
-                .unwrap();
-        }
-        let kept = bench.store.read(all).unwrap();
-        assert_eq!(
-            (kept.len(), kept[0].said.as_str(), kept[7].said.as_str()),
-            (8, "turn 2", "turn 9")
-        );
-        assert_eq!(bench.change(|it| acknowledge(it, &asked(11))).unwrap(), kept);
-        assert_eq!(bench.store.read(all).unwrap(), []);
-        let audited = bench.actions();
-        assert_eq!(bench.change(|it| acknowledge(it, &asked(12))).unwrap(), []);
-        assert_eq!(bench.actions(), audited, "nothing to acknowledge is nothing to write");
-    }
-}
+mod tests;

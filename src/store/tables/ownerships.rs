@@ -10,11 +10,12 @@ use std::ops::Bound;
 use alloy_primitives::{Address, B256};
 
 use super::{audit, records, sightings};
-use crate::store::Asked;
+use crate::store::asked::Asked;
 use crate::store::error::StoreError;
 use crate::store::schema::{self, Table};
 use crate::store::tables::sightings::SightingRows;
 use crate::store::view::{Changes, View, next_number, prefixed, record};
+use entitled_core::domain::audit::AuditAction;
 use entitled_core::domain::customer::Wallet;
 use entitled_core::domain::ids::{Collection, Timestamp, Token};
 use entitled_core::domain::kept::{self, Look, ReadRows, Rests};
@@ -162,7 +163,7 @@ fn open(
     let active = schema::active(wallet, token);
     changes.put(Table::ActiveOwnerships, &active, &number.to_be_bytes())?;
     let detail = format!("held by {wallet} {}", at_block(&ownership.evidence.anchor));
-    audit::append(changes, asked, "ownership_opened", &token, detail)?;
+    audit::append(changes, asked, AuditAction::OwnershipOpened, &token, detail)?;
     Ok(ownership)
 }
 
@@ -177,7 +178,7 @@ fn close(
     let active = schema::active(ownership.wallet, ownership.token);
     changes.remove(Table::ActiveOwnerships, &active)?;
     let detail = format!("no longer held by {} {}", ownership.wallet, at_block(anchor));
-    audit::append(changes, asked, "ownership_closed", &ownership.token, detail)?;
+    audit::append(changes, asked, AuditAction::OwnershipClosed, &ownership.token, detail)?;
     Ok(ownership)
 }
 
@@ -243,11 +244,17 @@ pub fn set_suspension(
     match suspension {
         Some(it) => {
             changes.put_record(Table::Suspensions, &key, it)?;
-            audit::append(changes, asked, "ownership_suspended", &token, it.reason.clone())?;
+            audit::append(
+                changes,
+                asked,
+                AuditAction::OwnershipSuspended,
+                &token,
+                it.reason.clone(),
+            )?;
         }
         None if suspension_of(changes, token)?.is_some() => {
             changes.remove(Table::Suspensions, &key)?;
-            audit::append(changes, asked, "ownership_reinstated", &token, String::new())?;
+            audit::append(changes, asked, AuditAction::OwnershipReinstated, &token, String::new())?;
         }
         None => {}
     }

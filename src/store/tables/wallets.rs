@@ -3,29 +3,65 @@
 use alloy_primitives::Address;
 
 use super::{audit, challenges, customers, quotas, records};
-use crate::store::Asked;
+use crate::store::asked::Asked;
 use crate::store::error::StoreError;
 use crate::store::schema::{self, Table};
 use crate::store::view::{Changes, View, prefixed, record};
+use entitled_core::domain::audit::AuditAction;
 use entitled_core::domain::customer::{Challenge, Custody, Wallet};
 use entitled_core::domain::ids::CustomerId;
+use entitled_core::domain::label::Label;
 use entitled_core::domain::ownership::Anchor;
 
-const LONGEST_LABEL: usize = 256;
 const LONGEST_SEALED_KEY: usize = 64 * 1024;
 
 /// A wallet to add, or to take up again.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct NewWallet {
     pub address: Address,
     pub customer: CustomerId,
-    pub custody: Custody,
-    pub label: Option<String>,
-    pub sealed_key: Option<Vec<u8>>,
-    /// The challenge this answers; spent in the same commit.
-    pub nonce: Option<String>,
-    /// The block at which a contract stood for it, if no key does.
-    pub contract: Option<Anchor>,
+    /// `None` leaves it as it was.
+    pub label: Option<Label>,
+    pub origin: Origin,
+}
+
+/// How a wallet comes. Where its key is, is for [`add`] to say. A sealed key is as `keys` made it; opaque here.
+#[derive(Clone)]
+pub enum Origin {
+    /// Its key was made here.
+    Created { sealed_key: Vec<u8> },
+    /// Its key was made elsewhere and brought here.
+    Imported { sealed_key: Vec<u8> },
+    /// A signature proved control of it.
+    Linked {
+        /// The challenge this answers; spent in the same commit.
+        nonce: Option<String>,
+        /// The block at which a contract stood for it, if no key does.
+        contract: Option<Anchor>,
+    },
+}
+
+impl Origin {
+    fn action(&self) -> AuditAction {
+        match self {
+            Self::Created { .. } => AuditAction::WalletCreated,
+            Self::Imported { .. } => AuditAction::WalletImported,
+            Self::Linked { .. } => AuditAction::WalletLinked,
+        }
+    }
+
+    fn sealed_key(&self) -> Option<&[u8]> {
+        match self {
+            Self::Created { sealed_key } | Self::Imported { sealed_key } => Some(sealed_key),
+            Self::Linked { .. } => None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.action().as_str())
+    }
 }
 
 /// A wallet, and its sealed key if it is managed.
@@ -107,39 +143,13 @@ fn sealed_key(
 /// A conflict when the address is active for another customer, the customer is deactivated or a value is
 /// out of bounds; not found for a numbered customer that does not exist; the challenge spent.
 pub fn add(changes: &mut Changes<'_>, new: NewWallet, asked: &Asked) -> Result<Wallet, StoreError> {
-    let action = match new.custody {
-        Custody::Managed => "wallet_created",
-        Custody::Linked => "wallet_linked",
-    };
-    add_as(changes, new, action, asked)
-}
-
-/// The same for a wallet whose key was made elsewhere.
-///
-/// # Errors
-/// As [`add`].
-pub fn import(
-    changes: &mut Changes<'_>,
-    new: NewWallet,
-    asked: &Asked,
-) -> Result<Wallet, StoreError> {
-    add_as(changes, new, "wallet_imported", asked)
-}
-
-fn add_as(
-    changes: &mut Changes<'_>,
-    new: NewWallet,
-    action: &str,
-    asked: &Asked,
-) -> Result<Wallet, StoreError> {
     let challenge = check(changes, &new, asked)?;
     let before = get(changes, new.address, new.customer)?;
     let kept = sealed_key(changes, new.address, new.customer)?.is_some();
-    if new.custody == Custody::Managed && new.sealed_key.is_none() && !kept {
-        return Err(StoreError::conflict("a managed wallet comes with its sealed key"));
-    }
-    let custody = if kept || new.sealed_key.is_some() { Custody::Managed } else { Custody::Linked };
-    let accepted = new.contract.filter(|_| custody == Custody::Linked);
+    let (custody, accepted) = match &new.origin {
+        Origin::Linked { contract, .. } if !kept => (Custody::Linked, contract.clone()),
+        _ => (Custody::Managed, None),
+    };
     let wallet = Wallet {
         address: new.address,
         customer: new.customer,
@@ -159,13 +169,13 @@ fn add_as(
     put(changes, &wallet)?;
     let index = schema::customer_wallet(new.customer, new.address);
     changes.put(Table::CustomerWallets, &index, &[])?;
-    if let Some(sealed) = &new.sealed_key {
+    if let Some(sealed) = new.origin.sealed_key() {
         let key = schema::wallet(new.address, new.customer);
         changes.put(Table::SealedKeys, &key, &records::encode_sealed(sealed))?;
     }
     let place = wallet.chain.map(|it| format!(", a contract on {it}")).unwrap_or_default();
     let detail = format!("for {}{place}", wallet.customer);
-    audit::append(changes, asked, action, &wallet.address, detail)?;
+    audit::append(changes, asked, new.origin.action(), &wallet.address, detail)?;
     Ok(wallet)
 }
 
@@ -178,10 +188,7 @@ fn check(
     new: &NewWallet,
     asked: &Asked,
 ) -> Result<Option<Challenge>, StoreError> {
-    if new.label.as_ref().is_some_and(|it| it.len() > LONGEST_LABEL) {
-        return Err(StoreError::conflict(format!("a label has at most {LONGEST_LABEL} bytes")));
-    }
-    if new.sealed_key.as_ref().is_some_and(|it| it.is_empty() || it.len() > LONGEST_SEALED_KEY) {
+    if new.origin.sealed_key().is_some_and(|it| it.is_empty() || it.len() > LONGEST_SEALED_KEY) {
         return Err(StoreError::conflict("the sealed key is out of bounds"));
     }
     customers::check_find_or_make(view, new.customer)?;
@@ -192,7 +199,7 @@ fn check(
     if !same_address.iter().any(|it| it.customer == new.customer) {
         quotas::check_wallets(view, new.customer)?;
     }
-    let Some(nonce) = &new.nonce else { return Ok(None) };
+    let Origin::Linked { nonce: Some(nonce), .. } = &new.origin else { return Ok(None) };
     let challenge = challenges::spendable(view, nonce, asked)?;
     if challenge.address != new.address || challenge.customer != new.customer {
         return Err(StoreError::ChallengeSpent);
@@ -223,13 +230,13 @@ pub fn remove(
         wallet.active = false;
         wallet.removed_at = Some(asked.at);
         put(changes, &wallet)?;
-        audit::append(changes, asked, "wallet_unlinked", &address, detail.clone())?;
+        audit::append(changes, asked, AuditAction::WalletUnlinked, &address, detail.clone())?;
     }
     if destroying {
         let key = schema::wallet(address, id);
         let sealed = changes.get(Table::SealedKeys, &key)?.unwrap_or_default();
         changes.put(Table::SealedKeys, &key, &records::destroyed(&sealed))?;
-        audit::append(changes, asked, "wallet_key_destroyed", &address, detail)?;
+        audit::append(changes, asked, AuditAction::WalletKeyDestroyed, &address, detail)?;
     }
     Ok(wallet)
 }

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use alloy_primitives::{Address, B256, U256};
-use entitled::store::tables::wallets::{self, NewWallet};
+use entitled::store::tables::wallets::{self, NewWallet, Origin};
 use entitled::store::tables::{facts, ownerships};
 use entitled::store::{Asked, Store, StoreSettings};
-use entitled_core::domain::customer::Custody;
 use entitled_core::domain::entitlement::{Code, Holder, Question, evaluate};
 use entitled_core::domain::ids::{ChainId, Collection, CustomerId, Standard, Timestamp};
 use entitled_core::domain::kept::Look;
@@ -32,11 +31,8 @@ pub fn measure(tokens: u64) {
     let new = |address| NewWallet {
         address,
         customer: CustomerId::Machine,
-        custody: Custody::Linked,
         label: None,
-        sealed_key: None,
-        nonce: None,
-        contract: None,
+        origin: Origin::Linked { nonce: None, contract: None },
     };
     for new in [new(WALLET), new(OTHER)] {
         runtime.block_on(store.write(move |it| wallets::add(it, new, &asked(0)))).unwrap();
@@ -83,6 +79,7 @@ pub fn measure(tokens: u64) {
     let question = Question {
         product: &definition.id,
         definition: Some(&definition),
+        publisher: None,
         customer: CustomerId::Machine,
         holders: &holders,
         sightings: &facts.sightings,

@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 use alloy_primitives::{Address, B256, U256};
 use entitled::store::tables::customers::{self, NewCustomer};
 use entitled::store::tables::ownerships;
-use entitled::store::tables::wallets::{self, NewWallet};
+use entitled::store::tables::wallets::{self, NewWallet, Origin};
 use entitled::store::{Asked, Store, StoreSettings};
-use entitled_core::domain::customer::Custody;
 use entitled_core::domain::ids::{ChainId, Collection, Standard, Timestamp};
 use entitled_core::domain::kept::Look;
 use entitled_core::domain::ownership::{
@@ -143,11 +142,8 @@ fn fill(path: &Path, count: u64) {
                 let new = NewWallet {
                     address,
                     customer: made.id,
-                    custody: Custody::Linked,
                     label: None,
-                    sealed_key: None,
-                    nonce: None,
-                    contract: None,
+                    origin: Origin::Linked { nonce: None, contract: None },
                 };
                 wallets::add(it, new, &asked())?;
                 ownerships::record_look(it, &look(number, address), &asked())?;

@@ -10,6 +10,7 @@ use crate::support::anvil::Anvil;
 use crate::support::beacon::node::{BeaconFault, BeaconNode};
 use crate::support::contract::Contract;
 use crate::support::daemon::Daemon;
+use crate::support::eventually;
 use crate::support::faults::{self, Fault};
 use crate::support::stage::{ACME, stranger};
 
@@ -107,6 +108,13 @@ fn trouble_with_a_beacon_node_costs_time_and_nothing_else() {
     let ground = Ground::new();
     let daemon = ground.daemon();
     daemon.wait_for_code(ACME, "VALID");
+    let is_asked = |what: &str| {
+        let before = ground.beacon.requests("").len();
+        eventually(what, || match ground.beacon.requests("").len() - before {
+            0 => Err("not asked yet".to_owned()),
+            times => Ok(times),
+        });
+    };
     for fault in [
         BeaconFault::garbage(),
         BeaconFault::Status(500),
@@ -117,10 +125,12 @@ fn trouble_with_a_beacon_node_costs_time_and_nothing_else() {
         BeaconFault::version("phase0"),
     ] {
         ground.beacon.fault(fault);
-        std::thread::sleep(Duration::from_millis(300));
+        is_asked("the daemon meets the fault");
         assert_eq!(daemon.code(ACME), "VALID");
+        // A node that goes on failing is asked ever more rarely.
+        ground.beacon.heal();
+        is_asked("the daemon is answered again");
     }
-    ground.beacon.heal();
     ground.licence.transfer(&ground.anvil, ground.wallet.address(), stranger(), 7);
     ground.finalize();
     daemon.wait_for_code(ACME, "NOT_HELD");

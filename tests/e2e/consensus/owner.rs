@@ -106,6 +106,8 @@ fn the_owners_checkpoint_beside_the_vendors((owners, vendors): (u64, u64), max_a
     let real = ground.beacon.chain().clone();
     forgery.beacon.show(real);
     ground.proxy.lead_to("127.0.0.1:1");
+    // Held against the committee of the owner's keys, the vendor's checkpoint would disagree for good.
+    wait_for_sync(&daemon, "the real committee signs", |it| it["period"] == 3);
     let slot = format!("slot = {vendors}");
     daemon.write_product(&named(ground.demanding(), ground.root(vendors).to_string(), &slot));
     daemon.admin("system_reload", json!({}));

@@ -199,6 +199,7 @@ impl BeaconNode {
         std::thread::spawn(move || {
             while !inner.ended.load(Ordering::SeqCst) {
                 let _away = inner.catch_up(behind);
+                // Slots pass with time.
                 std::thread::sleep(PACE);
             }
         });
@@ -324,6 +325,7 @@ impl Inner {
         let (mut bytes, mut cut) = (None, false);
         for fault in self.faults_of(target) {
             match fault {
+                // The fault is the delay.
                 BeaconFault::Delay(time) => std::thread::sleep(time),
                 BeaconFault::Drop => return Err(io::ErrorKind::ConnectionAborted.into()),
                 BeaconFault::Cut => cut = true,

@@ -46,6 +46,7 @@ fn worked_out(reader: &VerdictReader, clock: &Clock, changes_at: i64) -> Cached 
     let question = entitled_core::domain::entitlement::Question {
         product: &"acme".parse().unwrap(),
         definition: None,
+        publisher: None,
         customer: OWN,
         holders: &[],
         sightings: &[],

@@ -27,11 +27,11 @@ impl Actor for Chains {
 }
 
 impl Handler<CheckSignature> for Chains {
-    type Result = ResponseFuture<Result<Option<Stands>, VerifierError>>;
+    type Result = ResponseFuture<Result<Stands, VerifierError>>;
     fn handle(&mut self, _: CheckSignature, _: &mut Self::Context) -> Self::Result {
         match self.0 {
             Some(said) => {
-                let said = said.map(|it| it.map(|by| (by, place())));
+                let said = said.map(|by| (by, place()));
                 let said = said.map_err(|cause| VerifierError::Unknown { cause });
                 Box::pin(async move { said })
             }
@@ -120,4 +120,34 @@ async fn a_mirrored_signature_is_refused_whatever_a_chain_says() {
     };
     let reply = house.keeper.send(question).await.unwrap();
     assert!(matches!(reply, Err(KeeperError::SignatureInvalid { .. })), "{reply:?}");
+}
+
+#[actix::test]
+async fn what_a_contract_says_of_a_signature_comes_with_its_block_and_what_a_key_says_without() {
+    let ask = |said, signature: &str, chain| {
+        let question = VerifyMessage {
+            address: outside_key().address(),
+            payload: Payload::Text("hello".into()),
+            signature: signature.to_owned(),
+            chain,
+            uid: UID,
+        };
+        async move {
+            let house = house_where(Some(Ok(said)));
+            house.keeper.send(question).await.unwrap().unwrap()
+        }
+    };
+    let chain = Some(ChainId(1));
+    for (said, valid, method, anchor) in [
+        (Some(SignedBy::Contract), true, Method::Eip1271, Some(place())),
+        (Some(SignedBy::Counterfactual), true, Method::Erc6492, Some(place())),
+        (Some(SignedBy::Key), true, Method::Eip191, None),
+        // A no is true of that block only, too.
+        (None, false, Method::Eip191, Some(place())),
+    ] {
+        assert_eq!(ask(said, STRANGE, chain).await, Verified { valid, method, anchor }, "{said:?}");
+    }
+    let by_key = Verified { valid: true, method: Method::Eip191, anchor: None };
+    assert_eq!(ask(None, &signed("hello"), chain).await, by_key);
+    assert_eq!(ask(None, &signed("hello"), None).await, by_key);
 }

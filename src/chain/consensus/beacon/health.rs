@@ -7,16 +7,17 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::SourceFault;
+use crate::chain::endpoint::backoff::Backoff;
 
-/// The first rest after a failure; each further one lasts twice as long.
-const REST: Duration = Duration::from_millis(500);
-const LONGEST_REST: Duration = Duration::from_secs(120);
-/// The first quarantine; each further one lasts twice as long.
-const QUARANTINE: Duration = Duration::from_secs(10);
-const LONGEST_QUARANTINE: Duration = Duration::from_secs(86_400);
+/// After a failure.
+const REST: Backoff =
+    Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(120) };
+/// After a lie.
+const QUARANTINE: Backoff =
+    Backoff { first: Duration::from_secs(10), longest: Duration::from_secs(86_400) };
 
 #[derive(Debug, Default)]
-pub(in crate::chain) struct Standing {
+pub(in crate::chain) struct Health {
     pub(in crate::chain) last_error: Option<String>,
     /// How often it gave what no committee signed.
     pub(in crate::chain) faults: u64,
@@ -25,7 +26,7 @@ pub(in crate::chain) struct Standing {
     quarantined: bool,
 }
 
-impl Standing {
+impl Health {
     pub(in crate::chain) fn answered(&mut self) {
         self.failures = 0;
         self.until = None;
@@ -34,7 +35,7 @@ impl Standing {
 
     pub(in crate::chain) fn failed(&mut self, fault: &SourceFault, now: Instant) {
         self.last_error = Some(fault.to_string());
-        let rest = doubled(REST, self.failures, LONGEST_REST);
+        let rest = REST.whole(self.failures);
         self.failures = self.failures.saturating_add(1);
         self.until = Some(now + rest);
     }
@@ -43,7 +44,7 @@ impl Standing {
     pub(in crate::chain) fn refuted(&mut self, evidence: &str, now: Instant) -> Duration {
         self.last_error = Some(entitled_core::domain::ids::clip_to(evidence, 300));
         let earlier = u32::try_from(self.faults).unwrap_or(u32::MAX);
-        let rest = doubled(QUARANTINE, earlier, LONGEST_QUARANTINE);
+        let rest = QUARANTINE.whole(earlier);
         self.faults = self.faults.saturating_add(1);
         self.quarantined = true;
         self.until = Some(now + rest);
@@ -69,43 +70,5 @@ impl Standing {
     }
 }
 
-fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
-    first.saturating_mul(1 << times.min(16)).min(longest)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_source_that_fails_rests_twice_as_long_each_time_and_is_well_after_an_answer() {
-        let (mut standing, now) = (Standing::default(), Instant::now());
-        standing.failed(&SourceFault::Connect, now);
-        assert!(standing.rests(now) && !standing.rests(now + REST));
-        standing.failed(&SourceFault::Connect, now);
-        assert!(standing.rests(now + REST) && !standing.rests(now + REST * 2));
-        for _ in 0..40 {
-            standing.failed(&SourceFault::Connect, now);
-        }
-        assert!(!standing.rests(now + LONGEST_REST));
-        assert_eq!(standing.word(now), "down");
-        standing.answered();
-        assert_eq!((standing.word(now), standing.rests(now)), ("ok", false));
-    }
-
-    #[test]
-    fn a_liar_is_asked_last_and_longer_left_alone_each_time() {
-        let (mut liar, now) = (Standing::default(), Instant::now());
-        let mut tired = Standing::default();
-        assert_eq!(liar.refuted("a signature", now), QUARANTINE);
-        tired.failed(&SourceFault::Timeout, now);
-        assert!(liar.order(now) > tired.order(now));
-        assert_eq!(liar.word(now), "quarantined");
-        liar.answered();
-        assert_eq!(liar.refuted("a signature", now), QUARANTINE * 2);
-        for _ in 0..40 {
-            liar.refuted("again", now);
-        }
-        assert_eq!(liar.refuted("again", now), LONGEST_QUARANTINE);
-    }
-}
+mod tests;

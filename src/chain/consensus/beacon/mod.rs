@@ -19,7 +19,9 @@ use alloy_primitives::B256;
 use tokio::time::Instant;
 use url::Url;
 
-use health::Standing;
+use crate::web_address;
+
+use health::Health;
 
 /// No body and no file above this, counted after decompression.
 const BODY: usize = 8 * 1024 * 1024;
@@ -92,7 +94,7 @@ pub(in crate::chain) struct Source {
     /// Without credentials, path and query.
     shown: String,
     way: Way,
-    standing: Mutex<Standing>,
+    health: Mutex<Health>,
     requests: AtomicU64,
     bytes: AtomicU64,
 }
@@ -137,14 +139,14 @@ impl Source {
                     let path = url.to_file_path().map_err(|()| SourceError)?;
                     (path.display().to_string(), Way::Directory(path))
                 }
-                "http" | "https" => (shown(&url), Way::Http(http::Remote::new(url)?)),
+                "http" | "https" => (web_address::shown(&url), Way::Http(http::Remote::new(url)?)),
                 _ => return Err(SourceError.into()),
             }
         };
         Ok(Self {
             shown,
             way,
-            standing: Mutex::default(),
+            health: Mutex::default(),
             requests: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         })
@@ -154,8 +156,8 @@ impl Source {
         &self.shown
     }
 
-    fn standing(&self) -> MutexGuard<'_, Standing> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks, and remembers how that went. The answer's pieces are JSON texts, perhaps lists of what was asked
@@ -164,7 +166,7 @@ impl Source {
     /// # Errors
     /// [`SourceFault`]; that it does not have it is one, and speaks not against it.
     pub(in crate::chain) async fn ask(&self, query: Query) -> Result<Vec<Vec<u8>>, SourceFault> {
-        if self.standing().rests(Instant::now()) {
+        if self.health().rests(Instant::now()) {
             return Err(SourceFault::Resting);
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
@@ -176,23 +178,23 @@ impl Source {
             Ok(pieces) => {
                 let bytes = pieces.iter().map(Vec::len).sum::<usize>();
                 self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-                self.standing().answered();
+                self.health().answered();
             }
-            Err(SourceFault::Absent) => self.standing().answered(),
-            Err(fault) => self.standing().failed(fault, Instant::now()),
+            Err(SourceFault::Absent) => self.health().answered(),
+            Err(fault) => self.health().failed(fault, Instant::now()),
         }
         answer
     }
 
     /// It gave something that cannot be read as what was asked for.
     pub(in crate::chain) fn garbled(&self, message: String) {
-        self.standing().failed(&SourceFault::Garbled { message }, Instant::now());
+        self.health().failed(&SourceFault::Garbled { message }, Instant::now());
     }
 
     /// It gave something that no committee signed, or that contradicts what one signed: it is left alone for
     /// a while, and the evidence is logged.
     pub(in crate::chain) fn refute(&self, query: Query, evidence: &str) {
-        let rest = self.standing().refuted(evidence, Instant::now());
+        let rest = self.health().refuted(evidence, Instant::now());
         tracing::warn!(
             source = self.shown,
             asked = ?query,
@@ -203,14 +205,14 @@ impl Source {
     }
 
     pub(in crate::chain) fn status(&self) -> SourceStatus {
-        let standing = self.standing();
+        let health = self.health();
         SourceStatus {
             url: self.shown.clone(),
-            state: standing.word(Instant::now()),
-            last_error: standing.last_error.clone(),
+            state: health.word(Instant::now()),
+            last_error: health.last_error.clone(),
             requests: self.requests.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
-            faults: standing.faults,
+            faults: health.faults,
         }
     }
 }
@@ -219,44 +221,9 @@ impl Source {
 pub(in crate::chain) fn ordered(sources: &[Source]) -> Vec<&Source> {
     let now = Instant::now();
     let mut ordered: Vec<&Source> = sources.iter().collect();
-    ordered.sort_by_cached_key(|it| it.standing().order(now));
+    ordered.sort_by_cached_key(|it| it.health().order(now));
     ordered
 }
 
-/// Scheme, host and port; the rest may be a key.
-fn shown(url: &Url) -> String {
-    let port = url.port().map(|it| format!(":{it}")).unwrap_or_default();
-    format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_source_is_shown_without_its_secrets() {
-        let source = Source::open("https://user:KEY@beacon.example:8443/KEY?token=KEY").unwrap();
-        assert_eq!(source.shown(), "https://beacon.example:8443");
-    }
-
-    #[test]
-    fn only_what_can_be_fetched_from_is_a_source() {
-        for text in ["/srv/mirror", "file:///srv/mirror"] {
-            assert_eq!(Source::open(text).unwrap().shown(), "/srv/mirror");
-        }
-        for text in ["", "mirror", "ws://127.0.0.1:1", "ftp://KEY@a.example"] {
-            let Err(error) = Source::open(text) else { panic!("{text} is taken") };
-            assert!(!error.to_string().contains("KEY"), "{error}");
-        }
-    }
-
-    #[test]
-    fn in_a_mirror_everything_is_a_file() {
-        let names = Query::Updates { from: 7, count: 3 }.files();
-        assert_eq!(names, ["updates/7.json", "updates/8.json", "updates/9.json"]);
-        let root = B256::repeat_byte(1);
-        assert_eq!(Query::Bootstrap(root).files(), [format!("bootstrap/{root}.json")]);
-        let far = Query::Updates { from: u64::MAX, count: u64::MAX }.files();
-        assert_eq!(far.len() as u64, UPDATES);
-    }
-}
+mod tests;

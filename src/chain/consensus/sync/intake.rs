@@ -1,6 +1,6 @@
 //! Takes what was fetched or brought: reads it, has the light client judge it, and tells what came of it.
 //!
-//! Asked by: `passes`, and by `mod` for what an administrator brings. Never: changes anything on what is
+//! Asked by: `passes`, and by `consensus` for what an administrator brings. Never: changes anything on what is
 //! refused, or works on the light client in the way of those who read it.
 
 use alloy_primitives::B256;
@@ -77,8 +77,8 @@ impl From<Refused> for FeedError {
     }
 }
 
-/// A claim that was read.
-enum Claim {
+/// An update of any kind that was read.
+enum AnyUpdate {
     Update(Box<Update>),
     Finality(Box<FinalityUpdate>),
     Optimistic(Box<OptimisticUpdate>),
@@ -178,18 +178,20 @@ impl ChainSync {
         query: Query,
         text: &[u8],
     ) -> Result<bool, FeedError> {
-        let claims = match query {
+        let updates = match query {
             Query::Updates { .. } => Update::list_from_json(text)?
                 .into_iter()
-                .map(|it| Claim::Update(it.into()))
+                .map(|it| AnyUpdate::Update(it.into()))
                 .collect(),
-            Query::Finality => vec![Claim::Finality(FinalityUpdate::from_json(text)?.into())],
-            Query::Optimistic => vec![Claim::Optimistic(OptimisticUpdate::from_json(text)?.into())],
+            Query::Finality => vec![AnyUpdate::Finality(FinalityUpdate::from_json(text)?.into())],
+            Query::Optimistic => {
+                vec![AnyUpdate::Optimistic(OptimisticUpdate::from_json(text)?.into())]
+            }
             Query::Bootstrap(_) => Vec::new(),
         };
         let mut learned = false;
-        for claim in claims {
-            let applied = self.apply(claim).await?;
+        for update in updates {
+            let applied = self.apply(update).await?;
             learned |= applied.is_news();
             if let Applied::Advanced { finalized, optimistic, committee } = applied {
                 self.tell(chain, (finalized, optimistic), committee.is_some()).await;
@@ -199,18 +201,18 @@ impl ChainSync {
     }
 
     /// Works on a copy, so that nobody who asks for a head waits for signatures. Keys that were found valid
-    /// stay so, whatever becomes of the claim.
-    async fn apply(&self, claim: Claim) -> Result<Applied, FeedError> {
+    /// stay so, whatever becomes of the update.
+    async fn apply(&self, update: AnyUpdate) -> Result<Applied, FeedError> {
         let client = self.state().client.clone();
         let mut client = client.ok_or(FeedError::NotBegun)?;
         let (specification, now_slot) = (self.specification.clone(), self.now_slot());
         let settled = foundation::settled_slot(&client);
         let rest = foundation::age_of(&specification, settled, self.now());
         let work = tokio::task::spawn_blocking(move || {
-            let applied = match &claim {
-                Claim::Update(it) => client.apply_update(&specification, it, now_slot),
-                Claim::Finality(it) => client.apply_finality(&specification, it, now_slot),
-                Claim::Optimistic(it) => client.apply_optimistic(&specification, it, now_slot),
+            let applied = match &update {
+                AnyUpdate::Update(it) => client.apply_update(&specification, it, now_slot),
+                AnyUpdate::Finality(it) => client.apply_finality(&specification, it, now_slot),
+                AnyUpdate::Optimistic(it) => client.apply_optimistic(&specification, it, now_slot),
             };
             (client, applied)
         });

@@ -1,6 +1,6 @@
 //! Follows who may sign for a chain: from a checkpoint, committee by committee, to the newest signed block.
 //!
-//! Owns: the light client of one chain, and the checkpoints offered to begin from. Asked by: `mod`, for the
+//! Owns: the light client of one chain, and the checkpoints offered to begin from. Asked by: `block`, for the
 //! block to pin a verification to. Asks: `beacon`, for what committees signed. Tells: progress, to be kept.
 //! Never: believes a source, goes back, reads the time of day (it is handed a function for that), or
 //! touches the store.
@@ -9,13 +9,14 @@
 //! `intake` takes what was fetched or brought, `progress` tells how far it is.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use alloy_primitives::B256;
 use tokio::sync::{Notify, mpsc};
 
 use super::beacon::Source;
+use crate::chain::now::Now;
 use entitled_core::domain::consensus::{Attestation, Checkpoint, Synced};
 use entitled_core::domain::ids::Timestamp;
 use entitled_core::domain::ownership::{Cause, Finality};
@@ -36,26 +37,6 @@ use foundation::{Offer, Voucher};
 /// Epochs without a newer finalized block after which validators count as silent: mainnet needs two or
 /// three at its best.
 const SILENT_EPOCHS: u64 = 8;
-
-/// What the time is, never before what was proven of the chain.
-#[derive(Clone)]
-pub struct Now(Arc<dyn Fn() -> Timestamp + Send + Sync>);
-
-impl Now {
-    pub fn new(read: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self(Arc::new(read))
-    }
-
-    pub(in crate::chain) fn read(&self) -> Timestamp {
-        (self.0)()
-    }
-}
-
-impl std::fmt::Debug for Now {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Now")
-    }
-}
 
 /// How validators of a chain are followed.
 #[derive(Debug, Clone)]
@@ -160,7 +141,7 @@ impl ChainSync {
     }
 
     fn now(&self) -> Timestamp {
-        (self.now.0)()
+        self.now.read()
     }
 
     fn now_slot(&self) -> u64 {

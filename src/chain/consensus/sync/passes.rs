@@ -1,6 +1,6 @@
 //! One pass after the other: begin, catch up period by period, then listen for what was signed last.
 //!
-//! Asked by: `mod`, for as long as the chain is followed. Asks: `beacon`. Each step is kept before the next
+//! Asked by: `consensus`, for as long as the chain is followed. Asks: `beacon`. Each step is kept before the next
 //! one begins, so that it can end at any time and goes on where it was. Never: asks a second source for what
 //! the first one gave.
 

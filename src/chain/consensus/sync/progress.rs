@@ -52,7 +52,7 @@ impl ChainSync {
     pub(in crate::chain) fn status(&self) -> SyncStatus {
         let now = self.now();
         let slot = self.specification.slot_at(now);
-        let standing = self.head(Finality::Finalized).map(drop);
+        let finalized = self.head(Finality::Finalized).map(drop);
         let state = self.state();
         let offers = self.offers(&state);
         let usable =
@@ -64,7 +64,7 @@ impl ChainSync {
                 foundation::in_order(&offers, &self.specification, now).map(|it| it.root).collect()
             }
         };
-        let word = match (standing, client, wanted.is_empty()) {
+        let word = match (finalized, client, wanted.is_empty()) {
             (Ok(()), _, _) => "synced",
             (Err(Cause::CommitteeSilent), _, _) => "silent",
             (Err(Cause::CheckpointTooOld), _, true) => "no_checkpoint",

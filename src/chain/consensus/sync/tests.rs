@@ -1,6 +1,7 @@
 //! A light client under a clock that the test moves.
 #![allow(dead_code, unreachable_pub, reason = "the simulated chain offers more than is used here")]
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use serde_json::Value;

@@ -7,164 +7,164 @@ const GOOD_FOR: Duration = Duration::from_secs(600);
 const RETRY: Duration = Duration::from_secs(30);
 const SECOND: Duration = Duration::from_secs(1);
 
-fn down() -> Refusal {
-    Refusal::Down { source: WireError::Connect }
+fn down() -> EndpointError {
+    EndpointError::Down { source: WireError::Connect }
 }
 
-fn lie() -> Refusal {
-    Refusal::Refuted { source: ProofError::Code { address: Address::ZERO } }
+fn lie() -> EndpointError {
+    EndpointError::Refuted { source: ProofError::Code { address: Address::ZERO } }
 }
 
-fn rank(standing: &Standing, now: Instant) -> Rank {
-    standing.rank(now, &Peers::default(), true)
+fn rank(health: &Health, now: Instant) -> Rank {
+    health.rank(now, &Peers::default(), true)
 }
 
-fn word(standing: &Standing, now: Instant) -> &'static str {
-    standing.word(now, &Peers::default())
+fn word(health: &Health, now: Instant) -> &'static str {
+    health.word(now, &Peers::default())
 }
 
-fn broken(now: Instant) -> Standing {
-    let mut standing = Standing::new(RETRY);
+fn broken(now: Instant) -> Health {
+    let mut health = Health::new(RETRY);
     for _ in 0..BREAKS_AFTER {
-        standing.refused("eth_chainId", &down(), now);
+        health.refused("eth_chainId", &down(), now);
     }
-    standing
+    health
 }
 
 #[test]
 fn a_probe_is_due_at_first_after_a_failure_and_after_a_while() {
-    let (mut standing, now) = (Standing::new(RETRY), Instant::now());
-    assert!(standing.needs_probe(now, GOOD_FOR).unwrap());
-    standing.identified(now);
-    assert!(!standing.needs_probe(now, GOOD_FOR).unwrap());
-    assert!(standing.needs_probe(now + GOOD_FOR, GOOD_FOR).unwrap());
-    standing.refused("eth_getProof", &down(), now);
-    assert!(standing.needs_probe(now, GOOD_FOR).unwrap());
+    let (mut health, now) = (Health::new(RETRY), Instant::now());
+    assert!(health.needs_probe(now, GOOD_FOR).unwrap());
+    health.identified(now);
+    assert!(!health.needs_probe(now, GOOD_FOR).unwrap());
+    assert!(health.needs_probe(now + GOOD_FOR, GOOD_FOR).unwrap());
+    health.refused("eth_getProof", &down(), now);
+    assert!(health.needs_probe(now, GOOD_FOR).unwrap());
 }
 
 #[test]
 fn the_breaker_opens_after_five_failures_and_closes_with_an_answer() {
     let now = Instant::now();
-    let mut standing = Standing::new(RETRY);
+    let mut health = Health::new(RETRY);
     for _ in 1..BREAKS_AFTER {
-        standing.refused("eth_chainId", &down(), now);
+        health.refused("eth_chainId", &down(), now);
     }
-    assert_eq!(rank(&standing, now), Rank::Poor);
-    standing.refused("eth_chainId", &down(), now);
-    assert_eq!(rank(&standing, now), Rank::Open);
-    assert!(standing.needs_probe(now, GOOD_FOR).is_ok(), "it is still asked when nobody else can");
-    standing.answered("eth_chainId", Duration::ZERO, now);
-    assert_eq!((rank(&standing, now), standing.open_until()), (Rank::Well, None));
+    assert_eq!(rank(&health, now), Rank::Poor);
+    health.refused("eth_chainId", &down(), now);
+    assert_eq!(rank(&health, now), Rank::Open);
+    assert!(health.needs_probe(now, GOOD_FOR).is_ok(), "it is still asked when nobody else can");
+    health.answered("eth_chainId", Duration::ZERO, now);
+    assert_eq!((rank(&health, now), health.open_until()), (Rank::Well, None));
 }
 
 #[test]
 fn it_stays_open_longer_each_time_a_trial_fails() {
     let mut now = Instant::now();
-    let mut standing = broken(now);
+    let mut health = broken(now);
     for trips in 1..8_u32 {
-        let until = standing.open_until().unwrap();
-        let whole = standing.retry.whole(trips - 1);
+        let until = health.open_until().unwrap();
+        let whole = health.retry.whole(trips - 1);
         assert!(until - now <= whole && until - now >= whole / 10, "{trips}");
         // Failing before the trial is due changes nothing.
-        standing.refused("eth_chainId", &down(), now);
-        assert_eq!(standing.open_until(), Some(until));
+        health.refused("eth_chainId", &down(), now);
+        assert_eq!(health.open_until(), Some(until));
         now = until;
-        standing.refused("eth_chainId", &down(), now);
+        health.refused("eth_chainId", &down(), now);
     }
 }
 
 #[test]
 fn an_endpoint_that_says_no_is_not_down() {
-    let (mut standing, now) = (broken(Instant::now()), Instant::now());
-    standing.refused("eth_getProof", &Refusal::Pruned { message: String::new() }, now);
-    assert_eq!(rank(&standing, now), Rank::Well);
+    let (mut health, now) = (broken(Instant::now()), Instant::now());
+    health.refused("eth_getProof", &EndpointError::Pruned { message: String::new() }, now);
+    assert_eq!(rank(&health, now), Rank::Well);
 }
 
 #[test]
 fn who_is_silent_again_and_again_is_down() {
-    let (mut standing, now) = (Standing::new(RETRY), Instant::now());
-    standing.outpaced(SECOND, now);
-    standing.outpaced(SECOND, now);
-    assert_eq!(rank(&standing, now), Rank::Well);
-    standing.answered("eth_chainId", SECOND, now);
+    let (mut health, now) = (Health::new(RETRY), Instant::now());
+    health.outpaced(SECOND, now);
+    health.outpaced(SECOND, now);
+    assert_eq!(rank(&health, now), Rank::Well);
+    health.answered("eth_chainId", SECOND, now);
     for _ in 0..SILENT_OFTEN {
-        standing.outpaced(SECOND, now);
+        health.outpaced(SECOND, now);
     }
-    assert_eq!((rank(&standing, now), word(&standing, now)), (Rank::Poor, "down"));
+    assert_eq!((rank(&health, now), word(&health, now)), (Rank::Poor, "down"));
     for _ in 1..BREAKS_AFTER {
-        standing.outpaced(SECOND, now);
+        health.outpaced(SECOND, now);
     }
-    assert_eq!(rank(&standing, now), Rank::Open);
+    assert_eq!(rank(&health, now), Rank::Open);
 }
 
 #[test]
 fn quarantine_lasts_longer_each_time() {
-    let (mut standing, now) = (Standing::new(RETRY), Instant::now());
-    let first = standing.refuted(&lie(), now);
-    assert!(matches!(standing.needs_probe(now, GOOD_FOR), Err(Refusal::Quarantined)));
-    assert_eq!(rank(&standing, now), Rank::Barred);
-    assert!(standing.needs_probe(now + first, GOOD_FOR).is_ok());
-    assert_eq!(standing.refuted(&lie(), now + first), first * 2);
-    let longest = (0..40).map(|day| standing.refuted(&lie(), now + day * LONGEST_QUARANTINE));
+    let (mut health, now) = (Health::new(RETRY), Instant::now());
+    let first = health.refuted(&lie(), now);
+    assert!(matches!(health.needs_probe(now, GOOD_FOR), Err(EndpointError::Quarantined)));
+    assert_eq!(rank(&health, now), Rank::Barred);
+    assert!(health.needs_probe(now + first, GOOD_FOR).is_ok());
+    assert_eq!(health.refuted(&lie(), now + first), first * 2);
+    let longest = (0..40).map(|day| health.refuted(&lie(), now + day * LONGEST_QUARANTINE));
     assert_eq!(longest.last(), Some(LONGEST_QUARANTINE));
 }
 
 #[test]
 fn one_lie_told_to_many_at_once_is_one() {
-    let (mut standing, now) = (Standing::new(RETRY), Instant::now());
-    let rest = standing.refuted(&lie(), now);
+    let (mut health, now) = (Health::new(RETRY), Instant::now());
+    let rest = health.refuted(&lie(), now);
     for _ in 0..20 {
-        assert_eq!(standing.refuted(&lie(), now), rest);
+        assert_eq!(health.refuted(&lie(), now), rest);
     }
-    assert!(standing.needs_probe(now + rest, GOOD_FOR).is_ok());
+    assert!(health.needs_probe(now + rest, GOOD_FOR).is_ok());
 }
 
 #[test]
 fn a_rate_limit_does_not_end_a_quarantine() {
-    let (mut standing, now) = (Standing::new(RETRY), Instant::now());
-    standing.refuted(&lie(), now);
-    standing.refused("eth_getProof", &Refusal::RateLimited { retry_after: None }, now);
-    assert_eq!(word(&standing, now), "quarantined");
+    let (mut health, now) = (Health::new(RETRY), Instant::now());
+    health.refuted(&lie(), now);
+    health.refused("eth_getProof", &EndpointError::RateLimited { retry_after: None }, now);
+    assert_eq!(word(&health, now), "quarantined");
 }
 
 #[test]
 fn a_wait_that_is_asked_for_is_kept_within_reason() {
-    let (mut standing, now) = (Standing::new(RETRY), Instant::now());
-    let limited = |retry_after| Refusal::RateLimited { retry_after };
-    standing.refused("eth_getProof", &limited(Some(Duration::MAX)), now);
-    assert_eq!((word(&standing, now), rank(&standing, now)), ("rate_limited", Rank::Limited));
-    assert!(standing.needs_probe(now + LONGEST_WAIT, GOOD_FOR).is_ok());
+    let (mut health, now) = (Health::new(RETRY), Instant::now());
+    let limited = |retry_after| EndpointError::RateLimited { retry_after };
+    health.refused("eth_getProof", &limited(Some(Duration::MAX)), now);
+    assert_eq!((word(&health, now), rank(&health, now)), ("rate_limited", Rank::Limited));
+    assert!(health.needs_probe(now + LONGEST_WAIT, GOOD_FOR).is_ok());
 }
 
 #[test]
 fn without_a_wait_asked_for_it_doubles() {
-    let (mut standing, mut now) = (Standing::new(RETRY), Instant::now());
+    let (mut health, mut now) = (Health::new(RETRY), Instant::now());
     for milliseconds in [500, 1_000, 2_000] {
-        standing.refused("eth_call", &Refusal::RateLimited { retry_after: None }, now);
-        assert_eq!(standing.rests_until(now), Some(now + Duration::from_millis(milliseconds)));
+        health.refused("eth_call", &EndpointError::RateLimited { retry_after: None }, now);
+        assert_eq!(health.rests_until(now), Some(now + Duration::from_millis(milliseconds)));
         now += LONGEST_WAIT;
     }
-    standing.answered("eth_call", Duration::ZERO, now);
-    standing.refused("eth_call", &Refusal::RateLimited { retry_after: None }, now);
-    assert_eq!(standing.rests_until(now), Some(now + SECOND / 2));
+    health.answered("eth_call", Duration::ZERO, now);
+    health.refused("eth_call", &EndpointError::RateLimited { retry_after: None }, now);
+    assert_eq!(health.rests_until(now), Some(now + SECOND / 2));
 }
 
 #[test]
 fn an_endpoint_without_room_in_its_budget_is_asked_later() {
-    let standing = Standing::new(RETRY);
-    assert_eq!(standing.rank(Instant::now(), &Peers::default(), false), Rank::Limited);
+    let health = Health::new(RETRY);
+    assert_eq!(health.rank(Instant::now(), &Peers::default(), false), Rank::Limited);
 }
 
 #[test]
 fn an_endpoint_that_cannot_prove_or_is_catching_up_is_asked_after_others() {
-    let (mut standing, now) = (Standing::new(RETRY), Instant::now());
-    standing.answered("eth_chainId", Duration::ZERO, now);
-    standing.refused("eth_getProof", &Refusal::Unsupported { message: String::new() }, now);
-    assert_eq!((rank(&standing, now), word(&standing, now)), (Rank::Poor, "unsupported"));
-    standing.answered("eth_getProof", Duration::ZERO, now);
-    assert_eq!((rank(&standing, now), word(&standing, now)), (Rank::Well, "ok"));
-    standing.abilities.synced = Some(false);
-    assert_eq!((rank(&standing, now), word(&standing, now)), (Rank::Poor, "syncing"));
+    let (mut health, now) = (Health::new(RETRY), Instant::now());
+    health.answered("eth_chainId", Duration::ZERO, now);
+    health.refused("eth_getProof", &EndpointError::Unsupported { message: String::new() }, now);
+    assert_eq!((rank(&health, now), word(&health, now)), (Rank::Poor, "unsupported"));
+    health.answered("eth_getProof", Duration::ZERO, now);
+    assert_eq!((rank(&health, now), word(&health, now)), (Rank::Well, "ok"));
+    health.abilities.synced = Some(false);
+    assert_eq!((rank(&health, now), word(&health, now)), (Rank::Poor, "syncing"));
 }
 
 fn late(own: (u64, u64), others: &[(u64, u64)], block_time: Duration) -> bool {
@@ -173,10 +173,10 @@ fn late(own: (u64, u64), others: &[(u64, u64)], block_time: Duration) -> bool {
         let at = begun + Duration::from_secs(at);
         Head { number: 0, time, at }
     };
-    let mut standing = Standing::new(RETRY);
-    standing.head = Some(head(own));
+    let mut health = Health::new(RETRY);
+    health.head = Some(head(own));
     let heads = others.iter().copied().chain([own]).map(head).collect();
-    standing.is_late(begun + SECOND * 100_000, &Peers { heads, block_time })
+    health.is_late(begun + SECOND * 100_000, &Peers { heads, block_time })
 }
 
 #[test]
@@ -198,8 +198,8 @@ fn one_block_of_the_future_does_not_make_the_others_late() {
 
 #[test]
 fn who_was_behind_what_is_proven_is_late_for_a_while() {
-    let (mut standing, now) = (Standing::new(RETRY), Instant::now());
-    standing.refused("", &Refusal::Behind { number: 7 }, now);
-    assert_eq!(rank(&standing, now), Rank::Poor);
-    assert_eq!(rank(&standing, now + BEHIND), Rank::Well);
+    let (mut health, now) = (Health::new(RETRY), Instant::now());
+    health.refused("", &EndpointError::Behind { number: 7 }, now);
+    assert_eq!(rank(&health, now), Rank::Poor);
+    assert_eq!(rank(&health, now + BEHIND), Rank::Well);
 }

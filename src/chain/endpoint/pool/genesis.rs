@@ -23,14 +23,14 @@ impl Pool {
         let Some(quorum) = self.quorum else { return };
         let mut genesis = locked(&self.identity.genesis);
         let Genesis::Seen(before) = *genesis else { return };
-        if FINALITIES.into_iter().any(|it| self.lineage().newest(it).is_some()) {
+        if FINALITIES.into_iter().any(|it| self.head_order().newest(it).is_some()) {
             return;
         }
         let mut voices = BTreeMap::<B256, BTreeSet<&str>>::new();
         for endpoint in &self.endpoints {
-            let standing = endpoint.standing();
-            let seen = standing.probed.map(|_| before);
-            if let Some(hash) = standing.other_genesis.map(|it| it.hash).or(seen) {
+            let health = endpoint.health();
+            let seen = health.probed.map(|_| before);
+            if let Some(hash) = health.other_genesis.map(|it| it.hash).or(seen) {
                 voices.entry(hash).or_default().insert(endpoint.domain());
             }
         }
@@ -45,10 +45,10 @@ impl Pool {
         tracing::warn!(%chain, %before, %now, "the genesis block that was seen first is one endpoint's alone: the others agree on another");
         *genesis = Genesis::Seen(now);
         for endpoint in &self.endpoints {
-            let mut standing = endpoint.standing();
+            let mut health = endpoint.health();
             // Whoever was on the right chain is not.
-            standing.probed = None;
-            standing.is_no_stranger();
+            health.probed = None;
+            health.is_no_stranger();
         }
     }
 
@@ -56,8 +56,8 @@ impl Pool {
     pub(in crate::chain) fn notice_new_genesis(&self) {
         let mut genesis = locked(&self.identity.genesis);
         let (Genesis::Seen(before), patience) = (*genesis, self.patience()) else { return };
-        let heard = self.endpoints.iter().filter(|it| it.standing().last_success.is_some());
-        let others: Option<Vec<_>> = heard.map(|it| it.standing().other_genesis).collect();
+        let heard = self.endpoints.iter().filter(|it| it.health().last_success.is_some());
+        let others: Option<Vec<_>> = heard.map(|it| it.health().other_genesis).collect();
         let Some([first, rest @ ..]) = others.as_deref() else { return };
         let is_lasting = |it: &OtherGenesis| {
             it.since.elapsed() >= patience && it.last.duration_since(it.since) >= patience / 2
@@ -76,7 +76,7 @@ impl Pool {
             "every endpoint has another genesis block: the chain began anew, and is followed from there",
         );
         *genesis = Genesis::Seen(first.hash);
-        self.lineage().begin_anew();
-        self.endpoints.iter().for_each(|it| it.standing().is_no_stranger());
+        self.head_order().begin_anew();
+        self.endpoints.iter().for_each(|it| it.health().is_no_stranger());
     }
 }

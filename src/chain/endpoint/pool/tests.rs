@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use alloy_consensus::Header;
@@ -9,9 +10,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::chain::endpoint::budget::Budget;
+use crate::chain::endpoint::chain_identity::Genesis;
 use crate::chain::endpoint::terms::EndpointSettings;
 use entitled_core::domain::ids::ChainId;
-use entitled_core::domain::ownership::Trust;
 
 const FAR: Duration = Duration::from_secs(60);
 
@@ -95,19 +96,16 @@ fn answer(question: &Value) -> Value {
 }
 
 fn pool(endpoints: &[EndpointSettings], pinned: Vec<(u64, B256)>) -> Pool {
-    let settings = ChainSettings {
-        id: ChainId(1),
-        rpc: Vec::new(),
-        trust: Trust::Single,
-        quorum: 1,
-        genesis: None,
+    let identity = Identity {
+        chain: ChainId(1),
+        genesis: Mutex::new(Genesis::Unknown),
         pinned,
-        consensus: None,
+        head_order: Mutex::default(),
         retry: FAR,
-        poll: Duration::from_secs(12),
-        now: Now::new(|| jiff::Timestamp::UNIX_EPOCH),
     };
-    Pool::new(&settings, endpoints.iter().map(|it| Terms::read(it).unwrap()).collect()).unwrap()
+    let pace = (Duration::from_secs(12), Now::new(|| jiff::Timestamp::UNIX_EPOCH));
+    let endpoints = endpoints.iter().map(|it| Terms::read(it).unwrap()).collect();
+    Pool::new(identity, endpoints, pace, None).unwrap()
 }
 
 /// Two endpoints, and a pool of them.
@@ -194,14 +192,14 @@ async fn one_that_is_limited_is_not_asked_beside_another() {
     one.delay(300);
     assert_eq!(ask(&pool).await, Ok(0));
     assert_eq!(other.asked(), before);
-    let refusal = loop {
+    let error = loop {
         let answer: Result<Value, _> = second.ask("eth_getLogs", json!([])).await;
-        if let Err(refusal) = answer {
-            break refusal;
+        if let Err(error) = answer {
+            break error;
         }
     };
-    assert!(matches!(refusal, Refusal::OverBudget), "{refusal}");
-    assert!(second.standing().faults.last.is_none(), "our thrift is no fault of it");
+    assert!(matches!(error, EndpointError::OverBudget), "{error}");
+    assert!(second.health().faults.last.is_none(), "our thrift is no fault of it");
 }
 
 #[tokio::test]
@@ -257,8 +255,8 @@ async fn a_server_error_is_a_failure_of_the_endpoint() {
     let (one, _, pool) = two().await;
     one.status.store(502, Ordering::SeqCst);
     assert_eq!(ask(&pool).await, Ok(1));
-    let standing = pool.all()[0].standing();
-    let last = standing.faults.last.as_ref().unwrap();
+    let health = pool.all()[0].health();
+    let last = health.faults.last.as_ref().unwrap();
     assert_eq!((last.kind.word(), last.asked.as_str()), ("down", "eth_chainId"));
     assert!(last.message.contains("502"), "{}", last.message);
 }

@@ -7,7 +7,7 @@ use alloy_primitives::{Bytes, keccak256};
 use proptest::prelude::*;
 
 use super::*;
-use crate::chain::evm::run_loop::Gatherer;
+use crate::chain::evm::run_loop::RunLoop;
 use entitled_core::evm::execute::execute;
 use entitled_core::evm::gas_meter::Limits;
 use entitled_core::proof::account_proof::ProvenAccount;
@@ -36,7 +36,7 @@ impl World {
             requests_hash: Some(B256::ZERO),
             ..Header::default()
         };
-        let block = Gatherer::new(1).pin(header.hash_slow(), header, SpecId::OSAKA);
+        let block = RunLoop::new(1).pin(header.hash_slow(), header, SpecId::OSAKA);
         let storage_root = keccak256(format!("{:?}", self.slots));
         let code_hash = keccak256(&self.code);
         let account = TrieAccount { storage_root, code_hash, ..TrieAccount::default() };
@@ -50,19 +50,19 @@ impl World {
         block
     }
 
-    fn run(&self, memo: &Mutex<Memo>) -> Attempt {
+    fn run(&self, outcomes: &Mutex<OutcomeCache>) -> Attempt {
         let block = self.block();
         let library = Mutex::new(Library::default());
         locked(&library).learn(AT, keccak256(&self.code), Bytes::from(self.code.clone()));
         let limits = Limits { gas: u64::MAX, go_on: &|| true };
         let attempt =
             execute((1, block.rules), &block.header, (&block.facts, &library), &call(), limits);
-        remember(memo, &block, &call(), &attempt);
+        cache_outcome(outcomes, &block, &call(), &attempt);
         attempt
     }
 
-    fn recall(&self, memo: &Mutex<Memo>) -> Option<Outcome> {
-        let known = locked(memo).get(&call());
+    fn recall(&self, outcomes: &Mutex<OutcomeCache>) -> Option<Outcome> {
+        let known = locked(outcomes).get(&call());
         known.and_then(|it| it.recall(&self.block()))
     }
 }
@@ -155,13 +155,13 @@ proptest! {
 
     #[test]
     fn what_is_recalled_is_what_executing_now_gives((before, now) in worlds()) {
-        let memo = Mutex::new(Memo::default());
-        prop_assert!(before.run(&memo).ended.is_ok());
-        if let Some(recalled) = now.recall(&memo) {
+        let outcomes = Mutex::new(OutcomeCache::default());
+        prop_assert!(before.run(&outcomes).ended.is_ok());
+        if let Some(recalled) = now.recall(&outcomes) {
             let fresh = now.run(&Mutex::default());
             prop_assert_eq!(Ok(recalled), fresh.ended);
         }
-        prop_assert_eq!(before.recall(&memo), before.run(&Mutex::default()).ended.ok());
+        prop_assert_eq!(before.recall(&outcomes), before.run(&Mutex::default()).ended.ok());
     }
 }
 
@@ -171,9 +171,9 @@ fn reading(reads: &[Reads]) -> World {
 
 /// Whether a call that ended in one world is recalled in the other.
 fn survives(before: &World, now: &World) -> bool {
-    let memo = Mutex::new(Memo::default());
-    assert!(before.run(&memo).ended.is_ok());
-    now.recall(&memo).is_some()
+    let outcomes = Mutex::new(OutcomeCache::default());
+    assert!(before.run(&outcomes).ended.is_ok());
+    now.recall(&outcomes).is_some()
 }
 
 #[test]
@@ -211,13 +211,13 @@ fn other_code_is_another_contract() {
 
 #[test]
 fn what_is_not_proven_now_is_not_recalled() {
-    let memo = Mutex::new(Memo::default());
+    let outcomes = Mutex::new(OutcomeCache::default());
     let world = reading(&[Reads::Slot(1)]);
-    assert!(world.run(&memo).ended.is_ok());
+    assert!(world.run(&outcomes).ended.is_ok());
     let header = Header { state_root: B256::repeat_byte(5), ..world.block().header };
-    let nothing_proven = Gatherer::new(1).pin(header.hash_slow(), header, SpecId::OSAKA);
-    let remembered = locked(&memo).get(&call()).unwrap();
-    assert_eq!(remembered.recall(&nothing_proven), None);
-    let (accounts, slots) = remembered.wants(&mut nothing_proven.facts());
+    let nothing_proven = RunLoop::new(1).pin(header.hash_slow(), header, SpecId::OSAKA);
+    let cached = locked(&outcomes).get(&call()).unwrap();
+    assert_eq!(cached.recall(&nothing_proven), None);
+    let (accounts, slots) = cached.wants(&mut nothing_proven.facts());
     assert_eq!((accounts, slots), (vec![AT], vec![(AT, U256::from(1))]));
 }

@@ -42,14 +42,14 @@ fn bodies_are_bounded_and_nothing_is_lost() {
     let mut needs = all_of(5_000);
     needs.extend((2..40).map(|it| Need::Account(Address::repeat_byte(it))));
     let plan = Plan::new(&needs, &library);
-    let parts = plan.clone().parts();
-    for part in &parts {
-        let bytes: usize = part.proofs.iter().map(|it| it.bytes).sum();
-        assert!(bytes + part.codes.len() * CODE_BYTES <= ANSWER || part.questions_count() == 1);
-        assert!((1..=TOGETHER).contains(&part.questions_count()));
+    let batches = plan.clone().batches();
+    for batch in &batches {
+        let bytes: usize = batch.proofs.iter().map(|it| it.bytes).sum();
+        assert!(bytes + batch.codes.len() * CODE_BYTES <= ANSWER || batch.questions_count() == 1);
+        assert!((1..=TOGETHER).contains(&batch.questions_count()));
     }
-    let proofs: Vec<_> = parts.iter().flat_map(|it| it.proofs.clone()).collect();
-    let codes: Vec<_> = parts.iter().flat_map(|it| it.codes.clone()).collect();
+    let proofs: Vec<_> = batches.iter().flat_map(|it| it.proofs.clone()).collect();
+    let codes: Vec<_> = batches.iter().flat_map(|it| it.codes.clone()).collect();
     assert_eq!(Plan { proofs, codes }, plan);
 }
 

@@ -37,7 +37,7 @@ impl Decision<'_> {
 }
 
 /// How one token stands at a moment.
-enum Standing {
+enum Eligibility {
     Good(Freshness),
     /// A renewal whose time has not come.
     Ahead,
@@ -47,12 +47,15 @@ enum Standing {
 
 /// The answer at `now`.
 pub(super) fn decide<'p>(positions: &'p [Position<'p>], now: Timestamp) -> Decision<'p> {
-    let candidates: Vec<(&Candidate<'_>, Standing)> =
-        positions.iter().flat_map(|it| &it.candidates).map(|it| (it, standing(it, now))).collect();
+    let candidates: Vec<(&Candidate<'_>, Eligibility)> = positions
+        .iter()
+        .flat_map(|it| &it.candidates)
+        .map(|it| (it, eligibility(it, now)))
+        .collect();
     let best = candidates
         .iter()
-        .filter_map(|(it, standing)| match standing {
-            Standing::Good(freshness) => Some((*it, *freshness)),
+        .filter_map(|(it, eligibility)| match eligibility {
+            Eligibility::Good(freshness) => Some((*it, *freshness)),
             _ => None,
         })
         .max_by_key(|(it, _)| preference(it));
@@ -65,8 +68,8 @@ pub(super) fn decide<'p>(positions: &'p [Position<'p>], now: Timestamp) -> Decis
     }
     let refused = candidates
         .iter()
-        .filter_map(|(it, standing)| match standing {
-            Standing::Bad(code) => Some((*it, *code)),
+        .filter_map(|(it, eligibility)| match eligibility {
+            Eligibility::Bad(code) => Some((*it, *code)),
             _ => None,
         })
         .max_by_key(|(it, code)| (severity(*code), preference(it)));
@@ -94,7 +97,7 @@ pub(super) fn boundaries(
     positions: &[Position<'_>],
     decision: &Decision<'_>,
 ) -> BTreeSet<Timestamp> {
-    // With time a token's standing only ever gets worse, unless it is renewed, so that none can take the place of
+    // With time a token's eligibility only ever gets worse, unless it is renewed, so that none can take the place of
     // one that holds before that one's own time is over: of thousands, each with its own end, one is looked at.
     if let (Code::Valid | Code::Grace, Some(held)) = (decision.code, decision.candidate) {
         let renewals = positions.iter().flat_map(|it| &it.candidates).filter_map(|it| it.from);
@@ -126,32 +129,32 @@ fn by_token<'p>(code: Code, freshness: Freshness, candidate: &'p Candidate<'p>) 
     }
 }
 
-fn standing(candidate: &Candidate<'_>, now: Timestamp) -> Standing {
+fn eligibility(candidate: &Candidate<'_>, now: Timestamp) -> Eligibility {
     let proof = &candidate.proof;
     if candidate.from.is_some_and(|it| now < it) {
-        Standing::Ahead
+        Eligibility::Ahead
     } else if candidate.suspended {
-        Standing::Bad(Code::Suspended)
+        Eligibility::Bad(Code::Suspended)
     } else if candidate.ended(now).is_some() {
-        Standing::Bad(Code::Expired)
+        Eligibility::Bad(Code::Expired)
     } else if candidate.too_low {
-        Standing::Bad(Code::TrustTooLow)
+        Eligibility::Bad(Code::TrustTooLow)
     } else if proof.grace_until <= now {
-        Standing::Lapsed
+        Eligibility::Lapsed
     } else if proof.stale_after <= now && candidate.failing.is_some() {
-        Standing::Good(Freshness::Grace)
+        Eligibility::Good(Freshness::Grace)
     } else {
-        Standing::Good(freshness_of(proof, now))
+        Eligibility::Good(freshness_of(proof, now))
     }
 }
 
 /// The answer while anything that could still turn out to be a yes is not known.
 fn undetermined<'p>(
     positions: &'p [Position<'p>],
-    candidates: &[(&'p Candidate<'p>, Standing)],
+    candidates: &[(&'p Candidate<'p>, Eligibility)],
     now: Timestamp,
 ) -> Option<Decision<'p>> {
-    let lapsed = candidates.iter().find(|(_, it)| matches!(it, Standing::Lapsed));
+    let lapsed = candidates.iter().find(|(_, it)| matches!(it, Eligibility::Lapsed));
     let open = positions.iter().flat_map(|it| &it.absences).find(|it| is_open(it, now));
     let cause = match (lapsed, open) {
         (Some((candidate, _)), _) => candidate.failing,

@@ -26,6 +26,7 @@ pub enum StepKind {
 }
 
 impl StepKind {
+    /// The word of the public API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Grant => "grant",
@@ -49,6 +50,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The word of the public API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Yes => "yes",

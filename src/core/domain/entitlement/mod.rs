@@ -21,6 +21,7 @@ use alloy_primitives::Address;
 use super::ids::{ChainId, CustomerId, ProductId, Timestamp, Token};
 use super::ownership::{Anchor, Sighting};
 use super::product::Product;
+use crate::domain::publisher::PublisherKey;
 
 pub use explain::{Outcome, Step, StepKind, explain};
 pub use verdict::{Code, Freshness, Verdict};
@@ -57,6 +58,8 @@ pub struct Question<'a> {
     pub product: &'a ProductId,
     /// `None` when no such product is installed.
     pub definition: Option<&'a Product>,
+    /// Who signed its file.
+    pub publisher: Option<&'a PublisherKey>,
     /// For whom it is asked.
     pub customer: CustomerId,
     /// The customer itself and the machine.

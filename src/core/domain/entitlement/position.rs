@@ -100,8 +100,8 @@ pub(super) fn take<'a>(question: &'a Question<'a>, product: &'a Product) -> Vec<
             let own = |it: &&Grant| holder.counts_on(wallet, it.collection.chain);
             for grant in product.grants.iter().filter(own) {
                 let suspended = question.suspended;
-                let desk = Desk { product, grant, holder, wallet, suspended };
-                positions.push(desk.position(&of_wallet));
+                let wallet_grant = WalletGrant { product, grant, holder, wallet, suspended };
+                positions.push(wallet_grant.position(&of_wallet));
             }
         }
     }
@@ -109,7 +109,7 @@ pub(super) fn take<'a>(question: &'a Question<'a>, product: &'a Product) -> Vec<
 }
 
 /// One wallet and one grant.
-struct Desk<'a> {
+struct WalletGrant<'a> {
     product: &'a Product,
     grant: &'a Grant,
     holder: &'a Holder,
@@ -131,7 +131,7 @@ struct Word<'s> {
     unaccepted: Option<u64>,
 }
 
-impl<'a> Desk<'a> {
+impl<'a> WalletGrant<'a> {
     fn position(&self, of_wallet: &[&Sighting]) -> Position<'a> {
         let relevant: Vec<&Sighting> = of_wallet
             .iter()

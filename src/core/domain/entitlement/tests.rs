@@ -62,6 +62,7 @@ fn product() -> Product {
         id: "acme-cad".parse().unwrap(),
         name: "Acme CAD".into(),
         version: 1,
+        publisher: None,
         trust: Trust::Quorum,
         finality: Finality::Finalized,
         provisional: true,
@@ -167,6 +168,7 @@ fn ask_of(
     let question = Question {
         product: &product.id,
         definition: Some(&product),
+        publisher: None,
         customer: CustomerId::Uid(1000),
         holders,
         sightings,
@@ -177,6 +179,25 @@ fn ask_of(
     evaluate(&question, now)
 }
 
+/// Of minisign's own documentation.
+const PUBLISHER: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+
+#[test]
+fn another_publishers_file_tells_nothing_but_that_it_is_another() {
+    let proven = [held(50, 12, final_at(40)), no_more(50, final_at(40))];
+    let publisher = PUBLISHER.parse().unwrap();
+    let signed = Verdict { publisher: Some(publisher), ..ask(&proven, &[], at(60)) };
+    let publisher = PUBLISHER.parse().unwrap();
+    assert_eq!(signed.clone().for_publisher(&publisher), signed, "its own");
+    let mismatch = ask(&proven, &[], at(60)).for_publisher(&publisher);
+    assert!(!mismatch.is_valid() && mismatch.says_otherwise(&signed));
+    assert_eq!((mismatch.tier, mismatch.token, mismatch.wallet), (None, None, None));
+    assert_eq!(mismatch.features, BTreeMap::new());
+    // Narrowed further it stays what it is.
+    let both = ask(&proven, &[], at(60)).for_publisher(&publisher).for_feature("fly");
+    assert_eq!(both.code, Code::PublisherMismatch);
+}
+
 #[test]
 fn every_code_is_reached() {
     let proven = [held(50, 12, final_at(40)), no_more(50, final_at(40))];
@@ -185,6 +206,7 @@ fn every_code_is_reached() {
     let low = [held(50, 12, low.clone()), no_more(50, low)];
     let trial = [held(50, 22, final_at(40)), no_more(50, final_at(40))];
     let none = [no_more(50, final_at(40))];
+    let publisher = PUBLISHER.parse().unwrap();
     let cases: Vec<(Code, Verdict)> = vec![
         (Code::Valid, ask(&proven, &[], at(60))),
         (Code::Valid, ask(&proven, &[], at(200))),
@@ -197,6 +219,7 @@ fn every_code_is_reached() {
         (Code::TrustTooLow, ask(&low, &[], at(60))),
         (Code::Undetermined, ask(&[], &[], at(60))),
         (Code::Undetermined, ask(&proven, &[], at(10_040))),
+        (Code::PublisherMismatch, ask(&proven, &[], at(60)).for_publisher(&publisher)),
     ];
     for (code, verdict) in &cases {
         assert_eq!(verdict.code, *code, "{verdict:?}");
@@ -207,6 +230,7 @@ fn every_code_is_reached() {
     let question = Question {
         product: &id,
         definition: None,
+        publisher: None,
         customer: CustomerId::Machine,
         holders: &[],
         sightings: &[],
@@ -253,6 +277,7 @@ fn from_checkpoint(root: u8, named: &[u8]) -> Verdict {
     let question = Question {
         product: &product.id,
         definition: Some(&product),
+        publisher: None,
         customer: CustomerId::Uid(1000),
         holders: &[holder],
         sightings: &sightings,

@@ -10,6 +10,7 @@ use crate::domain::consensus::objection;
 use crate::domain::ids::{Account, CustomerId, ProductId, TierName, Timestamp, Token};
 use crate::domain::ownership::{Anchor, ENDED, Trust};
 use crate::domain::product::{Feature, Product};
+use crate::domain::publisher::PublisherKey;
 
 /// What an answer comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,10 +35,13 @@ pub enum Code {
     TrustTooLow,
     /// Not proven, and it cannot be proven now.
     Undetermined,
+    /// The product's file is not signed by the publisher that the caller named.
+    PublisherMismatch,
 }
 
 impl Code {
-    pub const ALL: [Self; 10] = [
+    /// Every code, in the order of the manual.
+    pub const ALL: [Self; 11] = [
         Self::Valid,
         Self::Grace,
         Self::NoProduct,
@@ -48,12 +52,15 @@ impl Code {
         Self::Suspended,
         Self::TrustTooLow,
         Self::Undetermined,
+        Self::PublisherMismatch,
     ];
 
+    /// Whether the code is a yes.
     pub fn is_valid(self) -> bool {
         matches!(self, Self::Valid | Self::Grace)
     }
 
+    /// The word of the public API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Valid => "VALID",
@@ -66,6 +73,7 @@ impl Code {
             Self::Suspended => "SUSPENDED",
             Self::TrustTooLow => "TRUST_TOO_LOW",
             Self::Undetermined => "UNDETERMINED",
+            Self::PublisherMismatch => "PUBLISHER_MISMATCH",
         }
     }
 }
@@ -87,6 +95,7 @@ pub enum Freshness {
 }
 
 impl Freshness {
+    /// The word of the public API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Fresh => "fresh",
@@ -106,6 +115,10 @@ pub struct Verdict {
     pub tier: Option<TierName>,
     pub rank: Option<u32>,
     pub features: BTreeMap<String, Feature>,
+    /// How many may use it at a time, where the tier says so.
+    pub seats: Option<u32>,
+    /// Who signed the product's file.
+    pub publisher: Option<PublisherKey>,
     pub customer: CustomerId,
     pub wallet: Option<Account>,
     pub token: Option<Token>,
@@ -124,6 +137,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Whether the customer is entitled.
     pub fn is_valid(&self) -> bool {
         self.code.is_valid()
     }
@@ -141,6 +155,44 @@ impl Verdict {
         self
     }
 
+    /// The same answer to a caller who takes no other publisher's word for what a licence is. What is not installed stays
+    /// so; whatever else the file of another says is not told.
+    pub fn for_publisher(self, publisher: &PublisherKey) -> Self {
+        if self.code == Code::NoProduct || self.publisher.as_ref() == Some(publisher) {
+            return self;
+        }
+        let detail = match &self.publisher {
+            Some(other) => {
+                format!("the installed product file is signed by {other}, not by {publisher}")
+            }
+            None => {
+                format!("the installed product file is not signed; it should be by {publisher}")
+            }
+        };
+        Self {
+            product: self.product,
+            publisher: self.publisher,
+            customer: self.customer,
+            detail,
+            code: Code::PublisherMismatch,
+            tier: None,
+            rank: None,
+            features: BTreeMap::new(),
+            seats: None,
+            wallet: None,
+            token: None,
+            provisional: false,
+            freshness: Freshness::Fresh,
+            trust: None,
+            anchor: None,
+            verified_at: None,
+            stale_after: None,
+            grace_until: None,
+            expires_at: None,
+            changes_at: None,
+        }
+    }
+
     /// Whole seconds from `now` until the answer changes by time alone, rounded up.
     pub fn seconds_until_change(&self, now: Timestamp) -> Option<i64> {
         let left = self.changes_at?.duration_since(now);
@@ -152,7 +204,8 @@ impl Verdict {
     /// was seen and in which words it is put are none.
     pub fn says_otherwise(&self, other: &Self) -> bool {
         let key = |it: &Self| (it.code, it.token, it.trust, it.provisional, it.expires_at);
-        key(self) != key(other) || self.tier != other.tier || self.features != other.features
+        let sold = |it: &Self| (it.tier.clone(), it.seats, it.publisher.clone());
+        key(self) != key(other) || sold(self) != sold(other) || self.features != other.features
     }
 }
 
@@ -196,6 +249,7 @@ pub(super) fn word(
             verdict.tier = Some(held.tier.name.clone());
             verdict.rank = Some(held.tier.rank);
             verdict.features = held.tier.features.clone();
+            verdict.seats = held.tier.seats;
         }
     }
     let proof = decision.candidate.map(|it| &it.proof).or(decision.absence).or(decision.lapsed);
@@ -283,6 +337,8 @@ fn bare(question: &Question<'_>, code: Code) -> Verdict {
         tier: None,
         rank: None,
         features: BTreeMap::new(),
+        seats: None,
+        publisher: question.publisher.cloned(),
         customer: question.customer,
         wallet: None,
         token: None,

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::consensus::Checkpoint;
 use super::ids::{ChainId, Collection, ProductId, TierName, Timestamp, Token};
 use super::ownership::{Finality, IdRanges, Reach, Rule, Terms, Trust};
+use super::publisher::PublisherKey;
 use super::rule::DELEGATE_REGISTRY;
 
 /// A feature's value: a boolean, a number or a text.
@@ -81,6 +82,7 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// By which rule and reach its tokens are looked for.
     pub fn terms(&self) -> Terms {
         Terms { rule: self.rule, reach: self.reach }
     }
@@ -91,6 +93,7 @@ impl Grant {
             || (self.reach.delegation.is_some() && contract == DELEGATE_REGISTRY)
     }
 
+    /// Whether a token is one of those it is about.
     pub fn grants(&self, token: &Token) -> bool {
         self.collection == token.collection && self.ids.contains(token.id)
     }
@@ -104,6 +107,8 @@ pub struct Product {
     pub id: ProductId,
     pub name: String,
     pub version: u32,
+    /// Who says so of itself; whether it signed the file is another question.
+    pub publisher: Option<PublisherKey>,
     /// The least trust the vendor accepts.
     pub trust: Trust,
     /// The least finality the vendor accepts.
@@ -122,6 +127,7 @@ pub struct Product {
 }
 
 impl Product {
+    /// The tier of a name.
     pub fn tier(&self, name: &TierName) -> Option<&Tier> {
         self.tiers.iter().find(|it| it.name == *name)
     }

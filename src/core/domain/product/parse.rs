@@ -15,6 +15,7 @@ use super::section::{
 use super::{Fault, Feature, Price, Product, Tier};
 use crate::domain::ids::TierName;
 use crate::domain::ownership::{Finality, Trust};
+use crate::domain::publisher::PublisherKey;
 use checkpoints::checkpoints;
 
 mod grant;
@@ -54,6 +55,7 @@ fn product(mut file: Section<'_>) -> Option<Product> {
     let id = file.required("product", parsed);
     let name = file.required("name", words(LONGEST_NAME));
     let version = file.or("version", 1, whole(1, u32::MAX));
+    let publisher = publisher(&mut file);
     let trust = file.or("trust", Trust::Single, one_of(&TRUST));
     let finality = file.or("finality", Finality::Finalized, one_of(&FINALITY));
     let provisional = file.or("provisional", false, flag);
@@ -71,6 +73,7 @@ fn product(mut file: Section<'_>) -> Option<Product> {
         id: id?,
         name: name?,
         version,
+        publisher,
         trust,
         finality,
         provisional,
@@ -80,6 +83,14 @@ fn product(mut file: Section<'_>) -> Option<Product> {
         grants,
         checkpoints,
     })
+}
+
+fn publisher(file: &mut Section<'_>) -> Option<PublisherKey> {
+    let named = file.has("publisher");
+    let mut section = file.section("publisher");
+    let key = if named { section.required("key", parsed) } else { None };
+    section.finish();
+    key
 }
 
 const TRUST: [(&str, Trust); 3] =

@@ -14,6 +14,7 @@ use crate::domain::ids::Timestamp;
 /// The mistakes found so far. At most this many are kept: nobody reads more.
 const MOST_FLAWS: usize = 100;
 
+/// Mistakes of one text, of which a hundred are kept.
 #[derive(Debug, Default)]
 pub struct Flaws(RefCell<Vec<Flaw>>);
 
@@ -70,7 +71,7 @@ impl<'a> Section<'a> {
     }
 
     /// Notes a mistake in the table itself.
-    pub fn own_flaw(&self, message: impl Into<String>) {
+    pub(crate) fn own_flaw(&self, message: impl Into<String>) {
         self.flaws.add(&self.place, &self.path, message);
     }
 
@@ -83,7 +84,7 @@ impl<'a> Section<'a> {
     }
 
     /// Where `key` was written, or the section when it was not.
-    pub fn place_of(&self, key: &str) -> &Place {
+    pub(crate) fn place_of(&self, key: &str) -> &Place {
         self.table.and_then(|it| it.get(key)).map_or(&self.place, |it| &it.place)
     }
 
@@ -92,6 +93,7 @@ impl<'a> Section<'a> {
         self.flaws.add(self.place_of(key), &self.path(key), message);
     }
 
+    /// The value at `key`, which counts as known from now on.
     pub fn node(&mut self, key: &'static str) -> Option<&'a Node> {
         if !self.asked.contains(&key) {
             self.asked.push(key);
@@ -126,6 +128,7 @@ impl<'a> Section<'a> {
         self.optional(key, read)
     }
 
+    /// As [`Section::optional`], with a default.
     pub fn or<T>(
         &mut self,
         key: &'static str,
@@ -345,52 +348,4 @@ pub fn moment(node: &Node) -> Result<Timestamp, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_read_back_as_written() {
-        for text in ["500ms", "90s", "10m", "12h", "14d", "0s"] {
-            assert_eq!(written(parse_duration(text).unwrap()), text);
-        }
-        for text in [
-            "",
-            "10",
-            "m",
-            "1.5h",
-            "-1s",
-            "1h30m",
-            "10 m",
-            "99999999999999999999s",
-            "9999999999999999999d",
-        ] {
-            assert!(parse_duration(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_slip_of_the_finger_is_recognised_and_another_word_is_not() {
-        let known = ["rank", "price", "features", "seats", "expires_at"];
-        for (word, meant) in [
-            ("rnak", "rank"),
-            ("Price", "price"),
-            ("feature", "features"),
-            ("expires-at", "expires_at"),
-        ] {
-            assert_eq!(nearest(word, &known), Some(meant), "{word}");
-        }
-        for word in ["", "colour", "id", "x", "rate_of_exchange"] {
-            assert_eq!(nearest(word, &known), None, "{word}");
-        }
-    }
-
-    #[test]
-    fn distance_counts_letters_added_dropped_changed_and_swapped() {
-        for (one, other, steps) in
-            [("", "abc", 3), ("abc", "abc", 0), ("kitten", "sitting", 3), ("rnak", "rank", 1)]
-        {
-            assert_eq!(distance(one, other), steps);
-            assert_eq!(distance(other, one), steps);
-        }
-    }
-}
+mod tests;

@@ -43,11 +43,11 @@ fn judge_within(
         facts.learn(*address, ProvenAccount { account: Some(proven), slots: Vec::new() });
         library.learn(*address, code_hash, Bytes::copy_from_slice(code));
     }
-    let claim = Claim { account, hash: B256::ZERO, signature };
+    let signed = SignedHash { account, hash: B256::ZERO, signature };
     let header = Header { base_fee_per_gas: Some(1), ..Header::default() };
     let (facts, library) = (Mutex::new(facts), Mutex::new(library));
     let limits = Limits { gas, go_on: &|| true };
-    Ground::new((1, rules), &header, (&facts, &library), limits).judge(&claim)
+    Ground::new((1, rules), &header, (&facts, &library), limits).judge(&signed)
 }
 
 #[test]
@@ -130,16 +130,19 @@ fn who_is_stopped_has_said_nothing() {
 #[test]
 fn an_envelope_is_read_or_is_broken_but_never_plain() {
     let plain = signed();
-    assert_eq!(Form::of(&plain), Form::Plain);
+    assert_eq!(SignatureFormat::of(&plain), SignatureFormat::Plain);
     let content = (CONTRACT, Bytes::from_static(b"call"), plain.clone()).abi_encode_params();
     let whole = Bytes::from([&content[..], &ENVELOPE].concat());
     let deployment = (CONTRACT, Bytes::from_static(b"call"));
-    assert_eq!(Form::of(&whole), Form::Enveloped { deployment, inner: plain });
+    assert_eq!(
+        SignatureFormat::of(&whole),
+        SignatureFormat::Enveloped { deployment, inner: plain }
+    );
     for broken in [ENVELOPE.to_vec(), [&content[..64], &ENVELOPE].concat()] {
-        assert_eq!(Form::of(&broken.into()), Form::Broken);
+        assert_eq!(SignatureFormat::of(&broken.into()), SignatureFormat::Broken);
     }
     let cut = whole.slice(..whole.len() - 1);
-    assert_eq!(Form::of(&cut), Form::Plain, "without its mark it is none");
+    assert_eq!(SignatureFormat::of(&cut), SignatureFormat::Plain, "without its mark it is none");
 }
 
 #[test]

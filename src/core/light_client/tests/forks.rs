@@ -108,7 +108,7 @@ fn a_header_has_its_forks_form() {
     let mut json = network.finality_update(all(&network, 40, 50));
     json["data"]["finalized_header"]["execution"]["blob_gas_used"] = json!("1");
     let it = FinalityUpdate::from_json(&bytes(&json)).unwrap();
-    let form = Refused::Form { slot: 40, fork: "capella".to_owned() };
+    let form = Refused::HeaderFormat { slot: 40, fork: "capella".to_owned() };
     assert_eq!(client.clone().apply_finality(&spec, &it, NOW), Err(form));
     // A bare hash, before Gloas.
     let header = &mut json["data"]["attested_header"];
@@ -116,7 +116,7 @@ fn a_header_has_its_forks_form() {
     header.as_object_mut().unwrap().remove("execution");
     header["execution_block_hash"] = hash;
     let it = FinalityUpdate::from_json(&bytes(&json)).unwrap();
-    let form = Refused::Form { slot: 50, fork: "capella".to_owned() };
+    let form = Refused::HeaderFormat { slot: 50, fork: "capella".to_owned() };
     assert_eq!(client.clone().apply_finality(&spec, &it, NOW), Err(form));
 }
 
@@ -131,7 +131,7 @@ fn without_the_forks_row_its_headers_are_refused() {
     let json = network.finality_update(all(&network, 164, 170));
     let it = FinalityUpdate::from_json(&bytes(&json)).unwrap();
     let refused = client.apply_finality(&spec, &it, NOW).unwrap_err();
-    assert_eq!(refused, Refused::Form { slot: 170, fork: "fulu".to_owned() });
+    assert_eq!(refused, Refused::HeaderFormat { slot: 170, fork: "fulu".to_owned() });
 }
 
 /// The address book of the forks, by well-known fork digests: the first four bytes of the fork data's root.

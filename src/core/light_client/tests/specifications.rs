@@ -6,7 +6,7 @@ use alloy_primitives::B256;
 
 use super::*;
 use crate::domain::ids::{ChainId, Timestamp};
-use crate::light_client::specification::Form;
+use crate::light_client::specification::HeaderFormat;
 
 const BUILT_IN: [(&str, u64); 3] = [("mainnet", 1), ("sepolia", 11_155_111), ("hoodi", 560_048)];
 
@@ -86,18 +86,18 @@ fn mainnets_slots_epochs_periods_and_times() {
 #[test]
 fn mainnets_forks_by_slot() {
     let spec = mainnet::mainnet();
-    for (slot, fork, form) in [
+    for (slot, fork, format) in [
         (0, "phase0", None),
         (194_048 * 32 - 1, "bellatrix", None),
-        (194_048 * 32, "capella", Some(Form::Capella)),
-        (269_568 * 32 - 1, "capella", Some(Form::Capella)),
-        (269_568 * 32, "deneb", Some(Form::Deneb)),
-        (364_032 * 32, "electra", Some(Form::Deneb)),
-        (411_392 * 32, "fulu", Some(Form::Deneb)),
-        (u64::MAX, "fulu", Some(Form::Deneb)),
+        (194_048 * 32, "capella", Some(HeaderFormat::Capella)),
+        (269_568 * 32 - 1, "capella", Some(HeaderFormat::Capella)),
+        (269_568 * 32, "deneb", Some(HeaderFormat::Deneb)),
+        (364_032 * 32, "electra", Some(HeaderFormat::Deneb)),
+        (411_392 * 32, "fulu", Some(HeaderFormat::Deneb)),
+        (u64::MAX, "fulu", Some(HeaderFormat::Deneb)),
     ] {
         let row = spec.fork_of(slot);
-        assert_eq!((&*row.name, row.layout.map(|it| it.form)), (fork, form), "{slot}");
+        assert_eq!((&*row.name, row.layout.map(|it| it.format)), (fork, format), "{slot}");
     }
     let layout = |slot| spec.fork_of(slot).layout.unwrap();
     assert_eq!(layout(411_392 * 32), layout(364_032 * 32), "Fulu moved nothing");

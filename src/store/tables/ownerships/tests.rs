@@ -372,11 +372,8 @@ fn facts_are_of_the_customers_and_collections_asked_for() {
     let new = |byte: u8, uid| crate::store::tables::wallets::NewWallet {
         address: Address::repeat_byte(byte),
         customer: CustomerId::Uid(uid),
-        custody: entitled_core::domain::customer::Custody::Linked,
         label: None,
-        sealed_key: None,
-        nonce: None,
-        contract: None,
+        origin: crate::store::tables::wallets::Origin::Linked { nonce: None, contract: None },
     };
     for (byte, uid) in [(1, 1000), (2, 1001)] {
         let wallet = new(byte, uid);

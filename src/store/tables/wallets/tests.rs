@@ -12,24 +12,20 @@ fn address(byte: u8) -> Address {
     Address::repeat_byte(byte)
 }
 
+fn by(origin: Origin, byte: u8, customer: CustomerId) -> NewWallet {
+    NewWallet { address: address(byte), customer, label: None, origin }
+}
+
 fn linked(byte: u8, customer: CustomerId) -> NewWallet {
-    NewWallet {
-        address: address(byte),
-        customer,
-        custody: Custody::Linked,
-        label: None,
-        sealed_key: None,
-        nonce: None,
-        contract: None,
-    }
+    by(Origin::Linked { nonce: None, contract: None }, byte, customer)
+}
+
+fn answering(nonce: &str, byte: u8, customer: CustomerId) -> NewWallet {
+    by(Origin::Linked { nonce: Some(nonce.to_owned()), contract: None }, byte, customer)
 }
 
 fn managed(byte: u8, customer: CustomerId, key: &[u8]) -> NewWallet {
-    NewWallet {
-        custody: Custody::Managed,
-        sealed_key: Some(key.to_vec()),
-        ..linked(byte, customer)
-    }
+    by(Origin::Created { sealed_key: key.to_vec() }, byte, customer)
 }
 
 fn added(bench: &Bench, new: NewWallet, when: i64) -> Result<Wallet, StoreError> {
@@ -102,15 +98,16 @@ fn an_address_is_active_for_one_customer_at_most() {
 #[test]
 fn an_unlinked_wallet_is_kept_and_can_be_taken_up_again() {
     let bench = Bench::new();
-    added(&bench, NewWallet { label: Some("old".into()), ..linked(1, ALICE) }, 1).unwrap();
+    added(&bench, NewWallet { label: Some("old".parse().unwrap()), ..linked(1, ALICE) }, 1)
+        .unwrap();
     let gone = removed(&bench, 1, ALICE, false).unwrap();
     assert_eq!((gone.active, gone.removed_at), (false, Some(at(50))));
     assert_eq!(found(&bench, 1).unwrap().0, gone);
     let back = added(&bench, linked(1, ALICE), 60).unwrap();
     assert_eq!((back.active, back.removed_at, back.added_at), (true, None, at(1)));
-    assert_eq!(back.label.as_deref(), Some("old"));
-    let renamed = NewWallet { label: Some("new".into()), ..linked(1, ALICE) };
-    assert_eq!(added(&bench, renamed, 61).unwrap().label.as_deref(), Some("new"));
+    assert_eq!(back.label, "old".parse().ok());
+    let renamed = NewWallet { label: Some("new".parse().unwrap()), ..linked(1, ALICE) };
+    assert_eq!(added(&bench, renamed, 61).unwrap().label, "new".parse().ok());
 }
 
 #[test]
@@ -145,14 +142,8 @@ fn a_managed_wallet_comes_with_its_key_and_keeps_it_when_unlinked() {
     removed(&bench, 1, ALICE, false).unwrap();
     let back = added(&bench, linked(1, ALICE), 60).unwrap();
     assert_eq!(back.custody, Custody::Managed);
+    assert_eq!(bench.actions().last().unwrap(), "wallet_linked");
     assert_eq!(found(&bench, 1).unwrap().1.as_deref(), Some(b"sealed".as_slice()));
-}
-
-#[test]
-fn a_managed_wallet_without_a_key_is_refused() {
-    let bench = Bench::new();
-    let keyless = NewWallet { sealed_key: None, ..managed(1, ALICE, b"") };
-    assert!(matches!(added(&bench, keyless, 1), Err(StoreError::Conflict { .. })));
 }
 
 #[test]
@@ -212,7 +203,7 @@ fn a_challenge_is_spent_with_the_wallet_it_links() {
     let bench = Bench::new();
     let asks = challenge("abc", ALICE, address(1), 600);
     bench.change(move |it| challenges::keep(it, &asks, &asked(0))).unwrap();
-    let answer = || NewWallet { nonce: Some("abc".into()), ..linked(1, ALICE) };
+    let answer = || answering("abc", 1, ALICE);
     added(&bench, answer(), 1).unwrap();
     assert!(matches!(added(&bench, answer(), 2), Err(StoreError::ChallengeSpent)));
 }
@@ -222,26 +213,22 @@ fn a_challenge_is_for_one_address_one_customer_and_its_time() {
     let bench = Bench::new();
     let asks = challenge("abc", ALICE, address(1), 600);
     bench.change(move |it| challenges::keep(it, &asks, &asked(0))).unwrap();
-    let nonce = Some("abc".to_owned());
-    let unknown = Some("xyz".to_owned());
     for (new, when) in [
-        (NewWallet { nonce: nonce.clone(), ..linked(2, ALICE) }, 1),
-        (NewWallet { nonce: nonce.clone(), ..linked(1, BOB) }, 1),
-        (NewWallet { nonce: unknown, ..linked(1, ALICE) }, 1),
-        (NewWallet { nonce: nonce.clone(), ..linked(1, ALICE) }, 600),
+        (answering("abc", 2, ALICE), 1),
+        (answering("abc", 1, BOB), 1),
+        (answering("xyz", 1, ALICE), 1),
+        (answering("abc", 1, ALICE), 600),
     ] {
         assert!(matches!(added(&bench, new, when), Err(StoreError::ChallengeSpent)));
     }
     // None of those attempts spent it.
-    added(&bench, NewWallet { nonce, ..linked(1, ALICE) }, 599).unwrap();
+    added(&bench, answering("abc", 1, ALICE), 599).unwrap();
 }
 
 #[test]
 fn values_out_of_bounds_are_refused() {
     let bench = Bench::new();
-    let long = NewWallet { label: Some("x".repeat(LONGEST_LABEL + 1)), ..linked(1, ALICE) };
-    for wrong in [long, managed(1, ALICE, b""), managed(1, ALICE, &vec![1; LONGEST_SEALED_KEY + 1])]
-    {
+    for wrong in [managed(1, ALICE, b""), managed(1, ALICE, &vec![1; LONGEST_SEALED_KEY + 1])] {
         assert!(matches!(added(&bench, wrong, 1), Err(StoreError::Conflict { .. })));
     }
 }

@@ -23,6 +23,7 @@ fn with_question<T>(
     let question = Question {
         product: &product.id,
         definition: Some(product),
+        publisher: None,
         customer: CustomerId::Uid(1000),
         holders: &[holder],
         sightings,

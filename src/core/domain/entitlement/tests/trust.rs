@@ -41,6 +41,7 @@ fn code(trust: Trust, accepted: Option<Anchor>) -> Code {
     let question = Question {
         product: &product.id,
         definition: Some(&product),
+        publisher: None,
         customer: CustomerId::Uid(1000),
         holders: &[holder],
         sightings: &[held(50, 12, signed(ROOT)), no_more(50, signed(ROOT))],
@@ -90,6 +91,7 @@ fn what_is_not_trusted_brings_back_nothing_by_taking_a_trusted_ones_place() {
         let question = Question {
             product: &product.id,
             definition: Some(&product),
+            publisher: None,
             customer: CustomerId::Uid(1000),
             holders: &[own_holder()],
             sightings,

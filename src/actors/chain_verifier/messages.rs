@@ -1,0 +1,150 @@
+//! What ChainVerifier can be asked and ordered, and why it may not answer.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use actix::prelude::*;
+use alloy_primitives::{Address, B256, Bytes};
+
+use crate::actors::ownership_ledger::{Asked, Facts, LedgerError};
+use crate::chain::{Brought, Chain, ChainStatus, FeedError};
+use crate::products::Installed;
+use entitled_core::domain::consensus::Checkpoint;
+use entitled_core::domain::ids::{ChainId, Timestamp, Token};
+use entitled_core::domain::ownership::{Anchor, Cause, Finding, Ownership, Sighting, Terms, Via};
+use entitled_core::domain::product::Product;
+use entitled_core::domain::product::availability::Warning;
+use entitled_core::domain::wallet_proof::SignedBy;
+
+/// Look at what `wallets` hold under the grants of a product, at the head of each chain and at the
+/// product's finality. Everything seen is recorded before it is returned.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Surveyed, VerifierError>")]
+pub struct Survey {
+    pub product: Arc<Product>,
+    pub wallets: Vec<Address>,
+    /// What the ledger knew when the look was asked for: tokens to look at again, events already read.
+    pub facts: Arc<Facts>,
+}
+
+/// Who stands for a signature, or that nobody does, and the block at which that was proven.
+pub type Stands = (Option<SignedBy>, Anchor);
+
+#[derive(Debug, Clone, Default)]
+pub struct Surveyed {
+    pub sightings: Vec<Sighting>,
+    /// How many of its looks the ledger says it has counted. Of those it did not answer, it may have counted any.
+    pub recorded: u64,
+}
+
+/// Does this account stand for this signature, by what its chain says at its head?
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Stands, VerifierError>")]
+pub struct CheckSignature {
+    pub chain: ChainId,
+    /// Who asks.
+    pub uid: u32,
+    pub address: Address,
+    pub hash: B256,
+    /// Of any length: what it means is for a contract to say.
+    pub signature: Bytes,
+}
+
+/// Follow the events of these contracts, and no others; begin from these checkpoints, where one is needed.
+#[derive(Debug, Clone, Default, Message)]
+#[rtype(result = "()")]
+pub struct Watch {
+    pub contracts: BTreeSet<(ChainId, Address)>,
+    pub checkpoints: Vec<Checkpoint>,
+}
+
+/// Have the light client of a chain take what an administrator brings, or go on at once where that is nothing.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Fed, VerifierError>")]
+pub struct Feed {
+    pub chain: ChainId,
+    pub brought: Option<Brought>,
+}
+
+/// What came of it, and how far the light client is now.
+#[derive(Debug, Clone)]
+pub struct Fed {
+    pub learned: bool,
+    pub status: ChainStatus,
+}
+
+/// How each chain fares.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Vec<ChainStatus>")]
+pub struct ChainStates;
+
+/// Who holds this token at the head of its chain? With a wallet: does it?
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Sighted, VerifierError>")]
+pub struct Sight {
+    pub token: Token,
+    pub wallet: Option<Address>,
+    /// Under which it may count as held. Of several the first that says so is told.
+    pub terms: Vec<Terms>,
+    /// Who asks.
+    pub uid: u32,
+}
+
+/// What was seen of one token. `wallet` is the one asked about, or the holder; none if nobody holds it.
+#[derive(Debug, Clone)]
+pub struct Sighted {
+    pub token: Token,
+    pub wallet: Option<Address>,
+    pub terms: Terms,
+    pub finding: Finding,
+    pub via: Vec<Via>,
+    pub seen_at: Timestamp,
+}
+
+/// Record that a wallet holds a token, if the chain says so.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Ownership, VerifierError>")]
+pub struct Claim {
+    pub token: Token,
+    pub wallet: Address,
+    /// As in [`Sight`].
+    pub terms: Vec<Terms>,
+    /// All wallets of the claimant, whose claims together have a quota.
+    pub wallets: Vec<Address>,
+    /// The transaction that is said to have brought it.
+    pub transaction: Option<B256>,
+    /// Who asks.
+    pub uid: u32,
+    pub asked: Asked,
+}
+
+/// What of these products cannot be had here? What could not be found out is left out.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Vec<Warning>, VerifierError>")]
+pub struct FindUnavailable {
+    pub products: Vec<Arc<Installed>>,
+}
+
+/// Put these chains in the places of those of the same ids, and take others away. The rest stay as they are.
+#[derive(Clone, Message)]
+#[rtype(result = "()")]
+pub struct Reconfigure {
+    pub chains: Vec<Chain>,
+    pub removed: BTreeSet<ChainId>,
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum VerifierError {
+    #[error("cannot be proven now: {cause}")]
+    Unknown { cause: Cause },
+    #[error("the chain does not say that this wallet holds the token")]
+    NotHeld,
+    #[error("the transaction did not move this token to this wallet")]
+    OtherTransaction,
+    #[error("what was brought is not taken")]
+    Feed { source: FeedError },
+    #[error("the look was broken off")]
+    BrokenOff,
+    #[error("cannot record what was seen")]
+    Ledger { source: LedgerError },
+}

@@ -1,0 +1,8 @@
+//! What ChainVerifier does: surveys, questions about one token, and taking up other chains.
+
+mod availability;
+mod one_token;
+mod reconfiguration;
+pub(super) mod survey;
+
+pub(super) use reconfiguration::Place;

@@ -1,0 +1,104 @@
+//! Chains that come, change and go while the daemon runs.
+//!
+//! Does: [`Reconfigure`]. Owns: what one chain's looks and follower share with the actor. Asked by: `daemon`, when the
+//! configuration is read again. A look that is under way on a chain that is taken away ends as unknown; those on other
+//! chains go on.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use actix::prelude::*;
+use alloy_primitives::Address;
+use tokio::sync::{Mutex, watch};
+
+use crate::actors::chain_verifier::messages::{Reconfigure, VerifierError};
+use crate::actors::chain_verifier::news::{ChainNews, follow};
+use crate::actors::chain_verifier::{ChainVerifier, Parts};
+use crate::chain::{Chain, ChainEvent};
+use entitled_core::domain::ids::ChainId;
+use entitled_core::domain::ownership::Cause;
+
+/// What a chain is followed for, and whether it still is the one that is configured.
+#[derive(Clone)]
+pub(in crate::actors::chain_verifier) struct Place {
+    pub(in crate::actors::chain_verifier) contracts: watch::Sender<BTreeSet<Address>>,
+    retired: watch::Sender<bool>,
+    /// Of so many resets of the chain the ledger knows.
+    pub(in crate::actors::chain_verifier) resets_told: Arc<Mutex<u64>>,
+}
+
+impl Place {
+    pub(in crate::actors::chain_verifier) fn new() -> Self {
+        Self {
+            contracts: watch::channel(BTreeSet::new()).0,
+            retired: watch::channel(false).0,
+            resets_told: Arc::default(),
+        }
+    }
+}
+
+impl Parts {
+    /// Ends when the chain is taken away or replaced; never for one that was not there.
+    pub(in crate::actors::chain_verifier) async fn retired(&self, id: ChainId) {
+        match self.places.get(&id) {
+            // An error cannot come: we hold the other end ourselves.
+            Some(place) => drop(place.retired.subscribe().wait_for(|it| *it).await),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What `work` comes to, unless its chain is taken away meanwhile.
+    pub(in crate::actors::chain_verifier) async fn on<T>(
+        self,
+        id: ChainId,
+        work: impl Future<Output = Result<T, VerifierError>>,
+    ) -> Result<T, VerifierError> {
+        tokio::select! {
+            biased;
+            () = self.retired(id) => Err(VerifierError::Unknown { cause: Cause::NotConfigured }),
+            done = work => done,
+        }
+    }
+
+    /// Has the chains followed for what was ordered last.
+    pub(in crate::actors::chain_verifier) fn watch(&self) {
+        for (id, place) in self.places.iter() {
+            let own = self.watched.contracts.iter().filter(|(chain, _)| chain == id);
+            place.contracts.send_replace(own.map(|(_, contract)| *contract).collect());
+        }
+        for chain in self.chains.values() {
+            chain.offer(&self.watched.checkpoints);
+        }
+    }
+}
+
+impl Handler<Reconfigure> for ChainVerifier {
+    type Result = ();
+
+    fn handle(&mut self, order: Reconfigure, _: &mut Self::Context) {
+        let (mut chains, mut places) = ((*self.parts.chains).clone(), (*self.parts.places).clone());
+        let added: BTreeSet<ChainId> = order.chains.iter().map(Chain::id).collect();
+        let changed: BTreeSet<ChainId> = order.removed.union(&added).copied().collect();
+        for id in &changed {
+            self.followers.remove(id);
+            chains.remove(id);
+            if let Some(place) = places.remove(id) {
+                place.retired.send_replace(true);
+            }
+        }
+        places.extend(added.iter().map(|id| (*id, Place::new())));
+        chains.extend(order.chains.into_iter().map(|it| (it.id(), it)));
+        self.parts.chains = Arc::new(chains);
+        self.parts.places = Arc::new(places);
+        self.parts.watch();
+        for id in &added {
+            if let Some(chain) = self.parts.chains.get(id) {
+                self.followers.insert(*id, follow(&self.parts, chain.clone()));
+            }
+        }
+        // What was answered from the chain as it was is looked at again. A lost notice costs time, never truth.
+        for chain in changed {
+            let _ = self.parts.news.try_send(ChainNews { chain, what: ChainEvent::Reorg });
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What WalletKeeper does: makes, links and uses wallets, judges signatures, moves keys in and out, and keeps the
+//! key-encryption key.
+
+pub(super) mod key_custody;
+pub(super) mod ledger;
+mod orders;
+mod rotation;
+mod signatures;
+pub(super) mod tools;
+mod transfer;

@@ -1,0 +1,47 @@
+//! `check`: whether one is entitled to a product.
+
+use std::time::Duration;
+
+use clap::Args;
+use entitled_client::Verdict;
+
+use crate::exit::{Exit, Failure};
+use crate::screen::Screen;
+use crate::session::{self, Behalf, FIRST_CHECK_WAIT, Question, Session};
+use crate::{verdicts, words};
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    product: String,
+    /// Also ask for this feature
+    #[arg(long)]
+    feature: Option<String>,
+    /// How long a first answer may wait for the chain, at most 30s
+    #[arg(long, value_name = "DURATION", value_parser = words::parse_duration)]
+    wait: Option<Duration>,
+    #[command(flatten)]
+    behalf: Behalf,
+}
+
+pub(crate) fn run(
+    CheckArguments { product, feature, wait, behalf }: &CheckArguments,
+    session: &Session,
+    screen: &mut Screen,
+) -> Result<Exit, Failure> {
+    let wait_ms = wait.map(|it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX));
+    let question = Question::new("entitlement_check")
+        .with("product", product)?
+        .with_some("feature", feature.as_ref())?
+        .with_some("wait_ms", wait_ms.as_ref())?
+        .for_whom(behalf)?;
+    let result = session.patient(wait.unwrap_or(FIRST_CHECK_WAIT)).ask(&question)?;
+    let verdict: Verdict = session::read(question.method, &result)?;
+    match screen.is_json() {
+        true => screen.raw(&result),
+        false => {
+            let text = verdicts::check_text(screen, &verdict, feature.as_deref());
+            screen.line(&text);
+        }
+    }
+    Ok(verdicts::exit(&verdict))
+}

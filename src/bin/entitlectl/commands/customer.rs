@@ -1,0 +1,130 @@
+//! `customer`: who stands behind a Unix user, and its tier.
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use crate::exit::{Exit, Failure};
+use crate::results::{ask_and_show, show_card, show_table};
+use crate::screen::Screen;
+use crate::session::{Behalf, Question, Session};
+use crate::tables::Form::{Moment, Plain};
+use crate::tables::{self, Column};
+use crate::words;
+
+const CUSTOMER: &[Column] = &[
+    Column("id", "id", Plain),
+    Column("name", "name", Plain),
+    Column("external id", "external_id", Plain),
+    Column("uids", "uids", Plain),
+    Column("metadata", "metadata", Plain),
+    Column("active", "active", Plain),
+    Column("created", "created_at", Moment),
+];
+
+const CUSTOMER_TIER: &[Column] = &[
+    Column("tier", "tier", Plain),
+    Column("rank", "rank", Plain),
+    Column("features", "features", Plain),
+    Column("token", "token", Plain),
+    Column("wallet", "wallet", Plain),
+];
+
+/// What a customer is.
+#[derive(Debug, Args)]
+pub(crate) struct CustomerFields {
+    /// The customer's name in somebody else's books
+    #[arg(long, value_name = "ID")]
+    external_id: Option<String>,
+    /// A Unix user it stands for; may be repeated
+    #[arg(long = "uid", value_name = "UID")]
+    uids: Vec<u32>,
+    /// Anything else worth keeping; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = words::parse_pair)]
+    metadata: Vec<(String, String)>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CustomerCommand {
+    /// Who you are to the daemon
+    Get {
+        #[command(flatten)]
+        behalf: Behalf,
+    },
+    /// Your tier of a product
+    Tier {
+        product: String,
+        #[command(flatten)]
+        behalf: Behalf,
+    },
+    /// Add a customer
+    Create {
+        name: String,
+        #[command(flatten)]
+        fields: CustomerFields,
+    },
+    /// Change a customer; what is not named stays as it is
+    Update {
+        customer: String,
+        #[arg(long)]
+        name: Option<String>,
+        /// It stands for no Unix user any more
+        #[arg(long, conflicts_with = "uids")]
+        no_uids: bool,
+        #[command(flatten)]
+        fields: CustomerFields,
+    },
+    /// All customers
+    List,
+    /// Deactivate a customer; its history stays
+    Deactivate { customer: String },
+    /// Put a deactivated customer back in force
+    Activate { customer: String },
+}
+
+pub(crate) fn run(
+    command: &CustomerCommand,
+    session: &Session,
+    screen: &mut Screen,
+) -> Result<Exit, Failure> {
+    let question = match command {
+        CustomerCommand::List => {
+            return show_table(session, screen, Question::admin("customer_list"), CUSTOMER);
+        }
+        CustomerCommand::Tier { product, behalf } => {
+            let question =
+                Question::new("customer_tier").with("product", product)?.for_whom(behalf)?;
+            let tier = ask_and_show(session, screen, &question, |tier| match tier {
+                Value::Null => "no tier".to_owned(),
+                tier => tables::card(tier, CUSTOMER_TIER),
+            })?;
+            return Ok(if tier.is_null() { Exit::No } else { Exit::Done });
+        }
+        CustomerCommand::Get { behalf } => Question::new("customer_get").for_whom(behalf)?,
+        CustomerCommand::Create { name, fields } => {
+            with_fields(Question::admin("customer_create").with("name", name)?, fields)?
+        }
+        CustomerCommand::Update { customer, name, no_uids, fields } => {
+            let question = Question::admin("customer_update")
+                .with("customer", customer)?
+                .with_some("name", name.as_ref())?
+                .with_some("uids", no_uids.then_some(&[0_u32; 0]))?;
+            with_fields(question, fields)?
+        }
+        CustomerCommand::Deactivate { customer } => {
+            Question::admin("customer_deactivate").with("customer", customer)?
+        }
+        CustomerCommand::Activate { customer } => {
+            Question::admin("customer_update").with("customer", customer)?.with("active", &true)?
+        }
+    };
+    show_card(session, screen, &question, CUSTOMER)
+}
+
+fn with_fields(question: Question, fields: &CustomerFields) -> Result<Question, Failure> {
+    let metadata: serde_json::Map<_, _> =
+        fields.metadata.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
+    question
+        .with_some("external_id", fields.external_id.as_ref())?
+        .with_some("uids", Some(&fields.uids).filter(|it| !it.is_empty()))?
+        .with_some("metadata", Some(&metadata).filter(|it| !it.is_empty()))
+}

@@ -1,0 +1,18 @@
+//! One file for each noun of the command line: its arguments, what it asks, how the answer is shown, and what the
+//! answer amounts to. None of them knows another; `arguments` puts them together.
+
+pub(crate) mod audit;
+pub(crate) mod chain;
+pub(crate) mod check;
+pub(crate) mod customer;
+pub(crate) mod keys;
+pub(crate) mod ownership;
+pub(crate) mod product;
+pub(crate) mod reload;
+pub(crate) mod status;
+pub(crate) mod store;
+pub(crate) mod tier;
+pub(crate) mod token;
+pub(crate) mod wallet;
+pub(crate) mod watch;
+pub(crate) mod why;

@@ -1,0 +1,167 @@
+//! `product`: those installed, and their files: checking one without a daemon, installing one, removing one.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Subcommand;
+use entitled_core::domain::product::{self, Fault, Product};
+use entitled_core::domain::publisher::NotTaken;
+use serde_json::{Value, json};
+
+use crate::exit::{Exit, Failure};
+use crate::results::{ask_and_show, show_card, show_table};
+use crate::screen::Screen;
+use crate::session::{Question, Session};
+use crate::tables::Form::{Names, Plain};
+use crate::tables::{self, Column};
+use crate::{files, words};
+
+mod signing;
+
+/// The daemon may ask its chains for the contracts that a product names.
+const CHAIN_WAIT: Duration = Duration::from_secs(10);
+
+const PRODUCT: &[Column] = &[
+    Column("product", "id", Plain),
+    Column("name", "name", Plain),
+    Column("version", "version", Plain),
+    Column("publisher", "publisher", Plain),
+    Column("trust", "trust", Plain),
+    Column("finality", "finality", Plain),
+    Column("tiers", "tiers", Names),
+    Column("file", "source", Plain),
+];
+
+const TRUSTED: &[Column] =
+    &[Column("product", "product", Plain), Column("publisher", "publisher", Plain)];
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProductCommand {
+    /// The products installed
+    List,
+    /// Check a product file; needs no daemon
+    Lint { file: PathBuf },
+    /// Install a product file, with the signature that lies beside it
+    Install { file: PathBuf },
+    /// Say whose files a product takes from now on, whoever signed the last one
+    Trust {
+        product: String,
+        /// The minisign public key (`RW…`)
+        #[arg(long, value_name = "KEY", required_unless_present = "anybody")]
+        publisher: Option<String>,
+        /// Anybody's, unsigned ones too
+        #[arg(long, conflicts_with = "publisher")]
+        anybody: bool,
+    },
+    /// Make a vendor's key pair, as minisign does; needs no daemon
+    Keygen {
+        /// Where the secret key goes; the public key goes beside it as `.pub`
+        #[arg(long, value_name = "FILE")]
+        secret_key: PathBuf,
+    },
+    /// Sign a product file with a vendor's key; needs no daemon
+    Sign {
+        /// minisign's secret key file
+        #[arg(long, value_name = "FILE")]
+        secret_key: PathBuf,
+        file: PathBuf,
+    },
+    /// Remove a product
+    Remove { product: String },
+}
+
+pub(crate) fn run(
+    command: &ProductCommand,
+    session: &Session,
+    screen: &mut Screen,
+) -> Result<Exit, Failure> {
+    match command {
+        ProductCommand::List => show_table(session, screen, Question::new("product_list"), PRODUCT),
+        ProductCommand::Lint { file } => lint(screen, file),
+        ProductCommand::Install { file } => install(session, screen, file),
+        ProductCommand::Trust { product, publisher, anybody: _ } => {
+            let question = Question::admin("product_trust").with("product", product)?;
+            show_card(session, screen, &question.with("publisher", publisher)?, TRUSTED)
+        }
+        ProductCommand::Keygen { secret_key } => signing::keygen(screen, secret_key),
+        ProductCommand::Sign { secret_key, file } => signing::sign(screen, secret_key, file),
+        ProductCommand::Remove { product } => {
+            let question = Question::admin("product_remove").with("product", product)?;
+            show_card(session, screen, &question, PRODUCT)
+        }
+    }
+}
+
+/// `FILE:LINE: key: message` for each mistake, as compilers do, so that editors find the place.
+fn lint(screen: &mut Screen, path: &Path) -> Result<Exit, Failure> {
+    let text = files::read(path)?;
+    let (faults, publisher) = match product::parse(&text) {
+        Ok(product) => match publisher_of(&product, &text, signing::beside(path)?.as_deref()) {
+            Ok(publisher) => (Vec::new(), publisher),
+            Err(message) => (vec![Fault { line: 0, key: "publisher".to_owned(), message }], None),
+        },
+        Err(faults) => (faults, None),
+    };
+    let good = faults.is_empty();
+    if screen.is_json() {
+        let faults: Vec<_> = faults
+            .iter()
+            .map(|it| json!({"line": it.line, "key": it.key, "message": it.message}))
+            .collect();
+        screen.line(&json!({"ok": good, "publisher": publisher, "faults": faults}).to_string());
+    } else if good {
+        let signed = publisher.map(|it| format!(", signed by {it}")).unwrap_or_default();
+        screen.line(&words::tame(&format!("{}: no mistakes{signed}", path.display())));
+    } else {
+        for fault in &faults {
+            screen.line(&words::tame(&fault_line(path, fault)));
+        }
+    }
+    Ok(if good { Exit::Done } else { Exit::No })
+}
+
+/// Who signed a file that has no mistakes. What only a machine knows that had an earlier one, is not judged here.
+fn publisher_of(
+    product: &Product,
+    text: &str,
+    signature: Option<&str>,
+) -> Result<Option<String>, String> {
+    let named = match (&product.publisher, signature) {
+        (None, None) => return Ok(None),
+        (None, Some(_)) => return Err(NotTaken::NoPublisher.to_string()),
+        (Some(key), None) => return Err(NotTaken::Unsigned { key: key.clone() }.to_string()),
+        (Some(key), Some(_)) => key,
+    };
+    let signed = named.verify(text, signature.unwrap_or_default());
+    let not_by = |fault| NotTaken::NotByIts { key: named.clone(), fault }.to_string();
+    signed.map(|()| Some(named.to_string())).map_err(not_by)
+}
+
+/// What cannot be had of it as the daemon's chains are configured is said beside the result.
+fn install(session: &Session, screen: &mut Screen, path: &Path) -> Result<Exit, Failure> {
+    let question = Question::admin("product_install").with("toml", &files::read(path)?)?;
+    let question = match signing::beside(path)? {
+        Some(signature) => question.with("signature", &signature)?,
+        None => question,
+    };
+    let show = |it: &Value| format!("{} is installed", tables::plain(tables::field(it, "product")));
+    let installed = ask_and_show(&session.patient(CHAIN_WAIT), screen, &question, show)?;
+    for warning in installed["warnings"].as_array().into_iter().flatten() {
+        screen.aside(&format!("warning: {}", warning.as_str().unwrap_or_default()));
+    }
+    Ok(Exit::Done)
+}
+
+fn fault_line(path: &Path, fault: &Fault) -> String {
+    let mut line = path.display().to_string();
+    if fault.line != 0 {
+        line.push_str(&format!(":{}", fault.line));
+    }
+    if !fault.key.is_empty() {
+        line.push_str(&format!(": {}", fault.key));
+    }
+    format!("{line}: {}", fault.message)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,16 @@
+use super::*;
+
+#[test]
+fn marks_are_ascii_where_the_locale_is() {
+    for (locale, unicode) in
+        [(Some("de_DE.UTF-8"), true), (Some("C.utf8"), true), (Some("C"), false), (None, false)]
+    {
+        assert_eq!(is_unicode(locale), unicode, "{locale:?}");
+    }
+}
+
+#[test]
+fn a_failure_is_told_with_its_causes() {
+    let source = io::Error::other("disk full");
+    assert_eq!(with_causes(&Failure::Output { source }), "cannot write the answer: disk full");
+}

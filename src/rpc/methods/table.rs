@@ -1,0 +1,245 @@
+//! The table of methods: the whole surface of the daemon. Who may ask each, what it takes, what it answers, and what
+//! happens before and after it runs.
+
+use std::sync::Arc;
+
+use jsonrpsee::types::ErrorObjectOwned;
+use jsonrpsee::{Extensions, RpcModule};
+use schemars::SchemaGenerator;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::api::Api;
+use super::parse::parse;
+use super::{
+    chains, customers, entitlements, keys, ownerships, products, system, transfer, wallets,
+};
+use crate::rpc::error::{Code, RpcError};
+use crate::rpc::socket::reply::Flight;
+use crate::rpc::wire;
+use entitled_core::domain::peer::{Access, Permit};
+
+/// One row of the table, for documents.
+pub struct Row {
+    pub name: &'static str,
+    pub access: Access,
+    /// Whether each call may make the ledger grow, and so has a rate of its own.
+    pub writes: bool,
+    pub summary: &'static str,
+    pub params: fn(&mut SchemaGenerator) -> schemars::Schema,
+    pub result: fn(&mut SchemaGenerator) -> schemars::Schema,
+}
+
+macro_rules! methods {
+    ($($access:ident $([$writes:ident])? $name:ident($params:ty) -> $reply:ty = $function:path, $summary:literal;)*) => {
+        /// The methods in the order of the documents.
+        pub const ROWS: &[Row] = &[$(Row {
+            name: stringify!($name),
+            access: Access::$access,
+            writes: false $(|| !stringify!($writes).is_empty())?,
+            summary: $summary,
+            params: SchemaGenerator::subschema_for::<$params>,
+            result: SchemaGenerator::subschema_for::<$reply>,
+        }),*];
+
+        /// Adds every method of the table to `module`.
+        ///
+        /// # Errors
+        /// When two have the same name.
+        fn register_table(
+            module: &mut RpcModule<Api>,
+        ) -> Result<(), jsonrpsee::core::RegisterMethodError> {
+            $(module.register_async_method(stringify!($name), |params, api, extensions| async move {
+                let writes = false $(|| !stringify!($writes).is_empty())?;
+                let terms = Terms { name: stringify!($name), access: Access::$access, writes };
+                serve::<$params, $reply, _, _>(api, params, extensions, terms, $function).await
+            })?;)*
+            Ok(())
+        }
+    };
+}
+
+methods! {
+    SelfService entitlement_check(wire::EntitlementCheck) -> wire::Verdict = entitlements::check,
+        "What is the caller's customer entitled to?";
+    SelfService entitlement_list(wire::EntitlementList) -> wire::Listed<wire::Verdict> = entitlements::list,
+        "The verdicts for the products the customer holds, or may hold as far as is known; on the admin socket for all products.";
+    SelfService entitlement_explain(wire::OfProduct) -> wire::Explanation = entitlements::explain,
+        "What is known now, and every step that leads to it.";
+    SelfService [writes] wallet_create(wire::WalletCreate) -> wire::Wallet = wallets::create,
+        "Make a wallet whose key is kept sealed here.";
+    SelfService wallet_list(wire::Page) -> wire::Listed<wire::Wallet> = wallets::list,
+        "The customer's wallets, unlinked ones too, oldest first.";
+    SelfService [writes] wallet_challenge(wire::WalletChallenge) -> wire::Challenge = wallets::challenge,
+        "A text to sign with a wallet, to prove control of it. Single use, ten minutes.";
+    SelfService [writes] wallet_link(wire::WalletLink) -> wire::Wallet = wallets::link,
+        "Link a wallet by a signed challenge.";
+    SelfService [writes] wallet_import(wire::WalletImport) -> wire::Wallet = transfer::import,
+        "Take a key in that was made elsewhere, and keep it sealed here.";
+    SelfService [writes] wallet_export(wire::WalletExport) -> serde_json::Value = transfer::export,
+        "The key of a managed wallet, sealed under a passphrase: a keystore of Web3 Secret Storage, version 3.";
+    SelfService wallet_sign(wire::WalletSign) -> wire::Signature = wallets::sign,
+        "Sign a text or typed data with a managed wallet.";
+    SelfService wallet_verify(wire::WalletVerify) -> wire::Verified = wallets::verify,
+        "Whether a signature over a text or typed data was made by a wallet.";
+    SelfService [writes] wallet_unlink(wire::WalletUnlink) -> wire::Wallet = wallets::unlink,
+        "Take a wallet away from its customer. It stays in the history.";
+    SelfService token_verify(wire::TokenVerify) -> wire::Sighting = ownerships::verify,
+        "Who holds a token, or whether a wallet does, proven now at the head of its chain.";
+    SelfService token_list(wire::TokenList) -> wire::Listed<wire::HeldToken> = ownerships::tokens,
+        "The tokens the ledger knows the customer to hold, and the tiers they lead to.";
+    SelfService tier_list(wire::TierList) -> wire::Listed<wire::Tier> = products::tiers,
+        "The tiers of the installed products, lowest rank first.";
+    SelfService product_list(wire::ProductList) -> wire::Listed<wire::Product> = products::list,
+        "The installed products.";
+    SelfService ownership_list(wire::OwnershipList) -> wire::Listed<wire::Ownership> = ownerships::list,
+        "The customer's ownerships, newest first; on the admin socket everybody's unless one is named.";
+    SelfService [writes] ownership_record(wire::OwnershipRecord) -> wire::Ownership = ownerships::record,
+        "Record that one of the customer's wallets holds a token, once the chain has confirmed it.";
+    SelfService ownership_history(wire::OwnershipHistory) -> wire::Listed<wire::Ownership> = ownerships::history,
+        "Every interval in which a wallet of the caller's customer held a token; on the admin socket anybody's.";
+    SelfService customer_get(wire::OfCustomer) -> wire::Customer = customers::get,
+        "The caller's customer.";
+    SelfService customer_tier(wire::OfProduct) -> Option<wire::CustomerTier> = entitlements::tier,
+        "The tier the customer is entitled to, or null.";
+    SelfService system_health(wire::Nothing) -> wire::Health = system::health,
+        "How the daemon's parts fare.";
+    SelfService system_version(wire::Nothing) -> wire::Version = system::version,
+        "What runs here.";
+    SelfService rpc_discover(wire::Nothing) -> wire::Document = system::discover,
+        "This API as an OpenRPC document.";
+    Admin customer_create(wire::CustomerCreate) -> wire::Customer = customers::create,
+        "Make a customer.";
+    Admin customer_update(wire::CustomerUpdate) -> wire::Customer = customers::update,
+        "Change what is given of a customer, and leave the rest.";
+    Admin customer_list(wire::Page) -> wire::Listed<wire::Customer> = customers::list,
+        "All customers.";
+    Admin customer_deactivate(wire::CustomerDeactivate) -> wire::Customer = customers::deactivate,
+        "Entitle a customer to nothing any more, through the machine's wallets neither. Its history stays.";
+    Admin product_install(wire::ProductInstall) -> wire::Installed = products::install,
+        "Install a product file.";
+    Admin product_trust(wire::ProductTrust) -> wire::Trusted = products::trust,
+        "Say whose files a product takes from now on, whoever signed the last one.";
+    Admin product_remove(wire::ProductRemove) -> wire::Removed = products::remove,
+        "Remove a product file that was installed here.";
+    Admin ownership_suspend(wire::OwnershipSuspend) -> wire::Listed<wire::Ownership> = ownerships::suspend,
+        "Take a token out of force.";
+    Admin ownership_reinstate(wire::OwnershipSuspend) -> wire::Listed<wire::Ownership> = ownerships::reinstate,
+        "Put a suspended token back into force.";
+    Admin keys_status(wire::Nothing) -> wire::KeysStatus = keys::status,
+        "How the key-encryption key fares, and what to do.";
+    Admin keys_unlock(wire::KeysUnlock) -> wire::KeysStatus = keys::unlock,
+        "Open the keys with the passphrase, or choose it.";
+    Admin keys_rotate(wire::KeysRotate) -> wire::KeysStatus = keys::rotate,
+        "Exchange the key-encryption key for a new one; keys_status says how far it is.";
+    Admin audit_list(wire::AuditList) -> wire::Listed<wire::AuditEntry> = system::audit,
+        "The changes to the ledger, oldest first.";
+    Admin audit_verify(wire::Nothing) -> wire::AuditState = system::verify_audit,
+        "Recompute the hash chain of the audit.";
+    Admin store_stats(wire::Nothing) -> wire::StoreFigures = system::store_stats,
+        "Figures about the store.";
+    Admin store_backup(wire::StoreBackup) -> wire::StoreBackedUp = system::back_up,
+        "Write a backup of the store into the state directory, while everything goes on.";
+    Admin store_acknowledge(wire::Nothing) -> wire::StoreAcknowledged = system::acknowledge,
+        "Have it known that the store was lost, set aside, begun afresh or restored; system_health tells it no more.";
+    Admin chain_status(wire::Nothing) -> Vec<wire::ChainStatus> = system::chains,
+        "Each chain's head, and how each of its endpoints fares: what it can do, what it cost, what went wrong.";
+    Admin chain_sync(wire::ChainSync) -> wire::ChainSynced = chains::sync,
+        "Have a chain's light client take what was brought from elsewhere, or go on at once.";
+    Admin system_reload(wire::Nothing) -> wire::Reload = system::reload,
+        "Read configuration and product files again.";
+}
+
+/// All methods, and the subscription.
+///
+/// # Errors
+/// When two have the same name.
+pub fn module(api: Arc<Api>) -> Result<RpcModule<Api>, jsonrpsee::core::RegisterMethodError> {
+    let mut module = RpcModule::from_arc(api);
+    register_table(&mut module)?;
+    entitlements::register_subscription(&mut module)?;
+    Ok(module)
+}
+
+/// What a method is called, who may ask it, and whether it makes the ledger grow.
+#[derive(Debug, Clone, Copy)]
+struct Terms {
+    name: &'static str,
+    access: Access,
+    writes: bool,
+}
+
+/// Methods that change nothing, and whose answers rest on who the caller is and on what is known of its customer.
+const QUESTIONS: &[&str] = &[
+    "entitlement_check",
+    "entitlement_list",
+    "entitlement_explain",
+    "wallet_list",
+    "token_list",
+    "ownership_list",
+    "ownership_history",
+    "customer_get",
+    "customer_tier",
+];
+/// How often a question is asked anew because what its answer rested on had changed meanwhile.
+const ASKED_AT_MOST: usize = 8;
+
+/// What a method does once the caller may ask it. The answer to a question is thrown away, and worked out again, when
+/// something that it rests on has changed since the question came.
+async fn serve<P, R, F, Work>(
+    api: Arc<Api>,
+    params: jsonrpsee::types::Params<'static>,
+    extensions: Extensions,
+    terms: Terms,
+    method: F,
+) -> Result<R, ErrorObjectOwned>
+where
+    P: wire::Params + DeserializeOwned + Clone,
+    R: Serialize + Send + 'static,
+    F: Fn(Arc<Api>, Permit, P) -> Work,
+    Work: Future<Output = Result<R, RpcError>> + Send + 'static,
+{
+    let mut params: P = parse(params.as_str())?;
+    let flight = extensions.get::<Arc<Flight>>().cloned();
+    if !QUESTIONS.contains(&terms.name) {
+        let permit = api.admit(&extensions, terms.access, params.customer()).await?;
+        if terms.writes {
+            api.check_write(&extensions)?;
+        }
+        return Ok(finish(flight, method(api, permit, params)).await?);
+    }
+    for _ in 0..ASKED_AT_MOST {
+        let epoch = api.reader.epoch();
+        let permit = api.admit(&extensions, terms.access, params.customer()).await?;
+        let customer = permit.customer();
+        let work = method(Arc::clone(&api), permit, params.clone());
+        let reply = finish(flight.clone(), work).await;
+        if api.reader.holds_with_users(epoch, customer) {
+            return Ok(reply?);
+        }
+        // It has waited already.
+        params.wait_no_more();
+    }
+    Err(RpcError::new(Code::Busy, "what the answer rests on keeps changing; ask again").into())
+}
+
+/// Runs a method in a task of its own: who hangs up meanwhile must not keep a change from being finished. The place in
+/// flight goes with it, and is not free before.
+async fn finish<R: Send + 'static>(
+    flight: Option<Arc<Flight>>,
+    work: impl Future<Output = Result<R, RpcError>> + Send + 'static,
+) -> Result<R, RpcError> {
+    let work = async move {
+        let done = work.await;
+        drop(flight);
+        done
+    };
+    match tokio::spawn(work).await {
+        Ok(reply) => reply,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(RpcError::new(Code::Busy, "the daemon is ending")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

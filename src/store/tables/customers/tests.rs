@@ -1,0 +1,107 @@
+use super::*;
+use crate::store::testing::{Bench, asked};
+
+fn new(name: &str, uids: &[u32]) -> NewCustomer {
+    NewCustomer { name: name.into(), uids: uids.to_vec(), ..Default::default() }
+}
+
+fn made(bench: &Bench, new: NewCustomer) -> Result<Customer, StoreError> {
+    bench.change(move |it| create(it, new, &asked(1)))
+}
+
+fn edited(bench: &Bench, id: u64, edit: CustomerEdit) -> Result<Customer, StoreError> {
+    bench.change(move |it| update(it, CustomerId::Numbered(id), edit, &asked(2)))
+}
+
+fn who(bench: &Bench, uid: u32) -> CustomerId {
+    bench.store.read(move |it| of_uid(it, uid)).unwrap()
+}
+
+#[test]
+fn the_machine_is_there_from_the_start() {
+    let bench = Bench::new();
+    let machine = bench.store.read(|it| find(it, CustomerId::Machine)).unwrap().unwrap();
+    assert!(machine.active);
+    assert_eq!(bench.actions(), ["customer_created"]);
+}
+
+#[test]
+fn numbers_grow_and_lists_are_in_the_order_of_ids() {
+    let bench = Bench::new();
+    assert_eq!(made(&bench, new("a", &[])).unwrap().id, CustomerId::Numbered(1));
+    assert_eq!(made(&bench, new("b", &[])).unwrap().id, CustomerId::Numbered(2));
+    let names = |after, limit| -> Vec<String> {
+        let found = bench.store.read(move |it| list(it, after, limit)).unwrap();
+        found.into_iter().map(|it| it.name).collect()
+    };
+    assert_eq!(names(None, 9), ["machine", "a", "b"]);
+    assert_eq!(names(Some(CustomerId::Machine), 1), ["a"]);
+    assert_eq!(names(Some(CustomerId::Numbered(1)), 9), ["b"]);
+}
+
+#[test]
+fn a_uid_belongs_to_one_customer_and_the_refusal_names_no_other() {
+    let bench = Bench::new();
+    made(&bench, new("Ada", &[7, 7, 5])).unwrap();
+    let error = made(&bench, new("b", &[9, 7])).unwrap_err().to_string();
+    assert_eq!(error, "the user with uid 7 belongs to another customer");
+    assert_eq!(who(&bench, 7), CustomerId::Numbered(1));
+    assert_eq!(who(&bench, 9), CustomerId::Uid(9));
+}
+
+#[test]
+fn a_released_uid_is_free_again() {
+    let bench = Bench::new();
+    made(&bench, new("a", &[7])).unwrap();
+    edited(&bench, 1, CustomerEdit { uids: Some(vec![8]), ..Default::default() }).unwrap();
+    assert_eq!(made(&bench, new("b", &[7])).unwrap().id, CustomerId::Numbered(2));
+    assert_eq!(who(&bench, 7), CustomerId::Numbered(2));
+    assert_eq!(who(&bench, 8), CustomerId::Numbered(1));
+}
+
+#[test]
+fn an_external_id_is_unique_and_can_be_given_up() {
+    let bench = Bench::new();
+    let named = || NewCustomer { external_id: Some("crm-1".into()), ..new("a", &[]) };
+    made(&bench, named()).unwrap();
+    assert!(matches!(made(&bench, named()), Err(StoreError::Conflict { .. })));
+    edited(&bench, 1, CustomerEdit { external_id: Some(None), ..Default::default() }).unwrap();
+    assert!(made(&bench, named()).is_ok());
+}
+
+#[test]
+fn deactivation_keeps_everything() {
+    let bench = Bench::new();
+    let before = made(&bench, new("a", &[7])).unwrap();
+    let off = CustomerEdit { active: Some(false), ..Default::default() };
+    let after = edited(&bench, 1, off).unwrap();
+    assert_eq!(after, Customer { active: false, ..before });
+    assert_eq!(who(&bench, 7), CustomerId::Numbered(1));
+    assert_eq!(bench.actions().last().unwrap(), "customer_deactivated");
+}
+
+#[test]
+fn a_refused_change_leaves_no_trace() {
+    let bench = Bench::new();
+    let before = bench.actions();
+    assert!(made(&bench, new("", &[])).is_err());
+    let missing = edited(&bench, 4, CustomerEdit::default());
+    assert!(matches!(missing, Err(StoreError::NotFound { what: "customer" })));
+    assert_eq!(bench.actions(), before);
+}
+
+#[test]
+fn values_out_of_bounds_are_refused() {
+    let bench = Bench::new();
+    let long = "x".repeat(LONGEST_NAME + 1);
+    let metadata = BTreeMap::from([("k".into(), "x".repeat(LONGEST_METADATA + 1))]);
+    let uids: Vec<u32> = (0..=1_024).collect();
+    for wrong in [
+        new(&long, &[]),
+        new("a", &uids),
+        NewCustomer { external_id: Some(String::new()), ..new("a", &[]) },
+        NewCustomer { metadata, ..new("a", &[]) },
+    ] {
+        assert!(matches!(made(&bench, wrong), Err(StoreError::Conflict { .. })));
+    }
+}

@@ -5,6 +5,7 @@
 #                (with TRUST=consensus: on a chain whose validators the daemon follows)
 #   make test    every test, against a real EVM node and the real socket; at the end, what was skipped and the slowest
 #   make bench   what everything costs, beside a floor or a peer in the same run: the table of docs/performance.md
+#   make count   what a warm check costs in instructions, beside its budget (needs valgrind)
 #   make lint    rustfmt, clippy, and the licences of what we depend on
 #   make packages, make test-packages
 #                a .deb and an .rpm, and their tests in machines that boot (as root)
@@ -104,6 +105,16 @@ bench: prepare peers ## measure everything, and write the table of docs/performa
 	done; \
 	tests/benches/tables.py $(BENCH_ROWS) docs/performance.md; \
 	exit $$failed
+
+# Of the debug build, which the tests have built anyway.
+.PHONY: count
+count: prepare ## instructions of the hot path, beside their budget (needs valgrind)
+	@if ! command -v valgrind >/dev/null && [ "$$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then \
+	    echo 'installing valgrind'; \
+	    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends \
+	        valgrind </dev/null >/dev/null; } || true; \
+	fi
+	$(CARGO) bench --locked --workspace --profile dev --bench hot_path
 
 .PHONY: lint
 lint: ## rustfmt, clippy, cargo-deny (where it is installed)

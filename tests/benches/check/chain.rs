@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use alloy_primitives::B256;
 use serde_json::{Value, json};
 
 use crate::report::{Row, median};
@@ -45,7 +46,7 @@ fn cold() {
     let (mut ours, mut peer) = (Vec::new(), Vec::new());
     for (number, contract) in contracts.iter().enumerate() {
         let begun = Instant::now();
-        node.ask("eth_getProof", &json!([contract.address, ["0x0"], "latest"]));
+        node.ask("eth_getProof", &json!([contract.address, [B256::ZERO], "latest"]));
         peer.push(begun.elapsed().as_secs_f64() * 1e3);
         let params = json!({"product": format!("product-{number}"), "wait_ms": 30_000});
         let begun = Instant::now();

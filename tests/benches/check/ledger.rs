@@ -23,8 +23,10 @@ use crate::raw_request;
 use crate::report::{Row, median};
 use crate::rounds::{Plan, Side};
 use crate::starts::{VERSION, time_to_answer};
+use crate::support::CHAIN;
 use crate::support::daemon::Daemon;
-use crate::support::settings::Settings;
+use crate::support::settings::{ProductFile, Settings};
+use crate::support::stage::ACME;
 
 const WRITERS: usize = 64;
 const ROUNDS: usize = 5;
@@ -91,7 +93,9 @@ fn commits(database: &Database) -> f64 {
 fn million() {
     let count = std::env::var("BENCH_CUSTOMERS").ok().and_then(|it| it.parse().ok());
     let count = count.unwrap_or(CUSTOMERS);
-    let settings = Settings::new(["http://127.0.0.1:1".to_owned()]);
+    // Nobody asks about a chain: whoever asks has no wallet.
+    let product = ProductFile::acme(&format!("{CHAIN}/erc721:{}", Address::repeat_byte(0xcc)));
+    let settings = Settings::new(["http://127.0.0.1:1".to_owned()]).product(product);
     let (mut full, mut empty) = (Daemon::prepare(&settings), Daemon::prepare(&settings));
     for new in [&full, &empty] {
         time_to_answer(new, VERSION);
@@ -115,8 +119,11 @@ fn million() {
     .tell();
     full.resume();
     empty.resume();
+    for it in [&full, &empty] {
+        it.wait_for_code(ACME, "NO_WALLET");
+    }
     let question =
-        |of: &Daemon| Question::new(&of.socket(), raw_request(), &["\"code\":\"NO_PRODUCT\""]);
+        |of: &Daemon| Question::new(&of.socket(), raw_request(), &["\"code\":\"NO_WALLET\""]);
     let (mut of_full, mut of_empty) = (question(&full).connect(1), question(&empty).connect(1));
     let plan = Plan { rounds: 7, blocks: 4, block: 500, requests: 1 };
     let ours = Side { pid: full.pid(), go: Box::new(|| of_full.ask()) };

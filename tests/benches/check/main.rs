@@ -112,6 +112,7 @@ fn measure() -> f64 {
     assert_eq!(daemon.code(ACME), "VALID", "what was measured is a licence in force");
     assert!(daemon.stop().success(), "it should stop cleanly:\n{}", daemon.log());
     storm_at_default_limits(&anvil, &wallet);
+    threads(&anvil, &wallet);
     ratio
 }
 
@@ -267,6 +268,51 @@ fn storm_at_default_limits(anvil: &Anvil, wallet: &Wallet) {
     let judged = [("not served", waiting as f64)];
     Row { id: "storm_default", ours, peer: String::new(), processor: None, judged: &judged }.tell();
     assert!(daemon.stop().success(), "it should stop cleanly:\n{}", daemon.log());
+}
+
+/// A daemon whose connections have more threads, beside one with one: what a request costs must not grow. All threads are on
+/// one processor, so that it is their work that is compared, and not what the machine has besides; and many requests come at
+/// a time, as they do where one thread is not enough: else it would be switching between threads that is measured.
+fn threads(anvil: &Anvil, wallet: &Wallet) {
+    let everywhere = sched_getaffinity(Pid::this()).unwrap();
+    let start = |threads: usize| {
+        let mut daemon = prepare(anvil, wallet, "");
+        let config = std::fs::read_to_string(daemon.config()).unwrap();
+        let with = format!("[socket]\nthreads = {threads}\n");
+        daemon.write_config(&config.replacen("[socket]\n", &with, 1));
+        daemon.resume();
+        daemon.link(wallet);
+        daemon.wait_for_code(ACME, "VALID");
+        keep_on(daemon.pid(), &last_of(&everywhere));
+        daemon
+    };
+    keep_on(Pid::this().as_raw(), &all_but_the_last(&everywhere));
+    let mut one = start(1);
+    let of_one = Question::new(&one.socket(), raw_request(), &WARM);
+    let (mut ratios, mut ours, mut peer) = (Vec::new(), Vec::new(), 0.0);
+    for threads in [2, 4, 8] {
+        let mut many = start(threads);
+        let of_many = Question::new(&many.socket(), raw_request(), &WARM);
+        let mut here = of_many.connections(CONNECTIONS, PIPELINED);
+        let mut there = of_one.connections(CONNECTIONS, PIPELINED);
+        let requests = CONNECTIONS * PIPELINED;
+        let plan = Plan { rounds: 5, blocks: 4, block: 100, requests };
+        let beside = Side { pid: one.pid(), go: Box::new(|| ask_all(&mut there)) };
+        let own = Side { pid: many.pid(), go: Box::new(|| ask_all(&mut here)) };
+        let compared = plan.play(own, beside);
+        ours.push(format!("{:.2}", compared.ours.processor));
+        ratios.push(compared.ratio.processor);
+        peer = compared.peer.processor;
+    }
+    keep_on(Pid::this().as_raw(), &everywhere);
+    Row {
+        id: "threads",
+        ours: format!("{} µs with 2 / 4 / 8", ours.join(" / ")),
+        peer: format!("{peer:.2} µs"),
+        processor: None,
+        judged: &[("processor", ratios.into_iter().fold(0.0, f64::max))],
+    }
+    .tell();
 }
 
 fn last_of(allowed: &CpuSet) -> CpuSet {

@@ -43,6 +43,8 @@ use support::wallet::Wallet;
 /// Requests that are counted, of each way to ask.
 const REQUESTS: usize = 3_200;
 const PIPELINED: usize = 32;
+/// Connections that are counted, with one request on each.
+const CONNECTS: usize = 800;
 /// So much of its budget a way to ask may leave unused before this asks for a lower one.
 const SLACK: f64 = 0.85;
 
@@ -64,15 +66,19 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         };
     }
-    let budget: BTreeMap<String, f64> = toml::from_str(include_str!("budget.toml")).unwrap();
+    let mut budgets: BTreeMap<String, BTreeMap<String, f64>> =
+        toml::from_str(include_str!("budget.toml")).unwrap();
+    let build = if cfg!(debug_assertions) { "debug" } else { "release" };
+    let budget = budgets.remove(build).unwrap();
     let counted = count();
     assert!(counted.keys().eq(budget.keys()), "budget.toml names what is counted");
-    let in_order = ["raw", "http", "pipelined"].map(|way| format!("{:.0}", counted[way]));
-    let budgeted = ["raw", "http", "pipelined"].map(|way| format!("{:.0}", budget[way]));
+    let ways = ["raw", "http", "pipelined", "connect"];
+    let in_order = ways.map(|way| format!("{:.0}", counted[way]));
+    let budgeted = ways.map(|way| format!("{:.0}", budget[way]));
     let (ours, peer) = (in_order.join(" / "), budgeted.join(" / "));
     Row { id: "instructions", ours, peer, processor: None, judged: &[] }.tell();
     let mut over = false;
-    println!("instructions in user space for each of {REQUESTS} warm checks");
+    println!("instructions in user space for each of {REQUESTS} warm checks, {build} build");
     for (way, instructions) in counted {
         let most = budget[&way];
         let share = instructions / most;
@@ -116,8 +122,12 @@ fn count() -> BTreeMap<String, f64> {
         let all = counted.during(|| (0..REQUESTS / at_once).for_each(|_| load.ask()));
         (way.to_owned(), all as f64 / REQUESTS as f64)
     });
+    // Connects, asks, and closes.
+    let once = |_| drop(Load::new(&daemon.socket(), &raw, 1));
+    let all = counted.during(|| (0..CONNECTS).for_each(once));
     assert_eq!(daemon.code(ACME), "VALID", "what was counted is a licence in force");
-    each.into()
+    let connect = ("connect".to_owned(), all as f64 / CONNECTS as f64);
+    each.into_iter().chain([connect]).collect()
 }
 
 /// The daemon under callgrind.

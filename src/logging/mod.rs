@@ -155,9 +155,10 @@ fn lines(format: Format, outlet: Outlet<Vec<u8>>) -> Box<dyn Layer<Filtered> + S
     }
 }
 
+/// Of other people's crates errors alone: what they warn of is for the most part what a peer did, as often as it likes to.
 fn targets(level: Level) -> Targets {
     let ours = level.filter();
-    Targets::new().with_target("entitled", ours).with_default(ours.min(LevelFilter::WARN))
+    Targets::new().with_target("entitled", ours).with_default(ours.min(LevelFilter::ERROR))
 }
 
 impl Handle {

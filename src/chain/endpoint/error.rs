@@ -172,10 +172,14 @@ fn weight(cause: &Cause) -> u8 {
     }
 }
 
+/// So many characters of an error are looked at for what it says: an endpoint may send megabytes of them.
+const SAID: usize = 4_096;
+
 /// Sorts a JSON-RPC error by its code and words. Nodes agree on neither: the phrases are those seen from
 /// geth, reth, erigon, nethermind, besu, anvil, EDR, ethereumjs and the large providers.
 fn classify(code: i64, message: &str) -> EndpointError {
-    let words = message.to_ascii_lowercase();
+    let beginning: String = message.chars().take(SAID).collect();
+    let words = beginning.to_ascii_lowercase();
     let says = |phrases: &[&str]| phrases.iter().any(|it| words.contains(it));
     let message = clip(message);
     if says(&PRUNED) || code == -32001 {

@@ -122,6 +122,8 @@ impl Hall {
         tokio::pin!(stopped);
         let mut failing = false;
         loop {
+            // While somebody connects without a pause those that have ended are as many: none of them waits for another.
+            while connections.try_join_next().is_some() {}
             let accepted = tokio::select! {
                 () = &mut stopped => break,
                 accepted = listener.accept() => accepted,

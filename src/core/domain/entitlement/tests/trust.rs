@@ -119,3 +119,63 @@ fn what_is_not_trusted_brings_back_nothing_by_taking_a_trusted_ones_place() {
         }
     }
 }
+
+/// A proof from checkpoint `root`, for a product that demands trust `consensus` and vouches for `named`.
+fn from_checkpoint(root: u8, named: &[u8]) -> Verdict {
+    let max_age = Duration::from_secs(1);
+    let checkpoint = |it: &u8| Checkpoint {
+        chain: ChainId(1),
+        root: B256::repeat_byte(*it),
+        slot: None,
+        max_age,
+        spec: None,
+    };
+    let product = Product {
+        trust: Trust::Consensus,
+        checkpoints: named.iter().map(checkpoint).collect(),
+        ..product()
+    };
+    let attestation = Attestation {
+        checkpoint: B256::repeat_byte(root),
+        spec: None,
+        built_in: false,
+        slot: 640,
+        period: 7,
+        participation: 500,
+        of: 512,
+        signature_slot: 642,
+        lineages: Vec::new(),
+    };
+    let signed = Anchor {
+        attestation: Some(attestation),
+        ..anchor(40, Finality::Finalized, Trust::Consensus)
+    };
+    let sightings = [held(50, 12, signed.clone()), no_more(50, signed)];
+    let holder = own_holder();
+    let question = Question {
+        product: &product.id,
+        definition: Some(&product),
+        publisher: None,
+        customer: CustomerId::Uid(1000),
+        holders: &[holder],
+        sightings: &sightings,
+        suspended: &BTreeSet::new(),
+    };
+    let verdict = evaluate(&question, at(60));
+    let steps = explain(&question, at(60));
+    let committee = steps.iter().find(|it| it.kind == StepKind::Committee).unwrap();
+    assert!(committee.reason.starts_with("500 of 512 signed at slot 642"), "{committee:?}");
+    let refused = |it: &Step| it.kind == StepKind::Checkpoint && it.outcome == Outcome::No;
+    assert_eq!(steps.iter().any(refused), !verdict.is_valid());
+    verdict
+}
+
+#[test]
+fn a_product_that_demands_consensus_rests_on_its_own_checkpoints() {
+    assert_eq!(from_checkpoint(1, &[1, 2]).code, Code::Valid);
+    for named in [&[][..], &[2][..]] {
+        let verdict = from_checkpoint(1, named);
+        assert_eq!(verdict.code, Code::TrustTooLow);
+        assert!(verdict.detail.ends_with("the product does not vouch"), "{}", verdict.detail);
+    }
+}

@@ -39,5 +39,5 @@ pub mod store;
 
 pub mod clock;
 pub mod counter;
+pub mod endpoint;
 pub mod regular_file;
-pub mod web_address;

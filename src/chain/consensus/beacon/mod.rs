@@ -17,9 +17,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use alloy_primitives::B256;
 use tokio::time::Instant;
-use url::Url;
 
-use crate::web_address;
+use crate::endpoint::Address;
 
 use health::Health;
 
@@ -119,32 +118,24 @@ pub struct SourceStatus {
     pub faults: u64,
 }
 
-/// An address that is no source of light client data. Repeats nothing of it: it may hold a key.
+/// An address that is no source of light client data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("use http://, https://, file:// or an absolute path to a directory")]
+#[error("use http://, https:// or an absolute path to a directory")]
 pub(in crate::chain) struct SourceError;
 
 impl Source {
     /// # Errors
-    /// When the address is none, or TLS cannot be set up.
+    /// When it is a WebSocket, or TLS cannot be set up.
     pub(in crate::chain) fn open(
-        text: &str,
+        address: &Address,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let (shown, way) = if text.starts_with('/') {
-            (text.to_owned(), Way::Directory(PathBuf::from(text)))
-        } else {
-            let url = Url::parse(text).map_err(|_| SourceError)?;
-            match url.scheme() {
-                "file" => {
-                    let path = url.to_file_path().map_err(|()| SourceError)?;
-                    (path.display().to_string(), Way::Directory(path))
-                }
-                "http" | "https" => (web_address::shown(&url), Way::Http(http::Remote::new(url)?)),
-                _ => return Err(SourceError.into()),
-            }
+        let way = match address {
+            Address::Http(url) => Way::Http(http::Remote::new(url.clone(), address.is_loopback())?),
+            Address::Path(path) => Way::Directory(path.clone()),
+            Address::WebSocket(_) => return Err(SourceError.into()),
         };
         Ok(Self {
-            shown,
+            shown: address.shown(),
             way,
             health: Mutex::default(),
             requests: AtomicU64::new(0),

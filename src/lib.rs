@@ -40,4 +40,5 @@ pub mod store;
 pub mod clock;
 pub mod counter;
 pub mod endpoint;
+pub mod key_source;
 pub mod regular_file;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use alloy_primitives::B256;
 
 use crate::endpoint::{Address, EndpointSettings};
+use crate::key_source::KeySource;
 use crate::logging::{Format, Level};
 use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ownership::Trust;
@@ -100,17 +101,6 @@ pub struct Store {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keys {
     pub source: KeySource,
-}
-
-/// Where the key-encryption key comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeySource {
-    /// A systemd credential: a file of this name in `$CREDENTIALS_DIRECTORY`.
-    Credential(String),
-    /// A file only we can read, made at the first start.
-    File(PathBuf),
-    /// A passphrase that an administrator gives after each start.
-    Passphrase,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::chain::consensus::sync::ConsensusSettings;
+use crate::chain::consensus::sync::{ConsensusSettings, SyncState};
 use crate::chain::now::Now;
 use crate::endpoint::EndpointSettings;
 use entitled_core::domain::consensus::Checkpoint;
@@ -77,7 +77,7 @@ async fn without_a_young_checkpoint_there_is_no_anchor() {
     for finality in [Finality::Latest, Finality::Finalized] {
         assert_eq!(chain.anchor(finality).await.err(), Some(Cause::CheckpointTooOld));
     }
-    assert_eq!(chain.status(now()).sync.unwrap().state, "no_checkpoint");
+    assert_eq!(chain.status(now()).sync.unwrap().state, SyncState::NoCheckpoint);
     let root = B256::repeat_byte(1);
     let max_age = Duration::from_secs(86_400);
     chain.offer(&[Checkpoint { chain: ChainId(1), root, slot: None, max_age, spec: None }]);

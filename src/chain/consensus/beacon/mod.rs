@@ -16,9 +16,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use alloy_primitives::B256;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::endpoint::Address;
+
+pub use health::SourceState;
 
 use health::Health;
 
@@ -103,13 +107,13 @@ enum Way {
     Directory(PathBuf),
 }
 
-/// How a source does, for `chain_status`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceStatus {
+/// A source of what validators sign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct BeaconSource {
     /// Without credentials, path and query.
     pub url: String,
     /// `ok`, `down` or `quarantined`.
-    pub state: &'static str,
+    pub state: SourceState,
     pub last_error: Option<String>,
     pub requests: u64,
     /// Received, after decompression.
@@ -195,11 +199,11 @@ impl Source {
         );
     }
 
-    pub(in crate::chain) fn status(&self) -> SourceStatus {
+    pub(in crate::chain) fn status(&self) -> BeaconSource {
         let health = self.health();
-        SourceStatus {
+        BeaconSource {
             url: self.shown.clone(),
-            state: health.word(Instant::now()),
+            state: health.state(Instant::now()),
             last_error: health.last_error.clone(),
             requests: self.requests.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),

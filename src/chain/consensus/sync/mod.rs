@@ -30,7 +30,7 @@ mod passes;
 mod progress;
 
 pub use intake::{Brought, FeedError};
-pub use progress::SyncStatus;
+pub use progress::{SyncState, SyncStatus};
 
 use descent::Descent;
 use foundation::{Offer, Voucher};

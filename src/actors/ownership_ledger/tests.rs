@@ -323,8 +323,10 @@ fn a_claim_is_told_for_its_customer_before_it_is_acknowledged() {
         let ledger = ledger.start();
         let news = || std::mem::take(&mut *told.lock().unwrap());
         let own = Whose::Customer(CustomerId::Uid(1000));
-        let first = ledger.send(claim(1, true)).await.unwrap().unwrap().unwrap();
+        ledger.send(add(1, None)).await.unwrap().unwrap();
         assert_eq!(news(), [(own, 1)]);
+        let first = ledger.send(claim(1, true)).await.unwrap().unwrap().unwrap();
+        assert_eq!(news(), [(own, 2)]);
         assert_eq!(newest_look(&ledger).await, Some(1));
         let again = ledger.send(claim(2, true)).await.unwrap().unwrap();
         assert_eq!(again, Some(first), "what is recorded is not recorded anew");

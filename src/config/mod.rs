@@ -21,12 +21,14 @@ mod chains;
 mod consensus;
 mod defaults;
 mod endpoint;
+mod fake;
 mod layers;
 mod reload;
 mod validate;
 
 pub use defaults::{Environment, make_private_directory};
 pub use endpoint::{Budget, Endpoint, Header, Terms};
+pub use fake::{FakeFile, read_fake};
 pub use reload::Changes;
 
 /// Everything that can be configured, checked.

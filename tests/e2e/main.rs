@@ -28,6 +28,7 @@ mod custody;
 mod discovery;
 mod endpoints;
 mod examples;
+mod fake;
 mod finality;
 mod following;
 mod growth;

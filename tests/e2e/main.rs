@@ -51,6 +51,7 @@ mod rules_balance;
 mod rules_reach;
 mod rules_timed;
 mod rules_unlock;
+mod run_command;
 mod second_node;
 mod side_by_side;
 mod state_files;

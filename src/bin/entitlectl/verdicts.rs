@@ -41,6 +41,22 @@ fn headline(screen: &Screen, verdict: &Verdict) -> String {
     format!("{}: {}{fake}", screen.paint(mark, word), words::tame(more))
 }
 
+/// Why something is not started, in one sentence.
+pub(crate) fn refusal(verdict: &Verdict, product: &str, feature: Option<&str>) -> String {
+    let what = match feature {
+        Some(feature) => format!("the feature {feature} of {product}"),
+        None => product.to_owned(),
+    };
+    let said = match mark(verdict) {
+        Mark::Unknown => format!("it is not known whether you are entitled to {what}"),
+        Mark::No | Mark::Yes => format!("you are not entitled to {what}"),
+    };
+    let detail = Some(&verdict.detail).filter(|it| !it.is_empty());
+    let detail = detail.map(|it| format!(": {it}")).unwrap_or_default();
+    let next = next_step(&verdict.code);
+    words::tame(&format!("{said} ({}{detail}); {next}", verdict.code))
+}
+
 /// One line for each change.
 pub(crate) fn watch_line(screen: &Screen, verdict: &Verdict) -> String {
     let provisional = if verdict.provisional { ", provisional" } else { "" };

@@ -40,6 +40,7 @@ mod main_path;
 mod many_tokens;
 mod mistakes;
 mod observation;
+mod openfeature;
 mod prerequisites;
 mod pseudo_terminal;
 mod publishers;

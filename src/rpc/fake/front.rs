@@ -1,5 +1,6 @@
 //! The fake behind the socket: what is so now, who is told when it changes, and the pages.
 
+use std::collections::BTreeMap;
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use super::methods;
 use super::play::{Play, Scene, no_product};
 use super::scenario::{MethodTerms, Scenario};
 use crate::clock::{Clock, Moment};
-use crate::rpc::call::answers::{Answers, Page};
+use crate::rpc::call::answers::{Answers, Page, features_of};
 use crate::rpc::methods::{narrowed, parse, wait};
 use crate::rpc::socket::limits::WriteRates;
 use crate::rpc::{openrpc, wire};
@@ -208,6 +209,10 @@ impl Answers for FakeFront {
         out: &mut Vec<u8>,
     ) -> bool {
         method == "entitlement_check" && self.fake.check_at_once(peer, params, out)
+    }
+
+    fn features(&self, product: &ProductId) -> Option<BTreeMap<String, bool>> {
+        self.fake.scenario().products.get(product).map(|it| features_of(it.given()))
     }
 
     fn page(&self, path: &str, _: &str) -> BoxFuture<'static, Option<Page>> {

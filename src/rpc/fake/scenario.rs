@@ -28,15 +28,21 @@ pub struct Product {
 }
 
 impl Product {
+    /// What each of its states gives, as a tier.
+    pub fn given(&self) -> impl Iterator<Item = Tier> {
+        let courses = std::iter::once(&self.everybody).chain(self.customers.values());
+        courses.flat_map(Course::states).filter_map(|it| {
+            let (name, features, seats) = (it.tier.clone()?, it.features.clone(), it.seats);
+            Some(Tier { name, rank: it.rank, price: None, features, seats, expires_at: None })
+        })
+    }
+
     /// The tiers that its states name, lowest rank first. A tier is as the first state says that names it.
     pub fn tiers(&self) -> Vec<Tier> {
         let mut tiers: Vec<Tier> = Vec::new();
-        let courses = std::iter::once(&self.everybody).chain(self.customers.values());
-        for state in courses.flat_map(Course::states) {
-            let Some(name) = state.tier.clone() else { continue };
-            if tiers.iter().all(|it| it.name != name) {
-                let (rank, features, seats) = (state.rank, state.features.clone(), state.seats);
-                tiers.push(Tier { name, rank, price: None, features, seats, expires_at: None });
+        for tier in self.given() {
+            if tiers.iter().all(|it| it.name != tier.name) {
+                tiers.push(tier);
             }
         }
         tiers.sort_by_key(|it| it.rank);

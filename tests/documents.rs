@@ -5,6 +5,8 @@
 
 #[path = "documents/names.rs"]
 mod names;
+#[path = "documents/stability.rs"]
+mod stability;
 
 use std::fmt::Write;
 use std::path::Path;
@@ -217,7 +219,12 @@ fn reference() -> String {
     for method in document["methods"].as_array().expect("methods") {
         let name = method["name"].as_str().expect("a name");
         let admin = method["description"].as_str().is_some_and(|it| it.contains("admin"));
-        let note = if admin { " *(admin socket)*" } else { "" };
+        let note = match (admin, method["x-stability"] == "experimental") {
+            (true, true) => " *(admin socket, experimental)*",
+            (true, false) => " *(admin socket)*",
+            (false, true) => " *(experimental)*",
+            (false, false) => "",
+        };
         write!(
             text,
             "\n### `{name}`{note}\n\n{}\n\n",
@@ -231,7 +238,7 @@ fn reference() -> String {
         for param in params {
             let required = if param["required"] == Value::Bool(true) { "" } else { "?" };
             let schema = &param["schema"];
-            let about = schema["description"].as_str().unwrap_or("").replace('\n', " ");
+            let about = remark(schema, &param["x-stability"]);
             let param_name = param["name"].as_str().expect("a name");
             writeln!(text, "| `{param_name}{required}` | {} | {about} |", kind(schema))
                 .expect("written");
@@ -270,7 +277,7 @@ fn reference() -> String {
         }
         text.push_str("| field | type | |\n|---|---|---|\n");
         for (field, schema) in fields {
-            let about = schema["description"].as_str().unwrap_or("").replace('\n', " ");
+            let about = remark(schema, &schema["x-stability"]);
             writeln!(text, "| `{field}` | {} | {about} |", kind(schema)).expect("written");
         }
     }
@@ -280,6 +287,13 @@ fn reference() -> String {
         writeln!(text, "| {} | `{name}` | {help} |", error["code"]).expect("written");
     }
     text
+}
+
+/// What is said of a parameter or a field, beginning with whether it may still change.
+fn remark(schema: &Value, stability: &Value) -> String {
+    let about = schema["description"].as_str().unwrap_or("").replace('\n', " ");
+    let mark = if stability == "experimental" { "*Experimental.* " } else { "" };
+    format!("{mark}{about}").trim_end().to_owned()
 }
 
 /// A schema in a few words.

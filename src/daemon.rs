@@ -4,6 +4,7 @@
 //! on theirs, so that a busy chain never delays an answer, and the chains on a third.
 
 mod chains;
+pub mod fake;
 mod reload;
 mod service_manager;
 mod start;
@@ -134,8 +135,13 @@ async fn live(
     let front = Arc::new(house.front(reload, doors.figures(), lost_records)?);
     let (stop, stopped) = oneshot::channel::<()>();
     let (done, mut served) = oneshot::channel();
-    let sockets =
-        start::socket_thread(doors, front, start::limits(&reloader.running()), stopped, done)?;
+    let sockets = start::socket_thread(
+        doors,
+        front,
+        start::limits(&reloader.running().socket.limits),
+        stopped,
+        done,
+    )?;
     if let Err(why) = own_door.first_answer().await {
         anyhow::bail!("no answer at our own socket: {why}");
     }

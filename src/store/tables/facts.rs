@@ -7,7 +7,7 @@ use alloy_primitives::Address;
 use super::{customers, light_clients, ownerships, sightings, wallets};
 use crate::store::error::StoreError;
 use crate::store::schema::Table;
-use crate::store::tables::sightings::SightingRows;
+use crate::store::tables::kept_rows::SightingRows;
 use crate::store::view::View;
 use entitled_core::domain::consensus::Synced;
 use entitled_core::domain::customer::{Customer, Wallet};
@@ -77,7 +77,7 @@ pub fn facts(
     for collection in distinct(collections) {
         facts.suspended.extend(ownerships::suspended_in(view, collection)?);
         for wallet in &facts.wallets {
-            let seen = kept::of_wallet(&SightingRows(view), collection, wallet.address)?;
+            let seen = kept::of_wallet(&SightingRows::new(view), collection, wallet.address)?;
             let between = seen.iter().flat_map(|it| &it.via).map(|via| match via {
                 Via::Vault(address) | Via::Account(address) => *address,
             });

@@ -159,6 +159,10 @@ async fn live(
                 tracing::error!(event = "actor_gave_up", actor, "cannot be kept running");
                 break ESCALATED;
             }
+            () = house.store.damaged() => {
+                tracing::error!(event = "store_damaged", "ending, so that the next start recovers the store");
+                break ESCALATED;
+            }
             _ = &mut served => {
                 tracing::error!("the sockets closed by themselves");
                 break ESCALATED;

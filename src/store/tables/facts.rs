@@ -42,8 +42,6 @@ pub struct Progress {
     pub floors: Vec<(ChainId, Timestamp)>,
     /// Per chain and finality, the newest block that was known.
     pub heads: Vec<Anchor>,
-    /// Customers that have an active wallet.
-    pub customers_with_wallets: Vec<CustomerId>,
     /// What is kept of each chain's light client.
     pub light_clients: Vec<Synced>,
 }
@@ -109,7 +107,6 @@ pub fn progress(view: &impl View) -> Result<Progress, StoreError> {
         last_look: sightings::last_look(view)?,
         floors: sightings::floors(view)?,
         heads: sightings::heads(view)?,
-        customers_with_wallets: wallets::customers_with_wallets(view)?,
         light_clients: light_clients::all(view)?,
     })
 }

@@ -107,6 +107,16 @@ fn actor_runtime() -> tokio::runtime::Runtime {
         .expect("a runtime for the actors")
 }
 
+async fn reload_on_signal(reloader: &Reloader, clock: &Clock) {
+    let asked = Asked { by: "signal".to_owned(), at: clock.now() };
+    match reloader.reload(asked).await {
+        Ok(reload) => tracing::info!(event = "reloaded", ?reload, "reloaded"),
+        Err(error) => {
+            tracing::error!(event = "reload_refused", detail = error.detail, "not reloaded");
+        }
+    }
+}
+
 async fn live(
     config: Config,
     source: Source,
@@ -154,15 +164,13 @@ async fn live(
         tokio::select! {
             _ = terminate.recv() => break 0,
             _ = interrupt.recv() => break 0,
-            _ = hangup.recv() => {
-                let asked = Asked { by: "signal".to_owned(), at: house.clock.now() };
-                match reloader.reload(asked).await {
-                    Ok(reload) => tracing::info!(event = "reloaded", ?reload, "reloaded"),
-                    Err(error) => tracing::error!(event = "reload_refused", detail = error.detail, "not reloaded"),
-                }
-            }
+            _ = hangup.recv() => reload_on_signal(&reloader, &house.clock).await,
             actor = house.tree.failed() => {
                 tracing::error!(event = "actor_gave_up", actor, "cannot be kept running");
+                break ESCALATED;
+            }
+            () = house.store.damaged() => {
+                tracing::error!(event = "store_damaged", "ending, so that the next start recovers the store");
                 break ESCALATED;
             }
             _ = &mut served => {

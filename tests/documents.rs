@@ -254,7 +254,7 @@ fn write_methods(document: &Value, text: &mut String) {
 fn reference() -> String {
     let document = openrpc::document();
     let mut text = String::new();
-    write_methods(&document, &mut text);
+    write_methods(document, &mut text);
     text.push_str("\n## Notifications\n");
     for notification in document["x-notifications"].as_array().expect("notifications") {
         let words =

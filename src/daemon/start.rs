@@ -98,7 +98,7 @@ impl House {
                 },
                 catalogue,
                 turn: Arc::default(),
-                known: Arc::new(progress.customers_with_wallets),
+                warmed: tier_cache::KEPT_AT_MOST,
             }),
         );
         let parts = chain_verifier::Parts::new(

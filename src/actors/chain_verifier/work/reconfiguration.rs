@@ -1,8 +1,8 @@
 //! Chains that come, change and go while the daemon runs.
 //!
 //! Does: [`Reconfigure`]. Owns: what one chain's looks and follower share with the actor. Asked by: `daemon`, when the
-//! configuration is read again. A look that is under way on a chain that is taken away ends as unknown; those on other
-//! chains go on.
+//! configuration is read again. A look that is under way on a chain that is taken away ends as unknown, but for what it
+//! has proven by then, which is as true as before; those on other chains go on.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -81,9 +81,13 @@ impl Handler<Reconfigure> for ChainVerifier {
         let changed: BTreeSet<ChainId> = order.removed.union(&added).copied().collect();
         for id in &changed {
             self.followers.remove(id);
-            chains.remove(id);
             if let Some(place) = places.remove(id) {
                 place.retired.send_replace(true);
+            }
+            // After that: what a look has seen by now is still recorded, and no look at an older block may follow it.
+            let new = order.chains.iter().find(|it| it.id() == *id);
+            if let (Some(old), Some(new)) = (chains.remove(id), new) {
+                new.take_over(&old);
             }
         }
         places.extend(added.iter().map(|id| (*id, Place::new())));

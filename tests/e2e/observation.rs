@@ -114,6 +114,23 @@ fn a_foreign_host_gets_no_figures() {
     }
 }
 
+/// Nobody knows whose a connection to the port is, so that nobody can have places of their own.
+#[test]
+fn who_keeps_connections_to_the_port_open_keeps_nobody_from_the_figures() {
+    let (_daemon, port) = daemon_with_a_port();
+    let held: Vec<TcpStream> = (0..20)
+        .map(|_| {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n").unwrap();
+            stream
+        })
+        .collect();
+    for _ in 0..3 {
+        assert!(get(port, "/metrics", "").0.starts_with("HTTP/1.1 200"));
+    }
+    drop(held);
+}
+
 #[test]
 fn figures_come_in_the_format_that_is_asked_for() {
     let (_daemon, port) = daemon_with_a_port();

@@ -5,7 +5,8 @@
 //! has proven by then, which is as true as before; those on other chains go on.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use actix::prelude::*;
 use alloy_primitives::Address;
@@ -25,7 +26,12 @@ pub(in crate::actors::chain_verifier) struct Place {
     retired: watch::Sender<bool>,
     /// Of so many resets of the chain the ledger knows.
     pub(in crate::actors::chain_verifier) resets_told: Arc<Mutex<u64>>,
+    /// When a block from the future was told of last, by the monotonic clock.
+    future_told: Arc<std::sync::Mutex<Option<Duration>>>,
 }
+
+/// The log hears of blocks from the future no more often.
+const TOLD_AGAIN: Duration = Duration::from_secs(3_600);
 
 impl Place {
     pub(in crate::actors::chain_verifier) fn new() -> Self {
@@ -33,7 +39,18 @@ impl Place {
             contracts: watch::channel(BTreeSet::new()).0,
             retired: watch::channel(false).0,
             resets_told: Arc::default(),
+            future_told: Arc::default(),
         }
+    }
+
+    /// Once, and not again for an hour.
+    pub(in crate::actors::chain_verifier) fn may_tell_of_the_future(&self, now: Duration) -> bool {
+        let mut told = self.future_told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = told.is_none_or(|at| now.saturating_sub(at) >= TOLD_AGAIN);
+        if is_due {
+            *told = Some(now);
+        }
+        is_due
     }
 }
 

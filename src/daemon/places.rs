@@ -8,7 +8,8 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use super::start::MACHINE_ID;
-use crate::config::{Config, KeySource};
+use crate::config::Config;
+use crate::key_source::KeySource;
 
 /// Something stands in a place that the daemon needs, and is not what belongs there.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +38,9 @@ pub(super) fn check(config: &Config) -> Result<(), Occupied> {
 
 /// A key file that is none locks managed wallets, and keeps nothing from starting.
 pub(super) fn warnings(config: &Config) -> Option<String> {
-    let KeySource::File(path) = &config.keys.source else { return None };
+    let (KeySource::File(path) | KeySource::Passphrase(path)) = &config.keys.source else {
+        return None;
+    };
     let occupied = file("keys.source", path).err()?;
     Some(format!("{occupied}; until then managed wallets are locked"))
 }

@@ -86,7 +86,7 @@ pub(in crate::rpc) async fn converse(
             return;
         }
         if raw.worked >= raw.turn {
-            raw.let_others_go_on().await;
+            raw.turn = raw.caller.turn.next(std::mem::take(&mut raw.worked)).await;
         }
         if more {
             continue;
@@ -176,13 +176,6 @@ impl Raw {
             ended: false,
             broken: false,
         }
-    }
-
-    async fn let_others_go_on(&mut self) {
-        let turn = &self.caller.turn;
-        turn.spend(std::mem::take(&mut self.worked));
-        turn.begin().await;
-        self.turn = turn.size();
     }
 
     fn make_room(&mut self) {

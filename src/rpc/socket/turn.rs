@@ -79,6 +79,13 @@ impl Turn {
         std::future::poll_fn(|context| self.poll_begin(context)).await;
     }
 
+    /// Spends what was done, and waits for the next turn: how much it is.
+    pub(in crate::rpc) async fn next(&self, worked: usize) -> usize {
+        self.spend(worked);
+        self.begin().await;
+        self.size()
+    }
+
     /// As [`Self::begin`].
     pub(in crate::rpc) fn poll_begin(&self, context: &Context<'_>) -> Poll<()> {
         if !self.round.is_over() {

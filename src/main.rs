@@ -76,9 +76,14 @@ fn check(read: &entitled::config::Read, environment: &Environment) -> ExitCode {
     for warning in daemon::unavailable(&read.config, &loaded) {
         tell(std::io::stderr(), &format!("warning: {warning}"));
     }
-    if let Err(error) = daemon::check(&read.config) {
-        tell(std::io::stderr(), &format!("{error:#}"));
-        return ExitCode::from(WRONG);
+    match daemon::check(&read.config) {
+        Ok(warning) => {
+            warning.into_iter().for_each(|it| tell(std::io::stderr(), &format!("warning: {it}")))
+        }
+        Err(error) => {
+            tell(std::io::stderr(), &format!("{error:#}"));
+            return ExitCode::from(WRONG);
+        }
     }
     let (chains, products) = (read.config.chains.len(), loaded.products.len());
     let (chains, products) = (counted(chains, "chain"), counted(products, "product"));

@@ -212,9 +212,7 @@ fn the_alerts_and_the_dashboard_ask_for_figures_that_exist() {
     }
 }
 
-fn reference() -> String {
-    let document = openrpc::document();
-    let mut text = String::new();
+fn write_methods(document: &Value, text: &mut String) {
     text.push_str("## Methods\n");
     for method in document["methods"].as_array().expect("methods") {
         let name = method["name"].as_str().expect("a name");
@@ -251,6 +249,12 @@ fn reference() -> String {
             names.map(|it| format!("`{}`", it.rsplit('/').next().unwrap_or(it))).collect();
         writeln!(text, "\nErrors: {}.", names.join(", ")).expect("written");
     }
+}
+
+fn reference() -> String {
+    let document = openrpc::document();
+    let mut text = String::new();
+    write_methods(document, &mut text);
     text.push_str("\n## Notifications\n");
     for notification in document["x-notifications"].as_array().expect("notifications") {
         let words =

@@ -23,4 +23,4 @@ pub(in crate::rpc) mod subordinate_uids;
 pub(in crate::rpc) mod turn_away;
 pub(in crate::rpc) mod waiting;
 pub(in crate::rpc) mod websocket;
-pub(in crate::rpc) mod workers;
+pub mod workers;

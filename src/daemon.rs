@@ -4,6 +4,7 @@
 //! on theirs, so that a busy chain never delays an answer, and the chains on a third.
 
 mod chains;
+pub mod fake;
 mod reload;
 mod service_manager;
 mod start;
@@ -106,6 +107,16 @@ fn actor_runtime() -> tokio::runtime::Runtime {
         .expect("a runtime for the actors")
 }
 
+async fn reload_on_signal(reloader: &Reloader, clock: &Clock) {
+    let asked = Asked { by: "signal".to_owned(), at: clock.now() };
+    match reloader.reload(asked).await {
+        Ok(reload) => tracing::info!(event = "reloaded", ?reload, "reloaded"),
+        Err(error) => {
+            tracing::error!(event = "reload_refused", detail = error.detail, "not reloaded");
+        }
+    }
+}
+
 async fn live(
     config: Config,
     source: Source,
@@ -134,8 +145,13 @@ async fn live(
     let front = Arc::new(house.front(reload, doors.figures(), lost_records)?);
     let (stop, stopped) = oneshot::channel::<()>();
     let (done, mut served) = oneshot::channel();
-    let sockets =
-        start::socket_thread(doors, front, start::limits(&reloader.running()), stopped, done)?;
+    let sockets = start::socket_thread(
+        doors,
+        front,
+        start::limits(&reloader.running().socket.limits),
+        stopped,
+        done,
+    )?;
     if let Err(why) = own_door.first_answer().await {
         anyhow::bail!("no answer at our own socket: {why}");
     }
@@ -148,15 +164,13 @@ async fn live(
         tokio::select! {
             _ = terminate.recv() => break 0,
             _ = interrupt.recv() => break 0,
-            _ = hangup.recv() => {
-                let asked = Asked { by: "signal".to_owned(), at: house.clock.now() };
-                match reloader.reload(asked).await {
-                    Ok(reload) => tracing::info!(event = "reloaded", ?reload, "reloaded"),
-                    Err(error) => tracing::error!(event = "reload_refused", detail = error.detail, "not reloaded"),
-                }
-            }
+            _ = hangup.recv() => reload_on_signal(&reloader, &house.clock).await,
             actor = house.tree.failed() => {
                 tracing::error!(event = "actor_gave_up", actor, "cannot be kept running");
+                break ESCALATED;
+            }
+            () = house.store.damaged() => {
+                tracing::error!(event = "store_damaged", "ending, so that the next start recovers the store");
                 break ESCALATED;
             }
             _ = &mut served => {

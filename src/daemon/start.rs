@@ -98,7 +98,7 @@ impl House {
                 },
                 catalogue,
                 turn: Arc::default(),
-                known: Arc::new(progress.customers_with_wallets),
+                warmed: tier_cache::KEPT_AT_MOST,
             }),
         );
         let parts = chain_verifier::Parts::new(
@@ -292,9 +292,8 @@ pub(super) fn open_doors(config: &Config, environment: &Environment) -> anyhow::
     Ok(doors::open_doors(&settings)?)
 }
 
-pub(super) fn limits(config: &Config) -> Limits {
+pub(super) fn limits(limits: &config::Limits) -> Limits {
     let size = |it: u32| usize::try_from(it).unwrap_or(usize::MAX);
-    let limits = &config.socket.limits;
     Limits {
         request_bytes: size(limits.request_bytes),
         admin_request_bytes: size(limits.admin_request_bytes),

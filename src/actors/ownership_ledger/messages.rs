@@ -290,6 +290,13 @@ pub struct AcknowledgeNotices {
     pub asked: Asked,
 }
 
+/// The first customers that have an active wallet.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Vec<CustomerId>>")]
+pub struct CustomersWithWallets {
+    pub limit: usize,
+}
+
 /// What the evaluator and the verifier need when the daemon starts.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Reply<Progress>")]

@@ -14,12 +14,12 @@ use alloy_primitives::Address;
 use tokio::sync::oneshot;
 
 use super::messages::{
-    AcknowledgeNotices, AddWallet, BackUp, CreateCustomer, CustomerOf, CustomersOf, FindChallenge,
-    FindCustomer, FindFacts, FindFigures, FindProgress, FindSealedKeys, FindWallet, ForgetChain,
-    HistoryOf, KeepChallenge, KeepPins, KeepSynced, LedgerError, ListAudit, ListCustomers,
-    ListOwnerships, LooksRecorded, NoteAudit, RaiseFloor, RecordClaim, RecordSightings,
-    RemoveWallet, ReplaceSealedKeys, Reply, SetSuspension, StoreFigures, UpdateCustomer,
-    VerifyAudit, WalletsOf,
+    AcknowledgeNotices, AddWallet, BackUp, CreateCustomer, CustomerOf, CustomersOf,
+    CustomersWithWallets, FindChallenge, FindCustomer, FindFacts, FindFigures, FindProgress,
+    FindSealedKeys, FindWallet, ForgetChain, HistoryOf, KeepChallenge, KeepPins, KeepSynced,
+    LedgerError, ListAudit, ListCustomers, ListOwnerships, LooksRecorded, NoteAudit, RaiseFloor,
+    RecordClaim, RecordSightings, RemoveWallet, ReplaceSealedKeys, Reply, SetSuspension,
+    StoreFigures, UpdateCustomer, VerifyAudit, WalletsOf,
 };
 use super::{AuditState, BackedUp, Facts, Notice, OwnershipLedger, Progress, SealedKey, Whose};
 use crate::store::schema::SCHEMA;
@@ -325,6 +325,19 @@ impl Handler<FindFacts> for OwnershipLedger {
             let of_known = |it: &Sighting| facts.wallets.iter().any(|own| own.address == it.wallet);
             facts.sightings.extend(unwritten.into_iter().filter(of_known));
             Ok(Facts { looks, ..facts })
+        })
+    }
+}
+
+impl Handler<CustomersWithWallets> for OwnershipLedger {
+    type Result = Change<Vec<CustomerId>>;
+
+    /// Thousands of rows, so they are read beside the actor and not in it.
+    fn handle(&mut self, it: CustomersWithWallets, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        answer("find who has wallets", async move {
+            let find = move || store.read(|view| wallets::customers_with_wallets(view, it.limit));
+            tokio::task::spawn_blocking(find).await.unwrap_or(Err(StoreError::Panicked))
         })
     }
 }

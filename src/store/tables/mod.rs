@@ -5,6 +5,7 @@ pub mod challenges;
 pub mod claims;
 pub mod customers;
 pub mod facts;
+pub(in crate::store) mod kept_rows;
 pub mod light_clients;
 pub mod notices;
 pub mod ownerships;

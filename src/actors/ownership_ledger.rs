@@ -35,7 +35,7 @@ pub use messages::{
     CustomersWithWallets, FindChallenge, FindCustomer, FindFacts, FindFigures, FindProgress,
     FindSealedKeys, FindWallet, ForgetChain, HistoryOf, KeepChallenge, KeepPins, KeepSynced,
     LedgerError, ListAudit, ListCustomers, ListOwnerships, LooksRecorded, NoteAudit, RaiseFloor,
-    RecordSightings, RemoveWallet, ReplaceSealedKeys, RoomForClaim, SetSuspension, StoreFigures,
+    RecordClaim, RecordSightings, RemoveWallet, ReplaceSealedKeys, SetSuspension, StoreFigures,
     UpdateCustomer, VerifyAudit, WalletsOf,
 };
 pub use news::OnChange;

@@ -133,23 +133,35 @@ impl Path {
         let place = layout(spec, start)?.current_committee;
         let branch = ("current_sync_committee_branch", &begin.branch);
         in_state(&begin.header, branch, begin.committee.root(), place)?;
-        let (mut committee, mut period) = (&begin.committee, spec.period_of(start));
+        // What costs least goes first: a signature takes as long as some thousand branches.
+        let begun = spec.period_of(start);
+        for (step, period) in self.steps.iter().zip(begun..) {
+            step.check(spec, period, now_slot)?;
+        }
+        self.tip.check(spec, (start, now_slot))?;
+        let (mut committee, mut period) = (&begin.committee, begun);
         for step in &self.steps {
-            step.check(spec, (committee, period), now_slot)?;
+            committee.verify(spec, period, &step.attested, &step.signed)?;
             committee = &step.next;
             period += 1;
         }
-        self.tip.reach(spec, (committee, period), (start, now_slot))
+        let Tip { attested, finality, execution, signed, .. } = &self.tip;
+        let participation = committee.verify(spec, period, attested, signed)?;
+        Ok(Reached {
+            start,
+            slot: self.tip.block().slot,
+            execution: *execution,
+            is_final: finality.is_some(),
+            period,
+            participation,
+            signature_slot: signed.slot,
+        })
     }
 }
 
 impl Step {
-    fn check(
-        &self,
-        spec: &Specification,
-        (committee, period): (&CommitteeSummary, u64),
-        now_slot: u64,
-    ) -> Result<(), Refused> {
+    /// Everything but the signature.
+    fn check(&self, spec: &Specification, period: u64, now_slot: u64) -> Result<(), Refused> {
         let slot = self.attested.slot;
         in_order(&self.signed, (slot, self.finalized.slot), now_slot)?;
         let layout = layout(spec, slot)?;
@@ -164,45 +176,34 @@ impl Step {
                 return Err(Refused::NoCommittee { period: spec.period_of(slot), known });
             }
         }
-        committee.verify(spec, period, &self.attested, &self.signed).map(drop)
+        Ok(())
     }
 }
 
 impl Tip {
-    fn reach(
-        &self,
-        spec: &Specification,
-        (committee, period): (&CommitteeSummary, u64),
-        (start, now_slot): (u64, u64),
-    ) -> Result<Reached, Refused> {
-        let attested = self.attested.slot;
-        let finalized = self.finality.as_ref().map(|(header, _)| header.slot);
-        in_order(&self.signed, (attested, finalized.unwrap_or(attested)), now_slot)?;
+    /// The header whose execution block it is about.
+    fn block(&self) -> &BeaconHeader {
+        self.finality.as_ref().map_or(&self.attested, |(header, _)| header)
+    }
+
+    /// Everything but the signature.
+    fn check(&self, spec: &Specification, (start, now_slot): (u64, u64)) -> Result<(), Refused> {
+        let (attested, block) = (self.attested.slot, self.block());
+        in_order(&self.signed, (attested, block.slot), now_slot)?;
         if let Some((header, branch)) = &self.finality {
             let place = layout(spec, attested)?.finalized_root;
             in_state(&self.attested, ("finality_branch", branch), header.root(), place)?;
         }
-        let block = self.finality.as_ref().map_or(&self.attested, |(header, _)| header);
-        if block.slot < start {
-            return Err(Refused::Old { slot: block.slot, have: start });
+        let slot = block.slot;
+        if slot < start {
+            return Err(Refused::Old { slot, have: start });
         }
-        let no_execution = Refused::NoExecution { slot: block.slot };
-        let place = layout(spec, block.slot)?.block_hash().ok_or(no_execution)?;
+        let place = layout(spec, slot)?.block_hash().ok_or(Refused::NoExecution { slot })?;
         let (body, branch) = (&block.body_root, &self.execution_branch);
-        if !merkle::leads_to(body, self.execution, branch, place, place.depth()) {
-            let slot = block.slot;
-            return Err(Refused::Branch { branch: "execution_branch", root: "body", slot });
+        if merkle::leads_to(body, self.execution, branch, place, place.depth()) {
+            return Ok(());
         }
-        let participation = committee.verify(spec, period, &self.attested, &self.signed)?;
-        Ok(Reached {
-            start,
-            slot: block.slot,
-            execution: self.execution,
-            is_final: self.finality.is_some(),
-            period,
-            participation,
-            signature_slot: self.signed.slot,
-        })
+        Err(Refused::Branch { branch: "execution_branch", root: "body", slot })
     }
 }
 

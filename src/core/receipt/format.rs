@@ -317,3 +317,11 @@ impl Control {
 
 /// The longest product file there is.
 const LONGEST_PRODUCT: usize = document::LONGEST_TEXT;
+
+/// How much of a receipt a path is.
+#[cfg(test)]
+pub(super) fn path_bytes(it: &Path) -> Vec<u8> {
+    let mut writer = Writer::default();
+    path::write(&mut writer, it);
+    writer.finish()
+}

@@ -17,6 +17,9 @@ mod format;
 mod question;
 mod verify;
 
+#[cfg(test)]
+mod tests;
+
 pub use armour::{LARGEST, LONGEST_TEXT};
 pub use control::text as control_text;
 pub use fault::{FormatFault, ReceiptFault};

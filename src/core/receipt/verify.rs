@@ -90,12 +90,12 @@ pub fn verify(
     let grant = grant(&product, &evidence)?;
     let controlled = control.check((&product.id, &evidence), nonce, now)?;
     let header = header(&evidence.header)?;
-    let (anchor, rules) = block::anchor(&product, &evidence, &header, now)?;
-    has_come(anchor.time, now)?;
+    let block = block::Claimed::new(&product, &evidence, &header)?;
+    has_come(block.time(), now)?;
     let until = {
         let state = State::of(&evidence, &header);
         let limits = Limits { gas: GAS, go_on: &|| true };
-        let rules = (anchor.chain.0, rules);
+        let rules = (evidence.token.collection.chain.0, block.rules(&header));
         let state_refs = (&state.facts, &state.library);
         let mut session = Session::new(rules, &header, state_refs, limits);
         let question = Question {
@@ -105,10 +105,12 @@ pub fn verify(
             via: &evidence.via,
             link: controlled.contract.as_ref(),
         };
-        let answer = question.ask(&mut session, &anchor).map_err(unanswered)?;
+        let answer = question.ask(&mut session, &block.unproven()).map_err(unanswered)?;
         state.has_no_more_than(session.touched(), header.state_root)?;
         answer.until
     };
+    // Last, because it takes longest.
+    let anchor = block.prove(now)?;
     let sighting = Sighting {
         look: 0,
         // What is known of the time at which somebody looked is that the block was there.
@@ -178,13 +180,27 @@ fn decide(
         wallets: vec![controlled.wallet],
         contracts: BTreeMap::<Address, _>::from_iter(contract),
     };
+    // Of other grants and other tokens nothing is proven here, and nothing is said: what is no yes by this token is a no.
+    let same = |it: &&Grant| {
+        let Target::Token(token) = &sighting.target else { return false };
+        it.terms() == sighting.terms() && it.grants(token)
+    };
+    let grants: Vec<Grant> = product.grants.iter().filter(same).cloned().collect();
+    let rest = |it: &Grant| Sighting {
+        target: Target::Rest { collection: it.collection, ids: it.ids.clone() },
+        finding: Finding::NotHeld { anchor: anchor.clone() },
+        via: Vec::new(),
+        ..sighting.clone()
+    };
+    let sightings: Vec<Sighting> = grants.iter().map(rest).chain([sighting.clone()]).collect();
+    let product = Product { grants, ..product.clone() };
     let question = entitlement::Question {
         product: &product.id,
-        definition: Some(product),
+        definition: Some(&product),
         publisher: Some(publisher),
         customer: controlled.customer,
         holders: &[holder],
-        sightings: std::slice::from_ref(sighting),
+        sightings: &sightings,
         suspended: &BTreeSet::new(),
     };
     evaluate(&question, now)

@@ -10,80 +10,125 @@ use crate::domain::ids::{ChainId, Timestamp};
 use crate::domain::ownership::{Anchor, Finality, Trust};
 use crate::domain::product::Product;
 use crate::evm::execute::{self, Rules};
-use crate::light_client::{Checkpoint, EvmFork, Path, Specification};
+use crate::light_client::{Checkpoint, Path, Specification};
 use crate::receipt::fault::ReceiptFault;
 use crate::receipt::format::BlockEvidence;
 
-/// The block, and the rules of the EVM at it.
-pub(super) fn anchor(
-    product: &Product,
-    evidence: &Evidence,
-    header: &Header,
-    now: Timestamp,
-) -> Result<(Anchor, Rules), ReceiptFault> {
-    let chain = evidence.token.collection.chain;
-    let second = i64::try_from(header.timestamp).map_err(|_| ReceiptFault::Header)?;
-    let time = Timestamp::from_second(second).map_err(|_| ReceiptFault::Header)?;
-    let hash = header.hash_slow();
-    let anchor = |trust, finality, attestation| Anchor {
-        chain,
-        number: header.number,
-        hash,
-        time,
-        finality,
-        trust,
-        attestation,
-    };
-    match &evidence.block {
-        BlockEvidence::Claimed { trust, finality } => {
-            // Nobody can check it, whatever else it says.
-            let trust = (*trust).min(Trust::Quorum);
-            Ok((anchor(trust, *finality, None), execute::rules(header, None)))
-        }
-        BlockEvidence::Signed { specification, path } => {
-            let of = (chain, specification.as_deref());
-            let (attestation, fork, finality) = signed(product, of, (path, hash, time), now)?;
-            let rules = execute::rules(header, fork);
-            Ok((anchor(Trust::Consensus, finality, Some(attestation)), rules))
-        }
-    }
+/// What the header of a receipt may be the header of, before anything was proven of it.
+pub(super) struct Claimed<'a> {
+    product: &'a Product,
+    chain: ChainId,
+    hash: B256,
+    time: Timestamp,
+    number: u64,
+    trust: Rests<'a>,
 }
 
-type Signed = (Attestation, Option<EvmFork>, Finality);
+/// What its trust rests on.
+enum Rests<'a> {
+    /// Nobody can check that, whatever else the receipt says.
+    OnItsMaker(Trust, Finality),
+    OnValidators {
+        path: &'a Path,
+        specification: Box<Specification>,
+        spec: Option<B256>,
+        checkpoint: Checkpoint,
+        built_in: bool,
+    },
+}
 
-fn signed(
-    product: &Product,
-    (chain, text): (ChainId, Option<&str>),
-    (path, hash, time): (&Path, B256, Timestamp),
-    now: Timestamp,
-) -> Result<Signed, ReceiptFault> {
-    let (specification, spec) = specification(chain, text)?;
-    let root = path.checkpoint();
-    let (checkpoint, built_in) = vouched(product, chain, (root, spec), &specification)?;
-    let reached = path.walk(&specification, &checkpoint, specification.slot_at(now))?;
-    if reached.execution != hash {
-        return Err(ReceiptFault::Header);
+impl<'a> Claimed<'a> {
+    pub(super) fn new(
+        product: &'a Product,
+        evidence: &'a Evidence,
+        header: &Header,
+    ) -> Result<Self, ReceiptFault> {
+        let chain = evidence.token.collection.chain;
+        let second = i64::try_from(header.timestamp).map_err(|_| ReceiptFault::Header)?;
+        let time = Timestamp::from_second(second).map_err(|_| ReceiptFault::Header)?;
+        let hash = header.hash_slow();
+        let trust = match &evidence.block {
+            BlockEvidence::Claimed { trust, finality } => {
+                Rests::OnItsMaker((*trust).min(Trust::Quorum), *finality)
+            }
+            BlockEvidence::Signed { specification, path } => {
+                if path.tip.execution != hash {
+                    return Err(ReceiptFault::Header);
+                }
+                let (specification, spec) = self::specification(chain, specification.as_deref())?;
+                let (checkpoint, built_in) =
+                    vouched(product, chain, (path.checkpoint(), spec), &specification)?;
+                let specification = specification.into();
+                Rests::OnValidators { path, specification, spec, checkpoint, built_in }
+            }
+        };
+        Ok(Self { product, chain, hash, time, number: header.number, trust })
     }
-    // Whoever verifies begins from the checkpoint now, however long ago the receipt was made.
-    let age = now.duration_since(specification.time_of(reached.start)).as_secs();
-    let lineage = Lineage { root, age_s: u64::try_from(age).unwrap_or(0), rest_s: 0 };
-    let attestation = Attestation {
-        checkpoint: root,
-        spec,
-        built_in,
-        slot: reached.slot,
-        period: reached.period,
-        participation: reached.participation,
-        of: u16::try_from(specification.committee_size()).unwrap_or(u16::MAX),
-        signature_slot: reached.signature_slot,
-        lineages: vec![lineage],
-    };
-    // Also where the product asks for less: trust that nobody vouches for is not told.
-    if let Some(objection) = consensus::objection(&product.checkpoints, chain, &attestation) {
-        return Err(ReceiptFault::Checkpoint(objection));
+
+    pub(super) fn time(&self) -> Timestamp {
+        self.time
     }
-    let finality = if reached.is_final { Finality::Finalized } else { Finality::Latest };
-    Ok((attestation, specification.evm_fork_at(time), finality))
+
+    /// The rules of the EVM at it.
+    pub(super) fn rules(&self, header: &Header) -> Rules {
+        let fork = match &self.trust {
+            Rests::OnItsMaker(..) => None,
+            Rests::OnValidators { specification, .. } => specification.evm_fork_at(self.time),
+        };
+        execute::rules(header, fork)
+    }
+
+    /// A block of this number and time, of which nothing else is known: for questions.
+    pub(super) fn unproven(&self) -> Anchor {
+        self.anchor(Trust::Single, Finality::Latest, None)
+    }
+
+    /// The block, proven as far as it can be.
+    pub(super) fn prove(&self, now: Timestamp) -> Result<Anchor, ReceiptFault> {
+        let Rests::OnValidators { path, specification, spec, checkpoint, built_in } = &self.trust
+        else {
+            let Rests::OnItsMaker(trust, finality) = self.trust else {
+                return Err(ReceiptFault::Header);
+            };
+            return Ok(self.anchor(trust, finality, None));
+        };
+        // Whoever verifies begins from the checkpoint now, however long ago the receipt was made.
+        let start = path.begin.header.slot;
+        let age = now.duration_since(specification.time_of(start)).as_secs();
+        let root = checkpoint.root;
+        let lineage = Lineage { root, age_s: u64::try_from(age).unwrap_or(0), rest_s: 0 };
+        let mut attestation = Attestation {
+            checkpoint: root,
+            spec: *spec,
+            built_in: *built_in,
+            slot: 0,
+            period: 0,
+            participation: 0,
+            of: u16::try_from(specification.committee_size()).unwrap_or(u16::MAX),
+            signature_slot: 0,
+            lineages: vec![lineage],
+        };
+        // Also where the product asks for less: trust that nobody vouches for is not told.
+        let checkpoints = &self.product.checkpoints;
+        if let Some(objection) = consensus::objection(checkpoints, self.chain, &attestation) {
+            return Err(ReceiptFault::Checkpoint(objection));
+        }
+        let reached = path.walk(specification, checkpoint, specification.slot_at(now))?;
+        if reached.execution != self.hash {
+            return Err(ReceiptFault::Header);
+        }
+        attestation.slot = reached.slot;
+        attestation.period = reached.period;
+        attestation.participation = reached.participation;
+        attestation.signature_slot = reached.signature_slot;
+        let finality = if reached.is_final { Finality::Finalized } else { Finality::Latest };
+        Ok(self.anchor(Trust::Consensus, finality, Some(attestation)))
+    }
+
+    fn anchor(&self, trust: Trust, finality: Finality, attestation: Option<Attestation>) -> Anchor {
+        let Self { chain, number, hash, time, .. } = *self;
+        Anchor { chain, number, hash, time, finality, trust, attestation }
+    }
 }
 
 /// The chain's specification, and the digest by which a product names it: built in, or in the receipt.

@@ -10,7 +10,9 @@ use crate::receipts::{judge, make};
 use crate::support::anvil::Anvil;
 use crate::support::contract::Contract;
 use crate::support::daemon::Daemon;
-use crate::support::licences::{Accounts, Delegations, Editions, Rentals, Subscriptions, chain_time};
+use crate::support::licences::{
+    Accounts, Delegations, Editions, Rentals, Subscriptions, chain_time,
+};
 use crate::support::settings::{ProductFile, Settings};
 use crate::support::stage::ACME;
 use crate::support::wallet::Wallet;

@@ -46,6 +46,8 @@ mod pseudo_terminal;
 mod publishers;
 mod quorum;
 mod readme;
+mod receipts;
+mod receipts_rules;
 mod reload;
 mod rules;
 mod rules_balance;

@@ -10,21 +10,28 @@ use crate::support::daemon::Daemon;
 use crate::support::settings::ProductFile;
 use crate::support::stage::{ACME, Stage};
 
-struct Vendor(KeyPair);
+pub struct Vendor(KeyPair);
 
 impl Vendor {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(KeyPair::generate_unencrypted_keypair().unwrap())
     }
 
-    fn key(&self) -> String {
+    pub fn key(&self) -> String {
         self.0.pk.to_base64()
     }
 
-    fn sign(&self, text: &str) -> String {
+    pub fn sign(&self, text: &str) -> String {
         let text = std::io::Cursor::new(text);
         minisign::sign(None, &self.0.sk, text, Some("acme-cad.toml"), None).unwrap().into_string()
     }
+}
+
+/// Installs a product file under a vendor's name and signature.
+pub fn install_signed(daemon: &Daemon, vendor: &Vendor, product: &ProductFile) {
+    let text = format!("{}\n[publisher]\nkey = {:?}\n", product.text(), vendor.key());
+    let signature = vendor.sign(&text);
+    install(daemon, &(text, signature)).unwrap();
 }
 
 /// The product of a vendor: named by `names`, signed by `by`.

@@ -44,7 +44,7 @@ impl CLibrary {
         run.arg("-I").arg(sources().join("include")).arg("-o").arg(&program);
         run.arg(if compiler == "cc" { "-xc" } else { "-xc++" }).arg(source).arg("-xnone");
         match linked {
-            Linked::Static => run.arg(self.libraries.join("libentitled.a")),
+            Linked::Static => run.arg(self.libraries.join("libentitled.a")).arg("-lm"),
             Linked::Shared => run
                 .arg("-L")
                 .arg(&self.libraries)

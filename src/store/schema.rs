@@ -26,6 +26,8 @@
 //! | `floors` | chain (u64) | time |
 //! | `audit` | number (u64) | AuditEntry |
 //! | `light_clients` | 0, chain (u64) | form byte, slot (u64), time, bytes of `chain` |
+//! | `link_proofs` | address, customer | LinkProof |
+//! | `evidence` | customer, product's id | form byte, time, bytes of `entitled_core::receipt` |
 
 use std::ops::Bound;
 
@@ -38,7 +40,7 @@ use entitled_core::domain::ids::{
 use entitled_core::domain::ownership::{Finality, Rule, Target, Terms};
 
 /// The schema this program writes. See `migrations`.
-pub const SCHEMA: u32 = 4;
+pub const SCHEMA: u32 = 5;
 
 pub(super) type Definition<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
 
@@ -64,11 +66,13 @@ pub enum Table {
     Floors,
     Audit,
     LightClients,
+    LinkProofs,
+    Evidence,
 }
 
 impl Table {
     /// In the order of the variants, so that `table as usize` is its place.
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 21] = [
         Self::Meta,
         Self::Customers,
         Self::CustomerUids,
@@ -88,6 +92,8 @@ impl Table {
         Self::Floors,
         Self::Audit,
         Self::LightClients,
+        Self::LinkProofs,
+        Self::Evidence,
     ];
 
     pub(super) fn definition(self) -> Definition<'static> {
@@ -111,6 +117,8 @@ impl Table {
             Self::Floors => "floors",
             Self::Audit => "audit",
             Self::LightClients => "light_clients",
+            Self::LinkProofs => "link_proofs",
+            Self::Evidence => "evidence",
         })
     }
 }
@@ -258,6 +266,11 @@ fn terms(Terms { rule, reach }: Terms) -> Vec<u8> {
 
 pub(super) fn kept(sighting: &[u8], finality: Finality, known: bool) -> Vec<u8> {
     [sighting, &[class(finality), u8::from(!known)]].concat()
+}
+
+/// What the key's customer can show of a product.
+pub(super) fn evidence(id: CustomerId, product: &ProductId) -> Vec<u8> {
+    [customer(id).as_slice(), product.as_str().as_bytes()].concat()
 }
 
 pub(super) fn publisher(product: &ProductId) -> Vec<u8> {

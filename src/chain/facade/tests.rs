@@ -48,6 +48,7 @@ fn following(specification: &str, beacon: &str) -> ChainSettings {
     let consensus = ConsensusSettings {
         specification: light_client::Specification::named(specification).unwrap(),
         digest: None,
+        text: None,
         beacon: vec![beacon.to_owned()],
         checkpoint: None,
         silence: None,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use alloy_primitives::Address;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, RwLock, watch};
 
 use crate::actors::chain_verifier::messages::{Reconfigure, VerifierError};
 use crate::actors::chain_verifier::news::{ChainNews, follow};
@@ -25,6 +25,8 @@ pub(in crate::actors::chain_verifier) struct Place {
     retired: watch::Sender<bool>,
     /// Of so many resets of the chain the ledger knows.
     pub(in crate::actors::chain_verifier) resets_told: Arc<Mutex<u64>>,
+    /// Held by looks from their number until they are recorded; alone by whoever brings what others have seen.
+    pub(in crate::actors::chain_verifier) under_way: Arc<RwLock<()>>,
 }
 
 impl Place {
@@ -33,6 +35,7 @@ impl Place {
             contracts: watch::channel(BTreeSet::new()).0,
             retired: watch::channel(false).0,
             resets_told: Arc::default(),
+            under_way: Arc::default(),
         }
     }
 }

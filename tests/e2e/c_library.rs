@@ -23,6 +23,8 @@ use crate::support::settings::{ProductFile, Settings};
 use crate::support::stage::{ACME, Stage};
 use crate::support::tests_dir;
 
+mod receipts;
+
 const BOTH: [Linked; 2] = [Linked::Shared, Linked::Static];
 
 fn source(name: &str) -> PathBuf {

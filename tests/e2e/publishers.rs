@@ -21,7 +21,7 @@ impl Vendor {
         self.0.pk.to_base64()
     }
 
-    fn sign(&self, text: &str) -> String {
+    pub fn sign(&self, text: &str) -> String {
         let text = std::io::Cursor::new(text);
         minisign::sign(None, &self.0.sk, text, Some("acme-cad.toml"), None).unwrap().into_string()
     }

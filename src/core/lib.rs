@@ -44,3 +44,8 @@ pub mod light_client;
 pub mod proof;
 pub mod receipt;
 pub mod standards;
+
+#[cfg(test)]
+#[allow(dead_code, unreachable_pub, reason = "the simulated chain offers more than is used here")]
+#[path = "../../tests/support/sync_committee.rs"]
+mod sync_committee;

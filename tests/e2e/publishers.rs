@@ -35,7 +35,7 @@ pub fn install_signed(daemon: &Daemon, vendor: &Vendor, product: &ProductFile) {
 }
 
 /// The product of a vendor: named by `names`, signed by `by`.
-fn published(stage: &Stage, version: u32, names: &Vendor, by: &Vendor) -> (String, String) {
+pub fn published(stage: &Stage, version: u32, names: &Vendor, by: &Vendor) -> (String, String) {
     let product =
         ProductFile::acme(&stage.licence.collection()).set("version", &version.to_string());
     let text = format!("{}\n[publisher]\nkey = {:?}\n", product.text(), names.key());
@@ -43,7 +43,7 @@ fn published(stage: &Stage, version: u32, names: &Vendor, by: &Vendor) -> (Strin
     (text, signature)
 }
 
-fn install(daemon: &Daemon, (text, signature): &(String, String)) -> Result<Value, String> {
+pub fn install(daemon: &Daemon, (text, signature): &(String, String)) -> Result<Value, String> {
     let params = json!({"toml": text, "signature": signature});
     daemon.try_admin("product_install", params).map_err(|it| it.message)
 }

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::sync_committee::{Form, Row};
 use super::*;
+use crate::sync_committee::{Form, Row};
 
 /// From Altair to Gloas, one after each 4 epochs, which are 32 slots and one period.
 pub(super) fn network() -> Network {

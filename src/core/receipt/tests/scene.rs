@@ -10,7 +10,6 @@ use minisign::KeyPair;
 use serde_json::{Value, json};
 
 use super::state::State;
-use super::sync_committee::{Network, Signed};
 use crate::domain::ids::{Account, ChainId, Collection, CustomerId, Standard, Timestamp, Token};
 use crate::domain::ownership::{Anchor, Finality, Rule, Terms, Trust, Via};
 use crate::domain::publisher::PublisherKey;
@@ -20,6 +19,7 @@ use crate::receipt::{
     BlockEvidence, Control, Evidence, Link, Question, Receipt, ReceiptFault, SignedProduct,
     Unanswered, Verified, control_text, verify,
 };
+use crate::sync_committee::{Network, Signed};
 
 pub(super) const CONTRACT: Address = address!("0x1111111111111111111111111111111111111111");
 pub(super) const CHAIN: ChainId = ChainId(31_337);

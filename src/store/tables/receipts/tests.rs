@@ -14,7 +14,7 @@ fn link(text: &str) -> LinkProof {
 }
 
 fn linked(bench: &Bench, proof: Option<LinkProof>) {
-    let origin = Origin::Linked { nonce: None, contract: None, proof };
+    let origin = Origin::Linked { nonce: None, contract: None, proof: proof.map(Box::new) };
     let new = NewWallet { address: WALLET, customer: ALICE, label: None, origin };
     bench.change(move |it| wallets::add(it, new, &asked(1))).unwrap();
 }

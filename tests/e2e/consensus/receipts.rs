@@ -6,6 +6,7 @@ use super::scene::{Ground, entitlectl, said};
 use crate::publishers::{Vendor, install_signed};
 use crate::receipts::{judge, make};
 use crate::support::daemon::Daemon;
+use crate::support::eventually;
 use crate::support::settings::Settings;
 use crate::support::stage::ACME;
 use entitled_core::receipt::{Verified, Vouched};
@@ -64,16 +65,11 @@ fn a_machine_without_a_network_gets_its_evidence_on_a_stick() {
     let maker = following(&ground, &vendor);
     let old = make(&maker, None);
     ground.finalize();
-    let mut young = old.clone();
     let number = |it: &str| judge(it, &vendor, None).unwrap().verdict.anchor.unwrap().number;
-    for _ in 0..200 {
-        young = make(&maker, None);
-        if number(&young) > number(&old) {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
-    assert!(number(&young) > number(&old), "a newer block is final by now");
+    let young = eventually("a newer block is final", || {
+        let young = make(&maker, None);
+        if number(&young) > number(&old) { Ok(young) } else { Err(number(&young).to_string()) }
+    });
 
     let daemon = cut_off(&ground, &vendor);
     let nobody = daemon.try_admin("receipt_import", json!({"receipt": young})).unwrap_err();

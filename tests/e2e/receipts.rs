@@ -63,7 +63,7 @@ fn a_receipt_convinces_whoever_has_the_publishers_key() {
     assert_eq!(verdict.wallet.unwrap().address, stage.holder());
     assert_eq!(verdict.tier.unwrap().as_str(), "pro");
     assert!(matches!(judge(&receipt, &other, None), Err(ReceiptFault::Publisher(_))));
-    assert!(receipt.len() < 64 * 1024, "{} bytes", receipt.len());
+    assert!(receipt.len() < 16 * 1024, "{} bytes", receipt.len());
 
     // On the command line, without a daemon.
     let file = stage.daemon.home().join("receipt");

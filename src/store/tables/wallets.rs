@@ -43,7 +43,7 @@ pub enum Origin {
         /// The block at which a contract stood for it, if no key does.
         contract: Option<Anchor>,
         /// The signature itself, to be shown to others.
-        proof: Option<LinkProof>,
+        proof: Option<Box<LinkProof>>,
     },
 }
 

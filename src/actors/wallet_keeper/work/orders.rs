@@ -107,7 +107,8 @@ impl Tools {
             return Err(taken(&wallet, customer));
         }
         // Who proved control takes the wallet up again as it was: a sealed key that is still here stays where it is.
-        let origin = Origin::Linked { nonce: Some(challenge.nonce), contract, proof: Some(proof) };
+        let origin =
+            Origin::Linked { nonce: Some(challenge.nonce), contract, proof: Some(proof.into()) };
         let new = NewWallet { address, customer, label: None, origin };
         ask(&self.ledger.add_wallet, AddWallet { new, asked }).await
     }

@@ -19,7 +19,7 @@ mod trees;
 mod vectors;
 
 #[path = "../../../../tests/support/sync_committee.rs"]
-mod sync_committee;
+pub(crate) mod sync_committee;
 
 use serde_json::Value;
 

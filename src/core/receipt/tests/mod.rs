@@ -7,7 +7,3 @@ mod rules;
 mod scene;
 mod state;
 mod texts;
-
-#[allow(dead_code, unreachable_pub, reason = "the simulated chain offers more than is used here")]
-#[path = "../../../../tests/support/sync_committee.rs"]
-mod sync_committee;

@@ -10,11 +10,11 @@ use minisign::KeyPair;
 use serde_json::{Value, json};
 
 use super::state::State;
-use super::sync_committee::{Network, Signed};
 use crate::domain::ids::{Account, ChainId, Collection, CustomerId, Standard, Timestamp, Token};
 use crate::domain::ownership::{Anchor, Finality, Rule, Terms, Trust, Via};
 use crate::domain::publisher::PublisherKey;
 use crate::domain::wallet_proof::{challenge, personal_message_hash};
+use crate::light_client::tests::sync_committee::{Network, Signed};
 use crate::light_client::{Bootstrap, FinalityUpdate, Path, Specification, TipUpdate, Update};
 use crate::receipt::{
     BlockEvidence, Control, Evidence, Link, Question, Receipt, ReceiptFault, SignedProduct,

@@ -14,6 +14,7 @@ fn link(text: &str) -> LinkProof {
 }
 
 fn linked(bench: &Bench, proof: Option<LinkProof>) {
+    let proof = proof.map(Box::new);
     let origin = Origin::Linked { nonce: None, contract: None, proof };
     let new = NewWallet { address: WALLET, customer: ALICE, label: None, origin };
     bench.change(move |it| wallets::add(it, new, &asked(1))).unwrap();

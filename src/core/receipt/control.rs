@@ -47,7 +47,8 @@ impl Control {
         match self {
             Self::Linked { message, signature } => linked(message, signature, now),
             Self::Managed { wallet, customer, issued_at, nonce: own, signature } => {
-                if nonce.is_some_and(|it| it != own.as_ref()) {
+                // An empty one ties it to nobody.
+                if nonce.is_some_and(|it| it.is_empty() || it != own.as_ref()) {
                     return Err(ReceiptFault::Nonce);
                 }
                 not_later(*issued_at, now)?;

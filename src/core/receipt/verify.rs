@@ -36,6 +36,8 @@ pub struct Verified {
     pub binding: Binding,
     /// Why the block is the chain's.
     pub vouched: Vouched,
+    /// Of the product file, which may not be the publisher's newest: who cares compares it.
+    pub version: u32,
     /// What was seen on the chain, in words of the ledger.
     pub sighting: Sighting,
 }
@@ -135,7 +137,8 @@ pub fn verify(
         Trust::Consensus => Vouched::Validators,
         Trust::Single | Trust::Quorum => Vouched::Maker,
     };
-    Ok(Verified { verdict, binding, vouched, sighting })
+    let version = product.version;
+    Ok(Verified { verdict, binding, vouched, version, sighting })
 }
 
 /// The grant that the receipt is about, named in the one way there is.

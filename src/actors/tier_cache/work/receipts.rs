@@ -18,6 +18,7 @@ use crate::actors::tier_cache::messages::{
 };
 use crate::actors::tier_cache::{Parts, TierCache};
 use crate::products::Installed;
+use entitled_core::domain::consensus::objection;
 use entitled_core::domain::customer::{Custody, LinkProof, Wallet};
 use entitled_core::domain::entitlement::Verdict;
 use entitled_core::domain::ids::{ChainId, CustomerId, ProductId, Timestamp, Token};
@@ -27,7 +28,7 @@ use entitled_core::domain::product::parse;
 use entitled_core::domain::publisher::PublisherKey;
 use entitled_core::domain::wallet_proof::{is_signed_by, personal_message_hash};
 use entitled_core::receipt::{
-    Evidence, Link, Receipt, SignedProduct, Verified, Vouched, grant_of, verify,
+    Evidence, Link, Receipt, ReceiptFault, SignedProduct, Verified, Vouched, grant_of, verify,
 };
 
 const LEDGER_TIME: Duration = Duration::from_secs(5);
@@ -216,13 +217,19 @@ fn judge(
     let refused = |fault| ReceiptError::Refused(Box::new(fault));
     let read = Receipt::from_text(receipt.as_bytes()).map_err(|fault| refused(fault.into()))?;
     let product = parse(&read.evidence.product.text).map_err(|_| ReceiptError::NoProduct)?;
-    let publisher = installed(&product.id).and_then(|it| it.publisher.clone());
-    let publisher = publisher.ok_or(ReceiptError::NoProduct)?;
+    let installed = installed(&product.id).ok_or(ReceiptError::NoProduct)?;
+    let publisher = installed.publisher.clone().ok_or(ReceiptError::NoProduct)?;
     let now = now(read.evidence.token.collection.chain);
     let verified = verify(receipt.as_bytes(), &publisher, None, now).map_err(refused)?;
-    match verified.vouched {
-        Vouched::Validators => Ok(verified),
-        Vouched::Maker => Err(ReceiptError::Unvouched),
+    let anchor = verified.sighting.finding.anchor();
+    let signed = anchor.and_then(|it| Some((it.chain, it.attestation.as_ref()?)));
+    let (Vouched::Validators, Some((chain, attestation))) = (verified.vouched, signed) else {
+        return Err(ReceiptError::Unvouched);
+    };
+    // The receipt may hold an older file of the publisher's, which vouched for other checkpoints.
+    match objection(&installed.product.checkpoints, chain, attestation) {
+        None => Ok(verified),
+        Some(objection) => Err(refused(ReceiptFault::Checkpoint(objection))),
     }
 }
 

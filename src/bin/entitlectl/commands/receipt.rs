@@ -168,7 +168,7 @@ fn in_words(it: &Verified) -> String {
     let time = |at: Option<_>| at.map(|it: jiff::Timestamp| it.to_string()).unwrap_or_default();
     let anchor = verdict.anchor.as_ref();
     let lines = [
-        ("product", verdict.product.to_string()),
+        ("product", format!("{}, version {} of its file", verdict.product, it.version)),
         ("detail", verdict.detail.clone()),
         ("bound to", binding.to_owned()),
         ("block", format!("{}: {block}", anchor.map_or(0, |it| it.number))),
@@ -186,6 +186,7 @@ fn as_json(it: &Verified) -> Value {
     json!({
         "valid": true,
         "product": verdict.product.as_str(),
+        "version": it.version,
         "code": verdict.code.as_str(),
         "tier": verdict.tier.as_ref().map(|it| it.as_str()),
         "detail": verdict.detail,

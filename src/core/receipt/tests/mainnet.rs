@@ -14,7 +14,7 @@ fn fixture(name: &str) -> Option<Vec<u8>> {
 
 /// Capella's recording has six updates in a row.
 #[test]
-fn a_path_leads_where_the_light_client_leads_and_takes_a_tenth_of_it() {
+fn a_path_leads_where_the_light_client_leads_and_takes_a_twentieth_of_it() {
     let Some(bootstrap) = fixture("mainnet-capella/lc_bootstrap.json") else { return };
     let updates = fixture("mainnet-capella/lc_updates.json").unwrap();
     let finality = fixture("mainnet-capella/lc_finality.json").unwrap();
@@ -39,5 +39,5 @@ fn a_path_leads_where_the_light_client_leads_and_takes_a_tenth_of_it() {
     let bytes = format::path_bytes(&path).len();
     let periods = path.steps.len();
     assert!(periods > 0);
-    assert!(bytes < 16 * 1024 * (periods + 1), "{bytes} bytes for {periods} periods");
+    assert!(bytes < 2 * 1024 * (periods + 1), "{bytes} bytes for {periods} periods");
 }

@@ -27,7 +27,7 @@ fn not_valid(found: Result<Verified, ReceiptFault>) -> Verdict {
 #[test]
 fn a_receipt_proves_what_the_daemon_would_say() {
     let scene = Scene::new(Trust::Consensus, Custody::Key);
-    let Verified { verdict, binding, vouched, sighting } = judged(&scene).unwrap();
+    let Verified { verdict, binding, vouched, version, sighting } = judged(&scene).unwrap();
     assert_eq!((verdict.code, verdict.trust), (Code::Valid, Some(Trust::Consensus)));
     assert_eq!(verdict.tier.unwrap().as_str(), "pro");
     assert_eq!(verdict.token, Some(scene.token));
@@ -38,7 +38,7 @@ fn a_receipt_proves_what_the_daemon_would_say() {
     assert_eq!((anchor.hash, anchor.finality), (scene.header.hash_slow(), Finality::Finalized));
     assert_eq!(anchor.attestation.unwrap().participation, 27);
     assert_eq!((binding, vouched), (Binding::None, Vouched::Validators));
-    assert_eq!(sighting.wallet, scene.wallet);
+    assert_eq!((sighting.wallet, version), (scene.wallet, 1));
 }
 
 #[test]
@@ -65,6 +65,12 @@ fn a_nonce_ties_the_receipt_of_a_managed_wallet_to_whoever_asked() {
     assert_eq!(ask(None).unwrap().binding, Binding::Key);
     assert_eq!(ask(Some(b"another's")), Err(ReceiptFault::Nonce));
     assert_eq!(ask(Some(b"")), Err(ReceiptFault::Nonce));
+
+    // Nor does nothing tie it to anybody.
+    scene.nonce.clear();
+    let text = scene.receipt().to_text();
+    let found = verify(text.as_bytes(), &scene.publisher(), Some(b""), scene.now());
+    assert_eq!(found, Err(ReceiptFault::Nonce));
 
     // A linked wallet's receipt is nobody's in particular, and says so.
     let linked = Scene::new(Trust::Single, Custody::Key);

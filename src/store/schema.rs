@@ -16,7 +16,8 @@
 //! | `sealed_keys` | address, customer | form byte, sealed bytes |
 //! | `challenges` | nonce | Challenge |
 //! | `challenge_expiries` | time, nonce | customer |
-//! | `sightings` | collection, wallet, target, terms, finality, known or not | KeptSighting |
+//! | `sightings` | collection, wallet, target, terms, finality, known or not | KeptSighting, or Confirmed |
+//! | `confirmations` | collection, wallet | Confirmations |
 //! | `scans` | collection, wallet | KeptScan |
 //! | `ownerships` | number (u64) | Ownership |
 //! | `token_ownerships` | token, number | nothing |
@@ -40,7 +41,7 @@ use entitled_core::domain::ids::{
 use entitled_core::domain::ownership::{Finality, Rule, Target, Terms};
 
 /// The schema this program writes. See `migrations`.
-pub const SCHEMA: u32 = 5;
+pub const SCHEMA: u32 = 6;
 
 pub(super) type Definition<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
 
@@ -66,13 +67,14 @@ pub enum Table {
     Floors,
     Audit,
     LightClients,
+    Confirmations,
     LinkProofs,
     Evidence,
 }
 
 impl Table {
     /// In the order of the variants, so that `table as usize` is its place.
-    pub(super) const ALL: [Self; 21] = [
+    pub(super) const ALL: [Self; 22] = [
         Self::Meta,
         Self::Customers,
         Self::CustomerUids,
@@ -92,6 +94,7 @@ impl Table {
         Self::Floors,
         Self::Audit,
         Self::LightClients,
+        Self::Confirmations,
         Self::LinkProofs,
         Self::Evidence,
     ];
@@ -117,6 +120,7 @@ impl Table {
             Self::Floors => "floors",
             Self::Audit => "audit",
             Self::LightClients => "light_clients",
+            Self::Confirmations => "confirmations",
             Self::LinkProofs => "link_proofs",
             Self::Evidence => "evidence",
         })

@@ -27,6 +27,13 @@ impl Vendor {
     }
 }
 
+/// Installs a product file under a vendor's name and signature.
+pub fn install_signed(daemon: &Daemon, vendor: &Vendor, product: &ProductFile) {
+    let text = format!("{}\n[publisher]\nkey = {:?}\n", product.text(), vendor.key());
+    let signature = vendor.sign(&text);
+    install(daemon, &(text, signature)).unwrap();
+}
+
 /// The product of a vendor: named by `names`, signed by `by`.
 pub fn published(stage: &Stage, version: u32, names: &Vendor, by: &Vendor) -> (String, String) {
     let product =

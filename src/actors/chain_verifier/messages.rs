@@ -109,7 +109,8 @@ pub struct Claim {
     pub wallet: Address,
     /// As in [`Sight`].
     pub terms: Vec<Terms>,
-    /// All wallets of the claimant, whose claims together have a quota.
+    /// The claimant, and all its wallets, whose claims together have a quota.
+    pub customer: CustomerId,
     pub wallets: Vec<Address>,
     /// The transaction that is said to have brought it.
     pub transaction: Option<B256>,

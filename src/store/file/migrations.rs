@@ -15,7 +15,7 @@ type Step = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// Invariant: as many as `schema::SCHEMA`, and none of them ever changes.
 pub(in crate::store) const STEPS: &[Step] =
-    &[begin, more_terms, add_light_clients, forget_agreements, add_receipts];
+    &[begin, more_terms, add_light_clients, forget_agreements, add_confirmations, add_receipts];
 
 const META: Definition<'static> = TableDefinition::new("meta");
 const SCHEMA_KEY: &[u8] = b"schema";
@@ -124,7 +124,17 @@ fn forget_agreements(transaction: &WriteTransaction) -> Result<(), StoreError> {
     clients.retain_in(AGREED, |_, _| false).map_err(StoreError::database(doing))
 }
 
-/// 4 → 5: how control of linked wallets was shown, and what receipts are made of.
+/// 4 → 5: which look confirmed the rows of a wallet in a collection. Rows of schema 4 have their own, and are read as
+/// they stand; a later program writes others, which one of schema 4 could not read.
+fn add_confirmations(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    let table: Definition = TableDefinition::new("confirmations");
+    transaction
+        .open_table(table)
+        .map(drop)
+        .map_err(StoreError::database("add a table to the store"))
+}
+
+/// 5 → 6: how control of linked wallets was shown, and what receipts are made of.
 fn add_receipts(transaction: &WriteTransaction) -> Result<(), StoreError> {
     for name in ["link_proofs", "evidence"] {
         let table: Definition = TableDefinition::new(name);

@@ -25,6 +25,7 @@ mod error;
 mod exchange;
 mod lines;
 mod message;
+mod object;
 mod opening;
 mod server;
 mod socket_path;

@@ -1,0 +1,26 @@
+"""Asks `entitled`, the daemon that keeps the licences of a Linux machine, what a program is entitled to.
+
+    match entitled.check("acme-cad").answer:
+        case entitled.YES: ...          # entitled
+        case entitled.NO: ...           # proven: not entitled
+        case entitled.NOT_KNOWN: ...    # your program's own decision
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from ._client import AsyncClient, Client, Watch
+from ._protocol import default_path
+from ._verdict import NO, NOT_KNOWN, YES, Answer, EntitledError, ProtocolError, Refused, Timeout, Unreachable, Untrusted, Verdict
+
+__all__ = [
+    "NO", "NOT_KNOWN", "YES", "Answer", "AsyncClient", "Client", "EntitledError", "ProtocolError", "Refused", "Timeout",
+    "Unreachable", "Untrusted", "Verdict", "Watch", "check", "default_path",
+]
+
+
+def check(product: str, *, feature: Optional[str] = None, publisher: Optional[str] = None, timeout: float = 5.0) -> Verdict:
+    """What the caller is entitled to of `product`, asked once. Raises nothing of its own: see `Client.check`."""
+    with Client(timeout=timeout) as client:
+        return client.check(product, feature=feature, publisher=publisher)

@@ -1,0 +1,59 @@
+//! The libraries of other languages: each plays all cases through a driver of its own, and passes the tests that lie beside
+//! it. All of them are one module, so that `cargo test python` finds one language.
+
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::driver::{Program, conforms};
+use crate::{prerequisites, tests_dir, toolchain};
+
+/// Plays all cases with a program, if there is one.
+fn plays(command: Option<Command>) {
+    let Some(command) = command else { return };
+    let mut program = Program::start(command);
+    conforms(&mut program);
+    program.end();
+}
+
+/// Runs a language's own tests, which say what was wrong.
+fn passes(command: Option<Command>) {
+    let Some(mut command) = command else { return };
+    command.env_remove("ENTITLED_SOCKET").env_remove("XDG_RUNTIME_DIR");
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+}
+
+#[test]
+fn python_conforms() {
+    plays(toolchain::python("tests/conformance.py"));
+}
+
+#[test]
+fn python_with_asyncio_conforms() {
+    let asynchronous = |mut it: Command| {
+        it.arg("--asyncio");
+        it
+    };
+    plays(toolchain::python("tests/conformance.py").map(asynchronous));
+}
+
+#[test]
+fn python_passes_its_own_tests() {
+    passes(toolchain::python("tests/test_entitled.py"));
+}
+
+#[test]
+fn node_conforms() {
+    plays(toolchain::node("test/conformance.js"));
+}
+
+#[test]
+fn node_passes_its_own_tests() {
+    let test = |mut it: Command| {
+        it.arg("--test-reporter=tap");
+        it
+    };
+    passes(toolchain::node("test/entitled.test.js").map(test));
+}

@@ -57,3 +57,48 @@ fn node_passes_its_own_tests() {
     };
     passes(toolchain::node("test/entitled.test.js").map(test));
 }
+
+#[test]
+fn go_conforms() {
+    let directory = TempDir::new().unwrap();
+    plays(toolchain::go_program("./internal/conformance", directory.path()));
+}
+
+#[test]
+fn go_passes_its_own_tests() {
+    passes(toolchain::go(&["test", "./..."]));
+    passes(toolchain::go(&["vet", "./..."]));
+}
+
+#[test]
+fn java_conforms() {
+    let directory = TempDir::new().unwrap();
+    let source = "src/test/java/Conformance.java";
+    plays(toolchain::java(source, "Conformance", directory.path()));
+}
+
+#[test]
+fn java_passes_its_own_tests() {
+    let directory = TempDir::new().unwrap();
+    let source = "src/test/java/ClientTest.java";
+    passes(toolchain::java(source, "ClientTest", directory.path()));
+}
+
+/// The types that come with the library for Node are checked by TypeScript: what is right compiles, and a program that
+/// tests an answer, or leaves one of the three out, does not.
+#[test]
+fn typescript_lets_nobody_test_an_answer() {
+    let compiler = tests_dir().join("node_modules/typescript/bin/tsc");
+    if !compiler.exists() || !prerequisites::has("node", "the types for TypeScript") {
+        return prerequisites::skipped(
+            "the types for TypeScript",
+            "typescript in tests/node_modules",
+        );
+    }
+    let mut command = Command::new("node");
+    command.arg(compiler).args(["--project", "test/tsconfig.json"]);
+    passes(Some({
+        command.current_dir(toolchain::library("node"));
+        command
+    }));
+}

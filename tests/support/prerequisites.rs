@@ -42,13 +42,3 @@ pub fn has_cc_with_cjson() -> bool {
     let compiled = Command::new("cc").arg("-o").arg(&program).arg(&source).arg("-lcjson").output();
     compiled.is_ok_and(|it| it.status.success())
 }
-
-/// Whether a C++ program can be compiled.
-pub fn has_cxx() -> bool {
-    let directory = tempfile::tempdir().unwrap();
-    let (source, program) = (directory.path().join("it.cpp"), directory.path().join("it"));
-    std::fs::write(&source, "#include <string>\nint main() { return std::string().size(); }\n")
-        .unwrap();
-    let compiled = Command::new("c++").arg("-o").arg(&program).arg(&source).output();
-    compiled.is_ok_and(|it| it.status.success())
-}

@@ -64,28 +64,6 @@ pub fn java(source: &str, class: &str, into: &Path) -> Option<Command> {
     Some(command)
 }
 
-pub fn cpp(source: &str, into: &Path) -> Option<Command> {
-    if !prerequisites::has_cxx() {
-        prerequisites::skipped("the client library for C++", "c++");
-        return None;
-    }
-    let program = into.join("cpp-program");
-    let mut build = Command::new("c++");
-    build.args([
-        "-std=c++17",
-        "-Wall",
-        "-Wextra",
-        "-Wpedantic",
-        "-Wshadow",
-        "-Werror",
-        "-pthread",
-        "-I",
-    ]);
-    build.arg(library("cpp")).arg("-o").arg(&program).arg(library("cpp").join(source));
-    compiled(&mut build);
-    Some(Command::new(program))
-}
-
 fn compiled(build: &mut Command) {
     let output = build.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);

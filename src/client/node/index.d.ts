@@ -82,7 +82,7 @@ export function defaultPath(): string;
 
 /** No answer, and why. None of these says that the caller is not entitled. */
 export class EntitledError extends Error {
-  private constructor();
+  protected constructor();
 }
 /** Nobody answers at the socket, or the connection broke off. */
 export class Unreachable extends EntitledError {}

@@ -34,8 +34,8 @@ use entitled_core::domain::ownership::{Anchor, Cause, Finality, Ownership, Trust
 use entitled_core::domain::product::availability::Warning;
 
 pub use crate::chain::{
-    Abilities, Brought, ChainEvent, ChainStatus, Concerned, EndpointCost, EndpointStatus,
-    EvidenceStatus, FaultStatus, LatencyStatus, SourceStatus, SyncStatus,
+    Abilities, BeaconSource, Brought, ChainEvent, ChainStatus, Concerned, EndpointCost,
+    EndpointStatus, Evidence, FaultStatus, Latency, SyncStatus,
 };
 
 /// How long one survey, or one question about a token, may take in all.

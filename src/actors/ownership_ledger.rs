@@ -34,8 +34,8 @@ pub use messages::{
     AcknowledgeNotices, AddWallet, BackUp, CreateCustomer, CustomerOf, CustomersOf, FindChallenge,
     FindCustomer, FindFacts, FindFigures, FindProgress, FindSealedKeys, FindWallet, ForgetChain,
     HistoryOf, KeepChallenge, KeepPins, KeepSynced, LedgerError, ListAudit, ListCustomers,
-    ListOwnerships, LooksRecorded, NoteAudit, RaiseFloor, RecordSightings, RemoveWallet,
-    ReplaceSealedKeys, RoomForClaim, SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit,
+    ListOwnerships, LooksRecorded, NoteAudit, RaiseFloor, RecordClaim, RecordSightings,
+    RemoveWallet, ReplaceSealedKeys, SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit,
     WalletsOf,
 };
 pub use news::OnChange;

@@ -214,23 +214,26 @@ fn a_full_queue_is_a_timeout_and_not_a_hang() {
     assert!(matches!(error, ClientError::Timeout { .. }), "{error:?}");
 }
 
+/// Answers a subscription to one product, and tells of it and of other things.
+pub(super) fn tell_of_changes(mut talk: Talk) {
+    let request = talk.hear();
+    assert_eq!(request["method"], "entitlement_subscribe");
+    let notice = |method: &str, id: u32, valid: bool| {
+        let verdict = json!({"product": "p", "valid": valid, "code": "X"});
+        let params = json!({"subscription": id, "result": verdict});
+        format!("{}\n", json!({"jsonrpc": "2.0", "method": method, "params": params}))
+    };
+    // The first may overtake the answer.
+    talk.say(&notice("entitlement_changed", 5, true));
+    talk.say(&reply(&request["id"], "5"));
+    talk.say(&notice("entitlement_changed", 6, true));
+    talk.say(&notice("of_the_future", 5, true));
+    talk.say(&notice("entitlement_changed", 5, false));
+}
+
 #[test]
 fn a_subscription_gives_what_is_its_own_and_ends_with_the_connection() {
-    let daemon = daemon(&[|mut talk| {
-        let request = talk.hear();
-        assert_eq!(request["method"], "entitlement_subscribe");
-        let notice = |method: &str, id: u32, valid: bool| {
-            let verdict = json!({"product": "p", "valid": valid, "code": "X"});
-            let params = json!({"subscription": id, "result": verdict});
-            format!("{}\n", json!({"jsonrpc": "2.0", "method": method, "params": params}))
-        };
-        // The first may overtake the answer.
-        talk.say(&notice("entitlement_changed", 5, true));
-        talk.say(&reply(&request["id"], "5"));
-        talk.say(&notice("entitlement_changed", 6, true));
-        talk.say(&notice("of_the_future", 5, true));
-        talk.say(&notice("entitlement_changed", 5, false));
-    }]);
+    let daemon = daemon(&[tell_of_changes]);
     let subscription = Client::connect(&daemon.path).unwrap().subscribe("p").unwrap();
     let heard: Vec<bool> = subscription.map(|it| it.unwrap().valid).collect();
     assert_eq!(heard, [true, false]);

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::KeySource;
+use crate::key_source::KeySource;
 
 /// The credential that packages and the manual speak of.
 const CREDENTIAL: &str = "entitled.kek";

@@ -224,8 +224,8 @@ fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<Store> {
 /// What else the configuration has in the state directory, by its names.
 fn names_in(state: &Path, config: &Config) -> Vec<String> {
     let key = match &config.keys.source {
-        config::KeySource::File(path) => Some(path),
-        config::KeySource::Credential(_) | config::KeySource::Passphrase => None,
+        KeySource::File(path) | KeySource::Passphrase(path) => Some(path),
+        KeySource::Credential(_) => None,
     };
     let sockets = [&config.socket.path, &config.socket.admin_path];
     let paths = config.products.dirs.iter().chain(key).chain(sockets);
@@ -252,13 +252,8 @@ fn open_keys(
     census: &Census,
 ) -> anyhow::Result<(KeyRing, MachineName)> {
     let state = config.store.path.parent().unwrap_or(Path::new("."));
-    let key_source = match &config.keys.source {
-        config::KeySource::File(path) => KeySource::File(path.clone()),
-        config::KeySource::Credential(name) => KeySource::Credential(name.clone()),
-        config::KeySource::Passphrase => KeySource::Passphrase(state.join("kek.passphrase")),
-    };
     let credentials = source.environment.variables.get("CREDENTIALS_DIRECTORY");
-    let keys = KeyRing::open_for(key_source, credentials.map(Path::new), census);
+    let keys = KeyRing::open_for(config.keys.source.clone(), credentials.map(Path::new), census);
     match keys.settled() {
         Settled::Nothing => {}
         Settled::Finished => {

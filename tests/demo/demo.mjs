@@ -102,7 +102,8 @@ async function startChain() {
   must(fs.existsSync(anvil), `${anvil} is missing: run it as \`make demo\``);
   // With validators, its blocks are a second apart, and there have to be some before anything is final.
   const past = TRUST === 'consensus' ? ['--timestamp', String(Math.floor(Date.now() / 1000) - 120)] : [];
-  const child = start(anvil, ['--port', '0', '--slots-in-an-epoch', '1', ...past]);
+  const states = path.join(home, 'chain');
+  const child = start(anvil, ['--port', '0', '--slots-in-an-epoch', '1', '--cache-path', states, ...past]);
   const port = await until('anvil listens', async () => ({
     found: /Listening on 127\.0\.0\.1:(\d+)/.exec(child.said)?.[1],
     last: child.said,

@@ -81,6 +81,9 @@ impl Anvil {
             .args(["--slots-in-an-epoch", &self.epoch.to_string()])
             .args(["--preserve-historical-states", "--state"])
             .arg(self.dir.path().join("state.json"))
+            // Otherwise the states of a long chain stay behind in the home directory of whoever runs the tests.
+            .arg("--cache-path")
+            .arg(self.dir.path().join("states"))
             .args(&self.more)
             .env("NO_COLOR", "1");
         let mut process = Process::start(command);

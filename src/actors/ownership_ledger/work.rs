@@ -17,14 +17,14 @@ use super::messages::{
     AcknowledgeNotices, AddWallet, BackUp, CreateCustomer, CustomerOf, CustomersOf, FindChallenge,
     FindCustomer, FindFacts, FindFigures, FindProgress, FindSealedKeys, FindWallet, ForgetChain,
     HistoryOf, KeepChallenge, KeepPins, KeepSynced, LedgerError, ListAudit, ListCustomers,
-    ListOwnerships, LooksRecorded, NoteAudit, RaiseFloor, RecordSightings, RemoveWallet,
-    ReplaceSealedKeys, Reply, RoomForClaim, SetSuspension, StoreFigures, UpdateCustomer,
+    ListOwnerships, LooksRecorded, NoteAudit, RaiseFloor, RecordClaim, RecordSightings,
+    RemoveWallet, ReplaceSealedKeys, Reply, SetSuspension, StoreFigures, UpdateCustomer,
     VerifyAudit, WalletsOf,
 };
 use super::{AuditState, BackedUp, Facts, Notice, OwnershipLedger, Progress, SealedKey, Whose};
 use crate::store::schema::SCHEMA;
 use crate::store::tables::{
-    audit, challenges, customers, facts, light_clients, notices, ownerships, publishers, quotas,
+    audit, challenges, claims, customers, facts, light_clients, notices, ownerships, publishers,
     sealed_keys, sightings, wallets,
 };
 use crate::store::{Changes, Snapshot, StoreError};
@@ -95,7 +95,8 @@ macro_rules! revisions {
         impl Handler<$message> for OwnershipLedger {
             type Result = Change<$answer>;
             fn handle(&mut self, $it: $message, _: &mut Self::Context) -> Self::Result {
-                self.revise($doing, $whose, move |$changes| $operation)
+                let whose: fn(&$answer) -> Whose = $whose;
+                self.revise($doing, whose, move |$changes| $operation)
             }
         }
     )*};
@@ -203,7 +204,6 @@ impl Handler<RemoveWallet> for OwnershipLedger {
 }
 
 questions! {
-    RoomForClaim -> (), "count ownerships", |it, view| quotas::check_claims(view, &it.wallets);
     CustomerOf -> CustomerId, "find a customer", |it, view| customers::of_uid(view, it.uid);
     FindCustomer -> Option<Customer>, "find a customer", |it, view| customers::find(view, it.id);
     ListCustomers -> Vec<Customer>, "list customers", |it, view| {
@@ -257,6 +257,28 @@ impl Handler<RecordSightings> for OwnershipLedger {
             }
         });
         answer("record sightings", async move { answered.await.unwrap_or(Err(StoreError::Closed)) })
+    }
+}
+
+impl Handler<RecordClaim> for OwnershipLedger {
+    type Result = Change<Option<Ownership>>;
+
+    /// A claim is a look as well: it counts though it could not be written, and whoever looks meanwhile reads again.
+    fn handle(&mut self, it: RecordClaim, _: &mut Self::Context) -> Self::Result {
+        let RecordClaim { customer, wallets, look, asked } = it;
+        let order = Arc::new(RecordSightings { look, asked });
+        let written = Arc::clone(&order);
+        let claimed = self.store.write(move |changes| {
+            claims::record(changes, (&written.look, &wallets), &written.asked)
+        });
+        let (looks, unwritten) = (Arc::clone(&self.looks), Arc::clone(&self.unwritten));
+        let settled = async move {
+            let claimed = claimed.await;
+            unwritten.settle(order, &claimed);
+            looks.fetch_add(1, Ordering::Relaxed);
+            claimed
+        };
+        self.tell("record a claim", move |_| Whose::Customer(customer), settled)
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use entitled_client::ClientError;
+use entitled_client::{ClientError, ErrorCode};
 
 /// Scripts rely on these numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,23 +88,23 @@ fn exit_of(error: &ClientError) -> Exit {
         ClientError::Unreachable { .. }
         | ClientError::Untrusted { .. }
         | ClientError::Timeout { .. } => Exit::Unreachable,
-        ClientError::Refused { code, .. } => exit_of_refusal(*code),
+        ClientError::Refused { .. } => error.code().map_or(Exit::Internal, exit_of_refusal),
         ClientError::Protocol { .. } => Exit::Internal,
     }
 }
 
 /// What a refusal's code amounts to. A daemon too busy to look, or without its chain or its store, has said
 /// neither yes nor no.
-fn exit_of_refusal(code: i64) -> Exit {
+fn exit_of_refusal(code: ErrorCode) -> Exit {
+    use ErrorCode::{
+        Busy, ChainUnavailable, Conflict, InvalidParams, LimitExceeded, Locked, NotFound,
+        PermissionDenied, SignatureInvalid, StoreUnavailable,
+    };
     match code {
-        // INVALID_PARAMS
-        -32602 => Exit::Usage,
-        // PERMISSION_DENIED
-        -32001 => Exit::Refused,
-        // NOT_FOUND, CONFLICT, LOCKED, SIGNATURE_INVALID
-        -32002 | -32003 | -32004 | -32008 => Exit::No,
-        // LIMIT_EXCEEDED, CHAIN_UNAVAILABLE, STORE_UNAVAILABLE, BUSY
-        -32005 | -32006 | -32007 | -32009 => Exit::Undetermined,
+        InvalidParams => Exit::Usage,
+        PermissionDenied => Exit::Refused,
+        NotFound | Conflict | Locked | SignatureInvalid => Exit::No,
+        LimitExceeded | ChainUnavailable | StoreUnavailable | Busy => Exit::Undetermined,
         _ => Exit::Internal,
     }
 }

@@ -19,11 +19,11 @@ use serde_json::json;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
-use super::endpoint::address::Location;
 use super::endpoint::backoff::Backoff;
 use super::endpoint::error::EndpointError;
 use super::endpoint::{BlockName, Endpoint, new_heads};
 use super::inner::Chain;
+use crate::endpoint;
 use entitled_core::domain::ownership::{Cause, Finality, Trust};
 
 use window::Window;
@@ -97,8 +97,8 @@ pub(super) async fn follow(
     events: mpsc::Sender<ChainEvent>,
 ) {
     let heard = Notify::new();
-    let endpoints = chain.pool().all().iter().filter_map(|it| match it.location() {
-        Location::WebSocket(url) => Some(new_heads::listen(url, it.shown(), &heard)),
+    let endpoints = chain.pool().all().iter().filter_map(|it| match it.address() {
+        endpoint::Address::WebSocket(url) => Some(new_heads::listen(url, it.shown(), &heard)),
         _ => None,
     });
     let listening = futures_util::future::join_all(endpoints.take(LISTENED_TO));

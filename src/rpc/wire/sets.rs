@@ -72,8 +72,6 @@ closed_sets! {
         "down", "garbled", "rate_limited", "unsupported", "pruned", "refused", "behind",
         "disagreeing", "wrong_chain", "lying",
     ];
-    SyncState = ["no_checkpoint", "beginning", "catching_up", "synced", "silent"];
-    SourceState = ["ok", "down", "quarantined"];
     KeysState = ["OPEN", "LOCKED"];
     RotationState = ["under_way", "done", "failed"];
 }

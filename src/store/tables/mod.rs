@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod challenges;
+pub mod claims;
 pub mod customers;
 pub mod facts;
 pub mod light_clients;

@@ -213,6 +213,10 @@ impl Conversation {
         right["jsonrpc"] = json!("2.0");
         right["id"] = heard["id"].clone();
         self.id = heard["id"].clone();
+        if let (Some(wait), None) = (heard["params"].get("wait_ms"), right["params"].get("wait_ms"))
+        {
+            right["params"]["wait_ms"] = wait.clone();
+        }
         match heard == right && self.id.is_u64() && line.ends_with('\n') {
             true => Ok(()),
             false => Err(format!("heard {line:?} instead of {right}")),

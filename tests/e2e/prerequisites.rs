@@ -43,6 +43,16 @@ fn a_c_compiler_with_cjson_is_there_in_ci() {
 }
 
 #[test]
+fn go_is_there_in_ci() {
+    must_be_there_in_ci("go", prerequisites::has("go", "the client library for Go"));
+}
+
+#[test]
+fn a_jdk_is_there_in_ci() {
+    must_be_there_in_ci("javac", prerequisites::has("javac", "the client library for Java"));
+}
+
+#[test]
 fn setpriv_is_there_in_ci() {
     must_be_there_in_ci("setpriv", Path::new("/usr/bin/setpriv").exists());
 }

@@ -9,7 +9,6 @@ import (
 
 func main() {
 	verdict, _ := entitled.Check(context.Background(), "acme-cad") // the error says why it is not known
-	fmt.Println(map[entitled.Answer]string{
-		entitled.Yes: "entitled", entitled.No: "not entitled", entitled.NotKnown: "not known",
-	}[verdict.Answer])
+	says := map[entitled.Answer]string{entitled.Yes: "entitled", entitled.No: "not entitled", entitled.NotKnown: "not known"}
+	fmt.Println(says[verdict.Answer])
 }

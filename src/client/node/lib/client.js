@@ -43,21 +43,23 @@ class Client {
   }
 
   async #ask(method, params, deadline) {
-    for (let attempt = 1; ; attempt++) {
+    for (let attempt = 1, mustListen = false; ; attempt++) {
       deadline.left();
       let connection = this.#kept;
       this.#kept = undefined;
-      if (!connection?.isQuiet) {
+      const isFresh = !connection?.isQuiet;
+      if (isFresh) {
         connection?.close();
         connection = await Connection.open(this.#path ?? defaultPath(), deadline);
       }
       try {
         connection.keep(true);
         // Node drops what can still be read when it cannot write. So the next one is asked once it had time to refuse.
-        if (attempt > 1) await connection.listen(LISTEN_MS);
+        if (mustListen) await connection.listen(LISTEN_MS);
         return await connection.ask(method, params, deadline);
       } catch (error) {
         if (!wasUnheard(error) || attempt === ATTEMPTS_MAX) throw error;
+        mustListen = isFresh;
       } finally {
         connection.keep(false);
         if (connection.failure === undefined) this.#kept = connection;

@@ -1,9 +1,9 @@
 """Asks `entitled`, the daemon that keeps the licences of a Linux machine, what a program is entitled to.
 
-    match entitled.check("acme-cad").answer:
-        case entitled.YES: ...          # entitled
-        case entitled.NO: ...           # proven: not entitled
-        case entitled.NOT_KNOWN: ...    # your program's own decision
+    verdict = entitled.check("acme-cad")
+    if verdict.answer is entitled.YES: ...          # entitled
+    elif verdict.answer is entitled.NO: ...         # not entitled
+    elif verdict.answer is entitled.NOT_KNOWN: ...  # your program's own decision: verdict.error or verdict.detail says why
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from typing import Optional
 
 from ._client import AsyncClient, Client, Watch
 from ._protocol import default_path
+from ._receipt import ReceiptError, verify_receipt
 from ._verdict import NO, NOT_KNOWN, YES, Answer, EntitledError, ProtocolError, Refused, Timeout, Unreachable, Untrusted, Verdict
 
 __all__ = [
-    "NO", "NOT_KNOWN", "YES", "Answer", "AsyncClient", "Client", "EntitledError", "ProtocolError", "Refused", "Timeout",
-    "Unreachable", "Untrusted", "Verdict", "Watch", "check", "default_path",
+    "NO", "NOT_KNOWN", "YES", "Answer", "AsyncClient", "Client", "EntitledError", "ProtocolError", "ReceiptError",
+    "Refused", "Timeout", "Unreachable", "Untrusted", "Verdict", "Watch", "check", "default_path", "verify_receipt",
 ]
 
 

@@ -84,6 +84,14 @@ class Answers(unittest.TestCase):
                     del os.environ["ENTITLED_SOCKET"]
 
 
+class Receipts(unittest.TestCase):
+    def test_what_proves_nothing_is_not_known_with_the_c_library_or_without(self):
+        key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"
+        for receipt in ("", "no receipt", b"\x00\xff", "-----BEGIN ENTITLED RECEIPT-----"):
+            verdict = entitled.verify_receipt(receipt, "acme-cad", key, nonce=b"7")
+            self.assertEqual((verdict.answer, type(verdict.error)), (NOT_KNOWN, entitled.ReceiptError), receipt)
+
+
 class Hosts(unittest.TestCase):
     def test_threads_share_a_client(self):
         wrong = []

@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("core/proof", &["domain", "proof"]),
     ("core/evm", &["domain", "evm", "light_client", "proof"]),
     ("core/standards", &["domain", "evm", "standards"]),
+    ("core/receipt", &["domain", "evm", "light_client", "proof", "receipt", "standards"]),
     ("core/lib", &[]),
     ("clock", &["clock"]),
     ("counter", &["counter"]),

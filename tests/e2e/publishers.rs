@@ -10,14 +10,14 @@ use crate::support::daemon::Daemon;
 use crate::support::settings::ProductFile;
 use crate::support::stage::{ACME, Stage};
 
-struct Vendor(KeyPair);
+pub struct Vendor(KeyPair);
 
 impl Vendor {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(KeyPair::generate_unencrypted_keypair().unwrap())
     }
 
-    fn key(&self) -> String {
+    pub fn key(&self) -> String {
         self.0.pk.to_base64()
     }
 
@@ -28,7 +28,7 @@ impl Vendor {
 }
 
 /// The product of a vendor: named by `names`, signed by `by`.
-fn published(stage: &Stage, version: u32, names: &Vendor, by: &Vendor) -> (String, String) {
+pub fn published(stage: &Stage, version: u32, names: &Vendor, by: &Vendor) -> (String, String) {
     let product =
         ProductFile::acme(&stage.licence.collection()).set("version", &version.to_string());
     let text = format!("{}\n[publisher]\nkey = {:?}\n", product.text(), names.key());
@@ -36,7 +36,7 @@ fn published(stage: &Stage, version: u32, names: &Vendor, by: &Vendor) -> (Strin
     (text, signature)
 }
 
-fn install(daemon: &Daemon, (text, signature): &(String, String)) -> Result<Value, String> {
+pub fn install(daemon: &Daemon, (text, signature): &(String, String)) -> Result<Value, String> {
     let params = json!({"toml": text, "signature": signature});
     daemon.try_admin("product_install", params).map_err(|it| it.message)
 }

@@ -4,6 +4,8 @@
 pub mod anvil;
 #[allow(dead_code, reason = "no test binary needs all of it")]
 pub mod beacon;
+#[allow(dead_code, reason = "no test binary needs all of it")]
+pub mod c_library;
 pub mod contract;
 pub mod daemon;
 pub mod faults;

@@ -54,8 +54,8 @@ prepare: $(NODE_STAMP) $(VENV_STAMP) examples ## install and compile what the te
 
 # What the README's examples and the client libraries need. Where something is missing, the test of an example says that it was skipped; where
 # `CI` is set, a test that names it fails (tests/e2e/prerequisites.rs).
-EXAMPLES := curl python3 gcc libc6-dev libcjson-dev golang-go default-jdk-headless
-HAS_EXAMPLES = command -v curl >/dev/null && command -v python3 >/dev/null && command -v go >/dev/null && command -v javac >/dev/null && \
+EXAMPLES := curl python3 gcc g++ libc6-dev libcjson-dev golang-go default-jdk-headless
+HAS_EXAMPLES = command -v curl >/dev/null && command -v python3 >/dev/null && command -v go >/dev/null && command -v javac >/dev/null && command -v c++ >/dev/null && \
     printf '\#include <cjson/cJSON.h>\nint main(void) { cJSON_Delete(NULL); }\n' | cc -xc - -lcjson -o /dev/null 2>/dev/null
 
 .PHONY: examples

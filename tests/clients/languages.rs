@@ -51,11 +51,7 @@ fn node_conforms() {
 
 #[test]
 fn node_passes_its_own_tests() {
-    let test = |mut it: Command| {
-        it.arg("--test-reporter=tap");
-        it
-    };
-    passes(toolchain::node("test/entitled.test.js").map(test));
+    passes(toolchain::node("test/entitled.test.js"));
 }
 
 #[test]
@@ -82,6 +78,49 @@ fn java_passes_its_own_tests() {
     let directory = TempDir::new().unwrap();
     let source = "src/test/java/ClientTest.java";
     passes(toolchain::java(source, "ClientTest", directory.path()));
+}
+
+/// The C library as C++ sees it, and with it the C library itself.
+#[test]
+fn cpp_conforms() {
+    let directory = TempDir::new().unwrap();
+    let Some(command) = toolchain::cpp("tests/conformance.cpp", directory.path()) else { return };
+    let mut program = Program::start(command);
+    program.is_of_c = true;
+    conforms(&mut program);
+    program.end();
+}
+
+#[test]
+fn cpp_passes_its_own_tests() {
+    let directory = TempDir::new().unwrap();
+    passes(toolchain::cpp("tests/entitled_test.cpp", directory.path()));
+}
+
+#[test]
+fn cpp_lets_nobody_test_an_answer() {
+    const RIGHT: &str = "if (it.answer() == entitlement::Answer::yes) return;";
+    const WRONG: [&str; 6] = [
+        "if (it) return;",
+        "if (!it) return;",
+        "if (it.answer()) return;",
+        "if (it.has(\"export\")) return;",
+        "bool is_entitled = it.answer(); (void)is_entitled;",
+        "if (it.answer() == true) return;",
+    ];
+    let directory = TempDir::new().unwrap();
+    let source = directory.path().join("it.cpp");
+    let compiles = |line: &str| {
+        let text =
+            format!("#include <entitled.hpp>\nvoid f(entitlement::Verdict it) {{ {line} }}\n");
+        std::fs::write(&source, text).unwrap();
+        toolchain::cpp_compiles(&source)
+    };
+    let Some(right) = compiles(RIGHT) else { return };
+    assert!(right, "{RIGHT}");
+    for line in WRONG {
+        assert_eq!(compiles(line), Some(false), "{line}");
+    }
 }
 
 /// The types that come with the library for Node are checked by TypeScript: what is right compiles, and a program that

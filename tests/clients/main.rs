@@ -12,6 +12,9 @@
 )]
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 
+#[path = "../support/c_library.rs"]
+#[allow(dead_code, reason = "no test binary needs all of it")]
+mod c_library;
 mod case;
 mod driver;
 mod languages;

@@ -53,6 +53,11 @@ fn a_jdk_is_there_in_ci() {
 }
 
 #[test]
+fn a_cpp_compiler_is_there_in_ci() {
+    must_be_there_in_ci("c++", prerequisites::has("c++", "the client library for C++"));
+}
+
+#[test]
 fn setpriv_is_there_in_ci() {
     must_be_there_in_ci("setpriv", Path::new("/usr/bin/setpriv").exists());
 }

@@ -56,11 +56,12 @@ struct Examples {
 }
 
 /// Where the program of a language is that the README shows, below `src/client/`.
-const PROGRAMS: [(&str, &str); 4] = [
+const PROGRAMS: [(&str, &str); 5] = [
     ("Python", "python/example.py"),
     ("Node", "node/example.js"),
     ("Go", "go/example/main.go"),
     ("Java", "java/src/example/java/Example.java"),
+    ("C++", "cpp/example.cpp"),
 ];
 
 impl Examples {
@@ -71,6 +72,7 @@ impl Examples {
             ("Node", toolchain::node("example.js")),
             ("Go", toolchain::go_program("./example", home.path())),
             ("Java", toolchain::java("src/example/java/Example.java", "Example", home.path())),
+            ("C++", toolchain::cpp("example.cpp", home.path())),
         ];
         // As other programs are told of a socket.
         let named = format!("unix://{}", socket.display());

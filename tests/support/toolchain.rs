@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::c_library::CLibrary;
 use super::prerequisites;
 
 /// The folder of a language's client library.
@@ -62,6 +63,31 @@ pub fn java(source: &str, class: &str, into: &Path) -> Option<Command> {
     command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto", "-cp"]);
     command.arg(&classes).arg(class);
     Some(command)
+}
+
+/// Compiles a program of C++ with the C library, shared.
+pub fn cpp(source: &str, into: &Path) -> Option<Command> {
+    let c = CLibrary::built("the client library for C++")?;
+    let program = into.join("cpp-program");
+    let mut build = cpp_compiler()?;
+    build.arg("-o").arg(&program).arg(library("cpp").join(source)).arg("-L").arg(&c.libraries);
+    build.args(["-lentitled", &format!("-Wl,-rpath,{}", c.libraries.display())]);
+    compiled(&mut build);
+    Some(Command::new(program))
+}
+
+/// Whether a source of C++ compiles.
+pub fn cpp_compiles(source: &Path) -> Option<bool> {
+    let output = cpp_compiler()?.arg("-fsyntax-only").arg(source).output();
+    Some(output.unwrap().status.success())
+}
+
+fn cpp_compiler() -> Option<Command> {
+    prerequisites::has("c++", "the client library for C++").then_some(())?;
+    let mut build = Command::new("c++");
+    build.args(["-std=c++17", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror", "-pthread"]);
+    build.arg("-I").arg(library("cpp")).arg("-I").arg(library("c").join("include"));
+    Some(build)
 }
 
 fn compiled(build: &mut Command) {

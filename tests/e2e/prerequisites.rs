@@ -65,4 +65,6 @@ fn setpriv_is_there_in_ci() {
 #[test]
 fn what_npm_installs_is_there_in_ci() {
     must_be_there_in_ci("tests/node_modules", tests_dir().join("node_modules").is_dir());
+    let typescript = tests_dir().join("node_modules/typescript").is_dir();
+    must_be_there_in_ci("typescript in tests/node_modules", typescript);
 }

@@ -37,7 +37,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Who may name what of the package that decides and proves; of the others, all may name its domain only.
 const PROVES: &[(&str, &[&str])] = &[
-    ("chain", &["domain", "evm", "light_client", "proof", "standards"]),
+    ("chain", &["domain", "evm", "light_client", "proof", "receipt", "standards"]),
+    ("actors", &["domain", "receipt"]),
+    ("rpc", &["domain", "receipt"]),
+    ("entitlectl", &["domain", "receipt"]),
     ("daemon", &["domain", "light_client"]),
 ];
 

@@ -28,9 +28,9 @@ use work::tools::Tools;
 
 pub use crate::keys::KeyRingState;
 pub use messages::{
-    CreateWallet, ExportKey, FindKeysStatus, ForeignKey, ImportKey, IssueChallenge, KeeperError,
-    KeyFault, KeysStatus, LinkWallet, RotateKeys, RotationState, RotationStatus, SignMessage,
-    UnlinkWallet, UnlockKeys, Verified, VerifyMessage,
+    CompleteReceipt, Completed, CreateWallet, ExportKey, FindKeysStatus, ForeignKey, ImportKey,
+    IssueChallenge, KeeperError, KeyFault, KeysStatus, LinkWallet, RotateKeys, RotationState,
+    RotationStatus, SignMessage, UnlinkWallet, UnlockKeys, Verified, VerifyMessage,
 };
 
 pub struct WalletKeeper {
@@ -49,7 +49,8 @@ impl WalletKeeper {
         let keystores =
             CpuPool::new(PoolLimits { threads: 1, running_per_uid: 1, places_per_uid: 1 });
         let cpu = CpuPool::default();
-        let tools = Tools { ledger, keys, machine, cpu, keystores, chains: None };
+        let tools =
+            Tools { ledger, keys, machine, cpu, keystores, chains: None, uses: Default::default() };
         Self { tools, under_way: BTreeSet::new(), custody: Custody::default() }
     }
 

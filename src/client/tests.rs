@@ -6,8 +6,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, accept, bind, connect, listen, socket,
 };
 use serde_json::{Value, json};
 
@@ -212,6 +213,34 @@ fn a_full_queue_is_a_timeout_and_not_a_hang() {
         })
         .unwrap();
     assert!(matches!(error, ClientError::Timeout { .. }), "{error:?}");
+}
+
+/// What docs/rpc.md tells those who connect without waiting.
+#[test]
+fn who_finds_the_queue_full_is_told_to_come_again_and_gets_in_by_the_same_socket() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let own = || {
+        let flags = SockFlag::SOCK_CLOEXEC.union(SockFlag::SOCK_NONBLOCK);
+        socket(AddressFamily::Unix, SockType::Stream, flags, None).unwrap()
+    };
+    let (listener, address) = (own(), UnixAddr::new(&path).unwrap());
+    bind(listener.as_raw_fd(), &address).unwrap();
+    listen(&listener, Backlog::new(1).unwrap()).unwrap();
+    let mut waiting = Vec::new();
+    let refused = loop {
+        let one = own();
+        match connect(one.as_raw_fd(), &address) {
+            Ok(()) => waiting.push(one),
+            Err(error) => break (one, error),
+        }
+        assert!(waiting.len() < 100, "a queue of one takes everybody");
+    };
+    let (late, error) = refused;
+    assert_eq!(error, Errno::EAGAIN);
+    assert_eq!(connect(late.as_raw_fd(), &address), Err(Errno::EAGAIN), "still full");
+    accept(listener.as_raw_fd()).unwrap();
+    assert_eq!(connect(late.as_raw_fd(), &address), Ok(()));
 }
 
 /// Answers a subscription to one product, and tells of it and of other things.

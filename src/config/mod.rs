@@ -22,11 +22,13 @@ use entitled_core::domain::product::document::Flaw;
 mod chains;
 mod consensus;
 mod defaults;
+mod fake;
 mod layers;
 mod reload;
 mod validate;
 
 pub use defaults::{Environment, make_private_directory};
+pub use fake::{FakeFile, read_fake};
 pub use reload::Changes;
 
 /// Everything that can be configured, checked.

@@ -80,7 +80,7 @@ fn socket(mut section: Section<'_>, places: &Places) -> Socket {
     Socket { path, admin_path, admin_group, threads, limits }
 }
 
-fn limits(mut section: Section<'_>) -> Limits {
+pub(super) fn limits(mut section: Section<'_>) -> Limits {
     let request_bytes = section.or("request_bytes", 64 * KIB, size(KIB, 16 * MIB));
     let admin_request_bytes = section.or("admin_request_bytes", 512 * KIB, size(KIB, 16 * MIB));
     // At least one of the longest replies.
@@ -223,7 +223,7 @@ fn absolute_path(node: &Node) -> Result<PathBuf, String> {
     }
 }
 
-fn socket_path(node: &Node) -> Result<PathBuf, String> {
+pub(super) fn socket_path(node: &Node) -> Result<PathBuf, String> {
     let path = absolute_path(node)?;
     if path.as_os_str().len() > LONGEST_SOCKET_PATH {
         return Err(format!(

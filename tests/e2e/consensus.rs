@@ -8,4 +8,5 @@ mod forgery;
 mod misconduct;
 mod offline;
 mod owner;
+mod receipts;
 mod vouching;

@@ -26,9 +26,9 @@ const FIRST: [&str; 4] =
 const LAST: [&str; 5] =
     ["wallet_unlink", "customer_deactivate", "product_remove", "keys_rotate", "store_backup"];
 
-/// What this daemon cannot do: its keys are in a file, and its chain has no validators. It answers with an error
-/// that the document names.
-const CANNOT: [&str; 2] = ["keys_unlock", "chain_sync"];
+/// What this daemon cannot do: its keys are in a file, its chain has no validators, and its product no publisher; and the
+/// receipt in the document is cut short. It answers with an error that the document names.
+const CANNOT: [&str; 4] = ["keys_unlock", "chain_sync", "entitlement_receipt", "receipt_import"];
 
 fn document() -> &'static Value {
     openrpc::document()
@@ -208,7 +208,7 @@ fn a_notification_is_as_the_document_says() {
 
 /// Whether `value` is of the form of `schema`, as far as the document uses JSON Schema. A member that the schema does not
 /// describe is wrong here, although clients have to bear it.
-fn fits(schema: &Value, value: &Value) -> Result<(), String> {
+pub(crate) fn fits(schema: &Value, value: &Value) -> Result<(), String> {
     if let Some(target) = schema["$ref"].as_str() {
         return fits(document().pointer(target.trim_start_matches('#')).unwrap(), value);
     }

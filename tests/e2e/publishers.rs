@@ -21,10 +21,17 @@ impl Vendor {
         self.0.pk.to_base64()
     }
 
-    fn sign(&self, text: &str) -> String {
+    pub fn sign(&self, text: &str) -> String {
         let text = std::io::Cursor::new(text);
         minisign::sign(None, &self.0.sk, text, Some("acme-cad.toml"), None).unwrap().into_string()
     }
+}
+
+/// Installs a product file under a vendor's name and signature.
+pub fn install_signed(daemon: &Daemon, vendor: &Vendor, product: &ProductFile) {
+    let text = format!("{}\n[publisher]\nkey = {:?}\n", product.text(), vendor.key());
+    let signature = vendor.sign(&text);
+    install(daemon, &(text, signature)).unwrap();
 }
 
 /// The product of a vendor: named by `names`, signed by `by`.

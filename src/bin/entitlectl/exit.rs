@@ -23,6 +23,10 @@ pub(crate) enum Exit {
     Refused = 5,
     /// A mistake of this program or of the daemon.
     Internal = 70,
+    /// A command to be run cannot be executed; as shells and env(1) have it.
+    NotExecutable = 126,
+    /// A command to be run is not there.
+    NoCommand = 127,
 }
 
 impl From<Exit> for ExitCode {
@@ -62,6 +66,9 @@ pub(crate) enum Failure {
 
     #[error("cannot wait for signals")]
     Signals { source: io::Error },
+
+    #[error("cannot start {}", program.display())]
+    Exec { program: PathBuf, source: io::Error },
 }
 
 impl Failure {
@@ -74,7 +81,17 @@ impl Failure {
             | Self::Shape { .. }
             | Self::Endless { .. }
             | Self::Signals { .. } => Exit::Internal,
+            Self::Exec { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Exit::NoCommand
+            }
+            Self::Exec { .. } => Exit::NotExecutable,
         }
+    }
+
+    /// Whether the same question may be answered later: the daemon is away or busy, or lacks its chain or store.
+    pub(crate) fn may_pass(&self) -> bool {
+        let is_imposter = matches!(self, Self::Client(ClientError::Untrusted { .. }));
+        !is_imposter && matches!(self.exit(), Exit::Undetermined | Exit::Unreachable)
     }
 }
 

@@ -9,8 +9,8 @@ const END: &str = "-----END ENTITLED RECEIPT-----";
 const COLUMNS: usize = 64;
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// No receipt is larger, before it is written as text.
-pub const LARGEST: usize = 1024 * 1024;
+/// No receipt is larger, before it is written as text: so that its text fits into one reply of the daemon.
+pub const LARGEST: usize = 704 * 1024;
 /// Nor its text.
 pub const LONGEST_TEXT: usize = (LARGEST / 3 + 1) * 4 / COLUMNS * (COLUMNS + 1) + 256;
 

@@ -3,21 +3,25 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use jsonrpsee::types::ErrorObjectOwned;
 use jsonrpsee::{Extensions, RpcModule};
 use schemars::SchemaGenerator;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use super::api::Api;
 use super::parse::parse;
 use super::{
-    chains, customers, entitlements, keys, ownerships, products, system, transfer, wallets,
+    chains, customers, entitlements, keys, ownerships, products, receipts, system, transfer,
+    wallets,
 };
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::socket::reply::Flight;
 use crate::rpc::wire;
-use entitled_core::domain::peer::{Access, Permit};
+use entitled_core::domain::ids::CustomerId;
+use entitled_core::domain::peer::{Access, Peer, Permit};
 
 /// One row of the table, for documents.
 pub struct Row {
@@ -56,7 +60,43 @@ macro_rules! methods {
             })?;)*
             Ok(())
         }
+
+        /// Adds every method of the table to `module`, each answered by `answer`. Its parameters are read as those of
+        /// the method first, so that what is wrong with them is told in the same words.
+        ///
+        /// # Errors
+        /// When two have the same name.
+        pub(in crate::rpc) fn register_shapes<C: Send + Sync + 'static>(
+            module: &mut RpcModule<C>,
+            answer: fn(Arc<C>, Request) -> BoxFuture<'static, Result<Box<RawValue>, RpcError>>,
+        ) -> Result<(), jsonrpsee::core::RegisterMethodError> {
+            $(module.register_async_method(stringify!($name), move |params, context, extensions| async move {
+                let given: $params = parse(params.as_str())?;
+                let request = Request {
+                    name: stringify!($name),
+                    access: Access::$access,
+                    writes: false $(|| !stringify!($writes).is_empty())?,
+                    customer: wire::Params::customer(&given),
+                    params: params.as_str().map(str::to_owned),
+                    peer: extensions.get::<Peer>().cloned(),
+                };
+                answer(context, request).await.map_err(ErrorObjectOwned::from)
+            })?;)*
+            Ok(())
+        }
     };
+}
+
+/// A call of a method whose parameters have the form they should.
+pub(in crate::rpc) struct Request {
+    pub(in crate::rpc) name: &'static str,
+    pub(in crate::rpc) access: Access,
+    pub(in crate::rpc) writes: bool,
+    /// The customer it names.
+    pub(in crate::rpc) customer: Option<CustomerId>,
+    pub(in crate::rpc) params: Option<String>,
+    /// Who asks.
+    pub(in crate::rpc) peer: Option<Peer>,
 }
 
 methods! {
@@ -66,6 +106,8 @@ methods! {
         "The verdicts for the products the customer holds, or may hold as far as is known; on the admin socket for all products.";
     SelfService entitlement_explain(wire::OfProduct) -> wire::Explanation = entitlements::explain,
         "What is known now, and every step that leads to it.";
+    SelfService entitlement_receipt(wire::EntitlementReceipt) -> wire::Receipt = receipts::make,
+        "A file that proves the verdict to anybody who has the publisher's key. Only a yes has one.";
     SelfService [writes] wallet_create(wire::WalletCreate) -> wire::Wallet = wallets::create,
         "Make a wallet whose key is kept sealed here.";
     SelfService wallet_list(wire::Page) -> wire::Listed<wire::Wallet> = wallets::list,
@@ -122,6 +164,8 @@ methods! {
         "Say whose files a product takes from now on, whoever signed the last one.";
     Admin product_remove(wire::ProductRemove) -> wire::Removed = products::remove,
         "Remove a product file that was installed here.";
+    Admin receipt_import(wire::ReceiptImport) -> wire::ReceiptImported = receipts::import,
+        "Take what a receipt proves for a look at the chain.";
     Admin ownership_suspend(wire::OwnershipSuspend) -> wire::Listed<wire::Ownership> = ownerships::suspend,
         "Take a token out of force.";
     Admin ownership_reinstate(wire::OwnershipSuspend) -> wire::Listed<wire::Ownership> = ownerships::reinstate,

@@ -35,6 +35,17 @@ pub struct Listed<T> {
 }
 
 replies! {
+    /// A verdict's proof, and what it comes to.
+    Receipt {
+        /// A text to be kept or sent as it is; `entitled_core::receipt` and `libentitled` verify it.
+        receipt: String,
+        /// What whoever verifies it now is told.
+        verdict: Verdict,
+    }
+    /// What a receipt that was taken proves.
+    ReceiptImported {
+        verdict: Verdict,
+    }
     /// The answer for a customer and a product.
     Verdict {
         product: String,
@@ -59,7 +70,7 @@ replies! {
         /// `fresh`, `stale` or `grace`.
         #[schemars(with = "sets::Freshness")]
         freshness: &'static str,
-        /// `single`, `quorum` or `consensus`.
+        /// `single`, `quorum` or `consensus`; `fake` in every verdict of a fake (`entitled --fake`).
         #[schemars(with = "Option<sets::Trust>")]
         trust: Option<&'static str>,
         anchor: Option<Anchor>,
@@ -294,6 +305,8 @@ replies! {
         /// `ok` or `degraded`.
         #[schemars(with = "sets::DaemonState")]
         status: &'static str,
+        /// Whether this is a fake (`entitled --fake`), which answers what a file says and proves nothing.
+        fake: bool,
         actors: Vec<ActorHealth>,
         chains: Vec<ChainHealth>,
         store: StoreHealth,

@@ -2,18 +2,22 @@
 
 use alloy_primitives::Address;
 
-use super::{audit, challenges, customers, quotas, records};
+use super::{audit, challenges, customers, quotas, receipts, records};
 use crate::store::asked::Asked;
 use crate::store::error::StoreError;
 use crate::store::schema::{self, Table};
 use crate::store::view::{Changes, View, prefixed, record};
 use entitled_core::domain::audit::AuditAction;
-use entitled_core::domain::customer::{Challenge, Custody, Wallet};
+use entitled_core::domain::customer::{Challenge, Custody, LinkProof, Wallet};
 use entitled_core::domain::ids::CustomerId;
 use entitled_core::domain::label::Label;
 use entitled_core::domain::ownership::Anchor;
 
 const LONGEST_SEALED_KEY: usize = 64 * 1024;
+/// Wallets read, at most, for each customer that is to be found.
+const READ_FOR_EACH: usize = 8;
+/// How long a customer is in a key.
+const CUSTOMER: usize = 9;
 
 /// A wallet to add, or to take up again.
 #[derive(Debug, Clone)]
@@ -38,6 +42,8 @@ pub enum Origin {
         nonce: Option<String>,
         /// The block at which a contract stood for it, if no key does.
         contract: Option<Anchor>,
+        /// The signature itself, to be shown to others.
+        proof: Option<LinkProof>,
     },
 }
 
@@ -100,19 +106,33 @@ pub fn find(view: &impl View, address: Address) -> Result<Option<WalletWithKey>,
     Ok(Some((wallet, key)))
 }
 
-/// Customers that have an active wallet.
+/// The first customers that have an active wallet, `limit` of them. Of many that have none left, not all are passed over.
 ///
 /// # Errors
 /// When the store fails.
-pub fn customers_with_wallets(view: &impl View) -> Result<Vec<CustomerId>, StoreError> {
-    let mut found = std::collections::BTreeSet::new();
-    for row in prefixed(view, Table::Wallets, &[])? {
-        let wallet: Wallet = records::decode("wallet", &row?.1)?;
-        if wallet.active {
-            found.insert(wallet.customer);
+pub fn customers_with_wallets(
+    view: &impl View,
+    limit: usize,
+) -> Result<Vec<CustomerId>, StoreError> {
+    let mut found = Vec::new();
+    for row in
+        prefixed(view, Table::CustomerWallets, &[])?.take(limit.saturating_mul(READ_FOR_EACH))
+    {
+        let wrong = || StoreError::Form { what: "wallet" };
+        let key = row?.0;
+        let (customer, address) = key.split_at_checked(CUSTOMER).ok_or_else(wrong)?;
+        let customer = schema::customer_of(customer).ok_or_else(wrong)?;
+        let address = Address::try_from(address).map_err(|_| wrong())?;
+        if found.len() >= limit {
+            break;
+        }
+        if found.last() != Some(&customer)
+            && get(view, address, customer)?.is_some_and(|it| it.active)
+        {
+            found.push(customer);
         }
     }
-    Ok(found.into_iter().collect())
+    Ok(found)
 }
 
 fn with_address(view: &impl View, address: Address) -> Result<Vec<Wallet>, StoreError> {
@@ -173,6 +193,10 @@ pub fn add(changes: &mut Changes<'_>, new: NewWallet, asked: &Asked) -> Result<W
         let key = schema::wallet(new.address, new.customer);
         changes.put(Table::SealedKeys, &key, &records::encode_sealed(sealed))?;
     }
+    if let Origin::Linked { proof: Some(proof), .. } = &new.origin {
+        let key = schema::wallet(new.address, new.customer);
+        changes.put_record(Table::LinkProofs, &key, proof)?;
+    }
     let place = wallet.chain.map(|it| format!(", a contract on {it}")).unwrap_or_default();
     let detail = format!("for {}{place}", wallet.customer);
     audit::append(changes, asked, new.origin.action(), &wallet.address, detail)?;
@@ -226,6 +250,7 @@ pub fn remove(
         return Err(not_found);
     }
     let detail = format!("of {id}");
+    receipts::forget(changes, address, id)?;
     if wallet.active {
         wallet.active = false;
         wallet.removed_at = Some(asked.at);

@@ -4,7 +4,9 @@
 pub(super) mod key_custody;
 pub(super) mod ledger;
 mod orders;
+mod receipts;
 mod rotation;
 mod signatures;
 pub(super) mod tools;
 mod transfer;
+pub(super) mod use_log;

@@ -7,7 +7,7 @@ pub mod document;
 mod parse;
 pub mod section;
 
-pub use parse::parse;
+pub use parse::{features, parse};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -6,7 +6,7 @@ use super::sync_committee::{Form, Row};
 use super::*;
 
 /// From Altair to Gloas, one after each 4 epochs, which are 32 slots and one period.
-fn network() -> Network {
+pub(super) fn network() -> Network {
     let row = |name, epoch, version, form, state, execution| Row {
         name,
         epoch,

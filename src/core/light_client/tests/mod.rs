@@ -9,6 +9,7 @@
 
 mod forks;
 mod mainnet;
+mod paths;
 mod rules;
 mod saving;
 mod specifications;

@@ -17,11 +17,15 @@ fn by(origin: Origin, byte: u8, customer: CustomerId) -> NewWallet {
 }
 
 fn linked(byte: u8, customer: CustomerId) -> NewWallet {
-    by(Origin::Linked { nonce: None, contract: None }, byte, customer)
+    by(Origin::Linked { nonce: None, contract: None, proof: None }, byte, customer)
 }
 
 fn answering(nonce: &str, byte: u8, customer: CustomerId) -> NewWallet {
-    by(Origin::Linked { nonce: Some(nonce.to_owned()), contract: None }, byte, customer)
+    by(
+        Origin::Linked { nonce: Some(nonce.to_owned()), contract: None, proof: None },
+        byte,
+        customer,
+    )
 }
 
 fn managed(byte: u8, customer: CustomerId, key: &[u8]) -> NewWallet {
@@ -234,11 +238,17 @@ fn values_out_of_bounds_are_refused() {
 }
 
 #[test]
-fn progress_names_customers_that_have_an_active_wallet() {
+fn customers_are_found_that_have_an_active_wallet() {
     let bench = Bench::new();
     added(&bench, linked(1, BOB), 1).unwrap();
     added(&bench, linked(2, ALICE), 2).unwrap();
     removed(&bench, 2, ALICE, false).unwrap();
-    let with_wallets = bench.store.read(customers_with_wallets).unwrap();
-    assert_eq!(with_wallets, [BOB]);
+    let with_wallets = |limit| bench.store.read(|it| customers_with_wallets(it, limit)).unwrap();
+    assert_eq!(with_wallets(10), [BOB]);
+    added(&bench, linked(3, BOB), 3).unwrap();
+    added(&bench, linked(4, ALICE), 4).unwrap();
+    let mut both = [ALICE, BOB];
+    both.sort_unstable();
+    assert_eq!(with_wallets(10), both);
+    assert_eq!(with_wallets(1), both[..1]);
 }

@@ -114,6 +114,7 @@ impl Bed {
             product: product(),
             source: PathBuf::from("acme-cad.toml"),
             publisher: None,
+            signed: None,
         };
         let key = Key { customer: OWN, product: installed.product.id.clone() };
         let mut products = Loaded::default();
@@ -131,7 +132,7 @@ impl Bed {
             },
             catalogue: Catalogue::new(Vec::new(), 0),
             turn: Arc::default(),
-            known: Arc::default(),
+            warmed: 0,
         };
         let cache = TierCache::new(parts.clone()).start();
         let runtime = tokio::runtime::Handle::current();
@@ -139,7 +140,7 @@ impl Bed {
         let verifier =
             chain_verifier::Parts::new(Vec::new(), looks_in.0, looks_in.1, (clock, 9), runtime);
         assert!(parts.verifier.set(ChainVerifier::new(verifier).start()).is_ok());
-        let origin = Origin::Linked { nonce: None, contract: None };
+        let origin = Origin::Linked { nonce: None, contract: None, proof: None };
         let new = NewWallet { address: WALLET, customer: OWN, label: None, origin };
         parts.ledger.send(AddWallet { new, asked: asked() }).await.unwrap().unwrap();
         let mut held = seen(1, Finding::Held { until: None, anchor: anchor(10) });
@@ -217,8 +218,7 @@ fn what_happens_while_no_answer_is_cached_is_looked_at_with_the_next_one() {
     with_store(|store| async move {
         let bed = Bed::new(store, None).await;
         let looks = async || bed.parts.ledger.send(LooksRecorded).await.unwrap();
-        let known = Arc::new(vec![OWN]);
-        let cache = TierCache::new(Parts { known, ..bed.parts.clone() }).start();
+        let cache = TierCache::new(Parts { warmed: 8, ..bed.parts.clone() }).start();
         assert_eq!(looks().await, 1);
         let wallets = BTreeSet::from([WALLET]);
         let moved = ChainEvent::Changed {

@@ -8,7 +8,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
-    reason = "tests fail by panicking, and say on stderr what they skipped"
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, say on stderr what they skipped, and play slow daemons"
 )]
 #![allow(unreachable_pub, reason = "a test binary exports nothing")]
 

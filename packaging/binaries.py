@@ -18,8 +18,10 @@ NEWEST_GLIBC = (2, 34)
 # All that a program may be linked with; the packages depend on these by name.
 LIBRARIES = re.compile(r"^(lib(c|m|gcc_s)\.so\.\d+|ld-linux-.*)$")
 
-# What vendors ship with programs of their own stays small.
+# What vendors ship with programs of their own stays small, and does nothing behind their backs: it cannot even call these.
 LARGEST_LIBRARY = 2_500_000
+NOT_IN_LIBRARY = {"pthread_create", "fork", "execve", "system", "exit", "_exit", "atexit", "signal", "sigaction", "raise",
+                  "kill", "sigprocmask", "pthread_sigmask", "setenv", "putenv", "bind", "listen", "getaddrinfo"}  # fmt: skip
 
 # Where debuggers look for the sources, instead of where they happened to lie.
 SOURCES = "/usr/src/entitled"
@@ -59,6 +61,9 @@ def compile_library(release: Release, into: pathlib.Path) -> pathlib.Path:
     subprocess.run(["strip", "--strip-unneeded", "--remove-section=.comment", shared], check=True)
     subprocess.run(["strip", "--strip-debug", "--remove-section=.comment", "--enable-deterministic-archives", archive], check=True)
     check_libraries(shared)
+    table = subprocess.run(["objdump", "-T", shared], check=True, capture_output=True, text=True).stdout
+    if wrong := NOT_IN_LIBRARY & set(re.findall(r"\*UND\*.*\s(\w+)$", table, re.MULTILINE)):
+        raise SystemExit(f"{shared.name} may call {', '.join(sorted(wrong))}, which it promises not to")
     if shared.stat().st_size > LARGEST_LIBRARY:
         raise SystemExit(f"{shared.name} has {shared.stat().st_size} bytes; it promises no more than {LARGEST_LIBRARY}")
     return into

@@ -23,6 +23,8 @@ use crate::support::settings::{ProductFile, Settings};
 use crate::support::stage::{ACME, Stage};
 use crate::support::tests_dir;
 
+mod receipts;
+
 const BOTH: [Linked; 2] = [Linked::Shared, Linked::Static];
 
 fn source(name: &str) -> PathBuf {
@@ -441,7 +443,7 @@ fn neither_a_runtime_nor_tls_is_in_the_library() {
 #[test]
 fn the_documents_have_the_examples_as_they_are() {
     let readme = std::fs::read_to_string(sources().join("README.md")).unwrap();
-    for name in ["check", "watch"] {
+    for name in ["acme", "check", "watch"] {
         let code = std::fs::read_to_string(example(name)).unwrap();
         assert!(readme.contains(&format!("```c\n{code}```\n")), "{name}.c");
     }

@@ -32,7 +32,7 @@ class CLibrary(Scene):
     def test_five_lines_ask_the_installed_daemon(self):
         self.machine.install(deb("current"), *Stage.libraries["deb"])
         shared = "$(pkg-config --cflags --libs entitled)"
-        programs = [self.compile("check", shared), self.compile("check", "-l:libentitled.a")]
+        programs = [self.compile("check", shared), self.compile("check", "-l:libentitled.a -lm")]
         for program in programs:
             self.assertEqual(self.says(program), "not entitled")
         self.assertIn("libentitled.so.0", self.machine.run("ldd", programs[0]))

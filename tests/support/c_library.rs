@@ -37,14 +37,27 @@ impl CLibrary {
 
     /// Compiles a program as strictly as a vendor may, in C or, by its compiler, in C++.
     pub fn compile(&self, compiler: &str, source: &Path, linked: Linked) -> PathBuf {
+        self.compile_with(compiler, source, linked, &[])
+    }
+
+    pub fn compile_with(
+        &self,
+        compiler: &str,
+        source: &Path,
+        linked: Linked,
+        more: &[&str],
+    ) -> PathBuf {
         let name = source.file_stem().unwrap().to_str().unwrap();
-        let program = self.programs.path().join(format!("{name}-{compiler}-{linked:?}"));
+        // Programs of the same source that were compiled in other ways have other names.
+        let more_text: String = more.concat().chars().filter(char::is_ascii_alphanumeric).collect();
+        let program = format!("{name}-{compiler}-{linked:?}-{more_text}");
+        let program = self.programs.path().join(program);
         let mut run = Command::new(compiler);
         run.args(["-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-pthread", "-g"]);
-        run.arg("-I").arg(sources().join("include")).arg("-o").arg(&program);
+        run.args(more).arg("-I").arg(sources().join("include")).arg("-o").arg(&program);
         run.arg(if compiler == "cc" { "-xc" } else { "-xc++" }).arg(source).arg("-xnone");
         match linked {
-            Linked::Static => run.arg(self.libraries.join("libentitled.a")),
+            Linked::Static => run.arg(self.libraries.join("libentitled.a")).arg("-lm"),
             Linked::Shared => run
                 .arg("-L")
                 .arg(&self.libraries)

@@ -1,6 +1,6 @@
 //! The types of `entitled.h`, with the same layout. New members go to the end.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 
 /// `enum entitled_state`
 #[repr(C)]
@@ -25,6 +25,18 @@ pub enum Failure {
     Again = 7,
     Closed = 8,
     Internal = 9,
+    Receipt = 10,
+    Space = 11,
+}
+
+/// `enum entitled_proof`
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    Unproven = 0,
+    Proven = 1,
+    ProvenByKey = 2,
+    ProvenNow = 3,
 }
 
 /// `entitled_options`
@@ -35,7 +47,7 @@ pub struct Options {
     pub socket: *const c_char,
     pub publisher: *const c_char,
     pub timeout_ms: i32,
-    pub reserved: i32,
+    pub accept_linked: i32,
 }
 
 impl Options {
@@ -44,6 +56,33 @@ impl Options {
         socket: std::ptr::null(),
         publisher: std::ptr::null(),
         timeout_ms: 0,
+        accept_linked: 0,
+    };
+}
+
+/// `entitled_question`
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Question {
+    pub size: usize,
+    pub product: *const c_char,
+    pub publisher: *const c_char,
+    pub nonce: *const c_void,
+    pub nonce_length: usize,
+    pub now: i64,
+    pub accept_linked: i32,
+    pub reserved: i32,
+}
+
+impl Question {
+    pub const INIT: Self = Self {
+        size: size_of::<Self>(),
+        product: std::ptr::null(),
+        publisher: std::ptr::null(),
+        nonce: std::ptr::null(),
+        nonce_length: 0,
+        now: 0,
+        accept_linked: 0,
         reserved: 0,
     };
 }
@@ -63,6 +102,8 @@ pub struct Verdict {
     pub seats: i64,
     pub provisional: i32,
     pub features_left_out: i32,
+    pub proof: Proof,
+    pub reserved: i32,
     pub code: [u8; 32],
     pub product: [u8; 72],
     pub tier: [u8; 72],
@@ -90,6 +131,8 @@ impl Verdict {
         seats: 0,
         provisional: 0,
         features_left_out: 0,
+        proof: Proof::Unproven,
+        reserved: 0,
         code: [0; 32],
         product: [0; 72],
         tier: [0; 72],

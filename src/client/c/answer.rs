@@ -1,7 +1,9 @@
 //! What the daemon said, as C can hold it.
 
-use entitled_client::{ClientError, Code, Verdict as Said};
+use entitled_client::{ClientError, Code, Feature, Verdict as Said};
+use entitled_core::domain::entitlement::Verdict as Decided;
 use entitled_core::domain::ids::Timestamp;
+use entitled_core::domain::product;
 use entitled_core::domain::publisher::PublisherKey;
 
 use crate::abi::{Failure, State, Verdict};
@@ -18,6 +20,42 @@ pub(crate) fn of(said: Result<Said, ClientError>, publisher: Option<&PublisherKe
 
 pub(crate) fn not_known(error: Failure, detail: &str) -> Verdict {
     Verdict { error, detail: text::cut(detail), ..Verdict::INIT }
+}
+
+/// What was decided here, at a time: as the daemon would say it.
+pub(crate) fn of_decision(decided: &Decided, now: Timestamp) -> Verdict {
+    of_daemon(&Said {
+        product: decided.product.to_string(),
+        valid: decided.is_valid(),
+        code: Code::from(decided.code.as_str().to_owned()),
+        detail: decided.detail.clone(),
+        tier: decided.tier.as_ref().map(ToString::to_string),
+        rank: decided.rank,
+        features: decided.features.iter().map(|(name, it)| (name.clone(), feature(it))).collect(),
+        seats: decided.seats,
+        publisher: decided.publisher.as_ref().map(ToString::to_string),
+        customer: Some(decided.customer.to_string()),
+        wallet: decided.wallet.map(|it| it.to_string()),
+        token: decided.token.map(|it| it.to_string()),
+        provisional: decided.provisional,
+        freshness: Some(decided.freshness.as_str().to_owned()),
+        trust: decided.trust.map(|it| it.as_str().to_owned()),
+        anchor: None,
+        verified_at: decided.verified_at.map(|it| it.to_string()),
+        stale_after: decided.stale_after.map(|it| it.to_string()),
+        grace_until: decided.grace_until.map(|it| it.to_string()),
+        expires_at: decided.expires_at.map(|it| it.to_string()),
+        seconds_until_change: decided.seconds_until_change(now),
+    })
+}
+
+fn feature(feature: &product::Feature) -> Feature {
+    match feature {
+        product::Feature::Flag(flag) => Feature::Flag(*flag),
+        product::Feature::Whole(number) => Feature::Whole(*number),
+        product::Feature::Number(number) => Feature::Number(*number),
+        product::Feature::Text(text) => Feature::Text(text.clone()),
+    }
 }
 
 fn of_daemon(said: &Said) -> Verdict {
@@ -95,7 +133,7 @@ pub(crate) fn failure_of(error: &ClientError) -> Failure {
 }
 
 /// The whole of what went wrong, in one line.
-fn words_of(error: &ClientError) -> String {
+pub(crate) fn words_of(error: &ClientError) -> String {
     let mut words = error.to_string();
     let cause = std::error::Error::source(error).map(ToString::to_string);
     for more in error.detail().map(str::to_owned).into_iter().chain(cause) {

@@ -3,17 +3,25 @@
 //! # Safety
 //! What holds for all of them: a pointer is NULL, or to what `entitled.h` says, for as long as the function runs.
 
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
 
 use entitled_client::Feature;
+use entitled_core::domain::publisher::PublisherKey;
 
-use crate::abi::{Failure, Options, State, Verdict};
+use crate::abi::{Failure, Options, Question, State, Verdict};
 use crate::border::guarded;
 use crate::handle::Handle;
+use crate::receipt::{self, Asked};
 use crate::sized::{self, Out};
 use crate::subscription::Subscription;
 use crate::{answer, features, text};
+
+/// `ENTITLED_NONCE_MAX`
+const NONCE_MAX: usize = 64;
+const FAULT: Verdict = Verdict { error: Failure::Internal, ..Verdict::INIT };
+const NOTHING_TO_ASK: &str = "there is nothing to ask with: it is NULL";
+const NO_PRODUCT: &str = "the product's name is NULL or not UTF-8";
 
 const VERSION: &CStr =
     match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
@@ -40,6 +48,8 @@ pub extern "C" fn entitled_strerror(error: u32) -> *const c_char {
         7 => c"nothing new has arrived",
         8 => c"the subscription is over",
         9 => c"a fault of the library",
+        10 => c"the receipt does not prove what was asked",
+        11 => c"the buffer is too small",
         _ => c"an error of a later version",
     };
     words.as_ptr()
@@ -51,7 +61,7 @@ pub unsafe extern "C" fn entitled_open(options: *const Options) -> *mut Handle {
         let options = match options.is_null() {
             true => Options::INIT,
             // SAFETY: as above.
-            false => unsafe { sized::read_options(options) }?,
+            false => unsafe { sized::read(options) }?,
         };
         // SAFETY: as above.
         Some(Box::into_raw(Box::new(unsafe { Handle::new(&options) })))
@@ -77,15 +87,11 @@ pub unsafe extern "C" fn entitled_check(
         // SAFETY: as above.
         match unsafe { (daemon.as_ref(), text::read(product)) } {
             (Some(daemon), Some(product)) => daemon.check(product),
-            (None, _) => {
-                answer::not_known(Failure::Argument, "there is nothing to ask with: it is NULL")
-            }
-            (_, None) => {
-                answer::not_known(Failure::Argument, "the product's name is NULL or not UTF-8")
-            }
+            (None, _) => answer::not_known(Failure::Argument, NOTHING_TO_ASK),
+            (_, None) => answer::not_known(Failure::Argument, NO_PRODUCT),
         }
     });
-    out.write(&answer.unwrap_or(Verdict { error: Failure::Internal, ..Verdict::INIT }))
+    out.write(&answer.unwrap_or(FAULT))
 }
 
 #[unsafe(no_mangle)]
@@ -154,6 +160,121 @@ unsafe fn feature_of(verdict: *const Verdict, feature: *const c_char) -> Result<
 
 fn answer_of(found: Result<Feature, State>, read: impl FnOnce(&Feature) -> State) -> State {
     guarded(|| found.map_or_else(|it| it, |it| read(&it))).unwrap_or(State::NotKnown)
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entitled_prove(
+    daemon: *const Handle,
+    product: *const c_char,
+    now: i64,
+    verdict: *mut Verdict,
+) -> State {
+    // SAFETY: as above.
+    let Some(out) = (unsafe { Out::new(verdict) }) else { return State::NotKnown };
+    let answer = guarded(|| {
+        // SAFETY: as above.
+        match unsafe { (daemon.as_ref(), text::read(product)) } {
+            (Some(daemon), Some(product)) => daemon.prove(product, now),
+            (None, _) => answer::not_known(Failure::Argument, NOTHING_TO_ASK),
+            (_, None) => answer::not_known(Failure::Argument, NO_PRODUCT),
+        }
+    });
+    out.write(&answer.unwrap_or(FAULT))
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entitled_receipt(
+    daemon: *const Handle,
+    product: *const c_char,
+    nonce: *const c_void,
+    nonce_length: usize,
+    receipt: *mut c_char,
+    length: *mut usize,
+) -> Failure {
+    let made = guarded(|| {
+        // SAFETY: as above.
+        let given = unsafe {
+            (daemon.as_ref(), text::read(product), bytes(nonce, nonce_length, NONCE_MAX))
+        };
+        let (Some(daemon), Some(product), Some(nonce)) = given else {
+            return Err(Failure::Argument);
+        };
+        daemon.receipt(product, nonce).map_err(|it| it.error)
+    });
+    let made = match made {
+        _ if length.is_null() => return Failure::Argument,
+        Some(Ok(made)) => made,
+        Some(Err(failure)) => return failure,
+        None => return Failure::Internal,
+    };
+    // SAFETY: as above, and not NULL; the room is as much as the program says.
+    unsafe {
+        let room = length.replace(made.len());
+        if receipt.is_null() || room < made.len() {
+            return Failure::Space;
+        }
+        ptr::copy_nonoverlapping(made.as_ptr().cast::<c_char>(), receipt, made.len());
+    }
+    Failure::None
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn entitled_receipt_verify(
+    receipt: *const c_char,
+    length: usize,
+    question: *const Question,
+    verdict: *mut Verdict,
+) -> State {
+    // SAFETY: as above.
+    let Some(out) = (unsafe { Out::new(verdict) }) else { return State::NotKnown };
+    let answer = guarded(|| {
+        // SAFETY: as above.
+        let judged = unsafe { judge(receipt, length, question) };
+        judged.unwrap_or_else(|wrong| answer::not_known(Failure::Argument, wrong))
+    });
+    out.write(&answer.unwrap_or(FAULT))
+}
+
+/// # Safety
+/// As above.
+unsafe fn judge(
+    receipt: *const c_char,
+    length: usize,
+    question: *const Question,
+) -> Result<Verdict, &'static str> {
+    // SAFETY: as above.
+    let question = unsafe { sized::read(question) }
+        .ok_or("the question is NULL, or of a size that cannot be")?;
+    // SAFETY: as above.
+    let (product, publisher) =
+        unsafe { (text::read(question.product), text::read(question.publisher)) };
+    let publisher = publisher.and_then(|it| it.parse::<PublisherKey>().ok());
+    // SAFETY: as above.
+    let nonce = unsafe { bytes(question.nonce, question.nonce_length, NONCE_MAX) };
+    // SAFETY: as above.
+    let receipt = unsafe { bytes(receipt.cast(), length, usize::MAX >> 1) };
+    let asked = Asked {
+        product: product.ok_or(NO_PRODUCT)?,
+        publisher: &publisher.ok_or("the publisher's key is NULL or no minisign public key")?,
+        nonce: nonce
+            .map(|it| Some(it).filter(|it| !it.is_empty()))
+            .ok_or("the nonce is too long")?,
+        now: question.now,
+        accept_linked: question.accept_linked != 0,
+    };
+    Ok(receipt::verify(receipt.ok_or("the receipt is too long")?, &asked))
+}
+
+/// As many bytes as C says, none for NULL; `None` for more than `most`.
+///
+/// # Safety
+/// As above.
+unsafe fn bytes<'a>(at: *const c_void, length: usize, most: usize) -> Option<&'a [u8]> {
+    match at.is_null() || length == 0 {
+        true => Some(&[]),
+        // SAFETY: as above, and not NULL.
+        false => (length <= most).then(|| unsafe { std::slice::from_raw_parts(at.cast(), length) }),
+    }
 }
 
 #[unsafe(no_mangle)]

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use entitled_client::{Client, ClientError, SocketPath, Subscription as Changes, default_path};
 use entitled_core::domain::publisher::PublisherKey;
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::abi::{Failure, Options, Verdict};
+use crate::receipt::{self, Asked};
 use crate::subscription::Subscription;
 use crate::{answer, text};
 
@@ -30,6 +32,7 @@ struct Settings {
     socket: Option<SocketPath>,
     publisher: Option<PublisherKey>,
     timeout: Duration,
+    accept_linked: bool,
 }
 
 /// A connection of the process that made it.
@@ -45,6 +48,18 @@ struct CheckParams<'a> {
     publisher: Option<&'a PublisherKey>,
     #[serde(skip_serializing_if = "Option::is_none")]
     wait_ms: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct ReceiptParams<'a> {
+    product: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nonce: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ReceiptReply {
+    receipt: String,
 }
 
 #[derive(Serialize)]
@@ -66,15 +81,58 @@ impl Handle {
             Ok(settings) => settings,
             Err(wrong) => return answer::not_known(Failure::Argument, wrong),
         };
-        let mut client = self.take().unwrap_or_else(|| settings.client());
         let publisher = settings.publisher.as_ref();
         let params = CheckParams { product, publisher, wait_ms: settings.wait_ms() };
-        let said = client.call("entitlement_check", &params);
+        answer::of(self.ask(settings, "entitlement_check", &params), publisher)
+    }
+
+    /// A receipt; or not known, and why.
+    pub(crate) fn receipt(&self, product: &str, nonce: &[u8]) -> Result<String, Box<Verdict>> {
+        let settings = self.settings.as_ref();
+        let settings = settings.map_err(|wrong| answer::not_known(Failure::Argument, wrong))?;
+        let nonce =
+            (!nonce.is_empty()).then(|| nonce.iter().map(|it| format!("{it:02x}")).collect());
+        let said = self.ask(settings, "entitlement_receipt", &ReceiptParams { product, nonce });
+        let said = said.map(|it: ReceiptReply| it.receipt);
+        said.map_err(|it| answer::not_known(answer::failure_of(&it), &answer::words_of(&it)).into())
+    }
+
+    /// Whether a receipt of the daemon proves the answer at `now`.
+    pub(crate) fn prove(&self, product: &str, now: i64) -> Verdict {
+        let wrong = |it| answer::not_known(Failure::Argument, it);
+        let (settings, publisher) = match &self.settings {
+            Ok(Settings { publisher: None, .. }) => {
+                return wrong(
+                    "a proof is worth what the publisher's key is worth, and the options name none",
+                );
+            }
+            Ok(settings @ Settings { publisher: Some(publisher), .. }) => (settings, publisher),
+            Err(it) => return wrong(it),
+        };
+        let Some(nonce) = receipt::fresh_nonce() else {
+            return answer::not_known(Failure::Internal, "the kernel gives no random bytes");
+        };
+        let accept_linked = settings.accept_linked;
+        let asked = Asked { product, publisher, nonce: Some(&nonce), now, accept_linked };
+        match self.receipt(product, &nonce) {
+            Ok(receipt) => receipt::verify(receipt.as_bytes(), &asked),
+            Err(not_known) => *not_known,
+        }
+    }
+
+    fn ask<P: Serialize, R: DeserializeOwned>(
+        &self,
+        settings: &Settings,
+        method: &str,
+        params: &P,
+    ) -> Result<R, ClientError> {
+        let mut client = self.take().unwrap_or_else(|| settings.client());
+        let said = client.call(method, params);
         // After a failure the daemon is looked for anew: it may have come up elsewhere.
         if said.is_ok() {
             self.keep(client);
         }
-        answer::of(said, publisher)
+        said
     }
 
     pub(crate) fn subscribe(&self, product: &str) -> Result<Subscription, Failure> {
@@ -121,7 +179,8 @@ impl Settings {
             Ok(it) => Duration::from_millis(it),
             Err(_) => return Err("the time limit must not be negative"),
         };
-        Ok(Self { socket: socket.map(SocketPath::at), publisher, timeout })
+        let accept_linked = options.accept_linked != 0;
+        Ok(Self { socket: socket.map(SocketPath::at), publisher, timeout, accept_linked })
     }
 
     fn path(&self) -> SocketPath {

@@ -10,8 +10,8 @@ functions=$(sed -n 's/^ *\(entitled_[a-z_]*\);$/\1/p' "$map")
 roots=$(printf -- ' -u %s' $functions)
 
 # shellcheck disable=SC2086 # one word for each function
-${CC:-cc} -shared -o "$out/libentitled.so.0" $roots "$archive" -Wl,-soname,libentitled.so.0 \
-    -Wl,--version-script="$map" -Wl,-z,defs -Wl,-z,relro -Wl,-z,now -Wl,-O1 -Wl,--gc-sections -Wl,--as-needed \
+${CC:-cc} -shared -o "$out/libentitled.so.0" $roots "$archive" -Wl,--as-needed -lm -Wl,-soname,libentitled.so.0 \
+    -Wl,--version-script="$map" -Wl,-z,defs -Wl,-z,relro -Wl,-z,now -Wl,-O1 -Wl,--gc-sections \
     -Wl,--build-id=sha1 ${LDFLAGS-}
 ln -sf libentitled.so.0 "$out/libentitled.so"
 

@@ -6,7 +6,7 @@
 use std::mem::offset_of;
 use std::ptr;
 
-use crate::abi::{Options, State, Verdict};
+use crate::abi::{Options, Proof, Question, State, Verdict};
 
 /// Longer is no structure of ours of any age, but memory that nobody has set.
 const LONGEST: usize = 64 * 1024;
@@ -60,7 +60,7 @@ pub(crate) unsafe fn read_verdict(verdict: *const Verdict) -> Option<Verdict> {
     let _ = unsafe { Out::new(verdict.cast_mut()) }.filter(|_| !verdict.is_null())?;
     let mut ours = Verdict::INIT;
     // SAFETY: the size was found to be between both limits; the state is read as the number that it is, since the program may
-    // have put any there, and no member with a closed set of values is copied.
+    // have put any there, and what else has a closed set of values is not kept.
     unsafe {
         let size = ptr::addr_of!((*verdict).size).read().min(size_of::<Verdict>());
         let state = ptr::addr_of!((*verdict).state).cast::<u32>().read();
@@ -68,6 +68,7 @@ pub(crate) unsafe fn read_verdict(verdict: *const Verdict) -> Option<Verdict> {
         let from = verdict.cast::<u8>().add(SHORTEST_VERDICT);
         let to = ptr::from_mut(&mut ours).cast::<u8>().add(SHORTEST_VERDICT);
         ptr::copy_nonoverlapping(from, to, size - SHORTEST_VERDICT);
+        ptr::addr_of_mut!(ours.proof).write(Proof::Unproven);
     }
     Some(ours)
 }
@@ -76,24 +77,57 @@ fn state_of(number: u32) -> Option<State> {
     [State::NotKnown, State::Yes, State::No].into_iter().find(|it| *it as u32 == number)
 }
 
-/// A program's options; `None` where the size cannot be, or where they ask for what this library does not know of.
+/// What a program gives by a pointer to a structure that begins with its size.
 ///
 /// # Safety
-/// The pointer is to as many bytes as its first member says.
-pub(crate) unsafe fn read_options(options: *const Options) -> Option<Options> {
-    const OURS: usize = size_of::<Options>();
+/// Any bits are a value: there are pointers and numbers in it, and no padding.
+pub(crate) unsafe trait Given: Copy {
+    /// What a program does not know of.
+    const DEFAULT: Self;
+
+    /// Whether all is as this version expects it where nothing may be asked for yet.
+    fn is_known(&self) -> bool;
+}
+
+// SAFETY: as its definition shows.
+unsafe impl Given for Options {
+    const DEFAULT: Self = Self::INIT;
+
+    fn is_known(&self) -> bool {
+        true
+    }
+}
+
+// SAFETY: as its definition shows.
+unsafe impl Given for Question {
+    const DEFAULT: Self = Self::INIT;
+
+    fn is_known(&self) -> bool {
+        self.reserved == 0
+    }
+}
+
+/// What a program gives; `None` for NULL, where the size cannot be, or where it asks for what this library does not know of.
+///
+/// # Safety
+/// The pointer is NULL or to as many bytes as its first member says.
+pub(crate) unsafe fn read<T: Given>(given: *const T) -> Option<T> {
+    if given.is_null() {
+        return None;
+    }
     // SAFETY: the size is the first member.
-    let size = unsafe { ptr::addr_of!((*options).size).read() };
+    let size = unsafe { given.cast::<usize>().read() };
     if !(size_of::<usize>()..=LONGEST).contains(&size) {
         return None;
     }
-    let mut ours = Options::INIT;
-    let from = options.cast::<u8>();
-    // SAFETY: there are as many bytes as the size says; any bits are pointers and numbers.
+    let mut ours = T::DEFAULT;
+    let from = given.cast::<u8>();
+    // SAFETY: there are as many bytes as the size says; any bits are a value.
     unsafe {
-        ptr::copy_nonoverlapping(from, ptr::from_mut(&mut ours).cast::<u8>(), size.min(OURS));
-        let unknown = (OURS..size).all(|at| from.add(at).read() == 0);
-        (unknown && ours.reserved == 0).then_some(ours)
+        let known = size.min(size_of::<T>());
+        ptr::copy_nonoverlapping(from, ptr::from_mut(&mut ours).cast::<u8>(), known);
+        let nothing_more = (size_of::<T>()..size).all(|at| from.add(at).read() == 0);
+        (nothing_more && ours.is_known()).then_some(ours)
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::ptr;
 
-use crate::abi::{Failure, Options, State, Verdict};
+use crate::abi::{Failure, Options, Proof, Question, State, Verdict};
 use crate::border::guarded;
 use crate::*;
 
@@ -67,10 +67,14 @@ macro_rules! layout {
 #[test]
 fn structures_have_the_same_layout_on_both_sides() {
     let mut layout = layout!("entitled_verdict", Verdict: size state error expires_at grace_until verified_at
-        seconds_until_change rank seats provisional features_left_out code product tier freshness trust publisher wallet
+        seconds_until_change rank seats provisional features_left_out proof reserved code product tier freshness trust publisher wallet
         token detail features)
     .to_vec();
-    layout.extend(layout!("entitled_options", Options: size socket publisher timeout_ms reserved));
+    layout.extend(
+        layout!("entitled_options", Options: size socket publisher timeout_ms accept_linked),
+    );
+    layout.extend(layout!("entitled_question", Question: size product publisher nonce nonce_length now accept_linked reserved));
+    layout.push(("sizeof(enum entitled_proof)".to_owned(), size_of::<Proof>()));
     layout.push(("sizeof(enum entitled_state)".to_owned(), size_of::<State>()));
     layout.push(("sizeof(enum entitled_error)".to_owned(), size_of::<Failure>()));
     let checks: String = layout
@@ -81,7 +85,8 @@ fn structures_have_the_same_layout_on_both_sides() {
     let directory = tempfile::tempdir().unwrap();
     let source = directory.path().join("layout.c");
     let main = "int main(void) { entitled_verdict v = ENTITLED_VERDICT_INIT; entitled_options o = ENTITLED_OPTIONS_INIT;\n\
-                return v.size == sizeof v && o.size == sizeof o ? 0 : 1; }\n";
+                entitled_question q = ENTITLED_QUESTION_INIT;\n\
+                return v.size == sizeof v && o.size == sizeof o && q.size == sizeof q ? 0 : 1; }\n";
     std::fs::write(&source, format!("#include <entitled.h>\n{checks}{main}")).unwrap();
     in_every_dialect(&source, |program| assert!(Command::new(program).status().unwrap().success()));
 }
@@ -89,7 +94,8 @@ fn structures_have_the_same_layout_on_both_sides() {
 #[test]
 fn enumerations_have_the_same_numbers_on_both_sides() {
     use Failure::{
-        Again, Argument, Closed, Internal, None, Protocol, Refused, Timeout, Unreachable, Untrusted,
+        Again, Argument, Closed, Internal, None, Protocol, Receipt, Refused, Space, Timeout,
+        Unreachable, Untrusted,
     };
     let errors = [
         None,
@@ -102,7 +108,10 @@ fn enumerations_have_the_same_numbers_on_both_sides() {
         Again,
         Closed,
         Internal,
+        Receipt,
+        Space,
     ];
+    let proofs = [Proof::Unproven, Proof::Proven, Proof::ProvenByKey, Proof::ProvenNow];
     let states = [State::NotKnown, State::Yes, State::No];
     let snake = |name: String| {
         let mut words = String::new();
@@ -116,13 +125,14 @@ fn enumerations_have_the_same_numbers_on_both_sides() {
     };
     let errors = errors.map(|it| (snake(format!("{it:?}")).replace("NONE", "OK"), it as i32));
     let states = states.map(|it| (snake(format!("{it:?}")), it as i32));
-    for (name, number) in errors.into_iter().chain(states) {
+    let proofs = proofs.map(|it| (snake(format!("{it:?}")), it as i32));
+    for (name, number) in errors.into_iter().chain(states).chain(proofs) {
         assert!(HEADER.contains(&format!("    ENTITLED_{name} = {number}")), "{name}");
     }
     // One text each, and none beyond.
-    let texts: BTreeSet<_> = (0..=10).map(|it| read(entitled_strerror(it))).collect();
-    assert_eq!(texts.len(), 11);
-    assert_eq!(read(entitled_strerror(u32::MAX)), read(entitled_strerror(10)));
+    let texts: BTreeSet<_> = (0..=12).map(|it| read(entitled_strerror(it))).collect();
+    assert_eq!(texts.len(), 13);
+    assert_eq!(read(entitled_strerror(u32::MAX)), read(entitled_strerror(12)));
 }
 
 fn read(text: *const std::ffi::c_char) -> &'static str {
@@ -173,6 +183,18 @@ fn nothing_is_answered_with_nothing() {
         assert_eq!(entitled_subscribe(ptr::null(), p, &raw mut made), Failure::Argument);
         assert!(made.is_null());
         assert_eq!(entitled_subscribe(daemon, ptr::null(), &raw mut made), Failure::Argument);
+        let (no_bytes, no_text) = (ptr::null(), ptr::null_mut());
+        assert_eq!(entitled_prove(ptr::null(), p, 1, ptr::null_mut()), State::NotKnown);
+        assert_eq!(entitled_prove(daemon, ptr::null(), 1, ptr::null_mut()), State::NotKnown);
+        let receipt = |daemon, product| {
+            let mut length = 7;
+            (entitled_receipt(daemon, product, no_bytes, 9, no_text, &raw mut length), length)
+        };
+        assert_eq!(receipt(ptr::null(), p), (Failure::Argument, 7));
+        assert_eq!(receipt(daemon, ptr::null()), (Failure::Argument, 7));
+        let verify = |it| entitled_receipt_verify(ptr::null(), 9, it, ptr::null_mut());
+        assert_eq!(verify(ptr::null()), State::NotKnown);
+        assert_eq!(verify(&Question::INIT), State::NotKnown);
         let mut verdict = Verdict { state: State::Yes, ..Verdict::INIT };
         assert_eq!(entitled_next(ptr::null_mut(), &raw mut verdict), Failure::Argument);
         assert_eq!((verdict.state, verdict.error), (State::NotKnown, Failure::Argument));

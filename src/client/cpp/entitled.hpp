@@ -46,13 +46,10 @@ enum class Error {
     again = ENTITLED_AGAIN,
     closed = ENTITLED_CLOSED,
     internal = ENTITLED_INTERNAL,
-#ifdef ENTITLED_QUESTION_INIT // a C library that judges receipts
     receipt = ENTITLED_RECEIPT,
     space = ENTITLED_SPACE
-#endif
 };
 
-#ifdef ENTITLED_QUESTION_INIT
 // Whose word an answer is; each is worth more than the one before.
 enum class Proof {
     unproven = ENTITLED_UNPROVEN,
@@ -60,7 +57,6 @@ enum class Proof {
     proven_by_key = ENTITLED_PROVEN_BY_KEY,
     proven_now = ENTITLED_PROVEN_NOW
 };
-#endif
 
 inline std::string_view describe(Error error) { return entitled_strerror(static_cast<entitled_error>(error)); }
 
@@ -69,9 +65,7 @@ class Verdict {
   public:
     Answer answer() const { return static_cast<Answer>(said_.state); }
     Error error() const { return static_cast<Error>(said_.error); }
-#ifdef ENTITLED_QUESTION_INIT
     Proof proof() const { return static_cast<Proof>(said_.proof); }
-#endif
     std::string_view product() const { return said_.product; }
     std::string_view code() const { return said_.code; }     // VALID, NOT_HELD, …; empty where the daemon gave no verdict
     std::string_view detail() const { return said_.detail; } // for people
@@ -107,9 +101,7 @@ class Verdict {
   private:
     friend class Client;
     friend class Watch;
-#ifdef ENTITLED_QUESTION_INIT
     friend Verdict verify_receipt(std::string_view, const std::string &, const std::string &, std::string_view, bool);
-#endif
     entitled_verdict said_ = ENTITLED_VERDICT_INIT;
 };
 
@@ -117,9 +109,7 @@ struct Options {
     std::string socket;    // where the daemon listens; where it usually does if empty
     std::string publisher; // the vendor's minisign public key: what it did not sign is a no. Compile it in.
     std::chrono::milliseconds timeout{5000}; // for a question altogether
-#ifdef ENTITLED_QUESTION_INIT
     bool accept_linked = false; // Client::prove takes proofs of linked wallets as well
-#endif
 };
 
 // An iterator of verdicts that does not end by itself. When the daemon goes away it gives one that is not_known, and then the
@@ -227,9 +217,7 @@ class Client {
         if (!options.publisher.empty()) plain.publisher = options.publisher.c_str();
         const auto limit = std::clamp<std::chrono::milliseconds::rep>(options.timeout.count(), 1, INT32_MAX);
         plain.timeout_ms = static_cast<std::int32_t>(limit);
-#ifdef ENTITLED_QUESTION_INIT
         plain.accept_linked = options.accept_linked;
-#endif
         daemon_.reset(entitled_open(&plain), entitled_close);
     }
 
@@ -240,7 +228,6 @@ class Client {
         return verdict;
     }
 
-#ifdef ENTITLED_QUESTION_INIT
     // The same, proven by a receipt made for this very question: a yes is worth what the publisher's key is worth, whoever
     // listens at the socket. `publisher` of the options has to be given.
     Verdict prove(const std::string &product) const {
@@ -248,7 +235,6 @@ class Client {
         verdict.said_.state = entitled_prove(daemon_.get(), product.c_str(), std::time(nullptr), &verdict.said_);
         return verdict;
     }
-#endif
 
     // Follows the verdict about `product`: the present one, then one per change, on a connection of its own.
     Watch watch(std::string product) const { return Watch(daemon_, std::move(product)); }
@@ -260,7 +246,6 @@ class Client {
 // Asks once what the caller is entitled to of `product`.
 inline Verdict check(const std::string &product) { return Client().check(product); }
 
-#ifdef ENTITLED_QUESTION_INIT
 // What a receipt proves, with no word of anybody's taken: a yes, or it is not known.
 inline Verdict verify_receipt(std::string_view receipt, const std::string &product, const std::string &publisher,
                               std::string_view nonce = {}, bool accept_linked = false) {
@@ -275,7 +260,6 @@ inline Verdict verify_receipt(std::string_view receipt, const std::string &produ
     verdict.said_.state = entitled_receipt_verify(receipt.data(), receipt.size(), &question, &verdict.said_);
     return verdict;
 }
-#endif
 
 } // namespace entitlement
 

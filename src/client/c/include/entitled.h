@@ -49,7 +49,23 @@ enum entitled_error {
     /* The subscription is over: the daemon ended it, or it was made before a fork, by another process. */
     ENTITLED_CLOSED = 8,
     /* A fault of this library. */
-    ENTITLED_INTERNAL = 9
+    ENTITLED_INTERNAL = 9,
+    /* The receipt does not prove what was asked; entitled_verdict.detail says why. */
+    ENTITLED_RECEIPT = 10,
+    /* The buffer is too small. */
+    ENTITLED_SPACE = 11
+};
+
+/* Whose word an answer is. */
+enum entitled_proof {
+    /* The daemon's. */
+    ENTITLED_UNPROVEN = 0,
+    /* Nobody's: a receipt proves it. It is of a linked wallet, and may have been copied from another machine. */
+    ENTITLED_PROVEN = 1,
+    /* The same, and the wallet's key, on the machine that made the receipt, has signed it. */
+    ENTITLED_PROVEN_BY_KEY = 2,
+    /* The same, and the key has signed the nonce of this very question. */
+    ENTITLED_PROVEN_NOW = 3
 };
 
 /* Structures have the same layout in every program: this fails to compile where enumerations are shorter. */
@@ -70,7 +86,8 @@ typedef struct entitled_options {
     const char *publisher;
     /* How long a question may take altogether; 0 for 5,000. */
     int32_t timeout_ms;
-    int32_t reserved; /* 0 */
+    /* Not 0: entitled_prove() takes proofs of linked wallets as well, which may have been copied from another machine. */
+    int32_t accept_linked;
 } entitled_options;
 
 #define ENTITLED_OPTIONS_INIT { sizeof(entitled_options), NULL, NULL, 0, 0 }
@@ -101,6 +118,8 @@ typedef struct entitled_verdict {
     int32_t provisional;
     /* How many features found no place in `features`; whether these are on is not known. */
     int32_t features_left_out;
+    enum entitled_proof proof;
+    int32_t reserved;
     /* VALID, GRACE, NOT_HELD and so on; the daemon's manual has them all. Empty where nothing was heard. */
     char code[32];
     char product[72];
@@ -117,7 +136,32 @@ typedef struct entitled_verdict {
 
 #define ENTITLED_VERDICT_INIT \
     { sizeof(entitled_verdict), ENTITLED_NOT_KNOWN, ENTITLED_OK, 0, 0, 0, 0, 0, 0, 0, 0, \
-      "", "", "", "", "", "", "", "", "", "" }
+      ENTITLED_UNPROVEN, 0, "", "", "", "", "", "", "", "", "", "" }
+
+/*
+ * What a receipt has to prove. Begins with its size, as the options do.
+ */
+typedef struct entitled_question {
+    size_t size; /* sizeof(entitled_question) */
+    const char *product;
+    /* The vendor's minisign public key, compiled in. */
+    const char *publisher;
+    /*
+     * What the receipt was asked for with, at most ENTITLED_NONCE_MAX bytes: random, and never used before. NULL for a receipt
+     * that was not made for this question, such as one from a file.
+     */
+    const void *nonce;
+    size_t nonce_length;
+    /* Seconds since 1970, as far as the program trusts the clock. */
+    int64_t now;
+    /* Not 0: where there is a nonce, takes the receipt of a linked wallet as well. */
+    int32_t accept_linked;
+    int32_t reserved; /* 0 */
+} entitled_question;
+
+#define ENTITLED_QUESTION_INIT { sizeof(entitled_question), NULL, NULL, NULL, 0, 0, 0, 0 }
+
+#define ENTITLED_NONCE_MAX 64
 
 typedef struct entitled entitled;
 typedef struct entitled_subscription entitled_subscription;
@@ -164,6 +208,28 @@ ENTITLED_ANSWER enum entitled_state entitled_feature_int(const entitled_verdict 
  */
 ENTITLED_ANSWER enum entitled_state entitled_feature_str(const entitled_verdict *verdict, const char *feature, char *buffer,
                                                          size_t size);
+
+/*
+ * What a receipt proves, with no word of anybody's taken: everything is run again, from the publisher's signature to the
+ * contract. ENTITLED_YES, or it is not known: no receipt proves a "no". Touches neither a file nor the network, and may take
+ * a tenth of a second. `verdict` may be NULL.
+ */
+ENTITLED_ANSWER enum entitled_state entitled_receipt_verify(const char *receipt, size_t length,
+                                                            const entitled_question *question, entitled_verdict *verdict);
+
+/*
+ * A receipt from the daemon, to be verified here or elsewhere: text, without an end. *length is how much room there is, and
+ * how long the receipt is afterwards, or with ENTITLED_SPACE, how much room it takes. 0 bytes of a nonce are none.
+ */
+enum entitled_error entitled_receipt(entitled *daemon, const char *product, const void *nonce, size_t nonce_length,
+                                     char *receipt, size_t *length);
+
+/*
+ * Both at once: asks for a receipt with a nonce of its own, and verifies it by the publisher's key of the options. `now` is
+ * as in entitled_question. A yes is worth what the key is worth, whoever listens at the socket.
+ */
+ENTITLED_ANSWER enum entitled_state entitled_prove(entitled *daemon, const char *product, int64_t now,
+                                                   entitled_verdict *verdict);
 
 /*
  * Follows the answer about a product, on a connection of its own. Waits for the daemon as long as a question may take.

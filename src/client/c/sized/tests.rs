@@ -99,7 +99,7 @@ fn a_state_that_is_none_is_not_read() {
 #[test]
 fn options_of_another_age() {
     // SAFETY: there are as many bytes as each size says.
-    let read = |it: &Foreign| unsafe { read_options(it.words.as_ptr().cast()) };
+    let read = |it: &Foreign| unsafe { super::read::<Options>(it.words.as_ptr().cast()) };
     let older = Foreign::of(size_of::<usize>(), 0xaa);
     let options = read(&older).unwrap();
     assert!(options.socket.is_null() && options.publisher.is_null() && options.timeout_ms == 0);
@@ -109,4 +109,12 @@ fn options_of_another_age() {
     newer.words[size_of::<Options>() / 8] = 1;
     assert!(read(&newer).is_none(), "it asks for what is not known here");
     assert!(read(&Foreign::of(0, 0)).is_none());
+    // What is reserved may be asked for one day.
+    let question = Question { reserved: 1, ..Question::INIT };
+    // SAFETY: whole structures, or NULL.
+    unsafe {
+        assert!(super::read(&raw const question).is_none());
+        assert!(super::read(&Question::INIT).is_some());
+        assert!(super::read(ptr::null::<Question>()).is_none());
+    }
 }

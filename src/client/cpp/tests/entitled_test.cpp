@@ -110,10 +110,8 @@ void without_a_daemon_it_is_not_known() {
         check(verdict.answer() == Answer::not_known && verdict.error() == Error::unreachable, path);
         check(!entitlement::describe(verdict.error()).empty(), "an error without words");
     }
-#ifdef ENTITLED_QUESTION_INIT
     const Verdict forged = entitlement::verify_receipt("no receipt", "acme-cad", "RWQ");
     check(forged.answer() == Answer::not_known && forged.error() != Error::none, "a receipt that is none");
-#endif
 }
 
 void a_watch_is_waited_for_as_long_as_one_likes() {

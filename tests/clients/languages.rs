@@ -5,6 +5,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::c_library::CLibrary;
 use crate::driver::{Program, conforms};
 use crate::{prerequisites, tests_dir, toolchain};
 
@@ -42,6 +43,16 @@ fn python_with_asyncio_conforms() {
 #[test]
 fn python_passes_its_own_tests() {
     passes(toolchain::python("tests/test_entitled.py"));
+}
+
+#[test]
+fn python_has_receipts_judged_by_the_c_library() {
+    let Some(c) = CLibrary::built("receipts in Python") else { return };
+    let with_c = |mut it: Command| {
+        it.arg("Receipts").env("LD_LIBRARY_PATH", &c.libraries).env("ENTITLED_TEST_C_LIBRARY", "1");
+        it
+    };
+    passes(toolchain::python("tests/test_entitled.py").map(with_c));
 }
 
 #[test]

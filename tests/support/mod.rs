@@ -23,6 +23,8 @@ pub mod second_node;
 pub mod settings;
 pub mod socket;
 pub mod stage;
+#[allow(dead_code, reason = "no test binary needs all of it")]
+pub mod toolchain;
 pub mod wallet;
 
 use std::path::PathBuf;

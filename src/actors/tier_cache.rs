@@ -36,8 +36,9 @@ use work::flight::{self, Flight};
 
 pub use entitled_core::domain::epoch::{Epoch, Epochs, Whose};
 pub use messages::{
-    Check, CheckError, Explain, Explained, Install, InstallError, Landing, Refresh, Reload,
-    Reloaded, Remove, Stored, Subscribe, TrustPublisher,
+    Check, CheckError, Draft, DraftReceipt, Explain, Explained, ImportReceipt, Install,
+    InstallError, Landing, ReceiptError, Refresh, Reload, Reloaded, Remove, Stored, Subscribe,
+    TrustPublisher,
 };
 pub use reader::{Cached, Key, Render, VerdictReader};
 

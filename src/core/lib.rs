@@ -11,6 +11,7 @@
 //! | [`proof`] | which state a block's state root commits to (EIP-1186) | `domain` |
 //! | [`evm`] | how a contract's call ends over proven state, and who signed (ERC-1271, ERC-6492) | `proof`, `light_client` |
 //! | [`standards`] | which calls a token standard is asked by, and what the answers mean | `evm` |
+//! | [`receipt`] | what a receipt proves to somebody who believes nobody | all of them |
 //!
 //! Imports follow the last column and nothing else. Three words recur:
 //!
@@ -41,4 +42,10 @@ pub mod domain;
 pub mod evm;
 pub mod light_client;
 pub mod proof;
+pub mod receipt;
 pub mod standards;
+
+#[cfg(test)]
+#[allow(dead_code, unreachable_pub, reason = "the simulated chain offers more than is used here")]
+#[path = "../../tests/support/sync_committee.rs"]
+mod sync_committee;

@@ -26,9 +26,9 @@ const FIRST: [&str; 4] =
 const LAST: [&str; 5] =
     ["wallet_unlink", "customer_deactivate", "product_remove", "keys_rotate", "store_backup"];
 
-/// What this daemon cannot do: its keys are in a file, and its chain has no validators. It answers with an error
-/// that the document names.
-const CANNOT: [&str; 2] = ["keys_unlock", "chain_sync"];
+/// What this daemon cannot do: its keys are in a file, its chain has no validators, and its product no publisher; and the
+/// receipt in the document is cut short. It answers with an error that the document names.
+const CANNOT: [&str; 4] = ["keys_unlock", "chain_sync", "entitlement_receipt", "receipt_import"];
 
 fn document() -> &'static Value {
     openrpc::document()

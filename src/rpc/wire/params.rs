@@ -80,6 +80,19 @@ requests! {
         #[serde(default)] #[schemars(with = "Option<String>")]
         customer: Option<CustomerId>,
     }
+    EntitlementReceipt {
+        #[schemars(with = "String")]
+        product: ProductId,
+        /// 1 to 64 bytes in hexadecimal, chosen by whoever will verify the receipt.
+        #[serde(default)]
+        nonce: Option<String>,
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        customer: Option<CustomerId>,
+    }
+    ReceiptImport {
+        /// The receipt's text, from its first mark to its last.
+        receipt: String,
+    }
     OfProduct {
         #[schemars(with = "String")]
         product: ProductId,
@@ -322,6 +335,7 @@ may_wait!(EntitlementCheck, EntitlementList);
 name_customer!(
     OfCustomer,
     OfProduct,
+    EntitlementReceipt,
     WalletCreate,
     Page,
     WalletChallenge,
@@ -346,6 +360,7 @@ name_nobody!(
     CustomerDeactivate,
     ProductInstall,
     ProductTrust,
+    ReceiptImport,
     ProductRemove,
     StoreBackup,
     OwnershipSuspend,

@@ -20,6 +20,7 @@ use crate::rpc::socket::canonical::{self, Check};
 use crate::rpc::socket::census::Share;
 use crate::rpc::socket::limits::{Limits, Rates};
 use crate::rpc::socket::reply::{Flight, Held, Reply};
+use crate::rpc::socket::turn::Turn;
 use entitled_core::domain::peer::{Door, Peer};
 
 /// What all connections share.
@@ -44,6 +45,7 @@ pub(in crate::rpc) struct Caller {
     in_flight: Arc<Semaphore>,
     /// What it may take of what belongs to its user.
     pub(in crate::rpc) share: Share,
+    pub(in crate::rpc) turn: Turn,
     subscriptions: Arc<Semaphore>,
 }
 
@@ -67,7 +69,8 @@ impl Caller {
         }
         let in_flight = Arc::new(Semaphore::new(service.limits.in_flight));
         let subscriptions = Arc::new(Semaphore::new(service.limits.subscriptions));
-        Self { service, limits, peer, welcome, connection, in_flight, share, subscriptions }
+        let turn = Turn::new(share.clone());
+        Self { service, limits, peer, welcome, connection, in_flight, share, turn, subscriptions }
     }
 
     /// What methods find out about the caller. Made for each: most connections end without calling one.

@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("core/light_client", &["domain", "light_client"]),
     ("core/proof", &["domain", "proof"]),
     ("core/evm", &["domain", "evm", "light_client", "proof"]),
+    ("core/seats", &["domain", "seats"]),
     ("core/standards", &["domain", "evm", "standards"]),
     ("core/lib", &[]),
     ("clock", &["clock"]),

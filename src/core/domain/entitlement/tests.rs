@@ -79,6 +79,7 @@ fn product() -> Product {
             grant("trial", decade(20)),
         ],
         checkpoints: Vec::new(),
+        seats: crate::domain::product::SeatTerms::default(),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::domain::ownership::{
 };
 use crate::domain::product::{Feature, Grant, Product, Tier, TokensOf};
 
+mod capacity;
 mod order;
 mod properties;
 mod trust;

@@ -4,7 +4,10 @@
 //! on theirs, so that a busy chain never delays an answer, and the chains on a third.
 
 mod chains;
+pub mod fake;
+mod places;
 mod reload;
+mod runtimes;
 mod service_manager;
 mod start;
 
@@ -27,6 +30,7 @@ use entitled_core::domain::causes::with_causes;
 use entitled_core::domain::product::availability::{Warning, warnings};
 
 use reload::Reloader;
+pub use runtimes::most_threads;
 use service_manager::OwnDoor;
 use start::House;
 
@@ -48,12 +52,15 @@ pub fn catalogue(config: &Config, uid: u32) -> Catalogue {
     Catalogue::new(config.products.dirs.clone(), uid)
 }
 
-/// What can be checked of a configuration without starting: that its chains could be asked.
+/// What can be checked of a configuration without starting: that its files and sockets have their places, and that its
+/// chains could be asked. What an administrator should hear besides.
 ///
 /// # Errors
-/// The first chain that could not, and why.
-pub fn check(config: &Config) -> anyhow::Result<()> {
-    chains::open_all(config, &Clock::system()).map(drop)
+/// The first place or chain for which the daemon would not start, and why.
+pub fn check(config: &Config) -> anyhow::Result<Option<String>> {
+    places::check(config)?;
+    chains::open_all(config, &Clock::system())?;
+    Ok(places::warnings(config))
 }
 
 /// What of these products cannot be had as the chains are configured. Asks no chain.
@@ -72,8 +79,8 @@ pub fn run(read: Read, source: Source) -> anyhow::Result<u8> {
     for warning in &read.warnings {
         tracing::warn!("{warning}");
     }
-    let chains = start::worker("entitled-chain")?;
-    let system = actix::System::with_tokio_rt(actor_runtime);
+    let chains = runtimes::of_chains()?;
+    let system = actix::System::with_tokio_rt(runtimes::of_actors);
     let code =
         system.block_on(live(read.config, source, Arc::clone(&log), chains.handle().clone()));
     chains.shutdown_background();
@@ -95,15 +102,14 @@ fn harden() {
     }
 }
 
-#[expect(
-    clippy::expect_used,
-    reason = "actix takes no error here; without a runtime there is no daemon"
-)]
-fn actor_runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime for the actors")
+async fn reload_on_signal(reloader: &Reloader, clock: &Clock) {
+    let asked = Asked { by: "signal".to_owned(), at: clock.now() };
+    match reloader.reload(asked).await {
+        Ok(reload) => tracing::info!(event = "reloaded", ?reload, "reloaded"),
+        Err(error) => {
+            tracing::error!(event = "reload_refused", detail = error.detail, "not reloaded");
+        }
+    }
 }
 
 async fn live(
@@ -133,9 +139,16 @@ async fn live(
     };
     let front = Arc::new(house.front(reload, doors.figures(), lost_records)?);
     let (stop, stopped) = oneshot::channel::<()>();
-    let (done, mut served) = oneshot::channel();
-    let sockets =
-        start::socket_thread(doors, front, start::limits(&reloader.running()), stopped, done)?;
+    let (done, served) = oneshot::channel();
+    // Waited for twice, should they end before they are told to.
+    let served = served.map(Result::ok).shared();
+    let sockets = start::socket_thread(
+        doors,
+        front,
+        start::limits(&reloader.running().socket.limits),
+        stopped,
+        done,
+    )?;
     if let Err(why) = own_door.first_answer().await {
         anyhow::bail!("no answer at our own socket: {why}");
     }
@@ -148,18 +161,16 @@ async fn live(
         tokio::select! {
             _ = terminate.recv() => break 0,
             _ = interrupt.recv() => break 0,
-            _ = hangup.recv() => {
-                let asked = Asked { by: "signal".to_owned(), at: house.clock.now() };
-                match reloader.reload(asked).await {
-                    Ok(reload) => tracing::info!(event = "reloaded", ?reload, "reloaded"),
-                    Err(error) => tracing::error!(event = "reload_refused", detail = error.detail, "not reloaded"),
-                }
-            }
+            _ = hangup.recv() => reload_on_signal(&reloader, &house.clock).await,
             actor = house.tree.failed() => {
                 tracing::error!(event = "actor_gave_up", actor, "cannot be kept running");
                 break ESCALATED;
             }
-            _ = &mut served => {
+            () = house.store.damaged() => {
+                tracing::error!(event = "store_damaged", "ending, so that the next start recovers the store");
+                break ESCALATED;
+            }
+            _ = served.clone() => {
                 tracing::error!("the sockets closed by themselves");
                 break ESCALATED;
             }
@@ -170,7 +181,7 @@ async fn live(
     backups.abort();
     // In reverse: nobody may ask any more, then nobody answers any more, then nothing is written any more.
     let _ = stop.send(());
-    if let Ok(listen::SocketSummary { connections, requests, cut_off }) = served.await {
+    if let Some(listen::SocketSummary { connections, requests, cut_off }) = served.await {
         tracing::info!(connections, requests, cut_off, "the sockets are closed");
     }
     let _ = tokio::task::spawn_blocking(move || sockets.join()).await;

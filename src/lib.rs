@@ -39,5 +39,6 @@ pub mod store;
 
 pub mod clock;
 pub mod counter;
+pub mod endpoint;
+pub mod key_source;
 pub mod regular_file;
-pub mod web_address;

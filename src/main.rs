@@ -1,7 +1,7 @@
 //! The daemon: arguments, configuration, log; then [`entitled::daemon::run`], and its exit code.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -30,11 +30,17 @@ struct Arguments {
     /// Check the configuration and the product files, say what is wrong, and end.
     #[arg(long)]
     check: bool,
+    /// Answer what this file says, and prove nothing: for whoever builds a program that asks.
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    fake: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let environment = Environment::of_process();
+    if let Some(file) = &arguments.fake {
+        return fake(file, &environment, arguments.check);
+    }
     let read = match Config::read(arguments.config.as_deref(), &environment) {
         Ok(read) => read,
         Err(error) => {
@@ -70,14 +76,42 @@ fn check(read: &entitled::config::Read, environment: &Environment) -> ExitCode {
     for warning in daemon::unavailable(&read.config, &loaded) {
         tell(std::io::stderr(), &format!("warning: {warning}"));
     }
-    if let Err(error) = daemon::check(&read.config) {
-        tell(std::io::stderr(), &format!("{error:#}"));
-        return ExitCode::from(WRONG);
+    match daemon::check(&read.config) {
+        Ok(warning) => {
+            warning.into_iter().for_each(|it| tell(std::io::stderr(), &format!("warning: {it}")))
+        }
+        Err(error) => {
+            tell(std::io::stderr(), &format!("{error:#}"));
+            return ExitCode::from(WRONG);
+        }
     }
     let (chains, products) = (read.config.chains.len(), loaded.products.len());
     let (chains, products) = (counted(chains, "chain"), counted(products, "product"));
     tell(std::io::stdout(), &format!("all is well: {chains}, {products}"));
     ExitCode::SUCCESS
+}
+
+/// Plays a daemon, or only checks what it would play.
+fn fake(file: &Path, environment: &Environment, only_check: bool) -> ExitCode {
+    let fake = match daemon::fake::read(file, environment) {
+        Ok(fake) => fake,
+        Err(error) => {
+            tell(std::io::stderr(), &with_causes(&error));
+            return ExitCode::from(WRONG);
+        }
+    };
+    if only_check {
+        let products = counted(fake.scenario.products.len(), "product");
+        tell(std::io::stdout(), &format!("all is well: a fake with {products}"));
+        return ExitCode::SUCCESS;
+    }
+    match daemon::fake::run(fake, |text| tell(std::io::stdout(), text)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell(std::io::stderr(), &format!("the fake cannot start: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn counted(count: usize, of: &str) -> String {

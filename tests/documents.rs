@@ -5,6 +5,8 @@
 
 #[path = "documents/names.rs"]
 mod names;
+#[path = "documents/stability.rs"]
+mod stability;
 
 use std::fmt::Write;
 use std::path::Path;
@@ -210,14 +212,17 @@ fn the_alerts_and_the_dashboard_ask_for_figures_that_exist() {
     }
 }
 
-fn reference() -> String {
-    let document = openrpc::document();
-    let mut text = String::new();
+fn write_methods(document: &Value, text: &mut String) {
     text.push_str("## Methods\n");
     for method in document["methods"].as_array().expect("methods") {
         let name = method["name"].as_str().expect("a name");
         let admin = method["description"].as_str().is_some_and(|it| it.contains("admin"));
-        let note = if admin { " *(admin socket)*" } else { "" };
+        let note = match (admin, method["x-stability"] == "experimental") {
+            (true, true) => " *(admin socket, experimental)*",
+            (true, false) => " *(admin socket)*",
+            (false, true) => " *(experimental)*",
+            (false, false) => "",
+        };
         write!(
             text,
             "\n### `{name}`{note}\n\n{}\n\n",
@@ -231,7 +236,7 @@ fn reference() -> String {
         for param in params {
             let required = if param["required"] == Value::Bool(true) { "" } else { "?" };
             let schema = &param["schema"];
-            let about = schema["description"].as_str().unwrap_or("").replace('\n', " ");
+            let about = remark(schema, &param["x-stability"]);
             let param_name = param["name"].as_str().expect("a name");
             writeln!(text, "| `{param_name}{required}` | {} | {about} |", kind(schema))
                 .expect("written");
@@ -244,6 +249,12 @@ fn reference() -> String {
             names.map(|it| format!("`{}`", it.rsplit('/').next().unwrap_or(it))).collect();
         writeln!(text, "\nErrors: {}.", names.join(", ")).expect("written");
     }
+}
+
+fn reference() -> String {
+    let document = openrpc::document();
+    let mut text = String::new();
+    write_methods(document, &mut text);
     text.push_str("\n## Notifications\n");
     for notification in document["x-notifications"].as_array().expect("notifications") {
         let words =
@@ -270,7 +281,7 @@ fn reference() -> String {
         }
         text.push_str("| field | type | |\n|---|---|---|\n");
         for (field, schema) in fields {
-            let about = schema["description"].as_str().unwrap_or("").replace('\n', " ");
+            let about = remark(schema, &schema["x-stability"]);
             writeln!(text, "| `{field}` | {} | {about} |", kind(schema)).expect("written");
         }
     }
@@ -280,6 +291,13 @@ fn reference() -> String {
         writeln!(text, "| {} | `{name}` | {help} |", error["code"]).expect("written");
     }
     text
+}
+
+/// What is said of a parameter or a field, beginning with whether it may still change.
+fn remark(schema: &Value, stability: &Value) -> String {
+    let about = schema["description"].as_str().unwrap_or("").replace('\n', " ");
+    let mark = if stability == "experimental" { "*Experimental.* " } else { "" };
+    format!("{mark}{about}").trim_end().to_owned()
 }
 
 /// A schema in a few words.

@@ -34,8 +34,8 @@ use entitled_core::domain::ownership::{Anchor, Cause, Finality, Ownership, Trust
 use entitled_core::domain::product::availability::Warning;
 
 pub use crate::chain::{
-    Abilities, Brought, ChainEvent, ChainStatus, Concerned, EndpointCost, EndpointStatus,
-    EvidenceStatus, FaultStatus, LatencyStatus, SourceStatus, SyncStatus,
+    Abilities, BeaconSource, Brought, ChainEvent, ChainStatus, Concerned, EndpointCost,
+    EndpointStatus, Evidence, FaultStatus, Latency, SyncStatus,
 };
 
 /// How long one survey, or one question about a token, may take in all.
@@ -159,7 +159,9 @@ impl Parts {
     fn may_raise_floor(&self, anchor: &Anchor) -> bool {
         let ahead = anchor.time.duration_since(self.clock.now());
         let believed = anchor.trust > Trust::Single || ahead <= AHEAD_AT_MOST;
-        if !believed {
+        // Each look meets it for as long as it, or our clock, is wrong.
+        let place = self.places.get(&anchor.chain);
+        if !believed && place.is_some_and(|it| it.may_tell_of_the_future(self.clock.monotonic())) {
             tracing::warn!(chain = %anchor.chain, time = %anchor.time, "a block from the future");
         }
         believed

@@ -31,12 +31,12 @@ pub use entitled_core::domain::audit::AuditAction;
 pub use entitled_core::domain::epoch::Whose;
 pub use entitled_core::domain::kept::Look;
 pub use messages::{
-    AcknowledgeNotices, AddWallet, BackUp, CreateCustomer, CustomerOf, CustomersOf, FindChallenge,
-    FindCustomer, FindFacts, FindFigures, FindProgress, FindSealedKeys, FindWallet, ForgetChain,
-    HistoryOf, KeepChallenge, KeepPins, KeepSynced, LedgerError, ListAudit, ListCustomers,
-    ListOwnerships, LooksRecorded, NoteAudit, RaiseFloor, RecordSightings, RemoveWallet,
-    ReplaceSealedKeys, RoomForClaim, SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit,
-    WalletsOf,
+    AcknowledgeNotices, AddWallet, BackUp, CreateCustomer, CustomerOf, CustomersOf,
+    CustomersWithWallets, FindChallenge, FindCustomer, FindFacts, FindFigures, FindProgress,
+    FindSealedKeys, FindWallet, ForgetChain, HistoryOf, KeepChallenge, KeepPins, KeepSynced,
+    LedgerError, ListAudit, ListCustomers, ListOwnerships, LooksRecorded, NoteAudit, RaiseFloor,
+    RecordClaim, RecordSightings, RemoveWallet, ReplaceSealedKeys, SetSuspension, StoreFigures,
+    UpdateCustomer, VerifyAudit, WalletsOf,
 };
 pub use news::OnChange;
 use work::unwritten::Unwritten;

@@ -25,7 +25,7 @@ use actix::prelude::*;
 use tokio::sync::watch;
 
 use crate::actors::chain_verifier::{ChainVerifier, Watch};
-use crate::actors::ownership_ledger::OwnershipLedger;
+use crate::actors::ownership_ledger::{CustomersWithWallets, OwnershipLedger};
 use crate::clock::Clock;
 use crate::products::Catalogue;
 use entitled_core::domain::entitlement::{Verdict, explain};
@@ -64,12 +64,12 @@ pub struct Parts {
     pub catalogue: Catalogue,
     /// Whose turn it is to change the installed products.
     pub turn: Arc<tokio::sync::Mutex<()>>,
-    /// Customers that had wallets when the daemon started.
-    pub known: Arc<Vec<CustomerId>>,
+    /// For so many customers with wallets answers are worked out at the start.
+    pub warmed: usize,
 }
 
 /// Keys looked at again by themselves are no more than this.
-const KEPT_AT_MOST: usize = 4_096;
+pub(crate) const KEPT_AT_MOST: usize = 4_096;
 /// Flights begun by the actor itself run no more than this side by side.
 const OWN_FLIGHTS: usize = 8;
 /// How long what is due waits for room among them before it is seen to again.
@@ -77,6 +77,8 @@ const ROOM: Duration = Duration::from_secs(1);
 
 pub struct TierCache {
     parts: Parts,
+    /// Customers that had wallets at the start.
+    known: Vec<CustomerId>,
     flights: HashMap<Key, Flight>,
     /// When each key that is kept warm is due, by the monotonic clock.
     due: BTreeMap<Key, Duration>,
@@ -95,6 +97,7 @@ impl TierCache {
         Self {
             heeded: parts.reader.epoch(),
             parts,
+            known: Vec::new(),
             flights: HashMap::new(),
             due: BTreeMap::new(),
             missed: BTreeSet::new(),
@@ -103,12 +106,33 @@ impl TierCache {
         }
     }
 
-    /// Every product for every customer that had a wallet, so that the answer is there before the question.
+    /// Asks who has wallets, to keep what they will ask for. What is sent meanwhile waits: news from the chain is noted for
+    /// what is kept.
+    fn find_known(&self, context: &mut Context<Self>) {
+        if self.parts.warmed == 0 {
+            return;
+        }
+        let found = self.parts.ledger.send(CustomersWithWallets { limit: self.parts.warmed });
+        context.wait(found.into_actor(self).map(|found, actor, context| match found {
+            Ok(Ok(known)) => {
+                actor.known = known;
+                actor.keep_known();
+                actor.set_alarm(context);
+            }
+            failed => tracing::warn!(?failed, "no answer is worked out before it is asked for"),
+        }));
+    }
+
+    /// Every product for every customer that had a wallet, so that the answer is there before the question; no more of
+    /// them than are looked at again.
     fn keep_known(&mut self) {
         let now = self.parts.clock.monotonic();
         let products = self.parts.reader.products();
-        for customer in self.parts.known.iter() {
+        for customer in &self.known {
             for product in products.products.keys() {
+                if self.due.len() >= KEPT_AT_MOST {
+                    return;
+                }
                 let key = Key { customer: *customer, product: product.clone() };
                 self.due.entry(key).or_insert(now);
             }
@@ -234,7 +258,7 @@ impl Actor for TierCache {
         context.set_mailbox_capacity(4_096);
         self.listen(self.parts.reader.changes(), context);
         self.watch_contracts();
-        self.keep_known();
+        self.find_known(context);
         self.set_alarm(context);
     }
 }

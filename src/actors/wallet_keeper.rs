@@ -19,15 +19,11 @@ use alloy_primitives::Address;
 
 use crate::actors::chain_verifier::CheckSignature;
 use crate::actors::cpu_pool::{CpuPool, PoolLimits};
-use crate::actors::ownership_ledger::{
-    AddWallet, FindChallenge, FindSealedKeys, FindWallet, KeepChallenge, NoteAudit, RemoveWallet,
-    ReplaceSealedKeys,
-};
 use crate::keys::{KeyRing, MachineName};
 use entitled_core::domain::customer::{Challenge, Wallet};
 use messages::Reply;
 use work::key_custody::Custody;
-use work::ledger::Ledger;
+use work::ledger::{KeepsWallets, Ledger};
 use work::tools::Tools;
 
 pub use crate::keys::KeyRingState;
@@ -47,24 +43,14 @@ pub struct WalletKeeper {
 
 impl WalletKeeper {
     /// `ledger` is the OwnershipLedger; any actor that answers the same messages will do.
-    pub fn new<L>(ledger: &Addr<L>, keys: KeyRing, machine: MachineName) -> Self
-    where
-        L: Actor<Context = Context<L>>
-            + Handler<AddWallet>
-            + Handler<NoteAudit>
-            + Handler<RemoveWallet>
-            + Handler<KeepChallenge>
-            + Handler<FindWallet>
-            + Handler<FindChallenge>
-            + Handler<FindSealedKeys>
-            + Handler<ReplaceSealedKeys>,
-    {
+    pub fn new<L: KeepsWallets>(ledger: &Addr<L>, keys: KeyRing, machine: MachineName) -> Self {
         let ledger = Ledger::of(ledger);
         // A keystore costs up to a second and 256 MiB: one at a time, and of each user one to wait.
         let keystores =
             CpuPool::new(PoolLimits { threads: 1, running_per_uid: 1, places_per_uid: 1 });
         let cpu = CpuPool::default();
-        let tools = Tools { ledger, keys, machine, cpu, keystores, chains: None };
+        let tools =
+            Tools { ledger, keys, machine, cpu, keystores, chains: None, uses: Default::default() };
         Self { tools, under_way: BTreeSet::new(), custody: Custody::default() }
     }
 

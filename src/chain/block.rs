@@ -54,6 +54,13 @@ impl Chain {
         }
     }
 
+    /// Takes the place of the same chain by another configuration: goes on from the newest blocks that are known there.
+    /// The ledger does not know those of looks that are under way. For before the first question.
+    pub fn take_over(&self, other: &Self) {
+        let known = other.0.pool.head_order();
+        self.0.pool.head_order().take_over(&known, other.trust(), self.trust());
+    }
+
     /// The newest block of a finality, named by as many endpoints as the settings demand.
     ///
     /// # Errors

@@ -14,7 +14,6 @@ use super::block::Block;
 use super::calls::TOKEN_DEADLINE;
 use super::consensus::{self, sync::ChainSync};
 use super::endpoint::pool::Pool;
-use super::endpoint::terms::{EndpointSettings, Terms};
 use super::evm::run_loop::RunLoop;
 use super::evm::signature;
 use super::follow::interest::Interest;
@@ -37,20 +36,11 @@ impl Chain {
     /// [`ChainError`], naming the setting and what would be right.
     pub fn open(mut settings: ChainSettings) -> Result<Self, ChainError> {
         let chain = settings.id;
-        let read = |(index, endpoint): (usize, &EndpointSettings)| {
-            Terms::read(endpoint).map_err(|source| ChainError::Endpoint {
-                chain,
-                number: index + 1,
-                source,
-            })
-        };
-        let endpoints: Vec<Terms> =
-            settings.rpc.iter().enumerate().map(read).collect::<Result<_, _>>()?;
-        settings::check(&settings, &endpoints)?;
+        settings::check(&settings)?;
         let sync = consensus::follow_validators(&mut settings)?;
         let quorum = (settings.trust == Trust::Quorum).then_some(settings.quorum);
         let pace = (settings.poll, settings.now.clone());
-        let pool = Pool::new(settings.identity(), endpoints, pace, quorum)
+        let pool = Pool::new(settings.identity(), settings.rpc.clone(), pace, quorum)
             .map_err(|source| ChainError::Tls { chain, source: source.without_url().into() })?;
         Ok(Self(Arc::new(Inner {
             run_loop: RunLoop::new(chain.0),

@@ -113,8 +113,22 @@ impl HeadOrder {
         self.earlier.insert(finality, Earlier { head, trust });
     }
 
+    /// Goes on where another order of the same chain is now, whose blocks were so far trusted; for what had been
+    /// trusted less than is `demanded` now, that bounds nothing.
+    pub fn take_over(&mut self, other: &Self, trust: Trust, demanded: Trust) {
+        let of_this_run = other.newest.iter().map(|(class, it)| (*class, it.clone(), trust));
+        let earlier = other.earlier.iter().map(|(class, it)| (*class, it.head.clone(), it.trust));
+        for (finality, head, trust) in of_this_run.chain(earlier) {
+            let number = |it: &KnownBlock| it.header.number;
+            let is_higher = self.known_ever(finality).is_none_or(|it| number(it) < number(&head));
+            if trust >= demanded && is_higher {
+                self.go_on_from(finality, head, trust);
+            }
+        }
+    }
+
     /// The newest block of a finality in this run, or of the one before.
-    fn known_ever(&self, finality: Finality) -> Option<&KnownBlock> {
+    pub fn known_ever(&self, finality: Finality) -> Option<&KnownBlock> {
         let earlier = || self.earlier.get(&finality).map(|it| &it.head);
         self.newest.get(&finality).or_else(earlier)
     }

@@ -32,22 +32,19 @@ mod settings;
 mod status;
 
 pub use block::Block;
-pub use consensus::beacon::SourceStatus;
+pub use consensus::beacon::{BeaconSource, SourceState};
 pub use consensus::digest;
-pub use consensus::sync::{Brought, ConsensusSettings, FeedError, SyncEvent, SyncStatus};
-pub use endpoint::address::LocationError;
-pub use endpoint::budget::Budget;
+pub use consensus::sync::{
+    Brought, ConsensusSettings, FeedError, SyncEvent, SyncState, SyncStatus,
+};
 pub use endpoint::health::Abilities;
-pub use endpoint::terms::EndpointSettings;
 pub use entitled_core::evm::execute::Outcome;
 pub use follow::{ChainEvent, Concerned};
 pub use inner::Chain;
 pub use look::{Known, Look, Looked};
 pub use now::Now;
 pub use settings::{ChainError, ChainSettings};
-pub use status::{
-    ChainStatus, EndpointCost, EndpointStatus, EvidenceStatus, FaultStatus, LatencyStatus,
-};
+pub use status::{ChainStatus, EndpointCost, EndpointStatus, Evidence, FaultStatus, Latency};
 
 #[cfg(test)]
 mod recorded_tests;

@@ -9,10 +9,10 @@ use std::time::Duration;
 use alloy_primitives::B256;
 
 use super::consensus::sync::ConsensusSettings;
-use super::endpoint::address::LocationError;
+use super::endpoint::address::domain;
 use super::endpoint::chain_identity::{Genesis, Identity};
-use super::endpoint::terms::{EndpointSettings, Terms};
 use super::now::Now;
+use crate::endpoint::EndpointSettings;
 use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ownership::Trust;
 
@@ -57,8 +57,6 @@ impl ChainSettings {
 pub enum ChainError {
     #[error("{chain}: no endpoint is configured; add at least one to `rpc`")]
     NoEndpoint { chain: ChainId },
-    #[error("{chain}: endpoint {number} of `rpc` cannot be used")]
-    Endpoint { chain: ChainId, number: usize, source: LocationError },
     #[error("{chain}: trust `consensus` needs a specification of the chain (`spec`)")]
     NoSpecification { chain: ChainId },
     #[error("{chain}: the specification is of {other}")]
@@ -80,16 +78,16 @@ pub enum ChainError {
 }
 
 /// # Errors
-/// [`ChainError`]; what is wrong with one endpoint was found before.
-pub(super) fn check(settings: &ChainSettings, endpoints: &[Terms]) -> Result<(), ChainError> {
+/// [`ChainError`]
+pub(super) fn check(settings: &ChainSettings) -> Result<(), ChainError> {
     let (chain, quorum) = (settings.id, settings.quorum);
-    if endpoints.is_empty() {
+    if settings.rpc.is_empty() {
         return Err(ChainError::NoEndpoint { chain });
     }
     if settings.poll.is_zero() {
         return Err(ChainError::Poll { chain });
     }
-    let domains = endpoints.iter().map(|it| it.location.domain()).collect::<BTreeSet<_>>().len();
+    let domains = settings.rpc.iter().map(|it| domain(it.address())).collect::<BTreeSet<_>>().len();
     match settings.trust {
         Trust::Quorum if quorum < 2 => Err(ChainError::QuorumTooSmall { chain, quorum }),
         Trust::Quorum if quorum > domains => {

@@ -1,9 +1,13 @@
 //! How a chain and its endpoints are doing, for `chain_status` and health. Asks nobody.
+//!
+//! What can be serialized is a part of the public API, which `rpc` passes on as it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio::time::Instant;
 
 use super::consensus::sync::SyncStatus;
@@ -58,19 +62,19 @@ pub struct EndpointStatus {
     /// Requests in one body; 1 when it takes no batches. `None`: not seen yet.
     pub batch: Option<usize>,
     pub cost: EndpointCost,
-    pub latency: LatencyStatus,
+    pub latency: Latency,
     /// How often each kind of trouble occurred, without those that never did.
     pub faults: BTreeMap<&'static str, u64>,
     pub last_fault: Option<FaultStatus>,
     /// Against its last lie, also after it was forgiven.
-    pub evidence: Option<EvidenceStatus>,
+    pub evidence: Option<Evidence>,
 }
 
-/// What was asked of an endpoint since start.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What was asked of an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct EndpointCost {
     pub requests: u64,
-    /// Compute units, as they are reckoned here.
+    /// Compute units.
     pub units: u64,
     /// Received, after decompression.
     pub bytes: u64,
@@ -79,8 +83,8 @@ pub struct EndpointCost {
 }
 
 /// Of the last 64 requests.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LatencyStatus {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Latency {
     pub p50_ms: Option<u64>,
     pub p95_ms: Option<u64>,
 }
@@ -94,11 +98,14 @@ pub struct FaultStatus {
     pub message: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EvidenceStatus {
+/// What an endpoint claimed and its own proof refuted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Evidence {
+    #[schemars(with = "String")]
     pub at: Timestamp,
     pub asked: String,
     pub finding: String,
+    /// Where the proof ended, and what was found there.
     pub proof: Option<String>,
 }
 
@@ -204,7 +211,7 @@ fn endpoint(endpoint: &Endpoint, now: Clocks, peers: &Peers) -> EndpointStatus {
             bytes: read(&meter.bytes),
             beside: read(&meter.beside),
         },
-        latency: LatencyStatus {
+        latency: Latency {
             p50_ms: health.latency.percentile(50).map(milliseconds),
             p95_ms: health.latency.percentile(95).map(milliseconds),
         },
@@ -215,7 +222,7 @@ fn endpoint(endpoint: &Endpoint, now: Clocks, peers: &Peers) -> EndpointStatus {
             asked: it.asked.clone(),
             message: it.message.clone(),
         }),
-        evidence: health.faults.evidence.as_ref().map(|it| EvidenceStatus {
+        evidence: health.faults.evidence.as_ref().map(|it| Evidence {
             at: now.time_of(it.at),
             asked: it.asked.clone(),
             finding: it.finding.clone(),

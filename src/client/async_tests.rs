@@ -8,7 +8,7 @@ use nix::sys::socket::{
 };
 use serde_json::json;
 
-use crate::tests::{VERDICT, answer_one, daemon, reply};
+use crate::tests::{VERDICT, answer_one, daemon, reply, tell_of_changes};
 use crate::{AsyncClient, ClientError, SocketPath};
 
 const LONG: Duration = Duration::from_secs(30);
@@ -115,21 +115,7 @@ async fn a_full_queue_is_a_timeout_and_not_a_hang() {
 
 #[tokio::test]
 async fn a_subscription_gives_what_is_its_own_and_ends_with_the_connection() {
-    let daemon = daemon(&[|mut talk| {
-        let request = talk.hear();
-        assert_eq!(request["method"], "entitlement_subscribe");
-        let notice = |method: &str, id: u32, valid: bool| {
-            let verdict = json!({"product": "p", "valid": valid, "code": "X"});
-            let params = json!({"subscription": id, "result": verdict});
-            format!("{}\n", json!({"jsonrpc": "2.0", "method": method, "params": params}))
-        };
-        // The first may overtake the answer.
-        talk.say(&notice("entitlement_changed", 5, true));
-        talk.say(&reply(&request["id"], "5"));
-        talk.say(&notice("entitlement_changed", 6, true));
-        talk.say(&notice("of_the_future", 5, true));
-        talk.say(&notice("entitlement_changed", 5, false));
-    }]);
+    let daemon = daemon(&[tell_of_changes]);
     let client = AsyncClient::connect(&daemon.path).await.unwrap();
     let mut subscription = client.subscribe("p").await.unwrap();
     let mut heard = Vec::new();

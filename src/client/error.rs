@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::error_code::ErrorCode;
+
 /// No answer, and why. None of these says that the caller is not entitled.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -40,6 +42,14 @@ pub enum ClientError {
 impl ClientError {
     pub(super) fn protocol(reason: &'static str) -> Self {
         Self::Protocol { reason, source: None }
+    }
+
+    /// Which refusal it is; `None` for what is none, and for a code that this version of the client does not know.
+    pub fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Refused { code, .. } => ErrorCode::of_number(*code),
+            _ => None,
+        }
     }
 
     /// The name of a refusal, such as `NOT_FOUND`.

@@ -6,8 +6,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, accept, bind, connect, listen, socket,
 };
 use serde_json::{Value, json};
 
@@ -214,23 +215,54 @@ fn a_full_queue_is_a_timeout_and_not_a_hang() {
     assert!(matches!(error, ClientError::Timeout { .. }), "{error:?}");
 }
 
+/// What docs/rpc.md tells those who connect without waiting.
+#[test]
+fn who_finds_the_queue_full_is_told_to_come_again_and_gets_in_by_the_same_socket() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let own = || {
+        let flags = SockFlag::SOCK_CLOEXEC.union(SockFlag::SOCK_NONBLOCK);
+        socket(AddressFamily::Unix, SockType::Stream, flags, None).unwrap()
+    };
+    let (listener, address) = (own(), UnixAddr::new(&path).unwrap());
+    bind(listener.as_raw_fd(), &address).unwrap();
+    listen(&listener, Backlog::new(1).unwrap()).unwrap();
+    let mut waiting = Vec::new();
+    let refused = loop {
+        let one = own();
+        match connect(one.as_raw_fd(), &address) {
+            Ok(()) => waiting.push(one),
+            Err(error) => break (one, error),
+        }
+        assert!(waiting.len() < 100, "a queue of one takes everybody");
+    };
+    let (late, error) = refused;
+    assert_eq!(error, Errno::EAGAIN);
+    assert_eq!(connect(late.as_raw_fd(), &address), Err(Errno::EAGAIN), "still full");
+    accept(listener.as_raw_fd()).unwrap();
+    assert_eq!(connect(late.as_raw_fd(), &address), Ok(()));
+}
+
+/// Answers a subscription to one product, and tells of it and of other things.
+pub(super) fn tell_of_changes(mut talk: Talk) {
+    let request = talk.hear();
+    assert_eq!(request["method"], "entitlement_subscribe");
+    let notice = |method: &str, id: u32, valid: bool| {
+        let verdict = json!({"product": "p", "valid": valid, "code": "X"});
+        let params = json!({"subscription": id, "result": verdict});
+        format!("{}\n", json!({"jsonrpc": "2.0", "method": method, "params": params}))
+    };
+    // The first may overtake the answer.
+    talk.say(&notice("entitlement_changed", 5, true));
+    talk.say(&reply(&request["id"], "5"));
+    talk.say(&notice("entitlement_changed", 6, true));
+    talk.say(&notice("of_the_future", 5, true));
+    talk.say(&notice("entitlement_changed", 5, false));
+}
+
 #[test]
 fn a_subscription_gives_what_is_its_own_and_ends_with_the_connection() {
-    let daemon = daemon(&[|mut talk| {
-        let request = talk.hear();
-        assert_eq!(request["method"], "entitlement_subscribe");
-        let notice = |method: &str, id: u32, valid: bool| {
-            let verdict = json!({"product": "p", "valid": valid, "code": "X"});
-            let params = json!({"subscription": id, "result": verdict});
-            format!("{}\n", json!({"jsonrpc": "2.0", "method": method, "params": params}))
-        };
-        // The first may overtake the answer.
-        talk.say(&notice("entitlement_changed", 5, true));
-        talk.say(&reply(&request["id"], "5"));
-        talk.say(&notice("entitlement_changed", 6, true));
-        talk.say(&notice("of_the_future", 5, true));
-        talk.say(&notice("entitlement_changed", 5, false));
-    }]);
+    let daemon = daemon(&[tell_of_changes]);
     let subscription = Client::connect(&daemon.path).unwrap().subscribe("p").unwrap();
     let heard: Vec<bool> = subscription.map(|it| it.unwrap().valid).collect();
     assert_eq!(heard, [true, false]);

@@ -47,7 +47,7 @@ pub struct Verdict {
     /// `fresh`, `stale` or `grace`.
     #[serde(default)]
     pub freshness: Option<String>,
-    /// `consensus`, `quorum` or `single`.
+    /// `consensus`, `quorum` or `single`; `fake` by a daemon that was started with `--fake`.
     #[serde(default)]
     pub trust: Option<String>,
     #[serde(default)]
@@ -66,6 +66,12 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Whether a fake said so (`entitled --fake FILE`), which proves nothing. It counts all the same: a program that is to
+    /// be tested with a fake takes it for an answer. One that never wants to listen to a fake asks this.
+    pub fn is_fake(&self) -> bool {
+        self.trust.as_deref() == Some("fake")
+    }
+
     /// The value of a feature; `None` when the caller is not entitled, or the tier does not name it.
     pub fn feature(&self, name: &str) -> Option<&Feature> {
         self.features.get(name).filter(|_| self.valid)

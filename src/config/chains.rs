@@ -1,12 +1,13 @@
 //! The `[[chain]]` sections: chains, their endpoints, and on what terms each is asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::B256;
 
+use super::Chain;
 use super::consensus::{self, Consensus};
 use super::validate::{HOUR, MILLISECOND, MINUTE, SECOND, list};
-use super::{Budget, Chain, Endpoint, Header, Terms};
+use crate::endpoint::{Address, Budget, EndpointSettings, Header, UNITS};
 use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ownership::Trust;
 use entitled_core::domain::product::document::{Node, Value};
@@ -16,21 +17,6 @@ pub(super) const MOST_ENDPOINTS: usize = 16;
 const MOST_CHAINS: usize = 64;
 const MOST_PINNED: usize = 16;
 const MOST_HEADERS: usize = 16;
-
-/// The methods whose compute units can be set: those that are asked.
-const BILLED: [&str; 11] = [
-    "eth_blockNumber",
-    "eth_call",
-    "eth_capabilities",
-    "eth_chainId",
-    "eth_createAccessList",
-    "eth_getBlockByNumber",
-    "eth_getCode",
-    "eth_getLogs",
-    "eth_getProof",
-    "eth_getTransactionReceipt",
-    "eth_syncing",
-];
 
 pub(super) fn read(root: &mut Section<'_>, warnings: &mut Vec<String>) -> Vec<Chain> {
     let sections = root.sections("chain");
@@ -104,7 +90,7 @@ fn quorum(section: &mut Section<'_>, trust: Trust, endpoints: usize) -> usize {
 }
 
 /// Entries are addresses, or tables of an address and terms of its own.
-fn rpc(section: &mut Section<'_>, allowance: Option<Budget>) -> Vec<Endpoint> {
+fn rpc(section: &mut Section<'_>, allowance: Option<Budget>) -> Vec<EndpointSettings> {
     let Some(node) = section.node("rpc") else {
         section.required("rpc", endpoints);
         return Vec::new();
@@ -121,7 +107,7 @@ fn rpc(section: &mut Section<'_>, allowance: Option<Budget>) -> Vec<Endpoint> {
                     Value::Table(_) => {
                         of_table(Section::of(item, format!("{path}[{index}]"), flaws))
                     }
-                    _ => parsed(item)
+                    _ => plain(item)
                         .map_err(|why| section.flaw("rpc", format!("item {}: {why}", index + 1)))
                         .ok(),
                 });
@@ -136,30 +122,38 @@ fn rpc(section: &mut Section<'_>, allowance: Option<Budget>) -> Vec<Endpoint> {
         section.flaw("rpc", "must name at least one endpoint");
     }
     for endpoint in &mut found {
-        endpoint.terms.budget = endpoint.terms.budget.or(allowance);
+        endpoint.budget = endpoint.budget.or(allowance);
     }
     found
 }
 
-fn of_table(mut section: Section<'_>) -> Option<Endpoint> {
-    let endpoint: Option<Endpoint> = section.required("url", parsed);
+fn plain(node: &Node) -> Result<EndpointSettings, String> {
+    parsed(node).map(EndpointSettings::new)
+}
+
+fn of_table(mut section: Section<'_>) -> Option<EndpointSettings> {
+    let address: Option<Address> = section.required("url", parsed);
     let cost = section.or("cost", 0, whole(0, 1_000_000));
     let budget = budget(&mut section);
     let mut units = BTreeMap::new();
     let mut of_methods = section.section("units");
-    for method in BILLED {
+    for (method, _) in UNITS {
         if let Some(each) = of_methods.optional(method, whole(0, 1_000_000)) {
             units.insert(method.to_owned(), each);
         }
     }
     of_methods.finish();
     let headers = headers(&mut section);
-    if !headers.is_empty() && endpoint.as_ref().is_some_and(|it| !it.is_http()) {
-        section.flaw("headers", "go with https:// and http:// only");
-    }
+    let endpoint = address.map(|it| {
+        let mut endpoint = EndpointSettings::new(it);
+        (endpoint.cost, endpoint.budget, endpoint.units) = (cost, budget, units);
+        if let Err(why) = endpoint.set_headers(headers) {
+            section.flaw("headers", why.to_string());
+        }
+        endpoint
+    });
     section.finish();
-    let terms = Terms { cost, budget, units, headers };
-    endpoint.map(|it| it.on(terms))
+    endpoint
 }
 
 /// `budget = "300 CU/s"`, and `burst`, which is five seconds' worth by default.
@@ -186,7 +180,7 @@ fn headers(section: &mut Section<'_>) -> Vec<Header> {
         // What is no text may be a secret all the same: its kind is told, and never its value.
         match text(node).map(|value| Header::new(name, value)) {
             Ok(Ok(header)) => headers.push(header),
-            Ok(Err(why)) => given.flaws().add(&node.place, &given.path(name), why),
+            Ok(Err(why)) => given.flaws().add(&node.place, &given.path(name), why.to_string()),
             Err(why) => given.flaws().add(&node.place, &given.path(name), why),
         }
     }
@@ -213,16 +207,16 @@ fn pinned(section: &mut Section<'_>) -> Vec<(u64, B256)> {
     pinned
 }
 
-fn endpoints(node: &Node) -> Result<Vec<Endpoint>, String> {
-    let endpoints: Vec<Endpoint> = list(node, MOST_ENDPOINTS, parsed)?;
+fn endpoints(node: &Node) -> Result<Vec<EndpointSettings>, String> {
+    let endpoints = list(node, MOST_ENDPOINTS, plain)?;
     once_each(&endpoints)?;
     Ok(endpoints)
 }
 
 /// The same endpoint twice would make a quorum of one.
-fn once_each(endpoints: &[Endpoint]) -> Result<(), String> {
-    let mut seen = std::collections::BTreeSet::new();
-    match endpoints.iter().find(|it| !seen.insert(it.expose())) {
+fn once_each(endpoints: &[EndpointSettings]) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    match endpoints.iter().map(EndpointSettings::address).find(|it| !seen.insert(*it)) {
         Some(again) => Err(format!("names {again} twice")),
         None => Ok(()),
     }

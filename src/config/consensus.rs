@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use alloy_primitives::B256;
 
+use super::Spec;
 use super::chains::MOST_ENDPOINTS;
 use super::validate::{DAY, SECOND, is_absolute, list};
-use super::{Endpoint, Spec};
+use crate::endpoint::Address;
 use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ownership::Trust;
 use entitled_core::domain::product::document::Node;
@@ -14,7 +15,7 @@ use entitled_core::domain::product::section::{Section, duration, one_of, text};
 
 /// What those keys say.
 pub(super) struct Consensus {
-    pub(super) beacon: Vec<Endpoint>,
+    pub(super) beacon: Vec<Address>,
     pub(super) spec: Option<Spec>,
     pub(super) checkpoint: Option<B256>,
     pub(super) silence: Option<Duration>,
@@ -79,14 +80,14 @@ pub(super) fn hash(what: &str) -> impl Fn(&Node) -> Result<B256, String> {
 }
 
 /// Beacon nodes and mirrors: addresses of web servers, `file:` addresses and directories.
-fn sources(node: &Node) -> Result<Vec<Endpoint>, String> {
+fn sources(node: &Node) -> Result<Vec<Address>, String> {
     let wrong = "must be an address beginning with https:// or http://, or the absolute path of a directory";
-    let source = |node: &Node| -> Result<Endpoint, String> {
+    let source = |node: &Node| -> Result<Address, String> {
         let text = text(node)?;
         let text = text.strip_prefix("file://").unwrap_or(text);
-        match text.parse::<Endpoint>() {
-            Ok(found) if !text.starts_with("ws") => Ok(found),
-            _ => Err(wrong.to_owned()),
+        match text.parse() {
+            Ok(found @ (Address::Http(_) | Address::Path(_))) => Ok(found),
+            Ok(Address::WebSocket(_)) | Err(_) => Err(wrong.to_owned()),
         }
     };
     list(node, MOST_ENDPOINTS, source)

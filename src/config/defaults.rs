@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::KeySource;
+use crate::key_source::KeySource;
 
 /// The credential that packages and the manual speak of.
 const CREDENTIAL: &str = "entitled.kek";
@@ -65,6 +65,22 @@ impl Environment {
         self.uid == 0
             || self.user.as_deref() == Some("entitled")
             || by_systemd.iter().any(|it| self.variables.contains_key(*it))
+    }
+
+    /// Where programs look for a daemon without being told.
+    pub(super) fn real_runtimes(&self) -> Vec<PathBuf> {
+        let own = self.directory("XDG_RUNTIME_DIR").map(|it| it.join("entitled"));
+        let shared = PathBuf::from(format!("/tmp/entitled-{}", self.uid));
+        [Some("/run/entitled".into()), Some(self.places().runtime), own, Some(shared)]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    /// Where a fake has its sockets when its file does not say.
+    pub(super) fn fake_runtime(&self) -> PathBuf {
+        let own = self.directory("XDG_RUNTIME_DIR").map(|it| it.join("entitled-fake"));
+        own.unwrap_or_else(|| format!("/tmp/entitled-fake-{}", self.uid).into())
     }
 
     pub(super) fn places(&self) -> Places {

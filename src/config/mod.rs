@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use alloy_primitives::B256;
 
+use crate::endpoint::{Address, EndpointSettings};
+use crate::key_source::KeySource;
 use crate::logging::{Format, Level};
 use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ownership::Trust;
@@ -20,13 +22,13 @@ use entitled_core::domain::product::document::Flaw;
 mod chains;
 mod consensus;
 mod defaults;
-mod endpoint;
+mod fake;
 mod layers;
 mod reload;
 mod validate;
 
 pub use defaults::{Environment, make_private_directory};
-pub use endpoint::{Budget, Endpoint, Header, Terms};
+pub use fake::{FakeFile, read_fake};
 pub use reload::Changes;
 
 /// Everything that can be configured, checked.
@@ -103,17 +105,6 @@ pub struct Keys {
     pub source: KeySource,
 }
 
-/// Where the key-encryption key comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeySource {
-    /// A systemd credential: a file of this name in `$CREDENTIALS_DIRECTORY`.
-    Credential(String),
-    /// A file only we can read, made at the first start.
-    File(PathBuf),
-    /// A passphrase that an administrator gives after each start.
-    Passphrase,
-}
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cache {
     /// How many verdicts are kept.
@@ -144,9 +135,9 @@ pub struct Log {
 pub struct Chain {
     pub id: ChainId,
     /// One to sixteen.
-    pub rpc: Vec<Endpoint>,
+    pub rpc: Vec<EndpointSettings>,
     /// Where what validators sign comes from: beacon nodes, mirrors, directories.
-    pub beacon: Vec<Endpoint>,
+    pub beacon: Vec<Address>,
     pub trust: Trust,
     /// How many endpoints have to agree: from 2 to `rpc.len()` for `Quorum`, else 1.
     pub quorum: usize,

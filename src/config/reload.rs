@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug};
 
 use super::Config;
+use crate::endpoint::{Address, EndpointSettings};
 
 /// The keys that take effect on a reload, beside all of every chain. Each needs its part in `daemon`.
 const AT_RUN_TIME: [&str; 3] = ["log.level", "cache.refresh", "products.dirs"];
@@ -33,6 +34,14 @@ impl fmt::Display for Changes {
     }
 }
 
+/// A value as it is compared. One that may hold a secret is no text, so that it can be written nowhere.
+#[derive(PartialEq)]
+enum Value<'a> {
+    Text(String),
+    Endpoints(&'a [EndpointSettings]),
+    Addresses(&'a [Address]),
+}
+
 impl Config {
     /// What differs between two configurations.
     pub fn changed(old: &Self, new: &Self) -> Changes {
@@ -55,13 +64,13 @@ impl Config {
         Changes { applied, needs_restart }
     }
 
-    /// Every key with its value as text, for comparison only: the texts hold endpoints in full.
-    fn values(&self) -> BTreeMap<String, String> {
+    /// Every key with its value.
+    fn values(&self) -> BTreeMap<String, Value<'_>> {
         // Taken apart by name, so that a new key cannot be forgotten here.
         let Self { socket, store, keys, cache, products, log, metrics, chains } = self;
         let mut values = BTreeMap::new();
         let mut add = |key: &str, value: &dyn Debug| {
-            values.insert(key.to_owned(), format!("{value:?}"));
+            values.insert(key.to_owned(), Value::Text(format!("{value:?}")));
         };
         add("socket.path", &socket.path);
         add("socket.admin_path", &socket.admin_path);
@@ -81,13 +90,8 @@ impl Config {
         add("log.format", &log.format);
         add("metrics.listen", &metrics.listen);
         for chain in chains {
-            let super::Chain { id, rpc, beacon, trust, quorum, genesis, spec, poll, .. } = chain;
-            let super::Chain { pinned, retry, checkpoint, silence, .. } = chain;
-            let exposed = |it: &[super::Endpoint]| {
-                it.iter().map(super::Endpoint::expose_all).collect::<Vec<_>>()
-            };
-            add(&format!("chain.{id}.rpc"), &exposed(rpc));
-            add(&format!("chain.{id}.beacon"), &exposed(beacon));
+            let super::Chain { id, rpc: _, beacon: _, trust, quorum, genesis, .. } = chain;
+            let super::Chain { pinned, retry, spec, checkpoint, silence, poll, .. } = chain;
             add(&format!("chain.{id}.trust"), trust);
             add(&format!("chain.{id}.quorum"), quorum);
             add(&format!("chain.{id}.genesis"), genesis);
@@ -97,6 +101,10 @@ impl Config {
             add(&format!("chain.{id}.checkpoint"), checkpoint);
             add(&format!("chain.{id}.silence"), silence);
             add(&format!("chain.{id}.poll"), poll);
+        }
+        for super::Chain { id, rpc, beacon, .. } in chains {
+            values.insert(format!("chain.{id}.rpc"), Value::Endpoints(rpc));
+            values.insert(format!("chain.{id}.beacon"), Value::Addresses(beacon));
         }
         values
     }

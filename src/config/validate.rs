@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::defaults::{Places, is_private};
 use super::{
-    Cache, Config, Environment, KeySource, Keys, Limits, Log, Metrics, Products, Socket, Store,
-    chains,
+    Cache, Config, Environment, Keys, Limits, Log, Metrics, Products, Socket, Store, chains,
 };
+use crate::key_source::KeySource;
 use crate::logging::{Format, Level};
 use entitled_core::domain::ownership::Trust;
 use entitled_core::domain::product::document::{Flaw, Node, Place, Table, Value};
@@ -80,7 +80,7 @@ fn socket(mut section: Section<'_>, places: &Places) -> Socket {
     Socket { path, admin_path, admin_group, threads, limits }
 }
 
-fn limits(mut section: Section<'_>) -> Limits {
+pub(super) fn limits(mut section: Section<'_>) -> Limits {
     let request_bytes = section.or("request_bytes", 64 * KIB, size(KIB, 16 * MIB));
     let admin_request_bytes = section.or("admin_request_bytes", 512 * KIB, size(KIB, 16 * MIB));
     // At least one of the longest replies.
@@ -117,7 +117,7 @@ fn store(mut section: Section<'_>, places: &Places) -> Store {
     store
 }
 
-/// A key file is kept beside the store, wherever that is.
+/// A key file is kept beside the store, wherever that is, and so is what a passphrase needs.
 fn keys(mut section: Section<'_>, places: &Places, store: &Store) -> Keys {
     let default = match &places.keys {
         KeySource::File(file) => {
@@ -126,12 +126,12 @@ fn keys(mut section: Section<'_>, places: &Places, store: &Store) -> Keys {
         }
         credential => credential.clone(),
     };
-    let source = section.or("source", default, key_source);
+    let source = section.or("source", default, |node| key_source(node, store));
     section.finish();
     Keys { source }
 }
 
-fn key_source(node: &Node) -> Result<KeySource, String> {
+fn key_source(node: &Node, store: &Store) -> Result<KeySource, String> {
     let wrong = "must be \"credential:NAME\", \"file:/absolute/path\" or \"passphrase\"";
     match text(node)?.split_once(':') {
         Some(("credential", name)) => {
@@ -147,7 +147,9 @@ fn key_source(node: &Node) -> Result<KeySource, String> {
         }
         Some(("file", path)) if is_absolute(path) => Ok(KeySource::File(path.into())),
         Some(("file", _)) => Err("must name an absolute path: \"file:/…\"".to_owned()),
-        None if text(node) == Ok("passphrase") => Ok(KeySource::Passphrase),
+        None if text(node) == Ok("passphrase") => {
+            Ok(KeySource::Passphrase(store.path.with_file_name("kek.passphrase")))
+        }
         _ => Err(wrong.to_owned()),
     }
 }
@@ -221,7 +223,7 @@ fn absolute_path(node: &Node) -> Result<PathBuf, String> {
     }
 }
 
-fn socket_path(node: &Node) -> Result<PathBuf, String> {
+pub(super) fn socket_path(node: &Node) -> Result<PathBuf, String> {
     let path = absolute_path(node)?;
     if path.as_os_str().len() > LONGEST_SOCKET_PATH {
         return Err(format!(

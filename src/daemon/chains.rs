@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 
 use crate::actors::ownership_ledger::Progress;
-use crate::chain::{self, Budget, Chain, ChainSettings, ConsensusSettings, EndpointSettings, Now};
+use crate::chain::{self, Chain, ChainSettings, ConsensusSettings, Now};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::regular_file;
@@ -43,7 +43,7 @@ fn consensus(chain: &config::Chain, clock: &Clock) -> anyhow::Result<ConsensusSe
     Ok(ConsensusSettings {
         specification: specification.with_context(|| format!("no specification {named}"))?,
         digest: text.map(|it| chain::digest(it.as_bytes())),
-        beacon: chain.beacon.iter().map(|it| it.expose().to_owned()).collect(),
+        beacon: chain.beacon.clone(),
         checkpoint: chain.checkpoint,
         silence: chain.silence,
         now: Now::new(move || clock.now_on([id])),
@@ -58,7 +58,7 @@ pub(super) fn open(it: &config::Chain, clock: &Clock) -> anyhow::Result<Chain> {
     let (present, id) = (clock.clone(), it.id);
     let settings = ChainSettings {
         id,
-        rpc: it.rpc.iter().map(endpoint).collect(),
+        rpc: it.rpc.clone(),
         trust: it.trust,
         quorum: it.quorum,
         genesis: it.genesis,
@@ -69,17 +69,4 @@ pub(super) fn open(it: &config::Chain, clock: &Clock) -> anyhow::Result<Chain> {
         consensus: (it.trust == Trust::Consensus).then(|| consensus(it, clock)).transpose()?,
     };
     Ok(Chain::open(settings)?)
-}
-
-fn endpoint(it: &config::Endpoint) -> EndpointSettings {
-    let config::Terms { cost, budget, units, headers } = it.terms.clone();
-    let own =
-        |it: config::Budget| Budget { units_per_second: it.units_per_second, burst: it.burst };
-    EndpointSettings {
-        url: it.expose().to_owned(),
-        headers: headers.iter().map(|it| (it.name.clone(), it.expose().to_owned())).collect(),
-        cost,
-        budget: budget.map(own),
-        units,
-    }
 }

@@ -30,6 +30,7 @@ use crate::rpc::openrpc;
 use crate::rpc::socket::doors::{self, Doors, SocketSettings};
 use crate::rpc::socket::limits::{Limits, WriteRates};
 use crate::rpc::socket::listen::{self, SocketSummary};
+use crate::rpc::socket::workers;
 use crate::rpc::wire;
 use crate::store::tables::notices::{self, Notice};
 use crate::store::tables::publishers;
@@ -42,7 +43,7 @@ use entitled_core::domain::publisher::Pin;
 const RETRY: Duration = Duration::from_secs(5);
 const RECHECK: Duration = Duration::from_secs(60);
 /// Made beside the ledger once there is one, and never before.
-const MACHINE_ID: &str = "machine-id";
+pub(super) const MACHINE_ID: &str = "machine-id";
 
 /// Everything behind the sockets.
 pub(super) struct House {
@@ -98,7 +99,7 @@ impl House {
                 },
                 catalogue,
                 turn: Arc::default(),
-                known: Arc::new(progress.customers_with_wallets),
+                warmed: tier_cache::KEPT_AT_MOST,
             }),
         );
         let parts = chain_verifier::Parts::new(
@@ -224,8 +225,8 @@ fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<Store> {
 /// What else the configuration has in the state directory, by its names.
 fn names_in(state: &Path, config: &Config) -> Vec<String> {
     let key = match &config.keys.source {
-        config::KeySource::File(path) => Some(path),
-        config::KeySource::Credential(_) | config::KeySource::Passphrase => None,
+        KeySource::File(path) | KeySource::Passphrase(path) => Some(path),
+        KeySource::Credential(_) => None,
     };
     let sockets = [&config.socket.path, &config.socket.admin_path];
     let paths = config.products.dirs.iter().chain(key).chain(sockets);
@@ -252,13 +253,8 @@ fn open_keys(
     census: &Census,
 ) -> anyhow::Result<(KeyRing, MachineName)> {
     let state = config.store.path.parent().unwrap_or(Path::new("."));
-    let key_source = match &config.keys.source {
-        config::KeySource::File(path) => KeySource::File(path.clone()),
-        config::KeySource::Credential(name) => KeySource::Credential(name.clone()),
-        config::KeySource::Passphrase => KeySource::Passphrase(state.join("kek.passphrase")),
-    };
     let credentials = source.environment.variables.get("CREDENTIALS_DIRECTORY");
-    let keys = KeyRing::open_for(key_source, credentials.map(Path::new), census);
+    let keys = KeyRing::open_for(config.keys.source.clone(), credentials.map(Path::new), census);
     match keys.settled() {
         Settled::Nothing => {}
         Settled::Finished => {
@@ -297,9 +293,8 @@ pub(super) fn open_doors(config: &Config, environment: &Environment) -> anyhow::
     Ok(doors::open_doors(&settings)?)
 }
 
-pub(super) fn limits(config: &Config) -> Limits {
+pub(super) fn limits(limits: &config::Limits) -> Limits {
     let size = |it: u32| usize::try_from(it).unwrap_or(usize::MAX);
-    let limits = &config.socket.limits;
     Limits {
         request_bytes: size(limits.request_bytes),
         admin_request_bytes: size(limits.admin_request_bytes),
@@ -321,19 +316,6 @@ pub(super) fn limits(config: &Config) -> Limits {
     }
 }
 
-/// A runtime of one thread of its own.
-pub(super) fn worker(name: &'static str) -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        // Looking up a name blocks a thread until the resolver gives up: with as many as this, names that
-        // cannot be resolved on one chain take none from the others.
-        .max_blocking_threads(32)
-        .thread_name(name)
-        .enable_all()
-        .build()
-        .context("cannot start a thread")
-}
-
 /// Serves the sockets on a thread of their own until `stop`.
 pub(super) fn socket_thread(
     doors: Doors,
@@ -342,7 +324,7 @@ pub(super) fn socket_thread(
     stop: oneshot::Receiver<()>,
     done: oneshot::Sender<SocketSummary>,
 ) -> anyhow::Result<std::thread::JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = workers::runtime()?;
     let serve = move || {
         let stopped = async {
             // The daemon's end of it being gone means the same.

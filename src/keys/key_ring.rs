@@ -13,30 +13,10 @@ use super::key_place::{KeyPlace, Settled};
 use super::private_key::PrivateKey;
 use super::sealing::{self, OpenError, RewrapError};
 use super::{new_file, passphrase};
+use crate::key_source::KeySource;
 use entitled_core::domain::causes::with_causes;
 use entitled_core::domain::ids::CustomerId;
 use entitled_core::domain::secret::Secret;
-
-/// Where the key-encryption key is to be found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeySource {
-    /// A file of our own, made on first start.
-    File(PathBuf),
-    /// A credential in the directory the service manager passes.
-    Credential(String),
-    /// Nowhere: derived from a passphrase that somebody gives after each start, with what this file says.
-    Passphrase(PathBuf),
-}
-
-impl std::fmt::Display for KeySource {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "file:{}", path.display()),
-            Self::Credential(name) => write!(f, "credential:{name}"),
-            Self::Passphrase(_) => f.write_str("passphrase"),
-        }
-    }
-}
 
 /// The key-encryption key, or the reason there is none. Cheap to clone; the key is wiped with the last
 /// clone.

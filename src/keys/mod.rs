@@ -26,7 +26,7 @@ pub use self::clean_stack::with_clean_stack;
 pub use self::key_encryption_key::{KEY_LENGTH, KeyEncryptionKey, KeyId};
 pub use self::key_file::KeyFileError;
 pub use self::key_place::Settled;
-pub use self::key_ring::{KeyRing, KeyRingState, KeySource};
+pub use self::key_ring::{KeyRing, KeyRingState};
 pub use self::keystore::{Keystore, KeystoreError, write_keystore};
 pub use self::machine_name::{MachineName, MachineNameError};
 pub use self::mnemonic::{DEFAULT_PATH, MnemonicError, key_of_digits, key_of_mnemonic};
@@ -35,3 +35,4 @@ pub use self::random::{Exhausted, nonce};
 pub use self::sealing::{
     OpenError, RECORD_LENGTH, RewrapError, SealError, open, rewrap, seal, sealed_under,
 };
+pub use crate::key_source::KeySource;

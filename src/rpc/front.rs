@@ -1,5 +1,6 @@
 //! Puts the methods, the hot path and the pages behind the socket.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,12 +10,13 @@ use jsonrpsee::Methods;
 use jsonrpsee::core::RegisterMethodError;
 use serde_json::value::RawValue;
 
-use super::call::answers::{Answers, Page, Warm};
+use super::call::answers::{Answers, Page, Warm, features_of};
 use super::figures::SocketFigures;
 use super::methods::{self, Api, WarmChecks};
 use super::{metrics, openrpc};
 use crate::actors::chain_verifier::ChainStates;
 use crate::actors::ownership_ledger::FindFigures;
+use entitled_core::domain::ids::ProductId;
 use entitled_core::domain::peer::Peer;
 
 /// The one implementation of [`Answers`].
@@ -51,6 +53,11 @@ impl Answers for Front {
 
     fn warm(&self, peer: &Peer) -> Box<dyn Warm> {
         Box::new(WarmChecks::new(Arc::clone(&self.api), peer))
+    }
+
+    fn features(&self, product: &ProductId) -> Option<BTreeMap<String, bool>> {
+        let products = self.api.reader.products();
+        products.products.get(product).map(|it| features_of(it.product.tiers.iter().cloned()))
     }
 
     fn page(&self, path: &str, accept: &str) -> BoxFuture<'static, Option<Page>> {

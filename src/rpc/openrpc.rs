@@ -2,6 +2,7 @@
 //! method, which a test executes.
 
 mod about;
+mod stability;
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -79,6 +80,7 @@ fn make() -> Value {
     definitions.append(&mut schemas.replies.take_definitions(true));
     let used = used(&[&Value::from(methods.clone()), &notifications], &definitions);
     definitions.retain(|name, _| used.contains(name));
+    stability::mark_fields(&mut definitions);
     json!({
         "openrpc": "1.3.2",
         "info": {
@@ -96,7 +98,8 @@ fn make() -> Value {
 fn method(row: &Row, schemas: &mut Schemas) -> Value {
     let reference = (row.params)(&mut schemas.requests);
     let result = (row.result)(&mut schemas.replies);
-    let params = parameters(reference.as_value(), &schemas.requests);
+    let mut params = parameters(reference.as_value(), &schemas.requests);
+    stability::mark_parameters(row.name, &mut params);
     let names_customer = params.iter().any(|it| it["name"] == "customer");
     let errors = about::errors(row.name, names_customer);
     let reference = |code: &Code| json!({ "$ref": format!("#/components/errors/{}", code.name()) });
@@ -108,6 +111,7 @@ fn method(row: &Row, schemas: &mut Schemas) -> Value {
             Access::SelfService => "Answered on both sockets.",
             Access::Admin => "Answered on the admin socket only.",
         },
+        stability::NAME: stability::of(row.name),
         "paramStructure": "either",
         "params": params,
         "result": { "name": "result", "schema": result },
@@ -137,13 +141,17 @@ fn notifications(schemas: &mut Schemas) -> Value {
     ];
     let describe =
         |(name, required, schema)| json!({ "name": name, "required": required, "schema": schema });
+    let name = "entitlement_changed";
+    let mut params = params.map(describe);
+    stability::mark_parameters(name, &mut params);
     json!([{
-        "name": "entitlement_changed",
+        "name": name,
+        stability::NAME: stability::of(name),
         "summary": "The verdict of a subscription: at once, and whenever it says something else.",
         "description": "Sent after entitlement_subscribe, on its connection, until entitlement_unsubscribe. \
                         The last may have `error` in the place of `result`.",
         "paramStructure": "by-name",
-        "params": params.map(describe),
+        "params": params,
     }])
 }
 

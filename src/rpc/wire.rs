@@ -17,3 +17,4 @@ pub use document::Document;
 pub use keys::*;
 pub use params::*;
 pub use replies::*;
+pub use sets::FAKE;

@@ -35,6 +35,7 @@ pub use view::{Changes, Snapshot, View};
 use self::writer::{Counters, Writer};
 use entitled_core::domain::audit::AuditAction;
 use entitled_core::domain::ids::{CustomerId, Timestamp};
+use file::checksums::Checksums;
 use file::database::Slot;
 use file::folder::Folder;
 use file::{backup, database, files, migrations};
@@ -107,20 +108,31 @@ impl Store {
     /// # Errors
     /// When another process has it open, its schema is newer than ours, or the files cannot be used.
     pub fn open(settings: StoreSettings, now: Timestamp) -> Result<Self, StoreError> {
-        let database = files::open_or_recover(&settings, now)?;
-        migrations::run(&database, migrations::STEPS, |it| {
-            (settings.progress)("bringing the store to its new form");
-            let snapshot = database::begin_read(it)?;
-            let folder = Folder::of(&settings.path)?;
-            let name = files::name(&settings.path);
-            backup::keep(&snapshot, &folder, &name, settings.backups).map(drop)
-        })?;
-        begin(&database, None, &Asked { by: "entitled".into(), at: now })?;
-        let slot = Slot::new(&settings.path, settings.cache_bytes, database);
+        let (database, sums) = files::open_or_recover(&settings, now)?;
+        let opened = match prepare(&settings, database, now) {
+            Ok(database) => (database, sums),
+            // There are no checksums any more, so that all of it is verified now.
+            Err(error) if sums.is_damaged() => {
+                tracing::error!(%error, "the store is opened once more");
+                drop(sums);
+                let (database, sums) = files::open_or_recover(&settings, now)?;
+                (prepare(&settings, database, now)?, sums)
+            }
+            Err(error) => return Err(error),
+        };
+        Checksums::look_at_all(&opened.1)
+            .map_err(StoreError::file("begin to verify the store's file"))?;
+        let slot = Slot::new(&settings.path, settings.cache_bytes, opened);
         let counters = Arc::new(Counters::default());
         let writer = Writer::start(slot.clone(), counters.clone())?;
         let backing_up = Mutex::default();
         Ok(Self(Arc::new(Shared { settings, slot, writer, counters, backing_up })))
+    }
+
+    /// Waits until the store's file is found to be damaged, or for ever. What is read of it from then on is an error, or
+    /// was verified before: whoever opens it anew recovers it.
+    pub async fn damaged(&self) {
+        self.0.slot.damaged().await;
     }
 
     /// Reads from a snapshot, on this thread. `question` may be asked again if the file has to be opened
@@ -233,6 +245,23 @@ impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store").field("settings", &self.0.settings).finish_non_exhaustive()
     }
+}
+
+/// Brings an open store to our schema, and to what every store holds.
+fn prepare(
+    settings: &StoreSettings,
+    database: Database,
+    now: Timestamp,
+) -> Result<Database, StoreError> {
+    migrations::run(&database, migrations::STEPS, |it| {
+        (settings.progress)("bringing the store to its new form");
+        let snapshot = database::begin_read(it)?;
+        let folder = Folder::of(&settings.path)?;
+        let name = files::name(&settings.path);
+        backup::keep(&snapshot, &folder, &name, settings.backups).map(drop)
+    })?;
+    begin(&database, None, &Asked { by: "entitled".into(), at: now })?;
+    Ok(database)
 }
 
 /// What every store holds from its first moment, and what a crash may have left to be done.

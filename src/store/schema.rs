@@ -16,7 +16,8 @@
 //! | `sealed_keys` | address, customer | form byte, sealed bytes |
 //! | `challenges` | nonce | Challenge |
 //! | `challenge_expiries` | time, nonce | customer |
-//! | `sightings` | collection, wallet, target, terms, finality, known or not | KeptSighting |
+//! | `sightings` | collection, wallet, target, terms, finality, known or not | KeptSighting, or Confirmed |
+//! | `confirmations` | collection, wallet | Confirmations |
 //! | `scans` | collection, wallet | KeptScan |
 //! | `ownerships` | number (u64) | Ownership |
 //! | `token_ownerships` | token, number | nothing |
@@ -38,7 +39,7 @@ use entitled_core::domain::ids::{
 use entitled_core::domain::ownership::{Finality, Rule, Target, Terms};
 
 /// The schema this program writes. See `migrations`.
-pub const SCHEMA: u32 = 4;
+pub const SCHEMA: u32 = 5;
 
 pub(super) type Definition<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
 
@@ -64,11 +65,12 @@ pub enum Table {
     Floors,
     Audit,
     LightClients,
+    Confirmations,
 }
 
 impl Table {
     /// In the order of the variants, so that `table as usize` is its place.
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::Meta,
         Self::Customers,
         Self::CustomerUids,
@@ -88,6 +90,7 @@ impl Table {
         Self::Floors,
         Self::Audit,
         Self::LightClients,
+        Self::Confirmations,
     ];
 
     pub(super) fn definition(self) -> Definition<'static> {
@@ -111,6 +114,7 @@ impl Table {
             Self::Floors => "floors",
             Self::Audit => "audit",
             Self::LightClients => "light_clients",
+            Self::Confirmations => "confirmations",
         })
     }
 }

@@ -180,7 +180,9 @@ fn corrupt_files_do_not_overwrite_each_other() {
         fs::write(bench.dir.path().join("ledger.redb"), b"this is not a store at all").unwrap();
         open_again(&bench).unwrap().close().unwrap();
     }
-    assert_eq!(files(&bench), ["ledger.redb", "ledger.redb.corrupt-1", "ledger.redb.corrupt-2"]);
+    let expected =
+        ["ledger.redb", "ledger.redb.checksums", "ledger.redb.corrupt-1", "ledger.redb.corrupt-2"];
+    assert_eq!(files(&bench), expected);
 }
 
 #[test]

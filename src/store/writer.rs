@@ -19,8 +19,8 @@ use super::view::Changes;
 
 /// Operations in one commit.
 const GROUP: usize = 256;
-/// How long, and how often, a group waits for one more: at most 2 ms together, and not again once nobody
-/// came. A lone change waits half a millisecond, a tenth of what its commit takes.
+/// How long, and how often, a group waits for one more while it is smaller than the one before: at most 2 ms together, and
+/// not again once nobody came. Who was answered then may order the next at once; a lone change waits for nobody.
 const WAIT: Duration = Duration::from_micros(500);
 const WAITS: usize = 4;
 /// Changes waiting before more are refused.
@@ -123,6 +123,7 @@ impl Writer {
 }
 
 fn work(slot: &Slot, counters: &Counters, waiting: &Receiver<Box<dyn Job>>) {
+    let mut last = 1;
     loop {
         let first = if slot.has_failed() {
             match waiting.recv_timeout(RETRY) {
@@ -136,18 +137,19 @@ fn work(slot: &Slot, counters: &Counters, waiting: &Receiver<Box<dyn Job>>) {
             waiting.recv().ok()
         };
         let Some(first) = first else { return };
-        let group = gather(first, waiting);
+        let group = gather(first, waiting, last);
+        last = group.len();
         commit(slot, counters, group);
     }
 }
 
-fn gather(first: Box<dyn Job>, waiting: &Receiver<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
+fn gather(first: Box<dyn Job>, waiting: &Receiver<Box<dyn Job>>, last: usize) -> Vec<Box<dyn Job>> {
     let mut group = vec![first];
     let mut waits = 0;
     while group.len() < GROUP {
         if let Ok(next) = waiting.try_recv() {
             group.push(next);
-        } else if waits < WAITS {
+        } else if group.len() < last && waits < WAITS {
             waits += 1;
             match waiting.recv_timeout(WAIT) {
                 Ok(next) => group.push(next),

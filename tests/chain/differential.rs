@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use alloy_dyn_abi::{DynSolType, DynSolValue};
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
-use entitled::chain::{Block, Chain, ChainSettings, EndpointSettings, Now, Outcome};
+use entitled::chain::{Block, Chain, ChainSettings, Now, Outcome};
+use entitled::endpoint::EndpointSettings;
 use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ownership::{Cause, Finality, Trust};
 use futures_util::{StreamExt as _, stream};
@@ -79,7 +80,7 @@ fn holder() -> Address {
 pub fn open(id: u64, url: String) -> Chain {
     Chain::open(ChainSettings {
         id: ChainId(id),
-        rpc: vec![EndpointSettings::new(url)],
+        rpc: vec![EndpointSettings::new(url.parse().unwrap())],
         trust: Trust::Single,
         quorum: 1,
         genesis: None,

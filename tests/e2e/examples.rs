@@ -208,7 +208,7 @@ fn a_notification_is_as_the_document_says() {
 
 /// Whether `value` is of the form of `schema`, as far as the document uses JSON Schema. A member that the schema does not
 /// describe is wrong here, although clients have to bear it.
-fn fits(schema: &Value, value: &Value) -> Result<(), String> {
+pub(crate) fn fits(schema: &Value, value: &Value) -> Result<(), String> {
     if let Some(target) = schema["$ref"].as_str() {
         return fits(document().pointer(target.trim_start_matches('#')).unwrap(), value);
     }

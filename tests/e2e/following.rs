@@ -205,3 +205,49 @@ fn what_one_chain_proves_holds_while_another_hangs() {
     other_licence.transfer(other, it.wallet.address(), stranger(), 7);
     it.daemon.wait_for_code("both", "NOT_HELD");
 }
+
+/// Nothing is looked at again because time has passed: events alone can tell, those since the newest block that was known.
+fn patient(settings: Settings, licence: &Contract) -> Settings {
+    let product = ProductFile::acme(&licence.collection()).set("refresh", r#""1h""#);
+    settings.more("[cache]\nrefresh = \"1h\"").product(product)
+}
+
+#[test]
+fn what_happened_while_the_daemon_was_down_is_noticed_when_it_is_back() {
+    let (anvil, licence, wallet) = scene();
+    let mut daemon = Daemon::start(&patient(Settings::new([anvil.url()]), &licence));
+    daemon.link(&wallet);
+    daemon.wait_for_code(ACME, "VALID");
+    daemon.stop();
+    licence.transfer(&anvil, wallet.address(), stranger(), 7);
+    anvil.mine(5);
+    daemon.resume();
+    daemon.wait_for_code(ACME, "NOT_HELD");
+    daemon.stop();
+    licence.transfer(&anvil, stranger(), wallet.address(), 7);
+    // More than are read at once.
+    anvil.mine(2_500);
+    daemon.resume();
+    daemon.wait_for_code(ACME, "VALID");
+}
+
+#[test]
+fn an_older_ledger_in_the_place_of_the_one_that_knows_of_a_sale_hides_it_for_no_longer_than_a_poll()
+{
+    let (anvil, licence, wallet) = scene();
+    let mut daemon = Daemon::start(&patient(Settings::new([anvil.url()]), &licence));
+    daemon.link(&wallet);
+    daemon.wait_for_code(ACME, "VALID");
+    daemon.stop();
+    let ledger = daemon.home().join("state/ledger.redb");
+    let older = std::fs::read(&ledger).unwrap();
+    daemon.resume();
+    licence.transfer(&anvil, wallet.address(), stranger(), 7);
+    daemon.wait_for_code(ACME, "NOT_HELD");
+    daemon.stop();
+    // The newest block is read by whoever begins.
+    anvil.mine(3);
+    std::fs::write(&ledger, older).unwrap();
+    daemon.resume();
+    daemon.wait_for_code(ACME, "NOT_HELD");
+}

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -156,4 +157,19 @@ fn a_user_changes_a_handful_of_things_a_minute_and_others_are_not_touched() {
     for _ in 0..30 {
         daemon.call("wallet_create", json!({}));
     }
+}
+
+#[test]
+fn who_signs_without_end_fills_no_log() {
+    let daemon = Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    let wallet = daemon.call("wallet_create", json!({}))["address"].clone();
+    let mut line = Line::connect(&daemon.socket());
+    let begun = Instant::now();
+    for _ in 0..300 {
+        line.call("wallet_sign", &json!({"address": wallet, "message": "hello"})).unwrap();
+    }
+    let minutes = usize::try_from(begun.elapsed().as_secs() / 60).unwrap() + 1;
+    let log = daemon.log();
+    let told = log.lines().filter(|it| it.contains("message_signed")).count();
+    assert!((1..=10 * minutes).contains(&told), "{told} records in {minutes} minutes");
 }

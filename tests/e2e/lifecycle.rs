@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::process::Command;
 
 use nix::sys::signal::Signal;
@@ -36,6 +37,55 @@ fn a_right_configuration_passes_the_check_and_nothing_starts() {
     let output = daemon.command().arg("--check").output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert!(!daemon.socket().exists());
+}
+
+/// What the check passes, the start takes; what stops the start is named by both.
+#[test]
+fn what_stands_in_the_place_of_a_file_or_socket_fails_the_check_as_it_fails_the_start() {
+    type Put = fn(&Path);
+    let directory: Put = |it| std::fs::create_dir(it).unwrap();
+    let link: Put = |it| std::os::unix::fs::symlink("/dev/null", it).unwrap();
+    let pipe: Put = |it| nix::unistd::mkfifo(it, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let socket: Put = |it| drop(UnixListener::bind(it).unwrap());
+    let file: Put = |it| std::fs::write(it, "dear diary").unwrap();
+    for (place, key, stands, what) in [
+        ("state/ledger.redb", "store.path", directory, "a directory"),
+        ("state/ledger.redb", "store.path", link, "a symbolic link"),
+        ("state/ledger.redb", "store.path", pipe, "a pipe"),
+        ("state/ledger.redb", "store.path", socket, "a socket"),
+        ("state/machine-id", "store.path", directory, "a directory"),
+        ("run/entitled.sock", "socket.path", directory, "a directory"),
+        ("run/entitled.sock", "socket.path", file, "a regular file"),
+        ("run/admin.sock", "socket.admin_path", link, "a symbolic link"),
+        ("run/admin.sock.lock", "socket.admin_path", directory, "a directory"),
+    ] {
+        let daemon = Daemon::prepare(&offline());
+        stands(&daemon.home().join(place));
+        let output = daemon.command().arg("--check").output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{place}, {what}: {said}");
+        for part in [place, key, what] {
+            assert!(said.contains(part), "{part} is not named: {said}");
+        }
+        let mut started = Process::start(daemon.command());
+        assert!(!started.wait().success(), "{place}, {what}: {}", started.output().text());
+    }
+    let daemon = Daemon::prepare(&offline());
+    std::fs::remove_dir(daemon.home().join("state")).unwrap();
+    file(&daemon.home().join("state"));
+    let output = daemon.command().arg("--check").output().unwrap();
+    assert!(!output.status.success(), "what should be a directory is a file: {output:?}");
+}
+
+/// Everything but managed wallets works all the same.
+#[test]
+fn a_key_file_that_is_none_is_warned_of_by_the_check() {
+    let daemon = Daemon::prepare(&offline());
+    std::fs::create_dir(daemon.home().join("state/kek")).unwrap();
+    let output = daemon.command().arg("--check").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("warning: `keys.source`") && said.contains("locked"), "{said}");
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use entitled::daemon::most_threads;
 use serde_json::{Value, json};
 
 use crate::support::contract::Contract;
@@ -241,4 +243,59 @@ fn tokens_of_contracts_that_never_end_keep_nobody_elses_waiting() {
     assert!(crowd.child.try_wait().unwrap().is_none(), "theirs take longer than that");
     crowd.child.kill().unwrap();
     crowd.child.wait().unwrap();
+}
+
+/// Each question of the ledger is read beside the actors. Had each a thread of its own, one user's would be more than the
+/// service may have, and the next that is needed, be it by the sockets themselves, would be refused.
+#[test]
+fn the_questions_of_one_user_take_no_more_threads_than_there_are_for_such() {
+    let mut daemon = Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    let (most, folder) = (most_threads(1), format!("/proc/{}/task", daemon.pid()));
+    let ask = |product: &str| {
+        let params = json!({"product": product});
+        json!({"jsonrpc": "2.0", "id": 1, "method": "entitlement_explain", "params": params})
+    };
+    let done = AtomicBool::new(false);
+    let seen = std::thread::scope(|scope| {
+        let counting = scope.spawn(|| {
+            let mut seen = 0;
+            while !done.load(Ordering::Relaxed) {
+                seen = seen.max(std::fs::read_dir(&folder).unwrap().count());
+            }
+            seen
+        });
+        let counts =
+            Crowd::of(&daemon, HOSTILE, (60, 30), &ask("product-NUMBER")).map(Crowd::counts);
+        done.store(true, Ordering::Relaxed);
+        let counts = counts?;
+        assert!(counts["ok"].as_u64() > Some(100), "{counts}");
+        counting.join().ok()
+    });
+    let Some(seen) = seen else { return };
+    assert!(seen <= most, "{seen} threads, of {most} there may be");
+    daemon.call("entitlement_explain", json!({"product": "acme-cad"}));
+}
+
+/// Connects and leaves so many times, without a pause, in three at once.
+fn come_and_go(daemon: &Daemon, times: usize) {
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for _ in 0..times / 3 {
+                    UnixStream::connect(daemon.socket()).unwrap();
+                }
+            });
+        }
+    });
+}
+
+/// Of whoever has left nothing is kept, however soon the next one comes.
+#[test]
+fn connecting_and_leaving_without_a_pause_takes_no_more_memory_the_longer_it_lasts() {
+    let mut daemon = Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    come_and_go(&daemon, 15_000);
+    let before = most_resident(&mut daemon);
+    come_and_go(&daemon, 120_000);
+    let after = most_resident(&mut daemon);
+    assert!(after < before + before / 8, "from {before} to {after} KiB");
 }

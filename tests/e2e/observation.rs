@@ -1,14 +1,16 @@
 //! What an administrator sees of a running daemon: figures, the service manager's view, the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::support::anvil::Anvil;
+use crate::support::contract::Contract;
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
 use crate::support::http::Message;
@@ -43,8 +45,8 @@ fn samples(text: &str) -> BTreeMap<&str, f64> {
 #[test]
 fn the_figures_are_on_the_loopback_port_that_was_asked_for() {
     let port = free_port();
-    let anvil = crate::support::anvil::Anvil::start();
-    let licence = crate::support::contract::Contract::licence(&anvil);
+    let anvil = Anvil::start();
+    let licence = Contract::licence(&anvil);
     let settings = Settings::new([anvil.url()])
         .more(&format!("[metrics]\nlisten = \"127.0.0.1:{port}\""))
         .product(ProductFile::acme(&licence.collection()));
@@ -114,6 +116,23 @@ fn a_foreign_host_gets_no_figures() {
     }
 }
 
+/// Nobody knows whose a connection to the port is, so that nobody can have places of their own.
+#[test]
+fn who_keeps_connections_to_the_port_open_keeps_nobody_from_the_figures() {
+    let (_daemon, port) = daemon_with_a_port();
+    let held: Vec<TcpStream> = (0..20)
+        .map(|_| {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n").unwrap();
+            stream
+        })
+        .collect();
+    for _ in 0..3 {
+        assert!(get(port, "/metrics", "").0.starts_with("HTTP/1.1 200"));
+    }
+    drop(held);
+}
+
 #[test]
 fn figures_come_in_the_format_that_is_asked_for() {
     let (_daemon, port) = daemon_with_a_port();
@@ -124,6 +143,29 @@ fn figures_come_in_the_format_that_is_asked_for() {
     assert!(plain.contains("# TYPE entitled_requests_total counter\n"), "{plain}");
     let names = |text: &str| samples(text).keys().map(|it| (*it).to_owned()).collect::<Vec<_>>();
     assert_eq!(names(&open), names(&plain));
+}
+
+/// Or a clock that is behind by as much: each look meets it, and the log is told once.
+#[test]
+fn a_chain_that_is_in_the_future_is_told_of_once() {
+    let ahead = crate::support::beacon::node::seconds_now() + 2 * 3_600;
+    let anvil = Anvil::with(&["--timestamp", &ahead.to_string()]);
+    let licence = Contract::licence(&anvil);
+    let product = ProductFile::acme(&licence.collection()).finality("finalized");
+    let settings = Settings::new([anvil.url()]).product(product.set("refresh", r#""200ms""#));
+    let stage = Stage::on(anvil, licence, &settings);
+    stage.daemon.link(&stage.wallet);
+    stage.mint(7);
+    stage.anvil.finalize();
+    stage.daemon.wait_for_code(ACME, "VALID");
+    let verified = |it: &Value| it["verified_at"].to_string();
+    let mut seen = BTreeSet::from([verified(&stage.daemon.check(ACME))]);
+    eventually("it is looked at again and again", || {
+        seen.insert(verified(&stage.daemon.check(ACME)));
+        if seen.len() > 4 { Ok(()) } else { Err(format!("{seen:?}")) }
+    });
+    let log = stage.daemon.log();
+    assert_eq!(log.matches("a block from the future").count(), 1, "{log}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Chains that come, change and go while the daemon runs.
 
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -12,7 +14,7 @@ use crate::support::proxy::Proxy;
 use crate::support::settings::{ProductFile, Settings};
 use crate::support::socket::{Line, result_of};
 use crate::support::stage::{ACME, Stage};
-use crate::support::{CHAIN, eventually};
+use crate::support::{CHAIN, PATIENCE, eventually};
 
 const CONFLICT: i64 = -32003;
 
@@ -124,6 +126,54 @@ fn a_look_at_a_chain_that_is_taken_away_ends_as_not_known() {
     assert_eq!(answer["result"]["code"], "UNDETERMINED", "{answer}");
     let answer = other.hear_within(Duration::from_secs(5)).expect("an answer without a chain");
     assert_eq!(answer["error"]["data"]["code"], "CHAIN_UNAVAILABLE", "{answer}");
+}
+
+/// What a look has proven when its chain is exchanged is recorded, and the chain that follows names no older block after it.
+#[test]
+fn a_reload_during_a_look_does_not_bring_back_what_was_sold() {
+    let anvil = Anvil::start();
+    let licence = Contract::licence(&anvil);
+    let (prompt, late) = (Proxy::start(&anvil.address()), Proxy::start(&anvil.address()));
+    late.fault(Fault::Behind { blocks: 8 });
+    // It looks when it is told something, and not because time has passed.
+    let product =
+        ProductFile::acme(&licence.collection()).finality("finalized").set("refresh", r#""1h""#);
+    let settings = Settings::new([prompt.url()]).more("[cache]\nrefresh = \"1h\"").product(product);
+    let stage = Stage::on(anvil, licence, &settings);
+    stage.mint(7);
+    stage.anvil.finalize();
+    stage.daemon.link(&stage.wallet);
+    stage.daemon.wait_for_code(ACME, "VALID");
+
+    let unheard = Fault::Error { code: -32000, message: "later" };
+    prompt.fault_in("eth_getLogs", unheard);
+    stage.anvil.mine(10);
+    stage.give_away(7);
+    stage.anvil.mine(4);
+    // The sale is final. The look sees that, and is held where it goes on to the newest block.
+    let newest = stage.anvil.block("latest");
+    let named = [&newest["hash"], &newest["number"]].map(|it| it.as_str().unwrap().to_owned());
+    let (tell, held) = mpsc::channel();
+    let (release, released) = mpsc::channel::<Infallible>();
+    let (tell, released) = (Mutex::new(tell), Mutex::new(released));
+    prompt.heal();
+    prompt.fault_in(
+        "eth_getProof",
+        Fault::Answer(Arc::new(move |_, params, _| {
+            if named.iter().any(|it| params.to_string().contains(it)) {
+                let _ = tell.lock().unwrap().send(());
+                let _ = released.lock().unwrap().recv();
+            }
+        })),
+    );
+    held.recv_timeout(PATIENCE).expect("a look at the newest block");
+    configured(&stage.daemon, &chain(&late.url()));
+    reload(&stage.daemon);
+    drop(release);
+    stage.daemon.wait_for(ACME, "no longer valid", |it| it["valid"] == false);
+    stage.daemon.never_answers(ACME, &["VALID", "GRACE"], Duration::from_secs(3));
+    stage.anvil.mine(8);
+    stage.daemon.wait_for_code(ACME, "NOT_HELD");
 }
 
 #[test]

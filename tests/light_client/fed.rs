@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use entitled::chain::{
-    Brought, Chain, ChainSettings, ConsensusSettings, EndpointSettings, Now, SyncEvent,
-};
+use entitled::chain::{Brought, Chain, ChainSettings, ConsensusSettings, Now, SyncEvent};
+use entitled::endpoint::EndpointSettings;
 use entitled_core::domain::consensus::{Lineage, Synced};
 use entitled_core::domain::ids::{ChainId, Timestamp};
 use entitled_core::domain::ownership::{Finality, Trust};
@@ -97,7 +96,7 @@ fn open(anvil: &Anvil, specification: &str, now: &Arc<AtomicU64>) -> Chain {
     };
     let settings = ChainSettings {
         id: ChainId(31_337),
-        rpc: vec![EndpointSettings::new(anvil.url())],
+        rpc: vec![EndpointSettings::new(anvil.url().parse().unwrap())],
         trust: Trust::Consensus,
         quorum: 1,
         genesis: None,

@@ -167,6 +167,11 @@ impl Daemon {
         }
     }
 
+    /// Parts of looks that changed no row.
+    pub fn confirmed(&self) -> u64 {
+        self.rows.confirmed
+    }
+
     /// Lets one thing happen. `Err` says what was answered or told that must not be.
     pub fn take(&mut self, step: Step) -> Result<(), String> {
         match step {
@@ -381,7 +386,7 @@ impl Daemon {
                 let seen = self.look(&scene, &begun);
                 self.judge.saw(&seen);
                 let look = Look { sightings: seen, ..Look::default() };
-                kept::keep(&mut self.rows, &look).unwrap();
+                self.rows.keep(&look)?;
                 // Others have looked meanwhile. What they saw is known, too.
                 let scene = Scene { epoch: scene.epoch, ..self.gather(key) };
                 return self.land(place, &scene);

@@ -224,6 +224,25 @@ async fn who_has_sent_thousands_of_requests_keeps_nobody_waiting_for_all_of_them
     }
 }
 
+/// As above: what is read takes its turn as well, be it no request at all, or one that is refused for its length.
+#[tokio::test]
+async fn who_sends_much_that_is_no_request_keeps_nobody_waiting_for_all_of_it() {
+    use std::io::Write as _;
+    const MUCH: usize = 120_000;
+    let blanks = " ".repeat(MUCH);
+    let long = format!("{{\"long\":\"{}\"}}", "x".repeat(MUCH));
+    for (first, much) in [("", &blanks), ("{}", &blanks), ("", &long)] {
+        let house = House::open(Limits { request_bytes: 4_096, ..limits() });
+        let connect = || std::os::unix::net::UnixStream::connect(house.path()).unwrap();
+        let (mut busy, mut other) = (connect(), connect());
+        busy.write_all(format!("{first}{much}{}", call(1, "count")).as_bytes()).unwrap();
+        other.write_all(call(1, "count").as_bytes()).unwrap();
+        other.set_nonblocking(true).unwrap();
+        let reply = Client::new(UnixStream::from_std(other).unwrap()).reply().await;
+        assert_eq!(reply["result"], 0, "another's was answered before it, behind {}", &much[..9]);
+    }
+}
+
 /// More requests, one after the other, than a task of the runtime may serve in one turn.
 const MANY: u64 = 1_000;
 

@@ -252,7 +252,7 @@ impl Daemon {
 }
 
 /// Nothing of the developer's own settings reaches a child.
-fn quiet(command: &mut Command) {
+pub(super) fn quiet(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("ENTITLED") {
             command.env_remove(name);

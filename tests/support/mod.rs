@@ -6,6 +6,8 @@ pub mod anvil;
 pub mod beacon;
 pub mod contract;
 pub mod daemon;
+#[allow(dead_code, reason = "no test binary needs all of it")]
+pub mod fake;
 pub mod faults;
 pub mod http;
 pub mod licences;

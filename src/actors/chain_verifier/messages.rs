@@ -10,7 +10,7 @@ use crate::actors::ownership_ledger::{Asked, Facts, LedgerError};
 use crate::chain::{Brought, Chain, ChainStatus, FeedError};
 use crate::products::Installed;
 use entitled_core::domain::consensus::Checkpoint;
-use entitled_core::domain::ids::{ChainId, Timestamp, Token};
+use entitled_core::domain::ids::{ChainId, CustomerId, Timestamp, Token};
 use entitled_core::domain::ownership::{Anchor, Cause, Finding, Ownership, Sighting, Terms, Via};
 use entitled_core::domain::product::Product;
 use entitled_core::domain::product::availability::Warning;
@@ -109,7 +109,8 @@ pub struct Claim {
     pub wallet: Address,
     /// As in [`Sight`].
     pub terms: Vec<Terms>,
-    /// All wallets of the claimant, whose claims together have a quota.
+    /// The claimant, and all its wallets, whose claims together have a quota.
+    pub customer: CustomerId,
     pub wallets: Vec<Address>,
     /// The transaction that is said to have brought it.
     pub transaction: Option<B256>,

@@ -95,6 +95,17 @@ pub struct RecordSightings {
     pub asked: Asked,
 }
 
+/// Record the look that proves a customer's claim, unless it is recorded already. Refused when the quota of all its
+/// `wallets` together is used up. Returns the holding; `None` where something newer says that there is none.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Option<Ownership>>")]
+pub struct RecordClaim {
+    pub customer: CustomerId,
+    pub wallets: Vec<Address>,
+    pub look: Look,
+    pub asked: Asked,
+}
+
 /// Take every active ownership of a token out of force, or back into it (`suspension: None`).
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Reply<Vec<Ownership>>")]
@@ -279,11 +290,11 @@ pub struct AcknowledgeNotices {
     pub asked: Asked,
 }
 
-/// Whether wallets of one customer may claim one more ownership; refused when the quota is used up.
+/// The first customers that have an active wallet.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "Reply<()>")]
-pub struct RoomForClaim {
-    pub wallets: Vec<Address>,
+#[rtype(result = "Reply<Vec<CustomerId>>")]
+pub struct CustomersWithWallets {
+    pub limit: usize,
 }
 
 /// What the evaluator and the verifier need when the daemon starts.

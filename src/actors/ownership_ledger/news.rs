@@ -14,10 +14,20 @@ impl OwnershipLedger {
     pub(super) fn revise<T: Send + 'static>(
         &self,
         doing: &'static str,
-        whose: fn(&T) -> Whose,
+        whose: impl Fn(&T) -> Whose + 'static,
         operation: impl FnOnce(&mut Changes<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Change<T> {
-        let (outcome, on_change) = (self.store.write(operation), Arc::clone(&self.on_change));
+        self.tell(doing, whose, self.store.write(operation))
+    }
+
+    /// The same of a change that was ordered already.
+    pub(super) fn tell<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        whose: impl Fn(&T) -> Whose + 'static,
+        outcome: impl Future<Output = Result<T, StoreError>> + 'static,
+    ) -> Change<T> {
+        let on_change = Arc::clone(&self.on_change);
         // In a task of its own: what was ordered is written though this actor be restarted meanwhile, and then
         // it must be told all the same.
         let told = actix_rt::spawn(async move {

@@ -310,6 +310,44 @@ fn look(number: u64, held: bool) -> RecordSightings {
     RecordSightings { look, asked: asked() }
 }
 
+fn claim(number: u64, held: bool) -> RecordClaim {
+    let RecordSightings { look, asked } = look(number, held);
+    let wallets = vec![Address::repeat_byte(1)];
+    RecordClaim { customer: CustomerId::Uid(1000), wallets, look, asked }
+}
+
+#[test]
+fn a_claim_is_told_for_its_customer_before_it_is_acknowledged() {
+    converse(|_, store| async move {
+        let (ledger, told) = listening(&store);
+        let ledger = ledger.start();
+        let news = || std::mem::take(&mut *told.lock().unwrap());
+        let own = Whose::Customer(CustomerId::Uid(1000));
+        ledger.send(add(1, None)).await.unwrap().unwrap();
+        assert_eq!(news(), [(own, 1)]);
+        let first = ledger.send(claim(1, true)).await.unwrap().unwrap().unwrap();
+        assert_eq!(news(), [(own, 2)]);
+        assert_eq!(newest_look(&ledger).await, Some(1));
+        let again = ledger.send(claim(2, true)).await.unwrap().unwrap();
+        assert_eq!(again, Some(first), "what is recorded is not recorded anew");
+        assert_eq!(newest_look(&ledger).await, Some(1));
+        assert!(matches!(&news()[..], [(whose, _)] if *whose == own), "and is read all the same");
+    });
+}
+
+#[test]
+fn what_a_claim_has_proven_counts_though_it_cannot_be_written() {
+    converse(|_, store| async move {
+        let (ledger, told) = listening(&store);
+        let ledger = ledger.start();
+        ledger.send(add(1, None)).await.unwrap().unwrap();
+        fail_to_write(&ledger, &store, claim(1, true)).await;
+        assert_eq!(newest_look(&ledger).await, Some(1));
+        let last = told.lock().unwrap().last().map(|(whose, _)| *whose);
+        assert_eq!(last, Some(Whose::Everybody));
+    });
+}
+
 /// The number of the newest look the ledger knows of.
 async fn newest_look(ledger: &Addr<OwnershipLedger>) -> Option<u64> {
     let ask = FindFacts { customers: vec![CustomerId::Uid(1000)], collections: vec![collection()] };
@@ -318,7 +356,12 @@ async fn newest_look(ledger: &Addr<OwnershipLedger>) -> Option<u64> {
 }
 
 /// Has the store fail to write `order`, as on a full disk: another of its group panics.
-async fn fail_to_write(ledger: &Addr<OwnershipLedger>, store: &Store, order: RecordSightings) {
+async fn fail_to_write<M, T>(ledger: &Addr<OwnershipLedger>, store: &Store, order: M)
+where
+    M: Message<Result = Result<T, LedgerError>> + Send + 'static,
+    T: Send + 'static,
+    OwnershipLedger: Handler<M>,
+{
     let (written, go_on) = std::sync::mpsc::channel::<()>();
     let ahead = store.write(move |_| {
         let _ = go_on.recv();
@@ -327,7 +370,7 @@ async fn fail_to_write(ledger: &Addr<OwnershipLedger>, store: &Store, order: Rec
     // The writer has taken up the first group, before there is a second one.
     actix_rt::time::sleep(std::time::Duration::from_millis(100)).await;
     let recorded = ledger.send(order);
-    ledger.send(LooksRecorded).await.unwrap();
+    ledger.send::<LooksRecorded>(LooksRecorded).await.unwrap();
     let stumbling = store.write(|_| -> Result<(), _> { panic!("on purpose") });
     let release = async {
         written.send(()).unwrap();

@@ -14,17 +14,17 @@ use alloy_primitives::Address;
 use tokio::sync::oneshot;
 
 use super::messages::{
-    AcknowledgeNotices, AddWallet, BackUp, CreateCustomer, CustomerOf, CustomersOf, FindChallenge,
-    FindCustomer, FindFacts, FindFigures, FindProgress, FindSealedKeys, FindWallet, ForgetChain,
-    HistoryOf, KeepChallenge, KeepPins, KeepSynced, LedgerError, ListAudit, ListCustomers,
-    ListOwnerships, LooksRecorded, NoteAudit, RaiseFloor, RecordSightings, RemoveWallet,
-    ReplaceSealedKeys, Reply, RoomForClaim, SetSuspension, StoreFigures, UpdateCustomer,
-    VerifyAudit, WalletsOf,
+    AcknowledgeNotices, AddWallet, BackUp, CreateCustomer, CustomerOf, CustomersOf,
+    CustomersWithWallets, FindChallenge, FindCustomer, FindFacts, FindFigures, FindProgress,
+    FindSealedKeys, FindWallet, ForgetChain, HistoryOf, KeepChallenge, KeepPins, KeepSynced,
+    LedgerError, ListAudit, ListCustomers, ListOwnerships, LooksRecorded, NoteAudit, RaiseFloor,
+    RecordClaim, RecordSightings, RemoveWallet, ReplaceSealedKeys, Reply, SetSuspension,
+    StoreFigures, UpdateCustomer, VerifyAudit, WalletsOf,
 };
 use super::{AuditState, BackedUp, Facts, Notice, OwnershipLedger, Progress, SealedKey, Whose};
 use crate::store::schema::SCHEMA;
 use crate::store::tables::{
-    audit, challenges, customers, facts, light_clients, notices, ownerships, publishers, quotas,
+    audit, challenges, claims, customers, facts, light_clients, notices, ownerships, publishers,
     sealed_keys, sightings, wallets,
 };
 use crate::store::{Changes, Snapshot, StoreError};
@@ -95,7 +95,8 @@ macro_rules! revisions {
         impl Handler<$message> for OwnershipLedger {
             type Result = Change<$answer>;
             fn handle(&mut self, $it: $message, _: &mut Self::Context) -> Self::Result {
-                self.revise($doing, $whose, move |$changes| $operation)
+                let whose: fn(&$answer) -> Whose = $whose;
+                self.revise($doing, whose, move |$changes| $operation)
             }
         }
     )*};
@@ -203,7 +204,6 @@ impl Handler<RemoveWallet> for OwnershipLedger {
 }
 
 questions! {
-    RoomForClaim -> (), "count ownerships", |it, view| quotas::check_claims(view, &it.wallets);
     CustomerOf -> CustomerId, "find a customer", |it, view| customers::of_uid(view, it.uid);
     FindCustomer -> Option<Customer>, "find a customer", |it, view| customers::find(view, it.id);
     ListCustomers -> Vec<Customer>, "list customers", |it, view| {
@@ -260,6 +260,28 @@ impl Handler<RecordSightings> for OwnershipLedger {
     }
 }
 
+impl Handler<RecordClaim> for OwnershipLedger {
+    type Result = Change<Option<Ownership>>;
+
+    /// A claim is a look as well: it counts though it could not be written, and whoever looks meanwhile reads again.
+    fn handle(&mut self, it: RecordClaim, _: &mut Self::Context) -> Self::Result {
+        let RecordClaim { customer, wallets, look, asked } = it;
+        let order = Arc::new(RecordSightings { look, asked });
+        let written = Arc::clone(&order);
+        let claimed = self.store.write(move |changes| {
+            claims::record(changes, (&written.look, &wallets), &written.asked)
+        });
+        let (looks, unwritten) = (Arc::clone(&self.looks), Arc::clone(&self.unwritten));
+        let settled = async move {
+            let claimed = claimed.await;
+            unwritten.settle(order, &claimed);
+            looks.fetch_add(1, Ordering::Relaxed);
+            claimed
+        };
+        self.tell("record a claim", move |_| Whose::Customer(customer), settled)
+    }
+}
+
 impl Handler<ForgetChain> for OwnershipLedger {
     type Result = Change<u64>;
 
@@ -303,6 +325,19 @@ impl Handler<FindFacts> for OwnershipLedger {
             let of_known = |it: &Sighting| facts.wallets.iter().any(|own| own.address == it.wallet);
             facts.sightings.extend(unwritten.into_iter().filter(of_known));
             Ok(Facts { looks, ..facts })
+        })
+    }
+}
+
+impl Handler<CustomersWithWallets> for OwnershipLedger {
+    type Result = Change<Vec<CustomerId>>;
+
+    /// Thousands of rows, so they are read beside the actor and not in it.
+    fn handle(&mut self, it: CustomersWithWallets, _: &mut Self::Context) -> Self::Result {
+        let store = self.store.clone();
+        answer("find who has wallets", async move {
+            let find = move || store.read(|view| wallets::customers_with_wallets(view, it.limit));
+            tokio::task::spawn_blocking(find).await.unwrap_or(Err(StoreError::Panicked))
         })
     }
 }

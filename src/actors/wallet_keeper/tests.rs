@@ -13,7 +13,10 @@ use serde_json::json;
 
 use super::*;
 use crate::actors::chain_verifier::VerifierError;
-use crate::actors::ownership_ledger::{Asked, LedgerError, NewWallet, Origin, SealedKey};
+use crate::actors::ownership_ledger::{
+    AddWallet, Asked, FindChallenge, FindSealedKeys, FindWallet, KeepChallenge, LedgerError,
+    NewWallet, NoteAudit, Origin, RemoveWallet, ReplaceSealedKeys, SealedKey,
+};
 use crate::keys::{Census, KeySource};
 use entitled_core::domain::audit::AuditEntry;
 use entitled_core::domain::customer::Custody;

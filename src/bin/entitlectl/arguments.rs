@@ -12,6 +12,7 @@ use crate::commands::customer::{self, CustomerCommand};
 use crate::commands::keys::{self, KeysCommand};
 use crate::commands::ownership::{self, OwnershipCommand};
 use crate::commands::product::{self, ProductCommand};
+use crate::commands::run::{self, RunArguments};
 use crate::commands::store::{self, StoreCommand};
 use crate::commands::tier::{self, TierCommand};
 use crate::commands::token::{self, TokenCommand};
@@ -36,6 +37,8 @@ Exit codes:
       should be
   5   refused: you may not do this
   70  internal error
+  126 run: the command cannot be executed
+  127 run: there is no such command
 
 Environment: ENTITLED_SOCKET and ENTITLED_ADMIN_SOCKET name the sockets;
 NO_COLOR turns colour off.";
@@ -66,6 +69,8 @@ pub(crate) enum Command {
     Status,
     /// Whether you are entitled to a product
     Check(CheckArguments),
+    /// Start a command if you are entitled to a product; it takes the place of this one
+    Run(RunArguments),
     /// Why you are, or are not, entitled to a product
     Why(WhyArguments),
     /// Print a line now and at each change, until interrupted
@@ -111,6 +116,7 @@ impl Command {
         match self {
             Self::Status => status::run(session, screen),
             Self::Check(arguments) => check::run(arguments, session, screen),
+            Self::Run(arguments) => run::run(arguments, session, screen),
             Self::Why(arguments) => why::run(arguments, session, screen),
             Self::Watch(arguments) => watch::run(arguments, session, screen),
             Self::Wallet(command) => wallet::run(command, session, screen),

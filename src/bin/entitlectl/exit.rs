@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use entitled_client::ClientError;
+use entitled_client::{ClientError, ErrorCode};
 
 /// Scripts rely on these numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,10 @@ pub(crate) enum Exit {
     Refused = 5,
     /// A mistake of this program or of the daemon.
     Internal = 70,
+    /// A command to be run cannot be executed; as shells and env(1) have it.
+    NotExecutable = 126,
+    /// A command to be run is not there.
+    NoCommand = 127,
 }
 
 impl From<Exit> for ExitCode {
@@ -62,6 +66,9 @@ pub(crate) enum Failure {
 
     #[error("cannot wait for signals")]
     Signals { source: io::Error },
+
+    #[error("cannot start {}", program.display())]
+    Exec { program: PathBuf, source: io::Error },
 }
 
 impl Failure {
@@ -74,7 +81,17 @@ impl Failure {
             | Self::Shape { .. }
             | Self::Endless { .. }
             | Self::Signals { .. } => Exit::Internal,
+            Self::Exec { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Exit::NoCommand
+            }
+            Self::Exec { .. } => Exit::NotExecutable,
         }
+    }
+
+    /// Whether the same question may be answered later: the daemon is away or busy, or lacks its chain or store.
+    pub(crate) fn may_pass(&self) -> bool {
+        let is_imposter = matches!(self, Self::Client(ClientError::Untrusted { .. }));
+        !is_imposter && matches!(self.exit(), Exit::Undetermined | Exit::Unreachable)
     }
 }
 
@@ -88,23 +105,23 @@ fn exit_of(error: &ClientError) -> Exit {
         ClientError::Unreachable { .. }
         | ClientError::Untrusted { .. }
         | ClientError::Timeout { .. } => Exit::Unreachable,
-        ClientError::Refused { code, .. } => exit_of_refusal(*code),
+        ClientError::Refused { .. } => error.code().map_or(Exit::Internal, exit_of_refusal),
         ClientError::Protocol { .. } => Exit::Internal,
     }
 }
 
 /// What a refusal's code amounts to. A daemon too busy to look, or without its chain or its store, has said
 /// neither yes nor no.
-fn exit_of_refusal(code: i64) -> Exit {
+fn exit_of_refusal(code: ErrorCode) -> Exit {
+    use ErrorCode::{
+        Busy, ChainUnavailable, Conflict, InvalidParams, LimitExceeded, Locked, NotFound,
+        PermissionDenied, SignatureInvalid, StoreUnavailable,
+    };
     match code {
-        // INVALID_PARAMS
-        -32602 => Exit::Usage,
-        // PERMISSION_DENIED
-        -32001 => Exit::Refused,
-        // NOT_FOUND, CONFLICT, LOCKED, SIGNATURE_INVALID
-        -32002 | -32003 | -32004 | -32008 => Exit::No,
-        // LIMIT_EXCEEDED, CHAIN_UNAVAILABLE, STORE_UNAVAILABLE, BUSY
-        -32005 | -32006 | -32007 | -32009 => Exit::Undetermined,
+        InvalidParams => Exit::Usage,
+        PermissionDenied => Exit::Refused,
+        NotFound | Conflict | Locked | SignatureInvalid => Exit::No,
+        LimitExceeded | ChainUnavailable | StoreUnavailable | Busy => Exit::Undetermined,
         _ => Exit::Internal,
     }
 }

@@ -58,11 +58,26 @@ The daemon cannot be reached, does not answer in time, or is not who it should b
 Refused: you may not do this.
 .It 70
 Internal error.
+.It 126
+.Ic run :
+the command cannot be executed.
+.It 127
+.Ic run :
+there is no such command.
 .El
+.Pp
+Once
+.Ic run
+has started its command, the exit status is that of the command.
 .Sh EXAMPLES
 In a script:
 .Bd -literal -offset indent
 entitlectl check acme-cad --feature export || exit
+.Ed
+.Pp
+For a program that cannot ask by itself, with a minute for the daemon to find out:
+.Bd -literal -offset indent
+entitlectl run acme-cad --wait 1m -- /opt/acme/cad --open plan.dwg
 .Ed
 .Pp
 Everything that led to an answer, down to the block:
@@ -77,7 +92,7 @@ entitlectl why acme-cad
 ";
 
 /// The codes in [`TAIL`], which clap has as one text.
-const CODES: [&str; 7] = ["0", "1", "2", "3", "4", "5", "70"];
+const CODES: [&str; 9] = ["0", "1", "2", "3", "4", "5", "70", "126", "127"];
 
 #[test]
 fn the_manual_says_what_the_command_line_says() {

@@ -32,9 +32,29 @@ fn headline(screen: &Screen, verdict: &Verdict) -> String {
     let (word, more) = match mark {
         Mark::Yes => ("entitled", verdict.tier.as_deref().unwrap_or("yes")),
         Mark::No => ("not entitled", verdict.code.as_str()),
+        Mark::Unknown if verdict.is_fake() => {
+            return format!("{}, says a fake daemon", screen.paint(mark, "undetermined"));
+        }
         Mark::Unknown => return screen.paint(mark, "undetermined"),
     };
-    format!("{}: {}", screen.paint(mark, word), words::tame(more))
+    let fake = if verdict.is_fake() { ", says a fake daemon" } else { "" };
+    format!("{}: {}{fake}", screen.paint(mark, word), words::tame(more))
+}
+
+/// Why something is not started, in one sentence.
+pub(crate) fn refusal(verdict: &Verdict, product: &str, feature: Option<&str>) -> String {
+    let what = match feature {
+        Some(feature) => format!("the feature {feature} of {product}"),
+        None => product.to_owned(),
+    };
+    let said = match mark(verdict) {
+        Mark::Unknown => format!("it is not known whether you are entitled to {what}"),
+        Mark::No | Mark::Yes => format!("you are not entitled to {what}"),
+    };
+    let detail = Some(&verdict.detail).filter(|it| !it.is_empty());
+    let detail = detail.map(|it| format!(": {it}")).unwrap_or_default();
+    let next = next_step(&verdict.code);
+    words::tame(&format!("{said} ({}{detail}); {next}", verdict.code))
 }
 
 /// One line for each change.
@@ -77,7 +97,7 @@ fn reasons_yes(verdict: &Verdict, feature: Option<&str>) -> Vec<(String, String)
     add("detail", Some(verdict.detail.clone()).filter(|it| !it.is_empty()));
     add("token", verdict.token.clone());
     add("wallet", verdict.wallet.clone());
-    add("proven", proven(verdict));
+    add("proven", proven(verdict).filter(|_| !verdict.is_fake()));
     add("expires", verdict.expires_at.as_deref().map(words::moment));
     add("offline until", verdict.grace_until.as_deref().map(words::moment));
     let seconds = verdict.seconds_until_change.and_then(|it| u64::try_from(it).ok());

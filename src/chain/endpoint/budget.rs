@@ -7,13 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How many compute units an endpoint may be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Budget {
-    pub units_per_second: u32,
-    /// How many may be spent at once after a rest.
-    pub burst: u32,
-}
+use crate::endpoint::{Budget, UNITS};
 
 /// No longer than this is waited for units; whoever would have to is refused, and asks somebody else.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
@@ -21,22 +15,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 const PIECE: u64 = 100;
 /// What a method costs that is not listed.
 const USUAL: u32 = 20;
-
-/// Compute units as one large provider bills them (Alchemy, 2026); others weigh proofs and events heavier,
-/// which is why they can be set.
-const COSTS: [(&str, u32); 11] = [
-    ("eth_chainId", 0),
-    ("eth_syncing", 0),
-    ("eth_blockNumber", 10),
-    ("eth_capabilities", 10),
-    ("eth_createAccessList", 10),
-    ("eth_getBlockByNumber", 20),
-    ("eth_getCode", 20),
-    ("eth_getProof", 20),
-    ("eth_getTransactionReceipt", 20),
-    ("eth_call", 26),
-    ("eth_getLogs", 60),
-];
 
 /// What may still be spent.
 #[derive(Debug, Default)]
@@ -54,7 +32,7 @@ impl RateLimiter {
 
     /// What one question costs, in compute units.
     pub(in crate::chain) fn cost(&self, method: &str) -> u64 {
-        let listed = || COSTS.iter().find(|(it, _)| *it == method).map(|(_, cost)| *cost);
+        let listed = || UNITS.iter().find(|(it, _)| *it == method).map(|(_, cost)| *cost);
         u64::from(self.costs.get(method).copied().or_else(listed).unwrap_or(USUAL))
     }
 

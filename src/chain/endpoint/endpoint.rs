@@ -14,14 +14,14 @@ use serde_json::{Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
-use super::address::Location;
+use super::address;
 use super::budget::RateLimiter;
 use super::chain_identity::Identity;
 use super::error::EndpointError;
 use super::fault::Evidence;
 use super::health::{Head, Health, Peers, Rank};
-use super::terms::Terms;
 use super::transport::{Meter, Wire};
+use crate::endpoint::{Address, EndpointSettings};
 use entitled_core::proof::account_proof::verify_header;
 use entitled_core::proof::state::locked;
 
@@ -31,10 +31,9 @@ const AT_ONCE: usize = 16;
 const PLACE: Duration = Duration::from_secs(4);
 
 pub(in crate::chain) struct Endpoint {
-    location: Location,
+    settings: EndpointSettings,
     shown: String,
     domain: String,
-    cost: u32,
     client: RpcClient,
     meter: Arc<Meter>,
     identity: Arc<Identity>,
@@ -49,29 +48,28 @@ impl Endpoint {
     /// # Errors
     /// When the TLS machinery cannot be set up.
     pub(in crate::chain) fn new(
-        terms: Terms,
+        settings: EndpointSettings,
         identity: Arc<Identity>,
     ) -> Result<Self, reqwest::Error> {
-        let Terms { location, headers, cost, budget, units } = terms;
         let meter = Arc::new(Meter::default());
-        let wire = Wire::new(&location, headers, Arc::clone(&meter))?;
+        let wire = Wire::new(&settings, Arc::clone(&meter))?;
+        let limiter = RateLimiter::new(settings.budget, settings.units.clone());
         Ok(Self {
-            shown: location.shown(),
-            domain: location.domain(),
-            location,
-            cost,
+            shown: settings.address().shown(),
+            domain: address::domain(settings.address()),
+            settings,
             client: RpcClient::new(wire, true),
             meter,
             health: Mutex::new(Health::new(identity.retry)),
             identity,
-            limiter: Mutex::new(RateLimiter::new(budget, units)),
+            limiter: Mutex::new(limiter),
             places: Semaphore::new(AT_ONCE),
             probing: tokio::sync::Mutex::default(),
         })
     }
 
-    pub(in crate::chain) fn location(&self) -> &Location {
-        &self.location
+    pub(in crate::chain) fn address(&self) -> &Address {
+        self.settings.address()
     }
 
     pub(in crate::chain) fn shown(&self) -> &str {
@@ -84,7 +82,7 @@ impl Endpoint {
 
     /// As configured: the cheaper is asked first.
     pub(in crate::chain) fn cost(&self) -> u32 {
-        self.cost
+        self.settings.cost
     }
 
     pub(in crate::chain) fn meter(&self) -> &Meter {

@@ -1,6 +1,6 @@
 //! Whom to ask: each endpoint of a chain, on what terms it is asked, and how it fares.
 //!
-//! In reading order: `address` (where), `terms` (how much, with which headers) → `transport` (with `framing`, `http_client`) →
+//! In reading order: `address` (to whom it belongs) → `transport` (with `framing`, `http_client`) →
 //! `endpoint` (with `error`, `fault`, `health`, `latency`, `budget`, `backoff`) → `chain_identity`, `probe` (is it of this
 //! chain, and what can it do) → `pool` (which of them is asked) and `new_heads` (what it tells unasked).
 
@@ -19,7 +19,6 @@ pub(in crate::chain) mod latency;
 pub(in crate::chain) mod new_heads;
 pub(in crate::chain) mod pool;
 pub(in crate::chain) mod probe;
-pub(in crate::chain) mod terms;
 pub(in crate::chain) mod transport;
 
 pub(in crate::chain) use endpoint::{BlockName, Endpoint, is_about_the_batch};

@@ -19,10 +19,10 @@ use tokio::time::Instant;
 use super::chain_identity::Identity;
 use super::error::{EndpointError, more_telling};
 use super::health::{Peers, Rank};
-use super::terms::Terms;
 use super::{BlockName, Endpoint};
 use crate::chain::head_order::{HeadOrder, KnownBlock, Pace};
 use crate::chain::now::Now;
+use crate::endpoint::EndpointSettings;
 use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ownership::{Cause, Finality};
 use entitled_core::proof::state::locked;
@@ -61,7 +61,7 @@ impl Pool {
     /// When the TLS machinery cannot be set up.
     pub(in crate::chain) fn new(
         identity: Identity,
-        all: Vec<Terms>,
+        all: Vec<EndpointSettings>,
         (poll, now): (Duration, Now),
         quorum: Option<usize>,
     ) -> Result<Self, reqwest::Error> {

@@ -17,9 +17,9 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use super::address::Location;
 use super::framing::{JsonEnd, has_too_many_values};
 use super::http_client::{CONNECT, http_client, install_crypto};
+use crate::endpoint::{Address, EndpointSettings};
 
 /// No longer than this for one request, from connecting to the last byte.
 const TOTAL: Duration = Duration::from_secs(8);
@@ -94,18 +94,22 @@ impl Wire {
     /// # Errors
     /// When the TLS machinery cannot be set up.
     pub(in crate::chain) fn new(
-        location: &Location,
-        headers: http::HeaderMap,
+        settings: &EndpointSettings,
         meter: Arc<Meter>,
     ) -> Result<Self, reqwest::Error> {
         install_crypto();
-        let way = match location {
-            Location::Http(url) => {
-                let client = http_client(location.is_loopback(), TOTAL)?;
-                Way::Http { client, url: url.clone(), headers }
+        let address = settings.address();
+        let way = match address {
+            Address::Http(url) => {
+                let client = http_client(address.is_loopback(), TOTAL)?;
+                let headers = settings.headers().iter().map(|it| {
+                    let (name, value) = it.expose();
+                    (name.clone(), value.clone())
+                });
+                Way::Http { client, url: url.clone(), headers: headers.collect() }
             }
-            Location::WebSocket(url) => Way::WebSocket { url: url.clone(), idle: Mutex::default() },
-            Location::Ipc(path) => Way::Ipc { path: path.clone(), idle: Mutex::default() },
+            Address::WebSocket(url) => Way::WebSocket { url: url.clone(), idle: Mutex::default() },
+            Address::Path(path) => Way::Ipc { path: path.clone(), idle: Mutex::default() },
         };
         Ok(Self { way: Arc::new(way), meter })
     }

@@ -19,18 +19,18 @@ use serde_json::json;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 
-use super::endpoint::address::Location;
 use super::endpoint::backoff::Backoff;
 use super::endpoint::error::EndpointError;
 use super::endpoint::{BlockName, Endpoint, new_heads};
 use super::inner::Chain;
+use crate::endpoint;
 use entitled_core::domain::ownership::{Cause, Finality, Trust};
 
 use window::Window;
 
 pub use events::Concerned;
 
-/// Blocks whose events are read at once; after a longer pause the older ones are left out.
+/// Blocks whose events are read at once; after a longer pause everybody is told to look instead.
 const READ: u64 = 2_000;
 /// Wallets told of with one request; more of one contract are everybody.
 const WALLETS: usize = 10_000;
@@ -87,6 +87,8 @@ struct Follower<'a> {
     window: Window,
     /// The first block whose events are not read yet.
     unread: Option<u64>,
+    /// Blocks before that were left unread for good.
+    left_out: bool,
     lost: bool,
 }
 
@@ -97,8 +99,8 @@ pub(super) async fn follow(
     events: mpsc::Sender<ChainEvent>,
 ) {
     let heard = Notify::new();
-    let endpoints = chain.pool().all().iter().filter_map(|it| match it.location() {
-        Location::WebSocket(url) => Some(new_heads::listen(url, it.shown(), &heard)),
+    let endpoints = chain.pool().all().iter().filter_map(|it| match it.address() {
+        endpoint::Address::WebSocket(url) => Some(new_heads::listen(url, it.shown(), &heard)),
         _ => None,
     });
     let listening = futures_util::future::join_all(endpoints.take(LISTENED_TO));
@@ -117,7 +119,7 @@ async fn poll(
     events: &mpsc::Sender<ChainEvent>,
     heard: &Notify,
 ) {
-    let mut follower = Follower { chain, window: Window::default(), unread: None, lost: false };
+    let mut follower = Follower::new(chain);
     let mut failures = 0_u32;
     let poll = chain.poll();
     loop {
@@ -165,7 +167,19 @@ fn pause(poll: Duration, failures: u32) -> Duration {
 
 type Told = Result<bool, mpsc::error::SendError<ChainEvent>>;
 
-impl Follower<'_> {
+impl<'a> Follower<'a> {
+    /// Goes on from the newest block that is known, be it of the run before: what happened while nobody followed is
+    /// news as well.
+    fn new(chain: &'a Chain) -> Self {
+        let known = chain.pool().head_order().known_ever(Finality::Latest).cloned();
+        let mut window = Window::default();
+        if let Some(known) = &known {
+            window.push(known.header.number, known.hash);
+        }
+        let unread = known.map(|it| it.header.number.saturating_add(1));
+        Self { chain, window, unread, left_out: false, lost: false }
+    }
+
     /// One poll. `false`: nothing was found out.
     async fn poll(
         &mut self,
@@ -230,10 +244,11 @@ impl Follower<'_> {
         }
         if let Some(from) = self.window.first_gone(polled.common) {
             events.send(ChainEvent::Reorg).await?;
-            self.unread = self.unread.map(|it| it.min(from));
+            // The newest may be below all that are gone.
+            self.unread = self.unread.map(|it| it.min(from).min(number));
         }
         self.window.cut(polled.common);
-        // At first there is nothing to compare with, and nothing older that was missed.
+        // Where nothing was ever known there is nothing that was missed.
         self.unread = self.unread.or(Some(number));
         self.window.push(number, polled.hash);
         let block = (polled.hash, &polled.header);
@@ -243,7 +258,8 @@ impl Follower<'_> {
         Ok(())
     }
 
-    /// Events of the blocks not read yet, up to `to`. When that fails they are read with the next poll.
+    /// Events of the blocks not read yet, up to `to`. When that fails they are read with the next poll. Of what is left
+    /// out nobody knows whom it concerns: everybody is told, once events can be read again.
     async fn read_events(
         &mut self,
         to: u64,
@@ -252,17 +268,22 @@ impl Follower<'_> {
     ) -> Told {
         // No chain gets there, but an endpoint may say so.
         let to = to.min(u64::MAX - 1);
-        let from = self.unread.unwrap_or(to).max((to + 1).saturating_sub(READ));
-        if from > to {
+        let (unread, earliest) = (self.unread.unwrap_or(to), (to + 1).saturating_sub(READ));
+        // At the start it is not known for a moment what is watched.
+        if unread > to || contracts.is_empty() {
             return Ok(true);
         }
+        let from = unread.max(earliest);
+        self.left_out |= unread < earliest;
         for part in contracts.chunks(CONTRACTS) {
             let changes = match self.changes(from, to, part).await {
                 Ok(changes) => changes,
                 Err(cause) => {
                     // Perhaps it is too much at once: then the older half is given up.
-                    let later = from + (to - from).div_ceil(2);
-                    self.unread = Some(if cause == Cause::Unsupported { later } else { from });
+                    let half =
+                        if cause == Cause::Unsupported { (to - from).div_ceil(2) } else { 0 };
+                    self.left_out |= half > 0;
+                    self.unread = Some(from + half);
                     return Ok(true);
                 }
             };
@@ -271,6 +292,9 @@ impl Follower<'_> {
             }
         }
         self.unread = Some(to + 1);
+        if std::mem::take(&mut self.left_out) {
+            events.send(ChainEvent::Reorg).await?;
+        }
         Ok(true)
     }
 

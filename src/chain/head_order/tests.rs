@@ -331,3 +331,26 @@ fn small_steps_into_the_future_do_not_add_up() {
     assert_eq!(head_order.forget_impossible(&next, pace_at(now)), Some(highest));
     assert!(head_order.admit(Finality::Latest, &named(next), pace_at(now)).unwrap());
 }
+
+/// The same chain by another configuration.
+#[test]
+fn an_order_that_takes_over_goes_on_where_the_other_is() {
+    let blocks = chain(0, &[], 10);
+    let mut before = seeing(&blocks);
+    head(&mut before, &blocks[9]).unwrap();
+    let mut after = HeadOrder::default();
+    // What the ledger knows of is older.
+    after.go_on_from(Finality::Latest, blocks[5].clone(), Trust::Single);
+    after.take_over(&before, Trust::Single, Trust::Single);
+    assert!(is_behind(&head(&mut after, &blocks[8])));
+    assert!(head(&mut after, &blocks[9]).unwrap());
+
+    let mut again = HeadOrder::default();
+    again.go_on_from(Finality::Latest, blocks[10].clone(), Trust::Single);
+    again.take_over(&after, Trust::Single, Trust::Single);
+    assert!(is_behind(&head(&mut again, &blocks[9])), "the higher of the two bounds");
+
+    let mut stricter = HeadOrder::default();
+    stricter.take_over(&before, Trust::Single, Trust::Quorum);
+    assert!(head(&mut stricter, &blocks[8]).unwrap(), "one endpoint's word bounds no quorum");
+}

@@ -1,6 +1,7 @@
 //! Chains, their endpoints and how far they are trusted.
 
 use super::*;
+use crate::endpoint::Header;
 
 #[test]
 fn trust_must_be_possible_with_the_endpoints_there_are() {
@@ -75,7 +76,7 @@ fn what_only_consensus_needs_is_warned_of_without_it() {
     );
 }
 
-fn terms(rpc: &str) -> Vec<Endpoint> {
+fn terms(rpc: &str) -> Vec<EndpointSettings> {
     let text = format!("[[chain]]\nid = \"eip155:1\"\ntrust = \"single\"\n{rpc}\n");
     Etc::with(&text).config(&[]).chains[0].rpc.clone()
 }
@@ -88,19 +89,18 @@ rpc = [
   { url = "https://b.example", cost = 2, budget = "50/s", burst = 70, units = { eth_getProof = 400 }, headers = { X-Key = "KEY" } },
 ]"#;
     let found = terms(rpc);
-    let budget = |it: &Endpoint| it.terms.budget.map(|it| (it.units_per_second, it.burst));
-    assert_eq!((budget(&found[0]), found[0].terms.cost), (Some((300, 1_500)), 0));
-    assert_eq!((budget(&found[1]), found[1].terms.cost), (Some((50, 70)), 2));
-    assert_eq!(found[1].terms.units["eth_getProof"], 400);
-    let header = &found[1].terms.headers[0];
-    assert_eq!((header.name.as_str(), header.expose()), ("X-Key", "KEY"));
+    let budget = |it: &EndpointSettings| it.budget.map(|it| (it.units_per_second, it.burst));
+    assert_eq!((budget(&found[0]), found[0].cost), (Some((300, 1_500)), 0));
+    assert_eq!((budget(&found[1]), found[1].cost), (Some((50, 70)), 2));
+    assert_eq!(found[1].units["eth_getProof"], 400);
+    assert_eq!(found[1].headers(), [Header::new("x-key", "KEY").unwrap()]);
     assert!(!format!("{found:?}").contains("KEY"));
 }
 
 #[test]
 fn without_terms_there_is_no_budget() {
     let found = terms(r#"rpc = ["https://a.example"]"#);
-    assert_eq!(found[0].terms, Terms::default());
+    assert_eq!(found, [EndpointSettings::new("https://a.example".parse().unwrap())]);
 }
 
 #[test]
@@ -110,6 +110,14 @@ fn wrong_terms_are_named_and_no_key_is_repeated() {
         (
             r#"{ url = "ftp://KEY" }"#,
             "`chain[0].rpc[0].url`: must be an address beginning with https://, http://, wss:// or ws://, or the absolute path of an IPC socket",
+        ),
+        (
+            r#"{ url = "wss://KEY@a.example" }"#,
+            "`chain[0].rpc[0].url`: must not have a user name or a password, which are not sent to a WebSocket; use https://, or a key in the path",
+        ),
+        (
+            r#""https://a.example", "ws://u:KEY@b.example""#,
+            "`chain[0].rpc`: item 2: must not have a user name or a password, which are not sent to a WebSocket; use https://, or a key in the path",
         ),
         (
             r#"{ url = "/x", budget = "fast" }"#,
@@ -122,6 +130,10 @@ fn wrong_terms_are_named_and_no_key_is_repeated() {
         ),
         (
             r#"{ url = "/x", headers = { a = "KEY" } }"#,
+            "`chain[0].rpc[0].headers`: go with https:// and http:// only",
+        ),
+        (
+            r#"{ url = "wss://a.example", headers = { a = "KEY" } }"#,
             "`chain[0].rpc[0].headers`: go with https:// and http:// only",
         ),
         (
@@ -171,7 +183,7 @@ fn pinned_blocks_and_rests_are_read() {
 fn a_reload_notices_other_terms() {
     let old = Etc::with(CHAIN).config(&[]);
     let mut new = old.clone();
-    new.chains[0].rpc[0].terms.headers = vec![Header::new("a", "KEY").unwrap()];
+    new.chains[0].rpc[0].set_headers(vec![Header::new("a", "KEY").unwrap()]).unwrap();
     let changes = Config::changed(&old, &new).to_string();
     assert_eq!(changes, "applied: chain.eip155:1.rpc");
 }

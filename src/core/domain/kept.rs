@@ -9,7 +9,7 @@
 //! token that has sightings of its own it is kept as one of them, so that it is still known when a
 //! later rest, which says nothing of that token, takes the earlier one's place.
 //!
-//! Asked by: `store`, which has the rows in its file. Never: knows where rows are.
+//! Asked by: [`super::confirmed`], which has the rows of one wallet, and `store`. Never: knows where rows are.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
@@ -123,6 +123,24 @@ impl Look {
     /// The number of the look.
     pub fn number(&self) -> u64 {
         self.sightings.iter().map(|it| it.look).max().unwrap_or(0)
+    }
+
+    /// What it saw of each wallet in each collection, in the order of the wallets.
+    pub fn by_holder(&self) -> Vec<((Collection, Address), Vec<&Sighting>)> {
+        let mut found: Vec<((Collection, Address), Vec<&Sighting>)> = Vec::new();
+        let (mut places, mut last) = (HashMap::new(), 0);
+        for sighting in &self.sightings {
+            let holder = (sighting.target.collection(), sighting.wallet);
+            if found.get(last).is_none_or(|it| it.0 != holder) {
+                last = *places.entry(holder).or_insert(found.len());
+                if last == found.len() {
+                    found.push((holder, Vec::new()));
+                }
+            }
+            found[last].1.push(sighting);
+        }
+        found.sort_by_key(|((collection, wallet), _)| (*wallet, *collection));
+        found
     }
 
     /// The ids of the collection that this look sighted by themselves for the wallet of `rest`, at its finality: a token

@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod causes;
+pub mod confirmed;
 pub mod consensus;
 pub mod customer;
 pub mod entitlement;

@@ -7,9 +7,11 @@
 //!   more settled one. A look at an older block, made for whomever, takes back nothing that happened since.
 //! * That something could not be found out takes the place of no proof. It is kept beside it, by class.
 
+use std::collections::BTreeMap;
 use std::ops::RangeBounds;
 
-use super::ownership::{Finality, Sighting, Target};
+use super::ownership::{Finality, Finding, Sighting, Target};
+use super::rule::Terms;
 
 /// Of each class of finality the newest sighting that proves something, and the newest that found nothing out.
 #[derive(Debug, Clone, Copy, Default)]
@@ -38,6 +40,11 @@ impl<'s> Newest<'s> {
         among.filter_map(|it| self.proven[*it as usize]).max_by_key(|it| block(it))
     }
 
+    /// The newest proof of each class.
+    fn proofs(&self) -> impl Iterator<Item = &'s Sighting> {
+        self.proven.into_iter().flatten()
+    }
+
     /// The newest attempt at one finality, whatever it found.
     pub fn attempt(&self, finality: Finality) -> Option<&'s Sighting> {
         let class = finality as usize;
@@ -63,6 +70,25 @@ impl<'s> FromIterator<&'s Sighting> for Newest<'s> {
 /// Where a proof stands among proofs of other classes: greater counts. What proves nothing is least.
 pub fn block(sighting: &Sighting) -> Option<(u64, Finality)> {
     sighting.finding.anchor().map(|it| (it.number, it.finality))
+}
+
+/// Whether "not held" by `gone` may end what "held" by `held` began: of the same question, or of one that would count
+/// more holders.
+pub fn concerns(gone: &Sighting, held: &Sighting) -> bool {
+    gone.rule == held.rule && gone.reach.covers(&held.reach)
+}
+
+/// Whether no "held" among what is proven of one holding has a "not held" beside it that may end it, at whichever
+/// blocks: then no newer block of the same words makes a difference between the two.
+pub fn are_unanimous(proofs: &[Sighting]) -> bool {
+    let mut questions: BTreeMap<Terms, Newest<'_>> = BTreeMap::new();
+    for proof in proofs {
+        questions.entry(proof.terms()).or_default().consider(proof);
+    }
+    let words = questions.values().flat_map(Newest::proofs);
+    let (held, gone): (Vec<&Sighting>, Vec<&Sighting>) =
+        words.partition(|it| matches!(it.finding, Finding::Held { .. }));
+    !held.iter().any(|held| gone.iter().any(|gone| concerns(gone, held)))
 }
 
 /// A total order in which, within one class, the newest sighting is the greatest, whatever order they are given

@@ -6,5 +6,5 @@ fn the_limits_that_nobody_sets_are_the_sockets_own() {
     let file = directory.path().join("entitled.toml");
     std::fs::write(&file, "").unwrap();
     let read = Config::read(Some(&file), &Environment::default()).unwrap();
-    assert_eq!(limits(&read.config), Limits::default());
+    assert_eq!(limits(&read.config.socket.limits), Limits::default());
 }

@@ -2,6 +2,7 @@
 //!
 //! The socket side calls it and knows nothing else of the daemon. `rpc/methods` implements it.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -9,7 +10,9 @@ use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
 
 use crate::clock::Moment;
+use entitled_core::domain::ids::ProductId;
 use entitled_core::domain::peer::Peer;
+use entitled_core::domain::product::{Feature, Tier};
 
 /// What answers, behind the socket.
 pub trait Answers: Send + Sync + 'static {
@@ -30,6 +33,12 @@ pub trait Answers: Send + Sync + 'static {
     /// What answers warm checks of one connection, of `peer`.
     fn warm(&self, _: &Peer) -> Box<dyn Warm> {
         Box::new(Cold)
+    }
+
+    /// The features of a product over all its tiers, by name, and whether each is a boolean; `None` when it is not
+    /// installed. Never waits.
+    fn features(&self, _: &ProductId) -> Option<BTreeMap<String, bool>> {
+        None
     }
 
     /// What `GET path` shows: `/healthz`, `/metrics`, `/openrpc.json`. `None` is 404. `accept` is what the request
@@ -69,4 +78,13 @@ pub struct Page {
     pub status: u16,
     pub content_type: &'static str,
     pub body: Bytes,
+}
+
+/// The features that tiers have, and whether each is a boolean in one of them.
+pub(in crate::rpc) fn features_of(tiers: impl Iterator<Item = Tier>) -> BTreeMap<String, bool> {
+    let mut features = BTreeMap::new();
+    for (name, feature) in tiers.flat_map(|it| it.features) {
+        *features.entry(name).or_insert(false) |= matches!(feature, Feature::Flag(_));
+    }
+    features
 }

@@ -58,13 +58,7 @@ impl Api {
 
     /// Counts a change by the caller's user.
     pub(super) fn check_write(&self, extensions: &Extensions) -> Result<(), RpcError> {
-        if extensions.get::<Peer>().is_some_and(|peer| self.writes.allow(peer)) {
-            return Ok(());
-        }
-        let detail = format!(
-            "a user may change {WRITES_PER_MINUTE} things a minute, and {WRITE_BURST} at once: wait ten seconds, or ask on the admin socket"
-        );
-        Err(RpcError::new(Code::LimitExceeded, detail))
+        check_write(&self.writes, extensions.get::<Peer>())
     }
 
     async fn customer_of(&self, uid: u32) -> Result<CustomerId, RpcError> {
@@ -81,4 +75,18 @@ impl Api {
     pub(super) fn asked(&self, permit: &Permit) -> Asked {
         Asked { by: permit.asker(), at: self.clock.now() }
     }
+}
+
+/// Counts a change by the user of `peer`.
+pub(in crate::rpc) fn check_write(
+    writes: &WriteRates,
+    peer: Option<&Peer>,
+) -> Result<(), RpcError> {
+    if peer.is_some_and(|peer| writes.allow(peer)) {
+        return Ok(());
+    }
+    let detail = format!(
+        "a user may change {WRITES_PER_MINUTE} things a minute, and {WRITE_BURST} at once: wait ten seconds, or ask on the admin socket"
+    );
+    Err(RpcError::new(Code::LimitExceeded, detail))
 }

@@ -17,7 +17,7 @@ pub(super) async fn sync(
 ) -> Result<wire::ChainSynced, RpcError> {
     let order = Feed { chain: ask.chain, brought: brought(ask)? };
     let Fed { learned, status } = api.verifier.send(order).timeout(CHAIN_TIME).await??;
-    Ok(wire::ChainSynced { learned, sync: status.sync.map(Into::into) })
+    Ok(wire::ChainSynced { learned, sync: status.sync })
 }
 
 /// At most one thing at a time, so that it is clear what was refused.

@@ -59,12 +59,9 @@ pub(super) async fn list(
     all(wait).await?;
     let verdicts = all(Duration::ZERO).await?;
     let now = api.clock.now();
-    // What is not known, or not looked at, may be held.
-    let unknown = [entitlement::Code::Undetermined, entitlement::Code::Suspended];
-    let held = |it: &Verdict| it.token.is_some() || unknown.contains(&it.code);
     let items = verdicts
         .iter()
-        .filter(|it| permit.is_admin() || held(it))
+        .filter(|it| permit.is_admin() || may_hold(it))
         .map(|it| wire::Verdict::at(it, now))
         .collect();
     page(items, ask.limit, ask.cursor.as_deref())
@@ -93,18 +90,33 @@ pub(super) async fn tier(
     let key = Key { customer: permit.customer(), product: ask.product };
     let verdict = api.verdict(key, Duration::from_millis(WAIT_MS)).await?;
     let verdict = wire::Verdict::from(&verdict);
-    let (Some(tier), Some(rank)) = (verdict.tier, verdict.rank) else { return Ok(None) };
-    Ok(Some(wire::CustomerTier {
+    Ok(tier_of(verdict))
+}
+
+/// The tier that a verdict comes to.
+pub(in crate::rpc) fn tier_of(verdict: wire::Verdict) -> Option<wire::CustomerTier> {
+    let (Some(tier), Some(rank)) = (verdict.tier, verdict.rank) else { return None };
+    Some(wire::CustomerTier {
         tier,
         rank,
         features: verdict.features,
         token: verdict.token.unwrap_or_default(),
         wallet: verdict.wallet.unwrap_or_default(),
-    }))
+    })
+}
+
+/// Whether the customer holds the product, or may hold it: what is not known, or not looked at, may be held.
+pub(in crate::rpc) fn may_hold(verdict: &Verdict) -> bool {
+    let unknown = [entitlement::Code::Undetermined, entitlement::Code::Suspended];
+    verdict.token.is_some() || unknown.contains(&verdict.code)
 }
 
 /// The answer to a narrower question: whose word the caller takes, and which feature it is about.
-fn narrowed(verdict: Verdict, publisher: Option<&PublisherKey>, feature: Option<&str>) -> Verdict {
+pub(in crate::rpc) fn narrowed(
+    verdict: Verdict,
+    publisher: Option<&PublisherKey>,
+    feature: Option<&str>,
+) -> Verdict {
     let verdict = match publisher {
         Some(publisher) => verdict.for_publisher(publisher),
         None => verdict,
@@ -115,7 +127,7 @@ fn narrowed(verdict: Verdict, publisher: Option<&PublisherKey>, feature: Option<
     }
 }
 
-fn wait(wait_ms: Option<u64>) -> Result<Duration, RpcError> {
+pub(in crate::rpc) fn wait(wait_ms: Option<u64>) -> Result<Duration, RpcError> {
     match wait_ms.unwrap_or(WAIT_MS) {
         wait @ 0..=WAIT_AT_MOST_MS => Ok(Duration::from_millis(wait)),
         _ => Err(RpcError::invalid_params("`wait_ms` must be between 0 and 30000")),

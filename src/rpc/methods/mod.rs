@@ -20,6 +20,11 @@ mod wallets;
 mod warm;
 
 pub use api::Api;
+pub(super) use api::check_write;
 pub use control::Control;
+pub(super) use entitlements::{may_hold, narrowed, tier_of, wait};
+pub(super) use paging::page;
+pub(super) use parse::parse;
 pub use table::{ROWS, Row, module};
+pub(super) use table::{Request, register_shapes};
 pub(super) use warm::WarmChecks;

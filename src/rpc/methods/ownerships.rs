@@ -9,7 +9,7 @@ use super::api::{ACTOR_TIME, Api, CHAIN_TIME};
 use super::paging::{after, page_by_key, page_size};
 use crate::actors::chain_verifier::{Claim, Sight};
 use crate::actors::ownership_ledger::{
-    CustomersOf, HistoryOf, ListOwnerships, SetSuspension, WalletsOf, Whose,
+    CustomersOf, HistoryOf, ListOwnerships, SetSuspension, WalletsOf,
 };
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::wire;
@@ -167,14 +167,13 @@ pub(super) async fn record(
         token: ask.token,
         wallet: ask.wallet,
         terms: terms_of(&api, &ask.token),
+        customer,
         wallets: wallets.iter().map(|it| it.address).collect(),
         transaction: ask.transaction,
         uid: permit.account(),
         asked: api.asked(&permit),
     };
     let ownership = api.verifier.send(claim).timeout(CHAIN_TIME).await??;
-    // It is no change of what is so, but who recorded it reads it.
-    api.reader.forget(Whose::Customer(customer));
     Ok(wire::Ownership::of(&ownership, Some(customer)))
 }
 

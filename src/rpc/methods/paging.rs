@@ -4,7 +4,7 @@ use crate::rpc::error::RpcError;
 use crate::rpc::wire;
 
 /// One page of `items`, for lists that are made whole. The cursor is the number of items before it.
-pub(super) fn page<T>(
+pub(in crate::rpc) fn page<T>(
     items: Vec<T>,
     limit: Option<u64>,
     cursor: Option<&str>,

@@ -9,7 +9,7 @@ use entitled_core::domain::ids::{clip, clip_to};
 ///
 /// # Errors
 /// `INVALID_PARAMS`, naming what is wrong.
-pub(super) fn parse<P: DeserializeOwned>(params: Option<&str>) -> Result<P, RpcError> {
+pub(in crate::rpc) fn parse<P: DeserializeOwned>(params: Option<&str>) -> Result<P, RpcError> {
     let params = params.map(str::trim).filter(|it| !it.is_empty() && *it != "null");
     let text = params.unwrap_or("{}");
     serde_json::from_str(text).map_err(|error| wrong_params::<P>(text, &error))

@@ -31,12 +31,19 @@ pub(super) async fn version(
     _: Permit,
     _: wire::Nothing,
 ) -> Result<wire::Version, RpcError> {
-    Ok(wire::Version {
-        version: env!("CARGO_PKG_VERSION"),
-        api: 1,
-        git: option_env!("ENTITLED_GIT").unwrap_or("unknown"),
-        built: option_env!("ENTITLED_BUILT").unwrap_or("unknown"),
-    })
+    Ok(wire::Version::of_this())
+}
+
+impl wire::Version {
+    /// This program's.
+    pub(in crate::rpc) fn of_this() -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            api: 1,
+            git: option_env!("ENTITLED_GIT").unwrap_or("unknown"),
+            built: option_env!("ENTITLED_BUILT").unwrap_or("unknown"),
+        }
+    }
 }
 
 pub(super) async fn discover(
@@ -172,6 +179,7 @@ impl Api {
         let up = self.clock.monotonic().saturating_sub(self.control.started);
         wire::Health {
             status: if well { "ok" } else { "degraded" },
+            fake: false,
             actors,
             chains: chains.unwrap_or_default().iter().map(Into::into).collect(),
             store: wire::StoreHealth {

@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use jsonrpsee::types::ErrorObjectOwned;
 use jsonrpsee::{Extensions, RpcModule};
 use schemars::SchemaGenerator;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use super::api::Api;
 use super::parse::parse;
@@ -17,7 +19,8 @@ use super::{
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::socket::reply::Flight;
 use crate::rpc::wire;
-use entitled_core::domain::peer::{Access, Permit};
+use entitled_core::domain::ids::CustomerId;
+use entitled_core::domain::peer::{Access, Peer, Permit};
 
 /// One row of the table, for documents.
 pub struct Row {
@@ -56,7 +59,43 @@ macro_rules! methods {
             })?;)*
             Ok(())
         }
+
+        /// Adds every method of the table to `module`, each answered by `answer`. Its parameters are read as those of
+        /// the method first, so that what is wrong with them is told in the same words.
+        ///
+        /// # Errors
+        /// When two have the same name.
+        pub(in crate::rpc) fn register_shapes<C: Send + Sync + 'static>(
+            module: &mut RpcModule<C>,
+            answer: fn(Arc<C>, Request) -> BoxFuture<'static, Result<Box<RawValue>, RpcError>>,
+        ) -> Result<(), jsonrpsee::core::RegisterMethodError> {
+            $(module.register_async_method(stringify!($name), move |params, context, extensions| async move {
+                let given: $params = parse(params.as_str())?;
+                let request = Request {
+                    name: stringify!($name),
+                    access: Access::$access,
+                    writes: false $(|| !stringify!($writes).is_empty())?,
+                    customer: wire::Params::customer(&given),
+                    params: params.as_str().map(str::to_owned),
+                    peer: extensions.get::<Peer>().cloned(),
+                };
+                answer(context, request).await.map_err(ErrorObjectOwned::from)
+            })?;)*
+            Ok(())
+        }
     };
+}
+
+/// A call of a method whose parameters have the form they should.
+pub(in crate::rpc) struct Request {
+    pub(in crate::rpc) name: &'static str,
+    pub(in crate::rpc) access: Access,
+    pub(in crate::rpc) writes: bool,
+    /// The customer it names.
+    pub(in crate::rpc) customer: Option<CustomerId>,
+    pub(in crate::rpc) params: Option<String>,
+    /// Who asks.
+    pub(in crate::rpc) peer: Option<Peer>,
 }
 
 methods! {

@@ -86,16 +86,21 @@ async fn silent_too_long(seat: &Seat, limits: &Limits) {
 
 /// What was read first, from the first byte that is not blank. `None` when nothing came.
 pub(in crate::rpc) async fn first_bytes(io: &mut UnixStream) -> Option<Vec<u8>> {
-    let mut input = Vec::with_capacity(FIRST_READ);
+    let (mut input, mut worked) = (Vec::with_capacity(FIRST_READ), 0);
     loop {
         let count = io.read_buf(&mut input).await.ok()?;
         if count == 0 {
             return None;
         }
+        worked += count;
         let blank = input.iter().take_while(|it| it.is_ascii_whitespace() || **it == 0).count();
         input.drain(..blank);
         if !input.is_empty() {
             return Some(input);
+        }
+        if worked >= framing::TURN {
+            worked = 0;
+            tokio::task::yield_now().await;
         }
     }
 }

@@ -139,6 +139,14 @@ pub fn open_doors(settings: &SocketSettings) -> Result<Doors, ListenError> {
     open_with(settings, inherited)
 }
 
+/// Binds both sockets, and takes none that systemd may have handed over: they are the machine's.
+///
+/// # Errors
+/// As [`open_doors`].
+pub fn bind_doors(settings: &SocketSettings) -> Result<Doors, ListenError> {
+    open_with(settings, Vec::new())
+}
+
 /// The sockets systemd passed to this process, by name. Meant to be called once: they are ours from then on.
 fn inherited_sockets() -> Result<Vec<(String, OwnedFd)>, ListenError> {
     // This one makes sure that they are open and closes them on exec; the other owns them.

@@ -21,7 +21,7 @@ use tokio::time::{Instant, Sleep};
 use super::canonical::Form;
 use super::linger::linger;
 use super::outbox::{Outbox, TooSlow};
-use super::reply::{Held, Reply};
+use super::reply::{Held, Reply, append_line};
 use super::scan::{Scanner, Step};
 use super::stop::Stop;
 use super::waiting::Waiting;
@@ -35,7 +35,7 @@ const READ: usize = 4 * 1024;
 const FLUSH_AT: usize = 256 * 1024;
 /// After so much work others have their turn: bytes of requests, and what any request costs. A user with all of its
 /// connections full of requests that are answered at once keeps nobody waiting for longer than a turn of each.
-const TURN: usize = 16 * 1024;
+pub(in crate::rpc) const TURN: usize = 16 * 1024;
 const ANY_REQUEST: usize = 64;
 /// Buffers that grew are given back above this size.
 const KEEP: usize = 64 * 1024;
@@ -216,17 +216,20 @@ impl Raw {
     fn serve_frames(&mut self) -> bool {
         let limits = self.caller.limits();
         let (longest, deepest) = (limits.request_bytes, limits.depth);
-        let (mut served, mut batch) = (false, Batch::default());
+        let (mut served, mut batch, before) = (0, Batch::default(), self.worked);
         while self.out.len() < FLUSH_AT && self.worked < TURN {
             if self.serve_warm(&mut batch) {
-                served = true;
+                served += 1;
                 continue;
             }
             self.wipes |= self.scanner.start() < self.input.len();
             match self.scanner.next(&self.input) {
                 Step::More => {
+                    // What was read and is no request was looked at as well: blanks, and what does not end.
+                    let useful = self.worked - before - served * ANY_REQUEST;
+                    self.worked += self.input.len().saturating_sub(useful);
                     self.keep_the_unfinished(longest);
-                    if served {
+                    if served > 0 {
                         self.last_request = Instant::now();
                     }
                     return false;
@@ -245,7 +248,7 @@ impl Raw {
                 Step::TooDeep { .. } => self.refuse(&Fault::too_deep(deepest)),
             }
             self.worked += ANY_REQUEST;
-            served = true;
+            served += 1;
         }
         true
     }
@@ -392,9 +395,4 @@ impl Raw {
         }
         linger(&mut self.io).await;
     }
-}
-
-fn append_line(line: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(line);
-    out.push(b'\n');
 }

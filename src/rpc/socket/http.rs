@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 
 use super::limits::Limits;
 use super::message::take_message;
+use super::ofrep::{self, Evaluated};
 use super::progress::{Overdue, Progress, Unwritten};
 use super::replay::Replay;
 use super::reply::Held;
@@ -163,6 +164,9 @@ impl Desk {
                 let answer = self.answer(request).await;
                 self.send(answer)
             }
+            (&Method::POST, path) if ofrep::Asked::of(path).is_some() => {
+                self.evaluate(request).await
+            }
             (&Method::POST, _) => self.send(text(StatusCode::NOT_FOUND, "POST requests to /\n")),
             _ => {
                 let why = "use POST /, GET or HEAD\n";
@@ -206,12 +210,11 @@ impl Desk {
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Answer {
+    /// The body of a request with JSON, or what is answered in its place.
+    async fn body(&self, request: Request<Incoming>) -> Result<Bytes, Answer> {
         if !is_json(request.headers()) {
-            return text(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "send requests with content-type application/json\n",
-            );
+            let why = "send requests with content-type application/json\n";
+            return Err(text(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
         }
         let limits = self.caller.limits();
         let body = Limited::new(request.into_body(), limits.request_bytes).collect();
@@ -219,17 +222,62 @@ impl Desk {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(error)) if error.is::<LengthLimitError>() => {
                 let too_long = Fault::too_long(limits.request_bytes);
-                return self.refuse(StatusCode::PAYLOAD_TOO_LARGE, &too_long);
+                return Err(self.refuse(StatusCode::PAYLOAD_TOO_LARGE, &too_long));
             }
             Ok(Err(_)) => {
-                return self.refuse(StatusCode::BAD_REQUEST, &Fault::parse("the body is cut off"));
+                let cut = Fault::parse("the body is cut off");
+                return Err(self.refuse(StatusCode::BAD_REQUEST, &cut));
             }
             Err(_) => {
                 let slow = Fault::limit("the body did not arrive in time", "send it at once");
-                return self.refuse(StatusCode::REQUEST_TIMEOUT, &slow);
+                return Err(self.refuse(StatusCode::REQUEST_TIMEOUT, &slow));
             }
         };
         self.progress.completed();
+        Ok(body)
+    }
+
+    /// Flags in the form of OpenFeature.
+    async fn evaluate(&self, request: Request<Incoming>) -> Reply {
+        let address = request.uri().clone();
+        let known = request.headers().get(header::IF_NONE_MATCH).cloned();
+        let known = known.as_ref().and_then(|it| it.to_str().ok()).unwrap_or_default();
+        let body = match self.body(request).await {
+            Ok(body) => body,
+            Err(answer) => return self.send(answer),
+        };
+        let evaluated = ofrep::evaluate(&self.caller, &self.warm, &address, &body).await;
+        let etag = evaluated.etag.as_deref();
+        let mut reply = match etag.filter(|it| ofrep::is_known(it, known)) {
+            Some(_) => reply(StatusCode::NOT_MODIFIED, JSON, Bytes::new()),
+            None => self.send(self.evaluated(&evaluated)),
+        };
+        if let Some(etag) = etag.and_then(|it| HeaderValue::from_str(it).ok()) {
+            reply.headers_mut().insert(header::ETAG, etag);
+        }
+        if reply.status() == StatusCode::TOO_MANY_REQUESTS {
+            reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        reply
+    }
+
+    /// The bytes of an evaluation, which count until they are written like those of any reply.
+    fn evaluated(&self, evaluated: &Evaluated) -> Answer {
+        let bytes = Bytes::from(evaluated.body.to_string());
+        match self.caller.held(bytes.len(), None) {
+            Some(held) => {
+                let status = evaluated.status;
+                Answer { status, content_type: JSON, bytes, held: Some(held) }
+            }
+            None => self.refuse(StatusCode::TOO_MANY_REQUESTS, &self.caller.too_much_unread()),
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let body = match self.body(request).await {
+            Ok(body) => body,
+            Err(answer) => return answer,
+        };
         let mut out = Vec::new();
         let later = {
             let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);

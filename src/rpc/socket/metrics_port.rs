@@ -1,8 +1,9 @@
 //! The figures on a loopback port, for a Prometheus that cannot read a Unix socket.
 //!
 //! Opened only where the configuration names a port. Answers `GET /metrics` and `GET /healthz`, and nothing else:
-//! a port has no caller to know. Few connections, none for long.
+//! a port has no caller to know. Few connections, none for long: whoever comes takes the place of who was there longest.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::{IpAddr, TcpListener as StdTcpListener};
 use std::sync::Arc;
@@ -13,8 +14,7 @@ use http::{Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 use jsonrpsee::server::serve_with_graceful_shutdown;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::http::{Answer, Reply, accepted, head, page_answer, reply, text};
 use super::stop::Stop;
@@ -42,11 +42,12 @@ pub(in crate::rpc) async fn attend(
                 return;
             }
         };
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
     let stopped = stop.clone().requested();
     tokio::pin!(stopped);
     let mut connections = JoinSet::new();
+    let mut places = VecDeque::<AbortHandle>::new();
     loop {
+        while connections.try_join_next().is_some() {}
         let accepted = tokio::select! {
             () = &mut stopped => break,
             accepted = listener.accept() => accepted,
@@ -56,11 +57,15 @@ pub(in crate::rpc) async fn attend(
             tokio::time::sleep(BACK_OFF).await;
             continue;
         };
-        // Whoever comes to a full house is hung up on, and comes again at the next scrape.
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+        places.retain(|it| !it.is_finished());
+        // A scrape takes milliseconds. Anybody may keep connections open here, and nobody is to be kept out by that.
+        if places.len() >= CONNECTIONS
+            && let Some(longest) = places.pop_front()
+        {
+            longest.abort();
+        }
         let (answers, stop) = (Arc::clone(&answers), stop.clone().requested());
-        connections.spawn(async move {
-            let _place = place;
+        places.push_back(connections.spawn(async move {
             let service = tower::service_fn(move |request: Request<Incoming>| {
                 let answers = Arc::clone(&answers);
                 let reply: BoxFuture<'static, Result<Reply, Infallible>> =
@@ -71,7 +76,7 @@ pub(in crate::rpc) async fn attend(
             if let Ok(Err(error)) = tokio::time::timeout(LONGEST, serving).await {
                 tracing::debug!(%error, "a scrape ended early");
             }
-        });
+        }));
     }
     connections.shutdown().await;
 }

@@ -40,3 +40,9 @@ impl Flight {
         Self { _of_connection: of_connection, _of_user: of_user }
     }
 }
+
+/// As one line of a stream.
+pub(in crate::rpc) fn append_line(line: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(line);
+    out.push(b'\n');
+}

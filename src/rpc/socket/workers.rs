@@ -7,15 +7,34 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::net::UnixStream;
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::connection::{self, Arrival};
 use super::stop::Stop;
 use crate::rpc::call::caller::Service;
+
+/// Threads beside each that serves connections: one for subordinate uids, and one for groups, as the user database may be
+/// on a network.
+pub const BESIDE: usize = 2;
+/// For good. A thread that must be made anew may be refused, and then whoever needs it panics.
+const KEPT: Duration = Duration::from_secs(u32::MAX as u64);
+
+/// The runtime of a thread that serves connections.
+///
+/// # Errors
+/// When the system has no more of what it takes.
+pub fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread()
+        .max_blocking_threads(BESIDE)
+        .thread_keep_alive(KEPT)
+        .enable_all()
+        .build()
+}
 
 /// Ends its threads when dropped.
 pub(in crate::rpc) struct Workers {
@@ -100,7 +119,7 @@ impl Workers {
 
 impl Worker {
     fn start(number: usize) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let runtime = runtime()?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<Infallible>();
         std::thread::Builder::new().name(format!("entitled-sock-{number}")).spawn(move || {

@@ -8,6 +8,10 @@ use serde::Serialize;
 use super::sets;
 use crate::actors::chain_verifier as chains;
 
+pub use crate::actors::chain_verifier::{
+    BeaconSource, EndpointCost, Evidence, Latency, SyncStatus,
+};
+
 /// A chain in `system_health`.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ChainHealth {
@@ -63,57 +67,6 @@ pub struct ChainStatus {
     pub sync: Option<SyncStatus>,
 }
 
-/// How far a chain's validators are followed.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct SyncStatus {
-    /// `no_checkpoint`, `beginning`, `catching_up`, `synced` or `silent`.
-    #[schemars(with = "sets::SyncState")]
-    pub state: &'static str,
-    /// The name of the specification; `sha256:…` for one that is not built in.
-    pub specification: String,
-    /// The root of the beacon block it began from.
-    pub checkpoint: Option<String>,
-    /// Other checkpoints found to lead to the same committee.
-    pub agreed: Vec<String>,
-    /// Checkpoints of products found to lead to another one: they do not serve their products.
-    pub disagreeing: Vec<String>,
-    /// The sync committee period whose committee is known, the one it began in, and the present one.
-    pub period: Option<u64>,
-    pub first_period: Option<u64>,
-    pub present_period: u64,
-    pub present_slot: u64,
-    pub finalized_slot: Option<u64>,
-    pub finalized_time: Option<String>,
-    pub optimistic_slot: Option<u64>,
-    /// How many of the committee signed for the newest block.
-    pub participation: Option<u16>,
-    /// What to bring where it has nothing to begin from: roots of checkpoints, the best first.
-    pub wants_bootstrap: Vec<String>,
-    /// The period whose update is wanted next.
-    pub wants_period: Option<u64>,
-    /// Why the last pass did not come further.
-    pub trouble: Option<String>,
-    /// Two histories that validators signed. The first was kept, and a person has to look at this.
-    pub equivocation: Option<String>,
-    pub sources: Vec<BeaconSource>,
-}
-
-/// A source of what validators sign.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct BeaconSource {
-    /// Without credentials, path and query.
-    pub url: String,
-    /// `ok`, `down` or `quarantined`.
-    #[schemars(with = "sets::SourceState")]
-    pub state: &'static str,
-    pub last_error: Option<String>,
-    pub requests: u64,
-    /// Received, after decompression.
-    pub bytes: u64,
-    /// Answers that no committee signed.
-    pub faults: u64,
-}
-
 /// An endpoint of a chain, since the start of the daemon.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct EndpointStatus {
@@ -162,25 +115,6 @@ pub struct Abilities {
     pub batch: Option<usize>,
 }
 
-/// What was asked of an endpoint.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct EndpointCost {
-    pub requests: u64,
-    /// Compute units.
-    pub units: u64,
-    /// Received, after decompression.
-    pub bytes: u64,
-    /// How often it was asked because another was silent.
-    pub beside: u64,
-}
-
-/// Of the last 64 requests.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Latency {
-    pub p50_ms: Option<u64>,
-    pub p95_ms: Option<u64>,
-}
-
 /// What last went wrong with an endpoint.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct EndpointFault {
@@ -191,16 +125,6 @@ pub struct EndpointFault {
     /// The method, or what else it was asked for.
     pub asked: String,
     pub message: String,
-}
-
-/// What an endpoint claimed and its own proof refuted.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Evidence {
-    pub at: String,
-    pub asked: String,
-    pub finding: String,
-    /// Where the proof ended, and what was found there.
-    pub proof: Option<String>,
 }
 
 impl From<&chains::ChainStatus> for ChainHealth {
@@ -236,41 +160,8 @@ impl From<chains::ChainStatus> for ChainStatus {
             available: chain.available,
             last_success_ms_ago: chain.last_success_ms_ago,
             endpoints: chain.endpoints.into_iter().map(Into::into).collect(),
-            sync: chain.sync.map(Into::into),
+            sync: chain.sync,
         }
-    }
-}
-
-impl From<chains::SyncStatus> for SyncStatus {
-    fn from(sync: chains::SyncStatus) -> Self {
-        let text = |them: Vec<_>| them.iter().map(ToString::to_string).collect();
-        Self {
-            state: sync.state,
-            specification: sync.specification,
-            checkpoint: sync.checkpoint.map(|it| it.to_string()),
-            agreed: text(sync.agreed),
-            disagreeing: text(sync.disagreeing),
-            period: sync.period,
-            first_period: sync.first_period,
-            present_period: sync.present_period,
-            present_slot: sync.present_slot,
-            finalized_slot: sync.finalized_slot,
-            finalized_time: sync.finalized_time.map(|it| it.to_string()),
-            optimistic_slot: sync.optimistic_slot,
-            participation: sync.participation,
-            wants_bootstrap: text(sync.wants_bootstrap),
-            wants_period: sync.wants_period,
-            trouble: sync.trouble,
-            equivocation: sync.equivocation,
-            sources: sync.sources.into_iter().map(Into::into).collect(),
-        }
-    }
-}
-
-impl From<chains::SourceStatus> for BeaconSource {
-    fn from(source: chains::SourceStatus) -> Self {
-        let chains::SourceStatus { url, state, last_error, requests, bytes, faults } = source;
-        Self { url, state, last_error, requests, bytes, faults }
     }
 }
 
@@ -298,19 +189,12 @@ impl From<chains::EndpointStatus> for EndpointStatus {
                 block_hashes,
                 batch,
             },
-            cost: endpoint.cost.into(),
-            latency: Latency { p50_ms: endpoint.latency.p50_ms, p95_ms: endpoint.latency.p95_ms },
+            cost: endpoint.cost,
+            latency: endpoint.latency,
             faults,
             last_fault: endpoint.last_fault.map(Into::into),
-            evidence: endpoint.evidence.map(Into::into),
+            evidence: endpoint.evidence,
         }
-    }
-}
-
-impl From<chains::EndpointCost> for EndpointCost {
-    fn from(cost: chains::EndpointCost) -> Self {
-        let chains::EndpointCost { requests, units, bytes, beside } = cost;
-        Self { requests, units, bytes, beside }
     }
 }
 
@@ -318,12 +202,5 @@ impl From<chains::FaultStatus> for EndpointFault {
     fn from(fault: chains::FaultStatus) -> Self {
         let chains::FaultStatus { kind, at, asked, message } = fault;
         Self { kind, at: at.to_string(), asked, message }
-    }
-}
-
-impl From<chains::EvidenceStatus> for Evidence {
-    fn from(evidence: chains::EvidenceStatus) -> Self {
-        let chains::EvidenceStatus { at, asked, finding, proof } = evidence;
-        Self { at: at.to_string(), asked, finding, proof }
     }
 }

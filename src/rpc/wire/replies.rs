@@ -59,7 +59,7 @@ replies! {
         /// `fresh`, `stale` or `grace`.
         #[schemars(with = "sets::Freshness")]
         freshness: &'static str,
-        /// `single`, `quorum` or `consensus`.
+        /// `single`, `quorum` or `consensus`; `fake` in every verdict of a fake (`entitled --fake`).
         #[schemars(with = "Option<sets::Trust>")]
         trust: Option<&'static str>,
         anchor: Option<Anchor>,
@@ -294,6 +294,8 @@ replies! {
         /// `ok` or `degraded`.
         #[schemars(with = "sets::DaemonState")]
         status: &'static str,
+        /// Whether this is a fake (`entitled --fake`), which answers what a file says and proves nothing.
+        fake: bool,
         actors: Vec<ActorHealth>,
         chains: Vec<ChainHealth>,
         store: StoreHealth,

@@ -10,6 +10,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use entitled_core::domain::{entitlement as entitlements, ownership as ownerships};
 
+/// The trust of whatever a fake daemon says.
+pub const FAKE: &str = "fake";
+
 macro_rules! closed_sets {
     ($($(#[$note:meta])* $name:ident = $words:expr;)*) => {$(
         $(#[$note])*
@@ -35,7 +38,9 @@ closed_sets! {
     };
     Trust = {
         use ownerships::Trust::{Consensus, Quorum, Single};
-        [Single, Quorum, Consensus].map(ownerships::Trust::as_str)
+        let [single, quorum, consensus] = [Single, Quorum, Consensus].map(ownerships::Trust::as_str);
+        // The last is no trust at all: nothing that is proven says it.
+        [single, quorum, consensus, FAKE]
     };
     Finality = {
         use ownerships::Finality::{Finalized, Latest, Safe};
@@ -72,8 +77,6 @@ closed_sets! {
         "down", "garbled", "rate_limited", "unsupported", "pruned", "refused", "behind",
         "disagreeing", "wrong_chain", "lying",
     ];
-    SyncState = ["no_checkpoint", "beginning", "catching_up", "synced", "silent"];
-    SourceState = ["ok", "down", "quarantined"];
     KeysState = ["OPEN", "LOCKED"];
     RotationState = ["under_way", "done", "failed"];
 }

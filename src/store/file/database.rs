@@ -8,8 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::backends::FileBackend;
-use redb::{Builder, Database, DatabaseError, Durability, ReadableDatabase, WriteTransaction};
+use redb::{
+    Builder, Database, DatabaseError, Durability, ReadableDatabase, StorageBackend,
+    WriteTransaction,
+};
 
+use super::checksums::{Checked, Checksums};
+use super::folder::Folder;
+use super::{files, sealed};
 use crate::regular_file;
 use crate::store::Progress;
 use crate::store::error::StoreError;
@@ -29,6 +35,25 @@ pub(in crate::store) enum Check {
 pub(in crate::store) fn open(
     file: File,
     path: &Path,
+    settings: (usize, Check),
+    progress: Progress,
+) -> Result<Database, StoreError> {
+    open_with(|| FileBackend::new(file), path, settings, progress)
+}
+
+/// As [`open`], and no chunk of the file is read before it was compared with its checksum.
+pub(in crate::store) fn open_checked(
+    (file, sums): (File, Arc<Checksums>),
+    path: &Path,
+    settings: (usize, Check),
+    progress: Progress,
+) -> Result<Database, StoreError> {
+    open_with(|| Checked::new(file, sums), path, settings, progress)
+}
+
+fn open_with<B: StorageBackend>(
+    backend: impl FnOnce() -> Result<B, DatabaseError>,
+    path: &Path,
     (cache_bytes, check): (usize, Check),
     progress: Progress,
 ) -> Result<Database, StoreError> {
@@ -42,7 +67,7 @@ pub(in crate::store) fn open(
             progress(&format!("checking the store: {:.0} %", it.progress() * 100.0));
         });
     // A file that somebody damaged with care could still make redb panic: that too is corruption.
-    match catch_unwind(AssertUnwindSafe(|| builder.create_with_backend(FileBackend::new(file)?))) {
+    match catch_unwind(AssertUnwindSafe(|| builder.create_with_backend(backend()?))) {
         Ok(Ok(database)) => Ok(database),
         Ok(Err(DatabaseError::DatabaseAlreadyOpen)) => {
             Err(StoreError::InUse { path: path.to_owned() })
@@ -85,12 +110,22 @@ pub(in crate::store) struct Slot {
     path: PathBuf,
     cache_bytes: usize,
     state: RwLock<State>,
+    sums: Arc<Checksums>,
 }
 
 impl Slot {
-    pub(in crate::store) fn new(path: &Path, cache_bytes: usize, database: Database) -> Arc<Self> {
+    pub(in crate::store) fn new(
+        path: &Path,
+        cache_bytes: usize,
+        (database, sums): (Database, Arc<Checksums>),
+    ) -> Arc<Self> {
         let state = RwLock::new(State::Open(database));
-        Arc::new(Self { path: path.to_owned(), cache_bytes, state })
+        Arc::new(Self { path: path.to_owned(), cache_bytes, state, sums })
+    }
+
+    /// Waits until the file is found to be damaged, or for ever.
+    pub(in crate::store) async fn damaged(&self) {
+        self.sums.damaged().await;
     }
 
     // A panic while the lock is held leaves the state whole, so a poisoned lock is as good as any.
@@ -139,10 +174,7 @@ impl Slot {
                 }
             }
         }
-        let settings = (self.cache_bytes, Check::Needed);
-        let opened =
-            open_private(&self.path).and_then(|file| open(file, &self.path, settings, |_| {}));
-        match opened {
+        match self.open_again() {
             Ok(database) => {
                 tracing::warn!("the store was opened again");
                 *state = State::Open(database);
@@ -151,12 +183,35 @@ impl Slot {
         }
     }
 
+    fn open_again(&self) -> Result<Database, StoreError> {
+        let file = open_private(&self.path)?;
+        let settings = |check| (self.cache_bytes, check);
+        if self.sums.are_of(&file).map_err(StoreError::file("look at the store's file"))? {
+            let sums = Arc::clone(&self.sums);
+            open_checked((file, sums), &self.path, settings(Check::Needed), |_| {})
+        } else {
+            // Somebody put another file there.
+            open(file, &self.path, settings(Check::Every), |_| {})
+        }
+    }
+
     pub(in crate::store) fn close(&self) -> Result<(), StoreError> {
         match std::mem::replace(&mut *self.alone(), State::Closed) {
             State::Open(database) => {
-                database.close().map_err(StoreError::database("close the store"))
+                database.close().map_err(StoreError::database("close the store"))?;
+                self.leave_checksums();
+                Ok(())
             }
             State::Failed | State::Closed => Ok(()),
+        }
+    }
+
+    /// That they are missing costs the next start time, and nothing else.
+    fn leave_checksums(&self) {
+        let left = Folder::of(&self.path)
+            .and_then(|folder| sealed::leave(&folder, &files::name(&self.path), &self.sums));
+        if let Err(error) = left {
+            tracing::warn!(%error, "the next start verifies all of the store");
         }
     }
 }

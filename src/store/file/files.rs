@@ -8,12 +8,14 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use redb::Database;
 
+use super::checksums::Checksums;
 use super::database::{self, Check};
 use super::folder::{Draft, Folder};
-use super::{backup, migrations};
+use super::{backup, migrations, sealed};
 use crate::regular_file;
 use crate::store::error::StoreError;
 use crate::store::schema::SCHEMA;
@@ -34,11 +36,14 @@ const OWN_ENDINGS: [&str; 5] = [".tmp", ".new", ".next", ".old", ".lock"];
 const FRESH: &str = "a fresh store was begun: the customers, linked wallets, sealed keys, suspensions and history \
                      of the one before are not in it";
 
+/// An open store, and what is known of its file's checksums.
+pub(in crate::store) type Opened = (Database, Arc<Checksums>);
+
 /// Opens the store's file, whatever has become of it.
 pub(in crate::store) fn open_or_recover(
     settings: &StoreSettings,
     now: Timestamp,
-) -> Result<Database, StoreError> {
+) -> Result<Opened, StoreError> {
     let (folder, name) = (Folder::of(&settings.path)?, name(&settings.path));
     let length = |it: File| it.metadata().map(|it| it.len());
     let found = folder.open_to_change(&name).and_then(|it| it.map(length).transpose());
@@ -47,17 +52,17 @@ pub(in crate::store) fn open_or_recover(
     let trouble = match found {
         None if was_here(settings, &folder)? => "the file is missing".to_owned(),
         Some(0) if was_here(settings, &folder)? => "the file is empty".to_owned(),
-        _ => match open_whole(settings) {
-            Ok(database) => {
+        _ => match open_whole(settings, &folder) {
+            Ok(opened) => {
                 folder.remove_drafts()?;
-                return Ok(database);
+                return Ok(opened);
             }
             Err(error) if error.is_corruption() => format!("corrupt: {}", with_causes(&error)),
             Err(error) => return Err(error),
         },
     };
     recover(settings, &folder, &trouble, now)?;
-    open_whole(settings)
+    open_whole(settings, &folder)
 }
 
 /// Whether there was a store before: its backups are here, or what is only made once a store is.
@@ -66,17 +71,30 @@ fn was_here(settings: &StoreSettings, folder: &Folder) -> Result<bool, StoreErro
     Ok(witness || !backup::list(folder, &name(&settings.path))?.is_empty())
 }
 
-/// Opens with every check there is, down to the schema.
-fn open_whole(settings: &StoreSettings) -> Result<Database, StoreError> {
+/// Opens a store that is whole, down to the schema: of one that was closed as it should be each chunk is verified before
+/// it is read, and of any other all of it now.
+fn open_whole(settings: &StoreSettings, folder: &Folder) -> Result<Opened, StoreError> {
     (settings.progress)("opening the store");
-    let file = database::open_private(&settings.path)?;
-    let database = database::open(
-        file,
-        &settings.path,
-        (settings.cache_bytes, Check::Every),
-        settings.progress,
-    )?;
-    known_schema(&settings.path, database)
+    let path = &settings.path;
+    let file = database::open_private(path)?;
+    let open = |file, sums: Arc<Checksums>, check| {
+        let cache = (settings.cache_bytes, check);
+        let opened = (file, Arc::clone(&sums));
+        let database = database::open_checked(opened, path, cache, settings.progress)?;
+        Ok((known_schema(path, database)?, sums))
+    };
+    if let Some(sums) = sealed::take(folder, &name(path), &file) {
+        match open(file, sums, Check::Needed) {
+            Err(error) if StoreError::is_corruption(&error) => {
+                tracing::warn!(error = %with_causes(&error), "all of the store is verified");
+            }
+            opened => return opened,
+        }
+    }
+    let file = database::open_private(path)?;
+    let doing = || format!("look at {}", path.display());
+    let sums = file.try_clone().and_then(Checksums::none).map_err(StoreError::file(doing()))?;
+    open(file, sums, Check::Every)
 }
 
 fn known_schema(path: &Path, database: Database) -> Result<Database, StoreError> {

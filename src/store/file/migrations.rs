@@ -15,7 +15,7 @@ type Step = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// Invariant: as many as `schema::SCHEMA`, and none of them ever changes.
 pub(in crate::store) const STEPS: &[Step] =
-    &[begin, more_terms, add_light_clients, forget_agreements];
+    &[begin, more_terms, add_light_clients, forget_agreements, add_confirmations];
 
 const META: Definition<'static> = TableDefinition::new("meta");
 const SCHEMA_KEY: &[u8] = b"schema";
@@ -122,6 +122,16 @@ fn forget_agreements(transaction: &WriteTransaction) -> Result<(), StoreError> {
     let clients: Definition = TableDefinition::new("light_clients");
     let mut clients = transaction.open_table(clients).map_err(StoreError::database(doing))?;
     clients.retain_in(AGREED, |_, _| false).map_err(StoreError::database(doing))
+}
+
+/// 4 → 5: which look confirmed the rows of a wallet in a collection. Rows of schema 4 have their own, and are read as
+/// they stand; a later program writes others, which one of schema 4 could not read.
+fn add_confirmations(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    let table: Definition = TableDefinition::new("confirmations");
+    transaction
+        .open_table(table)
+        .map(drop)
+        .map_err(StoreError::database("add a table to the store"))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use alloy_primitives::Address;
 use super::{customers, light_clients, ownerships, sightings, wallets};
 use crate::store::error::StoreError;
 use crate::store::schema::Table;
-use crate::store::tables::sightings::SightingRows;
+use crate::store::tables::kept_rows::SightingRows;
 use crate::store::view::View;
 use entitled_core::domain::consensus::Synced;
 use entitled_core::domain::customer::{Customer, Wallet};
@@ -42,8 +42,6 @@ pub struct Progress {
     pub floors: Vec<(ChainId, Timestamp)>,
     /// Per chain and finality, the newest block that was known.
     pub heads: Vec<Anchor>,
-    /// Customers that have an active wallet.
-    pub customers_with_wallets: Vec<CustomerId>,
     /// What is kept of each chain's light client.
     pub light_clients: Vec<Synced>,
 }
@@ -77,7 +75,7 @@ pub fn facts(
     for collection in distinct(collections) {
         facts.suspended.extend(ownerships::suspended_in(view, collection)?);
         for wallet in &facts.wallets {
-            let seen = kept::of_wallet(&SightingRows(view), collection, wallet.address)?;
+            let seen = kept::of_wallet(&SightingRows::new(view), collection, wallet.address)?;
             let between = seen.iter().flat_map(|it| &it.via).map(|via| match via {
                 Via::Vault(address) | Via::Account(address) => *address,
             });
@@ -109,7 +107,6 @@ pub fn progress(view: &impl View) -> Result<Progress, StoreError> {
         last_look: sightings::last_look(view)?,
         floors: sightings::floors(view)?,
         heads: sightings::heads(view)?,
-        customers_with_wallets: wallets::customers_with_wallets(view)?,
         light_clients: light_clients::all(view)?,
     })
 }

@@ -2,8 +2,10 @@
 
 pub mod audit;
 pub mod challenges;
+pub mod claims;
 pub mod customers;
 pub mod facts;
+pub(in crate::store) mod kept_rows;
 pub mod light_clients;
 pub mod notices;
 pub mod ownerships;

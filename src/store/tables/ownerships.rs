@@ -1,194 +1,74 @@
-//! Ownerships in the store: opened, extended and closed by what the chain was proven to say.
+//! Ownerships in the store: opened and closed by what the chain was proven to say ([`looks`]), and read.
 //!
-//! Whether a wallet holds a token now is a pure function of the proofs that are kept
-//! ([`standing`]), so it does not depend on the order in which looks are recorded. The intervals in the
-//! history are what this daemon saw: a look that is recorded after a later one opens and closes nothing.
+//! Whether a wallet holds a token now is a pure function of the proofs that are kept, so it does not depend on the
+//! order in which looks are recorded. So is what an ownership rests on while it lasts: the row in the table is of its
+//! opening, or of the last time it was written for another reason. The intervals in the history are what this daemon
+//! saw: a look that is recorded after a later one opens and closes nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::Address;
 
-use super::{audit, records, sightings};
+use super::{audit, records};
 use crate::store::asked::Asked;
 use crate::store::error::StoreError;
 use crate::store::schema::{self, Table};
-use crate::store::tables::sightings::SightingRows;
-use crate::store::view::{Changes, View, next_number, prefixed, record};
+use crate::store::tables::kept_rows::SightingRows;
+use crate::store::view::{Changes, View, prefixed, record};
 use entitled_core::domain::audit::AuditAction;
 use entitled_core::domain::customer::Wallet;
-use entitled_core::domain::ids::{Collection, Timestamp, Token};
-use entitled_core::domain::kept::{self, Look, ReadRows, Rests};
-use entitled_core::domain::ownership::{
-    Anchor, Evidence, Finality, Finding, Ownership, Sighting, Suspension, Target, Terms,
-};
-use entitled_core::domain::precedence::{self, Newest};
+use entitled_core::domain::ids::{ChainId, Collection, Token};
+use entitled_core::domain::kept::{self, Rests};
+use entitled_core::domain::ownership::{Ownership, Suspension};
 
-/// Records one look. Returns the ownerships that opened or closed.
+mod looks;
+
+use looks::{Standing, rest_on, standing};
+
+pub use looks::record_look;
+
+/// Ownerships as they are read: while one lasts, it rests on the newest proof there is.
+struct Reading<'a, V> {
+    rows: SightingRows<'a, V>,
+    rests: Rests,
+}
+
+impl<'a, V: View> Reading<'a, V> {
+    fn new(view: &'a V) -> Self {
+        Self { rows: SightingRows::new(view), rests: Rests::default() }
+    }
+
+    fn now(&mut self, mut ownership: Ownership) -> Result<Ownership, StoreError> {
+        if ownership.is_active() {
+            let holding = (ownership.wallet, ownership.token);
+            let proofs = kept::proofs_about(&self.rows, &mut self.rests, holding)?;
+            if let Standing::Held(held) = standing(&proofs) {
+                rest_on(&mut ownership, held);
+            }
+        }
+        Ok(ownership)
+    }
+}
+
+/// Writes down what every ownership on a chain rests on, before the sightings that say so are forgotten.
 ///
 /// # Errors
-/// A conflict when the look cannot be recorded as a whole.
-pub fn record_look(
+/// When the store fails.
+pub(in crate::store) fn settle_chain(
     changes: &mut Changes<'_>,
-    look: &Look,
-    asked: &Asked,
-) -> Result<Vec<Ownership>, StoreError> {
-    sightings::check(look)?;
-    sightings::keep(changes, look)?;
-    let mut turned = Vec::new();
-    let mut rests = Rests::default();
-    for (wallet, token) in concerned(changes, look)? {
-        let proofs = kept::proofs_about(&SightingRows(changes), &mut rests, (wallet, token))?;
-        turned.extend(settle(changes, (wallet, token), (&proofs, look.transaction), asked)?);
-    }
-    Ok(turned)
-}
-
-/// The holdings that a look may have changed. What is unknown changes none.
-fn concerned(view: &impl View, look: &Look) -> Result<BTreeSet<(Address, Token)>, StoreError> {
-    let mut found = BTreeSet::new();
-    for sighting in &look.sightings {
-        match (&sighting.target, &sighting.finding) {
-            (_, Finding::Unknown { .. }) => {}
-            (Target::Token(token), _) => {
-                found.insert((sighting.wallet, *token));
-            }
-            (Target::Rest { collection, .. }, _) => {
-                let known = SightingRows(view).tokens(*collection, sighting.wallet)?;
-                let included = known.into_iter().filter(|it| sighting.target.includes(it));
-                found.extend(included.map(|it| (sighting.wallet, it)));
-            }
+    chain: ChainId,
+) -> Result<(), StoreError> {
+    let mut found = Vec::new();
+    let mut reading = Reading::new(&*changes);
+    for row in prefixed(&*changes, Table::ActiveOwnerships, &[])? {
+        let number = schema::u64_of(&row?.1).ok_or(StoreError::Form { what: "number" })?;
+        let written = numbered(&*changes, number)?;
+        if written.token.collection.chain == chain {
+            found.push(reading.now(written)?);
         }
     }
-    Ok(found)
-}
-
-/// Whether "not held" by `gone` ends what "held" by `held` began: of the same question, or of one that would count
-/// more holders. Of one question only one of them counts; of two the word at the higher block does.
-fn ends(gone: &Sighting, held: &Sighting) -> bool {
-    gone.rule == held.rule && gone.reach.covers(&held.reach) && place(gone) > place(held)
-}
-
-/// Where what counts on one question stands beside what counts on another.
-fn place(sighting: &Sighting) -> impl Ord + use<> {
-    (precedence::block(sighting), sighting.look)
-}
-
-/// What all kept proofs together say about one holding.
-enum Standing<'a> {
-    Held(&'a Sighting),
-    Gone(&'a Sighting),
-    /// Nothing was ever proven.
-    Nothing,
-}
-
-fn standing(proofs: &[Sighting]) -> Standing<'_> {
-    let mut questions: BTreeMap<Terms, Newest<'_>> = BTreeMap::new();
-    for proof in proofs {
-        questions.entry(proof.terms()).or_default().consider(proof);
-    }
-    let words = questions.values().filter_map(|it| it.counting(..));
-    let (held, gone): (Vec<&Sighting>, Vec<&Sighting>) =
-        words.partition(|it| matches!(it.finding, Finding::Held { .. }));
-    let lasting = held.iter().filter(|held| !gone.iter().any(|it| ends(it, held)));
-    let last = |it: &&&Sighting| (place(it), Sighting::clone(it));
-    match (lasting.max_by_key(last), gone.iter().max_by_key(last)) {
-        (Some(held), _) => Standing::Held(held),
-        (None, Some(gone)) => Standing::Gone(gone),
-        (None, None) => Standing::Nothing,
-    }
-}
-
-/// Makes the record of one holding say what the proofs say. Returns it if it opened or closed.
-fn settle(
-    changes: &mut Changes<'_>,
-    (wallet, token): (Address, Token),
-    (proofs, transaction): (&[Sighting], Option<B256>),
-    asked: &Asked,
-) -> Result<Option<Ownership>, StoreError> {
-    let active = active_of(changes, wallet, token)?;
-    match (standing(proofs), active) {
-        (Standing::Held(held), None) => {
-            let Some(evidence) = evidence(held, transaction) else { return Ok(None) };
-            open(changes, (wallet, token), evidence, held.seen_at, asked).map(Some)
-        }
-        (Standing::Held(held), Some(mut kept)) => {
-            let transaction = transaction.or(kept.evidence.transaction);
-            let Some(evidence) = evidence(held, transaction) else { return Ok(None) };
-            if (kept.last_proven, &kept.evidence) != (held.seen_at, &evidence) {
-                kept.last_proven = held.seen_at;
-                kept.evidence = evidence;
-                put(changes, &kept)?;
-            }
-            Ok(None)
-        }
-        (Standing::Gone(gone), Some(kept)) => {
-            let Some(anchor) = gone.finding.anchor() else { return Ok(None) };
-            close(changes, kept, (gone.seen_at, anchor), asked).map(Some)
-        }
-        (Standing::Gone(_) | Standing::Nothing, _) => Ok(None),
-    }
-}
-
-/// What an ownership rests on; `None` for what proves nothing.
-fn evidence(sighting: &Sighting, transaction: Option<B256>) -> Option<Evidence> {
-    let Sighting { rule, reach, via, .. } = sighting.clone();
-    let anchor = sighting.finding.anchor()?.clone();
-    Some(Evidence { rule, reach, via, anchor, transaction })
-}
-
-fn open(
-    changes: &mut Changes<'_>,
-    (wallet, token): (Address, Token),
-    evidence: Evidence,
-    seen_at: Timestamp,
-    asked: &Asked,
-) -> Result<Ownership, StoreError> {
-    let number = next_number(changes, Table::Ownerships)?;
-    let ownership = Ownership {
-        number,
-        token,
-        wallet,
-        first_seen: seen_at,
-        last_proven: seen_at,
-        evidence,
-        closed: None,
-        suspended: suspension_of(changes, token)?,
-    };
-    put(changes, &ownership)?;
-    let by_token: [u8; 69] = schema::numbered(&schema::token(token), number);
-    let by_wallet: [u8; 28] = schema::numbered(wallet.as_slice(), number);
-    changes.put(Table::TokenOwnerships, &by_token, &[])?;
-    changes.put(Table::WalletOwnerships, &by_wallet, &[])?;
-    let active = schema::active(wallet, token);
-    changes.put(Table::ActiveOwnerships, &active, &number.to_be_bytes())?;
-    let detail = format!("held by {wallet} {}", at_block(&ownership.evidence.anchor));
-    audit::append(changes, asked, AuditAction::OwnershipOpened, &token, detail)?;
-    Ok(ownership)
-}
-
-fn close(
-    changes: &mut Changes<'_>,
-    mut ownership: Ownership,
-    (seen_at, anchor): (Timestamp, &Anchor),
-    asked: &Asked,
-) -> Result<Ownership, StoreError> {
-    ownership.closed = Some((seen_at, anchor.clone()));
-    put(changes, &ownership)?;
-    let active = schema::active(ownership.wallet, ownership.token);
-    changes.remove(Table::ActiveOwnerships, &active)?;
-    let detail = format!("no longer held by {} {}", ownership.wallet, at_block(anchor));
-    audit::append(changes, asked, AuditAction::OwnershipClosed, &ownership.token, detail)?;
-    Ok(ownership)
-}
-
-fn at_block(anchor: &Anchor) -> String {
-    let finality = match anchor.finality {
-        Finality::Latest => "latest",
-        Finality::Safe => "safe",
-        Finality::Finalized => "finalized",
-    };
-    format!("at block {} {} ({finality})", anchor.number, anchor.hash)
+    found.iter().try_for_each(|it| put(changes, it))
 }
 
 fn put(changes: &mut Changes<'_>, ownership: &Ownership) -> Result<(), StoreError> {
@@ -234,7 +114,8 @@ pub fn set_suspension(
     }
     let mut touched = Vec::new();
     for number in numbers {
-        let mut ownership = numbered(changes, number)?;
+        let written = numbered(changes, number)?;
+        let mut ownership = Reading::new(&*changes).now(written)?;
         if ownership.is_active() {
             ownership.suspended = suspension.cloned();
             put(changes, &ownership)?;
@@ -303,13 +184,15 @@ pub fn list(
     after: Option<u64>,
     limit: usize,
 ) -> Result<Vec<Ownership>, StoreError> {
+    let mut reading = Reading::new(view);
     let wanted = |it: &Ownership| active.is_none_or(|active| it.is_active() == active);
     let Some(wallets) = wallets else {
         let end = after.map(u64::to_be_bytes);
         let to = end.as_ref().map_or(Bound::Unbounded, |it| Bound::Excluded(it.as_slice()));
         let rows = view.range(Table::Ownerships, Bound::Unbounded, to)?.rev();
         let decoded = rows.map(|row| records::decode("ownership", &row?.1));
-        return decoded.filter(|it| it.as_ref().map_or(true, wanted)).take(limit).collect();
+        let found = decoded.filter(|it| it.as_ref().map_or(true, wanted)).take(limit);
+        return found.map(|it| reading.now(it?)).collect();
     };
     let mut found = BTreeMap::new();
     for wallet in wallets {
@@ -325,7 +208,7 @@ pub fn list(
             }
         }
     }
-    Ok(found.into_values().rev().take(limit).collect())
+    found.into_values().rev().take(limit).map(|it| reading.now(it)).collect()
 }
 
 /// Every interval in which one of some wallets held `token` in the time it was its customer's, or anybody did, newest
@@ -341,14 +224,14 @@ pub fn history(
     limit: usize,
 ) -> Result<Vec<Ownership>, StoreError> {
     let wanted = |it: &Ownership| wallets.is_none_or(|own| own.iter().any(|own| own.had(it)));
-    let mut found = Vec::new();
+    let (mut found, mut reading) = (Vec::new(), Reading::new(view));
     for number in numbers(view, Table::TokenOwnerships, &schema::token(token), after)? {
         if found.len() >= limit {
             break;
         }
         let ownership = numbered(view, number)?;
         if wanted(&ownership) {
-            found.push(ownership);
+            found.push(reading.now(ownership)?);
         }
     }
     Ok(found)

@@ -24,7 +24,10 @@ pub(in crate::store) fn check_wallets(view: &impl View, id: CustomerId) -> Resul
 ///
 /// # Errors
 /// [`StoreError::Full`] when not; and when the store fails.
-pub fn check_claims(view: &impl View, wallets: &[Address]) -> Result<(), StoreError> {
+pub(in crate::store) fn check_claims(
+    view: &impl View,
+    wallets: &[Address],
+) -> Result<(), StoreError> {
     claims_below(view, wallets, MOST_CLAIMED)
 }
 

@@ -1,6 +1,6 @@
 //! How values are written: one byte that names the form, then the content.
 //!
-//! Form 1 is the serde form of the type as JSON. A change of a domain type that would alter what stands
+//! Form 1 is the serde form of the type as JSON. A sighting may have form 2: without its look, which is recorded beside. A change of a domain type that would alter what stands
 //! in existing files fails a test here, and then needs a new form byte and a migration.
 
 use std::sync::Arc;
@@ -9,9 +9,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::store::error::StoreError;
+use entitled_core::domain::confirmed::Row;
 use entitled_core::domain::ownership::Scan;
 
 const FORM_JSON: u8 = 1;
+const FORM_CONFIRMED: u8 = 2;
 
 /// How far events were read, and in which look that was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +26,11 @@ pub(in crate::store) fn encode<T: Serialize>(
     what: &'static str,
     value: &T,
 ) -> Result<Vec<u8>, StoreError> {
-    let mut bytes = vec![FORM_JSON];
+    encode_as(FORM_JSON, what, value)
+}
+
+fn encode_as<T: Serialize>(form: u8, what: &'static str, value: &T) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = vec![form];
     serde_json::to_writer(&mut bytes, value)
         .map_err(|source| StoreError::Record { what, source: Arc::new(source) })?;
     Ok(bytes)
@@ -35,9 +41,29 @@ pub(in crate::store) fn decode<T: DeserializeOwned>(
     bytes: &[u8],
 ) -> Result<T, StoreError> {
     match bytes.split_first() {
-        Some((&FORM_JSON, json)) => serde_json::from_slice(json)
-            .map_err(|source| StoreError::Record { what, source: Arc::new(source) }),
+        Some((&FORM_JSON, json)) => decode_json(what, json),
         _ => Err(StoreError::Form { what }),
+    }
+}
+
+fn decode_json<T: DeserializeOwned>(what: &'static str, json: &[u8]) -> Result<T, StoreError> {
+    serde_json::from_slice(json)
+        .map_err(|source| StoreError::Record { what, source: Arc::new(source) })
+}
+
+pub(in crate::store) fn encode_row(row: &Row) -> Result<Vec<u8>, StoreError> {
+    match row {
+        Row::Whole(kept) => encode_as(FORM_JSON, "sighting", kept),
+        Row::Confirmed(row) => encode_as(FORM_CONFIRMED, "sighting", row),
+    }
+}
+
+pub(in crate::store) fn decode_row(bytes: &[u8]) -> Result<Row, StoreError> {
+    match bytes.split_first() {
+        Some((&FORM_CONFIRMED, json)) => {
+            decode_json("sighting", json).map(|it| Row::Confirmed(Box::new(it)))
+        }
+        _ => decode("sighting", bytes).map(|it| Row::Whole(Box::new(it))),
     }
 }
 

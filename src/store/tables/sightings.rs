@@ -1,16 +1,15 @@
-//! Sightings, scans and floors in the store: where [`entitled_core::domain::kept`] has its rows.
+//! What a look brings besides sightings, and what is kept of a chain: scans, newest blocks and floors.
 
-use std::collections::BTreeSet;
-
-use alloy_primitives::{Address, U256};
+use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
 
+use super::ownerships;
 use super::records::{self, KeptScan};
 use crate::store::error::StoreError;
 use crate::store::schema::{self, Table};
 use crate::store::view::{Changes, View, prefixed, record};
-use entitled_core::domain::ids::{ChainId, Collection, Timestamp, Token};
-use entitled_core::domain::kept::{self, KeptSighting, Look, ReadRows, RowKey, WriteRows};
+use entitled_core::domain::ids::{ChainId, Collection, Timestamp};
+use entitled_core::domain::kept::Look;
 use entitled_core::domain::ownership::{Anchor, Finding, Scan, Sighting, Target};
 
 const MOST_SIGHTINGS: usize = 100_000;
@@ -37,9 +36,11 @@ pub(in crate::store) fn check(look: &Look) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Keeps what of a look is news.
-pub(in crate::store) fn keep(changes: &mut Changes<'_>, look: &Look) -> Result<(), StoreError> {
-    kept::keep(&mut SightingRowsMut(changes), look)?;
+/// Keeps what a look brings besides its sightings.
+pub(in crate::store) fn keep_beside(
+    changes: &mut Changes<'_>,
+    look: &Look,
+) -> Result<(), StoreError> {
     let last = look.number();
     if last > last_look(changes)? {
         changes.put(Table::Meta, schema::META_LAST_LOOK, &last.to_be_bytes())?;
@@ -51,115 +52,6 @@ pub(in crate::store) fn keep(changes: &mut Changes<'_>, look: &Look) -> Result<(
         keep_scan(changes, (*collection, *wallet), scan, last)?;
     }
     Ok(())
-}
-
-/// The rows of sightings in a view of the store.
-pub(in crate::store) struct SightingRows<'a, V>(pub(in crate::store) &'a V);
-
-impl<V: View> ReadRows for SightingRows<'_, V> {
-    type Error = StoreError;
-
-    fn of_wallet(
-        &self,
-        collection: Collection,
-        wallet: Address,
-    ) -> Result<Vec<KeptSighting>, StoreError> {
-        with_prefix(self.0, &schema::holder(collection, wallet))
-    }
-
-    fn rests(
-        &self,
-        collection: Collection,
-        wallet: Address,
-    ) -> Result<Vec<KeptSighting>, StoreError> {
-        with_prefix(self.0, &schema::rests(collection, wallet))
-    }
-
-    fn of_token(&self, wallet: Address, token: Token) -> Result<Vec<KeptSighting>, StoreError> {
-        with_prefix(self.0, &schema::own(wallet, token))
-    }
-
-    fn tokens(
-        &self,
-        collection: Collection,
-        wallet: Address,
-    ) -> Result<BTreeSet<Token>, StoreError> {
-        let mut prefix = schema::holder(collection, wallet).to_vec();
-        prefix.push(schema::OWN_TARGET);
-        // The key alone says it: thousands of rows need not be read for what they are about.
-        let token = |key: &[u8]| {
-            let id = key.get(prefix.len()..).and_then(|it| it.first_chunk::<32>());
-            let id = id.ok_or(StoreError::Form { what: "sighting" })?;
-            Ok(collection.token(U256::from_be_bytes(*id)))
-        };
-        prefixed(self.0, Table::Sightings, &prefix)?.map(|row| token(&row?.0)).collect()
-    }
-}
-
-/// The rows of sightings in an open transaction.
-pub(in crate::store) struct SightingRowsMut<'a, 't>(pub(in crate::store) &'a mut Changes<'t>);
-
-impl<'t> SightingRowsMut<'_, 't> {
-    fn read(&self) -> SightingRows<'_, Changes<'t>> {
-        SightingRows(self.0)
-    }
-}
-
-impl ReadRows for SightingRowsMut<'_, '_> {
-    type Error = StoreError;
-
-    fn of_wallet(
-        &self,
-        collection: Collection,
-        wallet: Address,
-    ) -> Result<Vec<KeptSighting>, StoreError> {
-        self.read().of_wallet(collection, wallet)
-    }
-
-    fn rests(
-        &self,
-        collection: Collection,
-        wallet: Address,
-    ) -> Result<Vec<KeptSighting>, StoreError> {
-        self.read().rests(collection, wallet)
-    }
-
-    fn of_token(&self, wallet: Address, token: Token) -> Result<Vec<KeptSighting>, StoreError> {
-        self.read().of_token(wallet, token)
-    }
-
-    fn tokens(
-        &self,
-        collection: Collection,
-        wallet: Address,
-    ) -> Result<BTreeSet<Token>, StoreError> {
-        self.read().tokens(collection, wallet)
-    }
-}
-
-impl WriteRows for SightingRowsMut<'_, '_> {
-    fn row(&self, key: &RowKey) -> Result<Option<KeptSighting>, StoreError> {
-        record(self.0, Table::Sightings, &place(key), "sighting")
-    }
-
-    fn put_row(&mut self, key: &RowKey, row: &KeptSighting) -> Result<(), StoreError> {
-        self.0.put_record(Table::Sightings, &place(key), row)
-    }
-
-    fn remove_row(&mut self, key: &RowKey) -> Result<(), StoreError> {
-        self.0.remove(Table::Sightings, &place(key))
-    }
-}
-
-fn place(key: &RowKey) -> Vec<u8> {
-    let question = schema::sighting(key.wallet, &key.target, key.terms);
-    schema::kept(&question, key.finality, key.proven)
-}
-
-fn with_prefix(view: &impl View, prefix: &[u8]) -> Result<Vec<KeptSighting>, StoreError> {
-    prefixed(view, Table::Sightings, prefix)?
-        .map(|row| records::decode("sighting", &row?.1))
-        .collect()
 }
 
 fn keep_scan(
@@ -209,10 +101,16 @@ pub fn heads(view: &impl View) -> Result<Vec<Anchor>, StoreError> {
 /// # Errors
 /// When the store fails.
 pub fn forget(changes: &mut Changes<'_>, chain: ChainId) -> Result<u64, StoreError> {
+    ownerships::settle_chain(changes, chain)?;
     let mut forgotten = 0;
     let of_heads = [schema::META_HEAD, &schema::chain(chain)].concat();
     let of_chain = schema::chain(chain).to_vec();
-    let all = [(Table::Sightings, &of_chain), (Table::Scans, &of_chain), (Table::Meta, &of_heads)];
+    let all = [
+        (Table::Sightings, &of_chain),
+        (Table::Confirmations, &of_chain),
+        (Table::Scans, &of_chain),
+        (Table::Meta, &of_heads),
+    ];
     for (table, prefix) in all {
         let rows = prefixed(changes, table, prefix)?;
         let keys: Vec<_> = rows.map(|row| Ok(row?.0)).collect::<Result<_, StoreError>>()?;

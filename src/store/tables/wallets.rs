@@ -14,6 +14,10 @@ use entitled_core::domain::label::Label;
 use entitled_core::domain::ownership::Anchor;
 
 const LONGEST_SEALED_KEY: usize = 64 * 1024;
+/// Wallets read, at most, for each customer that is to be found.
+const READ_FOR_EACH: usize = 8;
+/// How long a customer is in a key.
+const CUSTOMER: usize = 9;
 
 /// A wallet to add, or to take up again.
 #[derive(Debug, Clone)]
@@ -100,19 +104,33 @@ pub fn find(view: &impl View, address: Address) -> Result<Option<WalletWithKey>,
     Ok(Some((wallet, key)))
 }
 
-/// Customers that have an active wallet.
+/// The first customers that have an active wallet, `limit` of them. Of many that have none left, not all are passed over.
 ///
 /// # Errors
 /// When the store fails.
-pub fn customers_with_wallets(view: &impl View) -> Result<Vec<CustomerId>, StoreError> {
-    let mut found = std::collections::BTreeSet::new();
-    for row in prefixed(view, Table::Wallets, &[])? {
-        let wallet: Wallet = records::decode("wallet", &row?.1)?;
-        if wallet.active {
-            found.insert(wallet.customer);
+pub fn customers_with_wallets(
+    view: &impl View,
+    limit: usize,
+) -> Result<Vec<CustomerId>, StoreError> {
+    let mut found = Vec::new();
+    for row in
+        prefixed(view, Table::CustomerWallets, &[])?.take(limit.saturating_mul(READ_FOR_EACH))
+    {
+        let wrong = || StoreError::Form { what: "wallet" };
+        let key = row?.0;
+        let (customer, address) = key.split_at_checked(CUSTOMER).ok_or_else(wrong)?;
+        let customer = schema::customer_of(customer).ok_or_else(wrong)?;
+        let address = Address::try_from(address).map_err(|_| wrong())?;
+        if found.len() >= limit {
+            break;
+        }
+        if found.last() != Some(&customer)
+            && get(view, address, customer)?.is_some_and(|it| it.active)
+        {
+            found.push(customer);
         }
     }
-    Ok(found.into_iter().collect())
+    Ok(found)
 }
 
 fn with_address(view: &impl View, address: Address) -> Result<Vec<Wallet>, StoreError> {

@@ -32,7 +32,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use alloy_primitives::{Address, B256, U256};
-use entitled::chain::{Chain, ChainSettings, EndpointSettings, Known, Look, Now};
+use entitled::chain::{Chain, ChainSettings, Known, Look, Now};
+use entitled::endpoint::EndpointSettings;
 use entitled_core::domain::ids::{ChainId, Collection, Standard, Timestamp};
 use entitled_core::domain::ownership::{
     Finality, Finding, IdRanges, Rule, Scan, Target, Terms, Trust,
@@ -271,7 +272,7 @@ impl Looker {
     fn new(scene: &Scene, url: &str) -> Self {
         let settings = ChainSettings {
             id: CHAIN,
-            rpc: vec![EndpointSettings::new(url)],
+            rpc: vec![EndpointSettings::new(url.parse().unwrap())],
             trust: Trust::Single,
             quorum: 1,
             genesis: None,

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::Address;
 
 use crate::actors::chain_verifier::messages::{Claim, Sight, Sighted, VerifierError};
 use crate::actors::chain_verifier::{LEDGER_TIME, Parts};
-use crate::actors::ownership_ledger::{HistoryOf, RecordSightings, RoomForClaim};
+use crate::actors::ownership_ledger::RecordClaim;
 use crate::chain::{Block, Chain, Look};
 use entitled_core::domain::ids::{Timestamp, Token};
 use entitled_core::domain::kept;
@@ -75,11 +75,6 @@ impl Parts {
                 return Err(VerifierError::OtherTransaction);
             }
         }
-        let known = self.interval_of(&claim).await?;
-        if let Some(known) = known.filter(|it| says_as_much(it, &sighting, claim.transaction)) {
-            return Ok(known);
-        }
-        self.make_room(claim.wallets.clone()).await?;
         if chain.resets() != resets {
             return Err(unknown(Cause::Behind));
         }
@@ -89,34 +84,14 @@ impl Parts {
             transaction: claim.transaction,
             heads: block.newest().cloned().into_iter().collect(),
         };
-        self.record(RecordSightings { look, asked: claim.asked.clone() }).await?;
-        self.interval_of(&claim).await?.ok_or(VerifierError::BrokenOff)
-    }
-
-    /// The wallet's holding of the claimed token that is recorded and not over.
-    async fn interval_of(&self, claim: &Claim) -> Result<Option<Ownership>, VerifierError> {
-        let history = HistoryOf { token: claim.token, wallets: None, after: None, limit: 1_000 };
-        let intervals = match self.ledger.send(history).timeout(LEDGER_TIME).await {
-            Ok(reply) => reply.map_err(|source| VerifierError::Ledger { source })?,
-            Err(_) => return Err(VerifierError::BrokenOff),
-        };
-        let own = |it: &Ownership| it.wallet == claim.wallet && it.is_active();
-        Ok(intervals.into_iter().find(own))
-    }
-
-    async fn make_room(&self, wallets: Vec<Address>) -> Result<(), VerifierError> {
-        match self.ledger.send(RoomForClaim { wallets }).timeout(LEDGER_TIME).await {
-            Ok(reply) => reply.map_err(|source| VerifierError::Ledger { source }),
+        let Claim { customer, wallets, asked, .. } = claim;
+        let order = RecordClaim { customer, wallets, look, asked };
+        match self.ledger.send(order).timeout(LEDGER_TIME).await {
+            Ok(Ok(holding)) => holding.ok_or(VerifierError::BrokenOff),
+            Ok(Err(source)) => Err(VerifierError::Ledger { source }),
             Err(_) => Err(VerifierError::BrokenOff),
         }
     }
-}
-
-/// Whether recording a sighting would only say again what is recorded.
-fn says_as_much(kept: &Ownership, sighting: &Sighting, transaction: Option<B256>) -> bool {
-    let evidence = &kept.evidence;
-    Terms { rule: evidence.rule, reach: evidence.reach } == sighting.terms()
-        && (transaction.is_none() || transaction == evidence.transaction)
 }
 
 /// Whether a token counts as held under any of some terms: the first that say so, else the first of which

@@ -1,11 +1,12 @@
 //! Chains that come, change and go while the daemon runs.
 //!
 //! Does: [`Reconfigure`]. Owns: what one chain's looks and follower share with the actor. Asked by: `daemon`, when the
-//! configuration is read again. A look that is under way on a chain that is taken away ends as unknown; those on other
-//! chains go on.
+//! configuration is read again. A look that is under way on a chain that is taken away ends as unknown, but for what it
+//! has proven by then, which is as true as before; those on other chains go on.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use actix::prelude::*;
 use alloy_primitives::Address;
@@ -25,7 +26,12 @@ pub(in crate::actors::chain_verifier) struct Place {
     retired: watch::Sender<bool>,
     /// Of so many resets of the chain the ledger knows.
     pub(in crate::actors::chain_verifier) resets_told: Arc<Mutex<u64>>,
+    /// When a block from the future was told of last, by the monotonic clock.
+    future_told: Arc<std::sync::Mutex<Option<Duration>>>,
 }
+
+/// The log hears of blocks from the future no more often.
+const TOLD_AGAIN: Duration = Duration::from_secs(3_600);
 
 impl Place {
     pub(in crate::actors::chain_verifier) fn new() -> Self {
@@ -33,7 +39,18 @@ impl Place {
             contracts: watch::channel(BTreeSet::new()).0,
             retired: watch::channel(false).0,
             resets_told: Arc::default(),
+            future_told: Arc::default(),
         }
+    }
+
+    /// Once, and not again for an hour.
+    pub(in crate::actors::chain_verifier) fn may_tell_of_the_future(&self, now: Duration) -> bool {
+        let mut told = self.future_told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = told.is_none_or(|at| now.saturating_sub(at) >= TOLD_AGAIN);
+        if is_due {
+            *told = Some(now);
+        }
+        is_due
     }
 }
 
@@ -81,9 +98,13 @@ impl Handler<Reconfigure> for ChainVerifier {
         let changed: BTreeSet<ChainId> = order.removed.union(&added).copied().collect();
         for id in &changed {
             self.followers.remove(id);
-            chains.remove(id);
             if let Some(place) = places.remove(id) {
                 place.retired.send_replace(true);
+            }
+            // After that: what a look has seen by now is still recorded, and no look at an older block may follow it.
+            let new = order.chains.iter().find(|it| it.id() == *id);
+            if let (Some(old), Some(new)) = (chains.remove(id), new) {
+                new.take_over(&old);
             }
         }
         places.extend(added.iter().map(|id| (*id, Place::new())));

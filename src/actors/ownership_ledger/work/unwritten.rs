@@ -50,10 +50,10 @@ impl Unwritten {
     }
 
     /// Keeps `order` if it could not be written.
-    pub(in crate::actors::ownership_ledger) fn settle(
+    pub(in crate::actors::ownership_ledger) fn settle<T>(
         &self,
         order: Arc<RecordSightings>,
-        written: &Result<Vec<Ownership>, StoreError>,
+        written: &Result<T, StoreError>,
     ) {
         if let Err(failed) = written
             && !failed.is_refusal()

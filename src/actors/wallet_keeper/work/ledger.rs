@@ -13,6 +13,33 @@ use crate::actors::wallet_keeper::messages::KeeperError;
 /// A commit takes milliseconds. After this long the ledger is being restarted or its disk is stuck.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Who answers what WalletKeeper says to the OwnershipLedger: that one, and any actor that takes the same messages.
+pub trait KeepsWallets:
+    Actor<Context = Context<Self>>
+    + Handler<AddWallet>
+    + Handler<NoteAudit>
+    + Handler<RemoveWallet>
+    + Handler<KeepChallenge>
+    + Handler<FindWallet>
+    + Handler<FindChallenge>
+    + Handler<FindSealedKeys>
+    + Handler<ReplaceSealedKeys>
+{
+}
+
+impl<L> KeepsWallets for L where
+    L: Actor<Context = Context<L>>
+        + Handler<AddWallet>
+        + Handler<NoteAudit>
+        + Handler<RemoveWallet>
+        + Handler<KeepChallenge>
+        + Handler<FindWallet>
+        + Handler<FindChallenge>
+        + Handler<FindSealedKeys>
+        + Handler<ReplaceSealedKeys>
+{
+}
+
 #[derive(Clone)]
 pub(in crate::actors::wallet_keeper) struct Ledger {
     pub(in crate::actors::wallet_keeper) add_wallet: Recipient<AddWallet>,
@@ -26,18 +53,7 @@ pub(in crate::actors::wallet_keeper) struct Ledger {
 }
 
 impl Ledger {
-    pub(in crate::actors::wallet_keeper) fn of<L>(address: &Addr<L>) -> Self
-    where
-        L: Actor<Context = Context<L>>
-            + Handler<AddWallet>
-            + Handler<NoteAudit>
-            + Handler<RemoveWallet>
-            + Handler<KeepChallenge>
-            + Handler<FindWallet>
-            + Handler<FindChallenge>
-            + Handler<FindSealedKeys>
-            + Handler<ReplaceSealedKeys>,
-    {
+    pub(in crate::actors::wallet_keeper) fn of<L: KeepsWallets>(address: &Addr<L>) -> Self {
         Self {
             add_wallet: address.clone().recipient(),
             note_audit: address.clone().recipient(),

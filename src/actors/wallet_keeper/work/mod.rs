@@ -8,3 +8,4 @@ mod rotation;
 mod signatures;
 pub(super) mod tools;
 mod transfer;
+pub(super) mod use_log;

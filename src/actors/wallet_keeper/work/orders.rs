@@ -134,7 +134,9 @@ impl Tools {
         });
         let signature = worked("sign", signing.await)?;
         // To the log and not to the audit: a caller may sign as often as it likes, and the audit is for ever.
-        tracing::info!(event = "message_signed", wallet = %address, by = %asked.by, ?method, "signed");
+        if let Some(untold) = self.uses.note(uid, asked.at) {
+            tracing::info!(event = "message_signed", wallet = %address, by = %asked.by, ?method, untold, "signed");
+        }
         Ok(wallet_proof::write_signature(&signature))
     }
 

@@ -6,6 +6,7 @@ use actix::Recipient;
 use alloy_primitives::{Address, B256};
 
 use super::ledger::Ledger;
+use super::use_log::UseLog;
 use crate::actors::chain_verifier::CheckSignature;
 use crate::actors::cpu_pool::{CpuPool, CpuPoolError};
 use crate::actors::wallet_keeper::messages::{KeeperError, Reply};
@@ -26,6 +27,7 @@ pub(in crate::actors::wallet_keeper) struct Tools {
     pub(in crate::actors::wallet_keeper) keystores: CpuPool,
     /// Who can say whether a contract accepts a signature.
     pub(in crate::actors::wallet_keeper) chains: Option<Recipient<CheckSignature>>,
+    pub(in crate::actors::wallet_keeper) uses: UseLog,
 }
 
 /// What it takes to ask a chain. Without the keys: who waits for a chain must not hold a rotation up.

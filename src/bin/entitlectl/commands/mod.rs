@@ -9,6 +9,7 @@ pub(crate) mod keys;
 pub(crate) mod ownership;
 pub(crate) mod product;
 pub(crate) mod reload;
+pub(crate) mod run;
 pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod tier;

@@ -44,6 +44,9 @@ pub(crate) fn run(session: &Session, screen: &mut Screen) -> Result<Exit, Failur
     let uptime = tables::field(&health, "uptime_s").as_u64().map(words::span);
     let uptime = uptime.map(|it| format!(", up {it}")).unwrap_or_default();
     screen.line(&format!("entitled {}: {}{uptime}", field("version"), field("status")));
+    if tables::field(&health, "fake") == true {
+        screen.line("This is a fake: its answers come from a file, and nothing is proven.");
+    }
     if let Some(said) = tables::field(&health, "store")["recovered"].as_str() {
         screen.line(&format!("\n{}", words::tame(said)));
         screen.line("Once this is dealt with: `entitlectl store acknowledge`.");

@@ -14,6 +14,7 @@ fn a_door_that_is_closed_to_us_is_not_a_daemon_that_is_down() {
 #[test]
 fn what_could_not_be_found_out_is_never_a_no() {
     for code in [-32005, -32006, -32007, -32009] {
-        assert_eq!(exit_of_refusal(code), Exit::Undetermined, "{code}");
+        let refused = ClientError::Refused { code, message: String::new(), data: None };
+        assert_eq!(exit_of(&refused), Exit::Undetermined, "{code}");
     }
 }

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio::time::Instant;
 
 use super::SourceFault;
@@ -15,6 +17,15 @@ const REST: Backoff =
 /// After a lie.
 const QUARANTINE: Backoff =
     Backoff { first: Duration::from_secs(10), longest: Duration::from_secs(86_400) };
+
+// No comment that documents it: the public document has the words alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceState {
+    Ok,
+    Down,
+    Quarantined,
+}
 
 #[derive(Debug, Default)]
 pub(in crate::chain) struct Health {
@@ -60,12 +71,11 @@ impl Health {
         (self.quarantined && self.rests(now), self.rests(now), self.failures)
     }
 
-    /// One word for the state, as the public API spells it.
-    pub(in crate::chain) fn word(&self, now: Instant) -> &'static str {
+    pub(in crate::chain) fn state(&self, now: Instant) -> SourceState {
         match (self.quarantined && self.rests(now), self.failures > 0) {
-            (true, _) => "quarantined",
-            (false, true) => "down",
-            (false, false) => "ok",
+            (true, _) => SourceState::Quarantined,
+            (false, true) => SourceState::Down,
+            (false, false) => SourceState::Ok,
         }
     }
 }

@@ -9,7 +9,6 @@ use url::Url;
 
 use super::{BODY, FOLDER, Query, SourceFault, UPDATES};
 use crate::chain::endpoint::http_client::http_client;
-use crate::web_address;
 
 /// No longer than this for one request: updates of many periods are megabytes.
 const TOTAL: Duration = Duration::from_secs(20);
@@ -24,8 +23,8 @@ pub(in crate::chain) struct Remote {
 impl Remote {
     /// # Errors
     /// When TLS cannot be set up.
-    pub(in crate::chain) fn new(base: Url) -> Result<Self, reqwest::Error> {
-        let client = http_client(web_address::is_loopback(&base), TOTAL)?;
+    pub(in crate::chain) fn new(base: Url, is_loopback: bool) -> Result<Self, reqwest::Error> {
+        let client = http_client(is_loopback, TOTAL)?;
         Ok(Self { client, base, is_mirror: AtomicBool::new(false) })
     }
 

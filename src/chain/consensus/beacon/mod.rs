@@ -16,10 +16,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use alloy_primitives::B256;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tokio::time::Instant;
-use url::Url;
 
-use crate::web_address;
+use crate::endpoint::Address;
+
+pub use health::SourceState;
 
 use health::Health;
 
@@ -104,13 +107,13 @@ enum Way {
     Directory(PathBuf),
 }
 
-/// How a source does, for `chain_status`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceStatus {
+/// A source of what validators sign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct BeaconSource {
     /// Without credentials, path and query.
     pub url: String,
     /// `ok`, `down` or `quarantined`.
-    pub state: &'static str,
+    pub state: SourceState,
     pub last_error: Option<String>,
     pub requests: u64,
     /// Received, after decompression.
@@ -119,32 +122,24 @@ pub struct SourceStatus {
     pub faults: u64,
 }
 
-/// An address that is no source of light client data. Repeats nothing of it: it may hold a key.
+/// An address that is no source of light client data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("use http://, https://, file:// or an absolute path to a directory")]
+#[error("use http://, https:// or an absolute path to a directory")]
 pub(in crate::chain) struct SourceError;
 
 impl Source {
     /// # Errors
-    /// When the address is none, or TLS cannot be set up.
+    /// When it is a WebSocket, or TLS cannot be set up.
     pub(in crate::chain) fn open(
-        text: &str,
+        address: &Address,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let (shown, way) = if text.starts_with('/') {
-            (text.to_owned(), Way::Directory(PathBuf::from(text)))
-        } else {
-            let url = Url::parse(text).map_err(|_| SourceError)?;
-            match url.scheme() {
-                "file" => {
-                    let path = url.to_file_path().map_err(|()| SourceError)?;
-                    (path.display().to_string(), Way::Directory(path))
-                }
-                "http" | "https" => (web_address::shown(&url), Way::Http(http::Remote::new(url)?)),
-                _ => return Err(SourceError.into()),
-            }
+        let way = match address {
+            Address::Http(url) => Way::Http(http::Remote::new(url.clone(), address.is_loopback())?),
+            Address::Path(path) => Way::Directory(path.clone()),
+            Address::WebSocket(_) => return Err(SourceError.into()),
         };
         Ok(Self {
-            shown,
+            shown: address.shown(),
             way,
             health: Mutex::default(),
             requests: AtomicU64::new(0),
@@ -204,11 +199,11 @@ impl Source {
         );
     }
 
-    pub(in crate::chain) fn status(&self) -> SourceStatus {
+    pub(in crate::chain) fn status(&self) -> BeaconSource {
         let health = self.health();
-        SourceStatus {
+        BeaconSource {
             url: self.shown.clone(),
-            state: health.word(Instant::now()),
+            state: health.state(Instant::now()),
             last_error: health.last_error.clone(),
             requests: self.requests.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),

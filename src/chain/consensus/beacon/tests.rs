@@ -1,20 +1,19 @@
 use super::*;
 
+fn open(text: &str) -> Result<Source, String> {
+    Source::open(&text.parse().unwrap()).map_err(|error| error.to_string())
+}
+
 #[test]
 fn a_source_is_shown_without_its_secrets() {
-    let source = Source::open("https://user:KEY@beacon.example:8443/KEY?token=KEY").unwrap();
+    let source = open("https://user:KEY@beacon.example:8443/KEY?token=KEY").unwrap();
     assert_eq!(source.shown(), "https://beacon.example:8443");
 }
 
 #[test]
 fn only_what_can_be_fetched_from_is_a_source() {
-    for text in ["/srv/mirror", "file:///srv/mirror"] {
-        assert_eq!(Source::open(text).unwrap().shown(), "/srv/mirror");
-    }
-    for text in ["", "mirror", "ws://127.0.0.1:1", "ftp://KEY@a.example"] {
-        let Err(error) = Source::open(text) else { panic!("{text} is taken") };
-        assert!(!error.to_string().contains("KEY"), "{error}");
-    }
+    assert_eq!(open("/srv/mirror").unwrap().shown(), "/srv/mirror");
+    assert_eq!(open("ws://127.0.0.1:1/KEY").err(), Some(SourceError.to_string()));
 }
 
 #[test]

@@ -17,6 +17,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::beacon::Source;
 use crate::chain::now::Now;
+use crate::endpoint::Address;
 use entitled_core::domain::consensus::{Attestation, Checkpoint, Synced};
 use entitled_core::domain::ids::Timestamp;
 use entitled_core::domain::ownership::{Cause, Finality};
@@ -29,7 +30,7 @@ mod passes;
 mod progress;
 
 pub use intake::{Brought, FeedError};
-pub use progress::SyncStatus;
+pub use progress::{SyncState, SyncStatus};
 
 use descent::Descent;
 use foundation::{Offer, Voucher};
@@ -44,8 +45,8 @@ pub struct ConsensusSettings {
     pub specification: Specification,
     /// SHA-256 of its text; `None` for one that the program brings along.
     pub digest: Option<B256>,
-    /// Beacon nodes, mirrors and directories: http(s) and file URLs, absolute paths.
-    pub beacon: Vec<String>,
+    /// Beacon nodes, mirrors and directories.
+    pub beacon: Vec<Address>,
     /// One that the administrator names.
     pub checkpoint: Option<B256>,
     /// How old the newest finalized block may be before validators count as silent.
@@ -113,13 +114,13 @@ pub(in crate::chain) struct Signed {
 
 impl ChainSync {
     /// # Errors
-    /// When an address is none, or TLS cannot be set up.
+    /// When an address is of a WebSocket, or TLS cannot be set up.
     pub(in crate::chain) fn new(
         settings: ConsensusSettings,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let ConsensusSettings { specification, digest, beacon, checkpoint, silence, now } =
             settings;
-        let sources = beacon.iter().map(|it| Source::open(it)).collect::<Result<_, _>>()?;
+        let sources = beacon.iter().map(Source::open).collect::<Result<_, _>>()?;
         let epochs = specification.slots_per_epoch().saturating_mul(SILENT_EPOCHS);
         let usual = Duration::from_secs(epochs.saturating_mul(specification.seconds_per_slot()));
         let own = foundation::own(&specification, checkpoint);

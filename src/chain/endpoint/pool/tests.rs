@@ -9,9 +9,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::chain::endpoint::budget::Budget;
 use crate::chain::endpoint::chain_identity::Genesis;
-use crate::chain::endpoint::terms::EndpointSettings;
+use crate::endpoint::Budget;
 use entitled_core::domain::ids::ChainId;
 
 const FAR: Duration = Duration::from_secs(60);
@@ -95,6 +94,10 @@ fn answer(question: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": question["id"], "result": result })
 }
 
+fn at(url: &str) -> EndpointSettings {
+    EndpointSettings::new(url.parse().unwrap())
+}
+
 fn pool(endpoints: &[EndpointSettings], pinned: Vec<(u64, B256)>) -> Pool {
     let identity = Identity {
         chain: ChainId(1),
@@ -104,14 +107,13 @@ fn pool(endpoints: &[EndpointSettings], pinned: Vec<(u64, B256)>) -> Pool {
         retry: FAR,
     };
     let pace = (Duration::from_secs(12), Now::new(|| jiff::Timestamp::UNIX_EPOCH));
-    let endpoints = endpoints.iter().map(|it| Terms::read(it).unwrap()).collect();
-    Pool::new(identity, endpoints, pace, None).unwrap()
+    Pool::new(identity, endpoints.to_vec(), pace, None).unwrap()
 }
 
 /// Two endpoints, and a pool of them.
 async fn two() -> (Arc<Node>, Arc<Node>, Pool) {
     let ((one, first), (other, second)) = (Node::start().await, Node::start().await);
-    let pool = pool(&[EndpointSettings::new(first), EndpointSettings::new(second)], Vec::new());
+    let pool = pool(&[at(&first), at(&second)], Vec::new());
     (one, other, pool)
 }
 
@@ -181,8 +183,9 @@ async fn one_that_is_silent_again_and_again_is_asked_last() {
 async fn one_that_is_limited_is_not_asked_beside_another() {
     let ((one, first), (other, second)) = (Node::start().await, Node::start().await);
     let budget = Some(Budget { units_per_second: 1, burst: 60 });
-    let limited = EndpointSettings { budget, ..EndpointSettings::new(second) };
-    let pool = pool(&[EndpointSettings::new(first), limited], Vec::new());
+    let mut limited = at(&second);
+    limited.budget = budget;
+    let pool = pool(&[at(&first), limited], Vec::new());
     let second = &pool.all()[1];
     let _: Value = second.ask("eth_blockNumber", json!([])).await.unwrap();
     let before = other.asked();
@@ -205,8 +208,9 @@ async fn one_that_is_limited_is_not_asked_beside_another() {
 #[tokio::test]
 async fn the_cheaper_is_asked_first() {
     let ((_, first), (_, second)) = (Node::start().await, Node::start().await);
-    let dear = EndpointSettings { cost: 1, ..EndpointSettings::new(first) };
-    let pool = pool(&[dear, EndpointSettings::new(second)], Vec::new());
+    let mut dear = at(&first);
+    dear.cost = 1;
+    let pool = pool(&[dear, at(&second)], Vec::new());
     assert_eq!(ask(&pool).await, Ok(1));
 }
 
@@ -241,7 +245,7 @@ async fn when_nobody_else_answers_it_is_asked_all_the_same() {
 #[tokio::test]
 async fn many_who_ask_at_once_share_one_trial() {
     let (one, url) = Node::start().await;
-    let pool = pool(&[EndpointSettings::new(url)], Vec::new());
+    let pool = pool(&[at(&url)], Vec::new());
     one.delay(100);
     one.is_broken.store(true, Ordering::SeqCst);
     let asked = futures_util::future::join_all((0..20).map(|_| ask(&pool))).await;
@@ -265,9 +269,9 @@ async fn a_server_error_is_a_failure_of_the_endpoint() {
 async fn another_block_at_a_pinned_number_is_another_chain() {
     let (_, url) = Node::start().await;
     let genesis = Header::default().hash_slow();
-    let right = pool(&[EndpointSettings::new(url.clone())], vec![(0, genesis)]);
+    let right = pool(&[at(&url)], vec![(0, genesis)]);
     assert_eq!(ask(&right).await, Ok(0));
-    let wrong = pool(&[EndpointSettings::new(url)], vec![(0, B256::repeat_byte(1))]);
+    let wrong = pool(&[at(&url)], vec![(0, B256::repeat_byte(1))]);
     assert_eq!(ask(&wrong).await, Err(Cause::WrongChain));
 }
 
@@ -275,7 +279,8 @@ async fn another_block_at_a_pinned_number_is_another_chain() {
 async fn what_was_asked_is_counted_in_compute_units() {
     let (_, url) = Node::start().await;
     let units = BTreeMap::from([("eth_getProof".to_owned(), 400)]);
-    let settings = EndpointSettings { units, ..EndpointSettings::new(url) };
+    let mut settings = at(&url);
+    settings.units = units;
     let pool = pool(&[settings], Vec::new());
     let endpoint = &pool.all()[0];
     let _: Value = endpoint.ask("eth_getProof", json!([])).await.unwrap();

@@ -1,8 +1,12 @@
 use super::*;
 use tokio::net::TcpListener;
 
+fn at(text: &str) -> EndpointSettings {
+    EndpointSettings::new(text.parse().unwrap())
+}
+
 /// Serves one connection with fixed bytes.
-async fn serving(answer: Vec<u8>) -> Location {
+async fn serving(answer: Vec<u8>) -> EndpointSettings {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -11,12 +15,11 @@ async fn serving(answer: Vec<u8>) -> Location {
         let _ = stream.read(&mut request).await.unwrap();
         let _ = stream.write_all(&answer).await;
     });
-    Location::parse(&format!("http://key:secret@127.0.0.1:{port}/v3/secret")).unwrap()
+    at(&format!("http://key:secret@127.0.0.1:{port}/v3/secret"))
 }
 
 async fn asked(answer: impl Into<Vec<u8>>) -> Result<ResponsePacket, WireError> {
-    let wire =
-        Wire::new(&serving(answer.into()).await, http::HeaderMap::new(), Arc::default()).unwrap();
+    let wire = Wire::new(&serving(answer.into()).await, Arc::default()).unwrap();
     wire.exchange(b"{}".to_vec(), 1).await
 }
 
@@ -87,8 +90,7 @@ async fn an_ipc_answer_may_come_in_pieces() {
             }
         }
     });
-    let location = Location::parse(path.to_str().unwrap()).unwrap();
-    let wire = Wire::new(&location, http::HeaderMap::new(), Arc::default()).unwrap();
+    let wire = Wire::new(&at(path.to_str().unwrap()), Arc::default()).unwrap();
     // Twice, so that the second question goes over the connection of the first.
     for _ in 0..2 {
         assert!(wire.exchange(b"{}".to_vec(), 1).await.unwrap().is_success());

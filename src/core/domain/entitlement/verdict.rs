@@ -169,28 +169,8 @@ impl Verdict {
                 format!("the installed product file is not signed; it should be by {publisher}")
             }
         };
-        Self {
-            product: self.product,
-            publisher: self.publisher,
-            customer: self.customer,
-            detail,
-            code: Code::PublisherMismatch,
-            tier: None,
-            rank: None,
-            features: BTreeMap::new(),
-            seats: None,
-            wallet: None,
-            token: None,
-            provisional: false,
-            freshness: Freshness::Fresh,
-            trust: None,
-            anchor: None,
-            verified_at: None,
-            stale_after: None,
-            grace_until: None,
-            expires_at: None,
-            changes_at: None,
-        }
+        let bare = empty(self.product, self.customer, Code::PublisherMismatch);
+        Self { publisher: self.publisher, detail, ..bare }
     }
 
     /// Whole seconds from `now` until the answer changes by time alone, rounded up.
@@ -330,16 +310,22 @@ pub(super) fn unvouched(product: &Product, anchor: &Anchor) -> String {
 }
 
 fn bare(question: &Question<'_>, code: Code) -> Verdict {
+    let bare = empty(question.product.clone(), question.customer, code);
+    Verdict { publisher: question.publisher.cloned(), ..bare }
+}
+
+/// A code, and nothing that would be granted or was found.
+fn empty(product: ProductId, customer: CustomerId, code: Code) -> Verdict {
     Verdict {
-        product: question.product.clone(),
+        product,
         code,
         detail: String::new(),
         tier: None,
         rank: None,
         features: BTreeMap::new(),
         seats: None,
-        publisher: question.publisher.cloned(),
-        customer: question.customer,
+        publisher: None,
+        customer,
         wallet: None,
         token: None,
         provisional: false,

@@ -8,7 +8,7 @@ mod parse;
 pub mod seats;
 pub mod section;
 
-pub use parse::parse;
+pub use parse::{features, parse};
 pub use seats::{Overage, SeatTerms, SeatUnit};
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -172,7 +172,8 @@ fn is_decimal(text: &str) -> bool {
     text.len() <= 40 && digits(whole) && digits(fraction)
 }
 
-fn features(mut section: Section<'_>) -> BTreeMap<String, Feature> {
+/// The features of a tier: names, and values of any of their kinds.
+pub fn features(mut section: Section<'_>) -> BTreeMap<String, Feature> {
     let mut features = BTreeMap::new();
     let entries: Vec<(&str, &Node)> = section.entries().collect();
     if entries.len() > MOST_FEATURES {

@@ -203,7 +203,7 @@ fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
         return None;
     }
     let word = word.to_lowercase().replace('-', "_");
-    let near = known.iter().map(|it| (distance(&word, it), *it)).min()?;
+    let near = known.iter().map(|it| (distance(&word, &it.to_lowercase()), *it)).min()?;
     (near.0 <= 2 && near.0 * 2 < near.1.len().max(3)).then_some(near.1)
 }
 

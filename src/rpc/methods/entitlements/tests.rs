@@ -44,7 +44,7 @@ fn bed() -> Bed {
         settings: CacheSettings { refresh: A_DAY, retry: A_DAY, recheck: A_DAY },
         catalogue: Catalogue::new(Vec::new(), 0),
         turn: Arc::default(),
-        known: Arc::default(),
+        warmed: 0,
     };
     let cache = TierCache::new(parts).start();
     let (news, runtime) = (cache.clone().recipient(), tokio::runtime::Handle::current());

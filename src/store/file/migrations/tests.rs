@@ -112,6 +112,31 @@ fn agreements_of_schema_3_are_forgotten_and_light_clients_kept() {
 }
 
 #[test]
+fn sightings_of_schema_4_stand_as_they_stood() {
+    let (_dir, database) = fresh();
+    run(&database, &STEPS[..4], no_backup).unwrap();
+    let sightings: Definition = TableDefinition::new("sightings");
+    let transaction = database::begin_write(&database).unwrap();
+    transaction
+        .open_table(sightings)
+        .unwrap()
+        .insert(b"question".as_slice(), b"answer".as_slice())
+        .unwrap();
+    transaction.commit().unwrap();
+    let mut backups = 0;
+    run(&database, STEPS, |_| {
+        backups += 1;
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!((schema_of(&database).unwrap(), backups), (SCHEMA, 1));
+    let snapshot = database::begin_read(&database).unwrap().0;
+    let table = snapshot.open_table(sightings).unwrap();
+    assert_eq!(table.get(b"question".as_slice()).unwrap().unwrap().value(), b"answer");
+    snapshot.open_table(Table::Confirmations.definition()).unwrap();
+}
+
+#[test]
 fn a_file_of_somebody_else_is_not_taken_for_an_empty_one() {
     let (_dir, database) = fresh();
     let transaction = database::begin_write(&database).unwrap();

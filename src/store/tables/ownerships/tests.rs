@@ -1,14 +1,19 @@
 //! What opens, extends and closes an ownership, case by case.
 
-use alloy_primitives::U256;
+use std::collections::BTreeSet;
+
+use alloy_primitives::{B256, U256};
 
 use super::*;
-use crate::store::tables::facts;
-use crate::store::tables::sightings::SightingRows;
+use crate::store::tables::kept_rows::SightingRows;
+use crate::store::tables::{facts, sightings};
 use crate::store::testing::{Bench, asked, at, hash};
 use entitled_core::domain::customer::Custody;
 use entitled_core::domain::ids::{ChainId, CustomerId, Standard};
-use entitled_core::domain::ownership::{Cause, IdRanges, Reach, Rule, Scan, Trust, Via};
+use entitled_core::domain::kept::Look;
+use entitled_core::domain::ownership::{
+    Anchor, Cause, Finality, Finding, IdRanges, Reach, Rule, Scan, Sighting, Target, Trust, Via,
+};
 
 const WALLET: Address = Address::repeat_byte(1);
 const OTHER: Address = Address::repeat_byte(2);
@@ -78,7 +83,7 @@ fn active(bench: &Bench) -> Vec<Ownership> {
 }
 
 fn kept(bench: &Bench) -> Vec<Sighting> {
-    bench.store.read(|it| kept::of_wallet(&SightingRows(it), collection(), WALLET)).unwrap()
+    bench.store.read(|it| kept::of_wallet(&SightingRows::new(it), collection(), WALLET)).unwrap()
 }
 
 use Finality::{Finalized, Latest, Safe};
@@ -485,3 +490,4 @@ fn a_token_named_at_one_block_is_one_of_the_rest_at_another() {
     ];
     assert_eq!(turned(&bench, &both), []);
 }
+mod unchanged;

@@ -1,5 +1,6 @@
 use super::*;
 use entitled_core::domain::audit::AuditEntry;
+use entitled_core::domain::confirmed::Confirmations;
 use entitled_core::domain::customer::{Challenge, Customer, Wallet};
 use entitled_core::domain::kept::KeptSighting;
 use entitled_core::domain::ownership::{Ownership, Suspension};
@@ -24,6 +25,27 @@ fn same<T: Serialize + DeserializeOwned>(text: &str) {
     let value: T = decode("test", &stored).unwrap();
     let again = encode("test", &value).unwrap();
     assert_eq!(String::from_utf8_lossy(&again[1..]), text);
+}
+
+/// Since schema 5.
+const CONFIRMED: &str = r#"{"rule":"owner","target":{"token":"eip155:1/erc721:0x0808080808080808080808080808080808080808/7"},"finality":"latest","word":{"held":{"until":null}}}"#;
+const CONFIRMED_REST: &str = r#"{"rule":{"balance":{"min":"0x2"}},"reach":{"token_bound":true},"target":{"rest":{"collection":"eip155:1/erc1155:0x0808080808080808080808080808080808080808","ids":[]}},"finality":"finalized","word":"not_held","via":[{"vault":"0x0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"}],"except":["0x7"]}"#;
+const CONFIRMATIONS: &str = r#"{"looks":[{"rule":"owner","look":3,"seen_at":"2026-11-22T10:00:00Z","anchor":{"chain":"eip155:1","number":100,"hash":"0x0909090909090909090909090909090909090909090909090909090909090909","time":"2026-11-22T09:59:48Z","finality":"latest","trust":"quorum"},"said":"0x0707070707070707070707070707070707070707070707070707070707070707"}],"unanimous":true}"#;
+
+#[test]
+fn rows_of_schema_5_read_and_are_written_the_same() {
+    same::<Confirmations>(CONFIRMATIONS);
+    for text in [CONFIRMED, CONFIRMED_REST] {
+        let stored = [&[FORM_CONFIRMED], text.as_bytes()].concat();
+        let row = decode_row(&stored).unwrap();
+        assert!(matches!(row, Row::Confirmed(_)));
+        assert_eq!(encode_row(&row).unwrap(), stored);
+    }
+    let stored = [&[FORM_JSON], HELD.as_bytes()].concat();
+    let row = decode_row(&stored).unwrap();
+    assert!(matches!(row, Row::Whole(_)));
+    assert_eq!(encode_row(&row).unwrap(), stored);
+    assert!(decode_row(&[3]).is_err());
 }
 
 #[test]

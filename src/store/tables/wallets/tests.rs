@@ -234,11 +234,17 @@ fn values_out_of_bounds_are_refused() {
 }
 
 #[test]
-fn progress_names_customers_that_have_an_active_wallet() {
+fn customers_are_found_that_have_an_active_wallet() {
     let bench = Bench::new();
     added(&bench, linked(1, BOB), 1).unwrap();
     added(&bench, linked(2, ALICE), 2).unwrap();
     removed(&bench, 2, ALICE, false).unwrap();
-    let with_wallets = bench.store.read(customers_with_wallets).unwrap();
-    assert_eq!(with_wallets, [BOB]);
+    let with_wallets = |limit| bench.store.read(|it| customers_with_wallets(it, limit)).unwrap();
+    assert_eq!(with_wallets(10), [BOB]);
+    added(&bench, linked(3, BOB), 3).unwrap();
+    added(&bench, linked(4, ALICE), 4).unwrap();
+    let mut both = [ALICE, BOB];
+    both.sort_unstable();
+    assert_eq!(with_wallets(10), both);
+    assert_eq!(with_wallets(1), both[..1]);
 }

@@ -28,7 +28,7 @@ fn failed(unwritten: &Unwritten, look: u64, sightings: Vec<(Target, Finding)>) {
     let sightings = sightings.into_iter().map(sighting).collect();
     let look = Look { sightings, ..Look::default() };
     let asked = Asked { by: "chain".into(), at: Timestamp::UNIX_EPOCH };
-    unwritten.settle(Arc::new(RecordSightings { look, asked }), &Err(StoreError::Closed));
+    unwritten.settle(Arc::new(RecordSightings { look, asked }), &Err::<(), _>(StoreError::Closed));
 }
 
 fn token(id: u64) -> Target {

@@ -132,7 +132,7 @@ impl Bed {
             },
             catalogue: Catalogue::new(Vec::new(), 0),
             turn: Arc::default(),
-            known: Arc::default(),
+            warmed: 0,
         };
         let cache = TierCache::new(parts.clone()).start();
         let runtime = tokio::runtime::Handle::current();
@@ -218,8 +218,7 @@ fn what_happens_while_no_answer_is_cached_is_looked_at_with_the_next_one() {
     with_store(|store| async move {
         let bed = Bed::new(store, None).await;
         let looks = async || bed.parts.ledger.send(LooksRecorded).await.unwrap();
-        let known = Arc::new(vec![OWN]);
-        let cache = TierCache::new(Parts { known, ..bed.parts.clone() }).start();
+        let cache = TierCache::new(Parts { warmed: 8, ..bed.parts.clone() }).start();
         assert_eq!(looks().await, 1);
         let wallets = BTreeSet::from([WALLET]);
         let moved = ChainEvent::Changed {

@@ -11,9 +11,9 @@ fn a_source_that_fails_rests_twice_as_long_each_time_and_is_well_after_an_answer
         health.failed(&SourceFault::Connect, now);
     }
     assert!(!health.rests(now + REST.longest));
-    assert_eq!(health.word(now), "down");
+    assert_eq!(health.state(now), SourceState::Down);
     health.answered();
-    assert_eq!((health.word(now), health.rests(now)), ("ok", false));
+    assert_eq!((health.state(now), health.rests(now)), (SourceState::Ok, false));
 }
 
 #[test]
@@ -23,7 +23,7 @@ fn a_liar_is_asked_last_and_longer_left_alone_each_time() {
     assert_eq!(liar.refuted("a signature", now), QUARANTINE.first);
     tired.failed(&SourceFault::Timeout, now);
     assert!(liar.order(now) > tired.order(now));
-    assert_eq!(liar.word(now), "quarantined");
+    assert_eq!(liar.state(now), SourceState::Quarantined);
     liar.answered();
     assert_eq!(liar.refuted("a signature", now), QUARANTINE.first * 2);
     for _ in 0..40 {

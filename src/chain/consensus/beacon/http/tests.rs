@@ -24,7 +24,7 @@ async fn serving(
         }
     });
     let base = format!("http://127.0.0.1:{port}/KEY/?token=KEY").parse().unwrap();
-    (Remote::new(base).unwrap(), asked)
+    (Remote::new(base, true).unwrap(), asked)
 }
 
 fn page(body: &str) -> String {

@@ -2,8 +2,11 @@
 
 use proptest::prelude::*;
 
+use super::unchanged::make_old;
 use super::*;
-use crate::store::tables::sightings::SightingRows;
+use crate::store::tables::kept_rows::SightingRows;
+use entitled_core::domain::ids::Timestamp;
+use entitled_core::domain::ownership::Evidence;
 
 fn any_finding() -> impl Strategy<Value = Finding> {
     let finality = prop_oneof![Just(Latest), Just(Safe), Just(Finalized)];
@@ -57,7 +60,7 @@ fn state(bench: &Bench) -> Kept {
     let of = |wallet| {
         bench
             .store
-            .read(move |it| kept::of_wallet(&SightingRows(it), collection(), wallet))
+            .read(move |it| kept::of_wallet(&SightingRows::new(it), collection(), wallet))
             .unwrap()
     };
     let mut active: Vec<_> = active(bench)
@@ -66,6 +69,39 @@ fn state(bench: &Bench) -> Kept {
         .collect();
     active.sort_by_key(|it| (it.0, it.1));
     (of(WALLET), of(OTHER), active)
+}
+
+/// Some looks, of which some say again what one before them did, a block later.
+fn looks_that_repeat() -> impl Strategy<Value = Vec<Look>> {
+    let sightings = prop::collection::vec(any_sighting(), 1..6);
+    let step = (any::<prop::sample::Index>(), 0_u8..4, any::<bool>(), sightings);
+    prop::collection::vec(step, 2..10).prop_map(|steps| {
+        let mut looks: Vec<Look> = Vec::new();
+        for (number, (which, kind, wide, fresh)) in (1_u64..).zip(steps) {
+            let reach = Reach { token_bound: wide, ..Reach::default() };
+            let fresh = fresh.into_iter().map(|it| Sighting { reach, ..it }).collect();
+            let old = (kind > 0 && !looks.is_empty()).then(|| which.get(&looks).sightings.clone());
+            let seen_at = at(1_000 + i64::try_from(number).unwrap());
+            let mut sightings: Vec<Sighting> = old.unwrap_or(fresh);
+            for it in &mut sightings {
+                (it.look, it.seen_at) = (number, seen_at);
+                if let Finding::Held { anchor: at, .. } | Finding::NotHeld { anchor: at } =
+                    &mut it.finding
+                {
+                    // A settled block is behind the head, and may be ahead of the head of a look before.
+                    let block = if at.finality == Latest { 100 } else { 98 };
+                    *at = anchor(block + number, at.finality);
+                }
+            }
+            looks.push(Look { sightings, ..Look::default() });
+        }
+        looks
+    })
+}
+
+/// The whole history, with what each interval rested on.
+fn intervals(bench: &Bench) -> Vec<Ownership> {
+    bench.store.read(|it| list(it, None, None, None, 1_000)).unwrap()
 }
 
 proptest! {
@@ -78,5 +114,18 @@ proptest! {
         record_all(&straight, looks);
         record_all(&shuffled, mixed);
         prop_assert_eq!(state(&straight), state(&shuffled));
+    }
+
+    /// The one store confirms what it has, the other forgets before each look that it could.
+    #[test]
+    fn confirming_rows_opens_and_closes_what_writing_them_does(looks in looks_that_repeat()) {
+        let (confirming, writing) = (Bench::new(), Bench::new());
+        record_all(&confirming, looks.clone());
+        for look in looks {
+            make_old(&writing);
+            recorded(&writing, look);
+        }
+        prop_assert_eq!(state(&confirming), state(&writing));
+        prop_assert_eq!(intervals(&confirming), intervals(&writing));
     }
 }

@@ -1,0 +1,269 @@
+//! OpenFeature's remote evaluation protocol (OFREP), for programs that ask through an OpenFeature SDK.
+//!
+//! A flag is a question that could be asked by `entitlement_check` as well, and is: it goes through the same caller, with
+//! the same limits, permits and counts. Only its form is another. Who asks is the kernel's word; `targetingKey` is not
+//! read. Source: open-feature/protocol, `service/openapi.yaml`, 0.3.
+
+mod flag;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use alloy_primitives::{hex, keccak256};
+use http::{StatusCode, Uri};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::message::take_message;
+use super::scan;
+use crate::rpc::call::answers::Warm;
+use crate::rpc::call::caller::Caller;
+use crate::rpc::error::Code;
+use entitled_core::domain::ids::{ProductId, clip};
+
+use flag::Flag;
+
+const FLAGS: &str = "/ofrep/v1/evaluate/flags";
+/// A longer key names no flag: a product has at most 64 bytes, and so has a feature.
+const LONGEST_KEY: usize = 129;
+
+/// What a path asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked<'a> {
+    One(&'a str),
+    /// Every flag of one product.
+    All,
+}
+
+impl<'a> Asked<'a> {
+    /// `None` for a path that is none of this protocol.
+    pub(super) fn of(path: &'a str) -> Option<Self> {
+        match path.strip_prefix(FLAGS)? {
+            "" | "/" => Some(Self::All),
+            rest => rest.strip_prefix('/').map(Self::One),
+        }
+    }
+}
+
+/// What is answered.
+#[derive(Debug)]
+pub(super) struct Evaluated {
+    pub(super) status: StatusCode,
+    pub(super) body: Value,
+    /// Of all flags of a product: the same for as long as they come to the same.
+    pub(super) etag: Option<String>,
+}
+
+/// The attributes that mean something here. All others are the program's own affair.
+#[derive(Debug, Default)]
+struct Context {
+    /// Whose flags, where all are asked for.
+    product: Option<String>,
+    /// The minisign public key that must have signed the product's file.
+    publisher: Option<String>,
+}
+
+/// An object, of which no more is read than is asked for.
+type Members<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+
+/// Why there is no evaluation.
+#[derive(Debug)]
+struct Failure {
+    status: StatusCode,
+    code: &'static str,
+    details: String,
+}
+
+impl Failure {
+    fn new(status: StatusCode, code: &'static str, details: impl Into<String>) -> Self {
+        Self { status, code, details: details.into() }
+    }
+
+    fn bad(code: &'static str, details: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, details)
+    }
+
+    fn not_found(key: &str) -> Self {
+        let why = format!(
+            "no flag {}: use PRODUCT, PRODUCT.tier or PRODUCT.FEATURE of an installed product",
+            clip(key)
+        );
+        Self::new(StatusCode::NOT_FOUND, "FLAG_NOT_FOUND", why)
+    }
+
+    /// Of a refusal as JSON-RPC has it: `error` of a reply.
+    fn of(error: &Value) -> Self {
+        let details = error["message"].as_str().unwrap_or_default();
+        let name = error["data"]["code"].as_str().unwrap_or_default();
+        let is = |code: Code| name == code.name();
+        if is(Code::PermissionDenied) {
+            Self::new(StatusCode::FORBIDDEN, "GENERAL", details)
+        } else if is(Code::LimitExceeded) {
+            Self::new(StatusCode::TOO_MANY_REQUESTS, "GENERAL", details)
+        } else if is(Code::InvalidParams) {
+            Self::bad("INVALID_CONTEXT", details)
+        } else {
+            Self::new(StatusCode::INTERNAL_SERVER_ERROR, "GENERAL", details)
+        }
+    }
+
+    /// Who may not use the door it came by hears nothing of what is behind it.
+    fn refused() -> Self {
+        let why = "you may not use this socket";
+        Self::new(StatusCode::FORBIDDEN, "GENERAL", why)
+    }
+
+    fn into_evaluated(self, asked: Asked<'_>) -> Evaluated {
+        let mut body = json!({ "errorCode": self.code, "errorDetails": self.details });
+        if let Asked::One(key) = asked {
+            body["key"] = Value::from(clip(key));
+        }
+        Evaluated { status: self.status, body, etag: None }
+    }
+}
+
+/// Evaluates what the address and the body ask for.
+pub(super) async fn evaluate(
+    caller: &Arc<Caller>,
+    warm: &Mutex<Box<dyn Warm>>,
+    address: &Uri,
+    body: &[u8],
+) -> Evaluated {
+    let Some(asked) = Asked::of(address.path()) else {
+        return Failure::not_found(address.path()).into_evaluated(Asked::All);
+    };
+    let work = async {
+        if !caller.is_welcome() {
+            return Err(Failure::refused());
+        }
+        let context = context(body, caller.limits().depth)?;
+        match asked {
+            Asked::One(key) => one(caller, warm, key, &context).await,
+            Asked::All => {
+                let query = address.query().unwrap_or_default().as_bytes();
+                let named = url::form_urlencoded::parse(query)
+                    .find_map(|(name, value)| (name == "product").then(|| value.into_owned()));
+                all(caller, warm, named, &context).await
+            }
+        }
+    };
+    work.await.unwrap_or_else(|failure| failure.into_evaluated(asked))
+}
+
+async fn one(
+    caller: &Arc<Caller>,
+    warm: &Mutex<Box<dyn Warm>>,
+    key: &str,
+    context: &Context,
+) -> Result<Evaluated, Failure> {
+    let found = (key.len() <= LONGEST_KEY)
+        .then(|| Flag::named(key, |product| features_of(caller, product)))
+        .flatten();
+    let (product, flag) = found.ok_or_else(|| Failure::not_found(key))?;
+    let verdict = check(caller, warm, &product, context).await?;
+    if verdict["code"] == "NO_PRODUCT" {
+        return Err(Failure::not_found(key));
+    }
+    Ok(Evaluated { status: StatusCode::OK, body: flag.evaluation(key, &verdict), etag: None })
+}
+
+async fn all(
+    caller: &Arc<Caller>,
+    warm: &Mutex<Box<dyn Warm>>,
+    named: Option<String>,
+    context: &Context,
+) -> Result<Evaluated, Failure> {
+    let wrong = |why: &str| Failure::bad("INVALID_CONTEXT", why);
+    let named = named.as_ref().or(context.product.as_ref()).ok_or_else(|| {
+        wrong("name the product whose flags you want: `?product=PRODUCT`, or `product` in the context")
+    })?;
+    let product: ProductId = named.parse().map_err(|_| wrong("`product` is not a product id"))?;
+    let features = features_of(caller, &product).ok_or_else(|| wrong("no such product"))?;
+    let verdict = check(caller, warm, &product, context).await?;
+    if verdict["code"] == "NO_PRODUCT" {
+        return Err(wrong("no such product"));
+    }
+    let flags = Flag::all(&product, features);
+    let flags: Vec<Value> =
+        flags.iter().map(|(key, flag)| flag.evaluation(key, &verdict)).collect();
+    let etag = etag(&flags);
+    Ok(Evaluated { status: StatusCode::OK, body: json!({ "flags": flags }), etag: Some(etag) })
+}
+
+fn features_of(caller: &Caller, product: &ProductId) -> Option<BTreeMap<String, bool>> {
+    caller.service.answers.features(product)
+}
+
+/// The verdict, asked for as any program asks for it.
+async fn check(
+    caller: &Arc<Caller>,
+    warm: &Mutex<Box<dyn Warm>>,
+    product: &ProductId,
+    context: &Context,
+) -> Result<Value, Failure> {
+    let mut params = json!({ "product": product.as_str() });
+    if let Some(publisher) = &context.publisher {
+        params["publisher"] = Value::from(publisher.as_str());
+    }
+    // In the form that is answered on the shortest way.
+    let request =
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"entitlement_check","params":{params}}}"#);
+    let mut out = Vec::new();
+    let later = {
+        let mut warm = warm.lock().unwrap_or_else(PoisonError::into_inner);
+        take_message(caller, &mut **warm, request.as_bytes(), None, &mut out)
+    };
+    if let Some(later) = later {
+        out = later.await.bytes;
+    }
+    let mut reply: Value = serde_json::from_slice(&out).unwrap_or_default();
+    match reply.get("error") {
+        Some(error) => Err(Failure::of(error)),
+        None => Ok(reply["result"].take()),
+    }
+}
+
+fn context(body: &[u8], depth: usize) -> Result<Context, Failure> {
+    let body = body.trim_ascii();
+    if body.is_empty() {
+        return Ok(Context::default());
+    }
+    let frame = scan::only_frame(body, depth).map_err(|_| {
+        Failure::bad("PARSE_ERROR", "the body is not one JSON object, or nests too deep")
+    })?;
+    let broken = |_| Failure::bad("PARSE_ERROR", "the body is not a JSON object");
+    let body: Members<'_> = serde_json::from_slice(frame).map_err(broken)?;
+    let wrong = |_| {
+        let why = "`context` is an object; in it, `product` and `publisher` are texts";
+        Failure::bad("INVALID_CONTEXT", why)
+    };
+    let Some(given) = body.get("context").filter(|it| it.get() != "null") else {
+        return Ok(Context::default());
+    };
+    let given: Members<'_> = serde_json::from_str(given.get()).map_err(wrong)?;
+    let text = |name: &str| given.get(name).map(|it| serde_json::from_str(it.get())).transpose();
+    Ok(Context {
+        product: text("product").map_err(wrong)?,
+        publisher: text("publisher").map_err(wrong)?,
+    })
+}
+
+/// Of what the flags come to. The block at which that was seen moves on by itself, and is no part of it: so the tag is
+/// a weak one (RFC 9110, 8.8.1).
+fn etag(flags: &[Value]) -> String {
+    let mut flags = flags.to_vec();
+    for flag in &mut flags {
+        if let Some(metadata) = flag["metadata"].as_object_mut() {
+            metadata.remove("block");
+        }
+    }
+    let digest = keccak256(Value::from(flags).to_string());
+    format!("W/\"{}\"", hex::encode(&digest[..16]))
+}
+
+/// Whether the tag is among those of `If-None-Match`, by weak comparison.
+pub(super) fn is_known(etag: &str, if_none_match: &str) -> bool {
+    let bare = |it: &'_ str| it.trim().trim_start_matches("W/").to_owned();
+    if_none_match.split(',').any(|it| it.trim() == "*" || bare(it) == bare(etag))
+}

@@ -1,0 +1,131 @@
+//! `entitlectl run`: a program that cannot ask is started only if one is entitled.
+
+use std::io::Write as _;
+use std::process::{Output, Stdio};
+
+use serde_json::Value;
+
+use crate::support::fake::FakeDaemon;
+
+const FILE: &str = r#"
+[products.yes]
+tier = "pro"
+features = { export = true }
+[products.no]
+code = "NOT_HELD"
+[products.unknown]
+code = "UNDETERMINED"
+[products.busy]
+error = "BUSY"
+[products.later]
+code = "UNDETERMINED"
+[[products.later.then]]
+after_checks = 1
+error = "BUSY"
+[[products.later.then]]
+after_checks = 1
+restart = "300ms"
+code = "VALID"
+"#;
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn run(fake: &FakeDaemon, arguments: &[&str]) -> Output {
+    fake.entitlectl().arg("run").args(arguments).output().unwrap()
+}
+
+#[test]
+fn the_command_takes_the_place_of_entitlectl() {
+    let fake = FakeDaemon::start(FILE);
+    // Its process id, arguments that look like ours, standard input, environment and exit code are the command's.
+    let script = r#"echo "$$"; cat; printf '<%s>' "$@"; echo "$COLOUR"; echo aside >&2; exit 42"#;
+    let mut command = fake.entitlectl();
+    command.args([
+        "run",
+        "yes",
+        "--feature",
+        "export",
+        "--",
+        "sh",
+        "-c",
+        script,
+        "name",
+        "--json",
+        "a b",
+        "--",
+    ]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.env("COLOUR", "red").spawn().unwrap();
+    let pid = child.id();
+    child.stdin.take().unwrap().write_all(b"through\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(text(&output.stdout), format!("{pid}\nthrough\n<--json><a b><-->red\n"));
+    assert_eq!(text(&output.stderr), "aside\n");
+    assert_eq!(output.status.code(), Some(42));
+}
+
+#[test]
+fn who_is_not_entitled_starts_nothing_and_hears_why() {
+    let fake = FakeDaemon::start(FILE);
+    let started = fake.home().join("started");
+    let started = started.to_str().unwrap();
+    let cases: [(&[&str], i32, &str); 5] = [
+        (&["no"], 1, "touch was not started: you are not entitled to no (NOT_HELD"),
+        (&["nowhere"], 1, "not entitled to nowhere (NO_PRODUCT"),
+        (&["yes", "--feature", "3d"], 1, "the feature 3d of yes (FEATURE_MISSING"),
+        (&["unknown", "--wait", "100ms"], 3, "it is not known whether you are entitled to unknown"),
+        (&["busy"], 3, "touch was not started"),
+    ];
+    for (arguments, code, said) in cases {
+        let output = run(&fake, &[arguments, &["--", "touch", started]].concat());
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(said), "{arguments:?}: {}", text(&output.stderr));
+        assert_eq!(text(&output.stdout), "", "{arguments:?}");
+        assert!(!std::path::Path::new(started).exists(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn waiting_bridges_what_nobody_can_say_and_a_restart() {
+    let fake = FakeDaemon::start(FILE);
+    let output = run(&fake, &["later", "--wait", "30s", "--", "echo", "started"]);
+    assert_eq!(text(&output.stdout), "started\n", "{}", text(&output.stderr));
+    assert!(output.status.success());
+    let output = run(&fake, &["no", "--wait", "1h", "--", "true"]);
+    assert_eq!(output.status.code(), Some(1), "a no is not waited upon");
+}
+
+#[test]
+fn without_a_daemon_nothing_is_started() {
+    let fake = FakeDaemon::start(FILE);
+    let nowhere = fake.home().join("nowhere.sock");
+    let mut command = fake.entitlectl();
+    let output = command.env("ENTITLED_SOCKET", nowhere).args(["run", "yes", "--", "echo", "x"]);
+    let output = output.output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(4), ""));
+}
+
+#[test]
+fn a_command_that_cannot_be_started_is_said_as_shells_say_it() {
+    let fake = FakeDaemon::start(FILE);
+    let home = fake.home().to_str().unwrap();
+    for (command, code) in [("no-such-command-here", 127), (home, 126)] {
+        let output = run(&fake, &["yes", "--", command]);
+        assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(command), "{}", text(&output.stderr));
+    }
+    for wrong in [&["yes"][..], &["yes", "echo"], &["--", "echo"]] {
+        assert_eq!(run(&fake, wrong).status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+#[test]
+fn what_is_run_can_ask_the_same_daemon() {
+    let fake = FakeDaemon::start(FILE);
+    let own = env!("CARGO_BIN_EXE_entitlectl");
+    let output = run(&fake, &["yes", "--", own, "--json", "check", "yes"]);
+    let verdict: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(verdict["trust"], "fake");
+}

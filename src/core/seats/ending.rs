@@ -97,19 +97,33 @@ impl Seats {
         Ok(())
     }
 
-    /// An administrator takes a seat away.
+    /// Whether an administrator may take a seat away.
     ///
     /// # Errors
     /// [`Refusal::NotFound`], [`Refusal::TooYoung`].
-    pub fn revoke(&mut self, now: BootTime, id: SeatId) -> Result<(), Refusal> {
+    pub fn may_revoke(&self, now: BootTime, id: SeatId) -> Result<(), Refusal> {
         let seat = self.seats.get(&id).ok_or(Refusal::NotFound)?;
         let least = self.pools.get(&seat.pool).map_or(Duration::ZERO, |it| it.policy.min_remove);
         let until = seat.since.after(least);
         if now < until && !seat.is_lingering() {
             return Err(Refusal::TooYoung { until });
         }
+        Ok(())
+    }
+
+    /// An administrator takes a seat away.
+    ///
+    /// # Errors
+    /// As [`Seats::may_revoke`].
+    pub fn revoke(&mut self, now: BootTime, id: SeatId) -> Result<(), Refusal> {
+        self.may_revoke(now, id)?;
         self.end(now, id, EndReason::Revoked);
         Ok(())
+    }
+
+    /// Whoever holds a seat has no right to it any more, whatever the pool has.
+    pub fn disentitle(&mut self, now: BootTime, id: SeatId) {
+        self.end(now, id, EndReason::Capacity);
     }
 
     /// Of a seat, something has come due; perhaps not any more.

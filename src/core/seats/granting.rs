@@ -15,19 +15,32 @@ impl Seats {
         if let Some(seat) = self.held(&request) {
             return self.take_again(seat, &request);
         }
-        let mut refusal = Refusal::NoPool;
+        let (mut refusal, mut is_weak) = (Refusal::NoPool, true);
         for pool in request.pools.clone() {
             let fit = self.fit(now, pool, &request.claimant, request.count);
             match fit {
-                Ok(_) if self.is_held_up(now, pool) => refusal = Refusal::Full,
-                Ok(_) if self.has_too_many(&request.claimant) => refusal = Refusal::TooMany,
+                Ok(_) if self.is_held_up(now, pool) => {
+                    (refusal, is_weak) = (Refusal::Full, false);
+                }
+                Ok(_) if self.has_too_many(&request.claimant) => {
+                    (refusal, is_weak) = (Refusal::TooMany, false);
+                }
                 Ok(fit) => return self.grant(now, pool, request, fit),
-                // What can pass by waiting is the better answer of two.
-                Err(shortage) if refusal != Refusal::Full => refusal = shortage.refusal,
-                Err(_) => {}
+                // What can pass by waiting is the better answer of two, and a pool without any seats has the least to say.
+                Err(shortage) => {
+                    let is_empty = self.is_empty(pool);
+                    if is_weak || (refusal != Refusal::Full && !is_empty) {
+                        (refusal, is_weak) = (shortage.refusal, is_empty);
+                    }
+                }
             }
         }
         self.wait_or_refuse(now, request, refusal);
+    }
+
+    /// Whether nobody has, or can be given, a seat of it.
+    fn is_empty(&self, id: PoolId) -> bool {
+        self.pools.get(&id).is_some_and(|it| it.supply() == Some(0) && it.seats.is_empty())
     }
 
     /// The seat that the unit has. One that lingers has to be free as any other.

@@ -90,6 +90,12 @@ impl Seats {
         self.seats.get(&id)
     }
 
+    /// Whether it holds a seat or waits for one.
+    pub fn concerns(&self, binding: Binding) -> bool {
+        self.by_binding.contains_key(&binding)
+            || self.requests.values().any(|it| it.bindings.contains(&binding))
+    }
+
     /// The oldest first.
     pub fn seats(&self) -> impl Iterator<Item = &Seat> {
         self.seats.values()

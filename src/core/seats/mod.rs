@@ -20,6 +20,7 @@ mod granting;
 mod ids;
 mod machine;
 mod policy;
+mod policy_file;
 mod pool;
 mod queue;
 mod seat;
@@ -29,6 +30,7 @@ pub use ids::{
 };
 pub use machine::{Effect, Seats};
 pub use policy::{Policy, Who};
+pub use policy_file::{PolicyFile, parse_policy, usual_policy};
 pub use pool::{Capacity, PoolFigures, Supply};
 pub use queue::Request;
 pub use seat::{Binding, EndReason, Hold, Refusal, Seat};

@@ -90,6 +90,20 @@ pub enum EndReason {
 }
 
 impl EndReason {
+    /// Every reason, in the order of the manual.
+    pub const ALL: [Self; 10] = [
+        Self::Released,
+        Self::Exited,
+        Self::Disconnected,
+        Self::DetachedTimeout,
+        Self::LingerTaken,
+        Self::Revoked,
+        Self::Capacity,
+        Self::EvidenceExpired,
+        Self::DaemonLost,
+        Self::Returned,
+    ];
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::Released => "released",

@@ -435,3 +435,26 @@ fn patterns_of_units() {
         assert_eq!(Who::Unit(pattern.to_owned()).is(&unit(text)), is, "{pattern} {text}");
     }
 }
+
+#[test]
+fn a_pool_without_seats_does_not_hide_what_another_says() {
+    let mut bench = Bench::of(2);
+    let empty = PoolId(2);
+    bench.seats.set_pool(START, empty, SeatTerms::default(), Policy::default());
+    let none = Capacity { supply: Supply::Seats(0), until: None };
+    bench.seats.set_capacity(START, empty, none);
+    bench.seat(at(1), 1);
+    bench.seat(at(1), 2);
+    for (capacity, wanted) in [(2, Refusal::Full), (1, Refusal::Draining)] {
+        bench.capacity(at(2), capacity);
+        bench.seats.take_effects();
+        for pools in [[POOL, empty], [empty, POOL]] {
+            let mut request = bench.request(3);
+            request.pools = pools.to_vec();
+            let effects = bench.ask(at(3), request);
+            let refused =
+                matches!(effects[..], [Effect::Refused { refusal, .. }] if refusal == wanted);
+            assert!(refused, "{wanted:?} of {pools:?}: {effects:?}");
+        }
+    }
+}

@@ -74,7 +74,7 @@ pub struct Question<'a> {
 impl Question<'_> {
     /// Whether it is asked for a deactivated customer: it is entitled to nothing, through the machine's wallets no more
     /// than through its own, whatever is known or not.
-    fn is_deactivated(&self) -> bool {
+    pub fn is_deactivated(&self) -> bool {
         self.holders.iter().any(|it| it.customer == self.customer && !it.active)
     }
 }

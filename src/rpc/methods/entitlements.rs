@@ -137,7 +137,7 @@ pub(in crate::rpc) fn wait(wait_ms: Option<u64>) -> Result<Duration, RpcError> {
 impl Api {
     /// The verdict for `key`: at once if it is there, else as soon as it has landed, or after `wait` what
     /// is known then. The work goes on whoever stops waiting.
-    async fn verdict(&self, key: Key, wait: Duration) -> Result<Verdict, RpcError> {
+    pub(super) async fn verdict(&self, key: Key, wait: Duration) -> Result<Verdict, RpcError> {
         let now = self.clock.now();
         if let Some(cached) = self.reader.hit(&key, now) {
             self.nudge(&key, &cached, now);

@@ -11,16 +11,16 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::UnixStream;
 use tokio::time::Sleep;
 
 use super::progress::Progress;
+use super::shared_stream::SharedStream;
 use crate::rpc::call::caller::Caller;
 use crate::rpc::figures::SocketFigures;
 
 pub(in crate::rpc) struct Replay {
     first: Bytes,
-    io: UnixStream,
+    io: SharedStream,
     /// How long a write may be blocked.
     write: Duration,
     figures: Arc<SocketFigures>,
@@ -30,7 +30,7 @@ pub(in crate::rpc) struct Replay {
 
 impl Replay {
     pub(in crate::rpc) fn new(
-        io: UnixStream,
+        io: SharedStream,
         first: Vec<u8>,
         caller: &Caller,
         progress: Arc<Progress>,

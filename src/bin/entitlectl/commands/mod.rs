@@ -10,6 +10,7 @@ pub(crate) mod ownership;
 pub(crate) mod product;
 pub(crate) mod reload;
 pub(crate) mod run;
+pub(crate) mod seats;
 pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod tier;

@@ -26,10 +26,24 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["config", "endpoint", "key_source", "logging", "regular_file"]),
     ("logging", &["logging"]),
     ("products", &["products", "regular_file"]),
+    ("seat_policies", &["regular_file", "seat_policies"]),
     ("store", &["regular_file", "store"]),
     ("chain", &["chain", "endpoint", "regular_file"]),
     ("keys", &["key_source", "keys", "regular_file"]),
-    ("actors", &["actors", "chain", "clock", "counter", "keys", "products", "store"]),
+    (
+        "actors",
+        &[
+            "actors",
+            "chain",
+            "clock",
+            "counter",
+            "keys",
+            "products",
+            "regular_file",
+            "seat_policies",
+            "store",
+        ],
+    ),
     ("rpc", &["actors", "clock", "counter", "regular_file", "rpc"]),
     ("main", &[]),
     ("lib", &[]),
@@ -37,6 +51,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Who may name what of the package that decides and proves; of the others, all may name its domain only.
 const PROVES: &[(&str, &[&str])] = &[
+    ("actors", &["domain", "seats"]),
+    ("rpc", &["domain", "seats"]),
+    ("seat_policies", &["domain", "seats"]),
     ("chain", &["domain", "evm", "light_client", "proof", "standards"]),
     ("daemon", &["domain", "light_client"]),
 ];

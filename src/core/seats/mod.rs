@@ -36,6 +36,4 @@ pub use queue::Request;
 pub use seat::{Binding, EndReason, Hold, Refusal, Seat};
 
 #[cfg(test)]
-mod simulation;
-#[cfg(test)]
 mod tests;

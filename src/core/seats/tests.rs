@@ -3,6 +3,8 @@ use std::time::Duration;
 use super::*;
 use crate::domain::product::{Overage, SeatTerms};
 
+mod simulation;
+
 const POOL: PoolId = PoolId(1);
 const START: BootTime = BootTime(1_000_000);
 

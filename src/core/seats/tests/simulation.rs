@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::machine::Alarm;
-use super::*;
 use crate::domain::product::{Overage, SeatTerms, SeatUnit};
+use crate::seats::machine::Alarm;
+use crate::seats::*;
 
 /// xorshift64*, so that a seed says everything.
 struct Dice(u64);

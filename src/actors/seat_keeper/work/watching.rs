@@ -11,6 +11,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -181,6 +182,13 @@ pub(in crate::actors::seat_keeper) struct ControlGroup {
     pub(in crate::actors::seat_keeper) inode: u64,
 }
 
+/// Where the one hierarchy of control groups is (version 2), also beside those of version 1.
+fn hierarchy() -> Option<&'static str> {
+    let is_unified =
+        |it: &&str| statfs(*it).is_ok_and(|it| it.filesystem_type() == CGROUP2_SUPER_MAGIC);
+    ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].into_iter().find(is_unified)
+}
+
 /// Where it can be found out. Its pid is looked up by; that the process is alive afterwards shows that it was its own.
 pub(in crate::actors::seat_keeper) fn control_group(process: &Process) -> Option<ControlGroup> {
     let listed = format!("/proc/{}/cgroup", process.pid?);
@@ -189,7 +197,7 @@ pub(in crate::actors::seat_keeper) fn control_group(process: &Process) -> Option
         return None;
     }
     let path = listed.lines().find_map(|it| it.strip_prefix("0::"))?;
-    let inode = fs::metadata(format!("/sys/fs/cgroup{path}")).ok()?.ino();
+    let inode = fs::metadata(format!("{}{path}", hierarchy()?)).ok()?.ino();
     let is_unit = |it: &&str| [".service", ".scope"].iter().any(|end| it.ends_with(end));
     let unit = path.rsplit('/').find(is_unit).unwrap_or(path);
     Some(ControlGroup { unit: unit.to_owned(), inode })

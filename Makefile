@@ -52,19 +52,20 @@ test: prepare ## every test
 prepare: $(NODE_STAMP) $(VENV_STAMP) examples ## install and compile what the tests stand on
 	@$(NODE) tests/contracts/compile.mjs
 
-# What the README's examples need. Where something is missing, the test of an example says that it was skipped; where
+# What the README's examples and the client libraries need. Where something is missing, the test of an example says that it was skipped; where
 # `CI` is set, a test that names it fails (tests/e2e/prerequisites.rs).
-HAS_EXAMPLES = command -v curl python3 >/dev/null && \
+EXAMPLES := curl python3 gcc g++ libc6-dev libcjson-dev golang-go default-jdk-headless
+HAS_EXAMPLES = command -v curl >/dev/null && command -v python3 >/dev/null && command -v go >/dev/null && command -v javac >/dev/null && command -v c++ >/dev/null && \
     printf '\#include <cjson/cJSON.h>\nint main(void) { cJSON_Delete(NULL); }\n' | cc -xc - -lcjson -o /dev/null 2>/dev/null
 
 .PHONY: examples
 examples:
 	@if ! { $(HAS_EXAMPLES); } && [ "$$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then \
-	    echo 'installing what the examples of the README need: curl, python3, gcc, libcjson-dev'; \
+	    echo 'installing what the examples of the README and the client libraries need: $(EXAMPLES)'; \
 	    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends \
-	        curl python3 gcc libc6-dev libcjson-dev </dev/null >/dev/null; } || true; \
+	        $(EXAMPLES) </dev/null >/dev/null; } || true; \
 	fi
-	@$(HAS_EXAMPLES) || echo 'examples of the README will be skipped: install curl, python3, gcc and libcjson-dev'
+	@$(HAS_EXAMPLES) || echo 'examples of the README will be skipped: install $(EXAMPLES)'
 
 # No install scripts: the packages we use carry what they need.
 $(NODE_STAMP): tests/package.json tests/package-lock.json tests/.npmrc

@@ -1,4 +1,5 @@
-"""The two programs, compiled so that the result depends on the sources alone, and split from their debug symbols."""
+"""The two programs and the C library, compiled so that the result depends on the sources alone, and split from their debug
+symbols."""
 
 import dataclasses
 import os
@@ -16,6 +17,11 @@ NEWEST_GLIBC = (2, 34)
 
 # All that a program may be linked with; the packages depend on these by name.
 LIBRARIES = re.compile(r"^(lib(c|m|gcc_s)\.so\.\d+|ld-linux-.*)$")
+
+# What vendors ship with programs of their own stays small, and does nothing behind their backs: it cannot even call these.
+LARGEST_LIBRARY = 2_500_000
+NOT_IN_LIBRARY = {"pthread_create", "fork", "execve", "system", "exit", "_exit", "atexit", "signal", "sigaction", "raise",
+                  "kill", "sigprocmask", "pthread_sigmask", "setenv", "putenv", "bind", "listen", "getaddrinfo"}  # fmt: skip
 
 # Where debuggers look for the sources, instead of where they happened to lie.
 SOURCES = "/usr/src/entitled"
@@ -39,6 +45,28 @@ def compile_all(release: Release, profile: str) -> pathlib.Path:
     run = ["cargo", "build", "--locked", "--bins", "--release", "--target", triple, "--target-dir", str(target)]
     subprocess.run(run, cwd=ROOT, check=True, env=environment(release, target, triple))
     return target / triple / "release"
+
+
+def compile_library(release: Release, into: pathlib.Path) -> pathlib.Path:
+    """Makes libentitled.so.0 and libentitled.a, in one form only: the one that is shipped. Gives their directory."""
+    triple = host_triple()
+    target = target_directory() / "packaging"
+    run = ["cargo", "rustc", "--locked", "--package", "entitled-c", "--profile", "library", "--crate-type", "staticlib",
+           "--target", triple, "--target-dir", str(target)]  # fmt: skip
+    subprocess.run(run, cwd=ROOT, check=True, env=environment(release, target, triple))
+    into.mkdir(parents=True)
+    link = [ROOT / "src/client/c/link.sh", target / triple / "library/libentitled_c.a", into]
+    subprocess.run(link, check=True)
+    shared, archive = into / "libentitled.so.0", into / "libentitled.a"
+    subprocess.run(["strip", "--strip-unneeded", "--remove-section=.comment", shared], check=True)
+    subprocess.run(["strip", "--strip-debug", "--remove-section=.comment", "--enable-deterministic-archives", archive], check=True)
+    check_libraries(shared)
+    table = subprocess.run(["objdump", "-T", shared], check=True, capture_output=True, text=True).stdout
+    if wrong := NOT_IN_LIBRARY & set(re.findall(r"\*UND\*.*\s(\w+)$", table, re.MULTILINE)):
+        raise SystemExit(f"{shared.name} may call {', '.join(sorted(wrong))}, which it promises not to")
+    if shared.stat().st_size > LARGEST_LIBRARY:
+        raise SystemExit(f"{shared.name} has {shared.stat().st_size} bytes; it promises no more than {LARGEST_LIBRARY}")
+    return into
 
 
 def target_directory() -> pathlib.Path:
@@ -110,6 +138,12 @@ def check_libraries(program: pathlib.Path) -> None:
     if needed and max(needed) > NEWEST_GLIBC:
         wanted, allowed = (".".join(map(str, it)) for it in (max(needed), NEWEST_GLIBC))
         raise SystemExit(f"{program.name} needs glibc {wanted}; the packages promise to run on {allowed}")
+
+
+def library_directory(form: str) -> str:
+    """Where this form of package has the libraries of this machine's processor."""
+    machine = platform.machine()
+    return {"deb": f"/usr/lib/{machine}-linux-gnu", "rpm": "/usr/lib64"}[form]
 
 
 def architecture() -> tuple[str, str]:

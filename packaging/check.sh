@@ -49,7 +49,8 @@ check 'manual pages' mandoc mandoc -T lint -W warning packaging/man/*.[1-8]
 for page in packaging/man/*.[1-8]; do
     check "${page##*/} in groff" man groff_warns "$page"
 done
-check 'maintainer scripts' shellcheck shellcheck packaging/deb/{preinst,postinst,prerm,postrm} packaging/check.sh
+check 'maintainer scripts' shellcheck shellcheck packaging/deb/{preinst,postinst,prerm,postrm} packaging/check.sh \
+    src/client/c/link.sh
 check 'AppArmor profile' apparmor_parser apparmor_parser --skip-kernel-load --skip-cache packaging/apparmor/usr.sbin.entitled
 
 if [ $# -gt 0 ]; then

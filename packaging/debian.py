@@ -31,9 +31,10 @@ def build(maker: tree.Maker, work: pathlib.Path, out: pathlib.Path) -> list[path
     control["conffiles"] = (0o644, "".join(f"{it}\n" for it in conffiles))
     control["triggers"] = (0o644, tree.fill(tree.HERE / "deb/triggers", words))
     package = pack(main, "control", words, control, maker, out / name_of("entitled", release))
+    made = [package, *library(maker, words, work, out)]
 
     if not maker.has_symbols():
-        return [package]
+        return made
     symbols = work / "entitled-dbgsym"
     tree.debug_tree(programs, symbols, release.epoch)
     document = symbols / "usr/share/doc/entitled-dbgsym"
@@ -41,7 +42,25 @@ def build(maker: tree.Maker, work: pathlib.Path, out: pathlib.Path) -> list[path
     document.symlink_to("entitled")
     tree.settle(symbols, {}, release.epoch)
     debug = pack(symbols, "control-dbgsym", words, {}, maker, out / name_of("entitled-dbgsym", release))
-    return [package, debug]
+    return [*made, debug]
+
+
+def library(maker: tree.Maker, words: dict[str, object], work: pathlib.Path, out: pathlib.Path) -> list[pathlib.Path]:
+    """The C library, and what programs are compiled with."""
+    if maker.library is None:
+        return []
+    runtime = {
+        "shlibs": "libentitled 0 libentitled0\n",
+        "symbols": (tree.HERE / "deb/libentitled0.symbols").read_text(),
+        "triggers": "activate-noawait ldconfig\n",
+    }
+    made = []
+    for package, more in (("libentitled0", runtime), ("libentitled-dev", {})):
+        root = work / package
+        tree.lay_out(tree.entries("deb", package), root, maker)
+        files = {name: (0o644, text) for name, text in more.items()}
+        made.append(pack(root, f"control-{package}", words, files, maker, out / name_of(package, maker.release)))
+    return made
 
 
 def name_of(package: str, release: Release) -> str:

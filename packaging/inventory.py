@@ -27,6 +27,16 @@ def metadata() -> dict:
     return json.loads(subprocess.run(run, cwd=ROOT, check=True, capture_output=True).stdout)
 
 
+@functools.cache
+def built_alone(package: str) -> frozenset[tuple[str, str]]:
+    """Name and version of everything that a package of ours is made of when it is built by itself: with fewer features than
+    the same crates have beside the programs."""
+    run = ["cargo", "tree", "--locked", "--offline", f"--package={package}", f"--target={host_triple()}", "--edges=normal",
+           "--prefix=none", "--format={p}"]  # fmt: skip
+    told = subprocess.run(run, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return frozenset((it.split()[0], it.split()[1].removeprefix("v")) for it in told.splitlines() if it)
+
+
 def parts(told: dict) -> tuple[dict, dict[str, list[str]]]:
     """The packages the programs are made of, by id, and who needs whom."""
     packages = {it["id"]: it for it in told["packages"]}
@@ -97,11 +107,16 @@ def component(package: dict, sums: dict[tuple[str, str], str]) -> dict:
     return made
 
 
-def third_party_licences() -> bytes:
-    """Every crate with its licence, then each text once, with whom it belongs to."""
+def third_party_licences(of: str | None = None) -> bytes:
+    """Every crate with its licence, then each text once, with whom it belongs to: of the programs, or of one package of ours
+    that is built by itself."""
     told = metadata()
     found, _ = parts(told)
     crates = [it for key, it in found.items() if key != told["resolve"]["root"]]
+    if of:
+        ours = built_alone(of)
+        crates = [it for it in told["packages"] if it["name"] != of and (it["name"], it["version"]) in ours]
+        crates.sort(key=lambda it: (it["name"], it["version"]))
     owners = collections.defaultdict(list)
     for crate in crates:
         for text in licence_texts(pathlib.Path(crate["manifest_path"]).parent):

@@ -13,7 +13,8 @@ def build(maker: tree.Maker, work: pathlib.Path, out: pathlib.Path) -> list[path
     release = maker.release
     listed = tree.entries("rpm")
     main, symbols = work / "main", work / "symbols"
-    tree.lay_out(listed, main, maker)
+    libraries = {it: tree.entries("rpm", it) if maker.library else [] for it in ("libentitled0", "libentitled-dev")}
+    tree.lay_out([*listed, *libraries["libentitled0"], *libraries["libentitled-dev"]], main, maker)
     tree.debug_tree(maker.programs if maker.has_symbols() else {}, symbols, release.epoch)
     words = {
         "UPSTREAM": release.upstream,
@@ -22,6 +23,9 @@ def build(maker: tree.Maker, work: pathlib.Path, out: pathlib.Path) -> list[path
         "CHANGED": release.moment("%a %b %d %Y"),
         "MAINTAINER": tree.MAINTAINER,
         "FILES": "\n".join(file_line(one) for one in listed),
+        "WITH_LIBRARY": int(maker.library is not None),
+        "LIBRARY_FILES": "\n".join(file_line(one) for one in libraries["libentitled0"]),
+        "DEVEL_FILES": "\n".join(file_line(one) for one in libraries["libentitled-dev"]),
         "MAIN": main,
         "SYMBOLS": symbols,
         "WITH_SYMBOLS": int(maker.has_symbols()),
@@ -41,6 +45,8 @@ def build(maker: tree.Maker, work: pathlib.Path, out: pathlib.Path) -> list[path
 
 
 def file_line(one: tree.Entry) -> str:
+    if one.link():
+        return one.path
     marks = {"conf": "%config(noreplace) ", "doc": "%doc ", "licence": "%license "}
     mark = marks.get(one.kind, "") if one.source else "%dir "
     return f"%attr({one.mode:04o}, root, root) {mark}{one.path}"

@@ -8,7 +8,7 @@ import subprocess
 import tomllib
 
 import inventory
-from binaries import Program
+from binaries import Program, library_directory
 from release import ROOT, Release
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -18,7 +18,7 @@ MAINTAINER = os.environ.get("ENTITLED_MAINTAINER", "The entitled authors <entitl
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A file or directory of the package. `source` is None for a directory."""
+    """A file, directory or link of a package. `source` is None for a directory."""
 
     path: str
     source: str | None
@@ -26,15 +26,21 @@ class Entry:
     kind: str
     compressed: bool
 
+    def link(self) -> str | None:
+        """Where it leads, if it is a link."""
+        scheme, _, name = (self.source or "").partition(":")
+        return name if scheme == "link" else None
 
-def entries(form: str) -> list[Entry]:
+
+def entries(form: str, package: str = "entitled") -> list[Entry]:
     """What goes into a package of this form, `deb` or `rpm`."""
     listed = tomllib.loads((HERE / "files.toml").read_text())["file"]
-    return [entry(it) for it in listed if it.get("only", form) == form]
+    ours = [it for it in listed if it.get("only", form) == form and it.get("in", "entitled") == package]
+    return [entry(it, form) for it in ours]
 
 
-def entry(listed: dict) -> Entry:
-    source, path = listed.get("from"), listed["to"]
+def entry(listed: dict, form: str) -> Entry:
+    source, path = listed.get("from"), listed["to"].replace("@LIBDIR@", library_directory(form))
     if path.endswith("/"):
         path += pathlib.PurePath(source).name
     mode = int(listed.get("mode", "0644" if source else "0755"), 8)
@@ -43,11 +49,12 @@ def entry(listed: dict) -> Entry:
 
 class Maker:
     """Makes what is in no source file. Each thing is made once and used by both forms. `quick` packages are not
-    compressed well."""
+    compressed well. Without `library`, the packages of the C library are not made."""
 
-    def __init__(self, release: Release, programs: dict[str, Program], quick: bool = False):
+    def __init__(self, release: Release, programs: dict[str, Program], library: pathlib.Path | None, quick: bool = False):
         self.release = release
         self.programs = programs
+        self.library = library
         self.quick = quick
         self.made: dict[str, bytes] = {}
 
@@ -58,6 +65,8 @@ class Maker:
         scheme, _, name = source.partition(":")
         if scheme == "bin":
             return self.programs[name].stripped.read_bytes()
+        if scheme == "lib":
+            return (self.library / name).read_bytes()
         if scheme != "make":
             return (ROOT / source).read_bytes()
         if name not in self.made:
@@ -71,10 +80,15 @@ class Maker:
                 return subprocess.run(run, check=True, capture_output=True).stdout
             case "schema":
                 return f"{self.release.schema}\n".encode()
+            case "pkg-config-deb" | "pkg-config-rpm":
+                words = {"LIBDIR": library_directory(name[-3:]), "VERSION": self.release.upstream}
+                return fill(ROOT / "src/client/c/entitled.pc.in", words).encode()
             case "sbom":
                 return inventory.bill_of_materials(self.release)
             case "third-party":
                 return inventory.third_party_licences()
+            case "library-third-party":
+                return inventory.third_party_licences("entitled-c")
             case "debian-changelog":
                 return debian_changelog(self.release)
         raise SystemExit(f"files.toml asks for make:{name}, which nobody makes")
@@ -95,6 +109,9 @@ def lay_out(listed: list[Entry], into: pathlib.Path, maker: Maker) -> None:
         place = into / one.path.lstrip("/")
         if one.source is None:
             place.mkdir(parents=True, exist_ok=True)
+        elif one.link():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(one.link())
         else:
             place.parent.mkdir(parents=True, exist_ok=True)
             content = maker.content(one.source)

@@ -43,6 +43,15 @@ pub struct Installed {
     pub source: PathBuf,
     /// Who signed the file.
     pub publisher: Option<PublisherKey>,
+    /// What was signed, where it was: to be shown to whoever has the publisher's key.
+    pub signed: Option<Arc<SignedFile>>,
+}
+
+/// The text of a product file, and the signature beside it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SignedFile {
+    pub text: String,
+    pub signature: String,
 }
 
 /// A mistake in one file or directory.
@@ -140,8 +149,9 @@ impl Loading {
                     }
                     match file.admit(&mut pins, now) {
                         Ok(publisher) => {
+                            let signed = file.signed(publisher.is_some());
                             let (product, source) = (file.product, path);
-                            let installed = Installed { product, source, publisher };
+                            let installed = Installed { product, source, publisher, signed };
                             products.insert(id, Arc::new(installed));
                         }
                         Err(why) => {
@@ -284,6 +294,14 @@ impl ProductFile {
         };
         pins.insert(id.clone(), pin);
         Ok(Some(signer))
+    }
+}
+
+impl ProductFile {
+    /// What is shown of a file that somebody published.
+    fn signed(&self, is_published: bool) -> Option<Arc<SignedFile>> {
+        let signature = self.signature.clone().filter(|_| is_published)?;
+        Some(Arc::new(SignedFile { text: self.text.clone(), signature }))
     }
 }
 

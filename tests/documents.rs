@@ -267,6 +267,16 @@ fn reference() -> String {
             writeln!(text, "| `{name}{required}` | {} |", kind(&param["schema"])).expect("written");
         }
     }
+    write_types(document, &mut text);
+    text.push_str("\n## Errors\n\n| code | name | what helps |\n|---|---|---|\n");
+    for (name, error) in document["components"]["errors"].as_object().expect("errors") {
+        let help = error["data"]["help"].as_str().expect("help");
+        writeln!(text, "| {} | `{name}` | {help} |", error["code"]).expect("written");
+    }
+    text
+}
+
+fn write_types(document: &Value, text: &mut String) {
     text.push_str("\n## Types\n");
     for (name, schema) in document["components"]["schemas"].as_object().expect("schemas") {
         if let Some(words) = schema["enum"].as_array() {
@@ -285,12 +295,6 @@ fn reference() -> String {
             writeln!(text, "| `{field}` | {} | {about} |", kind(schema)).expect("written");
         }
     }
-    text.push_str("\n## Errors\n\n| code | name | what helps |\n|---|---|---|\n");
-    for (name, error) in document["components"]["errors"].as_object().expect("errors") {
-        let help = error["data"]["help"].as_str().expect("help");
-        writeln!(text, "| {} | `{name}` | {help} |", error["code"]).expect("written");
-    }
-    text
 }
 
 /// What is said of a parameter or a field, beginning with whether it may still change.

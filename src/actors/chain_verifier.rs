@@ -13,8 +13,8 @@ use news::{Follower, follow};
 use work::{Place, survey};
 
 pub use messages::{
-    ChainStates, CheckSignature, Claim, Fed, Feed, FindUnavailable, Reconfigure, Sight, Sighted,
-    Stands, Survey, Surveyed, VerifierError, Watch,
+    ChainStates, CheckSignature, Claim, Fed, Feed, FindUnavailable, Prove, Reconfigure, Sight,
+    Sighted, Stands, Survey, Surveyed, TakeSighting, VerifierError, Watch,
 };
 pub use news::ChainNews;
 
@@ -35,7 +35,7 @@ use entitled_core::domain::product::availability::Warning;
 
 pub use crate::chain::{
     Abilities, BeaconSource, Brought, ChainEvent, ChainStatus, Concerned, EndpointCost,
-    EndpointStatus, Evidence, FaultStatus, Latency, SyncStatus,
+    EndpointStatus, Evidence, FaultStatus, Holding, Latency, Proof, ProofFault, SyncStatus,
 };
 
 /// How long one survey, or one question about a token, may take in all.
@@ -243,6 +243,22 @@ impl Handler<Claim> for ChainVerifier {
     fn handle(&mut self, claim: Claim, _: &mut Self::Context) -> Self::Result {
         let parts = self.parts.clone();
         beside(self, parts.clone().on(claim.token.collection.chain, parts.claim(claim)))
+    }
+}
+
+impl Handler<Prove> for ChainVerifier {
+    type Result = ResponseActFuture<Self, Result<Proof, VerifierError>>;
+    fn handle(&mut self, ask: Prove, _: &mut Self::Context) -> Self::Result {
+        let parts = self.parts.clone();
+        beside(self, parts.clone().on(ask.holding.token.collection.chain, parts.prove(ask)))
+    }
+}
+
+impl Handler<TakeSighting> for ChainVerifier {
+    type Result = ResponseActFuture<Self, Result<(), VerifierError>>;
+    fn handle(&mut self, order: TakeSighting, _: &mut Self::Context) -> Self::Result {
+        let (chain, parts) = (order.sighting.target.collection().chain, self.parts.clone());
+        beside(self, parts.clone().on(chain, parts.take(order)))
     }
 }
 

@@ -24,6 +24,7 @@ pub use crate::store::tables::audit::AuditState;
 pub use crate::store::tables::customers::{CustomerEdit, NewCustomer};
 pub use crate::store::tables::facts::{Facts, Progress};
 pub use crate::store::tables::notices::Notice;
+pub use crate::store::tables::receipts::{KeptEvidence, ReceiptParts};
 pub use crate::store::tables::sealed_keys::{Replacement, SealedKey};
 pub use crate::store::tables::wallets::{NewWallet, Origin};
 pub use crate::store::{Asked, BackedUp};
@@ -33,10 +34,10 @@ pub use entitled_core::domain::kept::Look;
 pub use messages::{
     AcknowledgeNotices, AddWallet, BackUp, CreateCustomer, CustomerOf, CustomersOf,
     CustomersWithWallets, FindChallenge, FindCustomer, FindFacts, FindFigures, FindProgress,
-    FindSealedKeys, FindWallet, ForgetChain, HistoryOf, KeepChallenge, KeepPins, KeepSynced,
-    LedgerError, ListAudit, ListCustomers, ListOwnerships, LooksRecorded, NoteAudit, RaiseFloor,
-    RecordClaim, RecordSightings, RemoveWallet, ReplaceSealedKeys, SetSuspension, StoreFigures,
-    UpdateCustomer, VerifyAudit, WalletsOf,
+    FindReceiptParts, FindSealedKeys, FindWallet, ForgetChain, HistoryOf, KeepChallenge,
+    KeepEvidence, KeepPins, KeepSynced, LedgerError, ListAudit, ListCustomers, ListOwnerships,
+    LooksRecorded, NoteAudit, RaiseFloor, RecordClaim, RecordSightings, RemoveWallet,
+    ReplaceSealedKeys, SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit, WalletsOf,
 };
 pub use news::OnChange;
 use work::unwritten::Unwritten;

@@ -28,9 +28,9 @@ use work::tools::Tools;
 
 pub use crate::keys::KeyRingState;
 pub use messages::{
-    CreateWallet, ExportKey, FindKeysStatus, ForeignKey, ImportKey, IssueChallenge, KeeperError,
-    KeyFault, KeysStatus, LinkWallet, RotateKeys, RotationState, RotationStatus, SignMessage,
-    UnlinkWallet, UnlockKeys, Verified, VerifyMessage,
+    CompleteReceipt, Completed, CreateWallet, ExportKey, FindKeysStatus, ForeignKey, ImportKey,
+    IssueChallenge, KeeperError, KeyFault, KeysStatus, LinkWallet, RotateKeys, RotationState,
+    RotationStatus, SignMessage, UnlinkWallet, UnlockKeys, Verified, VerifyMessage,
 };
 
 pub struct WalletKeeper {

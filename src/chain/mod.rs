@@ -6,6 +6,7 @@
 //! | `calls` | what a contract answers at a block, and which code an account has |
 //! | `anchor`, `block`, `head_order` | which block a verification is pinned to, and which block may be named after which |
 //! | `endpoint` | whom to ask, on what terms, and how each endpoint fares |
+//! | `evidence` | the proof of one holding in one piece, for a receipt |
 //! | `evm` | how a contract's call ends, over state that was fetched and proven |
 //! | `look` | which tokens a wallet holds, by which rule |
 //! | `follow` | what happens on the chain from now on |
@@ -21,6 +22,7 @@ mod block;
 mod calls;
 mod consensus;
 mod endpoint;
+mod evidence;
 mod evm;
 mod facade;
 mod follow;
@@ -39,6 +41,7 @@ pub use consensus::sync::{
 };
 pub use endpoint::health::Abilities;
 pub use entitled_core::evm::execute::Outcome;
+pub use evidence::{Foundation, Holding, Proof, ProofFault};
 pub use follow::{ChainEvent, Concerned};
 pub use inner::Chain;
 pub use look::{Known, Look, Looked};

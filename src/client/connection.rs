@@ -46,6 +46,12 @@ impl Client {
         Ok(Self { path: path.clone(), timeout, wire: Some(wire), exchange: Exchange::default() })
     }
 
+    /// A client that connects when it is asked something for the first time: for programs that may start before the daemon
+    /// does. `timeout` is the limit of each question, connecting included.
+    pub fn unconnected(path: &SocketPath, timeout: Duration) -> Self {
+        Self { path: path.clone(), timeout, wire: None, exchange: Exchange::default() }
+    }
+
     /// Sets how long each question may take from now on.
     pub fn set_timeout(&mut self, timeout: Duration) {
         self.timeout = timeout;

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::error::ClientError;
 use crate::message::{self, Message};
+use crate::object::read_from_objects;
 use crate::verdict::Verdict;
 
 /// Notices that may arrive before the answer to the subscription they belong to.
@@ -101,10 +102,13 @@ impl Inbox {
 
 /// One notification of a change.
 #[derive(Debug, Deserialize)]
+#[serde(remote = "Self")]
 struct Notice {
     subscription: Value,
     result: Box<RawValue>,
 }
+
+read_from_objects!(Notice);
 
 impl Notice {
     /// `None` for notifications of other kinds, which later daemons may send.

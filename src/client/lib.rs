@@ -26,6 +26,7 @@ mod error_code;
 mod exchange;
 mod lines;
 mod message;
+mod object;
 mod opening;
 mod server;
 mod socket_path;

@@ -5,6 +5,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::ClientError;
+use crate::object::read_from_objects;
 
 #[derive(Serialize)]
 struct Request<'a> {
@@ -41,6 +42,7 @@ pub(super) enum Message {
 }
 
 #[derive(Deserialize)]
+#[serde(remote = "Self")]
 struct Incoming {
     #[serde(default)]
     id: Value,
@@ -56,12 +58,15 @@ struct Incoming {
 }
 
 #[derive(Deserialize)]
+#[serde(remote = "Self")]
 struct ErrorObject {
     code: i64,
     message: String,
     #[serde(default)]
     data: Option<Value>,
 }
+
+read_from_objects!(Incoming, ErrorObject);
 
 fn present<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Box<RawValue>>, D::Error> {
     Box::<RawValue>::deserialize(source).map(Some)

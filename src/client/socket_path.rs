@@ -1,6 +1,7 @@
 //! Where the daemon's sockets are.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// The path of a Unix socket.
@@ -17,7 +18,7 @@ impl SocketPath {
     }
 }
 
-/// Where any program asks: `$ENTITLED_SOCKET` if set; else `/run/entitled/entitled.sock` if it exists; else
+/// Where any program asks: `$ENTITLED_SOCKET` if set, a path or `unix://` and a path; else `/run/entitled/entitled.sock` if it exists; else
 /// `$XDG_RUNTIME_DIR/entitled/entitled.sock` if it exists; else `/tmp/entitled-UID/entitled.sock` if it
 /// exists and nobody else can have put it there; else `/run` again, to be named in the error that follows.
 pub fn default_path() -> SocketPath {
@@ -46,6 +47,14 @@ fn can_be_used(path: &Path) -> bool {
     path.exists() && (!path.starts_with(&shared) || private())
 }
 
+/// `unix:///run/x` is how other programs are told of a socket (`DOCKER_HOST`, `SPIFFE_ENDPOINT_SOCKET`).
+fn without_scheme(named: PathBuf) -> PathBuf {
+    match named.as_os_str().as_bytes().strip_prefix(b"unix://") {
+        Some(path) => OsStr::from_bytes(path).into(),
+        None => named,
+    }
+}
+
 fn resolve(
     variable: &str,
     file: &str,
@@ -54,7 +63,7 @@ fn resolve(
 ) -> SocketPath {
     let set = |name: &str| environment(name).filter(|it| !it.is_empty()).map(PathBuf::from);
     if let Some(named) = set(variable) {
-        return SocketPath(named);
+        return SocketPath(without_scheme(named));
     }
     let system = Path::new("/run/entitled").join(file);
     if exists(&system) {

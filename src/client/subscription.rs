@@ -1,5 +1,6 @@
 //! Following the verdict about one product.
 
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use serde_json::value::RawValue;
@@ -9,6 +10,9 @@ use crate::error::ClientError;
 use crate::exchange::{Inbox, read_verdict};
 use crate::verdict::Verdict;
 use crate::wire::Wire;
+
+/// How often the socket is read before a caller who does not wait has its turn again: a megabyte of what is not for it.
+const READS_MAX: usize = 128;
 
 /// The present verdict, then one per change. Ends when the daemon closes the connection; dropping it
 /// closes the connection from here.
@@ -45,6 +49,32 @@ impl Subscription {
             }
         }
         Ok(None)
+    }
+
+    /// The next verdict of what has arrived already, without waiting; `None` when there is none yet. For a program with a
+    /// loop of its own, which waits for the descriptor ([`AsFd`]) to be readable and then asks here until there is `None`:
+    /// several may arrive at once.
+    ///
+    /// # Errors
+    /// When the connection is of no more use; also when the daemon closed it.
+    pub fn try_next(&mut self) -> Result<Option<Verdict>, ClientError> {
+        if let Some(early) = self.inbox.early() {
+            return read_verdict(&early).map(Some);
+        }
+        let mut reads = READS_MAX;
+        while let Some(line) = self.wire.receive_arrived(&mut reads)? {
+            if let Some(told) = self.inbox.hear(&line)? {
+                return read_verdict(&told).map(Some);
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// To wait for; what is read there is read by [`Subscription::try_next`] alone.
+impl AsFd for Subscription {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.wire.as_fd()
     }
 }
 

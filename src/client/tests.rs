@@ -310,3 +310,69 @@ fn a_connection_that_was_closed_with_a_reason_gives_it() {
     assert_eq!(error.name(), Some("LIMIT_EXCEEDED"), "{error}");
     assert_eq!(error.detail(), Some("a user has at most 64 connections"));
 }
+
+#[test]
+fn what_has_arrived_is_read_without_waiting() {
+    let (told, tell) = std::sync::mpsc::channel();
+    let daemon = daemon_of(vec![Box::new(move |mut talk: Talk| {
+        let request = talk.hear();
+        talk.say(&reply(&request["id"], "\"a\""));
+        let notice = |valid: bool| {
+            let verdict = json!({"product": "p", "valid": valid, "code": "X"});
+            let params = json!({"subscription": "a", "result": verdict});
+            format!("{}\n", json!({"method": "entitlement_changed", "params": params}))
+        };
+        // Whatever the client sends asks for more.
+        talk.hear();
+        let two = notice(true) + &notice(false);
+        let (first, rest) = two.split_at(two.len() - 9);
+        talk.say(first);
+        told.send(()).unwrap();
+        talk.hear();
+        talk.say(rest);
+        told.send(()).unwrap();
+    })]);
+    let mut subscription = Client::connect(&daemon.path).unwrap().subscribe("p").unwrap();
+    assert_eq!(subscription.try_next().unwrap(), None);
+    subscription.send_for_test("1\n");
+    tell.recv().unwrap();
+    assert!(subscription.try_next().unwrap().unwrap().valid);
+    assert_eq!(subscription.try_next().unwrap(), None, "half a notice is none");
+    subscription.send_for_test("1\n");
+    tell.recv().unwrap();
+    assert!(!subscription.try_next().unwrap().unwrap().valid);
+    daemon.served.join().unwrap();
+    let ended = subscription.try_next().unwrap_err();
+    assert!(matches!(ended, ClientError::Unreachable { .. }), "{ended:?}");
+}
+
+#[test]
+fn a_flood_of_what_is_not_ours_does_not_keep_a_caller_that_does_not_wait() {
+    let daemon = daemon(&[|mut talk| {
+        let request = talk.hear();
+        talk.say(&reply(&request["id"], "\"a\""));
+        let others = json!({"method": "of_the_future", "params": {"text": "x".repeat(1000)}});
+        // Until the client hangs up.
+        while talk.0.get_mut().write_all(format!("{others}\n").as_bytes()).is_ok() {}
+    }]);
+    let mut subscription = Client::connect(&daemon.path).unwrap().subscribe("p").unwrap();
+    for _ in 0..10 {
+        assert_eq!(subscription.try_next().unwrap(), None);
+    }
+    drop(subscription);
+    daemon.served.join().unwrap();
+}
+
+#[test]
+fn a_client_that_is_not_connected_connects_when_it_is_asked() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let mut client = Client::unconnected(&SocketPath::at(&path), Duration::from_secs(30));
+    assert!(matches!(client.check("p"), Err(ClientError::Unreachable { .. })));
+    let listener = UnixListener::bind(&path).unwrap();
+    let served = std::thread::spawn(move || {
+        answer_one(Talk(BufReader::new(listener.accept().unwrap().0)));
+    });
+    assert!(client.check("p").unwrap().valid);
+    served.join().unwrap();
+}

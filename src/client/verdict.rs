@@ -9,10 +9,13 @@ use std::fmt;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::object::read_from_objects;
+
 /// What the caller is entitled to of one product, and why.
 ///
 /// Times are RFC 3339 in UTC. `valid` decides; the rest explains.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Verdict {
     pub product: String,
     pub valid: bool,
@@ -86,6 +89,7 @@ impl Verdict {
 
 /// The block a verdict was proven at.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Anchor {
     /// CAIP-2.
     pub chain: String,
@@ -237,6 +241,7 @@ pub struct Explanation {
 
 /// One step: what was looked at, what came of it, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Step {
     /// `grant`, `token`, `wallet`, `ownership`, `block` or `anchor`.
     pub step: String,
@@ -247,6 +252,8 @@ pub struct Step {
     #[serde(default)]
     pub reason: String,
 }
+
+read_from_objects!(Verdict, Anchor, Step);
 
 #[cfg(test)]
 mod tests;

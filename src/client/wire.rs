@@ -1,16 +1,21 @@
 //! One connection: lines out, lines in, each bounded in size and time.
 
 use std::io;
-use std::io::{Read, Write};
-use std::os::fd::AsRawFd;
+use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, recv, send};
 
 use crate::deadline::Deadline;
 use crate::error::ClientError;
 use crate::lines::Lines;
 use crate::opening::{self, Opened, Opening, QUEUE_FULL_PAUSE};
 use crate::socket_path::SocketPath;
+
+const CHUNK: usize = 8192;
 
 #[derive(Debug)]
 pub(super) struct Wire {
@@ -36,11 +41,12 @@ impl Wire {
         while !bytes.is_empty() {
             let left = deadline.left().map_err(|_| deadline.missed())?;
             self.stream.set_write_timeout(left).map_err(|it| self.lost(it))?;
-            match self.stream.write(bytes) {
+            // Of a program that is not Rust's, SIGPIPE is the end.
+            match send(self.stream.as_raw_fd(), bytes, MsgFlags::MSG_NOSIGNAL) {
                 Ok(0) => return Err(self.lost(io::ErrorKind::WriteZero.into())),
                 Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
-                Err(it) if is_worth_another_try(&it) => {}
-                Err(it) => return Err(self.lost(it)),
+                Err(Errno::EINTR | Errno::EAGAIN) => {}
+                Err(it) => return Err(self.lost(it.into())),
             }
         }
         Ok(())
@@ -62,13 +68,41 @@ impl Wire {
         }
     }
 
+    /// The next line that is not blank, of what has arrived already; `None` when more has to arrive first, or when the
+    /// socket was read as often as `reads` allows, and then it is still readable.
+    ///
+    /// # Errors
+    /// When the daemon closed the connection.
+    pub(super) fn receive_arrived(
+        &mut self,
+        reads: &mut usize,
+    ) -> Result<Option<Vec<u8>>, ClientError> {
+        let mut chunk = [0_u8; CHUNK];
+        loop {
+            if let Some(line) = self.lines.next()? {
+                return Ok(Some(line));
+            }
+            if *reads == 0 {
+                return Ok(None);
+            }
+            *reads -= 1;
+            match recv(self.stream.as_raw_fd(), &mut chunk, MsgFlags::MSG_DONTWAIT) {
+                Ok(0) => return Err(self.lost(io::ErrorKind::UnexpectedEof.into())),
+                Ok(count) => self.lines.add(chunk.get(..count).unwrap_or_default()),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return Ok(None),
+                Err(it) => return Err(self.lost(it.into())),
+            }
+        }
+    }
+
     pub(super) fn lost(&self, source: io::Error) -> ClientError {
         ClientError::Unreachable { path: self.path.clone(), source }
     }
 
     /// Waits for more; `false` when the daemon closed the connection.
     fn fill(&mut self, deadline: Deadline) -> Result<bool, ClientError> {
-        let mut chunk = [0_u8; 8192];
+        let mut chunk = [0_u8; CHUNK];
         loop {
             let left = deadline.left().map_err(|_| deadline.missed())?;
             self.stream.set_read_timeout(left).map_err(|it| self.lost(it))?;
@@ -82,6 +116,12 @@ impl Wire {
                 Err(it) => return Err(self.lost(it)),
             }
         }
+    }
+}
+
+impl AsFd for Wire {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
     }
 }
 

@@ -12,6 +12,7 @@
 //! | [`evm`] | how a contract's call ends over proven state, and who signed (ERC-1271, ERC-6492) | `proof`, `light_client` |
 //! | [`seats`] | who may use a tier at the same time, and who does | `domain` |
 //! | [`standards`] | which calls a token standard is asked by, and what the answers mean | `evm` |
+//! | [`receipt`] | what a receipt proves to somebody who believes nobody | all of them |
 //!
 //! Imports follow the last column and nothing else. Three words recur:
 //!
@@ -42,5 +43,11 @@ pub mod domain;
 pub mod evm;
 pub mod light_client;
 pub mod proof;
+pub mod receipt;
 pub mod seats;
 pub mod standards;
+
+#[cfg(test)]
+#[allow(dead_code, unreachable_pub, reason = "the simulated chain offers more than is used here")]
+#[path = "../../tests/support/sync_committee.rs"]
+mod sync_committee;

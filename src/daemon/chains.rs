@@ -42,7 +42,8 @@ fn consensus(chain: &config::Chain, clock: &Clock) -> anyhow::Result<ConsensusSe
     };
     Ok(ConsensusSettings {
         specification: specification.with_context(|| format!("no specification {named}"))?,
-        digest: text.map(|it| chain::digest(it.as_bytes())),
+        digest: text.as_ref().map(|it| chain::digest(it.as_bytes())),
+        text,
         beacon: chain.beacon.clone(),
         checkpoint: chain.checkpoint,
         silence: chain.silence,

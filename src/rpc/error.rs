@@ -7,12 +7,13 @@
 use jsonrpsee::types::ErrorObjectOwned;
 use serde::Serialize;
 
-use crate::actors::chain_verifier::VerifierError;
+use crate::actors::chain_verifier::{ProofFault, VerifierError};
 use crate::actors::ownership_ledger::LedgerError;
 use crate::actors::seat_keeper::SeatError;
-use crate::actors::tier_cache::{CheckError, InstallError};
+use crate::actors::tier_cache::{CheckError, InstallError, ReceiptError};
 use crate::actors::wallet_keeper::KeeperError;
 use entitled_core::domain::causes::with_causes;
+use entitled_core::domain::entitlement;
 use entitled_core::domain::ids::IdError;
 use entitled_core::domain::peer::Refusal;
 
@@ -96,6 +97,15 @@ impl From<VerifierError> for RpcError {
             VerifierError::NotHeld | VerifierError::OtherTransaction => {
                 Self::new(Code::Conflict, error.to_string())
             }
+            VerifierError::NoProof { source } => match source {
+                ProofFault::Unknown(_) | ProofFault::NoWay { .. } => {
+                    Self::new(Code::ChainUnavailable, source.to_string())
+                }
+                ProofFault::NotHeld | ProofFault::NotLinked => {
+                    Self::new(Code::Conflict, source.to_string())
+                }
+            },
+            VerifierError::KnownBetter { .. } => Self::new(Code::Conflict, error.to_string()),
             VerifierError::Feed { source } => {
                 let cause = std::error::Error::source(&source).map(|it| format!(": {it}"));
                 Self::new(Code::Conflict, format!("{source}{}", cause.unwrap_or_default()))
@@ -125,6 +135,28 @@ impl From<SeatError> for RpcError {
             SeatError::TooYoung { .. } | SeatError::NoUnit => Code::Conflict,
             SeatError::TooManyProcesses => Code::LimitExceeded,
             SeatError::NoRandomness => Code::Internal,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<ReceiptError> for RpcError {
+    fn from(error: ReceiptError) -> Self {
+        let code = match &error {
+            ReceiptError::NoYes { verdict } => match verdict.code {
+                entitlement::Code::Undetermined => Code::ChainUnavailable,
+                entitlement::Code::NoProduct => Code::NotFound,
+                _ => Code::Conflict,
+            },
+            ReceiptError::NoProduct | ReceiptError::NoWallet => Code::NotFound,
+            ReceiptError::Refused(_) => Code::SignatureInvalid,
+            ReceiptError::Unsigned
+            | ReceiptError::LinkedBefore
+            | ReceiptError::UnfitSignature
+            | ReceiptError::Unvouched => Code::Conflict,
+            ReceiptError::BrokenOff => Code::Busy,
+            ReceiptError::Check(source) => return source.clone().into(),
+            ReceiptError::Verifier(source) => return source.clone().into(),
         };
         Self::new(code, error.to_string())
     }
@@ -160,7 +192,7 @@ impl From<KeeperError> for RpcError {
             KeeperError::Conflict { .. } => Code::Conflict,
             KeeperError::SignatureInvalid { .. } => Code::SignatureInvalid,
             KeeperError::BadInput { .. } => Code::InvalidParams,
-            KeeperError::Unknown { .. } => Code::ChainUnavailable,
+            KeeperError::Unknown { .. } | KeeperError::Receipt { .. } => Code::ChainUnavailable,
             KeeperError::Busy
             | KeeperError::KeysBusy
             | KeeperError::Crowded

@@ -27,6 +27,8 @@
 //! | `floors` | chain (u64) | time |
 //! | `audit` | number (u64) | AuditEntry |
 //! | `light_clients` | 0, chain (u64) | form byte, slot (u64), time, bytes of `chain` |
+//! | `link_proofs` | address, customer | LinkProof |
+//! | `evidence` | customer, product's id | form byte, time, bytes of `entitled_core::receipt` |
 
 use std::ops::Bound;
 
@@ -39,7 +41,7 @@ use entitled_core::domain::ids::{
 use entitled_core::domain::ownership::{Finality, Rule, Target, Terms};
 
 /// The schema this program writes. See `migrations`.
-pub const SCHEMA: u32 = 5;
+pub const SCHEMA: u32 = 6;
 
 pub(super) type Definition<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
 
@@ -66,11 +68,13 @@ pub enum Table {
     Audit,
     LightClients,
     Confirmations,
+    LinkProofs,
+    Evidence,
 }
 
 impl Table {
     /// In the order of the variants, so that `table as usize` is its place.
-    pub(super) const ALL: [Self; 20] = [
+    pub(super) const ALL: [Self; 22] = [
         Self::Meta,
         Self::Customers,
         Self::CustomerUids,
@@ -91,6 +95,8 @@ impl Table {
         Self::Audit,
         Self::LightClients,
         Self::Confirmations,
+        Self::LinkProofs,
+        Self::Evidence,
     ];
 
     pub(super) fn definition(self) -> Definition<'static> {
@@ -115,6 +121,8 @@ impl Table {
             Self::Audit => "audit",
             Self::LightClients => "light_clients",
             Self::Confirmations => "confirmations",
+            Self::LinkProofs => "link_proofs",
+            Self::Evidence => "evidence",
         })
     }
 }
@@ -262,6 +270,11 @@ fn terms(Terms { rule, reach }: Terms) -> Vec<u8> {
 
 pub(super) fn kept(sighting: &[u8], finality: Finality, known: bool) -> Vec<u8> {
     [sighting, &[class(finality), u8::from(!known)]].concat()
+}
+
+/// What the key's customer can show of a product.
+pub(super) fn evidence(id: CustomerId, product: &ProductId) -> Vec<u8> {
+    [customer(id).as_slice(), product.as_str().as_bytes()].concat()
 }
 
 pub(super) fn publisher(product: &ProductId) -> Vec<u8> {

@@ -1,11 +1,12 @@
 //! Trust `consensus`: the daemon follows the chain's own validators, here 512 keys that sign the blocks of the
 //! test's EVM node, and believes nobody else about which block is the chain's.
 
-mod scene;
+pub mod scene;
 
 mod following;
 mod forgery;
 mod misconduct;
 mod offline;
 mod owner;
+mod receipts;
 mod vouching;

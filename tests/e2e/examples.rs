@@ -26,9 +26,10 @@ const FIRST: [&str; 4] =
 const LAST: [&str; 5] =
     ["wallet_unlink", "customer_deactivate", "product_remove", "keys_rotate", "store_backup"];
 
-/// What this daemon cannot do: its keys are in a file, its chain has no validators, and its only seat was given back. It answers with an error
-/// that the document names.
-const CANNOT: [&str; 3] = ["keys_unlock", "chain_sync", "seat_revoke"];
+/// What this daemon cannot do: its keys are in a file, its chain has no validators, its product no publisher, and its only
+/// seat was given back; and the receipt in the document is cut short. It answers with an error that the document names.
+const CANNOT: [&str; 5] =
+    ["keys_unlock", "chain_sync", "entitlement_receipt", "receipt_import", "seat_revoke"];
 
 fn document() -> &'static Value {
     openrpc::document()

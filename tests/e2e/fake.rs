@@ -400,10 +400,9 @@ fn the_example_of_the_manual_is_played_as_it_is_described() {
     assert_eq!([told.next(), told.next()].map(|it| it["code"].clone()), ["VALID", "GRACE"]);
     // It is away for a moment, and back before the connection is tried anew.
     crate::support::eventually("the licence is sold", || {
-        let verdict = Line::try_connect(&fake.socket())
-            .map_err(|it| it.to_string())?
-            .call("entitlement_check", &json!({ "product": ACME }))
-            .map_err(|it| it.message)?;
-        if verdict["code"] == "NOT_HELD" { Ok(()) } else { Err(verdict.to_string()) }
+        let mut line = Line::try_connect(&fake.socket()).map_err(|it| it.to_string())?;
+        line.ask("entitlement_check", &json!({ "product": ACME }));
+        let reply = line.hear().ok_or("it went away")?;
+        if reply["result"]["code"] == "NOT_HELD" { Ok(()) } else { Err(reply.to_string()) }
     });
 }

@@ -19,6 +19,7 @@ mod support;
 
 mod administration;
 mod bad_input;
+mod c_library;
 mod changes;
 mod clients;
 mod consensus;
@@ -46,6 +47,8 @@ mod pseudo_terminal;
 mod publishers;
 mod quorum;
 mod readme;
+mod receipts;
+mod receipts_rules;
 mod reload;
 mod rules;
 mod rules_balance;

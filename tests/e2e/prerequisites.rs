@@ -43,6 +43,21 @@ fn a_c_compiler_with_cjson_is_there_in_ci() {
 }
 
 #[test]
+fn go_is_there_in_ci() {
+    must_be_there_in_ci("go", prerequisites::has("go", "the client library for Go"));
+}
+
+#[test]
+fn a_jdk_is_there_in_ci() {
+    must_be_there_in_ci("javac", prerequisites::has("javac", "the client library for Java"));
+}
+
+#[test]
+fn a_cpp_compiler_is_there_in_ci() {
+    must_be_there_in_ci("c++", prerequisites::has("c++", "the client library for C++"));
+}
+
+#[test]
 fn setpriv_is_there_in_ci() {
     must_be_there_in_ci("setpriv", Path::new("/usr/bin/setpriv").exists());
 }
@@ -50,4 +65,6 @@ fn setpriv_is_there_in_ci() {
 #[test]
 fn what_npm_installs_is_there_in_ci() {
     must_be_there_in_ci("tests/node_modules", tests_dir().join("node_modules").is_dir());
+    let typescript = tests_dir().join("node_modules/typescript").is_dir();
+    must_be_there_in_ci("typescript in tests/node_modules", typescript);
 }

@@ -10,25 +10,32 @@ use crate::support::daemon::Daemon;
 use crate::support::settings::ProductFile;
 use crate::support::stage::{ACME, Stage};
 
-struct Vendor(KeyPair);
+pub struct Vendor(KeyPair);
 
 impl Vendor {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(KeyPair::generate_unencrypted_keypair().unwrap())
     }
 
-    fn key(&self) -> String {
+    pub fn key(&self) -> String {
         self.0.pk.to_base64()
     }
 
-    fn sign(&self, text: &str) -> String {
+    pub fn sign(&self, text: &str) -> String {
         let text = std::io::Cursor::new(text);
         minisign::sign(None, &self.0.sk, text, Some("acme-cad.toml"), None).unwrap().into_string()
     }
 }
 
+/// Installs a product file under a vendor's name and signature.
+pub fn install_signed(daemon: &Daemon, vendor: &Vendor, product: &ProductFile) {
+    let text = format!("{}\n[publisher]\nkey = {:?}\n", product.text(), vendor.key());
+    let signature = vendor.sign(&text);
+    install(daemon, &(text, signature)).unwrap();
+}
+
 /// The product of a vendor: named by `names`, signed by `by`.
-fn published(stage: &Stage, version: u32, names: &Vendor, by: &Vendor) -> (String, String) {
+pub fn published(stage: &Stage, version: u32, names: &Vendor, by: &Vendor) -> (String, String) {
     let product =
         ProductFile::acme(&stage.licence.collection()).set("version", &version.to_string());
     let text = format!("{}\n[publisher]\nkey = {:?}\n", product.text(), names.key());
@@ -36,7 +43,7 @@ fn published(stage: &Stage, version: u32, names: &Vendor, by: &Vendor) -> (Strin
     (text, signature)
 }
 
-fn install(daemon: &Daemon, (text, signature): &(String, String)) -> Result<Value, String> {
+pub fn install(daemon: &Daemon, (text, signature): &(String, String)) -> Result<Value, String> {
     let params = json!({"toml": text, "signature": signature});
     daemon.try_admin("product_install", params).map_err(|it| it.message)
 }

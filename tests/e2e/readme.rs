@@ -15,6 +15,7 @@ use crate::support::eventually;
 use crate::support::prerequisites;
 use crate::support::socket::Line;
 use crate::support::stage::{ACME, Stage};
+use crate::support::toolchain;
 
 const SOCKET: &str = "/run/entitled/entitled.sock";
 /// Set for the child that plays the Rust example.
@@ -50,12 +51,38 @@ struct Examples {
     home: TempDir,
     socket: PathBuf,
     c: Option<PathBuf>,
+    /// Those that have a library of their language: what runs the program that the README shows.
+    languages: Vec<(&'static str, Command)>,
 }
+
+/// Where the program of a language is that the README shows, below `src/client/`.
+const PROGRAMS: [(&str, &str); 5] = [
+    ("Python", "python/example.py"),
+    ("Node", "node/example.js"),
+    ("Go", "go/example/main.go"),
+    ("Java", "java/src/example/java/Example.java"),
+    ("C++", "cpp/example.cpp"),
+];
 
 impl Examples {
     fn at(socket: &Path) -> Self {
-        let mut examples =
-            Self { home: TempDir::new().unwrap(), socket: socket.to_owned(), c: None };
+        let home = TempDir::new().unwrap();
+        let languages = [
+            ("Python", toolchain::python("example.py")),
+            ("Node", toolchain::node("example.js")),
+            ("Go", toolchain::go_program("./example", home.path())),
+            ("Java", toolchain::java("src/example/java/Example.java", "Example", home.path())),
+            ("C++", toolchain::cpp("example.cpp", home.path())),
+        ];
+        // As other programs are told of a socket.
+        let named = format!("unix://{}", socket.display());
+        let ready = languages.into_iter().filter_map(|(title, command)| {
+            let mut command = command?;
+            command.env("ENTITLED_SOCKET", &named);
+            Some((title, command))
+        });
+        let languages = ready.collect();
+        let mut examples = Self { home, socket: socket.to_owned(), c: None, languages };
         examples.c = examples.compile();
         examples
     }
@@ -105,23 +132,16 @@ impl Examples {
     }
 
     /// Runs all of them side by side; each must come to this answer, and to no other.
-    fn say(&self, answer: &str) {
-        let mut commands = vec![
-            ("Shell", self.shell()),
-            ("Rust", self.rust()),
-            ("Python", self.interpreted("Python", "python3", "-c")),
-            ("Node", self.interpreted("Node", "node", "-e")),
-        ];
+    fn say(&mut self, answer: &str) {
+        let mut commands = vec![("Shell", self.shell()), ("Rust", self.rust())];
         commands.extend(self.c.as_ref().map(|it| ("C", Command::new(it))));
-        let started = commands.into_iter().map(|(title, mut command)| {
+        let own = commands.iter_mut().map(|(title, command)| (*title, command));
+        let languages = self.languages.iter_mut().map(|(title, command)| (*title, command));
+        let started = own.chain(languages).map(|(title, command)| {
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-            (title, command.spawn())
+            (title, command.spawn().unwrap())
         });
         for (title, child) in started.collect::<Vec<_>>() {
-            let Ok(child) = child else {
-                prerequisites::skipped("an example of the README", title);
-                continue;
-            };
             let output = child.wait_with_output().unwrap();
             let said = answers(&output);
             assert_eq!(said, [answer], "{title}: {output:?}");
@@ -160,9 +180,20 @@ fn the_rust_example_is_that_of_the_readme() {
 }
 
 #[test]
+fn each_library_shows_the_program_of_the_readme() {
+    for (title, program) in PROGRAMS {
+        let code = std::fs::read_to_string(toolchain::library(program)).unwrap();
+        assert_eq!(block(title), code, "{program}");
+        let language = program.split('/').next().unwrap();
+        let readme = std::fs::read_to_string(toolchain::library(language).join("README.md"));
+        assert!(readme.unwrap().contains(&code), "the README of {language}");
+    }
+}
+
+#[test]
 fn each_example_says_what_the_daemon_says() {
     let mut stage = Stage::linked();
-    let examples = Examples::at(&stage.daemon.socket());
+    let mut examples = Examples::at(&stage.daemon.socket());
     stage.daemon.wait_for_code(ACME, "NOT_HELD");
     examples.say("not entitled");
     stage = stage.enter(7);
@@ -187,7 +218,7 @@ fn what_cannot_be_determined_is_not_known_in_each_example() {
 fn without_a_daemon_it_is_not_known_in_each_example() {
     let home = TempDir::new().unwrap();
     let socket = home.path().join("entitled.sock");
-    let examples = Examples::at(&socket);
+    let mut examples = Examples::at(&socket);
     examples.say("not known");
     // The socket of a daemon that is gone.
     drop(UnixListener::bind(&socket).unwrap());
@@ -204,7 +235,7 @@ fn a_full_daemon_is_not_known_in_each_example() {
     stage.daemon.write_config(&format!("{text}\n[socket.limits]\nconnections = 4\n"));
     stage.daemon.restart();
     stage.daemon.wait_for_code(ACME, "VALID");
-    let examples = Examples::at(&stage.daemon.socket());
+    let mut examples = Examples::at(&stage.daemon.socket());
     let _held = fill(&stage.daemon.socket());
     examples.say("not known");
     if let Some((code, reply)) = examples.curl() {
@@ -229,7 +260,7 @@ fn fill(socket: &Path) -> Vec<Line> {
 #[test]
 fn a_silent_daemon_is_not_known_in_each_example() {
     let mut stage = Stage::entitled();
-    let examples = Examples::at(&stage.daemon.socket());
+    let mut examples = Examples::at(&stage.daemon.socket());
     stage.daemon.signal(Signal::SIGSTOP);
     let pid = stage.daemon.pid();
     eventually("the daemon is stopped", || {

@@ -89,6 +89,7 @@ fn open(anvil: &Anvil, specification: &str, now: &Arc<AtomicU64>) -> Chain {
     let consensus = ConsensusSettings {
         specification: Specification::parse(specification).unwrap(),
         digest: None,
+        text: None,
         beacon: Vec::new(),
         checkpoint: None,
         silence: Some(DAY),

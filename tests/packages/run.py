@@ -34,26 +34,30 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="entitled-package-tests-") as temporary:
         home = pathlib.Path(temporary)
-        made = asked.packages or build_all(asked, home / "packages")
-        Stage.packages = find_all(made, asked.form or FORMS)
-        Stage.base = home / "base"
-        base.unpack(Stage.base)
         loader = unittest.TestLoader()
         loader.testNamePatterns = [f"*{it}*" for it in asked.only] or None
         suite = loader.discover(str(HERE))
         if suite.countTestCases() == 0:
             sys.exit(f"the packages were NOT tested: no test is named {' or '.join(asked.only)}")
+        # Minutes, for what is compiled as it is shipped: for those tests only that are about it.
+        with_library = "test_c_library" in str(suite)
+        made = asked.packages or build_all(asked, home / "packages", with_library)
+        Stage.packages = find_all(made, asked.form or FORMS)
+        Stage.libraries = {it: sorted((made / "current").glob(f"libentitled*.{it}")) for it in asked.form or FORMS}
+        Stage.home = home
+        Stage.base = base.unpack(home / "base")
         if not unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful():
             sys.exit(1)
 
 
-def build_all(asked: argparse.Namespace, into: pathlib.Path) -> pathlib.Path:
+def build_all(asked: argparse.Namespace, into: pathlib.Path, with_library: bool) -> pathlib.Path:
     programs = [f"--programs={asked.programs}"] if asked.programs else []
     forms = [f"--form={it}" for it in asked.form]
     for age, options in AGES.items():
         print(f"building the {age} packages", flush=True)
+        library = [] if with_library and age == "current" else ["--no-library"]
         run = [sys.executable, BUILD, f"--profile={asked.profile}", f"--out={into / age}", "--no-symbols",
-               *programs, *forms, *options]  # fmt: skip
+               *library, *programs, *forms, *options]  # fmt: skip
         subprocess.run(run, check=True, stdout=subprocess.DEVNULL)
     return into
 

@@ -20,6 +20,10 @@ class Stage:
     """Set by run.py before any test runs."""
 
     base: pathlib.Path
+    # A directory of the run.
+    home: pathlib.Path
+    # By form: what is of the C library, for the age `current` only, and only where a test needs it.
+    libraries: dict[str, list[pathlib.Path]]
     # By form (`deb`, `rpm`) and age (`older`, `current`, `newer`); `newer` says it has a newer ledger.
     packages: dict[str, dict[str, pathlib.Path]]
 
@@ -35,8 +39,11 @@ def rpm(age: str) -> pathlib.Path:
 class Scene(unittest.TestCase):
     """Each test has a machine of its own, freshly booted."""
 
+    def base(self) -> pathlib.Path:
+        return Stage.base
+
     def setUp(self):
-        self.machine = self.enterContext(Machine(Stage.base))
+        self.machine = self.enterContext(Machine(self.base()))
         self.machine.bring(pathlib.Path(__file__).with_name("load.py"))
 
     def check(self, product: str, user: str | None = "nobody") -> dict:

@@ -7,8 +7,11 @@ import sys
 
 # By the program that is run: the Debian package that has it.
 DEBIAN = {
+    "ar": "binutils",
+    "cc": "gcc",
     "dpkg-deb": "dpkg",
     "git": "git",
+    "ld": "binutils",
     "mmdebstrap": "mmdebstrap",
     "mount": "mount",
     "nsenter": "util-linux",

@@ -4,6 +4,8 @@
 pub mod anvil;
 #[allow(dead_code, reason = "no test binary needs all of it")]
 pub mod beacon;
+#[allow(dead_code, reason = "no test binary needs all of it")]
+pub mod c_library;
 pub mod contract;
 pub mod daemon;
 #[allow(dead_code, reason = "no test binary needs all of it")]
@@ -23,6 +25,8 @@ pub mod second_node;
 pub mod settings;
 pub mod socket;
 pub mod stage;
+#[allow(dead_code, reason = "no test binary needs all of it")]
+pub mod toolchain;
 pub mod wallet;
 
 use std::path::PathBuf;

@@ -7,7 +7,7 @@ use actix::prelude::*;
 use alloy_primitives::{Address, B256, Bytes};
 
 use crate::actors::ownership_ledger::{Asked, Facts, LedgerError};
-use crate::chain::{Brought, Chain, ChainStatus, FeedError};
+use crate::chain::{Brought, Chain, ChainStatus, FeedError, Holding, Proof, ProofFault};
 use crate::products::Installed;
 use entitled_core::domain::consensus::Checkpoint;
 use entitled_core::domain::ids::{ChainId, CustomerId, Timestamp, Token};
@@ -119,6 +119,26 @@ pub struct Claim {
     pub asked: Asked,
 }
 
+/// Prove a holding in one piece, for somebody who believes nobody: at the product's finality, from its checkpoints.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Proof, VerifierError>")]
+pub struct Prove {
+    pub product: Arc<Installed>,
+    pub holding: Holding,
+    /// Who asks.
+    pub uid: u32,
+}
+
+/// Record what a receipt proved, unless as much is known already.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<(), VerifierError>")]
+pub struct TakeSighting {
+    pub sighting: Sighting,
+    /// Whose wallet it is about.
+    pub customer: CustomerId,
+    pub asked: Asked,
+}
+
 /// What of these products cannot be had here? What could not be found out is left out.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<Vec<Warning>, VerifierError>")]
@@ -142,6 +162,12 @@ pub enum VerifierError {
     NotHeld,
     #[error("the transaction did not move this token to this wallet")]
     OtherTransaction,
+    #[error("no proof in one piece: {source}")]
+    NoProof { source: ProofFault },
+    #[error(
+        "as much is known already: the token was looked at in block {known}, and the receipt is of block {brought}"
+    )]
+    KnownBetter { known: u64, brought: u64 },
     #[error("what was brought is not taken")]
     Feed { source: FeedError },
     #[error("the look was broken off")]

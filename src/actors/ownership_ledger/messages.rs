@@ -10,6 +10,7 @@ use crate::store::tables::audit::AuditState;
 use crate::store::tables::customers::{CustomerEdit, NewCustomer};
 use crate::store::tables::facts::{Facts, Progress};
 use crate::store::tables::notices::Notice;
+use crate::store::tables::receipts::{KeptEvidence, ReceiptParts};
 use crate::store::tables::sealed_keys::{Replacement, SealedKey};
 use crate::store::tables::wallets::NewWallet;
 use crate::store::{Asked, BackedUp};
@@ -66,6 +67,24 @@ pub struct UpdateCustomer {
 pub struct AddWallet {
     pub new: NewWallet,
     pub asked: Asked,
+}
+
+/// Keep what a receipt is made of, in the place of what was kept of the same customer and product.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<()>")]
+pub struct KeepEvidence {
+    pub customer: CustomerId,
+    pub product: ProductId,
+    pub evidence: KeptEvidence,
+}
+
+/// What is kept for the receipt of a product that a wallet of this customer leads to.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<ReceiptParts>")]
+pub struct FindReceiptParts {
+    pub wallet: Address,
+    pub customer: CustomerId,
+    pub product: ProductId,
 }
 
 /// Unlink a wallet; with `destroy_key` its sealed key is overwritten and removed as well.

@@ -36,7 +36,7 @@ fn create(name: &str, uids: &[u32]) -> CreateCustomer {
 fn add(byte: u8, sealed_key: Option<&[u8]>) -> AddWallet {
     let origin = match sealed_key {
         Some(key) => Origin::Created { sealed_key: key.to_vec() },
-        None => Origin::Linked { nonce: None, contract: None },
+        None => Origin::Linked { nonce: None, contract: None, proof: None },
     };
     add_by(origin, byte)
 }
@@ -66,7 +66,7 @@ fn refusals_keep_their_kind() {
         let update = UpdateCustomer { id, edit, asked: asked() };
         let missing = ledger.send(update).await.unwrap();
         assert!(matches!(missing, Err(LedgerError::NotFound { what: "customer" })));
-        let answer = Origin::Linked { nonce: Some("none".into()), contract: None };
+        let answer = Origin::Linked { nonce: Some("none".into()), contract: None, proof: None };
         let spent = ledger.send(add_by(answer, 1)).await.unwrap();
         assert!(matches!(spent, Err(LedgerError::ChallengeSpent)));
     });

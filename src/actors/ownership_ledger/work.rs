@@ -16,16 +16,18 @@ use tokio::sync::oneshot;
 use super::messages::{
     AcknowledgeNotices, AddWallet, BackUp, CreateCustomer, CustomerOf, CustomersOf,
     CustomersWithWallets, FindChallenge, FindCustomer, FindFacts, FindFigures, FindProgress,
-    FindSealedKeys, FindWallet, ForgetChain, HistoryOf, KeepChallenge, KeepPins, KeepSynced,
-    LedgerError, ListAudit, ListCustomers, ListOwnerships, LooksRecorded, NoteAudit, RaiseFloor,
-    RecordClaim, RecordSightings, RemoveWallet, ReplaceSealedKeys, Reply, SetSuspension,
-    StoreFigures, UpdateCustomer, VerifyAudit, WalletsOf,
+    FindReceiptParts, FindSealedKeys, FindWallet, ForgetChain, HistoryOf, KeepChallenge,
+    KeepEvidence, KeepPins, KeepSynced, LedgerError, ListAudit, ListCustomers, ListOwnerships,
+    LooksRecorded, NoteAudit, RaiseFloor, RecordClaim, RecordSightings, RemoveWallet,
+    ReplaceSealedKeys, Reply, SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit, WalletsOf,
 };
-use super::{AuditState, BackedUp, Facts, Notice, OwnershipLedger, Progress, SealedKey, Whose};
+use super::{
+    AuditState, BackedUp, Facts, Notice, OwnershipLedger, Progress, ReceiptParts, SealedKey, Whose,
+};
 use crate::store::schema::SCHEMA;
 use crate::store::tables::{
     audit, challenges, claims, customers, facts, light_clients, notices, ownerships, publishers,
-    sealed_keys, sightings, wallets,
+    receipts, sealed_keys, sightings, wallets,
 };
 use crate::store::{Changes, Snapshot, StoreError};
 use entitled_core::domain::audit::{AuditAction, AuditEntry};
@@ -145,6 +147,9 @@ changes! {
     KeepPins -> (), "keep who publishes the products", |it, changes| {
         publishers::keep(changes, &it.pins, &it.asked)
     };
+    KeepEvidence -> (), "keep what a receipt is made of", |it, changes| {
+        receipts::keep(changes, (it.customer, &it.product), &it.evidence)
+    };
     ReplaceSealedKeys -> u64, "replace sealed keys", |it, changes| {
         sealed_keys::replace(changes, &it.replacements, &it.detail, &it.asked)
     };
@@ -219,6 +224,9 @@ questions! {
             found.extend(wallets::find(view, *address)?.map(|(it, _)| (*address, it.customer)));
         }
         Ok(found)
+    };
+    FindReceiptParts -> ReceiptParts, "find what a receipt is made of", |it, view| {
+        receipts::parts(view, (it.wallet, it.customer), &it.product)
     };
     FindSealedKeys -> Vec<SealedKey>, "find the sealed keys", |_it, view| sealed_keys::all(view);
     FindChallenge -> Option<Challenge>, "find a challenge", |it, view| {

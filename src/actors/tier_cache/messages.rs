@@ -6,12 +6,17 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::watch;
 
+use alloy_primitives::Address;
+
 use super::reader::{Cached, Key};
+use crate::actors::chain_verifier::VerifierError;
 use crate::actors::ownership_ledger::{Asked, LedgerError};
 use crate::products::{Catalogue, FileFault, Installed};
+use entitled_core::domain::customer::LinkProof;
 use entitled_core::domain::entitlement::{Step, Tokens, Verdict};
-use entitled_core::domain::ids::{ProductId, Timestamp};
+use entitled_core::domain::ids::{CustomerId, ProductId, Timestamp};
 use entitled_core::domain::publisher::PublisherKey;
+use entitled_core::receipt::{Evidence, ReceiptFault, Verified};
 
 pub use crate::products::ChangeError as InstallError;
 
@@ -89,6 +94,70 @@ pub struct TokenCounts {
 #[rtype(result = "watch::Receiver<Landing>")]
 pub struct Subscribe {
     pub key: Key,
+}
+
+/// Gather what a receipt of this verdict is made of: what is kept, as long as it is young, or what is proven now.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Draft, ReceiptError>")]
+pub struct DraftReceipt {
+    pub key: Key,
+    /// On whose share of the looks.
+    pub uid: u32,
+}
+
+/// A receipt but for what shows control of the wallet now.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    pub evidence: Evidence,
+    pub product: ProductId,
+    pub publisher: PublisherKey,
+    pub wallet: Address,
+    /// Whose wallet it is.
+    pub customer: CustomerId,
+    /// How it was linked; none for a wallet whose key is here.
+    pub link: Option<LinkProof>,
+}
+
+/// Take what a receipt proves for a look.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Verified, ReceiptError>")]
+pub struct ImportReceipt {
+    pub receipt: String,
+    pub uid: u32,
+    pub asked: Asked,
+}
+
+/// Why there is no receipt, or one is not taken.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ReceiptError {
+    #[error("a receipt proves a yes, and the answer is {}: {}", .verdict.code, .verdict.detail)]
+    NoYes { verdict: Box<Verdict> },
+    #[error(
+        "the product's file is not signed by its publisher, so that a receipt would prove nothing to anybody"
+    )]
+    Unsigned,
+    #[error(
+        "the wallet was linked before its signature was kept: unlink it and link it again, so that there is something to show"
+    )]
+    LinkedBefore,
+    #[error("the signature of the product's file has a form that no receipt can carry")]
+    UnfitSignature,
+    #[error("{0}")]
+    Refused(Box<ReceiptFault>),
+    #[error(
+        "the block of this receipt is its maker's word; only one that validators signed for is taken for a look"
+    )]
+    Unvouched,
+    #[error("no product of this receipt is installed, or not its publisher's file")]
+    NoProduct,
+    #[error("the wallet of this receipt belongs to nobody here")]
+    NoWallet,
+    #[error("the receipt cannot be looked through")]
+    BrokenOff,
+    #[error(transparent)]
+    Check(#[from] CheckError),
+    #[error(transparent)]
+    Verifier(#[from] VerifierError),
 }
 
 /// Read the product files again, perhaps from other directories, and perhaps keep another pace.

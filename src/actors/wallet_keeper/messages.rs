@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
-use alloy_primitives::Address;
+use alloy_primitives::{Address, Bytes};
 use serde_json::Value;
 
 use crate::actors::cpu_pool::CpuPoolError;
 use crate::actors::ownership_ledger::{Asked, LedgerError};
+use crate::actors::tier_cache::Draft;
 use crate::keys::KeyRingState;
 use entitled_core::domain::customer::{Challenge, Wallet};
-use entitled_core::domain::ids::{ChainId, CustomerId};
+use entitled_core::domain::ids::{ChainId, CustomerId, Timestamp};
 use entitled_core::domain::label::Label;
 use entitled_core::domain::ownership::{Anchor, Cause};
 use entitled_core::domain::secret::Secret;
 use entitled_core::domain::wallet_proof::{Method, Payload};
+use entitled_core::receipt::{ReceiptFault, Verified as ReceiptVerified};
 
 pub(super) type Reply<T> = Result<T, KeeperError>;
 
@@ -102,6 +104,27 @@ pub struct Verified {
     pub method: Method,
     /// The block of which this is true, where a contract had a say. What a key says is true without any.
     pub anchor: Option<Anchor>,
+}
+
+/// Complete a receipt: with a signature made now, where the key is here; and hold it against everything that whoever gets it
+/// will.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Reply<Completed>")]
+pub struct CompleteReceipt {
+    pub draft: Draft,
+    /// What whoever asks ties it to; at most [`NONCE_LIMIT`](entitled_core::receipt::NONCE_LIMIT) bytes.
+    pub nonce: Option<Bytes>,
+    /// On whose share of the CPU pool.
+    pub uid: u32,
+    /// On the chain's time.
+    pub now: Timestamp,
+}
+
+/// A receipt that passes, and what it proves.
+#[derive(Debug, Clone)]
+pub struct Completed {
+    pub receipt: String,
+    pub verified: ReceiptVerified,
 }
 
 // ---- keys that come in and go out ----
@@ -251,6 +274,9 @@ pub enum KeeperError {
     /// A key could not be made, sealed or used.
     #[error("cannot {doing}")]
     Key { doing: &'static str, source: KeyFault },
+    /// What was made, or kept, does not show what it should.
+    #[error("no receipt can be given now: {source}")]
+    Receipt { source: Box<ReceiptFault> },
     #[error("the ledger failed")]
     Ledger { source: LedgerError },
     /// Nothing came back in time: it is not known whether a change was made.

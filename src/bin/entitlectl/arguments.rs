@@ -12,6 +12,7 @@ use crate::commands::customer::{self, CustomerCommand};
 use crate::commands::keys::{self, KeysCommand};
 use crate::commands::ownership::{self, OwnershipCommand};
 use crate::commands::product::{self, ProductCommand};
+use crate::commands::receipt::{self, ReceiptCommand};
 use crate::commands::run::{self, RunArguments};
 use crate::commands::seats::{self, SeatsCommand};
 use crate::commands::store::{self, StoreCommand};
@@ -88,6 +89,9 @@ pub(crate) enum Command {
     /// Products and their files
     #[command(subcommand)]
     Product(ProductCommand),
+    /// Verdicts that carry their proof
+    #[command(subcommand)]
+    Receipt(ReceiptCommand),
     /// The ledger's record of who holds what
     #[command(subcommand)]
     Ownership(OwnershipCommand),
@@ -127,6 +131,7 @@ impl Command {
             Self::Token(command) => token::run(command, session, screen),
             Self::Tier(command) => tier::run(command, session, screen),
             Self::Product(command) => product::run(command, session, screen),
+            Self::Receipt(command) => receipt::run(command, session, screen),
             Self::Ownership(command) => ownership::run(command, session, screen),
             Self::Seats(command) => seats::run(command, session, screen),
             Self::Customer(command) => customer::run(command, session, screen),

@@ -49,6 +49,7 @@ fn following(specification: &str, beacon: &str) -> ChainSettings {
     let consensus = ConsensusSettings {
         specification: light_client::Specification::named(specification).unwrap(),
         digest: None,
+        text: None,
         beacon: vec![beacon.parse().unwrap()],
         checkpoint: None,
         silence: None,

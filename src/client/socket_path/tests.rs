@@ -18,6 +18,12 @@ fn the_environment_comes_first_even_if_nothing_is_there() {
 }
 
 #[test]
+fn the_environment_may_name_it_as_other_programs_do() {
+    assert_eq!(find(&[("ENTITLED_SOCKET", "unix:///x/y")], &[SYSTEM]), Path::new("/x/y"));
+    assert_eq!(find(&[("ENTITLED_SOCKET", "unix:x")], &[SYSTEM]), Path::new("unix:x"));
+}
+
+#[test]
 fn the_system_comes_before_the_user() {
     let xdg = [("ENTITLED_SOCKET", ""), ("XDG_RUNTIME_DIR", "/run/user/1000")];
     assert_eq!(find(&xdg, &[SYSTEM, OWN]), Path::new(SYSTEM));

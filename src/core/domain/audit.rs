@@ -65,6 +65,7 @@ actions! {
     ProductRemoved = "product_removed",
     ProductsReloaded = "products_reloaded",
     PublisherChanged = "publisher_changed",
+    ReceiptImported = "receipt_imported",
     SeatRevoked = "seat_revoked",
     StoreBackedUp = "store_backed_up",
     StoreRecovered = "store_recovered",

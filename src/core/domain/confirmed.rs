@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::{Address, B256, U256};
-use ring::digest::{SHA256, digest};
+use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
 use super::ids::{Collection, Timestamp, Token};
@@ -131,53 +131,65 @@ fn basis(sightings: &[&Sighting]) -> Option<Confirmation> {
     proofs.all(|it| basis.is_of(it)).then_some(basis)
 }
 
-/// As [`basis`], where everything was proven, with a digest of what was.
+/// As [`basis`], where everything was proven, with a digest of what was: in one pass, because there may be thousands.
 fn whole(sightings: &[&Sighting]) -> Option<Confirmation> {
-    let basis =
-        basis(sightings).filter(|_| sightings.iter().all(|it| it.finding.anchor().is_some()));
-    basis.map(|it| Confirmation { said: Some(said(sightings)), ..it })
-}
-
-/// A digest of what sightings of one question say, whichever look they are of. Each part has a fixed width or its
-/// length before it, so that no two lists have the same bytes.
-fn said(sightings: &[&Sighting]) -> B256 {
-    let mut bytes = Vec::with_capacity(sightings.len() * 36);
-    let length = |it: usize| u32::try_from(it).unwrap_or(u32::MAX).to_be_bytes();
+    let first = sightings.first()?;
+    let basis = Confirmation::of(first, first.finding.anchor()?);
+    let mut digest = Context::new(&SHA256);
+    let mut bytes = Vec::with_capacity(2 * AT_ONCE);
     for sighting in sightings {
-        match &sighting.target {
-            Target::Token(token) => {
-                bytes.push(0);
-                bytes.extend(token.id.to_be_bytes::<32>());
-            }
-            Target::Rest { ids, .. } => {
-                bytes.push(1);
-                bytes.extend(length(ids.ranges().len()));
-                for end in ids.ranges().iter().flat_map(|(from, to)| [from, to]) {
-                    bytes.extend(end.to_be_bytes::<32>());
-                }
-            }
+        if !basis.is_of(sighting) {
+            return None;
         }
-        match &sighting.finding {
-            Finding::Held { until: None, .. } => bytes.push(0),
-            Finding::Held { until: Some(until), .. } => {
-                bytes.push(1);
-                bytes.extend(until.as_nanosecond().to_be_bytes());
-            }
-            Finding::NotHeld { .. } => bytes.push(2),
-            Finding::Unknown { .. } => bytes.push(3),
-        }
-        bytes.extend(length(sighting.via.len()));
-        for via in &sighting.via {
-            let (kind, address) = match via {
-                Via::Vault(address) => (0, address),
-                Via::Account(address) => (1, address),
-            };
-            bytes.push(kind);
-            bytes.extend(address.as_slice());
+        say(&mut bytes, sighting);
+        if bytes.len() >= AT_ONCE {
+            digest.update(&bytes);
+            bytes.clear();
         }
     }
-    let digest = digest(&SHA256, &bytes);
-    B256::from_slice(digest.as_ref())
+    digest.update(&bytes);
+    let said = Some(B256::from_slice(digest.finish().as_ref()));
+    Some(Confirmation { said, ..basis })
+}
+
+/// Bytes that are hashed at once.
+const AT_ONCE: usize = 4_096;
+
+/// What a sighting says of its question, whichever look it is of. Each part has a fixed width or its length before it, so
+/// that no two lists have the same bytes.
+fn say(bytes: &mut Vec<u8>, sighting: &Sighting) {
+    let length = |it: usize| u32::try_from(it).unwrap_or(u32::MAX).to_be_bytes();
+    match &sighting.target {
+        Target::Token(token) => {
+            bytes.push(0);
+            bytes.extend(token.id.to_be_bytes::<32>());
+        }
+        Target::Rest { ids, .. } => {
+            bytes.push(1);
+            bytes.extend(length(ids.ranges().len()));
+            for end in ids.ranges().iter().flat_map(|(from, to)| [from, to]) {
+                bytes.extend(end.to_be_bytes::<32>());
+            }
+        }
+    }
+    match &sighting.finding {
+        Finding::Held { until: None, .. } => bytes.push(0),
+        Finding::Held { until: Some(until), .. } => {
+            bytes.push(1);
+            bytes.extend(until.as_nanosecond().to_be_bytes());
+        }
+        Finding::NotHeld { .. } => bytes.push(2),
+        Finding::Unknown { .. } => bytes.push(3),
+    }
+    bytes.extend(length(sighting.via.len()));
+    for via in &sighting.via {
+        let (kind, address) = match via {
+            Via::Vault(address) => (0, address),
+            Via::Account(address) => (1, address),
+        };
+        bytes.push(kind);
+        bytes.extend(address.as_slice());
+    }
 }
 
 impl Confirmations {

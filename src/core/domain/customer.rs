@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, Bytes};
 use serde::{Deserialize, Serialize};
 
 use super::ids::{ChainId, CustomerId, Timestamp};
@@ -69,6 +69,13 @@ impl Wallet {
         let begun = ownership.first_seen;
         ownership.wallet == self.address && self.removed_at.is_none_or(|it| begun < it)
     }
+}
+
+/// The text and the signature by which a wallet was linked: they show control of it to others, too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkProof {
+    pub message: String,
+    pub signature: Bytes,
 }
 
 /// A message waiting to be signed, so that a wallet can be linked. Single use; survives a restart.

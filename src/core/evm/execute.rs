@@ -138,6 +138,9 @@ pub(crate) fn block(header: &Header) -> BlockEnv {
     block
 }
 
+/// The rules of the EVM at a block.
+pub type Rules = SpecId;
+
 /// The rules of the block: those that a specification of its chain names for its time, else those that its header
 /// tells.
 pub fn rules(header: &Header, named: Option<EvmFork>) -> SpecId {

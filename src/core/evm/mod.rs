@@ -2,4 +2,5 @@
 
 pub mod execute;
 pub mod gas_meter;
+pub mod session;
 pub mod signature;

@@ -128,6 +128,11 @@ impl<'a> Ground<'a> {
         }
     }
 
+    /// Everything that was looked at so far.
+    pub(crate) fn touched(&self) -> &BTreeSet<Need> {
+        &self.view.touched
+    }
+
     /// How many accounts were looked at so far.
     pub fn accounts(&self) -> usize {
         self.view.touched.iter().filter(|it| matches!(it, Need::Account(_))).count()

@@ -20,7 +20,7 @@ use super::refused::Refused;
 use super::wire::{Aggregate, CommitteeKeys};
 
 /// The ciphersuite of the beacon chain (consensus-specs, `phase0/beacon-chain.md`, "BLS signatures").
-const CIPHERSUITE: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
+pub(super) const CIPHERSUITE: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
 
 /// The committee of one period, as a signed state committed to it.
 #[derive(Clone)]
@@ -45,7 +45,7 @@ impl fmt::Debug for Committee {
 /// Who signed, and that they are enough.
 #[derive(Debug, Clone)]
 pub(super) struct Signers {
-    signed: Vec<bool>,
+    pub(super) signed: Vec<bool>,
     pub(super) count: u16,
 }
 
@@ -87,7 +87,7 @@ impl CommitteeKeys {
 }
 
 /// `hash_tree_root(BLSPubkey)`: 48 bytes take two leaves.
-fn key_root(key: &FixedBytes<48>) -> B256 {
+pub(super) fn key_root(key: &FixedBytes<48>) -> B256 {
     merkle::hash_pair(&merkle::short(&key[..32]), &merkle::short(&key[32..]))
 }
 

@@ -12,8 +12,11 @@ use serde::{Deserialize, Serialize};
 use super::merkle;
 use super::refused::Refused;
 use super::specification::{Fork, HeaderFormat, Specification};
-use super::wire::{BeaconHeader, Execution, Header, PayloadHeader};
+use super::wire::{BeaconHeader, Branch, Execution, Header, PayloadHeader};
 use crate::domain::ids::Timestamp;
+
+/// Which field of a payload header `block_hash` is.
+const BLOCK_HASH: usize = 12;
 
 /// A beacon block that a sync committee signed, and the execution block it stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +41,7 @@ pub struct Head {
 
 impl BeaconHeader {
     /// `hash_tree_root(BeaconBlockHeader)`.
-    pub(super) fn root(&self) -> B256 {
+    pub(crate) fn root(&self) -> B256 {
         merkle::root_of(vec![
             merkle::number(self.slot),
             merkle::number(self.proposer_index),
@@ -54,6 +57,11 @@ impl PayloadHeader {
     /// what is given is not in the format asked for: before Deneb the fields are absent, or zero in the
     /// container of a later fork.
     fn root(&self, format: HeaderFormat) -> Option<B256> {
+        self.leaves(format).map(merkle::root_of)
+    }
+
+    /// The fields as leaves, in their order.
+    fn leaves(&self, format: HeaderFormat) -> Option<Vec<B256>> {
         let bloom = self.logs_bloom.as_chunks::<32>().0;
         let extra_data = merkle::short(&self.extra_data);
         let extra_data_length = merkle::number(self.extra_data.len() as u64);
@@ -82,7 +90,7 @@ impl PayloadHeader {
             (HeaderFormat::Capella, None | Some(0), None | Some(0)) => {}
             _ => return None,
         }
-        Some(merkle::root_of(leaves))
+        Some(leaves)
     }
 
     fn time(&self) -> Option<Timestamp> {
@@ -91,6 +99,25 @@ impl PayloadHeader {
 }
 
 impl Header {
+    /// The hash of the execution block, and the branch from it to the root of the block's body, whatever form the header
+    /// has. What is not in that form is for [`Header::check`] to refuse.
+    pub(super) fn block_hash_branch(&self, spec: &Specification) -> Option<(B256, Branch)> {
+        let own = spec.fork_of(self.beacon.slot).layout?;
+        match &self.execution {
+            Execution::Nothing => None,
+            Execution::BlockHash(hash) => {
+                // In the container of a later fork it is filled up in front.
+                let padding = self.execution_branch.len().checked_sub(own.block_hash()?.depth())?;
+                Some((*hash, self.execution_branch[padding..].to_vec()))
+            }
+            Execution::Payload(payload) => {
+                let mut branch = merkle::branch_of(payload.leaves(own.format)?, BLOCK_HASH);
+                branch.extend(&self.execution_branch);
+                Some((payload.block_hash, branch))
+            }
+        }
+    }
+
     /// Checks that what it says of execution follows from its beacon header, whose root is `root`, within a
     /// container of the fork `container`: that of the attested header, which may be a later one than the
     /// header's own. Gives the head this header is, if `participation` members did sign in `signature_slot`.

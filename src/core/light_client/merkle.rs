@@ -61,6 +61,18 @@ pub(super) fn root_of(mut leaves: Vec<B256>) -> B256 {
     leaves.first().copied().unwrap_or_default()
 }
 
+/// The branch from the leaf at `place` to the root of [`root_of`], from its sibling up.
+pub(super) fn branch_of(mut leaves: Vec<B256>, mut place: usize) -> Vec<B256> {
+    leaves.resize(leaves.len().next_power_of_two(), B256::ZERO);
+    let mut branch = Vec::new();
+    while leaves.len() > 1 {
+        branch.extend(leaves.get(place ^ 1));
+        leaves = leaves.as_chunks::<2>().0.iter().map(|[a, b]| hash_pair(a, b)).collect();
+        place /= 2;
+    }
+    branch
+}
+
 /// A `uint64` as a leaf: little-endian, at the front.
 pub(super) fn number(value: u64) -> B256 {
     let mut leaf = B256::ZERO;

@@ -15,11 +15,14 @@
 //!          │
 //!        saved
 //! ```
+//!
+//! `path` is the same in one piece: the way from a checkpoint to one block, with no more than it takes to walk it.
 
 mod client;
 mod committee;
 mod header;
 mod merkle;
+mod path;
 mod refused;
 mod saved;
 mod specification;
@@ -32,9 +35,12 @@ mod tests;
 
 pub use client::{Applied, LightClient};
 pub use header::Head;
+pub(crate) use path::{Absent, Begin, CommitteeSummary, Signed, Step, Tip};
+pub use path::{Path, Reached, TipUpdate};
 pub use refused::{KnownPeriods, RefusalKind, Refused};
 pub use saved::RestoreError;
 pub use specification::{Checkpoint, EvmFork, PinnedBlock, Specification, SpecificationFault};
+pub(crate) use wire::{BeaconHeader, Branch};
 pub use wire::{
     Bootstrap, FinalityUpdate, LONGEST_LIST, LONGEST_OBJECT, MOST_UPDATES, Malformed,
     OptimisticUpdate, Update,

@@ -125,6 +125,12 @@ impl Specification {
         Self::parse(text).ok()
     }
 
+    /// The specification that is built in for a chain.
+    pub fn built_in(chain: ChainId) -> Option<Self> {
+        let mut known = ["mainnet", "sepolia", "hoodi"].into_iter().filter_map(Self::named);
+        known.find(|it| it.chain == chain)
+    }
+
     /// Reads a specification, in TOML. The built-in ones are written in the same way.
     ///
     /// # Errors

@@ -76,7 +76,7 @@ pub struct OptimisticUpdate {
 }
 
 /// From the leaf's sibling up.
-pub(super) type Branch = Vec<B256>;
+pub(crate) type Branch = Vec<B256>;
 
 /// `SyncCommittee`, its keys compressed as the chain has them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, serde::Serialize)]
@@ -103,15 +103,15 @@ pub(super) struct Header {
 }
 
 /// `BeaconBlockHeader`.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct BeaconHeader {
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct BeaconHeader {
     #[serde(deserialize_with = "quoted")]
-    pub(super) slot: u64,
+    pub(crate) slot: u64,
     #[serde(deserialize_with = "quoted")]
-    pub(super) proposer_index: u64,
-    pub(super) parent_root: B256,
-    pub(super) state_root: B256,
-    pub(super) body_root: B256,
+    pub(crate) proposer_index: u64,
+    pub(crate) parent_root: B256,
+    pub(crate) state_root: B256,
+    pub(crate) body_root: B256,
 }
 
 /// What a header says of the execution chain.

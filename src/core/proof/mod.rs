@@ -5,3 +5,4 @@ pub mod lru_cache;
 pub mod pinned;
 pub mod state;
 pub mod trie_nodes;
+pub mod witness;

@@ -48,6 +48,16 @@ impl Nodes {
 
     /// Looks up the value whose key hashes to `path` in the trie under `root`.
     pub(crate) fn walk(&mut self, root: B256, path: B256) -> Walk {
+        self.walk_by(root, path, |_, _| {})
+    }
+
+    /// The same; `seen` is told of each node on the way.
+    pub(crate) fn walk_by(
+        &mut self,
+        root: B256,
+        path: B256,
+        mut seen: impl FnMut(B256, &TrieNode),
+    ) -> Walk {
         if root == EMPTY_ROOT_HASH {
             return Walk::Absent;
         }
@@ -56,6 +66,7 @@ impl Nodes {
         loop {
             let unknown = Walk::Unknown { node: name, depth };
             let Some(node) = self.0.get(&name) else { return unknown };
+            seen(name, node);
             match visit(node, &path, depth) {
                 // Nothing an honest trie has. Whoever proves the key will be told by the proof.
                 Visit::Broken => return unknown,

@@ -129,7 +129,7 @@ impl Fake {
         now: Moment,
     ) -> Verdict {
         match scene {
-            Some(scene) => scene.verdict(product, customer, now.now),
+            Some(scene) => scene.verdict(product, customer, now),
             None => no_product(product, customer, now.now),
         }
     }
@@ -171,7 +171,7 @@ impl Fake {
         if scene.state.error.is_some() || !scene.state.delay.is_zero() {
             return false;
         }
-        let verdict = scene.verdict(&ask.product, customer, now.now);
+        let verdict = scene.verdict(&ask.product, customer, now);
         let verdict = narrowed(verdict, ask.publisher.as_ref(), ask.feature.as_deref());
         self.count(&ask.product, customer, now);
         // Writing to a vector cannot fail.

@@ -45,7 +45,7 @@ pub(super) struct Play {
 #[derive(Debug, Clone)]
 pub(super) struct Scene {
     pub(super) state: Arc<State>,
-    began: Timestamp,
+    began: Moment,
 }
 
 impl Play {
@@ -86,7 +86,7 @@ impl Play {
         self.advance(now);
         let progress = *self.courses.get(&key)?;
         let state = state_of(course_of(&self.scenario, &key)?, progress.at)?;
-        Some(Scene { state: Arc::clone(state), began: progress.began.now })
+        Some(Scene { state: Arc::clone(state), began: progress.began })
     }
 
     /// Counts a check that was answered by what is so now.
@@ -198,12 +198,14 @@ impl Scene {
         &self,
         product: &ProductId,
         customer: CustomerId,
-        now: Timestamp,
+        now: Moment,
     ) -> Verdict {
-        let Self { state, began } = self;
+        let Self { state, began: Moment { now: began, monotonic } } = self;
         let later = |wait: Duration| began.checked_add(wait).unwrap_or(Timestamp::MAX);
+        let age = now.monotonic.saturating_sub(*monotonic);
+        // By the clock that the next change is waited for with, so that whoever is woken by it sees it.
+        let is_over = ends(state).is_some_and(|it| it <= age);
         let ends_at = ends(state).map(later);
-        let is_over = ends_at.is_some_and(|it| it <= now);
         let code = match state.code {
             Code::Valid if is_over => Code::Expired,
             Code::Grace if is_over => Code::Undetermined,

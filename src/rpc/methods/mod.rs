@@ -13,6 +13,7 @@ mod ownerships;
 mod paging;
 mod parse;
 mod products;
+mod receipts;
 mod seats;
 mod system;
 mod table;

@@ -14,7 +14,8 @@ use serde_json::value::RawValue;
 use super::api::Api;
 use super::parse::parse;
 use super::{
-    chains, customers, entitlements, keys, ownerships, products, seats, system, transfer, wallets,
+    chains, customers, entitlements, keys, ownerships, products, receipts, seats, system, transfer,
+    wallets,
 };
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::socket::reply::Flight;
@@ -105,6 +106,8 @@ methods! {
         "The verdicts for the products the customer holds, or may hold as far as is known; on the admin socket for all products.";
     SelfService entitlement_explain(wire::OfProduct) -> wire::Explanation = entitlements::explain,
         "What is known now, and every step that leads to it.";
+    SelfService entitlement_receipt(wire::EntitlementReceipt) -> wire::Receipt = receipts::make,
+        "A file that proves the verdict to anybody who has the publisher's key. Only a yes has one.";
     SelfService [writes] wallet_create(wire::WalletCreate) -> wire::Wallet = wallets::create,
         "Make a wallet whose key is kept sealed here.";
     SelfService wallet_list(wire::Page) -> wire::Listed<wire::Wallet> = wallets::list,
@@ -169,6 +172,8 @@ methods! {
         "Say whose files a product takes from now on, whoever signed the last one.";
     Admin product_remove(wire::ProductRemove) -> wire::Removed = products::remove,
         "Remove a product file that was installed here.";
+    Admin receipt_import(wire::ReceiptImport) -> wire::ReceiptImported = receipts::import,
+        "Take what a receipt proves for a look at the chain.";
     Admin ownership_suspend(wire::OwnershipSuspend) -> wire::Listed<wire::Ownership> = ownerships::suspend,
         "Take a token out of force.";
     Admin ownership_reinstate(wire::OwnershipSuspend) -> wire::Listed<wire::Ownership> = ownerships::reinstate,

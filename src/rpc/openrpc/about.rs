@@ -27,6 +27,8 @@ const ANY: [Code; 6] = [
 pub(super) fn errors(method: &str, names_customer: bool) -> Vec<Code> {
     use Code::{ChainUnavailable, Conflict, Locked, NotFound, SignatureInvalid};
     let own: &[Code] = match method {
+        "entitlement_receipt" => &[NotFound, Conflict, Locked, ChainUnavailable],
+        "receipt_import" => &[NotFound, Conflict, ChainUnavailable, SignatureInvalid],
         "wallet_create" => &[Locked],
         "wallet_link" => &[Conflict, ChainUnavailable, SignatureInvalid],
         "wallet_import" | "wallet_sign" | "wallet_export" => &[Conflict, Locked],

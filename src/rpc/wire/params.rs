@@ -84,6 +84,19 @@ requests! {
         #[serde(default)] #[schemars(with = "Option<String>")]
         customer: Option<CustomerId>,
     }
+    EntitlementReceipt {
+        #[schemars(with = "String")]
+        product: ProductId,
+        /// 1 to 64 bytes in hexadecimal, chosen by whoever will verify the receipt.
+        #[serde(default)]
+        nonce: Option<String>,
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        customer: Option<CustomerId>,
+    }
+    ReceiptImport {
+        /// The receipt's text, from its first mark to its last.
+        receipt: String,
+    }
     OfProduct {
         #[schemars(with = "String")]
         product: ProductId,
@@ -326,6 +339,7 @@ may_wait!(EntitlementCheck, EntitlementList);
 name_customer!(
     OfCustomer,
     OfProduct,
+    EntitlementReceipt,
     WalletCreate,
     Page,
     WalletChallenge,
@@ -350,6 +364,7 @@ name_nobody!(
     CustomerDeactivate,
     ProductInstall,
     ProductTrust,
+    ReceiptImport,
     ProductRemove,
     StoreBackup,
     OwnershipSuspend,

@@ -35,6 +35,17 @@ pub struct Listed<T> {
 }
 
 replies! {
+    /// A verdict's proof, and what it comes to.
+    Receipt {
+        /// A text to be kept or sent as it is; `entitled_core::receipt` and `libentitled` verify it.
+        receipt: String,
+        /// What whoever verifies it now is told.
+        verdict: Verdict,
+    }
+    /// What a receipt that was taken proves.
+    ReceiptImported {
+        verdict: Verdict,
+    }
     /// The answer for a customer and a product.
     Verdict {
         product: String,

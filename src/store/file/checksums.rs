@@ -29,6 +29,8 @@ pub(super) type Checksum = [u8; 16];
 /// In the background so much is compared without a rest, and then there is one: a tenth of a processor.
 const STRETCH: usize = 16;
 const REST: Duration = Duration::from_millis(10);
+/// The start, and who asked meanwhile, go first.
+const FIRST_REST: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Chunk {
@@ -261,6 +263,7 @@ impl Checksums {
 
 fn look_at_all(sums: &Weak<Checksums>) {
     let mut index = 0;
+    std::thread::park_timeout(FIRST_REST);
     loop {
         for _ in 0..STRETCH {
             let Some(sums) = sums.upgrade() else { return };

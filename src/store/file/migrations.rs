@@ -15,7 +15,7 @@ type Step = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// Invariant: as many as `schema::SCHEMA`, and none of them ever changes.
 pub(in crate::store) const STEPS: &[Step] =
-    &[begin, more_terms, add_light_clients, forget_agreements, add_confirmations];
+    &[begin, more_terms, add_light_clients, forget_agreements, add_confirmations, add_receipts];
 
 const META: Definition<'static> = TableDefinition::new("meta");
 const SCHEMA_KEY: &[u8] = b"schema";
@@ -132,6 +132,16 @@ fn add_confirmations(transaction: &WriteTransaction) -> Result<(), StoreError> {
         .open_table(table)
         .map(drop)
         .map_err(StoreError::database("add a table to the store"))
+}
+
+/// 5 → 6: how control of linked wallets was shown, and what receipts are made of.
+fn add_receipts(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    for name in ["link_proofs", "evidence"] {
+        let table: Definition = TableDefinition::new(name);
+        let opened = transaction.open_table(table);
+        opened.map(drop).map_err(StoreError::database("add a table to the store"))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

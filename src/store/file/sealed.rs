@@ -24,10 +24,11 @@ fn name_beside(store: &str) -> String {
     format!("{store}.checksums")
 }
 
-/// Which file it is, and that nobody wrote it since, as far as the file system tells.
+/// Which file of the directory it is, and that nobody wrote it since, as far as the file system tells. Not its device: some
+/// file systems have another number after each boot.
 fn identity(file: &Metadata) -> Vec<u8> {
     let times = [file.mtime(), file.mtime_nsec(), file.ctime(), file.ctime_nsec()];
-    let numbers = [file.dev(), file.ino(), file.len()];
+    let numbers = [file.ino(), file.len()];
     let times = times.iter().flat_map(|it| it.to_be_bytes());
     numbers.iter().flat_map(|it| it.to_be_bytes()).chain(times).collect()
 }

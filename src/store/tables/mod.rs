@@ -11,6 +11,7 @@ pub mod notices;
 pub mod ownerships;
 pub mod publishers;
 pub mod quotas;
+pub mod receipts;
 pub(in crate::store) mod records;
 pub mod sealed_keys;
 pub mod sightings;

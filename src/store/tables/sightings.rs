@@ -20,17 +20,15 @@ pub(in crate::store) fn check(look: &Look) -> Result<(), StoreError> {
         let why = format!("at most {MOST_SIGHTINGS} sightings are recorded at once");
         return Err(StoreError::conflict(why));
     }
-    let strays = |it: &Sighting| {
-        let chain = it.target.collection().chain;
-        it.finding.anchor().is_some_and(|anchor| anchor.chain != chain)
-    };
-    if look.sightings.iter().any(strays) {
+    look.sightings.iter().try_for_each(check_sighting)
+}
+
+fn check_sighting(it: &Sighting) -> Result<(), StoreError> {
+    let chain = it.target.collection().chain;
+    if it.finding.anchor().is_some_and(|anchor| anchor.chain != chain) {
         return Err(StoreError::conflict("a sighting is anchored on another chain"));
     }
-    let boasts = |it: &Sighting| {
-        matches!((&it.target, &it.finding), (Target::Rest { .. }, Finding::Held { .. }))
-    };
-    if look.sightings.iter().any(boasts) {
+    if matches!((&it.target, &it.finding), (Target::Rest { .. }, Finding::Held { .. })) {
         return Err(StoreError::conflict("the rest of a collection cannot be sighted as held"));
     }
     Ok(())

@@ -2,13 +2,13 @@
 
 use alloy_primitives::Address;
 
-use super::{audit, challenges, customers, quotas, records};
+use super::{audit, challenges, customers, quotas, receipts, records};
 use crate::store::asked::Asked;
 use crate::store::error::StoreError;
 use crate::store::schema::{self, Table};
 use crate::store::view::{Changes, View, prefixed, record};
 use entitled_core::domain::audit::AuditAction;
-use entitled_core::domain::customer::{Challenge, Custody, Wallet};
+use entitled_core::domain::customer::{Challenge, Custody, LinkProof, Wallet};
 use entitled_core::domain::ids::CustomerId;
 use entitled_core::domain::label::Label;
 use entitled_core::domain::ownership::Anchor;
@@ -42,6 +42,8 @@ pub enum Origin {
         nonce: Option<String>,
         /// The block at which a contract stood for it, if no key does.
         contract: Option<Anchor>,
+        /// The signature itself, to be shown to others.
+        proof: Option<Box<LinkProof>>,
     },
 }
 
@@ -191,6 +193,10 @@ pub fn add(changes: &mut Changes<'_>, new: NewWallet, asked: &Asked) -> Result<W
         let key = schema::wallet(new.address, new.customer);
         changes.put(Table::SealedKeys, &key, &records::encode_sealed(sealed))?;
     }
+    if let Origin::Linked { proof: Some(proof), .. } = &new.origin {
+        let key = schema::wallet(new.address, new.customer);
+        changes.put_record(Table::LinkProofs, &key, proof)?;
+    }
     let place = wallet.chain.map(|it| format!(", a contract on {it}")).unwrap_or_default();
     let detail = format!("for {}{place}", wallet.customer);
     audit::append(changes, asked, new.origin.action(), &wallet.address, detail)?;
@@ -244,6 +250,7 @@ pub fn remove(
         return Err(not_found);
     }
     let detail = format!("of {id}");
+    receipts::forget(changes, address, id)?;
     if wallet.active {
         wallet.active = false;
         wallet.removed_at = Some(asked.at);

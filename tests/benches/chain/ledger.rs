@@ -32,7 +32,7 @@ pub fn measure(tokens: u64) {
         address,
         customer: CustomerId::Machine,
         label: None,
-        origin: Origin::Linked { nonce: None, contract: None },
+        origin: Origin::Linked { nonce: None, contract: None, proof: None },
     };
     for new in [new(WALLET), new(OTHER)] {
         runtime.block_on(store.write(move |it| wallets::add(it, new, &asked(0)))).unwrap();

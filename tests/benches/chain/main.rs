@@ -70,6 +70,11 @@ const BOUNDS: Bounds = Bounds { cold: 40, unchanged: 2, changed: 4, per_second: 
 /// A contract that lists its tokens writes four slots where another writes one: its trie is deeper.
 const DEEPER: Bounds = Bounds { changed: 6, ..BOUNDS };
 
+/// `BENCH_PARTS` names the parts to measure, with commas between: `tokens`, `ledger`. Without it, all.
+fn is_wanted(part: &str) -> bool {
+    std::env::var("BENCH_PARTS").map_or(true, |it| it.split(',').any(|it| it == part))
+}
+
 fn main() -> ExitCode {
     let needed = ["node_modules", "contracts/out/ManyLicences.json"];
     let mut needed = needed.map(|it| support::tests_dir().join(it)).into_iter();
@@ -78,10 +83,11 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let mut faults = Vec::new();
-    for (contract, tokens_of, bounds) in [
+    let contracts = [
         ("ManyLicences", TokensOf::Logs, BOUNDS),
         ("ManyListedLicences", TokensOf::Enumerable, DEEPER),
-    ] {
+    ];
+    for (contract, tokens_of, bounds) in contracts.into_iter().filter(|_| is_wanted("tokens")) {
         let scene = Scene::prepare(contract, tokens_of);
         println!("\n{contract}, {TOKENS} tokens of one wallet, found by {tokens_of:?}");
         let floor = scene.floor();
@@ -96,7 +102,9 @@ fn main() -> ExitCode {
         }
         faults.extend(counted.judge((contract, bounds), &timed));
     }
-    ledger::measure(TOKENS);
+    if is_wanted("ledger") {
+        ledger::measure(TOKENS);
+    }
     for fault in &faults {
         eprintln!("{fault}");
     }

@@ -143,7 +143,7 @@ fn fill(path: &Path, count: u64) {
                     address,
                     customer: made.id,
                     label: None,
-                    origin: Origin::Linked { nonce: None, contract: None },
+                    origin: Origin::Linked { nonce: None, contract: None, proof: None },
                 };
                 wallets::add(it, new, &asked())?;
                 ownerships::record_look(it, &look(number, address), &asked())?;

@@ -2,6 +2,7 @@
 
 mod availability;
 mod one_token;
+mod receipts;
 mod reconfiguration;
 pub(super) mod survey;
 

@@ -59,6 +59,10 @@ impl Parts {
         let id = claim.token.collection.chain;
         let chain = self.chains.get(&id).ok_or(unknown(Cause::NotConfigured))?;
         let _turn = self.questions.turn(claim.uid).await.map_err(|_| VerifierError::BrokenOff)?;
+        let _under_way = match self.places.get(&id) {
+            Some(place) => Some(place.under_way.read().await),
+            None => None,
+        };
         let seen_at = self.clock.now_on([id]);
         let (number, block) = self.begin_at_head(chain).await.map_err(unknown)?;
         let resets = chain.resets();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use alloy_primitives::Address;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, RwLock, watch};
 
 use crate::actors::chain_verifier::messages::{Reconfigure, VerifierError};
 use crate::actors::chain_verifier::news::{ChainNews, follow};
@@ -28,6 +28,8 @@ pub(in crate::actors::chain_verifier) struct Place {
     pub(in crate::actors::chain_verifier) resets_told: Arc<Mutex<u64>>,
     /// When a block from the future was told of last, by the monotonic clock.
     future_told: Arc<std::sync::Mutex<Option<Duration>>>,
+    /// Held by looks from their number until they are recorded; alone by whoever brings what others have seen.
+    pub(in crate::actors::chain_verifier) under_way: Arc<RwLock<()>>,
 }
 
 /// The log hears of blocks from the future no more often.
@@ -40,6 +42,7 @@ impl Place {
             retired: watch::channel(false).0,
             resets_told: Arc::default(),
             future_told: Arc::default(),
+            under_way: Arc::default(),
         }
     }
 

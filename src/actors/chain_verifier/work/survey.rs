@@ -1,6 +1,7 @@
 //! One survey: every wallet under every grant of a product, on every chain the product names.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -77,6 +78,11 @@ pub(in crate::actors::chain_verifier) async fn run(
         async move {
             let own = ask.facts.scans.iter().filter(|(of, ..)| of.chain == id);
             let before: Scans = own.map(|(c, w, scan)| ((*c, *w), scan.clone())).collect();
+            let place = parts.places.get(&id).map(|it| Arc::clone(&it.under_way));
+            let _under_way = match place {
+                Some(place) => Some(place.read_owned().await),
+                None => None,
+            };
             let (sightings, mut scans, heads) =
                 on_chain((parts, ask), (id, seen_at), scopes, before.clone()).await;
             scans.retain(|key, scan| before.get(key) != Some(scan));

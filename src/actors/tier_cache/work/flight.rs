@@ -43,8 +43,8 @@ pub(in crate::actors::tier_cache) struct Scene {
     pub(in crate::actors::tier_cache) gathered: Duration,
     pub(in crate::actors::tier_cache) installed: Option<Arc<Installed>>,
     holders: Vec<Holder>,
-    facts: Arc<Facts>,
-    sightings: Vec<Sighting>,
+    pub(super) facts: Arc<Facts>,
+    pub(super) sightings: Vec<Sighting>,
     suspended: BTreeSet<Token>,
 }
 

@@ -162,7 +162,7 @@ impl TierCache {
     }
 
     /// A note in the audit. That it could not be written does not undo what was done.
-    fn note(&self, action: AuditAction, subject: String, asked: Asked) {
+    pub(super) fn note(&self, action: AuditAction, subject: String, asked: Asked) {
         let note = NoteAudit { action, subject, detail: String::new(), asked };
         let ledger = self.parts.ledger.clone();
         actix_rt::spawn(async move {

@@ -3,3 +3,4 @@
 mod chain_news;
 pub(super) mod flight;
 mod installation;
+mod receipts;

@@ -4,6 +4,7 @@
 pub(super) mod key_custody;
 pub(super) mod ledger;
 mod orders;
+mod receipts;
 mod rotation;
 mod signatures;
 pub(super) mod tools;

@@ -1,6 +1,6 @@
 //! What WalletKeeper does for each order, from the question to the ledger's answer.
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, Bytes, hex};
 
 use super::ledger::ask;
 use super::tools::{Prover, Tools, failed, hash, record_of, worked};
@@ -11,7 +11,7 @@ use crate::actors::wallet_keeper::messages::{
     CreateWallet, IssueChallenge, KeeperError, LinkWallet, SPENT, SignMessage, UnlinkWallet,
 };
 use crate::keys::{self, KeyEncryptionKey, PrivateKey};
-use entitled_core::domain::customer::{Challenge, Wallet};
+use entitled_core::domain::customer::{Challenge, LinkProof, Wallet};
 use entitled_core::domain::ids::{Account, CustomerId};
 use entitled_core::domain::ownership::Anchor;
 use entitled_core::domain::wallet_proof::{self, ProofFault, SignInMessage};
@@ -21,6 +21,7 @@ pub(in crate::actors::wallet_keeper) struct Proven {
     challenge: Challenge,
     /// The block at which a contract answered; none if a key did.
     contract: Option<Anchor>,
+    proof: LinkProof,
     asked: Asked,
 }
 
@@ -53,6 +54,7 @@ impl Prover {
             Ok((answered.map(drop), challenge, signature))
         });
         let (answered, challenge, signature) = worked("check a signature", checking.await)?;
+        let message = challenge.message.clone();
         let contract = match answered {
             Ok(()) => None,
             Err(fault) if fault.is_about_signature() => {
@@ -60,7 +62,8 @@ impl Prover {
             }
             Err(fault) => return Err(refused(fault)),
         };
-        Ok(Proven { challenge, contract, asked })
+        let proof = LinkProof { message, signature: to_show(&signature, contract.is_none()) };
+        Ok(Proven { challenge, contract, proof, asked })
     }
 }
 
@@ -97,14 +100,15 @@ impl Tools {
         self,
         proven: Proven,
     ) -> Result<Wallet, KeeperError> {
-        let Proven { challenge, contract, asked } = proven;
+        let Proven { challenge, contract, proof, asked } = proven;
         let Challenge { address, customer, .. } = challenge;
         let known = ask(&self.ledger.find_wallet, FindWallet { address }).await?;
         if let Some((wallet, _)) = known.filter(|(it, _)| it.active) {
             return Err(taken(&wallet, customer));
         }
         // Who proved control takes the wallet up again as it was: a sealed key that is still here stays where it is.
-        let origin = Origin::Linked { nonce: Some(challenge.nonce), contract };
+        let origin =
+            Origin::Linked { nonce: Some(challenge.nonce), contract, proof: Some(Box::new(proof)) };
         let new = NewWallet { address, customer, label: None, origin };
         ask(&self.ledger.add_wallet, AddWallet { new, asked }).await
     }
@@ -161,6 +165,14 @@ fn new_sealed_key(
         let sealed = keys::seal(kek, address, customer, &key).map_err(failed("seal a key"))?;
         Ok((address, sealed))
     })
+}
+
+/// A signature that was found good, as it is shown to others: a key's in its one form, and a contract's as it came.
+fn to_show(signature: &str, by_key: bool) -> Bytes {
+    match wallet_proof::parse_signature(signature) {
+        Ok(signature) if by_key => Bytes::copy_from_slice(&signature.as_bytes()),
+        _ => hex::decode(signature).unwrap_or_default().into(),
+    }
 }
 
 fn taken(wallet: &Wallet, customer: CustomerId) -> KeeperError {

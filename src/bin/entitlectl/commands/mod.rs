@@ -8,6 +8,7 @@ pub(crate) mod customer;
 pub(crate) mod keys;
 pub(crate) mod ownership;
 pub(crate) mod product;
+pub(crate) mod receipt;
 pub(crate) mod reload;
 pub(crate) mod run;
 pub(crate) mod seats;

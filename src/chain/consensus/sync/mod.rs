@@ -28,6 +28,7 @@ mod foundation;
 mod intake;
 mod passes;
 mod progress;
+mod way;
 
 pub use intake::{Brought, FeedError};
 pub use progress::{SyncState, SyncStatus};
@@ -45,6 +46,8 @@ pub struct ConsensusSettings {
     pub specification: Specification,
     /// SHA-256 of its text; `None` for one that the program brings along.
     pub digest: Option<B256>,
+    /// Its text, for whoever does not have it; `None` for one that the program brings along.
+    pub text: Option<String>,
     /// Beacon nodes, mirrors and directories.
     pub beacon: Vec<Address>,
     /// One that the administrator names.
@@ -71,6 +74,7 @@ pub enum SyncEvent {
 pub(in crate::chain) struct ChainSync {
     specification: Specification,
     digest: Option<B256>,
+    text: Option<String>,
     sources: Vec<Source>,
     /// What the administrator and the program offer.
     own: Vec<Offer>,
@@ -118,7 +122,7 @@ impl ChainSync {
     pub(in crate::chain) fn new(
         settings: ConsensusSettings,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        let ConsensusSettings { specification, digest, beacon, checkpoint, silence, now } =
+        let ConsensusSettings { specification, digest, text, beacon, checkpoint, silence, now } =
             settings;
         let sources = beacon.iter().map(Source::open).collect::<Result<_, _>>()?;
         let epochs = specification.slots_per_epoch().saturating_mul(SILENT_EPOCHS);
@@ -127,6 +131,7 @@ impl ChainSync {
         Ok(Self {
             specification,
             digest,
+            text,
             sources,
             own,
             silence: silence.unwrap_or(usual),

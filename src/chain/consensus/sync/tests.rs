@@ -38,6 +38,7 @@ impl Bench {
         let settings = ConsensusSettings {
             specification,
             digest: Some(B256::repeat_byte(9)),
+            text: None,
             beacon: Vec::new(),
             checkpoint: None,
             silence: Some(365 * DAY),

@@ -6,13 +6,16 @@ use jiff::SignedDuration;
 use super::sign_in::{DateTime, SignInMessage};
 use super::verify::{Expected, ProofFault, verify};
 use crate::domain::customer::Challenge;
-use crate::domain::ids::{Account, CustomerId, Timestamp};
+use crate::domain::ids::{Account, ChainId, CustomerId, Timestamp};
 
 /// How long a challenge waits for its signature.
 pub const CHALLENGE_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
 
 /// What a signature on a challenge is about.
 const LINK_URI: &str = "entitled:link";
+
+/// How what a person agrees to begins; the customer follows.
+const FOR_WHOM: &str = "Link this wallet to entitled on this machine, for ";
 
 /// Sets a challenge for `wallet` to be linked to `customer`, in the name of `domain` (this machine).
 ///
@@ -33,7 +36,7 @@ pub fn challenge(
         domain: domain.to_owned(),
         address: wallet.address,
         statement: Some(format!(
-            "Link this wallet to entitled on this machine, for {customer}. This is not a transaction and costs nothing."
+            "{FOR_WHOM}{customer}. This is not a transaction and costs nothing."
         )),
         uri: LINK_URI.to_owned(),
         chain: wallet.chain.0,
@@ -52,6 +55,26 @@ pub fn challenge(
         message: message.to_string(),
         expires_at,
     }
+}
+
+/// What a text that we set says of the link it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkText {
+    pub wallet: Account,
+    pub customer: CustomerId,
+    pub issued_at: Timestamp,
+}
+
+/// Reads a text that [`challenge`] set, on whichever machine. `None` for every other text: what somebody signed to be let
+/// in elsewhere links no wallet.
+pub fn read(message: &str) -> Option<LinkText> {
+    let said: SignInMessage = message.parse().ok()?;
+    let customer = said.statement.as_deref()?.strip_prefix(FOR_WHOM)?.split('.').next()?;
+    let customer: CustomerId = customer.parse().ok()?;
+    let wallet = Account { chain: ChainId(said.chain), address: said.address };
+    let issued_at = said.issued_at.instant();
+    let set = challenge(&said.domain, said.nonce, wallet, customer, issued_at);
+    (set.message == message).then_some(LinkText { wallet, customer, issued_at })
 }
 
 /// Whether `message` and `signature` answer `challenge`; gives the address they prove control of.

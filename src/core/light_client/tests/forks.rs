@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::sync_committee::{Form, Row};
 use super::*;
+use crate::sync_committee::{Form, Row};
 
 /// From Altair to Gloas, one after each 4 epochs, which are 32 slots and one period.
-fn network() -> Network {
+pub(super) fn network() -> Network {
     let row = |name, epoch, version, form, state, execution| Row {
         name,
         epoch,

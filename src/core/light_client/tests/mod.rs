@@ -9,6 +9,7 @@
 
 mod forks;
 mod mainnet;
+mod paths;
 mod rules;
 mod saving;
 mod specifications;
@@ -17,13 +18,10 @@ mod texts;
 mod trees;
 mod vectors;
 
-#[path = "../../../../tests/support/sync_committee.rs"]
-mod sync_committee;
-
 use serde_json::Value;
 
 use super::*;
-use sync_committee::{Network, Signed};
+use crate::sync_committee::{Network, Signed};
 
 /// Later than every signature.
 const NOW: u64 = 20_000_000;

@@ -3,8 +3,8 @@
 use alloy_primitives::B256;
 use blst::min_pk::{AggregateSignature, Signature};
 
-use super::sync_committee::ORDER;
 use super::*;
+use crate::sync_committee::ORDER;
 
 fn kind(result: Result<Applied, Refused>) -> RefusalKind {
     result.unwrap_err().kind()

@@ -3,9 +3,9 @@
 use alloy_primitives::B256;
 use proptest::prelude::*;
 
-use super::sync_committee::{Tree, plain_root};
 use crate::light_client::merkle;
 use crate::light_client::merkle::GeneralizedIndex;
+use crate::sync_committee::{Tree, plain_root};
 
 fn index(number: u64) -> GeneralizedIndex {
     GeneralizedIndex::new(number).unwrap()

@@ -34,11 +34,7 @@ impl Stage {
 
     fn verdict(&mut self) -> Verdict {
         let now = self.clock.moment();
-        self.play.look(&self.product, CUSTOMER, now).unwrap().verdict(
-            &self.product,
-            CUSTOMER,
-            now.now,
-        )
+        self.play.look(&self.product, CUSTOMER, now).unwrap().verdict(&self.product, CUSTOMER, now)
     }
 
     fn code(&mut self) -> Code {

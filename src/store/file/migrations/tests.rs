@@ -129,7 +129,7 @@ fn sightings_of_schema_4_stand_as_they_stood() {
         Ok(())
     })
     .unwrap();
-    assert_eq!((schema_of(&database).unwrap(), backups), (SCHEMA, 1));
+    assert_eq!((schema_of(&database).unwrap(), backups), (SCHEMA, SCHEMA - 4));
     let snapshot = database::begin_read(&database).unwrap().0;
     let table = snapshot.open_table(sightings).unwrap();
     assert_eq!(table.get(b"question".as_slice()).unwrap().unwrap().value(), b"answer");

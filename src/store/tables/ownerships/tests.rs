@@ -378,7 +378,11 @@ fn facts_are_of_the_customers_and_collections_asked_for() {
         address: Address::repeat_byte(byte),
         customer: CustomerId::Uid(uid),
         label: None,
-        origin: crate::store::tables::wallets::Origin::Linked { nonce: None, contract: None },
+        origin: crate::store::tables::wallets::Origin::Linked {
+            nonce: None,
+            contract: None,
+            proof: None,
+        },
     };
     for (byte, uid) in [(1, 1000), (2, 1001)] {
         let wallet = new(byte, uid);

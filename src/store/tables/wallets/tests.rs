@@ -17,11 +17,15 @@ fn by(origin: Origin, byte: u8, customer: CustomerId) -> NewWallet {
 }
 
 fn linked(byte: u8, customer: CustomerId) -> NewWallet {
-    by(Origin::Linked { nonce: None, contract: None }, byte, customer)
+    by(Origin::Linked { nonce: None, contract: None, proof: None }, byte, customer)
 }
 
 fn answering(nonce: &str, byte: u8, customer: CustomerId) -> NewWallet {
-    by(Origin::Linked { nonce: Some(nonce.to_owned()), contract: None }, byte, customer)
+    by(
+        Origin::Linked { nonce: Some(nonce.to_owned()), contract: None, proof: None },
+        byte,
+        customer,
+    )
 }
 
 fn managed(byte: u8, customer: CustomerId, key: &[u8]) -> NewWallet {

@@ -115,6 +115,7 @@ impl Bed {
             product: product(),
             source: PathBuf::from("acme-cad.toml"),
             publisher: None,
+            signed: None,
         };
         let key = Key { customer: OWN, product: installed.product.id.clone() };
         let mut products = Loaded::default();
@@ -140,7 +141,7 @@ impl Bed {
         let verifier =
             chain_verifier::Parts::new(Vec::new(), looks_in.0, looks_in.1, (clock, 9), runtime);
         assert!(parts.verifier.set(ChainVerifier::new(verifier).start()).is_ok());
-        let origin = Origin::Linked { nonce: None, contract: None };
+        let origin = Origin::Linked { nonce: None, contract: None, proof: None };
         let new = NewWallet { address: WALLET, customer: OWN, label: None, origin };
         parts.ledger.send(AddWallet { new, asked: asked() }).await.unwrap().unwrap();
         let mut held = seen(1, Finding::Held { until: None, anchor: anchor(10) });

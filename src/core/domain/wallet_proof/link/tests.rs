@@ -80,3 +80,24 @@ fn an_answer_for_another_machine_is_none() {
     let foreign = answer(&set, other, &set.message, &signed(&set.message), now);
     assert!(matches!(foreign, Err(ProofFault::Domain { .. })), "{foreign:?}");
 }
+
+#[test]
+fn a_text_that_was_set_is_read_on_any_machine_and_no_other_is() {
+    let set = set();
+    let link = read(&set.message).unwrap();
+    assert_eq!(link.wallet, Account { chain: ChainId(10), address: signer().address() });
+    assert_eq!(link.customer, CustomerId::Uid(1000));
+    assert_eq!(link.issued_at, at("2026-11-22T10:00:00Z"));
+    for (from, to) in [
+        ("entitled:link", "https://bank.example/login"),
+        ("Link this", "Take this"),
+        ("uid:1000", "uid:01000"),
+        ("costs nothing.", "costs nothing. Much."),
+        ("10:10:00Z", "10:11:00Z"),
+        ("10:00:00Z", "10:00:00.5Z"),
+    ] {
+        let other = set.message.replace(from, to);
+        assert_ne!(other, set.message);
+        assert_eq!(read(&other), None, "{to}");
+    }
+}

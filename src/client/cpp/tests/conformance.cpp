@@ -1,0 +1,70 @@
+// Plays a client's part in the cases of tests/clients/conformance.json: a line for each thing to do, one line back. What the
+// C library does not offer it cannot do.
+#include <entitled.hpp>
+#include <iostream>
+#include <sstream>
+#include <vector>
+
+using entitlement::Answer;
+using entitlement::Error;
+using entitlement::Verdict;
+
+namespace {
+
+std::string word(Answer answer) {
+    return answer == Answer::yes ? "yes" : answer == Answer::no ? "no" : "not-known";
+}
+
+std::string failure(Error error) {
+    switch (error) {
+    case Error::unreachable: return "unreachable";
+    case Error::untrusted: return "untrusted";
+    case Error::timeout: return "timeout";
+    case Error::refused: return "refused";
+    case Error::protocol: return "protocol";
+    default: return std::string(entitlement::describe(error));
+    }
+}
+
+std::string said(const Verdict &it) {
+    return word(it.answer()) + " " + (it.error() == Error::none ? std::string(it.code()) : failure(it.error()));
+}
+
+std::string watch(const entitlement::Client &client, const std::string &product, std::size_t count) {
+    std::string told;
+    for (const Verdict &it : client.watch(product)) {
+        told += (told.empty() ? "" : ",") + said(it);
+        if (--count == 0) break;
+    }
+    return told;
+}
+
+std::string say(std::optional<entitlement::Client> &client, const std::vector<std::string> &words) {
+    if (words[0] == "open") {
+        entitlement::Options options;
+        options.socket = "unix://" + words[1];
+        options.timeout = std::chrono::milliseconds(std::stoll(words[2]));
+        client.emplace(options);
+        return "ok";
+    }
+    if (words[0] == "close") {
+        client.reset();
+        return "ok";
+    }
+    if (words[0] == "check" && words.size() == 2) return said(client->check(words[1]));
+    if (words[0] == "has") return word(client->check(words[1]).has(words[2]));
+    if (words[0] == "value") return client->check(words[1]).text(words[2]).value_or("none");
+    if (words[0] == "watch") return watch(*client, words[1], std::stoul(words[2]));
+    return "cannot";
+}
+
+} // namespace
+
+int main() {
+    std::optional<entitlement::Client> client;
+    for (std::string line, word; std::getline(std::cin, line);) {
+        std::vector<std::string> words;
+        for (std::istringstream rest(line); std::getline(rest, word, '\t');) words.push_back(word);
+        std::cout << say(client, words) << std::endl;
+    }
+}

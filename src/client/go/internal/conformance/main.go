@@ -1,0 +1,108 @@
+// Plays a client's part in the cases of tests/clients/conformance.json: a line for each thing to do, one line back.
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"entitled"
+)
+
+func failure(err error) string {
+	var refused *entitled.RefusedError
+	switch {
+	case errors.As(err, &refused) && refused.Name != "":
+		return "refused " + refused.Name
+	case errors.As(err, &refused):
+		return "refused " + strconv.Itoa(refused.Code)
+	case errors.Is(err, entitled.ErrUnreachable):
+		return "unreachable"
+	case errors.Is(err, entitled.ErrUntrusted):
+		return "untrusted"
+	case errors.Is(err, entitled.ErrTimeout):
+		return "timeout"
+	case errors.Is(err, entitled.ErrProtocol):
+		return "protocol"
+	}
+	return err.Error()
+}
+
+func word(answer entitled.Answer) string { return strings.ReplaceAll(answer.String(), " ", "-") }
+
+func said(verdict entitled.Verdict, err error) string {
+	if err != nil {
+		return word(verdict.Answer) + " " + failure(err)
+	}
+	return word(verdict.Answer) + " " + verdict.Code
+}
+
+func options(words []string) (options []entitled.Option) {
+	for _, it := range words {
+		key, value, _ := strings.Cut(it, "=")
+		switch key {
+		case "feature":
+			options = append(options, entitled.WithFeature(value))
+		case "publisher":
+			options = append(options, entitled.WithPublisher(value))
+		case "wait_ms":
+			wait, _ := strconv.Atoi(value)
+			options = append(options, entitled.WithWait(time.Duration(wait)*time.Millisecond))
+		}
+	}
+	return options
+}
+
+func watch(client *entitled.Client, product, count string) string {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	wanted, _ := strconv.Atoi(count)
+	var told []string
+	watch := client.Watch(ctx, product)
+	for len(told) < wanted && watch.Next() {
+		told = append(told, said(watch.Verdict(), watch.Err()))
+	}
+	cancel()
+	watch.Next() // hangs up
+	return strings.Join(told, ",")
+}
+
+func main() {
+	ctx := context.Background()
+	var client *entitled.Client
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		words := strings.Split(lines.Text(), "\t")
+		answer := "ok"
+		switch words[0] {
+		case "open":
+			limit, _ := strconv.Atoi(words[2])
+			client = &entitled.Client{Path: words[1], Timeout: time.Duration(limit) * time.Millisecond}
+		case "close":
+			client.Close()
+		case "check":
+			answer = said(client.Check(ctx, words[1], options(words[2:])...))
+		case "has":
+			verdict, _ := client.Check(ctx, words[1])
+			answer = word(verdict.Has(words[2]))
+		case "value":
+			verdict, _ := client.Check(ctx, words[1])
+			answer = "none"
+			if value, found := verdict.Feature(words[2]); found {
+				answer = fmt.Sprint(value)
+			}
+		case "call":
+			if _, err := client.Call(ctx, words[1], nil); err != nil {
+				answer = failure(err)
+			}
+		case "watch":
+			answer = watch(client, words[1], words[2])
+		}
+		fmt.Println(answer)
+	}
+}

@@ -1,0 +1,53 @@
+package entitled;
+
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * What the caller is entitled to of one product, and why. {@code answer} decides; the rest explains.
+ *
+ * @param code {@code VALID}, {@code NOT_HELD}, {@code UNDETERMINED}, …; empty when the daemon gave no verdict
+ * @param detail for people
+ * @param features to be read through {@link #feature}, which looks at {@code answer} too
+ * @param error why the daemon gave no verdict
+ * @param raw all that the daemon said: {@code expires_at}, {@code trust}, {@code anchor} and others
+ */
+public record Verdict(String product, Answer answer, String code, String detail, Optional<String> tier,
+        Map<String, Object> features, Optional<EntitledException> error, Map<String, Object> raw) {
+
+    /** Whether the caller is entitled to a feature: its tier names it, and not as false, zero or empty. */
+    public Answer has(String feature) {
+        if (answer != Answer.YES) {
+            return answer;
+        }
+        Object value = features.get(feature);
+        boolean isOff = value == null || value.equals(false) || value.equals("")
+                || value instanceof Number it && it.doubleValue() == 0;
+        return isOff ? Answer.NO : Answer.YES;
+    }
+
+    /** The value of a feature: a Boolean, Long, Double or String. Empty when the caller is not known to be entitled. */
+    public Optional<Object> feature(String name) {
+        return answer == Answer.YES ? Optional.ofNullable(features.get(name)) : Optional.empty();
+    }
+
+    static Verdict read(Object said) throws EntitledException {
+        Map<String, Object> raw = Json.object(said);
+        Object detail = raw.getOrDefault("detail", "");
+        Object tier = raw.get("tier");
+        Object features = raw.getOrDefault("features", Map.of());
+        if (raw.get("product") instanceof String product && raw.get("valid") instanceof Boolean valid
+                && raw.get("code") instanceof String code && detail instanceof String text
+                && (tier == null || tier instanceof String) && features instanceof Map) {
+            Answer answer = code.equals("UNDETERMINED") ? Answer.NOT_KNOWN : valid ? Answer.YES : Answer.NO;
+            return new Verdict(product, answer, code, text, Optional.ofNullable((String) tier), Json.object(features),
+                    Optional.empty(), raw);
+        }
+        throw new EntitledException.Protocol("a verdict has another shape than expected");
+    }
+
+    static Verdict notKnown(String product, EntitledException error) {
+        return new Verdict(product, Answer.NOT_KNOWN, "", error.getMessage(), Optional.empty(), Map.of(),
+                Optional.of(error), Map.of());
+    }
+}

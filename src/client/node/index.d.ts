@@ -1,0 +1,102 @@
+/**
+ * Asks `entitled`, the daemon that keeps the licences of a Linux machine, what a program is entitled to.
+ *
+ * There are three answers, and "not known" is neither of the other two. So there is no value that says the answer, and
+ * nothing to put into an `if`: a program gives a handler for each of the three, and gets what the handler gives.
+ */
+
+/** What the daemon says of one product, and why. Times are RFC 3339 in UTC. */
+export interface Verdict {
+  readonly product: string;
+  /** Why: `VALID`, `NOT_HELD`, `UNDETERMINED`, …; empty when the daemon gave no verdict. */
+  readonly code: string;
+  /** For people. */
+  readonly detail: string;
+  readonly tier: string | null;
+  readonly features: Readonly<Record<string, unknown>>;
+  /** All that the daemon said: `expires_at`, `trust`, `anchor` and others. */
+  readonly raw: Readonly<Record<string, unknown>>;
+}
+
+/** The verdict of one who is entitled. Only this one can be asked for features. */
+export interface Entitled extends Verdict {
+  /** Whether the tier names a feature, and not as false, zero or empty. */
+  has(feature: string): boolean;
+  /** The value of a feature; `otherwise` when the tier does not name it. */
+  feature(name: string): unknown;
+  feature<T>(name: string, otherwise: T): unknown;
+}
+
+/** What there is when it is not known: a verdict whose code is `UNDETERMINED`, or none and an error. */
+export interface NotKnown extends Verdict {
+  readonly error?: EntitledError;
+}
+
+/** What a program does about each answer. All three have to be there. */
+export interface Handlers<Yes, No = Yes, Unknown = Yes> {
+  yes(verdict: Entitled): Yes;
+  no(verdict: Verdict): No;
+  notKnown(verdict: NotKnown): Unknown;
+}
+
+export interface CheckOptions {
+  /** Also require this feature. */
+  feature?: string;
+  /** The minisign public key that must have signed the product's file. Compile it in. */
+  publisher?: string;
+  /** How long the daemon may wait for the chain, in milliseconds; 2,000 if absent. */
+  waitMs?: number;
+}
+
+export interface ClientOptions {
+  /** Where the daemon listens; `defaultPath()` if absent. */
+  path?: string;
+  /** The limit for each question altogether, in milliseconds; 5,000 if absent. */
+  timeout?: number;
+}
+
+/** Asks the daemon. Its connection mends itself when the daemon was restarted. */
+export class Client {
+  constructor(options?: ClientOptions);
+  /** What the caller is entitled to of `product`. Without an answer, `notKnown` is called and its verdict has an `error`. */
+  check<Yes, No, Unknown>(
+    product: string, handlers: Handlers<Yes, No, Unknown>, options?: CheckOptions,
+  ): Promise<Awaited<Yes> | Awaited<No> | Awaited<Unknown>>;
+  /** Follows the verdict about `product`: what the handlers give for the present one, then for each change. */
+  watch<Yes, No, Unknown>(
+    product: string, handlers: Handlers<Yes, No, Unknown>,
+  ): AsyncIterableIterator<Awaited<Yes> | Awaited<No> | Awaited<Unknown>>;
+  /** Asks any method, and gives its result. Rejects with an `EntitledError` when there is none. */
+  call(method: string, params?: Readonly<Record<string, unknown>>): Promise<unknown>;
+  /** Hangs up. The client can still be used. */
+  close(): void;
+}
+
+/** Asks once, at `defaultPath()`. */
+export function check<Yes, No, Unknown>(
+  product: string, handlers: Handlers<Yes, No, Unknown>, options?: CheckOptions & ClientOptions,
+): Promise<Awaited<Yes> | Awaited<No> | Awaited<Unknown>>;
+
+/** `$ENTITLED_SOCKET` (a path, or `unix://` and a path); else the machine's socket, if it is there; else the user's. */
+export function defaultPath(): string;
+
+/** No answer, and why. None of these says that the caller is not entitled. */
+export class EntitledError extends Error {
+  protected constructor();
+}
+/** Nobody answers at the socket, or the connection broke off. */
+export class Unreachable extends EntitledError {}
+/** The socket is owned by somebody who is neither root, nor the caller, nor the owner of its directory. */
+export class Untrusted extends EntitledError {}
+/** The daemon did not answer in time. */
+export class Timeout extends EntitledError {}
+/** What was said is not JSON-RPC 2.0, or not an answer to what was asked. */
+export class ProtocolError extends EntitledError {}
+/** The daemon understood and declined. */
+export class Refused extends EntitledError {
+  readonly code: number;
+  /** The refusal's name, such as `LIMIT_EXCEEDED`. */
+  readonly reason?: string;
+  readonly detail?: string;
+  readonly help?: string;
+}

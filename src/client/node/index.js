@@ -1,0 +1,28 @@
+"use strict";
+
+const { Client } = require("./lib/client.js");
+const { defaultPath } = require("./lib/connection.js");
+const verdict = require("./lib/verdict.js");
+
+/** Asks once what the caller is entitled to of `product`, and gives what the handler for the answer gives. */
+async function check(product, handlers, { timeout, path, ...options } = {}) {
+  const client = new Client({ timeout, path });
+  try {
+    return await client.check(product, handlers, options);
+  } finally {
+    client.close();
+  }
+}
+
+// Named one by one, so that `import { check } from "entitled"` finds them.
+module.exports = {
+  check,
+  Client,
+  defaultPath,
+  EntitledError: verdict.EntitledError,
+  Unreachable: verdict.Unreachable,
+  Untrusted: verdict.Untrusted,
+  Timeout: verdict.Timeout,
+  ProtocolError: verdict.ProtocolError,
+  Refused: verdict.Refused,
+};

@@ -1,0 +1,80 @@
+"use strict";
+// The daemon's answer as a program reads it, and why there may be none.
+
+/** No answer, and why. None of these says that the caller is not entitled. */
+class EntitledError extends Error {
+  get name() {
+    return this.constructor.name;
+  }
+}
+class Unreachable extends EntitledError {}
+class Untrusted extends EntitledError {}
+class Timeout extends EntitledError {}
+class ProtocolError extends EntitledError {}
+/** The daemon understood and declined: it is full, or busy, or does not allow it. */
+class Refused extends EntitledError {
+  constructor(error) {
+    super(error.message);
+    this.code = error.code;
+    const said = error.data !== null && typeof error.data === "object" ? error.data : {};
+    const text = (it) => (typeof it === "string" ? it : undefined);
+    this.reason = text(said.code);
+    this.detail = text(said.detail);
+    this.help = text(said.help);
+  }
+}
+
+/** What the caller is entitled to of one product, and why. Only handlers are given one, each the verdict of its answer. */
+class Verdict {
+  #answer;
+
+  constructor(answer, said, error) {
+    this.#answer = answer;
+    this.product = said.product;
+    this.code = said.code;
+    this.detail = said.detail ?? "";
+    this.tier = said.tier ?? null;
+    this.features = said.features ?? {};
+    this.error = error;
+    this.raw = said;
+    Object.freeze(this);
+  }
+
+  /** The value of a feature; `otherwise` when the caller is not entitled, or the tier does not name it. */
+  feature(name, otherwise) {
+    return this.#answer === "yes" && Object.hasOwn(this.features, name) ? this.features[name] : otherwise;
+  }
+
+  /** Whether the caller is entitled to a feature: its tier names it, and not as false, zero or empty. */
+  has(name) {
+    const value = this.feature(name, null);
+    return typeof value === "object" ? value !== null : Boolean(value);
+  }
+}
+
+/** `[answer, verdict]` of what the daemon said; what is no verdict throws. */
+function read(said) {
+  const is = (kind, ...values) => values.every((it) => typeof it === kind);
+  const isObject = (it) => is("object", it) && it !== null && !Array.isArray(it);
+  const whole = isObject(said)
+    && is("string", said.product, said.code, said.detail ?? "", said.tier ?? "")
+    && is("boolean", said.valid) && (said.features === undefined || isObject(said.features));
+  if (!whole) throw new ProtocolError("a verdict has another shape than expected");
+  const answer = said.code === "UNDETERMINED" ? "notKnown" : said.valid ? "yes" : "no";
+  return [answer, new Verdict(answer, said)];
+}
+
+function notKnown(product, error) {
+  return ["notKnown", new Verdict("notKnown", { product, code: "", detail: error.message }, error)];
+}
+
+/** There are three answers, and a program says what it does about each: there is nothing to put into an `if`. */
+function requireHandlers(handlers) {
+  for (const name of ["yes", "no", "notKnown"]) {
+    if (typeof handlers?.[name] !== "function") {
+      throw new TypeError(`an answer may be "not known": give { yes, no, notKnown }; ${name} is no function`);
+    }
+  }
+}
+
+module.exports = { EntitledError, Unreachable, Untrusted, Timeout, ProtocolError, Refused, read, notKnown, requireHandlers };

@@ -1,0 +1,178 @@
+"""One connection that never blocks, and lines of JSON-RPC 2.0 on it; where the socket is, and who listens there."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import struct
+from collections import deque
+from typing import Any, Deque, Dict, Mapping, NoReturn, Optional, Tuple
+
+from ._verdict import ProtocolError, Refused, Unreachable, Untrusted
+
+LINE_MAX = 1024 * 1024  # the longest answer accepted, in bytes
+NOTICES_MAX = 64  # that may arrive before the answer to the subscription they belong to
+
+
+def default_path() -> str:
+    """`$ENTITLED_SOCKET` (a path, or `unix://` and a path); else the machine's socket if it is there; else the user's."""
+    system, runtime = "/run/entitled/entitled.sock", os.environ.get("XDG_RUNTIME_DIR", "")
+    own, shared = os.path.join(runtime, "entitled/entitled.sock"), f"/tmp/entitled-{os.geteuid()}"
+    if named := os.environ.get("ENTITLED_SOCKET"):
+        return named
+    if os.path.exists(system):
+        return system
+    if os.path.isabs(runtime) and os.path.exists(own):
+        return own
+    try:  # below /tmp, what nobody else can have put there
+        it = os.lstat(shared)
+        is_private = stat.S_ISDIR(it.st_mode) and it.st_uid == os.geteuid() and it.st_mode & 0o077 == 0
+    except OSError:
+        is_private = False
+    shared += "/entitled.sock"
+    return shared if is_private and os.path.exists(shared) else system
+
+
+class Connection:
+    """It belongs to the process that opened it: a child that was forked does not share it."""
+
+    def __init__(self, path: Optional[str]) -> None:
+        path = path or default_path()
+        self.path = path[len("unix://"):] if path.startswith("unix://") else path
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.setblocking(False)
+        self._pid = os.getpid()
+        self._received = bytearray()
+        self._searched = self._last_id = 0
+        self._notices: Deque[Mapping[str, Any]] = deque()
+
+    def try_connect(self) -> bool:
+        """Whether it is open, to somebody who may be believed; `False` when the daemon's queue of connections is full."""
+        try:
+            self.socket.connect(self.path)
+            answer = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("iII"))
+        except BlockingIOError:
+            return False
+        except (OSError, ValueError) as it:
+            raise self.lost(it) from it
+        uid, trusted = struct.unpack("iII", answer)[1], {0, os.geteuid()}
+        try:
+            trusted.add(os.stat(os.path.dirname(self.path) or ".").st_uid)
+        except OSError:
+            pass
+        if uid not in trusted:
+            raise Untrusted(f"{self.path} is served by uid {uid}, who is neither root, nor you, nor its directory's owner")
+        return True
+
+    def is_quiet(self) -> bool:
+        """Whether it is still there and ours, and nothing unasked for has arrived on it."""
+        if self._received or self._pid != os.getpid():
+            return False
+        try:
+            self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except OSError as it:
+            return isinstance(it, BlockingIOError)
+        return False
+
+    def send(self, data: bytes) -> bytes:
+        """Sends what fits, and gives the rest. Never a SIGPIPE, whatever the host made of it."""
+        try:
+            return data[self.socket.send(data, socket.MSG_NOSIGNAL):]
+        except BlockingIOError:
+            return data
+
+    def receive(self) -> bool:
+        """Takes what arrived; `False` when there is nothing yet."""
+        try:
+            data = self.socket.recv(65536)
+        except BlockingIOError:
+            return False
+        except OSError as it:
+            raise self.lost(it) from it
+        if not data:
+            raise self.lost("it closed the connection")
+        self._received += data
+        return True
+
+    def lost(self, cause: object) -> Unreachable:
+        return Unreachable(f"the daemon cannot be reached at {self.path}: {cause}")
+
+    def ask(self, method: str, params: Optional[Mapping[str, Any]]) -> bytes:
+        self._last_id += 1
+        request: Dict[str, Any] = {"jsonrpc": "2.0", "id": self._last_id, "method": method}
+        if params is not None:
+            request["params"] = params
+        return json.dumps(request, allow_nan=False).encode() + b"\n"
+
+    def answer(self) -> Optional[Tuple[Any, Optional[Refused]]]:
+        """The result of the question asked last, or its refusal; `None` when more has to arrive first."""
+        while (message := self._message()) is not None:
+            own, error = message.get("id"), message.get("error")
+            if error is None and "result" not in message:
+                self._keep_notice(message)
+            elif error is not None and "result" in message:
+                raise ProtocolError("an answer and a refusal at once")
+            elif type(own) is int and own == self._last_id:
+                return message.get("result"), None if error is None else _refusal(error)
+            elif own is None and error is not None:  # a request that could not be read or admitted
+                raise _refusal(error)
+            else:
+                raise ProtocolError("an answer to another question came")
+        return None
+
+    def notice(self, subscription: Any) -> Optional[Mapping[str, Any]]:
+        """The next notice of a subscription; `None` when more has to arrive first."""
+        while True:
+            while self._notices:
+                told = self._notices.popleft()
+                own = told.get("subscription")
+                if type(own) is type(subscription) and own == subscription:
+                    return told
+            if (message := self._message()) is None:
+                return None
+            if message.get("error") is not None:
+                raise _refusal(message["error"])
+            self._keep_notice(message)
+
+    def _keep_notice(self, message: Mapping[str, Any]) -> None:
+        method, told = message.get("method"), message.get("params")
+        if not isinstance(method, str) or "result" in message:
+            raise ProtocolError("what the daemon said is neither an answer nor a notice")
+        if method == "entitlement_changed":
+            if not isinstance(told, dict) or len(self._notices) == NOTICES_MAX:
+                raise ProtocolError("a notice has another shape than expected, or there are too many")
+            self._notices.append(told)
+
+    def _message(self) -> Optional[Mapping[str, Any]]:
+        while (end := self._received.find(b"\n", self._searched)) >= 0:
+            line = bytes(self._received[:end])
+            del self._received[: end + 1]
+            self._searched = 0
+            if line.strip():
+                return _read(line)
+        self._searched = len(self._received)
+        if self._searched > LINE_MAX:
+            raise ProtocolError("an answer is longer than 1 MiB")
+        return None
+
+
+def _read(line: bytes) -> Mapping[str, Any]:
+    def reject(name: str) -> NoReturn:
+        raise ValueError(f"{name} is no JSON")
+
+    try:
+        message = json.loads(line.decode("utf-8"), parse_constant=reject)
+    except (ValueError, RecursionError) as it:
+        raise ProtocolError("what the daemon said is not JSON") from it
+    if not isinstance(message, dict):
+        raise ProtocolError("what the daemon said is not JSON-RPC")
+    return message
+
+
+def _refusal(error: Any) -> Refused:
+    code, message = (error.get("code"), error.get("message")) if isinstance(error, dict) else (None, None)
+    if type(code) is not int or not isinstance(message, str):
+        raise ProtocolError("a refusal has another shape than expected")
+    return Refused(code, message, error.get("data"))

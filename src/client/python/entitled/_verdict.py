@@ -1,0 +1,104 @@
+"""The daemon's answer as a program reads it, and why there may be none."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Any, Mapping, NoReturn, Optional
+
+
+class EntitledError(Exception):
+    """No answer, and why. None of these says that the caller is not entitled."""
+
+
+class Unreachable(EntitledError):
+    """Nobody answers at the socket, or the connection broke off."""
+
+
+class Untrusted(EntitledError):
+    """Somebody answers who is neither root, nor the caller, nor the owner of the socket's directory."""
+
+
+class Timeout(EntitledError):
+    """The daemon did not answer in time."""
+
+
+class ProtocolError(EntitledError):
+    """What was said is not JSON-RPC 2.0, or not an answer to what was asked."""
+
+
+class Refused(EntitledError):
+    """The daemon understood and declined: it is full, or busy, or does not allow it."""
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.code = code
+        said = data if isinstance(data, dict) else {}
+        #: Such as `LIMIT_EXCEEDED`; what was wrong; and what to do about it, where the daemon said so.
+        self.name, self.detail, self.help = (
+            it if isinstance(it, str) else None for it in (said.get("code"), said.get("detail"), said.get("help"))
+        )
+
+
+class Answer(enum.Enum):
+    """There are three, so it is compared and never tested: `if answer:` raises."""
+
+    YES = "yes"
+    NO = "no"
+    NOT_KNOWN = "not known"
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("an answer may be 'not known': compare it with YES, NO or NOT_KNOWN")
+
+
+YES, NO, NOT_KNOWN = Answer.YES, Answer.NO, Answer.NOT_KNOWN
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the caller is entitled to of one product, and why. `answer` decides; the rest explains."""
+
+    product: str
+    answer: Answer
+    #: Why: `VALID`, `NOT_HELD`, `UNDETERMINED`, …; empty when the daemon gave no verdict, and then `error` says why.
+    code: str = ""
+    #: For people.
+    detail: str = ""
+    tier: Optional[str] = None
+    #: Read it through `feature`, which looks at `answer` too.
+    features: Mapping[str, Any] = field(default_factory=dict)
+    error: Optional[EntitledError] = None
+    #: All that the daemon said: `expires_at`, `trust`, `anchor` and others. Times are RFC 3339 in UTC.
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a verdict may be 'not known': compare its answer with YES, NO or NOT_KNOWN")
+
+    def has(self, feature: str) -> Answer:
+        """Whether the caller is entitled to a feature: its tier names it, and not as false, zero or empty."""
+        if self.answer is not YES:
+            return self.answer
+        value = self.features.get(feature)
+        is_on = bool(value) if isinstance(value, (bool, int, float, str)) else value is not None
+        return YES if is_on else NO
+
+    def feature(self, name: str, default: Any = None) -> Any:
+        """The value of a feature; `default` when the caller is not known to be entitled, or the tier does not name it."""
+        return self.features.get(name, default) if self.answer is YES else default
+
+    @classmethod
+    def read(cls, result: Any) -> Verdict:
+        """Reads what the daemon said. What is no verdict raises `ProtocolError`."""
+        if not isinstance(result, dict):
+            raise ProtocolError("a verdict has another shape than expected")
+        product, valid, code = result.get("product"), result.get("valid"), result.get("code")
+        detail, tier, features = result.get("detail", ""), result.get("tier"), result.get("features", {})
+        texts = isinstance(product, str) and isinstance(code, str) and isinstance(detail, str)
+        if not (texts and isinstance(valid, bool) and isinstance(tier, (str, type(None))) and isinstance(features, dict)):
+            raise ProtocolError("a verdict has another shape than expected")
+        answer = NOT_KNOWN if code == "UNDETERMINED" else YES if valid else NO
+        return cls(product, answer, code, detail, tier, features, raw=result)
+
+    @classmethod
+    def not_known(cls, product: str, error: EntitledError) -> Verdict:
+        return cls(product, NOT_KNOWN, detail=str(error), error=error)

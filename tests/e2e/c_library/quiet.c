@@ -1,0 +1,56 @@
+/* quiet SOCKET PRODUCT: fails where the library leaves anything behind in the process, a thread, a signal's handler, a file. */
+#include <dirent.h>
+#include <entitled.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef void (*handler)(int);
+
+static int entries(const char *path) {
+    DIR *directory = opendir(path);
+    int count = 0;
+    while (readdir(directory) != NULL) count++;
+    closedir(directory);
+    return count;
+}
+
+static void note(handler *handlers, sigset_t *blocked) {
+    int signal;
+    for (signal = 1; signal < 65; signal++) {
+        struct sigaction now;
+        memset(&now, 0, sizeof now);
+        handlers[signal - 1] = sigaction(signal, NULL, &now) == 0 ? now.sa_handler : SIG_DFL;
+    }
+    sigprocmask(SIG_BLOCK, NULL, blocked);
+}
+
+int main(int argc, char **argv) {
+    handler before[64], after[64];
+    sigset_t blocked_before, blocked_after;
+    entitled_options options = ENTITLED_OPTIONS_INIT;
+    entitled_verdict verdict = ENTITLED_VERDICT_INIT;
+    entitled_subscription *changes = NULL;
+    int files = entries("/proc/self/fd"), round;
+    if (argc < 3) return 2;
+    note(before, &blocked_before);
+    for (round = 0; round < 20; round++) {
+        entitled *daemon;
+        options.socket = argv[1];
+        daemon = entitled_open(&options);
+        if (entitled_check(daemon, argv[2], &verdict) != ENTITLED_YES) return 3;
+        if (entitled_subscribe(daemon, argv[2], &changes) != ENTITLED_OK) return 4;
+        while (entitled_next(changes, &verdict) == ENTITLED_AGAIN) {}
+        if (entries("/proc/self/task") != 3) return 5;
+        entitled_unsubscribe(changes);
+        entitled_close(daemon);
+    }
+    note(after, &blocked_after);
+    if (entries("/proc/self/fd") != files) return 6;
+    if (memcmp(before, after, sizeof before) != 0) return 7;
+    for (round = 1; round < 65; round++) {
+        if (sigismember(&blocked_before, round) != sigismember(&blocked_after, round)) return 8;
+    }
+    puts("quiet");
+    return 0;
+}

@@ -1,0 +1,116 @@
+//! The C library as the tests have just built it, and programs compiled against it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::UNIX_EPOCH;
+
+use nix::fcntl::{Flock, FlockArg};
+use tempfile::TempDir;
+
+use super::prerequisites;
+
+/// The sources of the C library.
+pub fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/client/c")
+}
+
+/// With which of the two libraries a program is linked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Linked {
+    Shared,
+    Static,
+}
+
+/// `libentitled.so` and `libentitled.a` in a directory, and one for programs.
+pub struct CLibrary {
+    pub libraries: PathBuf,
+    pub programs: TempDir,
+}
+
+impl CLibrary {
+    /// `None` where there is no C compiler; says what was not tested.
+    pub fn built(untested: &str) -> Option<Self> {
+        let has = ["cc", "ld", "objcopy"].iter().all(|it| prerequisites::has(it, untested));
+        has.then(|| Self { libraries: link(), programs: TempDir::new().unwrap() })
+    }
+
+    /// Compiles a program as strictly as a vendor may, in C or, by its compiler, in C++.
+    pub fn compile(&self, compiler: &str, source: &Path, linked: Linked) -> PathBuf {
+        self.compile_with(compiler, source, linked, &[])
+    }
+
+    pub fn compile_with(
+        &self,
+        compiler: &str,
+        source: &Path,
+        linked: Linked,
+        more: &[&str],
+    ) -> PathBuf {
+        let name = source.file_stem().unwrap().to_str().unwrap();
+        // Programs of the same source that were compiled in other ways have other names.
+        let more_text: String = more.concat().chars().filter(char::is_ascii_alphanumeric).collect();
+        let program = format!("{name}-{compiler}-{linked:?}-{more_text}");
+        let program = self.programs.path().join(program);
+        let mut run = Command::new(compiler);
+        run.args(["-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-pthread", "-g"]);
+        run.args(more).arg("-I").arg(sources().join("include")).arg("-o").arg(&program);
+        run.arg(if compiler == "cc" { "-xc" } else { "-xc++" }).arg(source).arg("-xnone");
+        match linked {
+            Linked::Static => run.arg(self.libraries.join("libentitled.a")).arg("-lm"),
+            Linked::Shared => run
+                .arg("-L")
+                .arg(&self.libraries)
+                .args(["-lentitled", &format!("-Wl,-rpath,{}", self.libraries.display())]),
+        };
+        succeed(&mut run);
+        program
+    }
+
+    pub fn shared(&self) -> PathBuf {
+        self.libraries.join("libentitled.so.0")
+    }
+}
+
+/// What a command wrote that has to succeed.
+pub fn succeed(command: &mut Command) -> String {
+    let output: Output = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}: {said}", output.status);
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Links the libraries once for all tests of a build; gives their directory.
+fn link() -> PathBuf {
+    let archive = archive();
+    let built = archive.metadata().unwrap().modified().unwrap();
+    let age = built.duration_since(UNIX_EPOCH).unwrap().as_nanos();
+    let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c-library");
+    std::fs::create_dir_all(&all).unwrap();
+    let lock = File::create(all.join("lock")).unwrap();
+    let _lock = Flock::lock(lock, FlockArg::LockExclusive).map_err(|(_, it)| it).unwrap();
+    let place = all.join(age.to_string());
+    if !place.exists() {
+        for old in std::fs::read_dir(&all).unwrap().map(|it| it.unwrap().path()) {
+            if old.is_dir() {
+                std::fs::remove_dir_all(old).unwrap();
+            }
+        }
+        let unfinished = all.join("unfinished");
+        std::fs::create_dir(&unfinished).unwrap();
+        succeed(Command::new(sources().join("link.sh")).arg(archive).arg(&unfinished));
+        std::fs::rename(unfinished, &place).unwrap();
+    }
+    place
+}
+
+/// What cargo made of it for these tests, beside them.
+fn archive() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let beside = std::fs::read_dir(tests.parent().unwrap()).unwrap().map(|it| it.unwrap().path());
+    let archives = beside.filter(|it| {
+        let name = it.file_name().unwrap().to_string_lossy();
+        name.starts_with("libentitled_c") && name.ends_with(".a")
+    });
+    archives.max_by_key(|it| it.metadata().unwrap().modified().unwrap()).unwrap()
+}

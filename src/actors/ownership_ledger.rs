@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use actix::prelude::*;
+use tokio::sync::Semaphore;
 
 use crate::store::Store;
 
@@ -53,6 +54,8 @@ pub struct OwnershipLedger {
     looks: Arc<AtomicU64>,
     /// Looks that the store could not take yet.
     unwritten: Arc<Unwritten>,
+    /// Taken while the audit is verified, which takes a thread and a while: one at a time.
+    auditing: Arc<Semaphore>,
 }
 
 impl OwnershipLedger {
@@ -62,6 +65,7 @@ impl OwnershipLedger {
             on_change: Arc::new(|_| {}),
             looks: Arc::default(),
             unwritten: Arc::default(),
+            auditing: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -81,8 +85,9 @@ impl Actor for OwnershipLedger {
 impl Supervised for OwnershipLedger {
     fn restarting(&mut self, context: &mut Self::Context) {
         let (looks, unwritten) = (Arc::clone(&self.looks), Arc::clone(&self.unwritten));
+        let auditing = Arc::clone(&self.auditing);
         let anew = Self::new(self.store.clone()).telling(Arc::clone(&self.on_change));
-        *self = Self { looks, unwritten, ..anew };
+        *self = Self { looks, unwritten, auditing, ..anew };
         context.set_mailbox_capacity(MAILBOX);
     }
 }

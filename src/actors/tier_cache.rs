@@ -36,9 +36,9 @@ use work::flight::{self, Flight};
 
 pub use entitled_core::domain::epoch::{Epoch, Epochs, Whose};
 pub use messages::{
-    Check, CheckError, CountTokens, Draft, DraftReceipt, Explain, Explained, ImportReceipt, Install,
-    InstallError, Landing, ReceiptError, Refresh, Reload, Reloaded, Remove, Stored, Subscribe,
-    TokenCounts, TrustPublisher,
+    Check, CheckError, CountTokens, Draft, DraftReceipt, Explain, Explained, ImportReceipt,
+    Install, InstallError, Landing, ReceiptError, Refresh, Reload, Reloaded, Remove, Stored,
+    Subscribe, TokenCounts, TrustPublisher,
 };
 pub use reader::{Cached, Key, Render, VerdictReader};
 

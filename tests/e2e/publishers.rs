@@ -233,3 +233,25 @@ fn a_vendor_without_minisign_makes_a_key_signs_and_installs() {
     let (trusted, said) = run(&["product", "trust", ACME, "--anybody"], "");
     assert!(trusted && said.contains(&key), "the vendor's file is there still: {said}");
 }
+
+/// Whoever else may write into that directory may have put one there.
+#[test]
+fn a_link_where_a_signature_is_written_leads_nowhere() {
+    let stage = Stage::entitled();
+    let run = |arguments: &[&str]| entitlectl(&stage.daemon, arguments, "a passphrase\n");
+    let (made, said) = run(&["product", "keygen", "--secret-key", "vendor.key"]);
+    assert!(made, "{said}");
+    let key = said.lines().find_map(|it| it.strip_prefix("publisher ")).unwrap();
+    let home = stage.daemon.home();
+    let text = format!("{}\n[publisher]\nkey = {key:?}\n", unsigned_text(&stage));
+    std::fs::write(home.join("acme.toml"), text).unwrap();
+    let (another, place) = (home.join("another"), home.join("acme.toml.minisig"));
+    std::fs::write(&another, "somebody else's").unwrap();
+    std::os::unix::fs::symlink(&another, &place).unwrap();
+    let (signed, said) = run(&["product", "sign", "--secret-key", "vendor.key", "acme.toml"]);
+    assert!(signed, "{said}");
+    assert_eq!(std::fs::read_to_string(&another).unwrap(), "somebody else's");
+    assert!(place.symlink_metadata().unwrap().is_file());
+    let (good, said) = run(&["product", "lint", "acme.toml"]);
+    assert!(good, "{said}");
+}

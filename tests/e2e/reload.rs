@@ -152,7 +152,7 @@ fn a_reload_during_a_look_does_not_bring_back_what_was_sold() {
     stage.anvil.mine(4);
     // The sale is final. The look sees that, and is held where it goes on to the newest block.
     let newest = stage.anvil.block("latest");
-    let named = [&newest["hash"], &newest["number"]].map(|it| it.as_str().unwrap().to_owned());
+    let named = [&newest["hash"], &newest["number"]].map(ToString::to_string);
     let (tell, held) = mpsc::channel();
     let (release, released) = mpsc::channel::<Infallible>();
     let (tell, released) = (Mutex::new(tell), Mutex::new(released));

@@ -34,9 +34,7 @@ impl Http2 {
         stream: u32,
         payload: &[u8],
     ) -> std::io::Result<()> {
-        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-        let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
-        self.io.write_all(&[&head, payload].concat()).await
+        self.io.write_all(&frame(kind, flags, stream, payload)).await
     }
 
     /// Sends a request; gives its stream.
@@ -91,6 +89,26 @@ impl Http2 {
     async fn end(&mut self) {
         while self.hear().await.is_some() {}
     }
+}
+
+/// A connection with so many requests, one after the other.
+pub(super) fn posts(count: u32, body: &str) -> Vec<u8> {
+    let mut head = vec![0x83, 0x86, 0x84];
+    head.extend(literal(1, b"localhost"));
+    head.extend(literal(31, b"application/json"));
+    let mut sent = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    sent.extend(frame(SETTINGS, 0, 0, &[]));
+    for stream in (0..count).map(|it| 2 * it + 1) {
+        sent.extend(frame(HEADERS, END_HEADERS, stream, &head));
+        sent.extend(frame(DATA, END_STREAM, stream, body.as_bytes()));
+    }
+    sent
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
+    [&head, payload].concat()
 }
 
 /// A header field whose name is number `name` of the static table, not indexed.

@@ -10,6 +10,7 @@
 
 mod doors;
 mod ending;
+mod fairness;
 mod http;
 mod http2;
 mod limits;

@@ -118,6 +118,28 @@ fn the_audit_tells_what_was_done_and_verifies() {
 }
 
 #[test]
+fn the_audit_is_verified_for_one_at_a_time() {
+    converse(|ledger, _| async move {
+        // So that it takes a while.
+        let note = || NoteAudit {
+            action: AuditAction::ProductInstalled,
+            subject: "acme-cad".into(),
+            detail: "version 3".into(),
+            asked: asked(),
+        };
+        for noted in futures_util::future::join_all((0..500).map(|_| ledger.send(note()))).await {
+            noted.unwrap().unwrap();
+        }
+        let many = futures_util::future::join_all((0..24).map(|_| ledger.send(VerifyAudit))).await;
+        let (verified, busy): (Vec<_>, Vec<_>) =
+            many.into_iter().map(Result::unwrap).partition(Result::is_ok);
+        assert!(!verified.is_empty() && !busy.is_empty(), "{} of 24 were told to wait", busy.len());
+        assert!(busy.iter().all(|it| matches!(it, Err(LedgerError::Busy { .. }))), "{busy:?}");
+        ledger.send(VerifyAudit).await.unwrap().unwrap();
+    });
+}
+
+#[test]
 fn figures_count_what_is_there() {
     converse(|ledger, _| async move {
         ledger.send(add(1, None)).await.unwrap().unwrap();

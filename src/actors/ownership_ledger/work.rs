@@ -353,11 +353,21 @@ impl Handler<CustomersWithWallets> for OwnershipLedger {
 impl Handler<VerifyAudit> for OwnershipLedger {
     type Result = Change<AuditState>;
 
-    /// Reads every entry there is, so it runs beside the actor and not in it.
+    /// Reads every entry there is, so it runs beside the actor and not in it. Others' questions need such threads as
+    /// well: whoever asks meanwhile is told so.
     fn handle(&mut self, _: VerifyAudit, _: &mut Self::Context) -> Self::Result {
+        let Ok(place) = Arc::clone(&self.auditing).try_acquire_owned() else {
+            let why = "the audit is being verified for somebody else".to_owned();
+            return Box::pin(actix::fut::err(LedgerError::Busy { why }));
+        };
         let store = self.store.clone();
         answer("verify the audit", async move {
-            let verify = move || store.read(audit::verify);
+            // The place is kept for as long as the thread is, whether or not anybody still waits.
+            let verify = move || {
+                let state = store.read(audit::verify);
+                drop(place);
+                state
+            };
             tokio::task::spawn_blocking(verify).await.unwrap_or(Err(StoreError::Panicked))
         })
     }

@@ -22,6 +22,7 @@ use crate::rpc::socket::canonical::{self, Check};
 use crate::rpc::socket::census::Share;
 use crate::rpc::socket::limits::{Limits, Rates};
 use crate::rpc::socket::reply::{Flight, Held, Reply};
+use crate::rpc::socket::turn::Turn;
 use entitled_core::domain::peer::{Door, Peer};
 
 /// What all connections share.
@@ -46,6 +47,7 @@ pub(in crate::rpc) struct Caller {
     in_flight: Arc<Semaphore>,
     /// What it may take of what belongs to its user.
     pub(in crate::rpc) share: Share,
+    pub(in crate::rpc) turn: Turn,
     subscriptions: Arc<Semaphore>,
     /// Of connections that ever asked for a seat.
     attendance: OnceLock<Attendance>,
@@ -83,6 +85,7 @@ impl Caller {
         }
         let in_flight = Arc::new(Semaphore::new(service.limits.in_flight));
         let subscriptions = Arc::new(Semaphore::new(service.limits.subscriptions));
+        let turn = Turn::new(share.clone());
         let attendance = OnceLock::new();
         Self {
             service,
@@ -92,6 +95,7 @@ impl Caller {
             connection,
             in_flight,
             share,
+            turn,
             subscriptions,
             attendance,
         }

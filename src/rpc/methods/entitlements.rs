@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jsonrpsee::core::SubscriptionResult;
 use jsonrpsee::types::ErrorObjectOwned;
-use jsonrpsee::{Extensions, PendingSubscriptionSink, RpcModule};
+use jsonrpsee::{Extensions, PendingSubscriptionSink, RpcModule, SubscriptionSink};
 use serde_json::value::RawValue;
 use tokio::sync::watch;
 
@@ -276,7 +276,7 @@ async fn subscribe(
     pending: PendingSubscriptionSink,
     extensions: Extensions,
 ) -> SubscriptionResult {
-    let (mut followed, ask) = match api.begin(ask, &extensions).await {
+    let begun = match api.begin(ask, &extensions).await {
         Ok(begun) => begun,
         Err(error) => {
             pending.reject(ErrorObjectOwned::from(error)).await;
@@ -285,6 +285,20 @@ async fn subscribe(
     };
     let sink = pending.accept().await?;
     let _counted = Subscribed::one_more(&api);
+    // Who unsubscribes has the place back at once, whatever is being waited for.
+    tokio::select! {
+        () = sink.closed() => Ok(()),
+        ended = tell_changes(&api, &sink, &extensions, begun) => ended,
+    }
+}
+
+/// Tells what is so and what changes, until that cannot be told any more.
+async fn tell_changes(
+    api: &Api,
+    sink: &SubscriptionSink,
+    extensions: &Extensions,
+    (mut followed, ask): (Followed, wire::OfProduct),
+) -> SubscriptionResult {
     let mut changes = api.reader.changes();
     let mut said: Option<Verdict> = None;
     // At first, and of another customer, it is asked what is so; later it is told what has landed.
@@ -292,23 +306,23 @@ async fn subscribe(
     loop {
         let epoch = api.reader.epoch();
         if known_at != Some(epoch) {
-            match api.key_of(&extensions, &ask).await {
+            match api.key_of(extensions, &ask).await {
                 Ok(key) if key == followed.key => {}
                 Ok(key) => {
                     (followed, asks) = (api.follow(key).await.map_err(|it| it.detail)?, true);
                 }
                 Err(error) if error.code == Code::PermissionDenied => return Err(NO_MORE.into()),
                 // Whose it is now is not known: nothing is told until it is.
-                Err(_) => tokio::select! {
-                    () = sink.closed() => return Ok(()),
-                    () = tokio::time::sleep(AGAIN) => continue,
-                },
+                Err(_) => {
+                    tokio::time::sleep(AGAIN).await;
+                    continue;
+                }
             }
             known_at = Some(epoch);
         }
         let verdict = match (asks, landed) {
-            (true, _) => followed.ask(&api).await.map(Some),
-            (false, true) => Ok(followed.hear(&api)),
+            (true, _) => followed.ask(api).await.map(Some),
+            (false, true) => Ok(followed.hear(api)),
             (false, false) => Ok(None),
         };
         if api.reader.epoch() != epoch {
@@ -320,11 +334,10 @@ async fn subscribe(
         if let Ok(Some(verdict)) = verdict
             && said.as_ref().is_none_or(|it| it.says_otherwise(&verdict))
         {
-            send(&api, &sink, &verdict).await?;
+            send(api, sink, &verdict).await?;
             said = Some(verdict);
         }
         tokio::select! {
-            () = sink.closed() => return Ok(()),
             _ = changes.changed() => {}
             () = tokio::time::sleep(pause), if asks => {}
             changed = followed.told.changed() => match changed {
@@ -356,11 +369,7 @@ impl Drop for Subscribed {
     }
 }
 
-async fn send(
-    api: &Api,
-    sink: &jsonrpsee::SubscriptionSink,
-    verdict: &Verdict,
-) -> SubscriptionResult {
+async fn send(api: &Api, sink: &SubscriptionSink, verdict: &Verdict) -> SubscriptionResult {
     let reply = wire::Verdict::at(verdict, api.clock.now());
     let message = serde_json::value::to_raw_value(&reply)?;
     // A subscriber that does not read in time is dropped; the others are not held up.

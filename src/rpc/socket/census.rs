@@ -23,18 +23,14 @@ pub(in crate::rpc) struct Census {
 #[derive(Debug, Default)]
 struct Seats {
     all: usize,
-    by_account: HashMap<u32, Seated>,
-}
-
-#[derive(Debug, Default)]
-struct Seated {
-    connections: usize,
-    account: Arc<Account>,
+    by_account: HashMap<u32, Arc<Account>>,
 }
 
 /// What one user has under way, over all of its connections.
 #[derive(Debug, Default)]
 struct Account {
+    /// Changed only by who has the lock of the seats.
+    connections: AtomicUsize,
     in_flight: AtomicUsize,
     unwritten_bytes: AtomicUsize,
 }
@@ -90,18 +86,18 @@ impl Census {
             return Err(Full::Daemon);
         }
         if seats.by_account.len() > REMEMBERED_ACCOUNTS {
-            let is_used = |it: &Seated| it.connections > 0 || Arc::strong_count(&it.account) > 1;
-            seats.by_account.retain(|_, it| is_used(it));
+            // The share of whoever is connected is another reference to it.
+            seats.by_account.retain(|_, it| Arc::strong_count(it) > 1);
         }
-        let own = seats.by_account.get(&peer.account).map_or(0, |it| it.connections);
+        let own = seats.by_account.get(&peer.account).map_or(0, |it| it.connections());
         if own >= limits.connections_per_uid && !exempt {
             return Err(Full::User);
         }
         seats.all += 1;
-        let seated = seats.by_account.entry(peer.account).or_default();
-        seated.connections += 1;
+        let account = seats.by_account.entry(peer.account).or_default();
+        account.connections.fetch_add(1, Ordering::Relaxed);
         let share = Share {
-            account: Arc::clone(&seated.account),
+            account: Arc::clone(account),
             in_flight: if exempt { usize::MAX } else { limits.in_flight_per_uid },
             unwritten_bytes: if exempt { usize::MAX } else { limits.reply_bytes_per_uid },
         };
@@ -129,18 +125,28 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut seats = self.census.seats.lock().unwrap_or_else(PoisonError::into_inner);
         seats.all = seats.all.saturating_sub(1);
-        if let Some(seated) = seats.by_account.get_mut(&self.account) {
-            seated.connections = seated.connections.saturating_sub(1);
-            // What is still under way keeps the account: who comes back must not find it empty.
-            if seated.connections == 0 && Arc::strong_count(&seated.account) <= 2 {
-                seats.by_account.remove(&self.account);
-            }
+        let account = &self.share.account;
+        account.connections.fetch_sub(1, Ordering::Relaxed);
+        // What is still under way keeps the account: who comes back must not find it empty.
+        if account.connections() == 0 && Arc::strong_count(account) <= 2 {
+            seats.by_account.remove(&self.account);
         }
         self.figures.connections_open.one_less();
     }
 }
 
+impl Account {
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
 impl Share {
+    /// How many connections the user has.
+    pub(in crate::rpc) fn connections(&self) -> usize {
+        self.account.connections()
+    }
+
     /// A place among the requests in flight of the user.
     pub(in crate::rpc) fn begin(&self) -> Option<Taken> {
         self.take(|it| &it.in_flight, 1, self.in_flight)

@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 use super::census::Seat;
 use super::limits::Limits;
 use super::stop::Stop;
-use super::{framing, http, peer};
+use super::{framing, http, peer, turn};
 use crate::rpc::call::caller::{Caller, Service};
 use crate::rpc::call::envelope::Fault;
 use entitled_core::domain::peer::Peer;
@@ -98,7 +98,7 @@ pub(in crate::rpc) async fn first_bytes(io: &mut UnixStream) -> Option<Vec<u8>> 
         if !input.is_empty() {
             return Some(input);
         }
-        if worked >= framing::TURN {
+        if worked >= turn::LEAST {
             worked = 0;
             tokio::task::yield_now().await;
         }

@@ -33,9 +33,7 @@ use crate::rpc::call::envelope::Fault;
 const READ: usize = 4 * 1024;
 /// Replies are written when so many bytes have gathered, if not before.
 const FLUSH_AT: usize = 256 * 1024;
-/// After so much work others have their turn: bytes of requests, and what any request costs. A user with all of its
-/// connections full of requests that are answered at once keeps nobody waiting for longer than a turn of each.
-pub(in crate::rpc) const TURN: usize = 16 * 1024;
+/// What any request takes of a turn, beside its bytes.
 const ANY_REQUEST: usize = 64;
 /// Buffers that grew are given back above this size.
 const KEEP: usize = 64 * 1024;
@@ -59,6 +57,8 @@ struct Raw {
     last_request: Instant,
     /// How much was done since others had their turn.
     worked: usize,
+    /// After so much they have it.
+    turn: usize,
     /// Whether something was read that may have carried a key: anything but a check.
     wipes: bool,
     /// Bytes thrown away of a request that is too long, until it ends.
@@ -85,9 +85,8 @@ pub(in crate::rpc) async fn converse(
         if raw.flush().await.is_err() {
             return;
         }
-        if raw.worked >= TURN {
-            raw.worked = 0;
-            tokio::task::yield_now().await;
+        if raw.worked >= raw.turn {
+            raw.turn = raw.caller.turn.next(std::mem::take(&mut raw.worked)).await;
         }
         if more {
             continue;
@@ -156,7 +155,7 @@ impl Raw {
     fn new(io: UnixStream, input: Vec<u8>, caller: Arc<Caller>, stop: Stop) -> Self {
         let scanner = Scanner::new(caller.limits().depth);
         let outbox = Outbox::new(caller.limits().send_queue);
-        let warm = caller.warm();
+        let (warm, turn) = (caller.warm(), caller.turn.size());
         Self {
             io,
             caller,
@@ -171,6 +170,7 @@ impl Raw {
             waiting: Waiting::new(stop),
             last_request: Instant::now(),
             worked: 0,
+            turn,
             wipes: false,
             skipped: None,
             ended: false,
@@ -218,7 +218,7 @@ impl Raw {
         let limits = self.caller.limits();
         let (longest, deepest) = (limits.request_bytes, limits.depth);
         let (mut served, mut batch, before) = (0, Batch::default(), self.worked);
-        while self.out.len() < FLUSH_AT && self.worked < TURN {
+        while self.out.len() < FLUSH_AT && self.worked < self.turn {
             if self.serve_warm(&mut batch) {
                 served += 1;
                 continue;

@@ -1,13 +1,13 @@
-//! A stream whose first bytes have been read already, and which does not stay blocked for ever.
+//! A stream whose first bytes have been read already, which does not stay blocked for ever, and of which no more is read
+//! than there is a turn for.
 //!
-//! For HTTP and WebSocket, whose own machinery has no such limit on a local socket.
+//! For HTTP and WebSocket, whose own machinery has no such limits on a local socket.
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -16,14 +16,11 @@ use tokio::time::Sleep;
 use super::progress::Progress;
 use super::shared_stream::SharedStream;
 use crate::rpc::call::caller::Caller;
-use crate::rpc::figures::SocketFigures;
 
 pub(in crate::rpc) struct Replay {
     first: Bytes,
     io: SharedStream,
-    /// How long a write may be blocked.
-    write: Duration,
-    figures: Arc<SocketFigures>,
+    caller: Arc<Caller>,
     progress: Arc<Progress>,
     blocked: Option<Pin<Box<Sleep>>>,
 }
@@ -32,12 +29,10 @@ impl Replay {
     pub(in crate::rpc) fn new(
         io: SharedStream,
         first: Vec<u8>,
-        caller: &Caller,
+        caller: Arc<Caller>,
         progress: Arc<Progress>,
     ) -> Self {
-        let figures = Arc::clone(&caller.service.figures);
-        let write = caller.limits().write;
-        Self { first: first.into(), io, write, figures, progress, blocked: None }
+        Self { first: first.into(), io, caller, progress, blocked: None }
     }
 
     /// Passes on what a write came to, and ends it when it has been blocked too long.
@@ -49,14 +44,14 @@ impl Replay {
         if let Poll::Ready(done) = written {
             self.blocked = None;
             if let Ok(count) = &done {
-                self.figures.bytes_out.add(*count);
+                self.caller.figures().bytes_out.add(*count);
             }
             return Poll::Ready(done);
         }
-        let allowed = self.write;
+        let allowed = self.caller.limits().write;
         let deadline = self.blocked.get_or_insert_with(|| Box::pin(tokio::time::sleep(allowed)));
         if deadline.as_mut().poll(context).is_ready() {
-            self.figures.slow_readers.one_more();
+            self.caller.figures().slow_readers.one_more();
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         Poll::Pending
@@ -70,6 +65,9 @@ impl AsyncRead for Replay {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if this.caller.turn.poll_begin(context).is_pending() {
+            return Poll::Pending;
+        }
         if !this.first.is_empty() {
             let count = this.first.len().min(into.remaining());
             into.put_slice(this.first.get(..count).unwrap_or_default());
@@ -80,8 +78,9 @@ impl AsyncRead for Replay {
         let read = Pin::new(&mut this.io).poll_read(context, into);
         let count = into.filled().len() - before;
         if count > 0 {
-            this.figures.bytes_in.add(count);
+            this.caller.figures().bytes_in.add(count);
             this.progress.heard();
+            this.caller.turn.spend(count);
         }
         read
     }

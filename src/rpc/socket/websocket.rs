@@ -32,6 +32,8 @@ use crate::rpc::call::caller::{Caller, Line};
 use crate::rpc::call::envelope::Fault;
 use sieve::{ENDLESS, Kind, Kinds, Sieved};
 
+/// What any message takes of a turn, beside its bytes: its answer is written by itself.
+const ANY_MESSAGE: usize = 1024;
 /// tungstenite keeps one of these for each connection.
 const READ_BUFFER: usize = 16 * 1024;
 
@@ -124,6 +126,7 @@ pub(in crate::rpc) async fn converse(
         if talk.say(ready).await.is_err() {
             return;
         }
+        talk.caller.turn.begin().await;
     }
     talk.close().await;
 }
@@ -160,6 +163,7 @@ impl Talk {
 
     /// Takes a message; gives what can be said to it now.
     fn hear(&mut self, message: Option<Result<Message, Error>>) -> Reply {
+        self.caller.turn.spend(ANY_MESSAGE);
         match message {
             Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => {
                 return self.take(&message.into_data());

@@ -88,8 +88,7 @@ pub(super) fn sign(screen: &mut Screen, secret: &Path, file: &Path) -> Result<Ex
         }
     }
     let place = place_of_signature(file);
-    let failed = |source| Failure::NewFile { path: place.clone(), source };
-    std::fs::write(&place, signature.into_string()).map_err(failed)?;
+    replace(&place, &signature.into_string())?;
     if screen.is_json() {
         screen.line(&json!({"publisher": publisher.to_string(), "signature": place}).to_string());
     } else {
@@ -100,6 +99,18 @@ pub(super) fn sign(screen: &mut Screen, secret: &Path, file: &Path) -> Result<Ex
 
 fn refused(what: &str, why: &dyn std::fmt::Display) -> Failure {
     Failure::Usage(format!("{what}: {why}"))
+}
+
+/// Writes a file in the place of whatever is there: through no link, and into no pipe.
+fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let draft = path.with_file_name(format!(".{name}.{}.new", std::process::id()));
+    write_new(&draft, text, 0o644)?;
+    std::fs::rename(&draft, path).map_err(|source| {
+        // Of no use to anybody, and what went wrong is told.
+        let _ = std::fs::remove_file(&draft);
+        Failure::NewFile { path: path.to_owned(), source }
+    })
 }
 
 fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {

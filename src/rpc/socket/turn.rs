@@ -1,0 +1,152 @@
+//! Whose turn it is. The connections of a thread go on in rounds, each until it has done so much; then it waits until
+//! every other one that is ready had its turn, and the kernel was asked who else is.
+//!
+//! Turns are by user: one with many connections has smaller ones. What costs more than a turn takes as many of them.
+//! Asked by the framings, as they read and as requests begin. Never decides who may ask what.
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+
+use super::census::Share;
+
+/// The turn of a user's only connection, in bytes of requests and what any request costs beside them: some hundred
+/// checks.
+const TURN: usize = 16 * 1024;
+/// No turn is smaller: each also costs a write, and a look at who is ready.
+pub(in crate::rpc) const LEAST: usize = TURN / 32;
+
+/// The turns of one connection. Who works on several requests of it at once shares them.
+#[derive(Debug)]
+pub(in crate::rpc) struct Turn {
+    round: Arc<Round>,
+    /// Requests that find no turn go through here one after the other, so that none is passed by several of them.
+    gate: tokio::sync::Mutex<()>,
+    /// How many are there.
+    queued: AtomicUsize,
+}
+
+/// Woken when all others had their turn.
+#[derive(Debug)]
+struct Round {
+    share: Share,
+    size: AtomicUsize,
+    /// What was done, of which the turns that are over have been taken off.
+    worked: AtomicUsize,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Whether the next turn has been asked for.
+    is_asked: bool,
+    wakers: Vec<Waker>,
+}
+
+/// One of those at the gate.
+struct Queued<'a>(&'a AtomicUsize);
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Turn {
+    pub(in crate::rpc) fn new(share: Share) -> Self {
+        let size = AtomicUsize::new(size(&share));
+        let round = Round { share, size, worked: AtomicUsize::new(0), waiting: Mutex::default() };
+        Self {
+            round: Arc::new(round),
+            gate: tokio::sync::Mutex::default(),
+            queued: AtomicUsize::new(0),
+        }
+    }
+
+    /// After so much work the turn is over.
+    pub(in crate::rpc) fn size(&self) -> usize {
+        self.round.size.load(Ordering::Relaxed)
+    }
+
+    /// So much was done.
+    pub(in crate::rpc) fn spend(&self, work: usize) {
+        self.round.worked.fetch_add(work, Ordering::Relaxed);
+    }
+
+    /// Waits until it is this connection's turn, unless it is.
+    pub(in crate::rpc) async fn begin(&self) {
+        std::future::poll_fn(|context| self.poll_begin(context)).await;
+    }
+
+    /// Spends what was done, and waits for the next turn: how much it is.
+    pub(in crate::rpc) async fn next(&self, worked: usize) -> usize {
+        self.spend(worked);
+        self.begin().await;
+        self.size()
+    }
+
+    /// As [`Self::begin`].
+    pub(in crate::rpc) fn poll_begin(&self, context: &Context<'_>) -> Poll<()> {
+        if !self.round.is_over() {
+            return Poll::Ready(());
+        }
+        let mut waiting = self.round.waiting();
+        if !waiting.wakers.iter().any(|it| it.will_wake(context.waker())) {
+            waiting.wakers.push(context.waker().clone());
+        }
+        if std::mem::replace(&mut waiting.is_asked, true) {
+            return Poll::Pending;
+        }
+        drop(waiting);
+        // Not for whoever polls, who may be woken by something else meanwhile.
+        let waker = Waker::from(Arc::clone(&self.round));
+        pin!(tokio::task::yield_now()).poll(&mut Context::from_waker(&waker)).map(|()| waker.wake())
+    }
+
+    /// Spends what one of several requests costs, if it is its turn.
+    pub(in crate::rpc) fn try_take(&self, work: usize) -> bool {
+        let is_free = self.queued.load(Ordering::Relaxed) == 0 && !self.round.is_over();
+        if is_free {
+            self.spend(work);
+        }
+        is_free
+    }
+
+    /// As [`Self::try_take`], and waits for the turn.
+    pub(in crate::rpc) async fn take(&self, work: usize) {
+        self.queued.fetch_add(1, Ordering::Relaxed);
+        let _queued = Queued(&self.queued);
+        let _gate = self.gate.lock().await;
+        self.begin().await;
+        self.spend(work);
+    }
+}
+
+impl Round {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_over(&self) -> bool {
+        self.worked.load(Ordering::Relaxed) >= self.size.load(Ordering::Relaxed)
+    }
+}
+
+impl Wake for Round {
+    fn wake(self: Arc<Self>) {
+        let mut waiting = self.waiting();
+        waiting.is_asked = false;
+        let turn = self.size.swap(size(&self.share), Ordering::Relaxed);
+        let less = |worked: usize| Some(worked.saturating_sub(turn));
+        // What it gives back is what was done before.
+        let _ = self.worked.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        let wakers = std::mem::take(&mut waiting.wakers);
+        drop(waiting);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+fn size(share: &Share) -> usize {
+    (TURN / share.connections().max(1)).max(LEAST)
+}

@@ -52,13 +52,14 @@ pub fn catalogue(config: &Config, uid: u32) -> Catalogue {
     Catalogue::new(config.products.dirs.clone(), uid)
 }
 
-/// What can be checked of a configuration without starting: that its files and sockets have their places, and that its
-/// chains could be asked. What an administrator should hear besides.
+/// What can be checked of a configuration without starting: that its files and sockets have their places, what is
+/// said of seats, and that its chains could be asked. What an administrator should hear besides.
 ///
 /// # Errors
-/// The first place or chain for which the daemon would not start, and why.
+/// The first place or chain for which the daemon would not start, and why; every mistake in a policy of seats.
 pub fn check(config: &Config) -> anyhow::Result<Option<String>> {
     places::check(config)?;
+    start::seat_policies(config)?;
     chains::open_all(config, &Clock::system())?;
     Ok(places::warnings(config))
 }

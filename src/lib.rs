@@ -28,6 +28,7 @@ pub mod daemon;
 pub mod config;
 pub mod logging;
 pub mod products;
+pub mod seat_policies;
 
 pub mod rpc;
 

@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("core/light_client", &["domain", "light_client"]),
     ("core/proof", &["domain", "proof"]),
     ("core/evm", &["domain", "evm", "light_client", "proof"]),
+    ("core/seats", &["domain", "seats"]),
     ("core/standards", &["domain", "evm", "standards"]),
     ("core/receipt", &["domain", "evm", "light_client", "proof", "receipt", "standards"]),
     ("core/lib", &[]),
@@ -26,10 +27,24 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["config", "endpoint", "key_source", "logging", "regular_file"]),
     ("logging", &["logging"]),
     ("products", &["products", "regular_file"]),
+    ("seat_policies", &["regular_file", "seat_policies"]),
     ("store", &["regular_file", "store"]),
     ("chain", &["chain", "endpoint", "regular_file"]),
     ("keys", &["key_source", "keys", "regular_file"]),
-    ("actors", &["actors", "chain", "clock", "counter", "keys", "products", "store"]),
+    (
+        "actors",
+        &[
+            "actors",
+            "chain",
+            "clock",
+            "counter",
+            "keys",
+            "products",
+            "regular_file",
+            "seat_policies",
+            "store",
+        ],
+    ),
     ("rpc", &["actors", "clock", "counter", "regular_file", "rpc"]),
     ("main", &[]),
     ("lib", &[]),
@@ -37,9 +52,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Who may name what of the package that decides and proves; of the others, all may name its domain only.
 const PROVES: &[(&str, &[&str])] = &[
+    ("actors", &["domain", "receipt", "seats"]),
+    ("rpc", &["domain", "receipt", "seats"]),
+    ("seat_policies", &["domain", "seats"]),
     ("chain", &["domain", "evm", "light_client", "proof", "receipt", "standards"]),
-    ("actors", &["domain", "receipt"]),
-    ("rpc", &["domain", "receipt"]),
     ("entitlectl", &["domain", "receipt"]),
     ("daemon", &["domain", "light_client"]),
 ];

@@ -36,9 +36,9 @@ use work::flight::{self, Flight};
 
 pub use entitled_core::domain::epoch::{Epoch, Epochs, Whose};
 pub use messages::{
-    Check, CheckError, Draft, DraftReceipt, Explain, Explained, ImportReceipt, Install,
-    InstallError, Landing, ReceiptError, Refresh, Reload, Reloaded, Remove, Stored, Subscribe,
-    TrustPublisher,
+    Check, CheckError, CountTokens, Draft, DraftReceipt, Explain, Explained, ImportReceipt,
+    Install, InstallError, Landing, ReceiptError, Refresh, Reload, Reloaded, Remove, Stored,
+    Subscribe, TokenCounts, TrustPublisher,
 };
 pub use reader::{Cached, Key, Render, VerdictReader};
 
@@ -306,6 +306,18 @@ impl Handler<Explain> for TierCache {
             let verdict = scene.verdict(&parts.clock);
             let steps = explain(&scene.question(), scene.now(&parts.clock));
             Ok(Explained { verdict, steps })
+        };
+        Box::pin(work.into_actor(self))
+    }
+}
+
+impl Handler<CountTokens> for TierCache {
+    type Result = ResponseActFuture<Self, Result<TokenCounts, CheckError>>;
+    fn handle(&mut self, ask: CountTokens, _: &mut Self::Context) -> Self::Result {
+        let parts = self.parts.clone();
+        let work = async move {
+            let scene = flight::gather(&parts, &ask.key).await?;
+            Ok(scene.token_counts(&parts.clock))
         };
         Box::pin(work.into_actor(self))
     }

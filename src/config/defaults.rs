@@ -29,6 +29,7 @@ pub(super) struct Places {
     pub(super) runtime: PathBuf,
     pub(super) state: PathBuf,
     pub(super) products: Vec<PathBuf>,
+    pub(super) seats: Vec<PathBuf>,
     pub(super) keys: KeySource,
     /// Made by ourselves below `/tmp`, where others could have made it first.
     pub(super) runtime_is_shared: bool,
@@ -100,6 +101,7 @@ impl Environment {
                 "/etc/entitled/products.d".into(),
                 state.join("products.d"),
             ],
+            seats: vec!["/etc/entitled/seats.d".into()],
             keys: self.key_source(&state),
             state,
             runtime_is_shared: false,
@@ -124,6 +126,7 @@ impl Environment {
                 "/etc/entitled/products.d".into(),
                 config.join("products.d"),
             ],
+            seats: vec!["/etc/entitled/seats.d".into(), config.join("seats.d")],
             keys: self.key_source(&state),
             state,
         }

@@ -39,6 +39,7 @@ pub struct Config {
     pub keys: Keys,
     pub cache: Cache,
     pub products: Products,
+    pub seats: Seats,
     pub log: Log,
     pub metrics: Metrics,
     /// Each id once.
@@ -122,6 +123,12 @@ pub struct Metrics {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Products {
     /// Later directories override earlier ones; `product_install` writes into the last.
+    pub dirs: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seats {
+    /// Where policies of floating seats are; a file of a later directory overrides one of the same name.
     pub dirs: Vec<PathBuf>,
 }
 

@@ -7,7 +7,7 @@ use super::Config;
 use crate::endpoint::{Address, EndpointSettings};
 
 /// The keys that take effect on a reload, beside all of every chain. Each needs its part in `daemon`.
-const AT_RUN_TIME: [&str; 3] = ["log.level", "cache.refresh", "products.dirs"];
+const AT_RUN_TIME: [&str; 4] = ["log.level", "cache.refresh", "products.dirs", "seats.dirs"];
 
 /// The keys whose values differ, dotted, in alphabetical order; a chain's as `chain.eip155:1.rpc`, and a
 /// chain that came or went as `chain.eip155:1`.
@@ -67,7 +67,7 @@ impl Config {
     /// Every key with its value.
     fn values(&self) -> BTreeMap<String, Value<'_>> {
         // Taken apart by name, so that a new key cannot be forgotten here.
-        let Self { socket, store, keys, cache, products, log, metrics, chains } = self;
+        let Self { socket, store, keys, cache, products, seats, log, metrics, chains } = self;
         let mut values = BTreeMap::new();
         let mut add = |key: &str, value: &dyn Debug| {
             values.insert(key.to_owned(), Value::Text(format!("{value:?}")));
@@ -86,6 +86,7 @@ impl Config {
         add("cache.capacity", &cache.capacity);
         add("cache.refresh", &cache.refresh);
         add("products.dirs", &products.dirs);
+        add("seats.dirs", &seats.dirs);
         add("log.level", &log.level);
         add("log.format", &log.format);
         add("metrics.listen", &metrics.listen);

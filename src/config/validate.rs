@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::defaults::{Places, is_private};
 use super::{
-    Cache, Config, Environment, Keys, Limits, Log, Metrics, Products, Socket, Store, chains,
+    Cache, Config, Environment, Keys, Limits, Log, Metrics, Products, Seats, Socket, Store, chains,
 };
 use crate::key_source::KeySource;
 use crate::logging::{Format, Level};
@@ -42,6 +42,7 @@ pub(super) fn config(
     let keys = keys(root.section("keys"), &places, &store);
     let cache = cache(root.section("cache"));
     let products = products(root.section("products"), &places);
+    let seats = seats(root.section("seats"), &places);
     let log = log(root.section("log"));
     let metrics = metrics(root.section("metrics"));
     let chains = chains::read(&mut root, warnings);
@@ -64,7 +65,7 @@ pub(super) fn config(
     if chains.is_empty() {
         warnings.push("no `[[chain]]` is configured: nothing can be proven".to_owned());
     }
-    Ok(Config { socket, store, keys, cache, products, log, metrics, chains })
+    Ok(Config { socket, store, keys, cache, products, seats, log, metrics, chains })
 }
 
 fn socket(mut section: Section<'_>, places: &Places) -> Socket {
@@ -170,6 +171,13 @@ fn products(mut section: Section<'_>, places: &Places) -> Products {
     });
     section.finish();
     Products { dirs }
+}
+
+fn seats(mut section: Section<'_>, places: &Places) -> Seats {
+    let read = |node: &Node| list(node, MOST_PRODUCT_DIRS, absolute_path);
+    let seats = Seats { dirs: section.or("dirs", places.seats.clone(), read) };
+    section.finish();
+    seats
 }
 
 fn log(mut section: Section<'_>) -> Log {

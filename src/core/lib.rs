@@ -10,6 +10,7 @@
 //! | [`light_client`] | which block a beacon chain's validators signed | `domain` |
 //! | [`proof`] | which state a block's state root commits to (EIP-1186) | `domain` |
 //! | [`evm`] | how a contract's call ends over proven state, and who signed (ERC-1271, ERC-6492) | `proof`, `light_client` |
+//! | [`seats`] | who may use a tier at the same time, and who does | `domain` |
 //! | [`standards`] | which calls a token standard is asked by, and what the answers mean | `evm` |
 //! | [`receipt`] | what a receipt proves to somebody who believes nobody | all of them |
 //!
@@ -43,6 +44,7 @@ pub mod evm;
 pub mod light_client;
 pub mod proof;
 pub mod receipt;
+pub mod seats;
 pub mod standards;
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::start::House;
 use super::{Source, catalogue, chains};
 use crate::actors::chain_verifier::{ChainVerifier, FindUnavailable, Reconfigure};
 use crate::actors::ownership_ledger::{Asked, FindProgress, OwnershipLedger};
+use crate::actors::seat_keeper::{ReloadPolicies, SeatKeeper};
 use crate::actors::tier_cache::{Reload, TierCache, VerdictReader};
 use crate::chain::Chain;
 use crate::clock::Clock;
@@ -36,6 +37,7 @@ struct Parts {
     cache: Addr<TierCache>,
     reader: VerdictReader,
     verifier: Addr<ChainVerifier>,
+    seats: Addr<SeatKeeper>,
     ledger: Addr<OwnershipLedger>,
     clock: Clock,
     log: Arc<logging::Handle>,
@@ -123,10 +125,10 @@ impl Reloader {
         house: &House,
         log: Arc<logging::Handle>,
     ) -> Self {
-        let House { cache, reader, verifier, ledger, clock, .. } = house;
+        let House { cache, reader, verifier, seats, ledger, clock, .. } = house;
         let (cache, reader, verifier) = (cache.clone(), reader.clone(), verifier.clone());
-        let (ledger, clock) = (ledger.clone(), clock.clone());
-        let parts = Parts { cache, reader, verifier, ledger, clock, log };
+        let (seats, ledger, clock) = (seats.clone(), ledger.clone(), clock.clone());
+        let parts = Parts { cache, reader, verifier, seats, ledger, clock, log };
         let running = Mutex::new(Running::new(config));
         Self { running, turn: Default::default(), source, parts }
     }
@@ -164,11 +166,18 @@ impl Reloader {
         running.config.log.level = new.config.log.level;
         running.config.cache.refresh = new.config.cache.refresh;
         running.config.products = new.config.products;
+        running.config.seats = new.config.seats;
+        let policies = ReloadPolicies { dirs: Some(running.config.seats.dirs.clone()) };
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = running;
         let reloaded = self.parts.cache.send(order).timeout(RELOAD_TIME).await?;
+        let policies = self.parts.seats.send(policies).timeout(RELOAD_TIME).await?;
+        for fault in &policies {
+            tracing::warn!(event = "seat_policy_refused", %fault, "the policies of seats stay as they were");
+        }
+        let faults = reloaded.faults.iter().map(ToString::to_string);
         Ok(wire::Reload {
             products: reloaded.products,
-            faults: reloaded.faults.iter().map(ToString::to_string).collect(),
+            faults: faults.chain(policies.iter().map(ToString::to_string)).collect(),
             warnings: self.warnings().await,
             applied: changes.applied,
             needs_restart: changes.needs_restart,

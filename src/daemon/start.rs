@@ -15,6 +15,7 @@ use crate::actors::chain_verifier::{self, ChainVerifier};
 use crate::actors::ownership_ledger::{
     Asked, FindProgress, FindSealedKeys, OwnershipLedger, Progress,
 };
+use crate::actors::seat_keeper::{self, SeatKeeper};
 use crate::actors::supervisor::{Policy, Tree};
 use crate::actors::tier_cache::{self, CacheSettings, TierCache, VerdictReader};
 use crate::actors::wallet_keeper::WalletKeeper;
@@ -32,6 +33,7 @@ use crate::rpc::socket::limits::{Limits, WriteRates};
 use crate::rpc::socket::listen::{self, SocketSummary};
 use crate::rpc::socket::workers;
 use crate::rpc::wire;
+use crate::seat_policies::Policies;
 use crate::store::tables::notices::{self, Notice};
 use crate::store::tables::publishers;
 use crate::store::{Store, StoreSettings};
@@ -54,6 +56,7 @@ pub(super) struct House {
     pub(super) clock: Clock,
     pub(super) reader: VerdictReader,
     pub(super) verifier: Addr<ChainVerifier>,
+    pub(super) seats: Addr<SeatKeeper>,
     keeper: Addr<WalletKeeper>,
     started: Duration,
     state_directory: PathBuf,
@@ -68,6 +71,8 @@ impl House {
     ) -> anyhow::Result<Self> {
         let clock = Clock::system();
         let started = clock.monotonic();
+        // What keeps it from starting comes before anything is touched.
+        let policies = seat_policies(config)?;
         let store = open_store(config, &clock)?;
         let tree = Tree::new(Policy::default());
         let catalogue = catalogue(config, source.environment.uid);
@@ -117,6 +122,7 @@ impl House {
         let keeper =
             WalletKeeper::new(&ledger, keys, machine).with_chains(verifier.clone().recipient());
         let keeper = tree.start("wallet_keeper", keeper);
+        let seats = start_seats(policies, config, (&tree, &cache, &ledger), &clock);
         let state_directory = config.store.path.parent().unwrap_or(Path::new(".")).to_owned();
         Ok(Self {
             store,
@@ -126,6 +132,7 @@ impl House {
             clock,
             reader,
             keeper,
+            seats,
             verifier,
             started,
             state_directory,
@@ -157,6 +164,7 @@ impl House {
             ledger: self.ledger.clone(),
             keeper: self.keeper.clone(),
             verifier: self.verifier.clone(),
+            seats: self.seats.clone(),
             clock: self.clock.clone(),
             tree: self.tree.clone(),
             control,
@@ -164,6 +172,31 @@ impl House {
         };
         Ok(Front::new(api, figures)?)
     }
+}
+
+/// Begins with no seats: they are counted from when the daemon starts.
+fn start_seats(
+    policies: Policies,
+    config: &Config,
+    (tree, cache, ledger): (&Tree, &Addr<TierCache>, &Addr<OwnershipLedger>),
+    clock: &Clock,
+) -> Addr<SeatKeeper> {
+    let parts = seat_keeper::Parts {
+        cache: cache.clone(),
+        ledger: ledger.clone(),
+        clock: clock.clone(),
+        dirs: config.seats.dirs.clone(),
+    };
+    tree.start("seat_keeper", SeatKeeper::new(parts, policies))
+}
+
+/// What is said of floating seats. A rule that is not understood may be one that keeps somebody out, so there is no start
+/// without it.
+pub(super) fn seat_policies(config: &Config) -> anyhow::Result<Policies> {
+    Policies::load(&config.seats.dirs).map_err(|faults| {
+        let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("{}", told.join("\n"))
+    })
 }
 
 /// The products as their files say, as far as those are of whom the ledger names.

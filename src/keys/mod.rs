@@ -31,7 +31,7 @@ pub use self::keystore::{Keystore, KeystoreError, write_keystore};
 pub use self::machine_name::{MachineName, MachineNameError};
 pub use self::mnemonic::{DEFAULT_PATH, MnemonicError, key_of_digits, key_of_mnemonic};
 pub use self::private_key::{PrivateKey, PrivateKeyError};
-pub use self::random::{Exhausted, nonce};
+pub use self::random::{Exhausted, fill as fill_random, nonce};
 pub use self::sealing::{
     OpenError, RECORD_LENGTH, RewrapError, SealError, open, rewrap, seal, sealed_under,
 };

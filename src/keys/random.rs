@@ -12,7 +12,7 @@ pub struct Exhausted;
 ///
 /// # Errors
 /// [`Exhausted`]; the bytes are then to be thrown away.
-pub(super) fn fill(bytes: &mut [u8]) -> Result<(), Exhausted> {
+pub fn fill(bytes: &mut [u8]) -> Result<(), Exhausted> {
     SystemRandom::new().fill(bytes).map_err(|_| Exhausted)
 }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::actors::chain_verifier::{ProofFault, VerifierError};
 use crate::actors::ownership_ledger::LedgerError;
+use crate::actors::seat_keeper::SeatError;
 use crate::actors::tier_cache::{CheckError, InstallError, ReceiptError};
 use crate::actors::wallet_keeper::KeeperError;
 use entitled_core::domain::causes::with_causes;
@@ -121,6 +122,21 @@ impl From<CheckError> for RpcError {
             CheckError::Ledger { source } => source.into(),
             CheckError::Busy => Self::new(Code::Busy, "the ledger is too busy"),
         }
+    }
+}
+
+impl From<SeatError> for RpcError {
+    fn from(error: SeatError) -> Self {
+        let code = match error {
+            SeatError::Count { source } => return source.into(),
+            SeatError::Audit { source } => return source.into(),
+            SeatError::Busy => Code::Busy,
+            SeatError::NotFound => Code::NotFound,
+            SeatError::TooYoung { .. } | SeatError::NoUnit => Code::Conflict,
+            SeatError::TooManyProcesses => Code::LimitExceeded,
+            SeatError::NoRandomness => Code::Internal,
+        };
+        Self::new(code, error.to_string())
     }
 }
 

@@ -16,6 +16,7 @@ use super::methods::{self, Api, WarmChecks};
 use super::{metrics, openrpc};
 use crate::actors::chain_verifier::ChainStates;
 use crate::actors::ownership_ledger::FindFigures;
+use crate::actors::seat_keeper::FindSeatFigures;
 use entitled_core::domain::ids::ProductId;
 use entitled_core::domain::peer::Peer;
 
@@ -88,6 +89,7 @@ async fn figures(api: Arc<Api>, socket: Arc<SocketFigures>, format: metrics::For
     let asked = metrics::Asked {
         store: api.ledger.send(FindFigures).await.ok().and_then(Result::ok),
         chains: api.verifier.send(ChainStates).await.ok(),
+        seats: api.seats.send(FindSeatFigures).await.ok(),
     };
     match metrics::text(&api, &socket, &asked) {
         Ok(text) => Page {

@@ -4,6 +4,7 @@
 //! good for. Nothing here names a customer, a wallet or a path: anybody on the machine may read it.
 
 mod format;
+mod seats;
 
 use std::fmt::Error;
 use std::sync::atomic::Ordering;
@@ -20,12 +21,14 @@ use super::figures::SocketFigures;
 use super::methods::Api;
 use crate::actors::chain_verifier::{ChainStatus, EndpointStatus};
 use crate::actors::ownership_ledger::StoreFigures;
+use crate::actors::seat_keeper::SeatFigures;
 
 /// What has to be asked for. Absent while the part does not answer.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
     pub(super) store: Option<StoreFigures>,
     pub(super) chains: Option<Vec<ChainStatus>>,
+    pub(super) seats: Option<SeatFigures>,
 }
 
 /// Everything counted, as of now.
@@ -37,6 +40,10 @@ pub(super) fn text(api: &Api, socket: &SocketFigures, asked: &Asked) -> Result<S
         Unit::Seconds,
         api.reader.tally().looks.clone(),
     );
+    if let Some(seats) = &asked.seats {
+        let help = "Time a request waited for a seat that it was given";
+        registry.register_with_unit("seat_wait", help, Unit::Seconds, seats.waits.clone());
+    }
     registry.register_collector(Box::new(Snapshot::take(api, socket, asked)));
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry)?;
@@ -83,6 +90,9 @@ impl Snapshot {
         if let Some(chains) = &asked.chains {
             figures.extend(of_chains(chains));
             figures.extend(of_endpoints(chains));
+        }
+        if let Some(seats) = &asked.seats {
+            figures.extend(seats::of_seats(seats));
         }
         Self(figures)
     }

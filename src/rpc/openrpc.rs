@@ -18,7 +18,7 @@ use super::methods::{ROWS, Row};
 use super::wire;
 use entitled_core::domain::peer::Access;
 
-/// The subscription, which is registered apart from the table.
+/// The subscriptions, which are registered apart from the table.
 const SUBSCRIPTION: &[Row] = &[
     Row {
         name: "entitlement_subscribe",
@@ -31,6 +31,23 @@ const SUBSCRIPTION: &[Row] = &[
     },
     Row {
         name: "entitlement_unsubscribe",
+        access: Access::SelfService,
+        writes: false,
+        summary: "Be told no more.",
+        params: SchemaGenerator::subschema_for::<wire::OfSubscription>,
+        result: SchemaGenerator::subschema_for::<bool>,
+    },
+    Row {
+        name: "seat_subscribe",
+        access: Access::SelfService,
+        writes: false,
+        summary: "Be told by `seat_changed` what happens to the seats of one's own user from now on; on the admin \
+                  socket to everybody's. On raw and WebSocket framing.",
+        params: SchemaGenerator::subschema_for::<wire::SeatSubscribe>,
+        result: SchemaGenerator::subschema_for::<u64>,
+    },
+    Row {
+        name: "seat_unsubscribe",
         access: Access::SelfService,
         writes: false,
         summary: "Be told no more.",
@@ -132,27 +149,43 @@ fn parameters(reference: &Value, schemas: &SchemaGenerator) -> Vec<Value> {
 }
 
 fn notifications(schemas: &mut Schemas) -> Value {
-    let verdict = schemas.replies.subschema_for::<wire::Verdict>();
+    let verdict = schemas.replies.subschema_for::<wire::Verdict>().to_value();
+    let seat = schemas.replies.subschema_for::<wire::SeatChanged>().to_value();
+    json!([
+        notification(
+            ("entitlement_changed", "entitlement_subscribe", "entitlement_unsubscribe"),
+            "The verdict of a subscription: at once, and whenever it says something else.",
+            &verdict,
+        ),
+        notification(
+            ("seat_changed", "seat_subscribe", "seat_unsubscribe"),
+            "What has happened to a seat.",
+            &seat,
+        ),
+    ])
+}
+
+fn notification((name, begins, ends): (&str, &str, &str), summary: &str, result: &Value) -> Value {
     let why = json!({ "type": "string", "description": "Why it ends, in the place of `result`." });
     let params = [
-        ("subscription", true, json!({ "type": "integer", "minimum": 0 })),
-        ("result", false, verdict.to_value()),
-        ("error", false, why),
+        ("subscription", true, &json!({ "type": "integer", "minimum": 0 })),
+        ("result", false, result),
+        ("error", false, &why),
     ];
     let describe =
         |(name, required, schema)| json!({ "name": name, "required": required, "schema": schema });
-    let name = "entitlement_changed";
     let mut params = params.map(describe);
     stability::mark_parameters(name, &mut params);
-    json!([{
+    json!({
         "name": name,
         stability::NAME: stability::of(name),
-        "summary": "The verdict of a subscription: at once, and whenever it says something else.",
-        "description": "Sent after entitlement_subscribe, on its connection, until entitlement_unsubscribe. \
-                        The last may have `error` in the place of `result`.",
+        "summary": summary,
+        "description": format!(
+            "Sent after {begins}, on its connection, until {ends}. The last may have `error` in the place of `result`."
+        ),
         "paramStructure": "by-name",
         "params": params,
-    }])
+    })
 }
 
 /// The names of the definitions that `from` leads to.

@@ -10,6 +10,7 @@ mod document;
 mod keys;
 mod params;
 mod replies;
+mod seats;
 mod sets;
 
 pub use chains::*;
@@ -17,4 +18,5 @@ pub use document::Document;
 pub use keys::*;
 pub use params::*;
 pub use replies::*;
+pub use seats::*;
 pub use sets::FAKE;

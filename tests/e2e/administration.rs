@@ -314,7 +314,7 @@ fn every_change_is_in_the_audit_and_the_audit_is_whole() {
 fn health_names_the_actors_and_the_chain() {
     let stage = Stage::entitled();
     let health = stage.daemon.call("system_health", json!({}));
-    assert_eq!(health["actors"].as_array().map(Vec::len), Some(4), "{health}");
+    assert_eq!(health["actors"].as_array().map(Vec::len), Some(5), "{health}");
     assert_eq!(health["chains"][0]["id"], "eip155:31337", "{health}");
     let status = stage.daemon.admin("chain_status", json!({}));
     assert!(status.to_string().contains("eip155:31337"), "{status}");

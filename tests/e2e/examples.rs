@@ -26,9 +26,10 @@ const FIRST: [&str; 4] =
 const LAST: [&str; 5] =
     ["wallet_unlink", "customer_deactivate", "product_remove", "keys_rotate", "store_backup"];
 
-/// What this daemon cannot do: its keys are in a file, its chain has no validators, and its product no publisher; and the
-/// receipt in the document is cut short. It answers with an error that the document names.
-const CANNOT: [&str; 4] = ["keys_unlock", "chain_sync", "entitlement_receipt", "receipt_import"];
+/// What this daemon cannot do: its keys are in a file, its chain has no validators, its product no publisher, and its only
+/// seat was given back; and the receipt in the document is cut short. It answers with an error that the document names.
+const CANNOT: [&str; 5] =
+    ["keys_unlock", "chain_sync", "entitlement_receipt", "receipt_import", "seat_revoke"];
 
 fn document() -> &'static Value {
     openrpc::document()
@@ -59,6 +60,7 @@ struct Scene {
     signature: String,
     customer: String,
     subscription: u64,
+    seat: Value,
 }
 
 impl Scene {
@@ -71,8 +73,8 @@ impl Scene {
         let daemon = Daemon::start(&Settings::new([anvil.url()]).product(product));
         let (line, admin) =
             (Line::connect(&daemon.socket()), Line::connect(&daemon.admin_socket()));
-        let (challenge, signature, customer) = Default::default();
-        Self { daemon, line, admin, anvil, challenge, signature, customer, subscription: 0 }
+        let (challenge, signature, customer, seat) = Default::default();
+        Self { daemon, line, admin, anvil, challenge, signature, customer, subscription: 0, seat }
     }
 
     /// The parameters of the example, with what only a running daemon can know.
@@ -95,7 +97,11 @@ impl Scene {
             }
             "wallet_verify" => params["signature"] = json!(self.signature),
             "customer_update" | "customer_deactivate" => params["customer"] = json!(self.customer),
-            "entitlement_unsubscribe" => params["subscription"] = json!(self.subscription),
+            "seat_adopt" => params["token"] = self.seat["adopt"].clone(),
+            "seat_release" | "seat_revoke" => params["seat"] = self.seat["seat"].clone(),
+            "entitlement_unsubscribe" | "seat_unsubscribe" => {
+                params["subscription"] = json!(self.subscription)
+            }
             _ => {}
         }
         params
@@ -112,7 +118,10 @@ impl Scene {
             "wallet_challenge" => self.challenge = text("message"),
             "wallet_sign" => self.signature = text("signature"),
             "customer_create" => self.customer = text("id"),
-            "entitlement_subscribe" => self.subscription = result.as_u64().unwrap(),
+            "seat_acquire" => self.seat = result.clone(),
+            "entitlement_subscribe" | "seat_subscribe" => {
+                self.subscription = result.as_u64().unwrap()
+            }
             "wallet_import" => drop(self.daemon.wait_for_code(ACME, "VALID")),
             _ => {}
         }
@@ -170,6 +179,8 @@ fn every_example_is_answered_as_the_document_says() {
     }
     if std::env::var_os("BLESS").is_some() {
         blessed["keys_unlock"]["result"] = blessed["keys_status"]["result"].clone();
+        blessed["seat_revoke"]["result"] =
+            json!({ "revoked": blessed["seat_list"]["result"]["items"][0] });
         blessed["chain_sync"]["result"] = json!({ "learned": false, "sync": null });
         // Whichever commit this is, it is not the one that is looked at later.
         blessed["system_version"]["result"]["git"] = json!("3f2a91c07b5e");

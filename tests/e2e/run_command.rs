@@ -1,11 +1,13 @@
 //! `entitlectl run`: a program that cannot ask is started only if one is entitled.
 
-use std::io::Write as _;
-use std::process::{Output, Stdio};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::seats;
 use crate::support::fake::FakeDaemon;
+use crate::support::stage::ACME;
 
 const FILE: &str = r#"
 [products.yes]
@@ -128,4 +130,48 @@ fn what_is_run_can_ask_the_same_daemon() {
     let output = run(&fake, &["yes", "--", own, "--json", "check", "yes"]);
     let verdict: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(verdict["trust"], "fake");
+}
+
+/// The seat is the command's, which has taken the place of `entitlectl`.
+#[test]
+fn a_command_holds_its_seat_for_as_long_as_it_runs() {
+    let stage = seats::stage(seats::two_seats);
+    let mut holder = seats::holder(&stage);
+    assert_eq!(holder.acquire(json!({}))["used"], 1);
+    let run = |wait: &str| {
+        let mut command = stage.daemon.entitlectl();
+        command.args([
+            "run",
+            ACME,
+            "--seat",
+            "--wait",
+            wait,
+            "--",
+            "sh",
+            "-c",
+            "echo begun; read end",
+        ]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let begun = |child: &mut Child| {
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "begun\n");
+    };
+    let mut first = run("0s");
+    begun(&mut first);
+    assert_eq!(seats::pool(&stage)["used"], 2);
+    let refused = run("0s").wait_with_output().unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stderr));
+    assert!(text(&refused.stderr).contains("SEATS_FULL"), "{}", text(&refused.stderr));
+    let mut waiting = run("10m");
+    seats::wait_until_waiting(&stage, 1);
+    first.kill().unwrap();
+    begun(&mut waiting);
+    assert_eq!(seats::pool(&stage)["used"], 2);
+    waiting.stdin.take().unwrap().write_all(b"end\n").unwrap();
+    assert!(waiting.wait().unwrap().success());
+    seats::wait_until_used(&stage, 1);
+    first.wait().unwrap();
 }

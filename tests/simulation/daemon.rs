@@ -126,6 +126,7 @@ fn product(index: u8, random: &mut Random) -> Product {
         tiers: vec![tier("starter", 10), tier("pro", 20)],
         grants: grants(false),
         checkpoints: Vec::new(),
+        seats: entitled_core::domain::product::SeatTerms::default(),
     }
 }
 

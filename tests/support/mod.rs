@@ -19,6 +19,8 @@ pub mod prerequisites;
 pub mod process;
 pub mod proxy;
 #[allow(dead_code, reason = "no test binary needs all of it")]
+pub mod seat_holder;
+#[allow(dead_code, reason = "no test binary needs all of it")]
 pub mod second_node;
 pub mod settings;
 pub mod socket;

@@ -72,6 +72,9 @@ source = "file:{home}/state/kek"
 [products]
 dirs = ["{home}/vendor", "{home}/local"]
 
+[seats]
+dirs = ["{home}/seats.d"]
+
 [log]
 level = "{level}"
 format = "text"
@@ -152,6 +155,12 @@ impl ProductFile {
 
     pub fn grant(mut self, tier: &str, token: &str, more: &str) -> Self {
         writeln!(self.tables, "\n[[grants]]\ntier = {tier:?}\ntoken = {token:?}\n{more}").unwrap();
+        self
+    }
+
+    /// The `[seats]` section.
+    pub fn seats(mut self, more: &str) -> Self {
+        writeln!(self.tables, "\n[seats]\n{more}").unwrap();
         self
     }
 

@@ -11,10 +11,10 @@ use alloy_primitives::Address;
 use super::reader::{Cached, Key};
 use crate::actors::chain_verifier::VerifierError;
 use crate::actors::ownership_ledger::{Asked, LedgerError};
-use crate::products::{Catalogue, FileFault};
+use crate::products::{Catalogue, FileFault, Installed};
 use entitled_core::domain::customer::LinkProof;
-use entitled_core::domain::entitlement::{Step, Verdict};
-use entitled_core::domain::ids::{CustomerId, ProductId};
+use entitled_core::domain::entitlement::{Step, Tokens, Verdict};
+use entitled_core::domain::ids::{CustomerId, ProductId, Timestamp};
 use entitled_core::domain::publisher::PublisherKey;
 use entitled_core::receipt::{Evidence, ReceiptFault, Verified};
 
@@ -64,6 +64,28 @@ pub struct Explain {
 pub struct Explained {
     pub verdict: Verdict,
     pub steps: Vec<Step>,
+}
+
+/// How many tokens the customer itself holds by each grant, as far as is known now, without a look at the chain. Never
+/// cached: who asks is told by [`Subscribe`] when it may have changed.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<TokenCounts, CheckError>")]
+pub struct CountTokens {
+    pub key: Key,
+}
+
+#[derive(Debug, Clone)]
+pub struct TokenCounts {
+    /// `None` when no such product is installed.
+    pub installed: Option<Arc<Installed>>,
+    /// Of each grant, in the order of the product.
+    pub tokens: Vec<Tokens>,
+    /// Whether the customer is entitled to nothing, through the machine neither.
+    pub is_deactivated: bool,
+    /// The time on the product's chains by which they were counted.
+    pub now: Timestamp,
+    /// The monotonic time of what it rests on.
+    pub gathered: Duration,
 }
 
 /// Be told whenever the verdict is made anew. What is told may be outdated when it is read: whoever is told asks

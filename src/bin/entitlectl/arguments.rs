@@ -14,6 +14,7 @@ use crate::commands::ownership::{self, OwnershipCommand};
 use crate::commands::product::{self, ProductCommand};
 use crate::commands::receipt::{self, ReceiptCommand};
 use crate::commands::run::{self, RunArguments};
+use crate::commands::seats::{self, SeatsCommand};
 use crate::commands::store::{self, StoreCommand};
 use crate::commands::tier::{self, TierCommand};
 use crate::commands::token::{self, TokenCommand};
@@ -94,6 +95,9 @@ pub(crate) enum Command {
     /// The ledger's record of who holds what
     #[command(subcommand)]
     Ownership(OwnershipCommand),
+    /// Floating seats: who has them, and who waits
+    #[command(subcommand)]
+    Seats(SeatsCommand),
     /// Customers
     #[command(subcommand)]
     Customer(CustomerCommand),
@@ -129,6 +133,7 @@ impl Command {
             Self::Product(command) => product::run(command, session, screen),
             Self::Receipt(command) => receipt::run(command, session, screen),
             Self::Ownership(command) => ownership::run(command, session, screen),
+            Self::Seats(command) => seats::run(command, session, screen),
             Self::Customer(command) => customer::run(command, session, screen),
             Self::Keys(command) => keys::run(command, session, screen),
             Self::Audit(command) => audit::run(command, session, screen),

@@ -66,6 +66,7 @@ actions! {
     ProductsReloaded = "products_reloaded",
     PublisherChanged = "publisher_changed",
     ReceiptImported = "receipt_imported",
+    SeatRevoked = "seat_revoked",
     StoreBackedUp = "store_backed_up",
     StoreRecovered = "store_recovered",
     StoreRestored = "store_restored",

@@ -3,8 +3,9 @@
 //! Asked by the framings; asks [`Answers`]. What can be answered without waiting is written at once; the rest becomes
 //! a [`Later`] that the framing runs beside others. A panic in a method costs that request and nothing else.
 
+use std::os::fd::BorrowedFd;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use futures_util::future::BoxFuture;
 use jsonrpsee::{ConnectionId, Extensions, MethodCallback, MethodSink, Methods};
@@ -16,6 +17,7 @@ use super::envelope::{self, Envelope, Fault};
 use super::refusal;
 use super::work::{Work, known_id};
 use crate::rpc::figures::SocketFigures;
+use crate::rpc::socket::attendance::Attendance;
 use crate::rpc::socket::canonical::{self, Check};
 use crate::rpc::socket::census::Share;
 use crate::rpc::socket::limits::{Limits, Rates};
@@ -47,6 +49,20 @@ pub(in crate::rpc) struct Caller {
     pub(in crate::rpc) share: Share,
     pub(in crate::rpc) turn: Turn,
     subscriptions: Arc<Semaphore>,
+    /// Of connections that ever asked for a seat.
+    attendance: OnceLock<Attendance>,
+}
+
+/// How the names of methods begin that are about seats.
+const SEAT_METHODS: &str = "seat_";
+
+/// The connection that a request came by.
+#[derive(Clone, Copy, Default)]
+pub(in crate::rpc) struct Line<'a> {
+    /// Where notifications go; without it there can be no subscriptions.
+    pub(in crate::rpc) sink: Option<&'a MethodSink>,
+    /// Of whoever asks; without it there can be no seats.
+    pub(in crate::rpc) stream: Option<BorrowedFd<'a>>,
 }
 
 /// A method panicked. It is counted, and in the log.
@@ -70,7 +86,19 @@ impl Caller {
         let in_flight = Arc::new(Semaphore::new(service.limits.in_flight));
         let subscriptions = Arc::new(Semaphore::new(service.limits.subscriptions));
         let turn = Turn::new(share.clone());
-        Self { service, limits, peer, welcome, connection, in_flight, share, turn, subscriptions }
+        let attendance = OnceLock::new();
+        Self {
+            service,
+            limits,
+            peer,
+            welcome,
+            connection,
+            in_flight,
+            share,
+            turn,
+            subscriptions,
+            attendance,
+        }
     }
 
     /// What methods find out about the caller. Made for each: most connections end without calling one.
@@ -78,6 +106,9 @@ impl Caller {
         let mut extensions = Extensions::new();
         extensions.insert(self.peer.clone());
         extensions.insert(self.connection);
+        if let Some(attendance) = self.attendance.get() {
+            extensions.insert(attendance.presence());
+        }
         extensions
     }
 
@@ -93,16 +124,33 @@ impl Caller {
         self.welcome
     }
 
-    pub(in crate::rpc) fn has_subscriptions(&self) -> bool {
-        self.subscriptions.available_permits() < self.limits().subscriptions
+    /// Finds out what there is to be known of the life of whoever is at its other end, at the first request
+    /// that is about a seat.
+    fn attend(&self, line: Line<'_>) {
+        let begin = |stream| Attendance::begin(stream, &self.peer, self.connection.0);
+        if let Some(stream) = line.stream {
+            self.attendance.get_or_init(|| begin(stream));
+        }
+    }
+
+    /// The other side has said its last.
+    pub(in crate::rpc) fn hang_up(&self) {
+        if let Some(attendance) = self.attendance.get() {
+            attendance.end();
+        }
+    }
+
+    /// Whether it may say nothing for as long as it likes: it listens, or a seat may hang on it.
+    pub(in crate::rpc) fn may_be_silent(&self) -> bool {
+        let subscriptions = self.limits().subscriptions;
+        self.attendance.get().is_some() || self.subscriptions.available_permits() < subscriptions
     }
 
     /// Takes one complete JSON value. Appends the reply to `out` if there is one now, with nothing after it.
-    /// Without a `sink` there can be no subscriptions.
     pub(in crate::rpc) fn take(
         self: &Arc<Self>,
         frame: &[u8],
-        sink: Option<&MethodSink>,
+        line: Line<'_>,
         out: &mut Vec<u8>,
     ) -> Option<Later> {
         let Ok(text) = std::str::from_utf8(frame) else {
@@ -110,11 +158,18 @@ impl Caller {
             return None;
         };
         if frame.starts_with(b"[") {
+            if text.contains(SEAT_METHODS) {
+                self.attend(line);
+            }
             return self.take_batch(text, out);
         }
         self.figures().requests.one_more();
         let (id, envelope) = self.at_once(text, out)?;
-        let flown = self.fly().and_then(|flight| Ok((self.work(id, &envelope, sink)?, flight)));
+        if envelope.method.starts_with(SEAT_METHODS) {
+            self.attend(line);
+        }
+        let flown =
+            self.fly().and_then(|flight| Ok((self.work(id, &envelope, line.sink)?, flight)));
         match flown {
             Ok((work, flight)) => {
                 let (caller, id) = (Arc::clone(self), id.to_owned());

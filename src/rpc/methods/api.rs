@@ -8,6 +8,7 @@ use jsonrpsee::Extensions;
 use super::control::Control;
 use crate::actors::chain_verifier::ChainVerifier;
 use crate::actors::ownership_ledger::{Asked, CustomerOf, FindCustomer, OwnershipLedger};
+use crate::actors::seat_keeper::SeatKeeper;
 use crate::actors::supervisor::Tree;
 use crate::actors::tier_cache::{TierCache, VerdictReader};
 use crate::actors::wallet_keeper::WalletKeeper;
@@ -29,6 +30,7 @@ pub struct Api {
     pub ledger: Addr<OwnershipLedger>,
     pub keeper: Addr<WalletKeeper>,
     pub verifier: Addr<ChainVerifier>,
+    pub seats: Addr<SeatKeeper>,
     pub clock: Clock,
     pub tree: Tree,
     pub control: Control,

@@ -14,6 +14,7 @@ mod paging;
 mod parse;
 mod products;
 mod receipts;
+mod seats;
 mod system;
 mod table;
 mod transfer;

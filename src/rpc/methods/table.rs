@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use super::api::Api;
 use super::parse::parse;
 use super::{
-    chains, customers, entitlements, keys, ownerships, products, receipts, system, transfer,
+    chains, customers, entitlements, keys, ownerships, products, receipts, seats, system, transfer,
     wallets,
 };
 use crate::rpc::error::{Code, RpcError};
@@ -144,6 +144,14 @@ methods! {
         "The caller's customer.";
     SelfService customer_tier(wire::OfProduct) -> Option<wire::CustomerTier> = entitlements::tier,
         "The tier the customer is entitled to, or null.";
+    SelfService seat_acquire(wire::SeatAcquire) -> wire::Seat = seats::acquire,
+        "Take a floating seat, or wait for one. Ends with the process.";
+    SelfService seat_adopt(wire::SeatAdopt) -> wire::Seat = seats::adopt,
+        "Take a session over from another process of the same user, once.";
+    SelfService seat_list(wire::SeatList) -> wire::SeatListed = seats::list,
+        "The seats of one's own user, and how many are used of each pool; on the admin socket everybody's. Needs no seat.";
+    SelfService seat_release(wire::SeatRelease) -> wire::SeatReleased = seats::release,
+        "Give a seat of one's own user back; on the admin socket anybody's.";
     SelfService system_health(wire::Nothing) -> wire::Health = system::health,
         "How the daemon's parts fare.";
     SelfService system_version(wire::Nothing) -> wire::Version = system::version,
@@ -180,6 +188,8 @@ methods! {
         "The changes to the ledger, oldest first.";
     Admin audit_verify(wire::Nothing) -> wire::AuditState = system::verify_audit,
         "Recompute the hash chain of the audit.";
+    Admin seat_revoke(wire::SeatRevoke) -> wire::SeatRevoked = seats::revoke,
+        "Take a seat away. It stands in the audit.";
     Admin store_stats(wire::Nothing) -> wire::StoreFigures = system::store_stats,
         "Figures about the store.";
     Admin store_backup(wire::StoreBackup) -> wire::StoreBackedUp = system::back_up,
@@ -194,7 +204,7 @@ methods! {
         "Read configuration and product files again.";
 }
 
-/// All methods, and the subscription.
+/// All methods, and the subscriptions.
 ///
 /// # Errors
 /// When two have the same name.
@@ -202,6 +212,7 @@ pub fn module(api: Arc<Api>) -> Result<RpcModule<Api>, jsonrpsee::core::Register
     let mut module = RpcModule::from_arc(api);
     register_table(&mut module)?;
     entitlements::register_subscription(&mut module)?;
+    seats::register_subscription(&mut module)?;
     Ok(module)
 }
 
@@ -244,6 +255,7 @@ where
     Work: Future<Output = Result<R, RpcError>> + Send + 'static,
 {
     let mut params: P = parse(params.as_str())?;
+    params.meet(&extensions);
     let flight = extensions.get::<Arc<Flight>>().cloned();
     if !QUESTIONS.contains(&terms.name) {
         let permit = api.admit(&extensions, terms.access, params.customer()).await?;

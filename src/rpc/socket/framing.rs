@@ -6,7 +6,7 @@
 use std::future::{Future, poll_fn};
 use std::hint::black_box;
 use std::mem::MaybeUninit;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -26,7 +26,7 @@ use super::scan::{Scanner, Step};
 use super::stop::Stop;
 use super::waiting::Waiting;
 use crate::rpc::call::answers::{Batch, Warm};
-use crate::rpc::call::caller::Caller;
+use crate::rpc::call::caller::{Caller, Line};
 use crate::rpc::call::envelope::Fault;
 
 /// One read asks for at least so much.
@@ -193,6 +193,7 @@ impl Raw {
             Some(count) if count > 0 => self.caller.figures().bytes_in.add(count),
             _ => {
                 self.ended = true;
+                self.caller.hang_up();
                 if self.scanner.is_inside() && self.skipped.is_none() {
                     self.refuse(&Fault::parse("the connection ended inside a request"));
                 }
@@ -274,7 +275,8 @@ impl Raw {
         self.worked += end - start;
         let frame = self.input.get(start..end).unwrap_or_default();
         let before = self.out.len();
-        if let Some(later) = self.caller.take(frame, Some(self.outbox.sink()), &mut self.out) {
+        let line = Line { sink: Some(self.outbox.sink()), stream: Some(self.io.as_fd()) };
+        if let Some(later) = self.caller.take(frame, line, &mut self.out) {
             self.jobs.spawn(later);
         } else if self.out.len() > before {
             self.out.push(b'\n');
@@ -382,7 +384,7 @@ impl Raw {
     /// Until when the connection may go on being idle; `None` when that is over.
     fn idle_until(&self) -> Option<Instant> {
         let limit = self.caller.limits().idle;
-        if !self.jobs.is_empty() || self.caller.has_subscriptions() {
+        if !self.jobs.is_empty() || self.caller.may_be_silent() {
             return Some(Instant::now() + limit);
         }
         let until = self.last_request + limit;

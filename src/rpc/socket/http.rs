@@ -5,6 +5,7 @@
 //! process for many pages.
 
 use std::convert::Infallible;
+use std::os::fd::AsFd as _;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,10 +26,11 @@ use super::ofrep::{self, Evaluated};
 use super::progress::{Overdue, Progress, Unwritten};
 use super::replay::Replay;
 use super::reply::Held;
+use super::shared_stream::SharedStream;
 use super::stop::Stop;
 use super::websocket;
 use crate::rpc::call::answers::{Page, Warm};
-use crate::rpc::call::caller::Caller;
+use crate::rpc::call::caller::{Caller, Line};
 use crate::rpc::call::envelope::Fault;
 
 pub(in crate::rpc) type Reply = Response<Full<Bytes>>;
@@ -57,11 +59,13 @@ pub(in crate::rpc) async fn converse(
 ) {
     let (hand_over, mut upgrades) = mpsc::channel(1);
     let progress = Progress::new(caller.limits(), !first.starts_with(PREFACE));
-    let io = Replay::new(io, first, Arc::clone(&caller), Arc::clone(&progress));
+    let stream = SharedStream::new(io);
+    let io = Replay::new(stream.clone(), first, Arc::clone(&caller), Arc::clone(&progress));
     let desk = Arc::new(Desk {
         warm: Mutex::new(caller.warm()),
         caller: Arc::clone(&caller),
         progress: Arc::clone(&progress),
+        stream: stream.clone(),
         hand_over,
     });
     let service = service_fn(move |request: Request<Incoming>| {
@@ -100,7 +104,7 @@ pub(in crate::rpc) async fn converse(
         }
     }
     if let Ok(upgrade) = upgrades.try_recv() {
-        websocket::converse(upgrade, caller, stop).await;
+        websocket::converse(upgrade, stream, caller, stop).await;
     }
 }
 
@@ -125,6 +129,7 @@ struct Desk {
     caller: Arc<Caller>,
     warm: Mutex<Box<dyn Warm>>,
     progress: Arc<Progress>,
+    stream: SharedStream,
     hand_over: mpsc::Sender<OnUpgrade>,
 }
 
@@ -286,7 +291,8 @@ impl Desk {
         let mut out = Vec::new();
         let later = {
             let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
-            take_message(&self.caller, &mut **warm, &body, None, &mut out)
+            let line = Line { sink: None, stream: Some(self.stream.as_fd()) };
+            take_message(&self.caller, &mut **warm, &body, line, &mut out)
         };
         let finished = match later {
             Some(later) => later.await,

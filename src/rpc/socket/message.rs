@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use jsonrpsee::MethodSink;
-
 use super::canonical;
 use super::scan::{self, Step};
 use crate::rpc::call::answers::{Batch, Warm};
-use crate::rpc::call::caller::{Caller, Later};
+use crate::rpc::call::caller::{Caller, Later, Line};
 use crate::rpc::call::envelope::Fault;
 
 /// Takes a body or a message that is to be exactly one JSON value.
@@ -15,7 +13,7 @@ pub(in crate::rpc) fn take_message(
     caller: &Arc<Caller>,
     warm: &mut dyn Warm,
     message: &[u8],
-    sink: Option<&MethodSink>,
+    line: Line<'_>,
     out: &mut Vec<u8>,
 ) -> Option<Later> {
     if let Some(check) = canonical::recognise(message)
@@ -25,7 +23,7 @@ pub(in crate::rpc) fn take_message(
         return None;
     }
     match scan::only_frame(message, caller.limits().depth) {
-        Ok(frame) => return caller.take(frame, sink, out),
+        Ok(frame) => return caller.take(frame, line, out),
         Err(Step::TooDeep { .. }) => {
             caller.refuse(None, &Fault::too_deep(caller.limits().depth), out);
         }

@@ -1,5 +1,6 @@
 //! How people ask: the two sockets, who is at the other end, and the framings they speak.
 
+pub(in crate::rpc) mod attendance;
 pub(in crate::rpc) mod canonical;
 pub(in crate::rpc) mod census;
 pub(in crate::rpc) mod connection;
@@ -18,6 +19,7 @@ pub(in crate::rpc) mod progress;
 pub(in crate::rpc) mod replay;
 pub(in crate::rpc) mod reply;
 pub(in crate::rpc) mod scan;
+pub(in crate::rpc) mod shared_stream;
 pub(in crate::rpc) mod stop;
 pub(in crate::rpc) mod subordinate_uids;
 pub(in crate::rpc) mod turn;

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::message::take_message;
 use super::scan;
 use crate::rpc::call::answers::Warm;
-use crate::rpc::call::caller::Caller;
+use crate::rpc::call::caller::{Caller, Line};
 use crate::rpc::error::Code;
 use entitled_core::domain::ids::{ProductId, clip};
 
@@ -212,7 +212,7 @@ async fn check(
     let mut out = Vec::new();
     let later = {
         let mut warm = warm.lock().unwrap_or_else(PoisonError::into_inner);
-        take_message(caller, &mut **warm, request.as_bytes(), None, &mut out)
+        take_message(caller, &mut **warm, request.as_bytes(), Line::default(), &mut out)
     };
     if let Some(later) = later {
         out = later.await.bytes;

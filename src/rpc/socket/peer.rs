@@ -4,10 +4,13 @@
 //! process id may be somebody else's by the time one looks.
 
 use std::ffi::CString;
+use std::os::fd::BorrowedFd;
 
+use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist};
 use tokio::net::UnixStream;
 
+use crate::actors::seat_keeper::Process;
 use entitled_core::domain::peer::{Door, Peer};
 
 /// The process that connected. `None` when the kernel does not name one.
@@ -24,6 +27,14 @@ pub(in crate::rpc) fn identify(stream: &UnixStream, door: Door) -> Option<Peer> 
         door,
         account: credentials.uid(),
     })
+}
+
+/// A descriptor of the process that connected, which tells of its end: of that process and no other, were its id used
+/// again (Linux 6.5). It says for how long, and never who.
+pub(in crate::rpc) fn process(stream: BorrowedFd<'_>, peer: &Peer) -> Option<Process> {
+    // An older kernel says ENOPROTOOPT, a policy of SELinux EACCES.
+    let pidfd = getsockopt(&stream, sockopt::PeerPidfd).ok()?;
+    Process::new(pidfd, peer.pid)
 }
 
 /// Whether the peer may use the door it came by. The file's mode has let it in; this holds even where the mode was
@@ -45,6 +56,14 @@ pub(in crate::rpc) async fn may_enter(peer: &Peer, admin_group: Option<u32>) -> 
 
 fn is_always_welcome(uid: u32, own: u32) -> bool {
     uid == 0 || uid == own
+}
+
+/// The groups of a user, by the user database: of `gid` alone where it has nothing to say.
+pub(in crate::rpc) fn groups(uid: u32, gid: u32) -> Vec<u32> {
+    let name = User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|it| CString::new(it.name));
+    let Some(Ok(name)) = name else { return vec![gid] };
+    let groups = getgrouplist(&name, Gid::from_raw(gid)).unwrap_or_default();
+    std::iter::once(gid).chain(groups.into_iter().map(Gid::as_raw)).collect()
 }
 
 /// Whether the user database has `uid` in `group`. "Could not find out" lets nobody in.

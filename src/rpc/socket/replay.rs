@@ -11,15 +11,15 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::UnixStream;
 use tokio::time::Sleep;
 
 use super::progress::Progress;
+use super::shared_stream::SharedStream;
 use crate::rpc::call::caller::Caller;
 
 pub(in crate::rpc) struct Replay {
     first: Bytes,
-    io: UnixStream,
+    io: SharedStream,
     caller: Arc<Caller>,
     progress: Arc<Progress>,
     blocked: Option<Pin<Box<Sleep>>>,
@@ -27,7 +27,7 @@ pub(in crate::rpc) struct Replay {
 
 impl Replay {
     pub(in crate::rpc) fn new(
-        io: UnixStream,
+        io: SharedStream,
         first: Vec<u8>,
         caller: Arc<Caller>,
         progress: Arc<Progress>,

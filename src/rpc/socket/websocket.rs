@@ -4,6 +4,7 @@
 
 mod sieve;
 
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
@@ -24,9 +25,10 @@ use super::linger::linger;
 use super::message::take_message;
 use super::outbox::{Outbox, TooSlow};
 use super::reply::Reply;
+use super::shared_stream::SharedStream;
 use super::stop::Stop;
 use crate::rpc::call::answers::Warm;
-use crate::rpc::call::caller::Caller;
+use crate::rpc::call::caller::{Caller, Line};
 use crate::rpc::call::envelope::Fault;
 use sieve::{ENDLESS, Kind, Kinds, Sieved};
 
@@ -70,6 +72,7 @@ pub(in crate::rpc) fn accept(headers: &HeaderMap) -> Result<HeaderMap, &'static 
 struct Talk {
     socket: WebSocketStream<Stream>,
     kinds: Kinds,
+    stream: SharedStream,
     caller: Arc<Caller>,
     warm: Box<dyn Warm>,
     jobs: JoinSet<Reply>,
@@ -83,13 +86,18 @@ struct Talk {
 type Stream = Sieved<TokioIo<Upgraded>>;
 
 /// Serves the connection until the other side closes it or the daemon stops.
-pub(in crate::rpc) async fn converse(upgrade: OnUpgrade, caller: Arc<Caller>, stop: Stop) {
+pub(in crate::rpc) async fn converse(
+    upgrade: OnUpgrade,
+    stream: SharedStream,
+    caller: Arc<Caller>,
+    stop: Stop,
+) {
     let limits = caller.limits();
     let Ok(Ok(upgraded)) = tokio::time::timeout(limits.first_byte, upgrade).await else {
         return;
     };
     let idle = tokio::time::sleep(limits.idle);
-    let mut talk = Talk::new(upgraded, caller).await;
+    let mut talk = Talk::new(upgraded, stream, caller).await;
     let stopped = stop.requested();
     tokio::pin!(idle, stopped);
     let mut stopping = false;
@@ -124,7 +132,7 @@ pub(in crate::rpc) async fn converse(upgrade: OnUpgrade, caller: Arc<Caller>, st
 }
 
 impl Talk {
-    async fn new(upgraded: Upgraded, caller: Arc<Caller>) -> Self {
+    async fn new(upgraded: Upgraded, stream: SharedStream, caller: Arc<Caller>) -> Self {
         let limits = caller.limits();
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
@@ -137,6 +145,7 @@ impl Talk {
         Self {
             socket,
             kinds,
+            stream,
             warm: caller.warm(),
             caller,
             jobs: JoinSet::new(),
@@ -161,9 +170,13 @@ impl Talk {
             }
             // Neither keeps the connection open.
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-            Some(Ok(Message::Close(_))) | None => self.ended = true,
+            Some(Ok(Message::Close(_))) | None => {
+                self.ended = true;
+                self.caller.hang_up();
+            }
             Some(Err(error)) => {
                 self.ended = true;
+                self.caller.hang_up();
                 self.reason = reason_of(&error);
             }
         }
@@ -182,9 +195,10 @@ impl Talk {
                 self.end(CloseCode::Invalid);
             }
             _ => {
-                let sink = Some(self.outbox.sink());
+                let line =
+                    Line { sink: Some(self.outbox.sink()), stream: Some(self.stream.as_fd()) };
                 if let Some(later) =
-                    take_message(&self.caller, &mut *self.warm, message, sink, &mut out)
+                    take_message(&self.caller, &mut *self.warm, message, line, &mut out)
                 {
                     self.jobs.spawn(later);
                     out.clear();
@@ -250,7 +264,7 @@ impl Talk {
     /// Until when the connection may go on being idle; `None` when that is over.
     fn idle_until(&self) -> Option<Instant> {
         let limit = self.caller.limits().idle;
-        if !self.jobs.is_empty() || self.caller.has_subscriptions() {
+        if !self.jobs.is_empty() || self.caller.may_be_silent() {
             return Some(Instant::now() + limit);
         }
         let until = self.last_request + limit;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, B256};
+use jsonrpsee::Extensions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
@@ -16,6 +17,9 @@ pub trait Params {
     fn customer(&self) -> Option<CustomerId> {
         None
     }
+
+    /// Learns who asks, where that matters beyond the permit.
+    fn meet(&mut self, _: &Extensions) {}
 
     /// Makes it ask for what is known now, where it would wait for the chain.
     fn wait_no_more(&mut self) {}

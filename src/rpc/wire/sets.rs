@@ -8,7 +8,9 @@ use std::borrow::Cow;
 use alloy_primitives::U256;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
+use crate::actors::seat_keeper::SeatState as SeatStates;
 use entitled_core::domain::{entitlement as entitlements, ownership as ownerships};
+use entitled_core::seats::EndReason;
 
 /// The trust of whatever a fake daemon says.
 pub const FAKE: &str = "fake";
@@ -60,6 +62,20 @@ closed_sets! {
         use entitlements::Outcome::{No, Unknown, Yes};
         [Yes, No, Unknown].map(entitlements::Outcome::as_str)
     };
+    SeatCode = [
+        "GRANTED", "SEATS_FULL", "NOT_ENTITLED", "UNDETERMINED", "EXCLUDED", "DRAINING",
+    ];
+    SeatUnit = {
+        use entitled_core::domain::product::SeatUnit::{Cgroup, Machine, Process, Uid};
+        [Process, Uid, Cgroup, Machine].map(super::seats::unit)
+    };
+    SeatBind = {
+        use crate::actors::seat_keeper::Bind::{Connection, Process, Session};
+        [Process, Connection, Session].map(super::seats::bind)
+    };
+    SeatState = SeatStates::ALL.map(SeatStates::as_str);
+    SeatEvent = ["granted", "warned", "reprieved", "ended"];
+    SeatEnd = EndReason::ALL.map(EndReason::name);
     Custody = ["managed", "linked"];
     SignatureMethod = ["eip191", "eip712", "eip1271", "erc6492"];
     Holding = ["held", "ended", "not_held", "unknown"];

@@ -10,14 +10,14 @@ use tokio::sync::watch;
 
 use crate::actors::chain_verifier::{Survey, Surveyed, VerifierError};
 use crate::actors::ownership_ledger::{Facts, FindFacts, LooksRecorded};
-use crate::actors::tier_cache::messages::{CheckError, Landing};
+use crate::actors::tier_cache::messages::{CheckError, Landing, TokenCounts};
 use crate::actors::tier_cache::reader::Key;
 use crate::actors::tier_cache::{Parts, TierCache};
 use crate::clock::Clock;
 use crate::products::Installed;
 use entitled_core::domain::customer::Wallet;
 use entitled_core::domain::entitlement::{
-    ContractWallet, Holder, Question, Verdict, evaluate, wants_look,
+    ContractWallet, Holder, Question, Verdict, capacities, evaluate, wants_look,
 };
 use entitled_core::domain::epoch::Epoch;
 use entitled_core::domain::ids::{CustomerId, Timestamp, Token};
@@ -77,6 +77,21 @@ impl Scene {
 
     pub(in crate::actors::tier_cache) fn verdict(&self, clock: &Clock) -> Verdict {
         evaluate(&self.question(), self.now(clock))
+    }
+
+    /// What the customer itself holds by each grant.
+    pub(in crate::actors::tier_cache) fn token_counts(&self, clock: &Clock) -> TokenCounts {
+        let now = self.now(clock);
+        let (question, customer) = (self.question(), self.key.customer);
+        let own = capacities(&question, now).into_iter().filter(|it| it.holder == customer);
+        let tokens = own.map(|it| it.tokens).collect();
+        TokenCounts {
+            installed: self.installed.clone(),
+            tokens,
+            is_deactivated: question.is_deactivated(),
+            now,
+            gathered: self.gathered,
+        }
     }
 
     /// Whether nothing it rests on has changed since it was gathered.

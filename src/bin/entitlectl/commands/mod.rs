@@ -11,6 +11,7 @@ pub(crate) mod product;
 pub(crate) mod receipt;
 pub(crate) mod reload;
 pub(crate) mod run;
+pub(crate) mod seats;
 pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod tier;

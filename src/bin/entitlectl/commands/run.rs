@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use entitled_client::Verdict;
+use serde::Deserialize;
 
 use crate::exit::{Exit, Failure};
 use crate::screen::Screen;
@@ -19,6 +20,8 @@ use crate::{verdicts, words};
 
 /// The longest that the daemon lets one check wait.
 const LONGEST_CHECK: Duration = Duration::from_secs(30);
+/// The longest that the daemon lets a request wait for a seat.
+const LONGEST_SEAT_WAIT: Duration = Duration::from_secs(3_600);
 /// Between two attempts to get an answer.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -28,7 +31,10 @@ pub(crate) struct RunArguments {
     /// Also require this feature
     #[arg(long)]
     feature: Option<String>,
-    /// Keep asking for so long while nobody can say whether you are entitled
+    /// Hold a floating seat for as long as the command runs
+    #[arg(long)]
+    seat: bool,
+    /// Keep asking for so long while nobody can say whether you are entitled, or wait so long for a seat
     #[arg(long, value_name = "DURATION", value_parser = words::parse_duration)]
     wait: Option<Duration>,
     /// The command to start, with its arguments
@@ -42,6 +48,9 @@ pub(crate) fn run(
     screen: &Screen,
 ) -> Result<Exit, Failure> {
     let RunArguments { product, feature, command, .. } = arguments;
+    if arguments.seat {
+        return with_seat(arguments, session, screen);
+    }
     let verdict = match ask(arguments, session) {
         Ok(verdict) => verdict,
         Err(failure) => {
@@ -56,6 +65,65 @@ pub(crate) fn run(
     let why = verdicts::refusal(&verdict, product, feature.as_deref());
     screen.aside(&format!("entitlectl: {} was not started: {why}", name(command)));
     Ok(exit)
+}
+
+/// As much of the answer to `seat_acquire` as is needed here.
+#[derive(Debug, Deserialize)]
+struct Seat {
+    granted: bool,
+    code: String,
+    detail: String,
+    bind: Option<String>,
+}
+
+/// The seat is this process's, whose place the command takes: it ends with the command, however that ends.
+fn with_seat(
+    arguments: &RunArguments,
+    session: &Session,
+    screen: &Screen,
+) -> Result<Exit, Failure> {
+    let command = name(&arguments.command);
+    let seat = ask_for_seat(arguments, session).inspect_err(|_| {
+        screen.aside(&format!("entitlectl: {command} was not started"));
+    })?;
+    let (exit, why) = match (seat.granted, seat.code.as_str(), seat.bind.as_deref()) {
+        (true, _, Some("process")) => return Err(replace(&arguments.command)),
+        (true, ..) => {
+            let why = "the kernel does not tell when the command ends (Linux 6.5 does)";
+            (Exit::Undetermined, why.to_owned())
+        }
+        (false, "UNDETERMINED", _) => (Exit::Undetermined, words::tame(&seat.detail)),
+        (false, code, _) => {
+            (Exit::No, format!("{}: {}", words::tame(code), words::tame(&seat.detail)))
+        }
+    };
+    screen.aside(&format!("entitlectl: {command} was not started: {why}"));
+    Ok(exit)
+}
+
+/// A seat or none, or what stands after the wait where nobody can say.
+fn ask_for_seat(arguments: &RunArguments, session: &Session) -> Result<Seat, Failure> {
+    let RunArguments { product, feature, wait, .. } = arguments;
+    let begun = Instant::now();
+    loop {
+        let left = wait.unwrap_or_default().saturating_sub(begun.elapsed());
+        let patience = left.min(LONGEST_SEAT_WAIT);
+        let question = Question::new("seat_acquire")
+            .with("product", product)?
+            .with_some("feature", feature.as_ref())?
+            .with("wait_ms", &u64::try_from(patience.as_millis()).unwrap_or(u64::MAX))?;
+        let answer = session.patient(patience + FIRST_CHECK_WAIT).ask(&question);
+        let answer = answer.and_then(|it| session::read::<Seat>(question.method, &it));
+        let may_pass = match &answer {
+            Ok(seat) => matches!(seat.code.as_str(), "UNDETERMINED" | "SEATS_FULL" | "DRAINING"),
+            Err(failure) => failure.may_pass(),
+        };
+        let left = wait.unwrap_or_default().saturating_sub(begun.elapsed());
+        if !may_pass || left.is_zero() {
+            return answer;
+        }
+        std::thread::park_timeout(PAUSE.min(left));
+    }
 }
 
 /// A yes or a no, or what stands after the wait where there is neither.

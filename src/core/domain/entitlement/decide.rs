@@ -37,7 +37,7 @@ impl Decision<'_> {
 }
 
 /// How one token stands at a moment.
-enum Eligibility {
+pub(super) enum Eligibility {
     Good(Freshness),
     /// A renewal whose time has not come.
     Ahead,
@@ -129,7 +129,7 @@ fn by_token<'p>(code: Code, freshness: Freshness, candidate: &'p Candidate<'p>) 
     }
 }
 
-fn eligibility(candidate: &Candidate<'_>, now: Timestamp) -> Eligibility {
+pub(super) fn eligibility(candidate: &Candidate<'_>, now: Timestamp) -> Eligibility {
     let proof = &candidate.proof;
     if candidate.from.is_some_and(|it| now < it) {
         Eligibility::Ahead
@@ -176,7 +176,7 @@ fn not_known(cause: Option<Cause>, lapsed: Option<&Proof>) -> Decision<'_> {
 }
 
 /// Whether it is not known, or no longer known, that there is nothing.
-fn is_open(absence: &Absence, now: Timestamp) -> bool {
+pub(super) fn is_open(absence: &Absence, now: Timestamp) -> bool {
     match &absence.proof {
         None => true,
         Some(proof) => {

@@ -4,8 +4,9 @@
 //! a [`Verdict`]. It cannot fail; what is not known makes the answer `UNDETERMINED`, never yes or no.
 //!
 //! `position` turns sightings into what each wallet holds under each grant, without looking at the time;
-//! `decide` applies the time; `explain` tells the same story step by step.
+//! `decide` applies the time; `capacity` counts tokens for floating seats; `explain` tells the same story step by step.
 
+mod capacity;
 mod decide;
 mod explain;
 mod position;
@@ -23,6 +24,7 @@ use super::ownership::{Anchor, Sighting};
 use super::product::Product;
 use crate::domain::publisher::PublisherKey;
 
+pub use capacity::{GrantCapacity, Tokens, capacities};
 pub use explain::{Outcome, Step, StepKind, explain};
 pub use verdict::{Code, Freshness, Verdict};
 
@@ -72,7 +74,7 @@ pub struct Question<'a> {
 impl Question<'_> {
     /// Whether it is asked for a deactivated customer: it is entitled to nothing, through the machine's wallets no more
     /// than through its own, whatever is known or not.
-    fn is_deactivated(&self) -> bool {
+    pub fn is_deactivated(&self) -> bool {
         self.holders.iter().any(|it| it.customer == self.customer && !it.active)
     }
 }

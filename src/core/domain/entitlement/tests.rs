@@ -16,6 +16,7 @@ use crate::domain::ownership::{
 };
 use crate::domain::product::{Feature, Grant, Product, Tier, TokensOf};
 
+mod capacity;
 mod order;
 mod properties;
 mod trust;
@@ -79,6 +80,7 @@ fn product() -> Product {
             grant("trial", decade(20)),
         ],
         checkpoints: Vec::new(),
+        seats: crate::domain::product::SeatTerms::default(),
     }
 }
 

@@ -5,9 +5,11 @@
 pub mod availability;
 pub mod document;
 mod parse;
+pub mod seats;
 pub mod section;
 
 pub use parse::{features, parse};
+pub use seats::{Overage, SeatTerms, SeatUnit};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -124,6 +126,8 @@ pub struct Product {
     pub grants: Vec<Grant>,
     /// What trust `consensus` may rest on.
     pub checkpoints: Vec<Checkpoint>,
+    /// How its seats are counted.
+    pub seats: SeatTerms,
 }
 
 impl Product {

@@ -19,6 +19,7 @@ use crate::domain::publisher::PublisherKey;
 use checkpoints::checkpoints;
 
 mod grant;
+mod seats;
 
 const DEFAULT_REFRESH: Duration = Duration::from_secs(600);
 const DEFAULT_GRACE: Duration = Duration::from_secs(14 * 86_400);
@@ -68,6 +69,7 @@ fn product(mut file: Section<'_>) -> Option<Product> {
     let tiers = tiers(&mut file);
     let grants = grant::grants(&mut file, &tiers);
     let checkpoints = checkpoints(&mut file);
+    let seats = seats::seats(&mut file);
     file.finish();
     Some(Product {
         id: id?,
@@ -82,6 +84,7 @@ fn product(mut file: Section<'_>) -> Option<Product> {
         tiers: tiers.read,
         grants,
         checkpoints,
+        seats,
     })
 }
 

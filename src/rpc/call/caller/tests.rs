@@ -1,3 +1,5 @@
+use std::os::fd::AsFd as _;
+
 use super::*;
 use crate::rpc::call::answers::Page;
 use crate::rpc::socket::census::Census;
@@ -35,7 +37,9 @@ fn answer(welcome: bool, frame: &str) -> String {
     let who = (peer, seat.share().clone());
     let caller = Arc::new(Caller::new(Arc::new(service), who, welcome, 1));
     let mut out = Vec::new();
-    assert!(caller.take(frame.as_bytes(), None, &mut out).is_none());
+    let (stream, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+    let line = Line { sink: None, stream: Some(stream.as_fd()) };
+    assert!(caller.take(frame.as_bytes(), line, &mut out).is_none());
     String::from_utf8(out).unwrap()
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::*;
 use crate::actors::chain_verifier::{self, ChainVerifier};
 use crate::actors::ownership_ledger::OwnershipLedger;
+use crate::actors::seat_keeper::{self, SeatKeeper};
 use crate::actors::supervisor::{Policy, Tree};
 use crate::actors::tier_cache::{self, CacheSettings, TierCache, VerdictReader};
 use crate::actors::wallet_keeper::WalletKeeper;
@@ -14,6 +15,7 @@ use crate::keys::{KeyRing, KeySource, MachineName};
 use crate::products::{Catalogue, Loaded};
 use crate::rpc::methods::control::Control;
 use crate::rpc::socket::limits::WriteRates;
+use crate::seat_policies::Policies;
 use crate::store::testing::spoil_the_machines_record;
 use crate::store::{Store, StoreSettings};
 use actix::Actor;
@@ -65,7 +67,14 @@ fn bed() -> Bed {
     };
     let tree = Tree::new(Policy::default());
     let writes = WriteRates::new(0);
-    let api = Api { reader, cache, ledger, keeper, verifier, clock, tree, control, writes };
+    let parts = seat_keeper::Parts {
+        cache: cache.clone(),
+        ledger: ledger.clone(),
+        clock: clock.clone(),
+        dirs: Vec::new(),
+    };
+    let seats = SeatKeeper::new(parts, Policies::default()).start();
+    let api = Api { reader, cache, ledger, keeper, verifier, seats, clock, tree, control, writes };
     let mut module = RpcModule::new(api);
     register_subscription(&mut module).unwrap();
     let peer = Peer { uid: 1000, gid: 1000, pid: None, door: Door::Public, account: 1000 };

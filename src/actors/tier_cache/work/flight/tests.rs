@@ -67,6 +67,7 @@ fn product() -> Product {
         tiers: vec![tier],
         grants: vec![grant],
         checkpoints: Vec::new(),
+        seats: entitled_core::domain::product::SeatTerms::default(),
     }
 }
 

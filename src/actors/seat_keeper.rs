@@ -1,0 +1,365 @@
+//! SeatKeeper: who has a floating seat, and since when.
+//!
+//! Owns: pools, seats and queues, and the descriptors that tell when a process ends. Asked by: `rpc`. Asks: TierCache, how
+//! many tokens there are; OwnershipLedger, to note in the audit what an administrator took away.
+//! Never: decides who gets a seat, which is [`entitled_core::seats`]; takes a process for authority: it says how long a
+//! seat lasts, and its user says whose it is.
+//!
+//! A restart keeps pools and seats and puts their counts together anew; those who waited are told to ask again.
+
+mod messages;
+mod news;
+mod work;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use prometheus_client::metrics::histogram::Histogram;
+use tokio::sync::{broadcast, oneshot};
+
+use crate::actors::ownership_ledger::{NoteAudit, OwnershipLedger};
+use crate::actors::tier_cache::{Key, TierCache};
+use crate::clock::Clock;
+use crate::counter::Counter;
+use crate::seat_policies::{Policies, PolicyFault};
+use entitled_core::domain::audit::AuditAction;
+use entitled_core::domain::ids::CustomerId;
+use entitled_core::seats::{Binding, BootTime, PoolId, Refusal, RequestId};
+use messages::{Disconnected, Exited, Recount};
+use work::counting;
+use work::house::House;
+use work::watching::Task;
+
+pub use messages::{
+    Acquire, Adopt, Answer, Bind, FindSeatFigures, Granted, ListSeats, Pending, PoolView, Presence,
+    Process, Refused, Release, ReloadPolicies, Revoke, SeatError, SeatFigures, SeatList, SeatState,
+    SeatView, SubscribeSeats, Viewer,
+};
+pub use news::{SeatEvent, SeatNews};
+
+/// News that a subscriber has not read yet. Who is further behind is told that it has missed some.
+const NEWS_KEPT: usize = 4_096;
+/// A timer does not run while the machine sleeps; the boot's clock does.
+const LONGEST_REST: Duration = Duration::from_secs(10);
+const AUDIT_TIME: Duration = Duration::from_secs(5);
+
+/// What the actor is made of.
+#[derive(Clone)]
+pub struct Parts {
+    pub cache: Addr<TierCache>,
+    pub ledger: Addr<OwnershipLedger>,
+    pub clock: Clock,
+    /// Where policies are read from.
+    pub dirs: Vec<PathBuf>,
+}
+
+/// Somebody who waits for an answer.
+#[derive(Debug)]
+struct Asked {
+    answer: oneshot::Sender<Answer>,
+    connection: u64,
+    account: u32,
+    uid: u32,
+    since: BootTime,
+    pools: Vec<PoolId>,
+    bindings: Vec<Binding>,
+    /// Whose entitlement was checked; of who adopts a seat it was before.
+    customer: Option<CustomerId>,
+}
+
+#[derive(Debug)]
+struct Tally {
+    granted: Counter,
+    denied: Counter,
+    waits: Histogram,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        let bounds = [0.001, 0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3_600.0];
+        Self {
+            granted: Counter::default(),
+            denied: Counter::default(),
+            waits: Histogram::new(bounds),
+        }
+    }
+}
+
+pub struct SeatKeeper {
+    parts: Parts,
+    house: House,
+    asked: HashMap<RequestId, Asked>,
+    /// Tells of changes to what each customer holds.
+    followed: HashMap<Key, Task>,
+    news: broadcast::Sender<Arc<SeatNews>>,
+    tally: Tally,
+    alarm: Option<SpawnHandle>,
+}
+
+impl SeatKeeper {
+    pub fn new(parts: Parts, policies: Policies) -> Self {
+        // Microseconds since 1970: no number that an earlier run of the daemon gave.
+        let last = u64::try_from(parts.clock.now().as_microsecond()).unwrap_or_default();
+        Self {
+            parts,
+            house: House::new(last, policies),
+            asked: HashMap::new(),
+            followed: HashMap::new(),
+            news: broadcast::channel(NEWS_KEPT).0,
+            tally: Tally::default(),
+            alarm: None,
+        }
+    }
+
+    fn now(&self) -> BootTime {
+        BootTime(u64::try_from(self.parts.clock.monotonic().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Does what has come due, tells what has followed from what was done, and sets the alarm for what comes next.
+    fn settle(&mut self, context: &mut Context<Self>) {
+        let now = self.now();
+        self.house.seats.wake(now);
+        self.tell();
+        let due = |it: &Option<BootTime>| it.is_some_and(|it| it <= now);
+        let counted = self.house.counted.iter_mut().filter(|(_, it)| due(&it.again_at));
+        let mut overdue = Vec::new();
+        for (key, counted) in counted {
+            counted.again_at = None;
+            overdue.push(key.clone());
+        }
+        for key in overdue {
+            self.recount(key, context);
+        }
+        if let Some(alarm) = self.alarm.take() {
+            context.cancel_future(alarm);
+        }
+        let counts = self.house.counted.values().filter_map(|it| it.again_at);
+        let next = counts.chain(self.house.seats.next_alarm()).min();
+        self.alarm = next.map(|next| {
+            let rest = next.since(now).max(Duration::from_millis(1)).min(LONGEST_REST);
+            context.run_later(rest, |keeper, context| {
+                keeper.alarm = None;
+                keeper.settle(context);
+            })
+        });
+    }
+
+    fn recount(&self, key: Key, context: &mut Context<Self>) {
+        let parts = self.parts.clone();
+        let counting = async move { (counting::count(&parts, &key).await, key) };
+        context.spawn(counting.into_actor(self).map(|(counts, key), keeper, context| {
+            match counts {
+                Ok(counts) => keeper.take_counts(&key, &counts),
+                // What was counted before holds until it says itself.
+                Err(error) => {
+                    tracing::warn!(product = %key.product, %error, "seats were not counted again")
+                }
+            }
+            keeper.settle(context);
+        }));
+    }
+
+    /// Has itself told of changes to what the customer and the machine hold.
+    fn follow(&mut self, key: &Key, context: &Context<Self>) {
+        let machine = Key { customer: CustomerId::Machine, product: key.product.clone() };
+        for key in [key.clone(), machine] {
+            if !self.followed.contains_key(&key) {
+                let task = counting::follow(&self.parts, key.clone(), context.address());
+                self.followed.insert(key, task);
+            }
+        }
+    }
+}
+
+impl Actor for SeatKeeper {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.set_mailbox_capacity(4_096);
+        let known: Vec<Key> = self.house.counted.keys().cloned().collect();
+        for key in known {
+            self.follow(&key, context);
+        }
+        self.settle(context);
+    }
+}
+
+impl Supervised for SeatKeeper {
+    fn restarting(&mut self, _: &mut Self::Context) {
+        let now = self.now();
+        self.house = std::mem::take(&mut self.house).rebuilt(now);
+        self.asked.clear();
+        self.followed.clear();
+        self.alarm = None;
+    }
+}
+
+impl Handler<Acquire> for SeatKeeper {
+    type Result = ResponseActFuture<Self, Result<Pending, SeatError>>;
+
+    fn handle(&mut self, order: Acquire, context: &mut Self::Context) -> Self::Result {
+        self.follow(&order.key, context);
+        let keys = match self.wants_count(&order) {
+            true => vec![
+                order.key.clone(),
+                Key { customer: CustomerId::Machine, product: order.key.product.clone() },
+            ],
+            false => Vec::new(),
+        };
+        let parts = self.parts.clone();
+        let counting = async move {
+            let mut counted = Vec::new();
+            for key in keys {
+                counted.push((counting::count(&parts, &key).await?, key));
+            }
+            Ok(counted)
+        };
+        Box::pin(counting.into_actor(self).map(move |counted, keeper, context| {
+            for (counts, key) in counted? {
+                keeper.take_counts(&key, &counts);
+            }
+            let pending = keeper.acquire(&order, &context.address());
+            keeper.settle(context);
+            pending
+        }))
+    }
+}
+
+impl Handler<Adopt> for SeatKeeper {
+    type Result = Result<Pending, SeatError>;
+
+    fn handle(&mut self, order: Adopt, context: &mut Self::Context) -> Self::Result {
+        let pending = self.adopt(&order, &context.address());
+        self.settle(context);
+        pending
+    }
+}
+
+impl Handler<Release> for SeatKeeper {
+    type Result = bool;
+
+    fn handle(&mut self, order: Release, context: &mut Self::Context) -> bool {
+        let released = self.release(&order);
+        self.settle(context);
+        released
+    }
+}
+
+impl Handler<Revoke> for SeatKeeper {
+    type Result = ResponseActFuture<Self, Result<SeatView, SeatError>>;
+
+    fn handle(&mut self, order: Revoke, _: &mut Self::Context) -> Self::Result {
+        let now = self.now();
+        let seat = self.house.seats.seat(order.seat);
+        let Some(view) = seat.and_then(|it| self.seat_view(it)) else {
+            return Box::pin(actix::fut::err(SeatError::NotFound));
+        };
+        if let Err(Refusal::TooYoung { until }) = self.house.seats.may_revoke(now, order.seat) {
+            return Box::pin(actix::fut::err(SeatError::TooYoung { left: until.since(now) }));
+        }
+        let SeatView { product, tier, uid, .. } = &view;
+        let note = NoteAudit {
+            action: AuditAction::SeatRevoked,
+            subject: format!("s-{}", order.seat.0),
+            detail: format!("{product} {tier} of uid:{uid}: {}", order.reason),
+            asked: order.asked,
+        };
+        let noted = self.parts.ledger.send(note).timeout(AUDIT_TIME);
+        Box::pin(noted.into_actor(self).map(move |noted, keeper, context| {
+            match noted {
+                Ok(noted) => noted.map_err(|source| SeatError::Audit { source })?,
+                Err(_) => return Err(SeatError::Busy),
+            };
+            // It may have ended by itself meanwhile.
+            let revoked = keeper.house.seats.revoke(keeper.now(), order.seat);
+            keeper.settle(context);
+            revoked.map(|()| view).map_err(|_| SeatError::NotFound)
+        }))
+    }
+}
+
+impl Handler<ListSeats> for SeatKeeper {
+    type Result = MessageResult<ListSeats>;
+
+    fn handle(&mut self, ask: ListSeats, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.list(ask.product.as_ref(), &ask.viewer))
+    }
+}
+
+impl Handler<SubscribeSeats> for SeatKeeper {
+    type Result = MessageResult<SubscribeSeats>;
+
+    fn handle(&mut self, _: SubscribeSeats, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.news.subscribe())
+    }
+}
+
+impl Handler<FindSeatFigures> for SeatKeeper {
+    type Result = MessageResult<FindSeatFigures>;
+
+    fn handle(&mut self, _: FindSeatFigures, _: &mut Self::Context) -> Self::Result {
+        MessageResult(SeatFigures {
+            pools: self.list(None, &Viewer::Everybody).pools,
+            granted: self.tally.granted.get(),
+            denied: self.tally.denied.get(),
+            watched: u64::try_from(self.house.watches.count()).unwrap_or(u64::MAX),
+            waits: self.tally.waits.clone(),
+        })
+    }
+}
+
+impl Handler<ReloadPolicies> for SeatKeeper {
+    type Result = ResponseActFuture<Self, Vec<PolicyFault>>;
+
+    fn handle(&mut self, order: ReloadPolicies, _: &mut Self::Context) -> Self::Result {
+        if let Some(dirs) = order.dirs {
+            self.parts.dirs = dirs;
+        }
+        let dirs = self.parts.dirs.clone();
+        let read = tokio::task::spawn_blocking(move || Policies::load(&dirs));
+        Box::pin(read.into_actor(self).map(|read, keeper, context| {
+            let faults = match read {
+                Ok(Ok(policies)) => {
+                    keeper.house.adopt_policies(keeper.now(), policies);
+                    Vec::new()
+                }
+                Ok(Err(faults)) => faults,
+                Err(_) => Vec::new(),
+            };
+            keeper.settle(context);
+            faults
+        }))
+    }
+}
+
+impl Handler<Exited> for SeatKeeper {
+    type Result = ();
+
+    fn handle(&mut self, told: Exited, context: &mut Self::Context) {
+        if self.house.watches.is_current(told) {
+            self.house.seats.exited(self.now(), told.process);
+            self.house.watches.forget_process(told.process);
+            self.settle(context);
+        }
+    }
+}
+
+impl Handler<Disconnected> for SeatKeeper {
+    type Result = ();
+
+    fn handle(&mut self, told: Disconnected, context: &mut Self::Context) {
+        self.hang_up(told.connection);
+        self.settle(context);
+    }
+}
+
+impl Handler<Recount> for SeatKeeper {
+    type Result = ();
+
+    fn handle(&mut self, told: Recount, context: &mut Self::Context) {
+        self.recount(told.key, context);
+    }
+}

@@ -1,0 +1,325 @@
+//! What SeatKeeper can be asked and ordered.
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use nix::sys::stat::fstat;
+use nix::sys::statfs::{FsType, fstatfs};
+use prometheus_client::metrics::histogram::Histogram;
+use tokio::sync::{broadcast, oneshot, watch};
+
+use super::news::SeatNews;
+use crate::actors::ownership_ledger::{Asked, LedgerError};
+use crate::actors::tier_cache::{CheckError, Key};
+use crate::seat_policies::PolicyFault;
+use entitled_core::domain::ids::{CustomerId, ProductId, TierName, Timestamp};
+use entitled_core::domain::product::SeatUnit;
+use entitled_core::seats::{AdoptToken, PoolFigures, ProcessId, Refusal, SeatId};
+
+#[derive(Debug, thiserror::Error)]
+pub enum SeatError {
+    #[error("cannot find out how many seats there are")]
+    Count { source: CheckError },
+    #[error("the part that counts seats is too busy")]
+    Busy,
+    #[error("cannot note it in the audit")]
+    Audit { source: LedgerError },
+    #[error("no such seat")]
+    NotFound,
+    /// For so long.
+    #[error("the seat is too young to be taken away, for another {} s", left.as_secs() + 1)]
+    TooYoung { left: Duration },
+    #[error(
+        "a seat here belongs to a unit or control group, and that of the caller cannot be found out"
+    )]
+    NoUnit,
+    #[error("too many processes hold or wait for seats")]
+    TooManyProcesses,
+    #[error("the operating system gave no randomness")]
+    NoRandomness,
+}
+
+/// What holds a seat.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Bind {
+    /// The process that asked, for as long as it lives; its connection, where it cannot be watched.
+    #[default]
+    Process,
+    Connection,
+    /// Both, and whoever of the same user takes it over in time.
+    Session,
+}
+
+/// A process, by a file descriptor that tells of its end.
+#[derive(Debug, Clone)]
+pub struct Process {
+    pub(super) fd: Arc<OwnedFd>,
+    identity: Identity,
+    /// For people to read.
+    pub(super) pid: Option<i32>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Identity {
+    /// Of its pidfd, on Linux 6.9 and later: of no other process within a boot.
+    Inode(u64),
+    /// Of no other process while this one lives.
+    Pid(i32),
+    /// Told apart by its connections alone.
+    NotKnown,
+}
+
+/// The file system of pidfds, whose inodes are processes.
+const PID_FS_MAGIC: i64 = 0x5049_4446;
+
+impl Process {
+    /// `pid` as the kernel named it with the connection, where it names one.
+    pub fn new(fd: OwnedFd, pid: Option<i32>) -> Option<Self> {
+        let is_pidfs = fstatfs(&fd).is_ok_and(|it| it.filesystem_type() == FsType(PID_FS_MAGIC));
+        let identity = match (is_pidfs, pid) {
+            (true, _) => Identity::Inode(fstat(&fd).ok()?.st_ino),
+            (false, Some(pid)) => Identity::Pid(pid),
+            (false, None) => Identity::NotKnown,
+        };
+        Some(Self { fd: Arc::new(fd), identity, pid })
+    }
+
+    /// What it is told apart by, on this connection.
+    pub(super) fn id(&self, connection: u64) -> ProcessId {
+        const NO_INODE: u64 = 1 << 63;
+        const NO_PID: u64 = 1 << 62;
+        match self.identity {
+            Identity::Inode(inode) => ProcessId(inode),
+            Identity::Pid(pid) => ProcessId(NO_INODE | u64::from(pid.unsigned_abs())),
+            Identity::NotKnown => ProcessId(NO_INODE | NO_PID | connection),
+        }
+    }
+}
+
+/// Who asks for a seat, and what can be told of its life.
+#[derive(Debug, Clone)]
+pub struct Presence {
+    pub uid: u32,
+    /// The primary and the supplementary groups, as far as they are known.
+    pub gids: Vec<u32>,
+    /// Whose limits it uses up.
+    pub account: u32,
+    pub connection: u64,
+    /// `None` where the kernel has no descriptor of it to give.
+    pub process: Option<Process>,
+    /// True, or gone, once the connection has ended.
+    pub closed: watch::Receiver<bool>,
+}
+
+/// Ask for a seat. The answer comes at once, or when there is one, or when the time to wait is over.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Pending, SeatError>")]
+pub struct Acquire {
+    /// Whose entitlement was checked.
+    pub key: Key,
+    pub presence: Presence,
+    pub tier: Option<TierName>,
+    pub feature: Option<String>,
+    pub count: u32,
+    pub bind: Bind,
+    pub wait: Duration,
+}
+
+/// Answered once. Gone without an answer when the keeper was restarted, or the connection has ended.
+pub type Pending = oneshot::Receiver<Answer>;
+
+#[derive(Debug, Clone)]
+pub enum Answer {
+    Granted(Box<Granted>),
+    Refused(Refused),
+}
+
+#[derive(Debug, Clone)]
+pub struct Granted {
+    pub seat: SeatView,
+    pub pool: PoolView,
+    /// For a session: what takes it over.
+    pub adopt: Option<AdoptToken>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Refused {
+    pub refusal: Refusal,
+    /// The pools that were asked.
+    pub pools: Vec<PoolView>,
+    /// The seats of the caller's own user in them.
+    pub holders: Vec<SeatView>,
+}
+
+/// Give a seat back. `false`: there is no such seat, or it is somebody else's.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "bool")]
+pub struct Release {
+    pub seat: SeatId,
+    /// Whose it has to be; `None`: anybody's.
+    pub uid: Option<u32>,
+    pub presence: Option<Presence>,
+}
+
+/// Take over a session of the same user.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Pending, SeatError>")]
+pub struct Adopt {
+    pub token: AdoptToken,
+    pub presence: Presence,
+}
+
+/// Whose seats and pools are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Viewer {
+    Everybody,
+    /// Seats of this user; pools of its customer and the machine.
+    User {
+        uid: u32,
+        customer: CustomerId,
+    },
+}
+
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "SeatList")]
+pub struct ListSeats {
+    pub product: Option<ProductId>,
+    pub viewer: Viewer,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct SeatList {
+    /// The oldest first.
+    pub seats: Vec<SeatView>,
+    pub pools: Vec<PoolView>,
+}
+
+/// An administrator takes a seat away. It stands in the audit before it happens.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<SeatView, SeatError>")]
+pub struct Revoke {
+    pub seat: SeatId,
+    pub reason: String,
+    pub asked: Asked,
+}
+
+/// Be told of what happens to seats from now on.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "broadcast::Receiver<Arc<SeatNews>>")]
+pub struct SubscribeSeats;
+
+/// Read the policies again, perhaps from other directories.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Vec<PolicyFault>")]
+pub struct ReloadPolicies {
+    pub dirs: Option<Vec<PathBuf>>,
+}
+
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "SeatFigures")]
+pub struct FindSeatFigures;
+
+/// For metrics.
+#[derive(Debug, Clone)]
+pub struct SeatFigures {
+    pub pools: Vec<PoolView>,
+    pub granted: u64,
+    pub denied: u64,
+    /// Processes watched now.
+    pub watched: u64,
+    /// Seconds that granted requests waited.
+    pub waits: Histogram,
+}
+
+// ---- what the keeper's own watchers tell it ----
+
+/// A watched process has ended. Of a watch before the present one it says nothing.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub(super) struct Exited {
+    pub(super) process: ProcessId,
+    pub(super) watch: u64,
+}
+
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub(super) struct Disconnected {
+    pub(super) connection: u64,
+}
+
+/// What a customer has of a product may have changed.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub(super) struct Recount {
+    pub(super) key: Key,
+}
+
+// ---- views ----
+
+/// A seat as it is told.
+#[derive(Debug, Clone)]
+pub struct SeatView {
+    pub id: SeatId,
+    pub product: ProductId,
+    pub tier: TierName,
+    /// Whose licence it is.
+    pub holder: CustomerId,
+    pub uid: u32,
+    pub pid: Option<i32>,
+    pub unit: SeatUnit,
+    pub unit_name: Option<String>,
+    pub bind: Bind,
+    pub count: u32,
+    pub state: SeatState,
+    pub since: Timestamp,
+    pub over: bool,
+    /// When it ends if nothing happens.
+    pub ends_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeatState {
+    Held,
+    Draining,
+    Detached,
+    Suspect,
+    Lingering,
+    Borrowed,
+}
+
+impl SeatState {
+    pub const ALL: [Self; 6] = [
+        Self::Held,
+        Self::Draining,
+        Self::Detached,
+        Self::Suspect,
+        Self::Lingering,
+        Self::Borrowed,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Draining => "draining",
+            Self::Detached => "detached",
+            Self::Suspect => "suspect",
+            Self::Lingering => "lingering",
+            Self::Borrowed => "borrowed",
+        }
+    }
+}
+
+/// A pool as it is told.
+#[derive(Debug, Clone)]
+pub struct PoolView {
+    pub product: ProductId,
+    pub tier: TierName,
+    pub holder: CustomerId,
+    pub unit: SeatUnit,
+    pub figures: PoolFigures,
+    /// When what proves its capacity holds no more.
+    pub until: Option<Timestamp>,
+}

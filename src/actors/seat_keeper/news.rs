@@ -1,0 +1,127 @@
+//! What SeatKeeper tells: whoever asked, the log, and those who subscribed.
+
+use std::sync::Arc;
+
+use super::SeatKeeper;
+use super::messages::{PoolView, SeatView};
+use entitled_core::seats::{Binding, Effect, EndReason, Hold, RequestId, Seat, SeatId};
+
+/// One thing that happened to a seat.
+#[derive(Debug, Clone)]
+pub struct SeatNews {
+    pub event: SeatEvent,
+    pub seat: SeatView,
+    /// As it is now.
+    pub pool: PoolView,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeatEvent {
+    Granted,
+    /// Its pool has lost capacity; `ends_at` of the seat says until when it goes on.
+    Warned,
+    /// It does not end after all.
+    Reprieved,
+    Ended(EndReason),
+}
+
+impl SeatEvent {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Warned => "warned",
+            Self::Reprieved => "reprieved",
+            Self::Ended(_) => "ended",
+        }
+    }
+
+    pub const fn reason(self) -> Option<EndReason> {
+        match self {
+            Self::Ended(reason) => Some(reason),
+            _ => None,
+        }
+    }
+}
+
+impl SeatKeeper {
+    /// Tells all that has followed from what was done.
+    pub(super) fn tell(&mut self) {
+        for effect in self.house.seats.take_effects() {
+            match effect {
+                Effect::Granted { request, seat, again } => self.tell_granted(request, seat, again),
+                Effect::Refused { request, refusal } => {
+                    let Some(asked) = self.asked.remove(&request) else { continue };
+                    self.tally.denied.one_more();
+                    tracing::info!(event = "seat_denied", uid = asked.uid, why = ?refusal, "no seat");
+                    let answer = self.refused(&asked, refusal);
+                    self.let_go(&asked.bindings);
+                    // Who has gone meanwhile need not know.
+                    let _ = asked.answer.send(answer);
+                }
+                Effect::Queued { request, ahead } => {
+                    tracing::debug!(?request, ahead, "a request for a seat waits");
+                }
+                Effect::Warned { seat, .. } => self.tell_of(seat, SeatEvent::Warned),
+                Effect::Reprieved { seat } => self.tell_of(seat, SeatEvent::Reprieved),
+                Effect::Ended { seat, reason } => {
+                    self.publish(SeatEvent::Ended(reason), &seat);
+                    self.house.entitled.remove(&seat.id);
+                    if let Hold::Bound(bindings) = &seat.hold {
+                        self.let_go(bindings);
+                    }
+                }
+            }
+        }
+    }
+
+    fn tell_granted(&mut self, request: RequestId, seat: SeatId, again: bool) {
+        let asked = self.asked.remove(&request);
+        let Some(seat) = self.house.seats.seat(seat).cloned() else { return };
+        if !again {
+            self.publish(SeatEvent::Granted, &seat);
+            self.tally.granted.one_more();
+        }
+        let Some(asked) = asked else { return };
+        if let Some(customer) = asked.customer {
+            self.house.entitled.insert(seat.id, customer);
+        }
+        let waited = self.now().since(asked.since);
+        self.tally.waits.observe(waited.as_secs_f64());
+        if let Some(answer) = self.granted(&seat) {
+            let _ = asked.answer.send(answer);
+        }
+    }
+
+    fn tell_of(&self, seat: SeatId, event: SeatEvent) {
+        if let Some(seat) = self.house.seats.seat(seat) {
+            self.publish(event, seat);
+        }
+    }
+
+    fn publish(&self, event: SeatEvent, seat: &Seat) {
+        let views = (self.seat_view(seat), self.pool_view(seat.pool));
+        let (Some(view), Some(pool)) = views else { return };
+        let SeatView { product, tier, holder, uid, pid, .. } = &view;
+        let reason = event.reason().map(EndReason::name);
+        let held_s = self.now().since(seat.since).as_secs();
+        tracing::info!(
+            event = format!("seat_{}", event.name()),
+            seat = seat.id.0, %product, %tier, customer = %holder, uid, pid, reason, held_s,
+            used = pool.figures.used, capacity = pool.figures.capacity,
+            "seat {}", event.name()
+        );
+        // Nobody may have subscribed.
+        let _ = self.news.send(Arc::new(SeatNews { event, seat: view, pool }));
+    }
+
+    /// A process that holds no seat and waits for none is watched no more.
+    pub(super) fn let_go(&mut self, bindings: &[Binding]) {
+        for binding in bindings {
+            if let Binding::Process(process) = binding
+                && !self.house.seats.concerns(*binding)
+            {
+                self.house.watches.forget_process(*process);
+            }
+        }
+    }
+}

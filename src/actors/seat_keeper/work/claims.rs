@@ -1,0 +1,257 @@
+//! Asking for a seat, giving it back, taking it over.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use crate::actors::seat_keeper::messages::{
+    Acquire, Adopt, Answer, Bind, Granted, Pending, Presence, Refused, Release, SeatError,
+};
+use crate::actors::seat_keeper::work::house::Pool;
+use crate::actors::seat_keeper::work::watching::{Begun, control_group};
+use crate::actors::seat_keeper::{Asked, SeatKeeper};
+use crate::actors::tier_cache::Key;
+use crate::keys::fill_random;
+use entitled_core::domain::ids::{CustomerId, ProductId};
+use entitled_core::domain::product::SeatUnit;
+use entitled_core::seats::{
+    AdoptToken, Binding, Claimant, ConnectionId, PoolId, ProcessId, Refusal, Request, RequestId,
+    Seat, UnitKey,
+};
+
+/// Requests of one account that wait.
+const MOST_WAITING: usize = 64;
+/// Seats of one's own that a refusal names.
+const HOLDERS_TOLD: usize = 64;
+
+/// Who asks, and what they hold a seat by.
+struct Claim {
+    claimant: Claimant,
+    process: Option<ProcessId>,
+    connection: ConnectionId,
+    cgroup: Option<u64>,
+}
+
+impl Claim {
+    fn key(&self, unit: SeatUnit) -> Option<UnitKey> {
+        Some(match unit {
+            SeatUnit::Uid => UnitKey::Uid(self.claimant.uid),
+            SeatUnit::Machine => UnitKey::Machine,
+            SeatUnit::Cgroup => UnitKey::Cgroup(self.cgroup?),
+            SeatUnit::Process => match self.process {
+                Some(process) => UnitKey::Process(process),
+                None => UnitKey::Connection(self.connection),
+            },
+        })
+    }
+
+    fn bindings(&self, bind: Bind) -> Vec<Binding> {
+        let connection = Binding::Connection(self.connection);
+        match (self.process.map(Binding::Process), bind) {
+            (Some(process), Bind::Process) => vec![process],
+            (Some(process), Bind::Session) => vec![process, connection],
+            (_, Bind::Connection) | (None, _) => vec![connection],
+        }
+    }
+}
+
+impl SeatKeeper {
+    /// The pools of the customer, and then those of the machine.
+    fn pools_for(&self, acquire: &Acquire) -> Vec<PoolId> {
+        let machine = Key { customer: CustomerId::Machine, product: acquire.key.product.clone() };
+        let own = self.house.pools_of(&acquire.key);
+        let shared = self.house.pools_of(&machine).filter(|_| machine != acquire.key);
+        let serves = |it: &&Pool| it.serves(acquire.tier.as_ref(), acquire.feature.as_deref());
+        let mut pools: Vec<_> = own.chain(shared).filter(serves).collect();
+        pools.sort_by_key(|it| std::cmp::Reverse(it.rank));
+        pools.into_iter().map(|it| it.id).collect()
+    }
+
+    /// Whether what is known gives nothing, so that it is worth counting again.
+    pub(in crate::actors::seat_keeper) fn wants_count(&self, acquire: &Acquire) -> bool {
+        let figures = |it: &PoolId| self.house.seats.figures(*it);
+        let has_seats = |it: &PoolId| {
+            figures(it).is_some_and(|it| it.known && it.capacity.is_none_or(|it| it > 0))
+        };
+        !self.pools_for(acquire).iter().any(has_seats)
+    }
+
+    pub(in crate::actors::seat_keeper) fn acquire(
+        &mut self,
+        acquire: &Acquire,
+        keeper: &Addr<Self>,
+    ) -> Result<Pending, SeatError> {
+        let now = self.now();
+        self.house.seats.wake(now);
+        let product = acquire.key.product.clone();
+        let pools = self.pools_for(acquire);
+        let unit = pools.first().and_then(|it| self.house.pools.get(it)).map(|it| it.terms.unit);
+        let unit = unit.unwrap_or_default();
+        let claim = self.claim(&acquire.presence, (&product, unit), keeper)?;
+        let wait = self.wait_of(&acquire.presence, acquire.wait);
+        let adopt = match acquire.bind {
+            Bind::Session => Some(adopt_token()?),
+            Bind::Process | Bind::Connection => None,
+        };
+        let id = self.next_request();
+        let request = Request {
+            id,
+            pools,
+            key: claim.key(unit).ok_or(SeatError::NoUnit)?,
+            bindings: claim.bindings(acquire.bind),
+            claimant: claim.claimant,
+            adopt,
+            count: acquire.count,
+            wait_until: (!wait.is_zero()).then(|| now.after(wait)),
+        };
+        let pending = self.expect(&request, &acquire.presence, Some(acquire.key.customer));
+        self.house.seats.acquire(now, request);
+        Ok(pending)
+    }
+
+    pub(in crate::actors::seat_keeper) fn adopt(
+        &mut self,
+        adopt: &Adopt,
+        keeper: &Addr<Self>,
+    ) -> Result<Pending, SeatError> {
+        let now = self.now();
+        let mut seats = self.house.seats.seats();
+        let own =
+            seats.find(|it| it.adopt == Some(adopt.token) && it.claimant.uid == adopt.presence.uid);
+        let pool = own.and_then(|it| self.house.pools.get(&it.pool)).ok_or(SeatError::NotFound)?;
+        let (pool, unit, product) = (pool.id, pool.terms.unit, pool.key.product.clone());
+        drop(seats);
+        let claim = self.claim(&adopt.presence, (&product, unit), keeper)?;
+        let id = self.next_request();
+        let request = Request {
+            id,
+            pools: vec![pool],
+            key: claim.key(unit).ok_or(SeatError::NoUnit)?,
+            bindings: claim.bindings(Bind::Process),
+            claimant: claim.claimant,
+            adopt: None,
+            count: 1,
+            wait_until: None,
+        };
+        let pending = self.expect(&request, &adopt.presence, None);
+        self.house.seats.adopt(now, adopt.token, &request);
+        Ok(pending)
+    }
+
+    pub(in crate::actors::seat_keeper) fn release(&mut self, release: &Release) -> bool {
+        let now = self.now();
+        // By one of those that share it, a seat is given back for that one alone.
+        let binding = release.presence.as_ref().map(|it| match &it.process {
+            Some(process) => Binding::Process(process.id(it.connection)),
+            None => Binding::Connection(ConnectionId(it.connection)),
+        });
+        self.house.seats.release(now, release.seat, release.uid, binding).is_ok()
+    }
+
+    /// Watches who asks, and finds out what the policy and the product want to know of them.
+    fn claim(
+        &mut self,
+        presence: &Presence,
+        (product, unit): (&ProductId, SeatUnit),
+        keeper: &Addr<Self>,
+    ) -> Result<Claim, SeatError> {
+        let wants_unit = unit == SeatUnit::Cgroup || self.house.policies.names_units(product);
+        let group = presence.process.as_ref().filter(|_| wants_unit).and_then(control_group);
+        if wants_unit && group.is_none() {
+            // A rule that cannot be applied may be one that keeps them out.
+            return Err(SeatError::NoUnit);
+        }
+        self.house.watches.connection(presence, keeper);
+        let mut process = None;
+        if let Some(watched) = &presence.process {
+            let id = watched.id(presence.connection);
+            let begun = self.house.watches.process(id, watched, presence.account, keeper);
+            match begun.map_err(|_| SeatError::TooManyProcesses)? {
+                Begun::Already | Begun::Anew => {}
+                Begun::InPlaceOf => self.house.seats.exited(self.now(), id),
+            }
+            process = Some(id);
+        }
+        let claimant = Claimant {
+            uid: presence.uid,
+            gids: presence.gids.clone(),
+            unit: group.as_ref().map(|it| it.unit.clone()),
+        };
+        let connection = ConnectionId(presence.connection);
+        Ok(Claim { claimant, process, connection, cgroup: group.map(|it| it.inode) })
+    }
+
+    /// As long as it wants to wait, unless as many of its account do already.
+    fn wait_of(&self, presence: &Presence, wait: Duration) -> Duration {
+        let waiting = self.asked.values().filter(|it| it.account == presence.account).count();
+        if waiting >= MOST_WAITING { Duration::ZERO } else { wait }
+    }
+
+    fn next_request(&mut self) -> RequestId {
+        self.house.last_request += 1;
+        RequestId(self.house.last_request)
+    }
+
+    fn expect(
+        &mut self,
+        request: &Request,
+        presence: &Presence,
+        customer: Option<CustomerId>,
+    ) -> Pending {
+        let (answer, pending) = oneshot::channel();
+        let asked = Asked {
+            answer,
+            connection: presence.connection,
+            account: presence.account,
+            uid: presence.uid,
+            since: self.now(),
+            pools: request.pools.clone(),
+            bindings: request.bindings.clone(),
+            customer,
+        };
+        self.asked.insert(request.id, asked);
+        pending
+    }
+
+    /// Whoever waits on a connection that has ended waits no more.
+    pub(in crate::actors::seat_keeper) fn hang_up(&mut self, connection: u64) {
+        let now = self.now();
+        let on_it = self.asked.iter().filter(|(_, it)| it.connection == connection);
+        let waiting: Vec<RequestId> = on_it.map(|(id, _)| *id).collect();
+        for id in waiting {
+            let asked = self.asked.remove(&id);
+            self.house.seats.withdraw(now, id);
+            if let Some(asked) = asked {
+                self.let_go(&asked.bindings);
+            }
+        }
+        self.house.watches.forget_connection(connection);
+        self.house.seats.disconnected(now, ConnectionId(connection));
+    }
+
+    /// The answer to a request that has its seat.
+    pub(in crate::actors::seat_keeper) fn granted(&self, seat: &Seat) -> Option<Answer> {
+        let (view, pool) = (self.seat_view(seat)?, self.pool_view(seat.pool)?);
+        Some(Answer::Granted(Box::new(Granted { seat: view, pool, adopt: seat.adopt })))
+    }
+
+    /// The answer to a request that has none.
+    pub(in crate::actors::seat_keeper) fn refused(
+        &self,
+        asked: &Asked,
+        refusal: Refusal,
+    ) -> Answer {
+        let pools = asked.pools.iter().filter_map(|it| self.pool_view(*it)).collect();
+        let own = self.house.seats.seats().filter(|it| it.claimant.uid == asked.uid);
+        let holders = own.filter(|it| asked.pools.contains(&it.pool));
+        let holders = holders.filter_map(|it| self.seat_view(it)).take(HOLDERS_TOLD).collect();
+        Answer::Refused(Refused { refusal, pools, holders })
+    }
+}
+
+fn adopt_token() -> Result<AdoptToken, SeatError> {
+    let mut token = [0; 16];
+    fill_random(&mut token).map_err(|_| SeatError::NoRandomness)?;
+    Ok(AdoptToken(token))
+}

@@ -1,0 +1,135 @@
+//! How many seats there are: what TierCache counts, as the capacity of pools.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+
+use crate::actors::seat_keeper::messages::{Recount, SeatError};
+use crate::actors::seat_keeper::work::house::is_less;
+use crate::actors::seat_keeper::work::watching::Task;
+use crate::actors::seat_keeper::{Parts, SeatKeeper};
+use crate::actors::tier_cache::{CountTokens, Key, Subscribe, TokenCounts};
+use entitled_core::domain::entitlement::Tokens;
+use entitled_core::domain::ids::Timestamp;
+use entitled_core::seats::{BootTime, Capacity, PoolId, Seat, SeatId, Supply};
+
+/// How long TierCache may take to count.
+const COUNT_TIME: Duration = Duration::from_secs(6);
+/// A cache that does not answer is asked again after this.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Counts what `key` holds.
+pub(in crate::actors::seat_keeper) async fn count(
+    parts: &Parts,
+    key: &Key,
+) -> Result<TokenCounts, SeatError> {
+    let ask = CountTokens { key: key.clone() };
+    match parts.cache.send(ask).timeout(COUNT_TIME).await {
+        Ok(counted) => counted.map_err(|source| SeatError::Count { source }),
+        Err(_) => Err(SeatError::Busy),
+    }
+}
+
+/// Has the keeper count again whenever the verdict of `key` is made anew.
+pub(in crate::actors::seat_keeper) fn follow(
+    parts: &Parts,
+    key: Key,
+    keeper: Addr<SeatKeeper>,
+) -> Task {
+    let cache = parts.cache.clone();
+    Task::spawn(async move {
+        loop {
+            let told = cache.send(Subscribe { key: key.clone() }).timeout(COUNT_TIME).await;
+            if let Ok(mut told) = told {
+                loop {
+                    while keeper.send(Recount { key: key.clone() }).await.is_err() {
+                        tokio::time::sleep(AGAIN).await;
+                    }
+                    // The cache was restarted when who tells is gone.
+                    if told.changed().await.is_err() {
+                        break;
+                    }
+                }
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    })
+}
+
+impl SeatKeeper {
+    /// Takes up what was counted, unless something newer was.
+    pub(in crate::actors::seat_keeper) fn take_counts(&mut self, key: &Key, counts: &TokenCounts) {
+        let now = self.now();
+        let counted = self.house.counted.entry(key.clone()).or_default();
+        if counts.gathered < counted.gathered {
+            return;
+        }
+        counted.gathered = counts.gathered;
+        let at = |moment: Timestamp| {
+            let left = Duration::try_from(moment.duration_since(counts.now)).unwrap_or_default();
+            now.after(left)
+        };
+        let mut again_at: Option<BootTime> = None;
+        let mut present: Vec<PoolId> = Vec::new();
+        let product = counts.installed.as_deref().map(|it| &it.product);
+        let grants = product.map(|it| it.grants.as_slice()).unwrap_or_default();
+        for (grant, tokens) in grants.iter().zip(&counts.tokens) {
+            let found = product.and_then(|it| Some((it.tier(&grant.tier)?, it.seats)));
+            let Some((tier, terms)) = found else { continue };
+            let pool = self.house.enter_pool(now, key, (grant, tier), terms);
+            present.push(pool);
+            if let Tokens::Proven { changes_at, .. } = tokens {
+                let change = changes_at.map(at);
+                again_at = [again_at, change].into_iter().flatten().min();
+            }
+            self.take_count(now, pool, (*tokens, tier.seats), at);
+        }
+        if let Some(counted) = self.house.counted.get_mut(key) {
+            counted.again_at = again_at;
+        }
+        if counts.is_deactivated {
+            self.disentitle(now, key);
+        }
+        // What the product does not grant any more is no more: an administrator or the vendor said so.
+        let gone: Vec<PoolId> =
+            self.house.pools_of(key).map(|it| it.id).filter(|it| !present.contains(it)).collect();
+        for pool in gone {
+            let none = Capacity { supply: Supply::Seats(0), until: None };
+            self.house.set_capacity(now, pool, none);
+        }
+    }
+
+    /// Ends what a deactivated customer has of the pools of others.
+    fn disentitle(&mut self, now: BootTime, key: &Key) {
+        let of_product =
+            |it: &PoolId| self.house.pools.get(it).is_some_and(|it| it.key.product == key.product);
+        let own = |it: &&Seat| self.house.entitled.get(&it.id) == Some(&key.customer);
+        let seats = self.house.seats.seats().filter(own).filter(|it| of_product(&it.pool));
+        let seats: Vec<SeatId> = seats.map(|it| it.id).collect();
+        for seat in seats {
+            self.house.seats.disentitle(now, seat);
+        }
+    }
+
+    fn take_count(
+        &mut self,
+        now: BootTime,
+        pool: PoolId,
+        (tokens, seats): (Tokens, Option<u32>),
+        at: impl Fn(Timestamp) -> BootTime,
+    ) {
+        // What is not known ends nothing: what was proven before holds until it says itself.
+        let Tokens::Proven { count, until, complete, .. } = tokens else { return };
+        let supply = match seats {
+            None if count > 0 => Supply::Unlimited,
+            seats => Supply::Seats(count.saturating_mul(seats.unwrap_or(0))),
+        };
+        let capacity = Capacity { supply, until: until.map(at) };
+        let standing = self.house.pools.get(&pool).and_then(|it| it.capacity);
+        let holds = |it: &Capacity| it.until.is_none_or(|until| until > now);
+        let is_loss = standing.filter(holds).is_some_and(|it| is_less(supply, it.supply));
+        if !is_loss || complete {
+            self.house.set_capacity(now, pool, capacity);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What lasts: pools, seats, and who is watched. A restart of the actor keeps all of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::actors::seat_keeper::work::watching::Watches;
+use crate::actors::tier_cache::Key;
+use crate::seat_policies::Policies;
+use entitled_core::domain::ids::{CustomerId, TierName};
+use entitled_core::domain::product::{Feature, Grant, SeatTerms, Tier};
+use entitled_core::seats::{BootTime, Capacity, PoolId, SeatId, Seats, Supply};
+
+/// One grant of a product, and whose tokens count.
+#[derive(Debug, Clone)]
+pub(in crate::actors::seat_keeper) struct Pool {
+    pub(in crate::actors::seat_keeper) id: PoolId,
+    /// The holder and the product.
+    pub(in crate::actors::seat_keeper) key: Key,
+    pub(in crate::actors::seat_keeper) tier: TierName,
+    pub(in crate::actors::seat_keeper) rank: u32,
+    pub(in crate::actors::seat_keeper) features: BTreeMap<String, Feature>,
+    pub(in crate::actors::seat_keeper) terms: SeatTerms,
+    /// What was proven last and not taken back.
+    pub(in crate::actors::seat_keeper) capacity: Option<Capacity>,
+    grant: Grant,
+}
+
+impl Pool {
+    /// Whether it is about the same tokens: how they are found may change.
+    fn is_of(&self, grant: &Grant) -> bool {
+        let own = &self.grant;
+        (&own.tier, &own.collection, &own.ids) == (&grant.tier, &grant.collection, &grant.ids)
+            && own.terms() == grant.terms()
+    }
+
+    pub(in crate::actors::seat_keeper) fn serves(
+        &self,
+        tier: Option<&TierName>,
+        feature: Option<&str>,
+    ) -> bool {
+        let included =
+            |it: &str| !matches!(self.features.get(it), None | Some(Feature::Flag(false)));
+        tier.is_none_or(|it| *it == self.tier) && feature.is_none_or(included)
+    }
+}
+
+/// What was counted of one holder and product.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::actors::seat_keeper) struct Counted {
+    /// The monotonic time of what it rests on: older news comes too late.
+    pub(in crate::actors::seat_keeper) gathered: Duration,
+    /// When time alone may make it another number.
+    pub(in crate::actors::seat_keeper) again_at: Option<BootTime>,
+}
+
+#[derive(Debug, Default)]
+pub(in crate::actors::seat_keeper) struct House {
+    pub(in crate::actors::seat_keeper) seats: Seats,
+    pub(in crate::actors::seat_keeper) pools: BTreeMap<PoolId, Pool>,
+    pub(in crate::actors::seat_keeper) counted: BTreeMap<Key, Counted>,
+    pub(in crate::actors::seat_keeper) watches: Watches,
+    pub(in crate::actors::seat_keeper) policies: Policies,
+    /// Who was entitled to each seat: of those of the machine, whose user asked.
+    pub(in crate::actors::seat_keeper) entitled: BTreeMap<SeatId, CustomerId>,
+    pub(in crate::actors::seat_keeper) last_request: u64,
+}
+
+impl House {
+    /// Seats are numbered from the one after `last`.
+    pub(in crate::actors::seat_keeper) fn new(last: u64, policies: Policies) -> Self {
+        Self { seats: Seats::new(last), policies, ..Self::default() }
+    }
+
+    /// The same, put together anew from its pools and seats, so that nothing half done is left. Those that waited do not.
+    pub(in crate::actors::seat_keeper) fn rebuilt(mut self, now: BootTime) -> Self {
+        let before = std::mem::take(&mut self.seats);
+        self.seats = Seats::new(before.last());
+        for pool in self.pools.values() {
+            let policy = self.policies.of(&pool.key.product, &pool.tier);
+            self.seats.set_pool(now, pool.id, pool.terms, policy);
+        }
+        for seat in before.seats() {
+            self.seats.restore(now, seat.clone());
+        }
+        for pool in self.pools.values() {
+            if let Some(capacity) = pool.capacity {
+                self.seats.set_capacity(now, pool.id, capacity);
+            }
+        }
+        self
+    }
+
+    /// The pools of a holder and a product, the best first.
+    pub(in crate::actors::seat_keeper) fn pools_of<'a>(
+        &'a self,
+        key: &'a Key,
+    ) -> impl Iterator<Item = &'a Pool> {
+        let mut pools: Vec<&Pool> = self.pools.values().filter(|it| it.key == *key).collect();
+        pools.sort_by_key(|it| (std::cmp::Reverse(it.rank), it.id));
+        pools.into_iter()
+    }
+
+    /// The pool of a grant, as its product has it now.
+    pub(in crate::actors::seat_keeper) fn enter_pool(
+        &mut self,
+        now: BootTime,
+        key: &Key,
+        (grant, tier): (&Grant, &Tier),
+        terms: SeatTerms,
+    ) -> PoolId {
+        let known = self.pools.values().find(|it| it.key == *key && it.is_of(grant));
+        let next = self.pools.last_key_value().map_or(1, |(id, _)| id.0 + 1);
+        let id = known.map_or(PoolId(next), |it| it.id);
+        let capacity = known.and_then(|it| it.capacity);
+        let changed = known.is_none_or(|it| it.terms != terms);
+        let pool = Pool {
+            id,
+            key: key.clone(),
+            tier: tier.name.clone(),
+            rank: tier.rank,
+            features: tier.features.clone(),
+            terms,
+            capacity,
+            grant: grant.clone(),
+        };
+        if changed {
+            let policy = self.policies.of(&key.product, &tier.name);
+            self.seats.set_pool(now, id, terms, policy);
+        }
+        self.pools.insert(id, pool);
+        id
+    }
+
+    /// Tells a pool what was proven of it.
+    pub(in crate::actors::seat_keeper) fn set_capacity(
+        &mut self,
+        now: BootTime,
+        id: PoolId,
+        capacity: Capacity,
+    ) {
+        if let Some(pool) = self.pools.get_mut(&id) {
+            pool.capacity = Some(capacity);
+            self.seats.set_capacity(now, id, capacity);
+        }
+    }
+
+    /// The policies are others now.
+    pub(in crate::actors::seat_keeper) fn adopt_policies(
+        &mut self,
+        now: BootTime,
+        policies: Policies,
+    ) {
+        self.policies = policies;
+        for pool in self.pools.values() {
+            let policy = self.policies.of(&pool.key.product, &pool.tier);
+            self.seats.set_pool(now, pool.id, pool.terms, policy);
+        }
+    }
+}
+
+/// Whether one supply is less than another.
+pub(in crate::actors::seat_keeper) fn is_less(one: Supply, other: Supply) -> bool {
+    match (one, other) {
+        (Supply::Seats(one), Supply::Seats(other)) => one < other,
+        (Supply::Seats(_), Supply::Unlimited) => true,
+        (Supply::Unlimited, _) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! A restart of the actor takes nobody's seat, and gives none twice.
+
+use super::*;
+use entitled_core::domain::ids::CustomerId;
+use entitled_core::domain::product;
+use entitled_core::seats::{
+    Binding, Claimant, Effect, PoolFigures, ProcessId, Refusal, Request, RequestId, UnitKey,
+};
+
+const NOW: BootTime = BootTime(1_000);
+
+const PRODUCT: &str = r#"
+product = "acme-cad"
+name = "Acme CAD"
+[tiers.pro]
+rank = 20
+seats = 2
+[[grants]]
+tier = "pro"
+token = "eip155:1/erc721:0x00000000000000000000000000000000000000cc"
+tokens_of = "enumerable"
+"#;
+
+/// A house with one pool of two places.
+fn house() -> (House, PoolId) {
+    let product = product::parse(PRODUCT).unwrap();
+    let key = Key { customer: CustomerId::Uid(1000), product: product.id.clone() };
+    let mut house = House::new(0, Policies::default());
+    let (grant, tier) = (&product.grants[0], &product.tiers[0]);
+    let pool = house.enter_pool(NOW, &key, (grant, tier), product.seats);
+    assert_eq!(house.enter_pool(NOW, &key, (grant, tier), product.seats), pool, "the same again");
+    let capacity = Capacity { supply: Supply::Seats(2), until: None };
+    house.set_capacity(NOW, pool, capacity);
+    (house, pool)
+}
+
+fn acquire(house: &mut House, pool: PoolId, process: u64) -> Vec<Effect> {
+    let process = ProcessId(process);
+    let request = Request {
+        id: RequestId(process.0),
+        pools: vec![pool],
+        claimant: Claimant { uid: 1000, gids: Vec::new(), unit: None },
+        key: UnitKey::Process(process),
+        bindings: vec![Binding::Process(process)],
+        adopt: None,
+        count: 1,
+        wait_until: None,
+    };
+    house.seats.acquire(NOW, request);
+    house.seats.take_effects()
+}
+
+fn figures(house: &House, pool: PoolId) -> PoolFigures {
+    house.seats.figures(pool).unwrap()
+}
+
+#[test]
+fn a_restart_keeps_seats_and_counts() {
+    let (mut house, pool) = house();
+    acquire(&mut house, pool, 1);
+    acquire(&mut house, pool, 2);
+    let before = (figures(&house, pool), house.seats.seats().cloned().collect::<Vec<_>>());
+    let mut house = house.rebuilt(NOW);
+    assert_eq!((figures(&house, pool), house.seats.seats().cloned().collect::<Vec<_>>()), before);
+    let refused = acquire(&mut house, pool, 3);
+    assert!(matches!(refused[0], Effect::Refused { refusal: Refusal::Full, .. }), "{refused:?}");
+    let again = acquire(&mut house, pool, 2);
+    assert!(matches!(again[0], Effect::Granted { again: true, .. }), "{again:?}");
+    house.seats.exited(NOW, ProcessId(1));
+    let granted = [house.seats.take_effects(), acquire(&mut house, pool, 3)].concat();
+    let newest = house.seats.seats().last().unwrap().id;
+    assert!(newest > before.1[1].id, "no number is given twice: {granted:?}");
+}
+
+#[test]
+fn what_was_never_proven_stays_so() {
+    let (house, pool) = house();
+    let mut house = House { pools: house.pools, ..House::default() };
+    house.pools.get_mut(&pool).unwrap().capacity = None;
+    let mut house = house.rebuilt(NOW);
+    let refused = acquire(&mut house, pool, 1);
+    assert!(
+        matches!(refused[0], Effect::Refused { refusal: Refusal::NotKnown, .. }),
+        "{refused:?}"
+    );
+}

@@ -1,0 +1,7 @@
+//! What SeatKeeper does.
+
+pub(super) mod claims;
+pub(super) mod counting;
+pub(super) mod house;
+pub(super) mod views;
+pub(super) mod watching;

@@ -1,0 +1,107 @@
+//! Seats and pools as they are told.
+
+use crate::actors::seat_keeper::SeatKeeper;
+use crate::actors::seat_keeper::messages::{Bind, PoolView, SeatList, SeatState, SeatView, Viewer};
+use entitled_core::domain::ids::{CustomerId, ProductId, Timestamp};
+use entitled_core::seats::{Binding, BootTime, Hold, PoolId, Seat};
+
+impl SeatKeeper {
+    /// A moment of this boot by the calendar.
+    fn date(&self, moment: BootTime) -> Timestamp {
+        let (wall, now) = (self.parts.clock.now(), self.now());
+        let found = match moment >= now {
+            true => wall.checked_add(moment.since(now)),
+            false => wall.checked_sub(now.since(moment)),
+        };
+        found.unwrap_or(wall)
+    }
+
+    /// `None` of a seat whose pool is not known, which there is none.
+    pub(in crate::actors::seat_keeper) fn seat_view(&self, seat: &Seat) -> Option<SeatView> {
+        let pool = self.house.pools.get(&seat.pool)?;
+        let (state, ends_at) = match seat.hold {
+            _ if seat.drains_at.is_some() => (SeatState::Draining, seat.drains_at),
+            Hold::Bound(_) => (SeatState::Held, None),
+            Hold::Detached { until } => (SeatState::Detached, Some(until)),
+            Hold::Suspect { until } => (SeatState::Suspect, Some(until)),
+            Hold::Lingering { until } => (SeatState::Lingering, Some(until)),
+            Hold::Borrowed { until } => (SeatState::Borrowed, Some(until)),
+        };
+        let process = bindings(seat).iter().find_map(|it| match it {
+            Binding::Process(process) => Some(*process),
+            Binding::Connection(_) => None,
+        });
+        Some(SeatView {
+            id: seat.id,
+            product: pool.key.product.clone(),
+            tier: pool.tier.clone(),
+            holder: pool.key.customer,
+            uid: seat.claimant.uid,
+            pid: process.and_then(|it| self.house.watches.pid(it)),
+            unit: pool.terms.unit,
+            unit_name: seat.claimant.unit.clone(),
+            bind: bind(seat),
+            count: seat.count,
+            state,
+            since: self.date(seat.since),
+            over: seat.over,
+            ends_at: ends_at.map(|it| self.date(it)),
+        })
+    }
+
+    pub(in crate::actors::seat_keeper) fn pool_view(&self, id: PoolId) -> Option<PoolView> {
+        let (pool, figures) = (self.house.pools.get(&id)?, self.house.seats.figures(id)?);
+        Some(PoolView {
+            product: pool.key.product.clone(),
+            tier: pool.tier.clone(),
+            holder: pool.key.customer,
+            unit: pool.terms.unit,
+            figures,
+            until: pool.capacity.and_then(|it| it.until).map(|it| self.date(it)),
+        })
+    }
+
+    pub(in crate::actors::seat_keeper) fn list(
+        &self,
+        product: Option<&ProductId>,
+        viewer: &Viewer,
+    ) -> SeatList {
+        let of_product = |it: &ProductId| product.is_none_or(|wanted| wanted == it);
+        let may_see_pool = |holder: CustomerId| match viewer {
+            Viewer::Everybody => true,
+            Viewer::User { customer, .. } => holder == *customer || holder == CustomerId::Machine,
+        };
+        let may_see_seat = |seat: &SeatView| match viewer {
+            Viewer::Everybody => true,
+            Viewer::User { uid, .. } => seat.uid == *uid,
+        };
+        let pools = self.house.pools.values();
+        let pools = pools.filter(|it| of_product(&it.key.product) && may_see_pool(it.key.customer));
+        let seats = self.house.seats.seats().filter_map(|it| self.seat_view(it));
+        SeatList {
+            pools: pools.filter_map(|it| self.pool_view(it.id)).filter(is_of_interest).collect(),
+            seats: seats.filter(|it| of_product(&it.product) && may_see_seat(it)).collect(),
+        }
+    }
+}
+
+/// Whether there is anything of it: nobody has a licence of most tiers.
+fn is_of_interest(pool: &PoolView) -> bool {
+    let figures = &pool.figures;
+    figures.capacity != Some(0) || figures.used + figures.lingering > 0 || figures.waiting > 0
+}
+
+fn bindings(seat: &Seat) -> &[Binding] {
+    match &seat.hold {
+        Hold::Bound(bindings) => bindings,
+        _ => &[],
+    }
+}
+
+fn bind(seat: &Seat) -> Bind {
+    match bindings(seat) {
+        _ if seat.adopt.is_some() => Bind::Session,
+        [Binding::Connection(_), ..] => Bind::Connection,
+        _ => Bind::Process,
+    }
+}

@@ -1,0 +1,204 @@
+//! Who is told when a process ends or a connection closes: a task for each, which asks the keeper to take note.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::actors::seat_keeper::SeatKeeper;
+use crate::actors::seat_keeper::messages::{Disconnected, Exited, Presence, Process};
+use crate::regular_file;
+use entitled_core::seats::ProcessId;
+
+/// A keeper that is being restarted is told again after this.
+const AGAIN: Duration = Duration::from_millis(20);
+/// Control groups have short paths.
+const LONGEST: usize = 16 * 1024;
+
+/// A task that ends with its owner.
+#[derive(Debug)]
+pub(in crate::actors::seat_keeper) struct Task(tokio::task::JoinHandle<()>);
+
+impl Task {
+    pub(in crate::actors::seat_keeper) fn spawn(work: impl Future<Output = ()> + 'static) -> Self {
+        Self(actix_rt::spawn(work))
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[derive(Debug)]
+struct Watch {
+    number: u64,
+    fd: Arc<OwnedFd>,
+    pid: Option<i32>,
+    account: u32,
+    _task: Task,
+}
+
+/// All processes and connections that are watched. Each has one descriptor, however many seats it holds.
+#[derive(Debug)]
+pub(in crate::actors::seat_keeper) struct Watches {
+    processes: HashMap<ProcessId, Watch>,
+    connections: HashMap<u64, Task>,
+    last: u64,
+    most: usize,
+}
+
+impl Default for Watches {
+    /// Half of the descriptors that we may have: the other half is for connections.
+    fn default() -> Self {
+        let descriptors = getrlimit(Resource::RLIMIT_NOFILE).map_or(1_024, |(soft, _)| soft);
+        let most = usize::try_from(descriptors / 2).unwrap_or(usize::MAX);
+        Self { processes: HashMap::new(), connections: HashMap::new(), last: 0, most }
+    }
+}
+
+/// No more processes can be watched, of all or of one user.
+#[derive(Debug)]
+pub(in crate::actors::seat_keeper) struct TooMany;
+
+/// What watching a process began with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::actors::seat_keeper) enum Begun {
+    Already,
+    Anew,
+    /// Another process of this id was watched, and has ended.
+    InPlaceOf,
+}
+
+impl Watches {
+    pub(in crate::actors::seat_keeper) fn process(
+        &mut self,
+        id: ProcessId,
+        process: &Process,
+        account: u32,
+        keeper: &Addr<SeatKeeper>,
+    ) -> Result<Begun, TooMany> {
+        let mut begun = Begun::Anew;
+        match self.processes.get(&id) {
+            // Where an id may be used again, its process has to be alive still.
+            Some(watch) if !has_exited(&watch.fd) => return Ok(Begun::Already),
+            Some(_) => begun = Begun::InPlaceOf,
+            None => {
+                let own = self.processes.values().filter(|it| it.account == account).count();
+                if self.processes.len() >= self.most || (account != 0 && own >= self.most / 2) {
+                    return Err(TooMany);
+                }
+            }
+        }
+        self.last += 1;
+        let exited = Exited { process: id, watch: self.last };
+        let fd = Arc::clone(&process.fd);
+        #[expect(
+            deprecated,
+            reason = "what replaces it is unsafe, and asks for what an owned descriptor keeps anyway"
+        )]
+        let watched = AsyncFd::with_interest(Arc::clone(&fd), Interest::READABLE);
+        let watched = watched.map_err(|error| {
+            tracing::error!(%error, "a process cannot be watched");
+            TooMany
+        })?;
+        let keeper = keeper.clone();
+        let task = Task::spawn(async move {
+            // An error means that it cannot be watched any more, which must not keep a seat for ever.
+            let _ = watched.readable().await;
+            drop(watched);
+            while keeper.send(exited).await.is_err() {
+                tokio::time::sleep(AGAIN).await;
+            }
+        });
+        let watch = Watch { number: self.last, fd, pid: process.pid, account, _task: task };
+        self.processes.insert(id, watch);
+        Ok(begun)
+    }
+
+    /// Tells when the connection ends.
+    pub(in crate::actors::seat_keeper) fn connection(
+        &mut self,
+        presence: &Presence,
+        keeper: &Addr<SeatKeeper>,
+    ) {
+        let connection = presence.connection;
+        self.connections.entry(connection).or_insert_with(|| {
+            let (mut closed, keeper) = (presence.closed.clone(), keeper.clone());
+            Task::spawn(async move {
+                // An error means that who would tell is gone, which is the same.
+                let _ = closed.wait_for(|it| *it).await;
+                while keeper.send(Disconnected { connection }).await.is_err() {
+                    tokio::time::sleep(AGAIN).await;
+                }
+            })
+        });
+    }
+
+    /// Whether this is the present watch of the process.
+    pub(in crate::actors::seat_keeper) fn is_current(&self, exited: Exited) -> bool {
+        self.processes.get(&exited.process).is_some_and(|it| it.number == exited.watch)
+    }
+
+    pub(in crate::actors::seat_keeper) fn forget_process(&mut self, process: ProcessId) {
+        self.processes.remove(&process);
+    }
+
+    pub(in crate::actors::seat_keeper) fn forget_connection(&mut self, connection: u64) {
+        self.connections.remove(&connection);
+    }
+
+    pub(in crate::actors::seat_keeper) fn pid(&self, process: ProcessId) -> Option<i32> {
+        self.processes.get(&process)?.pid
+    }
+
+    pub(in crate::actors::seat_keeper) fn count(&self) -> usize {
+        self.processes.len()
+    }
+}
+
+/// Whether the process of a pidfd has ended. That it cannot be found out ends nothing.
+fn has_exited(fd: &OwnedFd) -> bool {
+    let mut polled = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
+    poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+}
+
+/// The control group of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::actors::seat_keeper) struct ControlGroup {
+    /// The unit of the service manager, or the path where there is none.
+    pub(in crate::actors::seat_keeper) unit: String,
+    pub(in crate::actors::seat_keeper) inode: u64,
+}
+
+/// Where the one hierarchy of control groups is (version 2), also beside those of version 1.
+fn hierarchy() -> Option<&'static str> {
+    let is_unified =
+        |it: &&str| statfs(*it).is_ok_and(|it| it.filesystem_type() == CGROUP2_SUPER_MAGIC);
+    ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].into_iter().find(is_unified)
+}
+
+/// Where it can be found out. Its pid is looked up by; that the process is alive afterwards shows that it was its own.
+pub(in crate::actors::seat_keeper) fn control_group(process: &Process) -> Option<ControlGroup> {
+    let listed = format!("/proc/{}/cgroup", process.pid?);
+    let listed = regular_file::read_text(Path::new(&listed), LONGEST).ok()?;
+    if has_exited(&process.fd) {
+        return None;
+    }
+    let path = listed.lines().find_map(|it| it.strip_prefix("0::"))?;
+    let inode = fs::metadata(format!("{}{path}", hierarchy()?)).ok()?.ino();
+    let is_unit = |it: &&str| [".service", ".scope"].iter().any(|end| it.ends_with(end));
+    let unit = path.rsplit('/').find(is_unit).unwrap_or(path);
+    Some(ControlGroup { unit: unit.to_owned(), inode })
+}

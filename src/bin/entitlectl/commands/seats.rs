@@ -1,0 +1,89 @@
+//! `seats`: who has a floating seat, and who waits for one.
+
+use clap::Subcommand;
+
+use crate::exit::{Exit, Failure};
+use crate::results::ask_and_show;
+use crate::screen::Screen;
+use crate::session::{Question, Session};
+use crate::tables::Form::{Moment, Plain};
+use crate::tables::{self, Column};
+
+const SEATS: &[Column] = &[
+    Column("seat", "seat", Plain),
+    Column("product", "product", Plain),
+    Column("tier", "tier", Plain),
+    Column("uid", "uid", Plain),
+    Column("pid", "pid", Plain),
+    Column("state", "state", Plain),
+    Column("since", "since", Moment),
+    Column("until", "ends_at", Moment),
+];
+
+const POOLS: &[Column] = &[
+    Column("product", "product", Plain),
+    Column("tier", "tier", Plain),
+    Column("customer", "customer", Plain),
+    Column("used", "used", Plain),
+    Column("capacity", "capacity", Plain),
+    Column("lingering", "lingering", Plain),
+    Column("waiting", "waiting", Plain),
+];
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SeatsCommand {
+    /// How many are used of each pool, and your own seats; with --all everybody's
+    List {
+        #[arg(long)]
+        product: Option<String>,
+        /// Everybody's, for administrators
+        #[arg(long)]
+        all: bool,
+    },
+    /// Take a seat away from who has it, for administrators
+    Revoke {
+        seat: String,
+        /// For the audit
+        #[arg(long)]
+        reason: String,
+    },
+    /// Give a seat of your own back
+    Release { seat: String },
+}
+
+pub(crate) fn run(
+    command: &SeatsCommand,
+    session: &Session,
+    screen: &mut Screen,
+) -> Result<Exit, Failure> {
+    match command {
+        SeatsCommand::List { product, all } => {
+            let question = match all {
+                true => Question::admin("seat_list"),
+                false => Question::new("seat_list"),
+            };
+            let question =
+                question.with_some("product", product.as_ref())?.with("limit", &1_000)?;
+            ask_and_show(session, screen, &question, |list| {
+                let pools = tables::field(list, "pools").as_array().cloned().unwrap_or_default();
+                let seats = tables::table(&tables::items(list.clone()), SEATS);
+                format!("{}\n\n{seats}", tables::table(&pools, POOLS))
+            })?;
+            Ok(Exit::Done)
+        }
+        SeatsCommand::Revoke { seat, reason } => {
+            let question =
+                Question::admin("seat_revoke").with("seat", seat)?.with("reason", reason)?;
+            ask_and_show(session, screen, &question, |revoked| {
+                tables::outline(tables::field(revoked, "revoked"))
+            })?;
+            Ok(Exit::Done)
+        }
+        SeatsCommand::Release { seat } => {
+            let question = Question::new("seat_release").with("seat", seat)?;
+            let released = ask_and_show(session, screen, &question, tables::outline)?;
+            let is_done = tables::field(&released, "released") == &serde_json::Value::Bool(true);
+            Ok(if is_done { Exit::Done } else { Exit::No })
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! How a seat ends, and what comes of its place.
+
+use std::time::Duration;
+
+use super::ids::{BootTime, ConnectionId, PoolId, ProcessId, RequestId, SeatId};
+use super::machine::{Alarm, Effect, Seats};
+use super::pool::{Capacity, Supply};
+use super::queue::Request;
+use super::seat::{Binding, EndReason, Hold, Refusal, Seat};
+
+/// How long a session that nothing holds any more may be adopted.
+const DETACHED: Duration = Duration::from_secs(60);
+
+impl Seat {
+    /// When it ends if nothing happens, but for draining.
+    pub(super) fn ends_by_itself(&self) -> Option<BootTime> {
+        match self.hold {
+            Hold::Bound(_) => None,
+            Hold::Detached { until }
+            | Hold::Suspect { until }
+            | Hold::Lingering { until }
+            | Hold::Borrowed { until } => Some(until),
+        }
+    }
+}
+
+impl Seats {
+    /// A process has ended.
+    pub fn exited(&mut self, now: BootTime, process: ProcessId) {
+        self.unbind(now, Binding::Process(process), EndReason::Exited);
+    }
+
+    /// A connection has closed. Whoever waited on it waits no more.
+    pub fn disconnected(&mut self, now: BootTime, connection: ConnectionId) {
+        self.unbind(now, Binding::Connection(connection), EndReason::Disconnected);
+    }
+
+    fn unbind(&mut self, now: BootTime, binding: Binding, reason: EndReason) {
+        let waiting: Vec<RequestId> = self
+            .requests
+            .values()
+            .filter(|it| it.bindings.contains(&binding))
+            .map(|it| it.id)
+            .collect();
+        // All of them leave before anybody is served: else one of them might be.
+        let left: Vec<Request> = waiting.into_iter().filter_map(|it| self.leave(it)).collect();
+        for id in self.by_binding.remove(&binding).unwrap_or_default() {
+            self.unbind_one(now, id, binding, reason);
+        }
+        self.serve_all(now, left.iter().flat_map(|it| &it.pools));
+    }
+
+    fn unbind_one(&mut self, now: BootTime, id: SeatId, binding: Binding, reason: EndReason) {
+        let Some(seat) = self.seats.get_mut(&id) else { return };
+        let left: Vec<Binding> =
+            seat.bindings().iter().copied().filter(|it| *it != binding).collect();
+        if !left.is_empty() {
+            seat.hold = Hold::Bound(left);
+        } else if seat.adopt.is_some() {
+            let until = now.after(DETACHED);
+            seat.hold = Hold::Detached { until };
+            self.alarms.insert((until, Alarm::Seat(id)));
+        } else {
+            self.end(now, id, reason);
+        }
+    }
+
+    /// Gives a seat back. Without `binding` it ends for the whole unit, else for what holds it by that alone.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] if there is no such seat of `uid`; without one, of anybody.
+    pub fn release(
+        &mut self,
+        now: BootTime,
+        id: SeatId,
+        uid: Option<u32>,
+        binding: Option<Binding>,
+    ) -> Result<(), Refusal> {
+        let seat = self.seats.get(&id).filter(|it| !it.is_lingering());
+        let seat = seat.filter(|it| uid.is_none_or(|uid| it.claimant.uid == uid));
+        let seat = seat.ok_or(Refusal::NotFound)?;
+        let others = binding.is_some_and(|it| {
+            seat.bindings().contains(&it) && seat.bindings().len() > 1 && seat.adopt.is_none()
+        });
+        match binding.filter(|_| others) {
+            Some(binding) => {
+                if let Some(held) = self.by_binding.get_mut(&binding) {
+                    held.remove(&id);
+                }
+                self.unbind_one(now, id, binding, EndReason::Released);
+            }
+            None => {
+                let lent = matches!(seat.hold, Hold::Borrowed { .. });
+                self.end(now, id, if lent { EndReason::Returned } else { EndReason::Released });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an administrator may take a seat away.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], [`Refusal::TooYoung`].
+    pub fn may_revoke(&self, now: BootTime, id: SeatId) -> Result<(), Refusal> {
+        let seat = self.seats.get(&id).ok_or(Refusal::NotFound)?;
+        let least = self.pools.get(&seat.pool).map_or(Duration::ZERO, |it| it.policy.min_remove);
+        let until = seat.since.after(least);
+        if now < until && !seat.is_lingering() {
+            return Err(Refusal::TooYoung { until });
+        }
+        Ok(())
+    }
+
+    /// An administrator takes a seat away.
+    ///
+    /// # Errors
+    /// As [`Seats::may_revoke`].
+    pub fn revoke(&mut self, now: BootTime, id: SeatId) -> Result<(), Refusal> {
+        self.may_revoke(now, id)?;
+        self.end(now, id, EndReason::Revoked);
+        Ok(())
+    }
+
+    /// Whoever holds a seat has no right to it any more, whatever the pool has.
+    pub fn disentitle(&mut self, now: BootTime, id: SeatId) {
+        self.end(now, id, EndReason::Capacity);
+    }
+
+    /// Of a seat, something has come due; perhaps not any more.
+    pub(super) fn run_out(&mut self, now: BootTime, id: SeatId) {
+        let Some(seat) = self.seats.get(&id) else { return };
+        if seat.drains_at.is_some_and(|it| it <= now) {
+            return self.end(now, id, EndReason::Capacity);
+        }
+        if seat.ends_by_itself().is_none_or(|it| it > now) {
+            return;
+        }
+        let reason = match seat.hold {
+            Hold::Detached { .. } => EndReason::DetachedTimeout,
+            Hold::Suspect { .. } => EndReason::DaemonLost,
+            Hold::Borrowed { .. } => EndReason::Returned,
+            Hold::Lingering { .. } | Hold::Bound(_) => EndReason::LingerTaken,
+        };
+        self.end(now, id, reason);
+    }
+
+    pub(super) fn end(&mut self, now: BootTime, id: SeatId, reason: EndReason) {
+        let Some(seat) = self.seats.get(&id) else { return };
+        let pool = seat.pool;
+        let linger = self.linger(pool).filter(|_| reason.may_linger() && seat.drains_at.is_none());
+        self.let_go(id);
+        match linger {
+            Some(linger) => self.begin_to_linger(now, id, linger, reason),
+            None => self.remove(id, reason),
+        }
+        self.settle(now, pool);
+    }
+
+    fn linger(&self, pool: PoolId) -> Option<Duration> {
+        let pool = self.pools.get(&pool)?;
+        let linger = pool.policy.linger.min(pool.terms.max_linger);
+        (!linger.is_zero()).then_some(linger)
+    }
+
+    fn begin_to_linger(&mut self, now: BootTime, id: SeatId, linger: Duration, reason: EndReason) {
+        let until = now.after(linger);
+        let Some(seat) = self.seats.get_mut(&id) else { return };
+        let (pool, weight) = (seat.pool, seat.weight());
+        if let Some(token) = seat.adopt.take() {
+            self.by_token.remove(&token);
+        }
+        self.effects.push(Effect::Ended { seat: seat.clone(), reason });
+        (seat.hold, seat.over) = (Hold::Lingering { until }, false);
+        self.alarms.insert((until, Alarm::Seat(id)));
+        if let Some(pool) = self.pools.get_mut(&pool) {
+            pool.used -= weight;
+        }
+    }
+
+    fn remove(&mut self, id: SeatId, reason: EndReason) {
+        let Some(seat) = self.seats.remove(&id) else { return };
+        self.by_key.remove(&(seat.pool, seat.key));
+        if let Some(token) = seat.adopt {
+            self.by_token.remove(&token);
+        }
+        if let Some(pool) = self.pools.get_mut(&seat.pool) {
+            pool.seats.remove(&id);
+            pool.used -= seat.weight();
+            pool.draining -= usize::from(seat.drains_at.is_some());
+        }
+        // Whoever had a seat that lingers was told of its end before.
+        if !seat.is_lingering() {
+            self.effects.push(Effect::Ended { seat, reason });
+        }
+    }
+
+    /// Nothing it was bound to holds it any more.
+    pub(super) fn let_go(&mut self, id: SeatId) {
+        let bindings = self.seats.get(&id).map(|it| it.bindings().to_vec()).unwrap_or_default();
+        for binding in bindings {
+            if let Some(held) = self.by_binding.get_mut(&binding) {
+                held.remove(&id);
+                if held.is_empty() {
+                    self.by_binding.remove(&binding);
+                }
+            }
+        }
+    }
+
+    /// Lingering seats end, the oldest first, as far as their places are taken.
+    pub(super) fn yield_lingering(&mut self, _now: BootTime, id: PoolId) {
+        let Some(pool) = self.pools.get(&id) else { return };
+        let Some(supply) = pool.supply() else { return };
+        let lingering: Vec<(SeatId, u64)> = self
+            .of(pool)
+            .filter(|it| it.is_lingering())
+            .map(|it| (it.id, u64::from(it.count)))
+            .collect();
+        let mut kept: u64 = lingering.iter().map(|(_, count)| count).sum();
+        let room = supply.saturating_sub(pool.used);
+        for (seat, count) in lingering {
+            if kept <= room {
+                break;
+            }
+            kept -= count;
+            self.remove(seat, EndReason::LingerTaken);
+        }
+    }
+
+    /// Brings a pool in order after its capacity, its rules, its seats or the time have changed.
+    pub(super) fn settle(&mut self, now: BootTime, id: PoolId) {
+        let Some(pool) = self.pools.get_mut(&id) else { return };
+        let supply = pool.supply();
+        if let (Some(since), Some(surge)) = (pool.surge_since, pool.terms.surge) {
+            let calm = supply.is_none_or(|it| pool.used <= it);
+            if calm || now >= since.after(surge) {
+                pool.surge_since = None;
+                pool.calm_until = now.after(surge);
+                self.alarms.insert((pool.calm_until, Alarm::Pool(id)));
+            }
+        }
+        if pool.capacity.and_then(|it| it.until).is_some_and(|it| it <= now) {
+            let seats: Vec<SeatId> = pool.seats.iter().copied().collect();
+            pool.capacity = Some(Capacity { supply: Supply::Seats(0), until: None });
+            seats.into_iter().for_each(|it| self.expire(it));
+        }
+        self.yield_lingering(now, id);
+        self.drain(now, id);
+        self.serve(now, id);
+    }
+
+    fn expire(&mut self, id: SeatId) {
+        self.let_go(id);
+        self.remove(id, EndReason::EvidenceExpired);
+    }
+
+    /// As many seats as there are too many of will end, the newest first. The others stay.
+    fn drain(&mut self, now: BootTime, id: PoolId) {
+        let Some(pool) = self.pools.get(&id) else { return };
+        let limit = pool.limit(now).unwrap_or(u64::MAX);
+        if pool.used <= limit && pool.draining == 0 {
+            return;
+        }
+        let mut excess = pool.used.saturating_sub(limit);
+        let ends_at = now.after(pool.terms.drain);
+        let mut changes: Vec<(SeatId, bool)> = Vec::new();
+        for seat in self.of(pool).rev().filter(|it| !it.is_lingering()) {
+            let too_many = excess > 0;
+            excess = excess.saturating_sub(seat.weight());
+            if too_many != seat.drains_at.is_some() {
+                changes.push((seat.id, too_many));
+            }
+        }
+        let at_once = pool.terms.drain.is_zero();
+        for (seat, too_many) in changes {
+            if too_many && at_once {
+                self.let_go(seat);
+                self.remove(seat, EndReason::Capacity);
+            } else {
+                self.mark(seat, too_many.then_some(ends_at));
+            }
+        }
+    }
+
+    fn mark(&mut self, id: SeatId, drains_at: Option<BootTime>) {
+        let Some(seat) = self.seats.get_mut(&id) else { return };
+        let was = std::mem::replace(&mut seat.drains_at, drains_at).is_some();
+        if let Some(pool) = self.pools.get_mut(&seat.pool) {
+            pool.draining = pool.draining + usize::from(drains_at.is_some()) - usize::from(was);
+        }
+        match drains_at {
+            Some(ends_at) => {
+                self.alarms.insert((ends_at, Alarm::Seat(id)));
+                self.effects.push(Effect::Warned { seat: id, ends_at });
+            }
+            None => self.effects.push(Effect::Reprieved { seat: id }),
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! How a seat is given, given again, taken over and lent.
+
+use super::ids::{AdoptToken, BootTime, Claimant, PoolId, RequestId, SeatId, UnitKey};
+use super::machine::{Alarm, Effect, Seats};
+use super::pool::Fit;
+use super::queue::Request;
+use super::seat::{Binding, Hold, Refusal, Seat};
+
+/// Seats of one user at once.
+const MOST_OF_ONE: usize = 16_384;
+
+impl Seats {
+    /// Asks for a seat. The answer is an effect: at once, or when one is free, or when the time to wait is over.
+    pub fn acquire(&mut self, now: BootTime, request: Request) {
+        if let Some(seat) = self.held(&request) {
+            return self.take_again(seat, &request);
+        }
+        let (mut refusal, mut is_weak) = (Refusal::NoPool, true);
+        for pool in request.pools.clone() {
+            let fit = self.fit(now, pool, &request.claimant, request.count);
+            match fit {
+                Ok(_) if self.is_held_up(now, pool) => {
+                    (refusal, is_weak) = (Refusal::Full, false);
+                }
+                Ok(_) if self.has_too_many(&request.claimant) => {
+                    (refusal, is_weak) = (Refusal::TooMany, false);
+                }
+                Ok(fit) => return self.grant(now, pool, request, fit),
+                // What can pass by waiting is the better answer of two, and a pool without any seats has the least to say.
+                Err(shortage) => {
+                    let is_empty = self.is_empty(pool);
+                    if is_weak || (refusal != Refusal::Full && !is_empty) {
+                        (refusal, is_weak) = (shortage.refusal, is_empty);
+                    }
+                }
+            }
+        }
+        self.wait_or_refuse(now, request, refusal);
+    }
+
+    /// Whether nobody has, or can be given, a seat of it.
+    fn is_empty(&self, id: PoolId) -> bool {
+        self.pools.get(&id).is_some_and(|it| it.supply() == Some(0) && it.seats.is_empty())
+    }
+
+    /// The seat that the unit has. One that lingers has to be free as any other.
+    fn held(&self, request: &Request) -> Option<SeatId> {
+        let own = request.pools.iter().filter_map(|it| self.by_key.get(&(*it, request.key)));
+        let lives = |it: &&SeatId| self.seats.get(it).is_some_and(|it| !it.is_lingering());
+        own.copied().find(|it| lives(&it))
+    }
+
+    fn has_too_many(&self, claimant: &Claimant) -> bool {
+        self.seats.len() >= MOST_OF_ONE
+            && self.seats.values().filter(|it| it.claimant.uid == claimant.uid).count()
+                >= MOST_OF_ONE
+    }
+
+    /// The unit has a seat here. It gets the same one, and what it is bound to besides holds it too.
+    fn take_again(&mut self, id: SeatId, request: &Request) {
+        self.bind(id, &request.bindings);
+        self.effects.push(Effect::Granted { request: request.id, seat: id, again: true });
+    }
+
+    fn wait_or_refuse(&mut self, now: BootTime, request: Request, refusal: Refusal) {
+        match refusal {
+            Refusal::Full | Refusal::Draining | Refusal::NotKnown => {
+                self.wait(now, request, refusal)
+            }
+            _ => self.refuse(request.id, refusal),
+        }
+    }
+
+    /// A seat that lingered is held again.
+    fn revive(&mut self, now: BootTime, id: SeatId, request: &Request, fit: Fit) {
+        let Some(seat) = self.seats.get_mut(&id) else { return };
+        (seat.hold, seat.over) = (Hold::Bound(Vec::new()), fit.over);
+        seat.count = request.count;
+        (seat.claimant, seat.since) = (request.claimant.clone(), now);
+        let (pool, weight) = (seat.pool, seat.weight());
+        self.bind(id, &request.bindings);
+        self.take_places(now, pool, weight);
+        self.effects.push(Effect::Granted { request: request.id, seat: id, again: true });
+    }
+
+    /// A unit that waited while its own seat lingered takes that one.
+    pub(super) fn grant(&mut self, now: BootTime, pool: PoolId, request: Request, fit: Fit) {
+        if let Some(own) = self.by_key.get(&(pool, request.key)).copied() {
+            let lingers = self.seats.get(&own).is_some_and(Seat::is_lingering);
+            return match lingers {
+                true => self.revive(now, own, &request, fit),
+                false => self.take_again(own, &request),
+            };
+        }
+        let seat = Seat {
+            id: self.next(),
+            pool,
+            claimant: request.claimant,
+            key: request.key,
+            count: request.count,
+            since: now,
+            hold: Hold::Bound(Vec::new()),
+            over: fit.over,
+            drains_at: None,
+            adopt: request.adopt,
+        };
+        let id = seat.id;
+        self.enter(now, seat);
+        self.bind(id, &request.bindings);
+        self.effects.push(Effect::Granted { request: request.id, seat: id, again: false });
+    }
+
+    fn next(&mut self) -> SeatId {
+        self.last += 1;
+        SeatId(self.last)
+    }
+
+    fn enter(&mut self, now: BootTime, seat: Seat) {
+        let (id, pool, weight) = (seat.id, seat.pool, seat.weight());
+        self.by_key.insert((pool, seat.key), id);
+        if let Some(token) = seat.adopt {
+            self.by_token.insert(token, id);
+        }
+        if let Some(pool) = self.pools.get_mut(&pool) {
+            pool.seats.insert(id);
+        }
+        self.seats.insert(id, seat);
+        self.take_places(now, pool, weight);
+    }
+
+    fn take_places(&mut self, now: BootTime, id: PoolId, weight: u64) {
+        let Some(pool) = self.pools.get_mut(&id) else { return };
+        pool.used += weight;
+        let over = pool.supply().is_some_and(|it| pool.used > it);
+        if let (true, None, Some(surge)) = (over, pool.surge_since, pool.terms.surge) {
+            pool.surge_since = Some(now);
+            self.alarms.insert((now.after(surge), Alarm::Pool(id)));
+        }
+        self.yield_lingering(now, id);
+    }
+
+    fn bind(&mut self, id: SeatId, bindings: &[Binding]) {
+        let Some(seat) = self.seats.get_mut(&id) else { return };
+        let mut held = seat.bindings().to_vec();
+        for binding in bindings {
+            if !held.contains(binding) {
+                held.push(*binding);
+                self.by_binding.entry(*binding).or_default().insert(id);
+            }
+        }
+        seat.hold = Hold::Bound(held);
+    }
+
+    /// Another process of the same user takes a seat over. The token serves once.
+    pub fn adopt(&mut self, now: BootTime, token: AdoptToken, request: &Request) {
+        let found = self.by_token.get(&token).and_then(|it| self.seats.get(it));
+        let Some(seat) = found.filter(|it| it.claimant.uid == request.claimant.uid) else {
+            return self.refuse(request.id, Refusal::NotFound);
+        };
+        let (id, pool, old) = (seat.id, seat.pool, seat.key);
+        // A seat of a user or a machine stays theirs; one of a process is the other's now.
+        let key = match old {
+            UnitKey::Process(_) | UnitKey::Connection(_) => request.key,
+            whole => whole,
+        };
+        if key != old && self.by_key.contains_key(&(pool, key)) {
+            return self.refuse(request.id, Refusal::Held);
+        }
+        self.by_token.remove(&token);
+        self.by_key.remove(&(pool, old));
+        self.by_key.insert((pool, key), id);
+        self.let_go(id);
+        if let Some(seat) = self.seats.get_mut(&id) {
+            (seat.key, seat.adopt, seat.claimant) = (key, None, request.claimant.clone());
+            seat.hold = Hold::Bound(Vec::new());
+        }
+        self.bind(id, &request.bindings);
+        self.effects.push(Effect::Granted { request: request.id, seat: id, again: true });
+        self.settle(now, pool);
+    }
+
+    /// Takes a seat out of its pool until a time, for a machine or a program that is not there to be watched.
+    pub fn borrow(
+        &mut self,
+        now: BootTime,
+        request: RequestId,
+        claimant: Claimant,
+        terms: (PoolId, BootTime),
+    ) {
+        let (id, until) = terms;
+        let fit = self.fit(now, id, &claimant, 1);
+        let left = self
+            .pools
+            .get(&id)
+            .map_or(Some(0), |it| it.supply().map(|supply| supply.saturating_sub(it.used + 1)));
+        let low = self.pools.get(&id).map_or(0, |it| u64::from(it.policy.low_water));
+        match fit {
+            Err(shortage) => return self.refuse(request, shortage.refusal),
+            // What goes beyond the capacity is for work at hand, and not to be lent.
+            Ok(fit) if fit.over || left.is_some_and(|it| it < low) => {
+                return self.refuse(request, Refusal::LowWater);
+            }
+            Ok(_) if self.is_held_up(now, id) => return self.refuse(request, Refusal::Full),
+            Ok(_) => {}
+        }
+        let seat = self.next();
+        self.enter(
+            now,
+            Seat {
+                id: seat,
+                pool: id,
+                claimant,
+                key: UnitKey::Borrowed(seat),
+                count: 1,
+                since: now,
+                hold: Hold::Borrowed { until },
+                over: false,
+                drains_at: None,
+                adopt: None,
+            },
+        );
+        self.alarms.insert((until, Alarm::Seat(seat)));
+        self.effects.push(Effect::Granted { request, seat, again: false });
+    }
+
+    /// Puts back a seat from before the daemon was started again. It counts at once, so that it is given to nobody else.
+    /// One with bindings needs them to be watched; see [`Hold::Suspect`] for one whose holder is not known.
+    pub fn restore(&mut self, now: BootTime, mut seat: Seat) {
+        self.last = self.last.max(seat.id.0);
+        if self.seats.contains_key(&seat.id) || self.by_key.contains_key(&(seat.pool, seat.key)) {
+            return;
+        }
+        let bindings = seat.bindings().to_vec();
+        if let Hold::Bound(_) = seat.hold {
+            seat.hold = Hold::Bound(Vec::new());
+        }
+        let (id, pool) = (seat.id, seat.pool);
+        for at in seat.drains_at.into_iter().chain(seat.ends_by_itself()) {
+            self.alarms.insert((at, Alarm::Seat(id)));
+        }
+        let drains = seat.drains_at.is_some();
+        self.enter(now, seat);
+        if let Some(pool) = self.pools.get_mut(&pool).filter(|_| drains) {
+            pool.draining += 1;
+        }
+        if !bindings.is_empty() {
+            self.bind(id, &bindings);
+        }
+    }
+}

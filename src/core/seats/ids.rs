@@ -1,0 +1,75 @@
+//! What seats, pools, requests and those who ask are told apart by, and the time they are measured in.
+
+use std::time::Duration;
+
+/// Milliseconds since the machine's boot, sleep included (`CLOCK_BOOTTIME`). It never goes back, and no one sets it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BootTime(pub u64);
+
+impl BootTime {
+    /// So much later; at the end of time, the end of time.
+    #[must_use]
+    pub fn after(self, wait: Duration) -> Self {
+        let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(wait))
+    }
+
+    /// How long it is from `earlier`; nothing, if that is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// A pool, as SeatKeeper numbers them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PoolId(pub u64);
+
+/// A seat. The number is its fence too: each is higher than all before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SeatId(pub u64);
+
+/// A question that is answered once, now or after a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// A process, by the inode of its pidfd: never used again within a boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProcessId(pub u64);
+
+/// A connection to the socket, as the daemon numbers them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// Lets another process of the same user take over a seat, once. Not to be guessed: 128 random bits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AdoptToken(pub [u8; 16]);
+
+impl std::fmt::Debug for AdoptToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AdoptToken(…)")
+    }
+}
+
+/// Whom one seat covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UnitKey {
+    Process(ProcessId),
+    /// Where the process cannot be watched, each connection is a unit of its own.
+    Connection(ConnectionId),
+    Uid(u32),
+    /// The inode of the control group.
+    Cgroup(u64),
+    Machine,
+    /// A seat that was taken out of the pool for a time.
+    Borrowed(SeatId),
+}
+
+/// Who asks, as the kernel says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimant {
+    pub uid: u32,
+    /// The primary and the supplementary groups, as far as they are known.
+    pub gids: Vec<u32>,
+    /// The unit of the service manager, or the path of the control group.
+    pub unit: Option<String>,
+}

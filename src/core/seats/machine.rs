@@ -1,0 +1,161 @@
+//! All pools, seats and requests of the machine, and what follows from what happens.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::ids::{AdoptToken, BootTime, PoolId, RequestId, SeatId, UnitKey};
+use super::policy::Policy;
+use super::pool::{Capacity, Pool, PoolFigures};
+use super::queue::Request;
+use super::seat::{Binding, EndReason, Hold, Refusal, Seat};
+use crate::domain::product::SeatTerms;
+
+/// What SeatKeeper has to do or to tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// The request has its seat; `again`, if the unit had it before.
+    Granted {
+        request: RequestId,
+        seat: SeatId,
+        again: bool,
+    },
+    Refused {
+        request: RequestId,
+        refusal: Refusal,
+    },
+    /// The request waits, behind so many.
+    Queued {
+        request: RequestId,
+        ahead: usize,
+    },
+    /// The pool has lost capacity, and the seat ends then.
+    Warned {
+        seat: SeatId,
+        ends_at: BootTime,
+    },
+    /// It does not end after all.
+    Reprieved {
+        seat: SeatId,
+    },
+    Ended {
+        seat: Seat,
+        reason: EndReason,
+    },
+}
+
+/// What comes due with time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Alarm {
+    Request(RequestId),
+    Seat(SeatId),
+    Pool(PoolId),
+}
+
+/// The state of all seats.
+#[derive(Debug, Default)]
+pub struct Seats {
+    pub(super) pools: BTreeMap<PoolId, Pool>,
+    pub(super) seats: BTreeMap<SeatId, Seat>,
+    pub(super) requests: BTreeMap<RequestId, Request>,
+    pub(super) by_key: HashMap<(PoolId, UnitKey), SeatId>,
+    pub(super) by_binding: HashMap<Binding, BTreeSet<SeatId>>,
+    pub(super) by_token: HashMap<AdoptToken, SeatId>,
+    /// An alarm that its object has no use for any more is passed over when it comes due.
+    pub(super) alarms: BTreeSet<(BootTime, Alarm)>,
+    pub(super) last: u64,
+    pub(super) effects: Vec<Effect>,
+}
+
+impl Seats {
+    /// Without pools. Seats are numbered from the one after `last`, the highest number that was ever given.
+    pub fn new(last: u64) -> Self {
+        Self { last, ..Self::default() }
+    }
+
+    /// What followed from all calls since this was asked last, in order.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// When [`Self::wake`] is to be called next.
+    pub fn next_alarm(&self) -> Option<BootTime> {
+        self.alarms.first().map(|(at, _)| *at)
+    }
+
+    /// The highest number given so far.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
+    pub fn seat(&self, id: SeatId) -> Option<&Seat> {
+        self.seats.get(&id)
+    }
+
+    /// Whether it holds a seat or waits for one.
+    pub fn concerns(&self, binding: Binding) -> bool {
+        self.by_binding.contains_key(&binding)
+            || self.requests.values().any(|it| it.bindings.contains(&binding))
+    }
+
+    /// The oldest first.
+    pub fn seats(&self) -> impl Iterator<Item = &Seat> {
+        self.seats.values()
+    }
+
+    pub fn figures(&self, id: PoolId) -> Option<PoolFigures> {
+        let pool = self.pools.get(&id)?;
+        let mut figures = PoolFigures {
+            known: pool.capacity.is_some(),
+            capacity: pool.supply(),
+            used: pool.used,
+            waiting: pool.queue.len(),
+            ..PoolFigures::default()
+        };
+        figures.over = figures.capacity.map_or(0, |it| pool.used.saturating_sub(it));
+        for seat in self.of(pool) {
+            let count = u64::from(seat.count);
+            match seat.hold {
+                Hold::Lingering { .. } => figures.lingering += count,
+                Hold::Borrowed { .. } => figures.borrowed += count,
+                _ => {}
+            }
+            figures.draining += if seat.drains_at.is_some() { count } else { 0 };
+        }
+        Some(figures)
+    }
+
+    /// Begins a pool, without capacity, or changes the rules of one. Seats that were given stay.
+    pub fn set_pool(&mut self, now: BootTime, id: PoolId, terms: SeatTerms, policy: Policy) {
+        match self.pools.get_mut(&id) {
+            None => drop(self.pools.insert(id, Pool::new(terms, policy))),
+            Some(pool) => (pool.terms, pool.policy) = (terms, policy),
+        }
+        self.settle(now, id);
+    }
+
+    /// Tells what was proven. That something could not be found out is no reason to call this: what was proven before
+    /// holds until it says itself.
+    pub fn set_capacity(&mut self, now: BootTime, id: PoolId, capacity: Capacity) {
+        let Some(pool) = self.pools.get_mut(&id) else { return };
+        pool.capacity = Some(capacity);
+        if let Some(until) = capacity.until {
+            self.alarms.insert((until, Alarm::Pool(id)));
+        }
+        self.settle(now, id);
+    }
+
+    /// Does what has come due.
+    pub fn wake(&mut self, now: BootTime) {
+        while let Some((at, alarm)) = self.alarms.first().copied().filter(|(at, _)| *at <= now) {
+            self.alarms.remove(&(at, alarm));
+            match alarm {
+                Alarm::Request(id) => self.give_up(now, id),
+                Alarm::Seat(id) => self.run_out(now, id),
+                Alarm::Pool(id) => self.settle(now, id),
+            }
+        }
+    }
+
+    pub(super) fn refuse(&mut self, request: RequestId, refusal: Refusal) {
+        self.effects.push(Effect::Refused { request, refusal });
+    }
+}

@@ -1,0 +1,120 @@
+//! A request for a seat, and the order in which those that wait are served.
+
+use super::ids::{AdoptToken, BootTime, Claimant, PoolId, RequestId, UnitKey};
+use super::machine::{Alarm, Effect, Seats};
+use super::seat::{Binding, Refusal};
+
+/// A question for a seat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    pub id: RequestId,
+    /// Those that serve whoever asks, the best first.
+    pub pools: Vec<PoolId>,
+    pub claimant: Claimant,
+    pub key: UnitKey,
+    /// What the seat is bound to; two for a session.
+    pub bindings: Vec<Binding>,
+    /// For a session: what another process takes it over with.
+    pub adopt: Option<AdoptToken>,
+    /// How many places it takes; 1 or more.
+    pub count: u32,
+    /// Until when it waits; `None`, not at all.
+    pub wait_until: Option<BootTime>,
+}
+
+/// Waiting requests in all, and of one user.
+const MOST_WAITING: usize = 4_096;
+const MOST_WAITING_OF_ONE: usize = 64;
+
+impl Seats {
+    pub(super) fn wait(&mut self, now: BootTime, request: Request, refusal: Refusal) {
+        let Some(until) = request.wait_until.filter(|it| *it > now) else {
+            return self.refuse(request.id, refusal);
+        };
+        let uid = request.claimant.uid;
+        let own = self.requests.values().filter(|it| it.claimant.uid == uid).count();
+        if self.requests.len() >= MOST_WAITING || own >= MOST_WAITING_OF_ONE {
+            return self.refuse(request.id, Refusal::TooMany);
+        }
+        let mut ahead = usize::MAX;
+        for pool in &request.pools {
+            if let Some(pool) = self.pools.get_mut(pool) {
+                ahead = ahead.min(pool.queue.len());
+                pool.queue.push_back(request.id);
+            }
+        }
+        self.alarms.insert((until, Alarm::Request(request.id)));
+        self.effects.push(Effect::Queued { request: request.id, ahead });
+        self.requests.insert(request.id, request);
+    }
+
+    /// Takes a request out of every queue; without effect if it waits no more.
+    pub fn withdraw(&mut self, now: BootTime, request: RequestId) {
+        if let Some(request) = self.leave(request) {
+            self.serve_all(now, &request.pools);
+        }
+    }
+
+    /// The time to wait is over.
+    pub(super) fn give_up(&mut self, now: BootTime, id: RequestId) {
+        let due = self.requests.get(&id).is_some_and(|it| it.wait_until <= Some(now));
+        if let Some(request) = due.then(|| self.leave(id)).flatten() {
+            self.refuse(id, Refusal::Full);
+            self.serve_all(now, &request.pools);
+        }
+    }
+
+    pub(super) fn leave(&mut self, id: RequestId) -> Option<Request> {
+        let request = self.requests.remove(&id)?;
+        for pool in &request.pools {
+            if let Some(pool) = self.pools.get_mut(pool) {
+                pool.queue.retain(|it| *it != id);
+            }
+        }
+        Some(request)
+    }
+
+    pub(super) fn serve_all<'a>(
+        &mut self,
+        now: BootTime,
+        pools: impl IntoIterator<Item = &'a PoolId>,
+    ) {
+        for pool in pools {
+            self.serve(now, *pool);
+        }
+    }
+
+    /// Gives what is free to those that wait. Who waits for more than is free holds up those behind, unless the policy
+    /// says `express`; who is kept waiting by the policy alone holds up nobody.
+    pub(super) fn serve(&mut self, now: BootTime, id: PoolId) {
+        let Some(waiting) = self.pools.get(&id).map(|it| it.queue.clone()) else { return };
+        for request in waiting {
+            let Some(request) = self.requests.get(&request) else { continue };
+            match self.fit(now, id, &request.claimant, request.count) {
+                Ok(fit) => {
+                    let Some(request) = self.leave(request.id) else { continue };
+                    let others = request.pools.clone();
+                    self.grant(now, id, request, fit);
+                    // It may have held up somebody there.
+                    self.serve_all(now, others.iter().filter(|it| **it != id));
+                }
+                Err(shortage) if shortage.holds_up && !self.is_express(id) => return,
+                Err(_) => {}
+            }
+        }
+    }
+
+    pub(super) fn is_express(&self, id: PoolId) -> bool {
+        self.pools.get(&id).is_some_and(|it| it.policy.express)
+    }
+
+    /// Whether somebody waits in the pool whom a newcomer must not overtake.
+    pub(super) fn is_held_up(&self, now: BootTime, id: PoolId) -> bool {
+        let Some(pool) = self.pools.get(&id).filter(|it| !it.policy.express) else { return false };
+        let mut waiting = pool.queue.iter().filter_map(|it| self.requests.get(it));
+        waiting.any(|it| {
+            let fit = self.fit(now, id, &it.claimant, it.count);
+            fit.is_err_and(|shortage| shortage.holds_up)
+        })
+    }
+}

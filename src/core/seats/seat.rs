@@ -1,0 +1,151 @@
+//! One seat: what holds it, and why it ends or is not given.
+
+use super::ids::{
+    AdoptToken, BootTime, Claimant, ConnectionId, PoolId, ProcessId, SeatId, UnitKey,
+};
+
+/// What keeps a seat from being free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Binding {
+    Process(ProcessId),
+    Connection(ConnectionId),
+}
+
+/// How a seat is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hold {
+    /// By at least one of these.
+    Bound(Vec<Binding>),
+    /// By nobody, and it may be adopted until then.
+    Detached { until: BootTime },
+    /// The daemon was started again, and has not heard of its holder yet.
+    Suspect { until: BootTime },
+    /// It has ended, and waits for its unit, as long as nobody else asks for it.
+    Lingering { until: BootTime },
+    /// Taken out of the pool for a time.
+    Borrowed { until: BootTime },
+}
+
+/// A seat that was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seat {
+    pub id: SeatId,
+    pub pool: PoolId,
+    pub claimant: Claimant,
+    pub key: UnitKey,
+    /// How many places it takes.
+    pub count: u32,
+    pub since: BootTime,
+    pub hold: Hold,
+    /// Given beyond the capacity, as the vendor allows.
+    pub over: bool,
+    /// The pool has lost capacity, and this seat ends then.
+    pub drains_at: Option<BootTime>,
+    /// With which it is adopted; gone once it was.
+    pub adopt: Option<AdoptToken>,
+}
+
+impl Seat {
+    /// The places it takes from others: those of a lingering seat are anybody's who asks.
+    pub(super) fn weight(&self) -> u64 {
+        match self.hold {
+            Hold::Lingering { .. } => 0,
+            _ => u64::from(self.count),
+        }
+    }
+
+    pub(super) fn is_lingering(&self) -> bool {
+        matches!(self.hold, Hold::Lingering { .. })
+    }
+
+    pub(super) fn bindings(&self) -> &[Binding] {
+        match &self.hold {
+            Hold::Bound(bindings) => bindings,
+            _ => &[],
+        }
+    }
+}
+
+/// Why a seat ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndReason {
+    Released,
+    /// The last process that held it has ended.
+    Exited,
+    /// The connection it was bound to has closed.
+    Disconnected,
+    /// Nobody adopted it in time.
+    DetachedTimeout,
+    /// It lingered, and the place was wanted or the time was over.
+    LingerTaken,
+    Revoked,
+    /// Tokens were sold or have ended.
+    Capacity,
+    /// What proved the capacity holds no more.
+    EvidenceExpired,
+    /// Its holder was not heard of after the daemon was started again.
+    DaemonLost,
+    /// A borrowed seat was given back, or its time is over.
+    Returned,
+}
+
+impl EndReason {
+    /// Every reason, in the order of the manual.
+    pub const ALL: [Self; 10] = [
+        Self::Released,
+        Self::Exited,
+        Self::Disconnected,
+        Self::DetachedTimeout,
+        Self::LingerTaken,
+        Self::Revoked,
+        Self::Capacity,
+        Self::EvidenceExpired,
+        Self::DaemonLost,
+        Self::Returned,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Released => "released",
+            Self::Exited => "exited",
+            Self::Disconnected => "disconnected",
+            Self::DetachedTimeout => "detached_timeout",
+            Self::LingerTaken => "linger_taken",
+            Self::Revoked => "revoked",
+            Self::Capacity => "capacity",
+            Self::EvidenceExpired => "evidence_expired",
+            Self::DaemonLost => "daemon_lost",
+            Self::Returned => "returned",
+        }
+    }
+
+    /// Whether the unit ended it by itself, so that it may come back.
+    pub(super) fn may_linger(self) -> bool {
+        matches!(self, Self::Released | Self::Exited | Self::Disconnected)
+    }
+}
+
+/// Why no seat was given, or taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    /// No pool serves whoever asks.
+    NoPool,
+    /// The administrator's policy keeps them out.
+    Excluded,
+    /// What the pool has was not proven yet.
+    NotKnown,
+    /// Nothing is free, as far as the policy leaves it to them, or others wait before them.
+    Full,
+    /// The pool has lost capacity, and seats are ending.
+    Draining,
+    /// The request, or so many of one user, is beyond what is kept.
+    TooMany,
+    /// No such seat, or not theirs.
+    NotFound,
+    /// The unit has another seat of the pool already.
+    Held,
+    /// An administrator may take it away then.
+    TooYoung { until: BootTime },
+    /// As many as the policy never lends out would not be left.
+    LowWater,
+}

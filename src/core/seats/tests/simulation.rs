@@ -1,0 +1,458 @@
+//! A seeded play of all that can happen to seats, judged after every step by rules that know nothing of how it is done.
+//!
+//! `ENTITLED_SEED` plays one seed, `ENTITLED_STEPS` so many steps; a failure names both.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::domain::product::{Overage, SeatTerms, SeatUnit};
+use crate::seats::machine::Alarm;
+use crate::seats::*;
+
+/// xorshift64*, so that a seed says everything.
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        (self.next() >> 11) % end
+    }
+
+    /// One of so many.
+    fn index(&mut self, len: usize) -> usize {
+        usize::try_from(self.below(u64::try_from(len.max(1)).unwrap())).unwrap()
+    }
+
+    fn one_in(&mut self, many: u64) -> bool {
+        self.below(many) == 0
+    }
+}
+
+const POOLS: u64 = 3;
+const USERS: u64 = 4;
+
+/// The world around the seats, and what was said to it.
+struct World {
+    dice: Dice,
+    now: BootTime,
+    seats: Seats,
+    terms: BTreeMap<PoolId, SeatTerms>,
+    capacity: BTreeMap<PoolId, Capacity>,
+    policies: BTreeMap<PoolId, Policy>,
+    /// By what they were begun with: the user.
+    processes: BTreeMap<ProcessId, u32>,
+    connections: BTreeMap<ConnectionId, u32>,
+    tokens: Vec<(AdoptToken, u32)>,
+    /// Asked and not answered.
+    open: BTreeSet<RequestId>,
+    numbers: u64,
+    newest: u64,
+    grants: u64,
+    ends: BTreeMap<&'static str, u64>,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut world = Self {
+            dice: Dice(seed | 1),
+            now: BootTime(1_000),
+            seats: Seats::new(0),
+            terms: BTreeMap::new(),
+            capacity: BTreeMap::new(),
+            policies: BTreeMap::new(),
+            processes: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            tokens: Vec::new(),
+            open: BTreeSet::new(),
+            numbers: 0,
+            newest: 0,
+            grants: 0,
+            ends: BTreeMap::new(),
+        };
+        (0..POOLS).for_each(|pool| world.change_pool(PoolId(pool)));
+        (0..POOLS).for_each(|pool| world.change_capacity(PoolId(pool)));
+        world
+    }
+
+    fn number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    fn seconds(&mut self, end: u64) -> Duration {
+        Duration::from_secs(self.dice.below(end))
+    }
+
+    fn change_pool(&mut self, id: PoolId) {
+        let overage = match self.dice.below(3) {
+            0 => Overage::None,
+            1 => Overage::Plus(1 + u32::try_from(self.dice.below(3)).unwrap()),
+            _ => Overage::Times { percent: 50 },
+        };
+        let surge = self.dice.one_in(3).then(|| Duration::from_secs(30));
+        let unit = [SeatUnit::Process, SeatUnit::Uid, SeatUnit::Cgroup, SeatUnit::Machine];
+        // What a seat covers does not change while seats are held.
+        let unit =
+            self.terms.get(&id).map_or(unit[usize::try_from(id.0 % 2).unwrap()], |it| it.unit);
+        let drain = self.seconds(3) * 10;
+        let max_linger = self.seconds(2) * 20;
+        let terms = SeatTerms { unit, overage, surge, max_linger, drain };
+        let who = |dice: &mut Dice| Who::Uid(u32::try_from(dice.below(USERS)).unwrap());
+        let mut policy = Policy { linger: Duration::from_secs(15), ..Policy::default() };
+        policy.express = self.dice.one_in(2);
+        policy.low_water = u32::try_from(self.dice.below(2)).unwrap();
+        policy.min_remove = self.seconds(5);
+        if self.dice.one_in(3) {
+            policy.reserve.push((who(&mut self.dice), 2));
+        }
+        if self.dice.one_in(3) {
+            policy.max.push((who(&mut self.dice), 2));
+        }
+        if self.dice.one_in(6) {
+            policy.exclude.push(who(&mut self.dice));
+        }
+        self.terms.insert(id, terms);
+        self.policies.insert(id, policy.clone());
+        self.seats.set_pool(self.now, id, terms, policy);
+    }
+
+    fn change_capacity(&mut self, id: PoolId) {
+        let supply = match self.dice.below(12) {
+            0 => Supply::Unlimited,
+            1 => Supply::Seats(0),
+            more => Supply::Seats(u32::try_from(more).unwrap()),
+        };
+        let until = self.dice.one_in(2).then(|| self.now.after(Duration::from_secs(200)));
+        let capacity = Capacity { supply, until };
+        self.capacity.insert(id, capacity);
+        self.seats.set_capacity(self.now, id, capacity);
+    }
+
+    /// Somebody who is there: a process and a connection of a user.
+    fn somebody(&mut self) -> (u32, ProcessId, ConnectionId) {
+        let uid = u32::try_from(self.dice.below(USERS)).unwrap();
+        let old = self.processes.iter().filter(|(_, it)| **it == uid).map(|(id, _)| *id);
+        let old: Vec<ProcessId> = old.collect();
+        let process = match old.get(self.dice.index(4)) {
+            Some(process) => *process,
+            None => ProcessId(self.number()),
+        };
+        self.processes.insert(process, uid);
+        let connection = ConnectionId(self.number());
+        self.connections.insert(connection, uid);
+        (uid, process, connection)
+    }
+
+    fn request(&mut self) -> Request {
+        let (uid, process, connection) = self.somebody();
+        let pool = PoolId(self.dice.below(POOLS));
+        let mut pools = vec![pool];
+        if self.dice.one_in(4) {
+            let other = PoolId((pool.0 + 2) % POOLS);
+            // A request is for one unit in all its pools.
+            if self.terms[&other].unit == self.terms[&pool].unit && other != pool {
+                pools.push(other);
+            }
+        }
+        let (mut bindings, mut adopt) = (vec![Binding::Process(process)], None);
+        let mut key = UnitKey::Process(process);
+        match self.dice.below(4) {
+            0 => {
+                (bindings, key) =
+                    (vec![Binding::Connection(connection)], UnitKey::Connection(connection))
+            }
+            1 => {
+                bindings.push(Binding::Connection(connection));
+                let mut token = [0; 16];
+                token[..8].copy_from_slice(&self.number().to_be_bytes());
+                adopt = Some(AdoptToken(token));
+                self.tokens.push((AdoptToken(token), uid));
+            }
+            _ => {}
+        }
+        if self.terms[&pool].unit == SeatUnit::Uid {
+            key = UnitKey::Uid(uid);
+        }
+        let id = RequestId(self.number());
+        let wait_until = self.dice.one_in(2).then(|| self.now.after(Duration::from_secs(40)));
+        let count = if self.dice.one_in(5) { 3 } else { 1 };
+        let claimant = Claimant { uid, gids: Vec::new(), unit: None };
+        Request { id, pools, claimant, key, bindings, adopt, count, wait_until }
+    }
+
+    fn any_seat(&mut self) -> Option<SeatId> {
+        let all: Vec<SeatId> = self.seats.seats().map(|it| it.id).collect();
+        let which = self.dice.index(all.len());
+        all.get(which).copied()
+    }
+
+    fn step(&mut self) {
+        match self.dice.below(20) {
+            0..=6 => {
+                let request = self.request();
+                self.open.insert(request.id);
+                self.seats.acquire(self.now, request);
+            }
+            7..=8 => self.end_process(),
+            9..=10 => self.end_connection(),
+            11 => self.adopt(),
+            12 => self.borrow(),
+            13 => self.revoke(),
+            14 => self.release(),
+            15 => {
+                let pool = PoolId(self.dice.below(POOLS));
+                if self.dice.one_in(4) {
+                    self.change_pool(pool)
+                } else {
+                    self.change_capacity(pool)
+                }
+            }
+            16 if self.dice.one_in(20) => self.restart(),
+            16 => {
+                let waiting = self.seats.requests.keys().next().copied();
+                if let Some(id) = waiting {
+                    self.seats.withdraw(self.now, id);
+                    self.open.remove(&id);
+                }
+            }
+            _ => {
+                self.now = self.now.after(Duration::from_millis(1 + self.dice.below(9_000)));
+                self.seats.wake(self.now);
+            }
+        }
+        self.hear();
+        self.judge();
+    }
+
+    /// The daemon is killed and started again. Connections are gone; of some processes it has kept hold.
+    fn restart(&mut self) {
+        let before = std::mem::take(&mut self.seats);
+        self.seats = Seats::new(before.last());
+        self.connections.clear();
+        self.open.clear();
+        let pools: Vec<PoolId> = self.terms.keys().copied().collect();
+        for pool in pools {
+            self.seats.set_pool(self.now, pool, self.terms[&pool], self.policies[&pool].clone());
+        }
+        let kept = before.seats().filter(|it| !matches!(it.hold, Hold::Lingering { .. }));
+        for mut seat in kept.cloned().collect::<Vec<_>>() {
+            let held: Vec<Binding> = seat.bindings().to_vec();
+            let watched = |it: &Binding| matches!(it, Binding::Process(_));
+            let watched: Vec<Binding> = held.iter().copied().filter(watched).collect();
+            if let Hold::Bound(_) = seat.hold {
+                let until = self.now.after(Duration::from_secs(30));
+                let lost = watched.is_empty() || self.dice.one_in(3);
+                seat.hold = if lost { Hold::Suspect { until } } else { Hold::Bound(watched) };
+            }
+            self.seats.restore(self.now, seat);
+        }
+        let known: Vec<(PoolId, Capacity)> =
+            std::mem::take(&mut self.capacity).into_iter().collect();
+        let kept: Vec<SeatId> = self.seats.seats().map(|it| it.id).collect();
+        assert_eq!(
+            kept.len(),
+            before.seats().filter(|it| !matches!(it.hold, Hold::Lingering { .. })).count()
+        );
+        for (pool, capacity) in known {
+            // Some chains take longer to be reached; until then nothing is given, and nothing ends.
+            if !self.dice.one_in(4) && capacity.until.is_none_or(|it| it > self.now) {
+                self.capacity.insert(pool, capacity);
+                self.seats.set_capacity(self.now, pool, capacity);
+            }
+        }
+    }
+
+    fn end_process(&mut self) {
+        let all: Vec<ProcessId> = self.processes.keys().copied().collect();
+        let which = self.dice.index(all.len());
+        let Some(process) = all.get(which) else { return };
+        self.processes.remove(process);
+        self.leave_open(Binding::Process(*process));
+        self.seats.exited(self.now, *process);
+    }
+
+    fn end_connection(&mut self) {
+        let all: Vec<ConnectionId> = self.connections.keys().copied().collect();
+        let which = self.dice.index(all.len());
+        let Some(connection) = all.get(which) else { return };
+        self.connections.remove(connection);
+        self.leave_open(Binding::Connection(*connection));
+        self.seats.disconnected(self.now, *connection);
+    }
+
+    /// Who has gone waits no more, and hears of nothing.
+    fn leave_open(&mut self, binding: Binding) {
+        let gone = self.seats.requests.values().filter(|it| it.bindings.contains(&binding));
+        gone.for_each(|it| assert!(self.open.remove(&it.id)));
+    }
+
+    fn adopt(&mut self) {
+        let Some((token, owner)) = self.tokens.pop() else { return };
+        let mut request = self.request();
+        request.adopt = None;
+        self.open.insert(request.id);
+        let before = self.seats.by_token.get(&token).copied();
+        self.seats.adopt(self.now, token, &request);
+        if request.claimant.uid != owner {
+            assert_eq!(
+                self.seats.by_token.get(&token).copied(),
+                before,
+                "a token served a stranger"
+            );
+            self.tokens.push((token, owner));
+        }
+    }
+
+    fn borrow(&mut self) {
+        let (uid, _, _) = self.somebody();
+        let (id, pool) = (RequestId(self.number()), PoolId(self.dice.below(POOLS)));
+        self.open.insert(id);
+        let until = self.now.after(Duration::from_secs(100));
+        let claimant = Claimant { uid, gids: Vec::new(), unit: None };
+        self.seats.borrow(self.now, id, claimant, (pool, until));
+    }
+
+    fn revoke(&mut self) {
+        let Some(id) = self.any_seat() else { return };
+        if self.seats.revoke(self.now, id).is_ok() {
+            assert!(self.seats.seat(id).is_none(), "{id:?} was taken away and is held");
+        }
+    }
+
+    fn release(&mut self) {
+        let Some(id) = self.any_seat() else { return };
+        let uid = u32::try_from(self.dice.below(USERS)).unwrap();
+        let owner = self.seats.seats[&id].claimant.uid;
+        let lingers = matches!(self.seats.seats[&id].hold, Hold::Lingering { .. });
+        let done = self.seats.release(self.now, id, Some(uid), None);
+        assert_eq!(
+            done.is_ok(),
+            uid == owner && !lingers,
+            "a seat was given back by somebody else"
+        );
+    }
+
+    /// Every question is answered once.
+    fn hear(&mut self) {
+        for effect in self.seats.take_effects() {
+            match effect {
+                Effect::Granted { request, seat, again } => {
+                    assert!(self.open.remove(&request), "{request:?} was answered twice");
+                    self.grants += 1;
+                    if !again {
+                        assert!(seat.0 > self.newest, "{seat:?} was given twice");
+                        self.newest = seat.0;
+                        self.judge_grant(seat);
+                    }
+                }
+                Effect::Refused { request, .. } => {
+                    assert!(self.open.remove(&request), "{request:?} was answered twice");
+                }
+                Effect::Ended { seat, reason } => {
+                    assert!(!matches!(seat.hold, Hold::Lingering { .. }), "{seat:?} ended twice");
+                    *self.ends.entry(reason.name()).or_default() += 1;
+                }
+                Effect::Queued { .. } | Effect::Warned { .. } | Effect::Reprieved { .. } => {}
+            }
+        }
+    }
+
+    /// Never more than the capacity and what the vendor allows beyond it.
+    fn judge_grant(&self, seat: SeatId) {
+        // It may have ended again within the same step.
+        let Some(seat) = self.seats.seat(seat) else { return };
+        let known = self.capacity.get(&seat.pool).expect("given before anything was proven");
+        let Supply::Seats(capacity) = known.supply else { return };
+        let capacity = u64::from(capacity);
+        let extra = match self.terms[&seat.pool].overage {
+            Overage::None => 0,
+            Overage::Plus(more) => u64::from(more),
+            Overage::Times { percent } => capacity * u64::from(percent) / 100,
+        };
+        let used = self.places(seat.pool, |it| !matches!(it.hold, Hold::Lingering { .. }));
+        assert!(used <= capacity + extra, "{used} of {capacity} + {extra}: {seat:?}");
+    }
+
+    fn places(&self, pool: PoolId, which: impl Fn(&Seat) -> bool) -> u64 {
+        let seats = self.seats.seats().filter(|it| it.pool == pool && which(it));
+        seats.map(|it| u64::from(it.count)).sum()
+    }
+
+    fn judge(&self) {
+        for (id, pool) in &self.seats.pools {
+            let lingering = self.places(*id, |it| matches!(it.hold, Hold::Lingering { .. }));
+            let used = self.places(*id, |_| true) - lingering;
+            assert_eq!(used, pool.used, "the places of {id:?} are counted wrong");
+            let draining = self.places(*id, |it| it.drains_at.is_some());
+            let limit = pool.limit(self.now).unwrap_or(u64::MAX);
+            assert!(used - draining.min(used) <= limit, "{used} - {draining} of {limit}: {pool:?}");
+            if pool.queue.iter().any(|it| !self.seats.requests.contains_key(it)) {
+                panic!("somebody who has left is still in the queue: {pool:?}");
+            }
+            self.judge_queue(*id);
+        }
+        for seat in self.seats.seats() {
+            if let Hold::Bound(bindings) = &seat.hold {
+                assert!(!bindings.is_empty(), "nothing holds {seat:?}");
+            }
+            for binding in seat.bindings() {
+                let lives = match binding {
+                    Binding::Process(it) => self.processes.contains_key(it),
+                    Binding::Connection(it) => self.connections.contains_key(it),
+                };
+                assert!(lives, "{binding:?} is gone and holds {seat:?}");
+            }
+            assert!(seat.drains_at.is_none_or(|it| it > self.now), "{seat:?} should have ended");
+            let alarm = (seat.drains_at.unwrap_or_default(), Alarm::Seat(seat.id));
+            assert!(seat.drains_at.is_none() || self.seats.alarms.contains(&alarm), "{seat:?}");
+        }
+        assert!(self.seats.next_alarm().is_none_or(|it| it > self.now), "something is overdue");
+    }
+
+    /// Nobody waits who could be served.
+    fn judge_queue(&self, id: PoolId) {
+        let pool = &self.seats.pools[&id];
+        for request in pool.queue.iter().map(|it| &self.seats.requests[it]) {
+            match self.seats.fit(self.now, id, &request.claimant, request.count) {
+                Ok(_) => panic!("{request:?} waits for what is free: {pool:?}"),
+                Err(shortage) if shortage.holds_up && !pool.policy.express => return,
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn whatever_happens_no_more_seats_are_held_than_there_are() {
+    let seeds = match setting("ENTITLED_SEED") {
+        Some(seed) => seed..=seed,
+        None => 1..=100,
+    };
+    let steps = setting("ENTITLED_STEPS").unwrap_or(10_000);
+    let mut ends: BTreeMap<&'static str, u64> = BTreeMap::new();
+    for seed in seeds {
+        let played = std::panic::catch_unwind(|| {
+            let mut world = World::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            (0..steps).for_each(|_| world.step());
+            world
+        });
+        let world =
+            played.unwrap_or_else(|_| panic!("ENTITLED_SEED={seed} ENTITLED_STEPS={steps}"));
+        assert!(world.grants > steps / 50, "hardly anybody got a seat: {}", world.grants);
+        world.ends.into_iter().for_each(|(name, many)| *ends.entry(name).or_default() += many);
+    }
+    // Every way a seat can end was played. That of a lingering one is not told to anybody.
+    if setting("ENTITLED_SEED").is_none() {
+        assert_eq!(ends.len(), 9, "{ends:?}");
+    }
+}

@@ -1,0 +1,296 @@
+//! Floating seats.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jsonrpsee::core::SubscriptionResult;
+use jsonrpsee::types::ErrorObjectOwned;
+use jsonrpsee::{Extensions, PendingSubscriptionSink, RpcModule};
+use tokio::sync::broadcast::error::RecvError;
+
+use super::api::{ACTOR_TIME, Api};
+use super::paging::page;
+use super::parse::parse;
+use crate::actors::seat_keeper::{
+    Acquire, Adopt, Answer, Granted, ListSeats, Pending, PoolView, Presence, Refused, Release,
+    Revoke, SeatNews, SubscribeSeats, Viewer,
+};
+use crate::actors::tier_cache::Key;
+use crate::rpc::error::{Code, RpcError};
+use crate::rpc::socket::peer;
+use crate::rpc::wire;
+use entitled_core::domain::entitlement::{self, Verdict};
+use entitled_core::domain::peer::{Access, Permit};
+use entitled_core::seats::{AdoptToken, Refusal, SeatId};
+
+/// How long a verdict that is not known yet may take.
+const VERDICT_TIME: Duration = Duration::from_secs(2);
+const WAIT_AT_MOST_MS: u64 = 3_600_000;
+const MOST_PLACES: u32 = 1_000;
+const LONGEST_REASON: usize = 256;
+
+pub(super) async fn acquire(
+    api: Arc<Api>,
+    permit: Permit,
+    ask: wire::SeatAcquire,
+) -> Result<wire::Seat, RpcError> {
+    let count = match ask.count.unwrap_or(1) {
+        count @ 1..=MOST_PLACES => count,
+        _ => return Err(RpcError::invalid_params("`count` must be between 1 and 1000")),
+    };
+    let wait = match ask.wait_ms.unwrap_or(0) {
+        wait @ 0..=WAIT_AT_MOST_MS => Duration::from_millis(wait),
+        _ => return Err(RpcError::invalid_params("`wait_ms` must be between 0 and 3600000")),
+    };
+    let presence = with_groups(ask.presence).await?;
+    let key = Key { customer: permit.customer(), product: ask.product };
+    let verdict = api.verdict(key.clone(), VERDICT_TIME).await?;
+    let verdict = match ask.feature.as_deref() {
+        Some(feature) if ask.tier.is_none() => verdict.for_feature(feature),
+        _ => verdict,
+    };
+    if !verdict.is_valid() {
+        return Ok(not_entitled(&api, &verdict));
+    }
+    let order = Acquire {
+        key: key.clone(),
+        presence,
+        tier: ask.tier,
+        feature: ask.feature,
+        count,
+        bind: ask.bind.unwrap_or_default().into(),
+        wait,
+    };
+    let pending = api.seats.send(order).timeout(ACTOR_TIME).await??;
+    let answer = answered(pending).await?;
+    // It may have waited for long.
+    let verdict = api.verdict(key, Duration::ZERO).await?;
+    Ok(wire::Seat {
+        verdict: Some(wire::Verdict::at(&verdict, api.clock.now())),
+        ..seat(&answer, verdict.product.as_str())?
+    })
+}
+
+pub(super) async fn adopt(
+    api: Arc<Api>,
+    _: Permit,
+    ask: wire::SeatAdopt,
+) -> Result<wire::Seat, RpcError> {
+    let wrong = || RpcError::invalid_params("`token` is not one of ours");
+    let token: alloy_primitives::FixedBytes<16> = ask.token.parse().map_err(|_| wrong())?;
+    let presence = with_groups(ask.presence).await?;
+    let order = Adopt { token: AdoptToken(token.0), presence };
+    let pending = api.seats.send(order).timeout(ACTOR_TIME).await??;
+    seat(&answered(pending).await?, "")
+}
+
+pub(super) async fn release(
+    api: Arc<Api>,
+    permit: Permit,
+    ask: wire::SeatRelease,
+) -> Result<wire::SeatReleased, RpcError> {
+    let uid = (!permit.is_admin()).then_some(permit.uid());
+    let order = Release { seat: seat_id(&ask.seat)?, uid, presence: ask.presence };
+    let released = api.seats.send(order).timeout(ACTOR_TIME).await?;
+    Ok(wire::SeatReleased { released })
+}
+
+pub(super) async fn list(
+    api: Arc<Api>,
+    permit: Permit,
+    ask: wire::SeatList,
+) -> Result<wire::SeatListed, RpcError> {
+    let question = ListSeats { product: ask.product, viewer: viewer(&permit) };
+    let found = api.seats.send(question).timeout(ACTOR_TIME).await?;
+    let items = found.seats.iter().map(Into::into).collect();
+    let wire::Listed { items, next_cursor } = page(items, ask.limit, ask.cursor.as_deref())?;
+    let pools = found.pools.iter().map(Into::into).collect();
+    Ok(wire::SeatListed { items, pools, next_cursor })
+}
+
+pub(super) async fn revoke(
+    api: Arc<Api>,
+    permit: Permit,
+    ask: wire::SeatRevoke,
+) -> Result<wire::SeatRevoked, RpcError> {
+    if ask.reason.trim().is_empty() || ask.reason.len() > LONGEST_REASON {
+        return Err(RpcError::invalid_params("`reason` must have 1 to 256 bytes"));
+    }
+    let (seat, asked) = (seat_id(&ask.seat)?, api.asked(&permit));
+    let order = Revoke { seat, reason: ask.reason, asked };
+    let revoked = api.seats.send(order).timeout(ACTOR_TIME).await??;
+    Ok(wire::SeatRevoked { revoked: (&revoked).into() })
+}
+
+/// Waits for the answer to a request for a seat.
+async fn answered(pending: Pending) -> Result<Answer, RpcError> {
+    pending.await.map_err(|_| RpcError::new(Code::Busy, "the request was given up; ask again"))
+}
+
+/// Who asks, with all of its groups. The user database may be on a network.
+async fn with_groups(presence: Option<Presence>) -> Result<Presence, RpcError> {
+    let mut presence =
+        presence.ok_or_else(|| RpcError::new(Code::PermissionDenied, "the caller is not known"))?;
+    let gid = presence.gids.first().copied().unwrap_or(u32::MAX);
+    let uid = presence.uid;
+    let groups = tokio::task::spawn_blocking(move || peer::groups(uid, gid)).await;
+    presence.gids = groups.unwrap_or_else(|_| vec![gid]);
+    Ok(presence)
+}
+
+fn viewer(permit: &Permit) -> Viewer {
+    match permit.is_admin() {
+        true => Viewer::Everybody,
+        false => Viewer::User { uid: permit.uid(), customer: permit.customer() },
+    }
+}
+
+fn seat_id(name: &str) -> Result<SeatId, RpcError> {
+    let number = name.strip_prefix("s-").and_then(|it| it.parse().ok());
+    number.map(SeatId).ok_or_else(|| RpcError::invalid_params("`seat` must be as it was answered"))
+}
+
+fn not_entitled(api: &Api, verdict: &Verdict) -> wire::Seat {
+    let code = match verdict.code {
+        entitlement::Code::Undetermined => "UNDETERMINED",
+        _ => "NOT_ENTITLED",
+    };
+    wire::Seat {
+        code,
+        detail: verdict.detail.clone(),
+        product: verdict.product.to_string(),
+        verdict: Some(wire::Verdict::at(verdict, api.clock.now())),
+        ..wire::Seat::default()
+    }
+}
+
+fn seat(answer: &Answer, product: &str) -> Result<wire::Seat, RpcError> {
+    match answer {
+        Answer::Granted(granted) => Ok(granted_seat(granted)),
+        Answer::Refused(refused) => refused_seat(refused, product),
+    }
+}
+
+fn granted_seat(granted: &Granted) -> wire::Seat {
+    let Granted { seat, pool, adopt } = granted;
+    let held = wire::HeldSeat::from(seat);
+    let capacity = pool.figures.capacity;
+    let of = capacity.map_or_else(|| "any number".to_owned(), |it| it.to_string());
+    wire::Seat {
+        granted: true,
+        code: "GRANTED",
+        detail: format!("tier {}, {} of {of} used", seat.tier, pool.figures.used),
+        seat: Some(held.seat),
+        fence: Some(held.fence),
+        product: held.product,
+        tier: Some(held.tier),
+        unit: Some(held.unit),
+        bind: Some(held.bind),
+        count: Some(held.count),
+        used: Some(pool.figures.used),
+        capacity,
+        over: held.over,
+        ends_by: pool.until.map(|it| it.to_string()),
+        adopt: adopt.map(|it| alloy_primitives::hex::encode_prefixed(it.0)),
+        holders: Vec::new(),
+        queue: Some(pool.figures.waiting as u64),
+        verdict: None,
+    }
+}
+
+fn refused_seat(refused: &Refused, product: &str) -> Result<wire::Seat, RpcError> {
+    let sum = |count: fn(&PoolView) -> u64| refused.pools.iter().map(count).sum::<u64>();
+    let capacity = refused.pools.iter().map(|it| it.figures.capacity).sum::<Option<u64>>();
+    let (code, detail) = match refused.refusal {
+        Refusal::Full if capacity == Some(0) => {
+            ("NOT_ENTITLED", "no licence of this customer is good for what is asked for")
+        }
+        Refusal::Full => ("SEATS_FULL", "no seat is free, or others wait before"),
+        Refusal::Excluded => ("EXCLUDED", "the administrator's policy gives the caller none"),
+        Refusal::Draining => ("DRAINING", "capacity was lost, and seats are ending"),
+        Refusal::NoPool => ("NOT_ENTITLED", "no tier of this customer is asked for"),
+        Refusal::NotKnown => ("UNDETERMINED", "how many seats there are is not proven"),
+        Refusal::TooMany => {
+            let detail = "one user has as many seats or waiting requests as one may";
+            return Err(RpcError::new(Code::LimitExceeded, detail));
+        }
+        Refusal::Held => {
+            let detail = "this process has another seat of the same kind already";
+            return Err(RpcError::new(Code::Conflict, detail));
+        }
+        Refusal::NotFound | Refusal::TooYoung { .. } | Refusal::LowWater => {
+            return Err(RpcError::not_found("seat"));
+        }
+    };
+    Ok(wire::Seat {
+        code,
+        detail: detail.to_owned(),
+        product: product.to_owned(),
+        used: Some(sum(|it| it.figures.used)),
+        capacity,
+        holders: refused.holders.iter().map(Into::into).collect(),
+        queue: Some(refused.pools.iter().map(|it| it.figures.waiting as u64).max().unwrap_or(0)),
+        ..wire::Seat::default()
+    })
+}
+
+/// `seat_subscribe`: what happens to seats of one's own user from now on; on the admin socket to anybody's.
+pub(super) fn register_subscription(
+    module: &mut RpcModule<Api>,
+) -> Result<(), jsonrpsee::core::RegisterMethodError> {
+    module.register_subscription(
+        "seat_subscribe",
+        "seat_changed",
+        "seat_unsubscribe",
+        |params, pending, api, extensions| async move {
+            let ask = parse::<wire::SeatSubscribe>(params.as_str());
+            subscribe(api, ask, pending, extensions).await
+        },
+    )?;
+    Ok(())
+}
+
+async fn subscribe(
+    api: Arc<Api>,
+    ask: Result<wire::SeatSubscribe, RpcError>,
+    pending: PendingSubscriptionSink,
+    extensions: Extensions,
+) -> SubscriptionResult {
+    let begun = async {
+        let ask = ask?;
+        let permit = api.admit(&extensions, Access::SelfService, None).await?;
+        let news = api.seats.send(SubscribeSeats).timeout(ACTOR_TIME).await?;
+        Ok::<_, RpcError>((ask, permit, news))
+    };
+    let (ask, permit, mut news) = match begun.await {
+        Ok(begun) => begun,
+        Err(error) => {
+            pending.reject(ErrorObjectOwned::from(error)).await;
+            return Ok(());
+        }
+    };
+    let sink = pending.accept().await?;
+    let concerns = |it: &SeatNews| {
+        it.seat.product == ask.product && (permit.is_admin() || it.seat.uid == permit.uid())
+    };
+    loop {
+        let told = tokio::select! {
+            () = sink.closed() => return Ok(()),
+            told = news.recv() => told,
+        };
+        match told {
+            Ok(told) if concerns(&told) => {
+                let message = serde_json::value::to_raw_value(&wire::SeatChanged::from(&*told))?;
+                // A subscriber that does not read in time is dropped; the others are not held up.
+                sink.send_timeout(message, Duration::from_secs(10)).await?;
+            }
+            Ok(_) => {}
+            Err(RecvError::Lagged(_)) => {
+                return Err(
+                    "more happened than was read; list the seats and subscribe again".into()
+                );
+            }
+            Err(RecvError::Closed) => return Err("the daemon is ending".into()),
+        }
+    }
+}

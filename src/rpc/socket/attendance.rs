@@ -1,0 +1,40 @@
+//! Whether somebody is still there: the process at the other end, and the connection itself.
+//!
+//! Begun at the first request of a connection that is about a seat; connections that never ask for one pay nothing for it.
+
+use std::os::fd::BorrowedFd;
+
+use tokio::sync::watch;
+
+use super::peer;
+use crate::actors::seat_keeper::Presence;
+use entitled_core::domain::peer::Peer;
+
+/// Of one connection. Its end, or its being dropped, is the end of the connection.
+pub(in crate::rpc) struct Attendance {
+    presence: Presence,
+    closed: watch::Sender<bool>,
+}
+
+impl Attendance {
+    pub(in crate::rpc) fn begin(stream: BorrowedFd<'_>, peer: &Peer, number: usize) -> Self {
+        let (closed, told) = watch::channel(false);
+        let presence = Presence {
+            uid: peer.uid,
+            gids: vec![peer.gid],
+            account: peer.account,
+            connection: u64::try_from(number).unwrap_or(u64::MAX),
+            process: peer::process(stream, peer),
+            closed: told,
+        };
+        Self { presence, closed }
+    }
+
+    pub(in crate::rpc) fn presence(&self) -> Presence {
+        self.presence.clone()
+    }
+
+    pub(in crate::rpc) fn end(&self) {
+        self.closed.send_replace(true);
+    }
+}

@@ -1,0 +1,333 @@
+//! Floating seats, as they are asked for and told.
+
+use jsonrpsee::Extensions;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::params::Params;
+use super::replies::Verdict;
+use super::sets;
+use crate::actors::seat_keeper::{self, PoolView, Presence, SeatNews, SeatView};
+use entitled_core::domain::ids::{CustomerId, ProductId, TierName};
+use entitled_core::domain::product::SeatUnit;
+use entitled_core::seats::EndReason;
+
+/// What a seat is bound to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SeatBind {
+    /// To the process that asks, or to its connection where the kernel cannot tell when it ends.
+    #[default]
+    Process,
+    Connection,
+    /// To both, and to whoever of the same user adopts it within a minute of their end.
+    Session,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SeatAcquire {
+    #[schemars(with = "String")]
+    pub product: ProductId,
+    /// A seat of a tier that includes this feature.
+    #[serde(default)]
+    pub feature: Option<String>,
+    /// A seat of this tier; the best that there is if absent.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub tier: Option<TierName>,
+    /// How many places it takes: 1 to 1,000; 1 if absent.
+    #[serde(default)]
+    pub count: Option<u32>,
+    /// How long to wait for one in the queue, in milliseconds: 0 to 3,600,000; 0 if absent.
+    #[serde(default)]
+    pub wait_ms: Option<u64>,
+    #[serde(default)]
+    pub bind: Option<SeatBind>,
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub customer: Option<CustomerId>,
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub presence: Option<Presence>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SeatRelease {
+    /// What `seat_acquire` answered.
+    pub seat: String,
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub presence: Option<Presence>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SeatAdopt {
+    /// `adopt` of the seat.
+    pub token: String,
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub presence: Option<Presence>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SeatList {
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub product: Option<ProductId>,
+    #[serde(default)]
+    pub limit: Option<u64>,
+    #[serde(default)]
+    pub cursor: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SeatRevoke {
+    pub seat: String,
+    /// For the audit: 1 to 256 bytes.
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SeatSubscribe {
+    #[schemars(with = "String")]
+    pub product: ProductId,
+}
+
+impl Params for SeatAcquire {
+    fn customer(&self) -> Option<CustomerId> {
+        self.customer
+    }
+
+    fn meet(&mut self, extensions: &Extensions) {
+        self.presence = extensions.get::<Presence>().cloned();
+    }
+}
+
+impl Params for SeatRelease {
+    fn meet(&mut self, extensions: &Extensions) {
+        self.presence = extensions.get::<Presence>().cloned();
+    }
+}
+
+impl Params for SeatAdopt {
+    fn meet(&mut self, extensions: &Extensions) {
+        self.presence = extensions.get::<Presence>().cloned();
+    }
+}
+
+impl Params for SeatList {}
+impl Params for SeatRevoke {}
+impl Params for SeatSubscribe {}
+
+/// The answer to `seat_acquire` and `seat_adopt`.
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
+pub struct Seat {
+    pub granted: bool,
+    /// `GRANTED`, `SEATS_FULL`, `NOT_ENTITLED`, `UNDETERMINED`, `EXCLUDED` or `DRAINING`.
+    #[schemars(with = "sets::SeatCode")]
+    pub code: &'static str,
+    /// For people.
+    pub detail: String,
+    pub seat: Option<String>,
+    /// Grows with every seat that is given, so that a late word about an old one is known as such.
+    pub fence: Option<u64>,
+    pub product: String,
+    pub tier: Option<String>,
+    /// What one seat covers: `process`, `uid`, `cgroup` or `machine`.
+    #[schemars(with = "Option<sets::SeatUnit>")]
+    pub unit: Option<&'static str>,
+    /// `process`, `connection` or `session`.
+    #[schemars(with = "Option<sets::SeatBind>")]
+    pub bind: Option<&'static str>,
+    /// How many places it takes.
+    pub count: Option<u32>,
+    /// Places used of the pool, this seat's among them; where no seat was granted, of all pools that were asked.
+    pub used: Option<u64>,
+    /// `null`: as many as anybody wants, or not known.
+    pub capacity: Option<u64>,
+    /// Granted beyond the capacity, as the vendor allows.
+    pub over: bool,
+    /// Until when it lasts without the chain.
+    pub ends_by: Option<String>,
+    /// For a session: lets another process of the same user take the seat over, once. A secret.
+    pub adopt: Option<String>,
+    /// Where none is free: the seats of the caller's own user.
+    pub holders: Vec<HeldSeat>,
+    /// How many requests wait.
+    pub queue: Option<u64>,
+    pub verdict: Option<Verdict>,
+}
+
+/// A seat that somebody has.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct HeldSeat {
+    pub seat: String,
+    pub fence: u64,
+    pub product: String,
+    pub tier: String,
+    /// Whose licence it is of.
+    pub customer: String,
+    pub uid: u32,
+    /// For people: a process id says nothing once the process has ended.
+    pub pid: Option<i32>,
+    #[schemars(with = "sets::SeatUnit")]
+    pub unit: &'static str,
+    /// The unit of the service manager, where a policy or the product asks for it.
+    pub unit_name: Option<String>,
+    #[schemars(with = "sets::SeatBind")]
+    pub bind: &'static str,
+    pub count: u32,
+    /// `held`, `draining`, `detached`, `suspect`, `lingering` or `borrowed`.
+    #[schemars(with = "sets::SeatState")]
+    pub state: &'static str,
+    pub since: String,
+    pub over: bool,
+    /// When it ends if nothing happens.
+    pub ends_at: Option<String>,
+}
+
+/// What one customer's tokens allow by one grant of a product.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct SeatPool {
+    pub product: String,
+    pub tier: String,
+    pub customer: String,
+    #[schemars(with = "sets::SeatUnit")]
+    pub unit: &'static str,
+    /// Whether anything was proven yet.
+    pub known: bool,
+    /// `null`: as many as anybody wants, or not known.
+    pub capacity: Option<u64>,
+    /// Lingering seats are not among them.
+    pub used: u64,
+    pub over: u64,
+    pub lingering: u64,
+    pub borrowed: u64,
+    pub draining: u64,
+    pub waiting: u64,
+    /// When what proves the capacity holds no more.
+    pub proven_until: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct SeatListed {
+    /// The oldest first.
+    pub items: Vec<HeldSeat>,
+    pub pools: Vec<SeatPool>,
+    pub next_cursor: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct SeatReleased {
+    /// `false`: there was no such seat of the caller's user any more.
+    pub released: bool,
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct SeatRevoked {
+    pub revoked: HeldSeat,
+}
+
+/// Something that happened to a seat.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct SeatChanged {
+    /// `granted`, `warned`, `reprieved` or `ended`.
+    #[schemars(with = "sets::SeatEvent")]
+    pub event: &'static str,
+    /// Why it ended.
+    #[schemars(with = "Option<sets::SeatEnd>")]
+    pub reason: Option<&'static str>,
+    pub seat: HeldSeat,
+    pub pool: SeatPool,
+}
+
+/// How a seat is called.
+pub fn seat_name(id: entitled_core::seats::SeatId) -> String {
+    format!("s-{}", id.0)
+}
+
+pub(super) const fn unit(it: SeatUnit) -> &'static str {
+    match it {
+        SeatUnit::Process => "process",
+        SeatUnit::Uid => "uid",
+        SeatUnit::Cgroup => "cgroup",
+        SeatUnit::Machine => "machine",
+    }
+}
+
+pub(super) const fn bind(it: seat_keeper::Bind) -> &'static str {
+    match it {
+        seat_keeper::Bind::Process => "process",
+        seat_keeper::Bind::Connection => "connection",
+        seat_keeper::Bind::Session => "session",
+    }
+}
+
+impl From<SeatBind> for seat_keeper::Bind {
+    fn from(it: SeatBind) -> Self {
+        match it {
+            SeatBind::Process => Self::Process,
+            SeatBind::Connection => Self::Connection,
+            SeatBind::Session => Self::Session,
+        }
+    }
+}
+
+impl From<&SeatView> for HeldSeat {
+    fn from(it: &SeatView) -> Self {
+        Self {
+            seat: seat_name(it.id),
+            fence: it.id.0,
+            product: it.product.to_string(),
+            tier: it.tier.to_string(),
+            customer: it.holder.to_string(),
+            uid: it.uid,
+            pid: it.pid,
+            unit: unit(it.unit),
+            unit_name: it.unit_name.clone(),
+            bind: bind(it.bind),
+            count: it.count,
+            state: it.state.as_str(),
+            since: it.since.to_string(),
+            over: it.over,
+            ends_at: it.ends_at.map(|it| it.to_string()),
+        }
+    }
+}
+
+impl From<&PoolView> for SeatPool {
+    fn from(it: &PoolView) -> Self {
+        Self {
+            product: it.product.to_string(),
+            tier: it.tier.to_string(),
+            customer: it.holder.to_string(),
+            unit: unit(it.unit),
+            known: it.figures.known,
+            capacity: it.figures.capacity,
+            used: it.figures.used,
+            over: it.figures.over,
+            lingering: it.figures.lingering,
+            borrowed: it.figures.borrowed,
+            draining: it.figures.draining,
+            waiting: it.figures.waiting as u64,
+            proven_until: it.until.map(|it| it.to_string()),
+        }
+    }
+}
+
+impl From<&SeatNews> for SeatChanged {
+    fn from(it: &SeatNews) -> Self {
+        Self {
+            event: it.event.name(),
+            reason: it.event.reason().map(EndReason::name),
+            seat: (&it.seat).into(),
+            pool: (&it.pool).into(),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What vendors and administrators say of floating seats.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+
+use serde_json::{Value, json};
+
+use crate::seats::{holder, pool, stage, two_seats, wait_until_used};
+use crate::support::stage::{ACME, Stage};
+
+fn write_policy(stage: &Stage, name: &str, text: &str) -> Value {
+    let folder = stage.daemon.home().join("seats.d");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(name), text).unwrap();
+    stage.daemon.admin("system_reload", json!({}))
+}
+
+#[test]
+fn the_list_needs_neither_a_seat_nor_an_entitlement() {
+    let stage = Stage::with(two_seats);
+    let mut program = holder(&stage);
+    let nothing = json!({"items": [], "pools": [], "next_cursor": null});
+    assert_eq!(program.call("seat_list", &json!({"product": ACME})), nothing, "no wallet");
+    assert_eq!(program.acquire(json!({}))["code"], "NOT_ENTITLED");
+    stage.daemon.link(&stage.wallet);
+    let stage = stage.enter(7);
+    assert_eq!(program.acquire(json!({"count": 2}))["code"], "GRANTED");
+    let mut other = holder(&stage);
+    assert_eq!(other.acquire(json!({}))["code"], "SEATS_FULL");
+    let list = other.call("seat_list", &json!({"product": ACME}));
+    assert_eq!(list["items"][0]["pid"], json!(program.pid().as_raw()), "of the same user: {list}");
+    assert_eq!(pool(&stage)["used"], 2);
+    assert_eq!(stage.daemon.code(ACME), "VALID", "a check needs no seat");
+}
+
+#[test]
+fn policies_are_reloaded_and_a_wrong_one_changes_nothing() {
+    let stage = stage(two_seats);
+    let uid = nix::unistd::getuid();
+    let mut program = holder(&stage);
+    let reloaded = write_policy(
+        &stage,
+        "acme.toml",
+        &format!("product = \"acme-cad\"\nexclude = [{{ uid = {uid} }}]"),
+    );
+    assert_eq!(reloaded["faults"], json!([]), "{reloaded}");
+    assert_eq!(program.acquire(json!({}))["code"], "EXCLUDED");
+    let reloaded =
+        write_policy(&stage, "acme.toml", "product = \"acme-cad\"\nexclud = []\nqueue = \"fast\"");
+    let faults = reloaded["faults"].to_string();
+    for wanted in ["acme.toml:2: `exclud`: unknown key", "acme.toml:3: `queue`: must be one of"] {
+        assert!(faults.contains(wanted), "{wanted} is not in {faults}");
+    }
+    assert_eq!(program.acquire(json!({}))["code"], "EXCLUDED", "as it was before");
+    write_policy(
+        &stage,
+        "acme.toml",
+        &format!("product = \"acme-cad\"\nmax = [{{ uid = {uid}, seats = 1 }}]"),
+    );
+    assert_eq!(program.acquire(json!({}))["code"], "GRANTED");
+    assert_eq!(holder(&stage).acquire(json!({}))["code"], "SEATS_FULL", "the second of this user");
+}
+
+#[test]
+fn a_daemon_does_not_start_with_a_policy_that_it_does_not_understand() {
+    let mut stage = Stage::with(two_seats);
+    assert!(stage.daemon.stop().success());
+    let folder = stage.daemon.home().join("seats.d");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("acme.toml"), "product = \"acme-cad\"\nexclude = [{ name = \"eve\" }]")
+        .unwrap();
+    let ended = stage.daemon.command().output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(!ended.status.success() && said.contains("acme.toml:2: `exclude[0]"), "{said}");
+}
+
+#[test]
+fn a_seat_lingers_for_its_process_until_somebody_asks() {
+    let stage = stage(two_seats);
+    write_policy(&stage, "acme.toml", "product = \"acme-cad\"\nlinger = \"5m\"");
+    let (mut one, mut other) = (holder(&stage), holder(&stage));
+    let seat = one.acquire(json!({}));
+    one.call("seat_release", &json!({"seat": seat["seat"]}));
+    assert_eq!((&pool(&stage)["used"], &pool(&stage)["lingering"]), (&json!(0), &json!(1)));
+    assert_eq!(one.acquire(json!({}))["seat"], seat["seat"], "its own again");
+    one.call("seat_release", &json!({"seat": seat["seat"]}));
+    assert_eq!(other.acquire(json!({"count": 2}))["code"], "GRANTED", "yielded at once");
+    assert_eq!(pool(&stage)["lingering"], 0);
+}
+
+#[test]
+fn an_administrator_takes_a_seat_away_and_it_stands_in_the_audit() {
+    let stage = stage(two_seats);
+    let mut program = holder(&stage);
+    let seat = program.acquire(json!({}))["seat"].clone();
+    let order = json!({"seat": seat, "reason": "left for the day"});
+    let refused = stage.daemon.try_admin("seat_revoke", order.clone()).unwrap_err();
+    assert_eq!(refused.data["code"], "CONFLICT", "it is too young: {refused:?}");
+    write_policy(&stage, "acme.toml", "product = \"acme-cad\"\nmin_remove = \"0s\"");
+    let refused = stage.daemon.try_call("seat_revoke", order.clone()).unwrap_err();
+    assert_eq!(refused.data["code"], "PERMISSION_DENIED", "{refused:?}");
+    stage.daemon.admin("seat_revoke", order.clone());
+    assert_eq!(pool(&stage)["used"], 0);
+    let gone = stage.daemon.try_admin("seat_revoke", order).unwrap_err();
+    assert_eq!(gone.data["code"], "NOT_FOUND", "{gone:?}");
+    let audit = stage.daemon.admin("audit_list", json!({"limit": 1000}));
+    let rows = audit["items"].as_array().unwrap();
+    let row = rows.iter().find(|it| it["action"] == "seat_revoked").expect("a row");
+    assert_eq!(row["subject"], seat, "{row}");
+    assert!(row["detail"].as_str().unwrap().contains("left for the day"), "{row}");
+    assert!(stage.daemon.log().contains("revoked"), "and in the log");
+}
+
+#[test]
+fn all_processes_of_a_user_share_a_seat_where_the_product_says_so() {
+    let stage = stage(|licence| two_seats(licence).seats("unit = \"uid\""));
+    let (mut one, mut other) = (holder(&stage), holder(&stage));
+    let seat = one.acquire(json!({}));
+    assert_eq!((&seat["unit"], &seat["used"]), (&json!("uid"), &json!(1)), "{seat}");
+    let same = other.acquire(json!({}));
+    assert_eq!((&same["seat"], &same["used"]), (&seat["seat"], &json!(1)), "{same}");
+    one.kill();
+    crate::support::never(std::time::Duration::from_millis(300), || {
+        match pool(&stage)["used"] == 1 {
+            true => Ok(()),
+            false => Err("it ended with the first of two".to_owned()),
+        }
+    });
+    other.kill();
+    wait_until_used(&stage, 0);
+}
+
+#[test]
+fn overage_is_marked_and_surplus_tiers_are_unlimited() {
+    let stage = stage(|licence| two_seats(licence).seats("overage = \"+1\""));
+    let mut holders: Vec<_> = (0..4).map(|_| holder(&stage)).collect();
+    let seats: Vec<Value> = holders.iter_mut().map(|it| it.acquire(json!({}))).collect();
+    let over: Vec<&Value> = seats.iter().map(|it| &it["over"]).collect();
+    assert_eq!(over, [&json!(false), &json!(false), &json!(true), &json!(false)]);
+    assert_eq!(seats[3]["code"], "SEATS_FULL", "{}", seats[3]);
+    let mut text = String::new();
+    let mut metrics = UnixStream::connect(stage.daemon.socket()).unwrap();
+    metrics
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    metrics.read_to_string(&mut text).unwrap();
+    for wanted in [
+        r#"entitled_seats{product="acme-cad",tier="pro",state="used"} 3.0"#,
+        r#"entitled_seats{product="acme-cad",tier="pro",state="over"} 1.0"#,
+        "entitled_seats_granted_total 3",
+        "entitled_seat_denials_total 1",
+        "entitled_seat_wait_seconds_count 3",
+    ] {
+        assert!(text.contains(wanted), "{wanted} is not in\n{text}");
+    }
+}

@@ -181,7 +181,7 @@ const WRONG_FILES: &[(&str, &str, &str)] = &[
     (
         "name",
         "colour = 1\nname",
-        "line 2: `colour`: unknown key; here are known: `product`, `name`, `version`, `publisher`, `trust`, `finality`, `provisional`, `refresh`, `grace`, `tiers`, `grants`, `checkpoint`",
+        "line 2: `colour`: unknown key; here are known: `product`, `name`, `version`, `publisher`, `trust`, `finality`, `provisional`, `refresh`, `grace`, `tiers`, `grants`, `checkpoint`, `seats`",
     ),
     (
         "\"10m\"",

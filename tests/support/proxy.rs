@@ -79,6 +79,11 @@ impl Proxy {
         self.inner.faults.lock().unwrap().push((Some(method), fault));
     }
 
+    /// From now on nothing is wrong but this, in one method.
+    pub fn fault_only_in(&self, method: &'static str, fault: Fault) {
+        *self.inner.faults.lock().unwrap() = vec![(Some(method), fault)];
+    }
+
     /// From now on nothing is wrong.
     pub fn heal(&self) {
         self.inner.faults.lock().unwrap().clear();

@@ -146,7 +146,9 @@ proptest! {
     ) {
         let holders = two_wallets();
         let verdict = ask_of(&holders, &facts, &[], at(now));
-        let key = |it: &Verdict| (it.code, it.rank, it.token, it.wallet);
+        // A renewal takes the place of what it renews: by its end, and by how settled it is.
+        let key =
+            |it: &Verdict| (it.code, it.rank, it.token, it.wallet, it.provisional, it.expires_at);
         let later = at(now + step);
         let changed = verdict.changes_at.is_some_and(|it| it <= later);
         let then = ask_of(&holders, &facts, &[], later);

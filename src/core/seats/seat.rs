@@ -18,8 +18,6 @@ pub enum Hold {
     Bound(Vec<Binding>),
     /// By nobody, and it may be adopted until then.
     Detached { until: BootTime },
-    /// The daemon was started again, and has not heard of its holder yet.
-    Suspect { until: BootTime },
     /// It has ended, and waits for its unit, as long as nobody else asks for it.
     Lingering { until: BootTime },
     /// Taken out of the pool for a time.

@@ -82,6 +82,9 @@ impl House {
         for seat in before.seats() {
             self.seats.restore(now, seat.clone());
         }
+        for (binding, until) in before.suspects() {
+            self.seats.suspect(binding, until);
+        }
         for pool in self.pools.values() {
             if let Some(capacity) = pool.capacity {
                 self.seats.set_capacity(now, pool.id, capacity);

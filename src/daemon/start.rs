@@ -1,6 +1,7 @@
 //! How each part is brought up.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -15,12 +16,13 @@ use crate::actors::chain_verifier::{self, ChainVerifier};
 use crate::actors::ownership_ledger::{
     Asked, FindProgress, FindSealedKeys, OwnershipLedger, Progress,
 };
-use crate::actors::seat_keeper::{self, SeatKeeper};
+use crate::actors::seat_keeper::{self, Kept, SeatKeeper, TakeBack};
 use crate::actors::supervisor::{Policy, Tree};
 use crate::actors::tier_cache::{self, CacheSettings, TierCache, VerdictReader};
 use crate::actors::wallet_keeper::WalletKeeper;
 use crate::clock::Clock;
 use crate::config::{self, Config, Environment};
+use crate::descriptor_store::DescriptorStore;
 use crate::keys::{Census, KeyRing, KeyRingState, KeySource, MachineName, Settled};
 use crate::products::{Catalogue, Loaded};
 use crate::rpc::error::RpcError;
@@ -47,6 +49,11 @@ const RECHECK: Duration = Duration::from_secs(60);
 /// Made beside the ledger once there is one, and never before.
 pub(super) const MACHINE_ID: &str = "machine-id";
 
+/// The seats that are held, beside the ledger.
+const SEATS: &str = "seats";
+/// How long the start waits until those of before it are counted.
+const TAKE_BACK_TIME: Duration = Duration::from_secs(10);
+
 /// Everything behind the sockets.
 pub(super) struct House {
     pub(super) store: Store,
@@ -57,6 +64,8 @@ pub(super) struct House {
     pub(super) reader: VerdictReader,
     pub(super) verifier: Addr<ChainVerifier>,
     pub(super) seats: Addr<SeatKeeper>,
+    /// What is kept for the next start.
+    pub(super) descriptors: DescriptorStore,
     keeper: Addr<WalletKeeper>,
     started: Duration,
     state_directory: PathBuf,
@@ -68,6 +77,7 @@ impl House {
         config: &Config,
         source: &Source,
         runtime: tokio::runtime::Handle,
+        stored: Vec<(String, OwnedFd)>,
     ) -> anyhow::Result<Self> {
         let clock = Clock::system();
         let started = clock.monotonic();
@@ -119,11 +129,13 @@ impl House {
         let sealed = ledger.send(FindSealedKeys).await?.context("the store cannot be read")?;
         let census = Census::of(sealed.iter().map(|it| it.record.as_slice()));
         let (keys, machine) = open_keys(config, source, &census)?;
-        let keeper =
-            WalletKeeper::new(&ledger, keys, machine).with_chains(verifier.clone().recipient());
+        let keeper = WalletKeeper::new(&ledger, keys, machine);
+        let keeper = keeper.with_chains(verifier.clone().recipient());
         let keeper = tree.start("wallet_keeper", keeper);
-        let seats = start_seats(policies, config, (&tree, &cache, &ledger), &clock);
         let state_directory = config.store.path.parent().unwrap_or(Path::new(".")).to_owned();
+        let kept = Kept::open(state_directory.join(SEATS), stored);
+        let (seats, descriptors) =
+            start_seats((policies, kept), config, (&tree, &cache, &ledger), &clock).await;
         Ok(Self {
             store,
             tree,
@@ -133,6 +145,7 @@ impl House {
             reader,
             keeper,
             seats,
+            descriptors,
             verifier,
             started,
             state_directory,
@@ -174,20 +187,27 @@ impl House {
     }
 }
 
-/// Begins with no seats: they are counted from when the daemon starts.
-fn start_seats(
-    policies: Policies,
+/// Begins with the seats that an earlier run has left.
+async fn start_seats(
+    (policies, kept): (Policies, Kept),
     config: &Config,
     (tree, cache, ledger): (&Tree, &Addr<TierCache>, &Addr<OwnershipLedger>),
     clock: &Clock,
-) -> Addr<SeatKeeper> {
+) -> (Addr<SeatKeeper>, DescriptorStore) {
+    let descriptors = kept.descriptors();
     let parts = seat_keeper::Parts {
         cache: cache.clone(),
         ledger: ledger.clone(),
         clock: clock.clone(),
         dirs: config.seats.dirs.clone(),
     };
-    tree.start("seat_keeper", SeatKeeper::new(parts, policies))
+    let seats = tree.start("seat_keeper", SeatKeeper::new(parts, policies, kept));
+    if seats.send(TakeBack).timeout(TAKE_BACK_TIME).await.is_err() {
+        tracing::warn!(
+            "seats of before the start are taken back later: they cannot be counted yet"
+        );
+    }
+    (seats, descriptors)
 }
 
 /// What is said of floating seats. A rule that is not understood may be one that keeps somebody out, so there is no start

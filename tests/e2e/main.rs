@@ -58,6 +58,7 @@ mod rules_unlock;
 mod run_command;
 mod seats;
 mod seats_endings;
+mod seats_restart;
 mod seats_rules;
 mod second_node;
 mod side_by_side;

@@ -44,9 +44,12 @@ impl SeatEvent {
 }
 
 impl SeatKeeper {
-    /// Tells all that has followed from what was done.
+    /// Tells all that has followed from what was done, once it is kept.
     pub(super) fn tell(&mut self) {
-        for effect in self.house.seats.take_effects() {
+        let effects = self.house.seats.take_effects();
+        self.house.entitle(&effects, |it| self.asked.get(&it).and_then(|it| it.customer));
+        self.house.keep();
+        for effect in effects {
             match effect {
                 Effect::Granted { request, seat, again } => self.tell_granted(request, seat, again),
                 Effect::Refused { request, refusal } => {
@@ -82,9 +85,6 @@ impl SeatKeeper {
             self.tally.granted.one_more();
         }
         let Some(asked) = asked else { return };
-        if let Some(customer) = asked.customer {
-            self.house.entitled.insert(seat.id, customer);
-        }
         let waited = self.now().since(asked.since);
         self.tally.waits.observe(waited.as_secs_f64());
         if let Some(answer) = self.granted(&seat) {

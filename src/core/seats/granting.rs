@@ -59,6 +59,7 @@ impl Seats {
 
     /// The unit has a seat here. It gets the same one, and what it is bound to besides holds it too.
     fn take_again(&mut self, id: SeatId, request: &Request) {
+        self.forget_old_connections(id);
         self.bind(id, &request.bindings);
         self.effects.push(Effect::Granted { request: request.id, seat: id, again: true });
     }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::ids::{BootTime, ProcessId};
+use super::ids::{BootTime, ProcessId, SeatId, UnitKey};
 use super::machine::{Alarm, Seats};
 use super::queue::Request;
 use super::seat::{Binding, EndReason, Hold, Seat};
@@ -80,6 +80,28 @@ impl Seats {
     pub fn suspect_until(&self, seat: &Seat) -> Option<BootTime> {
         let times = seat.bindings().iter().map(|it| self.suspects.get(it).copied());
         times.collect::<Option<Vec<BootTime>>>()?.into_iter().max()
+    }
+
+    /// The process has come again by itself: by the connections of before the restart it does not.
+    pub(super) fn forget_old_connections(&mut self, id: SeatId) {
+        let Some(seat) = self.seats.get(&id) else { return };
+        let is_one = matches!(seat.key, UnitKey::Process(_) | UnitKey::Connection(_));
+        let is_old =
+            |it: &Binding| matches!(it, Binding::Connection(_)) && self.suspects.contains_key(it);
+        let (old, left): (Vec<Binding>, Vec<Binding>) =
+            seat.bindings().iter().copied().partition(|it| is_one && is_old(it));
+        if old.is_empty() {
+            return;
+        }
+        for binding in old {
+            self.suspects.remove(&binding);
+            if let Some(held) = self.by_binding.get_mut(&binding) {
+                held.remove(&id);
+            }
+        }
+        if let Some(seat) = self.seat_mut(id) {
+            seat.hold = Hold::Bound(left);
+        }
     }
 
     /// Its time is over, unless it was heard of.

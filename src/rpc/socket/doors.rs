@@ -21,6 +21,8 @@ use nix::unistd::{Gid, Group, chown};
 use crate::regular_file;
 use crate::rpc::figures::SocketFigures;
 
+/// Descriptors that are no sockets have names that begin so.
+const STORED: &str = "p-";
 /// The longest path of a socket: `sun_path` has 108 bytes, one of them the end.
 const LONGEST_PATH: usize = 107;
 
@@ -80,6 +82,7 @@ pub struct Doors {
     pub(in crate::rpc) metrics: Option<TcpListener>,
     pub threads: usize,
     figures: Arc<SocketFigures>,
+    stored: Vec<(String, OwnedFd)>,
 }
 
 impl Doors {
@@ -93,7 +96,13 @@ impl Doors {
             metrics: None,
             threads: 1,
             figures: Arc::default(),
+            stored: Vec::new(),
         }
+    }
+
+    /// What systemd kept for an earlier run of the daemon and handed over beside the sockets, by name.
+    pub fn take_stored(&mut self) -> Vec<(String, OwnedFd)> {
+        std::mem::take(&mut self.stored)
     }
 
     /// Where the public door is found. A door we bound has a temporary name by its own account.
@@ -163,7 +172,12 @@ fn open_with(
     inherited: Vec<(String, OwnedFd)>,
 ) -> Result<Doors, ListenError> {
     let (mut public, mut admin) = (None, None);
+    let mut stored = Vec::new();
     for (name, fd) in inherited {
+        if name.starts_with(STORED) {
+            stored.push((name, fd));
+            continue;
+        }
         let door = match name.as_str() {
             "entitled" => &mut public,
             "admin" => &mut admin,
@@ -193,7 +207,16 @@ fn open_with(
     });
     let metrics = metrics.transpose()?;
     let (admin_group, threads) = (group, settings.threads);
-    Ok(Doors { public, admin, admin_group, files, metrics, threads, figures: Arc::default() })
+    Ok(Doors {
+        public,
+        admin,
+        admin_group,
+        files,
+        metrics,
+        threads,
+        figures: Arc::default(),
+        stored,
+    })
 }
 
 fn find_group(name: &str) -> Option<u32> {

@@ -90,6 +90,9 @@ impl SeatKeeper {
         if counts.is_deactivated {
             self.disentitle(now, key);
         }
+        if product.is_some() {
+            self.house.drop_kept(key);
+        }
         // What the product does not grant any more is no more: an administrator or the vendor said so.
         let gone: Vec<PoolId> =
             self.house.pools_of(key).map(|it| it.id).filter(|it| !present.contains(it)).collect();

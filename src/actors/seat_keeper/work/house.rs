@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::actors::seat_keeper::work::restart::Kept;
 use crate::actors::seat_keeper::work::watching::Watches;
 use crate::actors::tier_cache::Key;
 use crate::seat_policies::Policies;
@@ -22,7 +23,7 @@ pub(in crate::actors::seat_keeper) struct Pool {
     pub(in crate::actors::seat_keeper) terms: SeatTerms,
     /// What was proven last and not taken back.
     pub(in crate::actors::seat_keeper) capacity: Option<Capacity>,
-    grant: Grant,
+    pub(in crate::actors::seat_keeper) grant: Grant,
 }
 
 impl Pool {
@@ -63,12 +64,15 @@ pub(in crate::actors::seat_keeper) struct House {
     /// Who was entitled to each seat: of those of the machine, whose user asked.
     pub(in crate::actors::seat_keeper) entitled: BTreeMap<SeatId, CustomerId>,
     pub(in crate::actors::seat_keeper) last_request: u64,
+    pub(in crate::actors::seat_keeper) kept: Kept,
 }
 
 impl House {
-    /// Seats are numbered from the one after `last`.
-    pub(in crate::actors::seat_keeper) fn new(last: u64, policies: Policies) -> Self {
-        Self { seats: Seats::new(last), policies, ..Self::default() }
+    /// Seats are numbered from the one after `last`, and after those that are kept.
+    pub(in crate::actors::seat_keeper) fn new(last: u64, policies: Policies, kept: Kept) -> Self {
+        let seats = Seats::new(last.max(kept.last));
+        let watches = Watches::default().storing(kept.descriptors.clone());
+        Self { seats, policies, watches, kept, ..Self::default() }
     }
 
     /// The same, put together anew from its pools and seats, so that nothing half done is left. Those that waited do not.
@@ -116,6 +120,7 @@ impl House {
         let id = known.map_or(PoolId(next), |it| it.id);
         let capacity = known.and_then(|it| it.capacity);
         let changed = known.is_none_or(|it| it.terms != terms);
+        let is_new = known.is_none();
         let pool = Pool {
             id,
             key: key.clone(),
@@ -131,6 +136,9 @@ impl House {
             self.seats.set_pool(now, id, terms, policy);
         }
         self.pools.insert(id, pool);
+        if is_new {
+            self.put_back(now, id, key, grant);
+        }
         id
     }
 

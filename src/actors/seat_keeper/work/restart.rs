@@ -1,0 +1,237 @@
+//! How seats outlive the daemon: they stand in a file, and the descriptors of who holds them with the service manager.
+//!
+//! A process of an earlier run is found again by the descriptor that the service manager kept; else by its process id, if
+//! what has it now has the same inode, which no other process has within a boot. Of what is not found, the state
+//! machine decides when it is given up ([`entitled_core::seats::Fate`]).
+
+use std::collections::{BTreeMap, HashMap};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actix::prelude::*;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use crate::actors::seat_keeper::SeatKeeper;
+use crate::actors::seat_keeper::messages::Process;
+use crate::actors::seat_keeper::work::house::House;
+use crate::actors::seat_keeper::work::watching::{has_exited, process_of};
+use crate::actors::tier_cache::Key;
+use crate::descriptor_store::DescriptorStore;
+use crate::seat_journal::{Boot, Entry, GrantName, KeptProcess, KeptSeat, SeatJournal};
+use entitled_core::domain::ids::CustomerId;
+use entitled_core::domain::product::Grant;
+use entitled_core::seats::{
+    Binding, BootTime, Effect, EndReason, Fate, PoolId, ProcessId, RequestId, Seat, SeatId,
+};
+
+/// What an earlier run has left, and where this one leaves it.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// `None` in tests without a folder.
+    journal: Option<SeatJournal>,
+    /// Seats whose pools are not known yet.
+    waiting: Vec<KeptSeat>,
+    stored: HashMap<ProcessId, Arc<OwnedFd>>,
+    same_namespace: bool,
+    /// Of those that are not watched: whether that is because they have ended.
+    fates: HashMap<ProcessId, Fate>,
+    pub(in crate::actors::seat_keeper) descriptors: DescriptorStore,
+    /// The highest number of a seat that was given.
+    pub(in crate::actors::seat_keeper) last: u64,
+}
+
+impl Kept {
+    /// Reads the file, and takes what the service manager has handed back. To be called within the actors' runtime.
+    pub fn open(path: PathBuf, stored: Vec<(String, OwnedFd)>) -> Self {
+        let descriptors = DescriptorStore::start(stored.iter().map(|(name, _)| name.clone()));
+        // The service manager forgets them when the machine goes down.
+        let (journal, left) = SeatJournal::open(path, Boot::current(), !stored.is_empty());
+        let mut by_process = HashMap::new();
+        for (name, fd) in stored {
+            match process_of(&name) {
+                Some(process) => drop(by_process.insert(process, Arc::new(fd))),
+                None => descriptors.forget(name),
+            }
+        }
+        Self {
+            journal: Some(journal),
+            waiting: left.seats,
+            stored: by_process,
+            same_namespace: left.same_namespace,
+            fates: HashMap::new(),
+            descriptors,
+            last: left.last,
+        }
+    }
+
+    /// What outlives the daemon.
+    pub fn descriptors(&self) -> DescriptorStore {
+        self.descriptors.clone()
+    }
+
+    /// Whose seats wait for their pools.
+    pub(in crate::actors::seat_keeper) fn keys(&self) -> Vec<Key> {
+        let keys = self.waiting.iter().map(key_of);
+        keys.map(|it| ((it.customer, it.product.clone()), it))
+            .collect::<BTreeMap<_, _>>()
+            .into_values()
+            .collect()
+    }
+
+    pub(in crate::actors::seat_keeper) fn has_ended(&mut self, process: ProcessId) {
+        if !self.waiting.is_empty() {
+            self.fates.insert(process, Fate::Ended);
+        }
+    }
+
+    /// The process that a kept seat names, if it lives; else what is known of it.
+    fn find(&mut self, kept: KeptProcess) -> Result<Process, Fate> {
+        let KeptProcess { id, pid } = kept;
+        let stored = self.stored.remove(&id).and_then(|it| Arc::try_unwrap(it).ok());
+        if let Some(process) = stored.and_then(|it| Process::again(it, id, pid)) {
+            return if has_exited(&process.fd) { Err(Fate::Ended) } else { Ok(process) };
+        }
+        let raw = pid.filter(|_| self.same_namespace).and_then(Pid::from_raw);
+        let Some(raw) = raw else { return Err(Fate::NotKnown) };
+        let opened = match pidfd_open(raw, PidfdFlags::NONBLOCK) {
+            Ok(opened) => opened,
+            // Nobody has its id: it has ended, and was reaped.
+            Err(rustix::io::Errno::SRCH) => return Err(Fate::Ended),
+            Err(_) => return Err(Fate::NotKnown),
+        };
+        match Process::new(opened, pid) {
+            // Before Linux 6.9 nothing shows that it is the same.
+            Some(process) if !process.has_inode() => Err(Fate::NotKnown),
+            Some(process) if process.id(0) == id && !has_exited(&process.fd) => Ok(process),
+            Some(_) => Err(Fate::Ended),
+            None => Err(Fate::NotKnown),
+        }
+    }
+}
+
+fn key_of(kept: &KeptSeat) -> Key {
+    Key { customer: kept.holder, product: kept.product.clone() }
+}
+
+impl House {
+    /// Watches the processes of an earlier run that still live.
+    pub(in crate::actors::seat_keeper) fn watch_again(&mut self, keeper: &Addr<SeatKeeper>) {
+        let processes: Vec<(KeptProcess, u32)> = self
+            .kept
+            .waiting
+            .iter()
+            .flat_map(|kept| kept.processes.iter().map(|it| (*it, kept.seat.claimant.uid)))
+            .collect();
+        for (kept, uid) in processes {
+            if self.watches.is_watched(kept.id) || self.kept.fates.contains_key(&kept.id) {
+                continue;
+            }
+            let watched = self.kept.find(kept).and_then(|process| {
+                let begun = self.watches.process(kept.id, &process, uid, keeper);
+                begun.map_err(|_| Fate::NotKnown)
+            });
+            match watched {
+                Ok(_) => self.watches.store(kept.id),
+                Err(fate) => {
+                    self.kept.fates.insert(kept.id, fate);
+                    self.watches.forget_stored(kept.id);
+                }
+            }
+        }
+        for process in std::mem::take(&mut self.kept.stored).into_keys() {
+            self.watches.forget_stored(process);
+        }
+    }
+
+    /// The pool of these seats has just begun.
+    pub(in crate::actors::seat_keeper) fn put_back(
+        &mut self,
+        now: BootTime,
+        pool: PoolId,
+        key: &Key,
+        grant: &Grant,
+    ) {
+        let name = GrantName::from(grant);
+        let of_pool = |it: &mut KeptSeat| key_of(it) == *key && it.grant == name;
+        let found: Vec<KeptSeat> = self.kept.waiting.extract_if(.., of_pool).collect();
+        for kept in found {
+            if let Some(entitled) = kept.entitled {
+                self.entitled.insert(kept.seat.id, entitled);
+            }
+            let (watches, fates) = (&self.watches, &self.kept.fates);
+            let fate = |process| match watches.is_watched(process) {
+                true => Fate::Alive,
+                false => fates.get(&process).copied().unwrap_or(Fate::NotKnown),
+            };
+            self.seats.take_back(now, Seat { pool, ..kept.seat }, fate);
+        }
+    }
+
+    /// What the product does not grant any more is no more.
+    pub(in crate::actors::seat_keeper) fn drop_kept(&mut self, key: &Key) {
+        for kept in self.kept.waiting.extract_if(.., |it| key_of(it) == *key) {
+            let seat = kept.seat.id.0;
+            let (reason, uid) = (EndReason::Capacity.name(), kept.seat.claimant.uid);
+            tracing::info!(event = "seat_ended", seat, product = %key.product, customer = %key.customer, uid, reason,
+                "the product does not grant it any more");
+        }
+    }
+
+    /// Writes what has changed, before anybody is told of it.
+    pub(in crate::actors::seat_keeper) fn keep(&mut self) {
+        let changed = self.seats.take_changed();
+        let ended = |it: SeatId| Entry::Ended(it);
+        let mut entries = Vec::new();
+        for id in changed {
+            let kept = self.seats.seat(id).and_then(|it| self.kept_seat(it));
+            entries.push(kept.map_or_else(|| ended(id), |it| Entry::Held(Box::new(it))));
+        }
+        for entry in &entries {
+            if let Entry::Held(kept) = entry {
+                kept.processes.iter().for_each(|it| self.watches.store(it.id));
+            }
+        }
+        let Some(mut journal) = self.kept.journal.take() else { return };
+        if !entries.is_empty() {
+            journal.append(&entries);
+            if journal.wants_rewrite() {
+                let held = self.seats.seats().filter_map(|it| self.kept_seat(it));
+                journal.rewrite(held.chain(self.kept.waiting.iter().cloned()));
+            }
+        }
+        self.kept.journal = Some(journal);
+    }
+
+    /// `None` of one that only lingers: who comes back gets another.
+    fn kept_seat(&self, seat: &Seat) -> Option<KeptSeat> {
+        let pool = self.pools.get(&seat.pool).filter(|_| !seat.is_lingering())?;
+        let processes = seat.bindings().iter().filter_map(|it| match it {
+            Binding::Process(id) => Some(KeptProcess { id: *id, pid: self.watches.pid(*id) }),
+            Binding::Connection(_) => None,
+        });
+        Some(KeptSeat {
+            seat: seat.clone(),
+            product: pool.key.product.clone(),
+            holder: pool.key.customer,
+            grant: GrantName::from(&pool.grant),
+            entitled: self.entitled.get(&seat.id).copied(),
+            processes: processes.collect(),
+        })
+    }
+
+    /// Who is entitled to the seats that were just given.
+    pub(in crate::actors::seat_keeper) fn entitle(
+        &mut self,
+        effects: &[Effect],
+        asked: impl Fn(RequestId) -> Option<CustomerId>,
+    ) {
+        for effect in effects {
+            if let Effect::Granted { request, seat, .. } = effect
+                && let Some(customer) = asked(*request)
+            {
+                self.entitled.insert(*seat, customer);
+            }
+        }
+    }
+}

@@ -43,11 +43,19 @@ impl Seats {
         self.pools.get(&id).is_some_and(|it| it.supply() == Some(0) && it.seats.is_empty())
     }
 
-    /// The seat that the unit has. One that lingers has to be free as any other.
+    /// The seat that the unit has. One that lingers has to be free as any other; and whoever comes to share one has to be
+    /// somebody whom the policy lets have one.
     fn held(&self, request: &Request) -> Option<SeatId> {
         let own = request.pools.iter().filter_map(|it| self.by_key.get(&(*it, request.key)));
-        let lives = |it: &&SeatId| self.seats.get(it).is_some_and(|it| !it.is_lingering());
-        own.copied().find(|it| lives(&it))
+        let shares = |it: &Seat| {
+            let holds = it.bindings().iter().any(|it| request.bindings.contains(it));
+            !it.is_lingering() && (holds || self.admits(it.pool, &request.claimant))
+        };
+        own.copied().find(|it| self.seats.get(it).is_some_and(shares))
+    }
+
+    fn admits(&self, pool: PoolId, claimant: &Claimant) -> bool {
+        self.pools.get(&pool).is_some_and(|it| it.policy.admits(claimant))
     }
 
     fn has_too_many(&self, claimant: &Claimant) -> bool {
@@ -158,6 +166,9 @@ impl Seats {
             return self.refuse(request.id, Refusal::NotFound);
         };
         let (id, pool, old) = (seat.id, seat.pool, seat.key);
+        if !self.admits(pool, &request.claimant) {
+            return self.refuse(request.id, Refusal::Excluded);
+        }
         // A seat of a user or a machine stays theirs; one of a process is the other's now.
         let key = match old {
             UnitKey::Process(_) | UnitKey::Connection(_) => request.key,

@@ -146,7 +146,9 @@ impl SeatKeeper {
             Some(process) => Binding::Process(process.id(it.connection)),
             None => Binding::Connection(ConnectionId(it.connection)),
         });
-        self.house.seats.release(now, release.seat, release.uid, binding).is_ok()
+        let released = self.house.seats.release(now, release.seat, release.uid, binding).is_ok();
+        self.let_go(binding.as_slice());
+        released
     }
 
     /// Watches who asks, and finds out what the policy and the product want to know of them.

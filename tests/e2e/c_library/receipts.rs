@@ -9,7 +9,7 @@ use alloy_primitives::Address;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{BOTH, example, run, source};
+use super::{BOTH, run, source};
 use crate::consensus::scene::Ground;
 use crate::publishers::{Vendor, install};
 use crate::support::c_library::{CLibrary, Linked};
@@ -37,7 +37,7 @@ struct Acme(PathBuf);
 impl Acme {
     fn of(library: &CLibrary, vendor: &Vendor) -> Self {
         let key = format!("-DACME_KEY=\"{}\"", vendor.key());
-        Self(library.compile_with("cc", &example("acme"), Linked::Shared, &[&key]))
+        Self(library.compile_with("cc", &library.example("acme"), Linked::Shared, &[&key]))
     }
 
     /// What it says, yes or no, and why; its exit code says the same.

@@ -166,8 +166,12 @@ impl Seats {
             return self.refuse(request.id, Refusal::NotFound);
         };
         let (id, pool, old) = (seat.id, seat.pool, seat.key);
+        let (weight, before) = (seat.weight(), seat.claimant.clone());
         if !self.admits(pool, &request.claimant) {
             return self.refuse(request.id, Refusal::Excluded);
+        }
+        if self.is_beyond(pool, (&before, &request.claimant), weight) {
+            return self.refuse(request.id, Refusal::Full);
         }
         // A seat of a user or a machine stays theirs; one of a process is the other's now.
         let key = match old {
@@ -188,6 +192,16 @@ impl Seats {
         self.bind(id, &request.bindings);
         self.effects.push(Effect::Granted { request: request.id, seat: id, again: true });
         self.settle(now, pool);
+    }
+
+    /// Whether so many places more would be too many for some that the one who takes them over is of, and the one before
+    /// is not.
+    fn is_beyond(&self, id: PoolId, (before, after): (&Claimant, &Claimant), weight: u64) -> bool {
+        let Some(pool) = self.pools.get(&id) else { return false };
+        pool.policy.max.iter().any(|(who, most)| {
+            let comes = who.is(after) && !who.is(before);
+            comes && self.used_by(pool, who) + weight > u64::from(*most)
+        })
     }
 
     /// Takes a seat out of its pool until a time, for a machine or a program that is not there to be watched.

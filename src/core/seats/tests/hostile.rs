@@ -69,6 +69,41 @@ fn who_is_kept_out_takes_no_seat_over() {
     assert_eq!(granted(&bench.seats.take_effects()), [again.id]);
 }
 
+#[test]
+fn who_may_have_no_seat_at_most_shares_none_either() {
+    let max = vec![(Who::Uid(1001), 0)];
+    let mut bench = Bench::new(2, SeatTerms::default(), Policy { max, ..Policy::default() });
+    let first = of_machine(&mut bench, 1, 1000);
+    assert_eq!(granted(&bench.ask(START, first)).len(), 1);
+    let none = of_machine(&mut bench, 2, 1001);
+    let said = bench.ask(START, none);
+    assert!(matches!(said.as_slice(), [Effect::Refused { .. }]), "{said:?}");
+}
+
+#[test]
+fn nobody_comes_to_more_seats_than_they_may_have_by_taking_over() {
+    let max = vec![(Who::Unit("other.service".to_owned()), 1)];
+    let mut bench = Bench::new(3, SeatTerms::default(), Policy { max, ..Policy::default() });
+    let elsewhere = |bench: &mut Bench, process| {
+        let mut request = bench.request(process);
+        request.claimant.unit = Some("other.service".to_owned());
+        request
+    };
+    let own = elsewhere(&mut bench, 1);
+    assert_eq!(granted(&bench.ask(START, own)).len(), 1);
+    let mut session = bench.request(2);
+    session.adopt = Some(AdoptToken([7; 16]));
+    assert_eq!(granted(&bench.ask(START, session)).len(), 1);
+    let second = elsewhere(&mut bench, 3);
+    bench.seats.adopt(START, AdoptToken([7; 16]), &second);
+    let said = bench.seats.take_effects();
+    assert!(
+        matches!(said.as_slice(), [Effect::Refused { refusal: Refusal::Full, .. }]),
+        "{said:?}"
+    );
+    assert_eq!(bench.used(), 2, "and it stays where it was");
+}
+
 /// One that shares a seat, and gives back its part of it, is watched no more.
 #[test]
 fn what_one_of_many_gives_back_holds_nothing() {

@@ -66,5 +66,6 @@ mod state_files;
 mod telling;
 mod terminal;
 mod test_bed;
+mod vendors;
 mod wallets;
 mod warm;

@@ -59,6 +59,8 @@ pub struct KeptSeat {
     pub grant: GrantName,
     /// Who was entitled to it.
     pub entitled: Option<CustomerId>,
+    /// Whose limits it uses up.
+    pub account: Option<u32>,
     pub processes: Vec<KeptProcess>,
 }
 

@@ -23,6 +23,7 @@ use tokio::sync::{broadcast, oneshot};
 
 use crate::actors::ownership_ledger::{NoteAudit, OwnershipLedger};
 use crate::actors::tier_cache::{Key, TierCache};
+use crate::actors::use_log::UseLog;
 use crate::clock::Clock;
 use crate::counter::Counter;
 use crate::seat_policies::{Policies, PolicyFault};
@@ -45,6 +46,10 @@ pub use work::restart::Kept;
 const NEWS_KEPT: usize = 4_096;
 /// A timer does not run while the machine sleeps; the boot's clock does.
 const LONGEST_REST: Duration = Duration::from_secs(10);
+/// What one user does that is told to the log one by one, in a minute.
+const TOLD: u32 = 60;
+/// Above so many customers and products of which seats were asked for, those are forgotten that nobody has a seat of.
+const FOLLOWED: usize = 1_024;
 const AUDIT_TIME: Duration = Duration::from_secs(5);
 /// A millisecond has fewer connections than that.
 const CONNECTION_BITS: u32 = 20;
@@ -97,6 +102,9 @@ pub struct SeatKeeper {
     asked: HashMap<RequestId, Asked>,
     /// Tells of changes to what each customer holds.
     followed: HashMap<Key, Task>,
+    /// More than so many are looked through for those to forget.
+    most_followed: usize,
+    told: UseLog,
     news: broadcast::Sender<Arc<SeatNews>>,
     tally: Tally,
     alarm: Option<SpawnHandle>,
@@ -113,6 +121,8 @@ impl SeatKeeper {
             house: House::new(last, policies, kept),
             asked: HashMap::new(),
             followed: HashMap::new(),
+            most_followed: FOLLOWED,
+            told: UseLog::telling(TOLD),
             news: broadcast::channel(NEWS_KEPT).0,
             tally: Tally::default(),
             alarm: None,
@@ -170,8 +180,15 @@ impl SeatKeeper {
         }));
     }
 
-    /// Has itself told of changes to what the customer and the machine hold.
+    /// Has itself told of changes to what the customer and the machine hold. A user may have any number of uids, each of
+    /// which may ask: what nobody has a seat of is not followed for ever.
     fn follow(&mut self, key: &Key, context: &Context<Self>) {
+        if self.followed.len() > self.most_followed {
+            let kept = self.in_use();
+            self.followed.retain(|key, _| kept.contains(key));
+            self.house.forget_all_but(&kept);
+            self.most_followed = FOLLOWED.max(self.followed.len() * 2);
+        }
         let machine = Key { customer: CustomerId::Machine, product: key.product.clone() };
         for key in [key.clone(), machine] {
             if !self.followed.contains_key(&key) {
@@ -215,12 +232,11 @@ impl Supervised for SeatKeeper {
 impl Handler<Acquire> for SeatKeeper {
     type Result = ResponseActFuture<Self, Result<Pending, SeatError>>;
 
-    fn handle(&mut self, mut order: Acquire, context: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, mut order: Acquire, _: &mut Self::Context) -> Self::Result {
         if self.is_ending {
             return Box::pin(actix::fut::err(SeatError::Busy));
         }
         order.presence = order.presence.numbered_from(self.first_connection);
-        self.follow(&order.key, context);
         let keys = match self.wants_count(&order) {
             true => vec![
                 order.key.clone(),
@@ -237,6 +253,8 @@ impl Handler<Acquire> for SeatKeeper {
             Ok(counted)
         };
         Box::pin(counting.into_actor(self).map(move |counted, keeper, context| {
+            // Before the pools are entered, of which it may forget others; it counts again by itself at once.
+            keeper.follow(&order.key, context);
             for (counts, key) in counted? {
                 keeper.take_counts(&key, &counts);
             }

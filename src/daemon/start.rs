@@ -133,9 +133,8 @@ impl House {
         let keeper = keeper.with_chains(verifier.clone().recipient());
         let keeper = tree.start("wallet_keeper", keeper);
         let state_directory = config.store.path.parent().unwrap_or(Path::new(".")).to_owned();
-        let kept = Kept::open(state_directory.join(SEATS), stored);
         let (seats, descriptors) =
-            start_seats((policies, kept), config, (&tree, &cache, &ledger), &clock).await;
+            start_seats((policies, stored), config, (&tree, &cache, &ledger), &clock).await;
         Ok(Self {
             store,
             tree,
@@ -189,11 +188,13 @@ impl House {
 
 /// Begins with the seats that an earlier run has left.
 async fn start_seats(
-    (policies, kept): (Policies, Kept),
+    (policies, stored): (Policies, Vec<(String, OwnedFd)>),
     config: &Config,
     (tree, cache, ledger): (&Tree, &Addr<TierCache>, &Addr<OwnershipLedger>),
     clock: &Clock,
 ) -> (Addr<SeatKeeper>, DescriptorStore) {
+    let file = config.store.path.with_file_name(SEATS);
+    let kept = Kept::open(file, stored);
     let descriptors = kept.descriptors();
     let parts = seat_keeper::Parts {
         cache: cache.clone(),

@@ -39,7 +39,15 @@ fn seat(number: u64) -> KeptSeat {
     };
     let processes = vec![KeptProcess { id: process, pid: Some(7) }];
     let (product, holder) = ("acme-cad".parse().unwrap(), CustomerId::Uid(1000));
-    KeptSeat { seat, product, holder, grant: grant(), entitled: Some(holder), processes }
+    KeptSeat {
+        seat,
+        product,
+        holder,
+        grant: grant(),
+        entitled: Some(holder),
+        account: Some(1000),
+        processes,
+    }
 }
 
 /// A file with seats 1 and 2, of which the first has ended, and then 3.

@@ -4,7 +4,7 @@
 //! what has it now has the same inode, which no other process has within a boot. Of what is not found, the state
 //! machine decides when it is given up ([`entitled_core::seats::Fate`]).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,16 +14,13 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::actors::seat_keeper::SeatKeeper;
 use crate::actors::seat_keeper::messages::Process;
-use crate::actors::seat_keeper::work::house::House;
+use crate::actors::seat_keeper::work::house::{Behind, House};
 use crate::actors::seat_keeper::work::watching::{has_exited, process_of};
 use crate::actors::tier_cache::Key;
 use crate::descriptor_store::DescriptorStore;
 use crate::seat_journal::{Boot, Entry, GrantName, KeptProcess, KeptSeat, SeatJournal};
-use entitled_core::domain::ids::CustomerId;
 use entitled_core::domain::product::Grant;
-use entitled_core::seats::{
-    Binding, BootTime, Effect, EndReason, Fate, PoolId, ProcessId, RequestId, Seat, SeatId,
-};
+use entitled_core::seats::{Binding, BootTime, EndReason, Fate, PoolId, ProcessId, Seat, SeatId};
 
 /// What an earlier run has left, and where this one leaves it.
 #[derive(Debug, Default)]
@@ -70,13 +67,13 @@ impl Kept {
         self.descriptors.clone()
     }
 
-    /// Whose seats wait for their pools.
-    pub(in crate::actors::seat_keeper) fn keys(&self) -> Vec<Key> {
-        let keys = self.waiting.iter().map(key_of);
-        keys.map(|it| ((it.customer, it.product.clone()), it))
-            .collect::<BTreeMap<_, _>>()
-            .into_values()
-            .collect()
+    /// Whose seats wait for their pools, and who is entitled to them.
+    pub(in crate::actors::seat_keeper) fn keys(&self) -> BTreeSet<Key> {
+        let customers = self.waiting.iter().flat_map(|kept| {
+            let all = [Some(kept.holder), kept.entitled];
+            all.into_iter().flatten().map(|customer| (customer, kept.product.clone()))
+        });
+        customers.map(|(customer, product)| Key { customer, product }).collect()
     }
 
     pub(in crate::actors::seat_keeper) fn has_ended(&mut self, process: ProcessId) {
@@ -114,6 +111,10 @@ fn key_of(kept: &KeptSeat) -> Key {
     Key { customer: kept.holder, product: kept.product.clone() }
 }
 
+fn account_of(kept: &KeptSeat) -> u32 {
+    kept.account.unwrap_or(kept.seat.claimant.uid)
+}
+
 impl House {
     /// Watches the processes of an earlier run that still live.
     pub(in crate::actors::seat_keeper) fn watch_again(&mut self, keeper: &Addr<SeatKeeper>) {
@@ -121,14 +122,14 @@ impl House {
             .kept
             .waiting
             .iter()
-            .flat_map(|kept| kept.processes.iter().map(|it| (*it, kept.seat.claimant.uid)))
+            .flat_map(|kept| kept.processes.iter().map(|it| (*it, account_of(kept))))
             .collect();
-        for (kept, uid) in processes {
+        for (kept, account) in processes {
             if self.watches.is_watched(kept.id) || self.kept.fates.contains_key(&kept.id) {
                 continue;
             }
             let watched = self.kept.find(kept).and_then(|process| {
-                let begun = self.watches.process(kept.id, &process, uid, keeper);
+                let begun = self.watches.process(kept.id, &process, account, keeper);
                 begun.map_err(|_| Fate::NotKnown)
             });
             match watched {
@@ -156,9 +157,8 @@ impl House {
         let of_pool = |it: &mut KeptSeat| key_of(it) == *key && it.grant == name;
         let found: Vec<KeptSeat> = self.kept.waiting.extract_if(.., of_pool).collect();
         for kept in found {
-            if let Some(entitled) = kept.entitled {
-                self.entitled.insert(kept.seat.id, entitled);
-            }
+            let behind = Behind { customer: kept.entitled, account: kept.account };
+            self.behind.insert(kept.seat.id, behind);
             let (watches, fates) = (&self.watches, &self.kept.fates);
             let fate = |process| match watches.is_watched(process) {
                 true => Fate::Alive,
@@ -210,28 +210,15 @@ impl House {
             Binding::Process(id) => Some(KeptProcess { id: *id, pid: self.watches.pid(*id) }),
             Binding::Connection(_) => None,
         });
+        let behind = self.behind.get(&seat.id).copied().unwrap_or_default();
         Some(KeptSeat {
             seat: seat.clone(),
             product: pool.key.product.clone(),
             holder: pool.key.customer,
             grant: GrantName::from(&pool.grant),
-            entitled: self.entitled.get(&seat.id).copied(),
+            entitled: behind.customer,
+            account: behind.account,
             processes: processes.collect(),
         })
-    }
-
-    /// Who is entitled to the seats that were just given.
-    pub(in crate::actors::seat_keeper) fn entitle(
-        &mut self,
-        effects: &[Effect],
-        asked: impl Fn(RequestId) -> Option<CustomerId>,
-    ) {
-        for effect in effects {
-            if let Effect::Granted { request, seat, .. } = effect
-                && let Some(customer) = asked(*request)
-            {
-                self.entitled.insert(*seat, customer);
-            }
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::io::{BufRead, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use crate::exit::Failure;
@@ -41,6 +41,19 @@ pub(crate) fn read_line() -> Result<String, Failure> {
     let failed = |source| Failure::File { path: PathBuf::from("standard input"), source };
     io::stdin().lock().take(TEXT_MAX).read_line(&mut line).map_err(failed)?;
     Ok(line.trim().to_owned())
+}
+
+/// What `find` makes of the first line of a file that it makes something of.
+pub(crate) fn find_line<T>(
+    path: &Path,
+    mut find: impl FnMut(&str) -> Option<T>,
+) -> io::Result<Option<T>> {
+    for line in BufReader::new(File::open(path)?).lines() {
+        if let Some(found) = find(&line?) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 fn read_bounded(source: impl Read, path: &Path) -> Result<String, Failure> {

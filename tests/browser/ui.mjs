@@ -30,6 +30,8 @@ await browse([], async (page) => {
   }
   // Some looks, so that the charts have something to show.
   await page.locator('.chart .line').first().waitFor();
+  // For the pictures of the documents, which want a minute of them.
+  await page.waitForTimeout(1_000 * Number(process.env.PAGES_LINGER_S ?? 0));
   await lookedAt(page, `ui${given.admin ? '-admin' : ''}`);
 
   // So is a sale.

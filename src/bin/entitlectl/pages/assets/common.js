@@ -82,6 +82,15 @@ export function short(address) {
   return address.length > 14 ? `${address.slice(0, 6)}…${address.slice(-4)}` : address;
 }
 
+/** Text for people to skim: hashes and addresses short, tokens by their collection and number, times as people say them. */
+export function skim(text) {
+  return text
+    .replace(/\b[a-z0-9]+:[0-9]+\/erc\d+:/g, '')
+    .replace(/\beip155:[0-9]+:(?=0x)/g, '')
+    .replace(/0x[0-9a-fA-F]{40,64}/g, short)
+    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, moment);
+}
+
 /** An address that is shown short and can be read whole. */
 export function address(text) {
   return el('span', { class: 'mono', title: text }, short(text));

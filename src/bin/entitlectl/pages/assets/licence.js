@@ -1,5 +1,5 @@
 // A verdict as a card: what it is, until when, what it includes, and why.
-import { ask, date, el, moment, relative, short, speak } from './common.js';
+import { ask, date, el, moment, relative, short, skim, speak } from './common.js';
 
 const NOT = {
   NO_WALLET: 'No wallet linked',
@@ -36,7 +36,10 @@ function features(verdict) {
   return el('ul', { class: 'chips', 'aria-label': 'Features' }, named.map(chip));
 }
 
-function seats(pools) {
+function seats(verdict, pools) {
+  if (pools.length === 0 && verdict.valid && verdict.seats) {
+    return el('p', { class: 'seats' }, `${verdict.seats} ${verdict.seats === 1 ? 'seat' : 'seats'}, none in use`);
+  }
   return pools.filter((it) => it.capacity !== null).map((pool) => {
     const waiting = pool.waiting > 0 ? `, ${pool.waiting} waiting` : '';
     const text = `${pool.used} of ${pool.capacity} seats in use${waiting}`;
@@ -46,7 +49,7 @@ function seats(pools) {
 
 function proof(verdict) {
   const parts = [];
-  if (verdict.wallet) parts.push(`wallet ${short(verdict.wallet)}`);
+  if (verdict.wallet) parts.push(`wallet ${short(verdict.wallet.split(':').at(-1))}`);
   if (verdict.token) parts.push(`token ${verdict.token.split('/').at(-1)}`);
   if (verdict.anchor) parts.push(`proven at block ${verdict.anchor.number.toLocaleString('en')}${verdict.trust ? ` (${verdict.trust})` : ''}`);
   return parts.join(' · ');
@@ -57,8 +60,10 @@ async function explain(product, into) {
     const { steps } = await ask('entitlement_explain', { product });
     const kind = { yes: 'is-yes', no: 'is-no' };
     const word = { yes: 'Yes: ', no: 'No: ', unknown: 'Not known: ' };
-    const item = (it) => el('li', { class: kind[it.outcome] ?? '' }, el('div', {}, el('b', {}, el('span', { class: 'spoken' }, word[it.outcome] ?? ''), `${it.step} ${it.subject}`), it.reason));
-    into.replaceChildren(...(steps.length ? steps.map(item) : [el('li', {}, el('div', {}, 'There is nothing more to say.'))]));
+    const item = (it) => el('li', { class: kind[it.outcome] ?? '' }, el('div', {}, el('b', {}, el('span', { class: 'spoken' }, word[it.outcome] ?? ''), `${it.step} ${skim(it.subject)}`), skim(it.reason)));
+    // That a block is what it is called is of use to a program: `entitlectl why` has all steps.
+    const shown = steps.filter((it) => it.step !== 'anchor');
+    into.replaceChildren(...(shown.length ? shown.map(item) : [el('li', {}, el('div', {}, 'There is nothing more to say.'))]));
   } catch (error) {
     into.replaceChildren(el('li', { class: 'is-no' }, el('div', {}, error.message)));
   }
@@ -69,13 +74,13 @@ export function card(verdict, name, pools = []) {
   const [kind, word] = state(verdict);
   const id = `licence-${verdict.product}`;
   const trail = el('ul', { class: 'trail' }, el('li', {}, 'one moment …'));
-  const why = el('details', { class: 'why' }, el('summary', {}, 'Why?'), el('p', {}, verdict.detail), el('p', { class: 'quiet' }, proof(verdict)), trail);
+  const why = el('details', { class: 'why' }, el('summary', {}, 'Why?'), el('p', {}, `${skim(verdict.detail.charAt(0).toUpperCase() + verdict.detail.slice(1))}.`), el('p', { class: 'quiet' }, proof(verdict)), trail);
   why.addEventListener('toggle', () => why.open && explain(verdict.product, trail));
   return el(
     'article', { class: `licence is-${kind}`, id, 'aria-labelledby': `${id}-title` },
     el('div', {}, el('p', { class: 'product' }, name), el('h3', { class: 'tier', id: `${id}-title` }, verdict.tier ?? (verdict.valid ? 'Licensed' : 'No licence'), el('span', { class: 'spoken' }, ` of ${name}`))),
     el('p', { class: 'state' }, word),
-    until(verdict), features(verdict), seats(pools), why,
+    until(verdict), features(verdict), seats(verdict, pools), why,
   );
 }
 

@@ -38,7 +38,7 @@ function failed(error, wallet, again) {
     DECLINED: ['wait', 'You declined in your wallet.', 'Nothing was signed, and nothing has changed. If that was a mistake, try again.', retry, other],
     PENDING: ['wait', `${wallet?.name} is already asking you something.`, 'Open the wallet, answer there, and then try again.', retry, other],
     EXPIRED: ['wait', 'The text has expired.', 'A text counts once and for ten minutes. Try again to get a new one; nothing was lost.', retry],
-    NOT_FOUND: ['wait', 'The text you signed has expired, or was used already.', 'A text counts once and for ten minutes. Try again to get a new one; nothing was lost.', retry],
+    SPENT: ['wait', 'The text you signed has expired, or was used already.', 'A text counts once and for ten minutes. Try again to get a new one; nothing was lost.', retry],
     SIGNATURE_INVALID: ['no', 'The signature is not of this wallet.', `${error.message}. Make sure that the same account is chosen in your wallet, and try again.`, retry, other],
     CONFLICT: ['no', 'This wallet cannot be linked.', `${error.message}. If it is linked to somebody else on this machine, it has to be unlinked there first.`, other],
     CHAIN_UNAVAILABLE: ['wait', 'The chain does not answer at the moment.', 'This wallet is a contract, which has to agree on its chain. Try again in a moment.', retry, other],
@@ -179,6 +179,7 @@ async function prove(wallet, challenge, signature, again) {
     linked = await ask('wallet_link', { message: challenge.message, signature });
   } catch (error) {
     if (mine !== turn) return;
+    if (error.code === 'NOT_FOUND') error.code = 'SPENT';
     // The signature still counts: only the chain was away.
     const once = error.code === 'CHAIN_UNAVAILABLE' ? () => prove(wallet, challenge, signature, again) : again;
     return failed(error, wallet, once);
@@ -210,6 +211,12 @@ function remark() {
   by('result-note').textContent = note;
 }
 
+/** A user who never linked anything is no customer yet. */
+function unmade(error) {
+  if (error.code !== 'NOT_FOUND') throw error;
+  return null;
+}
+
 async function start() {
   follow({
     verdict: (it) => { cards.hear(it); remark(); },
@@ -224,7 +231,7 @@ async function start() {
   try {
     how = await opened();
     by('closing').textContent = `It closes itself at ${clock(Date.now() + how.seconds * 1000)} at the latest.`;
-    const [health, who, products] = await Promise.all([ask('system_health'), ask('customer_get'), askAll('product_list')]);
+    const [health, who, products] = await Promise.all([ask('system_health'), ask('customer_get').catch(unmade), askAll('product_list')]);
     chains = how.chain ? [how.chain] : health.chains.map((it) => it.id);
     customer = who;
     for (const product of products) cards.names.set(product.id, product.name);

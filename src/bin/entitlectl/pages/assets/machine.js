@@ -1,5 +1,5 @@
 // The machine behind the licences: wallets, chains, what happened, and what administrators see.
-import { address, by, chainName, date, el, moment, relative, short } from './common.js';
+import { address, by, chainName, date, el, moment, relative, short, skim } from './common.js';
 import { line, strip } from './charts.js';
 
 const PLACES = 60;
@@ -41,7 +41,7 @@ export function drawChains(samples) {
     return el(
       'div', { class: 'chain' },
       el('div', { class: 'heading' }, el('h3', {}, chainName(chain.id)), el('span', { class: `tag is-${kind(chain.status)}` }, chain.status), el('span', { class: 'quiet' }, `trust: ${chain.trust}`)),
-      line(ages, PLACES, label),
+      line(ages, Math.max(ages.length, 20), label),
       el('div', { class: 'caption' }, el('span', {}, `newest block ${chain.head === null ? 'not known' : chain.head.toLocaleString('en')}`), el('span', {}, `${seconds(chain.head_age_s)} old`)),
       chain.endpoints.map((it) => endpoint(chain, it)),
     );
@@ -63,19 +63,17 @@ export function drawHistory(wallets, ownerships) {
     if (it.removed_at) entries.push({ at: it.removed_at, title: 'Wallet unlinked', text: short(it.address) });
   }
   for (const it of ownerships) {
-    entries.push({ at: it.first_seen, title: 'Licence token arrived', text: `${token(it.token)}, proven at block ${it.block.number}` });
-    if (it.closed_at) entries.push({ at: it.closed_at, title: 'Licence token left', text: token(it.token) });
+    entries.push({ at: it.first_seen, title: 'Licence token arrived', text: `${skim(it.token)}, proven at block ${it.block.number}` });
+    if (it.closed_at) entries.push({ at: it.closed_at, title: 'Licence token left', text: skim(it.token) });
     if (it.suspended) entries.push({ at: it.suspended.at, title: 'Suspended', text: it.suspended.reason });
   }
   timeline(entries);
 }
 
-const token = (text) => text.replace(/0x[0-9a-fA-F]{40}/, short);
-
 /** The audit, for administrators: every change, by whom. */
 export function drawAudit(entries) {
   const words = (text) => (text.charAt(0).toUpperCase() + text.slice(1)).replaceAll(/[_.]/g, ' ');
-  timeline(entries.map((it) => ({ at: it.at, title: words(it.action), text: [token(it.subject), token(it.detail), `by ${it.by}`].filter(Boolean).join(' · ') })));
+  timeline(entries.map((it) => ({ at: it.at, title: words(it.action), text: [skim(it.subject), skim(it.detail), `by ${it.by}`].filter(Boolean).join(' · ') })));
 }
 
 function table(place, heads, rows, none) {

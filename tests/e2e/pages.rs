@@ -73,7 +73,11 @@ fn a_wallet_that_is_a_contract_is_linked_in_the_browser() {
     play("link", &page, json!({"key": key(1), "contract": wallet}));
     assert!(page.ended().0.success());
     let made = &linked(&stage.daemon)[0];
-    assert_eq!((&made["address"], &made["chain"]), (&json!(wallet.to_string()), &json!(CHAIN)), "{made}");
+    assert_eq!(
+        (&made["address"], &made["chain"]),
+        (&json!(wallet.to_string()), &json!(CHAIN)),
+        "{made}"
+    );
 }
 
 #[test]
@@ -202,6 +206,9 @@ fn an_address_opens_the_page_once_and_what_follows_needs_the_session() {
 
     let (_, cookie) = entered.split_once("set-cookie: ").unwrap();
     let (cookie, _) = cookie.split_once(';').unwrap();
+    // By the name in which the daemon asks wallets to sign.
+    let machine = daemon.call("system_version", json!({}))["machine"].clone();
+    assert_eq!(host.split_once(':').unwrap().0, machine.as_str().unwrap());
     let shown = page.request("GET /link", &[("Host", host), ("Cookie", cookie)], "");
     assert!(shown.starts_with("HTTP/1.1 200"), "{shown}");
     for header in ["default-src 'none'", "frame-ancestors 'none'", "no-store", "no-referrer"] {

@@ -21,7 +21,7 @@ use crate::session::{self, Behalf, Question, Session};
 /// Products that are followed; those of a machine with more are read again when the page is.
 const PRODUCTS_MAX: usize = 16;
 /// How often the chains are looked at, and how many looks are kept for a page that is opened later.
-const SAMPLED: Duration = Duration::from_secs(2);
+const SAMPLED: Duration = Duration::from_secs(1);
 const SAMPLES_KEPT: usize = 60;
 /// How often new products are looked for, in samples.
 const PRODUCTS_EVERY: u32 = 3;
@@ -45,7 +45,9 @@ pub(super) struct Live {
 struct Past {
     verdicts: BTreeMap<String, Event>,
     samples: VecDeque<Event>,
-    away: Option<Event>,
+    /// Which products are followed, or that the daemon is away.
+    presence: Option<Event>,
+    is_away: bool,
     /// Pages that listen, whether there was ever one, and since when there is none.
     listeners: usize,
     alone_since: Option<Instant>,
@@ -90,7 +92,8 @@ impl Live {
         let mut past = self.past();
         past.listeners += 1;
         past.alone_since = None;
-        let first = past.samples.iter().chain(past.verdicts.values()).chain(&past.away).cloned();
+        let first =
+            past.presence.iter().chain(&past.samples).chain(past.verdicts.values()).cloned();
         // Under the lock, so that nothing falls between the two, and nothing is told twice.
         Listener { first: first.collect(), next: self.events.subscribe(), live: Arc::clone(self) }
     }
@@ -128,15 +131,17 @@ impl Live {
     }
 
     fn there(&self, products: &[String]) {
-        self.tell("there", &Value::from(products).to_string(), |past, _| {
-            past.away = None;
+        self.tell("there", &Value::from(products).to_string(), |past, event| {
+            (past.presence, past.is_away) = (Some(event), false);
             past.verdicts.retain(|it, _| products.contains(it));
         });
     }
 
     fn away(&self) {
-        if self.past().away.is_none() {
-            self.tell("away", "null", |past, event| past.away = Some(event));
+        if !self.past().is_away {
+            self.tell("away", "null", |past, event| {
+                (past.presence, past.is_away) = (Some(event), true);
+            });
         }
     }
 }

@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{interval, sleep};
 
@@ -29,7 +29,7 @@ use self::relay::Relay;
 use self::server::Desk;
 use crate::exit::Failure;
 use crate::screen::Screen;
-use crate::session::{Behalf, Session};
+use crate::session::{self, Behalf, Question, Session};
 
 /// How long a page goes on after the wallet was linked and nobody looks at it any more.
 const AFTERWARDS: Duration = Duration::from_secs(3);
@@ -95,7 +95,7 @@ async fn served(
     told: Told,
 ) -> Result<usize, Failure> {
     let failed = |source| Failure::Page { source };
-    let (listener, address) = server::bind().await.map_err(failed)?;
+    let (listeners, address) = server::bind().await.map_err(failed)?;
     let (token, secret) = (random().map_err(failed)?, random().map_err(failed)?);
     let (linked, wallets) = unbounded_channel();
     let relay = Relay::new(session, offer.behalf, linked);
@@ -106,26 +106,44 @@ async fn served(
         "chain": offer.chain,
         "seconds": offer.open_for.as_secs(),
     });
-    let host = address.to_string();
-    let url = format!("http://{host}/?token={token}");
+    let port = address.port();
+    let hosts = [machine_name(session).map(|it| format!("{it}:{port}")), Some(address.to_string())];
+    let hosts: Vec<String> = hosts.into_iter().flatten().collect();
+    let urls = hosts.iter().map(|it| format!("http://{it}/?token={token}")).collect::<Vec<_>>();
     let desk = Desk {
-        gate: Gate::new(vec![host], address.port(), (token, secret)),
+        gate: Gate::new(hosts, port, (token, secret)),
         relay,
         live: Arc::clone(&live),
         page: offer.page.path(),
         opened: opened.to_string(),
     };
-    invite(offer.page, &url, screen);
+    invite(offer.page, &urls, screen);
     tokio::select! {
-        () = server::serve(listener, Arc::new(desk)) => Ok(0),
+        () = server::serve(listeners, Arc::new(desk)) => Ok(0),
         outcome = over(offer, &live, wallets, |wallet| told(screen, wallet)) => outcome,
     }
 }
 
-fn invite(page: Page, url: &str, screen: &Screen) {
+/// The name in which the machine asks wallets to sign. A page of that name is what the text says that it is, so that wallets
+/// which compare the two (EIP-4361) find nothing amiss; and cookies for it go to no other server on this machine. Names below
+/// `localhost` lead to this machine and belong to nobody else (RFC 6761).
+fn machine_name(session: &Session) -> Option<String> {
+    let question = Question::new("system_version");
+    let version: Value = session::read(question.method, &session.ask(&question).ok()?).ok()?;
+    let name = version["machine"].as_str()?;
+    let is_letter = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-';
+    let is_name = name.strip_suffix(".localhost").is_some_and(|it| it.bytes().all(is_letter));
+    is_name.then(|| name.to_owned())
+}
+
+fn invite(page: Page, urls: &[String], screen: &Screen) {
+    let [url, others @ ..] = urls else { return };
     screen.aside(&format!("{}\n\n  {url}\n", page.invitation()));
     if browser::open(url) {
         screen.aside("Your browser should open by itself.");
+    }
+    for other in others {
+        screen.aside(&format!("If your browser does not find that: {other}"));
     }
     screen.aside("The address works once, on this machine, and only for you. Ctrl-C ends it.");
 }

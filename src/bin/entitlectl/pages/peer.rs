@@ -3,7 +3,8 @@
 //! A port is open to every user of the machine, and an address that is handed to a browser can be read in the list of
 //! processes. So the uid of the socket that connected is compared, which no token can be passed on around.
 
-use std::net::SocketAddr;
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use nix::unistd::geteuid;
@@ -12,6 +13,7 @@ use crate::files;
 
 /// Every TCP socket of our own network namespace, with the uid that made it (proc_net_tcp(5)).
 const TABLE: &str = "/proc/net/tcp";
+const TABLE_OF_IPV6: &str = "/proc/net/tcp6";
 /// Where the uid stands among the words of a row.
 const UID: usize = 7;
 
@@ -25,14 +27,23 @@ pub(super) fn ours() -> Vec<u32> {
 
 /// The uid of the socket that is connected from `from` to `to`; `None` where the kernel does not say.
 pub(super) fn uid(from: SocketAddr, to: SocketAddr) -> Option<u32> {
-    let (from, to) = (place(from)?, place(to)?);
-    files::find_line(Path::new(TABLE), |line| uid_in(line, &from, &to)).ok().flatten()
+    let table = if from.is_ipv4() { TABLE } else { TABLE_OF_IPV6 };
+    let (from, to) = (place(from), place(to));
+    files::find_line(Path::new(table), |line| uid_in(line, &from, &to)).ok().flatten()
 }
 
-/// An address as the table writes it: the bytes as one number of this machine, and the port.
-fn place(address: SocketAddr) -> Option<String> {
-    let SocketAddr::V4(it) = address else { return None };
-    Some(format!("{:08X}:{:04X}", u32::from_ne_bytes(it.ip().octets()), it.port()))
+/// An address as the table writes it: each four bytes as one number of this machine, and the port.
+fn place(address: SocketAddr) -> String {
+    let octets = match address.ip() {
+        IpAddr::V4(it) => it.octets().to_vec(),
+        IpAddr::V6(it) => it.octets().to_vec(),
+    };
+    let mut text = String::new();
+    for word in octets.as_chunks().0 {
+        let _ = write!(text, "{:08X}", u32::from_ne_bytes(*word));
+    }
+    let _ = write!(text, ":{:04X}", address.port());
+    text
 }
 
 fn uid_in(row: &str, from: &str, to: &str) -> Option<u32> {

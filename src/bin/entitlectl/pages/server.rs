@@ -5,11 +5,12 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use futures_util::stream;
 use http::header::{HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode, header};
@@ -34,6 +35,8 @@ use crate::session::Door;
 const BODY_MAX: usize = 64 * 1024;
 /// Connections at a time. A browser makes six.
 const CONNECTIONS_MAX: usize = 32;
+/// How many ports are tried until one is free.
+const BINDINGS_MAX: usize = 32;
 /// How often a page that hears nothing is told that somebody is there, which also finds out that it is gone.
 const PING: Duration = Duration::from_secs(2);
 
@@ -70,16 +73,30 @@ pub(super) struct Desk {
     pub(super) opened: String,
 }
 
-/// Binds a port that is free.
-pub(super) async fn bind() -> io::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let address = listener.local_addr()?;
-    Ok((listener, address))
+/// Binds a port that is free at both addresses that a name below `localhost` leads to: a browser may try either first, and
+/// at the other one another user could wait for it.
+pub(super) async fn bind() -> io::Result<(Vec<TcpListener>, SocketAddr)> {
+    for _ in 0..BINDINGS_MAX {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        match TcpListener::bind((Ipv6Addr::LOCALHOST, address.port())).await {
+            Ok(other) => return Ok((vec![listener, other], address)),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            // A machine without IPv6, where nobody else has it either.
+            Err(_) => return Ok((vec![listener], address)),
+        }
+    }
+    Err(io::ErrorKind::AddrInUse.into())
 }
 
 /// Serves whoever is ours, for ever.
-pub(super) async fn serve(listener: TcpListener, desk: Arc<Desk>) {
+pub(super) async fn serve(listeners: Vec<TcpListener>, desk: Arc<Desk>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let at_each = |it| serve_at(it, Arc::clone(&desk), Arc::clone(&places));
+    join_all(listeners.into_iter().map(at_each)).await;
+}
+
+async fn serve_at(listener: TcpListener, desk: Arc<Desk>, places: Arc<Semaphore>) {
     let ours = peer::ours();
     loop {
         let Ok((stream, from)) = listener.accept().await else {

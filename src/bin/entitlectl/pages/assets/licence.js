@@ -55,15 +55,22 @@ function proof(verdict) {
   return parts.join(' · ');
 }
 
-async function explain(product, into) {
+const STEP = { grant: 'The product grants it', token: 'The token', wallet: 'The wallet', ownership: 'Who holds it', block: 'Proven at', committee: 'Signed by', checkpoint: 'Beginning from' };
+
+async function explain({ product, valid }, into) {
   try {
     const { steps } = await ask('entitlement_explain', { product });
     const kind = { yes: 'is-yes', no: 'is-no' };
     const word = { yes: 'Yes: ', no: 'No: ', unknown: 'Not known: ' };
-    const item = (it) => el('li', { class: kind[it.outcome] ?? '' }, el('div', {}, el('b', {}, el('span', { class: 'spoken' }, word[it.outcome] ?? ''), `${it.step} ${skim(it.subject)}`), skim(it.reason)));
+    const item = (it) => el('li', { class: kind[it.outcome] ?? '' }, el('div', {}, el('b', {}, el('span', { class: 'spoken' }, word[it.outcome] ?? ''), `${STEP[it.step] ?? it.step}: ${skim(it.subject)}`), skim(it.reason)));
     // That a block is what it is called is of use to a program: `entitlectl why` has all steps.
-    const shown = steps.filter((it) => it.step !== 'anchor');
-    into.replaceChildren(...(shown.length ? shown.map(item) : [el('li', {}, el('div', {}, 'There is nothing more to say.'))]));
+    const known = new Set();
+    const shown = steps.filter((it) => it.step !== 'anchor' && !known.has(`${it.step} ${it.subject} ${it.reason}`) && known.add(`${it.step} ${it.subject} ${it.reason}`));
+    // What led to a yes comes first; what led nowhere is of use to whoever asks on.
+    const led = shown.filter((it) => !valid || it.outcome === 'yes');
+    const nowhere = shown.filter((it) => !led.includes(it));
+    const more = nowhere.length ? [el('li', { class: 'more' }, el('details', {}, el('summary', {}, 'What else was looked at'), el('ul', { class: 'trail' }, nowhere.map(item))))] : [];
+    into.replaceChildren(...(led.length ? led.map(item) : [el('li', {}, el('div', {}, 'There is nothing more to say.'))]), ...more);
   } catch (error) {
     into.replaceChildren(el('li', { class: 'is-no' }, el('div', {}, error.message)));
   }
@@ -75,7 +82,7 @@ export function card(verdict, name, pools = []) {
   const id = `licence-${verdict.product}`;
   const trail = el('ul', { class: 'trail' }, el('li', {}, 'one moment …'));
   const why = el('details', { class: 'why' }, el('summary', {}, 'Why?'), el('p', {}, `${skim(verdict.detail.charAt(0).toUpperCase() + verdict.detail.slice(1))}.`), el('p', { class: 'quiet' }, proof(verdict)), trail);
-  why.addEventListener('toggle', () => why.open && explain(verdict.product, trail));
+  why.addEventListener('toggle', () => why.open && explain(verdict, trail));
   return el(
     'article', { class: `licence is-${kind}`, id, 'aria-labelledby': `${id}-title` },
     el('div', {}, el('p', { class: 'product' }, name), el('h3', { class: 'tier', id: `${id}-title` }, verdict.tier ?? (verdict.valid ? 'Licensed' : 'No licence'), el('span', { class: 'spoken' }, ` of ${name}`))),

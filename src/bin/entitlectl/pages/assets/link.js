@@ -145,7 +145,7 @@ async function read(wallet, account, on) {
         el('li', {}, el('p', {}, el('strong', {}, 'The wallet is yours. '), 'Your signature shows that ', el('span', { class: 'mono' }, account), ' belongs to you.')),
         el('li', {}, el('p', {}, el('strong', {}, 'It counts here. '), `Its licences count on this machine${whom ? `, for ${whom}` : ''}. You can unlink it at any time.`)),
         el('li', {}, el('p', {}, el('strong', {}, 'It costs nothing. '), 'This is no transaction: nothing is paid, moved or allowed.')),
-        el('li', {}, el('p', {}, el('strong', {}, 'It counts once, '), `until ${clock(challenge.expires_at)}. Your wallet shows the name `, el('span', { class: 'mono' }, name), ': that is this machine. Some wallets remark that it is no web site, which is right.')),
+        el('li', {}, el('p', {}, el('strong', {}, 'It counts once, '), `until ${clock(challenge.expires_at)}. Your wallet shows the name `, el('span', { class: 'mono' }, name), ', which is that of this machine', location.hostname === name ? ' and of this page.' : '. It may remark that this page has another name, which is right.')),
       ),
       el('details', {}, el('summary', {}, 'The text, word for word'), el('pre', {}, challenge.message)),
       el('div', { class: 'actions' }, button(`Sign in ${wallet.name}`, () => signed(wallet, account, challenge, again)), button('Choose another wallet', choose, { class: 'second' })),

@@ -6,7 +6,8 @@ const HOST: &str = "127.0.0.1:4000";
 const ORIGIN: &str = "http://127.0.0.1:4000";
 
 fn gate() -> Gate {
-    Gate::new(vec![HOST.to_owned()], 4000, ("token".to_owned(), "session".to_owned()))
+    let hosts = vec!["entitled-0123456789ab.localhost:4000".to_owned(), HOST.to_owned()];
+    Gate::new(hosts, 4000, ("token".to_owned(), "session".to_owned()))
 }
 
 fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
@@ -33,6 +34,10 @@ fn a_name_that_was_rebound_to_this_machine_is_turned_away() {
     let twice = [("host", HOST), ("host", "evil.example")];
     assert_eq!(admitted(&Method::GET, &twice), Err(Denied::OtherHost));
     assert_eq!(admitted(&Method::GET, &[("host", HOST)]), Ok(()));
+    // Each of its names is an origin of its own.
+    let named = ("host", "entitled-0123456789ab.localhost:4000");
+    assert_eq!(admitted(&Method::GET, &[named]), Ok(()));
+    assert_eq!(admitted(&Method::GET, &[named, ("origin", ORIGIN)]), Err(Denied::OtherOrigin));
 }
 
 #[test]

@@ -6,7 +6,15 @@ use super::{uid, uid_in};
 
 #[test]
 fn the_kernel_names_the_user_of_a_connection() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        // Without IPv6 there is nothing to be asked about it.
+        if let Ok(listener) = TcpListener::bind(address) {
+            names_the_user(&listener);
+        }
+    }
+}
+
+fn names_the_user(listener: &TcpListener) {
     let there = listener.local_addr().unwrap();
     let client = TcpStream::connect(there).unwrap();
     let (_server, from) = listener.accept().unwrap();

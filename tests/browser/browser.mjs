@@ -51,10 +51,10 @@ export class Wallet {
   }
 }
 
-export async function browse(wallets, visit) {
+export async function browse(wallets, visit, width = 1180) {
   const browser = await chromium.launch({ executablePath: given.chromium, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] });
   try {
-    const context = await browser.newContext({ viewport: { width: 1180, height: 860 }, reducedMotion: 'reduce' });
+    const context = await browser.newContext({ viewport: { width, height: 860 }, reducedMotion: 'reduce' });
     context.setDefaultTimeout(PATIENCE_MS);
     const page = await context.newPage();
     const trouble = [];

@@ -85,4 +85,4 @@ await browse([wallet], async (page) => {
   await says(page, 'Read what you sign');
   await press(page, 'Sign in');
   await says(page, 'Your wallet is linked');
-});
+}, 780);

@@ -39,4 +39,4 @@ await browse([wallet, other], async (page, { context }) => {
   await page.locator('.trail .is-yes').first().waitFor();
   if (!given.contract) await lookedAt(page, 'link-done');
   assert.deepEqual(new Set(other.asked), new Set(), 'another wallet is asked nothing');
-});
+}, 780);

@@ -11,4 +11,4 @@ await browse([], async (page) => {
     window.dispatchEvent(new CustomEvent('eip6963:announceProvider', { detail }));
   });
   await says(page, 'Late Wallet');
-});
+}, 780);

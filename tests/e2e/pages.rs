@@ -111,7 +111,7 @@ fn for_sale() -> (Stage, Value) {
     let licence = Contract::licence(&anvil);
     let other = Contract::licence(&anvil);
     let plugin = ProductFile::new("acme-render").set("name", "\"Acme Render\"");
-    let plugin = plugin.tier("team", 10, "features = { gpu = true }\nseats = 5");
+    let plugin = plugin.tier("team", 10, "features = { gpu = true }\nseats = 5\nexpires_at = \"2046-03-31T00:00:00Z\"");
     let plugin = plugin.grant("team", &other.collection(), r#"tokens_of = "enumerable""#);
     let settings = Settings::new([anvil.url()]).product(acme(&licence)).product(plugin);
     let stage = Stage::on(anvil, licence, &settings);
@@ -119,6 +119,8 @@ fn for_sale() -> (Stage, Value) {
     stage.daemon.admin("customer_create", json!({"name": "Acme AG", "uids": [70_001]}));
     other.mint(&stage.anvil, stage.holder(), 1);
     stage.daemon.wait_for_code("acme-render", "VALID");
+    // For as long as this process lasts.
+    stage.daemon.call("seat_acquire", json!({"product": "acme-render"}));
     let (from, to, id) = (stage.holder(), stranger(), U256::from(7));
     let transaction = |from: &str, data: &[u8]| json!({"from": from, "to": stage.licence.address, "data": hex::encode_prefixed(data)});
     let pays = stage.anvil.account(0);
@@ -166,6 +168,17 @@ fn the_page_closes_itself_and_says_that_nothing_was_linked() {
     let (status, text) = page.ended();
     assert_eq!(status.code(), Some(1), "{text}");
     assert!(text.contains("no wallet was linked"), "{text}");
+}
+
+#[test]
+fn where_no_daemon_answers_no_page_is_opened() {
+    let mut daemon = offline();
+    assert!(daemon.stop().success());
+    for arguments in [&["ui"][..], &["wallet", "link"]] {
+        let output = daemon.entitlectl().args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(4), "{output:?}");
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("http://"), "{output:?}");
+    }
 }
 
 #[test]

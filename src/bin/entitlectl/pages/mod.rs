@@ -95,6 +95,8 @@ async fn served(
     told: Told,
 ) -> Result<usize, Failure> {
     let failed = |source| Failure::Page { source };
+    // Where no daemon answers, that is said here and not on a page.
+    let machine = machine_name(session)?;
     let (listeners, address) = server::bind().await.map_err(failed)?;
     let (token, secret) = (random().map_err(failed)?, random().map_err(failed)?);
     let (linked, wallets) = unbounded_channel();
@@ -107,7 +109,7 @@ async fn served(
         "seconds": offer.open_for.as_secs(),
     });
     let port = address.port();
-    let hosts = [machine_name(session).map(|it| format!("{it}:{port}")), Some(address.to_string())];
+    let hosts = [machine.map(|it| format!("{it}:{port}")), Some(address.to_string())];
     let hosts: Vec<String> = hosts.into_iter().flatten().collect();
     let urls = hosts.iter().map(|it| format!("http://{it}/?token={token}")).collect::<Vec<_>>();
     let desk = Desk {
@@ -127,13 +129,13 @@ async fn served(
 /// The name in which the machine asks wallets to sign. A page of that name is what the text says that it is, so that wallets
 /// which compare the two (EIP-4361) find nothing amiss; and cookies for it go to no other server on this machine. Names below
 /// `localhost` lead to this machine and belong to nobody else (RFC 6761).
-fn machine_name(session: &Session) -> Option<String> {
+fn machine_name(session: &Session) -> Result<Option<String>, Failure> {
     let question = Question::new("system_version");
-    let version: Value = session::read(question.method, &session.ask(&question).ok()?).ok()?;
-    let name = version["machine"].as_str()?;
+    let version: Value = session::read(question.method, &session.ask(&question)?)?;
+    let name = version["machine"].as_str().unwrap_or_default();
     let is_letter = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-';
     let is_name = name.strip_suffix(".localhost").is_some_and(|it| it.bytes().all(is_letter));
-    is_name.then(|| name.to_owned())
+    Ok(is_name.then(|| name.to_owned()))
 }
 
 fn invite(page: Page, urls: &[String], screen: &Screen) {

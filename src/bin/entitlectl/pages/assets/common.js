@@ -108,8 +108,8 @@ export const clock = (it) => CLOCK.format(new Date(it));
 /** `in 14 days`, `3 minutes ago`. */
 export function relative(text) {
   const seconds = (new Date(text) - Date.now()) / 1000;
-  for (const [unit, length] of [['day', 86_400], ['hour', 3_600], ['minute', 60]]) {
-    if (Math.abs(seconds) >= (unit === 'day' ? 2 * length : length)) return RELATIVE.format(Math.trunc(seconds / length), unit);
+  for (const [unit, length] of [['year', 31_557_600], ['month', 2_629_800], ['day', 86_400], ['hour', 3_600], ['minute', 60]]) {
+    if (Math.abs(seconds) >= (['hour', 'minute'].includes(unit) ? length : 2 * length)) return RELATIVE.format(Math.trunc(seconds / length), unit);
   }
   return Math.abs(seconds) < 10 ? 'just now' : RELATIVE.format(Math.trunc(seconds), 'second');
 }

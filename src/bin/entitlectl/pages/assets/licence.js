@@ -38,7 +38,7 @@ function features(verdict) {
 
 function seats(verdict, pools) {
   if (pools.length === 0 && verdict.valid && verdict.seats) {
-    return el('p', { class: 'seats' }, `${verdict.seats} ${verdict.seats === 1 ? 'seat' : 'seats'}, none in use`);
+    return el('p', { class: 'seats' }, `${verdict.seats} ${verdict.seats === 1 ? 'seat' : 'seats'}`);
   }
   return pools.filter((it) => it.capacity !== null).map((pool) => {
     const waiting = pool.waiting > 0 ? `, ${pool.waiting} waiting` : '';

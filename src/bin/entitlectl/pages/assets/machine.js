@@ -31,7 +31,7 @@ export function drawChains(samples) {
   const endpoint = (chain, it) => {
     const past = samples.map((sample) => of(sample, chain.id)?.endpoints.find((other) => other.url === it.url)?.state).filter(Boolean);
     const well = past.filter((state) => state === 'ok').length;
-    const speed = it.latency?.p50_ms === undefined || it.latency.p50_ms === null ? '' : `, usually ${it.latency.p50_ms} ms`;
+    const speed = it.latency?.p50_ms === undefined || it.latency.p50_ms === null ? '' : `, usually ${it.latency.p50_ms < 1 ? 'under 1' : it.latency.p50_ms} ms`;
     const label = `${it.url}: ${it.state.replaceAll('_', ' ')}; well in ${well} of the last ${past.length} looks`;
     return el('div', {}, el('div', { class: 'caption' }, el('span', { class: 'mono' }, it.url), el('span', {}, `${it.state.replaceAll('_', ' ')}${speed}`)), strip(past.map(kind), PLACES, label));
   };

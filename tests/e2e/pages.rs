@@ -29,7 +29,7 @@ fn key(number: u8) -> String {
 }
 
 fn stage() -> Stage {
-    Stage::with(|licence| acme(licence))
+    Stage::with(acme)
 }
 
 fn acme(licence: &Contract) -> ProductFile {
@@ -111,7 +111,11 @@ fn for_sale() -> (Stage, Value) {
     let licence = Contract::licence(&anvil);
     let other = Contract::licence(&anvil);
     let plugin = ProductFile::new("acme-render").set("name", "\"Acme Render\"");
-    let plugin = plugin.tier("team", 10, "features = { gpu = true }\nseats = 5\nexpires_at = \"2046-03-31T00:00:00Z\"");
+    let plugin = plugin.tier(
+        "team",
+        10,
+        "features = { gpu = true }\nseats = 5\nexpires_at = \"2046-03-31T00:00:00Z\"",
+    );
     let plugin = plugin.grant("team", &other.collection(), r#"tokens_of = "enumerable""#);
     let settings = Settings::new([anvil.url()]).product(acme(&licence)).product(plugin);
     let stage = Stage::on(anvil, licence, &settings);

@@ -51,7 +51,7 @@ impl Gate {
         let origin = one(headers, header::ORIGIN.as_str());
         let is_own = origin == Some(format!("http://{host}").as_str());
         let changes = !matches!(*method, Method::GET | Method::HEAD);
-        if headers.contains_key(header::ORIGIN) && !is_own || changes && !is_own {
+        if !is_own && (changes || headers.contains_key(header::ORIGIN)) {
             return Err(Denied::OtherOrigin);
         }
         // `same-site` is another port of this machine: somebody else's page.

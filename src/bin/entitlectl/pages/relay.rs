@@ -106,12 +106,12 @@ impl Relay {
     /// The reply to one request of a page.
     pub(super) fn answer(&self, door: Door, body: &[u8]) -> String {
         let Ok(asked) = serde_json::from_slice::<Asked>(body) else {
-            return said(None, Err(error("INVALID_REQUEST", "this is no JSON-RPC request")));
+            return said(None, &Err(error("INVALID_REQUEST", "this is no JSON-RPC request")));
         };
         let id = Some(asked.id);
         match self.question(door, asked) {
-            Ok(question) => said(id, self.ask(&question).map_err(|it| error_of(&it))),
-            Err(why) => said(id, Err(why)),
+            Ok(question) => said(id, &self.ask(&question).map_err(|it| error_of(&it))),
+            Err(why) => said(id, &Err(why)),
         }
     }
 
@@ -152,8 +152,8 @@ impl Relay {
     }
 }
 
-fn said(id: Option<u64>, outcome: Result<Box<RawValue>, Value>) -> String {
-    let (result, error) = match &outcome {
+fn said(id: Option<u64>, outcome: &Result<Box<RawValue>, Value>) -> String {
+    let (result, error) = match outcome {
         Ok(result) => (Some(&**result), None),
         Err(error) => (None, Some(error.clone())),
     };

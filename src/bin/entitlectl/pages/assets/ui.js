@@ -1,5 +1,5 @@
 // The overview: drawn once from what the daemon lists, and again wherever it says that something changed.
-import { ask, askAll, by, follow, notice, opened, say } from './common.js';
+import { ask, askAll, by, follow, notice, opened, relative, say } from './common.js';
 import { Cards } from './licence.js';
 import { drawActors, drawAudit, drawChains, drawCustomers, drawHistory, drawLedger, drawProducts, drawWallets } from './machine.js';
 
@@ -92,5 +92,8 @@ async function start() {
   });
   return undefined;
 }
+
+// `just now` does not stay true.
+setInterval(() => document.querySelectorAll('time').forEach((it) => { it.textContent = relative(it.dateTime); }), 10_000);
 
 start();

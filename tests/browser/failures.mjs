@@ -1,10 +1,26 @@
 // Everything that goes wrong while a wallet is linked says what to do, and lets one try again; in the end it is linked.
 import assert from 'node:assert/strict';
+import net from 'node:net';
 
 import { Wallet, browse, given, lookedAt, press, refusal, says } from './browser.mjs';
 
 const wallet = new Wallet('Fern Wallet', given.key);
 const stranger = new Wallet('Stranger', given.stranger);
+
+/** Asks the daemon beside the page. */
+function daemon(method, params) {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(given.socket, () => socket.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })}\n`));
+    socket.on('error', reject);
+    let text = '';
+    socket.on('data', (bytes) => {
+      text += bytes;
+      if (!text.endsWith('\n')) return;
+      resolve(JSON.parse(text));
+      socket.destroy();
+    });
+  });
+}
 
 const choose = (page) => press(page, 'Fern Wallet');
 
@@ -82,6 +98,18 @@ await browse([wallet], async (page) => {
   wallet.address = own.address;
   await press(page, 'Choose another wallet');
   await choose(page);
+  await says(page, 'Read what you sign');
+
+  // The text is used already when the page gives it to the daemon.
+  wallet.instead.personal_sign = async ([raw]) => {
+    const signature = await own.signMessage({ message: { raw } });
+    const message = Buffer.from(raw.slice(2), 'hex').toString();
+    assert.equal((await daemon('wallet_link', { message, signature })).error, undefined);
+    return { result: signature };
+  };
+  await press(page, 'Sign in');
+  await says(page, 'The text you signed has expired, or was used already.');
+  await press(page, 'Try again');
   await says(page, 'Read what you sign');
   await press(page, 'Sign in');
   await says(page, 'Your wallet is linked');

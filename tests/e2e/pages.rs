@@ -89,7 +89,7 @@ fn what_goes_wrong_while_linking_says_what_to_do_and_lets_one_try_again() {
     let other = stage.daemon.admin("customer_create", json!({"name": "Somebody else"}));
     stage.daemon.link_for(&Wallet::numbered(2), other["id"].as_str().unwrap());
     let mut page = Page::open(&stage.daemon, &["wallet", "link"]);
-    play("failures", &page, json!({"key": key(1), "stranger": key(2)}));
+    play("failures", &page, json!({"key": key(1), "stranger": key(2), "socket": stage.daemon.socket()}));
     assert!(page.ended().0.success());
     assert_eq!(linked(&stage.daemon)[0]["address"], json!(stage.holder().to_string()));
 }
@@ -172,6 +172,9 @@ fn the_page_closes_itself_and_says_that_nothing_was_linked() {
     let (status, text) = page.ended();
     assert_eq!(status.code(), Some(1), "{text}");
     assert!(text.contains("no wallet was linked"), "{text}");
+    let mut page = Page::open(&daemon, &["ui", "--open-for", "1s"]);
+    let (status, text) = page.ended();
+    assert!(status.success(), "{text}");
 }
 
 #[test]

@@ -48,7 +48,7 @@ struct Past {
     /// Which products are followed, or that the daemon is away.
     presence: Option<Event>,
     is_away: bool,
-    /// Pages that listen, whether there was ever one, and since when there is none.
+    /// Pages that listen, and since when there is none.
     listeners: usize,
     alone_since: Option<Instant>,
 }
@@ -74,7 +74,8 @@ impl Live {
     /// Begins to follow the daemon, in a thread that lasts as long as the program.
     pub(super) fn follow(session: &Session, behalf: &Behalf, is_admin: bool) -> Arc<Self> {
         let (events, _) = broadcast::channel(BACKLOG);
-        let live = Arc::new(Self { events, past: Mutex::default() });
+        let past = Past { alone_since: Some(Instant::now()), ..Past::default() };
+        let live = Arc::new(Self { events, past: Mutex::new(past) });
         let daemon =
             Daemon { session: session.patient(Duration::ZERO), behalf: behalf.clone(), is_admin };
         let following = Arc::clone(&live);
@@ -98,7 +99,7 @@ impl Live {
         Listener { first: first.collect(), next: self.events.subscribe(), live: Arc::clone(self) }
     }
 
-    /// For how long no page has listened any more; `None` while one does, or before the first.
+    /// For how long no page has listened; `None` while one does.
     pub(super) fn alone_for(&self) -> Option<Duration> {
         self.past().alone_since.map(|it| it.elapsed())
     }

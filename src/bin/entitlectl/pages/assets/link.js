@@ -92,12 +92,24 @@ async function begin(wallet) {
   }
 }
 
+/** The wallet, if it is linked to this person already. */
+async function known(account) {
+  const all = await askAll('wallet_list');
+  return all.find((it) => it.active && it.address.toLowerCase() === account.toLowerCase());
+}
+
 // ---- the network: for a key the chain is but a name in the text; a contract is asked on it
 
 async function onto(wallet, account) {
   say();
   const mine = waiting(`Asking ${wallet.name}`, 'Which network is it on?');
   try {
+    const before = await known(account);
+    if (mine !== turn) return;
+    if (before) {
+      linked = before;
+      return void done();
+    }
     const now = await chain(wallet);
     if (mine !== turn) return;
     if (chains.length === 0 || chains.includes(now)) return void read(wallet, account, chains.length ? now : null);
@@ -167,22 +179,24 @@ async function signed(wallet, account, challenge, again) {
   const mine = waiting(`Sign in ${wallet.name}`, 'It shows you the text once more. Agree there.', 1);
   try {
     const signature = await sign(wallet, challenge.message, account);
-    if (mine === turn) await prove(wallet, challenge, signature, again);
+    if (mine === turn) await prove(wallet, account, challenge, signature, again);
   } catch (error) {
     if (mine === turn) failed(error, wallet, again);
   }
 }
 
-async function prove(wallet, challenge, signature, again) {
+async function prove(wallet, account, challenge, signature, again) {
   const mine = show(1, 'Checking your signature', el('p', { class: 'waiting' }, 'A wallet that is a contract is asked on its chain, which may take some seconds.'));
   try {
     linked = await ask('wallet_link', { message: challenge.message, signature });
   } catch (error) {
+    const before = error.code === 'CONFLICT' ? await known(account).catch(() => null) : null;
     if (mine !== turn) return;
     if (error.code === 'NOT_FOUND') error.code = 'SPENT';
     // The signature still counts: only the chain was away.
-    const once = error.code === 'CHAIN_UNAVAILABLE' ? () => prove(wallet, challenge, signature, again) : again;
-    return failed(error, wallet, once);
+    const once = error.code === 'CHAIN_UNAVAILABLE' ? () => prove(wallet, account, challenge, signature, again) : again;
+    if (!before) return failed(error, wallet, once);
+    linked = before;
   }
   done();
 }
@@ -222,7 +236,6 @@ async function start() {
     verdict: (it) => { cards.hear(it); remark(); },
     there: (products) => { cards.keep(products); presence('yes', 'connected'); },
     away: () => presence('no', 'the daemon is away'),
-    again: () => location.reload(),
   }, () => presence('no', 'closed'));
   discover((wallet) => {
     wallets.push(wallet);

@@ -4,12 +4,11 @@
 //! processes. So the uid of the socket that connected is compared, which no token can be passed on around.
 
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 
 use nix::unistd::geteuid;
-
-use crate::files;
 
 /// Every TCP socket of our own network namespace, with the uid that made it (proc_net_tcp(5)).
 const TABLE: &str = "/proc/net/tcp";
@@ -29,7 +28,8 @@ pub(super) fn ours() -> Vec<u32> {
 pub(super) fn uid(from: SocketAddr, to: SocketAddr) -> Option<u32> {
     let table = if from.is_ipv4() { TABLE } else { TABLE_OF_IPV6 };
     let (from, to) = (place(from), place(to));
-    files::find_line(Path::new(table), |line| uid_in(line, &from, &to)).ok().flatten()
+    let mut rows = BufReader::new(File::open(table).ok()?).lines().map_while(Result::ok);
+    rows.find_map(|it| uid_in(&it, &from, &to))
 }
 
 /// An address as the table writes it: each four bytes as one number of this machine, and the port.

@@ -111,6 +111,10 @@ const OPENS: &[&str] =
 const MAY_OPEN: &[(&str, &str)] = &[
     ("regular_file", "owns how files are opened"),
     ("entitlectl/files", "makes what the person who runs it names where nothing is yet, by O_EXCL"),
+    (
+        "entitlectl/pages/peer",
+        "reads the kernel's own table of sockets, which nobody else can write",
+    ),
     ("entitlectl/manual", "compares the manual page with the sources, in a test"),
     ("keys/new_file", "makes a draft of a name nobody knows, by O_EXCL"),
     (

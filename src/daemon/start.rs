@@ -60,6 +60,7 @@ pub(super) struct House {
     keeper: Addr<WalletKeeper>,
     started: Duration,
     state_directory: PathBuf,
+    machine_name: String,
 }
 
 impl House {
@@ -119,6 +120,7 @@ impl House {
         let sealed = ledger.send(FindSealedKeys).await?.context("the store cannot be read")?;
         let census = Census::of(sealed.iter().map(|it| it.record.as_slice()));
         let (keys, machine) = open_keys(config, source, &census)?;
+        let machine_name = machine.as_str().to_owned();
         let keeper =
             WalletKeeper::new(&ledger, keys, machine).with_chains(verifier.clone().recipient());
         let keeper = tree.start("wallet_keeper", keeper);
@@ -136,6 +138,7 @@ impl House {
             verifier,
             started,
             state_directory,
+            machine_name,
         })
     }
 
@@ -152,6 +155,7 @@ impl House {
         let control = Control {
             reload: Box::new(reload),
             document: openrpc::json,
+            machine: self.machine_name.clone(),
             started: self.started,
             counts: Default::default(),
             subscriptions: Default::default(),

@@ -43,6 +43,7 @@ mod mistakes;
 mod named_files;
 mod observation;
 mod openfeature;
+mod pages;
 mod prerequisites;
 mod pseudo_terminal;
 mod publishers;

@@ -62,7 +62,7 @@ async fn answer(fake: Arc<Fake>, request: Request) -> Result<Box<RawValue>, RpcE
         "customer_tier" => raw(&fake.tier(&permit, parse(params)?).await?),
         "tier_list" => raw(&fake.tiers(&parse(params)?)?),
         "system_health" => raw(&fake.health()),
-        "system_version" => raw(&wire::Version::of_this()),
+        "system_version" => raw(&wire::Version::of_this(None)),
         "system_reload" => raw(&fake.reread()?),
         "rpc_discover" => Ok(openrpc::json().to_owned()),
         name => {

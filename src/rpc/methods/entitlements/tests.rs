@@ -59,6 +59,7 @@ fn bed() -> Bed {
     let control = Control {
         reload: Box::new(|_| Box::pin(std::future::pending())),
         document: crate::rpc::openrpc::json,
+        machine: "entitled-0123456789ab.localhost".to_owned(),
         started: Duration::ZERO,
         counts: Default::default(),
         subscriptions: Default::default(),

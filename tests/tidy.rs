@@ -113,6 +113,10 @@ const MAY_OPEN: &[(&str, &str)] = &[
     ("entitlectl/files", "reads what the person who runs it names, pipes too"),
     ("entitlectl/manual", "compares the manual page with the sources, in a test"),
     ("entitlectl/commands/product/signing", "makes a vendor's key where nothing is yet, by O_EXCL"),
+    (
+        "actors/tier_cache/pages/file",
+        "opens its own memory once more, to hand it over for reading only",
+    ),
     ("keys/new_file", "makes a draft of a name nobody knows, by O_EXCL"),
     (
         "rpc/socket/subordinate_uids",

@@ -42,6 +42,7 @@ mod many_tokens;
 mod mistakes;
 mod observation;
 mod openfeature;
+mod pages;
 mod prerequisites;
 mod pseudo_terminal;
 mod publishers;

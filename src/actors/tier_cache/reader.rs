@@ -12,6 +12,7 @@ use moka::sync::Cache;
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::watch;
 
+use super::pages::{Held, Pages};
 use crate::clock::Clock;
 use crate::counter::Counter;
 use crate::products::Loaded;
@@ -186,11 +187,12 @@ pub struct VerdictReader {
     /// Grows with each verdict that is put in or taken out, and each user that is forgotten.
     revision: Arc<AtomicU64>,
     tally: Arc<Tally>,
+    pages: Arc<Pages>,
     render: Render,
 }
 
 impl VerdictReader {
-    pub fn new(capacity: u64, products: Loaded, render: Render) -> Self {
+    pub fn new(capacity: u64, products: Loaded, render: Render, clock: Clock) -> Self {
         Self {
             cache: Cache::builder().max_capacity(capacity).expire_after(OwnLifetime).build(),
             customers: Arc::default(),
@@ -198,6 +200,7 @@ impl VerdictReader {
             epochs: Arc::default(),
             revision: Arc::default(),
             tally: Arc::default(),
+            pages: Arc::new(Pages::new(clock)),
             render,
         }
     }
@@ -241,8 +244,9 @@ impl VerdictReader {
         let epochs = self.epochs.borrow();
         let holds = epochs.holds(cached.epoch, key.customer);
         if holds {
-            self.cache.insert(key.clone(), cached);
+            self.cache.insert(key.clone(), Arc::clone(&cached));
             self.revise();
+            self.pages.say(key, &cached);
         }
         holds
     }
@@ -273,7 +277,30 @@ impl VerdictReader {
                 self.customers.write().unwrap_or_else(PoisonError::into_inner).by_uid.clear();
             }
             self.revise();
+            self.pages.withdraw(whose);
         });
+    }
+
+    /// The answer pages, to have a slot of one.
+    pub fn pages(&self) -> &Arc<Pages> {
+        &self.pages
+    }
+
+    /// From now on the slot says what is answered to `key`, unless users may stand for others than at `since`: then it is
+    /// `false`.
+    pub fn bind_page(&self, held: &Held, key: &Key, since: Epoch) -> bool {
+        // Held meanwhile, so that no user changes in between.
+        let epochs = self.epochs.borrow();
+        let holds = epochs.same_users(since);
+        if holds {
+            self.pages.bind(held, key, |it| self.peek(it));
+        }
+        holds
+    }
+
+    /// Has the answer pages say for another lease what the cache says; `false` when nobody has any.
+    pub fn renew_pages(&self) -> bool {
+        self.pages.renew(|it| self.peek(it))
     }
 
     /// To be taken before something is gathered, and compared when it is used.

@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use super::message::take_message;
 use super::scan;
 use crate::rpc::call::answers::Warm;
-use crate::rpc::call::caller::{Caller, Line};
+use crate::rpc::call::caller::Caller;
+use crate::rpc::call::enclosure::Line;
 use crate::rpc::error::Code;
 use entitled_core::domain::ids::{ProductId, clip};
 

@@ -9,7 +9,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn reader() -> VerdictReader {
-    VerdictReader::new(16, Loaded::default(), |_| Vec::new())
+    VerdictReader::new(16, Loaded::default(), |_| Vec::new(), Clock::system())
 }
 
 #[test]

@@ -186,6 +186,8 @@ pub struct VerdictReader {
     epochs: Arc<watch::Sender<Epochs>>,
     /// Grows with each verdict that is put in or taken out, and each user that is forgotten.
     revision: Arc<AtomicU64>,
+    /// The number of the epoch at which the cache was emptied last.
+    emptied: Arc<AtomicU64>,
     tally: Arc<Tally>,
     pages: Arc<Pages>,
     render: Render,
@@ -199,6 +201,7 @@ impl VerdictReader {
             products: Arc::new(RwLock::new(Arc::new(products))),
             epochs: Arc::default(),
             revision: Arc::default(),
+            emptied: Arc::default(),
             tally: Arc::default(),
             pages: Arc::new(Pages::new(clock)),
             render,
@@ -235,7 +238,13 @@ impl VerdictReader {
     }
 
     pub fn peek(&self, key: &Key) -> Option<Arc<Cached>> {
-        self.cache.get(key)
+        self.cache.get(key).filter(|it| self.is_in(it))
+    }
+
+    /// Whether what was found is in the cache. What was there when it was emptied is found again for a moment, while another
+    /// takes its place ([0108](../../../docs/decisions/0108-what-was-withdrawn-is-told-by-its-epoch.md)).
+    fn is_in(&self, found: &Cached) -> bool {
+        found.epoch.number() >= self.emptied.load(Ordering::Acquire)
     }
 
     /// Keeps a verdict, unless what it rests on has changed: then it is `false`.
@@ -256,7 +265,7 @@ impl VerdictReader {
     }
 
     pub(super) fn entries(&self) -> Vec<(Arc<Key>, Arc<Cached>)> {
-        self.cache.iter().collect()
+        self.cache.iter().filter(|(_, it)| self.is_in(it)).collect()
     }
 
     /// Withdraws what was answered to, or known of, whom a change concerns, in the cache and wherever it is on its way.
@@ -265,7 +274,10 @@ impl VerdictReader {
         self.epochs.send_modify(|epochs| {
             epochs.raise(whose);
             match whose.customer() {
-                None => self.cache.invalidate_all(),
+                None => {
+                    self.emptied.store(epochs.now().number(), Ordering::Release);
+                    self.cache.invalidate_all();
+                }
                 Some(customer) => {
                     let own = |it: &Arc<Key>| it.customer == customer;
                     for (key, _) in self.cache.iter().filter(|(key, _)| own(key)) {

@@ -253,9 +253,10 @@ impl VerdictReader {
         let epochs = self.epochs.borrow();
         let holds = epochs.holds(cached.epoch, key.customer);
         if holds {
-            self.cache.insert(key.clone(), Arc::clone(&cached));
+            let said = Arc::clone(&cached);
+            self.cache.insert(key.clone(), cached);
             self.revise();
-            self.pages.say(key, &cached);
+            self.pages.say(key, &said);
         }
         holds
     }

@@ -230,7 +230,10 @@ fn a_user_has_one_page_with_so_many_slots_and_an_account_so_many_pages() {
 
     let subordinate = |uid| PageOwner { uid, account: 1000, is_exempt: false };
     for uid in 1..PAGES_OF_ACCOUNT {
-        bed.reader.pages().give(subordinate(100_000 + uid as u32), question()).unwrap();
+        bed.reader
+            .pages()
+            .give(subordinate(100_000 + u32::try_from(uid).unwrap()), question())
+            .unwrap();
     }
     // What was given back stays: a program may have kept it.
     let many = bed.reader.pages().give(subordinate(200_000), question()).err().unwrap();

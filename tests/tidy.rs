@@ -116,6 +116,10 @@ const MAY_OPEN: &[(&str, &str)] = &[
         "reads the kernel's own table of sockets, which nobody else can write",
     ),
     ("entitlectl/manual", "compares the manual page with the sources, in a test"),
+    (
+        "actors/tier_cache/pages/file",
+        "opens its own memory once more, to hand it over for reading only",
+    ),
     ("keys/new_file", "makes a draft of a name nobody knows, by O_EXCL"),
     (
         "rpc/socket/subordinate_uids",

@@ -80,7 +80,7 @@ impl House {
         let pins = store.read(publishers::all).context("the store cannot be read")?;
         let pinned =
             keep_pins(&store, &pins, load(&catalogue, &pins, clock.now()), clock.now()).await;
-        let reader = open_reader(config, pinned);
+        let reader = open_reader(config, pinned, &clock);
         let forgetting = reader.clone();
         let ledger = OwnershipLedger::new(store.clone())
             .telling(Arc::new(move |whose| forgetting.forget(whose)));
@@ -235,11 +235,11 @@ async fn keep_pins(
 }
 
 /// The cache, empty, and the products.
-fn open_reader(config: &Config, products: Loaded) -> VerdictReader {
+fn open_reader(config: &Config, products: Loaded, clock: &Clock) -> VerdictReader {
     for warning in super::unavailable(config, &products) {
         tracing::warn!("{warning}");
     }
-    VerdictReader::new(config.cache.capacity, products, wire::Verdict::render_open)
+    VerdictReader::new(config.cache.capacity, products, wire::Verdict::render_open, clock.clone())
 }
 
 fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<Store> {

@@ -39,6 +39,7 @@ mod lifecycle;
 mod local_users;
 mod main_path;
 mod many_tokens;
+mod memory_pages;
 mod mistakes;
 mod named_files;
 mod observation;

@@ -37,7 +37,7 @@ fn bed() -> Bed {
     let settings = StoreSettings::at(dir.path().join("ledger.redb"));
     let store = Store::open(settings, clock.now()).unwrap();
     let ledger = OwnershipLedger::new(store.clone()).start();
-    let reader = VerdictReader::new(16, Loaded::default(), |_| Vec::new());
+    let reader = VerdictReader::new(16, Loaded::default(), |_| Vec::new(), clock.clone());
     let parts = tier_cache::Parts {
         reader: reader.clone(),
         ledger: ledger.clone(),

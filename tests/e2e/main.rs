@@ -22,6 +22,7 @@ mod bad_input;
 mod c_library;
 mod changes;
 mod clients;
+mod command_line;
 mod consensus;
 mod contract_wallets;
 mod contracts;

@@ -28,6 +28,7 @@ mod contract_wallets;
 mod contracts;
 mod custody;
 mod discovery;
+mod doctor;
 mod endpoints;
 mod examples;
 mod fake;

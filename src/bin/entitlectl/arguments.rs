@@ -9,6 +9,7 @@ use crate::commands::audit::{self, AuditCommand};
 use crate::commands::chain::{self, ChainCommand};
 use crate::commands::check::{self, CheckArguments};
 use crate::commands::customer::{self, CustomerCommand};
+use crate::commands::doctor::{self, DoctorArguments};
 use crate::commands::keys::{self, KeysCommand};
 use crate::commands::ownership::{self, OwnershipCommand};
 use crate::commands::product::{self, ProductCommand};
@@ -115,6 +116,8 @@ pub(crate) enum Command {
     /// The chains
     #[command(subcommand)]
     Chain(ChainCommand),
+    /// Look for what is wrong with the daemon, its chains and its products, and say what mends it
+    Doctor(DoctorArguments),
     /// Let the daemon read its configuration and products again
     Reload,
     /// Print a completion script
@@ -141,6 +144,7 @@ impl Command {
             Self::Audit(command) => audit::run(command, session, screen),
             Self::Store(command) => store::run(command, session, screen),
             Self::Chain(command) => chain::run(command, session, screen),
+            Self::Doctor(arguments) => doctor::run(arguments, session, screen),
             Self::Reload => reload::run(session, screen),
             Self::Completions { shell } => {
                 let mut script = Vec::new();

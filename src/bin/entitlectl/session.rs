@@ -172,17 +172,22 @@ impl Session {
     }
 
     fn connect(&self, door: Door) -> Result<Client, ClientError> {
-        let path = match (&self.socket, door) {
+        if door == Door::Widest && self.socket.is_none() && are_of_one_daemon() {
+            match self.connect(Door::Admin) {
+                Err(ClientError::Unreachable { .. }) => {}
+                outcome => return outcome,
+            }
+        }
+        Client::connect_within(&self.path(door), self.timeout)
+    }
+
+    /// Where the daemon is asked.
+    pub(crate) fn path(&self, door: Door) -> SocketPath {
+        match (&self.socket, door) {
             (Some(path), _) => SocketPath::at(path),
-            (None, Door::Public) => default_path(),
             (None, Door::Admin) => default_admin_path(),
-            (None, Door::Widest) => match self.connect(Door::Admin) {
-                Err(ClientError::Unreachable { .. }) => default_path(),
-                outcome if are_of_one_daemon() => return outcome,
-                _ => default_path(),
-            },
-        };
-        Client::connect_within(&path, self.timeout)
+            (None, Door::Public | Door::Widest) => default_path(),
+        }
     }
 }
 

@@ -58,7 +58,8 @@ fn name(failure: &Failure) -> &'static str {
     }
 }
 
-fn message(failure: &Failure) -> String {
+/// What is wrong, without what to do.
+pub(crate) fn message(failure: &Failure) -> String {
     let Failure::Client(error) = failure else { return with_causes(failure) };
     match error {
         ClientError::Refused { message, .. } => {

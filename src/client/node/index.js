@@ -2,6 +2,7 @@
 
 const { Client } = require("./lib/client.js");
 const { defaultPath } = require("./lib/connection.js");
+const { Seat, SeatRefused } = require("./lib/seat.js");
 const verdict = require("./lib/verdict.js");
 
 /** Asks once what the caller is entitled to of `product`, and gives what the handler for the answer gives. */
@@ -14,9 +15,17 @@ async function check(product, handlers, { timeout, path, ...options } = {}) {
   }
 }
 
+/** Takes a floating seat of `product`. */
+function seat(product, { timeout, path, ...options } = {}) {
+  return new Client({ timeout, path }).seat(product, options);
+}
+
 // Named one by one, so that `import { check } from "entitled"` finds them.
 module.exports = {
   check,
+  seat,
+  Seat,
+  SeatRefused,
   Client,
   defaultPath,
   EntitledError: verdict.EntitledError,

@@ -56,7 +56,7 @@ const PROVES: &[(&str, &[&str])] = &[
     ("rpc", &["domain", "receipt", "seats"]),
     ("seat_policies", &["domain", "seats"]),
     ("chain", &["domain", "evm", "light_client", "proof", "receipt", "standards"]),
-    ("entitlectl", &["domain", "receipt"]),
+    ("entitlectl", &["domain", "receipt", "seats"]),
     ("daemon", &["domain", "light_client"]),
 ];
 
@@ -113,6 +113,7 @@ const MAY_OPEN: &[(&str, &str)] = &[
     ("entitlectl/files", "reads what the person who runs it names, pipes too"),
     ("entitlectl/manual", "compares the manual page with the sources, in a test"),
     ("entitlectl/commands/product/signing", "makes a vendor's key where nothing is yet, by O_EXCL"),
+    ("entitlectl/commands/seats/import", "makes a policy file where there is none, by O_EXCL"),
     ("keys/new_file", "makes a draft of a name nobody knows, by O_EXCL"),
     (
         "rpc/socket/subordinate_uids",

@@ -9,10 +9,10 @@ use crate::domain::product::document::{self, Flaw, Node, Place, Value};
 use crate::domain::product::section::{Flaws, Section, duration, one_of, parsed, whole, words};
 
 /// Who is asked for by a rule; more rules of a kind are a mistake.
-const MOST_RULES: usize = 1_000;
+pub(super) const MOST_RULES: usize = 1_000;
 const LONGEST_UNIT: usize = 256;
-const MOST_SEATS: u32 = 1_000_000;
-const LONGEST: Duration = Duration::from_secs(30 * 86_400);
+pub(super) const MOST_SEATS: u32 = 1_000_000;
+pub(super) const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 /// A seat is not taken away from somebody who has only just got it.
 const MIN_REMOVE: Duration = Duration::from_secs(120);
 /// A week, as administrators of other licence servers know it.

@@ -57,6 +57,8 @@ pub struct SeatAcquire {
 pub struct SeatBorrow {
     #[schemars(with = "String")]
     pub product: ProductId,
+    /// For how long, in milliseconds: from a minute to 30 days, and no longer than the administrator's policy allows.
+    pub for_ms: u64,
     /// A seat of a tier that includes this feature.
     #[serde(default)]
     pub feature: Option<String>,
@@ -64,8 +66,6 @@ pub struct SeatBorrow {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub tier: Option<TierName>,
-    /// For how long, in milliseconds: from a minute to 30 days, and no longer than the administrator's policy allows.
-    pub for_ms: u64,
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub customer: Option<CustomerId>,

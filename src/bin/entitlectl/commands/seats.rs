@@ -1,8 +1,13 @@
 //! `seats`: who has a floating seat, and who waits for one.
 
+mod import;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Subcommand;
+use entitled_core::domain::ids::{ProductId, TierName};
+use entitled_core::seats::OptionsFor;
 
 use crate::exit::{Exit, Failure};
 use crate::results::ask_and_show;
@@ -62,6 +67,22 @@ pub(crate) enum SeatsCommand {
         #[command(flatten)]
         behalf: Behalf,
     },
+    /// Make a policy file of FlexNet's options file; what cannot be said in one is listed with its line
+    ImportOptions {
+        /// The options file; - for standard input
+        file: PathBuf,
+        #[arg(long)]
+        product: ProductId,
+        /// For this tier of it; all if left out
+        #[arg(long)]
+        tier: Option<TierName>,
+        /// The feature of the options file that is meant
+        #[arg(long)]
+        feature: String,
+        /// Where to write it, such as /etc/entitled/seats.d/acme-cad.toml, which must not be there yet; standard output if left out
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Give a seat of your own back
     Release { seat: String },
 }
@@ -110,6 +131,10 @@ pub(crate) fn run(
             } else {
                 Exit::Undetermined
             })
+        }
+        SeatsCommand::ImportOptions { file, product, tier, feature, output } => {
+            let about = OptionsFor { product, tier: tier.as_ref(), feature };
+            import::run(file, &about, output.as_deref(), screen)
         }
         SeatsCommand::Release { seat } => {
             let question = Question::new("seat_release").with("seat", seat)?;

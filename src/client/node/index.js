@@ -2,6 +2,7 @@
 
 const { Client } = require("./lib/client.js");
 const { defaultPath } = require("./lib/connection.js");
+const { ReceiptError, verifyReceipt } = require("./lib/receipts.js");
 const { Seat, SeatRefused } = require("./lib/seat.js");
 const verdict = require("./lib/verdict.js");
 
@@ -28,10 +29,12 @@ module.exports = {
   SeatRefused,
   Client,
   defaultPath,
+  verifyReceipt,
   EntitledError: verdict.EntitledError,
   Unreachable: verdict.Unreachable,
   Untrusted: verdict.Untrusted,
   Timeout: verdict.Timeout,
   ProtocolError: verdict.ProtocolError,
   Refused: verdict.Refused,
+  ReceiptError,
 };

@@ -8,8 +8,9 @@ use entitled_client::{AsyncSeat, Seat, SeatError, SeatRequest, SeatState, Socket
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::seats::{pool, stage, two_seats, wait_until_used, wait_until_waiting};
-use crate::support::stage::Stage;
+use crate::seats::{holder, pool, stage, two_seats, wait_until_used, wait_until_waiting};
+use crate::support::socket::Line;
+use crate::support::stage::{ACME, Stage};
 use crate::support::toolchain;
 
 /// A driver of the conformance suite: a program of its own that holds seats.
@@ -146,4 +147,24 @@ fn a_guard_of_rust_gives_its_seat_back_when_it_is_dropped() {
     let refused = Seat::acquire(&path, request).unwrap_err();
     let SeatError::Refused(refusal) = &refused else { panic!("{refused:?}") };
     assert_eq!((refusal.code.as_str(), refusal.is_known()), ("NOT_ENTITLED", true));
+}
+
+#[test]
+fn a_subscription_to_one_seat_tells_of_that_one_alone() {
+    let stage = stage(two_seats);
+    let (mut one, mut other) = (holder(&stage), holder(&stage));
+    let (seat, later) = (one.acquire(json!({})), other.acquire(json!({})));
+    let mut line = Line::connect(&stage.daemon.socket());
+    let order = json!({"product": ACME, "seat": seat["seat"]});
+    line.call("seat_subscribe", &order).unwrap();
+    other.kill();
+    wait_until_used(&stage, 1);
+    one.kill();
+    let told = line.hear().expect("it goes on")["params"]["result"].take();
+    assert_eq!((&told["event"], &told["seat"]["seat"]), (&json!("ended"), &seat["seat"]), "{told}");
+    for gone in [&seat["seat"], &later["seat"]] {
+        let order = json!({"product": ACME, "seat": gone});
+        let refused = line.call("seat_subscribe", &order).unwrap_err();
+        assert_eq!(refused.data["code"], "NOT_FOUND", "{refused:?}");
+    }
 }

@@ -391,7 +391,7 @@ fn what_is_lent_is_given_back_early_by_its_user_and_taken_with_its_evidence() {
     let policy = Policy { max_borrow: time, ..Policy::default() };
     let mut bench = Bench::new(1, SeatTerms::default(), policy);
     let claimant = bench.request(1).claimant;
-    let mut lend = |bench: &mut Bench, now| {
+    let lend = |bench: &mut Bench, now| {
         let pools = [PoolId(77), POOL];
         bench.seats.borrow(now, RequestId(90), claimant.clone(), (&pools, time));
         match bench.seats.take_effects()[..] {

@@ -40,6 +40,7 @@ mod local_users;
 mod main_path;
 mod many_tokens;
 mod mistakes;
+mod named_files;
 mod observation;
 mod openfeature;
 mod prerequisites;

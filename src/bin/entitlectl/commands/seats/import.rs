@@ -1,8 +1,5 @@
 //! `seats import-options`: a policy file made of FlexNet's options file, without a daemon.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use entitled_core::seats::{Imported, OptionsFor, import_options};
@@ -24,8 +21,7 @@ pub(super) fn run(
     let uid_of = |name: &str| User::from_name(name).ok().flatten().map(|it| it.uid.as_raw());
     let Imported { policy, left_out } = import_options(&text, about, uid_of);
     if let Some(path) = output {
-        write_new(path, &policy)
-            .map_err(|source| Failure::NewFile { path: path.to_owned(), source })?;
+        files::write_new(path, &policy, 0o644)?;
     }
     if screen.is_json() {
         let left_out: Vec<_> = left_out
@@ -42,9 +38,4 @@ pub(super) fn run(
         screen.aside(&format!("{}:{}: left out: {}: {}", file.display(), it.line, it.text, it.why));
     }
     Ok(Exit::Done)
-}
-
-fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?;
-    file.write_all(text.as_bytes())
 }

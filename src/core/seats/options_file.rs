@@ -237,16 +237,17 @@ impl Found {
         for (key, rules) in [("reserve", reserve), ("max", max)] {
             let rules =
                 rules.iter().map(|(who, seats)| format!("{{ {}, seats = {seats} }}", named(who)));
-            list(&mut text, key, rules.collect());
+            list(&mut text, key, &rules.collect::<Vec<_>>());
         }
         for (key, rules) in [("include", include), ("exclude", exclude)] {
-            list(&mut text, key, rules.iter().map(|it| format!("{{ {} }}", named(it))).collect());
+            let rules = rules.iter().map(|it| format!("{{ {} }}", named(it)));
+            list(&mut text, key, &rules.collect::<Vec<_>>());
         }
         text
     }
 }
 
-fn list(text: &mut String, key: &str, rules: Vec<String>) {
+fn list(text: &mut String, key: &str, rules: &[String]) {
     if !rules.is_empty() {
         let _ = writeln!(text, "{key} = [{}]", rules.join(", "));
     }

@@ -292,22 +292,32 @@ fn a_wallet_is_linked_by_hand_or_by_script() {
     let wallet = json!({"address": "0xA", "custody": "linked", "active": true});
     let challenge =
         json!({"message": "sign\nthis", "nonce": "n", "expires_at": "2026-11-22T10:00:00Z"});
-    let daemon = Daemon::with(vec![result(challenge), result(&wallet), result(&wallet)]);
+    let health = json!({"chains": [{"id": "eip155:5"}, {"id": "eip155:7"}]});
+    let wrong = error(-32008, "SIGNATURE_INVALID");
+    let answers = [result(health), result(challenge), wrong];
+    let daemon = Daemon::with([answers.to_vec(), vec![result(&wallet); 3]].concat());
 
     let mut child =
         start(entitlectl(&daemon.socket()).args(["wallet", "link", "0xA"]).stdin(Stdio::piped()));
-    child.stdin.take().unwrap().write_all(b" 0x5167 \n").unwrap();
+    child.stdin.take().unwrap().write_all(b"0xbad\n \"5167\", \n").unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(stderr(&output).contains("sign\nthis") && stdout(&output).contains("0xA"));
     let signed = json!({"message": "sign\nthis", "signature": "0x5167"});
-    assert_eq!(daemon.heard()[1]["params"], signed);
+    let named = json!({"address": "0xA", "chain": "eip155:5"});
+    assert_eq!(daemon.heard()[1]["params"], named, "a chain that is configured");
+    assert_eq!(daemon.heard()[2]["params"]["signature"], "0xbad");
+    assert_eq!(daemon.heard()[3]["params"], signed, "after a wrong one, once more");
 
     let file = daemon.directory.path().join("message");
-    std::fs::write(&file, "sign\nthis\n").unwrap();
-    let file = file.to_str().unwrap();
-    daemon.run(&["wallet", "link", "--message", file, "--signature", "0x5167"]);
-    assert_eq!(daemon.heard()[2]["params"], signed);
+    std::fs::write(&file, "sign\r\nthis\r\n\r\n").unwrap();
+    let path = file.to_str().unwrap();
+    daemon.run(&["wallet", "link", "--message", path, "--signature", "0x5167"]);
+    assert_eq!(daemon.heard()[4]["params"], signed, "as an editor saved it");
+    let mut command = entitlectl(&daemon.socket());
+    command.args(["wallet", "link", "--signature", "0x5167"]);
+    command.stdin(std::fs::File::open(&file).unwrap()).output().unwrap();
+    assert_eq!(daemon.heard()[5]["params"], signed, "from standard input");
 }
 
 #[test]

@@ -111,7 +111,15 @@ const OPENS: &[&str] =
 const MAY_OPEN: &[(&str, &str)] = &[
     ("regular_file", "owns how files are opened"),
     ("entitlectl/files", "makes what the person who runs it names where nothing is yet, by O_EXCL"),
+    (
+        "entitlectl/pages/peer",
+        "reads the kernel's own table of sockets, which nobody else can write",
+    ),
     ("entitlectl/manual", "compares the manual page with the sources, in a test"),
+    (
+        "actors/tier_cache/pages/file",
+        "opens its own memory once more, to hand it over for reading only",
+    ),
     ("keys/new_file", "makes a draft of a name nobody knows, by O_EXCL"),
     (
         "rpc/socket/subordinate_uids",

@@ -18,6 +18,7 @@ use crate::commands::seats::{self, SeatsCommand};
 use crate::commands::store::{self, StoreCommand};
 use crate::commands::tier::{self, TierCommand};
 use crate::commands::token::{self, TokenCommand};
+use crate::commands::ui::{self, UiArguments};
 use crate::commands::wallet::{self, WalletCommand};
 use crate::commands::watch::{self, WatchArguments};
 use crate::commands::why::{self, WhyArguments};
@@ -77,6 +78,8 @@ pub(crate) enum Command {
     Why(WhyArguments),
     /// Print a line now and at each change, until interrupted
     Watch(WatchArguments),
+    /// See what this machine is entitled to, and how it fares, in your browser
+    Ui(UiArguments),
     /// Wallets: make, link, sign with them
     #[command(subcommand)]
     Wallet(WalletCommand),
@@ -127,6 +130,7 @@ impl Command {
             Self::Run(arguments) => run::run(arguments, session, screen),
             Self::Why(arguments) => why::run(arguments, session, screen),
             Self::Watch(arguments) => watch::run(arguments, session, screen),
+            Self::Ui(arguments) => ui::run(arguments, session, screen),
             Self::Wallet(command) => wallet::run(command, session, screen),
             Self::Token(command) => token::run(command, session, screen),
             Self::Tier(command) => tier::run(command, session, screen),

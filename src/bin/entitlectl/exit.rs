@@ -64,6 +64,9 @@ pub(crate) enum Failure {
     )]
     Endless { method: &'static str, pages: usize },
 
+    #[error("cannot show a page")]
+    Page { source: io::Error },
+
     #[error("cannot wait for signals")]
     Signals { source: io::Error },
 
@@ -80,6 +83,7 @@ impl Failure {
             Self::Output { .. }
             | Self::Shape { .. }
             | Self::Endless { .. }
+            | Self::Page { .. }
             | Self::Signals { .. } => Exit::Internal,
             Self::Exec { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Exit::NoCommand

@@ -10,6 +10,7 @@ mod exit;
 mod files;
 #[cfg(test)]
 mod manual;
+mod pages;
 mod progress;
 mod results;
 mod screen;

@@ -84,6 +84,12 @@ Everything that led to an answer, down to the block:
 .Bd -literal -offset indent
 entitlectl why acme-cad
 .Ed
+.Pp
+Link the wallet that holds the licences in the browser, and see what there is:
+.Bd -literal -offset indent
+entitlectl wallet link
+entitlectl ui
+.Ed
 .Sh SEE ALSO
 .Xr entitled-product 5 ,
 .Xr entitled.toml 5 ,

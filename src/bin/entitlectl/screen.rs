@@ -130,7 +130,7 @@ impl Screen {
 }
 
 /// What to do about it.
-fn help(error: &ClientError) -> Option<String> {
+pub(crate) fn help(error: &ClientError) -> Option<String> {
     let text = match error {
         ClientError::Unreachable { source, .. } => match source.kind() {
             io::ErrorKind::PermissionDenied => {

@@ -25,7 +25,7 @@ pub(crate) const FIRST_CHECK_WAIT: Duration = Duration::from_secs(2);
 pub(crate) const PROOF_WAIT: Duration = Duration::from_secs(30);
 
 /// For whom to ask.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Behalf {
     /// Act for this customer instead of yourself (by the admin socket)
     #[arg(long, value_name = "CUSTOMER")]

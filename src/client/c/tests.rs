@@ -178,6 +178,9 @@ fn nothing_is_answered_with_nothing() {
         assert_eq!(entitled_check(ptr::null(), p, ptr::null_mut()), State::NotKnown);
         assert_eq!(entitled_check(daemon, ptr::null(), ptr::null_mut()), State::NotKnown);
         assert_eq!(entitled_check(daemon, c"\xff".as_ptr(), ptr::null_mut()), State::NotKnown);
+        assert_eq!(entitled_valid(ptr::null(), p), State::NotKnown);
+        assert_eq!(entitled_valid(daemon, ptr::null()), State::NotKnown);
+        assert_eq!(entitled_valid(daemon, c"\xff".as_ptr()), State::NotKnown);
         assert_eq!(entitled_feature_bool(none, p), State::NotKnown);
         assert_eq!(entitled_feature_int(none, p, &raw mut number), State::NotKnown);
         assert_eq!(entitled_feature_str(none, p, ptr::null_mut(), 0), State::NotKnown);
@@ -247,6 +250,7 @@ fn wrong_options_are_told_by_each_question() {
         unsafe {
             let daemon = entitled_open(&raw const options);
             assert_eq!(entitled_check(daemon, c"p".as_ptr(), &raw mut verdict), State::NotKnown);
+            assert_eq!(entitled_valid(daemon, c"p".as_ptr()), State::NotKnown);
             assert_eq!(entitled_subscribe(daemon, c"p".as_ptr(), &raw mut made), Failure::Argument);
             entitled_close(daemon);
         }

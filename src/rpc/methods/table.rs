@@ -14,8 +14,8 @@ use serde_json::value::RawValue;
 use super::api::Api;
 use super::parse::parse;
 use super::{
-    chains, customers, entitlements, keys, ownerships, products, receipts, seats, system, transfer,
-    wallets,
+    chains, customers, entitlements, keys, ownerships, pages, products, receipts, seats, system,
+    transfer, wallets,
 };
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::socket::reply::Flight;
@@ -108,6 +108,8 @@ methods! {
         "What is known now, and every step that leads to it.";
     SelfService entitlement_receipt(wire::EntitlementReceipt) -> wire::Receipt = receipts::make,
         "A file that proves the verdict to anybody who has the publisher's key. Only a yes has one.";
+    SelfService entitlement_page(wire::EntitlementPage) -> wire::AnswerPage = pages::page,
+        "A slot of a page of memory that says the verdict from now on: read there without asking anybody. On raw connections.";
     SelfService [writes] wallet_create(wire::WalletCreate) -> wire::Wallet = wallets::create,
         "Make a wallet whose key is kept sealed here.";
     SelfService wallet_list(wire::Page) -> wire::Listed<wire::Wallet> = wallets::list,

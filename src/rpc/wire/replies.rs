@@ -300,6 +300,8 @@ replies! {
         api: u32,
         git: &'static str,
         built: &'static str,
+        /// The name in which this machine asks wallets to sign, such as `entitled-0123456789ab.localhost`; `null` of a fake.
+        machine: Option<String>,
     }
     Health {
         /// `ok` or `degraded`.

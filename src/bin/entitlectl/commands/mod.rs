@@ -16,6 +16,7 @@ pub(crate) mod status;
 pub(crate) mod store;
 pub(crate) mod tier;
 pub(crate) mod token;
+pub(crate) mod ui;
 pub(crate) mod wallet;
 pub(crate) mod watch;
 pub(crate) mod why;

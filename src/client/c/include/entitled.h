@@ -228,6 +228,17 @@ void entitled_close(entitled *daemon);
 ENTITLED_ANSWER enum entitled_state entitled_check(entitled *daemon, const char *product, entitled_verdict *verdict);
 
 /*
+ * The state of entitled_check(), for whoever asks all the time. The first call of a product asks the daemon, as
+ * entitled_check() does, and has it write the answer from then on into memory that this program can read: each later call
+ * reads there, and costs some nanoseconds. What the daemon comes to know stands there within a millisecond, and before a
+ * change that it was asked for is acknowledged. What it writes holds for two seconds: when it is no longer renewed, when the
+ * daemon itself has no answer at hand, and where no such memory is to be had, the daemon is asked again.
+ *
+ * It takes a connection and a page of memory, until entitled_close().
+ */
+ENTITLED_ANSWER enum entitled_state entitled_valid(entitled *daemon, const char *product);
+
+/*
  * Whether a verdict is a yes, and its tier has a feature that is not false, zero or empty. A verdict that is not known knows
  * of no feature.
  */

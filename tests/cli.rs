@@ -479,3 +479,35 @@ fn a_product_file_is_checked_without_a_daemon() {
     assert_eq!(lint(&file).status.code(), Some(1));
     assert_eq!(lint(&directory.path().join("absent.toml")).status.code(), Some(2));
 }
+
+/// Without a daemon: what can be said goes to a file that is new, and what cannot is told by line.
+#[test]
+fn an_options_file_of_flexnet_becomes_a_policy_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let (options, policy) =
+        (directory.path().join("acmed.opt"), directory.path().join("acme.toml"));
+    let text = "RESERVE 1 acme_cad USER root\nTIMEOUT acme_cad 900\nLINGER acme_cad 600\n\
+                EXCLUDE acme_cad USER nobody-of-that-name\n";
+    std::fs::write(&options, text).unwrap();
+    let import = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_entitlectl"));
+        command.args(["seats", "import-options"]).arg(&options);
+        command.args(["--product", "acme-cad", "--feature", "acme_cad"]).args(more);
+        command.output().unwrap()
+    };
+    let right = "product = \"acme-cad\"\nlinger = \"600s\"\nreserve = [{ uid = 0, seats = 1 }]\n";
+    let output = import(&[]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), right);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let wanted =
+        ["acmed.opt:2: left out: TIMEOUT acme_cad 900: ", "acmed.opt:4: left out: EXCLUDE"];
+    assert!(wanted.iter().all(|it| told.contains(it)) && told.lines().count() == 2, "{told}");
+    let written = ["--tier", "pro", "--output", policy.to_str().unwrap()];
+    assert_eq!(import(&written).status.code(), Some(0));
+    let whole = std::fs::read_to_string(&policy).unwrap();
+    assert_eq!(whole, right.replace("linger", "tier = \"pro\"\nlinger"));
+    assert_eq!(import(&written).status.code(), Some(2), "what is there is not written over");
+    let json = import(&["--json"]);
+    let said: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((&said["left_out"][0]["line"], &said["policy"]), (&json!(2), &json!(right)));
+}

@@ -56,7 +56,7 @@ const PROVES: &[(&str, &[&str])] = &[
     ("rpc", &["domain", "receipt", "seats"]),
     ("seat_policies", &["domain", "seats"]),
     ("chain", &["domain", "evm", "light_client", "proof", "receipt", "standards"]),
-    ("entitlectl", &["domain", "receipt"]),
+    ("entitlectl", &["domain", "receipt", "seats"]),
     ("daemon", &["domain", "light_client"]),
 ];
 

@@ -157,6 +157,42 @@ impl Client {
         }
     }
 
+    /// What is told next of a subscription that was made here. After a timeout it may be asked again; after another error the
+    /// connection is gone.
+    pub(super) fn notice(
+        &mut self,
+        subscription: &Value,
+        deadline: Deadline,
+    ) -> Result<Box<RawValue>, ClientError> {
+        let gone = || ClientError::protocol("the connection is gone");
+        loop {
+            if let Some(told) = self.exchange.told(subscription) {
+                return Ok(told);
+            }
+            let mut wire = self.wire.take().ok_or_else(gone)?;
+            let line = match wire.receive(deadline) {
+                Ok(line) => {
+                    line.ok_or_else(|| wire.lost(std::io::ErrorKind::UnexpectedEof.into()))?
+                }
+                Err(error) => {
+                    if matches!(error, ClientError::Timeout { .. }) {
+                        self.wire = Some(wire);
+                    }
+                    return Err(error);
+                }
+            };
+            if self.exchange.hear(&line)?.transpose()?.is_some() {
+                return Err(ClientError::protocol("an answer to no question came"));
+            }
+            self.wire = Some(wire);
+        }
+    }
+
+    pub(super) fn hang_up(&mut self) {
+        self.wire = None;
+        self.exchange = Exchange::default();
+    }
+
     /// Sends over the connection there is, or a new one; gives the one that took it. A daemon that stops lets fail
     /// what it will not read any more, so such a question was heard by nobody, and the next daemon may be asked.
     fn send(&mut self, request: &[u8], deadline: Deadline) -> Result<Wire, ClientError> {

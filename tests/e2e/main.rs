@@ -62,6 +62,8 @@ mod rules_timed;
 mod rules_unlock;
 mod run_command;
 mod seats;
+mod seats_borrow;
+mod seats_clients;
 mod seats_endings;
 mod seats_rules;
 mod second_node;

@@ -164,6 +164,12 @@ impl Handle {
         said
     }
 
+    /// Where the daemon is asked, and how long a question may take; or what is wrong with the options.
+    pub(crate) fn place(&self) -> Result<(SocketPath, Duration), &'static str> {
+        let settings = self.settings.as_ref().map_err(|wrong| *wrong)?;
+        Ok((settings.path(), settings.timeout))
+    }
+
     pub(crate) fn subscribe(&self, product: &str) -> Result<Subscription, Failure> {
         let settings = self.settings.as_ref().map_err(|_| Failure::Argument)?;
         let changes = settings.follow(product).map_err(|it| answer::failure_of(&it))?;

@@ -43,7 +43,7 @@ pub(super) fn errors(method: &str, names_customer: bool) -> Vec<Code> {
         }
         "ownership_suspend" | "ownership_reinstate" => &[NotFound, Conflict],
         "keys_unlock" | "keys_rotate" => &[Conflict, Locked],
-        "seat_acquire" => &[Conflict],
+        "seat_acquire" | "seat_borrow" => &[Conflict],
         "seat_adopt" | "seat_revoke" => &[NotFound, Conflict],
         "chain_sync" => &[NotFound, Conflict, ChainUnavailable],
         _ => &[],

@@ -35,6 +35,7 @@ pub mod rpc;
 pub mod actors;
 
 pub mod chain;
+pub mod fleet;
 pub mod keys;
 pub mod store;
 

@@ -256,7 +256,7 @@ fn a_wrong_variable_is_named() {
         (
             "ENTITLED__",
             "1",
-            "`\"\"`: unknown key; here are known: `socket`, `store`, `keys`, `cache`, `products`, `seats`, `log`, `metrics`, `chain`",
+            "`\"\"`: unknown key; here are known: `socket`, `store`, `keys`, `cache`, `products`, `seats`, `fleet`, `log`, `metrics`, `chain`",
         ),
         (
             "ENTITLED__CHAIN",

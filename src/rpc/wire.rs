@@ -7,6 +7,7 @@
 mod chains;
 mod convert;
 mod document;
+mod fleet;
 mod keys;
 mod params;
 mod replies;
@@ -15,6 +16,7 @@ mod sets;
 
 pub use chains::*;
 pub use document::Document;
+pub use fleet::*;
 pub use keys::*;
 pub use params::*;
 pub use replies::*;

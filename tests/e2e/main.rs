@@ -31,6 +31,7 @@ mod endpoints;
 mod examples;
 mod fake;
 mod finality;
+mod fleet;
 mod following;
 mod growth;
 mod keys;

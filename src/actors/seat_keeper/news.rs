@@ -53,6 +53,7 @@ impl SeatKeeper {
                     let Some(asked) = self.asked.remove(&request) else { continue };
                     self.tally.denied.one_more();
                     tracing::info!(event = "seat_denied", uid = asked.uid, why = ?refusal, "no seat");
+                    let refusal = self.in_fleet(&asked, refusal);
                     let answer = self.refused(&asked, refusal);
                     self.let_go(&asked.bindings);
                     // Who has gone meanwhile need not know.
@@ -66,6 +67,7 @@ impl SeatKeeper {
                 Effect::Ended { seat, reason } => {
                     self.publish(SeatEvent::Ended(reason), &seat);
                     self.house.entitled.remove(&seat.id);
+                    self.forget_fence(seat.id);
                     if let Hold::Bound(bindings) = &seat.hold {
                         self.let_go(bindings);
                     }
@@ -78,6 +80,7 @@ impl SeatKeeper {
         let asked = self.asked.remove(&request);
         let Some(seat) = self.house.seats.seat(seat).cloned() else { return };
         if !again {
+            self.note_fence(&seat);
             self.publish(SeatEvent::Granted, &seat);
             self.tally.granted.one_more();
         }

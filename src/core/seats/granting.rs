@@ -131,6 +131,9 @@ impl Seats {
     fn take_places(&mut self, now: BootTime, id: PoolId, weight: u64) {
         let Some(pool) = self.pools.get_mut(&id) else { return };
         pool.used += weight;
+        if let Some(quota) = &mut pool.quota {
+            quota.spare = quota.spare.saturating_sub(weight);
+        }
         let over = pool.supply().is_some_and(|it| pool.used > it);
         if let (true, None, Some(surge)) = (over, pool.surge_since, pool.terms.surge) {
             pool.surge_since = Some(now);

@@ -129,7 +129,7 @@ impl Params for SeatSubscribe {}
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct Seat {
     pub granted: bool,
-    /// `GRANTED`, `SEATS_FULL`, `NOT_ENTITLED`, `UNDETERMINED`, `EXCLUDED` or `DRAINING`.
+    /// `GRANTED`, `SEATS_FULL`, `NOT_ENTITLED`, `UNDETERMINED`, `EXCLUDED`, `DRAINING` or `FLEET_UNREACHABLE`.
     #[schemars(with = "sets::SeatCode")]
     pub code: &'static str,
     /// For people.
@@ -211,6 +211,8 @@ pub struct SeatPool {
     pub borrowed: u64,
     pub draining: u64,
     pub waiting: u64,
+    /// Places that other machines of the fleet use, as far as was heard.
+    pub elsewhere: u64,
     /// When what proves the capacity holds no more.
     pub proven_until: Option<String>,
 }
@@ -283,7 +285,7 @@ impl From<&SeatView> for HeldSeat {
     fn from(it: &SeatView) -> Self {
         Self {
             seat: seat_name(it.id),
-            fence: it.id.0,
+            fence: it.fence,
             product: it.product.to_string(),
             tier: it.tier.to_string(),
             customer: it.holder.to_string(),
@@ -316,6 +318,7 @@ impl From<&PoolView> for SeatPool {
             borrowed: it.figures.borrowed,
             draining: it.figures.draining,
             waiting: it.figures.waiting as u64,
+            elsewhere: it.elsewhere,
             proven_until: it.until.map(|it| it.to_string()),
         }
     }

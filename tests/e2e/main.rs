@@ -32,6 +32,8 @@ mod examples;
 mod fake;
 mod finality;
 mod fleet;
+mod fleet_engines;
+mod fleet_storm;
 mod following;
 mod growth;
 mod keys;

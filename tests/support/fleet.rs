@@ -91,10 +91,7 @@ impl Fleet {
 
     /// Places in use in all of the fleet, as a machine hears of them.
     pub fn used(&self, machine: usize) -> u64 {
-        let list = self.machines[machine].daemon.admin("seat_list", json!({"product": ACME}));
-        let pools = list["pools"].as_array().unwrap().iter();
-        let sum = |it: &Value| it["used"].as_u64().unwrap() + it["elsewhere"].as_u64().unwrap();
-        pools.filter(|it| it["customer"] != "machine").map(sum).sum()
+        self.status(machine)["places"].as_u64().unwrap()
     }
 
     pub fn wait_until_used(&self, machine: usize, used: u64) {

@@ -138,7 +138,8 @@ impl Client {
         token: Option<String>,
     ) -> Result<Response, FleetError> {
         let mut why = "no endpoint is configured".to_owned();
-        for _ in 0..self.endpoints.len() {
+        // Once more than there are: a connection that was kept may have ended meanwhile.
+        for _ in 0..=self.endpoints.len() {
             let at = self.at.load(Ordering::Relaxed);
             let Some(endpoint) = self.endpoints.get(at % self.endpoints.len()) else { break };
             let request = self.http.post(format!("{endpoint}/v3/{path}")).json_body(body);

@@ -44,6 +44,8 @@ pub struct Fleet {
     pub draining: bool,
     /// Until when its seats go on if the store is not heard of again.
     pub deadline: Option<String>,
+    /// Places that are taken in all, as far as was heard.
+    pub places: u64,
     pub machines: Vec<FleetMachine>,
 }
 
@@ -83,6 +85,7 @@ impl From<&FleetView> for Fleet {
             machine: it.machine.clone(),
             draining: it.draining,
             deadline: it.deadline.map(|it| it.to_string()),
+            places: it.places,
             machines: it.machines.iter().map(Into::into).collect(),
         }
     }

@@ -76,6 +76,8 @@ pub struct FleetView {
     pub draining: bool,
     /// Until when seats go on if the store is not heard of again.
     pub deadline: Option<Timestamp>,
+    /// Places that are taken in all, as far as was heard.
+    pub places: u64,
     pub machines: Vec<MachineView>,
 }
 
@@ -117,6 +119,7 @@ impl SeatKeeper {
             machine: member.joined.map(|it| it.machine.to_string()),
             draining: member.remembered.draining,
             deadline: is_set.then(|| self.date(member.deadline)),
+            places: member.taken.len() as u64,
             machines: machines.collect(),
         })
     }

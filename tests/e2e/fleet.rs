@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::etcd::copy_directory;
 use crate::support::fleet::Fleet;
+use crate::support::socket::Line;
 use crate::support::stage::ACME;
 use crate::support::{eventually, never};
 
@@ -270,4 +271,59 @@ fn a_sale_drains_the_places_that_are_gone_wherever_they_are() {
         let draining = states.iter().filter(|it| *it == "draining").count();
         if (states.len(), draining) == (2, 1) { Ok(()) } else { Err(format!("{states:?}")) }
     });
+}
+
+/// The one that so many hundredths are not above, in microseconds.
+fn percentile(times: &mut [Duration], hundredths: usize) -> u128 {
+    times.sort();
+    times[(times.len() - 1) * hundredths / 100].as_micros()
+}
+
+#[test]
+fn a_seat_of_a_fleet_costs_little_more_than_two_transactions() {
+    use entitled::fleet::engine::Engine;
+    use entitled_core::fleet::{MachineId, Record, Slot, TokenKey};
+
+    let Some(fleet) = Fleet::start(1, 1, 8, Duration::from_secs(10)) else { return };
+    const ROUNDS: u64 = 200;
+    // The floor: a slot is made and given back, by the engine alone.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let engine = super::fleet_engines::etcd(fleet.etcd.endpoints());
+    let mut bare = runtime.block_on(async {
+        let record = Record {
+            v: Record::VERSION,
+            name: String::new(),
+            beat: 0,
+            random: String::new(),
+            version: String::new(),
+            draining: false,
+        };
+        let ttl = Duration::from_secs(60);
+        let joined = engine.join(MachineId([1; 8]), record, ttl).await.unwrap().unwrap();
+        let slot = Slot { token: TokenKey([1; 16]), number: 0 };
+        let mut times = Vec::new();
+        for claim in 0..ROUNDS {
+            let begun = Instant::now();
+            let created = engine.claim(joined, vec![slot], claim).await.unwrap().unwrap();
+            engine.release(vec![(slot, created)]).await.unwrap();
+            times.push(begun.elapsed());
+        }
+        times
+    });
+    let mut line = Line::connect(&fleet.machines[0].daemon.socket());
+    let (mut acquired, begun) = (Vec::new(), Instant::now());
+    let ask = json!({"product": ACME, "bind": "connection"});
+    for _ in 0..ROUNDS {
+        let begun = Instant::now();
+        let seat = line.call("seat_acquire", &ask).unwrap();
+        assert_eq!(seat["code"], "GRANTED", "{seat}");
+        acquired.push(begun.elapsed());
+        line.call("seat_release", &json!({"seat": seat["seat"]})).unwrap();
+    }
+    let each = begun.elapsed() / u32::try_from(ROUNDS).unwrap();
+    let (floor, floor_99) = (percentile(&mut bare, 50), percentile(&mut bare, 99));
+    let (half, most) = (percentile(&mut acquired, 50), percentile(&mut acquired, 99));
+    eprintln!("bare claim and release: p50 {floor} us, p99 {floor_99} us");
+    eprintln!("seat_acquire: p50 {half} us, p99 {most} us; with its release {each:?}");
+    assert!(half < floor * 5 + 20_000, "{half} us beside {floor} us");
 }

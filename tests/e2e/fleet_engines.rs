@@ -49,6 +49,11 @@ fn engine(kind: Kind, endpoints: Vec<String>) -> Arc<dyn Engine> {
     fleet::open(&settings, &Clock::system()).unwrap()
 }
 
+/// As a machine has it.
+pub fn etcd(endpoints: Vec<String>) -> Arc<dyn Engine> {
+    engine(Kind::Etcd, endpoints)
+}
+
 /// Runs one of the promises with both engines; with etcd, as two machines that know nothing of each other have it.
 fn with_each<F: Future<Output = ()>>(promise: impl Fn(Arc<dyn Engine>, Arc<dyn Engine>) -> F) {
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -425,3 +425,5 @@ fn a_private_directory_is_made_or_checked() {
     std::os::unix::fs::symlink(&dir, root.path().join("link")).unwrap();
     assert!(make_private_directory(&root.path().join("link"), uid).is_err());
 }
+
+mod fleet;

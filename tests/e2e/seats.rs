@@ -218,3 +218,23 @@ fn nobody_gives_back_the_seat_of_another_user() {
     let released = stage.daemon.admin("seat_release", json!({"seat": seat["seat"]}));
     assert_eq!(released["released"], true, "an administrator does");
 }
+
+#[test]
+fn whoever_gives_a_seat_back_and_asks_again_at_once_is_watched_as_before() {
+    let stage = stage(two_seats);
+    let mut line = Line::connect(&stage.daemon.socket());
+    let ask = json!({"product": ACME});
+    let mut seat = line.call("seat_acquire", &ask).unwrap();
+    for _ in 0..200 {
+        // Both arrive together.
+        line.ask("seat_release", &json!({"seat": seat["seat"]}));
+        line.ask("seat_acquire", &ask);
+        let answers = [line.hear().unwrap(), line.hear().unwrap()];
+        assert!(answers.iter().all(|it| it.get("error").is_none()), "{answers:?}");
+        let granted = answers.iter().find(|it| it["result"]["seat"].is_string());
+        seat = granted.unwrap()["result"].clone();
+        if pool(&stage)["used"] == 0 {
+            seat = line.call("seat_acquire", &ask).unwrap();
+        }
+    }
+}

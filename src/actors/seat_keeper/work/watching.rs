@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -108,12 +109,7 @@ impl Watches {
         self.last += 1;
         let exited = Exited { process: id, watch: self.last };
         let fd = Arc::clone(&process.fd);
-        #[expect(
-            deprecated,
-            reason = "what replaces it is unsafe, and asks for what an owned descriptor keeps anyway"
-        )]
-        let watched = AsyncFd::with_interest(Arc::clone(&fd), Interest::READABLE);
-        let watched = watched.map_err(|error| {
+        let watched = watched(&fd).map_err(|error| {
             tracing::error!(%error, "a process cannot be watched");
             TooMany
         })?;
@@ -169,6 +165,22 @@ impl Watches {
 
     pub(in crate::actors::seat_keeper) fn count(&self) -> usize {
         self.processes.len()
+    }
+}
+
+/// Waits for the end of a process. A watch that was given up a moment ago is gone only when its task is: until then the same
+/// descriptor cannot be waited for again, and a copy of it can.
+fn watched(fd: &Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
+    #[expect(
+        deprecated,
+        reason = "what replaces it is unsafe, and asks for what an owned descriptor keeps anyway"
+    )]
+    let watch = |fd| AsyncFd::with_interest(fd, Interest::READABLE);
+    match watch(Arc::clone(fd)) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            watch(Arc::new(fd.try_clone()?))
+        }
+        watched => watched,
     }
 }
 

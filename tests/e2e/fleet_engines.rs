@@ -99,6 +99,7 @@ fn what_a_lease_keeps_is_gone_with_it_and_not_before() {
             let renewed = other.renew(second, record(beat), record(beat + 1)).await.unwrap();
             assert_eq!(renewed, Ok(META));
             beat += 1;
+            // Renewals are apart; there is nothing to be told.
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         assert!(begun.elapsed() >= TTL, "not before: {:?}", begun.elapsed());

@@ -212,6 +212,7 @@ fn in_a_storm_there_are_never_more_seats_than_were_bought() {
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(seconds) {
         storm.step();
+        // Failures are apart, at random.
         std::thread::sleep(Duration::from_millis(storm.dice.below(200) as u64));
         let (most, at) = most_at_once(&storm.history());
         assert!(most <= CAPACITY, "seed {seed}: {most} seats of {CAPACITY} at {at}");

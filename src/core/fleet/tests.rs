@@ -90,7 +90,7 @@ enum Ask {
     Release(Slot, Revision),
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Told {
     Joined(Option<Joined>),
     Renewed(Result<(), BeatFault>),
@@ -124,6 +124,8 @@ const MACHINES: usize = 4;
 const SLOTS: u32 = 5;
 
 struct World {
+    /// For who has to play it again.
+    seed: u64,
     dice: Dice,
     now: u64,
     table: Table,
@@ -139,13 +141,14 @@ struct World {
 
 impl World {
     fn new(seed: u64) -> Self {
-        let mut dice = Dice(seed | 1);
+        let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let machines = (0..MACHINES).map(|_| Machine {
             drift: i64::try_from(dice.below(121)).unwrap() - 60,
             ..Machine::default()
         });
         let machines = machines.collect();
         let mut world = Self {
+            seed,
             dice,
             now: 1_000_000,
             table: Table::default(),
@@ -270,7 +273,11 @@ impl World {
                     it.in_use.insert(slot);
                     self.grants += 1;
                     let before = self.highest.insert(slot, created);
-                    assert!(before < Some(created), "a fence is higher than all before");
+                    assert!(
+                        before < Some(created),
+                        "ENTITLED_SEED={}: a fence is higher than all before",
+                        self.seed
+                    );
                 }
             }
             Told::Joined(None) | Told::Claimed(_, None) | Told::Lost => {}
@@ -334,7 +341,12 @@ impl World {
                 continue;
             }
             for slot in &machine.in_use {
-                assert!(used.insert(*slot), "{slot:?} is used twice at {}", self.now);
+                assert!(
+                    used.insert(*slot),
+                    "ENTITLED_SEED={}: {slot:?} is used twice at {}",
+                    self.seed,
+                    self.now
+                );
             }
         }
     }
@@ -348,15 +360,18 @@ fn no_place_is_used_by_two_whatever_is_late_or_lost() {
         None => 1..9_u64,
     };
     for seed in seeds {
-        let mut world = World::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        eprintln!("ENTITLED_SEED={seed}");
+        let mut world = World::new(seed);
         for _ in 0..number("ENTITLED_STEPS").unwrap_or(60_000) {
             world.step();
         }
-        assert!(world.grants > 500, "something happens: {} seats", world.grants);
+        assert!(
+            world.grants > 500,
+            "ENTITLED_SEED={seed}: something happens: {} seats",
+            world.grants
+        );
         assert!(
             world.ended_by_deadline > 5,
-            "and ends by the deadline: {}",
+            "ENTITLED_SEED={seed}: and ends by the deadline: {}",
             world.ended_by_deadline
         );
     }

@@ -281,7 +281,6 @@ fn percentile(times: &mut [Duration], hundredths: usize) -> u128 {
 
 #[test]
 fn a_seat_of_a_fleet_costs_little_more_than_two_transactions() {
-    use entitled::fleet::engine::Engine;
     use entitled_core::fleet::{MachineId, Record, Slot, TokenKey};
 
     let Some(fleet) = Fleet::start(1, 1, 8, Duration::from_secs(10)) else { return };

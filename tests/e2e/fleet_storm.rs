@@ -3,6 +3,7 @@
 //! `ENTITLED_STORM_SECONDS` says how long (`make storm`: ten minutes), `ENTITLED_SEED` which storm; a failure names both.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -11,12 +12,14 @@ use serde_json::json;
 use crate::support::eventually;
 use crate::support::fleet::Fleet;
 use crate::support::seat_holder::SeatHolder;
+use crate::support::socket::Line;
 use crate::support::stage::ACME;
 
 const MACHINES: usize = 3;
 const MEMBERS: usize = 3;
 const PROGRAMS: usize = 3;
 const CAPACITY: usize = 4;
+const AN_HOUR: Duration = Duration::from_secs(3_600);
 const TTL: Duration = Duration::from_secs(3);
 
 struct Dice(u64);
@@ -38,8 +41,20 @@ struct Interval {
     to: Timestamp,
 }
 
+/// In the order in which they count where they happen at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    Granted,
+    Ended,
+    Killed,
+}
+
+type Happened = (Timestamp, What, String);
+
 struct Storm {
     fleet: Fleet,
+    /// What each daemon has told.
+    told: Vec<Arc<Mutex<Vec<Happened>>>>,
     dice: Dice,
     programs: Vec<Vec<SeatHolder>>,
     /// When each daemon was killed.
@@ -64,6 +79,7 @@ impl Storm {
         self.kills[machine].push(Timestamp::now());
         self.fleet.machines[machine].daemon.kill();
         self.fleet.machines[machine].daemon.resume();
+        self.listen(machine);
         for program in 0..PROGRAMS {
             self.replace(machine, program);
         }
@@ -125,38 +141,47 @@ impl Storm {
         }
     }
 
-    /// As the daemons have written it down themselves.
+    /// As the daemons tell it themselves.
     fn history(&self) -> Vec<Interval> {
         let now = Timestamp::now();
         let mut history = Vec::new();
-        for (machine, kills) in self.fleet.machines.iter().zip(&self.kills) {
-            let mut open: BTreeMap<String, Timestamp> = BTreeMap::new();
-            let mut lines: Vec<(Timestamp, String)> = Vec::new();
-            for line in machine.daemon.log().lines() {
-                let (event, at) = (line.find("event=\"seat_"), line.split(' ').next());
-                let (Some(event), Some(at)) = (event, at.and_then(|it| it.parse().ok())) else {
-                    continue;
-                };
-                lines.push((at, line[event..].to_owned()));
-            }
+        for (told, kills) in self.told.iter().zip(&self.kills) {
+            let mut happened: Vec<Happened> = told.lock().unwrap().clone();
             // With a daemon its seats end.
-            lines.extend(kills.iter().map(|it| (*it, "killed".to_owned())));
-            lines.sort();
-            for (at, line) in lines {
-                let seat = line.split("seat=").nth(1).and_then(|it| it.split(' ').next());
-                let seat = seat.unwrap_or_default().to_owned();
-                if line.starts_with("event=\"seat_granted") {
-                    open.insert(seat, at);
-                } else if line.starts_with("event=\"seat_ended") {
-                    history.extend(open.remove(&seat).map(|from| Interval { from, to: at }));
-                } else if line == "killed" {
-                    let ended = std::mem::take(&mut open).into_values();
-                    history.extend(ended.map(|from| Interval { from, to: at }));
-                }
+            happened.extend(kills.iter().map(|it| (*it, What::Killed, String::new())));
+            happened.sort();
+            let mut open: BTreeMap<String, Timestamp> = BTreeMap::new();
+            for (at, what, seat) in happened {
+                let ended: Vec<Timestamp> = match what {
+                    What::Granted => open.insert(seat, at).into_iter().collect(),
+                    What::Ended => open.remove(&seat).into_iter().collect(),
+                    What::Killed => std::mem::take(&mut open).into_values().collect(),
+                };
+                history.extend(ended.into_iter().map(|from| Interval { from, to: at }));
             }
             history.extend(open.into_values().map(|from| Interval { from, to: now }));
         }
         history
+    }
+
+    /// Writes down what a daemon tells from now on, until it ends.
+    fn listen(&self, machine: usize) {
+        let mut line = Line::connect(&self.fleet.machines[machine].daemon.admin_socket());
+        line.call("seat_subscribe", &json!({"product": ACME})).unwrap();
+        let told = Arc::clone(&self.told[machine]);
+        std::thread::spawn(move || {
+            while let Some(notice) = line.hear_within(AN_HOUR) {
+                let news = &notice["params"]["result"];
+                let what = match news["event"].as_str() {
+                    Some("granted") => What::Granted,
+                    Some("ended") => What::Ended,
+                    _ => continue,
+                };
+                let at = news["at"].as_str().unwrap().parse().unwrap();
+                let seat = news["seat"]["seat"].as_str().unwrap().to_owned();
+                told.lock().unwrap().push((at, what, seat));
+            }
+        });
     }
 }
 
@@ -199,6 +224,7 @@ fn in_a_storm_there_are_never_more_seats_than_were_bought() {
     let Some(fleet) = Fleet::start(MACHINES, MEMBERS, CAPACITY as u32, TTL) else { return };
     let mut storm = Storm {
         fleet,
+        told: (0..MACHINES).map(|_| Arc::default()).collect(),
         dice: Dice(seed | 1),
         programs: Vec::new(),
         kills: vec![Vec::new(); MACHINES],
@@ -206,6 +232,7 @@ fn in_a_storm_there_are_never_more_seats_than_were_bought() {
         done: BTreeMap::new(),
     };
     for machine in 0..MACHINES {
+        storm.listen(machine);
         let programs = (0..PROGRAMS).map(|_| storm.program(machine)).collect();
         storm.programs.push(programs);
     }

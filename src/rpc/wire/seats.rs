@@ -242,6 +242,8 @@ pub struct SeatChanged {
     /// `granted`, `warned`, `reprieved` or `ended`.
     #[schemars(with = "sets::SeatEvent")]
     pub event: &'static str,
+    /// When it happened; it may be told later.
+    pub at: String,
     /// Why it ended.
     #[schemars(with = "Option<sets::SeatEnd>")]
     pub reason: Option<&'static str>,
@@ -328,6 +330,7 @@ impl From<&SeatNews> for SeatChanged {
     fn from(it: &SeatNews) -> Self {
         Self {
             event: it.event.name(),
+            at: it.at.to_string(),
             reason: it.event.reason().map(EndReason::name),
             seat: (&it.seat).into(),
             pool: (&it.pool).into(),

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -65,10 +64,10 @@ pub(in crate::actors::seat_keeper) struct Watches {
 }
 
 impl Default for Watches {
-    /// Half of the descriptors that we may have: the other half is for connections.
+    /// A quarter of the descriptors that we may have: each connection may take two, and all else has to have some.
     fn default() -> Self {
         let descriptors = getrlimit(Resource::RLIMIT_NOFILE).map_or(1_024, |(soft, _)| soft);
-        let most = usize::try_from(descriptors / 2).unwrap_or(usize::MAX);
+        let most = usize::try_from(descriptors / 4).unwrap_or(usize::MAX);
         Self { processes: HashMap::new(), connections: HashMap::new(), last: 0, most }
     }
 }
@@ -108,8 +107,14 @@ impl Watches {
         }
         self.last += 1;
         let exited = Exited { process: id, watch: self.last };
-        let fd = Arc::clone(&process.fd);
-        let watched = watched(&fd).map_err(|error| {
+        // One of its own for each watch: the last task may still be about to let go of the other.
+        let fd = Arc::new(process.fd.try_clone().map_err(|_| TooMany)?);
+        #[expect(
+            deprecated,
+            reason = "what replaces it is unsafe, and asks for what an owned descriptor keeps anyway"
+        )]
+        let watched = AsyncFd::with_interest(Arc::clone(&fd), Interest::READABLE);
+        let watched = watched.map_err(|error| {
             tracing::error!(%error, "a process cannot be watched");
             TooMany
         })?;
@@ -165,22 +170,6 @@ impl Watches {
 
     pub(in crate::actors::seat_keeper) fn count(&self) -> usize {
         self.processes.len()
-    }
-}
-
-/// Waits for the end of a process. A watch that was given up a moment ago is gone only when its task is: until then the same
-/// descriptor cannot be waited for again, and a copy of it can.
-fn watched(fd: &Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
-    #[expect(
-        deprecated,
-        reason = "what replaces it is unsafe, and asks for what an owned descriptor keeps anyway"
-    )]
-    let watch = |fd| AsyncFd::with_interest(fd, Interest::READABLE);
-    match watch(Arc::clone(fd)) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            watch(Arc::new(fd.try_clone()?))
-        }
-        watched => watched,
     }
 }
 

@@ -56,7 +56,11 @@ impl SeatKeeper {
         now: BootTime,
         context: &mut Context<Self>,
     ) {
-        let Some(member) = &self.member else { return };
+        let Some(member) = &mut self.member else { return };
+        let house = &self.house;
+        member
+            .holdings
+            .retain(|pool, it| house.pools.contains_key(pool) || it.is_busy || !it.held.is_empty());
         let is_due = !member.is_kept_up && now >= member.next_upkeep;
         let pools: Vec<PoolId> = member.holdings.keys().copied().collect();
         if is_due {

@@ -51,6 +51,7 @@ pub(crate) fn run(
         FleetCommand::Drain { end } => Question::admin("fleet_drain").with("on", &!end)?,
         FleetCommand::Restored => Question::admin("fleet_restored"),
     };
+    let view = screen.view().clone();
     ask_and_show(session, screen, &question, |answer| {
         let Some(machines) = tables::field(answer, "machines").as_array().cloned() else {
             return tables::outline(answer);
@@ -59,7 +60,7 @@ pub(crate) fn run(
         if let Some(fields) = own.as_object_mut() {
             fields.remove("machines");
         }
-        format!("{}\n\n{}", tables::outline(&own), tables::table(&machines, MACHINES))
+        format!("{}\n\n{}", tables::outline(&own), tables::table(&view, &machines, MACHINES))
     })?;
     Ok(Exit::Done)
 }

@@ -44,6 +44,10 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Usage(String),
 
+    /// A name that is nobody's.
+    #[error("{0}")]
+    Unknown(String),
+
     #[error("cannot read {}", path.display())]
     File { path: PathBuf, source: io::Error },
 
@@ -79,7 +83,7 @@ impl Failure {
         match self {
             Self::Client(error) => exit_of(error),
             Self::Usage(_) | Self::File { .. } | Self::NewFile { .. } => Exit::Usage,
-            Self::Store { .. } => Exit::No,
+            Self::Store { .. } | Self::Unknown(_) => Exit::No,
             Self::Output { .. }
             | Self::Shape { .. }
             | Self::Endless { .. }

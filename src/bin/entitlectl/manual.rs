@@ -22,7 +22,7 @@ const HEAD: &str = "\
 .Sh SYNOPSIS
 .Nm
 .Op Ar options
-.Ar command
+.Op Ar command
 .Op Ar arguments
 .Sh DESCRIPTION
 .Nm
@@ -47,7 +47,7 @@ Turns colour off.
 .It 0
 Entitled, or done.
 .It 1
-Not entitled, not held, not valid; or the daemon declined (not found, conflict, keys locked, signature invalid).
+Not entitled, not held, not valid; or the daemon declined (not found, conflict, keys locked, wrong passphrase, signature invalid).
 .It 2
 The command was not understood.
 .It 3

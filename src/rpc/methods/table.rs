@@ -172,6 +172,8 @@ methods! {
         "Entitle a customer to nothing any more, through the machine's wallets neither. Its history stays.";
     Admin product_install(wire::ProductInstall) -> wire::Installed = products::install,
         "Install a product file.";
+    Admin product_check(wire::ProductCheck) -> wire::ProductChecked = products::check,
+        "Whether the chains have what a product file names, and answer its rules; changes nothing.";
     Admin product_trust(wire::ProductTrust) -> wire::Trusted = products::trust,
         "Say whose files a product takes from now on, whoever signed the last one.";
     Admin product_remove(wire::ProductRemove) -> wire::Removed = products::remove,

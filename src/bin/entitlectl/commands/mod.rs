@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod chain;
 pub(crate) mod check;
 pub(crate) mod customer;
+pub(crate) mod doctor;
 pub(crate) mod keys;
 pub(crate) mod ownership;
 pub(crate) mod product;

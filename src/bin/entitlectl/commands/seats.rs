@@ -100,10 +100,11 @@ pub(crate) fn run(
             };
             let question =
                 question.with_some("product", product.as_ref())?.with("limit", &1_000)?;
+            let view = screen.view().clone();
             ask_and_show(session, screen, &question, |list| {
                 let pools = tables::field(list, "pools").as_array().cloned().unwrap_or_default();
-                let seats = tables::table(&tables::items(list.clone()), SEATS);
-                format!("{}\n\n{seats}", tables::table(&pools, POOLS))
+                let seats = tables::table(&view, &tables::items(list.clone()), SEATS);
+                format!("{}\n\n{seats}", tables::table(&view, &pools, POOLS))
             })?;
             Ok(Exit::Done)
         }

@@ -211,7 +211,7 @@ impl Daemon {
 
     fn products(&self) -> Result<Vec<String>, Failure> {
         let question = Question::new("product_list").with("limit", &PRODUCTS_MAX)?;
-        let list: Value = session::read(question.method, &self.session.ask(&question)?)?;
+        let list: Value = session::read(question.method, &self.session.ask_as_is(&question)?)?;
         let items = list["items"].as_array().into_iter().flatten();
         Ok(items.filter_map(|it| Some(it["id"].as_str()?.to_owned())).collect())
     }
@@ -229,10 +229,12 @@ impl Daemon {
 
     fn sample(&self) -> Result<Value, Failure> {
         let question = Question::new("system_health");
-        let mut sample: Value = session::read(question.method, &self.session.ask(&question)?)?;
+        let mut sample: Value =
+            session::read(question.method, &self.session.ask_as_is(&question)?)?;
         if self.is_admin {
             let question = Question::admin("chain_status");
-            let chains: Value = session::read(question.method, &self.session.ask(&question)?)?;
+            let chains: Value =
+                session::read(question.method, &self.session.ask_as_is(&question)?)?;
             sample["chains"] = chains;
         }
         Ok(sample)

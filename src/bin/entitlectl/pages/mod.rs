@@ -131,7 +131,7 @@ async fn served(
 /// `localhost` lead to this machine and belong to nobody else (RFC 6761).
 fn machine_name(session: &Session) -> Result<Option<String>, Failure> {
     let question = Question::new("system_version");
-    let version: Value = session::read(question.method, &session.ask(&question)?)?;
+    let version: Value = session::read(question.method, &session.ask_as_is(&question)?)?;
     let name = version["machine"].as_str().unwrap_or_default();
     let is_letter = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-';
     let is_name = name.strip_suffix(".localhost").is_some_and(|it| it.bytes().all(is_letter));

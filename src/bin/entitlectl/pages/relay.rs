@@ -5,16 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use entitled_client::ClientError;
-use entitled_core::domain::causes::with_causes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::exit::Failure;
-use crate::screen;
 use crate::session::{Behalf, Door, PROOF_WAIT, Question, Session};
+use crate::told;
 
 /// A method that may be asked, and the parameters that may be given.
 struct Allowed {
@@ -94,7 +92,7 @@ impl Relay {
         behalf: &Behalf,
         linked: UnboundedSender<Box<RawValue>>,
     ) -> Self {
-        let is_admin = session.ask(&Question::admin("system_version")).is_ok();
+        let is_admin = session.ask_as_is(&Question::admin("system_version")).is_ok();
         let session = session.patient(std::time::Duration::ZERO);
         Self { session, behalf: behalf.clone(), is_admin, linked }
     }
@@ -119,14 +117,15 @@ impl Relay {
         let list = match door {
             Door::Public => PUBLIC,
             Door::Admin if self.is_admin => ADMIN,
-            Door::Admin => &[],
+            // No page asks at the widest door there is: it says which of the two.
+            Door::Admin | Door::Widest => &[],
         };
         let Some(allowed) = list.iter().find(|it| it.method == asked.method) else {
             return Err(error("METHOD_NOT_FOUND", "a page may not ask this"));
         };
         let mut question = match door {
-            Door::Public => Question::new(allowed.method),
             Door::Admin => Question::admin(allowed.method),
+            Door::Public | Door::Widest => Question::new(allowed.method),
         };
         for (name, value) in asked.params {
             let Some(name) = allowed.params.iter().find(|it| **it == name) else {
@@ -142,10 +141,10 @@ impl Relay {
 
     fn ask(&self, question: &Question) -> Result<Box<RawValue>, Failure> {
         if question.method != LINK {
-            return self.session.ask(question);
+            return self.session.ask_as_is(question);
         }
         // A contract wallet's consent is proven on its chain first.
-        let wallet = self.session.patient(PROOF_WAIT).ask(question)?;
+        let wallet = self.session.patient(PROOF_WAIT).ask_as_is(question)?;
         // Where nobody listens any more, the command has ended.
         let _ = self.linked.send(wallet.clone());
         Ok(wallet)
@@ -166,17 +165,7 @@ fn error(name: &str, message: &str) -> Value {
 
 /// What the daemon said, as it said it; or why it said nothing.
 fn error_of(failure: &Failure) -> Value {
-    match failure {
-        Failure::Client(ClientError::Refused { code, message, data }) => {
-            json!({"code": code, "message": message, "data": data})
-        }
-        Failure::Client(it) => json!({
-            "code": -32000,
-            "message": with_causes(failure),
-            "data": {"code": "UNREACHABLE", "help": screen::help(it)},
-        }),
-        _ => json!({"code": -32000, "message": with_causes(failure), "data": {"code": "FAILED"}}),
-    }
+    told::as_json(failure)["error"].clone()
 }
 
 #[cfg(test)]

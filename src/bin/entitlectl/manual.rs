@@ -209,9 +209,12 @@ fn entry(page: &mut String, arg: &Arg) {
     }
 }
 
+/// Each sentence on a line of its own, as manual pages are written.
 fn sentence(page: &mut String, text: &str) {
     let end = if text.ends_with(['.', ']', ':', '?']) { "" } else { "." };
-    writeln!(page, "{}{end}", escaped(text)).unwrap();
+    for line in format!("{text}{end}").replace(". ", ".\n").lines() {
+        writeln!(page, "{}", escaped(line)).unwrap();
+    }
 }
 
 /// Text that roff takes for text.

@@ -57,7 +57,7 @@ storm: prepare ## fleets in a storm of failures, for ten minutes
 	ENTITLED_STORM_SECONDS=600 $(CARGO) test --locked --test e2e -- --nocapture fleet_storm
 
 .PHONY: prepare
-prepare: $(NODE_STAMP) $(VENV_STAMP) examples etcd ## install and compile what the tests stand on
+prepare: $(NODE_STAMP) $(VENV_STAMP) examples browser etcd ## install and compile what the tests stand on
 	@$(NODE) tests/contracts/compile.mjs
 
 # What the README's examples and the client libraries need. Where something is missing, the test of an example says that it was skipped; where
@@ -74,6 +74,18 @@ examples:
 	        $(EXAMPLES) </dev/null >/dev/null; } || true; \
 	fi
 	@$(HAS_EXAMPLES) || echo 'examples of the README will be skipped: install $(EXAMPLES)'
+
+# What the pages of `entitlectl` are tested in, and a typeface, so that their pictures look as on a desktop.
+HAS_BROWSER = command -v chromium >/dev/null || [ -n "$${CHROMIUM:-}" ]
+
+.PHONY: browser
+browser:
+	@if ! { $(HAS_BROWSER); } && [ "$$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then \
+	    echo 'installing what the pages are tested in: chromium, fonts-inter'; \
+	    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends \
+	        chromium fonts-inter </dev/null >/dev/null; } || true; \
+	fi
+	@{ $(HAS_BROWSER); } || echo 'the pages of entitlectl will not be tested in a browser: install chromium, or name one in CHROMIUM'
 
 # Real etcd, for fleets. Debian's package is unpacked and not installed, so that it starts no service of its own and needs no root;
 # where the package lists are missing, root fetches them.

@@ -61,6 +61,11 @@ pub(super) struct House {
     keeper: Addr<WalletKeeper>,
     started: Duration,
     state_directory: PathBuf,
+    machine_name: String,
+}
+
+fn cache_settings(config: &Config) -> CacheSettings {
+    CacheSettings { refresh: config.cache.refresh, retry: RETRY, recheck: RECHECK }
 }
 
 impl House {
@@ -81,7 +86,7 @@ impl House {
         let pins = store.read(publishers::all).context("the store cannot be read")?;
         let pinned =
             keep_pins(&store, &pins, load(&catalogue, &pins, clock.now()), clock.now()).await;
-        let reader = open_reader(config, pinned);
+        let reader = open_reader(config, pinned, &clock);
         let forgetting = reader.clone();
         let ledger = OwnershipLedger::new(store.clone())
             .telling(Arc::new(move |whose| forgetting.forget(whose)));
@@ -99,11 +104,7 @@ impl House {
                 ledger: ledger.clone(),
                 verifier: Arc::clone(&meeting),
                 clock: clock.clone(),
-                settings: CacheSettings {
-                    refresh: config.cache.refresh,
-                    retry: RETRY,
-                    recheck: RECHECK,
-                },
+                settings: cache_settings(config),
                 catalogue,
                 turn: Arc::default(),
                 warmed: tier_cache::KEPT_AT_MOST,
@@ -121,6 +122,7 @@ impl House {
         let sealed = ledger.send(FindSealedKeys).await?.context("the store cannot be read")?;
         let census = Census::of(sealed.iter().map(|it| it.record.as_slice()));
         let (keys, machine) = open_keys(config, source, &census)?;
+        let machine_name = machine.as_str().to_owned();
         let keeper =
             WalletKeeper::new(&ledger, keys, machine).with_chains(verifier.clone().recipient());
         let keeper = tree.start("wallet_keeper", keeper);
@@ -138,6 +140,7 @@ impl House {
             verifier,
             started,
             state_directory,
+            machine_name,
         })
     }
 
@@ -154,6 +157,7 @@ impl House {
         let control = Control {
             reload: Box::new(reload),
             document: openrpc::json,
+            machine: self.machine_name.clone(),
             started: self.started,
             counts: Default::default(),
             subscriptions: Default::default(),
@@ -255,11 +259,11 @@ async fn keep_pins(
 }
 
 /// The cache, empty, and the products.
-fn open_reader(config: &Config, products: Loaded) -> VerdictReader {
+fn open_reader(config: &Config, products: Loaded, clock: &Clock) -> VerdictReader {
     for warning in super::unavailable(config, &products) {
         tracing::warn!("{warning}");
     }
-    VerdictReader::new(config.cache.capacity, products, wire::Verdict::render_open)
+    VerdictReader::new(config.cache.capacity, products, wire::Verdict::render_open, clock.clone())
 }
 
 fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<Store> {

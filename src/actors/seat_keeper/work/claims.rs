@@ -28,15 +28,15 @@ const MOST_WAITING: usize = 64;
 const HOLDERS_TOLD: usize = 64;
 
 /// Who asks, and what they hold a seat by.
-struct Claim {
-    claimant: Claimant,
+pub(super) struct Claim {
+    pub(super) claimant: Claimant,
     process: Option<ProcessId>,
     connection: ConnectionId,
     cgroup: Option<u64>,
 }
 
 impl Claim {
-    fn key(&self, unit: SeatUnit) -> Option<UnitKey> {
+    pub(super) fn key(&self, unit: SeatUnit) -> Option<UnitKey> {
         Some(match unit {
             SeatUnit::Uid => UnitKey::Uid(self.claimant.uid),
             SeatUnit::Machine => UnitKey::Machine,
@@ -48,7 +48,7 @@ impl Claim {
         })
     }
 
-    fn bindings(&self, bind: Bind) -> Vec<Binding> {
+    pub(super) fn bindings(&self, bind: Bind) -> Vec<Binding> {
         let connection = Binding::Connection(self.connection);
         match (self.process.map(Binding::Process), bind) {
             (Some(process), Bind::Process) => vec![process],
@@ -60,7 +60,7 @@ impl Claim {
 
 impl SeatKeeper {
     /// The pools of the customer, and then those of the machine.
-    fn pools_for(&self, acquire: &Acquire) -> Vec<PoolId> {
+    pub(super) fn pools_for(&self, acquire: &Acquire) -> Vec<PoolId> {
         let machine = Key { customer: CustomerId::Machine, product: acquire.key.product.clone() };
         let own = self.house.pools_of(&acquire.key);
         let shared = self.house.pools_of(&machine).filter(|_| machine != acquire.key);
@@ -162,7 +162,7 @@ impl SeatKeeper {
     }
 
     /// Watches who asks, and finds out what the policy and the product want to know of them.
-    fn claim(
+    pub(super) fn claim(
         &mut self,
         presence: &Presence,
         (product, unit): (&ProductId, SeatUnit),
@@ -213,12 +213,12 @@ impl SeatKeeper {
         keys
     }
 
-    fn next_request(&mut self) -> RequestId {
+    pub(super) fn next_request(&mut self) -> RequestId {
         self.house.last_request += 1;
         RequestId(self.house.last_request)
     }
 
-    fn expect(
+    pub(super) fn expect(
         &mut self,
         request: &Request,
         presence: &Presence,

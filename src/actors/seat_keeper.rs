@@ -123,8 +123,7 @@ impl SeatKeeper {
         // Microseconds since 1970: no number that an earlier run of the daemon gave.
         let last = u64::try_from(parts.clock.now().as_microsecond()).unwrap_or_default();
         let member = parts.fleet.clone().map(Member::new);
-        let mut house = House::new(last, policies);
-        house.is_fleet = member.is_some();
+        let house = House { is_fleet: member.is_some(), ..House::new(last, policies) };
         Self {
             member,
             parts,
@@ -302,9 +301,7 @@ impl Handler<ListSeats> for SeatKeeper {
     type Result = MessageResult<ListSeats>;
 
     fn handle(&mut self, ask: ListSeats, context: &mut Self::Context) -> Self::Result {
-        if self.member.is_some() {
-            self.settle(context);
-        }
+        self.settle_in_fleet(context);
         MessageResult(self.list(ask.product.as_ref(), &ask.viewer))
     }
 }

@@ -8,6 +8,7 @@ pub mod fake;
 mod places;
 mod reload;
 mod runtimes;
+mod seats;
 mod service_manager;
 mod start;
 

@@ -31,15 +31,20 @@ use entitled_core::domain::audit::AuditAction;
 use entitled_core::domain::ids::CustomerId;
 use entitled_core::seats::{Binding, BootTime, PoolId, Refusal, RequestId};
 use work::counting;
+use work::fleet::{Member, Patience};
 use work::house::House;
 use work::watching::Task;
 
 pub use messages::{
-    Acquire, Adopt, Answer, Bind, FindSeatFigures, Granted, ListSeats, Pending, PoolView, Presence,
-    Process, Refused, Release, ReloadPolicies, Revoke, SeatError, SeatFigures, SeatList, SeatState,
-    SeatView, SubscribeSeats, Suspend, TakeBack, Viewer,
+    Acquire, Adopt, Answer, Bind, Borrow, FindSeatFigures, Granted, ListSeats, Pending, PoolView,
+    Presence, Process, Refused, Release, ReloadPolicies, Revoke, SeatError, SeatFigures, SeatList,
+    SeatState, SeatView, SubscribeSeats, Suspend, TakeBack, Viewer,
 };
 pub use news::{SeatEvent, SeatNews};
+pub use work::fleet::FleetParts;
+pub use work::fleet::orders::{
+    DrainMachine, EvictMachine, FindFleet, FleetOrderError, FleetRestored, FleetView, MachineView,
+};
 pub use work::restart::Kept;
 
 /// News that a subscriber has not read yet. Who is further behind is told that it has missed some.
@@ -62,6 +67,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Where policies are read from.
     pub dirs: Vec<PathBuf>,
+    /// The machines that seats are shared with.
+    pub fleet: Option<FleetParts>,
 }
 
 /// Somebody who waits for an answer.
@@ -76,6 +83,8 @@ struct Asked {
     bindings: Vec<Binding>,
     /// Whose entitlement was checked; of who adopts a seat it was before.
     customer: Option<CustomerId>,
+    /// In a fleet, how long it wants to wait itself.
+    patience: Patience,
 }
 
 #[derive(Debug)]
@@ -111,14 +120,20 @@ pub struct SeatKeeper {
     /// Added to the numbers of connections: an earlier run of the daemon had others.
     first_connection: u64,
     is_ending: bool,
+    /// This machine in its fleet, if it is in one.
+    member: Option<Member>,
 }
 
 impl SeatKeeper {
     pub fn new(parts: Parts, policies: Policies, kept: Kept) -> Self {
         // Microseconds since 1970: no number that an earlier run of the daemon gave.
         let last = u64::try_from(parts.clock.now().as_microsecond()).unwrap_or_default();
+        let member = parts.fleet.clone().map(Member::new);
+        let mut house = House::new(last, policies, kept);
+        house.is_fleet = member.is_some();
         Self {
-            house: House::new(last, policies, kept),
+            member,
+            house,
             asked: HashMap::new(),
             followed: HashMap::new(),
             most_followed: FOLLOWED,
@@ -139,8 +154,9 @@ impl SeatKeeper {
     /// Does what has come due, tells what has followed from what was done, and sets the alarm for what comes next.
     fn settle(&mut self, context: &mut Context<Self>) {
         let now = self.now();
-        self.house.seats.wake(now);
+        self.wake(now);
         self.tell();
+        self.turn_fleet(now, context);
         let due = |it: &Option<BootTime>| it.is_some_and(|it| it <= now);
         let counted = self.house.counted.iter_mut().filter(|(_, it)| due(&it.again_at));
         let mut overdue = Vec::new();
@@ -155,7 +171,7 @@ impl SeatKeeper {
             context.cancel_future(alarm);
         }
         let counts = self.house.counted.values().filter_map(|it| it.again_at);
-        let next = counts.chain(self.house.seats.next_alarm()).min();
+        let next = counts.chain(self.house.seats.next_alarm()).chain(self.fleet_alarm()).min();
         self.alarm = next.map(|next| {
             let rest = next.since(now).max(Duration::from_millis(1)).min(LONGEST_REST);
             context.run_later(rest, |keeper, context| {
@@ -215,6 +231,7 @@ impl Actor for SeatKeeper {
         for key in known {
             self.follow(&key, context);
         }
+        self.begin_fleet();
         self.settle(context);
     }
 }
@@ -237,27 +254,9 @@ impl Handler<Acquire> for SeatKeeper {
             return Box::pin(actix::fut::err(SeatError::Busy));
         }
         order.presence = order.presence.numbered_from(self.first_connection);
-        let keys = match self.wants_count(&order) {
-            true => vec![
-                order.key.clone(),
-                Key { customer: CustomerId::Machine, product: order.key.product.clone() },
-            ],
-            false => Vec::new(),
-        };
-        let parts = self.parts.clone();
-        let counting = async move {
-            let mut counted = Vec::new();
-            for key in keys {
-                counted.push((counting::count(&parts, &key).await?, key));
-            }
-            Ok(counted)
-        };
-        Box::pin(counting.into_actor(self).map(move |counted, keeper, context| {
-            // Before the pools are entered, of which it may forget others; it counts again by itself at once.
-            keeper.follow(&order.key, context);
-            for (counts, key) in counted? {
-                keeper.take_counts(&key, &counts);
-            }
+        let counting = self.count_if_wanted(&order);
+        Box::pin(counting.map(move |counted, keeper, context| {
+            counted?;
             let pending = keeper.acquire(&order, &context.address());
             keeper.settle(context);
             pending
@@ -327,7 +326,8 @@ impl Handler<Revoke> for SeatKeeper {
 impl Handler<ListSeats> for SeatKeeper {
     type Result = MessageResult<ListSeats>;
 
-    fn handle(&mut self, ask: ListSeats, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, ask: ListSeats, context: &mut Self::Context) -> Self::Result {
+        self.settle_in_fleet(context);
         MessageResult(self.list(ask.product.as_ref(), &ask.viewer))
     }
 }

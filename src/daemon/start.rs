@@ -11,12 +11,13 @@ use anyhow::Context as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
+use super::seats::{fleet, start_seats};
 use super::{Source, catalogue, chains, service_manager};
 use crate::actors::chain_verifier::{self, ChainVerifier};
 use crate::actors::ownership_ledger::{
     Asked, FindProgress, FindSealedKeys, OwnershipLedger, Progress,
 };
-use crate::actors::seat_keeper::{self, Kept, SeatKeeper, TakeBack};
+use crate::actors::seat_keeper::SeatKeeper;
 use crate::actors::supervisor::{Policy, Tree};
 use crate::actors::tier_cache::{self, CacheSettings, TierCache, VerdictReader};
 use crate::actors::wallet_keeper::WalletKeeper;
@@ -49,11 +50,6 @@ const RECHECK: Duration = Duration::from_secs(60);
 /// Made beside the ledger once there is one, and never before.
 pub(super) const MACHINE_ID: &str = "machine-id";
 
-/// The seats that are held, beside the ledger.
-const SEATS: &str = "seats";
-/// How long the start waits until those of before it are counted.
-const TAKE_BACK_TIME: Duration = Duration::from_secs(10);
-
 /// Everything behind the sockets.
 pub(super) struct House {
     pub(super) store: Store,
@@ -69,6 +65,11 @@ pub(super) struct House {
     keeper: Addr<WalletKeeper>,
     started: Duration,
     state_directory: PathBuf,
+    machine_name: String,
+}
+
+fn cache_settings(config: &Config) -> CacheSettings {
+    CacheSettings { refresh: config.cache.refresh, retry: RETRY, recheck: RECHECK }
 }
 
 impl House {
@@ -83,13 +84,14 @@ impl House {
         let started = clock.monotonic();
         // What keeps it from starting comes before anything is touched.
         let policies = seat_policies(config)?;
+        let fleet = fleet(config, &clock)?;
         let store = open_store(config, &clock)?;
         let tree = Tree::new(Policy::default());
         let catalogue = catalogue(config, source.environment.uid);
         let pins = store.read(publishers::all).context("the store cannot be read")?;
         let pinned =
             keep_pins(&store, &pins, load(&catalogue, &pins, clock.now()), clock.now()).await;
-        let reader = open_reader(config, pinned);
+        let reader = open_reader(config, pinned, &clock);
         let forgetting = reader.clone();
         let ledger = OwnershipLedger::new(store.clone())
             .telling(Arc::new(move |whose| forgetting.forget(whose)));
@@ -107,11 +109,7 @@ impl House {
                 ledger: ledger.clone(),
                 verifier: Arc::clone(&meeting),
                 clock: clock.clone(),
-                settings: CacheSettings {
-                    refresh: config.cache.refresh,
-                    retry: RETRY,
-                    recheck: RECHECK,
-                },
+                settings: cache_settings(config),
                 catalogue,
                 turn: Arc::default(),
                 warmed: tier_cache::KEPT_AT_MOST,
@@ -129,12 +127,13 @@ impl House {
         let sealed = ledger.send(FindSealedKeys).await?.context("the store cannot be read")?;
         let census = Census::of(sealed.iter().map(|it| it.record.as_slice()));
         let (keys, machine) = open_keys(config, source, &census)?;
+        let machine_name = machine.as_str().to_owned();
         let keeper = WalletKeeper::new(&ledger, keys, machine);
         let keeper = keeper.with_chains(verifier.clone().recipient());
         let keeper = tree.start("wallet_keeper", keeper);
         let state_directory = config.store.path.parent().unwrap_or(Path::new(".")).to_owned();
         let (seats, descriptors) =
-            start_seats((policies, stored), config, (&tree, &cache, &ledger), &clock).await;
+            start_seats((policies, stored), config, (&tree, &cache, &ledger, fleet), &clock).await;
         Ok(Self {
             store,
             tree,
@@ -148,6 +147,7 @@ impl House {
             verifier,
             started,
             state_directory,
+            machine_name,
         })
     }
 
@@ -164,6 +164,7 @@ impl House {
         let control = Control {
             reload: Box::new(reload),
             document: openrpc::json,
+            machine: self.machine_name.clone(),
             started: self.started,
             counts: Default::default(),
             subscriptions: Default::default(),
@@ -184,31 +185,6 @@ impl House {
         };
         Ok(Front::new(api, figures)?)
     }
-}
-
-/// Begins with the seats that an earlier run has left.
-async fn start_seats(
-    (policies, stored): (Policies, Vec<(String, OwnedFd)>),
-    config: &Config,
-    (tree, cache, ledger): (&Tree, &Addr<TierCache>, &Addr<OwnershipLedger>),
-    clock: &Clock,
-) -> (Addr<SeatKeeper>, DescriptorStore) {
-    let file = config.store.path.with_file_name(SEATS);
-    let kept = Kept::open(file, stored);
-    let descriptors = kept.descriptors();
-    let parts = seat_keeper::Parts {
-        cache: cache.clone(),
-        ledger: ledger.clone(),
-        clock: clock.clone(),
-        dirs: config.seats.dirs.clone(),
-    };
-    let seats = tree.start("seat_keeper", SeatKeeper::new(parts, policies, kept));
-    if seats.send(TakeBack).timeout(TAKE_BACK_TIME).await.is_err() {
-        tracing::warn!(
-            "seats of before the start are taken back later: they cannot be counted yet"
-        );
-    }
-    (seats, descriptors)
 }
 
 /// What is said of floating seats. A rule that is not understood may be one that keeps somebody out, so there is no start
@@ -252,11 +228,11 @@ async fn keep_pins(
 }
 
 /// The cache, empty, and the products.
-fn open_reader(config: &Config, products: Loaded) -> VerdictReader {
+fn open_reader(config: &Config, products: Loaded, clock: &Clock) -> VerdictReader {
     for warning in super::unavailable(config, &products) {
         tracing::warn!("{warning}");
     }
-    VerdictReader::new(config.cache.capacity, products, wire::Verdict::render_open)
+    VerdictReader::new(config.cache.capacity, products, wire::Verdict::render_open, clock.clone())
 }
 
 fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<Store> {

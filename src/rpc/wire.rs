@@ -7,7 +7,9 @@
 mod chains;
 mod convert;
 mod document;
+mod fleet;
 mod keys;
+mod pages;
 mod params;
 mod replies;
 mod seats;
@@ -15,7 +17,9 @@ mod sets;
 
 pub use chains::*;
 pub use document::Document;
+pub use fleet::*;
 pub use keys::*;
+pub use pages::*;
 pub use params::*;
 pub use replies::*;
 pub use seats::*;

@@ -9,11 +9,17 @@ pub mod c_library;
 pub mod contract;
 pub mod daemon;
 #[allow(dead_code, reason = "no test binary needs all of it")]
+pub mod etcd;
+#[allow(dead_code, reason = "no test binary needs all of it")]
 pub mod fake;
 pub mod faults;
+#[allow(dead_code, reason = "no test binary needs all of it")]
+pub mod fleet;
 pub mod http;
 pub mod licences;
 pub mod many;
+#[allow(dead_code, reason = "no test binary needs all of it")]
+pub mod page;
 #[allow(dead_code, reason = "no test binary needs all of it")]
 pub mod prerequisites;
 pub mod process;

@@ -177,6 +177,18 @@ pub struct Refused {
     pub holders: Vec<SeatView>,
 }
 
+/// Take a seat out of its pool for a time. It stands in the audit.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Answer, SeatError>")]
+pub struct Borrow {
+    pub key: Key,
+    pub presence: Presence,
+    pub tier: Option<TierName>,
+    pub feature: Option<String>,
+    pub time: Duration,
+    pub asked: Asked,
+}
+
 /// Give a seat back. `false`: there is no such seat, or it is somebody else's.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "bool")]
@@ -296,6 +308,8 @@ pub(super) struct Recount {
 #[derive(Debug, Clone)]
 pub struct SeatView {
     pub id: SeatId,
+    /// Higher than that of every seat of the pool before, in a fleet by whichever machine.
+    pub fence: u64,
     pub product: ProductId,
     pub tier: TierName,
     /// Whose licence it is.
@@ -353,6 +367,8 @@ pub struct PoolView {
     pub holder: CustomerId,
     pub unit: SeatUnit,
     pub figures: PoolFigures,
+    /// Places that other machines of the fleet have, as far as was heard.
+    pub elsewhere: u64,
     /// When what proves its capacity holds no more.
     pub until: Option<Timestamp>,
 }

@@ -16,9 +16,11 @@
 //! * What is not known ends nothing: capacity falls by what was proven, or when the evidence of it holds no more.
 
 mod ending;
+mod fleet;
 mod granting;
 mod ids;
 mod machine;
+mod options_file;
 mod policy;
 mod policy_file;
 mod pool;
@@ -30,6 +32,7 @@ pub use ids::{
     AdoptToken, BootTime, Claimant, ConnectionId, PoolId, ProcessId, RequestId, SeatId, UnitKey,
 };
 pub use machine::{Effect, Seats};
+pub use options_file::{Imported, LeftOut, OptionsFor, import_options};
 pub use policy::{Policy, Who};
 pub use policy_file::{PolicyFile, parse_policy, usual_policy};
 pub use pool::{Capacity, PoolFigures, Supply};

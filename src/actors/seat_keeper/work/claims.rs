@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use crate::actors::seat_keeper::messages::{
     Acquire, Adopt, Answer, Bind, Granted, Pending, Presence, Refused, Release, SeatError,
 };
+use crate::actors::seat_keeper::work::fleet::Patience;
 use crate::actors::seat_keeper::work::house::Pool;
 use crate::actors::seat_keeper::work::watching::{Begun, control_group};
 use crate::actors::seat_keeper::{Asked, SeatKeeper};
@@ -27,15 +28,15 @@ const MOST_WAITING: usize = 64;
 const HOLDERS_TOLD: usize = 64;
 
 /// Who asks, and what they hold a seat by.
-struct Claim {
-    claimant: Claimant,
+pub(super) struct Claim {
+    pub(super) claimant: Claimant,
     process: Option<ProcessId>,
     connection: ConnectionId,
     cgroup: Option<u64>,
 }
 
 impl Claim {
-    fn key(&self, unit: SeatUnit) -> Option<UnitKey> {
+    pub(super) fn key(&self, unit: SeatUnit) -> Option<UnitKey> {
         Some(match unit {
             SeatUnit::Uid => UnitKey::Uid(self.claimant.uid),
             SeatUnit::Machine => UnitKey::Machine,
@@ -47,7 +48,7 @@ impl Claim {
         })
     }
 
-    fn bindings(&self, bind: Bind) -> Vec<Binding> {
+    pub(super) fn bindings(&self, bind: Bind) -> Vec<Binding> {
         let connection = Binding::Connection(self.connection);
         match (self.process.map(Binding::Process), bind) {
             (Some(process), Bind::Process) => vec![process],
@@ -59,7 +60,7 @@ impl Claim {
 
 impl SeatKeeper {
     /// The pools of the customer, and then those of the machine.
-    fn pools_for(&self, acquire: &Acquire) -> Vec<PoolId> {
+    pub(super) fn pools_for(&self, acquire: &Acquire) -> Vec<PoolId> {
         let machine = Key { customer: CustomerId::Machine, product: acquire.key.product.clone() };
         let own = self.house.pools_of(&acquire.key);
         let shared = self.house.pools_of(&machine).filter(|_| machine != acquire.key);
@@ -84,7 +85,7 @@ impl SeatKeeper {
         keeper: &Addr<Self>,
     ) -> Result<Pending, SeatError> {
         let now = self.now();
-        self.house.seats.wake(now);
+        self.wake(now);
         let product = acquire.key.product.clone();
         let pools = self.pools_for(acquire);
         let unit = pools.first().and_then(|it| self.house.pools.get(it)).map(|it| it.terms.unit);
@@ -96,6 +97,10 @@ impl SeatKeeper {
             Bind::Process | Bind::Connection => None,
         };
         let id = self.next_request();
+        let patience = Patience {
+            until: (!wait.is_zero()).then(|| now.after(wait)),
+            trying: self.to_be_claimed(&pools),
+        };
         let request = Request {
             id,
             pools,
@@ -104,9 +109,12 @@ impl SeatKeeper {
             claimant: claim.claimant,
             adopt,
             count: acquire.count,
-            wait_until: (!wait.is_zero()).then(|| now.after(wait)),
+            wait_until: self.wait_until(now, &patience),
         };
         let pending = self.expect(&request, &acquire.presence, Some(acquire.key.customer));
+        if let Some(asked) = self.asked.get_mut(&id) {
+            asked.patience = patience;
+        }
         self.house.seats.acquire(now, request);
         Ok(pending)
     }
@@ -117,6 +125,7 @@ impl SeatKeeper {
         keeper: &Addr<Self>,
     ) -> Result<Pending, SeatError> {
         let now = self.now();
+        self.wake(now);
         let mut seats = self.house.seats.seats();
         let own =
             seats.find(|it| it.adopt == Some(adopt.token) && it.claimant.uid == adopt.presence.uid);
@@ -153,7 +162,7 @@ impl SeatKeeper {
     }
 
     /// Watches who asks, and finds out what the policy and the product want to know of them.
-    fn claim(
+    pub(super) fn claim(
         &mut self,
         presence: &Presence,
         (product, unit): (&ProductId, SeatUnit),
@@ -204,12 +213,12 @@ impl SeatKeeper {
         keys
     }
 
-    fn next_request(&mut self) -> RequestId {
+    pub(super) fn next_request(&mut self) -> RequestId {
         self.house.last_request += 1;
         RequestId(self.house.last_request)
     }
 
-    fn expect(
+    pub(super) fn expect(
         &mut self,
         request: &Request,
         presence: &Presence,
@@ -225,6 +234,7 @@ impl SeatKeeper {
             pools: request.pools.clone(),
             bindings: request.bindings.clone(),
             customer,
+            patience: Patience::default(),
         };
         self.asked.insert(request.id, asked);
         pending

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use crate::actors::seat_keeper::messages::{Recount, SeatError};
+use crate::actors::seat_keeper::messages::{Acquire, Recount, SeatError};
 use crate::actors::seat_keeper::work::house::is_less;
 use crate::actors::seat_keeper::work::watching::Task;
 use crate::actors::seat_keeper::{Parts, SeatKeeper};
 use crate::actors::tier_cache::{CountTokens, Key, Subscribe, TokenCounts};
 use entitled_core::domain::entitlement::Tokens;
-use entitled_core::domain::ids::Timestamp;
+use entitled_core::domain::ids::{CustomerId, Timestamp};
 use entitled_core::seats::{BootTime, Capacity, PoolId, Seat, SeatId, Supply};
 
 /// How long TierCache may take to count.
@@ -57,6 +57,35 @@ pub(in crate::actors::seat_keeper) fn follow(
 }
 
 impl SeatKeeper {
+    /// Counts what the customer and the machine have, where what is known gives nothing; and follows them from now on.
+    pub(in crate::actors::seat_keeper) fn count_if_wanted(
+        &self,
+        order: &Acquire,
+    ) -> ResponseActFuture<Self, Result<(), SeatError>> {
+        let (key, parts) = (order.key.clone(), self.parts.clone());
+        let machine = Key { customer: CustomerId::Machine, product: key.product.clone() };
+        let keys = match self.wants_count(order) {
+            true => vec![key.clone(), machine],
+            false => Vec::new(),
+        };
+        let counting = async move {
+            let mut counted = Vec::new();
+            for key in keys {
+                counted.push((count(&parts, &key).await?, key));
+            }
+            Ok(counted)
+        };
+        let counting = counting.into_actor(self);
+        Box::pin(counting.map(move |counted: Result<Vec<_>, SeatError>, keeper, context| {
+            // Before the pools are entered, of which it may forget others; it counts again by itself at once.
+            keeper.follow(&key, context);
+            for (counts, key) in counted? {
+                keeper.take_counts(&key, &counts);
+            }
+            Ok(())
+        }))
+    }
+
     /// Takes up what was counted, unless something newer was.
     pub(in crate::actors::seat_keeper) fn take_counts(&mut self, key: &Key, counts: &TokenCounts) {
         let now = self.now();
@@ -73,7 +102,7 @@ impl SeatKeeper {
         let mut present: Vec<PoolId> = Vec::new();
         let product = counts.installed.as_deref().map(|it| &it.product);
         let grants = product.map(|it| it.grants.as_slice()).unwrap_or_default();
-        for (grant, tokens) in grants.iter().zip(&counts.tokens) {
+        for ((grant, tokens), which) in grants.iter().zip(&counts.tokens).zip(&counts.counted) {
             let found = product.and_then(|it| Some((it.tier(&grant.tier)?, it.seats)));
             let Some((tier, terms)) = found else { continue };
             let pool = self.house.enter_pool(now, key, (grant, tier), terms);
@@ -82,7 +111,9 @@ impl SeatKeeper {
                 let change = changes_at.map(at);
                 again_at = [again_at, change].into_iter().flatten().min();
             }
-            self.take_count(now, pool, (*tokens, tier.seats), at);
+            if self.take_count(now, pool, (*tokens, tier.seats), at) {
+                self.offer(pool, which, tier.seats.unwrap_or(0));
+            }
         }
         if let Some(counted) = self.house.counted.get_mut(key) {
             counted.again_at = again_at;
@@ -99,6 +130,7 @@ impl SeatKeeper {
         for pool in gone {
             let none = Capacity { supply: Supply::Seats(0), until: None };
             self.house.set_capacity(now, pool, none);
+            self.offer(pool, &[], 0);
         }
     }
 
@@ -114,15 +146,16 @@ impl SeatKeeper {
         }
     }
 
+    /// Whether it counts from now on.
     fn take_count(
         &mut self,
         now: BootTime,
         pool: PoolId,
         (tokens, seats): (Tokens, Option<u32>),
         at: impl Fn(Timestamp) -> BootTime,
-    ) {
+    ) -> bool {
         // What is not known ends nothing: what was proven before holds until it says itself.
-        let Tokens::Proven { count, until, complete, .. } = tokens else { return };
+        let Tokens::Proven { count, until, complete, .. } = tokens else { return false };
         let supply = match seats {
             None if count > 0 => Supply::Unlimited,
             seats => Supply::Seats(count.saturating_mul(seats.unwrap_or(0))),
@@ -131,8 +164,10 @@ impl SeatKeeper {
         let standing = self.house.pools.get(&pool).and_then(|it| it.capacity);
         let holds = |it: &Capacity| it.until.is_none_or(|until| until > now);
         let is_loss = standing.filter(holds).is_some_and(|it| is_less(supply, it.supply));
-        if !is_loss || complete {
+        let counts = !is_loss || complete;
+        if counts {
             self.house.set_capacity(now, pool, capacity);
         }
+        counts
     }
 }

@@ -1,7 +1,9 @@
 //! What SeatKeeper does.
 
+pub(super) mod borrowing;
 pub(super) mod claims;
 pub(super) mod counting;
+pub(super) mod fleet;
 pub(super) mod house;
 pub(super) mod restart;
 pub(super) mod views;

@@ -123,7 +123,8 @@ impl SeatKeeper {
         // Microseconds since 1970: no number that an earlier run of the daemon gave.
         let last = u64::try_from(parts.clock.now().as_microsecond()).unwrap_or_default();
         let member = parts.fleet.clone().map(Member::new);
-        let house = House { is_fleet: member.is_some(), ..House::new(last, policies) };
+        let mut house = House::new(last, policies);
+        house.is_fleet = member.is_some();
         Self {
             member,
             parts,

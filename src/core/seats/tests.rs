@@ -412,6 +412,7 @@ fn what_is_lent_is_given_back_early_by_its_user_and_taken_with_its_evidence() {
     assert_eq!(ended(&bench.seats.take_effects()), [(seat, EndReason::EvidenceExpired)]);
 }
 
+#[test]
 fn patterns_of_units() {
     let unit = |it: &str| Claimant { uid: 0, gids: Vec::new(), unit: Some(it.to_owned()) };
     for (pattern, text, is) in [

@@ -61,6 +61,9 @@ pub struct KeptSeat {
     pub entitled: Option<CustomerId>,
     /// Whose limits it uses up.
     pub account: Option<u32>,
+    /// Of a seat that has a place in a fleet: its fence.
+    #[serde(default)]
+    pub fence: Option<u64>,
     pub processes: Vec<KeptProcess>,
 }
 

@@ -34,11 +34,7 @@ pub(super) async fn start_seats(
     clock: &Clock,
 ) -> (Addr<SeatKeeper>, DescriptorStore) {
     let file = config.store.path.with_file_name(SEATS);
-    // What a fleet has given to a machine is counted by its leases: seats of before the start are asked for again.
-    let kept = match fleet {
-        Some(_) => Kept::default(),
-        None => Kept::open(file, stored),
-    };
+    let kept = Kept::open(file, stored);
     let descriptors = kept.descriptors();
     let parts = seat_keeper::Parts {
         cache: cache.clone(),

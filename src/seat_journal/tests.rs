@@ -46,6 +46,7 @@ fn seat(number: u64) -> KeptSeat {
         grant: grant(),
         entitled: Some(holder),
         account: Some(1000),
+        fence: None,
         processes,
     }
 }

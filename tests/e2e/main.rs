@@ -35,6 +35,7 @@ mod fake;
 mod finality;
 mod fleet;
 mod fleet_engines;
+mod fleet_restart;
 mod fleet_storm;
 mod following;
 mod growth;

@@ -1,12 +1,13 @@
 //! Floating seats outlive the daemon, however it ends, and are not given twice meanwhile.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::seats::{holder, pool, stage, two_seats, wait_until_used};
 use crate::support::eventually;
 use crate::support::prerequisites;
 use crate::support::seat_holder::SeatHolder;
-use crate::support::stage::Stage;
+use crate::support::stage::{ACME, Stage};
 
 fn states(stage: &Stage) -> Vec<String> {
     let list = stage.daemon.admin("seat_list", json!({}));
@@ -156,6 +157,31 @@ fn a_daemon_that_is_told_to_end_hands_over_what_it_had_no_time_for() {
     assert_eq!(states(&stage), ["held"]);
     program.kill();
     wait_until_used(&stage, 0);
+}
+
+#[test]
+fn what_is_lent_is_neither_lost_nor_doubled_by_a_restart() {
+    let mut stage = stage(two_seats);
+    let order = json!({"product": ACME, "for_ms": 3_600_000});
+    let lent = stage.daemon.call("seat_borrow", order);
+    assert_eq!(lent["granted"], true, "{lent}");
+    stage.daemon.kill();
+    stage.daemon.resume();
+    let list = stage.daemon.admin("seat_list", json!({}));
+    let told = &list["items"][0];
+    assert_eq!((&told["seat"], &told["state"]), (&lent["seat"], &json!("borrowed")), "{list}");
+    let ends =
+        [&lent, told].map(|it| it["ends_at"].as_str().unwrap().parse::<Timestamp>().unwrap());
+    assert!(ends[0].duration_since(ends[1]).abs().as_secs() < 60, "the same time: {ends:?}");
+    assert_eq!((&pool(&stage)["used"], &pool(&stage)["borrowed"]), (&json!(1), &json!(1)));
+    let (mut one, mut other) = (holder(&stage), holder(&stage));
+    assert_eq!(one.acquire(json!({}))["code"], "GRANTED");
+    assert_eq!(other.acquire(json!({}))["code"], "SEATS_FULL", "it is out of the pool");
+    let released = stage.daemon.call("seat_release", json!({"seat": lent["seat"]}));
+    assert_eq!(released["released"], true, "{released}");
+    stage.daemon.kill();
+    stage.daemon.resume();
+    assert_eq!(states(&stage), ["held"], "what was given back is not lent any more");
 }
 
 #[test]

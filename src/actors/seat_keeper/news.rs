@@ -50,12 +50,14 @@ impl SeatKeeper {
     pub(super) fn tell(&mut self) {
         let effects = self.house.seats.take_effects();
         for effect in &effects {
-            if let Effect::Granted { request, seat, .. } = effect
-                && let Some(asked) = self.asked.get(request)
-            {
+            let Effect::Granted { request, seat, again } = effect else { continue };
+            if let Some(asked) = self.asked.get(request) {
                 let behind = self.house.behind.entry(*seat).or_default();
                 behind.account = Some(asked.account);
                 behind.customer = asked.customer.or(behind.customer);
+            }
+            if !again {
+                self.note_fence(*seat);
             }
         }
         self.house.keep();
@@ -83,7 +85,6 @@ impl SeatKeeper {
                 Effect::Ended { seat, reason } => {
                     self.publish(SeatEvent::Ended(reason), &seat);
                     self.house.behind.remove(&seat.id);
-                    self.forget_fence(seat.id);
                     if let Hold::Bound(bindings) = &seat.hold {
                         self.let_go(bindings);
                     }
@@ -96,7 +97,6 @@ impl SeatKeeper {
         let asked = self.asked.remove(&request);
         let Some(seat) = self.house.seats.seat(seat).cloned() else { return };
         if !again {
-            self.note_fence(&seat);
             self.publish(SeatEvent::Granted, &seat);
             self.tally.granted.one_more();
         }

@@ -107,6 +107,7 @@ impl SeatKeeper {
             let Some((tier, terms)) = found else { continue };
             let pool = self.house.enter_pool(now, key, (grant, tier), terms);
             present.push(pool);
+            self.note_kept(pool);
             if let Tokens::Proven { changes_at, .. } = tokens {
                 let change = changes_at.map(at);
                 again_at = [again_at, change].into_iter().flatten().min();

@@ -76,6 +76,8 @@ pub(in crate::actors::seat_keeper) struct Behind {
     pub(in crate::actors::seat_keeper) customer: Option<CustomerId>,
     /// Whose limits it uses up.
     pub(in crate::actors::seat_keeper) account: Option<u32>,
+    /// In a fleet, that of its place.
+    pub(in crate::actors::seat_keeper) fence: Option<u64>,
 }
 
 impl House {
@@ -93,7 +95,7 @@ impl House {
         for pool in self.pools.values() {
             let policy = self.policies.of(&pool.key.product, &pool.tier);
             self.seats.set_pool(now, pool.id, pool.terms, policy);
-            if self.shares(pool.capacity) {
+            if self.shares(pool.capacity) || before.is_shared(pool.id) {
                 self.seats.share(pool.id);
             }
         }

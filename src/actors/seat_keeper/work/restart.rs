@@ -33,6 +33,8 @@ pub struct Kept {
     same_namespace: bool,
     /// Of those that are not watched: whether that is because they have ended.
     fates: HashMap<ProcessId, Fate>,
+    /// Seats that ended before their pools were known, and that the file still has.
+    ended: Vec<SeatId>,
     pub(in crate::actors::seat_keeper) descriptors: DescriptorStore,
     /// The highest number of a seat that was given.
     pub(in crate::actors::seat_keeper) last: u64,
@@ -57,6 +59,7 @@ impl Kept {
             stored: by_process,
             same_namespace: left.same_namespace,
             fates: HashMap::new(),
+            ended: Vec::new(),
             descriptors,
             last: left.last,
         }
@@ -79,6 +82,32 @@ impl Kept {
     pub(in crate::actors::seat_keeper) fn has_ended(&mut self, process: ProcessId) {
         if !self.waiting.is_empty() {
             self.fates.insert(process, Fate::Ended);
+        }
+    }
+
+    /// Places in the fleet that seats have whose pools are not known yet, but for those of whose end is known.
+    pub(in crate::actors::seat_keeper) fn places(&self) -> u64 {
+        let has_ended = |it: &Binding| match it {
+            Binding::Process(process) => self.fates.get(process) == Some(&Fate::Ended),
+            Binding::Connection(_) => false,
+        };
+        let seats = self.waiting.iter().filter(|it| it.fence.is_some()).map(|it| &it.seat);
+        let seats =
+            seats.filter(|it| it.bindings().is_empty() || !it.bindings().iter().all(has_ended));
+        seats.map(|it| u64::from(it.count)).sum()
+    }
+
+    /// These seats have lost their places in the fleet.
+    pub(in crate::actors::seat_keeper) fn lose_places(&mut self, reason: EndReason) {
+        self.end(|it| it.fence.is_some(), reason);
+    }
+
+    fn end(&mut self, which: impl Fn(&KeptSeat) -> bool, reason: EndReason) {
+        for kept in self.waiting.extract_if(.., |it| which(it)) {
+            let (id, uid, reason) = (kept.seat.id, kept.seat.claimant.uid, reason.name());
+            tracing::info!(event = "seat_ended", seat = id.0, product = %kept.product, customer = %kept.holder, uid,
+                reason, "a seat of before the start has ended");
+            self.ended.push(id);
         }
     }
 
@@ -156,8 +185,13 @@ impl House {
         let name = GrantName::from(grant);
         let of_pool = |it: &mut KeptSeat| key_of(it) == *key && it.grant == name;
         let found: Vec<KeptSeat> = self.kept.waiting.extract_if(.., of_pool).collect();
+        if self.is_fleet && found.iter().any(|it| it.fence.is_some()) {
+            // Whatever is known of how many there are.
+            self.seats.share(pool);
+        }
         for kept in found {
-            let behind = Behind { customer: kept.entitled, account: kept.account };
+            let KeptSeat { entitled, account, fence, .. } = kept;
+            let behind = Behind { customer: entitled, account, fence };
             self.behind.insert(kept.seat.id, behind);
             let (watches, fates) = (&self.watches, &self.kept.fates);
             let fate = |process| match watches.is_watched(process) {
@@ -170,19 +204,14 @@ impl House {
 
     /// What the product does not grant any more is no more.
     pub(in crate::actors::seat_keeper) fn drop_kept(&mut self, key: &Key) {
-        for kept in self.kept.waiting.extract_if(.., |it| key_of(it) == *key) {
-            let seat = kept.seat.id.0;
-            let (reason, uid) = (EndReason::Capacity.name(), kept.seat.claimant.uid);
-            tracing::info!(event = "seat_ended", seat, product = %key.product, customer = %key.customer, uid, reason,
-                "the product does not grant it any more");
-        }
+        self.kept.end(|it| key_of(it) == *key, EndReason::Capacity);
     }
 
     /// Writes what has changed, before anybody is told of it.
     pub(in crate::actors::seat_keeper) fn keep(&mut self) {
         let changed = self.seats.take_changed();
         let ended = |it: SeatId| Entry::Ended(it);
-        let mut entries = Vec::new();
+        let mut entries: Vec<Entry> = self.kept.ended.drain(..).map(ended).collect();
         for id in changed {
             let kept = self.seats.seat(id).and_then(|it| self.kept_seat(it));
             entries.push(kept.map_or_else(|| ended(id), |it| Entry::Held(Box::new(it))));
@@ -218,6 +247,7 @@ impl House {
             grant: GrantName::from(&pool.grant),
             entitled: behind.customer,
             account: behind.account,
+            fence: behind.fence,
             processes: processes.collect(),
         })
     }

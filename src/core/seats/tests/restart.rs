@@ -78,3 +78,47 @@ fn what_is_used_beyond_the_capacity_for_a_time_is_not_so_for_longer_by_a_restart
     after.seats.wake(at(31));
     assert_eq!(ended(&after.seats.take_effects()), [(over, EndReason::Capacity)]);
 }
+
+#[test]
+fn what_is_lent_comes_back_once_and_for_no_longer_than_it_was() {
+    let mut before = Bench::of(2);
+    let policy = Policy { max_borrow: Duration::from_secs(200), ..Policy::default() };
+    before.seats.set_pool(START, POOL, SeatTerms::default(), policy);
+    let claimant = before.request(1).claimant;
+    let time = Duration::from_secs(100);
+    before.seats.borrow(START, RequestId(90), claimant, (&[POOL], time));
+    let row = before.seats.seats().next().unwrap().clone();
+    let Hold::Borrowed { until } = row.hold else { panic!("{row:?}") };
+    let mut after = Bench::of(2);
+    for _ in 0..2 {
+        after.seats.take_back(at(1), row.clone(), |_| Fate::Ended);
+    }
+    assert_eq!(after.used(), 1, "it is one, however often it is read");
+    after.seats.wake(at(60));
+    assert_eq!(after.used(), 1, "nobody has to be heard of");
+    after.seat(at(60), 2);
+    assert_eq!(after.refusal(at(60), 3), Refusal::Full);
+    after.seats.take_effects();
+    after.seats.wake(until);
+    assert_eq!(ended(&after.seats.take_effects()), [(row.id, EndReason::Returned)]);
+    let mut late = Bench::of(2);
+    late.seats.take_back(until, row.clone(), |_| Fate::Ended);
+    late.seats.wake(until);
+    assert_eq!(ended(&late.seats.take_effects()), [(row.id, EndReason::Returned)], "at once");
+}
+
+#[test]
+fn a_pool_of_a_fleet_gives_no_place_for_what_it_takes_back() {
+    let mut before = Bench::of(2);
+    let seat = before.seat(START, 1);
+    let row = before.seats.seat(seat).unwrap().clone();
+    let mut after = Bench::of(2);
+    after.seats.share(POOL);
+    after.seats.take_back(at(1), row, |_| Fate::Alive);
+    assert_eq!((after.used(), after.refusal(at(2), 2)), (1, Refusal::Full), "nothing was claimed");
+    after.seats.give(at(3), POOL, 1);
+    after.seat(at(3), 2);
+    assert_eq!(after.used(), 2);
+    after.seats.lose(at(4), POOL, 0, EndReason::FleetLost);
+    assert_eq!(after.used(), 0);
+}

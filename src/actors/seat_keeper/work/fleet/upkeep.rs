@@ -223,9 +223,11 @@ impl SeatKeeper {
                 member.take_up(&kept);
                 let mut before = Vec::new();
                 for (pool, holding) in &mut member.holdings {
-                    let slots = std::mem::take(&mut holding.held).into_keys().collect();
-                    before.push((*pool, slots));
+                    let slots: Vec<_> = std::mem::take(&mut holding.held).into_keys().collect();
                     holding.is_busy = false;
+                    if self.house.seats.is_shared(*pool) && holding.is_proven {
+                        before.push((*pool, slots));
+                    }
                 }
                 self.remember(context);
                 // The same places, for the seats that had them.
@@ -271,8 +273,12 @@ impl SeatKeeper {
     /// Every seat of the fleet ends, and the machine has no places any more.
     fn end_all(&mut self, now: BootTime, reason: EndReason) {
         let Some(member) = &mut self.member else { return };
-        let pools: Vec<PoolId> = member.holdings.keys().copied().collect();
+        let seats = &self.house.seats;
+        let pools = member.holdings.keys().copied().filter(|it| seats.is_shared(*it));
+        let pools: Vec<PoolId> = pools.collect();
         member.holdings.values_mut().for_each(|it| it.held.clear());
+        member.strays.clear();
+        self.house.kept.lose_places(reason);
         for pool in pools {
             self.house.seats.take_spare(pool);
             self.house.seats.lose(now, pool, 0, reason);

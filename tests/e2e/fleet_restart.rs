@@ -86,8 +86,7 @@ fn a_seat_ends_with_the_deadline_although_its_daemon_is_away() {
     assert_eq!(granted["code"], "GRANTED", "the lease has run out: {granted}");
     fleet.machines[0].daemon.resume();
     assert_eq!(seats(&fleet, 0), [] as [Value; 0], "the first answer is no stale one");
-    let log = fleet.machines[0].daemon.log();
-    assert!(log.contains("reason=\"fleet_lost\""), "{log}");
+    fleet.machines[0].daemon.wait_for_log("reason=\"fleet_lost\"");
     fleet.wait_until(0, "in");
     one.reconnect();
     assert_eq!(one.acquire(json!({}))["code"], "SEATS_FULL");

@@ -170,7 +170,9 @@ impl Storm {
                     // given at the last moment.
                     What::Killed => {
                         let kept = kept.next().unwrap();
-                        kept.iter().for_each(|it| drop(open.entry(it.clone()).or_insert(at)));
+                        for seat in kept {
+                            open.entry(seat.clone()).or_insert(at);
+                        }
                         open.extract_if(.., |it, _| !kept.contains(it)).map(|it| it.1).collect()
                     }
                 };

@@ -114,7 +114,7 @@ fn a_process_without_a_process_id_here_is_suspect_and_its_seat_is_kept_for_it() 
     // Nothing can tell of its end but that it is silent.
     let granted = greedy.acquire(json!({"count": 2, "wait_ms": 60_000}));
     assert_eq!(granted["code"], "GRANTED", "{granted}");
-    assert!(stage.daemon.log().contains("daemon_lost"), "{}", stage.daemon.log());
+    stage.daemon.wait_for_log("daemon_lost");
 }
 
 #[test]

@@ -182,6 +182,14 @@ impl Daemon {
         self.earlier.iter().chain(running).map(Output::text).collect::<Vec<_>>().join("\n")
     }
 
+    /// Until it has written this. What it writes is read a moment later.
+    pub fn wait_for_log(&self, text: &str) {
+        eventually(&format!("the log has {text:?}"), || match self.log() {
+            log if log.contains(text) => Ok(()),
+            log => Err(log),
+        });
+    }
+
     /// The most memory the process has had, in bytes.
     pub fn peak_memory(&mut self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();

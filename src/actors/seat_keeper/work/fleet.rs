@@ -226,6 +226,12 @@ impl SeatKeeper {
         self.place_strays();
     }
 
+    /// The pools whose seats need a place.
+    pub(super) fn shared_pools(&self) -> Vec<PoolId> {
+        let pools = self.member.iter().flat_map(|it| it.holdings.keys().copied());
+        pools.filter(|it| self.house.seats.is_shared(*it)).collect()
+    }
+
     /// The pools that a place has to be claimed of first.
     pub(in crate::actors::seat_keeper) fn to_be_claimed(&self, pools: &[PoolId]) -> Vec<PoolId> {
         let Some(member) = &self.member else { return Vec::new() };

@@ -23,12 +23,8 @@ pub(in crate::actors::seat_keeper) struct FleetChanged(Change);
 impl SeatKeeper {
     /// Does what has come due. What cannot be certain any more ends before anything is answered.
     pub(in crate::actors::seat_keeper) fn wake(&mut self, now: BootTime) {
-        if let Some(member) = &mut self.member
-            && now >= member.deadline
-        {
-            let seats = &self.house.seats;
-            let pools = member.holdings.keys().copied().filter(|it| seats.is_shared(*it));
-            for pool in pools.collect::<Vec<PoolId>>() {
+        if self.member.as_ref().is_some_and(|it| now >= it.deadline) {
+            for pool in self.shared_pools() {
                 if self.house.seats.used(pool) > 0 {
                     tracing::warn!(
                         event = "fleet_lost",
@@ -47,9 +43,8 @@ impl SeatKeeper {
     pub(in crate::actors::seat_keeper) fn fleet_alarm(&self) -> Option<BootTime> {
         let member = self.member.as_ref()?;
         let upkeep = (!member.is_kept_up).then_some(member.next_upkeep);
-        let seats = &self.house.seats;
         let holds = self.house.kept.places() > 0
-            || member.holdings.keys().any(|it| seats.is_shared(*it) && seats.used(*it) > 0);
+            || self.shared_pools().into_iter().any(|it| self.house.seats.used(it) > 0);
         let deadline = holds.then_some(member.deadline);
         upkeep.into_iter().chain(deadline).min()
     }

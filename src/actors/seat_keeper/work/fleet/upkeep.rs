@@ -13,7 +13,7 @@ use crate::keys::fill_random;
 use entitled_core::fleet::{
     BeatFault, FleetId, Joined, LeaseId, Listing, MachineId, Meta, Record, Revision, Term,
 };
-use entitled_core::seats::{BootTime, EndReason, PoolId};
+use entitled_core::seats::{BootTime, EndReason};
 
 pub(super) const RESTORED: &str =
     "the store was restored from a backup: `entitlectl fleet restored` says that it was meant";
@@ -272,10 +272,8 @@ impl SeatKeeper {
 
     /// Every seat of the fleet ends, and the machine has no places any more.
     fn end_all(&mut self, now: BootTime, reason: EndReason) {
+        let pools = self.shared_pools();
         let Some(member) = &mut self.member else { return };
-        let seats = &self.house.seats;
-        let pools = member.holdings.keys().copied().filter(|it| seats.is_shared(*it));
-        let pools: Vec<PoolId> = pools.collect();
         member.holdings.values_mut().for_each(|it| it.held.clear());
         member.strays.clear();
         self.house.kept.lose_places(reason);

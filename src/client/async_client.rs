@@ -55,6 +55,17 @@ impl AsyncClient {
         Ok(Self { path: path.clone(), timeout, wire: Some(wire), exchange: Exchange::default() })
     }
 
+    /// Opens a connection to speak something else on, such as HTTP, and makes sure who answers.
+    ///
+    /// # Errors
+    /// As [`AsyncClient::connect`].
+    pub async fn open(
+        path: &SocketPath,
+        timeout: Duration,
+    ) -> Result<tokio::net::UnixStream, ClientError> {
+        AsyncWire::connect(path, Deadline::after(timeout)).await.map(AsyncWire::into_stream)
+    }
+
     /// Sets how long each question may take from now on.
     pub fn set_timeout(&mut self, timeout: Duration) {
         self.timeout = timeout;

@@ -32,6 +32,7 @@ mod examples;
 mod fake;
 mod finality;
 mod following;
+mod gateway;
 mod growth;
 mod keys;
 mod lies;

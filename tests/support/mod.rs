@@ -11,6 +11,8 @@ pub mod daemon;
 #[allow(dead_code, reason = "no test binary needs all of it")]
 pub mod fake;
 pub mod faults;
+#[allow(dead_code, reason = "no test binary needs all of it")]
+pub mod gateway;
 pub mod http;
 pub mod licences;
 pub mod many;

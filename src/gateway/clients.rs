@@ -1,0 +1,125 @@
+//! Those who may ask: the configured clients, found by what they show, each with its own rate.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+
+use super::endpoints::Scope;
+use super::settings;
+use entitled_core::domain::ids::{CustomerId, ProductId};
+
+/// Somebody who asks.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) name: String,
+    pub(super) customer: CustomerId,
+    scopes: Vec<Scope>,
+    pub(super) products: Vec<ProductId>,
+    rate: DefaultDirectRateLimiter,
+}
+
+impl Client {
+    fn new(settings: &settings::Client) -> Self {
+        let some = |it| NonZeroU32::new(it).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::per_second(some(settings.rate)).allow_burst(some(settings.burst));
+        Self {
+            name: settings.name.clone(),
+            customer: settings.customer,
+            scopes: settings.scopes.clone(),
+            products: settings.products.clone(),
+            rate: RateLimiter::direct(quota),
+        }
+    }
+
+    pub(super) fn has(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope)
+    }
+
+    pub(super) fn may_ask_about_all(&self) -> bool {
+        self.products.is_empty()
+    }
+
+    pub(super) fn may_ask_about(&self, product: &str) -> bool {
+        self.may_ask_about_all() || self.products.iter().any(|it| it.as_str() == product)
+    }
+
+    /// Whether it may ask once more now. Asking is what counts.
+    pub(super) fn may_ask_now(&self) -> bool {
+        self.rate.check().is_ok()
+    }
+}
+
+/// All clients.
+pub(super) struct Clients {
+    by_token: HashMap<[u8; 32], Arc<Client>>,
+    by_subject: HashMap<String, Arc<Client>>,
+    by_certificate: HashMap<String, Arc<Client>>,
+    pub(super) anonymous: Option<Arc<Client>>,
+}
+
+impl Clients {
+    pub(super) fn new(settings: &settings::Settings) -> Self {
+        let mut clients = Self {
+            by_token: HashMap::new(),
+            by_subject: HashMap::new(),
+            by_certificate: HashMap::new(),
+            anonymous: settings.anonymous.as_ref().map(|it| Arc::new(Client::new(it))),
+        };
+        for one in &settings.clients {
+            let client = Arc::new(Client::new(one));
+            if let Some(token) = one.token {
+                clients.by_token.insert(token, Arc::clone(&client));
+            }
+            if let Some(subject) = &one.subject {
+                clients.by_subject.insert(subject.clone(), Arc::clone(&client));
+            }
+            if let Some(name) = &one.certificate {
+                clients.by_certificate.insert(name.clone(), client);
+            }
+        }
+        clients
+    }
+
+    /// By a token's hash. What an attacker could learn from the time it takes is about the hash, and not the token.
+    pub(super) fn of_token(&self, token: &str) -> Option<Arc<Client>> {
+        let digest = ring::digest::digest(&ring::digest::SHA256, token.as_bytes());
+        self.by_token.get(digest.as_ref()).cloned()
+    }
+
+    pub(super) fn of_subject(&self, subject: &str) -> Option<Arc<Client>> {
+        self.by_subject.get(subject).cloned()
+    }
+
+    /// By the names of a certificate whose chain was verified.
+    pub(super) fn of_certificate(&self, names: &[String]) -> Option<Arc<Client>> {
+        names.iter().find_map(|it| self.by_certificate.get(it)).cloned()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::gateway) fn client(customer: &str) -> Client {
+        Client::new(&settings::Client {
+            name: "one".to_owned(),
+            customer: customer.parse().unwrap(),
+            token: None,
+            subject: None,
+            certificate: None,
+            scopes: vec![Scope::Entitlements],
+            products: Vec::new(),
+            rate: 1,
+            burst: 2,
+        })
+    }
+
+    #[test]
+    fn each_client_has_a_rate_of_its_own() {
+        let (one, other) = (client("customer:1"), client("customer:2"));
+        assert_eq!((0..5).filter(|_| one.may_ask_now()).count(), 2);
+        assert!(other.may_ask_now());
+    }
+}

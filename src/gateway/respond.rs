@@ -66,7 +66,7 @@ impl Gateway {
         let origin = self.cors.origin(request.headers());
         let is_head = request.method() == Method::HEAD;
         let has_body_by_chunks = request.headers().contains_key(header::TRANSFER_ENCODING);
-        let answered = self.answer(request, arrival, &origin).await;
+        let answered = self.answer(request, arrival, (&origin, &id)).await;
         let mut answer = answered.unwrap_or_else(|problem| problem.into_answer(&id));
         self.figures.answered(answer.status);
         if !matches!(origin, Origin::Foreign) {
@@ -86,7 +86,7 @@ impl Gateway {
         &self,
         request: Request<Incoming>,
         arrival: &Arrival,
-        origin: &Origin,
+        (origin, id): (&Origin, &str),
     ) -> Result<Answer, Problem> {
         self.check_host(&request)?;
         if matches!(origin, Origin::Foreign) {
@@ -107,7 +107,7 @@ impl Gateway {
         }
         let (endpoint, given) = match route(parts.method.as_str(), path) {
             Route::Found(endpoint, given) => (endpoint, given),
-            Route::OtherVerb(verbs) => return Ok(other_verb(&verbs)),
+            Route::OtherVerb(verbs) => return Ok(other_verb(&verbs, id)),
             Route::Nowhere => return Err(Problem::not_found()),
         };
         let client = self.credentials.client(&parts.headers, &arrival.certificate).await?;
@@ -124,6 +124,7 @@ impl Gateway {
         arrival.progress.completed();
         let asked = Asked { endpoint, client, parts: &parts, progress: &arrival.progress };
         match endpoint.kind {
+            Kind::Rpc if body.is_empty() => Err(Problem::bad("there is no request in the body")),
             Kind::Rpc => Ok(rpc::answer(&self.daemon, &asked.client, &body).await),
             Kind::Flags => self.flags(asked, given, body).await,
             _ => self.method(asked, given, &body).await,
@@ -160,11 +161,13 @@ impl Gateway {
     }
 
     fn preflight(&self, path: &str, origin: &Origin) -> Result<Answer, Problem> {
-        if let (Route::Nowhere, false) = (route("OPTIONS", path), path == "/openapi.json") {
-            return Err(Problem::not_found());
-        }
+        let verbs = match route("OPTIONS", path) {
+            Route::OtherVerb(verbs) => verbs,
+            _ if path == "/openapi.json" => vec!["GET"],
+            _ => return Err(Problem::not_found()),
+        };
         let mut answer = Answer::new(StatusCode::NO_CONTENT, Body::Whole(Bytes::new()));
-        answer.set(header::ALLOW, "GET, HEAD, POST, OPTIONS");
+        allow(&mut answer, &verbs);
         if let Origin::Allowed(_) = origin {
             self.cors.preflight(&mut answer.headers);
         }
@@ -185,10 +188,7 @@ impl Gateway {
                 return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "LIMIT_EXCEEDED", why));
             }
         };
-        let named = parts.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
-        let named = named.and_then(|it| it.split(';').next()).unwrap_or_default().trim();
-        // A page's form cannot send this type without being asked about first.
-        if !body.is_empty() && !named.eq_ignore_ascii_case("application/json") {
+        if !body.is_empty() && !is_json(&parts.headers) {
             let why = "send the body as application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "INVALID_REQUEST", why));
         }
@@ -304,6 +304,14 @@ struct Asked<'a> {
     progress: &'a Arc<Progress>,
 }
 
+/// Whether the body is JSON by its one name. A page's form cannot send this type without being asked about first.
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut given = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(one), None) = (given.next(), given.next()) else { return false };
+    let named = one.to_str().ok().and_then(|it| it.split(';').next()).unwrap_or_default();
+    named.trim().eq_ignore_ascii_case("application/json")
+}
+
 fn members(endpoint: &Endpoint, body: &[u8]) -> Result<Map<String, Value>, Problem> {
     if body.is_empty() {
         return Ok(Map::new());
@@ -314,14 +322,21 @@ fn members(endpoint: &Endpoint, body: &[u8]) -> Result<Map<String, Value>, Probl
     serde_json::from_slice(body).map_err(|_| Problem::bad("the body is not one JSON object"))
 }
 
-fn other_verb(verbs: &[&str]) -> Answer {
+fn other_verb(verbs: &[&'static str], request: &str) -> Answer {
     let why = format!("use {}", verbs.join(", "));
     let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "INVALID_REQUEST", why);
-    let mut answer = problem.into_answer("");
-    if let Ok(verbs) = HeaderValue::from_str(&verbs.join(", ")) {
-        answer.headers.insert(header::ALLOW, verbs);
-    }
+    let mut answer = problem.into_answer(request);
+    allow(&mut answer, verbs);
     answer
+}
+
+/// Names the verbs of an address, with those that go with them.
+fn allow(answer: &mut Answer, verbs: &[&'static str]) {
+    let head = verbs.contains(&"GET").then_some("HEAD");
+    let all: Vec<&str> = verbs.iter().copied().chain(head).chain(["OPTIONS"]).collect();
+    if let Ok(all) = HeaderValue::from_str(&all.join(", ")) {
+        answer.headers.insert(header::ALLOW, all);
+    }
 }
 
 /// What the client calls the request, if that can stand in a log; else a name of ours.

@@ -183,13 +183,13 @@ pub struct GatewayStage {
 
 impl GatewayStage {
     pub fn start(text: &str) -> Self {
-        Self::with(text, |it| it)
+        Self::with(text, ProductFile::acme)
     }
 
-    pub fn with(text: &str, product: impl FnOnce(ProductFile) -> ProductFile) -> Self {
+    pub fn with(text: &str, product: impl FnOnce(&str) -> ProductFile) -> Self {
         let anvil = Anvil::start();
         let licence = Contract::licence(&anvil);
-        let acme = product(ProductFile::acme(&licence.collection()).set("refresh", r#""5m""#));
+        let acme = product(&licence.collection()).set("refresh", r#""5m""#);
         let other = ProductFile::acme(&licence.collection()).named("other");
         let settings = Settings::new([anvil.url()]).product(acme).product(other);
         let mut daemon = Daemon::prepare(&settings);

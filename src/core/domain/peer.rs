@@ -73,6 +73,11 @@ impl Permit {
         self.account
     }
 
+    /// Whether the caller speaks for others, and is no administrator.
+    pub fn is_delegate(&self) -> bool {
+        self.door == Door::Delegate
+    }
+
     /// Whether it was given at the door of administrators.
     pub fn is_admin(&self) -> bool {
         self.door == Door::Admin

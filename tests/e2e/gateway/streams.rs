@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::eventually;
 use crate::support::gateway::{GatewayStage, TOKEN, client, everything};
+use crate::support::settings::ProductFile;
 use crate::support::stage::ACME;
 
 /// A stream of events, as curl hears it.
@@ -75,8 +76,12 @@ fn changes_are_told_as_they_happen() {
 
 #[test]
 fn a_seat_lasts_as_long_as_its_stream_and_each_stream_has_its_own() {
-    let stage = GatewayStage::with(&everything(), |it| {
-        it.tier("pro", 20, "features = { export = true }\nseats = 2")
+    let stage = GatewayStage::with(&everything(), |collection| {
+        ProductFile::new(ACME).tier("pro", 20, "features = { export = true }\nseats = 2").grant(
+            "pro",
+            collection,
+            r#"tokens_of = "enumerable""#,
+        )
     });
     let stage = stage.enter();
     let used =

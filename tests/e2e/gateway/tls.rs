@@ -1,5 +1,6 @@
 //! TLS: certificates of the gateway, which change while it runs, and certificates of clients.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,7 +14,6 @@ pub(super) struct Authority(pub(super) tempfile::TempDir);
 impl Authority {
     pub(super) fn new() -> Option<Self> {
         has_openssl().then(|| {
-            use std::os::unix::fs::PermissionsExt as _;
             let home = tempfile::tempdir().unwrap();
             std::fs::set_permissions(home.path(), PermissionsExt::from_mode(0o755)).unwrap();
             let authority = Self(home);
@@ -46,7 +46,6 @@ impl Authority {
         std::fs::rename(self.path(&format!("{name}.new")), self.path(&format!("{name}.crt")))
             .unwrap();
         for file in [format!("{name}.key"), format!("{name}.crt")] {
-            use std::os::unix::fs::PermissionsExt as _;
             std::fs::set_permissions(self.path(&file), PermissionsExt::from_mode(0o644)).unwrap();
         }
     }

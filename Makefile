@@ -9,6 +9,8 @@
 #   make lint    rustfmt, clippy, and the licences of what we depend on
 #   make packages, make test-packages
 #                a .deb and an .rpm, and their tests in machines that boot (as root)
+#   make image, make test-image
+#                a container's image, and its tests in containers (as root)
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -146,6 +148,15 @@ test-packages: $(NODE_STAMP) ## install, upgrade under load, break and remove th
 	@$(NODE) tests/contracts/compile.mjs
 	tests/packages/run.py --profile $(or $(PROFILE),dev) $(PROGRAMS:%=--programs=%) \
 	    $(FORM:%=--form=%) $(ONLY:%=--only=%)
+
+.PHONY: image
+image: ## a container's image in target/packages, as an OCI and a Docker archive
+	packaging/image.py --profile $(or $(PROFILE),release)
+
+.PHONY: test-image
+test-image: $(NODE_STAMP) $(VENV_STAMP) ## run the image's containers for real, as the compose file describes them; as root
+	@$(NODE) tests/contracts/compile.mjs
+	tests/.venv/bin/python tests/image/run.py $(PROGRAMS:%=--programs=%)
 
 .PHONY: lint-packaging
 lint-packaging: ## manual pages, scripts, units and their exposure

@@ -48,7 +48,7 @@ def compile_all(release: Release, profile: str) -> pathlib.Path:
 
 
 def compile_library(release: Release, into: pathlib.Path) -> pathlib.Path:
-    """Makes libentitled.so.0 and libentitled.a, in one form only: the one that is shipped. Gives their directory."""
+    """Makes libentitled.so.0, libentitled.a and entitled.node, in one form only: the one that is shipped. Gives their directory."""
     triple = host_triple()
     target = target_directory() / "packaging"
     run = ["cargo", "rustc", "--locked", "--package", "entitled-c", "--profile", "library", "--crate-type", "staticlib",
@@ -60,6 +60,8 @@ def compile_library(release: Release, into: pathlib.Path) -> pathlib.Path:
     shared, archive = into / "libentitled.so.0", into / "libentitled.a"
     subprocess.run(["strip", "--strip-unneeded", "--remove-section=.comment", shared], check=True)
     subprocess.run(["strip", "--strip-debug", "--remove-section=.comment", "--enable-deterministic-archives", archive], check=True)
+    addon = into / "entitled.node"
+    subprocess.run(["strip", "--strip-unneeded", "--remove-section=.comment", addon], check=True)
     check_libraries(shared)
     table = subprocess.run(["objdump", "-T", shared], check=True, capture_output=True, text=True).stdout
     if wrong := NOT_IN_LIBRARY & set(re.findall(r"\*UND\*.*\s(\w+)$", table, re.MULTILINE)):

@@ -33,14 +33,18 @@ class Entry:
 
 
 def entries(form: str, package: str = "entitled") -> list[Entry]:
-    """What goes into a package of this form, `deb` or `rpm`."""
+    """What goes into a package of this form, `deb` or `rpm`, or into the container's `image`."""
     listed = tomllib.loads((HERE / "files.toml").read_text())["file"]
+    if form == "image":
+        return [entry(it, form) for it in listed if it.get("image", False)]
     ours = [it for it in listed if it.get("only", form) == form and it.get("in", "entitled") == package]
     return [entry(it, form) for it in ours]
 
 
 def entry(listed: dict, form: str) -> Entry:
-    source, path = listed.get("from"), listed["to"].replace("@LIBDIR@", library_directory(form))
+    source, path = listed.get("from"), listed["to"]
+    if "@LIBDIR@" in path:
+        path = path.replace("@LIBDIR@", library_directory(form))
     if path.endswith("/"):
         path += pathlib.PurePath(source).name
     mode = int(listed.get("mode", "0644" if source else "0755"), 8)

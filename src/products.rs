@@ -24,7 +24,7 @@ use alloy_primitives::B256;
 use crate::regular_file;
 use entitled_core::domain::ids::{ProductId, Timestamp};
 use entitled_core::domain::product::document::LONGEST_TEXT;
-use entitled_core::domain::product::{Fault, Product, parse};
+use entitled_core::domain::product::{Fault, FeatureKinds, Product, feature_kinds, parse};
 use entitled_core::domain::publisher::{
     self, LONGEST_SIGNATURE, NotTaken, Pin, Published, PublisherKey,
 };
@@ -40,6 +40,8 @@ const MOST_FILES: usize = 4_096;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Installed {
     pub product: Product,
+    /// Of all its tiers; worked out once, for who asks with each request.
+    pub features: Arc<FeatureKinds>,
     pub source: PathBuf,
     /// Who signed the file.
     pub publisher: Option<PublisherKey>,
@@ -151,7 +153,9 @@ impl Loading {
                         Ok(publisher) => {
                             let signed = file.signed(publisher.is_some());
                             let (product, source) = (file.product, path);
-                            let installed = Installed { product, source, publisher, signed };
+                            let features = Arc::new(feature_kinds(&product.tiers));
+                            let installed =
+                                Installed { product, features, source, publisher, signed };
                             products.insert(id, Arc::new(installed));
                         }
                         Err(why) => {

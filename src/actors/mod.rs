@@ -20,4 +20,5 @@ pub mod ownership_ledger;
 pub mod seat_keeper;
 pub mod supervisor;
 pub mod tier_cache;
+mod use_log;
 pub mod wallet_keeper;

@@ -22,6 +22,7 @@ use tokio::sync::{broadcast, oneshot};
 
 use crate::actors::ownership_ledger::{NoteAudit, OwnershipLedger};
 use crate::actors::tier_cache::{Key, TierCache};
+use crate::actors::use_log::UseLog;
 use crate::clock::Clock;
 use crate::counter::Counter;
 use crate::seat_policies::{Policies, PolicyFault};
@@ -44,6 +45,10 @@ pub use news::{SeatEvent, SeatNews};
 const NEWS_KEPT: usize = 4_096;
 /// A timer does not run while the machine sleeps; the boot's clock does.
 const LONGEST_REST: Duration = Duration::from_secs(10);
+/// What one user does that is told to the log one by one, in a minute.
+const TOLD: u32 = 60;
+/// Above so many customers and products of which seats were asked for, those are forgotten that nobody has a seat of.
+const FOLLOWED: usize = 1_024;
 const AUDIT_TIME: Duration = Duration::from_secs(5);
 
 /// What the actor is made of.
@@ -94,6 +99,9 @@ pub struct SeatKeeper {
     asked: HashMap<RequestId, Asked>,
     /// Tells of changes to what each customer holds.
     followed: HashMap<Key, Task>,
+    /// More than so many are looked through for those to forget.
+    most_followed: usize,
+    told: UseLog,
     news: broadcast::Sender<Arc<SeatNews>>,
     tally: Tally,
     alarm: Option<SpawnHandle>,
@@ -108,6 +116,8 @@ impl SeatKeeper {
             house: House::new(last, policies),
             asked: HashMap::new(),
             followed: HashMap::new(),
+            most_followed: FOLLOWED,
+            told: UseLog::telling(TOLD),
             news: broadcast::channel(NEWS_KEPT).0,
             tally: Tally::default(),
             alarm: None,
@@ -162,8 +172,15 @@ impl SeatKeeper {
         }));
     }
 
-    /// Has itself told of changes to what the customer and the machine hold.
+    /// Has itself told of changes to what the customer and the machine hold. A user may have any number of uids, each of
+    /// which may ask: what nobody has a seat of is not followed for ever.
     fn follow(&mut self, key: &Key, context: &Context<Self>) {
+        if self.followed.len() > self.most_followed {
+            let kept = self.in_use();
+            self.followed.retain(|key, _| kept.contains(key));
+            self.house.forget_all_but(&kept);
+            self.most_followed = FOLLOWED.max(self.followed.len() * 2);
+        }
         let machine = Key { customer: CustomerId::Machine, product: key.product.clone() };
         for key in [key.clone(), machine] {
             if !self.followed.contains_key(&key) {
@@ -200,8 +217,7 @@ impl Supervised for SeatKeeper {
 impl Handler<Acquire> for SeatKeeper {
     type Result = ResponseActFuture<Self, Result<Pending, SeatError>>;
 
-    fn handle(&mut self, order: Acquire, context: &mut Self::Context) -> Self::Result {
-        self.follow(&order.key, context);
+    fn handle(&mut self, order: Acquire, _: &mut Self::Context) -> Self::Result {
         let keys = match self.wants_count(&order) {
             true => vec![
                 order.key.clone(),
@@ -218,6 +234,8 @@ impl Handler<Acquire> for SeatKeeper {
             Ok(counted)
         };
         Box::pin(counting.into_actor(self).map(move |counted, keeper, context| {
+            // Before the pools are entered, of which it may forget others; it counts again by itself at once.
+            keeper.follow(&order.key, context);
             for (counts, key) in counted? {
                 keeper.take_counts(&key, &counts);
             }

@@ -19,6 +19,7 @@ use alloy_primitives::Address;
 
 use crate::actors::chain_verifier::CheckSignature;
 use crate::actors::cpu_pool::{CpuPool, PoolLimits};
+use crate::actors::use_log::UseLog;
 use crate::keys::{KeyRing, MachineName};
 use entitled_core::domain::customer::{Challenge, Wallet};
 use messages::Reply;
@@ -41,6 +42,9 @@ pub struct WalletKeeper {
     custody: Custody,
 }
 
+/// Uses of keys by one user that are told to the log one by one, in a minute.
+const USES_TOLD: u32 = 10;
+
 impl WalletKeeper {
     /// `ledger` is the OwnershipLedger; any actor that answers the same messages will do.
     pub fn new<L: KeepsWallets>(ledger: &Addr<L>, keys: KeyRing, machine: MachineName) -> Self {
@@ -49,8 +53,8 @@ impl WalletKeeper {
         let keystores =
             CpuPool::new(PoolLimits { threads: 1, running_per_uid: 1, places_per_uid: 1 });
         let cpu = CpuPool::default();
-        let tools =
-            Tools { ledger, keys, machine, cpu, keystores, chains: None, uses: Default::default() };
+        let uses = UseLog::telling(USES_TOLD);
+        let tools = Tools { ledger, keys, machine, cpu, keystores, chains: None, uses };
         Self { tools, under_way: BTreeSet::new(), custody: Custody::default() }
     }
 

@@ -65,7 +65,8 @@ fn socket(mut section: Section<'_>, environment: &Environment) -> Socket {
     Socket { path, admin_path, admin_group: String::new(), delegates, threads, limits }
 }
 
-/// Whether programs that were not told of it would not find a socket there.
+/// Whether programs that were not told of it would not find a socket there. Where a session's directory is, only that
+/// session knows: so nothing may lie in a directory that is named as that of a daemon.
 fn is_apart(path: &Path, real: &[PathBuf]) -> Result<(), String> {
     if path.components().any(|it| it == Component::ParentDir) {
         return Err("must be a path without `..`".to_owned());
@@ -76,8 +77,20 @@ fn is_apart(path: &Path, real: &[PathBuf]) -> Result<(), String> {
             "must not be below {}, where programs look for a daemon that proves what it says",
             it.display()
         )),
+        None if [path, &resolved].into_iter().any(is_in_a_sessions_place) => Err(
+            "must not be in a directory named `entitled` or `entitled-UID`: sessions have theirs where programs look for a daemon that proves what it says"
+                .to_owned(),
+        ),
         None => Ok(()),
     }
+}
+
+/// Whether the directory has the name by which clients look for it, below `XDG_RUNTIME_DIR` or `/tmp`.
+fn is_in_a_sessions_place(path: &Path) -> bool {
+    let directory = path.parent().and_then(Path::file_name);
+    let name = directory.map(|it| it.to_string_lossy()).unwrap_or_default();
+    let uid = name.strip_prefix("entitled-").map(str::as_bytes);
+    name == "entitled" || uid.is_some_and(|it| !it.is_empty() && it.iter().all(u8::is_ascii_digit))
 }
 
 /// The path with every link on the way followed, as far as it is there.

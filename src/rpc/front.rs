@@ -1,6 +1,5 @@
 //! Puts the methods, the hot path and the pages behind the socket.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,7 +9,7 @@ use jsonrpsee::Methods;
 use jsonrpsee::core::RegisterMethodError;
 use serde_json::value::RawValue;
 
-use super::call::answers::{Answers, Page, Warm, features_of};
+use super::call::answers::{Answers, Page, Warm};
 use super::figures::SocketFigures;
 use super::methods::{self, Api, WarmChecks};
 use super::{metrics, openrpc};
@@ -19,6 +18,7 @@ use crate::actors::ownership_ledger::FindFigures;
 use crate::actors::seat_keeper::FindSeatFigures;
 use entitled_core::domain::ids::ProductId;
 use entitled_core::domain::peer::Peer;
+use entitled_core::domain::product::FeatureKinds;
 
 /// The one implementation of [`Answers`].
 pub struct Front {
@@ -56,9 +56,9 @@ impl Answers for Front {
         Box::new(WarmChecks::new(Arc::clone(&self.api), peer))
     }
 
-    fn features(&self, product: &ProductId) -> Option<BTreeMap<String, bool>> {
+    fn features(&self, product: &ProductId) -> Option<Arc<FeatureKinds>> {
         let products = self.api.reader.products();
-        products.products.get(product).map(|it| features_of(it.product.tiers.iter().cloned()))
+        products.products.get(product).map(|it| Arc::clone(&it.features))
     }
 
     fn page(&self, path: &str, accept: &str) -> BoxFuture<'static, Option<Page>> {

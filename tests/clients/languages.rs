@@ -66,6 +66,17 @@ fn node_passes_its_own_tests() {
 }
 
 #[test]
+fn node_has_receipts_judged_by_the_c_library() {
+    let Some(c) = CLibrary::built("receipts in Node") else { return };
+    let with_c = |mut it: Command| {
+        it.env("LD_LIBRARY_PATH", &c.libraries);
+        it.env("ENTITLED_TEST_ADDON", c.libraries.join("entitled.node"));
+        it
+    };
+    passes(toolchain::node("test/entitled.test.js").map(with_c));
+}
+
+#[test]
 fn go_conforms() {
     let directory = TempDir::new().unwrap();
     plays(toolchain::go_program("./internal/conformance", directory.path()));

@@ -31,10 +31,6 @@ fn source(name: &str) -> PathBuf {
     tests_dir().join("e2e/c_library").join(format!("{name}.c"))
 }
 
-fn example(name: &str) -> PathBuf {
-    sources().join("examples").join(format!("{name}.c"))
-}
-
 /// What a program of ours says to a socket.
 fn run(program: &Path, socket: &Path, arguments: &[&str]) -> String {
     succeed(Command::new(program).arg(socket).args(arguments))
@@ -47,7 +43,8 @@ impl Five {
     fn compiled() -> Option<Self> {
         let library = CLibrary::built("the example in C")?;
         let compilers = ["cc", "c++"].into_iter().filter(|it| has(it, "the example in C"));
-        let compile = |it| BOTH.map(|linked| library.compile(it, &example("check"), linked));
+        let compile =
+            |it| BOTH.map(|linked| library.compile(it, &library.example("check"), linked));
         let programs = compilers.flat_map(compile).collect();
         // The programs are run where they were compiled.
         let _ = library.programs.keep();
@@ -236,7 +233,7 @@ fn of_the_environment_only_the_sockets_place_is_read() {
             .arg("-ldl"),
     );
     for linked in BOTH {
-        let program = library.compile("cc", &example("check"), linked);
+        let program = library.compile("cc", &library.example("check"), linked);
         for socket in ["", stage.daemon.socket().to_str().unwrap()] {
             let mut command = Command::new(&program);
             let output =
@@ -327,7 +324,7 @@ impl Told {
 fn a_program_is_told_of_changes_in_a_loop_of_its_own() {
     let Some(library) = CLibrary::built("changes in C") else { return };
     let mut stage = Stage::entitled();
-    let mut watch = Command::new(library.compile("cc", &example("watch"), Linked::Shared));
+    let mut watch = Command::new(library.compile("cc", &library.example("watch"), Linked::Shared));
     watch.env("ENTITLED_SOCKET", stage.daemon.socket());
     let mut told = Told::start(watch);
     assert_eq!(told.line(), "VALID pro\n");
@@ -444,7 +441,8 @@ fn neither_a_runtime_nor_tls_is_in_the_library() {
 fn the_documents_have_the_examples_as_they_are() {
     let readme = std::fs::read_to_string(sources().join("README.md")).unwrap();
     for name in ["acme", "check", "watch"] {
-        let code = std::fs::read_to_string(example(name)).unwrap();
+        let code =
+            std::fs::read_to_string(sources().join("examples").join(format!("{name}.c"))).unwrap();
         assert!(readme.contains(&format!("```c\n{code}```\n")), "{name}.c");
     }
 }

@@ -338,11 +338,16 @@ fn it_never_takes_a_place_where_programs_look_by_themselves() {
     std::os::unix::fs::symlink("/run", home.path().join("elsewhere")).unwrap();
     std::fs::create_dir(home.path().join("entitled")).unwrap();
     let own = home.path().join("entitled/entitled.sock").display().to_string();
+    let other = home.path().join("session/entitled/entitled.sock").display().to_string();
     let led = home.path().join("elsewhere/entitled/x.sock").display().to_string();
     let places = [
         "/run/entitled/entitled.sock",
         "/run/entitled/deep/x.sock",
         "/var/run/entitled/a.sock",
+        // Another session's, be it of the same user: its directory may be none that is known here.
+        "/run/user/4242/entitled/x.sock",
+        "/tmp/entitled-4242/entitled.sock",
+        &other,
         &own,
         &led,
     ];
@@ -355,7 +360,7 @@ fn it_never_takes_a_place_where_programs_look_by_themselves() {
                     1,
                 ));
             assert_eq!(code, Some(2), "{key} {path}");
-            let what = format!("`socket.{key}`: must not be below ");
+            let what = format!("`socket.{key}`: must not be ");
             assert!(said.contains(&what), "{key} {path}: {said}");
         }
     }

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use crate::seats;
 use crate::support::contract::Contract;
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
@@ -172,4 +173,21 @@ fn who_signs_without_end_fills_no_log() {
     let log = daemon.log();
     let told = log.lines().filter(|it| it.contains("message_signed")).count();
     assert!((1..=10 * minutes).contains(&told), "{told} records in {minutes} minutes");
+}
+
+#[test]
+fn who_asks_for_seats_without_end_fills_no_log() {
+    let stage = seats::stage(seats::two_seats);
+    let (mut one, mut full) = (seats::holder(&stage), seats::holder(&stage));
+    let begun = Instant::now();
+    for _ in 0..300 {
+        let seat = one.acquire(json!({"count": 2}));
+        assert_eq!(seat["code"], "GRANTED", "{seat}");
+        assert_eq!(full.acquire(json!({}))["code"], "SEATS_FULL");
+        one.call("seat_release", &json!({"seat": seat["seat"]}));
+    }
+    let minutes = usize::try_from(begun.elapsed().as_secs() / 60).unwrap() + 1;
+    let log = stage.daemon.log();
+    let told = log.lines().filter(|it| it.contains("seat_")).count();
+    assert!((1..=60 * minutes).contains(&told), "{told} records in {minutes} minutes");
 }

@@ -7,9 +7,11 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
+use crate::support::daemon::Daemon;
 use crate::support::fake::FakeDaemon;
 use crate::support::http::Message;
 use crate::support::prerequisites;
+use crate::support::settings::{ProductFile, Settings};
 use crate::support::stage::{ACME, Stage};
 use crate::support::tests_dir;
 
@@ -331,4 +333,27 @@ console.log(JSON.stringify(answers));
         .current_dir(tests_dir())
         .output();
     assert_eq!(said(&output.unwrap()), ("true".to_owned(), expected()));
+}
+
+/// A product may have tens of thousands of features over all its tiers, and anybody may ask.
+#[test]
+fn the_flags_of_a_product_with_very_many_are_not_told_all_at_once() {
+    let tiers = (0..100).fold(ProductFile::new("big"), |product, tier| {
+        let features: Vec<String> = (0..150).map(|it| format!("a{tier}x{it}=1")).collect();
+        product.tier(&format!("t{tier}"), tier, &format!("features={{{}}}", features.join(",")))
+    });
+    let token = "eip155:31337/erc721:0x00000000000000000000000000000000000000cc";
+    let product = tiers.grant("t0", token, "tokens_of = \"enumerable\"");
+    let settings = Settings::new(["http://127.0.0.1:9".to_owned()]).product(product);
+    let daemon = Daemon::start(&settings);
+    let (status, reply, said) = post(&daemon.socket(), &format!("{FLAGS}?product=big"), "", "{}");
+    let (one, _, flag) = post(&daemon.socket(), &format!("{FLAGS}/big.a7x9"), "", "{}");
+    assert_eq!((one, &flag["reason"]), (200, &json!("DEFAULT")), "one of them is told: {flag}");
+    assert_eq!(
+        (status, &said["errorCode"]),
+        (400, &json!("INVALID_CONTEXT")),
+        "{}",
+        reply.body.len()
+    );
+    assert!(said["errorDetails"].as_str().unwrap().contains("one by one"), "{said}");
 }

@@ -13,6 +13,8 @@ const FILE: &str = r#"
 [products.yes]
 tier = "pro"
 features = { export = true }
+[products.signed]
+publisher = "RWT2HRCV68kxgw9GOqAeM6UU5D7YO5sUfNJZhhrUCf2FKjGLg2TvPnxs"
 [products.no]
 code = "NOT_HELD"
 [products.unknown]
@@ -174,4 +176,35 @@ fn a_command_holds_its_seat_for_as_long_as_it_runs() {
     assert!(waiting.wait().unwrap().success());
     seats::wait_until_used(&stage, 1);
     first.wait().unwrap();
+}
+
+/// What whoever installs the product wrote is not the vendor's word.
+#[test]
+fn a_vendor_names_its_own_key() {
+    let fake = FakeDaemon::start(FILE);
+    let (own, other) = (
+        "RWT2HRCV68kxgw9GOqAeM6UU5D7YO5sUfNJZhhrUCf2FKjGLg2TvPnxs",
+        "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3",
+    );
+    let try_key = |product, key| {
+        let output = run(&fake, &[product, "--publisher", key, "--", "echo", "started"]);
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (code, out, said) = try_key("signed", own);
+    assert_eq!((code, out.as_str()), (Some(0), "started\n"), "{said}");
+    for (product, key) in [("signed", other), ("yes", own)] {
+        let (code, out, said) = try_key(product, key);
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{product}: {said}");
+        assert!(said.contains("PUBLISHER_MISMATCH"), "{product}: {said}");
+    }
+    assert_eq!(try_key("signed", "RWT2").0, Some(2), "that is no key");
+    // With a seat it is asked as well, and none is kept.
+    let stage = seats::stage(seats::two_seats);
+    let mut command = stage.daemon.entitlectl();
+    command.args(["run", ACME, "--seat", "--publisher", own, "--", "echo", "started"]);
+    let output = command.output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(1), ""));
+    assert!(text(&output.stderr).contains("PUBLISHER_MISMATCH"), "{}", text(&output.stderr));
+    let seats = stage.daemon.admin("seat_list", json!({}));
+    assert_eq!(seats["items"], json!([]), "{seats}");
 }

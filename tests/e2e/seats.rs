@@ -1,6 +1,8 @@
 //! Floating seats: who gets one, who waits, and what the kernel gives back.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -217,4 +219,26 @@ fn nobody_gives_back_the_seat_of_another_user() {
     assert_eq!(pool(&stage)["used"], 1);
     let released = stage.daemon.admin("seat_release", json!({"seat": seat["seat"]}));
     assert_eq!(released["released"], true, "an administrator does");
+}
+
+/// Who is refused is watched no more, and whoever asks again in the same breath is watched again.
+#[test]
+fn many_requests_in_one_breath_are_each_answered_as_one_alone() {
+    let stage = stage(two_seats);
+    let mut all = holder(&stage);
+    assert_eq!(all.acquire(json!({"count": 2}))["code"], "GRANTED");
+    let stream = UnixStream::connect(stage.daemon.socket()).unwrap();
+    let mut replies = BufReader::new(stream.try_clone().unwrap());
+    let one =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "seat_acquire", "params": {"product": ACME}});
+    let breath = format!("{one}\n").repeat(20);
+    for _ in 0..40 {
+        (&stream).write_all(breath.as_bytes()).unwrap();
+        for _ in 0..20 {
+            let mut line = String::new();
+            replies.read_line(&mut line).unwrap();
+            let reply: Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(reply["result"]["code"], "SEATS_FULL", "{reply}");
+        }
+    }
 }

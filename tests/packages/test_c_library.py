@@ -1,6 +1,8 @@
 """The C library as it is shipped: programs are compiled against the installed packages, and ask the installed daemon."""
 
+import os
 import pathlib
+import subprocess
 
 import base
 import chain as chains
@@ -9,6 +11,7 @@ from machine import eventually
 from scene import SOCKETS, Scene, Stage, deb, rpm
 
 EXAMPLES = "/usr/share/doc/libentitled-dev/examples"
+CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
 PRODUCT = "/usr/share/entitled/products.d/acme-cad.toml"
 
 
@@ -66,6 +69,19 @@ class CLibrary(Scene):
 
         eventually("the purchase is known", entitled)
         self.assertEqual(self.says(program, "nobody"), "not entitled")
+
+    def test_a_vendors_program_believes_nobody(self):
+        """The vendor's program, compiled against what the packages installed, before a daemon on a beacon chain."""
+        if lacking := chains.missing():
+            self.skipTest(f"run `make prepare`; missing: {', '.join(lacking)}")
+        self.machine.install(deb("current"), *Stage.libraries["deb"])
+        name = "a_vendors_program_says_yes_to_what_is_proven_and_no_to_everything_else"
+        run = ["cargo", "nextest", "run", "--locked", "--test", "e2e", "-E", f"test({name})"]
+        installed = {**os.environ, "ENTITLED_TEST_C_ROOT": str(self.machine.root)}
+        done = subprocess.run(run, cwd=CHECKOUT, env=installed, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=1800)  # fmt: skip
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn("1 passed", done.stdout)
 
     def test_five_lines_with_the_rpm(self):
         self.machine.run("rpm", "--install", "--nodeps", *self.machine.bring(rpm("current"), *Stage.libraries["rpm"]))

@@ -25,18 +25,18 @@ DEBIAN = {
 MINUTES = 15
 
 
-def missing() -> list[str]:
-    return [it for it in DEBIAN if shutil.which(it) is None]
+def missing(needed: dict[str, str]) -> list[str]:
+    return [it for it in needed if shutil.which(it) is None]
 
 
-def provide() -> None:
+def provide(needed: dict[str, str] = DEBIAN, untested: str = "the packages were NOT tested") -> None:
     """Ends the run where a machine cannot be booted: packages that nobody tested are not packages that work."""
     if os.geteuid() != 0:
-        sys.exit("the packages were NOT tested: booting a machine needs root")
-    if lacking := missing():
-        install({DEBIAN[it] for it in lacking})
-    if lacking := missing():
-        sys.exit(f"the packages were NOT tested: {', '.join(lacking)} is missing, and could not be installed")
+        sys.exit(f"{untested}: booting a machine needs root")
+    if lacking := missing(needed):
+        install({needed[it] for it in lacking})
+    if lacking := missing(needed):
+        sys.exit(f"{untested}: {', '.join(lacking)} is missing, and could not be installed")
 
 
 def install(packages: set[str]) -> None:

@@ -1,4 +1,4 @@
-//! The C library as the tests have just built it, and programs compiled against it.
+//! The C library as the tests have just built it, or as a package has installed it, and programs compiled against it.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -22,9 +22,15 @@ pub enum Linked {
     Static,
 }
 
-/// `libentitled.so` and `libentitled.a` in a directory, and one for programs.
+/// Names the root of a system that has the packages `libentitled0` and `libentitled-dev`: programs are then compiled
+/// against what these installed.
+const INSTALLED: &str = "ENTITLED_TEST_C_ROOT";
+
+/// `libentitled.so` and `libentitled.a` in a directory, the header and the examples in two others, and one for programs.
 pub struct CLibrary {
     pub libraries: PathBuf,
+    include: PathBuf,
+    examples: PathBuf,
     pub programs: TempDir,
 }
 
@@ -32,7 +38,34 @@ impl CLibrary {
     /// `None` where there is no C compiler; says what was not tested.
     pub fn built(untested: &str) -> Option<Self> {
         let has = ["cc", "ld", "objcopy"].iter().all(|it| prerequisites::has(it, untested));
-        has.then(|| Self { libraries: link(), programs: TempDir::new().unwrap() })
+        let installed = std::env::var_os(INSTALLED).map(PathBuf::from);
+        has.then(|| installed.map_or_else(Self::linked, |root| Self::installed(&root)))
+    }
+
+    fn linked() -> Self {
+        Self {
+            libraries: link(),
+            include: sources().join("include"),
+            examples: sources().join("examples"),
+            programs: TempDir::new().unwrap(),
+        }
+    }
+
+    fn installed(root: &Path) -> Self {
+        let multiarch = format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+        let libraries = root.join(multiarch);
+        assert!(libraries.join("libentitled.so").exists(), "{}", libraries.display());
+        Self {
+            libraries,
+            include: root.join("usr/include"),
+            examples: root.join("usr/share/doc/libentitled-dev/examples"),
+            programs: TempDir::new().unwrap(),
+        }
+    }
+
+    /// A program that is shown to vendors.
+    pub fn example(&self, name: &str) -> PathBuf {
+        self.examples.join(format!("{name}.c"))
     }
 
     /// Compiles a program as strictly as a vendor may, in C or, by its compiler, in C++.
@@ -54,7 +87,7 @@ impl CLibrary {
         let program = self.programs.path().join(program);
         let mut run = Command::new(compiler);
         run.args(["-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", "-pthread", "-g"]);
-        run.args(more).arg("-I").arg(sources().join("include")).arg("-o").arg(&program);
+        run.args(more).arg("-I").arg(&self.include).arg("-o").arg(&program);
         run.arg(if compiler == "cc" { "-xc" } else { "-xc++" }).arg(source).arg("-xnone");
         match linked {
             Linked::Static => run.arg(self.libraries.join("libentitled.a")).arg("-lm"),
@@ -83,8 +116,11 @@ pub fn succeed(command: &mut Command) -> String {
 /// Links the libraries once for all tests of a build; gives their directory.
 fn link() -> PathBuf {
     let archive = archive();
-    let built = archive.metadata().unwrap().modified().unwrap();
-    let age = built.duration_since(UNIX_EPOCH).unwrap().as_nanos();
+    let of = |name: &str| sources().join(name);
+    let linked_from = [of("link.sh"), of("libentitled.map"), of("../node/native/receipts.c")];
+    let times = linked_from.iter().chain([&archive]);
+    let newest = times.map(|it| it.metadata().unwrap().modified().unwrap()).max().unwrap();
+    let age = newest.duration_since(UNIX_EPOCH).unwrap().as_nanos();
     let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c-library");
     std::fs::create_dir_all(&all).unwrap();
     let lock = File::create(all.join("lock")).unwrap();

@@ -52,7 +52,10 @@ impl SeatKeeper {
                 Effect::Refused { request, refusal } => {
                     let Some(asked) = self.asked.remove(&request) else { continue };
                     self.tally.denied.one_more();
-                    tracing::info!(event = "seat_denied", uid = asked.uid, why = ?refusal, "no seat");
+                    if let Some(untold) = self.told.note(asked.account, self.parts.clock.now()) {
+                        let uid = asked.uid;
+                        tracing::info!(event = "seat_denied", uid, why = ?refusal, untold, "no seat");
+                    }
                     let answer = self.refused(&asked, refusal);
                     self.let_go(&asked.bindings);
                     // Who has gone meanwhile need not know.
@@ -65,7 +68,7 @@ impl SeatKeeper {
                 Effect::Reprieved { seat } => self.tell_of(seat, SeatEvent::Reprieved),
                 Effect::Ended { seat, reason } => {
                     self.publish(SeatEvent::Ended(reason), &seat);
-                    self.house.entitled.remove(&seat.id);
+                    self.house.behind.remove(&seat.id);
                     if let Hold::Bound(bindings) = &seat.hold {
                         self.let_go(bindings);
                     }
@@ -77,14 +80,16 @@ impl SeatKeeper {
     fn tell_granted(&mut self, request: RequestId, seat: SeatId, again: bool) {
         let asked = self.asked.remove(&request);
         let Some(seat) = self.house.seats.seat(seat).cloned() else { return };
+        if let Some(asked) = &asked {
+            let behind = self.house.behind.entry(seat.id).or_default();
+            behind.account = Some(asked.account);
+            behind.customer = asked.customer.or(behind.customer);
+        }
         if !again {
             self.publish(SeatEvent::Granted, &seat);
             self.tally.granted.one_more();
         }
         let Some(asked) = asked else { return };
-        if let Some(customer) = asked.customer {
-            self.house.entitled.insert(seat.id, customer);
-        }
         let waited = self.now().since(asked.since);
         self.tally.waits.observe(waited.as_secs_f64());
         if let Some(answer) = self.granted(&seat) {
@@ -104,12 +109,15 @@ impl SeatKeeper {
         let SeatView { product, tier, holder, uid, pid, .. } = &view;
         let reason = event.reason().map(EndReason::name);
         let held_s = self.now().since(seat.since).as_secs();
-        tracing::info!(
-            event = format!("seat_{}", event.name()),
-            seat = seat.id.0, %product, %tier, customer = %holder, uid, pid, reason, held_s,
-            used = pool.figures.used, capacity = pool.figures.capacity,
-            "seat {}", event.name()
-        );
+        let account = self.house.behind.get(&seat.id).and_then(|it| it.account).unwrap_or(*uid);
+        if let Some(untold) = self.told.note(account, self.parts.clock.now()) {
+            tracing::info!(
+                event = format!("seat_{}", event.name()),
+                seat = seat.id.0, %product, %tier, customer = %holder, uid, pid, reason, held_s,
+                used = pool.figures.used, capacity = pool.figures.capacity, untold,
+                "seat {}", event.name()
+            );
+        }
         // Nobody may have subscribed.
         let _ = self.news.send(Arc::new(SeatNews { event, seat: view, pool }));
     }

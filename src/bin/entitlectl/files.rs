@@ -1,9 +1,15 @@
-//! Text from files and standard input, bounded.
+//! Files that the person who runs it names: text from them and from standard input, bounded, and text into them.
+//!
+//! Others may be able to write into the directory: no pipe is waited for, and no link followed. What is meant to come
+//! through a pipe is read from standard input.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io;
-use std::io::{BufRead, Read};
+use std::io::{BufRead, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use entitled::regular_file;
 
 use crate::exit::Failure;
 
@@ -16,7 +22,7 @@ pub(crate) fn read(path: &Path) -> Result<String, Failure> {
     match path.as_os_str() == "-" {
         true => read_bounded(io::stdin().lock(), Path::new("standard input")),
         false => {
-            let file = File::open(path)
+            let file = regular_file::open(path)
                 .map_err(|source| Failure::File { path: path.to_owned(), source })?;
             read_bounded(file, path)
         }
@@ -41,6 +47,30 @@ pub(crate) fn read_line() -> Result<String, Failure> {
     let failed = |source| Failure::File { path: PathBuf::from("standard input"), source };
     io::stdin().lock().take(TEXT_MAX).read_line(&mut line).map_err(failed)?;
     Ok(line.trim().to_owned())
+}
+
+/// Writes a file in the place of whatever is there: through no link, and into no pipe.
+pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let draft = path.with_file_name(format!(".{name}.{}.new", std::process::id()));
+    write_new(&draft, text, 0o644)?;
+    std::fs::rename(&draft, path).map_err(|source| {
+        // Of no use to anybody, and what went wrong is told.
+        let _ = std::fs::remove_file(&draft);
+        Failure::NewFile { path: path.to_owned(), source }
+    })
+}
+
+/// Writes a file where nothing is yet. One that could not be written to its end is taken away.
+pub(crate) fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
+    let failed = |source| Failure::NewFile { path: path.to_owned(), source };
+    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
+    let mut file = file.map_err(failed)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|source| {
+        // What went wrong is told; this may as well.
+        let _ = std::fs::remove_file(path);
+        failed(source)
+    })
 }
 
 fn read_bounded(source: impl Read, path: &Path) -> Result<String, Failure> {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes libentitled.so.0, libentitled.so and libentitled.a of the archive that cargo builds: link.sh ARCHIVE DIRECTORY
+# Makes libentitled.so.0, libentitled.so, libentitled.a and entitled.node of the archive that cargo builds: link.sh ARCHIVE DIRECTORY
 #
 # rustc brings a version script of its own, beside which the linker takes no other: so the shared library is linked here.
 # In the static one everything but our functions is made local: a program may have another blst, or another Rust, in it.
@@ -15,6 +15,11 @@ ${CC:-cc} -shared -o "$out/libentitled.so.0" $roots "$archive" -Wl,--as-needed -
     -Wl,--version-script="$map" -Wl,-z,defs -Wl,-z,relro -Wl,-z,now -Wl,-O1 -Wl,--gc-sections \
     -Wl,--build-id=sha1 ${LDFLAGS-}
 ln -sf libentitled.so.0 "$out/libentitled.so"
+
+# What Node loads, to have receipts judged by the library. Node itself has the functions that are left undefined.
+${CC:-cc} -shared -fPIC -Os -fvisibility=hidden -fstack-protector-strong -Wall -Wextra -Werror -I"$here/include" ${CFLAGS-} \
+    -o "$out/entitled.node" "$here/../node/native/receipts.c" -L"$out" -lentitled -Wl,-z,relro -Wl,-z,now \
+    -Wl,--build-id=sha1 ${LDFLAGS-}
 
 ${LD:-ld} -r --gc-sections --force-group-allocation $roots -o "$out/libentitled.o" "$archive"
 printf '%s\n' $functions >"$out/functions"

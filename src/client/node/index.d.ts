@@ -77,6 +77,27 @@ export function check<Yes, No, Unknown>(
   product: string, handlers: Handlers<Yes, No, Unknown>, options?: CheckOptions & ClientOptions,
 ): Promise<Awaited<Yes> | Awaited<No> | Awaited<Unknown>>;
 
+export interface ReceiptOptions {
+  /** What the receipt was asked for with: random, and never used before. None for a receipt from a file. */
+  nonce?: string | Uint8Array;
+  /** Where there is a nonce, also take the receipt of a linked wallet, which may have been copied from another machine. */
+  acceptLinked?: boolean;
+  /** Seconds since 1970, as far as the program trusts a clock; this machine's if absent. */
+  now?: number;
+  /** Where the addon lies that comes with the C library; where its package installs it, if absent. */
+  addon?: string;
+}
+
+/**
+ * What a receipt proves, with no word of anybody's taken. The C library runs everything again, in a tenth of a second in which
+ * the program does nothing else. `yes` is called, or `notKnown`: no receipt proves a "no". Where the C library is not
+ * installed, the `error` of `notKnown` says so. `publisher` is the vendor's minisign public key: compile it in.
+ */
+export function verifyReceipt<Yes, No, Unknown>(
+  receipt: string | Uint8Array, product: string, publisher: string, handlers: Handlers<Yes, No, Unknown>,
+  options?: ReceiptOptions,
+): Yes | Unknown;
+
 /** `$ENTITLED_SOCKET` (a path, or `unix://` and a path); else the machine's socket, if it is there; else the user's. */
 export function defaultPath(): string;
 
@@ -92,6 +113,8 @@ export class Untrusted extends EntitledError {}
 export class Timeout extends EntitledError {}
 /** What was said is not JSON-RPC 2.0, or not an answer to what was asked. */
 export class ProtocolError extends EntitledError {}
+/** The receipt does not prove what was asked, or the C library is not installed, which judges it. */
+export class ReceiptError extends EntitledError {}
 /** The daemon understood and declined. */
 export class Refused extends EntitledError {
   readonly code: number;

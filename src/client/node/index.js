@@ -2,6 +2,7 @@
 
 const { Client } = require("./lib/client.js");
 const { defaultPath } = require("./lib/connection.js");
+const { ReceiptError, verifyReceipt } = require("./lib/receipts.js");
 const verdict = require("./lib/verdict.js");
 
 /** Asks once what the caller is entitled to of `product`, and gives what the handler for the answer gives. */
@@ -19,10 +20,12 @@ module.exports = {
   check,
   Client,
   defaultPath,
+  verifyReceipt,
   EntitledError: verdict.EntitledError,
   Unreachable: verdict.Unreachable,
   Untrusted: verdict.Untrusted,
   Timeout: verdict.Timeout,
   ProtocolError: verdict.ProtocolError,
   Refused: verdict.Refused,
+  ReceiptError,
 };

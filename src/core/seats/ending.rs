@@ -84,9 +84,7 @@ impl Seats {
         });
         match binding.filter(|_| others) {
             Some(binding) => {
-                if let Some(held) = self.by_binding.get_mut(&binding) {
-                    held.remove(&id);
-                }
+                self.loosen(id, binding);
                 self.unbind_one(now, id, binding, EndReason::Released);
             }
             None => {
@@ -198,11 +196,16 @@ impl Seats {
     pub(super) fn let_go(&mut self, id: SeatId) {
         let bindings = self.seats.get(&id).map(|it| it.bindings().to_vec()).unwrap_or_default();
         for binding in bindings {
-            if let Some(held) = self.by_binding.get_mut(&binding) {
-                held.remove(&id);
-                if held.is_empty() {
-                    self.by_binding.remove(&binding);
-                }
+            self.loosen(id, binding);
+        }
+    }
+
+    /// `binding` holds the seat no more, and is forgotten where it holds no other.
+    fn loosen(&mut self, id: SeatId, binding: Binding) {
+        if let Some(held) = self.by_binding.get_mut(&binding) {
+            held.remove(&id);
+            if held.is_empty() {
+                self.by_binding.remove(&binding);
             }
         }
     }
@@ -246,7 +249,7 @@ impl Seats {
         }
         self.yield_lingering(now, id);
         self.drain(now, id);
-        self.serve(now, id);
+        self.serve_all(now, [&id]);
     }
 
     fn expire(&mut self, id: SeatId) {

@@ -43,11 +43,19 @@ impl Seats {
         self.pools.get(&id).is_some_and(|it| it.supply() == Some(0) && it.seats.is_empty())
     }
 
-    /// The seat that the unit has. One that lingers has to be free as any other.
+    /// The seat that the unit has. One that lingers has to be free as any other; and whoever comes to share one has to be
+    /// somebody whom the policy lets have one.
     fn held(&self, request: &Request) -> Option<SeatId> {
         let own = request.pools.iter().filter_map(|it| self.by_key.get(&(*it, request.key)));
-        let lives = |it: &&SeatId| self.seats.get(it).is_some_and(|it| !it.is_lingering());
-        own.copied().find(|it| lives(&it))
+        let shares = |it: &Seat| {
+            let holds = it.bindings().iter().any(|it| request.bindings.contains(it));
+            !it.is_lingering() && (holds || self.admits(it.pool, &request.claimant))
+        };
+        own.copied().find(|it| self.seats.get(it).is_some_and(shares))
+    }
+
+    fn admits(&self, pool: PoolId, claimant: &Claimant) -> bool {
+        self.pools.get(&pool).is_some_and(|it| it.policy.admits(claimant))
     }
 
     fn has_too_many(&self, claimant: &Claimant) -> bool {
@@ -158,6 +166,13 @@ impl Seats {
             return self.refuse(request.id, Refusal::NotFound);
         };
         let (id, pool, old) = (seat.id, seat.pool, seat.key);
+        let (weight, before) = (seat.weight(), seat.claimant.clone());
+        if !self.admits(pool, &request.claimant) {
+            return self.refuse(request.id, Refusal::Excluded);
+        }
+        if self.is_beyond(pool, (&before, &request.claimant), weight) {
+            return self.refuse(request.id, Refusal::Full);
+        }
         // A seat of a user or a machine stays theirs; one of a process is the other's now.
         let key = match old {
             UnitKey::Process(_) | UnitKey::Connection(_) => request.key,
@@ -177,6 +192,16 @@ impl Seats {
         self.bind(id, &request.bindings);
         self.effects.push(Effect::Granted { request: request.id, seat: id, again: true });
         self.settle(now, pool);
+    }
+
+    /// Whether so many places more would be too many for some that the one who takes them over is of, and the one before
+    /// is not.
+    fn is_beyond(&self, id: PoolId, (before, after): (&Claimant, &Claimant), weight: u64) -> bool {
+        let Some(pool) = self.pools.get(&id) else { return false };
+        pool.policy.max.iter().any(|(who, most)| {
+            let comes = who.is(after) && !who.is(before);
+            comes && self.used_by(pool, who) + weight > u64::from(*most)
+        })
     }
 
     /// Takes a seat out of its pool until a time, for a machine or a program that is not there to be watched.

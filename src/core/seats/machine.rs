@@ -132,6 +132,13 @@ impl Seats {
         self.settle(now, id);
     }
 
+    /// Forgets a pool in which nobody has a seat and nobody waits.
+    pub fn remove_pool(&mut self, id: PoolId) {
+        if self.pools.get(&id).is_some_and(|it| it.seats.is_empty() && it.queue.is_empty()) {
+            self.pools.remove(&id);
+        }
+    }
+
     /// Tells what was proven. That something could not be found out is no reason to call this: what was proven before
     /// holds until it says itself.
     pub fn set_capacity(&mut self, now: BootTime, id: PoolId, capacity: Capacity) {

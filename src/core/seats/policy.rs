@@ -47,7 +47,8 @@ pub struct Policy {
 impl Policy {
     pub fn admits(&self, claimant: &Claimant) -> bool {
         let any = |list: &[Who]| list.iter().any(|it| it.is(claimant));
-        (self.include.is_empty() || any(&self.include)) && !any(&self.exclude)
+        let has_none = self.max.iter().any(|(who, most)| *most == 0 && who.is(claimant));
+        (self.include.is_empty() || any(&self.include)) && !any(&self.exclude) && !has_none
     }
 }
 

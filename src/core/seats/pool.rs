@@ -160,7 +160,7 @@ impl Seats {
         Ok(Fit { over: pool.supply().is_some_and(|it| wanted > it) })
     }
 
-    fn used_by(&self, pool: &Pool, who: &Who) -> u64 {
+    pub(super) fn used_by(&self, pool: &Pool, who: &Who) -> u64 {
         self.of(pool).filter(|it| who.is(&it.claimant)).map(Seat::weight).sum()
     }
 

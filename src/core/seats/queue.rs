@@ -1,5 +1,7 @@
 //! A request for a seat, and the order in which those that wait are served.
 
+use std::collections::{BTreeSet, VecDeque};
+
 use super::ids::{AdoptToken, BootTime, Claimant, PoolId, RequestId, UnitKey};
 use super::machine::{Alarm, Effect, Seats};
 use super::seat::{Binding, Refusal};
@@ -74,34 +76,41 @@ impl Seats {
         Some(request)
     }
 
+    /// Gives what is free to those that wait. Whoever gets a seat may have held up somebody in another pool, which is
+    /// served then too: one after the other, since thousands may wait in the same two.
     pub(super) fn serve_all<'a>(
         &mut self,
         now: BootTime,
         pools: impl IntoIterator<Item = &'a PoolId>,
     ) {
-        for pool in pools {
-            self.serve(now, *pool);
+        let mut open: VecDeque<PoolId> = pools.into_iter().copied().collect();
+        while let Some(id) = open.pop_front() {
+            for other in self.serve(now, id) {
+                if !open.contains(&other) {
+                    open.push_back(other);
+                }
+            }
         }
     }
 
-    /// Gives what is free to those that wait. Who waits for more than is free holds up those behind, unless the policy
-    /// says `express`; who is kept waiting by the policy alone holds up nobody.
-    pub(super) fn serve(&mut self, now: BootTime, id: PoolId) {
-        let Some(waiting) = self.pools.get(&id).map(|it| it.queue.clone()) else { return };
+    /// Who waits for more than is free holds up those behind, unless the policy says `express`; who is kept waiting by
+    /// the policy alone holds up nobody. The other pools in which those waited that were served.
+    fn serve(&mut self, now: BootTime, id: PoolId) -> BTreeSet<PoolId> {
+        let mut others = BTreeSet::new();
+        let Some(waiting) = self.pools.get(&id).map(|it| it.queue.clone()) else { return others };
         for request in waiting {
             let Some(request) = self.requests.get(&request) else { continue };
             match self.fit(now, id, &request.claimant, request.count) {
                 Ok(fit) => {
                     let Some(request) = self.leave(request.id) else { continue };
-                    let others = request.pools.clone();
+                    others.extend(request.pools.iter().filter(|it| **it != id));
                     self.grant(now, id, request, fit);
-                    // It may have held up somebody there.
-                    self.serve_all(now, others.iter().filter(|it| **it != id));
                 }
-                Err(shortage) if shortage.holds_up && !self.is_express(id) => return,
+                Err(shortage) if shortage.holds_up && !self.is_express(id) => break,
                 Err(_) => {}
             }
         }
+        others
     }
 
     pub(super) fn is_express(&self, id: PoolId) -> bool {

@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::domain::product::{Overage, SeatTerms};
 
+mod hostile;
 mod simulation;
 
 const POOL: PoolId = PoolId(1);

@@ -2,8 +2,8 @@
 //!
 //! The socket side calls it and knows nothing else of the daemon. `rpc/methods` implements it.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use crate::clock::Moment;
 use entitled_core::domain::ids::ProductId;
 use entitled_core::domain::peer::Peer;
-use entitled_core::domain::product::{Feature, Tier};
+use entitled_core::domain::product::FeatureKinds;
 
 /// What answers, behind the socket.
 pub trait Answers: Send + Sync + 'static {
@@ -35,9 +35,9 @@ pub trait Answers: Send + Sync + 'static {
         Box::new(Cold)
     }
 
-    /// The features of a product over all its tiers, by name, and whether each is a boolean; `None` when it is not
-    /// installed. Never waits.
-    fn features(&self, _: &ProductId) -> Option<BTreeMap<String, bool>> {
+    /// The features of a product over all its tiers; `None` when it is not installed. Asked for with each flag, so that
+    /// they are to be at hand. Never waits.
+    fn features(&self, _: &ProductId) -> Option<Arc<FeatureKinds>> {
         None
     }
 
@@ -78,13 +78,4 @@ pub struct Page {
     pub status: u16,
     pub content_type: &'static str,
     pub body: Bytes,
-}
-
-/// The features that tiers have, and whether each is a boolean in one of them.
-pub(in crate::rpc) fn features_of(tiers: impl Iterator<Item = Tier>) -> BTreeMap<String, bool> {
-    let mut features = BTreeMap::new();
-    for (name, feature) in tiers.flat_map(|it| it.features) {
-        *features.entry(name).or_insert(false) |= matches!(feature, Feature::Flag(_));
-    }
-    features
 }

@@ -1,6 +1,5 @@
 //! The fake behind the socket: what is so now, who is told when it changes, and the pages.
 
-use std::collections::BTreeMap;
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,13 +16,14 @@ use super::methods;
 use super::play::{Play, Scene, no_product};
 use super::scenario::{MethodTerms, Scenario};
 use crate::clock::{Clock, Moment};
-use crate::rpc::call::answers::{Answers, Page, features_of};
+use crate::rpc::call::answers::{Answers, Page};
 use crate::rpc::methods::{narrowed, parse, wait};
 use crate::rpc::socket::limits::WriteRates;
 use crate::rpc::{openrpc, wire};
 use entitled_core::domain::entitlement::Verdict;
 use entitled_core::domain::ids::{CustomerId, ProductId};
 use entitled_core::domain::peer::{Access, Peer, permit};
+use entitled_core::domain::product::{FeatureKinds, feature_kinds};
 
 /// Without a change that is due, the clock is looked at again after this.
 const A_WHILE: Duration = Duration::from_secs(3_600);
@@ -211,8 +211,9 @@ impl Answers for FakeFront {
         method == "entitlement_check" && self.fake.check_at_once(peer, params, out)
     }
 
-    fn features(&self, product: &ProductId) -> Option<BTreeMap<String, bool>> {
-        self.fake.scenario().products.get(product).map(|it| features_of(it.given()))
+    fn features(&self, product: &ProductId) -> Option<Arc<FeatureKinds>> {
+        let given: Vec<_> = self.fake.scenario().products.get(product)?.given().collect();
+        Some(Arc::new(feature_kinds(&given)))
     }
 
     fn page(&self, path: &str, _: &str) -> BoxFuture<'static, Option<Page>> {

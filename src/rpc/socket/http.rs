@@ -259,12 +259,12 @@ impl Desk {
         };
         let evaluated =
             ofrep::evaluate(&self.caller, &self.warm, &address, (&body, customer)).await;
-        let etag = evaluated.etag.as_deref();
-        let mut reply = match etag.filter(|it| ofrep::is_known(it, known)) {
+        let etag = evaluated.etag.clone();
+        let mut reply = match etag.as_deref().filter(|it| ofrep::is_known(it, known)) {
             Some(_) => reply(StatusCode::NOT_MODIFIED, JSON, Bytes::new()),
-            None => self.send(self.evaluated(&evaluated)),
+            None => self.send(self.evaluated(evaluated)),
         };
-        if let Some(etag) = etag.and_then(|it| HeaderValue::from_str(it).ok()) {
+        if let Some(etag) = etag.and_then(|it| HeaderValue::from_str(&it).ok()) {
             reply.headers_mut().insert(header::ETAG, etag);
         }
         if reply.status() == StatusCode::TOO_MANY_REQUESTS {
@@ -274,8 +274,8 @@ impl Desk {
     }
 
     /// The bytes of an evaluation, which count until they are written like those of any reply.
-    fn evaluated(&self, evaluated: &Evaluated) -> Answer {
-        let bytes = Bytes::from(evaluated.body.to_string());
+    fn evaluated(&self, evaluated: Evaluated) -> Answer {
+        let bytes = Bytes::from(evaluated.body);
         match self.caller.held(bytes.len(), None) {
             Some(held) => {
                 let status = evaluated.status;

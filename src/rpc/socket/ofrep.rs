@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use alloy_primitives::{hex, keccak256};
+use alloy_primitives::{Keccak256, hex};
 use http::{StatusCode, Uri};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -21,6 +21,7 @@ use crate::rpc::call::answers::Warm;
 use crate::rpc::call::caller::{Caller, Line};
 use crate::rpc::error::Code;
 use entitled_core::domain::ids::{ProductId, clip};
+use entitled_core::domain::product::FeatureKinds;
 
 use flag::Flag;
 
@@ -29,6 +30,12 @@ pub(super) const CUSTOMER: &str = "entitled-customer";
 const FLAGS: &str = "/ofrep/v1/evaluate/flags";
 /// A longer key names no flag: a product has at most 64 bytes, and so has a feature.
 const LONGEST_KEY: usize = 129;
+/// Of a product with more features, which one tier alone cannot have, they are not told all at once.
+const MOST_FEATURES: usize = 256;
+/// What one of them takes of a turn.
+const A_FLAG: usize = 128;
+/// So many are told in one go.
+const FLAGS_AT_ONCE: usize = 8;
 
 /// What a path asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +59,7 @@ impl<'a> Asked<'a> {
 #[derive(Debug)]
 pub(super) struct Evaluated {
     pub(super) status: StatusCode,
-    pub(super) body: Value,
+    pub(super) body: String,
     /// Of all flags of a product: the same for as long as they come to the same.
     pub(super) etag: Option<String>,
 }
@@ -123,7 +130,7 @@ impl Failure {
         if let Asked::One(key) = asked {
             body["key"] = Value::from(clip(key));
         }
-        Evaluated { status: self.status, body, etag: None }
+        Evaluated { status: self.status, body: body.to_string(), etag: None }
     }
 }
 
@@ -169,7 +176,8 @@ async fn one(
     if verdict["code"] == "NO_PRODUCT" {
         return Err(Failure::not_found(key));
     }
-    Ok(Evaluated { status: StatusCode::OK, body: flag.evaluation(key, &verdict), etag: None })
+    let body = flag.evaluation(key, &verdict).to_string();
+    Ok(Evaluated { status: StatusCode::OK, body, etag: None })
 }
 
 async fn all(
@@ -184,18 +192,32 @@ async fn all(
     })?;
     let product: ProductId = named.parse().map_err(|_| wrong("`product` is not a product id"))?;
     let features = features_of(caller, &product).ok_or_else(|| wrong("no such product"))?;
+    if features.len() > MOST_FEATURES {
+        let why =
+            format!("the product has more than {MOST_FEATURES} features: evaluate them one by one");
+        return Err(wrong(&why));
+    }
     let verdict = check(caller, warm, &product, context).await?;
     if verdict["code"] == "NO_PRODUCT" {
         return Err(wrong("no such product"));
     }
-    let flags = Flag::all(&product, features);
-    let flags: Vec<Value> =
-        flags.iter().map(|(key, flag)| flag.evaluation(key, &verdict)).collect();
-    let etag = etag(&flags);
-    Ok(Evaluated { status: StatusCode::OK, body: json!({ "flags": flags }), etag: Some(etag) })
+    let flags = Flag::all(&product, &features);
+    let (mut told, mut digest) = (Vec::with_capacity(flags.len()), Keccak256::new());
+    for some in flags.chunks(FLAGS_AT_ONCE) {
+        // Others have their turns between them, however many connections ask for all flags at a time.
+        caller.turn.take(some.len() * A_FLAG).await;
+        for (key, flag) in some {
+            let evaluation = flag.evaluation(key, &verdict);
+            told.push(evaluation.to_string());
+            digest.update(lasting(evaluation).to_string());
+        }
+    }
+    let body = format!(r#"{{"flags":[{}]}}"#, told.join(","));
+    let etag = format!("W/\"{}\"", hex::encode(&digest.finalize()[..16]));
+    Ok(Evaluated { status: StatusCode::OK, body, etag: Some(etag) })
 }
 
-fn features_of(caller: &Caller, product: &ProductId) -> Option<BTreeMap<String, bool>> {
+fn features_of(caller: &Caller, product: &ProductId) -> Option<Arc<FeatureKinds>> {
     caller.service.answers.features(product)
 }
 
@@ -257,17 +279,13 @@ fn context(body: &[u8], depth: usize) -> Result<Context, Failure> {
     })
 }
 
-/// Of what the flags come to. The block at which that was seen moves on by itself, and is no part of it: so the tag is
-/// a weak one (RFC 9110, 8.8.1).
-fn etag(flags: &[Value]) -> String {
-    let mut flags = flags.to_vec();
-    for flag in &mut flags {
-        if let Some(metadata) = flag["metadata"].as_object_mut() {
-            metadata.remove("block");
-        }
+/// What of a flag goes into the tag of all of them. The block at which it was seen moves on by itself, and is no part of
+/// it: so the tag is a weak one (RFC 9110, 8.8.1).
+fn lasting(mut flag: Value) -> Value {
+    if let Some(metadata) = flag["metadata"].as_object_mut() {
+        metadata.remove("block");
     }
-    let digest = keccak256(Value::from(flags).to_string());
-    format!("W/\"{}\"", hex::encode(&digest[..16]))
+    flag
 }
 
 /// Whether the tag is among those of `If-None-Match`, by weak comparison.

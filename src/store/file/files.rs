@@ -5,7 +5,7 @@
 //! has the name: so a crash at any moment leaves the old one or the new one.
 
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -171,7 +171,7 @@ fn restored(backup: &str, until: Option<Timestamp>) -> String {
 }
 
 /// What a backup is found out to be before it is copied: a file of any length can be made for nothing.
-fn check_copyable(source: &File, backup: &str, folder: &Folder) -> Result<(), StoreError> {
+fn check_copyable(source: &File, backup: &str, folder: &Folder) -> Result<u64, StoreError> {
     let doing = || format!("copy {backup}");
     let length = source.metadata().map_err(StoreError::file(doing()))?.len();
     if length == 0 {
@@ -195,7 +195,12 @@ fn check_copyable(source: &File, backup: &str, folder: &Folder) -> Result<(), St
         let why = format!("it is {length} bytes long, of which {free} are free here");
         return Err(StoreError::file(doing())(io::Error::new(io::ErrorKind::StorageFull, why)));
     }
-    Ok(())
+    Ok(length)
+}
+
+/// Copies so much of a file as it had when it was looked at: somebody may make it longer meanwhile, for nothing.
+fn copy_as_it_was(source: &File, length: u64, target: &File) -> io::Result<u64> {
+    io::copy(&mut source.take(length), &mut &*target)
 }
 
 /// A draft with the content of a backup, found to be whole, and the time of the last change in it.
@@ -205,9 +210,9 @@ fn copy_whole<'a>(
     settings: &StoreSettings,
     folder: &'a Folder,
 ) -> Result<(Draft<'a>, Option<Timestamp>), StoreError> {
-    check_copyable(source, backup, folder)?;
+    let length = check_copyable(source, backup, folder)?;
     let draft = folder.draft()?;
-    io::copy(&mut &*source, &mut &draft.file)
+    copy_as_it_was(source, length, &draft.file)
         .map_err(StoreError::file(format!("copy {backup}")))?;
     let database = open_draft(settings, &draft)?;
     let database = known_schema(Path::new(backup), database)?;

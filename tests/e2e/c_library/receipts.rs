@@ -3,19 +3,20 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use alloy_primitives::Address;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{BOTH, example, run, source};
+use super::{BOTH, run, source};
 use crate::consensus::scene::Ground;
 use crate::publishers::{Vendor, install};
-use crate::support::c_library::{CLibrary, Linked};
+use crate::support::c_library::{CLibrary, Linked, sources};
 use crate::support::daemon::Daemon;
 use crate::support::settings::ProductFile;
 use crate::support::stage::{ACME, Stage, stranger};
+use crate::support::toolchain;
 
 /// The vendor installs the product under its own name.
 fn publish(daemon: &Daemon, product: &ProductFile, vendor: &Vendor) {
@@ -37,7 +38,7 @@ struct Acme(PathBuf);
 impl Acme {
     fn of(library: &CLibrary, vendor: &Vendor) -> Self {
         let key = format!("-DACME_KEY=\"{}\"", vendor.key());
-        Self(library.compile_with("cc", &example("acme"), Linked::Shared, &[&key]))
+        Self(library.compile_with("cc", &library.example("acme"), Linked::Shared, &[&key]))
     }
 
     /// What it says, yes or no, and why; its exit code says the same.
@@ -188,4 +189,60 @@ fn a_linked_wallets_receipt_does_only_where_a_program_says_so() {
     }
     let said = Acme::of(&library, &vendor).says(&stage.daemon.socket());
     assert!(said.starts_with("no: the receipt is of a linked wallet"), "{said}");
+}
+
+/// What a program says that is given a receipt.
+fn judged(mut program: Command, receipt: &str) -> String {
+    let mut child = program.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(receipt.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{program:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The receipt with one bit of its last but one line altered.
+fn altered(receipt: &str) -> String {
+    let end = receipt.trim_end().rfind('\n').unwrap();
+    let mut bytes = receipt.as_bytes().to_vec();
+    bytes[end - 5] = if bytes[end - 5] == b'A' { b'B' } else { b'A' };
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn python_and_node_have_real_receipts_judged() {
+    let Some(library) = CLibrary::built("receipts in Python and Node") else { return };
+    let vendor = Vendor::new();
+    let stage = Stage::start();
+    publish(&stage.daemon, &ProductFile::acme(&stage.licence.collection()), &vendor);
+    stage.licence.mint(&stage.anvil, managed(&stage.daemon), 7);
+    stage.daemon.wait_for_code(ACME, "VALID");
+    let shown = receipt(&stage.daemon, "c0ffee");
+    let here = sources().parent().unwrap().join("../../tests/e2e/c_library");
+    let python = |arguments: &[&str]| {
+        let mut it = toolchain::python(here.join("receipts.py").to_str().unwrap())?;
+        it.args(arguments).env("LD_LIBRARY_PATH", &library.libraries);
+        Some(it)
+    };
+    let node = |arguments: &[&str]| {
+        let mut it = toolchain::node(here.join("receipts.cjs").to_str().unwrap())?;
+        it.arg(toolchain::library("node")).arg(library.libraries.join("entitled.node"));
+        it.args(arguments).env("LD_LIBRARY_PATH", &library.libraries);
+        Some(it)
+    };
+    let key = vendor.key();
+    let other = Vendor::new().key();
+    for (nonce, key, receipt, wanted) in [
+        ("c0ffee", &key, shown.clone(), "yes: proven now VALID pro"),
+        ("", &key, shown.clone(), "yes: proven by key VALID pro"),
+        ("beef", &key, shown.clone(), "not known - the receipt was not made for this nonce"),
+        ("c0ffee", &other, shown.clone(), "not known - the product file in the receipt is not"),
+        ("c0ffee", &key, altered(&shown), "not known - "),
+        ("c0ffee", &key, String::new(), "not known - "),
+    ] {
+        let arguments = [key.as_str(), ACME, nonce];
+        for program in [python(&arguments), node(&arguments)].into_iter().flatten() {
+            let said = judged(program, &receipt);
+            assert!(said.starts_with(wanted), "`{wanted}`: {said}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Asking for a seat, giving it back, taking it over.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -149,7 +150,9 @@ impl SeatKeeper {
             Some(process) => Binding::Process(process.id(it.connection)),
             None => Binding::Connection(ConnectionId(it.connection)),
         });
-        self.house.seats.release(now, release.seat, release.uid, binding).is_ok()
+        let released = self.house.seats.release(now, release.seat, release.uid, binding).is_ok();
+        self.let_go(binding.as_slice());
+        released
     }
 
     /// Watches who asks, and finds out what the policy and the product want to know of them.
@@ -191,6 +194,19 @@ impl SeatKeeper {
     fn wait_of(&self, presence: &Presence, wait: Duration) -> Duration {
         let waiting = self.asked.values().filter(|it| it.account == presence.account).count();
         if waiting >= MOST_WAITING { Duration::ZERO } else { wait }
+    }
+
+    /// Those of which somebody has a seat, or waits for one.
+    pub(in crate::actors::seat_keeper) fn in_use(&self) -> BTreeSet<Key> {
+        let mut keys = self.house.in_use();
+        for asked in self.asked.values() {
+            for pool in asked.pools.iter().filter_map(|it| self.house.pools.get(it)) {
+                let product = || pool.key.product.clone();
+                keys.extend(asked.customer.map(|it| Key { customer: it, product: product() }));
+                keys.insert(pool.key.clone());
+            }
+        }
+        keys
     }
 
     fn next_request(&mut self) -> RequestId {

@@ -103,7 +103,7 @@ impl SeatKeeper {
     fn disentitle(&mut self, now: BootTime, key: &Key) {
         let of_product =
             |it: &PoolId| self.house.pools.get(it).is_some_and(|it| it.key.product == key.product);
-        let own = |it: &&Seat| self.house.entitled.get(&it.id) == Some(&key.customer);
+        let own = |it: &&Seat| self.house.customer_of(it.id) == Some(key.customer);
         let seats = self.house.seats.seats().filter(own).filter(|it| of_product(&it.pool));
         let seats: Vec<SeatId> = seats.map(|it| it.id).collect();
         for seat in seats {

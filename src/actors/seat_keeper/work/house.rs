@@ -1,6 +1,6 @@
 //! What lasts: pools, seats, and who is watched. A restart of the actor keeps all of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::actors::seat_keeper::work::watching::Watches;
@@ -60,9 +60,18 @@ pub(in crate::actors::seat_keeper) struct House {
     pub(in crate::actors::seat_keeper) counted: BTreeMap<Key, Counted>,
     pub(in crate::actors::seat_keeper) watches: Watches,
     pub(in crate::actors::seat_keeper) policies: Policies,
-    /// Who was entitled to each seat: of those of the machine, whose user asked.
-    pub(in crate::actors::seat_keeper) entitled: BTreeMap<SeatId, CustomerId>,
+    pub(in crate::actors::seat_keeper) behind: BTreeMap<SeatId, Behind>,
     pub(in crate::actors::seat_keeper) last_request: u64,
+    last_pool: u64,
+}
+
+/// Who stands behind a seat.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::actors::seat_keeper) struct Behind {
+    /// Who was entitled to it: of a seat of the machine, whose user asked.
+    pub(in crate::actors::seat_keeper) customer: Option<CustomerId>,
+    /// Whose limits it uses up.
+    pub(in crate::actors::seat_keeper) account: Option<u32>,
 }
 
 impl House {
@@ -109,10 +118,13 @@ impl House {
         terms: SeatTerms,
     ) -> PoolId {
         let known = self.pools.values().find(|it| it.key == *key && it.is_of(grant));
-        let next = self.pools.last_key_value().map_or(1, |(id, _)| id.0 + 1);
-        let id = known.map_or(PoolId(next), |it| it.id);
+        let known_id = known.map(|it| it.id);
         let capacity = known.and_then(|it| it.capacity);
         let changed = known.is_none_or(|it| it.terms != terms);
+        let id = known_id.unwrap_or_else(|| {
+            self.last_pool += 1;
+            PoolId(self.last_pool)
+        });
         let pool = Pool {
             id,
             key: key.clone(),
@@ -141,6 +153,31 @@ impl House {
         if let Some(pool) = self.pools.get_mut(&id) {
             pool.capacity = Some(capacity);
             self.seats.set_capacity(now, id, capacity);
+        }
+    }
+
+    pub(in crate::actors::seat_keeper) fn customer_of(&self, seat: SeatId) -> Option<CustomerId> {
+        self.behind.get(&seat)?.customer
+    }
+
+    /// Those whose tokens somebody has a seat by, or who are entitled to one.
+    pub(in crate::actors::seat_keeper) fn in_use(&self) -> BTreeSet<Key> {
+        let mut keys = BTreeSet::new();
+        for seat in self.seats.seats() {
+            let Some(pool) = self.pools.get(&seat.pool) else { continue };
+            let customer = self.customer_of(seat.id);
+            keys.extend(customer.map(|it| Key { customer: it, product: pool.key.product.clone() }));
+            keys.insert(pool.key.clone());
+        }
+        keys
+    }
+
+    /// Forgets what was counted of all others. Their pools have no seats, and nobody waits in them.
+    pub(in crate::actors::seat_keeper) fn forget_all_but(&mut self, kept: &BTreeSet<Key>) {
+        self.counted.retain(|key, _| kept.contains(key));
+        let gone = self.pools.extract_if(.., |_, it| !kept.contains(&it.key));
+        for (id, _) in gone {
+            self.seats.remove_pool(id);
         }
     }
 

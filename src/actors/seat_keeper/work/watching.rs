@@ -60,10 +60,10 @@ pub(in crate::actors::seat_keeper) struct Watches {
 }
 
 impl Default for Watches {
-    /// Half of the descriptors that we may have: the other half is for connections.
+    /// A quarter of the descriptors that we may have: each connection may take two, and all else has to have some.
     fn default() -> Self {
         let descriptors = getrlimit(Resource::RLIMIT_NOFILE).map_or(1_024, |(soft, _)| soft);
-        let most = usize::try_from(descriptors / 2).unwrap_or(usize::MAX);
+        let most = usize::try_from(descriptors / 4).unwrap_or(usize::MAX);
         Self { processes: HashMap::new(), connections: HashMap::new(), last: 0, most }
     }
 }
@@ -103,7 +103,8 @@ impl Watches {
         }
         self.last += 1;
         let exited = Exited { process: id, watch: self.last };
-        let fd = Arc::clone(&process.fd);
+        // One of its own for each watch: the last task may still be about to let go of the other.
+        let fd = Arc::new(process.fd.try_clone().map_err(|_| TooMany)?);
         #[expect(
             deprecated,
             reason = "what replaces it is unsafe, and asks for what an owned descriptor keeps anyway"

@@ -9,4 +9,3 @@ mod rotation;
 mod signatures;
 pub(super) mod tools;
 mod transfer;
-pub(super) mod use_log;

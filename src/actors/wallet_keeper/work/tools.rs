@@ -6,9 +6,9 @@ use actix::Recipient;
 use alloy_primitives::{Address, B256};
 
 use super::ledger::Ledger;
-use super::use_log::UseLog;
 use crate::actors::chain_verifier::CheckSignature;
 use crate::actors::cpu_pool::{CpuPool, CpuPoolError};
+use crate::actors::use_log::UseLog;
 use crate::actors::wallet_keeper::messages::{KeeperError, Reply};
 use crate::keys::{self, KeyEncryptionKey, KeyRing, MachineName, OpenError, PrivateKey};
 use entitled_core::domain::customer::{Custody, Wallet};

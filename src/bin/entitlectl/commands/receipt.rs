@@ -101,8 +101,7 @@ fn make(
         .map_err(|source| Failure::Shape { method: question.method, source })?;
     match (out, screen.is_json()) {
         (Some(path), is_json) => {
-            let failed = |source| Failure::NewFile { path: path.to_owned(), source };
-            std::fs::write(path, &receipt).map_err(failed)?;
+            files::replace(path, &receipt)?;
             match is_json {
                 true => screen.raw(&result),
                 false => {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use entitled_client::Verdict;
+use entitled_core::domain::publisher::PublisherKey;
 use serde::Deserialize;
 
 use crate::exit::{Exit, Failure};
@@ -31,6 +32,9 @@ pub(crate) struct RunArguments {
     /// Also require this feature
     #[arg(long)]
     feature: Option<String>,
+    /// Require that this publisher signed the product's file: its minisign public key, which begins with `RW`
+    #[arg(long, value_name = "KEY")]
+    publisher: Option<PublisherKey>,
     /// Hold a floating seat for as long as the command runs
     #[arg(long)]
     seat: bool,
@@ -48,9 +52,10 @@ pub(crate) fn run(
     screen: &Screen,
 ) -> Result<Exit, Failure> {
     let RunArguments { product, feature, command, .. } = arguments;
-    if arguments.seat {
+    if arguments.seat && arguments.publisher.is_none() {
         return with_seat(arguments, session, screen);
     }
+    // A request for a seat names no publisher, so that this is asked before.
     let verdict = match ask(arguments, session) {
         Ok(verdict) => verdict,
         Err(failure) => {
@@ -59,6 +64,9 @@ pub(crate) fn run(
         }
     };
     let exit = verdicts::exit(&verdict);
+    if exit == Exit::Done && arguments.seat {
+        return with_seat(arguments, session, screen);
+    }
     if exit == Exit::Done {
         return Err(replace(command));
     }
@@ -74,6 +82,15 @@ struct Seat {
     code: String,
     detail: String,
     bind: Option<String>,
+    verdict: Option<Verdict>,
+}
+
+impl Seat {
+    /// Whether it was given for a product of this publisher, where one is named.
+    fn is_of(&self, publisher: Option<&PublisherKey>) -> bool {
+        let signed = self.verdict.as_ref().and_then(|it| it.publisher.as_deref());
+        publisher.is_none_or(|it| signed == Some(it.to_string().as_str()))
+    }
 }
 
 /// The seat is this process's, whose place the command takes: it ends with the command, however that ends.
@@ -87,6 +104,9 @@ fn with_seat(
         screen.aside(&format!("entitlectl: {command} was not started"));
     })?;
     let (exit, why) = match (seat.granted, seat.code.as_str(), seat.bind.as_deref()) {
+        (true, ..) if !seat.is_of(arguments.publisher.as_ref()) => {
+            (Exit::No, "PUBLISHER_MISMATCH: the product has become another publisher's".to_owned())
+        }
         (true, _, Some("process")) => return Err(replace(&arguments.command)),
         (true, ..) => {
             let why = "the kernel does not tell when the command ends (Linux 6.5 does)";
@@ -128,7 +148,7 @@ fn ask_for_seat(arguments: &RunArguments, session: &Session) -> Result<Seat, Fai
 
 /// A yes or a no, or what stands after the wait where there is neither.
 fn ask(arguments: &RunArguments, session: &Session) -> Result<Verdict, Failure> {
-    let RunArguments { product, feature, wait, .. } = arguments;
+    let RunArguments { product, feature, publisher, wait, .. } = arguments;
     let begun = Instant::now();
     loop {
         let left = wait.unwrap_or(FIRST_CHECK_WAIT).saturating_sub(begun.elapsed());
@@ -136,6 +156,7 @@ fn ask(arguments: &RunArguments, session: &Session) -> Result<Verdict, Failure> 
         let question = Question::new("entitlement_check")
             .with("product", product)?
             .with_some("feature", feature.as_ref())?
+            .with_some("publisher", publisher.as_ref())?
             .with("wait_ms", &u64::try_from(patience.as_millis()).unwrap_or(u64::MAX))?;
         let answer = session.patient(patience).ask(&question);
         let answer = answer.and_then(|it| session::read::<Verdict>(question.method, &it));

@@ -77,4 +77,4 @@ function requireHandlers(handlers) {
   }
 }
 
-module.exports = { EntitledError, Unreachable, Untrusted, Timeout, ProtocolError, Refused, read, notKnown, requireHandlers };
+module.exports = { Verdict, EntitledError, Unreachable, Untrusted, Timeout, ProtocolError, Refused, read, notKnown, requireHandlers };

@@ -8,7 +8,7 @@ const net = require("node:net");
 const os = require("node:os");
 const path = require("node:path");
 const test = require("node:test");
-const { check, Client, defaultPath, EntitledError, Unreachable } = require("entitled");
+const { check, Client, defaultPath, EntitledError, ReceiptError, Unreachable, verifyReceipt } = require("entitled");
 
 const SAY = { yes: (it) => `yes ${it.code}`, no: (it) => `no ${it.code}`, notKnown: (it) => `not known ${it.error?.name}` };
 
@@ -121,4 +121,21 @@ test("the environment names the socket, as a path or with its scheme", async (t)
   delete process.env.ENTITLED_SOCKET;
   const error = await new Client({ path: "/nowhere" }).call("system_version").catch((it) => it);
   assert.ok(error instanceof Unreachable && error instanceof EntitledError && error.cause, "a typed error with its cause");
+});
+
+test("what proves nothing is not known, with the C library or without", () => {
+  const key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+  // Said by whoever starts this test.
+  const addon = process.env.ENTITLED_TEST_ADDON;
+  const says = { ...SAY, notKnown: ({ error }) => error };
+  for (const receipt of ["", "no receipt", Buffer.from([0, 255]), "-----BEGIN ENTITLED RECEIPT-----"]) {
+    const error = verifyReceipt(receipt, "acme-cad", key, says, { nonce: "7", addon: addon ?? "/nowhere/entitled.node" });
+    assert.ok(error instanceof ReceiptError, String(error));
+    assert.equal(error.message.includes("cannot be loaded"), addon === undefined, error.message);
+  }
+  for (const wrong of [["acme\0cad", key], ["acme-cad", 7], [undefined, key]]) {
+    assert.ok(verifyReceipt("it", ...wrong, says, { addon }) instanceof ReceiptError);
+  }
+  assert.ok(verifyReceipt("it", "acme-cad", key, says, { addon, nonce: Buffer.alloc(65) }) instanceof ReceiptError);
+  assert.throws(() => verifyReceipt("it", "acme-cad", key, { yes: () => 1, no: () => 2 }), TypeError);
 });

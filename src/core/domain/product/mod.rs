@@ -57,6 +57,17 @@ pub struct Tier {
     pub expires_at: Option<Timestamp>,
 }
 
+/// The features of some tiers by name, and whether each is a boolean in one of them.
+pub type FeatureKinds = BTreeMap<String, bool>;
+
+pub fn feature_kinds<'a>(tiers: impl IntoIterator<Item = &'a Tier>) -> FeatureKinds {
+    let mut kinds = FeatureKinds::new();
+    for (name, feature) in tiers.into_iter().flat_map(|it| &it.features) {
+        *kinds.entry(name.clone()).or_insert(false) |= matches!(feature, Feature::Flag(_));
+    }
+    kinds
+}
+
 /// How the tokens of a wallet are found. Finding only proposes; the proof decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,16 +1,14 @@
 //! What a key of a flag means, and what a verdict says about it. Pure.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
 use entitled_core::domain::ids::ProductId;
+use entitled_core::domain::product::FeatureKinds;
 
 /// The tier, among the features of a product.
 const TIER: &str = "tier";
-
-/// The names of a product's features over all its tiers, and whether each is a boolean.
-type Features = BTreeMap<String, bool>;
 
 /// What is asked about a product.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +34,7 @@ impl Flag {
     /// that has such a flag counts.
     pub(super) fn named(
         key: &str,
-        features: impl Fn(&ProductId) -> Option<Features>,
+        features: impl Fn(&ProductId) -> Option<Arc<FeatureKinds>>,
     ) -> Option<(ProductId, Self)> {
         let splits = key.rmatch_indices('.').map(|(at, _)| (&key[..at], Some(&key[at + 1..])));
         std::iter::once((key, None)).chain(splits).find_map(|(product, rest)| {
@@ -55,13 +53,14 @@ impl Flag {
     }
 
     /// Every flag of a product, by its key.
-    pub(super) fn all(product: &ProductId, features: Features) -> Vec<(String, Self)> {
+    pub(super) fn all(product: &ProductId, features: &FeatureKinds) -> Vec<(String, Self)> {
         let key = |name: &str| format!("{}.{name}", product.as_str());
         let mut flags =
             vec![(product.as_str().to_owned(), Self::Entitled), (key(TIER), Self::Tier)];
-        let own = features.into_iter().filter(|(name, _)| name != TIER);
-        flags
-            .extend(own.map(|(name, is_boolean)| (key(&name), Self::Feature { name, is_boolean })));
+        let own = features.iter().filter(|(name, _)| *name != TIER);
+        flags.extend(own.map(|(name, is_boolean)| {
+            (key(name), Self::Feature { name: name.clone(), is_boolean: *is_boolean })
+        }));
         flags
     }
 

@@ -46,6 +46,18 @@ fn a_link_where_a_restore_writes_leads_nowhere() {
     assert_eq!(fs::read_to_string(&victim).unwrap(), "another file");
 }
 
+/// A file is made longer for nothing, and its copy fills the disk.
+#[test]
+fn a_backup_that_is_made_longer_while_it_is_copied_is_copied_as_it_was() {
+    let mut source = tempfile::tempfile().unwrap();
+    io::Write::write_all(&mut source, b"as it was").unwrap();
+    io::Seek::rewind(&mut source).unwrap();
+    source.set_len(1 << 20).unwrap();
+    let target = tempfile::tempfile().unwrap();
+    assert_eq!(copy_as_it_was(&source, 9, &target).unwrap(), 9);
+    assert_eq!(target.metadata().unwrap().len(), 9);
+}
+
 #[test]
 fn a_link_in_the_stores_place_is_set_aside_and_never_written_through() {
     let (bench, backup) = bench_with_backup();

@@ -72,6 +72,28 @@ fn a_restart_keeps_seats_and_counts() {
     assert!(newest > before.1[1].id, "no number is given twice: {granted:?}");
 }
 
+/// Each of a user's uids may be a customer that asks for a seat of the machine, whether it gets one or not.
+#[test]
+fn of_many_who_asked_those_alone_are_remembered_who_have_a_seat() {
+    let (mut house, pool) = house();
+    acquire(&mut house, pool, 1);
+    let product = product::parse(PRODUCT).unwrap();
+    for uid in 2_000..7_000 {
+        let key = Key { customer: CustomerId::Uid(uid), product: product.id.clone() };
+        let (grant, tier) = (&product.grants[0], &product.tiers[0]);
+        let entered = house.enter_pool(NOW, &key, (grant, tier), product.seats);
+        house.set_capacity(NOW, entered, Capacity { supply: Supply::Seats(0), until: None });
+        house.counted.insert(key, Counted::default());
+    }
+    let kept = house.in_use();
+    house.forget_all_but(&kept);
+    assert_eq!((house.pools.len(), house.counted.len()), (1, 0));
+    assert_eq!(figures(&house, pool).used, 1, "and whoever has one keeps it");
+    assert!(house.seats.figures(PoolId(4_000)).is_none());
+    let again = acquire(&mut house, pool, 1);
+    assert!(matches!(again[0], Effect::Granted { again: true, .. }), "{again:?}");
+}
+
 #[test]
 fn what_was_never_proven_stays_so() {
     let (house, pool) = house();

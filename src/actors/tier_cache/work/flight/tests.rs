@@ -113,6 +113,7 @@ impl Bed {
         let own = OwnershipLedger::new(store.clone()).start();
         let installed = Installed {
             product: product(),
+            features: Arc::default(),
             source: PathBuf::from("acme-cad.toml"),
             publisher: None,
             signed: None,

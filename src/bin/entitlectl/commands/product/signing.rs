@@ -1,9 +1,7 @@
 //! A vendor's keys and signatures, without a daemon: `product keygen`, `product sign`. Both read and write minisign's own
 //! files, so that a vendor may use that program as well.
 
-use std::fs::OpenOptions;
-use std::io::{Cursor, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use entitled_core::domain::product;
@@ -25,20 +23,37 @@ pub(super) fn place_of_signature(file: &Path) -> PathBuf {
 /// The signature beside a product file, where there is one.
 pub(super) fn beside(file: &Path) -> Result<Option<String>, Failure> {
     let place = place_of_signature(file);
-    if place.exists() { files::read(&place).map(Some) } else { Ok(None) }
+    // What is there and cannot be read, a dangling link too, is said.
+    match place.symlink_metadata() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        _ => files::read(&place).map(Some),
+    }
 }
 
 /// Makes a key pair: the secret key sealed with a passphrase, and `.pub` beside it.
 pub(super) fn keygen(screen: &mut Screen, secret: &Path) -> Result<Exit, Failure> {
+    let public = secret.with_extension("pub");
+    if public == secret {
+        return Err(Failure::Usage("the secret key must not be named `.pub`".to_owned()));
+    }
+    for path in [secret, &public] {
+        if path.symlink_metadata().is_ok() {
+            let source = std::io::ErrorKind::AlreadyExists.into();
+            return Err(Failure::NewFile { path: path.to_owned(), source });
+        }
+    }
     let passphrase = secrets::read_new(screen, "Passphrase for the secret key")?;
     let sealed = KeyPair::generate_encrypted_keypair(Some(passphrase.expose().to_owned()));
     let pair = sealed.map_err(|it| refused("cannot make a key", &it))?;
     let key = pair.pk.to_base64();
     let sealed = pair.sk.to_box(None).map_err(|it| refused("cannot seal the key", &it))?;
-    let public = secret.with_extension("pub");
     let open = pair.pk.to_box().map_err(|it| refused("cannot write the key", &it))?;
-    write_new(secret, &sealed.into_string(), 0o600)?;
-    write_new(&public, &open.into_string(), 0o644)?;
+    // In this order: a public key without its secret one is of no use, and a secret one is not to be left behind.
+    files::write_new(&public, &open.into_string(), 0o644)?;
+    files::write_new(secret, &sealed.into_string(), 0o600).inspect_err(|_| {
+        // What went wrong is told; this may as well.
+        let _ = std::fs::remove_file(&public);
+    })?;
     if screen.is_json() {
         screen.line(&json!({"publisher": key, "public_key": public}).to_string());
     } else {
@@ -88,7 +103,7 @@ pub(super) fn sign(screen: &mut Screen, secret: &Path, file: &Path) -> Result<Ex
         }
     }
     let place = place_of_signature(file);
-    replace(&place, &signature.into_string())?;
+    files::replace(&place, &signature.into_string())?;
     if screen.is_json() {
         screen.line(&json!({"publisher": publisher.to_string(), "signature": place}).to_string());
     } else {
@@ -99,23 +114,4 @@ pub(super) fn sign(screen: &mut Screen, secret: &Path, file: &Path) -> Result<Ex
 
 fn refused(what: &str, why: &dyn std::fmt::Display) -> Failure {
     Failure::Usage(format!("{what}: {why}"))
-}
-
-/// Writes a file in the place of whatever is there: through no link, and into no pipe.
-fn replace(path: &Path, text: &str) -> Result<(), Failure> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let draft = path.with_file_name(format!(".{name}.{}.new", std::process::id()));
-    write_new(&draft, text, 0o644)?;
-    std::fs::rename(&draft, path).map_err(|source| {
-        // Of no use to anybody, and what went wrong is told.
-        let _ = std::fs::remove_file(&draft);
-        Failure::NewFile { path: path.to_owned(), source }
-    })
-}
-
-fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
-    let failed = |source| Failure::NewFile { path: path.to_owned(), source };
-    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
-    let mut file = file.map_err(failed)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
 }

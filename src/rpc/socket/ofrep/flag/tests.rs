@@ -5,14 +5,15 @@ fn product(text: &str) -> ProductId {
 }
 
 /// `acme`, `acme.cad` and `tiered` are installed.
-fn installed(id: &ProductId) -> Option<Features> {
+fn installed(id: &ProductId) -> Option<Arc<FeatureKinds>> {
     let features: &[(&str, bool)] = match id.as_str() {
         "acme" => &[("cad.export", true), ("export", true)],
         "acme.cad" => &[("export", true), ("max.projects", false)],
         "tiered" => &[("tier", true)],
         _ => return None,
     };
-    Some(features.iter().map(|(name, flag)| ((*name).to_owned(), *flag)).collect())
+    let features = features.iter().map(|(name, flag)| ((*name).to_owned(), *flag));
+    Some(Arc::new(features.collect()))
 }
 
 fn verdict(code: &str) -> Value {
@@ -53,12 +54,12 @@ fn a_key_names_the_longest_product_that_has_such_a_flag() {
 
 #[test]
 fn all_flags_of_a_product_are_those_that_can_be_named() {
-    let all = Flag::all(&product("acme.cad"), installed(&product("acme.cad")).unwrap());
+    let all = Flag::all(&product("acme.cad"), &installed(&product("acme.cad")).unwrap());
     assert_eq!(all.len(), 4);
     for (key, flag) in all {
         assert_eq!(Flag::named(&key, installed), Some((product("acme.cad"), flag)));
     }
-    assert_eq!(Flag::all(&product("tiered"), installed(&product("tiered")).unwrap()).len(), 2);
+    assert_eq!(Flag::all(&product("tiered"), &installed(&product("tiered")).unwrap()).len(), 2);
 }
 
 /// The value, if there is one, and the reason.

@@ -1,5 +1,7 @@
-//! How often uses of keys are told to the log: callers may sign as often as they are answered, and the log is not
+//! How often what users do is told to the log: they may do it as often as they are answered, and the log is not
 //! theirs to fill, nor its room theirs to take from other records.
+//!
+//! Asked by: WalletKeeper of uses of keys, SeatKeeper of seats. Never: writes a record.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,15 +10,17 @@ use jiff::SignedDuration;
 
 use entitled_core::domain::ids::Timestamp;
 
-/// Uses by one user that are told one by one, in a minute.
-const MOST: u32 = 10;
 const A_MINUTE: SignedDuration = SignedDuration::from_mins(1);
 /// Above so many remembered users, those who have been quiet long enough are forgotten.
 const REMEMBERED: usize = 1_024;
 
 /// Clones share one count.
-#[derive(Debug, Clone, Default)]
-pub(in crate::actors::wallet_keeper) struct UseLog(Arc<Mutex<HashMap<u32, Uses>>>);
+#[derive(Debug, Clone)]
+pub(in crate::actors) struct UseLog {
+    /// Uses by one user that are told one by one, in a minute.
+    most: u32,
+    users: Arc<Mutex<HashMap<u32, Uses>>>,
+}
 
 /// What one user did lately.
 #[derive(Debug)]
@@ -36,9 +40,13 @@ impl Uses {
 }
 
 impl UseLog {
+    pub(in crate::actors) fn telling(most: u32) -> Self {
+        Self { most, users: Arc::default() }
+    }
+
     /// One more use by a user. If it is to be told: how many before it were not.
-    pub(super) fn note(&self, uid: u32, now: Timestamp) -> Option<u64> {
-        let mut users = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(in crate::actors) fn note(&self, uid: u32, now: Timestamp) -> Option<u64> {
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         if users.len() > REMEMBERED {
             users.retain(|_, it| it.are_of_now(now));
         }
@@ -46,7 +54,7 @@ impl UseLog {
         if !uses.are_of_now(now) {
             (uses.since, uses.told) = (now, 0);
         }
-        if uses.told < MOST {
+        if uses.told < self.most {
             uses.told += 1;
             return Some(std::mem::take(&mut uses.untold));
         }

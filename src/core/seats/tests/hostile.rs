@@ -1,0 +1,145 @@
+//! Whoever shares a seat, or takes one over, is held to the policy like whoever asks first; and no number of those that
+//! wait is too many to be served at once.
+
+use super::*;
+
+const OTHER: PoolId = PoolId(2);
+
+fn keeps_out(uid: u32) -> Policy {
+    Policy { exclude: vec![Who::Uid(uid)], ..Policy::default() }
+}
+
+/// A request of another user for the one seat of the machine.
+fn of_machine(bench: &mut Bench, process: u64, uid: u32) -> Request {
+    let mut request = bench.request(process);
+    (request.key, request.claimant.uid) = (UnitKey::Machine, uid);
+    request
+}
+
+#[test]
+fn who_is_kept_out_does_not_share_the_seat_that_others_of_the_unit_have() {
+    let mut bench = Bench::new(2, SeatTerms::default(), keeps_out(1001));
+    let first = of_machine(&mut bench, 1, 1000);
+    assert_eq!(granted(&bench.ask(START, first)).len(), 1);
+    let kept_out = of_machine(&mut bench, 2, 1001);
+    let said = bench.ask(START, kept_out);
+    assert!(
+        matches!(said.as_slice(), [Effect::Refused { refusal: Refusal::Excluded, .. }]),
+        "{said:?}"
+    );
+    // It is no reason for the seat to last.
+    assert_eq!(ended(&bench.exit(START, 1)).len(), 1);
+    assert_eq!(bench.used(), 0);
+}
+
+#[test]
+fn who_was_let_in_before_keeps_the_same_seat_and_brings_nobody_else_in() {
+    let mut bench = Bench::of(2);
+    let mut request = bench.request(1);
+    assert_eq!(granted(&bench.ask(START, request.clone())).len(), 1);
+    bench.seats.set_pool(START, POOL, SeatTerms::default(), keeps_out(1000));
+    request.id = RequestId(77);
+    assert_eq!(granted(&bench.ask(START, request.clone())), [RequestId(77)], "seats stay");
+    request.bindings = vec![Binding::Connection(ConnectionId(5))];
+    let said = bench.ask(START, request);
+    assert!(
+        matches!(said.as_slice(), [Effect::Refused { refusal: Refusal::Excluded, .. }]),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn who_is_kept_out_takes_no_seat_over() {
+    let include = vec![Who::Unit("cad.service".to_owned())];
+    let mut bench = Bench::new(1, SeatTerms::default(), Policy { include, ..Policy::default() });
+    let mut session = bench.request(1);
+    session.adopt = Some(AdoptToken([7; 16]));
+    assert_eq!(granted(&bench.ask(START, session)).len(), 1);
+    let mut elsewhere = bench.request(2);
+    elsewhere.claimant.unit = Some("other.service".to_owned());
+    bench.seats.adopt(START, AdoptToken([7; 16]), &elsewhere);
+    let said = bench.seats.take_effects();
+    assert!(
+        matches!(said.as_slice(), [Effect::Refused { refusal: Refusal::Excluded, .. }]),
+        "{said:?}"
+    );
+    // The token serves whoever may have the seat.
+    let again = bench.request(3);
+    bench.seats.adopt(START, AdoptToken([7; 16]), &again);
+    assert_eq!(granted(&bench.seats.take_effects()), [again.id]);
+}
+
+#[test]
+fn who_may_have_no_seat_at_most_shares_none_either() {
+    let max = vec![(Who::Uid(1001), 0)];
+    let mut bench = Bench::new(2, SeatTerms::default(), Policy { max, ..Policy::default() });
+    let first = of_machine(&mut bench, 1, 1000);
+    assert_eq!(granted(&bench.ask(START, first)).len(), 1);
+    let none = of_machine(&mut bench, 2, 1001);
+    let said = bench.ask(START, none);
+    assert!(matches!(said.as_slice(), [Effect::Refused { .. }]), "{said:?}");
+}
+
+#[test]
+fn nobody_comes_to_more_seats_than_they_may_have_by_taking_over() {
+    let max = vec![(Who::Unit("other.service".to_owned()), 1)];
+    let mut bench = Bench::new(3, SeatTerms::default(), Policy { max, ..Policy::default() });
+    let elsewhere = |bench: &mut Bench, process| {
+        let mut request = bench.request(process);
+        request.claimant.unit = Some("other.service".to_owned());
+        request
+    };
+    let own = elsewhere(&mut bench, 1);
+    assert_eq!(granted(&bench.ask(START, own)).len(), 1);
+    let mut session = bench.request(2);
+    session.adopt = Some(AdoptToken([7; 16]));
+    assert_eq!(granted(&bench.ask(START, session)).len(), 1);
+    let second = elsewhere(&mut bench, 3);
+    bench.seats.adopt(START, AdoptToken([7; 16]), &second);
+    let said = bench.seats.take_effects();
+    assert!(
+        matches!(said.as_slice(), [Effect::Refused { refusal: Refusal::Full, .. }]),
+        "{said:?}"
+    );
+    assert_eq!(bench.used(), 2, "and it stays where it was");
+}
+
+/// One that shares a seat, and gives back its part of it, is watched no more.
+#[test]
+fn what_one_of_many_gives_back_holds_nothing() {
+    let mut bench = Bench::of(1);
+    for process in [1, 2] {
+        let mut request = bench.request(process);
+        request.key = UnitKey::Uid(1000);
+        assert_eq!(granted(&bench.ask(START, request)).len(), 1);
+    }
+    let own = Binding::Process(ProcessId(2));
+    let seat = bench.seats.seats().next().unwrap().id;
+    bench.seats.release(START, seat, Some(1000), Some(own)).unwrap();
+    assert!(!bench.seats.concerns(own));
+    assert!(bench.seats.concerns(Binding::Process(ProcessId(1))));
+}
+
+/// One that wants too much is before all of them in two pools, and goes: on a stack such as threads have.
+#[test]
+fn thousands_that_wait_in_two_pools_are_served_at_once() {
+    const MANY: u32 = 4_000;
+    let serve = || {
+        let mut bench = Bench::of(MANY);
+        bench.seats.set_pool(START, OTHER, SeatTerms::default(), Policy::default());
+        let supply = Supply::Seats(MANY);
+        bench.seats.set_capacity(START, OTHER, Capacity { supply, until: None });
+        for process in 0..=MANY {
+            let mut request = bench.request(u64::from(process) + 1);
+            request.pools = vec![POOL, OTHER];
+            request.claimant.uid = 1_000 + process / 60;
+            request.wait_until = Some(START.after(Duration::from_secs(600)));
+            request.count = if process == 0 { MANY + 1 } else { 1 };
+            let said = bench.ask(START, request);
+            assert!(matches!(said.as_slice(), [Effect::Queued { .. }]), "{said:?}");
+        }
+        granted(&bench.exit(START, 1)).len()
+    };
+    let served = std::thread::Builder::new().stack_size(1 << 20).spawn(serve).unwrap();
+    assert_eq!(served.join().unwrap(), 4_000);
+}

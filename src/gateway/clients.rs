@@ -3,12 +3,20 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::endpoints::Scope;
+use super::problem::Problem;
 use super::settings;
 use entitled_core::domain::ids::{CustomerId, ProductId};
+
+/// Questions of one client to the daemon at a time: half of what there is for all, so that it cannot take all.
+const AT_A_TIME: usize = 12;
+/// How long one of its questions may wait for the others.
+const TURN: Duration = Duration::from_secs(5);
 
 /// Somebody who asks.
 #[derive(Debug)]
@@ -18,6 +26,8 @@ pub(super) struct Client {
     scopes: Vec<Scope>,
     pub(super) products: Vec<ProductId>,
     rate: DefaultDirectRateLimiter,
+    places: Semaphore,
+    streams: Arc<Semaphore>,
 }
 
 impl Client {
@@ -30,6 +40,8 @@ impl Client {
             scopes: settings.scopes.clone(),
             products: settings.products.clone(),
             rate: RateLimiter::direct(quota),
+            places: Semaphore::new(AT_A_TIME),
+            streams: Arc::new(Semaphore::new(settings.streams)),
         }
     }
 
@@ -43,6 +55,20 @@ impl Client {
 
     pub(super) fn may_ask_about(&self, product: &str) -> bool {
         self.may_ask_about_all() || self.products.iter().any(|it| it.as_str() == product)
+    }
+
+    /// Its turn among its own questions.
+    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        match tokio::time::timeout(TURN, self.places.acquire()).await {
+            Ok(Ok(place)) => Ok(place),
+            _ => Err(Problem::limited("this client asks too much at a time")),
+        }
+    }
+
+    /// A place for one more of its streams.
+    pub(super) fn stream(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let place = Arc::clone(&self.streams).try_acquire_owned();
+        place.map_err(|_| Problem::limited("this client has as many streams as it may have"))
     }
 
     /// Whether it may ask once more now. Asking is what counts.
@@ -113,6 +139,7 @@ pub(super) mod tests {
             products: Vec::new(),
             rate: 1,
             burst: 2,
+            streams: 1,
         })
     }
 

@@ -63,17 +63,18 @@ fn stream(progress: &Arc<Progress>, within: Duration) -> (Answer, Teller) {
 /// Follows the verdict about a product.
 pub(super) async fn verdicts(
     daemon: &Daemon,
+    client: &Client,
     params: &Map<String, Value>,
     (progress, within): (&Arc<Progress>, Duration),
 ) -> Result<Answer, Problem> {
-    let place = daemon.place()?;
+    let places = (client.stream()?, daemon.place()?);
     let followed = daemon.follow(params).await?;
     let (answer, teller) = stream(progress, within);
-    tokio::spawn(tell_verdicts(followed, teller, place));
+    tokio::spawn(tell_verdicts(followed, teller, places));
     Ok(answer)
 }
 
-async fn tell_verdicts(mut followed: AsyncSubscription, teller: Teller, _place: Place) {
+async fn tell_verdicts(mut followed: AsyncSubscription, teller: Teller, _places: (Place, Place)) {
     followed.set_wait(Some(SIGN));
     loop {
         let told = tokio::select! {
@@ -104,7 +105,7 @@ pub(super) async fn seat(
         let why = "a seat lasts as long as its stream: accept text/event-stream";
         return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "INVALID_PARAMS", why));
     }
-    let place = daemon.place()?;
+    let places = (client.stream()?, daemon.place()?);
     let mut line = daemon.connect().await?;
     params.insert("bind".to_owned(), "connection".into());
     let wait = Duration::from_millis(params.get("wait_ms").and_then(Value::as_u64).unwrap_or(0));
@@ -118,7 +119,12 @@ pub(super) async fn seat(
     let (seat, product) = (seat.to_owned(), told["product"].clone());
     line.set_timeout(PATIENCE);
     let (answer, teller) = stream(progress, within);
-    tokio::spawn(hold_seat(line, teller, (seat, product, event("seat", &told.to_string())), place));
+    tokio::spawn(hold_seat(
+        line,
+        teller,
+        (seat, product, event("seat", &told.to_string())),
+        places,
+    ));
     Ok(answer)
 }
 
@@ -127,7 +133,7 @@ async fn hold_seat(
     mut line: AsyncClient,
     teller: Teller,
     (seat, product, first): (String, Value, Bytes),
-    _place: Place,
+    _places: (Place, Place),
 ) {
     if !teller.tell(first).await {
         return;

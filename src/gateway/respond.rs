@@ -118,6 +118,8 @@ impl Gateway {
             let lacks = endpoint.scope.word();
             return Err(Problem::forbidden(format!("this client lacks the scope `{lacks}`")));
         }
+        let own = Arc::clone(&client);
+        let _turn = own.turn().await?;
         let _place =
             self.in_flight.try_acquire().map_err(|_| Problem::busy("too much at a time"))?;
         let body = self.body(&parts, body).await?;
@@ -236,7 +238,7 @@ impl Gateway {
         let params = parameters::admit(&client, endpoint.method, narrows, params)?;
         let within = (progress, self.limits.write);
         let result = match endpoint.kind {
-            Kind::Events => return events::verdicts(&self.daemon, &params, within).await,
+            Kind::Events => return events::verdicts(&self.daemon, &client, &params, within).await,
             Kind::Seat => {
                 return events::seat(&self.daemon, &client, (params, &parts.headers), within).await;
             }

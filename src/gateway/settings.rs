@@ -98,6 +98,7 @@ pub struct Client {
     pub products: Vec<ProductId>,
     pub rate: u32,
     pub burst: u32,
+    pub streams: usize,
 }
 
 /// Reads the file.
@@ -271,9 +272,21 @@ fn client(mut section: Section<'_>, is_anonymous: bool) -> Option<Client> {
     let products = section.or("products", Vec::new(), |it| list(it, parsed));
     let rate: u32 = section.or("rate", 50, whole(1, 1_000_000));
     let burst = section.or("burst", rate.saturating_mul(4), whole(1, 1_000_000));
+    let streams = count(section.or("streams", 8, whole(0, 4_096)));
     section.finish();
     let (name, customer, scopes) = (name?, customer?, scopes?);
-    Some(Client { name, customer, token, subject, certificate, scopes, products, rate, burst })
+    Some(Client {
+        name,
+        customer,
+        token,
+        subject,
+        certificate,
+        scopes,
+        products,
+        rate,
+        burst,
+        streams,
+    })
 }
 
 fn list<T>(node: &Node, read: impl Fn(&Node) -> Result<T, String>) -> Result<Vec<T>, String> {

@@ -1,7 +1,9 @@
 //! Tokens that a Kubernetes API server vouches for: a `TokenReview` of `authentication.k8s.io/v1`.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use moka::sync::Cache;
 use serde_json::{Value, json};
 
@@ -11,6 +13,10 @@ use crate::regular_file;
 
 /// How long an answer counts. A token that was taken back ends no later.
 const FRESH: Duration = Duration::from_secs(30);
+/// Reviews in a second, and in a burst: whoever has no token may still show what looks like one, and the API server is
+/// everybody's.
+const RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(19);
+const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(99);
 const LONGEST: usize = 64 * 1024;
 
 pub(super) struct TokenReview {
@@ -18,13 +24,15 @@ pub(super) struct TokenReview {
     http: reqwest::Client,
     /// The user of each token, by the token's hash; `None` for one that was refused.
     reviewed: Cache<[u8; 32], Option<String>>,
+    rate: DefaultDirectRateLimiter,
 }
 
 impl TokenReview {
     pub(super) fn new(settings: settings::TokenReview) -> anyhow::Result<Self> {
         let http = client(settings.ca.as_deref())?;
         let reviewed = Cache::builder().max_capacity(4_096).time_to_live(FRESH).build();
-        Ok(Self { settings, http, reviewed })
+        let rate = RateLimiter::direct(Quota::per_second(RATE).allow_burst(BURST));
+        Ok(Self { settings, http, reviewed, rate })
     }
 
     /// The user whose token it is: `system:serviceaccount:NAMESPACE:NAME` for a pod.
@@ -37,6 +45,7 @@ impl TokenReview {
         let user = match self.reviewed.get(&digest) {
             Some(user) => user,
             None => {
+                self.rate.check().map_err(|_| Unknown::NotNow)?;
                 let user = self.review(token).await.map_err(|error| {
                     tracing::warn!(event = "token_review_failed", %error, "the API server gave no answer");
                     Unknown::NotNow

@@ -72,6 +72,10 @@ fn changes_are_told_as_they_happen() {
     );
     assert_eq!(events.next().unwrap().1["code"], "NOT_HELD");
     assert_eq!(stage.gateway.get("/api/v1/events").status, 400, "of which product?");
+    let mut others: Vec<Stream> = (0..7).map(|_| Stream::open(&[&url])).collect();
+    others.iter_mut().for_each(|it| assert!(it.next().is_some()));
+    let ninth = stage.gateway.get("/api/v1/events?product=acme-cad");
+    assert_eq!(ninth.status, 429, "a client has so many streams, and no more: {ninth:?}");
 }
 
 #[test]

@@ -199,7 +199,8 @@ pub(super) enum Route {
 pub(super) fn route(verb: &str, path: &str) -> Route {
     let fitting = ENDPOINTS.iter().filter_map(|it| matched(it.path, path).map(|given| (it, given)));
     let mut fitting: Vec<_> = fitting.collect();
-    fitting.sort_by_key(|(_, given)| given.len());
+    let least = fitting.iter().map(|(_, given)| given.len()).min();
+    fitting.retain(|(_, given)| Some(given.len()) == least);
     let verbs: Vec<&str> = fitting.iter().map(|(it, _)| it.verb).collect();
     let verb = if verb == "HEAD" { "GET" } else { verb };
     match fitting.into_iter().find(|(it, _)| it.verb == verb) {

@@ -215,7 +215,7 @@ enum Key {
     Ed25519(Vec<u8>),
 }
 
-fn read<'a, T: serde::de::DeserializeOwned>(part: &'a str) -> Result<T, Unknown> {
+fn read<T: serde::de::DeserializeOwned>(part: &str) -> Result<T, Unknown> {
     let bytes = decode(part).ok_or(Unknown::Nobody)?;
     serde_json::from_slice(&bytes).map_err(|_| Unknown::Nobody)
 }

@@ -126,8 +126,7 @@ impl Gateway {
         arrival.progress.completed();
         let asked = Asked { endpoint, client, parts: &parts, progress: &arrival.progress };
         match endpoint.kind {
-            Kind::Rpc if body.is_empty() => Err(Problem::bad("there is no request in the body")),
-            Kind::Rpc => Ok(rpc::answer(&self.daemon, &asked.client, &body).await),
+            Kind::Rpc => rpc::answer(&self.daemon, &asked.client, &body).await,
             Kind::Flags => self.flags(asked, given, body).await,
             _ => self.method(asked, given, &body).await,
         }

@@ -17,19 +17,27 @@ const BATCH: usize = 32;
 const FREE: [&str; 2] = ["system_version", "rpc_discover"];
 
 /// Answers a request, or several in turn.
-pub(super) async fn answer(daemon: &Daemon, client: &Client, body: &[u8]) -> Answer {
-    let Ok(request) = serde_json::from_slice::<Value>(body) else {
-        return reply(&error(Value::Null, ErrorCode::ParseError, "the body is not JSON"));
-    };
-    let Value::Array(requests) = request else {
-        return match one(daemon, client, request).await {
-            Some(said) => reply(&said),
-            None => Answer::new(StatusCode::NO_CONTENT, Body::Whole(bytes::Bytes::new())),
-        };
+///
+/// # Errors
+/// When the body is neither, so that there is nobody to answer in JSON-RPC.
+pub(super) async fn answer(
+    daemon: &Daemon,
+    client: &Client,
+    body: &[u8],
+) -> Result<Answer, Problem> {
+    let unreadable = |_| Problem::bad("the body is not JSON");
+    let requests = match serde_json::from_slice(body).map_err(unreadable)? {
+        Value::Array(requests) => requests,
+        request @ Value::Object(_) => {
+            return Ok(match one(daemon, client, request).await {
+                Some(said) => reply(&said),
+                None => nothing(),
+            });
+        }
+        _ => return Err(Problem::bad("the body is no request and no batch of them")),
     };
     if requests.is_empty() || requests.len() > BATCH {
-        let why = "a batch has 1 to 32 requests";
-        return reply(&error(Value::Null, ErrorCode::InvalidRequest, why));
+        return Err(Problem::bad("a batch has 1 to 32 requests"));
     }
     let mut said = Vec::new();
     for request in requests {
@@ -38,24 +46,28 @@ pub(super) async fn answer(daemon: &Daemon, client: &Client, body: &[u8]) -> Ans
             said.extend(one(daemon, client, request).await);
         } else {
             let id = request.get("id").cloned().unwrap_or_default();
-            said.push(error(id, ErrorCode::LimitExceeded, "this client asks too often"));
+            said.push(error(&id, ErrorCode::LimitExceeded, "this client asks too often"));
         }
     }
-    match said.is_empty() {
-        true => Answer::new(StatusCode::NO_CONTENT, Body::Whole(bytes::Bytes::new())),
+    Ok(match said.is_empty() {
+        true => nothing(),
         false => reply(&Value::from(said)),
-    }
+    })
+}
+
+fn nothing() -> Answer {
+    Answer::new(StatusCode::NO_CONTENT, Body::Whole(bytes::Bytes::new()))
 }
 
 fn reply(said: &Value) -> Answer {
     Answer::json(StatusCode::OK, said.to_string())
 }
 
-fn error(id: Value, code: ErrorCode, detail: &str) -> Value {
+fn error(id: &Value, code: ErrorCode, detail: &str) -> Value {
     failure(id, code.number(), code.name(), detail)
 }
 
-fn failure(id: Value, number: i32, name: &str, detail: &str) -> Value {
+fn failure(id: &Value, number: i32, name: &str, detail: &str) -> Value {
     let data = json!({ "code": name, "detail": detail });
     json!({ "jsonrpc": "2.0", "id": id, "error": { "code": number, "message": detail, "data": data } })
 }
@@ -67,7 +79,7 @@ async fn one(daemon: &Daemon, client: &Client, mut request: Value) -> Option<Val
     let method = request["method"].as_str().map(str::to_owned);
     let (Some(method), true, true) = (method, is_id, request["jsonrpc"] == "2.0") else {
         let why = "not a JSON-RPC 2.0 request";
-        return Some(error(Value::Null, ErrorCode::InvalidRequest, why));
+        return Some(error(&Value::Null, ErrorCode::InvalidRequest, why));
     };
     let asked = ask(daemon, client, &method, request["params"].take()).await;
     let id = id?;
@@ -76,7 +88,7 @@ async fn one(daemon: &Daemon, client: &Client, mut request: Value) -> Option<Val
         Err(problem) => {
             let code = ErrorCode::ALL.iter().find(|it| it.name() == problem.code());
             let code = code.copied().unwrap_or(ErrorCode::Busy);
-            failure(id, code.number(), problem.code(), problem.detail())
+            failure(&id, code.number(), problem.code(), problem.detail())
         }
     })
 }

@@ -35,6 +35,10 @@ fn a_path_is_found_by_its_parts() {
     {
         assert!(matches!(route("GET", path), Route::Nowhere), "{path}");
     }
+    // Not a wallet list of the customer `links`.
+    assert!(
+        matches!(route("GET", "/api/v1/wallets/links"), Route::OtherVerb(verbs) if verbs == ["POST"])
+    );
     assert!(matches!(route("GET", "/api/v1/products/%ff/entitlement"), Route::Nowhere));
     assert!(
         matches!(route("DELETE", "/api/v1/wallets"), Route::OtherVerb(verbs) if verbs.len() == 2)

@@ -49,6 +49,7 @@ fn who_drips_or_stays_silent_is_closed() {
                 if dripping.write_all(format!("X-{number}: y\r\n").as_bytes()).is_err() {
                     return;
                 }
+                // What drips has pauses.
                 std::thread::sleep(Duration::from_millis(50));
             }
         }
@@ -224,6 +225,7 @@ fn a_window_that_never_opens_and_a_head_that_never_ends_are_closed() {
     let writer = std::thread::spawn(move || {
         let more = frame(9, 0, 1, &header("x", "y"));
         while going_on.write_all(&more).is_ok() {
+            // What drips has pauses.
             std::thread::sleep(Duration::from_millis(20));
         }
     });

@@ -87,7 +87,7 @@ fn a_seat_lasts_as_long_as_its_stream_and_each_stream_has_its_own() {
             r#"tokens_of = "enumerable""#,
         )
     });
-    let stage = stage.enter();
+    let mut stage = stage.enter();
     let used =
         || stage.gateway.get("/api/v1/seats?product=acme-cad").ok()["pools"][0]["used"].clone();
     let (mut one, mut two) = (Stream::seat(&stage), Stream::seat(&stage));
@@ -101,10 +101,11 @@ fn a_seat_lasts_as_long_as_its_stream_and_each_stream_has_its_own() {
     assert_eq!((&full["granted"], &full["code"]), (&json!(false), &json!("SEATS_FULL")), "{full}");
     drop(one);
     eventually("the seat is free", || if used() == 1 { Ok(()) } else { Err(used().to_string()) });
-    stage.daemon.admin("seat_revoke", json!({"seat": second.1["seat"], "reason": "a test"}));
+    let refused = stage.gateway.post("/api/v1/seats", &body).status;
+    assert_eq!(refused, 406, "a seat needs a stream");
+    stage.daemon.stop();
     assert_eq!(two.next().unwrap().0, "ended");
     assert_eq!(two.next(), None, "and the stream ends with the seat");
-    assert_eq!(stage.gateway.post("/api/v1/seats", &body).status, 406, "a seat needs a stream");
 }
 
 #[test]

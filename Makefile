@@ -51,7 +51,7 @@ test: prepare ## every test
 	exit $$status
 
 .PHONY: prepare
-prepare: $(NODE_STAMP) $(VENV_STAMP) examples ## install and compile what the tests stand on
+prepare: $(NODE_STAMP) $(VENV_STAMP) examples browser ## install and compile what the tests stand on
 	@$(NODE) tests/contracts/compile.mjs
 
 # What the README's examples and the client libraries need. Where something is missing, the test of an example says that it was skipped; where
@@ -68,6 +68,18 @@ examples:
 	        $(EXAMPLES) </dev/null >/dev/null; } || true; \
 	fi
 	@$(HAS_EXAMPLES) || echo 'examples of the README will be skipped: install $(EXAMPLES)'
+
+# What the pages of `entitlectl` are tested in, and a typeface, so that their pictures look as on a desktop.
+HAS_BROWSER = command -v chromium >/dev/null || [ -n "$${CHROMIUM:-}" ]
+
+.PHONY: browser
+browser:
+	@if ! { $(HAS_BROWSER); } && [ "$$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then \
+	    echo 'installing what the pages are tested in: chromium, fonts-inter'; \
+	    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends \
+	        chromium fonts-inter </dev/null >/dev/null; } || true; \
+	fi
+	@{ $(HAS_BROWSER); } || echo 'the pages of entitlectl will not be tested in a browser: install chromium, or name one in CHROMIUM'
 
 # No install scripts: the packages we use carry what they need.
 $(NODE_STAMP): tests/package.json tests/package-lock.json tests/.npmrc

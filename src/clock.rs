@@ -187,6 +187,17 @@ impl Clock {
         self.floor(chain).is_some_and(|floor| floor.duration_since(wall) > TOLERANCE)
     }
 
+    /// What a program reads that answers from a page: `CLOCK_MONOTONIC_COARSE`, the only one it can read in a few
+    /// nanoseconds. It stands while the machine sleeps, so nothing but a lease of seconds is measured by it.
+    pub fn program_time(&self) -> Duration {
+        match &self.0.hands {
+            // Where it is forbidden, zero has every lease be over.
+            Source::System => clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE)
+                .map_or(Duration::ZERO, Duration::from),
+            Source::Manual(hands) => hands.read().1,
+        }
+    }
+
     /// Time since an arbitrary point; goes on while the machine sleeps, and nobody can set it.
     pub fn monotonic(&self) -> Duration {
         self.0.hands.read().1

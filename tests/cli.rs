@@ -181,7 +181,7 @@ fn json_is_what_the_socket_gave_to_the_letter() {
 fn a_refusal_is_told_with_its_help() {
     let daemon = Daemon::with(vec![error(-32002, "NOT_FOUND"), error(-32002, "NOT_FOUND")]);
     let output = daemon.run(&["wallet", "unlink", "0x00"]);
-    assert_eq!(stderr(&output), "entitlectl: declined\n  what exactly\n  what to do\n");
+    assert_eq!(stderr(&output), "entitlectl: what exactly\n  what to do\n");
     let output = daemon.run(&["wallet", "unlink", "0x00", "--json"]);
     let error: Value = serde_json::from_slice(&output.stderr).unwrap();
     assert_eq!(error["error"]["data"]["code"], "NOT_FOUND");
@@ -197,13 +197,15 @@ fn why_is_a_tree() {
     let mut answer = verdict(false, "NOT_HELD");
     answer["steps"] = steps;
     let daemon = Daemon::with(vec![result(&answer), result(&answer)]);
-    let output = daemon.run(&["why", "acme-cad"]);
+    let output = daemon.run(&["why", "acme-cad", "--all"]);
     assert_eq!(output.status.code(), Some(1));
-    let tree =
-        "\n  ✓ grant pro: whole collection\n    ✗ token 7: burnt\n            ? anchor block 12\n";
+    let first = "No: you are not entitled to acme-cad: d\n";
+    assert!(stdout(&output).starts_with(first), "{}", stdout(&output));
+    let tree = "\n✗ grant pro: whole collection\n  ✗ token 7: burnt\n    ? anchor block 12\n";
     assert!(stdout(&output).contains(tree), "{}", stdout(&output));
 
-    let ascii = entitlectl(&daemon.socket()).env("LANG", "C").args(["why", "p"]).output().unwrap();
+    let why = ["why", "p", "--all"];
+    let ascii = entitlectl(&daemon.socket()).env("LANG", "C").args(why).output().unwrap();
     assert!(ascii.stdout.is_ascii() && stdout(&ascii).contains("  x token 7"), "{ascii:?}");
 }
 
@@ -244,7 +246,26 @@ fn watch_gives_up_on_a_daemon_that_stays_away() {
     let daemon = Daemon::with(vec![following(&[verdict(true, "VALID")])]);
     let output = daemon.run(&["watch", "acme-cad", "--timeout", "300ms"]);
     assert_eq!(output.status.code(), Some(4), "{output:?}");
-    assert_eq!(stdout(&output), "acme-cad  entitled: pro  VALID  d\n");
+    let line = stdout(&output);
+    assert!(line.ends_with(" UTC  ✓ you are entitled to acme-cad, tier pro (VALID)\n"), "{line}");
+}
+
+/// What a person would read twice is said once: what changed beneath it is no news.
+#[test]
+fn watch_says_a_sentence_a_change_and_none_twice() {
+    let (yes, no) = (verdict(true, "VALID"), verdict(false, "NOT_HELD"));
+    let mut elsewhere = yes.clone();
+    elsewhere["freshness"] = json!("stale");
+    elsewhere["rank"] = json!(7);
+    let daemon = Daemon::with(vec![following(&[yes, elsewhere, no])]);
+    let output = daemon.run(&["watch", "acme-cad", "--count", "2"]);
+    let lines: Vec<_> = stdout(&output).lines().collect();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[1].ends_with("✗ you are not entitled to acme-cad (NOT_HELD): d"), "{lines:?}");
+    assert!(
+        lines.iter().all(|it| it.starts_with("20") && it[19..].starts_with(" UTC  ")),
+        "{lines:?}"
+    );
 }
 
 /// `entitlectl watch`, subscribed to a daemon that has yet to say anything.
@@ -267,7 +288,7 @@ fn watch_ends_well_when_interrupted() {
     let mut lines = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     lines.read_line(&mut line).unwrap();
-    assert_eq!(line, "acme-cad  entitled: pro  VALID  d\n");
+    assert!(line.ends_with("you are entitled to acme-cad, tier pro (VALID)\n"), "{line}");
 
     let id = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
     nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGINT).unwrap();
@@ -292,22 +313,32 @@ fn a_wallet_is_linked_by_hand_or_by_script() {
     let wallet = json!({"address": "0xA", "custody": "linked", "active": true});
     let challenge =
         json!({"message": "sign\nthis", "nonce": "n", "expires_at": "2026-11-22T10:00:00Z"});
-    let daemon = Daemon::with(vec![result(challenge), result(&wallet), result(&wallet)]);
+    let health = json!({"chains": [{"id": "eip155:5"}, {"id": "eip155:7"}]});
+    let wrong = error(-32008, "SIGNATURE_INVALID");
+    let answers = [result(health), result(challenge), wrong];
+    let daemon = Daemon::with([answers.to_vec(), vec![result(&wallet); 3]].concat());
 
     let mut child =
         start(entitlectl(&daemon.socket()).args(["wallet", "link", "0xA"]).stdin(Stdio::piped()));
-    child.stdin.take().unwrap().write_all(b" 0x5167 \n").unwrap();
+    child.stdin.take().unwrap().write_all(b"0xbad\n \"5167\", \n").unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(stderr(&output).contains("sign\nthis") && stdout(&output).contains("0xA"));
     let signed = json!({"message": "sign\nthis", "signature": "0x5167"});
-    assert_eq!(daemon.heard()[1]["params"], signed);
+    let named = json!({"address": "0xA", "chain": "eip155:5"});
+    assert_eq!(daemon.heard()[1]["params"], named, "a chain that is configured");
+    assert_eq!(daemon.heard()[2]["params"]["signature"], "0xbad");
+    assert_eq!(daemon.heard()[3]["params"], signed, "after a wrong one, once more");
 
     let file = daemon.directory.path().join("message");
-    std::fs::write(&file, "sign\nthis\n").unwrap();
-    let file = file.to_str().unwrap();
-    daemon.run(&["wallet", "link", "--message", file, "--signature", "0x5167"]);
-    assert_eq!(daemon.heard()[2]["params"], signed);
+    std::fs::write(&file, "sign\r\nthis\r\n\r\n").unwrap();
+    let path = file.to_str().unwrap();
+    daemon.run(&["wallet", "link", "--message", path, "--signature", "0x5167"]);
+    assert_eq!(daemon.heard()[4]["params"], signed, "as an editor saved it");
+    let mut command = entitlectl(&daemon.socket());
+    command.args(["wallet", "link", "--signature", "0x5167"]);
+    command.stdin(std::fs::File::open(&file).unwrap()).output().unwrap();
+    assert_eq!(daemon.heard()[5]["params"], signed, "from standard input");
 }
 
 #[test]
@@ -347,12 +378,93 @@ fn status_is_an_overview() {
     let health = json!({"status": "ok", "version": "0.1.0", "uptime_s": 7200,
         "actors": [{"name": "tier_cache", "state": "running", "restarts": 0}],
         "chains": [{"id": "eip155:1", "status": "ok", "head": 12}], "store": {}});
-    let daemon = Daemon::with(vec![result(health), result(json!([verdict(true, "VALID")]))]);
-    let output = daemon.run(&["status"]);
+    let answers = || vec![result(&health), result(json!([verdict(true, "VALID")]))];
+    for arguments in [&["status"][..], &[]] {
+        let output = Daemon::with(answers()).run(arguments);
+        let text = stdout(&output);
+        assert!(text.starts_with("✓ acme-cad  tier pro\n"), "{text}");
+        assert!(text.contains("entitled 0.1.0: ok, up 2 hours"), "{text}");
+        assert!(!text.contains("tier_cache"), "plumbing is for --verbose\n{text}");
+    }
+    let output = Daemon::with(answers()).run(&["status", "--verbose"]);
     let text = stdout(&output);
     for part in ["entitled 0.1.0: ok, up 2 hours", "eip155:1  ok      12", "tier_cache", "acme-cad"]
     {
         assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+}
+
+#[test]
+fn status_says_what_to_do_next_and_what_is_wrong() {
+    let health = json!({"status": "degraded", "version": "0.1.0", "uptime_s": 7200,
+        "actors": [{"name": "tier_cache", "state": "restarting"}],
+        "chains": [{"id": "eip155:1", "status": "down"}]});
+    let daemon = Daemon::with(vec![result(&health), result(json!([verdict(false, "NOT_HELD")]))]);
+    let text = daemon.run(&["status"]);
+    for part in [
+        "✗ acme-cad  NOT_HELD: d",
+        "next: get a licence",
+        "Chain eip155:1: down",
+        "tier_cache is restarting",
+    ] {
+        assert!(stdout(&text).contains(part), "{part} is not in\n{text:?}");
+    }
+    let nothing = json!({"items": []});
+    let daemon = Daemon::with(vec![result(&health), result(&nothing), result(nothing.clone())]);
+    let text = daemon.run(&["status"]);
+    assert!(stdout(&text).contains("Next: link the wallet"), "{text:?}");
+}
+
+#[test]
+fn errors_are_json_where_results_are_also_without_a_daemon() {
+    let directory = tempfile::tempdir().unwrap();
+    let nowhere = directory.path().join("s");
+    for (arguments, exit, code) in [
+        (&["check", "p", "--json"][..], 4, "UNREACHABLE"),
+        (&["check", "p", "--format", "json"], 4, "UNREACHABLE"),
+        (&["wallet", "unlink", "--json"], 2, "USAGE"),
+        (&["check", "p", "--wait", "60s", "--json"], 2, "USAGE"),
+    ] {
+        let output = entitlectl(&nowhere).args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(exit), "{output:?}");
+        let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!(error["error"]["data"]["code"], code, "{error}");
+    }
+}
+
+#[test]
+fn a_wait_that_is_too_long_is_refused_in_the_words_it_was_asked_in() {
+    let output = Daemon::with(Vec::new()).run(&["check", "p", "--wait", "60s"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(said.contains("--wait") && said.contains("30") && !said.contains("wait_ms"), "{said}");
+}
+
+#[test]
+fn lists_are_for_programs_too() {
+    let wallets = json!({"items": [{"address": "0xA", "custody": "linked", "active": true}]});
+    let list = |more: &[&str]| {
+        let daemon = Daemon::with(vec![result(&wallets)]);
+        stdout(&daemon.run(&[&["wallet", "list"], more].concat())).to_owned()
+    };
+    assert_eq!(list(&["--quiet"]), "0xA\n");
+    assert_eq!(list(&["--columns", "custody,address"]), "CUSTODY  ADDRESS\nlinked   0xA\n");
+    let tsv = list(&["--format", "tsv"]);
+    assert!(tsv.starts_with("ADDRESS\tCUSTODY\t") && tsv.contains("\n0xA\tlinked\t"), "{tsv}");
+    let quiet = Daemon::with(vec![result(PRO)]).run(&["check", "acme-cad", "--quiet"]);
+    assert_eq!((quiet.status.code(), stdout(&quiet)), (Some(0), ""));
+}
+
+#[test]
+fn a_customer_is_named_as_people_name_it() {
+    let all = json!({"items": [{"id": "customer:1", "name": "Acme AG", "uids": [4002]}]});
+    for name in ["Acme AG", "acme ag", "4002", "customer:1"] {
+        let answers = vec![result(&all), result(json!({"id": "customer:1"}))];
+        let answers = if name == "customer:1" { answers[1..].to_vec() } else { answers };
+        let daemon = Daemon::with(answers);
+        let output = daemon.run(&["customer", "deactivate", name]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert_eq!(daemon.heard().last().unwrap()["params"]["customer"], "customer:1", "{name}");
     }
 }
 
@@ -366,4 +478,36 @@ fn a_product_file_is_checked_without_a_daemon() {
         |file: &Path| entitlectl(&nowhere).args(["product", "lint"]).arg(file).output().unwrap();
     assert_eq!(lint(&file).status.code(), Some(1));
     assert_eq!(lint(&directory.path().join("absent.toml")).status.code(), Some(2));
+}
+
+/// Without a daemon: what can be said goes to a file that is new, and what cannot is told by line.
+#[test]
+fn an_options_file_of_flexnet_becomes_a_policy_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let (options, policy) =
+        (directory.path().join("acmed.opt"), directory.path().join("acme.toml"));
+    let text = "RESERVE 1 acme_cad USER root\nTIMEOUT acme_cad 900\nLINGER acme_cad 600\n\
+                EXCLUDE acme_cad USER nobody-of-that-name\n";
+    std::fs::write(&options, text).unwrap();
+    let import = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_entitlectl"));
+        command.args(["seats", "import-options"]).arg(&options);
+        command.args(["--product", "acme-cad", "--feature", "acme_cad"]).args(more);
+        command.output().unwrap()
+    };
+    let right = "product = \"acme-cad\"\nlinger = \"600s\"\nreserve = [{ uid = 0, seats = 1 }]\n";
+    let output = import(&[]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), right);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let wanted =
+        ["acmed.opt:2: left out: TIMEOUT acme_cad 900: ", "acmed.opt:4: left out: EXCLUDE"];
+    assert!(wanted.iter().all(|it| told.contains(it)) && told.lines().count() == 2, "{told}");
+    let written = ["--tier", "pro", "--output", policy.to_str().unwrap()];
+    assert_eq!(import(&written).status.code(), Some(0));
+    let whole = std::fs::read_to_string(&policy).unwrap();
+    assert_eq!(whole, right.replace("linger", "tier = \"pro\"\nlinger"));
+    assert_eq!(import(&written).status.code(), Some(2), "what is there is not written over");
+    let json = import(&["--json"]);
+    let said: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((&said["left_out"][0]["line"], &said["policy"]), (&json!(2), &json!(right)));
 }

@@ -13,8 +13,8 @@ use news::{Follower, follow};
 use work::{Place, survey};
 
 pub use messages::{
-    ChainStates, CheckSignature, Claim, Fed, Feed, FindUnavailable, Prove, Reconfigure, Sight,
-    Sighted, Stands, Survey, Surveyed, TakeSighting, VerifierError, Watch,
+    ChainStates, CheckSignature, Claim, Examined, Fed, Feed, FindUnavailable, Prove, Reconfigure,
+    Sight, Sighted, Stands, Survey, Surveyed, TakeSighting, VerifierError, Watch,
 };
 pub use news::ChainNews;
 
@@ -31,7 +31,6 @@ use crate::chain::{Block, Chain};
 use crate::clock::Clock;
 use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ownership::{Anchor, Cause, Finality, Ownership, Trust};
-use entitled_core::domain::product::availability::Warning;
 
 pub use crate::chain::{
     Abilities, BeaconSource, Brought, ChainEvent, ChainStatus, Concerned, EndpointCost,
@@ -263,7 +262,7 @@ impl Handler<TakeSighting> for ChainVerifier {
 }
 
 impl Handler<FindUnavailable> for ChainVerifier {
-    type Result = ResponseActFuture<Self, Result<Vec<Warning>, VerifierError>>;
+    type Result = ResponseActFuture<Self, Result<Examined, VerifierError>>;
     fn handle(&mut self, ask: FindUnavailable, _: &mut Self::Context) -> Self::Result {
         beside(self, self.parts.clone().find_unavailable(ask))
     }

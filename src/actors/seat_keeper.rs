@@ -35,9 +35,9 @@ use work::house::House;
 use work::watching::Task;
 
 pub use messages::{
-    Acquire, Adopt, Answer, Bind, FindSeatFigures, Granted, ListSeats, Pending, PoolView, Presence,
-    Process, Refused, Release, ReloadPolicies, Revoke, SeatError, SeatFigures, SeatList, SeatState,
-    SeatView, SubscribeSeats, Viewer,
+    Acquire, Adopt, Answer, Bind, Borrow, FindSeatFigures, Granted, ListSeats, Pending, PoolView,
+    Presence, Process, Refused, Release, ReloadPolicies, Revoke, SeatError, SeatFigures, SeatList,
+    SeatState, SeatView, SubscribeSeats, Viewer,
 };
 pub use news::{SeatEvent, SeatNews};
 
@@ -218,30 +218,29 @@ impl Handler<Acquire> for SeatKeeper {
     type Result = ResponseActFuture<Self, Result<Pending, SeatError>>;
 
     fn handle(&mut self, order: Acquire, _: &mut Self::Context) -> Self::Result {
-        let keys = match self.wants_count(&order) {
-            true => vec![
-                order.key.clone(),
-                Key { customer: CustomerId::Machine, product: order.key.product.clone() },
-            ],
-            false => Vec::new(),
-        };
-        let parts = self.parts.clone();
-        let counting = async move {
-            let mut counted = Vec::new();
-            for key in keys {
-                counted.push((counting::count(&parts, &key).await?, key));
-            }
-            Ok(counted)
-        };
-        Box::pin(counting.into_actor(self).map(move |counted, keeper, context| {
-            // Before the pools are entered, of which it may forget others; it counts again by itself at once.
-            keeper.follow(&order.key, context);
-            for (counts, key) in counted? {
-                keeper.take_counts(&key, &counts);
-            }
+        let counting = self.count_if_wanted(&order);
+        Box::pin(counting.map(move |counted, keeper, context| {
+            counted?;
             let pending = keeper.acquire(&order, &context.address());
             keeper.settle(context);
             pending
+        }))
+    }
+}
+
+impl Handler<Borrow> for SeatKeeper {
+    type Result = ResponseActFuture<Self, Result<Answer, SeatError>>;
+
+    fn handle(&mut self, order: Borrow, _: &mut Self::Context) -> Self::Result {
+        let counting = self.count_if_wanted(&order.as_acquire());
+        Box::pin(counting.then(move |counted, keeper, context| {
+            let lent = counted.and_then(|()| keeper.borrow(&order, &context.address()));
+            keeper.settle(context);
+            let answer = lent.and_then(|mut it| it.try_recv().map_err(|_| SeatError::Busy));
+            match answer {
+                Ok(answer) => keeper.note_borrowed(answer, order),
+                Err(error) => Box::pin(actix::fut::err(error)),
+            }
         }))
     }
 }

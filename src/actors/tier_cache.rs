@@ -14,6 +14,7 @@
 
 mod messages;
 mod news;
+mod pages;
 mod reader;
 mod work;
 
@@ -40,6 +41,7 @@ pub use messages::{
     Install, InstallError, Landing, ReceiptError, Refresh, Reload, Reloaded, Remove, Stored,
     Subscribe, TokenCounts, TrustPublisher,
 };
+pub use pages::{Held, NoSlot, PageOwner, PageQuestion, Pages, RENEWED};
 pub use reader::{Cached, Key, Render, VerdictReader};
 
 /// How long verdicts are kept and how soon they are looked at again.

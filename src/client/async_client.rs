@@ -66,6 +66,11 @@ impl AsyncClient {
         AsyncWire::connect(path, Deadline::after(timeout)).await.map(AsyncWire::into_stream)
     }
 
+    /// A client that connects when it is asked something for the first time.
+    pub(super) fn unconnected(path: &SocketPath, timeout: Duration) -> Self {
+        Self { path: path.clone(), timeout, wire: None, exchange: Exchange::default() }
+    }
+
     /// Sets how long each question may take from now on.
     pub fn set_timeout(&mut self, timeout: Duration) {
         self.timeout = timeout;
@@ -140,6 +145,40 @@ impl AsyncClient {
                 Ok(AsyncSubscription { inbox, wire, wait: None })
             }
             None => Err(ClientError::protocol("the connection is gone")),
+        }
+    }
+
+    /// What is told next of a subscription that was made here. After a timeout it may be asked again; after another error the
+    /// connection is of no more use.
+    pub(super) async fn notice(
+        &mut self,
+        subscription: &Value,
+        deadline: Deadline,
+    ) -> Result<Box<RawValue>, ClientError> {
+        let gone = || ClientError::protocol("the connection is gone");
+        loop {
+            if let Some(told) = self.exchange.told(subscription) {
+                return Ok(told);
+            }
+            // It stays where it is, so that nothing is lost when this is given up.
+            let wire = self.wire.as_mut().ok_or_else(gone)?;
+            let line = wire.receive(deadline).await?;
+            let line = line.ok_or_else(|| wire.lost(std::io::ErrorKind::UnexpectedEof.into()))?;
+            if self.exchange.hear(&line)?.transpose()?.is_some() {
+                return Err(ClientError::protocol("an answer to no question came"));
+            }
+        }
+    }
+
+    pub(super) fn hang_up(&mut self) {
+        self.wire = None;
+        self.exchange = Exchange::default();
+    }
+
+    /// Tells the daemon something without hearing what it answers, as far as that goes at once.
+    pub(super) fn tell<P: Serialize>(&mut self, method: &str, params: &P) {
+        if let (Ok(line), Some(wire)) = (self.exchange.ask(method, params), &self.wire) {
+            wire.send_at_once(&line);
         }
     }
 

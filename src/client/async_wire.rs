@@ -52,6 +52,11 @@ impl AsyncWire {
         sent.map_err(|it| self.lost(it))
     }
 
+    /// Sends what the kernel takes without a wait.
+    pub(super) fn send_at_once(&self, bytes: &[u8]) {
+        let _ = self.stream.try_write(bytes);
+    }
+
     /// The next line that is not blank, without its end; `None` when the daemon closed the connection between two
     /// lines. After a timeout, or after it was given up, it can be called again: nothing received is lost.
     pub(super) async fn receive(

@@ -1,5 +1,7 @@
 //! A client of the daemon: one question at a time, and its answer.
 
+use std::io::{self, Read as _};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -13,7 +15,7 @@ use crate::exchange::{self, Exchange, Outcome, ProductParams};
 use crate::socket_path::SocketPath;
 use crate::subscription::Subscription;
 use crate::verdict::{Explanation, Verdict};
-use crate::wire::Wire;
+use crate::wire::{Receive, Wire};
 
 /// How long a question may take altogether, unless said otherwise. A check that is not known yet waits
 /// for the chain for 2 s by default.
@@ -94,10 +96,40 @@ impl Client {
     where
         P: Serialize + ?Sized,
     {
+        self.exchange_raw(method, params, &mut |mut stream, chunk| stream.read(chunk))
+    }
+
+    /// Asks a method whose reply has more with it than bytes: `receive` reads from the connection, and keeps what else
+    /// there is, such as a descriptor. It takes as many bytes as it can, as `read` does, and waits as long as that.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub fn call_receiving<P, R>(
+        &mut self,
+        method: &str,
+        params: &P,
+        mut receive: impl FnMut(&UnixStream, &mut [u8]) -> io::Result<usize>,
+    ) -> Result<R, ClientError>
+    where
+        P: Serialize + ?Sized,
+        R: DeserializeOwned,
+    {
+        exchange::read_result(&self.exchange_raw(method, params, &mut receive)?)
+    }
+
+    fn exchange_raw<P>(
+        &mut self,
+        method: &str,
+        params: &P,
+        receive: Receive<'_>,
+    ) -> Result<Box<RawValue>, ClientError>
+    where
+        P: Serialize + ?Sized,
+    {
         let deadline = Deadline::after(self.timeout);
         let request = self.exchange.ask(method, params)?;
         let mut wire = self.send(&request, deadline)?;
-        let outcome = self.await_reply(&mut wire, deadline)?;
+        let outcome = self.await_reply(&mut wire, deadline, receive)?;
         self.wire = Some(wire);
         outcome
     }
@@ -125,6 +157,42 @@ impl Client {
         }
     }
 
+    /// What is told next of a subscription that was made here. After a timeout it may be asked again; after another error the
+    /// connection is gone.
+    pub(super) fn notice(
+        &mut self,
+        subscription: &Value,
+        deadline: Deadline,
+    ) -> Result<Box<RawValue>, ClientError> {
+        let gone = || ClientError::protocol("the connection is gone");
+        loop {
+            if let Some(told) = self.exchange.told(subscription) {
+                return Ok(told);
+            }
+            let mut wire = self.wire.take().ok_or_else(gone)?;
+            let line = match wire.receive(deadline) {
+                Ok(line) => {
+                    line.ok_or_else(|| wire.lost(std::io::ErrorKind::UnexpectedEof.into()))?
+                }
+                Err(error) => {
+                    if matches!(error, ClientError::Timeout { .. }) {
+                        self.wire = Some(wire);
+                    }
+                    return Err(error);
+                }
+            };
+            if self.exchange.hear(&line)?.transpose()?.is_some() {
+                return Err(ClientError::protocol("an answer to no question came"));
+            }
+            self.wire = Some(wire);
+        }
+    }
+
+    pub(super) fn hang_up(&mut self) {
+        self.wire = None;
+        self.exchange = Exchange::default();
+    }
+
     /// Sends over the connection there is, or a new one; gives the one that took it. A daemon that stops lets fail
     /// what it will not read any more, so such a question was heard by nobody, and the next daemon may be asked.
     fn send(&mut self, request: &[u8], deadline: Deadline) -> Result<Wire, ClientError> {
@@ -143,9 +211,14 @@ impl Client {
         }
     }
 
-    fn await_reply(&mut self, wire: &mut Wire, deadline: Deadline) -> Result<Outcome, ClientError> {
+    fn await_reply(
+        &mut self,
+        wire: &mut Wire,
+        deadline: Deadline,
+        receive: Receive<'_>,
+    ) -> Result<Outcome, ClientError> {
         loop {
-            let line = wire.receive(deadline)?;
+            let line = wire.receive_by(deadline, receive)?;
             let line = line.ok_or_else(|| wire.lost(std::io::ErrorKind::UnexpectedEof.into()))?;
             if let Some(outcome) = self.exchange.hear(&line)? {
                 return Ok(outcome);

@@ -63,6 +63,12 @@ impl Exchange {
         }
     }
 
+    /// The next that was told of a subscription, of what was heard.
+    pub(super) fn told(&mut self, id: &Value) -> Option<Box<RawValue>> {
+        let at = self.notices.iter().position(|it| it.subscription == *id)?;
+        self.notices.drain(..=at).next_back().map(|it| it.result)
+    }
+
     /// Goes on as the inbox of the subscription that was just made.
     pub(super) fn into_inbox(self, id: Value) -> Inbox {
         Inbox { id, waiting: self.notices }
@@ -113,7 +119,7 @@ read_from_objects!(Notice);
 impl Notice {
     /// `None` for notifications of other kinds, which later daemons may send.
     fn read(method: &str, params: Option<Box<RawValue>>) -> Result<Option<Self>, ClientError> {
-        if method != "entitlement_changed" {
+        if !["entitlement_changed", "seat_changed"].contains(&method) {
             return Ok(None);
         }
         let params = params.ok_or_else(|| ClientError::protocol("a notice says nothing"))?;

@@ -15,6 +15,8 @@
 
 #[cfg(feature = "tokio")]
 mod async_client;
+#[cfg(feature = "tokio")]
+mod async_seat;
 #[cfg(all(test, feature = "tokio"))]
 mod async_tests;
 #[cfg(feature = "tokio")]
@@ -28,6 +30,8 @@ mod lines;
 mod message;
 mod object;
 mod opening;
+mod seat;
+mod seat_guard;
 mod server;
 mod socket_path;
 mod subscription;
@@ -38,9 +42,13 @@ mod wire;
 
 #[cfg(feature = "tokio")]
 pub use async_client::{AsyncClient, AsyncSubscription};
+#[cfg(feature = "tokio")]
+pub use async_seat::AsyncSeat;
 pub use connection::Client;
 pub use error::ClientError;
 pub use error_code::ErrorCode;
+pub use seat::{SeatError, SeatRefusal, SeatRequest, SeatState};
+pub use seat_guard::Seat;
 pub use socket_path::{SocketPath, default_admin_path, default_path};
 pub use subscription::Subscription;
 pub use verdict::{Anchor, Code, Explanation, Feature, Step, Verdict};

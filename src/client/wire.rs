@@ -1,7 +1,7 @@
 //! One connection: lines out, lines in, each bounded in size and time.
 
 use std::io;
-use std::io::Read;
+use std::io::Read as _;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,9 @@ use crate::opening::{self, Opened, Opening, QUEUE_FULL_PAUSE};
 use crate::socket_path::SocketPath;
 
 const CHUNK: usize = 8192;
+
+/// Reads from a connection, in the place of `read`.
+pub(super) type Receive<'a> = &'a mut dyn FnMut(&UnixStream, &mut [u8]) -> io::Result<usize>;
 
 #[derive(Debug)]
 pub(super) struct Wire {
@@ -55,11 +58,20 @@ impl Wire {
     /// The next line that is not blank, without its end; `None` when the daemon closed the connection
     /// between two lines. After a timeout it can be called again: nothing received is lost.
     pub(super) fn receive(&mut self, deadline: Deadline) -> Result<Option<Vec<u8>>, ClientError> {
+        self.receive_by(deadline, &mut |mut stream, chunk| stream.read(chunk))
+    }
+
+    /// The same, where somebody else does the reading.
+    pub(super) fn receive_by(
+        &mut self,
+        deadline: Deadline,
+        read: Receive<'_>,
+    ) -> Result<Option<Vec<u8>>, ClientError> {
         loop {
             if let Some(line) = self.lines.next()? {
                 return Ok(Some(line));
             }
-            if !self.fill(deadline)? {
+            if !self.fill(deadline, read)? {
                 return match self.lines.is_empty() {
                     true => Ok(None),
                     false => Err(self.lost(io::ErrorKind::UnexpectedEof.into())),
@@ -101,12 +113,12 @@ impl Wire {
     }
 
     /// Waits for more; `false` when the daemon closed the connection.
-    fn fill(&mut self, deadline: Deadline) -> Result<bool, ClientError> {
+    fn fill(&mut self, deadline: Deadline, read: Receive<'_>) -> Result<bool, ClientError> {
         let mut chunk = [0_u8; CHUNK];
         loop {
             let left = deadline.left().map_err(|_| deadline.missed())?;
             self.stream.set_read_timeout(left).map_err(|it| self.lost(it))?;
-            match self.stream.read(&mut chunk) {
+            match read(&self.stream, &mut chunk) {
                 Ok(0) => return Ok(false),
                 Ok(count) => {
                     self.lines.add(chunk.get(..count).unwrap_or_default());

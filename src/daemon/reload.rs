@@ -8,7 +8,7 @@ use actix::Addr;
 
 use super::start::House;
 use super::{Source, catalogue, chains};
-use crate::actors::chain_verifier::{ChainVerifier, FindUnavailable, Reconfigure};
+use crate::actors::chain_verifier::{ChainVerifier, Examined, FindUnavailable, Reconfigure};
 use crate::actors::ownership_ledger::{Asked, FindProgress, OwnershipLedger};
 use crate::actors::seat_keeper::{ReloadPolicies, SeatKeeper};
 use crate::actors::tier_cache::{Reload, TierCache, VerdictReader};
@@ -186,10 +186,11 @@ impl Reloader {
 
     /// What of the products cannot be had here. That it could not be found out undoes nothing.
     async fn warnings(&self) -> Vec<String> {
-        let products = self.parts.reader.products().products.values().cloned().collect();
-        let asked =
-            self.parts.verifier.send(FindUnavailable { products }).timeout(RELOAD_TIME).await;
-        let Ok(Ok(warnings)) = asked else { return Vec::new() };
+        let installed = self.parts.reader.products();
+        let products = installed.products.values().map(|it| it.product.clone()).collect();
+        let question = FindUnavailable { products, every_chain: false };
+        let asked = self.parts.verifier.send(question).timeout(RELOAD_TIME).await;
+        let Ok(Ok(Examined { warnings, .. })) = asked else { return Vec::new() };
         for warning in &warnings {
             tracing::warn!("{warning}");
         }

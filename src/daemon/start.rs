@@ -60,6 +60,7 @@ pub(super) struct House {
     keeper: Addr<WalletKeeper>,
     started: Duration,
     state_directory: PathBuf,
+    machine_name: String,
 }
 
 impl House {
@@ -79,7 +80,7 @@ impl House {
         let pins = store.read(publishers::all).context("the store cannot be read")?;
         let pinned =
             keep_pins(&store, &pins, load(&catalogue, &pins, clock.now()), clock.now()).await;
-        let reader = open_reader(config, pinned);
+        let reader = open_reader(config, pinned, &clock);
         let forgetting = reader.clone();
         let ledger = OwnershipLedger::new(store.clone())
             .telling(Arc::new(move |whose| forgetting.forget(whose)));
@@ -119,6 +120,7 @@ impl House {
         let sealed = ledger.send(FindSealedKeys).await?.context("the store cannot be read")?;
         let census = Census::of(sealed.iter().map(|it| it.record.as_slice()));
         let (keys, machine) = open_keys(config, source, &census)?;
+        let machine_name = machine.as_str().to_owned();
         let keeper =
             WalletKeeper::new(&ledger, keys, machine).with_chains(verifier.clone().recipient());
         let keeper = tree.start("wallet_keeper", keeper);
@@ -136,6 +138,7 @@ impl House {
             verifier,
             started,
             state_directory,
+            machine_name,
         })
     }
 
@@ -152,6 +155,7 @@ impl House {
         let control = Control {
             reload: Box::new(reload),
             document: openrpc::json,
+            machine: self.machine_name.clone(),
             started: self.started,
             counts: Default::default(),
             subscriptions: Default::default(),
@@ -231,11 +235,11 @@ async fn keep_pins(
 }
 
 /// The cache, empty, and the products.
-fn open_reader(config: &Config, products: Loaded) -> VerdictReader {
+fn open_reader(config: &Config, products: Loaded, clock: &Clock) -> VerdictReader {
     for warning in super::unavailable(config, &products) {
         tracing::warn!("{warning}");
     }
-    VerdictReader::new(config.cache.capacity, products, wire::Verdict::render_open)
+    VerdictReader::new(config.cache.capacity, products, wire::Verdict::render_open, clock.clone())
 }
 
 fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<Store> {

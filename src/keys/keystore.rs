@@ -50,7 +50,7 @@ pub enum KeystoreError {
     Unsupported { what: &'static str, found: String },
     #[error("{what} would cost too much to open it: at most {limit}")]
     TooCostly { what: &'static str, limit: String },
-    #[error("the passphrase does not open it, or it was altered")]
+    #[error("the passphrase does not open the keystore, or the keystore was altered")]
     WrongPassphrase,
     #[error("it names another address than its key's")]
     OtherAddress,

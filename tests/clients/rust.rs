@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use entitled_client::{AsyncClient, Client, ClientError, Code, SocketPath, Verdict};
+use entitled_client::{
+    AsyncClient, AsyncSeat, Client, ClientError, Code, Seat, SeatError, SeatRequest, SeatState,
+    SocketPath, Verdict,
+};
 use serde_json::{Value, json};
 
 use crate::driver::{Driver, conforms};
@@ -14,6 +17,41 @@ trait Asks {
     fn verdict(&mut self, params: &Value) -> Result<Verdict, ClientError>;
     /// The next verdict of a subscription that is made when there is none; an error ends it.
     fn told(&mut self, product: &str) -> Result<Verdict, ClientError>;
+    fn take(&mut self, request: SeatRequest) -> Result<String, SeatError>;
+    fn held(&mut self, wait: Duration) -> SeatState;
+    fn release(&mut self) -> Result<(), ClientError>;
+}
+
+/// A seat, or that it was given back.
+enum Held<S> {
+    Seat(S),
+    Released,
+}
+
+fn refused(error: &SeatError) -> String {
+    match error {
+        SeatError::Refused(it) if it.is_known() => format!("no {}", it.code),
+        SeatError::Refused(it) => format!("not-known {}", it.code),
+        SeatError::NotAnswered(it) => format!("not-known {}", failure(it)),
+    }
+}
+
+fn stands(state: SeatState) -> String {
+    match state {
+        SeatState::Held { ends_at: None } => "yes".to_owned(),
+        SeatState::Held { ends_at: Some(it) } => format!("yes {it}"),
+        SeatState::Ended { reason } => format!("no {reason}"),
+        SeatState::NotKnown(error) => refused(&error),
+    }
+}
+
+fn seat_request(product: &str, more: &[&str]) -> SeatRequest {
+    let pairs = more.iter().filter_map(|it| it.split_once('='));
+    pairs.fold(SeatRequest::new(product), |it, (key, value)| match key {
+        "tier" => it.tier(value),
+        "feature" => it.feature(value),
+        _ => it.wait(Duration::from_millis(value.parse().unwrap())),
+    })
 }
 
 fn answer(asked: Result<Verdict, ClientError>) -> String {
@@ -67,6 +105,12 @@ fn say(client: &mut impl Asks, words: &[&str]) -> String {
             let told: Vec<String> = (0..count).map(|_| answer(client.told(named))).collect();
             told.join(",")
         }
+        ["seat", named, more @ ..] => match client.take(seat_request(named, more)) {
+            Ok(seat) => format!("yes {seat}"),
+            Err(error) => refused(&error),
+        },
+        ["held", wait] => stands(client.held(Duration::from_millis(wait.parse().unwrap()))),
+        ["release"] => client.release().map_or_else(|it| failure(&it), |()| "ok".to_owned()),
         _ => panic!("{words:?}"),
     }
 }
@@ -76,6 +120,7 @@ struct Blocking {
     limit: Duration,
     client: Option<Client>,
     subscription: Option<entitled_client::Subscription>,
+    seat: Held<Seat>,
 }
 
 impl Blocking {
@@ -117,6 +162,27 @@ impl Asks for Blocking {
         }
         told
     }
+
+    fn take(&mut self, request: SeatRequest) -> Result<String, SeatError> {
+        let seat = Seat::acquire(&self.path, request.timeout(self.limit))?;
+        let id = seat.id().to_owned();
+        self.seat = Held::Seat(seat);
+        Ok(id)
+    }
+
+    fn held(&mut self, wait: Duration) -> SeatState {
+        match &mut self.seat {
+            Held::Seat(seat) => seat.check(wait),
+            Held::Released => SeatState::Ended { reason: "released".to_owned() },
+        }
+    }
+
+    fn release(&mut self) -> Result<(), ClientError> {
+        match std::mem::replace(&mut self.seat, Held::Released) {
+            Held::Seat(seat) => seat.release(),
+            Held::Released => Ok(()),
+        }
+    }
 }
 
 struct Asynchronous {
@@ -125,6 +191,7 @@ struct Asynchronous {
     runtime: tokio::runtime::Runtime,
     client: Option<AsyncClient>,
     subscription: Option<entitled_client::AsyncSubscription>,
+    seat: Held<AsyncSeat>,
 }
 
 impl Asynchronous {
@@ -170,6 +237,28 @@ impl Asks for Asynchronous {
         }
         told
     }
+
+    fn take(&mut self, request: SeatRequest) -> Result<String, SeatError> {
+        let seat =
+            self.runtime.block_on(AsyncSeat::acquire(&self.path, request.timeout(self.limit)))?;
+        let id = seat.id().to_owned();
+        self.seat = Held::Seat(seat);
+        Ok(id)
+    }
+
+    fn held(&mut self, wait: Duration) -> SeatState {
+        match &mut self.seat {
+            Held::Seat(seat) => self.runtime.block_on(seat.check(wait)),
+            Held::Released => SeatState::Ended { reason: "released".to_owned() },
+        }
+    }
+
+    fn release(&mut self) -> Result<(), ClientError> {
+        match std::mem::replace(&mut self.seat, Held::Released) {
+            Held::Seat(seat) => self.runtime.block_on(seat.release()),
+            Held::Released => Ok(()),
+        }
+    }
 }
 
 /// Either face, opened anew for each case.
@@ -197,6 +286,7 @@ fn the_blocking_client_conforms() {
         limit,
         client: None,
         subscription: None,
+        seat: Held::Released,
     };
     conforms(&mut Face(open, None));
 }
@@ -209,6 +299,7 @@ fn the_asynchronous_client_conforms() {
         runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
         client: None,
         subscription: None,
+        seat: Held::Released,
     };
     conforms(&mut Face(open, None));
 }

@@ -55,8 +55,11 @@ impl Stranger {
 #[allow(clippy::print_stdout, reason = "it says there what it heard")]
 fn plays_the_stranger() {
     let Some(path) = std::env::var_os(ROLE) else { return };
-    let listener = UnixListener::bind(&path).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+    // Who finds it finds it open: between being bound and listening it would refuse.
+    let draft = Path::new(&path).with_extension("draft");
+    let listener = UnixListener::bind(&draft).unwrap();
+    std::fs::set_permissions(&draft, std::fs::Permissions::from_mode(0o666)).unwrap();
+    std::fs::rename(&draft, &path).unwrap();
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     listener.set_nonblocking(true).unwrap();
     while let Ok((mut stream, _)) = listener.accept() {

@@ -70,6 +70,39 @@ fn the_check_of_the_configuration_warns() {
     assert!(!told.contains(ACME), "{told}");
 }
 
+/// Whether there is a contract, whether it answers what the rule asks, and whether the trust is to be had: asked of the chain, for
+/// a file that is not installed.
+#[test]
+fn a_product_is_checked_against_its_chains_before_it_is_installed() {
+    let (anvil, licence) = scene();
+    let daemon = Daemon::start(&Settings::new([anvil.url()]));
+    let check =
+        |product: &ProductFile| daemon.admin("product_check", json!({"toml": product.text()}));
+
+    let good = check(&ProductFile::acme(&licence.collection()));
+    assert_eq!(
+        (&good["warnings"], &good["chains"][0]["proven"]),
+        (&json!([]), &json!(true)),
+        "{good}"
+    );
+    assert_eq!(good["grants"][0]["answers"], true, "{good}");
+
+    let nothing = Contract { address: alloy_primitives::Address::repeat_byte(0x42) };
+    let absent = check(&ProductFile::acme(&nothing.collection()));
+    assert!(texts(&absent["warnings"]).contains("no contract"), "{absent}");
+    assert!(texts(&check(&demanding(&licence))["warnings"]).contains("`demanding`, trust"));
+
+    // An ERC-721 that is no ERC-4907.
+    let mut rented = ProductFile::acme(&licence.collection()).text();
+    rented.push_str("\nrule = \"user\"\n");
+    let deaf = daemon.admin("product_check", json!({"toml": rented}));
+    assert_eq!(deaf["grants"][0]["answers"], false, "{deaf}");
+    assert!(deaf["grants"][0]["cause"].is_string(), "{deaf}");
+
+    assert_eq!(daemon.call("product_list", json!({}))["items"], json!([]), "nothing is installed");
+    assert_eq!(daemon.refused("product_check", json!({})).data["code"], "PERMISSION_DENIED");
+}
+
 #[test]
 fn installing_and_reloading_warn() {
     let (anvil, licence) = scene();

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::support::page;
 use crate::support::prerequisites;
 use crate::support::tests_dir;
 
@@ -19,6 +20,11 @@ fn must_be_there_in_ci(what: &str, found: bool) {
 #[test]
 fn curl_is_there_in_ci() {
     must_be_there_in_ci("curl", prerequisites::has("curl", "HTTP as curl speaks it"));
+}
+
+#[test]
+fn chromium_is_there_in_ci() {
+    must_be_there_in_ci("chromium", page::chromium().is_some());
 }
 
 #[test]
@@ -67,4 +73,7 @@ fn what_npm_installs_is_there_in_ci() {
     must_be_there_in_ci("tests/node_modules", tests_dir().join("node_modules").is_dir());
     let typescript = tests_dir().join("node_modules/typescript").is_dir();
     must_be_there_in_ci("typescript in tests/node_modules", typescript);
+    let browser = ["playwright-core", "axe-core"];
+    let found = browser.iter().all(|it| tests_dir().join("node_modules").join(it).is_dir());
+    must_be_there_in_ci("playwright-core and axe-core in tests/node_modules", found);
 }

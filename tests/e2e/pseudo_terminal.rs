@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
-use nix::pty::openpty;
+use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{LocalFlags, tcgetattr};
 use nix::unistd::Pid;
@@ -29,7 +29,13 @@ pub struct Terminal {
 impl Terminal {
     /// Starts `command` as the leader of a session of its own, whose terminal this is.
     pub fn start(command: &Command) -> Self {
-        let pair = openpty(None, None).unwrap();
+        Self::of_width(command, 0)
+    }
+
+    /// The same, of so many columns; 0 for a terminal that does not say.
+    pub fn of_width(command: &Command, columns: u16) -> Self {
+        let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        let pair = openpty(Some(&size), None).unwrap();
         let line = || Stdio::from(pair.slave.try_clone().unwrap());
         let mut leader = Command::new("setsid");
         leader.arg("--ctty").arg(command.get_program()).args(command.get_args());

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::seats::{holder, pool, stage, two_seats, wait_until_used};
 use crate::support::stage::{ACME, Stage};
 
-fn write_policy(stage: &Stage, name: &str, text: &str) -> Value {
+pub fn write_policy(stage: &Stage, name: &str, text: &str) -> Value {
     let folder = stage.daemon.home().join("seats.d");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join(name), text).unwrap();

@@ -17,6 +17,8 @@ pub mod http;
 pub mod licences;
 pub mod many;
 #[allow(dead_code, reason = "no test binary needs all of it")]
+pub mod page;
+#[allow(dead_code, reason = "no test binary needs all of it")]
 pub mod prerequisites;
 pub mod process;
 pub mod proxy;

@@ -1,6 +1,6 @@
 //! What ChainVerifier can be asked and ordered, and why it may not answer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -141,9 +141,19 @@ pub struct TakeSighting {
 
 /// What of these products cannot be had here? What could not be found out is left out.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Vec<Warning>, VerifierError>")]
+#[rtype(result = "Result<Examined, VerifierError>")]
 pub struct FindUnavailable {
-    pub products: Vec<Arc<Installed>>,
+    pub products: Vec<Product>,
+    /// Have something proven on each chain, whether a product names it or not.
+    pub every_chain: bool,
+}
+
+/// What cannot be had of products, and which of the chains that were asked proved something just now.
+#[derive(Debug, Clone, Default)]
+pub struct Examined {
+    pub warnings: Vec<Warning>,
+    /// Where nothing could be proven, the cause.
+    pub chains: BTreeMap<ChainId, Result<(), String>>,
 }
 
 /// Put these chains in the places of those of the same ids, and take others away. The rest stay as they are.

@@ -156,6 +156,18 @@ pub struct Refused {
     pub holders: Vec<SeatView>,
 }
 
+/// Take a seat out of its pool for a time. It stands in the audit.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Answer, SeatError>")]
+pub struct Borrow {
+    pub key: Key,
+    pub presence: Presence,
+    pub tier: Option<TierName>,
+    pub feature: Option<String>,
+    pub time: Duration,
+    pub asked: Asked,
+}
+
 /// Give a seat back. `false`: there is no such seat, or it is somebody else's.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "bool")]

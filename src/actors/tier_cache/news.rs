@@ -38,10 +38,12 @@ impl TierCache {
         cached.refresh_at = pace.refresh_at;
         cached.lifetime = pace.lifetime;
         let cached = Arc::new(cached);
-        if let Some(told) = told.filter(|_| publication.told) {
-            told.send_replace(Some(Arc::clone(&cached)));
+        // Whoever is told finds it in the cache already, and in the answer pages.
+        let holds = !publication.kept || self.keep(scene, now, Arc::clone(&cached));
+        if let Some(told) = self.subscribers.get(&scene.key).filter(|_| publication.told) {
+            told.send_replace(Some(cached));
         }
-        if publication.kept { self.keep(scene, now, cached) } else { true }
+        holds
     }
 
     /// Puts a verdict into the cache, and hands it to those who wait for it.

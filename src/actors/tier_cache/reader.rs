@@ -12,6 +12,7 @@ use moka::sync::Cache;
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::watch;
 
+use super::pages::{Held, Pages};
 use crate::clock::Clock;
 use crate::counter::Counter;
 use crate::products::Loaded;
@@ -185,19 +186,24 @@ pub struct VerdictReader {
     epochs: Arc<watch::Sender<Epochs>>,
     /// Grows with each verdict that is put in or taken out, and each user that is forgotten.
     revision: Arc<AtomicU64>,
+    /// The number of the epoch at which the cache was emptied last.
+    emptied: Arc<AtomicU64>,
     tally: Arc<Tally>,
+    pages: Arc<Pages>,
     render: Render,
 }
 
 impl VerdictReader {
-    pub fn new(capacity: u64, products: Loaded, render: Render) -> Self {
+    pub fn new(capacity: u64, products: Loaded, render: Render, clock: Clock) -> Self {
         Self {
             cache: Cache::builder().max_capacity(capacity).expire_after(OwnLifetime).build(),
             customers: Arc::default(),
             products: Arc::new(RwLock::new(Arc::new(products))),
             epochs: Arc::default(),
             revision: Arc::default(),
+            emptied: Arc::default(),
             tally: Arc::default(),
+            pages: Arc::new(Pages::new(clock)),
             render,
         }
     }
@@ -232,7 +238,13 @@ impl VerdictReader {
     }
 
     pub fn peek(&self, key: &Key) -> Option<Arc<Cached>> {
-        self.cache.get(key)
+        self.cache.get(key).filter(|it| self.is_in(it))
+    }
+
+    /// Whether what was found is in the cache. What was there when it was emptied is found again for a moment, while another
+    /// takes its place ([0108](../../../docs/decisions/0108-what-was-withdrawn-is-told-by-its-epoch.md)).
+    fn is_in(&self, found: &Cached) -> bool {
+        found.epoch.number() >= self.emptied.load(Ordering::Acquire)
     }
 
     /// Keeps a verdict, unless what it rests on has changed: then it is `false`.
@@ -241,8 +253,10 @@ impl VerdictReader {
         let epochs = self.epochs.borrow();
         let holds = epochs.holds(cached.epoch, key.customer);
         if holds {
+            let said = Arc::clone(&cached);
             self.cache.insert(key.clone(), cached);
             self.revise();
+            self.pages.say(key, &said);
         }
         holds
     }
@@ -252,7 +266,7 @@ impl VerdictReader {
     }
 
     pub(super) fn entries(&self) -> Vec<(Arc<Key>, Arc<Cached>)> {
-        self.cache.iter().collect()
+        self.cache.iter().filter(|(_, it)| self.is_in(it)).collect()
     }
 
     /// Withdraws what was answered to, or known of, whom a change concerns, in the cache and wherever it is on its way.
@@ -261,7 +275,10 @@ impl VerdictReader {
         self.epochs.send_modify(|epochs| {
             epochs.raise(whose);
             match whose.customer() {
-                None => self.cache.invalidate_all(),
+                None => {
+                    self.emptied.store(epochs.now().number(), Ordering::Release);
+                    self.cache.invalidate_all();
+                }
                 Some(customer) => {
                     let own = |it: &Arc<Key>| it.customer == customer;
                     for (key, _) in self.cache.iter().filter(|(key, _)| own(key)) {
@@ -273,7 +290,30 @@ impl VerdictReader {
                 self.customers.write().unwrap_or_else(PoisonError::into_inner).by_uid.clear();
             }
             self.revise();
+            self.pages.withdraw(whose);
         });
+    }
+
+    /// The answer pages, to have a slot of one.
+    pub fn pages(&self) -> &Arc<Pages> {
+        &self.pages
+    }
+
+    /// From now on the slot says what is answered to `key`, unless users may stand for others than at `since`: then it is
+    /// `false`.
+    pub fn bind_page(&self, held: &Held, key: &Key, since: Epoch) -> bool {
+        // Held meanwhile, so that no user changes in between.
+        let epochs = self.epochs.borrow();
+        let holds = epochs.same_users(since);
+        if holds {
+            self.pages.bind(held, key, |it| self.peek(it));
+        }
+        holds
+    }
+
+    /// Has the answer pages say for another lease what the cache says; `false` when nobody has any.
+    pub fn renew_pages(&self) -> bool {
+        self.pages.renew(|it| self.peek(it))
     }
 
     /// To be taken before something is gathered, and compared when it is used.

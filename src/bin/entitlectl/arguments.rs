@@ -9,29 +9,33 @@ use crate::commands::audit::{self, AuditCommand};
 use crate::commands::chain::{self, ChainCommand};
 use crate::commands::check::{self, CheckArguments};
 use crate::commands::customer::{self, CustomerCommand};
+use crate::commands::doctor::{self, DoctorArguments};
 use crate::commands::keys::{self, KeysCommand};
 use crate::commands::ownership::{self, OwnershipCommand};
 use crate::commands::product::{self, ProductCommand};
 use crate::commands::receipt::{self, ReceiptCommand};
+use crate::commands::reload;
 use crate::commands::run::{self, RunArguments};
 use crate::commands::seats::{self, SeatsCommand};
+use crate::commands::status::{self, StatusArguments};
 use crate::commands::store::{self, StoreCommand};
 use crate::commands::tier::{self, TierCommand};
 use crate::commands::token::{self, TokenCommand};
+use crate::commands::ui::{self, UiArguments};
 use crate::commands::wallet::{self, WalletCommand};
 use crate::commands::watch::{self, WatchArguments};
 use crate::commands::why::{self, WhyArguments};
-use crate::commands::{reload, status};
 use crate::exit::{Exit, Failure};
 use crate::screen::Screen;
 use crate::session::Session;
+use crate::view::ViewArguments;
 use crate::words;
 
 const AFTER_HELP: &str = "\
 Exit codes:
   0   entitled, or done
   1   not entitled, not held, not valid; or the daemon declined (not found,
-      conflict, keys locked, signature invalid)
+      conflict, keys locked, wrong passphrase, signature invalid)
   2   the command was not understood
   3   undetermined: neither yes nor no can be said now (chain or store
       unavailable, daemon busy)
@@ -53,22 +57,22 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
 
-    /// Print results as JSON, exactly as the daemon gave them, one a line
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) view: ViewArguments,
 
     /// How long to wait for the daemon
     #[arg(long, global = true, value_name = "DURATION", default_value = "5s", value_parser = words::parse_duration)]
     pub(crate) timeout: Duration,
 
+    /// `status`, where none is given.
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// How the daemon is, and what you are entitled to
-    Status,
+    /// What you are entitled to, until when, and what to do next
+    Status(StatusArguments),
     /// Whether you are entitled to a product
     Check(CheckArguments),
     /// Start a command if you are entitled to a product; it takes the place of this one
@@ -77,6 +81,8 @@ pub(crate) enum Command {
     Why(WhyArguments),
     /// Print a line now and at each change, until interrupted
     Watch(WatchArguments),
+    /// See what this machine is entitled to, and how it fares, in your browser
+    Ui(UiArguments),
     /// Wallets: make, link, sign with them
     #[command(subcommand)]
     Wallet(WalletCommand),
@@ -113,6 +119,8 @@ pub(crate) enum Command {
     /// The chains
     #[command(subcommand)]
     Chain(ChainCommand),
+    /// Look for what is wrong with the daemon, its chains and its products, and say what mends it
+    Doctor(DoctorArguments),
     /// Let the daemon read its configuration and products again
     Reload,
     /// Print a completion script
@@ -122,11 +130,12 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(&self, session: &Session, screen: &mut Screen) -> Result<Exit, Failure> {
         match self {
-            Self::Status => status::run(session, screen),
+            Self::Status(arguments) => status::run(arguments, session, screen),
             Self::Check(arguments) => check::run(arguments, session, screen),
             Self::Run(arguments) => run::run(arguments, session, screen),
             Self::Why(arguments) => why::run(arguments, session, screen),
             Self::Watch(arguments) => watch::run(arguments, session, screen),
+            Self::Ui(arguments) => ui::run(arguments, session, screen),
             Self::Wallet(command) => wallet::run(command, session, screen),
             Self::Token(command) => token::run(command, session, screen),
             Self::Tier(command) => tier::run(command, session, screen),
@@ -139,6 +148,7 @@ impl Command {
             Self::Audit(command) => audit::run(command, session, screen),
             Self::Store(command) => store::run(command, session, screen),
             Self::Chain(command) => chain::run(command, session, screen),
+            Self::Doctor(arguments) => doctor::run(arguments, session, screen),
             Self::Reload => reload::run(session, screen),
             Self::Completions { shell } => {
                 let mut script = Vec::new();

@@ -44,6 +44,10 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Usage(String),
 
+    /// A name that is nobody's.
+    #[error("{0}")]
+    Unknown(String),
+
     #[error("cannot read {}", path.display())]
     File { path: PathBuf, source: io::Error },
 
@@ -64,6 +68,9 @@ pub(crate) enum Failure {
     )]
     Endless { method: &'static str, pages: usize },
 
+    #[error("cannot show a page")]
+    Page { source: io::Error },
+
     #[error("cannot wait for signals")]
     Signals { source: io::Error },
 
@@ -76,10 +83,11 @@ impl Failure {
         match self {
             Self::Client(error) => exit_of(error),
             Self::Usage(_) | Self::File { .. } | Self::NewFile { .. } => Exit::Usage,
-            Self::Store { .. } => Exit::No,
+            Self::Store { .. } | Self::Unknown(_) => Exit::No,
             Self::Output { .. }
             | Self::Shape { .. }
             | Self::Endless { .. }
+            | Self::Page { .. }
             | Self::Signals { .. } => Exit::Internal,
             Self::Exec { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Exit::NoCommand

@@ -7,26 +7,33 @@
 mod arguments;
 mod commands;
 mod exit;
+mod explained;
 mod files;
 #[cfg(test)]
 mod manual;
+mod names;
+mod pages;
 mod progress;
 mod results;
 mod screen;
 mod secrets;
 mod session;
 mod tables;
+mod told;
 mod verdicts;
+mod view;
 mod words;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::Arguments;
+use arguments::{Arguments, Command};
+use commands::status::StatusArguments;
 use exit::Exit;
 use screen::Screen;
 use session::Session;
+use view::View;
 use zeroizing_alloc::ZeroAlloc;
 
 /// Overwrites whatever is given back: keys and passphrases pass through here.
@@ -38,16 +45,21 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(it) => {
             // Help and version are answers, not mistakes. A closed pipe is nobody's fault.
-            let _ = it.print();
-            return match it.exit_code() {
-                0 => Exit::Done.into(),
-                _ => Exit::Usage.into(),
-            };
+            if it.exit_code() == 0 {
+                let _ = it.print();
+                return Exit::Done.into();
+            }
+            match asks_for_json() {
+                true => told::misunderstood(&it),
+                false => drop(it.print()),
+            }
+            return Exit::Usage.into();
         }
     };
-    let mut screen = Screen::new(arguments.json);
+    let mut screen = Screen::new(View::new(&arguments.view));
     let session = Session::new(arguments.socket, arguments.timeout);
-    let outcome = arguments.command.run(&session, &mut screen);
+    let command = arguments.command.unwrap_or(Command::Status(StatusArguments::default()));
+    let outcome = command.run(&session, &mut screen);
     let outcome = outcome.and_then(|exit| screen.finish().map(|()| exit));
     match outcome {
         Ok(exit) => exit.into(),
@@ -56,4 +68,11 @@ fn main() -> ExitCode {
             failure.exit().into()
         }
     }
+}
+
+/// Of a command line that was not understood: whether whoever wrote it reads JSON.
+fn asks_for_json() -> bool {
+    let given: Vec<_> = std::env::args().skip(1).take_while(|it| it != "--").collect();
+    let pair = |it: &[String]| it[0] == "--format" && it[1] == "json";
+    given.iter().any(|it| it == "--json" || it == "--format=json") || given.windows(2).any(pair)
 }

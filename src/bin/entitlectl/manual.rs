@@ -22,7 +22,7 @@ const HEAD: &str = "\
 .Sh SYNOPSIS
 .Nm
 .Op Ar options
-.Ar command
+.Op Ar command
 .Op Ar arguments
 .Sh DESCRIPTION
 .Nm
@@ -47,7 +47,7 @@ Turns colour off.
 .It 0
 Entitled, or done.
 .It 1
-Not entitled, not held, not valid; or the daemon declined (not found, conflict, keys locked, signature invalid).
+Not entitled, not held, not valid; or the daemon declined (not found, conflict, keys locked, wrong passphrase, signature invalid).
 .It 2
 The command was not understood.
 .It 3
@@ -83,6 +83,12 @@ entitlectl run acme-cad --wait 1m -- /opt/acme/cad --open plan.dwg
 Everything that led to an answer, down to the block:
 .Bd -literal -offset indent
 entitlectl why acme-cad
+.Ed
+.Pp
+Link the wallet that holds the licences in the browser, and see what there is:
+.Bd -literal -offset indent
+entitlectl wallet link
+entitlectl ui
 .Ed
 .Sh SEE ALSO
 .Xr entitled-product 5 ,
@@ -203,9 +209,12 @@ fn entry(page: &mut String, arg: &Arg) {
     }
 }
 
+/// Each sentence on a line of its own, as manual pages are written.
 fn sentence(page: &mut String, text: &str) {
     let end = if text.ends_with(['.', ']', ':', '?']) { "" } else { "." };
-    writeln!(page, "{}{end}", escaped(text)).unwrap();
+    for line in format!("{text}{end}").replace(". ", ".\n").lines() {
+        writeln!(page, "{}", escaped(line)).unwrap();
+    }
 }
 
 /// Text that roff takes for text.

@@ -6,6 +6,7 @@ use crate::exit::{Exit, Failure};
 use crate::screen::Screen;
 use crate::session::{Question, Session};
 use crate::tables::Column;
+use crate::view::Format;
 use crate::{session, tables};
 
 /// Asks, shows the result as it came or as `text` words it, and hands it on.
@@ -17,9 +18,10 @@ pub(crate) fn ask_and_show(
 ) -> Result<Value, Failure> {
     let result = session.ask(question)?;
     let value: Value = session::read(question.method, &result)?;
-    match screen.is_json() {
-        true => screen.raw(&result),
-        false => screen.line(&text(&value)),
+    match screen.view().format {
+        Format::Json => screen.raw(&result),
+        Format::Tsv => screen.line(&tables::values(&value)),
+        Format::Table => screen.line(&text(&value)),
     }
     Ok(value)
 }
@@ -61,6 +63,7 @@ pub(crate) fn show_table(
     question: Question,
     columns: &[Column],
 ) -> Result<Exit, Failure> {
+    tables::known(screen.view(), columns)?;
     let method = question.method;
     let pages = session.ask_all(question)?;
     if screen.is_json() {
@@ -71,9 +74,36 @@ pub(crate) fn show_table(
     for page in pages {
         items.extend(tables::items(session::read(method, &page)?));
     }
-    match items.is_empty() {
-        true => screen.aside("none"),
-        false => screen.line(&tables::table(&items, columns)),
+    show_items(screen, &items, columns);
+    Ok(Exit::Done)
+}
+
+/// One page of a list, however many there are.
+pub(crate) fn show_page(
+    session: &Session,
+    screen: &mut Screen,
+    question: &Question,
+    columns: &[Column],
+) -> Result<Exit, Failure> {
+    tables::known(screen.view(), columns)?;
+    let page = session.ask(question)?;
+    match screen.is_json() {
+        true => screen.raw(&page),
+        false => {
+            show_items(screen, &tables::items(session::read(question.method, &page)?), columns);
+        }
     }
     Ok(Exit::Done)
+}
+
+/// A list that was asked for. That nothing is in it is said beside it, to people.
+pub(crate) fn show_items(screen: &mut Screen, items: &[Value], columns: &[Column]) {
+    match items.is_empty() {
+        true if screen.view().quiet => {}
+        true => screen.aside("none"),
+        false => {
+            let table = screen.table(items, columns);
+            screen.list(&table);
+        }
+    }
 }

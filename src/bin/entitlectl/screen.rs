@@ -6,13 +6,13 @@
 use std::io;
 use std::io::{IsTerminal, Write};
 
-use entitled_client::ClientError;
-use entitled_core::domain::causes::with_causes;
-use serde_json::json;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::exit::Failure;
-use crate::words;
+use crate::tables::{self, Column};
+use crate::told;
+use crate::view::{Format, View};
 
 /// Yes, no, or neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(crate) enum Mark {
 
 #[derive(Debug)]
 pub(crate) struct Screen {
-    json: bool,
+    view: View,
     colour: bool,
     unicode: bool,
     /// Nobody reads any more.
@@ -33,17 +33,26 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    pub(crate) fn new(json: bool) -> Self {
+    pub(crate) fn new(view: View) -> Self {
         let set = |name: &str| std::env::var(name).ok().filter(|it| !it.is_empty());
         let dumb = set("TERM").is_some_and(|it| it == "dumb");
         let colour = io::stdout().is_terminal() && set("NO_COLOR").is_none() && !dumb;
         let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG"));
-        Self { json, colour, unicode: is_unicode(locale.as_deref()), closed: false, failed: None }
+        Self { view, colour, unicode: is_unicode(locale.as_deref()), closed: false, failed: None }
     }
 
     /// Whether results are to be printed as they came.
     pub(crate) fn is_json(&self) -> bool {
-        self.json
+        self.view.format == Format::Json
+    }
+
+    pub(crate) fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Things below each other, as wide as there is room for.
+    pub(crate) fn table(&self, items: &[Value], columns: &[Column]) -> String {
+        tables::table(&self.view, items, columns)
     }
 
     /// Whether nobody reads any more.
@@ -53,6 +62,13 @@ impl Screen {
 
     /// Writes a line and makes sure it is out.
     pub(crate) fn line(&mut self, text: &str) {
+        if !self.view.quiet {
+            self.list(text);
+        }
+    }
+
+    /// The same for what is printed with `--quiet` too.
+    pub(crate) fn list(&mut self, text: &str) {
         self.write(&format!("{text}\n"));
     }
 
@@ -79,20 +95,9 @@ impl Screen {
     }
 
     pub(crate) fn failure(&self, failure: &Failure) {
-        if self.json
-            && let Failure::Client(ClientError::Refused { code, message, data }) = failure
-        {
-            let error = json!({"error": {"code": code, "message": message, "data": data}});
-            return self.aside(&error.to_string());
-        }
-        self.aside(&format!("entitlectl: {}", words::tame(&with_causes(failure))));
-        if let Failure::Client(error) = failure {
-            // Where the message ends with what was wrong, once is enough.
-            let said = error.to_string();
-            let detail = error.detail().filter(|it| !said.ends_with(it)).map(str::to_owned);
-            for more in [detail, help(error)].into_iter().flatten() {
-                self.aside(&format!("  {}", words::tame(&more)));
-            }
+        match self.is_json() {
+            true => self.aside(&told::as_json(failure).to_string()),
+            false => self.aside(&told::in_words(failure)),
         }
     }
 
@@ -127,25 +132,6 @@ impl Screen {
             false => text.to_owned(),
         }
     }
-}
-
-/// What to do about it.
-fn help(error: &ClientError) -> Option<String> {
-    let text = match error {
-        ClientError::Unreachable { source, .. } => match source.kind() {
-            io::ErrorKind::PermissionDenied => {
-                "the machine's admin socket is open to root and the group entitled-admin, and a user's own daemon to that user"
-            }
-            _ => "is it running? `systemctl status entitled.socket entitled.service`",
-        },
-        ClientError::Untrusted { .. } => "whoever that is, nothing was said to them",
-        ClientError::Timeout { .. } => {
-            "it may be busy: try again, or give it longer with --timeout"
-        }
-        ClientError::Refused { .. } => error.help()?,
-        ClientError::Protocol { .. } => return None,
-    };
-    Some(text.to_owned())
 }
 
 fn is_unicode(locale: Option<&str>) -> bool {

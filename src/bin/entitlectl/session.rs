@@ -14,6 +14,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::exit::Failure;
+use crate::names;
 
 /// Pages of a list followed before giving up: with pages of a thousand, a million items.
 const PAGES_MAX: usize = 1000;
@@ -25,11 +26,17 @@ pub(crate) const FIRST_CHECK_WAIT: Duration = Duration::from_secs(2);
 pub(crate) const PROOF_WAIT: Duration = Duration::from_secs(30);
 
 /// For whom to ask.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Behalf {
-    /// Act for this customer instead of yourself (by the admin socket)
+    /// Act for this customer, by its id or name, or by the name of a Unix user (for administrators)
     #[arg(long, value_name = "CUSTOMER")]
     customer: Option<String>,
+}
+
+impl Behalf {
+    pub(crate) fn customer(&self) -> Option<&str> {
+        self.customer.as_deref()
+    }
 }
 
 /// Which of the daemon's sockets a question belongs to.
@@ -37,11 +44,13 @@ pub(crate) struct Behalf {
 pub(crate) enum Door {
     Public,
     Admin,
+    /// The admin socket for those who may use it, and the public one for everybody else.
+    Widest,
 }
 
 /// A method, the socket it belongs to, and its parameters by name. Values are kept as JSON text, so that
 /// numbers beyond 64 bits in typed data arrive as they were written.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Question {
     pub(crate) method: &'static str,
     door: Door,
@@ -55,6 +64,16 @@ impl Question {
 
     pub(crate) fn admin(method: &'static str) -> Self {
         Self { door: Door::Admin, ..Self::new(method) }
+    }
+
+    /// What administrators are told more of: asked at their socket by those who may use it.
+    pub(crate) fn of_all(method: &'static str) -> Self {
+        Self { door: Door::Widest, ..Self::new(method) }
+    }
+
+    /// A parameter that is a text, if it is given.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        serde_json::from_str(self.params.get(name)?.get()).ok()
     }
 
     pub(crate) fn with<T: Serialize + ?Sized>(
@@ -110,11 +129,30 @@ impl Session {
     }
 
     pub(crate) fn ask(&self, question: &Question) -> Result<Box<RawValue>, Failure> {
+        match names::resolved(self, question)? {
+            None => self.ask_as_is(question),
+            Some(resolved) => self.ask_as_is(&resolved),
+        }
+    }
+
+    /// Asks with names as they are.
+    pub(crate) fn ask_as_is(&self, question: &Question) -> Result<Box<RawValue>, Failure> {
         Ok(self.connect(question.door)?.call_raw(question.method, &question.params)?)
     }
 
     /// Asks for a list, and follows it to its end: one result for each page.
     pub(crate) fn ask_all(&self, mut question: Question) -> Result<Vec<Box<RawValue>>, Failure> {
+        if let Some(resolved) = names::resolved(self, &question)? {
+            question = resolved;
+        }
+        self.ask_all_as_is(question)
+    }
+
+    /// The same, with names as they are.
+    pub(crate) fn ask_all_as_is(
+        &self,
+        mut question: Question,
+    ) -> Result<Vec<Box<RawValue>>, Failure> {
         let mut client = self.connect(question.door)?;
         let mut pages = Vec::new();
         while pages.len() < PAGES_MAX {
@@ -134,13 +172,29 @@ impl Session {
     }
 
     fn connect(&self, door: Door) -> Result<Client, ClientError> {
-        let path = match (&self.socket, door) {
-            (Some(path), _) => SocketPath::at(path),
-            (None, Door::Public) => default_path(),
-            (None, Door::Admin) => default_admin_path(),
-        };
-        Client::connect_within(&path, self.timeout)
+        if door == Door::Widest && self.socket.is_none() && are_of_one_daemon() {
+            match self.connect(Door::Admin) {
+                Err(ClientError::Unreachable { .. }) => {}
+                outcome => return outcome,
+            }
+        }
+        Client::connect_within(&self.path(door), self.timeout)
     }
+
+    /// Where the daemon is asked.
+    pub(crate) fn path(&self, door: Door) -> SocketPath {
+        match (&self.socket, door) {
+            (Some(path), _) => SocketPath::at(path),
+            (None, Door::Admin) => default_admin_path(),
+            (None, Door::Public | Door::Widest) => default_path(),
+        }
+    }
+}
+
+/// Whoever names one of the sockets alone may mean another daemon than that of the other one.
+fn are_of_one_daemon() -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|it| !it.is_empty());
+    is_set("ENTITLED_SOCKET") == is_set("ENTITLED_ADMIN_SOCKET")
 }
 
 /// Reads a result as `T`.

@@ -1,11 +1,15 @@
 //! Results as tables and cards.
 //!
 //! What to show of each kind of thing is a list of columns, which stands with its command; the rest is the same for all. A daemon of
-//! another version may leave fields out or add some: what is missing is shown as `-`.
+//! another version may leave fields out or add some: what is missing is shown as `-`. Columns stand in the order of their
+//! importance, and the last ones are left out first where a terminal is too narrow (`fit`).
 
-use comfy_table::{Table, presets};
+mod fit;
+
 use serde_json::Value;
 
+use crate::exit::Failure;
+use crate::view::{Format, View, name};
 use crate::words;
 
 /// How a field is put into words.
@@ -25,20 +29,46 @@ pub(crate) struct Column(pub(crate) &'static str, pub(crate) &'static str, pub(c
 use Form::{Moment, Names, Price};
 
 /// Things below each other, aligned, with a heading. Columns that nothing has anything to say in are left
-/// out.
-pub(crate) fn table(items: &[Value], columns: &[Column]) -> String {
-    let shown: Vec<&Column> =
-        columns.iter().filter(|it| items.iter().any(|item| cell(item, it) != "-")).collect();
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
-    table.set_header(shown.iter().map(|it| it.0.to_uppercase()));
-    for item in items {
-        table.add_row(shown.iter().map(|it| cell(item, it)));
+/// out, unless they were asked for by name.
+pub(crate) fn table(view: &View, items: &[Value], columns: &[Column]) -> String {
+    let named: Vec<&Column> = view
+        .columns
+        .iter()
+        .filter_map(|asked| columns.iter().find(|it| name(it.0) == *asked))
+        .collect();
+    let tells = |it: &&Column| items.iter().any(|item| cell(item, it) != "-");
+    let shown: Vec<&Column> = match named.is_empty() {
+        true => columns.iter().filter(|it| view.format == Format::Tsv || tells(it)).collect(),
+        false => named,
+    };
+    if view.quiet {
+        let first = shown.first();
+        let cells = first.map(|column| items.iter().map(|it| cell(it, column)).collect::<Vec<_>>());
+        return cells.unwrap_or_default().join("\n");
     }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
+    let heading: Vec<String> = shown.iter().map(|it| it.0.to_uppercase()).collect();
+    let of = |item: &Value| shown.iter().map(|it| cell_for(view, item, it)).collect::<Vec<_>>();
+    let mut rows = vec![heading];
+    rows.extend(items.iter().map(of));
+    match (view.format, view.width) {
+        (Format::Tsv, _) => rows.iter().map(|it| it.join("\t")).collect::<Vec<_>>().join("\n"),
+        (_, Some(width)) => fit::aligned(&fit::fitted(rows, width, !view.columns.is_empty())),
+        (_, None) => fit::aligned(&rows),
     }
-    table.trim_fmt()
+}
+
+/// Whether each column that was asked for by name is one of `columns`.
+pub(crate) fn known(view: &View, columns: &[Column]) -> Result<(), Failure> {
+    match view.columns.iter().find(|asked| columns.iter().all(|it| name(it.0) != **asked)) {
+        None => Ok(()),
+        Some(asked) => {
+            let all = columns.iter().map(|it| it.0.replace(' ', "-")).collect::<Vec<_>>();
+            Err(Failure::Usage(format!(
+                "there is no column `{asked}` here; there are {}",
+                all.join(", ")
+            )))
+        }
+    }
 }
 
 /// One thing: a line for each field that is there.
@@ -52,6 +82,13 @@ pub(crate) fn outline(item: &Value) -> String {
     let mut lines = Vec::new();
     flatten("", item, &mut lines);
     pairs(&lines)
+}
+
+/// The same for programs: a name, a tab and a value a line.
+pub(crate) fn values(item: &Value) -> String {
+    let mut lines = Vec::new();
+    flatten("", item, &mut lines);
+    lines.iter().map(|(name, text)| format!("{name}\t{text}")).collect::<Vec<_>>().join("\n")
 }
 
 /// The items of a page: a list as it is, or in `items`.
@@ -92,6 +129,18 @@ pub(crate) fn plain(value: &Value) -> String {
         }
     };
     if text.is_empty() { "-".to_owned() } else { text }
+}
+
+/// For a program, a time as it came and nothing where there is nothing.
+fn cell_for(view: &View, item: &Value, column: &Column) -> String {
+    if view.format != Format::Tsv {
+        return cell(item, column);
+    }
+    match (column.2, field(item, column.1)) {
+        (_, Value::Null) => String::new(),
+        (Moment, Value::String(text)) => words::tame(text),
+        _ => cell(item, column),
+    }
 }
 
 fn cell(item: &Value, column: &Column) -> String {

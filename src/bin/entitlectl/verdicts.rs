@@ -1,14 +1,10 @@
-//! Verdicts in words: `check`, `why`, and the lines of `watch`.
+//! Verdicts in words: `check`, and the sentences of `status` and `watch`. `explained` has those of `why`.
 
-use entitled_client::{Anchor, Code, Explanation, Feature, Step, Verdict};
+use entitled_client::{Anchor, Code, Feature, Verdict};
 
 use crate::exit::Exit;
 use crate::screen::{Mark, Screen};
 use crate::{tables, words};
-
-/// The order in which the daemon comes to an answer; each step stands below the one it rests on.
-const STEPS: [&str; 8] =
-    ["grant", "token", "wallet", "ownership", "block", "anchor", "committee", "checkpoint"];
 
 pub(crate) fn exit(verdict: &Verdict) -> Exit {
     match mark(verdict) {
@@ -18,7 +14,7 @@ pub(crate) fn exit(verdict: &Verdict) -> Exit {
     }
 }
 
-fn mark(verdict: &Verdict) -> Mark {
+pub(crate) fn mark(verdict: &Verdict) -> Mark {
     match (verdict.valid, &verdict.code) {
         (true, _) => Mark::Yes,
         (false, Code::Undetermined) => Mark::Unknown,
@@ -57,14 +53,53 @@ pub(crate) fn refusal(verdict: &Verdict, product: &str, feature: Option<&str>) -
     words::tame(&format!("{said} ({}{detail}); {next}", verdict.code))
 }
 
-/// One line for each change.
+/// The whole answer in one sentence, to who asks or about `who`.
+pub(crate) fn sentence(verdict: &Verdict, who: Option<&str>) -> String {
+    let who = who.map_or_else(|| "you are".to_owned(), |it| format!("{it} is"));
+    let mut text = match mark(verdict) {
+        Mark::Yes => {
+            let tier = verdict.tier.as_ref().map(|it| format!(", tier {it}")).unwrap_or_default();
+            format!("{who} entitled to {}{tier}", verdict.product)
+        }
+        Mark::No => format!("{who} not entitled to {}", verdict.product),
+        Mark::Unknown => {
+            format!("nobody can say now whether {who} entitled to {}", verdict.product)
+        }
+    };
+    if verdict.provisional {
+        text.push_str(", provisionally: the chain has not settled it yet");
+    }
+    if verdict.code == Code::Grace {
+        text.push_str(", for now: the chain cannot be reached, and the last proof still counts");
+    }
+    if verdict.is_fake() {
+        text.push_str(", says a fake daemon");
+    }
+    words::tame(&text)
+}
+
+/// A sentence a change: what the answer is now, and why.
 pub(crate) fn watch_line(screen: &Screen, verdict: &Verdict) -> String {
-    let provisional = if verdict.provisional { ", provisional" } else { "" };
-    let product = words::tame(&verdict.product);
+    let mark_of = mark(verdict);
+    let detail = match mark_of {
+        Mark::Yes => until(verdict, words::now()).unwrap_or_default(),
+        Mark::No | Mark::Unknown => words::tame(&verdict.detail),
+    };
+    let detail =
+        if detail.is_empty() { detail } else { format!(": {}", words::shortened(&detail)) };
     let code = words::tame(verdict.code.as_str());
-    let detail = words::tame(&verdict.detail);
-    let line = format!("{product}  {}  {code}{provisional}  {detail}", headline(screen, verdict));
-    line.trim_end().to_owned()
+    let sentence = sentence(verdict, None);
+    format!("{} {sentence} ({code}){detail}", screen.mark(mark_of))
+}
+
+/// Until when a yes holds: its end, or for how long without the chain.
+pub(crate) fn until(verdict: &Verdict, now: jiff::Timestamp) -> Option<String> {
+    let until = |time: &String| words::tame(&words::moment_from(time, now));
+    match (&verdict.expires_at, &verdict.grace_until) {
+        (Some(end), _) => Some(format!("until {}", until(end))),
+        (None, Some(end)) => Some(format!("without end; works offline until {}", until(end))),
+        (None, None) => None,
+    }
 }
 
 pub(crate) fn check_text(screen: &Screen, verdict: &Verdict, feature: Option<&str>) -> String {
@@ -150,14 +185,12 @@ fn reasons_no(verdict: &Verdict) -> Vec<(String, String)> {
 }
 
 /// What to do about a "no".
-fn next_step(code: &Code) -> &'static str {
+pub(crate) fn next_step(code: &Code) -> &'static str {
     match code {
         Code::NoProduct => {
             "install the software, or its product file; `entitlectl product list` shows what is installed"
         }
-        Code::NoWallet => {
-            "link the wallet that holds the licence: `entitlectl wallet link ADDRESS`"
-        }
+        Code::NoWallet => "link the wallet that holds the licence: `entitlectl wallet link`",
         Code::NotHeld => {
             "get a licence, or link the wallet that holds it; `entitlectl wallet list` shows those linked"
         }
@@ -179,33 +212,4 @@ fn next_step(code: &Code) -> &'static str {
         }
         Code::Valid | Code::Grace | Code::Other(_) => "`entitlectl why PRODUCT` shows the steps",
     }
-}
-
-/// The headline, then each step below the one it follows from.
-pub(crate) fn why_text(screen: &Screen, explanation: &Explanation) -> String {
-    let mut text = headline(screen, &explanation.verdict);
-    if !explanation.verdict.detail.is_empty() {
-        text.push_str("\n  ");
-        text.push_str(&words::tame(&explanation.verdict.detail));
-    }
-    for Step { step, subject, outcome, reason } in &explanation.steps {
-        let depth = STEPS.iter().position(|it| it == step).unwrap_or(STEPS.len());
-        let mark = match outcome.as_str() {
-            "yes" => Mark::Yes,
-            "no" => Mark::No,
-            _ => Mark::Unknown,
-        };
-        let what = [words::tame(step), words::tame(subject)].join(" ");
-        let reason = words::tame(reason);
-        let indent = "  ".repeat(depth + 1);
-        text.push_str(&format!("\n{indent}{} {}", screen.mark(mark), what.trim_end()));
-        if !reason.is_empty() {
-            text.push_str(&format!(": {reason}"));
-        }
-    }
-    if mark(&explanation.verdict) != Mark::Yes {
-        text.push_str("\n  next: ");
-        text.push_str(next_step(&explanation.verdict.code));
-    }
-    text
 }

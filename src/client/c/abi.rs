@@ -145,3 +145,54 @@ impl Verdict {
         features: [0; 8192],
     };
 }
+
+/// `entitled_seat_request`
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct SeatRequest {
+    pub size: usize,
+    pub product: *const c_char,
+    pub tier: *const c_char,
+    pub feature: *const c_char,
+    pub wait_ms: i64,
+}
+
+impl SeatRequest {
+    pub const INIT: Self = Self {
+        size: size_of::<Self>(),
+        product: std::ptr::null(),
+        tier: std::ptr::null(),
+        feature: std::ptr::null(),
+        wait_ms: 0,
+    };
+}
+
+/// `entitled_seat_info`. Texts end with a zero byte.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct SeatInfo {
+    pub size: usize,
+    pub state: State,
+    pub error: Failure,
+    pub ends_at: i64,
+    pub queue: i64,
+    pub code: [u8; 32],
+    pub seat: [u8; 32],
+    pub tier: [u8; 72],
+    pub detail: [u8; 512],
+}
+
+impl SeatInfo {
+    /// Not known, and nothing more.
+    pub const INIT: Self = Self {
+        size: size_of::<Self>(),
+        state: State::NotKnown,
+        error: Failure::None,
+        ends_at: 0,
+        queue: 0,
+        code: [0; 32],
+        seat: [0; 32],
+        tier: [0; 72],
+        detail: [0; 512],
+    };
+}

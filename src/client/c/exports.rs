@@ -95,6 +95,20 @@ pub unsafe extern "C" fn entitled_check(
 }
 
 #[unsafe(no_mangle)]
+pub unsafe extern "C" fn entitled_valid(daemon: *const Handle, product: *const c_char) -> State {
+    // SAFETY: as above.
+    let (Some(daemon), false) = (unsafe { daemon.as_ref() }, product.is_null()) else {
+        return State::NotKnown;
+    };
+    // SAFETY: as above, and not NULL.
+    let product = unsafe { CStr::from_ptr(product) };
+    // Nothing in the first can panic.
+    daemon
+        .at_hand(product)
+        .unwrap_or_else(|| guarded(|| daemon.state(product)).unwrap_or(State::NotKnown))
+}
+
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn entitled_feature_bool(
     verdict: *const Verdict,
     feature: *const c_char,

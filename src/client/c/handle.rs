@@ -1,19 +1,22 @@
 //! What a program asks with: how it wants to ask, and a connection that is kept between two questions.
 
+use std::ffi::CStr;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use entitled_client::{Client, ClientError, SocketPath, Subscription as Changes, default_path};
+use entitled_core::domain::page_word::Said;
 use entitled_core::domain::publisher::PublisherKey;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::abi::{Failure, Options, Verdict};
+use crate::abi::{Failure, Options, State, Verdict};
+use crate::page::Pages;
 use crate::receipt::{self, Asked};
 use crate::subscription::Subscription;
 use crate::{answer, text};
 
-const TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
+pub(crate) const TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 /// How long the daemon waits for the chain by itself, before it says that it does not know.
 const DAEMON_WAITS: Duration = Duration::from_secs(2);
 const SYSTEM_SOCKET: &str = "/run/entitled/entitled.sock";
@@ -26,13 +29,14 @@ pub struct Handle {
     /// it. Who finds it empty or locked has a connection of its own: another thread, or the child of a fork that took place
     /// while it was locked.
     kept: Mutex<Option<Kept>>,
+    pages: Pages,
 }
 
-struct Settings {
-    socket: Option<SocketPath>,
-    publisher: Option<PublisherKey>,
-    timeout: Duration,
-    accept_linked: bool,
+pub(crate) struct Settings {
+    pub(crate) socket: Option<SocketPath>,
+    pub(crate) publisher: Option<PublisherKey>,
+    pub(crate) timeout: Duration,
+    pub(crate) accept_linked: bool,
 }
 
 /// A connection of the process that made it.
@@ -72,8 +76,33 @@ impl Handle {
     /// The texts are NULL or end with a zero byte.
     pub(crate) unsafe fn new(options: &Options) -> Self {
         // SAFETY: as above.
-        let settings = unsafe { Settings::read(options) };
-        Self { settings, kept: Mutex::new(None) }
+        Self::with(unsafe { Settings::read(options) })
+    }
+
+    pub(crate) fn with(settings: Result<Settings, &'static str>) -> Self {
+        Self { settings, kept: Mutex::new(None), pages: Pages::new() }
+    }
+
+    /// What stands in the page, or `None`.
+    #[inline]
+    pub(crate) fn at_hand(&self, product: &CStr) -> Option<State> {
+        settled(self.pages.read(product)?)
+    }
+
+    /// The answer where it is not at hand: it is asked for, and how it comes to be at hand.
+    #[cold]
+    pub(crate) fn state(&self, product: &CStr) -> State {
+        let (Ok(settings), Ok(name)) = (&self.settings, product.to_str()) else {
+            return State::NotKnown;
+        };
+        let wants_page = self.pages.read(product).is_none();
+        let publisher = settings.publisher.as_ref();
+        let params = CheckParams { product: name, publisher, wait_ms: settings.wait_ms() };
+        if wants_page && let Err(_) = self.pages.ask(product, &params, || settings.client()) {
+            // Whoever cannot be asked for this cannot be asked for that.
+            return State::NotKnown;
+        }
+        self.at_hand(product).unwrap_or_else(|| self.check(name).state)
     }
 
     pub(crate) fn check(&self, product: &str) -> Verdict {
@@ -133,6 +162,12 @@ impl Handle {
             self.keep(client);
         }
         said
+    }
+
+    /// Where the daemon is asked, and how long a question may take; or what is wrong with the options.
+    pub(crate) fn place(&self) -> Result<(SocketPath, Duration), &'static str> {
+        let settings = self.settings.as_ref().map_err(|wrong| *wrong)?;
+        Ok((settings.path(), settings.timeout))
     }
 
     pub(crate) fn subscribe(&self, product: &str) -> Result<Subscription, Failure> {
@@ -204,6 +239,17 @@ impl Settings {
     fn wait_ms(&self) -> Option<u64> {
         let half = self.timeout / 2;
         (half < DAEMON_WAITS).then(|| u64::try_from(half.as_millis()).unwrap_or_default())
+    }
+}
+
+/// Of what the daemon wrote; `None` where it is to be asked.
+#[inline]
+fn settled(said: Said) -> Option<State> {
+    match said {
+        Said::Yes => Some(State::Yes),
+        Said::No => Some(State::No),
+        Said::NotKnown => Some(State::NotKnown),
+        Said::Ask => None,
     }
 }
 

@@ -6,47 +6,69 @@
 use std::mem::offset_of;
 use std::ptr;
 
-use crate::abi::{Options, Proof, Question, State, Verdict};
+use crate::abi::{Options, Proof, Question, SeatInfo, SeatRequest, State, Verdict};
 
 /// Longer is no structure of ours of any age, but memory that nobody has set.
 const LONGEST: usize = 64 * 1024;
 /// The size, the state and the error.
 const SHORTEST_VERDICT: usize = offset_of!(Verdict, expires_at);
 
-/// A program's verdict, to be written.
-pub(crate) struct Out(*mut Verdict);
+/// A structure that is written for a program.
+///
+/// # Safety
+/// It begins with its size, a `usize`, and then the state and the error.
+pub(crate) unsafe trait Told: Copy {
+    fn state(&self) -> State;
+}
 
-impl Out {
+// SAFETY: as its definition shows.
+unsafe impl Told for Verdict {
+    fn state(&self) -> State {
+        self.state
+    }
+}
+
+// SAFETY: as its definition shows.
+unsafe impl Told for SeatInfo {
+    fn state(&self) -> State {
+        self.state
+    }
+}
+
+/// A program's verdict, or what else is told of an answer, to be written.
+pub(crate) struct Out<T>(*mut T);
+
+impl<T: Told> Out<T> {
     /// `None` where the size cannot be. NULL is a verdict that nobody wants to see.
     ///
     /// # Safety
     /// The pointer is NULL or to as many bytes as its first member says, which nobody else uses.
-    pub(crate) unsafe fn new(verdict: *mut Verdict) -> Option<Self> {
+    pub(crate) unsafe fn new(verdict: *mut T) -> Option<Self> {
         if verdict.is_null() {
             return Some(Self(verdict));
         }
         // SAFETY: not NULL; the size is its first member.
-        let size = unsafe { ptr::addr_of!((*verdict).size).read() };
+        let size = unsafe { verdict.cast::<usize>().read() };
         (SHORTEST_VERDICT..=LONGEST).contains(&size).then_some(Self(verdict))
     }
 
     /// Writes as much as there is room for; gives the state.
-    pub(crate) fn write(self, verdict: &Verdict) -> State {
+    pub(crate) fn write(self, verdict: &T) -> State {
         const SIZE: usize = size_of::<usize>();
-        const OURS: usize = size_of::<Verdict>();
+        let ours = size_of::<T>();
         if self.0.is_null() {
-            return verdict.state;
+            return verdict.state();
         }
         let from = ptr::from_ref(verdict).cast::<u8>();
         // SAFETY: there are as many bytes as the size says, and it was found to be between both limits; no byte beyond
         // either structure is touched, and the size stays the program's.
         unsafe {
             let to = self.0.cast::<u8>();
-            let size = ptr::addr_of!((*self.0).size).read();
-            ptr::copy_nonoverlapping(from.add(SIZE), to.add(SIZE), size.min(OURS) - SIZE);
-            ptr::write_bytes(to.add(size.min(OURS)), 0, size.saturating_sub(OURS));
+            let size = self.0.cast::<usize>().read();
+            ptr::copy_nonoverlapping(from.add(SIZE), to.add(SIZE), size.min(ours) - SIZE);
+            ptr::write_bytes(to.add(size.min(ours)), 0, size.saturating_sub(ours));
         }
-        verdict.state
+        verdict.state()
     }
 }
 
@@ -104,6 +126,15 @@ unsafe impl Given for Question {
 
     fn is_known(&self) -> bool {
         self.reserved == 0
+    }
+}
+
+// SAFETY: as its definition shows.
+unsafe impl Given for SeatRequest {
+    const DEFAULT: Self = Self::INIT;
+
+    fn is_known(&self) -> bool {
+        true
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::ptr;
 
-use crate::abi::{Failure, Options, Proof, Question, State, Verdict};
+use crate::abi::{Failure, Options, Proof, Question, SeatInfo, SeatRequest, State, Verdict};
 use crate::border::guarded;
 use crate::*;
 
@@ -74,6 +74,8 @@ fn structures_have_the_same_layout_on_both_sides() {
         layout!("entitled_options", Options: size socket publisher timeout_ms accept_linked),
     );
     layout.extend(layout!("entitled_question", Question: size product publisher nonce nonce_length now accept_linked reserved));
+    layout.extend(layout!("entitled_seat_request", SeatRequest: size product tier feature wait_ms));
+    layout.extend(layout!("entitled_seat_info", SeatInfo: size state error ends_at queue code seat tier detail));
     layout.push(("sizeof(enum entitled_proof)".to_owned(), size_of::<Proof>()));
     layout.push(("sizeof(enum entitled_state)".to_owned(), size_of::<State>()));
     layout.push(("sizeof(enum entitled_error)".to_owned(), size_of::<Failure>()));
@@ -85,8 +87,10 @@ fn structures_have_the_same_layout_on_both_sides() {
     let directory = tempfile::tempdir().unwrap();
     let source = directory.path().join("layout.c");
     let main = "int main(void) { entitled_verdict v = ENTITLED_VERDICT_INIT; entitled_options o = ENTITLED_OPTIONS_INIT;\n\
-                entitled_question q = ENTITLED_QUESTION_INIT;\n\
-                return v.size == sizeof v && o.size == sizeof o && q.size == sizeof q ? 0 : 1; }\n";
+                entitled_question q = ENTITLED_QUESTION_INIT; entitled_seat_request s = ENTITLED_SEAT_REQUEST_INIT;\n\
+                entitled_seat_info i = ENTITLED_SEAT_INFO_INIT;\n\
+                return v.size == sizeof v && o.size == sizeof o && q.size == sizeof q && s.size == sizeof s\n\
+                && i.size == sizeof i ? 0 : 1; }\n";
     std::fs::write(&source, format!("#include <entitled.h>\n{checks}{main}")).unwrap();
     in_every_dialect(&source, |program| assert!(Command::new(program).status().unwrap().success()));
 }
@@ -160,7 +164,7 @@ fn the_header_declares_what_the_map_lists() {
         .flat_map(|it| names(&it.replace("(", "( "), '('))
         .collect();
     assert_eq!(declared, names(include_str!("libentitled.map"), ';'));
-    assert!(declared.len() <= 16, "a small library");
+    assert!(declared.len() <= 20, "a small library");
 }
 
 #[test]
@@ -174,6 +178,9 @@ fn nothing_is_answered_with_nothing() {
         assert_eq!(entitled_check(ptr::null(), p, ptr::null_mut()), State::NotKnown);
         assert_eq!(entitled_check(daemon, ptr::null(), ptr::null_mut()), State::NotKnown);
         assert_eq!(entitled_check(daemon, c"\xff".as_ptr(), ptr::null_mut()), State::NotKnown);
+        assert_eq!(entitled_valid(ptr::null(), p), State::NotKnown);
+        assert_eq!(entitled_valid(daemon, ptr::null()), State::NotKnown);
+        assert_eq!(entitled_valid(daemon, c"\xff".as_ptr()), State::NotKnown);
         assert_eq!(entitled_feature_bool(none, p), State::NotKnown);
         assert_eq!(entitled_feature_int(none, p, &raw mut number), State::NotKnown);
         assert_eq!(entitled_feature_str(none, p, ptr::null_mut(), 0), State::NotKnown);
@@ -199,6 +206,18 @@ fn nothing_is_answered_with_nothing() {
         assert_eq!(entitled_next(ptr::null_mut(), &raw mut verdict), Failure::Argument);
         assert_eq!((verdict.state, verdict.error), (State::NotKnown, Failure::Argument));
         assert_eq!(entitled_fd(ptr::null()), -1);
+        let (request, mut seat) = (SeatRequest::INIT, ptr::dangling_mut());
+        let mut info = SeatInfo { state: State::Yes, ..SeatInfo::INIT };
+        let asked =
+            |daemon, request, seat, info| entitled_seat_acquire(daemon, request, seat, info);
+        assert_eq!(asked(ptr::null(), &request, &raw mut seat, &raw mut info), State::NotKnown);
+        assert!(seat.is_null() && info.state == State::NotKnown);
+        assert_eq!(info.error, Failure::Argument);
+        assert_eq!(asked(daemon, ptr::null(), &raw mut seat, ptr::null_mut()), State::NotKnown);
+        assert_eq!(asked(daemon, &request, &raw mut seat, ptr::null_mut()), State::NotKnown);
+        assert_eq!(asked(daemon, &request, ptr::null_mut(), ptr::null_mut()), State::NotKnown);
+        assert_eq!(entitled_seat_check(ptr::null_mut(), 0, &raw mut info), State::NotKnown);
+        assert_eq!(entitled_seat_release(ptr::null_mut()), Failure::None);
         entitled_unsubscribe(ptr::null_mut());
         entitled_close(ptr::null_mut());
         entitled_close(daemon);
@@ -231,6 +250,7 @@ fn wrong_options_are_told_by_each_question() {
         unsafe {
             let daemon = entitled_open(&raw const options);
             assert_eq!(entitled_check(daemon, c"p".as_ptr(), &raw mut verdict), State::NotKnown);
+            assert_eq!(entitled_valid(daemon, c"p".as_ptr()), State::NotKnown);
             assert_eq!(entitled_subscribe(daemon, c"p".as_ptr(), &raw mut made), Failure::Argument);
             entitled_close(daemon);
         }

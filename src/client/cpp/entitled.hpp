@@ -205,6 +205,63 @@ class Watch {
     entitled_error failure_ = ENTITLED_OK;
 };
 
+// A floating seat, or that there is none, or that it is not known: answer() says which. It is given back at the end of its scope,
+// and in any case when the process ends. One thread at a time.
+class Seat {
+  public:
+    Answer answer() const { return static_cast<Answer>(info_.state); }
+    Error error() const { return static_cast<Error>(info_.error); }
+    // GRANTED; SEATS_FULL and others, without a seat; and why it ended: capacity, revoked, …
+    std::string_view code() const { return info_.code; }
+    std::string_view detail() const { return info_.detail; } // for people
+    std::string_view id() const { return info_.seat; }
+    std::string_view tier() const { return info_.tier; }
+    const entitled_seat_info &raw() const { return info_; }
+
+    // Its pool has lost capacity, and it ends then.
+    std::optional<std::chrono::system_clock::time_point> ends_at() const {
+        if (info_.ends_at == 0) return std::nullopt;
+        return std::chrono::system_clock::time_point(std::chrono::seconds(info_.ends_at));
+    }
+
+    // How it stands after its next change, or after `wait`. A daemon that was restarted is asked for it again, so this is to be
+    // called from time to time.
+    Answer check(std::chrono::milliseconds wait = {}) {
+        if (seat_) info_.state = entitled_seat_check(seat_.get(), wait.count(), &info_);
+        return answer();
+    }
+
+    // Gives it back. An error says that the daemon could not be told.
+    Error release() {
+        if (!seat_) return Error::none;
+        const bool has_ended = answer() == Answer::no;
+        const auto error = static_cast<Error>(entitled_seat_release(seat_.release()));
+        if (has_ended) return error;
+        info_ = ENTITLED_SEAT_INFO_INIT;
+        info_.state = ENTITLED_NO;
+        constexpr std::string_view reason = "released";
+        reason.copy(info_.code, reason.size());
+        return error;
+    }
+
+    explicit operator bool() const = delete;
+    bool operator!() const = delete;
+
+  private:
+    friend class Client;
+    struct Release {
+        void operator()(entitled_seat *it) const { static_cast<void>(entitled_seat_release(it)); }
+    };
+    entitled_seat_info info_ = ENTITLED_SEAT_INFO_INIT;
+    std::unique_ptr<entitled_seat, Release> seat_;
+};
+
+struct SeatOptions {
+    std::string tier;    // the best that there is if empty
+    std::string feature; // of a tier that includes it
+    std::chrono::milliseconds wait{}; // in the queue; an hour at most
+};
+
 // Asks the daemon, from any thread. Its connection mends itself when the daemon was restarted.
 class Client {
   public:
@@ -238,6 +295,20 @@ class Client {
 
     // Follows the verdict about `product`: the present one, then one per change, on a connection of its own.
     Watch watch(std::string product) const { return Watch(daemon_, std::move(product)); }
+
+    // Takes a floating seat, on a connection of its own.
+    Seat seat(const std::string &product, const SeatOptions &options = {}) const {
+        entitled_seat_request request = ENTITLED_SEAT_REQUEST_INIT;
+        request.product = product.c_str();
+        if (!options.tier.empty()) request.tier = options.tier.c_str();
+        if (!options.feature.empty()) request.feature = options.feature.c_str();
+        request.wait_ms = options.wait.count();
+        Seat seat;
+        entitled_seat *taken = nullptr;
+        seat.info_.state = entitled_seat_acquire(daemon_.get(), &request, &taken, &seat.info_);
+        seat.seat_.reset(taken);
+        return seat;
+    }
 
   private:
     std::shared_ptr<::entitled> daemon_;

@@ -259,7 +259,7 @@ func (c *connection) keepNotice(it object) error {
 	if _, isResult := it["result"]; err != nil || isResult {
 		return fmt.Errorf("%w: neither an answer nor a notice", ErrProtocol)
 	}
-	if method != "entitlement_changed" {
+	if method != "entitlement_changed" && method != "seat_changed" {
 		return nil
 	}
 	told, err := member[object](it, "params")

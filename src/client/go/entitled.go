@@ -134,7 +134,8 @@ func WithFeature(name string) Option { return func(it map[string]any) { it["feat
 // WithPublisher names the minisign public key that must have signed the product's file. Compile it in.
 func WithPublisher(key string) Option { return func(it map[string]any) { it["publisher"] = key } }
 
-// WithWait says how long the daemon may wait for the chain; two seconds without it.
+// WithWait says how long the daemon may wait for the chain, two seconds without it; or for a seat, which is not at all
+// without it and an hour at most.
 func WithWait(wait time.Duration) Option {
 	return func(it map[string]any) { it["wait_ms"] = wait.Milliseconds() }
 }
@@ -212,11 +213,16 @@ func (c *Client) keep(it *connection) {
 }
 
 func (c *Client) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	return c.limitedBeside(ctx, 0)
+}
+
+// limitedBeside gives the daemon so much more time.
+func (c *Client) limitedBeside(ctx context.Context, wait time.Duration) (context.Context, context.CancelFunc) {
 	limit := c.Timeout
 	if limit == 0 {
 		limit = 5 * time.Second
 	}
-	return context.WithTimeout(ctx, limit)
+	return context.WithTimeout(ctx, limit+wait)
 }
 
 // Watch follows the verdict about product, on a connection of its own, until the context is done:

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" />
 /**
  * Asks `entitled`, the daemon that keeps the licences of a Linux machine, what a program is entitled to.
  *
@@ -68,9 +69,60 @@ export class Client {
   ): AsyncIterableIterator<Awaited<Yes> | Awaited<No> | Awaited<Unknown>>;
   /** Asks any method, and gives its result. Rejects with an `EntitledError` when there is none. */
   call(method: string, params?: Readonly<Record<string, unknown>>): Promise<unknown>;
+  /** Takes a floating seat. Rejects with `SeatRefused`, or with an `EntitledError` when the daemon could not be asked. */
+  seat(product: string, options?: SeatOptions): Promise<Seat>;
   /** Hangs up. The client can still be used. */
   close(): void;
 }
+
+export interface SeatOptions {
+  /** A seat of this tier; the best that there is if absent. */
+  tier?: string;
+  /** A seat of a tier that includes this feature. */
+  feature?: string;
+  /** How long to wait in the queue, in milliseconds: an hour at most. */
+  waitMs?: number;
+}
+
+/** What a program does about how its seat stands. All three have to be there. */
+export interface SeatHandlers<Yes, No = Yes, Unknown = Yes> {
+  /** It is held; with `endsAt` (RFC 3339), its pool has lost capacity, and it ends then. */
+  yes(state: { readonly endsAt: string | null }): Yes;
+  /** It has ended, and why: `capacity`, `revoked` and others; or the code with which it was not given again. */
+  no(state: { readonly reason: string }): No;
+  /** The daemon is away, or does not know. */
+  notKnown(state: { readonly error?: EntitledError; readonly reason?: string }): Unknown;
+}
+
+/** A floating seat: `await using seat = await client.seat(…)`, or `release()`. It ends with the process in any case. */
+export class Seat {
+  private constructor();
+  readonly id: string;
+  readonly tier: string;
+  /** All that the daemon said: `fence`, `used`, `capacity`, `over` and others. */
+  readonly raw: Readonly<Record<string, unknown>>;
+  /** How it stands after its next change, or after `waitMs`. To be called from time to time: it finds a restarted daemon. */
+  check<Yes, No, Unknown>(
+    handlers: SeatHandlers<Yes, No, Unknown>, options?: { waitMs?: number },
+  ): Promise<Awaited<Yes> | Awaited<No> | Awaited<Unknown>>;
+  /** Gives it back. Rejects with an `EntitledError` when the daemon could not be told. */
+  release(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+  [Symbol.dispose](): void;
+}
+
+/** There is no seat: `SEATS_FULL`, `NOT_ENTITLED`, `EXCLUDED`, `DRAINING`; or it is not known: `UNDETERMINED`. */
+export class SeatRefused extends Error {
+  private constructor();
+  readonly code: string;
+  readonly answer: "no" | "notKnown";
+  /** How many requests wait. */
+  readonly queue: number;
+  readonly raw: Readonly<Record<string, unknown>>;
+}
+
+/** Takes a floating seat, at `defaultPath()`. */
+export function seat(product: string, options?: SeatOptions & ClientOptions): Promise<Seat>;
 
 /** Asks once, at `defaultPath()`. */
 export function check<Yes, No, Unknown>(

@@ -66,6 +66,7 @@ actions! {
     ProductsReloaded = "products_reloaded",
     PublisherChanged = "publisher_changed",
     ReceiptImported = "receipt_imported",
+    SeatBorrowed = "seat_borrowed",
     SeatRevoked = "seat_revoked",
     StoreBackedUp = "store_backed_up",
     StoreRecovered = "store_recovered",

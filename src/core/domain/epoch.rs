@@ -36,6 +36,13 @@ impl Whose {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Epoch(u64);
 
+impl Epoch {
+    /// The later, the greater.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// Customers remembered one by one; of more, a change of one counts as one of all.
 const REMEMBERED: usize = 4_096;
 

@@ -14,6 +14,7 @@ pub mod ids;
 pub mod kept;
 pub mod label;
 pub mod ownership;
+pub mod page_word;
 pub mod peer;
 pub mod precedence;
 pub mod product;

@@ -106,6 +106,11 @@ impl IdRanges {
         self.0.is_empty()
     }
 
+    /// The lowest of them.
+    pub fn first(&self) -> Option<U256> {
+        self.0.first().map(|(from, _)| *from)
+    }
+
     /// Whether an id is among them.
     pub fn contains(&self, id: U256) -> bool {
         self.is_every() || self.0.iter().any(|(from, to)| *from <= id && id <= *to)

@@ -1,5 +1,7 @@
 //! How a seat is given, given again, taken over and lent.
 
+use std::time::Duration;
+
 use super::ids::{AdoptToken, BootTime, Claimant, PoolId, RequestId, SeatId, UnitKey};
 use super::machine::{Alarm, Effect, Seats};
 use super::pool::Fit;
@@ -204,48 +206,80 @@ impl Seats {
         })
     }
 
-    /// Takes a seat out of its pool until a time, for a machine or a program that is not there to be watched.
+    /// Takes a seat out of the first of the pools that has one to lend, for a machine or a program that is not there to be
+    /// watched. It ends after that time, and before if what proves the capacity holds no longer.
     pub fn borrow(
         &mut self,
         now: BootTime,
         request: RequestId,
         claimant: Claimant,
-        terms: (PoolId, BootTime),
+        (pools, time): (&[PoolId], Duration),
     ) {
-        let (id, until) = terms;
-        let fit = self.fit(now, id, &claimant, 1);
-        let left = self
-            .pools
-            .get(&id)
-            .map_or(Some(0), |it| it.supply().map(|supply| supply.saturating_sub(it.used + 1)));
-        let low = self.pools.get(&id).map_or(0, |it| u64::from(it.policy.low_water));
-        match fit {
-            Err(shortage) => return self.refuse(request, shortage.refusal),
-            // What goes beyond the capacity is for work at hand, and not to be lent.
-            Ok(fit) if fit.over || left.is_some_and(|it| it < low) => {
-                return self.refuse(request, Refusal::LowWater);
+        let mut refusal = Refusal::NoPool;
+        for pool in pools {
+            match self.may_lend(now, *pool, &claimant, time) {
+                Ok(()) => return self.lend(now, request, claimant, (*pool, now.after(time))),
+                // Of two reasons the better pool's, unless that has nothing at all.
+                Err(it) if refusal == Refusal::NoPool || self.is_empty_before(pools, *pool) => {
+                    refusal = it;
+                }
+                Err(_) => {}
             }
-            Ok(_) if self.is_held_up(now, id) => return self.refuse(request, Refusal::Full),
-            Ok(_) => {}
         }
-        let seat = self.next();
-        self.enter(
-            now,
-            Seat {
-                id: seat,
-                pool: id,
-                claimant,
-                key: UnitKey::Borrowed(seat),
-                count: 1,
-                since: now,
-                hold: Hold::Borrowed { until },
-                over: false,
-                drains_at: None,
-                adopt: None,
-            },
-        );
-        self.alarms.insert((until, Alarm::Seat(seat)));
-        self.effects.push(Effect::Granted { request, seat, again: false });
+        self.refuse(request, refusal);
+    }
+
+    /// Whether all pools before this one have nothing.
+    fn is_empty_before(&self, pools: &[PoolId], pool: PoolId) -> bool {
+        pools.iter().take_while(|it| **it != pool).all(|it| self.is_empty(*it))
+    }
+
+    fn may_lend(
+        &self,
+        now: BootTime,
+        id: PoolId,
+        claimant: &Claimant,
+        time: Duration,
+    ) -> Result<(), Refusal> {
+        let pool = self.pools.get(&id).ok_or(Refusal::NoPool)?;
+        let fit = self.fit(now, id, claimant, 1).map_err(|it| it.refusal)?;
+        if time > pool.policy.max_borrow {
+            return Err(Refusal::TooLong { most: pool.policy.max_borrow });
+        }
+        let left = pool.supply().map(|supply| supply.saturating_sub(pool.used + 1));
+        // What goes beyond the capacity is for work at hand, and not to be lent.
+        if fit.over || left.is_some_and(|it| it < u64::from(pool.policy.low_water)) {
+            return Err(Refusal::LowWater);
+        }
+        if self.has_too_many(claimant) {
+            return Err(Refusal::TooMany);
+        }
+        if self.is_held_up(now, id) { Err(Refusal::Full) } else { Ok(()) }
+    }
+
+    fn lend(
+        &mut self,
+        now: BootTime,
+        request: RequestId,
+        claimant: Claimant,
+        (pool, until): (PoolId, BootTime),
+    ) {
+        let id = self.next();
+        let seat = Seat {
+            id,
+            pool,
+            claimant,
+            key: UnitKey::Borrowed(id),
+            count: 1,
+            since: now,
+            hold: Hold::Borrowed { until },
+            over: false,
+            drains_at: None,
+            adopt: None,
+        };
+        self.enter(now, seat);
+        self.alarms.insert((until, Alarm::Seat(id)));
+        self.effects.push(Effect::Granted { request, seat: id, again: false });
     }
 
     /// Puts back a seat from before the daemon was started again. It counts at once, so that it is given to nobody else.

@@ -19,6 +19,7 @@ mod ending;
 mod granting;
 mod ids;
 mod machine;
+mod options_file;
 mod policy;
 mod policy_file;
 mod pool;
@@ -29,6 +30,7 @@ pub use ids::{
     AdoptToken, BootTime, Claimant, ConnectionId, PoolId, ProcessId, RequestId, SeatId, UnitKey,
 };
 pub use machine::{Effect, Seats};
+pub use options_file::{Imported, LeftOut, OptionsFor, import_options};
 pub use policy::{Policy, Who};
 pub use policy_file::{PolicyFile, parse_policy, usual_policy};
 pub use pool::{Capacity, PoolFigures, Supply};

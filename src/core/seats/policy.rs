@@ -40,6 +40,8 @@ pub struct Policy {
     pub min_remove: Duration,
     /// So many seats are never lent out.
     pub low_water: u32,
+    /// No seat is lent for longer; nothing is lent if it is zero.
+    pub max_borrow: Duration,
     /// Whether a request that fits may overtake one that waits for more.
     pub express: bool,
 }

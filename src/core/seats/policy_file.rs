@@ -9,12 +9,14 @@ use crate::domain::product::document::{self, Flaw, Node, Place, Value};
 use crate::domain::product::section::{Flaws, Section, duration, one_of, parsed, whole, words};
 
 /// Who is asked for by a rule; more rules of a kind are a mistake.
-const MOST_RULES: usize = 1_000;
+pub(super) const MOST_RULES: usize = 1_000;
 const LONGEST_UNIT: usize = 256;
-const MOST_SEATS: u32 = 1_000_000;
-const LONGEST: Duration = Duration::from_secs(30 * 86_400);
+pub(super) const MOST_SEATS: u32 = 1_000_000;
+pub(super) const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 /// A seat is not taken away from somebody who has only just got it.
 const MIN_REMOVE: Duration = Duration::from_secs(120);
+/// A week, as administrators of other licence servers know it.
+const MAX_BORROW: Duration = Duration::from_secs(168 * 3_600);
 
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +31,7 @@ pub struct PolicyFile {
 
 /// What is so where no file says otherwise: first come, first served.
 pub fn usual_policy() -> Policy {
-    Policy { min_remove: MIN_REMOVE, ..Policy::default() }
+    Policy { min_remove: MIN_REMOVE, max_borrow: MAX_BORROW, ..Policy::default() }
 }
 
 /// Reads a policy file; `source` goes into the place of every mistake.
@@ -57,6 +59,7 @@ fn policy_file(mut file: Section<'_>) -> Option<PolicyFile> {
         linger: file.or("linger", usual.linger, duration(Duration::ZERO, LONGEST)),
         min_remove: file.or("min_remove", usual.min_remove, duration(Duration::ZERO, LONGEST)),
         low_water: file.or("low_water", usual.low_water, whole(0, MOST_SEATS)),
+        max_borrow: file.or("max_borrow", usual.max_borrow, duration(Duration::ZERO, LONGEST)),
         express: file.or("queue", usual.express, one_of(&[("fifo", false), ("express", true)])),
         reserve: numbered(&mut file, "reserve"),
         max: numbered(&mut file, "max"),

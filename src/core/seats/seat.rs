@@ -148,4 +148,6 @@ pub enum Refusal {
     TooYoung { until: BootTime },
     /// As many as the policy never lends out would not be left.
     LowWater,
+    /// The policy lends for so long at most.
+    TooLong { most: std::time::Duration },
 }

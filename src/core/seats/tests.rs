@@ -367,18 +367,48 @@ fn a_seat_is_given_back_by_its_user_only() {
 
 #[test]
 fn what_is_lent_is_out_of_the_pool_until_its_time_and_some_are_never_lent() {
-    let policy = Policy { low_water: 1, ..Policy::default() };
+    let (most, time) = (Duration::from_secs(100), Duration::from_secs(100));
+    let policy = Policy { low_water: 1, max_borrow: most, ..Policy::default() };
     let mut bench = Bench::new(2, SeatTerms::default(), policy);
     let claimant = bench.request(1).claimant;
-    bench.seats.borrow(START, RequestId(90), claimant.clone(), (POOL, at(100)));
-    bench.seats.borrow(START, RequestId(91), claimant, (POOL, at(100)));
+    let too_long = time + Duration::from_millis(1);
+    for (number, time) in [(90, too_long), (91, time), (92, time)] {
+        bench.seats.borrow(START, RequestId(number), claimant.clone(), (&[POOL], time));
+    }
     let effects = bench.seats.take_effects();
-    let Effect::Granted { seat, .. } = effects[0] else { panic!("{effects:?}") };
-    assert_eq!(effects[1], Effect::Refused { request: RequestId(91), refusal: Refusal::LowWater });
+    let refused = |number, refusal| Effect::Refused { request: RequestId(number), refusal };
+    assert_eq!(effects[0], refused(90, Refusal::TooLong { most }));
+    let Effect::Granted { seat, .. } = effects[1] else { panic!("{effects:?}") };
+    assert_eq!(effects[2], refused(92, Refusal::LowWater));
     bench.seat(START, 1);
     assert_eq!(bench.refusal(START, 2), Refusal::Full);
     bench.seats.wake(at(100));
     assert_eq!(ended(&bench.seats.take_effects()), [(seat, EndReason::Returned)]);
+}
+
+#[test]
+fn what_is_lent_is_given_back_early_by_its_user_and_taken_with_its_evidence() {
+    let time = Duration::from_secs(100);
+    let policy = Policy { max_borrow: time, ..Policy::default() };
+    let mut bench = Bench::new(1, SeatTerms::default(), policy);
+    let claimant = bench.request(1).claimant;
+    let lend = |bench: &mut Bench, now| {
+        let pools = [PoolId(77), POOL];
+        bench.seats.borrow(now, RequestId(90), claimant.clone(), (&pools, time));
+        match bench.seats.take_effects()[..] {
+            [Effect::Granted { seat, .. }] => seat,
+            ref other => panic!("{other:?}"),
+        }
+    };
+    let seat = lend(&mut bench, START);
+    assert_eq!(bench.seats.release(START, seat, Some(1001), None), Err(Refusal::NotFound));
+    assert_eq!(bench.seats.release(START, seat, Some(1000), None), Ok(()));
+    assert_eq!(ended(&bench.seats.take_effects()), [(seat, EndReason::Returned)]);
+    let seat = lend(&mut bench, at(1));
+    let capacity = Capacity { supply: Supply::Seats(1), until: Some(at(50)) };
+    bench.seats.set_capacity(at(2), POOL, capacity);
+    bench.seats.wake(at(50));
+    assert_eq!(ended(&bench.seats.take_effects()), [(seat, EndReason::EvidenceExpired)]);
 }
 
 #[test]

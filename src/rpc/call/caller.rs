@@ -3,7 +3,6 @@
 //! Asked by the framings; asks [`Answers`]. What can be answered without waiting is written at once; the rest becomes
 //! a [`Later`] that the framing runs beside others. A panic in a method costs that request and nothing else.
 
-use std::os::fd::BorrowedFd;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 
@@ -13,6 +12,7 @@ use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::answers::{Answers, Batch, Warm};
+use super::enclosure::{Companions, Enclosure, Line};
 use super::envelope::{self, Envelope, Fault};
 use super::refusal;
 use super::work::{Work, known_id};
@@ -51,19 +51,14 @@ pub(in crate::rpc) struct Caller {
     subscriptions: Arc<Semaphore>,
     /// Of connections that ever asked for a seat.
     attendance: OnceLock<Attendance>,
+    /// Of connections that ever asked for an answer page.
+    companions: OnceLock<Arc<Companions>>,
 }
 
 /// How the names of methods begin that are about seats.
 const SEAT_METHODS: &str = "seat_";
-
-/// The connection that a request came by.
-#[derive(Clone, Copy, Default)]
-pub(in crate::rpc) struct Line<'a> {
-    /// Where notifications go; without it there can be no subscriptions.
-    pub(in crate::rpc) sink: Option<&'a MethodSink>,
-    /// Of whoever asks; without it there can be no seats.
-    pub(in crate::rpc) stream: Option<BorrowedFd<'a>>,
-}
+/// The method whose reply has a descriptor with it.
+const PAGE_METHOD: &str = "entitlement_page";
 
 /// A method panicked. It is counted, and in the log.
 struct Panicked;
@@ -86,7 +81,6 @@ impl Caller {
         let in_flight = Arc::new(Semaphore::new(service.limits.in_flight));
         let subscriptions = Arc::new(Semaphore::new(service.limits.subscriptions));
         let turn = Turn::new(share.clone());
-        let attendance = OnceLock::new();
         Self {
             service,
             limits,
@@ -97,7 +91,8 @@ impl Caller {
             share,
             turn,
             subscriptions,
-            attendance,
+            attendance: OnceLock::new(),
+            companions: OnceLock::new(),
         }
     }
 
@@ -131,6 +126,13 @@ impl Caller {
         if let Some(stream) = line.stream {
             self.attendance.get_or_init(|| begin(stream));
         }
+    }
+
+    fn enclosure(&self, envelope: &Envelope<'_>, line: Line<'_>) -> Option<Enclosure> {
+        (line.hands_over && envelope.method == PAGE_METHOD).then(|| {
+            let who = (self.peer.clone(), self.limits.is_exempt(&self.peer));
+            Enclosure::new(who, &self.subscriptions, self.companions.get_or_init(Arc::default))
+        })
     }
 
     /// The other side has said its last.
@@ -171,11 +173,16 @@ impl Caller {
         let flown =
             self.fly().and_then(|flight| Ok((self.work(id, &envelope, line.sink)?, flight)));
         match flown {
-            Ok((work, flight)) => {
+            Ok((mut work, flight)) => {
                 let (caller, id) = (Arc::clone(self), id.to_owned());
+                let enclosure = self.enclosure(&envelope, line);
+                if let Some(enclosure) = &enclosure {
+                    work.extensions.insert(enclosure.clone());
+                }
                 Some(Box::pin(async move {
                     let reply = work.run(&flight).await;
-                    caller.hold(reply, Some(flight), Some(&id))
+                    let descriptor = enclosure.and_then(|it| it.take());
+                    Reply { descriptor, ..caller.hold(reply, Some(flight), Some(&id)) }
                 }))
             }
             Err(fault) => {
@@ -310,11 +317,11 @@ impl Caller {
             return Reply::default();
         }
         if let Some(held) = self.held(bytes.len(), flight) {
-            return Reply { bytes, held: Some(held) };
+            return Reply { bytes, held: Some(held), descriptor: None };
         }
         bytes.clear();
         self.refuse(id, &self.too_much_unread(), &mut bytes);
-        Reply { bytes, held: None }
+        Reply { bytes, held: None, descriptor: None }
     }
 
     /// Room for so many bytes of a reply.

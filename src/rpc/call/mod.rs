@@ -3,6 +3,7 @@
 pub mod answers;
 pub(in crate::rpc) mod batch;
 pub(in crate::rpc) mod caller;
+pub(in crate::rpc) mod enclosure;
 pub(in crate::rpc) mod envelope;
 pub(in crate::rpc) mod refusal;
 pub(in crate::rpc) mod work;

@@ -17,7 +17,7 @@ use super::play::{Play, Scene, no_product};
 use super::scenario::{MethodTerms, Scenario};
 use crate::clock::{Clock, Moment};
 use crate::rpc::call::answers::{Answers, Page};
-use crate::rpc::methods::{narrowed, parse, wait};
+use crate::rpc::methods::{parse, wait};
 use crate::rpc::socket::limits::WriteRates;
 use crate::rpc::{openrpc, wire};
 use entitled_core::domain::entitlement::Verdict;
@@ -172,7 +172,7 @@ impl Fake {
             return false;
         }
         let verdict = scene.verdict(&ask.product, customer, now);
-        let verdict = narrowed(verdict, ask.publisher.as_ref(), ask.feature.as_deref());
+        let verdict = verdict.narrowed(ask.publisher.as_ref(), ask.feature.as_deref());
         self.count(&ask.product, customer, now);
         // Writing to a vector cannot fail.
         let _ = serde_json::to_writer(out, &told(&verdict, now.now));

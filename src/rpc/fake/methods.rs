@@ -14,7 +14,7 @@ use super::marked::told;
 use super::scenario::{MethodTerms, State};
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::methods::{
-    Request, check_write, may_hold, narrowed, page, parse, register_shapes, tier_of, wait,
+    Request, check_write, may_hold, page, parse, register_shapes, tier_of, wait,
 };
 use crate::rpc::{openrpc, wire};
 use entitled_core::domain::entitlement::{self, Outcome, StepKind, Verdict};
@@ -62,7 +62,7 @@ async fn answer(fake: Arc<Fake>, request: Request) -> Result<Box<RawValue>, RpcE
         "customer_tier" => raw(&fake.tier(&permit, parse(params)?).await?),
         "tier_list" => raw(&fake.tiers(&parse(params)?)?),
         "system_health" => raw(&fake.health()),
-        "system_version" => raw(&wire::Version::of_this()),
+        "system_version" => raw(&wire::Version::of_this(None)),
         "system_reload" => raw(&fake.reread()?),
         "rpc_discover" => Ok(openrpc::json().to_owned()),
         name => {
@@ -122,7 +122,7 @@ impl Fake {
         wait(ask.wait_ms)?;
         let verdict = self.verdict(permit, &ask.product).await;
         self.count(&ask.product, permit.customer(), self.clock.moment());
-        let verdict = narrowed(verdict?, ask.publisher.as_ref(), ask.feature.as_deref());
+        let verdict = verdict?.narrowed(ask.publisher.as_ref(), ask.feature.as_deref());
         Ok(told(&verdict, self.clock.now()))
     }
 

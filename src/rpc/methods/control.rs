@@ -23,6 +23,8 @@ pub struct Control {
         Box<dyn Fn(Asked) -> BoxFuture<'static, Result<wire::Reload, RpcError>> + Send + Sync>,
     /// This API as an OpenRPC document. It is made of the table, which is made of the methods.
     pub document: fn() -> &'static RawValue,
+    /// The name in which this machine asks wallets to sign.
+    pub machine: String,
     /// The monotonic time at which the daemon started.
     pub started: Duration,
     pub counts: Counts,

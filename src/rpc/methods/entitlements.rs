@@ -19,12 +19,11 @@ use crate::rpc::wire;
 use entitled_core::domain::entitlement::{self, Verdict};
 use entitled_core::domain::ids::ProductId;
 use entitled_core::domain::peer::{Access, Peer, Permit, permit};
-use entitled_core::domain::publisher::PublisherKey;
 
-const WAIT_MS: u64 = 2_000;
+pub(super) const WAIT_MS: u64 = 2_000;
 const WAIT_AT_MOST_MS: u64 = 30_000;
 /// After this a subscription tries again what did not work.
-const AGAIN: Duration = Duration::from_millis(100);
+pub(super) const AGAIN: Duration = Duration::from_millis(100);
 /// The longest pause between two attempts.
 const AGAIN_AT_LAST: Duration = Duration::from_secs(5);
 /// The last word of a subscription to a named customer.
@@ -37,7 +36,7 @@ pub(super) async fn check(
 ) -> Result<wire::Verdict, RpcError> {
     let key = Key { customer: permit.customer(), product: ask.product };
     let verdict = api.verdict(key, wait(ask.wait_ms)?).await?;
-    let verdict = narrowed(verdict, ask.publisher.as_ref(), ask.feature.as_deref());
+    let verdict = verdict.narrowed(ask.publisher.as_ref(), ask.feature.as_deref());
     api.control.counts.checked(&verdict.product, verdict.code);
     Ok(wire::Verdict::at(&verdict, api.clock.now()))
 }
@@ -111,22 +110,6 @@ pub(in crate::rpc) fn may_hold(verdict: &Verdict) -> bool {
     verdict.token.is_some() || unknown.contains(&verdict.code)
 }
 
-/// The answer to a narrower question: whose word the caller takes, and which feature it is about.
-pub(in crate::rpc) fn narrowed(
-    verdict: Verdict,
-    publisher: Option<&PublisherKey>,
-    feature: Option<&str>,
-) -> Verdict {
-    let verdict = match publisher {
-        Some(publisher) => verdict.for_publisher(publisher),
-        None => verdict,
-    };
-    match feature {
-        Some(feature) => verdict.for_feature(feature),
-        None => verdict,
-    }
-}
-
 pub(in crate::rpc) fn wait(wait_ms: Option<u64>) -> Result<Duration, RpcError> {
     match wait_ms.unwrap_or(WAIT_MS) {
         wait @ 0..=WAIT_AT_MOST_MS => Ok(Duration::from_millis(wait)),
@@ -190,7 +173,7 @@ impl Api {
         self.nudge(&key, &cached, now);
         let (publisher, feature) = (ask.publisher.as_ref(), ask.feature.as_deref());
         let narrower = publisher.is_some() || feature.is_some();
-        match narrower.then(|| narrowed(cached.verdict_at(now), publisher, feature)) {
+        match narrower.then(|| cached.verdict_at(now).narrowed(publisher, feature)) {
             Some(narrowed) if narrowed.code != cached.verdict.code => {
                 self.control.counts.checked(&key.product, narrowed.code);
                 let reply = wire::Verdict::at(&narrowed, now);
@@ -223,9 +206,9 @@ pub(super) fn register_subscription(
 }
 
 /// What a subscription follows.
-struct Followed {
-    key: Key,
-    told: watch::Receiver<Landing>,
+pub(super) struct Followed {
+    pub(super) key: Key,
+    pub(super) told: watch::Receiver<Landing>,
 }
 
 impl Followed {
@@ -264,7 +247,7 @@ impl Api {
         Ok((self.follow(key).await?, ask))
     }
 
-    async fn follow(&self, key: Key) -> Result<Followed, RpcError> {
+    pub(super) async fn follow(&self, key: Key) -> Result<Followed, RpcError> {
         let told = self.cache.send(Subscribe { key: key.clone() }).timeout(ACTOR_TIME).await?;
         Ok(Followed { key, told })
     }
@@ -354,10 +337,10 @@ async fn tell_changes(
 }
 
 /// Counted for as long as it is open.
-struct Subscribed(Arc<Api>);
+pub(super) struct Subscribed(Arc<Api>);
 
 impl Subscribed {
-    fn one_more(api: &Arc<Api>) -> Self {
+    pub(super) fn one_more(api: &Arc<Api>) -> Self {
         api.control.subscriptions.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(api))
     }

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
-use super::api::{ACTOR_TIME, Api};
+use super::api::{ACTOR_TIME, Api, CHAIN_TIME};
 use super::paging::page;
-use crate::actors::chain_verifier::FindUnavailable;
+use crate::actors::chain_verifier::{FindUnavailable, Sight};
 use crate::actors::tier_cache::{Install, Remove, TrustPublisher};
 use crate::rpc::error::RpcError;
 use crate::rpc::wire;
+use alloy_primitives::{Address, U256};
+use entitled_core::domain::ids::Token;
+use entitled_core::domain::ownership::Finding;
 use entitled_core::domain::peer::Permit;
+use entitled_core::domain::product::{self, Grant, Product};
 
 pub(super) async fn tiers(
     api: Arc<Api>,
@@ -51,13 +55,80 @@ pub(super) async fn install(
     let order = Install { text: ask.toml, signature: ask.signature, asked: api.asked(&permit) };
     let product = api.cache.send(order).timeout(ACTOR_TIME).await??;
     let installed = api.reader.products().products.get(&product).cloned();
-    let question = FindUnavailable { products: installed.into_iter().collect() };
+    let products = installed.iter().map(|it| it.product.clone()).collect();
+    let question = FindUnavailable { products, every_chain: false };
     // It is installed, whatever becomes of this.
     let asked = api.verifier.send(question).timeout(ACTOR_TIME).await;
-    let warnings = asked.ok().and_then(Result::ok).unwrap_or_default();
+    let warnings = asked.ok().and_then(Result::ok).unwrap_or_default().warnings;
     Ok(wire::Installed {
         product: product.to_string(),
         warnings: warnings.iter().map(ToString::to_string).collect(),
+    })
+}
+
+/// Asks the chains about a file that is not installed, or about all products that are, and changes nothing.
+pub(super) async fn check(
+    api: Arc<Api>,
+    permit: Permit,
+    ask: wire::ProductCheck,
+) -> Result<wire::ProductChecked, RpcError> {
+    let products: Vec<Product> = match &ask.toml {
+        Some(text) => vec![product::parse(text).map_err(|faults| {
+            let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+            RpcError::invalid_params(faults.join("; "))
+        })?],
+        None => api.reader.products().products.values().map(|it| it.product.clone()).collect(),
+    };
+    let question = FindUnavailable { products: products.clone(), every_chain: ask.toml.is_none() };
+    let examined = api.verifier.send(question).timeout(ACTOR_TIME).await??;
+    let proven =
+        |grant: &&Grant| matches!(examined.chains.get(&grant.collection.chain), Some(Ok(())));
+    let mut grants = Vec::new();
+    for product in &products {
+        let of_product = product.grants.iter().enumerate();
+        for (index, grant) in of_product.filter(|(_, it)| proven(it)).take(GRANTS_TRIED) {
+            let cause = unanswered(&api, permit.account(), grant).await?;
+            grants.push(wire::GrantChecked {
+                product: product.id.to_string(),
+                key: format!("grants[{index}]"),
+                contract: grant.collection.to_string(),
+                rule: grant.rule.as_str(),
+                answers: cause.is_none(),
+                cause,
+            });
+        }
+    }
+    Ok(wire::ProductChecked {
+        products: products.iter().map(|it| it.id.to_string()).collect(),
+        warnings: examined.warnings.iter().map(ToString::to_string).collect(),
+        chains: examined
+            .chains
+            .into_iter()
+            .map(|(chain, proven)| wire::ChainProven {
+                chain: chain.to_string(),
+                proven: proven.is_ok(),
+                cause: proven.err(),
+            })
+            .collect(),
+        grants,
+    })
+}
+
+/// Of one product no more grants than this are tried, so that one question has a bounded cost.
+const GRANTS_TRIED: usize = 16;
+
+/// Nobody has its key: whether it holds something does not matter, but that the contract can say so.
+const NOBODY: Address = Address::repeat_byte(0xde);
+
+/// Why the contract does not answer what a grant's rule asks; nothing where it does.
+async fn unanswered(api: &Api, uid: u32, grant: &Grant) -> Result<Option<String>, RpcError> {
+    let id = grant.ids.first().unwrap_or(U256::ONE);
+    let token = Token { collection: grant.collection, id };
+    let question = Sight { token, wallet: Some(NOBODY), terms: vec![grant.terms()], uid };
+    let seen = api.verifier.send(question).timeout(CHAIN_TIME).await??;
+    Ok(match seen.finding {
+        Finding::Unknown { cause, .. } => Some(cause.to_string()),
+        Finding::Held { .. } | Finding::NotHeld { .. } => None,
     })
 }
 

@@ -12,8 +12,8 @@ use super::api::{ACTOR_TIME, Api};
 use super::paging::page;
 use super::parse::parse;
 use crate::actors::seat_keeper::{
-    Acquire, Adopt, Answer, Granted, ListSeats, Pending, PoolView, Presence, Refused, Release,
-    Revoke, SeatNews, SeatView, SubscribeSeats, Viewer,
+    Acquire, Adopt, Answer, Borrow, Granted, ListSeats, Pending, PoolView, Presence, Refused,
+    Release, Revoke, SeatNews, SeatState, SeatView, SubscribeSeats, Viewer,
 };
 use crate::actors::tier_cache::Key;
 use crate::rpc::error::{Code, RpcError};
@@ -26,6 +26,7 @@ use entitled_core::seats::{AdoptToken, Refusal, SeatId};
 /// How long a verdict that is not known yet may take.
 const VERDICT_TIME: Duration = Duration::from_secs(2);
 const WAIT_AT_MOST_MS: u64 = 3_600_000;
+const BORROW_MS: std::ops::RangeInclusive<u64> = 60_000..=30 * 86_400_000;
 const MOST_PLACES: u32 = 1_000;
 const LONGEST_REASON: usize = 256;
 
@@ -69,6 +70,27 @@ pub(super) async fn acquire(
         verdict: Some(wire::Verdict::at(&verdict, api.clock.now())),
         ..seat(&answer, verdict.product.as_str())?
     })
+}
+
+pub(super) async fn borrow(
+    api: Arc<Api>,
+    permit: Permit,
+    ask: wire::SeatBorrow,
+) -> Result<wire::Seat, RpcError> {
+    if !BORROW_MS.contains(&ask.for_ms) {
+        return Err(RpcError::invalid_params("`for_ms` must be between 60000 and 2592000000"));
+    }
+    let presence = with_groups(ask.presence).await?;
+    let key = Key { customer: permit.customer(), product: ask.product };
+    let verdict = api.verdict(key.clone(), VERDICT_TIME).await?;
+    if !verdict.is_valid() {
+        return Ok(not_entitled(&api, &verdict));
+    }
+    let (time, asked) = (Duration::from_millis(ask.for_ms), api.asked(&permit));
+    let (tier, feature) = (ask.tier, ask.feature);
+    let order = Borrow { key, presence, tier, feature, time, asked };
+    let answer = api.seats.send(order).timeout(ACTOR_TIME).await??;
+    seat(&answer, verdict.product.as_str())
 }
 
 pub(super) async fn adopt(
@@ -193,6 +215,7 @@ fn granted_seat(granted: &Granted) -> wire::Seat {
         capacity,
         over: held.over,
         ends_by: pool.until.map(|it| it.to_string()),
+        ends_at: held.ends_at,
         adopt: adopt.map(|it| alloy_primitives::hex::encode_prefixed(it.0)),
         holders: Vec::new(),
         queue: Some(pool.figures.waiting as u64),
@@ -220,7 +243,9 @@ fn refused_seat(refused: &Refused, product: &str) -> Result<wire::Seat, RpcError
             let detail = "this process has another seat of the same kind already";
             return Err(RpcError::new(Code::Conflict, detail));
         }
-        Refusal::NotFound | Refusal::TooYoung { .. } | Refusal::LowWater => {
+        Refusal::LowWater => ("LOW_WATER", "the policy keeps so many in the pool"),
+        Refusal::TooLong { .. } => ("TOO_LONG", "the policy lends for a shorter time only"),
+        Refusal::NotFound | Refusal::TooYoung { .. } => {
             return Err(RpcError::not_found("seat"));
         }
     };
@@ -261,10 +286,21 @@ async fn subscribe(
     let begun = async {
         let ask = ask?;
         let permit = api.admit(&extensions, Access::SelfService, None).await?;
+        let seat = ask.seat.as_deref().map(seat_id).transpose()?;
         let news = api.seats.send(SubscribeSeats).timeout(ACTOR_TIME).await?;
-        Ok::<_, RpcError>((ask, permit, news))
+        if let Some(seat) = seat {
+            // After the news was subscribed to: what ends from now on is told.
+            let question =
+                ListSeats { product: Some(ask.product.clone()), viewer: viewer(&permit) };
+            let found = api.seats.send(question).timeout(ACTOR_TIME).await?;
+            let is_it = |it: &SeatView| it.id == seat && it.state != SeatState::Lingering;
+            if !found.seats.iter().any(is_it) {
+                return Err(RpcError::not_found("seat"));
+            }
+        }
+        Ok::<_, RpcError>((ask, permit, seat, news))
     };
-    let (ask, permit, mut news) = match begun.await {
+    let (ask, permit, seat, mut news) = match begun.await {
         Ok(begun) => begun,
         Err(error) => {
             pending.reject(ErrorObjectOwned::from(error)).await;
@@ -273,7 +309,9 @@ async fn subscribe(
     };
     let sink = pending.accept().await?;
     let concerns = |it: &SeatNews| {
-        it.seat.product == ask.product && (permit.is_admin() || it.seat.uid == permit.uid())
+        it.seat.product == ask.product
+            && (permit.is_admin() || it.seat.uid == permit.uid())
+            && seat.is_none_or(|seat| it.seat.id == seat)
     };
     loop {
         let told = tokio::select! {

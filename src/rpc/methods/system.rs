@@ -27,21 +27,22 @@ pub(super) async fn health(
 }
 
 pub(super) async fn version(
-    _: Arc<Api>,
+    api: Arc<Api>,
     _: Permit,
     _: wire::Nothing,
 ) -> Result<wire::Version, RpcError> {
-    Ok(wire::Version::of_this())
+    Ok(wire::Version::of_this(Some(api.control.machine.clone())))
 }
 
 impl wire::Version {
-    /// This program's.
-    pub(in crate::rpc) fn of_this() -> Self {
+    /// This program's, on the machine of this name.
+    pub(in crate::rpc) fn of_this(machine: Option<String>) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             api: 1,
             git: option_env!("ENTITLED_GIT").unwrap_or("unknown"),
             built: option_env!("ENTITLED_BUILT").unwrap_or("unknown"),
+            machine,
         }
     }
 }

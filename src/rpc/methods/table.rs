@@ -14,8 +14,8 @@ use serde_json::value::RawValue;
 use super::api::Api;
 use super::parse::parse;
 use super::{
-    chains, customers, entitlements, keys, ownerships, products, receipts, seats, system, transfer,
-    wallets,
+    chains, customers, entitlements, keys, ownerships, pages, products, receipts, seats, system,
+    transfer, wallets,
 };
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::socket::reply::Flight;
@@ -108,6 +108,8 @@ methods! {
         "What is known now, and every step that leads to it.";
     SelfService entitlement_receipt(wire::EntitlementReceipt) -> wire::Receipt = receipts::make,
         "A file that proves the verdict to anybody who has the publisher's key. Only a yes has one.";
+    SelfService entitlement_page(wire::EntitlementPage) -> wire::AnswerPage = pages::page,
+        "A slot of a page of memory that says the verdict from now on: read there without asking anybody. On raw connections.";
     SelfService [writes] wallet_create(wire::WalletCreate) -> wire::Wallet = wallets::create,
         "Make a wallet whose key is kept sealed here.";
     SelfService wallet_list(wire::Page) -> wire::Listed<wire::Wallet> = wallets::list,
@@ -150,6 +152,8 @@ methods! {
         "Take a session over from another process of the same user, once.";
     SelfService seat_list(wire::SeatList) -> wire::SeatListed = seats::list,
         "The seats of one's own user, and how many are used of each pool; on the admin socket everybody's. Needs no seat.";
+    SelfService seat_borrow(wire::SeatBorrow) -> wire::Seat = seats::borrow,
+        "Take a floating seat out of its pool for a time, whether or not anything runs. It stands in the audit.";
     SelfService seat_release(wire::SeatRelease) -> wire::SeatReleased = seats::release,
         "Give a seat of one's own user back; on the admin socket anybody's.";
     SelfService system_health(wire::Nothing) -> wire::Health = system::health,
@@ -168,6 +172,8 @@ methods! {
         "Entitle a customer to nothing any more, through the machine's wallets neither. Its history stays.";
     Admin product_install(wire::ProductInstall) -> wire::Installed = products::install,
         "Install a product file.";
+    Admin product_check(wire::ProductCheck) -> wire::ProductChecked = products::check,
+        "Whether the chains have what a product file names, and answer its rules; changes nothing.";
     Admin product_trust(wire::ProductTrust) -> wire::Trusted = products::trust,
         "Say whose files a product takes from now on, whoever signed the last one.";
     Admin product_remove(wire::ProductRemove) -> wire::Removed = products::remove,

@@ -34,7 +34,7 @@ pub(super) fn errors(method: &str, names_customer: bool) -> Vec<Code> {
         "wallet_import" | "wallet_sign" | "wallet_export" => &[Conflict, Locked],
         "wallet_verify" => &[ChainUnavailable, SignatureInvalid],
         "wallet_unlink" | "customer_create" | "store_backup" => &[Conflict],
-        "token_verify" => &[ChainUnavailable],
+        "token_verify" | "product_check" => &[ChainUnavailable],
         "ownership_record" => &[Conflict, ChainUnavailable],
         "tier_list" => &[NotFound],
         "customer_update" | "customer_deactivate" => &[NotFound, Conflict],
@@ -43,7 +43,7 @@ pub(super) fn errors(method: &str, names_customer: bool) -> Vec<Code> {
         }
         "ownership_suspend" | "ownership_reinstate" => &[NotFound, Conflict],
         "keys_unlock" | "keys_rotate" => &[Conflict, Locked],
-        "seat_acquire" => &[Conflict],
+        "seat_acquire" | "seat_borrow" => &[Conflict],
         "seat_adopt" | "seat_revoke" => &[NotFound, Conflict],
         "chain_sync" => &[NotFound, Conflict, ChainUnavailable],
         _ => &[],

@@ -12,21 +12,22 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use nix::sys::socket::{Shutdown, shutdown};
-use serde_json::value::RawValue;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep};
 
 use super::canonical::Form;
+use super::handover::Handover;
 use super::linger::linger;
 use super::outbox::{Outbox, TooSlow};
 use super::reply::{Held, Reply, append_line};
 use super::scan::{Scanner, Step};
 use super::stop::Stop;
-use super::waiting::Waiting;
+use super::waiting::{Event, Waiting};
 use crate::rpc::call::answers::{Batch, Warm};
-use crate::rpc::call::caller::{Caller, Line};
+use crate::rpc::call::caller::Caller;
+use crate::rpc::call::enclosure::Line;
 use crate::rpc::call::envelope::Fault;
 
 /// One read asks for at least so much.
@@ -51,6 +52,8 @@ struct Raw {
     out: Vec<u8>,
     /// What the replies in `out` take up until they are written.
     held: Vec<Held>,
+    /// What goes with them beside bytes.
+    handover: Handover,
     jobs: JoinSet<Reply>,
     outbox: Outbox,
     waiting: Waiting,
@@ -109,16 +112,6 @@ pub(in crate::rpc) async fn converse(
     raw.close().await;
 }
 
-/// What a connection waits for.
-enum Event {
-    /// So many bytes; `None` when reading failed.
-    Read(Option<usize>),
-    Reply(Option<Reply>),
-    Line(Box<RawValue>),
-    Stop,
-    Idle,
-}
-
 impl Raw {
     /// Waits for whatever comes first. Bytes are looked for first and nearly always come first: what else there is to wait
     /// for is polled once, and again only when it has something to tell.
@@ -165,6 +158,7 @@ impl Raw {
             warm,
             out: Vec::with_capacity(READ),
             held: Vec::new(),
+            handover: Handover::default(),
             jobs: JoinSet::new(),
             outbox,
             waiting: Waiting::new(stop),
@@ -275,7 +269,8 @@ impl Raw {
         self.worked += end - start;
         let frame = self.input.get(start..end).unwrap_or_default();
         let before = self.out.len();
-        let line = Line { sink: Some(self.outbox.sink()), stream: Some(self.io.as_fd()) };
+        let (sink, stream) = (Some(self.outbox.sink()), Some(self.io.as_fd()));
+        let line = Line { sink, stream, hands_over: true };
         if let Some(later) = self.caller.take(frame, line, &mut self.out) {
             self.jobs.spawn(later);
         } else if self.out.len() > before {
@@ -347,7 +342,10 @@ impl Raw {
     }
 
     fn append_reply(&mut self, reply: Option<Reply>) {
-        let Some(Reply { bytes, held }) = reply else { return };
+        let Some(Reply { bytes, held, descriptor }) = reply else { return };
+        if let Some(descriptor) = descriptor {
+            self.handover.add(self.out.len(), descriptor);
+        }
         if !bytes.is_empty() {
             append_line(&bytes, &mut self.out);
         }
@@ -360,11 +358,13 @@ impl Raw {
             return Ok(());
         }
         let figures = Arc::clone(&self.caller.service.figures);
-        let done = self.io.try_write(&self.out).unwrap_or(0);
+        let hands_over = !self.handover.is_empty();
+        let done = if hands_over { 0 } else { self.io.try_write(&self.out).unwrap_or(0) };
         if done < self.out.len() {
             let allowed = self.caller.limits().write;
             let rest = self.out.get(done..).unwrap_or_default();
-            let writing = self.outbox.while_writing(allowed, self.io.write_all(rest)).await;
+            let writing = self.handover.write_all(&mut self.io, rest);
+            let writing = self.outbox.while_writing(allowed, writing).await;
             if !matches!(writing, Ok(Ok(()))) {
                 if writing.is_err() {
                     figures.slow_readers.one_more();

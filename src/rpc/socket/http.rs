@@ -30,7 +30,8 @@ use super::shared_stream::SharedStream;
 use super::stop::Stop;
 use super::websocket;
 use crate::rpc::call::answers::{Page, Warm};
-use crate::rpc::call::caller::{Caller, Line};
+use crate::rpc::call::caller::Caller;
+use crate::rpc::call::enclosure::Line;
 use crate::rpc::call::envelope::Fault;
 
 pub(in crate::rpc) type Reply = Response<Full<Bytes>>;
@@ -293,7 +294,7 @@ impl Desk {
         let mut out = Vec::new();
         let later = {
             let mut warm = self.warm.lock().unwrap_or_else(PoisonError::into_inner);
-            let line = Line { sink: None, stream: Some(self.stream.as_fd()) };
+            let line = Line { sink: None, stream: Some(self.stream.as_fd()), hands_over: false };
             take_message(&self.caller, &mut **warm, &body, line, &mut out)
         };
         let finished = match later {

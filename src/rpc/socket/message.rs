@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::canonical;
 use super::scan::{self, Step};
 use crate::rpc::call::answers::{Batch, Warm};
-use crate::rpc::call::caller::{Caller, Later, Line};
+use crate::rpc::call::caller::{Caller, Later};
+use crate::rpc::call::enclosure::Line;
 use crate::rpc::call::envelope::Fault;
 
 /// Takes a body or a message that is to be exactly one JSON value.

@@ -6,6 +6,7 @@ pub(in crate::rpc) mod census;
 pub(in crate::rpc) mod connection;
 pub mod doors;
 pub(in crate::rpc) mod framing;
+pub(in crate::rpc) mod handover;
 pub(in crate::rpc) mod http;
 pub mod limits;
 pub(in crate::rpc) mod linger;

@@ -1,5 +1,6 @@
 //! A reply on its way out, and what it takes up until it is written.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -12,6 +13,8 @@ pub(in crate::rpc) struct Reply {
     pub(in crate::rpc) bytes: Vec<u8>,
     /// To be dropped when the bytes are written, or will never be.
     pub(in crate::rpc) held: Option<Held>,
+    /// What goes with its first byte.
+    pub(in crate::rpc) descriptor: Option<Arc<OwnedFd>>,
 }
 
 /// What a reply takes up: room for its bytes, and the place in flight of the request it answers.

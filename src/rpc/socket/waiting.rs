@@ -7,9 +7,21 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use serde_json::value::RawValue;
 use tokio::task::coop::has_budget_remaining;
 
+use super::reply::Reply;
 use super::stop::Stop;
+
+/// What a connection waits for.
+pub(in crate::rpc) enum Event {
+    /// So many bytes; `None` when reading failed.
+    Read(Option<usize>),
+    Reply(Option<Reply>),
+    Line(Box<RawValue>),
+    Stop,
+    Idle,
+}
 
 pub(in crate::rpc) struct Waiting {
     stop: Stop,

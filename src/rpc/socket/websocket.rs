@@ -28,7 +28,8 @@ use super::reply::Reply;
 use super::shared_stream::SharedStream;
 use super::stop::Stop;
 use crate::rpc::call::answers::Warm;
-use crate::rpc::call::caller::{Caller, Line};
+use crate::rpc::call::caller::Caller;
+use crate::rpc::call::enclosure::Line;
 use crate::rpc::call::envelope::Fault;
 use sieve::{ENDLESS, Kind, Kinds, Sieved};
 
@@ -106,7 +107,7 @@ pub(in crate::rpc) async fn converse(
             biased;
             message = talk.socket.next(), if !talk.ended => talk.hear(message),
             Some(done) = talk.jobs.join_next(), if !talk.jobs.is_empty() => done.unwrap_or_default(),
-            line = talk.outbox.next() => Reply { bytes: line.get().as_bytes().to_vec(), held: None },
+            line = talk.outbox.next() => Reply { bytes: line.get().as_bytes().to_vec(), ..Reply::default() },
             () = &mut stopped, if !stopping => {
                 stopping = true;
                 talk.end(CloseCode::Away);
@@ -195,8 +196,11 @@ impl Talk {
                 self.end(CloseCode::Invalid);
             }
             _ => {
-                let line =
-                    Line { sink: Some(self.outbox.sink()), stream: Some(self.stream.as_fd()) };
+                let line = Line {
+                    sink: Some(self.outbox.sink()),
+                    stream: Some(self.stream.as_fd()),
+                    hands_over: false,
+                };
                 if let Some(later) =
                     take_message(&self.caller, &mut *self.warm, message, line, &mut out)
                 {
@@ -205,7 +209,7 @@ impl Talk {
                 }
             }
         }
-        Reply { bytes: out, held: None }
+        Reply { bytes: out, ..Reply::default() }
     }
 
     async fn say(&mut self, first: Reply) -> Result<(), TooSlow> {
@@ -218,7 +222,7 @@ impl Talk {
         while ready.len() <= self.caller.limits().send_queue
             && let Some(line) = self.outbox.try_next()
         {
-            ready.push(Reply { bytes: line.get().as_bytes().to_vec(), held: None });
+            ready.push(Reply { bytes: line.get().as_bytes().to_vec(), ..Reply::default() });
         }
         let socket = &mut self.socket;
         let writing = async {

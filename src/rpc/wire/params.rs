@@ -280,6 +280,10 @@ requests! {
         #[serde(default)]
         signature: Option<String>,
     }
+    ProductCheck {
+        /// A product file that is not installed; all installed products if absent.
+        #[serde(default)] toml: Option<String>,
+    }
     ProductTrust {
         #[schemars(with = "String")]
         product: ProductId,
@@ -363,6 +367,7 @@ name_nobody!(
     CustomerUpdate,
     CustomerDeactivate,
     ProductInstall,
+    ProductCheck,
     ProductTrust,
     ReceiptImport,
     ProductRemove,

@@ -300,6 +300,8 @@ replies! {
         api: u32,
         git: &'static str,
         built: &'static str,
+        /// The name in which this machine asks wallets to sign, such as `entitled-0123456789ab.localhost`; `null` of a fake.
+        machine: Option<String>,
     }
     Health {
         /// `ok` or `degraded`.
@@ -342,6 +344,33 @@ replies! {
         product: String,
         /// What of it cannot be had as the chains are configured: `product ID, KEY: what is wrong; what to do`.
         warnings: Vec<String>,
+    }
+    ProductChecked {
+        products: Vec<String>,
+        /// As in `product_install`.
+        warnings: Vec<String>,
+        /// The chains that were asked: those the products name, and without `toml` all.
+        chains: Vec<ChainProven>,
+        /// The first 16 grants of each product, on chains at which something could be proven.
+        grants: Vec<GrantChecked>,
+    }
+    ChainProven {
+        chain: String,
+        /// Whether an account was proven at its head just now.
+        proven: bool,
+        /// Why not.
+        cause: Option<String>,
+    }
+    GrantChecked {
+        product: String,
+        /// As in the mistakes of a product file: `grants[0]`.
+        key: String,
+        contract: String,
+        rule: &'static str,
+        /// Whether the contract answered what the rule asks, proven at the head.
+        answers: bool,
+        /// Why not.
+        cause: Option<String>,
     }
     Removed { removed: bool }
     Trusted {

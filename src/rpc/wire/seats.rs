@@ -54,6 +54,28 @@ pub struct SeatAcquire {
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+pub struct SeatBorrow {
+    #[schemars(with = "String")]
+    pub product: ProductId,
+    /// For how long, in milliseconds: from a minute to 30 days, and no longer than the administrator's policy allows.
+    pub for_ms: u64,
+    /// A seat of a tier that includes this feature.
+    #[serde(default)]
+    pub feature: Option<String>,
+    /// A seat of this tier; the best that there is if absent.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub tier: Option<TierName>,
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub customer: Option<CustomerId>,
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub presence: Option<Presence>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct SeatRelease {
     /// What `seat_acquire` answered.
     pub seat: String,
@@ -100,9 +122,22 @@ pub struct SeatRevoke {
 pub struct SeatSubscribe {
     #[schemars(with = "String")]
     pub product: ProductId,
+    /// What happens to this seat alone; it has to be there.
+    #[serde(default)]
+    pub seat: Option<String>,
 }
 
 impl Params for SeatAcquire {
+    fn customer(&self) -> Option<CustomerId> {
+        self.customer
+    }
+
+    fn meet(&mut self, extensions: &Extensions) {
+        self.presence = extensions.get::<Presence>().cloned();
+    }
+}
+
+impl Params for SeatBorrow {
     fn customer(&self) -> Option<CustomerId> {
         self.customer
     }
@@ -132,11 +167,12 @@ impl Params for SeatList {
 impl Params for SeatRevoke {}
 impl Params for SeatSubscribe {}
 
-/// The answer to `seat_acquire` and `seat_adopt`.
+/// The answer to `seat_acquire`, `seat_adopt` and `seat_borrow`.
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct Seat {
     pub granted: bool,
-    /// `GRANTED`, `SEATS_FULL`, `NOT_ENTITLED`, `UNDETERMINED`, `EXCLUDED` or `DRAINING`.
+    /// `GRANTED`, `SEATS_FULL`, `NOT_ENTITLED`, `UNDETERMINED`, `EXCLUDED` or `DRAINING`; of
+    /// `seat_borrow` also `LOW_WATER` and `TOO_LONG`.
     #[schemars(with = "sets::SeatCode")]
     pub code: &'static str,
     /// For people.
@@ -162,6 +198,8 @@ pub struct Seat {
     pub over: bool,
     /// Until when it lasts without the chain.
     pub ends_by: Option<String>,
+    /// When it ends if nothing happens: of a borrowed seat, and of one that was given before and has lost its capacity since.
+    pub ends_at: Option<String>,
     /// For a session: lets another process of the same user take the seat over, once. A secret.
     pub adopt: Option<String>,
     /// Where none is free: the seats of the caller's own user.

@@ -63,7 +63,8 @@ closed_sets! {
         [Yes, No, Unknown].map(entitlements::Outcome::as_str)
     };
     SeatCode = [
-        "GRANTED", "SEATS_FULL", "NOT_ENTITLED", "UNDETERMINED", "EXCLUDED", "DRAINING",
+        "GRANTED", "SEATS_FULL", "NOT_ENTITLED", "UNDETERMINED", "EXCLUDED", "DRAINING", "LOW_WATER",
+        "TOO_LONG",
     ];
     SeatUnit = {
         use entitled_core::domain::product::SeatUnit::{Cgroup, Machine, Process, Uid};

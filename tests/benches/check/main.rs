@@ -23,6 +23,7 @@ mod asking;
 mod chain;
 mod ledger;
 mod memory;
+mod page;
 mod peers;
 #[path = "../report.rs"]
 mod report;
@@ -58,7 +59,8 @@ const MOST: f64 = 1.5;
 /// What a warm, valid verdict has in it.
 const WARM: [&str; 2] = ["\"code\":\"VALID\"", "\"freshness\":\"fresh\""];
 
-/// `BENCH_PARTS` names the parts to measure, with commas between: `check`, `chain`, `ledger`, `memory`. Without it, all.
+/// `BENCH_PARTS` names the parts to measure, with commas between: `check`, `chain`, `ledger`, `memory`; and `page`, which is one of
+/// `check` by itself. Without it, all.
 fn is_wanted(part: &str) -> bool {
     std::env::var("BENCH_PARTS").map_or(true, |it| it.split(',').any(|it| it == part))
 }
@@ -75,6 +77,9 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     may_open_many_files();
+    if std::env::var("BENCH_PARTS").is_ok_and(|it| it == "page") {
+        return alone();
+    }
     let ratio = if is_wanted("check") { measure() } else { 0.0 };
     let parts: [(&str, fn()); 3] = [
         ("chain", chain::measure),
@@ -95,6 +100,17 @@ fn may_open_many_files() {
     setrlimit(Resource::RLIMIT_NOFILE, hard.min(16 * 1024), hard).unwrap();
 }
 
+/// The row that needs nothing but a daemon that knows the answer.
+fn alone() -> ExitCode {
+    let (anvil, wallet) = (Anvil::start(), Wallet::numbered(1));
+    let mut daemon = prepare(&anvil, &wallet, "");
+    daemon.resume();
+    daemon.link(&wallet);
+    daemon.wait_for_code(ACME, "VALID");
+    page::measure(&daemon);
+    ExitCode::SUCCESS
+}
+
 /// Tells every figure of a warm daemon; returns the one that is judged.
 fn measure() -> f64 {
     let anvil = Anvil::start();
@@ -111,6 +127,7 @@ fn measure() -> f64 {
     daemon.link(&wallet);
     daemon.wait_for_code(ACME, "VALID");
 
+    page::measure(&daemon);
     let desk = Desk::open(&mut daemon);
     let ratio = desk.one_by_one();
     desk.many();

@@ -12,6 +12,7 @@ static int ask(entitled *daemon, const char *product) {
     int at;
     for (at = 0; at < QUESTIONS; at++) {
         if (entitled_check(daemon, product, NULL) != ENTITLED_YES) return 10;
+        if (entitled_valid(daemon, product) != ENTITLED_YES) return 13;
     }
     return 0;
 }
@@ -36,6 +37,7 @@ int main(int argc, char **argv) {
     options.socket = argv[1];
     daemon = entitled_open(&options);
     if (entitled_check(daemon, argv[2], NULL) != ENTITLED_YES) return 3;
+    if (entitled_valid(daemon, argv[2]) != ENTITLED_YES) return 14;
     if (entitled_subscribe(daemon, argv[2], &changes) != ENTITLED_OK) return 4;
     while ((error = entitled_next(changes, &verdict)) == ENTITLED_AGAIN) {}
     if (error != ENTITLED_OK || verdict.state != ENTITLED_YES) return 5;

@@ -1,4 +1,5 @@
-/* quiet SOCKET PRODUCT: fails where the library leaves anything behind in the process, a thread, a signal's handler, a file. */
+/* quiet SOCKET PRODUCT: fails where the library leaves anything behind in the process, a thread, a signal's handler, a file, a
+ * page of memory. */
 #include <dirent.h>
 #include <entitled.h>
 #include <signal.h>
@@ -6,6 +7,16 @@
 #include <string.h>
 
 typedef void (*handler)(int);
+
+/* Whether memory of the daemon's is mapped. */
+static int has_page(void) {
+    char line[512];
+    int found = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (fgets(line, sizeof line, maps) != NULL) found |= strstr(line, "entitled-answers") != NULL;
+    fclose(maps);
+    return found;
+}
 
 static int entries(const char *path) {
     DIR *directory = opendir(path);
@@ -41,10 +52,13 @@ int main(int argc, char **argv) {
         if (entitled_check(daemon, argv[2], &verdict) != ENTITLED_YES) return 3;
         if (entitled_subscribe(daemon, argv[2], &changes) != ENTITLED_OK) return 4;
         while (entitled_next(changes, &verdict) == ENTITLED_AGAIN) {}
+        if (entitled_valid(daemon, argv[2]) != ENTITLED_YES) return 9;
+        if (entitled_valid(daemon, argv[2]) != ENTITLED_YES || !has_page()) return 10;
         if (entries("/proc/self/task") != 3) return 5;
         entitled_unsubscribe(changes);
         entitled_close(daemon);
     }
+    if (has_page()) return 11;
     note(after, &blocked_after);
     if (entries("/proc/self/fd") != files) return 6;
     if (memcmp(before, after, sizeof before) != 0) return 7;

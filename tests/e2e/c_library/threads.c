@@ -10,6 +10,9 @@ static const char *product;
 
 static void *ask(void *wrong) {
     int at;
+    for (at = 0; at < QUESTIONS * QUESTIONS; at++) {
+        if (entitled_valid(daemon_, product) != ENTITLED_YES) *(int *)wrong = 1;
+    }
     for (at = 0; at < QUESTIONS; at++) {
         entitled_verdict verdict = ENTITLED_VERDICT_INIT;
         if (entitled_check(daemon_, product, &verdict) != ENTITLED_YES) *(int *)wrong = 1;

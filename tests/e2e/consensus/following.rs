@@ -33,8 +33,8 @@ fn why_leads_down_to_the_committee_and_the_checkpoint() {
     let why = said(&entitlectl(&daemon, &["why", ACME]));
     let head = ground.beacon.chain().finalized().unwrap().slot();
     for part in [
-        "anchor 0x".to_owned(),
-        "trust consensus, finalized".to_owned(),
+        "block 0x".to_owned(),
+        "signed by the chain's validators (consensus), finalized".to_owned(),
         "committee of period".to_owned(),
         "503 of 512 signed at slot".to_owned(),
         format!("for the beacon block of slot {head}"),

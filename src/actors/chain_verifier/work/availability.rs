@@ -5,12 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use alloy_primitives::Address;
+
 use crate::actors::chain_verifier::Parts;
-use crate::actors::chain_verifier::messages::{FindUnavailable, VerifierError};
+use crate::actors::chain_verifier::messages::{Examined, FindUnavailable, VerifierError};
 use crate::chain::Chain;
 use entitled_core::domain::ids::{ChainId, Collection};
 use entitled_core::domain::ownership::{Cause, Finality, Trust};
-use entitled_core::domain::product::availability::{Warning, warnings, without_contract};
+use entitled_core::domain::product::Product;
+use entitled_core::domain::product::availability::{warnings, without_contract};
 
 /// A chain that does not answer within this is no reason to warn.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -19,20 +22,32 @@ impl Parts {
     pub(in crate::actors::chain_verifier) async fn find_unavailable(
         self,
         ask: FindUnavailable,
-    ) -> Result<Vec<Warning>, VerifierError> {
+    ) -> Result<Examined, VerifierError> {
         let trusts: BTreeMap<ChainId, Trust> =
             self.chains.iter().map(|(id, chain)| (*id, chain.trust())).collect();
-        let products = || ask.products.iter().map(|it| &it.product);
-        let named: BTreeSet<Collection> = products().flat_map(|it| it.collections()).collect();
-        let looks = self.chains.values().map(|chain| {
-            let here = named.iter().filter(|it| it.chain == chain.id()).copied().collect();
-            tokio::time::timeout(PATIENCE, self.absent(chain, here))
+        let products = || ask.products.iter();
+        let named: BTreeSet<Collection> = products().flat_map(Product::collections).collect();
+        let here = |id| named.iter().filter(move |it| it.chain == id).copied();
+        let asked = |it: &&Chain| ask.every_chain || here(it.id()).next().is_some();
+        let looks = self.chains.values().filter(asked).map(|chain| async {
+            let look = self.absent(chain, here(chain.id()).collect());
+            (chain.id(), tokio::time::timeout(PATIENCE, look).await)
         });
-        let found = futures_util::future::join_all(looks).await;
-        let absent: BTreeSet<Collection> =
-            found.into_iter().filter_map(|it| it.ok()?.ok()).flatten().collect();
+        let mut absent = BTreeSet::new();
+        let mut chains = BTreeMap::new();
+        for (chain, outcome) in futures_util::future::join_all(looks).await {
+            let proven = match outcome {
+                Ok(Ok(missing)) => {
+                    absent.extend(missing);
+                    Ok(())
+                }
+                Ok(Err(cause)) => Err(cause.to_string()),
+                Err(_) => Err(format!("nothing was proven within {} seconds", PATIENCE.as_secs())),
+            };
+            chains.insert(chain, proven);
+        }
         let of = |it| warnings(it, &trusts).into_iter().chain(without_contract(it, &absent));
-        Ok(products().flat_map(of).collect())
+        Ok(Examined { warnings: products().flat_map(of).collect(), chains })
     }
 
     /// Those whose contracts are proven not to be on the chain, at its head.
@@ -41,11 +56,12 @@ impl Parts {
         chain: &Chain,
         named: BTreeSet<Collection>,
     ) -> Result<BTreeSet<Collection>, Cause> {
-        if named.is_empty() {
-            return Ok(named);
-        }
         let block = self.anchor(chain, Finality::Latest).await?;
-        let contracts = named.iter().map(|it| it.contract).collect();
+        // Where nothing is named, that of any account is a proof as well.
+        let contracts = match named.is_empty() {
+            true => BTreeSet::from([Address::ZERO]),
+            false => named.iter().map(|it| it.contract).collect(),
+        };
         let without = chain.without_code(&block, contracts).await?;
         Ok(named.into_iter().filter(|it| without.contains(&it.contract)).collect())
     }

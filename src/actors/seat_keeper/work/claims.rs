@@ -27,8 +27,8 @@ const MOST_WAITING: usize = 64;
 const HOLDERS_TOLD: usize = 64;
 
 /// Who asks, and what they hold a seat by.
-struct Claim {
-    claimant: Claimant,
+pub(super) struct Claim {
+    pub(super) claimant: Claimant,
     process: Option<ProcessId>,
     connection: ConnectionId,
     remote: bool,
@@ -36,7 +36,7 @@ struct Claim {
 }
 
 impl Claim {
-    fn key(&self, unit: SeatUnit) -> Option<UnitKey> {
+    pub(super) fn key(&self, unit: SeatUnit) -> Option<UnitKey> {
         // One uid, group and machine for everybody who is elsewhere would make them one unit, with one seat.
         Some(match unit {
             _ if self.remote => UnitKey::Connection(self.connection),
@@ -50,7 +50,7 @@ impl Claim {
         })
     }
 
-    fn bindings(&self, bind: Bind) -> Vec<Binding> {
+    pub(super) fn bindings(&self, bind: Bind) -> Vec<Binding> {
         let connection = Binding::Connection(self.connection);
         match (self.process.map(Binding::Process), bind) {
             (Some(process), Bind::Process) => vec![process],
@@ -62,7 +62,7 @@ impl Claim {
 
 impl SeatKeeper {
     /// The pools of the customer, and then those of the machine.
-    fn pools_for(&self, acquire: &Acquire) -> Vec<PoolId> {
+    pub(super) fn pools_for(&self, acquire: &Acquire) -> Vec<PoolId> {
         let machine = Key { customer: CustomerId::Machine, product: acquire.key.product.clone() };
         let own = self.house.pools_of(&acquire.key);
         let shared = self.house.pools_of(&machine).filter(|_| machine != acquire.key);
@@ -156,7 +156,7 @@ impl SeatKeeper {
     }
 
     /// Watches who asks, and finds out what the policy and the product want to know of them.
-    fn claim(
+    pub(super) fn claim(
         &mut self,
         presence: &Presence,
         (product, unit): (&ProductId, SeatUnit),
@@ -209,12 +209,12 @@ impl SeatKeeper {
         keys
     }
 
-    fn next_request(&mut self) -> RequestId {
+    pub(super) fn next_request(&mut self) -> RequestId {
         self.house.last_request += 1;
         RequestId(self.house.last_request)
     }
 
-    fn expect(
+    pub(super) fn expect(
         &mut self,
         request: &Request,
         presence: &Presence,

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use crate::actors::seat_keeper::messages::{Recount, SeatError};
+use crate::actors::seat_keeper::messages::{Acquire, Recount, SeatError};
 use crate::actors::seat_keeper::work::house::is_less;
 use crate::actors::seat_keeper::work::watching::Task;
 use crate::actors::seat_keeper::{Parts, SeatKeeper};
 use crate::actors::tier_cache::{CountTokens, Key, Subscribe, TokenCounts};
 use entitled_core::domain::entitlement::Tokens;
-use entitled_core::domain::ids::Timestamp;
+use entitled_core::domain::ids::{CustomerId, Timestamp};
 use entitled_core::seats::{BootTime, Capacity, PoolId, Seat, SeatId, Supply};
 
 /// How long TierCache may take to count.
@@ -57,6 +57,35 @@ pub(in crate::actors::seat_keeper) fn follow(
 }
 
 impl SeatKeeper {
+    /// Counts what the customer and the machine have, where what is known gives nothing; and follows them from now on.
+    pub(in crate::actors::seat_keeper) fn count_if_wanted(
+        &self,
+        order: &Acquire,
+    ) -> ResponseActFuture<Self, Result<(), SeatError>> {
+        let (key, parts) = (order.key.clone(), self.parts.clone());
+        let machine = Key { customer: CustomerId::Machine, product: key.product.clone() };
+        let keys = match self.wants_count(order) {
+            true => vec![key.clone(), machine],
+            false => Vec::new(),
+        };
+        let counting = async move {
+            let mut counted = Vec::new();
+            for key in keys {
+                counted.push((count(&parts, &key).await?, key));
+            }
+            Ok(counted)
+        };
+        let counting = counting.into_actor(self);
+        Box::pin(counting.map(move |counted: Result<Vec<_>, SeatError>, keeper, context| {
+            // Before the pools are entered, of which it may forget others; it counts again by itself at once.
+            keeper.follow(&key, context);
+            for (counts, key) in counted? {
+                keeper.take_counts(&key, &counts);
+            }
+            Ok(())
+        }))
+    }
+
     /// Takes up what was counted, unless something newer was.
     pub(in crate::actors::seat_keeper) fn take_counts(&mut self, key: &Key, counts: &TokenCounts) {
         let now = self.now();

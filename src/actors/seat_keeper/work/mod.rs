@@ -1,5 +1,6 @@
 //! What SeatKeeper does.
 
+pub(super) mod borrowing;
 pub(super) mod claims;
 pub(super) mod counting;
 pub(super) mod house;

@@ -9,7 +9,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn reader() -> VerdictReader {
-    VerdictReader::new(16, Loaded::default(), |_| Vec::new())
+    VerdictReader::new(16, Loaded::default(), |_| Vec::new(), Clock::system())
 }
 
 #[test]
@@ -113,4 +113,36 @@ fn uids_do_not_gather_without_end() {
     assert!(customers.by_uid.len() <= REMEMBERED_UIDS);
     let last = u32::try_from(REMEMBERED_UIDS).unwrap();
     assert_eq!(customers.of(last, at(0)), Some(CustomerId::Uid(last)));
+}
+
+/// The cache behind it takes a value that was withdrawn for one that is there, for a moment, while another takes its place.
+#[test]
+fn what_was_withdrawn_is_not_found_again_while_another_takes_its_place() {
+    use std::sync::atomic::AtomicU32;
+    let (reader, clock) = (reader(), Clock::system());
+    let key = Key { customer: OWN, product: "acme".parse().unwrap() };
+    // Every value of a round before this was withdrawn.
+    let (round, is_over) = (AtomicU32::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let looking = scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                let least = round.load(Ordering::Acquire);
+                if let Some(found) = reader.peek(&key) {
+                    let of = found.verdict.rank.unwrap();
+                    assert!(of >= least, "what was withdrawn in round {of} is found in {least}");
+                }
+            }
+        });
+        for next in 0..20_000 {
+            let mut cached = worked_out(&reader, &clock, 1_000_000);
+            cached.verdict.rank = Some(next);
+            assert!(reader.put(&key, Arc::new(cached)));
+            reader.forget(Whose::Everybody);
+            round.store(next + 1, Ordering::Release);
+            if looking.is_finished() {
+                break;
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
 }

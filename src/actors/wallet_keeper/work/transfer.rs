@@ -122,7 +122,11 @@ fn open_foreign(key: &ForeignKey) -> Reply<PrivateKey> {
 
 fn keystore_refused(error: &KeystoreError) -> KeeperError {
     let what = match error {
-        KeystoreError::WrongPassphrase | KeystoreError::Passphrase => "passphrase",
+        // Nothing is wrong with the question: another passphrase would do.
+        KeystoreError::WrongPassphrase => {
+            return KeeperError::Conflict { why: error.to_string() };
+        }
+        KeystoreError::Passphrase => "passphrase",
         KeystoreError::Randomness(_) | KeystoreError::Cipher => {
             return tools::failed("make a keystore")(error.clone());
         }

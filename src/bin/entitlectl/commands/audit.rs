@@ -4,19 +4,19 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use crate::exit::{Exit, Failure};
-use crate::results::{ask_and_show, show_table};
+use crate::results::{ask_and_show, show_page, show_table};
 use crate::screen::Screen;
 use crate::session::{PROOF_WAIT, Question, Session};
 use crate::tables::Form::{Moment, Plain};
 use crate::tables::{self, Column};
 
 const AUDIT: &[Column] = &[
-    Column("number", "number", Plain),
     Column("at", "at", Moment),
-    Column("by", "by", Plain),
     Column("action", "action", Plain),
     Column("subject", "subject", Plain),
+    Column("by", "by", Plain),
     Column("detail", "detail", Plain),
+    Column("number", "number", Plain),
 ];
 
 #[derive(Debug, Subcommand)]
@@ -46,10 +46,7 @@ pub(crate) fn run(
                 None => show_table(session, screen, question, AUDIT),
                 Some(limit) => {
                     let question = question.with("limit", limit)?;
-                    ask_and_show(session, screen, &question, |page| {
-                        tables::table(&tables::items(page.clone()), AUDIT)
-                    })?;
-                    Ok(Exit::Done)
+                    show_page(session, screen, &question, AUDIT)
                 }
             }
         }

@@ -13,6 +13,7 @@ use crate::results::ask_and_show;
 use crate::screen::Screen;
 use crate::session::{Question, Session};
 use crate::tables::{Column, Form, field, plain, table};
+use crate::view::View;
 use crate::words;
 
 /// Together with the other columns as they usually are, this leaves a line within 100 characters.
@@ -49,7 +50,9 @@ pub(crate) fn run(
 ) -> Result<Exit, Failure> {
     match command {
         ChainCommand::Status => {
-            ask_and_show(session, screen, &Question::admin("chain_status"), told)?;
+            let view = screen.view().clone();
+            let question = Question::admin("chain_status");
+            ask_and_show(session, screen, &question, |it| told(&view, it))?;
             Ok(Exit::Done)
         }
         ChainCommand::Sync { chain, from } => {
@@ -59,15 +62,15 @@ pub(crate) fn run(
 }
 
 /// What the daemon says in `chain_status`.
-fn told(status: &Value) -> String {
+fn told(view: &View, status: &Value) -> String {
     let chains = status.as_array().map(Vec::as_slice).unwrap_or_default();
     if chains.is_empty() {
         return "no chain is configured".to_owned();
     }
-    chains.iter().map(chain).collect::<Vec<_>>().join("\n\n")
+    chains.iter().map(|it| chain(view, it)).collect::<Vec<_>>().join("\n\n")
 }
 
-fn chain(chain: &Value) -> String {
+fn chain(view: &View, chain: &Value) -> String {
     let word = |name: &str| plain(field(chain, name));
     let endpoints = field(chain, "endpoints").as_array().map(Vec::as_slice).unwrap_or_default();
     let mut parts = vec![format!("{}: {}, trust {}", word("id"), word("status"), word("trust"))];
@@ -84,7 +87,7 @@ fn chain(chain: &Value) -> String {
     let notes = endpoints.iter().map(notes).collect::<Vec<_>>().join("\n");
     let validators = Some(field(chain, "sync")).filter(|it| it.is_object());
     let validators = validators.map(|it| format!("\n{}", sync::told(it))).unwrap_or_default();
-    format!("{}{validators}\n\n{}\n\n{notes}", parts.join(", "), table(&rows, ENDPOINT))
+    format!("{}{validators}\n\n{}\n\n{notes}", parts.join(", "), table(view, &rows, ENDPOINT))
 }
 
 fn row(endpoint: &Value) -> Value {

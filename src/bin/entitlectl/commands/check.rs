@@ -8,7 +8,8 @@ use entitled_client::Verdict;
 use crate::exit::{Exit, Failure};
 use crate::screen::Screen;
 use crate::session::{self, Behalf, FIRST_CHECK_WAIT, Question, Session};
-use crate::{verdicts, words};
+use crate::view::Format;
+use crate::{tables, verdicts, words};
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
@@ -17,7 +18,7 @@ pub(crate) struct CheckArguments {
     #[arg(long)]
     feature: Option<String>,
     /// How long a first answer may wait for the chain, at most 30s
-    #[arg(long, value_name = "DURATION", value_parser = words::parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = words::parse_wait)]
     wait: Option<Duration>,
     #[command(flatten)]
     behalf: Behalf,
@@ -36,9 +37,10 @@ pub(crate) fn run(
         .for_whom(behalf)?;
     let result = session.patient(wait.unwrap_or(FIRST_CHECK_WAIT)).ask(&question)?;
     let verdict: Verdict = session::read(question.method, &result)?;
-    match screen.is_json() {
-        true => screen.raw(&result),
-        false => {
+    match screen.view().format {
+        Format::Json => screen.raw(&result),
+        Format::Tsv => screen.line(&tables::values(&session::read(question.method, &result)?)),
+        Format::Table => {
             let text = verdicts::check_text(screen, &verdict, feature.as_deref());
             screen.line(&text);
         }

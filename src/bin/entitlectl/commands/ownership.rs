@@ -9,23 +9,24 @@ use crate::screen::Screen;
 use crate::session::{Behalf, PROOF_WAIT, Question, Session};
 use crate::tables::Form::{Moment, Plain};
 use crate::tables::{self, Column};
+use crate::view::View;
 
 const OWNERSHIP: &[Column] = &[
-    Column("number", "number", Plain),
     Column("token", "token", Plain),
     Column("wallet", "wallet", Plain),
     Column("customer", "customer", Plain),
-    Column("first seen", "first_seen", Moment),
-    Column("last proven", "last_proven", Moment),
-    Column("block", "block.number", Plain),
-    Column("trust", "trust", Plain),
-    Column("closed", "closed_at", Moment),
     Column("suspended", "suspended.reason", Plain),
+    Column("closed", "closed_at", Moment),
+    Column("last proven", "last_proven", Moment),
+    Column("first seen", "first_seen", Moment),
+    Column("trust", "trust", Plain),
+    Column("block", "block.number", Plain),
+    Column("number", "number", Plain),
 ];
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum OwnershipCommand {
-    /// Who holds what
+    /// Who holds what: everybody's for administrators, else your own
     List {
         /// Only what is held now
         #[arg(long)]
@@ -66,7 +67,7 @@ pub(crate) fn run(
 ) -> Result<Exit, Failure> {
     let (question, reason) = match command {
         OwnershipCommand::List { active, behalf } => {
-            let question = Question::new("ownership_list")
+            let question = Question::of_all("ownership_list")
                 .with_some("active", active.then_some(&true))?
                 .for_whom(behalf)?;
             return show_table(session, screen, question, OWNERSHIP);
@@ -80,7 +81,7 @@ pub(crate) fn run(
             return show_card(&session.patient(PROOF_WAIT), screen, &question, OWNERSHIP);
         }
         OwnershipCommand::History { token } => {
-            let question = Question::new("ownership_history").with("token", token)?;
+            let question = Question::of_all("ownership_history").with("token", token)?;
             return show_table(session, screen, question, OWNERSHIP);
         }
         OwnershipCommand::Suspend { token, reason } => {
@@ -90,14 +91,15 @@ pub(crate) fn run(
             (Question::admin("ownership_reinstate").with("token", token)?, reason)
         }
     };
-    ask_and_show(session, screen, &question.with("reason", reason)?, concerned)?;
+    let view = screen.view().clone();
+    ask_and_show(session, screen, &question.with("reason", reason)?, |it| concerned(&view, it))?;
     Ok(Exit::Done)
 }
 
 /// The ownerships that a suspension, or its end, concerns. It is in force for those that open later as well.
-fn concerned(page: &Value) -> String {
+fn concerned(view: &View, page: &Value) -> String {
     match tables::items(page.clone()) {
         none if none.is_empty() => "done; no wallet known here holds it now".to_owned(),
-        held => tables::table(&held, OWNERSHIP),
+        held => tables::table(view, &held, OWNERSHIP),
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::exit::{Exit, Failure};
 use crate::results::{ask_and_show, show_card, show_table};
 use crate::screen::Screen;
-use crate::session::{Question, Session};
+use crate::session::{self, PROOF_WAIT, Question, Session};
 use crate::tables::Form::{Names, Plain};
 use crate::tables::{self, Column};
 use crate::{files, words};
@@ -39,8 +39,13 @@ const TRUSTED: &[Column] =
 pub(crate) enum ProductCommand {
     /// The products installed
     List,
-    /// Check a product file; needs no daemon
-    Lint { file: PathBuf },
+    /// Check a product file; needs no daemon, unless the chains are to be asked
+    Lint {
+        file: PathBuf,
+        /// Also ask the chains: whether the contracts are there, answer the rules, and the trust is to be had (for administrators)
+        #[arg(long)]
+        online: bool,
+    },
     /// Install a product file, with the signature that lies beside it
     Install { file: PathBuf },
     /// Say whose files a product takes from now on, whoever signed the last one
@@ -77,7 +82,7 @@ pub(crate) fn run(
 ) -> Result<Exit, Failure> {
     match command {
         ProductCommand::List => show_table(session, screen, Question::new("product_list"), PRODUCT),
-        ProductCommand::Lint { file } => lint(screen, file),
+        ProductCommand::Lint { file, online } => lint(screen, file, online.then_some(session)),
         ProductCommand::Install { file } => install(session, screen, file),
         ProductCommand::Trust { product, publisher, anybody: _ } => {
             let question = Question::admin("product_trust").with("product", product)?;
@@ -93,16 +98,23 @@ pub(crate) fn run(
 }
 
 /// `FILE:LINE: key: message` for each mistake, as compilers do, so that editors find the place.
-fn lint(screen: &mut Screen, path: &Path) -> Result<Exit, Failure> {
+fn lint(screen: &mut Screen, path: &Path, online: Option<&Session>) -> Result<Exit, Failure> {
     let text = files::read(path)?;
-    let (faults, publisher) = match product::parse(&text) {
+    let (mut faults, publisher) = match product::parse(&text) {
         Ok(product) => match publisher_of(&product, &text, signing::beside(path)?.as_deref()) {
             Ok(publisher) => (Vec::new(), publisher),
             Err(message) => (vec![Fault { line: 0, key: "publisher".to_owned(), message }], None),
         },
         Err(faults) => (faults, None),
     };
-    let good = faults.is_empty();
+    let mut unknown = Vec::new();
+    if let Some(session) = online.filter(|_| faults.is_empty()) {
+        let (found, not_asked) = against_chains(session, &text)?;
+        faults.extend(found);
+        unknown = not_asked;
+    }
+    let (none, good) = (faults.is_empty(), faults.is_empty() && unknown.is_empty());
+    faults.extend(unknown);
     if screen.is_json() {
         let faults: Vec<_> = faults
             .iter()
@@ -117,7 +129,43 @@ fn lint(screen: &mut Screen, path: &Path) -> Result<Exit, Failure> {
             screen.line(&words::tame(&fault_line(path, fault)));
         }
     }
-    Ok(if good { Exit::Done } else { Exit::No })
+    Ok(match (good, none) {
+        (true, _) => Exit::Done,
+        (false, true) => Exit::Undetermined,
+        (false, false) => Exit::No,
+    })
+}
+
+/// What the chains have against a file, and which of them could not be asked.
+fn against_chains(session: &Session, text: &str) -> Result<(Vec<Fault>, Vec<Fault>), Failure> {
+    let question = Question::admin("product_check").with("toml", text)?;
+    let result = session.patient(PROOF_WAIT).ask(&question)?;
+    let checked: Value = session::read(question.method, &result)?;
+    let fault = |key: &str, message: String| Fault { line: 0, key: key.to_owned(), message };
+    let mut faults: Vec<Fault> = Vec::new();
+    for warning in checked["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let rest = warning.split_once(", ").map_or(warning, |(_, it)| it);
+        let (key, message) = rest.split_once(": ").unwrap_or(("", rest));
+        faults.push(fault(key, message.to_owned()));
+    }
+    for grant in checked["grants"].as_array().into_iter().flatten() {
+        if tables::field(grant, "answers") != true {
+            let word = |name| tables::text(grant, name);
+            let message = format!(
+                "{} does not answer the rule `{}`: {}",
+                word("contract"),
+                word("rule"),
+                word("cause")
+            );
+            faults.push(fault(&format!("{}.rule", word("key")), message));
+        }
+    }
+    let chains = checked["chains"].as_array().into_iter().flatten();
+    let unproven = chains.filter(|it| tables::field(it, "proven") != true).map(|chain| {
+        let word = |name| tables::text(chain, name);
+        fault("", format!("chain {} could not be asked: {}", word("chain"), word("cause")))
+    });
+    Ok((faults, unproven.collect()))
 }
 
 /// Who signed a file that has no mistakes. What only a machine knows that had an earlier one, is not judged here.

@@ -1,13 +1,21 @@
 //! `seats`: who has a floating seat, and who waits for one.
 
+mod import;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
 use clap::Subcommand;
+use entitled_core::domain::ids::{ProductId, TierName};
+use entitled_core::seats::OptionsFor;
 
 use crate::exit::{Exit, Failure};
 use crate::results::ask_and_show;
 use crate::screen::Screen;
-use crate::session::{Question, Session};
+use crate::session::{Behalf, Question, Session};
 use crate::tables::Form::{Moment, Plain};
 use crate::tables::{self, Column};
+use crate::words;
 
 const SEATS: &[Column] = &[
     Column("seat", "seat", Plain),
@@ -47,6 +55,34 @@ pub(crate) enum SeatsCommand {
         #[arg(long)]
         reason: String,
     },
+    /// Take a seat out of its pool for a time, whether or not anything runs; `release` gives it back earlier
+    Borrow {
+        product: String,
+        /// For how long, such as 8h or 3d
+        #[arg(long = "for", value_name = "DURATION", value_parser = words::parse_duration)]
+        time: Duration,
+        /// A seat of this tier; the best that there is if left out
+        #[arg(long)]
+        tier: Option<String>,
+        #[command(flatten)]
+        behalf: Behalf,
+    },
+    /// Make a policy file of FlexNet's options file; what cannot be said in one is listed with its line
+    ImportOptions {
+        /// The options file; - for standard input
+        file: PathBuf,
+        #[arg(long)]
+        product: ProductId,
+        /// For this tier of it; all if left out
+        #[arg(long)]
+        tier: Option<TierName>,
+        /// The feature of the options file that is meant
+        #[arg(long)]
+        feature: String,
+        /// Where to write it, such as /etc/entitled/seats.d/acme-cad.toml, which must not be there yet; standard output if left out
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Give a seat of your own back
     Release { seat: String },
 }
@@ -64,10 +100,11 @@ pub(crate) fn run(
             };
             let question =
                 question.with_some("product", product.as_ref())?.with("limit", &1_000)?;
+            let view = screen.view().clone();
             ask_and_show(session, screen, &question, |list| {
                 let pools = tables::field(list, "pools").as_array().cloned().unwrap_or_default();
-                let seats = tables::table(&tables::items(list.clone()), SEATS);
-                format!("{}\n\n{seats}", tables::table(&pools, POOLS))
+                let seats = tables::table(&view, &tables::items(list.clone()), SEATS);
+                format!("{}\n\n{seats}", tables::table(&view, &pools, POOLS))
             })?;
             Ok(Exit::Done)
         }
@@ -78,6 +115,27 @@ pub(crate) fn run(
                 tables::outline(tables::field(revoked, "revoked"))
             })?;
             Ok(Exit::Done)
+        }
+        SeatsCommand::Borrow { product, time, tier, behalf } => {
+            let question = Question::new("seat_borrow")
+                .with("product", product)?
+                .with("for_ms", &u64::try_from(time.as_millis()).unwrap_or(u64::MAX))?
+                .with_some("tier", tier.as_ref())?
+                .for_whom(behalf)?;
+            let borrowed = ask_and_show(session, screen, &question, tables::outline)?;
+            let is_done = tables::field(&borrowed, "granted") == &serde_json::Value::Bool(true);
+            let is_known = tables::field(&borrowed, "code") != "UNDETERMINED";
+            Ok(if is_done {
+                Exit::Done
+            } else if is_known {
+                Exit::No
+            } else {
+                Exit::Undetermined
+            })
+        }
+        SeatsCommand::ImportOptions { file, product, tier, feature, output } => {
+            let about = OptionsFor { product, tier: tier.as_ref(), feature };
+            import::run(file, &about, output.as_deref(), screen)
         }
         SeatsCommand::Release { seat } => {
             let question = Question::new("seat_release").with("seat", seat)?;

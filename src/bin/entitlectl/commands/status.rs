@@ -1,13 +1,16 @@
-//! `status`: how the daemon is, and what one is entitled to.
+//! `status`, and `entitlectl` alone: one screen for a person. What one is entitled to, until when, and what to do next; how
+//! the daemon's parts fare where something is wrong with them, or with `--verbose`.
 
+use clap::Args;
+use entitled_client::{Code, Verdict};
 use serde_json::Value;
 
 use crate::exit::{Exit, Failure};
-use crate::screen::Screen;
+use crate::screen::{Mark, Screen};
 use crate::session::{self, Question, Session};
 use crate::tables::Form::Plain;
 use crate::tables::{self, Column};
-use crate::words;
+use crate::{verdicts, words};
 
 const ACTOR: &[Column] = &[
     Column("actor", "name", Plain),
@@ -32,7 +35,18 @@ const VERDICT: &[Column] = &[
     Column("token", "token", Plain),
 ];
 
-pub(crate) fn run(session: &Session, screen: &mut Screen) -> Result<Exit, Failure> {
+#[derive(Debug, Default, Args)]
+pub(crate) struct StatusArguments {
+    /// Also show the chains, the daemon's parts, and the tokens
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+pub(crate) fn run(
+    StatusArguments { verbose }: &StatusArguments,
+    session: &Session,
+    screen: &mut Screen,
+) -> Result<Exit, Failure> {
     let question = Question::new("system_health");
     let result = session.ask(&question)?;
     if screen.is_json() {
@@ -40,35 +54,126 @@ pub(crate) fn run(session: &Session, screen: &mut Screen) -> Result<Exit, Failur
         return Ok(Exit::Done);
     }
     let health: Value = session::read(question.method, &result)?;
-    let field = |name: &str| tables::plain(tables::field(&health, name));
-    let uptime = tables::field(&health, "uptime_s").as_u64().map(words::span);
-    let uptime = uptime.map(|it| format!(", up {it}")).unwrap_or_default();
-    screen.line(&format!("entitled {}: {}{uptime}", field("version"), field("status")));
-    if tables::field(&health, "fake") == true {
-        screen.line("This is a fake: its answers come from a file, and nothing is proven.");
+    // The overview is worth having without this part; `check` says what is wrong with it.
+    match licences(session, screen) {
+        Ok(items) if *verbose && !items.is_empty() => {
+            let table = screen.table(&items, VERDICT);
+            screen.line(&format!("\n{table}"));
+        }
+        Ok(_) => {}
+        Err(failure) => screen.failure(&failure),
     }
-    if let Some(said) = tables::field(&health, "store")["recovered"].as_str() {
-        screen.line(&format!("\n{}", words::tame(said)));
-        screen.line("Once this is dealt with: `entitlectl store acknowledge`.");
+    screen.line("");
+    for line in of_daemon(&health) {
+        tell(screen, &line, "  ");
     }
     for (name, columns) in [("chains", CHAIN), ("actors", ACTOR)] {
         let items = tables::items(tables::field(&health, name).clone());
-        if !items.is_empty() {
-            screen.line(&format!("\n{}", tables::table(&items, columns)));
+        if *verbose && !items.is_empty() {
+            let table = screen.table(&items, columns);
+            screen.line(&format!("\n{table}"));
         }
-    }
-    // The overview is worth having without this part; `check` says what is wrong with it.
-    match session.ask_all(Question::new("entitlement_list")) {
-        Ok(pages) => {
-            let mut verdicts = Vec::new();
-            for page in pages {
-                verdicts.extend(tables::items(session::read("entitlement_list", &page)?));
-            }
-            if !verdicts.is_empty() {
-                screen.line(&format!("\n{}", tables::table(&verdicts, VERDICT)));
-            }
-        }
-        Err(failure) => screen.failure(&failure),
     }
     Ok(Exit::Done)
+}
+
+/// Says each licence in a line, and what to do about what is none.
+fn licences(session: &Session, screen: &mut Screen) -> Result<Vec<Value>, Failure> {
+    let mut items = Vec::new();
+    for page in session.ask_all(Question::new("entitlement_list"))? {
+        items.extend(tables::items(session::read("entitlement_list", &page)?));
+    }
+    let mut verdicts: Vec<Verdict> = Vec::new();
+    for item in &items {
+        let verdict = serde_json::from_value(item.clone());
+        verdicts
+            .push(verdict.map_err(|source| Failure::Shape { method: "entitlement_list", source })?);
+    }
+    if verdicts.is_empty() {
+        tell(screen, "This machine knows of no licence of yours.", "");
+        let has_wallet = !session
+            .ask_all(Question::new("wallet_list"))?
+            .iter()
+            .all(|page| page.get().contains("\"items\":[]"));
+        let code = if has_wallet { Code::NotHeld } else { Code::NoWallet };
+        tell(screen, &format!("Next: {}", verdicts::next_step(&code)), "  ");
+        return Ok(items);
+    }
+    let width = verdicts.iter().map(|it| it.product.chars().count()).max().unwrap_or(0);
+    let now = words::now();
+    for verdict in &verdicts {
+        let mark = verdicts::mark(verdict);
+        let product = words::tame(&verdict.product);
+        let said = words::tame(&said(verdict, now));
+        // The mark is put in after the lines are broken: colour has no width.
+        let line = lines(screen, &format!("* {product:width$}  {said}"), &" ".repeat(width + 4));
+        let line = line.replacen('*', &screen.mark(mark), 1);
+        screen.line(&line);
+        if mark != Mark::Yes {
+            let next = verdicts::next_step(&verdict.code).replace("PRODUCT", &product);
+            tell(screen, &format!("  {:width$}  next: {next}", ""), &" ".repeat(width + 4));
+        }
+    }
+    Ok(items)
+}
+
+/// `tier pro, until 6 December 2026 (in 7 days)`, or why not.
+fn said(verdict: &Verdict, now: jiff::Timestamp) -> String {
+    if verdicts::mark(verdict) != Mark::Yes {
+        return format!("{}: {}", verdict.code, words::with_moments(&verdict.detail, now));
+    }
+    let tier = verdict.tier.as_deref().map_or_else(|| "yes".to_owned(), |it| format!("tier {it}"));
+    let notes = [
+        verdicts::until(verdict, now),
+        verdict.provisional.then(|| "not settled on the chain yet".to_owned()),
+        (verdict.code == Code::Grace).then(|| "the chain cannot be reached now".to_owned()),
+    ];
+    [Some(tier)].into_iter().chain(notes).flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// One line where all is well, and one for each thing that is not.
+fn of_daemon(health: &Value) -> Vec<String> {
+    let field = |name: &str| tables::plain(tables::field(health, name));
+    let uptime = tables::field(health, "uptime_s").as_u64().map(words::span);
+    let uptime = uptime.map(|it| format!(", up {it}")).unwrap_or_default();
+    let mut lines = vec![format!("entitled {}: {}{uptime}", field("version"), field("status"))];
+    if tables::field(health, "fake") == true {
+        lines.push(
+            "This is a fake: its answers come from a file, and nothing is proven.".to_owned(),
+        );
+    }
+    if let Some(said) = tables::field(health, "store")["recovered"].as_str() {
+        lines.push(words::tame(said));
+        lines.push("Once this is dealt with: `entitlectl store acknowledge`.".to_owned());
+    }
+    for chain in tables::items(tables::field(health, "chains").clone()) {
+        let status = tables::text(&chain, "status");
+        if status != "ok" {
+            let id = words::tame(tables::text(&chain, "id"));
+            lines.push(format!(
+                "Chain {id}: {}; `entitlectl doctor` looks for the cause.",
+                words::tame(status)
+            ));
+        }
+    }
+    for actor in tables::items(tables::field(health, "actors").clone()) {
+        let state = tables::text(&actor, "state");
+        if state != "running" {
+            let name = words::tame(tables::text(&actor, "name"));
+            lines.push(format!("The daemon's part {name} is {}.", words::tame(state)));
+        }
+    }
+    lines
+}
+
+fn tell(screen: &mut Screen, text: &str, indent: &str) {
+    let text = lines(screen, text, indent);
+    screen.line(&text);
+}
+
+fn lines(screen: &Screen, text: &str, indent: &str) -> String {
+    match screen.view().width {
+        Some(width) => words::wrapped(&words::shortened(text), width, indent),
+        None => text.to_owned(),
+    }
 }

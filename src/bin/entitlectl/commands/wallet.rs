@@ -5,11 +5,11 @@ mod sign;
 mod transfer;
 
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Subcommand;
 
+use self::link::LinkArguments;
 use self::sign::SignedText;
 use self::transfer::Brought;
 use crate::exit::{Exit, Failure};
@@ -56,24 +56,8 @@ pub(crate) enum WalletCommand {
         #[command(flatten)]
         behalf: Behalf,
     },
-    /// Link a wallet whose key is elsewhere: shows the text to sign and asks for the signature, or takes
-    /// both from the arguments
-    Link {
-        /// The wallet's address
-        #[arg(required_unless_present = "message", conflicts_with = "message")]
-        address: Option<String>,
-        /// CAIP-2, such as eip155:1
-        #[arg(long, conflicts_with = "message")]
-        chain: Option<String>,
-        /// A file with the challenge that was signed; `-` for standard input
-        #[arg(long, value_name = "FILE")]
-        message: Option<PathBuf>,
-        /// The signature; asked for if not given
-        #[arg(long, value_name = "HEX", requires = "message")]
-        signature: Option<String>,
-        #[command(flatten)]
-        behalf: Behalf,
-    },
+    /// Link a wallet whose key is elsewhere: in your browser, or by copy and paste, or by a text that was signed before
+    Link(LinkArguments),
     /// Bring in a key that was made elsewhere; the secret is asked for, or is one line of standard input
     Import {
         #[command(flatten)]
@@ -145,20 +129,7 @@ pub(crate) fn run(
             let question = link::challenge_for(address, chain.as_ref(), behalf)?;
             link::show_challenge(session, screen, &question)
         }
-        WalletCommand::Link { address, chain, message, signature, behalf } => {
-            let session = session.patient(PROOF_WAIT);
-            let signed = match (message, address) {
-                (Some(message), _) => link::signed_before(screen, message, signature.as_ref())?,
-                (None, Some(address)) => {
-                    let question = link::challenge_for(address, chain.as_ref(), behalf)?;
-                    link::sign_now(&session, screen, &question)?
-                }
-                (None, None) => {
-                    return Err(Failure::Usage("name an address, or give --message".to_owned()));
-                }
-            };
-            show_card(&session, screen, &signed.for_whom(behalf)?, WALLET)
-        }
+        WalletCommand::Link(arguments) => link::link(arguments, session, screen),
         WalletCommand::Import { brought, path, label, behalf } => {
             let question = Question::new("wallet_import")
                 .with_some("path", path.as_ref())?

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use crate::exit::{Exit, Failure};
 use crate::screen::Screen;
 use crate::session::{self, Behalf, Question, Session};
-use crate::verdicts;
+use crate::{verdicts, words};
 
 const METHOD: &str = "entitlement_subscribe";
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
@@ -36,6 +36,7 @@ pub(crate) fn run(
     end_on_signals()?;
     let mut subscription = session.subscribe(question)?;
     let mut shown: Option<Verdict> = None;
+    let mut told = String::new();
     let mut left = *count;
     while left != Some(0) && !screen.is_closed() {
         let result = match subscription.next_raw() {
@@ -57,19 +58,26 @@ pub(crate) fn run(
         if shown.as_ref().is_some_and(|it| says_the_same(it, &verdict)) {
             continue;
         }
-        show(screen, &verdict, &result);
+        // To a person, what reads the same is no change, whatever changed beneath it.
+        let line =
+            if screen.is_json() { String::new() } else { verdicts::watch_line(screen, &verdict) };
         shown = Some(verdict);
+        if !line.is_empty() && line == told {
+            continue;
+        }
+        show(screen, &line, &result);
+        told = line;
         left = left.map(|it| it - 1);
     }
     Ok(Exit::Done)
 }
 
-fn show(screen: &mut Screen, verdict: &Verdict, result: &RawValue) {
+fn show(screen: &mut Screen, line: &str, result: &RawValue) {
     match screen.is_json() {
         true => screen.raw(result),
         false => {
-            let line = verdicts::watch_line(screen, verdict);
-            screen.line(&line);
+            let at = words::now().strftime("%Y-%m-%d %H:%M:%S UTC");
+            screen.line(&format!("{at}  {line}"));
         }
     }
 }
@@ -96,6 +104,7 @@ fn says_the_same(one: &Verdict, other: &Verdict) -> bool {
         anchor: None,
         verified_at: None,
         stale_after: None,
+        freshness: None,
         grace_until: None,
         seconds_until_change: None,
         ..it.clone()

@@ -8,9 +8,3 @@ fn marks_are_ascii_where_the_locale_is() {
         assert_eq!(is_unicode(locale), unicode, "{locale:?}");
     }
 }
-
-#[test]
-fn a_failure_is_told_with_its_causes() {
-    let source = io::Error::other("disk full");
-    assert_eq!(with_causes(&Failure::Output { source }), "cannot write the answer: disk full");
-}

@@ -17,7 +17,7 @@ fn a_table_is_aligned_and_leaves_out_empty_columns() {
         json!({"address": "0xBBBB", "custody": "linked", "active": false}),
     ];
     assert_eq!(
-        table(&items, WALLET),
+        table(&View::whole(), &items, WALLET),
         "ADDRESS  CUSTODY  ACTIVE\n0xA      managed  yes\n0xBBBB   linked   no"
     );
 }
@@ -45,4 +45,30 @@ fn a_list_may_come_with_or_without_pages() {
     assert_eq!(items(json!([1])), [json!(1)]);
     assert_eq!(items(json!({"items": [1], "next_cursor": null})), [json!(1)]);
     assert!(items(json!(null)).is_empty());
+}
+
+#[test]
+fn columns_are_chosen_by_their_headings() {
+    let items = [json!({"address": "0xA", "custody": "managed", "active": true})];
+    let view = |columns: &[&str]| View {
+        columns: columns.iter().map(|it| name(it)).collect(),
+        ..View::whole()
+    };
+    assert_eq!(
+        table(&view(&["active", "address"]), &items, WALLET),
+        "ACTIVE  ADDRESS\nyes     0xA"
+    );
+    assert_eq!(table(&view(&["label"]), &items, WALLET), "LABEL\n-");
+    assert!(known(&view(&["ADDRESS"]), WALLET).is_ok());
+    let Err(Failure::Usage(said)) = known(&view(&["adress"]), WALLET) else { unreachable!() };
+    assert_eq!(said, "there is no column `adress` here; there are address, custody, label, active");
+}
+
+#[test]
+fn programs_get_tabs_and_the_quiet_one_column() {
+    let items = [json!({"address": "0xA", "custody": "managed", "active": true})];
+    let tsv = View { format: Format::Tsv, ..View::whole() };
+    assert_eq!(table(&tsv, &items, WALLET), "ADDRESS\tCUSTODY\tLABEL\tACTIVE\n0xA\tmanaged\t\tyes");
+    let quiet = View { quiet: true, ..View::whole() };
+    assert_eq!(table(&quiet, &items, WALLET), "0xA");
 }

@@ -48,3 +48,41 @@ fn a_terminal_obeys_nothing_in_tamed_text() {
     assert_eq!(tame("a\u{1b}[31mb\nc\u{9b}d"), "a\u{fffd}[31mb\u{fffd}c\u{fffd}d");
     assert_eq!(tame("Zürich"), "Zürich");
 }
+
+fn at(text: &str) -> jiff::Timestamp {
+    text.parse().unwrap()
+}
+
+#[test]
+fn times_are_said_as_people_say_them() {
+    let now = at("2026-11-29T08:00:00Z");
+    for (time, said) in [
+        ("2026-12-13T08:04:00Z", "13 December 2026 (in 14 days)"),
+        ("2026-11-29T07:57:00Z", "29 November 2026, 07:57 UTC (3 minutes ago)"),
+        ("2026-11-29T08:00:00.5Z", "29 November 2026, 08:00 UTC (now)"),
+        ("soon", "soon"),
+    ] {
+        assert_eq!(moment_from(time, now), said);
+    }
+    assert_eq!(
+        with_moments("too old since 2026-11-20T07:00:00.123Z; look again", now),
+        "too old since 20 November 2026 (9 days ago); look again"
+    );
+}
+
+#[test]
+fn addresses_and_hashes_are_shortened_and_nothing_else_is() {
+    let address = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+    assert_eq!(
+        shortened(&format!("a {address} eip155:1/erc721:{address}/7 0x12 0")),
+        "a 0x7099…79C8 eip155:1/erc721:0x7099…79C8/7 0x12 0"
+    );
+    assert_eq!(cut("Zürich liegt", 7), "Zürich…");
+    assert_eq!(cut("Zürich", 6), "Zürich");
+}
+
+#[test]
+fn lines_are_broken_between_words_only() {
+    assert_eq!(wrapped("one two three four", 9, "  "), "one two\n  three\n  four");
+    assert_eq!(wrapped("  extraordinarily long", 5, "  "), "  extraordinarily\n  long");
+}

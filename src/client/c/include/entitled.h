@@ -163,7 +163,44 @@ typedef struct entitled_question {
 
 #define ENTITLED_NONCE_MAX 64
 
+/*
+ * Which floating seat is asked for. Begins with its size, as the options do.
+ */
+typedef struct entitled_seat_request {
+    size_t size; /* sizeof(entitled_seat_request) */
+    const char *product;
+    /* A seat of this tier; NULL for the best that there is. */
+    const char *tier;
+    /* A seat of a tier that includes this feature; NULL for any. */
+    const char *feature;
+    /* How long to wait in the queue, beside the time that a question may take: at most an hour. */
+    int64_t wait_ms;
+} entitled_seat_request;
+
+#define ENTITLED_SEAT_REQUEST_INIT { sizeof(entitled_seat_request), NULL, NULL, NULL, 0 }
+
+/*
+ * How a seat stands. A value, as a verdict is. ENTITLED_YES: it is held. ENTITLED_NO: there is none, or it has ended, for good.
+ */
+typedef struct entitled_seat_info {
+    size_t size; /* sizeof(entitled_seat_info) */
+    enum entitled_state state;
+    enum entitled_error error;
+    /* Its pool has lost capacity, and it ends then: seconds since 1970; 0 where it does not end. */
+    int64_t ends_at;
+    /* How many requests wait, where there is no seat. */
+    int64_t queue;
+    /* GRANTED; or SEATS_FULL, NOT_ENTITLED, UNDETERMINED, EXCLUDED, DRAINING; or why it ended: capacity, revoked and others. */
+    char code[32];
+    char seat[32];
+    char tier[72];
+    char detail[512]; /* for people */
+} entitled_seat_info;
+
+#define ENTITLED_SEAT_INFO_INIT { sizeof(entitled_seat_info), ENTITLED_NOT_KNOWN, ENTITLED_OK, 0, 0, "", "", "", "" }
+
 typedef struct entitled entitled;
+typedef struct entitled_seat entitled_seat;
 typedef struct entitled_subscription entitled_subscription;
 
 #if defined(__GNUC__)
@@ -189,6 +226,17 @@ void entitled_close(entitled *daemon);
 
 /* What the caller is entitled to of a product. `verdict` may be NULL. */
 ENTITLED_ANSWER enum entitled_state entitled_check(entitled *daemon, const char *product, entitled_verdict *verdict);
+
+/*
+ * The state of entitled_check(), for whoever asks all the time. The first call of a product asks the daemon, as
+ * entitled_check() does, and has it write the answer from then on into memory that this program can read: each later call
+ * reads there, and costs some nanoseconds. What the daemon comes to know stands there within a millisecond, and before a
+ * change that it was asked for is acknowledged. What it writes holds for two seconds: when it is no longer renewed, when the
+ * daemon itself has no answer at hand, and where no such memory is to be had, the daemon is asked again.
+ *
+ * It takes a connection and a page of memory, until entitled_close().
+ */
+ENTITLED_ANSWER enum entitled_state entitled_valid(entitled *daemon, const char *product);
 
 /*
  * Whether a verdict is a yes, and its tier has a feature that is not false, zero or empty. A verdict that is not known knows
@@ -251,6 +299,26 @@ int entitled_fd(const entitled_subscription *subscription);
 enum entitled_error entitled_next(entitled_subscription *subscription, entitled_verdict *verdict);
 
 void entitled_unsubscribe(entitled_subscription *subscription);
+
+/*
+ * Takes a floating seat, on a connection of its own. It is held until entitled_seat_release(), or until the process ends: there
+ * is nothing to be renewed. *seat is NULL unless ENTITLED_YES is returned. `info` may be NULL.
+ */
+ENTITLED_ANSWER enum entitled_state entitled_seat_acquire(entitled *daemon, const entitled_seat_request *request,
+                                                          entitled_seat **seat, entitled_seat_info *info);
+
+/*
+ * Whether a seat is still held: how it stands after its next change, or after wait_ms. A daemon that was restarted is asked for
+ * it again, so this is to be called from time to time. In the child of a fork it asks for a seat of the child's own. One thread
+ * at a time. `info` may be NULL.
+ */
+ENTITLED_ANSWER enum entitled_state entitled_seat_check(entitled_seat *seat, int64_t wait_ms, entitled_seat_info *info);
+
+/*
+ * Gives a seat back, and frees it in any case. An error says that the daemon could not be told: then the seat ends with the
+ * process. In the child of a fork, the parent keeps it.
+ */
+enum entitled_error entitled_seat_release(entitled_seat *seat);
 
 #ifdef __cplusplus
 }

@@ -39,6 +39,31 @@ std::string watch(const entitlement::Client &client, const std::string &product,
     return told;
 }
 
+std::optional<entitlement::Seat> seat;
+
+std::string stands() {
+    if (seat->error() != Error::none) return word(seat->answer()) + " " + failure(seat->error());
+    if (seat->answer() != Answer::yes) return word(seat->answer()) + " " + std::string(seat->code());
+    if (!seat->ends_at()) return "yes";
+    const std::time_t moment = std::chrono::system_clock::to_time_t(*seat->ends_at());
+    char text[32];
+    std::strftime(text, sizeof text, "yes %Y-%m-%dT%H:%M:%SZ", std::gmtime(&moment));
+    return text;
+}
+
+std::string take(const entitlement::Client &client, const std::vector<std::string> &words) {
+    entitlement::SeatOptions options;
+    for (std::size_t at = 2; at < words.size(); at++) {
+        const auto cut = words[at].find('=');
+        const std::string key = words[at].substr(0, cut), value = words[at].substr(cut + 1);
+        if (key == "tier") options.tier = value;
+        if (key == "feature") options.feature = value;
+        if (key == "wait_ms") options.wait = std::chrono::milliseconds(std::stoll(value));
+    }
+    seat = client.seat(words[1], options);
+    return seat->answer() == Answer::yes ? "yes " + std::string(seat->id()) : stands();
+}
+
 std::string say(std::optional<entitlement::Client> &client, const std::vector<std::string> &words) {
     if (words[0] == "open") {
         entitlement::Options options;
@@ -47,7 +72,17 @@ std::string say(std::optional<entitlement::Client> &client, const std::vector<st
         client.emplace(options);
         return "ok";
     }
+    if (words[0] == "seat") return take(*client, words);
+    if (words[0] == "held") {
+        static_cast<void>(seat->check(std::chrono::milliseconds(std::stoll(words[1]))));
+        return stands();
+    }
+    if (words[0] == "release") {
+        const Error error = seat->release();
+        return error == Error::none ? "ok" : failure(error);
+    }
     if (words[0] == "close") {
+        seat.reset();
         client.reset();
         return "ok";
     }

@@ -1,6 +1,7 @@
 "use strict";
 
 const { Connection, Deadline, defaultPath, wasUnheard } = require("./connection.js");
+const { Seat } = require("./seat.js");
 const { EntitledError, read, notKnown, requireHandlers } = require("./verdict.js");
 
 const TIMEOUT_MS = 5000;
@@ -74,6 +75,13 @@ class Client {
     requireHandlers(handlers);
     if (typeof product !== "string") throw new TypeError("a product is named by a string");
     return new Watch(product, handlers, this.#path, this.#timeout);
+  }
+
+  /** Takes a floating seat, and waits for one in the queue for `waitMs` at most. Rejects with `SeatRefused` when there is
+   *  none, and with an `EntitledError` when the daemon could not be asked. */
+  async seat(product, { tier, feature, waitMs } = {}) {
+    if (typeof product !== "string") throw new TypeError("a product is named by a string");
+    return Seat.take({ product, tier, feature }, { path: this.#path, timeout: this.#timeout, waitMs });
   }
 
   /** Hangs up. The client can still be used; it connects again. */

@@ -111,19 +111,22 @@ class Connection {
     });
   }
 
-  /** What the next notice of a subscription tells; it waits as long as it takes. */
-  notice(subscription) {
+  /** What the next notice of a subscription tells; it waits as long as it takes, or until the limit, and gives nothing then. */
+  notice(subscription, limit) {
     this.#socket.resume();
     return new Promise((resolve, reject) => {
-      const look = () => {
-        const at = this.#notices.findIndex((it) => it.subscription === subscription);
-        if (at >= 0) resolve(this.#notices.splice(0, at + 1)[at].result);
-        else if (this.failure) reject(this.failure);
-        else return;
+      const settle = (then, it) => {
+        clearTimeout(timer);
         this.#listener = undefined;
+        then(it);
       };
-      this.#listener = look;
-      look();
+      const timer = limit === undefined ? undefined : setTimeout(() => settle(resolve), limit);
+      this.#listener = () => {
+        const at = this.#notices.findIndex((it) => it.subscription === subscription);
+        if (at >= 0) settle(resolve, this.#notices.splice(0, at + 1)[at].result);
+        else if (this.failure) settle(reject, this.failure);
+      };
+      this.#listener();
     });
   }
 
@@ -155,7 +158,7 @@ class Connection {
     if (message === null || typeof message !== "object" || Array.isArray(message)) throw new Error("this is not JSON-RPC");
     const { id = null, result, error = null, method, params } = message;
     if (result === undefined && error === null && typeof method === "string") {
-      if (method !== "entitlement_changed") return;
+      if (method !== "entitlement_changed" && method !== "seat_changed") return;
       if (params === null || typeof params !== "object" || (this.#question && this.#notices.length === NOTICES_MAX)) {
         throw new Error("a notice has another shape than expected, or there are too many");
       }

@@ -2,7 +2,7 @@
 // Plays a client's part in the cases of tests/clients/conformance.json: a line for each thing to do, one line back.
 
 const readline = require("node:readline");
-const { Client, Unreachable, Untrusted, Timeout, ProtocolError, Refused } = require("entitled");
+const { Client, SeatRefused, Unreachable, Untrusted, Timeout, ProtocolError, Refused } = require("entitled");
 
 const FAILURES = new Map([
   [Unreachable, "unreachable"], [Untrusted, "untrusted"], [Timeout, "timeout"], [ProtocolError, "protocol"],
@@ -15,7 +15,13 @@ const SAY = {
   no: (verdict) => `no ${verdict.code}`,
   notKnown: (verdict) => `not-known ${verdict.error ? failure(verdict.error) : verdict.code}`,
 };
+const STATE = {
+  yes: ({ endsAt }) => (endsAt ? `yes ${endsAt}` : "yes"),
+  no: ({ reason }) => `no ${reason}`,
+  notKnown: ({ error, reason }) => `not-known ${error ? failure(error) : reason}`,
+};
 let client;
+let seat;
 
 const WORDS = {
   open(path, timeout) {
@@ -26,6 +32,18 @@ const WORDS = {
     client.close();
     return "ok";
   },
+  async seat(product, ...more) {
+    const { wait_ms: waitMs, ...options } = Object.fromEntries(more.map((it) => it.split("=")));
+    try {
+      seat = await client.seat(product, { ...options, waitMs: waitMs && Number(waitMs) });
+      return `yes ${seat.id}`;
+    } catch (error) {
+      if (!(error instanceof SeatRefused)) return `not-known ${failure(error)}`;
+      return `${error.answer === "no" ? "no" : "not-known"} ${error.code}`;
+    }
+  },
+  held: (waitMs) => seat.check(STATE, { waitMs: Number(waitMs) }),
+  release: () => seat.release().then(() => "ok", failure),
   check(product, ...more) {
     const { wait_ms: waitMs, ...options } = Object.fromEntries(more.map((it) => it.split("=")));
     if (waitMs !== undefined) options.waitMs = Number(waitMs);

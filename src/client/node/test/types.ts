@@ -17,6 +17,11 @@ export async function right(client: Client): Promise<string> {
     const each: number | string | null = it;
     if (each === null && may) break;
   }
+  await using seat = await client.seat("acme-cad", { tier: "pro", waitMs: 600_000 });
+  const stands: string | null | undefined = await seat.check({
+    yes: ({ endsAt }) => endsAt, no: ({ reason }) => reason, notKnown: ({ error }) => error?.message,
+  }, { waitMs: 1000 });
+  if (stands) await seat.release();
   const result: unknown = await client.call("system_version");
   return text + String(result);
 }
@@ -43,6 +48,8 @@ export async function wrong(client: Client): Promise<void> {
   await client.check("acme-cad", { ...handlers, yes: (verdict) => verdict.valid });
   // @ts-expect-error: what was said is read only
   await client.check("acme-cad", { ...handlers, yes: (verdict) => { verdict.tier = "pro"; } });
+  // @ts-expect-error: that it may be not known that a seat is held cannot be left out
+  await (await client.seat("acme-cad")).check({ yes: () => true, no: () => false });
   // @ts-expect-error: only the library finds that there is no answer
   throw new EntitledError("mine");
 }

@@ -13,11 +13,13 @@ from typing import Optional
 from ._client import AsyncClient, Client, Watch
 from ._protocol import default_path
 from ._receipt import ReceiptError, verify_receipt
+from ._seat import AsyncSeat, Seat, SeatRefused, SeatState
 from ._verdict import NO, NOT_KNOWN, YES, Answer, EntitledError, ProtocolError, Refused, Timeout, Unreachable, Untrusted, Verdict
 
 __all__ = [
-    "NO", "NOT_KNOWN", "YES", "Answer", "AsyncClient", "Client", "EntitledError", "ProtocolError", "ReceiptError",
-    "Refused", "Timeout", "Unreachable", "Untrusted", "Verdict", "Watch", "check", "default_path", "verify_receipt",
+    "NO", "NOT_KNOWN", "YES", "Answer", "AsyncClient", "AsyncSeat", "Client", "EntitledError", "ProtocolError", "ReceiptError",
+    "Refused", "Seat", "SeatRefused", "SeatState", "Timeout", "Unreachable", "Untrusted", "Verdict", "Watch", "check",
+    "default_path", "seat", "verify_receipt",
 ]
 
 
@@ -25,3 +27,9 @@ def check(product: str, *, feature: Optional[str] = None, publisher: Optional[st
     """What the caller is entitled to of `product`, asked once. Raises nothing of its own: see `Client.check`."""
     with Client(timeout=timeout) as client:
         return client.check(product, feature=feature, publisher=publisher)
+
+
+def seat(product: str, *, tier: Optional[str] = None, feature: Optional[str] = None, wait: float = 0.0,
+         timeout: float = 5.0) -> Seat:
+    """Takes a floating seat of `product`: see `Client.seat`."""
+    return Client(timeout=timeout).seat(product, tier=tier, feature=feature, wait=wait)

@@ -8,10 +8,13 @@ import select
 import socket
 import threading
 import time
-from typing import Any, AsyncIterator, Coroutine, Iterator, Mapping, Optional, Tuple, TypeVar
+from typing import TYPE_CHECKING, Any, AsyncIterator, Coroutine, Iterator, Mapping, Optional, Tuple, TypeVar
 
 from ._protocol import Connection
 from ._verdict import EntitledError, Refused, Timeout, Verdict
+
+if TYPE_CHECKING:
+    from ._seat import Seat, SeatRequest
 
 QUEUE_FULL_PAUSE = 0.005  # before a daemon whose queue of new connections is full is tried again, in seconds
 T = TypeVar("T")
@@ -206,6 +209,13 @@ class Client(_Asker):
         """Follows the verdict about `product`: the present one, then one per change."""
         return Watch(product, self.path, self.timeout)
 
+    def seat(self, product: str, *, tier: Optional[str] = None, feature: Optional[str] = None, wait: float = 0.0) -> Seat:
+        """Takes a floating seat, and waits in the queue for `wait` seconds at most (an hour). Raises `SeatRefused` when there
+        is none, and an `EntitledError` when the daemon could not be asked. `with` gives it back."""
+        from ._seat import take
+
+        return take(self.path, self.timeout, wait, product, tier=tier, feature=feature)
+
     def close(self) -> None:
         with self._lock:
             self._close()
@@ -291,6 +301,12 @@ class AsyncClient(_Asker):
                     yield verdict
         finally:
             following.close()
+
+    def seat(self, product: str, *, tier: Optional[str] = None, feature: Optional[str] = None, wait: float = 0.0) -> SeatRequest:
+        """As `Client.seat`, for `async with`, or for `await` and `await seat.release()`."""
+        from ._seat import request
+
+        return request(self.path, self.timeout, wait, product, tier=tier, feature=feature)
 
     def close(self) -> None:
         self._close()

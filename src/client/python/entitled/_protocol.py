@@ -140,7 +140,7 @@ class Connection:
         method, told = message.get("method"), message.get("params")
         if not isinstance(method, str) or "result" in message:
             raise ProtocolError("what the daemon said is neither an answer nor a notice")
-        if method == "entitlement_changed":
+        if method in ("entitlement_changed", "seat_changed"):
             if not isinstance(told, dict) or len(self._notices) == NOTICES_MAX:
                 raise ProtocolError("a notice has another shape than expected, or there are too many")
             self._notices.append(told)

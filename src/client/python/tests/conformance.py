@@ -40,8 +40,25 @@ class Blocking:
         with self.client.watch(product) as watch:
             return [next(watch) for _ in range(count)]
 
+    async def seat(self, product, **options):
+        seat = self.client.seat(product, **options)
+        return Plain(seat)
+
     def close(self):
         self.client.close()
+
+
+class Plain:
+    """A blocking seat, with the face of the other."""
+
+    def __init__(self, seat):
+        self.seat, self.id = seat, seat.id
+
+    async def check(self, wait):
+        return self.seat.check(wait)
+
+    async def release(self):
+        self.seat.release()
 
 
 class Asynchronous(entitled.AsyncClient):
@@ -55,7 +72,36 @@ class Asynchronous(entitled.AsyncClient):
                 return heard
 
 
+async def take(client, product, *more):
+    options = dict(it.split("=", 1) for it in more)
+    if "wait_ms" in options:
+        options["wait"] = int(options.pop("wait_ms")) / 1000
+    try:
+        held.append(await client.seat(product, **options))
+        return f"yes {held[-1].id}"
+    except entitled.SeatRefused as refused:
+        return f"{ANSWERS[refused.answer]} {refused.code}"
+    except entitled.EntitledError as error:
+        return f"not-known {failure(error)}"
+
+
+async def state(wait_ms):
+    state = await held[-1].check(int(wait_ms) / 1000)
+    more = state.reason or state.ends_at or (state.error and failure(state.error))
+    return ANSWERS[state.answer] + (f" {more}" if more else "")
+
+
+async def release():
+    try:
+        await held[-1].release()
+        return "ok"
+    except entitled.EntitledError as error:
+        return failure(error)
+
+
 async def say(client, word, *rest):
+    if word in ("seat", "held", "release"):
+        return await (take(client, *rest) if word == "seat" else state(*rest) if word == "held" else release())
     if word == "check":
         options = dict(it.split("=", 1) for it in rest[1:])
         if "wait_ms" in options:
@@ -75,6 +121,9 @@ async def say(client, word, *rest):
     return ",".join(said(it) for it in await client.watch(rest[0], int(rest[1])))
 
 
+held = []
+
+
 async def main(kind):
     client = None
     for line in sys.stdin:
@@ -82,6 +131,7 @@ async def main(kind):
         if word == "open":
             client, answer = kind(rest[0], timeout=int(rest[1]) / 1000), "ok"
         elif word == "close":
+            held.clear()
             client.close()
             answer = "ok"
         else:

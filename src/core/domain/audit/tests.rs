@@ -31,6 +31,7 @@ fn actions_are_called_in_the_audit_as_they_always_were() {
             "products_reloaded",
             "publisher_changed",
             "receipt_imported",
+            "seat_borrowed",
             "seat_revoked",
             "store_backed_up",
             "store_recovered",

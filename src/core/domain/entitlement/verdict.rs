@@ -142,6 +142,18 @@ impl Verdict {
         self.code.is_valid()
     }
 
+    /// The same answer to a narrower question: whose word the caller takes, and which feature it is about.
+    pub fn narrowed(self, publisher: Option<&PublisherKey>, feature: Option<&str>) -> Self {
+        let verdict = match publisher {
+            Some(publisher) => self.for_publisher(publisher),
+            None => self,
+        };
+        match feature {
+            Some(feature) => verdict.for_feature(feature),
+            None => verdict,
+        }
+    }
+
     /// The same answer to the narrower question whether `feature` is included: it is when the tier
     /// names it with any value but `false`.
     pub fn for_feature(mut self, feature: &str) -> Self {

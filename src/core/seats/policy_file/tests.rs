@@ -14,6 +14,7 @@ fn a_file_says_all_there_is_to_say() {
         linger = "5m"
         min_remove = "10s"
         low_water = 1
+        max_borrow = "24h"
         queue = "express"
         reserve = [{ gid = 100, seats = 2 }]
         max = [{ uid = 1000, seats = 3 }]
@@ -32,6 +33,7 @@ fn a_file_says_all_there_is_to_say() {
         linger: Duration::from_secs(300),
         min_remove: Duration::from_secs(10),
         low_water: 1,
+        max_borrow: Duration::from_secs(86_400),
         express: true,
     };
     assert_eq!(file.policy, wanted);

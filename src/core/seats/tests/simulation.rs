@@ -107,6 +107,7 @@ impl World {
         let mut policy = Policy { linger: Duration::from_secs(15), ..Policy::default() };
         policy.express = self.dice.one_in(2);
         policy.low_water = u32::try_from(self.dice.below(2)).unwrap();
+        policy.max_borrow = Duration::from_secs(100);
         policy.min_remove = self.seconds(5);
         if self.dice.one_in(3) {
             policy.reserve.push((who(&mut self.dice), 2));
@@ -313,9 +314,9 @@ impl World {
         let (uid, _, _) = self.somebody();
         let (id, pool) = (RequestId(self.number()), PoolId(self.dice.below(POOLS)));
         self.open.insert(id);
-        let until = self.now.after(Duration::from_secs(100));
+        let time = Duration::from_secs(100 + 100 * self.dice.below(2));
         let claimant = Claimant { uid, gids: Vec::new(), unit: None };
-        self.seats.borrow(self.now, id, claimant, (pool, until));
+        self.seats.borrow(self.now, id, claimant, (&[pool], time));
     }
 
     fn revoke(&mut self) {

@@ -38,7 +38,7 @@ fn answer(welcome: bool, frame: &str) -> String {
     let caller = Arc::new(Caller::new(Arc::new(service), who, welcome, 1));
     let mut out = Vec::new();
     let (stream, _other) = std::os::unix::net::UnixStream::pair().unwrap();
-    let line = Line { sink: None, stream: Some(stream.as_fd()) };
+    let line = Line { sink: None, stream: Some(stream.as_fd()), hands_over: false };
     assert!(caller.take(frame.as_bytes(), line, &mut out).is_none());
     String::from_utf8(out).unwrap()
 }

@@ -37,7 +37,7 @@ fn bed() -> Bed {
     let settings = StoreSettings::at(dir.path().join("ledger.redb"));
     let store = Store::open(settings, clock.now()).unwrap();
     let ledger = OwnershipLedger::new(store.clone()).start();
-    let reader = VerdictReader::new(16, Loaded::default(), |_| Vec::new());
+    let reader = VerdictReader::new(16, Loaded::default(), |_| Vec::new(), clock.clone());
     let parts = tier_cache::Parts {
         reader: reader.clone(),
         ledger: ledger.clone(),
@@ -59,6 +59,7 @@ fn bed() -> Bed {
     let control = Control {
         reload: Box::new(|_| Box::pin(std::future::pending())),
         document: crate::rpc::openrpc::json,
+        machine: "entitled-0123456789ab.localhost".to_owned(),
         started: Duration::ZERO,
         counts: Default::default(),
         subscriptions: Default::default(),

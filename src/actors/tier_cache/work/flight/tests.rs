@@ -123,7 +123,7 @@ impl Bed {
         products.products.insert(key.product.clone(), Arc::new(installed));
         let (clock, _) = Clock::manual(at(1));
         let parts = Parts {
-            reader: VerdictReader::new(16, products, |_| Vec::new()),
+            reader: VerdictReader::new(16, products, |_| Vec::new(), clock.clone()),
             ledger: own.clone(),
             verifier: Arc::default(),
             clock: clock.clone(),

@@ -2,6 +2,10 @@ use serde_json::json;
 
 use super::*;
 
+fn told(status: &Value) -> String {
+    super::told(&View::whole(), status)
+}
+
 fn endpoint(url: &str) -> Value {
     json!({
         "url": url, "state": "rate_limited", "breaker": "open", "head": 222_789_250_u64,

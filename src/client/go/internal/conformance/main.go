@@ -72,9 +72,38 @@ func watch(client *entitled.Client, product, count string) string {
 	return strings.Join(told, ",")
 }
 
+func take(client *entitled.Client, words []string) (*entitled.Seat, string) {
+	more := options(words[1:])
+	for _, it := range words[1:] {
+		if key, value, _ := strings.Cut(it, "="); key == "tier" {
+			more = append(more, entitled.WithTier(value))
+		}
+	}
+	seat, err := client.Seat(context.Background(), words[0], more...)
+	var refused *entitled.SeatRefusedError
+	switch {
+	case errors.As(err, &refused):
+		return nil, word(refused.Answer()) + " " + refused.Code
+	case err != nil:
+		return nil, "not-known " + failure(err)
+	}
+	return seat, "yes " + seat.ID
+}
+
+func held(seat *entitled.Seat, waitMs string) string {
+	wait, _ := strconv.Atoi(waitMs)
+	state, err := seat.Check(context.Background(), time.Duration(wait)*time.Millisecond)
+	more := state.Reason + state.EndsAt
+	if err != nil && more == "" {
+		more = failure(err)
+	}
+	return strings.TrimSpace(word(state.Answer) + " " + more)
+}
+
 func main() {
 	ctx := context.Background()
 	var client *entitled.Client
+	var seat *entitled.Seat
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		words := strings.Split(lines.Text(), "\t")
@@ -98,6 +127,14 @@ func main() {
 			}
 		case "call":
 			if _, err := client.Call(ctx, words[1], nil); err != nil {
+				answer = failure(err)
+			}
+		case "seat":
+			seat, answer = take(client, words[1:])
+		case "held":
+			answer = held(seat, words[1])
+		case "release":
+			if err := seat.Release(); err != nil {
 				answer = failure(err)
 			}
 		case "watch":

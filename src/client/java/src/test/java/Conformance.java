@@ -1,6 +1,9 @@
 import entitled.Answer;
 import entitled.Client;
 import entitled.EntitledException;
+import entitled.Seat;
+import entitled.SeatRefused;
+import entitled.SeatState;
 import entitled.Verdict;
 import entitled.Watch;
 import java.io.BufferedReader;
@@ -17,6 +20,7 @@ import java.util.Map;
 /** Plays a client's part in the cases of tests/clients/conformance.json: a line for each thing to do, one line back. */
 final class Conformance {
     private static Client client;
+    private static Seat seat;
 
     private static String failure(EntitledException error) {
         if (error instanceof EntitledException.Refused it) {
@@ -61,6 +65,42 @@ final class Conformance {
         return String.join(",", told);
     }
 
+    private static String seat(List<String> words) {
+        Map<String, Object> more = new HashMap<>();
+        Duration wait = Duration.ZERO;
+        for (String it : words.subList(1, words.size())) {
+            String[] pair = it.split("=", 2);
+            if (pair[0].equals("wait_ms")) {
+                wait = Duration.ofMillis(Long.parseLong(pair[1]));
+            } else {
+                more.put(pair[0], pair[1]);
+            }
+        }
+        try {
+            seat = client.seat(words.get(0), wait, more);
+            return "yes " + seat.id();
+        } catch (SeatRefused it) {
+            return word(it.answer()) + " " + it.code();
+        } catch (EntitledException it) {
+            return "not-known " + failure(it);
+        }
+    }
+
+    private static String held(Duration wait) {
+        SeatState it = seat.check(wait);
+        String more = it.reason().or(it::endsAt).or(() -> it.error().map(Conformance::failure)).orElse("");
+        return (word(it.answer()) + " " + more).trim();
+    }
+
+    private static String release() {
+        try {
+            seat.release();
+            return "ok";
+        } catch (EntitledException it) {
+            return failure(it);
+        }
+    }
+
     private static String say(String word, List<String> rest) {
         switch (word) {
             case "open":
@@ -77,6 +117,12 @@ final class Conformance {
                 return String.valueOf(client.check(rest.get(0)).feature(rest.get(1)).orElse("none"));
             case "call":
                 return call(rest.get(0));
+            case "seat":
+                return seat(rest);
+            case "held":
+                return held(Duration.ofMillis(Long.parseLong(rest.get(0))));
+            case "release":
+                return release();
             default:
                 return watch(rest.get(0), Integer.parseInt(rest.get(1)));
         }

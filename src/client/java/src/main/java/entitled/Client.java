@@ -113,6 +113,18 @@ public final class Client implements AutoCloseable {
         return new Watch(product, this::path, timeout);
     }
 
+    /** Takes a floating seat, and waits for one in the queue for so long at most. */
+    public Seat seat(String product, Duration wait) throws EntitledException, SeatRefused {
+        return seat(product, wait, Map.of());
+    }
+
+    /** The same with other parameters: {@code tier}, {@code feature}. */
+    public Seat seat(String product, Duration wait, Map<String, ?> more) throws EntitledException, SeatRefused {
+        Map<String, Object> params = new LinkedHashMap<>(more);
+        params.put("product", product);
+        return new Seat(params, this::path, timeout, wait);
+    }
+
     private String path() {
         return path == null ? Connection.defaultPath() : path;
     }

@@ -196,7 +196,7 @@ final class Connection implements Closeable {
         if (!(message.get("method") instanceof String method) || message.containsKey("result")) {
             throw new EntitledException.Protocol("neither an answer nor a notice");
         }
-        if (method.equals("entitlement_changed")) {
+        if (method.equals("entitlement_changed") || method.equals("seat_changed")) {
             notices.add(Json.object(message.get("params")));
             if (notices.size() > NOTICES_MAX) {
                 throw new EntitledException.Protocol("too many notices before an answer");

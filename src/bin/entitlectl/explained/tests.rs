@@ -1,0 +1,96 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::view::View;
+
+const TOKEN: &str = "eip155:1/erc721:0x5FbDB2315678afecb367f032d93F642f64180aa3/7";
+const GRANT: &str = "eip155:1/erc721:0x5FbDB2315678afecb367f032d93F642f64180aa3";
+const WALLET: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+
+fn step(kind: &str, subject: &str, outcome: &str, reason: &str) -> Value {
+    json!({"step": kind, "subject": subject, "outcome": outcome, "reason": reason})
+}
+
+fn held(outcome: &str, reason: &str) -> Vec<Value> {
+    vec![
+        step(
+            "grant",
+            GRANT,
+            "yes",
+            &format!("pro of uid:0 by rule owner asked of wallet {WALLET}"),
+        ),
+        step("token", TOKEN, "yes", "grants tier pro"),
+        step("wallet", WALLET, "yes", "belongs to uid:0"),
+        step("ownership", TOKEN, outcome, reason),
+        step("block", "eip155:1 block 2 of 2020-11-29T08:04:05Z", "yes", "being looked at again"),
+        step("anchor", "0x2994", "yes", "trust single, latest"),
+    ]
+}
+
+fn absent(tier: &str) -> Vec<Value> {
+    vec![
+        step(
+            "grant",
+            GRANT,
+            "no",
+            &format!("{tier} of uid:0 by rule owner asked of wallet {WALLET}"),
+        ),
+        step("ownership", GRANT, "no", &format!("wallet {WALLET} was proven to hold no other")),
+        step("block", "eip155:1 block 2 of 2020-11-29T08:04:05Z", "yes", "being looked at again"),
+    ]
+}
+
+fn told(verdict: &Value, steps: &[Value], all: bool, view: View) -> String {
+    let mut answer = verdict.clone();
+    answer["steps"] = json!(steps);
+    let explanation: Explanation = serde_json::from_value(answer).unwrap();
+    why_text(&Screen::new(view), &explanation, &Telling { who: None, all })
+}
+
+fn yes() -> Value {
+    json!({"product": "acme-cad", "valid": true, "code": "VALID", "tier": "pro", "token": TOKEN})
+}
+
+fn no(code: &str, detail: &str) -> Value {
+    json!({"product": "acme-cad", "valid": false, "code": code, "detail": detail})
+}
+
+#[test]
+fn the_answer_is_in_the_first_line_and_what_fails_is_folded() {
+    let steps =
+        [held("yes", "ownerOf(7) answered the holder"), absent("pro"), absent("team")].concat();
+    let text = told(&yes(), &steps, false, View::whole());
+    assert!(text.starts_with("Yes: you are entitled to acme-cad, tier pro\n\n"), "{text}");
+    assert!(text.contains("token 7 is one"), "{text}");
+    assert!(text.contains("one endpoint's word"), "{text}");
+    assert!(text.ends_with("2 other ways were looked at; --all shows what came of it."), "{text}");
+    let all = told(&yes(), &steps, true, View::whole());
+    assert_eq!(all.matches("was proven to hold none").count(), 2, "{all}");
+}
+
+#[test]
+fn a_no_says_why_what_to_do_and_which_grants_were_tried() {
+    let steps = [absent("pro"), absent("team"), absent("team")].concat();
+    let text = told(&no("NOT_HELD", "no wallet holds one"), &steps, false, View::whole());
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some("No: you are not entitled to acme-cad: no wallet holds one"));
+    assert!(lines.next().unwrap().starts_with("Next: get a licence"), "{text}");
+    assert_eq!(text.matches("tier team").count(), 1, "what is said twice is said once\n{text}");
+}
+
+#[test]
+fn a_step_that_is_not_known_makes_its_path_unknown() {
+    let steps: Vec<Step> =
+        serde_json::from_value(json!(held("unknown", "not looked at yet"))).unwrap();
+    assert!(matches!(paths(&steps)[0].mark(), Mark::Unknown));
+}
+
+#[test]
+fn lines_fit_and_break_between_words() {
+    let steps = [held("yes", "ownerOf(7) answered the holder"), absent("team")].concat();
+    for width in [60, 80, 100] {
+        let text = told(&yes(), &steps, true, View::of_width(width));
+        assert!(text.lines().all(|it| it.chars().count() <= width), "{width}:\n{text}");
+        assert!(text.contains("0x7099…79C8"), "{text}");
+    }
+}

@@ -1,0 +1,135 @@
+// What all pages need: asking the daemon, making elements, saying times.
+
+/** Why something could not be had: `code` is the daemon's name for it, or `UNREACHABLE` or `CLOSED`. */
+export class AskError extends Error {
+  constructor(code, message, help) {
+    super(message);
+    this.code = code;
+    this.help = help ?? '';
+  }
+}
+
+let number = 0;
+
+async function fetched(path, options) {
+  try {
+    return await fetch(path, options);
+  } catch {
+    throw new AskError('CLOSED', 'This page is closed: the command behind it has ended.', 'Run the command again, and open the address that it prints.');
+  }
+}
+
+/** Asks one of the methods that entitlectl passes on; `door` is `/admin` for what administrators may ask. */
+export async function ask(method, params = {}, door = '') {
+  number += 1;
+  const body = JSON.stringify({ jsonrpc: '2.0', id: number, method, params });
+  const reply = await fetched(`/rpc${door}`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
+  if (!reply.ok) throw new AskError('SESSION', 'This page has lost its session.', 'Run the command again, and open the address that it prints.');
+  const { result, error } = await reply.json();
+  if (error) throw new AskError(error.data?.code ?? 'FAILED', error.data?.detail ?? error.message, error.data?.help);
+  return result;
+}
+
+/** A whole list, or the first pages of a very long one. */
+export async function askAll(method, params = {}, door = '', pages = 5) {
+  const items = [];
+  let cursor = null;
+  do {
+    const page = await ask(method, { ...params, limit: 1000, ...(cursor === null ? {} : { cursor }) }, door);
+    items.push(...page.items);
+    cursor = page.next_cursor;
+    pages -= 1;
+  } while (cursor !== null && pages > 0);
+  return items;
+}
+
+/** How this page was opened. */
+export async function opened() {
+  const reply = await fetched('/opened');
+  if (!reply.ok) throw new AskError('SESSION', 'This page has no session.', 'Run the command again, and open the address that it prints.');
+  return reply.json();
+}
+
+/** Hears what changes. `heard` has a function for each event; `lost` is told when nobody answers any more. */
+export function follow(heard, lost) {
+  const source = new EventSource('/live');
+  for (const [name, act] of Object.entries(heard)) {
+    source.addEventListener(name, (event) => act(JSON.parse(event.data)));
+  }
+  source.addEventListener('error', () => lost());
+}
+
+/** An element. Text is text: nothing of what others named is ever read as HTML. */
+export function el(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === 'onclick') element.addEventListener('click', value);
+    else if (value === true) element.setAttribute(name, '');
+    else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
+  }
+  element.append(...children.flat().filter((it) => it !== null && it !== undefined && it !== ''));
+  return element;
+}
+
+export const by = (id) => document.getElementById(id);
+
+/** Says something to who does not see the page change. */
+export function speak(text) {
+  by('spoken').textContent = text;
+}
+
+export function short(address) {
+  return address.length > 14 ? `${address.slice(0, 6)}…${address.slice(-4)}` : address;
+}
+
+/** Text for people to skim: hashes and addresses short, tokens by their collection and number, times as people say them. */
+export function skim(text) {
+  return text
+    .replace(/\b[a-z0-9]+:[0-9]+\/erc\d+:/g, '')
+    .replace(/\beip155:[0-9]+:(?=0x)/g, '')
+    .replace(/0x[0-9a-fA-F]{40,64}/g, short)
+    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, moment);
+}
+
+/** An address that is shown short and can be read whole. */
+export function address(text) {
+  return el('span', { class: 'mono', title: text }, short(text));
+}
+
+const DATE = new Intl.DateTimeFormat('en-GB', { dateStyle: 'long' });
+const MOMENT = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
+const CLOCK = new Intl.DateTimeFormat('en-GB', { timeStyle: 'short' });
+const RELATIVE = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
+
+export const date = (text) => DATE.format(new Date(text));
+export const moment = (text) => MOMENT.format(new Date(text));
+export const clock = (it) => CLOCK.format(new Date(it));
+
+/** `in 14 days`, `3 minutes ago`. */
+export function relative(text) {
+  const seconds = (new Date(text) - Date.now()) / 1000;
+  for (const [unit, length] of [['year', 31_557_600], ['month', 2_629_800], ['day', 86_400], ['hour', 3_600], ['minute', 60]]) {
+    if (Math.abs(seconds) >= (['hour', 'minute'].includes(unit) ? length : 2 * length)) return RELATIVE.format(Math.trunc(seconds / length), unit);
+  }
+  return Math.abs(seconds) < 10 ? 'just now' : RELATIVE.format(Math.trunc(seconds), 'second');
+}
+
+const CHAINS = { 1: 'Ethereum', 10: 'OP Mainnet', 56: 'BNB Smart Chain', 100: 'Gnosis', 137: 'Polygon', 324: 'ZKsync Era', 8453: 'Base', 42161: 'Arbitrum One', 43114: 'Avalanche', 59144: 'Linea', 11155111: 'Sepolia', 560048: 'Hoodi', 31337: 'Local test chain' };
+
+/** What people call a chain of CAIP-2. */
+export function chainName(id) {
+  return CHAINS[id.replace(/^eip155:/, '')] ?? `Chain ${id.replace(/^eip155:/, '')}`;
+}
+
+/** Something to know or to do: what it is, what helps, and buttons. */
+export function notice(kind, title, help, ...buttons) {
+  return el('div', { class: `notice is-${kind}` }, el('strong', {}, title), help ? el('p', {}, help) : null, buttons.length ? el('div', { class: 'actions' }, buttons) : null);
+}
+
+export function say(...elements) {
+  by('notice').replaceChildren(...elements);
+}
+
+export function button(text, act, attributes = {}) {
+  return el('button', { type: 'button', onclick: act, ...attributes }, text);
+}

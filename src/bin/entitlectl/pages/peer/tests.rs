@@ -1,0 +1,36 @@
+use std::net::{TcpListener, TcpStream};
+
+use nix::unistd::geteuid;
+
+use super::{uid, uid_in};
+
+#[test]
+fn the_kernel_names_the_user_of_a_connection() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        // Without IPv6 there is nothing to be asked about it.
+        if let Ok(listener) = TcpListener::bind(address) {
+            names_the_user(&listener);
+        }
+    }
+}
+
+fn names_the_user(listener: &TcpListener) {
+    let there = listener.local_addr().unwrap();
+    let client = TcpStream::connect(there).unwrap();
+    let (_server, from) = listener.accept().unwrap();
+    assert_eq!(uid(from, there), Some(geteuid().as_raw()));
+    drop(client);
+    let mut nobody = from;
+    nobody.set_port(1);
+    assert_eq!(uid(nobody, there), None);
+}
+
+#[test]
+fn a_row_counts_for_its_own_direction_only() {
+    let row = "   3: 0100007F:D431 0100007F:0FA0 01 00000000:00000000 00:00000000 00000000  1000        0 77 1 0 20 4 30 10 -1";
+    assert_eq!(uid_in(row, "0100007F:D431", "0100007F:0FA0"), Some(1000));
+    assert_eq!(uid_in(row, "0100007F:0FA0", "0100007F:D431"), None);
+    for short in ["", "3:", "   3: 0100007F:D431 0100007F:0FA0 01"] {
+        assert_eq!(uid_in(short, "0100007F:D431", "0100007F:0FA0"), None, "{short}");
+    }
+}

@@ -1,0 +1,138 @@
+//! `entitlectl` as a newcomer meets it: at a terminal that is not wide, with names people know, and with things that go
+//! wrong.
+
+use std::process::Output;
+
+use serde_json::json;
+
+use crate::pseudo_terminal::Terminal;
+use crate::support::daemon::Daemon;
+use crate::support::stage::{ACME, Stage};
+
+fn run(daemon: &Daemon, arguments: &[&str]) -> Output {
+    daemon.entitlectl().args(arguments).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    format!("{}{}", text(&output.stdout), text(&output.stderr))
+}
+
+/// What a terminal of so many columns shows, line by line, without colours.
+fn shown(daemon: &Daemon, arguments: &[&str], columns: u16) -> Vec<String> {
+    let mut command = daemon.entitlectl();
+    command.args(arguments).env("NO_COLOR", "1").env("LANG", "C.UTF-8");
+    let mut terminal = Terminal::of_width(&command, columns);
+    terminal.wait();
+    terminal.shown().lines().map(|it| it.trim_end().to_owned()).collect()
+}
+
+#[test]
+fn lists_and_answers_fit_a_terminal_and_break_no_word() {
+    let stage = Stage::entitled();
+    for columns in [80, 100, 132] {
+        for arguments in [
+            &["ownership", "list"][..],
+            &["audit", "list"],
+            &["token", "list"],
+            &["wallet", "list"],
+            &["customer", "list"],
+            &["product", "list"],
+            &["tier", "list"],
+            &["status"],
+            &["status", "--verbose"],
+            &["why", ACME],
+            &["why", ACME, "--all"],
+        ] {
+            let lines = shown(&stage.daemon, arguments, columns);
+            assert!(!lines.is_empty(), "{arguments:?}");
+            for line in &lines {
+                let width = line.chars().count();
+                assert!(width <= columns.into(), "{arguments:?} at {columns}: {width}: {line}");
+            }
+        }
+    }
+    // A row stays one line, and says what it is about.
+    let lines = shown(&stage.daemon, &["ownership", "list"], 80);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[1].contains("…") && lines[1].contains("/7  0x"), "{lines:?}");
+}
+
+#[test]
+fn nothing_is_shortened_where_it_is_not_read_by_a_person_or_was_not_to_be() {
+    let stage = Stage::entitled();
+    let token = stage.licence.token(7);
+    assert!(said(&run(&stage.daemon, &["ownership", "list"])).contains(&token));
+    let wide = shown(&stage.daemon, &["ownership", "list", "--no-trunc"], 80).join("\n");
+    assert!(wide.contains(&token), "{wide}");
+    let chosen = shown(&stage.daemon, &["ownership", "list", "--columns", "block,number"], 80);
+    assert!(chosen[0].starts_with("BLOCK  NUMBER"), "{chosen:?}");
+}
+
+#[test]
+fn the_answer_of_why_is_its_first_line() {
+    let stage = Stage::entitled();
+    let lines = shown(&stage.daemon, &["why", ACME], 80);
+    assert!(lines[0].starts_with("Yes: you are entitled to acme-cad, tier pro"), "{lines:?}");
+    assert!(lines.len() < 16, "it fits a screen: {lines:?}");
+}
+
+#[test]
+fn why_names_the_reason_of_a_suspension() {
+    let stage = Stage::entitled();
+    let token = stage.licence.token(7);
+    let suspend = ["ownership", "suspend", &token, "--reason", "refunded on request"];
+    assert!(run(&stage.daemon, &suspend).status.success());
+    stage.daemon.wait_for_code(ACME, "SUSPENDED");
+    let text = said(&run(&stage.daemon, &["why", ACME]));
+    let first = text.lines().next().unwrap();
+    assert!(first.starts_with("No:") && first.ends_with(": refunded on request"), "{text}");
+}
+
+/// The public socket answers one's own alone, which for root is mostly nothing.
+#[test]
+fn an_administrator_who_asks_who_holds_what_is_told_of_everybody() {
+    let stage = Stage::start();
+    let other = json!({"name": "Acme AG", "uids": [54_321]});
+    let other = stage.daemon.admin("customer_create", other)["id"].as_str().unwrap().to_owned();
+    stage.daemon.link_for(&stage.wallet, &other);
+    stage.mint(7);
+    let check = json!({"product": ACME, "customer": other});
+    crate::support::eventually("the other customer is entitled", || {
+        match stage.daemon.admin("entitlement_check", check.clone()) {
+            it if it["valid"] == true => Ok(()),
+            it => Err(it.to_string()),
+        }
+    });
+    let text = said(&run(&stage.daemon, &["ownership", "list"]));
+    assert!(text.contains(&stage.licence.token(7)) && text.contains(&other), "{text}");
+
+    // By name, by number, by id.
+    for name in ["Acme AG", "54321", &other] {
+        let text = said(&run(&stage.daemon, &["why", ACME, "--customer", name]));
+        assert!(text.starts_with(&format!("Yes: {name} is entitled to acme-cad")), "{text}");
+    }
+    let nobody = run(&stage.daemon, &["customer", "deactivate", "no such person"]);
+    assert_eq!(nobody.status.code(), Some(1), "{nobody:?}");
+    assert!(said(&nobody).contains("there is no customer and no Unix user"), "{nobody:?}");
+}
+
+#[test]
+fn what_goes_wrong_is_said_once_and_without_the_words_of_the_socket() {
+    let stage = Stage::start();
+    for arguments in [
+        &["wallet", "unlink", "0x12"][..],
+        &["token", "verify", "abc"],
+        &["check", ACME, "--wait", "60s"],
+        &["product", "remove", "no-such-product"],
+        &["wallet", "unlink", "0x5FbDB2315678afecb367f032d93F642f64180aa3"],
+    ] {
+        let text = said(&run(&stage.daemon, arguments));
+        for word in ["invalid params", "rpc_discover", "wait_ms", "not found:"] {
+            assert!(!text.contains(word), "`{word}` is in {text}");
+        }
+        assert!(text.lines().count() >= 2 || text.contains(';'), "no next step: {text}");
+        let first = text.lines().next().unwrap().trim_start_matches("entitlectl: ");
+        assert_eq!(text.matches(first).count(), 1, "said twice: {text}");
+    }
+}

@@ -1,0 +1,156 @@
+//! `entitlectl doctor`: each thing that can be wrong is found, said with what mends it, and told by the exit code; and what
+//! goes into a bug report holds no secret.
+
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use crate::support::anvil::Anvil;
+use crate::support::contract::Contract;
+use crate::support::daemon::Daemon;
+use crate::support::faults::Fault;
+use crate::support::proxy::Proxy;
+use crate::support::settings::{ProductFile, Settings};
+use crate::support::stage::{ACME, Stage};
+use crate::support::wallet::Wallet;
+
+fn doctor(daemon: &Daemon, arguments: &[&str]) -> Output {
+    let mut command = daemon.entitlectl();
+    command.arg("doctor").arg("--config").arg(daemon.config()).args(arguments);
+    command.output().unwrap()
+}
+
+/// What was found of an area, and how it is.
+fn found(daemon: &Daemon, area: &str) -> Vec<(String, String)> {
+    let output = doctor(daemon, &["--json"]);
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = found["findings"].as_array().unwrap().iter();
+    let of_area = findings.filter(|it| it["area"] == area);
+    let text = |it: &Value| format!("{} {}", it["said"].as_str().unwrap(), it["mend"]);
+    of_area.map(|it| (it["state"].as_str().unwrap().to_owned(), text(it))).collect()
+}
+
+fn has(found: &[(String, String)], state: &str, part: &str) -> bool {
+    found.iter().any(|(is, said)| is == state && said.contains(part))
+}
+
+#[test]
+fn a_daemon_that_is_well_is_said_to_be_after_a_real_proof() {
+    let stage = Stage::start();
+    let output = doctor(&stage.daemon, &[]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("something was proven just now"), "{text}");
+    assert!(text.contains("answer their rules"), "{text}");
+    assert!(text.contains("Everything that was looked at is well."), "{text}");
+}
+
+#[test]
+fn a_daemon_that_is_away_hides_nothing_else() {
+    let daemon = Daemon::prepare(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    let output = doctor(&daemon, &[]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    for part in [
+        "does not answer",
+        "mend: `systemctl enable --now entitled.socket`",
+        "no mistakes",
+        "MiB are free",
+    ] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    daemon.write_config("[store]\npaht = \"/x\"\n");
+    assert!(has(&found(&daemon, "configuration"), "bad", "paht"));
+}
+
+#[test]
+fn a_chain_that_proves_nothing_is_found_with_its_endpoint() {
+    let anvil = Anvil::start();
+    let proxy = Proxy::start(&anvil.address());
+    let daemon = Daemon::start(&Settings::new([proxy.url()]));
+    proxy.fault(Fault::unsupported());
+    let chains = found(&daemon, "chains");
+    assert!(has(&chains, "bad", "nothing can be proven now"), "{chains:?}");
+    let endpoints = found(&daemon, "endpoints");
+    assert!(has(&endpoints, "warning", &proxy.url()), "{endpoints:?}");
+    assert_eq!(doctor(&daemon, &[]).status.code(), Some(1));
+}
+
+#[test]
+fn products_are_held_against_their_chains() {
+    let stage = Stage::start();
+    let nothing = Contract { address: alloy_primitives::Address::repeat_byte(0x42) };
+    let install = |text: String| stage.daemon.admin("product_install", json!({"toml": text}));
+    install(ProductFile::acme(&nothing.collection()).named("absent").text());
+    let collection = stage.licence.collection();
+    install(ProductFile::acme(&collection).named("demanding").set("trust", r#""quorum""#).text());
+    let rented = ProductFile::acme(&collection).named("rented").text();
+    install(format!("{rented}\nrule = \"user\"\n"));
+    let products = found(&stage.daemon, "products");
+    for part in [
+        "`absent`, grants[0].token: there is no contract",
+        "`demanding`, trust",
+        "`rented`, grants[0]: ",
+    ] {
+        assert!(has(&products, "bad", part), "{part} is not in {products:?}");
+    }
+    assert!(!products.iter().any(|(_, said)| said.contains(ACME)), "{products:?}");
+}
+
+#[test]
+fn a_product_file_is_linted_against_the_chain_when_asked_to() {
+    let stage = Stage::start();
+    let lint = |product: &ProductFile, more: &[&str]| {
+        let file = stage.daemon.home().join("lint.toml");
+        std::fs::write(&file, product.text()).unwrap();
+        let mut command = stage.daemon.entitlectl();
+        let output = command.args(["product", "lint"]).args(more).arg(&file).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let nothing = Contract { address: alloy_primitives::Address::repeat_byte(0x42) };
+    let absent = ProductFile::acme(&nothing.collection());
+    assert_eq!(lint(&absent, &[]).0, 0, "nothing is wrong with the file itself");
+    let (code, said) = lint(&absent, &["--online"]);
+    assert!(code == 1 && said.contains("grants[0].token: there is no contract"), "{code} {said}");
+    assert_eq!(lint(&ProductFile::acme(&stage.licence.collection()), &["--online"]).0, 0);
+}
+
+#[test]
+fn a_bug_report_has_what_was_found_and_no_secret() {
+    let anvil = Anvil::start();
+    let licence = Contract::licence(&anvil);
+    let settings = Settings::new([anvil.url()]).product(ProductFile::acme(&licence.collection()));
+    let mut daemon = Daemon::prepare(&settings);
+    let table = format!(
+        "rpc = [{{ url = \"{}/v3/S3CRET-PATH\", headers = {{ X-Api-Key = \"S3CRET-HEADER\" }} }}]",
+        anvil.url()
+    );
+    let text = settings.text(daemon.home());
+    let line = text.lines().find(|it| it.starts_with("rpc = ")).unwrap();
+    daemon.write_config(&text.replace(line, &table));
+    daemon.resume();
+    let wallet = Wallet::numbered(1);
+    daemon.link(&wallet);
+    daemon.admin("customer_create", json!({"name": "S3CRET customer", "uids": []}));
+
+    let file = daemon.home().join("report.tar");
+    let bundle = || doctor(&daemon, &["bundle", file.to_str().unwrap()]);
+    let output = bundle();
+    assert!(output.status.success(), "{output:?}");
+    let bytes = std::fs::read(&file).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    let key = std::fs::read(daemon.home().join("state/kek")).unwrap();
+    let key = key.iter().map(|it| format!("{it:02x}")).collect::<String>();
+    for secret in ["S3CRET", &key, &wallet.address().to_string(), &anvil.address()] {
+        let shown = text.replace(&format!("http://{}", anvil.address()), "");
+        assert!(!shown.contains(secret), "{secret} is in the report");
+    }
+
+    // Any tar reads it.
+    let listed = std::process::Command::new("tar").arg("tf").arg(&file).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    for name in ["findings", "version", "health", "keys", "store", "configuration"] {
+        assert!(listed.contains(&format!("entitled-doctor/{name}.json\n")), "{listed}");
+    }
+    assert!(!bundle().status.success(), "what lies there is not overwritten");
+}

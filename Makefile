@@ -2,7 +2,8 @@
 # python3 is enough.
 #
 #   make demo    the whole thing in one screenful: a chain, a licence, a daemon, a revocation
-#                (with TRUST=consensus: on a chain whose validators the daemon follows)
+#                (with TRUST=consensus: on a chain whose validators the daemon follows;
+#                with FLEET=etcd: two machines share two seats, and one of them is killed)
 #   make test    every test, against a real EVM node and the real socket; at the end, what was skipped and the slowest
 #   make bench   what everything costs, beside a floor or a peer in the same run: the table of docs/performance.md
 #   make count   what a warm check costs in instructions, beside its budget (needs valgrind)
@@ -29,11 +30,11 @@ help: ## say what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 .PHONY: demo
-demo: $(NODE_STAMP) ## a licence is bought, used, given away, got back, and the chain goes away
+demo: $(NODE_STAMP) $(if $(filter etcd,$(FLEET)),etcd) ## a licence is bought, used, given away, got back, and the chain goes away
 	@$(NODE) tests/contracts/compile.mjs
 	@echo 'building the daemon (debug build: it compiles fastest) …'
 	@$(CARGO) build --quiet --locked --bins $(if $(filter consensus,$(TRUST)),--example beacon_chain)
-	@TRUST='$(TRUST)' $(NODE) tests/demo/demo.mjs
+	@$(if $(filter etcd,$(FLEET)),$(NODE) tests/demo/fleet.mjs,TRUST='$(TRUST)' $(NODE) tests/demo/demo.mjs)
 
 # Closes with what was skipped and the ten slowest, from the report that nextest writes.
 # nextest keeps its reports there, wherever cargo builds.
@@ -50,8 +51,13 @@ test: prepare ## every test
 	$(NODE) tests/summary.mjs $(REPORT) || true; \
 	exit $$status
 
+# Ten minutes in which daemons, programs, members of etcd and cables fail at random; `make test` has half a minute of it.
+.PHONY: storm
+storm: prepare ## fleets in a storm of failures, for ten minutes
+	ENTITLED_STORM_SECONDS=600 $(CARGO) test --locked --test e2e -- --nocapture fleet_storm
+
 .PHONY: prepare
-prepare: $(NODE_STAMP) $(VENV_STAMP) examples browser ## install and compile what the tests stand on
+prepare: $(NODE_STAMP) $(VENV_STAMP) examples browser etcd ## install and compile what the tests stand on
 	@$(NODE) tests/contracts/compile.mjs
 
 # What the README's examples and the client libraries need. Where something is missing, the test of an example says that it was skipped; where
@@ -80,6 +86,21 @@ browser:
 	        chromium fonts-inter </dev/null >/dev/null; } || true; \
 	fi
 	@{ $(HAS_BROWSER); } || echo 'the pages of entitlectl will not be tested in a browser: install chromium, or name one in CHROMIUM'
+
+# Real etcd, for fleets. Debian's package is unpacked and not installed, so that it starts no service of its own and needs no root;
+# where the package lists are missing, root fetches them.
+ETCD := tests/.etcd/usr/bin/etcd
+
+.PHONY: etcd
+etcd:
+	@if ! [ -x $(ETCD) ] && ! [ -x /usr/bin/etcd ] && command -v apt-get >/dev/null; then \
+	    echo 'fetching etcd'; mkdir -p tests/.etcd; \
+	    fetch() { (cd tests/.etcd && apt-get -qq download etcd-server >/dev/null 2>&1); }; \
+	    { fetch || { [ "$$(id -u)" -eq 0 ] && apt-get -qq update && fetch; }; } && \
+	        dpkg-deb -x tests/.etcd/etcd-server_*.deb tests/.etcd || true; \
+	    rm -f tests/.etcd/*.deb; \
+	fi
+	@[ -x $(ETCD) ] || [ -x /usr/bin/etcd ] || echo 'etcd-server is missing: tests of fleets will be skipped'
 
 # No install scripts: the packages we use carry what they need.
 $(NODE_STAMP): tests/package.json tests/package-lock.json tests/.npmrc
@@ -176,7 +197,7 @@ lint-packaging: ## manual pages, scripts, units and their exposure
 
 .PHONY: clean-tests
 clean-tests: ## remove what `prepare` installed and compiled
-	rm -rf tests/node_modules tests/contracts/out tests/.venv
+	rm -rf tests/node_modules tests/contracts/out tests/.venv tests/.etcd
 
 .PHONY: clean-build
 clean-build: ## remove what cargo built

@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Imports go one way, and `tests/tidy.rs` holds them to it:
-//! `main → daemon → rpc → actors → {store, chain, keys} → domain`. `rpc` sees none of those three, they do
+//! `main → daemon → rpc → actors → {store, chain, keys, fleet} → domain`. `rpc` sees none of those four, they do
 //! not see each other, `domain` sees nobody, only `clock` reads the time, and every file that others could have
 //! put something else in the place of is opened by `regular_file`. Beside the daemon stands
 //! `client`, which programs and `entitlectl` use, and which needs none of the rest.
@@ -37,6 +37,7 @@ pub mod rpc;
 pub mod actors;
 
 pub mod chain;
+pub mod fleet;
 pub mod keys;
 pub mod store;
 

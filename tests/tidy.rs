@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("core/proof", &["domain", "proof"]),
     ("core/evm", &["domain", "evm", "light_client", "proof"]),
     ("core/seats", &["domain", "seats"]),
+    ("core/fleet", &["domain", "fleet", "seats"]),
     ("core/standards", &["domain", "evm", "standards"]),
     ("core/receipt", &["domain", "evm", "light_client", "proof", "receipt", "standards"]),
     ("core/lib", &[]),
@@ -24,12 +25,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("endpoint", &["endpoint"]),
     ("key_source", &["key_source"]),
     ("regular_file", &["regular_file"]),
-    ("config", &["config", "endpoint", "key_source", "logging", "regular_file"]),
+    ("config", &["config", "endpoint", "fleet", "key_source", "logging", "regular_file"]),
     ("logging", &["logging"]),
     ("products", &["products", "regular_file"]),
     ("seat_policies", &["regular_file", "seat_policies"]),
     ("store", &["regular_file", "store"]),
     ("chain", &["chain", "endpoint", "regular_file"]),
+    ("fleet", &["clock", "fleet", "regular_file"]),
     ("keys", &["key_source", "keys", "regular_file"]),
     (
         "actors",
@@ -38,6 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "chain",
             "clock",
             "counter",
+            "fleet",
             "keys",
             "products",
             "regular_file",
@@ -53,8 +56,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Who may name what of the package that decides and proves; of the others, all may name its domain only.
 const PROVES: &[(&str, &[&str])] = &[
-    ("actors", &["domain", "receipt", "seats"]),
+    ("actors", &["domain", "fleet", "receipt", "seats"]),
     ("rpc", &["domain", "receipt", "seats"]),
+    ("fleet", &["fleet", "seats"]),
     ("seat_policies", &["domain", "seats"]),
     ("chain", &["domain", "evm", "light_client", "proof", "receipt", "standards"]),
     ("entitlectl", &["domain", "receipt", "seats"]),
@@ -65,7 +69,7 @@ const PROVES: &[(&str, &[&str])] = &[
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("redb::", &["store"]),
     ("jsonrpsee::", &["rpc"]),
-    ("reqwest::", &["chain", "gateway"]),
+    ("reqwest::", &["chain", "fleet", "gateway"]),
     ("alloy_rpc_client::", &["chain"]),
     ("alloy_transport::", &["chain"]),
     ("revm::", &["chain", "core/evm", "core/proof"]),

@@ -31,6 +31,7 @@ use entitled_core::domain::ids::CustomerId;
 use entitled_core::seats::{Binding, BootTime, PoolId, Refusal, RequestId};
 use messages::{Disconnected, Exited, Recount};
 use work::counting;
+use work::fleet::{Member, Patience};
 use work::house::House;
 use work::watching::Task;
 
@@ -40,6 +41,10 @@ pub use messages::{
     SeatState, SeatView, SubscribeSeats, Viewer,
 };
 pub use news::{SeatEvent, SeatNews};
+pub use work::fleet::FleetParts;
+pub use work::fleet::orders::{
+    DrainMachine, EvictMachine, FindFleet, FleetOrderError, FleetRestored, FleetView, MachineView,
+};
 
 /// News that a subscriber has not read yet. Who is further behind is told that it has missed some.
 const NEWS_KEPT: usize = 4_096;
@@ -59,6 +64,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Where policies are read from.
     pub dirs: Vec<PathBuf>,
+    /// The machines that seats are shared with.
+    pub fleet: Option<FleetParts>,
 }
 
 /// Somebody who waits for an answer.
@@ -73,6 +80,8 @@ struct Asked {
     bindings: Vec<Binding>,
     /// Whose entitlement was checked; of who adopts a seat it was before.
     customer: Option<CustomerId>,
+    /// In a fleet, how long it wants to wait itself.
+    patience: Patience,
 }
 
 #[derive(Debug)]
@@ -105,15 +114,21 @@ pub struct SeatKeeper {
     news: broadcast::Sender<Arc<SeatNews>>,
     tally: Tally,
     alarm: Option<SpawnHandle>,
+    /// This machine in its fleet, if it is in one.
+    member: Option<Member>,
 }
 
 impl SeatKeeper {
     pub fn new(parts: Parts, policies: Policies) -> Self {
         // Microseconds since 1970: no number that an earlier run of the daemon gave.
         let last = u64::try_from(parts.clock.now().as_microsecond()).unwrap_or_default();
+        let member = parts.fleet.clone().map(Member::new);
+        let mut house = House::new(last, policies);
+        house.is_fleet = member.is_some();
         Self {
+            member,
             parts,
-            house: House::new(last, policies),
+            house,
             asked: HashMap::new(),
             followed: HashMap::new(),
             most_followed: FOLLOWED,
@@ -131,8 +146,9 @@ impl SeatKeeper {
     /// Does what has come due, tells what has followed from what was done, and sets the alarm for what comes next.
     fn settle(&mut self, context: &mut Context<Self>) {
         let now = self.now();
-        self.house.seats.wake(now);
+        self.wake(now);
         self.tell();
+        self.turn_fleet(now, context);
         let due = |it: &Option<BootTime>| it.is_some_and(|it| it <= now);
         let counted = self.house.counted.iter_mut().filter(|(_, it)| due(&it.again_at));
         let mut overdue = Vec::new();
@@ -147,7 +163,7 @@ impl SeatKeeper {
             context.cancel_future(alarm);
         }
         let counts = self.house.counted.values().filter_map(|it| it.again_at);
-        let next = counts.chain(self.house.seats.next_alarm()).min();
+        let next = counts.chain(self.house.seats.next_alarm()).chain(self.fleet_alarm()).min();
         self.alarm = next.map(|next| {
             let rest = next.since(now).max(Duration::from_millis(1)).min(LONGEST_REST);
             context.run_later(rest, |keeper, context| {
@@ -200,6 +216,7 @@ impl Actor for SeatKeeper {
         for key in known {
             self.follow(&key, context);
         }
+        self.begin_fleet();
         self.settle(context);
     }
 }
@@ -301,7 +318,10 @@ impl Handler<Revoke> for SeatKeeper {
 impl Handler<ListSeats> for SeatKeeper {
     type Result = MessageResult<ListSeats>;
 
-    fn handle(&mut self, ask: ListSeats, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, ask: ListSeats, context: &mut Self::Context) -> Self::Result {
+        if self.member.is_some() {
+            self.settle(context);
+        }
         MessageResult(self.list(ask.product.as_ref(), &ask.viewer))
     }
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use alloy_primitives::B256;
 
 use crate::endpoint::{Address, EndpointSettings};
+use crate::fleet::settings::FleetSettings;
 use crate::key_source::KeySource;
 use crate::logging::{Format, Level};
 use entitled_core::domain::ids::ChainId;
@@ -23,6 +24,7 @@ mod chains;
 mod consensus;
 mod defaults;
 mod fake;
+mod fleet;
 mod layers;
 mod reload;
 mod validate;
@@ -40,6 +42,8 @@ pub struct Config {
     pub cache: Cache,
     pub products: Products,
     pub seats: Seats,
+    /// The machines that seats are shared with; none if not given.
+    pub fleet: Option<FleetSettings>,
     pub log: Log,
     pub metrics: Metrics,
     /// Each id once.

@@ -67,7 +67,8 @@ impl Config {
     /// Every key with its value.
     fn values(&self) -> BTreeMap<String, Value<'_>> {
         // Taken apart by name, so that a new key cannot be forgotten here.
-        let Self { socket, store, keys, cache, products, seats, log, metrics, chains } = self;
+        let Self { socket, store, keys, cache, products, seats, fleet, log, metrics, chains } =
+            self;
         let mut values = BTreeMap::new();
         let mut add = |key: &str, value: &dyn Debug| {
             values.insert(key.to_owned(), Value::Text(format!("{value:?}")));
@@ -88,6 +89,8 @@ impl Config {
         add("cache.refresh", &cache.refresh);
         add("products.dirs", &products.dirs);
         add("seats.dirs", &seats.dirs);
+        // What it names is no secret: the password is in a file of its own.
+        add("fleet", fleet);
         add("log.level", &log.level);
         add("log.format", &log.format);
         add("metrics.listen", &metrics.listen);

@@ -256,7 +256,7 @@ fn a_wrong_variable_is_named() {
         (
             "ENTITLED__",
             "1",
-            "`\"\"`: unknown key; here are known: `socket`, `store`, `keys`, `cache`, `products`, `seats`, `log`, `metrics`, `chain`",
+            "`\"\"`: unknown key; here are known: `socket`, `store`, `keys`, `cache`, `products`, `seats`, `fleet`, `log`, `metrics`, `chain`",
         ),
         (
             "ENTITLED__CHAIN",
@@ -425,3 +425,5 @@ fn a_private_directory_is_made_or_checked() {
     std::os::unix::fs::symlink(&dir, root.path().join("link")).unwrap();
     assert!(make_private_directory(&root.path().join("link"), uid).is_err());
 }
+
+mod fleet;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::defaults::{Places, is_private};
 use super::{
     Cache, Config, Environment, Keys, Limits, Log, Metrics, Products, Seats, Socket, Store, chains,
+    fleet,
 };
 use crate::key_source::KeySource;
 use crate::logging::{Format, Level};
@@ -43,6 +44,7 @@ pub(super) fn config(
     let cache = cache(root.section("cache"));
     let products = products(root.section("products"), &places);
     let seats = seats(root.section("seats"), &places);
+    let fleet = fleet::read(&mut root, &store, environment);
     let log = log(root.section("log"));
     let metrics = metrics(root.section("metrics"));
     let chains = chains::read(&mut root, warnings);
@@ -65,7 +67,7 @@ pub(super) fn config(
     if chains.is_empty() {
         warnings.push("no `[[chain]]` is configured: nothing can be proven".to_owned());
     }
-    Ok(Config { socket, store, keys, cache, products, seats, log, metrics, chains })
+    Ok(Config { socket, store, keys, cache, products, seats, fleet, log, metrics, chains })
 }
 
 fn socket(mut section: Section<'_>, places: &Places) -> Socket {
@@ -230,7 +232,7 @@ pub(super) fn is_absolute(path: &str) -> bool {
     path.starts_with('/') && !path.contains('\0')
 }
 
-fn absolute_path(node: &Node) -> Result<PathBuf, String> {
+pub(super) fn absolute_path(node: &Node) -> Result<PathBuf, String> {
     match text(node)? {
         path if is_absolute(path) => Ok(path.into()),
         _ => Err("must be an absolute path".to_owned()),

@@ -41,6 +41,7 @@
 
 pub mod domain;
 pub mod evm;
+pub mod fleet;
 pub mod light_client;
 pub mod proof;
 pub mod receipt;

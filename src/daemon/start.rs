@@ -15,12 +15,13 @@ use crate::actors::chain_verifier::{self, ChainVerifier};
 use crate::actors::ownership_ledger::{
     Asked, FindProgress, FindSealedKeys, OwnershipLedger, Progress,
 };
-use crate::actors::seat_keeper::{self, SeatKeeper};
+use crate::actors::seat_keeper::{self, FleetParts, SeatKeeper};
 use crate::actors::supervisor::{Policy, Tree};
 use crate::actors::tier_cache::{self, CacheSettings, TierCache, VerdictReader};
 use crate::actors::wallet_keeper::WalletKeeper;
 use crate::clock::Clock;
 use crate::config::{self, Config, Environment};
+use crate::fleet::state::StateFile;
 use crate::keys::{Census, KeyRing, KeyRingState, KeySource, MachineName, Settled};
 use crate::products::{Catalogue, Loaded};
 use crate::rpc::error::RpcError;
@@ -63,6 +64,10 @@ pub(super) struct House {
     machine_name: String,
 }
 
+fn cache_settings(config: &Config) -> CacheSettings {
+    CacheSettings { refresh: config.cache.refresh, retry: RETRY, recheck: RECHECK }
+}
+
 impl House {
     /// Opens the store and starts the actors, each after those it rests on.
     pub(super) async fn build(
@@ -74,6 +79,7 @@ impl House {
         let started = clock.monotonic();
         // What keeps it from starting comes before anything is touched.
         let policies = seat_policies(config)?;
+        let fleet = fleet(config, &clock)?;
         let store = open_store(config, &clock)?;
         let tree = Tree::new(Policy::default());
         let catalogue = catalogue(config, source.environment.uid);
@@ -98,11 +104,7 @@ impl House {
                 ledger: ledger.clone(),
                 verifier: Arc::clone(&meeting),
                 clock: clock.clone(),
-                settings: CacheSettings {
-                    refresh: config.cache.refresh,
-                    retry: RETRY,
-                    recheck: RECHECK,
-                },
+                settings: cache_settings(config),
                 catalogue,
                 turn: Arc::default(),
                 warmed: tier_cache::KEPT_AT_MOST,
@@ -124,7 +126,7 @@ impl House {
         let keeper =
             WalletKeeper::new(&ledger, keys, machine).with_chains(verifier.clone().recipient());
         let keeper = tree.start("wallet_keeper", keeper);
-        let seats = start_seats(policies, config, (&tree, &cache, &ledger), &clock);
+        let seats = start_seats(policies, config, (&tree, &cache, &ledger, fleet), &clock);
         let state_directory = config.store.path.parent().unwrap_or(Path::new(".")).to_owned();
         Ok(Self {
             store,
@@ -182,7 +184,12 @@ impl House {
 fn start_seats(
     policies: Policies,
     config: &Config,
-    (tree, cache, ledger): (&Tree, &Addr<TierCache>, &Addr<OwnershipLedger>),
+    (tree, cache, ledger, fleet): (
+        &Tree,
+        &Addr<TierCache>,
+        &Addr<OwnershipLedger>,
+        Option<FleetParts>,
+    ),
     clock: &Clock,
 ) -> Addr<SeatKeeper> {
     let parts = seat_keeper::Parts {
@@ -190,8 +197,25 @@ fn start_seats(
         ledger: ledger.clone(),
         clock: clock.clone(),
         dirs: config.seats.dirs.clone(),
+        fleet,
     };
     tree.start("seat_keeper", SeatKeeper::new(parts, policies))
+}
+
+/// The machines that seats are shared with.
+fn fleet(config: &Config, clock: &Clock) -> anyhow::Result<Option<FleetParts>> {
+    let Some(settings) = config.fleet.clone() else { return Ok(None) };
+    if clock.monotonic().is_zero() {
+        anyhow::bail!(
+            "without the clock of the boot nobody can tell how long a place of a fleet lasts"
+        );
+    }
+    let engine = crate::fleet::open(&settings, clock).context("the fleet cannot be used")?;
+    let file = StateFile(settings.state.clone());
+    let remembered = file.read().with_context(|| {
+        format!("what the machine was in its fleet cannot be read from {}", file.0.display())
+    })?;
+    Ok(Some(FleetParts { engine, settings, remembered }))
 }
 
 /// What is said of floating seats. A rule that is not understood may be one that keeps somebody out, so there is no start

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::actors::chain_verifier::{ProofFault, VerifierError};
 use crate::actors::ownership_ledger::LedgerError;
-use crate::actors::seat_keeper::SeatError;
+use crate::actors::seat_keeper::{FleetOrderError, SeatError};
 use crate::actors::tier_cache::{CheckError, InstallError, ReceiptError};
 use crate::actors::wallet_keeper::KeeperError;
 use entitled_core::domain::causes::with_causes;
@@ -136,6 +136,22 @@ impl From<SeatError> for RpcError {
             SeatError::TooManyProcesses => Code::LimitExceeded,
             SeatError::NoRandomness => Code::Internal,
         };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<FleetOrderError> for RpcError {
+    fn from(error: FleetOrderError) -> Self {
+        let code = match &error {
+            FleetOrderError::Audit { source } => return source.clone().into(),
+            FleetOrderError::NoMachine => Code::NotFound,
+            FleetOrderError::Busy => Code::Busy,
+            FleetOrderError::NoFleet
+            | FleetOrderError::NotRestored
+            | FleetOrderError::TooEarly { .. }
+            | FleetOrderError::Store { .. } => Code::Conflict,
+        };
+        // Causes may name addresses and files.
         Self::new(code, error.to_string())
     }
 }

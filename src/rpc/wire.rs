@@ -7,6 +7,7 @@
 mod chains;
 mod convert;
 mod document;
+mod fleet;
 mod keys;
 mod pages;
 mod params;
@@ -16,6 +17,7 @@ mod sets;
 
 pub use chains::*;
 pub use document::Document;
+pub use fleet::*;
 pub use keys::*;
 pub use pages::*;
 pub use params::*;

@@ -27,9 +27,18 @@ const LAST: [&str; 5] =
     ["wallet_unlink", "customer_deactivate", "product_remove", "keys_rotate", "store_backup"];
 
 /// What this daemon cannot do: its keys are in a file, its chain has no validators, its product no publisher, and its only
-/// seat was given back; and the receipt in the document is cut short. It answers with an error that the document names.
-const CANNOT: [&str; 5] =
-    ["keys_unlock", "chain_sync", "entitlement_receipt", "receipt_import", "seat_revoke"];
+/// seat was given back; it is in no fleet, and the receipt in the document is cut short. It answers with an error that the document names.
+const CANNOT: [&str; 9] = [
+    "keys_unlock",
+    "chain_sync",
+    "entitlement_receipt",
+    "receipt_import",
+    "seat_revoke",
+    "fleet_status",
+    "fleet_evict",
+    "fleet_drain",
+    "fleet_restored",
+];
 
 fn document() -> &'static Value {
     openrpc::document()

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::support::etcd;
 use crate::support::page;
 use crate::support::prerequisites;
 use crate::support::tests_dir;
@@ -61,6 +62,11 @@ fn a_jdk_is_there_in_ci() {
 #[test]
 fn a_cpp_compiler_is_there_in_ci() {
     must_be_there_in_ci("c++", prerequisites::has("c++", "the client library for C++"));
+}
+
+#[test]
+fn etcd_is_there_in_ci() {
+    must_be_there_in_ci("etcd", etcd::program().is_some());
 }
 
 #[test]

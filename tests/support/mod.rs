@@ -9,8 +9,12 @@ pub mod c_library;
 pub mod contract;
 pub mod daemon;
 #[allow(dead_code, reason = "no test binary needs all of it")]
+pub mod etcd;
+#[allow(dead_code, reason = "no test binary needs all of it")]
 pub mod fake;
 pub mod faults;
+#[allow(dead_code, reason = "no test binary needs all of it")]
+pub mod fleet;
 #[allow(dead_code, reason = "no test binary needs all of it")]
 pub mod gateway;
 pub mod http;

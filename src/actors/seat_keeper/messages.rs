@@ -277,6 +277,8 @@ pub(super) struct Recount {
 #[derive(Debug, Clone)]
 pub struct SeatView {
     pub id: SeatId,
+    /// Higher than that of every seat of the pool before, in a fleet by whichever machine.
+    pub fence: u64,
     pub product: ProductId,
     pub tier: TierName,
     /// Whose licence it is.
@@ -334,6 +336,8 @@ pub struct PoolView {
     pub holder: CustomerId,
     pub unit: SeatUnit,
     pub figures: PoolFigures,
+    /// Places that other machines of the fleet have, as far as was heard.
+    pub elsewhere: u64,
     /// When what proves its capacity holds no more.
     pub until: Option<Timestamp>,
 }

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use super::SeatKeeper;
 use super::messages::{PoolView, SeatView};
+use entitled_core::domain::ids::Timestamp;
 use entitled_core::seats::{Binding, Effect, EndReason, Hold, RequestId, Seat, SeatId};
 
 /// One thing that happened to a seat.
 #[derive(Debug, Clone)]
 pub struct SeatNews {
     pub event: SeatEvent,
+    pub at: Timestamp,
     pub seat: SeatView,
     /// As it is now.
     pub pool: PoolView,
@@ -52,6 +54,7 @@ impl SeatKeeper {
                 Effect::Refused { request, refusal } => {
                     let Some(asked) = self.asked.remove(&request) else { continue };
                     self.tally.denied.one_more();
+                    let refusal = self.in_fleet(&asked, refusal);
                     if let Some(untold) = self.told.note(asked.account, self.parts.clock.now()) {
                         let uid = asked.uid;
                         tracing::info!(event = "seat_denied", uid, why = ?refusal, untold, "no seat");
@@ -69,6 +72,7 @@ impl SeatKeeper {
                 Effect::Ended { seat, reason } => {
                     self.publish(SeatEvent::Ended(reason), &seat);
                     self.house.behind.remove(&seat.id);
+                    self.forget_fence(seat.id);
                     if let Hold::Bound(bindings) = &seat.hold {
                         self.let_go(bindings);
                     }
@@ -86,6 +90,7 @@ impl SeatKeeper {
             behind.customer = asked.customer.or(behind.customer);
         }
         if !again {
+            self.note_fence(&seat);
             self.publish(SeatEvent::Granted, &seat);
             self.tally.granted.one_more();
         }
@@ -119,7 +124,12 @@ impl SeatKeeper {
             );
         }
         // Nobody may have subscribed.
-        let _ = self.news.send(Arc::new(SeatNews { event, seat: view, pool }));
+        let _ = self.news.send(Arc::new(SeatNews {
+            event,
+            at: self.parts.clock.now(),
+            seat: view,
+            pool,
+        }));
     }
 
     /// A process that holds no seat and waits for none is watched no more.

@@ -10,6 +10,7 @@ use crate::commands::chain::{self, ChainCommand};
 use crate::commands::check::{self, CheckArguments};
 use crate::commands::customer::{self, CustomerCommand};
 use crate::commands::doctor::{self, DoctorArguments};
+use crate::commands::fleet::{self, FleetCommand};
 use crate::commands::keys::{self, KeysCommand};
 use crate::commands::ownership::{self, OwnershipCommand};
 use crate::commands::product::{self, ProductCommand};
@@ -104,6 +105,9 @@ pub(crate) enum Command {
     /// Floating seats: who has them, and who waits
     #[command(subcommand)]
     Seats(SeatsCommand),
+    /// The machines that share floating seats, for administrators
+    #[command(subcommand)]
+    Fleet(FleetCommand),
     /// Customers
     #[command(subcommand)]
     Customer(CustomerCommand),
@@ -143,6 +147,7 @@ impl Command {
             Self::Receipt(command) => receipt::run(command, session, screen),
             Self::Ownership(command) => ownership::run(command, session, screen),
             Self::Seats(command) => seats::run(command, session, screen),
+            Self::Fleet(command) => fleet::run(command, session, screen),
             Self::Customer(command) => customer::run(command, session, screen),
             Self::Keys(command) => keys::run(command, session, screen),
             Self::Audit(command) => audit::run(command, session, screen),

@@ -155,7 +155,8 @@ impl Seats {
     }
 
     fn linger(&self, pool: PoolId) -> Option<Duration> {
-        let pool = self.pools.get(&pool)?;
+        // Others of the fleet could not take its place when they ask.
+        let pool = self.pools.get(&pool).filter(|it| it.quota.is_none())?;
         let linger = pool.policy.linger.min(pool.terms.max_linger);
         (!linger.is_zero()).then_some(linger)
     }
@@ -175,7 +176,7 @@ impl Seats {
         }
     }
 
-    fn remove(&mut self, id: SeatId, reason: EndReason) {
+    pub(super) fn remove(&mut self, id: SeatId, reason: EndReason) {
         let Some(seat) = self.seats.remove(&id) else { return };
         self.by_key.remove(&(seat.pool, seat.key));
         if let Some(token) = seat.adopt {
@@ -260,7 +261,8 @@ impl Seats {
     /// As many seats as there are too many of will end, the newest first. The others stay.
     fn drain(&mut self, now: BootTime, id: PoolId) {
         let Some(pool) = self.pools.get(&id) else { return };
-        let limit = pool.limit(now).unwrap_or(u64::MAX);
+        let kept = pool.quota.and_then(|it| it.keeps).unwrap_or(u64::MAX);
+        let limit = pool.limit(now).unwrap_or(u64::MAX).min(kept);
         if pool.used <= limit && pool.draining == 0 {
             return;
         }

@@ -141,6 +141,9 @@ impl Seats {
     fn take_places(&mut self, now: BootTime, id: PoolId, weight: u64) {
         let Some(pool) = self.pools.get_mut(&id) else { return };
         pool.used += weight;
+        if let Some(quota) = &mut pool.quota {
+            quota.spare = quota.spare.saturating_sub(weight);
+        }
         let over = pool.supply().is_some_and(|it| pool.used > it);
         if let (true, None, Some(surge)) = (over, pool.surge_since, pool.terms.surge) {
             pool.surge_since = Some(now);
@@ -242,6 +245,10 @@ impl Seats {
         time: Duration,
     ) -> Result<(), Refusal> {
         let pool = self.pools.get(&id).ok_or(Refusal::NoPool)?;
+        // A place of a fleet ends with the machine's lease, and a loan does not.
+        if pool.quota.is_some() {
+            return Err(Refusal::TooLong { most: Duration::ZERO });
+        }
         let fit = self.fit(now, id, claimant, 1).map_err(|it| it.refusal)?;
         if time > pool.policy.max_borrow {
             return Err(Refusal::TooLong { most: pool.policy.max_borrow });

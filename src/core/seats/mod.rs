@@ -16,6 +16,7 @@
 //! * What is not known ends nothing: capacity falls by what was proven, or when the evidence of it holds no more.
 
 mod ending;
+mod fleet;
 mod granting;
 mod ids;
 mod machine;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::PoolId;
+use super::fleet::Quota;
 use super::ids::{BootTime, Claimant, RequestId, SeatId};
 use super::machine::Seats;
 use super::policy::{Policy, Who};
@@ -56,6 +57,8 @@ pub(super) struct Pool {
     pub(super) surge_since: Option<BootTime>,
     /// Nothing beyond the capacity before then.
     pub(super) calm_until: BootTime,
+    /// What the machine has of it, where a fleet of machines shares it.
+    pub(super) quota: Option<Quota>,
 }
 
 impl Pool {
@@ -70,6 +73,7 @@ impl Pool {
             draining: 0,
             surge_since: None,
             calm_until: BootTime(0),
+            quota: None,
         }
     }
 
@@ -93,7 +97,8 @@ impl Pool {
             },
         };
         let extra = match overage {
-            _ if !in_time || supply == 0 => 0,
+            // How much goes beyond is for all machines together, and none of them knows.
+            _ if self.quota.is_some() || !in_time || supply == 0 => 0,
             Overage::None => 0,
             Overage::Plus(more) => u64::from(more),
             Overage::Times { percent } => supply.saturating_mul(u64::from(percent)) / 100,
@@ -126,6 +131,22 @@ impl Shortage {
 impl Seats {
     /// Whether the pool has so many places for this one now.
     pub(super) fn fit(
+        &self,
+        now: BootTime,
+        id: PoolId,
+        claimant: &Claimant,
+        count: u32,
+    ) -> Result<Fit, Shortage> {
+        let fit = self.fit_by_rules(now, id, claimant, count)?;
+        let quota = self.pools.get(&id).and_then(|it| it.quota);
+        match quota.is_none_or(|it| u64::from(count) <= it.spare) {
+            true => Ok(fit),
+            false => Err(Shortage { refusal: Refusal::Full, holds_up: true }),
+        }
+    }
+
+    /// The same, as if the machine had every place of a pool that it shares with others.
+    pub(super) fn fit_by_rules(
         &self,
         now: BootTime,
         id: PoolId,

@@ -87,11 +87,17 @@ pub enum EndReason {
     DaemonLost,
     /// A borrowed seat was given back, or its time is over.
     Returned,
+    /// The machine was cut off from its fleet for too long to be sure of its places.
+    FleetLost,
+    /// The machine had lost its place in the fleet, and another has it now.
+    Superseded,
+    /// Another machine has the identity of this one, and won.
+    MachineCloned,
 }
 
 impl EndReason {
     /// Every reason, in the order of the manual.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Released,
         Self::Exited,
         Self::Disconnected,
@@ -102,6 +108,9 @@ impl EndReason {
         Self::EvidenceExpired,
         Self::DaemonLost,
         Self::Returned,
+        Self::FleetLost,
+        Self::Superseded,
+        Self::MachineCloned,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -116,6 +125,9 @@ impl EndReason {
             Self::EvidenceExpired => "evidence_expired",
             Self::DaemonLost => "daemon_lost",
             Self::Returned => "returned",
+            Self::FleetLost => "fleet_lost",
+            Self::Superseded => "superseded",
+            Self::MachineCloned => "machine_cloned",
         }
     }
 
@@ -150,4 +162,6 @@ pub enum Refusal {
     LowWater,
     /// The policy lends for so long at most.
     TooLong { most: std::time::Duration },
+    /// The fleet that the seats are shared with cannot be reached.
+    FleetUnreachable,
 }

@@ -8,6 +8,7 @@ mod chains;
 mod control;
 mod customers;
 mod entitlements;
+mod fleet;
 mod keys;
 mod ownerships;
 mod pages;

@@ -203,7 +203,7 @@ fn granted_seat(granted: &Granted) -> wire::Seat {
     wire::Seat {
         granted: true,
         code: "GRANTED",
-        detail: format!("tier {}, {} of {of} used", seat.tier, pool.figures.used),
+        detail: format!("tier {}, {} of {of} used", seat.tier, pool.figures.used + pool.elsewhere),
         seat: Some(held.seat),
         fence: Some(held.fence),
         product: held.product,
@@ -211,7 +211,7 @@ fn granted_seat(granted: &Granted) -> wire::Seat {
         unit: Some(held.unit),
         bind: Some(held.bind),
         count: Some(held.count),
-        used: Some(pool.figures.used),
+        used: Some(pool.figures.used + pool.elsewhere),
         capacity,
         over: held.over,
         ends_by: pool.until.map(|it| it.to_string()),
@@ -235,6 +235,10 @@ fn refused_seat(refused: &Refused, product: &str) -> Result<wire::Seat, RpcError
         Refusal::Draining => ("DRAINING", "capacity was lost, and seats are ending"),
         Refusal::NoPool => ("NOT_ENTITLED", "no tier of this customer is asked for"),
         Refusal::NotKnown => ("UNDETERMINED", "how many seats there are is not proven"),
+        Refusal::FleetUnreachable => (
+            "FLEET_UNREACHABLE",
+            "the machines that share the seats cannot be reached, or are told to give none",
+        ),
         Refusal::TooMany => {
             let detail = "one user has as many seats or waiting requests as one may";
             return Err(RpcError::new(Code::LimitExceeded, detail));
@@ -253,7 +257,7 @@ fn refused_seat(refused: &Refused, product: &str) -> Result<wire::Seat, RpcError
         code,
         detail: detail.to_owned(),
         product: product.to_owned(),
-        used: Some(sum(|it| it.figures.used)),
+        used: Some(sum(|it| it.figures.used + it.elsewhere)),
         capacity,
         holders: refused.holders.iter().map(Into::into).collect(),
         queue: Some(refused.pools.iter().map(|it| it.figures.waiting as u64).max().unwrap_or(0)),

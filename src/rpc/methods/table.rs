@@ -14,8 +14,8 @@ use serde_json::value::RawValue;
 use super::api::Api;
 use super::parse::parse;
 use super::{
-    chains, customers, entitlements, keys, ownerships, pages, products, receipts, seats, system,
-    transfer, wallets,
+    chains, customers, entitlements, fleet, keys, ownerships, pages, products, receipts, seats,
+    system, transfer, wallets,
 };
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::socket::reply::Flight;
@@ -196,6 +196,14 @@ methods! {
         "Recompute the hash chain of the audit.";
     Admin seat_revoke(wire::SeatRevoke) -> wire::SeatRevoked = seats::revoke,
         "Take a seat away. It stands in the audit.";
+    Admin fleet_status(wire::Nothing) -> wire::Fleet = fleet::status,
+        "The machines that share seats, and how this one stands with them.";
+    Admin fleet_evict(wire::FleetEvict) -> wire::FleetEvicted = fleet::evict,
+        "Put a machine out of the fleet, and say when it is certain that it uses nothing any more.";
+    Admin fleet_drain(wire::FleetDrain) -> wire::Fleet = fleet::drain,
+        "Give no new seats on this machine, or give them again. What is held goes on.";
+    Admin fleet_restored(wire::Nothing) -> wire::FleetRestored = fleet::restored,
+        "Say that the store of the fleet was restored from a backup, and that this was meant.";
     Admin store_stats(wire::Nothing) -> wire::StoreFigures = system::store_stats,
         "Figures about the store.";
     Admin store_backup(wire::StoreBackup) -> wire::StoreBackedUp = system::back_up,

@@ -45,6 +45,8 @@ pub(super) fn errors(method: &str, names_customer: bool) -> Vec<Code> {
         "keys_unlock" | "keys_rotate" => &[Conflict, Locked],
         "seat_acquire" | "seat_borrow" => &[Conflict],
         "seat_adopt" | "seat_revoke" => &[NotFound, Conflict],
+        "fleet_evict" => &[NotFound, Conflict],
+        "fleet_status" | "fleet_drain" | "fleet_restored" => &[Conflict],
         "chain_sync" => &[NotFound, Conflict, ChainUnavailable],
         _ => &[],
     };

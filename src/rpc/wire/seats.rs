@@ -171,7 +171,8 @@ impl Params for SeatSubscribe {}
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct Seat {
     pub granted: bool,
-    /// `GRANTED`, `SEATS_FULL`, `NOT_ENTITLED`, `UNDETERMINED`, `EXCLUDED` or `DRAINING`; of
+    /// `GRANTED`, `SEATS_FULL`, `NOT_ENTITLED`, `UNDETERMINED`, `EXCLUDED`, `DRAINING` or
+    /// `FLEET_UNREACHABLE`; of
     /// `seat_borrow` also `LOW_WATER` and `TOO_LONG`.
     #[schemars(with = "sets::SeatCode")]
     pub code: &'static str,
@@ -256,6 +257,8 @@ pub struct SeatPool {
     pub borrowed: u64,
     pub draining: u64,
     pub waiting: u64,
+    /// Places that other machines of the fleet use, as far as was heard.
+    pub elsewhere: u64,
     /// When what proves the capacity holds no more.
     pub proven_until: Option<String>,
 }
@@ -285,6 +288,8 @@ pub struct SeatChanged {
     /// `granted`, `warned`, `reprieved` or `ended`.
     #[schemars(with = "sets::SeatEvent")]
     pub event: &'static str,
+    /// When it happened; it may be told later.
+    pub at: String,
     /// Why it ended.
     #[schemars(with = "Option<sets::SeatEnd>")]
     pub reason: Option<&'static str>,
@@ -328,7 +333,7 @@ impl From<&SeatView> for HeldSeat {
     fn from(it: &SeatView) -> Self {
         Self {
             seat: seat_name(it.id),
-            fence: it.id.0,
+            fence: it.fence,
             product: it.product.to_string(),
             tier: it.tier.to_string(),
             customer: it.holder.to_string(),
@@ -361,6 +366,7 @@ impl From<&PoolView> for SeatPool {
             borrowed: it.figures.borrowed,
             draining: it.figures.draining,
             waiting: it.figures.waiting as u64,
+            elsewhere: it.elsewhere,
             proven_until: it.until.map(|it| it.to_string()),
         }
     }
@@ -370,6 +376,7 @@ impl From<&SeatNews> for SeatChanged {
     fn from(it: &SeatNews) -> Self {
         Self {
             event: it.event.name(),
+            at: it.at.to_string(),
             reason: it.event.reason().map(EndReason::name),
             seat: (&it.seat).into(),
             pool: (&it.pool).into(),

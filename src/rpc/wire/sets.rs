@@ -64,7 +64,7 @@ closed_sets! {
     };
     SeatCode = [
         "GRANTED", "SEATS_FULL", "NOT_ENTITLED", "UNDETERMINED", "EXCLUDED", "DRAINING", "LOW_WATER",
-        "TOO_LONG",
+        "TOO_LONG", "FLEET_UNREACHABLE",
     ];
     SeatUnit = {
         use entitled_core::domain::product::SeatUnit::{Cgroup, Machine, Process, Uid};
@@ -75,6 +75,7 @@ closed_sets! {
         [Process, Connection, Session].map(super::seats::bind)
     };
     SeatState = SeatStates::ALL.map(SeatStates::as_str);
+    FleetStanding = ["in", "cut_off", "refused"];
     SeatEvent = ["granted", "warned", "reprieved", "ended"];
     SeatEnd = EndReason::ALL.map(EndReason::name);
     Custody = ["managed", "linked"];

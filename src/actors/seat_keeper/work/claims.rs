@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use crate::actors::seat_keeper::messages::{
     Acquire, Adopt, Answer, Bind, Granted, Pending, Presence, Refused, Release, SeatError,
 };
+use crate::actors::seat_keeper::work::fleet::Patience;
 use crate::actors::seat_keeper::work::house::Pool;
 use crate::actors::seat_keeper::work::watching::{Begun, control_group};
 use crate::actors::seat_keeper::{Asked, SeatKeeper};
@@ -87,7 +88,7 @@ impl SeatKeeper {
         keeper: &Addr<Self>,
     ) -> Result<Pending, SeatError> {
         let now = self.now();
-        self.house.seats.wake(now);
+        self.wake(now);
         let product = acquire.key.product.clone();
         let pools = self.pools_for(acquire);
         let unit = pools.first().and_then(|it| self.house.pools.get(it)).map(|it| it.terms.unit);
@@ -99,6 +100,10 @@ impl SeatKeeper {
             Bind::Process | Bind::Connection => None,
         };
         let id = self.next_request();
+        let patience = Patience {
+            until: (!wait.is_zero()).then(|| now.after(wait)),
+            trying: self.to_be_claimed(&pools),
+        };
         let request = Request {
             id,
             pools,
@@ -107,9 +112,12 @@ impl SeatKeeper {
             claimant: claim.claimant,
             adopt,
             count: acquire.count,
-            wait_until: (!wait.is_zero()).then(|| now.after(wait)),
+            wait_until: self.wait_until(now, &patience),
         };
         let pending = self.expect(&request, &acquire.presence, Some(acquire.key.customer));
+        if let Some(asked) = self.asked.get_mut(&id) {
+            asked.patience = patience;
+        }
         self.house.seats.acquire(now, request);
         Ok(pending)
     }
@@ -120,6 +128,7 @@ impl SeatKeeper {
         keeper: &Addr<Self>,
     ) -> Result<Pending, SeatError> {
         let now = self.now();
+        self.wake(now);
         let mut seats = self.house.seats.seats();
         let own =
             seats.find(|it| it.adopt == Some(adopt.token) && it.claimant.uid == adopt.presence.uid);
@@ -230,6 +239,7 @@ impl SeatKeeper {
             pools: request.pools.clone(),
             bindings: request.bindings.clone(),
             customer,
+            patience: Patience::default(),
         };
         self.asked.insert(request.id, asked);
         pending

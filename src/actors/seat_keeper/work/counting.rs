@@ -102,7 +102,7 @@ impl SeatKeeper {
         let mut present: Vec<PoolId> = Vec::new();
         let product = counts.installed.as_deref().map(|it| &it.product);
         let grants = product.map(|it| it.grants.as_slice()).unwrap_or_default();
-        for (grant, tokens) in grants.iter().zip(&counts.tokens) {
+        for ((grant, tokens), which) in grants.iter().zip(&counts.tokens).zip(&counts.counted) {
             let found = product.and_then(|it| Some((it.tier(&grant.tier)?, it.seats)));
             let Some((tier, terms)) = found else { continue };
             let pool = self.house.enter_pool(now, key, (grant, tier), terms);
@@ -111,7 +111,9 @@ impl SeatKeeper {
                 let change = changes_at.map(at);
                 again_at = [again_at, change].into_iter().flatten().min();
             }
-            self.take_count(now, pool, (*tokens, tier.seats), at);
+            if self.take_count(now, pool, (*tokens, tier.seats), at) {
+                self.offer(pool, which, tier.seats.unwrap_or(0));
+            }
         }
         if let Some(counted) = self.house.counted.get_mut(key) {
             counted.again_at = again_at;
@@ -125,6 +127,7 @@ impl SeatKeeper {
         for pool in gone {
             let none = Capacity { supply: Supply::Seats(0), until: None };
             self.house.set_capacity(now, pool, none);
+            self.offer(pool, &[], 0);
         }
     }
 
@@ -140,15 +143,16 @@ impl SeatKeeper {
         }
     }
 
+    /// Whether it counts from now on.
     fn take_count(
         &mut self,
         now: BootTime,
         pool: PoolId,
         (tokens, seats): (Tokens, Option<u32>),
         at: impl Fn(Timestamp) -> BootTime,
-    ) {
+    ) -> bool {
         // What is not known ends nothing: what was proven before holds until it says itself.
-        let Tokens::Proven { count, until, complete, .. } = tokens else { return };
+        let Tokens::Proven { count, until, complete, .. } = tokens else { return false };
         let supply = match seats {
             None if count > 0 => Supply::Unlimited,
             seats => Supply::Seats(count.saturating_mul(seats.unwrap_or(0))),
@@ -157,8 +161,10 @@ impl SeatKeeper {
         let standing = self.house.pools.get(&pool).and_then(|it| it.capacity);
         let holds = |it: &Capacity| it.until.is_none_or(|until| until > now);
         let is_loss = standing.filter(holds).is_some_and(|it| is_less(supply, it.supply));
-        if !is_loss || complete {
+        let counts = !is_loss || complete;
+        if counts {
             self.house.set_capacity(now, pool, capacity);
         }
+        counts
     }
 }

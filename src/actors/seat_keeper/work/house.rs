@@ -63,6 +63,8 @@ pub(in crate::actors::seat_keeper) struct House {
     pub(in crate::actors::seat_keeper) behind: BTreeMap<SeatId, Behind>,
     pub(in crate::actors::seat_keeper) last_request: u64,
     last_pool: u64,
+    /// Whether pools with a number of seats are shared with other machines.
+    pub(in crate::actors::seat_keeper) is_fleet: bool,
 }
 
 /// Who stands behind a seat.
@@ -87,6 +89,9 @@ impl House {
         for pool in self.pools.values() {
             let policy = self.policies.of(&pool.key.product, &pool.tier);
             self.seats.set_pool(now, pool.id, pool.terms, policy);
+            if self.shares(pool.capacity) {
+                self.seats.share(pool.id);
+            }
         }
         for seat in before.seats() {
             self.seats.restore(now, seat.clone());
@@ -143,6 +148,11 @@ impl House {
         id
     }
 
+    fn shares(&self, capacity: Option<Capacity>) -> bool {
+        let is_number = |it: Capacity| matches!(it.supply, Supply::Seats(_));
+        self.is_fleet && capacity.is_some_and(is_number)
+    }
+
     /// Tells a pool what was proven of it.
     pub(in crate::actors::seat_keeper) fn set_capacity(
         &mut self,
@@ -150,8 +160,15 @@ impl House {
         id: PoolId,
         capacity: Capacity,
     ) {
+        let shares = self.shares(Some(capacity));
         if let Some(pool) = self.pools.get_mut(&id) {
             pool.capacity = Some(capacity);
+            if shares {
+                // Before there is anything to give.
+                self.seats.share(id);
+            } else {
+                self.seats.share_no_more(now, id);
+            }
             self.seats.set_capacity(now, id, capacity);
         }
     }

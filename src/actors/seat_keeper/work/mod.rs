@@ -3,6 +3,7 @@
 pub(super) mod borrowing;
 pub(super) mod claims;
 pub(super) mod counting;
+pub(super) mod fleet;
 pub(super) mod house;
 pub(super) mod views;
 pub(super) mod watching;

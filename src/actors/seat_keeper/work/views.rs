@@ -7,7 +7,7 @@ use entitled_core::seats::{Binding, BootTime, Hold, PoolId, Seat};
 
 impl SeatKeeper {
     /// A moment of this boot by the calendar.
-    fn date(&self, moment: BootTime) -> Timestamp {
+    pub(in crate::actors::seat_keeper) fn date(&self, moment: BootTime) -> Timestamp {
         let (wall, now) = (self.parts.clock.now(), self.now());
         let found = match moment >= now {
             true => wall.checked_add(moment.since(now)),
@@ -33,6 +33,7 @@ impl SeatKeeper {
         });
         Some(SeatView {
             id: seat.id,
+            fence: self.fence(seat.id),
             product: pool.key.product.clone(),
             tier: pool.tier.clone(),
             holder: pool.key.customer,
@@ -57,6 +58,7 @@ impl SeatKeeper {
             holder: pool.key.customer,
             unit: pool.terms.unit,
             figures,
+            elsewhere: self.used_elsewhere(id),
             until: pool.capacity.and_then(|it| it.until).map(|it| self.date(it)),
         })
     }

@@ -33,6 +33,10 @@ impl Task {
     pub(in crate::actors::seat_keeper) fn spawn(work: impl Future<Output = ()> + 'static) -> Self {
         Self(actix_rt::spawn(work))
     }
+
+    pub(in crate::actors::seat_keeper) fn is_over(&self) -> bool {
+        self.0.is_finished()
+    }
 }
 
 impl Drop for Task {

@@ -84,10 +84,11 @@ impl Scene {
         let now = self.now(clock);
         let (question, customer) = (self.question(), self.key.customer);
         let own = capacities(&question, now).into_iter().filter(|it| it.holder == customer);
-        let tokens = own.map(|it| it.tokens).collect();
+        let (tokens, counted) = own.map(|it| (it.tokens, it.counted)).unzip();
         TokenCounts {
             installed: self.installed.clone(),
             tokens,
+            counted,
             is_deactivated: question.is_deactivated(),
             now,
             gathered: self.gathered,

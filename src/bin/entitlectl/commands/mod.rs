@@ -6,6 +6,7 @@ pub(crate) mod chain;
 pub(crate) mod check;
 pub(crate) mod customer;
 pub(crate) mod doctor;
+pub(crate) mod fleet;
 pub(crate) mod keys;
 pub(crate) mod ownership;
 pub(crate) mod product;

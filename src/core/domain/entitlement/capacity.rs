@@ -19,6 +19,8 @@ pub struct GrantCapacity<'a> {
     /// Seats of each token; `None`: as many as anybody wants.
     pub seats: Option<u32>,
     pub tokens: Tokens,
+    /// Those that were counted, each once.
+    pub counted: Vec<Token>,
 }
 
 /// How many tokens there are.
@@ -59,16 +61,18 @@ pub fn capacities<'a>(question: &'a Question<'a>, now: Timestamp) -> Vec<GrantCa
         let leads = best_grants(&own, now);
         for grant in &product.grants {
             let Some(tier) = product.tier(&grant.tier) else { continue };
-            let tokens = match question.is_deactivated() {
-                true => Count::default().tokens(),
+            let count = match question.is_deactivated() {
+                true => Count::default(),
                 false => count(&own, grant, &leads, now),
             };
+            let counted = count.good.keys().copied().collect();
             capacities.push(GrantCapacity {
                 holder,
                 grant,
                 rank: tier.rank,
                 seats: tier.seats,
-                tokens,
+                tokens: count.tokens(),
+                counted,
             });
         }
     }
@@ -109,7 +113,7 @@ fn count(
     grant: &Grant,
     leads: &BTreeMap<Token, (Reverse<u32>, &Grant)>,
     now: Timestamp,
-) -> Tokens {
+) -> Count {
     let mut count = Count::default();
     for position in positions.iter().filter(|it| std::ptr::eq(it.grant, grant)) {
         count.open |= position.absences.iter().any(|it| it.too_low || is_open(it, now));
@@ -127,7 +131,7 @@ fn count(
             *until = (*until).max(end(candidate));
         }
     }
-    count.tokens()
+    count
 }
 
 impl Count {

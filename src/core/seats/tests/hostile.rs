@@ -143,3 +143,16 @@ fn thousands_that_wait_in_two_pools_are_served_at_once() {
     let served = std::thread::Builder::new().stack_size(1 << 20).spawn(serve).unwrap();
     assert_eq!(served.join().unwrap(), 4_000);
 }
+
+#[test]
+fn nothing_is_lent_of_what_a_fleet_shares() {
+    let policy = Policy { max_borrow: Duration::from_secs(1_000), ..Policy::default() };
+    let mut bench = Bench::new(5, SeatTerms::default(), policy);
+    bench.seats.share(POOL);
+    bench.seats.give(START, POOL, 5);
+    let claimant = bench.request(1).claimant;
+    bench.seats.borrow(START, RequestId(1), claimant, (&[POOL], Duration::from_secs(100)));
+    let refusal = Refusal::TooLong { most: Duration::ZERO };
+    let wanted = [Effect::Refused { request: RequestId(1), refusal }];
+    assert_eq!(bench.seats.take_effects(), wanted);
+}

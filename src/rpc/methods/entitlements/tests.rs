@@ -73,6 +73,7 @@ fn bed() -> Bed {
         ledger: ledger.clone(),
         clock: clock.clone(),
         dirs: Vec::new(),
+        fleet: None,
     };
     let seats = SeatKeeper::new(parts, Policies::default()).start();
     let api = Api { reader, cache, ledger, keeper, verifier, seats, clock, tree, control, writes };

@@ -1,0 +1,278 @@
+//! This machine in a fleet: what it has of each shared pool, and how it stands with the store.
+//!
+//! Decides nothing about who gets a seat: it brings the places, and the machine's own rules give them. A place is claimed
+//! for one seat, and handed back when that ends.
+
+pub(in crate::actors::seat_keeper) mod orders;
+mod turn;
+mod upkeep;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::actors::seat_keeper::work::watching::Task;
+use crate::actors::seat_keeper::{Asked, SeatKeeper};
+use crate::fleet::engine::Engine;
+use crate::fleet::settings::FleetSettings;
+use crate::fleet::state::{Membership, Remembered, StateFile, boot};
+use entitled_core::domain::ids::Token;
+use entitled_core::fleet::{
+    Fence, Holder, Joined, LeaseId, MachineId, Offer, Record, Revision, Slot, Term, TokenKey,
+};
+use entitled_core::seats::{BootTime, PoolId, Refusal, Seat, SeatId};
+
+/// What the keeper is given to take part in a fleet.
+#[derive(Clone)]
+pub struct FleetParts {
+    pub engine: Arc<dyn Engine>,
+    pub settings: FleetSettings,
+    /// What the machine was before the daemon was started again.
+    pub remembered: Remembered,
+}
+
+/// How long whoever asks wants to wait itself; and of which pools it is not known yet whether there is a place.
+#[derive(Debug, Default)]
+pub(in crate::actors::seat_keeper) struct Patience {
+    pub(in crate::actors::seat_keeper) until: Option<BootTime>,
+    pub(in crate::actors::seat_keeper) trying: Vec<PoolId>,
+}
+
+/// How the machine stands with the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It was not heard of yet, or not for a while.
+    CutOff {
+        why: String,
+    },
+    In,
+    /// Somebody has to look.
+    Refused {
+        why: &'static str,
+    },
+}
+
+/// What the machine has of one pool.
+#[derive(Debug, Default)]
+pub(super) struct Holding {
+    /// What was proven here.
+    offer: Offer,
+    held: BTreeMap<Slot, Revision>,
+    /// A claim is under way.
+    is_busy: bool,
+    /// When the newest of them was made.
+    newest: Revision,
+    /// Claims in a row that found somebody else there.
+    attempt: u32,
+}
+
+/// The machine in its fleet.
+pub(in crate::actors::seat_keeper) struct Member {
+    engine: Arc<dyn Engine>,
+    settings: FleetSettings,
+    term: Term,
+    file: StateFile,
+    boot: String,
+    pub(super) standing: Standing,
+    remembered: Remembered,
+    joined: Option<Joined>,
+    /// The lease of before a restored store; what it keeps is in the way.
+    left_behind: Option<LeaseId>,
+    last: Record,
+    tried: Record,
+    /// Until when what it has is certain.
+    deadline: BootTime,
+    /// When the store is asked next.
+    next_upkeep: BootTime,
+    is_kept_up: bool,
+    /// When it was seen that the store had gone back.
+    went_back: Option<BootTime>,
+    /// As was last heard.
+    taken: BTreeMap<Slot, Holder>,
+    machines: BTreeMap<MachineId, Record>,
+    evicted: BTreeSet<MachineId>,
+    holdings: BTreeMap<PoolId, Holding>,
+    /// Claims and releases under way.
+    claims: BTreeMap<u64, Vec<Slot>>,
+    releasing: BTreeSet<Slot>,
+    fences: BTreeMap<SeatId, Fence>,
+    watch: Option<Task>,
+}
+
+impl Member {
+    pub(in crate::actors::seat_keeper) fn new(parts: FleetParts) -> Self {
+        let FleetParts { engine, settings, remembered } = parts;
+        let record = Record {
+            v: Record::VERSION,
+            name: settings.machine.clone(),
+            beat: 0,
+            random: String::new(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            draining: remembered.draining,
+        };
+        let mut member = Self {
+            term: Term(settings.ttl),
+            file: StateFile(settings.state.clone()),
+            boot: boot(),
+            standing: Standing::CutOff { why: "it was not heard of yet".to_owned() },
+            joined: None,
+            left_behind: None,
+            last: record.clone(),
+            tried: record,
+            deadline: BootTime(0),
+            next_upkeep: BootTime(0),
+            is_kept_up: false,
+            went_back: None,
+            taken: BTreeMap::new(),
+            machines: BTreeMap::new(),
+            evicted: BTreeSet::new(),
+            holdings: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            releasing: BTreeSet::new(),
+            fences: BTreeMap::new(),
+            watch: None,
+            engine,
+            settings,
+            remembered,
+        };
+        member.engine.begin_from(Revision(member.remembered.revision));
+        member.go_on();
+        member
+    }
+
+    /// As the machine that it was before the daemon was started again. A copy of it elsewhere is found out by the beat.
+    fn go_on(&mut self) {
+        let Some(was) = self.remembered.membership.clone() else { return };
+        let Ok(machine) = was.machine.parse() else { return };
+        let created = Revision(was.created);
+        self.joined = Some(Joined { machine, lease: LeaseId(was.lease), created });
+        (self.last, self.tried) = (was.last, was.tried);
+        if !self.boot.is_empty() && was.boot == self.boot {
+            self.deadline = BootTime(was.deadline_ms);
+        }
+    }
+
+    /// What to write down.
+    fn memory(&self) -> Remembered {
+        let membership = self.joined.map(|it| Membership {
+            machine: it.machine.to_string(),
+            lease: it.lease.0,
+            created: it.created.0,
+            last: self.last.clone(),
+            tried: self.tried.clone(),
+            deadline_ms: self.deadline.0,
+            boot: self.boot.clone(),
+        });
+        Remembered {
+            membership,
+            revision: self.engine.seen().0.max(self.remembered.revision),
+            ..self.remembered.clone()
+        }
+    }
+
+    /// Whether it may claim and give places now.
+    pub(super) fn is_in(&self, now: BootTime) -> bool {
+        self.standing == Standing::In && self.joined.is_some() && now < self.deadline
+    }
+
+    fn may_give(&self, now: BootTime) -> bool {
+        self.is_in(now) && !self.remembered.draining
+    }
+
+    fn is_own(&self, holder: &Holder) -> bool {
+        self.joined.is_some_and(|it| it.machine == holder.machine)
+    }
+
+    fn is_under_way(&self, slot: &Slot) -> bool {
+        self.releasing.contains(slot) || self.claims.values().flatten().any(|it| it == slot)
+    }
+
+    fn is_taken(&self, slot: &Slot) -> bool {
+        self.taken.contains_key(slot)
+            || self.is_under_way(slot)
+            || self.holdings.values().any(|it| it.held.contains_key(slot))
+    }
+}
+
+impl SeatKeeper {
+    /// What was proven of a pool here: only of that does the machine claim anything.
+    pub(in crate::actors::seat_keeper) fn offer(
+        &mut self,
+        pool: PoolId,
+        tokens: &[Token],
+        seats: u32,
+    ) {
+        let Some(product) = self.house.pools.get(&pool).map(|it| it.key.product.clone()) else {
+            return;
+        };
+        if let Some(member) = &mut self.member {
+            let tokens = tokens.iter().map(|it| TokenKey::of(&product, it)).collect();
+            member.holdings.entry(pool).or_default().offer = Offer { tokens, seats };
+        }
+    }
+
+    /// The pools that a place has to be claimed of first.
+    pub(in crate::actors::seat_keeper) fn to_be_claimed(&self, pools: &[PoolId]) -> Vec<PoolId> {
+        let Some(member) = &self.member else { return Vec::new() };
+        let has_some = |it: &&PoolId| {
+            member
+                .holdings
+                .get(it)
+                .is_some_and(|it| it.offer.seats > 0 && !it.offer.tokens.is_empty())
+        };
+        pools.iter().filter(has_some).copied().collect()
+    }
+
+    /// Also who does not want to wait does so until it is known whether there is a place.
+    pub(in crate::actors::seat_keeper) fn wait_until(
+        &self,
+        now: BootTime,
+        patience: &Patience,
+    ) -> Option<BootTime> {
+        let member = self.member.as_ref().filter(|_| !patience.trying.is_empty());
+        let known = member.map(|it| now.after(it.term.patience() * 2));
+        known.max(patience.until)
+    }
+
+    /// Why there was no seat, as far as the fleet is the reason.
+    pub(in crate::actors::seat_keeper) fn in_fleet(
+        &self,
+        asked: &Asked,
+        refusal: Refusal,
+    ) -> Refusal {
+        let Some(member) = &self.member else { return refusal };
+        let is_shared = asked.pools.iter().any(|it| member.holdings.contains_key(it));
+        let is_away = is_shared && !member.may_give(self.now());
+        if refusal == Refusal::Full && is_away { Refusal::FleetUnreachable } else { refusal }
+    }
+
+    /// The fence of a seat: in a fleet that of its place, which it had before any other.
+    pub(in crate::actors::seat_keeper) fn fence(&self, seat: SeatId) -> u64 {
+        let member = self.member.as_ref();
+        member.and_then(|it| it.fences.get(&seat)).map_or(seat.0, |it| it.0)
+    }
+
+    pub(in crate::actors::seat_keeper) fn note_fence(&mut self, seat: &Seat) {
+        let Some(member) = &mut self.member else { return };
+        if let Some(holding) = member.holdings.get(&seat.pool).filter(|it| !it.held.is_empty()) {
+            let fence = Fence::new(member.remembered.epoch, holding.newest);
+            member.fences.insert(seat.id, fence);
+        }
+    }
+
+    pub(in crate::actors::seat_keeper) fn forget_fence(&mut self, seat: SeatId) {
+        if let Some(member) = &mut self.member {
+            member.fences.remove(&seat);
+        }
+    }
+
+    /// Places of a pool that other machines have.
+    pub(in crate::actors::seat_keeper) fn used_elsewhere(&self, pool: PoolId) -> u64 {
+        let Some(member) = &self.member else { return 0 };
+        let Some(holding) = member.holdings.get(&pool) else { return 0 };
+        let others = member
+            .taken
+            .iter()
+            .filter(|(slot, it)| holding.offer.tokens.contains(&slot.token) && !member.is_own(it));
+        others.count() as u64
+    }
+}

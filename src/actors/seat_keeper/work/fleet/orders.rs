@@ -1,0 +1,247 @@
+//! What an administrator asks of a fleet, and orders.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+
+use super::Standing;
+use super::upkeep::EMPTIED;
+use crate::actors::ownership_ledger::{Asked, LedgerError, NoteAudit};
+use crate::actors::seat_keeper::{AUDIT_TIME, SeatKeeper};
+use crate::fleet::engine::FleetError;
+use entitled_core::domain::audit::AuditAction;
+use entitled_core::domain::ids::Timestamp;
+use entitled_core::fleet::{MachineId, Meta};
+
+#[derive(Debug, thiserror::Error)]
+pub enum FleetOrderError {
+    #[error("this machine is in no fleet: there is no section `[fleet]` in its configuration")]
+    NoFleet,
+    #[error("there is no such machine in the fleet")]
+    NoMachine,
+    #[error("the store of the fleet was not restored, as far as is known here")]
+    NotRestored,
+    /// Some machine may still use what it had before.
+    #[error("it is not certain yet that no machine uses what it had before; say it again in {} s", left.as_secs() + 1)]
+    TooEarly { left: Duration },
+    #[error("it cannot be done now")]
+    Store {
+        #[from]
+        source: FleetError,
+    },
+    #[error("cannot note it in the audit")]
+    Audit { source: LedgerError },
+    #[error("the part that writes the audit is too busy")]
+    Busy,
+}
+
+/// How the fleet is, as seen from here.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<FleetView, FleetOrderError>")]
+pub struct FindFleet;
+
+/// Put a machine out of the fleet. Answers when it is certain that nothing of it is used any more.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Timestamp, FleetOrderError>")]
+pub struct EvictMachine {
+    pub machine: String,
+    pub asked: Asked,
+}
+
+/// Give no new seats on this machine, or give them again.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<FleetView, FleetOrderError>")]
+pub struct DrainMachine {
+    pub on: bool,
+    pub asked: Asked,
+}
+
+/// The store was restored, and that was meant.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<u32, FleetOrderError>")]
+pub struct FleetRestored {
+    pub asked: Asked,
+}
+
+#[derive(Debug, Clone)]
+pub struct FleetView {
+    pub name: String,
+    pub fleet: Option<String>,
+    /// How often the store was restored.
+    pub epoch: u32,
+    /// `in`, `cut_off` or `refused`.
+    pub standing: &'static str,
+    pub why: Option<String>,
+    pub machine: Option<String>,
+    pub draining: bool,
+    /// Until when seats go on if the store is not heard of again.
+    pub deadline: Option<Timestamp>,
+    /// Places that are taken in all, as far as was heard.
+    pub places: u64,
+    pub machines: Vec<MachineView>,
+}
+
+#[derive(Debug, Clone)]
+pub struct MachineView {
+    pub id: String,
+    pub name: String,
+    pub version: String,
+    pub beat: u64,
+    pub draining: bool,
+    pub evicted: bool,
+    pub places: u64,
+}
+
+impl SeatKeeper {
+    fn fleet_view(&self) -> Result<FleetView, FleetOrderError> {
+        let member = self.member.as_ref().ok_or(FleetOrderError::NoFleet)?;
+        let (standing, why) = match &member.standing {
+            Standing::In => ("in", None),
+            Standing::CutOff { why } => ("cut_off", Some(why.clone())),
+            Standing::Refused { why } => ("refused", Some((*why).to_owned())),
+        };
+        let machines = member.machines.iter().map(|(id, it)| MachineView {
+            id: id.to_string(),
+            name: it.name.clone(),
+            version: it.version.clone(),
+            beat: it.beat,
+            draining: it.draining,
+            evicted: member.evicted.contains(id),
+            places: member.taken.values().filter(|it| it.machine == *id).count() as u64,
+        });
+        let is_set = member.deadline.0 > 0;
+        Ok(FleetView {
+            name: member.settings.name.clone(),
+            fleet: member.remembered.fleet.clone(),
+            epoch: member.remembered.epoch,
+            standing,
+            why,
+            machine: member.joined.map(|it| it.machine.to_string()),
+            draining: member.remembered.draining,
+            deadline: is_set.then(|| self.date(member.deadline)),
+            places: member.taken.len() as u64,
+            machines: machines.collect(),
+        })
+    }
+
+    /// Writes down who has ordered it, before it happens.
+    fn note(
+        &self,
+        action: AuditAction,
+        (subject, detail): (String, String),
+        asked: &Asked,
+    ) -> impl Future<Output = Result<(), FleetOrderError>> + use<> {
+        let note = NoteAudit { action, subject, detail, asked: asked.clone() };
+        let noted = self.parts.ledger.send(note).timeout(AUDIT_TIME);
+        async move {
+            let noted = noted.await.map_err(|_| FleetOrderError::Busy)?;
+            noted.map_err(|source| FleetOrderError::Audit { source })?;
+            Ok(())
+        }
+    }
+}
+
+impl Handler<FindFleet> for SeatKeeper {
+    type Result = Result<FleetView, FleetOrderError>;
+
+    fn handle(&mut self, _: FindFleet, context: &mut Self::Context) -> Self::Result {
+        self.settle(context);
+        self.fleet_view()
+    }
+}
+
+impl Handler<EvictMachine> for SeatKeeper {
+    type Result = ResponseActFuture<Self, Result<Timestamp, FleetOrderError>>;
+
+    fn handle(&mut self, order: EvictMachine, _: &mut Self::Context) -> Self::Result {
+        let Some(member) = &self.member else {
+            return Box::pin(actix::fut::err(FleetOrderError::NoFleet));
+        };
+        let wanted =
+            |id: &MachineId, name: &str| id.to_string() == order.machine || name == order.machine;
+        let mut found = member.machines.iter().filter(|(id, it)| wanted(id, &it.name));
+        let (Some((machine, record)), None) = (found.next(), found.next()) else {
+            return Box::pin(actix::fut::err(FleetOrderError::NoMachine));
+        };
+        let (machine, ttl, engine) = (*machine, member.term.0, member.engine.clone());
+        let told = (machine.to_string(), format!("{} is put out of the fleet", record.name));
+        let noted = self.note(AuditAction::FleetEvicted, told, &order.asked);
+        let clock = self.parts.clock.clone();
+        let evicting = async move {
+            noted.await?;
+            engine.evict(machine).await?;
+            // No renewal of it succeeds from now on, and the last one was before.
+            Ok(clock.now().checked_add(ttl).unwrap_or(Timestamp::MAX))
+        };
+        Box::pin(evicting.into_actor(self))
+    }
+}
+
+impl Handler<DrainMachine> for SeatKeeper {
+    type Result = ResponseActFuture<Self, Result<FleetView, FleetOrderError>>;
+
+    fn handle(&mut self, order: DrainMachine, _: &mut Self::Context) -> Self::Result {
+        let Some(member) = &self.member else {
+            return Box::pin(actix::fut::err(FleetOrderError::NoFleet));
+        };
+        let subject = member.settings.machine.clone();
+        let detail = if order.on { "gives no new seats" } else { "gives seats again" };
+        let noted =
+            self.note(AuditAction::FleetDrained, (subject, detail.to_owned()), &order.asked);
+        Box::pin(noted.into_actor(self).map(move |noted, keeper, context| {
+            noted?;
+            let now = keeper.now();
+            if let Some(member) = &mut keeper.member {
+                member.remembered.draining = order.on;
+                // The others see it with the next beat.
+                member.next_upkeep = now;
+            }
+            keeper.remember(context);
+            keeper.settle(context);
+            keeper.fleet_view()
+        }))
+    }
+}
+
+impl Handler<FleetRestored> for SeatKeeper {
+    type Result = ResponseActFuture<Self, Result<u32, FleetOrderError>>;
+
+    fn handle(&mut self, order: FleetRestored, _: &mut Self::Context) -> Self::Result {
+        let Some(member) = &self.member else {
+            return Box::pin(actix::fut::err(FleetOrderError::NoFleet));
+        };
+        let is_emptied = member.standing == Standing::Refused { why: EMPTIED };
+        let fleet = member.remembered.fleet.as_deref().and_then(|it| it.parse().ok());
+        let (Standing::Refused { .. }, Some(fleet)) = (&member.standing, fleet) else {
+            return Box::pin(actix::fut::err(FleetOrderError::NotRestored));
+        };
+        let left = self.until_all_have_ended();
+        if !left.is_zero() {
+            return Box::pin(actix::fut::err(FleetOrderError::TooEarly { left }));
+        }
+        let (engine, known) = (member.engine.clone(), member.remembered.epoch);
+        let told = (member.settings.name.clone(), "the store was restored".to_owned());
+        let noted = self.note(AuditAction::FleetRestored, told, &order.asked);
+        let raising = async move {
+            noted.await?;
+            let found = engine.open(None).await?.map(|it| it.0);
+            let epoch = found.map_or(known, |it| it.epoch).max(known) + 1;
+            let is_ours = found.is_none_or(|it| it.fleet == fleet);
+            if !is_ours || found.is_none() != is_emptied {
+                return Err(FleetOrderError::NotRestored);
+            }
+            match engine.raise(found, Meta { fleet, epoch }).await? {
+                true => Ok(epoch),
+                false => Err(FleetOrderError::NotRestored),
+            }
+        };
+        Box::pin(raising.into_actor(self).map(|raised, keeper, context| {
+            let now = keeper.now();
+            if let (Ok(_), Some(member)) = (&raised, &mut keeper.member) {
+                member.next_upkeep = now;
+            }
+            keeper.settle(context);
+            raised
+        }))
+    }
+}

@@ -1,0 +1,311 @@
+//! Joining the fleet, and staying in it.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+
+use super::{Member, Standing};
+use crate::actors::seat_keeper::SeatKeeper;
+use crate::clock::Clock;
+use crate::fleet::engine::{Engine, FleetError};
+use crate::fleet::state::{Remembered, StateFile};
+use crate::keys::fill_random;
+use entitled_core::fleet::{
+    BeatFault, FleetId, Joined, LeaseId, Listing, MachineId, Meta, Record, Revision, Term,
+};
+use entitled_core::seats::{BootTime, EndReason, PoolId};
+
+pub(super) const RESTORED: &str =
+    "the store was restored from a backup: `entitlectl fleet restored` says that it was meant";
+pub(super) const EMPTIED: &str =
+    "the store has lost all that it knew of the fleet: `entitlectl fleet restored` begins it anew";
+const ANOTHER: &str = "the store is of another fleet than before";
+
+/// How a machine came into the fleet, or was renewed in it.
+struct Kept {
+    /// Before the store was asked.
+    sent: BootTime,
+    meta: Meta,
+    joined: Joined,
+    record: Record,
+    listing: Listing,
+}
+
+enum Upkeep {
+    Renewed(Kept),
+    Joined(Kept),
+    Fault(BeatFault),
+    Refused(&'static str),
+    Failed(FleetError),
+}
+
+impl From<FleetError> for Upkeep {
+    fn from(error: FleetError) -> Self {
+        match error {
+            FleetError::WentBack => Self::Fault(BeatFault::Restored),
+            error => Self::Failed(error),
+        }
+    }
+}
+
+/// All that upkeep needs, so that it can go on while the keeper does other things.
+struct Plan {
+    engine: std::sync::Arc<dyn Engine>,
+    clock: Clock,
+    term: Term,
+    file: StateFile,
+    memory: Remembered,
+    left_behind: Option<LeaseId>,
+    /// It was seen that the store had gone back.
+    must_be_raised: bool,
+    record: Record,
+}
+
+impl Plan {
+    fn now(&self) -> BootTime {
+        BootTime(u64::try_from(self.clock.monotonic().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// What is done next must find on disk what it was.
+    async fn remember(&self, memory: Remembered) -> Result<(), FleetError> {
+        let (file, path) = (self.file.clone(), self.file.0.clone());
+        let written = tokio::task::spawn_blocking(move || file.write(&memory)).await;
+        let written = written.unwrap_or_else(|gone| Err(std::io::Error::other(gone)));
+        written.map_err(|source| FleetError::File { path, source })
+    }
+
+    async fn renew(self, joined: Joined, last: Record, next: Record) -> Result<Upkeep, FleetError> {
+        self.remember(self.memory.clone()).await?;
+        let sent = self.now();
+        let meta = match self.engine.renew(joined, last, next.clone()).await? {
+            Ok(meta) => meta,
+            Err(fault) => return Ok(Upkeep::Fault(fault)),
+        };
+        let listing = self.engine.list().await?;
+        Ok(Upkeep::Renewed(Kept { sent, meta, joined, record: next, listing }))
+    }
+
+    async fn join(self) -> Result<Upkeep, FleetError> {
+        let known = self.memory.fleet.as_deref().and_then(|it| it.parse::<FleetId>().ok());
+        let or = match known {
+            Some(_) => None,
+            None => Some(Meta { fleet: FleetId(drawn()?), epoch: 0 }),
+        };
+        let Some((meta, revision)) = self.engine.open(or).await? else {
+            return Ok(Upkeep::Refused(EMPTIED));
+        };
+        if known.is_some_and(|it| it != meta.fleet) {
+            return Ok(Upkeep::Refused(ANOTHER));
+        }
+        let seen = self.engine.seen().max(Revision(self.memory.revision));
+        let same = meta.epoch == self.memory.epoch;
+        if meta.epoch < self.memory.epoch || same && (self.must_be_raised || revision < seen) {
+            return Ok(Upkeep::Refused(RESTORED));
+        }
+        self.engine.begin_from(revision);
+        if let Some(lease) = self.left_behind {
+            self.engine.revoke(lease).await?;
+        }
+        let machine = MachineId(drawn()?);
+        let record = self.record.next(random_text()?);
+        let sent = self.now();
+        let joined = self.engine.join(machine, record.clone(), self.term.0).await?;
+        let joined = joined.ok_or_else(|| FleetError::Unreachable {
+            why: "there is a machine of the same name".to_owned(),
+        })?;
+        let listing = self.engine.list().await?;
+        Ok(Upkeep::Joined(Kept { sent, meta, joined, record, listing }))
+    }
+}
+
+impl Member {
+    /// The store could not be asked, or has not answered.
+    pub(super) fn cut_off(&mut self, now: BootTime, error: &FleetError) {
+        let why = std::iter::successors(Some(error as &dyn std::error::Error), |it| it.source());
+        let why = why.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        if self.standing == Standing::In {
+            tracing::warn!(event = "fleet_cut_off", why, "the fleet cannot be reached");
+        }
+        self.standing = Standing::CutOff { why };
+        self.watch = None;
+        self.next_upkeep = self.next_upkeep.min(now.after(self.term.retry_after()));
+    }
+
+    fn plan(&self, clock: &Clock) -> Plan {
+        Plan {
+            engine: self.engine.clone(),
+            clock: clock.clone(),
+            term: self.term,
+            file: self.file.clone(),
+            memory: self.memory(),
+            left_behind: self.left_behind,
+            must_be_raised: self.went_back.is_some(),
+            record: Record { draining: self.remembered.draining, ..self.last.clone() },
+        }
+    }
+
+    fn take_up(&mut self, kept: &Kept) {
+        let deadline = self.term.deadline(kept.sent);
+        self.deadline = self.deadline.max(deadline);
+        self.next_upkeep = kept.sent.after(self.term.renew_after());
+        (self.last, self.tried) = (kept.record.clone(), kept.record.clone());
+        self.joined = Some(kept.joined);
+        self.remembered.fleet = Some(kept.meta.fleet.to_string());
+        self.remembered.epoch = self.remembered.epoch.max(kept.meta.epoch);
+        self.remembered.revision = kept.listing.revision.0;
+        (self.left_behind, self.went_back) = (None, None);
+        if self.standing != Standing::In {
+            tracing::info!(event = "fleet_joined", machine = %kept.joined.machine, "the machine is in its fleet");
+            self.watch = None;
+        }
+        self.standing = Standing::In;
+    }
+}
+
+impl SeatKeeper {
+    /// After a start, also of the keeper alone: whatever was under way is not any more.
+    pub(in crate::actors::seat_keeper) fn begin_fleet(&mut self) {
+        let now = self.now();
+        let Some(member) = &mut self.member else { return };
+        member.claims.clear();
+        member.releasing.clear();
+        member.watch = None;
+        member.is_kept_up = false;
+        member.next_upkeep = now;
+        member.holdings.values_mut().for_each(|it| it.is_busy = false);
+    }
+
+    /// Asks the store: to be renewed, or to be let in.
+    pub(super) fn keep_up(&mut self, context: &mut Context<Self>) {
+        let clock = self.parts.clock.clone();
+        let Some(member) = &mut self.member else { return };
+        member.is_kept_up = true;
+        let renewing = match (member.joined, random_text()) {
+            (Some(joined), Ok(random)) => {
+                let last = member.last.clone();
+                // One whose answer was lost may have been written, and is tried again as it was.
+                if member.tried == last {
+                    let draining = member.remembered.draining;
+                    member.tried = Record { draining, ..last.next(random) };
+                }
+                let next = member.tried.clone();
+                Some((joined, last, next))
+            }
+            _ => None,
+        };
+        let plan = member.plan(&clock);
+        let kept_up = async move {
+            let kept = match renewing {
+                Some((joined, last, next)) => plan.renew(joined, last, next).await,
+                None => plan.join().await,
+            };
+            kept.unwrap_or_else(Upkeep::from)
+        };
+        context.spawn(kept_up.into_actor(self).map(|upkeep, keeper, context| {
+            keeper.kept_up(upkeep, context);
+            keeper.settle(context);
+        }));
+    }
+
+    fn kept_up(&mut self, upkeep: Upkeep, context: &mut Context<Self>) {
+        let now = self.now();
+        // What has come due meanwhile ended before, whatever was answered.
+        self.wake(now);
+        let Some(member) = &mut self.member else { return };
+        member.is_kept_up = false;
+        member.next_upkeep = now.after(member.term.retry_after());
+        match upkeep {
+            Upkeep::Renewed(kept) => {
+                member.take_up(&kept);
+                self.hear(kept.listing, context);
+            }
+            Upkeep::Joined(kept) => {
+                member.take_up(&kept);
+                let mut before = Vec::new();
+                for (pool, holding) in &mut member.holdings {
+                    let slots = std::mem::take(&mut holding.held).into_keys().collect();
+                    before.push((*pool, slots));
+                    holding.is_busy = false;
+                }
+                self.remember(context);
+                // The same places, for the seats that had them.
+                for (pool, slots) in before {
+                    self.regain(pool, slots, context);
+                }
+                self.hear(kept.listing, context);
+            }
+            Upkeep::Fault(fault) => self.fall_out(fault, now, context),
+            Upkeep::Refused(why) => {
+                member.cut_off(now, &FleetError::Refused { why: why.to_owned() });
+                member.standing = Standing::Refused { why };
+                member.went_back.get_or_insert(now);
+            }
+            Upkeep::Failed(error) => member.cut_off(now, &error),
+        }
+    }
+
+    /// The machine is not in the fleet any more, or not as it was.
+    fn fall_out(&mut self, fault: BeatFault, now: BootTime, context: &mut Context<Self>) {
+        let Some(member) = &mut self.member else { return };
+        tracing::warn!(event = "fleet_fault", ?fault, "the machine has to join its fleet anew");
+        member.cut_off(now, &FleetError::Unreachable { why: format!("{fault:?}").to_lowercase() });
+        member.next_upkeep = now;
+        let former = member.joined.take();
+        match fault {
+            BeatFault::Gone => {}
+            BeatFault::Restored => {
+                member.left_behind = former.map(|it| it.lease);
+                member.went_back.get_or_insert(now);
+                member.standing = Standing::Refused { why: RESTORED };
+            }
+            BeatFault::Cloned => self.end_all(now, EndReason::MachineCloned),
+            BeatFault::Evicted => {
+                member.left_behind = former.map(|it| it.lease);
+                member.remembered.draining = true;
+                self.end_all(now, EndReason::Revoked);
+                self.remember(context);
+            }
+        }
+    }
+
+    /// Every seat of the fleet ends, and the machine has no places any more.
+    fn end_all(&mut self, now: BootTime, reason: EndReason) {
+        let Some(member) = &mut self.member else { return };
+        let pools: Vec<PoolId> = member.holdings.keys().copied().collect();
+        member.holdings.values_mut().for_each(|it| it.held.clear());
+        for pool in pools {
+            self.house.seats.take_spare(pool);
+            self.house.seats.lose(now, pool, 0, reason);
+        }
+    }
+
+    /// Writes down what the machine is now.
+    pub(super) fn remember(&mut self, context: &mut Context<Self>) {
+        let Some(member) = &self.member else { return };
+        let plan = member.plan(&self.parts.clock);
+        let writing = async move { plan.remember(plan.memory.clone()).await };
+        context.spawn(writing.into_actor(self).map(|written, _, _| {
+            if let Err(error) = written {
+                tracing::error!(%error, "what the machine is in its fleet could not be written down");
+            }
+        }));
+    }
+
+    /// How long until no machine can still use what it had before the store went back.
+    pub(super) fn until_all_have_ended(&self) -> Duration {
+        let now = self.now();
+        let seen = self.member.as_ref().map(|it| (it.went_back.unwrap_or(now), it.term));
+        seen.map_or(Duration::ZERO, |(since, term)| since.after(term.0).since(now))
+    }
+}
+
+fn drawn<const N: usize>() -> Result<[u8; N], FleetError> {
+    let mut bytes = [0; N];
+    let drawn = fill_random(&mut bytes);
+    drawn.map_err(|_| FleetError::Unreachable { why: "there is no randomness".to_owned() })?;
+    Ok(bytes)
+}
+
+fn random_text() -> Result<String, FleetError> {
+    Ok(alloy_primitives::hex::encode(drawn::<8>()?))
+}

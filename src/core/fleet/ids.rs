@@ -1,0 +1,87 @@
+//! What fleets, machines and their places are told apart by.
+
+use std::fmt;
+use std::str::FromStr;
+
+use alloy_primitives::{hex, keccak256};
+
+use crate::domain::ids::{ProductId, Token};
+
+macro_rules! random_name {
+    ($(#[$about:meta])* $name:ident, $bytes:literal) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; $bytes]);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&hex::encode(self.0))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = hex::FromHexError;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let mut bytes = [0; $bytes];
+                hex::decode_to_slice(text, &mut bytes)?;
+                Ok(Self(bytes))
+            }
+        }
+    };
+}
+
+random_name! {
+    /// A fleet, by what was drawn when its store was first used: an emptied store is another one.
+    FleetId, 16
+}
+random_name! {
+    /// A machine, by what it has drawn itself: what the operating system calls it is copied with its image.
+    MachineId, 8
+}
+random_name! {
+    /// A token of a product. What is written down for others does not say which.
+    TokenKey, 16
+}
+
+impl TokenKey {
+    pub fn of(product: &ProductId, token: &Token) -> Self {
+        let mut text = product.to_string().into_bytes();
+        text.push(0);
+        text.extend(token.collection.to_string().bytes());
+        text.push(0);
+        text.extend(token.id.to_be_bytes::<32>());
+        let mut key = [0; 16];
+        key.copy_from_slice(&keccak256(text)[..16]);
+        Self(key)
+    }
+}
+
+/// One place: the seat of this number of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot {
+    pub token: TokenKey,
+    pub number: u32,
+}
+
+/// How far the store had come when something was made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(pub u64);
+
+/// What keeps a machine's places for it, as the store numbers them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LeaseId(pub i64);
+
+/// Higher than that of every seat of the token that was given before, by whichever machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fence(pub u64);
+
+impl Fence {
+    /// Bits of a revision. The rest, up to what every JSON parser keeps (53), counts how often the store was restored.
+    const REVISION_BITS: u32 = 40;
+    /// Above what a machine alone gives, which begins at the microseconds since 1970, until the year 2041.
+    const FIRST_EPOCH: u64 = 2_048;
+
+    pub fn new(epoch: u32, revision: Revision) -> Self {
+        Self((Self::FIRST_EPOCH + u64::from(epoch)) << Self::REVISION_BITS | revision.0)
+    }
+}

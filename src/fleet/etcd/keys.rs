@@ -1,0 +1,139 @@
+//! What is written in etcd, below `/entitled/v1/FLEET/`.
+//!
+//! | key | lease | value |
+//! |---|---|---|
+//! | `meta` | no | which fleet it is, and how often it was restored |
+//! | `machines/ID` | the machine's | its record |
+//! | `slots/TOKEN/N` | the machine's | which machine has it, and by which attempt |
+//! | `evicted/ID` | no | the machine is out |
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::wire::KeyValue;
+use super::{base64, strange};
+use crate::fleet::engine::FleetError;
+use entitled_core::fleet::{Holder, MachineId, Meta, Record, Revision, Slot};
+
+#[derive(Debug, Clone)]
+pub(super) struct Keys {
+    prefix: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Key {
+    Meta,
+    Machine(MachineId),
+    Slot(Slot),
+    Evicted(MachineId),
+}
+
+impl Keys {
+    pub(super) fn new(fleet: &str) -> Self {
+        Self { prefix: format!("/entitled/v1/{fleet}/") }
+    }
+
+    pub(super) fn meta(&self) -> String {
+        format!("{}meta", self.prefix)
+    }
+
+    pub(super) fn machine(&self, id: MachineId) -> String {
+        format!("{}machines/{id}", self.prefix)
+    }
+
+    pub(super) fn evicted(&self, id: MachineId) -> String {
+        format!("{}evicted/{id}", self.prefix)
+    }
+
+    pub(super) fn slot(&self, slot: &Slot) -> String {
+        format!("{}slots/{}/{}", self.prefix, slot.token, slot.number)
+    }
+
+    /// The range of all keys.
+    pub(super) fn everything(&self) -> Value {
+        // `/` is followed by `0`.
+        let end = format!("{}0", self.prefix.trim_end_matches('/'));
+        json!({
+            "key": base64::encode(self.prefix.as_bytes()),
+            "range_end": base64::encode(end.as_bytes()),
+        })
+    }
+
+    /// Which key that is, in base64; `None` of one that is not ours.
+    pub(super) fn read(&self, key: &str) -> Option<Key> {
+        let key = String::from_utf8(base64::decode(key)?).ok()?;
+        let key = key.strip_prefix(&self.prefix)?;
+        Some(match key.split_once('/') {
+            None if key == "meta" => Key::Meta,
+            Some(("machines", id)) => Key::Machine(id.parse().ok()?),
+            Some(("evicted", id)) => Key::Evicted(id.parse().ok()?),
+            Some(("slots", slot)) => {
+                let (token, number) = slot.split_once('/')?;
+                Key::Slot(Slot { token: token.parse().ok()?, number: number.parse().ok()? })
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// Of this format.
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct MetaValue {
+    v: u32,
+    fleet: String,
+    epoch: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct HolderValue {
+    v: u32,
+    machine: String,
+    claim: String,
+}
+
+pub(super) fn of_meta(meta: Meta) -> String {
+    json!(MetaValue { v: VERSION, fleet: meta.fleet.to_string(), epoch: meta.epoch }).to_string()
+}
+
+pub(super) fn of_record(record: &Record) -> String {
+    json!(record).to_string()
+}
+
+pub(super) fn of_holder(machine: MachineId, claim: u64) -> String {
+    let value = HolderValue { v: VERSION, machine: machine.to_string(), claim: claim.to_string() };
+    json!(value).to_string()
+}
+
+pub(super) fn meta(value: &str) -> Result<Meta, FleetError> {
+    let read: MetaValue = value_of(value)?;
+    of_our_version(read.v)?;
+    let fleet = read.fleet.parse().map_err(|_| strange("the name of the fleet"))?;
+    Ok(Meta { fleet, epoch: read.epoch })
+}
+
+pub(super) fn record(value: &str) -> Result<Record, FleetError> {
+    let record: Record = value_of(value)?;
+    of_our_version(record.v)?;
+    Ok(record)
+}
+
+pub(super) fn holder(it: &KeyValue) -> Result<Holder, FleetError> {
+    let read: HolderValue = value_of(&it.value)?;
+    of_our_version(read.v)?;
+    let machine = read.machine.parse().map_err(|_| strange("the name of a machine"))?;
+    let claim = read.claim.parse().map_err(|_| strange("the number of an attempt"))?;
+    Ok(Holder { machine, claim, created: Revision(it.create_revision) })
+}
+
+fn value_of<T: DeserializeOwned>(value: &str) -> Result<T, FleetError> {
+    let bytes = base64::decode(value).ok_or_else(|| strange("a value is not in base64"))?;
+    serde_json::from_slice(&bytes).map_err(|error| strange(&error.to_string()))
+}
+
+/// A newer daemon may mean something else by it.
+fn of_our_version(found: u32) -> Result<(), FleetError> {
+    if found == VERSION { Ok(()) } else { Err(strange("it was written by another version")) }
+}

@@ -1,0 +1,298 @@
+//! etcd, by its JSON gateway (`/v3/…`, the same since 3.4).
+//!
+//! What it is trusted for is counting: a key that is there exactly once, and a lease that lasts at least as long as it
+//! says. Its locks are not used.
+
+mod base64;
+mod client;
+mod keys;
+mod wire;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::engine::{Answer, Change, Engine, FleetError};
+use super::settings::FleetSettings;
+use client::Client;
+use entitled_core::fleet::{
+    BeatFault, Joined, LeaseId, Listing, MachineId, Meta, Record, Revision, Slot, judge,
+};
+use keys::{Key, Keys};
+use wire::{KeyValue, LeaseGrant, LeaseKept, Range, Transaction, absent, has_value, put};
+
+pub struct Etcd {
+    client: Client,
+    keys: Keys,
+    seen: AtomicU64,
+}
+
+impl Etcd {
+    /// # Errors
+    /// When a file cannot be read, or TLS cannot be set up.
+    pub fn new(settings: &FleetSettings) -> Result<Self, FleetError> {
+        let client = Client::new(settings)?;
+        Ok(Self { client, keys: Keys::new(&settings.name), seen: AtomicU64::new(0) })
+    }
+
+    async fn transact(&self, body: Value) -> Result<Transaction, FleetError> {
+        let before = self.seen.load(Ordering::SeqCst);
+        let done: Transaction = self.client.ask("kv/txn", &body).await?;
+        self.note(done.header.revision, before)?;
+        Ok(done)
+    }
+
+    /// Compares with what was seen before the question was sent: two that are under way may be answered in any order.
+    fn note(&self, revision: u64, before: u64) -> Result<(), FleetError> {
+        if revision < before {
+            return Err(FleetError::WentBack);
+        }
+        self.seen.fetch_max(revision, Ordering::SeqCst);
+        Ok(())
+    }
+
+    async fn grant(&self, ttl: Duration) -> Result<LeaseId, FleetError> {
+        let seconds = ttl.as_millis().div_ceil(1_000).to_string();
+        let granted: LeaseGrant = self.client.ask("lease/grant", &json!({"TTL": seconds})).await?;
+        Ok(LeaseId(granted.id))
+    }
+
+    /// Whether the lease is there still.
+    async fn keep_alive(&self, lease: LeaseId) -> Result<bool, FleetError> {
+        let body = json!({"ID": lease.0.to_string()});
+        let kept: LeaseKept = self.client.ask("lease/keepalive", &body).await?;
+        Ok(kept.result.ttl > 0)
+    }
+}
+
+impl Engine for Etcd {
+    fn open(&self, or: Option<Meta>) -> Answer<'_, Option<(Meta, Revision)>> {
+        async move {
+            let key = self.keys.meta();
+            let success: Vec<Value> =
+                or.map(|it| put(&key, &keys::of_meta(it), None)).into_iter().collect();
+            let failure = [wire::range(&key)];
+            let body = json!({"compare": [absent(&key)], "success": success, "failure": failure});
+            // Whether it has gone back is judged by whoever knows what it was.
+            let done: Transaction = self.client.ask("kv/txn", &body).await?;
+            let revision = Revision(done.header.revision);
+            if done.succeeded {
+                return Ok(or.map(|it| (it, revision)));
+            }
+            let found = done.first().ok_or_else(|| strange("there is no answer"))?;
+            Ok(Some((keys::meta(&found.value)?, revision)))
+        }
+        .boxed()
+    }
+
+    fn raise(&self, seen: Option<Meta>, to: Meta) -> Answer<'_, bool> {
+        async move {
+            let key = self.keys.meta();
+            let compare = match seen {
+                Some(seen) => has_value(&key, &keys::of_meta(seen)),
+                None => absent(&key),
+            };
+            let body =
+                json!({"compare": [compare], "success": [put(&key, &keys::of_meta(to), None)]});
+            let done: Transaction = self.client.ask("kv/txn", &body).await?;
+            Ok(done.succeeded)
+        }
+        .boxed()
+    }
+
+    fn join(
+        &self,
+        machine: MachineId,
+        record: Record,
+        ttl: Duration,
+    ) -> Answer<'_, Option<Joined>> {
+        async move {
+            let lease = self.grant(ttl).await?;
+            let (key, gone) = (self.keys.machine(machine), self.keys.evicted(machine));
+            let body = json!({
+                "compare": [absent(&key), absent(&gone)],
+                "success": [put(&key, &keys::of_record(&record), Some(lease))],
+            });
+            let done = self.transact(body).await?;
+            let created = Revision(done.header.revision);
+            Ok(done.succeeded.then_some(Joined { machine, lease, created }))
+        }
+        .boxed()
+    }
+
+    fn renew(
+        &self,
+        joined: Joined,
+        last: Record,
+        next: Record,
+    ) -> Answer<'_, Result<Meta, BeatFault>> {
+        async move {
+            if !self.keep_alive(joined.lease).await? {
+                return Ok(Err(BeatFault::Gone));
+            }
+            let key = self.keys.machine(joined.machine);
+            let (gone, meta) = (self.keys.evicted(joined.machine), self.keys.meta());
+            let body = json!({
+                "compare": [has_value(&key, &keys::of_record(&last)), absent(&gone)],
+                "success": [put(&key, &keys::of_record(&next), Some(joined.lease)), wire::range(&meta)],
+                "failure": [wire::range(&meta), wire::range(&key), wire::range(&gone)],
+            });
+            let done = self.transact(body).await?;
+            let (mut record, mut evicted, mut is_of) = (None, false, None);
+            for it in done.found() {
+                match self.keys.read(&it.key) {
+                    Some(Key::Meta) => is_of = Some(keys::meta(&it.value)?),
+                    Some(Key::Machine(_)) => record = Some(keys::record(&it.value)?),
+                    Some(Key::Evicted(_)) => evicted = true,
+                    _ => {}
+                }
+            }
+            if evicted {
+                return Ok(Err(BeatFault::Evicted));
+            }
+            if !done.succeeded
+                && let Err(fault) = judge(&last, &next, record.as_ref())
+            {
+                return Ok(Err(fault));
+            }
+            is_of.map(Ok).ok_or(FleetError::WentBack)
+        }
+        .boxed()
+    }
+
+    fn claim(&self, joined: Joined, slots: Vec<Slot>, claim: u64) -> Answer<'_, Option<Revision>> {
+        async move {
+            let machine = self.keys.machine(joined.machine);
+            let (mut compare, mut success, mut failure) =
+                (vec![wire::created_at(&machine, joined.created)], Vec::new(), Vec::new());
+            let value = keys::of_holder(joined.machine, claim);
+            for key in slots.iter().map(|it| self.keys.slot(it)) {
+                compare.push(absent(&key));
+                success.push(put(&key, &value, Some(joined.lease)));
+                failure.push(wire::range(&key));
+            }
+            let body = json!({"compare": compare, "success": success, "failure": failure});
+            let done = match self.transact(body).await {
+                // The lease is gone, which the next renewal finds out as well.
+                Err(FleetError::Refused { why }) if why.contains("lease not found") => {
+                    return Ok(None);
+                }
+                done => done?,
+            };
+            if done.succeeded {
+                return Ok(Some(Revision(done.header.revision)));
+            }
+            // It was asked twice, because the first answer was lost.
+            let own: Vec<&KeyValue> = done
+                .found()
+                .filter(|it| {
+                    keys::holder(it)
+                        .is_ok_and(|it| it.machine == joined.machine && it.claim == claim)
+                })
+                .collect();
+            let all = own.len() == slots.len();
+            Ok(own.first().filter(|_| all).map(|it| Revision(it.create_revision)))
+        }
+        .boxed()
+    }
+
+    fn release(&self, slots: Vec<(Slot, Revision)>) -> Answer<'_, ()> {
+        async move {
+            for (slot, created) in slots {
+                let key = self.keys.slot(&slot);
+                let body = json!({
+                    "compare": [wire::created_at(&key, created)],
+                    "success": [wire::delete(&key)],
+                });
+                self.transact(body).await?;
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn list(&self) -> Answer<'_, Listing> {
+        async move {
+            let before = self.seen.load(Ordering::SeqCst);
+            let range: Range = self.client.ask("kv/range", &self.keys.everything()).await?;
+            self.note(range.header.revision, before)?;
+            let mut listing =
+                Listing { revision: Revision(range.header.revision), ..Listing::default() };
+            for it in &range.kvs {
+                match self.keys.read(&it.key) {
+                    Some(Key::Slot(slot)) => drop(listing.slots.insert(slot, keys::holder(it)?)),
+                    Some(Key::Machine(id)) => {
+                        listing.machines.insert(id, keys::record(&it.value)?);
+                    }
+                    Some(Key::Evicted(id)) => drop(listing.evicted.insert(id)),
+                    Some(Key::Meta) | None => {}
+                }
+            }
+            Ok(listing)
+        }
+        .boxed()
+    }
+
+    fn watch(&self, after: Revision, told: mpsc::Sender<Change>) -> Answer<'_, ()> {
+        async move {
+            let mut body = self.keys.everything();
+            body["start_revision"] = json!((after.0 + 1).to_string());
+            let mut stream = self.client.stream("watch", &json!({"create_request": body})).await?;
+            while let Some(events) = stream.next().await? {
+                for event in events {
+                    let at = Revision(event.kv.mod_revision);
+                    let change = match self.keys.read(&event.kv.key) {
+                        Some(Key::Slot(slot)) => {
+                            let holder = match event.is_delete() {
+                                true => None,
+                                false => Some(keys::holder(&event.kv)?),
+                            };
+                            Change::Slot(slot, holder, at)
+                        }
+                        Some(Key::Evicted(id)) => Change::Evicted(id),
+                        _ => continue,
+                    };
+                    if told.send(change).await.is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn evict(&self, machine: MachineId) -> Answer<'_, ()> {
+        async move {
+            let put = put(&self.keys.evicted(machine), "{}", None);
+            self.transact(json!({"success": [put]})).await.map(drop)
+        }
+        .boxed()
+    }
+
+    fn revoke(&self, lease: LeaseId) -> Answer<'_, ()> {
+        async move {
+            let body = json!({"ID": lease.0.to_string()});
+            match self.client.ask::<Value>("lease/revoke", &body).await {
+                Err(FleetError::Refused { why }) if why.contains("lease not found") => Ok(()),
+                done => done.map(drop),
+            }
+        }
+        .boxed()
+    }
+
+    fn seen(&self) -> Revision {
+        Revision(self.seen.load(Ordering::SeqCst))
+    }
+
+    fn begin_from(&self, revision: Revision) {
+        self.seen.store(revision.0, Ordering::SeqCst);
+    }
+}
+
+fn strange(why: &str) -> FleetError {
+    FleetError::Refused { why: format!("its answer is not understood: {why}") }
+}

@@ -1,0 +1,170 @@
+//! Questions to the gateway, and its answers: numbers are text there, and keys and values base64.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+
+use super::base64::encode;
+use entitled_core::fleet::{LeaseId, Revision};
+
+// ---- what transactions are made of
+
+pub(super) fn absent(key: &str) -> Value {
+    created_at(key, Revision(0))
+}
+
+pub(super) fn created_at(key: &str, revision: Revision) -> Value {
+    json!({
+        "key": encode(key.as_bytes()),
+        "target": "CREATE",
+        "result": "EQUAL",
+        "create_revision": revision.0.to_string(),
+    })
+}
+
+pub(super) fn has_value(key: &str, value: &str) -> Value {
+    json!({
+        "key": encode(key.as_bytes()),
+        "target": "VALUE",
+        "result": "EQUAL",
+        "value": encode(value.as_bytes()),
+    })
+}
+
+pub(super) fn put(key: &str, value: &str, lease: Option<LeaseId>) -> Value {
+    json!({"request_put": {
+        "key": encode(key.as_bytes()),
+        "value": encode(value.as_bytes()),
+        "lease": lease.map_or(0, |it| it.0).to_string(),
+    }})
+}
+
+pub(super) fn range(key: &str) -> Value {
+    json!({"request_range": {"key": encode(key.as_bytes())}})
+}
+
+pub(super) fn delete(key: &str) -> Value {
+    json!({"request_delete_range": {"key": encode(key.as_bytes())}})
+}
+
+// ---- answers; what is zero, false or empty is left out
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Header {
+    #[serde(default, deserialize_with = "number")]
+    pub(super) revision: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct KeyValue {
+    pub(super) key: String,
+    #[serde(default)]
+    pub(super) value: String,
+    #[serde(default, deserialize_with = "number")]
+    pub(super) create_revision: u64,
+    #[serde(default, deserialize_with = "number")]
+    pub(super) mod_revision: u64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Range {
+    #[serde(default)]
+    pub(super) header: Header,
+    #[serde(default)]
+    pub(super) kvs: Vec<KeyValue>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Transaction {
+    pub(super) header: Header,
+    #[serde(default)]
+    pub(super) succeeded: bool,
+    #[serde(default)]
+    responses: Vec<Response>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Response {
+    response_range: Option<Range>,
+}
+
+impl Transaction {
+    /// What its ranges have found.
+    pub(super) fn found(&self) -> impl Iterator<Item = &KeyValue> {
+        self.responses.iter().filter_map(|it| it.response_range.as_ref()).flat_map(|it| &it.kvs)
+    }
+
+    pub(super) fn first(&self) -> Option<&KeyValue> {
+        self.found().next()
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct LeaseGrant {
+    #[serde(rename = "ID", deserialize_with = "number")]
+    pub(super) id: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct LeaseKept {
+    pub(super) result: LeaseLeft,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct LeaseLeft {
+    #[serde(rename = "TTL", default, deserialize_with = "number")]
+    pub(super) ttl: i64,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Login {
+    pub(super) token: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Fault {
+    #[serde(default)]
+    pub(super) error: String,
+    #[serde(default)]
+    pub(super) message: String,
+    /// Of gRPC.
+    #[serde(default)]
+    pub(super) code: u32,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Watched {
+    pub(super) result: Option<WatchResult>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct WatchResult {
+    #[serde(default)]
+    pub(super) canceled: bool,
+    #[serde(default)]
+    pub(super) events: Vec<Event>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Event {
+    #[serde(default, rename = "type")]
+    kind: String,
+    pub(super) kv: KeyValue,
+}
+
+impl Event {
+    pub(super) fn is_delete(&self) -> bool {
+        self.kind == "DELETE"
+    }
+}
+
+/// A number, or one written as text.
+fn number<'de, D: Deserializer<'de>, T>(from: D) -> Result<T, D::Error>
+where
+    T: std::str::FromStr,
+{
+    let text = match Value::deserialize(from)? {
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    text.parse().map_err(|_| serde::de::Error::custom("a number is not one"))
+}

@@ -1,0 +1,84 @@
+//! What a machine remembers of its fleet over a restart.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::regular_file;
+use entitled_core::fleet::Record;
+
+/// The file has a few hundred bytes.
+const LONGEST: usize = 16 * 1024;
+
+/// Ids as text. Without a field the machine is in no fleet yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Remembered {
+    pub fleet: Option<String>,
+    pub epoch: u32,
+    /// How far the store had come.
+    pub revision: u64,
+    pub membership: Option<Membership>,
+    pub draining: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    pub machine: String,
+    pub lease: i64,
+    pub created: u64,
+    /// What was written last for certain, and what was perhaps written after it.
+    pub last: Record,
+    pub tried: Record,
+    /// Until when its places were certain, within this boot.
+    pub deadline_ms: u64,
+    pub boot: String,
+}
+
+/// Where it is kept.
+#[derive(Debug, Clone)]
+pub struct StateFile(pub PathBuf);
+
+impl StateFile {
+    /// Nothing, where there is no file yet.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is not ours: then it is not known what the machine was, and somebody has to look.
+    pub fn read(&self) -> io::Result<Remembered> {
+        match regular_file::read_text(&self.0, LONGEST) {
+            Ok(text) => serde_json::from_str(&text).map_err(io::Error::other),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Remembered::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// It lasts when this returns.
+    ///
+    /// # Errors
+    /// What the file system says; then the file is as before.
+    pub fn write(&self, remembered: &Remembered) -> io::Result<()> {
+        let draft = self.0.with_extension("new");
+        match std::fs::remove_file(&draft) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = regular_file::make_new(&draft)?;
+        file.write_all(serde_json::to_string(remembered)?.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&draft, &self.0)?;
+        let directory = self.0.parent().unwrap_or(Path::new("."));
+        nix::unistd::fsync(nix::fcntl::open(
+            directory,
+            nix::fcntl::OFlag::O_RDONLY | nix::fcntl::OFlag::O_DIRECTORY,
+            nix::sys::stat::Mode::empty(),
+        )?)?;
+        Ok(())
+    }
+}
+
+/// Which boot of the machine this is; empty where it is not told.
+pub fn boot() -> String {
+    let told = regular_file::read_text(Path::new("/proc/sys/kernel/random/boot_id"), 64);
+    told.map(|it| it.trim().to_owned()).unwrap_or_default()
+}

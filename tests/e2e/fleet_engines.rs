@@ -1,0 +1,183 @@
+//! What a store of a fleet promises, asked of each engine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use entitled::clock::Clock;
+use entitled::fleet;
+use entitled::fleet::engine::{Change, Engine};
+use entitled::fleet::settings::{FleetSettings, Kind};
+use entitled_core::fleet::{
+    BeatFault, FleetId, Joined, MachineId, Meta, Record, Revision, Slot, TokenKey,
+};
+use tokio::sync::mpsc;
+
+use crate::support::etcd::Etcd;
+
+const TTL: Duration = Duration::from_secs(3);
+const META: Meta = Meta { fleet: FleetId([7; 16]), epoch: 0 };
+
+fn record(beat: u64) -> Record {
+    Record {
+        v: Record::VERSION,
+        name: "one".to_owned(),
+        beat,
+        random: format!("{beat:016}"),
+        version: "1".to_owned(),
+        draining: false,
+    }
+}
+
+fn slot(number: u32) -> Slot {
+    Slot { token: TokenKey([1; 16]), number }
+}
+
+fn engine(kind: Kind, endpoints: Vec<String>) -> Arc<dyn Engine> {
+    let settings = FleetSettings {
+        kind,
+        name: "t".to_owned(),
+        machine: "one".to_owned(),
+        endpoints,
+        ttl: TTL,
+        ca: None,
+        certificate: None,
+        key: None,
+        user: None,
+        password_file: None,
+        state: "/nonexistent".into(),
+    };
+    fleet::open(&settings, &Clock::system()).unwrap()
+}
+
+/// As a machine has it.
+pub fn etcd(endpoints: Vec<String>) -> Arc<dyn Engine> {
+    engine(Kind::Etcd, endpoints)
+}
+
+/// Runs one of the promises with both engines; with etcd, as two machines that know nothing of each other have it.
+fn with_each<F: Future<Output = ()>>(promise: impl Fn(Arc<dyn Engine>, Arc<dyn Engine>) -> F) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let local = engine(Kind::Local, Vec::new());
+    runtime.block_on(promise(local.clone(), local));
+    let Some(etcd) = Etcd::start(1) else { return };
+    let machine = || engine(Kind::Etcd, etcd.endpoints());
+    runtime.block_on(promise(machine(), machine()));
+}
+
+async fn join(engine: &Arc<dyn Engine>, number: u8) -> Joined {
+    engine.open(Some(META)).await.unwrap().unwrap();
+    engine.join(MachineId([number; 8]), record(0), TTL).await.unwrap().unwrap()
+}
+
+#[test]
+fn a_slot_is_one_machines_until_it_is_given_back() {
+    with_each(|one, other| async move {
+        let (first, second) = (join(&one, 1).await, join(&other, 2).await);
+        let created = one.claim(first, vec![slot(0), slot(1)], 10).await.unwrap().unwrap();
+        assert_eq!(other.claim(second, vec![slot(1), slot(2)], 11).await.unwrap(), None);
+        assert!(other.claim(second, vec![slot(2)], 12).await.unwrap() > Some(created));
+        let listing = other.list().await.unwrap();
+        assert_eq!(listing.slots.len(), 3, "all or nothing: {listing:?}");
+        assert_eq!(listing.slots[&slot(1)].machine, first.machine);
+        // By another revision it is not given back.
+        one.release(vec![(slot(0), Revision(created.0 - 1))]).await.unwrap();
+        assert_eq!(other.claim(second, vec![slot(0)], 13).await.unwrap(), None);
+        one.release(vec![(slot(0), created)]).await.unwrap();
+        assert!(other.claim(second, vec![slot(0)], 14).await.unwrap() > Some(created));
+    });
+}
+
+#[test]
+fn what_a_lease_keeps_is_gone_with_it_and_not_before() {
+    with_each(|one, other| async move {
+        let (first, second) = (join(&one, 1).await, join(&other, 2).await);
+        let begun = std::time::Instant::now();
+        one.claim(first, vec![slot(0)], 10).await.unwrap().unwrap();
+        let mut beat = 0;
+        while other.claim(second, vec![slot(0)], 11).await.unwrap().is_none() {
+            assert!(begun.elapsed() < TTL * 5, "it comes to an end");
+            let renewed = other.renew(second, record(beat), record(beat + 1)).await.unwrap();
+            assert_eq!(renewed, Ok(META));
+            beat += 1;
+            // Renewals are apart; there is nothing to be told.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(begun.elapsed() >= TTL, "not before: {:?}", begun.elapsed());
+        assert_eq!(one.renew(first, record(0), record(1)).await.unwrap(), Err(BeatFault::Gone));
+        assert_eq!(
+            one.claim(first, vec![slot(1)], 12).await.unwrap(),
+            None,
+            "who is out gets none"
+        );
+    });
+}
+
+#[test]
+fn two_that_renew_the_same_lease_are_told_apart() {
+    with_each(|one, other| async move {
+        let joined = join(&one, 1).await;
+        other.open(None).await.unwrap();
+        assert_eq!(one.renew(joined, record(0), record(1)).await.unwrap(), Ok(META));
+        // Its answer was lost, and it is asked again.
+        assert_eq!(one.renew(joined, record(0), record(1)).await.unwrap(), Ok(META));
+        let copy = Record { random: "another".to_owned(), ..record(2) };
+        assert_eq!(other.renew(joined, record(1), copy).await.unwrap(), Ok(META));
+        let told = one.renew(joined, record(1), record(2)).await.unwrap();
+        assert_eq!(told, Err(BeatFault::Cloned));
+        let told = one.renew(joined, record(9), record(10)).await.unwrap();
+        assert_eq!(told, Err(BeatFault::Restored), "older than what was written");
+    });
+}
+
+#[test]
+fn who_is_put_out_is_renewed_no_more() {
+    with_each(|one, other| async move {
+        let (first, _) = (join(&one, 1).await, join(&other, 2).await);
+        other.evict(first.machine).await.unwrap();
+        assert_eq!(one.renew(first, record(0), record(1)).await.unwrap(), Err(BeatFault::Evicted));
+        one.revoke(first.lease).await.unwrap();
+        let again = one.join(first.machine, record(0), TTL).await.unwrap();
+        assert_eq!(again, None, "nor let in again by that name");
+    });
+}
+
+#[test]
+fn a_watch_tells_what_happens_in_its_order() {
+    with_each(|one, other| async move {
+        let first = join(&one, 1).await;
+        let after = other.list().await.unwrap().revision;
+        let (tell, mut told) = mpsc::channel(16);
+        let watching = tokio::spawn(async move { other.watch(after, tell).await });
+        // In the meantime it has begun, as far as the engine in memory needs that.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let created = one.claim(first, vec![slot(4)], 10).await.unwrap().unwrap();
+        one.release(vec![(slot(4), created)]).await.unwrap();
+        one.evict(MachineId([9; 8])).await.unwrap();
+        match told.recv().await.unwrap() {
+            Change::Slot(at, Some(holder), revision) => {
+                assert_eq!((at, holder.machine, revision), (slot(4), first.machine, created));
+            }
+            other => panic!("{other:?}"),
+        }
+        match told.recv().await.unwrap() {
+            Change::Slot(at, None, revision) => assert!(at == slot(4) && revision > created),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(told.recv().await.unwrap(), Change::Evicted(MachineId([9; 8])));
+        watching.abort();
+    });
+}
+
+#[test]
+fn what_a_store_is_of_is_written_once_and_raised_as_it_was_seen() {
+    with_each(|one, other| async move {
+        assert_eq!(one.open(None).await.unwrap(), None);
+        assert_eq!(one.open(Some(META)).await.unwrap().unwrap().0, META);
+        let late = Meta { fleet: FleetId([8; 16]), epoch: 0 };
+        assert_eq!(other.open(Some(late)).await.unwrap().unwrap().0, META, "the first counts");
+        let raised = Meta { epoch: 1, ..META };
+        assert!(!one.raise(Some(late), raised).await.unwrap());
+        assert!(one.raise(Some(META), raised).await.unwrap());
+        assert_eq!(other.open(None).await.unwrap().unwrap().0, raised);
+    });
+}

@@ -1,0 +1,241 @@
+//! Real etcd: members of one cluster on this machine, each with a door of its own for every daemon that a test can shut.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use super::{eventually, prerequisites, tests_dir};
+
+/// Where `make prepare` puts it, or where a package has.
+pub fn program() -> Option<PathBuf> {
+    let places = [tests_dir().join(".etcd/usr/bin/etcd"), "/usr/bin/etcd".into()];
+    places.into_iter().find(|it| it.exists())
+}
+
+pub struct Etcd {
+    home: TempDir,
+    members: Vec<Member>,
+}
+
+struct Member {
+    client: u16,
+    peer: u16,
+    child: Option<Child>,
+}
+
+impl Etcd {
+    /// A cluster of so many; `None` where etcd is missing, which is said.
+    pub fn start(members: usize) -> Option<Self> {
+        if program().is_none() {
+            prerequisites::skipped("fleets over real etcd", "etcd");
+            return None;
+        }
+        let members = (0..members).map(|_| Member { client: free(), peer: free(), child: None });
+        let mut etcd = Self {
+            home: TempDir::with_prefix("entitled-etcd-").unwrap(),
+            members: members.collect(),
+        };
+        (0..etcd.members.len()).for_each(|it| etcd.start_member(it));
+        etcd.wait_until_healthy();
+        Some(etcd)
+    }
+
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    pub fn data(&self, member: usize) -> PathBuf {
+        self.home.path().join(format!("m{member}"))
+    }
+
+    pub fn address(&self, member: usize) -> String {
+        format!("127.0.0.1:{}", self.members[member].client)
+    }
+
+    /// Its own addresses, without doors.
+    pub fn endpoints(&self) -> Vec<String> {
+        (0..self.len()).map(|it| format!("http://{}", self.address(it))).collect()
+    }
+
+    pub fn start_member(&mut self, at: usize) {
+        let peer = |it: &Member| format!("http://127.0.0.1:{}", it.peer);
+        let all: Vec<String> = self
+            .members
+            .iter()
+            .enumerate()
+            .map(|(number, it)| format!("m{number}={}", peer(it)))
+            .collect();
+        let own = &self.members[at];
+        let client = format!("http://127.0.0.1:{}", own.client);
+        let mut command = Command::new(program().unwrap());
+        command
+            .args(["--name", &format!("m{at}"), "--data-dir"])
+            .arg(self.data(at))
+            .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
+            .args(["--listen-peer-urls", &peer(own)])
+            .args(["--initial-advertise-peer-urls", &peer(own)])
+            .args(["--initial-cluster", &all.join(","), "--initial-cluster-state", "new"])
+            .args(["--heartbeat-interval", "50", "--election-timeout", "500"])
+            .args(["--log-level", "error"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        self.members[at].child = Some(command.spawn().unwrap());
+    }
+
+    pub fn kill_member(&mut self, at: usize) {
+        if let Some(mut child) = self.members[at].child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// `SIGSTOP` or `SIGCONT`.
+    pub fn signal_member(&self, at: usize, signal: Signal) {
+        if let Some(child) = &self.members[at].child {
+            kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+        }
+    }
+
+    pub fn is_running(&self, at: usize) -> bool {
+        self.members[at].child.is_some()
+    }
+
+    /// Until a write would succeed.
+    pub fn wait_until_healthy(&self) {
+        eventually("etcd has a leader", || {
+            let healthy = |it: usize| is_healthy(&self.address(it));
+            if (0..self.len()).any(healthy) {
+                Ok(())
+            } else {
+                Err("no member is healthy".to_owned())
+            }
+        });
+    }
+}
+
+impl Drop for Etcd {
+    fn drop(&mut self) {
+        (0..self.members.len()).for_each(|it| self.kill_member(it));
+    }
+}
+
+fn is_healthy(address: &str) -> bool {
+    let asked = || -> io::Result<String> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(b"GET /health HTTP/1.0\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    asked().is_ok_and(|it| it.contains("\"true\""))
+}
+
+fn free() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A cable between a daemon and a member.
+pub struct Link {
+    address: String,
+    inner: Arc<Wire>,
+}
+
+struct Wire {
+    upstream: String,
+    is_cut: AtomicBool,
+    is_over: AtomicBool,
+    streams: Mutex<Vec<TcpStream>>,
+}
+
+impl Link {
+    pub fn to(upstream: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let inner = Arc::new(Wire {
+            upstream,
+            is_cut: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
+            streams: Mutex::default(),
+        });
+        let address = listener.local_addr().unwrap().to_string();
+        let wire = Arc::clone(&inner);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                if wire.is_over.load(Ordering::SeqCst) {
+                    return;
+                }
+                let wire = Arc::clone(&wire);
+                std::thread::spawn(move || wire.carry(&stream));
+            }
+        });
+        Self { address, inner }
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Nothing comes through any more, and nobody is told: what is under way is lost, as when a cable is pulled.
+    pub fn cut(&self) {
+        self.inner.is_cut.store(true, Ordering::SeqCst);
+    }
+
+    /// What was under way is gone; what is new comes through.
+    pub fn heal(&self) {
+        self.inner.is_cut.store(false, Ordering::SeqCst);
+        for stream in self.inner.streams.lock().unwrap().drain(..) {
+            let _gone_already = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.inner.is_over.store(true, Ordering::SeqCst);
+        self.heal();
+        let _wakes_the_listener = TcpStream::connect(&self.address);
+    }
+}
+
+impl Wire {
+    fn carry(self: Arc<Self>, near: &TcpStream) {
+        let Ok(far) = TcpStream::connect(&self.upstream) else { return };
+        let ways = [(near, &far), (&far, near)].map(|(from, to)| {
+            let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+            let wire = Arc::clone(&self);
+            std::thread::spawn(move || wire.pump(from, to))
+        });
+        self.streams.lock().unwrap().extend([near.try_clone().unwrap(), far.try_clone().unwrap()]);
+        for way in ways {
+            way.join().unwrap();
+        }
+    }
+
+    fn pump(&self, mut from: TcpStream, mut to: TcpStream) {
+        let mut bytes = [0; 16 * 1024];
+        loop {
+            match from.read(&mut bytes) {
+                Ok(0) | Err(_) => break,
+                // Swallowed, and the sender does not learn of it.
+                Ok(_) if self.is_cut.load(Ordering::SeqCst) => {}
+                Ok(count) if to.write_all(&bytes[..count]).is_err() => break,
+                Ok(_) => {}
+            }
+        }
+        let _gone_already = to.shutdown(Shutdown::Both);
+    }
+}
+
+/// Copies everything below a directory.
+pub fn copy_directory(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(status.success(), "{} is copied to {}", from.display(), to.display());
+}

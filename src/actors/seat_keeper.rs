@@ -245,23 +245,6 @@ impl Handler<Acquire> for SeatKeeper {
     }
 }
 
-impl Handler<Borrow> for SeatKeeper {
-    type Result = ResponseActFuture<Self, Result<Answer, SeatError>>;
-
-    fn handle(&mut self, order: Borrow, _: &mut Self::Context) -> Self::Result {
-        let counting = self.count_if_wanted(&order.as_acquire());
-        Box::pin(counting.then(move |counted, keeper, context| {
-            let lent = counted.and_then(|()| keeper.borrow(&order, &context.address()));
-            keeper.settle(context);
-            let answer = lent.and_then(|mut it| it.try_recv().map_err(|_| SeatError::Busy));
-            match answer {
-                Ok(answer) => keeper.note_borrowed(answer, order),
-                Err(error) => Box::pin(actix::fut::err(error)),
-            }
-        }))
-    }
-}
-
 impl Handler<Adopt> for SeatKeeper {
     type Result = Result<Pending, SeatError>;
 
@@ -319,9 +302,7 @@ impl Handler<ListSeats> for SeatKeeper {
     type Result = MessageResult<ListSeats>;
 
     fn handle(&mut self, ask: ListSeats, context: &mut Self::Context) -> Self::Result {
-        if self.member.is_some() {
-            self.settle(context);
-        }
+        self.settle_in_fleet(context);
         MessageResult(self.list(ask.product.as_ref(), &ask.viewer))
     }
 }

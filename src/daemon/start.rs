@@ -206,9 +206,7 @@ fn start_seats(
 fn fleet(config: &Config, clock: &Clock) -> anyhow::Result<Option<FleetParts>> {
     let Some(settings) = config.fleet.clone() else { return Ok(None) };
     if clock.monotonic().is_zero() {
-        anyhow::bail!(
-            "without the clock of the boot nobody can tell how long a place of a fleet lasts"
-        );
+        anyhow::bail!("no clock of the boot tells how long a place of a fleet lasts");
     }
     let engine = crate::fleet::open(&settings, clock).context("the fleet cannot be used")?;
     let file = StateFile(settings.state.clone());

@@ -38,7 +38,7 @@ fn machines_share_the_seats_of_one_token() {
     let granted = third.answer();
     assert_eq!(granted["code"], "GRANTED", "{granted}");
     assert!(granted["fence"].as_u64() > later["fence"].as_u64(), "{granted} after {later}");
-    assert_eq!(fleet.used(0), 2);
+    fleet.wait_until_used(0, 2);
     let status = fleet.status(1);
     assert_eq!(status["machines"].as_array().unwrap().len(), 2, "{status}");
 }

@@ -26,6 +26,23 @@ impl Borrow {
     }
 }
 
+impl Handler<Borrow> for SeatKeeper {
+    type Result = ResponseActFuture<Self, Result<Answer, SeatError>>;
+
+    fn handle(&mut self, order: Borrow, _: &mut Self::Context) -> Self::Result {
+        let counting = self.count_if_wanted(&order.as_acquire());
+        Box::pin(counting.then(move |counted, keeper, context| {
+            let lent = counted.and_then(|()| keeper.borrow(&order, &context.address()));
+            keeper.settle(context);
+            let answer = lent.and_then(|mut it| it.try_recv().map_err(|_| SeatError::Busy));
+            match answer {
+                Ok(answer) => keeper.note_borrowed(answer, order),
+                Err(error) => Box::pin(actix::fut::err(error)),
+            }
+        }))
+    }
+}
+
 impl SeatKeeper {
     /// It is answered before this returns to whoever settles.
     pub(in crate::actors::seat_keeper) fn borrow(

@@ -10,6 +10,8 @@ mod upkeep;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use actix::Context;
+
 use crate::actors::seat_keeper::work::watching::Task;
 use crate::actors::seat_keeper::{Asked, SeatKeeper};
 use crate::fleet::engine::Engine;
@@ -194,6 +196,13 @@ impl Member {
 }
 
 impl SeatKeeper {
+    /// In a fleet what is told may have ended by time alone.
+    pub(in crate::actors::seat_keeper) fn settle_in_fleet(&mut self, context: &mut Context<Self>) {
+        if self.member.is_some() {
+            self.settle(context);
+        }
+    }
+
     /// What was proven of a pool here: only of that does the machine claim anything.
     pub(in crate::actors::seat_keeper) fn offer(
         &mut self,

@@ -6,7 +6,7 @@ use actix::prelude::*;
 
 use super::Standing;
 use super::upkeep::EMPTIED;
-use crate::actors::ownership_ledger::{Asked, LedgerError, NoteAudit};
+use crate::actors::ownership_ledger::{Asked, LedgerError, NoteAudit, OwnershipLedger};
 use crate::actors::seat_keeper::{AUDIT_TIME, SeatKeeper};
 use crate::fleet::engine::FleetError;
 use entitled_core::domain::audit::AuditAction;
@@ -123,22 +123,20 @@ impl SeatKeeper {
             machines: machines.collect(),
         })
     }
+}
 
-    /// Writes down who has ordered it, before it happens.
-    fn note(
-        &self,
-        action: AuditAction,
-        (subject, detail): (String, String),
-        asked: &Asked,
-    ) -> impl Future<Output = Result<(), FleetOrderError>> + use<> {
-        let note = NoteAudit { action, subject, detail, asked: asked.clone() };
-        let noted = self.parts.ledger.send(note).timeout(AUDIT_TIME);
-        async move {
-            let noted = noted.await.map_err(|_| FleetOrderError::Busy)?;
-            noted.map_err(|source| FleetOrderError::Audit { source })?;
-            Ok(())
-        }
-    }
+/// Writes down who has ordered it, before it happens.
+async fn note(
+    ledger: &Addr<OwnershipLedger>,
+    action: AuditAction,
+    (subject, detail): (String, String),
+    asked: &Asked,
+) -> Result<(), FleetOrderError> {
+    let note = NoteAudit { action, subject, detail, asked: asked.clone() };
+    let noted = ledger.send(note).timeout(AUDIT_TIME).await;
+    let noted = noted.map_err(|_| FleetOrderError::Busy)?;
+    noted.map_err(|source| FleetOrderError::Audit { source })?;
+    Ok(())
 }
 
 impl Handler<FindFleet> for SeatKeeper {
@@ -157,19 +155,22 @@ impl Handler<EvictMachine> for SeatKeeper {
         let Some(member) = &self.member else {
             return Box::pin(actix::fut::err(FleetOrderError::NoFleet));
         };
-        let wanted =
-            |id: &MachineId, name: &str| id.to_string() == order.machine || name == order.machine;
-        let mut found = member.machines.iter().filter(|(id, it)| wanted(id, &it.name));
-        let (Some((machine, record)), None) = (found.next(), found.next()) else {
-            return Box::pin(actix::fut::err(FleetOrderError::NoMachine));
-        };
-        let (machine, ttl, engine) = (*machine, member.term.0, member.engine.clone());
-        let told = (machine.to_string(), format!("{} is put out of the fleet", record.name));
-        let noted = self.note(AuditAction::FleetEvicted, told, &order.asked);
+        let (ttl, engine, ledger) =
+            (member.term.0, member.engine.clone(), self.parts.ledger.clone());
         let clock = self.parts.clock.clone();
         let evicting = async move {
-            noted.await?;
-            engine.evict(machine).await?;
+            // What was heard of machines may be a third of a lease old.
+            let machines = engine.list().await?.machines;
+            let is_meant = |id: &MachineId, name: &str| {
+                id.to_string() == order.machine || name == order.machine
+            };
+            let mut found = machines.iter().filter(|(id, it)| is_meant(id, &it.name));
+            let (Some((machine, record)), None) = (found.next(), found.next()) else {
+                return Err(FleetOrderError::NoMachine);
+            };
+            let told = (machine.to_string(), format!("{} is put out of the fleet", record.name));
+            note(&ledger, AuditAction::FleetEvicted, told, &order.asked).await?;
+            engine.evict(*machine).await?;
             // No renewal of it succeeds from now on, and the last one was before.
             Ok(clock.now().checked_add(ttl).unwrap_or(Timestamp::MAX))
         };
@@ -186,13 +187,16 @@ impl Handler<DrainMachine> for SeatKeeper {
         };
         let subject = member.settings.machine.clone();
         let detail = if order.on { "gives no new seats" } else { "gives seats again" };
-        let noted =
-            self.note(AuditAction::FleetDrained, (subject, detail.to_owned()), &order.asked);
+        let ledger = self.parts.ledger.clone();
+        let noted = async move {
+            let told = (subject, detail.to_owned());
+            note(&ledger, AuditAction::FleetDrained, told, &order.asked).await.map(|()| order.on)
+        };
         Box::pin(noted.into_actor(self).map(move |noted, keeper, context| {
-            noted?;
+            let on = noted?;
             let now = keeper.now();
             if let Some(member) = &mut keeper.member {
-                member.remembered.draining = order.on;
+                member.remembered.draining = on;
                 // The others see it with the next beat.
                 member.next_upkeep = now;
             }
@@ -221,9 +225,9 @@ impl Handler<FleetRestored> for SeatKeeper {
         }
         let (engine, known) = (member.engine.clone(), member.remembered.epoch);
         let told = (member.settings.name.clone(), "the store was restored".to_owned());
-        let noted = self.note(AuditAction::FleetRestored, told, &order.asked);
+        let ledger = self.parts.ledger.clone();
         let raising = async move {
-            noted.await?;
+            note(&ledger, AuditAction::FleetRestored, told, &order.asked).await?;
             let found = engine.open(None).await?.map(|it| it.0);
             let epoch = found.map_or(known, |it| it.epoch).max(known) + 1;
             let is_ours = found.is_none_or(|it| it.fleet == fleet);

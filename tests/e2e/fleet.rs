@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::support::etcd::copy_directory;
 use crate::support::fleet::Fleet;
 use crate::support::socket::Line;
 use crate::support::stage::ACME;
@@ -178,36 +177,6 @@ fn a_cloned_machine_is_found_out() {
     assert_ne!(ids[0], ids[1], "each is a machine of its own");
     holders.iter_mut().for_each(|it| assert_eq!(it.acquire(json!({}))["code"], "GRANTED"));
     fleet.wait_until_used(0, 2);
-}
-
-#[test]
-fn a_restored_store_is_refused_until_somebody_says_that_it_was_meant() {
-    let Some(mut fleet) = Fleet::start(2, 1, 2, TTL) else { return };
-    let (mut one, mut other) = (fleet.holder(0), fleet.holder(1));
-    let (data, backup) = (fleet.etcd.data(0), fleet.etcd.data(9));
-    fleet.etcd.kill_member(0);
-    copy_directory(&data, &backup);
-    fleet.etcd.start_member(0);
-    fleet.etcd.wait_until_healthy();
-    let seat = one.acquire(json!({"wait_ms": A_MINUTE}));
-    assert_eq!(seat["code"], "GRANTED", "{seat}");
-    assert_eq!(other.acquire(json!({"wait_ms": A_MINUTE}))["code"], "GRANTED");
-    fleet.etcd.kill_member(0);
-    std::fs::remove_dir_all(&data).unwrap();
-    copy_directory(&backup, &data);
-    fleet.etcd.start_member(0);
-    (0..2).for_each(|it| drop(fleet.wait_until(it, "refused")));
-    let refused = fleet.holder(0).acquire(json!({}));
-    assert_eq!(refused["code"], "FLEET_UNREACHABLE", "{refused}");
-    let restored = eventually("it is certain that nothing of before is in use", || {
-        let restored = fleet.machines[0].daemon.try_admin("fleet_restored", json!({}));
-        restored.map_err(|it| format!("{it:?}"))
-    });
-    assert_eq!(restored["epoch"], 1, "{restored}");
-    (0..2).for_each(|it| drop(fleet.wait_until(it, "in")));
-    let again = one.acquire(json!({}));
-    assert_eq!(again["code"], "GRANTED", "{again}");
-    assert!(again["fence"].as_u64() > seat["fence"].as_u64(), "{again} after {seat}");
 }
 
 #[test]

@@ -103,7 +103,11 @@ fn what_is_written_meanwhile_is_read_as_one_answer_or_the_other() {
             }
         });
         let mut seen = [0_u32; 2];
-        for _ in 0..200_000 {
+        // As often as that, and on until the other thread has had its turn.
+        for times in 0..100_000_000 {
+            if times > 200_000 && seen.iter().all(|it| *it > 0) {
+                break;
+            }
             let slot = entry.page.slot(0);
             let now = until_ms - LEASE_MS;
             match page_word::read(slot, 1, now) {

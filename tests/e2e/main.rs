@@ -38,6 +38,7 @@ mod fleet_engines;
 mod fleet_restart;
 mod fleet_storm;
 mod following;
+mod gateway;
 mod growth;
 mod keys;
 mod lies;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use crate::support::etcd::copy_directory;
 use crate::support::fleet::{Fleet, NO_LIMIT};
 use crate::support::socket::Line;
 use crate::support::stage::ACME;
@@ -193,6 +194,63 @@ fn a_cloned_machine_is_found_out() {
     assert_ne!(ids[0], ids[1], "each is a machine of its own");
     holders.iter_mut().for_each(|it| assert_eq!(it.acquire(json!({}))["code"], "GRANTED"));
     fleet.wait_until_used(0, 2);
+}
+
+#[test]
+fn a_restored_store_is_refused_until_somebody_says_that_it_was_meant() {
+    let Some(mut fleet) = Fleet::start(2, 1, 2, TTL) else { return };
+    let (mut one, mut other) = (fleet.holder(0), fleet.holder(1));
+    let (data, backup) = (fleet.etcd.data(0), fleet.etcd.data(9));
+    fleet.etcd.kill_member(0);
+    copy_directory(&data, &backup);
+    fleet.etcd.start_member(0);
+    fleet.etcd.wait_until_healthy();
+    let seat = one.acquire(json!({"wait_ms": A_MINUTE}));
+    assert_eq!(seat["code"], "GRANTED", "{seat}");
+    assert_eq!(other.acquire(json!({"wait_ms": A_MINUTE}))["code"], "GRANTED");
+    // A store is known by how far it had come: further than one that is restored comes by ending the leases of all.
+    (0..2).for_each(|it| wait_for_beats(&fleet, it, 4));
+    fleet.etcd.kill_member(0);
+    std::fs::remove_dir_all(&data).unwrap();
+    copy_directory(&backup, &data);
+    // One machine finds its lease, the other asks when that has run out.
+    fleet.machines[1].daemon.signal(Signal::SIGSTOP);
+    fleet.etcd.start_member(0);
+    fleet.wait_until(0, "refused");
+    let engine = super::fleet_engines::etcd(fleet.etcd.endpoints());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    eventually("the leases of before run out", || match runtime.block_on(engine.list()) {
+        Ok(listing) if listing.machines.is_empty() => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    fleet.machines[1].daemon.signal(Signal::SIGCONT);
+    fleet.wait_until(1, "refused");
+    let refused = fleet.holder(0).acquire(json!({}));
+    assert_eq!(refused["code"], "FLEET_UNREACHABLE", "{refused}");
+    let restored = eventually("it is certain that nothing of before is in use", || {
+        let restored = fleet.machines[0].daemon.try_admin("fleet_restored", json!({}));
+        restored.map_err(|it| format!("{it:?}"))
+    });
+    assert_eq!(restored["epoch"], 1, "{restored}");
+    (0..2).for_each(|it| drop(fleet.wait_until(it, "in")));
+    let again = one.acquire(json!({}));
+    assert_eq!(again["code"], "GRANTED", "{again}");
+    assert!(again["fence"].as_u64() > seat["fence"].as_u64(), "{again} after {seat}");
+}
+
+/// Until a machine has heard of so many renewals more of every machine.
+fn wait_for_beats(fleet: &Fleet, machine: usize, more: u64) {
+    let beats = || -> Vec<u64> {
+        let status = fleet.status(machine);
+        let machines = status["machines"].as_array().unwrap();
+        machines.iter().map(|it| it["beat"].as_u64().unwrap()).collect()
+    };
+    let before = beats();
+    eventually("all machines have renewed", || {
+        let now = beats();
+        let all = before.iter().zip(&now).all(|(before, now)| now >= &(before + more));
+        if all && now.len() == before.len() { Ok(()) } else { Err(format!("{before:?} {now:?}")) }
+    });
 }
 
 #[test]

@@ -70,6 +70,7 @@ mod seats;
 mod seats_borrow;
 mod seats_clients;
 mod seats_endings;
+mod seats_processes;
 mod seats_restart;
 mod seats_rules;
 mod second_node;

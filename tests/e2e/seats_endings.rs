@@ -1,4 +1,4 @@
-//! How floating seats end that nobody gives back: by a sale, by a chain that is away for too long, by hundreds of deaths.
+//! How floating seats end that nobody gives back: by a sale, by a chain that is away for too long, by a thousand deaths.
 
 use std::time::{Duration, Instant};
 
@@ -7,6 +7,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 
 use crate::seats::{holder, pool, stage, two_seats, wait_until_used};
 use crate::support::anvil::Anvil;
@@ -32,6 +33,19 @@ impl Told {
 
     fn next(&mut self) -> Value {
         self.line.hear().expect("the subscription goes on")["params"]["result"].take()
+    }
+
+    /// All that is told, read as it comes: who does not read is let go of.
+    fn gathered(mut self) -> Receiver<Value> {
+        let (tell, told) = channel();
+        std::thread::spawn(move || {
+            while let Some(mut news) = self.line.hear_within(Duration::from_secs(3_600)) {
+                if tell.send(news["params"]["result"].take()).is_err() {
+                    break;
+                }
+            }
+        });
+        told
     }
 
     /// The next that is not of a seat being granted.
@@ -133,6 +147,9 @@ fn a_deactivated_customer_loses_its_seats_of_the_machine_too() {
     assert_eq!(program.acquire(json!({}))["code"], "NOT_ENTITLED");
 }
 
+/// Seats that a thousand processes ask for.
+const CAPACITY: u64 = 40;
+
 /// Forks as many children as `argv[2]` says; each asks for a seat once, says its pid and whether it has one, and sleeps.
 const MANY: &str = r#"
 import json, os, socket, sys, time
@@ -150,9 +167,23 @@ while True:
     os.wait()
 "#;
 
+/// Hears until so many seats are held. At no instant there were more than there are, by what was told of it and by count.
+fn hear_of(told: &Receiver<Value>, wanted: u64, held: &mut u64) {
+    while *held != wanted {
+        let news = told.recv_timeout(Duration::from_secs(60)).expect("all of it is told");
+        let used = news["pool"]["used"].as_u64().unwrap();
+        *held = match news["event"].as_str() {
+            Some("granted") => *held + 1,
+            Some("ended") => *held - 1,
+            other => panic!("{other:?}: {news}"),
+        };
+        assert!(used <= CAPACITY && *held <= CAPACITY, "{held} and {used} of {CAPACITY}: {news}");
+    }
+}
+
 #[test]
-fn of_hundreds_of_processes_that_die_no_seat_is_lost_and_none_is_given_twice() {
-    const CAPACITY: u64 = 40;
+fn of_a_thousand_processes_that_die_no_seat_is_lost_and_none_is_given_twice() {
+    const ROUNDS: usize = 20;
     let stage = stage(|licence| {
         ProductFile::new(ACME).tier("pro", 20, &format!("seats = {CAPACITY}")).grant(
             "pro",
@@ -164,6 +195,8 @@ fn of_hundreds_of_processes_that_die_no_seat_is_lost_and_none_is_given_twice() {
     let mut first = holder(&stage);
     let seat = first.acquire(json!({}));
     first.call("seat_release", &json!({"seat": seat["seat"]}));
+    // All that happens from now on, each with how many were used at that instant.
+    let told = Told::subscribe(&stage).gathered();
     let socket = stage.daemon.socket();
     let spawn = |count: usize| {
         let mut command = Command::new("python3");
@@ -183,7 +216,8 @@ fn of_hundreds_of_processes_that_die_no_seat_is_lost_and_none_is_given_twice() {
     let mut parents = Vec::new();
     let mut alive: Vec<i32> = Vec::new();
     let begun = Instant::now();
-    for round in 0..6 {
+    let mut held = 0;
+    for round in 0..ROUNDS {
         let (parent, said) = spawn(50);
         parents.push(parent);
         for line in &said {
@@ -203,6 +237,7 @@ fn of_hundreds_of_processes_that_die_no_seat_is_lost_and_none_is_given_twice() {
             assert!(used <= CAPACITY, "{used} of {CAPACITY}");
         }
         wait_until_used(&stage, alive.len() as u64);
+        hear_of(&told, alive.len() as u64, &mut held);
     }
     assert!(begun.elapsed() < Duration::from_secs(120), "it does not hang");
     for pid in alive {

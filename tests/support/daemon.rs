@@ -168,7 +168,16 @@ impl Daemon {
     }
 
     pub fn signal(&mut self, signal: Signal) {
-        self.process().signal(signal);
+        match self.is_isolated {
+            true => kill(only_child(self.pid()), signal).unwrap(),
+            false => self.process().signal(signal),
+        }
+    }
+
+    /// The process-id namespace that it is in.
+    pub fn namespace(&mut self) -> PathBuf {
+        let pid = if self.is_isolated { only_child(self.pid()).as_raw() } else { self.pid() };
+        PathBuf::from(format!("/proc/{pid}/ns/pid"))
     }
 
     pub fn restart(&mut self) {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -232,4 +232,10 @@ impl Wire {
         }
         let _gone_already = to.shutdown(Shutdown::Both);
     }
+}
+
+/// Copies everything below a directory.
+pub fn copy_directory(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(status.success(), "{} is copied to {}", from.display(), to.display());
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
@@ -47,6 +47,29 @@ pub struct SeatHolder {
     tell: ChildStdin,
     said: BufReader<ChildStdout>,
     asked: u64,
+    container: Option<Container>,
+}
+
+/// A container of runc's, which outlives whoever started it.
+struct Container {
+    /// Where it keeps what it knows of its containers.
+    root: PathBuf,
+    name: String,
+}
+
+impl Container {
+    fn runc(&self, command: &[&str]) -> bool {
+        let mut runc = Command::new("runc");
+        let runc = runc.arg("--root").arg(&self.root).args(command);
+        runc.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|it| it.success())
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        self.runc(&["delete", "--force", &self.name]);
+    }
 }
 
 impl SeatHolder {
@@ -68,6 +91,45 @@ impl SeatHolder {
         Self::spawn(&mut command)
     }
 
+    /// A process in a container, of which `bundle` will hold the description; `None` where we may not make one.
+    pub fn in_container(socket: &Path, bundle: &Path) -> Option<Self> {
+        let inner = Self::command(Path::new("/run/entitled.sock"));
+        let mut arguments = vec![json!("/usr/bin/python3")];
+        arguments.extend(inner.get_args().map(|it| json!(it.to_str().unwrap())));
+        let bind = |source: &Path, destination: &str| json!({"destination": destination, "type": "bind", "source": source, "options": ["rbind", "ro"]});
+        let usr = Path::new("/usr");
+        let spaces = ["pid", "mount", "ipc", "uts", "network"].map(|it| json!({"type": it}));
+        let description = json!({
+            "ociVersion": "1.0.2",
+            "process": {
+                "user": {"uid": 0, "gid": 0}, "args": arguments, "env": ["PATH=/usr/bin"], "cwd": "/",
+                "capabilities": {}, "noNewPrivileges": true,
+            },
+            "root": {"path": "root", "readonly": true},
+            "mounts": [
+                json!({"destination": "/proc", "type": "proc", "source": "proc"}),
+                bind(usr, "/usr"), bind(&usr.join("lib"), "/lib"), bind(&usr.join("lib64"), "/lib64"),
+                bind(socket.parent()?, "/run"),
+            ],
+            "linux": {"namespaces": spaces},
+        });
+        std::fs::create_dir_all(bundle.join("root")).unwrap();
+        std::fs::write(bundle.join("config.json"), description.to_string()).unwrap();
+        let name = format!("seat-{}-{}", std::process::id(), bundle.file_name()?.to_string_lossy());
+        let container = Container { root: bundle.join("runc"), name };
+        let mut command = Command::new("runc");
+        command.arg("--root").arg(&container.root).arg("run").arg("--bundle").arg(bundle);
+        let mut holder = Self::spawn(command.arg(&container.name))?;
+        holder.container = Some(container);
+        Some(holder)
+    }
+
+    /// Ends its container, as the engine does with one that does not end by itself.
+    pub fn kill_container(&self) {
+        let container = self.container.as_ref().expect("it is in a container");
+        assert!(container.runc(&["kill", &container.name, "KILL"]), "the container can be killed");
+    }
+
     fn command(socket: &Path) -> Command {
         let usual = Path::new("/usr/bin/python3");
         let python = if usual.exists() { usual } else { Path::new("python3") };
@@ -80,7 +142,8 @@ impl SeatHolder {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().ok()?;
         let (tell, said) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        let mut holder = Self { child, tell, said: BufReader::new(said), asked: 0 };
+        let said = BufReader::new(said);
+        let mut holder = Self { child, tell, said, asked: 0, container: None };
         (holder.line() == "ready").then_some(holder)
     }
 

@@ -12,7 +12,7 @@ mod messages;
 mod news;
 mod work;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,9 +36,9 @@ use work::house::House;
 use work::watching::Task;
 
 pub use messages::{
-    Acquire, Adopt, Answer, Bind, Borrow, FindSeatFigures, Granted, ListSeats, Pending, PoolView,
-    Presence, Process, Refused, Release, ReloadPolicies, Revoke, SeatError, SeatFigures, SeatList,
-    SeatState, SeatView, SubscribeSeats, Suspend, TakeBack, Viewer,
+    Acquire, Adopt, Answer, Bind, Borrow, FindSeatFigures, FleetFigures, Granted, ListSeats,
+    Pending, PoolView, Presence, Process, Refused, Release, ReloadPolicies, Revoke, SeatError,
+    SeatFigures, SeatList, SeatState, SeatView, SubscribeSeats, Suspend, TakeBack, Viewer,
 };
 pub use news::{SeatEvent, SeatNews};
 pub use work::fleet::FleetParts;
@@ -92,6 +92,7 @@ struct Tally {
     granted: Counter,
     denied: Counter,
     waits: Histogram,
+    ended: BTreeMap<&'static str, u64>,
 }
 
 impl Default for Tally {
@@ -101,6 +102,7 @@ impl Default for Tally {
             granted: Counter::default(),
             denied: Counter::default(),
             waits: Histogram::new(bounds),
+            ended: BTreeMap::new(),
         }
     }
 }
@@ -350,6 +352,8 @@ impl Handler<FindSeatFigures> for SeatKeeper {
             denied: self.tally.denied.get(),
             watched: u64::try_from(self.house.watches.count()).unwrap_or(u64::MAX),
             waits: self.tally.waits.clone(),
+            ended: self.tally.ended.clone(),
+            fleet: self.fleet_figures(),
         })
     }
 }

@@ -49,6 +49,16 @@ fn machines_share_the_seats_of_one_token() {
     fleet.wait_until_used(0, 2);
     let status = fleet.status(1);
     assert_eq!(status["machines"].as_array().unwrap().len(), 2, "{status}");
+    let figures = fleet.machines[0].daemon.figures();
+    for wanted in [
+        "entitled_fleet_in 1.0",
+        r#"entitled_fleet_places{state="own"} 2.0"#,
+        r#"entitled_fleet_places{state="elsewhere"} 0.0"#,
+    ] {
+        assert!(figures.contains(wanted), "{wanted} is not in\n{figures}");
+    }
+    let figures = fleet.machines[1].daemon.figures();
+    assert!(figures.contains(r#"entitled_seats_ended_total{reason="exited"} 1"#), "{figures}");
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! What vendors and administrators say of floating seats.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::os::unix::net::UnixStream;
 
 use serde_json::{Value, json};
 
@@ -139,19 +137,30 @@ fn overage_is_marked_and_surplus_tiers_are_unlimited() {
     let over: Vec<&Value> = seats.iter().map(|it| &it["over"]).collect();
     assert_eq!(over, [&json!(false), &json!(false), &json!(true), &json!(false)]);
     assert_eq!(seats[3]["code"], "SEATS_FULL", "{}", seats[3]);
-    let mut text = String::new();
-    let mut metrics = UnixStream::connect(stage.daemon.socket()).unwrap();
-    metrics
-        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        .unwrap();
-    metrics.read_to_string(&mut text).unwrap();
+    let text = stage.daemon.figures();
     for wanted in [
         r#"entitled_seats{product="acme-cad",tier="pro",state="used"} 3.0"#,
         r#"entitled_seats{product="acme-cad",tier="pro",state="over"} 1.0"#,
+        r#"entitled_seats{product="acme-cad",tier="pro",state="borrowed"} 0.0"#,
         "entitled_seats_granted_total 3",
         "entitled_seat_denials_total 1",
         "entitled_seat_wait_seconds_count 3",
     ] {
         assert!(text.contains(wanted), "{wanted} is not in\n{text}");
+    }
+}
+
+#[test]
+fn a_person_is_told_of_seats_with_the_licence() {
+    let stage = stage(two_seats);
+    let mut program = holder(&stage);
+    assert_eq!(program.acquire(json!({"count": 2}))["code"], "GRANTED");
+    let mut other = holder(&stage);
+    other.ask_for_seat(json!({"wait_ms": 60_000}));
+    crate::seats::wait_until_waiting(&stage, 1);
+    for command in [&["why", ACME][..], &["status"][..]] {
+        let said = stage.daemon.entitlectl().args(command).output().unwrap();
+        let said = String::from_utf8(said.stdout).unwrap();
+        assert!(said.contains("2 of 2 seats of tier pro are used, and 1 waits"), "{said}");
     }
 }

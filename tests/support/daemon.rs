@@ -238,6 +238,14 @@ impl Daemon {
         self.try_admin(method, params).unwrap_or_else(|it| panic!("{method}: {it:?}"))
     }
 
+    /// The daemon's figures, as Prometheus reads them.
+    pub fn figures(&self) -> String {
+        let mut stream = std::os::unix::net::UnixStream::connect(self.socket()).unwrap();
+        let ask = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        std::io::Write::write_all(&mut stream, ask).unwrap();
+        std::io::read_to_string(stream).unwrap()
+    }
+
     /// The admin socket serves, whatever the public one is busy with.
     pub fn admin_answers(&self) {
         self.admin("system_version", json!({}));

@@ -1,5 +1,6 @@
 //! What SeatKeeper can be asked and ordered.
 
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -269,6 +270,21 @@ pub struct SeatFigures {
     pub watched: u64,
     /// Seconds that granted requests waited.
     pub waits: Histogram,
+    /// Seats that ended, by the reason's name.
+    pub ended: BTreeMap<&'static str, u64>,
+    /// `None` of a machine that is in no fleet.
+    pub fleet: Option<FleetFigures>,
+}
+
+/// For metrics: how this machine stands in its fleet.
+#[derive(Debug, Clone, Copy)]
+pub struct FleetFigures {
+    /// It may claim and give places.
+    pub is_in: bool,
+    /// For how long its seats would go on without the store.
+    pub left: Duration,
+    pub own_places: u64,
+    pub other_places: u64,
 }
 
 /// Count what the seats of an earlier run belong to, so that they are there before anybody asks.

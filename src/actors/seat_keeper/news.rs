@@ -84,6 +84,7 @@ impl SeatKeeper {
                 Effect::Reprieved { seat } => self.tell_of(seat, SeatEvent::Reprieved),
                 Effect::Ended { seat, reason } => {
                     self.publish(SeatEvent::Ended(reason), &seat);
+                    *self.tally.ended.entry(reason.name()).or_default() += 1;
                     self.house.behind.remove(&seat.id);
                     if let Hold::Bound(bindings) = &seat.hold {
                         self.let_go(bindings);

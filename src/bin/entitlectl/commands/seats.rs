@@ -8,11 +8,12 @@ use std::time::Duration;
 use clap::Subcommand;
 use entitled_core::domain::ids::{ProductId, TierName};
 use entitled_core::seats::OptionsFor;
+use serde_json::Value;
 
 use crate::exit::{Exit, Failure};
 use crate::results::ask_and_show;
 use crate::screen::Screen;
-use crate::session::{Behalf, Question, Session};
+use crate::session::{self, Behalf, Question, Session};
 use crate::tables::Form::{Moment, Plain};
 use crate::tables::{self, Column};
 use crate::words;
@@ -37,6 +38,42 @@ const POOLS: &[Column] = &[
     Column("lingering", "lingering", Plain),
     Column("waiting", "waiting", Plain),
 ];
+
+/// How many seats are used of each pool that the caller has a part in, a sentence each. Empty where that is not to be had:
+/// what is told beside it is worth having without.
+pub(crate) fn told(session: &Session, product: Option<&str>) -> Vec<String> {
+    let question = Question::new("seat_list");
+    let question = match product {
+        Some(product) => question.with("product", product),
+        None => Ok(question),
+    };
+    let listed = question.and_then(|it| session.ask(&it));
+    let Ok(list) = listed.and_then(|it| session::read::<Value>("seat_list", &it)) else {
+        return Vec::new();
+    };
+    let pools = tables::field(&list, "pools").as_array().cloned().unwrap_or_default();
+    pools.iter().map(|it| pool_told(it, product.is_none())).collect()
+}
+
+fn pool_told(pool: &Value, names_product: bool) -> String {
+    let number = |name: &str| tables::field(pool, name).as_u64();
+    let of = match number("capacity") {
+        Some(capacity) => format!(" of {capacity} seats"),
+        None => " seats".to_owned(),
+    };
+    let used = number("used").unwrap_or(0) + number("elsewhere").unwrap_or(0);
+    let tier = words::tame(tables::text(pool, "tier"));
+    let product = match names_product {
+        true => format!("{}: ", words::tame(tables::text(pool, "product"))),
+        false => String::new(),
+    };
+    let waiting = match number("waiting") {
+        None | Some(0) => String::new(),
+        Some(1) => ", and 1 waits".to_owned(),
+        Some(many) => format!(", and {many} wait"),
+    };
+    format!("{product}{used}{of} of tier {tier} are used{waiting}.")
+}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SeatsCommand {

@@ -63,6 +63,9 @@ pub(crate) fn run(
         Ok(_) => {}
         Err(failure) => screen.failure(&failure),
     }
+    for line in super::seats::told(session, None) {
+        tell(screen, &line, "  ");
+    }
     screen.line("");
     for line in of_daemon(&health) {
         tell(screen, &line, "  ");

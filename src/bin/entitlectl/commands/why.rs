@@ -35,6 +35,17 @@ pub(crate) fn run(
             let telling = Telling { who: behalf.customer(), all: *all };
             let text = explained::why_text(screen, &explanation, &telling);
             screen.line(&text);
+            // An administrator who asks for somebody else has `seats list --all`.
+            let seats = match behalf.customer() {
+                None => super::seats::told(session, Some(product)),
+                Some(_) => Vec::new(),
+            };
+            for (first, seat) in seats.iter().enumerate().map(|(at, it)| (at == 0, it)) {
+                if first {
+                    screen.line("");
+                }
+                screen.line(seat);
+            }
         }
     }
     Ok(verdicts::exit(&explanation.verdict))

@@ -7,7 +7,7 @@ use actix::prelude::*;
 use super::Standing;
 use super::upkeep::EMPTIED;
 use crate::actors::ownership_ledger::{Asked, LedgerError, NoteAudit, OwnershipLedger};
-use crate::actors::seat_keeper::{AUDIT_TIME, SeatKeeper};
+use crate::actors::seat_keeper::{AUDIT_TIME, FleetFigures, SeatKeeper};
 use crate::fleet::engine::FleetError;
 use entitled_core::domain::audit::AuditAction;
 use entitled_core::domain::ids::Timestamp;
@@ -93,6 +93,17 @@ pub struct MachineView {
 }
 
 impl SeatKeeper {
+    pub(in crate::actors::seat_keeper) fn fleet_figures(&self) -> Option<FleetFigures> {
+        let (member, now) = (self.member.as_ref()?, self.now());
+        let own = member.taken.values().filter(|it| member.is_own(it)).count() as u64;
+        Some(FleetFigures {
+            is_in: member.is_in(now),
+            left: member.deadline.since(now),
+            own_places: own,
+            other_places: member.taken.len() as u64 - own,
+        })
+    }
+
     fn fleet_view(&self) -> Result<FleetView, FleetOrderError> {
         let member = self.member.as_ref().ok_or(FleetOrderError::NoFleet)?;
         let (standing, why) = match &member.standing {

@@ -30,7 +30,7 @@ help: ## say what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 .PHONY: demo
-demo: $(NODE_STAMP) $(if $(filter etcd,$(FLEET)),etcd) ## a licence is bought, used, given away, got back, and the chain goes away
+demo: $(NODE_STAMP) $(if $(filter etcd,$(FLEET)),etcd) ## a licence is bought, used, given away, got back; two seats, three programs; the chain goes away
 	@$(NODE) tests/contracts/compile.mjs
 	@echo 'building the daemon (debug build: it compiles fastest) …'
 	@$(CARGO) build --quiet --locked --bins $(if $(filter consensus,$(TRUST)),--example beacon_chain)

@@ -10,6 +10,7 @@ mod reload;
 mod runtimes;
 mod service_manager;
 mod start;
+mod turn;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use reload::Reloader;
 pub use runtimes::most_threads;
 use service_manager::OwnDoor;
 use start::House;
+use turn::Turn;
 
 /// The actors failed too often; the service manager should start the daemon afresh. sysexits' EX_SOFTWARE.
 const ESCALATED: u8 = 70;
@@ -45,6 +47,15 @@ const A_DAY: Duration = Duration::from_secs(86_400);
 pub struct Source {
     pub file: Option<PathBuf>,
     pub environment: Environment,
+}
+
+/// Whether another daemon may be at work in the same state directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// Then this one does not start.
+    AtOnce,
+    /// Then this one waits for it to end, if it was begun in the same way.
+    AfterPredecessor,
 }
 
 /// The product directories of a configuration.
@@ -74,7 +85,7 @@ pub fn unavailable(config: &Config, products: &Loaded) -> Vec<Warning> {
 ///
 /// # Errors
 /// When it cannot start; nothing is left behind then.
-pub fn run(read: Read, source: Source) -> anyhow::Result<u8> {
+pub fn run(read: Read, source: Source, begin: Begin) -> anyhow::Result<u8> {
     let log = Arc::new(logging::start(read.config.log.level, read.config.log.format)?);
     harden();
     for warning in &read.warnings {
@@ -82,8 +93,8 @@ pub fn run(read: Read, source: Source) -> anyhow::Result<u8> {
     }
     let chains = runtimes::of_chains()?;
     let system = actix::System::with_tokio_rt(runtimes::of_actors);
-    let code =
-        system.block_on(live(read.config, source, Arc::clone(&log), chains.handle().clone()));
+    let living = live(read.config, source, begin, Arc::clone(&log), chains.handle().clone());
+    let code = system.block_on(living);
     chains.shutdown_background();
     if let Err(error) = &code {
         tracing::error!(error = format!("{error:#}"), "ending");
@@ -116,12 +127,21 @@ async fn reload_on_signal(reloader: &Reloader, clock: &Clock) {
 async fn live(
     config: Config,
     source: Source,
+    begin: Begin,
     log: Arc<logging::Handle>,
     chains: tokio::runtime::Handle,
 ) -> anyhow::Result<u8> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    let _turn = match begin {
+        Begin::AtOnce => None,
+        Begin::AfterPredecessor => tokio::select! {
+            turn = Turn::take(&config.store.path) => Some(turn?),
+            _ = terminate.recv() => return Ok(0),
+            _ = interrupt.recv() => return Ok(0),
+        },
+    };
     // The doors first: a second daemon must not touch the store of the first.
     let doors = start::open_doors(&config, &source.environment)?;
     let own_door = OwnDoor::at(doors.public_path(&config.socket.path));

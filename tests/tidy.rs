@@ -22,6 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("core/lib", &[]),
     ("clock", &["clock"]),
     ("counter", &["counter"]),
+    ("directories", &["directories"]),
     ("endpoint", &["endpoint"]),
     ("key_source", &["key_source"]),
     ("regular_file", &["regular_file"]),

@@ -95,7 +95,7 @@ class Cluster:
         self.write_configuration()
         etcd = f"http://127.0.0.1:{ETCD}"
         peers = f"http://127.0.0.1:{ETCD_PEERS}"
-        self.spawn("etcd", f"--data-dir={self.home}/etcd", f"--listen-client-urls={etcd}", f"--advertise-client-urls={etcd}",
+        self.spawn("etcd", f"--data-dir={self.home}/etcd", f"--listen-client-urls={etcd},http://{ADDRESS}:{ETCD}", f"--advertise-client-urls={etcd}",
                    f"--listen-peer-urls={peers}", f"--initial-advertise-peer-urls={peers}", f"--initial-cluster=default={peers}")  # fmt: skip
         self.spawn("kube-apiserver", f"--etcd-servers={etcd}", "--service-cluster-ip-range=10.89.0.0/24", "--authorization-mode=RBAC",
                    f"--token-auth-file={self.home}/tokens.csv", "--service-account-issuer=https://cluster.test",

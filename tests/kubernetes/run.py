@@ -6,9 +6,11 @@ by lint.py alone. Nothing enforces a NetworkPolicy here.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import pathlib
+import secrets
 import signal
 import subprocess
 import sys
@@ -23,9 +25,10 @@ sys.path += [str(HERE), str(HERE.parent / "packages")]
 import chain as chains  # noqa: E402
 import images  # noqa: E402
 import tools  # noqa: E402
-from cluster import MINUTE, NODE  # noqa: E402
+from clients import Refused  # noqa: E402
+from cluster import ADDRESS, ETCD, MINUTE, NODE  # noqa: E402
 from machine import Failed, eventually  # noqa: E402
-from stage import OURS, PODS, SHOP, UID, Stage, deployment, shop  # noqa: E402
+from stage import GATEWAY, OURS, PODS, SHOP, UID, Stage, deployment, shop  # noqa: E402
 
 NEEDED = {"buildah": "buildah", "cc": "gcc", "curl": "curl", "ip": "iproute2", "ldd": "libc-bin", "openssl": "openssl", "strip": "binutils", "umount": "mount"}
 # What is promised.
@@ -181,6 +184,48 @@ class Cluster(unittest.TestCase):
         print(f"{what}: its clients asked in vain for {float(pause):.2f} s", file=sys.stderr)
         self.assertEqual(valid, "True")
         self.assertLess(float(pause), RECOVERED_S)
+
+    def test_figures_of_every_daemon_can_be_read(self):
+        agents = stage.cluster.get("pods", f"--namespace={OURS}", "--selector=app.kubernetes.io/component=agent")["items"]
+        for address in [*(it["status"]["podIP"] for it in agents), *stage.gateway_addresses()]:
+            for path, figure in (("metrics", "entitled_gateway_ready 1"), ("daemon/metrics", "entitled_build_info{")):
+                said = subprocess.run(["curl", "--silent", "--fail", f"http://{address}:9470/{path}"], capture_output=True, text=True, timeout=MINUTE)
+                self.assertIn(figure, said.stdout)
+
+    def test_seats_are_counted_together_by_all_replicas(self):
+        token = secrets.token_hex(32)
+        values = stage.with_gateway()
+        client = {"name": "seats", "token_sha256": hashlib.sha256(token.encode()).hexdigest(), "customer": "customer:1", "scopes": ["seats"]}
+        values["gateway"]["settings"]["client"].append(client)
+        with self.assertRaises(Refused):
+            stage.install(values)
+        self.addCleanup(stage.gateway_rolled_out)
+        self.addCleanup(stage.install, stage.with_gateway())
+        stage.install(values | {"fleet": {"endpoints": [f"http://{ADDRESS}:{ETCD}"]}})
+        stage.gateway_rolled_out()
+        one, other = eventually("the replicas before are gone", lambda: it if len(it := stage.gateway_addresses()) == 2 else None, MINUTE)
+        held = [self.take_seat(it, token) for it in (one, other, one)]
+        self.assertEqual([it.stdout.readline() for it in held], ["event: seat\n"] * PODS)
+        for address in (one, other):
+            refused = json.loads(self.take_seat(address, token).communicate(timeout=MINUTE)[0])
+            self.assertEqual((refused["granted"], refused["code"]), (False, "SEATS_FULL"))
+        held[0].kill()
+
+        def freed() -> str | None:
+            line = self.take_seat(other, token).stdout.readline()
+            return line if line == "event: seat\n" else None
+
+        eventually("what one replica's client gave back another gives out", freed, MINUTE)
+
+    def take_seat(self, address: str, token: str) -> subprocess.Popen:
+        run = ["curl", "--silent", "--no-buffer", "--cacert", f"{stage.home}/gateway-ca.crt", "--resolve", f"{GATEWAY}:8080:{address}",
+               "--oauth2-bearer", token, "--header", "Accept: text/event-stream", "--json", '{"product": "acme-cad"}',
+               f"https://{GATEWAY}:8080/api/v1/seats"]  # fmt: skip
+        curl = subprocess.Popen(run, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        self.addCleanup(curl.stdout.close)
+        self.addCleanup(curl.wait)
+        self.addCleanup(curl.kill)
+        return curl
 
     def test_while_the_chain_is_away_everybody_is_ready_and_answered_by_grace(self):
         pod, addresses = stage.shop_pods()[0], stage.gateway_addresses()

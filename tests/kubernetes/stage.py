@@ -118,10 +118,13 @@ class Stage:
             "agent": {"socketDirectory": str(self.sockets), "stateDirectory": str(self.state)},
             "files": {"products.d/acme-cad.toml": PRODUCT.format(seats=PODS, token=self.chain.token())},
             "network": {"egressPorts": [8545]},
+            "monitoring": {"podMonitor": True},
         }
 
     def install(self, values: dict) -> None:
-        self.cluster.apply(*(for_1_20(it) for it in clients.resources(clients.template(values))))
+        # What is the Prometheus operator's, nobody here knows.
+        made = [it for it in clients.resources(clients.template(values)) if it["kind"] != "PodMonitor"]
+        self.cluster.apply(*map(for_1_20, made))
 
     def rolled_out(self, workload: str, namespace: str = OURS) -> None:
         seconds = 3 * MINUTE
@@ -154,13 +157,19 @@ class Stage:
         # Where the agent keeps its state is a directory of this machine's.
         backup = self.state / pathlib.Path(json.loads(made)["path"]).name
         self.cluster.kubectl("create", "secret", "generic", "entitled-ledger", f"--namespace={OURS}", f"--from-file=ledger.redb={backup}")
+        self.install(self.with_gateway())
+        self.gateway_rolled_out()
+
+    def with_gateway(self) -> dict:
         settings = {
             "client": [{"name": "web", "subject": f"system:serviceaccount:{SHOP}:web", "customer": "customer:1", "scopes": ["entitlements"]}],
             # There is no kube-proxy, and so no address of the service `kubernetes`.
             "token_review": {"url": f"https://{ADDRESS}:{API}"},
         }
         gateway = {"enabled": True, "ledgerSecret": "entitled-ledger", "tlsSecret": "entitled-gateway-tls", "tokenReview": True, "settings": settings}
-        self.install(self.values() | {"gateway": gateway})
+        return self.values() | {"gateway": gateway}
+
+    def gateway_rolled_out(self) -> None:
         self.rolled_out("deployment/entitled-gateway")
         replicas = ("get", "deployment/entitled-gateway", f"--namespace={OURS}", "--output=jsonpath={.status.readyReplicas}")
         eventually("the autoscaler has its least", lambda: self.cluster.kubectl(*replicas) == "2" or None, 2 * MINUTE)
@@ -185,7 +194,8 @@ class Stage:
 
     def gateway_addresses(self) -> list[str]:
         made = self.cluster.get("pods", f"--namespace={OURS}", "--selector=app.kubernetes.io/component=gateway")
-        return [it["status"]["podIP"] for it in made["items"]]
+        # One that is being ended is asked by nobody.
+        return [it["status"]["podIP"] for it in made["items"] if "deletionTimestamp" not in it["metadata"]]
 
     def by_gateway(self, pod: str, address: str, token: str | None = None) -> tuple[int, dict]:
         """Status and answer, asked by curl in a pod with the token of its service account."""

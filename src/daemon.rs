@@ -34,7 +34,6 @@ use reload::Reloader;
 pub use runtimes::most_threads;
 use service_manager::OwnDoor;
 use start::House;
-use turn::Turn;
 
 /// The actors failed too often; the service manager should start the daemon afresh. sysexits' EX_SOFTWARE.
 const ESCALATED: u8 = 70;
@@ -134,13 +133,8 @@ async fn live(
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
-    let _turn = match begin {
-        Begin::AtOnce => None,
-        Begin::AfterPredecessor => tokio::select! {
-            turn = Turn::take(&config.store.path) => Some(turn?),
-            _ = terminate.recv() => return Ok(0),
-            _ = interrupt.recv() => return Ok(0),
-        },
+    let Some(_turn) = turn::take(begin, &config.store.path, &mut terminate).await? else {
+        return Ok(0);
     };
     // The doors first: a second daemon must not touch the store of the first.
     let doors = start::open_doors(&config, &source.environment)?;
@@ -202,14 +196,18 @@ async fn live(
     backups.abort();
     // In reverse: nobody may ask any more, then nobody answers any more, then nothing is written any more.
     let _ = stop.send(());
-    if let Some(listen::SocketSummary { connections, requests, cut_off }) = served.await {
-        tracing::info!(connections, requests, cut_off, "the sockets are closed");
-    }
+    tell_closed(served.await);
     let _ = tokio::task::spawn_blocking(move || sockets.join()).await;
     house.tree.stop().await;
     house.store.close().context("the store could not be closed")?;
     tracing::info!(event = "ended", code, "ended");
     Ok(code)
+}
+
+fn tell_closed(served: Option<listen::SocketSummary>) {
+    if let Some(listen::SocketSummary { connections, requests, cut_off }) = served {
+        tracing::info!(connections, requests, cut_off, "the sockets are closed");
+    }
 }
 
 impl House {

@@ -54,6 +54,9 @@ enum Role {
         /// Check the configuration, say what is wrong, and end.
         #[arg(long)]
         check: bool,
+        /// Ask the gateway that runs by this configuration whether it is ready, and end.
+        #[arg(long, conflicts_with = "check")]
+        probe: bool,
     },
     /// Give directories that root has made to who works in them; for the first step of a pod.
     Prepare {
@@ -80,7 +83,9 @@ fn owner(text: &str) -> Result<Owner, String> {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match &arguments.role {
-        Some(Role::Gateway { config, check }) => return gateway(config, *check),
+        Some(Role::Gateway { config, check, probe }) => {
+            return gateway(config, *check, *probe);
+        }
         Some(Role::Prepare { owner, shared, private }) => return prepare(*owner, shared, private),
         None => {}
     }
@@ -142,8 +147,8 @@ fn check(read: &entitled::config::Read, environment: &Environment) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Stands before a daemon, or only checks whether it could.
-fn gateway(file: &Path, only_check: bool) -> ExitCode {
+/// Stands before a daemon, or only checks whether it could, or asks one that does.
+fn gateway(file: &Path, only_check: bool, only_probe: bool) -> ExitCode {
     let settings = match gateway::read(file) {
         Ok(settings) => settings,
         Err(error) => {
@@ -161,6 +166,18 @@ fn gateway(file: &Path, only_check: bool) -> ExitCode {
             Err(error) => {
                 tell(std::io::stderr(), &format!("{error:#}"));
                 ExitCode::from(WRONG)
+            }
+        };
+    }
+    if only_probe {
+        return match gateway::probe(&settings) {
+            Ok(()) => {
+                tell(std::io::stdout(), "the gateway is ready");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                tell(std::io::stderr(), &format!("{error:#}"));
+                ExitCode::FAILURE
             }
         };
     }

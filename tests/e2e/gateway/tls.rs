@@ -67,7 +67,7 @@ impl Authority {
         std::fs::rename(self.path("..turned"), self.path("..data")).unwrap();
     }
 
-    fn section(&self) -> String {
+    pub(super) fn section(&self) -> String {
         let path = |name: &str| self.path(name).display().to_string();
         format!(
             "[tls]\ncertificate = {:?}\nkey = {:?}\nclient_ca = {:?}\n",

@@ -80,11 +80,18 @@ impl Gateway {
     /// Reads what is on its way of a body. Some clients (curl 7) take a reply for lost when they hear before they have sent
     /// all that the rest is not wanted.
     async fn read_on(&self, body: &mut Incoming) {
-        if !body.is_end_stream() {
-            let rest = Limited::new(body, self.limits.request_bytes).collect();
-            // Whatever is left then is not waited for.
-            let _ = tokio::time::timeout(LINGER, rest).await;
-        }
+        let reading = async {
+            let mut most = self.limits.request_bytes;
+            // Thrown away as it comes: whoever is refused has no memory of ours.
+            while let Some(Ok(frame)) = body.frame().await {
+                let Some(left) = most.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else {
+                    return;
+                };
+                most = left;
+            }
+        };
+        // Whatever is left then is not waited for.
+        let _ = tokio::time::timeout(LINGER, reading).await;
     }
 
     async fn answer(

@@ -114,6 +114,9 @@ fn parameters(endpoint: &Endpoint, method: Option<&Value>) -> Vec<Value> {
         if let Some(kinds) = schema["type"].as_array_mut() {
             kinds.retain(|it| it != "null");
         }
+        if let Some(schema) = schema.as_object_mut() {
+            schema.retain(|key, it| key != "default" || !it.is_null());
+        }
         let required = endpoint.kind == Kind::Events;
         json!({ "name": name, "in": "query", "required": required, "schema": schema })
     });

@@ -45,6 +45,27 @@ fn references(value: &Value, document: &Value) {
 }
 
 #[test]
+fn the_description_is_an_openapi_document_by_the_standards_own_schema() {
+    let python = tests_dir().join(".venv/bin/python");
+    let validator = "openapi_spec_validator";
+    let has = Command::new(&python).args(["-c", &format!("import {validator}")]).output();
+    if !has.is_ok_and(|it| it.status.success()) {
+        skipped(
+            "the gateway's description by OpenAPI's schema",
+            "openapi-spec-validator in tests/.venv",
+        );
+        return;
+    }
+    let stage = GatewayStage::start(&everything());
+    let document = curl(&[&stage.gateway.url("/openapi.json")]).text;
+    std::fs::write(stage.file("openapi.json"), document).unwrap();
+    let output =
+        Command::new(python).args(["-m", validator]).arg(stage.file("openapi.json")).output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
 fn schemathesis_finds_nothing_that_the_description_does_not_say() {
     let schemathesis = tests_dir().join(".venv/bin/schemathesis");
     if !schemathesis.exists() {

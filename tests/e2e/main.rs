@@ -75,6 +75,7 @@ mod seats_rules;
 mod second_node;
 mod side_by_side;
 mod state_files;
+mod succession;
 mod telling;
 mod terminal;
 mod test_bed;

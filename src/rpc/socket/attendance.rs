@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::peer;
 use crate::actors::seat_keeper::Presence;
-use entitled_core::domain::peer::Peer;
+use entitled_core::domain::peer::{Door, Peer};
 
 /// Of one connection. Its end, or its being dropped, is the end of the connection.
 pub(in crate::rpc) struct Attendance {
@@ -19,12 +19,16 @@ pub(in crate::rpc) struct Attendance {
 impl Attendance {
     pub(in crate::rpc) fn begin(stream: BorrowedFd<'_>, peer: &Peer, number: usize) -> Self {
         let (closed, told) = watch::channel(false);
+        // Of a delegate's process nothing follows for whom it asks for.
+        let own = (peer.door != Door::Delegate).then_some(peer);
         let presence = Presence {
             uid: peer.uid,
             gids: vec![peer.gid],
             account: peer.account,
             connection: u64::try_from(number).unwrap_or(u64::MAX),
-            process: peer::process(stream, peer),
+            // The permit of each request says.
+            on_behalf: None,
+            process: own.and_then(|it| peer::process(stream, it)),
             closed: told,
         };
         Self { presence, closed }

@@ -79,6 +79,14 @@ pub struct SeatBorrow {
 pub struct SeatRelease {
     /// What `seat_acquire` answered.
     pub seat: String,
+    /// Of which product it has to be.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub product: Option<ProductId>,
+    /// Whose it has to be, where a delegate asks.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub customer: Option<CustomerId>,
     #[serde(skip)]
     #[schemars(skip)]
     pub presence: Option<Presence>,
@@ -104,6 +112,9 @@ pub struct SeatList {
     pub limit: Option<u64>,
     #[serde(default)]
     pub cursor: Option<String>,
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub customer: Option<CustomerId>,
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -145,6 +156,10 @@ impl Params for SeatBorrow {
 }
 
 impl Params for SeatRelease {
+    fn customer(&self) -> Option<CustomerId> {
+        self.customer
+    }
+
     fn meet(&mut self, extensions: &Extensions) {
         self.presence = extensions.get::<Presence>().cloned();
     }
@@ -156,7 +171,11 @@ impl Params for SeatAdopt {
     }
 }
 
-impl Params for SeatList {}
+impl Params for SeatList {
+    fn customer(&self) -> Option<CustomerId> {
+        self.customer
+    }
+}
 impl Params for SeatRevoke {}
 impl Params for SeatSubscribe {}
 

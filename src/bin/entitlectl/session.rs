@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use entitled_client::{
-    Client, ClientError, SocketPath, Subscription, default_admin_path, default_path,
+    Client, ClientError, SocketPath, Subscription, Verdict, default_admin_path, default_path,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,7 +14,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::exit::Failure;
-use crate::names;
+use crate::{names, verdicts};
 
 /// Pages of a list followed before giving up: with pages of a thousand, a million items.
 const PAGES_MAX: usize = 1000;
@@ -132,6 +132,21 @@ impl Session {
         match names::resolved(self, question)? {
             None => self.ask_as_is(question),
             Some(resolved) => self.ask_as_is(&resolved),
+        }
+    }
+
+    /// Asks for a verdict: as it came, and as it reads. One that contradicts the question is none.
+    pub(crate) fn ask_verdict(
+        &self,
+        question: &Question,
+    ) -> Result<(Box<RawValue>, Verdict), Failure> {
+        let resolved = names::resolved(self, question)?;
+        let question = resolved.as_ref().unwrap_or(question);
+        let result = self.ask_as_is(question)?;
+        let verdict = read(question.method, &result)?;
+        match verdicts::contradiction(&verdict, question) {
+            None => Ok((result, verdict)),
+            Some(reason) => Err(ClientError::Protocol { reason, source: None }.into()),
         }
     }
 

@@ -25,6 +25,8 @@
 
 pub mod daemon;
 
+pub mod gateway;
+
 pub mod config;
 pub mod logging;
 pub mod products;

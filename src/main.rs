@@ -4,10 +4,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use entitled::clock::Clock;
 use entitled::config::{Config, Environment};
 use entitled::daemon;
+use entitled::gateway;
 use entitled::logging::plain;
 use entitled_core::domain::causes::with_causes;
 use zeroizing_alloc::ZeroAlloc;
@@ -22,7 +23,7 @@ const WRONG: u8 = 2;
 
 /// Answers installed software's question: what am I entitled to?
 #[derive(Debug, Parser)]
-#[command(name = "entitled", version, about)]
+#[command(name = "entitled", version, about, args_conflicts_with_subcommands = true)]
 struct Arguments {
     /// The configuration file; /etc/entitled/entitled.toml if not given.
     #[arg(long, value_name = "FILE")]
@@ -33,10 +34,29 @@ struct Arguments {
     /// Answer what this file says, and prove nothing: for whoever builds a program that asks.
     #[arg(long, value_name = "FILE", conflicts_with = "config")]
     fake: Option<PathBuf>,
+    #[command(subcommand)]
+    role: Option<Role>,
+}
+
+/// Another role of the same program.
+#[derive(Debug, Subcommand)]
+enum Role {
+    /// Answer over HTTP what the daemon answers on its socket.
+    Gateway {
+        /// The configuration file of the gateway.
+        #[arg(long, value_name = "FILE", default_value = "/etc/entitled/gateway.toml")]
+        config: PathBuf,
+        /// Check the configuration, say what is wrong, and end.
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(Role::Gateway { config, check }) = &arguments.role {
+        return gateway(config, *check);
+    }
     let environment = Environment::of_process();
     if let Some(file) = &arguments.fake {
         return fake(file, &environment, arguments.check);
@@ -89,6 +109,37 @@ fn check(read: &entitled::config::Read, environment: &Environment) -> ExitCode {
     let (chains, products) = (counted(chains, "chain"), counted(products, "product"));
     tell(std::io::stdout(), &format!("all is well: {chains}, {products}"));
     ExitCode::SUCCESS
+}
+
+/// Stands before a daemon, or only checks whether it could.
+fn gateway(file: &Path, only_check: bool) -> ExitCode {
+    let settings = match gateway::read(file) {
+        Ok(settings) => settings,
+        Err(error) => {
+            tell(std::io::stderr(), &with_causes(&error));
+            return ExitCode::from(WRONG);
+        }
+    };
+    if only_check {
+        return match gateway::check(&settings) {
+            Ok(()) => {
+                let clients = counted(settings.clients.len(), "client");
+                tell(std::io::stdout(), &format!("all is well: a gateway with {clients}"));
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                tell(std::io::stderr(), &format!("{error:#}"));
+                ExitCode::from(WRONG)
+            }
+        };
+    }
+    match gateway::run(settings, |text| tell(std::io::stdout(), text)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell(std::io::stderr(), &format!("the gateway cannot start: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Plays a daemon, or only checks what it would play.

@@ -49,6 +49,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("rpc", &["actors", "clock", "counter", "regular_file", "rpc"]),
+    ("gateway", &["clock", "config", "gateway", "logging", "regular_file", "rpc"]),
     ("main", &[]),
     ("lib", &[]),
 ];
@@ -68,7 +69,7 @@ const PROVES: &[(&str, &[&str])] = &[
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("redb::", &["store"]),
     ("jsonrpsee::", &["rpc"]),
-    ("reqwest::", &["chain", "fleet"]),
+    ("reqwest::", &["chain", "fleet", "gateway"]),
     ("alloy_rpc_client::", &["chain"]),
     ("alloy_transport::", &["chain"]),
     ("revm::", &["chain", "core/evm", "core/proof"]),
@@ -103,6 +104,7 @@ const MAY_MEASURE: &[(&str, &str)] = &[
     ("client", "how long a caller is willing to wait; it has no clock of ours"),
     ("entitlectl", "how long a person is willing to wait"),
     ("rpc", "deadlines of connections"),
+    ("gateway", "how long answers of others are kept, and how long a client may take"),
     ("actors/supervisor", "the window in which restarts are counted"),
     ("store/writer", "how long a group of writes is gathered"),
 ];

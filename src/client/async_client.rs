@@ -55,6 +55,17 @@ impl AsyncClient {
         Ok(Self { path: path.clone(), timeout, wire: Some(wire), exchange: Exchange::default() })
     }
 
+    /// Opens a connection to speak something else on, such as HTTP, and makes sure who answers.
+    ///
+    /// # Errors
+    /// As [`AsyncClient::connect`].
+    pub async fn open(
+        path: &SocketPath,
+        timeout: Duration,
+    ) -> Result<tokio::net::UnixStream, ClientError> {
+        AsyncWire::connect(path, Deadline::after(timeout)).await.map(AsyncWire::into_stream)
+    }
+
     /// A client that connects when it is asked something for the first time.
     pub(super) fn unconnected(path: &SocketPath, timeout: Duration) -> Self {
         Self { path: path.clone(), timeout, wire: None, exchange: Exchange::default() }

@@ -33,6 +33,11 @@ impl AsyncWire {
         Ok(Self { stream, path: path.to_owned(), lines: Lines::default() })
     }
 
+    /// The connection itself, before anything was said.
+    pub(super) fn into_stream(self) -> UnixStream {
+        self.stream
+    }
+
     /// Whether the connection is still there, and nothing unasked for has arrived on it.
     pub(super) fn is_quiet(&self) -> bool {
         self.lines.is_empty() && opening::is_quiet(self.stream.as_raw_fd())

@@ -5,7 +5,7 @@
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use super::validate::{limits, socket_path};
+use super::validate::{delegates, limits, socket_path};
 use super::{ConfigError, Environment, Socket};
 use crate::regular_file;
 use entitled_core::domain::product::document::{self, LONGEST_TEXT, Node, Place};
@@ -58,10 +58,11 @@ fn socket(mut section: Section<'_>, environment: &Environment) -> Socket {
     if path == admin_path {
         section.flaw("admin_path", "must be another than `path`");
     }
+    let delegates = section.or("delegates", Vec::new(), delegates);
     let threads = section.or("threads", 1, whole(1, 64));
     let limits = limits(section.section("limits"));
     section.finish();
-    Socket { path, admin_path, admin_group: String::new(), threads, limits }
+    Socket { path, admin_path, admin_group: String::new(), delegates, threads, limits }
 }
 
 /// Whether programs that were not told of it would not find a socket there. Where a session's directory is, only that

@@ -56,6 +56,8 @@ pub struct Socket {
     pub admin_path: PathBuf,
     /// The group that may open the admin socket. Has no effect on sockets that systemd made.
     pub admin_group: String,
+    /// Users, by name or number, who may name the customer they ask for on the public socket.
+    pub delegates: Vec<String>,
     /// Threads that serve connections.
     pub threads: u32,
     pub limits: Limits,

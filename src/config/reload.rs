@@ -76,6 +76,7 @@ impl Config {
         add("socket.path", &socket.path);
         add("socket.admin_path", &socket.admin_path);
         add("socket.admin_group", &socket.admin_group);
+        add("socket.delegates", &socket.delegates);
         add("socket.threads", &socket.threads);
         for (key, value) in limits(&socket.limits) {
             add(&format!("socket.limits.{key}"), value);

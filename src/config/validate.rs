@@ -77,10 +77,16 @@ fn socket(mut section: Section<'_>, places: &Places) -> Socket {
         section.flaw("admin_path", "must be another than `path`");
     }
     let admin_group = section.or("admin_group", "entitled-admin".to_owned(), words(64));
+    let delegates = section.or("delegates", Vec::new(), delegates);
     let threads = section.or("threads", 1, whole(1, 64));
     let limits = limits(section.section("limits"));
     section.finish();
-    Socket { path, admin_path, admin_group, threads, limits }
+    Socket { path, admin_path, admin_group, delegates, threads, limits }
+}
+
+/// Users who may speak for customers.
+pub(super) fn delegates(node: &Node) -> Result<Vec<String>, String> {
+    list(node, 16, words(64))
 }
 
 pub(super) fn limits(mut section: Section<'_>) -> Limits {

@@ -156,6 +156,7 @@ fn settings(socket: &config::Socket) -> SocketSettings {
         path: socket.path.clone(),
         admin_path: socket.admin_path.clone(),
         admin_group: None,
+        delegates: socket.delegates.clone(),
         public_mode: 0o666,
         admin_mode: 0o600,
         metrics: None,

@@ -344,6 +344,7 @@ pub(super) fn open_doors(config: &Config, environment: &Environment) -> anyhow::
         path: config.socket.path.clone(),
         admin_path: config.socket.admin_path.clone(),
         admin_group: Some(config.socket.admin_group.clone()).filter(|_| system),
+        delegates: config.socket.delegates.clone(),
         public_mode: 0o666,
         admin_mode: if system { 0o660 } else { 0o600 },
         metrics: config.metrics.listen,

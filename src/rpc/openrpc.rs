@@ -126,6 +126,8 @@ fn method(row: &Row, schemas: &mut Schemas) -> Value {
         "description": match row.access {
             Access::SelfService if row.writes => "Answered on both sockets. Each user makes a few changes a minute.",
             Access::SelfService => "Answered on both sockets.",
+            Access::Owner if row.writes => "Answered on both sockets, and never to a delegate. Each user makes a few changes a minute.",
+            Access::Owner => "Answered on both sockets, and never to a delegate.",
             Access::Admin => "Answered on the admin socket only.",
         },
         stability::NAME: stability::of(row.name),

@@ -31,6 +31,8 @@ enum Check<'a> {
     Commands,
     /// The daemon's configuration, or a part of it.
     Configuration,
+    /// The configuration of the gateway.
+    Gateway,
     /// A product file, or a part of one.
     Product,
     /// A policy of floating seats.
@@ -44,6 +46,7 @@ impl<'a> Check<'a> {
         match mark {
             "commands" => Some(Self::Commands),
             "configuration" => Some(Self::Configuration),
+            "gateway" => Some(Self::Gateway),
             "product" => Some(Self::Product),
             "policy" => Some(Self::Policy),
             "call" => Some(Self::Call),
@@ -56,6 +59,7 @@ impl<'a> Check<'a> {
             Self::Test { file, name } => has_test(file, name),
             Self::Commands => commands(text),
             Self::Configuration => configuration(text),
+            Self::Gateway => gateway(text),
             Self::Product => product(text),
             Self::Policy => policy(text),
             Self::Call => call(text),
@@ -213,6 +217,7 @@ fn filled(text: &str) -> String {
         let is_hash = ["root", "hash"].iter().any(|it| line.contains(&format!("{it} ")));
         let digits = if is_hash { 64 } else { 40 };
         let line = line.replace("0x…", &format!("0x{}", "a1".repeat(digits / 2)));
+        let line = line.replace("sha256 = \"…", &format!("sha256 = \"{}", "c3".repeat(32)));
         line.replace("sha256:…", &format!("sha256:{}", "b2".repeat(32)))
     };
     text.lines().map(fill).collect::<Vec<_>>().join("\n")
@@ -228,6 +233,16 @@ fn configuration(text: &str) -> Result<(), String> {
         Environment { variables: [credentials].into_iter().collect(), ..Environment::default() };
     let read = Config::read(Some(&file), &environment);
     read.map(drop).map_err(|error| format!("{error:?}"))
+}
+
+fn gateway(text: &str) -> Result<(), String> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("gateway.toml");
+    std::fs::write(&file, filled(text)).expect("written");
+    let mut check = Command::new(env!("CARGO_BIN_EXE_entitled"));
+    let checked = check.args(["gateway", "--check", "--config"]).arg(&file).output();
+    let Output { status, stderr, .. } = checked.map_err(|error| error.to_string())?;
+    if status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&stderr).into_owned()) }
 }
 
 fn product(text: &str) -> Result<(), String> {
@@ -310,6 +325,7 @@ fn what_is_wrong_in_a_block_is_found() {
         ("commands", "sudo entitlectl wallet link && make no-such-target"),
         ("commands", "rm -rf /"),
         ("configuration", "[[chain]]\nid = \"eip155:1\"\nrcp = [\"https://a.example\"]"),
+        ("gateway", "lisen = \"127.0.0.1:8080\""),
         ("product", "[tiers.pro]\nrnak = 1"),
         ("policy", "product = \"acme-cad\"\nlingr = \"5m\""),
         ("call", "{\"method\": \"no_such_method\"}"),

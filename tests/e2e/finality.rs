@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::support::anvil::Anvil;
 use crate::support::contract::Contract;
 use crate::support::daemon::Daemon;
+use crate::support::eventually;
 use crate::support::faults::Fault;
 use crate::support::proxy::Proxy;
 use crate::support::settings::{ProductFile, Settings};
@@ -46,6 +47,33 @@ fn where_the_product_allows_it_a_purchase_counts_provisionally() {
     assert_eq!(early["provisional"], json!(true), "{early}");
     stage.anvil.finalize();
     stage.daemon.wait_for(ACME, "final", |it| it["code"] == "VALID" && it["provisional"] == false);
+}
+
+/// Who has something already does not wait for the next look by time until the better thing counts.
+#[test]
+fn a_better_licence_counts_once_it_is_final_though_a_lesser_one_counts_already() {
+    let stage = Stage::with(|licence| {
+        let collection = licence.collection();
+        ProductFile::new(ACME)
+            .finality("finalized")
+            .set("refresh", r#""10m""#)
+            .tier("starter", 10, "")
+            .tier("pro", 20, "")
+            .grant("starter", &collection, "ids = [\"1-9\"]\ntokens_of = \"enumerable\"")
+            .grant("pro", &collection, "ids = [\"10-19\"]\ntokens_of = \"enumerable\"")
+    });
+    stage.mint(1);
+    stage.anvil.finalize();
+    stage.daemon.link(&stage.wallet);
+    stage.daemon.wait_for(ACME, "the lesser tier", |it| it["tier"] == "starter");
+    stage.mint(10);
+    eventually("it is seen before it is final", || {
+        let history = json!({"token": stage.licence.token(10)});
+        let history = stage.daemon.admin("ownership_history", history);
+        if history["items"] == json!([]) { Err(history.to_string()) } else { Ok(()) }
+    });
+    stage.anvil.finalize();
+    stage.daemon.wait_for(ACME, "the better tier", |it| it["tier"] == "pro");
 }
 
 #[test]

@@ -38,6 +38,7 @@ mod fleet;
 mod fleet_engines;
 mod fleet_storm;
 mod following;
+mod gateway;
 mod growth;
 mod keys;
 mod lies;

@@ -106,6 +106,7 @@ async fn real_doors_are_opened_served_and_removed() {
         path: home.path().join("entitled.sock"),
         admin_path: home.path().join("admin.sock"),
         admin_group: None,
+        delegates: Vec::new(),
         public_mode: 0o666,
         admin_mode: 0o600,
         metrics: None,

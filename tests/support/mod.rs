@@ -15,6 +15,8 @@ pub mod fake;
 pub mod faults;
 #[allow(dead_code, reason = "no test binary needs all of it")]
 pub mod fleet;
+#[allow(dead_code, reason = "no test binary needs all of it")]
+pub mod gateway;
 pub mod http;
 pub mod licences;
 pub mod many;

@@ -108,7 +108,9 @@ pub struct Presence {
     /// Whose limits it uses up.
     pub account: u32,
     pub connection: u64,
-    /// `None` where the kernel has no descriptor of it to give.
+    /// Whoever has the seat is elsewhere, and the process only asks for them: each connection is a unit of its own.
+    pub remote: bool,
+    /// `None` where the kernel has no descriptor of it to give, or where it says nothing of who has the seat.
     pub process: Option<Process>,
     /// True, or gone, once the connection has ended.
     pub closed: watch::Receiver<bool>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::reader::Cached;
 use super::work::flight::Scene;
 use super::{CacheSettings, KEPT_AT_MOST, Parts, TierCache};
-use entitled_core::domain::entitlement::{Code, Verdict, evaluate};
+use entitled_core::domain::entitlement::{Code, Verdict, awaits_finality, evaluate};
 use entitled_core::domain::ids::{CustomerId, Timestamp};
 use entitled_core::domain::publication::Publication;
 
@@ -37,6 +37,9 @@ impl TierCache {
         (cached.epoch, cached.gathered) = (scene.epoch, scene.gathered);
         cached.refresh_at = pace.refresh_at;
         cached.lifetime = pace.lifetime;
+        // Trust may be had at the next block, too, if it was lacking at this one.
+        cached.awaits_block =
+            cached.verdict.code == Code::TrustTooLow || awaits_finality(&scene.question());
         let cached = Arc::new(cached);
         // Whoever is told finds it in the cache already, and in the answer pages.
         let holds = !publication.kept || self.keep(scene, now, Arc::clone(&cached));

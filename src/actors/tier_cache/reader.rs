@@ -47,6 +47,8 @@ pub struct Cached {
     pub(super) refresh_at: Timestamp,
     /// How long it may be kept.
     pub(super) lifetime: Duration,
+    /// The next block may make it another answer, or another count of seats.
+    pub(super) awaits_block: bool,
     fresh: Vec<u8>,
     stale: Vec<u8>,
     nudged: AtomicBool,
@@ -64,6 +66,7 @@ impl Cached {
             gathered: Duration::ZERO,
             refresh_at: Timestamp::MAX,
             lifetime: Duration::MAX,
+            awaits_block: false,
             verdict,
             fresh,
             stale,

@@ -9,6 +9,8 @@ use super::ids::CustomerId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Door {
     Public,
+    /// The public one, used by a user whom the configuration lets speak for customers: the gateway.
+    Delegate,
     Admin,
 }
 
@@ -31,6 +33,8 @@ pub struct Peer {
 pub enum Access {
     /// Any local process, for the customer of its own uid.
     SelfService,
+    /// The same, and never a delegate: what it gives out or takes away is a key.
+    Owner,
     /// Only who came in by the admin socket.
     Admin,
 }
@@ -50,10 +54,11 @@ impl Permit {
         self.customer
     }
 
-    /// Who asked, for the audit: `uid:1000` or `admin uid:0`.
+    /// Who asked, for the audit: `uid:1000`, `delegate uid:990` or `admin uid:0`.
     pub fn asker(&self) -> String {
         match self.door {
             Door::Public => format!("uid:{}", self.uid),
+            Door::Delegate => format!("delegate uid:{}", self.uid),
             Door::Admin => format!("admin uid:{}", self.uid),
         }
     }
@@ -66,6 +71,11 @@ impl Permit {
     /// Whose limits the caller uses up.
     pub fn account(&self) -> u32 {
         self.account
+    }
+
+    /// Whether the caller speaks for others, and is no administrator.
+    pub fn is_delegate(&self) -> bool {
+        self.door == Door::Delegate
     }
 
     /// Whether it was given at the door of administrators.
@@ -81,6 +91,12 @@ pub enum Refusal {
     AdminOnly,
     #[error("`customer` may be named on the admin socket only")]
     ForeignCustomer,
+    #[error("a delegate may not ask for this: it is about a key")]
+    OwnerOnly,
+    #[error(
+        "a delegate may name a customer that an administrator made, such as `customer:1`, and no other"
+    )]
+    NotDelegated,
 }
 
 /// Whether `peer` may use a method with `access`, and for whom. `own` is the customer of the peer's uid,
@@ -95,7 +111,14 @@ pub fn permit(
     named: Option<CustomerId>,
 ) -> Result<Permit, Refusal> {
     let customer = match (peer.door, access, named) {
-        (Door::Public, Access::Admin, _) => return Err(Refusal::AdminOnly),
+        (Door::Public | Door::Delegate, Access::Admin, _) => return Err(Refusal::AdminOnly),
+        (Door::Delegate, Access::Owner, _) => return Err(Refusal::OwnerOnly),
+        // The machine's wallets count for everybody, and those of a user for programs on this machine.
+        (Door::Delegate, _, Some(named @ (CustomerId::Machine | CustomerId::Uid(_))))
+            if named != own =>
+        {
+            return Err(Refusal::NotDelegated);
+        }
         (Door::Public, _, Some(named)) if named != own => return Err(Refusal::ForeignCustomer),
         (_, _, named) => named.unwrap_or(own),
     };

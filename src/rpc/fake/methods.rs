@@ -49,7 +49,7 @@ async fn answer(fake: Arc<Fake>, request: Request) -> Result<Box<RawValue>, RpcE
     let unknown = || RpcError::new(Code::PermissionDenied, "the caller is not known");
     let permit = admit(peer.as_ref().ok_or_else(unknown)?, access, customer)?;
     if writes {
-        check_write(&fake.writes, peer.as_ref())?;
+        check_write(&fake.writes, peer.as_ref(), permit.customer())?;
     }
     if let Some(result) = stand_still(fake.terms(name), name).await? {
         return Ok(result);

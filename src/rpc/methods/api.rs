@@ -58,9 +58,13 @@ impl Api {
         Ok(permit)
     }
 
-    /// Counts a change by the caller's user.
-    pub(super) fn check_write(&self, extensions: &Extensions) -> Result<(), RpcError> {
-        check_write(&self.writes, extensions.get::<Peer>())
+    /// Counts a change by the caller's user, or for the customer that a delegate speaks for.
+    pub(super) fn check_write(
+        &self,
+        extensions: &Extensions,
+        customer: CustomerId,
+    ) -> Result<(), RpcError> {
+        check_write(&self.writes, extensions.get::<Peer>(), customer)
     }
 
     async fn customer_of(&self, uid: u32) -> Result<CustomerId, RpcError> {
@@ -79,12 +83,13 @@ impl Api {
     }
 }
 
-/// Counts a change by the user of `peer`.
+/// Counts a change by the user of `peer`, for `customer`.
 pub(in crate::rpc) fn check_write(
     writes: &WriteRates,
     peer: Option<&Peer>,
+    customer: CustomerId,
 ) -> Result<(), RpcError> {
-    if peer.is_some_and(|peer| writes.allow(peer)) {
+    if peer.is_some_and(|peer| writes.allow(peer, customer)) {
         return Ok(());
     }
     let detail = format!(

@@ -124,7 +124,9 @@ pub(super) async fn list(
 ) -> Result<wire::SeatListed, RpcError> {
     let question = ListSeats { product: ask.product, viewer: viewer(&permit) };
     let found = api.seats.send(question).timeout(ACTOR_TIME).await?;
-    let items = found.seats.iter().map(Into::into).collect();
+    // To the keeper all seats of a delegate are one user's: it is told of those of the customer it asks for.
+    let own = |it: &&SeatView| !permit.is_delegate() || it.holder == permit.customer();
+    let items = found.seats.iter().filter(own).map(Into::into).collect();
     let wire::Listed { items, next_cursor } = page(items, ask.limit, ask.cursor.as_deref())?;
     let pools = found.pools.iter().map(Into::into).collect();
     Ok(wire::SeatListed { items, pools, next_cursor })

@@ -118,15 +118,15 @@ methods! {
         "A text to sign with a wallet, to prove control of it. Single use, ten minutes.";
     SelfService [writes] wallet_link(wire::WalletLink) -> wire::Wallet = wallets::link,
         "Link a wallet by a signed challenge.";
-    SelfService [writes] wallet_import(wire::WalletImport) -> wire::Wallet = transfer::import,
+    Owner [writes] wallet_import(wire::WalletImport) -> wire::Wallet = transfer::import,
         "Take a key in that was made elsewhere, and keep it sealed here.";
-    SelfService [writes] wallet_export(wire::WalletExport) -> serde_json::Value = transfer::export,
+    Owner [writes] wallet_export(wire::WalletExport) -> serde_json::Value = transfer::export,
         "The key of a managed wallet, sealed under a passphrase: a keystore of Web3 Secret Storage, version 3.";
-    SelfService wallet_sign(wire::WalletSign) -> wire::Signature = wallets::sign,
+    Owner wallet_sign(wire::WalletSign) -> wire::Signature = wallets::sign,
         "Sign a text or typed data with a managed wallet.";
     SelfService wallet_verify(wire::WalletVerify) -> wire::Verified = wallets::verify,
         "Whether a signature over a text or typed data was made by a wallet.";
-    SelfService [writes] wallet_unlink(wire::WalletUnlink) -> wire::Wallet = wallets::unlink,
+    Owner [writes] wallet_unlink(wire::WalletUnlink) -> wire::Wallet = wallets::unlink,
         "Take a wallet away from its customer. It stays in the history.";
     SelfService token_verify(wire::TokenVerify) -> wire::Sighting = ownerships::verify,
         "Who holds a token, or whether a wallet does, proven now at the head of its chain.";
@@ -274,7 +274,7 @@ where
     if !QUESTIONS.contains(&terms.name) {
         let permit = api.admit(&extensions, terms.access, params.customer()).await?;
         if terms.writes {
-            api.check_write(&extensions)?;
+            api.check_write(&extensions, permit.customer())?;
         }
         return Ok(finish(flight, method(api, permit, params)).await?);
     }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::peer;
 use crate::actors::seat_keeper::Presence;
-use entitled_core::domain::peer::Peer;
+use entitled_core::domain::peer::{Door, Peer};
 
 /// Of one connection. Its end, or its being dropped, is the end of the connection.
 pub(in crate::rpc) struct Attendance {
@@ -19,12 +19,14 @@ pub(in crate::rpc) struct Attendance {
 impl Attendance {
     pub(in crate::rpc) fn begin(stream: BorrowedFd<'_>, peer: &Peer, number: usize) -> Self {
         let (closed, told) = watch::channel(false);
+        let remote = peer.door == Door::Delegate;
         let presence = Presence {
             uid: peer.uid,
             gids: vec![peer.gid],
             account: peer.account,
             connection: u64::try_from(number).unwrap_or(u64::MAX),
-            process: peer::process(stream, peer),
+            remote,
+            process: if remote { None } else { peer::process(stream, peer) },
             closed: told,
         };
         Self { presence, closed }

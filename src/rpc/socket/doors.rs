@@ -16,7 +16,7 @@ use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, connect, getsockopt, listen,
     socket, sockopt,
 };
-use nix::unistd::{Gid, Group, chown};
+use nix::unistd::{Gid, Group, User, chown};
 
 use crate::regular_file;
 use crate::rpc::figures::SocketFigures;
@@ -31,6 +31,8 @@ pub struct SocketSettings {
     pub admin_path: PathBuf,
     /// The group that gets the admin socket, and whose members it answers.
     pub admin_group: Option<String>,
+    /// Users, by name or number, who may name the customer they ask for on the public door.
+    pub delegates: Vec<String>,
     /// 0666 by contract.
     pub public_mode: u32,
     /// 0660, or 0600 where an ordinary user runs the daemon.
@@ -76,6 +78,7 @@ pub struct Doors {
     pub public: UnixListener,
     pub admin: UnixListener,
     pub(in crate::rpc) admin_group: Option<u32>,
+    pub(in crate::rpc) delegates: Vec<u32>,
     pub(in crate::rpc) files: Vec<SocketFile>,
     pub(in crate::rpc) metrics: Option<TcpListener>,
     pub threads: usize,
@@ -89,6 +92,7 @@ impl Doors {
             public,
             admin,
             admin_group,
+            delegates: Vec::new(),
             files: Vec::new(),
             metrics: None,
             threads: 1,
@@ -193,7 +197,24 @@ fn open_with(
     });
     let metrics = metrics.transpose()?;
     let (admin_group, threads) = (group, settings.threads);
-    Ok(Doors { public, admin, admin_group, files, metrics, threads, figures: Arc::default() })
+    let delegates = settings.delegates.iter().filter_map(|it| find_user(it)).collect();
+    let figures = Arc::default();
+    Ok(Doors { public, admin, admin_group, delegates, files, metrics, threads, figures })
+}
+
+/// A user who cannot be found speaks for nobody.
+fn find_user(name: &str) -> Option<u32> {
+    if let Ok(uid) = name.parse() {
+        return Some(uid);
+    }
+    match User::from_name(name) {
+        Ok(Some(user)) => Some(user.uid.as_raw()),
+        found => {
+            let error = found.err().map(|it| it.to_string());
+            tracing::warn!(user = name, error, "`socket.delegates` names a user who is not known");
+            None
+        }
+    }
 }
 
 fn find_group(name: &str) -> Option<u32> {

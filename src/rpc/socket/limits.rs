@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use governor::{DefaultKeyedRateLimiter, Quota};
 
+use entitled_core::domain::ids::CustomerId;
 use entitled_core::domain::peer::{Door, Peer};
 
 /// The limits, with the defaults of the public contract. Sizes in bytes.
@@ -134,6 +135,8 @@ impl Rates {
 /// How often each user changes what is kept for good: a ledger grows, and nobody else's disk is theirs to fill.
 pub struct WriteRates {
     by_account: DefaultKeyedRateLimiter<u32>,
+    /// For whom delegates change something: one customer's changes are not another's.
+    by_customer: DefaultKeyedRateLimiter<CustomerId>,
     /// Whoever runs the daemon may fill its own disk.
     own_uid: u32,
 }
@@ -145,11 +148,18 @@ pub const WRITE_BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(11);
 impl WriteRates {
     pub fn new(own_uid: u32) -> Self {
         let quota = Quota::per_minute(WRITES_PER_MINUTE).allow_burst(WRITE_BURST);
-        Self { by_account: DefaultKeyedRateLimiter::keyed(quota), own_uid }
+        let by_account = DefaultKeyedRateLimiter::keyed(quota);
+        Self { by_account, by_customer: DefaultKeyedRateLimiter::keyed(quota), own_uid }
     }
 
-    /// Whether this peer's user may change something now. Asking is what counts. Administrators always may.
-    pub fn allow(&self, peer: &Peer) -> bool {
+    /// Whether this peer's user may change something of `customer` now. Asking is what counts. Administrators always may.
+    pub fn allow(&self, peer: &Peer, customer: CustomerId) -> bool {
+        if peer.door == Door::Delegate {
+            if self.by_customer.len() > REMEMBERED_USERS {
+                self.by_customer.retain_recent();
+            }
+            return self.by_customer.check_key(&customer).is_ok();
+        }
         if peer.door == Door::Admin || peer.uid == 0 || peer.uid == self.own_uid {
             return true;
         }

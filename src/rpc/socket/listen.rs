@@ -45,6 +45,7 @@ pub struct SocketSummary {
 /// What both doors have in common.
 struct Hall {
     service: Arc<Service>,
+    delegates: Vec<u32>,
     census: Arc<Census>,
     workers: Workers,
     subordinates: SubordinateUids,
@@ -75,6 +76,7 @@ pub async fn serve(
     };
     let hall = Hall {
         service: Arc::new(service),
+        delegates: doors.delegates,
         census: Arc::default(),
         workers: Workers::start(doors.threads),
         subordinates: SubordinateUids::default(),
@@ -170,6 +172,9 @@ impl Hall {
             tracing::debug!(?door, "a connection without credentials was closed");
             return;
         };
+        if peer.door == Door::Public && self.delegates.contains(&peer.uid) {
+            peer.door = Door::Delegate;
+        }
         peer.account = self.subordinates.account(peer.uid);
         let Service { limits, rates, .. } = &*self.service;
         rates.forget_the_quiet();

@@ -16,7 +16,7 @@ pub(in crate::rpc) mod metrics_port;
 mod ofrep;
 pub(in crate::rpc) mod outbox;
 pub(in crate::rpc) mod peer;
-pub(in crate::rpc) mod progress;
+pub(crate) mod progress;
 pub(in crate::rpc) mod replay;
 pub(in crate::rpc) mod reply;
 pub(in crate::rpc) mod scan;

@@ -26,6 +26,8 @@ use entitled_core::domain::product::FeatureKinds;
 
 use flag::Flag;
 
+/// The header that names the customer, where an administrator or a delegate asks for one.
+pub(super) const CUSTOMER: &str = "entitled-customer";
 const FLAGS: &str = "/ofrep/v1/evaluate/flags";
 /// A longer key names no flag: a product has at most 64 bytes, and so has a feature.
 const LONGEST_KEY: usize = 129;
@@ -70,6 +72,8 @@ struct Context {
     product: Option<String>,
     /// The minisign public key that must have signed the product's file.
     publisher: Option<String>,
+    /// Who is asked for: no attribute, but a header, and subject to the permit of every request.
+    customer: Option<String>,
 }
 
 /// An object, of which no more is read than is asked for.
@@ -136,7 +140,7 @@ pub(super) async fn evaluate(
     caller: &Arc<Caller>,
     warm: &Mutex<Box<dyn Warm>>,
     address: &Uri,
-    body: &[u8],
+    (body, customer): (&[u8], Option<String>),
 ) -> Evaluated {
     let Some(asked) = Asked::of(address.path()) else {
         return Failure::not_found(address.path()).into_evaluated(Asked::All);
@@ -145,7 +149,7 @@ pub(super) async fn evaluate(
         if !caller.is_welcome() {
             return Err(Failure::refused());
         }
-        let context = context(body, caller.limits().depth)?;
+        let context = Context { customer, ..context(body, caller.limits().depth)? };
         match asked {
             Asked::One(key) => one(caller, warm, key, &context).await,
             Asked::All => {
@@ -229,6 +233,9 @@ async fn check(
     if let Some(publisher) = &context.publisher {
         params["publisher"] = Value::from(publisher.as_str());
     }
+    if let Some(customer) = &context.customer {
+        params["customer"] = Value::from(customer.as_str());
+    }
     // In the form that is answered on the shortest way.
     let request =
         format!(r#"{{"jsonrpc":"2.0","id":1,"method":"entitlement_check","params":{params}}}"#);
@@ -269,6 +276,7 @@ fn context(body: &[u8], depth: usize) -> Result<Context, Failure> {
     Ok(Context {
         product: text("product").map_err(wrong)?,
         publisher: text("publisher").map_err(wrong)?,
+        customer: None,
     })
 }
 

@@ -14,7 +14,7 @@ use super::limits::Limits;
 
 /// Which time was over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::rpc) enum Overdue {
+pub(crate) enum Overdue {
     Idle,
     /// The head of a request did not come to its end.
     Head,
@@ -22,7 +22,7 @@ pub(in crate::rpc) enum Overdue {
     Unwritten,
 }
 
-pub(in crate::rpc) struct Progress {
+pub(crate) struct Progress {
     idle: Duration,
     head: Duration,
     write: Duration,
@@ -47,17 +47,17 @@ struct State {
 }
 
 /// A request is being served for as long as this is there.
-pub(in crate::rpc) struct Serving(Arc<Progress>);
+pub(crate) struct Serving(Arc<Progress>);
 
 /// A reply is not written for as long as this is there.
-pub(in crate::rpc) struct Unwritten {
+pub(crate) struct Unwritten {
     progress: Arc<Progress>,
     number: u64,
 }
 
 impl Progress {
     /// Of a connection whose first bytes are there.
-    pub(in crate::rpc) fn new(limits: &Limits, has_heads: bool) -> Arc<Self> {
+    pub(crate) fn new(limits: &Limits, has_heads: bool) -> Arc<Self> {
         let now = Instant::now();
         let state = State {
             serving: 0,
@@ -82,7 +82,7 @@ impl Progress {
     }
 
     /// Bytes came from the other side.
-    pub(in crate::rpc) fn heard(&self) {
+    pub(crate) fn heard(&self) {
         let mut state = self.state();
         if self.has_heads && state.serving == 0 && state.head_since.is_none() {
             let now = Instant::now();
@@ -92,7 +92,7 @@ impl Progress {
     }
 
     /// The head of a request is there.
-    pub(in crate::rpc) fn serve(self: &Arc<Self>) -> Serving {
+    pub(crate) fn serve(self: &Arc<Self>) -> Serving {
         let mut state = self.state();
         state.serving += 1;
         state.head_since = None;
@@ -100,12 +100,12 @@ impl Progress {
     }
 
     /// A request is there to its last byte.
-    pub(in crate::rpc) fn completed(&self) {
+    pub(crate) fn completed(&self) {
         self.state().completed = Instant::now();
     }
 
     /// A reply is ready to be written.
-    pub(in crate::rpc) fn reply(self: &Arc<Self>) -> Unwritten {
+    pub(crate) fn reply(self: &Arc<Self>) -> Unwritten {
         let mut state = self.state();
         state.replies += 1;
         let number = state.replies;
@@ -151,7 +151,7 @@ impl Progress {
     }
 
     /// Waits until some time is over.
-    pub(in crate::rpc) async fn overdue(&self) -> Overdue {
+    pub(crate) async fn overdue(&self) -> Overdue {
         loop {
             match self.look() {
                 Ok(what) => return what,

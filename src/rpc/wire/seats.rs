@@ -104,6 +104,9 @@ pub struct SeatList {
     pub limit: Option<u64>,
     #[serde(default)]
     pub cursor: Option<String>,
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub customer: Option<CustomerId>,
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -156,7 +159,11 @@ impl Params for SeatAdopt {
     }
 }
 
-impl Params for SeatList {}
+impl Params for SeatList {
+    fn customer(&self) -> Option<CustomerId> {
+        self.customer
+    }
+}
 impl Params for SeatRevoke {}
 impl Params for SeatSubscribe {}
 

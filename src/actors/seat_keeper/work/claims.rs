@@ -32,12 +32,15 @@ pub(super) struct Claim {
     pub(super) claimant: Claimant,
     process: Option<ProcessId>,
     connection: ConnectionId,
+    remote: bool,
     cgroup: Option<u64>,
 }
 
 impl Claim {
     pub(super) fn key(&self, unit: SeatUnit) -> Option<UnitKey> {
+        // One uid, group and machine for everybody who is elsewhere would make them one unit, with one seat.
         Some(match unit {
+            _ if self.remote => UnitKey::Connection(self.connection),
             SeatUnit::Uid => UnitKey::Uid(self.claimant.uid),
             SeatUnit::Machine => UnitKey::Machine,
             SeatUnit::Cgroup => UnitKey::Cgroup(self.cgroup?),
@@ -168,7 +171,8 @@ impl SeatKeeper {
         (product, unit): (&ProductId, SeatUnit),
         keeper: &Addr<Self>,
     ) -> Result<Claim, SeatError> {
-        let wants_unit = unit == SeatUnit::Cgroup || self.house.policies.names_units(product);
+        let by_group = unit == SeatUnit::Cgroup && !presence.remote;
+        let wants_unit = by_group || self.house.policies.names_units(product);
         let group = presence.process.as_ref().filter(|_| wants_unit).and_then(control_group);
         if wants_unit && group.is_none() {
             // A rule that cannot be applied may be one that keeps them out.
@@ -191,7 +195,8 @@ impl SeatKeeper {
             unit: group.as_ref().map(|it| it.unit.clone()),
         };
         let connection = ConnectionId(presence.connection);
-        Ok(Claim { claimant, process, connection, cgroup: group.map(|it| it.inode) })
+        let (remote, cgroup) = (presence.remote, group.map(|it| it.inode));
+        Ok(Claim { claimant, process, connection, remote, cgroup })
     }
 
     /// As long as it wants to wait, unless as many of its account do already.

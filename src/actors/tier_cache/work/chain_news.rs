@@ -43,10 +43,12 @@ impl Handler<ChainNews> for TierCache {
         let missed: Vec<Key> = self.due.keys().filter(misses).cloned().collect();
         self.missed.extend(missed);
         // What is being worked out may rest on the block before.
-        if !matches!(news.what, ChainEvent::Head) {
-            for (key, flight) in &mut self.flights {
-                let product = products.products.get(&key.product);
-                flight.again |= product.is_some_and(|it| it.product.chains().contains(&news.chain));
+        for (key, flight) in &mut self.flights {
+            let product = products.products.get(&key.product);
+            let on_chain = product.is_some_and(|it| it.product.chains().contains(&news.chain));
+            match news.what {
+                ChainEvent::Head => flight.block_came |= on_chain,
+                _ => flight.again |= on_chain,
             }
         }
     }
@@ -73,9 +75,7 @@ fn concerns(news: &ChainNews, product: &Product, cached: &Cached) -> bool {
             ChainEvent::Reorg => true,
             ChainEvent::Found => matches!(cached.verdict.code, Code::Grace | Code::Undetermined),
             // Each block may settle what was only seen early.
-            ChainEvent::Head => {
-                cached.verdict.provisional || cached.verdict.code == Code::TrustTooLow
-            }
+            ChainEvent::Head => cached.awaits_block,
             ChainEvent::Changed { contract, concerned, .. } => {
                 let own = match concerned {
                     Concerned::Everybody => true,

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::actors::chain_verifier::{Survey, Surveyed, VerifierError};
 use crate::actors::ownership_ledger::{Facts, FindFacts, LooksRecorded};
 use crate::actors::tier_cache::messages::{CheckError, Landing, TokenCounts};
-use crate::actors::tier_cache::reader::Key;
+use crate::actors::tier_cache::reader::{Cached, Key};
 use crate::actors::tier_cache::{Parts, TierCache};
 use crate::clock::Clock;
 use crate::products::Installed;
@@ -32,6 +32,8 @@ pub(in crate::actors::tier_cache) struct Flight {
     pub(in crate::actors::tier_cache) done: watch::Sender<Landing>,
     /// Something happened on the chain meanwhile: when it lands it flies again, and looks.
     pub(in crate::actors::tier_cache) again: bool,
+    /// A block came meanwhile: if one is awaited once it lands, this was it.
+    pub(in crate::actors::tier_cache) block_came: bool,
 }
 
 /// Everything one evaluation rests on.
@@ -218,7 +220,7 @@ impl TierCache {
             return flight.done.subscribe();
         }
         let (done, receiver) = watch::channel(None);
-        self.flights.insert(key.clone(), Flight { done, again: false });
+        self.flights.insert(key.clone(), Flight { done, again: false, block_came: false });
         self.take_off(key, must_look, context);
         receiver
     }
@@ -259,10 +261,13 @@ impl TierCache {
 
     fn land(&mut self, key: Key, landed: Result<Landed, CheckError>, context: &mut Context<Self>) {
         let Some(flight) = self.flights.get_mut(&key) else { return };
-        let again = std::mem::take(&mut flight.again);
+        let mut again = std::mem::take(&mut flight.again);
+        let block_came = std::mem::take(&mut flight.block_came);
         match landed {
             Ok(Landed { scene, looked, owed }) => {
                 let outdated = !self.publish(&scene, true);
+                let awaits_block = |it: Arc<Cached>| it.awaits_block;
+                again |= block_came && self.parts.reader.peek(&key).is_some_and(awaits_block);
                 if outdated || again {
                     tracing::debug!(product = %key.product, looked, "once more");
                     return self.take_off(key, again || (outdated && owed), context);

@@ -115,3 +115,14 @@ pub fn wants_look(question: &Question<'_>, now: Timestamp) -> bool {
         candidates.chain(absences).any(|due| due.is_none_or(|it| it <= now))
     })
 }
+
+/// Whether a block that settles what was seen could tell more than `question` knows: a token was seen to be held, or to
+/// be held for longer, only before the product's finality. It may be the better licence, or one seat more.
+pub fn awaits_finality(question: &Question<'_>) -> bool {
+    let Some(product) = question.definition else { return false };
+    !question.is_deactivated()
+        && position::take(question, product)
+            .iter()
+            .flat_map(|it| &it.candidates)
+            .any(|it| it.before_final)
+}

@@ -40,7 +40,9 @@ pub(super) struct Candidate<'a> {
     pub(super) from: Option<Timestamp>,
     /// The time of the newest block that tells of its end.
     pub(super) seen_to: Timestamp,
-    /// Seen before the finality the product asks for, which the product allows.
+    /// Seen before the finality the product asks for, and not at it: held there neither, or not for as long.
+    pub(super) before_final: bool,
+    /// So seen, which the product allows.
     pub(super) provisional: bool,
     /// Seen only at a trust or finality below what the product asks for.
     pub(super) too_low: bool,
@@ -259,6 +261,7 @@ impl<'a> WalletGrant<'a> {
             until: [*until, tier.expires_at].into_iter().flatten().min(),
             from: None,
             seen_to: anchor.time,
+            before_final,
             provisional: before_final && self.product.provisional,
             too_low: anchor.trust < self.product.trust
                 || unvouched

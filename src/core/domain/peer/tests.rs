@@ -25,3 +25,20 @@ fn the_admin_door_serves_any_customer() {
     assert_eq!(permit.customer(), CustomerId::Machine);
     assert_eq!(permit.asker(), "admin uid:1000");
 }
+
+#[test]
+fn a_delegate_speaks_for_customers_that_an_administrator_made() {
+    let (delegate, own) = (peer(Door::Delegate), CustomerId::Uid(1000));
+    let one = Some(CustomerId::Numbered(1));
+    let given = permit(&delegate, Access::SelfService, own, one).unwrap();
+    assert_eq!((given.customer(), given.is_admin()), (CustomerId::Numbered(1), false));
+    assert_eq!(given.asker(), "delegate uid:1000");
+    assert_eq!(permit(&delegate, Access::SelfService, own, None).unwrap().customer(), own);
+    for named in [CustomerId::Machine, CustomerId::Uid(1001)] {
+        let refused = permit(&delegate, Access::SelfService, own, Some(named));
+        assert_eq!(refused, Err(Refusal::NotDelegated), "{named}");
+    }
+    assert_eq!(permit(&delegate, Access::Owner, own, one), Err(Refusal::OwnerOnly));
+    assert_eq!(permit(&delegate, Access::Admin, own, one), Err(Refusal::AdminOnly));
+    assert!(permit(&peer(Door::Public), Access::Owner, own, None).is_ok());
+}

@@ -7,6 +7,7 @@ fn settings(directory: &Path) -> SocketSettings {
         path: directory.join("entitled.sock"),
         admin_path: directory.join("admin.sock"),
         admin_group: None,
+        delegates: Vec::new(),
         public_mode: 0o666,
         admin_mode: 0o600,
         metrics: None,

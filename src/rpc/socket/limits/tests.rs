@@ -31,7 +31,8 @@ fn a_user_over_its_rate_is_refused_and_others_are_not() {
 #[test]
 fn changes_are_a_handful_and_administrators_have_no_limit() {
     let rates = WriteRates::new(500);
-    let allowed = |peer: &Peer| (0..40).filter(|_| rates.allow(peer)).count();
+    let allowed =
+        |peer: &Peer| (0..40).filter(|_| rates.allow(peer, CustomerId::Uid(peer.uid))).count();
     assert_eq!(allowed(&peer(7)), 12);
     assert_eq!(allowed(&peer(8)), 12, "each user has a burst of its own");
     for exempt in [peer(0), peer(500), Peer { door: Door::Admin, ..peer(9) }] {

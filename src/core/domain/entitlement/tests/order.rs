@@ -1,6 +1,7 @@
 //! In which order facts count: a proof speaks for its block, and one product's looks never change what
 //! another product is told.
 
+use super::super::awaits_finality;
 use super::*;
 
 fn at_finality(finality: Finality, provisional: bool) -> Product {
@@ -118,6 +119,29 @@ fn what_another_product_sees_at_the_head_spares_no_look_at_ones_own_finality() {
         assert!(!wants(&product, &failed, 60), "an attempt is not repeated at once");
         assert!(wants(&product, &failed, 150), "but in time");
     }
+}
+
+#[test]
+fn what_only_a_later_block_settles_is_awaited() {
+    let latest = |number| anchor(number, Finality::Latest, Trust::Quorum);
+    let awaits = |facts: &[Sighting]| with_question(&product(), facts, awaits_finality);
+    let owned = [held(50, 2, final_at(40)), held(50, 2, latest(49)), no_more(50, final_at(40))];
+    assert!(!awaits(&owned), "seen at both");
+    let better = [&owned[..], &[held(50, 12, latest(49))]].concat();
+    assert!(awaits(&better), "a better one beside it");
+    let second = [&owned[..], &[held(50, 3, latest(49))]].concat();
+    assert!(awaits(&second), "one more of the same");
+    let settled = [&better[..], &[held(70, 12, final_at(60)), held(70, 12, latest(69))]].concat();
+    assert!(!awaits(&settled), "it was settled");
+    let sold = [&owned[..], &[gone(55, 2, latest(54))]].concat();
+    assert!(!awaits(&sold), "what is gone has gone already");
+    let until = |look, end, anchor| {
+        seen(look, Target::Token(token(2)), Finding::Held { until: Some(at(end)), anchor })
+    };
+    let renewed = [until(50, 60, final_at(40)), until(50, 5_000, latest(49))];
+    assert!(awaits(&renewed), "a renewal");
+    let cancelled = [until(50, 5_000, final_at(40)), until(50, 60, latest(49))];
+    assert!(!awaits(&cancelled), "a cancellation counts at once");
 }
 
 fn until(look: u64, end: Timestamp, anchor: Anchor) -> [Sighting; 2] {

@@ -1,0 +1,128 @@
+//! Those who may ask: the configured clients, found by what they show, each with its own rate.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+
+use super::endpoints::Scope;
+use super::problem::Problem;
+use super::settings;
+use entitled_core::domain::ids::{CustomerId, ProductId};
+
+/// Questions of one client to the daemon at a time: half of what there is for all, so that it cannot take all.
+const AT_A_TIME: usize = 12;
+/// How long one of its questions may wait for the others.
+const TURN: Duration = Duration::from_secs(5);
+
+/// Somebody who asks.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) name: String,
+    pub(super) customer: CustomerId,
+    scopes: Vec<Scope>,
+    pub(super) products: Vec<ProductId>,
+    rate: DefaultDirectRateLimiter,
+    places: Semaphore,
+    streams: Arc<Semaphore>,
+}
+
+impl Client {
+    fn new(settings: &settings::Client) -> Self {
+        let some = |it| NonZeroU32::new(it).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::per_second(some(settings.rate)).allow_burst(some(settings.burst));
+        Self {
+            name: settings.name.clone(),
+            customer: settings.customer,
+            scopes: settings.scopes.clone(),
+            products: settings.products.clone(),
+            rate: RateLimiter::direct(quota),
+            places: Semaphore::new(AT_A_TIME),
+            streams: Arc::new(Semaphore::new(settings.streams)),
+        }
+    }
+
+    pub(super) fn has(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope)
+    }
+
+    pub(super) fn may_ask_about_all(&self) -> bool {
+        self.products.is_empty()
+    }
+
+    pub(super) fn may_ask_about(&self, product: &str) -> bool {
+        self.may_ask_about_all() || self.products.iter().any(|it| it.as_str() == product)
+    }
+
+    /// Its turn among its own questions.
+    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        match tokio::time::timeout(TURN, self.places.acquire()).await {
+            Ok(Ok(place)) => Ok(place),
+            _ => Err(Problem::limited("this client asks too much at a time")),
+        }
+    }
+
+    /// A place for one more of its streams.
+    pub(super) fn stream(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let place = Arc::clone(&self.streams).try_acquire_owned();
+        place.map_err(|_| Problem::limited("this client has as many streams as it may have"))
+    }
+
+    /// Whether it may ask once more now. Asking is what counts.
+    pub(super) fn may_ask_now(&self) -> bool {
+        self.rate.check().is_ok()
+    }
+}
+
+/// All clients.
+pub(super) struct Clients {
+    by_token: HashMap<[u8; 32], Arc<Client>>,
+    by_subject: HashMap<String, Arc<Client>>,
+    by_certificate: HashMap<String, Arc<Client>>,
+    pub(super) anonymous: Option<Arc<Client>>,
+}
+
+impl Clients {
+    pub(super) fn new(settings: &settings::Settings) -> Self {
+        let mut clients = Self {
+            by_token: HashMap::new(),
+            by_subject: HashMap::new(),
+            by_certificate: HashMap::new(),
+            anonymous: settings.anonymous.as_ref().map(|it| Arc::new(Client::new(it))),
+        };
+        for one in &settings.clients {
+            let client = Arc::new(Client::new(one));
+            if let Some(token) = one.token {
+                clients.by_token.insert(token, Arc::clone(&client));
+            }
+            if let Some(subject) = &one.subject {
+                clients.by_subject.insert(subject.clone(), Arc::clone(&client));
+            }
+            if let Some(name) = &one.certificate {
+                clients.by_certificate.insert(name.clone(), client);
+            }
+        }
+        clients
+    }
+
+    /// By a token's hash. What an attacker could learn from the time it takes is about the hash, and not the token.
+    pub(super) fn of_token(&self, token: &str) -> Option<Arc<Client>> {
+        let digest = ring::digest::digest(&ring::digest::SHA256, token.as_bytes());
+        self.by_token.get(digest.as_ref()).cloned()
+    }
+
+    pub(super) fn of_subject(&self, subject: &str) -> Option<Arc<Client>> {
+        self.by_subject.get(subject).cloned()
+    }
+
+    /// By the names of a certificate whose chain was verified.
+    pub(super) fn of_certificate(&self, names: &[String]) -> Option<Arc<Client>> {
+        names.iter().find_map(|it| self.by_certificate.get(it)).cloned()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,128 @@
+//! Who asks: by a bearer token, by a certificate, or by being on this machine. What cannot be found out is neither.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, header};
+
+use super::clients::{Client, Clients};
+use super::oidc::Oidc;
+use super::problem::Problem;
+use super::settings::Settings;
+use super::tls;
+use super::token_review::TokenReview;
+use crate::clock::Clock;
+
+/// A longer token is nobody's.
+const LONGEST_TOKEN: usize = 8 * 1024;
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why nobody is known by a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unknown {
+    Nobody,
+    /// Whoever vouches for it gave no answer.
+    NotNow,
+}
+
+pub(super) struct Credentials {
+    clients: Clients,
+    oidc: Option<Oidc>,
+    review: Option<TokenReview>,
+    clock: Clock,
+}
+
+impl Credentials {
+    pub(super) fn new(settings: &Settings, clock: Clock) -> anyhow::Result<Self> {
+        Ok(Self {
+            clients: Clients::new(settings),
+            oidc: settings.oidc.clone().map(Oidc::new).transpose()?,
+            review: settings.token_review.clone().map(TokenReview::new).transpose()?,
+            clock,
+        })
+    }
+
+    /// The client that asks. A token that is shown counts, and nothing beside it.
+    pub(super) async fn client(
+        &self,
+        headers: &HeaderMap,
+        certificate: &[String],
+    ) -> Result<Arc<Client>, Problem> {
+        let mut given = headers.get_all(header::AUTHORIZATION).iter();
+        let found = match (given.next(), given.next()) {
+            (None, _) => self
+                .clients
+                .of_certificate(certificate)
+                .or_else(|| self.clients.anonymous.clone())
+                .ok_or(Unknown::Nobody),
+            (Some(one), None) => match one.to_str().ok().and_then(bearer) {
+                Some(token) => self.of_token(token).await,
+                None => Err(Unknown::Nobody),
+            },
+            _ => Err(Unknown::Nobody),
+        };
+        found.map_err(|unknown| match unknown {
+            Unknown::Nobody => Problem::unauthenticated(),
+            Unknown::NotNow => Problem::busy("whoever vouches for the token gave no answer"),
+        })
+    }
+
+    async fn of_token(&self, token: &str) -> Result<Arc<Client>, Unknown> {
+        if let Some(client) = self.clients.of_token(token) {
+            return Ok(client);
+        }
+        let mut why = Unknown::Nobody;
+        if token.split('.').count() == 3 {
+            let now = self.clock.now().as_second();
+            let by_issuer = match &self.oidc {
+                Some(oidc) => Some(oidc.subject(token, now).await),
+                None => None,
+            };
+            match (by_issuer, &self.review) {
+                (Some(Ok(subject)), _) => return self.of_subject(&subject),
+                (Some(Err(unknown)), None) => why = unknown,
+                (_, Some(review)) => return self.of_subject(&review.subject(token).await?),
+                (None, None) => {}
+            }
+        }
+        Err(why)
+    }
+
+    fn of_subject(&self, subject: &str) -> Result<Arc<Client>, Unknown> {
+        self.clients.of_subject(subject).ok_or(Unknown::Nobody)
+    }
+}
+
+/// The token of `Authorization: Bearer` (RFC 6750); the name of the scheme is written in any case.
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    let token = token.trim_matches(' ');
+    let fits = !token.is_empty() && token.len() <= LONGEST_TOKEN;
+    (scheme.eq_ignore_ascii_case("bearer") && fits).then_some(token)
+}
+
+/// A client for whoever vouches for tokens, which believes `ca` and nobody else where that is given.
+pub(super) fn client(ca: Option<&Path>) -> anyhow::Result<reqwest::Client> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(PATIENCE)
+        .no_proxy()
+        .tls_backend_rustls()
+        .user_agent(concat!("entitled-gateway/", env!("CARGO_PKG_VERSION")));
+    let Some(path) = ca else { return Ok(builder.build()?) };
+    let roots = tls::certificates(path)?;
+    let roots = roots.iter().map(|it| reqwest::Certificate::from_der(it));
+    Ok(builder.tls_certs_only(roots.collect::<Result<Vec<_>, _>>()?).build()?)
+}
+
+/// The body of a reply, if it is no longer than `most`.
+pub(super) async fn body(mut reply: reqwest::Response, most: usize) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = reply.chunk().await? {
+        bytes.extend_from_slice(&chunk);
+        anyhow::ensure!(bytes.len() <= most, "the reply is longer than {most} bytes");
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,177 @@
+//! Streams of events (the HTML standard, "Server-sent events"): verdicts as they change, and seats that last as long as
+//! their stream.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use http::{HeaderMap, StatusCode, header};
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
+
+use super::answer::{Answer, Body};
+use super::clients::Client;
+use super::daemon::{Daemon, Place};
+use super::endpoints::Narrowing;
+use super::parameters;
+use super::problem::Problem;
+use crate::rpc::socket::progress::Progress;
+use entitled_client::{AsyncClient, AsyncSubscription, ClientError};
+
+/// After so long without an event the client hears that the stream is there, and the gateway that the client is.
+const SIGN: Duration = Duration::from_secs(15);
+/// How often a seat is looked at: it may be taken away.
+const LOOK: Duration = Duration::from_secs(2);
+/// Events that may wait for a client.
+const WAITING: usize = 4;
+const SIGN_OF_LIFE: &[u8] = b": here\n\n";
+/// The longest that a seat may be waited for.
+const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+const PATIENCE: Duration = Duration::from_secs(80);
+
+/// The sending end of a stream; who does not read in time is dropped.
+struct Teller {
+    to: mpsc::Sender<Bytes>,
+    within: Duration,
+}
+
+impl Teller {
+    async fn tell(&self, bytes: Bytes) -> bool {
+        self.to.send_timeout(bytes, self.within).await.is_ok()
+    }
+}
+
+fn event(name: &str, data: &str) -> Bytes {
+    Bytes::from(format!("event: {name}\ndata: {data}\n\n"))
+}
+
+/// An answer whose events come from `tell`, in a task that ends with the client.
+fn stream(progress: &Arc<Progress>, within: Duration) -> (Answer, Teller) {
+    let (to, from) = mpsc::channel(WAITING);
+    // A stream is being served for as long as there is one: its connection is not idle.
+    let serving = progress.serve();
+    let events = futures_util::stream::unfold((from, serving), |(mut from, serving)| async move {
+        from.recv().await.map(|bytes| (bytes, (from, serving)))
+    });
+    let mut answer = Answer::new(StatusCode::OK, Body::Events(events.boxed()));
+    answer.set(header::CONTENT_TYPE, "text/event-stream");
+    answer.set(header::CACHE_CONTROL, "no-store");
+    (answer, Teller { to, within })
+}
+
+/// Follows the verdict about a product.
+pub(super) async fn verdicts(
+    daemon: &Daemon,
+    client: &Client,
+    params: &Map<String, Value>,
+    (progress, within): (&Arc<Progress>, Duration),
+) -> Result<Answer, Problem> {
+    let places = (client.stream()?, daemon.place()?);
+    let followed = daemon.follow(params).await?;
+    let (answer, teller) = stream(progress, within);
+    tokio::spawn(tell_verdicts(followed, teller, places));
+    Ok(answer)
+}
+
+async fn tell_verdicts(mut followed: AsyncSubscription, teller: Teller, _places: (Place, Place)) {
+    followed.set_wait(Some(SIGN));
+    loop {
+        let told = tokio::select! {
+            () = teller.to.closed() => return,
+            told = followed.next_raw() => told,
+        };
+        let bytes = match told {
+            Ok(Some(verdict)) => event("entitlement_changed", verdict.get()),
+            Err(ClientError::Timeout { .. }) => Bytes::from_static(SIGN_OF_LIFE),
+            // The client connects again, and hears what is so then.
+            Ok(None) | Err(_) => return,
+        };
+        if !teller.tell(bytes).await {
+            return;
+        }
+    }
+}
+
+/// Takes a seat that lasts as long as the stream.
+pub(super) async fn seat(
+    daemon: &Daemon,
+    client: &Client,
+    (mut params, headers): (Map<String, Value>, &HeaderMap),
+    (progress, within): (&Arc<Progress>, Duration),
+) -> Result<Answer, Problem> {
+    let accepted = headers.get_all(header::ACCEPT).iter();
+    if !accepted.filter_map(|it| it.to_str().ok()).any(|it| it.contains("text/event-stream")) {
+        let why = "a seat lasts as long as its stream: accept text/event-stream";
+        return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "INVALID_PARAMS", why));
+    }
+    let places = (client.stream()?, daemon.place()?);
+    let mut line = daemon.connect().await?;
+    params.insert("bind".to_owned(), "connection".into());
+    let wait = Duration::from_millis(params.get("wait_ms").and_then(Value::as_u64).unwrap_or(0));
+    line.set_timeout(wait.min(LONGEST_WAIT) + PATIENCE);
+    let seat = line.call_raw("seat_acquire", &params).await.map_err(|it| Problem::of(&it))?;
+    let mut told: Value = serde_json::from_str(seat.get()).unwrap_or_default();
+    parameters::narrow(client, Narrowing::Seats, &mut told);
+    let Some(seat) = told["seat"].as_str().filter(|_| told["granted"] == true) else {
+        return Ok(Answer::json(StatusCode::OK, told.to_string()));
+    };
+    let (seat, product) = (seat.to_owned(), told["product"].clone());
+    line.set_timeout(PATIENCE);
+    let (answer, teller) = stream(progress, within);
+    tokio::spawn(hold_seat(
+        line,
+        teller,
+        (seat, product, event("seat", &told.to_string())),
+        places,
+    ));
+    Ok(answer)
+}
+
+/// Holds a seat until the client hangs up, or the seat is gone. The connection to the daemon is what it is bound to.
+async fn hold_seat(
+    mut line: AsyncClient,
+    teller: Teller,
+    (seat, product, first): (String, Value, Bytes),
+    _places: (Place, Place),
+) {
+    if !teller.tell(first).await {
+        return;
+    }
+    let mut silent = Duration::ZERO;
+    loop {
+        tokio::select! {
+            () = teller.to.closed() => return,
+            () = tokio::time::sleep(LOOK) => silent += LOOK,
+        }
+        match is_held(&mut line, &seat, &product).await {
+            Ok(true) if silent < SIGN => continue,
+            Ok(true) => {
+                silent = Duration::ZERO;
+                if !teller.tell(Bytes::from_static(SIGN_OF_LIFE)).await {
+                    return;
+                }
+            }
+            Ok(false) | Err(_) => {
+                teller.tell(event("ended", &json!({ "seat": seat }).to_string())).await;
+                return;
+            }
+        }
+    }
+}
+
+async fn is_held(line: &mut AsyncClient, seat: &str, product: &Value) -> Result<bool, ClientError> {
+    let mut cursor = Value::Null;
+    loop {
+        let params = json!({ "product": product, "limit": 1_000, "cursor": cursor });
+        let mut page: Value = line.call("seat_list", &params).await?;
+        let items = page["items"].as_array();
+        if items.is_some_and(|it| it.iter().any(|it| it["seat"] == seat)) {
+            return Ok(true);
+        }
+        cursor = page["next_cursor"].take();
+        if cursor.is_null() {
+            return Ok(false);
+        }
+    }
+}

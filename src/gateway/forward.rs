@@ -1,0 +1,67 @@
+//! Flags in OpenFeature's form: handed on to the daemon, which evaluates them, for the client's customer.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_util::rt::TokioIo;
+
+use super::answer::{Answer, Body};
+use super::clients::Client;
+use super::daemon::Daemon;
+use super::problem::Problem;
+
+const LONGEST: usize = 1 << 20;
+/// Headers of the answer that are handed on.
+const KEPT: [header::HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, header::RETRY_AFTER];
+
+/// Asks the daemon at the same address.
+pub(super) async fn flags(
+    daemon: &Daemon,
+    client: &Client,
+    address: &str,
+    (headers, body): (&HeaderMap, Bytes),
+) -> Result<Answer, Problem> {
+    let failed = |error: &dyn std::fmt::Display| {
+        tracing::warn!(event = "daemon_unreachable", %error, "the daemon gave no answer");
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "DAEMON_UNREACHABLE",
+            "the daemon gave no answer",
+        )
+    };
+    let stream = daemon.open().await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|it| failed(&it))?;
+    let driving = tokio::spawn(connection);
+    let mut request = Request::post(address)
+        .header(header::HOST, "localhost")
+        .header(header::CONTENT_TYPE, "application/json")
+        .header("entitled-customer", client.customer.to_string());
+    if let Some(known) = headers.get(header::IF_NONE_MATCH) {
+        request = request.header(header::IF_NONE_MATCH, known);
+    }
+    let request = request.body(Full::new(body)).map_err(|it| failed(&it))?;
+    let reply = sender.send_request(request).await.map_err(|it| failed(&it))?;
+    let (parts, body) = reply.into_parts();
+    let body = Limited::new(body, LONGEST).collect().await.map_err(|it| failed(&it))?.to_bytes();
+    driving.abort();
+    let mut answer = Answer::new(parts.status, Body::Whole(body));
+    for name in KEPT {
+        if let Some(value) = parts.headers.get(&name) {
+            answer.headers.insert(name, value.clone());
+        }
+    }
+    answer.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    Ok(answer)
+}
+
+/// The product that a flag's key is about, where the client may ask about it. The longest of several names counts, as it
+/// does with the daemon; which are installed is the daemon's knowledge, so a client that is bound to products asks about
+/// those by name.
+pub(super) fn may_ask(client: &Client, key: &str) -> bool {
+    let named = |product: &str| {
+        key == product || key.strip_prefix(product).is_some_and(|rest| rest.starts_with('.'))
+    };
+    client.may_ask_about_all() || client.products.iter().any(|it| named(it.as_str()))
+}

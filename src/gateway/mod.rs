@@ -1,0 +1,36 @@
+//! `entitled gateway`: the daemon's answers over HTTP, for whoever cannot open its socket.
+//!
+//! ```text
+//!   client ── TLS, HTTP ─▶ serve ─▶ respond ─▶ who asks? ─▶ endpoints (the table) ─▶ daemon's socket
+//! ```
+//!
+//! A process of its own, which keeps nothing and decides nothing: `credentials` finds out which of the configured clients
+//! asks, `endpoints` has one row for each endpoint with the method it stands for, and `daemon` asks that method for the
+//! client's customer. The daemon knows the gateway by its uid (`socket.delegates`) and lets it name customers that an
+//! administrator made, in methods that give out no key. Never: proves, caches an answer, or reads a ledger.
+
+mod answer;
+mod clients;
+mod cors;
+mod credentials;
+mod daemon;
+mod endpoints;
+mod events;
+mod forward;
+mod guarded;
+mod idempotency;
+mod oidc;
+mod openapi;
+mod parameters;
+mod probes;
+mod problem;
+mod respond;
+mod rpc;
+mod run;
+mod serve;
+mod settings;
+mod tls;
+mod token_review;
+
+pub use run::{check, run};
+pub use settings::{Settings, read};

@@ -1,0 +1,249 @@
+//! Tokens that an OpenID Connect issuer signed (RFC 7519, RFC 7517), such as those of Kubernetes' service accounts.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
+    UnparsedPublicKey,
+};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::Mutex as AsyncMutex;
+
+use super::credentials::{Unknown, client};
+use super::settings;
+
+/// Keys are fetched anew after this time.
+const FRESH: Duration = Duration::from_secs(600);
+/// A key that nobody knows has them fetched anew, but not more often than this.
+const PAUSE: Duration = Duration::from_secs(10);
+/// How far clocks may differ.
+const LEEWAY: i64 = 60;
+const LONGEST: usize = 256 * 1024;
+
+pub(super) struct Oidc {
+    settings: settings::Oidc,
+    http: reqwest::Client,
+    keys: Mutex<Option<Keys>>,
+    fetching: AsyncMutex<Option<Instant>>,
+}
+
+#[derive(Clone)]
+struct Keys {
+    by_id: HashMap<String, Jwk>,
+    fetched: Instant,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Jwk {
+    kty: String,
+    #[serde(default)]
+    kid: String,
+    #[serde(default)]
+    crv: String,
+    #[serde(default)]
+    n: String,
+    #[serde(default)]
+    e: String,
+    #[serde(default)]
+    x: String,
+    #[serde(default)]
+    y: String,
+    #[serde(default, rename = "use")]
+    purpose: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    #[serde(default)]
+    kid: String,
+    #[serde(default)]
+    crit: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    iss: String,
+    sub: String,
+    aud: Value,
+    exp: f64,
+    #[serde(default)]
+    nbf: f64,
+}
+
+impl Oidc {
+    pub(super) fn new(settings: settings::Oidc) -> anyhow::Result<Self> {
+        let http = client(settings.ca.as_deref())?;
+        Ok(Self { settings, http, keys: Mutex::new(None), fetching: AsyncMutex::new(None) })
+    }
+
+    /// The subject of a token that holds now.
+    ///
+    /// # Errors
+    /// When it does not, or when that could not be found out.
+    pub(super) async fn subject(&self, token: &str, now: i64) -> Result<String, Unknown> {
+        let mut parts = token.split('.');
+        let (Some(header), Some(claims), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(Unknown::Nobody);
+        };
+        let parsed: Header = read(header)?;
+        // What must be understood, and is not (RFC 7515, 4.1.11).
+        if parsed.crit.is_some() {
+            return Err(Unknown::Nobody);
+        }
+        let key = self.key(&parsed.kid).await?;
+        let signed = token.get(..header.len() + 1 + claims.len()).unwrap_or_default();
+        let signature = decode(signature).ok_or(Unknown::Nobody)?;
+        if !key.verifies(&parsed.alg, signed.as_bytes(), &signature) {
+            return Err(Unknown::Nobody);
+        }
+        let claims: Claims = read(claims)?;
+        match self.holds(&claims, now) {
+            true => Ok(claims.sub),
+            false => Err(Unknown::Nobody),
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "seconds of this age are exact in 53 bits")]
+    fn holds(&self, claims: &Claims, now: i64) -> bool {
+        let audience = self.settings.audience.as_str();
+        let is_ours = match &claims.aud {
+            Value::String(one) => one == audience,
+            Value::Array(several) => several.iter().any(|it| it == audience),
+            _ => false,
+        };
+        let (now, leeway) = (now as f64, LEEWAY as f64);
+        let in_time = now < claims.exp + leeway && claims.nbf <= now + leeway;
+        is_ours && in_time && claims.iss == self.settings.issuer
+    }
+
+    /// The key of this id, fetched if it is not there or they are old.
+    async fn key(&self, id: &str) -> Result<Jwk, Unknown> {
+        let known = self.known(id);
+        if let Some((key, true)) = known {
+            return Ok(key);
+        }
+        let mut last = self.fetching.lock().await;
+        // Somebody else may have fetched them meanwhile.
+        if let Some((key, true)) = self.known(id) {
+            return Ok(key);
+        }
+        let may_fetch = last.is_none_or(|it| it.elapsed() >= PAUSE);
+        if may_fetch {
+            *last = Some(Instant::now());
+            match self.fetch().await {
+                Ok(by_id) => {
+                    let keys = Keys { by_id, fetched: Instant::now() };
+                    *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = Some(keys);
+                }
+                Err(error) => {
+                    tracing::warn!(event = "jwks_unreachable", %error, "the issuer's keys cannot be fetched");
+                }
+            }
+        }
+        match self.known(id) {
+            // An old key is the issuer's until it says otherwise.
+            Some((key, _)) => Ok(key),
+            None if self.keys.lock().unwrap_or_else(PoisonError::into_inner).is_some() => {
+                Err(Unknown::Nobody)
+            }
+            None => Err(Unknown::NotNow),
+        }
+    }
+
+    fn known(&self, id: &str) -> Option<(Jwk, bool)> {
+        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys = keys.as_ref()?;
+        Some((keys.by_id.get(id)?.clone(), keys.fetched.elapsed() < FRESH))
+    }
+
+    async fn fetch(&self) -> anyhow::Result<HashMap<String, Jwk>> {
+        #[derive(Deserialize)]
+        struct Set {
+            keys: Vec<Value>,
+        }
+        let reply = self.http.get(self.settings.jwks.clone()).send().await?.error_for_status()?;
+        let set: Set = serde_json::from_slice(&super::credentials::body(reply, LONGEST).await?)?;
+        let keys = set.keys.into_iter().filter_map(|it| serde_json::from_value::<Jwk>(it).ok());
+        let keys = keys.filter(|it| it.purpose.as_deref().is_none_or(|it| it == "sig"));
+        Ok(keys.map(|it| (it.kid.clone(), it)).collect())
+    }
+}
+
+impl Jwk {
+    /// Whether this key made the signature: by the algorithm that goes with its kind, whatever the token names.
+    fn verifies(&self, named: &str, signed: &[u8], signature: &[u8]) -> bool {
+        let Some((algorithm, key)) = self.public_key() else { return false };
+        if named != algorithm {
+            return false;
+        }
+        match key {
+            Key::Rsa(n, e) => RsaPublicKeyComponents { n, e }
+                .verify(&RSA_PKCS1_2048_8192_SHA256, signed, signature)
+                .is_ok(),
+            Key::P256(point) => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point)
+                .verify(signed, signature)
+                .is_ok(),
+            Key::Ed25519(key) => {
+                UnparsedPublicKey::new(&ED25519, key).verify(signed, signature).is_ok()
+            }
+        }
+    }
+
+    fn public_key(&self) -> Option<(&'static str, Key)> {
+        match (self.kty.as_str(), self.crv.as_str()) {
+            ("RSA", _) => Some(("RS256", Key::Rsa(decode(&self.n)?, decode(&self.e)?))),
+            ("EC", "P-256") => {
+                // Uncompressed, by SEC 1.
+                let point = [vec![4], decode(&self.x)?, decode(&self.y)?].concat();
+                Some(("ES256", Key::P256(point)))
+            }
+            ("OKP", "Ed25519") => Some(("EdDSA", Key::Ed25519(decode(&self.x)?))),
+            _ => None,
+        }
+    }
+}
+
+enum Key {
+    Rsa(Vec<u8>, Vec<u8>),
+    P256(Vec<u8>),
+    Ed25519(Vec<u8>),
+}
+
+fn read<T: serde::de::DeserializeOwned>(part: &str) -> Result<T, Unknown> {
+    let bytes = decode(part).ok_or(Unknown::Nobody)?;
+    serde_json::from_slice(&bytes).map_err(|_| Unknown::Nobody)
+}
+
+/// Base64 for addresses, without padding (RFC 7515).
+fn decode(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
+    let (mut bits, mut held) = (0_u32, 0);
+    for it in text.bytes() {
+        let value = match it {
+            b'A'..=b'Z' => it - b'A',
+            b'a'..=b'z' => it - b'a' + 26,
+            b'0'..=b'9' => it - b'0' + 52,
+            b'-' => 62,
+            b'_' => 63,
+            _ => return None,
+        };
+        bits = (bits << 6) | u32::from(value);
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            bytes.push(u8::try_from((bits >> held) & 0xff).ok()?);
+        }
+        bits &= (1 << held) - 1;
+    }
+    // One text for one value: what is left over is nothing.
+    (held < 6 && bits == 0).then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests;

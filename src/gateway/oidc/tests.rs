@@ -1,0 +1,49 @@
+use super::*;
+
+#[test]
+fn base64_for_addresses_has_one_text_for_one_value() {
+    assert_eq!(decode("").unwrap(), b"");
+    assert_eq!(decode("eyJhIjoxfQ").unwrap(), b"{\"a\":1}");
+    assert_eq!(decode("-_8").unwrap(), [0xfb, 0xff]);
+    for wrong in ["eyJhIjoxfQ==", "a", "ab+/", "-_9", "é"] {
+        assert_eq!(decode(wrong), None, "{wrong}");
+    }
+}
+
+#[test]
+fn a_key_verifies_by_its_own_algorithm_only() {
+    use ring::signature::{Ed25519KeyPair, KeyPair as _};
+    let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+    let x = pair.public_key().as_ref();
+    let jwk = |kty: &str, crv: &str| Jwk {
+        kty: kty.to_owned(),
+        kid: String::new(),
+        crv: crv.to_owned(),
+        n: String::new(),
+        e: String::new(),
+        x: encoded(x),
+        y: String::new(),
+        purpose: None,
+    };
+    let signature = pair.sign(b"text");
+    let key = jwk("OKP", "Ed25519");
+    assert!(key.verifies("EdDSA", b"text", signature.as_ref()));
+    assert!(!key.verifies("EdDSA", b"another", signature.as_ref()));
+    for named in ["none", "HS256", "RS256", "ES256", ""] {
+        assert!(!key.verifies(named, b"text", signature.as_ref()), "{named}");
+    }
+    assert!(!jwk("oct", "").verifies("HS256", b"text", signature.as_ref()));
+}
+
+fn encoded(bytes: &[u8]) -> String {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().fold(0_u32, |word, it| (word << 8) | u32::from(*it));
+        let word = word << (8 * (3 - chunk.len()));
+        for at in 0..=chunk.len() {
+            text.push(char::from(DIGITS[(word >> (18 - 6 * at)) as usize & 63]));
+        }
+    }
+    text
+}

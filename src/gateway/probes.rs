@@ -1,0 +1,151 @@
+//! The second port: whether the gateway lives, whether it is ready, and its figures. For the machine that runs it.
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use super::daemon::Daemon;
+use super::respond::Gateway;
+
+/// Connections at once, and how long one lasts.
+const CONNECTIONS: usize = 16;
+const LONGEST: Duration = Duration::from_secs(10);
+/// How long the daemon may take to say how it is.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What the gateway has answered, by the first digit of the status.
+#[derive(Debug, Default)]
+pub(super) struct Figures {
+    answers: [AtomicU64; 6],
+    turned_away: AtomicU64,
+}
+
+impl Figures {
+    pub(super) fn answered(&self, status: StatusCode) {
+        if let Some(count) = self.answers.get(usize::from(status.as_u16() / 100)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn turned_away(&self) {
+        self.turned_away.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn text(&self, ready: bool) -> String {
+        let mut text = String::from(
+            "# HELP entitled_gateway_answers_total Answers, by the class of their status.\n\
+             # TYPE entitled_gateway_answers_total counter\n",
+        );
+        for (class, count) in self.answers.iter().enumerate().skip(2) {
+            let count = count.load(Ordering::Relaxed);
+            // Writing to a text cannot fail.
+            let _ =
+                writeln!(text, "entitled_gateway_answers_total{{status=\"{class}xx\"}} {count}");
+        }
+        let turned_away = self.turned_away.load(Ordering::Relaxed);
+        let _ = write!(
+            text,
+            "# HELP entitled_gateway_turned_away_total Connections that there was no place for.\n\
+             # TYPE entitled_gateway_turned_away_total counter\n\
+             entitled_gateway_turned_away_total {turned_away}\n\
+             # HELP entitled_gateway_ready Whether the daemon answers and its store is open.\n\
+             # TYPE entitled_gateway_ready gauge\n\
+             entitled_gateway_ready {}\n",
+            u8::from(ready)
+        );
+        text
+    }
+}
+
+/// Serves the second port for as long as the gateway runs.
+pub(super) async fn serve(listener: TcpListener, gateway: Arc<Gateway>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let gateway = Arc::clone(&gateway);
+        tokio::spawn(async move {
+            let service = service_fn(move |request: Request<Incoming>| {
+                let gateway = Arc::clone(&gateway);
+                async move { Ok::<_, Infallible>(respond(&request, &gateway).await) }
+            });
+            let mut server = http1::Builder::new();
+            server.timer(TokioTimer::new()).max_headers(64).max_buf_size(16 * 1024);
+            let serving = server.serve_connection(TokioIo::new(stream), service);
+            let _ = tokio::time::timeout(LONGEST, serving).await;
+            drop(place);
+        });
+    }
+}
+
+async fn respond(request: &Request<Incoming>, gateway: &Gateway) -> Response<Full<Bytes>> {
+    const JSON: &str = "application/json";
+    if ![Method::GET, Method::HEAD].contains(request.method()) {
+        return reply(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "use GET\n".to_owned());
+    }
+    match request.uri().path() {
+        // Whoever reads this was answered: the threads live. What a chain or the daemon does says nothing of that.
+        "/livez" => reply(StatusCode::OK, JSON, json!({ "status": "ok" }).to_string()),
+        "/readyz" => {
+            let ready = ready(&gateway.daemon).await;
+            let status =
+                if ready.is_ok() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+            let said = ready.map_or_else(
+                |why| json!({ "status": "not ready", "detail": why }),
+                |()| json!({ "status": "ok" }),
+            );
+            reply(status, JSON, said.to_string())
+        }
+        "/metrics" => {
+            let text = gateway.figures.text(ready(&gateway.daemon).await.is_ok());
+            reply(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
+        }
+        _ => reply(
+            StatusCode::NOT_FOUND,
+            "text/plain",
+            "there are /livez, /readyz and /metrics\n".to_owned(),
+        ),
+    }
+}
+
+/// Ready is who can give verdicts: the daemon answers, its store is open, and each chain whose validators it follows was
+/// seen once. A chain that is away since is no reason: what was proven holds until its grace is over.
+async fn ready(daemon: &Daemon) -> Result<(), &'static str> {
+    let asked =
+        tokio::time::timeout(PATIENCE, daemon.ask("system_health", &json!({}), false)).await;
+    let Ok(Ok(health)) = asked else { return Err("the daemon does not answer") };
+    let health: Value = serde_json::from_str(health.get()).unwrap_or_default();
+    if health["store"]["status"] != "ok" {
+        return Err("the store is not open");
+    }
+    let chains = health["chains"].as_array();
+    let unseen = |it: &Value| it["trust"] == "consensus" && it["head"].is_null();
+    match chains.is_some_and(|it| it.iter().any(unseen)) {
+        true => Err("a chain's validators were not heard yet"),
+        false => Ok(()),
+    }
+}
+
+fn reply(status: StatusCode, content_type: &'static str, text: String) -> Response<Full<Bytes>> {
+    let mut reply = Response::new(Full::new(Bytes::from(text)));
+    *reply.status_mut() = status;
+    let value = http::HeaderValue::from_static(content_type);
+    reply.headers_mut().insert(header::CONTENT_TYPE, value);
+    reply
+}

@@ -1,0 +1,375 @@
+//! From a request to its answer: whether it is meant for us, whose page it comes from, who asks, and what for.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited, StreamBody};
+use hyper::body::{Frame, Incoming};
+use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
+
+use super::answer::{Answer, Body, Keeping};
+use super::clients::Client;
+use super::cors::{Cors, Origin};
+use super::credentials::Credentials;
+use super::daemon::Daemon;
+use super::endpoints::{Endpoint, Kind, Route, route};
+use super::idempotency::Idempotency;
+use super::probes::Figures;
+use super::problem::Problem;
+use super::settings::Limits;
+use super::{events, forward, openapi, parameters, rpc};
+use crate::clock::Clock;
+use crate::rpc::socket::progress::{Progress, Unwritten};
+
+pub(super) type Reply = Response<UnsyncBoxBody<Bytes, Infallible>>;
+
+/// What all connections share.
+pub(super) struct Gateway {
+    pub(super) hosts: Vec<String>,
+    pub(super) limits: Limits,
+    pub(super) cors: Cors,
+    pub(super) credentials: Credentials,
+    pub(super) daemon: Arc<Daemon>,
+    pub(super) idempotency: Idempotency,
+    pub(super) in_flight: Semaphore,
+    pub(super) figures: Figures,
+    pub(super) clock: Clock,
+}
+
+/// One connection: what its other end has shown, and what it is at.
+pub(super) struct Arrival {
+    pub(super) certificate: Vec<String>,
+    pub(super) progress: Arc<Progress>,
+}
+
+/// The bytes of a reply: written, or never to be, when the last copy of them is gone.
+struct Outgoing {
+    bytes: Bytes,
+    _unwritten: Unwritten,
+}
+
+impl AsRef<[u8]> for Outgoing {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Gateway {
+    pub(super) async fn respond(&self, request: Request<Incoming>, arrival: &Arrival) -> Reply {
+        let _serving = arrival.progress.serve();
+        let id = request_id(request.headers());
+        let origin = self.cors.origin(request.headers());
+        let is_head = request.method() == Method::HEAD;
+        let has_body_by_chunks = request.headers().contains_key(header::TRANSFER_ENCODING);
+        let answered = self.answer(request, arrival, (&origin, &id)).await;
+        let mut answer = answered.unwrap_or_else(|problem| problem.into_answer(&id));
+        self.figures.answered(answer.status);
+        if !matches!(origin, Origin::Foreign) {
+            self.cors.show(&origin, &mut answer.headers);
+        }
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            answer.headers.insert("x-request-id", id);
+        }
+        answer.set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        if has_body_by_chunks {
+            answer.set(header::CONNECTION, "close");
+        }
+        send(answer, is_head, &arrival.progress)
+    }
+
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        arrival: &Arrival,
+        (origin, id): (&Origin, &str),
+    ) -> Result<Answer, Problem> {
+        self.check_host(&request)?;
+        if matches!(origin, Origin::Foreign) {
+            return Err(Problem::forbidden("pages of this origin may not ask"));
+        }
+        let (parts, body) = request.into_parts();
+        // Two ends of a body are how requests are smuggled past a proxy. Whoever sends one knows its length.
+        if parts.headers.contains_key(header::TRANSFER_ENCODING) {
+            let why = "send the body whole, with its Content-Length";
+            return Err(Problem::new(StatusCode::LENGTH_REQUIRED, "INVALID_REQUEST", why));
+        }
+        let path = parts.uri.path();
+        if parts.method == Method::OPTIONS {
+            return self.preflight(path, origin);
+        }
+        if path == "/openapi.json" && [Method::GET, Method::HEAD].contains(&parts.method) {
+            return Ok(Answer::json(StatusCode::OK, openapi::text()));
+        }
+        let (endpoint, given) = match route(parts.method.as_str(), path) {
+            Route::Found(endpoint, given) => (endpoint, given),
+            Route::OtherVerb(verbs) => return Ok(other_verb(&verbs, id)),
+            Route::Nowhere => return Err(Problem::not_found()),
+        };
+        let client = self.credentials.client(&parts.headers, &arrival.certificate).await?;
+        if !client.may_ask_now() {
+            return Err(Problem::limited("this client asks too often"));
+        }
+        if endpoint.kind != Kind::Rpc && !client.has(endpoint.scope) {
+            let lacks = endpoint.scope.word();
+            return Err(Problem::forbidden(format!("this client lacks the scope `{lacks}`")));
+        }
+        let own = Arc::clone(&client);
+        let _turn = own.turn().await?;
+        let _place =
+            self.in_flight.try_acquire().map_err(|_| Problem::busy("too much at a time"))?;
+        let body = self.body(&parts, body).await?;
+        arrival.progress.completed();
+        let asked = Asked { endpoint, client, parts: &parts, progress: &arrival.progress };
+        match endpoint.kind {
+            Kind::Rpc => rpc::answer(&self.daemon, &asked.client, &body).await,
+            Kind::Flags => self.flags(asked, given, body).await,
+            _ => self.method(asked, given, &body).await,
+        }
+    }
+
+    /// A browser that was tricked into taking our address for another's name names the other.
+    fn check_host<B>(&self, request: &Request<B>) -> Result<(), Problem> {
+        let authority = request.uri().authority().map(|it| it.as_str().as_bytes());
+        let given = request.headers().get_all(header::HOST).iter().map(HeaderValue::as_bytes);
+        let mut given = given.chain(authority).peekable();
+        let wrong =
+            |why: &str| Problem::new(StatusCode::MISDIRECTED_REQUEST, "INVALID_REQUEST", why);
+        if given.peek().is_none() {
+            return Err(wrong("say in `Host` whom you ask"));
+        }
+        match given.all(|it| self.is_ours(it)) {
+            true => Ok(()),
+            false => Err(wrong("this is not the host that the request is for")),
+        }
+    }
+
+    fn is_ours(&self, host: &[u8]) -> bool {
+        let Ok(host) = std::str::from_utf8(host) else { return false };
+        let name = match host.rsplit_once(':') {
+            Some((name, port))
+                if !port.is_empty() && port.bytes().all(|it| it.is_ascii_digit()) =>
+            {
+                name
+            }
+            _ => host,
+        };
+        self.hosts.iter().any(|it| it.eq_ignore_ascii_case(name))
+    }
+
+    fn preflight(&self, path: &str, origin: &Origin) -> Result<Answer, Problem> {
+        let verbs = match route("OPTIONS", path) {
+            Route::OtherVerb(verbs) => verbs,
+            _ if path == "/openapi.json" => vec!["GET"],
+            _ => return Err(Problem::not_found()),
+        };
+        let mut answer = Answer::new(StatusCode::NO_CONTENT, Body::Whole(Bytes::new()));
+        allow(&mut answer, &verbs);
+        if let Origin::Allowed(_) = origin {
+            self.cors.preflight(&mut answer.headers);
+        }
+        Ok(answer)
+    }
+
+    async fn body(&self, parts: &http::request::Parts, body: Incoming) -> Result<Bytes, Problem> {
+        let body = Limited::new(body, self.limits.request_bytes).collect();
+        let body = match tokio::time::timeout(self.limits.head, body).await {
+            Ok(Ok(body)) => body.to_bytes(),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                let why = format!("a request has at most {} bytes", self.limits.request_bytes);
+                return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "LIMIT_EXCEEDED", why));
+            }
+            Ok(Err(_)) => return Err(Problem::bad("the body is cut off")),
+            Err(_) => {
+                let why = "the body did not arrive in time";
+                return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "LIMIT_EXCEEDED", why));
+            }
+        };
+        if !body.is_empty() && !is_json(&parts.headers) {
+            let why = "send the body as application/json";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "INVALID_REQUEST", why));
+        }
+        Ok(body)
+    }
+
+    async fn flags(
+        &self,
+        asked: Asked<'_>,
+        given: Vec<(&'static str, String)>,
+        body: Bytes,
+    ) -> Result<Answer, Problem> {
+        let client = &asked.client;
+        let key = given.into_iter().next().map(|(_, key)| key);
+        let may_ask = match key {
+            Some(key) => forward::may_ask(client, &key),
+            None if client.may_ask_about_all() => true,
+            None => {
+                let query = asked.parts.uri.query().unwrap_or_default().as_bytes();
+                let named: Vec<_> = url::form_urlencoded::parse(query)
+                    .filter(|(name, _)| name == "product")
+                    .collect();
+                // Named in the context only, or twice, it would have to be read as the daemon reads it.
+                matches!(named.as_slice(), [(_, one)] if client.may_ask_about(one))
+            }
+        };
+        if !may_ask {
+            return Err(Problem::forbidden("name a product that this client may ask about"));
+        }
+        let address = asked.parts.uri.path_and_query().map_or("/", |it| it.as_str());
+        forward::flags(&self.daemon, client, address, (&asked.parts.headers, body)).await
+    }
+
+    async fn method(
+        &self,
+        asked: Asked<'_>,
+        given: Vec<(&'static str, String)>,
+        body: &[u8],
+    ) -> Result<Answer, Problem> {
+        let Asked { endpoint, client, parts, progress } = asked;
+        let members = members(endpoint, body)?;
+        let query = parts.uri.query().unwrap_or_default();
+        let params = parameters::read(endpoint, given, query, members)?;
+        let narrows = parameters::narrows(&client, endpoint.narrowing);
+        let params = parameters::admit(&client, endpoint.method, narrows, params)?;
+        let within = (progress, self.limits.write);
+        let result = match endpoint.kind {
+            Kind::Events => return events::verdicts(&self.daemon, &client, &params, within).await,
+            Kind::Seat => {
+                return events::seat(&self.daemon, &client, (params, &parts.headers), within).await;
+            }
+            Kind::Change => return self.change(endpoint, &client, params, &parts.headers).await,
+            Kind::Question | Kind::Work | Kind::Rpc | Kind::Flags => {
+                let is_slow = endpoint.kind == Kind::Work;
+                self.daemon.ask(endpoint.method, &params, is_slow).await?
+            }
+        };
+        let result = match narrows {
+            false => Bytes::from(String::from(Box::<str>::from(result))),
+            true => {
+                let mut result: Value = serde_json::from_str(result.get()).unwrap_or_default();
+                parameters::narrow(&client, endpoint.narrowing, &mut result);
+                Bytes::from(result.to_string())
+            }
+        };
+        if endpoint.kind != Kind::Question {
+            return Ok(Answer::json(StatusCode::OK, result));
+        }
+        let terms = Keeping { most: self.limits.max_age, now: self.clock.now() };
+        Ok(Answer::kept(result, parts.headers.get(header::IF_NONE_MATCH), terms))
+    }
+
+    /// A change goes on also when the client hangs up: who asks again under its key hears what it came to.
+    async fn change(
+        &self,
+        endpoint: &'static Endpoint,
+        client: &Arc<Client>,
+        params: Map<String, Value>,
+        headers: &HeaderMap,
+    ) -> Result<Answer, Problem> {
+        let key = Idempotency::key(headers)?;
+        let request = format!("{} {}", endpoint.method, Value::from(params.clone()));
+        let (daemon, client) = (Arc::clone(&self.daemon), Arc::clone(client));
+        let idempotency = self.idempotency.clone();
+        let making = tokio::spawn(async move {
+            let change = async {
+                let result = daemon.ask(endpoint.method, &params, true).await?;
+                Ok(Bytes::from(String::from(Box::<str>::from(result))))
+            };
+            match key {
+                None => change.await.map(|result| (result, false)),
+                Some(key) => {
+                    let made = idempotency.once((&client.name, key), request, change).await?;
+                    Ok((made.result, made.again))
+                }
+            }
+        });
+        let ended = |_| Problem::busy("the change was given up");
+        let (result, again) = making.await.map_err(ended)??;
+        let mut answer = Answer::json(StatusCode::CREATED, result);
+        if again {
+            answer.headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
+        }
+        Ok(answer)
+    }
+}
+
+/// A request whose sender is known.
+struct Asked<'a> {
+    endpoint: &'static Endpoint,
+    client: Arc<Client>,
+    parts: &'a http::request::Parts,
+    progress: &'a Arc<Progress>,
+}
+
+/// Whether the body is JSON by its one name. A page's form cannot send this type without being asked about first.
+fn is_json(headers: &HeaderMap) -> bool {
+    let mut given = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(one), None) = (given.next(), given.next()) else { return false };
+    let named = one.to_str().ok().and_then(|it| it.split(';').next()).unwrap_or_default();
+    named.trim().eq_ignore_ascii_case("application/json")
+}
+
+fn members(endpoint: &Endpoint, body: &[u8]) -> Result<Map<String, Value>, Problem> {
+    if body.is_empty() {
+        return Ok(Map::new());
+    }
+    if endpoint.verb == "GET" {
+        return Err(Problem::bad("a question by GET has no body"));
+    }
+    serde_json::from_slice(body).map_err(|_| Problem::bad("the body is not one JSON object"))
+}
+
+fn other_verb(verbs: &[&'static str], request: &str) -> Answer {
+    let why = format!("use {}", verbs.join(", "));
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "INVALID_REQUEST", why);
+    let mut answer = problem.into_answer(request);
+    allow(&mut answer, verbs);
+    answer
+}
+
+/// Names the verbs of an address, with those that go with them.
+fn allow(answer: &mut Answer, verbs: &[&'static str]) {
+    let head = verbs.contains(&"GET").then_some("HEAD");
+    let all: Vec<&str> = verbs.iter().copied().chain(head).chain(["OPTIONS"]).collect();
+    if let Ok(all) = HeaderValue::from_str(&all.join(", ")) {
+        answer.headers.insert(header::ALLOW, all);
+    }
+}
+
+/// What the client calls the request, if that can stand in a log; else a name of ours.
+fn request_id(headers: &HeaderMap) -> String {
+    let given = headers.get("x-request-id").and_then(|it| it.to_str().ok());
+    let allowed = |it: u8| it.is_ascii_alphanumeric() || b"._-".contains(&it);
+    match given.filter(|it| (1..=64).contains(&it.len()) && it.bytes().all(allowed)) {
+        Some(given) => given.to_owned(),
+        None => {
+            let mut bytes = [0; 8];
+            let random = ring::rand::SystemRandom::new();
+            // A name that is not random still is one.
+            let _ = ring::rand::SecureRandom::fill(&random, &mut bytes);
+            alloy_primitives::hex::encode(bytes)
+        }
+    }
+}
+
+fn send(answer: Answer, is_head: bool, progress: &Arc<Progress>) -> Reply {
+    let Answer { status, headers, body } = answer;
+    let body = match body {
+        Body::Whole(bytes) if bytes.is_empty() || is_head => Full::default().boxed_unsync(),
+        Body::Whole(bytes) => {
+            let outgoing = Outgoing { bytes, _unwritten: progress.reply() };
+            Full::new(Bytes::from_owner(outgoing)).boxed_unsync()
+        }
+        Body::Events(events) => {
+            StreamBody::new(events.map(|it| Ok(Frame::data(it)))).boxed_unsync()
+        }
+    };
+    let mut reply = Response::new(body);
+    *reply.status_mut() = status;
+    *reply.headers_mut() = headers;
+    reply
+}

@@ -1,0 +1,107 @@
+//! Putting the gateway together, and running it until it is told to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, watch};
+
+use super::cors::Cors;
+use super::credentials::Credentials;
+use super::daemon::Daemon;
+use super::idempotency::Idempotency;
+use super::probes::{self, Figures};
+use super::respond::Gateway;
+use super::serve;
+use super::settings::Settings;
+use super::tls::Tls;
+use crate::clock::Clock;
+use crate::logging;
+use entitled_client::SocketPath;
+
+/// What a loopback address may be called by, where nothing is configured.
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+const THREADS: usize = 2;
+
+/// Runs until SIGTERM or SIGINT. `tell` is told once where it listens.
+///
+/// # Errors
+/// When it cannot start.
+pub fn run(settings: Settings, tell: impl Fn(&str)) -> anyhow::Result<()> {
+    let log = logging::start(settings.level, settings.format)?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
+    let ran = runtime.block_on(serve_until_told(settings, tell));
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    log.flush(Duration::from_secs(1));
+    ran
+}
+
+/// Makes all that can fail before it listens. For `--check` as well.
+fn gateway(settings: &Settings) -> anyhow::Result<(Gateway, Option<Arc<Tls>>)> {
+    let tls = settings.tls.clone().map(Tls::new).transpose()?.map(Arc::new);
+    let clock = Clock::system();
+    let hosts = match settings.hosts.is_empty() {
+        true => LOOPBACK.map(str::to_owned).to_vec(),
+        false => settings.hosts.clone(),
+    };
+    let daemon = Daemon::new(SocketPath::at(&settings.socket), settings.limits.streams);
+    let gateway = Gateway {
+        hosts,
+        limits: settings.limits.clone(),
+        cors: Cors::new(&settings.cors),
+        credentials: Credentials::new(settings, clock.clone())?,
+        daemon: Arc::new(daemon),
+        idempotency: Idempotency::new(),
+        in_flight: Semaphore::new(settings.limits.in_flight),
+        figures: Figures::default(),
+        clock,
+    };
+    Ok((gateway, tls))
+}
+
+/// Whether it could start with these settings, without listening.
+///
+/// # Errors
+/// What is in the way.
+pub fn check(settings: &Settings) -> anyhow::Result<()> {
+    gateway(settings).map(drop)
+}
+
+async fn serve_until_told(settings: Settings, tell: impl Fn(&str)) -> anyhow::Result<()> {
+    let (gateway, tls) = gateway(&settings)?;
+    let gateway = Arc::new(gateway);
+    let listen = |address| async move {
+        let listening = TcpListener::bind(address).await;
+        listening.with_context(|| format!("cannot listen on {address}"))
+    };
+    let listener = listen(settings.listen).await?;
+    let mut told = format!("listening on {}", listener.local_addr()?);
+    if let Some(address) = settings.probes {
+        let probed = listen(address).await?;
+        told = format!("{told}, probes on {}", probed.local_addr()?);
+        tokio::spawn(probes::serve(probed, Arc::clone(&gateway)));
+    }
+    if let Some(tls) = tls.clone() {
+        tokio::spawn(async move { tls.follow().await });
+    }
+    let (stop, stopped) = watch::channel(false);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tell(&told);
+    tracing::info!(event = "gateway_started", "{told}");
+    // Nobody there who wants to know is no trouble.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    let serving = serve::serve(listener, gateway, tls, stopped);
+    tokio::pin!(serving);
+    tokio::select! {
+        () = &mut serving => return Ok(()),
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    let _ = stop.send(true);
+    serving.await;
+    Ok(())
+}

@@ -1,0 +1,237 @@
+//! Connections: accepted, counted, and served by TLS and HTTP within their limits.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use nix::sys::socket::{setsockopt, sockopt};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use super::guarded::Guarded;
+use super::respond::{Arrival, Gateway};
+use super::settings::Limits;
+use super::tls::{self, Tls};
+use crate::rpc::socket::limits;
+use crate::rpc::socket::progress::Progress;
+
+/// The longest head of a request.
+const HEAD: usize = 16 * 1024;
+const HEADERS: usize = 64;
+const STREAMS: u32 = 64;
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 256 * 1024;
+const SEND_BUFFER: usize = 64 * 1024;
+/// Streams that were reset before they were looked at, and after: more is an attack (CVE-2023-44487).
+const PENDING_RESETS: usize = 20;
+const LOCAL_RESETS: usize = 128;
+/// After so long without a sign of the other machine its connection is closed.
+const SILENCE_MS: u32 = 30_000;
+const BACK_OFF: Duration = Duration::from_millis(100);
+/// How long what is under way may take when the gateway stops.
+const DRAIN: Duration = Duration::from_secs(5);
+const PREFACE: &[u8] = b"PRI ";
+
+/// Drives a connection until it ends, is overdue, or the gateway stops. Both protocols have the same methods, and no trait
+/// of them.
+macro_rules! drive {
+    ($serving:ident, $progress:ident, $stop:ident) => {{
+        let mut stop = $stop;
+        let mut overdue = pin!($progress.overdue());
+        let mut stopping = false;
+        loop {
+            tokio::select! {
+                biased;
+                ended = $serving.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%error, "a connection ended early");
+                    }
+                    return;
+                }
+                _ = stop.wait_for(|it| *it), if !stopping => {
+                    stopping = true;
+                    $serving.as_mut().graceful_shutdown();
+                }
+                // Dropping the connection drops every reply that waits on it.
+                why = overdue.as_mut() => {
+                    tracing::debug!(?why, "a connection was ended");
+                    return;
+                }
+            }
+        }
+    }};
+}
+
+/// Connections of each address.
+#[derive(Default)]
+struct Census(Mutex<HashMap<IpAddr, usize>>);
+
+/// A place for one connection.
+struct Place {
+    census: Arc<Census>,
+    address: IpAddr,
+}
+
+impl Census {
+    fn admit(self: &Arc<Self>, address: IpAddr, limits: &Limits) -> Option<Place> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: usize = counts.values().sum();
+        let own = counts.get(&address).copied().unwrap_or(0);
+        if all >= limits.connections || own >= limits.connections_per_address {
+            return None;
+        }
+        counts.insert(address, own + 1);
+        Some(Place { census: Arc::clone(self), address })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.census.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match counts.get_mut(&self.address) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => {
+                counts.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// Serves until `stop`, then finishes what is under way.
+pub(super) async fn serve(
+    listener: TcpListener,
+    gateway: Arc<Gateway>,
+    tls: Option<Arc<Tls>>,
+    stop: watch::Receiver<bool>,
+) {
+    let census = Arc::new(Census::default());
+    let mut connections = JoinSet::new();
+    let mut stopped = stop.clone();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let accepted = tokio::select! {
+            _ = stopped.wait_for(|it| *it) => break,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, from)) = accepted else {
+            tokio::time::sleep(BACK_OFF).await;
+            continue;
+        };
+        // Whom there is no place for sees the connection closed, as at a machine that is down.
+        let Some(place) = census.admit(from.ip().to_canonical(), &gateway.limits) else {
+            gateway.figures.turned_away();
+            continue;
+        };
+        let (gateway, tls, stop) = (Arc::clone(&gateway), tls.clone(), stop.clone());
+        connections.spawn(async move {
+            attend(stream, gateway, tls, stop).await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    let finishing = async { while connections.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(DRAIN, finishing).await;
+}
+
+async fn attend(
+    stream: TcpStream,
+    gateway: Arc<Gateway>,
+    tls: Option<Arc<Tls>>,
+    stop: watch::Receiver<bool>,
+) {
+    let _ = stream.set_nodelay(true);
+    let _ = setsockopt(&stream, sockopt::KeepAlive, &true);
+    let _ = setsockopt(&stream, sockopt::TcpUserTimeout, &SILENCE_MS);
+    let first = gateway.limits.head;
+    let Some(tls) = tls else {
+        let mut preface = [0; 4];
+        let Ok(Ok(count)) = tokio::time::timeout(first, stream.peek(&mut preface)).await else {
+            return;
+        };
+        let is_http2 = preface.get(..count) == Some(PREFACE);
+        return converse(stream, is_http2, Vec::new(), gateway, stop).await;
+    };
+    let acceptor = TlsAcceptor::from(tls.now());
+    match tokio::time::timeout(first, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let (_, session) = stream.get_ref();
+            let is_http2 = session.alpn_protocol() == Some(b"h2");
+            let shown = session.peer_certificates().and_then(|it| it.first());
+            let names = shown.map(tls::names).unwrap_or_default();
+            converse(stream, is_http2, names, gateway, stop).await;
+        }
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
+    }
+}
+
+async fn converse<S>(
+    stream: S,
+    is_http2: bool,
+    certificate: Vec<String>,
+    gateway: Arc<Gateway>,
+    stop: watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limits = &gateway.limits;
+    let terms = limits::Limits {
+        idle: limits.idle,
+        first_byte: limits.head,
+        write: limits.write,
+        ..limits::Limits::default()
+    };
+    let progress = Progress::new(&terms, !is_http2);
+    let io = TokioIo::new(Guarded::new(stream, Arc::clone(&progress), limits.write));
+    let arrival = Arc::new(Arrival { certificate, progress: Arc::clone(&progress) });
+    let service = {
+        let gateway = Arc::clone(&gateway);
+        service_fn(move |request: Request<Incoming>| {
+            let (gateway, arrival) = (Arc::clone(&gateway), Arc::clone(&arrival));
+            async move { Ok::<_, Infallible>(gateway.respond(request, &arrival).await) }
+        })
+    };
+    if is_http2 {
+        let mut serving = pin!(second().serve_connection(io, service));
+        drive!(serving, progress, stop);
+    } else {
+        let mut serving = pin!(first().serve_connection(io, service));
+        drive!(serving, progress, stop);
+    }
+}
+
+fn first() -> http1::Builder {
+    let mut server = http1::Builder::new();
+    // How long a head may take is counted in `progress`.
+    server
+        .header_read_timeout(None)
+        .max_buf_size(HEAD)
+        .max_headers(HEADERS)
+        .timer(TokioTimer::new());
+    server
+}
+
+fn second() -> http2::Builder<TokioExecutor> {
+    let mut server = http2::Builder::new(TokioExecutor::new());
+    server
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(u32::try_from(HEAD).unwrap_or(u32::MAX))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .max_pending_accept_reset_streams(PENDING_RESETS)
+        .max_local_error_reset_streams(LOCAL_RESETS);
+    server
+}

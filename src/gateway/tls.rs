@@ -1,0 +1,140 @@
+//! TLS: what the gateway shows, whom it asks to show something, and both anew when their files change.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use rustls::RootCertStore;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+
+use super::settings;
+use crate::regular_file;
+use entitled_core::domain::causes::with_causes;
+
+/// How often the files are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+const LONGEST: usize = 1 << 20;
+
+/// Why there is no TLS.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TlsError {
+    #[error("cannot read {}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("{} holds no {what} in PEM", path.display())]
+    NotThere { path: PathBuf, what: &'static str },
+    #[error("the certificate and the key cannot be used")]
+    Unusable { source: rustls::Error },
+    #[error("the certificates of `client_ca` cannot be used")]
+    Issuer { source: Box<dyn std::error::Error + Send + Sync> },
+}
+
+/// What is served with now.
+pub(super) struct Tls {
+    settings: settings::Tls,
+    now: RwLock<Arc<ServerConfig>>,
+}
+
+impl Tls {
+    pub(super) fn new(settings: settings::Tls) -> Result<Self, TlsError> {
+        let now = RwLock::new(Arc::new(config(&settings)?));
+        Ok(Self { settings, now })
+    }
+
+    pub(super) fn now(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks at the files for ever. What cannot be used is told, and what was there before serves on: a certificate and
+    /// its key are two files, of which one is written first.
+    pub(super) async fn follow(&self) {
+        let mut seen = self.texts();
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let texts = self.texts();
+            if texts == seen {
+                continue;
+            }
+            match config(&self.settings) {
+                Ok(config) => {
+                    *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+                    tracing::info!(event = "certificate_reloaded", "the certificate was read anew");
+                }
+                Err(error) => tracing::error!(
+                    event = "certificate_refused",
+                    error = with_causes(&error),
+                    "the new certificate cannot be used: the one before serves on"
+                ),
+            }
+            seen = texts;
+        }
+    }
+
+    /// The hashes of the files; a link that was turned elsewhere shows as well.
+    fn texts(&self) -> Vec<Option<Vec<u8>>> {
+        let settings::Tls { certificate, key, client_ca } = &self.settings;
+        let paths = [Some(certificate), Some(key), client_ca.as_ref()];
+        let hash = |path: &PathBuf| {
+            let text = regular_file::read_text(path, LONGEST).ok()?;
+            Some(ring::digest::digest(&ring::digest::SHA256, text.as_bytes()).as_ref().to_vec())
+        };
+        paths.into_iter().flatten().map(hash).collect()
+    }
+}
+
+fn config(settings: &settings::Tls) -> Result<ServerConfig, TlsError> {
+    let chain = certificates(&settings.certificate)?;
+    let text = zeroize::Zeroizing::new(read(&settings.key)?);
+    let key = PrivateKeyDer::from_pem_slice(text.as_bytes())
+        .map_err(|_| TlsError::NotThere { path: settings.key.clone(), what: "private key" })?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|source| TlsError::Unusable { source })?;
+    let builder = match &settings.client_ca {
+        None => builder.with_no_client_auth(),
+        Some(path) => {
+            let mut roots = RootCertStore::empty();
+            for certificate in certificates(path)? {
+                roots
+                    .add(certificate)
+                    .map_err(|source| TlsError::Issuer { source: source.into() })?;
+            }
+            // Who shows none may still show a token.
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
+                .allow_unauthenticated()
+                .build()
+                .map_err(|source| TlsError::Issuer { source: source.into() })?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let mut config =
+        builder.with_single_cert(chain, key).map_err(|source| TlsError::Unusable { source })?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn read(path: &Path) -> Result<String, TlsError> {
+    regular_file::read_text(path, LONGEST)
+        .map_err(|source| TlsError::Unreadable { path: path.to_owned(), source })
+}
+
+/// The certificates of a file, at least one.
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let text = read(path)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        _ => Err(TlsError::NotThere { path: path.to_owned(), what: "certificate" }),
+    }
+}
+
+/// The names in a client's certificate by which it may be known: URIs (SPIFFE) and host names.
+pub(super) fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
+    let Ok(certificate) = webpki::EndEntityCert::try_from(certificate) else { return Vec::new() };
+    let names = certificate.valid_uri_names().chain(certificate.valid_dns_names());
+    names.map(str::to_owned).collect()
+}

@@ -1,0 +1,304 @@
+//! The gateway: what the daemon answers, over HTTP, to whom it may concern and to nobody else.
+
+mod described;
+mod hostile;
+mod streams;
+mod tls;
+mod vouchers;
+
+use serde_json::{Value, json};
+
+use crate::support::eventually;
+use crate::support::gateway::{
+    EVERYTHING, Gateway, GatewayStage, TOKEN, client, curl, everything, gateway_uid,
+};
+use crate::support::process::Process;
+use crate::support::stage::ACME;
+
+#[test]
+fn the_six_calls_of_old_are_answered_with_a_token_and_refused_without() {
+    let stage = GatewayStage::entitled(&everything());
+    let (gateway, token) = (&stage.gateway, stage.token());
+    let wallet = stage.wallet.address().to_string();
+    let calls = [
+        ("POST", "/api/v1/wallets", json!({"customer_id": "customer:1", "label": "made here"})),
+        ("GET", "/api/v1/wallets/customer:1", Value::Null),
+        ("POST", "/api/v1/tokens/verify", json!({"token": token, "wallet": wallet})),
+        ("POST", "/api/v1/customers/tier", json!({"customer_id": "customer:1", "product": ACME})),
+        ("GET", "/api/v1/tiers", Value::Null),
+        ("POST", "/api/v1/tokens/ownership", json!({"token": token, "wallet": wallet})),
+    ];
+    for (verb, path, body) in &calls {
+        let url = gateway.url(path);
+        let json = ["-H", "Content-Type: application/json", "-d", &body.to_string()];
+        let arguments = if *verb == "POST" { &json[..] } else { &[] };
+        let refused = curl(&[arguments, &[&*url]].concat());
+        assert_eq!(
+            (refused.status, &refused.body["code"]),
+            (401, &json!("UNAUTHENTICATED")),
+            "{path}"
+        );
+        assert_eq!(refused.header("www-authenticate"), Some("Bearer realm=\"entitled\""));
+        let wrong = curl(&[arguments, &["-H", "Authorization: Bearer wrong", &url]].concat());
+        assert_eq!(wrong.status, 401, "{path}");
+    }
+    let answers: Vec<Value> = calls
+        .iter()
+        .map(|(verb, path, body)| match *verb {
+            "POST" => gateway.post(path, body).ok(),
+            _ => gateway.get(path).ok(),
+        })
+        .collect();
+    assert_eq!(
+        (&answers[0]["customer"], &answers[0]["label"]),
+        (&json!("customer:1"), &json!("made here"))
+    );
+    assert_eq!(answers[1]["items"].as_array().unwrap().len(), 2, "{}", answers[1]);
+    assert_eq!(answers[2]["holding"], "held");
+    assert_eq!(answers[3]["tier"], "pro");
+    assert_eq!(answers[4]["items"].as_array().unwrap().len(), 4, "{}", answers[4]);
+    assert_eq!(
+        (&answers[5]["customer"], &answers[5]["active"]),
+        (&json!("customer:1"), &json!(true))
+    );
+    let audit = stage.daemon.admin("audit_list", json!({"limit": 1000}));
+    let by = format!("delegate uid:{}", gateway_uid());
+    assert!(audit.to_string().contains(&by), "the audit says who asked: {audit}");
+}
+
+#[test]
+fn each_client_asks_for_its_own_customer_and_no_more_than_it_may() {
+    let few = "scopes = [\"entitlements\"]\nproducts = [\"acme-cad\"]\n";
+    let text = [
+        everything(),
+        client("few", "few", 1, few),
+        client("other", "other", 2, &format!("scopes = {EVERYTHING}\nrate = 100000\n")),
+        client("often", "often", 1, "scopes = [\"entitlements\"]\nrate = 1\nburst = 3\n"),
+    ];
+    let stage = GatewayStage::entitled(&text.concat());
+    let gateway = &stage.gateway;
+    let entitlement = "/api/v1/products/acme-cad/entitlement";
+    let code = |token: &str, path: &str| {
+        let reply = gateway.get_as(token, path, &[]);
+        (reply.status, reply.body["code"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(code(TOKEN, entitlement), (200, "VALID".to_owned()));
+    assert_eq!(code("few", entitlement), (200, "VALID".to_owned()));
+    assert_eq!(code("other", entitlement), (200, "NO_WALLET".to_owned()));
+    let feature = |it: &str| code(TOKEN, &format!("/api/v1/products/acme-cad/features/{it}"));
+    assert_eq!(feature("export"), (200, "VALID".to_owned()));
+    assert_eq!(feature("flying"), (200, "FEATURE_MISSING".to_owned()));
+    let denied = (403, "PERMISSION_DENIED".to_owned());
+    assert_eq!(code("other", "/api/v1/wallets/customer:1"), denied);
+    assert_eq!(code("few", "/api/v1/products/other/entitlement"), denied);
+    assert_eq!(code("few", "/api/v1/wallets"), denied);
+    let named = json!({"customer": "customer:2", "product": ACME});
+    assert_eq!(gateway.post("/api/v1/customers/tier", &named).status, 403);
+    let seen = |token: &str, path: &str, key: &str| -> Vec<String> {
+        let reply = gateway.get_as(token, path, &[]).ok();
+        let items = reply["items"].as_array().unwrap().iter();
+        items.map(|it| it[key].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(seen("few", "/api/v1/products", "id"), ["acme-cad"]);
+    assert_eq!(seen(TOKEN, "/api/v1/products", "id"), ["acme-cad", "other"]);
+    assert_eq!(seen(TOKEN, "/api/v1/products", "source")[0], "acme-cad.toml", "and no path");
+    assert_eq!(seen("few", "/api/v1/entitlements", "product"), ["acme-cad"]);
+    let limited = eventually("a rate is met", || {
+        let reply = gateway.get_as("often", entitlement, &[]);
+        if reply.status == 429 { Ok(reply) } else { Err(format!("{reply:?}")) }
+    });
+    assert_eq!(limited.header("retry-after"), Some("1"));
+    assert_eq!(code(TOKEN, entitlement).0, 200, "another client's rate is its own");
+}
+
+#[test]
+fn a_delegate_is_known_by_its_uid_and_reaches_no_key() {
+    let stage = GatewayStage::entitled(&everything());
+    let gateway = &stage.gateway;
+    let ask = |method: &str, params: Value| {
+        let request = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
+        gateway.post("/rpc", &request).ok()
+    };
+    let checked = ask("entitlement_check", json!({"product": ACME}));
+    assert_eq!((&checked["id"], &checked["result"]["code"]), (&json!(7), &json!("VALID")));
+    let address = stage.wallet.address();
+    for (method, params) in [
+        ("wallet_export", json!({"address": address, "passphrase": "p"})),
+        ("wallet_sign", json!({"address": address, "message": "m"})),
+        ("customer_list", json!({})),
+        ("keys_rotate", json!({})),
+        ("seat_acquire", json!({"product": ACME})),
+    ] {
+        assert_eq!(ask(method, params)["error"]["data"]["code"], "METHOD_NOT_FOUND", "{method}");
+    }
+    let foreign = ask("entitlement_check", json!({"product": ACME, "customer": "machine"}));
+    assert_eq!(foreign["error"]["data"]["code"], "PERMISSION_DENIED", "{foreign}");
+    let batch = json!([
+        {"jsonrpc": "2.0", "id": 1, "method": "tier_list"},
+        {"jsonrpc": "2.0", "method": "tier_list"},
+        {"jsonrpc": "2.0", "id": 2, "method": "customer_get"},
+    ]);
+    let said = gateway.post("/rpc", &batch).ok();
+    assert_eq!(
+        (&said[0]["id"], &said[1]["result"]["id"]),
+        (&json!(1), &json!("customer:1")),
+        "{said}"
+    );
+    // A user who is no delegate names nobody; where the tests' own user is the delegate, there is no other.
+    if gateway_uid() != nix::unistd::getuid().as_raw() {
+        let named = json!({"product": ACME, "customer": "customer:1"});
+        assert_eq!(
+            stage.daemon.refused("entitlement_check", named).data["code"],
+            "PERMISSION_DENIED"
+        );
+    }
+}
+
+#[test]
+fn pages_of_named_origins_may_ask_and_no_others() {
+    let cors = "[cors]\norigins = [\"https://app.example\"]\nmax_age = \"5m\"\n";
+    let stage = GatewayStage::entitled(&format!("{}{cors}", everything()));
+    let path = "/api/v1/products/acme-cad/entitlement";
+    let asked =
+        |origin: &str| stage.gateway.get_as(TOKEN, path, &["-H", &format!("Origin: {origin}")]);
+    let allowed = asked("https://app.example");
+    assert_eq!(
+        (allowed.status, allowed.header("access-control-allow-origin")),
+        (200, Some("https://app.example"))
+    );
+    assert_eq!(allowed.header("access-control-allow-credentials"), None);
+    assert!(allowed.header("vary").unwrap().contains("origin"), "{allowed:?}");
+    assert!(stage.gateway.get(path).header("vary").unwrap().contains("origin"));
+    for foreign in [
+        "https://evil.example",
+        "http://app.example",
+        "https://app.example.evil",
+        "null",
+        "https://APP.example",
+    ] {
+        let refused = asked(foreign);
+        assert_eq!(
+            (refused.status, refused.header("access-control-allow-origin")),
+            (403, None),
+            "{foreign}"
+        );
+    }
+    let url = stage.gateway.url(path);
+    let preflight = |origin: &str| {
+        let origin = format!("Origin: {origin}");
+        curl(&["-X", "OPTIONS", "-H", &origin, "-H", "Access-Control-Request-Method: GET", &url])
+    };
+    let allowed = preflight("https://app.example");
+    assert_eq!((allowed.status, allowed.header("access-control-max-age")), (204, Some("300")));
+    assert!(allowed.header("access-control-allow-headers").unwrap().contains("authorization"));
+    assert_eq!(preflight("https://evil.example").status, 403);
+}
+
+#[test]
+fn a_request_for_somebody_else_or_of_another_form_is_refused() {
+    let stage = GatewayStage::start(&format!("{}[limits]\nrequest_bytes = 2048\n", everything()));
+    let gateway = &stage.gateway;
+    let status = |more: &[&str]| gateway.get_as(TOKEN, "/api/v1/tiers", more).status;
+    assert_eq!(status(&[]), 200);
+    assert_eq!(status(&["-H", "Host: evil.example"]), 421);
+    assert_eq!(status(&["-H", "Host: localhost.evil.example"]), 421);
+    assert_eq!(status(&["-H", "Host: localhost:9"]), 200);
+    assert_eq!(status(&["-H", "Host;"]), 421, "an empty host");
+    assert_eq!(status(&["-H", "Authorization: Bearer another"]), 401, "two tokens");
+    assert_eq!(status(&["-X", "DELETE"]), 405);
+    assert_eq!(gateway.get("/api/v1/nothing").status, 404);
+    let problem = gateway.get_as(TOKEN, "/api/v1/tiers?limit=x", &["-H", "X-Request-Id: my-id"]);
+    assert_eq!(problem.status, 400);
+    assert_eq!(problem.header("content-type"), Some("application/problem+json"));
+    assert_eq!(problem.header("x-request-id"), Some("my-id"));
+    let expected = json!({"code": "INVALID_PARAMS", "status": 400, "title": "Bad Request", "request_id": "my-id",
+        "type": "urn:entitled:problem:invalid-params", "detail": "`limit` must be a whole number"});
+    assert_eq!(problem.body, expected);
+    let by_daemon = gateway.get("/api/v1/tiers?limit=0");
+    assert_eq!((by_daemon.status, &by_daemon.body["code"]), (400, &json!("INVALID_PARAMS")));
+    let tier = "/api/v1/customers/tier";
+    let long = json!({"product": "a".repeat(3_000)});
+    assert_eq!(gateway.post(tier, &long).status, 413);
+    let body = json!({"product": ACME});
+    assert_eq!(
+        gateway.post_as(TOKEN, tier, &body, &["-H", "Content-Type: text/plain"]).status,
+        415
+    );
+    let chunked = gateway.post_as(TOKEN, tier, &body, &["-H", "Transfer-Encoding: chunked"]);
+    assert_eq!((chunked.status, chunked.header("connection")), (411, Some("close")));
+    assert_eq!(gateway.post(tier, &json!([])).status, 400);
+    assert_eq!(gateway.post(tier, &json!({"product": ACME, "more": 1})).status, 400);
+    assert_eq!(gateway.post(tier, &json!({"product": 7})).status, 400);
+}
+
+#[test]
+fn without_authentication_only_a_loopback_address_is_listened_on() {
+    let home = tempfile::tempdir().unwrap();
+    let anonymous = format!("[anonymous]\ncustomer = \"customer:1\"\nscopes = {EVERYTHING}\n");
+    let ended = |text: &str| {
+        let command = Gateway::command(home.path(), &home.path().join("none.sock"), text);
+        let mut process = Process::start(command);
+        (process.wait().code(), process.output().text())
+    };
+    let open = "listen = \"0.0.0.0:0\"\nhosts = [\"a.example\"]\n";
+    for (text, says) in [
+        (format!("{open}{anonymous}"), "anonymous"),
+        (String::new(), "name at least one client"),
+        (format!("listen = \"0.0.0.0:0\"\n{}", everything()), "hosts"),
+        (everything().replace("customer:1", "machine"), "an administrator made"),
+        (everything().replace("customer:1", "uid:0"), "an administrator made"),
+        (format!("{}[cors]\norigins = [\"*\"]\n", everything()), "an exact origin"),
+        (format!("{}[cors]\ncredentials = true\n", everything()), "needs `origins`"),
+        (everything().replace("token_sha256", "subject"), "`[oidc]` or `[token_review]`"),
+        (everything().replace("token_sha256", "certificate"), "client_ca"),
+    ] {
+        let (code, said) = ended(&text);
+        assert_eq!(code, Some(2), "{text}\n{said}");
+        assert!(said.contains(says), "{says}: {said}");
+    }
+    let stage = GatewayStage::start(&anonymous);
+    assert_eq!(
+        curl(&[&stage.gateway.url("/api/v1/tiers")]).status,
+        200,
+        "on a loopback address it may"
+    );
+    let shown = stage.gateway.get_as("some-token", "/api/v1/tiers", &[]);
+    assert_eq!(shown.status, 401, "a token that is shown is looked at");
+}
+
+#[test]
+fn without_the_daemon_nothing_is_said_of_what_is_so() {
+    let mut stage = GatewayStage::entitled(&everything());
+    let path = "/api/v1/products/acme-cad/entitlement";
+    assert_eq!(stage.gateway.get(path).ok()["code"], "VALID");
+    assert_eq!(stage.gateway.probe("/readyz").status, 200);
+    stage.daemon.stop();
+    let reply = stage.gateway.get(path);
+    assert_eq!((reply.status, &reply.body["code"]), (503, &json!("DAEMON_UNREACHABLE")));
+    assert_eq!(
+        (reply.header("retry-after"), reply.header("cache-control")),
+        (Some("1"), Some("no-store"))
+    );
+    assert_eq!(stage.gateway.probe("/readyz").status, 503);
+    assert_eq!(
+        stage.gateway.probe("/livez").status,
+        200,
+        "a daemon that is away is not dead threads"
+    );
+    stage.daemon.resume();
+    assert_eq!(stage.gateway.get(path).ok()["code"], "VALID", "it asks the next one");
+    let metrics = stage.gateway.probe("/metrics").text;
+    assert!(metrics.contains("entitled_gateway_answers_total{status=\"2xx\"} 2"), "{metrics}");
+    assert!(metrics.contains("entitled_gateway_answers_total{status=\"5xx\"} 1"), "{metrics}");
+    assert_eq!(stage.gateway.probe("/api/v1/tiers").status, 404, "and nothing else");
+}
+
+#[test]
+fn a_chain_that_is_away_is_neither_dead_nor_unready() {
+    let mut stage = GatewayStage::entitled(&everything());
+    stage.anvil.stop();
+    assert_eq!(stage.gateway.probe("/livez").status, 200);
+    assert_eq!(stage.gateway.probe("/readyz").status, 200);
+    assert_eq!(stage.gateway.get("/api/v1/products/acme-cad/entitlement").ok()["valid"], true);
+    assert!(stage.gateway.stop().success(), "{}", stage.gateway.log());
+}

@@ -1,0 +1,237 @@
+//! Clients that mean harm, or are broken: none of them keeps the others from their answers.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::support::gateway::{GatewayStage, TOKEN, everything};
+use crate::support::{PATIENCE, eventually};
+
+fn stage() -> GatewayStage {
+    let limits = "[limits]\nhead = \"500ms\"\nwrite = \"500ms\"\nidle = \"1s\"\nconnections = 40\n";
+    GatewayStage::start(&format!("{}{limits}", everything()))
+}
+
+fn connect(stage: &GatewayStage) -> TcpStream {
+    let stream = TcpStream::connect(("127.0.0.1", stage.gateway.port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// All that the gateway says until it closes the connection.
+fn said_until_closed(mut stream: &TcpStream) -> String {
+    let mut said = Vec::new();
+    // A connection that was reset is closed as well.
+    let _ = stream.read_to_end(&mut said);
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+fn still_answers(stage: &GatewayStage) {
+    assert_eq!(stage.gateway.get("/api/v1/tiers").status, 200);
+}
+
+/// The head of a question that is answered.
+fn question() -> String {
+    format!("GET /api/v1/tiers HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n")
+}
+
+#[test]
+fn who_drips_or_stays_silent_is_closed() {
+    let stage = stage();
+    let silent: Vec<TcpStream> = (0..30).map(|_| connect(&stage)).collect();
+    let dripping = connect(&stage);
+    (&dripping).write_all(question().as_bytes()).unwrap();
+    let drips = std::thread::spawn({
+        let mut dripping = dripping.try_clone().unwrap();
+        move || {
+            // Each header is soon enough; the head never ends.
+            for number in 0.. {
+                if dripping.write_all(format!("X-{number}: y\r\n").as_bytes()).is_err() {
+                    return;
+                }
+                // What drips has pauses.
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+    });
+    still_answers(&stage);
+    assert_eq!(said_until_closed(&dripping), "", "the head had its time");
+    for stream in &silent {
+        said_until_closed(stream);
+    }
+    drips.join().unwrap();
+    let body = connect(&stage);
+    let head = question().replace("GET /api/v1/tiers", "POST /api/v1/customers/tier");
+    let head = format!("{head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{");
+    (&body).write_all(head.as_bytes()).unwrap();
+    assert!(said_until_closed(&body).starts_with("HTTP/1.1 408 "), "the body had its time");
+    still_answers(&stage);
+}
+
+#[test]
+fn more_connections_than_there_are_places_are_turned_away_at_once() {
+    let stage =
+        GatewayStage::start(&format!("{}[limits]\nconnections_per_address = 8\n", everything()));
+    let held: Vec<TcpStream> = (0..8).map(|_| connect(&stage)).collect();
+    eventually("the ninth is turned away", || {
+        let ninth = connect(&stage);
+        ninth.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        match (&ninth).read(&mut [0]) {
+            Ok(0) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    drop(held);
+    eventually("places are free", || match stage.gateway.get("/api/v1/tiers").status {
+        200 => Ok(()),
+        other => Err(other.to_string()),
+    });
+}
+
+#[test]
+fn two_ends_of_one_body_are_refused_and_what_follows_is_not_read() {
+    let stage = stage();
+    let smuggled = format!("{}\r\n", question().replace("tiers", "smuggled"));
+    for (name, headers) in [
+        ("both", "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n"),
+        ("both, turned", "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n"),
+        ("two encodings", "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n"),
+        ("an encoding nobody knows", "Transfer-Encoding: xchunked\r\n"),
+        ("a space before the colon", "Content-Length : 4\r\n"),
+        ("two lengths", "Content-Length: 4\r\nContent-Length: 5\r\n"),
+        ("a list of lengths", "Content-Length: 4, 5\r\n"),
+        ("a signed length", "Content-Length: +4\r\n"),
+        ("a folded line", "X-A: b\r\n Content-Length: 4\r\n"),
+        ("a bare end of line", "X-A: b\nTransfer-Encoding: chunked\r\n"),
+        ("a zero byte", "X-A: \0\r\n"),
+    ] {
+        let stream = connect(&stage);
+        let head = question().replace("GET /api/v1/tiers", "POST /api/v1/customers/tier");
+        let request =
+            format!("{head}Content-Type: application/json\r\n{headers}\r\n0\r\n\r\n{smuggled}");
+        (&stream).write_all(request.as_bytes()).unwrap();
+        let said = said_until_closed(&stream);
+        assert_eq!(
+            said.matches("HTTP/1.1 ").count(),
+            1,
+            "{name}: one answer, and no second: {said}"
+        );
+        let status = said.get(9..12).unwrap();
+        assert!(["400", "411"].contains(&status), "{name}: {said}");
+    }
+    still_answers(&stage);
+}
+
+#[test]
+fn heads_without_measure_are_refused() {
+    let stage = stage();
+    let many: String = (0..200).map(|it| format!("X-{it}: y\r\n")).collect();
+    let long = format!("X-Long: {}\r\n", "y".repeat(64 * 1024));
+    for more in [many, long] {
+        let stream = connect(&stage);
+        // The gateway may have closed before all of it is written.
+        let _ = (&stream).write_all(format!("{}{more}\r\n", question()).as_bytes());
+        let said = said_until_closed(&stream);
+        assert!(said.is_empty() || said.starts_with("HTTP/1.1 431 "), "{said}");
+    }
+    let path = format!("GET /{} HTTP/1.1\r\nHost: localhost\r\n\r\n", "a".repeat(70_000));
+    let stream = connect(&stage);
+    let _ = (&stream).write_all(path.as_bytes());
+    let said = said_until_closed(&stream);
+    assert!(said.is_empty() || said.starts_with("HTTP/1.1 4"), "{said}");
+    still_answers(&stage);
+}
+
+#[test]
+fn who_does_not_read_is_closed() {
+    let stage = stage();
+    let stream = connect(&stage);
+    let requests = format!("{}\r\n", question()).repeat(64);
+    let mut writing = stream.try_clone().unwrap();
+    let writer = std::thread::spawn(move || {
+        // Until both buffers are full, or the gateway has had enough.
+        writing.set_write_timeout(Some(PATIENCE)).unwrap();
+        for _ in 0..100_000 {
+            if writing.write_all(requests.as_bytes()).is_err() {
+                return true;
+            }
+        }
+        false
+    });
+    assert!(writer.join().unwrap(), "the connection was closed");
+    still_answers(&stage);
+}
+
+/// A frame of HTTP/2 (RFC 9113, 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A literal header without indexing (RFC 7541, 6.2.2).
+fn header(name: &str, value: &str) -> Vec<u8> {
+    let text = |it: &str| {
+        assert!(it.len() < 127);
+        [&[u8::try_from(it.len()).unwrap()], it.as_bytes()].concat()
+    };
+    [vec![0], text(name), text(value)].concat()
+}
+
+fn request() -> Vec<u8> {
+    let bearer = format!("Bearer {TOKEN}");
+    [
+        header(":method", "GET"),
+        header(":scheme", "http"),
+        header(":path", "/api/v1/tiers"),
+        header(":authority", "localhost"),
+        header("authorization", &bearer),
+    ]
+    .concat()
+}
+
+#[test]
+fn streams_that_are_reset_as_they_are_opened_end_the_connection() {
+    let stage = stage();
+    let stream = connect(&stage);
+    (&stream).write_all(&[PREFACE, &frame(4, 0, 0, &[])].concat()).unwrap();
+    let reading = stream.try_clone().unwrap();
+    let reader = std::thread::spawn(move || said_until_closed(&reading));
+    for number in 0..20_000_u32 {
+        let id = 1 + 2 * number;
+        let both = [frame(1, 5, id, &request()), frame(3, 0, id, &8_u32.to_be_bytes())].concat();
+        if (&stream).write_all(&both).is_err() {
+            break;
+        }
+    }
+    reader.join().unwrap();
+    still_answers(&stage);
+}
+
+#[test]
+fn a_window_that_never_opens_and_a_head_that_never_ends_are_closed() {
+    let stage = stage();
+    let stalled = connect(&stage);
+    // SETTINGS_INITIAL_WINDOW_SIZE 0: the answer can never be sent.
+    let settings = frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    let asked = frame(1, 5, 1, &request());
+    (&stalled).write_all(&[PREFACE, &settings, &asked].concat()).unwrap();
+    let endless = connect(&stage);
+    let begun = frame(1, 1, 1, &request());
+    (&endless).write_all(&[PREFACE, &frame(4, 0, 0, &[]), &begun].concat()).unwrap();
+    let mut going_on = endless.try_clone().unwrap();
+    let writer = std::thread::spawn(move || {
+        let more = frame(9, 0, 1, &header("x", "y"));
+        while going_on.write_all(&more).is_ok() {
+            // What drips has pauses.
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    still_answers(&stage);
+    said_until_closed(&stalled);
+    said_until_closed(&endless);
+    writer.join().unwrap();
+    still_answers(&stage);
+}

@@ -1,0 +1,211 @@
+//! Tokens that others vouch for: an issuer's keys, and a Kubernetes API server.
+
+use std::process::Command;
+
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use serde_json::{Value, json};
+
+use super::tls::Authority;
+use crate::support::eventually;
+use crate::support::gateway::GatewayStage;
+use crate::support::process::{Process, command};
+
+/// An HTTPS server in the place of whoever vouches: it serves the files of its directory, and answers a `TokenReview` by
+/// the file `reviews.json`, as the API server would. Each request is a line of its output.
+const SERVER: &str = r#"
+import http.server, json, os, ssl, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def say(self, status, body):
+        self.send_response(status); self.send_header("Content-Length", str(len(body))); self.end_headers(); self.wfile.write(body)
+    def do_GET(self):
+        try: self.say(200, open("." + self.path, "rb").read())
+        except OSError: self.say(404, b"")
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.headers["Authorization"] != "Bearer own-token": return self.say(401, b"{}")
+        reviews = json.load(open("reviews.json"))
+        if self.path != "/apis/authentication.k8s.io/v1/tokenreviews" or asked["kind"] != "TokenReview": return self.say(404, b"{}")
+        if asked["spec"]["token"] == "a.b.broken": return self.say(500, b"{}")
+        asked["status"] = reviews.get(asked["spec"]["token"], {"authenticated": False, "error": "unknown"})
+        self.say(201, json.dumps(asked).encode())
+    def log_message(self, *what): print(*what, flush=True)
+os.chdir(sys.argv[1])
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER); context.load_cert_chain("voucher.crt", "voucher.key")
+server.socket = context.wrap_socket(server.socket, server_side=True)
+print("port", server.server_address[1], flush=True)
+server.serve_forever()
+"#;
+
+struct Voucher {
+    authority: Authority,
+    process: Process,
+    port: u16,
+}
+
+impl Voucher {
+    fn start() -> Option<Self> {
+        let authority = Authority::new()?;
+        authority.issue("voucher", "IP:127.0.0.1");
+        std::fs::write(authority.path("reviews.json"), "{}").unwrap();
+        let mut python: Command = command(std::path::Path::new("python3"));
+        python.args(["-c", SERVER]).arg(authority.0.path());
+        let process = Process::start(python);
+        let port = eventually("the voucher listens", || {
+            let said = process.output().text();
+            let port = said.lines().find_map(|it| it.strip_prefix("port ")).map(str::to_owned);
+            port.map(|it| it.parse().unwrap()).ok_or(said)
+        });
+        Some(Self { authority, process, port })
+    }
+
+    fn ca(&self) -> String {
+        self.authority.path("ca.crt").display().to_string()
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("https://127.0.0.1:{}{path}", self.port)
+    }
+
+    fn asked(&self, what: &str) -> usize {
+        self.process.output().text().matches(what).count()
+    }
+}
+
+fn encoded(bytes: &[u8]) -> String {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().fold(0_u32, |word, it| (word << 8) | u32::from(*it));
+        let word = word << (8 * (3 - chunk.len()));
+        (0..=chunk.len())
+            .for_each(|at| text.push(char::from(DIGITS[(word >> (18 - 6 * at)) as usize & 63])));
+    }
+    text
+}
+
+fn pair(seed: u8) -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()
+}
+
+fn token(key: &Ed25519KeyPair, header: &Value, claims: &Value) -> String {
+    let signed = format!(
+        "{}.{}",
+        encoded(header.to_string().as_bytes()),
+        encoded(claims.to_string().as_bytes())
+    );
+    let signature = key.sign(signed.as_bytes());
+    format!("{signed}.{}", encoded(signature.as_ref()))
+}
+
+fn status(stage: &GatewayStage, token: &str) -> u16 {
+    stage.gateway.get_as(token, "/api/v1/products/acme-cad/entitlement", &[]).status
+}
+
+const WEB: &str = "system:serviceaccount:shop:web";
+
+fn subject() -> String {
+    format!(
+        "[[client]]\nname = \"web\"\nsubject = \"{WEB}\"\ncustomer = \"customer:1\"\nscopes = [\"entitlements\"]\nrate = 1000\n"
+    )
+}
+
+#[test]
+fn a_token_that_the_issuer_signed_holds_until_its_time_is_over() {
+    let Some(voucher) = Voucher::start() else { return };
+    let (key, other) = (pair(7), pair(8));
+    let x = encoded(key.public_key().as_ref());
+    let jwks = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": x, "use": "sig"}, {"kty": "unheard-of"}]});
+    std::fs::write(voucher.authority.path("jwks"), jwks.to_string()).unwrap();
+    let oidc = format!(
+        "[oidc]\nissuer = \"https://issuer\"\njwks = \"{}\"\nca = {:?}\n",
+        voucher.url("/jwks"),
+        voucher.ca()
+    );
+    let stage = GatewayStage::entitled(&format!("{}{oidc}", subject()));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let header = json!({"alg": "EdDSA", "kid": "k1"});
+    let claims = json!({"iss": "https://issuer", "sub": WEB, "aud": ["entitled"], "exp": now + 600, "nbf": now - 5});
+    assert_eq!(status(&stage, &token(&key, &header, &claims)), 200);
+    let with = |name: &str, value: Value| {
+        let mut claims = claims.clone();
+        claims[name] = value;
+        token(&key, &header, &claims)
+    };
+    assert_eq!(status(&stage, &with("aud", json!("entitled"))), 200);
+    for (name, value) in [
+        ("iss", json!("https://another")),
+        ("sub", json!("system:serviceaccount:shop:other")),
+        ("aud", json!(["another"])),
+        ("aud", Value::Null),
+        ("exp", json!(now - 600)),
+        ("exp", Value::Null),
+        ("nbf", json!(now + 600)),
+    ] {
+        assert_eq!(status(&stage, &with(name, value.clone())), 401, "{name} {value}");
+    }
+    assert_eq!(status(&stage, &token(&other, &header, &claims)), 401, "another's signature");
+    for header in [
+        json!({"alg": "none", "kid": "k1"}),
+        json!({"alg": "HS256", "kid": "k1"}),
+        json!({"alg": "EdDSA", "kid": "k1", "crit": ["exp"]}),
+        json!({"alg": "EdDSA", "kid": "k2"}),
+    ] {
+        assert_eq!(status(&stage, &token(&key, &header, &claims)), 401, "{header}");
+    }
+    let good = token(&key, &header, &claims);
+    let unsigned = good.rsplit_once('.').unwrap().0;
+    assert_eq!(
+        (status(&stage, &format!("{unsigned}.")), status(&stage, &format!("{good}="))),
+        (401, 401)
+    );
+    assert_eq!(
+        voucher.asked("GET /jwks"),
+        1,
+        "keys are kept, and an id that nobody knows has them fetched seldom"
+    );
+}
+
+#[test]
+fn while_whoever_vouches_is_away_nobody_is_refused_for_good() {
+    let Some(voucher) = Voucher::start() else { return };
+    let oidc = format!(
+        "[oidc]\nissuer = \"i\"\njwks = \"{}\"\nca = {:?}\n",
+        voucher.url("/nothing"),
+        voucher.ca()
+    );
+    let stage = GatewayStage::entitled(&format!("{}{oidc}", subject()));
+    let key = pair(7);
+    let token = token(&key, &json!({"alg": "EdDSA", "kid": "k1"}), &json!({}));
+    assert_eq!(status(&stage, &token), 503, "that is not known, and neither yes nor no");
+    assert_eq!(status(&stage, "opaque"), 401);
+}
+
+#[test]
+fn a_pod_is_who_the_api_server_says_it_is() {
+    let Some(voucher) = Voucher::start() else { return };
+    let user = json!({"username": WEB});
+    let reviews = json!({
+        "a.b.web": {"authenticated": true, "user": user, "audiences": ["entitled"]},
+        "a.b.other": {"authenticated": true, "user": {"username": "system:serviceaccount:shop:other"}, "audiences": ["entitled"]},
+        "a.b.audience": {"authenticated": true, "user": user, "audiences": ["https://kubernetes.default.svc"]},
+        "a.b.old-server": {"authenticated": true, "user": user},
+        "a.b.no": {"authenticated": false, "user": user, "audiences": ["entitled"]},
+    });
+    std::fs::write(voucher.authority.path("reviews.json"), reviews.to_string()).unwrap();
+    std::fs::write(voucher.authority.path("own"), "own-token\n").unwrap();
+    let own = voucher.authority.path("own").display().to_string();
+    let review = format!(
+        "[token_review]\nurl = \"{}\"\nca = {:?}\ntoken_file = {own:?}\n",
+        voucher.url(""),
+        voucher.ca()
+    );
+    let stage = GatewayStage::entitled(&format!("{}{review}", subject()));
+    assert_eq!(status(&stage, "a.b.web"), 200);
+    assert_eq!(status(&stage, "a.b.web"), 200);
+    assert_eq!(voucher.asked("POST"), 1, "an answer is kept for a while");
+    for token in ["a.b.other", "a.b.audience", "a.b.old-server", "a.b.no", "a.b.nobody", "opaque"] {
+        assert_eq!(status(&stage, token), 401, "{token}");
+    }
+    assert_eq!(status(&stage, "a.b.broken"), 503);
+}

@@ -1,0 +1,231 @@
+//! The real gateway before a real daemon, asked by curl. It runs as a user of its own, whom the daemon knows as a delegate.
+
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+
+use super::anvil::Anvil;
+use super::contract::Contract;
+use super::daemon::{Daemon, quiet};
+use super::eventually;
+use super::process::{Process, command};
+use super::settings::{ProductFile, Settings};
+use super::wallet::Wallet;
+
+/// Of the client that may ask for everything, of customer 1.
+pub const TOKEN: &str = "a-token-of-customer-one";
+/// The SHA-256 of a token, as the file has it.
+pub fn hashed(token: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, token.as_bytes());
+    alloy_primitives::hex::encode(digest)
+}
+
+pub const EVERYTHING: &str = r#"["entitlements", "receipts", "wallets", "tokens", "seats"]"#;
+
+/// A `[[client]]` known by its token.
+pub fn client(name: &str, token: &str, customer: u32, more: &str) -> String {
+    let hash = hashed(token);
+    let head = format!("[[client]]\nname = \"{name}\"\ntoken_sha256 = \"{hash}\"\n");
+    format!("{head}customer = \"customer:{customer}\"\n{more}\n")
+}
+
+/// The client of [`TOKEN`].
+pub fn everything() -> String {
+    client("everything", TOKEN, 1, &format!("scopes = {EVERYTHING}\nrate = 100000\n"))
+}
+
+/// Who runs the gateway: another user where we may choose one.
+pub fn gateway_uid() -> u32 {
+    let own = nix::unistd::getuid();
+    if own.is_root() { 65532 } else { own.as_raw() }
+}
+
+/// A running gateway.
+pub struct Gateway {
+    process: Process,
+    pub port: u16,
+    pub probes: u16,
+}
+
+impl Gateway {
+    /// Starts one before `socket` with `text`, beside ports that are free.
+    pub fn start(home: &Path, socket: &Path, text: &str) -> Self {
+        let process = Process::start(Self::command(home, socket, text));
+        let mut gateway = Self { process, port: 0, probes: 0 };
+        let told = eventually("the gateway listens", || {
+            let said = gateway.process.output().text();
+            if let Some(status) = gateway.process.ended() {
+                panic!("the gateway ended with {status}:\n{said}");
+            }
+            let line = said.lines().find(|it| it.starts_with("listening on ")).map(str::to_owned);
+            line.ok_or(said)
+        });
+        let ports = told.split(", ").map(|it| it.rsplit_once(':').unwrap().1.parse().unwrap());
+        let ports: Vec<u16> = ports.collect();
+        (gateway.port, gateway.probes) = (ports[0], ports[1]);
+        gateway
+    }
+
+    /// The command that would start it.
+    pub fn command(home: &Path, socket: &Path, text: &str) -> Command {
+        let file = home.join("gateway.toml");
+        let listen = "listen = \"127.0.0.1:0\"\nprobes = \"127.0.0.1:0\"\n";
+        let listen = if text.contains("listen =") { "" } else { listen };
+        let log = "[log]\nformat = \"text\"\n";
+        std::fs::write(&file, format!("socket = {socket:?}\n{listen}{text}\n{log}")).unwrap();
+        std::fs::set_permissions(home, PermissionsExt::from_mode(0o755)).unwrap();
+        let mut command = command(Path::new(env!("CARGO_BIN_EXE_entitled")));
+        command.args(["gateway", "--config"]).arg(&file);
+        quiet(&mut command);
+        if gateway_uid() != nix::unistd::getuid().as_raw() {
+            command.uid(gateway_uid()).gid(gateway_uid());
+        }
+        command
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// `path`, asked with [`TOKEN`].
+    pub fn get(&self, path: &str) -> Reply {
+        self.get_as(TOKEN, path, &[])
+    }
+
+    pub fn get_as(&self, token: &str, path: &str, more: &[&str]) -> Reply {
+        let bearer = format!("Authorization: Bearer {token}");
+        curl(&[&["-H", &bearer, &self.url(path)], more].concat())
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Reply {
+        self.post_as(TOKEN, path, body, &[])
+    }
+
+    pub fn post_as(&self, token: &str, path: &str, body: &Value, more: &[&str]) -> Reply {
+        let (bearer, body) = (format!("Authorization: Bearer {token}"), body.to_string());
+        let json = ["-H", "Content-Type: application/json", "-H", &bearer, "-d", &body];
+        curl(&[&json[..], &[&*self.url(path)], more].concat())
+    }
+
+    pub fn probe(&self, path: &str) -> Reply {
+        curl(&[&format!("http://127.0.0.1:{}{path}", self.probes)])
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
+    pub fn stop(&mut self) -> std::process::ExitStatus {
+        self.signal(Signal::SIGTERM);
+        self.process.wait()
+    }
+
+    pub fn log(&self) -> String {
+        self.process.output().text()
+    }
+}
+
+/// What curl was answered.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Value,
+    pub text: String,
+}
+
+impl Reply {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The result, where there is one.
+    pub fn ok(self) -> Value {
+        assert!((200..300).contains(&self.status), "{self:?}");
+        self.body
+    }
+}
+
+/// Asks with curl. A status of 0 is a connection that failed, with curl's words as the text.
+pub fn curl(arguments: &[&str]) -> Reply {
+    let mut asked = Command::new("curl");
+    asked.args(["-sS", "-i", "--noproxy", "*", "--max-time", "60"]).args(arguments);
+    let output = asked.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut rest = said.as_str();
+    let mut reply =
+        Reply { status: 0, headers: Vec::new(), body: Value::Null, text: String::new() };
+    while let Some((head, body)) = rest.split_once("\r\n\r\n").filter(|_| rest.starts_with("HTTP/"))
+    {
+        reply.status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let lines = head.lines().skip(1).filter_map(|it| it.split_once(": "));
+        reply.headers =
+            lines.map(|(name, it)| (name.to_ascii_lowercase(), it.to_owned())).collect();
+        rest = body;
+    }
+    reply.body = serde_json::from_str(rest).unwrap_or(Value::Null);
+    reply.text = format!("{rest}{}", String::from_utf8_lossy(&output.stderr));
+    reply
+}
+
+/// The usual scene: a chain, a licence, a daemon, two customers that an administrator made, and a gateway.
+pub struct GatewayStage {
+    pub gateway: Gateway,
+    pub daemon: Daemon,
+    pub licence: Contract,
+    pub anvil: Anvil,
+    pub wallet: Wallet,
+}
+
+impl GatewayStage {
+    pub fn start(text: &str) -> Self {
+        Self::with(text, ProductFile::acme)
+    }
+
+    pub fn with(text: &str, product: impl FnOnce(&str) -> ProductFile) -> Self {
+        let anvil = Anvil::start();
+        let licence = Contract::licence(&anvil);
+        let acme = product(&licence.collection()).set("refresh", r#""5m""#);
+        let other = ProductFile::acme(&licence.collection()).named("other");
+        let settings = Settings::new([anvil.url()]).product(acme).product(other);
+        let mut daemon = Daemon::prepare(&settings);
+        let drop_ins = daemon.home().join("entitled.d");
+        std::fs::create_dir(&drop_ins).unwrap();
+        let delegates = format!("[socket]\ndelegates = [\"{}\"]\n", gateway_uid());
+        std::fs::write(drop_ins.join("10-gateway.toml"), delegates).unwrap();
+        daemon.resume();
+        for name in ["one", "two"] {
+            daemon.admin("customer_create", json!({"name": name}));
+        }
+        let gateway = Gateway::start(daemon.home(), &daemon.socket(), text);
+        Self { gateway, daemon, licence, anvil, wallet: Wallet::numbered(1) }
+    }
+
+    /// The wallet is customer one's, and holds token 7.
+    pub fn entitled(text: &str) -> Self {
+        Self::start(text).enter()
+    }
+
+    pub fn enter(self) -> Self {
+        self.daemon.link_for(&self.wallet, "customer:1");
+        self.licence.mint(&self.anvil, self.wallet.address(), 7);
+        eventually("customer one is entitled", || {
+            let params = json!({"product": "acme-cad", "customer": "customer:1"});
+            let verdict = self.daemon.admin("entitlement_check", params);
+            if verdict["code"] == "VALID" { Ok(()) } else { Err(verdict.to_string()) }
+        });
+        self
+    }
+
+    pub fn token(&self) -> String {
+        format!("{}/7", self.licence.collection())
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.daemon.home().join(name)
+    }
+}

@@ -43,6 +43,7 @@ groff_warns() {
 }
 
 check 'exposure of entitled.service' systemd-analyze exposure systemd/entitled.service
+check 'exposure of entitled-gateway.service' systemd-analyze exposure systemd/entitled-gateway.service
 check 'units' systemd-analyze verify systemd/*.service systemd/*.socket
 check 'unit of a user' systemd-analyze verify systemd/user/entitled.service
 check 'manual pages' mandoc mandoc -T lint -W warning packaging/man/*.[1-8]

@@ -49,13 +49,16 @@ enum Role {
         /// Check the configuration, say what is wrong, and end.
         #[arg(long)]
         check: bool,
+        /// Ask the gateway that runs by this configuration whether it is ready, and end.
+        #[arg(long, conflicts_with = "check")]
+        probe: bool,
     },
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Some(Role::Gateway { config, check }) = &arguments.role {
-        return gateway(config, *check);
+    if let Some(Role::Gateway { config, check, probe }) = &arguments.role {
+        return gateway(config, *check, *probe);
     }
     let environment = Environment::of_process();
     if let Some(file) = &arguments.fake {
@@ -111,8 +114,8 @@ fn check(read: &entitled::config::Read, environment: &Environment) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Stands before a daemon, or only checks whether it could.
-fn gateway(file: &Path, only_check: bool) -> ExitCode {
+/// Stands before a daemon, or only checks whether it could, or asks one that does.
+fn gateway(file: &Path, only_check: bool, only_probe: bool) -> ExitCode {
     let settings = match gateway::read(file) {
         Ok(settings) => settings,
         Err(error) => {
@@ -130,6 +133,18 @@ fn gateway(file: &Path, only_check: bool) -> ExitCode {
             Err(error) => {
                 tell(std::io::stderr(), &format!("{error:#}"));
                 ExitCode::from(WRONG)
+            }
+        };
+    }
+    if only_probe {
+        return match gateway::probe(&settings) {
+            Ok(()) => {
+                tell(std::io::stdout(), "the gateway is ready");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                tell(std::io::stderr(), &format!("{error:#}"));
+                ExitCode::FAILURE
             }
         };
     }

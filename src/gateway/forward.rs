@@ -14,11 +14,11 @@ const LONGEST: usize = 1 << 20;
 /// Headers of the answer that are handed on.
 const KEPT: [header::HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, header::RETRY_AFTER];
 
-/// Asks the daemon at the same address.
+/// Asks the daemon at the same address. `key`: of one flag.
 pub(super) async fn flags(
     daemon: &Daemon,
     client: &Client,
-    address: &str,
+    (address, key): (&str, Option<&str>),
     (headers, body): (&HeaderMap, Bytes),
 ) -> Result<Answer, Problem> {
     let failed = |error: &dyn std::fmt::Display| {
@@ -38,6 +38,9 @@ pub(super) async fn flags(
         .header(header::HOST, "localhost")
         .header(header::CONTENT_TYPE, "application/json")
         .header("entitled-customer", client.customer.to_string());
+    if let Some(key) = key.filter(|_| !client.may_ask_about_all()) {
+        request = request.header("entitled-products", candidates(client, key).join(","));
+    }
     if let Some(known) = headers.get(header::IF_NONE_MATCH) {
         request = request.header(header::IF_NONE_MATCH, known);
     }
@@ -56,12 +59,16 @@ pub(super) async fn flags(
     Ok(answer)
 }
 
-/// The product that a flag's key is about, where the client may ask about it. The longest of several names counts, as it
-/// does with the daemon; which are installed is the daemon's knowledge, so a client that is bound to products asks about
-/// those by name.
-pub(super) fn may_ask(client: &Client, key: &str) -> bool {
+/// Products that a flag's key may be about, and the client as well. Which are installed is the daemon's knowledge, and it
+/// looks for the flag among these alone: `acme` is no word for `acme.plus`, which may be another product.
+fn candidates<'a>(client: &'a Client, key: &str) -> Vec<&'a str> {
     let named = |product: &str| {
-        key == product || key.strip_prefix(product).is_some_and(|rest| rest.starts_with('.'))
+        key.strip_prefix(product).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
-    client.may_ask_about_all() || client.products.iter().any(|it| named(it.as_str()))
+    client.products.iter().map(|it| it.as_str()).filter(|it| named(it)).collect()
+}
+
+/// Whether a client may ask for the flag of this key, as far as its name says.
+pub(super) fn may_ask(client: &Client, key: &str) -> bool {
+    client.may_ask_about_all() || !candidates(client, key).is_empty()
 }

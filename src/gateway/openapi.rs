@@ -174,7 +174,12 @@ fn responses(endpoint: &Endpoint, method: Option<&Value>) -> Value {
             }
             add("200", "The answer.", content);
         }
-        Kind::Change => add("201", "What was made.", json(result)),
+        Kind::Change => {
+            if endpoint.method == "seat_borrow" {
+                add("200", "Why there is no seat.", json(result.clone()));
+            }
+            add("201", "What was made.", json(result));
+        }
         Kind::Events => {
             add("200", "Events `entitlement_changed`.", json!({ "text/event-stream": {} }))
         }

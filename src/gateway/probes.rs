@@ -2,10 +2,13 @@
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
@@ -25,6 +28,10 @@ const CONNECTIONS: usize = 16;
 const LONGEST: Duration = Duration::from_secs(10);
 /// How long the daemon may take to say how it is.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long another's answer may take, from one byte to the next, and how long it may be.
+const ANSWER: Duration = Duration::from_secs(5);
+const LONGEST_ANSWER: u64 = 4 * 1024;
 
 /// What the gateway has answered, by the first digit of the status.
 #[derive(Debug, Default)]
@@ -140,6 +147,25 @@ async fn ready(daemon: &Daemon) -> Result<(), &'static str> {
         true => Err("a chain's validators were not heard yet"),
         false => Ok(()),
     }
+}
+
+/// Asks the second port of another process whether that is ready.
+pub(super) fn ask(mut address: SocketAddr) -> anyhow::Result<()> {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    let mut stream = TcpStream::connect_timeout(&address, ANSWER)
+        .with_context(|| format!("nobody answers on {address}"))?;
+    stream.set_read_timeout(Some(ANSWER))?;
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut said = String::new();
+    stream.take(LONGEST_ANSWER).read_to_string(&mut said).context("the answer was cut off")?;
+    let why = said.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    anyhow::ensure!(said.starts_with("HTTP/1.1 200 "), "it is not ready: {why}");
+    Ok(())
 }
 
 fn reply(status: StatusCode, content_type: &'static str, text: String) -> Response<Full<Bytes>> {

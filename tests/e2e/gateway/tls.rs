@@ -50,7 +50,7 @@ impl Authority {
         }
     }
 
-    fn section(&self) -> String {
+    pub(super) fn section(&self) -> String {
         let path = |name: &str| self.path(name).display().to_string();
         format!(
             "[tls]\ncertificate = {:?}\nkey = {:?}\nclient_ca = {:?}\n",

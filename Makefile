@@ -10,6 +10,7 @@
 #   make lint    rustfmt, clippy, and the licences of what we depend on
 #   make packages, make test-packages
 #                a .deb and an .rpm, and their tests in machines that boot (as root)
+#   make book    the documents as a book, in target/book
 #   make image, make test-image
 #                a container's image, and its tests in containers (as root)
 #   make lint-kubernetes, make test-kubernetes
@@ -171,6 +172,11 @@ lint: ## rustfmt, clippy, cargo-deny (where it is installed)
 	else \
 	    echo 'cargo-deny is not installed: licences and sources were not checked'; \
 	fi
+
+# mdBook is among what the tests stand on.
+.PHONY: book
+book: $(VENV_STAMP) ## the documents as a book, in target/book
+	tests/.venv/bin/mdbook build
 
 # `release` is what is shipped; `dev` takes the debug build.
 PROFILE ?=

@@ -19,6 +19,7 @@ mod support;
 
 mod administration;
 mod bad_input;
+mod book;
 mod c_library;
 mod changes;
 mod clients;

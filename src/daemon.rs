@@ -11,6 +11,7 @@ mod runtimes;
 mod seats;
 mod service_manager;
 mod start;
+mod turn;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,6 +50,15 @@ pub struct Source {
     pub environment: Environment,
 }
 
+/// Whether another daemon may be at work in the same state directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// Then this one does not start.
+    AtOnce,
+    /// Then this one waits for it to end, if it was begun in the same way.
+    AfterPredecessor,
+}
+
 /// The product directories of a configuration.
 pub fn catalogue(config: &Config, uid: u32) -> Catalogue {
     Catalogue::new(config.products.dirs.clone(), uid)
@@ -76,7 +86,7 @@ pub fn unavailable(config: &Config, products: &Loaded) -> Vec<Warning> {
 ///
 /// # Errors
 /// When it cannot start; nothing is left behind then.
-pub fn run(read: Read, source: Source) -> anyhow::Result<u8> {
+pub fn run(read: Read, source: Source, begin: Begin) -> anyhow::Result<u8> {
     let log = Arc::new(logging::start(read.config.log.level, read.config.log.format)?);
     harden();
     for warning in &read.warnings {
@@ -84,8 +94,8 @@ pub fn run(read: Read, source: Source) -> anyhow::Result<u8> {
     }
     let chains = runtimes::of_chains()?;
     let system = actix::System::with_tokio_rt(runtimes::of_actors);
-    let code =
-        system.block_on(live(read.config, source, Arc::clone(&log), chains.handle().clone()));
+    let living = live(read.config, source, begin, Arc::clone(&log), chains.handle().clone());
+    let code = system.block_on(living);
     chains.shutdown_background();
     if let Err(error) = &code {
         tracing::error!(error = format!("{error:#}"), "ending");
@@ -118,12 +128,16 @@ async fn reload_on_signal(reloader: &Reloader, clock: &Clock) {
 async fn live(
     config: Config,
     source: Source,
+    begin: Begin,
     log: Arc<logging::Handle>,
     chains: tokio::runtime::Handle,
 ) -> anyhow::Result<u8> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    let Some(_turn) = turn::take(begin, &config.store.path, &mut terminate).await? else {
+        return Ok(0);
+    };
     // The doors first: a second daemon must not touch the store of the first.
     let mut doors = start::open_doors(&config, &source.environment)?;
     let own_door = OwnDoor::at(doors.public_path(&config.socket.path));
@@ -186,13 +200,17 @@ async fn live(
     let _ = house.seats.send(Suspend).await;
     // In reverse: nobody may ask any more, then nobody answers any more, then nothing is written any more.
     let _ = stop.send(());
-    if let Some(listen::SocketSummary { connections, requests, cut_off }) = served.await {
-        tracing::info!(connections, requests, cut_off, "the sockets are closed");
-    }
+    tell_closed(served.await);
     let _ = tokio::task::spawn_blocking(move || sockets.join()).await;
     house.end().await?;
     tracing::info!(event = "ended", code, "ended");
     Ok(code)
+}
+
+fn tell_closed(served: Option<listen::SocketSummary>) {
+    if let Some(listen::SocketSummary { connections, requests, cut_off }) = served {
+        tracing::info!(connections, requests, cut_off, "the sockets are closed");
+    }
 }
 
 impl House {

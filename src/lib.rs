@@ -45,6 +45,7 @@ pub mod store;
 pub mod clock;
 pub mod counter;
 pub mod descriptor_store;
+pub mod directories;
 pub mod endpoint;
 pub mod key_source;
 pub mod regular_file;

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use entitled::clock::Clock;
 use entitled::config::{Config, Environment};
-use entitled::daemon;
+use entitled::daemon::{self, Begin};
+use entitled::directories::{self, Owner, Visible};
 use entitled::gateway;
 use entitled::logging::plain;
 use entitled_core::domain::causes::with_causes;
@@ -34,6 +35,10 @@ struct Arguments {
     /// Answer what this file says, and prove nothing: for whoever builds a program that asks.
     #[arg(long, value_name = "FILE", conflicts_with = "config")]
     fake: Option<PathBuf>,
+    /// Wait while another daemon that was started with this option works in the same state directory, and take its place
+    /// when it ends.
+    #[arg(long, conflicts_with_all = ["check", "fake"])]
+    wait_for_predecessor: bool,
     #[command(subcommand)]
     role: Option<Role>,
 }
@@ -49,13 +54,40 @@ enum Role {
         /// Check the configuration, say what is wrong, and end.
         #[arg(long)]
         check: bool,
+        /// Ask the gateway that runs by this configuration whether it is ready, and end.
+        #[arg(long, conflicts_with = "check")]
+        probe: bool,
     },
+    /// Give directories that root has made to who works in them; for the first step of a pod.
+    Prepare {
+        /// Whom they are given to.
+        #[arg(long, value_name = "UID:GID", value_parser = owner)]
+        owner: Owner,
+        /// A directory that everybody may look into, such as that of the sockets.
+        #[arg(long, value_name = "DIRECTORY")]
+        shared: Vec<PathBuf>,
+        /// A directory that its owner alone may look into, such as that of the ledger.
+        #[arg(long, value_name = "DIRECTORY")]
+        private: Vec<PathBuf>,
+    },
+}
+
+fn owner(text: &str) -> Result<Owner, String> {
+    let numbers = text.split_once(':').map(|(uid, gid)| (uid.parse(), gid.parse()));
+    match numbers {
+        Some((Ok(uid @ 1..), Ok(gid @ 1..))) => Ok(Owner { uid, gid }),
+        _ => Err("must be two numbers, neither of them root's, such as 65532:65532".to_owned()),
+    }
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Some(Role::Gateway { config, check }) = &arguments.role {
-        return gateway(config, *check);
+    match &arguments.role {
+        Some(Role::Gateway { config, check, probe }) => {
+            return gateway(config, *check, *probe);
+        }
+        Some(Role::Prepare { owner, shared, private }) => return prepare(*owner, shared, private),
+        None => {}
     }
     let environment = Environment::of_process();
     if let Some(file) = &arguments.fake {
@@ -72,7 +104,11 @@ fn main() -> ExitCode {
         return check(&read, &environment);
     }
     let source = daemon::Source { file: arguments.config, environment };
-    match daemon::run(read, source) {
+    let begin = match arguments.wait_for_predecessor {
+        true => Begin::AfterPredecessor,
+        false => Begin::AtOnce,
+    };
+    match daemon::run(read, source, begin) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             tell(std::io::stderr(), &format!("entitled cannot start: {error:#}"));
@@ -111,8 +147,8 @@ fn check(read: &entitled::config::Read, environment: &Environment) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Stands before a daemon, or only checks whether it could.
-fn gateway(file: &Path, only_check: bool) -> ExitCode {
+/// Stands before a daemon, or only checks whether it could, or asks one that does.
+fn gateway(file: &Path, only_check: bool, only_probe: bool) -> ExitCode {
     let settings = match gateway::read(file) {
         Ok(settings) => settings,
         Err(error) => {
@@ -133,10 +169,35 @@ fn gateway(file: &Path, only_check: bool) -> ExitCode {
             }
         };
     }
+    if only_probe {
+        return match gateway::probe(&settings) {
+            Ok(()) => {
+                tell(std::io::stdout(), "the gateway is ready");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                tell(std::io::stderr(), &format!("{error:#}"));
+                ExitCode::FAILURE
+            }
+        };
+    }
     match gateway::run(settings, |text| tell(std::io::stdout(), text)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tell(std::io::stderr(), &format!("the gateway cannot start: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Gives directories away; the first that cannot be given ends it.
+fn prepare(owner: Owner, shared: &[PathBuf], private: &[PathBuf]) -> ExitCode {
+    let shared = shared.iter().map(|it| (it, Visible::ToAll));
+    let mut all = shared.chain(private.iter().map(|it| (it, Visible::ToOwner)));
+    match all.try_for_each(|(path, visible)| directories::give(path, owner, visible)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell(std::io::stderr(), &with_causes(&error));
             ExitCode::FAILURE
         }
     }

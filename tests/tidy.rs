@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &["clock"]),
     ("counter", &["counter"]),
     ("descriptor_store", &["descriptor_store"]),
+    ("directories", &["directories"]),
     ("endpoint", &["endpoint"]),
     ("key_source", &["key_source"]),
     ("regular_file", &["regular_file"]),

@@ -29,7 +29,8 @@ use crate::counter::Counter;
 use crate::seat_policies::{Policies, PolicyFault};
 use entitled_core::domain::audit::AuditAction;
 use entitled_core::domain::ids::CustomerId;
-use entitled_core::seats::{Binding, BootTime, PoolId, Refusal, RequestId};
+use entitled_core::seats::{Binding, BootTime, Owner, PoolId, Refusal, RequestId};
+use messages::{Disconnected, Exited, Recount};
 use work::counting;
 use work::fleet::{Member, Patience};
 use work::house::House;
@@ -77,7 +78,7 @@ struct Asked {
     answer: oneshot::Sender<Answer>,
     connection: u64,
     account: u32,
-    uid: u32,
+    owner: Owner,
     since: BootTime,
     pools: Vec<PoolId>,
     bindings: Vec<Binding>,
@@ -304,11 +305,11 @@ impl Handler<Revoke> for SeatKeeper {
         if let Err(Refusal::TooYoung { until }) = self.house.seats.may_revoke(now, order.seat) {
             return Box::pin(actix::fut::err(SeatError::TooYoung { left: until.since(now) }));
         }
-        let SeatView { product, tier, uid, .. } = &view;
+        let SeatView { product, tier, .. } = &view;
         let note = NoteAudit {
             action: AuditAction::SeatRevoked,
             subject: format!("s-{}", order.seat.0),
-            detail: format!("{product} {tier} of uid:{uid}: {}", order.reason),
+            detail: format!("{product} {tier} of {}: {}", view.owner(), order.reason),
             asked: order.asked,
         };
         let noted = self.parts.ledger.send(note).timeout(AUDIT_TIME);

@@ -64,7 +64,7 @@ pub(super) enum Narrowing {
     Products(&'static str),
     /// Products, by the name of their file alone: where it lies on the daemon's machine is nobody's business.
     Catalogue,
-    /// Seats and pools of its customer: the daemon takes all seats of the gateway for one user's.
+    /// Seats and pools: the daemon tells those of the client's customer.
     Seats,
 }
 
@@ -169,6 +169,14 @@ pub(super) const ENDPOINTS: &[Endpoint] = &[
         Seats,
         &["product", "feature", "tier", "count", "wait_ms"],
     ),
+    post(
+        "/api/v1/seats/loans",
+        "seat_borrow",
+        Change,
+        Seats,
+        &["product", "feature", "tier", "for_ms"],
+    ),
+    post("/api/v1/seats/{seat}/release", "seat_release", Work, Seats, &["product"]),
     Endpoint {
         verb: "GET",
         path: "/api/v1/events",

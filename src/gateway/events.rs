@@ -13,8 +13,6 @@ use tokio::sync::mpsc;
 use super::answer::{Answer, Body};
 use super::clients::Client;
 use super::daemon::{Daemon, Place};
-use super::endpoints::Narrowing;
-use super::parameters;
 use super::problem::Problem;
 use crate::rpc::socket::progress::Progress;
 use entitled_client::{AsyncClient, AsyncSubscription, ClientError};
@@ -111,20 +109,16 @@ pub(super) async fn seat(
     let wait = Duration::from_millis(params.get("wait_ms").and_then(Value::as_u64).unwrap_or(0));
     line.set_timeout(wait.min(LONGEST_WAIT) + PATIENCE);
     let seat = line.call_raw("seat_acquire", &params).await.map_err(|it| Problem::of(&it))?;
-    let mut told: Value = serde_json::from_str(seat.get()).unwrap_or_default();
-    parameters::narrow(client, Narrowing::Seats, &mut told);
+    let told: Value = serde_json::from_str(seat.get()).unwrap_or_default();
     let Some(seat) = told["seat"].as_str().filter(|_| told["granted"] == true) else {
         return Ok(Answer::json(StatusCode::OK, told.to_string()));
     };
-    let (seat, product) = (seat.to_owned(), told["product"].clone());
+    // It is told of the seats of whom it is asked for.
+    let own = json!({ "product": told["product"], "customer": client.customer.to_string(), "limit": 1_000 });
+    let seat = seat.to_owned();
     line.set_timeout(PATIENCE);
     let (answer, teller) = stream(progress, within);
-    tokio::spawn(hold_seat(
-        line,
-        teller,
-        (seat, product, event("seat", &told.to_string())),
-        places,
-    ));
+    tokio::spawn(hold_seat(line, teller, (seat, own, event("seat", &told.to_string())), places));
     Ok(answer)
 }
 
@@ -132,7 +126,7 @@ pub(super) async fn seat(
 async fn hold_seat(
     mut line: AsyncClient,
     teller: Teller,
-    (seat, product, first): (String, Value, Bytes),
+    (seat, own, first): (String, Value, Bytes),
     _places: (Place, Place),
 ) {
     if !teller.tell(first).await {
@@ -144,7 +138,7 @@ async fn hold_seat(
             () = teller.to.closed() => return,
             () = tokio::time::sleep(LOOK) => silent += LOOK,
         }
-        match is_held(&mut line, &seat, &product).await {
+        match is_held(&mut line, &seat, own.clone()).await {
             Ok(true) if silent < SIGN => continue,
             Ok(true) => {
                 silent = Duration::ZERO;
@@ -160,17 +154,20 @@ async fn hold_seat(
     }
 }
 
-async fn is_held(line: &mut AsyncClient, seat: &str, product: &Value) -> Result<bool, ClientError> {
-    let mut cursor = Value::Null;
+/// Whether the seat is among those that `question` lists.
+async fn is_held(
+    line: &mut AsyncClient,
+    seat: &str,
+    mut question: Value,
+) -> Result<bool, ClientError> {
     loop {
-        let params = json!({ "product": product, "limit": 1_000, "cursor": cursor });
-        let mut page: Value = line.call("seat_list", &params).await?;
+        let mut page: Value = line.call("seat_list", &question).await?;
         let items = page["items"].as_array();
         if items.is_some_and(|it| it.iter().any(|it| it["seat"] == seat)) {
             return Ok(true);
         }
-        cursor = page["next_cursor"].take();
-        if cursor.is_null() {
+        question["cursor"] = page["next_cursor"].take();
+        if question["cursor"].is_null() {
             return Ok(false);
         }
     }

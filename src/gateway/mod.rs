@@ -21,6 +21,7 @@ mod guarded;
 mod idempotency;
 mod oidc;
 mod openapi;
+mod outgoing;
 mod parameters;
 mod probes;
 mod problem;
@@ -32,5 +33,5 @@ mod settings;
 mod tls;
 mod token_review;
 
-pub use run::{check, run};
+pub use run::{check, probe, run};
 pub use settings::{Settings, read};

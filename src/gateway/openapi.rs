@@ -114,6 +114,9 @@ fn parameters(endpoint: &Endpoint, method: Option<&Value>) -> Vec<Value> {
         if let Some(kinds) = schema["type"].as_array_mut() {
             kinds.retain(|it| it != "null");
         }
+        if let Some(schema) = schema.as_object_mut() {
+            schema.retain(|key, it| key != "default" || !it.is_null());
+        }
         let required = endpoint.kind == Kind::Events;
         json!({ "name": name, "in": "query", "required": required, "schema": schema })
     });
@@ -174,7 +177,12 @@ fn responses(endpoint: &Endpoint, method: Option<&Value>) -> Value {
             }
             add("200", "The answer.", content);
         }
-        Kind::Change => add("201", "What was made.", json(result)),
+        Kind::Change => {
+            if endpoint.method == "seat_borrow" {
+                add("200", "Why there is no seat.", json(result.clone()));
+            }
+            add("201", "What was made.", json(result));
+        }
         Kind::Events => {
             add("200", "Events `entitlement_changed`.", json!({ "text/event-stream": {} }))
         }

@@ -100,9 +100,8 @@ fn takes_product(method: &str) -> bool {
 pub(super) fn narrows(client: &Client, narrowing: Narrowing) -> bool {
     match narrowing {
         Narrowing::Nothing => false,
-        Narrowing::Products(_) => !client.may_ask_about_all(),
+        Narrowing::Products(_) | Narrowing::Seats => !client.may_ask_about_all(),
         Narrowing::Catalogue => true,
-        Narrowing::Seats => true,
     }
 }
 
@@ -111,7 +110,6 @@ pub(super) fn narrow(client: &Client, narrowing: Narrowing, result: &mut Value) 
     let may_see = |it: &Value, key: &str| {
         client.may_ask_about_all() || client.may_ask_about(it[key].as_str().unwrap_or_default())
     };
-    let own = client.customer.to_string();
     match narrowing {
         Narrowing::Nothing => {}
         Narrowing::Products(key) => retain(result, "items", |it| may_see(it, key)),
@@ -125,7 +123,7 @@ pub(super) fn narrow(client: &Client, narrowing: Narrowing, result: &mut Value) 
         }
         Narrowing::Seats => {
             for list in ["items", "pools", "holders"] {
-                retain(result, list, |it| it["customer"] == own.as_str() && may_see(it, "product"));
+                retain(result, list, |it| may_see(it, "product"));
             }
         }
     }

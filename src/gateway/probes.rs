@@ -2,10 +2,13 @@
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
@@ -18,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use super::daemon::Daemon;
+use super::forward;
 use super::respond::Gateway;
 
 /// Connections at once, and how long one lasts.
@@ -25,6 +29,10 @@ const CONNECTIONS: usize = 16;
 const LONGEST: Duration = Duration::from_secs(10);
 /// How long the daemon may take to say how it is.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long another's answer may take, from one byte to the next, and how long it may be.
+const ANSWER: Duration = Duration::from_secs(5);
+const LONGEST_ANSWER: u64 = 4 * 1024;
 
 /// What the gateway has answered, by the first digit of the status.
 #[derive(Debug, Default)]
@@ -96,6 +104,7 @@ pub(super) async fn serve(listener: TcpListener, gateway: Arc<Gateway>) {
 
 async fn respond(request: &Request<Incoming>, gateway: &Gateway) -> Response<Full<Bytes>> {
     const JSON: &str = "application/json";
+    const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         return reply(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "use GET\n".to_owned());
     }
@@ -114,12 +123,22 @@ async fn respond(request: &Request<Incoming>, gateway: &Gateway) -> Response<Ful
         }
         "/metrics" => {
             let text = gateway.figures.text(ready(&gateway.daemon).await.is_ok());
-            reply(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
+            reply(StatusCode::OK, METRICS, text)
+        }
+        // Those of the daemon, for a monitoring system that reaches no socket of another container's.
+        "/daemon/metrics" => {
+            match tokio::time::timeout(PATIENCE, forward::metrics(&gateway.daemon)).await {
+                Ok(Ok(text)) => reply(StatusCode::OK, METRICS, text),
+                _ => {
+                    let why = "the daemon gave no figures\n".to_owned();
+                    reply(StatusCode::SERVICE_UNAVAILABLE, "text/plain", why)
+                }
+            }
         }
         _ => reply(
             StatusCode::NOT_FOUND,
             "text/plain",
-            "there are /livez, /readyz and /metrics\n".to_owned(),
+            "there are /livez, /readyz, /metrics and /daemon/metrics\n".to_owned(),
         ),
     }
 }
@@ -140,6 +159,25 @@ async fn ready(daemon: &Daemon) -> Result<(), &'static str> {
         true => Err("a chain's validators were not heard yet"),
         false => Ok(()),
     }
+}
+
+/// Asks the second port of another process whether that is ready.
+pub(super) fn ask(mut address: SocketAddr) -> anyhow::Result<()> {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    let mut stream = TcpStream::connect_timeout(&address, ANSWER)
+        .with_context(|| format!("nobody answers on {address}"))?;
+    stream.set_read_timeout(Some(ANSWER))?;
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut said = String::new();
+    stream.take(LONGEST_ANSWER).read_to_string(&mut said).context("the answer was cut off")?;
+    let why = said.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    anyhow::ensure!(said.starts_with("HTTP/1.1 200 "), "it is not ready: {why}");
+    Ok(())
 }
 
 fn reply(status: StatusCode, content_type: &'static str, text: String) -> Response<Full<Bytes>> {

@@ -1,14 +1,13 @@
 //! From a request to its answer: whether it is meant for us, whose page it comes from, who asks, and what for.
 
-use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited, StreamBody};
-use hyper::body::{Frame, Incoming};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::{Body as _, Incoming};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
@@ -19,14 +18,16 @@ use super::credentials::Credentials;
 use super::daemon::Daemon;
 use super::endpoints::{Endpoint, Kind, Route, route};
 use super::idempotency::Idempotency;
+use super::outgoing::{Reply, reply};
 use super::probes::Figures;
 use super::problem::Problem;
 use super::settings::Limits;
 use super::{events, forward, openapi, parameters, rpc};
 use crate::clock::Clock;
-use crate::rpc::socket::progress::{Progress, Unwritten};
+use crate::rpc::socket::progress::Progress;
 
-pub(super) type Reply = Response<UnsyncBoxBody<Bytes, Infallible>>;
+/// How long the rest of a body is waited for that nobody wants.
+const LINGER: Duration = Duration::from_millis(200);
 
 /// What all connections share.
 pub(super) struct Gateway {
@@ -47,26 +48,15 @@ pub(super) struct Arrival {
     pub(super) progress: Arc<Progress>,
 }
 
-/// The bytes of a reply: written, or never to be, when the last copy of them is gone.
-struct Outgoing {
-    bytes: Bytes,
-    _unwritten: Unwritten,
-}
-
-impl AsRef<[u8]> for Outgoing {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
 impl Gateway {
     pub(super) async fn respond(&self, request: Request<Incoming>, arrival: &Arrival) -> Reply {
         let _serving = arrival.progress.serve();
-        let id = request_id(request.headers());
-        let origin = self.cors.origin(request.headers());
-        let is_head = request.method() == Method::HEAD;
-        let has_body_by_chunks = request.headers().contains_key(header::TRANSFER_ENCODING);
-        let answered = self.answer(request, arrival, (&origin, &id)).await;
+        let (parts, mut body) = request.into_parts();
+        let id = request_id(&parts.headers);
+        let origin = self.cors.origin(&parts.headers);
+        let is_head = parts.method == Method::HEAD;
+        let has_body_by_chunks = parts.headers.contains_key(header::TRANSFER_ENCODING);
+        let answered = self.answer((&parts, &mut body), arrival, (&origin, &id)).await;
         let mut answer = answered.unwrap_or_else(|problem| problem.into_answer(&id));
         self.figures.answered(answer.status);
         if !matches!(origin, Origin::Foreign) {
@@ -79,20 +69,41 @@ impl Gateway {
         if has_body_by_chunks {
             answer.set(header::CONNECTION, "close");
         }
-        send(answer, is_head, &arrival.progress)
+        // By HTTP/1.1 hyper itself sees to what was not read.
+        if parts.version == Version::HTTP_2 {
+            self.read_on(&mut body).await;
+        }
+        let is_unread = parts.version == Version::HTTP_2 && !body.is_end_stream();
+        reply(answer, is_head, &arrival.progress, is_unread.then_some(body))
+    }
+
+    /// Reads what is on its way of a body. Some clients (curl 7) take a reply for lost when they hear before they have sent
+    /// all that the rest is not wanted.
+    async fn read_on(&self, body: &mut Incoming) {
+        let reading = async {
+            let mut most = self.limits.request_bytes;
+            // Thrown away as it comes: whoever is refused has no memory of ours.
+            while let Some(Ok(frame)) = body.frame().await {
+                let Some(left) = most.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else {
+                    return;
+                };
+                most = left;
+            }
+        };
+        // Whatever is left then is not waited for.
+        let _ = tokio::time::timeout(LINGER, reading).await;
     }
 
     async fn answer(
         &self,
-        request: Request<Incoming>,
+        (parts, body): (&Parts, &mut Incoming),
         arrival: &Arrival,
         (origin, id): (&Origin, &str),
     ) -> Result<Answer, Problem> {
-        self.check_host(&request)?;
+        self.check_host(parts)?;
         if matches!(origin, Origin::Foreign) {
             return Err(Problem::forbidden("pages of this origin may not ask"));
         }
-        let (parts, body) = request.into_parts();
         // Two ends of a body are how requests are smuggled past a proxy. Whoever sends one knows its length.
         if parts.headers.contains_key(header::TRANSFER_ENCODING) {
             let why = "send the body whole, with its Content-Length";
@@ -122,9 +133,9 @@ impl Gateway {
         let _turn = own.turn().await?;
         let _place =
             self.in_flight.try_acquire().map_err(|_| Problem::busy("too much at a time"))?;
-        let body = self.body(&parts, body).await?;
+        let body = self.body(parts, body).await?;
         arrival.progress.completed();
-        let asked = Asked { endpoint, client, parts: &parts, progress: &arrival.progress };
+        let asked = Asked { endpoint, client, parts, progress: &arrival.progress };
         match endpoint.kind {
             Kind::Rpc => rpc::answer(&self.daemon, &asked.client, &body).await,
             Kind::Flags => self.flags(asked, given, body).await,
@@ -133,9 +144,9 @@ impl Gateway {
     }
 
     /// A browser that was tricked into taking our address for another's name names the other.
-    fn check_host<B>(&self, request: &Request<B>) -> Result<(), Problem> {
-        let authority = request.uri().authority().map(|it| it.as_str().as_bytes());
-        let given = request.headers().get_all(header::HOST).iter().map(HeaderValue::as_bytes);
+    fn check_host(&self, parts: &Parts) -> Result<(), Problem> {
+        let authority = parts.uri.authority().map(|it| it.as_str().as_bytes());
+        let given = parts.headers.get_all(header::HOST).iter().map(HeaderValue::as_bytes);
         let mut given = given.chain(authority).peekable();
         let wrong =
             |why: &str| Problem::new(StatusCode::MISDIRECTED_REQUEST, "INVALID_REQUEST", why);
@@ -175,7 +186,7 @@ impl Gateway {
         Ok(answer)
     }
 
-    async fn body(&self, parts: &http::request::Parts, body: Incoming) -> Result<Bytes, Problem> {
+    async fn body(&self, parts: &Parts, body: &mut Incoming) -> Result<Bytes, Problem> {
         let body = Limited::new(body, self.limits.request_bytes).collect();
         let body = match tokio::time::timeout(self.limits.head, body).await {
             Ok(Ok(body)) => body.to_bytes(),
@@ -204,8 +215,8 @@ impl Gateway {
     ) -> Result<Answer, Problem> {
         let client = &asked.client;
         let key = given.into_iter().next().map(|(_, key)| key);
-        let may_ask = match key {
-            Some(key) => forward::may_ask(client, &key),
+        let may_ask = match &key {
+            Some(key) => forward::may_ask(client, key),
             None if client.may_ask_about_all() => true,
             None => {
                 let query = asked.parts.uri.query().unwrap_or_default().as_bytes();
@@ -220,7 +231,8 @@ impl Gateway {
             return Err(Problem::forbidden("name a product that this client may ask about"));
         }
         let address = asked.parts.uri.path_and_query().map_or("/", |it| it.as_str());
-        forward::flags(&self.daemon, client, address, (&asked.parts.headers, body)).await
+        let asked_for = (address, key.as_deref());
+        forward::flags(&self.daemon, client, asked_for, (&asked.parts.headers, body)).await
     }
 
     async fn method(
@@ -289,7 +301,9 @@ impl Gateway {
         });
         let ended = |_| Problem::busy("the change was given up");
         let (result, again) = making.await.map_err(ended)??;
-        let mut answer = Answer::json(StatusCode::CREATED, result);
+        let status =
+            if is_refusal(endpoint, &result) { StatusCode::OK } else { StatusCode::CREATED };
+        let mut answer = Answer::json(status, result);
         if again {
             answer.headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
         }
@@ -297,11 +311,21 @@ impl Gateway {
     }
 }
 
+/// Whether nothing was made of a change, and the answer says why.
+fn is_refusal(endpoint: &Endpoint, result: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Seat {
+        granted: bool,
+    }
+    let is_granted = || serde_json::from_slice(result).is_ok_and(|it: Seat| it.granted);
+    endpoint.method == "seat_borrow" && !is_granted()
+}
+
 /// A request whose sender is known.
 struct Asked<'a> {
     endpoint: &'static Endpoint,
     client: Arc<Client>,
-    parts: &'a http::request::Parts,
+    parts: &'a Parts,
     progress: &'a Arc<Progress>,
 }
 
@@ -354,22 +378,4 @@ fn request_id(headers: &HeaderMap) -> String {
             alloy_primitives::hex::encode(bytes)
         }
     }
-}
-
-fn send(answer: Answer, is_head: bool, progress: &Arc<Progress>) -> Reply {
-    let Answer { status, headers, body } = answer;
-    let body = match body {
-        Body::Whole(bytes) if bytes.is_empty() || is_head => Full::default().boxed_unsync(),
-        Body::Whole(bytes) => {
-            let outgoing = Outgoing { bytes, _unwritten: progress.reply() };
-            Full::new(Bytes::from_owner(outgoing)).boxed_unsync()
-        }
-        Body::Events(events) => {
-            StreamBody::new(events.map(|it| Ok(Frame::data(it)))).boxed_unsync()
-        }
-    };
-    let mut reply = Response::new(body);
-    *reply.status_mut() = status;
-    *reply.headers_mut() = headers;
-    reply
 }

@@ -70,6 +70,15 @@ pub fn check(settings: &Settings) -> anyhow::Result<()> {
     gateway(settings).map(drop)
 }
 
+/// Whether the gateway that runs with these settings is ready, by its own word.
+///
+/// # Errors
+/// When it is not, or does not say.
+pub fn probe(settings: &Settings) -> anyhow::Result<()> {
+    let address = settings.probes.context("`probes` names no port to ask")?;
+    probes::ask(address)
+}
+
 async fn serve_until_told(settings: Settings, tell: impl Fn(&str)) -> anyhow::Result<()> {
     let (gateway, tls) = gateway(&settings)?;
     let gateway = Arc::new(gateway);

@@ -26,6 +26,8 @@ ROWS = [
     ("storm", "1,000 programs at once, until the last is answered, p50 / p99", "echo likewise", [("p50", "≤", 1.1)]),
     ("storm_default", "the same at the limits nobody has set", "", [("not served", "≤", 0)]),
     ("threads", "16 connections × 32 pipelined, processor time of a check with more socket threads", "one thread", [("processor", "≤", 1.05)]),
+    ("gateway", "an entitlement through the gateway, HTTP/1.1 keep-alive, p50 / p99", "hyper by TCP, which asks nobody", [("p50", "≤", 1.5)]),
+    ("gateway_sixteen", "16 connections, entitlements through the gateway a second", "likewise", [("rate", "≥", 0.67)]),
     ("page", "answer within the program, client library", "a relaxed atomic load", [("ns", "≤", 20)]),
     ("cold", "cold check, proven, p50", "one bare `eth_getProof`", [("p50", "≤", 2)]),
     ("tokens", "10,000 tokens of one contract, requests: cold / unchanged / 1 % changed", "", [("cold", "≤", 15), ("unchanged", "≤", 2), ("changed", "≤", 4)]),

@@ -2,6 +2,8 @@
 
 mod described;
 mod hostile;
+mod old;
+mod seats;
 mod streams;
 mod tls;
 mod vouchers;
@@ -14,57 +16,6 @@ use crate::support::gateway::{
 };
 use crate::support::process::Process;
 use crate::support::stage::ACME;
-
-#[test]
-fn the_six_calls_of_old_are_answered_with_a_token_and_refused_without() {
-    let stage = GatewayStage::entitled(&everything());
-    let (gateway, token) = (&stage.gateway, stage.token());
-    let wallet = stage.wallet.address().to_string();
-    let calls = [
-        ("POST", "/api/v1/wallets", json!({"customer_id": "customer:1", "label": "made here"})),
-        ("GET", "/api/v1/wallets/customer:1", Value::Null),
-        ("POST", "/api/v1/tokens/verify", json!({"token": token, "wallet": wallet})),
-        ("POST", "/api/v1/customers/tier", json!({"customer_id": "customer:1", "product": ACME})),
-        ("GET", "/api/v1/tiers", Value::Null),
-        ("POST", "/api/v1/tokens/ownership", json!({"token": token, "wallet": wallet})),
-    ];
-    for (verb, path, body) in &calls {
-        let url = gateway.url(path);
-        let json = ["-H", "Content-Type: application/json", "-d", &body.to_string()];
-        let arguments = if *verb == "POST" { &json[..] } else { &[] };
-        let refused = curl(&[arguments, &[&*url]].concat());
-        assert_eq!(
-            (refused.status, &refused.body["code"]),
-            (401, &json!("UNAUTHENTICATED")),
-            "{path}"
-        );
-        assert_eq!(refused.header("www-authenticate"), Some("Bearer realm=\"entitled\""));
-        let wrong = curl(&[arguments, &["-H", "Authorization: Bearer wrong", &url]].concat());
-        assert_eq!(wrong.status, 401, "{path}");
-    }
-    let answers: Vec<Value> = calls
-        .iter()
-        .map(|(verb, path, body)| match *verb {
-            "POST" => gateway.post(path, body).ok(),
-            _ => gateway.get(path).ok(),
-        })
-        .collect();
-    assert_eq!(
-        (&answers[0]["customer"], &answers[0]["label"]),
-        (&json!("customer:1"), &json!("made here"))
-    );
-    assert_eq!(answers[1]["items"].as_array().unwrap().len(), 2, "{}", answers[1]);
-    assert_eq!(answers[2]["holding"], "held");
-    assert_eq!(answers[3]["tier"], "pro");
-    assert_eq!(answers[4]["items"].as_array().unwrap().len(), 4, "{}", answers[4]);
-    assert_eq!(
-        (&answers[5]["customer"], &answers[5]["active"]),
-        (&json!("customer:1"), &json!(true))
-    );
-    let audit = stage.daemon.admin("audit_list", json!({"limit": 1000}));
-    let by = format!("delegate uid:{}", gateway_uid());
-    assert!(audit.to_string().contains(&by), "the audit says who asked: {audit}");
-}
 
 #[test]
 fn each_client_asks_for_its_own_customer_and_no_more_than_it_may() {
@@ -266,13 +217,28 @@ fn without_authentication_only_a_loopback_address_is_listened_on() {
     assert_eq!(shown.status, 401, "a token that is shown is looked at");
 }
 
+/// What the program says when it is asked whether the gateway is ready.
+fn probed(stage: &GatewayStage) -> (Option<i32>, String) {
+    let probes =
+        format!("listen = \"127.0.0.1:1\"\nprobes = \"127.0.0.1:{}\"\n", stage.gateway.probes);
+    let text = format!("{probes}{}", everything());
+    let mut command = Gateway::command(stage.daemon.home(), &stage.daemon.socket(), &text);
+    let output = command.arg("--probe").output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
 #[test]
 fn without_the_daemon_nothing_is_said_of_what_is_so() {
     let mut stage = GatewayStage::entitled(&everything());
     let path = "/api/v1/products/acme-cad/entitlement";
     assert_eq!(stage.gateway.get(path).ok()["code"], "VALID");
     assert_eq!(stage.gateway.probe("/readyz").status, 200);
+    assert_eq!(probed(&stage), (Some(0), "the gateway is ready\n".to_owned()));
     stage.daemon.stop();
+    let (code, said) = probed(&stage);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("the daemon does not answer"), "{said}");
     let reply = stage.gateway.get(path);
     assert_eq!((reply.status, &reply.body["code"]), (503, &json!("DAEMON_UNREACHABLE")));
     assert_eq!(
@@ -280,6 +246,7 @@ fn without_the_daemon_nothing_is_said_of_what_is_so() {
         (Some("1"), Some("no-store"))
     );
     assert_eq!(stage.gateway.probe("/readyz").status, 503);
+    assert_eq!(stage.gateway.probe("/daemon/metrics").status, 503);
     assert_eq!(
         stage.gateway.probe("/livez").status,
         200,
@@ -290,6 +257,9 @@ fn without_the_daemon_nothing_is_said_of_what_is_so() {
     let metrics = stage.gateway.probe("/metrics").text;
     assert!(metrics.contains("entitled_gateway_answers_total{status=\"2xx\"} 2"), "{metrics}");
     assert!(metrics.contains("entitled_gateway_answers_total{status=\"5xx\"} 1"), "{metrics}");
+    let metrics = stage.gateway.probe("/daemon/metrics");
+    assert!(metrics.text.contains("# TYPE entitled_checks_total counter"), "{}", metrics.text);
+    assert_eq!(metrics.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     assert_eq!(stage.gateway.probe("/api/v1/tiers").status, 404, "and nothing else");
 }
 

@@ -19,6 +19,7 @@ mod support;
 
 mod administration;
 mod bad_input;
+mod book;
 mod c_library;
 mod changes;
 mod clients;
@@ -76,6 +77,7 @@ mod seats_rules;
 mod second_node;
 mod side_by_side;
 mod state_files;
+mod succession;
 mod telling;
 mod terminal;
 mod test_bed;

@@ -113,6 +113,13 @@ class Project:
         said, _ = process.communicate(timeout=PATIENCE)
         return process.returncode, said
 
+    def administer(self, service: str, *command: str) -> dict:
+        """What an administrator is answered, within the container of the daemon."""
+        ask = ["/usr/bin/entitlectl", "--socket", "/run/entitled/admin.sock", "--json", *command]
+        done = self.runc("exec", self.container(service), *ask, capture_output=True)
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+        return json.loads(done.stdout)
+
     def health(self, service: str) -> int:
         """What the service's health check ends with, run within its container."""
         kind, *command = self.services[service]["healthcheck"]["test"]

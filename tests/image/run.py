@@ -4,15 +4,21 @@ real containers (runc), with a real EVM node on this machine. Needs root; instal
 
 import argparse
 import gzip
+import hashlib
 import json
+import os
 import pathlib
 import signal
+import socket
+import ssl
 import stat
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
+import urllib.error
+import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -25,7 +31,33 @@ from containers import UID, Image, Project  # noqa: E402
 from machine import eventually  # noqa: E402
 
 COMPOSE = ROOT / "packaging/compose/compose.yaml"
-NEEDED = {"buildah": "buildah", "runc": "runc", "ldd": "libc-bin", "strip": "binutils"}
+NEEDED = {"buildah": "buildah", "openssl": "openssl", "runc": "runc", "ldd": "libc-bin", "strip": "binutils"}
+
+TOKEN = "a-token-of-the-web-shop"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+# The containers share this machine's network, whose loopback addresses alone are the tests'.
+PORT, PROBES = free_port(), free_port()
+GATEWAY = f"""
+listen = "127.0.0.1:{PORT}"
+probes = "127.0.0.1:{PROBES}"
+
+[tls]
+certificate = "/etc/entitled/gateway.crt"
+key = "/etc/entitled/gateway.key"
+
+[[client]]
+name = "shop"
+token_sha256 = "{hashlib.sha256(TOKEN.encode()).hexdigest()}"
+customer = "customer:1"
+scopes = ["entitlements", "wallets"]
+"""
 
 
 class Stage:
@@ -106,9 +138,12 @@ class Compose(unittest.TestCase):
         for path, text in {
             "products/acme-cad.toml": chains.product(self.chain.token()),
             "secrets/chains.toml": chains.CONFIGURATION,
+            "secrets/gateway.toml": GATEWAY,
+            "delegates.toml": (COMPOSE.parent / "delegates.toml").read_text(),
         }.items():
-            (beside / path).parent.mkdir(parents=True)
+            (beside / path).parent.mkdir(parents=True, exist_ok=True)
             (beside / path).write_text(text)
+        certify(beside / "secrets")
         self.project = Project(yaml.safe_load(COMPOSE.read_text()), beside, Stage.image, self.home)
         self.addCleanup(self.project.end)
         self.daemon = self.start()
@@ -118,9 +153,34 @@ class Compose(unittest.TestCase):
         eventually("the daemon is healthy", lambda: True if self.project.health("daemon") == 0 else self.alive(daemon))
         return daemon
 
+    def replace_daemon(self) -> None:
+        """After it has ended: a new container in the place of the old one."""
+        self.project.remove(self.project.container("daemon"))
+        bundle = self.project.home / "bundles" / self.project.container("daemon")
+        bundle.rename(bundle.with_suffix(".before"))
+        self.daemon = self.start()
+
     def alive(self, daemon: subprocess.Popen) -> None:
         if daemon.poll() is not None:
             raise RuntimeError(f"the daemon ended with {daemon.returncode}: {daemon.stdout.read()}")
+
+    def start_gateway(self) -> subprocess.Popen:
+        """As the engine does it: once the daemon is healthy, which it is."""
+        self.assertEqual(self.project.services["gateway"]["depends_on"], {"daemon": {"condition": "service_healthy"}})
+        gateway = self.project.run("gateway")
+        eventually("the gateway is healthy", lambda: True if self.project.health("gateway") == 0 else self.alive(gateway))
+        return gateway
+
+    def by_gateway(self, path: str, token: str | None = TOKEN, body: dict | None = None) -> tuple[int, dict]:
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        sent = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"https://127.0.0.1:{PORT}{path}", sent, headers)
+        trust = ssl.create_default_context(cafile=self.home / "beside/secrets/gateway.crt")
+        try:
+            with urllib.request.urlopen(request, timeout=20, context=trust) as reply:
+                return reply.status, json.load(reply)
+        except urllib.error.HTTPError as refused:
+            return refused.code, json.load(refused)
 
     def ask(self, *command: str) -> dict:
         status, said = self.project.ask("client", "--json", *command)
@@ -148,10 +208,7 @@ class Compose(unittest.TestCase):
         self.assertNotIn("PANIC", said.upper())
         status, _ = self.project.ask("client", "check", "acme-cad")
         self.assertEqual(status, 4)
-        self.project.remove(self.project.container("daemon"))
-        bundle = self.project.home / "bundles" / self.project.container("daemon")
-        bundle.rename(bundle.with_suffix(".before"))
-        self.daemon = self.start()
+        self.replace_daemon()
         self.eventually_code("VALID")
 
     def test_a_program_is_told_while_it_watches(self):
@@ -163,11 +220,60 @@ class Compose(unittest.TestCase):
         while "VALID" not in (line := watching.stdout.readline()):
             self.assertTrue(line and time.monotonic() < until, "it was never told")
 
+    def test_whoever_has_a_token_is_answered_over_http_and_nobody_else(self):
+        # What the file says for the containers' own network, the test says for this machine's.
+        self.assertEqual(self.project.services["gateway"]["ports"], ["8443:8443"])
+        gateway = self.start_gateway()
+        status, said = self.by_gateway("/api/v1/customer")
+        self.assertEqual((status, said["code"]), (404, "NOT_FOUND"), "an administrator makes the customer")
+        made = self.project.administer("daemon", "customer", "create", "Web shop")
+        self.assertEqual(made["id"], "customer:1")
+        self.assertEqual(self.by_gateway("/api/v1/customer"), (200, made))
+        path = "/api/v1/products/acme-cad/entitlement"
+        self.assertEqual(self.by_gateway(path)[1]["code"], "NO_WALLET")
+        status, wallet = self.by_gateway("/api/v1/wallets", body={"label": "made here"})
+        self.assertEqual((status, wallet["customer"]), (201, "customer:1"))
+        self.chain.mint(wallet["address"], 9)
+
+        def probe():
+            status, verdict = self.by_gateway(path)
+            assert (status, verdict["code"]) == (200, "VALID"), verdict
+            return verdict
+
+        eventually("the web shop is entitled", probe)
+        for token in (None, "another"):
+            self.assertEqual(self.by_gateway(path, token)[0], 401)
+
+        # A daemon that is away is told as that, and makes the gateway unready; the one after it is found by the directory.
+        self.project.kill("daemon", "TERM")
+        self.daemon.communicate(timeout=60)
+        self.assertEqual(self.by_gateway(path)[0], 503)
+        self.assertEqual(self.project.health("gateway"), 1)
+        self.replace_daemon()
+        eventually("it is entitled as before", probe)
+        self.assertEqual(self.project.health("gateway"), 0)
+        self.project.kill("gateway", "TERM")
+        said, _ = gateway.communicate(timeout=60)
+        self.assertEqual(gateway.returncode, 0, said)
+
     def test_it_leaves_nothing_but_its_state_and_its_sockets(self):
         state, sockets = (sorted(it.name for it in self.project.volume(name).iterdir()) for name in ("state", "sockets"))
         self.assertIn("ledger.redb", state)
         self.assertIn("entitled.sock", sockets)
         self.assertEqual(self.project.health("daemon"), 0)
+
+
+def certify(folder: pathlib.Path) -> None:
+    """A certificate for this machine, which vouches for itself, and its key."""
+    run = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+           "-subj", "/CN=gateway", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE",
+           "-keyout", folder / "gateway.key", "-out", folder / "gateway.crt"]  # fmt: skip
+    subprocess.run(run, check=True, capture_output=True, timeout=60)
+    # A secret belongs to who reads it.
+    uid = int(yaml.safe_load(COMPOSE.read_text())["services"]["gateway"]["user"].split(":")[0])
+    for name in ("gateway.key", "gateway.toml"):
+        os.chown(folder / name, uid, uid)
+        (folder / name).chmod(0o400)
 
 
 def end(process: subprocess.Popen) -> None:

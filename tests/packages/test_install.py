@@ -76,7 +76,7 @@ class Install(Scene):
         self.assertEqual(self.code(), "NO_WALLET")
 
     def test_manual_and_completions_are_there(self):
-        for page in ("man8/entitled.8", "man1/entitlectl.1", "man5/entitled.toml.5", "man5/entitled-product.5",
+        for page in ("man8/entitled.8", "man8/entitled-gateway.8", "man1/entitlectl.1", "man5/entitled.toml.5", "man5/entitled-product.5",
                      "man7/entitled-rpc.7"):  # fmt: skip
             self.machine.run("test", "-s", f"/usr/share/man/{page}.gz")
         script = "set -e; . /usr/share/bash-completion/completions/entitlectl; complete -p entitlectl"

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_consensus::Header;
@@ -109,7 +110,7 @@ fn product(index: u8, random: &mut Random) -> Product {
         name: name.parse().unwrap(),
         rank,
         price: None,
-        features: BTreeMap::new(),
+        features: Arc::default(),
         seats: None,
         expires_at: None,
     };

@@ -49,13 +49,15 @@ pub struct Gateway {
     process: Process,
     pub port: u16,
     pub probes: u16,
+    /// Who issued its certificate, where it is asked through TLS.
+    authority: Option<PathBuf>,
 }
 
 impl Gateway {
     /// Starts one before `socket` with `text`, beside ports that are free.
     pub fn start(home: &Path, socket: &Path, text: &str) -> Self {
         let process = Process::start(Self::command(home, socket, text));
-        let mut gateway = Self { process, port: 0, probes: 0 };
+        let mut gateway = Self { process, port: 0, probes: 0, authority: None };
         let told = eventually("the gateway listens", || {
             let said = gateway.process.output().text();
             if let Some(status) = gateway.process.ended() {
@@ -87,8 +89,20 @@ impl Gateway {
         command
     }
 
+    /// Has it asked through TLS, believing this authority's certificates.
+    pub fn trust_in(&mut self, authority: PathBuf) {
+        self.authority = Some(authority);
+    }
+
+    /// What curl has to be told besides.
+    pub fn trust(&self) -> Vec<&str> {
+        let authority = self.authority.as_ref().and_then(|it| it.to_str());
+        authority.into_iter().flat_map(|it| ["--cacert", it]).collect()
+    }
+
     pub fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+        let scheme = if self.authority.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}{path}", self.port)
     }
 
     /// `path`, asked with [`TOKEN`].
@@ -98,7 +112,7 @@ impl Gateway {
 
     pub fn get_as(&self, token: &str, path: &str, more: &[&str]) -> Reply {
         let bearer = format!("Authorization: Bearer {token}");
-        curl(&[&["-H", &bearer, &self.url(path)], more].concat())
+        curl(&[&["-H", &bearer, &self.url(path)], &*self.trust(), more].concat())
     }
 
     pub fn post(&self, path: &str, body: &Value) -> Reply {
@@ -108,11 +122,15 @@ impl Gateway {
     pub fn post_as(&self, token: &str, path: &str, body: &Value, more: &[&str]) -> Reply {
         let (bearer, body) = (format!("Authorization: Bearer {token}"), body.to_string());
         let json = ["-H", "Content-Type: application/json", "-H", &bearer, "-d", &body];
-        curl(&[&json[..], &[&*self.url(path)], more].concat())
+        curl(&[&json[..], &[&*self.url(path)], &*self.trust(), more].concat())
     }
 
     pub fn probe(&self, path: &str) -> Reply {
         curl(&[&format!("http://127.0.0.1:{}{path}", self.probes)])
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.process.pid()
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -127,6 +145,14 @@ impl Gateway {
     pub fn log(&self) -> String {
         self.process.output().text()
     }
+}
+
+/// Has a daemon that does not run yet take the gateway's user for a delegate.
+pub fn let_ask(daemon: &Daemon) {
+    let drop_ins = daemon.home().join("entitled.d");
+    std::fs::create_dir(&drop_ins).unwrap();
+    let delegates = format!("[socket]\ndelegates = [\"{}\"]\n", gateway_uid());
+    std::fs::write(drop_ins.join("10-gateway.toml"), delegates).unwrap();
 }
 
 /// What curl was answered.
@@ -193,10 +219,7 @@ impl GatewayStage {
         let other = ProductFile::acme(&licence.collection()).named("other");
         let settings = Settings::new([anvil.url()]).product(acme).product(other);
         let mut daemon = Daemon::prepare(&settings);
-        let drop_ins = daemon.home().join("entitled.d");
-        std::fs::create_dir(&drop_ins).unwrap();
-        let delegates = format!("[socket]\ndelegates = [\"{}\"]\n", gateway_uid());
-        std::fs::write(drop_ins.join("10-gateway.toml"), delegates).unwrap();
+        let_ask(&daemon);
         daemon.resume();
         for name in ["one", "two"] {
             daemon.admin("customer_create", json!({"name": name}));

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Output};
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -119,9 +119,14 @@ pub fn play(scene: &str, page: &Page, given: Value) {
         "chain": 31_337,
     });
     all.as_object_mut().unwrap().extend(given.as_object().unwrap().clone());
-    let mut command = command(Path::new("node"));
-    command.arg(format!("browser/{scene}.mjs")).arg(all.to_string()).current_dir(tests_dir());
-    let output = command.output().unwrap();
+    let output = run_scene(scene, &all);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{scene}:\n{said}\nentitlectl wrote:\n{}", page.text());
+}
+
+/// Plays a scene that needs no page of entitlectl's.
+pub fn run_scene(scene: &str, given: &Value) -> Output {
+    let mut command = command(Path::new("node"));
+    command.arg(format!("browser/{scene}.mjs")).arg(given.to_string()).current_dir(tests_dir());
+    command.output().unwrap()
 }

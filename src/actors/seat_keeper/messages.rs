@@ -18,7 +18,7 @@ use crate::actors::tier_cache::{CheckError, Key};
 use crate::seat_policies::PolicyFault;
 use entitled_core::domain::ids::{CustomerId, ProductId, TierName, Timestamp};
 use entitled_core::domain::product::SeatUnit;
-use entitled_core::seats::{AdoptToken, PoolFigures, ProcessId, Refusal, SeatId};
+use entitled_core::seats::{AdoptToken, Owner, PoolFigures, ProcessId, Refusal, SeatId};
 
 #[derive(Debug, thiserror::Error)]
 pub enum SeatError {
@@ -132,12 +132,18 @@ pub struct Presence {
     /// Whose limits it uses up.
     pub account: u32,
     pub connection: u64,
-    /// Whoever has the seat is elsewhere, and the process only asks for them: each connection is a unit of its own.
-    pub remote: bool,
+    /// Whom a delegate asks for. Whoever has the seat is elsewhere then: each connection is a unit of its own.
+    pub on_behalf: Option<CustomerId>,
     /// `None` where the kernel has no descriptor of it to give, or where it says nothing of who has the seat.
     pub process: Option<Process>,
     /// True, or gone, once the connection has ended.
     pub closed: watch::Receiver<bool>,
+}
+
+impl Presence {
+    pub fn owner(&self) -> Owner {
+        Owner { uid: self.uid, on_behalf: self.on_behalf }
+    }
 }
 
 /// Ask for a seat. The answer comes at once, or when there is one, or when the time to wait is over.
@@ -198,7 +204,9 @@ pub struct Borrow {
 pub struct Release {
     pub seat: SeatId,
     /// Whose it has to be; `None`: anybody's.
-    pub uid: Option<u32>,
+    pub owner: Option<Owner>,
+    /// Of which product it has to be; `None`: of any.
+    pub product: Option<ProductId>,
     pub presence: Option<Presence>,
 }
 
@@ -214,9 +222,9 @@ pub struct Adopt {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Viewer {
     Everybody,
-    /// Seats of this user; pools of its customer and the machine.
+    /// Seats of this owner; pools of the customer and the machine.
     User {
-        uid: u32,
+        owner: Owner,
         customer: CustomerId,
     },
 }
@@ -333,6 +341,8 @@ pub struct SeatView {
     /// Whose licence it is.
     pub holder: CustomerId,
     pub uid: u32,
+    /// Whom a delegate took it for.
+    pub on_behalf: Option<CustomerId>,
     pub pid: Option<i32>,
     pub unit: SeatUnit,
     pub unit_name: Option<String>,
@@ -343,6 +353,12 @@ pub struct SeatView {
     pub over: bool,
     /// When it ends if nothing happens.
     pub ends_at: Option<Timestamp>,
+}
+
+impl SeatView {
+    pub fn owner(&self) -> Owner {
+        Owner { uid: self.uid, on_behalf: self.on_behalf }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -69,7 +69,7 @@ impl SeatKeeper {
                     self.tally.denied.one_more();
                     let refusal = self.in_fleet(&asked, refusal);
                     if let Some(untold) = self.told.note(asked.account, self.parts.clock.now()) {
-                        let uid = asked.uid;
+                        let uid = asked.owner.uid;
                         tracing::info!(event = "seat_denied", uid, why = ?refusal, untold, "no seat");
                     }
                     let answer = self.refused(&asked, refusal);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::ids::{BootTime, ConnectionId, PoolId, ProcessId, RequestId, SeatId};
+use super::ids::{BootTime, ConnectionId, Owner, PoolId, ProcessId, RequestId, SeatId};
 use super::machine::{Alarm, Effect, Seats};
 use super::pool::{Capacity, Supply};
 use super::queue::Request;
@@ -69,16 +69,16 @@ impl Seats {
     /// Gives a seat back. Without `binding` it ends for the whole unit, else for what holds it by that alone.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`] if there is no such seat of `uid`; without one, of anybody.
+    /// [`Refusal::NotFound`] if there is no such seat of `owner`; without one, of anybody.
     pub fn release(
         &mut self,
         now: BootTime,
         id: SeatId,
-        uid: Option<u32>,
+        owner: Option<Owner>,
         binding: Option<Binding>,
     ) -> Result<(), Refusal> {
         let seat = self.seats.get(&id).filter(|it| !it.is_lingering());
-        let seat = seat.filter(|it| uid.is_none_or(|uid| it.claimant.uid == uid));
+        let seat = seat.filter(|it| owner.is_none_or(|owner| it.claimant.owner() == owner));
         let seat = seat.ok_or(Refusal::NotFound)?;
         let others = binding.is_some_and(|it| {
             seat.bindings().contains(&it) && seat.bindings().len() > 1 && seat.adopt.is_none()

@@ -63,7 +63,7 @@ impl Seats {
 
     fn has_too_many(&self, claimant: &Claimant) -> bool {
         self.seats.len() >= MOST_OF_ONE
-            && self.seats.values().filter(|it| it.claimant.uid == claimant.uid).count()
+            && self.seats.values().filter(|it| it.claimant.owner() == claimant.owner()).count()
                 >= MOST_OF_ONE
     }
 
@@ -173,7 +173,7 @@ impl Seats {
     /// Another process of the same user takes a seat over. The token serves once.
     pub fn adopt(&mut self, now: BootTime, token: AdoptToken, request: &Request) {
         let found = self.by_token.get(&token).and_then(|it| self.seats.get(it));
-        let Some(seat) = found.filter(|it| it.claimant.uid == request.claimant.uid) else {
+        let Some(seat) = found.filter(|it| it.claimant.owner() == request.claimant.owner()) else {
             return self.refuse(request.id, Refusal::NotFound);
         };
         let (id, pool, old) = (seat.id, seat.pool, seat.key);

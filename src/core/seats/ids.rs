@@ -1,8 +1,11 @@
 //! What seats, pools, requests and those who ask are told apart by, and the time they are measured in.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::domain::ids::CustomerId;
 
 /// Milliseconds since the machine's boot, sleep included (`CLOCK_BOOTTIME`). It never goes back, and no one sets it.
 #[derive(
@@ -72,8 +75,41 @@ pub enum UnitKey {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claimant {
     pub uid: u32,
+    /// Whom a delegate asks for.
+    pub on_behalf: Option<CustomerId>,
     /// The primary and the supplementary groups, as far as they are known.
     pub gids: Vec<u32>,
     /// The unit of the service manager, or the path of the control group.
     pub unit: Option<String>,
+}
+
+impl Claimant {
+    pub fn owner(&self) -> Owner {
+        Owner { uid: self.uid, on_behalf: self.on_behalf }
+    }
+}
+
+/// Whose a seat is: theirs to see, to take over and to give back, and one of as many as they may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    pub uid: u32,
+    /// Whom a delegate asks for: its uid is that of customers who are strangers to each other.
+    pub on_behalf: Option<CustomerId>,
+}
+
+impl Owner {
+    /// A user of this machine, for themselves.
+    pub fn user(uid: u32) -> Self {
+        Self { uid, on_behalf: None }
+    }
+}
+
+/// For the audit.
+impl fmt::Display for Owner {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.on_behalf {
+            Some(customer) => customer.fmt(to),
+            None => write!(to, "uid:{}", self.uid),
+        }
+    }
 }

@@ -29,7 +29,8 @@ mod restart;
 mod seat;
 
 pub use ids::{
-    AdoptToken, BootTime, Claimant, ConnectionId, PoolId, ProcessId, RequestId, SeatId, UnitKey,
+    AdoptToken, BootTime, Claimant, ConnectionId, Owner, PoolId, ProcessId, RequestId, SeatId,
+    UnitKey,
 };
 pub use machine::{Effect, Seats};
 pub use options_file::{Imported, LeftOut, OptionsFor, import_options};

@@ -33,8 +33,8 @@ impl Seats {
         let Some(until) = request.wait_until.filter(|it| *it > now) else {
             return self.refuse(request.id, refusal);
         };
-        let uid = request.claimant.uid;
-        let own = self.requests.values().filter(|it| it.claimant.uid == uid).count();
+        let owner = request.claimant.owner();
+        let own = self.requests.values().filter(|it| it.claimant.owner() == owner).count();
         if self.requests.len() >= MOST_WAITING || own >= MOST_WAITING_OF_ONE {
             return self.refuse(request.id, Refusal::TooMany);
         }

@@ -40,7 +40,7 @@ impl Bench {
         Request {
             id: RequestId(self.asked),
             pools: vec![POOL],
-            claimant: Claimant { uid: 1000, gids: vec![100], unit: Some("cad.service".to_owned()) },
+            claimant: claimant(1000, vec![100], "cad.service"),
             key: UnitKey::Process(process),
             bindings: vec![Binding::Process(process)],
             adopt: None,
@@ -94,6 +94,10 @@ impl Bench {
     fn used(&self) -> u64 {
         self.seats.figures(POOL).unwrap().used
     }
+}
+
+fn claimant(uid: u32, gids: Vec<u32>, unit: &str) -> Claimant {
+    Claimant { uid, on_behalf: None, gids, unit: Some(unit.to_owned()) }
 }
 
 fn granted(effects: &[Effect]) -> Vec<RequestId> {
@@ -320,7 +324,7 @@ fn the_policy_reserves_limits_and_keeps_out() {
     let mut bench = Bench::new(4, SeatTerms::default(), policy);
     let mut ask = |uid: u32, gid: u32, unit: &str| {
         let mut request = bench.request(u64::from(uid * 1_000 + gid));
-        request.claimant = Claimant { uid, gids: vec![gid], unit: Some(unit.to_owned()) };
+        request.claimant = claimant(uid, vec![gid], unit);
         match bench.ask(START, request)[0] {
             Effect::Refused { refusal, .. } => Err(refusal),
             _ => Ok(()),
@@ -361,9 +365,10 @@ fn a_young_seat_is_not_revoked() {
 fn a_seat_is_given_back_by_its_user_only() {
     let mut bench = Bench::of(1);
     let seat = bench.seat(START, 1);
-    assert_eq!(bench.seats.release(START, seat, Some(1001), None), Err(Refusal::NotFound));
-    assert_eq!(bench.seats.release(START, seat, Some(1000), None), Ok(()));
-    assert_eq!(bench.seats.release(START, seat, Some(1000), None), Err(Refusal::NotFound));
+    let mut give_back = |uid| bench.seats.release(START, seat, Some(Owner::user(uid)), None);
+    assert_eq!(give_back(1001), Err(Refusal::NotFound));
+    assert_eq!(give_back(1000), Ok(()));
+    assert_eq!(give_back(1000), Err(Refusal::NotFound));
 }
 
 #[test]
@@ -402,8 +407,8 @@ fn what_is_lent_is_given_back_early_by_its_user_and_taken_with_its_evidence() {
         }
     };
     let seat = lend(&mut bench, START);
-    assert_eq!(bench.seats.release(START, seat, Some(1001), None), Err(Refusal::NotFound));
-    assert_eq!(bench.seats.release(START, seat, Some(1000), None), Ok(()));
+    let mut give_back = |uid| bench.seats.release(START, seat, Some(Owner::user(uid)), None);
+    assert_eq!((give_back(1001), give_back(1000)), (Err(Refusal::NotFound), Ok(())));
     assert_eq!(ended(&bench.seats.take_effects()), [(seat, EndReason::Returned)]);
     let seat = lend(&mut bench, at(1));
     let capacity = Capacity { supply: Supply::Seats(1), until: Some(at(50)) };
@@ -414,7 +419,7 @@ fn what_is_lent_is_given_back_early_by_its_user_and_taken_with_its_evidence() {
 
 #[test]
 fn patterns_of_units() {
-    let unit = |it: &str| Claimant { uid: 0, gids: Vec::new(), unit: Some(it.to_owned()) };
+    let unit = |it: &str| claimant(0, Vec::new(), it);
     for (pattern, text, is) in [
         ("a.service", "a.service", true),
         ("a.service", "b.service", false),

@@ -21,7 +21,7 @@ use crate::rpc::socket::peer;
 use crate::rpc::wire;
 use entitled_core::domain::entitlement::{self, Verdict};
 use entitled_core::domain::peer::{Access, Permit};
-use entitled_core::seats::{AdoptToken, Refusal, SeatId};
+use entitled_core::seats::{AdoptToken, Owner, Refusal, SeatId};
 
 /// How long a verdict that is not known yet may take.
 const VERDICT_TIME: Duration = Duration::from_secs(2);
@@ -43,7 +43,7 @@ pub(super) async fn acquire(
         wait @ 0..=WAIT_AT_MOST_MS => Duration::from_millis(wait),
         _ => return Err(RpcError::invalid_params("`wait_ms` must be between 0 and 3600000")),
     };
-    let presence = with_groups(ask.presence).await?;
+    let presence = with_groups(ask.presence, &permit).await?;
     let key = Key { customer: permit.customer(), product: ask.product };
     let verdict = api.verdict(key.clone(), VERDICT_TIME).await?;
     let verdict = match ask.feature.as_deref() {
@@ -80,7 +80,7 @@ pub(super) async fn borrow(
     if !BORROW_MS.contains(&ask.for_ms) {
         return Err(RpcError::invalid_params("`for_ms` must be between 60000 and 2592000000"));
     }
-    let presence = with_groups(ask.presence).await?;
+    let presence = with_groups(ask.presence, &permit).await?;
     let key = Key { customer: permit.customer(), product: ask.product };
     let verdict = api.verdict(key.clone(), VERDICT_TIME).await?;
     if !verdict.is_valid() {
@@ -95,12 +95,12 @@ pub(super) async fn borrow(
 
 pub(super) async fn adopt(
     api: Arc<Api>,
-    _: Permit,
+    permit: Permit,
     ask: wire::SeatAdopt,
 ) -> Result<wire::Seat, RpcError> {
     let wrong = || RpcError::invalid_params("`token` is not one of ours");
     let token: alloy_primitives::FixedBytes<16> = ask.token.parse().map_err(|_| wrong())?;
-    let presence = with_groups(ask.presence).await?;
+    let presence = with_groups(ask.presence, &permit).await?;
     let order = Adopt { token: AdoptToken(token.0), presence };
     let pending = api.seats.send(order).timeout(ACTOR_TIME).await??;
     seat(&answered(pending).await?, "")
@@ -111,8 +111,9 @@ pub(super) async fn release(
     permit: Permit,
     ask: wire::SeatRelease,
 ) -> Result<wire::SeatReleased, RpcError> {
-    let uid = (!permit.is_admin()).then_some(permit.uid());
-    let order = Release { seat: seat_id(&ask.seat)?, uid, presence: ask.presence };
+    let owner = (!permit.is_admin()).then(|| owner(&permit));
+    let seat = seat_id(&ask.seat)?;
+    let order = Release { seat, owner, product: ask.product, presence: ask.presence };
     let released = api.seats.send(order).timeout(ACTOR_TIME).await?;
     Ok(wire::SeatReleased { released })
 }
@@ -124,9 +125,7 @@ pub(super) async fn list(
 ) -> Result<wire::SeatListed, RpcError> {
     let question = ListSeats { product: ask.product, viewer: viewer(&permit) };
     let found = api.seats.send(question).timeout(ACTOR_TIME).await?;
-    // To the keeper all seats of a delegate are one user's: it is told of those of the customer it asks for.
-    let own = |it: &&SeatView| !permit.is_delegate() || it.holder == permit.customer();
-    let items = found.seats.iter().filter(own).map(Into::into).collect();
+    let items = found.seats.iter().map(Into::into).collect();
     let wire::Listed { items, next_cursor } = page(items, ask.limit, ask.cursor.as_deref())?;
     let pools = found.pools.iter().map(Into::into).collect();
     Ok(wire::SeatListed { items, pools, next_cursor })
@@ -151,21 +150,27 @@ async fn answered(pending: Pending) -> Result<Answer, RpcError> {
     pending.await.map_err(|_| RpcError::new(Code::Busy, "the request was given up; ask again"))
 }
 
-/// Who asks, with all of its groups. The user database may be on a network.
-async fn with_groups(presence: Option<Presence>) -> Result<Presence, RpcError> {
+/// Who asks, and for whom, with all of its groups. The user database may be on a network.
+async fn with_groups(presence: Option<Presence>, permit: &Permit) -> Result<Presence, RpcError> {
     let mut presence =
         presence.ok_or_else(|| RpcError::new(Code::PermissionDenied, "the caller is not known"))?;
     let gid = presence.gids.first().copied().unwrap_or(u32::MAX);
     let uid = presence.uid;
     let groups = tokio::task::spawn_blocking(move || peer::groups(uid, gid)).await;
     presence.gids = groups.unwrap_or_else(|_| vec![gid]);
+    presence.on_behalf = owner(permit).on_behalf;
     Ok(presence)
+}
+
+/// Whose the caller's seats are.
+fn owner(permit: &Permit) -> Owner {
+    Owner { uid: permit.uid(), on_behalf: permit.is_delegate().then(|| permit.customer()) }
 }
 
 fn viewer(permit: &Permit) -> Viewer {
     match permit.is_admin() {
         true => Viewer::Everybody,
-        false => Viewer::User { uid: permit.uid(), customer: permit.customer() },
+        false => Viewer::User { owner: owner(permit), customer: permit.customer() },
     }
 }
 
@@ -314,7 +319,7 @@ async fn subscribe(
     let sink = pending.accept().await?;
     let concerns = |it: &SeatNews| {
         it.seat.product == ask.product
-            && (permit.is_admin() || it.seat.uid == permit.uid())
+            && (permit.is_admin() || it.seat.owner() == owner(&permit))
             && seat.is_none_or(|seat| it.seat.id == seat)
     };
     loop {

@@ -152,7 +152,7 @@ methods! {
         "Take a session over from another process of the same user, once.";
     SelfService seat_list(wire::SeatList) -> wire::SeatListed = seats::list,
         "The seats of one's own user, and how many are used of each pool; on the admin socket everybody's. Needs no seat.";
-    SelfService seat_borrow(wire::SeatBorrow) -> wire::Seat = seats::borrow,
+    SelfService [writes] seat_borrow(wire::SeatBorrow) -> wire::Seat = seats::borrow,
         "Take a floating seat out of its pool for a time, whether or not anything runs. It stands in the audit.";
     SelfService seat_release(wire::SeatRelease) -> wire::SeatReleased = seats::release,
         "Give a seat of one's own user back; on the admin socket anybody's.";

@@ -19,14 +19,16 @@ pub(in crate::rpc) struct Attendance {
 impl Attendance {
     pub(in crate::rpc) fn begin(stream: BorrowedFd<'_>, peer: &Peer, number: usize) -> Self {
         let (closed, told) = watch::channel(false);
-        let remote = peer.door == Door::Delegate;
+        // Of a delegate's process nothing follows for whom it asks for.
+        let own = (peer.door != Door::Delegate).then_some(peer);
         let presence = Presence {
             uid: peer.uid,
             gids: vec![peer.gid],
             account: peer.account,
             connection: u64::try_from(number).unwrap_or(u64::MAX),
-            remote,
-            process: if remote { None } else { peer::process(stream, peer) },
+            // The permit of each request says.
+            on_behalf: None,
+            process: own.and_then(|it| peer::process(stream, it)),
             closed: told,
         };
         Self { presence, closed }

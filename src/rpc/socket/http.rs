@@ -251,15 +251,14 @@ impl Desk {
     /// Flags in the form of OpenFeature.
     async fn evaluate(&self, request: Request<Incoming>) -> Reply {
         let address = request.uri().clone();
-        let customer = customer_of(request.headers());
+        let terms = terms_of(request.headers());
         let known = request.headers().get(header::IF_NONE_MATCH).cloned();
         let known = known.as_ref().and_then(|it| it.to_str().ok()).unwrap_or_default();
         let body = match self.body(request).await {
             Ok(body) => body,
             Err(answer) => return self.send(answer),
         };
-        let evaluated =
-            ofrep::evaluate(&self.caller, &self.warm, &address, (&body, customer)).await;
+        let evaluated = ofrep::evaluate(&self.caller, &self.warm, &address, (&body, terms)).await;
         let etag = evaluated.etag.clone();
         let mut reply = match etag.as_deref().filter(|it| ofrep::is_known(it, known)) {
             Some(_) => reply(StatusCode::NOT_MODIFIED, JSON, Bytes::new()),
@@ -349,9 +348,12 @@ fn is_our_host(host: &[u8]) -> bool {
         || name.eq_ignore_ascii_case(b"entitled")
 }
 
-/// For whom flags are evaluated, where whoever asks may say so.
-fn customer_of(headers: &HeaderMap) -> Option<String> {
-    headers.get(ofrep::CUSTOMER).map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned())
+/// For whom flags are evaluated, and of which products.
+fn terms_of(headers: &HeaderMap) -> ofrep::Terms {
+    let text = |name: &str| {
+        headers.get(name).map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned())
+    };
+    ofrep::Terms { customer: text(ofrep::CUSTOMER), products: text(ofrep::PRODUCTS) }
 }
 
 /// What the request says it wants to read; empty for anything.

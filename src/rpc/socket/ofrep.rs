@@ -28,6 +28,8 @@ use flag::Flag;
 
 /// The header that names the customer, where an administrator or a delegate asks for one.
 pub(super) const CUSTOMER: &str = "entitled-customer";
+/// The header that names the only products whose flags are meant, with commas between: for whoever may ask about these.
+pub(super) const PRODUCTS: &str = "entitled-products";
 const FLAGS: &str = "/ofrep/v1/evaluate/flags";
 /// A longer key names no flag: a product has at most 64 bytes, and so has a feature.
 const LONGEST_KEY: usize = 129;
@@ -74,6 +76,24 @@ struct Context {
     publisher: Option<String>,
     /// Who is asked for: no attribute, but a header, and subject to the permit of every request.
     customer: Option<String>,
+    /// The only products that are meant, likewise.
+    products: Option<String>,
+}
+
+/// What is said beside the body.
+#[derive(Debug, Default)]
+pub(super) struct Terms {
+    pub(super) customer: Option<String>,
+    pub(super) products: Option<String>,
+}
+
+impl Context {
+    /// The flags of a product that is meant.
+    fn features_of(&self, caller: &Caller, product: &ProductId) -> Option<Arc<FeatureKinds>> {
+        let is_named = |all: &String| all.split(',').any(|it| it.trim() == product.as_str());
+        let is_meant = self.products.as_ref().is_none_or(is_named);
+        is_meant.then(|| caller.service.answers.features(product)).flatten()
+    }
 }
 
 /// An object, of which no more is read than is asked for.
@@ -140,7 +160,7 @@ pub(super) async fn evaluate(
     caller: &Arc<Caller>,
     warm: &Mutex<Box<dyn Warm>>,
     address: &Uri,
-    (body, customer): (&[u8], Option<String>),
+    (body, terms): (&[u8], Terms),
 ) -> Evaluated {
     let Some(asked) = Asked::of(address.path()) else {
         return Failure::not_found(address.path()).into_evaluated(Asked::All);
@@ -149,7 +169,8 @@ pub(super) async fn evaluate(
         if !caller.is_welcome() {
             return Err(Failure::refused());
         }
-        let context = Context { customer, ..context(body, caller.limits().depth)? };
+        let Terms { customer, products } = terms;
+        let context = Context { customer, products, ..context(body, caller.limits().depth)? };
         match asked {
             Asked::One(key) => one(caller, warm, key, &context).await,
             Asked::All => {
@@ -170,7 +191,7 @@ async fn one(
     context: &Context,
 ) -> Result<Evaluated, Failure> {
     let found = (key.len() <= LONGEST_KEY)
-        .then(|| Flag::named(key, |product| features_of(caller, product)))
+        .then(|| Flag::named(key, |product| context.features_of(caller, product)))
         .flatten();
     let (product, flag) = found.ok_or_else(|| Failure::not_found(key))?;
     let verdict = check(caller, warm, &product, context).await?;
@@ -192,7 +213,7 @@ async fn all(
         wrong("name the product whose flags you want: `?product=PRODUCT`, or `product` in the context")
     })?;
     let product: ProductId = named.parse().map_err(|_| wrong("`product` is not a product id"))?;
-    let features = features_of(caller, &product).ok_or_else(|| wrong("no such product"))?;
+    let features = context.features_of(caller, &product).ok_or_else(|| wrong("no such product"))?;
     if features.len() > MOST_FEATURES {
         let why =
             format!("the product has more than {MOST_FEATURES} features: evaluate them one by one");
@@ -216,10 +237,6 @@ async fn all(
     let body = format!(r#"{{"flags":[{}]}}"#, told.join(","));
     let etag = format!("W/\"{}\"", hex::encode(&digest.finalize()[..16]));
     Ok(Evaluated { status: StatusCode::OK, body, etag: Some(etag) })
-}
-
-fn features_of(caller: &Caller, product: &ProductId) -> Option<Arc<FeatureKinds>> {
-    caller.service.answers.features(product)
 }
 
 /// The verdict, asked for as any program asks for it.
@@ -276,7 +293,7 @@ fn context(body: &[u8], depth: usize) -> Result<Context, Failure> {
     Ok(Context {
         product: text("product").map_err(wrong)?,
         publisher: text("publisher").map_err(wrong)?,
-        customer: None,
+        ..Context::default()
     })
 }
 

@@ -79,6 +79,14 @@ pub struct SeatBorrow {
 pub struct SeatRelease {
     /// What `seat_acquire` answered.
     pub seat: String,
+    /// Of which product it has to be.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub product: Option<ProductId>,
+    /// Whose it has to be, where a delegate asks.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub customer: Option<CustomerId>,
     #[serde(skip)]
     #[schemars(skip)]
     pub presence: Option<Presence>,
@@ -148,6 +156,10 @@ impl Params for SeatBorrow {
 }
 
 impl Params for SeatRelease {
+    fn customer(&self) -> Option<CustomerId> {
+        self.customer
+    }
+
     fn meet(&mut self, extensions: &Extensions) {
         self.presence = extensions.get::<Presence>().cloned();
     }

@@ -1,14 +1,84 @@
 //! One question and the ways to ask it: over one connection or many, once or many times at a time.
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Result, Write};
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// Who is asked: a socket, or a port of this machine.
+#[derive(Clone)]
+pub enum To {
+    Socket(PathBuf),
+    Port(u16),
+}
+
+impl From<&PathBuf> for To {
+    fn from(path: &PathBuf) -> Self {
+        Self::Socket(path.clone())
+    }
+}
+
+impl From<u16> for To {
+    fn from(port: u16) -> Self {
+        Self::Port(port)
+    }
+}
+
+impl To {
+    fn connect(&self) -> Line {
+        match self {
+            Self::Socket(path) => Line::Socket(UnixStream::connect(path).unwrap()),
+            Self::Port(port) => {
+                let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).unwrap();
+                stream.set_nodelay(true).unwrap();
+                Line::Port(stream)
+            }
+        }
+    }
+}
+
+enum Line {
+    Socket(UnixStream),
+    Port(TcpStream),
+}
+
+impl Line {
+    fn wait_at_most(&self, time: Duration) {
+        let set = match self {
+            Self::Socket(stream) => stream.set_read_timeout(Some(time)),
+            Self::Port(stream) => stream.set_read_timeout(Some(time)),
+        };
+        set.unwrap();
+    }
+}
+
+impl Read for Line {
+    fn read(&mut self, into: &mut [u8]) -> Result<usize> {
+        match self {
+            Self::Socket(stream) => stream.read(into),
+            Self::Port(stream) => stream.read(into),
+        }
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize> {
+        match self {
+            Self::Socket(stream) => stream.write(bytes),
+            Self::Port(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
 /// What is sent to whom, and how many bytes come back for it.
 #[derive(Clone)]
 pub struct Question {
-    path: PathBuf,
+    to: To,
     sent: Vec<u8>,
     reply: usize,
     /// What is sent before the first question of a connection, together with it.
@@ -17,9 +87,10 @@ pub struct Question {
 
 impl Question {
     /// Asks once, to see the reply, in which `parts` must be.
-    pub fn new(path: &Path, sent: Vec<u8>, parts: &[&str]) -> Self {
-        let mut stream = UnixStream::connect(path).unwrap();
-        stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    pub fn new(to: impl Into<To>, sent: Vec<u8>, parts: &[&str]) -> Self {
+        let to = to.into();
+        let mut stream = to.connect();
+        stream.wait_at_most(Duration::from_millis(300));
         stream.write_all(&sent).unwrap();
         let mut reply = Vec::new();
         // Ends with an error when nothing more comes.
@@ -28,14 +99,15 @@ impl Question {
         for part in parts {
             assert!(text.contains(part), "not what is meant to be measured: {text}");
         }
-        Self { path: path.to_owned(), sent, reply: text.len(), greeting: Vec::new() }
+        Self { to, sent, reply: text.len(), greeting: Vec::new() }
     }
 
     /// The same question to the echo at `path`, which has to be told the sizes.
     pub fn to_echo(&self, path: &Path) -> Self {
         let sizes =
             [self.sent.len(), self.reply].map(|it| u32::try_from(it).unwrap().to_le_bytes());
-        Self { path: path.to_owned(), greeting: sizes.as_flattened().to_vec(), ..self.clone() }
+        let greeting = sizes.as_flattened().to_vec();
+        Self { to: To::Socket(path.to_owned()), greeting, ..self.clone() }
     }
 
     pub fn reply_bytes(&self) -> usize {
@@ -48,7 +120,7 @@ impl Question {
 
     /// A connection that asks it so many times at a time.
     pub fn connect(&self, at_once: usize) -> Connection {
-        let stream = UnixStream::connect(&self.path).unwrap();
+        let stream = self.to.connect();
         let sent = self.sent.repeat(at_once);
         let first = [&self.greeting[..], &sent].concat();
         Connection { stream, first, sent, replies: vec![0; self.reply * at_once] }
@@ -61,7 +133,7 @@ impl Question {
 
 /// One connection and its question.
 pub struct Connection {
-    stream: UnixStream,
+    stream: Line,
     /// What is sent first, until it was.
     first: Vec<u8>,
     sent: Vec<u8>,

@@ -21,6 +21,7 @@
 
 mod asking;
 mod chain;
+mod gateway;
 mod ledger;
 mod memory;
 mod page;
@@ -59,7 +60,7 @@ const MOST: f64 = 1.5;
 /// What a warm, valid verdict has in it.
 const WARM: [&str; 2] = ["\"code\":\"VALID\"", "\"freshness\":\"fresh\""];
 
-/// `BENCH_PARTS` names the parts to measure, with commas between: `check`, `chain`, `ledger`, `memory`; and `page`, which is one of
+/// `BENCH_PARTS` names the parts to measure, with commas between: `check`, `gateway`, `chain`, `ledger`, `memory`; and `page`, which is one of
 /// `check` by itself. Without it, all.
 fn is_wanted(part: &str) -> bool {
     std::env::var("BENCH_PARTS").map_or(true, |it| it.split(',').any(|it| it == part))
@@ -81,7 +82,8 @@ fn main() -> ExitCode {
         return alone();
     }
     let ratio = if is_wanted("check") { measure() } else { 0.0 };
-    let parts: [(&str, fn()); 3] = [
+    let parts: [(&str, fn()); 4] = [
+        ("gateway", gateway::measure),
         ("chain", chain::measure),
         ("ledger", ledger::measure),
         ("memory", memory::measure_verdicts),

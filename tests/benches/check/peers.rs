@@ -3,6 +3,7 @@
 //! The echoes are this program once more, on a runtime like the daemon's; they never look at what they read.
 
 use std::convert::Infallible;
+use std::net::Ipv4Addr;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,8 +14,8 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{UnixListener, UnixStream as Stream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, UnixListener, UnixStream as Stream};
 
 use super::asking::Question;
 use crate::support::eventually;
@@ -23,6 +24,8 @@ use crate::support::process::{Process, command};
 /// As the first argument each makes this program that echo, on the socket named by the second.
 const ECHO: &str = "echo";
 const HTTP_ECHO: &str = "http-echo";
+/// On a port, which the file named by the second argument tells.
+const TCP_ECHO: &str = "tcp-echo";
 /// The key whose value Redis gives.
 const KEY: &str = "verdict";
 
@@ -42,11 +45,27 @@ impl Peer {
         Self::own(HTTP_ECHO, &[body.to_string()])
     }
 
+    /// The same on a port, from a runtime like the gateway's.
+    pub fn tcp_echo(body: usize) -> (Self, u16) {
+        let (command, home) = Self::command(TCP_ECHO, &[body.to_string()]);
+        let peer = Self { process: Process::start(command), home };
+        let port = eventually("the peer listens", || {
+            let told = std::fs::read_to_string(peer.path()).map_err(|it| it.to_string())?;
+            told.parse().map_err(|_| format!("{told} is no port"))
+        });
+        (peer, port)
+    }
+
     fn own(role: &str, more: &[String]) -> Self {
+        let (command, home) = Self::command(role, more);
+        Self::started(command, home)
+    }
+
+    fn command(role: &str, more: &[String]) -> (std::process::Command, TempDir) {
         let home = TempDir::new().unwrap();
         let mut command = command(&std::env::current_exe().unwrap());
         command.arg(role).arg(home.path().join("socket")).args(more);
-        Self::started(command, home)
+        (command, home)
     }
 
     /// Redis, which keeps nothing on disk, with a value of so many bytes. `None` where it is not installed.
@@ -99,6 +118,9 @@ pub fn was_an_echo(arguments: &[String]) -> bool {
             let body = Bytes::from(vec![b'x'; length.parse().unwrap()]);
             serve(path, move |stream| drop(tokio::spawn(answer_http(stream, body.clone()))));
         }
+        (TCP_ECHO, [length]) => {
+            serve_port(path, Bytes::from(vec![b'x'; length.parse().unwrap()]));
+        }
         _ => return false,
     }
     true
@@ -110,6 +132,22 @@ fn serve(path: &Path, begin: impl Fn(Stream)) {
         let listener = UnixListener::bind(path).unwrap();
         while let Ok((stream, _)) = listener.accept().await {
             begin(stream);
+        }
+    });
+}
+
+fn serve_port(file: &Path, body: Bytes) {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.worker_threads(2).enable_all().build().unwrap().block_on(async {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        // Whoever reads it finds all of it or nothing.
+        let written = file.with_extension("new");
+        std::fs::write(&written, port.to_string()).unwrap();
+        std::fs::rename(&written, file).unwrap();
+        while let Ok((stream, _)) = listener.accept().await {
+            stream.set_nodelay(true).unwrap();
+            tokio::spawn(answer_http(stream, body.clone()));
         }
     });
 }
@@ -136,7 +174,7 @@ async fn answer(mut stream: Stream, bytes: Arc<[u8]>) {
     }
 }
 
-async fn answer_http(stream: Stream, body: Bytes) {
+async fn answer_http(stream: impl AsyncRead + AsyncWrite + Unpin, body: Bytes) {
     let reply = hyper::service::service_fn(|request: Request<Incoming>| {
         let body = body.clone();
         async move {

@@ -2,9 +2,13 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::Duration;
 
-use crate::support::gateway::{GatewayStage, TOKEN, everything};
+use serde_json::{Value, json};
+
+use crate::support::gateway::{GatewayStage, TOKEN, curl, everything};
+use crate::support::prerequisites::has;
 use crate::support::{PATIENCE, eventually};
 
 fn stage() -> GatewayStage {
@@ -234,4 +238,58 @@ fn a_window_that_never_opens_and_a_head_that_never_ends_are_closed() {
     said_until_closed(&endless);
     writer.join().unwrap();
     still_answers(&stage);
+}
+
+/// The status and the code of each answer to a body that is too long, by HTTP/2 as browsers speak it.
+const LONG: &str = r#"
+const client = require('node:http2').connect(process.argv[1]);
+const ask = ([token, path]) => new Promise((resolve, reject) => {
+  const asked = client.request({ ':method': 'POST', ':path': path, authorization: `Bearer ${token}`, 'content-type': 'application/json' });
+  let status, text = '';
+  asked.on('response', (headers) => { status = headers[':status']; });
+  asked.on('data', (bytes) => { text += bytes; });
+  asked.on('error', reject);
+  asked.on('close', () => resolve([status, JSON.parse(text).code]));
+  asked.end(JSON.stringify({ product: 'a'.repeat(900_000) }));
+});
+(async () => {
+  const answers = [];
+  for (const question of JSON.parse(process.argv[2])) answers.push(await ask(question));
+  console.log(JSON.stringify(answers));
+  client.close();
+})();
+"#;
+
+#[test]
+fn a_refusal_is_heard_by_both_protocols_though_the_body_was_not_read() {
+    let stage = stage();
+    let (tier, nowhere) = ("/api/v1/customers/tier", "/api/v1/nowhere");
+    let long = json!({"product": "a".repeat(900_000)}).to_string();
+    std::fs::write(stage.file("long.json"), long).unwrap();
+    let long = format!("@{}", stage.file("long.json").display());
+    let short = r#"{"product": "acme-cad"}"#;
+    let code = |protocol: &str, (token, path): (&str, &str), body: &str| {
+        let (url, bearer) = (stage.gateway.url(path), format!("Authorization: Bearer {token}"));
+        let json = ["-H", "Content-Type: application/json", "--data-binary", body];
+        let reply = curl(&[&json[..], &[protocol, "-H", "Expect:", "-H", &bearer, &url]].concat());
+        assert!(reply.body["code"].is_string(), "{protocol} {path}: {reply:?}");
+        reply.status
+    };
+    let all = [("--http1.1", short), ("--http2-prior-knowledge", short), ("--http1.1", &*long)];
+    for (protocol, body) in all {
+        assert_eq!(code(protocol, ("wrong", tier), body), 401, "{protocol}");
+        assert_eq!(code(protocol, (TOKEN, nowhere), body), 404, "{protocol}");
+    }
+    assert_eq!(code("--http1.1", (TOKEN, tier), &long), 413);
+    if !has("node", "long bodies by HTTP/2 before the gateway") {
+        return;
+    }
+    let asked = json!([["wrong", tier], [TOKEN, nowhere], [TOKEN, tier]]);
+    let mut node = Command::new("node");
+    let output = node.args(["-e", LONG, &stage.gateway.url(""), &asked.to_string()]).output();
+    let output = output.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let expected = json!([[401, "UNAUTHENTICATED"], [404, "NOT_FOUND"], [413, "LIMIT_EXCEEDED"]]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(serde_json::from_str(&said).unwrap_or(Value::Null), expected, "{errors}");
 }

@@ -1,4 +1,4 @@
-//! What lasts: events, seats, tags, and changes that are asked for twice.
+//! What lasts: events, tags, and changes that are asked for twice.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -8,17 +8,16 @@ use serde_json::{Value, json};
 use crate::support::eventually;
 use crate::support::gateway::{GatewayStage, TOKEN, client, everything};
 use crate::support::settings::ProductFile;
-use crate::support::stage::ACME;
 
 /// A stream of events, as curl hears it.
-struct Stream {
+pub(super) struct Stream {
     child: Child,
     lines: BufReader<ChildStdout>,
 }
 
 impl Stream {
-    fn open(arguments: &[&str]) -> Self {
-        let bearer = format!("Authorization: Bearer {TOKEN}");
+    pub(super) fn open(token: &str, arguments: &[&str]) -> Self {
+        let bearer = format!("Authorization: Bearer {token}");
         let mut curl = Command::new("curl");
         curl.args(["-sSN", "--noproxy", "*", "--max-time", "60", "-H", &bearer]).args(arguments);
         let mut child = curl.stdout(Stdio::piped()).spawn().unwrap();
@@ -26,21 +25,17 @@ impl Stream {
         Self { child, lines }
     }
 
-    fn seat(stage: &GatewayStage) -> Self {
-        let body = json!({"product": ACME}).to_string();
-        let url = stage.gateway.url("/api/v1/seats");
-        let json = "Content-Type: application/json";
-        Self::open(&["-H", json, "-H", "Accept: text/event-stream", "-d", &body, &url])
+    /// The next line, which may be empty.
+    pub(super) fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        (self.lines.read_line(&mut line).unwrap() > 0).then_some(line)
     }
 
     /// The next event and its data.
-    fn next(&mut self) -> Option<(String, Value)> {
+    pub(super) fn next(&mut self) -> Option<(String, Value)> {
         let mut name = String::new();
         loop {
-            let mut line = String::new();
-            if self.lines.read_line(&mut line).unwrap() == 0 {
-                return None;
-            }
+            let line = self.line()?;
             if let Some(it) = line.strip_prefix("event: ") {
                 it.trim().clone_into(&mut name);
             } else if let Some(data) = line.strip_prefix("data: ") {
@@ -61,7 +56,7 @@ impl Drop for Stream {
 fn changes_are_told_as_they_happen() {
     let stage = GatewayStage::entitled(&everything());
     let url = stage.gateway.url("/api/v1/events?product=acme-cad");
-    let mut events = Stream::open(&[&url]);
+    let mut events = Stream::open(TOKEN, &[&url]);
     let (name, verdict) = events.next().unwrap();
     assert_eq!((name.as_str(), &verdict["code"]), ("entitlement_changed", &json!("VALID")));
     stage.licence.transfer(
@@ -72,40 +67,10 @@ fn changes_are_told_as_they_happen() {
     );
     assert_eq!(events.next().unwrap().1["code"], "NOT_HELD");
     assert_eq!(stage.gateway.get("/api/v1/events").status, 400, "of which product?");
-    let mut others: Vec<Stream> = (0..7).map(|_| Stream::open(&[&url])).collect();
+    let mut others: Vec<Stream> = (0..7).map(|_| Stream::open(TOKEN, &[&url])).collect();
     others.iter_mut().for_each(|it| assert!(it.next().is_some()));
     let ninth = stage.gateway.get("/api/v1/events?product=acme-cad");
     assert_eq!(ninth.status, 429, "a client has so many streams, and no more: {ninth:?}");
-}
-
-#[test]
-fn a_seat_lasts_as_long_as_its_stream_and_each_stream_has_its_own() {
-    let stage = GatewayStage::with(&everything(), |collection| {
-        ProductFile::new(ACME).tier("pro", 20, "features = { export = true }\nseats = 2").grant(
-            "pro",
-            collection,
-            r#"tokens_of = "enumerable""#,
-        )
-    });
-    let mut stage = stage.enter();
-    let used =
-        || stage.gateway.get("/api/v1/seats?product=acme-cad").ok()["pools"][0]["used"].clone();
-    let (mut one, mut two) = (Stream::seat(&stage), Stream::seat(&stage));
-    let (first, second) = (one.next().unwrap(), two.next().unwrap());
-    assert_eq!((first.0.as_str(), &first.1["granted"]), ("seat", &json!(true)));
-    assert_ne!(first.1["seat"], second.1["seat"], "two clients are not one process");
-    assert_eq!(used(), 2);
-    let body = json!({"product": ACME});
-    let accept = ["-H", "Accept: text/event-stream"];
-    let full = stage.gateway.post_as(TOKEN, "/api/v1/seats", &body, &accept).ok();
-    assert_eq!((&full["granted"], &full["code"]), (&json!(false), &json!("SEATS_FULL")), "{full}");
-    drop(one);
-    eventually("the seat is free", || if used() == 1 { Ok(()) } else { Err(used().to_string()) });
-    let refused = stage.gateway.post("/api/v1/seats", &body).status;
-    assert_eq!(refused, 406, "a seat needs a stream");
-    stage.daemon.stop();
-    assert_eq!(two.next().unwrap().0, "ended");
-    assert_eq!(two.next(), None, "and the stream ends with the seat");
 }
 
 #[test]
@@ -205,5 +170,47 @@ fn flags_are_those_of_the_clients_customer() {
     assert_eq!(
         stage.gateway.post_as("few", flags, &json!({"context": {"product": "other"}}), &[]).status,
         403
+    );
+}
+
+#[test]
+fn a_client_bound_to_a_product_asks_for_flags_of_no_other_that_begins_with_its_name() {
+    let bound = "scopes = [\"entitlements\"]\nproducts = [\"acme-cad\"]\n";
+    let stage =
+        GatewayStage::entitled(&format!("{}{}", everything(), client("bound", "bound", 1, bound)));
+    let collection = stage.licence.collection();
+    let plus = ProductFile::acme(&collection).named("acme-cad.plus");
+    stage.daemon.admin("product_install", json!({"toml": plus.text()}));
+    let asked = |token: &str, key: &str| {
+        let path = format!("/ofrep/v1/evaluate/flags/{key}");
+        let reply = stage.gateway.post_as(token, &path, &json!({}), &[]);
+        (reply.status, reply.body["value"].clone())
+    };
+    eventually("the second product is installed", || match asked(TOKEN, "acme-cad.plus.tier") {
+        (200, Value::String(tier)) if tier == "pro" => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    assert_eq!(asked("bound", "acme-cad.tier"), (200, json!("pro")));
+    assert_eq!(asked("bound", "acme-cad.export"), (200, json!(true)));
+    for of_the_other in ["acme-cad.plus", "acme-cad.plus.tier", "acme-cad.plus.export"] {
+        assert_eq!(asked("bound", of_the_other), (404, Value::Null), "{of_the_other}");
+    }
+    // What of its own product could be taken for one of the other is its own.
+    let own = ProductFile::new("acme-cad")
+        .set("version", "2")
+        .tier("pro", 20, "features = { \"plus.tier\" = 7, export = true }")
+        .grant("pro", &collection, r#"tokens_of = "enumerable""#);
+    stage.daemon.write_product(&own);
+    stage.daemon.admin("system_reload", json!({}));
+    eventually("the flag is that of its own product", || {
+        match asked("bound", "acme-cad.plus.tier") {
+            (200, Value::Number(seven)) if seven.as_u64() == Some(7) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    assert_eq!(
+        asked(TOKEN, "acme-cad.plus.tier"),
+        (200, json!("pro")),
+        "who may ask about both: the longest"
     );
 }

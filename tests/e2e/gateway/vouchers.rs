@@ -1,5 +1,6 @@
 //! Tokens that others vouch for: an issuer's keys, and a Kubernetes API server.
 
+use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use super::tls::Authority;
 use crate::support::eventually;
 use crate::support::gateway::GatewayStage;
+use crate::support::prerequisites::has;
 use crate::support::process::{Process, command};
 
 /// An HTTPS server in the place of whoever vouches: it serves the files of its directory, and answers a `TokenReview` by
@@ -35,6 +37,47 @@ context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER); context.load_cert_chain("vouc
 server.socket = context.wrap_socket(server.socket, server_side=True)
 print("port", server.server_address[1], flush=True)
 server.serve_forever()
+"#;
+
+/// An issuer's keys and tokens, by another implementation of both than the gateway's.
+const ISSUER: &str = r#"
+const { createHmac, generateKeyPairSync, sign } = require('node:crypto');
+const claims = JSON.parse(process.argv[1]);
+const rsa = (modulusLength) => generateKeyPairSync('rsa', { modulusLength });
+const ec = (namedCurve) => generateKeyPairSync('ec', { namedCurve });
+const keys = { rsa: rsa(2048), short: rsa(1024), ec: ec('P-256'), long: ec('P-384'), sealing: ec('P-256') };
+const stranger = { rsa: rsa(2048), ec: ec('P-256') };
+const part = (it) => Buffer.from(JSON.stringify(it)).toString('base64url');
+const token = (header, make, said = claims) => {
+  const signed = `${part(header)}.${part(said)}`;
+  return `${signed}.${make(Buffer.from(signed)).toString('base64url')}`;
+};
+const by = (pair, hash = 'sha256', more = {}) => (text) => sign(hash, text, { key: pair.privateKey, ...more });
+const fixed = { dsaEncoding: 'ieee-p1363' };
+const changed = (whole) => whole.replace(/\.[^.]*\./, `.${part({ ...claims, exp: claims.exp + 1 })}.`);
+const rs = { alg: 'RS256', kid: 'rsa' }, es = { alg: 'ES256', kid: 'ec' };
+const good = { RS256: token(rs, by(keys.rsa)), ES256: token(es, by(keys.ec, 'sha256', fixed)) };
+const pem = keys.rsa.publicKey.export({ type: 'spki', format: 'pem' });
+const bad = {
+  'RS256 of a key that is too short': token({ ...rs, kid: 'short' }, by(keys.short)),
+  'RS256 by a stranger': token(rs, by(stranger.rsa)),
+  'RS256 of other claims': changed(good.RS256),
+  'RS512': token({ ...rs, alg: 'RS512' }, by(keys.rsa, 'sha512')),
+  'PS256': token({ ...rs, alg: 'PS256' }, by(keys.rsa, 'sha256', { padding: 6, saltLength: 32 })),
+  'HS256 under the public key': token({ ...rs, alg: 'HS256' }, (text) => createHmac('sha256', pem).update(text).digest()),
+  'ES256 by a stranger': token(es, by(stranger.ec, 'sha256', fixed)),
+  'ES256 of other claims': changed(good.ES256),
+  'ES256 as DER': token(es, by(keys.ec)),
+  'ES256 of zeros': token(es, () => Buffer.alloc(64)),
+  'ES384': token({ alg: 'ES384', kid: 'long' }, by(keys.long, 'sha384', fixed)),
+  'ES256 said of another curve': token({ ...es, kid: 'long' }, by(keys.long, 'sha256', fixed)),
+  'ES256 under the key of RS256': token({ ...es, kid: 'rsa' }, by(keys.ec, 'sha256', fixed)),
+  'RS256 said of the other key': token({ ...rs, kid: 'ec' }, by(keys.rsa)),
+  'ES256 of a key that is for sealing': token({ ...es, kid: 'sealing' }, by(keys.sealing, 'sha256', fixed)),
+};
+const published = Object.entries(keys).map(([kid, { publicKey }]) => (
+  { ...publicKey.export({ format: 'jwk' }), kid, use: kid === 'sealing' ? 'enc' : 'sig' }));
+console.log(JSON.stringify({ jwks: { keys: published }, good, bad }));
 "#;
 
 struct Voucher {
@@ -65,6 +108,12 @@ impl Voucher {
 
     fn url(&self, path: &str) -> String {
         format!("https://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// The gateway believes the keys in the file `jwks`.
+    fn oidc(&self) -> String {
+        let (jwks, ca) = (self.url("/jwks"), self.ca());
+        format!("[oidc]\nissuer = \"https://issuer\"\njwks = \"{jwks}\"\nca = {ca:?}\n")
     }
 
     fn asked(&self, what: &str) -> usize {
@@ -102,6 +151,10 @@ fn status(stage: &GatewayStage, token: &str) -> u16 {
     stage.gateway.get_as(token, "/api/v1/products/acme-cad/entitlement", &[]).status
 }
 
+fn now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+}
+
 const WEB: &str = "system:serviceaccount:shop:web";
 
 fn subject() -> String {
@@ -117,13 +170,8 @@ fn a_token_that_the_issuer_signed_holds_until_its_time_is_over() {
     let x = encoded(key.public_key().as_ref());
     let jwks = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": x, "use": "sig"}, {"kty": "unheard-of"}]});
     std::fs::write(voucher.authority.path("jwks"), jwks.to_string()).unwrap();
-    let oidc = format!(
-        "[oidc]\nissuer = \"https://issuer\"\njwks = \"{}\"\nca = {:?}\n",
-        voucher.url("/jwks"),
-        voucher.ca()
-    );
-    let stage = GatewayStage::entitled(&format!("{}{oidc}", subject()));
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let stage = GatewayStage::entitled(&format!("{}{}", subject(), voucher.oidc()));
+    let now = now();
     let header = json!({"alg": "EdDSA", "kid": "k1"});
     let claims = json!({"iss": "https://issuer", "sub": WEB, "aud": ["entitled"], "exp": now + 600, "nbf": now - 5});
     assert_eq!(status(&stage, &token(&key, &header, &claims)), 200);
@@ -167,6 +215,29 @@ fn a_token_that_the_issuer_signed_holds_until_its_time_is_over() {
 }
 
 #[test]
+fn tokens_by_rsa_and_by_elliptic_curves_hold_under_their_own_key_and_algorithm_alone() {
+    if !has("node", "RS256 and ES256 before the gateway") {
+        return;
+    }
+    let Some(voucher) = Voucher::start() else { return };
+    let claims =
+        json!({"iss": "https://issuer", "sub": WEB, "aud": "entitled", "exp": now() + 600});
+    let mut node = command(std::path::Path::new("node"));
+    let output = node.args(["-e", ISSUER]).arg(claims.to_string()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let issued: Value = serde_json::from_slice(&output.stdout).unwrap();
+    std::fs::write(voucher.authority.path("jwks"), issued["jwks"].to_string()).unwrap();
+    let stage = GatewayStage::entitled(&format!("{}{}", subject(), voucher.oidc()));
+    let tokens = |of: &str| issued[of].as_object().unwrap().clone();
+    for (what, token) in tokens("good") {
+        assert_eq!(status(&stage, token.as_str().unwrap()), 200, "{what}");
+    }
+    for (what, token) in tokens("bad") {
+        assert_eq!(status(&stage, token.as_str().unwrap()), 401, "{what}");
+    }
+}
+
+#[test]
 fn while_whoever_vouches_is_away_nobody_is_refused_for_good() {
     let Some(voucher) = Voucher::start() else { return };
     let oidc = format!(
@@ -193,7 +264,11 @@ fn a_pod_is_who_the_api_server_says_it_is() {
         "a.b.no": {"authenticated": false, "user": user, "audiences": ["entitled"]},
     });
     std::fs::write(voucher.authority.path("reviews.json"), reviews.to_string()).unwrap();
-    std::fs::write(voucher.authority.path("own"), "own-token\n").unwrap();
+    // As the kubelet lays it out: links, of which one is turned when the token is exchanged.
+    std::fs::create_dir(voucher.authority.path("..1")).unwrap();
+    std::fs::write(voucher.authority.path("..1/own"), "own-token\n").unwrap();
+    symlink("..1", voucher.authority.path("..data")).unwrap();
+    symlink("..data/own", voucher.authority.path("own")).unwrap();
     let own = voucher.authority.path("own").display().to_string();
     let review = format!(
         "[token_review]\nurl = \"{}\"\nca = {:?}\ntoken_file = {own:?}\n",

@@ -82,12 +82,12 @@ impl SeatKeeper {
         let Answer::Granted(granted) = &answer else {
             return Box::pin(actix::fut::ok(answer));
         };
-        let SeatView { id, product, tier, uid, ends_at, .. } = &granted.seat;
+        let SeatView { id, product, tier, ends_at, .. } = &granted.seat;
         let (id, until) = (*id, ends_at.map(|it| it.to_string()).unwrap_or_default());
         let note = NoteAudit {
             action: AuditAction::SeatBorrowed,
             subject: format!("s-{}", id.0),
-            detail: format!("{product} {tier} to uid:{uid} until {until}"),
+            detail: format!("{product} {tier} to {} until {until}", granted.seat.owner()),
             asked: borrow.asked,
         };
         let noted = self.parts.ledger.send(note).timeout(AUDIT_TIME);

@@ -32,7 +32,6 @@ pub(super) struct Claim {
     pub(super) claimant: Claimant,
     process: Option<ProcessId>,
     connection: ConnectionId,
-    remote: bool,
     cgroup: Option<u64>,
 }
 
@@ -40,7 +39,7 @@ impl Claim {
     pub(super) fn key(&self, unit: SeatUnit) -> Option<UnitKey> {
         // One uid, group and machine for everybody who is elsewhere would make them one unit, with one seat.
         Some(match unit {
-            _ if self.remote => UnitKey::Connection(self.connection),
+            _ if self.claimant.on_behalf.is_some() => UnitKey::Connection(self.connection),
             SeatUnit::Uid => UnitKey::Uid(self.claimant.uid),
             SeatUnit::Machine => UnitKey::Machine,
             SeatUnit::Cgroup => UnitKey::Cgroup(self.cgroup?),
@@ -130,8 +129,8 @@ impl SeatKeeper {
         let now = self.now();
         self.wake(now);
         let mut seats = self.house.seats.seats();
-        let own =
-            seats.find(|it| it.adopt == Some(adopt.token) && it.claimant.uid == adopt.presence.uid);
+        let owner = adopt.presence.owner();
+        let own = seats.find(|it| it.adopt == Some(adopt.token) && it.claimant.owner() == owner);
         let pool = own.and_then(|it| self.house.pools.get(&it.pool)).ok_or(SeatError::NotFound)?;
         let (pool, unit, product) = (pool.id, pool.terms.unit, pool.key.product.clone());
         drop(seats);
@@ -154,12 +153,18 @@ impl SeatKeeper {
 
     pub(in crate::actors::seat_keeper) fn release(&mut self, release: &Release) -> bool {
         let now = self.now();
+        let pool =
+            self.house.seats.seat(release.seat).and_then(|it| self.house.pools.get(&it.pool));
+        let is_of = |product: &ProductId| pool.is_some_and(|it| it.key.product == *product);
+        if !release.product.as_ref().is_none_or(is_of) {
+            return false;
+        }
         // By one of those that share it, a seat is given back for that one alone.
         let binding = release.presence.as_ref().map(|it| match &it.process {
             Some(process) => Binding::Process(process.id(it.connection)),
             None => Binding::Connection(ConnectionId(it.connection)),
         });
-        let released = self.house.seats.release(now, release.seat, release.uid, binding).is_ok();
+        let released = self.house.seats.release(now, release.seat, release.owner, binding).is_ok();
         self.let_go(binding.as_slice());
         released
     }
@@ -171,7 +176,7 @@ impl SeatKeeper {
         (product, unit): (&ProductId, SeatUnit),
         keeper: &Addr<Self>,
     ) -> Result<Claim, SeatError> {
-        let by_group = unit == SeatUnit::Cgroup && !presence.remote;
+        let by_group = unit == SeatUnit::Cgroup && presence.on_behalf.is_none();
         let wants_unit = by_group || self.house.policies.names_units(product);
         let group = presence.process.as_ref().filter(|_| wants_unit).and_then(control_group);
         if wants_unit && group.is_none() {
@@ -191,17 +196,20 @@ impl SeatKeeper {
         }
         let claimant = Claimant {
             uid: presence.uid,
+            on_behalf: presence.on_behalf,
             gids: presence.gids.clone(),
             unit: group.as_ref().map(|it| it.unit.clone()),
         };
         let connection = ConnectionId(presence.connection);
-        let (remote, cgroup) = (presence.remote, group.map(|it| it.inode));
-        Ok(Claim { claimant, process, connection, remote, cgroup })
+        Ok(Claim { claimant, process, connection, cgroup: group.map(|it| it.inode) })
     }
 
     /// As long as it wants to wait, unless as many of its account do already.
     fn wait_of(&self, presence: &Presence, wait: Duration) -> Duration {
-        let waiting = self.asked.values().filter(|it| it.account == presence.account).count();
+        let is_own = |it: &&Asked| {
+            it.account == presence.account && it.owner.on_behalf == presence.on_behalf
+        };
+        let waiting = self.asked.values().filter(is_own).count();
         if waiting >= MOST_WAITING { Duration::ZERO } else { wait }
     }
 
@@ -234,7 +242,7 @@ impl SeatKeeper {
             answer,
             connection: presence.connection,
             account: presence.account,
-            uid: presence.uid,
+            owner: presence.owner(),
             since: self.now(),
             pools: request.pools.clone(),
             bindings: request.bindings.clone(),
@@ -274,7 +282,7 @@ impl SeatKeeper {
         refusal: Refusal,
     ) -> Answer {
         let pools = asked.pools.iter().filter_map(|it| self.pool_view(*it)).collect();
-        let own = self.house.seats.seats().filter(|it| it.claimant.uid == asked.uid);
+        let own = self.house.seats.seats().filter(|it| it.claimant.owner() == asked.owner);
         let holders = own.filter(|it| asked.pools.contains(&it.pool));
         let holders = holders.filter_map(|it| self.seat_view(it)).take(HOLDERS_TOLD).collect();
         Answer::Refused(Refused { refusal, pools, holders })

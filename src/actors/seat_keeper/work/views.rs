@@ -40,6 +40,7 @@ impl SeatKeeper {
             tier: pool.tier.clone(),
             holder: pool.key.customer,
             uid: seat.claimant.uid,
+            on_behalf: seat.claimant.on_behalf,
             pid: process.and_then(|it| self.house.watches.pid(it)),
             unit: pool.terms.unit,
             unit_name: seat.claimant.unit.clone(),
@@ -77,7 +78,7 @@ impl SeatKeeper {
         };
         let may_see_seat = |seat: &SeatView| match viewer {
             Viewer::Everybody => true,
-            Viewer::User { uid, .. } => seat.uid == *uid,
+            Viewer::User { owner, .. } => seat.owner() == *owner,
         };
         let pools = self.house.pools.values();
         let pools = pools.filter(|it| of_product(&it.key.product) && may_see_pool(it.key.customer));

@@ -115,7 +115,7 @@ fn what_one_of_many_gives_back_holds_nothing() {
     }
     let own = Binding::Process(ProcessId(2));
     let seat = bench.seats.seats().next().unwrap().id;
-    bench.seats.release(START, seat, Some(1000), Some(own)).unwrap();
+    bench.seats.release(START, seat, Some(Owner::user(1000)), Some(own)).unwrap();
     assert!(!bench.seats.concerns(own));
     assert!(bench.seats.concerns(Binding::Process(ProcessId(1))));
 }
@@ -155,4 +155,45 @@ fn nothing_is_lent_of_what_a_fleet_shares() {
     let refusal = Refusal::TooLong { most: Duration::ZERO };
     let wanted = [Effect::Refused { request: RequestId(1), refusal }];
     assert_eq!(bench.seats.take_effects(), wanted);
+}
+
+/// A delegate's uid is that of all its customers: what one of them has is not another's to see the end of.
+#[test]
+fn what_a_delegate_has_for_one_customer_is_not_anothers() {
+    use crate::domain::ids::CustomerId;
+    let mut bench = Bench::of(4);
+    let mut ask = |process: u64, customer: Option<u32>| {
+        let mut request = bench.request(process);
+        request.claimant.on_behalf = customer.map(|it| CustomerId::Numbered(it.into()));
+        request.adopt = Some(AdoptToken([u8::try_from(process).unwrap(); 16]));
+        let owner = request.claimant.owner();
+        let Some(Effect::Granted { seat, .. }) = bench.ask(START, request).pop() else { panic!() };
+        (seat, owner)
+    };
+    let (one, two, own) = (ask(1, Some(1)), ask(2, Some(2)), ask(3, None));
+    for (seat, owner) in [(one.0, two.1), (one.0, own.1), (own.0, one.1)] {
+        assert_eq!(bench.seats.release(START, seat, Some(owner), None), Err(Refusal::NotFound));
+    }
+    let mut taker = bench.request(4);
+    taker.claimant.on_behalf = two.1.on_behalf;
+    bench.seats.adopt(START, AdoptToken([1; 16]), &taker);
+    let refused = Effect::Refused { request: taker.id, refusal: Refusal::NotFound };
+    assert_eq!(bench.seats.take_effects(), [refused], "nor is it taken over");
+    // As many as one may wait for of its own are no reason for another's not to wait.
+    bench.capacity(START, 0);
+    let mut wait = |process: u64, customer: u32| {
+        let mut request = bench.request(process);
+        request.claimant.on_behalf = Some(CustomerId::Numbered(customer.into()));
+        request.wait_until = Some(at(30));
+        bench.ask(START, request).pop()
+    };
+    for process in 100..164 {
+        assert!(matches!(wait(process, 1), Some(Effect::Queued { .. })));
+    }
+    let beyond = wait(164, 1);
+    assert!(
+        matches!(beyond, Some(Effect::Refused { refusal: Refusal::TooMany, .. })),
+        "{beyond:?}"
+    );
+    assert!(matches!(wait(165, 2), Some(Effect::Queued { .. })));
 }

@@ -183,7 +183,7 @@ impl World {
         let id = RequestId(self.number());
         let wait_until = self.dice.one_in(2).then(|| self.now.after(Duration::from_secs(40)));
         let count = if self.dice.one_in(5) { 3 } else { 1 };
-        let claimant = Claimant { uid, gids: Vec::new(), unit: None };
+        let claimant = Claimant { uid, on_behalf: None, gids: Vec::new(), unit: None };
         Request { id, pools, claimant, key, bindings, adopt, count, wait_until }
     }
 
@@ -307,7 +307,7 @@ impl World {
         let (id, pool) = (RequestId(self.number()), PoolId(self.dice.below(POOLS)));
         self.open.insert(id);
         let time = Duration::from_secs(100 + 100 * self.dice.below(2));
-        let claimant = Claimant { uid, gids: Vec::new(), unit: None };
+        let claimant = Claimant { uid, on_behalf: None, gids: Vec::new(), unit: None };
         self.seats.borrow(self.now, id, claimant, (&[pool], time));
     }
 
@@ -323,7 +323,7 @@ impl World {
         let uid = u32::try_from(self.dice.below(USERS)).unwrap();
         let owner = self.seats.seats[&id].claimant.uid;
         let lingers = matches!(self.seats.seats[&id].hold, Hold::Lingering { .. });
-        let done = self.seats.release(self.now, id, Some(uid), None);
+        let done = self.seats.release(self.now, id, Some(Owner::user(uid)), None);
         assert_eq!(
             done.is_ok(),
             uid == owner && !lingers,

@@ -30,7 +30,6 @@ use crate::seat_policies::{Policies, PolicyFault};
 use entitled_core::domain::audit::AuditAction;
 use entitled_core::domain::ids::CustomerId;
 use entitled_core::seats::{Binding, BootTime, Owner, PoolId, Refusal, RequestId};
-use messages::{Disconnected, Exited, Recount};
 use work::counting;
 use work::fleet::{Member, Patience};
 use work::house::House;

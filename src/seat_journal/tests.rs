@@ -1,6 +1,7 @@
 //! What a file of an earlier run comes to.
 
 use super::*;
+use entitled_core::domain::ids::CustomerId;
 use entitled_core::domain::product;
 use entitled_core::seats::{Binding, BootTime, Claimant, Hold, PoolId, UnitKey};
 
@@ -28,7 +29,12 @@ fn seat(number: u64) -> KeptSeat {
     let seat = Seat {
         id: SeatId(number),
         pool: PoolId(1),
-        claimant: Claimant { uid: 1000, gids: vec![100], unit: None },
+        claimant: Claimant {
+            uid: 1000,
+            on_behalf: Some(CustomerId::Numbered(7)),
+            gids: vec![100],
+            unit: None,
+        },
         key: UnitKey::Process(process),
         count: 1,
         since: BootTime(5),

@@ -36,14 +36,15 @@ use work::house::House;
 use work::watching::Task;
 
 pub use messages::{
-    Acquire, Adopt, Answer, Bind, Borrow, FindSeatFigures, FleetFigures, Granted, ListSeats,
-    Pending, PoolView, Presence, Process, Refused, Release, ReloadPolicies, Revoke, SeatError,
-    SeatFigures, SeatList, SeatState, SeatView, SubscribeSeats, Suspend, TakeBack, Viewer,
+    Acquire, Adopt, Answer, Bind, Borrow, FindSeatFigures, Granted, ListSeats, Pending, PoolView,
+    Presence, Process, Refused, Release, ReloadPolicies, Revoke, SeatError, SeatFigures, SeatList,
+    SeatState, SeatView, SubscribeSeats, Suspend, TakeBack, Viewer,
 };
 pub use news::{SeatEvent, SeatNews};
 pub use work::fleet::FleetParts;
 pub use work::fleet::orders::{
-    DrainMachine, EvictMachine, FindFleet, FleetOrderError, FleetRestored, FleetView, MachineView,
+    DrainMachine, EvictMachine, FindFleet, FleetFigures, FleetOrderError, FleetRestored, FleetView,
+    MachineView,
 };
 pub use work::restart::Kept;
 

@@ -13,6 +13,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::{broadcast, oneshot, watch};
 
 use super::news::SeatNews;
+use super::work::fleet::orders::FleetFigures;
 use crate::actors::ownership_ledger::{Asked, LedgerError};
 use crate::actors::tier_cache::{CheckError, Key};
 use crate::seat_policies::PolicyFault;
@@ -282,17 +283,6 @@ pub struct SeatFigures {
     pub ended: BTreeMap<&'static str, u64>,
     /// `None` of a machine that is in no fleet.
     pub fleet: Option<FleetFigures>,
-}
-
-/// For metrics: how this machine stands in its fleet.
-#[derive(Debug, Clone, Copy)]
-pub struct FleetFigures {
-    /// It may claim and give places.
-    pub is_in: bool,
-    /// For how long its seats would go on without the store.
-    pub left: Duration,
-    pub own_places: u64,
-    pub other_places: u64,
 }
 
 /// Count what the seats of an earlier run belong to, so that they are there before anybody asks.

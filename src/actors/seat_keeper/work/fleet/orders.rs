@@ -7,7 +7,7 @@ use actix::prelude::*;
 use super::Standing;
 use super::upkeep::EMPTIED;
 use crate::actors::ownership_ledger::{Asked, LedgerError, NoteAudit, OwnershipLedger};
-use crate::actors::seat_keeper::{AUDIT_TIME, FleetFigures, SeatKeeper};
+use crate::actors::seat_keeper::{AUDIT_TIME, SeatKeeper};
 use crate::fleet::engine::FleetError;
 use entitled_core::domain::audit::AuditAction;
 use entitled_core::domain::ids::Timestamp;
@@ -90,6 +90,17 @@ pub struct MachineView {
     pub draining: bool,
     pub evicted: bool,
     pub places: u64,
+}
+
+/// For metrics: how this machine stands in its fleet.
+#[derive(Debug, Clone, Copy)]
+pub struct FleetFigures {
+    /// It may claim and give places.
+    pub is_in: bool,
+    /// For how long its seats would go on without the store.
+    pub left: Duration,
+    pub own_places: u64,
+    pub other_places: u64,
 }
 
 impl SeatKeeper {

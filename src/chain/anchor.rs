@@ -165,7 +165,7 @@ pub(super) async fn consensus(
 ) -> Result<Anchored, Cause> {
     let (hash, number) = (head.execution_hash, head.execution_number);
     let ask = |endpoint: Arc<Endpoint>| {
-        let attestation = Some(attestation.clone());
+        let attestation = Some(Box::new(attestation.clone()));
         async move {
             let found = endpoint.header(BlockName::Hash(hash)).await?;
             let (hash, header) = found.ok_or_else(|| match number {

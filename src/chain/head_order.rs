@@ -66,7 +66,7 @@ pub struct KnownBlock {
     pub hash: B256,
     pub header: Header,
     /// What validators signed for it, where they are followed.
-    pub attestation: Option<Attestation>,
+    pub attestation: Option<Box<Attestation>>,
     /// When it was named.
     pub at: Instant,
 }

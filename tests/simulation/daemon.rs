@@ -1,6 +1,7 @@
 //! The daemon, but for its actors, disk and network: what it knows, what it works out, what it answers and tells.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -109,7 +110,7 @@ fn product(index: u8, random: &mut Random) -> Product {
         name: name.parse().unwrap(),
         rank,
         price: None,
-        features: BTreeMap::new(),
+        features: Arc::default(),
         seats: None,
         expires_at: None,
     };

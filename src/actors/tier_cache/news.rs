@@ -32,7 +32,7 @@ impl TierCache {
         let publication = Publication::of(&verdict, (&scene.question(), now), looked, told_holds);
         let pace = Pace::of(&verdict, scene, settings, now);
         let mut cached = Cached::new(verdict, reader.render());
-        cached.wallets = scene.wallets();
+        cached.wallets = scene.wallets().into_iter().collect();
         (cached.evaluated_at, cached.evaluated) = (now, clock.monotonic());
         (cached.epoch, cached.gathered) = (scene.epoch, scene.gathered);
         cached.refresh_at = pace.refresh_at;

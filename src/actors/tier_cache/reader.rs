@@ -1,11 +1,10 @@
 //! The cache as its readers see it: a hit costs a look-up and a copy, and asks nobody.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use alloy_primitives::Address;
 use jiff::SignedDuration;
 use moka::Expiry;
 use moka::sync::Cache;
@@ -16,106 +15,18 @@ use super::pages::{Held, Pages};
 use crate::clock::Clock;
 use crate::counter::Counter;
 use crate::products::Loaded;
-use entitled_core::domain::entitlement::{Freshness, Verdict};
 use entitled_core::domain::epoch::{Epoch, Epochs, Whose};
 use entitled_core::domain::ids::{CustomerId, ProductId, Timestamp};
+
+mod cached;
+
+pub use cached::{Cached, Render};
 
 /// What a verdict is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     pub customer: CustomerId,
     pub product: ProductId,
-}
-
-/// Writes a verdict as JSON up to the value of its last member, `seconds_until_change`.
-pub type Render = fn(&Verdict) -> Vec<u8>;
-
-/// A verdict ready to be sent.
-#[derive(Debug)]
-pub struct Cached {
-    pub verdict: Verdict,
-    /// The wallets it was worked out for.
-    pub wallets: BTreeSet<Address>,
-    pub(super) evaluated_at: Timestamp,
-    /// The monotonic time of that.
-    pub(super) evaluated: Duration,
-    /// Of what it rests on.
-    pub(super) epoch: Epoch,
-    /// The monotonic time at which it began to be gathered: what was gathered later knew more.
-    pub(super) gathered: Duration,
-    /// From here on it wants another look, though it still holds.
-    pub(super) refresh_at: Timestamp,
-    /// How long it may be kept.
-    pub(super) lifetime: Duration,
-    /// The next block may make it another answer, or another count of seats.
-    pub(super) awaits_block: bool,
-    fresh: Vec<u8>,
-    stale: Vec<u8>,
-    nudged: AtomicBool,
-}
-
-impl Cached {
-    pub fn new(verdict: Verdict, render: Render) -> Self {
-        let fresh = render(&verdict);
-        let stale = render(&Verdict { freshness: Freshness::Stale, ..verdict.clone() });
-        Self {
-            wallets: BTreeSet::new(),
-            evaluated_at: Timestamp::MIN,
-            evaluated: Duration::ZERO,
-            epoch: Epoch::default(),
-            gathered: Duration::ZERO,
-            refresh_at: Timestamp::MAX,
-            lifetime: Duration::MAX,
-            awaits_block: false,
-            verdict,
-            fresh,
-            stale,
-            nudged: AtomicBool::new(false),
-        }
-    }
-
-    /// Writes the verdict as it reads at `now`, as one JSON object.
-    pub fn write(&self, now: Timestamp, out: &mut Vec<u8>) {
-        out.extend_from_slice(if self.has_gone_stale(now) { &self.stale } else { &self.fresh });
-        match self.verdict.seconds_until_change(now) {
-            Some(seconds) => out.extend_from_slice(itoa::Buffer::new().format(seconds).as_bytes()),
-            None => out.extend_from_slice(b"null"),
-        }
-        out.push(b'}');
-    }
-
-    /// The verdict as it reads at `now`.
-    pub fn verdict_at(&self, now: Timestamp) -> Verdict {
-        let mut verdict = self.verdict.clone();
-        if self.has_gone_stale(now) {
-            verdict.freshness = Freshness::Stale;
-        }
-        verdict
-    }
-
-    fn has_gone_stale(&self, now: Timestamp) -> bool {
-        self.verdict.freshness == Freshness::Fresh
-            && self.verdict.stale_after.is_some_and(|it| it <= now)
-    }
-
-    /// Whether time alone has made it another answer.
-    fn is_over(&self, now: Timestamp) -> bool {
-        self.verdict.changes_at.is_some_and(|it| it <= now)
-    }
-
-    /// How long it is still the answer by time alone: zero when it is over, `None` if it does not end. By the clock, and
-    /// by how much time has passed since it was worked out: the time of its chains may be ahead of the clock.
-    pub(super) fn left(&self, clock: &Clock) -> Option<Duration> {
-        let passed = clock.monotonic().saturating_sub(self.evaluated);
-        let by_chain = self.evaluated_at.checked_add(passed).unwrap_or(Timestamp::MAX);
-        let left = self.verdict.changes_at?.duration_since(by_chain.max(clock.now()));
-        Some(Duration::try_from(left).unwrap_or_default())
-    }
-
-    /// True once, for the first reader after it wants another look.
-    pub fn wants_nudge(&self, now: Timestamp) -> bool {
-        self.refresh_at <= now && !self.nudged.swap(true, Ordering::Relaxed)
-    }
 }
 
 /// Keeps each entry for as long as it says itself.

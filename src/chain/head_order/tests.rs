@@ -208,7 +208,7 @@ fn of_what_validators_signed_the_later_slot_counts() {
             signature_slot: slot + 1,
             lineages: Vec::new(),
         };
-        KnownBlock { attestation: Some(attestation), ..block.clone() }
+        KnownBlock { attestation: Some(Box::new(attestation)), ..block.clone() }
     };
     let mut head_order = HeadOrder::default();
     for (block, slot, newest) in

@@ -68,7 +68,7 @@ pub struct Anchor {
     pub trust: Trust,
     /// What validators signed for it; for trust `consensus` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attestation: Option<Attestation>,
+    pub attestation: Option<Box<Attestation>>,
 }
 
 /// Token ids as ranges, both ends included; sorted, without overlap. Empty means every id.

@@ -136,7 +136,7 @@ fn plain() -> State {
         detail: None,
         tier: "full".parse().ok(),
         rank: 1,
-        features: BTreeMap::new(),
+        features: Arc::default(),
         seats: None,
         publisher: None,
         token: collection.token(U256::from(1)),
@@ -154,7 +154,7 @@ fn plain() -> State {
 fn state(section: &mut Section<'_>, before: &State) -> State {
     let codes = Code::ALL.map(|it| (it.as_str(), it));
     let has_features = section.has("features");
-    let given = features(section.section("features"));
+    let given = Arc::new(features(section.section("features")));
     let state = State {
         code: section.or("code", before.code, one_of(&codes)),
         error: section.optional("error", error_code),

@@ -231,7 +231,7 @@ impl Scene {
                 .unwrap_or_else(|| format!("{code} by a fake daemon's file")),
             tier: state.tier.clone().filter(|_| is_valid),
             rank: is_valid.then_some(state.rank),
-            features: if is_valid { state.features.clone() } else { BTreeMap::new() },
+            features: if is_valid { Arc::clone(&state.features) } else { Arc::default() },
             seats: state.seats.filter(|_| is_valid),
             publisher: state.publisher.clone().filter(|_| code != Code::NoProduct),
             customer,

@@ -89,7 +89,7 @@ pub struct State {
     pub detail: Option<String>,
     pub tier: Option<TierName>,
     pub rank: u32,
-    pub features: BTreeMap<String, Feature>,
+    pub features: Arc<BTreeMap<String, Feature>>,
     pub seats: Option<u32>,
     pub publisher: Option<PublisherKey>,
     pub token: Token,

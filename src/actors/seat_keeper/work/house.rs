@@ -1,6 +1,7 @@
 //! What lasts: pools, seats, and who is watched. A restart of the actor keeps all of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::actors::seat_keeper::work::watching::Watches;
@@ -18,7 +19,7 @@ pub(in crate::actors::seat_keeper) struct Pool {
     pub(in crate::actors::seat_keeper) key: Key,
     pub(in crate::actors::seat_keeper) tier: TierName,
     pub(in crate::actors::seat_keeper) rank: u32,
-    pub(in crate::actors::seat_keeper) features: BTreeMap<String, Feature>,
+    pub(in crate::actors::seat_keeper) features: Arc<BTreeMap<String, Feature>>,
     pub(in crate::actors::seat_keeper) terms: SeatTerms,
     /// What was proven last and not taken back.
     pub(in crate::actors::seat_keeper) capacity: Option<Capacity>,
@@ -135,7 +136,7 @@ impl House {
             key: key.clone(),
             tier: tier.name.clone(),
             rank: tier.rank,
-            features: tier.features.clone(),
+            features: Arc::clone(&tier.features),
             terms,
             capacity,
             grant: grant.clone(),

@@ -1,6 +1,10 @@
 //! The cache by its readers: what is kept, and what holds.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
+
 use super::*;
+use entitled_core::domain::entitlement::Verdict;
 
 const OWN: CustomerId = CustomerId::Uid(1000);
 

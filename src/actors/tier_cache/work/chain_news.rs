@@ -79,7 +79,9 @@ fn concerns(news: &ChainNews, product: &Product, cached: &Cached) -> bool {
             ChainEvent::Changed { contract, concerned, .. } => {
                 let own = match concerned {
                     Concerned::Everybody => true,
-                    Concerned::Wallets(wallets) => !cached.wallets.is_disjoint(wallets),
+                    Concerned::Wallets(wallets) => {
+                        cached.wallets.iter().any(|it| wallets.contains(it))
+                    }
                 };
                 // Who stands behind a wallet is known only once it is looked at.
                 let grants = &product.grants;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use super::Question;
 use super::decide::Decision;
@@ -114,7 +115,7 @@ pub struct Verdict {
     pub detail: String,
     pub tier: Option<TierName>,
     pub rank: Option<u32>,
-    pub features: BTreeMap<String, Feature>,
+    pub features: Arc<BTreeMap<String, Feature>>,
     /// How many may use it at a time, where the tier says so.
     pub seats: Option<u32>,
     /// Who signed the product's file.
@@ -240,7 +241,7 @@ pub(super) fn word(
         if decision.code.is_valid() {
             verdict.tier = Some(held.tier.name.clone());
             verdict.rank = Some(held.tier.rank);
-            verdict.features = held.tier.features.clone();
+            verdict.features = Arc::clone(&held.tier.features);
             verdict.seats = held.tier.seats;
         }
     }
@@ -334,7 +335,7 @@ fn empty(product: ProductId, customer: CustomerId, code: Code) -> Verdict {
         detail: String::new(),
         tier: None,
         rank: None,
-        features: BTreeMap::new(),
+        features: Arc::default(),
         seats: None,
         publisher: None,
         customer,

@@ -12,6 +12,7 @@ pub use parse::{features, parse};
 pub use seats::{Overage, SeatTerms, SeatUnit};
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_primitives::Address;
@@ -51,7 +52,8 @@ pub struct Tier {
     /// The higher rank wins. Unique within a product.
     pub rank: u32,
     pub price: Option<Price>,
-    pub features: BTreeMap<String, Feature>,
+    /// Shared with every verdict that tells of them.
+    pub features: Arc<BTreeMap<String, Feature>>,
     pub seats: Option<u32>,
     /// When the tier itself ends, whoever holds its token.
     pub expires_at: Option<Timestamp>,
@@ -62,7 +64,7 @@ pub type FeatureKinds = BTreeMap<String, bool>;
 
 pub fn feature_kinds<'a>(tiers: impl IntoIterator<Item = &'a Tier>) -> FeatureKinds {
     let mut kinds = FeatureKinds::new();
-    for (name, feature) in tiers.into_iter().flat_map(|it| &it.features) {
+    for (name, feature) in tiers.into_iter().flat_map(|it| it.features.iter()) {
         *kinds.entry(name.clone()).or_insert(false) |= matches!(feature, Feature::Flag(_));
     }
     kinds

@@ -141,7 +141,7 @@ fn tier(mut section: Section<'_>, name: TierName, rank: Option<u32>) -> Option<T
     let priced = section.has("price");
     let price = section.section("price");
     let price = if priced { read_price(price) } else { None };
-    let features = features(section.section("features"));
+    let features = Arc::new(features(section.section("features")));
     let seats = section.optional("seats", whole(1, u32::MAX));
     let expires_at = section.optional("expires_at", moment);
     section.finish();

@@ -127,6 +127,7 @@ impl<'a> Claimed<'a> {
 
     fn anchor(&self, trust: Trust, finality: Finality, attestation: Option<Attestation>) -> Anchor {
         let Self { chain, number, hash, time, .. } = *self;
+        let attestation = attestation.map(Box::new);
         Anchor { chain, number, hash, time, finality, trust, attestation }
     }
 }

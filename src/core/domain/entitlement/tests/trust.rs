@@ -21,7 +21,7 @@ fn signed(checkpoint: B256) -> Anchor {
         signature_slot: 642,
         lineages: Vec::new(),
     };
-    Anchor { attestation: Some(attestation), ..trusted(Trust::Consensus) }
+    Anchor { attestation: Some(Box::new(attestation)), ..trusted(Trust::Consensus) }
 }
 
 /// The code for a product of this trust that vouches for [`ROOT`], of a token that the wallet is proven to hold from
@@ -147,7 +147,7 @@ fn from_checkpoint(root: u8, named: &[u8]) -> Verdict {
         lineages: Vec::new(),
     };
     let signed = Anchor {
-        attestation: Some(attestation),
+        attestation: Some(Box::new(attestation)),
         ..anchor(40, Finality::Finalized, Trust::Consensus)
     };
     let sightings = [held(50, 12, signed.clone()), no_more(50, signed)];

@@ -10,8 +10,11 @@
 #   make lint    rustfmt, clippy, and the licences of what we depend on
 #   make packages, make test-packages
 #                a .deb and an .rpm, and their tests in machines that boot (as root)
+#   make book    the documents as a book, in target/book
 #   make image, make test-image
 #                a container's image, and its tests in containers (as root)
+#   make lint-kubernetes, make test-kubernetes
+#                the chart without a cluster, and in a real one that is built from source once (as root)
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -24,13 +27,15 @@ NPM   ?= npm
 
 NODE_STAMP := tests/node_modules/.stamp
 VENV_STAMP := tests/.venv/.stamp
+# Apart, because checkov and schemathesis want different versions of what both stand on.
+KUBERNETES_STAMP := tests/kubernetes/.venv/.stamp
 
 .PHONY: help
 help: ## say what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 .PHONY: demo
-demo: $(NODE_STAMP) $(if $(filter etcd,$(FLEET)),etcd) ## a licence is bought, used, given away, got back, and the chain goes away
+demo: $(NODE_STAMP) $(if $(filter etcd,$(FLEET)),etcd) ## a licence is bought, used, given away, got back; two seats, three programs; the chain goes away
 	@$(NODE) tests/contracts/compile.mjs
 	@echo 'building the daemon (debug build: it compiles fastest) …'
 	@$(CARGO) build --quiet --locked --bins $(if $(filter consensus,$(TRUST)),--example beacon_chain)
@@ -117,6 +122,12 @@ $(VENV_STAMP): tests/requirements.txt
 	fi
 	@touch $@
 
+$(KUBERNETES_STAMP): tests/kubernetes/requirements.txt tests/kubernetes/clients.txt
+	python3 -m venv tests/kubernetes/.venv
+	tests/kubernetes/.venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/kubernetes/requirements.txt
+	tests/kubernetes/.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/kubernetes/clients.txt
+	@touch $@
+
 # What the benchmarks stand beside, or count with. Where one is missing, its rows say that they were left out.
 HAS_PEERS = command -v redis-server >/dev/null && command -v valgrind >/dev/null && command -v strip >/dev/null
 
@@ -162,6 +173,11 @@ lint: ## rustfmt, clippy, cargo-deny (where it is installed)
 	    echo 'cargo-deny is not installed: licences and sources were not checked'; \
 	fi
 
+# mdBook is among what the tests stand on.
+.PHONY: book
+book: $(VENV_STAMP) ## the documents as a book, in target/book
+	tests/.venv/bin/mdbook build
+
 # `release` is what is shipped; `dev` takes the debug build.
 PROFILE ?=
 
@@ -191,13 +207,25 @@ test-image: $(NODE_STAMP) $(VENV_STAMP) ## run the image's containers for real, 
 	@$(NODE) tests/contracts/compile.mjs
 	tests/.venv/bin/python tests/image/run.py $(PROGRAMS:%=--programs=%)
 
+.PHONY: lint-kubernetes
+lint-kubernetes: $(KUBERNETES_STAMP) ## the chart: helm, schemas, checkov, its own rules; BLESS=1 writes the plain manifest
+	tests/kubernetes/.venv/bin/python tests/kubernetes/lint.py
+
+# Kubernetes itself is built once, into tests/.kubernetes.
+.PHONY: test-kubernetes
+test-kubernetes: $(NODE_STAMP) $(KUBERNETES_STAMP) ## the chart in a real cluster on this machine; as root
+	@$(NODE) tests/contracts/compile.mjs
+	@[ -n '$(PROGRAMS)' ] || $(CARGO) build --locked --workspace --bins
+	tests/kubernetes/build.sh tests/.kubernetes
+	tests/kubernetes/.venv/bin/python tests/kubernetes/run.py --programs=$(or $(PROGRAMS),target/debug) $(ONLY:%=--only=%)
+
 .PHONY: lint-packaging
 lint-packaging: ## manual pages, scripts, units and their exposure
 	packaging/check.sh
 
 .PHONY: clean-tests
 clean-tests: ## remove what `prepare` installed and compiled
-	rm -rf tests/node_modules tests/contracts/out tests/.venv tests/.etcd
+	rm -rf tests/node_modules tests/contracts/out tests/.venv tests/.etcd tests/kubernetes/.venv tests/.kubernetes
 
 .PHONY: clean-build
 clean-build: ## remove what cargo built

@@ -51,7 +51,7 @@ for page in packaging/man/*.[1-8]; do
     check "${page##*/} in groff" man groff_warns "$page"
 done
 check 'maintainer scripts' shellcheck shellcheck packaging/deb/{preinst,postinst,prerm,postrm} packaging/check.sh \
-    src/client/c/link.sh
+    src/client/c/link.sh tests/kubernetes/build.sh
 check 'AppArmor profile' apparmor_parser apparmor_parser --skip-kernel-load --skip-cache packaging/apparmor/usr.sbin.entitled
 
 if [ $# -gt 0 ]; then

@@ -8,8 +8,10 @@ pub mod fake;
 mod places;
 mod reload;
 mod runtimes;
+mod seats;
 mod service_manager;
 mod start;
+mod turn;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,6 +23,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::actors::ownership_ledger::Asked;
+use crate::actors::seat_keeper::Suspend;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Read};
 use crate::logging;
@@ -45,6 +48,15 @@ const A_DAY: Duration = Duration::from_secs(86_400);
 pub struct Source {
     pub file: Option<PathBuf>,
     pub environment: Environment,
+}
+
+/// Whether another daemon may be at work in the same state directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// Then this one does not start.
+    AtOnce,
+    /// Then this one waits for it to end, if it was begun in the same way.
+    AfterPredecessor,
 }
 
 /// The product directories of a configuration.
@@ -74,7 +86,7 @@ pub fn unavailable(config: &Config, products: &Loaded) -> Vec<Warning> {
 ///
 /// # Errors
 /// When it cannot start; nothing is left behind then.
-pub fn run(read: Read, source: Source) -> anyhow::Result<u8> {
+pub fn run(read: Read, source: Source, begin: Begin) -> anyhow::Result<u8> {
     let log = Arc::new(logging::start(read.config.log.level, read.config.log.format)?);
     harden();
     for warning in &read.warnings {
@@ -82,8 +94,8 @@ pub fn run(read: Read, source: Source) -> anyhow::Result<u8> {
     }
     let chains = runtimes::of_chains()?;
     let system = actix::System::with_tokio_rt(runtimes::of_actors);
-    let code =
-        system.block_on(live(read.config, source, Arc::clone(&log), chains.handle().clone()));
+    let living = live(read.config, source, begin, Arc::clone(&log), chains.handle().clone());
+    let code = system.block_on(living);
     chains.shutdown_background();
     if let Err(error) = &code {
         tracing::error!(error = format!("{error:#}"), "ending");
@@ -116,16 +128,20 @@ async fn reload_on_signal(reloader: &Reloader, clock: &Clock) {
 async fn live(
     config: Config,
     source: Source,
+    begin: Begin,
     log: Arc<logging::Handle>,
     chains: tokio::runtime::Handle,
 ) -> anyhow::Result<u8> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    let Some(_turn) = turn::take(begin, &config.store.path, &mut terminate).await? else {
+        return Ok(0);
+    };
     // The doors first: a second daemon must not touch the store of the first.
-    let doors = start::open_doors(&config, &source.environment)?;
+    let mut doors = start::open_doors(&config, &source.environment)?;
     let own_door = OwnDoor::at(doors.public_path(&config.socket.path));
-    let house = House::build(&config, &source, chains).await?;
+    let house = House::build(&config, &source, chains, doors.take_stored()).await?;
     let lost_records = {
         let log = Arc::clone(&log);
         move || log.lost()
@@ -180,19 +196,31 @@ async fn live(
     service_manager::stopping();
     watchdog.abort();
     backups.abort();
+    // What the sockets close ends no seats.
+    let _ = house.seats.send(Suspend).await;
     // In reverse: nobody may ask any more, then nobody answers any more, then nothing is written any more.
     let _ = stop.send(());
-    if let Some(listen::SocketSummary { connections, requests, cut_off }) = served.await {
-        tracing::info!(connections, requests, cut_off, "the sockets are closed");
-    }
+    tell_closed(served.await);
     let _ = tokio::task::spawn_blocking(move || sockets.join()).await;
-    house.tree.stop().await;
-    house.store.close().context("the store could not be closed")?;
+    house.end().await?;
     tracing::info!(event = "ended", code, "ended");
     Ok(code)
 }
 
+fn tell_closed(served: Option<listen::SocketSummary>) {
+    if let Some(listen::SocketSummary { connections, requests, cut_off }) = served {
+        tracing::info!(connections, requests, cut_off, "the sockets are closed");
+    }
+}
+
 impl House {
+    /// Ends what answers, and then what is written to.
+    async fn end(self) -> anyhow::Result<()> {
+        self.tree.stop().await;
+        self.descriptors.flush().await;
+        self.store.close().context("the store could not be closed")
+    }
+
     /// Keeps a backup an hour after the start and then each day, so that a damaged store can be restored.
     fn keep_backups(&self) -> tokio::task::JoinHandle<()> {
         let store = self.store.clone();

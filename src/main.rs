@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use entitled::clock::Clock;
 use entitled::config::{Config, Environment};
-use entitled::daemon;
+use entitled::daemon::{self, Begin};
+use entitled::directories::{self, Owner, Visible};
 use entitled::gateway;
 use entitled::logging::plain;
 use entitled_core::domain::causes::with_causes;
@@ -34,6 +35,10 @@ struct Arguments {
     /// Answer what this file says, and prove nothing: for whoever builds a program that asks.
     #[arg(long, value_name = "FILE", conflicts_with = "config")]
     fake: Option<PathBuf>,
+    /// Wait while another daemon that was started with this option works in the same state directory, and take its place
+    /// when it ends.
+    #[arg(long, conflicts_with_all = ["check", "fake"])]
+    wait_for_predecessor: bool,
     #[command(subcommand)]
     role: Option<Role>,
 }
@@ -53,12 +58,36 @@ enum Role {
         #[arg(long, conflicts_with = "check")]
         probe: bool,
     },
+    /// Give directories that root has made to who works in them; for the first step of a pod.
+    Prepare {
+        /// Whom they are given to.
+        #[arg(long, value_name = "UID:GID", value_parser = owner)]
+        owner: Owner,
+        /// A directory that everybody may look into, such as that of the sockets.
+        #[arg(long, value_name = "DIRECTORY")]
+        shared: Vec<PathBuf>,
+        /// A directory that its owner alone may look into, such as that of the ledger.
+        #[arg(long, value_name = "DIRECTORY")]
+        private: Vec<PathBuf>,
+    },
+}
+
+fn owner(text: &str) -> Result<Owner, String> {
+    let numbers = text.split_once(':').map(|(uid, gid)| (uid.parse(), gid.parse()));
+    match numbers {
+        Some((Ok(uid @ 1..), Ok(gid @ 1..))) => Ok(Owner { uid, gid }),
+        _ => Err("must be two numbers, neither of them root's, such as 65532:65532".to_owned()),
+    }
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Some(Role::Gateway { config, check, probe }) = &arguments.role {
-        return gateway(config, *check, *probe);
+    match &arguments.role {
+        Some(Role::Gateway { config, check, probe }) => {
+            return gateway(config, *check, *probe);
+        }
+        Some(Role::Prepare { owner, shared, private }) => return prepare(*owner, shared, private),
+        None => {}
     }
     let environment = Environment::of_process();
     if let Some(file) = &arguments.fake {
@@ -75,7 +104,11 @@ fn main() -> ExitCode {
         return check(&read, &environment);
     }
     let source = daemon::Source { file: arguments.config, environment };
-    match daemon::run(read, source) {
+    let begin = match arguments.wait_for_predecessor {
+        true => Begin::AfterPredecessor,
+        false => Begin::AtOnce,
+    };
+    match daemon::run(read, source, begin) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             tell(std::io::stderr(), &format!("entitled cannot start: {error:#}"));
@@ -152,6 +185,19 @@ fn gateway(file: &Path, only_check: bool, only_probe: bool) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tell(std::io::stderr(), &format!("the gateway cannot start: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Gives directories away; the first that cannot be given ends it.
+fn prepare(owner: Owner, shared: &[PathBuf], private: &[PathBuf]) -> ExitCode {
+    let shared = shared.iter().map(|it| (it, Visible::ToAll));
+    let mut all = shared.chain(private.iter().map(|it| (it, Visible::ToOwner)));
+    match all.try_for_each(|(path, visible)| directories::give(path, owner, visible)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell(std::io::stderr(), &with_causes(&error));
             ExitCode::FAILURE
         }
     }

@@ -1,11 +1,11 @@
 //! How every file is opened that lies where somebody else may have put something else.
 //!
-//! Asked by whoever opens a file. Never: waits for the other end of a pipe, follows a link at the name, or takes
-//! a directory, a socket or a device for a file. Directories above the name are their owners' affair.
+//! Asked by whoever opens a file. Never: waits for the other end of a pipe, follows a link at the name (but where it says
+//! so), or takes a directory, a socket or a device for a file. Directories above the name are their owners' affair.
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -41,10 +41,24 @@ pub fn make_new(path: &Path) -> io::Result<File> {
 /// # Errors
 /// As [`open`]; `InvalidData` when it is not UTF-8.
 pub fn read_text(path: &Path, most: usize) -> io::Result<String> {
+    text_of(open(path)?, most)
+}
+
+fn text_of(file: File, most: usize) -> io::Result<String> {
     let mut text = String::new();
     let most = u64::try_from(most).unwrap_or(u64::MAX);
-    open(path)?.take(most.saturating_add(1)).read_to_string(&mut text)?;
+    file.take(most.saturating_add(1)).read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// As [`read_text`], also where the name is a link. For a path that the administrator has written down and that Kubernetes
+/// may mount: there `tls.crt` is a link to `..data/tls.crt`, and `..data` is turned to a new directory when the secret changes.
+///
+/// # Errors
+/// As [`read_text`], but for links.
+pub fn read_linked_text(path: &Path, most: usize) -> io::Result<String> {
+    let how = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    text_of(checked(openat(AT_FDCWD, path, how, Mode::empty()))?, most)
 }
 
 /// Opens a file of this name in a directory that is open.
@@ -53,7 +67,10 @@ pub fn read_text(path: &Path, most: usize) -> io::Result<String> {
 /// As [`open`].
 pub fn open_at(directory: impl AsFd, name: &Path, how: OFlag) -> io::Result<File> {
     let how = how | OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let opened = openat(directory, name, how, Mode::S_IRUSR | Mode::S_IWUSR);
+    checked(openat(directory, name, how, Mode::S_IRUSR | Mode::S_IWUSR))
+}
+
+fn checked(opened: nix::Result<OwnedFd>) -> io::Result<File> {
     let file = File::from(opened.map_err(|error| match error {
         Errno::ELOOP => invalid("is a symbolic link: put the file itself there"),
         // A socket, or a pipe that nobody reads; a directory.

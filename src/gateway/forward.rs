@@ -1,6 +1,7 @@
-//! Flags in OpenFeature's form: handed on to the daemon, which evaluates them, for the client's customer.
+//! What the daemon answers over HTTP itself, handed on: flags in OpenFeature's form, for the client's customer, and its figures.
 
 use bytes::Bytes;
+use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::rt::TokioIo;
@@ -21,19 +22,6 @@ pub(super) async fn flags(
     (address, key): (&str, Option<&str>),
     (headers, body): (&HeaderMap, Bytes),
 ) -> Result<Answer, Problem> {
-    let failed = |error: &dyn std::fmt::Display| {
-        tracing::warn!(event = "daemon_unreachable", %error, "the daemon gave no answer");
-        Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "DAEMON_UNREACHABLE",
-            "the daemon gave no answer",
-        )
-    };
-    let stream = daemon.open().await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|it| failed(&it))?;
-    let driving = tokio::spawn(connection);
     let mut request = Request::post(address)
         .header(header::HOST, "localhost")
         .header(header::CONTENT_TYPE, "application/json")
@@ -45,10 +33,7 @@ pub(super) async fn flags(
         request = request.header(header::IF_NONE_MATCH, known);
     }
     let request = request.body(Full::new(body)).map_err(|it| failed(&it))?;
-    let reply = sender.send_request(request).await.map_err(|it| failed(&it))?;
-    let (parts, body) = reply.into_parts();
-    let body = Limited::new(body, LONGEST).collect().await.map_err(|it| failed(&it))?.to_bytes();
-    driving.abort();
+    let (parts, body) = exchange(daemon, request).await?;
     let mut answer = Answer::new(parts.status, Body::Whole(body));
     for name in KEPT {
         if let Some(value) = parts.headers.get(&name) {
@@ -57,6 +42,41 @@ pub(super) async fn flags(
     }
     answer.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     Ok(answer)
+}
+
+/// The daemon's own figures, in the form that every Prometheus reads.
+pub(super) async fn metrics(daemon: &Daemon) -> Result<String, Problem> {
+    let request = Request::get("/metrics")
+        .header(header::HOST, "localhost")
+        .header(header::ACCEPT, "text/plain; version=0.0.4");
+    let request = request.body(Full::default()).map_err(|it| failed(&it))?;
+    let (parts, body) = exchange(daemon, request).await?;
+    match parts.status {
+        StatusCode::OK => String::from_utf8(body.into()).map_err(|it| failed(&it)),
+        status => Err(failed(&status)),
+    }
+}
+
+/// One request over a connection of its own.
+async fn exchange(
+    daemon: &Daemon,
+    request: Request<Full<Bytes>>,
+) -> Result<(Parts, Bytes), Problem> {
+    let stream = daemon.open().await?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|it| failed(&it))?;
+    let driving = tokio::spawn(connection);
+    let reply = sender.send_request(request).await.map_err(|it| failed(&it))?;
+    let (parts, body) = reply.into_parts();
+    let body = Limited::new(body, LONGEST).collect().await.map_err(|it| failed(&it))?.to_bytes();
+    driving.abort();
+    Ok((parts, body))
+}
+
+fn failed(error: &dyn std::fmt::Display) -> Problem {
+    tracing::warn!(event = "daemon_unreachable", %error, "the daemon gave no answer");
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "DAEMON_UNREACHABLE", "the daemon gave no answer")
 }
 
 /// Products that a flag's key may be about, and the client as well. Which are installed is the daemon's knowledge, and it

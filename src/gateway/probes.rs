@@ -21,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use super::daemon::Daemon;
+use super::forward;
 use super::respond::Gateway;
 
 /// Connections at once, and how long one lasts.
@@ -103,6 +104,7 @@ pub(super) async fn serve(listener: TcpListener, gateway: Arc<Gateway>) {
 
 async fn respond(request: &Request<Incoming>, gateway: &Gateway) -> Response<Full<Bytes>> {
     const JSON: &str = "application/json";
+    const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         return reply(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "use GET\n".to_owned());
     }
@@ -121,12 +123,22 @@ async fn respond(request: &Request<Incoming>, gateway: &Gateway) -> Response<Ful
         }
         "/metrics" => {
             let text = gateway.figures.text(ready(&gateway.daemon).await.is_ok());
-            reply(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
+            reply(StatusCode::OK, METRICS, text)
+        }
+        // Those of the daemon, for a monitoring system that reaches no socket of another container's.
+        "/daemon/metrics" => {
+            match tokio::time::timeout(PATIENCE, forward::metrics(&gateway.daemon)).await {
+                Ok(Ok(text)) => reply(StatusCode::OK, METRICS, text),
+                _ => {
+                    let why = "the daemon gave no figures\n".to_owned();
+                    reply(StatusCode::SERVICE_UNAVAILABLE, "text/plain", why)
+                }
+            }
         }
         _ => reply(
             StatusCode::NOT_FOUND,
             "text/plain",
-            "there are /livez, /readyz and /metrics\n".to_owned(),
+            "there are /livez, /readyz, /metrics and /daemon/metrics\n".to_owned(),
         ),
     }
 }

@@ -78,7 +78,7 @@ impl Tls {
         let settings::Tls { certificate, key, client_ca } = &self.settings;
         let paths = [Some(certificate), Some(key), client_ca.as_ref()];
         let hash = |path: &PathBuf| {
-            let text = regular_file::read_text(path, LONGEST).ok()?;
+            let text = regular_file::read_linked_text(path, LONGEST).ok()?;
             Some(ring::digest::digest(&ring::digest::SHA256, text.as_bytes()).as_ref().to_vec())
         };
         paths.into_iter().flatten().map(hash).collect()
@@ -118,7 +118,7 @@ fn config(settings: &settings::Tls) -> Result<ServerConfig, TlsError> {
 }
 
 fn read(path: &Path) -> Result<String, TlsError> {
-    regular_file::read_text(path, LONGEST)
+    regular_file::read_linked_text(path, LONGEST)
         .map_err(|source| TlsError::Unreadable { path: path.to_owned(), source })
 }
 

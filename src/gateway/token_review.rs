@@ -65,7 +65,7 @@ impl TokenReview {
             "spec": { "token": token, "audiences": [audience] },
         });
         // Read each time: the kubelet exchanges it.
-        let own = regular_file::read_text(&self.settings.token_file, LONGEST)?;
+        let own = regular_file::read_linked_text(&self.settings.token_file, LONGEST)?;
         let url = self.settings.url.join("/apis/authentication.k8s.io/v1/tokenreviews")?;
         let asked = self.http.post(url).bearer_auth(own.trim());
         let asked = asked.header("content-type", "application/json").body(review.to_string());

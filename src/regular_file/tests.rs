@@ -35,3 +35,31 @@ fn whatever_else_has_the_name_is_refused_without_waiting() {
     assert_eq!(open(Path::new("/dev/zero")).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     assert!(!at("made").exists(), "the target of a link was made");
 }
+
+#[test]
+fn a_path_that_may_be_a_link_is_read_behind_it_and_is_still_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    // As the kubelet lays a secret out.
+    fs::create_dir(at("..1")).unwrap();
+    fs::write(at("..1/token"), "first").unwrap();
+    symlink("..1", at("..data")).unwrap();
+    symlink("..data/token", at("token")).unwrap();
+    assert_eq!(read_linked_text(&at("token"), 9).unwrap(), "first");
+    assert_eq!(read_linked_text(&at("token"), 2).unwrap(), "fir", "one more than asked for");
+    fs::create_dir(at("..2")).unwrap();
+    fs::write(at("..2/token"), "second").unwrap();
+    symlink("..2", at("..new")).unwrap();
+    fs::rename(at("..new"), at("..data")).unwrap();
+    assert_eq!(read_linked_text(&at("token"), 9).unwrap(), "second");
+
+    nix::unistd::mkfifo(&at("pipe"), Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+    symlink("pipe", at("to-pipe")).unwrap();
+    symlink("..1", at("to-directory")).unwrap();
+    for name in ["pipe", "to-pipe", "to-directory"] {
+        let read = read_linked_text(&at(name), 9);
+        assert_eq!(read.unwrap_err().kind(), io::ErrorKind::InvalidInput, "{name}");
+    }
+    symlink("nothing", at("dangling")).unwrap();
+    assert_eq!(read_linked_text(&at("dangling"), 9).unwrap_err().kind(), io::ErrorKind::NotFound);
+}

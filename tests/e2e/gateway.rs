@@ -246,6 +246,7 @@ fn without_the_daemon_nothing_is_said_of_what_is_so() {
         (Some("1"), Some("no-store"))
     );
     assert_eq!(stage.gateway.probe("/readyz").status, 503);
+    assert_eq!(stage.gateway.probe("/daemon/metrics").status, 503);
     assert_eq!(
         stage.gateway.probe("/livez").status,
         200,
@@ -256,6 +257,9 @@ fn without_the_daemon_nothing_is_said_of_what_is_so() {
     let metrics = stage.gateway.probe("/metrics").text;
     assert!(metrics.contains("entitled_gateway_answers_total{status=\"2xx\"} 2"), "{metrics}");
     assert!(metrics.contains("entitled_gateway_answers_total{status=\"5xx\"} 1"), "{metrics}");
+    let metrics = stage.gateway.probe("/daemon/metrics");
+    assert!(metrics.text.contains("# TYPE entitled_checks_total counter"), "{}", metrics.text);
+    assert_eq!(metrics.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     assert_eq!(stage.gateway.probe("/api/v1/tiers").status, 404, "and nothing else");
 }
 

@@ -1,8 +1,8 @@
 //! The daemon, but for its actors, disk and network: what it knows, what it works out, what it answers and tells.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use alloy_consensus::Header;

@@ -1,6 +1,6 @@
 //! TLS: certificates of the gateway, which change while it runs, and certificates of clients.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -48,6 +48,23 @@ impl Authority {
         for file in [format!("{name}.key"), format!("{name}.crt")] {
             std::fs::set_permissions(self.path(&file), PermissionsExt::from_mode(0o644)).unwrap();
         }
+    }
+
+    /// Lays what was issued out as `gateway.crt` and `gateway.key`, as the kubelet lays a secret out: links to `..data`, which
+    /// is a link that is turned to a new directory.
+    fn mount(&self, issued: &str, directory: &str) {
+        std::fs::create_dir(self.path(directory)).unwrap();
+        for end in ["crt", "key"] {
+            let file = format!("gateway.{end}");
+            let from = self.path(&format!("{issued}.{end}"));
+            std::fs::rename(from, self.path(&format!("{directory}/{file}"))).unwrap();
+            let link = self.path(&file);
+            if link.symlink_metadata().is_err() {
+                symlink(format!("..data/{file}"), link).unwrap();
+            }
+        }
+        symlink(directory, self.path("..turned")).unwrap();
+        std::fs::rename(self.path("..turned"), self.path("..data")).unwrap();
     }
 
     pub(super) fn section(&self) -> String {
@@ -116,7 +133,8 @@ fn a_client_is_known_by_its_certificate_or_its_token() {
 #[test]
 fn a_certificate_that_changes_is_shown_anew_and_a_broken_one_is_not() {
     let Some(authority) = Authority::new() else { return };
-    authority.issue("gateway", "IP:127.0.0.1");
+    authority.issue("first", "IP:127.0.0.1");
+    authority.mount("first", "..1");
     let stage = GatewayStage::start(&format!("{}{}", everything(), authority.section()));
     let serial = || {
         let address = format!("127.0.0.1:{}", stage.gateway.port);
@@ -128,7 +146,8 @@ fn a_certificate_that_changes_is_shown_anew_and_a_broken_one_is_not() {
     };
     let first = serial();
     assert!(first.starts_with("serial="), "{first}");
-    authority.issue("gateway", "IP:127.0.0.1");
+    authority.issue("second", "IP:127.0.0.1");
+    authority.mount("second", "..2");
     let second = eventually("the new certificate is shown", || {
         let shown = serial();
         if shown != first && !shown.is_empty() { Ok(shown) } else { Err(shown) }

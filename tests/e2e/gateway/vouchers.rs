@@ -1,5 +1,6 @@
 //! Tokens that others vouch for: an issuer's keys, and a Kubernetes API server.
 
+use std::os::unix::fs::symlink;
 use std::process::Command;
 
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
@@ -263,7 +264,11 @@ fn a_pod_is_who_the_api_server_says_it_is() {
         "a.b.no": {"authenticated": false, "user": user, "audiences": ["entitled"]},
     });
     std::fs::write(voucher.authority.path("reviews.json"), reviews.to_string()).unwrap();
-    std::fs::write(voucher.authority.path("own"), "own-token\n").unwrap();
+    // As the kubelet lays it out: links, of which one is turned when the token is exchanged.
+    std::fs::create_dir(voucher.authority.path("..1")).unwrap();
+    std::fs::write(voucher.authority.path("..1/own"), "own-token\n").unwrap();
+    symlink("..1", voucher.authority.path("..data")).unwrap();
+    symlink("..data/own", voucher.authority.path("own")).unwrap();
     let own = voucher.authority.path("own").display().to_string();
     let review = format!(
         "[token_review]\nurl = \"{}\"\nca = {:?}\ntoken_file = {own:?}\n",

@@ -1,3 +1,5 @@
+//! The two readings of a verdict.
+
 use super::Rendered;
 
 #[test]

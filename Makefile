@@ -10,6 +10,7 @@
 #   make lint    rustfmt, clippy, and the licences of what we depend on
 #   make packages, make test-packages
 #                a .deb and an .rpm, and their tests in machines that boot (as root)
+#   make book    the documents as a book, in target/book
 #   make image, make test-image
 #                a container's image, and its tests in containers (as root)
 #   make lint-kubernetes, make test-kubernetes
@@ -34,7 +35,7 @@ help: ## say what there is to do
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 .PHONY: demo
-demo: $(NODE_STAMP) $(if $(filter etcd,$(FLEET)),etcd) ## a licence is bought, used, given away, got back, and the chain goes away
+demo: $(NODE_STAMP) $(if $(filter etcd,$(FLEET)),etcd) ## a licence is bought, used, given away, got back; two seats, three programs; the chain goes away
 	@$(NODE) tests/contracts/compile.mjs
 	@echo 'building the daemon (debug build: it compiles fastest) …'
 	@$(CARGO) build --quiet --locked --bins $(if $(filter consensus,$(TRUST)),--example beacon_chain)
@@ -171,6 +172,11 @@ lint: ## rustfmt, clippy, cargo-deny (where it is installed)
 	else \
 	    echo 'cargo-deny is not installed: licences and sources were not checked'; \
 	fi
+
+# mdBook is among what the tests stand on.
+.PHONY: book
+book: $(VENV_STAMP) ## the documents as a book, in target/book
+	tests/.venv/bin/mdbook build
 
 # `release` is what is shipped; `dev` takes the debug build.
 PROFILE ?=

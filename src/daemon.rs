@@ -8,6 +8,7 @@ pub mod fake;
 mod places;
 mod reload;
 mod runtimes;
+mod seats;
 mod service_manager;
 mod start;
 mod turn;
@@ -22,6 +23,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::actors::ownership_ledger::Asked;
+use crate::actors::seat_keeper::Suspend;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Read};
 use crate::logging;
@@ -137,9 +139,9 @@ async fn live(
         return Ok(0);
     };
     // The doors first: a second daemon must not touch the store of the first.
-    let doors = start::open_doors(&config, &source.environment)?;
+    let mut doors = start::open_doors(&config, &source.environment)?;
     let own_door = OwnDoor::at(doors.public_path(&config.socket.path));
-    let house = House::build(&config, &source, chains).await?;
+    let house = House::build(&config, &source, chains, doors.take_stored()).await?;
     let lost_records = {
         let log = Arc::clone(&log);
         move || log.lost()
@@ -194,12 +196,13 @@ async fn live(
     service_manager::stopping();
     watchdog.abort();
     backups.abort();
+    // What the sockets close ends no seats.
+    let _ = house.seats.send(Suspend).await;
     // In reverse: nobody may ask any more, then nobody answers any more, then nothing is written any more.
     let _ = stop.send(());
     tell_closed(served.await);
     let _ = tokio::task::spawn_blocking(move || sockets.join()).await;
-    house.tree.stop().await;
-    house.store.close().context("the store could not be closed")?;
+    house.end().await?;
     tracing::info!(event = "ended", code, "ended");
     Ok(code)
 }
@@ -211,6 +214,13 @@ fn tell_closed(served: Option<listen::SocketSummary>) {
 }
 
 impl House {
+    /// Ends what answers, and then what is written to.
+    async fn end(self) -> anyhow::Result<()> {
+        self.tree.stop().await;
+        self.descriptors.flush().await;
+        self.store.close().context("the store could not be closed")
+    }
+
     /// Keeps a backup an hour after the start and then each day, so that a damaged store can be restored.
     fn keep_backups(&self) -> tokio::task::JoinHandle<()> {
         let store = self.store.clone();

@@ -30,6 +30,7 @@ pub mod gateway;
 pub mod config;
 pub mod logging;
 pub mod products;
+pub mod seat_journal;
 pub mod seat_policies;
 
 pub mod rpc;
@@ -43,6 +44,7 @@ pub mod store;
 
 pub mod clock;
 pub mod counter;
+pub mod descriptor_store;
 pub mod directories;
 pub mod endpoint;
 pub mod key_source;

@@ -1,10 +1,17 @@
 //! `docs/rpc.md` says what the code says; `BLESS=1 cargo test --test documents` writes it anew. So does the
-//! configuration that packages ship to copy from, and what the guides name exists.
+//! configuration that packages ship to copy from, and what the guides name exists, every block of code is run or checked, and the
+//! documents are a book whose links lead somewhere. The manual page of product files has every key.
 
 #![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+#[path = "documents/blocks.rs"]
+mod blocks;
+#[path = "documents/book.rs"]
+mod book;
 #[path = "documents/names.rs"]
 mod names;
+#[path = "documents/product_page.rs"]
+mod product_page;
 #[path = "documents/stability.rs"]
 mod stability;
 

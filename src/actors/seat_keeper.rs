@@ -7,6 +7,7 @@
 //!
 //! A restart keeps pools and seats and puts their counts together anew; those who waited are told to ask again.
 
+mod events;
 mod messages;
 mod news;
 mod work;
@@ -29,7 +30,6 @@ use crate::seat_policies::{Policies, PolicyFault};
 use entitled_core::domain::audit::AuditAction;
 use entitled_core::domain::ids::CustomerId;
 use entitled_core::seats::{Binding, BootTime, Owner, PoolId, Refusal, RequestId};
-use messages::{Disconnected, Exited, Recount};
 use work::counting;
 use work::fleet::{Member, Patience};
 use work::house::House;
@@ -38,13 +38,14 @@ use work::watching::Task;
 pub use messages::{
     Acquire, Adopt, Answer, Bind, Borrow, FindSeatFigures, Granted, ListSeats, Pending, PoolView,
     Presence, Process, Refused, Release, ReloadPolicies, Revoke, SeatError, SeatFigures, SeatList,
-    SeatState, SeatView, SubscribeSeats, Viewer,
+    SeatState, SeatView, SubscribeSeats, Suspend, TakeBack, Viewer,
 };
 pub use news::{SeatEvent, SeatNews};
 pub use work::fleet::FleetParts;
 pub use work::fleet::orders::{
     DrainMachine, EvictMachine, FindFleet, FleetOrderError, FleetRestored, FleetView, MachineView,
 };
+pub use work::restart::Kept;
 
 /// News that a subscriber has not read yet. Who is further behind is told that it has missed some.
 const NEWS_KEPT: usize = 4_096;
@@ -55,6 +56,8 @@ const TOLD: u32 = 60;
 /// Above so many customers and products of which seats were asked for, those are forgotten that nobody has a seat of.
 const FOLLOWED: usize = 1_024;
 const AUDIT_TIME: Duration = Duration::from_secs(5);
+/// A millisecond has fewer connections than that.
+const CONNECTION_BITS: u32 = 20;
 
 /// What the actor is made of.
 #[derive(Clone)]
@@ -114,20 +117,22 @@ pub struct SeatKeeper {
     news: broadcast::Sender<Arc<SeatNews>>,
     tally: Tally,
     alarm: Option<SpawnHandle>,
+    /// Added to the numbers of connections: an earlier run of the daemon had others.
+    first_connection: u64,
+    is_ending: bool,
     /// This machine in its fleet, if it is in one.
     member: Option<Member>,
 }
 
 impl SeatKeeper {
-    pub fn new(parts: Parts, policies: Policies) -> Self {
+    pub fn new(parts: Parts, policies: Policies, kept: Kept) -> Self {
         // Microseconds since 1970: no number that an earlier run of the daemon gave.
         let last = u64::try_from(parts.clock.now().as_microsecond()).unwrap_or_default();
         let member = parts.fleet.clone().map(Member::new);
-        let mut house = House::new(last, policies);
+        let mut house = House::new(last, policies, kept);
         house.is_fleet = member.is_some();
         Self {
             member,
-            parts,
             house,
             asked: HashMap::new(),
             followed: HashMap::new(),
@@ -136,11 +141,14 @@ impl SeatKeeper {
             news: broadcast::channel(NEWS_KEPT).0,
             tally: Tally::default(),
             alarm: None,
+            first_connection: boot_time(&parts.clock).0 << CONNECTION_BITS,
+            is_ending: false,
+            parts,
         }
     }
 
     fn now(&self) -> BootTime {
-        BootTime(u64::try_from(self.parts.clock.monotonic().as_millis()).unwrap_or(u64::MAX))
+        boot_time(&self.parts.clock)
     }
 
     /// Does what has come due, tells what has followed from what was done, and sets the alarm for what comes next.
@@ -207,12 +215,19 @@ impl SeatKeeper {
     }
 }
 
+/// The time since the boot, sleep included.
+fn boot_time(clock: &Clock) -> BootTime {
+    BootTime(u64::try_from(clock.monotonic().as_millis()).unwrap_or(u64::MAX))
+}
+
 impl Actor for SeatKeeper {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
         context.set_mailbox_capacity(4_096);
-        let known: Vec<Key> = self.house.counted.keys().cloned().collect();
+        self.house.watch_again(&context.address());
+        let mut known: Vec<Key> = self.house.counted.keys().cloned().collect();
+        known.extend(self.house.kept.keys());
         for key in known {
             self.follow(&key, context);
         }
@@ -234,7 +249,11 @@ impl Supervised for SeatKeeper {
 impl Handler<Acquire> for SeatKeeper {
     type Result = ResponseActFuture<Self, Result<Pending, SeatError>>;
 
-    fn handle(&mut self, order: Acquire, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, mut order: Acquire, _: &mut Self::Context) -> Self::Result {
+        if self.is_ending {
+            return Box::pin(actix::fut::err(SeatError::Busy));
+        }
+        order.presence = order.presence.numbered_from(self.first_connection);
         let counting = self.count_if_wanted(&order);
         Box::pin(counting.map(move |counted, keeper, context| {
             counted?;
@@ -248,7 +267,11 @@ impl Handler<Acquire> for SeatKeeper {
 impl Handler<Adopt> for SeatKeeper {
     type Result = Result<Pending, SeatError>;
 
-    fn handle(&mut self, order: Adopt, context: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, mut order: Adopt, context: &mut Self::Context) -> Self::Result {
+        if self.is_ending {
+            return Err(SeatError::Busy);
+        }
+        order.presence = order.presence.numbered_from(self.first_connection);
         let pending = self.adopt(&order, &context.address());
         self.settle(context);
         pending
@@ -258,7 +281,9 @@ impl Handler<Adopt> for SeatKeeper {
 impl Handler<Release> for SeatKeeper {
     type Result = bool;
 
-    fn handle(&mut self, order: Release, context: &mut Self::Context) -> bool {
+    fn handle(&mut self, mut order: Release, context: &mut Self::Context) -> bool {
+        let first = self.first_connection;
+        order.presence = order.presence.map(|it| it.numbered_from(first));
         let released = self.release(&order);
         self.settle(context);
         released
@@ -350,34 +375,5 @@ impl Handler<ReloadPolicies> for SeatKeeper {
             keeper.settle(context);
             faults
         }))
-    }
-}
-
-impl Handler<Exited> for SeatKeeper {
-    type Result = ();
-
-    fn handle(&mut self, told: Exited, context: &mut Self::Context) {
-        if self.house.watches.is_current(told) {
-            self.house.seats.exited(self.now(), told.process);
-            self.house.watches.forget_process(told.process);
-            self.settle(context);
-        }
-    }
-}
-
-impl Handler<Disconnected> for SeatKeeper {
-    type Result = ();
-
-    fn handle(&mut self, told: Disconnected, context: &mut Self::Context) {
-        self.hang_up(told.connection);
-        self.settle(context);
-    }
-}
-
-impl Handler<Recount> for SeatKeeper {
-    type Result = ();
-
-    fn handle(&mut self, told: Recount, context: &mut Self::Context) {
-        self.recount(told.key, context);
     }
 }

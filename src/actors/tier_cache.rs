@@ -23,13 +23,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix::prelude::*;
+use moka::sync::Cache;
 use tokio::sync::watch;
 
 use crate::actors::chain_verifier::{ChainVerifier, Watch};
 use crate::actors::ownership_ledger::{CustomersWithWallets, OwnershipLedger};
 use crate::clock::Clock;
 use crate::products::Catalogue;
-use entitled_core::domain::entitlement::{Verdict, explain};
+use entitled_core::domain::entitlement::{Code, Verdict, explain};
 use entitled_core::domain::ids::{CustomerId, ProductId};
 use entitled_core::domain::product::Product;
 
@@ -73,6 +74,8 @@ pub struct Parts {
 
 /// Keys looked at again by themselves are no more than this.
 pub(crate) const KEPT_AT_MOST: usize = 4_096;
+/// Of so many keys it is remembered what was said; of the others the ledger says what is known.
+const SAID_AT_MOST: u64 = 4_096;
 /// Flights begun by the actor itself run no more than this side by side.
 const OWN_FLIGHTS: usize = 8;
 /// How long what is due waits for room among them before it is seen to again.
@@ -90,6 +93,9 @@ pub struct TierCache {
     missed: BTreeSet<Key>,
     /// The newest that those who subscribed may be told; each of them knows what it was told.
     subscribers: HashMap<Key, watch::Sender<Landing>>,
+    /// What was said last, so that the log tells changes only. Unlike the cache it is never emptied: a reload or a change
+    /// of a customer withdraws answers, and says nothing about whether the next one is another.
+    said: Cache<Key, Code>,
     /// What changed up to here is being worked out again.
     heeded: Epoch,
     alarm: Option<SpawnHandle>,
@@ -105,6 +111,7 @@ impl TierCache {
             due: BTreeMap::new(),
             missed: BTreeSet::new(),
             subscribers: HashMap::new(),
+            said: Cache::new(SAID_AT_MOST),
             alarm: None,
         }
     }
@@ -269,7 +276,8 @@ impl Actor for TierCache {
 impl Supervised for TierCache {
     fn restarting(&mut self, _: &mut Context<Self>) {
         self.parts.reader.forget(Whose::Everybody);
-        *self = Self::new(self.parts.clone());
+        let said = self.said.clone();
+        *self = Self { said, ..Self::new(self.parts.clone()) };
     }
 }
 

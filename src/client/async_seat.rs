@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::async_client::AsyncClient;
 use crate::deadline::Deadline;
 use crate::error::ClientError;
-use crate::seat::{AT_ONCE, Holding, Said, SeatError, SeatRequest, SeatState};
+use crate::seat::{AT_ONCE, CHANGES_MAX, Holding, Said, SeatError, SeatRequest, SeatState};
 use crate::socket_path::SocketPath;
 
 /// [`Seat`](crate::Seat) for programs that run on tokio. Dropping it tells the daemon without waiting for its answer, and
@@ -88,7 +88,7 @@ impl AsyncSeat {
 
     async fn hear(&mut self, wait: Duration) -> Result<(), ClientError> {
         let mut wait = wait.max(AT_ONCE);
-        loop {
+        for _ in 0..CHANGES_MAX {
             let told = self.client.notice(&self.holding.subscription, Deadline::after(wait)).await;
             match told {
                 Err(ClientError::Timeout { .. }) => return Ok(()),
@@ -99,6 +99,7 @@ impl AsyncSeat {
                 },
             }
         }
+        Ok(())
     }
 }
 

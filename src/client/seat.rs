@@ -13,6 +13,8 @@ use crate::object::read_from_objects;
 
 /// A read takes what has arrived, and needs a moment that is not over yet.
 pub(super) const AT_ONCE: Duration = Duration::from_millis(1);
+/// Of the changes that are told, so many are taken up at a time: whoever asks how it stands is answered, however many there are.
+pub(super) const CHANGES_MAX: usize = 64;
 /// Before a daemon that was away is asked again by who waits.
 const AWAY_PAUSE: Duration = Duration::from_secs(1);
 /// What a guard that is dropped spends on telling the daemon. A seat that it does not hear of ends with the process.

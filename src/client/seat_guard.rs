@@ -7,7 +7,9 @@ use serde_json::Value;
 use crate::connection::Client;
 use crate::deadline::Deadline;
 use crate::error::ClientError;
-use crate::seat::{AT_ONCE, DROP_TIME, Holding, Said, SeatError, SeatRequest, SeatState};
+use crate::seat::{
+    AT_ONCE, CHANGES_MAX, DROP_TIME, Holding, Said, SeatError, SeatRequest, SeatState,
+};
 use crate::socket_path::SocketPath;
 
 /// A seat, held on a connection of its own until it is dropped or the process ends.
@@ -97,7 +99,7 @@ impl Seat {
     /// Takes up what is told, waiting for it unless something was.
     fn hear(&mut self, wait: Duration) -> Result<(), ClientError> {
         let mut wait = wait.max(AT_ONCE);
-        loop {
+        for _ in 0..CHANGES_MAX {
             let told = self.client.notice(&self.holding.subscription, Deadline::after(wait));
             match told {
                 Err(ClientError::Timeout { .. }) => return Ok(()),
@@ -108,6 +110,7 @@ impl Seat {
                 },
             }
         }
+        Ok(())
     }
 
     fn give_back(&mut self, limit: Duration) -> Result<(), ClientError> {

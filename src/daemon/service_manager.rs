@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use entitled_client::{Client, SocketPath};
 use entitled_core::domain::causes::with_causes;
+use entitled_core::domain::control_character::is_control_character;
 
 /// A step of the start gets this long before the next sign of life. Checking a large store after a power cut, or
 /// bringing it to a new form, takes longer than any fixed time (sd_notify(3), EXTEND_TIMEOUT_USEC).
@@ -127,7 +128,8 @@ pub(super) fn stopping() {
 
 /// One line: whatever ends a line would end the message.
 fn status(text: &str) {
-    let line: String = text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect();
+    let line: String =
+        text.chars().map(|it| if is_control_character(it) { ' ' } else { it }).collect();
     tell(&[sd_notify::NotifyState::Status(&line)]);
 }
 

@@ -1,6 +1,7 @@
 //! How each part is brought up.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -10,18 +11,19 @@ use anyhow::Context as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
+use super::seats::{fleet, start_seats};
 use super::{Source, catalogue, chains, service_manager};
 use crate::actors::chain_verifier::{self, ChainVerifier};
 use crate::actors::ownership_ledger::{
     Asked, FindProgress, FindSealedKeys, OwnershipLedger, Progress,
 };
-use crate::actors::seat_keeper::{self, FleetParts, SeatKeeper};
+use crate::actors::seat_keeper::SeatKeeper;
 use crate::actors::supervisor::{Policy, Tree};
 use crate::actors::tier_cache::{self, CacheSettings, TierCache, VerdictReader};
 use crate::actors::wallet_keeper::WalletKeeper;
 use crate::clock::Clock;
 use crate::config::{self, Config, Environment};
-use crate::fleet::state::StateFile;
+use crate::descriptor_store::DescriptorStore;
 use crate::keys::{Census, KeyRing, KeyRingState, KeySource, MachineName, Settled};
 use crate::products::{Catalogue, Loaded};
 use crate::rpc::error::RpcError;
@@ -58,6 +60,8 @@ pub(super) struct House {
     pub(super) reader: VerdictReader,
     pub(super) verifier: Addr<ChainVerifier>,
     pub(super) seats: Addr<SeatKeeper>,
+    /// What is kept for the next start.
+    pub(super) descriptors: DescriptorStore,
     keeper: Addr<WalletKeeper>,
     started: Duration,
     state_directory: PathBuf,
@@ -74,6 +78,7 @@ impl House {
         config: &Config,
         source: &Source,
         runtime: tokio::runtime::Handle,
+        stored: Vec<(String, OwnedFd)>,
     ) -> anyhow::Result<Self> {
         let clock = Clock::system();
         let started = clock.monotonic();
@@ -123,11 +128,12 @@ impl House {
         let census = Census::of(sealed.iter().map(|it| it.record.as_slice()));
         let (keys, machine) = open_keys(config, source, &census)?;
         let machine_name = machine.as_str().to_owned();
-        let keeper =
-            WalletKeeper::new(&ledger, keys, machine).with_chains(verifier.clone().recipient());
+        let keeper = WalletKeeper::new(&ledger, keys, machine);
+        let keeper = keeper.with_chains(verifier.clone().recipient());
         let keeper = tree.start("wallet_keeper", keeper);
-        let seats = start_seats(policies, config, (&tree, &cache, &ledger, fleet), &clock);
         let state_directory = config.store.path.parent().unwrap_or(Path::new(".")).to_owned();
+        let (seats, descriptors) =
+            start_seats((policies, stored), config, (&tree, &cache, &ledger, fleet), &clock).await;
         Ok(Self {
             store,
             tree,
@@ -137,6 +143,7 @@ impl House {
             reader,
             keeper,
             seats,
+            descriptors,
             verifier,
             started,
             state_directory,
@@ -178,42 +185,6 @@ impl House {
         };
         Ok(Front::new(api, figures)?)
     }
-}
-
-/// Begins with no seats: they are counted from when the daemon starts.
-fn start_seats(
-    policies: Policies,
-    config: &Config,
-    (tree, cache, ledger, fleet): (
-        &Tree,
-        &Addr<TierCache>,
-        &Addr<OwnershipLedger>,
-        Option<FleetParts>,
-    ),
-    clock: &Clock,
-) -> Addr<SeatKeeper> {
-    let parts = seat_keeper::Parts {
-        cache: cache.clone(),
-        ledger: ledger.clone(),
-        clock: clock.clone(),
-        dirs: config.seats.dirs.clone(),
-        fleet,
-    };
-    tree.start("seat_keeper", SeatKeeper::new(parts, policies))
-}
-
-/// The machines that seats are shared with.
-fn fleet(config: &Config, clock: &Clock) -> anyhow::Result<Option<FleetParts>> {
-    let Some(settings) = config.fleet.clone() else { return Ok(None) };
-    if clock.monotonic().is_zero() {
-        anyhow::bail!("no clock of the boot tells how long a place of a fleet lasts");
-    }
-    let engine = crate::fleet::open(&settings, clock).context("the fleet cannot be used")?;
-    let file = StateFile(settings.state.clone());
-    let remembered = file.read().with_context(|| {
-        format!("what the machine was in its fleet cannot be read from {}", file.0.display())
-    })?;
-    Ok(Some(FleetParts { engine, settings, remembered }))
 }
 
 /// What is said of floating seats. A rule that is not understood may be one that keeps somebody out, so there is no start

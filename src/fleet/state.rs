@@ -76,9 +76,3 @@ impl StateFile {
         Ok(())
     }
 }
-
-/// Which boot of the machine this is; empty where it is not told.
-pub fn boot() -> String {
-    let told = regular_file::read_text(Path::new("/proc/sys/kernel/random/boot_id"), 64);
-    told.map(|it| it.trim().to_owned()).unwrap_or_default()
-}

@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 
+use entitled_core::domain::control_character::is_control_character;
+
 /// One line, without anything that a terminal would obey: a control character is written as Rust writes it, `\u{1b}`.
 pub fn plain(text: &str) -> Cow<'_, str> {
-    escape(text, |it| it.is_control())
+    escape(text, is_control_character)
 }
 
 /// [`plain`], but for what colours are made with.
 pub(super) fn plain_but_for_colour(text: &str) -> Cow<'_, str> {
-    escape(text, |it| it.is_control() && it != '\u{1b}')
+    escape(text, |it| is_control_character(it) && it != '\u{1b}')
 }
 
 fn escape(text: &str, is_obeyed: impl Fn(char) -> bool) -> Cow<'_, str> {

@@ -70,7 +70,7 @@ impl Bench {
 
     /// The actions in the audit, oldest first.
     pub(crate) fn actions(&self) -> Vec<String> {
-        let entries = self.store.read(|it| audit::list(it, None, None, 10_000)).unwrap();
+        let entries = self.store.read(|it| audit::list(it, None, (None, None), 10_000)).unwrap();
         entries.into_iter().map(|it| it.action).collect()
     }
 }

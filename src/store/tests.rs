@@ -155,7 +155,7 @@ fn a_corrupt_file_is_set_aside_and_the_newest_good_backup_restored() {
     let said = told(&store);
     assert!(said.contains("ledger.redb.backup-2 was restored"), "{said}");
     assert_eq!(fs::read(bench.dir.path().join("ledger.redb.corrupt-1")).unwrap(), damaged);
-    let actions = store.read(|it| audit::list(it, None, None, 99)).unwrap();
+    let actions = store.read(|it| audit::list(it, None, (None, None), 99)).unwrap();
     assert_eq!(actions.last().unwrap().action, "store_recovered");
     assert!(store.read(audit::verify).unwrap().broken_at.is_none());
 }

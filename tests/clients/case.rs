@@ -73,6 +73,8 @@ pub struct Step {
     pub question: Option<Vec<String>>,
     is: Option<String>,
     is_one_of: Option<Vec<String>>,
+    /// Said that, it is asked once more.
+    pub again: Option<String>,
     pub closed: Option<usize>,
 }
 
@@ -103,7 +105,7 @@ impl Case {
         let check = || vec!["check".to_owned(), "acme-cad".to_owned()];
         let question = Some(self.question.take().unwrap_or_else(check));
         let (is, is_one_of) = (self.is.take(), self.is_one_of.take());
-        self.steps = vec![Step { question, is, is_one_of, closed: None }];
+        self.steps = vec![Step { question, is, is_one_of, again: None, closed: None }];
         self
     }
 }

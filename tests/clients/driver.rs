@@ -21,6 +21,8 @@ pub trait Driver {
     }
 }
 
+/// How often something is asked once more. None of the cases comes near it.
+const AGAIN_MAX: usize = 1_000;
 /// What a driver of the C library says to what that does not offer.
 const CANNOT: &str = "cannot";
 
@@ -42,7 +44,13 @@ fn play(driver: &mut impl Driver, case: &Case) -> Vec<String> {
             player.wait_for_closed(count);
         }
         let Some(question) = &step.question else { continue };
-        let said = driver.ask(question);
+        let mut said = driver.ask(question);
+        for _ in 0..AGAIN_MAX {
+            if step.again.as_ref() != Some(&said) {
+                break;
+            }
+            said = driver.ask(question);
+        }
         if driver.is_of_c() && said == CANNOT {
             driver.close();
             return Vec::new();

@@ -185,6 +185,7 @@ grace = "14d"
 
 [tiers.pro]
 rank = 20
+seats = 2
 price = { amount = "49.00", currency = "USD", per = "month" }
 features = { export = true, max_projects = 50 }
 
@@ -256,6 +257,21 @@ function watch() {
   }));
 }
 
+/** `entitlectl run --seat`: a program that holds a seat as long as it runs, and says its process id when it has one. */
+async function runWithSeat() {
+  const child = start(program('entitlectl'), [
+    'run', PRODUCT, '--seat', '--wait', '1m', '--', 'sh', '-c', 'echo "runs $$"; exec sleep 600',
+  ], clientEnvironment);
+  child.runs = () => /runs (\d+)/.exec(child.said)?.[1];
+  return child;
+}
+
+/** The pool of the customer, as anybody of it may see it. */
+async function pool() {
+  const { pools } = await ask('seat_list', { product: PRODUCT });
+  return pools.find((it) => it.customer !== 'machine') ?? {};
+}
+
 // ---- the story
 
 async function demonstrate() {
@@ -322,6 +338,22 @@ async function demonstrate() {
     await licence.send(friend, 'transferFrom', [friend.account.address, customer.account.address, TOKEN]);
     await next('VALID');
     return checkUntil(0, 'VALID');
+  });
+  await step('two seats, three programs: the third waits, one is killed with -9, the third runs', async () => {
+    const programs = [await runWithSeat(), await runWithSeat()];
+    await until('two run', async () => ({ found: programs.every((it) => it.runs()) || undefined, last: programs[0].said + programs[1].said }));
+    const third = await runWithSeat();
+    const full = await until('the third waits', async () => {
+      const found = await pool();
+      return { found: found.waiting === 1 ? found : undefined, last: JSON.stringify(found) + third.said };
+    });
+    must(full.used === 2 && full.capacity === 2 && !third.runs(), JSON.stringify(full));
+    const killed = performance.now();
+    process.kill(Number(programs[0].runs()), 'SIGKILL');
+    await until('the third runs', async () => ({ found: third.runs(), last: third.said }));
+    const after = took(performance.now() - killed);
+    for (const it of [programs[1], third]) process.kill(Number(it.runs()), 'SIGKILL');
+    return `2 of 2 used, 1 waited, and ran ${after} after the kill`;
   });
   await step('the chain goes away; what was proven holds for a while', async () => {
     chain.child.kill('SIGKILL');

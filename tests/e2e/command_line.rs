@@ -1,12 +1,14 @@
 //! `entitlectl` as a newcomer meets it: at a terminal that is not wide, with names people know, and with things that go
 //! wrong.
 
-use std::process::Output;
+use std::path::Path;
+use std::process::{Command, Output};
 
 use serde_json::json;
 
 use crate::pseudo_terminal::Terminal;
 use crate::support::daemon::Daemon;
+use crate::support::settings::Settings;
 use crate::support::stage::{ACME, Stage};
 
 fn run(daemon: &Daemon, arguments: &[&str]) -> Output {
@@ -135,4 +137,76 @@ fn what_goes_wrong_is_said_once_and_without_the_words_of_the_socket() {
         let first = text.lines().next().unwrap().trim_start_matches("entitlectl: ");
         assert_eq!(text.matches(first).count(), 1, "said twice: {text}");
     }
+}
+
+#[test]
+fn the_last_entries_of_the_audit_are_listed_alone() {
+    let daemon = Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    for label in ["one", "two", "three"] {
+        daemon.call("wallet_create", json!({ "label": label }));
+    }
+    let list = |more: &[&str]| -> Vec<String> {
+        let arguments =
+            [&["audit", "list", "--format", "tsv", "--columns", "number"], more].concat();
+        let listed = run(&daemon, &arguments);
+        said(&listed).lines().skip(1).map(str::to_owned).collect()
+    };
+    let all = list(&[]);
+    assert!(all.len() > 2, "{all:?}");
+    assert_eq!(list(&["--tail", "2"]), all[all.len() - 2..]);
+}
+
+#[test]
+fn an_update_adds_to_a_customers_metadata_and_takes_from_it() {
+    let daemon = Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    let does = |arguments: &[&str]| {
+        let done = run(&daemon, arguments);
+        assert!(done.status.success(), "{done:?}");
+    };
+    does(&[
+        "customer",
+        "create",
+        "Acme AG",
+        "--uid",
+        "54321",
+        "--metadata",
+        "contract=1",
+        "--metadata",
+        "note=x",
+    ]);
+    let customer = || {
+        let listed = daemon.admin("customer_list", json!({}));
+        let all = listed["items"].as_array().unwrap().clone();
+        all.into_iter().find(|it| it["name"] == "Acme AG").unwrap()
+    };
+    does(&["customer", "update", "Acme AG", "--metadata", "contract=2", "--metadata", "phone=7"]);
+    assert_eq!(customer()["metadata"], json!({"contract": "2", "note": "x", "phone": "7"}));
+    does(&["customer", "update", "acme ag", "--metadata", "note="]);
+    assert_eq!(customer()["metadata"], json!({"contract": "2", "phone": "7"}));
+    does(&["customer", "update", "Acme AG", "--no-uids"]);
+    assert_eq!((&customer()["uids"], &customer()["metadata"]["phone"]), (&json!([]), &json!("7")));
+    does(&["customer", "deactivate", "Acme AG"]);
+    does(&["customer", "activate", "Acme AG"]);
+    assert_eq!(customer()["active"], true);
+}
+
+#[test]
+fn bash_completes_the_products_there_are() {
+    let stage = Stage::linked();
+    let programs = Path::new(env!("CARGO_BIN_EXE_entitlectl")).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let completed = |line: &[&str]| {
+        let script = "source <(entitlectl completions bash); COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); \
+                      _entitlectl entitlectl \"${@: -1}\" \"${@: -2:1}\"; echo \"${COMPREPLY[@]}\"";
+        let mut bash = Command::new("bash");
+        bash.args(["-c", script, "bash"]).args(line).env("PATH", &path);
+        bash.env("ENTITLED_SOCKET", stage.daemon.socket());
+        said(&bash.output().unwrap()).trim().to_owned()
+    };
+    assert_eq!(completed(&["entitlectl", "check", "ac"]), ACME);
+    assert_eq!(completed(&["entitlectl", "token", "list", "--product", "ac"]), ACME);
+    let root = completed(&["entitlectl", "why", ACME, "--customer", "roo"]);
+    assert!(root.split(' ').any(|it| it == "root"), "{root}");
+    let wallet = completed(&["entitlectl", "wallet", "unlink", "0x"]);
+    assert_eq!(wallet, stage.holder().to_string());
 }

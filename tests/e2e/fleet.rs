@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::support::fleet::Fleet;
+use crate::support::fleet::{Fleet, NO_LIMIT};
 use crate::support::socket::Line;
 use crate::support::stage::ACME;
 use crate::support::{eventually, never};
@@ -141,19 +141,27 @@ fn a_daemon_that_slept_for_too_long_gives_no_stale_answer() {
 }
 
 #[test]
-fn a_daemon_that_is_killed_goes_on_as_the_machine_that_it_was() {
-    let Some(mut fleet) = Fleet::start(2, 1, 2, Duration::from_secs(10)) else { return };
+fn seats_without_a_limit_are_not_of_the_fleet() {
+    let Some(fleet) = Fleet::start(1, 1, NO_LIMIT, TTL) else { return };
     let mut one = fleet.holder(0);
-    assert_eq!(one.acquire(json!({}))["code"], "GRANTED");
-    fleet.wait_until_used(1, 1);
-    let before = fleet.status(0)["machine"].clone();
-    fleet.machines[0].daemon.kill();
-    fleet.machines[0].daemon.resume();
-    let after = fleet.wait_until(0, "in");
-    assert_eq!(after["machine"], before, "it is the same machine");
-    // Its seats ended with the daemon, and their places are handed back at once.
-    fleet.wait_until_used(1, 0);
-    assert_eq!(after["machines"].as_array().unwrap().len(), 2, "{after}");
+    let seat = one.acquire(json!({}));
+    assert_eq!((&seat["code"], &seat["capacity"]), (&json!("GRANTED"), &json!(null)), "{seat}");
+    let goes_on = |what: &str| {
+        never(TTL * 2, || {
+            let list = fleet.machines[0].daemon.admin("seat_list", json!({}));
+            match list["items"][0]["seat"] == seat["seat"] {
+                true => Ok(()),
+                false => Err(format!("{what}: {list}")),
+            }
+        });
+    };
+    goes_on("while the fleet is there");
+    fleet.cut(0);
+    fleet.wait_until(0, "cut_off");
+    goes_on("while it is not");
+    fleet.heal(0);
+    fleet.wait_until(0, "in");
+    assert_eq!(one.acquire(json!({}))["seat"], seat["seat"], "the same seat");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! `ENTITLED_STORM_SECONDS` says how long (`make storm`: ten minutes), `ENTITLED_SEED` which storm; a failure names both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -57,8 +57,8 @@ struct Storm {
     told: Vec<Arc<Mutex<Vec<Happened>>>>,
     dice: Dice,
     programs: Vec<Vec<SeatHolder>>,
-    /// When each daemon was killed.
-    kills: Vec<Vec<Timestamp>>,
+    /// When each daemon was killed, and the seats that it had when it was there again.
+    kills: Vec<Vec<(Timestamp, BTreeSet<String>)>>,
     cut: [bool; MACHINES],
     done: BTreeMap<&'static str, usize>,
 }
@@ -76,12 +76,23 @@ impl Storm {
     }
 
     fn kill_daemon(&mut self, machine: usize) {
-        self.kills[machine].push(Timestamp::now());
+        let killed = Timestamp::now();
         self.fleet.machines[machine].daemon.kill();
         self.fleet.machines[machine].daemon.resume();
         self.listen(machine);
+        let list = self.fleet.machines[machine].daemon.admin("seat_list", json!({"product": ACME}));
+        let items = list["items"].as_array().unwrap();
+        let kept = items.iter().map(|it| it["seat"].as_str().unwrap().to_owned()).collect();
+        self.kills[machine].push((killed, kept));
+        // Who has a seat goes on. Who waited has to ask again.
+        let holders: BTreeSet<i64> = items.iter().filter_map(|it| it["pid"].as_i64()).collect();
         for program in 0..PROGRAMS {
-            self.replace(machine, program);
+            let pid = i64::from(self.programs[machine][program].pid().as_raw());
+            if holders.contains(&pid) {
+                *self.done.entry("seats kept by a restart").or_default() += 1;
+            } else {
+                self.replace(machine, program);
+            }
         }
     }
 
@@ -147,15 +158,23 @@ impl Storm {
         let mut history = Vec::new();
         for (told, kills) in self.told.iter().zip(&self.kills) {
             let mut happened: Vec<Happened> = told.lock().unwrap().clone();
-            // With a daemon its seats end.
-            happened.extend(kills.iter().map(|it| (*it, What::Killed, String::new())));
+            happened.extend(kills.iter().map(|(at, _)| (*at, What::Killed, String::new())));
             happened.sort();
+            let mut kept = kills.iter().map(|(_, kept)| kept);
             let mut open: BTreeMap<String, Timestamp> = BTreeMap::new();
             for (at, what, seat) in happened {
                 let ended: Vec<Timestamp> = match what {
                     What::Granted => open.insert(seat, at).into_iter().collect(),
                     What::Ended => open.remove(&seat).into_iter().collect(),
-                    What::Killed => std::mem::take(&mut open).into_values().collect(),
+                    // Those that the next daemon does not have ended with this one. What it has and nobody heard of was
+                    // given at the last moment.
+                    What::Killed => {
+                        let kept = kept.next().unwrap();
+                        for seat in kept {
+                            open.entry(seat.clone()).or_insert(at);
+                        }
+                        open.extract_if(.., |it, _| !kept.contains(it)).map(|it| it.1).collect()
+                    }
                 };
                 history.extend(ended.into_iter().map(|from| Interval { from, to: at }));
             }

@@ -266,3 +266,35 @@ fn a_change_of_the_answer_is_in_the_log_with_its_name() {
     assert!(change("", "VALID"), "{log}");
     assert!(change("before=\"VALID\"", "NOT_HELD"), "{log}");
 }
+
+/// An administrator who reads "VALID, before: not known" for everybody after each reload learns to read none of it.
+#[test]
+fn a_reload_or_a_restart_is_no_change_of_the_answer() {
+    let mut stage = Stage::entitled();
+    let changes = |stage: &Stage| stage.daemon.log().matches("entitlement_changed").count();
+    let before = changes(&stage);
+    stage.daemon.admin("system_reload", json!({}));
+    stage.daemon.wait_for_code(ACME, "VALID");
+    assert_eq!(changes(&stage), before, "{}", stage.daemon.log());
+    stage.daemon.restart();
+    stage.daemon.wait_for_code(ACME, "VALID");
+    // After a look as well.
+    stage.mint(8);
+    eventually("the second licence is seen", || {
+        let held = stage.daemon.call("ownership_list", json!({}));
+        if held["items"].as_array().is_some_and(|it| it.len() == 2) {
+            Ok(())
+        } else {
+            Err(held.to_string())
+        }
+    });
+    assert_eq!(changes(&stage), before, "{}", stage.daemon.log());
+
+    // What did change meanwhile is told.
+    stage.daemon.stop();
+    stage.give_away(7);
+    stage.give_away(8);
+    stage.daemon.resume();
+    stage.daemon.wait_for_code(ACME, "NOT_HELD");
+    assert_eq!(changes(&stage), before + 1, "{}", stage.daemon.log());
+}

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::book;
 use crate::support::etcd;
 use crate::support::page;
 use crate::support::prerequisites;
@@ -42,6 +43,11 @@ fn python_is_there_in_ci() {
 fn web3_py_is_there_in_ci() {
     let found = prerequisites::python_with_web3("web3.py and eth-account");
     must_be_there_in_ci("web3.py in tests/.venv", found.is_some());
+}
+
+#[test]
+fn mdbook_is_there_in_ci() {
+    must_be_there_in_ci("mdbook in tests/.venv", book::mdbook().is_some());
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Every example of the README, run as it stands there: with a daemon, without one, with a full one and with one that
-//! is silent.
+//! Every example of docs/start.md, run as it stands there: with a daemon, without one, with a full one and with one that
+//! is silent. The README has one of them.
 
 #![allow(clippy::print_stdout, reason = "the Rust example says its answer there")]
 
@@ -23,7 +23,7 @@ const ROLE: &str = "ENTITLED_TEST_README";
 /// More connections than this are not tried to make a daemon full.
 const MANY: usize = 200;
 
-/// The Rust example, compiled as it stands in the README.
+/// The Rust example, compiled as it stands in the document.
 mod rust {
     include!("readme/example.rs");
 
@@ -32,15 +32,14 @@ mod rust {
     }
 }
 
-fn readme() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    std::fs::read_to_string(path).unwrap()
+fn document(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
 /// The one block of code that follows `**title**`.
 fn block(title: &str) -> String {
-    let readme = readme();
-    let (_, after) = readme.split_once(&format!("\n**{title}**")).expect(title);
+    let document = document("docs/start.md");
+    let (_, after) = document.split_once(&format!("\n**{title}**")).expect(title);
     let (_, code) = after.split_once("```").expect(title);
     let (_, code) = code.split_once('\n').expect(title);
     code.split_once("```").expect(title).0.to_owned()
@@ -51,11 +50,11 @@ struct Examples {
     home: TempDir,
     socket: PathBuf,
     c: Option<PathBuf>,
-    /// Those that have a library of their language: what runs the program that the README shows.
+    /// Those that have a library of their language: what runs the program that the document shows.
     languages: Vec<(&'static str, Command)>,
 }
 
-/// Where the program of a language is that the README shows, below `src/client/`.
+/// Where the program of a language is that the document shows, below `src/client/`.
 const PROGRAMS: [(&str, &str); 5] = [
     ("Python", "python/example.py"),
     ("Node", "node/example.js"),
@@ -87,7 +86,7 @@ impl Examples {
         examples
     }
 
-    /// The code of the README, asking our socket.
+    /// The code of the document, asking our socket.
     fn code(&self, title: &str) -> String {
         let code = block(title);
         assert!(code.contains(SOCKET), "{title}: {code}");
@@ -120,7 +119,7 @@ impl Examples {
 
     fn rust(&self) -> Command {
         let mut rust = Command::new(std::env::current_exe().unwrap());
-        rust.args(["--exact", "readme::the_rust_example_is_that_of_the_readme", "--nocapture"]);
+        rust.args(["--exact", "readme::the_rust_example_is_that_of_the_document", "--nocapture"]);
         rust.env(ROLE, "1").env("ENTITLED_SOCKET", &self.socket);
         rust
     }
@@ -170,7 +169,7 @@ fn answers(output: &Output) -> Vec<String> {
 
 /// Started again with [`ROLE`], it plays the example.
 #[test]
-fn the_rust_example_is_that_of_the_readme() {
+fn the_rust_example_is_that_of_the_document() {
     if std::env::var_os(ROLE).is_some() {
         // On a line of its own, whatever the harness wrote before.
         println!();
@@ -180,7 +179,7 @@ fn the_rust_example_is_that_of_the_readme() {
 }
 
 #[test]
-fn each_library_shows_the_program_of_the_readme() {
+fn each_library_shows_the_program_of_the_document() {
     for (title, program) in PROGRAMS {
         let code = std::fs::read_to_string(toolchain::library(program)).unwrap();
         assert_eq!(block(title), code, "{program}");
@@ -188,6 +187,11 @@ fn each_library_shows_the_program_of_the_readme() {
         let readme = std::fs::read_to_string(toolchain::library(language).join("README.md"));
         assert!(readme.unwrap().contains(&code), "the README of {language}");
     }
+}
+
+#[test]
+fn the_readme_has_the_example_of_the_document() {
+    assert!(document("README.md").contains(&format!("```python\n{}```\n", block("Python"))));
 }
 
 #[test]

@@ -32,6 +32,10 @@ fn as_many_as_the_grant_asks_for_are_needed() {
     editions.issue(&scene.anvil, scene.holder(), 7, 2);
     scene.daemon.never_answers(ACME, &["VALID"], std::time::Duration::from_secs(2));
     assert_eq!(scene.code(), "NOT_HELD");
+    // Who holds two is not told that they hold none.
+    let why = scene.daemon.call("entitlement_explain", json!({"product": ACME})).to_string();
+    let said = format!("wallet {} was proven to hold fewer than 3 of any id", scene.holder());
+    assert!(why.contains(&said), "{why}");
     editions.issue(&scene.anvil, scene.holder(), 7, 1);
     scene.wait_for("VALID");
 }

@@ -1,7 +1,8 @@
 //! `entitlectl run`: a program that cannot ask is started only if one is entitled.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, Output, Stdio};
+use std::os::unix::net::UnixListener;
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -207,4 +208,56 @@ fn a_vendor_names_its_own_key() {
     assert!(text(&output.stderr).contains("PUBLISHER_MISMATCH"), "{}", text(&output.stderr));
     let seats = stage.daemon.admin("seat_list", json!({}));
     assert_eq!(seats["items"], json!([]), "{seats}");
+}
+
+/// Who answers at a socket of the user's own may say anything: what contradicts itself or the question is no yes.
+#[test]
+fn a_yes_that_contradicts_itself_or_the_question_starts_nothing() {
+    let key = "RWT2HRCV68kxgw9GOqAeM6UU5D7YO5sUfNJZhhrUCf2FKjGLg2TvPnxs";
+    let said = |product: &str, code: &str, more: Value| {
+        let mut said = json!({"product": product, "valid": true, "code": code, "tier": "pro"});
+        said.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        said
+    };
+    let seat = |product: &str, code: &str| {
+        json!({"granted": true, "code": code, "detail": "", "seat": "s-1", "tier": "pro",
+            "product": product, "bind": "process"})
+    };
+    let cases: [(&str, Value, &[&str], i32); 9] = [
+        ("a yes", said("acme", "VALID", json!({})), &[], 0),
+        ("nobody knows", said("acme", "UNDETERMINED", json!({})), &[], 3),
+        ("another product", said("other", "VALID", json!({})), &[], 70),
+        ("nobody's file", said("acme", "VALID", json!({})), &["--publisher", key], 70),
+        ("no such feature", said("acme", "VALID", json!({})), &["--feature", "export"], 70),
+        (
+            "a feature that is off",
+            said("acme", "VALID", json!({"features": {"export": false}})),
+            &["--feature", "export"],
+            70,
+        ),
+        ("a seat", seat("acme", "GRANTED"), &["--seat"], 0),
+        ("a seat of which nobody knows", seat("acme", "UNDETERMINED"), &["--seat"], 3),
+        ("a seat of another product", seat("other", "GRANTED"), &["--seat"], 70),
+    ];
+    let directory = tempfile::tempdir().unwrap();
+    for (at, (what, answer, arguments, code)) in cases.iter().enumerate() {
+        let socket = directory.path().join(format!("{at}.sock"));
+        let listener = UnixListener::bind(&socket).unwrap();
+        let output = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let (stream, _) = listener.accept().unwrap();
+                let mut line = String::new();
+                BufReader::new(&stream).read_line(&mut line).unwrap();
+                let asked: Value = serde_json::from_str(&line).unwrap();
+                let reply = json!({"jsonrpc": "2.0", "id": asked["id"], "result": answer});
+                writeln!(&stream, "{reply}").unwrap();
+            });
+            let mut command = Command::new(env!("CARGO_BIN_EXE_entitlectl"));
+            command.env("ENTITLED_SOCKET", &socket).args(["run", "acme"]).args(*arguments);
+            command.args(["--", "echo", "started"]).output().unwrap()
+        });
+        let begun = if *code == 0 { "started\n" } else { "" };
+        let told = (output.status.code(), text(&output.stdout));
+        assert_eq!(told, (Some(*code), begun.to_owned()), "{what}: {}", text(&output.stderr));
+    }
 }

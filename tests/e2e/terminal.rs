@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::pseudo_terminal::{CTRL_C, CTRL_Z, Terminal};
 use crate::support::daemon::Daemon;
+use crate::support::fake::FakeDaemon;
 use crate::support::settings::Settings;
 
 /// A private key, and the address that is its.
@@ -135,4 +136,85 @@ fn without_a_terminal_a_key_is_destroyed_only_with_yes() {
     assert_eq!(wallets(&daemon)[0]["active"], json!(true));
     assert_eq!(unlink(&["--yes"]).status.code(), Some(0));
     assert_eq!(wallets(&daemon)[0]["active"], json!(false));
+}
+
+#[test]
+fn five_answers_make_a_product_file_that_is_right() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_entitlectl"));
+    command.args(["product", "new", "--output"]).arg(home.path().join("made.toml"));
+    let mut terminal = Terminal::start(&command);
+    let token = "eip155:1/erc721:0x00000000000000000000000000000000000000a1";
+    // A wrong answer is asked for again, and Enter takes what is proposed.
+    for (question, typed) in [
+        ("1/5", "Acme CAD"),
+        ("2/5", "0x1234"),
+        ("2/5", token),
+        ("3/5", "rent"),
+        ("3/5", "rental"),
+        ("4/5", ""),
+        ("5/5", "3d"),
+    ] {
+        let before = if ["0x1234", "rent"].contains(&typed) || !["2/5", "3/5"].contains(&question) {
+            1
+        } else {
+            2
+        };
+        terminal.wait_for(question, before);
+        terminal.types(&format!("{typed}\n"));
+    }
+    assert!(terminal.wait().success(), "{}", terminal.shown());
+    let text = std::fs::read_to_string(home.path().join("made.toml")).unwrap();
+    for line in [
+        "product = \"acme-cad\"",
+        "rule  = \"user\"",
+        "trust       = \"quorum\"",
+        "grace       = \"3d\"",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let mut lint = Command::new(env!("CARGO_BIN_EXE_entitlectl"));
+    let lint = lint.args(["product", "lint"]).arg(home.path().join("made.toml")).output().unwrap();
+    assert!(lint.status.success(), "{lint:?}");
+    // What is there is not written over.
+    let mut again = Terminal::start(&command);
+    for (at, typed) in ["Acme CAD", token, "", "", ""].iter().enumerate() {
+        again.wait_for(&format!("{}/5", at + 1), 1);
+        again.types(&format!("{typed}\n"));
+    }
+    assert_eq!(again.wait().code(), Some(2), "{}", again.shown());
+    assert_eq!(std::fs::read_to_string(home.path().join("made.toml")).unwrap(), text);
+}
+
+#[test]
+fn what_takes_long_shows_that_it_goes_on_and_can_be_given_up() {
+    let slow = |delay: &str| {
+        format!("[products.acme-cad]\ncode = \"VALID\"\ntier = \"pro\"\ndelay = \"{delay}\"\n")
+    };
+    let fake = FakeDaemon::start(&slow("2s"));
+    let check = |fake: &FakeDaemon| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_entitlectl"));
+        command
+            .args(["check", "acme-cad", "--timeout", "30s"])
+            .env("ENTITLED_SOCKET", fake.socket());
+        command.env_remove("TERM");
+        command
+    };
+    let mut terminal = Terminal::start(&check(&fake));
+    terminal.wait_for("| waiting for entitled", 1);
+    terminal.wait_for("/ waiting for entitled", 1);
+    assert!(terminal.wait().success(), "{}", terminal.shown());
+    // The line is gone before the answer.
+    let shown = terminal.shown();
+    let (_, after) = shown.rsplit_once("waiting for entitled").unwrap();
+    assert!(after.contains("\r\u{1b}[K") && after.contains("says a fake daemon"), "{shown:?}");
+    // A program is shown nothing.
+    let output = check(&fake).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+
+    let fake = FakeDaemon::start(&slow("30s"));
+    let mut terminal = Terminal::start(&check(&fake));
+    terminal.wait_for("waiting for entitled", 1);
+    terminal.types(CTRL_C);
+    assert_eq!(terminal.wait().signal(), Some(Signal::SIGINT as i32), "{}", terminal.shown());
 }

@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::eventually;
 use super::process::{Output, Process, command};
+use super::service_manager::ServiceManager;
 use super::settings::{ProductFile, Settings};
 use super::socket::{Line, Refused, Subscription};
 use super::wallet::Wallet;
@@ -20,6 +22,8 @@ pub struct Daemon {
     process: Option<Process>,
     /// What processes before this one wrote.
     earlier: Vec<Output>,
+    manager: Option<ServiceManager>,
+    is_isolated: bool,
 }
 
 impl Daemon {
@@ -36,7 +40,8 @@ impl Daemon {
         for folder in ["run", "state", "vendor", "local"] {
             std::fs::create_dir(home.path().join(folder)).unwrap();
         }
-        let daemon = Self { home, process: None, earlier: Vec::new() };
+        let daemon =
+            Self { home, process: None, earlier: Vec::new(), manager: None, is_isolated: false };
         daemon.write_config(&settings.text(daemon.home()));
         for product in &settings.products {
             daemon.write_product(product);
@@ -72,7 +77,11 @@ impl Daemon {
 
     /// The command that would start it.
     pub fn command(&self) -> Command {
-        let mut command = command(Path::new(env!("CARGO_BIN_EXE_entitled")));
+        let program = Path::new(env!("CARGO_BIN_EXE_entitled"));
+        let mut command = match self.is_isolated {
+            false => command(program),
+            true => isolated(program),
+        };
         command.arg("--config").arg(self.config());
         quiet(&mut command);
         command
@@ -91,7 +100,12 @@ impl Daemon {
     /// Starts it, again if it was stopped, and returns once it answers.
     pub fn resume(&mut self) {
         assert!(self.process.is_none(), "it is running");
-        let mut process = Process::start(self.command());
+        let command = self.command();
+        let command = match &self.manager {
+            Some(manager) => manager.command(&command),
+            None => command,
+        };
+        let mut process = Process::start(command);
         let (socket, admin) = (self.socket(), self.admin_socket());
         eventually("the daemon answers", || {
             if let Some(status) = process.ended() {
@@ -103,6 +117,25 @@ impl Daemon {
                 .map_err(|error| format!("{error}; it wrote:\n{}", process.output().text()))
         });
         self.process = Some(process);
+    }
+
+    /// Starts it again, under a service manager that keeps descriptors for it.
+    pub fn manage(&mut self) {
+        self.stop();
+        self.manager = Some(ServiceManager::start(self.home()));
+        self.resume();
+    }
+
+    /// Starts it again, in a process-id namespace of its own: nobody outside has a process id there. Needs root.
+    pub fn isolate(&mut self) {
+        self.stop();
+        self.is_isolated = true;
+        self.resume();
+    }
+
+    /// How many descriptors its service manager keeps for it.
+    pub fn stored(&self) -> usize {
+        self.manager.as_ref().expect("there is a service manager").stored()
     }
 
     fn process(&mut self) -> &mut Process {
@@ -125,7 +158,10 @@ impl Daemon {
 
     pub fn end(&mut self, signal: Signal) -> ExitStatus {
         let mut process = self.process.take().expect("the daemon is running");
-        process.signal(signal);
+        match self.is_isolated {
+            true => kill(only_child(process.pid()), signal).unwrap(),
+            false => process.signal(signal),
+        }
         let status = process.wait();
         self.earlier.push(process.output().clone());
         status
@@ -144,6 +180,14 @@ impl Daemon {
     pub fn log(&self) -> String {
         let running = self.process.as_ref().map(Process::output);
         self.earlier.iter().chain(running).map(Output::text).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Until it has written this. What it writes is read a moment later.
+    pub fn wait_for_log(&self, text: &str) {
+        eventually(&format!("the log has {text:?}"), || match self.log() {
+            log if log.contains(text) => Ok(()),
+            log => Err(log),
+        });
     }
 
     /// The most memory the process has had, in bytes.
@@ -249,6 +293,17 @@ impl Daemon {
     pub fn challenge(&self, wallet: &Wallet) -> Value {
         self.call("wallet_challenge", json!({"address": wallet.address(), "chain": super::CHAIN}))
     }
+}
+
+fn isolated(program: &Path) -> Command {
+    let mut command = command(Path::new("/usr/bin/unshare"));
+    command.args(["--pid", "--fork", "--kill-child=KILL"]).arg(program).env("FUTURE_PID", "1");
+    command
+}
+
+fn only_child(of: i32) -> Pid {
+    let children = std::fs::read_to_string(format!("/proc/{of}/task/{of}/children")).unwrap();
+    Pid::from_raw(children.trim().parse().unwrap())
 }
 
 /// Nothing of the developer's own settings reaches a child.

@@ -15,6 +15,9 @@ use super::settings::{ProductFile, Settings};
 use super::stage::ACME;
 use super::wallet::Wallet;
 
+/// Seats of a token of which there are as many as anybody wants.
+pub const NO_LIMIT: u32 = 0;
+
 pub struct Machine {
     pub daemon: Daemon,
     /// To each member.
@@ -63,7 +66,8 @@ impl Fleet {
     }
 
     pub fn settings(&self, name: &str, seats: u32, endpoints: &[String]) -> Settings {
-        let tier = format!("seats = {seats}\nfeatures = {{ export = true }}");
+        let limit = if seats == NO_LIMIT { String::new() } else { format!("seats = {seats}\n") };
+        let tier = format!("{limit}features = {{ export = true }}");
         let grant = r#"tokens_of = "enumerable""#;
         let product = ProductFile::new(ACME).tier("pro", 20, &tier);
         let product = product.grant("pro", &self.licence.collection(), grant);

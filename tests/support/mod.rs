@@ -30,6 +30,7 @@ pub mod proxy;
 pub mod seat_holder;
 #[allow(dead_code, reason = "no test binary needs all of it")]
 pub mod second_node;
+pub mod service_manager;
 pub mod settings;
 pub mod socket;
 pub mod stage;

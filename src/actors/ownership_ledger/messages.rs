@@ -280,12 +280,13 @@ pub struct HistoryOf {
     pub limit: usize,
 }
 
-/// Audit entries after number `after`, not before `since`, oldest first.
+/// Audit entries after number `after`, not before `since`, of the `last` so many, oldest first.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Reply<Vec<AuditEntry>>")]
 pub struct ListAudit {
     pub since: Option<Timestamp>,
     pub after: Option<u64>,
+    pub last: Option<u64>,
     pub limit: usize,
 }
 

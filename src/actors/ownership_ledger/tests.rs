@@ -109,7 +109,7 @@ fn the_audit_tells_what_was_done_and_verifies() {
             asked: asked(),
         };
         let noted = ledger.send(note).await.unwrap().unwrap();
-        let list = ListAudit { since: None, after: Some(1), limit: 9 };
+        let list = ListAudit { since: None, after: Some(1), last: None, limit: 9 };
         let listed = ledger.send(list).await.unwrap().unwrap();
         assert_eq!(listed, std::slice::from_ref(&noted));
         let state = ledger.send(VerifyAudit).await.unwrap().unwrap();

@@ -239,7 +239,7 @@ questions! {
         ownerships::history(view, it.token, it.wallets.as_deref(), it.after, it.limit)
     };
     ListAudit -> Vec<AuditEntry>, "list the audit", |it, view| {
-        audit::list(view, it.since, it.after, it.limit)
+        audit::list(view, it.since, (it.after, it.last), it.limit)
     };
     FindProgress -> Progress, "find where things stand", |_it, view| facts::progress(view);
 }

@@ -87,6 +87,21 @@ impl Process {
         Some(Self { fd: Arc::new(fd), identity, pid })
     }
 
+    /// A process of an earlier run of the daemon: the one of `id`, and no other. What proves that is the inode; where
+    /// there is none, that somebody else kept this descriptor under that id.
+    pub(super) fn again(fd: OwnedFd, id: ProcessId, pid: Option<i32>) -> Option<Self> {
+        Self::new(fd, pid).filter(|it| match it.identity {
+            Identity::Inode(inode) => ProcessId(inode) == id,
+            Identity::Pid(_) => it.id(0) == id,
+            Identity::NotKnown => false,
+        })
+    }
+
+    /// Whether it can be told from all others, whatever its process id.
+    pub(super) fn has_inode(&self) -> bool {
+        matches!(self.identity, Identity::Inode(_))
+    }
+
     /// What it is told apart by, on this connection.
     pub(super) fn id(&self, connection: u64) -> ProcessId {
         const NO_INODE: u64 = 1 << 63;
@@ -96,6 +111,14 @@ impl Process {
             Identity::Pid(pid) => ProcessId(NO_INODE | u64::from(pid.unsigned_abs())),
             Identity::NotKnown => ProcessId(NO_INODE | NO_PID | connection),
         }
+    }
+}
+
+impl Presence {
+    /// With the number of a connection that no other has had within this boot.
+    pub(super) fn numbered_from(mut self, first: u64) -> Self {
+        self.connection = self.connection.saturating_add(first);
+        self
     }
 }
 
@@ -255,6 +278,16 @@ pub struct SeatFigures {
     /// Seconds that granted requests waited.
     pub waits: Histogram,
 }
+
+/// Count what the seats of an earlier run belong to, so that they are there before anybody asks.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct TakeBack;
+
+/// The daemon ends: connections that close from now on end no seats, and nobody is given one any more.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Suspend;
 
 // ---- what the keeper's own watchers tell it ----
 

@@ -46,9 +46,22 @@ impl SeatEvent {
 }
 
 impl SeatKeeper {
-    /// Tells all that has followed from what was done.
+    /// Tells all that has followed from what was done, once it is kept.
     pub(super) fn tell(&mut self) {
-        for effect in self.house.seats.take_effects() {
+        let effects = self.house.seats.take_effects();
+        for effect in &effects {
+            let Effect::Granted { request, seat, again } = effect else { continue };
+            if let Some(asked) = self.asked.get(request) {
+                let behind = self.house.behind.entry(*seat).or_default();
+                behind.account = Some(asked.account);
+                behind.customer = asked.customer.or(behind.customer);
+            }
+            if !again {
+                self.note_fence(*seat);
+            }
+        }
+        self.house.keep();
+        for effect in effects {
             match effect {
                 Effect::Granted { request, seat, again } => self.tell_granted(request, seat, again),
                 Effect::Refused { request, refusal } => {
@@ -72,7 +85,6 @@ impl SeatKeeper {
                 Effect::Ended { seat, reason } => {
                     self.publish(SeatEvent::Ended(reason), &seat);
                     self.house.behind.remove(&seat.id);
-                    self.forget_fence(seat.id);
                     if let Hold::Bound(bindings) = &seat.hold {
                         self.let_go(bindings);
                     }
@@ -84,13 +96,7 @@ impl SeatKeeper {
     fn tell_granted(&mut self, request: RequestId, seat: SeatId, again: bool) {
         let asked = self.asked.remove(&request);
         let Some(seat) = self.house.seats.seat(seat).cloned() else { return };
-        if let Some(asked) = &asked {
-            let behind = self.house.behind.entry(seat.id).or_default();
-            behind.account = Some(asked.account);
-            behind.customer = asked.customer.or(behind.customer);
-        }
         if !again {
-            self.note_fence(&seat);
             self.publish(SeatEvent::Granted, &seat);
             self.tally.granted.one_more();
         }

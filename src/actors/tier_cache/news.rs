@@ -53,7 +53,8 @@ impl TierCache {
     fn keep(&mut self, scene: &Scene, now: Timestamp, cached: Arc<Cached>) -> bool {
         let Parts { clock, reader, .. } = &self.parts;
         if scene.installed.is_some() {
-            tell_change(reader.peek(&scene.key).as_deref(), &cached.verdict);
+            tell_change(self.said.get(&scene.key), &cached.verdict);
+            self.said.insert(scene.key.clone(), cached.verdict.code);
             if !reader.put(&scene.key, Arc::clone(&cached)) {
                 return false;
             }
@@ -73,12 +74,23 @@ impl TierCache {
         }
         true
     }
+
+    /// Where nothing was said yet of what `scene` is about, what the ledger knows before the first look was the last word
+    /// of an earlier run. That it says nothing is not one.
+    pub(super) fn recall(&self, scene: &Scene) {
+        if scene.installed.is_none() || self.said.contains_key(&scene.key) {
+            return;
+        }
+        let code = scene.verdict(&self.parts.clock).code;
+        if code != Code::Undetermined {
+            self.said.insert(scene.key.clone(), code);
+        }
+    }
 }
 
 /// Logs that the answer is another one. Of what nobody knew the answer to before, only a yes is news.
-fn tell_change(before: Option<&Cached>, verdict: &Verdict) {
+fn tell_change(before: Option<Code>, verdict: &Verdict) {
     let Verdict { product, customer, code, detail, .. } = verdict;
-    let before = before.map(|it| it.verdict.code);
     if before != Some(*code) && (before.is_some() || verdict.is_valid()) {
         let uid = match customer {
             CustomerId::Uid(uid) => Some(*uid),

@@ -1,9 +1,10 @@
 //! The command line: what all commands share, the commands there are, and where each is carried out.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::audit::{self, AuditCommand};
 use crate::commands::chain::{self, ChainCommand};
@@ -12,6 +13,7 @@ use crate::commands::customer::{self, CustomerCommand};
 use crate::commands::doctor::{self, DoctorArguments};
 use crate::commands::fleet::{self, FleetCommand};
 use crate::commands::keys::{self, KeysCommand};
+use crate::commands::logs::{self, LogsArguments};
 use crate::commands::ownership::{self, OwnershipCommand};
 use crate::commands::product::{self, ProductCommand};
 use crate::commands::receipt::{self, ReceiptCommand};
@@ -26,6 +28,8 @@ use crate::commands::ui::{self, UiArguments};
 use crate::commands::wallet::{self, WalletCommand};
 use crate::commands::watch::{self, WatchArguments};
 use crate::commands::why::{self, WhyArguments};
+use crate::completions;
+use crate::examples;
 use crate::exit::{Exit, Failure};
 use crate::screen::Screen;
 use crate::session::Session;
@@ -70,6 +74,22 @@ pub(crate) struct Arguments {
     pub(crate) command: Option<Command>,
 }
 
+impl Arguments {
+    /// The command line with all that its help shows.
+    pub(crate) fn whole() -> clap::Command {
+        examples::with_examples(Self::command())
+    }
+
+    /// What was typed.
+    pub(crate) fn understood(
+        typed: impl IntoIterator<Item = OsString>,
+    ) -> Result<Self, clap::Error> {
+        let mut whole = Self::whole();
+        let matches = whole.try_get_matches_from_mut(typed)?;
+        Self::from_arg_matches(&matches).map_err(|it| it.format(&mut whole))
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// What you are entitled to, until when, and what to do next
@@ -84,6 +104,8 @@ pub(crate) enum Command {
     Watch(WatchArguments),
     /// See what this machine is entitled to, and how it fares, in your browser
     Ui(UiArguments),
+    /// What the daemon has written to the journal
+    Logs(LogsArguments),
     /// Wallets: make, link, sign with them
     #[command(subcommand)]
     Wallet(WalletCommand),
@@ -127,7 +149,7 @@ pub(crate) enum Command {
     Doctor(DoctorArguments),
     /// Let the daemon read its configuration and products again
     Reload,
-    /// Print a completion script
+    /// Print a completion script, which asks for the names of products and wallets while you type
     Completions { shell: clap_complete::Shell },
 }
 
@@ -140,6 +162,7 @@ impl Command {
             Self::Why(arguments) => why::run(arguments, session, screen),
             Self::Watch(arguments) => watch::run(arguments, session, screen),
             Self::Ui(arguments) => ui::run(arguments, session, screen),
+            Self::Logs(arguments) => logs::run(arguments, session, screen),
             Self::Wallet(command) => wallet::run(command, session, screen),
             Self::Token(command) => token::run(command, session, screen),
             Self::Tier(command) => tier::run(command, session, screen),
@@ -156,10 +179,7 @@ impl Command {
             Self::Doctor(arguments) => doctor::run(arguments, session, screen),
             Self::Reload => reload::run(session, screen),
             Self::Completions { shell } => {
-                let mut script = Vec::new();
-                let mut all = Arguments::command();
-                clap_complete::generate(*shell, &mut all, "entitlectl", &mut script);
-                screen.write(&String::from_utf8_lossy(&script));
+                screen.write(&completions::script(*shell, Arguments::whole()));
                 Ok(Exit::Done)
             }
         }

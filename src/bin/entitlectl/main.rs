@@ -6,6 +6,8 @@
 
 mod arguments;
 mod commands;
+mod completions;
+mod examples;
 mod exit;
 mod explained;
 mod files;
@@ -26,14 +28,12 @@ mod words;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use arguments::{Arguments, Command};
 use commands::status::StatusArguments;
 use exit::Exit;
 use screen::Screen;
 use session::Session;
-use view::View;
+use view::{Format, View};
 use zeroizing_alloc::ZeroAlloc;
 
 /// Overwrites whatever is given back: keys and passphrases pass through here.
@@ -41,7 +41,7 @@ use zeroizing_alloc::ZeroAlloc;
 static MEMORY: ZeroAlloc<std::alloc::System> = ZeroAlloc(std::alloc::System);
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::understood(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(it) => {
             // Help and version are answers, not mistakes. A closed pipe is nobody's fault.
@@ -56,8 +56,10 @@ fn main() -> ExitCode {
             return Exit::Usage.into();
         }
     };
-    let mut screen = Screen::new(View::new(&arguments.view));
-    let session = Session::new(arguments.socket, arguments.timeout);
+    let view = View::new(&arguments.view);
+    let lively = view.format == Format::Table && !view.quiet;
+    let mut screen = Screen::new(view);
+    let session = Session::new(arguments.socket, arguments.timeout, lively);
     let command = arguments.command.unwrap_or(Command::Status(StatusArguments::default()));
     let outcome = command.run(&session, &mut screen);
     let outcome = outcome.and_then(|exit| screen.finish().map(|()| exit));

@@ -10,6 +10,7 @@ use std::path::Path;
 use clap::{Arg, Command, CommandFactory};
 
 use super::arguments::Arguments;
+use super::examples;
 
 const HEAD: &str = "\
 .\\\" Made from src/bin/entitlectl/arguments.rs; see manual.rs there. Changes here are lost.
@@ -173,6 +174,14 @@ fn describe(page: &mut String, command: &Command, before: &str) {
             entry(page, arg);
         }
         page.push_str(".El\n");
+    }
+    let examples = examples::of(&name);
+    if !examples.is_empty() {
+        page.push_str(".Bd -literal -offset indent -compact\n");
+        for example in examples {
+            writeln!(page, "{}", escaped(example)).unwrap();
+        }
+        page.push_str(".Ed\n");
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use entitled_client::{
-    Client, ClientError, SocketPath, Subscription, default_admin_path, default_path,
+    Client, ClientError, SocketPath, Subscription, Verdict, default_admin_path, default_path,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,7 +14,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::exit::Failure;
-use crate::names;
+use crate::progress::Spinner;
+use crate::{names, verdicts};
 
 /// Pages of a list followed before giving up: with pages of a thousand, a million items.
 const PAGES_MAX: usize = 1000;
@@ -112,16 +113,21 @@ impl Question {
 pub(crate) struct Session {
     socket: Option<PathBuf>,
     timeout: Duration,
+    /// Whether it is shown that an answer is waited for.
+    lively: bool,
 }
 
+const WAITING: &str = "waiting for entitled";
+
 impl Session {
-    pub(crate) fn new(socket: Option<PathBuf>, timeout: Duration) -> Self {
-        Self { socket, timeout }
+    pub(crate) fn new(socket: Option<PathBuf>, timeout: Duration, lively: bool) -> Self {
+        Self { socket, timeout, lively }
     }
 
     /// The same, with `more` time for an answer that may take that long by itself.
     pub(crate) fn patient(&self, more: Duration) -> Self {
-        Self { socket: self.socket.clone(), timeout: self.timeout.saturating_add(more) }
+        let timeout = self.timeout.saturating_add(more);
+        Self { socket: self.socket.clone(), timeout, lively: self.lively }
     }
 
     pub(crate) fn timeout(&self) -> Duration {
@@ -135,8 +141,24 @@ impl Session {
         }
     }
 
+    /// Asks for a verdict: as it came, and as it reads. One that contradicts the question is none.
+    pub(crate) fn ask_verdict(
+        &self,
+        question: &Question,
+    ) -> Result<(Box<RawValue>, Verdict), Failure> {
+        let resolved = names::resolved(self, question)?;
+        let question = resolved.as_ref().unwrap_or(question);
+        let result = self.ask_as_is(question)?;
+        let verdict = read(question.method, &result)?;
+        match verdicts::contradiction(&verdict, question) {
+            None => Ok((result, verdict)),
+            Some(reason) => Err(ClientError::Protocol { reason, source: None }.into()),
+        }
+    }
+
     /// Asks with names as they are.
     pub(crate) fn ask_as_is(&self, question: &Question) -> Result<Box<RawValue>, Failure> {
+        let _spinner = Spinner::begin(self.lively, WAITING);
         Ok(self.connect(question.door)?.call_raw(question.method, &question.params)?)
     }
 
@@ -153,11 +175,13 @@ impl Session {
         &self,
         mut question: Question,
     ) -> Result<Vec<Box<RawValue>>, Failure> {
+        let spinner = Spinner::begin(self.lively, WAITING);
         let mut client = self.connect(question.door)?;
         let mut pages = Vec::new();
         while pages.len() < PAGES_MAX {
             let page = client.call_raw(question.method, &question.params)?;
-            let cursor = next_cursor(&page);
+            let (count, cursor) = read_so_far(&page);
+            spinner.count(count);
             pages.push(page);
             match cursor {
                 Some(cursor) => question = question.with("cursor", &cursor)?,
@@ -205,7 +229,9 @@ pub(crate) fn read<T: DeserializeOwned>(
     serde_json::from_str(result.get()).map_err(|source| Failure::Shape { method, source })
 }
 
-fn next_cursor(page: &RawValue) -> Option<Value> {
-    let page: Value = serde_json::from_str(page.get()).ok()?;
-    page.get("next_cursor").filter(|it| !it.is_null()).cloned()
+/// How many things are on a page of a list, and where the next one begins.
+fn read_so_far(page: &RawValue) -> (usize, Option<Value>) {
+    let page: Value = serde_json::from_str(page.get()).unwrap_or_default();
+    let count = page.get("items").and_then(Value::as_array).map_or(0, Vec::len);
+    (count, page.get("next_cursor").filter(|it| !it.is_null()).cloned())
 }

@@ -4,6 +4,7 @@ use entitled_client::{Anchor, Code, Feature, Verdict};
 
 use crate::exit::Exit;
 use crate::screen::{Mark, Screen};
+use crate::session::Question;
 use crate::{tables, words};
 
 pub(crate) fn exit(verdict: &Verdict) -> Exit {
@@ -16,10 +17,26 @@ pub(crate) fn exit(verdict: &Verdict) -> Exit {
 
 pub(crate) fn mark(verdict: &Verdict) -> Mark {
     match (verdict.valid, &verdict.code) {
+        (_, Code::Undetermined) => Mark::Unknown,
         (true, _) => Mark::Yes,
-        (false, Code::Undetermined) => Mark::Unknown,
         (false, _) => Mark::No,
     }
+}
+
+/// Why a verdict is no answer to what was asked, whoever gave it.
+pub(crate) fn contradiction(verdict: &Verdict, question: &Question) -> Option<&'static str> {
+    let is_on = |it: &str| !matches!(verdict.features.get(it), None | Some(Feature::Flag(false)));
+    if question.text("product").is_some_and(|it| it != verdict.product) {
+        return Some("the answer is about another product");
+    }
+    if !verdict.valid {
+        return None;
+    }
+    if question.text("publisher").is_some_and(|it| verdict.publisher.as_ref() != Some(&it)) {
+        return Some("the answer is a yes to another publisher's product");
+    }
+    let lacks = question.text("feature").is_some_and(|it| !is_on(&it));
+    lacks.then_some("the answer is a yes without the feature that was asked for")
 }
 
 /// `entitled: pro`, `not entitled: NOT_HELD`, `undetermined`.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use entitled_core::domain::control_character::is_control_character;
+
 /// Reads `500ms`, `90s`, `10m`, `2h` or `14d`.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong =
@@ -158,7 +160,7 @@ pub(crate) fn wrapped(text: &str, width: usize, indent: &str) -> String {
 
 /// Text of others on one line, without anything a terminal would obey.
 pub(crate) fn tame(text: &str) -> String {
-    text.chars().map(|it| if it.is_control() { '\u{fffd}' } else { it }).collect()
+    text.chars().map(|it| if is_control_character(it) { '\u{fffd}' } else { it }).collect()
 }
 
 #[cfg(test)]

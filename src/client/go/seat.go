@@ -11,6 +11,9 @@ import (
 // awayPause is how long who waits leaves a daemon alone that was away.
 const awayPause = time.Second
 
+// changesMax changes are taken up at a time: whoever asks how it stands is answered, however many are told.
+const changesMax = 64
+
 // SeatRefusedError says that there is no seat; of UNDETERMINED, that it is not known whether there is one.
 type SeatRefusedError struct {
 	Code   string // SEATS_FULL, NOT_ENTITLED, UNDETERMINED, EXCLUDED or DRAINING
@@ -171,7 +174,8 @@ func (s *Seat) Check(ctx context.Context, wait time.Duration) (SeatState, error)
 // hear takes up what is told, waiting for it unless something was.
 func (s *Seat) hear(ctx context.Context, wait time.Duration) error {
 	const atOnce = time.Millisecond // a read takes what has arrived, and needs a moment that is not over yet
-	for limit := wait; ; limit = 0 {
+	limit := wait
+	for changes := 0; changes < changesMax; changes++ {
 		if limit < atOnce {
 			limit = atOnce
 		}
@@ -189,7 +193,9 @@ func (s *Seat) hear(ctx context.Context, wait time.Duration) error {
 			s.hangUp()
 			return err
 		}
+		limit = 0
 	}
+	return nil
 }
 
 func (s *Seat) takeUp(said json.RawMessage) error {

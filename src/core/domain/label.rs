@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::control_character::is_control_character;
+
 /// One to 64 characters that can be shown in lists and logs. In UTF-8 they have at most 256 bytes.
 ///
 /// What a ledger holds is read as it stands: only what is new is judged.
@@ -30,12 +32,11 @@ impl FromStr for Label {
 
     /// A label must not move the cursor or turn the text around.
     fn from_str(text: &str) -> Result<Self, LabelFault> {
-        let turns_text = |it: char| matches!(it, '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
         if text.trim().is_empty() {
             Err(LabelFault::Blank)
         } else if text.chars().count() > LONGEST {
             Err(LabelFault::TooLong)
-        } else if text.chars().any(|it| it.is_control() || turns_text(it)) {
+        } else if text.chars().any(is_control_character) {
             Err(LabelFault::Control)
         } else {
             Ok(Self(text.to_owned()))

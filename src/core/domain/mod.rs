@@ -7,6 +7,7 @@ pub mod audit;
 pub mod causes;
 pub mod confirmed;
 pub mod consensus;
+pub mod control_character;
 pub mod customer;
 pub mod entitlement;
 pub mod epoch;

@@ -90,10 +90,11 @@ enum Ask {
     Release(Slot, Revision),
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Told {
     Joined(Option<Joined>),
-    Renewed(Result<(), BeatFault>),
+    /// With the places that are the machine's own.
+    Renewed(Result<BTreeMap<Slot, Revision>, BeatFault>),
     Claimed(Slot, Option<Revision>),
     Lost,
 }
@@ -114,6 +115,10 @@ struct Machine {
     joined: Option<Joined>,
     last: u64,
     deadline: BootTime,
+    /// The deadline that is written down: that of before the last renewal.
+    written: BootTime,
+    /// The daemon was started again, and has not heard of its places yet.
+    is_new: bool,
     held: BTreeMap<Slot, Revision>,
     in_use: BTreeSet<Slot>,
     busy: bool,
@@ -137,6 +142,7 @@ struct World {
     grants: u64,
     highest: BTreeMap<Slot, Revision>,
     ended_by_deadline: u64,
+    kept: u64,
 }
 
 impl World {
@@ -159,6 +165,7 @@ impl World {
             grants: 0,
             highest: BTreeMap::new(),
             ended_by_deadline: 0,
+            kept: 0,
         };
         (0..MACHINES).for_each(|machine| world.after(1, Event::Turn { machine }));
         world
@@ -227,7 +234,9 @@ impl World {
                 }
                 let beaten = self.table.beat(now, &joined, &last, next.clone());
                 let judged = beaten.or_else(|found| judge(&last, &next, found.as_ref()));
-                Told::Renewed(judged)
+                let listed = self.table.list(now).slots.into_iter();
+                let own = listed.filter(|(_, it)| it.machine == joined.machine);
+                Told::Renewed(judged.map(|()| own.map(|(slot, it)| (slot, it.created)).collect()))
             }
             Ask::Claim(joined, slot, claim) => {
                 Told::Claimed(slot, self.table.claim(now, &joined, &[slot], claim))
@@ -256,12 +265,19 @@ impl World {
             Told::Joined(Some(joined)) => {
                 (it.joined, it.last) = (Some(joined), 0);
                 it.deadline = Term(TTL).deadline(sent);
+                it.written = it.deadline;
                 it.held.clear();
                 it.in_use.clear();
+                it.is_new = false;
             }
-            Told::Renewed(Ok(())) => {
+            Told::Renewed(Ok(own)) => {
                 it.last += 1;
                 it.deadline = it.deadline.max(Term(TTL).deadline(sent));
+                if std::mem::take(&mut it.is_new) {
+                    it.in_use.retain(|slot| own.contains_key(slot));
+                    self.kept += it.in_use.len() as u64;
+                    it.held = own;
+                }
             }
             Told::Renewed(Err(_)) => {
                 it.joined = None;
@@ -292,11 +308,13 @@ impl World {
         }
         let it = &mut self.machines[machine];
         if dice == 1 {
-            // The daemon is killed, and its seats end. It knows who it was.
+            // The daemon is killed, and started again. It knows who it was and who has seats; some programs have ended.
             it.life += 1;
-            it.in_use.clear();
+            if drawn.is_multiple_of(3) {
+                it.in_use.pop_first();
+            }
             it.held.clear();
-            it.busy = false;
+            (it.busy, it.is_new, it.deadline) = (false, true, it.written);
         }
         if it.busy {
             return;
@@ -304,6 +322,10 @@ impl World {
         let Some(joined) = it.joined else {
             return self.ask(machine, Ask::Join(MachineId(drawn.to_be_bytes())));
         };
+        if it.is_new {
+            let (last, next) = (record(it.last), record(it.last + 1));
+            return self.ask(machine, Ask::Renew(joined, last, next));
+        }
         let idle: Vec<(Slot, Revision)> = it
             .held
             .iter()
@@ -318,6 +340,7 @@ impl World {
             // A program ends.
             2..30 => drop(it.in_use.pop_first()),
             30..70 => {
+                it.written = it.deadline;
                 let (last, next) = (record(it.last), record(it.last + 1));
                 self.ask(machine, Ask::Renew(joined, last, next));
             }
@@ -374,5 +397,6 @@ fn no_place_is_used_by_two_whatever_is_late_or_lost() {
             "ENTITLED_SEED={seed}: and ends by the deadline: {}",
             world.ended_by_deadline
         );
+        assert!(world.kept > 5, "ENTITLED_SEED={seed}: and outlives a daemon: {}", world.kept);
     }
 }

@@ -16,10 +16,9 @@ impl Seat {
     pub(super) fn ends_by_itself(&self) -> Option<BootTime> {
         match self.hold {
             Hold::Bound(_) => None,
-            Hold::Detached { until }
-            | Hold::Suspect { until }
-            | Hold::Lingering { until }
-            | Hold::Borrowed { until } => Some(until),
+            Hold::Detached { until } | Hold::Lingering { until } | Hold::Borrowed { until } => {
+                Some(until)
+            }
         }
     }
 }
@@ -35,7 +34,8 @@ impl Seats {
         self.unbind(now, Binding::Connection(connection), EndReason::Disconnected);
     }
 
-    fn unbind(&mut self, now: BootTime, binding: Binding, reason: EndReason) {
+    pub(super) fn unbind(&mut self, now: BootTime, binding: Binding, reason: EndReason) {
+        self.suspects.remove(&binding);
         let waiting: Vec<RequestId> = self
             .requests
             .values()
@@ -51,6 +51,7 @@ impl Seats {
     }
 
     fn unbind_one(&mut self, now: BootTime, id: SeatId, binding: Binding, reason: EndReason) {
+        self.changed.insert(id);
         let Some(seat) = self.seats.get_mut(&id) else { return };
         let left: Vec<Binding> =
             seat.bindings().iter().copied().filter(|it| *it != binding).collect();
@@ -135,7 +136,6 @@ impl Seats {
         }
         let reason = match seat.hold {
             Hold::Detached { .. } => EndReason::DetachedTimeout,
-            Hold::Suspect { .. } => EndReason::DaemonLost,
             Hold::Borrowed { .. } => EndReason::Returned,
             Hold::Lingering { .. } | Hold::Bound(_) => EndReason::LingerTaken,
         };
@@ -163,6 +163,7 @@ impl Seats {
 
     fn begin_to_linger(&mut self, now: BootTime, id: SeatId, linger: Duration, reason: EndReason) {
         let until = now.after(linger);
+        self.changed.insert(id);
         let Some(seat) = self.seats.get_mut(&id) else { return };
         let (pool, weight) = (seat.pool, seat.weight());
         if let Some(token) = seat.adopt.take() {
@@ -178,6 +179,7 @@ impl Seats {
 
     pub(super) fn remove(&mut self, id: SeatId, reason: EndReason) {
         let Some(seat) = self.seats.remove(&id) else { return };
+        self.changed.insert(id);
         self.by_key.remove(&(seat.pool, seat.key));
         if let Some(token) = seat.adopt {
             self.by_token.remove(&token);
@@ -233,6 +235,7 @@ impl Seats {
 
     /// Brings a pool in order after its capacity, its rules, its seats or the time have changed.
     pub(super) fn settle(&mut self, now: BootTime, id: PoolId) {
+        self.begin_surge(now, id);
         let Some(pool) = self.pools.get_mut(&id) else { return };
         let supply = pool.supply();
         if let (Some(since), Some(surge)) = (pool.surge_since, pool.terms.surge) {
@@ -251,6 +254,20 @@ impl Seats {
         self.yield_lingering(now, id);
         self.drain(now, id);
         self.serve_all(now, [&id]);
+    }
+
+    /// What was used beyond the capacity before a restart goes on from when it began.
+    fn begin_surge(&mut self, now: BootTime, id: PoolId) {
+        let Some(pool) = self.pools.get(&id) else { return };
+        let over = pool.supply().is_some_and(|it| pool.used > it) && now >= pool.calm_until;
+        let (true, None, Some(surge)) = (over, pool.surge_since, pool.terms.surge) else { return };
+        let since = self.of(pool).filter(|it| it.over).map(|it| it.since).min().unwrap_or(now);
+        if since.after(surge) > now {
+            self.alarms.insert((since.after(surge), Alarm::Pool(id)));
+        }
+        if let Some(pool) = self.pools.get_mut(&id) {
+            pool.surge_since = Some(since);
+        }
     }
 
     fn expire(&mut self, id: SeatId) {
@@ -288,6 +305,7 @@ impl Seats {
     }
 
     fn mark(&mut self, id: SeatId, drains_at: Option<BootTime>) {
+        self.changed.insert(id);
         let Some(seat) = self.seats.get_mut(&id) else { return };
         let was = std::mem::replace(&mut seat.drains_at, drains_at).is_some();
         if let Some(pool) = self.pools.get_mut(&seat.pool) {

@@ -24,6 +24,11 @@ impl Seats {
         }
     }
 
+    /// Whether other machines give seats of the pool too.
+    pub fn is_shared(&self, id: PoolId) -> bool {
+        self.pools.get(&id).is_some_and(|it| it.quota.is_some())
+    }
+
     /// The pool is the machine's own: as many as anybody wants.
     pub fn share_no_more(&mut self, now: BootTime, id: PoolId) {
         if self.pools.get_mut(&id).and_then(|it| it.quota.take()).is_some() {

@@ -14,6 +14,7 @@ const MOST_OF_ONE: usize = 16_384;
 impl Seats {
     /// Asks for a seat. The answer is an effect: at once, or when one is free, or when the time to wait is over.
     pub fn acquire(&mut self, now: BootTime, request: Request) {
+        self.dismiss_strangers(now, &request);
         if let Some(seat) = self.held(&request) {
             return self.take_again(seat, &request);
         }
@@ -68,6 +69,7 @@ impl Seats {
 
     /// The unit has a seat here. It gets the same one, and what it is bound to besides holds it too.
     fn take_again(&mut self, id: SeatId, request: &Request) {
+        self.forget_old_connections(id);
         self.bind(id, &request.bindings);
         self.effects.push(Effect::Granted { request: request.id, seat: id, again: true });
     }
@@ -83,7 +85,7 @@ impl Seats {
 
     /// A seat that lingered is held again.
     fn revive(&mut self, now: BootTime, id: SeatId, request: &Request, fit: Fit) {
-        let Some(seat) = self.seats.get_mut(&id) else { return };
+        let Some(seat) = self.seat_mut(id) else { return };
         (seat.hold, seat.over) = (Hold::Bound(Vec::new()), fit.over);
         seat.count = request.count;
         (seat.claimant, seat.since) = (request.claimant.clone(), now);
@@ -125,7 +127,7 @@ impl Seats {
         SeatId(self.last)
     }
 
-    fn enter(&mut self, now: BootTime, seat: Seat) {
+    pub(super) fn enter(&mut self, now: BootTime, seat: Seat) {
         let (id, pool, weight) = (seat.id, seat.pool, seat.weight());
         self.by_key.insert((pool, seat.key), id);
         if let Some(token) = seat.adopt {
@@ -134,6 +136,7 @@ impl Seats {
         if let Some(pool) = self.pools.get_mut(&pool) {
             pool.seats.insert(id);
         }
+        self.changed.insert(id);
         self.seats.insert(id, seat);
         self.take_places(now, pool, weight);
     }
@@ -152,16 +155,19 @@ impl Seats {
         self.yield_lingering(now, id);
     }
 
-    fn bind(&mut self, id: SeatId, bindings: &[Binding]) {
-        let Some(seat) = self.seats.get_mut(&id) else { return };
+    pub(super) fn bind(&mut self, id: SeatId, bindings: &[Binding]) {
+        let Some(seat) = self.seats.get(&id) else { return };
         let mut held = seat.bindings().to_vec();
         for binding in bindings {
+            self.suspects.remove(binding);
             if !held.contains(binding) {
                 held.push(*binding);
                 self.by_binding.entry(*binding).or_default().insert(id);
             }
         }
-        seat.hold = Hold::Bound(held);
+        if let Some(seat) = self.seat_mut(id) {
+            seat.hold = Hold::Bound(held);
+        }
     }
 
     /// Another process of the same user takes a seat over. The token serves once.
@@ -190,7 +196,7 @@ impl Seats {
         self.by_key.remove(&(pool, old));
         self.by_key.insert((pool, key), id);
         self.let_go(id);
-        if let Some(seat) = self.seats.get_mut(&id) {
+        if let Some(seat) = self.seat_mut(id) {
             (seat.key, seat.adopt, seat.claimant) = (key, None, request.claimant.clone());
             seat.hold = Hold::Bound(Vec::new());
         }
@@ -287,30 +293,5 @@ impl Seats {
         self.enter(now, seat);
         self.alarms.insert((until, Alarm::Seat(id)));
         self.effects.push(Effect::Granted { request, seat: id, again: false });
-    }
-
-    /// Puts back a seat from before the daemon was started again. It counts at once, so that it is given to nobody else.
-    /// One with bindings needs them to be watched; see [`Hold::Suspect`] for one whose holder is not known.
-    pub fn restore(&mut self, now: BootTime, mut seat: Seat) {
-        self.last = self.last.max(seat.id.0);
-        if self.seats.contains_key(&seat.id) || self.by_key.contains_key(&(seat.pool, seat.key)) {
-            return;
-        }
-        let bindings = seat.bindings().to_vec();
-        if let Hold::Bound(_) = seat.hold {
-            seat.hold = Hold::Bound(Vec::new());
-        }
-        let (id, pool) = (seat.id, seat.pool);
-        for at in seat.drains_at.into_iter().chain(seat.ends_by_itself()) {
-            self.alarms.insert((at, Alarm::Seat(id)));
-        }
-        let drains = seat.drains_at.is_some();
-        self.enter(now, seat);
-        if let Some(pool) = self.pools.get_mut(&pool).filter(|_| drains) {
-            pool.draining += 1;
-        }
-        if !bindings.is_empty() {
-            self.bind(id, &bindings);
-        }
     }
 }

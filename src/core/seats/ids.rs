@@ -3,10 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::ids::CustomerId;
 
 /// Milliseconds since the machine's boot, sleep included (`CLOCK_BOOTTIME`). It never goes back, and no one sets it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct BootTime(pub u64);
 
 impl BootTime {
@@ -24,11 +28,11 @@ impl BootTime {
 }
 
 /// A pool, as SeatKeeper numbers them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PoolId(pub u64);
 
 /// A seat. The number is its fence too: each is higher than all before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SeatId(pub u64);
 
 /// A question that is answered once, now or after a wait.
@@ -36,15 +40,15 @@ pub struct SeatId(pub u64);
 pub struct RequestId(pub u64);
 
 /// A process, by the inode of its pidfd: never used again within a boot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ProcessId(pub u64);
 
 /// A connection to the socket, as the daemon numbers them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ConnectionId(pub u64);
 
 /// Lets another process of the same user take over a seat, once. Not to be guessed: 128 random bits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AdoptToken(pub [u8; 16]);
 
 impl std::fmt::Debug for AdoptToken {
@@ -54,7 +58,7 @@ impl std::fmt::Debug for AdoptToken {
 }
 
 /// Whom one seat covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum UnitKey {
     Process(ProcessId),
     /// Where the process cannot be watched, each connection is a unit of its own.
@@ -68,7 +72,7 @@ pub enum UnitKey {
 }
 
 /// Who asks, as the kernel says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claimant {
     pub uid: u32,
     /// Whom a delegate asks for.

@@ -48,6 +48,8 @@ pub(super) enum Alarm {
     Request(RequestId),
     Seat(SeatId),
     Pool(PoolId),
+    /// Of what held a seat before a restart nothing was heard.
+    Suspect(Binding),
 }
 
 /// The state of all seats.
@@ -61,6 +63,10 @@ pub struct Seats {
     pub(super) by_token: HashMap<AdoptToken, SeatId>,
     /// An alarm that its object has no use for any more is passed over when it comes due.
     pub(super) alarms: BTreeSet<(BootTime, Alarm)>,
+    /// What held seats before a restart, and was not heard of since; until when that may last.
+    pub(super) suspects: BTreeMap<Binding, BootTime>,
+    /// Seats that may be others than when they were kept last.
+    pub(super) changed: BTreeSet<SeatId>,
     pub(super) last: u64,
     pub(super) effects: Vec<Effect>,
 }
@@ -74,6 +80,16 @@ impl Seats {
     /// What followed from all calls since this was asked last, in order.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
+    }
+
+    /// The seats that have begun, changed or ended since this was asked last.
+    pub fn take_changed(&mut self) -> BTreeSet<SeatId> {
+        std::mem::take(&mut self.changed)
+    }
+
+    pub(super) fn seat_mut(&mut self, id: SeatId) -> Option<&mut Seat> {
+        self.changed.insert(id);
+        self.seats.get_mut(&id)
     }
 
     /// When [`Self::wake`] is to be called next.
@@ -158,6 +174,7 @@ impl Seats {
                 Alarm::Request(id) => self.give_up(now, id),
                 Alarm::Seat(id) => self.run_out(now, id),
                 Alarm::Pool(id) => self.settle(now, id),
+                Alarm::Suspect(binding) => self.give_up_on(now, binding),
             }
         }
     }

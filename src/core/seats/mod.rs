@@ -25,6 +25,7 @@ mod policy;
 mod policy_file;
 mod pool;
 mod queue;
+mod restart;
 mod seat;
 
 pub use ids::{
@@ -37,6 +38,7 @@ pub use policy::{Policy, Who};
 pub use policy_file::{PolicyFile, parse_policy, usual_policy};
 pub use pool::{Capacity, PoolFigures, Supply};
 pub use queue::Request;
+pub use restart::Fate;
 pub use seat::{Binding, EndReason, Hold, Refusal, Seat};
 
 #[cfg(test)]

@@ -1,25 +1,25 @@
 //! One seat: what holds it, and why it ends or is not given.
 
+use serde::{Deserialize, Serialize};
+
 use super::ids::{
     AdoptToken, BootTime, Claimant, ConnectionId, PoolId, ProcessId, SeatId, UnitKey,
 };
 
 /// What keeps a seat from being free.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Binding {
     Process(ProcessId),
     Connection(ConnectionId),
 }
 
 /// How a seat is held.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Hold {
     /// By at least one of these.
     Bound(Vec<Binding>),
     /// By nobody, and it may be adopted until then.
     Detached { until: BootTime },
-    /// The daemon was started again, and has not heard of its holder yet.
-    Suspect { until: BootTime },
     /// It has ended, and waits for its unit, as long as nobody else asks for it.
     Lingering { until: BootTime },
     /// Taken out of the pool for a time.
@@ -27,7 +27,7 @@ pub enum Hold {
 }
 
 /// A seat that was given.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seat {
     pub id: SeatId,
     pub pool: PoolId,
@@ -54,11 +54,12 @@ impl Seat {
         }
     }
 
-    pub(super) fn is_lingering(&self) -> bool {
+    pub fn is_lingering(&self) -> bool {
         matches!(self.hold, Hold::Lingering { .. })
     }
 
-    pub(super) fn bindings(&self) -> &[Binding] {
+    /// What holds it now.
+    pub fn bindings(&self) -> &[Binding] {
         match &self.hold {
             Hold::Bound(bindings) => bindings,
             _ => &[],

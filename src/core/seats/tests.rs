@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::product::{Overage, SeatTerms};
 
 mod hostile;
+mod restart;
 mod simulation;
 
 const POOL: PoolId = PoolId(1);
@@ -414,44 +415,6 @@ fn what_is_lent_is_given_back_early_by_its_user_and_taken_with_its_evidence() {
     bench.seats.set_capacity(at(2), POOL, capacity);
     bench.seats.wake(at(50));
     assert_eq!(ended(&bench.seats.take_effects()), [(seat, EndReason::EvidenceExpired)]);
-}
-
-#[test]
-fn after_a_restart_nothing_is_given_twice_and_holders_keep_theirs() {
-    let mut before = Bench::of(2);
-    let known = before.seat(START, 1);
-    let unknown = before.seat(START, 2);
-    let mut after = Bench::of(2);
-    after.seats = Seats::new(0);
-    after.seats.set_pool(at(1), POOL, SeatTerms::default(), Policy::default());
-    for seat in before.seats.seats() {
-        let mut seat = seat.clone();
-        if seat.id == unknown {
-            seat.hold = Hold::Suspect { until: at(31) };
-        }
-        after.seats.restore(at(1), seat);
-    }
-    assert_eq!(after.refusal(at(1), 3), Refusal::NotKnown, "nothing was proven yet");
-    assert_eq!(after.used(), 2, "and nothing ends for that");
-    after.capacity(at(1), 2);
-    assert_eq!(after.refusal(at(2), 3), Refusal::Full);
-    assert_eq!(after.seat(at(3), 2), unknown, "its holder has come back");
-    assert_eq!(ended(&after.exit(at(4), 1)), [(known, EndReason::Exited)]);
-    after.seats.wake(at(40));
-    assert_eq!(after.used(), 1);
-    assert!(after.seat(at(41), 4) > unknown);
-}
-
-#[test]
-fn a_holder_that_does_not_come_back_is_lost() {
-    let mut before = Bench::of(1);
-    let seat = before.seat(START, 1);
-    let mut row = before.seats.seat(seat).unwrap().clone();
-    row.hold = Hold::Suspect { until: at(31) };
-    let mut after = Bench::of(1);
-    after.seats.restore(at(1), row);
-    after.seats.wake(at(31));
-    assert_eq!(ended(&after.seats.take_effects()), [(seat, EndReason::DaemonLost)]);
 }
 
 #[test]

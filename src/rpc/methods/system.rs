@@ -62,7 +62,7 @@ pub(super) async fn audit(
 ) -> Result<wire::Listed<wire::AuditEntry>, RpcError> {
     let limit = page_size(ask.limit)?;
     let after = after(ask.cursor.as_deref())?;
-    let question = ListAudit { since: ask.since, after, limit: limit + 1 };
+    let question = ListAudit { since: ask.since, after, last: ask.last, limit: limit + 1 };
     let found = api.ledger.send(question).timeout(ACTOR_TIME).await??;
     Ok(page_by_key(found, limit, |it: &AuditEntry| it.number.to_string(), Into::into))
 }

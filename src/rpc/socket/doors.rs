@@ -21,6 +21,8 @@ use nix::unistd::{Gid, Group, User, chown};
 use crate::regular_file;
 use crate::rpc::figures::SocketFigures;
 
+/// Descriptors that are no sockets have names that begin so.
+const STORED: &str = "p-";
 /// The longest path of a socket: `sun_path` has 108 bytes, one of them the end.
 const LONGEST_PATH: usize = 107;
 
@@ -83,6 +85,7 @@ pub struct Doors {
     pub(in crate::rpc) metrics: Option<TcpListener>,
     pub threads: usize,
     figures: Arc<SocketFigures>,
+    stored: Vec<(String, OwnedFd)>,
 }
 
 impl Doors {
@@ -97,7 +100,13 @@ impl Doors {
             metrics: None,
             threads: 1,
             figures: Arc::default(),
+            stored: Vec::new(),
         }
+    }
+
+    /// What systemd kept for an earlier run of the daemon and handed over beside the sockets, by name.
+    pub fn take_stored(&mut self) -> Vec<(String, OwnedFd)> {
+        std::mem::take(&mut self.stored)
     }
 
     /// Where the public door is found. A door we bound has a temporary name by its own account.
@@ -167,7 +176,12 @@ fn open_with(
     inherited: Vec<(String, OwnedFd)>,
 ) -> Result<Doors, ListenError> {
     let (mut public, mut admin) = (None, None);
+    let mut stored = Vec::new();
     for (name, fd) in inherited {
+        if name.starts_with(STORED) {
+            stored.push((name, fd));
+            continue;
+        }
         let door = match name.as_str() {
             "entitled" => &mut public,
             "admin" => &mut admin,
@@ -199,7 +213,7 @@ fn open_with(
     let (admin_group, threads) = (group, settings.threads);
     let delegates = settings.delegates.iter().filter_map(|it| find_user(it)).collect();
     let figures = Arc::default();
-    Ok(Doors { public, admin, admin_group, delegates, files, metrics, threads, figures })
+    Ok(Doors { public, admin, admin_group, delegates, files, metrics, threads, figures, stored })
 }
 
 /// A user who cannot be found speaks for nobody.

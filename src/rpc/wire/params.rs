@@ -336,6 +336,8 @@ requests! {
         since: Option<Timestamp>,
         #[serde(default)] limit: Option<u64>,
         #[serde(default)] cursor: Option<String>,
+        /// Only the last entries, so many of them; still oldest first.
+        #[serde(default)] last: Option<u64>,
     }
 }
 

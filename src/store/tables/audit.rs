@@ -98,17 +98,21 @@ pub fn note(
     append(changes, asked, action, &subject, detail.to_owned())
 }
 
-/// Entries after number `after`, not before `since`, oldest first, at most `limit`.
+/// Entries after number `after`, of the `last` so many, not before `since`, oldest first, at most `limit`.
 ///
 /// # Errors
 /// When the store fails.
 pub fn list(
     view: &impl View,
     since: Option<Timestamp>,
-    after: Option<u64>,
+    (after, last): (Option<u64>, Option<u64>),
     limit: usize,
 ) -> Result<Vec<AuditEntry>, StoreError> {
-    let after = after.unwrap_or(0).to_be_bytes();
+    let before_last = match last {
+        Some(count) => head(view)?.0.saturating_sub(count),
+        None => 0,
+    };
+    let after = after.unwrap_or(0).max(before_last).to_be_bytes();
     let mut found = Vec::new();
     for row in view.range(Table::Audit, Bound::Excluded(&after), Bound::Unbounded)? {
         if found.len() >= limit {

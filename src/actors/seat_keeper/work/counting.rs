@@ -107,6 +107,7 @@ impl SeatKeeper {
             let Some((tier, terms)) = found else { continue };
             let pool = self.house.enter_pool(now, key, (grant, tier), terms);
             present.push(pool);
+            self.note_kept(pool);
             if let Tokens::Proven { changes_at, .. } = tokens {
                 let change = changes_at.map(at);
                 again_at = [again_at, change].into_iter().flatten().min();
@@ -120,6 +121,9 @@ impl SeatKeeper {
         }
         if counts.is_deactivated {
             self.disentitle(now, key);
+        }
+        if product.is_some() {
+            self.house.drop_kept(key);
         }
         // What the product does not grant any more is no more: an administrator or the vendor said so.
         let gone: Vec<PoolId> =

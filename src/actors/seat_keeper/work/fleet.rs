@@ -4,6 +4,7 @@
 //! for one seat, and handed back when that ends.
 
 pub(in crate::actors::seat_keeper) mod orders;
+mod restart;
 mod turn;
 mod upkeep;
 
@@ -16,12 +17,13 @@ use crate::actors::seat_keeper::work::watching::Task;
 use crate::actors::seat_keeper::{Asked, SeatKeeper};
 use crate::fleet::engine::Engine;
 use crate::fleet::settings::FleetSettings;
-use crate::fleet::state::{Membership, Remembered, StateFile, boot};
+use crate::fleet::state::{Membership, Remembered, StateFile};
+use crate::seat_journal::Boot;
 use entitled_core::domain::ids::Token;
 use entitled_core::fleet::{
     Fence, Holder, Joined, LeaseId, MachineId, Offer, Record, Revision, Slot, Term, TokenKey,
 };
-use entitled_core::seats::{BootTime, PoolId, Refusal, Seat, SeatId};
+use entitled_core::seats::{BootTime, PoolId, Refusal, SeatId};
 
 /// What the keeper is given to take part in a fleet.
 #[derive(Clone)]
@@ -58,6 +60,8 @@ pub(super) enum Standing {
 pub(super) struct Holding {
     /// What was proven here.
     offer: Offer,
+    /// Whether anything was, since the daemon was started.
+    is_proven: bool,
     held: BTreeMap<Slot, Revision>,
     /// A claim is under way.
     is_busy: bool,
@@ -96,7 +100,8 @@ pub(in crate::actors::seat_keeper) struct Member {
     /// Claims and releases under way.
     claims: BTreeMap<u64, Vec<Slot>>,
     releasing: BTreeSet<Slot>,
-    fences: BTreeMap<SeatId, Fence>,
+    /// Places that are ours and that no pool here has: of seats of before the start, or of nobody.
+    strays: BTreeMap<Slot, Revision>,
     watch: Option<Task>,
 }
 
@@ -114,7 +119,7 @@ impl Member {
         let mut member = Self {
             term: Term(settings.ttl),
             file: StateFile(settings.state.clone()),
-            boot: boot(),
+            boot: Boot::current().id.unwrap_or_default(),
             standing: Standing::CutOff { why: "it was not heard of yet".to_owned() },
             joined: None,
             left_behind: None,
@@ -130,7 +135,7 @@ impl Member {
             holdings: BTreeMap::new(),
             claims: BTreeMap::new(),
             releasing: BTreeSet::new(),
-            fences: BTreeMap::new(),
+            strays: BTreeMap::new(),
             watch: None,
             engine,
             settings,
@@ -215,8 +220,16 @@ impl SeatKeeper {
         };
         if let Some(member) = &mut self.member {
             let tokens = tokens.iter().map(|it| TokenKey::of(&product, it)).collect();
-            member.holdings.entry(pool).or_default().offer = Offer { tokens, seats };
+            let holding = member.holdings.entry(pool).or_default();
+            (holding.offer, holding.is_proven) = (Offer { tokens, seats }, true);
         }
+        self.place_strays();
+    }
+
+    /// The pools whose seats need a place.
+    pub(super) fn shared_pools(&self) -> Vec<PoolId> {
+        let pools = self.member.iter().flat_map(|it| it.holdings.keys().copied());
+        pools.filter(|it| self.house.seats.is_shared(*it)).collect()
     }
 
     /// The pools that a place has to be claimed of first.
@@ -256,21 +269,16 @@ impl SeatKeeper {
 
     /// The fence of a seat: in a fleet that of its place, which it had before any other.
     pub(in crate::actors::seat_keeper) fn fence(&self, seat: SeatId) -> u64 {
-        let member = self.member.as_ref();
-        member.and_then(|it| it.fences.get(&seat)).map_or(seat.0, |it| it.0)
+        let behind = self.house.behind.get(&seat).filter(|_| self.member.is_some());
+        behind.and_then(|it| it.fence).unwrap_or(seat.0)
     }
 
-    pub(in crate::actors::seat_keeper) fn note_fence(&mut self, seat: &Seat) {
-        let Some(member) = &mut self.member else { return };
-        if let Some(holding) = member.holdings.get(&seat.pool).filter(|it| !it.held.is_empty()) {
+    pub(in crate::actors::seat_keeper) fn note_fence(&mut self, seat: SeatId) {
+        let Some(member) = &self.member else { return };
+        let Some(pool) = self.house.seats.seat(seat).map(|it| it.pool) else { return };
+        if let Some(holding) = member.holdings.get(&pool).filter(|it| !it.held.is_empty()) {
             let fence = Fence::new(member.remembered.epoch, holding.newest);
-            member.fences.insert(seat.id, fence);
-        }
-    }
-
-    pub(in crate::actors::seat_keeper) fn forget_fence(&mut self, seat: SeatId) {
-        if let Some(member) = &mut self.member {
-            member.fences.remove(&seat);
+            self.house.behind.entry(seat).or_default().fence = Some(fence.0);
         }
     }
 

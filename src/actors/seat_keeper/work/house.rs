@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::actors::seat_keeper::work::restart::Kept;
 use crate::actors::seat_keeper::work::watching::Watches;
 use crate::actors::tier_cache::Key;
 use crate::seat_policies::Policies;
@@ -23,7 +24,7 @@ pub(in crate::actors::seat_keeper) struct Pool {
     pub(in crate::actors::seat_keeper) terms: SeatTerms,
     /// What was proven last and not taken back.
     pub(in crate::actors::seat_keeper) capacity: Option<Capacity>,
-    grant: Grant,
+    pub(in crate::actors::seat_keeper) grant: Grant,
 }
 
 impl Pool {
@@ -63,6 +64,7 @@ pub(in crate::actors::seat_keeper) struct House {
     pub(in crate::actors::seat_keeper) policies: Policies,
     pub(in crate::actors::seat_keeper) behind: BTreeMap<SeatId, Behind>,
     pub(in crate::actors::seat_keeper) last_request: u64,
+    pub(in crate::actors::seat_keeper) kept: Kept,
     last_pool: u64,
     /// Whether pools with a number of seats are shared with other machines.
     pub(in crate::actors::seat_keeper) is_fleet: bool,
@@ -75,12 +77,16 @@ pub(in crate::actors::seat_keeper) struct Behind {
     pub(in crate::actors::seat_keeper) customer: Option<CustomerId>,
     /// Whose limits it uses up.
     pub(in crate::actors::seat_keeper) account: Option<u32>,
+    /// In a fleet, that of its place.
+    pub(in crate::actors::seat_keeper) fence: Option<u64>,
 }
 
 impl House {
-    /// Seats are numbered from the one after `last`.
-    pub(in crate::actors::seat_keeper) fn new(last: u64, policies: Policies) -> Self {
-        Self { seats: Seats::new(last), policies, ..Self::default() }
+    /// Seats are numbered from the one after `last`, and after those that are kept.
+    pub(in crate::actors::seat_keeper) fn new(last: u64, policies: Policies, kept: Kept) -> Self {
+        let seats = Seats::new(last.max(kept.last));
+        let watches = Watches::default().storing(kept.descriptors.clone());
+        Self { seats, policies, watches, kept, ..Self::default() }
     }
 
     /// The same, put together anew from its pools and seats, so that nothing half done is left. Those that waited do not.
@@ -90,12 +96,15 @@ impl House {
         for pool in self.pools.values() {
             let policy = self.policies.of(&pool.key.product, &pool.tier);
             self.seats.set_pool(now, pool.id, pool.terms, policy);
-            if self.shares(pool.capacity) {
+            if self.shares(pool.capacity) || before.is_shared(pool.id) {
                 self.seats.share(pool.id);
             }
         }
         for seat in before.seats() {
             self.seats.restore(now, seat.clone());
+        }
+        for (binding, until) in before.suspects() {
+            self.seats.suspect(binding, until);
         }
         for pool in self.pools.values() {
             if let Some(capacity) = pool.capacity {
@@ -127,6 +136,7 @@ impl House {
         let known_id = known.map(|it| it.id);
         let capacity = known.and_then(|it| it.capacity);
         let changed = known.is_none_or(|it| it.terms != terms);
+        let is_new = known_id.is_none();
         let id = known_id.unwrap_or_else(|| {
             self.last_pool += 1;
             PoolId(self.last_pool)
@@ -146,6 +156,9 @@ impl House {
             self.seats.set_pool(now, id, terms, policy);
         }
         self.pools.insert(id, pool);
+        if is_new {
+            self.put_back(now, id, key, grant);
+        }
         id
     }
 
@@ -180,7 +193,7 @@ impl House {
 
     /// Those whose tokens somebody has a seat by, or who are entitled to one.
     pub(in crate::actors::seat_keeper) fn in_use(&self) -> BTreeSet<Key> {
-        let mut keys = BTreeSet::new();
+        let mut keys = self.kept.keys();
         for seat in self.seats.seats() {
             let Some(pool) = self.pools.get(&seat.pool) else { continue };
             let customer = self.customer_of(seat.id);

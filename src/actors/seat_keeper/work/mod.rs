@@ -5,5 +5,6 @@ pub(super) mod claims;
 pub(super) mod counting;
 pub(super) mod fleet;
 pub(super) mod house;
+pub(super) mod restart;
 pub(super) mod views;
 pub(super) mod watching;

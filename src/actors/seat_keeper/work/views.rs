@@ -21,9 +21,11 @@ impl SeatKeeper {
         let pool = self.house.pools.get(&seat.pool)?;
         let (state, ends_at) = match seat.hold {
             _ if seat.drains_at.is_some() => (SeatState::Draining, seat.drains_at),
-            Hold::Bound(_) => (SeatState::Held, None),
+            Hold::Bound(_) => match self.house.seats.suspect_until(seat) {
+                Some(until) => (SeatState::Suspect, Some(until)),
+                None => (SeatState::Held, None),
+            },
             Hold::Detached { until } => (SeatState::Detached, Some(until)),
-            Hold::Suspect { until } => (SeatState::Suspect, Some(until)),
             Hold::Lingering { until } => (SeatState::Lingering, Some(until)),
             Hold::Borrowed { until } => (SeatState::Borrowed, Some(until)),
         };

@@ -17,11 +17,14 @@ use tokio::io::unix::AsyncFd;
 
 use crate::actors::seat_keeper::SeatKeeper;
 use crate::actors::seat_keeper::messages::{Disconnected, Exited, Presence, Process};
+use crate::descriptor_store::DescriptorStore;
 use crate::regular_file;
 use entitled_core::seats::ProcessId;
 
 /// A keeper that is being restarted is told again after this.
 const AGAIN: Duration = Duration::from_millis(20);
+/// The names of descriptors that the service manager keeps begin so.
+const STORED: &str = "p-";
 /// Control groups have short paths.
 const LONGEST: usize = 16 * 1024;
 
@@ -51,6 +54,8 @@ struct Watch {
     fd: Arc<OwnedFd>,
     pid: Option<i32>,
     account: u32,
+    /// Handed to the service manager.
+    is_stored: bool,
     _task: Task,
 }
 
@@ -61,6 +66,7 @@ pub(in crate::actors::seat_keeper) struct Watches {
     connections: HashMap<u64, Task>,
     last: u64,
     most: usize,
+    descriptors: DescriptorStore,
 }
 
 impl Default for Watches {
@@ -68,7 +74,13 @@ impl Default for Watches {
     fn default() -> Self {
         let descriptors = getrlimit(Resource::RLIMIT_NOFILE).map_or(1_024, |(soft, _)| soft);
         let most = usize::try_from(descriptors / 4).unwrap_or(usize::MAX);
-        Self { processes: HashMap::new(), connections: HashMap::new(), last: 0, most }
+        Self {
+            processes: HashMap::new(),
+            connections: HashMap::new(),
+            last: 0,
+            most,
+            descriptors: DescriptorStore::default(),
+        }
     }
 }
 
@@ -86,6 +98,23 @@ pub(in crate::actors::seat_keeper) enum Begun {
 }
 
 impl Watches {
+    /// The same, with descriptors that outlive the daemon.
+    pub(in crate::actors::seat_keeper) fn storing(self, descriptors: DescriptorStore) -> Self {
+        Self { descriptors, ..self }
+    }
+
+    /// Hands the descriptor of a process to the service manager, if there is one and it was not before.
+    pub(in crate::actors::seat_keeper) fn store(&mut self, process: ProcessId) {
+        if let Some(watch) = self.processes.get_mut(&process).filter(|it| !it.is_stored) {
+            watch.is_stored = true;
+            self.descriptors.keep(stored_name(process), Arc::clone(&watch.fd));
+        }
+    }
+
+    pub(in crate::actors::seat_keeper) fn is_watched(&self, process: ProcessId) -> bool {
+        self.processes.contains_key(&process)
+    }
+
     pub(in crate::actors::seat_keeper) fn process(
         &mut self,
         id: ProcessId,
@@ -97,7 +126,10 @@ impl Watches {
         match self.processes.get(&id) {
             // Where an id may be used again, its process has to be alive still.
             Some(watch) if !has_exited(&watch.fd) => return Ok(Begun::Already),
-            Some(_) => begun = Begun::InPlaceOf,
+            Some(_) => {
+                self.forget_process(id);
+                begun = Begun::InPlaceOf;
+            }
             None => {
                 let own = self.processes.values().filter(|it| it.account == account).count();
                 if self.processes.len() >= self.most || (account != 0 && own >= self.most / 2) {
@@ -127,7 +159,14 @@ impl Watches {
                 tokio::time::sleep(AGAIN).await;
             }
         });
-        let watch = Watch { number: self.last, fd, pid: process.pid, account, _task: task };
+        let watch = Watch {
+            number: self.last,
+            fd,
+            pid: process.pid,
+            account,
+            is_stored: false,
+            _task: task,
+        };
         self.processes.insert(id, watch);
         Ok(begun)
     }
@@ -157,7 +196,14 @@ impl Watches {
     }
 
     pub(in crate::actors::seat_keeper) fn forget_process(&mut self, process: ProcessId) {
-        self.processes.remove(&process);
+        if self.processes.remove(&process).is_some_and(|it| it.is_stored) {
+            self.descriptors.forget(stored_name(process));
+        }
+    }
+
+    /// The service manager kept the descriptor of a process that holds no seat any more.
+    pub(in crate::actors::seat_keeper) fn forget_stored(&self, process: ProcessId) {
+        self.descriptors.forget(stored_name(process));
     }
 
     pub(in crate::actors::seat_keeper) fn forget_connection(&mut self, connection: u64) {
@@ -173,8 +219,18 @@ impl Watches {
     }
 }
 
+/// What the service manager knows the descriptor of a process by.
+fn stored_name(process: ProcessId) -> String {
+    format!("{STORED}{:x}", process.0)
+}
+
+/// The process of a descriptor that the service manager hands back, by its name.
+pub(in crate::actors::seat_keeper) fn process_of(name: &str) -> Option<ProcessId> {
+    u64::from_str_radix(name.strip_prefix(STORED)?, 16).ok().map(ProcessId)
+}
+
 /// Whether the process of a pidfd has ended. That it cannot be found out ends nothing.
-fn has_exited(fd: &OwnedFd) -> bool {
+pub(in crate::actors::seat_keeper) fn has_exited(fd: &OwnedFd) -> bool {
     let mut polled = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
     poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }

@@ -237,6 +237,9 @@ impl TierCache {
                 let has_wallet = !scene.wallets().is_empty();
                 has_wallet && (must_look || wants_look(&scene.question(), now))
             };
+            if let Ok(scene) = &gathered {
+                actor.recall(scene);
+            }
             // What is outdated already is gathered again, not looked at.
             let looks = gathered.as_ref().is_ok_and(|it| it.is_current(&parts) && wants(it));
             // What holds is answered at once; the look goes on behind it.

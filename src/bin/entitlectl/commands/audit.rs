@@ -27,8 +27,11 @@ pub(crate) enum AuditCommand {
         #[arg(long, value_name = "TIME")]
         since: Option<String>,
         /// At most this many
-        #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000))]
+        #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1000), conflicts_with = "tail")]
         limit: Option<u64>,
+        /// Only the last entries, so many of them
+        #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=1000))]
+        tail: Option<u64>,
     },
     /// Whether the chain of entries is unbroken
     Verify,
@@ -40,12 +43,14 @@ pub(crate) fn run(
     screen: &mut Screen,
 ) -> Result<Exit, Failure> {
     match command {
-        AuditCommand::List { since, limit } => {
-            let question = Question::admin("audit_list").with_some("since", since.as_ref())?;
-            match limit {
+        AuditCommand::List { since, limit, tail } => {
+            let question = Question::admin("audit_list")
+                .with_some("since", since.as_ref())?
+                .with_some("last", tail.as_ref())?;
+            match limit.or(*tail) {
                 None => show_table(session, screen, question, AUDIT),
                 Some(limit) => {
-                    let question = question.with("limit", limit)?;
+                    let question = question.with("limit", &limit)?;
                     show_page(session, screen, &question, AUDIT)
                 }
             }

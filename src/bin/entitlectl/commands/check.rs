@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use clap::Args;
-use entitled_client::Verdict;
-
 use crate::exit::{Exit, Failure};
 use crate::screen::Screen;
 use crate::session::{self, Behalf, FIRST_CHECK_WAIT, Question, Session};
 use crate::view::Format;
 use crate::{tables, verdicts, words};
+use clap::Args;
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
@@ -35,8 +33,8 @@ pub(crate) fn run(
         .with_some("feature", feature.as_ref())?
         .with_some("wait_ms", wait_ms.as_ref())?
         .for_whom(behalf)?;
-    let result = session.patient(wait.unwrap_or(FIRST_CHECK_WAIT)).ask(&question)?;
-    let verdict: Verdict = session::read(question.method, &result)?;
+    let patient = session.patient(wait.unwrap_or(FIRST_CHECK_WAIT));
+    let (result, verdict) = patient.ask_verdict(&question)?;
     match screen.view().format {
         Format::Json => screen.raw(&result),
         Format::Tsv => screen.line(&tables::values(&session::read(question.method, &result)?)),

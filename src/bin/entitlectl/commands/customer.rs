@@ -1,12 +1,12 @@
 //! `customer`: who stands behind a Unix user, and its tier.
 
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::exit::{Exit, Failure};
 use crate::results::{ask_and_show, show_card, show_table};
 use crate::screen::Screen;
-use crate::session::{Behalf, Question, Session};
+use crate::session::{self, Behalf, Question, Session};
 use crate::tables::Form::{Moment, Plain};
 use crate::tables::{self, Column};
 use crate::words;
@@ -38,7 +38,7 @@ pub(crate) struct CustomerFields {
     /// A Unix user it stands for; may be repeated
     #[arg(long = "uid", value_name = "UID")]
     uids: Vec<u32>,
-    /// Anything else worth keeping; may be repeated
+    /// Anything else worth keeping; may be repeated. In an update, other keys stay, and KEY= takes one away
     #[arg(long, value_name = "KEY=VALUE", value_parser = words::parse_pair)]
     metadata: Vec<(String, String)>,
 }
@@ -108,7 +108,8 @@ pub(crate) fn run(
                 .with("customer", customer)?
                 .with_some("name", name.as_ref())?
                 .with_some("uids", no_uids.then_some(&[0_u32; 0]))?;
-            with_fields(question, fields)?
+            let merged = merged(session, customer, &fields.metadata)?;
+            with_fields(question, fields)?.with_some("metadata", merged.as_ref())?
         }
         CustomerCommand::Deactivate { customer } => {
             Question::admin("customer_deactivate").with("customer", customer)?
@@ -120,8 +121,29 @@ pub(crate) fn run(
     show_card(session, screen, &question, CUSTOMER)
 }
 
+/// The customer's metadata with these in it. The daemon takes them as a whole.
+fn merged(
+    session: &Session,
+    customer: &str,
+    given: &[(String, String)],
+) -> Result<Option<Map<String, Value>>, Failure> {
+    if given.is_empty() {
+        return Ok(None);
+    }
+    let question = Question::admin("customer_get").with("customer", customer)?;
+    let known: Value = session::read(question.method, &session.ask(&question)?)?;
+    let mut metadata = tables::field(&known, "metadata").as_object().cloned().unwrap_or_default();
+    for (key, value) in given {
+        match value.is_empty() {
+            true => drop(metadata.remove(key)),
+            false => drop(metadata.insert(key.clone(), value.clone().into())),
+        }
+    }
+    Ok(Some(metadata))
+}
+
 fn with_fields(question: Question, fields: &CustomerFields) -> Result<Question, Failure> {
-    let metadata: serde_json::Map<_, _> =
+    let metadata: Map<_, _> =
         fields.metadata.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
     question
         .with_some("external_id", fields.external_id.as_ref())?

@@ -8,6 +8,7 @@ pub(crate) mod customer;
 pub(crate) mod doctor;
 pub(crate) mod fleet;
 pub(crate) mod keys;
+pub(crate) mod logs;
 pub(crate) mod ownership;
 pub(crate) mod product;
 pub(crate) mod receipt;

@@ -16,6 +16,7 @@ use crate::tables::Form::{Names, Plain};
 use crate::tables::{self, Column};
 use crate::{files, words};
 
+mod new;
 mod signing;
 
 /// The daemon may ask its chains for the contracts that a product names.
@@ -39,6 +40,12 @@ const TRUSTED: &[Column] =
 pub(crate) enum ProductCommand {
     /// The products installed
     List,
+    /// Write a product file with a remark at each line, from the answers to five questions; needs no daemon
+    New {
+        /// The new file, or - for standard output; named after the product if left out
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Check a product file; needs no daemon, unless the chains are to be asked
     Lint {
         file: PathBuf,
@@ -82,6 +89,7 @@ pub(crate) fn run(
 ) -> Result<Exit, Failure> {
     match command {
         ProductCommand::List => show_table(session, screen, Question::new("product_list"), PRODUCT),
+        ProductCommand::New { output } => new::run(screen, output.as_deref()),
         ProductCommand::Lint { file, online } => lint(screen, file, online.then_some(session)),
         ProductCommand::Install { file } => install(session, screen, file),
         ProductCommand::Trust { product, publisher, anybody: _ } => {

@@ -10,7 +10,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use entitled_client::Verdict;
+use entitled_client::{ClientError, Verdict};
+use entitled_core::domain::ids::ProductId;
 use entitled_core::domain::publisher::PublisherKey;
 use serde::Deserialize;
 
@@ -80,12 +81,22 @@ pub(crate) fn run(
 struct Seat {
     granted: bool,
     code: String,
+    product: String,
     detail: String,
     bind: Option<String>,
     verdict: Option<Verdict>,
 }
 
 impl Seat {
+    /// Itself, unless it is of another product than was asked for, by its id or by its name.
+    fn about(self, product: &str) -> Result<Self, Failure> {
+        let reason = "the answer is about another product";
+        match product.parse::<ProductId>().is_ok() && self.product != product {
+            true => Err(ClientError::Protocol { reason, source: None }.into()),
+            false => Ok(self),
+        }
+    }
+
     /// Whether it was given for a product of this publisher, where one is named.
     fn is_of(&self, publisher: Option<&PublisherKey>) -> bool {
         let signed = self.verdict.as_ref().and_then(|it| it.publisher.as_deref());
@@ -104,6 +115,7 @@ fn with_seat(
         screen.aside(&format!("entitlectl: {command} was not started"));
     })?;
     let (exit, why) = match (seat.granted, seat.code.as_str(), seat.bind.as_deref()) {
+        (_, "UNDETERMINED", _) => (Exit::Undetermined, words::tame(&seat.detail)),
         (true, ..) if !seat.is_of(arguments.publisher.as_ref()) => {
             (Exit::No, "PUBLISHER_MISMATCH: the product has become another publisher's".to_owned())
         }
@@ -112,7 +124,6 @@ fn with_seat(
             let why = "the kernel does not tell when the command ends (Linux 6.5 does)";
             (Exit::Undetermined, why.to_owned())
         }
-        (false, "UNDETERMINED", _) => (Exit::Undetermined, words::tame(&seat.detail)),
         (false, code, _) => {
             (Exit::No, format!("{}: {}", words::tame(code), words::tame(&seat.detail)))
         }
@@ -134,6 +145,7 @@ fn ask_for_seat(arguments: &RunArguments, session: &Session) -> Result<Seat, Fai
             .with("wait_ms", &u64::try_from(patience.as_millis()).unwrap_or(u64::MAX))?;
         let answer = session.patient(patience + FIRST_CHECK_WAIT).ask(&question);
         let answer = answer.and_then(|it| session::read::<Seat>(question.method, &it));
+        let answer = answer.and_then(|it| it.about(product));
         let may_pass = match &answer {
             Ok(seat) => matches!(seat.code.as_str(), "UNDETERMINED" | "SEATS_FULL" | "DRAINING"),
             Err(failure) => failure.may_pass(),
@@ -158,8 +170,7 @@ fn ask(arguments: &RunArguments, session: &Session) -> Result<Verdict, Failure> 
             .with_some("feature", feature.as_ref())?
             .with_some("publisher", publisher.as_ref())?
             .with("wait_ms", &u64::try_from(patience.as_millis()).unwrap_or(u64::MAX))?;
-        let answer = session.patient(patience).ask(&question);
-        let answer = answer.and_then(|it| session::read::<Verdict>(question.method, &it));
+        let answer = session.patient(patience).ask_verdict(&question).map(|(_, verdict)| verdict);
         let is_known = match &answer {
             Ok(verdict) => verdicts::exit(verdict) != Exit::Undetermined,
             Err(failure) => !failure.may_pass(),

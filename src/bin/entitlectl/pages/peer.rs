@@ -13,8 +13,11 @@ use nix::unistd::geteuid;
 /// Every TCP socket of our own network namespace, with the uid that made it (proc_net_tcp(5)).
 const TABLE: &str = "/proc/net/tcp";
 const TABLE_OF_IPV6: &str = "/proc/net/tcp6";
-/// Where the uid stands among the words of a row.
+/// Where the uid stands among the words of a row, and the inode.
 const UID: usize = 7;
+const INODE: usize = 9;
+/// The inode of what no process has any more. The kernel shows such a socket as root's, whoever had it.
+const NOBODYS: &str = "0";
 
 /// Whose browser may open a page of ours: our own user's; and where root was made of another by sudo(8), that one's, who has
 /// the screen.
@@ -24,7 +27,8 @@ pub(super) fn ours() -> Vec<u32> {
     std::iter::once(own.as_raw()).chain(lent.and_then(|it| it.parse().ok())).collect()
 }
 
-/// The uid of the socket that is connected from `from` to `to`; `None` where the kernel does not say.
+/// The uid of the socket that is connected from `from` to `to`; `None` where the kernel does not say, and where it was closed
+/// since.
 pub(super) fn uid(from: SocketAddr, to: SocketAddr) -> Option<u32> {
     let table = if from.is_ipv4() { TABLE } else { TABLE_OF_IPV6 };
     let (from, to) = (place(from), place(to));
@@ -48,7 +52,8 @@ fn place(address: SocketAddr) -> String {
 
 fn uid_in(row: &str, from: &str, to: &str) -> Option<u32> {
     let words: Vec<&str> = row.split_ascii_whitespace().collect();
-    match words.get(1..=2)? == [from, to] {
+    let is_held = words.get(INODE).is_some_and(|it| *it != NOBODYS);
+    match words.get(1..=2)? == [from, to] && is_held {
         true => words.get(UID)?.parse().ok(),
         false => None,
     }

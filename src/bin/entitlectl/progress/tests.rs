@@ -7,3 +7,16 @@ fn the_bar_fills() {
     assert_eq!(bar(1_000, 1_000).matches('#').count(), WIDTH);
     assert_eq!(bar(2, 1).matches('#').count(), WIDTH);
 }
+
+#[test]
+fn the_spinner_turns_and_says_how_far_it_is() {
+    let at =
+        |turns, count| line(turns, "waiting for entitled", Duration::from_millis(3_400), count);
+    assert_eq!(at(0, 0), "| waiting for entitled, 3 s (Ctrl-C gives up)");
+    assert_eq!(at(5, 2_000), "/ waiting for entitled, 3 s, 2000 so far (Ctrl-C gives up)");
+}
+
+#[test]
+fn without_a_terminal_nothing_is_drawn() {
+    assert!(Spinner::begin(false, "waiting").drawing.is_none());
+}

@@ -46,6 +46,7 @@ fn spans_are_said_in_one_unit() {
 #[test]
 fn a_terminal_obeys_nothing_in_tamed_text() {
     assert_eq!(tame("a\u{1b}[31mb\nc\u{9b}d"), "a\u{fffd}[31mb\u{fffd}c\u{fffd}d");
+    assert_eq!(tame("a\u{202e}nimda\u{2066}\u{2028}b"), "a\u{fffd}nimda\u{fffd}\u{fffd}b");
     assert_eq!(tame("Zürich"), "Zürich");
 }
 

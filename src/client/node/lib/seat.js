@@ -4,6 +4,7 @@
 const { Connection, Deadline, defaultPath, wasUnheard } = require("./connection.js");
 const { EntitledError, ProtocolError, requireHandlers } = require("./verdict.js");
 
+const CHANGES_MAX = 64; // that are taken up at a time: whoever asks how it stands is answered, however many are told
 const AWAY_PAUSE = 1000; // before a daemon that was away is asked again by who waits, in ms
 const WRONG = "what was said of a seat has another shape than expected";
 
@@ -136,8 +137,8 @@ class Seat {
   async #hears(waitMs) {
     this.#connection.keep(true);
     try {
-      for (let limit = waitMs; ; limit = 0) {
-        const told = await this.#connection.notice(this.#subscription, limit);
+      for (let changes = 0; changes < CHANGES_MAX; changes++) {
+        const told = await this.#connection.notice(this.#subscription, changes === 0 ? waitMs : 0);
         if (told === undefined) return true;
         if (!isObject(told) || !isText(told.event) || !isObject(told.seat)) throw new ProtocolError(WRONG);
         if (told.event === "ended") {
@@ -146,6 +147,7 @@ class Seat {
         }
         this.#stands("yes", { endsAt: told.seat.ends_at ?? null });
       }
+      return true;
     } catch (error) {
       if (error instanceof EntitledError) return false;
       throw error;

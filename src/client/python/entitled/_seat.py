@@ -12,6 +12,7 @@ from ._client import _ask, _Asker, _LoopWaiter, _run, _Waiter, check_params
 from ._protocol import Connection
 from ._verdict import NO, NOT_KNOWN, YES, Answer, EntitledError, ProtocolError, Timeout
 
+CHANGES_MAX = 64  # that are taken up at a time: whoever asks how it stands is answered, however many are told
 PAUSE = 1.0  # before a daemon that was away is asked again by who waits, in seconds
 
 
@@ -129,10 +130,10 @@ class _Holding:
 
     async def _hear(self, connection: Connection, limit: _Waiter) -> bool:
         """Takes up what is told, and waits for it unless something was; false when the seat has ended."""
-        is_told = False
-        while True:
-            while (told := connection.notice(self._subscription)) is not None:
-                is_told = True
+        changes = reads = 0
+        while changes < CHANGES_MAX:
+            if (told := connection.notice(self._subscription)) is not None:
+                changes += 1
                 change = told.get("result")
                 seat = change.get("seat") if isinstance(change, dict) else None
                 if not isinstance(seat, dict):
@@ -141,13 +142,19 @@ class _Holding:
                     self._state = SeatState(NO, reason=_text(change, "reason"))
                     return False
                 self._state = SeatState(YES, ends_at=_text(seat, "ends_at", optional=True))
-            if not connection.receive():
-                if is_told:
+                continue
+            try:
+                if connection.receive():
+                    reads += 1
+                    if reads > CHANGES_MAX:
+                        limit.left()
+                elif changes > 0:
                     return True
-                try:
+                else:
                     await limit.until(connection, False)
-                except Timeout:
-                    return True
+            except Timeout:
+                return True
+        return True
 
     async def _give_back(self, seat: str, connection: Optional[Connection]) -> None:
         """What nobody would hold: it was granted, and its end cannot be told."""

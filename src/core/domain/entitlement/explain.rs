@@ -226,7 +226,13 @@ fn absence_steps(
         steps.push(step(StepKind::Ownership, &subject, Outcome::Unknown, reason));
         return;
     };
-    let reason = format!("wallet {} was proven to hold no other", position.wallet);
+    let other = if position.candidates.is_empty() { "" } else { "other " };
+    let least = match position.grant.rule {
+        // One of two is not none.
+        Rule::Balance { min } if min > U256::ONE => format!("fewer than {min} of any {other}id"),
+        _ => "no other".to_owned(),
+    };
+    let reason = format!("wallet {} was proven to hold {least}", position.wallet);
     steps.push(step(StepKind::Ownership, &subject, Outcome::No, reason));
     proof_steps(steps, proof, failing, now);
 }

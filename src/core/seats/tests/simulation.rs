@@ -242,24 +242,16 @@ impl World {
             self.seats.set_pool(self.now, pool, self.terms[&pool], self.policies[&pool].clone());
         }
         let kept = before.seats().filter(|it| !matches!(it.hold, Hold::Lingering { .. }));
-        for mut seat in kept.cloned().collect::<Vec<_>>() {
-            let held: Vec<Binding> = seat.bindings().to_vec();
-            let watched = |it: &Binding| matches!(it, Binding::Process(_));
-            let watched: Vec<Binding> = held.iter().copied().filter(watched).collect();
-            if let Hold::Bound(_) = seat.hold {
-                let until = self.now.after(Duration::from_secs(30));
-                let lost = watched.is_empty() || self.dice.one_in(3);
-                seat.hold = if lost { Hold::Suspect { until } } else { Hold::Bound(watched) };
-            }
-            self.seats.restore(self.now, seat);
+        let kept: Vec<Seat> = kept.cloned().collect();
+        let lost: BTreeSet<ProcessId> =
+            self.processes.keys().copied().filter(|_| self.dice.one_in(3)).collect();
+        for seat in kept.clone() {
+            let fate = |it| if lost.contains(&it) { Fate::NotKnown } else { Fate::Alive };
+            self.seats.take_back(self.now, seat, fate);
         }
         let known: Vec<(PoolId, Capacity)> =
             std::mem::take(&mut self.capacity).into_iter().collect();
-        let kept: Vec<SeatId> = self.seats.seats().map(|it| it.id).collect();
-        assert_eq!(
-            kept.len(),
-            before.seats().filter(|it| !matches!(it.hold, Hold::Lingering { .. })).count()
-        );
+        assert_eq!(self.seats.seats().cloned().collect::<Vec<_>>(), kept);
         for (pool, capacity) in known {
             // Some chains take longer to be reached; until then nothing is given, and nothing ends.
             if !self.dice.one_in(4) && capacity.until.is_none_or(|it| it > self.now) {
@@ -407,6 +399,7 @@ impl World {
                     Binding::Process(it) => self.processes.contains_key(it),
                     Binding::Connection(it) => self.connections.contains_key(it),
                 };
+                let lives = lives || self.seats.suspects.contains_key(binding);
                 assert!(lives, "{binding:?} is gone and holds {seat:?}");
             }
             assert!(seat.drains_at.is_none_or(|it| it > self.now), "{seat:?} should have ended");

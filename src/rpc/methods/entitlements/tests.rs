@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::*;
 use crate::actors::chain_verifier::{self, ChainVerifier};
 use crate::actors::ownership_ledger::OwnershipLedger;
-use crate::actors::seat_keeper::{self, SeatKeeper};
+use crate::actors::seat_keeper::{self, Kept, SeatKeeper};
 use crate::actors::supervisor::{Policy, Tree};
 use crate::actors::tier_cache::{self, CacheSettings, TierCache, VerdictReader};
 use crate::actors::wallet_keeper::WalletKeeper;
@@ -75,7 +75,7 @@ fn bed() -> Bed {
         dirs: Vec::new(),
         fleet: None,
     };
-    let seats = SeatKeeper::new(parts, Policies::default()).start();
+    let seats = SeatKeeper::new(parts, Policies::default(), Kept::default()).start();
     let api = Api { reader, cache, ledger, keeper, verifier, seats, clock, tree, control, writes };
     let mut module = RpcModule::new(api);
     register_subscription(&mut module).unwrap();

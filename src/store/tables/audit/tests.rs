@@ -19,7 +19,7 @@ fn broken(bench: &Bench) -> Option<u64> {
 
 fn entry(bench: &Bench, number: u64) -> AuditEntry {
     let after = Some(number - 1);
-    bench.store.read(move |it| list(it, None, after, 1)).unwrap().remove(0)
+    bench.store.read(move |it| list(it, None, (after, None), 1)).unwrap().remove(0)
 }
 
 fn place(bench: &Bench, number: u64, entry: AuditEntry) {
@@ -95,10 +95,24 @@ fn a_list_begins_after_a_number_and_not_before_a_time() {
     let bench = bench();
     bench.change(|it| note(it, AuditAction::ProductRemoved, "x", "", &asked(100))).unwrap();
     let numbers = |since, after, limit| -> Vec<u64> {
-        let entries = bench.store.read(move |it| list(it, since, after, limit)).unwrap();
+        let entries = bench.store.read(move |it| list(it, since, (after, None), limit)).unwrap();
         entries.iter().map(|it| it.number).collect()
     };
     assert_eq!(numbers(None, None, 2), [1, 2]);
     assert_eq!(numbers(None, Some(4), 9), [5, 6]);
     assert_eq!(numbers(Some(asked(100).at), None, 9), [6]);
+}
+
+#[test]
+fn the_last_entries_are_listed_oldest_first() {
+    let bench = bench();
+    let numbers = |after, last, limit| -> Vec<u64> {
+        let listed = bench.store.read(move |it| list(it, None, (after, last), limit)).unwrap();
+        listed.iter().map(|it| it.number).collect()
+    };
+    assert_eq!(numbers(None, Some(2), 9), [4, 5]);
+    assert_eq!(numbers(None, Some(99), 9), [1, 2, 3, 4, 5]);
+    // A page of them, and the next.
+    assert_eq!(numbers(None, Some(3), 2), [3, 4]);
+    assert_eq!(numbers(Some(4), Some(3), 2), [5]);
 }

@@ -23,11 +23,8 @@ pub(in crate::actors::seat_keeper) struct FleetChanged(Change);
 impl SeatKeeper {
     /// Does what has come due. What cannot be certain any more ends before anything is answered.
     pub(in crate::actors::seat_keeper) fn wake(&mut self, now: BootTime) {
-        if let Some(member) = &mut self.member
-            && now >= member.deadline
-        {
-            let pools: Vec<PoolId> = member.holdings.keys().copied().collect();
-            for pool in pools {
+        if self.member.as_ref().is_some_and(|it| now >= it.deadline) {
+            for pool in self.shared_pools() {
                 if self.house.seats.used(pool) > 0 {
                     tracing::warn!(
                         event = "fleet_lost",
@@ -37,6 +34,7 @@ impl SeatKeeper {
                 self.house.seats.take_spare(pool);
                 self.house.seats.lose(now, pool, 0, EndReason::FleetLost);
             }
+            self.house.kept.lose_places(EndReason::FleetLost);
         }
         self.house.seats.wake(now);
     }
@@ -45,7 +43,8 @@ impl SeatKeeper {
     pub(in crate::actors::seat_keeper) fn fleet_alarm(&self) -> Option<BootTime> {
         let member = self.member.as_ref()?;
         let upkeep = (!member.is_kept_up).then_some(member.next_upkeep);
-        let holds = member.holdings.keys().any(|it| self.house.seats.used(*it) > 0);
+        let holds = self.house.kept.places() > 0
+            || self.shared_pools().into_iter().any(|it| self.house.seats.used(it) > 0);
         let deadline = holds.then_some(member.deadline);
         upkeep.into_iter().chain(deadline).min()
     }
@@ -71,6 +70,7 @@ impl SeatKeeper {
             self.claim_places(now, pool, context);
             self.hand_back(now, pool, context);
         }
+        self.return_strays(now, context);
         self.tell();
     }
 
@@ -78,7 +78,9 @@ impl SeatKeeper {
     fn weigh(&mut self, now: BootTime, pool: PoolId) {
         let Some(member) = &self.member else { return };
         let Some(holding) = member.holdings.get(&pool) else { return };
-        let is_settled = member.is_in(now) && !holding.is_busy;
+        // Of those that have no place it is found out by the next look.
+        let has_places = holding.held.len() as u64 >= self.house.seats.used(pool);
+        let is_settled = member.is_in(now) && !holding.is_busy && holding.is_proven && has_places;
         let kept = holding.held.keys().filter(|it| holding.offer.has(it)).count() as u64;
         self.house.seats.keep(now, pool, is_settled.then_some(kept));
     }
@@ -87,6 +89,9 @@ impl SeatKeeper {
     fn claim_places(&mut self, now: BootTime, pool: PoolId, context: &mut Context<Self>) {
         let wanted = self.house.seats.wants(now, pool);
         let Some(member) = &mut self.member else { return };
+        if member.holdings.get(&pool).is_some_and(|it| !it.is_proven) {
+            return;
+        }
         let may_give = member.may_give(now);
         if wanted == 0 || !may_give {
             let why = if may_give { Refusal::Full } else { Refusal::FleetUnreachable };
@@ -201,7 +206,11 @@ impl SeatKeeper {
         self.return_places(given, context);
     }
 
-    fn return_places(&mut self, slots: Vec<(Slot, Revision)>, context: &mut Context<Self>) {
+    pub(super) fn return_places(
+        &mut self,
+        slots: Vec<(Slot, Revision)>,
+        context: &mut Context<Self>,
+    ) {
         let Some(member) = self.member.as_mut().filter(|_| !slots.is_empty()) else { return };
         member.releasing.extend(slots.iter().map(|(slot, _)| *slot));
         let engine = member.engine.clone();
@@ -229,25 +238,11 @@ impl SeatKeeper {
         let at = listing.revision;
         member.taken = listing.slots;
         (member.machines, member.evicted) = (listing.machines, listing.evicted);
-        let mut stray = Vec::new();
-        let own: Vec<(Slot, Revision)> = member
-            .taken
-            .iter()
-            .filter(|(slot, it)| member.is_own(it) && !member.is_under_way(slot))
-            .map(|(slot, it)| (*slot, it.created))
-            .collect();
-        for (slot, created) in own {
-            if member.holdings.values().any(|it| it.held.contains_key(&slot)) {
-                continue;
-            }
-            let lacks = member.holdings.iter_mut().find(|(pool, it)| {
-                it.offer.has(&slot) && self.house.seats.used(**pool) > it.held.len() as u64
-            });
-            match lacks {
-                Some((_, holding)) => drop(holding.held.insert(slot, created)),
-                None => stray.push((slot, created)),
-            }
-        }
+        let own = member.taken.iter().filter(|(_, it)| member.is_own(it));
+        member.strays = own.map(|(slot, it)| (*slot, it.created)).collect();
+        self.place_strays();
+        self.judge_kept();
+        let Some(member) = &mut self.member else { return };
         let (taken, joined) = (&member.taken, member.joined);
         let mut lost = Vec::new();
         for (pool, holding) in &mut member.holdings {
@@ -259,11 +254,14 @@ impl SeatKeeper {
             };
             let gone: Vec<Slot> =
                 holding.held.extract_if(.., |slot, it| is_gone(slot, it)).map(|it| it.0).collect();
-            if !gone.is_empty() || self.house.seats.used(*pool) > holding.held.len() as u64 {
+            let seats = &self.house.seats;
+            let lacks = holding.is_proven
+                && seats.is_shared(*pool)
+                && seats.used(*pool) > holding.held.len() as u64;
+            if !gone.is_empty() || lacks {
                 lost.push((*pool, gone));
             }
         }
-        self.return_places(stray, context);
         for (pool, slots) in lost {
             self.regain(pool, slots, context);
         }

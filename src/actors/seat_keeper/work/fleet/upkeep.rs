@@ -13,7 +13,7 @@ use crate::keys::fill_random;
 use entitled_core::fleet::{
     BeatFault, FleetId, Joined, LeaseId, Listing, MachineId, Meta, Record, Revision, Term,
 };
-use entitled_core::seats::{BootTime, EndReason, PoolId};
+use entitled_core::seats::{BootTime, EndReason};
 
 pub(super) const RESTORED: &str =
     "the store was restored from a backup: `entitlectl fleet restored` says that it was meant";
@@ -223,9 +223,11 @@ impl SeatKeeper {
                 member.take_up(&kept);
                 let mut before = Vec::new();
                 for (pool, holding) in &mut member.holdings {
-                    let slots = std::mem::take(&mut holding.held).into_keys().collect();
-                    before.push((*pool, slots));
+                    let slots: Vec<_> = std::mem::take(&mut holding.held).into_keys().collect();
                     holding.is_busy = false;
+                    if self.house.seats.is_shared(*pool) && holding.is_proven {
+                        before.push((*pool, slots));
+                    }
                 }
                 self.remember(context);
                 // The same places, for the seats that had them.
@@ -270,9 +272,11 @@ impl SeatKeeper {
 
     /// Every seat of the fleet ends, and the machine has no places any more.
     fn end_all(&mut self, now: BootTime, reason: EndReason) {
+        let pools = self.shared_pools();
         let Some(member) = &mut self.member else { return };
-        let pools: Vec<PoolId> = member.holdings.keys().copied().collect();
         member.holdings.values_mut().for_each(|it| it.held.clear());
+        member.strays.clear();
+        self.house.kept.lose_places(reason);
         for pool in pools {
             self.house.seats.take_spare(pool);
             self.house.seats.lose(now, pool, 0, reason);

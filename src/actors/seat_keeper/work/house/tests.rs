@@ -25,7 +25,7 @@ tokens_of = "enumerable"
 fn house() -> (House, PoolId) {
     let product = product::parse(PRODUCT).unwrap();
     let key = Key { customer: CustomerId::Uid(1000), product: product.id.clone() };
-    let mut house = House::new(0, Policies::default());
+    let mut house = House::new(0, Policies::default(), Kept::default());
     let (grant, tier) = (&product.grants[0], &product.tiers[0]);
     let pool = house.enter_pool(NOW, &key, (grant, tier), product.seats);
     assert_eq!(house.enter_pool(NOW, &key, (grant, tier), product.seats), pool, "the same again");

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use entitled_client::{ClientError, ErrorCode};
+use entitled_core::domain::control_character::is_control_character;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -210,7 +211,7 @@ fn bare(signature: &str) -> String {
 /// The challenge's text, which has lines, but nothing else a terminal would obey.
 fn message_of(challenge: &Value) -> String {
     let message = tables::field(challenge, "message").as_str().unwrap_or_default();
-    message.chars().filter(|it| *it == '\n' || !it.is_control()).collect()
+    message.chars().filter(|it| *it == '\n' || !is_control_character(*it)).collect()
 }
 
 fn show(screen: &mut Screen, wallet: &RawValue) -> Result<(), Failure> {

@@ -30,7 +30,20 @@ fn a_row_counts_for_its_own_direction_only() {
     let row = "   3: 0100007F:D431 0100007F:0FA0 01 00000000:00000000 00:00000000 00000000  1000        0 77 1 0 20 4 30 10 -1";
     assert_eq!(uid_in(row, "0100007F:D431", "0100007F:0FA0"), Some(1000));
     assert_eq!(uid_in(row, "0100007F:0FA0", "0100007F:D431"), None);
+    let closed = row.replace(" 1000        0 77 ", " 0        0 0 ");
+    assert_eq!(uid_in(&closed, "0100007F:D431", "0100007F:0FA0"), None);
     for short in ["", "3:", "   3: 0100007F:D431 0100007F:0FA0 01"] {
         assert_eq!(uid_in(short, "0100007F:D431", "0100007F:0FA0"), None, "{short}");
     }
+}
+
+/// The kernel shows what nobody has any more as root's.
+#[test]
+fn a_connection_that_was_closed_is_nobodys() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let there = listener.local_addr().unwrap();
+    let client = TcpStream::connect(there).unwrap();
+    let (_server, from) = listener.accept().unwrap();
+    drop(client);
+    assert_eq!(uid(from, there), None);
 }

@@ -15,7 +15,8 @@ struct Line {
 
 /// A relay to a daemon that is not there: what it passes on is answered by `UNREACHABLE`.
 fn relay() -> Relay {
-    let session = Session::new(Some(PathBuf::from("/nonexistent/socket")), Duration::from_secs(1));
+    let session =
+        Session::new(Some(PathBuf::from("/nonexistent/socket")), Duration::from_secs(1), false);
     let (linked, _) = tokio::sync::mpsc::unbounded_channel();
     Relay::new(&session, &Line::parse_from(["entitlectl"]).behalf, linked)
 }

@@ -102,7 +102,8 @@ fn rule(section: &mut Section<'_>) -> Option<Rule> {
         true => section.optional("rule", one_of(&RULES)),
         false => Some(Rule::Owner),
     };
-    // Known also to who got the rule wrong.
+    // Known also to who left the rule out, or got it wrong.
+    section.node("rule");
     section.node("min");
     match rule? {
         Rule::Balance { min } if !section.has("min") => Some(Rule::Balance { min }),

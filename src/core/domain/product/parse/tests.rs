@@ -55,6 +55,14 @@ fn a_right_file_becomes_its_product() {
 }
 
 #[test]
+fn a_slip_at_the_rule_is_known_as_one() {
+    assert_eq!(
+        faults(&file("rule = \"owner\"", "rul = \"owner\"")),
+        ["line 17: `grants[0].rul`: unknown key; did you mean `rule`?"]
+    );
+}
+
+#[test]
 fn what_is_left_out_has_its_default() {
     let text = format!(
         "product = \"a\"\nname = \"A\"\n[tiers.t]\nrank = 0\n[[grants]]\ntier = \"t\"\ntoken = \"{TOKEN}/7\"\n"

@@ -18,6 +18,9 @@ public final class Seat implements AutoCloseable {
     /** How long who waits leaves a daemon alone that was away. */
     private static final long AWAY_PAUSE_MS = 1000;
 
+    /** So many changes are taken up at a time: whoever asks how it stands is answered, however many are told. */
+    private static final int CHANGES_MAX = 64;
+
     private final Map<String, Object> params;
     private final Supplier<String> path;
     private final Duration timeout;
@@ -161,7 +164,8 @@ public final class Seat implements AutoCloseable {
     /** Takes up what is told, waiting for it unless something was; false when it has ended, or the connection has. */
     private boolean hears(Duration wait) throws EntitledException {
         // A read takes what has arrived, and needs a moment that is not over yet.
-        for (Duration limit = wait;; limit = Duration.ZERO) {
+        Duration limit = wait;
+        for (int changes = 0; changes < CHANGES_MAX; changes++) {
             try {
                 Duration moment = limit.toMillis() > 0 ? limit : Duration.ofMillis(1);
                 Map<String, Object> told = Json.object(connection.notice(subscription, new Deadline(moment)));
@@ -173,6 +177,7 @@ public final class Seat implements AutoCloseable {
                     state = SeatState.without(Answer.NO, String.valueOf(told.get("reason")));
                     return false;
                 }
+                limit = Duration.ZERO;
             } catch (EntitledException.Timeout it) {
                 if (Thread.currentThread().isInterrupted()) {
                     throw it;
@@ -182,6 +187,7 @@ public final class Seat implements AutoCloseable {
                 return false;
             }
         }
+        return true;
     }
 
     static EntitledException wrong() {

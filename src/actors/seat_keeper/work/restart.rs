@@ -1,0 +1,254 @@
+//! How seats outlive the daemon: they stand in a file, and the descriptors of who holds them with the service manager.
+//!
+//! A process of an earlier run is found again by the descriptor that the service manager kept; else by its process id, if
+//! what has it now has the same inode, which no other process has within a boot. Of what is not found, the state
+//! machine decides when it is given up ([`entitled_core::seats::Fate`]).
+
+use std::collections::{BTreeSet, HashMap};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actix::prelude::*;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use crate::actors::seat_keeper::SeatKeeper;
+use crate::actors::seat_keeper::messages::Process;
+use crate::actors::seat_keeper::work::house::{Behind, House};
+use crate::actors::seat_keeper::work::watching::{has_exited, process_of};
+use crate::actors::tier_cache::Key;
+use crate::descriptor_store::DescriptorStore;
+use crate::seat_journal::{Boot, Entry, GrantName, KeptProcess, KeptSeat, SeatJournal};
+use entitled_core::domain::product::Grant;
+use entitled_core::seats::{Binding, BootTime, EndReason, Fate, PoolId, ProcessId, Seat, SeatId};
+
+/// What an earlier run has left, and where this one leaves it.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// `None` in tests without a folder.
+    journal: Option<SeatJournal>,
+    /// Seats whose pools are not known yet.
+    waiting: Vec<KeptSeat>,
+    stored: HashMap<ProcessId, Arc<OwnedFd>>,
+    same_namespace: bool,
+    /// Of those that are not watched: whether that is because they have ended.
+    fates: HashMap<ProcessId, Fate>,
+    /// Seats that ended before their pools were known, and that the file still has.
+    ended: Vec<SeatId>,
+    pub(in crate::actors::seat_keeper) descriptors: DescriptorStore,
+    /// The highest number of a seat that was given.
+    pub(in crate::actors::seat_keeper) last: u64,
+}
+
+impl Kept {
+    /// Reads the file, and takes what the service manager has handed back. To be called within the actors' runtime.
+    pub fn open(path: PathBuf, stored: Vec<(String, OwnedFd)>) -> Self {
+        let descriptors = DescriptorStore::start(stored.iter().map(|(name, _)| name.clone()));
+        // The service manager forgets them when the machine goes down.
+        let (journal, left) = SeatJournal::open(path, Boot::current(), !stored.is_empty());
+        let mut by_process = HashMap::new();
+        for (name, fd) in stored {
+            match process_of(&name) {
+                Some(process) => drop(by_process.insert(process, Arc::new(fd))),
+                None => descriptors.forget(name),
+            }
+        }
+        Self {
+            journal: Some(journal),
+            waiting: left.seats,
+            stored: by_process,
+            same_namespace: left.same_namespace,
+            fates: HashMap::new(),
+            ended: Vec::new(),
+            descriptors,
+            last: left.last,
+        }
+    }
+
+    /// What outlives the daemon.
+    pub fn descriptors(&self) -> DescriptorStore {
+        self.descriptors.clone()
+    }
+
+    /// Whose seats wait for their pools, and who is entitled to them.
+    pub(in crate::actors::seat_keeper) fn keys(&self) -> BTreeSet<Key> {
+        let customers = self.waiting.iter().flat_map(|kept| {
+            let all = [Some(kept.holder), kept.entitled];
+            all.into_iter().flatten().map(|customer| (customer, kept.product.clone()))
+        });
+        customers.map(|(customer, product)| Key { customer, product }).collect()
+    }
+
+    pub(in crate::actors::seat_keeper) fn has_ended(&mut self, process: ProcessId) {
+        if !self.waiting.is_empty() {
+            self.fates.insert(process, Fate::Ended);
+        }
+    }
+
+    /// Places in the fleet that seats have whose pools are not known yet, but for those of whose end is known.
+    pub(in crate::actors::seat_keeper) fn places(&self) -> u64 {
+        let has_ended = |it: &Binding| match it {
+            Binding::Process(process) => self.fates.get(process) == Some(&Fate::Ended),
+            Binding::Connection(_) => false,
+        };
+        let seats = self.waiting.iter().filter(|it| it.fence.is_some()).map(|it| &it.seat);
+        let seats =
+            seats.filter(|it| it.bindings().is_empty() || !it.bindings().iter().all(has_ended));
+        seats.map(|it| u64::from(it.count)).sum()
+    }
+
+    /// These seats have lost their places in the fleet.
+    pub(in crate::actors::seat_keeper) fn lose_places(&mut self, reason: EndReason) {
+        self.end(|it| it.fence.is_some(), reason);
+    }
+
+    fn end(&mut self, which: impl Fn(&KeptSeat) -> bool, reason: EndReason) {
+        for kept in self.waiting.extract_if(.., |it| which(it)) {
+            let (id, uid, reason) = (kept.seat.id, kept.seat.claimant.uid, reason.name());
+            tracing::info!(event = "seat_ended", seat = id.0, product = %kept.product, customer = %kept.holder, uid,
+                reason, "a seat of before the start has ended");
+            self.ended.push(id);
+        }
+    }
+
+    /// The process that a kept seat names, if it lives; else what is known of it.
+    fn find(&mut self, kept: KeptProcess) -> Result<Process, Fate> {
+        let KeptProcess { id, pid } = kept;
+        let stored = self.stored.remove(&id).and_then(|it| Arc::try_unwrap(it).ok());
+        if let Some(process) = stored.and_then(|it| Process::again(it, id, pid)) {
+            return if has_exited(&process.fd) { Err(Fate::Ended) } else { Ok(process) };
+        }
+        let raw = pid.filter(|_| self.same_namespace).and_then(Pid::from_raw);
+        let Some(raw) = raw else { return Err(Fate::NotKnown) };
+        let opened = match pidfd_open(raw, PidfdFlags::NONBLOCK) {
+            Ok(opened) => opened,
+            // Nobody has its id: it has ended, and was reaped.
+            Err(rustix::io::Errno::SRCH) => return Err(Fate::Ended),
+            Err(_) => return Err(Fate::NotKnown),
+        };
+        match Process::new(opened, pid) {
+            // Before Linux 6.9 nothing shows that it is the same.
+            Some(process) if !process.has_inode() => Err(Fate::NotKnown),
+            Some(process) if process.id(0) == id && !has_exited(&process.fd) => Ok(process),
+            Some(_) => Err(Fate::Ended),
+            None => Err(Fate::NotKnown),
+        }
+    }
+}
+
+fn key_of(kept: &KeptSeat) -> Key {
+    Key { customer: kept.holder, product: kept.product.clone() }
+}
+
+fn account_of(kept: &KeptSeat) -> u32 {
+    kept.account.unwrap_or(kept.seat.claimant.uid)
+}
+
+impl House {
+    /// Watches the processes of an earlier run that still live.
+    pub(in crate::actors::seat_keeper) fn watch_again(&mut self, keeper: &Addr<SeatKeeper>) {
+        let processes: Vec<(KeptProcess, u32)> = self
+            .kept
+            .waiting
+            .iter()
+            .flat_map(|kept| kept.processes.iter().map(|it| (*it, account_of(kept))))
+            .collect();
+        for (kept, account) in processes {
+            if self.watches.is_watched(kept.id) || self.kept.fates.contains_key(&kept.id) {
+                continue;
+            }
+            let watched = self.kept.find(kept).and_then(|process| {
+                let begun = self.watches.process(kept.id, &process, account, keeper);
+                begun.map_err(|_| Fate::NotKnown)
+            });
+            match watched {
+                Ok(_) => self.watches.store(kept.id),
+                Err(fate) => {
+                    self.kept.fates.insert(kept.id, fate);
+                    self.watches.forget_stored(kept.id);
+                }
+            }
+        }
+        for process in std::mem::take(&mut self.kept.stored).into_keys() {
+            self.watches.forget_stored(process);
+        }
+    }
+
+    /// The pool of these seats has just begun.
+    pub(in crate::actors::seat_keeper) fn put_back(
+        &mut self,
+        now: BootTime,
+        pool: PoolId,
+        key: &Key,
+        grant: &Grant,
+    ) {
+        let name = GrantName::from(grant);
+        let of_pool = |it: &mut KeptSeat| key_of(it) == *key && it.grant == name;
+        let found: Vec<KeptSeat> = self.kept.waiting.extract_if(.., of_pool).collect();
+        if self.is_fleet && found.iter().any(|it| it.fence.is_some()) {
+            // Whatever is known of how many there are.
+            self.seats.share(pool);
+        }
+        for kept in found {
+            let KeptSeat { entitled, account, fence, .. } = kept;
+            let behind = Behind { customer: entitled, account, fence };
+            self.behind.insert(kept.seat.id, behind);
+            let (watches, fates) = (&self.watches, &self.kept.fates);
+            let fate = |process| match watches.is_watched(process) {
+                true => Fate::Alive,
+                false => fates.get(&process).copied().unwrap_or(Fate::NotKnown),
+            };
+            self.seats.take_back(now, Seat { pool, ..kept.seat }, fate);
+        }
+    }
+
+    /// What the product does not grant any more is no more.
+    pub(in crate::actors::seat_keeper) fn drop_kept(&mut self, key: &Key) {
+        self.kept.end(|it| key_of(it) == *key, EndReason::Capacity);
+    }
+
+    /// Writes what has changed, before anybody is told of it.
+    pub(in crate::actors::seat_keeper) fn keep(&mut self) {
+        let changed = self.seats.take_changed();
+        let ended = |it: SeatId| Entry::Ended(it);
+        let mut entries: Vec<Entry> = self.kept.ended.drain(..).map(ended).collect();
+        for id in changed {
+            let kept = self.seats.seat(id).and_then(|it| self.kept_seat(it));
+            entries.push(kept.map_or_else(|| ended(id), |it| Entry::Held(Box::new(it))));
+        }
+        for entry in &entries {
+            if let Entry::Held(kept) = entry {
+                kept.processes.iter().for_each(|it| self.watches.store(it.id));
+            }
+        }
+        let Some(mut journal) = self.kept.journal.take() else { return };
+        if !entries.is_empty() {
+            journal.append(&entries);
+            if journal.wants_rewrite() {
+                let held = self.seats.seats().filter_map(|it| self.kept_seat(it));
+                journal.rewrite(held.chain(self.kept.waiting.iter().cloned()));
+            }
+        }
+        self.kept.journal = Some(journal);
+    }
+
+    /// `None` of one that only lingers: who comes back gets another.
+    fn kept_seat(&self, seat: &Seat) -> Option<KeptSeat> {
+        let pool = self.pools.get(&seat.pool).filter(|_| !seat.is_lingering())?;
+        let processes = seat.bindings().iter().filter_map(|it| match it {
+            Binding::Process(id) => Some(KeptProcess { id: *id, pid: self.watches.pid(*id) }),
+            Binding::Connection(_) => None,
+        });
+        let behind = self.behind.get(&seat.id).copied().unwrap_or_default();
+        Some(KeptSeat {
+            seat: seat.clone(),
+            product: pool.key.product.clone(),
+            holder: pool.key.customer,
+            grant: GrantName::from(&pool.grant),
+            entitled: behind.customer,
+            account: behind.account,
+            fence: behind.fence,
+            processes: processes.collect(),
+        })
+    }
+}

@@ -1,0 +1,67 @@
+//! How the part that keeps floating seats is brought up: with what an earlier run has left, and with the fleet.
+
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use actix::Addr;
+use anyhow::Context as _;
+
+use crate::actors::ownership_ledger::OwnershipLedger;
+use crate::actors::seat_keeper::{self, FleetParts, Kept, SeatKeeper, TakeBack};
+use crate::actors::supervisor::Tree;
+use crate::actors::tier_cache::TierCache;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::descriptor_store::DescriptorStore;
+use crate::fleet::state::StateFile;
+use crate::seat_policies::Policies;
+
+/// The seats that are held, beside the ledger.
+const SEATS: &str = "seats";
+/// How long the start waits until those of before it are counted.
+const TAKE_BACK_TIME: Duration = Duration::from_secs(10);
+
+/// Begins with the seats that an earlier run has left.
+pub(super) async fn start_seats(
+    (policies, stored): (Policies, Vec<(String, OwnedFd)>),
+    config: &Config,
+    (tree, cache, ledger, fleet): (
+        &Tree,
+        &Addr<TierCache>,
+        &Addr<OwnershipLedger>,
+        Option<FleetParts>,
+    ),
+    clock: &Clock,
+) -> (Addr<SeatKeeper>, DescriptorStore) {
+    let file = config.store.path.with_file_name(SEATS);
+    let kept = Kept::open(file, stored);
+    let descriptors = kept.descriptors();
+    let parts = seat_keeper::Parts {
+        cache: cache.clone(),
+        ledger: ledger.clone(),
+        clock: clock.clone(),
+        dirs: config.seats.dirs.clone(),
+        fleet,
+    };
+    let seats = tree.start("seat_keeper", SeatKeeper::new(parts, policies, kept));
+    if seats.send(TakeBack).timeout(TAKE_BACK_TIME).await.is_err() {
+        tracing::warn!(
+            "seats of before the start are taken back later: they cannot be counted yet"
+        );
+    }
+    (seats, descriptors)
+}
+
+/// The machines that seats are shared with.
+pub(super) fn fleet(config: &Config, clock: &Clock) -> anyhow::Result<Option<FleetParts>> {
+    let Some(settings) = config.fleet.clone() else { return Ok(None) };
+    if clock.monotonic().is_zero() {
+        anyhow::bail!("no clock of the boot tells how long a place of a fleet lasts");
+    }
+    let engine = crate::fleet::open(&settings, clock).context("the fleet cannot be used")?;
+    let file = StateFile(settings.state.clone());
+    let remembered = file.read().with_context(|| {
+        format!("what the machine was in its fleet cannot be read from {}", file.0.display())
+    })?;
+    Ok(Some(FleetParts { engine, settings, remembered }))
+}

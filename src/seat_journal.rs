@@ -1,0 +1,258 @@
+//! The seats that are held, in a file, so that a daemon that is started again knows them.
+//!
+//! Owns: the file `seats` beside the ledger. Asked by: SeatKeeper. Never: decides what becomes of a seat.
+//!
+//! A seat is written before its holder is told of it, with one `write` and without waiting for the disk: what the kernel
+//! has taken outlives the daemon, however that ends, and seats do not outlive the machine anyway. So the file holds for
+//! one boot. A line that was cut off is of a seat that nobody was told of.
+
+use std::fs::{self, File};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use ring::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
+
+use crate::regular_file;
+use entitled_core::domain::ids::{Collection, CustomerId, ProductId, TierName};
+use entitled_core::domain::ownership::IdRanges;
+use entitled_core::domain::product::Grant;
+use entitled_core::domain::rule::{Reach, Rule};
+use entitled_core::seats::{ProcessId, Seat, SeatId};
+
+/// Of the file's form: what another says is not read.
+const VERSION: u32 = 1;
+/// A larger file is not one of ours.
+const LONGEST: usize = 256 << 20;
+/// Of what is not needed any more, so much is kept before the file is written anew.
+const SPARE: u64 = 1 << 20;
+/// Hexadecimal digits of a checksum: it has to notice what was cut off, and not somebody who may write the file.
+const CHECKSUM: usize = 8;
+
+/// One boot of the machine, and the process ids that are valid in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Boot {
+    /// `None` where the kernel does not say, and the service manager neither.
+    pub id: Option<String>,
+    /// The process-id namespace.
+    pub namespace: Option<u64>,
+}
+
+impl Boot {
+    /// The present one. The packaged unit hides the kernel's own file, and hands its content over in a variable.
+    pub fn current() -> Self {
+        let kernel = regular_file::read_text(Path::new("/proc/sys/kernel/random/boot_id"), 64);
+        let id = kernel.ok().or_else(|| std::env::var("ENTITLED_BOOT_ID").ok());
+        let id = id.map(|it| it.trim().replace('-', "")).filter(|it| !it.is_empty());
+        let namespace = fs::metadata("/proc/self/ns/pid").ok().map(|it| it.ino());
+        Self { id, namespace }
+    }
+}
+
+/// A seat as it is kept. The number of its pool says nothing to another run of the daemon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptSeat {
+    pub seat: Seat,
+    pub product: ProductId,
+    pub holder: CustomerId,
+    pub grant: GrantName,
+    /// Who was entitled to it.
+    pub entitled: Option<CustomerId>,
+    /// Whose limits it uses up.
+    pub account: Option<u32>,
+    /// Of a seat that has a place in a fleet: its fence.
+    #[serde(default)]
+    pub fence: Option<u64>,
+    pub processes: Vec<KeptProcess>,
+}
+
+/// A process that holds a seat, and its id where it has one here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptProcess {
+    pub id: ProcessId,
+    pub pid: Option<i32>,
+}
+
+/// What a grant is about. How its tokens are found may change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantName {
+    tier: TierName,
+    collection: Collection,
+    ids: IdRanges,
+    rule: Rule,
+    reach: Reach,
+}
+
+impl From<&Grant> for GrantName {
+    fn from(grant: &Grant) -> Self {
+        let Grant { tier, collection, ids, rule, reach, .. } = grant;
+        let (tier, ids) = (tier.clone(), ids.clone());
+        Self { tier, collection: *collection, ids, rule: *rule, reach: *reach }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
+    version: u32,
+    boot: Boot,
+}
+
+/// One line after the first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Entry {
+    Held(Box<KeptSeat>),
+    Ended(SeatId),
+}
+
+/// What an earlier run of this boot has left.
+#[derive(Debug, Default)]
+pub struct Left {
+    pub seats: Vec<KeptSeat>,
+    /// Whether process ids mean the same now.
+    pub same_namespace: bool,
+    /// The highest number of a seat.
+    pub last: u64,
+}
+
+/// The file, open.
+#[derive(Debug)]
+pub struct SeatJournal {
+    path: PathBuf,
+    boot: Boot,
+    /// `None` where it could not be written, until it can be written anew.
+    file: Option<File>,
+    length: u64,
+    /// Its length when it was last written anew.
+    anew: u64,
+    /// It is told once.
+    has_failed: bool,
+}
+
+impl SeatJournal {
+    /// Reads what is there. `is_same_boot`: something proves that it is of this boot, whatever is known of that.
+    pub fn open(path: PathBuf, boot: Boot, is_same_boot: bool) -> (Self, Left) {
+        let left = match regular_file::read_text(&path, LONGEST) {
+            Ok(text) => read(&text, &boot, is_same_boot),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Left::default(),
+            Err(error) => {
+                tracing::error!(event = "seats_lost", path = %path.display(), %error,
+                    "which seats were held cannot be read");
+                Left::default()
+            }
+        };
+        (Self { path, boot, file: None, length: 0, anew: 0, has_failed: false }, left)
+    }
+
+    /// Whether it is time to write it anew, because it could not be written, or because most of it is not needed any more.
+    pub fn wants_rewrite(&self) -> bool {
+        self.file.is_none() || self.length > self.anew.saturating_mul(2).saturating_add(SPARE)
+    }
+
+    /// Appends what has changed.
+    pub fn append(&mut self, entries: &[Entry]) {
+        let Some(file) = &mut self.file else { return };
+        let mut text = String::new();
+        let written = entries
+            .iter()
+            .try_for_each(|it| line(it, &mut text))
+            .and_then(|()| file.write_all(text.as_bytes()));
+        match written {
+            Ok(()) => self.length += text.len() as u64,
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    /// Writes it anew, with these seats alone.
+    pub fn rewrite(&mut self, seats: impl Iterator<Item = KeptSeat>) {
+        match self.try_rewrite(seats) {
+            Ok((file, length)) => {
+                (self.length, self.anew) = (length, length);
+                (self.file, self.has_failed) = (Some(file), false);
+            }
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    fn try_rewrite(&self, seats: impl Iterator<Item = KeptSeat>) -> io::Result<(File, u64)> {
+        let mut text = String::new();
+        line(&Header { version: VERSION, boot: self.boot.clone() }, &mut text)?;
+        for seat in seats {
+            line(&Entry::Held(Box::new(seat)), &mut text)?;
+        }
+        let draft = self.path.with_extension("draft");
+        let mut file = regular_file::open_or_make(&draft)?;
+        file.set_len(0)?;
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(text.as_bytes())?;
+        fs::rename(&draft, &self.path)?;
+        Ok((file, text.len() as u64))
+    }
+
+    fn fail(&mut self, error: &io::Error) {
+        self.file = None;
+        if std::mem::replace(&mut self.has_failed, true) {
+            return;
+        }
+        tracing::error!(event = "seats_not_kept", path = %self.path.display(), %error,
+            "which seats are held cannot be written: a restart now would lose some");
+    }
+}
+
+fn line(value: &impl Serialize, text: &mut String) -> io::Result<()> {
+    let json = serde_json::to_string(value)?;
+    text.push_str(&checksum(&json));
+    text.push(' ');
+    text.push_str(&json);
+    text.push('\n');
+    Ok(())
+}
+
+fn checksum(text: &str) -> String {
+    let digest = digest(&SHA256, text.as_bytes());
+    digest.as_ref().iter().take(CHECKSUM / 2).map(|it| format!("{it:02x}")).collect()
+}
+
+fn parsed<T: for<'a> Deserialize<'a>>(line: &str) -> Option<T> {
+    let (sum, json) = line.split_once(' ')?;
+    (sum == checksum(json)).then(|| serde_json::from_str(json).ok())?
+}
+
+fn read(text: &str, boot: &Boot, is_same_boot: bool) -> Left {
+    let (whole, cut_off) = text.rsplit_once('\n').unwrap_or(("", text));
+    let mut lines = whole.lines();
+    let header: Option<Header> =
+        lines.next().and_then(parsed).filter(|it: &Header| it.version == VERSION);
+    let Some(header) = header else { return Left::default() };
+    let same_id = header.boot.id.is_some() && header.boot.id == boot.id;
+    if !same_id && !(is_same_boot && (header.boot.id.is_none() || boot.id.is_none())) {
+        return Left::default();
+    }
+    let mut seats = std::collections::BTreeMap::new();
+    let (mut last, mut damaged) = (0, 0);
+    for entry in lines.map(parsed::<Entry>) {
+        match entry {
+            Some(Entry::Held(kept)) => {
+                last = last.max(kept.seat.id.0);
+                seats.insert(kept.seat.id, *kept);
+            }
+            Some(Entry::Ended(seat)) => drop(seats.remove(&seat)),
+            None => damaged += 1,
+        }
+    }
+    if damaged > 0 {
+        tracing::error!(
+            event = "seats_lost",
+            damaged,
+            "some of the seats that were held cannot be read"
+        );
+    }
+    if !cut_off.is_empty() {
+        tracing::warn!("the last seat that was given was not written; nobody was told of it");
+    }
+    let same_namespace = header.boot.namespace.is_some() && header.boot.namespace == boot.namespace;
+    Left { seats: seats.into_values().collect(), same_namespace, last }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,133 @@
+//! What a file of an earlier run comes to.
+
+use super::*;
+use entitled_core::domain::ids::CustomerId;
+use entitled_core::domain::product;
+use entitled_core::seats::{Binding, BootTime, Claimant, Hold, PoolId, UnitKey};
+
+fn boot(id: &str) -> Boot {
+    Boot { id: Some(id.to_owned()), namespace: Some(1) }
+}
+
+fn grant() -> GrantName {
+    let product = r#"
+product = "acme-cad"
+name = "Acme CAD"
+[tiers.pro]
+rank = 20
+seats = 2
+[[grants]]
+tier = "pro"
+token = "eip155:1/erc721:0x00000000000000000000000000000000000000cc"
+tokens_of = "enumerable"
+"#;
+    GrantName::from(&product::parse(product).unwrap().grants[0])
+}
+
+fn seat(number: u64) -> KeptSeat {
+    let process = ProcessId(number + 100);
+    let seat = Seat {
+        id: SeatId(number),
+        pool: PoolId(1),
+        claimant: Claimant {
+            uid: 1000,
+            on_behalf: Some(CustomerId::Numbered(7)),
+            gids: vec![100],
+            unit: None,
+        },
+        key: UnitKey::Process(process),
+        count: 1,
+        since: BootTime(5),
+        hold: Hold::Bound(vec![Binding::Process(process)]),
+        over: false,
+        drains_at: None,
+        adopt: None,
+    };
+    let processes = vec![KeptProcess { id: process, pid: Some(7) }];
+    let (product, holder) = ("acme-cad".parse().unwrap(), CustomerId::Uid(1000));
+    KeptSeat {
+        seat,
+        product,
+        holder,
+        grant: grant(),
+        entitled: Some(holder),
+        account: Some(1000),
+        fence: None,
+        processes,
+    }
+}
+
+/// A file with seats 1 and 2, of which the first has ended, and then 3.
+fn file(folder: &Path) -> PathBuf {
+    let path = folder.join("seats");
+    let (mut journal, left) = SeatJournal::open(path.clone(), boot("one"), false);
+    assert_eq!(left.seats, []);
+    assert!(journal.wants_rewrite(), "there is no file yet");
+    journal.rewrite([seat(1), seat(2)].into_iter());
+    assert!(!journal.wants_rewrite());
+    journal.append(&[Entry::Ended(SeatId(1)), Entry::Held(Box::new(seat(3)))]);
+    path
+}
+
+#[test]
+fn what_is_held_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, left) = SeatJournal::open(file(folder.path()), boot("one"), false);
+    assert_eq!(left.seats, [seat(2), seat(3)]);
+    assert_eq!((left.last, left.same_namespace), (3, true));
+    let other = Boot { namespace: Some(2), ..boot("one") };
+    let (_, left) = SeatJournal::open(folder.path().join("seats"), other, false);
+    assert_eq!((left.seats.len(), left.same_namespace), (2, false), "process ids say nothing");
+}
+
+#[test]
+fn another_boot_has_no_seats() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path());
+    let read = |boot: Boot, proven| SeatJournal::open(path.clone(), boot, proven).1.seats.len();
+    assert_eq!(read(boot("two"), false), 0);
+    assert_eq!(read(boot("two"), true), 0, "whatever was handed over");
+    let unknown = Boot { id: None, namespace: Some(1) };
+    assert_eq!(read(unknown.clone(), false), 0, "nothing shows that it is the same");
+    assert_eq!(read(unknown, true), 2, "descriptors do");
+}
+
+#[test]
+fn a_line_that_was_cut_off_takes_nothing_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path());
+    let text = fs::read_to_string(&path).unwrap();
+    for end in (0..text.len()).step_by(7) {
+        fs::write(&path, &text[..end]).unwrap();
+        let (_, left) = SeatJournal::open(path.clone(), boot("one"), false);
+        let complete =
+            text[..end].lines().count() - usize::from(!text[..end].ends_with('\n') && end > 0);
+        let expected: &[u64] = match complete {
+            0 | 1 => &[],
+            2 => &[1],
+            3 => &[1, 2],
+            4 => &[2],
+            _ => &[2, 3],
+        };
+        let found: Vec<u64> = left.seats.iter().map(|it| it.seat.id.0).collect();
+        assert_eq!(found, expected, "{complete} lines");
+    }
+}
+
+#[test]
+fn it_does_not_grow_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path());
+    let (mut journal, left) = SeatJournal::open(path.clone(), boot("one"), false);
+    journal.rewrite(left.seats.into_iter());
+    let mut rewritten = 0;
+    for number in 4..10_000 {
+        journal.append(&[Entry::Held(Box::new(seat(number))), Entry::Ended(SeatId(number))]);
+        if journal.wants_rewrite() {
+            journal.rewrite([seat(2), seat(3)].into_iter());
+            rewritten += 1;
+        }
+    }
+    assert!(rewritten > 1 && fs::metadata(&path).unwrap().len() < 2 * SPARE, "{rewritten}");
+    assert_eq!(SeatJournal::open(path, boot("one"), false).1.seats, [seat(2), seat(3)]);
+}

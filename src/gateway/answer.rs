@@ -1,11 +1,14 @@
 //! What is answered, before it is a response; and how long it may be kept.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde_json::Value;
+use ring::digest::{Context, SHA256};
+use serde_json::value::RawValue;
 
 use entitled_core::domain::ids::Timestamp;
 
@@ -41,9 +44,11 @@ impl Answer {
 
     /// The answer to a question that changes nothing, which may be asked for again by its tag.
     pub(super) fn kept(json: Bytes, known: Option<&HeaderValue>, terms: Keeping) -> Self {
-        let value: Value = serde_json::from_slice(&json).unwrap_or_default();
-        let etag = etag(&value);
+        let members: Option<Members<'_>> = serde_json::from_slice(&json).ok();
+        let etag = etag(&json, members.as_ref());
+        let cache = terms.of(members.as_ref());
         let known = known.and_then(|it| it.to_str().ok()).is_some_and(|it| is_known(&etag, it));
+        drop(members);
         let mut answer = match known {
             true => Self::new(StatusCode::NOT_MODIFIED, Body::Whole(Bytes::new())),
             false => Self::json(StatusCode::OK, json),
@@ -51,7 +56,7 @@ impl Answer {
         if let Ok(etag) = HeaderValue::from_str(&etag) {
             answer.headers.insert(header::ETAG, etag);
         }
-        if let Ok(cache) = HeaderValue::from_str(&terms.of(&value)) {
+        if let Ok(cache) = HeaderValue::from_str(&cache) {
             answer.headers.insert(header::CACHE_CONTROL, cache);
         }
         answer
@@ -67,30 +72,49 @@ pub(super) struct Keeping {
 
 impl Keeping {
     /// `Cache-Control`: a verdict until it may be another one, anything else until it is asked for again.
-    fn of(self, value: &Value) -> String {
-        let Some(code) = value["code"].as_str() else { return "private, no-cache".to_owned() };
+    fn of(self, members: Option<&Members<'_>>) -> String {
+        let text = |key: &str| read::<String>(members?, key);
+        let Some(code) = text("code") else { return "private, no-cache".to_owned() };
         if code == "UNDETERMINED" {
             return "no-store".to_owned();
         }
         let until = |key: &str| {
-            let at: Timestamp = value[key].as_str()?.parse().ok()?;
+            let at: Timestamp = text(key)?.parse().ok()?;
             u64::try_from(at.duration_since(self.now).as_secs()).ok().or(Some(0))
         };
-        let change = value["seconds_until_change"].as_u64();
+        let change = members.and_then(|it| read(it, COUNTDOWN));
         let ends = [until("stale_after"), until("grace_until"), until("expires_at"), change];
         let holds = ends.into_iter().flatten().min().unwrap_or(0).min(self.most.as_secs());
         format!("private, max-age={holds}")
     }
 }
 
+/// The members of an answer, of which few are looked at: the rest is only told apart from another.
+type Members<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+
+const COUNTDOWN: &str = "seconds_until_change";
+
+/// A member of that type, where there is one.
+fn read<'a, T: serde::Deserialize<'a>>(members: &Members<'a>, key: &str) -> Option<T> {
+    members.get(key).and_then(|it| serde_json::from_str(it.get()).ok())
+}
+
 /// A tag of what was answered and of the evidence it rests on. What only counts down is no part of it, so it is a weak
 /// one (RFC 9110, 8.8.1).
-fn etag(value: &Value) -> String {
-    let mut value = value.clone();
-    if let Some(object) = value.as_object_mut() {
-        object.remove("seconds_until_change");
+fn etag(json: &[u8], members: Option<&Members<'_>>) -> String {
+    let mut digest = Context::new(&SHA256);
+    match members {
+        None => digest.update(json),
+        Some(members) => {
+            for (key, value) in members.iter().filter(|(key, _)| key.as_ref() != COUNTDOWN) {
+                digest.update(key.as_bytes());
+                digest.update(b"\0");
+                digest.update(value.get().as_bytes());
+                digest.update(b"\0");
+            }
+        }
     }
-    let digest = ring::digest::digest(&ring::digest::SHA256, value.to_string().as_bytes());
+    let digest = digest.finish();
     let short = digest.as_ref().get(..16).unwrap_or_default();
     format!("W/\"{}\"", alloy_primitives::hex::encode(short))
 }
@@ -99,3 +123,6 @@ fn is_known(etag: &str, if_none_match: &str) -> bool {
     let bare = |it: &'_ str| it.trim().trim_start_matches("W/").to_owned();
     if_none_match.split(',').any(|it| it.trim() == "*" || bare(it) == bare(etag))
 }
+
+#[cfg(test)]
+mod tests;

@@ -139,6 +139,8 @@ const OTHERS: &[&str] = &[
     "dnf",
     "etcdctl",
     "head",
+    "helm",
+    "kubectl",
     "mv",
     "podman",
     "podman-compose",

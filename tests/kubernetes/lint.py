@@ -111,6 +111,23 @@ class Chart(unittest.TestCase):
         told = re.findall(r"^\| `([a-zA-Z.]+)` \|", document.split("## Values", 1)[1].split("\n## ", 1)[0], re.M)
         self.assertEqual(sorted(told), sorted(values))
 
+    def test_what_the_document_shows_can_be_applied(self):
+        blocks = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "docs/kubernetes.md").read_text(), re.M | re.S)
+        of = {"spec": 0, "gateway": 0}
+        for shown in map(yaml.safe_load, blocks):
+            (kind,) = shown
+            of[kind] += 1
+            if kind == "gateway":
+                template(shown)
+                continue
+            # Of a pod, what it says and no more: each of its containers has an image besides.
+            for container in shown["spec"]["containers"]:
+                container["image"] = "web"
+            pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}} | shown
+            for version in VERSIONS:
+                self.assertEqual(kubernetes_validate.validate(pod, version, strict=True), version)
+        self.assertEqual(of, {"spec": 2, "gateway": 1})
+
     def test_the_versions_are_the_programs(self):
         said = yaml.safe_load((CHART / "Chart.yaml").read_text())
         version = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]

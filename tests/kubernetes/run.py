@@ -228,6 +228,7 @@ class Cluster(unittest.TestCase):
         return curl
 
     def test_while_the_chain_is_away_everybody_is_ready_and_answered_by_grace(self):
+        eventually("everything is ready", all_ready, MINUTE)
         pod, addresses = stage.shop_pods()[0], stage.gateway_addresses()
         stage.cable.cut()
         try:
@@ -276,7 +277,9 @@ def is_ready(pod: str) -> bool:
 def all_ready() -> list[dict]:
     """All pods, once all of their containers are ready."""
     made = stage.cluster.get("pods", "--all-namespaces")["items"]
-    unready = [it["metadata"]["name"] for it in made if not all(one["ready"] for one in it["status"].get("containerStatuses", [{"ready": False}]))]
+    unready = [
+        (it["metadata"]["name"], it["status"]) for it in made if not all(one["ready"] for one in it["status"].get("containerStatuses", [{"ready": False}]))
+    ]  # fmt: skip
     assert not unready, unready
     return made
 

@@ -173,6 +173,7 @@ class Stage:
         self.rolled_out("deployment/entitled-gateway")
         replicas = ("get", "deployment/entitled-gateway", f"--namespace={OURS}", "--output=jsonpath={.status.readyReplicas}")
         eventually("the autoscaler has its least", lambda: self.cluster.kubectl(*replicas) == "2" or None, 2 * MINUTE)
+        eventually("those before are gone", lambda: len(self.pods(OURS, "gateway")) == 2 or None, 2 * MINUTE)
 
     def pods(self, namespace: str, component: str = "") -> list[str]:
         selected = [f"--selector=app.kubernetes.io/component={component}"] if component else []

@@ -107,7 +107,7 @@ livenessProbe:
   failureThreshold: 3
 readinessProbe:
   exec: { command: [/usr/bin/entitlectl, status] }
-  periodSeconds: 30
+  periodSeconds: 10
   timeoutSeconds: 6
 volumeMounts:
   - { name: state, mountPath: /var/lib/entitled }

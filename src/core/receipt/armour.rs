@@ -2,12 +2,14 @@
 //!
 //! Owns: that each receipt has one text, to the byte. So a text that was altered anywhere is no receipt, or another one.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::fault::FormatFault;
 
 const BEGIN: &str = "-----BEGIN ENTITLED RECEIPT-----";
 const END: &str = "-----END ENTITLED RECEIPT-----";
 const COLUMNS: usize = 64;
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// No receipt is larger, before it is written as text: so that its text fits into one reply of the daemon.
 pub const LARGEST: usize = 704 * 1024;
@@ -65,41 +67,11 @@ pub(super) fn read(text: &[u8]) -> Result<Vec<u8>, FormatFault> {
 
 /// `bytes` in base64, on one line.
 pub(super) fn base64(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let mut three = [0; 3];
-        three[..chunk.len()].copy_from_slice(chunk);
-        let [a, b, c] = three;
-        let sixes = [a >> 2, (a & 3) << 4 | b >> 4, (b & 15) << 2 | c >> 6, c & 63];
-        for (at, six) in sixes.into_iter().enumerate() {
-            text.push(if at <= chunk.len() { char::from(ALPHABET[usize::from(six)]) } else { '=' });
-        }
-    }
-    text
+    STANDARD.encode(bytes)
 }
 
 /// Reads one line. Only a last one may be filled up, and what is left over in it has to be zero.
 pub(super) fn unbase64(line: &str, is_last: bool, bytes: &mut Vec<u8>) -> Option<()> {
-    let (fours, rest) = line.as_bytes().as_chunks::<4>();
-    if !rest.is_empty() {
-        return None;
-    }
-    for (at, four) in fours.iter().enumerate() {
-        let filled = four.iter().rev().take_while(|it| **it == b'=').count();
-        if filled > 2 || (filled > 0 && !(is_last && at + 1 == fours.len())) {
-            return None;
-        }
-        let mut sum = 0_u32;
-        for digit in &four[..4 - filled] {
-            let six = ALPHABET.iter().position(|it| it == digit)?;
-            sum = sum << 6 | u32::try_from(six).ok()?;
-        }
-        let [_, three @ ..] = (sum << (6 * filled)).to_be_bytes();
-        let (taken, left) = three.split_at(3 - filled);
-        if left.iter().any(|it| *it != 0) {
-            return None;
-        }
-        bytes.extend_from_slice(taken);
-    }
-    Some(())
+    let is_full = is_last || !line.ends_with('=');
+    is_full.then(|| STANDARD.decode_vec(line, bytes).ok())?
 }

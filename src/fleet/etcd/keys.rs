@@ -7,12 +7,14 @@
 //! | `slots/TOKEN/N` | the machine's | which machine has it, and by which attempt |
 //! | `evicted/ID` | no | the machine is out |
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::strange;
 use super::wire::KeyValue;
-use super::{base64, strange};
 use crate::fleet::engine::FleetError;
 use entitled_core::fleet::{Holder, MachineId, Meta, Record, Revision, Slot};
 
@@ -55,14 +57,14 @@ impl Keys {
         // `/` is followed by `0`.
         let end = format!("{}0", self.prefix.trim_end_matches('/'));
         json!({
-            "key": base64::encode(self.prefix.as_bytes()),
-            "range_end": base64::encode(end.as_bytes()),
+            "key": STANDARD.encode(self.prefix.as_bytes()),
+            "range_end": STANDARD.encode(end.as_bytes()),
         })
     }
 
     /// Which key that is, in base64; `None` of one that is not ours.
     pub(super) fn read(&self, key: &str) -> Option<Key> {
-        let key = String::from_utf8(base64::decode(key)?).ok()?;
+        let key = String::from_utf8(STANDARD.decode(key).ok()?).ok()?;
         let key = key.strip_prefix(&self.prefix)?;
         Some(match key.split_once('/') {
             None if key == "meta" => Key::Meta,
@@ -129,7 +131,7 @@ pub(super) fn holder(it: &KeyValue) -> Result<Holder, FleetError> {
 }
 
 fn value_of<T: DeserializeOwned>(value: &str) -> Result<T, FleetError> {
-    let bytes = base64::decode(value).ok_or_else(|| strange("a value is not in base64"))?;
+    let bytes = STANDARD.decode(value).map_err(|_| strange("a value is not in base64"))?;
     serde_json::from_slice(&bytes).map_err(|error| strange(&error.to_string()))
 }
 

@@ -3,7 +3,6 @@
 //! What it is trusted for is counting: a key that is there exactly once, and a lease that lasts at least as long as it
 //! says. Its locks are not used.
 
-mod base64;
 mod client;
 mod keys;
 mod wire;

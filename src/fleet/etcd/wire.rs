@@ -1,9 +1,10 @@
 //! Questions to the gateway, and its answers: numbers are text there, and keys and values base64.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use super::base64::encode;
 use entitled_core::fleet::{LeaseId, Revision};
 
 // ---- what transactions are made of
@@ -14,7 +15,7 @@ pub(super) fn absent(key: &str) -> Value {
 
 pub(super) fn created_at(key: &str, revision: Revision) -> Value {
     json!({
-        "key": encode(key.as_bytes()),
+        "key": STANDARD.encode(key),
         "target": "CREATE",
         "result": "EQUAL",
         "create_revision": revision.0.to_string(),
@@ -23,27 +24,27 @@ pub(super) fn created_at(key: &str, revision: Revision) -> Value {
 
 pub(super) fn has_value(key: &str, value: &str) -> Value {
     json!({
-        "key": encode(key.as_bytes()),
+        "key": STANDARD.encode(key),
         "target": "VALUE",
         "result": "EQUAL",
-        "value": encode(value.as_bytes()),
+        "value": STANDARD.encode(value),
     })
 }
 
 pub(super) fn put(key: &str, value: &str, lease: Option<LeaseId>) -> Value {
     json!({"request_put": {
-        "key": encode(key.as_bytes()),
-        "value": encode(value.as_bytes()),
+        "key": STANDARD.encode(key),
+        "value": STANDARD.encode(value),
         "lease": lease.map_or(0, |it| it.0).to_string(),
     }})
 }
 
 pub(super) fn range(key: &str) -> Value {
-    json!({"request_range": {"key": encode(key.as_bytes())}})
+    json!({"request_range": {"key": STANDARD.encode(key)}})
 }
 
 pub(super) fn delete(key: &str) -> Value {
-    json!({"request_delete_range": {"key": encode(key.as_bytes())}})
+    json!({"request_delete_range": {"key": STANDARD.encode(key)}})
 }
 
 // ---- answers; what is zero, false or empty is left out

@@ -196,13 +196,18 @@ fn why_is_a_tree() {
     ]);
     let mut answer = verdict(false, "NOT_HELD");
     answer["steps"] = steps;
-    let daemon = Daemon::with(vec![result(&answer), result(&answer)]);
+    // It asks for the seats of the product as well.
+    let pool = json!({"product": "acme-cad", "tier": "pro", "capacity": 2, "used": 1});
+    let seats = json!({"pools": [pool], "items": [], "next_cursor": null});
+    let once = vec![result(&answer), result(&seats)];
+    let daemon = Daemon::with([once.clone(), once].concat());
     let output = daemon.run(&["why", "acme-cad", "--all"]);
     assert_eq!(output.status.code(), Some(1));
     let first = "No: you are not entitled to acme-cad: d\n";
     assert!(stdout(&output).starts_with(first), "{}", stdout(&output));
     let tree = "\n✗ grant pro: whole collection\n  ✗ token 7: burnt\n    ? anchor block 12\n";
     assert!(stdout(&output).contains(tree), "{}", stdout(&output));
+    assert!(stdout(&output).contains("1 of 2 seats"), "{}", stdout(&output));
 
     let why = ["why", "p", "--all"];
     let ascii = entitlectl(&daemon.socket()).env("LANG", "C").args(why).output().unwrap();

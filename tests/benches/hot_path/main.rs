@@ -45,6 +45,8 @@ const REQUESTS: usize = 3_200;
 const PIPELINED: usize = 32;
 /// Connections that are counted, with one request on each.
 const CONNECTS: usize = 800;
+/// How often each way is counted.
+const GOES: usize = 3;
 /// So much of its budget a way to ask may leave unused before this asks for a lower one.
 const SLACK: f64 = 0.85;
 
@@ -119,12 +121,12 @@ fn count() -> BTreeMap<String, f64> {
     let ways = [("raw", &raw, 1), ("pipelined", &raw, PIPELINED), ("http", &http, 1)];
     let each = ways.map(|(way, request, at_once)| {
         let mut load = Load::new(&daemon.socket(), request, at_once);
-        let all = counted.during(|| (0..REQUESTS / at_once).for_each(|_| load.ask()));
+        let all = counted.least_during(|| (0..REQUESTS / at_once).for_each(|_| load.ask()));
         (way.to_owned(), all as f64 / REQUESTS as f64)
     });
     // Connects, asks, and closes.
     let once = |_| drop(Load::new(&daemon.socket(), &raw, 1));
-    let all = counted.during(|| (0..CONNECTS).for_each(once));
+    let all = counted.least_during(|| (0..CONNECTS).for_each(once));
     assert_eq!(daemon.code(ACME), "VALID", "what was counted is a licence in force");
     let connect = ("connect".to_owned(), all as f64 / CONNECTS as f64);
     each.into_iter().chain([connect]).collect()
@@ -162,6 +164,11 @@ impl Counted {
             UnixStream::connect(&socket).map(drop).map_err(|it| it.to_string())
         });
         Self { process, socket, orders, folder }
+    }
+
+    /// The least of some goes: what else the daemon had to do meanwhile, once and by itself, is no part of it.
+    fn least_during(&self, mut load: impl FnMut()) -> u64 {
+        (0..GOES).map(|_| self.during(&mut load)).min().unwrap_or_default()
     }
 
     /// How many instructions the daemon executes while `load` runs.

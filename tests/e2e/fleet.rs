@@ -250,16 +250,18 @@ fn a_restored_store_is_refused_until_somebody_says_that_it_was_meant() {
 
 /// Until a machine has heard of so many renewals more of every machine.
 fn wait_for_beats(fleet: &Fleet, machine: usize, more: u64) {
-    let beats = || -> Vec<u64> {
+    // What a machine knows of the others is of its last renewal: of who came since, nothing.
+    let beats = || -> Result<Vec<u64>, String> {
         let status = fleet.status(machine);
         let machines = status["machines"].as_array().unwrap();
-        machines.iter().map(|it| it["beat"].as_u64().unwrap()).collect()
+        let beats: Vec<u64> = machines.iter().map(|it| it["beat"].as_u64().unwrap()).collect();
+        if beats.len() == fleet.machines.len() { Ok(beats) } else { Err(status.to_string()) }
     };
-    let before = beats();
+    let before = eventually("all machines are known", beats);
     eventually("all machines have renewed", || {
-        let now = beats();
+        let now = beats()?;
         let all = before.iter().zip(&now).all(|(before, now)| now >= &(before + more));
-        if all && now.len() == before.len() { Ok(()) } else { Err(format!("{before:?} {now:?}")) }
+        if all { Ok(()) } else { Err(format!("{before:?} {now:?}")) }
     });
 }
 

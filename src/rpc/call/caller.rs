@@ -135,6 +135,12 @@ impl Caller {
         })
     }
 
+    /// So many bytes have come.
+    pub(in crate::rpc) fn heard(&self, bytes: usize) {
+        self.figures().bytes_in.add(bytes);
+        self.turn.asks();
+    }
+
     /// The other side has said its last.
     pub(in crate::rpc) fn hang_up(&self) {
         if let Some(attendance) = self.attendance.get() {

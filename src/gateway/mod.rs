@@ -10,6 +10,7 @@
 //! administrator made, in methods that give out no key. Never: proves, caches an answer, or reads a ledger.
 
 mod answer;
+mod census;
 mod clients;
 mod cors;
 mod credentials;

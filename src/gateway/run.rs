@@ -54,7 +54,7 @@ fn gateway(settings: &Settings) -> anyhow::Result<(Gateway, Option<Arc<Tls>>)> {
         cors: Cors::new(&settings.cors),
         credentials: Credentials::new(settings, clock.clone())?,
         daemon: Arc::new(daemon),
-        idempotency: Idempotency::new(),
+        idempotency: Idempotency::default(),
         in_flight: Semaphore::new(settings.limits.in_flight),
         figures: Figures::default(),
         clock,

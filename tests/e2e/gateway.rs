@@ -3,6 +3,7 @@
 mod described;
 mod hostile;
 mod old;
+mod quotas;
 mod seats;
 mod streams;
 mod tls;

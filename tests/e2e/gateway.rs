@@ -2,6 +2,7 @@
 
 mod described;
 mod hostile;
+mod kept;
 mod old;
 mod quotas;
 mod seats;

@@ -27,6 +27,9 @@ const VERSION: u32 = 1;
 const LONGEST: usize = 256 << 20;
 /// Of what is not needed any more, so much is kept before the file is written anew.
 const SPARE: u64 = 1 << 20;
+/// No seat has such a number: counting on from it would begin again at the lowest, and fences go up. Every JSON parser keeps
+/// those below.
+const NO_NUMBER: u64 = 1 << 53;
 /// Hexadecimal digits of a checksum: it has to notice what was cut off, and not somebody who may write the file.
 const CHECKSUM: usize = 8;
 
@@ -232,12 +235,12 @@ fn read(text: &str, boot: &Boot, is_same_boot: bool) -> Left {
     let (mut last, mut damaged) = (0, 0);
     for entry in lines.map(parsed::<Entry>) {
         match entry {
-            Some(Entry::Held(kept)) => {
+            Some(Entry::Held(kept)) if kept.seat.id.0 < NO_NUMBER => {
                 last = last.max(kept.seat.id.0);
                 seats.insert(kept.seat.id, *kept);
             }
             Some(Entry::Ended(seat)) => drop(seats.remove(&seat)),
-            None => damaged += 1,
+            Some(Entry::Held(_)) | None => damaged += 1,
         }
     }
     if damaged > 0 {

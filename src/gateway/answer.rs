@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 use ring::digest::{Context, SHA256};
 use serde_json::value::RawValue;
 
+use super::clients::Owed;
 use entitled_core::domain::ids::Timestamp;
 
 /// The body of an answer.
@@ -25,11 +26,13 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Body,
+    /// Kept until it is written.
+    pub(super) owed: Option<Owed>,
 }
 
 impl Answer {
     pub(super) fn new(status: StatusCode, body: Body) -> Self {
-        Self { status, headers: HeaderMap::new(), body }
+        Self { status, headers: HeaderMap::new(), body, owed: None }
     }
 
     /// JSON that nobody may keep.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
@@ -15,6 +16,8 @@ use entitled_core::domain::ids::{CustomerId, ProductId};
 
 /// Questions of one client to the daemon at a time: half of what there is for all, so that it cannot take all.
 const AT_A_TIME: usize = 12;
+/// Bytes of replies to one client that are not written yet. Who does not read is not answered on and on.
+const UNWRITTEN: usize = 8 << 20;
 /// How long one of its questions may wait for the others.
 const TURN: Duration = Duration::from_secs(5);
 
@@ -28,6 +31,19 @@ pub(super) struct Client {
     rate: DefaultDirectRateLimiter,
     places: Semaphore,
     streams: Arc<Semaphore>,
+    unwritten: Arc<AtomicUsize>,
+}
+
+/// Bytes that a client is still to be told; none any more when it is dropped.
+pub(super) struct Owed {
+    bytes: usize,
+    of: Arc<AtomicUsize>,
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 impl Client {
@@ -42,6 +58,7 @@ impl Client {
             rate: RateLimiter::direct(quota),
             places: Semaphore::new(AT_A_TIME),
             streams: Arc::new(Semaphore::new(settings.streams)),
+            unwritten: Arc::default(),
         }
     }
 
@@ -69,6 +86,17 @@ impl Client {
     pub(super) fn stream(&self) -> Result<OwnedSemaphorePermit, Problem> {
         let place = Arc::clone(&self.streams).try_acquire_owned();
         place.map_err(|_| Problem::limited("this client has as many streams as it may have"))
+    }
+
+    /// Whether it reads what it is answered. Asked before anything is done for it.
+    pub(super) fn reads(&self) -> bool {
+        self.unwritten.load(Ordering::Relaxed) < UNWRITTEN
+    }
+
+    /// Counts a reply of so many bytes until it is written.
+    pub(super) fn owe(&self, bytes: usize) -> Owed {
+        self.unwritten.fetch_add(bytes, Ordering::Relaxed);
+        Owed { bytes, of: Arc::clone(&self.unwritten) }
     }
 
     /// Whether it may ask once more now. Asking is what counts.

@@ -11,6 +11,7 @@
 //! would be the same (`kept`). Never: proves, or reads a ledger.
 
 mod answer;
+mod census;
 mod clients;
 mod cors;
 mod credentials;

@@ -13,6 +13,7 @@ use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 
 use super::answer::{Answer, Body};
+use super::clients::Owed;
 use crate::rpc::socket::progress::{Progress, Unwritten};
 
 pub(super) type Reply = Response<Outgoing>;
@@ -49,6 +50,7 @@ impl HttpBody for Outgoing {
 struct Text {
     bytes: Bytes,
     _unwritten: Unwritten,
+    _owed: Option<Owed>,
 }
 
 impl AsRef<[u8]> for Text {
@@ -64,11 +66,11 @@ pub(super) fn reply(
     progress: &Arc<Progress>,
     request: Option<Incoming>,
 ) -> Reply {
-    let Answer { status, headers, body } = answer;
+    let Answer { status, headers, body, owed } = answer;
     let body = match body {
         Body::Whole(bytes) if bytes.is_empty() || is_head => Full::default().boxed_unsync(),
         Body::Whole(bytes) => {
-            let text = Text { bytes, _unwritten: progress.reply() };
+            let text = Text { bytes, _unwritten: progress.reply(), _owed: owed };
             Full::new(Bytes::from_owner(text)).boxed_unsync()
         }
         Body::Events(events) => {

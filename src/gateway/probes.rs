@@ -1,9 +1,13 @@
 //! The second port: whether the gateway lives, whether it is ready, and its figures. For the machine that runs it.
+//!
+//! A port has no caller to know. Few connections, none for long: whoever comes takes the place of who was there longest, so
+//! that nobody who stays keeps away who asks whether we live.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,11 +22,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 
 use super::daemon::Daemon;
 use super::forward;
-use super::respond::Gateway;
+use super::respond::{Gateway, name_of};
 
 /// Connections at once, and how long one lasts.
 const CONNECTIONS: usize = 16;
@@ -80,15 +84,20 @@ impl Figures {
 
 /// Serves the second port for as long as the gateway runs.
 pub(super) async fn serve(listener: TcpListener, gateway: Arc<Gateway>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut places = VecDeque::<AbortHandle>::new();
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
+        places.retain(|it| !it.is_finished());
+        if places.len() >= CONNECTIONS
+            && let Some(longest) = places.pop_front()
+        {
+            longest.abort();
+        }
         let gateway = Arc::clone(&gateway);
-        tokio::spawn(async move {
+        let serving = tokio::spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
                 let gateway = Arc::clone(&gateway);
                 async move { Ok::<_, Infallible>(respond(&request, &gateway).await) }
@@ -97,9 +106,26 @@ pub(super) async fn serve(listener: TcpListener, gateway: Arc<Gateway>) {
             server.timer(TokioTimer::new()).max_headers(64).max_buf_size(16 * 1024);
             let serving = server.serve_connection(TokioIo::new(stream), service);
             let _ = tokio::time::timeout(LONGEST, serving).await;
-            drop(place);
         });
+        places.push_back(serving.abort_handle());
     }
+}
+
+/// Whether a web page may be behind a request: it names one, or reached us by a name that we do not have, as a browser does
+/// whose name service was tricked. Who looks after machines comes by an address, or by a name of ours.
+fn is_of_a_page(request: &Request<Incoming>, gateway: &Gateway) -> bool {
+    let headers = request.headers();
+    let authority = request.uri().authority().map(|it| it.as_str().as_bytes());
+    let mut hosts = headers.get_all(header::HOST).iter().map(|it| it.as_bytes()).chain(authority);
+    let is_expected = |host: &[u8]| {
+        let name = name_of(host).unwrap_or_default();
+        let address = name.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(name);
+        let is_plain = host.is_empty() || name.eq_ignore_ascii_case("localhost");
+        is_plain || address.parse::<IpAddr>().is_ok() || gateway.is_ours(host)
+    };
+    headers.contains_key(header::ORIGIN)
+        || headers.contains_key(header::REFERER)
+        || !hosts.all(is_expected)
 }
 
 async fn respond(request: &Request<Incoming>, gateway: &Gateway) -> Response<Full<Bytes>> {
@@ -107,6 +133,10 @@ async fn respond(request: &Request<Incoming>, gateway: &Gateway) -> Response<Ful
     const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         return reply(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "use GET\n".to_owned());
+    }
+    if is_of_a_page(request, gateway) {
+        let why = "not for web pages: ask by an address, or by one of `hosts`\n".to_owned();
+        return reply(StatusCode::FORBIDDEN, "text/plain", why);
     }
     match request.uri().path() {
         // Whoever reads this was answered: the threads live. What a chain or the daemon does says nothing of that.

@@ -127,6 +127,9 @@ impl Gateway {
         if !client.may_ask_now() {
             return Err(Problem::limited("this client asks too often"));
         }
+        if !client.reads() {
+            return Err(Problem::limited("this client does not read what it is answered"));
+        }
         if endpoint.kind != Kind::Rpc && !client.has(endpoint.scope) {
             let lacks = endpoint.scope.word();
             return Err(Problem::forbidden(format!("this client lacks the scope `{lacks}`")));
@@ -138,11 +141,15 @@ impl Gateway {
         let body = self.body(parts, body).await?;
         arrival.progress.completed();
         let asked = Asked { endpoint, client, parts, progress: &arrival.progress };
-        match endpoint.kind {
+        let mut answer = match endpoint.kind {
             Kind::Rpc => rpc::answer(&self.daemon, &asked.client, &body).await,
             Kind::Flags => self.flags(asked, given, body).await,
             _ => self.method(asked, given, &body).await,
+        }?;
+        if let Body::Whole(bytes) = &answer.body {
+            answer.owed = Some(own.owe(bytes.len()));
         }
+        Ok(answer)
     }
 
     /// A browser that was tricked into taking our address for another's name names the other.
@@ -161,17 +168,8 @@ impl Gateway {
         }
     }
 
-    fn is_ours(&self, host: &[u8]) -> bool {
-        let Ok(host) = std::str::from_utf8(host) else { return false };
-        let name = match host.rsplit_once(':') {
-            Some((name, port))
-                if !port.is_empty() && port.bytes().all(|it| it.is_ascii_digit()) =>
-            {
-                name
-            }
-            _ => host,
-        };
-        self.hosts.iter().any(|it| it.eq_ignore_ascii_case(name))
+    pub(super) fn is_ours(&self, host: &[u8]) -> bool {
+        name_of(host).is_some_and(|name| self.hosts.iter().any(|it| it.eq_ignore_ascii_case(name)))
     }
 
     fn preflight(&self, path: &str, origin: &Origin) -> Result<Answer, Problem> {
@@ -306,7 +304,7 @@ impl Gateway {
             match key {
                 None => change.await.map(|result| (result, false)),
                 Some(key) => {
-                    let made = idempotency.once((&client.name, key), request, change).await?;
+                    let made = idempotency.once((&client.name, key), &request, change).await?;
                     Ok((made.result, made.again))
                 }
             }
@@ -339,6 +337,17 @@ struct Asked<'a> {
     client: Arc<Client>,
     parts: &'a Parts,
     progress: &'a Arc<Progress>,
+}
+
+/// A `Host` without its port.
+pub(super) fn name_of(host: &[u8]) -> Option<&str> {
+    let host = std::str::from_utf8(host).ok()?;
+    Some(match host.rsplit_once(':') {
+        Some((name, port)) if !port.is_empty() && port.bytes().all(|it| it.is_ascii_digit()) => {
+            name
+        }
+        _ => host,
+    })
 }
 
 /// Whether the body is JSON by its one name. A page's form cannot send this type without being asked about first.

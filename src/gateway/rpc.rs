@@ -1,6 +1,7 @@
 //! JSON-RPC over HTTP: the methods of the table, for the client's customer.
 
 use http::StatusCode;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Body};
@@ -13,6 +14,8 @@ use entitled_client::ErrorCode;
 
 /// Requests in one batch, as with the daemon.
 const BATCH: usize = 32;
+/// Bytes of the replies of one batch, as long as one reply of the daemon may be. What is asked for beyond is refused.
+const LONGEST: usize = 1 << 20;
 /// Methods that say nothing of any customer.
 const FREE: [&str; 2] = ["system_version", "rpc_discover"];
 
@@ -29,51 +32,63 @@ pub(super) async fn answer(
     let requests = match serde_json::from_slice(body).map_err(unreadable)? {
         Value::Array(requests) => requests,
         request @ Value::Object(_) => {
-            return Ok(match one(daemon, client, request).await {
-                Some(said) => reply(&said),
-                None => nothing(),
-            });
+            return Ok(one(daemon, client, request).await.map_or_else(nothing, reply));
         }
         _ => return Err(Problem::bad("the body is no request and no batch of them")),
     };
     if requests.is_empty() || requests.len() > BATCH {
         return Err(Problem::bad("a batch has 1 to 32 requests"));
     }
-    let mut said = Vec::new();
-    for request in requests {
-        // Each counts as one that was asked by itself.
-        if said.is_empty() || client.may_ask_now() {
-            said.extend(one(daemon, client, request).await);
-        } else {
-            let id = request.get("id").cloned().unwrap_or_default();
-            said.push(error(&id, ErrorCode::LimitExceeded, "this client asks too often"));
-        }
+    let (mut said, mut length) = (Vec::new(), 0);
+    for (at, request) in requests.into_iter().enumerate() {
+        // Each counts as one that was asked by itself, also where nobody waits for its answer.
+        let beyond = match at == 0 || client.may_ask_now() {
+            true if length < LONGEST => None,
+            true => Some("the replies of a batch have at most 1 MiB together"),
+            false => Some("this client asks too often"),
+        };
+        let reply = match beyond {
+            None => one(daemon, client, request).await,
+            Some(_) if is_notification(&request) => None,
+            Some(why) => {
+                let id = request.get("id").cloned().unwrap_or_default();
+                Some(error(&id, ErrorCode::LimitExceeded, why))
+            }
+        };
+        length += reply.as_ref().map_or(0, String::len);
+        said.extend(reply);
     }
     Ok(match said.is_empty() {
         true => nothing(),
-        false => reply(&Value::from(said)),
+        false => reply(format!("[{}]", said.join(","))),
     })
+}
+
+/// Whether nobody waits for an answer.
+fn is_notification(request: &Value) -> bool {
+    request.get("method").is_some() && request.get("id").is_none()
 }
 
 fn nothing() -> Answer {
     Answer::new(StatusCode::NO_CONTENT, Body::Whole(bytes::Bytes::new()))
 }
 
-fn reply(said: &Value) -> Answer {
-    Answer::json(StatusCode::OK, said.to_string())
+fn reply(said: String) -> Answer {
+    Answer::json(StatusCode::OK, said)
 }
 
-fn error(id: &Value, code: ErrorCode, detail: &str) -> Value {
+fn error(id: &Value, code: ErrorCode, detail: &str) -> String {
     failure(id, code.number(), code.name(), detail)
 }
 
-fn failure(id: &Value, number: i32, name: &str, detail: &str) -> Value {
+fn failure(id: &Value, number: i32, name: &str, detail: &str) -> String {
     let data = json!({ "code": name, "detail": detail });
-    json!({ "jsonrpc": "2.0", "id": id, "error": { "code": number, "message": detail, "data": data } })
+    let error = json!({ "code": number, "message": detail, "data": data });
+    json!({ "jsonrpc": "2.0", "id": id, "error": error }).to_string()
 }
 
 /// Answers one request; a notification has no answer.
-async fn one(daemon: &Daemon, client: &Client, mut request: Value) -> Option<Value> {
+async fn one(daemon: &Daemon, client: &Client, mut request: Value) -> Option<String> {
     let id = request.get_mut("id").map(Value::take);
     let is_id = id.as_ref().is_none_or(|it| it.is_null() || it.is_string() || it.is_number());
     let method = request["method"].as_str().map(str::to_owned);
@@ -84,7 +99,8 @@ async fn one(daemon: &Daemon, client: &Client, mut request: Value) -> Option<Val
     let asked = ask(daemon, client, &method, request["params"].take()).await;
     let id = id?;
     Some(match asked {
-        Ok(result) => json!({ "jsonrpc": "2.0", "id": id, "result": result }),
+        // As the daemon wrote it: a tree of it would take several times as much.
+        Ok(result) => format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{result}}}"),
         Err(problem) => {
             let code = ErrorCode::ALL.iter().find(|it| it.name() == problem.code());
             let code = code.copied().unwrap_or(ErrorCode::Busy);
@@ -98,7 +114,7 @@ async fn ask(
     client: &Client,
     method: &str,
     params: Value,
-) -> Result<Value, Problem> {
+) -> Result<Box<RawValue>, Problem> {
     let plain = [Kind::Question, Kind::Work, Kind::Change];
     let row = ENDPOINTS.iter().find(|it| it.method == method && plain.contains(&it.kind));
     let scope = match row {
@@ -122,9 +138,11 @@ async fn ask(
     let params = parameters::admit(client, method, listed, params)?;
     let is_slow = row.is_some_and(|it| it.kind != Kind::Question);
     let result = daemon.ask(method, &params, is_slow).await?;
-    let mut result: Value = serde_json::from_str(result.get()).unwrap_or_default();
-    if listed {
-        parameters::narrow(client, narrowing, &mut result);
+    if !listed {
+        return Ok(result);
     }
-    Ok(result)
+    let mut result: Value = serde_json::from_str(result.get()).unwrap_or_default();
+    parameters::narrow(client, narrowing, &mut result);
+    let narrowed = serde_json::value::to_raw_value(&result);
+    narrowed.map_err(|_| Problem::busy("the daemon's answer cannot be told"))
 }

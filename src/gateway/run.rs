@@ -60,7 +60,7 @@ fn gateway(
         credentials: Credentials::new(settings, clock.clone())?,
         daemon: Arc::new(daemon),
         verdicts: Verdicts::new(revisions),
-        idempotency: Idempotency::new(),
+        idempotency: Idempotency::default(),
         in_flight: Semaphore::new(settings.limits.in_flight),
         figures: Figures::default(),
         clock,

@@ -1,10 +1,8 @@
 //! Connections: accepted, counted, and served by TLS and HTTP within their limits.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
@@ -19,9 +17,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use super::census::Census;
 use super::guarded::Guarded;
 use super::respond::{Arrival, Gateway};
-use super::settings::Limits;
 use super::tls::{self, Tls};
 use crate::rpc::socket::limits;
 use crate::rpc::socket::progress::Progress;
@@ -73,41 +71,6 @@ macro_rules! drive {
     }};
 }
 
-/// Connections of each address.
-#[derive(Default)]
-struct Census(Mutex<HashMap<IpAddr, usize>>);
-
-/// A place for one connection.
-struct Place {
-    census: Arc<Census>,
-    address: IpAddr,
-}
-
-impl Census {
-    fn admit(self: &Arc<Self>, address: IpAddr, limits: &Limits) -> Option<Place> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = counts.values().sum();
-        let own = counts.get(&address).copied().unwrap_or(0);
-        if all >= limits.connections || own >= limits.connections_per_address {
-            return None;
-        }
-        counts.insert(address, own + 1);
-        Some(Place { census: Arc::clone(self), address })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut counts = self.census.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match counts.get_mut(&self.address) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => {
-                counts.remove(&self.address);
-            }
-        }
-    }
-}
-
 /// Serves until `stop`, then finishes what is under way.
 pub(super) async fn serve(
     listener: TcpListener,
@@ -129,7 +92,7 @@ pub(super) async fn serve(
             continue;
         };
         // Whom there is no place for sees the connection closed, as at a machine that is down.
-        let Some(place) = census.admit(from.ip().to_canonical(), &gateway.limits) else {
+        let Some(place) = census.admit(from.ip(), &gateway.limits) else {
             gateway.figures.turned_away();
             continue;
         };
@@ -153,6 +116,8 @@ async fn attend(
     let _ = stream.set_nodelay(true);
     let _ = setsockopt(&stream, sockopt::KeepAlive, &true);
     let _ = setsockopt(&stream, sockopt::TcpUserTimeout, &SILENCE_MS);
+    // The kernel would take megabytes for whoever does not read, of memory that is ours as well.
+    let _ = setsockopt(&stream, sockopt::SndBuf, &SEND_BUFFER);
     let first = gateway.limits.head;
     let Some(tls) = tls else {
         let mut preface = [0; 4];

@@ -162,7 +162,9 @@ fn check(settings: &Settings, root: &Section<'_>) {
     if settings.cors.credentials && settings.cors.origins.is_empty() {
         root.flaw("cors", "`credentials` needs `origins`");
     }
-    let mut names: Vec<&str> = settings.clients.iter().map(|it| it.name.as_str()).collect();
+    // What is kept of a client goes by its name, also of the one that says none.
+    let all = settings.clients.iter().chain(&settings.anonymous);
+    let mut names: Vec<&str> = all.map(|it| it.name.as_str()).collect();
     names.sort_unstable();
     if names.windows(2).any(|it| it.first() == it.get(1)) {
         root.flaw("client", "two clients have the same name");

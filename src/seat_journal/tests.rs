@@ -25,12 +25,13 @@ tokens_of = "enumerable"
 }
 
 fn seat(number: u64) -> KeptSeat {
-    let process = ProcessId(number + 100);
+    let process = ProcessId(number.wrapping_add(100));
     let seat = Seat {
         id: SeatId(number),
         pool: PoolId(1),
         claimant: Claimant {
-            uid: 1000,
+            uid: 165_536,
+            account: Some(1000),
             on_behalf: Some(CustomerId::Numbered(7)),
             gids: vec![100],
             unit: None,
@@ -112,6 +113,16 @@ fn a_line_that_was_cut_off_takes_nothing_with_it() {
         let found: Vec<u64> = left.seats.iter().map(|it| it.seat.id.0).collect();
         assert_eq!(found, expected, "{complete} lines");
     }
+}
+
+#[test]
+fn a_number_that_no_seat_has_is_not_counted_on_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path());
+    let (mut journal, left) = SeatJournal::open(path.clone(), boot("one"), false);
+    journal.rewrite(left.seats.into_iter().chain([seat(u64::MAX - 100), seat(1 << 53)]));
+    let (_, left) = SeatJournal::open(path, boot("one"), false);
+    assert_eq!((left.seats.as_slice(), left.last), ([seat(2), seat(3)].as_slice(), 3));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 pub mod scene;
 
+mod altered;
 mod following;
 mod forgery;
 mod misconduct;

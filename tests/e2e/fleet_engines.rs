@@ -1,15 +1,21 @@
 //! What a store of a fleet promises, asked of each engine.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+
 use entitled::clock::Clock;
 use entitled::fleet;
-use entitled::fleet::engine::{Change, Engine};
+use entitled::fleet::engine::{Change, Engine, FleetError};
 use entitled::fleet::settings::{FleetSettings, Kind};
 use entitled_core::fleet::{
     BeatFault, FleetId, Joined, MachineId, Meta, Record, Revision, Slot, TokenKey,
 };
+use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::support::etcd::Etcd;
@@ -78,7 +84,7 @@ fn a_slot_is_one_machines_until_it_is_given_back() {
         assert!(other.claim(second, vec![slot(2)], 12).await.unwrap() > Some(created));
         let listing = other.list().await.unwrap();
         assert_eq!(listing.slots.len(), 3, "all or nothing: {listing:?}");
-        assert_eq!(listing.slots[&slot(1)].machine, first.machine);
+        assert!(listing.slots[&slot(1)].is(first.machine));
         // By another revision it is not given back.
         one.release(vec![(slot(0), Revision(created.0 - 1))]).await.unwrap();
         assert_eq!(other.claim(second, vec![slot(0)], 13).await.unwrap(), None);
@@ -156,7 +162,8 @@ fn a_watch_tells_what_happens_in_its_order() {
         one.evict(MachineId([9; 8])).await.unwrap();
         match told.recv().await.unwrap() {
             Change::Slot(at, Some(holder), revision) => {
-                assert_eq!((at, holder.machine, revision), (slot(4), first.machine, created));
+                assert!(holder.is(first.machine), "{holder:?}");
+                assert_eq!((at, revision), (slot(4), created));
             }
             other => panic!("{other:?}"),
         }
@@ -181,4 +188,88 @@ fn what_a_store_is_of_is_written_once_and_raised_as_it_was_seen() {
         assert!(one.raise(Some(META), raised).await.unwrap());
         assert_eq!(other.open(None).await.unwrap().unwrap().0, raised);
     });
+}
+
+/// Writes below the fleet's prefix, as somebody who is no machine of it.
+fn put(etcd: &Etcd, key: &str, value: &str) {
+    let encode = |it: &str| base64::engine::general_purpose::STANDARD.encode(it);
+    let key = encode(&format!("/entitled/v1/t/{key}"));
+    let body = json!({"key": key, "value": encode(value)}).to_string();
+    let url = format!("{}/v3/kv/put", etcd.endpoints()[0]);
+    let mut asked = Command::new("curl");
+    asked.args(["-sS", "--fail", "--noproxy", "*", "-d", &body, &url]);
+    let done = asked.output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+}
+
+#[test]
+fn what_cannot_be_read_is_somebodys_and_keeps_nobody_from_the_rest() {
+    let Some(etcd) = Etcd::start(1) else { return };
+    let (one, other) = (self::etcd(etcd.endpoints()), self::etcd(etcd.endpoints()));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let first = join(&one, 1).await;
+        one.claim(first, vec![slot(0)], 10).await.unwrap().unwrap();
+        let after = other.list().await.unwrap().revision;
+        let (tell, mut told) = mpsc::channel(16);
+        let watcher = self::etcd(etcd.endpoints());
+        let watching = tokio::spawn(async move { watcher.watch(after, tell).await });
+        let token = TokenKey([1; 16]);
+        put(&etcd, &format!("slots/{token}/1"), "not one of ours");
+        put(&etcd, &format!("machines/{}", MachineId([5; 8])), r#"{"v":2}"#);
+        // Other names of what has a key of its own.
+        put(&etcd, &format!("slots/{token}/+0"), "x");
+        put(&etcd, &format!("slots/{}/0", TokenKey([0xab; 16]).to_string().to_uppercase()), "x");
+        put(&etcd, &format!("slots/{token}/00"), "x");
+        let listing = other.list().await.unwrap();
+        assert_eq!(listing.slots.len(), 2, "{listing:?}");
+        assert!(listing.slots[&slot(0)].is(first.machine), "{listing:?}");
+        assert_eq!(listing.slots[&slot(1)].by, None, "it is nobody's here, and taken");
+        assert_eq!(listing.machines.keys().collect::<Vec<_>>(), [&first.machine]);
+        assert_eq!(listing.unreadable, 2);
+        assert_eq!(one.claim(first, vec![slot(1)], 11).await.unwrap(), None);
+        let renewed = one.renew(first, record(0), record(1)).await.unwrap();
+        assert_eq!(renewed, Ok(META), "it goes on");
+        one.claim(first, vec![slot(2)], 12).await.unwrap().unwrap();
+        let mut heard = Vec::new();
+        while heard.len() < 2 {
+            let change = tokio::time::timeout(TTL * 5, told.recv()).await.unwrap().unwrap();
+            let Change::Slot(at, Some(holder), _) = change else { panic!("{change:?}") };
+            heard.push((at, holder.is(first.machine)));
+        }
+        assert_eq!(heard, [(slot(1), false), (slot(2), true)], "and is told of what follows");
+        watching.abort();
+        put(&etcd, &format!("machines/{}", first.machine), "not one of ours");
+        let told = one.renew(first, record(1), record(2)).await.unwrap();
+        assert_eq!(told, Err(BeatFault::Cloned), "somebody else writes in its name");
+    });
+}
+
+/// Begins an answer, and sends pieces of it for as long as anybody reads.
+fn endless() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                let _ = stream.read(&mut [0; 4_096]);
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{\n";
+                let blank = format!("{}\n", " ".repeat(4_095));
+                let mut sent = stream.write_all(head.as_bytes());
+                while sent.is_ok() {
+                    sent = stream.write_all(blank.as_bytes());
+                }
+            });
+        }
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn an_answer_is_one_line_and_is_read_once() {
+    let engine = self::etcd(vec![endless()]);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let told = runtime.block_on(engine.open(None));
+    assert!(matches!(told, Err(FleetError::Refused { .. })), "{told:?}");
 }

@@ -4,6 +4,7 @@ mod described;
 mod hostile;
 mod kept;
 mod old;
+mod quotas;
 mod seats;
 mod streams;
 mod tls;

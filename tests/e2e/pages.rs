@@ -110,6 +110,23 @@ fn a_browser_without_a_wallet_says_how_to_go_on() {
     assert!(linked(&daemon).is_empty());
 }
 
+#[test]
+fn names_that_turn_text_around_do_nothing_on_a_page() {
+    if !has_browser("names that turn text around in the browser") {
+        return;
+    }
+    let name = "Mal\u{202e}<i>reh</i>";
+    let stage = Stage::with(|licence| {
+        acme(licence).set("name", &format!("{name:?}").replace("\\u{202e}", "\\u202e"))
+    });
+    let uid = nix::unistd::getuid().as_raw();
+    stage.daemon.admin("customer_create", json!({"name": name, "uids": [uid]}));
+    for (scene, arguments) in [("link", &["wallet", "link"][..]), ("ui", &["ui"])] {
+        let page = Page::open(&stage.daemon, arguments);
+        play("names", &page, json!({"key": key(1), "page": scene}));
+    }
+}
+
 /// A machine with two products, customers, a linked wallet and a licence for sale.
 fn for_sale() -> (Stage, Value) {
     let anvil = Anvil::start();

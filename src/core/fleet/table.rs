@@ -27,10 +27,16 @@ pub struct Joined {
 /// Who has a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Holder {
-    pub machine: MachineId,
-    /// Drawn for the attempt that made it.
-    pub claim: u64,
+    /// Which machine, and what was drawn for its attempt. `None` where what stands there cannot be read: then the slot is
+    /// somebody's, and nobody else's to take.
+    pub by: Option<(MachineId, u64)>,
     pub created: Revision,
+}
+
+impl Holder {
+    pub fn is(&self, machine: MachineId) -> bool {
+        self.by.is_some_and(|(it, _)| it == machine)
+    }
 }
 
 /// Everything in a store.
@@ -40,6 +46,8 @@ pub struct Listing {
     pub slots: BTreeMap<Slot, Holder>,
     pub machines: BTreeMap<MachineId, Record>,
     pub evicted: BTreeSet<MachineId>,
+    /// How many records cannot be read: written by a newer daemon, or by somebody who is none.
+    pub unreadable: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -171,7 +179,8 @@ impl Table {
         }
         let created = self.next();
         for slot in slots {
-            self.slots.insert(*slot, (Holder { machine, claim, created }, joined.lease));
+            let holder = Holder { by: Some((machine, claim)), created };
+            self.slots.insert(*slot, (holder, joined.lease));
         }
         Some(created)
     }
@@ -192,6 +201,7 @@ impl Table {
             slots: self.slots.iter().map(|(slot, (it, _))| (*slot, *it)).collect(),
             machines: self.machines.iter().map(|(id, (it, ..))| (*id, it.clone())).collect(),
             evicted: self.evicted.clone(),
+            unreadable: 0,
         }
     }
 

@@ -235,7 +235,7 @@ impl World {
                 let beaten = self.table.beat(now, &joined, &last, next.clone());
                 let judged = beaten.or_else(|found| judge(&last, &next, found.as_ref()));
                 let listed = self.table.list(now).slots.into_iter();
-                let own = listed.filter(|(_, it)| it.machine == joined.machine);
+                let own = listed.filter(|(_, it)| it.is(joined.machine));
                 Told::Renewed(judged.map(|()| own.map(|(slot, it)| (slot, it.created)).collect()))
             }
             Ask::Claim(joined, slot, claim) => {

@@ -75,9 +75,13 @@ pub enum UnitKey {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claimant {
     pub uid: u32,
+    /// The user whose subordinate uid it is (subuid(5)). A rule about that user is about all that run as one of these: else who
+    /// is kept out would come back as another.
+    #[serde(default)]
+    pub account: Option<u32>,
     /// Whom a delegate asks for.
     pub on_behalf: Option<CustomerId>,
-    /// The primary and the supplementary groups, as far as they are known.
+    /// The primary and the supplementary groups, as far as they are known, and those of `account`.
     pub gids: Vec<u32>,
     /// The unit of the service manager, or the path of the control group.
     pub unit: Option<String>,

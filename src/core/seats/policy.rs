@@ -16,7 +16,7 @@ pub enum Who {
 impl Who {
     pub fn is(&self, claimant: &Claimant) -> bool {
         match self {
-            Self::Uid(uid) => claimant.uid == *uid,
+            Self::Uid(uid) => [Some(claimant.uid), claimant.account].contains(&Some(*uid)),
             Self::Gid(gid) => claimant.gids.contains(gid),
             Self::Unit(pattern) => claimant.unit.as_deref().is_some_and(|it| matches(pattern, it)),
         }

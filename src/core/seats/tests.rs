@@ -97,7 +97,7 @@ impl Bench {
 }
 
 fn claimant(uid: u32, gids: Vec<u32>, unit: &str) -> Claimant {
-    Claimant { uid, on_behalf: None, gids, unit: Some(unit.to_owned()) }
+    Claimant { uid, account: None, on_behalf: None, gids, unit: Some(unit.to_owned()) }
 }
 
 fn granted(effects: &[Effect]) -> Vec<RequestId> {

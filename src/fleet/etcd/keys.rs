@@ -62,10 +62,20 @@ impl Keys {
         })
     }
 
-    /// Which key that is, in base64; `None` of one that is not ours.
+    /// Which key that is, in base64; `None` of one that is not ours, or not as we write it: one thing has one key.
     pub(super) fn read(&self, key: &str) -> Option<Key> {
         let key = String::from_utf8(STANDARD.decode(key).ok()?).ok()?;
-        let key = key.strip_prefix(&self.prefix)?;
+        let named = Self::named(key.strip_prefix(&self.prefix)?)?;
+        let as_written = match &named {
+            Key::Meta => self.meta(),
+            Key::Machine(id) => self.machine(*id),
+            Key::Slot(slot) => self.slot(slot),
+            Key::Evicted(id) => self.evicted(*id),
+        };
+        (key == as_written).then_some(named)
+    }
+
+    fn named(key: &str) -> Option<Key> {
         Some(match key.split_once('/') {
             None if key == "meta" => Key::Meta,
             Some(("machines", id)) => Key::Machine(id.parse().ok()?),
@@ -122,12 +132,11 @@ pub(super) fn record(value: &str) -> Result<Record, FleetError> {
     Ok(record)
 }
 
-pub(super) fn holder(it: &KeyValue) -> Result<Holder, FleetError> {
-    let read: HolderValue = value_of(&it.value)?;
-    of_our_version(read.v)?;
-    let machine = read.machine.parse().map_err(|_| strange("the name of a machine"))?;
-    let claim = read.claim.parse().map_err(|_| strange("the number of an attempt"))?;
-    Ok(Holder { machine, claim, created: Revision(it.create_revision) })
+/// A slot that is there is somebody's, also where it cannot be read whose.
+pub(super) fn holder(it: &KeyValue) -> Holder {
+    let by = value_of::<HolderValue>(&it.value).ok().filter(|it| it.v == VERSION);
+    let by = by.and_then(|it| Some((it.machine.parse().ok()?, it.claim.parse().ok()?)));
+    Holder { by, created: Revision(it.create_revision) }
 }
 
 fn value_of<T: DeserializeOwned>(value: &str) -> Result<T, FleetError> {

@@ -140,11 +140,11 @@ impl Engine for Etcd {
                 "failure": [wire::range(&meta), wire::range(&key), wire::range(&gone)],
             });
             let done = self.transact(body).await?;
-            let (mut record, mut evicted, mut is_of) = (None, false, None);
+            let (mut record, mut evicted, mut is_of) = (Ok(None), false, None);
             for it in done.found() {
                 match self.keys.read(&it.key) {
                     Some(Key::Meta) => is_of = Some(keys::meta(&it.value)?),
-                    Some(Key::Machine(_)) => record = Some(keys::record(&it.value)?),
+                    Some(Key::Machine(_)) => record = keys::record(&it.value).map(Some),
                     Some(Key::Evicted(_)) => evicted = true,
                     _ => {}
                 }
@@ -152,8 +152,10 @@ impl Engine for Etcd {
             if evicted {
                 return Ok(Err(BeatFault::Evicted));
             }
+            // What cannot be read is not what was written here last.
+            let judged = record.map_or(Err(BeatFault::Cloned), |it| judge(&last, &next, it.as_ref()));
             if !done.succeeded
-                && let Err(fault) = judge(&last, &next, record.as_ref())
+                && let Err(fault) = judged
             {
                 return Ok(Err(fault));
             }
@@ -187,10 +189,7 @@ impl Engine for Etcd {
             // It was asked twice, because the first answer was lost.
             let own: Vec<&KeyValue> = done
                 .found()
-                .filter(|it| {
-                    keys::holder(it)
-                        .is_ok_and(|it| it.machine == joined.machine && it.claim == claim)
-                })
+                .filter(|it| keys::holder(it).by == Some((joined.machine, claim)))
                 .collect();
             let all = own.len() == slots.len();
             Ok(own.first().filter(|_| all).map(|it| Revision(it.create_revision)))
@@ -222,10 +221,16 @@ impl Engine for Etcd {
                 Listing { revision: Revision(range.header.revision), ..Listing::default() };
             for it in &range.kvs {
                 match self.keys.read(&it.key) {
-                    Some(Key::Slot(slot)) => drop(listing.slots.insert(slot, keys::holder(it)?)),
-                    Some(Key::Machine(id)) => {
-                        listing.machines.insert(id, keys::record(&it.value)?);
+                    // One record that nobody can read must not keep all machines from what they can.
+                    Some(Key::Slot(slot)) => {
+                        let holder = keys::holder(it);
+                        listing.unreadable += usize::from(holder.by.is_none());
+                        listing.slots.insert(slot, holder);
                     }
+                    Some(Key::Machine(id)) => match keys::record(&it.value) {
+                        Ok(record) => drop(listing.machines.insert(id, record)),
+                        Err(_) => listing.unreadable += 1,
+                    },
                     Some(Key::Evicted(id)) => drop(listing.evicted.insert(id)),
                     Some(Key::Meta) | None => {}
                 }
@@ -247,7 +252,7 @@ impl Engine for Etcd {
                         Some(Key::Slot(slot)) => {
                             let holder = match event.is_delete() {
                                 true => None,
-                                false => Some(keys::holder(&event.kv)?),
+                                false => Some(keys::holder(&event.kv)),
                             };
                             Change::Slot(slot, holder, at)
                         }

@@ -155,8 +155,8 @@ async fn with_groups(presence: Option<Presence>, permit: &Permit) -> Result<Pres
     let mut presence =
         presence.ok_or_else(|| RpcError::new(Code::PermissionDenied, "the caller is not known"))?;
     let gid = presence.gids.first().copied().unwrap_or(u32::MAX);
-    let uid = presence.uid;
-    let groups = tokio::task::spawn_blocking(move || peer::groups(uid, gid)).await;
+    let (uid, account) = (presence.uid, presence.account);
+    let groups = tokio::task::spawn_blocking(move || peer::groups(uid, gid, account)).await;
     presence.gids = groups.unwrap_or_else(|_| vec![gid]);
     presence.on_behalf = owner(permit).on_behalf;
     Ok(presence)

@@ -58,12 +58,23 @@ fn is_always_welcome(uid: u32, own: u32) -> bool {
     uid == 0 || uid == own
 }
 
-/// The groups of a user, by the user database: of `gid` alone where it has nothing to say.
-pub(in crate::rpc) fn groups(uid: u32, gid: u32) -> Vec<u32> {
-    let name = User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|it| CString::new(it.name));
-    let Some(Ok(name)) = name else { return vec![gid] };
+/// The groups of a user, by the user database: of `gid` alone where it has nothing to say. And those of the user whose
+/// subordinate uid it is: nobody leaves a group by taking another of their own uids.
+pub(in crate::rpc) fn groups(uid: u32, gid: u32, account: u32) -> Vec<u32> {
+    let owner = (account != uid).then_some(account).and_then(user);
+    let all = [user(uid).map(|it| (it, gid)), owner.map(|it| (it.clone(), it.gid.as_raw()))];
+    let all = all.into_iter().flatten().flat_map(|(user, gid)| groups_of(user, gid));
+    std::iter::once(gid).chain(all).collect()
+}
+
+fn user(uid: u32) -> Option<User> {
+    User::from_uid(Uid::from_raw(uid)).ok().flatten()
+}
+
+fn groups_of(user: User, gid: u32) -> Vec<u32> {
+    let Ok(name) = CString::new(user.name) else { return Vec::new() };
     let groups = getgrouplist(&name, Gid::from_raw(gid)).unwrap_or_default();
-    std::iter::once(gid).chain(groups.into_iter().map(Gid::as_raw)).collect()
+    groups.into_iter().map(Gid::as_raw).collect()
 }
 
 /// Whether the user database has `uid` in `group`. "Could not find out" lets nobody in.

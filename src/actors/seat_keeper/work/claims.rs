@@ -196,6 +196,7 @@ impl SeatKeeper {
         }
         let claimant = Claimant {
             uid: presence.uid,
+            account: Some(presence.account).filter(|it| *it != presence.uid),
             on_behalf: presence.on_behalf,
             gids: presence.gids.clone(),
             unit: group.as_ref().map(|it| it.unit.clone()),

@@ -96,6 +96,8 @@ pub(in crate::actors::seat_keeper) struct Member {
     taken: BTreeMap<Slot, Holder>,
     machines: BTreeMap<MachineId, Record>,
     evicted: BTreeSet<MachineId>,
+    /// Records that cannot be read.
+    unreadable: usize,
     holdings: BTreeMap<PoolId, Holding>,
     /// Claims and releases under way.
     claims: BTreeMap<u64, Vec<Slot>>,
@@ -132,6 +134,7 @@ impl Member {
             taken: BTreeMap::new(),
             machines: BTreeMap::new(),
             evicted: BTreeSet::new(),
+            unreadable: 0,
             holdings: BTreeMap::new(),
             claims: BTreeMap::new(),
             releasing: BTreeSet::new(),
@@ -185,8 +188,19 @@ impl Member {
         self.is_in(now) && !self.remembered.draining
     }
 
+    /// Says it once, and again when there are more.
+    fn note_unreadable(&mut self, records: usize) {
+        if records > std::mem::replace(&mut self.unreadable, records) {
+            tracing::warn!(
+                event = "fleet_record_unreadable",
+                records,
+                "records of the fleet cannot be read: places among them count as taken"
+            );
+        }
+    }
+
     fn is_own(&self, holder: &Holder) -> bool {
-        self.joined.is_some_and(|it| it.machine == holder.machine)
+        self.joined.is_some_and(|it| holder.is(it.machine))
     }
 
     fn is_under_way(&self, slot: &Slot) -> bool {

@@ -32,6 +32,43 @@ fn who_is_kept_out_does_not_share_the_seat_that_others_of_the_unit_have() {
     assert_eq!(bench.used(), 0);
 }
 
+/// A request of somebody inside a user namespace of uid 1001's.
+fn as_subordinate(bench: &mut Bench, process: u64) -> Request {
+    let mut request = bench.request(process);
+    let claimant = &mut request.claimant;
+    (claimant.uid, claimant.account, claimant.gids) = (165_536, Some(1001), vec![165_536, 50]);
+    request
+}
+
+#[test]
+fn who_is_kept_out_does_not_come_back_as_one_of_their_subordinate_uids() {
+    let by_group = Policy { exclude: vec![Who::Gid(50)], ..Policy::default() };
+    for policy in [keeps_out(1001), by_group] {
+        let mut bench = Bench::new(2, SeatTerms::default(), policy);
+        let kept_out = as_subordinate(&mut bench, 1);
+        let said = bench.ask(START, kept_out);
+        assert!(
+            matches!(said.as_slice(), [Effect::Refused { refusal: Refusal::Excluded, .. }]),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
+fn a_user_and_its_subordinate_uids_have_so_many_seats_between_them() {
+    let max = vec![(Who::Uid(1001), 1)];
+    let mut bench = Bench::new(3, SeatTerms::default(), Policy { max, ..Policy::default() });
+    let mut own = bench.request(1);
+    own.claimant.uid = 1001;
+    assert_eq!(granted(&bench.ask(START, own)).len(), 1);
+    let more = as_subordinate(&mut bench, 2);
+    let said = bench.ask(START, more);
+    assert!(
+        matches!(said.as_slice(), [Effect::Refused { refusal: Refusal::Full, .. }]),
+        "{said:?}"
+    );
+}
+
 #[test]
 fn who_was_let_in_before_keeps_the_same_seat_and_brings_nobody_else_in() {
     let mut bench = Bench::of(2);

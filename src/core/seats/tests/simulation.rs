@@ -183,7 +183,8 @@ impl World {
         let id = RequestId(self.number());
         let wait_until = self.dice.one_in(2).then(|| self.now.after(Duration::from_secs(40)));
         let count = if self.dice.one_in(5) { 3 } else { 1 };
-        let claimant = Claimant { uid, on_behalf: None, gids: Vec::new(), unit: None };
+        let claimant =
+            Claimant { uid, account: None, on_behalf: None, gids: Vec::new(), unit: None };
         Request { id, pools, claimant, key, bindings, adopt, count, wait_until }
     }
 
@@ -307,7 +308,8 @@ impl World {
         let (id, pool) = (RequestId(self.number()), PoolId(self.dice.below(POOLS)));
         self.open.insert(id);
         let time = Duration::from_secs(100 + 100 * self.dice.below(2));
-        let claimant = Claimant { uid, on_behalf: None, gids: Vec::new(), unit: None };
+        let claimant =
+            Claimant { uid, account: None, on_behalf: None, gids: Vec::new(), unit: None };
         self.seats.borrow(self.now, id, claimant, (&[pool], time));
     }
 

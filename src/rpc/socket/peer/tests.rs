@@ -32,3 +32,12 @@ async fn anybody_may_use_the_public_door() {
 fn a_user_nobody_knows_is_in_no_group() {
     assert!(!is_member(4_000_000_000, 77, 77));
 }
+
+#[test]
+fn a_subordinate_uid_is_in_the_groups_of_its_owner_too() {
+    let (nobodys, gid) = (4_000_000_000, 4_000_000_001);
+    assert_eq!(groups(nobodys, gid, nobodys), [gid], "the user database has nothing to say");
+    let with_owner = groups(nobodys, gid, 0);
+    assert_eq!(with_owner.first(), Some(&gid), "its own comes first");
+    assert!(with_owner.contains(&0), "{with_owner:?}");
+}

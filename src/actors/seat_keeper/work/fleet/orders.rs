@@ -129,7 +129,7 @@ impl SeatKeeper {
             beat: it.beat,
             draining: it.draining,
             evicted: member.evicted.contains(id),
-            places: member.taken.values().filter(|it| it.machine == *id).count() as u64,
+            places: member.taken.values().filter(|it| it.is(*id)).count() as u64,
         });
         let is_set = member.deadline.0 > 0;
         Ok(FleetView {

@@ -238,6 +238,7 @@ impl SeatKeeper {
         let at = listing.revision;
         member.taken = listing.slots;
         (member.machines, member.evicted) = (listing.machines, listing.evicted);
+        member.note_unreadable(listing.unreadable);
         let own = member.taken.iter().filter(|(_, it)| member.is_own(it));
         member.strays = own.map(|(slot, it)| (*slot, it.created)).collect();
         self.place_strays();
@@ -248,7 +249,7 @@ impl SeatKeeper {
         for (pool, holding) in &mut member.holdings {
             let is_gone = |slot: &Slot, created: &Revision| {
                 let is_there = taken.get(slot).is_some_and(|it| {
-                    it.created == *created && joined.is_some_and(|me| me.machine == it.machine)
+                    it.created == *created && joined.is_some_and(|me| it.is(me.machine))
                 });
                 *created <= at && !is_there
             };

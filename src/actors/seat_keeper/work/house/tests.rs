@@ -39,7 +39,13 @@ fn acquire(house: &mut House, pool: PoolId, process: u64) -> Vec<Effect> {
     let request = Request {
         id: RequestId(process.0),
         pools: vec![pool],
-        claimant: Claimant { uid: 1000, on_behalf: None, gids: Vec::new(), unit: None },
+        claimant: Claimant {
+            uid: 1000,
+            account: None,
+            on_behalf: None,
+            gids: Vec::new(),
+            unit: None,
+        },
         key: UnitKey::Process(process),
         bindings: vec![Binding::Process(process)],
         adopt: None,

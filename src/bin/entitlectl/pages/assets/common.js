@@ -9,6 +9,25 @@ export class AskError extends Error {
   }
 }
 
+// What turns around the order of the text beside it, moves, or begins another line (Unicode UAX #9): as in the daemon,
+// core/domain/control_character.rs.
+const CONTROL = /[\p{Cc}\u061C\u200E\u200F\u2028-\u202E\u2066-\u2069]/gu;
+
+/** A name or a text of somebody else's, without what would make it read as something else. */
+export function plain(text) {
+  return text.replace(CONTROL, '\uFFFD');
+}
+
+/** What the daemon says, with each text in it made plain: but for the message to be signed, which is the daemon's own, to the byte. */
+function heard(text) {
+  return JSON.parse(text, (key, value) => (typeof value === 'string' && key !== 'message' ? plain(value) : value));
+}
+
+/** A name among other words, which has a direction of its own. */
+export function named(name) {
+  return el('bdi', {}, name);
+}
+
 let number = 0;
 
 async function fetched(path, options) {
@@ -25,7 +44,7 @@ export async function ask(method, params = {}, door = '') {
   const body = JSON.stringify({ jsonrpc: '2.0', id: number, method, params });
   const reply = await fetched(`/rpc${door}`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body });
   if (!reply.ok) throw new AskError('SESSION', 'This page has lost its session.', 'Run the command again, and open the address that it prints.');
-  const { result, error } = await reply.json();
+  const { result, error } = heard(await reply.text());
   if (error) throw new AskError(error.data?.code ?? 'FAILED', error.data?.detail ?? error.message, error.data?.help);
   return result;
 }
@@ -47,14 +66,14 @@ export async function askAll(method, params = {}, door = '', pages = 5) {
 export async function opened() {
   const reply = await fetched('/opened');
   if (!reply.ok) throw new AskError('SESSION', 'This page has no session.', 'Run the command again, and open the address that it prints.');
-  return reply.json();
+  return heard(await reply.text());
 }
 
-/** Hears what changes. `heard` has a function for each event; `lost` is told when nobody answers any more. */
-export function follow(heard, lost) {
+/** Hears what changes. `acts` has a function for each event; `lost` is told when nobody answers any more. */
+export function follow(acts, lost) {
   const source = new EventSource('/live');
-  for (const [name, act] of Object.entries(heard)) {
-    source.addEventListener(name, (event) => act(JSON.parse(event.data)));
+  for (const [name, act] of Object.entries(acts)) {
+    source.addEventListener(name, (event) => act(heard(event.data)));
   }
   source.addEventListener('error', () => lost());
 }

@@ -1,5 +1,5 @@
 // A verdict as a card: what it is, until when, what it includes, and why.
-import { ask, date, el, moment, relative, short, skim, speak } from './common.js';
+import { ask, date, el, moment, named, relative, short, skim, speak } from './common.js';
 
 const NOT = {
   NO_WALLET: 'No wallet linked',
@@ -85,7 +85,7 @@ export function card(verdict, name, pools = []) {
   why.addEventListener('toggle', () => why.open && explain(verdict, trail));
   return el(
     'article', { class: `licence is-${kind}`, id, 'aria-labelledby': `${id}-title` },
-    el('div', {}, el('p', { class: 'product' }, name), el('h3', { class: 'tier', id: `${id}-title` }, verdict.tier ?? (verdict.valid ? 'Licensed' : 'No licence'), el('span', { class: 'spoken' }, ` of ${name}`))),
+    el('div', {}, el('p', { class: 'product' }, named(name)), el('h3', { class: 'tier', id: `${id}-title` }, verdict.tier ?? (verdict.valid ? 'Licensed' : 'No licence'), el('span', { class: 'spoken' }, ' of ', named(name)))),
     el('p', { class: 'state' }, word),
     until(verdict), features(verdict), seats(verdict, pools), why,
   );

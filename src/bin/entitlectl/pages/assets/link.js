@@ -1,5 +1,5 @@
 // Linking a wallet: choose it, read what is signed, sign, and see what it is good for.
-import { AskError, ask, askAll, button, by, chainName, clock, el, follow, notice, opened, say, short, speak } from './common.js';
+import { ask, askAll, AskError, button, by, chainName, clock, el, follow, named, notice, opened, say, short, speak } from './common.js';
 import { Cards } from './licence.js';
 import { accounts, chain, discover, sign, switchTo } from './wallet.js';
 
@@ -149,13 +149,13 @@ async function read(wallet, account, on) {
     const challenge = await ask('wallet_challenge', { address: account, ...(on ? { chain: on } : {}) });
     if (mine !== turn) return;
     const name = challenge.message.split(' ', 1)[0];
-    const whom = customer?.name && customer.name !== customer.id ? `${customer.name} (${customer.id})` : customer?.id;
+    const whom = customer?.name && customer.name !== customer.id ? [named(customer.name), ` (${customer.id})`] : [customer?.id];
     show(
       1, 'Read what you sign',
       el(
         'ul', { class: 'points' },
         el('li', {}, el('p', {}, el('strong', {}, 'The wallet is yours. '), 'Your signature shows that ', el('span', { class: 'mono' }, account), ' belongs to you.')),
-        el('li', {}, el('p', {}, el('strong', {}, 'It counts here. '), `Its licences count on this machine${whom ? `, for ${whom}` : ''}. You can unlink it at any time.`)),
+        el('li', {}, el('p', {}, el('strong', {}, 'It counts here. '), `Its licences count on this machine${customer ? ', for ' : ''}`, ...whom, '. You can unlink it at any time.')),
         el('li', {}, el('p', {}, el('strong', {}, 'It costs nothing. '), 'This is no transaction: nothing is paid, moved or allowed.')),
         el('li', {}, el('p', {}, el('strong', {}, 'It counts once, '), `until ${clock(challenge.expires_at)}. Your wallet shows the name `, el('span', { class: 'mono' }, name), ', which is that of this machine', location.hostname === name ? ' and of this page.' : '. It may remark that this page has another name, which is right.')),
       ),

@@ -1,5 +1,5 @@
 // The machine behind the licences: wallets, chains, what happened, and what administrators see.
-import { address, by, chainName, date, el, moment, relative, short, skim } from './common.js';
+import { address, by, chainName, date, el, moment, named, relative, short, skim } from './common.js';
 import { line, strip } from './charts.js';
 
 const PLACES = 60;
@@ -12,7 +12,7 @@ export function drawWallets(wallets) {
   }
   const custody = { managed: 'kept on this machine', linked: 'linked' };
   const row = (it) => el(
-    'li', {}, address(it.address), it.label ? el('span', {}, it.label) : null,
+    'li', {}, address(it.address), it.label ? el('span', {}, named(it.label)) : null,
     el('span', { class: 'tag' }, custody[it.custody] ?? it.custody), it.chain ? el('span', { class: 'tag' }, chainName(it.chain)) : null,
     el('span', { class: 'end' }, `since ${date(it.added_at)}`),
   );
@@ -85,13 +85,13 @@ function table(place, heads, rows, none) {
 export function drawCustomers(customers, ownerships) {
   const held = (id) => ownerships.filter((it) => it.active && it.customer === id).length;
   table('customers', ['Customer', 'Users', 'Tokens held', 'State'], customers.map((it) => [
-    it.name === it.id ? it.id : `${it.name} (${it.id})`, it.uids.join(', ') || '–', String(held(it.id)), it.active ? 'active' : 'deactivated',
+    it.name === it.id ? it.id : [named(it.name), ` (${it.id})`], it.uids.join(', ') || '–', String(held(it.id)), it.active ? 'active' : 'deactivated',
   ]), 'No customer was made yet: everybody stands for their own user.');
 }
 
 export function drawProducts(products) {
   table('products', ['Product', 'Tiers', 'Needs'], products.map((it) => [
-    `${it.name} (${it.id})`, it.tiers.map((tier) => tier.name).join(', '), `${it.trust}, ${it.finality}`,
+    [named(it.name), ` (${it.id})`], it.tiers.map((tier) => tier.name).join(', '), `${it.trust}, ${it.finality}`,
   ]), 'No product is installed.');
 }
 

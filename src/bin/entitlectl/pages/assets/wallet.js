@@ -1,4 +1,5 @@
 // Wallets in this browser: found by EIP-6963, asked by EIP-1193.
+import { plain } from './common.js';
 
 /** What went wrong with a wallet; `code` is `DECLINED`, `PENDING`, `UNKNOWN_CHAIN` or `WALLET`. */
 export class WalletError extends Error {
@@ -17,7 +18,7 @@ export function discover(found) {
     known.add(info.uuid);
     // The standard has icons as data; anything else would be fetched from somewhere.
     const icon = /^data:image\//.test(info.icon ?? '') ? info.icon : null;
-    found({ name: String(info.name), icon, provider });
+    found({ name: plain(String(info.name)), icon, provider });
   });
   window.dispatchEvent(new Event('eip6963:requestProvider'));
   // Wallets from before the standard.

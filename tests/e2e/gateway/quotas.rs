@@ -1,0 +1,160 @@
+//! What one client, or whoever reaches the port for probes, uses up is nobody else's.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::sys::socket;
+use serde_json::{Value, json};
+
+use crate::support::eventually;
+use crate::support::gateway::{Gateway, GatewayStage, TOKEN, client, curl, everything};
+
+const LIMIT_EXCEEDED: i64 = -32005;
+
+fn memory_of(stage: &GatewayStage) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", stage.gateway.pid())).unwrap();
+    let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:")).unwrap();
+    line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1_024
+}
+
+#[test]
+fn the_requests_of_a_batch_count_also_where_nobody_waits_for_their_answers() {
+    let few = client("few", "few", 2, "scopes = [\"entitlements\"]\nrate = 1\nburst = 8\n");
+    let stage = GatewayStage::start(&format!("{}{few}", everything()));
+    let batch = |request: Value| Value::from(vec![request; 32]);
+    let notes = batch(json!({"jsonrpc": "2.0", "method": "system_version"}));
+    let told = stage.gateway.post_as("few", "/rpc", &notes, &[]);
+    assert_eq!((told.status, told.text.as_str()), (204, ""), "nobody waits for an answer");
+    let asked = batch(json!({"jsonrpc": "2.0", "id": 1, "method": "system_version"}));
+    assert_eq!(stage.gateway.post_as("few", "/rpc", &asked, &[]).status, 429, "all are used up");
+    assert_eq!(stage.gateway.post_as(TOKEN, "/rpc", &asked, &[]).status, 200);
+}
+
+#[test]
+fn what_a_client_asks_for_under_very_many_keys_takes_little_memory() {
+    const KEYS: usize = 400;
+    const LENGTH: usize = 60_000;
+    let stage = GatewayStage::start(&everything());
+    let body = json!({"label": "x".repeat(LENGTH)});
+    let ask = |key: usize| {
+        let key = format!("Idempotency-Key: key-{key}");
+        let reply = stage.gateway.post_as(TOKEN, "/api/v1/wallets", &body, &["-H", &key]);
+        assert!([400, 429].contains(&reply.status), "{reply:?}");
+    };
+    // What everything takes that is done for the first time.
+    (0..20).for_each(ask);
+    let before = memory_of(&stage);
+    (20..20 + KEYS).for_each(ask);
+    let grown = memory_of(&stage).saturating_sub(before);
+    assert!(grown < (KEYS * LENGTH) as u64 / 4, "{grown} bytes");
+}
+
+#[test]
+fn who_keeps_connections_to_the_port_for_probes_open_keeps_nobody_from_an_answer() {
+    let stage = GatewayStage::start(&everything());
+    let connect = |_| TcpStream::connect(("127.0.0.1", stage.gateway.probes)).unwrap();
+    let _held: Vec<TcpStream> = (0..64).map(connect).collect();
+    let url = format!("http://127.0.0.1:{}/livez", stage.gateway.probes);
+    let told = curl(&[&url, "--max-time", "5"]);
+    assert_eq!(told.status, 200, "{told:?}");
+}
+
+#[test]
+fn no_web_page_reads_what_the_port_for_probes_tells() {
+    let text = format!("hosts = [\"gateway.example\", \"127.0.0.1\"]\n{}", everything());
+    let stage = GatewayStage::start(&text);
+    let url = format!("http://127.0.0.1:{}/daemon/metrics", stage.gateway.probes);
+    for header in [
+        "Host: rebound.example",
+        "Host: rebound.example:9470",
+        "Origin: http://127.0.0.1",
+        "Referer: http://127.0.0.1/",
+    ] {
+        assert_eq!(curl(&[&url, "-H", header]).status, 403, "{header}");
+    }
+    for host in ["127.0.0.1:9470", "[::1]:9470", "localhost", "10.1.2.3:9470", "Gateway.example:1"]
+    {
+        let header = format!("Host: {host}");
+        assert_eq!(curl(&[&url, "-H", &header]).status, 200, "{host}");
+    }
+}
+
+#[test]
+fn no_client_has_the_name_of_who_says_none() {
+    let stage = GatewayStage::start(&everything());
+    let named = client("anonymous", "a", 1, "scopes = [\"wallets\"]\n");
+    let text = format!("{named}[anonymous]\ncustomer = \"customer:1\"\nscopes = [\"wallets\"]\n");
+    let home = stage.daemon.home();
+    let mut command = Gateway::command(home, &stage.daemon.socket(), &text);
+    let checked = command.arg("--check").output().unwrap();
+    assert_eq!(checked.status.code(), Some(2), "{checked:?}");
+    assert!(String::from_utf8_lossy(&checked.stderr).contains("the same name"), "{checked:?}");
+}
+
+/// What the gateway may have is what its unit says: 256 MiB.
+#[test]
+fn the_longest_replies_in_the_largest_batches_take_little_memory() {
+    const MOST: u64 = 160 << 20;
+    let stage = GatewayStage::start(&everything());
+    let ask = |id: usize| json!({"jsonrpc": "2.0", "id": id, "method": "rpc_discover"});
+    let batch = Value::from((0..32).map(ask).collect::<Vec<Value>>());
+    let (done, mut peak) = (AtomicBool::new(false), 0);
+    std::thread::scope(|scope| {
+        let asked: Vec<_> =
+            (0..12).map(|_| scope.spawn(|| stage.gateway.post("/rpc", &batch))).collect();
+        let watched = scope.spawn(|| {
+            let mut peak = 0;
+            while !done.load(Ordering::Relaxed) {
+                peak = peak.max(memory_of(&stage));
+                std::thread::yield_now();
+            }
+            peak
+        });
+        for reply in asked {
+            let reply = reply.join().unwrap();
+            let items = reply.body.as_array().unwrap();
+            assert_eq!((reply.status, items.len()), (200, 32), "{:.300}", reply.text);
+            let told = items.iter().filter(|it| it["result"].is_object()).count();
+            let limited = items.iter().filter(|it| it["error"]["code"] == LIMIT_EXCEEDED).count();
+            assert!(told >= 1 && told + limited == 32, "{told} and {limited}");
+        }
+        done.store(true, Ordering::Relaxed);
+        peak = watched.join().unwrap();
+    });
+    assert!(peak < MOST, "{peak} bytes");
+}
+
+#[test]
+fn who_does_not_read_is_not_answered_on_and_on() {
+    let stage = GatewayStage::start(&everything());
+    let body = json!(
+        [0, 1, 2, 3, 4, 5].map(|id| json!({"jsonrpc": "2.0", "id": id, "method": "rpc_discover"}))
+    );
+    let body = body.to_string();
+    let head = format!(
+        "POST /rpc HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let unread: Vec<TcpStream> = (0..40)
+        .map(|_| {
+            let stream = TcpStream::connect(("127.0.0.1", stage.gateway.port)).unwrap();
+            socket::setsockopt(&stream, socket::sockopt::RcvBuf, &4_096).unwrap();
+            (&stream).write_all(format!("{head}{body}").as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let limited = eventually("it is told to read", || {
+        let reply = stage
+            .gateway
+            .post("/rpc", &json!({"jsonrpc": "2.0", "id": 1, "method": "rpc_discover"}));
+        if reply.status == 429 { Ok(reply) } else { Err(format!("{:.200}", reply.text)) }
+    });
+    assert!(limited.text.contains("does not read"), "{limited:?}");
+    assert!(memory_of(&stage) < 160 << 20);
+    drop(unread);
+    eventually("and answered when it has", || match stage.gateway.get("/api/v1/tiers").status {
+        200 => Ok(()),
+        status => Err(status.to_string()),
+    });
+}

@@ -123,8 +123,11 @@ impl Member {
     pub(super) fn cut_off(&mut self, now: BootTime, error: &FleetError) {
         let why = std::iter::successors(Some(error as &dyn std::error::Error), |it| it.source());
         let why = why.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        if self.standing == Standing::In {
-            tracing::warn!(event = "fleet_cut_off", why, "the fleet cannot be reached");
+        // Once of each kind while it lasts: it is tried again each few seconds, of one endpoint after another.
+        let kind = std::mem::discriminant(error);
+        if !self.told.contains(&kind) {
+            self.told.push(kind);
+            tracing::warn!(event = "fleet_cut_off", why, "the store of the fleet cannot be used");
         }
         self.standing = Standing::CutOff { why };
         self.watch = None;
@@ -154,6 +157,7 @@ impl Member {
         self.remembered.epoch = self.remembered.epoch.max(kept.meta.epoch);
         self.remembered.revision = kept.listing.revision.0;
         (self.left_behind, self.went_back) = (None, None);
+        self.told.clear();
         if self.standing != Standing::In {
             tracing::info!(event = "fleet_joined", machine = %kept.joined.machine, "the machine is in its fleet");
             self.watch = None;

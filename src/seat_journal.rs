@@ -3,8 +3,8 @@
 //! Owns: the file `seats` beside the ledger. Asked by: SeatKeeper. Never: decides what becomes of a seat.
 //!
 //! A seat is written before its holder is told of it, with one `write` and without waiting for the disk: what the kernel
-//! has taken outlives the daemon, however that ends, and what holds a seat does not outlive the boot. Only what is lent does:
-//! nothing holds it. So the file holds for one boot but for that, and what is lent is on the disk before it is told.
+//! has taken outlives the daemon, however that ends, and what holds a seat does not outlive the boot. Only what is borrowed does:
+//! nothing holds it. So the file holds for one boot but for that, and what is borrowed is on the disk before it is told.
 //! A line that was cut off is of a seat that nobody was told of.
 
 use std::fs::{self, File};
@@ -66,13 +66,15 @@ pub struct KeptSeat {
     #[serde(default)]
     pub fence: Option<u64>,
     #[serde(default)]
-    pub loan: Option<Loan>,
+    pub borrowed: Option<Borrowed>,
     pub processes: Vec<KeptProcess>,
 }
 
-/// What bounds a seat that is lent in another boot, where no time of this one says anything.
+/// What bounds a seat that is borrowed in another boot, where no time of this one says anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Loan {
+pub struct Borrowed {
+    /// Whose time counts.
+    pub chain: ChainId,
     pub since: Timestamp,
     /// By the wall clock, or by the time of the chain where that was later.
     pub until: Timestamp,
@@ -95,12 +97,6 @@ pub struct GrantName {
     ids: IdRanges,
     rule: Rule,
     reach: Reach,
-}
-
-impl GrantName {
-    pub fn chain(&self) -> ChainId {
-        self.collection.chain
-    }
 }
 
 impl From<&Grant> for GrantName {
@@ -129,8 +125,8 @@ pub enum Entry {
 pub struct Left {
     /// Of this boot.
     pub seats: Vec<KeptSeat>,
-    /// What was lent in another boot: none of its times are of this one.
-    pub lent: Vec<KeptSeat>,
+    /// What was borrowed in another boot: none of its times are of this one.
+    pub borrowed: Vec<KeptSeat>,
     /// Whether process ids mean the same now.
     pub same_namespace: bool,
     /// The highest number of a seat.
@@ -207,7 +203,7 @@ impl SeatJournal {
         line(&Header { version: VERSION, boot: self.boot.clone() }, &mut text)?;
         let mut lasts = false;
         for seat in seats {
-            lasts |= seat.loan.is_some();
+            lasts |= seat.borrowed.is_some();
             line(&Entry::Held(Box::new(seat)), &mut text)?;
         }
         let draft = self.path.with_extension("draft");
@@ -287,8 +283,8 @@ fn read(text: &str, boot: &Boot, is_same_boot: bool) -> Left {
     }
     let seats = seats.into_values();
     if !is_of_this_boot {
-        let lent = seats.filter(|it| it.loan.is_some()).collect();
-        return Left { lent, last, ..Left::default() };
+        let borrowed = seats.filter(|it| it.borrowed.is_some()).collect();
+        return Left { borrowed, last, ..Left::default() };
     }
     let same_namespace = header.boot.namespace.is_some() && header.boot.namespace == boot.namespace;
     Left { seats: seats.collect(), same_namespace, last, ..Left::default() }

@@ -53,7 +53,7 @@ fn seat(number: u64) -> KeptSeat {
         entitled: Some(holder),
         account: Some(1000),
         fence: None,
-        loan: None,
+        borrowed: None,
         processes,
     }
 }
@@ -94,21 +94,26 @@ fn another_boot_has_no_seats() {
 }
 
 #[test]
-fn what_is_lent_is_read_in_another_boot_too_and_nothing_else() {
+fn what_is_borrowed_is_read_in_another_boot_too_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("seats");
     let (mut journal, _) = SeatJournal::open(path.clone(), boot("one"), false);
     let at = |seconds| Timestamp::from_second(seconds).unwrap();
-    let loan = Some(Loan { since: at(10), until: at(100), left_ms: 90_000 });
-    let lent = |number| KeptSeat { loan, ..seat(number) };
-    journal.rewrite([seat(1), lent(2)].into_iter());
-    journal.append(&[Entry::Held(Box::new(lent(3))), Entry::Ended(SeatId(2))], true);
+    let chain = entitled_core::domain::ids::ChainId(1);
+    let terms = Some(Borrowed { chain, since: at(10), until: at(100), left_ms: 90_000 });
+    let borrowed = |number| KeptSeat { borrowed: terms, ..seat(number) };
+    journal.rewrite([seat(1), borrowed(2)].into_iter());
+    journal.append(&[Entry::Held(Box::new(borrowed(3))), Entry::Ended(SeatId(2))], true);
     journal.append(&[Entry::Held(Box::new(seat(9)))], false);
     let (_, left) = SeatJournal::open(path.clone(), boot("two"), false);
-    assert_eq!((left.seats, left.lent, left.last), (Vec::new(), vec![lent(3)], 9));
+    assert_eq!((left.seats, left.borrowed, left.last), (Vec::new(), vec![borrowed(3)], 9));
     assert!(!left.same_namespace, "no process id of another boot says anything");
     let (_, left) = SeatJournal::open(path, boot("one"), false);
-    assert_eq!((left.seats.len(), left.lent.len()), (3, 0), "in its own boot it is a seat as any");
+    assert_eq!(
+        (left.seats.len(), left.borrowed.len()),
+        (3, 0),
+        "in its own boot it is a seat as any"
+    );
 }
 
 #[test]

@@ -1,13 +1,9 @@
-//! The alerts that packages ship: Prometheus' own tool runs their tests, and what they ask of the daemon is there.
+//! The alerts that packages ship: Prometheus' own tool runs their tests.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
-use serde_json::json;
-
-use crate::support::fleet::Fleet;
 use crate::support::{prerequisites, tests_dir};
 
 /// Where `make prepare` puts it, or where a package has. Says what is not tested where it is missing.
@@ -61,30 +57,4 @@ fn fired(tests: &str) -> BTreeSet<String> {
         }
     }
     fired
-}
-
-#[test]
-fn each_figure_that_alerts_and_dashboard_ask_for_is_there() {
-    let Some(fleet) = Fleet::start(1, 1, 1, Duration::from_secs(10)) else { return };
-    // Some are told once there is anything to tell.
-    let mut program = fleet.holder(0);
-    let seat = program.acquire(json!({}));
-    program.call("seat_release", &json!({"seat": seat["seat"]}));
-    let figures = fleet.machines[0].daemon.figures();
-    let has = |name: &str| {
-        let family = name.strip_suffix("_total").unwrap_or(name);
-        let parts = ["_bucket", "_count", "_sum"];
-        let family = parts.iter().find_map(|it| family.strip_suffix(it)).unwrap_or(family);
-        figures.contains(&format!("# TYPE {family} "))
-            || figures.contains(&format!("# TYPE {name} "))
-    };
-    for file in ["alerts.yml", "dashboard.json"] {
-        let text = read(file);
-        let is_part = |it: char| it.is_ascii_alphanumeric() || it == '_';
-        let words = text.split(|it: char| !is_part(it)).filter(|it| it.starts_with("entitled_"));
-        // Of what ends by itself there is nothing here.
-        let words = words.filter(|it| *it != "entitled_next_expiry_seconds");
-        let unknown: BTreeSet<_> = words.filter(|it| !has(it)).collect();
-        assert!(unknown.is_empty(), "{file}: {unknown:?} are not among\n{figures}");
-    }
 }

@@ -1,5 +1,5 @@
-//! Seats are measured by the clock of the boot: whoever sets the wall clock moves none of them, and what is lent outlives
-//! the boot, for as long as it was lent.
+//! Seats are measured by the clock of the boot: whoever sets the wall clock moves none of them, and what is borrowed outlives
+//! the boot, for as long as it was.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ fn stays(stage: &Stage, wanted: &[&str]) {
     });
 }
 
-fn lend(stage: &Stage) -> Value {
+fn borrow(stage: &Stage) -> Value {
     let order = json!({"product": ACME, "for_ms": AN_HOUR});
     let lent = stage.daemon.call("seat_borrow", order);
     assert_eq!(lent["granted"], true, "{lent}");
@@ -78,7 +78,7 @@ fn a_year_moves_no_seat(by: i64) {
     let (mut held, mut lingering) = (holder(&stage), holder(&stage));
     assert_eq!(held.acquire(json!({}))["code"], "GRANTED");
     assert_eq!(lingering.acquire(json!({}))["code"], "GRANTED");
-    lend(&stage);
+    borrow(&stage);
     lingering.kill();
     let all = ["held", "lingering", "borrowed"];
     wait_for_states(&stage, &all);
@@ -148,12 +148,12 @@ fn a_machine_of_a_fleet_whose_clock_is_a_year_behind_keeps_its_deadline() {
 }
 
 #[test]
-fn what_is_lent_outlives_a_reboot_and_ends_when_it_would_have() {
+fn what_is_borrowed_outlives_a_reboot_and_ends_when_it_would_have() {
     let Some(world) = World::with_boots("a machine that is started again") else { return };
     let mut stage = stage_in(world);
     let mut held = holder(&stage);
     assert_eq!(held.acquire(json!({}))["code"], "GRANTED");
-    let lent = lend(&stage);
+    let lent = borrow(&stage);
     let since = items(&stage)[1]["since"].clone();
     let reboot = |stage: &mut Stage| {
         stage.daemon.kill();
@@ -177,10 +177,10 @@ fn what_is_lent_outlives_a_reboot_and_ends_when_it_would_have() {
 }
 
 #[test]
-fn reboots_with_a_clock_that_is_set_back_make_no_loan_immortal() {
+fn reboots_with_a_clock_that_is_set_back_make_nothing_immortal() {
     let Some(world) = World::with_boots("a machine that is started again") else { return };
     let mut stage = stage_in(world);
-    lend(&stage);
+    borrow(&stage);
     for left in (0..4).rev() {
         stage.daemon.world().pass(A_MINUTE * 16);
         // What comes due is done, and how far each has come is written down.
@@ -194,10 +194,10 @@ fn reboots_with_a_clock_that_is_set_back_make_no_loan_immortal() {
 }
 
 #[test]
-fn what_is_lent_ends_by_the_time_of_the_chain_though_the_clock_of_the_boot_stood() {
+fn what_is_borrowed_ends_by_the_time_of_the_chain_though_the_clock_of_the_boot_stood() {
     let Some(world) = World::new("a machine that was suspended") else { return };
     let mut stage = stage_in(world);
-    lend(&stage);
+    borrow(&stage);
     // A virtual machine was suspended, and its wall clock is set right afterwards.
     stage.daemon.world().set_wall(2 * 3_600);
     stays(&stage, &["borrowed"]);

@@ -9,14 +9,13 @@ mod turn;
 mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::mem::Discriminant;
 use std::sync::Arc;
 
 use actix::Context;
 
 use crate::actors::seat_keeper::work::watching::Task;
 use crate::actors::seat_keeper::{Asked, SeatKeeper};
-use crate::fleet::engine::{Engine, FleetError};
+use crate::fleet::engine::Engine;
 use crate::fleet::settings::FleetSettings;
 use crate::fleet::state::{Membership, Remembered, StateFile};
 use crate::seat_journal::Boot;
@@ -81,7 +80,7 @@ pub(in crate::actors::seat_keeper) struct Member {
     boot: String,
     pub(super) standing: Standing,
     /// What was told of since it was heard of last.
-    told: Vec<Discriminant<FleetError>>,
+    told: BTreeSet<String>,
     remembered: Remembered,
     joined: Option<Joined>,
     /// The lease of before a restored store; what it keeps is in the way.
@@ -124,7 +123,7 @@ impl Member {
             file: StateFile(settings.state.clone()),
             boot: Boot::current().id.unwrap_or_default(),
             standing: Standing::CutOff { why: "it was not heard of yet".to_owned() },
-            told: Vec::new(),
+            told: BTreeSet::new(),
             joined: None,
             left_behind: None,
             last: record.clone(),

@@ -14,8 +14,8 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::actors::seat_keeper::SeatKeeper;
 use crate::actors::seat_keeper::messages::Process;
+use crate::actors::seat_keeper::work::borrowed::carried_over;
 use crate::actors::seat_keeper::work::house::{Behind, House};
-use crate::actors::seat_keeper::work::loans::carried_over;
 use crate::actors::seat_keeper::work::watching::{has_exited, process_of};
 use crate::actors::tier_cache::Key;
 use crate::clock::Clock;
@@ -56,7 +56,7 @@ impl Kept {
             }
         }
         let mut waiting = left.seats;
-        waiting.extend(left.lent.into_iter().filter_map(|it| carried_over(it, clock)));
+        waiting.extend(left.borrowed.into_iter().filter_map(|it| carried_over(it, clock)));
         Self {
             journal: Some(journal),
             waiting,
@@ -202,8 +202,8 @@ impl House {
             let KeptSeat { entitled, account, fence, .. } = kept;
             let behind = Behind { customer: entitled, account, fence };
             self.behind.insert(kept.seat.id, behind);
-            if let Some(loan) = kept.loan {
-                self.loans.enter(kept.seat.id, grant.collection.chain, loan);
+            if let Some(terms) = kept.borrowed {
+                self.borrowed.enter(kept.seat.id, terms);
             }
             let (watches, fates) = (&self.watches, &self.kept.fates);
             let fate = |process| match watches.is_watched(process) {
@@ -222,8 +222,8 @@ impl House {
     /// Writes what has changed, before anybody is told of it.
     pub(in crate::actors::seat_keeper) fn keep(&mut self, now: BootTime) {
         let mut changed = self.seats.take_changed();
-        changed.extend(self.loans.to_be_written(now));
-        let lasts = changed.iter().any(|it| self.loans.has(*it));
+        changed.extend(self.borrowed.take_unwritten(now));
+        let lasts = changed.iter().any(|it| self.borrowed.has(*it));
         let ended = |it: SeatId| Entry::Ended(it);
         let mut entries: Vec<Entry> = self.kept.ended.drain(..).map(ended).collect();
         for id in changed {
@@ -262,7 +262,7 @@ impl House {
             entitled: behind.customer,
             account: behind.account,
             fence: behind.fence,
-            loan: self.loans.as_kept(now, seat),
+            borrowed: self.borrowed.as_kept(now, seat),
             processes: processes.collect(),
         })
     }

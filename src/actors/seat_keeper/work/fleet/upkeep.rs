@@ -19,6 +19,8 @@ pub(super) const RESTORED: &str =
     "the store was restored from a backup: `entitlectl fleet restored` says that it was meant";
 pub(super) const EMPTIED: &str =
     "the store has lost all that it knew of the fleet: `entitlectl fleet restored` begins it anew";
+/// Reasons that are told to the log of one time that the store cannot be used.
+const REASONS_TOLD: usize = 4;
 const ANOTHER: &str = "the store is of another fleet than before";
 
 /// How a machine came into the fleet, or was renewed in it.
@@ -123,10 +125,9 @@ impl Member {
     pub(super) fn cut_off(&mut self, now: BootTime, error: &FleetError) {
         let why = std::iter::successors(Some(error as &dyn std::error::Error), |it| it.source());
         let why = why.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        // Once of each kind while it lasts: it is tried again each few seconds, of one endpoint after another.
-        let kind = std::mem::discriminant(error);
-        if !self.told.contains(&kind) {
-            self.told.push(kind);
+        // Each reason once while it lasts: it is tried again each few seconds, of one endpoint after another. The first may
+        // be no more than that a connection was closed, where the next says why.
+        if self.told.len() < REASONS_TOLD && self.told.insert(why.clone()) {
             tracing::warn!(event = "fleet_cut_off", why, "the store of the fleet cannot be used");
         }
         self.standing = Standing::CutOff { why };

@@ -1,7 +1,7 @@
-//! What bounds a seat that is lent, beside the boot's clock: the time of its chain, and in another boot the calendar.
+//! What bounds a seat that is borrowed, beside the boot's clock: the time of its chain, and in another boot the calendar.
 //!
 //! The boot's clock stands while a virtual machine is suspended, and begins anew with each boot. The time of a chain does
-//! neither, and nobody here sets it. The wall clock alone ends no loan while the daemon runs.
+//! neither, and nobody here sets it. The wall clock alone ends none while the daemon runs.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::actors::seat_keeper::SeatKeeper;
 use crate::actors::seat_keeper::boot_time;
 use crate::clock::Clock;
-use crate::seat_journal::{KeptSeat, Loan};
-use entitled_core::domain::ids::{ChainId, Timestamp};
+use crate::seat_journal::{Borrowed, KeptSeat};
+use entitled_core::domain::ids::Timestamp;
 use entitled_core::seats::{BootTime, EndReason, Hold, Seat, SeatId};
 
 /// How often it is written down how long each has to go: a boot in which no clock is right lengthens none by more.
@@ -18,24 +18,17 @@ const WRITTEN_EACH: Duration = Duration::from_secs(600);
 /// How often they are held against the time of their chains.
 const LOOKED_AT_EACH: Duration = Duration::from_secs(1);
 
-/// All that is lent.
+/// All that is borrowed.
 #[derive(Debug, Default)]
-pub(in crate::actors::seat_keeper) struct Loans {
-    all: BTreeMap<SeatId, Terms>,
+pub(in crate::actors::seat_keeper) struct AllBorrowed {
+    all: BTreeMap<SeatId, Borrowed>,
     written: BootTime,
     looked_at: BootTime,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Terms {
-    chain: ChainId,
-    since: Timestamp,
-    until: Timestamp,
-}
-
-impl Loans {
-    pub(super) fn enter(&mut self, seat: SeatId, chain: ChainId, loan: Loan) {
-        self.all.insert(seat, Terms { chain, since: loan.since, until: loan.until });
+impl AllBorrowed {
+    pub(super) fn enter(&mut self, seat: SeatId, terms: Borrowed) {
+        self.all.insert(seat, terms);
     }
 
     pub(in crate::actors::seat_keeper) fn forget(&mut self, seat: SeatId) {
@@ -46,13 +39,13 @@ impl Loans {
         self.all.contains_key(&seat)
     }
 
-    /// When it was lent: perhaps in another boot.
+    /// When it was borrowed: perhaps in another boot.
     pub(super) fn since(&self, seat: SeatId) -> Option<Timestamp> {
         self.all.get(&seat).map(|it| it.since)
     }
 
     /// Of which it is to be written down again how long they have to go.
-    pub(super) fn to_be_written(&mut self, now: BootTime) -> Vec<SeatId> {
+    pub(super) fn take_unwritten(&mut self, now: BootTime) -> Vec<SeatId> {
         if self.all.is_empty() || now.since(self.written) < WRITTEN_EACH {
             return Vec::new();
         }
@@ -60,54 +53,53 @@ impl Loans {
         self.all.keys().copied().collect()
     }
 
-    /// As it is written down; `None` of what is not lent.
-    pub(super) fn as_kept(&self, now: BootTime, seat: &Seat) -> Option<Loan> {
+    /// As it is written down; `None` of what is not borrowed.
+    pub(super) fn as_kept(&self, now: BootTime, seat: &Seat) -> Option<Borrowed> {
         let Hold::Borrowed { until } = seat.hold else { return None };
-        let Terms { since, until: date, .. } = *self.all.get(&seat.id)?;
         let left_ms = u64::try_from(until.since(now).as_millis()).unwrap_or(u64::MAX);
-        Some(Loan { since, until: date, left_ms })
+        Some(Borrowed { left_ms, ..*self.all.get(&seat.id)? })
     }
 
     /// Those whose time is over by that of their chain.
     fn over(&self, clock: &Clock) -> Vec<SeatId> {
-        let is_over = |it: &Terms| clock.reached(it.chain).is_some_and(|time| time >= it.until);
+        let is_over = |it: &Borrowed| clock.reached(it.chain).is_some_and(|time| time >= it.until);
         self.all.iter().filter(|(_, it)| is_over(it)).map(|(seat, _)| *seat).collect()
     }
 }
 
 impl SeatKeeper {
-    /// Of a seat that has just been lent: until when, by the calendar.
-    pub(in crate::actors::seat_keeper) fn note_loan(&mut self, id: SeatId) {
+    /// Of a seat that has just been borrowed: until when, by the calendar.
+    pub(in crate::actors::seat_keeper) fn note_terms(&mut self, id: SeatId) {
         let Some(seat) = self.house.seats.seat(id) else { return };
         let Hold::Borrowed { until } = seat.hold else { return };
         let Some(pool) = self.house.pools.get(&seat.pool) else { return };
         let chain = pool.grant.collection.chain;
         let (since, left) = (self.parts.clock.now_on([chain]), until.since(self.now()));
         let date = since.checked_add(left).unwrap_or(Timestamp::MAX);
-        self.house.loans.enter(id, chain, Loan { since, until: date, left_ms: 0 });
+        self.house.borrowed.enter(id, Borrowed { chain, since, until: date, left_ms: 0 });
     }
 
     /// Ends what is over by the time of its chain, though the boot's clock may not have come so far.
-    pub(in crate::actors::seat_keeper) fn end_loans(&mut self, now: BootTime) {
-        let loans = &mut self.house.loans;
-        if loans.all.is_empty() || now.since(loans.looked_at) < LOOKED_AT_EACH {
+    pub(in crate::actors::seat_keeper) fn end_borrowed(&mut self, now: BootTime) {
+        let borrowed = &mut self.house.borrowed;
+        if borrowed.all.is_empty() || now.since(borrowed.looked_at) < LOOKED_AT_EACH {
             return;
         }
-        loans.looked_at = now;
-        for seat in loans.over(&self.parts.clock) {
+        borrowed.looked_at = now;
+        for seat in borrowed.over(&self.parts.clock) {
             // As if whoever has it had given it back.
             let _ = self.house.seats.release(now, seat, None, None);
         }
     }
 }
 
-/// What was lent in another boot, with the times of this one; `None` if its time is over. It goes on for as long as the
+/// What was borrowed in another boot, with the times of this one; `None` if its time is over. It goes on for as long as the
 /// calendar says, and for no longer than it had to go when that was written down.
 pub(super) fn carried_over(kept: KeptSeat, clock: &Clock) -> Option<KeptSeat> {
-    let loan = kept.loan?;
-    let here = clock.now_on([kept.grant.chain()]);
-    let by_calendar = Duration::try_from(loan.until.duration_since(here)).unwrap_or_default();
-    let left = by_calendar.min(Duration::from_millis(loan.left_ms));
+    let terms = kept.borrowed?;
+    let here = clock.now_on([terms.chain]);
+    let by_calendar = Duration::try_from(terms.until.duration_since(here)).unwrap_or_default();
+    let left = by_calendar.min(Duration::from_millis(terms.left_ms));
     let seat = Seat {
         since: BootTime::default(),
         hold: Hold::Borrowed { until: boot_time(clock).after(left) },
@@ -118,7 +110,7 @@ pub(super) fn carried_over(kept: KeptSeat, clock: &Clock) -> Option<KeptSeat> {
     if left.is_zero() {
         let (id, uid, reason) = (seat.id.0, seat.claimant.uid, EndReason::Returned.name());
         tracing::info!(event = "seat_ended", seat = id, product = %kept.product, customer = %kept.holder, uid, reason,
-            "what was lent before the machine was started again is over");
+            "what was borrowed before the machine was started again is over");
         return None;
     }
     Some(KeptSeat { seat, processes: Vec::new(), ..kept })

@@ -1,5 +1,6 @@
 use super::*;
 use crate::seat_journal::GrantName;
+use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ids::CustomerId;
 use entitled_core::domain::ownership::Trust;
 use entitled_core::domain::product;
@@ -24,7 +25,7 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
 
-/// Lent at 0 for two hours, of which half an hour had passed when it was written.
+/// Borrowed at 0 for two hours, of which half an hour had passed when it was written.
 fn kept() -> KeptSeat {
     let id = SeatId(7);
     let product = product::parse(PRODUCT).unwrap();
@@ -47,7 +48,12 @@ fn kept() -> KeptSeat {
         entitled: None,
         account: Some(1000),
         fence: None,
-        loan: Some(Loan { since: at(0), until: at(7_200), left_ms: 5_400_000 }),
+        borrowed: Some(Borrowed {
+            chain: CHAIN,
+            since: at(0),
+            until: at(7_200),
+            left_ms: 5_400_000,
+        }),
         processes: Vec::new(),
     }
 }
@@ -65,7 +71,7 @@ fn left(wall: i64, floor: Option<i64>) -> Option<Duration> {
 }
 
 #[test]
-fn what_is_lent_goes_on_in_another_boot_until_the_same_moment() {
+fn what_is_borrowed_goes_on_in_another_boot_until_the_same_moment() {
     assert_eq!(left(3_600, None), Some(HOUR));
     assert_eq!(left(7_199, None), Some(Duration::from_secs(1)));
     assert_eq!(left(7_200, None), None);
@@ -86,36 +92,36 @@ fn a_clock_that_is_behind_the_chain_is_not_asked() {
 #[test]
 fn what_is_held_by_a_process_is_not_carried_over() {
     let (clock, _hands) = Clock::manual(at(0));
-    assert_eq!(carried_over(KeptSeat { loan: None, ..kept() }, &clock), None);
+    assert_eq!(carried_over(KeptSeat { borrowed: None, ..kept() }, &clock), None);
 }
 
 #[test]
-fn a_loan_is_over_by_the_time_of_its_chain_and_not_by_the_wall_clock() {
+fn a_borrowed_seat_is_over_by_the_time_of_its_chain_and_not_by_the_wall_clock() {
     let (clock, hands) = Clock::manual(at(0));
-    let mut loans = Loans::default();
-    loans.enter(SeatId(7), CHAIN, kept().loan.unwrap());
+    let mut all = AllBorrowed::default();
+    all.enter(SeatId(7), kept().borrowed.unwrap());
     clock.raise_floor(CHAIN, at(0), Trust::Quorum);
     hands.set_wall(at(31_536_000));
-    assert_eq!(loans.over(&clock), [], "whatever the clock is set to");
+    assert_eq!(all.over(&clock), [], "whatever the clock is set to");
     clock.raise_floor(ChainId(2), at(7_200), Trust::Quorum);
-    assert_eq!(loans.over(&clock), [], "another chain");
+    assert_eq!(all.over(&clock), [], "another chain");
     clock.raise_floor(CHAIN, at(7_000), Trust::Quorum);
-    assert_eq!(loans.over(&clock), []);
+    assert_eq!(all.over(&clock), []);
     hands.advance(Duration::from_secs(200));
-    assert_eq!(loans.over(&clock), [SeatId(7)], "time has passed there too");
+    assert_eq!(all.over(&clock), [SeatId(7)], "time has passed there too");
 }
 
 #[test]
 fn how_long_it_has_to_go_is_written_down_now_and_then() {
-    let mut loans = Loans::default();
-    assert_eq!(loans.to_be_written(BootTime(3_600_000)), [], "nothing is lent");
-    loans.enter(SeatId(7), CHAIN, kept().loan.unwrap());
-    assert_eq!(loans.to_be_written(BootTime(3_600_000)), [SeatId(7)]);
-    assert_eq!(loans.to_be_written(BootTime(3_600_001)), []);
-    assert_eq!(loans.to_be_written(BootTime(3_600_000).after(WRITTEN_EACH)), [SeatId(7)]);
+    let mut all = AllBorrowed::default();
+    assert_eq!(all.take_unwritten(BootTime(3_600_000)), [], "nothing is borrowed");
+    all.enter(SeatId(7), kept().borrowed.unwrap());
+    assert_eq!(all.take_unwritten(BootTime(3_600_000)), [SeatId(7)]);
+    assert_eq!(all.take_unwritten(BootTime(3_600_001)), []);
+    assert_eq!(all.take_unwritten(BootTime(3_600_000).after(WRITTEN_EACH)), [SeatId(7)]);
     let seat = Seat { hold: Hold::Borrowed { until: BootTime(9_000) }, ..kept().seat };
-    let loan = loans.as_kept(BootTime(2_000), &seat).unwrap();
-    assert_eq!((loan.until, loan.left_ms), (at(7_200), 7_000));
+    let terms = all.as_kept(BootTime(2_000), &seat).unwrap();
+    assert_eq!((terms.until, terms.left_ms), (at(7_200), 7_000));
     let held = Seat { hold: Hold::Bound(Vec::new()), ..kept().seat };
-    assert_eq!(loans.as_kept(BootTime(0), &held), None);
+    assert_eq!(all.as_kept(BootTime(0), &held), None);
 }

@@ -16,6 +16,7 @@ mod messages;
 mod news;
 mod pages;
 mod reader;
+mod revisions;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -44,6 +45,7 @@ pub use messages::{
 };
 pub use pages::{Held, NoSlot, PageOwner, PageQuestion, Pages, RENEWED};
 pub use reader::{Cached, Key, Render, VerdictReader};
+pub use revisions::{Revisions, Watcher};
 
 /// How long verdicts are kept and how soon they are looked at again.
 #[derive(Debug, Clone)]

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use jiff::SignedDuration;
 use ring::digest::{Context, SHA256};
 use serde_json::value::RawValue;
 
@@ -41,52 +43,110 @@ impl Answer {
     pub(super) fn set(&mut self, name: http::HeaderName, value: &'static str) {
         self.headers.insert(name, HeaderValue::from_static(value));
     }
+}
 
-    /// The answer to a question that changes nothing, which may be asked for again by its tag.
-    pub(super) fn kept(json: Bytes, known: Option<&HeaderValue>, terms: Keeping) -> Self {
+/// The result of a question that changes nothing: it may be asked for again by its tag, and kept for as long as it holds.
+pub(super) struct Kept {
+    json: Bytes,
+    etag: HeaderValue,
+    holds: Holds,
+    /// Where in the text the seconds until it changes stand, and how many they were.
+    countdown: Option<(Range<usize>, u64)>,
+    made: Timestamp,
+}
+
+/// How long a result is the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    /// It is no verdict: until it is asked for again.
+    Unknown,
+    /// Nothing is known.
+    Never,
+    /// A verdict, until it may be another one by itself.
+    Until(Timestamp),
+}
+
+impl Kept {
+    /// `made`: before it was asked for.
+    pub(super) fn new(json: Bytes, made: Timestamp) -> Self {
         let members: Option<Members<'_>> = serde_json::from_slice(&json).ok();
-        let etag = etag(&json, members.as_ref());
-        let cache = terms.of(members.as_ref());
-        let known = known.and_then(|it| it.to_str().ok()).is_some_and(|it| is_known(&etag, it));
+        let etag = HeaderValue::from_str(&etag(&json, members.as_ref()));
+        let holds = members.as_ref().map_or(Holds::Unknown, |it| holds(it, made));
+        let countdown = members.as_ref().and_then(|it| {
+            let text = it.get(COUNTDOWN)?.get();
+            // It is a piece of the text.
+            let at = text.as_ptr().addr().checked_sub(json.as_ptr().addr())?;
+            Some((at..at + text.len(), text.parse().ok()?))
+        });
         drop(members);
+        let etag = etag.unwrap_or_else(|_| HeaderValue::from_static("W/\"\""));
+        Self { json, etag, holds, countdown, made }
+    }
+
+    /// For how long it may be handed out again, where nothing tells that it has become another.
+    pub(super) fn holds_at(&self, now: Timestamp) -> bool {
+        matches!(self.holds, Holds::Until(end) if self.made <= now && now < end)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.json.len()
+    }
+
+    /// The answer at a moment. `most`: for how long the client may keep it; `known`: the tags it has.
+    pub(super) fn answer(
+        &self,
+        known: Option<&HeaderValue>,
+        most: Duration,
+        now: Timestamp,
+    ) -> Answer {
+        let etag = self.etag.to_str().unwrap_or_default();
+        let known = known.and_then(|it| it.to_str().ok()).is_some_and(|it| is_known(etag, it));
         let mut answer = match known {
-            true => Self::new(StatusCode::NOT_MODIFIED, Body::Whole(Bytes::new())),
-            false => Self::json(StatusCode::OK, json),
+            true => Answer::new(StatusCode::NOT_MODIFIED, Body::Whole(Bytes::new())),
+            false => Answer::json(StatusCode::OK, self.text(now)),
         };
-        if let Ok(etag) = HeaderValue::from_str(&etag) {
-            answer.headers.insert(header::ETAG, etag);
-        }
-        if let Ok(cache) = HeaderValue::from_str(&cache) {
-            answer.headers.insert(header::CACHE_CONTROL, cache);
-        }
+        answer.headers.insert(header::ETAG, self.etag.clone());
+        let cache = match self.holds {
+            Holds::Unknown => HeaderValue::from_static("private, no-cache"),
+            Holds::Never => HeaderValue::from_static("no-store"),
+            Holds::Until(end) => {
+                let left = u64::try_from(end.duration_since(now).as_secs()).unwrap_or(0);
+                let text = format!("private, max-age={}", left.min(most.as_secs()));
+                HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("no-store"))
+            }
+        };
+        answer.headers.insert(header::CACHE_CONTROL, cache);
         answer
     }
-}
 
-/// How long an answer may be kept, at most.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Keeping {
-    pub(super) most: Duration,
-    pub(super) now: Timestamp,
-}
-
-impl Keeping {
-    /// `Cache-Control`: a verdict until it may be another one, anything else until it is asked for again.
-    fn of(self, members: Option<&Members<'_>>) -> String {
-        let text = |key: &str| read::<String>(members?, key);
-        let Some(code) = text("code") else { return "private, no-cache".to_owned() };
-        if code == "UNDETERMINED" {
-            return "no-store".to_owned();
-        }
-        let until = |key: &str| {
-            let at: Timestamp = text(key)?.parse().ok()?;
-            u64::try_from(at.duration_since(self.now).as_secs()).ok().or(Some(0))
+    /// What was answered, with what is left of the countdown. A part of a second counts as one: nobody waits too long.
+    fn text(&self, now: Timestamp) -> Bytes {
+        let passed = now.duration_since(self.made);
+        let Some((at, seconds)) = self.countdown.as_ref().filter(|_| passed.is_positive()) else {
+            return self.json.clone();
         };
-        let change = members.and_then(|it| read(it, COUNTDOWN));
-        let ends = [until("stale_after"), until("grace_until"), until("expires_at"), change];
-        let holds = ends.into_iter().flatten().min().unwrap_or(0).min(self.most.as_secs());
-        format!("private, max-age={holds}")
+        let passed = u64::try_from(passed.as_secs()).unwrap_or(0) + 1;
+        let mut text = Vec::with_capacity(self.json.len());
+        text.extend_from_slice(self.json.get(..at.start).unwrap_or_default());
+        text.extend_from_slice(seconds.saturating_sub(passed).to_string().as_bytes());
+        text.extend_from_slice(self.json.get(at.end..).unwrap_or_default());
+        text.into()
     }
+}
+
+/// A verdict holds until it may be another one.
+fn holds(members: &Members<'_>, made: Timestamp) -> Holds {
+    let text = |key: &str| read::<String>(members, key);
+    match text("code").as_deref() {
+        None => return Holds::Unknown,
+        Some("UNDETERMINED") => return Holds::Never,
+        Some(_) => {}
+    }
+    let until = |key: &str| -> Option<Timestamp> { text(key)?.parse().ok() };
+    let change = read::<i64>(members, COUNTDOWN);
+    let change = change.and_then(|it| made.checked_add(SignedDuration::from_secs(it)).ok());
+    let ends = [until("stale_after"), until("grace_until"), until("expires_at"), change];
+    Holds::Until(ends.into_iter().flatten().min().unwrap_or(made))
 }
 
 /// The members of an answer, of which few are looked at: the rest is only told apart from another.

@@ -21,7 +21,7 @@ const TURN: Duration = Duration::from_secs(5);
 /// Somebody who asks.
 #[derive(Debug)]
 pub(super) struct Client {
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     pub(super) customer: CustomerId,
     scopes: Vec<Scope>,
     pub(super) products: Vec<ProductId>,
@@ -35,7 +35,7 @@ impl Client {
         let some = |it| NonZeroU32::new(it).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(some(settings.rate)).allow_burst(some(settings.burst));
         Self {
-            name: settings.name.clone(),
+            name: settings.name.as_str().into(),
             customer: settings.customer,
             scopes: settings.scopes.clone(),
             products: settings.products.clone(),

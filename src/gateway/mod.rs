@@ -4,10 +4,11 @@
 //!   client ── TLS, HTTP ─▶ serve ─▶ respond ─▶ who asks? ─▶ endpoints (the table) ─▶ daemon's socket
 //! ```
 //!
-//! A process of its own, which keeps nothing and decides nothing: `credentials` finds out which of the configured clients
+//! A process of its own, which decides nothing: `credentials` finds out which of the configured clients
 //! asks, `endpoints` has one row for each endpoint with the method it stands for, and `daemon` asks that method for the
 //! client's customer. The daemon knows the gateway by its uid (`socket.delegates`) and lets it name customers that an
-//! administrator made, in methods that give out no key. Never: proves, caches an answer, or reads a ledger.
+//! administrator made, in methods that give out no key. A verdict is handed out again while the daemon's memory says that it
+//! would be the same (`kept`). Never: proves, or reads a ledger.
 
 mod answer;
 mod clients;
@@ -19,6 +20,7 @@ mod events;
 mod forward;
 mod guarded;
 mod idempotency;
+mod kept;
 mod oidc;
 mod openapi;
 mod outgoing;
@@ -26,6 +28,7 @@ mod parameters;
 mod probes;
 mod problem;
 mod respond;
+mod revisions;
 mod rpc;
 mod run;
 mod serve;

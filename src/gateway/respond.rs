@@ -11,13 +11,14 @@ use hyper::body::{Body as _, Incoming};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
-use super::answer::{Answer, Body, Keeping};
+use super::answer::{Answer, Body, Kept};
 use super::clients::Client;
 use super::cors::{Cors, Origin};
 use super::credentials::Credentials;
 use super::daemon::Daemon;
 use super::endpoints::{Endpoint, Kind, Route, route};
 use super::idempotency::Idempotency;
+use super::kept::Verdicts;
 use super::outgoing::{Reply, reply};
 use super::probes::Figures;
 use super::problem::Problem;
@@ -36,6 +37,7 @@ pub(super) struct Gateway {
     pub(super) cors: Cors,
     pub(super) credentials: Credentials,
     pub(super) daemon: Arc<Daemon>,
+    pub(super) verdicts: Verdicts,
     pub(super) idempotency: Idempotency,
     pub(super) in_flight: Semaphore,
     pub(super) figures: Figures,
@@ -242,12 +244,19 @@ impl Gateway {
         body: &[u8],
     ) -> Result<Answer, Problem> {
         let Asked { endpoint, client, parts, progress } = asked;
+        let (known, most) = (parts.headers.get(header::IF_NONE_MATCH), self.limits.max_age);
+        let key = body.is_empty().then(|| Verdicts::key(endpoint, &client, parts)).flatten();
+        let now = self.clock.now();
+        if let Some(kept) = key.as_ref().and_then(|it| self.verdicts.find(it, now)) {
+            return Ok(kept.answer(known, most, now));
+        }
         let members = members(endpoint, body)?;
         let query = parts.uri.query().unwrap_or_default();
         let params = parameters::read(endpoint, given, query, members)?;
         let narrows = parameters::narrows(&client, endpoint.narrowing);
         let params = parameters::admit(&client, endpoint.method, narrows, params)?;
         let within = (progress, self.limits.write);
+        let question = self.verdicts.ask(key, &client);
         let result = match endpoint.kind {
             Kind::Events => return events::verdicts(&self.daemon, &client, &params, within).await,
             Kind::Seat => {
@@ -270,8 +279,11 @@ impl Gateway {
         if endpoint.kind != Kind::Question {
             return Ok(Answer::json(StatusCode::OK, result));
         }
-        let terms = Keeping { most: self.limits.max_age, now: self.clock.now() };
-        Ok(Answer::kept(result, parts.headers.get(header::IF_NONE_MATCH), terms))
+        let kept = Arc::new(Kept::new(result, now));
+        if let Some(question) = question {
+            self.verdicts.keep(question, Arc::clone(&kept));
+        }
+        Ok(kept.answer(known, most, now))
     }
 
     /// A change goes on also when the client hangs up: who asks again under its key hears what it came to.

@@ -12,8 +12,10 @@ use super::cors::Cors;
 use super::credentials::Credentials;
 use super::daemon::Daemon;
 use super::idempotency::Idempotency;
+use super::kept::Verdicts;
 use super::probes::{self, Figures};
 use super::respond::Gateway;
+use super::revisions::Revisions;
 use super::serve;
 use super::settings::Settings;
 use super::tls::Tls;
@@ -40,7 +42,10 @@ pub fn run(settings: Settings, tell: impl Fn(&str)) -> anyhow::Result<()> {
 }
 
 /// Makes all that can fail before it listens. For `--check` as well.
-fn gateway(settings: &Settings) -> anyhow::Result<(Gateway, Option<Arc<Tls>>)> {
+fn gateway(
+    settings: &Settings,
+    revisions: Revisions,
+) -> anyhow::Result<(Gateway, Option<Arc<Tls>>)> {
     let tls = settings.tls.clone().map(Tls::new).transpose()?.map(Arc::new);
     let clock = Clock::system();
     let hosts = match settings.hosts.is_empty() {
@@ -54,6 +59,7 @@ fn gateway(settings: &Settings) -> anyhow::Result<(Gateway, Option<Arc<Tls>>)> {
         cors: Cors::new(&settings.cors),
         credentials: Credentials::new(settings, clock.clone())?,
         daemon: Arc::new(daemon),
+        verdicts: Verdicts::new(revisions),
         idempotency: Idempotency::new(),
         in_flight: Semaphore::new(settings.limits.in_flight),
         figures: Figures::default(),
@@ -67,7 +73,7 @@ fn gateway(settings: &Settings) -> anyhow::Result<(Gateway, Option<Arc<Tls>>)> {
 /// # Errors
 /// What is in the way.
 pub fn check(settings: &Settings) -> anyhow::Result<()> {
-    gateway(settings).map(drop)
+    gateway(settings, Revisions::default()).map(drop)
 }
 
 /// Whether the gateway that runs with these settings is ready, by its own word.
@@ -80,8 +86,10 @@ pub fn probe(settings: &Settings) -> anyhow::Result<()> {
 }
 
 async fn serve_until_told(settings: Settings, tell: impl Fn(&str)) -> anyhow::Result<()> {
-    let (gateway, tls) = gateway(&settings)?;
+    let revisions = Revisions::default();
+    let (gateway, tls) = gateway(&settings, revisions.clone())?;
     let gateway = Arc::new(gateway);
+    tokio::spawn(revisions.follow(Arc::clone(&gateway.daemon)));
     let listen = |address| async move {
         let listening = TcpListener::bind(address).await;
         listening.with_context(|| format!("cannot listen on {address}"))

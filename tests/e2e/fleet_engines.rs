@@ -90,8 +90,9 @@ fn a_slot_is_one_machines_until_it_is_given_back() {
 #[test]
 fn what_a_lease_keeps_is_gone_with_it_and_not_before() {
     with_each(|one, other| async move {
-        let (first, second) = (join(&one, 1).await, join(&other, 2).await);
+        // A lease runs from when it was asked for.
         let begun = std::time::Instant::now();
+        let (first, second) = (join(&one, 1).await, join(&other, 2).await);
         one.claim(first, vec![slot(0)], 10).await.unwrap().unwrap();
         let mut beat = 0;
         while other.claim(second, vec![slot(0)], 11).await.unwrap().is_none() {

@@ -2,6 +2,7 @@
 
 mod described;
 mod hostile;
+mod kept;
 mod old;
 mod seats;
 mod streams;

@@ -5,6 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
@@ -22,8 +23,9 @@ pub struct Terminal {
     keyboard: File,
     shown: Arc<Mutex<String>>,
     child: std::process::Child,
-    /// Kept, so that the terminal outlives its program.
-    _line: OwnedFd,
+    /// Kept, so that the terminal outlives its program, until it is waited for.
+    line: Option<OwnedFd>,
+    follower: Option<JoinHandle<()>>,
 }
 
 impl Terminal {
@@ -48,8 +50,8 @@ impl Terminal {
         let child = leader.stdin(line()).stdout(line()).stderr(line()).spawn().unwrap();
         let shown = Arc::new(Mutex::new(String::new()));
         let keyboard = File::from(pair.master);
-        follow(keyboard.try_clone().unwrap(), Arc::clone(&shown));
-        Self { keyboard, shown, child, _line: pair.slave }
+        let follower = follow(keyboard.try_clone().unwrap(), Arc::clone(&shown));
+        Self { keyboard, shown, child, line: Some(pair.slave), follower: Some(follower) }
     }
 
     pub fn shown(&self) -> String {
@@ -84,11 +86,17 @@ impl Terminal {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
     }
 
+    /// Waits for the program's end; from then on all that it has shown is known.
     pub fn wait(&mut self) -> ExitStatus {
         let (child, shown) = (&mut self.child, &self.shown);
-        eventually("the program ends", || {
+        let status = eventually("the program ends", || {
             child.try_wait().unwrap().ok_or_else(|| shown.lock().unwrap().clone())
-        })
+        });
+        drop(self.line.take());
+        if let Some(follower) = self.follower.take() {
+            follower.join().unwrap();
+        }
+        status
     }
 }
 
@@ -100,11 +108,11 @@ impl Drop for Terminal {
 }
 
 /// Keeps what is shown, until the terminal is gone.
-fn follow(mut screen: File, shown: Arc<Mutex<String>>) {
+fn follow(mut screen: File, shown: Arc<Mutex<String>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let mut bytes = [0; 4096];
         while let Ok(count @ 1..) = screen.read(&mut bytes) {
             shown.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
         }
-    });
+    })
 }

@@ -24,7 +24,7 @@ use entitled_core::domain::epoch::Whose;
 use entitled_core::domain::ids::ProductId;
 use entitled_core::domain::page_word::{GENERATIONS, LEASE_MS, SLOTS, Said, Word};
 use entitled_core::domain::publisher::PublisherKey;
-use file::PageFile;
+pub(super) use file::PageFile;
 
 /// How often every answer is written anew, within its lease.
 pub const RENEWED: Duration = Duration::from_millis(LEASE_MS / 4);
@@ -303,7 +303,7 @@ impl Drop for Held {
 }
 
 /// Where a slot's generations begin: nobody who has an older page open by mistake takes a slot of it for its own.
-fn first_generation() -> u32 {
+pub(super) fn first_generation() -> u32 {
     let random = RandomState::new().hash_one(0_u8) % u64::from(GENERATIONS);
     u32::try_from(random).unwrap_or_default()
 }

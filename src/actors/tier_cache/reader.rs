@@ -12,6 +12,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::watch;
 
 use super::pages::{Held, Pages};
+use super::revisions::Revisions;
 use crate::clock::Clock;
 use crate::counter::Counter;
 use crate::products::Loaded;
@@ -104,6 +105,7 @@ pub struct VerdictReader {
     emptied: Arc<AtomicU64>,
     tally: Arc<Tally>,
     pages: Arc<Pages>,
+    revisions: Arc<Revisions>,
     render: Render,
 }
 
@@ -117,7 +119,8 @@ impl VerdictReader {
             revision: Arc::default(),
             emptied: Arc::default(),
             tally: Arc::default(),
-            pages: Arc::new(Pages::new(clock)),
+            pages: Arc::new(Pages::new(clock.clone())),
+            revisions: Arc::new(Revisions::new(clock)),
             render,
         }
     }
@@ -171,6 +174,7 @@ impl VerdictReader {
             self.cache.insert(key.clone(), cached);
             self.revise();
             self.pages.say(key, &said);
+            self.revisions.changed(Some(key.customer));
         }
         holds
     }
@@ -205,6 +209,7 @@ impl VerdictReader {
             }
             self.revise();
             self.pages.withdraw(whose);
+            self.revisions.changed(whose.customer());
         });
     }
 
@@ -228,6 +233,11 @@ impl VerdictReader {
     /// Has the answer pages say for another lease what the cache says; `false` when nobody has any.
     pub fn renew_pages(&self) -> bool {
         self.pages.renew(|it| self.peek(it))
+    }
+
+    /// What tells those who keep answers that one may be another now.
+    pub fn revisions(&self) -> &Arc<Revisions> {
+        &self.revisions
     }
 
     /// To be taken before something is gathered, and compared when it is used.

@@ -4,7 +4,14 @@
 //! and whoever reads may see some of the old and some of the new; then the seal does not fit. An answer holds until a moment
 //! of `CLOCK_MONOTONIC`, never more than a lease away: so a daemon that has died is noticed, and so is a clock that is not the daemon's.
 //!
+//! A page of revisions has slots of the same form, each of which counts in its generation what has changed of the customers
+//! that [`slot_of`] leads to it.
+//!
 //! Owns: the layout, for who writes and who reads. Never: reads a clock or touches memory.
+
+use ring::digest::{SHA256, digest};
+
+use super::ids::CustomerId;
 
 /// The size of a page. Nobody makes it shorter or longer once it was handed over.
 pub const PAGE_BYTES: usize = 4_096;
@@ -105,6 +112,30 @@ pub fn read([word, sealed]: [u64; 2], generation: u32, now_ms: u64) -> Reading {
         true => Reading::Said(Said::of_bits(word)),
         false => Reading::Lost,
     }
+}
+
+/// What a slot of a page of revisions counts at that moment: `Ok(None)` where nobody renews it.
+///
+/// # Errors
+/// [`Torn`] when it was read while it was being written.
+pub fn revision([word, sealed]: [u64; 2], now_ms: u64) -> Result<Option<u32>, Torn> {
+    let generation = (word >> SAID_BITS) & u64::from(GENERATIONS - 1);
+    let generation = u32::try_from(generation).unwrap_or_default();
+    match read([word, sealed], generation, now_ms) {
+        Reading::Said(_) => Ok(Some(generation)),
+        Reading::Lost => Ok(None),
+        Reading::Torn => Err(Torn),
+    }
+}
+
+/// Read while it was being written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Torn;
+
+/// The slot of a customer in a page of revisions: the first byte of the SHA-256 of its name, such as `customer:1`.
+pub fn slot_of(customer: CustomerId) -> usize {
+    let digest = digest(&SHA256, customer.to_string().as_bytes());
+    digest.as_ref().first().copied().map_or(0, usize::from)
 }
 
 /// Two words of which each byte is from one of two answers do not fit each other, unless they are one of the two: each byte of a product

@@ -1,10 +1,18 @@
 use super::*;
 
+const NOW: &str = "2026-01-01T00:00:00Z";
+
+fn now() -> Timestamp {
+    NOW.parse().unwrap()
+}
+
+fn result(json: &str) -> Kept {
+    Kept::new(Bytes::copy_from_slice(json.as_bytes()), now())
+}
+
 fn kept(json: &str, known: Option<&str>) -> (StatusCode, String, String) {
     let known = known.map(|it| HeaderValue::from_str(it).unwrap());
-    let now = "2026-01-01T00:00:00Z".parse().unwrap();
-    let terms = Keeping { most: Duration::from_secs(60), now };
-    let answer = Answer::kept(Bytes::copy_from_slice(json.as_bytes()), known.as_ref(), terms);
+    let answer = result(json).answer(known.as_ref(), Duration::from_secs(60), now());
     let text = |name: &str| answer.headers[name].to_str().unwrap().to_owned();
     (answer.status, text("etag"), text("cache-control"))
 }
@@ -56,5 +64,36 @@ fn an_answer_is_kept_until_the_first_of_its_ends_and_never_longer_than_allowed()
         ("[]", "private, no-cache"),
     ] {
         assert_eq!(age(json), expected, "{json}");
+    }
+}
+
+/// What is handed out again, and for how long.
+#[test]
+fn a_verdict_is_handed_out_again_until_time_alone_makes_it_another() {
+    let verdict =
+        r#"{"seconds_until_change": 90 ,"code":"VALID","more":{"seconds_until_change":90}}"#;
+    let after = |seconds| now() + SignedDuration::from_millis(seconds);
+    let body = |at: Timestamp| match result(verdict).answer(None, Duration::from_secs(60), at) {
+        Answer { body: Body::Whole(bytes), headers, .. } => {
+            let cache = headers["cache-control"].to_str().unwrap().to_owned();
+            (String::from_utf8(bytes.into()).unwrap(), cache)
+        }
+        Answer { body: Body::Events(_), .. } => panic!("a body"),
+    };
+    assert_eq!(body(now()), (verdict.to_owned(), "private, max-age=60".to_owned()));
+    // A second that has begun has passed.
+    let (text, cache) = body(after(40_500));
+    assert_eq!(text, verdict.replacen("90", "49", 1));
+    assert_eq!(cache, "private, max-age=49");
+    for (at, holds) in [(0, true), (89_999, true), (90_000, false), (-1, false)] {
+        assert_eq!(result(verdict).holds_at(after(at)), holds, "{at}");
+    }
+    for other in [
+        r#"{"code":"UNDETERMINED","seconds_until_change":90}"#,
+        r#"{"items":[]}"#,
+        r#"{"code":"NOT_HELD","seconds_until_change":null}"#,
+        "[]",
+    ] {
+        assert!(!result(other).holds_at(now()), "{other}");
     }
 }

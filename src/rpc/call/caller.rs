@@ -57,8 +57,8 @@ pub(in crate::rpc) struct Caller {
 
 /// How the names of methods begin that are about seats.
 const SEAT_METHODS: &str = "seat_";
-/// The method whose reply has a descriptor with it.
-const PAGE_METHOD: &str = "entitlement_page";
+/// The methods whose replies have a descriptor with them.
+const PAGE_METHODS: [&str; 2] = ["entitlement_page", "entitlement_revisions"];
 
 /// A method panicked. It is counted, and in the log.
 struct Panicked;
@@ -73,7 +73,6 @@ impl Caller {
         welcome: bool,
         connection: usize,
     ) -> Self {
-        let connection = ConnectionId(connection);
         let mut limits = service.limits.clone();
         if welcome && peer.door == Door::Admin {
             limits.request_bytes = limits.request_bytes.max(limits.admin_request_bytes);
@@ -86,7 +85,7 @@ impl Caller {
             limits,
             peer,
             welcome,
-            connection,
+            connection: ConnectionId(connection),
             in_flight,
             share,
             turn,
@@ -129,10 +128,16 @@ impl Caller {
     }
 
     fn enclosure(&self, envelope: &Envelope<'_>, line: Line<'_>) -> Option<Enclosure> {
-        (line.hands_over && envelope.method == PAGE_METHOD).then(|| {
+        (line.hands_over && PAGE_METHODS.contains(&&*envelope.method)).then(|| {
             let who = (self.peer.clone(), self.limits.is_exempt(&self.peer));
             Enclosure::new(who, &self.subscriptions, self.companions.get_or_init(Arc::default))
         })
+    }
+
+    /// So many bytes have come.
+    pub(in crate::rpc) fn heard(&self, bytes: usize) {
+        self.figures().bytes_in.add(bytes);
+        self.turn.asks();
     }
 
     /// The other side has said its last.

@@ -10,16 +10,16 @@ use tokio::sync::oneshot;
 
 use super::api::Api;
 use super::entitlements::{AGAIN, Followed, Subscribed, WAIT_MS, wait};
-use crate::actors::tier_cache::{
-    Held, Key, NoSlot, PageOwner, PageQuestion, RENEWED, VerdictReader,
-};
+use crate::actors::tier_cache::{Held, Key, NoSlot, PageOwner, PageQuestion, RENEWED};
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::wire;
 use entitled_core::domain::ids::ProductId;
 use entitled_core::domain::page_word::LEASE_MS;
 use entitled_core::domain::peer::{Access, Permit};
 
-const NEEDS_A_DESCRIPTOR: &str = "an answer page is handed over on a raw connection, in a request by itself: not by HTTP, by WebSocket or in a batch";
+const NOT_A_DELEGATE: &str =
+    "revisions are shown to delegates, who ask for many customers: see `socket.delegates`";
+const NEEDS_A_DESCRIPTOR: &str = "a page is handed over on a raw connection, in a request by itself: not by HTTP, by WebSocket or in a batch";
 
 pub(super) async fn page(
     api: Arc<Api>,
@@ -36,7 +36,8 @@ pub(super) async fn page(
         PageQuestion { product: ask.product, feature: ask.feature, publisher: ask.publisher };
     let (held, is_first) = api.reader.pages().give(owner, question)?;
     if is_first {
-        tokio::spawn(renew(api.reader.clone()));
+        let reader = api.reader.clone();
+        tokio::spawn(renew(move || reader.renew_pages()));
     }
     let reply = wire::AnswerPage {
         slot: u64::try_from(held.slot).unwrap_or(u64::MAX),
@@ -57,6 +58,31 @@ pub(super) async fn page(
     Ok(reply)
 }
 
+/// Whoever is told when customers' answers change learns of others than its own.
+pub(super) async fn revisions(
+    api: Arc<Api>,
+    permit: Permit,
+    ask: wire::EntitlementRevisions,
+) -> Result<wire::RevisionPage, RpcError> {
+    let enclosure = ask.enclosure.ok_or_else(|| RpcError::invalid_params(NEEDS_A_DESCRIPTOR))?;
+    if !(permit.is_delegate() || enclosure.is_exempt) {
+        return Err(RpcError::new(Code::PermissionDenied, NOT_A_DELEGATE));
+    }
+    let place = enclosure.place()?;
+    let watched = api.reader.revisions().watch();
+    let (watcher, is_first) = watched.map_err(|it| RpcError::from(NoSlot::System(it)))?;
+    if is_first {
+        let revisions = Arc::clone(api.reader.revisions());
+        tokio::spawn(renew(move || revisions.renew()));
+    }
+    let descriptor = enclosure.enclose(&watcher.descriptor);
+    enclosure.go_on(async move {
+        let _held = (place, watcher);
+        std::future::pending().await
+    });
+    Ok(wire::RevisionPage { lease_ms: LEASE_MS, descriptor })
+}
+
 impl From<NoSlot> for RpcError {
     fn from(why: NoSlot) -> Self {
         let code = match why {
@@ -67,11 +93,11 @@ impl From<NoSlot> for RpcError {
     }
 }
 
-/// Renews all pages for as long as anybody has one.
-async fn renew(reader: VerdictReader) {
+/// Renews for as long as anybody wants it, which `renewed` says.
+async fn renew(renewed: impl Fn() -> bool) {
     loop {
         tokio::time::sleep(RENEWED).await;
-        if !reader.renew_pages() {
+        if !renewed() {
             return;
         }
     }

@@ -110,6 +110,8 @@ methods! {
         "A file that proves the verdict to anybody who has the publisher's key. Only a yes has one.";
     SelfService entitlement_page(wire::EntitlementPage) -> wire::AnswerPage = pages::page,
         "A slot of a page of memory that says the verdict from now on: read there without asking anybody. On raw connections.";
+    SelfService entitlement_revisions(wire::EntitlementRevisions) -> wire::RevisionPage = pages::revisions,
+        "A page of memory that shows when an answer may have become another one, for those who keep answers of many customers. On raw connections, for delegates.";
     SelfService [writes] wallet_create(wire::WalletCreate) -> wire::Wallet = wallets::create,
         "Make a wallet whose key is kept sealed here.";
     SelfService wallet_list(wire::Page) -> wire::Listed<wire::Wallet> = wallets::list,

@@ -47,13 +47,13 @@ pub(in crate::rpc) enum Full {
 pub(in crate::rpc) struct Seat {
     census: Arc<Census>,
     figures: Arc<SocketFigures>,
-    account: u32,
     share: Share,
 }
 
 /// What a connection may take of what belongs to its user.
 #[derive(Debug, Clone)]
 pub(in crate::rpc) struct Share {
+    user: u32,
     account: Arc<Account>,
     in_flight: usize,
     unwritten_bytes: usize,
@@ -97,6 +97,7 @@ impl Census {
         let account = seats.by_account.entry(peer.account).or_default();
         account.connections.fetch_add(1, Ordering::Relaxed);
         let share = Share {
+            user: peer.account,
             account: Arc::clone(account),
             in_flight: if exempt { usize::MAX } else { limits.in_flight_per_uid },
             unwritten_bytes: if exempt { usize::MAX } else { limits.reply_bytes_per_uid },
@@ -105,7 +106,7 @@ impl Census {
         figures.connections_total.one_more();
         figures.connections_open.one_more();
         let (census, figures) = (Arc::clone(self), Arc::clone(figures));
-        Ok(Seat { census, figures, account: peer.account, share })
+        Ok(Seat { census, figures, share })
     }
 }
 
@@ -129,7 +130,7 @@ impl Drop for Seat {
         account.connections.fetch_sub(1, Ordering::Relaxed);
         // What is still under way keeps the account: who comes back must not find it empty.
         if account.connections() == 0 && Arc::strong_count(account) <= 2 {
-            seats.by_account.remove(&self.account);
+            seats.by_account.remove(&self.share.user);
         }
         self.figures.connections_open.one_less();
     }
@@ -142,6 +143,11 @@ impl Account {
 }
 
 impl Share {
+    /// The uid of the account.
+    pub(in crate::rpc) fn user(&self) -> u32 {
+        self.user
+    }
+
     /// How many connections the user has.
     pub(in crate::rpc) fn connections(&self) -> usize {
         self.account.connections()

@@ -51,7 +51,7 @@ pub(in crate::rpc) async fn serve(arrival: Arrival, service: Arc<Service>, stop:
         () = too_late => None,
     };
     if let Some(input) = input {
-        caller.figures().bytes_in.add(input.len());
+        caller.heard(input.len());
         match input.first() {
             Some(b'{' | b'[') => framing::converse(io, input, caller, stop).await,
             Some(letter) if letter.is_ascii_alphabetic() => {

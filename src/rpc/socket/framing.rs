@@ -184,7 +184,7 @@ impl Raw {
     /// `None` when reading failed, which is an end like any other.
     fn has_read(&mut self, count: Option<usize>) {
         match count {
-            Some(count) if count > 0 => self.caller.figures().bytes_in.add(count),
+            Some(count) if count > 0 => self.caller.heard(count),
             _ => {
                 self.ended = true;
                 self.caller.hang_up();

@@ -78,7 +78,7 @@ impl AsyncRead for Replay {
         let read = Pin::new(&mut this.io).poll_read(context, into);
         let count = into.filled().len() - before;
         if count > 0 {
-            this.caller.figures().bytes_in.add(count);
+            this.caller.heard(count);
             this.progress.heard();
             this.caller.turn.spend(count);
         }

@@ -1,13 +1,15 @@
 //! Whose turn it is. The connections of a thread go on in rounds, each until it has done so much; then it waits until
 //! every other one that is ready had its turn, and the kernel was asked who else is.
 //!
-//! Turns are by user: one with many connections has smaller ones. What costs more than a turn takes as many of them.
-//! Asked by the framings, as they read and as requests begin. Never decides who may ask what.
+//! Turns are by user: while others ask, one with many connections has smaller ones. What costs more than a turn takes as
+//! many of them. Asked by the framings, as they read and as requests begin. Never decides who may ask what.
 
+use std::cell::Cell;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
 
 use super::census::Share;
 
@@ -16,6 +18,22 @@ use super::census::Share;
 const TURN: usize = 16 * 1024;
 /// No turn is smaller: each also costs a write, and a look at who is ready.
 pub(in crate::rpc) const LEAST: usize = TURN / 32;
+/// The turns in a round of who asks alone: so long waits who comes then, and no longer.
+const TURNS_ALONE: usize = 16;
+/// Others who have asked may ask again, for so long.
+const OTHERS_ASK: Duration = Duration::from_millis(100);
+
+thread_local! {
+    static ASKING: Asking = const { Asking { last: Cell::new(None), changed: Cell::new(None) } };
+}
+
+/// Who asks on this thread.
+struct Asking {
+    /// The user who asked last.
+    last: Cell<Option<u32>>,
+    /// When it was last somebody else than the one before.
+    changed: Cell<Option<Instant>>,
+}
 
 /// The turns of one connection. Who works on several requests of it at once shares them.
 #[derive(Debug)]
@@ -67,6 +85,11 @@ impl Turn {
     /// After so much work the turn is over.
     pub(in crate::rpc) fn size(&self) -> usize {
         self.round.size.load(Ordering::Relaxed)
+    }
+
+    /// Something has come from the user.
+    pub(in crate::rpc) fn asks(&self) {
+        ASKING.with(|it| it.hear(self.round.share.user()));
     }
 
     /// So much was done.
@@ -147,6 +170,20 @@ impl Wake for Round {
     }
 }
 
+impl Asking {
+    fn hear(&self, user: u32) {
+        if self.last.get() != Some(user) && self.last.replace(Some(user)).is_some() {
+            self.changed.set(Some(Instant::now()));
+        }
+    }
+
+    /// Whether more than one user asks.
+    fn are_several(&self) -> bool {
+        self.changed.get().is_some_and(|it| it.elapsed() < OTHERS_ASK)
+    }
+}
+
 fn size(share: &Share) -> usize {
-    (TURN / share.connections().max(1)).max(LEAST)
+    let turns = if ASKING.with(Asking::are_several) { 1 } else { TURNS_ALONE };
+    (TURN * turns / share.connections().max(1)).clamp(LEAST, TURN)
 }

@@ -35,6 +35,29 @@ impl Params for EntitlementPage {
     }
 }
 
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EntitlementRevisions {
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub(in crate::rpc) enclosure: Option<Enclosure>,
+}
+
+impl Params for EntitlementRevisions {
+    fn meet(&mut self, extensions: &Extensions) {
+        self.enclosure = extensions.get::<Enclosure>().cloned();
+    }
+}
+
+/// How a page of revisions is read.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct RevisionPage {
+    /// For no longer does a revision hold by itself, in milliseconds.
+    pub lease_ms: u64,
+    /// Whether the page's descriptor came with this reply, as `SCM_RIGHTS`; only with the first on a connection.
+    pub descriptor: bool,
+}
+
 /// Where in a page an answer stands.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct AnswerPage {

@@ -21,13 +21,13 @@ const NAME: &CStr = c"entitled-answers";
 /// `MFD_NOEXEC_SEAL`, from Linux 6.3 on: it can never be made executable.
 const NOT_EXECUTABLE: MFdFlags = MFdFlags::from_bits_retain(8);
 
-pub(super) struct PageFile {
+pub(in crate::actors::tier_cache) struct PageFile {
     file: File,
     reader: Arc<OwnedFd>,
 }
 
 impl PageFile {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(in crate::actors::tier_cache) fn new() -> io::Result<Self> {
         let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
         let made = match memfd_create(NAME, flags | NOT_EXECUTABLE) {
             Err(Errno::EINVAL) => memfd_create(NAME, flags),
@@ -44,11 +44,11 @@ impl PageFile {
     }
 
     /// What may be handed over.
-    pub(super) fn reader(&self) -> &Arc<OwnedFd> {
+    pub(in crate::actors::tier_cache) fn reader(&self) -> &Arc<OwnedFd> {
         &self.reader
     }
 
-    pub(super) fn write(&self, slot: usize, word: Word) {
+    pub(in crate::actors::tier_cache) fn write(&self, slot: usize, word: Word) {
         let at = u64::try_from(slot * SLOT_BYTES).unwrap_or(u64::MAX);
         if let Err(error) = self.file.write_all_at(&word.bytes(), at) {
             // It is not renewed either, and so says nothing soon.

@@ -1,10 +1,13 @@
 //! The cache by its readers: what is kept, and what holds.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::AtomicBool;
 
 use super::*;
 use entitled_core::domain::entitlement::Verdict;
+use entitled_core::domain::page_word::{SLOT_BYTES, revision, slot_of};
 
 const OWN: CustomerId = CustomerId::Uid(1000);
 
@@ -81,6 +84,40 @@ fn what_was_worked_out_before_a_change_is_neither_kept_nor_held() {
     assert!(reader.hit(&key(), at(100)).is_none());
     assert!(!reader.still_holds(&key(), &kept, &clock));
     assert!(!reader.put(&key(), kept) && reader.hit(&key(), at(100)).is_none());
+}
+
+/// Whoever keeps answers reads it in memory, and is told of nothing that is withdrawn in another way.
+#[test]
+fn what_is_put_in_or_withdrawn_is_shown_by_the_revisions() {
+    let (reader, (clock, _)) = (reader(), Clock::manual(at(100)));
+    let (watcher, _) = reader.revisions().watch().unwrap();
+    let page = File::from(watcher.descriptor.try_clone().unwrap());
+    let shown = |customer| {
+        let mut words = [[0; SLOT_BYTES / 2]; 2];
+        let from = u64::try_from(slot_of(customer) * SLOT_BYTES).unwrap();
+        page.read_exact_at(words.as_flattened_mut(), from).unwrap();
+        let now = Clock::system().program_time().as_millis();
+        revision(words.map(u64::from_ne_bytes), u64::try_from(now).unwrap()).unwrap().unwrap()
+    };
+    let mut last = shown(OWN);
+    let mut is_another = |what: &str| {
+        assert_ne!(shown(OWN), last, "{what}");
+        last = shown(OWN);
+    };
+    reader.put(&key(), Arc::new(worked_out(&reader, &clock, 200)));
+    is_another("put in");
+    for whose in [
+        Whose::Customer(OWN),
+        Whose::Users(OWN),
+        Whose::Everybody,
+        Whose::Customer(CustomerId::Machine),
+    ] {
+        reader.forget(whose);
+        is_another(&format!("{whose:?}"));
+    }
+    let others = (1..).map(CustomerId::Numbered).find(|it| slot_of(*it) != slot_of(OWN)).unwrap();
+    reader.forget(Whose::Customer(others));
+    assert_eq!(shown(OWN), last, "another's");
 }
 
 #[test]

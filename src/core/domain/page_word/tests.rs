@@ -64,3 +64,20 @@ fn what_is_read_while_it_is_written_is_one_of_both_answers_or_torn() {
     }
     assert!(torn > 100_000, "{torn}");
 }
+
+#[test]
+fn a_revision_is_read_by_whoever_does_not_know_it_yet_while_it_is_renewed() {
+    let sealed = Word { said: Said::Yes, generation: OWN, until_ms: NOW + LEASE_MS }.sealed();
+    assert_eq!(revision(sealed, NOW), Ok(Some(OWN)));
+    assert_eq!(revision(sealed, NOW + LEASE_MS), Ok(None));
+    assert_eq!(revision([sealed[0], sealed[1] ^ 1], NOW), Err(Torn));
+    assert_eq!(revision([0, 0], NOW), Err(Torn), "an empty page says nothing");
+}
+
+/// SHA-256 of `customer:1` and of `customer:2`, by another program.
+#[test]
+fn a_customers_slot_follows_from_its_name() {
+    assert_eq!(slot_of(CustomerId::Numbered(1)), 0x3a);
+    assert_eq!(slot_of(CustomerId::Numbered(2)), 0x94);
+    assert!(slot_of(CustomerId::Machine) < SLOTS);
+}

@@ -62,13 +62,13 @@ storm: prepare ## fleets in a storm of failures, for ten minutes
 	ENTITLED_STORM_SECONDS=600 $(CARGO) test --locked --test e2e -- --nocapture fleet_storm
 
 .PHONY: prepare
-prepare: $(NODE_STAMP) $(VENV_STAMP) examples browser etcd ## install and compile what the tests stand on
+prepare: $(NODE_STAMP) $(VENV_STAMP) examples browser etcd promtool ## install and compile what the tests stand on
 	@$(NODE) tests/contracts/compile.mjs
 
 # What the README's examples and the client libraries need. Where something is missing, the test of an example says that it was skipped; where
 # `CI` is set, a test that names it fails (tests/e2e/prerequisites.rs).
-EXAMPLES := curl python3 gcc g++ libc6-dev libcjson-dev golang-go default-jdk-headless
-HAS_EXAMPLES = command -v curl >/dev/null && command -v python3 >/dev/null && command -v go >/dev/null && command -v javac >/dev/null && command -v c++ >/dev/null && \
+EXAMPLES := curl openssl python3 gcc g++ libc6-dev libcjson-dev golang-go default-jdk-headless
+HAS_EXAMPLES = command -v curl >/dev/null && command -v openssl >/dev/null && command -v python3 >/dev/null && command -v go >/dev/null && command -v javac >/dev/null && command -v c++ >/dev/null && \
     printf '\#include <cjson/cJSON.h>\nint main(void) { cJSON_Delete(NULL); }\n' | cc -xc - -lcjson -o /dev/null 2>/dev/null
 
 .PHONY: examples
@@ -106,6 +106,20 @@ etcd:
 	    rm -f tests/.etcd/*.deb; \
 	fi
 	@[ -x $(ETCD) ] || [ -x /usr/bin/etcd ] || echo 'etcd-server is missing: tests of fleets will be skipped'
+
+# Prometheus' tool runs the tests of the alerts. Of Debian's package of the whole of Prometheus it alone is unpacked.
+PROMTOOL := tests/.prometheus/usr/bin/promtool
+
+.PHONY: promtool
+promtool:
+	@if ! [ -x $(PROMTOOL) ] && ! [ -x /usr/bin/promtool ] && command -v apt-get >/dev/null; then \
+	    echo 'fetching promtool'; mkdir -p tests/.prometheus; \
+	    fetch() { (cd tests/.prometheus && apt-get -qq download prometheus >/dev/null 2>&1); }; \
+	    { fetch || { [ "$$(id -u)" -eq 0 ] && apt-get -qq update && fetch; }; } && \
+	        dpkg-deb --fsys-tarfile tests/.prometheus/prometheus_*.deb | tar -x -C tests/.prometheus ./usr/bin/promtool || true; \
+	    rm -f tests/.prometheus/*.deb; \
+	fi
+	@[ -x $(PROMTOOL) ] || [ -x /usr/bin/promtool ] || echo 'promtool is missing: the tests of the alerts will be skipped'
 
 # No install scripts: the packages we use carry what they need.
 $(NODE_STAMP): tests/package.json tests/package-lock.json tests/.npmrc
@@ -225,7 +239,7 @@ lint-packaging: ## manual pages, scripts, units and their exposure
 
 .PHONY: clean-tests
 clean-tests: ## remove what `prepare` installed and compiled
-	rm -rf tests/node_modules tests/contracts/out tests/.venv tests/.etcd tests/kubernetes/.venv tests/.kubernetes
+	rm -rf tests/node_modules tests/contracts/out tests/.venv tests/.etcd tests/.prometheus tests/kubernetes/.venv tests/.kubernetes
 
 .PHONY: clean-build
 clean-build: ## remove what cargo built

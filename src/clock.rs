@@ -181,6 +181,13 @@ impl Clock {
         self.0.floors.read().unwrap_or_else(PoisonError::into_inner).get(&chain).map(|it| it.proven)
     }
 
+    /// The time that `chain` has come to by what was proven on it, whatever the wall clock shows.
+    pub fn reached(&self, chain: ChainId) -> Option<Timestamp> {
+        let floor =
+            self.0.floors.read().unwrap_or_else(PoisonError::into_inner).get(&chain).copied();
+        floor.map(|it| it.by_now(self.monotonic()))
+    }
+
     /// Whether the system's clock is clearly behind what `chain` has proven.
     pub fn is_rolled_back(&self, chain: ChainId) -> bool {
         let (wall, _) = self.0.hands.read();

@@ -70,6 +70,17 @@ pub fn open_at(directory: impl AsFd, name: &Path, how: OFlag) -> io::Result<File
     checked(openat(directory, name, how, Mode::S_IRUSR | Mode::S_IWUSR))
 }
 
+/// Waits until the directory of a file is on the disk: what was renamed within it stays so.
+///
+/// # Errors
+/// What the file system says.
+pub fn sync_folder_of(file: &Path) -> io::Result<()> {
+    let folder = file.parent().filter(|it| *it != Path::new("")).unwrap_or(Path::new("."));
+    let how = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    nix::unistd::fsync(openat(AT_FDCWD, folder, how, Mode::empty())?)?;
+    Ok(())
+}
+
 fn checked(opened: nix::Result<OwnedFd>) -> io::Result<File> {
     let file = File::from(opened.map_err(|error| match error {
         Errno::ELOOP => invalid("is a symbolic link: put the file itself there"),

@@ -3,8 +3,9 @@
 //! Owns: the file `seats` beside the ledger. Asked by: SeatKeeper. Never: decides what becomes of a seat.
 //!
 //! A seat is written before its holder is told of it, with one `write` and without waiting for the disk: what the kernel
-//! has taken outlives the daemon, however that ends, and seats do not outlive the machine anyway. So the file holds for
-//! one boot. A line that was cut off is of a seat that nobody was told of.
+//! has taken outlives the daemon, however that ends, and what holds a seat does not outlive the boot. Only what is borrowed does:
+//! nothing holds it. So the file holds for one boot but for that, and what is borrowed is on the disk before it is told.
+//! A line that was cut off is of a seat that nobody was told of.
 
 use std::fs::{self, File};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
@@ -15,7 +16,7 @@ use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use crate::regular_file;
-use entitled_core::domain::ids::{Collection, CustomerId, ProductId, TierName};
+use entitled_core::domain::ids::{ChainId, Collection, CustomerId, ProductId, TierName, Timestamp};
 use entitled_core::domain::ownership::IdRanges;
 use entitled_core::domain::product::Grant;
 use entitled_core::domain::rule::{Reach, Rule};
@@ -67,7 +68,21 @@ pub struct KeptSeat {
     /// Of a seat that has a place in a fleet: its fence.
     #[serde(default)]
     pub fence: Option<u64>,
+    #[serde(default)]
+    pub borrowed: Option<Borrowed>,
     pub processes: Vec<KeptProcess>,
+}
+
+/// What bounds a seat that is borrowed in another boot, where no time of this one says anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Borrowed {
+    /// Whose time counts.
+    pub chain: ChainId,
+    pub since: Timestamp,
+    /// By the wall clock, or by the time of the chain where that was later.
+    pub until: Timestamp,
+    /// How long it had to go when this was written.
+    pub left_ms: u64,
 }
 
 /// A process that holds a seat, and its id where it has one here.
@@ -108,10 +123,13 @@ pub enum Entry {
     Ended(SeatId),
 }
 
-/// What an earlier run of this boot has left.
+/// What an earlier run has left.
 #[derive(Debug, Default)]
 pub struct Left {
+    /// Of this boot.
     pub seats: Vec<KeptSeat>,
+    /// What was borrowed in another boot: none of its times are of this one.
+    pub borrowed: Vec<KeptSeat>,
     /// Whether process ids mean the same now.
     pub same_namespace: bool,
     /// The highest number of a seat.
@@ -147,19 +165,25 @@ impl SeatJournal {
         (Self { path, boot, file: None, length: 0, anew: 0, has_failed: false }, left)
     }
 
+    /// Whether all that had to be written was.
+    pub fn is_written(&self) -> bool {
+        !self.has_failed
+    }
+
     /// Whether it is time to write it anew, because it could not be written, or because most of it is not needed any more.
     pub fn wants_rewrite(&self) -> bool {
         self.file.is_none() || self.length > self.anew.saturating_mul(2).saturating_add(SPARE)
     }
 
-    /// Appends what has changed.
-    pub fn append(&mut self, entries: &[Entry]) {
+    /// Appends what has changed. `lasts`: it is on the disk when this returns.
+    pub fn append(&mut self, entries: &[Entry], lasts: bool) {
         let Some(file) = &mut self.file else { return };
         let mut text = String::new();
         let written = entries
             .iter()
             .try_for_each(|it| line(it, &mut text))
-            .and_then(|()| file.write_all(text.as_bytes()));
+            .and_then(|()| file.write_all(text.as_bytes()))
+            .and_then(|()| if lasts { file.sync_data() } else { Ok(()) });
         match written {
             Ok(()) => self.length += text.len() as u64,
             Err(error) => self.fail(&error),
@@ -180,7 +204,9 @@ impl SeatJournal {
     fn try_rewrite(&self, seats: impl Iterator<Item = KeptSeat>) -> io::Result<(File, u64)> {
         let mut text = String::new();
         line(&Header { version: VERSION, boot: self.boot.clone() }, &mut text)?;
+        let mut lasts = false;
         for seat in seats {
+            lasts |= seat.borrowed.is_some();
             line(&Entry::Held(Box::new(seat)), &mut text)?;
         }
         let draft = self.path.with_extension("draft");
@@ -188,7 +214,13 @@ impl SeatJournal {
         file.set_len(0)?;
         file.seek(SeekFrom::Start(0))?;
         file.write_all(text.as_bytes())?;
+        if lasts {
+            file.sync_all()?;
+        }
         fs::rename(&draft, &self.path)?;
+        if lasts {
+            regular_file::sync_folder_of(&self.path)?;
+        }
         Ok((file, text.len() as u64))
     }
 
@@ -228,9 +260,8 @@ fn read(text: &str, boot: &Boot, is_same_boot: bool) -> Left {
         lines.next().and_then(parsed).filter(|it: &Header| it.version == VERSION);
     let Some(header) = header else { return Left::default() };
     let same_id = header.boot.id.is_some() && header.boot.id == boot.id;
-    if !same_id && !(is_same_boot && (header.boot.id.is_none() || boot.id.is_none())) {
-        return Left::default();
-    }
+    let not_known = header.boot.id.is_none() || boot.id.is_none();
+    let is_of_this_boot = same_id || (is_same_boot && not_known);
     let mut seats = std::collections::BTreeMap::new();
     let (mut last, mut damaged) = (0, 0);
     for entry in lines.map(parsed::<Entry>) {
@@ -253,8 +284,13 @@ fn read(text: &str, boot: &Boot, is_same_boot: bool) -> Left {
     if !cut_off.is_empty() {
         tracing::warn!("the last seat that was given was not written; nobody was told of it");
     }
+    let seats = seats.into_values();
+    if !is_of_this_boot {
+        let borrowed = seats.filter(|it| it.borrowed.is_some()).collect();
+        return Left { borrowed, last, ..Left::default() };
+    }
     let same_namespace = header.boot.namespace.is_some() && header.boot.namespace == boot.namespace;
-    Left { seats: seats.into_values().collect(), same_namespace, last }
+    Left { seats: seats.collect(), same_namespace, last, ..Left::default() }
 }
 
 #[cfg(test)]

@@ -46,6 +46,7 @@ pub use work::fleet::orders::{
     DrainMachine, EvictMachine, FindFleet, FleetFigures, FleetOrderError, FleetRestored, FleetView,
     MachineView,
 };
+pub use work::health::{FindSeatHealth, FleetHealth, SeatHealth};
 pub use work::restart::Kept;
 
 /// News that a subscriber has not read yet. Who is further behind is told that it has missed some.

@@ -34,7 +34,7 @@ pub(super) async fn start_seats(
     clock: &Clock,
 ) -> (Addr<SeatKeeper>, DescriptorStore) {
     let file = config.store.path.with_file_name(SEATS);
-    let kept = Kept::open(file, stored);
+    let kept = Kept::open(file, stored, clock);
     let descriptors = kept.descriptors();
     let parts = seat_keeper::Parts {
         cache: cache.clone(),

@@ -1,7 +1,7 @@
 //! What a machine remembers of its fleet over a restart.
 
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -67,12 +67,6 @@ impl StateFile {
         file.write_all(serde_json::to_string(remembered)?.as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&draft, &self.0)?;
-        let directory = self.0.parent().unwrap_or(Path::new("."));
-        nix::unistd::fsync(nix::fcntl::open(
-            directory,
-            nix::fcntl::OFlag::O_RDONLY | nix::fcntl::OFlag::O_DIRECTORY,
-            nix::sys::stat::Mode::empty(),
-        )?)?;
-        Ok(())
+        regular_file::sync_folder_of(&self.0)
     }
 }

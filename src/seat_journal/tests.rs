@@ -54,6 +54,7 @@ fn seat(number: u64) -> KeptSeat {
         entitled: Some(holder),
         account: Some(1000),
         fence: None,
+        borrowed: None,
         processes,
     }
 }
@@ -66,7 +67,7 @@ fn file(folder: &Path) -> PathBuf {
     assert!(journal.wants_rewrite(), "there is no file yet");
     journal.rewrite([seat(1), seat(2)].into_iter());
     assert!(!journal.wants_rewrite());
-    journal.append(&[Entry::Ended(SeatId(1)), Entry::Held(Box::new(seat(3)))]);
+    journal.append(&[Entry::Ended(SeatId(1)), Entry::Held(Box::new(seat(3)))], false);
     path
 }
 
@@ -91,6 +92,29 @@ fn another_boot_has_no_seats() {
     let unknown = Boot { id: None, namespace: Some(1) };
     assert_eq!(read(unknown.clone(), false), 0, "nothing shows that it is the same");
     assert_eq!(read(unknown, true), 2, "descriptors do");
+}
+
+#[test]
+fn what_is_borrowed_is_read_in_another_boot_too_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("seats");
+    let (mut journal, _) = SeatJournal::open(path.clone(), boot("one"), false);
+    let at = |seconds| Timestamp::from_second(seconds).unwrap();
+    let chain = entitled_core::domain::ids::ChainId(1);
+    let terms = Some(Borrowed { chain, since: at(10), until: at(100), left_ms: 90_000 });
+    let borrowed = |number| KeptSeat { borrowed: terms, ..seat(number) };
+    journal.rewrite([seat(1), borrowed(2)].into_iter());
+    journal.append(&[Entry::Held(Box::new(borrowed(3))), Entry::Ended(SeatId(2))], true);
+    journal.append(&[Entry::Held(Box::new(seat(9)))], false);
+    let (_, left) = SeatJournal::open(path.clone(), boot("two"), false);
+    assert_eq!((left.seats, left.borrowed, left.last), (Vec::new(), vec![borrowed(3)], 9));
+    assert!(!left.same_namespace, "no process id of another boot says anything");
+    let (_, left) = SeatJournal::open(path, boot("one"), false);
+    assert_eq!(
+        (left.seats.len(), left.borrowed.len()),
+        (3, 0),
+        "in its own boot it is a seat as any"
+    );
 }
 
 #[test]
@@ -133,7 +157,8 @@ fn it_does_not_grow_for_ever() {
     journal.rewrite(left.seats.into_iter());
     let mut rewritten = 0;
     for number in 4..10_000 {
-        journal.append(&[Entry::Held(Box::new(seat(number))), Entry::Ended(SeatId(number))]);
+        let entries = [Entry::Held(Box::new(seat(number))), Entry::Ended(SeatId(number))];
+        journal.append(&entries, false);
         if journal.wants_rewrite() {
             journal.rewrite([seat(2), seat(3)].into_iter());
             rewritten += 1;

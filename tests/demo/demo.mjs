@@ -6,109 +6,29 @@
 //
 // Every step says what happened and how long it took. A step that is not as it should be ends the
 // demonstration with its reason and exit code 1.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import readline from 'node:readline';
-import { fileURLToPath } from 'node:url';
 
-import { createWalletClient, getAddress, http, publicActions } from 'viem';
-import { mnemonicToAccount } from 'viem/accounts';
-import { foundry } from 'viem/chains';
+import { getAddress } from 'viem';
 
-const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
-const target = path.resolve(root, process.env.CARGO_TARGET_DIR ?? 'target');
-const program = (name) => path.join(target, 'debug', name);
-const PRODUCT = 'acme-cad';
+import {
+  PATIENCE_MS, PRODUCT, environment, home, must, person, program, root, run, start, startNode, step, took, until,
+} from './stage.mjs';
+
 const TOKEN = 7n;
-const PATIENCE_MS = 20_000;
 const TRUST = process.env.TRUST || 'single';
-
-// ---- what has to go away again, whatever happens
-
-const home = fs.mkdtempSync(path.join(os.tmpdir(), 'entitled-demo-'));
-const children = [];
-
-function cleanUp() {
-  for (const child of children) child.kill('SIGKILL');
-  fs.rmSync(home, { recursive: true, force: true });
-}
-process.on('exit', cleanUp);
-for (const [signal, number] of [['SIGINT', 2], ['SIGTERM', 15], ['SIGHUP', 1]]) {
-  process.on(signal, () => process.exit(128 + number));
-}
-
-function start(command, args, env = {}) {
-  const child = spawn(command, args, { env: { ...cleanEnvironment(), ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
-  children.push(child);
-  child.said = '';
-  child.ended = new Promise((resolve) => child.on('close', (code, signal) => resolve(code ?? signal)));
-  child.on('error', (error) => { child.said += error.message; });
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (bytes) => { child.said = (child.said + bytes).slice(-100_000); });
-  }
-  return child;
-}
-
-function cleanEnvironment() {
-  const kept = Object.entries(process.env).filter(
-    ([name]) => !/^(ENTITLED|LISTEN_|NOTIFY_SOCKET|JOURNAL_STREAM)/.test(name),
-  );
-  return { ...Object.fromEntries(kept), NO_COLOR: '1' };
-}
-
-// ---- telling
-
-const bold = (text) => (process.stdout.isTTY && !process.env.NO_COLOR ? `\x1b[1m${text}\x1b[0m` : text);
-const begun = performance.now();
-let number = 0;
-
-/** Does one step and tells it; `act` returns what happened, in a few words. */
-async function step(what, act) {
-  number += 1;
-  const from = performance.now();
-  process.stdout.write(`${String(number).padStart(2)}. ${what} … `);
-  const happened = await act();
-  console.log(`${bold(happened)}  (${took(performance.now() - from)})`);
-}
-
-function took(ms) {
-  return ms < 1000 ? `${ms.toFixed(0)} ms` : `${(ms / 1000).toFixed(1)} s`;
-}
-
-function must(condition, what) {
-  if (!condition) throw new Error(what);
-}
-
-/** Asks `probe` until it is content; its last complaint is the error. */
-async function until(what, probe) {
-  const from = performance.now();
-  for (;;) {
-    const { found, last } = await probe();
-    if (found !== undefined) return found;
-    must(performance.now() - from < PATIENCE_MS, `${what}: not within ${PATIENCE_MS / 1000} s; ${last}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
 
 // ---- the chain
 
-async function startChain() {
-  const packaged = path.join(root, 'tests/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil');
-  const anvil = process.env.ANVIL ?? packaged;
-  must(fs.existsSync(anvil), `${anvil} is missing: run it as \`make demo\``);
+function startChain() {
   // With validators, its blocks are a second apart, and there have to be some before anything is final.
   const past = TRUST === 'consensus' ? ['--timestamp', String(Math.floor(Date.now() / 1000) - 120)] : [];
-  const states = path.join(home, 'chain');
-  const child = start(anvil, ['--port', '0', '--slots-in-an-epoch', '1', '--cache-path', states, ...past]);
-  const port = await until('anvil listens', async () => ({
-    found: /Listening on 127\.0\.0\.1:(\d+)/.exec(child.said)?.[1],
-    last: child.said,
-  }));
-  return { child, url: `http://127.0.0.1:${port}` };
+  return startNode(['--slots-in-an-epoch', '1', ...past]);
 }
 
 /** Validators that sign the chain's blocks, and what a vendor says of them in a product file. */
@@ -130,11 +50,6 @@ async function startValidators(chainUrl) {
     configuration: `spec = "${file}"\nbeacon = ["${url}"]\nsilence = "10m"\n`,
     checkpoint: `\n[[checkpoint]]\nchain = "eip155:31337"\nroot = "${root}"\nspec = "sha256:${digest}"\n`,
   };
-}
-
-function person(url, index) {
-  const account = mnemonicToAccount('test test test test test test test test test test test junk', { addressIndex: index });
-  return createWalletClient({ account, chain: foundry, transport: http(url), pollingInterval: 50 }).extend(publicActions);
 }
 
 async function deploy(vendor) {
@@ -230,7 +145,7 @@ const clientEnvironment = { ENTITLED_SOCKET: socket, ENTITLED_ADMIN_SOCKET: admi
 /** `entitlectl check`: its exit code and first line. */
 function check() {
   const done = spawnSync(program('entitlectl'), ['check', PRODUCT], {
-    env: { ...cleanEnvironment(), ...clientEnvironment }, encoding: 'utf8', timeout: PATIENCE_MS,
+    env: { ...environment, ...clientEnvironment }, encoding: 'utf8', timeout: PATIENCE_MS,
   });
   must(!done.error, `entitlectl: ${done.error?.message}`);
   return { code: done.status, line: (done.stdout.split('\n')[0] || done.stderr).trim() };
@@ -316,7 +231,7 @@ async function demonstrate() {
   if (TRUST === 'consensus') {
     await step('`entitlectl why acme-cad` leads down to who signed', async () => {
       const { stdout } = spawnSync(program('entitlectl'), ['why', PRODUCT], {
-        env: { ...cleanEnvironment(), ...clientEnvironment }, encoding: 'utf8', timeout: PATIENCE_MS,
+        env: { ...environment, ...clientEnvironment }, encoding: 'utf8', timeout: PATIENCE_MS,
       });
       must(stdout.includes(validators.root), stdout);
       return /\d+ of 512 signed/.exec(stdout)?.[0] ?? stdout;
@@ -389,11 +304,4 @@ function askOften(count) {
   });
 }
 
-try {
-  await demonstrate();
-  console.log(`\nAll as it should be, in ${took(performance.now() - begun)}. Nothing is left behind.`);
-  process.exit(0);
-} catch (error) {
-  console.log(`\n\nNot as it should be: ${error.message}`);
-  process.exit(1);
-}
+await run(demonstrate);

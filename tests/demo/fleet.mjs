@@ -3,75 +3,19 @@
 //
 // Every step says what happened and how long it took. A step that is not as it should be ends the demonstration with its reason
 // and exit code 1.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
-import os from 'node:os';
 import path from 'node:path';
 import readline from 'node:readline';
-import { fileURLToPath } from 'node:url';
 
-import { createWalletClient, getAddress, http, publicActions } from 'viem';
-import { mnemonicToAccount } from 'viem/accounts';
-import { foundry } from 'viem/chains';
+import { getAddress } from 'viem';
 
-const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..');
-const target = path.resolve(root, process.env.CARGO_TARGET_DIR ?? 'target');
-const program = (name) => path.join(target, 'debug', name);
-const PRODUCT = 'acme-cad';
-const PATIENCE_MS = 20_000;
+import {
+  PATIENCE_MS, PRODUCT, environment, home, must, person, program, root, run, start, startNode, step, until,
+} from './stage.mjs';
+
 const TTL_S = 3;
-
-const home = fs.mkdtempSync(path.join(os.tmpdir(), 'entitled-demo-'));
-const children = [];
-process.on('exit', () => {
-  for (const child of children) child.kill('SIGKILL');
-  fs.rmSync(home, { recursive: true, force: true });
-});
-for (const [signal, number] of [['SIGINT', 2], ['SIGTERM', 15], ['SIGHUP', 1]]) {
-  process.on(signal, () => process.exit(128 + number));
-}
-
-const environment = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !/^(ENTITLED|LISTEN_|NOTIFY_SOCKET|JOURNAL_STREAM)/.test(name)),
-);
-
-function start(command, args, env = {}) {
-  const child = spawn(command, args, { env: { ...environment, NO_COLOR: '1', ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
-  children.push(child);
-  child.said = '';
-  child.ended = new Promise((resolve) => child.on('close', resolve));
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (bytes) => { child.said = (child.said + bytes).slice(-100_000); });
-  }
-  return child;
-}
-
-const took = (ms) => (ms < 1000 ? `${ms.toFixed(0)} ms` : `${(ms / 1000).toFixed(1)} s`);
-const begun = performance.now();
-let number = 0;
-
-async function step(what, act) {
-  number += 1;
-  const from = performance.now();
-  process.stdout.write(`${String(number).padStart(2)}. ${what} … `);
-  const happened = await act();
-  console.log(`${happened}  (${took(performance.now() - from)})`);
-}
-
-function must(condition, what) {
-  if (!condition) throw new Error(what);
-}
-
-async function until(what, probe) {
-  const from = performance.now();
-  for (;;) {
-    const { found, last } = await probe();
-    if (found) return found;
-    must(performance.now() - from < PATIENCE_MS, `${what}: not within ${PATIENCE_MS / 1000} s; ${last}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
 
 const freePort = () => new Promise((resolve) => {
   const server = net.createServer().listen(0, '127.0.0.1', () => {
@@ -99,20 +43,6 @@ async function startEtcd() {
     return { found: text.includes('"true"'), last: text };
   });
   return members.map((it) => it.client);
-}
-
-async function startChain() {
-  const packaged = path.join(root, 'tests/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil');
-  const child = start(process.env.ANVIL ?? packaged, ['--port', '0', '--cache-path', path.join(home, 'chain')]);
-  const port = await until('anvil listens', async () => ({
-    found: /Listening on 127\.0\.0\.1:(\d+)/.exec(child.said)?.[1], last: child.said,
-  }));
-  return `http://127.0.0.1:${port}`;
-}
-
-function person(url, index) {
-  const account = mnemonicToAccount('test test test test test test test test test test test junk', { addressIndex: index });
-  return createWalletClient({ account, chain: foundry, transport: http(url), pollingInterval: 50 }).extend(publicActions);
 }
 
 async function buy(url) {
@@ -227,7 +157,7 @@ async function demonstrate() {
     return etcd.join(' ');
   });
   await step('a chain of our own, and a licence that is good for two seats', async () => {
-    rpc = await startChain();
+    rpc = (await startNode()).url;
     licence = await buy(rpc);
     return licence.address;
   });
@@ -261,17 +191,13 @@ async function demonstrate() {
   });
   await step('`entitlectl fleet status` on the first', async () => {
     const { stdout } = spawnSync(program('entitlectl'), ['fleet', 'status'], {
-      env: { ...environment, NO_COLOR: '1', ...one.environment }, encoding: 'utf8', timeout: PATIENCE_MS,
+      env: { ...environment, ...one.environment }, encoding: 'utf8', timeout: PATIENCE_MS,
     });
     must(stdout.includes('render-1'), stdout);
     const { places } = await one.ask('fleet_status', {}, one.admin);
     must(places === 2, `${places} places are taken`);
     return 'two places, both of render-1';
   });
-  console.log(`\nDone in ${took(performance.now() - begun)}. Nothing is left behind.`);
 }
 
-demonstrate().then(() => process.exit(0), (error) => {
-  console.error(`\nfailed: ${error.message}`);
-  process.exit(1);
-});
+await run(demonstrate);

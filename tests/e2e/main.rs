@@ -18,6 +18,7 @@
 mod support;
 
 mod administration;
+mod alerts;
 mod bad_input;
 mod book;
 mod c_library;
@@ -38,6 +39,7 @@ mod fleet;
 mod fleet_engines;
 mod fleet_restart;
 mod fleet_storm;
+mod fleet_tls;
 mod following;
 mod gateway;
 mod growth;
@@ -70,7 +72,9 @@ mod run_command;
 mod seats;
 mod seats_borrow;
 mod seats_clients;
+mod seats_clock;
 mod seats_endings;
+mod seats_health;
 mod seats_processes;
 mod seats_restart;
 mod seats_rules;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::alerts;
 use crate::book;
 use crate::support::etcd;
 use crate::support::page;
@@ -73,6 +74,16 @@ fn a_cpp_compiler_is_there_in_ci() {
 #[test]
 fn etcd_is_there_in_ci() {
     must_be_there_in_ci("etcd", etcd::program().is_some());
+}
+
+#[test]
+fn promtool_is_there_in_ci() {
+    must_be_there_in_ci("promtool", alerts::promtool().is_some());
+}
+
+#[test]
+fn openssl_is_there_in_ci() {
+    must_be_there_in_ci("openssl", Path::new("/usr/bin/openssl").exists());
 }
 
 #[test]

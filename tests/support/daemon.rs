@@ -15,6 +15,7 @@ use super::service_manager::ServiceManager;
 use super::settings::{ProductFile, Settings};
 use super::socket::{Line, Refused, Subscription};
 use super::wallet::Wallet;
+use super::world::World;
 
 /// A daemon with a home of its own: sockets, state and product files in one temporary folder.
 pub struct Daemon {
@@ -24,6 +25,7 @@ pub struct Daemon {
     earlier: Vec<Output>,
     manager: Option<ServiceManager>,
     is_isolated: bool,
+    world: Option<World>,
 }
 
 impl Daemon {
@@ -40,8 +42,14 @@ impl Daemon {
         for folder in ["run", "state", "vendor", "local"] {
             std::fs::create_dir(home.path().join(folder)).unwrap();
         }
-        let daemon =
-            Self { home, process: None, earlier: Vec::new(), manager: None, is_isolated: false };
+        let daemon = Self {
+            home,
+            process: None,
+            earlier: Vec::new(),
+            manager: None,
+            is_isolated: false,
+            world: None,
+        };
         daemon.write_config(&settings.text(daemon.home()));
         for product in &settings.products {
             daemon.write_product(product);
@@ -78,9 +86,10 @@ impl Daemon {
     /// The command that would start it.
     pub fn command(&self) -> Command {
         let program = Path::new(env!("CARGO_BIN_EXE_entitled"));
-        let mut command = match self.is_isolated {
-            false => command(program),
-            true => isolated(program),
+        let mut command = match (&self.world, self.is_isolated) {
+            (Some(world), _) => world.command(program),
+            (None, false) => command(program),
+            (None, true) => isolated(program),
         };
         command.arg("--config").arg(self.config());
         quiet(&mut command);
@@ -131,6 +140,16 @@ impl Daemon {
         self.stop();
         self.is_isolated = true;
         self.resume();
+    }
+
+    /// From its next start on it has the clocks, and the boot, of `world`.
+    pub fn enter(&mut self, world: World) {
+        self.world = Some(world);
+    }
+
+    /// The world that it has entered.
+    pub fn world(&mut self) -> &mut World {
+        self.world.as_mut().expect("it is in one of its own")
     }
 
     /// How many descriptors its service manager keeps for it.

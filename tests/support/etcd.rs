@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{eventually, prerequisites, tests_dir};
@@ -23,11 +24,15 @@ pub fn program() -> Option<PathBuf> {
 pub struct Etcd {
     home: TempDir,
     members: Vec<Member>,
+    /// Of the members, `etcd.crt` and `etcd.key`, and of who may ask, `ca.crt`; `None` without TLS.
+    certificates: Option<PathBuf>,
 }
 
 struct Member {
     client: u16,
     peer: u16,
+    /// Where it says how it fares, to anybody.
+    health: u16,
     child: Option<Child>,
 }
 
@@ -38,10 +43,12 @@ impl Etcd {
             prerequisites::skipped("fleets over real etcd", "etcd");
             return None;
         }
-        let members = (0..members).map(|_| Member { client: free(), peer: free(), child: None });
+        let member = |_| Member { client: free(), peer: free(), health: free(), child: None };
+        let members = (0..members).map(member);
         let mut etcd = Self {
             home: TempDir::with_prefix("entitled-etcd-").unwrap(),
             members: members.collect(),
+            certificates: None,
         };
         (0..etcd.members.len()).for_each(|it| etcd.start_member(it));
         etcd.wait_until_healthy();
@@ -62,7 +69,33 @@ impl Etcd {
 
     /// Its own addresses, without doors.
     pub fn endpoints(&self) -> Vec<String> {
-        (0..self.len()).map(|it| format!("http://{}", self.address(it))).collect()
+        let scheme = self.scheme();
+        (0..self.len()).map(|it| format!("{scheme}://{}", self.address(it))).collect()
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.certificates.is_some() { "https" } else { "http" }
+    }
+
+    /// Starts all members again, over TLS: with `etcd.crt` of this folder, and for who shows a certificate of its `ca.crt`.
+    pub fn secure(&mut self, certificates: &Path) {
+        (0..self.len()).for_each(|it| self.kill_member(it));
+        self.certificates = Some(certificates.to_owned());
+        (0..self.len()).for_each(|it| self.start_member(it));
+        self.wait_until_healthy();
+    }
+
+    /// A question to the gateway, of anybody, without TLS.
+    pub fn ask(&self, path: &str, body: &Value) -> Value {
+        let body = body.to_string();
+        let request = format!(
+            "POST /v3/{path} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = exchange(&self.address(0), &request).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(" 200 "), "{path}: {answer}");
+        serde_json::from_str(body).unwrap()
     }
 
     pub fn start_member(&mut self, at: usize) {
@@ -74,12 +107,14 @@ impl Etcd {
             .map(|(number, it)| format!("m{number}={}", peer(it)))
             .collect();
         let own = &self.members[at];
-        let client = format!("http://127.0.0.1:{}", own.client);
+        let client = format!("{}://127.0.0.1:{}", self.scheme(), own.client);
+        let health = format!("http://127.0.0.1:{}", own.health);
         let mut command = Command::new(program().unwrap());
         command
             .args(["--name", &format!("m{at}"), "--data-dir"])
             .arg(self.data(at))
             .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
+            .args(["--listen-metrics-urls", &health])
             .args(["--listen-peer-urls", &peer(own)])
             .args(["--initial-advertise-peer-urls", &peer(own)])
             .args(["--initial-cluster", &all.join(","), "--initial-cluster-state", "new"])
@@ -87,6 +122,17 @@ impl Etcd {
             .args(["--log-level", "error"])
             .stdout(Stdio::null())
             .stderr(Stdio::null());
+        if let Some(certificates) = &self.certificates {
+            command.arg("--client-cert-auth");
+            let files = [
+                ("--cert-file", "etcd.crt"),
+                ("--key-file", "etcd.key"),
+                ("--trusted-ca-file", "ca.crt"),
+            ];
+            for (flag, file) in files {
+                command.arg(flag).arg(certificates.join(file));
+            }
+        }
         self.members[at].child = Some(command.spawn().unwrap());
     }
 
@@ -111,8 +157,12 @@ impl Etcd {
     /// Until a write would succeed.
     pub fn wait_until_healthy(&self) {
         eventually("etcd has a leader", || {
-            let healthy = |it: usize| is_healthy(&self.address(it));
-            if (0..self.len()).any(healthy) {
+            let is_healthy = |it: &Member| {
+                let asked =
+                    exchange(&format!("127.0.0.1:{}", it.health), "GET /health HTTP/1.0\r\n\r\n");
+                asked.is_ok_and(|it| it.contains("\"true\""))
+            };
+            if self.members.iter().any(is_healthy) {
                 Ok(())
             } else {
                 Err("no member is healthy".to_owned())
@@ -127,16 +177,13 @@ impl Drop for Etcd {
     }
 }
 
-fn is_healthy(address: &str) -> bool {
-    let asked = || -> io::Result<String> {
-        let mut stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        stream.write_all(b"GET /health HTTP/1.0\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    };
-    asked().is_ok_and(|it| it.contains("\"true\""))
+fn exchange(address: &str, request: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 fn free() -> u16 {

@@ -14,6 +14,7 @@ use super::seat_holder::SeatHolder;
 use super::settings::{ProductFile, Settings};
 use super::stage::ACME;
 use super::wallet::Wallet;
+use super::world::World;
 
 /// Seats of a token of which there are as many as anybody wants.
 pub const NO_LIMIT: u32 = 0;
@@ -37,12 +38,7 @@ pub struct Fleet {
 impl Fleet {
     /// Every machine knows the wallet, which holds token 7; each token is good for `seats`. `None` where etcd is missing.
     pub fn start(machines: usize, members: usize, seats: u32, ttl: Duration) -> Option<Self> {
-        let etcd = Etcd::start(members)?;
-        let anvil = Anvil::start();
-        let licence = Contract::licence(&anvil);
-        let wallet = Wallet::numbered(1);
-        let mut fleet = Self { machines: Vec::new(), etcd, licence, anvil, wallet, ttl };
-        fleet.licence.mint(&fleet.anvil, fleet.wallet.address(), 7);
+        let mut fleet = Self::over(Etcd::start(members)?, ttl);
         for number in 0..machines {
             let machine = fleet.machine(&format!("machine-{number}"), seats);
             fleet.machines.push(machine);
@@ -53,13 +49,31 @@ impl Fleet {
         Some(fleet)
     }
 
+    /// Of no machine yet.
+    pub fn over(etcd: Etcd, ttl: Duration) -> Self {
+        let anvil = Anvil::start();
+        let licence = Contract::licence(&anvil);
+        let wallet = Wallet::numbered(1);
+        licence.mint(&anvil, wallet.address(), 7);
+        Self { machines: Vec::new(), etcd, licence, anvil, wallet, ttl }
+    }
+
     /// Another machine of the fleet, started.
     pub fn machine(&self, name: &str, seats: u32) -> Machine {
+        self.machine_in(None, name, seats)
+    }
+
+    /// The same, with the clocks of `world`.
+    pub fn machine_in(&self, world: Option<World>, name: &str, seats: u32) -> Machine {
         let links: Vec<Link> =
             (0..self.etcd.len()).map(|it| Link::to(self.etcd.address(it))).collect();
         let endpoints: Vec<String> = links.iter().map(Link::endpoint).collect();
         let settings = self.settings(name, seats, &endpoints);
-        let daemon = Daemon::start(&settings);
+        let mut daemon = Daemon::prepare(&settings);
+        if let Some(world) = world {
+            daemon.enter(world);
+        }
+        daemon.resume();
         daemon.link(&self.wallet);
         daemon.wait_for_code(ACME, "VALID");
         Machine { daemon, links }

@@ -3,6 +3,8 @@
 
 pub mod anvil;
 #[allow(dead_code, reason = "no test binary needs all of it")]
+pub mod authority;
+#[allow(dead_code, reason = "no test binary needs all of it")]
 pub mod beacon;
 #[allow(dead_code, reason = "no test binary needs all of it")]
 pub mod c_library;
@@ -37,6 +39,8 @@ pub mod stage;
 #[allow(dead_code, reason = "no test binary needs all of it")]
 pub mod toolchain;
 pub mod wallet;
+#[allow(dead_code, reason = "no test binary needs all of it")]
+pub mod world;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

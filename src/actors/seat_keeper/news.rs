@@ -58,9 +58,10 @@ impl SeatKeeper {
             }
             if !again {
                 self.note_fence(*seat);
+                self.note_terms(*seat);
             }
         }
-        self.house.keep();
+        self.house.keep(self.now());
         for effect in effects {
             match effect {
                 Effect::Granted { request, seat, again } => self.tell_granted(request, seat, again),
@@ -86,6 +87,7 @@ impl SeatKeeper {
                     self.publish(SeatEvent::Ended(reason), &seat);
                     *self.tally.ended.entry(reason.name()).or_default() += 1;
                     self.house.behind.remove(&seat.id);
+                    self.house.borrowed.forget(seat.id);
                     if let Hold::Bound(bindings) = &seat.hold {
                         self.let_go(bindings);
                     }

@@ -21,6 +21,8 @@ use entitled_core::fleet::Term;
 const LONGEST_FILE: usize = 256 * 1024;
 /// One answer; a fleet of ten thousand places has a few MiB.
 const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
+/// Characters of a text that is told on.
+const LONGEST_TEXT: usize = 200;
 /// Of gRPC: who asks is not known, or its token is too old.
 const UNAUTHENTICATED: u32 = 16;
 const INVALID_ARGUMENT: u32 = 3;
@@ -137,7 +139,8 @@ impl Client {
         body: &Value,
         token: Option<String>,
     ) -> Result<Response, FleetError> {
-        let mut why = "no endpoint is configured".to_owned();
+        let unreachable = |why: &str| FleetError::Unreachable { why: why.to_owned() };
+        let mut last = unreachable("no endpoint is configured");
         // Once more than there are: a connection that was kept may have ended meanwhile.
         for _ in 0..=self.endpoints.len() {
             let at = self.at.load(Ordering::Relaxed);
@@ -152,16 +155,16 @@ impl Client {
             match sent {
                 Ok(Ok(response)) if response.status().is_success() => return Ok(response),
                 Ok(Ok(response)) => match refusal(response).await {
-                    FleetError::Unreachable { why: told } => why = told,
-                    refused => return Err(refused),
+                    (refused, Of::Cluster) => return Err(refused),
+                    (refused, Of::Member) => last = refused,
                 },
                 // Without the address, which may be a secret.
-                Ok(Err(error)) => why = chain_of(&error.without_url()),
-                Err(_) => why = "no answer in time".to_owned(),
+                Ok(Err(error)) => last = unreachable(&chain_of(&error.without_url())),
+                Err(_) => last = unreachable("no answer in time"),
             }
             self.turn(at);
         }
-        Err(FleetError::Unreachable { why })
+        Err(last)
     }
 
     /// The next one from now on, unless somebody has turned already.
@@ -181,19 +184,38 @@ impl JsonBody for reqwest::RequestBuilder {
     }
 }
 
+/// Who has refused: another member may answer, or each would say the same.
+enum Of {
+    Member,
+    Cluster,
+}
+
 /// What an answer that is none says.
-async fn refusal(response: Response) -> FleetError {
+async fn refusal(response: Response) -> (FleetError, Of) {
     let status = response.status();
-    let fault: Fault = match text(response).await {
-        Ok(text) => serde_json::from_slice(&text).unwrap_or_default(),
-        Err(_) => Fault::default(),
+    let body = text(response).await.unwrap_or_default();
+    let fault: Fault = serde_json::from_slice(&body).unwrap_or_default();
+    let said = match (&fault.error, &fault.message) {
+        // What the gateway itself has against it, it says in plain text.
+        (error, message) if error.is_empty() && message.is_empty() => plain(&body),
+        (error, message) => if error.is_empty() { message } else { error }.clone(),
     };
-    let said = if fault.error.is_empty() { fault.message } else { fault.error };
     let why = format!("{status} {said}");
     let is_of_the_question =
         [StatusCode::NOT_FOUND, StatusCode::FORBIDDEN, StatusCode::UNAUTHORIZED].contains(&status)
             || [UNAUTHENTICATED, INVALID_ARGUMENT].contains(&fault.code);
-    if is_of_the_question { FleetError::Refused { why } } else { FleetError::Unreachable { why } }
+    match status {
+        _ if is_of_the_question => (FleetError::Refused { why }, Of::Cluster),
+        StatusCode::BAD_REQUEST => (FleetError::Refused { why }, Of::Member),
+        _ => (FleetError::Unreachable { why }, Of::Member),
+    }
+}
+
+/// The first line of a text that is meant for people.
+fn plain(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let line = text.lines().next().unwrap_or_default();
+    line.chars().filter(|it| !it.is_control()).take(LONGEST_TEXT).collect()
 }
 
 async fn text(mut response: Response) -> Result<Vec<u8>, FleetError> {

@@ -197,6 +197,8 @@ impl Fake {
             actors: Vec::new(),
             chains: Vec::new(),
             store: wire::StoreHealth { status: "ok", recovered: None },
+            seats: wire::SeatsHealth::unavailable(),
+            fleet: None,
             uptime_s: up.as_secs(),
             version: env!("CARGO_PKG_VERSION"),
         }

@@ -10,6 +10,7 @@ use crate::actors::chain_verifier::{ChainStates, ChainStatus};
 use crate::actors::ownership_ledger::{
     AcknowledgeNotices, BackUp, BackedUp, FindFigures, ListAudit, StoreFigures, VerifyAudit,
 };
+use crate::actors::seat_keeper::{FindSeatHealth, SeatHealth};
 use crate::rpc::error::RpcError;
 use crate::rpc::wire;
 use entitled_core::domain::audit::AuditEntry;
@@ -170,13 +171,19 @@ impl Api {
                 restarts: it.restarts(),
             })
             .collect();
-        let figures = self.ledger.send(FindFigures).timeout(ACTOR_TIME).await;
+        // Each by itself, so that one that is silent delays the others no further.
+        let (figures, chains, seats) = tokio::join!(
+            self.ledger.send(FindFigures).timeout(ACTOR_TIME),
+            self.chains(),
+            self.seats.send(FindSeatHealth).timeout(ACTOR_TIME),
+        );
         let figures = figures.ok().and_then(Result::ok);
+        let fleet = seats.as_ref().ok().and_then(|it| it.fleet);
         let store_answers = figures.is_some();
         let notices: Vec<String> =
             figures.into_iter().flat_map(|it| it.notices).map(|it| it.said).collect();
-        let chains = self.chains().await;
-        let well = store_answers && chains.is_ok() && actors.iter().all(|it| it.state == "running");
+        let answers = store_answers && chains.is_ok() && seats.is_ok();
+        let well = answers && actors.iter().all(|it| it.state == "running");
         let up = self.clock.monotonic().saturating_sub(self.control.started);
         wire::Health {
             status: if well { "ok" } else { "degraded" },
@@ -187,8 +194,24 @@ impl Api {
                 status: if store_answers { "ok" } else { "unavailable" },
                 recovered: (!notices.is_empty()).then(|| notices.join("; then ")),
             },
+            seats: seats.map_or_else(|_| wire::SeatsHealth::unavailable(), Into::into),
+            fleet: fleet.map(Into::into),
             uptime_s: up.as_secs(),
             version: env!("CARGO_PKG_VERSION"),
         }
+    }
+}
+
+impl wire::SeatsHealth {
+    /// Of who has none to tell of.
+    pub(in crate::rpc) const fn unavailable() -> Self {
+        Self { status: "unavailable", used: None, waiting: None, kept: None }
+    }
+}
+
+impl From<SeatHealth> for wire::SeatsHealth {
+    fn from(it: SeatHealth) -> Self {
+        let (used, waiting, kept) = (Some(it.used), Some(it.waiting), Some(it.are_kept));
+        Self { status: "ok", used, waiting, kept }
     }
 }

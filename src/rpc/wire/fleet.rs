@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::params::Params;
 use super::sets;
-use crate::actors::seat_keeper::{FleetView, MachineView};
+use crate::actors::seat_keeper::{self, FleetView, MachineView};
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +49,16 @@ pub struct Fleet {
     pub machines: Vec<FleetMachine>,
 }
 
+/// This machine in its fleet, in `system_health`; `fleet_status` tells more, to an administrator.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct FleetHealth {
+    /// `in`, `cut_off` or `refused`.
+    #[schemars(with = "sets::FleetStanding")]
+    pub standing: &'static str,
+    /// Whether it gives no new seats.
+    pub draining: bool,
+}
+
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct FleetMachine {
     pub id: String,
@@ -88,6 +98,12 @@ impl From<&FleetView> for Fleet {
             places: it.places,
             machines: it.machines.iter().map(Into::into).collect(),
         }
+    }
+}
+
+impl From<seat_keeper::FleetHealth> for FleetHealth {
+    fn from(it: seat_keeper::FleetHealth) -> Self {
+        Self { standing: it.standing, draining: it.is_draining }
     }
 }
 

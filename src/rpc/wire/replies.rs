@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::chains::ChainHealth;
+use super::fleet::FleetHealth;
 use super::sets;
 
 macro_rules! replies {
@@ -312,6 +313,9 @@ replies! {
         actors: Vec<ActorHealth>,
         chains: Vec<ChainHealth>,
         store: StoreHealth,
+        seats: SeatsHealth,
+        /// `null`: the machine is in no fleet, or it is not known.
+        fleet: Option<FleetHealth>,
         uptime_s: u64,
         version: &'static str,
     }
@@ -322,6 +326,18 @@ replies! {
         status: &'static str,
         /// That the store was lost, set aside, begun afresh or restored, until an administrator acknowledges it.
         recovered: Option<String>,
+    }
+    /// Floating seats in `system_health`: totals, without whose they are.
+    SeatsHealth {
+        /// `unavailable`: the part that keeps them does not answer; or this is a fake, which has none.
+        #[schemars(with = "sets::SeatsState")]
+        status: &'static str,
+        /// How many are in use on this machine, of all products; `null` where it is not known.
+        used: Option<u64>,
+        /// How many requests wait for one.
+        waiting: Option<u64>,
+        /// Whether those that are held are written down: else some would be lost if the daemon were started again.
+        kept: Option<bool>,
     }
     Reload {
         products: usize,

@@ -85,6 +85,7 @@ closed_sets! {
     DaemonState = ["ok", "degraded"];
     ActorState = ["running", "stopped"];
     StoreState = ["ok", "unavailable"];
+    SeatsState = ["ok", "unavailable"];
     ChainState = ["ok", "degraded", "down", "untried"];
     EndpointState = [
         "ok", "untried", "down", "stale", "syncing", "wrong_chain", "rate_limited", "unsupported",

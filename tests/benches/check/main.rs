@@ -21,7 +21,9 @@
 
 mod asking;
 mod chain;
+mod fleet;
 mod gateway;
+mod holders;
 mod ledger;
 mod memory;
 mod page;
@@ -29,6 +31,7 @@ mod peers;
 #[path = "../report.rs"]
 mod report;
 mod rounds;
+mod seats;
 mod starts;
 #[path = "../../support/mod.rs"]
 mod support;
@@ -60,7 +63,7 @@ const MOST: f64 = 1.5;
 /// What a warm, valid verdict has in it.
 const WARM: [&str; 2] = ["\"code\":\"VALID\"", "\"freshness\":\"fresh\""];
 
-/// `BENCH_PARTS` names the parts to measure, with commas between: `check`, `gateway`, `chain`, `ledger`, `memory`; and `page`, which is one of
+/// `BENCH_PARTS` names the parts to measure, with commas between: `check`, `gateway`, `chain`, `ledger`, `memory`, `seats`, `fleet`; and `page`, which is one of
 /// `check` by itself. Without it, all.
 fn is_wanted(part: &str) -> bool {
     std::env::var("BENCH_PARTS").map_or(true, |it| it.split(',').any(|it| it == part))
@@ -68,7 +71,7 @@ fn is_wanted(part: &str) -> bool {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
-    if peers::was_an_echo(&arguments) {
+    if peers::was_an_echo(&arguments) || fleet::has_taken_seats(&arguments) {
         return ExitCode::SUCCESS;
     }
     let needed = ["node_modules", "contracts/out/Licence.json"];
@@ -82,11 +85,13 @@ fn main() -> ExitCode {
         return alone();
     }
     let ratio = if is_wanted("check") { measure() } else { 0.0 };
-    let parts: [(&str, fn()); 4] = [
+    let parts: [(&str, fn()); 6] = [
         ("gateway", gateway::measure),
         ("chain", chain::measure),
         ("ledger", ledger::measure),
         ("memory", memory::measure_verdicts),
+        ("seats", seats::measure),
+        ("fleet", fleet::measure),
     ];
     parts.into_iter().filter(|it| is_wanted(it.0)).for_each(|it| it.1());
     if ratio > MOST {

@@ -69,7 +69,7 @@ fn tell(id: &str, ours: String, judged: (&str, f64)) {
 }
 
 /// In bytes.
-fn resident(pid: i32) -> f64 {
+pub fn resident(pid: i32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|it| it.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() * 1024.0

@@ -79,6 +79,8 @@ pub(in crate::actors::seat_keeper) struct Member {
     file: StateFile,
     boot: String,
     pub(super) standing: Standing,
+    /// What was told of since it was heard of last.
+    told: BTreeSet<String>,
     remembered: Remembered,
     joined: Option<Joined>,
     /// The lease of before a restored store; what it keeps is in the way.
@@ -123,6 +125,7 @@ impl Member {
             file: StateFile(settings.state.clone()),
             boot: Boot::current().id.unwrap_or_default(),
             standing: Standing::CutOff { why: "it was not heard of yet".to_owned() },
+            told: BTreeSet::new(),
             joined: None,
             left_behind: None,
             last: record.clone(),

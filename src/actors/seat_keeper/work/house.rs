@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::actors::seat_keeper::work::borrowed::AllBorrowed;
 use crate::actors::seat_keeper::work::restart::Kept;
 use crate::actors::seat_keeper::work::watching::Watches;
 use crate::actors::tier_cache::Key;
@@ -65,6 +66,7 @@ pub(in crate::actors::seat_keeper) struct House {
     pub(in crate::actors::seat_keeper) behind: BTreeMap<SeatId, Behind>,
     pub(in crate::actors::seat_keeper) last_request: u64,
     pub(in crate::actors::seat_keeper) kept: Kept,
+    pub(in crate::actors::seat_keeper) borrowed: AllBorrowed,
     last_pool: u64,
     /// Whether pools with a number of seats are shared with other machines.
     pub(in crate::actors::seat_keeper) is_fleet: bool,

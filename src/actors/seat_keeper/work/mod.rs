@@ -1,9 +1,11 @@
 //! What SeatKeeper does.
 
+pub(super) mod borrowed;
 pub(super) mod borrowing;
 pub(super) mod claims;
 pub(super) mod counting;
 pub(super) mod fleet;
+pub(super) mod health;
 pub(super) mod house;
 pub(super) mod restart;
 pub(super) mod views;

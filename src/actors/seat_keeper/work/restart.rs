@@ -14,9 +14,11 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::actors::seat_keeper::SeatKeeper;
 use crate::actors::seat_keeper::messages::Process;
+use crate::actors::seat_keeper::work::borrowed::carried_over;
 use crate::actors::seat_keeper::work::house::{Behind, House};
 use crate::actors::seat_keeper::work::watching::{has_exited, process_of};
 use crate::actors::tier_cache::Key;
+use crate::clock::Clock;
 use crate::descriptor_store::DescriptorStore;
 use crate::seat_journal::{Boot, Entry, GrantName, KeptProcess, KeptSeat, SeatJournal};
 use entitled_core::domain::product::Grant;
@@ -42,7 +44,7 @@ pub struct Kept {
 
 impl Kept {
     /// Reads the file, and takes what the service manager has handed back. To be called within the actors' runtime.
-    pub fn open(path: PathBuf, stored: Vec<(String, OwnedFd)>) -> Self {
+    pub fn open(path: PathBuf, stored: Vec<(String, OwnedFd)>, clock: &Clock) -> Self {
         let descriptors = DescriptorStore::start(stored.iter().map(|(name, _)| name.clone()));
         // The service manager forgets them when the machine goes down.
         let (journal, left) = SeatJournal::open(path, Boot::current(), !stored.is_empty());
@@ -53,9 +55,11 @@ impl Kept {
                 None => descriptors.forget(name),
             }
         }
+        let mut waiting = left.seats;
+        waiting.extend(left.borrowed.into_iter().filter_map(|it| carried_over(it, clock)));
         Self {
             journal: Some(journal),
-            waiting: left.seats,
+            waiting,
             stored: by_process,
             same_namespace: left.same_namespace,
             fates: HashMap::new(),
@@ -63,6 +67,11 @@ impl Kept {
             descriptors,
             last: left.last,
         }
+    }
+
+    /// Whether a daemon that is started again would know all seats.
+    pub(in crate::actors::seat_keeper) fn are_kept(&self) -> bool {
+        self.journal.as_ref().is_some_and(SeatJournal::is_written)
     }
 
     /// What outlives the daemon.
@@ -193,6 +202,9 @@ impl House {
             let KeptSeat { entitled, account, fence, .. } = kept;
             let behind = Behind { customer: entitled, account, fence };
             self.behind.insert(kept.seat.id, behind);
+            if let Some(terms) = kept.borrowed {
+                self.borrowed.enter(kept.seat.id, terms);
+            }
             let (watches, fates) = (&self.watches, &self.kept.fates);
             let fate = |process| match watches.is_watched(process) {
                 true => Fate::Alive,
@@ -208,12 +220,14 @@ impl House {
     }
 
     /// Writes what has changed, before anybody is told of it.
-    pub(in crate::actors::seat_keeper) fn keep(&mut self) {
-        let changed = self.seats.take_changed();
+    pub(in crate::actors::seat_keeper) fn keep(&mut self, now: BootTime) {
+        let mut changed = self.seats.take_changed();
+        changed.extend(self.borrowed.take_unwritten(now));
+        let lasts = changed.iter().any(|it| self.borrowed.has(*it));
         let ended = |it: SeatId| Entry::Ended(it);
         let mut entries: Vec<Entry> = self.kept.ended.drain(..).map(ended).collect();
         for id in changed {
-            let kept = self.seats.seat(id).and_then(|it| self.kept_seat(it));
+            let kept = self.seats.seat(id).and_then(|it| self.kept_seat(now, it));
             entries.push(kept.map_or_else(|| ended(id), |it| Entry::Held(Box::new(it))));
         }
         for entry in &entries {
@@ -223,9 +237,9 @@ impl House {
         }
         let Some(mut journal) = self.kept.journal.take() else { return };
         if !entries.is_empty() {
-            journal.append(&entries);
+            journal.append(&entries, lasts);
             if journal.wants_rewrite() {
-                let held = self.seats.seats().filter_map(|it| self.kept_seat(it));
+                let held = self.seats.seats().filter_map(|it| self.kept_seat(now, it));
                 journal.rewrite(held.chain(self.kept.waiting.iter().cloned()));
             }
         }
@@ -233,7 +247,7 @@ impl House {
     }
 
     /// `None` of one that only lingers: who comes back gets another.
-    fn kept_seat(&self, seat: &Seat) -> Option<KeptSeat> {
+    fn kept_seat(&self, now: BootTime, seat: &Seat) -> Option<KeptSeat> {
         let pool = self.pools.get(&seat.pool).filter(|_| !seat.is_lingering())?;
         let processes = seat.bindings().iter().filter_map(|it| match it {
             Binding::Process(id) => Some(KeptProcess { id: *id, pid: self.watches.pid(*id) }),
@@ -248,6 +262,7 @@ impl House {
             entitled: behind.customer,
             account: behind.account,
             fence: behind.fence,
+            borrowed: self.borrowed.as_kept(now, seat),
             processes: processes.collect(),
         })
     }

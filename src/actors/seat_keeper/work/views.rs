@@ -47,7 +47,7 @@ impl SeatKeeper {
             bind: bind(seat),
             count: seat.count,
             state,
-            since: self.date(seat.since),
+            since: self.house.borrowed.since(seat.id).unwrap_or_else(|| self.date(seat.since)),
             over: seat.over,
             ends_at: ends_at.map(|it| self.date(it)),
         })

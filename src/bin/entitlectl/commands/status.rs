@@ -149,6 +149,7 @@ fn of_daemon(health: &Value) -> Vec<String> {
         lines.push(words::tame(said));
         lines.push("Once this is dealt with: `entitlectl store acknowledge`.".to_owned());
     }
+    lines.extend(of_seats(health));
     for chain in tables::items(tables::field(health, "chains").clone()) {
         let status = tables::text(&chain, "status");
         if status != "ok" {
@@ -165,6 +166,26 @@ fn of_daemon(health: &Value) -> Vec<String> {
             let name = words::tame(tables::text(&actor, "name"));
             lines.push(format!("The daemon's part {name} is {}.", words::tame(state)));
         }
+    }
+    lines
+}
+
+/// What is not well with floating seats, and with the fleet that they are shared in.
+fn of_seats(health: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    if tables::field(health, "seats.kept") == false {
+        lines.push("Which seats are in use cannot be written down; `entitlectl doctor` says what mends it.".to_owned());
+    }
+    match tables::text(health, "fleet.standing") {
+        "" | "in" => {}
+        "refused" => lines.push("The store of the fleet is not believed, and this machine gives no seats of it; `entitlectl fleet status` says why.".to_owned()),
+        other => lines.push(format!(
+            "Fleet: {}, so this machine gives no new seats of it; `entitlectl doctor` looks for the cause.",
+            words::tame(other)
+        )),
+    }
+    if tables::field(health, "fleet.draining") == true {
+        lines.push("This machine was told to give no new seats of the fleet; `entitlectl fleet drain --end` ends that.".to_owned());
     }
     lines
 }

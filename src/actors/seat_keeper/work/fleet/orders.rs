@@ -7,6 +7,7 @@ use actix::prelude::*;
 use super::Standing;
 use super::upkeep::EMPTIED;
 use crate::actors::ownership_ledger::{Asked, LedgerError, NoteAudit, OwnershipLedger};
+use crate::actors::seat_keeper::work::health::FleetHealth;
 use crate::actors::seat_keeper::{AUDIT_TIME, SeatKeeper};
 use crate::fleet::engine::FleetError;
 use entitled_core::domain::audit::AuditAction;
@@ -103,6 +104,17 @@ pub struct FleetFigures {
     pub other_places: u64,
 }
 
+impl Standing {
+    /// Its name, and why it is not `in`.
+    fn told(&self) -> (&'static str, Option<&str>) {
+        match self {
+            Self::In => ("in", None),
+            Self::CutOff { why } => ("cut_off", Some(why)),
+            Self::Refused { why } => ("refused", Some(why)),
+        }
+    }
+}
+
 impl SeatKeeper {
     pub(in crate::actors::seat_keeper) fn fleet_figures(&self) -> Option<FleetFigures> {
         let (member, now) = (self.member.as_ref()?, self.now());
@@ -115,13 +127,15 @@ impl SeatKeeper {
         })
     }
 
+    pub(in crate::actors::seat_keeper) fn fleet_health(&self) -> Option<FleetHealth> {
+        let member = self.member.as_ref()?;
+        let is_draining = member.remembered.draining;
+        Some(FleetHealth { standing: member.standing.told().0, is_draining })
+    }
+
     fn fleet_view(&self) -> Result<FleetView, FleetOrderError> {
         let member = self.member.as_ref().ok_or(FleetOrderError::NoFleet)?;
-        let (standing, why) = match &member.standing {
-            Standing::In => ("in", None),
-            Standing::CutOff { why } => ("cut_off", Some(why.clone())),
-            Standing::Refused { why } => ("refused", Some((*why).to_owned())),
-        };
+        let (standing, why) = member.standing.told();
         let machines = member.machines.iter().map(|(id, it)| MachineView {
             id: id.to_string(),
             name: it.name.clone(),
@@ -137,7 +151,7 @@ impl SeatKeeper {
             fleet: member.remembered.fleet.clone(),
             epoch: member.remembered.epoch,
             standing,
-            why,
+            why: why.map(ToOwned::to_owned),
             machine: member.joined.map(|it| it.machine.to_string()),
             draining: member.remembered.draining,
             deadline: is_set.then(|| self.date(member.deadline)),

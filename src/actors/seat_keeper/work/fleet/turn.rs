@@ -36,6 +36,7 @@ impl SeatKeeper {
             }
             self.house.kept.lose_places(EndReason::FleetLost);
         }
+        self.end_borrowed(now);
         self.house.seats.wake(now);
     }
 

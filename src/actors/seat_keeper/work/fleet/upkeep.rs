@@ -19,6 +19,8 @@ pub(super) const RESTORED: &str =
     "the store was restored from a backup: `entitlectl fleet restored` says that it was meant";
 pub(super) const EMPTIED: &str =
     "the store has lost all that it knew of the fleet: `entitlectl fleet restored` begins it anew";
+/// Reasons that are told to the log of one time that the store cannot be used.
+const REASONS_TOLD: usize = 4;
 const ANOTHER: &str = "the store is of another fleet than before";
 
 /// How a machine came into the fleet, or was renewed in it.
@@ -123,8 +125,10 @@ impl Member {
     pub(super) fn cut_off(&mut self, now: BootTime, error: &FleetError) {
         let why = std::iter::successors(Some(error as &dyn std::error::Error), |it| it.source());
         let why = why.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        if self.standing == Standing::In {
-            tracing::warn!(event = "fleet_cut_off", why, "the fleet cannot be reached");
+        // Each reason once while it lasts: it is tried again each few seconds, of one endpoint after another. The first may
+        // be no more than that a connection was closed, where the next says why.
+        if self.told.len() < REASONS_TOLD && self.told.insert(why.clone()) {
+            tracing::warn!(event = "fleet_cut_off", why, "the store of the fleet cannot be used");
         }
         self.standing = Standing::CutOff { why };
         self.watch = None;
@@ -154,6 +158,7 @@ impl Member {
         self.remembered.epoch = self.remembered.epoch.max(kept.meta.epoch);
         self.remembered.revision = kept.listing.revision.0;
         (self.left_behind, self.went_back) = (None, None);
+        self.told.clear();
         if self.standing != Standing::In {
             tracing::info!(event = "fleet_joined", machine = %kept.joined.machine, "the machine is in its fleet");
             self.watch = None;

@@ -1,4 +1,4 @@
-//! The daemon as it answers: its sockets, its parts, its keys, its store, the seats.
+//! The daemon as it answers: its sockets, its parts, its keys, its store, the seats, the fleet.
 
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
@@ -29,7 +29,8 @@ pub(super) fn examine(findings: &mut Findings, session: &Session) -> Answers {
     answers.version = ask(session, &Question::new("system_version")).ok();
     answers.keys = keys(findings, session);
     answers.store = store(findings, session, answers.health.as_ref());
-    seats(findings, session);
+    seats(findings, session, answers.health.as_ref());
+    fleet(findings, session, answers.health.as_ref());
     answers
 }
 
@@ -172,7 +173,13 @@ fn store(findings: &mut Findings, session: &Session, health: Option<&Value>) -> 
     }
 }
 
-fn seats(findings: &mut Findings, session: &Session) {
+fn seats(findings: &mut Findings, session: &Session, health: Option<&Value>) {
+    if health.is_some_and(|it| tables::field(it, "seats.kept") == false) {
+        let said =
+            "which are in use cannot be written down: a restart of the daemon now would lose some";
+        let mend = "make room where the ledger is: the file `seats` beside it is written with the next seat";
+        findings.add("seats", State::Bad, said, mend);
+    }
     let Ok(list) = ask(session, &Question::admin("seat_list")) else { return };
     let pools = tables::field(&list, "pools").as_array().cloned().unwrap_or_default();
     for pool in &pools {
@@ -197,6 +204,43 @@ fn seats(findings: &mut Findings, session: &Session) {
                 "",
             ),
         }
+    }
+}
+
+/// Whether the machines that share seats are there. Nothing is said of a machine that is in no fleet.
+fn fleet(findings: &mut Findings, session: &Session, health: Option<&Value>) {
+    let told = health.map_or(&Value::Null, |it| tables::field(it, "fleet"));
+    if told.is_null() {
+        return;
+    }
+    // Why it is as it is, and who else is there, an administrator is told.
+    let status = ask(session, &Question::admin("fleet_status")).unwrap_or_default();
+    let why = match tables::text(&status, "why") {
+        "" => String::new(),
+        why => format!(": {}", words::tame(why)),
+    };
+    match tables::text(told, "standing") {
+        "in" => {
+            let machines = tables::field(&status, "machines").as_array().map(Vec::len);
+            let many = machines.map(|it| format!(", of which {it} are known")).unwrap_or_default();
+            findings.well("fleet", format!("this machine is among those that share seats{many}"));
+        }
+        "refused" => {
+            let said =
+                format!("the store is not believed, and this machine gives no seats of it{why}");
+            let mend = "if it was restored or emptied on purpose, `entitlectl fleet restored` on one machine";
+            findings.add("fleet", State::Bad, said, mend);
+        }
+        _ => {
+            let said =
+                format!("the store cannot be used, and this machine gives no new seats of it{why}");
+            let mend = "look at etcd, and at `endpoints`, `ca`, `certificate`, `user` and `password` of `[fleet]`";
+            findings.add("fleet", State::Bad, said, mend);
+        }
+    }
+    if tables::field(told, "draining") == true {
+        let said = "this machine was told to give no new seats";
+        findings.add("fleet", State::Warning, said, "`entitlectl fleet drain --end` ends that");
     }
 }
 

@@ -20,6 +20,7 @@ mod endpoints;
 mod events;
 mod forward;
 mod guarded;
+mod hosts;
 mod idempotency;
 mod kept;
 mod oidc;

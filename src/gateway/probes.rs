@@ -26,7 +26,8 @@ use tokio::task::AbortHandle;
 
 use super::daemon::Daemon;
 use super::forward;
-use super::respond::{Gateway, name_of};
+use super::hosts::name_of;
+use super::respond::Gateway;
 
 /// Connections at once, and how long one lasts.
 const CONNECTIONS: usize = 16;
@@ -121,7 +122,7 @@ fn is_of_a_page(request: &Request<Incoming>, gateway: &Gateway) -> bool {
         let name = name_of(host).unwrap_or_default();
         let address = name.strip_prefix('[').and_then(|it| it.strip_suffix(']')).unwrap_or(name);
         let is_plain = host.is_empty() || name.eq_ignore_ascii_case("localhost");
-        is_plain || address.parse::<IpAddr>().is_ok() || gateway.is_ours(host)
+        is_plain || address.parse::<IpAddr>().is_ok() || gateway.hosts.is_ours(host)
     };
     headers.contains_key(header::ORIGIN)
         || headers.contains_key(header::REFERER)

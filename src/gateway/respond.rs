@@ -17,6 +17,7 @@ use super::cors::{Cors, Origin};
 use super::credentials::Credentials;
 use super::daemon::Daemon;
 use super::endpoints::{Endpoint, Kind, Route, route};
+use super::hosts::Hosts;
 use super::idempotency::Idempotency;
 use super::kept::Verdicts;
 use super::outgoing::{Reply, reply};
@@ -32,7 +33,7 @@ const LINGER: Duration = Duration::from_millis(200);
 
 /// What all connections share.
 pub(super) struct Gateway {
-    pub(super) hosts: Vec<String>,
+    pub(super) hosts: Hosts,
     pub(super) limits: Limits,
     pub(super) cors: Cors,
     pub(super) credentials: Credentials,
@@ -102,7 +103,7 @@ impl Gateway {
         arrival: &Arrival,
         (origin, id): (&Origin, &str),
     ) -> Result<Answer, Problem> {
-        self.check_host(parts)?;
+        self.hosts.check(parts)?;
         if matches!(origin, Origin::Foreign) {
             return Err(Problem::forbidden("pages of this origin may not ask"));
         }
@@ -150,26 +151,6 @@ impl Gateway {
             answer.owed = Some(own.owe(bytes.len()));
         }
         Ok(answer)
-    }
-
-    /// A browser that was tricked into taking our address for another's name names the other.
-    fn check_host(&self, parts: &Parts) -> Result<(), Problem> {
-        let authority = parts.uri.authority().map(|it| it.as_str().as_bytes());
-        let given = parts.headers.get_all(header::HOST).iter().map(HeaderValue::as_bytes);
-        let mut given = given.chain(authority).peekable();
-        let wrong =
-            |why: &str| Problem::new(StatusCode::MISDIRECTED_REQUEST, "INVALID_REQUEST", why);
-        if given.peek().is_none() {
-            return Err(wrong("say in `Host` whom you ask"));
-        }
-        match given.all(|it| self.is_ours(it)) {
-            true => Ok(()),
-            false => Err(wrong("this is not the host that the request is for")),
-        }
-    }
-
-    pub(super) fn is_ours(&self, host: &[u8]) -> bool {
-        name_of(host).is_some_and(|name| self.hosts.iter().any(|it| it.eq_ignore_ascii_case(name)))
     }
 
     fn preflight(&self, path: &str, origin: &Origin) -> Result<Answer, Problem> {
@@ -337,17 +318,6 @@ struct Asked<'a> {
     client: Arc<Client>,
     parts: &'a Parts,
     progress: &'a Arc<Progress>,
-}
-
-/// A `Host` without its port.
-pub(super) fn name_of(host: &[u8]) -> Option<&str> {
-    let host = std::str::from_utf8(host).ok()?;
-    Some(match host.rsplit_once(':') {
-        Some((name, port)) if !port.is_empty() && port.bytes().all(|it| it.is_ascii_digit()) => {
-            name
-        }
-        _ => host,
-    })
 }
 
 /// Whether the body is JSON by its one name. A page's form cannot send this type without being asked about first.

@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, watch};
 use super::cors::Cors;
 use super::credentials::Credentials;
 use super::daemon::Daemon;
+use super::hosts::Hosts;
 use super::idempotency::Idempotency;
 use super::kept::Verdicts;
 use super::probes::{self, Figures};
@@ -54,7 +55,7 @@ fn gateway(
     };
     let daemon = Daemon::new(SocketPath::at(&settings.socket), settings.limits.streams);
     let gateway = Gateway {
-        hosts,
+        hosts: Hosts::new(hosts),
         limits: settings.limits.clone(),
         cors: Cors::new(&settings.cors),
         credentials: Credentials::new(settings, clock.clone())?,

@@ -135,6 +135,7 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 /// The names in a client's certificate by which it may be known: URIs (SPIFFE) and host names.
 pub(super) fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
     let Ok(certificate) = webpki::EndEntityCert::try_from(certificate) else { return Vec::new() };
-    let names = certificate.valid_uri_names().chain(certificate.valid_dns_names());
-    names.map(str::to_owned).collect()
+    // A URI has a scheme: one without would be taken for the host name that it looks like.
+    let uris = certificate.valid_uri_names().filter(|it| it.contains(':'));
+    uris.chain(certificate.valid_dns_names()).map(str::to_owned).collect()
 }

@@ -13,6 +13,26 @@ fn ask(stage: &GatewayStage, ca: &Path, more: &[&str]) -> Reply {
 }
 
 #[test]
+fn a_name_of_one_kind_is_no_name_of_the_other() {
+    let Some(authority) = Authority::new() else { return };
+    authority.issue("gateway", "IP:127.0.0.1");
+    authority.issue("shop", "DNS:shop.example");
+    authority.issue("sneak", "URI:shop.example");
+    authority.issue("sneaky", "DNS:spiffe.example,URI:shop.example,email:shop.example");
+    let known = "[[client]]\nname = \"shop\"\ncertificate = \"shop.example\"\ncustomer = \"customer:1\"\nscopes = [\"entitlements\"]\n";
+    let stage = GatewayStage::entitled(&format!("{known}{}", authority.section()));
+    let ca = authority.path("ca.crt");
+    let shown = |name: &str| {
+        let file = |end: &str| authority.path(&format!("{name}.{end}")).display().to_string();
+        ask(&stage, &ca, &["--key", &file("key"), "--cert", &file("crt")])
+    };
+    assert_eq!(shown("shop").ok()["code"], "VALID");
+    for name in ["sneak", "sneaky"] {
+        assert_eq!(shown(name).status, 401, "{name}");
+    }
+}
+
+#[test]
 fn a_client_is_known_by_its_certificate_or_its_token() {
     let Some(authority) = Authority::new() else { return };
     authority.issue("gateway", "IP:127.0.0.1");

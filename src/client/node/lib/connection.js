@@ -25,12 +25,22 @@ function defaultPath() {
 }
 
 /** Node does not show who listens (SO_PEERCRED), so this looks whose the socket's file is: whoever put it there listens,
- *  or let listen. */
-function verify(file) {
-  const owner = fs.statSync(file).uid;
-  const trusted = [0, process.geteuid(), fs.statSync(path.dirname(file)).uid];
+ *  or let listen. Gives the path to connect to, with no link in it, at which nobody else can put another one meanwhile: no
+ *  directory on the way is a stranger's, or can be written by all. */
+function verified(file) {
+  const real = fs.realpathSync(file);
+  const directory = path.dirname(real);
+  const trusted = [0, process.geteuid(), fs.statSync(directory).uid];
+  const owner = fs.lstatSync(real).uid;
   if (!trusted.includes(owner)) {
     throw new Untrusted(`${file} is owned by uid ${owner}, who is neither root, nor you, nor its directory's owner`);
+  }
+  for (let at = directory; ; at = path.dirname(at)) {
+    const { uid, mode } = fs.lstatSync(at);
+    // In a directory with the sticky bit each may exchange what is its own, and nothing else.
+    const isOpen = (mode & 0o002) !== 0 && (mode & 0o1000) === 0;
+    if (isOpen || !trusted.includes(uid)) throw new Untrusted(`${file} could be exchanged for another: by others, in ${at}`);
+    if (at === path.dirname(at)) return real;
   }
 }
 
@@ -51,8 +61,7 @@ class Connection {
     const lost = (it) => new Unreachable(`the daemon cannot be reached at ${file}: ${it.message}`, { cause: it });
     for (;;) {
       try {
-        verify(file);
-        return new Connection(await connected(file, deadline), lost);
+        return new Connection(await connected(verified(file), deadline), lost);
       } catch (it) {
         if (it instanceof Timeout || it instanceof Untrusted) throw it;
         if (it.code !== "EAGAIN") throw lost(it);

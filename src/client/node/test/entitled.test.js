@@ -44,6 +44,27 @@ test("without a handler for each answer nothing is asked", async () => {
   await assert.rejects(client.check(7, SAY), TypeError);
 });
 
+test("a socket that anybody could exchange for another is nobody's", async (t) => {
+  const socket = await daemon(t, yes);
+  const directory = path.dirname(socket);
+  const said = async (at) => {
+    const client = new Client({ path: at });
+    t.after(() => client.close());
+    return client.check("acme-cad", SAY);
+  };
+  fs.chmodSync(directory, 0o777);
+  assert.strictEqual(await said(socket), "not known Untrusted");
+  fs.chmodSync(directory, 0o1777); // where each may exchange what is its own
+  assert.strictEqual(await said(socket), "yes VALID");
+  // By a link it is the socket that the link leads to, wherever the link lies.
+  fs.chmodSync(directory, 0o755);
+  const open = fs.mkdtempSync(path.join(os.tmpdir(), "entitled-"));
+  t.after(() => fs.rmSync(open, { recursive: true }));
+  fs.symlinkSync(socket, path.join(open, "entitled.sock"));
+  fs.chmodSync(open, 0o777);
+  assert.strictEqual(await said(path.join(open, "entitled.sock")), "yes VALID");
+});
+
 test("what a handler throws is the program's own", async (t) => {
   const client = new Client({ path: await daemon(t, yes) });
   const broken = { ...SAY, yes() { throw new RangeError("mine"); } };

@@ -95,17 +95,19 @@ browser:
 # Real etcd, for fleets. Debian's package is unpacked and not installed, so that it starts no service of its own and needs no root;
 # where the package lists are missing, root fetches them.
 ETCD := tests/.etcd/usr/bin/etcd
+# The server, and the client that the documents' commands are run with.
+HAS_ETCD = { [ -x $(ETCD) ] || [ -x /usr/bin/etcd ]; } && { [ -x $(ETCD)ctl ] || [ -x /usr/bin/etcdctl ]; }
 
 .PHONY: etcd
 etcd:
-	@if ! [ -x $(ETCD) ] && ! [ -x /usr/bin/etcd ] && command -v apt-get >/dev/null; then \
+	@if ! { $(HAS_ETCD); } && command -v apt-get >/dev/null; then \
 	    echo 'fetching etcd'; mkdir -p tests/.etcd; \
-	    fetch() { (cd tests/.etcd && apt-get -qq download etcd-server >/dev/null 2>&1); }; \
+	    fetch() { (cd tests/.etcd && apt-get -qq download etcd-server etcd-client >/dev/null 2>&1); }; \
 	    { fetch || { [ "$$(id -u)" -eq 0 ] && apt-get -qq update && fetch; }; } && \
-	        dpkg-deb -x tests/.etcd/etcd-server_*.deb tests/.etcd || true; \
+	        for it in tests/.etcd/etcd-*.deb; do dpkg-deb -x "$$it" tests/.etcd; done || true; \
 	    rm -f tests/.etcd/*.deb; \
 	fi
-	@[ -x $(ETCD) ] || [ -x /usr/bin/etcd ] || echo 'etcd-server is missing: tests of fleets will be skipped'
+	@{ $(HAS_ETCD); } || echo 'etcd-server or etcd-client is missing: tests of fleets will be skipped'
 
 # Prometheus' tool runs the tests of the alerts. Of Debian's package of the whole of Prometheus it alone is unpacked.
 PROMTOOL := tests/.prometheus/usr/bin/promtool

@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers included")]
 
+#[allow(dead_code, unreachable_pub, reason = "no test binary needs all of it")]
+#[path = "support/document.rs"]
+mod document;
+
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -9,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
+use document::commands;
 use serde_json::{Value, json};
 
 const PRO: &str = r#"{"product":"acme-cad",  "valid":true,"code":"VALID","detail":"tier pro by token 7","tier":"pro","rank":20,"features":{"export":true,"max_projects":50,"big":18446744073709551616},"freshness":"fresh","trust":"quorum","anchor":{"chain":"eip155:1","number":12,"hash":"0x00","finality":"finalized"},"expires_at":"2026-12-06T10:00:00Z","seconds_until_change":1209600}"#;
@@ -512,6 +517,10 @@ fn an_options_file_of_flexnet_becomes_a_policy_file() {
     let whole = std::fs::read_to_string(&policy).unwrap();
     assert_eq!(whole, right.replace("linger", "tier = \"pro\"\nlinger"));
     assert_eq!(import(&written).status.code(), Some(2), "what is there is not written over");
+    // As those who come from there read it.
+    let test = "an_options_file_of_flexnet_becomes_a_policy_file";
+    let block = commands("docs/from-flexnet.md", test).remove(0);
+    assert_eq!(block.run(&Command::new("env"), directory.path()), whole);
     let json = import(&["--json"]);
     let said: Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!((&said["left_out"][0]["line"], &said["policy"]), (&json!(2), &json!(right)));

@@ -2,7 +2,11 @@
 //! configuration that packages ship to copy from, and what the guides name exists, every block of code is run or checked, and the
 //! documents are a book whose links lead somewhere. The manual page of product files has every key.
 
-#![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test that cannot go on has failed, and says what it leaves out"
+)]
 
 #[path = "documents/blocks.rs"]
 mod blocks;

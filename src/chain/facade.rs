@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use alloy_primitives::{Address, B256, Bytes};
 use tokio::sync::{mpsc, watch};
@@ -28,6 +29,9 @@ use entitled_core::domain::wallet_proof::SignedBy;
 use entitled_core::evm::execute::Outcome;
 use entitled_core::evm::signature::SignedHash;
 use entitled_core::standards::dialect::Dialect;
+
+/// Endpoints by how they are shown, and whether each proved something, or why not.
+pub type EndpointProofs = Vec<(String, Result<(), String>)>;
 
 impl Chain {
     /// Checks the settings. Connects to nobody yet.
@@ -143,6 +147,16 @@ impl Chain {
             self.0.pool.head_order().newest(Finality::Finalized).map(|it| it.header.number);
         let status = status::of(&self.0.settings, &self.0.pool, finalized, now);
         ChainStatus { sync: self.0.sync.as_ref().map(ChainSync::status), ..status }
+    }
+
+    /// Whether each endpoint proves something now, by how it is shown, or why not. One that says nothing within `patience` does not.
+    pub async fn endpoints_prove(&self, patience: Duration) -> EndpointProofs {
+        let asked = self.0.pool.all().iter().map(|it| async move {
+            let late = |_| Err(format!("nothing came within {} seconds", patience.as_secs()));
+            let proven = tokio::time::timeout(patience, it.prove_now()).await;
+            (it.shown().to_owned(), proven.unwrap_or_else(late))
+        });
+        futures_util::future::join_all(asked).await
     }
 
     /// Which of these accounts are proven to have no code.

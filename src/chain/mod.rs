@@ -42,6 +42,7 @@ pub use consensus::sync::{
 pub use endpoint::health::Abilities;
 pub use entitled_core::evm::execute::Outcome;
 pub use evidence::{Foundation, Holding, Proof, ProofFault};
+pub use facade::EndpointProofs;
 pub use follow::{ChainEvent, Concerned};
 pub use inner::Chain;
 pub use look::{Known, Look, Looked};

@@ -39,7 +39,7 @@ use crate::rpc::wire;
 use crate::seat_policies::Policies;
 use crate::store::tables::notices::{self, Notice};
 use crate::store::tables::publishers;
-use crate::store::{Store, StoreSettings};
+use crate::store::{self, Store, StoreSettings};
 use entitled_core::domain::ids::{ProductId, Timestamp};
 use entitled_core::domain::ownership::{Finality, Trust};
 use entitled_core::domain::publisher::Pin;
@@ -243,7 +243,7 @@ fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<Store> {
         backups: usize::try_from(config.store.backups).unwrap_or(usize::MAX),
         witness: Some(state.join(MACHINE_ID)),
         reserved: names_in(state, config),
-        progress: service_manager::starting,
+        progress: store::Progress::told_to(|it| service_manager::starting(&it.to_string())),
     };
     let store = Store::open(settings, clock.now())?;
     for Notice { at, said } in store.read(notices::all)? {

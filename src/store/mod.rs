@@ -14,6 +14,7 @@
 mod asked;
 mod error;
 mod file;
+mod progress;
 pub mod schema;
 pub mod tables;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 pub use asked::Asked;
 pub use error::StoreError;
 pub use file::backup::BackedUp;
+pub use progress::{Progress, Step};
 use redb::Database;
 pub use view::{Changes, Snapshot, View};
 
@@ -52,12 +54,9 @@ pub struct StoreSettings {
     pub witness: Option<PathBuf>,
     /// Names in the store's directory that somebody else uses, and no backup may have.
     pub reserved: Vec<String>,
-    /// Told what opening is busy with, whenever it gets on: checking and migrating a large store take time.
+    /// Told what opening and restoring are busy with: to copy, check and migrate a large store takes time.
     pub progress: Progress,
 }
-
-/// Hears what is being done.
-pub type Progress = fn(&str);
 
 impl StoreSettings {
     /// A store at `path`, with a cache of 8 MiB and three backups, opened without a word.
@@ -68,7 +67,7 @@ impl StoreSettings {
             backups: 3,
             witness: None,
             reserved: Vec::new(),
-            progress: |_| {},
+            progress: Progress::default(),
         }
     }
 }
@@ -254,7 +253,7 @@ fn prepare(
     now: Timestamp,
 ) -> Result<Database, StoreError> {
     migrations::run(&database, migrations::STEPS, |it| {
-        (settings.progress)("bringing the store to its new form");
+        settings.progress.begins("bringing the store to its new form");
         let snapshot = database::begin_read(it)?;
         let folder = Folder::of(&settings.path)?;
         let name = files::name(&settings.path);

@@ -439,7 +439,10 @@ fn neither_a_runtime_nor_tls_is_in_the_library() {
 /// The README of the library has the examples as they are run here.
 #[test]
 fn the_documents_have_the_examples_as_they_are() {
-    let readme = std::fs::read_to_string(sources().join("README.md")).unwrap();
+    let readme = std::fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("src/client/c/README.md"),
+    )
+    .unwrap();
     for name in ["acme", "check", "watch"] {
         let code =
             std::fs::read_to_string(sources().join("examples").join(format!("{name}.c"))).unwrap();

@@ -1,8 +1,9 @@
 //! `entitlectl` as a newcomer meets it: at a terminal that is not wide, with names people know, and with things that go
 //! wrong.
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::json;
 
@@ -45,6 +46,10 @@ fn lists_and_answers_fit_a_terminal_and_break_no_word() {
             &["status", "--verbose"],
             &["why", ACME],
             &["why", ACME, "--all"],
+            &["check", ACME],
+            &["check", "nowhere"],
+            &["chain", "status"],
+            &["seats", "list"],
         ] {
             let lines = shown(&stage.daemon, arguments, columns);
             assert!(!lines.is_empty(), "{arguments:?}");
@@ -72,6 +77,45 @@ fn nothing_is_shortened_where_it_is_not_read_by_a_person_or_was_not_to_be() {
 }
 
 #[test]
+fn what_goes_wrong_fits_a_terminal_too() {
+    let daemon = Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    for arguments in [
+        &["check", ACME, "--customer", "nobody-of-this-name"][..],
+        &["fleet", "status"],
+        &["--socket", "/nonexistent/a-place-where-nobody-listens", "check", ACME],
+    ] {
+        let lines = shown(&daemon, arguments, 80);
+        assert!(lines[0].starts_with("entitlectl: "), "{lines:?}");
+        assert!(lines.iter().all(|it| it.chars().count() <= 80), "{lines:?}");
+    }
+}
+
+/// A command's own options are not lost among those that all commands have.
+#[test]
+fn the_help_of_a_command_begins_with_its_own_options() {
+    let daemon = Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    let help = said(&run(&daemon, &["check", "--help"]));
+    let (help, _) = help.split_once("\nExample:").expect(&help);
+    let (own, of_all) = help.split_once("Options of all commands:").expect(help);
+    for option in ["--feature", "--wait", "--customer"] {
+        assert!(own.contains(option) && !of_all.contains(option), "{option}: {help}");
+    }
+    assert!(of_all.contains("--json") && !own.contains("--json"), "{help}");
+}
+
+#[test]
+fn where_there_is_nothing_that_is_said() {
+    let daemon = Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    for list in [["product", "list"], ["wallet", "list"], ["token", "list"], ["seats", "list"]] {
+        let output = run(&daemon, &list);
+        assert!(output.status.success(), "{list:?}: {output:?}");
+        assert!(said(&output).starts_with("none"), "{list:?}: {output:?}");
+    }
+    let made = run(&daemon, &["wallet", "create"]);
+    assert!(said(&made).contains("Next: have the licence sent to this address."), "{made:?}");
+}
+
+#[test]
 fn the_answer_of_why_is_its_first_line() {
     let stage = Stage::entitled();
     let lines = shown(&stage.daemon, &["why", ACME], 80);
@@ -89,6 +133,10 @@ fn why_names_the_reason_of_a_suspension() {
     let text = said(&run(&stage.daemon, &["why", ACME]));
     let first = text.lines().next().unwrap();
     assert!(first.starts_with("No:") && first.ends_with(": refunded on request"), "{text}");
+    assert!(text.contains("\nNext: ask the administrator of this machine\n"), "{text}");
+    // Elsewhere the next step names the product, to be typed as it stands there.
+    let checked = said(&run(&stage.daemon, &["check", ACME]));
+    assert!(checked.contains("`entitlectl why acme-cad` names the reason"), "{checked}");
 }
 
 /// The public socket answers one's own alone, which for root is mostly nothing.
@@ -185,9 +233,35 @@ fn an_update_adds_to_a_customers_metadata_and_takes_from_it() {
     assert_eq!(customer()["metadata"], json!({"contract": "2", "phone": "7"}));
     does(&["customer", "update", "Acme AG", "--no-uids"]);
     assert_eq!((&customer()["uids"], &customer()["metadata"]["phone"]), (&json!([]), &json!("7")));
+    let both =
+        json!({"customer": "customer:1", "metadata": {}, "metadata_changes": {"phone": null}});
+    assert!(daemon.try_admin("customer_update", both).is_err(), "one or the other");
     does(&["customer", "deactivate", "Acme AG"]);
     does(&["customer", "activate", "Acme AG"]);
     assert_eq!(customer()["active"], true);
+}
+
+/// Two administrators who note something of the same customer at once: neither takes away what the other one noted.
+#[test]
+fn what_administrators_note_at_the_same_time_is_all_kept() {
+    let daemon = Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    daemon.admin("customer_create", json!({"name": "Acme AG", "metadata": {"gone": "x"}}));
+    let pairs: Vec<(String, String)> =
+        (0..12).map(|it| (format!("key{it}"), it.to_string())).collect();
+    let noting: Vec<_> = pairs
+        .iter()
+        .map(|(key, value)| {
+            let mut command = daemon.entitlectl();
+            command.args(["customer", "update", "customer:1", "--metadata", "gone="]);
+            command.args(["--metadata", &format!("{key}={value}")]);
+            command.stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().unwrap()
+        })
+        .collect();
+    for mut child in noting {
+        assert!(child.wait().unwrap().success());
+    }
+    let kept = daemon.admin("customer_get", json!({"customer": "customer:1"}));
+    assert_eq!(kept["metadata"], json!(pairs.into_iter().collect::<BTreeMap<_, _>>()));
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! `entitlectl doctor`: each thing that can be wrong is found, said with what mends it, and told by the exit code; and what
 //! goes into a bug report holds no secret.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 
 use serde_json::{Value, json};
 
+use crate::seats;
 use crate::support::anvil::Anvil;
 use crate::support::contract::Contract;
 use crate::support::daemon::Daemon;
@@ -74,6 +76,66 @@ fn a_chain_that_proves_nothing_is_found_with_its_endpoint() {
     let endpoints = found(&daemon, "endpoints");
     assert!(has(&endpoints, "warning", &proxy.url()), "{endpoints:?}");
     assert_eq!(doctor(&daemon, &[]).status.code(), Some(1));
+}
+
+/// An endpoint that nobody needed until now is no better for that.
+#[test]
+fn each_endpoint_is_asked_for_a_proof_of_its_own() {
+    let anvil = Anvil::start();
+    // At the very first block such a node proves nothing.
+    Contract::licence(&anvil);
+    let (well, poor) = (Proxy::start(&anvil.address()), Proxy::start(&anvil.address()));
+    poor.fault_in("eth_getProof", Fault::unsupported());
+    let daemon = Daemon::start(&Settings::new([well.url(), poor.url()]));
+    let chains = found(&daemon, "chains");
+    assert!(has(&chains, "ok", "something was proven just now"), "{chains:?}");
+    let endpoints = found(&daemon, "endpoints");
+    assert!(
+        has(&endpoints, "ok", &format!("{} proved something just now", well.url())),
+        "{endpoints:?}"
+    );
+    let said = format!("{} proved nothing just now", poor.url());
+    assert!(has(&endpoints, "warning", &said), "{endpoints:?}");
+    assert!(has(&endpoints, "warning", "eth_getProof"), "what mends it: {endpoints:?}");
+}
+
+#[test]
+fn keys_that_are_locked_a_store_that_was_lost_and_an_open_door_are_found() {
+    let mut daemon = Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    daemon.call("wallet_create", json!({}));
+    assert!(has(&found(&daemon, "keys"), "ok", "open"));
+    assert!(has(&found(&daemon, "disk"), "ok", "MiB are free"));
+    std::fs::set_permissions(daemon.admin_socket(), PermissionsExt::from_mode(0o666)).unwrap();
+    let doors = found(&daemon, "sockets");
+    assert!(has(&doors, "bad", "mode 0666: open to everybody"), "{doors:?}");
+    assert!(has(&doors, "bad", "`systemctl restart entitled-admin.socket`"), "{doors:?}");
+    assert!(daemon.stop().success());
+
+    // The key is away: nothing that is sealed can be opened.
+    let key = daemon.home().join("state/kek");
+    std::fs::rename(&key, daemon.home().join("kek.away")).unwrap();
+    daemon.resume();
+    let keys = found(&daemon, "keys");
+    assert!(has(&keys, "bad", "managed wallets cannot sign"), "{keys:?}");
+    assert!(daemon.stop().success());
+
+    // And then the store.
+    std::fs::rename(daemon.home().join("kek.away"), &key).unwrap();
+    std::fs::write(daemon.home().join("state/ledger.redb"), "").unwrap();
+    daemon.resume();
+    let store = found(&daemon, "store");
+    assert!(has(&store, "bad", "entitlectl store acknowledge"), "{store:?}");
+    assert_eq!(doctor(&daemon, &[]).status.code(), Some(1));
+}
+
+#[test]
+fn seats_that_are_wanted_are_told() {
+    let stage = seats::stage(seats::two_seats);
+    let mut holders: Vec<_> = (0..3).map(|_| seats::holder(&stage)).collect();
+    holders[0].acquire(json!({}));
+    holders[1].acquire(json!({}));
+    let seats = found(&stage.daemon, "seats");
+    assert!(has(&seats, "ok", "2 of 2 are used"), "{seats:?}");
 }
 
 #[test]

@@ -215,6 +215,12 @@ fn an_address_opens_the_page_once_and_what_follows_needs_the_session() {
     let daemon = offline();
     let page = Page::open(&daemon, &["wallet", "link"]);
     let (host, query) = page.parts();
+    // On no other address of this machine, such as one that others on a network could reach.
+    let port = host.rsplit_once(':').unwrap().1.parse().unwrap();
+    assert!(
+        std::net::TcpStream::connect(("127.0.0.2", port)).is_err(),
+        "it listens beside 127.0.0.1"
+    );
     let own = [("Host", host)];
     let ask = r#"{"jsonrpc":"2.0","id":1,"method":"wallet_list","params":{}}"#;
     let origin = format!("http://{host}");

@@ -74,6 +74,7 @@ fn a_cpp_compiler_is_there_in_ci() {
 #[test]
 fn etcd_is_there_in_ci() {
     must_be_there_in_ci("etcd", etcd::program().is_some());
+    must_be_there_in_ci("etcdctl", etcd::client().is_some());
 }
 
 #[test]

@@ -54,15 +54,6 @@ struct Examples {
     languages: Vec<(&'static str, Command)>,
 }
 
-/// Where the program of a language is that the document shows, below `src/client/`.
-const PROGRAMS: [(&str, &str); 5] = [
-    ("Python", "python/example.py"),
-    ("Node", "node/example.js"),
-    ("Go", "go/example/main.go"),
-    ("Java", "java/src/example/java/Example.java"),
-    ("C++", "cpp/example.cpp"),
-];
-
 impl Examples {
     fn at(socket: &Path) -> Self {
         let home = TempDir::new().unwrap();
@@ -176,17 +167,6 @@ fn the_rust_example_is_that_of_the_document() {
         return rust::run();
     }
     assert_eq!(block("Rust"), include_str!("readme/example.rs"));
-}
-
-#[test]
-fn each_library_shows_the_program_of_the_document() {
-    for (title, program) in PROGRAMS {
-        let code = std::fs::read_to_string(toolchain::library(program)).unwrap();
-        assert_eq!(block(title), code, "{program}");
-        let language = program.split('/').next().unwrap();
-        let readme = std::fs::read_to_string(toolchain::library(language).join("README.md"));
-        assert!(readme.unwrap().contains(&code), "the README of {language}");
-    }
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! `entitlectl` at a real terminal: secrets that are typed, and what is asked before a key is destroyed.
 
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::pseudo_terminal::{CTRL_C, CTRL_Z, Terminal};
 use crate::support::daemon::Daemon;
+use crate::support::eventually;
 use crate::support::fake::FakeDaemon;
 use crate::support::settings::Settings;
 
@@ -217,4 +220,102 @@ fn what_takes_long_shows_that_it_goes_on_and_can_be_given_up() {
     terminal.wait_for("waiting for entitled", 1);
     terminal.types(CTRL_C);
     assert_eq!(terminal.wait().signal(), Some(Signal::SIGINT as i32), "{}", terminal.shown());
+}
+
+/// Puts so much into a store that it takes a while to copy and check it.
+fn with_padding(store: &Path) {
+    const PADDING: redb::TableDefinition<'_, u64, &[u8]> = redb::TableDefinition::new("padding");
+    let database = redb::Database::open(store).unwrap();
+    let change = database.begin_write().unwrap();
+    {
+        let mut table = change.open_table(PADDING).unwrap();
+        for row in 0..48_u64 {
+            table.insert(row, vec![7_u8; 1 << 20].as_slice()).unwrap();
+        }
+    }
+    change.commit().unwrap();
+}
+
+/// Begins to restore, at a terminal, and stops while the backup is copied. The store is that of before.
+fn halfway(daemon: &Daemon, backup: &Path) -> Terminal {
+    let state = daemon.home().join("state");
+    let (store, whole) = (state.join("ledger.redb"), backup.metadata().unwrap().len());
+    let kept = std::fs::read(&store).unwrap();
+    let is_draft = |name: &String| name.starts_with(".entitled.") && name.ends_with(".tmp");
+    let length = |name: String| state.join(name).metadata().map_or(whole, |it| it.len());
+    let is_copying = || names(&state).into_iter().filter(is_draft).map(length).any(|it| it < whole);
+    // On a machine that is busy it may be over before it is seen.
+    for _ in 0..50 {
+        for left in names(&state).iter().filter(|it| is_draft(it)) {
+            std::fs::remove_file(state.join(left)).unwrap();
+        }
+        let mut command = daemon.entitlectl();
+        command.args(["store", "restore", "--config"]).arg(daemon.config()).arg(backup);
+        command.env_remove("TERM");
+        let mut terminal = Terminal::of_width(&command, 80);
+        while !terminal.has_ended() {
+            if is_copying() {
+                terminal.signal(Signal::SIGSTOP);
+                terminal.wait_until_stopped();
+                if is_copying() {
+                    return terminal;
+                }
+                terminal.signal(Signal::SIGCONT);
+            }
+        }
+        std::fs::write(&store, &kept).unwrap();
+    }
+    panic!("it was always over too soon");
+}
+
+/// What a restore shows that is stopped for more than half a second: what is over sooner shows nothing.
+fn shown_when_slow(daemon: &Daemon, backup: &Path) -> String {
+    let mut terminal = halfway(daemon, backup);
+    let begun = Instant::now();
+    eventually("half a second has gone by", || {
+        let waited = begun.elapsed();
+        if waited > Duration::from_millis(600) { Ok(()) } else { Err(format!("{waited:?}")) }
+    });
+    terminal.signal(Signal::SIGCONT);
+    assert!(terminal.wait().success(), "{}", terminal.shown());
+    terminal.shown()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(folder).unwrap();
+    names.map(|it| it.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn restoring_a_large_backup_shows_how_far_it_is_and_loses_nothing_when_it_is_interrupted() {
+    let mut daemon = offline();
+    daemon.admin("customer_create", json!({"name": "of the backup", "uids": []}));
+    daemon.admin("store_backup", json!({"path": "before.redb"}));
+    daemon.admin("customer_create", json!({"name": "since then", "uids": []}));
+    assert!(daemon.stop().success());
+    let state = daemon.home().join("state");
+    let (store, backup) = (state.join("ledger.redb"), state.join("before.redb"));
+    with_padding(&backup);
+
+    let kept = std::fs::read(&store).unwrap();
+    let mut terminal = halfway(&daemon, &backup);
+    terminal.types(CTRL_C);
+    terminal.signal(Signal::SIGCONT);
+    assert_eq!(terminal.wait().signal(), Some(Signal::SIGINT as i32), "{}", terminal.shown());
+    assert_eq!(std::fs::read(&store).unwrap(), kept, "the store is that of before");
+    daemon.resume();
+    let customers = |daemon: &Daemon| daemon.admin("customer_list", json!({})).to_string();
+    assert!(customers(&daemon).contains("since then"));
+    let left: Vec<_> = names(&state).into_iter().filter(|it| it.ends_with(".tmp")).collect();
+    assert!(left.is_empty(), "the daemon takes away what was half written: {left:?}");
+
+    assert!(daemon.stop().success());
+    // On a machine that is busy, all may be done before the line is drawn.
+    let shown = (0..10).map(|_| shown_when_slow(&daemon, &backup)).find(|it| it.contains("], "));
+    let shown = shown.expect("the bar is drawn");
+    for part in [" s (Ctrl-C gives up)", "is in the place of"] {
+        assert!(shown.contains(part), "{part} is not in {shown:?}");
+    }
+    daemon.resume();
+    assert!(!customers(&daemon).contains("since then"));
 }

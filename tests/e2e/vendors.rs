@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use crate::support::anvil::Anvil;
 use crate::support::c_library::succeed;
 use crate::support::daemon::Daemon;
+use crate::support::document::{Commands, commands};
 use crate::support::prerequisites;
 use crate::support::settings::Settings;
 use crate::support::stage::{ACME, stranger};
@@ -48,15 +49,15 @@ impl Vendor {
         self.home.path().join("build").join(name)
     }
 
-    /// `make`, told where this chain is; the passphrase of the vendor's key is typed.
-    fn make(&self, target: &str) -> (bool, String) {
-        let mut make = Command::new("make");
-        make.args([target, "CHAIN=eip155:31337", "TRUST=single"]);
-        make.arg(format!("ENTITLECTL={}", env!("CARGO_BIN_EXE_entitlectl")));
-        make.env_remove("MAKEFLAGS").env_remove("MAKELEVEL");
-        make.env("RPC_URL", &self.url).current_dir(self.home.path());
-        make.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut running = make.spawn().unwrap();
+    /// Runs a block of the guide, told where this chain is; the passphrase of the vendor's key is typed.
+    fn does(&self, block: &Commands) -> (bool, String) {
+        let mut client = Command::new("env");
+        let program = env!("CARGO_BIN_EXE_entitlectl");
+        client.env("MAKEFLAGS", format!("CHAIN=eip155:31337 TRUST=single ENTITLECTL={program}"));
+        client.env_remove("MAKELEVEL").env("RPC_URL", &self.url);
+        let mut shell = block.command(&client, self.home.path());
+        shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut running = shell.spawn().unwrap();
         // Who reads nothing has closed it by now.
         let _ = running.stdin.take().unwrap().write_all(b"a passphrase\n");
         let done = running.wait_with_output().unwrap();
@@ -93,9 +94,13 @@ fn the_vendors_project_of_the_documents_sells_a_licence() {
     }
     let anvil = Anvil::start();
     let vendor = Vendor::new(&anvil);
-    let made = ["key", "contract", "product", "package"].map(|target| {
-        let (made, said) = vendor.make(target);
-        assert!(made, "make {target}: {said}");
+    let test = "the_vendors_project_of_the_documents_sells_a_licence";
+    let blocks = commands("docs/vendors.md", test);
+    let [key, contract, product, package, buy] = blocks.try_into().ok().unwrap();
+    let contract = contract.with("https://…", &anvil.url());
+    let made = [key, contract, product, package].map(|block| {
+        let (made, said) = vendor.does(&block);
+        assert!(made, "{said}");
         said
     });
     assert!(made[2].contains("acme-cad"), "it was checked: {}", made[2]);
@@ -120,7 +125,8 @@ fn the_vendors_project_of_the_documents_sells_a_licence() {
     anvil.finalize();
     daemon.wait_for(ACME, "the standard tier", |it| it["tier"] == "standard");
     assert_eq!(vendor.program(&daemon.socket()), "Acme CAD standard: 5 projects, export off");
-    assert_eq!(vendor.chain(&["buy", "seller.key", holder, "pro"]), "1000000");
+    let (bought, said) = vendor.does(&buy.with("0x…", holder));
+    assert!(bought && said.trim() == "1000000", "{said}");
     anvil.finalize();
     daemon.wait_for(ACME, "the pro tier", |it| it["tier"] == "pro");
     assert_eq!(vendor.program(&daemon.socket()), "Acme CAD pro: 50 projects, export on");

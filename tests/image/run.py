@@ -82,6 +82,8 @@ class Host:
 
 class Content(unittest.TestCase):
     def test_the_same_sources_give_the_same_digest(self):
+        # It was made as the manual says.
+        self.assertIn("```sh\npackaging/image.py ", (ROOT / "docs/containers.md").read_text())
         first, second = Stage.digests
         self.assertEqual(first, second)
         self.assertEqual(first, Stage.image.manifest_digest)

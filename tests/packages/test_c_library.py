@@ -7,6 +7,7 @@ import subprocess
 import base
 import chain as chains
 from chain import Chain
+from documents import commands
 from machine import eventually
 from scene import SOCKETS, Scene, Stage, deb, rpm
 
@@ -36,6 +37,9 @@ class CLibrary(Scene):
         self.machine.install(deb("current"), *Stage.libraries["deb"])
         shared = "$(pkg-config --cflags --libs entitled)"
         programs = [self.compile("check", shared), self.compile("check", "-l:libentitled.a -lm")]
+        (line,) = commands("src/client/c/README.md", self._testMethodName)
+        self.machine.run("sh", "-ec", f"cd /srv; cp {EXAMPLES}/check.c .; {line}")
+        programs.append("/srv/a.out")
         for program in programs:
             self.assertEqual(self.says(program), "not entitled")
         self.assertIn("libentitled.so.0", self.machine.run("ldd", programs[0]))

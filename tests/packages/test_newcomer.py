@@ -1,7 +1,8 @@
 """What somebody does who has the README and nothing else: install, link a wallet in the browser, ask from Python, look, sell.
 
-Each command of the README's block is run as it stands there, in a terminal of 80 columns. `TRANSCRIPT` names a file for what
-was typed and shown.
+Each command of the README's block is run as it stands there, in a terminal of 80 columns. Ada is an ordinary user of the
+machine: what begins with `sudo` is root's, and all else is hers, the browser too. What was typed and shown is printed at the
+end; `TRANSCRIPT` names a file for it.
 """
 
 import fcntl
@@ -11,6 +12,7 @@ import pathlib
 import pty
 import re
 import struct
+import shutil
 import subprocess
 import termios
 import threading
@@ -28,6 +30,12 @@ KEY = "0x" + "11" * 31 + "01"
 HOLDER = "0x667fF918754239Bc5DfB39EfE943f29c735E7CB4"
 STRANGER = "0x00000000000000000000000000000000000000a1"
 COLUMNS = 80
+USER = "ada"
+# Chromium as that user, who has to be able to write what it is told to keep its profile in.
+BROWSER = """#!/bin/sh
+for it in "$@"; do case $it in --user-data-dir=*) chown -R {uid}:{uid} "${{it#*=}}" ;; esac; done
+exec setpriv --reuid={uid} --regid={uid} --clear-groups env HOME={home} {chromium} "$@"
+"""
 
 
 def block(after: str, language: str) -> str:
@@ -39,10 +47,11 @@ def block(after: str, language: str) -> str:
 class Terminal:
     """A command in the machine, at a terminal."""
 
-    def __init__(self, machine, *command: str):
+    def __init__(self, machine, *command: str, user: str | None = None):
         outer, inner = pty.openpty()
         fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
-        self.process = machine.start("env", "TERM=xterm", *command, stdin=inner, stdout=inner, stderr=inner)
+        told = ("env", "TERM=xterm", f"HOME=/home/{user}" if user else "HOME=/root")
+        self.process = machine.start(*told, *command, user=user, stdin=inner, stdout=inner, stderr=inner)
         os.close(inner)
         self.outer = outer
         self.bytes = b""
@@ -60,7 +69,8 @@ class Terminal:
     def shown(self) -> str:
         plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", self.bytes.decode(errors="replace")).replace("\r\n", "\n")
         # What was drawn over is not to be seen.
-        return "\n".join(it.rsplit("\r", 1)[-1] for it in plain.split("\n"))
+        plain = "\n".join(it.rsplit("\r", 1)[-1] for it in plain.split("\n"))
+        return re.sub("\n{3,}", "\n\n", plain)
 
     def ended(self) -> str:
         self.process.wait(120)
@@ -75,6 +85,8 @@ class Newcomer(Scene):
         super().setUp()
         self.transcript = ""
         self.addCleanup(self.keep)
+        self.machine.run("useradd", "--create-home", USER)
+        self.uid = self.machine.run("id", "--user", USER).strip()
         # Somebody else's: a chain, a shop that has sold a licence, and the vendor's package.
         self.chain = Chain(self.machine)
         self.chain.mint(HOLDER, 7)
@@ -83,6 +95,7 @@ class Newcomer(Scene):
         self.chain.call("anvil_mine", ["0x2"])
 
     def keep(self) -> None:
+        print(f"\n---- what was typed and shown, at {COLUMNS} columns ----\n{self.transcript}---- ----", flush=True)
         if place := os.environ.get("TRANSCRIPT"):
             pathlib.Path(place).write_text(self.transcript)
 
@@ -90,29 +103,46 @@ class Newcomer(Scene):
         self.transcript += text.rstrip("\n") + "\n"
 
     def types(self, line: str, *command: str, status: int = 0) -> str:
-        terminal = Terminal(self.machine, *(command or ("sh", "-c", line)))
+        user = None if line.startswith("sudo ") else USER
+        terminal = Terminal(self.machine, *(command or ("sh", "-c", line)), user=user)
         shown = terminal.ended()
-        self.tell(f"$ {line}\n{shown}")
+        self.tell(f"{USER}$ {line}\n{shown}")
         self.assertEqual(terminal.process.returncode, status, shown)
-        too_long = [it for it in shown.split("\n") if len(it) > COLUMNS]
         if line.startswith("entitlectl"):
-            self.assertEqual(too_long, [], "no line is longer than the terminal is wide")
+            self.assertFits(shown)
         return shown
+
+    def assertFits(self, shown: str) -> None:
+        too_long = [it for it in shown.split("\n") if len(it) > COLUMNS]
+        self.assertEqual(too_long, [], "no line is longer than the terminal is wide")
 
     def browses(self, line: str, scene: str, more: dict) -> str:
         """Runs a command that opens a page, and a browser before it that is played."""
-        terminal = Terminal(self.machine, *line.split())
+        terminal = Terminal(self.machine, *line.split(), user=USER)
         url = eventually("an address", lambda: re.search(r"http://\S+", terminal.shown()))[0]
-        given = {"url": url, "chromium": CHROMIUM, "screenshots": str(self.machine.home), "chain": 31_337,
+        given = {"url": url, "chromium": str(self.browser()), "screenshots": str(self.machine.home), "chain": 31_337,
                  "node": chains.URL, "pid": terminal.process.pid, **more}  # fmt: skip
         # The host's browser, on the machine's own network, which has nothing but loopback.
         run = ["nsenter", "--net", "-t", str(self.machine.leader), "node", f"browser/{scene}.mjs", json.dumps(given)]
         played = subprocess.run(run, cwd=TESTS, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=180)
-        self.tell(f"$ {line}\n{terminal.shown()}")
+        self.tell(f"{USER}$ {line}\n{terminal.shown()}")
+        self.assertFits(terminal.shown())
         self.assertEqual(played.returncode, 0, played.stdout)
         if played.stdout.strip():
             self.tell(f"    [in the browser] {played.stdout.strip()}".replace("\n", "\n    [in the browser] "))
         return terminal
+
+    def browser(self) -> pathlib.Path:
+        home = self.machine.home / "browser"
+        if not home.exists():
+            home.mkdir()
+            shutil.chown(home, int(self.uid), int(self.uid))
+            # The way there is others' too.
+            self.machine.home.chmod(0o755)
+        program = self.machine.home / "chromium"
+        program.write_text(BROWSER.format(uid=self.uid, home=home, chromium=CHROMIUM))
+        program.chmod(0o755)
+        return program
 
     def python(self) -> str:
         program = block("Use it", "python")
@@ -142,7 +172,7 @@ class Newcomer(Scene):
         for name, value in (("id", '"eip155:31337"'), ("rpc", f'["{chains.URL}"]'), ("trust", '"single"')):
             written = re.sub(rf"(?m)^{name}\b.*$", f"{name} = {value}", written)
         written += 'poll = "200ms"\n'
-        self.tell(f"$ {line}\n{written}")
+        self.tell(f"{USER}$ {line}\n{written}")
         self.machine.write("/etc/entitled/entitled.d/chains.toml", written)
         # The vendor's package brings the product file.
         vendors = self.machine.bring(vendor_package({PRODUCT: chains.product(self.chain.token())}))
@@ -152,6 +182,9 @@ class Newcomer(Scene):
         self.types("entitlectl", "entitlectl")
         terminal = self.browses(line, "link", {"key": KEY})
         self.assertEqual(terminal.process.wait(120), 0, terminal.shown())
+        shown = terminal.ended()
+        self.assertIn(f"{HOLDER} is linked", shown)
+        self.assertIn("Next: `entitlectl`", shown, "what to do then")
         self.types("entitlectl")
         library = self.machine.root / "srv/python"
         subprocess.run(["cp", "--recursive", ROOT / "src/client/python", library], check=True)

@@ -17,8 +17,17 @@ use super::{eventually, prerequisites, tests_dir};
 
 /// Where `make prepare` puts it, or where a package has.
 pub fn program() -> Option<PathBuf> {
-    let places = [tests_dir().join(".etcd/usr/bin/etcd"), "/usr/bin/etcd".into()];
-    places.into_iter().find(|it| it.exists())
+    found("etcd")
+}
+
+/// The client of the command line.
+pub fn client() -> Option<PathBuf> {
+    found("etcdctl")
+}
+
+fn found(program: &str) -> Option<PathBuf> {
+    let places = [tests_dir().join(".etcd/usr/bin"), "/usr/bin".into()];
+    places.into_iter().map(|it| it.join(program)).find(|it| it.exists())
 }
 
 pub struct Etcd {

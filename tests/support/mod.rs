@@ -11,6 +11,8 @@ pub mod c_library;
 pub mod contract;
 pub mod daemon;
 #[allow(dead_code, reason = "no test binary needs all of it")]
+pub mod document;
+#[allow(dead_code, reason = "no test binary needs all of it")]
 pub mod etcd;
 #[allow(dead_code, reason = "no test binary needs all of it")]
 pub mod fake;

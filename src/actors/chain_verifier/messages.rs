@@ -7,7 +7,9 @@ use actix::prelude::*;
 use alloy_primitives::{Address, B256, Bytes};
 
 use crate::actors::ownership_ledger::{Asked, Facts, LedgerError};
-use crate::chain::{Brought, Chain, ChainStatus, FeedError, Holding, Proof, ProofFault};
+use crate::chain::{
+    Brought, Chain, ChainStatus, EndpointProofs, FeedError, Holding, Proof, ProofFault,
+};
 use crate::products::Installed;
 use entitled_core::domain::consensus::Checkpoint;
 use entitled_core::domain::ids::{ChainId, CustomerId, Timestamp, Token};
@@ -154,6 +156,8 @@ pub struct Examined {
     pub warnings: Vec<Warning>,
     /// Where nothing could be proven, the cause.
     pub chains: BTreeMap<ChainId, Result<(), String>>,
+    /// The same of each endpoint, where every chain was to be asked.
+    pub endpoints: BTreeMap<ChainId, EndpointProofs>,
 }
 
 /// Put these chains in the places of those of the same ids, and take others away. The rest stay as they are.

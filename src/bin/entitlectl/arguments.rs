@@ -33,7 +33,7 @@ use crate::examples;
 use crate::exit::{Exit, Failure};
 use crate::screen::Screen;
 use crate::session::Session;
-use crate::view::ViewArguments;
+use crate::view::{OF_ALL, ViewArguments};
 use crate::words;
 
 const AFTER_HELP: &str = "\
@@ -59,14 +59,14 @@ NO_COLOR turns colour off.";
 #[command(version, after_help = AFTER_HELP, max_term_width = 100)]
 pub(crate) struct Arguments {
     /// The socket to ask, for all commands [default: the public or the admin socket, as the command needs]
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(long, global = true, help_heading = OF_ALL, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) view: ViewArguments,
 
     /// How long to wait for the daemon
-    #[arg(long, global = true, value_name = "DURATION", default_value = "5s", value_parser = words::parse_duration)]
+    #[arg(long, global = true, help_heading = OF_ALL, value_name = "DURATION", default_value = "5s", value_parser = words::parse_duration)]
     pub(crate) timeout: Duration,
 
     /// `status`, where none is given.

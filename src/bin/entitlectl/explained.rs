@@ -3,7 +3,7 @@
 //! The daemon tells its steps one after the other: for each grant and wallet the tokens that are held, each down to the block it was
 //! proven at, and that no others are. Here each of these is a path, which grants, does not, or is not known.
 
-use entitled_client::{Explanation, Step};
+use entitled_client::{Code, Explanation, Step};
 
 use crate::screen::{Mark, Screen};
 use crate::{verdicts, words};
@@ -44,7 +44,12 @@ pub(crate) fn why_text(screen: &Screen, explanation: &Explanation, telling: &Tel
     let page = Page { screen, now };
     let mut text = page.lines(&first, "").replacen(word, &screen.paint(mark, word), 1);
     if mark != Mark::Yes {
-        let next = format!("Next: {}", verdicts::next_step(&verdict.code));
+        // The reason is told already.
+        let next = match verdict.code {
+            Code::Suspended => "ask the administrator of this machine".to_owned(),
+            ref code => words::tame(&verdicts::next_step(code, &verdict.product)),
+        };
+        let next = format!("Next: {next}");
         text.push_str(&format!("\n{}", page.lines(&next, "  ")));
     }
     let paths = paths(steps);

@@ -1,9 +1,8 @@
 //! How far something is that takes a while, and that it still goes on.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -48,11 +47,36 @@ fn bar(done: u64, total: u64) -> String {
     format!("[{}{}]", "#".repeat(full), ".".repeat(WIDTH - full))
 }
 
+/// What is being waited for.
+#[derive(Debug, Clone, Copy)]
+struct Work {
+    words: &'static str,
+    /// Things that were counted so far.
+    count: usize,
+    /// How much is done, in thousandths, where that is known.
+    done: Option<u16>,
+}
+
+/// Where it is written down how far something is.
+#[derive(Debug, Clone)]
+pub(crate) struct Told(Arc<Mutex<Work>>);
+
+impl Told {
+    fn work(&self) -> Work {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is being done now, and how much of it, in thousandths.
+    pub(crate) fn step(&self, words: &'static str, done: Option<u16>) {
+        let mut work = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (work.words, work.done) = (words, done);
+    }
+}
+
 /// A line on a terminal's standard error that says what is waited for, from half a second on until this is dropped. It
 /// holds nothing up: Ctrl-C ends the program as ever.
 pub(crate) struct Spinner {
-    /// Things that were counted so far.
-    count: Arc<AtomicU64>,
+    told: Told,
     /// The thread that draws, which ends when this is dropped.
     drawing: Option<(Sender<()>, JoinHandle<()>)>,
 }
@@ -61,19 +85,23 @@ impl Spinner {
     /// `shown`: whether whoever started this program wants to see such things at all.
     pub(crate) fn begin(shown: bool, words: &'static str) -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|it| it == "dumb");
-        let count = Arc::<AtomicU64>::default();
+        let told = Told(Arc::new(Mutex::new(Work { words, count: 0, done: None })));
         if !shown || dumb || !io::stderr().is_terminal() {
-            return Self { count, drawing: None };
+            return Self { told, drawing: None };
         }
         let (over, ends) = mpsc::channel::<()>();
-        let counted = Arc::clone(&count);
+        let hears = told.clone();
         let thread = std::thread::Builder::new().spawn(move || {
             let mut waited = PATIENCE;
             let mut turns = 0;
             while ends.recv_timeout(if turns == 0 { PATIENCE } else { TURN })
                 == Err(RecvTimeoutError::Timeout)
             {
-                let line = line(turns, words, waited, counted.load(Ordering::Relaxed));
+                let mut line = line(turns, hears.work(), waited);
+                // A line that is longer would be drawn below itself, turn by turn.
+                if let Some(room) = room() {
+                    line = line.chars().take(room).collect();
+                }
                 let _ = write!(io::stderr().lock(), "\r{line}\u{1b}[K");
                 (turns, waited) = (turns + 1, waited + TURN);
             }
@@ -82,11 +110,15 @@ impl Spinner {
             }
         });
         // Without a thread the work is done all the same.
-        Self { count, drawing: thread.ok().map(|it| (over, it)) }
+        Self { told, drawing: thread.ok().map(|it| (over, it)) }
+    }
+
+    pub(crate) fn told(&self) -> Told {
+        self.told.clone()
     }
 
     pub(crate) fn count(&self, more: usize) {
-        self.count.fetch_add(u64::try_from(more).unwrap_or_default(), Ordering::Relaxed);
+        self.told.0.lock().unwrap_or_else(PoisonError::into_inner).count += more;
     }
 }
 
@@ -99,10 +131,17 @@ impl Drop for Spinner {
     }
 }
 
-fn line(turns: usize, words: &str, waited: Duration, count: u64) -> String {
+/// How many characters fit on a line of the terminal, without its last column, at which some begin a new one.
+fn room() -> Option<usize> {
+    let (width, _) = terminal_size::terminal_size_of(io::stderr())?;
+    usize::from(width.0).checked_sub(1).filter(|it| *it > 0)
+}
+
+fn line(turns: usize, Work { words, count, done }: Work, waited: Duration) -> String {
     let sign = SIGNS[turns % SIGNS.len()];
+    let share = done.map(|it| format!(" {}", bar(it.into(), 1_000))).unwrap_or_default();
     let counted = if count > 0 { format!(", {count} so far") } else { String::new() };
-    format!("{sign} {words}, {} s{counted} (Ctrl-C gives up)", waited.as_secs())
+    format!("{sign} {words}{share}, {} s{counted} (Ctrl-C gives up)", waited.as_secs())
 }
 
 #[cfg(test)]

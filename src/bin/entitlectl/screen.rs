@@ -13,6 +13,7 @@ use crate::exit::Failure;
 use crate::tables::{self, Column};
 use crate::told;
 use crate::view::{Format, View};
+use crate::words;
 
 /// Yes, no, or neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +98,12 @@ impl Screen {
     pub(crate) fn failure(&self, failure: &Failure) {
         match self.is_json() {
             true => self.aside(&told::as_json(failure).to_string()),
-            false => self.aside(&told::in_words(failure)),
+            false => {
+                let room = stderr_width().unwrap_or(usize::MAX);
+                let said = told::in_words(failure);
+                let lines = said.lines().map(|it| words::wrapped(it, room, "  "));
+                self.aside(&lines.collect::<Vec<_>>().join("\n"));
+            }
         }
     }
 
@@ -132,6 +138,12 @@ impl Screen {
             false => text.to_owned(),
         }
     }
+}
+
+/// How wide the terminal is that is told beside the results; `None` where none is.
+fn stderr_width() -> Option<usize> {
+    let (width, _) = terminal_size::terminal_size_of(io::stderr())?;
+    Some(usize::from(width.0)).filter(|it| *it > 0)
 }
 
 fn is_unicode(locale: Option<&str>) -> bool {

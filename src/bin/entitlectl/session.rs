@@ -134,6 +134,11 @@ impl Session {
         self.timeout
     }
 
+    /// Shows, where that is wanted, that work of our own goes on.
+    pub(crate) fn busy(&self, words: &'static str) -> Spinner {
+        Spinner::begin(self.lively, words)
+    }
+
     pub(crate) fn ask(&self, question: &Question) -> Result<Box<RawValue>, Failure> {
         match names::resolved(self, question)? {
             None => self.ask_as_is(question),

@@ -122,6 +122,8 @@ fn step_after_refusal(error: &ClientError) -> Option<String> {
             let list = if noun == "seat" { "seats" } else { noun };
             return Some(format!("`entitlectl {list} list` shows those there are"));
         }
+        // What the daemon says of any conflict says nothing more.
+        Some(code @ ErrorCode::Conflict) if error.help() == Some(code.help()) => return None,
         _ => return error.help().map(str::to_owned),
     };
     Some(text.to_owned())

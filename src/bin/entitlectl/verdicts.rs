@@ -5,7 +5,7 @@ use entitled_client::{Anchor, Code, Feature, Verdict};
 use crate::exit::Exit;
 use crate::screen::{Mark, Screen};
 use crate::session::Question;
-use crate::{tables, words};
+use crate::words;
 
 pub(crate) fn exit(verdict: &Verdict) -> Exit {
     match mark(verdict) {
@@ -66,7 +66,7 @@ pub(crate) fn refusal(verdict: &Verdict, product: &str, feature: Option<&str>) -
     };
     let detail = Some(&verdict.detail).filter(|it| !it.is_empty());
     let detail = detail.map(|it| format!(": {it}")).unwrap_or_default();
-    let next = next_step(&verdict.code);
+    let next = next_step(&verdict.code, product);
     words::tame(&format!("{said} ({}{detail}); {next}", verdict.code))
 }
 
@@ -125,10 +125,17 @@ pub(crate) fn check_text(screen: &Screen, verdict: &Verdict, feature: Option<&st
         Mark::Yes => reasons_yes(verdict, feature),
         Mark::No | Mark::Unknown => reasons_no(verdict),
     };
-    let lines = tables::pairs(&lines);
-    for line in lines.lines() {
-        text.push_str("\n  ");
-        text.push_str(line);
+    let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let room = screen.view().width.unwrap_or(usize::MAX);
+    let indent = " ".repeat(width + 4);
+    for (name, said) in &lines {
+        let is_too_long = |it: &str| it.chars().count() > room.saturating_sub(width + 4);
+        let said = match said.split(' ').any(is_too_long) {
+            true => words::shortened(said),
+            false => said.clone(),
+        };
+        text.push('\n');
+        text.push_str(&words::wrapped(&format!("  {name:width$}  {said}"), room, &indent));
     }
     text
 }
@@ -197,12 +204,16 @@ fn reasons_no(verdict: &Verdict) -> Vec<(String, String)> {
     if !verdict.detail.is_empty() {
         lines.push(("reason".to_owned(), words::tame(&verdict.detail)));
     }
-    lines.push(("next".to_owned(), next_step(&verdict.code).to_owned()));
+    lines.push(("next".to_owned(), words::tame(&next_step(&verdict.code, &verdict.product))));
     lines
 }
 
-/// What to do about a "no".
-pub(crate) fn next_step(code: &Code) -> &'static str {
+/// What to do about a "no" to this product.
+pub(crate) fn next_step(code: &Code, product: &str) -> String {
+    step(code).replace("PRODUCT", product)
+}
+
+fn step(code: &Code) -> &'static str {
     match code {
         Code::NoProduct => {
             "install the software, or its product file; `entitlectl product list` shows what is installed"

@@ -18,23 +18,26 @@ pub(crate) enum Format {
     Tsv,
 }
 
+/// Under which all commands' options stand in each command's help, after its own.
+pub(crate) const OF_ALL: &str = "Options of all commands";
+
 /// What all commands understand about how they show things.
 #[derive(Debug, Args)]
 pub(crate) struct ViewArguments {
     /// How to print results
-    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value = "table")]
+    #[arg(long, global = true, help_heading = OF_ALL, value_name = "FORMAT", value_enum, default_value = "table")]
     format: Format,
     /// The same as --format json: results exactly as the daemon gave them, and errors as JSON too
-    #[arg(long, global = true, conflicts_with = "format")]
+    #[arg(long, global = true, help_heading = OF_ALL, conflicts_with = "format")]
     json: bool,
     /// Print of lists only the first column, and of everything else nothing: the exit code is the answer
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = OF_ALL)]
     quiet: bool,
     /// Which columns of a list to show, by their headings, such as token,wallet
-    #[arg(long, global = true, value_name = "NAMES", value_delimiter = ',')]
+    #[arg(long, global = true, help_heading = OF_ALL, value_name = "NAMES", value_delimiter = ',')]
     columns: Vec<String>,
     /// Neither shorten addresses nor leave columns out, however wide the lines become
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = OF_ALL)]
     no_trunc: bool,
 }
 

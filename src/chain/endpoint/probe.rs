@@ -97,6 +97,22 @@ impl Endpoint {
         Ok(())
     }
 
+    /// Has it prove an account at its own head, now.
+    ///
+    /// # Errors
+    /// Why it does not, for people.
+    pub(in crate::chain) async fn prove_now(&self) -> Result<(), String> {
+        let told = |error: EndpointError| error.to_string();
+        self.ready().await.map_err(told)?;
+        let head = self.header(BlockName::Tag("latest")).await.map_err(told)?;
+        let (hash, header) = head.ok_or("it has no newest block")?;
+        match self.proves(hash, &header).await.map_err(told)? {
+            Some(true) => Ok(()),
+            Some(false) => Err("it gives no proof of its newest block".to_owned()),
+            None => Err("it could not be asked for a proof".to_owned()),
+        }
+    }
+
     /// Whether it proves an account at a block: that of the zero address, present or not.
     async fn proves(&self, hash: B256, header: &Header) -> Result<Option<bool>, EndpointError> {
         let ask = async |block: Value| {

@@ -1,11 +1,13 @@
 //! Customers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::api::{ACTOR_TIME, Api};
 use super::paging::{after, page_by_key, page_size};
 use crate::actors::ownership_ledger::{
-    CreateCustomer, CustomerEdit, FindCustomer, ListCustomers, NewCustomer, UpdateCustomer,
+    CreateCustomer, CustomerEdit, FindCustomer, ListCustomers, MetadataEdit, NewCustomer,
+    UpdateCustomer,
 };
 use crate::rpc::error::RpcError;
 use crate::rpc::wire;
@@ -48,11 +50,24 @@ pub(super) async fn update(
     ask: wire::CustomerUpdate,
 ) -> Result<wire::Customer, RpcError> {
     bounded(ask.name.as_deref(), ask.external_id.as_deref(), ask.metadata.as_ref())?;
+    let metadata = match (ask.metadata, ask.metadata_changes) {
+        (Some(_), Some(_)) => {
+            let detail = "`metadata` replaces all there is: give it or `metadata_changes`";
+            return Err(RpcError::invalid_params(detail));
+        }
+        (Some(whole), None) => Some(MetadataEdit::Replace(whole)),
+        (None, Some(changes)) => {
+            let length = |it: &Option<String>| it.as_ref().map_or(0, |it| it.chars().count());
+            pairs_fit("metadata_changes", changes.iter().map(|(key, it)| (key, length(it))))?;
+            Some(MetadataEdit::Change(changes))
+        }
+        (None, None) => None,
+    };
     let edit = CustomerEdit {
         name: ask.name,
         external_id: ask.external_id.map(|it| Some(it).filter(|it| !it.is_empty())),
         uids: ask.uids,
-        metadata: ask.metadata,
+        metadata,
         active: ask.active,
     };
     let order = UpdateCustomer { id: ask.customer, edit, asked: api.asked(&permit) };
@@ -86,7 +101,7 @@ pub(super) async fn list(
 fn bounded(
     name: Option<&str>,
     external_id: Option<&str>,
-    metadata: Option<&std::collections::BTreeMap<String, String>>,
+    metadata: Option<&BTreeMap<String, String>>,
 ) -> Result<(), RpcError> {
     let fits = |text: &str, most: usize| text.chars().count() <= most;
     if name.is_some_and(|it| it.trim().is_empty() || !fits(it, 200)) {
@@ -95,12 +110,24 @@ fn bounded(
     if external_id.is_some_and(|it| !fits(it, 200)) {
         return Err(RpcError::invalid_params("`external_id` must have at most 200 characters"));
     }
-    let pairs_fit = |it: &std::collections::BTreeMap<String, String>| {
-        it.len() <= 64 && it.iter().all(|(name, value)| fits(name, 64) && fits(value, 1_000))
-    };
-    if metadata.is_some_and(|it| !pairs_fit(it)) {
-        let detail = "`metadata` may have 64 entries, names of 64 and values of 1000 characters";
-        return Err(RpcError::invalid_params(detail));
+    let pairs = metadata.into_iter().flatten();
+    pairs_fit("metadata", pairs.map(|(key, value)| (key, value.chars().count())))
+}
+
+/// Pairs of a name and how many characters its value has.
+fn pairs_fit<'a>(
+    parameter: &str,
+    pairs: impl Iterator<Item = (&'a String, usize)>,
+) -> Result<(), RpcError> {
+    let fits = |(key, value): (&String, usize)| key.chars().count() <= 64 && value <= 1_000;
+    let (mut count, mut all_fit) = (0, true);
+    for pair in pairs {
+        (count, all_fit) = (count + 1, all_fit && fits(pair));
     }
-    Ok(())
+    if count <= 64 && all_fit {
+        return Ok(());
+    }
+    let detail =
+        format!("`{parameter}` may have 64 entries, names of 64 and values of 1000 characters");
+    Err(RpcError::invalid_params(detail))
 }

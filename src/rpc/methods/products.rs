@@ -80,7 +80,8 @@ pub(super) async fn check(
         None => api.reader.products().products.values().map(|it| it.product.clone()).collect(),
     };
     let question = FindUnavailable { products: products.clone(), every_chain: ask.toml.is_none() };
-    let examined = api.verifier.send(question).timeout(ACTOR_TIME).await??;
+    let mut examined = api.verifier.send(question).timeout(ACTOR_TIME).await??;
+    let mut endpoints = std::mem::take(&mut examined.endpoints);
     let proven =
         |grant: &&Grant| matches!(examined.chains.get(&grant.collection.chain), Some(Ok(())));
     let mut grants = Vec::new();
@@ -108,10 +109,20 @@ pub(super) async fn check(
                 chain: chain.to_string(),
                 proven: proven.is_ok(),
                 cause: proven.err(),
+                endpoints: endpoints
+                    .remove(&chain)
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(each)
+                    .collect(),
             })
             .collect(),
         grants,
     })
+}
+
+fn each((url, proven): (String, Result<(), String>)) -> wire::EndpointProven {
+    wire::EndpointProven { url, proven: proven.is_ok(), cause: proven.err() }
 }
 
 /// Of one product no more grants than this are tried, so that one question has a bounded cost.

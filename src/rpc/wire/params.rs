@@ -266,8 +266,11 @@ requests! {
         /// Empty to take it away.
         #[serde(default)] external_id: Option<String>,
         #[serde(default)] uids: Option<Vec<u32>>,
+        /// In place of all there is; not beside `metadata_changes`.
         #[serde(default)] metadata: Option<BTreeMap<String, String>>,
         #[serde(default)] active: Option<bool>,
+        /// Keys to set, and those to take away with `null`; all others stay, whoever changes them at the same time.
+        #[serde(default)] metadata_changes: Option<BTreeMap<String, Option<String>>>,
     }
     CustomerDeactivate {
         #[schemars(with = "String")]

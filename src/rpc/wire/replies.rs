@@ -376,6 +376,15 @@ replies! {
         proven: bool,
         /// Why not.
         cause: Option<String>,
+        /// Each endpoint, which was asked by itself; empty with `toml`.
+        endpoints: Vec<EndpointProven>,
+    }
+    EndpointProven {
+        url: String,
+        /// Whether it proved an account at its own head just now.
+        proven: bool,
+        /// Why not.
+        cause: Option<String>,
     }
     GrantChecked {
         product: String,

@@ -10,6 +10,7 @@ use redb::{Database, TableHandle};
 
 use super::database::{self, Check};
 use super::folder::{Draft, Folder};
+use crate::store::Progress;
 use crate::store::error::StoreError;
 use crate::store::schema::Definition;
 use crate::store::view::Snapshot;
@@ -81,7 +82,8 @@ fn copy(snapshot: &Snapshot, draft: &Draft<'_>) -> Result<(), StoreError> {
     let open = |check| {
         let file: File =
             draft.file.try_clone().map_err(StoreError::file("open a backup that is being made"))?;
-        database::open(file, std::path::Path::new("a backup"), (CACHE_BYTES, check), |_| {})
+        let (path, heard) = (std::path::Path::new("a backup"), Progress::default());
+        database::open(file, path, (CACHE_BYTES, check), &heard)
     };
     let database = open(Check::Needed)?;
     fill(snapshot, &database)?;

@@ -17,9 +17,9 @@ use super::checksums::{Checked, Checksums};
 use super::folder::Folder;
 use super::{files, sealed};
 use crate::regular_file;
-use crate::store::Progress;
 use crate::store::error::StoreError;
 use crate::store::view::Snapshot;
+use crate::store::{Progress, Step};
 
 const FILE_MODE: u32 = 0o600;
 
@@ -36,7 +36,7 @@ pub(in crate::store) fn open(
     file: File,
     path: &Path,
     settings: (usize, Check),
-    progress: Progress,
+    progress: &Progress,
 ) -> Result<Database, StoreError> {
     open_with(|| FileBackend::new(file), path, settings, progress)
 }
@@ -46,7 +46,7 @@ pub(in crate::store) fn open_checked(
     (file, sums): (File, Arc<Checksums>),
     path: &Path,
     settings: (usize, Check),
-    progress: Progress,
+    progress: &Progress,
 ) -> Result<Database, StoreError> {
     open_with(|| Checked::new(file, sums), path, settings, progress)
 }
@@ -55,16 +55,16 @@ fn open_with<B: StorageBackend>(
     backend: impl FnOnce() -> Result<B, DatabaseError>,
     path: &Path,
     (cache_bytes, check): (usize, Check),
-    progress: Progress,
+    progress: &Progress,
 ) -> Result<Database, StoreError> {
-    let shown = path.display().to_string();
+    let (shown, progress) = (path.display().to_string(), progress.clone());
     let mut builder = Builder::new();
     builder
         .set_cache_size(cache_bytes)
         .set_check_integrity_on_open(check == Check::Every)
         .set_repair_callback(move |it| {
             tracing::debug!(store = %shown, done = it.progress(), "checking the store");
-            progress(&format!("checking the store: {:.0} %", it.progress() * 100.0));
+            progress.tell(Step::at("checking the store", it.progress()));
         });
     // A file that somebody damaged with care could still make redb panic: that too is corruption.
     match catch_unwind(AssertUnwindSafe(|| builder.create_with_backend(backend()?))) {
@@ -188,10 +188,11 @@ impl Slot {
         let settings = |check| (self.cache_bytes, check);
         if self.sums.are_of(&file).map_err(StoreError::file("look at the store's file"))? {
             let sums = Arc::clone(&self.sums);
-            open_checked((file, sums), &self.path, settings(Check::Needed), |_| {})
+            let heard = Progress::default();
+            open_checked((file, sums), &self.path, settings(Check::Needed), &heard)
         } else {
             // Somebody put another file there.
-            open(file, &self.path, settings(Check::Every), |_| {})
+            open(file, &self.path, settings(Check::Every), &Progress::default())
         }
     }
 

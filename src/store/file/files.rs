@@ -20,7 +20,7 @@ use crate::regular_file;
 use crate::store::error::StoreError;
 use crate::store::schema::SCHEMA;
 use crate::store::tables::audit;
-use crate::store::{Asked, StoreSettings, begin};
+use crate::store::{Asked, Progress, Step, StoreSettings, begin};
 use entitled_core::domain::audit::AuditAction;
 use entitled_core::domain::causes::with_causes;
 use entitled_core::domain::ids::Timestamp;
@@ -29,6 +29,8 @@ use entitled_core::domain::ids::Timestamp;
 const FIRST_BYTES: [u8; 9] = *b"redb\x1a\x0a\xa9\x0d\x0a";
 /// Files set aside before somebody has to look after them.
 const MOST_SET_ASIDE: u32 = 10_000;
+/// So much is copied before it is told how far that is.
+const PIECE: u64 = 1 << 20;
 /// Names that the daemon uses besides the store's, in the same directory, and what it adds to others.
 const OWN_NAMES: [&str; 2] = ["kek", "machine-id"];
 const OWN_ENDINGS: [&str; 5] = [".tmp", ".new", ".next", ".old", ".lock"];
@@ -74,13 +76,13 @@ fn was_here(settings: &StoreSettings, folder: &Folder) -> Result<bool, StoreErro
 /// Opens a store that is whole, down to the schema: of one that was closed as it should be each chunk is verified before
 /// it is read, and of any other all of it now.
 fn open_whole(settings: &StoreSettings, folder: &Folder) -> Result<Opened, StoreError> {
-    (settings.progress)("opening the store");
+    settings.progress.begins("opening the store");
     let path = &settings.path;
     let file = database::open_private(path)?;
     let open = |file, sums: Arc<Checksums>, check| {
         let cache = (settings.cache_bytes, check);
         let opened = (file, Arc::clone(&sums));
-        let database = database::open_checked(opened, path, cache, settings.progress)?;
+        let database = database::open_checked(opened, path, cache, &settings.progress)?;
         Ok((known_schema(path, database)?, sums))
     };
     if let Some(sums) = sealed::take(folder, &name(path), &file) {
@@ -199,8 +201,23 @@ fn check_copyable(source: &File, backup: &str, folder: &Folder) -> Result<u64, S
 }
 
 /// Copies so much of a file as it had when it was looked at: somebody may make it longer meanwhile, for nothing.
-fn copy_as_it_was(source: &File, length: u64, target: &File) -> io::Result<u64> {
-    io::copy(&mut source.take(length), &mut &*target)
+fn copy_as_it_was(
+    source: &File,
+    length: u64,
+    target: &File,
+    progress: &Progress,
+) -> io::Result<()> {
+    let mut copied = 0;
+    while copied < length {
+        progress.tell(Step::of("copying the backup", copied, length));
+        let piece = PIECE.min(length - copied);
+        match io::copy(&mut source.take(piece), &mut &*target)? {
+            // It is shorter now, which the check finds.
+            0 => break,
+            more => copied += more,
+        }
+    }
+    Ok(())
 }
 
 /// A draft with the content of a backup, found to be whole, and the time of the last change in it.
@@ -212,7 +229,7 @@ fn copy_whole<'a>(
 ) -> Result<(Draft<'a>, Option<Timestamp>), StoreError> {
     let length = check_copyable(source, backup, folder)?;
     let draft = folder.draft()?;
-    copy_as_it_was(source, length, &draft.file)
+    copy_as_it_was(source, length, &draft.file, &settings.progress)
         .map_err(StoreError::file(format!("copy {backup}")))?;
     let database = open_draft(settings, &draft)?;
     let database = known_schema(Path::new(backup), database)?;
@@ -224,7 +241,9 @@ fn copy_whole<'a>(
 fn open_draft(settings: &StoreSettings, draft: &Draft<'_>) -> Result<Database, StoreError> {
     let doing = || format!("open a copy of {}", settings.path.display());
     let file = draft.file.try_clone().map_err(StoreError::file(doing()))?;
-    database::open(file, &settings.path, (settings.cache_bytes, Check::Every), settings.progress)
+    settings.progress.begins("checking the store");
+    let kind = (settings.cache_bytes, Check::Every);
+    database::open(file, &settings.path, kind, &settings.progress)
 }
 
 /// Brings what is to take the store's place to our schema, and has it say what it is.
@@ -261,6 +280,7 @@ pub(in crate::store) fn replace(
     let doing = || format!("restore {}", backup.display());
     let source = regular_file::open(backup).map_err(StoreError::file(doing()))?;
     let (draft, until) = copy_whole(&source, &name(backup), settings, &folder)?;
+    settings.progress.begins("writing down that it was restored");
     let said = format!("by hand, {}", restored(&name(backup), until));
     finish(settings, &draft, Some((AuditAction::StoreRestored, &said)), asked)?;
     // Otherwise the daemon could not open it; then nothing has changed.

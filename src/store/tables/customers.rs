@@ -32,8 +32,33 @@ pub struct CustomerEdit {
     pub name: Option<String>,
     pub external_id: Option<Option<String>>,
     pub uids: Option<Vec<u32>>,
-    pub metadata: Option<BTreeMap<String, String>>,
+    pub metadata: Option<MetadataEdit>,
     pub active: Option<bool>,
+}
+
+/// What becomes of a customer's metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MetadataEdit {
+    /// These take the place of all.
+    Replace(BTreeMap<String, String>),
+    /// These are set, or taken away where there is no value; what others have noted meanwhile stays.
+    Change(BTreeMap<String, Option<String>>),
+}
+
+impl MetadataEdit {
+    fn apply(self, mut before: BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let changes = match self {
+            Self::Replace(metadata) => return metadata,
+            Self::Change(changes) => changes,
+        };
+        for (key, value) in changes {
+            match value {
+                Some(value) => drop(before.insert(key, value)),
+                None => drop(before.remove(&key)),
+            }
+        }
+        before
+    }
 }
 
 /// # Errors
@@ -155,7 +180,10 @@ pub fn update(
         name: edit.name.unwrap_or_else(|| before.name.clone()),
         external_id: edit.external_id.unwrap_or_else(|| before.external_id.clone()),
         uids: edit.uids.unwrap_or_else(|| before.uids.clone()),
-        metadata: edit.metadata.unwrap_or_else(|| before.metadata.clone()),
+        metadata: match edit.metadata {
+            Some(edit) => edit.apply(before.metadata.clone()),
+            None => before.metadata.clone(),
+        },
     };
     check(changes, id, &wanted)?;
     let after = Customer {

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::scene::{Ground, entitlectl, said};
+use super::scene::Ground;
 use crate::publishers::{Vendor, install_signed};
 use crate::receipts::{judge, make};
 use crate::support::daemon::Daemon;
+use crate::support::document::commands;
 use crate::support::eventually;
 use crate::support::settings::Settings;
 use crate::support::stage::ACME;
@@ -78,8 +79,10 @@ fn a_machine_without_a_network_gets_its_evidence_on_a_stick() {
     assert!(!is_valid(&daemon.check(ACME)));
     let stick = daemon.home().join("stick");
     std::fs::write(&stick, &young).unwrap();
-    let taken = entitlectl(&daemon, &["receipt", "import", stick.to_str().unwrap()]);
-    assert!(taken.status.success(), "{}", said(&taken));
+    let test = "a_machine_without_a_network_gets_its_evidence_on_a_stick";
+    let import = commands("docs/receipts.md", test).remove(0);
+    let import = import.with("acme.receipt", stick.to_str().unwrap());
+    import.run(&daemon.entitlectl(), daemon.home());
     let verdict = daemon.wait_for(ACME, "a yes", is_valid);
     assert_eq!(
         (&verdict["trust"], &verdict["token"]),

@@ -31,11 +31,18 @@ impl Parts {
         let asked = |it: &&Chain| ask.every_chain || here(it.id()).next().is_some();
         let looks = self.chains.values().filter(asked).map(|chain| async {
             let look = self.absent(chain, here(chain.id()).collect());
-            (chain.id(), tokio::time::timeout(PATIENCE, look).await)
+            let each = async {
+                match ask.every_chain {
+                    true => chain.endpoints_prove(PATIENCE).await,
+                    false => Vec::new(),
+                }
+            };
+            let (look, each) = tokio::join!(tokio::time::timeout(PATIENCE, look), each);
+            (chain.id(), look, each)
         });
         let mut absent = BTreeSet::new();
-        let mut chains = BTreeMap::new();
-        for (chain, outcome) in futures_util::future::join_all(looks).await {
+        let (mut chains, mut endpoints) = (BTreeMap::new(), BTreeMap::new());
+        for (chain, outcome, each) in futures_util::future::join_all(looks).await {
             let proven = match outcome {
                 Ok(Ok(missing)) => {
                     absent.extend(missing);
@@ -45,9 +52,10 @@ impl Parts {
                 Err(_) => Err(format!("nothing was proven within {} seconds", PATIENCE.as_secs())),
             };
             chains.insert(chain, proven);
+            endpoints.insert(chain, each);
         }
         let of = |it| warnings(it, &trusts).into_iter().chain(without_contract(it, &absent));
-        Ok(Examined { warnings: products().flat_map(of).collect(), chains })
+        Ok(Examined { warnings: products().flat_map(of).collect(), chains, endpoints })
     }
 
     /// Those whose contracts are proven not to be on the chain, at its head.

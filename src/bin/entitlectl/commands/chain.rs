@@ -87,7 +87,8 @@ fn chain(view: &View, chain: &Value) -> String {
     let notes = endpoints.iter().map(notes).collect::<Vec<_>>().join("\n");
     let validators = Some(field(chain, "sync")).filter(|it| it.is_object());
     let validators = validators.map(|it| format!("\n{}", sync::told(it))).unwrap_or_default();
-    format!("{}{validators}\n\n{}\n\n{notes}", parts.join(", "), table(view, &rows, ENDPOINT))
+    let first = words::wrapped(&parts.join(", "), view.width.unwrap_or(usize::MAX), "  ");
+    format!("{first}{validators}\n\n{}\n\n{notes}", table(view, &rows, ENDPOINT))
 }
 
 fn row(endpoint: &Value) -> Value {

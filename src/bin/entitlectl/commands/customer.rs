@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::exit::{Exit, Failure};
 use crate::results::{ask_and_show, show_card, show_table};
 use crate::screen::Screen;
-use crate::session::{self, Behalf, Question, Session};
+use crate::session::{Behalf, Question, Session};
 use crate::tables::Form::{Moment, Plain};
 use crate::tables::{self, Column};
 use crate::words;
@@ -101,15 +101,18 @@ pub(crate) fn run(
         }
         CustomerCommand::Get { behalf } => Question::new("customer_get").for_whom(behalf)?,
         CustomerCommand::Create { name, fields } => {
+            let metadata = pairs(fields, &"".into());
             with_fields(Question::admin("customer_create").with("name", name)?, fields)?
+                .with_some("metadata", metadata.as_ref())?
         }
         CustomerCommand::Update { customer, name, no_uids, fields } => {
             let question = Question::admin("customer_update")
                 .with("customer", customer)?
                 .with_some("name", name.as_ref())?
                 .with_some("uids", no_uids.then_some(&[0_u32; 0]))?;
-            let merged = merged(session, customer, &fields.metadata)?;
-            with_fields(question, fields)?.with_some("metadata", merged.as_ref())?
+            // The daemon puts them in, in one step: others may be changing other keys.
+            let changes = pairs(fields, &Value::Null);
+            with_fields(question, fields)?.with_some("metadata_changes", changes.as_ref())?
         }
         CustomerCommand::Deactivate { customer } => {
             Question::admin("customer_deactivate").with("customer", customer)?
@@ -121,32 +124,15 @@ pub(crate) fn run(
     show_card(session, screen, &question, CUSTOMER)
 }
 
-/// The customer's metadata with these in it. The daemon takes them as a whole.
-fn merged(
-    session: &Session,
-    customer: &str,
-    given: &[(String, String)],
-) -> Result<Option<Map<String, Value>>, Failure> {
-    if given.is_empty() {
-        return Ok(None);
-    }
-    let question = Question::admin("customer_get").with("customer", customer)?;
-    let known: Value = session::read(question.method, &session.ask(&question)?)?;
-    let mut metadata = tables::field(&known, "metadata").as_object().cloned().unwrap_or_default();
-    for (key, value) in given {
-        match value.is_empty() {
-            true => drop(metadata.remove(key)),
-            false => drop(metadata.insert(key.clone(), value.clone().into())),
-        }
-    }
-    Ok(Some(metadata))
-}
-
 fn with_fields(question: Question, fields: &CustomerFields) -> Result<Question, Failure> {
-    let metadata: Map<_, _> =
-        fields.metadata.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();
     question
         .with_some("external_id", fields.external_id.as_ref())?
-        .with_some("uids", Some(&fields.uids).filter(|it| !it.is_empty()))?
-        .with_some("metadata", Some(&metadata).filter(|it| !it.is_empty()))
+        .with_some("uids", Some(&fields.uids).filter(|it| !it.is_empty()))
+}
+
+/// Keys with their values; what is given no value is `empty`.
+fn pairs(fields: &CustomerFields, empty: &Value) -> Option<Map<String, Value>> {
+    let value = |it: &str| if it.is_empty() { empty.clone() } else { it.into() };
+    let pairs = fields.metadata.iter().map(|(key, it)| (key.clone(), value(it)));
+    Some(pairs.collect::<Map<_, _>>()).filter(|it| !it.is_empty())
 }

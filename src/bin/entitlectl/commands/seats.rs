@@ -140,6 +140,10 @@ pub(crate) fn run(
             let view = screen.view().clone();
             ask_and_show(session, screen, &question, |list| {
                 let pools = tables::field(list, "pools").as_array().cloned().unwrap_or_default();
+                if pools.is_empty() {
+                    return "none: no product here counts seats, or nobody holds a token that has some"
+                        .to_owned();
+                }
                 let seats = tables::table(&view, &tables::items(list.clone()), SEATS);
                 format!("{}\n\n{seats}", tables::table(&view, &pools, POOLS))
             })?;

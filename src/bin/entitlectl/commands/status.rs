@@ -99,7 +99,7 @@ fn licences(session: &Session, screen: &mut Screen) -> Result<Vec<Value>, Failur
             .iter()
             .all(|page| page.get().contains("\"items\":[]"));
         let code = if has_wallet { Code::NotHeld } else { Code::NoWallet };
-        tell(screen, &format!("Next: {}", verdicts::next_step(&code)), "  ");
+        tell(screen, &format!("Next: {}", verdicts::next_step(&code, "PRODUCT")), "  ");
         return Ok(items);
     }
     let width = verdicts.iter().map(|it| it.product.chars().count()).max().unwrap_or(0);
@@ -113,7 +113,7 @@ fn licences(session: &Session, screen: &mut Screen) -> Result<Vec<Value>, Failur
         let line = line.replacen('*', &screen.mark(mark), 1);
         screen.line(&line);
         if mark != Mark::Yes {
-            let next = verdicts::next_step(&verdict.code).replace("PRODUCT", &product);
+            let next = verdicts::next_step(&verdict.code, &product);
             tell(screen, &format!("  {:width$}  next: {next}", ""), &" ".repeat(width + 4));
         }
     }

@@ -9,7 +9,7 @@ use clap::Subcommand;
 use entitled::clock::Clock;
 use entitled::config::{Config, Environment};
 use entitled::regular_file;
-use entitled::store::{Asked, Store, StoreSettings};
+use entitled::store::{Asked, Progress, Store, StoreSettings};
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
@@ -34,7 +34,7 @@ pub(crate) enum StoreCommand {
     },
     /// Have it known that the store was lost, begun afresh or restored; `status` then tells it no more
     Acknowledge,
-    /// Put a backup in the store's place; the daemon has to be stopped
+    /// Put a backup in the store's place; the daemon has to be stopped. Until it is done, the store is that of before
     Restore {
         /// The backup
         file: PathBuf,
@@ -61,7 +61,7 @@ pub(crate) fn run(
             let question = Question::admin("store_backup").with_some("path", name.as_ref())?;
             show_outline(&session.patient(BACKUP_WAIT), screen, &question)
         }
-        StoreCommand::Restore { file, config } => restore(file, config.as_deref(), screen),
+        StoreCommand::Restore { file, config } => restore(session, file, config.as_deref(), screen),
     }
 }
 
@@ -82,12 +82,14 @@ fn copy_backup(session: &Session, to: &Path, screen: &mut Screen) -> Result<Exit
     let from = PathBuf::from(made["path"].as_str().unwrap_or_default());
     let mut source =
         regular_file::open(&from).map_err(|source| Failure::File { path: from.clone(), source })?;
+    let busy = session.busy("copying the backup");
     let Some(target) = target else {
         io::copy(&mut source, &mut io::stdout().lock())
             .map_err(|source| Failure::Output { source })?;
         return Ok(Exit::Done);
     };
     target.fill(&mut source)?;
+    drop(busy);
     match screen.is_json() {
         true => screen.line(&json!({"path": to.display().to_string()}).to_string()),
         false => screen.line(&format!("{} is a copy of {}", to.display(), from.display())),
@@ -125,15 +127,27 @@ impl Drop for NewFile<'_> {
     }
 }
 
-/// No daemon is asked: none may have the store open meanwhile.
-fn restore(file: &Path, config: Option<&Path>, screen: &mut Screen) -> Result<Exit, Failure> {
+/// No daemon is asked: none may have the store open meanwhile. Whoever interrupts it has the store of before, since the
+/// backup takes its place in one step, at the end.
+fn restore(
+    session: &Session,
+    file: &Path,
+    config: Option<&Path>,
+    screen: &mut Screen,
+) -> Result<Exit, Failure> {
     let read = Config::read(config, &Environment::of_process())
         .map_err(|error| Failure::Usage(error.to_string()))?;
-    let settings = StoreSettings::at(read.config.store.path);
+    let busy = session.busy("restoring the backup");
+    let told = busy.told();
+    let settings = StoreSettings {
+        progress: Progress::told_to(move |it| told.step(it.what, it.done)),
+        ..StoreSettings::at(read.config.store.path)
+    };
     let by = format!("entitlectl uid:{}", nix::unistd::getuid());
     let asked = Asked { by, at: Clock::system().now() };
     let aside =
         Store::restore(file, &settings, &asked).map_err(|source| Failure::Store { source })?;
+    drop(busy);
     let (store, aside) = (settings.path.display(), aside.map(|it| it.display().to_string()));
     if screen.is_json() {
         screen.line(&json!({"store": store.to_string(), "set_aside": aside}).to_string());

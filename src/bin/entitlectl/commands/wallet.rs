@@ -120,7 +120,11 @@ pub(crate) fn run(
             let question = Question::new("wallet_create")
                 .with_some("label", label.as_ref())?
                 .for_whom(behalf)?;
-            show_card(session, screen, &question, WALLET)
+            let made = show_card(session, screen, &question, WALLET)?;
+            if !screen.is_json() {
+                screen.aside("Next: have the licence sent to this address.");
+            }
+            Ok(made)
         }
         WalletCommand::List { behalf } => {
             show_table(session, screen, Question::new("wallet_list").for_whom(behalf)?, WALLET)

@@ -12,7 +12,6 @@ mod peer;
 mod relay;
 mod server;
 
-use std::fmt::Write as _;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -145,7 +144,7 @@ fn invite(page: Page, urls: &[String], screen: &Screen) {
         screen.aside("Your browser should open by itself.");
     }
     for other in others {
-        screen.aside(&format!("If your browser does not find that: {other}"));
+        screen.aside(&format!("If your browser does not find that, open this:\n\n  {other}\n"));
     }
     screen.aside("The address works once, on this machine, and only for you. Ctrl-C ends it.");
 }
@@ -182,14 +181,12 @@ async fn over(
     }
 }
 
-/// 256 bits that nobody can guess, in hexadecimal.
+/// 132 bits that nobody can guess, in letters that an address may have: so few that it fits a line of a terminal.
 fn random() -> io::Result<String> {
-    let mut bytes = [0_u8; 32];
+    let mut bytes = [0_u8; 22];
     let filled = SystemRandom::new().fill(&mut bytes);
     filled.map_err(|_| io::Error::other("the kernel gave no random bytes"))?;
-    let mut text = String::new();
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
-    }
-    Ok(text)
+    Ok(bytes.iter().map(|it| char::from(LETTERS[usize::from(it & 63)])).collect())
 }
+
+const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

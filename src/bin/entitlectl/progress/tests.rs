@@ -10,8 +10,14 @@ fn the_bar_fills() {
 
 #[test]
 fn the_spinner_turns_and_says_how_far_it_is() {
-    let at =
-        |turns, count| line(turns, "waiting for entitled", Duration::from_millis(3_400), count);
+    let work = |count, done| Work { words: "waiting for entitled", count, done };
+    let at = |turns, count| line(turns, work(count, None), Duration::from_millis(3_400));
+    let half = line(2, work(0, Some(500)), Duration::from_secs(3));
+    assert_eq!(
+        half,
+        "- waiting for entitled [###############...............], 3 s (Ctrl-C gives up)"
+    );
+    assert!(half.chars().count() < 80);
     assert_eq!(at(0, 0), "| waiting for entitled, 3 s (Ctrl-C gives up)");
     assert_eq!(at(5, 2_000), "/ waiting for entitled, 3 s, 2000 so far (Ctrl-C gives up)");
 }

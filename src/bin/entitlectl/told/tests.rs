@@ -34,6 +34,15 @@ fn a_refusal_is_said_once_and_in_the_words_of_who_typed() {
 }
 
 #[test]
+fn what_stands_in_the_way_is_said_by_the_message_alone() {
+    let help = ErrorCode::Conflict.help();
+    let data = json!({"code": "CONFLICT", "detail": "it is linked already", "help": help});
+    let refused =
+        ClientError::Refused { code: -32003, message: "conflict".to_owned(), data: Some(data) };
+    assert_eq!(in_words(&Failure::Client(refused)), "entitlectl: it is linked already");
+}
+
+#[test]
 fn no_words_of_the_socket_are_used_to_people() {
     for code in [-32602, -32001, -32006] {
         let text = in_words(&refused(code, "x"));

@@ -1,6 +1,7 @@
 use redb::ReadableTableMetadata;
 
 use super::*;
+use crate::store::Progress;
 use crate::store::file::database::{Check, open, open_private};
 use crate::store::schema::{SCHEMA, Table};
 
@@ -8,7 +9,7 @@ fn fresh() -> (tempfile::TempDir, Database) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("ledger.redb");
     let file = open_private(&path).unwrap();
-    let database = open(file, &path, (1 << 20, Check::Every), |_| {}).unwrap();
+    let database = open(file, &path, (1 << 20, Check::Every), &Progress::default()).unwrap();
     (dir, database)
 }
 

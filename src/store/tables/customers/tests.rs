@@ -70,6 +70,34 @@ fn an_external_id_is_unique_and_can_be_given_up() {
 }
 
 #[test]
+fn metadata_is_replaced_as_a_whole_or_changed_key_by_key() {
+    let bench = Bench::new();
+    let map = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect()
+    };
+    made(&bench, NewCustomer { metadata: map(&[("a", "1"), ("b", "2")]), ..new("a", &[]) })
+        .unwrap();
+    let noted = |edit: MetadataEdit| {
+        let edit = CustomerEdit { metadata: Some(edit), ..Default::default() };
+        edited(&bench, 1, edit).map(|it| it.metadata)
+    };
+    let change = |pairs: &[(&str, Option<&str>)]| {
+        let pairs = pairs.iter().map(|(key, value)| ((*key).into(), value.map(Into::into)));
+        noted(MetadataEdit::Change(pairs.collect()))
+    };
+    let after = change(&[("b", Some("3")), ("c", Some("4")), ("a", None), ("gone", None)]);
+    assert_eq!(after.unwrap(), map(&[("b", "3"), ("c", "4")]));
+    assert_eq!(change(&[]).unwrap(), map(&[("b", "3"), ("c", "4")]));
+    // The bound is on what comes of it.
+    let full: Vec<String> = (0..MOST_METADATA - 2).map(|it| format!("key{it}")).collect();
+    let full: Vec<_> = full.iter().map(|it| (it.as_str(), Some("x"))).collect();
+    assert_eq!(change(&full).unwrap().len(), MOST_METADATA);
+    assert!(matches!(change(&[("more", Some("x"))]), Err(StoreError::Conflict { .. })));
+    assert!(change(&[("more", Some("x")), ("c", None)]).is_ok());
+    assert_eq!(noted(MetadataEdit::Replace(map(&[("z", "0")]))).unwrap(), map(&[("z", "0")]));
+}
+
+#[test]
 fn deactivation_keeps_everything() {
     let bench = Bench::new();
     let before = made(&bench, new("a", &[7])).unwrap();

@@ -20,12 +20,8 @@ pub(super) fn examine(findings: &mut Findings, session: &Session) {
             return;
         }
     };
-    let mut unproven = Vec::new();
     for chain in tables::items(tables::field(&checked, "chains").clone()) {
         let id = tables::text(&chain, "chain");
-        if tables::field(&chain, "proven") != true {
-            unproven.push(id.to_owned());
-        }
         match tables::field(&chain, "proven") == true {
             true => findings.well("chains", format!("{id}: something was proven just now")),
             false => findings.add(
@@ -36,13 +32,12 @@ pub(super) fn examine(findings: &mut Findings, session: &Session) {
             ),
         }
     }
-    endpoints(findings, session, &unproven);
+    endpoints(findings, session, &checked);
     products(findings, &checked);
 }
 
-/// `unproven`: the chains at which nothing was proven just now. What last went wrong with their endpoints is told, however well
-/// they say that they are.
-fn endpoints(findings: &mut Findings, session: &Session, unproven: &[String]) {
+/// `checked`: which of them proved something just now, and why the others did not.
+fn endpoints(findings: &mut Findings, session: &Session, checked: &Value) {
     let question = Question::admin("chain_status");
     let status = session.ask_as_is(&question);
     let chains = match status.and_then(|it| session::read::<Value>(question.method, &it)) {
@@ -55,9 +50,8 @@ fn endpoints(findings: &mut Findings, session: &Session, unproven: &[String]) {
     }
     for chain in &chains {
         let id = tables::text(chain, "id");
-        let fails = unproven.iter().any(|it| it == id);
         for it in tables::items(tables::field(chain, "endpoints").clone()) {
-            endpoint(findings, id, &it, fails);
+            endpoint(findings, id, &it, proof(checked, id, tables::text(&it, "url")));
         }
         let sync = tables::field(chain, "sync");
         if sync.is_object() && tables::text(sync, "state") != "synced" {
@@ -69,21 +63,36 @@ fn endpoints(findings: &mut Findings, session: &Session, unproven: &[String]) {
     }
 }
 
-fn endpoint(findings: &mut Findings, chain: &str, endpoint: &Value, chain_fails: bool) {
+/// What came of asking one endpoint for a proof.
+fn proof<'a>(checked: &'a Value, chain: &str, url: &str) -> Option<&'a Value> {
+    let chains = tables::field(checked, "chains").as_array()?;
+    let chain = chains.iter().find(|it| tables::text(it, "chain") == chain)?;
+    let endpoints = tables::field(chain, "endpoints").as_array()?;
+    endpoints.iter().find(|it| tables::text(it, "url") == url)
+}
+
+fn endpoint(findings: &mut Findings, chain: &str, endpoint: &Value, proof: Option<&Value>) {
     let url = words::tame(tables::text(endpoint, "url"));
     let state = tables::text(endpoint, "state");
-    let said = format!("{chain}: {url} is {}", words::tame(state));
-    let last = tables::text(endpoint, "last_fault.message");
-    match state {
-        "ok" if !chain_fails || last.is_empty() => findings.well("endpoints", said),
-        "untried" if last.is_empty() => {
-            findings.well("endpoints", format!("{said}: nobody needed it yet"));
+    let proven = proof.is_some_and(|it| tables::field(it, "proven") == true);
+    let cause = proof.map(|it| words::tame(tables::text(it, "cause"))).unwrap_or_default();
+    let said = format!("{chain}: {url}");
+    match (proven, state) {
+        (true, "ok" | "untried") => {
+            findings.well("endpoints", format!("{said} proved something just now"));
         }
-        _ => {
-            let colon = if last.is_empty() { "" } else { "; last, " };
-            let proofs = tables::field(endpoint, "abilities.proofs") == false;
-            let mend = mend(if proofs { "unsupported" } else { state });
-            findings.add("endpoints", State::Warning, format!("{said}{colon}{last}"), mend);
+        (true, _) => {
+            let said = format!("{said} proved something just now, and is {}", words::tame(state));
+            findings.add("endpoints", State::Warning, said, mend(state));
+        }
+        (false, _) => {
+            let last = words::tame(tables::text(endpoint, "last_fault.message"));
+            let why = if cause.is_empty() { last } else { cause };
+            let colon = if why.is_empty() { "" } else { ": " };
+            let gives_none = tables::field(endpoint, "abilities.proofs") == false;
+            let mend = mend(if gives_none { "unsupported" } else { state });
+            let said = format!("{said} proved nothing just now{colon}{why}");
+            findings.add("endpoints", State::Warning, said, mend);
         }
     }
 }

@@ -56,7 +56,7 @@ fn socket(findings: &mut Findings, session: &Session, door: Door) -> Option<Valu
             let said = format!("the {name} {shown} answers{mode}");
             if open {
                 let mend =
-                    "`systemctl restart entitled.socket` gives it the mode of its unit, 0660";
+                    "`systemctl restart entitled-admin.socket` gives it the mode of its unit, 0660";
                 findings.add("sockets", State::Bad, format!("{said}: open to everybody"), mend);
             } else if closed {
                 let mend = "that is right for a daemon of your own; a machine's is open to all (mode 0666)";
@@ -86,7 +86,11 @@ fn socket(findings: &mut Findings, session: &Session, door: Door) -> Option<Valu
                 (Failure::Client(ClientError::Unreachable { source, .. }), _)
                     if source.kind() == io::ErrorKind::NotFound =>
                 {
-                    findings.add("sockets", State::Bad, said, "`systemctl enable --now entitled.socket`; or name another socket with --socket");
+                    let unit = if door == Door::Admin { "entitled-admin" } else { "entitled" };
+                    let mend = format!(
+                        "`systemctl enable --now {unit}.socket`; or name another socket with --socket"
+                    );
+                    findings.add("sockets", State::Bad, said, &mend);
                 }
                 _ => findings.add(
                     "sockets",

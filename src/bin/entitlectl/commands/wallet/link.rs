@@ -10,7 +10,6 @@ use entitled_core::domain::control_character::is_control_character;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::WALLET;
 use crate::exit::{Exit, Failure};
 use crate::pages::{self, Offer, Page};
 use crate::screen::Screen;
@@ -220,7 +219,13 @@ fn show(screen: &mut Screen, wallet: &RawValue) -> Result<(), Failure> {
         return Ok(());
     }
     let wallet: Value = session::read("wallet_link", wallet)?;
-    screen.line(&tables::card(&wallet, WALLET));
+    let word = |name| words::tame(tables::text(&wallet, name));
+    // A wallet that is a contract is known where it is.
+    let chain = word("chain");
+    let on = if chain.is_empty() { String::new() } else { format!(" on {chain}") };
+    let said = format!("{} is linked: what it holds{on} counts here", word("address"));
+    screen.line(&words::wrapped(&said, screen.view().width.unwrap_or(usize::MAX), "  "));
+    screen.aside("Next: `entitlectl` says what you are entitled to.");
     Ok(())
 }
 

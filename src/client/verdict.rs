@@ -251,6 +251,12 @@ pub struct Step {
     pub outcome: String,
     #[serde(default)]
     pub reason: String,
+    /// How many of the token count, where the rule counts them: a decimal number.
+    #[serde(default)]
+    pub held: Option<String>,
+    /// How many the rule asks for.
+    #[serde(default)]
+    pub min: Option<String>,
 }
 
 read_from_objects!(Verdict, Anchor, Step);

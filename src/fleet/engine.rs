@@ -42,6 +42,9 @@ pub trait Engine: Send + Sync + 'static {
     /// An administrator says that it was restored. `false`: it is not as they have seen it.
     fn raise(&self, seen: Option<Meta>, to: Meta) -> Answer<'_, bool>;
 
+    /// Slots are named by share from now on, if it is as seen, and no machine and no slot is there. `false`: it is not.
+    fn rename(&self, seen: Meta) -> Answer<'_, bool>;
+
     /// Begins a lease, and writes the machine's record. `None`: there is a machine of that name.
     fn join(&self, machine: MachineId, record: Record, ttl: Duration)
     -> Answer<'_, Option<Joined>>;

@@ -68,6 +68,10 @@ impl Engine for Local {
         self.answer(|table, _| table.raise(seen, to))
     }
 
+    fn rename(&self, seen: Meta) -> Answer<'_, bool> {
+        self.answer(|table, now| table.rename(now, seen))
+    }
+
     fn join(
         &self,
         machine: MachineId,

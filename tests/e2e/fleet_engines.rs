@@ -13,7 +13,7 @@ use entitled::fleet;
 use entitled::fleet::engine::{Change, Engine, FleetError};
 use entitled::fleet::settings::{FleetSettings, Kind};
 use entitled_core::fleet::{
-    BeatFault, FleetId, Joined, MachineId, Meta, Record, Revision, Slot, TokenKey,
+    BeatFault, FleetId, Joined, MachineId, Meta, Naming, Record, Revision, Slot, TokenKey,
 };
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use crate::support::etcd::Etcd;
 
 const TTL: Duration = Duration::from_secs(3);
-const META: Meta = Meta { fleet: FleetId([7; 16]), epoch: 0 };
+const META: Meta = Meta { fleet: FleetId([7; 16]), epoch: 0, naming: Naming::ByShare };
 
 fn record(beat: u64) -> Record {
     Record {
@@ -137,6 +137,28 @@ fn two_that_renew_the_same_lease_are_told_apart() {
 }
 
 #[test]
+fn only_an_empty_store_is_renamed() {
+    with_each(|one, other| async move {
+        let before = Meta { naming: Naming::ByToken, ..META };
+        assert_eq!(one.open(Some(before)).await.unwrap().unwrap().0, before);
+        let machine = MachineId([1; 8]);
+        let joined = one.join(machine, record(0), TTL).await.unwrap().unwrap();
+        assert!(!other.rename(before).await.unwrap(), "a machine is there");
+        let renewed = one.renew(joined, record(0), record(1)).await.unwrap();
+        assert_eq!(renewed, Ok(before));
+        one.claim(joined, vec![slot(0)], 10).await.unwrap().unwrap();
+        assert!(!other.rename(before).await.unwrap(), "and a slot");
+        one.revoke(joined.lease).await.unwrap();
+        assert!(!other.rename(Meta { epoch: 1, ..before }).await.unwrap(), "it is another");
+        assert!(other.rename(before).await.unwrap(), "nobody is there");
+        assert_eq!(one.open(None).await.unwrap().unwrap().0, META);
+        assert!(!one.rename(before).await.unwrap(), "it was renamed");
+        one.open(Some(before)).await.unwrap();
+        assert_eq!(one.list().await.unwrap().slots.len(), 0);
+    });
+}
+
+#[test]
 fn who_is_put_out_is_renewed_no_more() {
     with_each(|one, other| async move {
         let (first, _) = (join(&one, 1).await, join(&other, 2).await);
@@ -181,7 +203,7 @@ fn what_a_store_is_of_is_written_once_and_raised_as_it_was_seen() {
     with_each(|one, other| async move {
         assert_eq!(one.open(None).await.unwrap(), None);
         assert_eq!(one.open(Some(META)).await.unwrap().unwrap().0, META);
-        let late = Meta { fleet: FleetId([8; 16]), epoch: 0 };
+        let late = Meta { fleet: FleetId([8; 16]), ..META };
         assert_eq!(other.open(Some(late)).await.unwrap().unwrap().0, META, "the first counts");
         let raised = Meta { epoch: 1, ..META };
         assert!(!one.raise(Some(late), raised).await.unwrap());

@@ -31,13 +31,50 @@ fn as_many_as_the_grant_asks_for_are_needed() {
     let (scene, editions) = scene("ids = [7]\nmin = 3");
     editions.issue(&scene.anvil, scene.holder(), 7, 2);
     scene.daemon.never_answers(ACME, &["VALID"], std::time::Duration::from_secs(2));
-    assert_eq!(scene.code(), "NOT_HELD");
-    // Who holds two is not told that they hold none.
-    let why = scene.daemon.call("entitlement_explain", json!({"product": ACME})).to_string();
-    let said = format!("wallet {} was proven to hold fewer than 3 of any id", scene.holder());
-    assert!(why.contains(&said), "{why}");
-    editions.issue(&scene.anvil, scene.holder(), 7, 1);
+    // Who holds two is told so, and not that they hold none.
+    let holds = format!("wallet {} holds 2 of 3", scene.holder());
+    let verdict = scene.wait_for("NOT_HELD");
+    let detail = verdict["detail"].as_str().unwrap();
+    assert!(detail.ends_with(&format!("; {holds} of token 7 for tier pro")), "{verdict}");
+    let why = scene.daemon.call("entitlement_explain", json!({"product": ACME}));
+    let steps = why["steps"].as_array().unwrap();
+    let token = steps.iter().find(|it| it["step"] == "token").unwrap();
+    let said = json!({
+        "step": "token", "subject": editions.token(7), "outcome": "no", "reason": holds,
+        "held": "2", "min": "3",
+    });
+    assert_eq!(token, &said, "{why}");
+    let others =
+        format!("wallet {} was proven to hold fewer than 3 of any other id", scene.holder());
+    assert!(why.to_string().contains(&others), "{why}");
+    let told = scene.daemon.entitlectl().args(["why", ACME]).output().unwrap();
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.contains(&format!("{holds} of token 7")), "{told}");
+    editions.issue(&scene.anvil, scene.holder(), 7, 2);
     scene.wait_for("VALID");
+    let why = scene.daemon.call("entitlement_explain", json!({"product": ACME}));
+    let steps = why["steps"].as_array().unwrap();
+    let held = steps.iter().find(|it| it["held"].is_string()).unwrap();
+    assert_eq!(
+        (&held["step"], &held["held"], &held["min"]),
+        (&json!("ownership"), &json!("4"), &json!("3"))
+    );
+    let ownerships = scene.daemon.call("ownership_list", json!({}));
+    assert_eq!(ownerships["items"][0]["held"], "4", "{ownerships}");
+}
+
+#[test]
+fn who_holds_none_is_told_so() {
+    let (scene, editions) = scene("ids = [7]\nmin = 3");
+    let fewer = format!("wallet {} was proven to hold fewer than 3 of any id", scene.holder());
+    assert!(scene.why().contains(&fewer), "{}", scene.why());
+    editions.issue(&scene.anvil, scene.holder(), 7, 2);
+    scene
+        .daemon
+        .wait_for(ACME, "two are counted", |it| it["detail"].to_string().contains("2 of 3"));
+    editions.take_back(&scene.anvil, scene.holder(), 7, 2);
+    scene.daemon.wait_for(ACME, "none is counted", |it| !it["detail"].to_string().contains("of 3"));
+    assert!(scene.why().contains(&fewer), "{}", scene.why());
 }
 
 #[test]
@@ -67,6 +104,7 @@ fn a_token_can_be_verified_by_itself() {
     let sighting = ask(holder.clone(), 7).unwrap();
     let said = (&sighting["holding"], &sighting["rule"]);
     assert_eq!(said, (&json!("not_held"), &json!("balance")), "the product wants two");
+    assert_eq!((&sighting["held"], &sighting["min"]), (&json!("1"), &json!("2")), "{sighting}");
     editions.issue(&scene.anvil, scene.holder(), 8, 1);
     assert_eq!(ask(holder, 8).unwrap()["holding"], "held", "no product asks for more than one");
     let refused = ask(None, 7).unwrap_err();

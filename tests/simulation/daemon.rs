@@ -568,7 +568,17 @@ impl Seer<'_> {
         let Begun { number, seen_at, .. } = *self.begun;
         let Grant { rule, reach, .. } = *self.grant;
         let (seen_at, via) = (time(seen_at), Vec::new());
-        Sighting { look: number, seen_at, wallet: self.wallet, rule, reach, target, finding, via }
+        Sighting {
+            look: number,
+            seen_at,
+            wallet: self.wallet,
+            rule,
+            reach,
+            target,
+            finding,
+            amount: None,
+            via,
+        }
     }
 
     fn rest(&self) -> Target {

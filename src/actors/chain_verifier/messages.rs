@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use actix::prelude::*;
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, U256};
 
 use crate::actors::ownership_ledger::{Asked, Facts, LedgerError};
 use crate::chain::{
@@ -99,6 +99,8 @@ pub struct Sighted {
     pub wallet: Option<Address>,
     pub terms: Terms,
     pub finding: Finding,
+    /// By rule `balance`: how many count, enough or not.
+    pub amount: Option<U256>,
     pub via: Vec<Via>,
     pub seen_at: Timestamp,
 }

@@ -326,6 +326,7 @@ fn look(number: u64, held: bool) -> RecordSightings {
             true => Finding::Held { until: None, anchor },
             false => Finding::NotHeld { anchor },
         },
+        amount: None,
         via: Vec::new(),
     };
     let look = Look { sightings: vec![sighting], ..Look::default() };

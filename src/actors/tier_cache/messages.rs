@@ -13,8 +13,8 @@ use crate::actors::chain_verifier::VerifierError;
 use crate::actors::ownership_ledger::{Asked, LedgerError};
 use crate::products::{Catalogue, FileFault, Installed};
 use entitled_core::domain::customer::LinkProof;
-use entitled_core::domain::entitlement::{Step, Tokens, Verdict};
-use entitled_core::domain::ids::{CustomerId, ProductId, Timestamp, Token};
+use entitled_core::domain::entitlement::{Counted, Step, Tokens, Verdict};
+use entitled_core::domain::ids::{CustomerId, ProductId, Timestamp};
 use entitled_core::domain::publisher::PublisherKey;
 use entitled_core::receipt::{Evidence, ReceiptFault, Verified};
 
@@ -80,8 +80,8 @@ pub struct TokenCounts {
     pub installed: Option<Arc<Installed>>,
     /// Of each grant, in the order of the product.
     pub tokens: Vec<Tokens>,
-    /// Which tokens those are.
-    pub counted: Vec<Vec<Token>>,
+    /// Which those are.
+    pub counted: Vec<Vec<Counted>>,
     /// Whether the customer is entitled to nothing, through the machine neither.
     pub is_deactivated: bool,
     /// The time on the product's chains by which they were counted.

@@ -83,7 +83,11 @@ fn paths(steps: &[Step]) -> Vec<Path<'_>> {
                 continue;
             }
             "token" => open = false,
-            "ownership" if paths.last().is_some_and(|it| it.has("ownership")) => open = false,
+            "ownership"
+                if paths.last().is_some_and(|it| it.has("ownership") || it.has("block")) =>
+            {
+                open = false;
+            }
             _ => {}
         }
         match paths.last_mut().filter(|_| open) {
@@ -236,6 +240,8 @@ fn said(step: &Step) -> String {
             format!("{} gives tier {tier}", collection(subject))
         }
         "token" if reason.starts_with("grants ") => format!("token {last} is one"),
+        // `wallet 0x… holds 1 of 2`.
+        "token" if step.held.is_some() => format!("{reason} of token {last}"),
         "ownership" if step.outcome == "yes" => format!("the contract says so: {reason}"),
         "ownership" => reason.clone(),
         "block" => format!("seen in {}; {reason}", subject.replacen(" of ", ", made ", 1)),

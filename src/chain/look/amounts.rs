@@ -36,10 +36,14 @@ impl Survey<'_> {
     /// Whether anybody who counts has at least `min` of each.
     pub(super) async fn amounts_of(&mut self, ids: &[U256], min: U256) {
         for (id, amount) in self.amounts(self.look.wallet, ids).await {
-            let found = match amount {
-                Ok(amount) if amount >= min => Found::Held { until: None, via: Vec::new() },
-                Ok(_) => self.people.complete.map_or_else(Found::Unknown, |()| Found::NotHeld),
-                Err(cause) => Found::Unknown(cause),
+            let counted =
+                |amount| Found::Counted { amount, enough: amount >= min, via: Vec::new() };
+            let found = match (amount, self.people.complete) {
+                (Ok(amount), _) if amount >= min => counted(amount),
+                (Ok(_), Err(cause)) | (Err(cause), _) => Found::Unknown(cause),
+                // That somebody has none goes without saying.
+                (Ok(amount), Ok(())) if amount.is_zero() => Found::NotHeld,
+                (Ok(amount), Ok(())) => counted(amount),
             };
             self.found.insert(id, found);
         }
@@ -50,7 +54,8 @@ impl Survey<'_> {
                     Mandate::Everything => true,
                     Mandate::Tokens(some) => some.contains(*id),
                 };
-                included && !matches!(self.found.get(*id), Some(Found::Held { .. }))
+                included
+                    && !matches!(self.found.get(*id), Some(Found::Counted { enough: true, .. }))
             };
             let open: Vec<U256> = ids.iter().filter(open).copied().collect();
             self.amounts_of_vault(vault, &open, min).await;
@@ -61,7 +66,7 @@ impl Survey<'_> {
         let mut enough = Vec::new();
         for (id, amount) in self.amounts(vault, ids).await {
             match amount {
-                Ok(amount) if amount >= min => enough.push(id),
+                Ok(amount) if amount >= min => enough.push((id, amount)),
                 Ok(_) => {}
                 Err(cause) => {
                     self.found.insert(id, Found::Unknown(cause));
@@ -70,14 +75,16 @@ impl Survey<'_> {
         }
         let (collection, wallet) = (self.look.collection, self.look.wallet);
         let rights = self.look.terms.reach.delegation.unwrap_or_default();
-        let ask =
-            |id: &U256| delegation::ask_delegated(collection.token(*id), (vault, wallet), rights);
+        let ask = |(id, _): &(U256, U256)| {
+            delegation::ask_delegated(collection.token(*id), (vault, wallet), rights)
+        };
         let outcomes = self.run_in_batches(enough.iter().map(ask).collect()).await;
-        for (id, outcome) in enough.into_iter().zip(outcomes) {
+        for ((id, has), outcome) in enough.into_iter().zip(outcomes) {
             match outcome.and_then(|it| delegation::delegated(Standard::Erc1155, &it)) {
-                Ok(amount) if amount >= min => {
-                    let via = vec![Via::Vault(vault)];
-                    self.found.insert(id, Found::Held { until: None, via });
+                Ok(delegated) if delegated >= min => {
+                    // A vault may delegate more than it has.
+                    let (amount, via) = (has.min(delegated), vec![Via::Vault(vault)]);
+                    self.found.insert(id, Found::Counted { amount, enough: true, via });
                 }
                 Ok(_) => {}
                 Err(cause) => {

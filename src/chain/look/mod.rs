@@ -85,8 +85,17 @@ pub struct Looked {
 /// What is known of one token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Found {
-    Held { until: Option<Timestamp>, via: Vec<Via> },
+    Held {
+        until: Option<Timestamp>,
+        via: Vec<Via>,
+    },
     NotHeld,
+    /// By rule `balance`: how many, and whether they are enough.
+    Counted {
+        amount: U256,
+        enough: bool,
+        via: Vec<Via>,
+    },
     Unknown(Cause),
 }
 
@@ -254,11 +263,17 @@ impl<'a> Survey<'a> {
 
     fn sighting(&self, target: Target, found: Found) -> Sighting {
         let (look, anchor) = (self.look, self.block.anchor.clone());
-        let (finding, via) = match found {
-            Found::Held { until, via } => (Finding::Held { until, anchor }, via),
-            Found::NotHeld => (Finding::NotHeld { anchor }, Vec::new()),
+        let (finding, amount, via) = match found {
+            Found::Held { until, via } => (Finding::Held { until, anchor }, None, via),
+            Found::NotHeld => (Finding::NotHeld { anchor }, None, Vec::new()),
+            Found::Counted { amount, enough: true, via } => {
+                (Finding::Held { until: None, anchor }, Some(amount), via)
+            }
+            Found::Counted { amount, enough: false, via } => {
+                (Finding::NotHeld { anchor }, Some(amount), via)
+            }
             Found::Unknown(cause) => {
-                (Finding::Unknown { cause, finality: anchor.finality }, Vec::new())
+                (Finding::Unknown { cause, finality: anchor.finality }, None, Vec::new())
             }
         };
         Sighting {
@@ -269,6 +284,7 @@ impl<'a> Survey<'a> {
             reach: look.terms.reach,
             target,
             finding,
+            amount,
             via,
         }
     }

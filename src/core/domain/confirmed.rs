@@ -19,6 +19,7 @@ use super::precedence;
 use super::rule::{Reach, Rule, Terms, Via};
 
 mod rows;
+mod said;
 
 /// What the wallet's tokens of the collection answer together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +68,8 @@ pub struct Confirmed {
     target: Target,
     finality: Finality,
     word: Word,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    amount: Option<U256>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     via: Vec<Via>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -141,7 +144,7 @@ fn whole(sightings: &[&Sighting]) -> Option<Confirmation> {
         if !basis.is_of(sighting) {
             return None;
         }
-        say(&mut bytes, sighting);
+        said::say(&mut bytes, sighting);
         if bytes.len() >= AT_ONCE {
             digest.update(&bytes);
             bytes.clear();
@@ -154,43 +157,6 @@ fn whole(sightings: &[&Sighting]) -> Option<Confirmation> {
 
 /// Bytes that are hashed at once.
 const AT_ONCE: usize = 4_096;
-
-/// What a sighting says of its question, whichever look it is of. Each part has a fixed width or its length before it, so
-/// that no two lists have the same bytes.
-fn say(bytes: &mut Vec<u8>, sighting: &Sighting) {
-    let length = |it: usize| u32::try_from(it).unwrap_or(u32::MAX).to_be_bytes();
-    match &sighting.target {
-        Target::Token(token) => {
-            bytes.push(0);
-            bytes.extend(token.id.to_be_bytes::<32>());
-        }
-        Target::Rest { ids, .. } => {
-            bytes.push(1);
-            bytes.extend(length(ids.ranges().len()));
-            for end in ids.ranges().iter().flat_map(|(from, to)| [from, to]) {
-                bytes.extend(end.to_be_bytes::<32>());
-            }
-        }
-    }
-    match &sighting.finding {
-        Finding::Held { until: None, .. } => bytes.push(0),
-        Finding::Held { until: Some(until), .. } => {
-            bytes.push(1);
-            bytes.extend(until.as_nanosecond().to_be_bytes());
-        }
-        Finding::NotHeld { .. } => bytes.push(2),
-        Finding::Unknown { .. } => bytes.push(3),
-    }
-    bytes.extend(length(sighting.via.len()));
-    for via in &sighting.via {
-        let (kind, address) = match via {
-            Via::Vault(address) => (0, address),
-            Via::Account(address) => (1, address),
-        };
-        bytes.push(kind);
-        bytes.extend(address.as_slice());
-    }
-}
 
 impl Confirmations {
     /// Takes note of all that a look saw of the wallet in the collection, if it says what was said before, of each of its
@@ -225,14 +191,15 @@ impl Confirmations {
             Row::Whole(kept) => return Some(*kept),
             Row::Confirmed(row) => *row,
         };
-        let Confirmed { rule, reach, target, finality, word, via, except } = row;
+        let Confirmed { rule, reach, target, finality, word, amount, via, except } = row;
         let Confirmation { look, seen_at, anchor, .. } =
             self.of(Question { terms: Terms { rule, reach }, finality })?.clone();
         let finding = match word {
             Word::Held { until } => Finding::Held { until, anchor },
             Word::NotHeld => Finding::NotHeld { anchor },
         };
-        let sighting = Sighting { look, seen_at, wallet, rule, reach, target, finding, via };
+        let sighting =
+            Sighting { look, seen_at, wallet, rule, reach, target, finding, amount, via };
         Some(KeptSighting { sighting, except })
     }
 
@@ -249,13 +216,14 @@ impl Confirmations {
             return Row::Whole(Box::new(kept.clone()));
         }
         let finality = sighting.finding.finality();
-        let Sighting { rule, reach, target, via, .. } = sighting.clone();
+        let Sighting { rule, reach, target, amount, via, .. } = sighting.clone();
         Row::Confirmed(Box::new(Confirmed {
             rule,
             reach,
             target,
             finality,
             word,
+            amount,
             via,
             except: kept.except.clone(),
         }))

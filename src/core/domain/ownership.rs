@@ -294,6 +294,10 @@ pub struct Sighting {
     pub reach: Reach,
     pub target: Target,
     pub finding: Finding,
+    /// Of one token by rule `balance`: how many were proven to count, enough or not. `None` where nothing was proven, and in
+    /// what was written down before amounts were: see [`Sighting::least`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<U256>,
     /// Through whom it is held, beginning at the wallet; empty where the wallet holds it itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub via: Vec<Via>,
@@ -303,6 +307,11 @@ impl Sighting {
     /// By which rule and reach it was seen.
     pub fn terms(&self) -> Terms {
         Terms { rule: self.rule, reach: self.reach }
+    }
+
+    /// How many of a token that is held are proven: what the rule asks for, where no more than that is known.
+    pub fn least(&self) -> U256 {
+        self.amount.unwrap_or_else(|| self.rule.least())
     }
 }
 
@@ -315,6 +324,9 @@ pub struct Evidence {
     /// Through whom it is held, beginning at the wallet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub via: Vec<Via>,
+    /// By rule `balance`: how many were proven to count. `None` in what was written down before amounts were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<U256>,
     pub anchor: Anchor,
     /// The transaction a claimant named, if it was found to have moved the token.
     pub transaction: Option<B256>,

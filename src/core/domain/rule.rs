@@ -37,6 +37,16 @@ impl Rule {
             Self::Unlock => "unlock",
         }
     }
+
+    /// How many of a token it takes. Never none.
+    pub fn least(&self) -> U256 {
+        match self {
+            Self::Balance { min } => (*min).max(U256::ONE),
+            Self::Owner | Self::User | Self::Subscription | Self::Expiry | Self::Unlock => {
+                U256::ONE
+            }
+        }
+    }
 }
 
 /// Where delegations are written down: the registry of delegate.xyz, version 2, is at one address on each

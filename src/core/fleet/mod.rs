@@ -19,7 +19,7 @@ mod term;
 
 pub use beat::{BeatFault, Record, judge};
 pub use choice::{Offer, choose};
-pub use ids::{Fence, FleetId, LeaseId, MachineId, Revision, Slot, TokenKey};
+pub use ids::{Fence, FleetId, LeaseId, MachineId, Naming, Revision, Slot, TokenKey};
 pub use table::{Holder, Joined, Listing, Meta, Table};
 pub use term::Term;
 

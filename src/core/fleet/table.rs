@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::beat::Record;
-use super::ids::{FleetId, LeaseId, MachineId, Revision, Slot};
+use super::ids::{FleetId, LeaseId, MachineId, Naming, Revision, Slot};
 use crate::seats::BootTime;
 
 /// What tells one fleet, and one life of its store, from others.
@@ -13,6 +13,7 @@ pub struct Meta {
     pub fleet: FleetId,
     /// How often an administrator has said that the store was restored.
     pub epoch: u32,
+    pub naming: Naming,
 }
 
 /// A machine's place in a fleet.
@@ -86,6 +87,18 @@ impl Table {
             self.next();
         }
         is_as_seen
+    }
+
+    /// From now on slots are named by share, if it is as was seen and nobody is there who names them otherwise.
+    pub fn rename(&mut self, now: BootTime, seen: Meta) -> bool {
+        self.expire(now);
+        let is_free = self.machines.is_empty() && self.slots.is_empty();
+        let may = is_free && self.meta == Some(seen);
+        if may {
+            self.meta = Some(Meta { naming: Naming::ByShare, ..seen });
+            self.next();
+        }
+        may
     }
 
     fn next(&mut self) -> Revision {

@@ -4,8 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use alloy_primitives::{Address, U256};
+
 use super::*;
+use crate::domain::entitlement::{Counted, Share};
+use crate::domain::ids::{ChainId, Collection, ProductId, Standard};
 use crate::seats::BootTime;
+
+/// The key of token 7, as it was before amounts were counted.
+const OWNED: &str = "b8c3ab794644a633c0655acb6f74a6a4";
 
 fn record(beat: u64) -> Record {
     Record {
@@ -44,7 +51,7 @@ fn a_beat_says_whose_it_is() {
 #[test]
 fn slots_are_tried_where_they_are_free_and_all_of_them_or_none() {
     let token = |it: u8| TokenKey([it; 16]);
-    let offer = Offer { tokens: vec![token(1), token(2)], seats: 3 };
+    let offer = Offer::from_iter([(token(1), 3), (token(2), 3)]);
     for machine in (0..40).map(|it| MachineId([it; 8])) {
         let all = choose(machine, 0, &offer, 6, |_| false).unwrap();
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 6);
@@ -58,6 +65,78 @@ fn slots_are_tried_where_they_are_free_and_all_of_them_or_none() {
     let first = |it: u8| choose(MachineId([it; 8]), 0, &offer, 1, |_| false).unwrap()[0];
     let begun: BTreeSet<Slot> = (0..40).map(first).collect();
     assert!(begun.len() > 1, "machines begin elsewhere");
+}
+
+#[test]
+fn slots_of_tokens_that_are_good_for_different_numbers_are_each_tried_once() {
+    let token = |it: u8| TokenKey([it; 16]);
+    let offer = Offer::from_iter([(token(1), 1), (token(2), 0), (token(3), 4), (token(1), 3)]);
+    for attempt in 0..20 {
+        let all = choose(MachineId([9; 8]), attempt, &offer, 7, |_| false).unwrap();
+        let of = |it: u8| {
+            let own = all.iter().filter(|slot| slot.token == token(it));
+            own.map(|slot| slot.number).collect::<BTreeSet<_>>()
+        };
+        assert_eq!((of(1), of(2), of(3)), ((0..3).collect(), BTreeSet::new(), (0..4).collect()));
+        assert!(all.iter().all(|it| offer.has(it)));
+        assert_eq!(choose(MachineId([9; 8]), attempt, &offer, 8, |_| false), None);
+    }
+    assert!(!offer.has(&Slot { token: token(1), number: 3 }), "of one that comes twice the more");
+    // Of billions the free ones are found at once.
+    let vast = Offer::from_iter([(token(1), u32::MAX), (token(2), u32::MAX)]);
+    for attempt in 0..20 {
+        let chosen = choose(MachineId([0xee; 8]), attempt, &vast, 1_000, |it| it.number % 2 == 0);
+        assert_eq!(chosen.unwrap().len(), 1_000);
+    }
+}
+
+fn share(id: u64, account: Option<u8>) -> Share {
+    let standard = if account.is_some() { Standard::Erc1155 } else { Standard::Erc721 };
+    let contract = Address::repeat_byte(0xcc);
+    let token = Collection { chain: ChainId(1), standard, contract }.token(U256::from(id));
+    Share { token, account: account.map(Address::repeat_byte) }
+}
+
+#[test]
+fn what_one_account_has_of_an_id_is_no_place_of_another() {
+    let product: ProductId = "acme-cad".parse().unwrap();
+    let key = |share: Share, naming| TokenKey::of(&product, &share, naming);
+    let (one, other) = (share(7, Some(1)), share(7, Some(2)));
+    assert_ne!(key(one, Naming::ByShare), key(other, Naming::ByShare));
+    assert_ne!(key(one, Naming::ByShare), key(one, Naming::ByToken));
+    // As daemons named it that knew of no shares: what one alone can have has its name for ever.
+    assert_eq!(key(one, Naming::ByToken), key(other, Naming::ByToken));
+    let owned = share(7, None);
+    assert_eq!(key(owned, Naming::ByShare), key(owned, Naming::ByToken));
+    assert_eq!(key(owned, Naming::ByToken).to_string(), OWNED);
+}
+
+#[test]
+fn where_slots_are_named_by_token_an_id_is_good_for_its_seats_once() {
+    let product: ProductId = "acme-cad".parse().unwrap();
+    let counted = |account, times| Counted { share: share(7, Some(account)), times };
+    let counted = [counted(1, 3), counted(2, 2)];
+    let places = |naming| {
+        let offer = Offer::of(&product, &counted, 2, naming);
+        (0..20).rev().find(|it| choose(MachineId([1; 8]), 0, &offer, *it, |_| false).is_some())
+    };
+    assert_eq!(places(Naming::ByShare), Some(10));
+    assert_eq!(places(Naming::ByToken), Some(2));
+}
+
+#[test]
+fn only_an_empty_store_names_its_slots_anew() {
+    let (mut table, ttl) = (Table::default(), Duration::from_secs(3));
+    let meta = Meta { fleet: FleetId([7; 16]), epoch: 0, naming: Naming::ByToken };
+    table.open(Some(meta));
+    let joined = table.join(BootTime(0), MachineId([1; 8]), record(0), ttl).unwrap();
+    assert!(!table.rename(BootTime(1), meta), "a machine is there");
+    assert!(table.keep_alive(BootTime(2_000), joined.lease));
+    assert!(!table.rename(BootTime(4_999), meta), "it still is");
+    assert!(!table.rename(BootTime(5_000), Meta { epoch: 1, ..meta }), "it is not as it was seen");
+    assert!(table.rename(BootTime(5_000), meta), "it is gone");
+    assert_eq!(table.open(None).unwrap().0, Meta { naming: Naming::ByShare, ..meta });
+    assert!(!table.rename(BootTime(5_001), meta), "once");
 }
 
 #[test]
@@ -345,7 +424,7 @@ impl World {
                 self.ask(machine, Ask::Renew(joined, last, next));
             }
             _ => {
-                let offer = Offer { tokens: vec![TokenKey([0; 16])], seats: SLOTS };
+                let offer = Offer::from_iter([(TokenKey([0; 16]), SLOTS)]);
                 let held = it.held.clone();
                 let attempt = u32::try_from(drawn % 16).unwrap();
                 let slot = choose(joined.machine, attempt, &offer, 1, |it| held.contains_key(it));

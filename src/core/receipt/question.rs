@@ -46,6 +46,8 @@ pub struct Question<'a> {
 pub struct Answer {
     /// When the holding itself ends.
     pub until: Option<Timestamp>,
+    /// By rule `balance`: how many count.
+    pub amount: Option<U256>,
 }
 
 /// Why there is no yes.
@@ -105,14 +107,15 @@ impl Question<'_> {
             [Via::Vault(vault)] => *vault,
             _ => return Err(Unanswered::NotHeld),
         };
-        let amount = session.ask(&erc1155::ask_balance(contract, person, id))?;
-        if erc721::number(&amount)? < min {
+        let has = session.ask(&erc1155::ask_balance(contract, person, id))?;
+        let mut amount = erc721::number(&has)?;
+        if amount < min {
             return Err(Unanswered::NotHeld);
         }
         if person != self.wallet {
-            self.delegated(session, person, min)?;
+            amount = amount.min(self.delegated(session, person, min)?);
         }
-        Ok(Answer { until: None })
+        Ok(Answer { until: None, amount: Some(amount) })
     }
 
     fn holding(
@@ -141,8 +144,8 @@ impl Question<'_> {
         let ask = |call: &Call| session.ask(call);
         let answers: Vec<Outcome> = calls.iter().map(ask).collect::<Result<_, _>>()?;
         match dialect.term(id, &answers, at)? {
-            Term::Until(end) => Ok(Answer { until: Some(end) }),
-            Term::Open => Ok(Answer { until: None }),
+            Term::Until(end) => Ok(Answer { until: Some(end), amount: None }),
+            Term::Open => Ok(Answer { until: None, amount: None }),
             Term::NotBegun => Err(Unanswered::NotHeld),
         }
     }
@@ -174,17 +177,17 @@ impl Question<'_> {
         if at == person { Ok(()) } else { Err(Unanswered::NotHeld) }
     }
 
-    /// That a vault delegated the token, or at least so many of it.
+    /// That a vault delegated the token, or at least so many of it; and how many.
     fn delegated(
         &self,
         session: &mut Session<'_>,
         vault: Address,
         min: U256,
-    ) -> Result<(), Unanswered> {
+    ) -> Result<U256, Unanswered> {
         let rights = self.terms.reach.delegation.ok_or(Unanswered::NotHeld)?;
         let call = delegation::ask_delegated(self.token, (vault, self.wallet), rights);
         let amount = session.ask(&call)?;
         let amount = delegation::delegated(self.token.collection.standard, &amount)?;
-        if amount >= min { Ok(()) } else { Err(Unanswered::NotHeld) }
+        if amount >= min { Ok(amount) } else { Err(Unanswered::NotHeld) }
     }
 }

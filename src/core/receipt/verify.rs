@@ -94,7 +94,7 @@ pub fn verify(
     let header = header(&evidence.header)?;
     let block = block::Claimed::new(&product, &evidence, &header)?;
     has_come(block.time(), now)?;
-    let until = {
+    let answer = {
         let state = State::of(&evidence, &header);
         let limits = Limits { gas: GAS, go_on: &|| true };
         let rules = (evidence.token.collection.chain.0, block.rules(&header));
@@ -109,7 +109,7 @@ pub fn verify(
         };
         let answer = question.ask(&mut session, &block.unproven()).map_err(unanswered)?;
         state.has_no_more_than(session.touched(), header.state_root)?;
-        answer.until
+        answer
     };
     // Last, because it takes longest.
     let anchor = block.prove(now)?;
@@ -121,7 +121,8 @@ pub fn verify(
         rule: grant.rule,
         reach: grant.reach,
         target: Target::Token(evidence.token),
-        finding: Finding::Held { until, anchor: anchor.clone() },
+        finding: Finding::Held { until: answer.until, anchor: anchor.clone() },
+        amount: answer.amount,
         via: evidence.via.clone(),
     };
     let verdict = decide((&product, publisher), &controlled, (&sighting, &anchor), now);
@@ -192,6 +193,7 @@ fn decide(
     let rest = |it: &Grant| Sighting {
         target: Target::Rest { collection: it.collection, ids: it.ids.clone() },
         finding: Finding::NotHeld { anchor: anchor.clone() },
+        amount: None,
         via: Vec::new(),
         ..sighting.clone()
     };

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::strange;
 use super::wire::KeyValue;
 use crate::fleet::engine::FleetError;
-use entitled_core::fleet::{Holder, MachineId, Meta, Record, Revision, Slot};
+use entitled_core::fleet::{Holder, MachineId, Meta, Naming, Record, Revision, Slot};
 
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
@@ -40,6 +40,16 @@ impl Keys {
         format!("{}meta", self.prefix)
     }
 
+    /// What the keys of all machines begin with.
+    pub(super) fn machines(&self) -> String {
+        format!("{}machines/", self.prefix)
+    }
+
+    /// What the keys of all slots begin with.
+    pub(super) fn slots(&self) -> String {
+        format!("{}slots/", self.prefix)
+    }
+
     pub(super) fn machine(&self, id: MachineId) -> String {
         format!("{}machines/{id}", self.prefix)
     }
@@ -54,11 +64,9 @@ impl Keys {
 
     /// The range of all keys.
     pub(super) fn everything(&self) -> Value {
-        // `/` is followed by `0`.
-        let end = format!("{}0", self.prefix.trim_end_matches('/'));
         json!({
             "key": STANDARD.encode(self.prefix.as_bytes()),
-            "range_end": STANDARD.encode(end.as_bytes()),
+            "range_end": STANDARD.encode(end_of(&self.prefix)),
         })
     }
 
@@ -89,8 +97,17 @@ impl Keys {
     }
 }
 
+/// Where the keys end that begin with `prefix`, which ends with a slash.
+pub(super) fn end_of(prefix: &str) -> String {
+    // `/` is followed by `0`.
+    format!("{}0", prefix.trim_end_matches('/'))
+}
+
 /// Of this format.
 const VERSION: u32 = 1;
+/// Of `meta`, where slots are named by share. A daemon that knows of no shares refuses it, and so never counts beside those
+/// that do.
+const BY_SHARE: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct MetaValue {
@@ -107,7 +124,11 @@ struct HolderValue {
 }
 
 pub(super) fn of_meta(meta: Meta) -> String {
-    json!(MetaValue { v: VERSION, fleet: meta.fleet.to_string(), epoch: meta.epoch }).to_string()
+    let v = match meta.naming {
+        Naming::ByToken => VERSION,
+        Naming::ByShare => BY_SHARE,
+    };
+    json!(MetaValue { v, fleet: meta.fleet.to_string(), epoch: meta.epoch }).to_string()
 }
 
 pub(super) fn of_record(record: &Record) -> String {
@@ -121,9 +142,12 @@ pub(super) fn of_holder(machine: MachineId, claim: u64) -> String {
 
 pub(super) fn meta(value: &str) -> Result<Meta, FleetError> {
     let read: MetaValue = value_of(value)?;
-    of_our_version(read.v)?;
+    let naming = match read.v {
+        BY_SHARE => Naming::ByShare,
+        other => of_our_version(other).map(|()| Naming::ByToken)?,
+    };
     let fleet = read.fleet.parse().map_err(|_| strange("the name of the fleet"))?;
-    Ok(Meta { fleet, epoch: read.epoch })
+    Ok(Meta { fleet, epoch: read.epoch, naming })
 }
 
 pub(super) fn record(value: &str) -> Result<Record, FleetError> {

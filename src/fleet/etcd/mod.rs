@@ -18,7 +18,7 @@ use super::engine::{Answer, Change, Engine, FleetError};
 use super::settings::FleetSettings;
 use client::Client;
 use entitled_core::fleet::{
-    BeatFault, Joined, LeaseId, Listing, MachineId, Meta, Record, Revision, Slot, judge,
+    BeatFault, Joined, LeaseId, Listing, MachineId, Meta, Naming, Record, Revision, Slot, judge,
 };
 use keys::{Key, Keys};
 use wire::{KeyValue, LeaseGrant, LeaseKept, Range, Transaction, absent, has_value, put};
@@ -98,6 +98,24 @@ impl Engine for Etcd {
                 json!({"compare": [compare], "success": [put(&key, &keys::of_meta(to), None)]});
             let done: Transaction = self.client.ask("kv/txn", &body).await?;
             Ok(done.succeeded)
+        }
+        .boxed()
+    }
+
+    fn rename(&self, seen: Meta) -> Answer<'_, bool> {
+        async move {
+            let key = self.keys.meta();
+            let (machines, slots) = (self.keys.machines(), self.keys.slots());
+            let to = Meta { naming: Naming::ByShare, ..seen };
+            let body = json!({
+                "compare": [
+                    has_value(&key, &keys::of_meta(seen)),
+                    wire::all_absent(&machines),
+                    wire::all_absent(&slots),
+                ],
+                "success": [put(&key, &keys::of_meta(to), None)],
+            });
+            self.transact(body).await.map(|it| it.succeeded)
         }
         .boxed()
     }

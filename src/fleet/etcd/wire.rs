@@ -22,6 +22,13 @@ pub(super) fn created_at(key: &str, revision: Revision) -> Value {
     })
 }
 
+/// That there is no key that begins with `prefix`, which ends with a slash.
+pub(super) fn all_absent(prefix: &str) -> Value {
+    let mut compare = absent(prefix);
+    compare["range_end"] = json!(STANDARD.encode(super::keys::end_of(prefix)));
+    compare
+}
+
 pub(super) fn has_value(key: &str, value: &str) -> Value {
     json!({
         "key": STANDARD.encode(key),

@@ -157,6 +157,7 @@ impl Fake {
             subject: "a fake daemon".to_owned(),
             outcome,
             reason: "its file says so, and nothing is proven".to_owned(),
+            count: None,
         };
         let verdict = told(&verdict, self.clock.now());
         Ok(wire::Explanation { verdict, steps: vec![(&step).into()] })

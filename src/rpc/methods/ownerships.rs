@@ -52,6 +52,8 @@ pub(super) async fn verify(
         rule: seen.terms.rule.as_str(),
         via: seen.via.iter().map(ToString::to_string).collect(),
         holding,
+        held: seen.amount.map(|it| it.to_string()),
+        min: seen.amount.map(|_| seen.terms.rule.least().to_string()),
         cause,
         until,
         trust: anchor.map(|it| it.trust.as_str()),

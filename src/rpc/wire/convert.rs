@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use entitled_core::domain::publisher::PublisherKey;
 
+use super::ownerships::{Ownership, Suspension};
 use super::replies::{
-    Anchor, AuditEntry, Customer, Feature, Grant, Ownership, Price, Product, Step, Suspension,
-    Tier, Verdict, Verified, Wallet,
+    Anchor, AuditEntry, Customer, Feature, Grant, Price, Product, Step, Tier, Verdict, Verified,
+    Wallet,
 };
 use crate::actors::wallet_keeper;
 use entitled_core::domain::{
@@ -96,6 +97,8 @@ impl From<&entitlements::Step> for Step {
             subject: it.subject.clone(),
             outcome: it.outcome.as_str(),
             reason: it.reason.clone(),
+            held: it.count.map(|it| text(it.held)),
+            min: it.count.map(|it| text(it.least)),
         }
     }
 }
@@ -225,6 +228,7 @@ impl Ownership {
             finality: anchor.finality.as_str(),
             rule: it.evidence.rule.as_str(),
             via: it.evidence.via.iter().map(text).collect(),
+            held: it.evidence.amount.map(text),
             transaction: it.evidence.transaction.map(text),
             closed_at: it.closed.as_ref().map(|(at, _)| text(at)),
             closed_block: it.closed.as_ref().map(|(_, anchor)| anchor.into()),

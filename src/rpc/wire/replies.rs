@@ -106,6 +106,12 @@ replies! {
         #[schemars(with = "sets::Outcome")]
         outcome: &'static str,
         reason: String,
+        /// How many of the token count, where the rule counts them: a decimal number.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        held: Option<String>,
+        /// How many the rule asks for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        min: Option<String>,
     }
     Wallet {
         address: String,
@@ -139,27 +145,6 @@ replies! {
         /// That block: the answer is true of it, be it a yes or a no.
         #[serde(skip_serializing_if = "Option::is_none")]
         anchor: Option<Anchor>,
-    }
-    /// What was seen of one token.
-    Sighting {
-        token: String,
-        /// The wallet asked about, or the holder.
-        wallet: Option<String>,
-        /// The question that was asked: the rule of the grant that names the token, else `owner` or `balance`.
-        #[schemars(with = "sets::Rule")]
-        rule: &'static str,
-        /// Through whom it is held, beginning at the wallet: `vault 0x…`, `token-bound account 0x…`.
-        via: Vec<String>,
-        /// `held`, `ended` (held, but its time is over), `not_held` or `unknown`.
-        #[schemars(with = "sets::Holding")]
-        holding: &'static str,
-        /// Why it is unknown.
-        cause: Option<String>,
-        until: Option<String>,
-        #[schemars(with = "Option<sets::Trust>")]
-        trust: Option<&'static str>,
-        anchor: Option<Anchor>,
-        seen_at: String,
     }
     HeldToken {
         token: String,
@@ -219,30 +204,6 @@ replies! {
         #[schemars(with = "sets::TokensOf")]
         tokens_of: &'static str,
     }
-    Ownership {
-        number: u64,
-        token: String,
-        wallet: String,
-        customer: Option<String>,
-        active: bool,
-        first_seen: String,
-        last_proven: String,
-        block: Anchor,
-        #[schemars(with = "sets::Trust")]
-        trust: &'static str,
-        #[schemars(with = "sets::Finality")]
-        finality: &'static str,
-        /// The rule by which it was last proven.
-        #[schemars(with = "sets::Rule")]
-        rule: &'static str,
-        /// Through whom it is held, beginning at the wallet.
-        via: Vec<String>,
-        transaction: Option<String>,
-        closed_at: Option<String>,
-        closed_block: Option<Anchor>,
-        suspended: Option<Suspension>,
-    }
-    Suspension { reason: String, by: String, at: String }
     Customer {
         id: String,
         name: String,

@@ -128,6 +128,7 @@ fn look(number: u64, wallet: Address, tokens: u64) -> Look {
         reach: Reach::default(),
         target,
         finding,
+        amount: None,
         via: Vec::new(),
     };
     let held = |id| {

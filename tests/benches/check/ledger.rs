@@ -176,6 +176,7 @@ fn look(number: u64, wallet: Address) -> Look {
         reach: Reach::default(),
         target: Target::Token(collection.token(U256::from(number))),
         finding: Finding::Held { until: None, anchor },
+        amount: None,
         via: Vec::new(),
     };
     Look { sightings: vec![sighting], ..Look::default() }

@@ -36,8 +36,8 @@ impl Parts {
         };
         let Some(wallet) = holder else {
             let finding = Finding::NotHeld { anchor: block.anchor };
-            let (token, wallet, via) = (ask.token, None, Vec::new());
-            return Ok(Sighted { token, wallet, terms, finding, via, seen_at });
+            let (token, wallet, amount, via) = (ask.token, None, None, Vec::new());
+            return Ok(Sighted { token, wallet, terms, finding, amount, via, seen_at });
         };
         let of = (ask.token, wallet);
         let sighting = look_once(chain, &block, (of, &ask.terms), (number, seen_at)).await;
@@ -46,6 +46,7 @@ impl Parts {
             wallet: Some(wallet),
             terms: sighting.terms(),
             finding: sighting.finding,
+            amount: sighting.amount,
             via: sighting.via,
             seen_at,
         })

@@ -233,6 +233,7 @@ impl Round<'_> {
                     reach: terms.reach,
                     target,
                     finding: Finding::Unknown { cause, finality },
+                    amount: None,
                     via: Vec::new(),
                 })
             })

@@ -3,6 +3,7 @@
 //! Decides nothing about who gets a seat: it brings the places, and the machine's own rules give them. A place is claimed
 //! for one seat, and handed back when that ends.
 
+mod moving;
 pub(in crate::actors::seat_keeper) mod orders;
 mod restart;
 mod turn;
@@ -19,9 +20,10 @@ use crate::fleet::engine::Engine;
 use crate::fleet::settings::FleetSettings;
 use crate::fleet::state::{Membership, Remembered, StateFile};
 use crate::seat_journal::Boot;
-use entitled_core::domain::ids::Token;
+use entitled_core::domain::entitlement::Counted;
+use entitled_core::domain::ids::ProductId;
 use entitled_core::fleet::{
-    Fence, Holder, Joined, LeaseId, MachineId, Offer, Record, Revision, Slot, Term, TokenKey,
+    Fence, Holder, Joined, LeaseId, MachineId, Naming, Offer, Record, Revision, Slot, Term,
 };
 use entitled_core::seats::{BootTime, PoolId, Refusal, SeatId};
 
@@ -55,13 +57,22 @@ pub(super) enum Standing {
     },
 }
 
+/// What was counted of a pool.
+#[derive(Debug)]
+struct Proven {
+    product: ProductId,
+    counted: Vec<Counted>,
+    /// Of each, as often as it counts.
+    seats: u32,
+}
+
 /// What the machine has of one pool.
 #[derive(Debug, Default)]
 pub(super) struct Holding {
-    /// What was proven here.
+    /// What was proven here since the daemon was started, if anything was.
+    proven: Option<Proven>,
+    /// The places of that, by the names that the store goes by.
     offer: Offer,
-    /// Whether anything was, since the daemon was started.
-    is_proven: bool,
     held: BTreeMap<Slot, Revision>,
     /// A claim is under way.
     is_busy: bool,
@@ -83,6 +94,8 @@ pub(in crate::actors::seat_keeper) struct Member {
     told: BTreeSet<String>,
     remembered: Remembered,
     joined: Option<Joined>,
+    /// As was last heard.
+    naming: Naming,
     /// The lease of before a restored store; what it keeps is in the way.
     left_behind: Option<LeaseId>,
     last: Record,
@@ -109,6 +122,17 @@ pub(in crate::actors::seat_keeper) struct Member {
     watch: Option<Task>,
 }
 
+impl Holding {
+    fn is_proven(&self) -> bool {
+        self.proven.is_some()
+    }
+
+    fn name_places(&mut self, naming: Naming) {
+        let offer = |it: &Proven| Offer::of(&it.product, &it.counted, it.seats, naming);
+        self.offer = self.proven.as_ref().map(offer).unwrap_or_default();
+    }
+}
+
 impl Member {
     pub(in crate::actors::seat_keeper) fn new(parts: FleetParts) -> Self {
         let FleetParts { engine, settings, remembered } = parts;
@@ -127,6 +151,7 @@ impl Member {
             standing: Standing::CutOff { why: "it was not heard of yet".to_owned() },
             told: BTreeSet::new(),
             joined: None,
+            naming: Naming::ByShare,
             left_behind: None,
             last: record.clone(),
             tried: record,
@@ -229,16 +254,16 @@ impl SeatKeeper {
     pub(in crate::actors::seat_keeper) fn offer(
         &mut self,
         pool: PoolId,
-        tokens: &[Token],
+        counted: &[Counted],
         seats: u32,
     ) {
         let Some(product) = self.house.pools.get(&pool).map(|it| it.key.product.clone()) else {
             return;
         };
         if let Some(member) = &mut self.member {
-            let tokens = tokens.iter().map(|it| TokenKey::of(&product, it)).collect();
             let holding = member.holdings.entry(pool).or_default();
-            (holding.offer, holding.is_proven) = (Offer { tokens, seats }, true);
+            holding.proven = Some(Proven { product, counted: counted.to_vec(), seats });
+            holding.name_places(member.naming);
         }
         self.place_strays();
     }
@@ -252,12 +277,8 @@ impl SeatKeeper {
     /// The pools that a place has to be claimed of first.
     pub(in crate::actors::seat_keeper) fn to_be_claimed(&self, pools: &[PoolId]) -> Vec<PoolId> {
         let Some(member) = &self.member else { return Vec::new() };
-        let has_some = |it: &&PoolId| {
-            member
-                .holdings
-                .get(it)
-                .is_some_and(|it| it.offer.seats > 0 && !it.offer.tokens.is_empty())
-        };
+        let has_some =
+            |it: &&PoolId| member.holdings.get(it).is_some_and(|it| !it.offer.is_empty());
         pools.iter().filter(has_some).copied().collect()
     }
 
@@ -306,7 +327,7 @@ impl SeatKeeper {
         let others = member
             .taken
             .iter()
-            .filter(|(slot, it)| holding.offer.tokens.contains(&slot.token) && !member.is_own(it));
+            .filter(|(slot, it)| holding.offer.names(&slot.token) && !member.is_own(it));
         others.count() as u64
     }
 }

@@ -79,6 +79,29 @@ fn a_no_says_why_what_to_do_and_which_grants_were_tried() {
 }
 
 #[test]
+fn who_holds_too_few_reads_how_many() {
+    let edition = "eip155:1/erc1155:0x5FbDB2315678afecb367f032d93F642f64180aa3";
+    let block = "eip155:1 block 2 of 2020-11-29T08:04:05Z";
+    let mut short =
+        step("token", &format!("{edition}/7"), "no", &format!("wallet {WALLET} holds 1 of 2"));
+    (short["held"], short["min"]) = (json!("1"), json!("2"));
+    let rest = format!("wallet {WALLET} was proven to hold fewer than 2 of any other id");
+    let grant = format!("pro of uid:0 by rule balance asked of wallet {WALLET}");
+    let steps = [
+        step("grant", edition, "no", &grant),
+        short,
+        step("block", block, "yes", "being looked at again"),
+        step("ownership", edition, "no", &rest),
+        step("block", block, "yes", "being looked at again"),
+    ];
+    let text = told(&no("NOT_HELD", "no wallet holds one"), &steps, false, View::whole());
+    assert!(text.contains(&format!(": wallet {WALLET} holds 1 of 2 of token 7\n")), "{text}");
+    assert!(text.contains("fewer than 2 of any other id"), "the other ids are another way\n{text}");
+    let all = told(&no("NOT_HELD", "no wallet holds one"), &steps, true, View::whole());
+    assert!(all.contains("holds 1 of 2 of token 7"), "{all}");
+}
+
+#[test]
 fn a_step_that_is_not_known_makes_its_path_unknown() {
     let steps: Vec<Step> =
         serde_json::from_value(json!(held("unknown", "not looked at yet"))).unwrap();

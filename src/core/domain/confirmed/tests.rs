@@ -36,7 +36,8 @@ fn anchor(number: u64, finality: Finality) -> Anchor {
 fn seen(look: u64, target: Target, finding: Finding) -> Sighting {
     let seen_at = Timestamp::from_second(1_795_000_000 + look.cast_signed()).unwrap();
     let (rule, reach, via) = (Rule::Owner, Reach::default(), Vec::new());
-    Sighting { look, seen_at, wallet: WALLET, rule, reach, target, finding, via }
+    let amount = None;
+    Sighting { look, seen_at, wallet: WALLET, rule, reach, target, finding, amount, via }
 }
 
 fn named(look: u64, id: u64, finding: Finding) -> Sighting {
@@ -155,6 +156,34 @@ fn a_look_that_says_what_was_said_writes_no_row() {
     assert_eq!(file.record(&whole_look(2, 50)), 0);
     assert_eq!(file.record(&whole_look(3, 50)), 0);
     assert!(file.read().values().all(|it| it.sighting.look == 3));
+}
+
+/// Edition 7 and the rest, as a look saw them that counted so many.
+fn amounts(look: u64, amount: Option<u64>) -> Vec<Sighting> {
+    let rule = Rule::Balance { min: U256::from(2) };
+    let finding = if amount.is_some_and(|it| it < 2) { gone(look) } else { held(look) };
+    let token = Sighting { amount: amount.map(U256::from), ..named(look, 7, finding) };
+    let all = [token, rest(look, IdRanges::every(), gone(look))];
+    all.into_iter().map(|it| Sighting { rule, ..it }).collect()
+}
+
+#[test]
+fn another_amount_is_something_else() {
+    let mut file = File::default();
+    let amount = |file: &File| {
+        file.read().values().find_map(|it| it.sighting.amount).map(|it| it.to::<u64>())
+    };
+    for (look, said, rows) in [(1, Some(3), 2), (2, Some(3), 0), (3, Some(5), 1), (4, Some(1), 1)] {
+        assert_eq!(file.record(&amounts(look, said)), rows, "{said:?}");
+        assert_eq!(amount(&file), said);
+        assert!(file.read().values().all(|it| it.sighting.look == look));
+    }
+    // As it was written down before there were amounts: it is read, and the next look says more.
+    let mut file = File::default();
+    file.record(&amounts(1, None));
+    assert_eq!(amount(&file), None);
+    assert_eq!(file.record(&amounts(2, Some(3))), 1);
+    assert_eq!(amount(&file), Some(3));
 }
 
 #[test]

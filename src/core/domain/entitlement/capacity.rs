@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use alloy_primitives::Address;
+
 use super::decide::{Eligibility, eligibility, is_open};
 use super::position::{self, Candidate, Position};
 use super::{Question, Timestamp};
@@ -16,14 +18,31 @@ pub struct GrantCapacity<'a> {
     pub holder: CustomerId,
     pub grant: &'a Grant,
     pub rank: u32,
-    /// Seats of each token; `None`: as many as anybody wants.
+    /// Seats of each; `None`: as many as anybody wants.
     pub seats: Option<u32>,
     pub tokens: Tokens,
-    /// Those that were counted, each once.
-    pub counted: Vec<Token>,
+    /// What was counted, each once.
+    pub counted: Vec<Counted>,
 }
 
-/// How many tokens there are.
+/// What counts once, whichever wallet it is found by, on whichever machine: a token, or what one account has of it where
+/// many have some (ERC-1155).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share {
+    pub token: Token,
+    /// Who has it on the chain: the wallet, or the vault that delegated to it. `None` of a token that one alone can have.
+    pub account: Option<Address>,
+}
+
+/// What of it was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    pub share: Share,
+    /// How often it meets the grant's rule, and so for how many times the tier's seats it is good.
+    pub times: u32,
+}
+
+/// How many tokens there are, or of ERC-1155 how often as many of one as the grant asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tokens {
     /// Not proven, and that there are none is not proven either.
@@ -40,9 +59,10 @@ pub enum Tokens {
 }
 
 /// What the facts in `question` come to at `now`, for its customer first, and then for every other holder; the grants in
-/// the order of the product. A token counts once for a holder, by the best of the grants it leads to.
+/// the order of the product. A token counts once for a holder, by the best of the grants it leads to; of an ERC-1155 id what
+/// each account has counts by itself, as often as it is as much as the grant asks for.
 ///
-/// `now` must not be below the chain-time floor of the product's chains. An ERC-1155 id counts once, whatever its balance.
+/// `now` must not be below the chain-time floor of the product's chains.
 pub fn capacities<'a>(question: &'a Question<'a>, now: Timestamp) -> Vec<GrantCapacity<'a>> {
     let Some(product) = question.definition else { return Vec::new() };
     let positions = position::take(question, product);
@@ -65,7 +85,9 @@ pub fn capacities<'a>(question: &'a Question<'a>, now: Timestamp) -> Vec<GrantCa
                 true => Count::default(),
                 false => count(&own, grant, &leads, now),
             };
-            let counted = count.good.keys().copied().collect();
+            let counted =
+                count.good.iter().map(|(share, it)| Counted { share: *share, times: it.times });
+            let counted = counted.collect();
             capacities.push(GrantCapacity {
                 holder,
                 grant,
@@ -79,16 +101,15 @@ pub fn capacities<'a>(question: &'a Question<'a>, now: Timestamp) -> Vec<GrantCa
     capacities
 }
 
-/// Which grant each good token counts for: the one of the highest rank, and of those the first of the product.
-fn best_grants<'p>(
-    positions: &[&'p Position<'p>],
-    now: Timestamp,
-) -> BTreeMap<Token, (Reverse<u32>, &'p Grant)> {
-    let mut best: BTreeMap<Token, (Reverse<u32>, &Grant)> = BTreeMap::new();
+type Leads<'p> = BTreeMap<Share, (Reverse<u32>, &'p Grant)>;
+
+/// Which grant each good share counts for: the one of the highest rank, and of those the first of the product.
+fn best_grants<'p>(positions: &[&'p Position<'p>], now: Timestamp) -> Leads<'p> {
+    let mut best = Leads::new();
     let candidates = positions.iter().flat_map(|it| &it.candidates);
     for it in candidates.filter(|it| matches!(eligibility(it, now), Eligibility::Good(_))) {
         let rank = Reverse(it.tier.rank);
-        let entry = best.entry(it.token).or_insert((rank, it.grant));
+        let entry = best.entry(it.share()).or_insert((rank, it.grant));
         if rank < entry.0 {
             *entry = (rank, it.grant);
         }
@@ -99,8 +120,8 @@ fn best_grants<'p>(
 /// What is found of one grant.
 #[derive(Debug, Default)]
 struct Count {
-    /// The good tokens, and when each holds no more.
-    good: BTreeMap<Token, Timestamp>,
+    /// What is good.
+    good: BTreeMap<Share, Good>,
     /// Something could still turn out to be a good token.
     open: bool,
     /// Of some token the evidence has run out, and nothing was learned since.
@@ -108,12 +129,14 @@ struct Count {
     changes_at: Option<Timestamp>,
 }
 
-fn count(
-    positions: &[&Position<'_>],
-    grant: &Grant,
-    leads: &BTreeMap<Token, (Reverse<u32>, &Grant)>,
-    now: Timestamp,
-) -> Count {
+#[derive(Debug, Clone, Copy)]
+struct Good {
+    /// When it counts no more.
+    until: Timestamp,
+    times: u32,
+}
+
+fn count(positions: &[&Position<'_>], grant: &Grant, leads: &Leads<'_>, now: Timestamp) -> Count {
     let mut count = Count::default();
     for position in positions.iter().filter(|it| std::ptr::eq(it.grant, grant)) {
         count.open |= position.absences.iter().any(|it| it.too_low || is_open(it, now));
@@ -123,35 +146,32 @@ fn count(
     }
     // A renewal goes on where what was paid before ends.
     for candidate in positions.iter().flat_map(|it| &it.candidates) {
-        if let (true, Some(until)) =
-            (std::ptr::eq(candidate.grant, grant), count.good.get_mut(&candidate.token))
+        if let (true, Some(good)) =
+            (std::ptr::eq(candidate.grant, grant), count.good.get_mut(&candidate.share()))
             && !candidate.suspended
             && candidate.ended(now).is_none()
         {
-            *until = (*until).max(end(candidate));
+            good.until = good.until.max(end(candidate));
         }
     }
     count
 }
 
 impl Count {
-    fn add(
-        &mut self,
-        candidate: &Candidate<'_>,
-        leads: &BTreeMap<Token, (Reverse<u32>, &Grant)>,
-        now: Timestamp,
-    ) {
+    fn add(&mut self, candidate: &Candidate<'_>, leads: &Leads<'_>, now: Timestamp) {
         let moments = [Some(candidate.proof.grace_until), candidate.until, candidate.from];
         let next = moments.into_iter().flatten().filter(|it| *it > now).min();
         self.changes_at = [self.changes_at, next].into_iter().flatten().min();
         match eligibility(candidate, now) {
             Eligibility::Good(_) => {
-                let here = leads
-                    .get(&candidate.token)
-                    .is_some_and(|(_, it)| std::ptr::eq(*it, candidate.grant));
+                let share = candidate.share();
+                let here =
+                    leads.get(&share).is_some_and(|(_, it)| std::ptr::eq(*it, candidate.grant));
                 if here {
-                    let until = self.good.entry(candidate.token).or_insert(end(candidate));
-                    *until = (*until).max(end(candidate));
+                    let (until, times) = (end(candidate), candidate.times());
+                    let good = self.good.entry(share).or_insert(Good { until, times });
+                    // Two wallets may stand for one vault.
+                    (good.until, good.times) = (good.until.max(until), good.times.max(times));
                 }
             }
             Eligibility::Lapsed => self.lapsed = true,
@@ -162,11 +182,12 @@ impl Count {
     }
 
     fn tokens(self) -> Tokens {
-        let count = u32::try_from(self.good.len()).unwrap_or(u32::MAX);
+        let times = self.good.values().map(|it| it.times);
+        let count = times.fold(0, u32::saturating_add);
         if count == 0 && (self.open || self.lapsed) {
             return Tokens::NotKnown;
         }
-        let until = self.good.into_values().max();
+        let until = self.good.into_values().map(|it| it.until).max();
         Tokens::Proven { count, until, complete: !self.open, changes_at: self.changes_at }
     }
 }

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use super::amount::Short;
 use super::position::{Absence, Candidate, Position, Proof};
 use super::verdict::{Code, Freshness};
 use crate::domain::ids::Timestamp;
@@ -19,6 +20,8 @@ pub(super) struct Decision<'p> {
     pub(super) absence: Option<&'p Proof>,
     /// Why it is not determined; `None` if nobody has looked yet.
     pub(super) cause: Option<Cause>,
+    /// For `NOT_HELD`: what comes nearest to a yes, and where.
+    pub(super) nearest: Option<(&'p Position<'p>, Short)>,
     /// For `UNDETERMINED`: when it was last proven, if that is too long ago.
     pub(super) lapsed: Option<&'p Proof>,
 }
@@ -88,8 +91,19 @@ pub(super) fn decide<'p>(positions: &'p [Position<'p>], now: Timestamp) -> Decis
         candidate: None,
         absence: weakest,
         cause: None,
+        nearest: nearest(positions),
         lapsed: None,
     }
+}
+
+/// Of all tokens of which too few are held, the one of which the fewest are lacking.
+fn nearest<'p>(positions: &'p [Position<'p>]) -> Option<(&'p Position<'p>, Short)> {
+    let short =
+        |it: &'p Position<'p>| it.absences.iter().filter_map(move |none| Some((it, none.short?)));
+    positions.iter().flat_map(short).min_by_key(|(it, short)| {
+        let lacking = it.grant.rule.least().saturating_sub(short.amount);
+        (lacking, short.token, it.wallet, it.customer)
+    })
 }
 
 /// Every moment at which [`decide`] may change from `decision` to another answer.
@@ -125,6 +139,7 @@ fn by_token<'p>(code: Code, freshness: Freshness, candidate: &'p Candidate<'p>) 
         candidate: Some(candidate),
         absence: None,
         cause: candidate.failing,
+        nearest: None,
         lapsed: None,
     }
 }
@@ -171,6 +186,7 @@ fn not_known(cause: Option<Cause>, lapsed: Option<&Proof>) -> Decision<'_> {
         candidate: None,
         absence: None,
         cause,
+        nearest: None,
         lapsed,
     }
 }

@@ -4,7 +4,7 @@
 use alloy_primitives::U256;
 
 use super::position::{Absence, Candidate, Doubt, Position, Proof};
-use super::verdict::{doubted, unvouched};
+use super::verdict::{counted, doubted, unvouched};
 use super::{Question, position};
 use crate::domain::consensus::Attestation;
 use crate::domain::ids::Timestamp;
@@ -67,6 +67,15 @@ pub struct Step {
     pub subject: String,
     pub outcome: Outcome,
     pub reason: String,
+    /// Where it was counted.
+    pub count: Option<Count>,
+}
+
+/// How many of a token there are, and how many it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    pub held: U256,
+    pub least: U256,
 }
 
 /// Every way that could lead to a tier of the product, and how far each goes at `now`.
@@ -87,6 +96,7 @@ pub fn explain(question: &Question<'_>, now: Timestamp) -> Vec<Step> {
             let reason = format!("{others} more tokens are held by this wallet");
             steps.push(step(StepKind::Token, &position.grant.collection, Outcome::Yes, reason));
         }
+        short_steps(&mut steps, position, now);
         let open = position.absences.iter().find(|it| it.proof.is_none() || it.failing.is_some());
         if let Some(absence) = open.or(position.absences.first()) {
             absence_steps(&mut steps, position, absence, now);
@@ -111,7 +121,7 @@ fn told<'p, 'q>(
 }
 
 fn step(kind: StepKind, subject: &impl ToString, outcome: Outcome, reason: String) -> Step {
-    Step { kind, subject: subject.to_string(), outcome, reason }
+    Step { kind, subject: subject.to_string(), outcome, reason, count: None }
 }
 
 fn grant_step(position: &Position<'_>) -> Step {
@@ -162,12 +172,14 @@ fn candidate_steps(
         (false, None) if held.doubt == Some(Doubt::Replaced) => {
             (Outcome::Unknown, doubted(product, Doubt::Replaced))
         }
-        (false, None) => (Outcome::Yes, answered(held.grant.rule, id, held.until)),
+        (false, None) => (Outcome::Yes, answered(held, id)),
     };
     for via in &held.via {
         steps.push(step(StepKind::Wallet, via, Outcome::Yes, stands(via)));
     }
-    steps.push(step(StepKind::Ownership, &held.token, outcome, reason));
+    let count = held.amount.map(|it| Count { held: it, least: held.grant.rule.least() });
+    let ownership = step(StepKind::Ownership, &held.token, outcome, reason);
+    steps.push(Step { count, ..ownership });
     proof_steps(steps, &held.proof, held.failing.map(|it| it.to_string()), now);
     if held.unvouched {
         let last = steps
@@ -192,17 +204,20 @@ fn candidate_steps(
     }
 }
 
-/// What the contract said to be asked by `rule`.
-fn answered(rule: Rule, id: U256, until: Option<Timestamp>) -> String {
-    let said = match rule {
+/// What the contract said to be asked by the rule.
+fn answered(candidate: &Candidate<'_>, id: U256) -> String {
+    let said = match candidate.grant.rule {
         Rule::Owner => format!("ownerOf({id}) answered the holder"),
-        Rule::Balance { min } => format!("balanceOf(holder, {id}) answered {min} or more"),
+        Rule::Balance { min } => {
+            let counts = candidate.amount.map(|it| format!(", and {it} count"));
+            format!("balanceOf(holder, {id}) answered {min} or more{}", counts.unwrap_or_default())
+        }
         Rule::User => format!("userOf({id}) answered the holder"),
         Rule::Subscription => format!("ownerOf({id}) answered the holder, and it is paid for"),
         Rule::Expiry => format!("ownerOf({id}) answered the holder, and its term has not ended"),
         Rule::Unlock => format!("the lock calls key {id} of the holder valid"),
     };
-    until.map_or_else(|| said.clone(), |end| format!("{said} until {end}"))
+    candidate.until.map_or_else(|| said.clone(), |end| format!("{said} until {end}"))
 }
 
 /// Why the holding of somebody else counts for the wallet.
@@ -210,6 +225,20 @@ fn stands(via: &Via) -> String {
     match via {
         Via::Vault(_) => "delegated to the wallet".to_owned(),
         Via::Account(_) => "bound to a token of the one before".to_owned(),
+    }
+}
+
+/// Of which tokens some are held, and too few.
+fn short_steps(steps: &mut Vec<Step>, position: &Position<'_>, now: Timestamp) {
+    let rule = &position.grant.rule;
+    let short = position.absences.iter().filter_map(|it| Some((it, it.short?, it.proof.as_ref()?)));
+    for (absence, short, proof) in short.take(TOLD) {
+        let holds = counted(short.amount, rule);
+        let reason = format!("wallet {} holds {holds}", position.wallet);
+        let count = Some(Count { held: short.amount, least: rule.least() });
+        let token = step(StepKind::Token, &short.token, Outcome::No, reason);
+        steps.push(Step { count, ..token });
+        proof_steps(steps, proof, absence.failing.map(|it| it.to_string()), now);
     }
 }
 
@@ -226,7 +255,9 @@ fn absence_steps(
         steps.push(step(StepKind::Ownership, &subject, Outcome::Unknown, reason));
         return;
     };
-    let other = if position.candidates.is_empty() { "" } else { "other " };
+    let is_alone =
+        position.candidates.is_empty() && position.absences.iter().all(|it| it.short.is_none());
+    let other = if is_alone { "" } else { "other " };
     let least = match position.grant.rule {
         // One of two is not none.
         Rule::Balance { min } if min > U256::ONE => format!("fewer than {min} of any {other}id"),

@@ -6,6 +6,7 @@
 //! `position` turns sightings into what each wallet holds under each grant, without looking at the time;
 //! `decide` applies the time; `capacity` counts tokens for floating seats; `explain` tells the same story step by step.
 
+mod amount;
 mod capacity;
 mod decide;
 mod explain;
@@ -24,8 +25,8 @@ use super::ownership::{Anchor, Sighting};
 use super::product::Product;
 use crate::domain::publisher::PublisherKey;
 
-pub use capacity::{GrantCapacity, Tokens, capacities};
-pub use explain::{Outcome, Step, StepKind, explain};
+pub use capacity::{Counted, GrantCapacity, Share, Tokens, capacities};
+pub use explain::{Count, Outcome, Step, StepKind, explain};
 pub use verdict::{Code, Freshness, Verdict};
 
 /// A customer whose wallets count for the answer.
@@ -124,5 +125,5 @@ pub fn awaits_finality(question: &Question<'_>) -> bool {
         && position::take(question, product)
             .iter()
             .flat_map(|it| &it.candidates)
-            .any(|it| it.before_final)
+            .any(|it| it.before_final || it.more_before_final)
 }

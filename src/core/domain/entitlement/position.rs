@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, U256};
 
+use super::amount::{Short, short};
 use super::{Holder, Question};
 use crate::domain::consensus::objection;
 use crate::domain::ids::{CustomerId, Timestamp, Token};
@@ -28,6 +29,8 @@ pub(super) struct Candidate<'a> {
     pub(super) token: Token,
     pub(super) wallet: Address,
     pub(super) customer: CustomerId,
+    /// How many of it count, as far as is known; for rule `balance` only.
+    pub(super) amount: Option<U256>,
     /// Under which rule, and through whom.
     pub(super) grant: &'a Grant,
     pub(super) via: Vec<Via>,
@@ -42,10 +45,14 @@ pub(super) struct Candidate<'a> {
     pub(super) seen_to: Timestamp,
     /// Seen before the finality the product asks for, and not at it: held there neither, or not for as long.
     pub(super) before_final: bool,
+    /// More of it were seen before that finality than at it.
+    pub(super) more_before_final: bool,
     /// So seen, which the product allows.
     pub(super) provisional: bool,
     /// Seen only at a trust or finality below what the product asks for.
     pub(super) too_low: bool,
+    /// At a block that is not trusted as far as the product asks.
+    pub(super) is_unaccepted: bool,
     /// Of trust `consensus`, but from a checkpoint that the product does not vouch for.
     pub(super) unvouched: bool,
     /// What else keeps it from counting, though the proof itself would do.
@@ -78,6 +85,8 @@ pub(super) struct Absence {
     pub(super) failing: Option<Cause>,
     /// Proven only at less trust than the product asks for.
     pub(super) too_low: bool,
+    /// Some of a token is held, and that is too little.
+    pub(super) short: Option<Short>,
 }
 
 /// What one wallet holds under one grant.
@@ -212,6 +221,7 @@ impl<'a> WalletGrant<'a> {
         let renewal = early.and_then(|it| self.early(token, it, word));
         if let (Some(settled), Some(mut early)) = (candidates.first_mut(), renewal) {
             settled.seen_to = settled.seen_to.max(early.seen_to);
+            settled.recount(&early);
             let never = Timestamp::MAX;
             if early.until.unwrap_or(never) <= settled.until.unwrap_or(never) {
                 settled.until = early.until;
@@ -254,6 +264,7 @@ impl<'a> WalletGrant<'a> {
             token,
             wallet: self.wallet,
             customer: self.holder.customer,
+            amount: basis.amount,
             grant: self.grant,
             via: basis.via.clone(),
             look_due: proof.stale_after,
@@ -262,11 +273,13 @@ impl<'a> WalletGrant<'a> {
             from: None,
             seen_to: anchor.time,
             before_final,
+            more_before_final: false,
             provisional: before_final && self.product.provisional,
             too_low: anchor.trust < self.product.trust
                 || unvouched
                 || doubt.is_some()
                 || (before_final && !self.product.provisional),
+            is_unaccepted: !self.accepts(anchor),
             unvouched,
             doubt,
             suspended: !self.holder.active || self.suspended.contains(&token),
@@ -307,13 +320,14 @@ impl<'a> WalletGrant<'a> {
         let failures = [word.settled_failure, word.early_failure];
         let failure = failures.into_iter().flatten().max_by_key(|it| it.look);
         let Some(basis) = basis else {
-            return Absence { proof: None, failing: failure.and_then(cause), too_low: false };
+            let failing = failure.and_then(cause);
+            return Absence { proof: None, failing, too_low: false, short: None };
         };
         let anchor = basis.finding.anchor();
         let too_low = anchor.is_some_and(|it| it.trust < self.product.trust);
         let proof = anchor.map(|it| self.proof(basis, it));
         // One class failing while the other proves is no failure: the newer look proved it.
-        Absence { proof, failing: newer_failure(failure, basis), too_low }
+        Absence { proof, failing: newer_failure(failure, basis), too_low, short: short(basis) }
     }
 
     /// What is known of the tokens nobody sighted one by one.

@@ -17,6 +17,7 @@ use crate::domain::ownership::{
 };
 use crate::domain::product::{Feature, Grant, Product, Tier, TokensOf};
 
+mod amounts;
 mod capacity;
 mod order;
 mod properties;
@@ -108,6 +109,7 @@ fn seen(look: u64, target: Target, finding: Finding) -> Sighting {
         reach: Reach::default(),
         target,
         finding,
+        amount: None,
         via: Vec::new(),
     }
 }

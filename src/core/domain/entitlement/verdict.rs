@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use alloy_primitives::U256;
+
 use super::Question;
 use super::decide::Decision;
 use super::position::Doubt;
 use crate::domain::consensus::objection;
 use crate::domain::ids::{Account, CustomerId, ProductId, TierName, Timestamp, Token};
-use crate::domain::ownership::{Anchor, ENDED, Trust};
+use crate::domain::ownership::{Anchor, ENDED, Rule, Trust};
 use crate::domain::product::{Feature, Product};
 use crate::domain::publisher::PublisherKey;
 
@@ -269,7 +271,7 @@ fn detail(product: &Product, decision: &Decision<'_>) -> String {
                 why("it was not proven again")
             ),
             (Code::Undetermined, None) => why("not proven yet"),
-            _ => format!("no wallet of this customer holds a token that grants {}", product.name),
+            _ => not_held(product, decision),
         };
     };
     let (tier, token, wallet) = (&held.tier.name, held.token.id, held.wallet);
@@ -297,6 +299,19 @@ fn detail(product: &Product, decision: &Decision<'_>) -> String {
         ),
         _ => by,
     }
+}
+
+fn not_held(product: &Product, decision: &Decision<'_>) -> String {
+    let none = format!("no wallet of this customer holds a token that grants {}", product.name);
+    let Some((position, short)) = decision.nearest else { return none };
+    let holds = counted(short.amount, &position.grant.rule);
+    let (wallet, tier) = (position.wallet, &position.grant.tier);
+    format!("{none}; wallet {wallet} holds {holds} of token {} for tier {tier}", short.token.id)
+}
+
+/// `1 of 2`: so many, of so many as the rule asks for.
+pub(super) fn counted(amount: U256, rule: &Rule) -> String {
+    format!("{amount} of {}", rule.least())
 }
 
 /// Why a proof that would do is not enough for a product.

@@ -166,9 +166,9 @@ pub(super) fn rest_on(ownership: &mut Ownership, held: &Sighting) {
 
 /// What an ownership rests on; `None` for what proves nothing.
 fn evidence(sighting: &Sighting, transaction: Option<B256>) -> Option<Evidence> {
-    let Sighting { rule, reach, via, .. } = sighting.clone();
+    let Sighting { rule, reach, amount, via, .. } = sighting.clone();
     let anchor = sighting.finding.anchor()?.clone();
-    Some(Evidence { rule, reach, via, anchor, transaction })
+    Some(Evidence { rule, reach, via, amount, anchor, transaction })
 }
 
 fn open(

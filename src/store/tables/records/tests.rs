@@ -32,6 +32,18 @@ const CONFIRMED: &str = r#"{"rule":"owner","target":{"token":"eip155:1/erc721:0x
 const CONFIRMED_REST: &str = r#"{"rule":{"balance":{"min":"0x2"}},"reach":{"token_bound":true},"target":{"rest":{"collection":"eip155:1/erc1155:0x0808080808080808080808080808080808080808","ids":[]}},"finality":"finalized","word":"not_held","via":[{"vault":"0x0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a"}],"except":["0x7"]}"#;
 const CONFIRMATIONS: &str = r#"{"looks":[{"rule":"owner","look":3,"seen_at":"2026-11-22T10:00:00Z","anchor":{"chain":"eip155:1","number":100,"hash":"0x0909090909090909090909090909090909090909090909090909090909090909","time":"2026-11-22T09:59:48Z","finality":"latest","trust":"quorum"},"said":"0x0707070707070707070707070707070707070707070707070707070707070707"}],"unanimous":true}"#;
 
+/// With the amount of an ERC-1155 id, which rows of before lack.
+const COUNTED: &str = r#"{"sighting":{"look":3,"seen_at":"2026-11-22T10:00:00Z","wallet":"0x0707070707070707070707070707070707070707","rule":{"balance":{"min":"0x2"}},"target":{"token":"eip155:1/erc1155:0x0808080808080808080808080808080808080808/7"},"finding":{"not_held":{"anchor":{"chain":"eip155:1","number":100,"hash":"0x0909090909090909090909090909090909090909090909090909090909090909","time":"2026-11-22T09:59:48Z","finality":"finalized","trust":"quorum"}}},"amount":"0x1"}}"#;
+const CONFIRMED_COUNTED: &str = r#"{"rule":{"balance":{"min":"0x2"}},"target":{"token":"eip155:1/erc1155:0x0808080808080808080808080808080808080808/7"},"finality":"latest","word":{"held":{"until":null}},"amount":"0x3"}"#;
+
+#[test]
+fn rows_with_amounts_read_and_are_written_the_same() {
+    for (form, text) in [(FORM_JSON, COUNTED), (FORM_CONFIRMED, CONFIRMED_COUNTED)] {
+        let stored = [&[form], text.as_bytes()].concat();
+        assert_eq!(encode_row(&decode_row(&stored).unwrap()).unwrap(), stored);
+    }
+}
+
 #[test]
 fn rows_of_schema_5_read_and_are_written_the_same() {
     same::<Confirmations>(CONFIRMATIONS);

@@ -23,6 +23,7 @@ fn failed(unwritten: &Unwritten, look: u64, sightings: Vec<(Target, Finding)>) {
         reach: Reach::default(),
         target,
         finding,
+        amount: None,
         via: Vec::new(),
     };
     let sightings = sightings.into_iter().map(sighting).collect();

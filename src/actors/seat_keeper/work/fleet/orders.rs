@@ -12,7 +12,7 @@ use crate::actors::seat_keeper::{AUDIT_TIME, SeatKeeper};
 use crate::fleet::engine::FleetError;
 use entitled_core::domain::audit::AuditAction;
 use entitled_core::domain::ids::Timestamp;
-use entitled_core::fleet::{MachineId, Meta};
+use entitled_core::fleet::{MachineId, Meta, Naming};
 
 #[derive(Debug, thiserror::Error)]
 pub enum FleetOrderError {
@@ -270,7 +270,9 @@ impl Handler<FleetRestored> for SeatKeeper {
             if !is_ours || found.is_none() != is_emptied {
                 return Err(FleetOrderError::NotRestored);
             }
-            match engine.raise(found, Meta { fleet, epoch }).await? {
+            // An emptied store is begun anew; in another one machines may be that know only its names.
+            let naming = found.map_or(Naming::ByShare, |it| it.naming);
+            match engine.raise(found, Meta { fleet, epoch, naming }).await? {
                 true => Ok(epoch),
                 false => Err(FleetOrderError::NotRestored),
             }

@@ -42,7 +42,7 @@ impl SeatKeeper {
     fn awaited(&self) -> u64 {
         let Some(member) = &self.member else { return 0 };
         let seats = &self.house.seats;
-        let unproven = member.holdings.iter().filter(|(_, it)| !it.is_proven);
+        let unproven = member.holdings.iter().filter(|(_, it)| !it.is_proven());
         let used = unproven.map(|(pool, _)| *pool).filter(|it| seats.is_shared(*it));
         self.house.kept.places() + used.map(|it| seats.used(it)).sum::<u64>()
     }
@@ -54,7 +54,7 @@ impl SeatKeeper {
         if member.strays.len() as u64 >= awaited {
             return;
         }
-        let unproven = member.holdings.iter().filter(|(_, it)| !it.is_proven);
+        let unproven = member.holdings.iter().filter(|(_, it)| !it.is_proven());
         let shared = unproven.map(|(pool, _)| *pool).filter(|it| self.house.seats.is_shared(*it));
         for pool in shared.collect::<Vec<PoolId>>() {
             self.house.seats.lose(now, pool, 0, EndReason::Superseded);

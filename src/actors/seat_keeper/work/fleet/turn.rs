@@ -67,6 +67,7 @@ impl SeatKeeper {
             self.keep_up(context);
         }
         for pool in pools {
+            self.move_places(now, pool, context);
             self.weigh(now, pool);
             self.claim_places(now, pool, context);
             self.hand_back(now, pool, context);
@@ -81,7 +82,7 @@ impl SeatKeeper {
         let Some(holding) = member.holdings.get(&pool) else { return };
         // Of those that have no place it is found out by the next look.
         let has_places = holding.held.len() as u64 >= self.house.seats.used(pool);
-        let is_settled = member.is_in(now) && !holding.is_busy && holding.is_proven && has_places;
+        let is_settled = member.is_in(now) && !holding.is_busy && holding.is_proven() && has_places;
         let kept = holding.held.keys().filter(|it| holding.offer.has(it)).count() as u64;
         self.house.seats.keep(now, pool, is_settled.then_some(kept));
     }
@@ -90,7 +91,7 @@ impl SeatKeeper {
     fn claim_places(&mut self, now: BootTime, pool: PoolId, context: &mut Context<Self>) {
         let wanted = self.house.seats.wants(now, pool);
         let Some(member) = &mut self.member else { return };
-        if member.holdings.get(&pool).is_some_and(|it| !it.is_proven) {
+        if member.holdings.get(&pool).is_some_and(|it| !it.is_proven()) {
             return;
         }
         let may_give = member.may_give(now);
@@ -257,7 +258,7 @@ impl SeatKeeper {
             let gone: Vec<Slot> =
                 holding.held.extract_if(.., |slot, it| is_gone(slot, it)).map(|it| it.0).collect();
             let seats = &self.house.seats;
-            let lacks = holding.is_proven
+            let lacks = holding.is_proven()
                 && seats.is_shared(*pool)
                 && seats.used(*pool) > holding.held.len() as u64;
             if !gone.is_empty() || lacks {
@@ -392,7 +393,7 @@ impl Handler<FleetChanged> for SeatKeeper {
 }
 
 /// `None`: the operating system gave no randomness.
-fn random() -> Option<u64> {
+pub(super) fn random() -> Option<u64> {
     let mut bytes = [0; 8];
     fill_random(&mut bytes).ok()?;
     Some(u64::from_be_bytes(bytes))

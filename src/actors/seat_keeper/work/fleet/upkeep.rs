@@ -11,7 +11,7 @@ use crate::fleet::engine::{Engine, FleetError};
 use crate::fleet::state::{Remembered, StateFile};
 use crate::keys::fill_random;
 use entitled_core::fleet::{
-    BeatFault, FleetId, Joined, LeaseId, Listing, MachineId, Meta, Record, Revision, Term,
+    BeatFault, FleetId, Joined, LeaseId, Listing, MachineId, Meta, Naming, Record, Revision, Term,
 };
 use entitled_core::seats::{BootTime, EndReason};
 
@@ -91,9 +91,12 @@ impl Plan {
         let known = self.memory.fleet.as_deref().and_then(|it| it.parse::<FleetId>().ok());
         let or = match known {
             Some(_) => None,
-            None => Some(Meta { fleet: FleetId(drawn()?), epoch: 0 }),
+            None => {
+                let fleet = FleetId(drawn()?);
+                Some(Meta { fleet, epoch: 0, naming: Naming::ByShare })
+            }
         };
-        let Some((meta, revision)) = self.engine.open(or).await? else {
+        let Some((mut meta, revision)) = self.engine.open(or).await? else {
             return Ok(Upkeep::Refused(EMPTIED));
         };
         if known.is_some_and(|it| it != meta.fleet) {
@@ -107,6 +110,9 @@ impl Plan {
         self.engine.begin_from(revision);
         if let Some(lease) = self.left_behind {
             self.engine.revoke(lease).await?;
+        }
+        if meta.naming == Naming::ByToken && self.engine.rename(meta).await? {
+            meta.naming = Naming::ByShare;
         }
         let machine = MachineId(drawn()?);
         let record = self.record.next(random_text()?);
@@ -148,6 +154,14 @@ impl Member {
         }
     }
 
+    /// What was proven before it was known by which names the store goes, or went by others.
+    fn name_places(&mut self, naming: Naming) {
+        if naming != self.naming {
+            self.naming = naming;
+            self.holdings.values_mut().for_each(|it| it.name_places(naming));
+        }
+    }
+
     fn take_up(&mut self, kept: &Kept) {
         let deadline = self.term.deadline(kept.sent);
         self.deadline = self.deadline.max(deadline);
@@ -156,11 +170,13 @@ impl Member {
         self.joined = Some(kept.joined);
         self.remembered.fleet = Some(kept.meta.fleet.to_string());
         self.remembered.epoch = self.remembered.epoch.max(kept.meta.epoch);
+        self.name_places(kept.meta.naming);
         self.remembered.revision = kept.listing.revision.0;
         (self.left_behind, self.went_back) = (None, None);
         self.told.clear();
         if self.standing != Standing::In {
-            tracing::info!(event = "fleet_joined", machine = %kept.joined.machine, "the machine is in its fleet");
+            let counts_amounts = self.naming == Naming::ByShare;
+            tracing::info!(event = "fleet_joined", machine = %kept.joined.machine, counts_amounts, "the machine is in its fleet");
             self.watch = None;
         }
         self.standing = Standing::In;
@@ -230,7 +246,7 @@ impl SeatKeeper {
                 for (pool, holding) in &mut member.holdings {
                     let slots: Vec<_> = std::mem::take(&mut holding.held).into_keys().collect();
                     holding.is_busy = false;
-                    if self.house.seats.is_shared(*pool) && holding.is_proven {
+                    if self.house.seats.is_shared(*pool) && holding.is_proven() {
                         before.push((*pool, slots));
                     }
                 }

@@ -93,6 +93,7 @@ fn seen(look: u64, finding: Finding) -> RecordSightings {
         reach: Reach::default(),
         target: Target::Token(collection().token(U256::from(7))),
         finding,
+        amount: None,
         via: Vec::new(),
     };
     let look = Look { sightings: vec![sighting], ..Look::default() };

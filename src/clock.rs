@@ -28,13 +28,20 @@ pub struct Clock(Arc<State>);
 #[derive(Debug)]
 struct State {
     hands: Source,
-    started_wall: Timestamp,
-    started_monotonic: Duration,
-    /// The latest time ever answered.
-    latest: Mutex<Timestamp>,
+    course: Mutex<Course>,
     floors: RwLock<Floors>,
     /// Those of them that a quorum or validators vouch for.
     vouched: RwLock<Floors>,
+}
+
+/// How the wall clock goes: never back.
+#[derive(Debug)]
+struct Course {
+    /// At which time, by either clock, it began to be counted.
+    wall: Timestamp,
+    monotonic: Duration,
+    /// The latest time ever answered.
+    latest: Timestamp,
 }
 
 type Floors = BTreeMap<ChainId, Floor>;
@@ -105,9 +112,7 @@ impl Clock {
         let (wall, monotonic) = hands.read();
         Self(Arc::new(State {
             hands,
-            started_wall: wall,
-            started_monotonic: monotonic,
-            latest: Mutex::new(wall),
+            course: Mutex::new(Course { wall, monotonic, latest: wall }),
             floors: RwLock::default(),
             vouched: RwLock::default(),
         }))
@@ -125,10 +130,19 @@ impl Clock {
     /// [`Clock::now`] and [`Clock::monotonic`] at once.
     pub fn moment(&self) -> Moment {
         let (wall, monotonic) = self.0.hands.read();
-        let passed = monotonic.saturating_sub(self.0.started_monotonic);
-        let mut latest = self.0.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        *latest = wall.max(later(self.0.started_wall, passed)).max(*latest);
-        Moment { now: *latest, monotonic }
+        let mut course = self.0.course.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed = monotonic.saturating_sub(course.monotonic);
+        course.latest = wall.max(later(course.wall, passed)).max(course.latest);
+        Moment { now: course.latest, monotonic }
+    }
+
+    /// It is `at` now or later: an earlier run of the daemon has seen that time. It goes on from there.
+    pub fn go_on_from(&self, at: Timestamp) {
+        let (_, monotonic) = self.0.hands.read();
+        let mut course = self.0.course.lock().unwrap_or_else(PoisonError::into_inner);
+        if at > later(course.wall, monotonic.saturating_sub(course.monotonic)) {
+            (course.wall, course.monotonic) = (at, monotonic);
+        }
     }
 
     /// [`Clock::now`], and not before the newest time proven on any of `chains`, plus the time that has passed since

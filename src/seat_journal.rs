@@ -12,14 +12,13 @@ use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use alloy_primitives::B256;
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use crate::regular_file;
-use entitled_core::domain::ids::{ChainId, Collection, CustomerId, ProductId, TierName, Timestamp};
-use entitled_core::domain::ownership::IdRanges;
-use entitled_core::domain::product::Grant;
-use entitled_core::domain::rule::{Reach, Rule};
+use entitled_core::domain::ids::{ChainId, CustomerId, ProductId, Timestamp};
+use entitled_core::domain::product::GrantName;
 use entitled_core::seats::{ProcessId, Seat, SeatId};
 
 /// Of the file's form: what another says is not read.
@@ -70,6 +69,9 @@ pub struct KeptSeat {
     pub fence: Option<u64>,
     #[serde(default)]
     pub borrowed: Option<Borrowed>,
+    /// Of a seat that another machine has lent to this one: by which loan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loan: Option<B256>,
     pub processes: Vec<KeptProcess>,
 }
 
@@ -90,24 +92,6 @@ pub struct Borrowed {
 pub struct KeptProcess {
     pub id: ProcessId,
     pub pid: Option<i32>,
-}
-
-/// What a grant is about. How its tokens are found may change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GrantName {
-    tier: TierName,
-    collection: Collection,
-    ids: IdRanges,
-    rule: Rule,
-    reach: Reach,
-}
-
-impl From<&Grant> for GrantName {
-    fn from(grant: &Grant) -> Self {
-        let Grant { tier, collection, ids, rule, reach, .. } = grant;
-        let (tier, ids) = (tier.clone(), ids.clone());
-        Self { tier, collection: *collection, ids, rule: *rule, reach: *reach }
-    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -19,6 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("core/fleet", &["domain", "fleet", "seats"]),
     ("core/standards", &["domain", "evm", "standards"]),
     ("core/receipt", &["domain", "evm", "light_client", "proof", "receipt", "standards"]),
+    ("core/loan", &["domain", "loan", "receipt", "seats"]),
     ("core/lib", &[]),
     ("clock", &["clock"]),
     ("counter", &["counter"]),
@@ -61,10 +62,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Who may name what of the package that decides and proves; of the others, all may name its domain only.
 const PROVES: &[(&str, &[&str])] = &[
-    ("actors", &["domain", "fleet", "receipt", "seats"]),
-    ("rpc", &["domain", "receipt", "seats"]),
+    ("actors", &["domain", "fleet", "loan", "receipt", "seats"]),
+    ("rpc", &["domain", "loan", "receipt", "seats"]),
     ("fleet", &["fleet", "seats"]),
     ("seat_journal", &["domain", "seats"]),
+    ("store", &["domain", "loan"]),
     ("seat_policies", &["domain", "seats"]),
     ("chain", &["domain", "evm", "light_client", "proof", "receipt", "standards"]),
     ("entitlectl", &["domain", "receipt", "seats"]),

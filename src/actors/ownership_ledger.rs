@@ -32,6 +32,10 @@ pub use crate::store::{Asked, BackedUp};
 pub use entitled_core::domain::audit::AuditAction;
 pub use entitled_core::domain::epoch::Whose;
 pub use entitled_core::domain::kept::Look;
+pub use messages::loans::{
+    FindGivenLoan, FindLoans, FindMachineKey, FindTakenLoan, GiveLoanBack, KeepGivenLoan,
+    KeepMachineKey, NoteLoanTime, SpendLoan, TakeLoan,
+};
 pub use messages::{
     AcknowledgeNotices, AddWallet, BackUp, CreateCustomer, CustomerOf, CustomersOf,
     CustomersWithWallets, FindChallenge, FindCustomer, FindFacts, FindFigures, FindProgress,

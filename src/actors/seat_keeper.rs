@@ -26,7 +26,7 @@ use crate::actors::tier_cache::{Key, TierCache};
 use crate::actors::use_log::UseLog;
 use crate::clock::Clock;
 use crate::counter::Counter;
-use crate::seat_policies::{Policies, PolicyFault};
+use crate::seat_policies::Policies;
 use entitled_core::domain::audit::AuditAction;
 use entitled_core::domain::ids::CustomerId;
 use entitled_core::seats::{Binding, BootTime, Owner, PoolId, Refusal, RequestId};
@@ -35,10 +35,13 @@ use work::fleet::{Member, Patience};
 use work::house::House;
 use work::watching::Task;
 
+pub use messages::loans::{
+    Borrow, ComeBack, EndLoan, Lend, Lent, LentTo, LoanArrived, LoanOf, ReserveSeat,
+};
 pub use messages::{
-    Acquire, Adopt, Answer, Bind, Borrow, FindSeatFigures, Granted, ListSeats, Pending, PoolView,
-    Presence, Process, Refused, Release, ReloadPolicies, Revoke, SeatError, SeatFigures, SeatList,
-    SeatState, SeatView, SubscribeSeats, Suspend, TakeBack, Viewer,
+    Acquire, Adopt, Answer, Bind, FindSeatFigures, Granted, ListSeats, Pending, PoolView, Presence,
+    Process, Refused, Release, ReloadPolicies, Revoke, SeatError, SeatFigures, SeatList, SeatState,
+    SeatView, SubscribeSeats, Suspend, TakeBack, Viewer,
 };
 pub use news::{SeatEvent, SeatNews};
 pub use work::fleet::FleetParts;
@@ -161,6 +164,7 @@ impl SeatKeeper {
         self.wake(now);
         self.tell();
         self.turn_fleet(now, context);
+        self.note_loan_time(now);
         let due = |it: &Option<BootTime>| it.is_some_and(|it| it <= now);
         let counted = self.house.counted.iter_mut().filter(|(_, it)| due(&it.again_at));
         let mut overdue = Vec::new();
@@ -175,7 +179,8 @@ impl SeatKeeper {
             context.cancel_future(alarm);
         }
         let counts = self.house.counted.values().filter_map(|it| it.again_at);
-        let next = counts.chain(self.house.seats.next_alarm()).chain(self.fleet_alarm()).min();
+        let next = counts.chain(self.house.seats.next_alarm()).chain(self.fleet_alarm());
+        let next = next.chain(self.loan_time_due()).min();
         self.alarm = next.map(|next| {
             let rest = next.since(now).max(Duration::from_millis(1)).min(LONGEST_REST);
             context.run_later(rest, |keeper, context| {
@@ -283,9 +288,9 @@ impl Handler<Adopt> for SeatKeeper {
 }
 
 impl Handler<Release> for SeatKeeper {
-    type Result = bool;
+    type Result = Result<bool, SeatError>;
 
-    fn handle(&mut self, mut order: Release, context: &mut Self::Context) -> bool {
+    fn handle(&mut self, mut order: Release, context: &mut Self::Context) -> Self::Result {
         let first = self.first_connection;
         order.presence = order.presence.map(|it| it.numbered_from(first));
         let released = self.release(&order);
@@ -303,9 +308,21 @@ impl Handler<Revoke> for SeatKeeper {
         let Some(view) = seat.and_then(|it| self.seat_view(it)) else {
             return Box::pin(actix::fut::err(SeatError::NotFound));
         };
-        if let Err(Refusal::TooYoung { until }) = self.house.seats.may_revoke(now, order.seat) {
-            return Box::pin(actix::fut::err(SeatError::TooYoung { left: until.since(now) }));
-        }
+        let refused = match self.house.seats.may_revoke(now, order.seat) {
+            Err(Refusal::TooYoung { until }) => SeatError::TooYoung { left: until.since(now) },
+            Err(Refusal::LentAway { until }) => SeatError::LentAway { left: until.since(now) },
+            _ => return self.revoke(order, view),
+        };
+        Box::pin(actix::fut::err(refused))
+    }
+}
+
+impl SeatKeeper {
+    fn revoke(
+        &self,
+        order: Revoke,
+        view: SeatView,
+    ) -> ResponseActFuture<Self, Result<SeatView, SeatError>> {
         let SeatView { product, tier, .. } = &view;
         let note = NoteAudit {
             action: AuditAction::SeatRevoked,
@@ -357,29 +374,5 @@ impl Handler<FindSeatFigures> for SeatKeeper {
             ended: self.tally.ended.clone(),
             fleet: self.fleet_figures(),
         })
-    }
-}
-
-impl Handler<ReloadPolicies> for SeatKeeper {
-    type Result = ResponseActFuture<Self, Vec<PolicyFault>>;
-
-    fn handle(&mut self, order: ReloadPolicies, _: &mut Self::Context) -> Self::Result {
-        if let Some(dirs) = order.dirs {
-            self.parts.dirs = dirs;
-        }
-        let dirs = self.parts.dirs.clone();
-        let read = tokio::task::spawn_blocking(move || Policies::load(&dirs));
-        Box::pin(read.into_actor(self).map(|read, keeper, context| {
-            let faults = match read {
-                Ok(Ok(policies)) => {
-                    keeper.house.adopt_policies(keeper.now(), policies);
-                    Vec::new()
-                }
-                Ok(Err(faults)) => faults,
-                Err(_) => Vec::new(),
-            };
-            keeper.settle(context);
-            faults
-        }))
     }
 }

@@ -39,9 +39,9 @@ use work::flight::{self, Flight};
 
 pub use entitled_core::domain::epoch::{Epoch, Epochs, Whose};
 pub use messages::{
-    Check, CheckError, CountTokens, Draft, DraftReceipt, Explain, Explained, ImportReceipt,
-    Install, InstallError, Landing, ReceiptError, Refresh, Reload, Reloaded, Remove, Stored,
-    Subscribe, TokenCounts, TrustPublisher,
+    Check, CheckError, CountTokens, Draft, DraftReceipt, Explain, Explained, ImportLoan,
+    ImportReceipt, Install, InstallError, Landing, LoanCount, LoanError, ReceiptError, Refresh,
+    Reload, Reloaded, Remove, Stored, Subscribe, TokenCounts, TrustPublisher,
 };
 pub use pages::{Held, NoSlot, PageOwner, PageQuestion, Pages, RENEWED};
 pub use reader::{Cached, Key, Render, VerdictReader};

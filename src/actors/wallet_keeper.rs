@@ -28,6 +28,9 @@ use work::ledger::{KeepsWallets, Ledger};
 use work::tools::Tools;
 
 pub use crate::keys::KeyRingState;
+pub use messages::loans::{
+    OpenMachineKey, SignLoan, SignRequest, SignReturn, SignedLoan, SignedRequest,
+};
 pub use messages::{
     CompleteReceipt, Completed, CreateWallet, ExportKey, FindKeysStatus, ForeignKey, ImportKey,
     IssueChallenge, KeeperError, KeyFault, KeysStatus, LinkWallet, RotateKeys, RotationState,

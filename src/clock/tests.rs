@@ -29,6 +29,19 @@ fn a_clock_set_forward_and_back_never_answers_an_earlier_time() {
     assert_eq!(clock.now(), at(20_001));
 }
 
+/// What was lent for a time is not had for longer by a restart with the clock set back.
+#[test]
+fn a_time_that_was_seen_before_the_start_is_gone_on_from() {
+    let (clock, hands) = Clock::manual(at(1_000));
+    clock.go_on_from(at(5_000));
+    assert_eq!(clock.now(), at(5_000));
+    hands.advance(Duration::from_secs(100));
+    assert_eq!(clock.now(), at(5_100));
+    clock.go_on_from(at(4_000));
+    hands.set_wall(at(9_000));
+    assert_eq!(clock.now(), at(9_000));
+}
+
 #[test]
 fn the_floor_of_a_chain_counts_for_those_who_ask_on_it() {
     let (clock, _hands) = Clock::manual(at(1_000));

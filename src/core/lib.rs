@@ -12,7 +12,8 @@
 //! | [`evm`] | how a contract's call ends over proven state, and who signed (ERC-1271, ERC-6492) | `proof`, `light_client` |
 //! | [`seats`] | who may use a tier at the same time, and who does | `domain` |
 //! | [`standards`] | which calls a token standard is asked by, and what the answers mean | `evm` |
-//! | [`receipt`] | what a receipt proves to somebody who believes nobody | all of them |
+//! | [`receipt`] | what a receipt proves to somebody who believes nobody | all of them but `seats` |
+//! | [`loan`] | what a seat that is lent to an offline machine is worth there | `receipt`, `seats` |
 //!
 //! Imports follow the last column and nothing else. Three words recur:
 //!
@@ -43,6 +44,7 @@ pub mod domain;
 pub mod evm;
 pub mod fleet;
 pub mod light_client;
+pub mod loan;
 pub mod proof;
 pub mod receipt;
 pub mod seats;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::Addr;
 use anyhow::Context as _;
 
-use crate::actors::ownership_ledger::OwnershipLedger;
+use crate::actors::ownership_ledger::{FindLoans, OwnershipLedger};
 use crate::actors::seat_keeper::{self, FleetParts, Kept, SeatKeeper, TakeBack};
 use crate::actors::supervisor::Tree;
 use crate::actors::tier_cache::TierCache;
@@ -32,9 +32,11 @@ pub(super) async fn start_seats(
         Option<FleetParts>,
     ),
     clock: &Clock,
-) -> (Addr<SeatKeeper>, DescriptorStore) {
+) -> anyhow::Result<(Addr<SeatKeeper>, DescriptorStore)> {
     let file = config.store.path.with_file_name(SEATS);
-    let kept = Kept::open(file, stored, clock);
+    // Without what others have, it would be given here as well.
+    let (given, taken) = ledger.send(FindLoans).await?.context("the store cannot be read")?;
+    let kept = Kept::open(file, stored, clock).with_loans((&given, &taken), clock);
     let descriptors = kept.descriptors();
     let parts = seat_keeper::Parts {
         cache: cache.clone(),
@@ -49,7 +51,7 @@ pub(super) async fn start_seats(
             "seats of before the start are taken back later: they cannot be counted yet"
         );
     }
-    (seats, descriptors)
+    Ok((seats, descriptors))
 }
 
 /// The machines that seats are shared with.

@@ -133,7 +133,8 @@ impl House {
         let keeper = tree.start("wallet_keeper", keeper);
         let state_directory = config.store.path.parent().unwrap_or(Path::new(".")).to_owned();
         let (seats, descriptors) =
-            start_seats((policies, stored), config, (&tree, &cache, &ledger, fleet), &clock).await;
+            start_seats((policies, stored), config, (&tree, &cache, &ledger, fleet), &clock)
+                .await?;
         Ok(Self {
             store,
             tree,
@@ -266,6 +267,8 @@ fn names_in(state: &Path, config: &Config) -> Vec<String> {
 
 /// Who vouched for a floor is not kept; of a block that was final it is.
 fn raise_floors(progress: &Progress, clock: &Clock) {
+    // Before the clock is held against anything.
+    progress.loan_time.into_iter().for_each(|it| clock.go_on_from(it));
     for (chain, time) in &progress.floors {
         clock.raise_floor(*chain, *time, Trust::Single);
         if clock.is_rolled_back(*chain) {

@@ -10,12 +10,13 @@ use serde::Serialize;
 use crate::actors::chain_verifier::{ProofFault, VerifierError};
 use crate::actors::ownership_ledger::LedgerError;
 use crate::actors::seat_keeper::{FleetOrderError, SeatError};
-use crate::actors::tier_cache::{CheckError, InstallError, ReceiptError};
+use crate::actors::tier_cache::{CheckError, InstallError, LoanError, ReceiptError};
 use crate::actors::wallet_keeper::KeeperError;
 use entitled_core::domain::causes::with_causes;
 use entitled_core::domain::entitlement;
 use entitled_core::domain::ids::IdError;
 use entitled_core::domain::peer::Refusal;
+use entitled_core::loan::LoanFault;
 
 pub use entitled_client::ErrorCode as Code;
 
@@ -132,7 +133,9 @@ impl From<SeatError> for RpcError {
             SeatError::Audit { source } => return source.into(),
             SeatError::Busy => Code::Busy,
             SeatError::NotFound => Code::NotFound,
-            SeatError::TooYoung { .. } | SeatError::NoUnit => Code::Conflict,
+            SeatError::TooYoung { .. } | SeatError::LentAway { .. } | SeatError::NoUnit => {
+                Code::Conflict
+            }
             SeatError::TooManyProcesses => Code::LimitExceeded,
             SeatError::NoRandomness => Code::Internal,
         };
@@ -173,6 +176,40 @@ impl From<ReceiptError> for RpcError {
             ReceiptError::BrokenOff => Code::Busy,
             ReceiptError::Check(source) => return source.clone().into(),
             ReceiptError::Verifier(source) => return source.clone().into(),
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<LoanFault> for RpcError {
+    fn from(fault: LoanFault) -> Self {
+        let code = match &fault {
+            LoanFault::OtherMachine { .. } | LoanFault::Future { .. } | LoanFault::Over { .. } => {
+                Code::Conflict
+            }
+            LoanFault::Format(_)
+            | LoanFault::OtherFile
+            | LoanFault::Request
+            | LoanFault::Return
+            | LoanFault::Loan
+            | LoanFault::Evidence(_) => Code::SignatureInvalid,
+        };
+        Self::new(code, fault.to_string())
+    }
+}
+
+impl From<LoanError> for RpcError {
+    fn from(error: LoanError) -> Self {
+        let code = match error {
+            LoanError::Refused(fault) => return (*fault).into(),
+            LoanError::Check(source) => return source.into(),
+            LoanError::NoProduct => Code::NotFound,
+            LoanError::NoGrant
+            | LoanError::OtherLender { .. }
+            | LoanError::Unvouched { .. }
+            | LoanError::Another
+            | LoanError::Spent => Code::Conflict,
+            LoanError::BrokenOff => Code::Busy,
         };
         Self::new(code, error.to_string())
     }

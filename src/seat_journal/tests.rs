@@ -55,6 +55,7 @@ fn seat(number: u64) -> KeptSeat {
         account: Some(1000),
         fence: None,
         borrowed: None,
+        loan: None,
         processes,
     }
 }

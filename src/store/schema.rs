@@ -7,7 +7,7 @@
 //!
 //! | table | key | value |
 //! |---|---|---|
-//! | `meta` | name | `schema` (u32), `last_look` (u64), `audit_head` (number, hash), `notices` (list of Notice), `head` with chain (u64) and finality (KeptHead), `publisher` with a product's id (Pin) |
+//! | `meta` | name | `schema` (u32), `last_look` (u64), `audit_head` (number, hash), `notices` (list of Notice), `machine_key` (address), `loan_time` (time), `head` with chain (u64) and finality (KeptHead), `publisher` with a product's id (Pin) |
 //! | `customers` | customer | Customer |
 //! | `customer_uids` | uid (u32) | customer |
 //! | `external_ids` | text | customer |
@@ -29,10 +29,11 @@
 //! | `light_clients` | 0, chain (u64) | form byte, slot (u64), time, bytes of `chain` |
 //! | `link_proofs` | address, customer | LinkProof |
 //! | `evidence` | customer, product's id | form byte, time, bytes of `entitled_core::receipt` |
+//! | `loans` | given or taken (u8), over or not (u8), nonce | GivenLoan, or TakenLoan |
 
 use std::ops::Bound;
 
-use alloy_primitives::{Address, keccak256};
+use alloy_primitives::{Address, B256, keccak256};
 use redb::TableDefinition;
 
 use entitled_core::domain::ids::{
@@ -41,7 +42,7 @@ use entitled_core::domain::ids::{
 use entitled_core::domain::ownership::{Finality, Rule, Target, Terms};
 
 /// The schema this program writes. See `migrations`.
-pub const SCHEMA: u32 = 6;
+pub const SCHEMA: u32 = 7;
 
 pub(super) type Definition<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
 
@@ -70,11 +71,12 @@ pub enum Table {
     Confirmations,
     LinkProofs,
     Evidence,
+    Loans,
 }
 
 impl Table {
     /// In the order of the variants, so that `table as usize` is its place.
-    pub(super) const ALL: [Self; 22] = [
+    pub(super) const ALL: [Self; 23] = [
         Self::Meta,
         Self::Customers,
         Self::CustomerUids,
@@ -97,6 +99,7 @@ impl Table {
         Self::Confirmations,
         Self::LinkProofs,
         Self::Evidence,
+        Self::Loans,
     ];
 
     pub(super) fn definition(self) -> Definition<'static> {
@@ -123,12 +126,17 @@ impl Table {
             Self::Confirmations => "confirmations",
             Self::LinkProofs => "link_proofs",
             Self::Evidence => "evidence",
+            Self::Loans => "loans",
         })
     }
 }
 
 pub(super) const META_LAST_LOOK: &[u8] = b"last_look";
 pub(super) const META_AUDIT_HEAD: &[u8] = b"audit_head";
+/// By whose address the machine's own key is called.
+pub(super) const META_MACHINE_KEY: &[u8] = b"machine_key";
+/// How late it was when a loan was seen last.
+pub(super) const META_LOAN_TIME: &[u8] = b"loan_time";
 pub(super) const META_NOTICES: &[u8] = b"notices";
 /// How the keys of publishers begin.
 pub(super) const META_PUBLISHER: &[u8] = b"publisher";
@@ -275,6 +283,15 @@ pub(super) fn kept(sighting: &[u8], finality: Finality, known: bool) -> Vec<u8> 
 /// What the key's customer can show of a product.
 pub(super) fn evidence(id: CustomerId, product: &ProductId) -> Vec<u8> {
     [customer(id).as_slice(), product.as_str().as_bytes()].concat()
+}
+
+/// Loans that this machine has given, or taken; those that are over apart, which are many with time.
+pub(super) fn loans(taken: bool, over: bool) -> [u8; 2] {
+    [u8::from(taken), u8::from(over)]
+}
+
+pub(super) fn loan(taken: bool, over: bool, nonce: B256) -> [u8; 34] {
+    join(&[&loans(taken, over), nonce.as_slice()])
 }
 
 pub(super) fn publisher(product: &ProductId) -> Vec<u8> {

@@ -27,13 +27,16 @@ const LAST: [&str; 5] =
     ["wallet_unlink", "customer_deactivate", "product_remove", "keys_rotate", "store_backup"];
 
 /// What this daemon cannot do: its keys are in a file, its chain has no validators, its product no publisher, and its only
-/// seat was given back; it is in no fleet, and the receipt in the document is cut short. It answers with an error that the document names.
-const CANNOT: [&str; 9] = [
+/// seat was given back; it is in no fleet, and the receipt and the files of loans in the document are cut short. It answers with an error that the document names.
+const CANNOT: [&str; 12] = [
     "keys_unlock",
     "chain_sync",
     "entitlement_receipt",
     "receipt_import",
     "seat_revoke",
+    "seat_lend",
+    "seat_import",
+    "seat_return",
     "fleet_status",
     "fleet_evict",
     "fleet_drain",

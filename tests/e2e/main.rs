@@ -79,6 +79,7 @@ mod seats_clients;
 mod seats_clock;
 mod seats_endings;
 mod seats_health;
+mod seats_loans;
 mod seats_processes;
 mod seats_restart;
 mod seats_rules;

@@ -1,5 +1,7 @@
 //! What OwnershipLedger can be ordered and asked. A change names who wants it and carries the store's own input.
 
+pub(super) mod loans;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -116,6 +116,8 @@ macro_rules! questions {
     )*};
 }
 
+mod loans;
+
 revisions! {
     CreateCustomer -> Customer, "make a customer", |it| Whose::Users(it.id), |it, changes| {
         customers::create(changes, it.new, &it.asked)

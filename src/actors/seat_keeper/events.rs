@@ -1,10 +1,12 @@
-//! What SeatKeeper is told of: ends of processes and connections, news of tokens, the start and the end of the daemon.
+//! What SeatKeeper is told of: ends of processes and connections, news of tokens, other policies, the start and the end of the
+//! daemon.
 
 use actix::prelude::*;
 
 use super::SeatKeeper;
-use super::messages::{Disconnected, Exited, Recount, Suspend, TakeBack};
+use super::messages::{Disconnected, Exited, Recount, ReloadPolicies, Suspend, TakeBack};
 use super::work::counting;
+use crate::seat_policies::{Policies, PolicyFault};
 
 impl Handler<TakeBack> for SeatKeeper {
     type Result = ResponseActFuture<Self, ()>;
@@ -68,5 +70,29 @@ impl Handler<Recount> for SeatKeeper {
 
     fn handle(&mut self, told: Recount, context: &mut Self::Context) {
         self.recount(told.key, context);
+    }
+}
+
+impl Handler<ReloadPolicies> for SeatKeeper {
+    type Result = ResponseActFuture<Self, Vec<PolicyFault>>;
+
+    fn handle(&mut self, order: ReloadPolicies, _: &mut Self::Context) -> Self::Result {
+        if let Some(dirs) = order.dirs {
+            self.parts.dirs = dirs;
+        }
+        let dirs = self.parts.dirs.clone();
+        let read = tokio::task::spawn_blocking(move || Policies::load(&dirs));
+        Box::pin(read.into_actor(self).map(|read, keeper, context| {
+            let faults = match read {
+                Ok(Ok(policies)) => {
+                    keeper.house.adopt_policies(keeper.now(), policies);
+                    Vec::new()
+                }
+                Ok(Err(faults)) => faults,
+                Err(_) => Vec::new(),
+            };
+            keeper.settle(context);
+            faults
+        }))
     }
 }

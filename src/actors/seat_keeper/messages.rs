@@ -1,5 +1,7 @@
 //! What SeatKeeper can be asked and ordered.
 
+pub(super) mod loans;
+
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -12,6 +14,7 @@ use nix::sys::statfs::{FsType, fstatfs};
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::{broadcast, oneshot, watch};
 
+use self::loans::LoanOf;
 use super::news::SeatNews;
 use super::work::fleet::orders::FleetFigures;
 use crate::actors::ownership_ledger::{Asked, LedgerError};
@@ -34,6 +37,9 @@ pub enum SeatError {
     /// For so long.
     #[error("the seat is too young to be taken away, for another {} s", left.as_secs() + 1)]
     TooYoung { left: Duration },
+    /// For so long, or until it gives it back.
+    #[error("the seat is lent to another machine, for another {} s", left.as_secs() + 1)]
+    LentAway { left: Duration },
     #[error(
         "a seat here belongs to a unit or control group, and that of the caller cannot be found out"
     )]
@@ -187,21 +193,9 @@ pub struct Refused {
     pub holders: Vec<SeatView>,
 }
 
-/// Take a seat out of its pool for a time. It stands in the audit.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Answer, SeatError>")]
-pub struct Borrow {
-    pub key: Key,
-    pub presence: Presence,
-    pub tier: Option<TierName>,
-    pub feature: Option<String>,
-    pub time: Duration,
-    pub asked: Asked,
-}
-
 /// Give a seat back. `false`: there is no such seat, or it is somebody else's.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "bool")]
+#[rtype(result = "Result<bool, SeatError>")]
 pub struct Release {
     pub seat: SeatId,
     /// Whose it has to be; `None`: anybody's.
@@ -343,6 +337,8 @@ pub struct SeatView {
     pub over: bool,
     /// When it ends if nothing happens.
     pub ends_at: Option<Timestamp>,
+    /// To which machine it was lent.
+    pub lent_to: Option<String>,
 }
 
 impl SeatView {
@@ -359,16 +355,19 @@ pub enum SeatState {
     Suspect,
     Lingering,
     Borrowed,
+    /// Another machine has it.
+    Lent,
 }
 
 impl SeatState {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Held,
         Self::Draining,
         Self::Detached,
         Self::Suspect,
         Self::Lingering,
         Self::Borrowed,
+        Self::Lent,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -379,6 +378,7 @@ impl SeatState {
             Self::Suspect => "suspect",
             Self::Lingering => "lingering",
             Self::Borrowed => "borrowed",
+            Self::Lent => "lent",
         }
     }
 }
@@ -395,4 +395,6 @@ pub struct PoolView {
     pub elsewhere: u64,
     /// When what proves its capacity holds no more.
     pub until: Option<Timestamp>,
+    /// Where another machine has lent it to this one.
+    pub loan: Option<LoanOf>,
 }

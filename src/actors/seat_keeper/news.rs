@@ -88,6 +88,7 @@ impl SeatKeeper {
                     *self.tally.ended.entry(reason.name()).or_default() += 1;
                     self.house.behind.remove(&seat.id);
                     self.house.borrowed.forget(seat.id);
+                    self.house.lent.remove(&seat.id);
                     if let Hold::Bound(bindings) = &seat.hold {
                         self.let_go(bindings);
                     }

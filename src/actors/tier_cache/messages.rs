@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::watch;
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 
 use super::reader::{Cached, Key};
 use crate::actors::chain_verifier::VerifierError;
@@ -16,6 +16,7 @@ use entitled_core::domain::customer::LinkProof;
 use entitled_core::domain::entitlement::{Counted, Step, Tokens, Verdict};
 use entitled_core::domain::ids::{CustomerId, ProductId, Timestamp};
 use entitled_core::domain::publisher::PublisherKey;
+use entitled_core::loan::{Loan, LoanFault, TakenLoan};
 use entitled_core::receipt::{Evidence, ReceiptFault, Verified};
 
 pub use crate::products::ChangeError as InstallError;
@@ -82,12 +83,25 @@ pub struct TokenCounts {
     pub tokens: Vec<Tokens>,
     /// Which those are.
     pub counted: Vec<Vec<Counted>>,
+    /// Places that other machines have lent to this one.
+    pub loans: Vec<LoanCount>,
     /// Whether the customer is entitled to nothing, through the machine neither.
     pub is_deactivated: bool,
     /// The time on the product's chains by which they were counted.
     pub now: Timestamp,
     /// The monotonic time of what it rests on.
     pub gathered: Duration,
+}
+
+/// One place that another machine has lent to this one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoanCount {
+    pub nonce: B256,
+    /// The wallet whose licence it is of.
+    pub lender: Address,
+    /// By which of the product's grants.
+    pub grant: usize,
+    pub until: Timestamp,
 }
 
 /// Be told whenever the verdict is made anew. What is told may be outdated when it is read: whoever is told asks
@@ -127,6 +141,44 @@ pub struct ImportReceipt {
     pub receipt: String,
     pub uid: u32,
     pub asked: Asked,
+}
+
+/// Take a seat that another machine has lent to this one.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<(TakenLoan, Verified), LoanError>")]
+pub struct ImportLoan {
+    pub loan: Loan,
+    /// The address of this machine's key.
+    pub machine: Address,
+    /// The wallet whose loan it has to be.
+    pub lender: Option<Address>,
+    pub asked: Asked,
+}
+
+/// Why a loan is not taken.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LoanError {
+    #[error("{0}")]
+    Refused(Box<LoanFault>),
+    #[error("no product of this loan is installed, or not its publisher's file")]
+    NoProduct,
+    #[error("the product as it is installed here has nothing for the licence of this loan")]
+    NoGrant,
+    #[error("the loan is by the wallet {wallet}")]
+    OtherLender { wallet: Address },
+    #[error(
+        "that the wallet {wallet} holds the licence is the lender's own word, because the product asks for no more: name that \
+         wallet as the lender to take its word"
+    )]
+    Unvouched { wallet: Address },
+    #[error("this machine had another loan by the same request")]
+    Another,
+    #[error("the loan was given back, or its time is over")]
+    Spent,
+    #[error("the loan cannot be looked through")]
+    BrokenOff,
+    #[error(transparent)]
+    Check(#[from] CheckError),
 }
 
 /// Why there is no receipt, or one is not taken.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::reader::Cached;
 use super::work::flight::Scene;
 use super::{CacheSettings, KEPT_AT_MOST, Parts, TierCache};
-use entitled_core::domain::entitlement::{Code, Verdict, awaits_finality, evaluate};
+use entitled_core::domain::entitlement::{Code, Verdict, awaits_finality};
 use entitled_core::domain::ids::{CustomerId, Timestamp};
 use entitled_core::domain::publication::Publication;
 
@@ -24,7 +24,7 @@ impl TierCache {
             return true;
         }
         let now = scene.now(clock);
-        let verdict = evaluate(&scene.question(), now);
+        let verdict = scene.verdict_at(now);
         let told = self.subscribers.get(&scene.key);
         let told_holds = told.and_then(|it| {
             it.borrow().as_ref().map(|it| reader.still_holds(&scene.key, it, clock))

@@ -1,5 +1,7 @@
 //! What WalletKeeper can be ordered and asked, and why it may not do it.
 
+pub(super) mod loans;
+
 use std::sync::Arc;
 
 use actix::prelude::*;

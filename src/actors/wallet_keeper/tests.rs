@@ -2,6 +2,7 @@
 
 mod contracts;
 mod fairness;
+mod loans;
 mod rotation;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ struct MemoryLedger {
     challenges: BTreeMap<String, Challenge>,
     notes: Vec<String>,
     refuses_replacements: bool,
+    machine: Option<(Address, Vec<u8>)>,
 }
 
 impl Actor for MemoryLedger {

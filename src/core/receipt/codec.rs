@@ -1,42 +1,42 @@
 //! Bytes in one form only: fixed widths, and lengths before what has one. Pure.
 //!
-//! Asked by: `format`. Never: makes room for a length it has not held against its bound, and against what is left.
+//! Asked by: `format`, and `loan`. Never: makes room for a length it has not held against its bound, and against what is left.
 
 use super::fault::FormatFault;
 
 /// Puts parts one after another.
 #[derive(Debug, Default)]
-pub(super) struct Writer(Vec<u8>);
+pub(crate) struct Writer(Vec<u8>);
 
 impl Writer {
-    pub(super) fn finish(self) -> Vec<u8> {
+    pub(crate) fn finish(self) -> Vec<u8> {
         self.0
     }
 
-    pub(super) fn fixed(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn fixed(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.extend_from_slice(bytes.as_ref());
     }
 
-    pub(super) fn number(&mut self, number: u64) {
+    pub(crate) fn number(&mut self, number: u64) {
         self.fixed(number.to_be_bytes());
     }
 
     /// Of something that has one of a few forms.
-    pub(super) fn kind(&mut self, kind: u8) {
+    pub(crate) fn kind(&mut self, kind: u8) {
         self.0.push(kind);
     }
 
-    pub(super) fn count(&mut self, count: usize) {
-        // What is longer than that is longer than any receipt, and refused by whoever reads it.
+    pub(crate) fn count(&mut self, count: usize) {
+        // What is longer than that is longer than anything that is written so, and refused by whoever reads it.
         self.fixed(u32::try_from(count).unwrap_or(u32::MAX).to_be_bytes());
     }
 
-    pub(super) fn bytes(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn bytes(&mut self, bytes: impl AsRef<[u8]>) {
         self.count(bytes.as_ref().len());
         self.fixed(bytes);
     }
 
-    pub(super) fn list<T>(
+    pub(crate) fn list<T>(
         &mut self,
         items: impl ExactSizeIterator<Item = T>,
         mut write: impl FnMut(&mut Self, T),
@@ -48,16 +48,16 @@ impl Writer {
 
 /// Takes parts off the front.
 #[derive(Debug)]
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(rest: &'a [u8]) -> Self {
+    pub(crate) fn new(rest: &'a [u8]) -> Self {
         Self { rest }
     }
 
-    pub(super) fn finish(self) -> Result<(), FormatFault> {
+    pub(crate) fn finish(self) -> Result<(), FormatFault> {
         if self.rest.is_empty() { Ok(()) } else { Err(FormatFault::Surplus) }
     }
 
@@ -67,25 +67,25 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    pub(super) fn fixed<const N: usize>(&mut self) -> Result<[u8; N], FormatFault> {
+    pub(crate) fn fixed<const N: usize>(&mut self) -> Result<[u8; N], FormatFault> {
         self.take(N)?.try_into().map_err(|_| FormatFault::CutShort)
     }
 
-    pub(super) fn number(&mut self) -> Result<u64, FormatFault> {
+    pub(crate) fn number(&mut self) -> Result<u64, FormatFault> {
         self.fixed().map(u64::from_be_bytes)
     }
 
-    pub(super) fn kind(&mut self) -> Result<u8, FormatFault> {
+    pub(crate) fn kind(&mut self) -> Result<u8, FormatFault> {
         self.fixed().map(|[kind]| kind)
     }
 
-    pub(super) fn count(&mut self, what: &'static str, most: usize) -> Result<usize, FormatFault> {
+    pub(crate) fn count(&mut self, what: &'static str, most: usize) -> Result<usize, FormatFault> {
         let count = u32::from_be_bytes(self.fixed()?);
         let count = usize::try_from(count).map_err(|_| FormatFault::TooMuch { what })?;
         if count <= most { Ok(count) } else { Err(FormatFault::TooMuch { what }) }
     }
 
-    pub(super) fn bytes(
+    pub(crate) fn bytes(
         &mut self,
         what: &'static str,
         most: usize,
@@ -94,13 +94,13 @@ impl<'a> Reader<'a> {
         self.take(length)
     }
 
-    pub(super) fn text(&mut self, what: &'static str, most: usize) -> Result<&'a str, FormatFault> {
+    pub(crate) fn text(&mut self, what: &'static str, most: usize) -> Result<&'a str, FormatFault> {
         let bytes = self.bytes(what, most)?;
         std::str::from_utf8(bytes).map_err(|_| FormatFault::Field { what })
     }
 
     /// No room is made before an item is there.
-    pub(super) fn list<T>(
+    pub(crate) fn list<T>(
         &mut self,
         (what, most): (&'static str, usize),
         mut read: impl FnMut(&mut Self) -> Result<T, FormatFault>,

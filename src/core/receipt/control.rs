@@ -12,12 +12,12 @@ use crate::domain::wallet_proof::{
 use crate::receipt::question::Link;
 
 /// Whose wallet it is, as far as that can be told without a chain.
-pub(super) struct Controlled {
-    pub(super) wallet: Address,
-    pub(super) customer: CustomerId,
+pub(crate) struct Controlled {
+    pub(crate) wallet: Address,
+    pub(crate) customer: CustomerId,
     /// Where no key stands for the link: what its contract has to accept.
-    pub(super) contract: Option<Link>,
-    pub(super) is_managed: bool,
+    pub(crate) contract: Option<Link>,
+    pub(crate) is_managed: bool,
 }
 
 /// The text that the key of a managed wallet signs. It is no other text that anybody is asked to sign, and names everything
@@ -79,7 +79,7 @@ fn linked(message: &str, signature: &Bytes, now: Timestamp) -> Result<Controlled
 }
 
 /// By the account's key, in the one form that such a signature is written in.
-fn is_by_key(message: &str, signature: &[u8], wallet: Address) -> bool {
+pub(crate) fn is_by_key(message: &str, signature: &[u8], wallet: Address) -> bool {
     if !matches!(signature, [.., 27 | 28]) {
         return false;
     }
@@ -88,7 +88,7 @@ fn is_by_key(message: &str, signature: &[u8], wallet: Address) -> bool {
     signature.and_then(|it| recover(hash, &it)) == Ok(wallet)
 }
 
-fn not_later(at: Timestamp, now: Timestamp) -> Result<(), ReceiptFault> {
+pub(crate) fn not_later(at: Timestamp, now: Timestamp) -> Result<(), ReceiptFault> {
     let latest =
         now.checked_add(SignedDuration::from_secs(CLOCK_TOLERANCE_S)).unwrap_or(Timestamp::MAX);
     if at > latest { Err(ReceiptFault::Future { at }) } else { Ok(()) }

@@ -12,9 +12,9 @@ use crate::light_client::Refused;
 pub enum FormatFault {
     #[error("it is longer than {most} bytes")]
     TooLong { most: usize },
-    #[error("it is not a receipt: it does not begin and end as one, in lines of 64 characters")]
-    Armour,
-    #[error("its line {line} is not base64, or is written in another way than a receipt is")]
+    #[error("it does not begin and end as `ENTITLED {kind}`, in lines of 64 characters")]
+    Armour { kind: &'static str },
+    #[error("its line {line} is not base64, or is written in another way than it should be")]
     Base64 { line: usize },
     #[error("it is of format {found}, which this version does not know")]
     Version { found: u8 },
@@ -26,7 +26,7 @@ pub enum FormatFault {
     Surplus,
     #[error("its {what} has another form than it should have")]
     Field { what: &'static str },
-    #[error("it has more, or longer, {what} than a receipt may have")]
+    #[error("it has more, or longer, {what} than it may have")]
     TooMuch { what: &'static str },
 }
 

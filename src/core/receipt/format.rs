@@ -11,7 +11,7 @@
 use alloy_primitives::{Address, B256, Bytes, U256};
 use ring::digest;
 
-use super::armour;
+use super::armour::{self, Kind};
 use super::codec::{Reader, Writer};
 use super::fault::FormatFault;
 use crate::domain::ids::{ChainId, Collection, CustomerId, Standard, Timestamp, Token};
@@ -95,14 +95,41 @@ pub enum Control {
     },
 }
 
-fn sha256(bytes: &[u8]) -> B256 {
+/// With a checksum behind it, which tells damage from forgery.
+pub(crate) fn sealed(writer: Writer) -> Vec<u8> {
+    let mut bytes = writer.finish();
+    bytes.extend(sha256(&bytes));
+    bytes
+}
+
+/// What stands behind the beginning and the version, and before the checksum.
+pub(crate) fn unsealed<'a>(
+    bytes: &'a [u8],
+    (magic, version): (&[u8; 4], u8),
+) -> Result<Reader<'a>, FormatFault> {
+    let (content, checksum) = bytes.split_last_chunk::<32>().ok_or(FormatFault::CutShort)?;
+    let mut reader = Reader::new(content);
+    if reader.fixed()? != *magic {
+        return Err(FormatFault::Field { what: "beginning" });
+    }
+    let found = reader.kind()?;
+    if found != version {
+        return Err(FormatFault::Version { found });
+    }
+    match sha256(content) == *checksum {
+        true => Ok(reader),
+        false => Err(FormatFault::Checksum),
+    }
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> B256 {
     B256::from_slice(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
 impl Receipt {
     /// The receipt as its one text.
     pub fn to_text(&self) -> String {
-        armour::write(&self.to_bytes())
+        armour::write(Kind::Receipt, &self.to_bytes())
     }
 
     /// Reads a receipt's text.
@@ -110,7 +137,7 @@ impl Receipt {
     /// # Errors
     /// [`FormatFault`]: it is anything but a receipt in its one form.
     pub fn from_text(text: &[u8]) -> Result<Self, FormatFault> {
-        Self::from_bytes(&armour::read(text)?)
+        Self::from_bytes(&armour::read(Kind::Receipt, text)?)
     }
 
     fn to_bytes(&self) -> Vec<u8> {
@@ -119,24 +146,11 @@ impl Receipt {
         writer.kind(VERSION);
         self.evidence.write(&mut writer);
         self.control.write(&mut writer);
-        let mut bytes = writer.finish();
-        bytes.extend(sha256(&bytes));
-        bytes
+        sealed(writer)
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self, FormatFault> {
-        let (content, checksum) = bytes.split_last_chunk::<32>().ok_or(FormatFault::CutShort)?;
-        let mut reader = Reader::new(content);
-        if reader.fixed()? != *MAGIC {
-            return Err(FormatFault::Field { what: "beginning" });
-        }
-        match reader.kind()? {
-            VERSION => {}
-            found => return Err(FormatFault::Version { found }),
-        }
-        if sha256(content) != *checksum {
-            return Err(FormatFault::Checksum);
-        }
+        let mut reader = unsealed(bytes, (MAGIC, VERSION))?;
         let evidence = Evidence::read(&mut reader)?;
         let control = Control::read(&mut reader)?;
         reader.finish()?;
@@ -173,7 +187,7 @@ impl Evidence {
         sha256(&self.to_bytes())
     }
 
-    fn write(&self, writer: &mut Writer) {
+    pub(crate) fn write(&self, writer: &mut Writer) {
         self.product.write(writer);
         let Token { collection, id } = self.token;
         writer.number(collection.chain.0);
@@ -199,7 +213,7 @@ impl Evidence {
         }
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Self, FormatFault> {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, FormatFault> {
         let product = SignedProduct::read(reader)?;
         let chain = ChainId(reader.number()?);
         let standard = match reader.kind()? {

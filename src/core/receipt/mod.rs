@@ -9,16 +9,16 @@
 //! `question` is what the contract is asked; a receipt is made by asking it where proofs can be fetched, and judged by asking
 //! it over what is in the receipt and nothing else. `docs/receipts.md` says what a receipt does not prove.
 
-mod armour;
-mod codec;
-mod control;
+pub(crate) mod armour;
+pub(crate) mod codec;
+pub(crate) mod control;
 mod fault;
-mod format;
+pub(crate) mod format;
 mod question;
-mod verify;
+pub(crate) mod verify;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use armour::{LARGEST, LONGEST_TEXT};
 pub use control::text as control_text;

@@ -11,7 +11,7 @@ use super::fault::ReceiptFault;
 use super::format::{Evidence, Receipt};
 use super::question::{Question, Unanswered, grant_of};
 use crate::domain::entitlement::{self, ContractWallet, Holder, Verdict, evaluate};
-use crate::domain::ids::{ProductId, Timestamp};
+use crate::domain::ids::{CustomerId, ProductId, Timestamp};
 use crate::domain::ownership::{Anchor, Finding, Sighting, Target, Trust};
 use crate::domain::product::{Grant, Product, parse};
 use crate::domain::publisher::PublisherKey;
@@ -84,18 +84,34 @@ pub fn verify(
     now: Timestamp,
 ) -> Result<Verified, ReceiptFault> {
     let Receipt { evidence, control } = Receipt::from_text(receipt)?;
+    let controlled = |product: &ProductId| control.check((product, &evidence), nonce, now);
+    let verified = prove(&evidence, publisher, controlled, now)?;
+    let binding = match (verified.binding, nonce) {
+        (Binding::Key, Some(_)) => Binding::Nonce,
+        (binding, _) => binding,
+    };
+    Ok(Verified { binding, ..verified })
+}
+
+/// The same of evidence alone, where `control` says whose wallet it is about.
+pub(crate) fn prove(
+    evidence: &Evidence,
+    publisher: &PublisherKey,
+    control: impl FnOnce(&ProductId) -> Result<Controlled, ReceiptFault>,
+    now: Timestamp,
+) -> Result<Verified, ReceiptFault> {
     evidence.product.check(publisher)?;
     let product = parse(&evidence.product.text).map_err(|_| ReceiptFault::Product)?;
     if product.publisher.is_none() {
         return Err(ReceiptFault::Product);
     }
-    let grant = grant(&product, &evidence)?;
-    let controlled = control.check((&product.id, &evidence), nonce, now)?;
+    let grant = grant(&product, evidence)?;
+    let controlled = control(&product.id)?;
     let header = header(&evidence.header)?;
-    let block = block::Claimed::new(&product, &evidence, &header)?;
+    let block = block::Claimed::new(&product, evidence, &header)?;
     has_come(block.time(), now)?;
     let answer = {
-        let state = State::of(&evidence, &header);
+        let state = State::of(evidence, &header);
         let limits = Limits { gas: GAS, go_on: &|| true };
         let rules = (evidence.token.collection.chain.0, block.rules(&header));
         let state_refs = (&state.facts, &state.library);
@@ -125,15 +141,13 @@ pub fn verify(
         amount: answer.amount,
         via: evidence.via.clone(),
     };
-    let verdict = decide((&product, publisher), &controlled, (&sighting, &anchor), now);
+    let holder = holder(&controlled, &anchor);
+    let verdict =
+        decide((&product, publisher), (controlled.customer, &holder), (&sighting, &anchor), now);
     if !verdict.is_valid() {
         return Err(ReceiptFault::NotValid { verdict: verdict.into() });
     }
-    let binding = match (controlled.is_managed, nonce) {
-        (true, Some(_)) => Binding::Nonce,
-        (true, None) => Binding::Key,
-        (false, _) => Binding::None,
-    };
+    let binding = if controlled.is_managed { Binding::Key } else { Binding::None };
     let vouched = match anchor.trust {
         Trust::Consensus => Vouched::Validators,
         Trust::Single | Trust::Quorum => Vouched::Maker,
@@ -166,24 +180,27 @@ fn unanswered(why: Unanswered) -> ReceiptFault {
     }
 }
 
-/// What follows from one sighting of one wallet's token, by the same decision as the daemon's.
-fn decide(
-    (product, publisher): (&Product, &PublisherKey),
-    controlled: &Controlled,
-    (sighting, anchor): (&Sighting, &Anchor),
-    now: Timestamp,
-) -> Verdict {
+fn holder(controlled: &Controlled, anchor: &Anchor) -> Holder {
     // Where a contract stands for the wallet, it said so at the same block.
     let contract = controlled.contract.as_ref().map(|link| {
         let accepted = Some(anchor.clone()).filter(|it| it.chain == link.chain);
         (controlled.wallet, ContractWallet { chain: link.chain, accepted })
     });
-    let holder = Holder {
+    Holder {
         customer: controlled.customer,
         active: true,
         wallets: vec![controlled.wallet],
-        contracts: BTreeMap::<Address, _>::from_iter(contract),
-    };
+        contracts: BTreeMap::from_iter(contract),
+    }
+}
+
+/// What follows for a customer from one sighting of one wallet's token, by the same decision as the daemon's.
+pub(crate) fn decide(
+    (product, publisher): (&Product, &PublisherKey),
+    (customer, holder): (CustomerId, &Holder),
+    (sighting, anchor): (&Sighting, &Anchor),
+    now: Timestamp,
+) -> Verdict {
     // Of other grants and other tokens nothing is proven here, and nothing is said: what is no yes by this token is a no.
     let same = |it: &&Grant| {
         let Target::Token(token) = &sighting.target else { return false };
@@ -203,8 +220,8 @@ fn decide(
         product: &product.id,
         definition: Some(&product),
         publisher: Some(publisher),
-        customer: controlled.customer,
-        holders: &[holder],
+        customer,
+        holders: std::slice::from_ref(holder),
         sightings: &sightings,
         suspended: &BTreeSet::new(),
     };

@@ -16,9 +16,10 @@ impl Seat {
     pub(super) fn ends_by_itself(&self) -> Option<BootTime> {
         match self.hold {
             Hold::Bound(_) => None,
-            Hold::Detached { until } | Hold::Lingering { until } | Hold::Borrowed { until } => {
-                Some(until)
-            }
+            Hold::Detached { until }
+            | Hold::Lingering { until }
+            | Hold::Borrowed { until }
+            | Hold::Lent { until } => Some(until),
         }
     }
 }
@@ -69,7 +70,7 @@ impl Seats {
     /// Gives a seat back. Without `binding` it ends for the whole unit, else for what holds it by that alone.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`] if there is no such seat of `owner`; without one, of anybody.
+    /// [`Refusal::NotFound`] if there is no such seat of `owner`; without one, of anybody. [`Refusal::LentAway`]
     pub fn release(
         &mut self,
         now: BootTime,
@@ -80,6 +81,9 @@ impl Seats {
         let seat = self.seats.get(&id).filter(|it| !it.is_lingering());
         let seat = seat.filter(|it| owner.is_none_or(|owner| it.claimant.owner() == owner));
         let seat = seat.ok_or(Refusal::NotFound)?;
+        if let Some(until) = seat.lent_until() {
+            return Err(Refusal::LentAway { until });
+        }
         let others = binding.is_some_and(|it| {
             seat.bindings().contains(&it) && seat.bindings().len() > 1 && seat.adopt.is_none()
         });
@@ -99,9 +103,12 @@ impl Seats {
     /// Whether an administrator may take a seat away.
     ///
     /// # Errors
-    /// [`Refusal::NotFound`], [`Refusal::TooYoung`].
+    /// [`Refusal::NotFound`], [`Refusal::TooYoung`], [`Refusal::LentAway`].
     pub fn may_revoke(&self, now: BootTime, id: SeatId) -> Result<(), Refusal> {
         let seat = self.seats.get(&id).ok_or(Refusal::NotFound)?;
+        if let Some(until) = seat.lent_until() {
+            return Err(Refusal::LentAway { until });
+        }
         let least = self.pools.get(&seat.pool).map_or(Duration::ZERO, |it| it.policy.min_remove);
         let until = seat.since.after(least);
         if now < until && !seat.is_lingering() {
@@ -120,9 +127,19 @@ impl Seats {
         Ok(())
     }
 
-    /// Whoever holds a seat has no right to it any more, whatever the pool has.
+    /// Whoever holds a seat has no right to it any more, whatever the pool has. One that another machine has cannot be
+    /// called back.
     pub fn disentitle(&mut self, now: BootTime, id: SeatId) {
-        self.end(now, id, EndReason::Capacity);
+        if self.seats.get(&id).is_some_and(|it| it.lent_until().is_none()) {
+            self.end(now, id, EndReason::Capacity);
+        }
+    }
+
+    /// The machine that it was lent to has given it back; without effect on any other seat.
+    pub fn come_back(&mut self, now: BootTime, id: SeatId) {
+        if self.seats.get(&id).is_some_and(|it| it.lent_until().is_some()) {
+            self.end(now, id, EndReason::Returned);
+        }
     }
 
     /// Of a seat, something has come due; perhaps not any more.
@@ -136,7 +153,7 @@ impl Seats {
         }
         let reason = match seat.hold {
             Hold::Detached { .. } => EndReason::DetachedTimeout,
-            Hold::Borrowed { .. } => EndReason::Returned,
+            Hold::Borrowed { .. } | Hold::Lent { .. } => EndReason::Returned,
             Hold::Lingering { .. } | Hold::Bound(_) => EndReason::LingerTaken,
         };
         self.end(now, id, reason);
@@ -247,7 +264,8 @@ impl Seats {
             }
         }
         if pool.capacity.and_then(|it| it.until).is_some_and(|it| it <= now) {
-            let seats: Vec<SeatId> = pool.seats.iter().copied().collect();
+            let here = |it: &SeatId| self.seats.get(it).is_some_and(|it| it.lent_until().is_none());
+            let seats: Vec<SeatId> = pool.seats.iter().copied().filter(here).collect();
             pool.capacity = Some(Capacity { supply: Supply::Seats(0), until: None });
             seats.into_iter().for_each(|it| self.expire(it));
         }
@@ -287,6 +305,10 @@ impl Seats {
         let ends_at = now.after(pool.terms.drain);
         let mut changes: Vec<(SeatId, bool)> = Vec::new();
         for seat in self.of(pool).rev().filter(|it| !it.is_lingering()) {
+            // What another machine has cannot be called back: others end in its place.
+            if seat.lent_until().is_some() {
+                continue;
+            }
             let too_many = excess > 0;
             excess = excess.saturating_sub(seat.weight());
             if too_many != seat.drains_at.is_some() {

@@ -5,7 +5,7 @@
 
 use super::ids::{BootTime, PoolId, RequestId, SeatId};
 use super::machine::Seats;
-use super::seat::{EndReason, Refusal};
+use super::seat::{EndReason, Refusal, Seat};
 
 /// What the machine has of a shared pool.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -69,7 +69,8 @@ impl Seats {
 
     fn newest_beyond(&self, id: PoolId, keep: u64) -> Option<SeatId> {
         let pool = self.pools.get(&id).filter(|it| it.used > keep)?;
-        self.of(pool).rev().find(|it| !it.is_lingering()).map(|it| it.id)
+        let is_here = |it: &&Seat| !it.is_lingering() && it.lent_until().is_none();
+        self.of(pool).rev().find(is_here).map(|it| it.id)
     }
 
     /// How many places are to be claimed for whoever is next, those that are spare among them; none if nobody would

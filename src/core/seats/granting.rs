@@ -224,10 +224,45 @@ impl Seats {
         claimant: Claimant,
         (pools, time): (&[PoolId], Duration),
     ) {
+        let hold = Hold::Borrowed { until: now.after(time) };
+        let id = self.next();
+        self.lend(now, (request, claimant), (pools, time), (id, hold));
+    }
+
+    /// The same for another machine, which has it until the end of that time and no shorter, unless it gives it back.
+    /// `id` was [reserved](Self::reserve).
+    pub fn lend_away(
+        &mut self,
+        now: BootTime,
+        request: RequestId,
+        claimant: Claimant,
+        (pool, id, time): (PoolId, SeatId, Duration),
+    ) {
+        let hold = Hold::Lent { until: now.after(time) };
+        self.lend(now, (request, claimant), (&[pool], time), (id, hold));
+    }
+
+    /// Refuses what was asked for, for a reason that is known without asking a pool.
+    pub fn turn_down(&mut self, request: RequestId, refusal: Refusal) {
+        self.refuse(request, refusal);
+    }
+
+    /// A number for a seat that is to come. No other seat gets it.
+    pub fn reserve(&mut self) -> SeatId {
+        self.next()
+    }
+
+    fn lend(
+        &mut self,
+        now: BootTime,
+        (request, claimant): (RequestId, Claimant),
+        (pools, time): (&[PoolId], Duration),
+        (id, hold): (SeatId, Hold),
+    ) {
         let mut refusal = Refusal::NoPool;
         for pool in pools {
             match self.may_lend(now, *pool, &claimant, time) {
-                Ok(()) => return self.lend(now, request, claimant, (*pool, now.after(time))),
+                Ok(()) => return self.put_aside(now, request, claimant, (*pool, id, hold)),
                 // Of two reasons the better pool's, unless that has nothing at all.
                 Err(it) if refusal == Refusal::NoPool || self.is_empty_before(pools, *pool) => {
                     refusal = it;
@@ -270,14 +305,13 @@ impl Seats {
         if self.is_held_up(now, id) { Err(Refusal::Full) } else { Ok(()) }
     }
 
-    fn lend(
+    fn put_aside(
         &mut self,
         now: BootTime,
         request: RequestId,
         claimant: Claimant,
-        (pool, until): (PoolId, BootTime),
+        (pool, id, hold): (PoolId, SeatId, Hold),
     ) {
-        let id = self.next();
         let seat = Seat {
             id,
             pool,
@@ -285,13 +319,13 @@ impl Seats {
             key: UnitKey::Borrowed(id),
             count: 1,
             since: now,
-            hold: Hold::Borrowed { until },
+            hold,
             over: false,
             drains_at: None,
             adopt: None,
         };
+        self.alarms.extend(seat.ends_by_itself().map(|until| (until, Alarm::Seat(id))));
         self.enter(now, seat);
-        self.alarms.insert((until, Alarm::Seat(id)));
         self.effects.push(Effect::Granted { request, seat: id, again: false });
     }
 }

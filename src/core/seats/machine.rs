@@ -132,6 +132,7 @@ impl Seats {
             match seat.hold {
                 Hold::Lingering { .. } => figures.lingering += count,
                 Hold::Borrowed { .. } => figures.borrowed += count,
+                Hold::Lent { .. } => figures.lent += count,
                 _ => {}
             }
             figures.draining += if seat.drains_at.is_some() { count } else { 0 };

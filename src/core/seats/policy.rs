@@ -42,6 +42,8 @@ pub struct Policy {
     pub low_water: u32,
     /// No seat is lent for longer; nothing is lent if it is zero.
     pub max_borrow: Duration,
+    /// Whether users may lend a seat to another machine, and not administrators alone: nobody can call it back.
+    pub users_lend: bool,
     /// Whether a request that fits may overtake one that waits for more.
     pub express: bool,
 }

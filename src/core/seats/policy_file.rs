@@ -60,6 +60,11 @@ fn policy_file(mut file: Section<'_>) -> Option<PolicyFile> {
         min_remove: file.or("min_remove", usual.min_remove, duration(Duration::ZERO, LONGEST)),
         low_water: file.or("low_water", usual.low_water, whole(0, MOST_SEATS)),
         max_borrow: file.or("max_borrow", usual.max_borrow, duration(Duration::ZERO, LONGEST)),
+        users_lend: file.or(
+            "lend",
+            usual.users_lend,
+            one_of(&[("administrators", false), ("users", true)]),
+        ),
         express: file.or("queue", usual.express, one_of(&[("fifo", false), ("express", true)])),
         reserve: numbered(&mut file, "reserve"),
         max: numbered(&mut file, "max"),

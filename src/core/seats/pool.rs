@@ -38,6 +38,8 @@ pub struct PoolFigures {
     pub over: u64,
     pub lingering: u64,
     pub borrowed: u64,
+    /// To other machines.
+    pub lent: u64,
     pub draining: u64,
     pub waiting: usize,
 }

@@ -24,6 +24,8 @@ pub enum Hold {
     Lingering { until: BootTime },
     /// Taken out of the pool for a time.
     Borrowed { until: BootTime },
+    /// Lent to another machine, which has it until then whatever becomes of the pool, or until it gives it back.
+    Lent { until: BootTime },
 }
 
 /// A seat that was given.
@@ -51,6 +53,14 @@ impl Seat {
         match self.hold {
             Hold::Lingering { .. } => 0,
             _ => u64::from(self.count),
+        }
+    }
+
+    /// Until when another machine has it.
+    pub fn lent_until(&self) -> Option<BootTime> {
+        match self.hold {
+            Hold::Lent { until } => Some(until),
+            _ => None,
         }
     }
 
@@ -86,7 +96,7 @@ pub enum EndReason {
     EvidenceExpired,
     /// Its holder was not heard of after the daemon was started again.
     DaemonLost,
-    /// A borrowed seat was given back, or its time is over.
+    /// A borrowed or lent seat was given back, or its time is over.
     Returned,
     /// The machine was cut off from its fleet for too long to be sure of its places.
     FleetLost,
@@ -163,6 +173,8 @@ pub enum Refusal {
     LowWater,
     /// The policy lends for so long at most.
     TooLong { most: std::time::Duration },
+    /// Another machine has it until then, and does not hear of what happens here.
+    LentAway { until: BootTime },
     /// The fleet that the seats are shared with cannot be reached.
     FleetUnreachable,
 }

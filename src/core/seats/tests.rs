@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::product::{Overage, SeatTerms};
 
 mod hostile;
+mod lent;
 mod restart;
 mod simulation;
 

@@ -10,6 +10,7 @@ mod customers;
 mod entitlements;
 mod fleet;
 mod keys;
+mod loans;
 mod ownerships;
 mod pages;
 mod paging;

@@ -24,7 +24,7 @@ use entitled_core::domain::peer::{Access, Permit};
 use entitled_core::seats::{AdoptToken, Owner, Refusal, SeatId};
 
 /// How long a verdict that is not known yet may take.
-const VERDICT_TIME: Duration = Duration::from_secs(2);
+pub(super) const VERDICT_TIME: Duration = Duration::from_secs(2);
 const WAIT_AT_MOST_MS: u64 = 3_600_000;
 const BORROW_MS: std::ops::RangeInclusive<u64> = 60_000..=30 * 86_400_000;
 const MOST_PLACES: u32 = 1_000;
@@ -114,7 +114,7 @@ pub(super) async fn release(
     let owner = (!permit.is_admin()).then(|| owner(&permit));
     let seat = seat_id(&ask.seat)?;
     let order = Release { seat, owner, product: ask.product, presence: ask.presence };
-    let released = api.seats.send(order).timeout(ACTOR_TIME).await?;
+    let released = api.seats.send(order).timeout(ACTOR_TIME).await??;
     Ok(wire::SeatReleased { released })
 }
 
@@ -151,7 +151,10 @@ async fn answered(pending: Pending) -> Result<Answer, RpcError> {
 }
 
 /// Who asks, and for whom, with all of its groups. The user database may be on a network.
-async fn with_groups(presence: Option<Presence>, permit: &Permit) -> Result<Presence, RpcError> {
+pub(super) async fn with_groups(
+    presence: Option<Presence>,
+    permit: &Permit,
+) -> Result<Presence, RpcError> {
     let mut presence =
         presence.ok_or_else(|| RpcError::new(Code::PermissionDenied, "the caller is not known"))?;
     let gid = presence.gids.first().copied().unwrap_or(u32::MAX);
@@ -179,13 +182,16 @@ fn seat_id(name: &str) -> Result<SeatId, RpcError> {
     number.map(SeatId).ok_or_else(|| RpcError::invalid_params("`seat` must be as it was answered"))
 }
 
-fn not_entitled(api: &Api, verdict: &Verdict) -> wire::Seat {
-    let code = match verdict.code {
+pub(super) fn undetermined_or_no(verdict: &Verdict) -> &'static str {
+    match verdict.code {
         entitlement::Code::Undetermined => "UNDETERMINED",
         _ => "NOT_ENTITLED",
-    };
+    }
+}
+
+fn not_entitled(api: &Api, verdict: &Verdict) -> wire::Seat {
     wire::Seat {
-        code,
+        code: undetermined_or_no(verdict),
         detail: verdict.detail.clone(),
         product: verdict.product.to_string(),
         verdict: Some(wire::Verdict::at(verdict, api.clock.now())),
@@ -228,7 +234,7 @@ fn granted_seat(granted: &Granted) -> wire::Seat {
     }
 }
 
-fn refused_seat(refused: &Refused, product: &str) -> Result<wire::Seat, RpcError> {
+pub(super) fn refused_seat(refused: &Refused, product: &str) -> Result<wire::Seat, RpcError> {
     let sum = |count: fn(&PoolView) -> u64| refused.pools.iter().map(count).sum::<u64>();
     let capacity = refused.pools.iter().map(|it| it.figures.capacity).sum::<Option<u64>>();
     let (code, detail) = match refused.refusal {
@@ -254,7 +260,7 @@ fn refused_seat(refused: &Refused, product: &str) -> Result<wire::Seat, RpcError
         }
         Refusal::LowWater => ("LOW_WATER", "the policy keeps so many in the pool"),
         Refusal::TooLong { .. } => ("TOO_LONG", "the policy lends for a shorter time only"),
-        Refusal::NotFound | Refusal::TooYoung { .. } => {
+        Refusal::NotFound | Refusal::TooYoung { .. } | Refusal::LentAway { .. } => {
             return Err(RpcError::not_found("seat"));
         }
     };

@@ -14,8 +14,8 @@ use serde_json::value::RawValue;
 use super::api::Api;
 use super::parse::parse;
 use super::{
-    chains, customers, entitlements, fleet, keys, ownerships, pages, products, receipts, seats,
-    system, transfer, wallets,
+    chains, customers, entitlements, fleet, keys, loans, ownerships, pages, products, receipts,
+    seats, system, transfer, wallets,
 };
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::socket::reply::Flight;
@@ -156,6 +156,10 @@ methods! {
         "The seats of one's own user, and how many are used of each pool; on the admin socket everybody's. Needs no seat.";
     SelfService [writes] seat_borrow(wire::SeatBorrow) -> wire::Seat = seats::borrow,
         "Take a floating seat out of its pool for a time, whether or not anything runs. It stands in the audit.";
+    SelfService [writes] seat_request(wire::SeatRequest) -> wire::SeatRequested = loans::request,
+        "A file by which this machine, which may be offline, asks another one for a seat.";
+    Owner [writes] seat_lend(wire::SeatLend) -> wire::SeatLoan = loans::lend,
+        "Take a floating seat out of its pool for the machine that wrote a request, which has it for a time. Answers with the file for it; it stands in the audit.";
     SelfService seat_release(wire::SeatRelease) -> wire::SeatReleased = seats::release,
         "Give a seat of one's own user back; on the admin socket anybody's.";
     SelfService system_health(wire::Nothing) -> wire::Health = system::health,
@@ -198,6 +202,10 @@ methods! {
         "Recompute the hash chain of the audit.";
     Admin seat_revoke(wire::SeatRevoke) -> wire::SeatRevoked = seats::revoke,
         "Take a seat away. It stands in the audit.";
+    Admin seat_import(wire::SeatImport) -> wire::SeatImported = loans::import,
+        "Take a seat that another machine has lent to this one, or take back one that this one has lent. It stands in the audit.";
+    Admin seat_return(wire::SeatReturn) -> wire::SeatReturned = loans::give_back,
+        "Give a seat that another machine has lent to this one back: here it ends at once and for good. Answers with the file for the other machine.";
     Admin fleet_status(wire::Nothing) -> wire::Fleet = fleet::status,
         "The machines that share seats, and how this one stands with them.";
     Admin fleet_evict(wire::FleetEvict) -> wire::FleetEvicted = fleet::evict,

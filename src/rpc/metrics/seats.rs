@@ -8,12 +8,13 @@ use crate::actors::seat_keeper::{FleetFigures, PoolView, SeatFigures};
 type Sum = fn(&PoolView) -> u64;
 
 /// What is counted of each product and tier, over all pools.
-const STATES: [(&str, Sum); 7] = [
+const STATES: [(&str, Sum); 8] = [
     ("used", |it| it.figures.used),
     ("free", |it| it.figures.capacity.map_or(0, |all| all.saturating_sub(it.figures.used))),
     ("over", |it| it.figures.over),
     ("lingering", |it| it.figures.lingering),
     ("borrowed", |it| it.figures.borrowed),
+    ("lent", |it| it.figures.lent),
     ("draining", |it| it.figures.draining),
     ("waiting", |it| it.figures.waiting as u64),
 ];

@@ -54,28 +54,6 @@ pub struct SeatAcquire {
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SeatBorrow {
-    #[schemars(with = "String")]
-    pub product: ProductId,
-    /// For how long, in milliseconds: from a minute to 30 days, and no longer than the administrator's policy allows.
-    pub for_ms: u64,
-    /// A seat of a tier that includes this feature.
-    #[serde(default)]
-    pub feature: Option<String>,
-    /// A seat of this tier; the best that there is if absent.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub tier: Option<TierName>,
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub customer: Option<CustomerId>,
-    #[serde(skip)]
-    #[schemars(skip)]
-    pub presence: Option<Presence>,
-}
-
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct SeatRelease {
     /// What `seat_acquire` answered.
     pub seat: String,
@@ -136,16 +114,6 @@ pub struct SeatSubscribe {
 }
 
 impl Params for SeatAcquire {
-    fn customer(&self) -> Option<CustomerId> {
-        self.customer
-    }
-
-    fn meet(&mut self, extensions: &Extensions) {
-        self.presence = extensions.get::<Presence>().cloned();
-    }
-}
-
-impl Params for SeatBorrow {
     fn customer(&self) -> Option<CustomerId> {
         self.customer
     }
@@ -241,13 +209,15 @@ pub struct HeldSeat {
     #[schemars(with = "sets::SeatBind")]
     pub bind: &'static str,
     pub count: u32,
-    /// `held`, `draining`, `detached`, `suspect`, `lingering` or `borrowed`.
+    /// `held`, `draining`, `detached`, `suspect`, `lingering`, `borrowed` or `lent`.
     #[schemars(with = "sets::SeatState")]
     pub state: &'static str,
     pub since: String,
     pub over: bool,
     /// When it ends if nothing happens.
     pub ends_at: Option<String>,
+    /// Of one that is lent: the machine, by the address of its key and the label that it asked with.
+    pub lent_to: Option<String>,
 }
 
 /// What one customer's tokens allow by one grant of a product.
@@ -267,12 +237,18 @@ pub struct SeatPool {
     pub over: u64,
     pub lingering: u64,
     pub borrowed: u64,
+    /// To other machines, which have them whatever happens here.
+    pub lent: u64,
     pub draining: u64,
     pub waiting: u64,
     /// Places that other machines of the fleet use, as far as was heard.
     pub elsewhere: u64,
     /// When what proves the capacity holds no more.
     pub proven_until: Option<String>,
+    /// Of a place that another machine has lent to this one: the wallet whose licence it is of.
+    pub borrowed_from: Option<String>,
+    /// By which `seat_return` gives it back.
+    pub loan: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -359,6 +335,7 @@ impl From<&SeatView> for HeldSeat {
             since: it.since.to_string(),
             over: it.over,
             ends_at: it.ends_at.map(|it| it.to_string()),
+            lent_to: it.lent_to.clone(),
         }
     }
 }
@@ -376,10 +353,13 @@ impl From<&PoolView> for SeatPool {
             over: it.figures.over,
             lingering: it.figures.lingering,
             borrowed: it.figures.borrowed,
+            lent: it.figures.lent,
             draining: it.figures.draining,
             waiting: it.figures.waiting as u64,
             elsewhere: it.elsewhere,
             proven_until: it.until.map(|it| it.to_string()),
+            borrowed_from: it.loan.map(|it| it.lender.to_string()),
+            loan: it.loan.map(|it| it.nonce.to_string()),
         }
     }
 }

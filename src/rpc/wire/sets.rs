@@ -76,6 +76,7 @@ closed_sets! {
     };
     SeatState = SeatStates::ALL.map(SeatStates::as_str);
     FleetStanding = ["in", "cut_off", "refused"];
+    SeatFile = ["loan", "return"];
     SeatEvent = ["granted", "warned", "reprieved", "ended"];
     SeatEnd = EndReason::ALL.map(EndReason::name);
     Custody = ["managed", "linked"];

@@ -14,8 +14,15 @@ use crate::store::schema::Definition;
 type Step = fn(&WriteTransaction) -> Result<(), StoreError>;
 
 /// Invariant: as many as `schema::SCHEMA`, and none of them ever changes.
-pub(in crate::store) const STEPS: &[Step] =
-    &[begin, more_terms, add_light_clients, forget_agreements, add_confirmations, add_receipts];
+pub(in crate::store) const STEPS: &[Step] = &[
+    begin,
+    more_terms,
+    add_light_clients,
+    forget_agreements,
+    add_confirmations,
+    add_receipts,
+    add_loans,
+];
 
 const META: Definition<'static> = TableDefinition::new("meta");
 const SCHEMA_KEY: &[u8] = b"schema";
@@ -142,6 +149,15 @@ fn add_receipts(transaction: &WriteTransaction) -> Result<(), StoreError> {
         opened.map(drop).map_err(StoreError::database("add a table to the store"))?;
     }
     Ok(())
+}
+
+/// 6 → 7: seats that were lent to another machine, and by one.
+fn add_loans(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    let table: Definition = TableDefinition::new("loans");
+    transaction
+        .open_table(table)
+        .map(drop)
+        .map_err(StoreError::database("add a table to the store"))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use alloy_primitives::Address;
 
-use super::{customers, light_clients, ownerships, sightings, wallets};
+use super::{customers, light_clients, loans, ownerships, sightings, wallets};
 use crate::store::error::StoreError;
 use crate::store::schema::Table;
 use crate::store::tables::kept_rows::SightingRows;
@@ -14,6 +14,7 @@ use entitled_core::domain::customer::{Customer, Wallet};
 use entitled_core::domain::ids::{ChainId, Collection, CustomerId, Timestamp, Token};
 use entitled_core::domain::kept;
 use entitled_core::domain::ownership::{Anchor, Scan, Sighting, Via};
+use entitled_core::loan::TakenLoan;
 
 /// What the ledger knows. Customers that do not exist are left out.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +31,8 @@ pub struct Facts {
     pub scans: Vec<(Collection, Address, Scan)>,
     /// Per chain, the newest finalized block time ever proven.
     pub floors: Vec<(ChainId, Timestamp)>,
+    /// Seats in those collections that another machine has lent to this one, as far as they are not over.
+    pub loans: Vec<TakenLoan>,
     /// How many looks the daemon had recorded when these were read; `store` does not count them.
     pub looks: u64,
 }
@@ -44,6 +47,8 @@ pub struct Progress {
     pub heads: Vec<Anchor>,
     /// What is kept of each chain's light client.
     pub light_clients: Vec<Synced>,
+    /// How late it was when a loan was seen last that is not over.
+    pub loan_time: Option<Timestamp>,
 }
 
 /// How many rows the store holds.
@@ -65,7 +70,10 @@ pub fn facts(
     customers: &[CustomerId],
     collections: &[Collection],
 ) -> Result<Facts, StoreError> {
-    let mut facts = Facts { floors: sightings::floors(view)?, ..Facts::default() };
+    let loans = loans::open(view)?;
+    let is_asked = |it: &TakenLoan| collections.contains(&it.sighting.target.collection());
+    let loans = loans.into_iter().filter(is_asked).collect();
+    let mut facts = Facts { floors: sightings::floors(view)?, loans, ..Facts::default() };
     for id in distinct(customers) {
         let Some(customer) = customers::find(view, id)? else { continue };
         let wallets = wallets::of_customer(view, id)?;
@@ -103,11 +111,13 @@ fn distinct<T: Copy + PartialEq>(items: &[T]) -> Vec<T> {
 /// # Errors
 /// When the store fails.
 pub fn progress(view: &impl View) -> Result<Progress, StoreError> {
+    let has_loans = !loans::open(view)?.is_empty();
     Ok(Progress {
         last_look: sightings::last_look(view)?,
         floors: sightings::floors(view)?,
         heads: sightings::heads(view)?,
         light_clients: light_clients::all(view)?,
+        loan_time: loans::time(view)?.filter(|_| has_loans),
     })
 }
 

@@ -7,6 +7,7 @@ pub mod customers;
 pub mod facts;
 pub(in crate::store) mod kept_rows;
 pub mod light_clients;
+pub mod loans;
 pub mod notices;
 pub mod ownerships;
 pub mod publishers;

@@ -3,9 +3,8 @@
 use actix::prelude::*;
 
 use crate::actors::ownership_ledger::NoteAudit;
-use crate::actors::seat_keeper::messages::{
-    Acquire, Answer, Bind, Borrow, Pending, SeatError, SeatView,
-};
+use crate::actors::seat_keeper::messages::loans::Borrow;
+use crate::actors::seat_keeper::messages::{Acquire, Answer, Bind, Pending, SeatError, SeatView};
 use crate::actors::seat_keeper::{AUDIT_TIME, SeatKeeper};
 use entitled_core::domain::audit::AuditAction;
 use entitled_core::domain::product::SeatUnit;

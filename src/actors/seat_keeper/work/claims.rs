@@ -151,22 +151,28 @@ impl SeatKeeper {
         Ok(pending)
     }
 
-    pub(in crate::actors::seat_keeper) fn release(&mut self, release: &Release) -> bool {
+    pub(in crate::actors::seat_keeper) fn release(
+        &mut self,
+        release: &Release,
+    ) -> Result<bool, SeatError> {
         let now = self.now();
         let pool =
             self.house.seats.seat(release.seat).and_then(|it| self.house.pools.get(&it.pool));
         let is_of = |product: &ProductId| pool.is_some_and(|it| it.key.product == *product);
         if !release.product.as_ref().is_none_or(is_of) {
-            return false;
+            return Ok(false);
         }
         // By one of those that share it, a seat is given back for that one alone.
         let binding = release.presence.as_ref().map(|it| match &it.process {
             Some(process) => Binding::Process(process.id(it.connection)),
             None => Binding::Connection(ConnectionId(it.connection)),
         });
-        let released = self.house.seats.release(now, release.seat, release.owner, binding).is_ok();
+        let released = self.house.seats.release(now, release.seat, release.owner, binding);
         self.let_go(binding.as_slice());
-        released
+        match released {
+            Err(Refusal::LentAway { until }) => Err(SeatError::LentAway { left: until.since(now) }),
+            released => Ok(released.is_ok()),
+        }
     }
 
     /// Watches who asks, and finds out what the policy and the product want to know of them.

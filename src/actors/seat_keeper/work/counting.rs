@@ -8,9 +8,10 @@ use crate::actors::seat_keeper::messages::{Acquire, Recount, SeatError};
 use crate::actors::seat_keeper::work::house::is_less;
 use crate::actors::seat_keeper::work::watching::Task;
 use crate::actors::seat_keeper::{Parts, SeatKeeper};
-use crate::actors::tier_cache::{CountTokens, Key, Subscribe, TokenCounts};
+use crate::actors::tier_cache::{CountTokens, Key, LoanCount, Subscribe, TokenCounts};
 use entitled_core::domain::entitlement::Tokens;
 use entitled_core::domain::ids::{CustomerId, Timestamp};
+use entitled_core::domain::product::Product;
 use entitled_core::seats::{BootTime, Capacity, PoolId, Seat, SeatId, Supply};
 
 /// How long TierCache may take to count.
@@ -105,7 +106,7 @@ impl SeatKeeper {
         for ((grant, tokens), which) in grants.iter().zip(&counts.tokens).zip(&counts.counted) {
             let found = product.and_then(|it| Some((it.tier(&grant.tier)?, it.seats)));
             let Some((tier, terms)) = found else { continue };
-            let pool = self.house.enter_pool(now, key, (grant, tier), terms);
+            let pool = self.house.enter_pool(now, key, (grant, tier, None), terms);
             present.push(pool);
             self.note_kept(pool);
             if let Tokens::Proven { changes_at, .. } = tokens {
@@ -115,6 +116,9 @@ impl SeatKeeper {
             if self.take_count(now, pool, (*tokens, tier.seats), at) {
                 self.offer(pool, which, tier.seats.unwrap_or(0));
             }
+        }
+        for loan in &counts.loans {
+            present.extend(product.and_then(|it| self.take_loan(now, (key, it), loan, at)));
         }
         if let Some(counted) = self.house.counted.get_mut(key) {
             counted.again_at = again_at;
@@ -131,8 +135,31 @@ impl SeatKeeper {
         for pool in gone {
             let none = Capacity { supply: Supply::Seats(0), until: None };
             self.house.set_capacity(now, pool, none);
-            self.offer(pool, &[], 0);
+            if self.house.pools.get(&pool).is_some_and(|it| it.loan.is_none()) {
+                self.offer(pool, &[], 0);
+            }
         }
+    }
+
+    /// One place, for as long as the loan lasts.
+    fn take_loan(
+        &mut self,
+        now: BootTime,
+        (key, product): (&Key, &Product),
+        loan: &LoanCount,
+        at: impl Fn(Timestamp) -> BootTime,
+    ) -> Option<PoolId> {
+        if self.house.is_spent(loan) {
+            return None;
+        }
+        let grant = product.grants.get(loan.grant)?;
+        let (tier, until) = (product.tier(&grant.tier)?, at(loan.until));
+        let about = (grant, tier, Some(loan.of(until)));
+        let pool = self.house.enter_pool(now, key, about, product.seats);
+        self.note_kept(pool);
+        let capacity = Capacity { supply: Supply::Seats(1), until: Some(until) };
+        self.house.set_capacity(now, pool, capacity);
+        Some(pool)
     }
 
     /// Ends what a deactivated customer has of the pools of others.

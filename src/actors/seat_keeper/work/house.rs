@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::actors::seat_keeper::work::borrowed::AllBorrowed;
+use alloy_primitives::B256;
+
+use crate::actors::seat_keeper::messages::loans::{LentTo, LoanOf};
 use crate::actors::seat_keeper::work::restart::Kept;
 use crate::actors::seat_keeper::work::watching::Watches;
 use crate::actors::tier_cache::Key;
@@ -26,12 +29,17 @@ pub(in crate::actors::seat_keeper) struct Pool {
     /// What was proven last and not taken back.
     pub(in crate::actors::seat_keeper) capacity: Option<Capacity>,
     pub(in crate::actors::seat_keeper) grant: Grant,
+    /// Of a place that another machine has lent to this one: by which loan.
+    pub(in crate::actors::seat_keeper) loan: Option<LoanOf>,
 }
 
 impl Pool {
     /// Whether it is about the same tokens: how they are found may change.
-    fn is_of(&self, grant: &Grant) -> bool {
+    fn is_of(&self, grant: &Grant, loan: Option<LoanOf>) -> bool {
         let own = &self.grant;
+        if self.loan.map(|it| it.nonce) != loan.map(|it| it.nonce) {
+            return false;
+        }
         (&own.tier, &own.collection, &own.ids) == (&grant.tier, &grant.collection, &grant.ids)
             && own.terms() == grant.terms()
     }
@@ -67,6 +75,12 @@ pub(in crate::actors::seat_keeper) struct House {
     pub(in crate::actors::seat_keeper) last_request: u64,
     pub(in crate::actors::seat_keeper) kept: Kept,
     pub(in crate::actors::seat_keeper) borrowed: AllBorrowed,
+    /// To which machines seats were lent.
+    pub(in crate::actors::seat_keeper) lent: BTreeMap<SeatId, LentTo>,
+    /// Loans that were given back: what was counted before that counts no more.
+    pub(in crate::actors::seat_keeper) spent: BTreeSet<B256>,
+    /// When it was noted last how late it is.
+    pub(in crate::actors::seat_keeper) noted: BootTime,
     last_pool: u64,
     /// Whether pools with a number of seats are shared with other machines.
     pub(in crate::actors::seat_keeper) is_fleet: bool,
@@ -88,7 +102,8 @@ impl House {
     pub(in crate::actors::seat_keeper) fn new(last: u64, policies: Policies, kept: Kept) -> Self {
         let seats = Seats::new(last.max(kept.last));
         let watches = Watches::default().storing(kept.descriptors.clone());
-        Self { seats, policies, watches, kept, ..Self::default() }
+        let lent = kept.lent.clone();
+        Self { seats, policies, watches, kept, lent, ..Self::default() }
     }
 
     /// The same, put together anew from its pools and seats, so that nothing half done is left. Those that waited do not.
@@ -98,7 +113,7 @@ impl House {
         for pool in self.pools.values() {
             let policy = self.policies.of(&pool.key.product, &pool.tier);
             self.seats.set_pool(now, pool.id, pool.terms, policy);
-            if self.shares(pool.capacity) || before.is_shared(pool.id) {
+            if self.shares(pool, pool.capacity) || before.is_shared(pool.id) {
                 self.seats.share(pool.id);
             }
         }
@@ -131,10 +146,10 @@ impl House {
         &mut self,
         now: BootTime,
         key: &Key,
-        (grant, tier): (&Grant, &Tier),
+        (grant, tier, loan): (&Grant, &Tier, Option<LoanOf>),
         terms: SeatTerms,
     ) -> PoolId {
-        let known = self.pools.values().find(|it| it.key == *key && it.is_of(grant));
+        let known = self.pools.values().find(|it| it.key == *key && it.is_of(grant, loan));
         let known_id = known.map(|it| it.id);
         let capacity = known.and_then(|it| it.capacity);
         let changed = known.is_none_or(|it| it.terms != terms);
@@ -152,6 +167,7 @@ impl House {
             terms,
             capacity,
             grant: grant.clone(),
+            loan,
         };
         if changed {
             let policy = self.policies.of(&key.product, &tier.name);
@@ -159,14 +175,15 @@ impl House {
         }
         self.pools.insert(id, pool);
         if is_new {
-            self.put_back(now, id, key, grant);
+            self.put_back(now, id, key, (grant, loan.map(|it| it.nonce)));
         }
         id
     }
 
-    fn shares(&self, capacity: Option<Capacity>) -> bool {
+    fn shares(&self, pool: &Pool, capacity: Option<Capacity>) -> bool {
         let is_number = |it: Capacity| matches!(it.supply, Supply::Seats(_));
-        self.is_fleet && capacity.is_some_and(is_number)
+        // What was lent was lent to this machine.
+        self.is_fleet && pool.loan.is_none() && capacity.is_some_and(is_number)
     }
 
     /// Tells a pool what was proven of it.
@@ -176,7 +193,7 @@ impl House {
         id: PoolId,
         capacity: Capacity,
     ) {
-        let shares = self.shares(Some(capacity));
+        let shares = self.pools.get(&id).is_some_and(|it| self.shares(it, Some(capacity)));
         if let Some(pool) = self.pools.get_mut(&id) {
             pool.capacity = Some(capacity);
             if shares {

@@ -7,6 +7,7 @@ pub(super) mod counting;
 pub(super) mod fleet;
 pub(super) mod health;
 pub(super) mod house;
+pub(super) mod loans;
 pub(super) mod restart;
 pub(super) mod views;
 pub(super) mod watching;

@@ -4,24 +4,29 @@
 //! what has it now has the same inode, which no other process has within a boot. Of what is not found, the state
 //! machine decides when it is given up ([`entitled_core::seats::Fate`]).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix::prelude::*;
+use alloy_primitives::B256;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::actors::seat_keeper::SeatKeeper;
 use crate::actors::seat_keeper::messages::Process;
 use crate::actors::seat_keeper::work::borrowed::carried_over;
+use crate::actors::seat_keeper::messages::loans::LentTo;
 use crate::actors::seat_keeper::work::house::{Behind, House};
+use crate::actors::seat_keeper::work::loans::put_aside;
 use crate::actors::seat_keeper::work::watching::{has_exited, process_of};
 use crate::actors::tier_cache::Key;
 use crate::clock::Clock;
 use crate::descriptor_store::DescriptorStore;
-use crate::seat_journal::{Boot, Entry, GrantName, KeptProcess, KeptSeat, SeatJournal};
-use entitled_core::domain::product::Grant;
+use crate::seat_journal::{Boot, Entry, KeptProcess, KeptSeat, SeatJournal};
+use entitled_core::domain::ids::{CustomerId, ProductId};
+use entitled_core::domain::product::{Grant, GrantName};
+use entitled_core::loan::{GivenLoan, TakenLoan};
 use entitled_core::seats::{Binding, BootTime, EndReason, Fate, PoolId, ProcessId, Seat, SeatId};
 
 /// What an earlier run has left, and where this one leaves it.
@@ -40,6 +45,10 @@ pub struct Kept {
     pub(in crate::actors::seat_keeper) descriptors: DescriptorStore,
     /// The highest number of a seat that was given.
     pub(in crate::actors::seat_keeper) last: u64,
+    /// To which machines seats were lent.
+    pub(in crate::actors::seat_keeper) lent: BTreeMap<SeatId, LentTo>,
+    /// Products of which other machines have lent places to this one, until they are counted.
+    borrowed: BTreeSet<ProductId>,
 }
 
 impl Kept {
@@ -66,12 +75,36 @@ impl Kept {
             ended: Vec::new(),
             descriptors,
             last: left.last,
+            lent: BTreeMap::new(),
+            borrowed: BTreeSet::new(),
         }
     }
 
     /// Whether a daemon that is started again would know all seats.
     pub(in crate::actors::seat_keeper) fn are_kept(&self) -> bool {
         self.journal.as_ref().is_some_and(SeatJournal::is_written)
+    }
+
+    /// With what machines have lent each other, which outlives a boot.
+    #[must_use]
+    pub fn with_loans(
+        mut self,
+        (given, taken): (&[GivenLoan], &[TakenLoan]),
+        clock: &Clock,
+    ) -> Self {
+        for loan in given {
+            let Some(seat) = put_aside(loan, clock) else { continue };
+            self.last = self.last.max(loan.seat.0);
+            self.lent.insert(loan.seat, LentTo::from(&loan.terms));
+            self.waiting.push(seat);
+        }
+        self.borrowed.extend(taken.iter().map(|it| it.product.clone()));
+        self
+    }
+
+    /// A seat that was lent has come back before its pool was known.
+    pub(in crate::actors::seat_keeper) fn drop_seat(&mut self, seat: SeatId) {
+        self.waiting.retain(|it| it.seat.id != seat);
     }
 
     /// What outlives the daemon.
@@ -85,7 +118,9 @@ impl Kept {
             let all = [Some(kept.holder), kept.entitled];
             all.into_iter().flatten().map(|customer| (customer, kept.product.clone()))
         });
-        customers.map(|(customer, product)| Key { customer, product }).collect()
+        let borrowed = self.borrowed.iter().map(|it| (CustomerId::Machine, it.clone()));
+        let all = customers.chain(borrowed);
+        all.map(|(customer, product)| Key { customer, product }).collect()
     }
 
     pub(in crate::actors::seat_keeper) fn has_ended(&mut self, process: ProcessId) {
@@ -189,10 +224,10 @@ impl House {
         now: BootTime,
         pool: PoolId,
         key: &Key,
-        grant: &Grant,
+        (grant, loan): (&Grant, Option<B256>),
     ) {
         let name = GrantName::from(grant);
-        let of_pool = |it: &mut KeptSeat| key_of(it) == *key && it.grant == name;
+        let of_pool = |it: &mut KeptSeat| key_of(it) == *key && it.grant == name && it.loan == loan;
         let found: Vec<KeptSeat> = self.kept.waiting.extract_if(.., of_pool).collect();
         if self.is_fleet && found.iter().any(|it| it.fence.is_some()) {
             // Whatever is known of how many there are.
@@ -216,6 +251,9 @@ impl House {
 
     /// What the product does not grant any more is no more.
     pub(in crate::actors::seat_keeper) fn drop_kept(&mut self, key: &Key) {
+        if key.customer == CustomerId::Machine {
+            self.kept.borrowed.remove(&key.product);
+        }
         self.kept.end(|it| key_of(it) == *key, EndReason::Capacity);
     }
 
@@ -240,15 +278,18 @@ impl House {
             journal.append(&entries, lasts);
             if journal.wants_rewrite() {
                 let held = self.seats.seats().filter_map(|it| self.kept_seat(now, it));
-                journal.rewrite(held.chain(self.kept.waiting.iter().cloned()));
+                let here = self.kept.waiting.iter().filter(|it| it.seat.lent_until().is_none());
+                journal.rewrite(held.chain(here.cloned()));
             }
         }
         self.kept.journal = Some(journal);
     }
 
-    /// `None` of one that only lingers: who comes back gets another.
+    /// `None` of one that only lingers: who comes back gets another. Nor of one that another machine has, which the ledger
+    /// keeps, with its loan or not at all.
     fn kept_seat(&self, now: BootTime, seat: &Seat) -> Option<KeptSeat> {
-        let pool = self.pools.get(&seat.pool).filter(|_| !seat.is_lingering())?;
+        let is_kept = !seat.is_lingering() && seat.lent_until().is_none();
+        let pool = self.pools.get(&seat.pool).filter(|_| is_kept)?;
         let processes = seat.bindings().iter().filter_map(|it| match it {
             Binding::Process(id) => Some(KeptProcess { id: *id, pid: self.watches.pid(*id) }),
             Binding::Connection(_) => None,
@@ -263,6 +304,7 @@ impl House {
             account: behind.account,
             fence: behind.fence,
             borrowed: self.borrowed.as_kept(now, seat),
+            loan: pool.loan.map(|it| it.nonce),
             processes: processes.collect(),
         })
     }

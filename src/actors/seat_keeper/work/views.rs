@@ -28,6 +28,7 @@ impl SeatKeeper {
             Hold::Detached { until } => (SeatState::Detached, Some(until)),
             Hold::Lingering { until } => (SeatState::Lingering, Some(until)),
             Hold::Borrowed { until } => (SeatState::Borrowed, Some(until)),
+            Hold::Lent { until } => (SeatState::Lent, Some(until)),
         };
         let process = bindings(seat).iter().find_map(|it| match it {
             Binding::Process(process) => Some(*process),
@@ -50,6 +51,7 @@ impl SeatKeeper {
             since: self.house.borrowed.since(seat.id).unwrap_or_else(|| self.date(seat.since)),
             over: seat.over,
             ends_at: ends_at.map(|it| self.date(it)),
+            lent_to: self.house.lent.get(&seat.id).map(ToString::to_string),
         })
     }
 
@@ -63,6 +65,7 @@ impl SeatKeeper {
             figures,
             elsewhere: self.used_elsewhere(id),
             until: pool.capacity.and_then(|it| it.until).map(|it| self.date(it)),
+            loan: pool.loan,
         })
     }
 

@@ -78,7 +78,11 @@ impl Scene {
     }
 
     pub(in crate::actors::tier_cache) fn verdict(&self, clock: &Clock) -> Verdict {
-        evaluate(&self.question(), self.now(clock))
+        self.verdict_at(self.now(clock))
+    }
+
+    pub(in crate::actors::tier_cache) fn verdict_at(&self, now: Timestamp) -> Verdict {
+        self.or_by_loan(evaluate(&self.question(), now), now)
     }
 
     /// What the customer itself holds by each grant.
@@ -91,6 +95,7 @@ impl Scene {
             installed: self.installed.clone(),
             tokens,
             counted,
+            loans: self.loan_counts(now),
             is_deactivated: question.is_deactivated(),
             now,
             gathered: self.gathered,

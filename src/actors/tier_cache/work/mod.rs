@@ -3,4 +3,5 @@
 mod chain_news;
 pub(super) mod flight;
 mod installation;
+mod loans;
 mod receipts;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use actix::prelude::*;
 
 use crate::actors::ownership_ledger::{
-    AddWallet, FindChallenge, FindSealedKeys, FindWallet, KeepChallenge, LedgerError, NoteAudit,
-    RemoveWallet, ReplaceSealedKeys,
+    AddWallet, FindChallenge, FindMachineKey, FindSealedKeys, FindWallet, KeepChallenge,
+    KeepMachineKey, LedgerError, NoteAudit, RemoveWallet, ReplaceSealedKeys,
 };
 use crate::actors::wallet_keeper::messages::KeeperError;
 
@@ -24,6 +24,8 @@ pub trait KeepsWallets:
     + Handler<FindChallenge>
     + Handler<FindSealedKeys>
     + Handler<ReplaceSealedKeys>
+    + Handler<FindMachineKey>
+    + Handler<KeepMachineKey>
 {
 }
 
@@ -37,6 +39,8 @@ impl<L> KeepsWallets for L where
         + Handler<FindChallenge>
         + Handler<FindSealedKeys>
         + Handler<ReplaceSealedKeys>
+        + Handler<FindMachineKey>
+        + Handler<KeepMachineKey>
 {
 }
 
@@ -50,6 +54,8 @@ pub(in crate::actors::wallet_keeper) struct Ledger {
     pub(in crate::actors::wallet_keeper) find_challenge: Recipient<FindChallenge>,
     pub(in crate::actors::wallet_keeper) find_sealed_keys: Recipient<FindSealedKeys>,
     pub(in crate::actors::wallet_keeper) replace_sealed_keys: Recipient<ReplaceSealedKeys>,
+    pub(in crate::actors::wallet_keeper) find_machine_key: Recipient<FindMachineKey>,
+    pub(in crate::actors::wallet_keeper) keep_machine_key: Recipient<KeepMachineKey>,
 }
 
 impl Ledger {
@@ -63,6 +69,8 @@ impl Ledger {
             find_challenge: address.clone().recipient(),
             find_sealed_keys: address.clone().recipient(),
             replace_sealed_keys: address.clone().recipient(),
+            find_machine_key: address.clone().recipient(),
+            keep_machine_key: address.clone().recipient(),
         }
     }
 }

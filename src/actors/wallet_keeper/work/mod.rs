@@ -1,8 +1,9 @@
-//! What WalletKeeper does: makes, links and uses wallets, judges signatures, moves keys in and out, and keeps the
-//! key-encryption key.
+//! What WalletKeeper does: makes, links and uses wallets, judges signatures, moves keys in and out, signs loans of seats, and
+//! keeps the key-encryption key.
 
 pub(super) mod key_custody;
 pub(super) mod ledger;
+mod loans;
 mod orders;
 mod receipts;
 mod rotation;

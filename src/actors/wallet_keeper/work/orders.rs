@@ -14,7 +14,8 @@ use crate::keys::{self, KeyEncryptionKey, PrivateKey};
 use entitled_core::domain::customer::{Challenge, LinkProof, Wallet};
 use entitled_core::domain::ids::{Account, CustomerId};
 use entitled_core::domain::ownership::Anchor;
-use entitled_core::domain::wallet_proof::{self, ProofFault, SignInMessage};
+use entitled_core::domain::wallet_proof::{self, Payload, ProofFault, SignInMessage};
+use entitled_core::loan::is_statement;
 
 /// A challenge that was answered, and may be spent.
 pub(in crate::actors::wallet_keeper) struct Proven {
@@ -118,6 +119,11 @@ impl Tools {
         order: SignMessage,
     ) -> Result<String, KeeperError> {
         let SignMessage { address, customer, payload, uid, asked } = order;
+        if matches!(&payload, Payload::Text(text) if is_statement(text)) {
+            let why =
+                "it would lend a seat without taking it out of its pool: `seat_lend` does both";
+            return Err(KeeperError::BadInput { what: "message", why: why.to_owned() });
+        }
         let method = payload.method();
         let hash = worked("hash", self.cpu.run(uid, move || hash(&payload)).await)?;
         let none = KeeperError::NotFound { what: "wallet of this customer" };
@@ -155,7 +161,7 @@ impl Tools {
 }
 
 /// The private key lives and dies in here.
-fn new_sealed_key(
+pub(super) fn new_sealed_key(
     kek: &KeyEncryptionKey,
     customer: CustomerId,
 ) -> Result<(Address, Vec<u8>), KeeperError> {

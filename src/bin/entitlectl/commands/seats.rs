@@ -1,6 +1,7 @@
 //! `seats`: who has a floating seat, and who waits for one.
 
 mod import;
+mod loans;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,6 +28,7 @@ const SEATS: &[Column] = &[
     Column("state", "state", Plain),
     Column("since", "since", Moment),
     Column("until", "ends_at", Moment),
+    Column("lent to", "lent_to", Plain),
 ];
 
 const POOLS: &[Column] = &[
@@ -37,6 +39,8 @@ const POOLS: &[Column] = &[
     Column("capacity", "capacity", Plain),
     Column("lingering", "lingering", Plain),
     Column("waiting", "waiting", Plain),
+    Column("loan", "loan", Plain),
+    Column("borrowed from", "borrowed_from", Plain),
 ];
 
 /// How many seats are used of each pool that the caller has a part in, a sentence each. Empty where that is not to be had:
@@ -104,6 +108,8 @@ pub(crate) enum SeatsCommand {
         #[command(flatten)]
         behalf: Behalf,
     },
+    #[command(flatten)]
+    Loan(loans::LoanCommand),
     /// Make a policy file of FlexNet's options file; what cannot be said in one is listed with its line
     ImportOptions {
         /// The options file; - for standard input
@@ -164,16 +170,9 @@ pub(crate) fn run(
                 .with_some("tier", tier.as_ref())?
                 .for_whom(behalf)?;
             let borrowed = ask_and_show(session, screen, &question, tables::outline)?;
-            let is_done = tables::field(&borrowed, "granted") == &serde_json::Value::Bool(true);
-            let is_known = tables::field(&borrowed, "code") != "UNDETERMINED";
-            Ok(if is_done {
-                Exit::Done
-            } else if is_known {
-                Exit::No
-            } else {
-                Exit::Undetermined
-            })
+            Ok(exit_of(&borrowed))
         }
+        SeatsCommand::Loan(command) => loans::run(command, session, screen),
         SeatsCommand::ImportOptions { file, product, tier, feature, output } => {
             let about = OptionsFor { product, tier: tier.as_ref(), feature };
             import::run(file, &about, output.as_deref(), screen)
@@ -184,5 +183,16 @@ pub(crate) fn run(
             let is_done = tables::field(&released, "released") == &serde_json::Value::Bool(true);
             Ok(if is_done { Exit::Done } else { Exit::No })
         }
+    }
+}
+
+/// Whether a seat was given or lent.
+fn exit_of(answer: &Value) -> Exit {
+    let is_done = tables::field(answer, "granted") == &Value::Bool(true);
+    let is_known = tables::field(answer, "code") != "UNDETERMINED";
+    match (is_done, is_known) {
+        (true, _) => Exit::Done,
+        (false, true) => Exit::No,
+        (false, false) => Exit::Undetermined,
     }
 }

@@ -4,10 +4,12 @@
 
 pub mod availability;
 pub mod document;
+mod grant_name;
 mod parse;
 pub mod seats;
 pub mod section;
 
+pub use grant_name::GrantName;
 pub use parse::{features, parse};
 pub use seats::{Overage, SeatTerms, SeatUnit};
 

@@ -5,7 +5,7 @@ use super::scene::{Custody, Scene};
 use crate::domain::ids::Timestamp;
 use crate::domain::ownership::Trust;
 use crate::domain::publisher::PublisherKey;
-use crate::receipt::armour;
+use crate::receipt::armour::{self, Kind};
 use crate::receipt::format::Receipt;
 use crate::receipt::verify;
 
@@ -47,9 +47,10 @@ fn no_byte_of_what_validators_signed_for_can_be_altered() {
     for custody in [Custody::Key, Custody::Managed] {
         let scene = Scene::new(Trust::Consensus, custody);
         let (publisher, now) = (scene.publisher(), scene.now());
-        let bytes = armour::read(scene.receipt().to_text().as_bytes()).unwrap();
+        let bytes = armour::read(Kind::Receipt, scene.receipt().to_text().as_bytes()).unwrap();
         let (content, _) = bytes.split_last_chunk::<32>().unwrap();
-        let sealed = |content: &[u8]| armour::write(&[content, &sha256(content)].concat());
+        let sealed =
+            |content: &[u8]| armour::write(Kind::Receipt, &[content, &sha256(content)].concat());
         assert!(is_yes(sealed(content).as_bytes(), &publisher, now));
         for at in 0..content.len() {
             let mut altered = content.to_vec();

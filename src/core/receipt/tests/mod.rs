@@ -4,6 +4,6 @@
 mod alteration;
 mod mainnet;
 mod rules;
-mod scene;
+pub(crate) mod scene;
 mod state;
 mod texts;

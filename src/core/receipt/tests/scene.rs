@@ -21,10 +21,10 @@ use crate::receipt::{
 };
 use crate::sync_committee::{Network, Signed};
 
-pub(super) const CONTRACT: Address = address!("0x1111111111111111111111111111111111111111");
-pub(super) const CHAIN: ChainId = ChainId(31_337);
+pub(crate) const CONTRACT: Address = address!("0x1111111111111111111111111111111111111111");
+pub(crate) const CHAIN: ChainId = ChainId(31_337);
 /// Answers every question with the slot that its first argument names: of `ownerOf(id)` that is the owner.
-pub(super) const OWNERS: [u8; 12] = hex!("6004355460005260206000f3");
+pub(crate) const OWNERS: [u8; 12] = hex!("6004355460005260206000f3");
 /// Answers `isValidSignature` with its word where the hash is the one in slot 0.
 const ACCEPTS: [u8; 49] = hex!(
     "600054600435147f1626ba7e000000000000000000000000000000000000000000000000000000000260005260206000f3"
@@ -37,31 +37,31 @@ const ATTESTED: u64 = FINAL + 9;
 
 /// How a receipt comes about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Custody {
+pub(crate) enum Custody {
     Key,
     Contract,
     Managed,
 }
 
-pub(super) struct Scene {
-    pub(super) pair: KeyPair,
-    pub(super) owner: PrivateKeySigner,
-    pub(super) network: Network,
-    pub(super) product: String,
-    pub(super) token: Token,
-    pub(super) wallet: Address,
-    pub(super) via: Vec<Via>,
-    pub(super) terms: Terms,
-    pub(super) custody: Custody,
-    pub(super) trust: Trust,
+pub(crate) struct Scene {
+    pub(crate) pair: KeyPair,
+    pub(crate) owner: PrivateKeySigner,
+    pub(crate) network: Network,
+    pub(crate) product: String,
+    pub(crate) token: Token,
+    pub(crate) wallet: Address,
+    pub(crate) via: Vec<Via>,
+    pub(crate) terms: Terms,
+    pub(crate) custody: Custody,
+    pub(crate) trust: Trust,
     state: State,
-    pub(super) header: Header,
+    pub(crate) header: Header,
     link: String,
-    pub(super) nonce: Vec<u8>,
+    pub(crate) nonce: Vec<u8>,
 }
 
 impl Scene {
-    pub(super) fn new(trust: Trust, custody: Custody) -> Self {
+    pub(crate) fn new(trust: Trust, custody: Custody) -> Self {
         let owner = PrivateKeySigner::from_slice(&[7; 32]).unwrap();
         let wallet = match custody {
             Custody::Contract => Address::repeat_byte(0x77),
@@ -102,7 +102,7 @@ impl Scene {
     }
 
     /// The block over the state as it is now.
-    pub(super) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.header = Header {
             state_root: self.state.root(),
             number: FINAL,
@@ -120,7 +120,7 @@ impl Scene {
         self.network.blocks.insert(FINAL, block);
     }
 
-    pub(super) fn state(&mut self) -> &mut State {
+    pub(crate) fn state(&mut self) -> &mut State {
         &mut self.state
     }
 
@@ -129,11 +129,11 @@ impl Scene {
     }
 
     /// Some slots after the block.
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         Timestamp::from_second(i64::try_from(self.time(ATTESTED + 5)).unwrap()).unwrap()
     }
 
-    pub(super) fn publisher(&self) -> PublisherKey {
+    pub(crate) fn publisher(&self) -> PublisherKey {
         self.pair.pk.to_base64().parse().unwrap()
     }
 
@@ -144,7 +144,7 @@ impl Scene {
         challenge(domain, "abcdefgh12345678".into(), wallet, CustomerId::Uid(1000), issued).message
     }
 
-    pub(super) fn path(&self) -> Path {
+    pub(crate) fn path(&self) -> Path {
         let specification = self.specification();
         let bytes = |it: &Value| it.to_string().into_bytes();
         let (_, bootstrap) = self.network.bootstrap(CHECKPOINT);
@@ -165,7 +165,7 @@ impl Scene {
         Path::build(&specification, &bootstrap, &updates, tip).unwrap()
     }
 
-    pub(super) fn specification(&self) -> Specification {
+    pub(crate) fn specification(&self) -> Specification {
         Specification::parse(&self.network.specification()).unwrap()
     }
 
@@ -181,13 +181,13 @@ impl Scene {
         }
     }
 
-    pub(super) fn sign_product(&self, text: &str) -> SignedProduct {
+    pub(crate) fn sign_product(&self, text: &str) -> SignedProduct {
         let signed =
             minisign::sign(None, &self.pair.sk, Cursor::new(text), Some("acme-cad.toml"), None);
         SignedProduct::new(text, &signed.unwrap().into_string()).unwrap()
     }
 
-    pub(super) fn evidence(&self) -> Result<Evidence, Unanswered> {
+    pub(crate) fn evidence(&self) -> Result<Evidence, Unanswered> {
         let link = self.contract_link();
         let question = Question {
             token: self.token,
@@ -224,7 +224,7 @@ impl Scene {
         })
     }
 
-    pub(super) fn control(&self, evidence: &Evidence) -> Control {
+    pub(crate) fn control(&self, evidence: &Evidence) -> Control {
         let sign = |text: &str| self.owner.sign_message_sync(text.as_bytes()).unwrap().as_bytes();
         match self.custody {
             Custody::Key => {
@@ -246,19 +246,19 @@ impl Scene {
         }
     }
 
-    pub(super) fn receipt(&self) -> Receipt {
+    pub(crate) fn receipt(&self) -> Receipt {
         let evidence = self.evidence().unwrap();
         let control = self.control(&evidence);
         Receipt { evidence, control }
     }
 
-    pub(super) fn judge(&self, receipt: &Receipt) -> Result<Verified, ReceiptFault> {
+    pub(crate) fn judge(&self, receipt: &Receipt) -> Result<Verified, ReceiptFault> {
         verify(receipt.to_text().as_bytes(), &self.publisher(), None, self.now())
     }
 }
 
 /// A product file with one tier, for whoever holds any token of the contract.
-pub(super) fn product(key: &str, trust: Trust, (root, spec): (B256, &str)) -> String {
+pub(crate) fn product(key: &str, trust: Trust, (root, spec): (B256, &str)) -> String {
     let spec = ring::digest::digest(&ring::digest::SHA256, spec.as_bytes());
     let (trust, spec) = (trust.as_str(), hex::encode(spec));
     format!(

@@ -18,7 +18,7 @@ use crate::proof::witness::Witness;
 use crate::receipt::{Question, Unanswered};
 
 #[derive(Default)]
-pub(super) struct State {
+pub(crate) struct State {
     codes: BTreeMap<Address, Bytes>,
     slots: BTreeMap<Address, BTreeMap<U256, U256>>,
     nodes: Vec<Bytes>,

@@ -15,6 +15,7 @@ fn a_file_says_all_there_is_to_say() {
         min_remove = "10s"
         low_water = 1
         max_borrow = "24h"
+        lend = "users"
         queue = "express"
         reserve = [{ gid = 100, seats = 2 }]
         max = [{ uid = 1000, seats = 3 }]
@@ -34,6 +35,7 @@ fn a_file_says_all_there_is_to_say() {
         min_remove: Duration::from_secs(10),
         low_water: 1,
         max_borrow: Duration::from_secs(86_400),
+        users_lend: true,
         express: true,
     };
     assert_eq!(file.policy, wanted);

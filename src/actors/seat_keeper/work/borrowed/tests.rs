@@ -1,9 +1,8 @@
 use super::*;
-use crate::seat_journal::GrantName;
 use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ids::CustomerId;
 use entitled_core::domain::ownership::Trust;
-use entitled_core::domain::product;
+use entitled_core::domain::product::{self, GrantName};
 use entitled_core::seats::{Claimant, PoolId, UnitKey};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -54,6 +53,7 @@ fn kept() -> KeptSeat {
         entitled: None,
         account: Some(1000),
         fence: None,
+        loan: None,
         borrowed: Some(Borrowed {
             chain: CHAIN,
             since: at(0),

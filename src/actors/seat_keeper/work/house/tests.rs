@@ -27,8 +27,12 @@ fn house() -> (House, PoolId) {
     let key = Key { customer: CustomerId::Uid(1000), product: product.id.clone() };
     let mut house = House::new(0, Policies::default(), Kept::default());
     let (grant, tier) = (&product.grants[0], &product.tiers[0]);
-    let pool = house.enter_pool(NOW, &key, (grant, tier), product.seats);
-    assert_eq!(house.enter_pool(NOW, &key, (grant, tier), product.seats), pool, "the same again");
+    let pool = house.enter_pool(NOW, &key, (grant, tier, None), product.seats);
+    assert_eq!(
+        house.enter_pool(NOW, &key, (grant, tier, None), product.seats),
+        pool,
+        "the same again"
+    );
     let capacity = Capacity { supply: Supply::Seats(2), until: None };
     house.set_capacity(NOW, pool, capacity);
     (house, pool)
@@ -87,7 +91,7 @@ fn of_many_who_asked_those_alone_are_remembered_who_have_a_seat() {
     for uid in 2_000..7_000 {
         let key = Key { customer: CustomerId::Uid(uid), product: product.id.clone() };
         let (grant, tier) = (&product.grants[0], &product.tiers[0]);
-        let entered = house.enter_pool(NOW, &key, (grant, tier), product.seats);
+        let entered = house.enter_pool(NOW, &key, (grant, tier, None), product.seats);
         house.set_capacity(NOW, entered, Capacity { supply: Supply::Seats(0), until: None });
         house.counted.insert(key, Counted::default());
     }

@@ -1,0 +1,166 @@
+//! Seats that are lent, for a time or by one machine to another, as they are asked for and told.
+
+use alloy_primitives::{Address, B256};
+use jsonrpsee::Extensions;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::params::Params;
+use super::replies::Verdict;
+use super::sets;
+use crate::actors::seat_keeper::Presence;
+use entitled_core::domain::ids::{CustomerId, ProductId, TierName};
+use entitled_core::domain::label::Label;
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SeatBorrow {
+    #[schemars(with = "String")]
+    pub product: ProductId,
+    /// For how long, in milliseconds: from a minute to 30 days, and no longer than the administrator's policy allows.
+    pub for_ms: u64,
+    /// A seat of a tier that includes this feature.
+    #[serde(default)]
+    pub feature: Option<String>,
+    /// A seat of this tier; the best that there is if absent.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub tier: Option<TierName>,
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub customer: Option<CustomerId>,
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub presence: Option<Presence>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SeatRequest {
+    #[schemars(with = "String")]
+    pub product: ProductId,
+    /// For how long, in milliseconds: from a minute to 30 days. Whole seconds count.
+    pub for_ms: u64,
+    /// For people: for whom or what it is. 1 to 64 characters.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub label: Option<Label>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SeatLend {
+    /// What `seat_request` answered on the other machine.
+    pub request: String,
+    /// For how long, in milliseconds: from a minute to 30 days; as long as it asks for, if absent.
+    #[serde(default)]
+    pub for_ms: Option<u64>,
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub customer: Option<CustomerId>,
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub presence: Option<Presence>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SeatImport {
+    /// The loan that `seat_lend` answered, or what `seat_return` did.
+    pub file: String,
+    /// The wallet whose loan it has to be. Has to be named where nothing but the lender's word proves that it holds the licence.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub lender: Option<Address>,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SeatReturn {
+    /// `loan` of the pool, as `seat_list` tells it.
+    #[schemars(with = "String")]
+    pub loan: B256,
+}
+
+impl Params for SeatBorrow {
+    fn customer(&self) -> Option<CustomerId> {
+        self.customer
+    }
+
+    fn meet(&mut self, extensions: &Extensions) {
+        self.presence = extensions.get::<Presence>().cloned();
+    }
+}
+
+impl Params for SeatRequest {}
+impl Params for SeatImport {}
+impl Params for SeatReturn {}
+
+impl Params for SeatLend {
+    fn customer(&self) -> Option<CustomerId> {
+        self.customer
+    }
+
+    fn meet(&mut self, extensions: &Extensions) {
+        self.presence = extensions.get::<Presence>().cloned();
+    }
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct SeatRequested {
+    /// The file, for the machine that is to lend.
+    pub request: String,
+    /// This machine, by the address of its key.
+    pub machine: String,
+    pub nonce: String,
+}
+
+/// The answer to `seat_lend`.
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
+pub struct SeatLoan {
+    pub granted: bool,
+    /// As that of `seat_borrow`.
+    #[schemars(with = "sets::SeatCode")]
+    pub code: &'static str,
+    /// For people.
+    pub detail: String,
+    /// The file, for the machine that has asked.
+    pub loan: Option<String>,
+    /// Whether the same request was answered before: this is the same loan.
+    pub again: bool,
+    pub seat: Option<String>,
+    pub product: String,
+    pub machine: String,
+    /// Until when the machine has it: as long as it was asked for, and no longer than what proves the licence holds.
+    pub until: Option<String>,
+    /// Places used of the pool, this one among them.
+    pub used: Option<u64>,
+    /// `null`: as many as anybody wants, or not known.
+    pub capacity: Option<u64>,
+    pub verdict: Option<Verdict>,
+}
+
+/// What was brought.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct SeatImported {
+    /// `loan`: there is one place more here until `until`; `return`: the seat that was lent is free.
+    #[schemars(with = "sets::SeatFile")]
+    pub kind: &'static str,
+    pub product: String,
+    /// The nonce of its request.
+    pub loan: String,
+    /// The wallet whose licence it is of.
+    pub lender: String,
+    pub until: String,
+    /// Of a loan: what it entitles to.
+    pub verdict: Option<Verdict>,
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct SeatReturned {
+    /// The file, for the machine that has lent it.
+    pub returned: String,
+    pub product: String,
+    /// The wallet whose licence it was of.
+    pub lender: String,
+}

@@ -1,0 +1,354 @@
+//! Seats that one machine lends to another, which is offline: by files that somebody carries.
+
+use alloy_primitives::Address;
+use serde_json::{Value, json};
+
+use crate::publishers::{Vendor, install_signed};
+use crate::seats::two_seats;
+use crate::support::daemon::Daemon;
+use crate::support::eventually;
+use crate::support::faults::Fault;
+use crate::support::proxy::Proxy;
+use crate::support::seat_holder::SeatHolder;
+use crate::support::settings::Settings;
+use crate::support::stage::{ACME, Stage};
+
+const CONFLICT: i64 = -32003;
+const NOT_FOUND: i64 = -32002;
+const AN_HOUR: u64 = 3_600_000;
+
+/// A machine with a licence for two seats, whose wallet's key is kept there; and one that is cut off from every chain.
+struct Two {
+    lender: Stage,
+    borrower: Daemon,
+    wallet: Address,
+    vendor: Vendor,
+    // Whoever is led nowhere is led there.
+    proxy: Proxy,
+}
+
+impl Two {
+    fn start() -> Self {
+        let vendor = Vendor::new();
+        let lender = Stage::with(two_seats);
+        install_signed(&lender.daemon, &vendor, &two_seats(&lender.licence));
+        let wallet = lender.daemon.call("wallet_create", json!({}));
+        let wallet: Address = wallet["address"].as_str().unwrap().parse().unwrap();
+        lender.licence.mint(&lender.anvil, wallet, 7);
+        lender.daemon.wait_for_code(ACME, "VALID");
+        let proxy = Proxy::start(&lender.anvil.address());
+        proxy.fault(Fault::Drop);
+        let borrower = offline(&lender, &proxy, &vendor);
+        Self { lender, borrower, wallet, vendor, proxy }
+    }
+
+    fn request(&self) -> String {
+        let order = json!({"product": ACME, "for_ms": AN_HOUR, "label": "Anna's laptop"});
+        text(&self.borrower.call("seat_request", order), "request")
+    }
+
+    fn lend(&self, request: &str) -> Value {
+        self.lender.daemon.admin("seat_lend", json!({"request": request, "customer": own()}))
+    }
+
+    fn import(&self, loan: &str) -> Value {
+        self.borrower.admin("seat_import", json!({"file": loan, "lender": self.wallet}))
+    }
+
+    fn refuses(&self, loan: &str) -> (i64, String) {
+        refusal(&self.borrower, json!({"file": loan, "lender": self.wallet}))
+    }
+
+    /// A loan that is there to be used.
+    fn lent(&self) -> (String, String) {
+        let request = self.request();
+        let loan = text(&self.lend(&request), "loan");
+        self.import(&loan);
+        (request, loan)
+    }
+
+    /// Used and lent of the lender's pool.
+    fn lenders(&self) -> (u64, u64) {
+        let pool = pools(&self.lender.daemon).into_iter().find(|it| it["loan"].is_null());
+        let number = |name: &str| pool.as_ref().map_or(0, |it| it[name].as_u64().unwrap());
+        (number("used"), number("lent"))
+    }
+}
+
+fn own() -> String {
+    crate::support::stage::own_customer()
+}
+
+fn offline(lender: &Stage, proxy: &Proxy, vendor: &Vendor) -> Daemon {
+    let daemon = Daemon::start(&Settings::new([proxy.url()]));
+    install_signed(&daemon, vendor, &two_seats(&lender.licence));
+    daemon
+}
+
+fn text(reply: &Value, name: &str) -> String {
+    reply[name].as_str().unwrap_or_else(|| panic!("no {name} in {reply}")).to_owned()
+}
+
+fn refusal(daemon: &Daemon, params: Value) -> (i64, String) {
+    let refused = daemon.try_admin("seat_import", params).unwrap_err();
+    (refused.code, refused.message)
+}
+
+fn pools(daemon: &Daemon) -> Vec<Value> {
+    let list = daemon.admin("seat_list", json!({"product": ACME}));
+    list["pools"].as_array().unwrap().clone()
+}
+
+fn borrowed(daemon: &Daemon) -> Option<Value> {
+    pools(daemon).into_iter().find(|it| it["loan"].is_string() && it["capacity"] != 0)
+}
+
+fn acquire(daemon: &Daemon) -> (SeatHolder, Value) {
+    let mut holder = SeatHolder::start(&daemon.socket());
+    let answer = holder.acquire(json!({}));
+    (holder, answer)
+}
+
+fn audited(daemon: &Daemon, action: &str) -> usize {
+    let audit = daemon.admin("audit_list", json!({"limit": 1000}));
+    audit["items"].as_array().unwrap().iter().filter(|it| it["action"] == action).count()
+}
+
+#[test]
+fn a_seat_goes_to_a_machine_that_is_offline_and_comes_back() {
+    let two = Two::start();
+    assert_eq!(two.borrower.code(ACME), "NO_WALLET");
+    let (_nobody, refused) = acquire(&two.borrower);
+    assert_eq!(refused["code"], "NOT_ENTITLED", "{refused}");
+    let request = two.request();
+    let lent = two.lend(&request);
+    assert_eq!(
+        (&lent["granted"], &lent["used"], &lent["capacity"]),
+        (&json!(true), &json!(1), &json!(2))
+    );
+    let list = two.lender.daemon.admin("seat_list", json!({}));
+    let told = &list["items"][0];
+    assert_eq!((&told["state"], &told["ends_at"].is_string()), (&json!("lent"), &true), "{list}");
+    assert!(text(told, "lent_to").ends_with("(Anna's laptop)"), "{told}");
+    assert_eq!((two.lenders(), audited(&two.lender.daemon, "seat_lent")), ((1, 1), 1));
+
+    let loan = text(&lent, "loan");
+    let imported = two.import(&loan);
+    assert_eq!((&imported["kind"], &imported["verdict"]["tier"]), (&json!("loan"), &json!("pro")));
+    assert_eq!(imported["until"], lent["until"]);
+    assert_eq!(audited(&two.borrower, "seat_loan_imported"), 1);
+    let (mut program, seat) = acquire(&two.borrower);
+    assert_eq!((&seat["code"], &seat["capacity"]), (&json!("GRANTED"), &json!(1)), "{seat}");
+    assert_eq!(seat["verdict"]["features"]["export"], true, "{seat}");
+    let verdict = two.borrower.check(ACME);
+    assert_eq!((&verdict["valid"], &verdict["expires_at"]), (&json!(true), &lent["until"]));
+    let (_second, full) = acquire(&two.borrower);
+    assert_eq!(full["code"], "SEATS_FULL", "one place, whatever the licence is good for");
+    let pool = borrowed(&two.borrower).expect("a pool");
+    assert_eq!(pool["borrowed_from"], json!(two.wallet.to_string()), "{pool}");
+
+    // Nobody calls it back, and it does not matter what becomes of the licence.
+    let named = json!({"seat": told["seat"], "reason": "wanted"});
+    let refused = two.lender.daemon.try_admin("seat_revoke", named).unwrap_err();
+    assert!(refused.code == CONFLICT && refused.message.contains("lent to another"), "{refused:?}");
+    let released = two.lender.daemon.try_admin("seat_release", json!({"seat": told["seat"]}));
+    assert_eq!(released.unwrap_err().code, CONFLICT);
+
+    let order = json!({"loan": pool["loan"]});
+    let returned = text(&two.borrower.admin("seat_return", order.clone()), "returned");
+    eventually("the program has its seat no more", || {
+        let list = program.call("seat_list", &json!({}));
+        if list["items"] == json!([]) { Ok(()) } else { Err(list.to_string()) }
+    });
+    assert_eq!(two.borrower.code(ACME), "NO_WALLET");
+    assert_eq!(acquire(&two.borrower).1["code"], "NOT_ENTITLED");
+    assert_eq!(text(&two.borrower.admin("seat_return", order), "returned"), returned, "again");
+    let (code, why) = two.refuses(&loan);
+    assert!(code == CONFLICT && why.contains("given back"), "{why}");
+
+    let back = json!({"file": returned});
+    for _ in 0..2 {
+        let taken = two.lender.daemon.admin("seat_import", back.clone());
+        assert_eq!((&taken["kind"], two.lenders()), (&json!("return"), (0, 0)), "{taken}");
+    }
+    assert_eq!(audited(&two.lender.daemon, "seat_given_back"), 1);
+    assert_eq!(audited(&two.borrower, "seat_loan_returned"), 1);
+    let again = two.lender.daemon.try_admin("seat_lend", json!({"request": request}));
+    assert!(again.unwrap_err().message.contains("given back"));
+}
+
+#[test]
+fn one_request_has_one_loan_and_one_place() {
+    let two = Two::start();
+    let request = two.request();
+    let first = two.lend(&request);
+    let second = two.lend(&request);
+    assert_eq!((&first["again"], &second["again"]), (&json!(false), &json!(true)));
+    assert_eq!((text(&first, "loan"), two.lenders()), (text(&second, "loan"), (1, 1)));
+    let loan = text(&first, "loan");
+    for _ in 0..2 {
+        two.import(&loan);
+        let own: Vec<_> = pools(&two.borrower);
+        assert_eq!((own.len(), &own[0]["capacity"]), (1, &json!(1)), "{own:?}");
+    }
+    assert_eq!(audited(&two.borrower, "seat_loan_imported"), 1);
+    // A second one is a second place.
+    two.lent();
+    let (_one, seat) = acquire(&two.borrower);
+    let (_other, other) = acquire(&two.borrower);
+    assert_eq!((&seat["code"], &other["code"]), (&json!("GRANTED"), &json!("GRANTED")));
+    assert_eq!(two.lenders(), (2, 2));
+    let none = two.lend(&two.request());
+    assert_eq!((&none["granted"], &none["code"]), (&json!(false), &json!("SEATS_FULL")), "{none}");
+    assert!(none["loan"].is_null(), "{none}");
+}
+
+#[test]
+fn an_altered_or_foreign_file_is_refused_and_takes_nothing() {
+    let two = Two::start();
+    let request = two.request();
+    let loan = text(&two.lend(&request), "loan");
+    let altered = |text: &str| {
+        let middle = text.len() / 2;
+        let other = if text.as_bytes()[middle] == b'A' { "B" } else { "A" };
+        format!("{}{other}{}", &text[..middle], &text[middle + 1..])
+    };
+    for wrong in [altered(&loan), loan[..loan.len() - 40].to_owned(), "hello".to_owned()] {
+        let (code, why) = two.refuses(&wrong);
+        assert!(code != CONFLICT && code != NOT_FOUND, "{code}: {why}");
+    }
+    for wrong in [altered(&request), loan.clone(), String::new()] {
+        let order = json!({"request": wrong, "customer": own()});
+        two.lender.daemon.try_admin("seat_lend", order).unwrap_err();
+    }
+    assert_eq!((two.lenders(), borrowed(&two.borrower)), ((1, 1), None));
+
+    // Another machine, which has a key of its own.
+    let other = offline(&two.lender, &two.proxy, &two.vendor);
+    let params = || json!({"file": loan, "lender": two.wallet});
+    let (code, why) = refusal(&other, params());
+    assert!(code == NOT_FOUND && why.contains("key of this machine"), "{why}");
+    other.call("seat_request", json!({"product": ACME, "for_ms": AN_HOUR}));
+    let (code, why) = refusal(&other, params());
+    assert!(code == CONFLICT && why.contains("for another machine"), "{why}");
+
+    // The lender's own word, which somebody has to take.
+    let (code, why) = refusal(&two.borrower, json!({"file": loan}));
+    assert!(code == CONFLICT && why.contains("name that wallet as the lender"), "{why}");
+    let stranger = crate::support::stage::stranger();
+    let (code, why) = refusal(&two.borrower, json!({"file": loan, "lender": stranger}));
+    assert!(code == CONFLICT && why.contains("the loan is by the wallet"), "{why}");
+    // Nobody but administrators, and of nobody else's product.
+    let refused = two.borrower.try_call("seat_import", params()).unwrap_err();
+    assert_eq!(refused.data["code"], "PERMISSION_DENIED");
+    install_signed(&other, &Vendor::new(), &two_seats(&two.lender.licence).named("acme-draw"));
+    two.import(&loan);
+    let loan_id = borrowed(&two.borrower).unwrap()["loan"].clone();
+    let elsewhere = other.try_admin("seat_return", json!({"loan": loan_id})).unwrap_err();
+    assert_eq!(elsewhere.code, NOT_FOUND);
+}
+
+#[test]
+fn what_is_lent_is_lent_after_a_restart_on_either_side() {
+    let mut two = Two::start();
+    let (request, loan) = two.lent();
+    let (_program, seat) = acquire(&two.borrower);
+    assert_eq!(seat["code"], "GRANTED", "{seat}");
+    two.lender.daemon.kill();
+    two.lender.daemon.resume();
+    two.borrower.kill();
+    two.borrower.resume();
+    two.lender.daemon.wait_for_code(ACME, "VALID");
+    assert_eq!(two.lenders(), (1, 1));
+    let again = two.lend(&request);
+    assert_eq!((&again["again"], text(&again, "loan")), (&json!(true), loan.clone()));
+    let kept = two.borrower.admin("seat_list", json!({}));
+    assert_eq!(kept["items"][0]["seat"], seat["seat"], "the program has its seat: {kept}");
+    assert_eq!(two.borrower.check(ACME)["valid"], true);
+
+    // Nothing of it is kept for the boot alone.
+    for daemon in [&mut two.lender.daemon, &mut two.borrower] {
+        daemon.stop();
+        std::fs::remove_file(daemon.home().join("state/seats")).unwrap();
+        daemon.resume();
+    }
+    two.lender.daemon.wait_for_code(ACME, "VALID");
+    assert_eq!(two.lenders(), (1, 1));
+    let loan_id = borrowed(&two.borrower).expect("a pool")["loan"].clone();
+    let returned = text(&two.borrower.admin("seat_return", json!({"loan": loan_id})), "returned");
+    two.borrower.restart();
+    assert_eq!((two.refuses(&loan).0, borrowed(&two.borrower)), (CONFLICT, None));
+    two.lender.daemon.admin("seat_import", json!({"file": returned}));
+    assert_eq!(two.lenders(), (0, 0));
+    two.lender.daemon.restart();
+    two.lender.daemon.wait_for_code(ACME, "VALID");
+    assert_eq!(two.lenders(), (0, 0), "for good");
+}
+
+#[test]
+fn the_policy_says_who_lends_how_many_and_for_how_long() {
+    let two = Two::start();
+    let policy = |text: &str| {
+        let text = format!("product = \"acme-cad\"\n{text}");
+        crate::seats_rules::write_policy(&two.lender, "acme.toml", &text);
+    };
+    let request = two.request();
+    let by_user = |request: &str| two.lender.daemon.call("seat_lend", json!({"request": request}));
+    assert_eq!(by_user(&request)["code"], "EXCLUDED", "administrators alone");
+    policy("max_borrow = \"30m\"");
+    assert_eq!(two.lend(&request)["code"], "TOO_LONG");
+    policy("lend = \"users\"\nlow_water = 1");
+    let lent = by_user(&request);
+    assert_eq!((&lent["code"], two.lenders()), (&json!("GRANTED"), (1, 1)), "{lent}");
+    assert_eq!(two.lend(&two.request())["code"], "LOW_WATER");
+    let short = json!({"request": two.request(), "for_ms": 1});
+    assert_eq!(two.lender.daemon.refused("seat_lend", short).data["code"], "INVALID_PARAMS");
+}
+
+#[test]
+fn nobody_lends_by_a_wallet_whose_key_is_elsewhere() {
+    let two = Two::start();
+    let (stage, vendor) = (Stage::with(two_seats), &two.vendor);
+    install_signed(&stage.daemon, vendor, &two_seats(&stage.licence));
+    stage.daemon.link(&stage.wallet);
+    let stage = stage.enter(7);
+    let order = json!({"request": two.request(), "customer": own()});
+    let refused = stage.daemon.try_admin("seat_lend", order).unwrap_err();
+    assert!(
+        refused.code == CONFLICT && refused.message.contains("is not kept here"),
+        "{refused:?}"
+    );
+    let used = |it: &Value| it["used"] != 0;
+    assert!(!pools(&stage.daemon).iter().any(used));
+    // Nor is the key of a wallet lent to whoever may sign with it.
+    let text = "entitled seat loan 1\n\nOne seat";
+    let order = json!({"address": two.wallet, "message": text});
+    assert_eq!(two.lender.daemon.refused("wallet_sign", order).data["code"], "INVALID_PARAMS");
+}
+
+#[test]
+fn on_the_command_line_the_files_are_files() {
+    let two = Two::start();
+    let run = |daemon: &Daemon, arguments: &[&str]| {
+        let output = daemon.entitlectl().args(arguments).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        said
+    };
+    let folder = two.borrower.home().to_owned();
+    let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let request = run(&two.borrower, &["seats", "request", ACME, "--for", "1h"]);
+    std::fs::write(file("request"), &request).unwrap();
+    let (request, loan, returned) = (file("request"), file("loan"), file("returned"));
+    let said = run(&two.lender.daemon, &["seats", "lend", &request, "--out", &loan]);
+    assert!(said.contains("GRANTED") && !said.contains("BEGIN"), "{said}");
+    let wallet = two.wallet.to_string();
+    run(&two.borrower, &["seats", "import", &loan, "--lender", &wallet]);
+    let list = run(&two.borrower, &["seats", "list", "--all"]);
+    assert!(list.contains(&wallet), "{list}");
+    let loan_id = text(&borrowed(&two.borrower).unwrap(), "loan");
+    run(&two.borrower, &["seats", "return", &loan_id, "--out", &returned]);
+    let said = run(&two.lender.daemon, &["seats", "import", &returned]);
+    assert!(said.contains("return"), "{said}");
+    assert_eq!(two.lenders(), (0, 0));
+}

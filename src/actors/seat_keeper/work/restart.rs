@@ -15,8 +15,8 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::actors::seat_keeper::SeatKeeper;
 use crate::actors::seat_keeper::messages::Process;
-use crate::actors::seat_keeper::work::borrowed::carried_over;
 use crate::actors::seat_keeper::messages::loans::LentTo;
+use crate::actors::seat_keeper::work::borrowed::carried_over;
 use crate::actors::seat_keeper::work::house::{Behind, House};
 use crate::actors::seat_keeper::work::loans::put_aside;
 use crate::actors::seat_keeper::work::watching::{has_exited, process_of};

@@ -36,7 +36,7 @@ fn what_is_lent_outlives_who_asked_and_is_told_until_it_is_given_back() {
     let released = stage.daemon.call("seat_release", json!({"seat": lent["seat"]}));
     assert_eq!(released["released"], true, "by another process of its user");
     assert_eq!(other.acquire(json!({}))["code"], "GRANTED");
-    assert!(stage.daemon.log().contains("returned"));
+    stage.daemon.wait_for_log("returned");
 }
 
 #[test]

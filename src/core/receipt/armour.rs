@@ -29,6 +29,16 @@ impl Kind {
         }
     }
 
+    /// In a sentence.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Receipt => "receipt",
+            Self::SeatRequest => "request for a seat",
+            Self::SeatLoan => "loan of a seat",
+            Self::SeatReturn => "return of a seat",
+        }
+    }
+
     /// Whether a text claims to be one.
     pub(crate) fn begins(self, text: &[u8]) -> bool {
         text.starts_with(begin(self).as_bytes())
@@ -70,12 +80,12 @@ pub(crate) fn read(kind: Kind, text: &[u8]) -> Result<Vec<u8>, FormatFault> {
     if text.len() > LONGEST_TEXT {
         return Err(FormatFault::TooLong { most: LONGEST_TEXT });
     }
-    let text = std::str::from_utf8(text).map_err(|_| FormatFault::Armour { kind: kind.name() })?;
+    let text = std::str::from_utf8(text).map_err(|_| FormatFault::Armour { kind: kind.word() })?;
     let body = text
         .strip_prefix(&begin(kind))
         .and_then(|it| it.strip_suffix(&end(kind)))
         .and_then(|it| it.strip_suffix('\n'))
-        .ok_or(FormatFault::Armour { kind: kind.name() })?;
+        .ok_or(FormatFault::Armour { kind: kind.word() })?;
     let count = body.split('\n').count();
     let mut bytes = Vec::with_capacity(body.len() / 4 * 3);
     for (at, line) in body.split('\n').enumerate() {
@@ -83,7 +93,7 @@ pub(crate) fn read(kind: Kind, text: &[u8]) -> Result<Vec<u8>, FormatFault> {
         let fits =
             if is_last { (4..=COLUMNS).contains(&line.len()) } else { line.len() == COLUMNS };
         if !fits {
-            return Err(FormatFault::Armour { kind: kind.name() });
+            return Err(FormatFault::Armour { kind: kind.word() });
         }
         unbase64(line, is_last, &mut bytes).ok_or(FormatFault::Base64 { line: at + 2 })?;
     }

@@ -12,7 +12,7 @@ use crate::light_client::Refused;
 pub enum FormatFault {
     #[error("it is longer than {most} bytes")]
     TooLong { most: usize },
-    #[error("it does not begin and end as `ENTITLED {kind}`, in lines of 64 characters")]
+    #[error("it is not a {kind}: it does not begin and end as one, in lines of 64 characters")]
     Armour { kind: &'static str },
     #[error("its line {line} is not base64, or is written in another way than it should be")]
     Base64 { line: usize },

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::publishers::{Vendor, install_signed};
 use crate::seats::two_seats;
 use crate::support::daemon::Daemon;
+use crate::support::document::commands;
 use crate::support::eventually;
 use crate::support::faults::Fault;
 use crate::support::proxy::Proxy;
@@ -112,6 +113,27 @@ fn acquire(daemon: &Daemon) -> (SeatHolder, Value) {
 fn audited(daemon: &Daemon, action: &str) -> usize {
     let audit = daemon.admin("audit_list", json!({"limit": 1000}));
     audit["items"].as_array().unwrap().iter().filter(|it| it["action"] == action).count()
+}
+
+#[test]
+fn a_seat_is_lent_as_the_manual_says() {
+    let two = Two::start();
+    let files = tempfile::TempDir::new().unwrap();
+    let block = commands("docs/seats.md", "a_seat_is_lent_as_the_manual_says").pop().unwrap();
+    let (here, there) = (two.borrower.entitlectl(), two.lender.daemon.entitlectl());
+    let mut lines = block.lines().into_iter();
+    let mut next = || lines.next().unwrap();
+    next().run(&here, files.path());
+    next().run(&there, files.path());
+    assert_eq!(two.lenders(), (1, 1));
+    // An endpoint's word is the lender's own.
+    let taken = format!("seats import loan --lender {}", two.wallet);
+    next().with("seats import loan", &taken).run(&here, files.path());
+    let place = borrowed(&two.borrower).unwrap();
+    next().with("LOAN", place["loan"].as_str().unwrap()).run(&here, files.path());
+    assert_eq!(borrowed(&two.borrower), None);
+    next().run(&there, files.path());
+    assert_eq!(two.lenders(), (0, 0));
 }
 
 #[test]

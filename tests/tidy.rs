@@ -425,6 +425,23 @@ fn a_sleep_in_a_test_says_why_no_event_is_waited_for() {
     hold("a test waits for what happens; a fixed sleep has its reason in a comment", &faults);
 }
 
+/// What a daemon writes is read by the test a moment after the daemon has answered.
+#[test]
+fn a_test_waits_for_what_a_log_will_say() {
+    let looks_once = |line: &str| {
+        let line = line.trim_start();
+        line.starts_with("assert!(")
+            && !line.starts_with("assert!(!")
+            && line.contains(".log().contains(")
+    };
+    let mut faults = Vec::new();
+    for source in files(&root().join("tests"), ".rs") {
+        let lines = source.text.lines().enumerate().filter(|(_, line)| looks_once(line));
+        faults.extend(lines.map(|(at, _)| format!("{}:{}", shown(&source), at + 1)));
+    }
+    hold("a test waits until a log says it: `wait_for_log`", &faults);
+}
+
 #[test]
 fn the_readme_names_the_two_commands() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap_or_default();

@@ -149,7 +149,7 @@ fn a_lie_heals_but_its_evidence_stays() {
     for part in ["asked", "finding", "proof"] {
         assert!(healed["evidence"][part].is_string(), "{healed}");
     }
-    assert!(daemon.log().contains("refuted by its own proof"));
+    daemon.wait_for_log("refuted by its own proof");
 }
 
 #[test]

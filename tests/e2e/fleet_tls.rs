@@ -174,9 +174,8 @@ fn who_is_not_let_in_is_told_why_and_gives_no_seat() {
         // The first that is told may be that the connection was closed.
         let is_told = |it: &str| it.contains("fleet_cut_off") && it.contains(said);
         eventually(&format!("{login}: the log says why"), || {
-            let log = daemon.log();
-            let of_this_start = log.rsplit("event=\"started\"").next().unwrap_or_default();
-            if of_this_start.lines().any(is_told) { Ok(()) } else { Err(log) }
+            let log = daemon.log_of_this_start();
+            if log.lines().any(is_told) { Ok(()) } else { Err(log) }
         });
     }
     assert!(!site.fleet.machines[0].daemon.log().contains(PASSWORD));

@@ -82,8 +82,11 @@ fn the_third_waits_until_a_holder_is_killed() {
     assert_eq!(granted["code"], "GRANTED", "{granted}");
     assert!(granted["fence"].as_u64() > later["fence"].as_u64(), "{granted} after {later}");
     assert_eq!(pool(&stage)["used"], 2);
-    let log = stage.daemon.log();
-    assert!(log.contains("seat_ended") && log.contains("exited"), "it is told:\n{log}");
+    eventually("it is told", || {
+        let log = stage.daemon.log();
+        let is_told = |it: &str| it.contains("seat_ended") && it.contains("exited");
+        if log.lines().any(is_told) { Ok(()) } else { Err(log) }
+    });
 }
 
 #[test]

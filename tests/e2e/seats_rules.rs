@@ -107,7 +107,7 @@ fn an_administrator_takes_a_seat_away_and_it_stands_in_the_audit() {
     let row = rows.iter().find(|it| it["action"] == "seat_revoked").expect("a row");
     assert_eq!(row["subject"], seat, "{row}");
     assert!(row["detail"].as_str().unwrap().contains("left for the day"), "{row}");
-    assert!(stage.daemon.log().contains("revoked"), "and in the log");
+    stage.daemon.wait_for_log("revoked");
 }
 
 #[test]

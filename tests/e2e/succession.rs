@@ -1,7 +1,5 @@
 //! A daemon that is started before the one it replaces has ended, as a cluster's agents are.
 
-use std::time::{Duration, Instant};
-
 use nix::sys::signal::Signal;
 
 use crate::support::daemon::Daemon;
@@ -57,7 +55,6 @@ fn who_waits_takes_the_place_of_a_daemon_that_ends() {
         let mut third = start(&daemon);
         waits(&mut third);
 
-        let at = Instant::now();
         first.signal(signal);
         first.wait();
         let mut both = [second, third];
@@ -65,8 +62,6 @@ fn who_waits_takes_the_place_of_a_daemon_that_ends() {
             let ready = |it: &Process| it.output().text().contains(STARTED);
             both.iter().position(ready).ok_or_else(|| "neither".to_owned())
         });
-        // Far below what its clients wait for: no more than it takes to start.
-        assert!(at.elapsed() < Duration::from_secs(5), "{:?}", at.elapsed());
         assert!(Line::try_connect(&daemon.socket()).is_ok());
         let other = &mut both[1 - next];
         assert!(!other.output().text().contains(STARTED), "two work on one ledger");

@@ -210,6 +210,11 @@ impl Daemon {
         self.earlier.iter().chain(running).map(Output::text).collect::<Vec<_>>().join("\n")
     }
 
+    /// What it has written since it was last started.
+    pub fn log_of_this_start(&self) -> String {
+        self.process.as_ref().map(|it| it.output().text()).unwrap_or_default()
+    }
+
     /// Until it has written this. What it writes is read a moment later.
     pub fn wait_for_log(&self, text: &str) {
         eventually(&format!("the log has {text:?}"), || match self.log() {

@@ -159,7 +159,7 @@ fn what_was_kept_under_another_specification_is_begun_anew() {
         assert_ne!(after["specification"], before["specification"]);
         daemon.wait_for_code(ACME, "TRUST_TOO_LOW");
     }
-    assert!(daemon.log().contains("belongs to another specification"));
+    daemon.wait_for_log("belongs to another specification");
 }
 
 /// What the owner finds to bring: of other chains, other times and other hands.

@@ -44,6 +44,8 @@ struct World {
     seats: Seats,
     terms: BTreeMap<PoolId, SeatTerms>,
     capacity: BTreeMap<PoolId, Capacity>,
+    /// Of pools that nothing was proven of since a restart: until when what was known before holds.
+    unproven: BTreeMap<PoolId, BootTime>,
     policies: BTreeMap<PoolId, Policy>,
     /// By what they were begun with: the user.
     processes: BTreeMap<ProcessId, u32>,
@@ -65,6 +67,7 @@ impl World {
             seats: Seats::new(0),
             terms: BTreeMap::new(),
             capacity: BTreeMap::new(),
+            unproven: BTreeMap::new(),
             policies: BTreeMap::new(),
             processes: BTreeMap::new(),
             connections: BTreeMap::new(),
@@ -132,6 +135,7 @@ impl World {
         let until = self.dice.one_in(2).then(|| self.now.after(Duration::from_secs(200)));
         let capacity = Capacity { supply, until };
         self.capacity.insert(id, capacity);
+        self.unproven.remove(&id);
         self.seats.set_capacity(self.now, id, capacity);
     }
 
@@ -253,11 +257,16 @@ impl World {
         let known: Vec<(PoolId, Capacity)> =
             std::mem::take(&mut self.capacity).into_iter().collect();
         assert_eq!(self.seats.seats().cloned().collect::<Vec<_>>(), kept);
+        self.unproven.clear();
         for (pool, capacity) in known {
-            // Some chains take longer to be reached; until then nothing is given, and nothing ends.
+            // Some chains take longer to be reached; until then nothing is given, and what is held ends with what was known.
             if !self.dice.one_in(4) && capacity.until.is_none_or(|it| it > self.now) {
                 self.capacity.insert(pool, capacity);
                 self.seats.set_capacity(self.now, pool, capacity);
+            } else if let Some(until) = capacity.until {
+                let until = until.max(self.now.after(Duration::from_secs(20)));
+                self.unproven.insert(pool, until);
+                self.seats.end_unless_proven(self.now, pool, until);
             }
         }
     }
@@ -350,6 +359,8 @@ impl World {
                     assert!(self.open.remove(&request), "{request:?} was answered twice");
                 }
                 Effect::Ended { seat, reason } => {
+                    let is_over = self.proven_until(seat.pool).is_some_and(|it| it <= self.now);
+                    assert!(is_over || reason != EndReason::EvidenceExpired, "{seat:?} was proven");
                     assert!(!matches!(seat.hold, Hold::Lingering { .. }), "{seat:?} ended twice");
                     *self.ends.entry(reason.name()).or_default() += 1;
                 }
@@ -374,6 +385,12 @@ impl World {
         assert!(used <= capacity + extra, "{used} of {capacity} + {extra}: {seat:?}");
     }
 
+    /// When nobody has a seat of it any more.
+    fn proven_until(&self, pool: PoolId) -> Option<BootTime> {
+        let known = self.capacity.get(&pool).and_then(|it| it.until);
+        known.or_else(|| self.unproven.get(&pool).copied())
+    }
+
     fn places(&self, pool: PoolId, which: impl Fn(&Seat) -> bool) -> u64 {
         let seats = self.seats.seats().filter(|it| it.pool == pool && which(it));
         seats.map(|it| u64::from(it.count)).sum()
@@ -391,6 +408,8 @@ impl World {
                 panic!("somebody who has left is still in the queue: {pool:?}");
             }
             self.judge_queue(*id);
+            let is_over = self.proven_until(*id).is_some_and(|it| it <= self.now);
+            assert!(!is_over || used == 0, "nothing proves the seats of {id:?} any more: {pool:?}");
         }
         for seat in self.seats.seats() {
             if let Hold::Bound(bindings) = &seat.hold {

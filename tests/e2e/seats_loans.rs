@@ -377,6 +377,30 @@ fn of_two_licences_the_one_is_lent_whose_key_is_here() {
 }
 
 #[test]
+fn who_asks_why_is_told_by_whom_a_seat_was_lent_and_until_when() {
+    let two = Two::start();
+    two.lent();
+    let place = borrowed(&two.borrower).expect("a pool");
+    let why = two.borrower.call("entitlement_explain", json!({"product": ACME}));
+    let steps = why["steps"].as_array().unwrap();
+    let kinds: Vec<&str> = steps.iter().map(|it| it["step"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["grant", "token", "loan", "ownership", "block", "anchor"], "{why}");
+    assert!(steps.iter().all(|it| it["outcome"] == "yes"), "{why}");
+    let (loan, reason) = (&steps[2], text(&steps[2], "reason"));
+    assert_eq!((&why["valid"], &loan["subject"]), (&json!(true), &place["loan"]), "{why}");
+    let until = text(&why, "expires_at");
+    let lender = two.wallet.to_string();
+    assert!(reason.contains(&lender) && reason.contains(&until), "{reason} until {until}");
+    let output = two.borrower.entitlectl().args(["why", ACME]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.starts_with("Yes") && said.contains("lent to this machine by"), "{said}");
+    // What was given back entitles to nothing, and is no reason.
+    two.borrower.admin("seat_return", json!({"loan": place["loan"]}));
+    let why = two.borrower.call("entitlement_explain", json!({"product": ACME}));
+    assert_eq!((&why["code"], &why["steps"]), (&json!("NO_WALLET"), &json!([])), "{why}");
+}
+
+#[test]
 fn on_the_command_line_the_files_are_files() {
     let two = Two::start();
     let run = |daemon: &Daemon, arguments: &[&str]| {

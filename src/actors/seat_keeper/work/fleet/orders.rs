@@ -255,7 +255,9 @@ impl Handler<FleetRestored> for SeatKeeper {
         let (Standing::Refused { .. }, Some(fleet)) = (&member.standing, fleet) else {
             return Box::pin(actix::fut::err(FleetOrderError::NotRestored));
         };
-        let left = self.until_all_have_ended();
+        let Some(left) = self.until_all_have_ended() else {
+            return Box::pin(actix::fut::err(FleetOrderError::NotRestored));
+        };
         if !left.is_zero() {
             return Box::pin(actix::fut::err(FleetOrderError::TooEarly { left }));
         }

@@ -35,6 +35,7 @@ mod respond;
 mod revisions;
 mod rpc;
 mod run;
+mod seldom;
 mod serve;
 mod settings;
 mod tls;

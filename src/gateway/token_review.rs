@@ -17,6 +17,7 @@ use serde_json::json;
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::credentials::{Unknown, body, client};
+use super::seldom::Seldom;
 use super::settings;
 use crate::regular_file;
 
@@ -38,6 +39,7 @@ pub(super) struct TokenReview {
     /// Held while a token is asked about: many questions about it at once are one.
     turns: Cache<Digest, Arc<AsyncMutex<()>>>,
     limits: Limits,
+    told: Seldom,
 }
 
 /// How often the API server is asked. Whoever has no token may still show what looks like one, and the API server is
@@ -121,7 +123,8 @@ impl TokenReview {
         let http = client(settings.ca.as_deref())?;
         let reviewed = Cache::builder().max_capacity(MOST).time_to_live(FRESH).build();
         let turns = Cache::builder().max_capacity(MOST).time_to_idle(TURN * 2).build();
-        Ok(Self { settings, http, reviewed, turns, limits: Limits::new() })
+        let (limits, told) = (Limits::new(), Seldom::new());
+        Ok(Self { settings, http, reviewed, turns, limits, told })
     }
 
     /// The user whose token it is: `system:serviceaccount:NAMESPACE:NAME` for a pod. `from`: who shows it.
@@ -145,7 +148,9 @@ impl TokenReview {
             return Err(Unknown::NotNow);
         }
         let user = self.review(token).await.map_err(|error| {
-            tracing::warn!(event = "token_review_failed", %error, "the API server gave no answer");
+            if self.told.is_due() {
+                tracing::warn!(event = "token_review_failed", %error, "the API server gave no answer");
+            }
             Unknown::NotNow
         })?;
         self.reviewed.insert(digest, user.clone());

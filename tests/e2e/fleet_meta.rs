@@ -171,3 +171,34 @@ fn a_lease_that_somebody_takes_back_gives_no_seat_twice() {
     fleet.wait_until(0, "in");
     fleet.wait_until_used(1, 1);
 }
+
+/// Who may write there may also write down very many machines that are none.
+#[test]
+fn an_administrator_is_told_how_the_fleet_is_whatever_else_is_written_there() {
+    let Some(fleet) = Fleet::start(1, 1, 1, TTL) else { return };
+    // As long as any may be, and longer.
+    let names = ["\u{1}".repeat(128), "n".repeat(600)];
+    for part in 0..40 {
+        let put = |number: u64| {
+            let name = &names[usize::from(number.is_multiple_of(4))];
+            let record = json!({"v": 1, "name": name, "beat": 1, "random": "", "version": "1"});
+            json!({"request_put": {
+                "key": STANDARD.encode(format!("/entitled/v1/t/machines/{number:016x}")),
+                "value": STANDARD.encode(record.to_string()),
+            }})
+        };
+        let all: Vec<Value> = (0..100).map(|it| put(part * 100 + it)).collect();
+        fleet.etcd.ask("kv/txn", &json!({"success": all}));
+    }
+    let daemon = &fleet.machines[0].daemon;
+    let told = eventually("the machine has heard of them", || {
+        let told = daemon.try_admin("fleet_status", json!({}));
+        let told = told.map_err(|it| format!("{it:?}"))?;
+        let known = told["machines"].as_array().unwrap().len();
+        if known > 1 { Ok(told) } else { Err(known.to_string()) }
+    });
+    assert_eq!(told["standing"], "in", "{}", told["why"]);
+    let own = told["machines"].as_array().unwrap().iter().find(|it| it["id"] == told["machine"]);
+    assert!(own.is_some(), "it is itself among them");
+    assert_eq!(fleet.holder(0).acquire(json!({"wait_ms": A_MINUTE}))["code"], "GRANTED");
+}

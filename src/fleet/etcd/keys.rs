@@ -103,6 +103,8 @@ pub(super) fn end_of(prefix: &str) -> String {
     format!("{}0", prefix.trim_end_matches('/'))
 }
 
+/// Twice what a machine may be called. What is longer no machine has written of itself.
+const LONGEST_WORD: usize = 128;
 /// Of this format.
 const VERSION: u32 = 1;
 /// Of `meta`, where slots are named by share. A daemon that knows of no shares refuses it, and so never counts beside those
@@ -159,7 +161,9 @@ pub(super) fn meta(value: &str) -> Result<Meta, FleetError> {
 pub(super) fn record(value: &str) -> Result<Record, FleetError> {
     let record: Record = value_of(value)?;
     of_our_version(record.v)?;
-    Ok(record)
+    let is_short = |it: &String| it.len() <= LONGEST_WORD;
+    let are_short = [&record.name, &record.version, &record.random].into_iter().all(is_short);
+    if are_short { Ok(record) } else { Err(strange("no machine calls itself so")) }
 }
 
 /// A slot that is there is somebody's, also where it cannot be read whose.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::tls::Authority;
 use super::vouchers::{Voucher, WEB, status, subject};
 use crate::support::eventually;
-use crate::support::gateway::{Gateway, GatewayStage};
+use crate::support::gateway::{Gateway, GatewayStage, TOKEN, everything};
 
 const PATH: &str = "/api/v1/products/acme-cad/entitlement";
 
@@ -169,4 +169,27 @@ fn many_questions_at_once_about_one_token_are_one() {
         }
     });
     assert_eq!(voucher.asked("POST"), 1);
+}
+
+/// Whoever is nobody, and the API server that fails, write nothing into the log without end.
+#[test]
+fn what_fails_again_and_again_is_told_now_and_then() {
+    let Some(voucher) = Voucher::start() else { return };
+    let tokens = || (0..25).map(|it| format!("a.b.{it}"));
+    let fails: serde_json::Map<String, Value> = tokens().map(|it| (it, said(500, "{}"))).collect();
+    voucher.answer(&Value::from(fails));
+    let text = format!("{}{}{}", everything(), subject(), voucher.review());
+    let mut stage = GatewayStage::entitled(&text);
+    let begun = Instant::now();
+    show(&stage, tokens());
+    assert_eq!(voucher.asked("POST"), 25);
+    stage.daemon.stop();
+    show(&stage, (0..25).map(|_| TOKEN.to_owned()));
+    // Once, and again when it lasts.
+    let most = usize::try_from(begun.elapsed().as_secs()).unwrap() / 10 + 2;
+    for event in ["token_review_failed", "daemon_unreachable"] {
+        let told = || stage.gateway.log().matches(event).count();
+        eventually("it is told", || if told() > 0 { Ok(()) } else { Err(stage.gateway.log()) });
+        assert!(told() <= most, "{event}: {} times", told());
+    }
 }

@@ -31,7 +31,7 @@ pub enum ProofError {
     Code { address: Address },
     #[error("the header of block {number} hashes to {got}, not to {named}")]
     Header { number: u64, named: B256, got: B256 },
-    #[error("the header of block {number} leaves out a field that stands before others it has")]
+    #[error("the header of block {number} has fields that are others of the same bytes")]
     HeaderForm { number: u64 },
 }
 
@@ -197,11 +197,12 @@ pub fn verify_code(address: Address, code: &Bytes, hash: B256) -> Result<(), Pro
     if got == hash { Ok(()) } else { Err(ProofError::Code { address }) }
 }
 
-/// Checks that a header hashes to the hash it is named by, and is the only one that does.
+/// Checks that a header hashes to the hash it is named by, and that its bytes do not read as another one.
 ///
 /// # Errors
 /// When it does not. A header with fields this version does not know fails too, which is the safe side. So does one that
-/// leaves out a field before others: what is hashed is what is there, one behind the other, and reads as other fields.
+/// leaves out a field before others, where what is hashed, one field behind the other, is a header without a gap. Where it
+/// is none (development nodes make such at early forks), there is no other header to be taken for.
 pub fn verify_header(header: &Header, named: B256) -> Result<(), ProofError> {
     let number = header.number;
     let bytes = alloy_rlp::encode(header);
@@ -210,8 +211,8 @@ pub fn verify_header(header: &Header, named: B256) -> Result<(), ProofError> {
         return Err(ProofError::Header { number, named, got });
     }
     match alloy_rlp::decode_exact::<Header>(&bytes) {
-        Ok(read) if read == *header => Ok(()),
-        _ => Err(ProofError::HeaderForm { number }),
+        Ok(read) if read != *header => Err(ProofError::HeaderForm { number }),
+        _ => Ok(()),
     }
 }
 

@@ -112,17 +112,18 @@ fn a_machine_without_a_network_gets_its_evidence_on_a_stick() {
     assert!(refused.message.contains("not the publisher's"), "{refused:?}");
 }
 
-/// A source tells of a signature that is made at the end of all time, and has updates for every period until then.
+/// A source tells of a signature that is made at the end of all time, and has updates for every period until then. The light
+/// client, which hears of them too, takes them for early and not for lies.
 #[test]
 fn a_way_into_the_future_is_not_gone() {
     let (ground, vendor) = (Ground::new(), Vendor::new());
     let daemon = following(&ground, &vendor);
-    let (update, per_period) = {
-        let chain = ground.beacon.chain();
-        (chain.updates(1, 1).remove(0), chain.schedule.slots_per_period())
-    };
     let late =
         |it: &Value| tamper::replaced(it, "/data/signature_slot", json!(u64::MAX.to_string()));
+    let (update, per_period) = {
+        let chain = ground.beacon.chain();
+        (late(&chain.updates(1, 1).remove(0)), chain.schedule.slots_per_period())
+    };
     ground.beacon.fault_in("finality_update", BeaconFault::alter(late));
     let any = move |target: &str| {
         let (_, from) = target.split_once("start_period=").unwrap();

@@ -81,6 +81,8 @@ pub(in crate::actors::seat_keeper) struct House {
     pub(in crate::actors::seat_keeper) spent: BTreeSet<B256>,
     /// When it was noted last how late it is.
     pub(in crate::actors::seat_keeper) noted: BootTime,
+    /// Until then the chain may be asked about what was held before the start, and had no proof any more.
+    pub(in crate::actors::seat_keeper) proven_by: BootTime,
     last_pool: u64,
     /// Whether pools with a number of seats are shared with other machines.
     pub(in crate::actors::seat_keeper) is_fleet: bool,

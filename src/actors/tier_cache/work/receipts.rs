@@ -144,7 +144,15 @@ impl Basis {
 async fn draft(parts: Parts, ask: DraftReceipt) -> Result<Draft, ReceiptError> {
     let scene = gather(&parts, &ask.key).await?;
     let now = scene.now(&parts.clock);
-    let basis = scene.basis(&scene.verdict(&parts.clock))?;
+    let verdict = scene.verdict(&parts.clock);
+    let by_own_key = ask.by_own_key.then(|| scene.verdict_by_own_keys(&parts.clock));
+    let basis = match by_own_key.filter(Verdict::is_valid) {
+        Some(other) => scene.basis(&other)?,
+        None => scene.basis(&verdict)?,
+    };
+    // What is kept is of what the verdict rests on.
+    let is_the_verdicts = verdict.wallet.map(|it| it.address) == Some(basis.wallet.address)
+        && verdict.token == Some(basis.token);
     let (product, customer) = (ask.key.product.clone(), basis.wallet.customer);
     let wallet = basis.wallet.address;
     let find = FindReceiptParts { wallet, customer, product: product.clone() };
@@ -154,7 +162,7 @@ async fn draft(parts: Parts, ask: DraftReceipt) -> Result<Draft, ReceiptError> {
     };
     let link = basis.link(&found)?;
     let refresh = basis.installed.product.refresh.min(parts.settings.refresh);
-    let kept = basis.kept(&found);
+    let kept = basis.kept(&found).filter(|_| is_the_verdicts);
     let is_young = |made_at: Timestamp| {
         now >= made_at
             && Duration::try_from(now.duration_since(made_at)).is_ok_and(|it| it < refresh)
@@ -163,7 +171,9 @@ async fn draft(parts: Parts, ask: DraftReceipt) -> Result<Draft, ReceiptError> {
         Some((made_at, evidence)) if is_young(made_at) => evidence,
         kept => match (basis.prove(&parts, (link.as_ref(), ask.uid)).await, kept) {
             (Ok(evidence), _) => {
-                keep(&parts, (customer, &product), &evidence, now).await;
+                if is_the_verdicts {
+                    keep(&parts, (customer, &product), &evidence, now).await;
+                }
                 evidence
             }
             // What was made before is shown as long as it holds: that is for whoever completes it to find out.

@@ -2,6 +2,7 @@
 
 mod values;
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -205,6 +206,16 @@ fn check(settings: &Settings, root: &Section<'_>) {
     names.sort_unstable();
     if names.windows(2).any(|it| it.first() == it.get(1)) {
         root.flaw("client", "two clients have the same name");
+    }
+    // Whose what is shown is would be decided by their order.
+    let known_by = |it: &Client| {
+        (it.token, it.subject.clone(), settings.voucher_of(it), it.certificate.clone())
+    };
+    let has_one =
+        |it: &&Client| it.token.is_some() || it.subject.is_some() || it.certificate.is_some();
+    let mut known = HashSet::new();
+    if !settings.clients.iter().filter(has_one).all(|it| known.insert(known_by(it))) {
+        root.flaw("client", "two clients are known by the same token, subject or certificate");
     }
     let by_certificate = settings.clients.iter().any(|it| it.certificate.is_some());
     if by_certificate && settings.tls.as_ref().is_none_or(|it| it.client_ca.is_none()) {

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::support::eventually;
 use crate::support::gateway::{
-    EVERYTHING, Gateway, GatewayStage, TOKEN, client, curl, everything, gateway_uid,
+    EVERYTHING, Gateway, GatewayStage, TOKEN, client, curl, everything, gateway_uid, hashed,
 };
 use crate::support::process::Process;
 use crate::support::stage::ACME;
@@ -219,6 +219,35 @@ fn without_authentication_only_a_loopback_address_is_listened_on() {
     );
     let shown = stage.gateway.get_as("some-token", "/api/v1/tiers", &[]);
     assert_eq!(shown.status, 401, "a token that is shown is looked at");
+}
+
+/// Whose it is would be decided by which of them is read last.
+#[test]
+fn no_two_clients_are_known_by_the_same() {
+    let home = tempfile::tempdir().unwrap();
+    let known_by = |name: &str, what: &str| {
+        let head = format!("[[client]]\nname = \"{name}\"\n{what}\n");
+        format!("{head}customer = \"customer:1\"\nscopes = [\"seats\"]\n")
+    };
+    let token = |token: &str| format!("token_sha256 = \"{}\"", hashed(token));
+    let subject = |by: &str| format!("subject = \"ci\"\nvouched_by = \"{by}\"");
+    let oidc = "[oidc]\nissuer = \"i\"\njwks = \"https://127.0.0.1:1/\"\n";
+    let (first, upper) =
+        (token("a"), token("a").to_uppercase().replace("TOKEN_SHA256", "token_sha256"));
+    let (second, ci) = (token("b"), subject("oidc"));
+    for (one, other, expected) in [
+        (&first, &first, Some(2)),
+        (&first, &upper, Some(2)),
+        (&ci, &ci, Some(2)),
+        (&first, &second, Some(0)),
+    ] {
+        let text = format!("{}{}{oidc}", known_by("one", one), known_by("other", other));
+        let mut command = Gateway::command(home.path(), &home.path().join("none.sock"), &text);
+        let output = command.arg("--check").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), expected, "{text}\n{said}");
+        assert_eq!(said.contains("known by the same"), expected == Some(2), "{said}");
+    }
 }
 
 /// What the program says when it is asked whether the gateway is ready.

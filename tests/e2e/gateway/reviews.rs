@@ -60,6 +60,7 @@ fn what_is_no_clear_answer_about_this_token_is_no_answer() {
         ("a word for yes", but("authenticated", json!("true"))),
         ("a number for a name", but("user", json!({"username": 7}))),
         ("a text for a list", but("audiences", json!("entitled"))),
+        ("after too long", but("after", json!(30))),
     ];
     let nobody = [
         ("no word for yes", json!({"user": {"username": WEB}, "audiences": ["entitled"]})),

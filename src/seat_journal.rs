@@ -278,4 +278,6 @@ fn read(text: &str, boot: &Boot, is_same_boot: bool) -> Left {
 }
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;

@@ -53,6 +53,7 @@ pub(crate) fn kept(number: u64, key: UnitKey, hold: Hold) -> KeptSeat {
         fence: None,
         borrowed: None,
         loan: None,
+        proven_until: None,
         processes: Vec::new(),
     }
 }

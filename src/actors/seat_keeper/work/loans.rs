@@ -237,6 +237,7 @@ pub(in crate::actors::seat_keeper) fn put_aside(
         fence: None,
         borrowed: None,
         loan: None,
+        proven_until: None,
         processes: Vec::new(),
     })
 }

@@ -11,7 +11,7 @@ use crate::async_wire::AsyncWire;
 use crate::connection::TIMEOUT_DEFAULT;
 use crate::deadline::Deadline;
 use crate::error::ClientError;
-use crate::exchange::{self, Exchange, Inbox, Outcome, ProductParams};
+use crate::exchange::{self, Exchange, Inbox, Outcome, ProductParams, require_product};
 use crate::socket_path::SocketPath;
 use crate::verdict::{Explanation, Verdict};
 
@@ -81,7 +81,24 @@ impl AsyncClient {
     /// # Errors
     /// As [`AsyncClient::call`].
     pub async fn check(&mut self, product: &str) -> Result<Verdict, ClientError> {
-        self.call("entitlement_check", &ProductParams { product }).await
+        self.check_with(&ProductParams { product }).await
+    }
+
+    /// The same with other parameters of `entitlement_check`, such as the publisher. An answer about another product than
+    /// they name is none.
+    ///
+    /// # Errors
+    /// As [`AsyncClient::call`].
+    pub async fn check_with<P>(&mut self, params: &P) -> Result<Verdict, ClientError>
+    where
+        P: Serialize + ?Sized,
+    {
+        let asked = exchange::product_in(params);
+        // Written before anything is waited for, as in `call`.
+        let request = self.exchange.ask("entitlement_check", params)?;
+        let verdict: Verdict = exchange::read_result(&self.answer_to(request).await?)?;
+        require_product(&verdict.product, asked.as_deref())?;
+        Ok(verdict)
     }
 
     /// The same, and how the daemon came to it.
@@ -89,7 +106,10 @@ impl AsyncClient {
     /// # Errors
     /// As [`AsyncClient::call`].
     pub async fn explain(&mut self, product: &str) -> Result<Explanation, ClientError> {
-        self.call("entitlement_explain", &ProductParams { product }).await
+        let params = ProductParams { product };
+        let explanation: Explanation = self.call("entitlement_explain", &params).await?;
+        require_product(&explanation.verdict.product, Some(product))?;
+        Ok(explanation)
     }
 
     /// Asks any method. `params` is a struct or map of named parameters, or `&()` for none.
@@ -138,11 +158,12 @@ impl AsyncClient {
     where
         P: Serialize + ?Sized,
     {
+        let product = exchange::product_in(params);
         let id: Value = self.call("entitlement_subscribe", params).await?;
         match self.wire.take() {
             Some(wire) => {
                 let inbox = self.exchange.into_inbox(id);
-                Ok(AsyncSubscription { inbox, wire, wait: None })
+                Ok(AsyncSubscription { inbox, wire, wait: None, product })
             }
             None => Err(ClientError::protocol("the connection is gone")),
         }
@@ -233,6 +254,8 @@ pub struct AsyncSubscription {
     inbox: Inbox,
     wire: AsyncWire,
     wait: Option<Duration>,
+    /// Whose verdicts are followed.
+    product: Option<String>,
 }
 
 impl AsyncSubscription {
@@ -263,6 +286,6 @@ impl AsyncSubscription {
     /// The next verdict; `None` when the daemon closed the connection. It may be given up like [`Self::next_raw`].
     pub async fn next(&mut self) -> Option<Result<Verdict, ClientError>> {
         let raw = self.next_raw().await.transpose()?;
-        Some(raw.and_then(|it| exchange::read_verdict(&it)))
+        Some(raw.and_then(|it| exchange::read_verdict(&it, self.product.as_deref())))
     }
 }

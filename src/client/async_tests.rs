@@ -42,10 +42,10 @@ async fn a_silent_daemon_is_a_timeout_and_its_late_answer_is_nobodys() {
     ]);
     let limit = Duration::from_millis(50);
     let mut client = AsyncClient::connect_within(&daemon.path, limit).await.unwrap();
-    let error = client.check("p").await.unwrap_err();
+    let error = client.check("acme-cad").await.unwrap_err();
     assert!(matches!(error, ClientError::Timeout { after } if after == limit), "{error:?}");
     client.set_timeout(LONG);
-    assert!(client.check("p").await.unwrap().valid);
+    assert!(client.check("acme-cad").await.unwrap().valid);
 }
 
 #[tokio::test]
@@ -58,9 +58,9 @@ async fn a_call_given_up_leaves_its_answer_to_nobody() {
         answer_one,
     ]);
     let mut client = AsyncClient::connect_within(&daemon.path, LONG).await.unwrap();
-    let given_up = tokio::time::timeout(Duration::from_millis(50), client.check("p")).await;
+    let given_up = tokio::time::timeout(Duration::from_millis(50), client.check("acme-cad")).await;
     assert!(given_up.is_err());
-    assert!(client.check("p").await.unwrap().valid);
+    assert!(client.check("acme-cad").await.unwrap().valid);
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn an_answer_without_end_is_cut_off() {
         while talk.try_say(&" ".repeat(65_536)) {}
     }]);
     let mut client = AsyncClient::connect(&daemon.path).await.unwrap();
-    let error = client.check("p").await.unwrap_err();
+    let error = client.check("acme-cad").await.unwrap_err();
     assert!(matches!(error, ClientError::Protocol { .. }), "{error:?}");
     daemon.served.join().unwrap();
 }
@@ -84,7 +84,7 @@ async fn a_refusal_and_a_stranger_are_what_they_are() {
         );
     }]);
     let mut client = AsyncClient::connect(&daemon.path).await.unwrap();
-    let error = client.check("p").await.unwrap_err();
+    let error = client.check("acme-cad").await.unwrap_err();
     assert!(matches!(error, ClientError::Refused { code: -32005, .. }), "{error:?}");
     let nowhere = SocketPath::at(daemon.path.as_path().with_file_name("nothing"));
     let error = AsyncClient::connect(&nowhere).await.unwrap_err();
@@ -117,7 +117,7 @@ async fn a_full_queue_is_a_timeout_and_not_a_hang() {
 async fn a_subscription_gives_what_is_its_own_and_ends_with_the_connection() {
     let daemon = daemon(&[tell_of_changes]);
     let client = AsyncClient::connect(&daemon.path).await.unwrap();
-    let mut subscription = client.subscribe("p").await.unwrap();
+    let mut subscription = client.subscribe("acme-cad").await.unwrap();
     let mut heard = Vec::new();
     while let Some(verdict) = subscription.next().await {
         heard.push(verdict.unwrap().valid);
@@ -140,7 +140,7 @@ async fn waiting_for_a_change_can_be_given_up_and_taken_up_again() {
         );
     })]);
     let client = AsyncClient::connect(&daemon.path).await.unwrap();
-    let mut subscription = client.subscribe("p").await.unwrap();
+    let mut subscription = client.subscribe("acme-cad").await.unwrap();
     subscription.set_wait(Some(Duration::from_millis(50)));
     assert!(matches!(subscription.next().await, Some(Err(ClientError::Timeout { .. }))));
     subscription.set_wait(None);

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::deadline::Deadline;
 use crate::error::ClientError;
-use crate::exchange::{self, Exchange, Outcome, ProductParams};
+use crate::exchange::{self, Exchange, Outcome, ProductParams, require_product};
 use crate::socket_path::SocketPath;
 use crate::subscription::Subscription;
 use crate::verdict::{Explanation, Verdict};
@@ -64,7 +64,22 @@ impl Client {
     /// # Errors
     /// As [`Client::call`].
     pub fn check(&mut self, product: &str) -> Result<Verdict, ClientError> {
-        self.call("entitlement_check", &ProductParams { product })
+        self.check_with(&ProductParams { product })
+    }
+
+    /// The same with other parameters of `entitlement_check`, such as the publisher. An answer about another product than
+    /// they name is none.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub fn check_with<P>(&mut self, params: &P) -> Result<Verdict, ClientError>
+    where
+        P: Serialize + ?Sized,
+    {
+        let asked = exchange::product_in(params);
+        let verdict: Verdict = self.call("entitlement_check", params)?;
+        require_product(&verdict.product, asked.as_deref())?;
+        Ok(verdict)
     }
 
     /// The same, and how the daemon came to it.
@@ -72,7 +87,10 @@ impl Client {
     /// # Errors
     /// As [`Client::call`].
     pub fn explain(&mut self, product: &str) -> Result<Explanation, ClientError> {
-        self.call("entitlement_explain", &ProductParams { product })
+        let params = ProductParams { product };
+        let explanation: Explanation = self.call("entitlement_explain", &params)?;
+        require_product(&explanation.verdict.product, Some(product))?;
+        Ok(explanation)
     }
 
     /// Asks any method. `params` is a struct or map of named parameters, or `&()` for none.
@@ -150,9 +168,10 @@ impl Client {
     where
         P: Serialize + ?Sized,
     {
+        let product = exchange::product_in(params);
         let id: Value = self.call("entitlement_subscribe", params)?;
         match self.wire.take() {
-            Some(wire) => Ok(Subscription::new(self.exchange.into_inbox(id), wire)),
+            Some(wire) => Ok(Subscription::new(self.exchange.into_inbox(id), wire, product)),
             None => Err(ClientError::protocol("the connection is gone")),
         }
     }

@@ -148,10 +148,30 @@ pub(super) fn read_result<R: DeserializeOwned>(result: &RawValue) -> Result<R, C
     })
 }
 
-/// Reads what a notice carries.
-pub(super) fn read_verdict(result: &RawValue) -> Result<Verdict, ClientError> {
-    serde_json::from_str(result.get()).map_err(|it| ClientError::Protocol {
+/// Reads what a notice carries, where verdicts about `product` were asked for.
+pub(super) fn read_verdict(
+    result: &RawValue,
+    product: Option<&str>,
+) -> Result<Verdict, ClientError> {
+    let read: Result<Verdict, _> = serde_json::from_str(result.get());
+    let verdict = read.map_err(|it| ClientError::Protocol {
         reason: "a verdict has another shape than expected",
         source: Some(it),
-    })
+    })?;
+    require_product(&verdict.product, product)?;
+    Ok(verdict)
+}
+
+/// An answer about another product than the one that was asked about is none: neither a yes nor a no.
+pub(super) fn require_product(named: &str, asked: Option<&str>) -> Result<(), ClientError> {
+    match asked.is_none_or(|it| it == named) {
+        true => Ok(()),
+        false => Err(ClientError::protocol("the answer is about another product")),
+    }
+}
+
+/// The product that parameters name.
+pub(super) fn product_in<P: Serialize + ?Sized>(params: &P) -> Option<String> {
+    let params = serde_json::to_value(params).ok()?;
+    params.get("product")?.as_str().map(str::to_owned)
 }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::connection::TIMEOUT_DEFAULT;
 use crate::error::ClientError;
-use crate::exchange::read_result;
+use crate::exchange::{read_result, require_product};
 use crate::object::read_from_objects;
 
 /// A read takes what has arrived, and needs a moment that is not over yet.
@@ -122,6 +122,9 @@ pub enum SeatState {
 pub(super) struct Said {
     granted: bool,
     code: String,
+    /// Of which product it is said.
+    #[serde(default)]
+    product: Option<String>,
     #[serde(default)]
     detail: String,
     #[serde(default)]
@@ -190,7 +193,11 @@ impl Holding {
 
     /// Takes up what was said; then its changes are to be subscribed to.
     pub(super) fn take_up(&mut self, said: Said) -> Result<(), SeatError> {
-        let Said { granted, code, detail, seat, tier, queue, ends_at } = said;
+        let Said { granted, code, product, detail, seat, tier, queue, ends_at } = said;
+        require_product(
+            product.as_ref().unwrap_or(&self.request.product),
+            Some(&self.request.product),
+        )?;
         if !granted {
             return Err(SeatRefusal { code, detail, queue: queue.unwrap_or(0) }.into());
         }

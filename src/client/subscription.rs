@@ -21,11 +21,13 @@ pub struct Subscription {
     inbox: Inbox,
     wire: Wire,
     wait: Option<Duration>,
+    /// Whose verdicts are followed.
+    product: Option<String>,
 }
 
 impl Subscription {
-    pub(super) fn new(inbox: Inbox, wire: Wire) -> Self {
-        Self { inbox, wire, wait: None }
+    pub(super) fn new(inbox: Inbox, wire: Wire, product: Option<String>) -> Self {
+        Self { inbox, wire, wait: None, product }
     }
 
     /// How long [`Self::next`] waits for a change before it gives [`ClientError::Timeout`], after which
@@ -59,15 +61,19 @@ impl Subscription {
     /// When the connection is of no more use; also when the daemon closed it.
     pub fn try_next(&mut self) -> Result<Option<Verdict>, ClientError> {
         if let Some(early) = self.inbox.early() {
-            return read_verdict(&early).map(Some);
+            return self.read(&early).map(Some);
         }
         let mut reads = READS_MAX;
         while let Some(line) = self.wire.receive_arrived(&mut reads)? {
             if let Some(told) = self.inbox.hear(&line)? {
-                return read_verdict(&told).map(Some);
+                return self.read(&told).map(Some);
             }
         }
         Ok(None)
+    }
+
+    fn read(&self, told: &RawValue) -> Result<Verdict, ClientError> {
+        read_verdict(told, self.product.as_deref())
     }
 }
 
@@ -90,6 +96,6 @@ impl Iterator for Subscription {
 
     fn next(&mut self) -> Option<Self::Item> {
         let raw = self.next_raw().transpose()?;
-        Some(raw.and_then(|it| read_verdict(&it)))
+        Some(raw.and_then(|it| self.read(&it)))
     }
 }

@@ -116,7 +116,7 @@ fn a_refusal_without_id_is_ours() {
             "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32005,\"message\":\"full\"}}\n",
         );
     }]);
-    let error = Client::connect(&daemon.path).unwrap().check("p").unwrap_err();
+    let error = Client::connect(&daemon.path).unwrap().check("acme-cad").unwrap_err();
     assert!(matches!(error, ClientError::Refused { code: -32005, .. }), "{error:?}");
 }
 
@@ -126,7 +126,7 @@ fn an_answer_to_another_question_is_not_taken() {
         talk.hear();
         talk.say(&reply(&json!(77), VERDICT));
     }]);
-    let error = Client::connect(&daemon.path).unwrap().check("p").unwrap_err();
+    let error = Client::connect(&daemon.path).unwrap().check("acme-cad").unwrap_err();
     assert!(matches!(error, ClientError::Protocol { .. }), "{error:?}");
 }
 
@@ -138,7 +138,7 @@ fn an_answer_without_end_is_cut_off() {
         // The client hangs up in the middle.
         while talk.0.get_mut().write_all(&chunk).is_ok() {}
     }]);
-    let error = Client::connect(&daemon.path).unwrap().check("p").unwrap_err();
+    let error = Client::connect(&daemon.path).unwrap().check("acme-cad").unwrap_err();
     assert!(matches!(error, ClientError::Protocol { .. }), "{error:?}");
     daemon.served.join().unwrap();
 }
@@ -156,22 +156,22 @@ fn a_silent_daemon_is_a_timeout_and_its_late_answer_is_nobodys() {
         answer_one,
     ]);
     let mut client = Client::connect_within(&daemon.path, Duration::from_millis(50)).unwrap();
-    let error = client.check("p").unwrap_err();
+    let error = client.check("acme-cad").unwrap_err();
     assert!(matches!(error, ClientError::Timeout { .. }), "{error:?}");
     client.set_timeout(Duration::from_secs(30));
-    assert!(client.check("p").unwrap().valid);
+    assert!(client.check("acme-cad").unwrap().valid);
 }
 
 #[test]
 fn a_restarted_daemon_is_found_again() {
     let daemon = daemon(&[answer_one, answer_one]);
     let mut client = Client::connect(&daemon.path).unwrap();
-    client.check("p").unwrap();
+    client.check("acme-cad").unwrap();
     // The first conversation's end closes the connection, sooner or later.
     while client.is_connected_for_test() {
         std::thread::yield_now();
     }
-    assert!(client.check("p").unwrap().valid);
+    assert!(client.check("acme-cad").unwrap().valid);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn a_daemon_that_goes_away_in_the_middle_is_unreachable() {
         talk.hear();
         talk.say("{\"jsonrpc\":");
     }]);
-    let error = Client::connect(&daemon.path).unwrap().check("p").unwrap_err();
+    let error = Client::connect(&daemon.path).unwrap().check("acme-cad").unwrap_err();
     assert!(matches!(error, ClientError::Unreachable { .. }), "{error:?}");
 }
 
@@ -263,7 +263,7 @@ pub(super) fn tell_of_changes(mut talk: Talk) {
 #[test]
 fn a_subscription_gives_what_is_its_own_and_ends_with_the_connection() {
     let daemon = daemon(&[tell_of_changes]);
-    let subscription = Client::connect(&daemon.path).unwrap().subscribe("p").unwrap();
+    let subscription = Client::connect(&daemon.path).unwrap().subscribe("acme-cad").unwrap();
     let heard: Vec<bool> = subscription.map(|it| it.unwrap().valid).collect();
     assert_eq!(heard, [true, false]);
 }
@@ -282,7 +282,7 @@ fn waiting_for_a_change_can_be_given_up_and_taken_up_again() {
         talk.hear();
         talk.say(rest);
     }]);
-    let mut subscription = Client::connect(&daemon.path).unwrap().subscribe("p").unwrap();
+    let mut subscription = Client::connect(&daemon.path).unwrap().subscribe("acme-cad").unwrap();
     subscription.set_wait(Some(Duration::from_millis(50)));
     assert!(matches!(subscription.next(), Some(Err(ClientError::Timeout { .. }))));
     subscription.set_wait(Some(Duration::from_secs(30)));
@@ -332,7 +332,7 @@ fn what_has_arrived_is_read_without_waiting() {
         talk.say(rest);
         told.send(()).unwrap();
     })]);
-    let mut subscription = Client::connect(&daemon.path).unwrap().subscribe("p").unwrap();
+    let mut subscription = Client::connect(&daemon.path).unwrap().subscribe("acme-cad").unwrap();
     assert_eq!(subscription.try_next().unwrap(), None);
     subscription.send_for_test("1\n");
     tell.recv().unwrap();
@@ -355,7 +355,7 @@ fn a_flood_of_what_is_not_ours_does_not_keep_a_caller_that_does_not_wait() {
         // Until the client hangs up.
         while talk.0.get_mut().write_all(format!("{others}\n").as_bytes()).is_ok() {}
     }]);
-    let mut subscription = Client::connect(&daemon.path).unwrap().subscribe("p").unwrap();
+    let mut subscription = Client::connect(&daemon.path).unwrap().subscribe("acme-cad").unwrap();
     for _ in 0..10 {
         assert_eq!(subscription.try_next().unwrap(), None);
     }
@@ -368,11 +368,11 @@ fn a_client_that_is_not_connected_connects_when_it_is_asked() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     let mut client = Client::unconnected(&SocketPath::at(&path), Duration::from_secs(30));
-    assert!(matches!(client.check("p"), Err(ClientError::Unreachable { .. })));
+    assert!(matches!(client.check("acme-cad"), Err(ClientError::Unreachable { .. })));
     let listener = UnixListener::bind(&path).unwrap();
     let served = std::thread::spawn(move || {
         answer_one(Talk(BufReader::new(listener.accept().unwrap().0)));
     });
-    assert!(client.check("p").unwrap().valid);
+    assert!(client.check("acme-cad").unwrap().valid);
     served.join().unwrap();
 }

@@ -152,7 +152,7 @@ impl Asks for Blocking {
     }
 
     fn verdict(&mut self, params: &Value) -> Result<Verdict, ClientError> {
-        self.client()?.call("entitlement_check", params)
+        self.client()?.check_with(params)
     }
 
     fn told(&mut self, product: &str) -> Result<Verdict, ClientError> {
@@ -217,9 +217,8 @@ impl Asks for Asynchronous {
 
     fn verdict(&mut self, params: &Value) -> Result<Verdict, ClientError> {
         let Self { path, limit, runtime, client, .. } = self;
-        runtime.block_on(async {
-            Self::client(client, path, *limit).await?.call("entitlement_check", params).await
-        })
+        runtime
+            .block_on(async { Self::client(client, path, *limit).await?.check_with(params).await })
     }
 
     fn told(&mut self, product: &str) -> Result<Verdict, ClientError> {

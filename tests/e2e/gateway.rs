@@ -1,10 +1,12 @@
 //! The gateway: what the daemon answers, over HTTP, to whom it may concern and to nobody else.
 
 mod described;
+mod expiry;
 mod hostile;
 mod kept;
 mod old;
 mod quotas;
+mod reviews;
 mod seats;
 mod streams;
 mod tls;
@@ -238,8 +240,10 @@ fn without_the_daemon_nothing_is_said_of_what_is_so() {
     assert_eq!(stage.gateway.probe("/readyz").status, 200);
     assert_eq!(probed(&stage), (Some(0), "the gateway is ready\n".to_owned()));
     stage.daemon.stop();
-    let (code, said) = probed(&stage);
-    assert_eq!(code, Some(1), "{said}");
+    let said = eventually("it is not ready", || match probed(&stage) {
+        (Some(1), said) => Ok(said),
+        other => Err(format!("{other:?}")),
+    });
     assert!(said.contains("the daemon does not answer"), "{said}");
     let reply = stage.gateway.get(path);
     assert_eq!((reply.status, &reply.body["code"]), (503, &json!("DAEMON_UNREACHABLE")));
@@ -259,7 +263,10 @@ fn without_the_daemon_nothing_is_said_of_what_is_so() {
     let metrics = stage.gateway.probe("/metrics").text;
     assert!(metrics.contains("entitled_gateway_answers_total{status=\"2xx\"} 2"), "{metrics}");
     assert!(metrics.contains("entitled_gateway_answers_total{status=\"5xx\"} 1"), "{metrics}");
-    let metrics = stage.gateway.probe("/daemon/metrics");
+    let metrics = eventually("the daemon's figures are told", || {
+        let metrics = stage.gateway.probe("/daemon/metrics");
+        if metrics.status == 200 { Ok(metrics) } else { Err(format!("{metrics:?}")) }
+    });
     assert!(metrics.text.contains("# TYPE entitled_checks_total counter"), "{}", metrics.text);
     assert_eq!(metrics.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     assert_eq!(stage.gateway.probe("/api/v1/tiers").status, 404, "and nothing else");

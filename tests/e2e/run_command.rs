@@ -261,3 +261,28 @@ fn a_yes_that_contradicts_itself_or_the_question_starts_nothing() {
         assert_eq!(told, (Some(*code), begun.to_owned()), "{what}: {}", text(&output.stderr));
     }
 }
+
+#[test]
+fn a_watch_shows_nothing_of_another_product() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("entitled.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let output = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (stream, _) = listener.accept().unwrap();
+            let mut line = String::new();
+            BufReader::new(&stream).read_line(&mut line).unwrap();
+            let asked: Value = serde_json::from_str(&line).unwrap();
+            let told = json!({"product": "other", "valid": true, "code": "VALID", "tier": "pro"});
+            let made = json!({"jsonrpc": "2.0", "id": asked["id"], "result": 7});
+            let change = json!({"jsonrpc": "2.0", "method": "entitlement_changed",
+                "params": {"subscription": 7, "result": told}});
+            writeln!(&stream, "{made}\n{change}").unwrap();
+        });
+        let mut command = Command::new(env!("CARGO_BIN_EXE_entitlectl"));
+        command.env("ENTITLED_SOCKET", &socket);
+        command.args(["watch", "acme", "--count", "1"]).output().unwrap()
+    });
+    let told = (output.status.code(), text(&output.stdout));
+    assert_eq!(told, (Some(70), String::new()), "{}", text(&output.stderr));
+}

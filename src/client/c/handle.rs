@@ -7,7 +7,6 @@ use std::time::Duration;
 use entitled_client::{Client, ClientError, SocketPath, Subscription as Changes, default_path};
 use entitled_core::domain::page_word::Said;
 use entitled_core::domain::publisher::PublisherKey;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::abi::{Failure, Options, State, Verdict};
@@ -112,7 +111,7 @@ impl Handle {
         };
         let publisher = settings.publisher.as_ref();
         let params = CheckParams { product, publisher, wait_ms: settings.wait_ms() };
-        answer::of(self.ask(settings, "entitlement_check", &params), publisher)
+        answer::of(self.ask(settings, |it| it.check_with(&params)), publisher)
     }
 
     /// A receipt; or not known, and why.
@@ -121,7 +120,8 @@ impl Handle {
         let settings = settings.map_err(|wrong| answer::not_known(Failure::Argument, wrong))?;
         let nonce =
             (!nonce.is_empty()).then(|| nonce.iter().map(|it| format!("{it:02x}")).collect());
-        let said = self.ask(settings, "entitlement_receipt", &ReceiptParams { product, nonce });
+        let params = ReceiptParams { product, nonce };
+        let said = self.ask(settings, |it| it.call("entitlement_receipt", &params));
         let said = said.map(|it: ReceiptReply| it.receipt);
         said.map_err(|it| answer::not_known(answer::failure_of(&it), &answer::words_of(&it)).into())
     }
@@ -149,14 +149,13 @@ impl Handle {
         }
     }
 
-    fn ask<P: Serialize, R: DeserializeOwned>(
+    fn ask<R>(
         &self,
         settings: &Settings,
-        method: &str,
-        params: &P,
+        question: impl FnOnce(&mut Client) -> Result<R, ClientError>,
     ) -> Result<R, ClientError> {
         let mut client = self.take().unwrap_or_else(|| settings.client());
-        let said = client.call(method, params);
+        let said = question(&mut client);
         // After a failure the daemon is looked for anew: it may have come up elsewhere.
         if said.is_ok() {
             self.keep(client);

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -34,6 +35,8 @@ var (
 	ErrTimeout = errors.New("the daemon did not answer in time")
 	// ErrProtocol: what was said is not JSON-RPC 2.0, or not an answer to what was asked.
 	ErrProtocol = errors.New("the conversation with the daemon failed")
+
+	errOtherProduct = fmt.Errorf("%w: the answer is about another product", ErrProtocol)
 )
 
 // RefusedError says that the daemon understood and declined: it is full, or busy, or does not allow it.
@@ -114,6 +117,9 @@ func readVerdict(product string, said json.RawMessage) (Verdict, error) {
 		var feature any
 		_ = decoder.Decode(&feature) // it was valid as a part of the whole
 		whole.Features[name] = feature
+	}
+	if whole.Product != product {
+		return verdict, errOtherProduct
 	}
 	switch {
 	case whole.Code == "UNDETERMINED":

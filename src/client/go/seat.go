@@ -118,6 +118,11 @@ func (s *Seat) takeOver(ctx context.Context, over *connection) error {
 	if err != nil {
 		return err
 	}
+	if product, err := optional[string](it, "product"); err != nil {
+		return err
+	} else if product != "" && product != s.params["product"] {
+		return errOtherProduct
+	}
 	if !granted {
 		detail, _ := optional[string](it, "detail")
 		return &SeatRefusedError{code, detail, said}

@@ -54,6 +54,9 @@ pub(crate) fn run(
             Err(it) => return Err(it.into()),
         };
         let verdict: Verdict = session::read(METHOD, &result)?;
+        if let Some(reason) = verdicts::contradiction(&verdict, question) {
+            return Err(ClientError::Protocol { reason, source: None }.into());
+        }
         // After a new connection the present verdict comes once more, changed or not.
         if shown.as_ref().is_some_and(|it| says_the_same(it, &verdict)) {
             continue;

@@ -2,7 +2,7 @@
 // A floating seat: taken, followed on a connection of its own, and given back.
 
 const { Connection, Deadline, defaultPath, wasUnheard } = require("./connection.js");
-const { EntitledError, ProtocolError, requireHandlers } = require("./verdict.js");
+const { OTHER_PRODUCT, EntitledError, ProtocolError, requireHandlers } = require("./verdict.js");
 
 const CHANGES_MAX = 64; // that are taken up at a time: whoever asks how it stands is answered, however many are told
 const AWAY_PAUSE = 1000; // before a daemon that was away is asked again by who waits, in ms
@@ -94,6 +94,7 @@ class Seat {
       const params = { ...this.#params, wait_ms: waitMs > 0 ? waitMs : undefined };
       const said = await connection.ask("seat_acquire", params, deadline);
       if (!isObject(said) || typeof said.granted !== "boolean" || !isText(said.code)) throw new ProtocolError(WRONG);
+      if ((said.product ?? params.product) !== params.product) throw new ProtocolError(OTHER_PRODUCT);
       if (!said.granted) throw new SeatRefused(said);
       if (!isText(said.seat) || !isText(said.tier) || !isText(said.ends_at ?? "")) throw new ProtocolError(WRONG);
       this.#said = Object.freeze(said);

@@ -52,14 +52,17 @@ class Verdict {
   }
 }
 
-/** `[answer, verdict]` of what the daemon said; what is no verdict throws. */
-function read(said) {
+const OTHER_PRODUCT = "the answer is about another product";
+
+/** `[answer, verdict]` of what the daemon said about `product`; what is no verdict, or one about another product, throws. */
+function read(said, product) {
   const is = (kind, ...values) => values.every((it) => typeof it === kind);
   const isObject = (it) => is("object", it) && it !== null && !Array.isArray(it);
   const whole = isObject(said)
     && is("string", said.product, said.code, said.detail ?? "", said.tier ?? "")
     && is("boolean", said.valid) && (said.features === undefined || isObject(said.features));
   if (!whole) throw new ProtocolError("a verdict has another shape than expected");
+  if (said.product !== product) throw new ProtocolError(OTHER_PRODUCT);
   const answer = said.code === "UNDETERMINED" ? "notKnown" : said.valid ? "yes" : "no";
   return [answer, new Verdict(answer, said)];
 }
@@ -77,4 +80,4 @@ function requireHandlers(handlers) {
   }
 }
 
-module.exports = { Verdict, EntitledError, Unreachable, Untrusted, Timeout, ProtocolError, Refused, read, notKnown, requireHandlers };
+module.exports = { OTHER_PRODUCT, Verdict, EntitledError, Unreachable, Untrusted, Timeout, ProtocolError, Refused, read, notKnown, requireHandlers };

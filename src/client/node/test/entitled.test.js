@@ -107,10 +107,11 @@ test("no slow listener lets notices pile up", { timeout: 30000 }, async (t) => {
     peerOf = peer;
     say({ jsonrpc: "2.0", id, result: 7 });
     for (let at = 0; at < many; at++) {
-      say({ jsonrpc: "2.0", method: "entitlement_changed", params: { subscription: 7, result: verdict(`p${at}`, true) } });
+      const result = { ...verdict("acme-cad", true), tier: `p${at}` };
+      say({ jsonrpc: "2.0", method: "entitlement_changed", params: { subscription: 7, result } });
     }
   });
-  const name = { ...SAY, yes: (it) => it.product };
+  const name = { ...SAY, yes: (it) => it.tier };
   const watch = new Client({ path: socket }).watch("acme-cad", name);
   assert.strictEqual((await watch.next()).value, "p0");
   await new Promise((resolve) => setTimeout(resolve, 100));

@@ -10,7 +10,7 @@ from typing import Any, Dict, Generator, Mapping, NoReturn, Optional
 
 from ._client import _ask, _Asker, _LoopWaiter, _run, _Waiter, check_params
 from ._protocol import Connection
-from ._verdict import NO, NOT_KNOWN, YES, Answer, EntitledError, ProtocolError, Timeout
+from ._verdict import NO, NOT_KNOWN, OTHER_PRODUCT, YES, Answer, EntitledError, ProtocolError, Timeout
 
 CHANGES_MAX = 64  # that are taken up at a time: whoever asks how it stands is answered, however many are told
 PAUSE = 1.0  # before a daemon that was away is asked again by who waits, in seconds
@@ -86,6 +86,8 @@ class _Holding:
                 raise refusal
             if not isinstance(said, dict) or type(said.get("granted")) is not bool or not _text(said, "code"):
                 raise ProtocolError("what was said of a seat has another shape than expected")
+            if said.get("product") not in (None, params["product"]):
+                raise ProtocolError(OTHER_PRODUCT)
             if not said["granted"]:
                 raise SeatRefused(said)
             seat, tier, ends_at = _text(said, "seat"), _text(said, "tier"), _text(said, "ends_at", optional=True)

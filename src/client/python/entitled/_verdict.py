@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Mapping, NoReturn, Optional
 
 
+OTHER_PRODUCT = "the answer is about another product"
+
+
 class EntitledError(Exception):
     """No answer, and why. None of these says that the caller is not entitled."""
 
@@ -87,8 +90,9 @@ class Verdict:
         return self.features.get(name, default) if self.answer is YES else default
 
     @classmethod
-    def read(cls, result: Any) -> Verdict:
-        """Reads what the daemon said. What is no verdict raises `ProtocolError`."""
+    def read(cls, result: Any, asked: str) -> Verdict:
+        """Reads what the daemon said about the product `asked`. What is no verdict, or one about another product, raises
+        `ProtocolError`."""
         if not isinstance(result, dict):
             raise ProtocolError("a verdict has another shape than expected")
         product, valid, code = result.get("product"), result.get("valid"), result.get("code")
@@ -96,6 +100,8 @@ class Verdict:
         texts = isinstance(product, str) and isinstance(code, str) and isinstance(detail, str)
         if not (texts and isinstance(valid, bool) and isinstance(tier, (str, type(None))) and isinstance(features, dict)):
             raise ProtocolError("a verdict has another shape than expected")
+        if product != asked:
+            raise ProtocolError(OTHER_PRODUCT)
         answer = NOT_KNOWN if code == "UNDETERMINED" else YES if valid else NO
         return cls(product, answer, code, detail, tier, features, raw=result)
 

@@ -5,6 +5,7 @@ import java.util.Optional;
 
 /** No answer, and why. None of these says that the caller is not entitled. */
 public sealed class EntitledException extends Exception {
+    static final String OTHER_PRODUCT = "the answer is about another product";
     private static final long serialVersionUID = 1L;
 
     EntitledException(String message, Throwable cause) {

@@ -141,6 +141,10 @@ public final class Seat implements AutoCloseable {
         if (!(said.get("granted") instanceof Boolean isGranted) || !(said.get("code") instanceof String code)) {
             throw wrong();
         }
+        Object about = said.get("product");
+        if (about != null && !about.equals(params.get("product"))) {
+            throw new EntitledException.Protocol(EntitledException.OTHER_PRODUCT);
+        }
         if (!isGranted) {
             throw new SeatRefused(code, said);
         }

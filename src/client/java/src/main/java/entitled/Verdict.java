@@ -31,7 +31,8 @@ public record Verdict(String product, Answer answer, String code, String detail,
         return answer == Answer.YES ? Optional.ofNullable(features.get(name)) : Optional.empty();
     }
 
-    static Verdict read(Object said) throws EntitledException {
+    /** What was said about the product that was asked about; about another one it is no answer. */
+    static Verdict read(Object said, String asked) throws EntitledException {
         Map<String, Object> raw = Json.object(said);
         Object detail = raw.getOrDefault("detail", "");
         Object tier = raw.get("tier");
@@ -39,6 +40,9 @@ public record Verdict(String product, Answer answer, String code, String detail,
         if (raw.get("product") instanceof String product && raw.get("valid") instanceof Boolean valid
                 && raw.get("code") instanceof String code && detail instanceof String text
                 && (tier == null || tier instanceof String) && features instanceof Map) {
+            if (!product.equals(asked)) {
+                throw new EntitledException.Protocol(EntitledException.OTHER_PRODUCT);
+            }
             Answer answer = code.equals("UNDETERMINED") ? Answer.NOT_KNOWN : valid ? Answer.YES : Answer.NO;
             return new Verdict(product, answer, code, text, Optional.ofNullable((String) tier), Json.object(features),
                     Optional.empty(), raw);

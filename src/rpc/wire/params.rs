@@ -60,7 +60,7 @@ macro_rules! name_nobody {
     ($($name:ident),*) => {$( impl Params for $name {} )*};
 }
 
-pub(super) use {name_nobody, requests};
+pub(super) use {name_customer, name_nobody, requests};
 
 requests! {
     Nothing {}

@@ -187,8 +187,10 @@ impl SeatKeeper {
             // What is not known ends nothing: what was proven before holds until it says itself. Of before a start nobody
             // says it any more, and what was known then has its end.
             Tokens::NotKnown { until } => {
-                let ends = until.map(|it| at(it).max(self.house.proven_by));
-                if let Some(ends) = ends {
+                // By the calendar, and by the boot's clock: whoever sets the wall clock ends nothing.
+                let before = self.house.proven_before.get(&pool).copied();
+                if let Some(ends) = until.map(at).max(before) {
+                    let ends = ends.max(self.house.proven_by);
                     self.house.seats.end_unless_proven(now, pool, ends);
                 }
                 return false;

@@ -103,7 +103,7 @@ fn no_contract_of_the_evms_own_breaks_by_what_it_is_given() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_code_breaks_whoever_runs_it(

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::regular_file;
 use entitled_core::domain::ids::{ChainId, CustomerId, ProductId, Timestamp};
 use entitled_core::domain::product::GrantName;
-use entitled_core::seats::{ProcessId, Seat, SeatId};
+use entitled_core::seats::{BootTime, ProcessId, Seat, SeatId};
 
 /// Of the file's form: what another says is not read.
 const VERSION: u32 = 1;
@@ -72,6 +72,9 @@ pub struct KeptSeat {
     /// Of a seat that another machine has lent to this one: by which loan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loan: Option<B256>,
+    /// How long what proves its pool held when this was written. It may hold for longer now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proven_until: Option<BootTime>,
     pub processes: Vec<KeptProcess>,
 }
 
@@ -277,5 +280,7 @@ fn read(text: &str, boot: &Boot, is_same_boot: bool) -> Left {
     Left { seats: seats.collect(), same_namespace, last, ..Left::default() }
 }
 
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 use crate::store::Store;
 
 pub use crate::store::tables::audit::AuditState;
-pub use crate::store::tables::customers::{CustomerEdit, MetadataEdit, NewCustomer};
+pub use crate::store::tables::customers::{CustomerEdit, MetadataEdit, NewCustomer, UidsEdit};
 pub use crate::store::tables::facts::{Facts, Progress};
 pub use crate::store::tables::notices::Notice;
 pub use crate::store::tables::receipts::{KeptEvidence, ReceiptParts};

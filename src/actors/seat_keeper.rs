@@ -60,6 +60,9 @@ const LONGEST_REST: Duration = Duration::from_secs(10);
 const TOLD: u32 = 60;
 /// Above so many customers and products of which seats were asked for, those are forgotten that nobody has a seat of.
 const FOLLOWED: usize = 1_024;
+/// How long after a start seats go on whose proof ran out while nobody asked for another. A chain that can be reached has been
+/// looked at by then, by the validators' signatures too.
+const PROOF_TIME: Duration = Duration::from_secs(120);
 const AUDIT_TIME: Duration = Duration::from_secs(5);
 /// A millisecond has fewer connections than that.
 const CONNECTION_BITS: u32 = 20;
@@ -138,6 +141,7 @@ impl SeatKeeper {
         let member = parts.fleet.clone().map(Member::new);
         let mut house = House::new(last, policies, kept);
         house.is_fleet = member.is_some();
+        house.proven_by = boot_time(&parts.clock).after(PROOF_TIME);
         Self {
             member,
             house,

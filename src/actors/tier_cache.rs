@@ -336,7 +336,9 @@ impl Handler<Explain> for TierCache {
         let work = async move {
             let scene = flight::gather(&parts, &ask.key).await?;
             let verdict = scene.verdict(&parts.clock);
-            let steps = explain(&scene.question(), scene.now(&parts.clock));
+            let now = scene.now(&parts.clock);
+            let mut steps = explain(&scene.question(), now);
+            steps.extend(scene.loan_steps(now));
             Ok(Explained { verdict, steps })
         };
         Box::pin(work.into_actor(self))

@@ -19,6 +19,9 @@ pub enum FleetError {
     Unreachable { why: String },
     #[error("the store of the fleet refuses: {why}")]
     Refused { why: String },
+    /// What stands in `meta` was written by somebody who is no machine of the fleet, or by a newer daemon.
+    #[error("what the store says of the fleet, in the key `meta`, cannot be read: {why}")]
+    Meta { why: String },
     /// It was restored from a backup, and knows less than it did.
     #[error("the store of the fleet has gone back to an earlier state")]
     WentBack,

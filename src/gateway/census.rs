@@ -45,7 +45,8 @@ impl Drop for Place {
     }
 }
 
-fn counted_as(address: IpAddr) -> IpAddr {
+/// An address, or the network of one of IPv6.
+pub(super) fn counted_as(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(it) => Ipv6Addr::from_bits(it.to_bits() & NETWORK).into(),
         address => address,

@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::endpoints::Scope;
 use super::problem::Problem;
-use super::settings;
+use super::settings::{self, Voucher};
 use entitled_core::domain::ids::{CustomerId, ProductId};
 
 /// Questions of one client to the daemon at a time: half of what there is for all, so that it cannot take all.
@@ -108,7 +108,7 @@ impl Client {
 /// All clients.
 pub(super) struct Clients {
     by_token: HashMap<[u8; 32], Arc<Client>>,
-    by_subject: HashMap<String, Arc<Client>>,
+    by_subject: HashMap<(Voucher, String), Arc<Client>>,
     by_certificate: HashMap<String, Arc<Client>>,
     pub(super) anonymous: Option<Arc<Client>>,
 }
@@ -126,8 +126,8 @@ impl Clients {
             if let Some(token) = one.token {
                 clients.by_token.insert(token, Arc::clone(&client));
             }
-            if let Some(subject) = &one.subject {
-                clients.by_subject.insert(subject.clone(), Arc::clone(&client));
+            if let (Some(subject), Some(by)) = (&one.subject, settings.voucher_of(one)) {
+                clients.by_subject.insert((by, subject.clone()), Arc::clone(&client));
             }
             if let Some(name) = &one.certificate {
                 clients.by_certificate.insert(name.clone(), client);
@@ -142,8 +142,9 @@ impl Clients {
         self.by_token.get(digest.as_ref()).cloned()
     }
 
-    pub(super) fn of_subject(&self, subject: &str) -> Option<Arc<Client>> {
-        self.by_subject.get(subject).cloned()
+    /// By whom somebody is to whoever vouches for them, and by that one's word alone.
+    pub(super) fn of_subject(&self, by: Voucher, subject: &str) -> Option<Arc<Client>> {
+        self.by_subject.get(&(by, subject.to_owned())).cloned()
     }
 
     /// By the names of a certificate whose chain was verified.

@@ -1,15 +1,16 @@
 //! Who asks: by a bearer token, by a certificate, or by being on this machine. What cannot be found out is neither.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, header};
-
+use super::authorization::Shown;
+use super::certificate::Certificate;
 use super::clients::{Client, Clients};
 use super::oidc::Oidc;
 use super::problem::Problem;
-use super::settings::Settings;
+use super::settings::{Settings, Voucher};
 use super::tls;
 use super::token_review::TokenReview;
 use crate::clock::Clock;
@@ -43,32 +44,22 @@ impl Credentials {
         })
     }
 
-    /// The client that asks. A token that is shown counts, and nothing beside it.
-    pub(super) async fn client(
-        &self,
-        headers: &HeaderMap,
-        certificate: &[String],
-    ) -> Result<Arc<Client>, Problem> {
-        let mut given = headers.get_all(header::AUTHORIZATION).iter();
-        let found = match (given.next(), given.next()) {
-            (None, _) => self
-                .clients
-                .of_certificate(certificate)
-                .or_else(|| self.clients.anonymous.clone())
-                .ok_or(Unknown::Nobody),
-            (Some(one), None) => match one.to_str().ok().and_then(bearer) {
-                Some(token) => self.of_token(token).await,
+    /// The client that shows this. A token that is shown counts, and nothing beside it.
+    pub(super) async fn find(&self, shown: &Shown) -> Result<Arc<Client>, Unknown> {
+        match &shown.header {
+            Some(header) => match header.to_str().ok().and_then(bearer) {
+                Some(token) => self.of_token(token, shown.address).await,
                 None => Err(Unknown::Nobody),
             },
-            _ => Err(Unknown::Nobody),
-        };
-        found.map_err(|unknown| match unknown {
-            Unknown::Nobody => Problem::unauthenticated(),
-            Unknown::NotNow => Problem::busy("whoever vouches for the token gave no answer"),
-        })
+            None => {
+                let names = shown.certificate.as_ref().map(|it| Certificate::names(it));
+                let known = names.and_then(|it| self.clients.of_certificate(it));
+                known.or_else(|| self.clients.anonymous.clone()).ok_or(Unknown::Nobody)
+            }
+        }
     }
 
-    async fn of_token(&self, token: &str) -> Result<Arc<Client>, Unknown> {
+    async fn of_token(&self, token: &str, from: IpAddr) -> Result<Arc<Client>, Unknown> {
         if let Some(client) = self.clients.of_token(token) {
             return Ok(client);
         }
@@ -80,17 +71,29 @@ impl Credentials {
                 None => None,
             };
             match (by_issuer, &self.review) {
-                (Some(Ok(subject)), _) => return self.of_subject(&subject),
+                (Some(Ok(subject)), _) => return self.of_subject(Voucher::Oidc, &subject),
                 (Some(Err(unknown)), None) => why = unknown,
-                (_, Some(review)) => return self.of_subject(&review.subject(token).await?),
+                (_, Some(review)) => {
+                    let subject = review.subject(token, from).await?;
+                    return self.of_subject(Voucher::TokenReview, &subject);
+                }
                 (None, None) => {}
             }
         }
         Err(why)
     }
 
-    fn of_subject(&self, subject: &str) -> Result<Arc<Client>, Unknown> {
-        self.clients.of_subject(subject).ok_or(Unknown::Nobody)
+    fn of_subject(&self, by: Voucher, subject: &str) -> Result<Arc<Client>, Unknown> {
+        self.clients.of_subject(by, subject).ok_or(Unknown::Nobody)
+    }
+}
+
+impl From<Unknown> for Problem {
+    fn from(unknown: Unknown) -> Self {
+        match unknown {
+            Unknown::Nobody => Self::unauthenticated(),
+            Unknown::NotNow => Self::busy("whoever vouches for the token gave no answer"),
+        }
     }
 }
 

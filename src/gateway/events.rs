@@ -1,6 +1,7 @@
 //! Streams of events (the HTML standard, "Server-sent events"): verdicts as they change, and seats that last as long as
-//! their stream.
+//! their stream. A stream lasts no longer than what let its client in.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use super::answer::{Answer, Body};
-use super::clients::Client;
+use super::authorization::Authorization;
 use super::daemon::{Daemon, Place};
 use super::problem::Problem;
 use crate::rpc::socket::progress::Progress;
@@ -61,22 +62,29 @@ fn stream(progress: &Arc<Progress>, within: Duration) -> (Answer, Teller) {
 /// Follows the verdict about a product.
 pub(super) async fn verdicts(
     daemon: &Daemon,
-    client: &Client,
+    authorization: Authorization,
     params: &Map<String, Value>,
     (progress, within): (&Arc<Progress>, Duration),
 ) -> Result<Answer, Problem> {
-    let places = (client.stream()?, daemon.place()?);
+    let places = (authorization.client.stream()?, daemon.place()?);
     let followed = daemon.follow(params).await?;
     let (answer, teller) = stream(progress, within);
-    tokio::spawn(tell_verdicts(followed, teller, places));
+    tokio::spawn(tell_verdicts(followed, teller, authorization, places));
     Ok(answer)
 }
 
-async fn tell_verdicts(mut followed: AsyncSubscription, teller: Teller, _places: (Place, Place)) {
+async fn tell_verdicts(
+    mut followed: AsyncSubscription,
+    teller: Teller,
+    authorization: Authorization,
+    _places: (Place, Place),
+) {
     followed.set_wait(Some(SIGN));
+    let mut ended = pin!(authorization.ended());
     loop {
         let told = tokio::select! {
             () = teller.to.closed() => return,
+            () = &mut ended => return,
             told = followed.next_raw() => told,
         };
         let bytes = match told {
@@ -94,7 +102,7 @@ async fn tell_verdicts(mut followed: AsyncSubscription, teller: Teller, _places:
 /// Takes a seat that lasts as long as the stream.
 pub(super) async fn seat(
     daemon: &Daemon,
-    client: &Client,
+    authorization: Authorization,
     (mut params, headers): (Map<String, Value>, &HeaderMap),
     (progress, within): (&Arc<Progress>, Duration),
 ) -> Result<Answer, Problem> {
@@ -103,39 +111,49 @@ pub(super) async fn seat(
         let why = "a seat lasts as long as its stream: accept text/event-stream";
         return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "INVALID_PARAMS", why));
     }
-    let places = (client.stream()?, daemon.place()?);
+    let places = (authorization.client.stream()?, daemon.place()?);
     let mut line = daemon.connect().await?;
     params.insert("bind".to_owned(), "connection".into());
     let wait = Duration::from_millis(params.get("wait_ms").and_then(Value::as_u64).unwrap_or(0));
     line.set_timeout(wait.min(LONGEST_WAIT) + PATIENCE);
-    let seat = line.call_raw("seat_acquire", &params).await.map_err(|it| Problem::of(&it))?;
+    let seat = tokio::select! {
+        seat = line.call_raw("seat_acquire", &params) => seat.map_err(|it| Problem::of(&it))?,
+        // Who may not have it any more does not stand in line either.
+        () = authorization.ended() => return Err(Problem::unauthenticated()),
+    };
     let told: Value = serde_json::from_str(seat.get()).unwrap_or_default();
     let Some(seat) = told["seat"].as_str().filter(|_| told["granted"] == true) else {
         return Ok(Answer::json(StatusCode::OK, told.to_string()));
     };
+    // It may have stood in line for long. Where it may not have the seat any more, that is free again.
+    authorization.check().await?;
     // It is told of the seats of whom it is asked for.
-    let own = json!({ "product": told["product"], "customer": client.customer.to_string(), "limit": 1_000 });
+    let own = json!({ "product": told["product"], "customer": authorization.client.customer.to_string(), "limit": 1_000 });
     let seat = seat.to_owned();
     line.set_timeout(PATIENCE);
     let (answer, teller) = stream(progress, within);
-    tokio::spawn(hold_seat(line, teller, (seat, own, event("seat", &told.to_string())), places));
+    let first = event("seat", &told.to_string());
+    tokio::spawn(hold_seat(line, teller, (seat, own, first), authorization, places));
     Ok(answer)
 }
 
-/// Holds a seat until the client hangs up, or the seat is gone. The connection to the daemon is what it is bound to.
+/// Holds a seat until the client hangs up, may not have it any more, or the seat is gone. The connection to the daemon is what it is bound to.
 async fn hold_seat(
     mut line: AsyncClient,
     teller: Teller,
     (seat, own, first): (String, Value, Bytes),
+    authorization: Authorization,
     _places: (Place, Place),
 ) {
     if !teller.tell(first).await {
         return;
     }
     let mut silent = Duration::ZERO;
+    let mut over = pin!(authorization.ended());
     loop {
         tokio::select! {
             () = teller.to.closed() => return,
+            () = &mut over => break,
             () = tokio::time::sleep(LOOK) => silent += LOOK,
         }
         match is_held(&mut line, &seat, own.clone()).await {
@@ -146,12 +164,12 @@ async fn hold_seat(
                     return;
                 }
             }
-            Ok(false) | Err(_) => {
-                teller.tell(event("ended", &json!({ "seat": seat }).to_string())).await;
-                return;
-            }
+            Ok(false) | Err(_) => break,
         }
     }
+    // It is free before that is told: whoever does not read keeps nothing by it.
+    drop(line);
+    teller.tell(event("ended", &json!({ "seat": seat }).to_string())).await;
 }
 
 /// Whether the seat is among those that `question` lists.

@@ -9,7 +9,7 @@ use hyper_util::rt::TokioIo;
 use super::answer::{Answer, Body};
 use super::clients::Client;
 use super::daemon::Daemon;
-use super::problem::Problem;
+use super::problem::{Problem, tell_unreachable};
 
 const LONGEST: usize = 1 << 20;
 /// Headers of the answer that are handed on.
@@ -75,7 +75,7 @@ async fn exchange(
 }
 
 fn failed(error: &dyn std::fmt::Display) -> Problem {
-    tracing::warn!(event = "daemon_unreachable", %error, "the daemon gave no answer");
+    tell_unreachable(error);
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "DAEMON_UNREACHABLE", "the daemon gave no answer")
 }
 

@@ -11,7 +11,9 @@
 //! would be the same (`kept`). Never: proves, or reads a ledger.
 
 mod answer;
+mod authorization;
 mod census;
+mod certificate;
 mod clients;
 mod cors;
 mod credentials;
@@ -33,6 +35,7 @@ mod respond;
 mod revisions;
 mod rpc;
 mod run;
+mod seldom;
 mod serve;
 mod settings;
 mod tls;

@@ -12,7 +12,7 @@ use ring::signature::{
 };
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 use super::credentials::{Unknown, client};
 use super::settings;
@@ -24,12 +24,24 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// How far clocks may differ.
 const LEEWAY: i64 = 60;
 const LONGEST: usize = 256 * 1024;
+/// While the issuer is away its keys are believed for this time. It may have taken one back meanwhile.
+const OLDEST: Duration = Duration::from_secs(86_400);
+/// Questions that may wait for keys at a time. Whoever shows what looks like a token of a new key makes one wait.
+const WAITING: usize = 64;
 
 pub(super) struct Oidc {
     settings: settings::Oidc,
     http: reqwest::Client,
     keys: Mutex<Option<Keys>>,
-    fetching: AsyncMutex<Option<Instant>>,
+    fetching: AsyncMutex<Option<Fetched>>,
+    waiting: Semaphore,
+}
+
+/// When keys were fetched last, and whether that succeeded.
+#[derive(Clone, Copy)]
+struct Fetched {
+    at: Instant,
+    came: bool,
 }
 
 #[derive(Clone)]
@@ -79,7 +91,13 @@ struct Claims {
 impl Oidc {
     pub(super) fn new(settings: settings::Oidc) -> anyhow::Result<Self> {
         let http = client(settings.ca.as_deref())?;
-        Ok(Self { settings, http, keys: Mutex::new(None), fetching: AsyncMutex::new(None) })
+        Ok(Self {
+            settings,
+            http,
+            keys: Mutex::new(None),
+            fetching: AsyncMutex::new(None),
+            waiting: Semaphore::new(WAITING),
+        })
     }
 
     /// The subject of a token that holds now.
@@ -126,42 +144,59 @@ impl Oidc {
 
     /// The key of this id, fetched if it is not there or they are old.
     async fn key(&self, id: &str) -> Result<Jwk, Unknown> {
-        let known = self.known(id);
-        if let Some((key, true)) = known {
+        if let Some((key, age)) = self.known(id)
+            && age < FRESH
+        {
             return Ok(key);
         }
+        let Ok(_waiting) = self.waiting.try_acquire() else {
+            // What many strangers wait for keeps nobody out whose key is known.
+            let known = self.known(id).filter(|(_, age)| is_believed(*age));
+            return known.map(|(key, _)| key).ok_or(Unknown::NotNow);
+        };
         let mut last = self.fetching.lock().await;
         // Somebody else may have fetched them meanwhile.
-        if let Some((key, true)) = self.known(id) {
+        if let Some((key, age)) = self.known(id)
+            && age < FRESH
+        {
             return Ok(key);
         }
-        let may_fetch = last.is_none_or(|it| it.elapsed() >= PAUSE);
-        if may_fetch {
-            *last = Some(Instant::now());
-            match self.fetch().await {
-                Ok(by_id) => {
-                    let keys = Keys { by_id, fetched: Instant::now() };
-                    *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = Some(keys);
-                }
-                Err(error) => {
-                    tracing::warn!(event = "jwks_unreachable", %error, "the issuer's keys cannot be fetched");
-                }
+        let came = match *last {
+            Some(it) if it.at.elapsed() < PAUSE => it.came,
+            _ => {
+                *last = Some(Fetched { at: Instant::now(), came: false });
+                let came = self.fetch_and_keep().await;
+                *last = Some(Fetched { at: Instant::now(), came });
+                came
             }
-        }
+        };
         match self.known(id) {
-            // An old key is the issuer's until it says otherwise.
-            Some((key, _)) => Ok(key),
-            None if self.keys.lock().unwrap_or_else(PoisonError::into_inner).is_some() => {
-                Err(Unknown::Nobody)
-            }
-            None => Err(Unknown::NotNow),
+            Some((key, age)) if is_believed(age) => Ok(key),
+            // The issuer has just said which keys it has.
+            None if came => Err(Unknown::Nobody),
+            _ => Err(Unknown::NotNow),
         }
     }
 
-    fn known(&self, id: &str) -> Option<(Jwk, bool)> {
+    async fn fetch_and_keep(&self) -> bool {
+        match self.fetch().await {
+            Ok(by_id) => {
+                let keys = Keys { by_id, fetched: Instant::now() };
+                *self.keys.lock().unwrap_or_else(PoisonError::into_inner) = Some(keys);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(event = "jwks_unreachable", %error, "the issuer's keys cannot be fetched");
+                false
+            }
+        }
+    }
+
+    /// A key, and how long ago it was the issuer's.
+    fn known(&self, id: &str) -> Option<(Jwk, Duration)> {
         let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         let keys = keys.as_ref()?;
-        Some((keys.by_id.get(id)?.clone(), keys.fetched.elapsed() < FRESH))
+        Some((keys.by_id.get(id)?.clone(), keys.fetched.elapsed()))
     }
 
     async fn fetch(&self) -> anyhow::Result<HashMap<String, Jwk>> {
@@ -175,6 +210,12 @@ impl Oidc {
         let keys = keys.filter(|it| it.purpose.as_deref().is_none_or(|it| it == "sig"));
         Ok(keys.map(|it| (it.kid.clone(), it)).collect())
     }
+}
+
+/// Whether a key is the issuer's still, as far as is known. It is until the issuer says otherwise, which it may not be able to
+/// for a while, and not for good.
+fn is_believed(age: Duration) -> bool {
+    age < OLDEST
 }
 
 impl Jwk {

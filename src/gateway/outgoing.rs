@@ -73,6 +73,8 @@ pub(super) fn reply(
             let text = Text { bytes, _unwritten: progress.reply(), _owed: owed };
             Full::new(Bytes::from_owner(text)).boxed_unsync()
         }
+        // A head asks for no events, and who listens to none is gone.
+        Body::Events(_) if is_head => Full::default().boxed_unsync(),
         Body::Events(events) => {
             StreamBody::new(events.map(|it| Ok(Frame::data(it)))).boxed_unsync()
         }

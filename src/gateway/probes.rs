@@ -10,7 +10,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -22,6 +22,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::AbortHandle;
 
 use super::daemon::Daemon;
@@ -34,7 +35,8 @@ const CONNECTIONS: usize = 16;
 const LONGEST: Duration = Duration::from_secs(10);
 /// How long the daemon may take to say how it is.
 const PATIENCE: Duration = Duration::from_secs(2);
-
+/// For how long what it said is told on.
+const MOMENT: Duration = Duration::from_millis(200);
 /// How long another's answer may take, from one byte to the next, and how long it may be.
 const ANSWER: Duration = Duration::from_secs(5);
 const LONGEST_ANSWER: u64 = 4 * 1024;
@@ -83,8 +85,52 @@ impl Figures {
     }
 }
 
+/// What the daemon says of itself, for a moment: a port has no caller to know, and whoever asks here without end takes none of
+/// the questions that the clients of the gateway have.
+struct Moment<T>(AsyncMutex<Option<(Instant, T)>>);
+
+impl<T: Clone> Moment<T> {
+    fn new() -> Self {
+        Self(AsyncMutex::new(None))
+    }
+
+    async fn get(&self, ask: impl Future<Output = T>) -> T {
+        let mut last = self.0.lock().await;
+        if let Some((at, said)) = &*last
+            && at.elapsed() < MOMENT
+        {
+            return said.clone();
+        }
+        let said = ask.await;
+        *last = Some((Instant::now(), said.clone()));
+        said
+    }
+}
+
+struct Probed {
+    gateway: Arc<Gateway>,
+    ready: Moment<Result<(), &'static str>>,
+    figures: Moment<Option<String>>,
+}
+
+impl Probed {
+    async fn ready(&self) -> Result<(), &'static str> {
+        self.ready.get(ready(&self.gateway.daemon)).await
+    }
+
+    /// Those of the daemon.
+    async fn figures(&self) -> Option<String> {
+        let ask = async {
+            let asked = forward::metrics(&self.gateway.daemon);
+            tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()
+        };
+        self.figures.get(ask).await
+    }
+}
+
 /// Serves the second port for as long as the gateway runs.
 pub(super) async fn serve(listener: TcpListener, gateway: Arc<Gateway>) {
+    let probed = Arc::new(Probed { gateway, ready: Moment::new(), figures: Moment::new() });
     let mut places = VecDeque::<AbortHandle>::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -97,11 +143,11 @@ pub(super) async fn serve(listener: TcpListener, gateway: Arc<Gateway>) {
         {
             longest.abort();
         }
-        let gateway = Arc::clone(&gateway);
+        let probed = Arc::clone(&probed);
         let serving = tokio::spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
-                let gateway = Arc::clone(&gateway);
-                async move { Ok::<_, Infallible>(respond(&request, &gateway).await) }
+                let probed = Arc::clone(&probed);
+                async move { Ok::<_, Infallible>(respond(&request, &probed).await) }
             });
             let mut server = http1::Builder::new();
             server.timer(TokioTimer::new()).max_headers(64).max_buf_size(16 * 1024);
@@ -129,13 +175,13 @@ fn is_of_a_page(request: &Request<Incoming>, gateway: &Gateway) -> bool {
         || !hosts.all(is_expected)
 }
 
-async fn respond(request: &Request<Incoming>, gateway: &Gateway) -> Response<Full<Bytes>> {
+async fn respond(request: &Request<Incoming>, probed: &Probed) -> Response<Full<Bytes>> {
     const JSON: &str = "application/json";
     const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         return reply(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "use GET\n".to_owned());
     }
-    if is_of_a_page(request, gateway) {
+    if is_of_a_page(request, &probed.gateway) {
         let why = "not for web pages: ask by an address, or by one of `hosts`\n".to_owned();
         return reply(StatusCode::FORBIDDEN, "text/plain", why);
     }
@@ -143,7 +189,7 @@ async fn respond(request: &Request<Incoming>, gateway: &Gateway) -> Response<Ful
         // Whoever reads this was answered: the threads live. What a chain or the daemon does says nothing of that.
         "/livez" => reply(StatusCode::OK, JSON, json!({ "status": "ok" }).to_string()),
         "/readyz" => {
-            let ready = ready(&gateway.daemon).await;
+            let ready = probed.ready().await;
             let status =
                 if ready.is_ok() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             let said = ready.map_or_else(
@@ -153,19 +199,17 @@ async fn respond(request: &Request<Incoming>, gateway: &Gateway) -> Response<Ful
             reply(status, JSON, said.to_string())
         }
         "/metrics" => {
-            let text = gateway.figures.text(ready(&gateway.daemon).await.is_ok());
+            let text = probed.gateway.figures.text(probed.ready().await.is_ok());
             reply(StatusCode::OK, METRICS, text)
         }
         // Those of the daemon, for a monitoring system that reaches no socket of another container's.
-        "/daemon/metrics" => {
-            match tokio::time::timeout(PATIENCE, forward::metrics(&gateway.daemon)).await {
-                Ok(Ok(text)) => reply(StatusCode::OK, METRICS, text),
-                _ => {
-                    let why = "the daemon gave no figures\n".to_owned();
-                    reply(StatusCode::SERVICE_UNAVAILABLE, "text/plain", why)
-                }
+        "/daemon/metrics" => match probed.figures().await {
+            Some(text) => reply(StatusCode::OK, METRICS, text),
+            None => {
+                let why = "the daemon gave no figures\n".to_owned();
+                reply(StatusCode::SERVICE_UNAVAILABLE, "text/plain", why)
             }
-        }
+        },
         _ => reply(
             StatusCode::NOT_FOUND,
             "text/plain",

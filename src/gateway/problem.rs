@@ -1,10 +1,13 @@
 //! What is answered when something is refused: RFC 9457, with the codes of the daemon.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
 use super::answer::{Answer, Body};
+use super::seldom::Seldom;
 use entitled_client::{ClientError, ErrorCode};
 
 /// Why there is no answer.
@@ -64,7 +67,7 @@ impl Problem {
                 ClientError::Protocol { .. } => (StatusCode::BAD_GATEWAY, "DAEMON_MISUNDERSTOOD"),
                 _ => (StatusCode::SERVICE_UNAVAILABLE, "DAEMON_UNREACHABLE"),
             };
-            tracing::warn!(event = "daemon_unreachable", %error, "the daemon gave no answer");
+            tell_unreachable(error);
             return Self::new(
                 status,
                 code,
@@ -111,6 +114,14 @@ impl Problem {
             set(&mut answer, header::WWW_AUTHENTICATE, how);
         }
         answer
+    }
+}
+
+/// Each question finds it out again while it lasts.
+pub(super) fn tell_unreachable(error: &dyn std::fmt::Display) {
+    static TOLD: LazyLock<Seldom> = LazyLock::new(Seldom::new);
+    if TOLD.is_due() {
+        tracing::warn!(event = "daemon_unreachable", %error, "the daemon gave no answer");
     }
 }
 

@@ -1,5 +1,6 @@
 //! From a request to its answer: whether it is meant for us, whose page it comes from, who asks, and what for.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
 use super::answer::{Answer, Body, Kept};
+use super::authorization::{Authorization, Shown};
+use super::certificate::Certificate;
 use super::clients::Client;
 use super::cors::{Cors, Origin};
 use super::credentials::Credentials;
@@ -36,7 +39,7 @@ pub(super) struct Gateway {
     pub(super) hosts: Hosts,
     pub(super) limits: Limits,
     pub(super) cors: Cors,
-    pub(super) credentials: Credentials,
+    pub(super) credentials: Arc<Credentials>,
     pub(super) daemon: Arc<Daemon>,
     pub(super) verdicts: Verdicts,
     pub(super) idempotency: Idempotency,
@@ -45,9 +48,11 @@ pub(super) struct Gateway {
     pub(super) clock: Clock,
 }
 
-/// One connection: what its other end has shown, and what it is at.
+/// One connection: where it comes from, what its other end has shown, and what it is at.
 pub(super) struct Arrival {
-    pub(super) certificate: Vec<String>,
+    /// Of IPv6, its network.
+    pub(super) address: IpAddr,
+    pub(super) certificate: Option<Arc<Certificate>>,
     pub(super) progress: Arc<Progress>,
 }
 
@@ -119,12 +124,16 @@ impl Gateway {
         if path == "/openapi.json" && [Method::GET, Method::HEAD].contains(&parts.method) {
             return Ok(Answer::json(StatusCode::OK, openapi::text()));
         }
+        if self.cors.is_from_elsewhere(origin, &parts.headers) {
+            return Err(Problem::forbidden("pages of other sites may not ask"));
+        }
         let (endpoint, given) = match route(parts.method.as_str(), path) {
             Route::Found(endpoint, given) => (endpoint, given),
             Route::OtherVerb(verbs) => return Ok(other_verb(&verbs, id)),
             Route::Nowhere => return Err(Problem::not_found()),
         };
-        let client = self.credentials.client(&parts.headers, &arrival.certificate).await?;
+        let shown = Shown::of(&parts.headers, arrival.certificate.as_ref(), arrival.address)?;
+        let client = self.credentials.find(&shown).await?;
         if !client.may_ask_now() {
             return Err(Problem::limited("this client asks too often"));
         }
@@ -141,7 +150,7 @@ impl Gateway {
             self.in_flight.try_acquire().map_err(|_| Problem::busy("too much at a time"))?;
         let body = self.body(parts, body).await?;
         arrival.progress.completed();
-        let asked = Asked { endpoint, client, parts, progress: &arrival.progress };
+        let asked = Asked { endpoint, client, shown, parts, progress: &arrival.progress };
         let mut answer = match endpoint.kind {
             Kind::Rpc => rpc::answer(&self.daemon, &asked.client, &body).await,
             Kind::Flags => self.flags(asked, given, body).await,
@@ -222,7 +231,7 @@ impl Gateway {
         given: Vec<(&'static str, String)>,
         body: &[u8],
     ) -> Result<Answer, Problem> {
-        let Asked { endpoint, client, parts, progress } = asked;
+        let Asked { endpoint, client, shown, parts, progress } = asked;
         let (known, most) = (parts.headers.get(header::IF_NONE_MATCH), self.limits.max_age);
         let key = body.is_empty().then(|| Verdicts::key(endpoint, &client, parts)).flatten();
         let now = self.clock.now();
@@ -237,9 +246,14 @@ impl Gateway {
         let within = (progress, self.limits.write);
         let question = self.verdicts.ask(key, &client);
         let result = match endpoint.kind {
-            Kind::Events => return events::verdicts(&self.daemon, &client, &params, within).await,
+            Kind::Events => {
+                let authorization = self.authorization(client, shown);
+                return events::verdicts(&self.daemon, authorization, &params, within).await;
+            }
             Kind::Seat => {
-                return events::seat(&self.daemon, &client, (params, &parts.headers), within).await;
+                let authorization = self.authorization(client, shown);
+                let asked = (params, &parts.headers);
+                return events::seat(&self.daemon, authorization, asked, within).await;
             }
             Kind::Change => return self.change(endpoint, &client, params, &parts.headers).await,
             Kind::Question | Kind::Work | Kind::Rpc | Kind::Flags => {
@@ -263,6 +277,10 @@ impl Gateway {
             self.verdicts.keep(question, Arc::clone(&kept));
         }
         Ok(kept.answer(known, most, now))
+    }
+
+    fn authorization(&self, client: Arc<Client>, shown: Shown) -> Authorization {
+        Authorization { client, shown, credentials: Arc::clone(&self.credentials) }
     }
 
     /// A change goes on also when the client hangs up: who asks again under its key hears what it came to.
@@ -316,6 +334,7 @@ fn is_refusal(endpoint: &Endpoint, result: &[u8]) -> bool {
 struct Asked<'a> {
     endpoint: &'static Endpoint,
     client: Arc<Client>,
+    shown: Shown,
     parts: &'a Parts,
     progress: &'a Arc<Progress>,
 }

@@ -58,7 +58,7 @@ fn gateway(
         hosts: Hosts::new(hosts),
         limits: settings.limits.clone(),
         cors: Cors::new(&settings.cors),
-        credentials: Credentials::new(settings, clock.clone())?,
+        credentials: Arc::new(Credentials::new(settings, clock.clone())?),
         daemon: Arc::new(daemon),
         verdicts: Verdicts::new(revisions),
         idempotency: Idempotency::default(),

@@ -1,6 +1,7 @@
 //! Connections: accepted, counted, and served by TLS and HTTP within their limits.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +18,11 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::census::Census;
+use super::census::{self, Census};
+use super::certificate::Certificate;
 use super::guarded::Guarded;
 use super::respond::{Arrival, Gateway};
-use super::tls::{self, Tls};
+use super::tls::Tls;
 use crate::rpc::socket::limits;
 use crate::rpc::socket::progress::Progress;
 
@@ -98,7 +100,7 @@ pub(super) async fn serve(
         };
         let (gateway, tls, stop) = (Arc::clone(&gateway), tls.clone(), stop.clone());
         connections.spawn(async move {
-            attend(stream, gateway, tls, stop).await;
+            attend(stream, census::counted_as(from.ip()), gateway, tls, stop).await;
             drop(place);
         });
     }
@@ -109,6 +111,7 @@ pub(super) async fn serve(
 
 async fn attend(
     stream: TcpStream,
+    from: IpAddr,
     gateway: Arc<Gateway>,
     tls: Option<Arc<Tls>>,
     stop: watch::Receiver<bool>,
@@ -125,16 +128,15 @@ async fn attend(
             return;
         };
         let is_http2 = preface.get(..count) == Some(PREFACE);
-        return converse(stream, is_http2, Vec::new(), gateway, stop).await;
+        return converse(stream, is_http2, (from, None), gateway, stop).await;
     };
-    let acceptor = TlsAcceptor::from(tls.now());
+    let acceptor = TlsAcceptor::from(Arc::clone(&tls.terms().config));
     match tokio::time::timeout(first, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
             let (_, session) = stream.get_ref();
             let is_http2 = session.alpn_protocol() == Some(b"h2");
-            let shown = session.peer_certificates().and_then(|it| it.first());
-            let names = shown.map(tls::names).unwrap_or_default();
-            converse(stream, is_http2, names, gateway, stop).await;
+            let certificate = Certificate::of(session.peer_certificates(), &tls);
+            converse(stream, is_http2, (from, certificate), gateway, stop).await;
         }
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
@@ -144,7 +146,7 @@ async fn attend(
 async fn converse<S>(
     stream: S,
     is_http2: bool,
-    certificate: Vec<String>,
+    (address, certificate): (IpAddr, Option<Arc<Certificate>>),
     gateway: Arc<Gateway>,
     stop: watch::Receiver<bool>,
 ) where
@@ -159,7 +161,7 @@ async fn converse<S>(
     };
     let progress = Progress::new(&terms, !is_http2);
     let io = TokioIo::new(Guarded::new(stream, Arc::clone(&progress), limits.write));
-    let arrival = Arc::new(Arrival { certificate, progress: Arc::clone(&progress) });
+    let arrival = Arc::new(Arrival { address, certificate, progress: Arc::clone(&progress) });
     let service = {
         let gateway = Arc::clone(&gateway);
         service_fn(move |request: Request<Incoming>| {

@@ -1,16 +1,20 @@
 //! The gateway's own file: where it listens, and who may ask. Every mistake in it is told at once, with its line.
 
+mod values;
+
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use entitled_core::domain::ids::{CustomerId, ProductId};
-use entitled_core::domain::product::document::{self, LONGEST_TEXT, Node, Place, Value};
+use entitled_core::domain::product::document::{self, LONGEST_TEXT, Place};
 use entitled_core::domain::product::section::{
-    Flaws, Section, duration, flag, one_of, parsed, text, whole, words,
+    Flaws, Section, duration, flag, one_of, parsed, whole, words,
 };
 
+use self::values::{digest, host, https, list, origin, path};
 use super::endpoints::Scope;
 use crate::config::ConfigError;
 use crate::logging::{Format, Level};
@@ -18,7 +22,6 @@ use crate::regular_file;
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86_400);
-const MOST: usize = 1_000;
 
 /// Everything that can be configured, checked.
 #[derive(Debug, Clone)]
@@ -45,6 +48,8 @@ pub struct Tls {
     pub certificate: PathBuf,
     pub key: PathBuf,
     pub client_ca: Option<PathBuf>,
+    /// What its issuers have taken back.
+    pub client_crl: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone)]
@@ -85,6 +90,18 @@ pub struct TokenReview {
     pub audience: String,
 }
 
+/// Who says whose a token is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Voucher {
+    Oidc,
+    TokenReview,
+}
+
+impl Voucher {
+    const WORDS: [(&'static str, Self); 2] =
+        [("oidc", Self::Oidc), ("token_review", Self::TokenReview)];
+}
+
 /// Somebody who may ask, how it is recognised, and for whom.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -92,6 +109,8 @@ pub struct Client {
     pub customer: CustomerId,
     pub token: Option<[u8; 32]>,
     pub subject: Option<String>,
+    /// For that subject; where there is one voucher alone it need not be said.
+    pub vouched_by: Option<Voucher>,
     pub certificate: Option<String>,
     pub scopes: Vec<Scope>,
     /// All, where none is named.
@@ -147,6 +166,25 @@ fn settings(root: &mut Section<'_>) -> Settings {
     }
 }
 
+impl Settings {
+    /// Who vouches for a client: what one of two says is no word of the other's, whatever names they use.
+    pub(super) fn voucher_of(&self, client: &Client) -> Option<Voucher> {
+        let only = match (&self.oidc, &self.token_review) {
+            (Some(_), None) => Some(Voucher::Oidc),
+            (None, Some(_)) => Some(Voucher::TokenReview),
+            _ => None,
+        };
+        client.vouched_by.or(only)
+    }
+
+    fn has(&self, voucher: Voucher) -> bool {
+        match voucher {
+            Voucher::Oidc => self.oidc.is_some(),
+            Voucher::TokenReview => self.token_review.is_some(),
+        }
+    }
+}
+
 /// What must hold between the keys.
 fn check(settings: &Settings, root: &Section<'_>) {
     let is_loopback = settings.listen.ip().is_loopback();
@@ -169,6 +207,16 @@ fn check(settings: &Settings, root: &Section<'_>) {
     if names.windows(2).any(|it| it.first() == it.get(1)) {
         root.flaw("client", "two clients have the same name");
     }
+    // Whose what is shown is would be decided by their order.
+    let known_by = |it: &Client| {
+        (it.token, it.subject.clone(), settings.voucher_of(it), it.certificate.clone())
+    };
+    let has_one =
+        |it: &&Client| it.token.is_some() || it.subject.is_some() || it.certificate.is_some();
+    let mut known = HashSet::new();
+    if !settings.clients.iter().filter(has_one).all(|it| known.insert(known_by(it))) {
+        root.flaw("client", "two clients are known by the same token, subject or certificate");
+    }
     let by_certificate = settings.clients.iter().any(|it| it.certificate.is_some());
     if by_certificate && settings.tls.as_ref().is_none_or(|it| it.client_ca.is_none()) {
         root.flaw(
@@ -180,6 +228,18 @@ fn check(settings: &Settings, root: &Section<'_>) {
     if by_subject && settings.oidc.is_none() && settings.token_review.is_none() {
         root.flaw("client", "a `subject` needs `[oidc]` or `[token_review]`, which vouches for it");
     }
+    let is_double = settings.oidc.is_some() && settings.token_review.is_some();
+    let mut subjects = settings.clients.iter().filter(|it| it.subject.is_some());
+    if is_double && subjects.any(|it| it.vouched_by.is_none()) {
+        let why = "with `[oidc]` and `[token_review]` a `subject` needs `vouched_by`: \"oidc\" or \"token_review\"";
+        root.flaw("client", why);
+    }
+    if settings.clients.iter().filter_map(|it| it.vouched_by).any(|it| !settings.has(it)) {
+        root.flaw("client", "`vouched_by` names a section that is not there");
+    }
+    if settings.tls.as_ref().is_some_and(|it| it.client_crl.is_some() && it.client_ca.is_none()) {
+        root.flaw("tls", "`client_crl` is about certificates of `client_ca`, which is missing");
+    }
 }
 
 fn tls(mut section: Section<'_>) -> Tls {
@@ -187,6 +247,7 @@ fn tls(mut section: Section<'_>) -> Tls {
         certificate: section.required("certificate", path).unwrap_or_default(),
         key: section.required("key", path).unwrap_or_default(),
         client_ca: section.optional("client_ca", path),
+        client_crl: section.optional("client_crl", path),
     };
     section.finish();
     tls
@@ -266,6 +327,13 @@ fn client(mut section: Section<'_>, is_anonymous: bool) -> Option<Client> {
             section.optional("certificate", words(500)),
         ),
     };
+    let vouched_by = match is_anonymous {
+        true => None,
+        false => section.optional("vouched_by", one_of(&Voucher::WORDS)),
+    };
+    if vouched_by.is_some() && subject.is_none() {
+        section.flaw("vouched_by", "is about a `subject`");
+    }
     let ways = [token.is_some(), subject.is_some(), certificate.is_some()];
     if !is_anonymous && ways.iter().filter(|it| **it).count() != 1 {
         section.flaw("name", "must be known by one of `token_sha256`, `subject` and `certificate`");
@@ -282,6 +350,7 @@ fn client(mut section: Section<'_>, is_anonymous: bool) -> Option<Client> {
         customer,
         token,
         subject,
+        vouched_by,
         certificate,
         scopes,
         products,
@@ -289,63 +358,4 @@ fn client(mut section: Section<'_>, is_anonymous: bool) -> Option<Client> {
         burst,
         streams,
     })
-}
-
-fn list<T>(node: &Node, read: impl Fn(&Node) -> Result<T, String>) -> Result<Vec<T>, String> {
-    let Value::List(items) = &node.value else {
-        return Err(format!("must be a list, not {}", node.value.kind()));
-    };
-    if items.len() > MOST {
-        return Err(format!("may hold at most {MOST}"));
-    }
-    items.iter().map(read).collect()
-}
-
-fn path(node: &Node) -> Result<PathBuf, String> {
-    match text(node)? {
-        path if path.starts_with('/') && !path.contains('\0') => Ok(path.into()),
-        _ => Err("must be an absolute path".to_owned()),
-    }
-}
-
-fn host(node: &Node) -> Result<String, String> {
-    let name = text(node)?.to_ascii_lowercase();
-    let allowed = |it: u8| it.is_ascii_alphanumeric() || b".-:[]".contains(&it);
-    match !name.is_empty() && name.len() <= 255 && name.bytes().all(allowed) {
-        true => Ok(name),
-        false => Err("must be a name or an address, without a port".to_owned()),
-    }
-}
-
-/// An origin as a browser writes it, and nothing that could mean several.
-fn origin(node: &Node) -> Result<String, String> {
-    let text = text(node)?;
-    let wrong = || "must be an exact origin, such as \"https://app.example.com\"".to_owned();
-    let parsed: url::Url = text.parse().map_err(|_| wrong())?;
-    let is_web = ["http", "https"].contains(&parsed.scheme());
-    match is_web && parsed.origin().ascii_serialization() == text {
-        true => Ok(text.to_owned()),
-        false => Err(wrong()),
-    }
-}
-
-/// The address of who vouches for others: by TLS, or on this machine.
-fn https(node: &Node) -> Result<url::Url, String> {
-    let url: url::Url = parsed(node)?;
-    let is_loopback = match url.host() {
-        Some(url::Host::Ipv4(it)) => it.is_loopback(),
-        Some(url::Host::Ipv6(it)) => it.is_loopback(),
-        _ => false,
-    };
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if is_loopback => Ok(url),
-        _ => Err("must begin with https://".to_owned()),
-    }
-}
-
-fn digest(node: &Node) -> Result<[u8; 32], String> {
-    let wrong = || "must be the SHA-256 of the token, in 64 hexadecimal digits".to_owned();
-    let bytes = alloy_primitives::hex::decode(text(node)?).map_err(|_| wrong())?;
-    bytes.try_into().map_err(|_| wrong())
 }

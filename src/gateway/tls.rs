@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use rustls::RootCertStore;
 use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 
 use super::settings;
 use crate::regular_file;
@@ -28,23 +30,39 @@ pub(super) enum TlsError {
     NotThere { path: PathBuf, what: &'static str },
     #[error("the certificate and the key cannot be used")]
     Unusable { source: rustls::Error },
-    #[error("the certificates of `client_ca` cannot be used")]
+    #[error("the certificates of `client_ca`, or the lists of `client_crl`, cannot be used")]
     Issuer { source: Box<dyn std::error::Error + Send + Sync> },
 }
 
 /// What is served with now.
 pub(super) struct Tls {
     settings: settings::Tls,
-    now: RwLock<Arc<ServerConfig>>,
+    now: RwLock<Arc<Terms>>,
+}
+
+/// What is shown, and whose certificates of clients are believed.
+pub(super) struct Terms {
+    pub(super) config: Arc<ServerConfig>,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+}
+
+impl Terms {
+    /// Whether a client that shows this now would be let in.
+    pub(super) fn believe(&self, chain: &[CertificateDer<'_>]) -> bool {
+        let (Some(clients), Some((own, others))) = (&self.clients, chain.split_first()) else {
+            return false;
+        };
+        clients.verify_client_cert(own, others, UnixTime::now()).is_ok()
+    }
 }
 
 impl Tls {
     pub(super) fn new(settings: settings::Tls) -> Result<Self, TlsError> {
-        let now = RwLock::new(Arc::new(config(&settings)?));
+        let now = RwLock::new(Arc::new(terms(&settings)?));
         Ok(Self { settings, now })
     }
 
-    pub(super) fn now(&self) -> Arc<ServerConfig> {
+    pub(super) fn terms(&self) -> Arc<Terms> {
         Arc::clone(&self.now.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -58,9 +76,9 @@ impl Tls {
             if texts == seen {
                 continue;
             }
-            match config(&self.settings) {
-                Ok(config) => {
-                    *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+            match terms(&self.settings) {
+                Ok(terms) => {
+                    *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(terms);
                     tracing::info!(event = "certificate_reloaded", "the certificate was read anew");
                 }
                 Err(error) => tracing::error!(
@@ -75,8 +93,8 @@ impl Tls {
 
     /// The hashes of the files; a link that was turned elsewhere shows as well.
     fn texts(&self) -> Vec<Option<Vec<u8>>> {
-        let settings::Tls { certificate, key, client_ca } = &self.settings;
-        let paths = [Some(certificate), Some(key), client_ca.as_ref()];
+        let settings::Tls { certificate, key, client_ca, client_crl } = &self.settings;
+        let paths = [Some(certificate), Some(key), client_ca.as_ref(), client_crl.as_ref()];
         let hash = |path: &PathBuf| {
             let text = regular_file::read_linked_text(path, LONGEST).ok()?;
             Some(ring::digest::digest(&ring::digest::SHA256, text.as_bytes()).as_ref().to_vec())
@@ -85,7 +103,7 @@ impl Tls {
     }
 }
 
-fn config(settings: &settings::Tls) -> Result<ServerConfig, TlsError> {
+fn terms(settings: &settings::Tls) -> Result<Terms, TlsError> {
     let chain = certificates(&settings.certificate)?;
     let text = zeroize::Zeroizing::new(read(&settings.key)?);
     let key = PrivateKeyDer::from_pem_slice(text.as_bytes())
@@ -94,27 +112,49 @@ fn config(settings: &settings::Tls) -> Result<ServerConfig, TlsError> {
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|source| TlsError::Unusable { source })?;
-    let builder = match &settings.client_ca {
+    let clients = match &settings.client_ca {
+        None => None,
+        Some(path) => Some(verifier(path, settings.client_crl.as_deref(), provider)?),
+    };
+    let builder = match &clients {
         None => builder.with_no_client_auth(),
-        Some(path) => {
-            let mut roots = RootCertStore::empty();
-            for certificate in certificates(path)? {
-                roots
-                    .add(certificate)
-                    .map_err(|source| TlsError::Issuer { source: source.into() })?;
-            }
-            // Who shows none may still show a token.
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
-                .allow_unauthenticated()
-                .build()
-                .map_err(|source| TlsError::Issuer { source: source.into() })?;
-            builder.with_client_cert_verifier(verifier)
-        }
+        Some(verifier) => builder.with_client_cert_verifier(Arc::clone(verifier)),
     };
     let mut config =
         builder.with_single_cert(chain, key).map_err(|source| TlsError::Unusable { source })?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+    Ok(Terms { config: Arc::new(config), clients })
+}
+
+/// Who judges the certificates of clients: by `issuers`, and where there is a list, by whether it names them. What no list
+/// speaks of, or one that has ended, is not known, and so is not let in.
+fn verifier(
+    issuers: &Path,
+    revoked: Option<&Path>,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(issuers)? {
+        roots.add(certificate).map_err(|source| TlsError::Issuer { source: source.into() })?;
+    }
+    // Who shows none may still show a token.
+    let mut builder =
+        WebPkiClientVerifier::builder_with_provider(roots.into(), provider).allow_unauthenticated();
+    if let Some(path) = revoked {
+        builder = builder.with_crls(lists(path)?).enforce_revocation_expiration();
+    }
+    builder.build().map_err(|source| TlsError::Issuer { source: source.into() })
+}
+
+/// The lists of what was revoked of a file, at least one.
+fn lists(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
+    let text = read(path)?;
+    let found: Result<Vec<_>, _> =
+        CertificateRevocationListDer::pem_slice_iter(text.as_bytes()).collect();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        _ => Err(TlsError::NotThere { path: path.to_owned(), what: "revocation list" }),
+    }
 }
 
 fn read(path: &Path) -> Result<String, TlsError> {

@@ -6,6 +6,7 @@
 
 mod chains;
 mod convert;
+mod customers;
 mod document;
 mod fleet;
 mod keys;
@@ -18,6 +19,7 @@ mod seats;
 mod sets;
 
 pub use chains::*;
+pub use customers::*;
 pub use document::Document;
 pub use fleet::*;
 pub use keys::*;

@@ -1,63 +1,25 @@
 //! What a file of an earlier run comes to.
 
+use super::testing::kept;
 use super::*;
-use entitled_core::domain::ids::CustomerId;
-use entitled_core::domain::product;
-use entitled_core::seats::{Binding, BootTime, Claimant, Hold, PoolId, UnitKey};
+use entitled_core::seats::{Binding, Claimant, Hold, UnitKey};
 
 fn boot(id: &str) -> Boot {
     Boot { id: Some(id.to_owned()), namespace: Some(1) }
 }
 
-fn grant() -> GrantName {
-    let product = r#"
-product = "acme-cad"
-name = "Acme CAD"
-[tiers.pro]
-rank = 20
-seats = 2
-[[grants]]
-tier = "pro"
-token = "eip155:1/erc721:0x00000000000000000000000000000000000000cc"
-tokens_of = "enumerable"
-"#;
-    GrantName::from(&product::parse(product).unwrap().grants[0])
-}
-
 fn seat(number: u64) -> KeptSeat {
     let process = ProcessId(number.wrapping_add(100));
-    let seat = Seat {
-        id: SeatId(number),
-        pool: PoolId(1),
-        claimant: Claimant {
-            uid: 165_536,
-            account: Some(1000),
-            on_behalf: Some(CustomerId::Numbered(7)),
-            gids: vec![100],
-            unit: None,
-        },
-        key: UnitKey::Process(process),
-        count: 1,
-        since: BootTime(5),
-        hold: Hold::Bound(vec![Binding::Process(process)]),
-        over: false,
-        drains_at: None,
-        adopt: None,
-    };
-    let processes = vec![KeptProcess { id: process, pid: Some(7) }];
-    let (product, holder) = ("acme-cad".parse().unwrap(), CustomerId::Uid(1000));
-    KeptSeat {
-        seat,
-        product,
-        holder,
-        grant: grant(),
-        entitled: Some(holder),
+    let hold = Hold::Bound(vec![Binding::Process(process)]);
+    let mut kept = kept(number, UnitKey::Process(process), hold);
+    kept.seat.claimant = Claimant {
+        uid: 165_536,
         account: Some(1000),
-        fence: None,
-        borrowed: None,
-        loan: None,
-        processes,
-    }
+        on_behalf: Some(CustomerId::Numbered(7)),
+        gids: vec![100],
+        unit: None,
+    };
+    KeptSeat { processes: vec![KeptProcess { id: process, pid: Some(7) }], ..kept }
 }
 
 /// A file with seats 1 and 2, of which the first has ended, and then 3.

@@ -241,6 +241,34 @@ fn an_update_adds_to_a_customers_metadata_and_takes_from_it() {
     assert_eq!(customer()["active"], true);
 }
 
+#[test]
+fn an_update_adds_users_to_a_customer_and_takes_some_away() {
+    let daemon = Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    let update = |more: &[&str]| run(&daemon, &[&["customer", "update", "Acme AG"], more].concat());
+    let uids = |more: &[&str]| {
+        let done = update(more);
+        assert!(done.status.success(), "{more:?}: {done:?}");
+        daemon.admin("customer_get", json!({"customer": "customer:1"}))["uids"].clone()
+    };
+    let made = run(&daemon, &["customer", "create", "Acme AG", "--uid", "5001", "--uid", "5002"]);
+    assert!(made.status.success(), "{made:?}");
+    assert_eq!(uids(&["--add-uid", "5003", "--add-uid", "5001"]), json!([5001, 5002, 5003]));
+    assert_eq!(uids(&["--remove-uid", "5002", "--add-uid", "5004"]), json!([5001, 5003, 5004]));
+    assert_eq!(uids(&["--remove-uid", "5002"]), json!([5001, 5003, 5004]), "it has not");
+    assert_eq!(uids(&["--uid", "5009"]), json!([5009]), "in place of all there were");
+    for both in [["--uid", "1", "--add-uid", "2"], ["--add-uid", "5009", "--remove-uid", "5009"]] {
+        let refused = update(&both);
+        assert!(!refused.status.success(), "{both:?}: {refused:?}");
+    }
+    assert!(!update(&["--no-uids", "--remove-uid", "5009"]).status.success());
+    // Whoever stands for another customer is not taken from it.
+    daemon.admin("customer_create", json!({"name": "Other", "uids": [6001]}));
+    let refused = update(&["--add-uid", "6001"]);
+    assert!(!refused.status.success(), "{refused:?}");
+    let kept = daemon.admin("customer_get", json!({"customer": "customer:1"}));
+    assert_eq!(kept["uids"], json!([5009]));
+}
+
 /// Two administrators who note something of the same customer at once: neither takes away what the other one noted.
 #[test]
 fn what_administrators_note_at_the_same_time_is_all_kept() {

@@ -1,10 +1,12 @@
 //! The gateway: what the daemon answers, over HTTP, to whom it may concern and to nobody else.
 
 mod described;
+mod expiry;
 mod hostile;
 mod kept;
 mod old;
 mod quotas;
+mod reviews;
 mod seats;
 mod streams;
 mod tls;
@@ -14,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::support::eventually;
 use crate::support::gateway::{
-    EVERYTHING, Gateway, GatewayStage, TOKEN, client, curl, everything, gateway_uid,
+    EVERYTHING, Gateway, GatewayStage, TOKEN, client, curl, everything, gateway_uid, hashed,
 };
 use crate::support::process::Process;
 use crate::support::stage::ACME;
@@ -219,6 +221,35 @@ fn without_authentication_only_a_loopback_address_is_listened_on() {
     assert_eq!(shown.status, 401, "a token that is shown is looked at");
 }
 
+/// Whose it is would be decided by which of them is read last.
+#[test]
+fn no_two_clients_are_known_by_the_same() {
+    let home = tempfile::tempdir().unwrap();
+    let known_by = |name: &str, what: &str| {
+        let head = format!("[[client]]\nname = \"{name}\"\n{what}\n");
+        format!("{head}customer = \"customer:1\"\nscopes = [\"seats\"]\n")
+    };
+    let token = |token: &str| format!("token_sha256 = \"{}\"", hashed(token));
+    let subject = |by: &str| format!("subject = \"ci\"\nvouched_by = \"{by}\"");
+    let oidc = "[oidc]\nissuer = \"i\"\njwks = \"https://127.0.0.1:1/\"\n";
+    let (first, upper) =
+        (token("a"), token("a").to_uppercase().replace("TOKEN_SHA256", "token_sha256"));
+    let (second, ci) = (token("b"), subject("oidc"));
+    for (one, other, expected) in [
+        (&first, &first, Some(2)),
+        (&first, &upper, Some(2)),
+        (&ci, &ci, Some(2)),
+        (&first, &second, Some(0)),
+    ] {
+        let text = format!("{}{}{oidc}", known_by("one", one), known_by("other", other));
+        let mut command = Gateway::command(home.path(), &home.path().join("none.sock"), &text);
+        let output = command.arg("--check").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), expected, "{text}\n{said}");
+        assert_eq!(said.contains("known by the same"), expected == Some(2), "{said}");
+    }
+}
+
 /// What the program says when it is asked whether the gateway is ready.
 fn probed(stage: &GatewayStage) -> (Option<i32>, String) {
     let probes =
@@ -238,8 +269,10 @@ fn without_the_daemon_nothing_is_said_of_what_is_so() {
     assert_eq!(stage.gateway.probe("/readyz").status, 200);
     assert_eq!(probed(&stage), (Some(0), "the gateway is ready\n".to_owned()));
     stage.daemon.stop();
-    let (code, said) = probed(&stage);
-    assert_eq!(code, Some(1), "{said}");
+    let said = eventually("it is not ready", || match probed(&stage) {
+        (Some(1), said) => Ok(said),
+        other => Err(format!("{other:?}")),
+    });
     assert!(said.contains("the daemon does not answer"), "{said}");
     let reply = stage.gateway.get(path);
     assert_eq!((reply.status, &reply.body["code"]), (503, &json!("DAEMON_UNREACHABLE")));
@@ -259,7 +292,10 @@ fn without_the_daemon_nothing_is_said_of_what_is_so() {
     let metrics = stage.gateway.probe("/metrics").text;
     assert!(metrics.contains("entitled_gateway_answers_total{status=\"2xx\"} 2"), "{metrics}");
     assert!(metrics.contains("entitled_gateway_answers_total{status=\"5xx\"} 1"), "{metrics}");
-    let metrics = stage.gateway.probe("/daemon/metrics");
+    let metrics = eventually("the daemon's figures are told", || {
+        let metrics = stage.gateway.probe("/daemon/metrics");
+        if metrics.status == 200 { Ok(metrics) } else { Err(format!("{metrics:?}")) }
+    });
     assert!(metrics.text.contains("# TYPE entitled_checks_total counter"), "{}", metrics.text);
     assert_eq!(metrics.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     assert_eq!(stage.gateway.probe("/api/v1/tiers").status, 404, "and nothing else");

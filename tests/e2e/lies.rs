@@ -280,6 +280,60 @@ fn blocks_of_impossible_numbers_and_times_end_nothing() {
     assert!(!case.daemon.log().contains("panic: "), "{}", case.daemon.log());
 }
 
+/// Whoever names a block of their own making names the root of its state too.
+#[test]
+fn a_state_without_a_bottom_ends_nothing() {
+    let mut case = Case::new();
+    case.daemon.link(&case.wallet);
+    case.daemon.wait_for_code("held", "VALID");
+    for fault in faults::bottomless_state() {
+        case.proxy.add(fault);
+    }
+    let before = case.proxy.calls("eth_capabilities");
+    case.daemon.restart();
+    eventually("the endpoint was examined, its proof too", || {
+        match case.proxy.calls("eth_capabilities") - before {
+            0 => Err(case.daemon.log_of_this_start()),
+            _ => Ok(()),
+        }
+    });
+    case.proxy.heal();
+    case.daemon.wait_for_code("held", "VALID");
+    // Who follows the chain is still there.
+    case.held.transfer(&case.anvil, case.wallet.address(), stranger(), 7);
+    case.daemon.wait_for_code("held", "NOT_HELD");
+    assert!(!case.daemon.log().contains("panic: "), "{}", case.daemon.log());
+}
+
+/// What is reckoned of a header before a contract runs is reckoned of any number in it, and at once.
+#[test]
+fn no_number_in_a_header_keeps_a_contract_from_being_run() {
+    let mut case = Case::new();
+    case.daemon.link(&case.wallet);
+    case.daemon.wait_for_code("held", "VALID");
+    for excess in [
+        |it: &mut Header| it.excess_blob_gas = Some(u64::MAX),
+        |it: &mut Header| {
+            it.excess_blob_gas = Some(500_000_000);
+        },
+    ] {
+        case.proxy.fault(faults::invented_head(excess));
+        case.proxy.add(faults::state_of_the_head());
+        case.daemon.restart();
+        // Under `single` that head counts, and all else of it is true.
+        let (token, wallet) = (case.held.token(7), case.wallet.address());
+        let ask = serde_json::json!({"token": token, "wallet": wallet});
+        eventually("the contract is asked at that head", || {
+            match case.daemon.try_call("token_verify", ask.clone()) {
+                Ok(said) if said["holding"] == "held" => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        });
+        case.proxy.heal();
+    }
+    assert!(!case.daemon.log().contains("panic: "), "{}", case.daemon.log());
+}
+
 /// Not long, but so many values that reading them takes a hundred times the memory.
 #[test]
 fn dense_answers_cost_little_memory() {

@@ -39,6 +39,7 @@ mod finality;
 mod fleet;
 mod fleet_amounts;
 mod fleet_engines;
+mod fleet_meta;
 mod fleet_restart;
 mod fleet_storm;
 mod fleet_tls;

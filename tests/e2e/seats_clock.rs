@@ -8,9 +8,13 @@ use serde_json::{Value, json};
 
 use crate::seats::{holder, pool, stage};
 use crate::seats_rules::write_policy;
+use crate::support::anvil::Anvil;
 use crate::support::contract::Contract;
+use crate::support::faults::Fault;
 use crate::support::fleet::Fleet;
-use crate::support::settings::ProductFile;
+use crate::support::proxy::Proxy;
+use crate::support::seat_holder::SeatHolder;
+use crate::support::settings::{ProductFile, Settings};
 use crate::support::stage::{ACME, Stage};
 use crate::support::world::World;
 use crate::support::{eventually, never};
@@ -25,6 +29,26 @@ fn four_seats(licence: &Contract) -> ProductFile {
         &licence.collection(),
         r#"tokens_of = "enumerable""#,
     )
+}
+
+/// Somebody has one licence that is good for an hour without proof, and a seat of it, as the daemon goes away. Two hours have passed
+/// when it is started again.
+fn away_for_longer_than_the_grace(what: &str) -> Option<(Stage, Proxy, SeatHolder)> {
+    let mut world = World::new(what)?;
+    let anvil = Anvil::start();
+    let licence = Contract::licence(&anvil);
+    let proxy = Proxy::start(&anvil.address());
+    let product = four_seats(&licence).set("grace", "\"1h\"");
+    let settings = Settings::new([proxy.url()]).product(product);
+    let stage = Stage::on(anvil, licence, &settings);
+    stage.daemon.link(&stage.wallet);
+    let mut stage = stage.enter(7);
+    let mut program = holder(&stage);
+    assert_eq!(program.acquire(json!({}))["code"], "GRANTED");
+    stage.daemon.kill();
+    world.pass(A_MINUTE * 120);
+    stage.daemon.enter(world);
+    Some((stage, proxy, program))
 }
 
 /// Somebody has one licence, on a machine with the clocks of `world`.
@@ -206,4 +230,40 @@ fn what_is_borrowed_ends_by_the_time_of_the_chain_though_the_clock_of_the_boot_s
     stage.daemon.wait_for_code(ACME, "VALID");
     wait_for_states(&stage, &[]);
     stage.daemon.wait_for_log("reason=\"returned\"");
+}
+
+#[test]
+fn a_seat_whose_licence_nothing_proves_any_more_ends_after_a_start_too() {
+    let what = "a daemon that is away for longer than the grace";
+    let Some((mut stage, proxy, mut program)) = away_for_longer_than_the_grace(what) else {
+        return;
+    };
+    proxy.fault(Fault::Drop);
+    stage.daemon.resume();
+    assert_eq!(states(&stage), ["held"], "there is time to ask the chain");
+    stage.daemon.wait_for_code(ACME, "UNDETERMINED");
+    stage.daemon.world().pass(A_MINUTE * 3);
+    wait_for_states(&stage, &[]);
+    stage.daemon.wait_for_log("reason=\"evidence_expired\"");
+    program.reconnect();
+    assert_eq!(program.acquire(json!({}))["code"], "UNDETERMINED");
+    // Nor is it there after the next start.
+    stage.daemon.restart();
+    assert_eq!(states(&stage), [] as [&str; 0]);
+}
+
+#[test]
+fn a_seat_whose_licence_is_proven_again_after_a_start_stays() {
+    let what = "a daemon that is away for longer than the grace";
+    let Some((mut stage, _proxy, mut program)) = away_for_longer_than_the_grace(what) else {
+        return;
+    };
+    stage.anvil.increase_time(A_MINUTE * 120);
+    stage.anvil.finalize();
+    stage.daemon.resume();
+    stage.daemon.wait_for_code(ACME, "VALID");
+    stage.daemon.world().pass(A_MINUTE * 3);
+    stays(&stage, &["held"]);
+    program.reconnect();
+    assert_eq!(program.acquire(json!({}))["granted"], true);
 }

@@ -371,6 +371,58 @@ fn nobody_lends_by_a_wallet_whose_key_is_elsewhere() {
 }
 
 #[test]
+fn of_two_licences_the_one_is_lent_whose_key_is_here() {
+    let two = Two::start();
+    let lender = &two.lender;
+    // The verdict is by the other one: its token has the lower id.
+    lender.daemon.link(&lender.wallet);
+    lender.mint(3);
+    let verdict = lender.daemon.wait_for(ACME, "by the linked wallet", |it| {
+        it["token"].as_str().is_some_and(|it| it.ends_with("/3"))
+    });
+    assert_eq!(verdict["valid"], true, "{verdict}");
+    let request = two.request();
+    let lent = two.lend(&request);
+    assert_eq!((&lent["granted"], &lent["capacity"]), (&json!(true), &json!(4)), "{lent}");
+    let imported = two.import(&text(&lent, "loan"));
+    assert_eq!(imported["lender"], json!(two.wallet.to_string()), "{imported}");
+    assert!(text(&imported["verdict"], "token").ends_with("/7"), "{imported}");
+    assert_eq!(
+        (acquire(&two.borrower).1["code"].clone(), two.lenders()),
+        (json!("GRANTED"), (1, 1))
+    );
+    // A receipt is of the verdict, and none of it is of the other one.
+    let receipt = lender.daemon.call("entitlement_receipt", json!({"product": ACME}));
+    assert!(text(&receipt["verdict"], "token").ends_with("/3"), "{receipt}");
+    let again = two.lend(&two.request());
+    assert_eq!((&again["granted"], two.lenders()), (&json!(true), (2, 2)), "{again}");
+}
+
+#[test]
+fn who_asks_why_is_told_by_whom_a_seat_was_lent_and_until_when() {
+    let two = Two::start();
+    two.lent();
+    let place = borrowed(&two.borrower).expect("a pool");
+    let why = two.borrower.call("entitlement_explain", json!({"product": ACME}));
+    let steps = why["steps"].as_array().unwrap();
+    let kinds: Vec<&str> = steps.iter().map(|it| it["step"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["grant", "token", "loan", "ownership", "block", "anchor"], "{why}");
+    assert!(steps.iter().all(|it| it["outcome"] == "yes"), "{why}");
+    let (loan, reason) = (&steps[2], text(&steps[2], "reason"));
+    assert_eq!((&why["valid"], &loan["subject"]), (&json!(true), &place["loan"]), "{why}");
+    let until = text(&why, "expires_at");
+    let lender = two.wallet.to_string();
+    assert!(reason.contains(&lender) && reason.contains(&until), "{reason} until {until}");
+    let output = two.borrower.entitlectl().args(["why", ACME]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.starts_with("Yes") && said.contains("lent to this machine by"), "{said}");
+    // What was given back entitles to nothing, and is no reason.
+    two.borrower.admin("seat_return", json!({"loan": place["loan"]}));
+    let why = two.borrower.call("entitlement_explain", json!({"product": ACME}));
+    assert_eq!((&why["code"], &why["steps"]), (&json!("NO_WALLET"), &json!([])), "{why}");
+}
+
+#[test]
 fn on_the_command_line_the_files_are_files() {
     let two = Two::start();
     let run = |daemon: &Daemon, arguments: &[&str]| {

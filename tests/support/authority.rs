@@ -53,6 +53,33 @@ impl Authority {
         }
     }
 
+    /// Puts a file that everybody may read in the place of another, all at once.
+    pub fn replace(&self, name: &str, bytes: &[u8]) {
+        let draft = self.path(&format!("{name}.draft"));
+        std::fs::write(&draft, bytes).unwrap();
+        std::fs::set_permissions(&draft, PermissionsExt::from_mode(0o644)).unwrap();
+        std::fs::rename(draft, self.path(name)).unwrap();
+    }
+
+    /// A list, as the file `list`, of certificates that are taken back.
+    pub fn revoke(&self, list: &str, names: &[&str]) {
+        let line = |name: &&str| {
+            let mut openssl = Command::new("openssl");
+            openssl
+                .args(["x509", "-noout", "-serial", "-in"])
+                .arg(self.path(&format!("{name}.crt")));
+            let said = String::from_utf8(openssl.output().unwrap().stdout).unwrap();
+            let serial = said.trim().strip_prefix("serial=").unwrap();
+            format!("R\t491231235959Z\t250101000000Z\t{serial}\tunknown\t/CN={name}\n")
+        };
+        std::fs::write(self.path("index"), names.iter().map(line).collect::<String>()).unwrap();
+        let settings = "[ca]\ndefault_ca = all\n[all]\ndatabase = index\ndefault_md = sha256\ndefault_crl_days = 2\n\
+                        crl_extensions = extensions\n[extensions]\nauthorityKeyIdentifier = keyid:always\n";
+        std::fs::write(self.path("ca.cnf"), settings).unwrap();
+        self.run("ca -gencrl -config ca.cnf -keyfile ca.key -cert ca.crt -out list.new");
+        self.replace(list, &std::fs::read(self.path("list.new")).unwrap());
+    }
+
     /// Lays what was issued out as `gateway.crt` and `gateway.key`, as the kubelet lays a secret out: links to `..data`, which
     /// is a link that is turned to a new directory.
     pub fn mount(&self, issued: &str, directory: &str) {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, Bytes};
+use alloy_trie::nodes::{ExtensionNode, LeafNode, RlpNode};
 use serde_json::{Value, json};
 
 type AlterParams = Arc<dyn Fn(&str, &mut Value) + Send + Sync>;
@@ -231,12 +232,48 @@ pub fn header_time() -> Fault {
 pub fn invented_head(alter: fn(&mut alloy_consensus::Header)) -> Fault {
     Fault::Answer(Arc::new(move |_, params, result| {
         if params[0] == "latest" && !result.is_null() {
-            let told: alloy_rpc_types_eth::Header = serde_json::from_value(result.take()).unwrap();
-            let mut invented = told.inner;
-            alter(&mut invented);
-            *result = json!(alloy_rpc_types_eth::Header::new(invented));
+            invent(result, alter);
         }
     }))
+}
+
+/// State at a block that is named by its hash is that of the newest one: so proofs fit heads that nobody but us knows of.
+pub fn state_of_the_head() -> Fault {
+    Fault::Ask(Arc::new(|method, params| {
+        let place = match method {
+            "eth_getProof" => 2,
+            "eth_getCode" => 1,
+            _ => return,
+        };
+        if params[place].is_object() {
+            params[place] = json!("latest");
+        }
+    }))
+}
+
+fn invent(result: &mut Value, alter: impl Fn(&mut alloy_consensus::Header)) {
+    let told: alloy_rpc_types_eth::Header = serde_json::from_value(result.take()).unwrap();
+    let mut invented = told.inner;
+    alter(&mut invented);
+    *result = json!(alloy_rpc_types_eth::Header::new(invented));
+}
+
+/// The newest blocks, final ones too, are invented: over a state whose proof of anything goes on below where every key ends.
+/// All of it follows from the hashes.
+pub fn bottomless_state() -> [Fault; 2] {
+    let key = || alloy_trie::Nibbles::from_nibbles([1; 60]);
+    let leaf = alloy_rlp::encode(LeafNode::new(key(), vec![7; 40]));
+    let top = alloy_rlp::encode(ExtensionNode::new(key(), RlpNode::from_rlp(&leaf)));
+    let (root, nodes) =
+        (alloy_primitives::keccak256(&top), json!([Bytes::from(top), Bytes::from(leaf)]));
+    let head = Fault::Answer(Arc::new(move |_, params, result| {
+        let is_tag = ["latest", "safe", "finalized"].iter().any(|tag| params[0] == *tag);
+        if is_tag && !result.is_null() {
+            invent(result, |it| it.state_root = root);
+        }
+    }));
+    let proof = Fault::answer("eth_getProof", move |proof| proof["accountProof"] = nodes.clone());
+    [head, proof]
 }
 
 /// Headers have another hash than their own.

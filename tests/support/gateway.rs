@@ -15,6 +15,7 @@ use super::eventually;
 use super::process::{Process, command};
 use super::settings::{ProductFile, Settings};
 use super::wallet::Wallet;
+use super::world::World;
 
 /// Of the client that may ask for everything, of customer 1.
 pub const TOKEN: &str = "a-token-of-customer-one";
@@ -56,7 +57,18 @@ pub struct Gateway {
 impl Gateway {
     /// Starts one before `socket` with `text`, beside ports that are free.
     pub fn start(home: &Path, socket: &Path, text: &str) -> Self {
-        let process = Process::start(Self::command(home, socket, text));
+        Self::started(Self::command(home, socket, text))
+    }
+
+    /// The same, with the clocks of `world`.
+    pub fn start_in(world: &World, home: &Path, socket: &Path, text: &str) -> Self {
+        let mut started = Self::command(home, socket, text);
+        started.envs(world.for_everybody());
+        Self::started(started)
+    }
+
+    fn started(command: Command) -> Self {
+        let process = Process::start(command);
         let mut gateway = Self { process, port: 0, probes: 0, authority: None };
         let told = eventually("the gateway listens", || {
             let said = gateway.process.output().text();

@@ -5,8 +5,8 @@
 //! in a mount namespace, and a clock of the boot that begins anew.
 
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::os::unix::fs::{FileExt as _, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const YOUNG: i64 = 30;
 
 pub struct World {
     folder: TempDir,
-    clocks: File,
+    ahead: File,
     /// How far the wall clock and the clock of the boot are ahead, in nanoseconds.
     wall: i64,
     since_boot: i64,
@@ -40,8 +40,8 @@ impl World {
         build.arg(folder.path().join("clock.so")).arg(tests_dir().join("support/wrong_clock.c"));
         assert!(build.status().unwrap().success(), "{build:?}");
         let path = folder.path().join("ahead");
-        let clocks = OpenOptions::new().write(true).create_new(true).open(path).unwrap();
-        let world = Self { folder, clocks, wall: 0, since_boot: 0, boots: None };
+        let ahead = OpenOptions::new().write(true).create_new(true).open(path).unwrap();
+        let world = Self { folder, ahead, wall: 0, since_boot: 0, boots: None };
         world.write();
         Some(world)
     }
@@ -85,7 +85,7 @@ impl World {
 
     fn write(&self) {
         let bytes = [self.wall.to_ne_bytes(), self.since_boot.to_ne_bytes()].concat();
-        self.clocks.write_all_at(&bytes, 0).unwrap();
+        self.ahead.write_all_at(&bytes, 0).unwrap();
     }
 
     /// The command that starts `program` here.
@@ -100,8 +100,20 @@ impl World {
                 started
             }
         };
-        started.env("WRONG_CLOCK", self.folder.path().join("ahead"));
-        started.env("LD_PRELOAD", self.folder.path().join("clock.so"));
+        started.envs(self.clocks());
         started
+    }
+
+    /// What gives a program these clocks.
+    fn clocks(&self) -> [(&'static str, PathBuf); 2] {
+        let file = |name: &str| self.folder.path().join(name);
+        [("WRONG_CLOCK", file("ahead")), ("LD_PRELOAD", file("clock.so"))]
+    }
+
+    /// The same for one that runs as another user.
+    pub(super) fn for_everybody(&self) -> [(&'static str, PathBuf); 2] {
+        let open = PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(self.folder.path(), open).unwrap();
+        self.clocks()
     }
 }

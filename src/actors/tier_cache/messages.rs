@@ -113,11 +113,13 @@ pub struct Subscribe {
     pub key: Key,
 }
 
-/// Gather what a receipt of this verdict is made of: what is kept, as long as it is young, or what is proven now.
+/// Gather what a receipt of this verdict is made of, or a loan: what is kept, as long as it is young, or what is proven now.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<Draft, ReceiptError>")]
 pub struct DraftReceipt {
     pub key: Key,
+    /// Of the best licence whose wallet's key is here, if there is one: a loan is signed by it.
+    pub by_own_key: bool,
     /// On whose share of the looks.
     pub uid: u32,
 }

@@ -242,6 +242,7 @@ fn said(step: &Step) -> String {
         "token" if reason.starts_with("grants ") => format!("token {last} is one"),
         // `wallet 0x… holds 1 of 2`.
         "token" if step.held.is_some() => format!("{reason} of token {last}"),
+        "loan" => format!("{reason} (loan {subject})"),
         "ownership" if step.outcome == "yes" => format!("the contract says so: {reason}"),
         "ownership" => reason.clone(),
         "block" => format!("seen in {}; {reason}", subject.replacen(" of ", ", made ", 1)),

@@ -89,7 +89,7 @@ impl Question {
     }
 
     /// Leaves the parameter out if there is none.
-    pub(crate) fn with_some<T: Serialize>(
+    pub(crate) fn with_some<T: Serialize + ?Sized>(
         self,
         name: &'static str,
         value: Option<&T>,

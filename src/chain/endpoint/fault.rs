@@ -109,7 +109,9 @@ fn asked(error: &ProofError) -> String {
             format!("eth_getProof of {address}, slot {slot}")
         }
         ProofError::Code { address } => format!("eth_getCode of {address}"),
-        ProofError::Header { number, .. } => format!("eth_getBlockByNumber of {number}"),
+        ProofError::Header { number, .. } | ProofError::HeaderForm { number } => {
+            format!("eth_getBlockByNumber of {number}")
+        }
     }
 }
 

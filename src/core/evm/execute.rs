@@ -8,9 +8,11 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use alloy_consensus::Header;
+use alloy_eips::eip7840::BlobParams;
 use alloy_primitives::{Address, Bytes, KECCAK256_EMPTY, U256};
 use revm::context::result::{EVMError, ExecutionResult};
 use revm::context::{BlockEnv, ContextTr, JournalTr};
+use revm::context_interface::block::BlobExcessGasAndPrice;
 use revm::handler::EvmTr;
 use revm::primitives::hardfork::SpecId;
 use revm::primitives::{AddressMap, HashSet};
@@ -132,8 +134,10 @@ pub(crate) fn block(header: &Header) -> BlockEnv {
     if let Some(excess) = header.excess_blob_gas {
         // The update fraction of Prague (EIP-7691). Chains may set another (EIP-7840), which a header
         // does not say; only BLOBBASEFEE depends on it.
-        const PRAGUE_FRACTION: u64 = 5_007_716;
-        block.set_blob_excess_gas_and_price(excess, PRAGUE_FRACTION);
+        // Not by revm's own function: in its 128 bits it comes to false prices, and of some headers to no end.
+        let blob_gasprice = BlobParams::prague().calc_blob_fee(excess);
+        let told = BlobExcessGasAndPrice { excess_blob_gas: excess, blob_gasprice };
+        block.blob_excess_gas_and_price = Some(told);
     }
     block
 }

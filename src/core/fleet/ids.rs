@@ -99,6 +99,8 @@ impl Fence {
     const REVISION_BITS: u32 = 40;
     /// Above what a machine alone gives, which begins at the microseconds since 1970, until the year 2041.
     const FIRST_EPOCH: u64 = 2_048;
+    /// No store was restored as often as that: a later epoch has no fences.
+    pub const LAST_EPOCH: u32 = (1 << 13) - 1 - 2_048;
 
     pub fn new(epoch: u32, revision: Revision) -> Self {
         Self((Self::FIRST_EPOCH + u64::from(epoch)) << Self::REVISION_BITS | revision.0)

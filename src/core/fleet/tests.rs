@@ -479,3 +479,12 @@ fn no_place_is_used_by_two_whatever_is_late_or_lost() {
         assert!(world.kept > 5, "ENTITLED_SEED={seed}: and outlives a daemon: {}", world.kept);
     }
 }
+
+#[test]
+fn every_epoch_that_there_may_be_has_fences_that_every_parser_of_json_keeps() {
+    let last = Revision((1 << 40) - 1);
+    let fence = |epoch| Fence::new(epoch, last).0;
+    assert!(fence(Fence::LAST_EPOCH) < 1 << 53);
+    assert!(fence(Fence::LAST_EPOCH + 1) >= 1 << 53, "it is the last");
+    assert!(fence(1) > fence(0), "a later one has higher ones");
+}

@@ -31,7 +31,7 @@ mod update_view;
 mod wire;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use client::{Applied, LightClient};
 pub use header::Head;

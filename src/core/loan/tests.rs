@@ -12,7 +12,7 @@ use super::{
     Brought, LONGEST, Loan, LoanFault, LoanTerms, SHORTEST, SeatRequest, SeatReturn, TakenLoan,
     is_statement, verify_loan,
 };
-use crate::domain::entitlement::Code;
+use crate::domain::entitlement::{Code, Outcome};
 use crate::domain::ids::{CustomerId, Timestamp};
 use crate::domain::ownership::{Finding, Trust};
 use crate::domain::product::parse;
@@ -154,6 +154,17 @@ fn a_loan_is_good_for_its_machine_until_its_end() {
         let end = taken.terms.until;
         assert_eq!((now.expires_at, now.changes_at), (Some(end), Some(end)));
         assert!(verdict(end - SignedDuration::from_secs(1)).is_some());
+        let why = |now| taken.explain((&product, &publisher), CustomerId::Uid(7), now);
+        let steps = why(end - SignedDuration::from_secs(1));
+        let kinds: Vec<&str> = steps.iter().map(|it| it.kind.as_str()).collect();
+        let signed = ["committee", "checkpoint"];
+        let more = if trust == Trust::Consensus { &signed[..] } else { &[] };
+        let wanted = ["grant", "token", "loan", "ownership", "block", "anchor"];
+        assert_eq!(kinds, [&wanted[..], more].concat());
+        assert!(steps.iter().all(|it| it.outcome == Outcome::Yes), "{steps:?}");
+        assert_eq!(steps[2].subject, taken.terms.nonce.to_string());
+        let reason = format!("lent to this machine by {} until {end}", taken.terms.wallet);
+        assert_eq!((&steps[2].reason, why(end)), (&reason, Vec::new()));
         assert_eq!((verdict(end), taken.is_open(end)), (None, false));
         let spent = TakenLoan { returned: Some("spent".into()), ..taken.clone() };
         let after = spent.verdict((&product, &publisher), CustomerId::Uid(7), scene.now());

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::LoanFault;
 use super::terms::{Loan, LoanTerms};
-use crate::domain::entitlement::{Holder, Verdict};
+use crate::domain::entitlement::{Holder, LoanReason, Step, Verdict, explain_loan};
 use crate::domain::ids::{CustomerId, ProductId, Timestamp};
 use crate::domain::ownership::{Finding, Sighting};
 use crate::domain::product::{GrantName, Product};
 use crate::domain::publisher::PublisherKey;
 use crate::receipt::control::{Controlled, is_by_key, not_later};
-use crate::receipt::verify::{decide, prove};
+use crate::receipt::verify::{decide, of_one_sighting, prove};
 use crate::receipt::{ReceiptFault, Verified};
 use crate::seats::{Claimant, SeatId};
 
@@ -59,8 +59,7 @@ impl TakenLoan {
         self.returned.is_none() && now < self.terms.until
     }
 
-    /// What it entitles a customer of this machine to, by the product as it is installed. A loan is for whoever uses the
-    /// machine.
+    /// What it entitles a customer of this machine to, by the product as it is installed.
     pub fn verdict(
         &self,
         (product, publisher): (&Product, &PublisherKey),
@@ -68,15 +67,36 @@ impl TakenLoan {
         now: Timestamp,
     ) -> Option<Verdict> {
         let anchor = self.sighting.finding.anchor().filter(|_| self.is_open(now))?;
-        let holder = Holder {
+        let seen = (&self.sighting, anchor);
+        let verdict = decide((product, publisher), (customer, &self.holder()), seen, now);
+        verdict.is_valid().then_some(verdict)
+    }
+
+    /// Why it does, step by step; nothing, if it does not.
+    pub fn explain(
+        &self,
+        (product, publisher): (&Product, &PublisherKey),
+        customer: CustomerId,
+        now: Timestamp,
+    ) -> Vec<Step> {
+        let Some(anchor) = self.sighting.finding.anchor() else { return Vec::new() };
+        if self.verdict((product, publisher), customer, now).is_none() {
+            return Vec::new();
+        }
+        let LoanTerms { nonce, wallet: lender, until, .. } = self.terms;
+        let (holder, loan) = (self.holder(), LoanReason { nonce, lender, until });
+        let about = ((product, publisher), (customer, &holder));
+        of_one_sighting(about, (&self.sighting, anchor), |it| explain_loan(it, &loan, now))
+    }
+
+    /// A loan is for whoever uses the machine.
+    fn holder(&self) -> Holder {
+        Holder {
             customer: CustomerId::Machine,
             active: true,
             wallets: vec![self.terms.wallet],
             contracts: BTreeMap::new(),
-        };
-        let seen = (&self.sighting, anchor);
-        let verdict = decide((product, publisher), (customer, &holder), seen, now);
-        verdict.is_valid().then_some(verdict)
+        }
     }
 }
 

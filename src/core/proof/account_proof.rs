@@ -6,9 +6,13 @@ use std::collections::HashMap;
 
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
+use alloy_rlp::Decodable;
 use alloy_rpc_types_eth::{EIP1186AccountProofResponse, EIP1186StorageProof};
-use alloy_trie::proof::{ProofVerificationError, verify_proof};
+use alloy_trie::nodes::TrieNode;
+use alloy_trie::proof::ProofVerificationError;
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles, TrieAccount};
+
+use super::trie_nodes::child;
 
 /// What an endpoint said does not follow from the block.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +31,8 @@ pub enum ProofError {
     Code { address: Address },
     #[error("the header of block {number} hashes to {got}, not to {named}")]
     Header { number: u64, named: B256, got: B256 },
+    #[error("the header of block {number} has fields that are others of the same bytes")]
+    HeaderForm { number: u64 },
 }
 
 /// An account and the slots asked for, all of them proven. `None`: proven not to exist.
@@ -135,6 +141,53 @@ fn verify_slot(
     })
 }
 
+/// As the library does it, of a proof whose nodes do not go on below where a key ends: there it would panic.
+fn verify_proof(
+    root: B256,
+    key: Nibbles,
+    expected: Option<Vec<u8>>,
+    proof: &[Bytes],
+) -> Result<(), ProofVerificationError> {
+    if is_too_deep(&key, proof) {
+        return Err(alloy_rlp::Error::Custom("the path is longer than a key").into());
+    }
+    alloy_trie::proof::verify_proof(root, key, expected, proof)
+}
+
+fn is_too_deep(key: &Nibbles, proof: &[Bytes]) -> bool {
+    let mut depth = 0;
+    for bytes in proof {
+        // What is no node is refused in any case.
+        let Ok(node) = TrieNode::decode(&mut &bytes[..]) else { return false };
+        match depth_below(&node, depth, key) {
+            Some(below) => depth = below,
+            None => return true,
+        }
+    }
+    false
+}
+
+/// How deep a walk comes through a node at `depth`, and through those that lie in it; `None` for deeper than a key is long.
+fn depth_below(node: &TrieNode, depth: usize, key: &Nibbles) -> Option<usize> {
+    let (depth, below) = match node {
+        TrieNode::EmptyRoot => (depth, None),
+        TrieNode::Branch(branch) => match key.get(depth).and_then(|it| child(branch, it)) {
+            Some(below) => (depth + 1, Some(below)),
+            None => (depth, None),
+        },
+        TrieNode::Extension(extension) => (depth + extension.key.len(), Some(&extension.child)),
+        TrieNode::Leaf(leaf) => (depth + leaf.key.len(), None),
+    };
+    if depth > key.len() {
+        return None;
+    }
+    let within = below.filter(|it| !it.is_hash());
+    match within.and_then(|it| TrieNode::decode(&mut &it[..]).ok()) {
+        Some(node) => depth_below(&node, depth, key),
+        None => Some(depth),
+    }
+}
+
 /// Checks code against the hash in its proven account.
 ///
 /// # Errors
@@ -144,16 +197,22 @@ pub fn verify_code(address: Address, code: &Bytes, hash: B256) -> Result<(), Pro
     if got == hash { Ok(()) } else { Err(ProofError::Code { address }) }
 }
 
-/// Checks that a header hashes to the hash it is named by.
+/// Checks that a header hashes to the hash it is named by, and that its bytes do not read as another one.
 ///
 /// # Errors
-/// When it does not. A header with fields this version does not know fails too, which is the safe side.
+/// When it does not. A header with fields this version does not know fails too, which is the safe side. So does one that
+/// leaves out a field before others, where what is hashed, one field behind the other, is a header without a gap. Where it
+/// is none (development nodes make such at early forks), there is no other header to be taken for.
 pub fn verify_header(header: &Header, named: B256) -> Result<(), ProofError> {
-    let got = header.hash_slow();
-    if got == named {
-        Ok(())
-    } else {
-        Err(ProofError::Header { number: header.number, named, got })
+    let number = header.number;
+    let bytes = alloy_rlp::encode(header);
+    let got = keccak256(&bytes);
+    if got != named {
+        return Err(ProofError::Header { number, named, got });
+    }
+    match alloy_rlp::decode_exact::<Header>(&bytes) {
+        Ok(read) if read != *header => Err(ProofError::HeaderForm { number }),
+        _ => Ok(()),
     }
 }
 

@@ -147,7 +147,7 @@ fn down(child: &RlpNode, path: &Nibbles, depth: usize, below_extension: bool) ->
 }
 
 /// Children lie in the order of their nibbles, without gaps.
-fn child(branch: &BranchNode, nibble: u8) -> Option<&RlpNode> {
+pub(super) fn child(branch: &BranchNode, nibble: u8) -> Option<&RlpNode> {
     if !branch.state_mask.is_bit_set(nibble) {
         return None;
     }

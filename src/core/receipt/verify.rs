@@ -198,9 +198,19 @@ fn holder(controlled: &Controlled, anchor: &Anchor) -> Holder {
 pub(crate) fn decide(
     (product, publisher): (&Product, &PublisherKey),
     (customer, holder): (CustomerId, &Holder),
-    (sighting, anchor): (&Sighting, &Anchor),
+    seen: (&Sighting, &Anchor),
     now: Timestamp,
 ) -> Verdict {
+    let about = ((product, publisher), (customer, holder));
+    of_one_sighting(about, seen, |question| evaluate(question, now))
+}
+
+/// What is asked about a customer, of whom nothing is known but one sighting of one wallet's token.
+pub(crate) fn of_one_sighting<T>(
+    ((product, publisher), (customer, holder)): ((&Product, &PublisherKey), (CustomerId, &Holder)),
+    (sighting, anchor): (&Sighting, &Anchor),
+    answer: impl FnOnce(&entitlement::Question<'_>) -> T,
+) -> T {
     // Of other grants and other tokens nothing is proven here, and nothing is said: what is no yes by this token is a no.
     let same = |it: &&Grant| {
         let Target::Token(token) = &sighting.target else { return false };
@@ -225,7 +235,7 @@ pub(crate) fn decide(
         sightings: &sightings,
         suspended: &BTreeSet::new(),
     };
-    evaluate(&question, now)
+    answer(&question)
 }
 
 /// The state in a receipt. What a contract looks at besides is not there.

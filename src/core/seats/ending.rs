@@ -263,10 +263,13 @@ impl Seats {
                 self.alarms.insert((pool.calm_until, Alarm::Pool(id)));
             }
         }
-        if pool.capacity.and_then(|it| it.until).is_some_and(|it| it <= now) {
+        if pool.until().is_some_and(|it| it <= now) {
             let here = |it: &SeatId| self.seats.get(it).is_some_and(|it| it.lent_until().is_none());
             let seats: Vec<SeatId> = pool.seats.iter().copied().filter(here).collect();
-            pool.capacity = Some(Capacity { supply: Supply::Seats(0), until: None });
+            // What nothing was ever proven of stays unknown.
+            let none = Capacity { supply: Supply::Seats(0), until: None };
+            pool.capacity = pool.capacity.map(|_| none);
+            pool.unproven_until = None;
             seats.into_iter().for_each(|it| self.expire(it));
         }
         self.yield_lingering(now, id);

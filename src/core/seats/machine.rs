@@ -161,6 +161,7 @@ impl Seats {
     pub fn set_capacity(&mut self, now: BootTime, id: PoolId, capacity: Capacity) {
         let Some(pool) = self.pools.get_mut(&id) else { return };
         pool.capacity = Some(capacity);
+        pool.unproven_until = None;
         if let Some(until) = capacity.until {
             self.alarms.insert((until, Alarm::Pool(id)));
         }

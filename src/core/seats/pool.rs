@@ -50,6 +50,8 @@ pub(super) struct Pool {
     pub(super) policy: Policy,
     /// `None`: not known yet. Nothing is given then, and nothing ends.
     pub(super) capacity: Option<Capacity>,
+    /// While it is not known: when the seats of before a restart end.
+    pub(super) unproven_until: Option<BootTime>,
     pub(super) seats: BTreeSet<SeatId>,
     pub(super) queue: VecDeque<RequestId>,
     /// The places taken: the sum of the seats' weights.
@@ -69,6 +71,7 @@ impl Pool {
             terms,
             policy,
             capacity: None,
+            unproven_until: None,
             seats: BTreeSet::new(),
             queue: VecDeque::new(),
             used: 0,
@@ -77,6 +80,11 @@ impl Pool {
             calm_until: BootTime(0),
             quota: None,
         }
+    }
+
+    /// When no seat of it is proven any more.
+    pub(super) fn until(&self) -> Option<BootTime> {
+        self.capacity.map_or(self.unproven_until, |it| it.until)
     }
 
     /// `None`: as many as anybody wants, or not known.

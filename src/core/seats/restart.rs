@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::ids::{BootTime, ProcessId, SeatId, UnitKey};
+use super::ids::{BootTime, PoolId, ProcessId, SeatId, UnitKey};
 use super::machine::{Alarm, Seats};
 use super::queue::Request;
 use super::seat::{Binding, EndReason, Hold, Seat};
@@ -63,6 +63,15 @@ impl Seats {
                 },
             }
         }
+    }
+
+    /// What was known of a pool before a restart has an end, and nothing was proven of it since. Unless something is, its
+    /// seats end then, as they do where the evidence runs out meanwhile. Of a pool that is known this says nothing.
+    pub fn end_unless_proven(&mut self, now: BootTime, id: PoolId, until: BootTime) {
+        let Some(pool) = self.pools.get_mut(&id).filter(|it| it.capacity.is_none()) else { return };
+        pool.unproven_until = Some(until);
+        self.alarms.insert((until, Alarm::Pool(id)));
+        self.settle(now, id);
     }
 
     /// What held a seat has to be heard of until then.

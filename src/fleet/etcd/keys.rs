@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::strange;
 use super::wire::KeyValue;
 use crate::fleet::engine::FleetError;
-use entitled_core::fleet::{Holder, MachineId, Meta, Naming, Record, Revision, Slot};
+use entitled_core::fleet::{Fence, Holder, MachineId, Meta, Naming, Record, Revision, Slot};
 
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
@@ -103,6 +103,8 @@ pub(super) fn end_of(prefix: &str) -> String {
     format!("{}0", prefix.trim_end_matches('/'))
 }
 
+/// Twice what a machine may be called. What is longer no machine has written of itself.
+const LONGEST_WORD: usize = 128;
 /// Of this format.
 const VERSION: u32 = 1;
 /// Of `meta`, where slots are named by share. A daemon that knows of no shares refuses it, and so never counts beside those
@@ -141,19 +143,27 @@ pub(super) fn of_holder(machine: MachineId, claim: u64) -> String {
 }
 
 pub(super) fn meta(value: &str) -> Result<Meta, FleetError> {
-    let read: MetaValue = value_of(value)?;
+    let strange = |why: &str| FleetError::Meta { why: why.to_owned() };
+    let read: MetaValue =
+        value_of(value).map_err(|_| strange("it has not the form of one that a daemon writes"))?;
     let naming = match read.v {
         BY_SHARE => Naming::ByShare,
-        other => of_our_version(other).map(|()| Naming::ByToken)?,
+        VERSION => Naming::ByToken,
+        _ => return Err(strange("it was written by another version")),
     };
-    let fleet = read.fleet.parse().map_err(|_| strange("the name of the fleet"))?;
-    Ok(Meta { fleet, epoch: read.epoch, naming })
+    let fleet = read.fleet.parse().map_err(|_| strange("it names no fleet"))?;
+    match read.epoch <= Fence::LAST_EPOCH {
+        true => Ok(Meta { fleet, epoch: read.epoch, naming }),
+        false => Err(strange("no store was restored as often as it says")),
+    }
 }
 
 pub(super) fn record(value: &str) -> Result<Record, FleetError> {
     let record: Record = value_of(value)?;
     of_our_version(record.v)?;
-    Ok(record)
+    let is_short = |it: &String| it.len() <= LONGEST_WORD;
+    let are_short = [&record.name, &record.version, &record.random].into_iter().all(is_short);
+    if are_short { Ok(record) } else { Err(strange("no machine calls itself so")) }
 }
 
 /// A slot that is there is somebody's, also where it cannot be read whose.

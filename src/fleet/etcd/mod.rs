@@ -261,7 +261,7 @@ impl Engine for Etcd {
     fn watch(&self, after: Revision, told: mpsc::Sender<Change>) -> Answer<'_, ()> {
         async move {
             let mut body = self.keys.everything();
-            body["start_revision"] = json!((after.0 + 1).to_string());
+            body["start_revision"] = json!(after.0.saturating_add(1).to_string());
             let mut stream = self.client.stream("watch", &json!({"create_request": body})).await?;
             while let Some(events) = stream.next().await? {
                 for event in events {

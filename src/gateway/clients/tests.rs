@@ -6,6 +6,7 @@ pub(in crate::gateway) fn client(customer: &str) -> Client {
         customer: customer.parse().unwrap(),
         token: None,
         subject: None,
+        vouched_by: None,
         certificate: None,
         scopes: vec![Scope::Entitlements],
         products: Vec::new(),

@@ -34,3 +34,10 @@ fn a_key_verifies_by_its_own_algorithm_only() {
     }
     assert!(!jwk("oct", "").verifies("HS256", b"text", signature.as_ref()));
 }
+
+#[test]
+fn a_key_is_believed_while_its_issuer_is_away_and_not_for_good() {
+    for (age, believed) in [(FRESH, true), (OLDEST / 2, true), (OLDEST, false)] {
+        assert_eq!(is_believed(age), believed, "{age:?}");
+    }
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::api::{ACTOR_TIME, Api};
 use super::paging::{after, page_by_key, page_size};
 use crate::actors::ownership_ledger::{
-    CreateCustomer, CustomerEdit, FindCustomer, ListCustomers, MetadataEdit, NewCustomer,
+    CreateCustomer, CustomerEdit, FindCustomer, ListCustomers, MetadataEdit, NewCustomer, UidsEdit,
     UpdateCustomer,
 };
 use crate::rpc::error::RpcError;
@@ -63,16 +63,37 @@ pub(super) async fn update(
         }
         (None, None) => None,
     };
+    let uids = edit_of_uids(ask.uids, ask.add_uids, ask.remove_uids)?;
     let edit = CustomerEdit {
         name: ask.name,
         external_id: ask.external_id.map(|it| Some(it).filter(|it| !it.is_empty())),
-        uids: ask.uids,
+        uids,
         metadata,
         active: ask.active,
     };
     let order = UpdateCustomer { id: ask.customer, edit, asked: api.asked(&permit) };
     let customer = api.ledger.send(order).timeout(ACTOR_TIME).await??;
     Ok(customer.into())
+}
+
+fn edit_of_uids(
+    all: Option<Vec<u32>>,
+    add: Vec<u32>,
+    remove: Vec<u32>,
+) -> Result<Option<UidsEdit>, RpcError> {
+    let changes = !add.is_empty() || !remove.is_empty();
+    match all {
+        Some(_) if changes => {
+            let detail = "`uids` replaces all there are: give it, or `add_uids` and `remove_uids`";
+            Err(RpcError::invalid_params(detail))
+        }
+        None if add.iter().any(|it| remove.contains(it)) => {
+            let detail = "a user cannot be in `add_uids` and in `remove_uids`";
+            Err(RpcError::invalid_params(detail))
+        }
+        Some(all) => Ok(Some(UidsEdit::Replace(all))),
+        None => Ok(changes.then_some(UidsEdit::Change { add, remove })),
+    }
 }
 
 pub(super) async fn deactivate(

@@ -55,7 +55,7 @@ pub(super) async fn lend(
         return Ok(wire::SeatLoan { code, detail, verdict, ..about(&request) });
     }
     let (uid, asked) = (permit.account(), api.asked(&permit));
-    let ask = DraftReceipt { key: key.clone(), uid };
+    let ask = DraftReceipt { key: key.clone(), by_own_key: true, uid };
     let draft = api.cache.send(ask).timeout(CHAIN_TIME).await??;
     let (holder, grant) = (draft.customer, grant(&draft.evidence)?);
     let seat = api.seats.send(ReserveSeat).timeout(ACTOR_TIME).await?;

@@ -26,7 +26,8 @@ pub(super) async fn make(
     // Whoever was never answered is not told no for that.
     api.verdict(key.clone(), WAIT).await?;
     let uid = permit.account();
-    let draft = api.cache.send(DraftReceipt { key, uid }).timeout(CHAIN_TIME).await??;
+    let draft =
+        api.cache.send(DraftReceipt { key, by_own_key: false, uid }).timeout(CHAIN_TIME).await??;
     let now = api.clock.now_on([draft.evidence.token.collection.chain]);
     let order = CompleteReceipt { draft, nonce, uid, now };
     let completed = api.keeper.send(order).timeout(ACTOR_TIME).await??;

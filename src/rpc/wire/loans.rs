@@ -5,106 +5,67 @@ use jsonrpsee::Extensions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::params::Params;
+use super::params::{Params, name_nobody, requests};
 use super::replies::Verdict;
+use super::seats::meet_caller;
 use super::sets;
 use crate::actors::seat_keeper::Presence;
 use entitled_core::domain::ids::{CustomerId, ProductId, TierName};
 use entitled_core::domain::label::Label;
 
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SeatBorrow {
-    #[schemars(with = "String")]
-    pub product: ProductId,
-    /// For how long, in milliseconds: from a minute to 30 days, and no longer than the administrator's policy allows.
-    pub for_ms: u64,
-    /// A seat of a tier that includes this feature.
-    #[serde(default)]
-    pub feature: Option<String>,
-    /// A seat of this tier; the best that there is if absent.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub tier: Option<TierName>,
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub customer: Option<CustomerId>,
-    #[serde(skip)]
-    #[schemars(skip)]
-    pub presence: Option<Presence>,
-}
-
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SeatRequest {
-    #[schemars(with = "String")]
-    pub product: ProductId,
-    /// For how long, in milliseconds: from a minute to 30 days. Whole seconds count.
-    pub for_ms: u64,
-    /// For people: for whom or what it is. 1 to 64 characters.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub label: Option<Label>,
-}
-
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SeatLend {
-    /// What `seat_request` answered on the other machine.
-    pub request: String,
-    /// For how long, in milliseconds: from a minute to 30 days; as long as it asks for, if absent.
-    #[serde(default)]
-    pub for_ms: Option<u64>,
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub customer: Option<CustomerId>,
-    #[serde(skip)]
-    #[schemars(skip)]
-    pub presence: Option<Presence>,
-}
-
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SeatImport {
-    /// The loan that `seat_lend` answered, or what `seat_return` did.
-    pub file: String,
-    /// The wallet whose loan it has to be. Has to be named where nothing but the lender's word proves that it holds the licence.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub lender: Option<Address>,
-}
-
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SeatReturn {
-    /// `loan` of the pool, as `seat_list` tells it.
-    #[schemars(with = "String")]
-    pub loan: B256,
-}
-
-impl Params for SeatBorrow {
-    fn customer(&self) -> Option<CustomerId> {
-        self.customer
+requests! {
+    SeatBorrow {
+        #[schemars(with = "String")]
+        product: ProductId,
+        /// For how long, in milliseconds: from a minute to 30 days, and no longer than the administrator's policy allows.
+        for_ms: u64,
+        /// A seat of a tier that includes this feature.
+        #[serde(default)]
+        feature: Option<String>,
+        /// A seat of this tier; the best that there is if absent.
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        tier: Option<TierName>,
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        customer: Option<CustomerId>,
+        #[serde(skip)] #[schemars(skip)]
+        presence: Option<Presence>,
     }
-
-    fn meet(&mut self, extensions: &Extensions) {
-        self.presence = extensions.get::<Presence>().cloned();
+    SeatRequest {
+        #[schemars(with = "String")]
+        product: ProductId,
+        /// For how long, in milliseconds: from a minute to 30 days. Whole seconds count.
+        for_ms: u64,
+        /// For people: for whom or what it is. 1 to 64 characters.
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        label: Option<Label>,
+    }
+    SeatLend {
+        /// What `seat_request` answered on the other machine.
+        request: String,
+        /// For how long, in milliseconds: from a minute to 30 days; as long as it asks for, if absent.
+        #[serde(default)]
+        for_ms: Option<u64>,
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        customer: Option<CustomerId>,
+        #[serde(skip)] #[schemars(skip)]
+        presence: Option<Presence>,
+    }
+    SeatImport {
+        /// The loan that `seat_lend` answered, or what `seat_return` did.
+        file: String,
+        /// The wallet whose loan it has to be. Has to be named where nothing but the lender's word proves that it holds the licence.
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        lender: Option<Address>,
+    }
+    SeatReturn {
+        /// `loan` of the pool, as `seat_list` tells it.
+        #[schemars(with = "String")]
+        loan: B256,
     }
 }
 
-impl Params for SeatRequest {}
-impl Params for SeatImport {}
-impl Params for SeatReturn {}
-
-impl Params for SeatLend {
-    fn customer(&self) -> Option<CustomerId> {
-        self.customer
-    }
-
-    fn meet(&mut self, extensions: &Extensions) {
-        self.presence = extensions.get::<Presence>().cloned();
-    }
-}
+meet_caller!(SeatBorrow, SeatLend);
+name_nobody!(SeatRequest, SeatImport, SeatReturn);
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct SeatRequested {

@@ -1,7 +1,5 @@
 //! What requests carry. By name, or by position in the order of the fields.
 
-use std::collections::BTreeMap;
-
 use alloy_primitives::{Address, B256};
 use jsonrpsee::Extensions;
 use schemars::JsonSchema;
@@ -61,6 +59,8 @@ macro_rules! may_wait {
 macro_rules! name_nobody {
     ($($name:ident),*) => {$( impl Params for $name {} )*};
 }
+
+pub(super) use {name_customer, name_nobody, requests};
 
 requests! {
     Nothing {}
@@ -253,29 +253,6 @@ requests! {
         #[serde(default)] limit: Option<u64>,
         #[serde(default)] cursor: Option<String>,
     }
-    CustomerCreate {
-        name: String,
-        #[serde(default)] external_id: Option<String>,
-        #[serde(default)] uids: Vec<u32>,
-        #[serde(default)] metadata: BTreeMap<String, String>,
-    }
-    CustomerUpdate {
-        #[schemars(with = "String")]
-        customer: CustomerId,
-        #[serde(default)] name: Option<String>,
-        /// Empty to take it away.
-        #[serde(default)] external_id: Option<String>,
-        #[serde(default)] uids: Option<Vec<u32>>,
-        /// In place of all there is; not beside `metadata_changes`.
-        #[serde(default)] metadata: Option<BTreeMap<String, String>>,
-        #[serde(default)] active: Option<bool>,
-        /// Keys to set, and those to take away with `null`; all others stay, whoever changes them at the same time.
-        #[serde(default)] metadata_changes: Option<BTreeMap<String, Option<String>>>,
-    }
-    CustomerDeactivate {
-        #[schemars(with = "String")]
-        customer: CustomerId,
-    }
     ProductInstall {
         /// The product file.
         toml: String,
@@ -368,9 +345,6 @@ name_nobody!(
     TierList,
     ProductList,
     OwnershipHistory,
-    CustomerCreate,
-    CustomerUpdate,
-    CustomerDeactivate,
     ProductInstall,
     ProductCheck,
     ProductTrust,

@@ -98,7 +98,8 @@ replies! {
         steps: Vec<Step>,
     }
     Step {
-        /// `grant`, `token`, `wallet`, `ownership`, `block` or `anchor`.
+        /// `grant`, `token`, `wallet`, `ownership`, `block` or `anchor`; where validators signed, `committee` and `checkpoint`. In the
+        /// place of `wallet`, `loan` for a seat that was lent to this machine: by whom, and until when.
         #[schemars(with = "sets::StepKind")]
         step: &'static str,
         subject: String,

@@ -4,7 +4,7 @@ use jsonrpsee::Extensions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::params::Params;
+use super::params::{Params, name_customer, name_nobody, requests};
 use super::replies::Verdict;
 use super::sets;
 use crate::actors::seat_keeper::{self, PoolView, Presence, SeatNews, SeatView};
@@ -24,128 +24,95 @@ pub enum SeatBind {
     Session,
 }
 
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SeatAcquire {
-    #[schemars(with = "String")]
-    pub product: ProductId,
-    /// A seat of a tier that includes this feature.
-    #[serde(default)]
-    pub feature: Option<String>,
-    /// A seat of this tier; the best that there is if absent.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub tier: Option<TierName>,
-    /// How many places it takes: 1 to 1,000; 1 if absent.
-    #[serde(default)]
-    pub count: Option<u32>,
-    /// How long to wait for one in the queue, in milliseconds: 0 to 3,600,000; 0 if absent.
-    #[serde(default)]
-    pub wait_ms: Option<u64>,
-    #[serde(default)]
-    pub bind: Option<SeatBind>,
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub customer: Option<CustomerId>,
-    #[serde(skip)]
-    #[schemars(skip)]
-    pub presence: Option<Presence>,
-}
-
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SeatRelease {
-    /// What `seat_acquire` answered.
-    pub seat: String,
-    /// Of which product it has to be.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub product: Option<ProductId>,
-    /// Whose it has to be, where a delegate asks.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub customer: Option<CustomerId>,
-    #[serde(skip)]
-    #[schemars(skip)]
-    pub presence: Option<Presence>,
-}
-
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SeatAdopt {
-    /// `adopt` of the seat.
-    pub token: String,
-    #[serde(skip)]
-    #[schemars(skip)]
-    pub presence: Option<Presence>,
-}
-
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SeatList {
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub product: Option<ProductId>,
-    #[serde(default)]
-    pub limit: Option<u64>,
-    #[serde(default)]
-    pub cursor: Option<String>,
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub customer: Option<CustomerId>,
-}
-
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SeatRevoke {
-    pub seat: String,
-    /// For the audit: 1 to 256 bytes.
-    pub reason: String,
-}
-
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SeatSubscribe {
-    #[schemars(with = "String")]
-    pub product: ProductId,
-    /// What happens to this seat alone; it has to be there.
-    #[serde(default)]
-    pub seat: Option<String>,
-}
-
-impl Params for SeatAcquire {
-    fn customer(&self) -> Option<CustomerId> {
-        self.customer
+requests! {
+    SeatAcquire {
+        #[schemars(with = "String")]
+        product: ProductId,
+        /// A seat of a tier that includes this feature.
+        #[serde(default)]
+        feature: Option<String>,
+        /// A seat of this tier; the best that there is if absent.
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        tier: Option<TierName>,
+        /// How many places it takes: 1 to 1,000; 1 if absent.
+        #[serde(default)]
+        count: Option<u32>,
+        /// How long to wait for one in the queue, in milliseconds: 0 to 3,600,000; 0 if absent.
+        #[serde(default)]
+        wait_ms: Option<u64>,
+        #[serde(default)]
+        bind: Option<SeatBind>,
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        customer: Option<CustomerId>,
+        #[serde(skip)] #[schemars(skip)]
+        presence: Option<Presence>,
     }
-
-    fn meet(&mut self, extensions: &Extensions) {
-        self.presence = extensions.get::<Presence>().cloned();
+    SeatRelease {
+        /// What `seat_acquire` answered.
+        seat: String,
+        /// Of which product it has to be.
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        product: Option<ProductId>,
+        /// Whose it has to be, where a delegate asks.
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        customer: Option<CustomerId>,
+        #[serde(skip)] #[schemars(skip)]
+        presence: Option<Presence>,
+    }
+    SeatAdopt {
+        /// `adopt` of the seat.
+        token: String,
+        #[serde(skip)] #[schemars(skip)]
+        presence: Option<Presence>,
+    }
+    SeatList {
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        product: Option<ProductId>,
+        #[serde(default)] limit: Option<u64>,
+        #[serde(default)] cursor: Option<String>,
+        #[serde(default)] #[schemars(with = "Option<String>")]
+        customer: Option<CustomerId>,
+    }
+    SeatRevoke {
+        seat: String,
+        /// For the audit: 1 to 256 bytes.
+        reason: String,
+    }
+    SeatSubscribe {
+        #[schemars(with = "String")]
+        product: ProductId,
+        /// What happens to this seat alone; it has to be there.
+        #[serde(default)]
+        seat: Option<String>,
     }
 }
 
-impl Params for SeatRelease {
-    fn customer(&self) -> Option<CustomerId> {
-        self.customer
-    }
+/// Those who ask are met, and may name a customer.
+macro_rules! meet_caller {
+    ($($name:ident),*) => {$(
+        impl Params for $name {
+            fn customer(&self) -> Option<CustomerId> {
+                self.customer
+            }
 
-    fn meet(&mut self, extensions: &Extensions) {
-        self.presence = extensions.get::<Presence>().cloned();
-    }
+            fn meet(&mut self, extensions: &Extensions) {
+                self.presence = extensions.get::<Presence>().cloned();
+            }
+        }
+    )*};
 }
+
+pub(super) use meet_caller;
+
+meet_caller!(SeatAcquire, SeatRelease);
+name_customer!(SeatList);
+name_nobody!(SeatRevoke, SeatSubscribe);
 
 impl Params for SeatAdopt {
     fn meet(&mut self, extensions: &Extensions) {
         self.presence = extensions.get::<Presence>().cloned();
     }
 }
-
-impl Params for SeatList {
-    fn customer(&self) -> Option<CustomerId> {
-        self.customer
-    }
-}
-impl Params for SeatRevoke {}
-impl Params for SeatSubscribe {}
 
 /// The answer to `seat_acquire`, `seat_adopt` and `seat_borrow`.
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]

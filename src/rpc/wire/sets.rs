@@ -54,8 +54,10 @@ closed_sets! {
         [Owner, Balance { min }, User, Subscription, Expiry, Unlock].map(ownerships::Rule::as_str)
     };
     StepKind = {
-        use entitlements::StepKind::{Anchor, Block, Checkpoint, Committee, Grant, Ownership, Token, Wallet};
-        [Grant, Token, Wallet, Ownership, Block, Anchor, Committee, Checkpoint]
+        use entitlements::StepKind::{
+            Anchor, Block, Checkpoint, Committee, Grant, Loan, Ownership, Token, Wallet,
+        };
+        [Grant, Token, Wallet, Loan, Ownership, Block, Anchor, Committee, Checkpoint]
             .map(entitlements::StepKind::as_str)
     };
     Outcome = {

@@ -31,9 +31,30 @@ pub struct NewCustomer {
 pub struct CustomerEdit {
     pub name: Option<String>,
     pub external_id: Option<Option<String>>,
-    pub uids: Option<Vec<u32>>,
+    pub uids: Option<UidsEdit>,
     pub metadata: Option<MetadataEdit>,
     pub active: Option<bool>,
+}
+
+/// What becomes of the users that a customer stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UidsEdit {
+    /// These take the place of all.
+    Replace(Vec<u32>),
+    /// Some come and some go; those that others have brought meanwhile stay.
+    Change { add: Vec<u32>, remove: Vec<u32> },
+}
+
+impl UidsEdit {
+    fn apply(self, mut before: Vec<u32>) -> Vec<u32> {
+        let (add, remove) = match self {
+            Self::Replace(uids) => return uids,
+            Self::Change { add, remove } => (add, remove),
+        };
+        before.retain(|it| !remove.contains(it));
+        before.extend(add);
+        before
+    }
 }
 
 /// What becomes of a customer's metadata.
@@ -179,7 +200,10 @@ pub fn update(
     let wanted = NewCustomer {
         name: edit.name.unwrap_or_else(|| before.name.clone()),
         external_id: edit.external_id.unwrap_or_else(|| before.external_id.clone()),
-        uids: edit.uids.unwrap_or_else(|| before.uids.clone()),
+        uids: match edit.uids {
+            Some(edit) => edit.apply(before.uids.clone()),
+            None => before.uids.clone(),
+        },
         metadata: match edit.metadata {
             Some(edit) => edit.apply(before.metadata.clone()),
             None => before.metadata.clone(),

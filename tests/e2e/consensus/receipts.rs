@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::scene::Ground;
 use crate::publishers::{Vendor, install_signed};
 use crate::receipts::{judge, make};
+use crate::support::beacon::node::BeaconFault;
+use crate::support::beacon::tamper;
 use crate::support::daemon::Daemon;
 use crate::support::document::commands;
 use crate::support::eventually;
@@ -108,4 +110,32 @@ fn a_machine_without_a_network_gets_its_evidence_on_a_stick() {
     foreign.link(&ground.wallet);
     let refused = foreign.try_admin("receipt_import", json!({"receipt": young})).unwrap_err();
     assert!(refused.message.contains("not the publisher's"), "{refused:?}");
+}
+
+/// A source tells of a signature that is made at the end of all time, and has updates for every period until then. The light
+/// client, which hears of them too, takes them for early and not for lies.
+#[test]
+fn a_way_into_the_future_is_not_gone() {
+    let (ground, vendor) = (Ground::new(), Vendor::new());
+    let daemon = following(&ground, &vendor);
+    let late =
+        |it: &Value| tamper::replaced(it, "/data/signature_slot", json!(u64::MAX.to_string()));
+    let (update, per_period) = {
+        let chain = ground.beacon.chain();
+        (late(&chain.updates(1, 1).remove(0)), chain.schedule.slots_per_period())
+    };
+    ground.beacon.fault_in("finality_update", BeaconFault::alter(late));
+    let any = move |target: &str| {
+        let (_, from) = target.split_once("start_period=").unwrap();
+        let digits: String = from.chars().take_while(char::is_ascii_digit).collect();
+        let slot = digits.parse::<u64>().unwrap() * per_period + per_period - 1;
+        let place = "/data/attested_header/beacon/slot";
+        json!([tamper::replaced(&update, place, json!(slot.to_string()))])
+    };
+    ground.beacon.fault_in("updates", BeaconFault::made(any));
+    let before = ground.beacon.requests("updates").len();
+    let refused = daemon.refused("entitlement_receipt", json!({"product": ACME}));
+    let asked = ground.beacon.requests("updates").len() - before;
+    assert!(refused.message.contains("is signed in period"), "{refused:?}");
+    assert!(asked < 100, "{asked} requests");
 }

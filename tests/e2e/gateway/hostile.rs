@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -185,11 +185,15 @@ fn header(name: &str, value: &str) -> Vec<u8> {
 }
 
 fn request() -> Vec<u8> {
+    asking("GET", "/api/v1/tiers")
+}
+
+fn asking(method: &str, path: &str) -> Vec<u8> {
     let bearer = format!("Bearer {TOKEN}");
     [
-        header(":method", "GET"),
+        header(":method", method),
         header(":scheme", "http"),
-        header(":path", "/api/v1/tiers"),
+        header(":path", path),
         header(":authority", "localhost"),
         header("authorization", &bearer),
     ]
@@ -238,6 +242,26 @@ fn a_window_that_never_opens_and_a_head_that_never_ends_are_closed() {
     said_until_closed(&endless);
     writer.join().unwrap();
     still_answers(&stage);
+}
+
+#[test]
+fn who_asks_for_the_head_of_a_stream_is_sent_no_events() {
+    let stage = GatewayStage::start(&everything());
+    let stream = connect(&stage);
+    let asked = frame(1, 5, 1, &asking("HEAD", "/api/v1/events?product=acme-cad"));
+    (&stream).write_all(&[PREFACE, &frame(4, 0, 0, &[]), &asked].concat()).unwrap();
+    let flags = loop {
+        let mut head = [0; 9];
+        (&stream).read_exact(&mut head).unwrap();
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; usize::try_from(length).unwrap()];
+        (&stream).read_exact(&mut payload).unwrap();
+        // HEADERS of the stream.
+        if (head[3], head[8]) == (1, 1) {
+            break head[4];
+        }
+    };
+    assert_eq!(flags & 1, 1, "the head is all there is");
 }
 
 /// The status and the code of each answer to a body that is too long, by HTTP/2 as browsers speak it.
@@ -292,4 +316,116 @@ fn a_refusal_is_heard_by_both_protocols_though_the_body_was_not_read() {
     let expected = json!([[401, "UNAUTHENTICATED"], [404, "NOT_FOUND"], [413, "LIMIT_EXCEEDED"]]);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(serde_json::from_str(&said).unwrap_or(Value::Null), expected, "{errors}");
+}
+
+/// What the daemon answers this gateway in a second is for its clients.
+#[test]
+fn who_asks_the_port_for_probes_without_end_takes_no_questions_of_the_clients() {
+    let stage = stage();
+    let answered = || -> f64 {
+        let figures = stage.daemon.figures();
+        let value = figures.lines().find_map(|it| it.strip_prefix("entitled_requests_total "));
+        value.unwrap().parse().unwrap()
+    };
+    for path in ["/readyz", "/metrics", "/daemon/metrics"] {
+        let (before, begun) = (answered(), Instant::now());
+        let url = format!("http://127.0.0.1:{}{path}?[1-500]", stage.gateway.probes);
+        let output = Command::new("curl").args(["-sS", "--noproxy", "*", &url]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let asked = answered() - before;
+        let allowed = begun.elapsed().as_secs_f64() * 5.0 + 10.0;
+        assert!(asked <= allowed, "{path}: {asked} questions, {allowed} may be");
+    }
+}
+
+#[test]
+fn a_page_that_names_no_origin_asks_nothing_by_an_image_or_a_link() {
+    let cors = "[cors]\norigins = [\"https://app.example\"]\n";
+    let anonymous = "[anonymous]\ncustomer = \"customer:1\"\nscopes = [\"entitlements\"]\n";
+    let stage = GatewayStage::start(&format!("{anonymous}{cors}"));
+    let status = |path: &str, site: &str, more: &[&str]| {
+        let site = format!("Sec-Fetch-Site: {site}");
+        curl(&[&["-H", &site, &stage.gateway.url(path)], more].concat()).status
+    };
+    for site in ["cross-site", "same-site", "what-may-come"] {
+        assert_eq!(status("/api/v1/tiers", site, &[]), 403, "{site}");
+        assert_eq!(status("/api/v1/events?product=acme-cad", site, &[]), 403, "{site}");
+        assert_eq!(status("/openapi.json", site, &[]), 200, "{site}: it is everybody's");
+    }
+    for site in ["none", "same-origin"] {
+        assert_eq!(status("/api/v1/tiers", site, &[]), 200, "{site}");
+    }
+    let named = ["-H", "Origin: https://app.example"];
+    assert_eq!(status("/api/v1/tiers", "cross-site", &named), 200, "who is named may ask");
+    let odd = [
+        "null",
+        "https://app.example:443",
+        "https://app.example.",
+        "https://app.example/",
+        "https://app.example https://evil.example",
+        "https://APP.example",
+        "app.example",
+        "",
+        "https://app.example%00.evil",
+        "https://user@app.example",
+        "http://app.example",
+    ];
+    for origin in odd {
+        let header = match origin {
+            "" => "Origin;".to_owned(),
+            _ => format!("Origin: {origin}"),
+        };
+        let reply = curl(&["-H", &header, &stage.gateway.url("/api/v1/tiers")]);
+        let allowed = reply.header("access-control-allow-origin");
+        assert_eq!((reply.status, allowed), (403, None), "{origin}");
+    }
+}
+
+#[test]
+fn no_other_name_and_no_other_form_of_an_address_leads_past_who_is_asked() {
+    let stage = stage();
+    let bearer = format!("Authorization: Bearer {TOKEN}");
+    let ask = |head: &str| {
+        let stream = connect(&stage);
+        let request = format!("{head}\r\n{bearer}\r\nConnection: close\r\n\r\n");
+        (&stream).write_all(request.as_bytes()).unwrap();
+        let said = said_until_closed(&stream);
+        said.get(9..12).unwrap_or("none").to_owned()
+    };
+    let tiers = "GET /api/v1/tiers HTTP/1.1";
+    for host in [
+        "localhost.",
+        "LOCALHOST.evil",
+        "localhost@evil",
+        "evil@localhost",
+        "127.0.0.1.evil:80",
+        "2130706433",
+        "127.1",
+        "[::1%25lo]",
+        "localhost:80:80",
+        "localhost\tevil",
+        "localhost:x",
+    ] {
+        let status = ask(&format!("{tiers}\r\nHost: {host}"));
+        assert!(["400", "421"].contains(&&*status), "{host}: {status}");
+    }
+    for (head, wanted) in [
+        (format!("{tiers}\r\nHost: LocalHost:1"), "200"),
+        (format!("{tiers}\r\nHost: localhost\r\nHost: evil"), "421"),
+        ("GET http://localhost/api/v1/tiers HTTP/1.1\r\nHost: localhost".to_owned(), "200"),
+        ("GET http://evil/api/v1/tiers HTTP/1.1\r\nHost: localhost".to_owned(), "421"),
+        ("GET http://u@localhost/api/v1/tiers HTTP/1.1\r\nHost: localhost".to_owned(), "421"),
+        ("GET //api/v1/tiers HTTP/1.1\r\nHost: localhost".to_owned(), "404"),
+        ("GET /api/v1/../v1/tiers HTTP/1.1\r\nHost: localhost".to_owned(), "404"),
+        ("GET /api/v1/tiers/ HTTP/1.1\r\nHost: localhost".to_owned(), "404"),
+        ("GET /API/v1/tiers HTTP/1.1\r\nHost: localhost".to_owned(), "404"),
+        ("GET /api/v1/tiers?limit=1&limit=2 HTTP/1.1\r\nHost: localhost".to_owned(), "400"),
+        ("GET /api/v1/tiers?limit=1&%6cimit=1 HTTP/1.1\r\nHost: localhost".to_owned(), "400"),
+        ("GET /api/v1/tiers?Limit=1 HTTP/1.1\r\nHost: localhost".to_owned(), "400"),
+        ("OPTIONS * HTTP/1.1\r\nHost: localhost".to_owned(), "404"),
+        ("TRACE /api/v1/tiers HTTP/1.1\r\nHost: localhost".to_owned(), "405"),
+        ("CONNECT localhost:80 HTTP/1.1\r\nHost: localhost".to_owned(), "404"),
+    ] {
+        assert_eq!(ask(&head), wanted, "{head}");
+    }
 }

@@ -2,15 +2,17 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 use nix::sys::signal::Signal;
 use rustix::fs::Uid;
 use rustix::thread::set_thread_res_uid;
 use serde_json::json;
 
-use crate::support::eventually;
-use crate::support::gateway::{GatewayStage, TOKEN, everything};
+use crate::support::gateway::{GatewayStage, TOKEN, client, everything};
 use crate::support::socket::Line;
+use crate::support::{PATIENCE, eventually};
 
 const PATH: &str = "/api/v1/products/acme-cad/entitlement";
 /// How often a change is made and looked for.
@@ -21,7 +23,9 @@ struct Asking(TcpStream);
 
 impl Asking {
     fn to(stage: &GatewayStage) -> Self {
-        Self(TcpStream::connect(("127.0.0.1", stage.gateway.port)).unwrap())
+        let stream = TcpStream::connect(("127.0.0.1", stage.gateway.port)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self(stream)
     }
 
     /// The status and the body, or nothing where the connection has ended.
@@ -123,6 +127,96 @@ fn a_daemon_that_is_gone_or_hangs_is_not_spoken_for() {
         if probed.status == 200 { Ok(()) } else { Err(format!("{probed:?}")) }
     });
     assert_eq!(asking.ask().0, 200);
+}
+
+/// Of very many who ask at the same time nobody is told what was so before, once a change was acknowledged.
+#[test]
+fn of_many_who_ask_at_once_nobody_is_told_what_was_so_before_a_change() {
+    let stage = GatewayStage::entitled(&everything());
+    let token = stage.token();
+    // Even: it is entitled. Odd: it is suspended, which was acknowledged.
+    let turn = AtomicU64::new(0);
+    let begun = Instant::now();
+    let (is_over, looked) = (AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..6)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut asking = Asking::to(&stage);
+                    // Not for ever either, where something else has failed.
+                    while !is_over.load(Ordering::SeqCst) && begun.elapsed() < PATIENCE * 4 {
+                        let before = turn.load(Ordering::SeqCst);
+                        let (status, body) = asking.ask();
+                        let after = turn.load(Ordering::SeqCst);
+                        if before == after && before % 2 == 1 {
+                            assert!(!body.contains(r#""valid":true"#), "{status}: {body}");
+                            looked.fetch_add(1, Ordering::SeqCst);
+                        }
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..CHANGES {
+            stage.daemon.admin("ownership_suspend", json!({"token": token, "reason": "unpaid"}));
+            turn.fetch_add(1, Ordering::SeqCst);
+            let before = looked.load(Ordering::SeqCst);
+            eventually("some of them have asked meanwhile", || {
+                let now = looked.load(Ordering::SeqCst);
+                if now >= before + 6 { Ok(()) } else { Err(format!("{before} {now}")) }
+            });
+            turn.fetch_add(1, Ordering::SeqCst);
+            stage.daemon.admin("ownership_reinstate", json!({"token": token, "reason": "paid"}));
+        }
+        is_over.store(true, Ordering::SeqCst);
+        asking.into_iter().for_each(|it| it.join().unwrap());
+    });
+}
+
+#[test]
+fn what_is_kept_for_one_is_told_to_nobody_else() {
+    let clients = [
+        everything(),
+        client("other", "other", 2, "scopes = [\"entitlements\"]\nrate = 100000\n"),
+        client("few", "few", 1, "scopes = [\"entitlements\"]\nproducts = [\"other\"]\n"),
+        client("seats", "seats", 1, "scopes = [\"seats\"]\n"),
+    ];
+    let cors = "[cors]\norigins = [\"https://app.example\"]\n";
+    let stage = GatewayStage::entitled(&format!("{}{cors}", clients.concat()));
+    let mut asking = Asking::to(&stage);
+    wait_until_kept(&stage, &mut asking);
+    // Each is asked while what the first is told is kept.
+    let ask = |asking: &mut Asking, token: &str, path: &str, more: &[&str]| {
+        assert_eq!(asking.ask().0, 200);
+        stage.gateway.get_as(token, path, more)
+    };
+    let mut code = |token: &str, path: &str, more: &[&str]| {
+        let reply = ask(&mut asking, token, path, more);
+        (reply.status, reply.body["code"].as_str().unwrap_or_default().to_owned())
+    };
+    let denied = (403, "PERMISSION_DENIED".to_owned());
+    assert_eq!(code("other", PATH, &[]), (200, "NO_WALLET".to_owned()));
+    assert_eq!(code("few", PATH, &[]), denied);
+    assert_eq!(code("seats", PATH, &[]), denied);
+    assert_eq!(code("nobody", PATH, &[]).0, 401);
+    assert_eq!(code(TOKEN, PATH, &["-H", "Origin: https://evil.example"]), denied);
+    let absolute = format!("http://127.0.0.1{PATH}");
+    assert_eq!(code("other", PATH, &["--request-target", &absolute]).1, "NO_WALLET");
+    // One question that is asked in another form is another question.
+    assert_eq!(code(TOKEN, &format!("{PATH}?feature=flying"), &[]).1, "FEATURE_MISSING");
+    assert_eq!(code(TOKEN, &format!("{PATH}?feature=export&feature=flying"), &[]).0, 400);
+    assert_eq!(code(TOKEN, &PATH.replace("acme-cad", "acme-cad%2F"), &[]).0, 400);
+    assert_eq!(code(TOKEN, &PATH.replace("acme", "ACME"), &[]).0, 400);
+    assert_eq!(code(TOKEN, &PATH.replace("acme", "%61cme"), &[]).1, "VALID");
+    let reply = ask(&mut asking, "other", PATH, &["-H", "If-None-Match: *"]);
+    assert_eq!((reply.status, reply.text.as_str()), (304, ""));
+    let of_one = ask(&mut asking, TOKEN, PATH, &["-H", "Origin: https://app.example"]);
+    let of_other = ask(&mut asking, "other", PATH, &["-H", "Origin: https://app.example"]);
+    assert_ne!(of_one.header("etag"), of_other.header("etag"));
+    for reply in [of_one, of_other] {
+        assert_eq!(reply.header("access-control-allow-origin"), Some("https://app.example"));
+        assert!(reply.header("cache-control").unwrap().starts_with("private"), "{reply:?}");
+        assert!(reply.header("vary").unwrap().contains("authorization"), "{reply:?}");
+    }
 }
 
 /// When others' answers change is nobody's business but of those who may ask for them.

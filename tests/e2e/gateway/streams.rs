@@ -18,8 +18,13 @@ pub(super) struct Stream {
 impl Stream {
     pub(super) fn open(token: &str, arguments: &[&str]) -> Self {
         let bearer = format!("Authorization: Bearer {token}");
+        Self::begin(&[&["-H", &bearer], arguments].concat())
+    }
+
+    /// Without a token of its own.
+    pub(super) fn begin(arguments: &[&str]) -> Self {
         let mut curl = Command::new("curl");
-        curl.args(["-sSN", "--noproxy", "*", "--max-time", "60", "-H", &bearer]).args(arguments);
+        curl.args(["-sSN", "--noproxy", "*", "--max-time", "60"]).args(arguments);
         let mut child = curl.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         Self { child, lines }
@@ -29,6 +34,20 @@ impl Stream {
     pub(super) fn line(&mut self) -> Option<String> {
         let mut line = String::new();
         (self.lines.read_line(&mut line).unwrap() > 0).then_some(line)
+    }
+
+    /// Waits until the gateway has ended it, and curl not by itself.
+    pub(super) fn ends(&mut self) {
+        while self.line().is_some() {}
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "the stream has not ended: {status}");
+    }
+
+    /// The code of the refusal that came instead of a stream.
+    pub(super) fn refused(&mut self) -> Value {
+        let told = self.line().unwrap_or_default();
+        let told: Value = serde_json::from_str(&told).unwrap_or_default();
+        told["code"].clone()
     }
 
     /// The next event and its data.

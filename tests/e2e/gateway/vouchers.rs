@@ -8,17 +8,19 @@ use serde_json::{Value, json};
 
 use super::tls::Authority;
 use crate::support::eventually;
-use crate::support::gateway::GatewayStage;
+use crate::support::gateway::{Gateway, GatewayStage};
 use crate::support::prerequisites::has;
 use crate::support::process::{Process, command};
 
 /// An HTTPS server in the place of whoever vouches: it serves the files of its directory, and answers a `TokenReview` by
-/// the file `reviews.json`, as the API server would. Each request is a line of its output.
+/// the file `reviews.json`, as the API server would; by `raw` with other words, and after a while where it says so. Each request is a line of its output.
 const SERVER: &str = r#"
-import http.server, json, os, ssl, sys
+import http.server, json, os, ssl, sys, time
 class Handler(http.server.BaseHTTPRequestHandler):
-    def say(self, status, body):
-        self.send_response(status); self.send_header("Content-Length", str(len(body))); self.end_headers(); self.wfile.write(body)
+    def say(self, status, body, more={}):
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **more}.items(): self.send_header(name, value)
+        self.end_headers(); self.wfile.write(body)
     def do_GET(self):
         try: self.say(200, open("." + self.path, "rb").read())
         except OSError: self.say(404, b"")
@@ -28,7 +30,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         reviews = json.load(open("reviews.json"))
         if self.path != "/apis/authentication.k8s.io/v1/tokenreviews" or asked["kind"] != "TokenReview": return self.say(404, b"{}")
         if asked["spec"]["token"] == "a.b.broken": return self.say(500, b"{}")
-        asked["status"] = reviews.get(asked["spec"]["token"], {"authenticated": False, "error": "unknown"})
+        found = reviews.get(asked["spec"]["token"], {"authenticated": False, "error": "unknown"})
+        time.sleep(found.pop("after", 0))
+        if "raw" in found: return self.say(*found["raw"][:1], found["raw"][1].encode(), *found["raw"][2:])
+        asked["status"] = found
         self.say(201, json.dumps(asked).encode())
     def log_message(self, *what): print(*what, flush=True)
 os.chdir(sys.argv[1])
@@ -80,14 +85,14 @@ const published = Object.entries(keys).map(([kid, { publicKey }]) => (
 console.log(JSON.stringify({ jwks: { keys: published }, good, bad }));
 "#;
 
-struct Voucher {
-    authority: Authority,
+pub(super) struct Voucher {
+    pub(super) authority: Authority,
     process: Process,
     port: u16,
 }
 
 impl Voucher {
-    fn start() -> Option<Self> {
+    pub(super) fn start() -> Option<Self> {
         let authority = Authority::new()?;
         authority.issue("voucher", "IP:127.0.0.1");
         std::fs::write(authority.path("reviews.json"), "{}").unwrap();
@@ -102,26 +107,43 @@ impl Voucher {
         Some(Self { authority, process, port })
     }
 
-    fn ca(&self) -> String {
+    pub(super) fn ca(&self) -> String {
         self.authority.path("ca.crt").display().to_string()
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(super) fn url(&self, path: &str) -> String {
         format!("https://127.0.0.1:{}{path}", self.port)
     }
 
     /// The gateway believes the keys in the file `jwks`.
-    fn oidc(&self) -> String {
+    pub(super) fn oidc(&self) -> String {
         let (jwks, ca) = (self.url("/jwks"), self.ca());
         format!("[oidc]\nissuer = \"https://issuer\"\njwks = \"{jwks}\"\nca = {ca:?}\n")
     }
 
-    fn asked(&self, what: &str) -> usize {
+    /// The gateway asks it for reviews, with a token that lies as the kubelet lays it out: links, of which one is turned when
+    /// the token is exchanged.
+    pub(super) fn review(&self) -> String {
+        std::fs::create_dir(self.authority.path("..1")).unwrap();
+        std::fs::write(self.authority.path("..1/own"), "own-token\n").unwrap();
+        symlink("..1", self.authority.path("..data")).unwrap();
+        symlink("..data/own", self.authority.path("own")).unwrap();
+        let own = self.authority.path("own").display().to_string();
+        let (url, ca) = (self.url(""), self.ca());
+        format!("[token_review]\nurl = \"{url}\"\nca = {ca:?}\ntoken_file = {own:?}\n")
+    }
+
+    /// What reviews come to from now on, by their tokens.
+    pub(super) fn answer(&self, reviews: &Value) {
+        self.authority.replace("reviews.json", reviews.to_string().as_bytes());
+    }
+
+    pub(super) fn asked(&self, what: &str) -> usize {
         self.process.output().text().matches(what).count()
     }
 }
 
-fn encoded(bytes: &[u8]) -> String {
+pub(super) fn encoded(bytes: &[u8]) -> String {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
@@ -133,11 +155,11 @@ fn encoded(bytes: &[u8]) -> String {
     text
 }
 
-fn pair(seed: u8) -> Ed25519KeyPair {
+pub(super) fn pair(seed: u8) -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()
 }
 
-fn token(key: &Ed25519KeyPair, header: &Value, claims: &Value) -> String {
+pub(super) fn token(key: &Ed25519KeyPair, header: &Value, claims: &Value) -> String {
     let signed = format!(
         "{}.{}",
         encoded(header.to_string().as_bytes()),
@@ -147,17 +169,17 @@ fn token(key: &Ed25519KeyPair, header: &Value, claims: &Value) -> String {
     format!("{signed}.{}", encoded(signature.as_ref()))
 }
 
-fn status(stage: &GatewayStage, token: &str) -> u16 {
+pub(super) fn status(stage: &GatewayStage, token: &str) -> u16 {
     stage.gateway.get_as(token, "/api/v1/products/acme-cad/entitlement", &[]).status
 }
 
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
-const WEB: &str = "system:serviceaccount:shop:web";
+pub(super) const WEB: &str = "system:serviceaccount:shop:web";
 
-fn subject() -> String {
+pub(super) fn subject() -> String {
     format!(
         "[[client]]\nname = \"web\"\nsubject = \"{WEB}\"\ncustomer = \"customer:1\"\nscopes = [\"entitlements\"]\nrate = 1000\n"
     )
@@ -253,6 +275,68 @@ fn while_whoever_vouches_is_away_nobody_is_refused_for_good() {
 }
 
 #[test]
+fn a_token_by_a_key_that_could_not_be_asked_for_is_not_known() {
+    let Some(voucher) = Voucher::start() else { return };
+    let (key, later) = (pair(7), pair(8));
+    let x = encoded(key.public_key().as_ref());
+    let jwks = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": x}]});
+    std::fs::write(voucher.authority.path("jwks"), jwks.to_string()).unwrap();
+    let stage = GatewayStage::entitled(&format!("{}{}", subject(), voucher.oidc()));
+    let claims =
+        json!({"iss": "https://issuer", "sub": WEB, "aud": "entitled", "exp": now() + 600});
+    let by =
+        |key: &Ed25519KeyPair, id: &str| token(key, &json!({"alg": "EdDSA", "kid": id}), &claims);
+    assert_eq!(status(&stage, &by(&key, "k1")), 200);
+    // The issuer has another key, and cannot say so.
+    std::fs::remove_file(voucher.authority.path("jwks")).unwrap();
+    eventually("it is not known", || match status(&stage, &by(&later, "k2")) {
+        503 => Ok(()),
+        other => Err(other.to_string()),
+    });
+    assert_eq!(status(&stage, &by(&key, "k1")), 200, "what was the issuer's is, for a while");
+}
+
+#[test]
+fn who_is_vouched_for_by_one_is_nobody_by_the_word_of_the_other() {
+    let Some(voucher) = Voucher::start() else { return };
+    let key = pair(7);
+    let x = encoded(key.public_key().as_ref());
+    let jwks = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": x}]});
+    std::fs::write(voucher.authority.path("jwks"), jwks.to_string()).unwrap();
+    let yes = |name: &str| json!({"authenticated": true, "user": {"username": name}, "audiences": ["entitled"]});
+    voucher.answer(&json!({"a.b.web": yes(WEB), "a.b.ci": yes("ci")}));
+    let named = |name: &str, subject: &str, customer: u32, by: &str| {
+        let head = format!("[[client]]\nname = \"{name}\"\nsubject = \"{subject}\"\n");
+        format!("{head}customer = \"customer:{customer}\"\nscopes = [\"entitlements\"]\n{by}")
+    };
+    let clients = [
+        named("web of one", WEB, 1, "vouched_by = \"oidc\"\n"),
+        named("web of the other", WEB, 2, "vouched_by = \"token_review\"\n"),
+        named("ci", "ci", 1, "vouched_by = \"oidc\"\n"),
+    ];
+    let both = format!("{}{}", voucher.oidc(), voucher.review());
+    let stage = GatewayStage::entitled(&format!("{}{both}", clients.concat()));
+    let claims = |subject: &str| json!({"iss": "https://issuer", "sub": subject, "aud": "entitled", "exp": now() + 600});
+    let signed =
+        |subject: &str| token(&key, &json!({"alg": "EdDSA", "kid": "k1"}), &claims(subject));
+    let customer = |token: &str| {
+        let reply = stage.gateway.get_as(token, "/api/v1/customer", &[]);
+        (reply.status, reply.body["id"].clone())
+    };
+    assert_eq!(customer(&signed(WEB)), (200, json!("customer:1")));
+    assert_eq!(customer("a.b.web"), (200, json!("customer:2")));
+    assert_eq!(customer(&signed("ci")), (200, json!("customer:1")));
+    assert_eq!(customer("a.b.ci").0, 401, "of that name the API server says nothing here");
+    let text = format!("{}{both}", named("web", WEB, 1, ""));
+    let socket = stage.daemon.socket();
+    let mut command = Gateway::command(stage.daemon.home(), &socket, &text);
+    let output = command.arg("--check").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("`vouched_by`"), "{said}");
+}
+
+#[test]
 fn a_pod_is_who_the_api_server_says_it_is() {
     let Some(voucher) = Voucher::start() else { return };
     let user = json!({"username": WEB});
@@ -263,19 +347,8 @@ fn a_pod_is_who_the_api_server_says_it_is() {
         "a.b.old-server": {"authenticated": true, "user": user},
         "a.b.no": {"authenticated": false, "user": user, "audiences": ["entitled"]},
     });
-    std::fs::write(voucher.authority.path("reviews.json"), reviews.to_string()).unwrap();
-    // As the kubelet lays it out: links, of which one is turned when the token is exchanged.
-    std::fs::create_dir(voucher.authority.path("..1")).unwrap();
-    std::fs::write(voucher.authority.path("..1/own"), "own-token\n").unwrap();
-    symlink("..1", voucher.authority.path("..data")).unwrap();
-    symlink("..data/own", voucher.authority.path("own")).unwrap();
-    let own = voucher.authority.path("own").display().to_string();
-    let review = format!(
-        "[token_review]\nurl = \"{}\"\nca = {:?}\ntoken_file = {own:?}\n",
-        voucher.url(""),
-        voucher.ca()
-    );
-    let stage = GatewayStage::entitled(&format!("{}{review}", subject()));
+    voucher.answer(&reviews);
+    let stage = GatewayStage::entitled(&format!("{}{}", subject(), voucher.review()));
     assert_eq!(status(&stage, "a.b.web"), 200);
     assert_eq!(status(&stage, "a.b.web"), 200);
     assert_eq!(voucher.asked("POST"), 1, "an answer is kept for a while");

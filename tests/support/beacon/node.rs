@@ -32,6 +32,8 @@ pub enum BeaconFault {
     Status(u16),
     /// It is these bytes.
     Body(Arc<[u8]>),
+    /// It is this JSON, made of the request's target.
+    Made(Arc<dyn Fn(&str) -> Value + Send + Sync>),
     /// Something is done to each message in it.
     Alter(Arc<dyn Fn(&Value) -> Value + Send + Sync>),
 }
@@ -55,6 +57,10 @@ impl BeaconFault {
     /// Each message is said to be of another fork.
     pub fn version(name: &'static str) -> Self {
         Self::alter(move |it| tamper::replaced(it, "/version", json!(name)))
+    }
+
+    pub fn made(answer: impl Fn(&str) -> Value + Send + Sync + 'static) -> Self {
+        Self::Made(Arc::new(answer))
     }
 
     pub fn alter(alteration: impl Fn(&Value) -> Value + Send + Sync + 'static) -> Self {
@@ -333,6 +339,7 @@ impl Inner {
                     answer = Answer::error(status, "a fault of the test")
                 }
                 BeaconFault::Body(body) => bytes = Some(body.to_vec()),
+                BeaconFault::Made(made) => bytes = Some(made(target).to_string().into_bytes()),
                 BeaconFault::Alter(alter) if answer.status == 200 => match &mut answer.body {
                     Value::Array(all) => all.iter_mut().for_each(|it| *it = alter(it)),
                     one => *one = alter(one),

@@ -113,7 +113,7 @@ pub(super) fn carried_over(kept: KeptSeat, clock: &Clock) -> Option<KeptSeat> {
             "what was borrowed before the machine was started again is over");
         return None;
     }
-    Some(KeptSeat { seat, processes: Vec::new(), ..kept })
+    Some(KeptSeat { seat, processes: Vec::new(), proven_until: None, ..kept })
 }
 
 #[cfg(test)]

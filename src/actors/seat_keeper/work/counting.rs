@@ -182,8 +182,20 @@ impl SeatKeeper {
         (tokens, seats): (Tokens, Option<u32>),
         at: impl Fn(Timestamp) -> BootTime,
     ) -> bool {
-        // What is not known ends nothing: what was proven before holds until it says itself.
-        let Tokens::Proven { count, until, complete, .. } = tokens else { return false };
+        let (count, until, complete) = match tokens {
+            Tokens::Proven { count, until, complete, .. } => (count, until, complete),
+            // What is not known ends nothing: what was proven before holds until it says itself. Of before a start nobody
+            // says it any more, and what was known then has its end.
+            Tokens::NotKnown { until } => {
+                // By the calendar, and by the boot's clock: whoever sets the wall clock ends nothing.
+                let before = self.house.proven_before.get(&pool).copied();
+                if let Some(ends) = until.map(at).max(before) {
+                    let ends = ends.max(self.house.proven_by);
+                    self.house.seats.end_unless_proven(now, pool, ends);
+                }
+                return false;
+            }
+        };
         let supply = match seats {
             None if count > 0 => Supply::Unlimited,
             seats => Supply::Seats(count.saturating_mul(seats.unwrap_or(0))),

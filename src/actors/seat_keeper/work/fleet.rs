@@ -3,6 +3,7 @@
 //! Decides nothing about who gets a seat: it brings the places, and the machine's own rules give them. A place is claimed
 //! for one seat, and handed back when that ends.
 
+mod claims;
 mod moving;
 pub(in crate::actors::seat_keeper) mod orders;
 mod restart;
@@ -125,6 +126,11 @@ pub(in crate::actors::seat_keeper) struct Member {
 impl Holding {
     fn is_proven(&self) -> bool {
         self.proven.is_some()
+    }
+
+    /// Of the places that it has, how many the pool still has.
+    fn kept(&self) -> u64 {
+        self.held.keys().filter(|it| self.offer.has(it)).count() as u64
     }
 
     fn name_places(&mut self, naming: Naming) {

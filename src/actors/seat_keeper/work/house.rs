@@ -81,6 +81,10 @@ pub(in crate::actors::seat_keeper) struct House {
     pub(in crate::actors::seat_keeper) spent: BTreeSet<B256>,
     /// When it was noted last how late it is.
     pub(in crate::actors::seat_keeper) noted: BootTime,
+    /// Of pools that nothing was proven of since the start: until when what was known before does, by the boot's clock.
+    pub(in crate::actors::seat_keeper) proven_before: BTreeMap<PoolId, BootTime>,
+    /// Until then the chain may be asked about what was held before the start, and had no proof any more.
+    pub(in crate::actors::seat_keeper) proven_by: BootTime,
     last_pool: u64,
     /// Whether pools with a number of seats are shared with other machines.
     pub(in crate::actors::seat_keeper) is_fleet: bool,
@@ -202,6 +206,7 @@ impl House {
             } else {
                 self.seats.share_no_more(now, id);
             }
+            self.proven_before.remove(&id);
             self.seats.set_capacity(now, id, capacity);
         }
     }
@@ -227,6 +232,7 @@ impl House {
         self.counted.retain(|key, _| kept.contains(key));
         let gone = self.pools.extract_if(.., |_, it| !kept.contains(&it.key));
         for (id, _) in gone {
+            self.proven_before.remove(&id);
             self.seats.remove_pool(id);
         }
     }

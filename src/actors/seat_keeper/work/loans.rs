@@ -9,7 +9,7 @@ use crate::actors::ownership_ledger::{KeepGivenLoan, NoteLoanTime};
 use crate::actors::seat_keeper::messages::loans::{
     ComeBack, EndLoan, Lend, Lent, LentTo, LoanArrived, LoanOf, ReserveSeat,
 };
-use crate::actors::seat_keeper::messages::{Acquire, Answer, Bind, Granted, Pending, SeatError};
+use crate::actors::seat_keeper::messages::{Acquire, Answer, Granted, Pending, SeatError};
 use crate::actors::seat_keeper::work::counting::count;
 use crate::actors::seat_keeper::work::house::{House, Pool};
 use crate::actors::seat_keeper::{AUDIT_TIME, SeatKeeper};
@@ -17,29 +17,16 @@ use crate::actors::tier_cache::{Key, LoanCount};
 use crate::clock::Clock;
 use crate::seat_journal::KeptSeat;
 use entitled_core::domain::ids::CustomerId;
-use entitled_core::domain::product::{GrantName, SeatUnit};
+use entitled_core::domain::product::GrantName;
 use entitled_core::loan::GivenLoan;
 use entitled_core::seats::{
-    BootTime, Capacity, Claimant, Hold, PoolId, Refusal, Request, Seat, Supply, UnitKey,
+    BootTime, Capacity, Claimant, Hold, PoolId, Refusal, Seat, Supply, UnitKey,
 };
 
 /// So often it is noted how late it is, while a place of another machine is here.
 const NOTED_EVERY: Duration = Duration::from_secs(60);
 
 impl Lend {
-    /// What would be asked for to have the seat at once.
-    fn as_acquire(&self) -> Acquire {
-        Acquire {
-            key: self.key.clone(),
-            presence: self.presence.clone(),
-            tier: None,
-            feature: None,
-            count: 1,
-            bind: Bind::Process,
-            wait: Duration::ZERO,
-        }
-    }
-
     fn given(&self, claimant: Claimant) -> GivenLoan {
         GivenLoan {
             id: self.loan.id,
@@ -67,30 +54,22 @@ impl Handler<Lend> for SeatKeeper {
     type Result = ResponseActFuture<Self, Result<Lent, SeatError>>;
 
     fn handle(&mut self, order: Lend, _: &mut Self::Context) -> Self::Result {
-        if self.is_ending {
-            return Box::pin(actix::fut::err(SeatError::Busy));
-        }
-        let counting = self.count_if_wanted(&order.as_acquire());
-        Box::pin(counting.then(move |counted, keeper, context| {
-            let lent = counted.and_then(|()| keeper.lend(&order, &context.address()));
-            keeper.settle(context);
-            let answer = lent.and_then(|mut it| it.try_recv().map_err(|_| SeatError::Busy));
-            match answer {
-                Ok(Answer::Granted(granted)) => keeper.keep_lent(*granted, &order),
-                Ok(Answer::Refused(refused)) => {
-                    keeper.house.lent.remove(&order.seat);
-                    Box::pin(actix::fut::ok(Lent::Refused(refused)))
-                }
-                Err(error) => Box::pin(actix::fut::err(error)),
-            }
+        let (acquire, asked) = (Acquire::at_once(&order.key, &order.presence), order.clone());
+        let lending = self.lend_at_once(&acquire, move |keeper, it| keeper.lend(&asked, it));
+        Box::pin(lending.then(move |answer, keeper, _| {
+            let answer = match answer {
+                Ok(Answer::Granted(granted)) => return keeper.keep_lent(*granted, &order),
+                Ok(Answer::Refused(refused)) => Ok(Lent::Refused(refused)),
+                Err(error) => Err(error),
+            };
+            keeper.house.lent.remove(&order.seat);
+            Box::pin(actix::fut::ready(answer))
         }))
     }
 }
 
 impl SeatKeeper {
     fn lend(&mut self, lend: &Lend, keeper: &Addr<Self>) -> Result<Pending, SeatError> {
-        let now = self.now();
-        self.house.seats.wake(now);
         let is_it = |it: &&Pool| {
             let own = (it.key.customer, &it.key.product) == (lend.holder, &lend.key.product);
             own && it.loan.is_none() && GrantName::from(&it.grant) == lend.grant
@@ -100,29 +79,17 @@ impl SeatKeeper {
             lend.is_admin || self.house.policies.of(&it.key.product, &it.tier).users_lend
         });
         let pool = pool.map(|it| it.id);
-        let unit = (&lend.key.product, SeatUnit::Process);
-        let claim = self.claim(&lend.presence, unit, keeper)?;
-        let request = Request {
-            id: self.next_request(),
-            pools: pool.into_iter().collect(),
-            key: claim.key(SeatUnit::Process).ok_or(SeatError::NoUnit)?,
-            bindings: Vec::new(),
-            claimant: claim.claimant.clone(),
-            adopt: None,
-            count: 1,
-            wait_until: None,
-        };
-        let pending = self.expect(&request, &lend.presence, Some(lend.key.customer));
+        let pools = pool.into_iter().collect();
+        let (request, pending) = self.ask_for_lent(&lend.key, &lend.presence, pools, keeper)?;
         match pool {
             Some(pool) if allowed => {
                 self.house.lent.insert(lend.seat, LentTo::from(&lend.loan.terms));
-                let terms = (pool, lend.seat, lend.time);
-                self.house.seats.lend_away(now, request.id, request.claimant.clone(), terms);
+                let (now, terms) = (self.now(), (pool, lend.seat, lend.time));
+                self.house.seats.lend_away(now, request.id, request.claimant, terms);
             }
             Some(_) => self.house.seats.turn_down(request.id, Refusal::Excluded),
             None => self.house.seats.turn_down(request.id, Refusal::NoPool),
         }
-        self.let_go(&claim.bindings(Bind::Process));
         Ok(pending)
     }
 
@@ -270,6 +237,7 @@ pub(in crate::actors::seat_keeper) fn put_aside(
         fence: None,
         borrowed: None,
         loan: None,
+        proven_until: None,
         processes: Vec::new(),
     })
 }

@@ -234,7 +234,11 @@ impl House {
             self.seats.share(pool);
         }
         for kept in found {
-            let KeptSeat { entitled, account, fence, .. } = kept;
+            let KeptSeat { entitled, account, fence, proven_until, .. } = kept;
+            if let Some(until) = proven_until {
+                let known = self.proven_before.entry(pool).or_default();
+                *known = until.max(*known);
+            }
             let behind = Behind { customer: entitled, account, fence };
             self.behind.insert(kept.seat.id, behind);
             if let Some(terms) = kept.borrowed {
@@ -305,6 +309,10 @@ impl House {
             fence: behind.fence,
             borrowed: self.borrowed.as_kept(now, seat),
             loan: pool.loan.map(|it| it.nonce),
+            proven_until: match pool.capacity {
+                Some(capacity) => capacity.until,
+                None => self.proven_before.get(&pool.id).copied(),
+            },
             processes: processes.collect(),
         })
     }

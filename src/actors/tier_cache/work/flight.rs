@@ -15,7 +15,7 @@ use crate::actors::tier_cache::reader::{Cached, Key};
 use crate::actors::tier_cache::{Parts, TierCache};
 use crate::clock::Clock;
 use crate::products::Installed;
-use entitled_core::domain::customer::Wallet;
+use entitled_core::domain::customer::{Custody, Wallet};
 use entitled_core::domain::entitlement::{
     ContractWallet, Holder, Question, Verdict, capacities, evaluate, wants_look,
 };
@@ -83,6 +83,23 @@ impl Scene {
 
     pub(in crate::actors::tier_cache) fn verdict_at(&self, now: Timestamp) -> Verdict {
         self.or_by_loan(evaluate(&self.question(), now), now)
+    }
+
+    /// The verdict as if there were no wallets but those whose keys are here, and no loans.
+    pub(in crate::actors::tier_cache) fn verdict_by_own_keys(&self, clock: &Clock) -> Verdict {
+        let is_here = |wallet: &Address| {
+            let mut wallets = self.facts.wallets.iter();
+            wallets.any(|it| it.address == *wallet && it.custody == Custody::Managed)
+        };
+        let holders: Vec<Holder> = self
+            .holders
+            .iter()
+            .map(|it| {
+                let wallets = it.wallets.iter().copied().filter(&is_here).collect();
+                Holder { wallets, ..it.clone() }
+            })
+            .collect();
+        evaluate(&Question { holders: &holders, ..self.question() }, self.now(clock))
     }
 
     /// What the customer itself holds by each grant.

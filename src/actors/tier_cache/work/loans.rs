@@ -14,20 +14,25 @@ use crate::actors::tier_cache::messages::{CheckError, ImportLoan, LoanCount, Loa
 use crate::actors::tier_cache::{Parts, TierCache};
 use crate::products::Installed;
 use entitled_core::domain::consensus::objection;
-use entitled_core::domain::entitlement::Verdict;
+use entitled_core::domain::entitlement::{Step, Verdict};
 use entitled_core::domain::ids::{ChainId, CustomerId, ProductId, Timestamp};
 use entitled_core::domain::ownership::Target;
-use entitled_core::domain::product::parse;
+use entitled_core::domain::product::{Product, parse};
+use entitled_core::domain::publisher::PublisherKey;
 use entitled_core::loan::{LoanFault, TakenLoan, verify_loan};
 use entitled_core::receipt::{ReceiptFault, Verified, Vouched, grant_of};
 
 const LEDGER_TIME: Duration = Duration::from_secs(5);
 
 impl Scene {
+    fn signed(&self) -> Option<(&Product, &PublisherKey)> {
+        let installed = self.installed.as_deref()?;
+        Some((&installed.product, installed.publisher.as_ref()?))
+    }
+
     /// The loans that entitle to something now, each with what it entitles to.
     fn standing_loans(&self, now: Timestamp) -> impl Iterator<Item = (&TakenLoan, Verdict)> {
-        let signed = self.installed.as_deref();
-        let signed = signed.and_then(|it| Some((&it.product, it.publisher.as_ref()?)));
+        let signed = self.signed();
         let in_force = |it: &&TakenLoan| match &it.sighting.target {
             Target::Token(token) => !self.facts.suspended.contains(token),
             Target::Rest { .. } => false,
@@ -55,6 +60,15 @@ impl Scene {
         }
         let changes_at = own.changes_at.into_iter().chain(lent.changes_at).min();
         Verdict { changes_at, ..lent }
+    }
+
+    /// Why each of them does. Nobody who is deactivated is entitled by any.
+    pub(in crate::actors::tier_cache) fn loan_steps(&self, now: Timestamp) -> Vec<Step> {
+        let Some(signed) = self.signed().filter(|_| !self.question().is_deactivated()) else {
+            return Vec::new();
+        };
+        let customer = self.key.customer;
+        self.standing_loans(now).flat_map(|(it, _)| it.explain(signed, customer, now)).collect()
     }
 
     /// The places that were lent to this machine.

@@ -51,6 +51,8 @@ struct Basis {
 struct Ground {
     basis: Basis,
     link: Option<LinkProof>,
+    /// Whether it is what the verdict rests on, of which alone the proof is kept.
+    is_the_verdicts: bool,
     now: Timestamp,
 }
 
@@ -169,8 +171,15 @@ async fn kept(parts: &Parts, ask: &DraftReceipt, of_any_age: bool) -> Result<Kep
     let turn = parts.turns.receipts.turn(ask.uid).await.map_err(|_| CheckError::Busy)?;
     let scene = gather(parts, &ask.key).await?;
     let now = scene.now(&parts.clock);
-    let basis = scene.basis(&scene.verdict(&parts.clock))?;
+    let verdict = scene.verdict(&parts.clock);
+    let by_own_key = ask.by_own_key.then(|| scene.verdict_by_own_keys(&parts.clock));
+    let basis = match by_own_key.filter(Verdict::is_valid) {
+        Some(other) => scene.basis(&other)?,
+        None => scene.basis(&verdict)?,
+    };
     basis.signed()?;
+    let is_the_verdicts = verdict.wallet.map(|it| it.address) == Some(basis.wallet.address)
+        && verdict.token == Some(basis.token);
     let find = FindReceiptParts {
         wallet: basis.wallet.address,
         customer: basis.wallet.customer,
@@ -181,13 +190,13 @@ async fn kept(parts: &Parts, ask: &DraftReceipt, of_any_age: bool) -> Result<Kep
         Err(_) => return Err(CheckError::Busy.into()),
     };
     let link = basis.link(&found)?;
-    let ground = Ground { basis, link, now };
+    let ground = Ground { basis, link, is_the_verdicts, now };
     let refresh = ground.basis.installed.product.refresh.min(parts.settings.refresh);
     let is_young = |made_at: Timestamp| {
         now >= made_at
             && Duration::try_from(now.duration_since(made_at)).is_ok_and(|it| it < refresh)
     };
-    let fits = |it: &KeptEvidence| of_any_age || is_young(it.made_at);
+    let fits = |it: &KeptEvidence| is_the_verdicts && (of_any_age || is_young(it.made_at));
     let Some(evidence) = found.evidence.filter(fits) else {
         return Ok(Kept::Ground(ground.into()));
     };
@@ -210,7 +219,7 @@ async fn draft(parts: Parts, ask: DraftReceipt) -> Result<Draft, ReceiptError> {
     };
     let failed = match ground.prove(&parts, ask.uid).await {
         Ok(evidence) => {
-            if !keep(&parts, &ground, &evidence).await {
+            if !ground.is_the_verdicts || !keep(&parts, &ground, &evidence).await {
                 let turn =
                     parts.turns.receipts.turn(ask.uid).await.map_err(|_| CheckError::Busy)?;
                 return Ok(ground.draft(evidence, turn));

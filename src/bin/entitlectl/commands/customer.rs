@@ -35,12 +35,26 @@ pub(crate) struct CustomerFields {
     /// The customer's name in somebody else's books
     #[arg(long, value_name = "ID")]
     external_id: Option<String>,
-    /// A Unix user it stands for; may be repeated
-    #[arg(long = "uid", value_name = "UID")]
-    uids: Vec<u32>,
     /// Anything else worth keeping; may be repeated. In an update, other keys stay, and KEY= takes one away
     #[arg(long, value_name = "KEY=VALUE", value_parser = words::parse_pair)]
     metadata: Vec<(String, String)>,
+}
+
+/// For which Unix users a customer stands from now on.
+#[derive(Debug, Args)]
+pub(crate) struct UidsUpdate {
+    /// A Unix user it stands for as well; may be repeated
+    #[arg(long = "add-uid", value_name = "UID")]
+    add: Vec<u32>,
+    /// A Unix user it stands for no more; may be repeated
+    #[arg(long = "remove-uid", value_name = "UID")]
+    remove: Vec<u32>,
+    /// It stands for these Unix users and for no others, whomever it stood for before; may be repeated
+    #[arg(long = "uid", value_name = "UID", conflicts_with_all = ["add", "remove"])]
+    all: Vec<u32>,
+    /// It stands for no Unix user any more
+    #[arg(long = "no-uids", conflicts_with_all = ["all", "add", "remove"])]
+    none: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -59,6 +73,9 @@ pub(crate) enum CustomerCommand {
     /// Add a customer
     Create {
         name: String,
+        /// A Unix user it stands for; may be repeated
+        #[arg(long = "uid", value_name = "UID")]
+        uids: Vec<u32>,
         #[command(flatten)]
         fields: CustomerFields,
     },
@@ -67,9 +84,8 @@ pub(crate) enum CustomerCommand {
         customer: String,
         #[arg(long)]
         name: Option<String>,
-        /// It stands for no Unix user any more
-        #[arg(long, conflicts_with = "uids")]
-        no_uids: bool,
+        #[command(flatten)]
+        uids: UidsUpdate,
         #[command(flatten)]
         fields: CustomerFields,
     },
@@ -100,19 +116,26 @@ pub(crate) fn run(
             return Ok(if tier.is_null() { Exit::No } else { Exit::Done });
         }
         CustomerCommand::Get { behalf } => Question::new("customer_get").for_whom(behalf)?,
-        CustomerCommand::Create { name, fields } => {
+        CustomerCommand::Create { name, uids, fields } => {
             let metadata = pairs(fields, &"".into());
-            with_fields(Question::admin("customer_create").with("name", name)?, fields)?
+            Question::admin("customer_create")
+                .with("name", name)?
+                .with_some("external_id", fields.external_id.as_ref())?
+                .with_some("uids", given(uids))?
                 .with_some("metadata", metadata.as_ref())?
         }
-        CustomerCommand::Update { customer, name, no_uids, fields } => {
-            let question = Question::admin("customer_update")
+        CustomerCommand::Update { customer, name, uids, fields } => {
+            let all = given(&uids.all).or(uids.none.then_some(&[]));
+            // The daemon puts them in, in one step: others may be changing other keys and users.
+            let changes = pairs(fields, &Value::Null);
+            Question::admin("customer_update")
                 .with("customer", customer)?
                 .with_some("name", name.as_ref())?
-                .with_some("uids", no_uids.then_some(&[0_u32; 0]))?;
-            // The daemon puts them in, in one step: others may be changing other keys.
-            let changes = pairs(fields, &Value::Null);
-            with_fields(question, fields)?.with_some("metadata_changes", changes.as_ref())?
+                .with_some("external_id", fields.external_id.as_ref())?
+                .with_some("uids", all)?
+                .with_some("add_uids", given(&uids.add))?
+                .with_some("remove_uids", given(&uids.remove))?
+                .with_some("metadata_changes", changes.as_ref())?
         }
         CustomerCommand::Deactivate { customer } => {
             Question::admin("customer_deactivate").with("customer", customer)?
@@ -124,10 +147,8 @@ pub(crate) fn run(
     show_card(session, screen, &question, CUSTOMER)
 }
 
-fn with_fields(question: Question, fields: &CustomerFields) -> Result<Question, Failure> {
-    question
-        .with_some("external_id", fields.external_id.as_ref())?
-        .with_some("uids", Some(&fields.uids).filter(|it| !it.is_empty()))
+fn given(uids: &[u32]) -> Option<&[u32]> {
+    Some(uids).filter(|it| !it.is_empty())
 }
 
 /// Keys with their values; what is given no value is `empty`.

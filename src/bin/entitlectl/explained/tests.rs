@@ -117,3 +117,14 @@ fn lines_fit_and_break_between_words() {
         assert!(text.contains("0x7099…79C8"), "{text}");
     }
 }
+
+#[test]
+fn what_was_lent_says_by_whom_and_until_when() {
+    let mut steps = held("yes", "ownerOf(7) answered the holder");
+    let reason = format!("lent to this machine by {WALLET} until 2099-01-01T00:00:00Z");
+    steps[2] = step("loan", "0x0505", "yes", &reason);
+    let text = told(&yes(), &steps, false, View::whole());
+    assert!(text.starts_with("Yes: "), "{text}");
+    let line = text.lines().find(|it| it.contains("loan 0x0505")).unwrap();
+    assert!(line.contains(&format!("lent to this machine by {WALLET} until")), "{line}");
+}

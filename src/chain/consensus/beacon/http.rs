@@ -16,7 +16,7 @@ const TOTAL: Duration = Duration::from_secs(20);
 pub(in crate::chain) struct Remote {
     client: reqwest::Client,
     base: Url,
-    /// Found to be a mirror: asked for files from then on.
+    /// Found to be a mirror: asked for files, until it has none.
     is_mirror: AtomicBool,
 }
 
@@ -31,7 +31,7 @@ impl Remote {
     /// As a beacon node is asked; and where the answer is that there is no such thing, as a mirror is.
     pub(in crate::chain) async fn ask(&self, query: Query) -> Result<Vec<Vec<u8>>, SourceFault> {
         if self.is_mirror.load(Ordering::Relaxed) {
-            return self.files(query).await;
+            return self.ask_mirror(query).await;
         }
         let asked = self.get(self.question(query)).await;
         let Err(SourceFault::Absent | SourceFault::Status { .. }) = asked else {
@@ -44,6 +44,19 @@ impl Remote {
             }
             Err(_) => asked.map(|it| vec![it]),
         }
+    }
+
+    /// As a mirror. Where that has not even what every mirror has, it may be a node after all: whoever answered as a mirror
+    /// once perhaps only stood before it.
+    async fn ask_mirror(&self, query: Query) -> Result<Vec<Vec<u8>>, SourceFault> {
+        let found = self.files(query).await;
+        let lacks = matches!(found, Err(SourceFault::Absent | SourceFault::Status { .. }));
+        if !(lacks && matches!(query, Query::Finality | Query::Optimistic)) {
+            return found;
+        }
+        let Ok(answer) = self.get(self.question(query)).await else { return found };
+        self.is_mirror.store(false, Ordering::Relaxed);
+        Ok(vec![answer])
     }
 
     async fn files(&self, query: Query) -> Result<Vec<Vec<u8>>, SourceFault> {

@@ -2,6 +2,9 @@
 //!
 //! Asked by: `evidence`. Asks: `beacon`. Never: touches the light client that is followed, or gives a way it has not walked.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use alloy_primitives::B256;
 
 use super::foundation::{self, Offer, Voucher};
@@ -100,7 +103,12 @@ impl ChainSync {
                 )
             }
         };
-        let periods = specification.period_of(begin.slot())..tip.update().period(specification);
+        // What was signed later than now is refused in the end, and the way there has no end.
+        let (last, present) = (tip.update().period(specification), self.present_period());
+        if last > present {
+            return Err(format!("says what is signed in period {last}, and this is {present}"));
+        }
+        let periods = specification.period_of(begin.slot())..last;
         let updates = self.updates(source, periods).await?;
         let checkpoint = Checkpoint { root: offer.root, slot: offer.slot };
         let (specification, now_slot) = (specification.clone(), self.now_slot());
@@ -119,28 +127,31 @@ impl ChainSync {
         }
     }
 
-    /// The updates of some periods, as many at a time as a source gives.
-    async fn updates(
-        &self,
-        source: &Source,
-        periods: std::ops::Range<u64>,
-    ) -> Result<Vec<Update>, String> {
-        let mut found: Vec<Update> = Vec::new();
+    fn present_period(&self) -> u64 {
+        self.specification.period_of(self.now_slot())
+    }
+
+    /// The updates of some periods, as many at a time as a source gives; of each period one, however many it gives.
+    async fn updates(&self, source: &Source, periods: Range<u64>) -> Result<Vec<Update>, String> {
+        let mut found: BTreeMap<u64, Update> = BTreeMap::new();
         let mut from = periods.start;
         while from < periods.end {
             let query = Query::Updates { from, count: periods.end - from };
             let pieces = source.ask(query).await.map_err(|fault| fault.to_string())?;
             for piece in pieces {
-                let read = Update::list_from_json(&piece);
-                found.extend(read.map_err(|error| error.to_string())?);
+                for update in Update::list_from_json(&piece).map_err(|error| error.to_string())? {
+                    let period = self.specification.period_of(update.attested_slot());
+                    if (from..periods.end).contains(&period) {
+                        found.insert(period, update);
+                    }
+                }
             }
-            let newest = found.iter().map(|it| self.specification.period_of(it.attested_slot()));
-            match newest.max() {
-                Some(newest) if newest >= from => from = newest + 1,
+            match found.last_key_value() {
+                Some((newest, _)) if *newest >= from => from = *newest + 1,
                 _ => return Err(format!("does not have the update of period {from}")),
             }
         }
-        Ok(found)
+        Ok(found.into_values().collect())
     }
 }
 

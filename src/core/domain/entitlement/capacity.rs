@@ -7,7 +7,7 @@ use alloy_primitives::Address;
 
 use super::decide::{Eligibility, eligibility, is_open};
 use super::position::{self, Candidate, Position};
-use super::{Question, Timestamp};
+use super::{Code, Question, Timestamp};
 use crate::domain::ids::{CustomerId, Token};
 use crate::domain::product::Grant;
 
@@ -46,7 +46,10 @@ pub struct Counted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tokens {
     /// Not proven, and that there are none is not proven either.
-    NotKnown,
+    NotKnown {
+        /// When nothing of what was known last holds any more; `None` of what nothing ever spoke for.
+        until: Option<Timestamp>,
+    },
     Proven {
         count: u32,
         /// When nothing of it holds any more: the end of the evidence's grace, or of the licence.
@@ -126,6 +129,8 @@ struct Count {
     open: bool,
     /// Of some token the evidence has run out, and nothing was learned since.
     lapsed: bool,
+    /// The end of the last that does not count, or not any more.
+    ended: Option<Timestamp>,
     changes_at: Option<Timestamp>,
 }
 
@@ -174,10 +179,13 @@ impl Count {
                     (good.until, good.times) = (good.until.max(until), good.times.max(times));
                 }
             }
-            Eligibility::Lapsed => self.lapsed = true,
-            // Held, but not proven as the product asks: it may be, and it may have been.
-            Eligibility::Bad(super::Code::TrustTooLow) => self.open = true,
-            Eligibility::Bad(_) | Eligibility::Ahead => {}
+            Eligibility::Ahead => {}
+            bad => {
+                self.lapsed |= matches!(bad, Eligibility::Lapsed);
+                // Held, but not proven as the product asks: it may be, and it may have been.
+                self.open |= matches!(bad, Eligibility::Bad(Code::TrustTooLow));
+                self.ended = self.ended.max(Some(end(candidate)));
+            }
         }
     }
 
@@ -185,7 +193,7 @@ impl Count {
         let times = self.good.values().map(|it| it.times);
         let count = times.fold(0, u32::saturating_add);
         if count == 0 && (self.open || self.lapsed) {
-            return Tokens::NotKnown;
+            return Tokens::NotKnown { until: self.ended };
         }
         let until = self.good.into_values().map(|it| it.until).max();
         Tokens::Proven { count, until, complete: !self.open, changes_at: self.changes_at }

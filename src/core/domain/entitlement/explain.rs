@@ -1,7 +1,7 @@
 //! Why the answer is what it is, step by step: grant → token → wallet → ownership → block →
 //! anchor, and where validators signed for that: → committee → checkpoint.
 
-use alloy_primitives::U256;
+use alloy_primitives::{Address, B256, U256};
 
 use super::position::{Absence, Candidate, Doubt, Position, Proof};
 use super::verdict::{counted, doubted, unvouched};
@@ -16,6 +16,8 @@ pub enum StepKind {
     Grant,
     Token,
     Wallet,
+    /// In its place: by whose loan the machine has it, and until when.
+    Loan,
     Ownership,
     Block,
     Anchor,
@@ -32,6 +34,7 @@ impl StepKind {
             Self::Grant => "grant",
             Self::Token => "token",
             Self::Wallet => "wallet",
+            Self::Loan => "loan",
             Self::Ownership => "ownership",
             Self::Block => "block",
             Self::Anchor => "anchor",
@@ -105,6 +108,36 @@ pub fn explain(question: &Question<'_>, now: Timestamp) -> Vec<Step> {
     steps
 }
 
+/// By which loan the machine has a place.
+#[derive(Debug, Clone, Copy)]
+pub struct LoanReason {
+    pub nonce: B256,
+    /// The wallet whose licence it is of.
+    pub lender: Address,
+    pub until: Timestamp,
+}
+
+/// What a loan that stands proves by itself: grant → token → loan → ownership → block → anchor. `question` has nothing in it but
+/// the loan's own sighting. Nobody looks at the chain for it again, however old its block becomes.
+pub fn explain_loan(question: &Question<'_>, loan: &LoanReason, now: Timestamp) -> Vec<Step> {
+    let Some(product) = question.definition else { return Vec::new() };
+    let mut steps = Vec::new();
+    for position in &position::take(question, product) {
+        for held in position.candidates.iter().filter(|it| it.ended(now).is_none()) {
+            steps.push(grant_step(position));
+            steps.push(tier_step(held));
+            let reason = format!("lent to this machine by {} until {}", loan.lender, loan.until);
+            steps.push(step(StepKind::Loan, &loan.nonce, Outcome::Yes, reason));
+            via_steps(&mut steps, held);
+            let said = said(held);
+            steps.push(step(StepKind::Ownership, &held.token, Outcome::Yes, said));
+            let age = format!("it came with the loan; good until {}", held.proof.grace_until);
+            anchor_steps(&mut steps, &held.proof, (Outcome::Yes, age));
+        }
+    }
+    steps
+}
+
 /// Tokens of one wallet under one grant that are told of one by one.
 const TOLD: usize = 50;
 
@@ -149,13 +182,7 @@ fn candidate_steps(
     held: &Candidate<'_>,
     now: Timestamp,
 ) {
-    let id = held.token.id;
-    steps.push(step(
-        StepKind::Token,
-        &held.token,
-        Outcome::Yes,
-        format!("grants tier {}", held.tier.name),
-    ));
+    steps.push(tier_step(held));
     let (linked, whose) = match held.doubt {
         Some(Doubt::Link) => (Outcome::No, doubted(product, Doubt::Link)),
         _ => (Outcome::Yes, format!("belongs to {}", held.customer)),
@@ -172,11 +199,9 @@ fn candidate_steps(
         (false, None) if held.doubt == Some(Doubt::Replaced) => {
             (Outcome::Unknown, doubted(product, Doubt::Replaced))
         }
-        (false, None) => (Outcome::Yes, answered(held, id)),
+        (false, None) => (Outcome::Yes, answered(held)),
     };
-    for via in &held.via {
-        steps.push(step(StepKind::Wallet, via, Outcome::Yes, stands(via)));
-    }
+    via_steps(steps, held);
     let count = held.amount.map(|it| Count { held: it, least: held.grant.rule.least() });
     let ownership = step(StepKind::Ownership, &held.token, outcome, reason);
     steps.push(Step { count, ..ownership });
@@ -204,9 +229,27 @@ fn candidate_steps(
     }
 }
 
+fn tier_step(held: &Candidate<'_>) -> Step {
+    let reason = format!("grants tier {}", held.tier.name);
+    step(StepKind::Token, &held.token, Outcome::Yes, reason)
+}
+
+fn via_steps(steps: &mut Vec<Step>, held: &Candidate<'_>) {
+    for via in &held.via {
+        steps.push(step(StepKind::Wallet, via, Outcome::Yes, stands(via)));
+    }
+}
+
+/// What the contract said to be asked by the rule, and until when.
+fn answered(candidate: &Candidate<'_>) -> String {
+    let said = said(candidate);
+    candidate.until.map_or_else(|| said.clone(), |end| format!("{said} until {end}"))
+}
+
 /// What the contract said to be asked by the rule.
-fn answered(candidate: &Candidate<'_>, id: U256) -> String {
-    let said = match candidate.grant.rule {
+fn said(candidate: &Candidate<'_>) -> String {
+    let id = candidate.token.id;
+    match candidate.grant.rule {
         Rule::Owner => format!("ownerOf({id}) answered the holder"),
         Rule::Balance { min } => {
             let counts = candidate.amount.map(|it| format!(", and {it} count"));
@@ -216,8 +259,7 @@ fn answered(candidate: &Candidate<'_>, id: U256) -> String {
         Rule::Subscription => format!("ownerOf({id}) answered the holder, and it is paid for"),
         Rule::Expiry => format!("ownerOf({id}) answered the holder, and its term has not ended"),
         Rule::Unlock => format!("the lock calls key {id} of the holder valid"),
-    };
-    candidate.until.map_or_else(|| said.clone(), |end| format!("{said} until {end}"))
+    }
 }
 
 /// Why the holding of somebody else counts for the wallet.
@@ -269,13 +311,17 @@ fn absence_steps(
 }
 
 fn proof_steps(steps: &mut Vec<Step>, proof: &Proof, failing: Option<String>, now: Timestamp) {
-    let anchor = &proof.anchor;
     let age = match (now < proof.stale_after, now < proof.grace_until, failing) {
         (_, false, _) => (Outcome::No, format!("too old since {}", proof.grace_until)),
         (true, _, _) => (Outcome::Yes, format!("fresh until {}", proof.stale_after)),
         (false, _, None) => (Outcome::Yes, "being looked at again".to_owned()),
         (false, _, Some(cause)) => (Outcome::Unknown, format!("not proven again: {cause}")),
     };
+    anchor_steps(steps, proof, age);
+}
+
+fn anchor_steps(steps: &mut Vec<Step>, proof: &Proof, age: (Outcome, String)) {
+    let anchor = &proof.anchor;
     let block = format!("{} block {} of {}", anchor.chain, anchor.number, anchor.time);
     steps.push(step(StepKind::Block, &block, age.0, age.1));
     let trust = format!("trust {}, {}", anchor.trust.as_str(), anchor.finality.as_str());

@@ -26,7 +26,7 @@ use super::product::Product;
 use crate::domain::publisher::PublisherKey;
 
 pub use capacity::{Counted, GrantCapacity, Share, Tokens, capacities};
-pub use explain::{Count, Outcome, Step, StepKind, explain};
+pub use explain::{Count, LoanReason, Outcome, Step, StepKind, explain, explain_loan};
 pub use verdict::{Code, Freshness, Verdict};
 
 /// A customer whose wallets count for the answer.

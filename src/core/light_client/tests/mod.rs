@@ -7,6 +7,7 @@
 )]
 #![allow(dead_code, unreachable_pub, reason = "the simulated chain offers more than is used here")]
 
+pub(crate) mod altered_specifications;
 mod forks;
 mod mainnet;
 mod paths;

@@ -229,3 +229,127 @@ fn a_proof_from_mainnet_is_accepted_and_a_shorter_one_is_not() {
     proof.storage_proof[0].value = U256::ZERO;
     assert!(verify(&proof, proof.address, &slots, state_root).is_err());
 }
+
+/// A header leaves out what its fork has not, and its hash is over what is left: so the same bytes could be read as other
+/// fields, of another fork with other rules.
+#[test]
+fn fields_that_are_others_of_the_same_bytes_are_refused() {
+    let (root, hash) = (Some(B256::repeat_byte(1)), Some(B256::repeat_byte(2)));
+    let shanghai =
+        Header { base_fee_per_gas: Some(7), withdrawals_root: root, ..Header::default() };
+    let prague = Header {
+        blob_gas_used: Some(0),
+        excess_blob_gas: Some(1),
+        parent_beacon_block_root: hash,
+        requests_hash: Some(B256::repeat_byte(3)),
+        ..shanghai.clone()
+    };
+    type Move = fn(&mut Header);
+    let moves: [(&Header, Move); 5] = [
+        (&shanghai, |it| it.parent_beacon_block_root = it.withdrawals_root.take()),
+        (&shanghai, |it| it.block_access_list_hash = it.withdrawals_root.take()),
+        (&shanghai, |it| {
+            it.excess_blob_gas = it.base_fee_per_gas.take();
+            it.requests_hash = it.withdrawals_root.take();
+        }),
+        (&prague, |it| it.block_access_list_hash = it.requests_hash.take()),
+        (&prague, |it| {
+            it.block_access_list_hash = it.requests_hash.take();
+            it.requests_hash = it.parent_beacon_block_root.take();
+        }),
+    ];
+    for (honest, shift) in moves {
+        let named = honest.hash_slow();
+        assert_eq!(verify_header(honest, named), Ok(()));
+        let mut other = honest.clone();
+        shift(&mut other);
+        assert_eq!(other.hash_slow(), named, "the hash does not tell them apart");
+        let refused = verify_header(&other, named);
+        assert!(matches!(refused, Err(ProofError::HeaderForm { .. })), "{other:?}: {refused:?}");
+    }
+}
+
+/// A path of a trie has 64 nibbles. One that goes on is of nobody's trie, but whoever makes up a state root can make one up
+/// for it.
+mod deeper_than_any_key {
+    use super::*;
+    use alloy_trie::TrieMask;
+    use alloy_trie::nodes::{BranchNode, ExtensionNode, LeafNode, RlpNode, TrieNode};
+
+    const AT: Address = Address::repeat_byte(0xc0);
+
+    fn node(node: &TrieNode) -> Bytes {
+        alloy_rlp::encode(node).into()
+    }
+
+    fn key_of(address: Address) -> Nibbles {
+        Nibbles::unpack(keccak256(address))
+    }
+
+    fn extension(key: Nibbles, child: &Bytes) -> Bytes {
+        node(&TrieNode::Extension(ExtensionNode::new(key, RlpNode::from_rlp(child))))
+    }
+
+    fn answer(account_proof: Vec<Bytes>) -> (EIP1186AccountProofResponse, B256) {
+        let root = keccak256(&account_proof[0]);
+        let proof =
+            EIP1186AccountProofResponse { address: AT, account_proof, ..Default::default() };
+        (proof, root)
+    }
+
+    /// Proofs about a path that are true as far as any hash can tell.
+    fn invented(path: &Nibbles) -> Vec<Vec<Bytes>> {
+        let leaf = |length: usize, value: &[u8]| {
+            let key = Nibbles::from_nibbles(vec![1; length]);
+            node(&TrieNode::Leaf(LeafNode::new(key, value.to_vec())))
+        };
+        let long = leaf(60, &[7; 40]);
+        let twice = extension(path.slice(..60), &long);
+        // A leaf that lies in its branch, as small ones do.
+        let within = leaf(30, &[7]);
+        let mut mask = TrieMask::default();
+        mask.set_bit(path.get(40).unwrap());
+        let branch =
+            node(&TrieNode::Branch(BranchNode::new(vec![RlpNode::from_rlp(&within)], mask)));
+        let beside = extension(Nibbles::from_nibbles(vec![path.get(0).unwrap() ^ 1; 40]), &long);
+        vec![
+            vec![twice.clone(), long.clone()],
+            vec![extension(path.slice(..30), &twice), twice, long.clone()],
+            vec![extension(path.slice(..40), &branch), branch],
+            vec![beside, long],
+        ]
+    }
+
+    #[test]
+    fn it_is_refused_of_an_account() {
+        for proof in invented(&key_of(AT)) {
+            let (proof, root) = answer(proof);
+            let refused = verify(&proof, AT, &[], root);
+            assert!(matches!(refused, Err(ProofError::Account { .. })), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_refused_of_a_slot() {
+        for slot_proof in invented(&Nibbles::unpack(keccak256(B256::ZERO))) {
+            let account = TrieAccount {
+                nonce: 1,
+                storage_root: keccak256(&slot_proof[0]),
+                ..TrieAccount::default()
+            };
+            let leaf = LeafNode::new(key_of(AT), alloy_rlp::encode(account));
+            let (mut proof, root) = answer(vec![node(&TrieNode::Leaf(leaf))]);
+            (proof.nonce, proof.storage_hash) = (1, account.storage_root);
+            proof.code_hash = account.code_hash;
+            for value in [U256::ZERO, U256::from(7)] {
+                proof.storage_proof = vec![EIP1186StorageProof {
+                    value,
+                    proof: slot_proof.clone(),
+                    ..EIP1186StorageProof::default()
+                }];
+                let refused = verify(&proof, AT, &[U256::ZERO], root);
+                assert!(matches!(refused, Err(ProofError::Slot { .. })), "{refused:?}");
+            }
+        }
+    }
+}

@@ -3,6 +3,7 @@
 
 mod alteration;
 mod mainnet;
+mod mixture;
 mod rules;
 pub(crate) mod scene;
 mod state;

@@ -271,3 +271,13 @@ fn a_receipt_is_small() {
     assert!(text.len() < 32 * 1024, "{} bytes", text.len());
     assert!(text.len() < LARGEST);
 }
+
+/// Where the block is its maker's word, so is all that stands in its header.
+#[test]
+fn a_header_of_its_makers_own_is_judged_at_once() {
+    for excess in [0, 400_000_000, u64::MAX] {
+        let mut scene = Scene::new(Trust::Single, Custody::Key);
+        scene.header.excess_blob_gas = Some(excess);
+        assert!(judged(&scene).is_ok(), "{excess}");
+    }
+}

@@ -122,3 +122,40 @@ fn a_pool_of_a_fleet_gives_no_place_for_what_it_takes_back() {
     after.seats.lose(at(4), POOL, 0, EndReason::FleetLost);
     assert_eq!(after.used(), 0);
 }
+
+#[test]
+fn what_nothing_proves_since_the_restart_ends_when_what_was_known_before_does() {
+    let mut before = Bench::of(3);
+    let policy = Policy { max_borrow: Duration::from_secs(500), ..Policy::default() };
+    before.seats.set_pool(START, POOL, SeatTerms::default(), policy);
+    let held = before.seat(START, 1);
+    let claimant = before.request(1).claimant;
+    let (id, time) = (before.seats.reserve(), Duration::from_secs(400));
+    before.seats.lend_away(START, RequestId(90), claimant, (POOL, id, time));
+    let rows: Vec<Seat> = before.seats.seats().cloned().collect();
+    let after = || {
+        let mut after = Bench::of(3);
+        after.seats = Seats::new(0);
+        after.seats.set_pool(at(1), POOL, SeatTerms::default(), Policy::default());
+        rows.iter().for_each(|it| after.seats.take_back(at(1), it.clone(), |_| Fate::Alive));
+        after
+    };
+    let mut silent = after();
+    silent.seats.end_unless_proven(at(1), POOL, at(60));
+    silent.seats.wake(at(59));
+    assert_eq!(ended(&silent.seats.take_effects()), [], "it is not known to be over");
+    assert_eq!(silent.seats.next_alarm(), Some(at(60)));
+    silent.seats.wake(at(60));
+    assert_eq!(ended(&silent.seats.take_effects()), [(held, EndReason::EvidenceExpired)]);
+    assert_eq!(silent.used(), 1, "what another machine has it has");
+    assert_eq!(silent.refusal(at(61), 2), Refusal::NotKnown, "that there are none is not known");
+    let mut heard = after();
+    heard.seats.end_unless_proven(at(1), POOL, at(60));
+    heard.capacity(at(30), 3);
+    heard.seats.end_unless_proven(at(31), POOL, at(32));
+    heard.seats.wake(at(90));
+    assert_eq!((ended(&heard.seats.take_effects()), heard.used()), (Vec::new(), 2), "it is proven");
+    let mut never = after();
+    never.seats.wake(at(399));
+    assert_eq!(never.used(), 2, "nothing is known, and nothing ends");
+}

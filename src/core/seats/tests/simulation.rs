@@ -1,13 +1,14 @@
 //! A seeded play of all that can happen to seats, judged after every step by rules that know nothing of how it is done.
 //!
-//! `ENTITLED_SEED` plays one seed, `ENTITLED_STEPS` so many steps; a failure names both.
+//! What happens stands here, and by what it is judged in `rules`. `ENTITLED_SEED` plays one seed, `ENTITLED_STEPS` so many steps; a failure names both.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::domain::product::{Overage, SeatTerms, SeatUnit};
-use crate::seats::machine::Alarm;
 use crate::seats::*;
+
+mod rules;
 
 /// xorshift64*, so that a seed says everything.
 struct Dice(u64);
@@ -44,16 +45,25 @@ struct World {
     seats: Seats,
     terms: BTreeMap<PoolId, SeatTerms>,
     capacity: BTreeMap<PoolId, Capacity>,
+    /// Of pools that nothing was proven of since a restart: until when what was known before holds.
+    unproven: BTreeMap<PoolId, BootTime>,
     policies: BTreeMap<PoolId, Policy>,
     /// By what they were begun with: the user.
     processes: BTreeMap<ProcessId, u32>,
     connections: BTreeMap<ConnectionId, u32>,
     tokens: Vec<(AdoptToken, u32)>,
+    /// Numbers that no seat has yet.
+    reserved: Vec<SeatId>,
+    /// What other machines have, and until when: whatever happens here.
+    lent: BTreeMap<SeatId, BootTime>,
+    /// For how long the newest question wants a seat that nobody here holds.
+    wanted: Duration,
     /// Asked and not answered.
     open: BTreeSet<RequestId>,
     numbers: u64,
     newest: u64,
     grants: u64,
+    lends: u64,
     ends: BTreeMap<&'static str, u64>,
 }
 
@@ -65,14 +75,19 @@ impl World {
             seats: Seats::new(0),
             terms: BTreeMap::new(),
             capacity: BTreeMap::new(),
+            unproven: BTreeMap::new(),
             policies: BTreeMap::new(),
             processes: BTreeMap::new(),
             connections: BTreeMap::new(),
             tokens: Vec::new(),
+            reserved: Vec::new(),
+            lent: BTreeMap::new(),
+            wanted: Duration::ZERO,
             open: BTreeSet::new(),
             numbers: 0,
             newest: 0,
             grants: 0,
+            lends: 0,
             ends: BTreeMap::new(),
         };
         (0..POOLS).for_each(|pool| world.change_pool(PoolId(pool)));
@@ -132,6 +147,7 @@ impl World {
         let until = self.dice.one_in(2).then(|| self.now.after(Duration::from_secs(200)));
         let capacity = Capacity { supply, until };
         self.capacity.insert(id, capacity);
+        self.unproven.remove(&id);
         self.seats.set_capacity(self.now, id, capacity);
     }
 
@@ -195,7 +211,7 @@ impl World {
     }
 
     fn step(&mut self) {
-        match self.dice.below(20) {
+        match self.dice.below(23) {
             0..=6 => {
                 let request = self.request();
                 self.open.insert(request.id);
@@ -215,6 +231,9 @@ impl World {
                     self.change_capacity(pool)
                 }
             }
+            17 => self.lend(),
+            18 => self.come_back(),
+            19 => self.disentitle(),
             16 if self.dice.one_in(20) => self.restart(),
             16 => {
                 let waiting = self.seats.requests.keys().next().copied();
@@ -242,7 +261,13 @@ impl World {
         for pool in pools {
             self.seats.set_pool(self.now, pool, self.terms[&pool], self.policies[&pool].clone());
         }
-        let kept = before.seats().filter(|it| !matches!(it.hold, Hold::Lingering { .. }));
+        // What is lent stands in the ledger, and may have come back meanwhile.
+        self.lent.retain(|_, _| !self.dice.one_in(4));
+        let kept = before.seats().filter(|it| match it.hold {
+            Hold::Lingering { .. } => false,
+            Hold::Lent { .. } => self.lent.contains_key(&it.id),
+            _ => true,
+        });
         let kept: Vec<Seat> = kept.cloned().collect();
         let lost: BTreeSet<ProcessId> =
             self.processes.keys().copied().filter(|_| self.dice.one_in(3)).collect();
@@ -253,11 +278,16 @@ impl World {
         let known: Vec<(PoolId, Capacity)> =
             std::mem::take(&mut self.capacity).into_iter().collect();
         assert_eq!(self.seats.seats().cloned().collect::<Vec<_>>(), kept);
+        self.unproven.clear();
         for (pool, capacity) in known {
-            // Some chains take longer to be reached; until then nothing is given, and nothing ends.
+            // Some chains take longer to be reached; until then nothing is given, and what is held ends with what was known.
             if !self.dice.one_in(4) && capacity.until.is_none_or(|it| it > self.now) {
                 self.capacity.insert(pool, capacity);
                 self.seats.set_capacity(self.now, pool, capacity);
+            } else if let Some(until) = capacity.until {
+                let until = until.max(self.now.after(Duration::from_secs(20)));
+                self.unproven.insert(pool, until);
+                self.seats.end_unless_proven(self.now, pool, until);
             }
         }
     }
@@ -307,17 +337,58 @@ impl World {
         let (uid, _, _) = self.somebody();
         let (id, pool) = (RequestId(self.number()), PoolId(self.dice.below(POOLS)));
         self.open.insert(id);
-        let time = Duration::from_secs(100 + 100 * self.dice.below(2));
+        self.wanted = Duration::from_secs(60 + 60 * self.dice.below(2));
         let claimant =
             Claimant { uid, account: None, on_behalf: None, gids: Vec::new(), unit: None };
-        self.seats.borrow(self.now, id, claimant, (&[pool], time));
+        self.seats.borrow(self.now, id, claimant, (&[pool], self.wanted));
+    }
+
+    /// To another machine. Its number may have been reserved long before.
+    fn lend(&mut self) {
+        let (uid, _, _) = self.somebody();
+        let reserved = self.seats.reserve();
+        assert!(reserved.0 > self.newest, "{reserved:?} was given before");
+        self.newest = reserved.0;
+        self.reserved.push(reserved);
+        if self.dice.one_in(4) {
+            return;
+        }
+        let which = self.dice.index(self.reserved.len());
+        let seat = self.reserved[which];
+        let (id, pool) = (RequestId(self.number()), PoolId(self.dice.below(POOLS)));
+        self.open.insert(id);
+        self.wanted = Duration::from_secs(60 + 60 * self.dice.below(2));
+        let claimant =
+            Claimant { uid, account: None, on_behalf: None, gids: Vec::new(), unit: None };
+        self.seats.lend_away(self.now, id, claimant, (pool, seat, self.wanted));
+    }
+
+    /// Another machine says that it has given back what may be its own, or anybody's.
+    fn come_back(&mut self) {
+        let lent: Vec<SeatId> = self.lent.keys().copied().collect();
+        let which = self.dice.index(lent.len() + 1);
+        let Some(id) = lent.get(which).copied().or_else(|| self.any_seat()) else { return };
+        let before = self.seats.seat(id).cloned();
+        let was_lent = self.lent.remove(&id).is_some();
+        self.seats.come_back(self.now, id);
+        let after = self.seats.seat(id).cloned();
+        assert!(if was_lent { after.is_none() } else { after == before }, "{before:?}");
+    }
+
+    fn disentitle(&mut self) {
+        let Some(id) = self.any_seat() else { return };
+        self.seats.disentitle(self.now, id);
+        assert_eq!(self.seats.seat(id).is_some(), self.lent.contains_key(&id), "{id:?}");
     }
 
     fn revoke(&mut self) {
         let Some(id) = self.any_seat() else { return };
-        if self.seats.revoke(self.now, id).is_ok() {
+        let revoked = self.seats.revoke(self.now, id);
+        if revoked.is_ok() {
             assert!(self.seats.seat(id).is_none(), "{id:?} was taken away and is held");
         }
+        let away = self.lent.get(&id).map(|it| Err(Refusal::LentAway { until: *it }));
+        assert!(away.is_none_or(|it| it == revoked), "{id:?} was called back: {revoked:?}");
     }
 
     fn release(&mut self) {
@@ -328,99 +399,9 @@ impl World {
         let done = self.seats.release(self.now, id, Some(Owner::user(uid)), None);
         assert_eq!(
             done.is_ok(),
-            uid == owner && !lingers,
+            uid == owner && !lingers && !self.lent.contains_key(&id),
             "a seat was given back by somebody else"
         );
-    }
-
-    /// Every question is answered once.
-    fn hear(&mut self) {
-        for effect in self.seats.take_effects() {
-            match effect {
-                Effect::Granted { request, seat, again } => {
-                    assert!(self.open.remove(&request), "{request:?} was answered twice");
-                    self.grants += 1;
-                    if !again {
-                        assert!(seat.0 > self.newest, "{seat:?} was given twice");
-                        self.newest = seat.0;
-                        self.judge_grant(seat);
-                    }
-                }
-                Effect::Refused { request, .. } => {
-                    assert!(self.open.remove(&request), "{request:?} was answered twice");
-                }
-                Effect::Ended { seat, reason } => {
-                    assert!(!matches!(seat.hold, Hold::Lingering { .. }), "{seat:?} ended twice");
-                    *self.ends.entry(reason.name()).or_default() += 1;
-                }
-                Effect::Queued { .. } | Effect::Warned { .. } | Effect::Reprieved { .. } => {}
-            }
-        }
-    }
-
-    /// Never more than the capacity and what the vendor allows beyond it.
-    fn judge_grant(&self, seat: SeatId) {
-        // It may have ended again within the same step.
-        let Some(seat) = self.seats.seat(seat) else { return };
-        let known = self.capacity.get(&seat.pool).expect("given before anything was proven");
-        let Supply::Seats(capacity) = known.supply else { return };
-        let capacity = u64::from(capacity);
-        let extra = match self.terms[&seat.pool].overage {
-            Overage::None => 0,
-            Overage::Plus(more) => u64::from(more),
-            Overage::Times { percent } => capacity * u64::from(percent) / 100,
-        };
-        let used = self.places(seat.pool, |it| !matches!(it.hold, Hold::Lingering { .. }));
-        assert!(used <= capacity + extra, "{used} of {capacity} + {extra}: {seat:?}");
-    }
-
-    fn places(&self, pool: PoolId, which: impl Fn(&Seat) -> bool) -> u64 {
-        let seats = self.seats.seats().filter(|it| it.pool == pool && which(it));
-        seats.map(|it| u64::from(it.count)).sum()
-    }
-
-    fn judge(&self) {
-        for (id, pool) in &self.seats.pools {
-            let lingering = self.places(*id, |it| matches!(it.hold, Hold::Lingering { .. }));
-            let used = self.places(*id, |_| true) - lingering;
-            assert_eq!(used, pool.used, "the places of {id:?} are counted wrong");
-            let draining = self.places(*id, |it| it.drains_at.is_some());
-            let limit = pool.limit(self.now).unwrap_or(u64::MAX);
-            assert!(used - draining.min(used) <= limit, "{used} - {draining} of {limit}: {pool:?}");
-            if pool.queue.iter().any(|it| !self.seats.requests.contains_key(it)) {
-                panic!("somebody who has left is still in the queue: {pool:?}");
-            }
-            self.judge_queue(*id);
-        }
-        for seat in self.seats.seats() {
-            if let Hold::Bound(bindings) = &seat.hold {
-                assert!(!bindings.is_empty(), "nothing holds {seat:?}");
-            }
-            for binding in seat.bindings() {
-                let lives = match binding {
-                    Binding::Process(it) => self.processes.contains_key(it),
-                    Binding::Connection(it) => self.connections.contains_key(it),
-                };
-                let lives = lives || self.seats.suspects.contains_key(binding);
-                assert!(lives, "{binding:?} is gone and holds {seat:?}");
-            }
-            assert!(seat.drains_at.is_none_or(|it| it > self.now), "{seat:?} should have ended");
-            let alarm = (seat.drains_at.unwrap_or_default(), Alarm::Seat(seat.id));
-            assert!(seat.drains_at.is_none() || self.seats.alarms.contains(&alarm), "{seat:?}");
-        }
-        assert!(self.seats.next_alarm().is_none_or(|it| it > self.now), "something is overdue");
-    }
-
-    /// Nobody waits who could be served.
-    fn judge_queue(&self, id: PoolId) {
-        let pool = &self.seats.pools[&id];
-        for request in pool.queue.iter().map(|it| &self.seats.requests[it]) {
-            match self.seats.fit(self.now, id, &request.claimant, request.count) {
-                Ok(_) => panic!("{request:?} waits for what is free: {pool:?}"),
-                Err(shortage) if shortage.holds_up && !pool.policy.express => return,
-                Err(_) => {}
-            }
-        }
     }
 }
 
@@ -444,6 +425,7 @@ fn whatever_happens_no_more_seats_are_held_than_there_are() {
         });
         let world =
             played.unwrap_or_else(|_| panic!("ENTITLED_SEED={seed} ENTITLED_STEPS={steps}"));
+        assert!(world.lends > steps / 1_000, "hardly any seat was lent: {}", world.lends);
         assert!(world.grants > steps / 50, "hardly anybody got a seat: {}", world.grants);
         world.ends.into_iter().for_each(|(name, many)| *ends.entry(name).or_default() += many);
     }

@@ -50,10 +50,30 @@ fn a_uid_belongs_to_one_customer_and_the_refusal_names_no_other() {
 }
 
 #[test]
+fn users_come_and_go_beside_those_there_are() {
+    let bench = Bench::new();
+    made(&bench, new("a", &[5, 7])).unwrap();
+    let change = |add: &[u32], remove: &[u32]| {
+        let uids = UidsEdit::Change { add: add.to_vec(), remove: remove.to_vec() };
+        edited(&bench, 1, CustomerEdit { uids: Some(uids), ..Default::default() })
+    };
+    assert_eq!(change(&[9, 5], &[7, 6]).unwrap().uids, [5, 9]);
+    assert_eq!((who(&bench, 9), who(&bench, 7)), (CustomerId::Numbered(1), CustomerId::Uid(7)));
+    made(&bench, new("b", &[8])).unwrap();
+    assert!(change(&[8], &[9]).is_err(), "it is another customer's");
+    assert_eq!(who(&bench, 9), CustomerId::Numbered(1), "and nothing of it is done");
+}
+
+#[test]
 fn a_released_uid_is_free_again() {
     let bench = Bench::new();
     made(&bench, new("a", &[7])).unwrap();
-    edited(&bench, 1, CustomerEdit { uids: Some(vec![8]), ..Default::default() }).unwrap();
+    edited(
+        &bench,
+        1,
+        CustomerEdit { uids: Some(UidsEdit::Replace(vec![8])), ..Default::default() },
+    )
+    .unwrap();
     assert_eq!(made(&bench, new("b", &[7])).unwrap().id, CustomerId::Numbered(2));
     assert_eq!(who(&bench, 7), CustomerId::Numbered(2));
     assert_eq!(who(&bench, 8), CustomerId::Numbered(1));

@@ -1,24 +1,11 @@
 use super::*;
+use crate::seat_journal::testing;
 use entitled_core::domain::ids::ChainId;
-use entitled_core::domain::ids::CustomerId;
 use entitled_core::domain::ownership::Trust;
-use entitled_core::domain::product::{self, GrantName};
-use entitled_core::seats::{Claimant, PoolId, UnitKey};
+use entitled_core::seats::UnitKey;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const CHAIN: ChainId = ChainId(1);
-
-const PRODUCT: &str = r#"
-product = "acme-cad"
-name = "Acme CAD"
-[tiers.pro]
-rank = 20
-seats = 2
-[[grants]]
-tier = "pro"
-token = "eip155:1/erc721:0x00000000000000000000000000000000000000cc"
-tokens_of = "enumerable"
-"#;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
@@ -26,42 +13,12 @@ fn at(seconds: i64) -> Timestamp {
 
 /// Borrowed at 0 for two hours, of which half an hour had passed when it was written.
 fn kept() -> KeptSeat {
-    let id = SeatId(7);
-    let product = product::parse(PRODUCT).unwrap();
-    KeptSeat {
-        seat: Seat {
-            id,
-            pool: PoolId(1),
-            claimant: Claimant {
-                uid: 1000,
-                account: None,
-                on_behalf: None,
-                gids: Vec::new(),
-                unit: None,
-            },
-            key: UnitKey::Borrowed(id),
-            count: 1,
-            since: BootTime(99_999_999),
-            hold: Hold::Borrowed { until: BootTime(999_999_999) },
-            over: false,
-            drains_at: Some(BootTime(5)),
-            adopt: None,
-        },
-        product: product.id.clone(),
-        holder: CustomerId::Uid(1000),
-        grant: GrantName::from(&product.grants[0]),
-        entitled: None,
-        account: Some(1000),
-        fence: None,
-        loan: None,
-        borrowed: Some(Borrowed {
-            chain: CHAIN,
-            since: at(0),
-            until: at(7_200),
-            left_ms: 5_400_000,
-        }),
-        processes: Vec::new(),
-    }
+    let hold = Hold::Borrowed { until: BootTime(999_999_999) };
+    let kept = testing::kept(7, UnitKey::Borrowed(SeatId(7)), hold);
+    let terms = Borrowed { chain: CHAIN, since: at(0), until: at(7_200), left_ms: 5_400_000 };
+    let seat =
+        Seat { since: BootTime(99_999_999), drains_at: Some(BootTime(5)), ..kept.seat.clone() };
+    KeptSeat { seat, borrowed: Some(terms), ..kept }
 }
 
 /// How long it goes on in a boot in which the clock shows `wall`, and its chain has proven `floor`.

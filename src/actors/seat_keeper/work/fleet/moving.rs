@@ -5,10 +5,10 @@
 
 use actix::prelude::*;
 
-use super::turn::random;
+use super::claims::{Claimed, random};
 use crate::actors::seat_keeper::SeatKeeper;
 use crate::fleet::engine::FleetError;
-use entitled_core::fleet::{Revision, Slot, choose};
+use entitled_core::fleet::{Slot, choose};
 use entitled_core::seats::{BootTime, PoolId};
 
 impl SeatKeeper {
@@ -21,7 +21,7 @@ impl SeatKeeper {
         else {
             return;
         };
-        let kept = holding.held.keys().filter(|it| holding.offer.has(it)).count() as u64;
+        let kept = holding.kept();
         let all = holding.held.len() as u64;
         // Of seats that have no place at all it is found out by the next look.
         if kept >= used || all < used {
@@ -30,56 +30,21 @@ impl SeatKeeper {
         let is_taken = |it: &Slot| member.is_taken(it);
         let chosen = choose(joined.machine, holding.attempt, &holding.offer, 1, is_taken);
         let (Some(slots), Some(claim)) = (chosen, random()) else { return };
-        let engine = member.engine.clone();
-        self.begin_move(pool, claim, &slots);
-        let claiming = async move {
-            match engine.claim(joined, slots.clone(), claim).await {
-                // Somebody else was there: what was heard of them is behind.
-                Ok(None) => match engine.list().await {
-                    Ok(listing) => (Ok(None), slots, Some(listing)),
-                    Err(error) => (Err(error), slots, None),
-                },
-                claimed => (claimed, slots, None),
-            }
-        };
-        context.spawn(claiming.into_actor(self).map(
-            move |(claimed, slots, listing), keeper, context| {
-                keeper.moved((pool, claim), claimed, slots);
-                if let Some(listing) = listing {
-                    keeper.hear(listing, context);
-                }
-                keeper.settle(context);
-            },
-        ));
+        self.claim_slots(pool, (joined, slots, claim), context, Self::moved);
     }
 
-    fn begin_move(&mut self, pool: PoolId, claim: u64, slots: &[Slot]) {
-        let Some(member) = &mut self.member else { return };
-        if let Some(holding) = member.holdings.get_mut(&pool) {
-            holding.is_busy = true;
-        }
-        member.claims.insert(claim, slots.to_vec());
-    }
-
-    fn moved(
-        &mut self,
-        (pool, claim): (PoolId, u64),
-        claimed: Result<Option<Revision>, FleetError>,
-        slots: Vec<Slot>,
-    ) {
+    fn moved(&mut self, pool: PoolId, claimed: Claimed, unheard: Option<&FleetError>) {
         let now = self.now();
-        self.wake(now);
         let Some(member) = &mut self.member else { return };
-        member.claims.remove(&claim);
         let Some(holding) = member.holdings.get_mut(&pool) else { return };
-        holding.is_busy = false;
-        match claimed {
-            Ok(Some(created)) => {
-                holding.held.extend(slots.into_iter().map(|it| (it, created)));
+        match (claimed.created, unheard) {
+            (Ok(Some(created)), _) => {
+                holding.held.extend(claimed.slots.into_iter().map(|it| (it, created)));
                 holding.attempt = 0;
             }
-            Ok(None) => holding.attempt = holding.attempt.wrapping_add(1),
-            Err(error) => member.cut_off(now, &error),
+            (Ok(None), None) => holding.attempt = holding.attempt.wrapping_add(1),
+            (Ok(None), Some(error)) => member.cut_off(now, error),
+            (Err(error), _) => member.cut_off(now, &error),
         }
     }
 }

@@ -1,18 +1,23 @@
 //! What an administrator asks of a fleet, and orders.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix::prelude::*;
 
-use super::Standing;
 use super::upkeep::EMPTIED;
+use super::{Member, Standing};
 use crate::actors::ownership_ledger::{Asked, LedgerError, NoteAudit, OwnershipLedger};
 use crate::actors::seat_keeper::work::health::FleetHealth;
 use crate::actors::seat_keeper::{AUDIT_TIME, SeatKeeper};
 use crate::fleet::engine::FleetError;
 use entitled_core::domain::audit::AuditAction;
 use entitled_core::domain::ids::Timestamp;
-use entitled_core::fleet::{MachineId, Meta, Naming};
+use entitled_core::fleet::{MachineId, Meta, Naming, Record};
+
+/// Machines in one answer, which has its limit. Who can write into the store can write down as many as they like.
+const MOST_TOLD: usize = 500;
 
 #[derive(Debug, thiserror::Error)]
 pub enum FleetOrderError {
@@ -115,6 +120,33 @@ impl Standing {
     }
 }
 
+impl Member {
+    /// All machines; or, of very many, itself, those with the most places, and some of the others.
+    fn machines_told(&self) -> Vec<MachineView> {
+        let mut places = BTreeMap::<MachineId, u64>::new();
+        for (machine, _) in self.taken.values().filter_map(|it| it.by) {
+            *places.entry(machine).or_default() += 1;
+        }
+        let mut told: Vec<_> = self.machines.iter().collect();
+        if told.len() > MOST_TOLD {
+            let is_own = |id: &MachineId| self.joined.is_some_and(|it| it.machine == *id);
+            told.sort_by_key(|(id, _)| (!is_own(id), Reverse(places.get(*id))));
+            told.truncate(MOST_TOLD);
+            told.sort_by_key(|(id, _)| **id);
+        }
+        let view = |(id, it): (&MachineId, &Record)| MachineView {
+            id: id.to_string(),
+            name: it.name.clone(),
+            version: it.version.clone(),
+            beat: it.beat,
+            draining: it.draining,
+            evicted: self.evicted.contains(id),
+            places: places.get(id).copied().unwrap_or(0),
+        };
+        told.into_iter().map(view).collect()
+    }
+}
+
 impl SeatKeeper {
     pub(in crate::actors::seat_keeper) fn fleet_figures(&self) -> Option<FleetFigures> {
         let (member, now) = (self.member.as_ref()?, self.now());
@@ -136,15 +168,6 @@ impl SeatKeeper {
     fn fleet_view(&self) -> Result<FleetView, FleetOrderError> {
         let member = self.member.as_ref().ok_or(FleetOrderError::NoFleet)?;
         let (standing, why) = member.standing.told();
-        let machines = member.machines.iter().map(|(id, it)| MachineView {
-            id: id.to_string(),
-            name: it.name.clone(),
-            version: it.version.clone(),
-            beat: it.beat,
-            draining: it.draining,
-            evicted: member.evicted.contains(id),
-            places: member.taken.values().filter(|it| it.is(*id)).count() as u64,
-        });
         let is_set = member.deadline.0 > 0;
         Ok(FleetView {
             name: member.settings.name.clone(),
@@ -156,7 +179,7 @@ impl SeatKeeper {
             draining: member.remembered.draining,
             deadline: is_set.then(|| self.date(member.deadline)),
             places: member.taken.len() as u64,
-            machines: machines.collect(),
+            machines: member.machines_told(),
         })
     }
 }
@@ -255,7 +278,9 @@ impl Handler<FleetRestored> for SeatKeeper {
         let (Standing::Refused { .. }, Some(fleet)) = (&member.standing, fleet) else {
             return Box::pin(actix::fut::err(FleetOrderError::NotRestored));
         };
-        let left = self.until_all_have_ended();
+        let Some(left) = self.until_all_have_ended() else {
+            return Box::pin(actix::fut::err(FleetOrderError::NotRestored));
+        };
         if !left.is_zero() {
             return Box::pin(actix::fut::err(FleetOrderError::TooEarly { left }));
         }

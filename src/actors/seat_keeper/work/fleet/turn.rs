@@ -3,11 +3,11 @@
 use actix::prelude::*;
 use tokio::sync::mpsc;
 
+use super::claims::{Claimed, random};
 use super::{Holding, Standing};
 use crate::actors::seat_keeper::SeatKeeper;
 use crate::actors::seat_keeper::work::watching::Task;
 use crate::fleet::engine::{Change, FleetError};
-use crate::keys::fill_random;
 use entitled_core::fleet::{Listing, Revision, Slot, choose};
 use entitled_core::seats::{BootTime, EndReason, PoolId, Refusal, RequestId};
 
@@ -83,7 +83,7 @@ impl SeatKeeper {
         // Of those that have no place it is found out by the next look.
         let has_places = holding.held.len() as u64 >= self.house.seats.used(pool);
         let is_settled = member.is_in(now) && !holding.is_busy && holding.is_proven() && has_places;
-        let kept = holding.held.keys().filter(|it| holding.offer.has(it)).count() as u64;
+        let kept = holding.kept();
         self.house.seats.keep(now, pool, is_settled.then_some(kept));
     }
 
@@ -116,44 +116,17 @@ impl SeatKeeper {
             }
             return self.decline(now, pool, Refusal::Full);
         };
-        if let Some(holding) = member.holdings.get_mut(&pool) {
-            holding.is_busy = true;
-        }
-        member.claims.insert(claim, slots.clone());
-        let engine = member.engine.clone();
-        let claiming = async move {
-            let claimed = engine.claim(joined, slots.clone(), claim).await;
-            // Somebody else was there: what was heard of them is behind.
-            let listing = match &claimed {
-                Ok(None) => engine.list().await.ok(),
-                _ => None,
-            };
-            (claimed, slots, listing)
-        };
-        context.spawn(claiming.into_actor(self).map(move |done, keeper, context| {
-            let (claimed, slots, listing) = done;
-            keeper.places_claimed((pool, claim), claimed, slots);
-            if let Some(listing) = listing {
-                keeper.hear(listing, context);
-            }
-            keeper.settle(context);
-        }));
+        self.claim_slots(pool, (joined, slots, claim), context, Self::places_claimed);
     }
 
-    fn places_claimed(
-        &mut self,
-        (pool, claim): (PoolId, u64),
-        claimed: Result<Option<Revision>, FleetError>,
-        slots: Vec<Slot>,
-    ) {
+    /// That nothing could be heard beside is found out by the next look.
+    fn places_claimed(&mut self, pool: PoolId, claimed: Claimed, _: Option<&FleetError>) {
         let now = self.now();
-        self.wake(now);
+        let Claimed { slots, created } = claimed;
         let Some(member) = &mut self.member else { return };
-        member.claims.remove(&claim);
         let is_in = member.is_in(now);
         let Some(holding) = member.holdings.get_mut(&pool) else { return };
-        holding.is_busy = false;
-        match claimed {
+        match created {
             Ok(Some(created)) => {
                 let places = slots.len() as u64;
                 holding.held.extend(slots.into_iter().map(|it| (it, created)));
@@ -292,8 +265,7 @@ impl SeatKeeper {
             places = missing,
             "places of the fleet are gone, and claimed anew"
         );
-        holding.is_busy = true;
-        member.claims.insert(claim, tried.clone());
+        member.begin_claim(pool, claim, &tried);
         let engine = member.engine.clone();
         let regaining = async move {
             let mut got = Vec::new();
@@ -324,9 +296,8 @@ impl SeatKeeper {
         let now = self.now();
         self.wake(now);
         let Some(member) = &mut self.member else { return };
-        member.claims.remove(&claim);
+        member.end_claim(pool, claim);
         let Some(holding) = member.holdings.get_mut(&pool) else { return };
-        holding.is_busy = false;
         holding.newest =
             got.iter().map(|it| it.1).chain([holding.newest]).max().unwrap_or_default();
         holding.held.extend(got);
@@ -390,11 +361,4 @@ impl Handler<FleetChanged> for SeatKeeper {
         }
         self.settle(context);
     }
-}
-
-/// `None`: the operating system gave no randomness.
-pub(super) fn random() -> Option<u64> {
-    let mut bytes = [0; 8];
-    fill_random(&mut bytes).ok()?;
-    Some(u64::from_be_bytes(bytes))
 }

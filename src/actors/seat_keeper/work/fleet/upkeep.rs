@@ -21,7 +21,12 @@ pub(super) const EMPTIED: &str =
     "the store has lost all that it knew of the fleet: `entitlectl fleet restored` begins it anew";
 /// Reasons that are told to the log of one time that the store cannot be used.
 const REASONS_TOLD: usize = 4;
-const ANOTHER: &str = "the store is of another fleet than before";
+const ANOTHER: &str = "the store is of another fleet than before: the key `meta` says so";
+const AHEAD: &str = "the key `meta` of the store says that it was restored many times since this machine heard of it";
+const UNREADABLE: &str = "what the store says of the fleet, in the key `meta`, cannot be read: somebody else has written there, or a newer daemon";
+/// A machine that was away for long may have missed some restoring, and nobody restores a store so often. Somebody who writes
+/// a number there does; and whoever had taken that for true could not believe the true one again.
+const MOST_RESTORED: u32 = 16;
 
 /// How a machine came into the fleet, or was renewed in it.
 struct Kept {
@@ -45,6 +50,7 @@ impl From<FleetError> for Upkeep {
     fn from(error: FleetError) -> Self {
         match error {
             FleetError::WentBack => Self::Fault(BeatFault::Restored),
+            FleetError::Meta { .. } => Self::Refused(UNREADABLE),
             error => Self::Failed(error),
         }
     }
@@ -76,6 +82,23 @@ impl Plan {
         written.map_err(|source| FleetError::File { path, source })
     }
 
+    /// The fleet it was in.
+    fn known(&self) -> Option<FleetId> {
+        self.memory.fleet.as_deref().and_then(|it| it.parse().ok())
+    }
+
+    /// Why a store that says this of itself is not believed, whoever asks: whoever may write there can stop a fleet, and is
+    /// not to lead its machines into another one, nor anywhere from where they do not come back.
+    fn against(&self, meta: &Meta) -> Option<&'static str> {
+        let known = self.known()?;
+        match meta.epoch.checked_sub(self.memory.epoch) {
+            _ if known != meta.fleet => Some(ANOTHER),
+            None => Some(RESTORED),
+            Some(times) if times > MOST_RESTORED => Some(AHEAD),
+            Some(_) => None,
+        }
+    }
+
     async fn renew(self, joined: Joined, last: Record, next: Record) -> Result<Upkeep, FleetError> {
         self.remember(self.memory.clone()).await?;
         let sent = self.now();
@@ -83,13 +106,16 @@ impl Plan {
             Ok(meta) => meta,
             Err(fault) => return Ok(Upkeep::Fault(fault)),
         };
+        // The record was written nevertheless, and is known again when the next renewal tries the same.
+        if let Some(why) = self.against(&meta) {
+            return Ok(Upkeep::Refused(why));
+        }
         let listing = self.engine.list().await?;
         Ok(Upkeep::Renewed(Kept { sent, meta, joined, record: next, listing }))
     }
 
     async fn join(self) -> Result<Upkeep, FleetError> {
-        let known = self.memory.fleet.as_deref().and_then(|it| it.parse::<FleetId>().ok());
-        let or = match known {
+        let or = match self.known() {
             Some(_) => None,
             None => {
                 let fleet = FleetId(drawn()?);
@@ -99,12 +125,12 @@ impl Plan {
         let Some((mut meta, revision)) = self.engine.open(or).await? else {
             return Ok(Upkeep::Refused(EMPTIED));
         };
-        if known.is_some_and(|it| it != meta.fleet) {
-            return Ok(Upkeep::Refused(ANOTHER));
+        if let Some(why) = self.against(&meta) {
+            return Ok(Upkeep::Refused(why));
         }
         let seen = self.engine.seen().max(Revision(self.memory.revision));
         let same = meta.epoch == self.memory.epoch;
-        if meta.epoch < self.memory.epoch || same && (self.must_be_raised || revision < seen) {
+        if same && (self.must_be_raised || revision < seen) {
             return Ok(Upkeep::Refused(RESTORED));
         }
         self.engine.begin_from(revision);
@@ -261,7 +287,10 @@ impl SeatKeeper {
             Upkeep::Refused(why) => {
                 member.cut_off(now, &FleetError::Refused { why: why.to_owned() });
                 member.standing = Standing::Refused { why };
-                member.went_back.get_or_insert(now);
+                // Of the others it is not known that the store has lost anything: they are over when `meta` is as it was.
+                if [RESTORED, EMPTIED].contains(&why) {
+                    member.went_back.get_or_insert(now);
+                }
             }
             Upkeep::Failed(error) => member.cut_off(now, &error),
         }
@@ -316,11 +345,10 @@ impl SeatKeeper {
         }));
     }
 
-    /// How long until no machine can still use what it had before the store went back.
-    pub(super) fn until_all_have_ended(&self) -> Duration {
-        let now = self.now();
-        let seen = self.member.as_ref().map(|it| (it.went_back.unwrap_or(now), it.term));
-        seen.map_or(Duration::ZERO, |(since, term)| since.after(term.0).since(now))
+    /// How long until no machine can still use what it had before the store went back. `None`: it has not, as far as is known.
+    pub(super) fn until_all_have_ended(&self) -> Option<Duration> {
+        let member = self.member.as_ref()?;
+        Some(member.went_back?.after(member.term.0).since(self.now()))
     }
 }
 

@@ -1,30 +1,18 @@
 //! A restart of the actor takes nobody's seat, and gives none twice.
 
 use super::*;
+use crate::seat_journal::testing::{OWNER, claimant, product};
 use entitled_core::domain::ids::CustomerId;
-use entitled_core::domain::product;
 use entitled_core::seats::{
-    Binding, Claimant, Effect, PoolFigures, ProcessId, Refusal, Request, RequestId, UnitKey,
+    Binding, Effect, PoolFigures, ProcessId, Refusal, Request, RequestId, UnitKey,
 };
 
 const NOW: BootTime = BootTime(1_000);
 
-const PRODUCT: &str = r#"
-product = "acme-cad"
-name = "Acme CAD"
-[tiers.pro]
-rank = 20
-seats = 2
-[[grants]]
-tier = "pro"
-token = "eip155:1/erc721:0x00000000000000000000000000000000000000cc"
-tokens_of = "enumerable"
-"#;
-
 /// A house with one pool of two places.
 fn house() -> (House, PoolId) {
-    let product = product::parse(PRODUCT).unwrap();
-    let key = Key { customer: CustomerId::Uid(1000), product: product.id.clone() };
+    let product = product();
+    let key = Key { customer: OWNER, product: product.id.clone() };
     let mut house = House::new(0, Policies::default(), Kept::default());
     let (grant, tier) = (&product.grants[0], &product.tiers[0]);
     let pool = house.enter_pool(NOW, &key, (grant, tier, None), product.seats);
@@ -43,13 +31,7 @@ fn acquire(house: &mut House, pool: PoolId, process: u64) -> Vec<Effect> {
     let request = Request {
         id: RequestId(process.0),
         pools: vec![pool],
-        claimant: Claimant {
-            uid: 1000,
-            account: None,
-            on_behalf: None,
-            gids: Vec::new(),
-            unit: None,
-        },
+        claimant: claimant(),
         key: UnitKey::Process(process),
         bindings: vec![Binding::Process(process)],
         adopt: None,
@@ -87,7 +69,7 @@ fn a_restart_keeps_seats_and_counts() {
 fn of_many_who_asked_those_alone_are_remembered_who_have_a_seat() {
     let (mut house, pool) = house();
     acquire(&mut house, pool, 1);
-    let product = product::parse(PRODUCT).unwrap();
+    let product = product();
     for uid in 2_000..7_000 {
         let key = Key { customer: CustomerId::Uid(uid), product: product.id.clone() };
         let (grant, tier) = (&product.grants[0], &product.tiers[0]);

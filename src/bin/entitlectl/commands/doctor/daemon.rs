@@ -232,7 +232,14 @@ fn fleet(findings: &mut Findings, session: &Session, health: Option<&Value>) {
         "refused" => {
             let said =
                 format!("the store is not believed, and this machine gives no seats of it{why}");
-            let mend = "if it was restored or emptied on purpose, `entitlectl fleet restored` on one machine";
+            let mend = match why.contains("`meta`") {
+                true => {
+                    "put back in etcd what stood in that key; or delete it, and then `entitlectl fleet restored` on one machine"
+                }
+                false => {
+                    "if it was restored or emptied on purpose, `entitlectl fleet restored` on one machine"
+                }
+            };
             findings.add("fleet", State::Bad, said, mend);
         }
         _ => {

@@ -2,10 +2,17 @@ use super::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-/// Serves fixed answers by path and query; everything else is 404. Says what was asked for.
-async fn serving(
-    pages: Vec<(&'static str, String)>,
-) -> (Remote, std::sync::Arc<std::sync::Mutex<Vec<String>>>) {
+type Shared<T> = std::sync::Arc<std::sync::Mutex<T>>;
+/// Answers by path and query.
+type Pages = Vec<(&'static str, String)>;
+
+/// Serves fixed answers; everything else is 404. Says what was asked for.
+async fn serving(pages: Pages) -> (Remote, Shared<Vec<String>>) {
+    serving_what_is_there(std::sync::Arc::new(pages.into())).await
+}
+
+/// Serves answers that may be exchanged.
+async fn serving_what_is_there(pages: Shared<Pages>) -> (Remote, Shared<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let asked = std::sync::Arc::<std::sync::Mutex<Vec<String>>>::default();
@@ -17,7 +24,10 @@ async fn serving(
             let length = stream.read(&mut request).await.unwrap();
             let text = String::from_utf8_lossy(&request[..length]).into_owned();
             let path = text.split(' ').nth(1).unwrap_or_default().to_owned();
-            let page = pages.iter().find(|(it, _)| *it == path).map(|(_, page)| page.clone());
+            let page = {
+                let pages = pages.lock().unwrap();
+                pages.iter().find(|(it, _)| *it == path).map(|(_, page)| page.clone())
+            };
             noted.lock().unwrap().push(path);
             let none = "HTTP/1.1 404 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
             let _ = stream.write_all(page.as_deref().unwrap_or(none).as_bytes()).await;
@@ -57,6 +67,25 @@ async fn a_mirror_is_found_out_and_then_asked_for_files() {
     let as_a_node = asked.iter().filter(|it| it.contains("start_period"));
     assert_eq!(as_a_node.count(), 1, "{asked:?}");
     assert!(asked.iter().all(|it| it.starts_with(FOLDER_THERE)), "{asked:?}");
+}
+
+/// Whoever stood before a node for a moment, and answered as a mirror does, has not made a mirror of it.
+#[tokio::test]
+async fn what_was_a_mirror_and_is_a_node_is_asked_as_one_again() {
+    let file = "/KEY/eth/v1/beacon/light_client/finality_update.json?token=KEY";
+    let node = "/KEY/eth/v1/beacon/light_client/finality_update?token=KEY";
+    let updates = "/KEY/eth/v1/beacon/light_client/updates?token=KEY&start_period=3&count=1";
+    let pages: Shared<Pages> = std::sync::Arc::new(vec![(file, page("forged"))].into());
+    let (remote, asked) = serving_what_is_there(std::sync::Arc::clone(&pages)).await;
+    assert_eq!(remote.ask(Query::Finality).await.unwrap(), [b"forged"]);
+    // What a mirror does not have yet is no reason to ask it as a node.
+    let update = Query::Updates { from: 3, count: 1 };
+    assert_eq!(remote.ask(update).await, Err(SourceFault::Absent));
+    assert!(!asked.lock().unwrap().iter().any(|it| it.contains("start_period")));
+
+    *pages.lock().unwrap() = vec![(node, page("true")), (updates, page("[3]"))];
+    assert_eq!(remote.ask(Query::Finality).await.unwrap(), [b"true"]);
+    assert_eq!(remote.ask(update).await.unwrap(), [b"[3]"]);
 }
 
 #[tokio::test]

@@ -80,7 +80,7 @@ fn with<T>(product: &Product, facts: &[Sighting], answer: impl Fn(&Question<'_>)
 fn counts(product: &Product, facts: &[Sighting], now: Timestamp) -> Vec<Option<u32>> {
     let count = |it: Tokens| match it {
         Tokens::Proven { count, .. } => Some(count),
-        Tokens::NotKnown => None,
+        Tokens::NotKnown { .. } => None,
     };
     with(product, facts, |it| capacities(it, now).iter().map(|it| count(it.tokens)).collect())
 }

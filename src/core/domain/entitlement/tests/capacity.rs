@@ -34,7 +34,7 @@ fn pro(sightings: &[Sighting], suspended: &[u64], now: Timestamp) -> Tokens {
 fn counted(tokens: Tokens) -> (u32, Option<Timestamp>, bool) {
     match tokens {
         Tokens::Proven { count, until, complete, .. } => (count, until, complete),
-        Tokens::NotKnown => panic!("not known"),
+        Tokens::NotKnown { .. } => panic!("not known"),
     }
 }
 
@@ -60,18 +60,22 @@ fn each_token_counts_until_the_end_of_the_last_of_them() {
 
 #[test]
 fn not_known_is_not_none() {
-    assert_eq!(pro(&[], &[], at(60)), Tokens::NotKnown, "never looked at");
+    let never = Tokens::NotKnown { until: None };
+    assert_eq!(pro(&[], &[], at(60)), never, "never looked at");
     let none = [no_more(50, final_at(40))];
     assert_eq!(counted(pro(&none, &[], at(60))), (0, None, true));
     let silent = [no_more(50, final_at(40)), lost(60, Finality::Finalized)];
-    assert_eq!(pro(&silent, &[], at(200)), Tokens::NotKnown, "stale, and not to be refreshed");
+    assert_eq!(pro(&silent, &[], at(200)), never, "stale, and not to be refreshed");
     let owned =
         [held(50, 12, final_at(40)), no_more(50, final_at(40)), lost(60, Finality::Finalized)];
     assert_eq!(counted(pro(&owned, &[], at(10_039))), (1, Some(at(10_040)), false), "in grace");
-    assert_eq!(pro(&owned, &[], at(10_040)), Tokens::NotKnown, "and after it");
+    let lapsed = Tokens::NotKnown { until: Some(at(10_040)) };
+    assert_eq!(pro(&owned, &[], at(10_040)), lapsed, "and after it");
+    assert_eq!(pro(&owned, &[], at(99_999)), lapsed, "as long as nothing else is known");
     let low = anchor(40, Finality::Finalized, Trust::Single);
     let low = [held(50, 12, low.clone()), no_more(50, low)];
-    assert_eq!(pro(&low, &[], at(60)), Tokens::NotKnown, "seen at too low a trust");
+    assert_eq!(pro(&low, &[], at(60)), lapsed, "seen at too low a trust");
+    assert_eq!(pro(&low, &[12], at(60)), lapsed, "and suspended besides");
 }
 
 #[test]

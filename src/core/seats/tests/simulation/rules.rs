@@ -1,0 +1,156 @@
+//! By what a play of seats is judged. Of the machine it looks at what is there, and not at how that came.
+
+use super::*;
+use crate::seats::machine::Alarm;
+
+impl World {
+    /// Every question is answered once.
+    pub(super) fn hear(&mut self) {
+        for effect in self.seats.take_effects() {
+            match effect {
+                Effect::Granted { request, seat, again } => {
+                    assert!(self.open.remove(&request), "{request:?} was answered twice");
+                    self.grants += 1;
+                    if !again {
+                        self.judge_number(seat);
+                        self.judge_grant(seat);
+                    }
+                }
+                Effect::Refused { request, .. } => {
+                    assert!(self.open.remove(&request), "{request:?} was answered twice");
+                }
+                Effect::Ended { seat, reason } => {
+                    let is_over = self.proven_until(seat.pool).is_some_and(|it| it <= self.now);
+                    assert!(is_over || reason != EndReason::EvidenceExpired, "{seat:?} was proven");
+                    assert!(!matches!(seat.hold, Hold::Lingering { .. }), "{seat:?} ended twice");
+                    self.judge_end_of_lent(&seat, reason);
+                    *self.ends.entry(reason.name()).or_default() += 1;
+                }
+                Effect::Queued { .. } | Effect::Warned { .. } | Effect::Reprieved { .. } => {}
+            }
+        }
+    }
+
+    /// No number is given twice. One that was reserved is used by a seat that is lent, and by no other.
+    fn judge_number(&mut self, id: SeatId) {
+        let hold = self.seats.seat(id).map(|it| &it.hold);
+        if let Some(Hold::Lent { until }) = hold {
+            let reserved = self.reserved.iter().position(|it| *it == id);
+            self.reserved.swap_remove(reserved.expect("its number was reserved"));
+            self.lent.insert(id, *until);
+            self.lends += 1;
+            return;
+        }
+        assert!(id.0 > self.newest, "{id:?} was given twice");
+        self.newest = id.0;
+    }
+
+    /// What another machine has ends by its time and by nothing else that happens here.
+    fn judge_end_of_lent(&mut self, seat: &Seat, reason: EndReason) {
+        let Some(until) = self.lent.remove(&seat.id) else { return };
+        let ends = (reason, until <= self.now);
+        assert_eq!(ends, (EndReason::Returned, true), "{seat:?} is another machine's");
+    }
+
+    /// What nobody here holds is no overage, leaves what the policy never lends, and lasts no longer than that allows.
+    fn judge_put_aside(&self, seat: &Seat, used: u64, capacity: u64) {
+        let (Hold::Borrowed { until } | Hold::Lent { until }) = seat.hold else { return };
+        let policy = &self.policies[&seat.pool];
+        let left = capacity.checked_sub(used);
+        assert!(left >= Some(u64::from(policy.low_water)), "{used} of {capacity}: {seat:?}");
+        assert!(self.wanted <= policy.max_borrow, "{seat:?} is lent for too long");
+        assert_eq!(until, self.now.after(self.wanted), "{seat:?}");
+    }
+
+    /// Never more than the capacity and what the vendor allows beyond it.
+    fn judge_grant(&self, seat: SeatId) {
+        // It may have ended again within the same step.
+        let Some(seat) = self.seats.seat(seat) else { return };
+        let known = self.capacity.get(&seat.pool).expect("given before anything was proven");
+        let Supply::Seats(capacity) = known.supply else { return };
+        let capacity = u64::from(capacity);
+        let extra = match self.terms[&seat.pool].overage {
+            Overage::None => 0,
+            Overage::Plus(more) => u64::from(more),
+            Overage::Times { percent } => capacity * u64::from(percent) / 100,
+        };
+        let used = self.places(seat.pool, |it| !matches!(it.hold, Hold::Lingering { .. }));
+        assert!(used <= capacity + extra, "{used} of {capacity} + {extra}: {seat:?}");
+        self.judge_put_aside(seat, used, capacity);
+    }
+
+    /// When nobody has a seat of it any more.
+    fn proven_until(&self, pool: PoolId) -> Option<BootTime> {
+        let known = self.capacity.get(&pool).and_then(|it| it.until);
+        known.or_else(|| self.unproven.get(&pool).copied())
+    }
+
+    fn places(&self, pool: PoolId, which: impl Fn(&Seat) -> bool) -> u64 {
+        let seats = self.seats.seats().filter(|it| it.pool == pool && which(it));
+        seats.map(|it| u64::from(it.count)).sum()
+    }
+
+    pub(super) fn judge(&self) {
+        for (id, pool) in &self.seats.pools {
+            let lingering = self.places(*id, |it| matches!(it.hold, Hold::Lingering { .. }));
+            let used = self.places(*id, |_| true) - lingering;
+            assert_eq!(used, pool.used, "the places of {id:?} are counted wrong");
+            let draining = self.places(*id, |it| it.drains_at.is_some());
+            let limit = pool.limit(self.now).unwrap_or(u64::MAX);
+            // Others end in the place of what another machine has, as many as there are.
+            let lent = self.places(*id, |it| self.lent.contains_key(&it.id));
+            let stay = used.saturating_sub(draining + lent);
+            assert!(
+                stay <= limit.saturating_sub(lent),
+                "{used} - {draining}, {lent} lent, of {limit}: {pool:?}"
+            );
+            if pool.queue.iter().any(|it| !self.seats.requests.contains_key(it)) {
+                panic!("somebody who has left is still in the queue: {pool:?}");
+            }
+            self.judge_queue(*id);
+            let is_over = self.proven_until(*id).is_some_and(|it| it <= self.now);
+            assert!(
+                !is_over || used == lent,
+                "nothing proves the seats of {id:?} any more: {pool:?}"
+            );
+        }
+        for (id, until) in &self.lent {
+            let hold = self.seats.seat(*id).map(|it| &it.hold);
+            assert_eq!(hold, Some(&Hold::Lent { until: *until }), "{id:?} is another machine's");
+            assert!(*until > self.now, "{id:?} is over");
+        }
+        for seat in self.seats.seats() {
+            if let Hold::Lent { .. } = seat.hold {
+                assert!(self.lent.contains_key(&seat.id), "{seat:?} has come back");
+                assert_eq!(seat.drains_at, None, "{seat:?} cannot be drained");
+            }
+            if let Hold::Bound(bindings) = &seat.hold {
+                assert!(!bindings.is_empty(), "nothing holds {seat:?}");
+            }
+            for binding in seat.bindings() {
+                let lives = match binding {
+                    Binding::Process(it) => self.processes.contains_key(it),
+                    Binding::Connection(it) => self.connections.contains_key(it),
+                };
+                let lives = lives || self.seats.suspects.contains_key(binding);
+                assert!(lives, "{binding:?} is gone and holds {seat:?}");
+            }
+            assert!(seat.drains_at.is_none_or(|it| it > self.now), "{seat:?} should have ended");
+            let alarm = (seat.drains_at.unwrap_or_default(), Alarm::Seat(seat.id));
+            assert!(seat.drains_at.is_none() || self.seats.alarms.contains(&alarm), "{seat:?}");
+        }
+        assert!(self.seats.next_alarm().is_none_or(|it| it > self.now), "something is overdue");
+    }
+
+    /// Nobody waits who could be served.
+    fn judge_queue(&self, id: PoolId) {
+        let pool = &self.seats.pools[&id];
+        for request in pool.queue.iter().map(|it| &self.seats.requests[it]) {
+            match self.seats.fit(self.now, id, &request.claimant, request.count) {
+                Ok(_) => panic!("{request:?} waits for what is free: {pool:?}"),
+                Err(shortage) if shortage.holds_up && !pool.policy.express => return,
+                Err(_) => {}
+            }
+        }
+    }
+}

@@ -57,6 +57,7 @@ struct Share {
 }
 
 /// The place of one piece of work, given back when dropped.
+#[derive(Debug)]
 struct Place {
     shares: Arc<Mutex<HashMap<u32, Share>>>,
     uid: u32,
@@ -64,6 +65,7 @@ struct Place {
 }
 
 /// Given back when dropped, the thread first.
+#[derive(Debug)]
 pub struct Turn {
     _thread: OwnedSemaphorePermit,
     _share: OwnedSemaphorePermit,

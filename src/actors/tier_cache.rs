@@ -28,6 +28,7 @@ use moka::sync::Cache;
 use tokio::sync::watch;
 
 use crate::actors::chain_verifier::{ChainVerifier, Watch};
+use crate::actors::cpu_pool::{CpuPool, PoolLimits};
 use crate::actors::ownership_ledger::{CustomersWithWallets, OwnershipLedger};
 use crate::clock::Clock;
 use crate::products::Catalogue;
@@ -68,10 +69,29 @@ pub struct Parts {
     pub clock: Clock,
     pub settings: CacheSettings,
     pub catalogue: Catalogue,
-    /// Whose turn it is to change the installed products.
-    pub turn: Arc<tokio::sync::Mutex<()>>,
+    pub turns: Turns,
     /// For so many customers with wallets answers are worked out at the start.
     pub warmed: usize,
+}
+
+/// What a receipt is made of may be as large as the receipt, and is there in several forms until that is written. So
+/// few are made at a time, of one user fewer still; and nothing of it is held while somebody waits for a turn, or for
+/// the chain.
+const RECEIPTS: PoolLimits = PoolLimits { threads: 8, running_per_uid: 2, places_per_uid: 128 };
+
+/// Whose turn it is, of what is done for one or a few at a time.
+#[derive(Debug, Clone)]
+pub struct Turns {
+    /// To change the installed products.
+    products: Arc<tokio::sync::Mutex<()>>,
+    /// To have a receipt made.
+    receipts: CpuPool,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self { products: Arc::default(), receipts: CpuPool::new(RECEIPTS) }
+    }
 }
 
 /// Keys looked at again by themselves are no more than this.

@@ -19,7 +19,7 @@ use crate::actors::ownership_ledger::{
 };
 use crate::actors::seat_keeper::SeatKeeper;
 use crate::actors::supervisor::{Policy, Tree};
-use crate::actors::tier_cache::{self, CacheSettings, TierCache, VerdictReader};
+use crate::actors::tier_cache::{self, CacheSettings, TierCache, Turns, VerdictReader};
 use crate::actors::wallet_keeper::WalletKeeper;
 use crate::clock::Clock;
 use crate::config::{self, Config, Environment};
@@ -111,7 +111,7 @@ impl House {
                 clock: clock.clone(),
                 settings: cache_settings(config),
                 catalogue,
-                turn: Arc::default(),
+                turns: Turns::default(),
                 warmed: tier_cache::KEPT_AT_MOST,
             }),
         );

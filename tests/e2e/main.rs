@@ -52,6 +52,7 @@ mod lifecycle;
 mod local_users;
 mod main_path;
 mod many_tokens;
+mod many_users;
 mod memory_pages;
 mod mistakes;
 mod named_files;

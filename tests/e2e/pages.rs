@@ -1,5 +1,7 @@
 //! The pages of `entitlectl` in a real browser: linking a wallet, and seeing what there is; and who is kept out.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -275,6 +277,33 @@ fn an_address_opens_the_page_once_and_what_follows_needs_the_session() {
     assert!(page.request("POST /rpc", &form, ask).starts_with("HTTP/1.1 415"));
     let answered = post(&[("Cookie", cookie), ("Origin", &origin)]);
     assert!(answered.ends_with(r#""result":{"items":[],"next_cursor":null}}"#), "{answered}");
+}
+
+#[test]
+fn connections_that_say_nothing_keep_no_browser_out_and_end_no_page() {
+    let daemon = offline();
+    let page = Page::open(&daemon, &["ui"]);
+    let many = || -> Vec<TcpStream> { (0..40).map(|_| page.connect()).collect() };
+    let _silent = many();
+    let (host, query) = page.parts();
+    let entered = page.request(&format!("GET /{query}"), &[("Host", host)], "");
+    assert!(entered.starts_with("HTTP/1.1 303"), "{entered:?}");
+    let (_, cookie) = entered.split_once("set-cookie: ").unwrap();
+    let (cookie, _) = cookie.split_once(';').unwrap();
+
+    let mut live = page.connect();
+    write!(live, "GET /live HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\n\r\n").unwrap();
+    // Whatever happens, something is told every two seconds.
+    let mut hear = |times: usize| {
+        for _ in 0..times {
+            assert!(live.read(&mut [0; 4096]).unwrap() > 0, "the page was hung up on");
+        }
+    };
+    hear(1);
+    let _more = many();
+    let shown = page.request("GET /ui", &[("Host", host), ("Cookie", cookie)], "");
+    assert!(shown.starts_with("HTTP/1.1 200"), "{shown:?}");
+    hear(6);
 }
 
 #[test]

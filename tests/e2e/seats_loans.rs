@@ -1,6 +1,7 @@
 //! Seats that one machine lends to another, which is offline: by files that somebody carries.
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, hex};
+use entitled_core::loan::SeatRequest;
 use serde_json::{Value, json};
 
 use crate::publishers::{Vendor, install_signed};
@@ -13,6 +14,7 @@ use crate::support::proxy::Proxy;
 use crate::support::seat_holder::SeatHolder;
 use crate::support::settings::Settings;
 use crate::support::stage::{ACME, Stage};
+use crate::support::wallet::Wallet;
 
 const CONFLICT: i64 = -32003;
 const NOT_FOUND: i64 = -32002;
@@ -223,6 +225,26 @@ fn one_request_has_one_loan_and_one_place() {
     let none = two.lend(&two.request());
     assert_eq!((&none["granted"], &none["code"]), (&json!(false), &json!("SEATS_FULL")), "{none}");
     assert!(none["loan"].is_null(), "{none}");
+}
+
+#[test]
+fn another_machines_request_of_the_same_number_is_not_answered_with_its_loan() {
+    let two = Two::start();
+    let request = two.request();
+    // Whoever has seen a request may write one of their own with its number.
+    let stranger = Wallet::numbered(9);
+    let seen = SeatRequest::read(request.as_bytes()).unwrap();
+    let theirs = SeatRequest { machine: stranger.address(), ..seen };
+    let signature = hex::decode_to_array(stranger.sign(&theirs.statement())).unwrap();
+    let lent = two.lend(&theirs.write(&signature));
+    assert_eq!(lent["machine"], stranger.address().to_string(), "{}", lent["code"]);
+
+    let order = json!({"request": request, "customer": own()});
+    let refused = two.lender.daemon.try_admin("seat_lend", order).unwrap_err();
+    assert!(refused.code == CONFLICT && refused.message.contains("a new one"), "{refused:?}");
+    assert_eq!(two.lenders(), (1, 1));
+    two.lent();
+    assert_eq!(two.lenders(), (2, 2));
 }
 
 #[test]

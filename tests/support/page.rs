@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -66,10 +67,17 @@ impl Page {
         self.process.output().text()
     }
 
+    /// A connection to it, on which nothing takes for ever.
+    pub fn connect(&self) -> TcpStream {
+        let (_, port) = self.parts().0.rsplit_once(':').unwrap();
+        let stream = TcpStream::connect(("127.0.0.1", port.parse().unwrap())).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream
+    }
+
     /// The reply to a request with these headers, `Host` among them.
     pub fn request(&self, line: &str, headers: &[(&str, &str)], body: &str) -> String {
-        let (_, port) = self.parts().0.rsplit_once(':').unwrap();
-        let mut stream = TcpStream::connect(("127.0.0.1", port.parse().unwrap())).unwrap();
+        let mut stream = self.connect();
         let mut text =
             format!("{line} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
         for (name, value) in headers {

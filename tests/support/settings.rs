@@ -158,6 +158,12 @@ impl ProductFile {
         self
     }
 
+    /// Lines that say nothing.
+    pub fn remarks(mut self, lines: &str) -> Self {
+        self.tables.push_str(lines);
+        self
+    }
+
     /// The `[seats]` section.
     pub fn seats(mut self, more: &str) -> Self {
         writeln!(self.tables, "\n[seats]\n{more}").unwrap();

@@ -10,6 +10,7 @@ use alloy_primitives::{Address, B256};
 
 use super::reader::{Cached, Key};
 use crate::actors::chain_verifier::VerifierError;
+use crate::actors::cpu_pool::Turn;
 use crate::actors::ownership_ledger::{Asked, LedgerError};
 use crate::products::{Catalogue, FileFault, Installed};
 use entitled_core::domain::customer::LinkProof;
@@ -134,6 +135,8 @@ pub struct Draft {
     pub customer: CustomerId,
     /// How it was linked; none for a wallet whose key is here.
     pub link: Option<LinkProof>,
+    /// Whose turn it is to have a receipt made, until it is.
+    pub(in crate::actors) _turn: Arc<Turn>,
 }
 
 /// Take what a receipt proves for a look.

@@ -50,7 +50,8 @@ impl Caller {
         rest: Vec<Box<RawValue>>,
         out: &mut Vec<u8>,
     ) -> Option<Later> {
-        let flight = match self.fly() {
+        let bytes = rest.iter().map(|it| it.get().len()).sum();
+        let flight = match self.fly(bytes) {
             Ok(flight) => flight,
             Err(fault) => {
                 self.refuse(None, &fault, out);
@@ -63,10 +64,10 @@ impl Caller {
             for entry in rest {
                 let mut one = caller.entry_of_batch(&entry, batch.0.len(), &flight).await;
                 match caller.share.hold(one.len()) {
-                    Some(room) => counted.push(room),
-                    None => {
-                        one.clear();
-                        caller.refuse_entry(&entry, &caller.too_much_unread(), &mut one);
+                    Ok(room) => counted.push(room),
+                    Err(crowded) => {
+                        one = Vec::new();
+                        caller.refuse_entry(&entry, &caller.no_room(crowded), &mut one);
                     }
                 }
                 batch.add(|reply, _| {

@@ -21,7 +21,7 @@ use crate::rpc::socket::attendance::Attendance;
 use crate::rpc::socket::canonical::{self, Check};
 use crate::rpc::socket::census::Share;
 use crate::rpc::socket::limits::{Limits, Rates};
-use crate::rpc::socket::reply::{Flight, Held, Reply};
+use crate::rpc::socket::reply::Reply;
 use crate::rpc::socket::turn::Turn;
 use entitled_core::domain::peer::{Door, Peer};
 
@@ -44,7 +44,7 @@ pub(in crate::rpc) struct Caller {
     /// Whether it may use the door it came by. Otherwise it is told so, request by request.
     welcome: bool,
     connection: ConnectionId,
-    in_flight: Arc<Semaphore>,
+    pub(super) in_flight: Arc<Semaphore>,
     /// What it may take of what belongs to its user.
     pub(in crate::rpc) share: Share,
     pub(in crate::rpc) turn: Turn,
@@ -175,8 +175,9 @@ impl Caller {
         if envelope.method.starts_with(SEAT_METHODS) {
             self.attend(line);
         }
-        let flown =
-            self.fly().and_then(|flight| Ok((self.work(id, &envelope, line.sink)?, flight)));
+        let flown = self
+            .fly(frame.len())
+            .and_then(|flight| Ok((self.work(id, &envelope, line.sink)?, flight)));
         match flown {
             Ok((mut work, flight)) => {
                 let (caller, id) = (Arc::clone(self), id.to_owned());
@@ -285,20 +286,6 @@ impl Caller {
         is_answered
     }
 
-    /// A place among the requests in flight.
-    pub(in crate::rpc) fn fly(&self) -> Result<Arc<Flight>, Fault> {
-        let full = |whose, most| {
-            let detail = format!("{whose} has at most {most} requests in flight");
-            Fault::limit(detail, "wait for replies, and read them, before asking more")
-        };
-        let of_connection = Arc::clone(&self.in_flight)
-            .try_acquire_owned()
-            .map_err(|_| full("a connection", self.limits().in_flight))?;
-        let of_user =
-            self.share.begin().ok_or_else(|| full("a user", self.limits().in_flight_per_uid))?;
-        Ok(Arc::new(Flight::new(of_connection, of_user)))
-    }
-
     /// Whether the caller's user may ask once more now, for what is not at hand.
     pub(in crate::rpc) fn check_rate(&self) -> Result<(), Fault> {
         let service = &self.service;
@@ -308,36 +295,6 @@ impl Caller {
         let most = service.limits.rate_per_second;
         let detail = format!("a user may ask {most} requests a second that are not cached");
         Err(Fault::limit(detail, "ask more slowly, or subscribe"))
-    }
-
-    /// Finishes a reply: its bytes count until they are written. Where its user has too many such bytes already, a
-    /// refusal takes its place.
-    pub(in crate::rpc) fn hold(
-        &self,
-        mut bytes: Vec<u8>,
-        flight: Option<Arc<Flight>>,
-        id: Option<&RawValue>,
-    ) -> Reply {
-        if bytes.is_empty() {
-            return Reply::default();
-        }
-        if let Some(held) = self.held(bytes.len(), flight) {
-            return Reply { bytes, held: Some(held), descriptor: None };
-        }
-        bytes.clear();
-        self.refuse(id, &self.too_much_unread(), &mut bytes);
-        Reply { bytes, held: None, descriptor: None }
-    }
-
-    /// Room for so many bytes of a reply.
-    pub(in crate::rpc) fn held(&self, bytes: usize, flight: Option<Arc<Flight>>) -> Option<Held> {
-        Some(Held::new(self.share.hold(bytes)?, flight))
-    }
-
-    pub(in crate::rpc) fn too_much_unread(&self) -> Fault {
-        let most = self.limits().reply_bytes_per_uid;
-        let detail = format!("a user has at most {most} bytes of replies that are not read");
-        Fault::limit(detail, "read the replies there are before asking more")
     }
 
     /// Prepares a call of a method, within the caller's rate and number of subscriptions.

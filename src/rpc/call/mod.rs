@@ -6,4 +6,5 @@ pub(in crate::rpc) mod caller;
 pub(in crate::rpc) mod enclosure;
 pub(in crate::rpc) mod envelope;
 pub(in crate::rpc) mod refusal;
+mod room;
 pub(in crate::rpc) mod work;

@@ -44,7 +44,7 @@ pub(super) async fn lend(
     let time = ask.for_ms.map(duration).transpose()?.unwrap_or(request.time);
     let find = FindGivenLoan { nonce: request.nonce };
     if let Some(given) = api.ledger.send(find).timeout(ACTOR_TIME).await?? {
-        return again(&api, &permit, &given);
+        return again(&api, &permit, &request, &given);
     }
     let presence = with_groups(ask.presence, &permit).await?;
     let key = Key { customer: permit.customer(), product: request.product.clone() };
@@ -74,7 +74,7 @@ pub(super) async fn lend(
             let (given, granted) = *granted;
             match granted {
                 Some(granted) => Ok(lent(&given, Some(&granted))),
-                None => again(&api, &permit, &given),
+                None => again(&api, &permit, &request, &given),
             }
         }
         Lent::Refused(refused) => {
@@ -101,7 +101,17 @@ fn about(request: &SeatRequest) -> wire::SeatLoan {
 
 /// The loan that the request has already. Whoever has the request could have asked for it; but a loan is for whom it was
 /// made.
-fn again(api: &Api, permit: &Permit, given: &GivenLoan) -> Result<wire::SeatLoan, RpcError> {
+fn again(
+    api: &Api,
+    permit: &Permit,
+    request: &SeatRequest,
+    given: &GivenLoan,
+) -> Result<wire::SeatLoan, RpcError> {
+    // The number is its machine's choice: another's may be the same because somebody saw it.
+    if (given.terms.machine, &given.product) != (request.machine, &request.product) {
+        let why = "another request with this number was answered; have the machine write a new one";
+        return Err(RpcError::new(Code::Conflict, why));
+    }
     let is_own = permit.is_admin() || given.claimant.uid == permit.uid();
     if !is_own {
         return Err(RpcError::new(Code::Conflict, "the request was answered for another user"));

@@ -1,4 +1,7 @@
-//! Who is connected, and what each user has under way: connections, requests in flight, bytes of replies not written.
+//! Who is connected, and what each user has under way: connections, requests in flight, bytes of requests and replies.
+//!
+//! Bytes are divided by a dynamic threshold: a user may have as many as it leaves to everybody. So many users together always
+//! leave some, and whoever comes then has room for what is short.
 //!
 //! Asked by `listen`, which lets people in, and by `call`, which lets them ask. A user is an account: a uid, together
 //! with the subordinate uids that belong to it. Never decides who may ask what.
@@ -18,6 +21,8 @@ const REMEMBERED_ACCOUNTS: usize = 1_024;
 #[derive(Debug, Default)]
 pub(in crate::rpc) struct Census {
     seats: Mutex<Seats>,
+    /// What all users have, but for those who are exempt.
+    bytes: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Default)]
@@ -32,7 +37,7 @@ struct Account {
     /// Changed only by who has the lock of the seats.
     connections: AtomicUsize,
     in_flight: AtomicUsize,
-    unwritten_bytes: AtomicUsize,
+    bytes: AtomicUsize,
 }
 
 /// Which limit a new connection met.
@@ -56,7 +61,19 @@ pub(in crate::rpc) struct Share {
     user: u32,
     account: Arc<Account>,
     in_flight: usize,
-    unwritten_bytes: usize,
+    bytes: usize,
+    /// What all have, and may have.
+    of_all: Arc<AtomicUsize>,
+    bytes_of_all: usize,
+}
+
+/// Why there is no room for more bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::rpc) enum Crowded {
+    /// The user has as many as a user may.
+    User,
+    /// All users together leave no more.
+    All,
 }
 
 /// A part of an account, given back when dropped.
@@ -65,6 +82,7 @@ pub(in crate::rpc) struct Taken {
     account: Arc<Account>,
     of: fn(&Account) -> &AtomicUsize,
     amount: usize,
+    of_all: Option<Arc<AtomicUsize>>,
 }
 
 impl Census {
@@ -100,7 +118,9 @@ impl Census {
             user: peer.account,
             account: Arc::clone(account),
             in_flight: if exempt { usize::MAX } else { limits.in_flight_per_uid },
-            unwritten_bytes: if exempt { usize::MAX } else { limits.reply_bytes_per_uid },
+            bytes: if exempt { usize::MAX } else { limits.reply_bytes_per_uid },
+            of_all: Arc::clone(&self.bytes),
+            bytes_of_all: if exempt { usize::MAX } else { limits.bytes_of_all() },
         };
         drop(seats);
         figures.connections_total.one_more();
@@ -158,21 +178,47 @@ impl Share {
         self.take(|it| &it.in_flight, 1, self.in_flight)
     }
 
-    /// Room for a reply of so many bytes until it is written.
-    pub(in crate::rpc) fn hold(&self, bytes: usize) -> Option<Taken> {
-        self.take(|it| &it.unwritten_bytes, bytes, self.unwritten_bytes)
+    /// Room for so many bytes: of a request while it comes and is under way, of a reply until it is written.
+    ///
+    /// # Errors
+    /// [`Crowded`]
+    pub(in crate::rpc) fn hold(&self, bytes: usize) -> Result<Taken, Crowded> {
+        let is_exempt = self.bytes_of_all == usize::MAX;
+        let of_all = self.of_all.load(Ordering::Relaxed).saturating_add(bytes);
+        let left = self.bytes_of_all.saturating_sub(of_all);
+        // Where the configuration lets a request be longer than what a user may have, it has to be the only one.
+        let is_alone = bytes > self.bytes && of_all <= self.bytes_of_all;
+        let most = if is_alone { bytes } else { self.bytes.min(left) };
+        let taken = self.take(|it| &it.bytes, bytes, most);
+        let crowded = if left < self.bytes { Crowded::All } else { Crowded::User };
+        let mut taken = taken.ok_or(crowded)?;
+        if !is_exempt {
+            self.of_all.fetch_add(bytes, Ordering::Relaxed);
+            taken.of_all = Some(Arc::clone(&self.of_all));
+        }
+        Ok(taken)
     }
 
     fn take(&self, of: fn(&Account) -> &AtomicUsize, amount: usize, most: usize) -> Option<Taken> {
         let grown = |now: usize| now.checked_add(amount).filter(|it| *it <= most);
         of(&self.account).fetch_update(Ordering::Relaxed, Ordering::Relaxed, grown).ok()?;
-        Some(Taken { account: Arc::clone(&self.account), of, amount })
+        Some(Taken { account: Arc::clone(&self.account), of, amount, of_all: None })
+    }
+}
+
+impl Taken {
+    /// Takes up another of the same kind.
+    pub(in crate::rpc) fn join(&mut self, mut other: Self) {
+        self.amount += std::mem::take(&mut other.amount);
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
         (self.of)(&self.account).fetch_sub(self.amount, Ordering::Relaxed);
+        if let Some(all) = &self.of_all {
+            all.fetch_sub(self.amount, Ordering::Relaxed);
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 //! Refuses whatever a web page could have sent: identity here is the connecting process, and a browser is one
 //! process for many pages.
 
+mod body;
+
 use std::convert::Infallible;
 use std::os::fd::AsFd as _;
 use std::pin::pin;
@@ -11,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
@@ -204,7 +206,7 @@ impl Desk {
         if !self.caller.is_welcome() {
             return fault(StatusCode::FORBIDDEN, &Fault::refused());
         }
-        let flight = match self.caller.check_rate().and_then(|()| self.caller.fly()) {
+        let flight = match self.caller.check_rate().and_then(|()| self.caller.fly(0)) {
             Ok(flight) => flight,
             Err(limit) => return self.refuse(StatusCode::TOO_MANY_REQUESTS, &limit),
         };
@@ -216,36 +218,9 @@ impl Desk {
             );
         };
         match self.caller.held(page.body.len(), Some(flight)) {
-            Some(held) => Answer { held: Some(held), ..page_answer(page) },
-            None => self.refuse(StatusCode::TOO_MANY_REQUESTS, &self.caller.too_much_unread()),
+            Ok(held) => Answer { held: Some(held), ..page_answer(page) },
+            Err(fault) => self.refuse(StatusCode::TOO_MANY_REQUESTS, &fault),
         }
-    }
-
-    /// The body of a request with JSON, or what is answered in its place.
-    async fn body(&self, request: Request<Incoming>) -> Result<Bytes, Answer> {
-        if !is_json(request.headers()) {
-            let why = "send requests with content-type application/json\n";
-            return Err(text(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
-        }
-        let limits = self.caller.limits();
-        let body = Limited::new(request.into_body(), limits.request_bytes).collect();
-        let body = match tokio::time::timeout(limits.first_byte, body).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                let too_long = Fault::too_long(limits.request_bytes);
-                return Err(self.refuse(StatusCode::PAYLOAD_TOO_LARGE, &too_long));
-            }
-            Ok(Err(_)) => {
-                let cut = Fault::parse("the body is cut off");
-                return Err(self.refuse(StatusCode::BAD_REQUEST, &cut));
-            }
-            Err(_) => {
-                let slow = Fault::limit("the body did not arrive in time", "send it at once");
-                return Err(self.refuse(StatusCode::REQUEST_TIMEOUT, &slow));
-            }
-        };
-        self.progress.completed();
-        Ok(body)
     }
 
     /// Flags in the form of OpenFeature.
@@ -254,7 +229,7 @@ impl Desk {
         let terms = terms_of(request.headers());
         let known = request.headers().get(header::IF_NONE_MATCH).cloned();
         let known = known.as_ref().and_then(|it| it.to_str().ok()).unwrap_or_default();
-        let body = match self.body(request).await {
+        let (body, _room) = match self.body(request).await {
             Ok(body) => body,
             Err(answer) => return self.send(answer),
         };
@@ -277,16 +252,16 @@ impl Desk {
     fn evaluated(&self, evaluated: Evaluated) -> Answer {
         let bytes = Bytes::from(evaluated.body);
         match self.caller.held(bytes.len(), None) {
-            Some(held) => {
+            Ok(held) => {
                 let status = evaluated.status;
                 Answer { status, content_type: JSON, bytes, held: Some(held) }
             }
-            None => self.refuse(StatusCode::TOO_MANY_REQUESTS, &self.caller.too_much_unread()),
+            Err(fault) => self.refuse(StatusCode::TOO_MANY_REQUESTS, &fault),
         }
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Answer {
-        let body = match self.body(request).await {
+        let (body, _room) = match self.body(request).await {
             Ok(body) => body,
             Err(answer) => return answer,
         };

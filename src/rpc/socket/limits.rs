@@ -27,7 +27,8 @@ pub struct Limits {
     pub in_flight: usize,
     /// The same over all connections of one user. Each is in flight until its reply is written.
     pub in_flight_per_uid: usize,
-    /// Bytes of replies to one user that are not written yet.
+    /// Bytes of one user's requests that come or are under way, and of replies to it that are not written yet. Of all
+    /// users together [`Limits::bytes_of_all`].
     pub reply_bytes_per_uid: usize,
     /// Subscriptions of one connection.
     pub subscriptions: usize,
@@ -89,6 +90,13 @@ impl Default for Limits {
 impl Limits {
     pub(in crate::rpc) fn is_exempt(&self, peer: &Peer) -> bool {
         self.is_ourselves(peer) || (self.root_is_exempt && peer.uid == 0)
+    }
+
+    /// The same of all users together, but for root: as much as four users may have. So however many users there are, the
+    /// daemon stays within the memory it may take.
+    pub(in crate::rpc) fn bytes_of_all(&self) -> usize {
+        // Where requests may be very long, there is room for some of them all the same.
+        self.reply_bytes_per_uid.max(self.request_bytes.saturating_mul(4)).saturating_mul(4)
     }
 
     /// Places that only root and who comes by the admin door may take.

@@ -36,11 +36,17 @@ impl Held {
 pub(in crate::rpc) struct Flight {
     _of_connection: OwnedSemaphorePermit,
     _of_user: Taken,
+    /// The bytes of the request.
+    _bytes: Taken,
 }
 
 impl Flight {
-    pub(in crate::rpc) fn new(of_connection: OwnedSemaphorePermit, of_user: Taken) -> Self {
-        Self { _of_connection: of_connection, _of_user: of_user }
+    pub(in crate::rpc) fn new(
+        of_connection: OwnedSemaphorePermit,
+        of_user: Taken,
+        bytes: Taken,
+    ) -> Self {
+        Self { _of_connection: of_connection, _of_user: of_user, _bytes: bytes }
     }
 }
 

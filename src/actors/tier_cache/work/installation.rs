@@ -113,7 +113,7 @@ impl TierCache {
         + Send
         + 'static,
     ) -> Answer<Changed<T>> {
-        let turn = Arc::clone(&self.parts.turn).lock_owned();
+        let turn = Arc::clone(&self.parts.turns.products).lock_owned();
         let prepared = turn.into_actor(self).map(move |turn, cache: &mut Self, _: &mut _| {
             if let Some(catalogue) = catalogue {
                 cache.parts.catalogue = catalogue;

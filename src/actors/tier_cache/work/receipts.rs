@@ -10,6 +10,7 @@ use actix::prelude::*;
 
 use super::flight::{Scene, gather};
 use crate::actors::chain_verifier::{Holding, ProofFault, Prove, TakeSighting, VerifierError};
+use crate::actors::cpu_pool::Turn;
 use crate::actors::ownership_ledger::{
     AuditAction, FindReceiptParts, FindWallet, KeepEvidence, KeptEvidence, ReceiptParts, Whose,
 };
@@ -37,13 +38,22 @@ const PROOF_TIME: Duration = Duration::from_secs(70);
 
 /// What a yes rests on.
 struct Basis {
+    product: ProductId,
     installed: Arc<Installed>,
     publisher: PublisherKey,
-    product: SignedProduct,
     wallet: Wallet,
     token: Token,
     terms: Terms,
     via: Vec<Via>,
+}
+
+/// A basis, how its wallet was linked, and when it was.
+struct Ground {
+    basis: Basis,
+    link: Option<LinkProof>,
+    /// Whether it is what the verdict rests on, of which alone the proof is kept.
+    is_the_verdicts: bool,
+    now: Timestamp,
 }
 
 impl Scene {
@@ -53,10 +63,7 @@ impl Scene {
         let (Some(token), Some(account)) = (verdict.token, verdict.wallet) else {
             return Err(no_yes());
         };
-        let signed = installed.signed.as_ref().ok_or(ReceiptError::Unsigned)?;
         let publisher = installed.publisher.clone().ok_or(ReceiptError::Unsigned)?;
-        let product = SignedProduct::new(&signed.text, &signed.signature);
-        let product = product.ok_or(ReceiptError::UnfitSignature)?;
         let own = |it: &&Wallet| {
             (it.address, it.customer) == (account.address, verdict.customer) && it.active
         };
@@ -74,8 +81,8 @@ impl Scene {
         };
         let seen = self.sightings.iter().filter(held).max_by_key(|it| precedence::block(it));
         let seen = seen.ok_or_else(no_yes)?;
-        let (terms, via) = (seen.terms(), seen.via.clone());
-        Ok(Basis { installed, publisher, product, wallet, token, terms, via })
+        let (terms, via, product) = (seen.terms(), seen.via.clone(), verdict.product.clone());
+        Ok(Basis { product, installed, publisher, wallet, token, terms, via })
     }
 }
 
@@ -88,42 +95,46 @@ impl Basis {
         }
     }
 
-    /// What is kept, if it is of the same file, token and way of holding it.
-    fn kept(&self, parts: &ReceiptParts) -> Option<(Timestamp, Evidence)> {
-        let kept = parts.evidence.as_ref()?;
-        let evidence = Evidence::from_bytes(&kept.bytes).ok()?;
-        let (grant, _) = grant_of(&self.installed.product, &self.token, self.terms)?;
-        let same = evidence.product == self.product
-            && (evidence.token, evidence.grant) == (self.token, grant)
-            && evidence.via == self.via;
-        same.then_some((kept.made_at, evidence))
+    fn signed(&self) -> Result<SignedProduct, ReceiptError> {
+        let signed = self.installed.signed.as_ref().ok_or(ReceiptError::Unsigned)?;
+        let product = SignedProduct::new(&signed.text, &signed.signature);
+        product.ok_or(ReceiptError::UnfitSignature)
     }
 
-    async fn prove(
-        &self,
-        parts: &Parts,
-        (link, uid): (Option<&LinkProof>, u32),
-    ) -> Result<Evidence, ReceiptError> {
+    /// What is kept, if it is of the same file, token and way of holding it.
+    fn read(&self, bytes: &[u8]) -> Option<Evidence> {
+        let evidence = Evidence::from_bytes(bytes).ok()?;
+        let (grant, _) = grant_of(&self.installed.product, &self.token, self.terms)?;
+        let same = evidence.product == self.signed().ok()?
+            && (evidence.token, evidence.grant) == (self.token, grant)
+            && evidence.via == self.via;
+        same.then_some(evidence)
+    }
+}
+
+impl Ground {
+    async fn prove(&self, parts: &Parts, uid: u32) -> Result<Evidence, ReceiptError> {
         let verifier = parts.verifier.get().ok_or(ReceiptError::BrokenOff)?;
+        let basis = &self.basis;
         let holding = Holding {
-            token: self.token,
-            terms: self.terms,
-            wallet: self.wallet.address,
-            via: self.via.clone(),
-            link: link.and_then(|it| self.by_contract(it)),
+            token: basis.token,
+            terms: basis.terms,
+            wallet: basis.wallet.address,
+            via: basis.via.clone(),
+            link: self.link.as_ref().and_then(|it| self.by_contract(it)),
         };
-        let ask = Prove { product: Arc::clone(&self.installed), holding, uid };
+        let ask = Prove { product: Arc::clone(&basis.installed), holding, uid };
         let proof = match verifier.send(ask).timeout(PROOF_TIME).await {
             Ok(proof) => proof?,
             Err(_) => return Err(ReceiptError::BrokenOff),
         };
-        let grant = grant_of(&self.installed.product, &self.token, self.terms);
+        let grant = grant_of(&basis.installed.product, &basis.token, basis.terms);
         let (grant, _) = grant.ok_or(ReceiptError::BrokenOff)?;
         Ok(Evidence {
-            product: self.product.clone(),
-            token: self.token,
+            product: basis.signed()?,
+            token: basis.token,
             grant,
-            via: self.via.clone(),
+            via: basis.via.clone(),
             block: proof.block,
             header: proof.header,
             nodes: proof.nodes,
@@ -133,16 +144,32 @@ impl Basis {
 
     /// The link as its contract has to judge it; none where a key made the signature.
     fn by_contract(&self, link: &LinkProof) -> Option<Link> {
+        let wallet = &self.basis.wallet;
         let hash = personal_message_hash(link.message.as_bytes());
-        let by_key = is_signed_by(hash, &link.signature.to_string(), self.wallet.address);
-        let chain = self.wallet.chain.unwrap_or(self.token.collection.chain);
+        let by_key = is_signed_by(hash, &link.signature.to_string(), wallet.address);
+        let chain = wallet.chain.unwrap_or(self.basis.token.collection.chain);
         let signature = link.signature.clone();
         (by_key != Ok(true)).then_some(Link { chain, hash, signature })
     }
+
+    fn draft(self, evidence: Evidence, turn: Turn) -> Draft {
+        let Basis { product, publisher, wallet, .. } = self.basis;
+        let (wallet, customer) = (wallet.address, wallet.customer);
+        let (link, _turn) = (self.link, Arc::new(turn));
+        Draft { evidence, product, publisher, wallet, customer, link, _turn }
+    }
 }
 
-async fn draft(parts: Parts, ask: DraftReceipt) -> Result<Draft, ReceiptError> {
-    let scene = gather(&parts, &ask.key).await?;
+/// What is kept of a yes, if it is as young as it has to be; else what is to be proven.
+enum Kept {
+    Draft(Box<Draft>),
+    Ground(Box<Ground>),
+}
+
+/// Looks for what is kept, in a turn of its own, which goes on with the draft.
+async fn kept(parts: &Parts, ask: &DraftReceipt, of_any_age: bool) -> Result<Kept, ReceiptError> {
+    let turn = parts.turns.receipts.turn(ask.uid).await.map_err(|_| CheckError::Busy)?;
+    let scene = gather(parts, &ask.key).await?;
     let now = scene.now(&parts.clock);
     let verdict = scene.verdict(&parts.clock);
     let by_own_key = ask.by_own_key.then(|| scene.verdict_by_own_keys(&parts.clock));
@@ -150,42 +177,68 @@ async fn draft(parts: Parts, ask: DraftReceipt) -> Result<Draft, ReceiptError> {
         Some(other) => scene.basis(&other)?,
         None => scene.basis(&verdict)?,
     };
-    // What is kept is of what the verdict rests on.
+    basis.signed()?;
     let is_the_verdicts = verdict.wallet.map(|it| it.address) == Some(basis.wallet.address)
         && verdict.token == Some(basis.token);
-    let (product, customer) = (ask.key.product.clone(), basis.wallet.customer);
-    let wallet = basis.wallet.address;
-    let find = FindReceiptParts { wallet, customer, product: product.clone() };
+    let find = FindReceiptParts {
+        wallet: basis.wallet.address,
+        customer: basis.wallet.customer,
+        product: ask.key.product.clone(),
+    };
     let found = match parts.ledger.send(find).timeout(LEDGER_TIME).await {
         Ok(found) => found.map_err(|source| CheckError::Ledger { source })?,
         Err(_) => return Err(CheckError::Busy.into()),
     };
     let link = basis.link(&found)?;
-    let refresh = basis.installed.product.refresh.min(parts.settings.refresh);
-    let kept = basis.kept(&found).filter(|_| is_the_verdicts);
+    let ground = Ground { basis, link, is_the_verdicts, now };
+    let refresh = ground.basis.installed.product.refresh.min(parts.settings.refresh);
     let is_young = |made_at: Timestamp| {
         now >= made_at
             && Duration::try_from(now.duration_since(made_at)).is_ok_and(|it| it < refresh)
     };
-    let evidence = match kept {
-        Some((made_at, evidence)) if is_young(made_at) => evidence,
-        kept => match (basis.prove(&parts, (link.as_ref(), ask.uid)).await, kept) {
-            (Ok(evidence), _) => {
-                if is_the_verdicts {
-                    keep(&parts, (customer, &product), &evidence, now).await;
-                }
-                evidence
-            }
-            // What was made before is shown as long as it holds: that is for whoever completes it to find out.
-            (Err(error), Some((_, evidence))) if is_passing(&error) => {
-                tracing::info!(%product, %error, "an earlier proof is shown");
-                evidence
-            }
-            (Err(error), _) => return Err(error),
-        },
+    let fits = |it: &KeptEvidence| is_the_verdicts && (of_any_age || is_young(it.made_at));
+    let Some(evidence) = found.evidence.filter(fits) else {
+        return Ok(Kept::Ground(ground.into()));
     };
-    let publisher = basis.publisher;
-    Ok(Draft { evidence, product, publisher, wallet, customer, link })
+    // As long as it is large: not on the thread of the actors.
+    let reading = tokio::task::spawn_blocking(move || {
+        let read = ground.basis.read(&evidence.bytes);
+        (ground, read)
+    });
+    let (ground, read) = reading.await.map_err(|_| ReceiptError::BrokenOff)?;
+    Ok(match read {
+        Some(evidence) => Kept::Draft(ground.draft(evidence, turn).into()),
+        None => Kept::Ground(ground.into()),
+    })
+}
+
+async fn draft(parts: Parts, ask: DraftReceipt) -> Result<Draft, ReceiptError> {
+    let ground = match kept(&parts, &ask, false).await? {
+        Kept::Draft(draft) => return Ok(*draft),
+        Kept::Ground(ground) => ground,
+    };
+    let failed = match ground.prove(&parts, ask.uid).await {
+        Ok(evidence) => {
+            if !ground.is_the_verdicts || !keep(&parts, &ground, &evidence).await {
+                let turn =
+                    parts.turns.receipts.turn(ask.uid).await.map_err(|_| CheckError::Busy)?;
+                return Ok(ground.draft(evidence, turn));
+            }
+            None
+        }
+        Err(error) if is_passing(&error) => Some(error),
+        Err(error) => return Err(error),
+    };
+    // What was proven is taken up again in turn; and what was made before is shown as long as it holds: that is for whoever
+    // completes it to find out.
+    match (kept(&parts, &ask, true).await?, failed) {
+        (Kept::Draft(draft), None) => Ok(*draft),
+        (Kept::Draft(draft), Some(error)) => {
+            tracing::info!(product = %draft.product, %error, "an earlier proof is shown");
+            Ok(*draft)
+        }
+        (Kept::Ground(_), failed) => Err(failed.unwrap_or(ReceiptError::BrokenOff)),
+    }
 }
 
 /// Whether the chain could not be asked, rather than having said no.
@@ -202,20 +255,19 @@ fn is_passing(error: &ReceiptError) -> bool {
     }
 }
 
-async fn keep(
-    parts: &Parts,
-    (customer, product): (CustomerId, &ProductId),
-    evidence: &Evidence,
-    made_at: Timestamp,
-) {
-    let evidence = KeptEvidence { made_at, bytes: evidence.to_bytes() };
-    let order = KeepEvidence { customer, product: product.clone(), evidence };
-    match parts.ledger.send(order).timeout(LEDGER_TIME).await {
-        Ok(Ok(())) => {}
-        // The receipt is as good; only the next one has to be proven anew.
-        Ok(Err(error)) => tracing::warn!(%product, %error, "a proof was not kept"),
-        Err(error) => tracing::warn!(%product, %error, "a proof was not kept"),
-    }
+/// Whether it could be kept.
+async fn keep(parts: &Parts, ground: &Ground, evidence: &Evidence) -> bool {
+    let Ground { basis: Basis { product, wallet, .. }, now, .. } = ground;
+    let evidence = KeptEvidence { made_at: *now, bytes: evidence.to_bytes() };
+    let order = KeepEvidence { customer: wallet.customer, product: product.clone(), evidence };
+    let failed = match parts.ledger.send(order).timeout(LEDGER_TIME).await {
+        Ok(Ok(())) => return true,
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    // The receipt is as good; only the next one has to be proven anew.
+    tracing::warn!(%product, error = failed, "a proof was not kept");
+    false
 }
 
 /// Reads a receipt and runs everything in it again, under the key of the installed file's publisher.

@@ -9,6 +9,7 @@ mod browser;
 mod gate;
 mod live;
 mod peer;
+mod places;
 mod relay;
 mod server;
 

@@ -21,20 +21,18 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::assets::{ASSETS, DENIED};
 use super::gate::{Denied, Gate};
 use super::live::{Event, Listener, Live};
 use super::peer;
+use super::places::{Busy, Places, Use};
 use super::relay::Relay;
 use crate::session::Door;
 
 /// The longest request of a page: as long as the daemon takes one.
 const BODY_MAX: usize = 64 * 1024;
-/// Connections at a time. A browser makes six.
-const CONNECTIONS_MAX: usize = 32;
 /// How many ports are tried until one is free.
 const BINDINGS_MAX: usize = 32;
 /// How often a page that hears nothing is told that somebody is there, which also finds out that it is gone.
@@ -91,12 +89,12 @@ pub(super) async fn bind() -> io::Result<(Vec<TcpListener>, SocketAddr)> {
 
 /// Serves whoever is ours, for ever.
 pub(super) async fn serve(listeners: Vec<TcpListener>, desk: Arc<Desk>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Arc::new(Places::default());
     let at_each = |it| serve_at(it, Arc::clone(&desk), Arc::clone(&places));
     join_all(listeners.into_iter().map(at_each)).await;
 }
 
-async fn serve_at(listener: TcpListener, desk: Arc<Desk>, places: Arc<Semaphore>) {
+async fn serve_at(listener: TcpListener, desk: Arc<Desk>, places: Arc<Places>) {
     let ours = peer::ours();
     loop {
         let Ok((stream, from)) = listener.accept().await else {
@@ -109,19 +107,17 @@ async fn serve_at(listener: TcpListener, desk: Arc<Desk>, places: Arc<Semaphore>
         if !uid.is_some_and(|it| ours.contains(&it)) {
             continue;
         }
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let desk = Arc::clone(&desk);
-        tokio::spawn(async move {
-            converse(stream, desk).await;
-            drop(place);
-        });
+        let used = Use::new();
+        let connection = tokio::spawn(converse(stream, Arc::clone(&desk), Arc::clone(&used)));
+        places.give(connection.abort_handle(), used);
     }
 }
 
-async fn converse(stream: TcpStream, desk: Arc<Desk>) {
-    let service = service_fn(move |request| {
+async fn converse(stream: TcpStream, desk: Arc<Desk>, used: Arc<Use>) {
+    let service = service_fn(move |request: Request<Incoming>| {
         let desk = Arc::clone(&desk);
-        async move { Ok::<_, Infallible>(with_headers(respond(&desk, request).await)) }
+        let busy = desk.gate.session(request.headers()).is_ok().then(|| used.begin());
+        async move { Ok::<_, Infallible>(with_headers(respond(&desk, request, busy).await)) }
     });
     let mut server = http1::Builder::new();
     server.header_read_timeout(None);
@@ -137,7 +133,8 @@ fn with_headers(mut answer: Answer) -> Answer {
     answer
 }
 
-async fn respond(desk: &Arc<Desk>, request: Request<Incoming>) -> Answer {
+/// `busy` is dropped when the answer is there; one that goes on takes it along.
+async fn respond(desk: &Arc<Desk>, request: Request<Incoming>, busy: Option<Busy>) -> Answer {
     let is_post = *request.method() == Method::POST;
     if !is_post && !matches!(*request.method(), Method::GET | Method::HEAD) {
         return plain(StatusCode::METHOD_NOT_ALLOWED, "GET or POST");
@@ -150,7 +147,7 @@ async fn respond(desk: &Arc<Desk>, request: Request<Incoming>) -> Answer {
         (true, "/rpc") => ask(desk, Door::Public, request).await,
         (true, "/rpc/admin") => ask(desk, Door::Admin, request).await,
         (false, "/opened") => with_session(desk, &request, || text(JSON, desk.opened.clone())),
-        (false, "/live") => with_session(desk, &request, || follow(desk.live.listen())),
+        (false, "/live") => with_session(desk, &request, || follow(desk.live.listen(), busy)),
         (false, path) => show(desk, &request, path),
         (true, _) => plain(StatusCode::NOT_FOUND, "there is nothing here"),
     }
@@ -218,11 +215,11 @@ async fn ask(desk: &Arc<Desk>, door: Door, request: Request<Incoming>) -> Answer
 }
 
 /// Server-sent events: what is known, then what changes.
-fn follow(listener: Listener) -> Answer {
-    let events = stream::unfold(listener, |mut listener| async move {
+fn follow(listener: Listener, busy: Option<Busy>) -> Answer {
+    let events = stream::unfold((listener, busy), |(mut listener, busy)| async move {
         let event = next(&mut listener).await?;
         let frame = Frame::data(Bytes::copy_from_slice(event.as_bytes()));
-        Some((Ok::<_, Infallible>(frame), listener))
+        Some((Ok::<_, Infallible>(frame), (listener, busy)))
     });
     of_kind("text/event-stream", StreamBody::new(events).boxed_unsync())
 }

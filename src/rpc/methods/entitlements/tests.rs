@@ -45,7 +45,7 @@ fn bed() -> Bed {
         clock: clock.clone(),
         settings: CacheSettings { refresh: A_DAY, retry: A_DAY, recheck: A_DAY },
         catalogue: Catalogue::new(Vec::new(), 0),
-        turn: Arc::default(),
+        turns: tier_cache::Turns::default(),
         warmed: 0,
     };
     let cache = TierCache::new(parts).start();

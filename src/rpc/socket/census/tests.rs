@@ -101,15 +101,62 @@ fn what_is_under_way_counts_over_all_connections_and_outlives_them() {
         [&one, &one, &two].iter().map(|it| it.share().begin().unwrap()).collect();
     assert!(two.share().begin().is_none());
     let reply = one.share().hold(60).unwrap();
-    assert!(two.share().hold(41).is_none() && two.share().hold(40).is_some());
+    assert!(two.share().hold(41).is_err() && two.share().hold(40).is_ok());
     drop((one, two));
     let again = room.admit(7).unwrap();
     assert!(again.share().begin().is_none(), "hanging up does not empty the account");
-    assert!(again.share().hold(41).is_none());
+    assert_eq!(again.share().hold(41).unwrap_err(), Crowded::User);
     drop((flights, reply));
-    assert!(again.share().begin().is_some() && again.share().hold(100).is_some());
+    assert!(again.share().begin().is_some() && again.share().hold(100).is_ok());
     let other = room.admit(8).unwrap();
-    assert!(other.share().hold(100).is_some(), "each user has an account of its own");
+    assert!(other.share().hold(100).is_ok(), "each user has an account of its own");
     let root = room.admit(0).unwrap();
-    assert!((0..10).all(|_| root.share().hold(1_000).is_some()), "root is exempt");
+    assert!((0..10).all(|_| root.share().hold(1_000).is_ok()), "root is exempt");
+}
+
+#[test]
+fn many_users_together_leave_some_bytes_for_whoever_comes() {
+    let limits = Limits { reply_bytes_per_uid: 1_000, request_bytes: 1, ..Limits::default() };
+    let room = Room::new(limits);
+    let seats: Vec<Seat> = (1..=200).map(|uid| room.admit(uid).unwrap()).collect();
+    let mut held = Vec::new();
+    for _ in 0..10 {
+        held.extend(seats.iter().filter_map(|it| it.share().hold(100).ok()));
+        held.extend(seats.iter().filter_map(|it| it.share().hold(10).ok()));
+    }
+    let of_all = || room.census.bytes.load(Ordering::Relaxed);
+    assert!((3_000..4_000).contains(&of_all()), "{}", of_all());
+    let newcomer = room.admit(201).unwrap();
+    assert_eq!(newcomer.share().hold(1_000).unwrap_err(), Crowded::All);
+    assert!(newcomer.share().hold(1).is_ok());
+    let root = room.admit(0).unwrap();
+    let whole = root.share().hold(1_000_000).unwrap();
+    assert!(newcomer.share().hold(1).is_ok(), "what root has takes nothing from others");
+    drop((held, whole));
+    assert_eq!(of_all(), 0);
+    assert!(newcomer.share().hold(1_000).is_ok());
+}
+
+#[test]
+fn one_user_alone_has_all_that_a_user_may_have() {
+    let room = Room::new(Limits { reply_bytes_per_uid: 1_000, ..Limits::default() });
+    let (one, two) = (room.admit(7).unwrap(), room.admit(8).unwrap());
+    let held = one.share().hold(1_000).unwrap();
+    assert_eq!(one.share().hold(1).unwrap_err(), Crowded::User);
+    assert!(two.share().hold(1_000).is_ok(), "another user is not touched");
+    drop(held);
+}
+
+#[test]
+fn what_is_longer_than_a_user_may_have_has_to_be_alone() {
+    let limits = Limits { reply_bytes_per_uid: 1_000, request_bytes: 1_000, ..Limits::default() };
+    let room = Room::new(limits);
+    let seat = room.admit(7).unwrap();
+    let long = seat.share().hold(3_000).unwrap();
+    assert!(seat.share().hold(1).is_err());
+    drop(long);
+    let short = seat.share().hold(1).unwrap();
+    assert!(seat.share().hold(3_000).is_err());
+    drop(short);
+    assert!(seat.share().hold(16_001).is_err(), "there is no room for it at all");
 }

@@ -10,7 +10,7 @@ use crate::actors::chain_verifier::{self, ChainEvent, ChainNews, ChainVerifier, 
 use crate::actors::ownership_ledger::{
     AddWallet, Asked, Look, NewWallet, Origin, OwnershipLedger, RecordSightings,
 };
-use crate::actors::tier_cache::{CacheSettings, Check, VerdictReader};
+use crate::actors::tier_cache::{CacheSettings, Check, Turns, VerdictReader};
 use crate::products::{Catalogue, Loaded};
 use crate::store::{Store, StoreSettings};
 use entitled_core::domain::entitlement::Code;
@@ -134,7 +134,7 @@ impl Bed {
                 recheck: Duration::from_secs(60),
             },
             catalogue: Catalogue::new(Vec::new(), 0),
-            turn: Arc::default(),
+            turns: Turns::default(),
             warmed: 0,
         };
         let cache = TierCache::new(parts.clone()).start();

@@ -228,6 +228,16 @@ fn one_request_has_one_loan_and_one_place() {
 }
 
 #[test]
+fn a_request_is_not_written_with_a_label_that_no_lender_reads() {
+    let two = Two::start();
+    for label in ["x".repeat(65), "Anna\nMachine: 0x00".to_owned(), "a\u{202e}b".to_owned()] {
+        let order = json!({"product": ACME, "for_ms": AN_HOUR, "label": label});
+        let refused = two.borrower.refused("seat_request", order);
+        assert_eq!(refused.code, -32602, "{label:?}");
+    }
+}
+
+#[test]
 fn another_machines_request_of_the_same_number_is_not_answered_with_its_loan() {
     let two = Two::start();
     let request = two.request();

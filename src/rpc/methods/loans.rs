@@ -24,7 +24,8 @@ pub(super) async fn request(
     ask: wire::SeatRequest,
 ) -> Result<wire::SeatRequested, RpcError> {
     let time = duration(ask.for_ms)?;
-    let (product, label, uid) = (ask.product, ask.label, permit.account());
+    let (product, uid) = (ask.product, permit.account());
+    let label = super::wallets::label(ask.label.as_deref())?;
     if !api.reader.products().products.contains_key(&product) {
         return Err(RpcError::not_found("product"));
     }

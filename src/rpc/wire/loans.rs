@@ -11,7 +11,6 @@ use super::seats::meet_caller;
 use super::sets;
 use crate::actors::seat_keeper::Presence;
 use entitled_core::domain::ids::{CustomerId, ProductId, TierName};
-use entitled_core::domain::label::Label;
 
 requests! {
     SeatBorrow {
@@ -36,8 +35,8 @@ requests! {
         /// For how long, in milliseconds: from a minute to 30 days. Whole seconds count.
         for_ms: u64,
         /// For people: for whom or what it is. 1 to 64 characters.
-        #[serde(default)] #[schemars(with = "Option<String>")]
-        label: Option<Label>,
+        #[serde(default)]
+        label: Option<String>,
     }
     SeatLend {
         /// What `seat_request` answered on the other machine.

@@ -136,7 +136,7 @@ async fn waiting_for_a_change_can_be_given_up_and_taken_up_again() {
         // The rest comes once the client has given up waiting for it.
         receiver.lock().unwrap().recv().unwrap();
         talk.say(
-            "iption\":\"a\",\"result\":{\"product\":\"p\",\"valid\":true,\"code\":\"VALID\"}}}\n",
+            "iption\":\"a\",\"result\":{\"product\":\"acme-cad\",\"valid\":true,\"code\":\"VALID\"}}}\n",
         );
     })]);
     let client = AsyncClient::connect(&daemon.path).await.unwrap();

@@ -248,7 +248,7 @@ pub(super) fn tell_of_changes(mut talk: Talk) {
     let request = talk.hear();
     assert_eq!(request["method"], "entitlement_subscribe");
     let notice = |method: &str, id: u32, valid: bool| {
-        let verdict = json!({"product": "p", "valid": valid, "code": "X"});
+        let verdict = json!({"product": "acme-cad", "valid": valid, "code": "X"});
         let params = json!({"subscription": id, "result": verdict});
         format!("{}\n", json!({"jsonrpc": "2.0", "method": method, "params": params}))
     };
@@ -275,7 +275,7 @@ fn waiting_for_a_change_can_be_given_up_and_taken_up_again() {
         talk.say(&reply(&request["id"], "\"a\""));
         let (half, rest) = (
             "{\"method\":\"entitlement_changed\",\"params\":{\"subscr",
-            "iption\":\"a\",\"result\":{\"product\":\"p\",\"valid\":true,\"code\":\"VALID\"}}}\n",
+            "iption\":\"a\",\"result\":{\"product\":\"acme-cad\",\"valid\":true,\"code\":\"VALID\"}}}\n",
         );
         talk.say(half);
         // Whatever the client sends says that it gave up waiting once.
@@ -318,7 +318,7 @@ fn what_has_arrived_is_read_without_waiting() {
         let request = talk.hear();
         talk.say(&reply(&request["id"], "\"a\""));
         let notice = |valid: bool| {
-            let verdict = json!({"product": "p", "valid": valid, "code": "X"});
+            let verdict = json!({"product": "acme-cad", "valid": valid, "code": "X"});
             let params = json!({"subscription": "a", "result": verdict});
             format!("{}\n", json!({"method": "entitlement_changed", "params": params}))
         };

@@ -96,7 +96,7 @@ fn a_machine_that_is_cut_off_ends_its_seats_at_the_deadline() {
     fleet.heal(0);
     fleet.wait_until(0, "in");
     assert_eq!(one.acquire(json!({}))["code"], "SEATS_FULL");
-    assert_eq!(fleet.used(1), 1);
+    fleet.wait_until_used(1, 1);
 }
 
 #[test]

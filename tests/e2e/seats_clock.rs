@@ -144,6 +144,7 @@ fn a_year_moves_no_deadline(by: i64) {
     let (mut one, mut other) = (fleet.holder(1), fleet.holder(0));
     let seat = one.acquire(json!({}));
     assert_eq!(seat["code"], "GRANTED", "{seat}");
+    fleet.wait_until_used(0, 1);
     fleet.machines[1].daemon.world().set_wall(by);
     let own =
         |fleet: &Fleet| fleet.machines[1].daemon.admin("seat_list", json!({}))["items"].clone();

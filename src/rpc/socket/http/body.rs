@@ -1,8 +1,9 @@
 //! The body of a request, within its length, its time and the bytes that its user may have.
 
+use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 
 use super::{Answer, Desk, is_json, text};
 use crate::rpc::call::envelope::Fault;
@@ -19,7 +20,7 @@ impl Desk {
     pub(super) async fn body(
         &self,
         request: Request<Incoming>,
-    ) -> Result<(Vec<u8>, Taken), Answer> {
+    ) -> Result<(Bytes, Option<Taken>), Answer> {
         if !is_json(request.headers()) {
             let why = "send requests with content-type application/json\n";
             return Err(text(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
@@ -50,14 +51,22 @@ impl Desk {
     }
 
     /// What comes counts as it comes: by HTTP/2 very many bodies of one connection do at a time, and none has to end.
-    async fn take_in(&self, mut body: Limited<Incoming>) -> Result<(Vec<u8>, Taken), Refused> {
-        let share = &self.caller.share;
-        let (mut bytes, mut room) = (Vec::new(), share.hold(0).map_err(Refused::Crowded)?);
+    async fn take_in(
+        &self,
+        mut body: Limited<Incoming>,
+    ) -> Result<(Bytes, Option<Taken>), Refused> {
+        let (mut bytes, mut room) = (Vec::new(), None::<Taken>);
         while let Some(frame) = body.frame().await {
             let Ok(part) = frame.map_err(Refused::Body)?.into_data() else { continue };
-            room.join(share.hold(part.len()).map_err(Refused::Crowded)?);
+            let more = self.caller.share.hold(part.len()).map_err(Refused::Crowded)?;
+            match &mut room {
+                Some(room) => room.join(more),
+                // Most come at once. A part of one that goes on is copied: it would keep all that was read with it.
+                None if body.is_end_stream() => return Ok((part, Some(more))),
+                None => room = Some(more),
+            }
             bytes.extend_from_slice(&part);
         }
-        Ok((bytes, room))
+        Ok((bytes.into(), room))
     }
 }

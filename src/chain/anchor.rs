@@ -149,11 +149,20 @@ pub(super) async fn quorum(
             }
         }
         agreement?;
+        if !tell_of_one_header(&named) {
+            return Err(Cause::Disagreement);
+        }
         let (by, mut named): (Vec<_>, Vec<_>) = named.into_iter().unzip();
         let named = named.pop().ok_or(Cause::Unreachable)?;
         admit(pool, finality, named, &by).await.map_err(|error| error.cause())
     };
     tokio::time::timeout(DEADLINE, agree).await.unwrap_or(Err(Cause::Unreachable))
+}
+
+/// Whether all who name a block have the same to say of it. Where a header has gaps its bytes can be told as other fields, by
+/// which other rules would be run: one of a quorum alone is not to choose them.
+fn tell_of_one_header<E>(named: &[(E, Named)]) -> bool {
+    named.windows(2).all(|it| it[0].1 == it[1].1)
 }
 
 /// The header of the block that validators signed, from whichever endpoint has it. It hashes to that block's

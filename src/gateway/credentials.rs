@@ -29,7 +29,7 @@ pub(super) enum Unknown {
 
 pub(super) struct Credentials {
     clients: Clients,
-    oidc: Option<Oidc>,
+    oidc: Option<Arc<Oidc>>,
     review: Option<TokenReview>,
     clock: Clock,
 }
@@ -38,7 +38,7 @@ impl Credentials {
     pub(super) fn new(settings: &Settings, clock: Clock) -> anyhow::Result<Self> {
         Ok(Self {
             clients: Clients::new(settings),
-            oidc: settings.oidc.clone().map(Oidc::new).transpose()?,
+            oidc: settings.oidc.clone().map(Oidc::new).transpose()?.map(Arc::new),
             review: settings.token_review.clone().map(TokenReview::new).transpose()?,
             clock,
         })
@@ -66,18 +66,21 @@ impl Credentials {
         let mut why = Unknown::Nobody;
         if token.split('.').count() == 3 {
             let now = self.clock.now().as_second();
-            let by_issuer = match &self.oidc {
-                Some(oidc) => Some(oidc.subject(token, now).await),
-                None => None,
-            };
-            match (by_issuer, &self.review) {
-                (Some(Ok(subject)), _) => return self.of_subject(Voucher::Oidc, &subject),
-                (Some(Err(unknown)), None) => why = unknown,
-                (_, Some(review)) => {
-                    let subject = review.subject(token, from).await?;
-                    return self.of_subject(Voucher::TokenReview, &subject);
+            if let Some(oidc) = &self.oidc {
+                let client = oidc.subject(token, now).await;
+                match client.and_then(|it| self.of_subject(Voucher::Oidc, &it)) {
+                    Err(unknown) => why = unknown,
+                    found => return found,
                 }
-                (None, None) => {}
+            }
+            if let Some(review) = &self.review {
+                let client = review.subject(token, from).await;
+                match client.and_then(|it| self.of_subject(Voucher::TokenReview, &it)) {
+                    // That the other could not be asked is not taken back by a no of this one.
+                    Err(Unknown::Nobody) => {}
+                    Err(Unknown::NotNow) => why = Unknown::NotNow,
+                    found => return found,
+                }
             }
         }
         Err(why)

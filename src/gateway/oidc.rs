@@ -1,7 +1,7 @@
 //! Tokens that an OpenID Connect issuer signed (RFC 7519, RFC 7517), such as those of Kubernetes' service accounts.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -33,7 +33,7 @@ pub(super) struct Oidc {
     settings: settings::Oidc,
     http: reqwest::Client,
     keys: Mutex<Option<Keys>>,
-    fetching: AsyncMutex<Option<Fetched>>,
+    fetching: Arc<AsyncMutex<Option<Fetched>>>,
     waiting: Semaphore,
 }
 
@@ -95,7 +95,7 @@ impl Oidc {
             settings,
             http,
             keys: Mutex::new(None),
-            fetching: AsyncMutex::new(None),
+            fetching: Arc::default(),
             waiting: Semaphore::new(WAITING),
         })
     }
@@ -104,7 +104,11 @@ impl Oidc {
     ///
     /// # Errors
     /// When it does not, or when that could not be found out.
-    pub(super) async fn subject(&self, token: &str, now: i64) -> Result<String, Unknown> {
+    pub(super) async fn subject(
+        self: &Arc<Self>,
+        token: &str,
+        now: i64,
+    ) -> Result<String, Unknown> {
         let mut parts = token.split('.');
         let (Some(header), Some(claims), Some(signature), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -143,7 +147,7 @@ impl Oidc {
     }
 
     /// The key of this id, fetched if it is not there or they are old.
-    async fn key(&self, id: &str) -> Result<Jwk, Unknown> {
+    async fn key(self: &Arc<Self>, id: &str) -> Result<Jwk, Unknown> {
         if let Some((key, age)) = self.known(id)
             && age < FRESH
         {
@@ -154,7 +158,7 @@ impl Oidc {
             let known = self.known(id).filter(|(_, age)| is_believed(*age));
             return known.map(|(key, _)| key).ok_or(Unknown::NotNow);
         };
-        let mut last = self.fetching.lock().await;
+        let mut last = Arc::clone(&self.fetching).lock_owned().await;
         // Somebody else may have fetched them meanwhile.
         if let Some((key, age)) = self.known(id)
             && age < FRESH
@@ -164,10 +168,14 @@ impl Oidc {
         let came = match *last {
             Some(it) if it.at.elapsed() < PAUSE => it.came,
             _ => {
-                *last = Some(Fetched { at: Instant::now(), came: false });
-                let came = self.fetch_and_keep().await;
-                *last = Some(Fetched { at: Instant::now(), came });
-                came
+                // It goes on when whoever asks hangs up: strangers who do would keep the keys from everybody.
+                let issuer = Arc::clone(self);
+                let fetching = tokio::spawn(async move {
+                    let came = issuer.fetch_and_keep().await;
+                    *last = Some(Fetched { at: Instant::now(), came });
+                    came
+                });
+                fetching.await.unwrap_or(false)
             }
         };
         match self.known(id) {

@@ -8,6 +8,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use serde_json::json;
 
+use crate::descriptors::refuses_descriptors;
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
 use crate::support::faults::Fault;
@@ -266,6 +267,8 @@ fn sockets_handed_over_are_served_and_left_in_place() {
     Line::connect(&handed).call("system_version", &json!({})).unwrap();
     Line::connect(&handed_admin).call("customer_list", &json!({})).unwrap();
     assert!(!daemon.socket().exists(), "it made no socket of its own");
+    refuses_descriptors(&handed);
+    refuses_descriptors(&handed_admin);
     process.signal(Signal::SIGTERM);
     assert_eq!(process.wait().code(), Some(0));
     assert!(handed.exists(), "who made it removes it");

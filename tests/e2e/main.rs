@@ -30,6 +30,7 @@ mod consensus;
 mod contract_wallets;
 mod contracts;
 mod custody;
+mod descriptors;
 mod discovery;
 mod doctor;
 mod endpoints;

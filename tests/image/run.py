@@ -253,7 +253,12 @@ class Compose(unittest.TestCase):
         self.assertEqual(self.project.health("gateway"), 1)
         self.replace_daemon()
         eventually("it is entitled as before", probe)
-        self.assertEqual(self.project.health("gateway"), 0)
+
+        def ready():
+            # What was said a moment ago is told on.
+            assert self.project.health("gateway") == 0
+
+        eventually("it is ready again", ready)
         self.project.kill("gateway", "TERM")
         said, _ = gateway.communicate(timeout=60)
         self.assertEqual(gateway.returncode, 0, said)

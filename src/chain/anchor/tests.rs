@@ -33,3 +33,20 @@ fn one_other_hash_is_a_disagreement_however_many_agree() {
     let hashes = [("a", one), ("b", one), ("c", other)];
     assert_eq!(agreed(&hashes, 2, Cause::Unreachable), Err(Cause::Disagreement));
 }
+
+/// Numbers that stand behind each other in a header may be told as other fields, with the same bytes and so the same name.
+#[test]
+fn who_agrees_on_a_hash_agrees_on_the_header() {
+    let one =
+        Header { number: 7, blob_gas_used: Some(1), excess_blob_gas: Some(2), ..Header::default() };
+    let other = Header {
+        number: 7,
+        base_fee_per_gas: Some(1),
+        blob_gas_used: Some(2),
+        ..Header::default()
+    };
+    let hash = B256::repeat_byte(7);
+    let all = [("a", (hash, one.clone())), ("b", (hash, one)), ("c", (hash, other))];
+    assert!(tell_of_one_header(&all[..2]) && tell_of_one_header(&all[..1]));
+    assert!(!tell_of_one_header(&all) && !tell_of_one_header(&all[1..]));
+}

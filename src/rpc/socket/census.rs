@@ -1,7 +1,7 @@
 //! Who is connected, and what each user has under way: connections, requests in flight, bytes of requests and replies.
 //!
-//! Bytes are divided by a dynamic threshold: a user may have as many as it leaves to everybody. So many users together always
-//! leave some, and whoever comes then has room for what is short.
+//! Bytes are divided by a dynamic threshold: a user may have as many as it leaves to everybody, and in any case a small part. So
+//! whoever comes has room for what is short, however many there are.
 //!
 //! Asked by `listen`, which lets people in, and by `call`, which lets them ask. A user is an account: a uid, together
 //! with the subordinate uids that belong to it. Never decides who may ask what.
@@ -16,6 +16,10 @@ use entitled_core::domain::peer::{Door, Peer};
 
 /// Above so many remembered users, those who have nothing under way are forgotten.
 const REMEMBERED_ACCOUNTS: usize = 1_024;
+
+/// The part of what a user may have that each has however much all others have: 256 KiB, a long request under way or its reply.
+/// Who takes half of what is left leaves some, and twenty who do so one after the other leave nothing.
+const FLOOR: usize = 64;
 
 /// Who is connected.
 #[derive(Debug, Default)]
@@ -188,7 +192,7 @@ impl Share {
         let left = self.bytes_of_all.saturating_sub(of_all);
         // Where the configuration lets a request be longer than what a user may have, it has to be the only one.
         let is_alone = bytes > self.bytes && of_all <= self.bytes_of_all;
-        let most = if is_alone { bytes } else { self.bytes.min(left) };
+        let most = if is_alone { bytes } else { self.bytes.min(left.max(self.bytes / FLOOR)) };
         let taken = self.take(|it| &it.bytes, bytes, most);
         let crowded = if left < self.bytes { Crowded::All } else { Crowded::User };
         let mut taken = taken.ok_or(crowded)?;

@@ -18,6 +18,7 @@ use nix::sys::socket::{
 };
 use nix::unistd::{Gid, Group, User, chown};
 
+use super::rights;
 use crate::regular_file;
 use crate::rpc::figures::SocketFigures;
 
@@ -253,6 +254,7 @@ fn listening(name: String, fd: OwnedFd) -> Result<UnixListener, ListenError> {
     let listener = UnixListener::from(fd);
     // The standard library gives the address of Unix sockets only.
     if is_stream && listens && listener.local_addr().is_ok() {
+        rights::refuse(&listener);
         Ok(listener)
     } else {
         Err(ListenError::NotListening { name })
@@ -378,6 +380,7 @@ fn bind_unfinished(access: &Access<'_>, name: &Path) -> Result<UnixListener, Lis
     }
     fs::set_permissions(name, fs::Permissions::from_mode(mode))
         .map_err(access.io("set the mode"))?;
+    rights::refuse(&fd);
     listen(&fd, Backlog::MAXALLOWABLE).map_err(access.kernel("listen"))?;
     Ok(UnixListener::from(fd))
 }

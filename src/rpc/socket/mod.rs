@@ -19,6 +19,7 @@ pub(in crate::rpc) mod peer;
 pub(crate) mod progress;
 pub(in crate::rpc) mod replay;
 pub(in crate::rpc) mod reply;
+mod rights;
 pub(in crate::rpc) mod scan;
 pub(in crate::rpc) mod shared_stream;
 pub(in crate::rpc) mod stop;

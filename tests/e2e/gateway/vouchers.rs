@@ -1,7 +1,10 @@
 //! Tokens that others vouch for: an issuer's keys, and a Kubernetes API server.
 
-use std::os::unix::fs::symlink;
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::os::unix::fs::{OpenOptionsExt as _, symlink};
 use std::process::Command;
+use std::time::Duration;
 
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde_json::{Value, json};
@@ -294,6 +297,56 @@ fn a_token_by_a_key_that_could_not_be_asked_for_is_not_known() {
         other => Err(other.to_string()),
     });
     assert_eq!(status(&stage, &by(&key, "k1")), 200, "what was the issuer's is, for a while");
+}
+
+/// What one asks for is had by all: a stranger who hangs up in the middle takes the issuer's keys from nobody.
+#[test]
+fn who_hangs_up_while_keys_are_fetched_keeps_nobody_out() {
+    let Some(voucher) = Voucher::start() else { return };
+    let key = pair(7);
+    let x = encoded(key.public_key().as_ref());
+    let jwks = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": x}]});
+    // The issuer answers when somebody has written here.
+    let file = voucher.authority.path("jwks");
+    nix::unistd::mkfifo(&file, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let stage = GatewayStage::entitled(&format!("{}{}", subject(), voucher.oidc()));
+    let claims =
+        json!({"iss": "https://issuer", "sub": WEB, "aud": "entitled", "exp": now() + 600});
+    let by = |id: &str| token(&key, &json!({"alg": "EdDSA", "kid": id}), &claims);
+    let mut stranger = TcpStream::connect(("127.0.0.1", stage.gateway.port)).unwrap();
+    let (unknown, path) = (by("unknown"), "/api/v1/products/acme-cad/entitlement");
+    write!(
+        stranger,
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {unknown}\r\n\r\n"
+    )
+    .unwrap();
+    let mut issuer = eventually("the keys are asked for", || {
+        let mut open = std::fs::OpenOptions::new();
+        open.write(true)
+            .custom_flags(nix::libc::O_NONBLOCK)
+            .open(&file)
+            .map_err(|it| it.to_string())
+    });
+    drop(stranger);
+    // Until the gateway has seen that it is gone, which nothing tells.
+    std::thread::sleep(Duration::from_millis(300));
+    issuer.write_all(jwks.to_string().as_bytes()).unwrap();
+    drop(issuer);
+    assert_eq!(status(&stage, &by("k1")), 200);
+}
+
+/// What the issuer could not say is not said by another: neither yes nor no.
+#[test]
+fn a_no_of_one_is_none_where_the_other_could_not_be_asked() {
+    let Some(voucher) = Voucher::start() else { return };
+    let key = pair(7);
+    let clients = subject().replace("scopes", "vouched_by = \"oidc\"\nscopes");
+    let both = format!("{}{}", voucher.oidc(), voucher.review());
+    let stage = GatewayStage::entitled(&format!("{clients}{both}"));
+    let claims =
+        json!({"iss": "https://issuer", "sub": WEB, "aud": "entitled", "exp": now() + 600});
+    let token = token(&key, &json!({"alg": "EdDSA", "kid": "k1"}), &claims);
+    assert_eq!(status(&stage, &token), 503, "there are no keys, and the review says no");
 }
 
 #[test]

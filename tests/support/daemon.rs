@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::eventually;
-use super::process::{Output, Process, command};
+use super::process::{Output, Process, command, send};
 use super::service_manager::ServiceManager;
 use super::settings::{ProductFile, Settings};
 use super::socket::{Line, Refused, Subscription};
@@ -188,7 +188,7 @@ impl Daemon {
 
     pub fn signal(&mut self, signal: Signal) {
         match self.is_isolated {
-            true => kill(only_child(self.pid()), signal).unwrap(),
+            true => send(only_child(self.pid()), signal),
             false => self.process().signal(signal),
         }
     }

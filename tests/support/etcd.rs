@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::process::send;
 use super::{eventually, prerequisites, tests_dir};
 
 /// Where `make prepare` puts it, or where a package has.
@@ -155,7 +156,7 @@ impl Etcd {
     /// `SIGSTOP` or `SIGCONT`.
     pub fn signal_member(&self, at: usize, signal: Signal) {
         if let Some(child) = &self.members[at].child {
-            kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+            send(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal);
         }
     }
 

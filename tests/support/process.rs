@@ -66,7 +66,7 @@ impl Process {
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.pid()), signal).unwrap();
+        send(Pid::from_raw(self.pid()), signal);
     }
 
     /// How it ended, if it has.
@@ -81,6 +81,27 @@ impl Process {
         eventually("the process ends", || {
             child.try_wait().unwrap().ok_or_else(|| format!("still running:\n{}", output.text()))
         })
+    }
+}
+
+/// After `SIGSTOP` all threads have stopped when this comes back. The kernel stops one after the other, as each is scheduled, and
+/// until then those that are left go on answering.
+pub fn send(process: Pid, signal: Signal) {
+    kill(process, signal).unwrap();
+    if signal == Signal::SIGSTOP {
+        let is_stopped = |stat: &String| {
+            let state = stat.rsplit(')').next().unwrap_or_default().trim_start();
+            state.starts_with(['T', 't', 'Z', 'X'])
+        };
+        eventually("all threads have stopped", || {
+            let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+            let stats =
+                tasks.filter_map(|it| std::fs::read_to_string(it.ok()?.path().join("stat")).ok());
+            match stats.filter(|it| !is_stopped(it)).collect::<Vec<_>>() {
+                none if none.is_empty() => Ok(()),
+                some => Err(some.concat()),
+            }
+        });
     }
 }
 

@@ -256,7 +256,7 @@ class Compose(unittest.TestCase):
 
         def ready():
             # What was said a moment ago is told on.
-            assert self.project.health("gateway") == 0
+            return self.project.health("gateway") == 0
 
         eventually("it is ready again", ready)
         self.project.kill("gateway", "TERM")

@@ -256,7 +256,8 @@ class Compose(unittest.TestCase):
 
         def ready():
             # What was said a moment ago is told on.
-            return self.project.health("gateway") == 0
+            self.assertEqual(self.project.health("gateway"), 0)
+            return True
 
         eventually("it is ready again", ready)
         self.project.kill("gateway", "TERM")

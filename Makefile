@@ -184,7 +184,7 @@ lint: ## rustfmt, clippy, cargo-deny (where it is installed)
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \
-	    $(CARGO) deny --locked --offline check bans licenses sources; \
+	    $(CARGO) deny --locked check bans licenses sources; \
 	else \
 	    echo 'cargo-deny is not installed: licences and sources were not checked'; \
 	fi

@@ -17,6 +17,7 @@ use crate::support::anvil::Anvil;
 use crate::support::c_library::{CLibrary, Linked, sources, succeed};
 use crate::support::contract::Contract;
 use crate::support::faults::Fault;
+use crate::support::preloaded::preloaded;
 use crate::support::prerequisites::{has, skipped};
 use crate::support::proxy::Proxy;
 use crate::support::settings::{ProductFile, Settings};
@@ -224,14 +225,9 @@ fn of_the_environment_only_the_sockets_place_is_read() {
         return;
     };
     let stage = Stage::entitled();
-    let spy = library.programs.path().join("spy.so");
-    succeed(
-        Command::new("cc")
-            .args(["-shared", "-fPIC", "-o"])
-            .arg(&spy)
-            .arg(source("spy"))
-            .arg("-ldl"),
-    );
+    let Some(spy) = preloaded("spy", library.programs.path(), "what the C library reads") else {
+        return;
+    };
     for linked in BOTH {
         let program = library.compile("cc", &library.example("check"), linked);
         for socket in ["", stage.daemon.socket().to_str().unwrap()] {

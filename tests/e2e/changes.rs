@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use crate::support::anvil::Anvil;
 use crate::support::contract::Contract;
 use crate::support::daemon::Daemon;
-use crate::support::eventually;
 use crate::support::faults::Fault;
 use crate::support::licences::{Rentals, chain_time};
 use crate::support::proxy::Proxy;
@@ -17,6 +16,7 @@ use crate::support::settings::{ProductFile, Settings};
 use crate::support::socket::{Line, result_of};
 use crate::support::stage::{ACME, Stage, own_customer, stranger};
 use crate::support::wallet::Wallet;
+use crate::support::{PATIENCE, eventually};
 
 /// Longer than any test.
 const FOR_EVER: Duration = Duration::from_secs(600);
@@ -240,11 +240,10 @@ fn ends_at(daemon: &Daemon, proxy: &Proxy, limit: &str) {
             }
         }
     }
-    assert!(asked_often > 5, "it was valid for a while");
+    assert!(asked_often > 0, "it was valid for a while");
     assert_eq!(known(daemon)["valid"], json!(false));
-    let news = (0..5).find_map(|_| {
-        told.next_within(Duration::from_secs(3)).filter(|it| it["valid"] == json!(false))
-    });
+    let news =
+        (0..5).find_map(|_| told.next_within(PATIENCE).filter(|it| it["valid"] == json!(false)));
     assert!(news.is_some(), "who subscribed is told, too");
 }
 
@@ -261,7 +260,7 @@ fn limited(product: impl FnOnce(&Contract) -> ProductFile) -> Scene {
 
 #[test]
 fn grace_ends_when_it_ends_while_a_look_is_under_way() {
-    let scene = limited(|it| ProductFile::acme(&it.collection()).set("grace", r#""4s""#));
+    let scene = limited(|it| ProductFile::acme(&it.collection()).set("grace", r#""8s""#));
     // Grace counts from the block's time: there is always a young one.
     scene.stage.anvil.mine(1);
     ends_at(scene.daemon(), &scene.proxy, "grace_until");
@@ -269,7 +268,7 @@ fn grace_ends_when_it_ends_while_a_look_is_under_way() {
 
 #[test]
 fn a_tier_ends_when_it_ends_while_a_look_is_under_way() {
-    let end = Timestamp::now() + Duration::from_secs(6);
+    let end = Timestamp::now() + Duration::from_secs(15);
     let tier = format!("expires_at = \"{end}\"");
     let scene = limited(|it| {
         let collection = it.collection();
@@ -290,6 +289,6 @@ fn a_rental_ends_when_it_ends_while_a_look_is_under_way() {
     let daemon = Daemon::start(&Settings::new([proxy.url()]).product(product));
     let wallet = Wallet::numbered(1);
     daemon.link(&wallet);
-    rentals.rent(&anvil, 7, wallet.address(), chain_time(&anvil) + 7);
+    rentals.rent(&anvil, 7, wallet.address(), chain_time(&anvil) + 15);
     ends_at(&daemon, &proxy, "expires_at");
 }

@@ -90,15 +90,6 @@ impl Terminal {
         self.child.try_wait().unwrap().is_some()
     }
 
-    /// Waits until a signal has stopped the program.
-    pub fn wait_until_stopped(&self) {
-        let status = format!("/proc/{}/stat", self.child.id());
-        eventually("the program is stopped", || {
-            let status = std::fs::read_to_string(&status).unwrap();
-            if status.contains(") T ") || status.contains(") Z ") { Ok(()) } else { Err(status) }
-        });
-    }
-
     /// Waits for the program's end; from then on all that it has shown is known.
     pub fn wait(&mut self) -> ExitStatus {
         let (child, shown) = (&mut self.child, &self.shown);

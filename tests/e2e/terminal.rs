@@ -3,7 +3,6 @@
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -12,6 +11,7 @@ use crate::pseudo_terminal::{CTRL_C, CTRL_Z, Terminal};
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
 use crate::support::fake::FakeDaemon;
+use crate::support::preloaded::preloaded;
 use crate::support::settings::Settings;
 
 /// A private key, and the address that is its.
@@ -222,63 +222,41 @@ fn what_takes_long_shows_that_it_goes_on_and_can_be_given_up() {
     assert_eq!(terminal.wait().signal(), Some(Signal::SIGINT as i32), "{}", terminal.shown());
 }
 
-/// Puts so much into a store that it takes a while to copy and check it.
+/// Puts so much into a store that it is copied in several pieces.
 fn with_padding(store: &Path) {
     const PADDING: redb::TableDefinition<'_, u64, &[u8]> = redb::TableDefinition::new("padding");
     let database = redb::Database::open(store).unwrap();
     let change = database.begin_write().unwrap();
     {
         let mut table = change.open_table(PADDING).unwrap();
-        for row in 0..48_u64 {
+        for row in 0..8_u64 {
             table.insert(row, vec![7_u8; 1 << 20].as_slice()).unwrap();
         }
     }
     change.commit().unwrap();
 }
 
-/// Begins to restore, at a terminal, and stops while the backup is copied. The store is that of before.
-fn halfway(daemon: &Daemon, backup: &Path) -> Terminal {
+/// Begins to restore, at a terminal, and waits until a part of the backup is copied. No more of it is while `hold` is there.
+fn halfway(daemon: &Daemon, backup: &Path, slow: &Path, hold: &Path) -> Terminal {
     let state = daemon.home().join("state");
-    let (store, whole) = (state.join("ledger.redb"), backup.metadata().unwrap().len());
-    let kept = std::fs::read(&store).unwrap();
-    let is_draft = |name: &String| name.starts_with(".entitled.") && name.ends_with(".tmp");
-    let length = |name: String| state.join(name).metadata().map_or(whole, |it| it.len());
-    let is_copying = || names(&state).into_iter().filter(is_draft).map(length).any(|it| it < whole);
-    // On a machine that is busy it may be over before it is seen.
-    for _ in 0..50 {
-        for left in names(&state).iter().filter(|it| is_draft(it)) {
-            std::fs::remove_file(state.join(left)).unwrap();
-        }
-        let mut command = daemon.entitlectl();
-        command.args(["store", "restore", "--config"]).arg(daemon.config()).arg(backup);
-        command.env_remove("TERM");
-        let mut terminal = Terminal::of_width(&command, 80);
-        while !terminal.has_ended() {
-            if is_copying() {
-                terminal.signal(Signal::SIGSTOP);
-                terminal.wait_until_stopped();
-                if is_copying() {
-                    return terminal;
-                }
-                terminal.signal(Signal::SIGCONT);
-            }
-        }
-        std::fs::write(&store, &kept).unwrap();
-    }
-    panic!("it was always over too soon");
+    std::fs::write(hold, "").unwrap();
+    let mut command = daemon.entitlectl();
+    command.args(["store", "restore", "--config"]).arg(daemon.config()).arg(backup);
+    command.env("LD_PRELOAD", slow).env("HELD_COPY", hold).env_remove("TERM");
+    let mut terminal = Terminal::of_width(&command, 80);
+    let whole = backup.metadata().unwrap().len();
+    let length = |name: String| state.join(name).metadata().map_or(0, |it| it.len());
+    eventually("a part is copied", || {
+        assert!(!terminal.has_ended(), "{}", terminal.shown());
+        let found = drafts(&state).into_iter().map(length).find(|it| (1..whole).contains(it));
+        found.ok_or_else(|| terminal.shown())
+    });
+    terminal
 }
 
-/// What a restore shows that is stopped for more than half a second: what is over sooner shows nothing.
-fn shown_when_slow(daemon: &Daemon, backup: &Path) -> String {
-    let mut terminal = halfway(daemon, backup);
-    let begun = Instant::now();
-    eventually("half a second has gone by", || {
-        let waited = begun.elapsed();
-        if waited > Duration::from_millis(600) { Ok(()) } else { Err(format!("{waited:?}")) }
-    });
-    terminal.signal(Signal::SIGCONT);
-    assert!(terminal.wait().success(), "{}", terminal.shown());
-    terminal.shown()
+/// What is half written in a folder of state.
+fn drafts(state: &Path) -> Vec<String> {
+    names(state).into_iter().filter(|it| it.ends_with(".tmp")).collect()
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -297,24 +275,30 @@ fn restoring_a_large_backup_shows_how_far_it_is_and_loses_nothing_when_it_is_int
     let (store, backup) = (state.join("ledger.redb"), state.join("before.redb"));
     with_padding(&backup);
 
+    let tools = tempfile::TempDir::with_prefix("entitled-slow-").unwrap();
+    let Some(slow) = preloaded("held_copy", tools.path(), "restoring a large backup") else {
+        return;
+    };
+    let hold = tools.path().join("hold");
+
     let kept = std::fs::read(&store).unwrap();
-    let mut terminal = halfway(&daemon, &backup);
+    let mut terminal = halfway(&daemon, &backup, &slow, &hold);
     terminal.types(CTRL_C);
-    terminal.signal(Signal::SIGCONT);
     assert_eq!(terminal.wait().signal(), Some(Signal::SIGINT as i32), "{}", terminal.shown());
     assert_eq!(std::fs::read(&store).unwrap(), kept, "the store is that of before");
+    assert_eq!(drafts(&state).len(), 1);
     daemon.resume();
     let customers = |daemon: &Daemon| daemon.admin("customer_list", json!({})).to_string();
     assert!(customers(&daemon).contains("since then"));
-    let left: Vec<_> = names(&state).into_iter().filter(|it| it.ends_with(".tmp")).collect();
-    assert!(left.is_empty(), "the daemon takes away what was half written: {left:?}");
+    assert!(drafts(&state).is_empty(), "the daemon takes away what was half written");
 
     assert!(daemon.stop().success());
-    // On a machine that is busy, all may be done before the line is drawn.
-    let shown = (0..10).map(|_| shown_when_slow(&daemon, &backup)).find(|it| it.contains("], "));
-    let shown = shown.expect("the bar is drawn");
-    for part in [" s (Ctrl-C gives up)", "is in the place of"] {
-        assert!(shown.contains(part), "{part} is not in {shown:?}");
+    let mut terminal = halfway(&daemon, &backup, &slow, &hold);
+    terminal.wait_for("], ", 1);
+    std::fs::remove_file(&hold).unwrap();
+    assert!(terminal.wait().success(), "{}", terminal.shown());
+    for part in ["copying the backup [", " s (Ctrl-C gives up)", "is in the place of"] {
+        assert!(terminal.shown().contains(part), "{part} is not in {:?}", terminal.shown());
     }
     daemon.resume();
     assert!(!customers(&daemon).contains("since then"));

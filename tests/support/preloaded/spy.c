@@ -8,9 +8,9 @@
 static void say(const char *what, const char *which) {
     char line[256] = "spy: ";
     strncat(line, what, 100);
-    strncat(line, " ", 1);
+    strcat(line, " ");
     strncat(line, which, 100);
-    strncat(line, "\n", 1);
+    strcat(line, "\n");
     if (write(2, line, strlen(line)) < 0) _exit(9);
 }
 

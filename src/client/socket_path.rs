@@ -19,15 +19,16 @@ impl SocketPath {
 }
 
 /// Where any program asks: `$ENTITLED_SOCKET` if set, a path or `unix://` and a path; else `/run/entitled/entitled.sock` if it exists; else
-/// `$XDG_RUNTIME_DIR/entitled/entitled.sock` if it exists; else `/tmp/entitled-UID/entitled.sock` if it
-/// exists and nobody else can have put it there; else `/run` again, to be named in the error that follows.
+/// `$XDG_RUNTIME_DIR/entitled/entitled.sock`, else `/tmp/entitled-UID/entitled.sock`, if it exists in a directory of the
+/// caller's alone; else `/run` again, to be named in the error that follows. A set-user-ID or set-group-ID program asks
+/// in `/run` only: its environment is somebody else's.
 pub fn default_path() -> SocketPath {
-    resolve("ENTITLED_SOCKET", "entitled.sock", |name| std::env::var_os(name), can_be_used)
+    resolve("ENTITLED_SOCKET", "entitled.sock", &Here)
 }
 
 /// Where administrators ask: the same with `$ENTITLED_ADMIN_SOCKET` and `admin.sock`.
 pub fn default_admin_path() -> SocketPath {
-    resolve("ENTITLED_ADMIN_SOCKET", "admin.sock", |name| std::env::var_os(name), can_be_used)
+    resolve("ENTITLED_ADMIN_SOCKET", "admin.sock", &Here)
 }
 
 /// Where a daemon of one's own has its sockets without a runtime directory.
@@ -35,16 +36,34 @@ fn shared_directory() -> PathBuf {
     Path::new("/tmp").join(format!("entitled-{}", nix::unistd::geteuid()))
 }
 
-/// Whether a socket is there; below `/tmp`, also whether its directory is ours alone.
-fn can_be_used(path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let shared = shared_directory();
-    let private = || {
-        std::fs::symlink_metadata(&shared).is_ok_and(|it| {
+/// What is known of the caller and of this machine.
+trait Surroundings {
+    fn variable(&self, name: &str) -> Option<OsString>;
+    fn exists(&self, path: &Path) -> bool;
+    /// Whether a directory is the caller's, and nobody else may do anything in it: as a runtime directory has to be, says
+    /// the XDG base directory specification.
+    fn is_private(&self, directory: &Path) -> bool;
+}
+
+struct Here;
+
+impl Surroundings for Here {
+    fn variable(&self, name: &str) -> Option<OsString> {
+        use nix::unistd::{getegid, geteuid, getgid, getuid};
+        let is_callers = getuid() == geteuid() && getgid() == getegid();
+        is_callers.then(|| std::env::var_os(name)).flatten()
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        path.exists()
+    }
+
+    fn is_private(&self, directory: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::symlink_metadata(directory).is_ok_and(|it| {
             it.is_dir() && it.uid() == nix::unistd::geteuid().as_raw() && it.mode() & 0o077 == 0
         })
-    };
-    path.exists() && (!path.starts_with(&shared) || private())
+    }
 }
 
 /// `unix:///run/x` is how other programs are told of a socket (`DOCKER_HOST`, `SPIFFE_ENDPOINT_SOCKET`).
@@ -55,26 +74,23 @@ fn without_scheme(named: PathBuf) -> PathBuf {
     }
 }
 
-fn resolve(
-    variable: &str,
-    file: &str,
-    environment: impl Fn(&str) -> Option<OsString>,
-    exists: impl Fn(&Path) -> bool,
-) -> SocketPath {
-    let set = |name: &str| environment(name).filter(|it| !it.is_empty()).map(PathBuf::from);
+fn resolve(variable: &str, file: &str, around: &impl Surroundings) -> SocketPath {
+    let set = |name: &str| around.variable(name).filter(|it| !it.is_empty()).map(PathBuf::from);
     if let Some(named) = set(variable) {
         return SocketPath(without_scheme(named));
     }
     let system = Path::new("/run/entitled").join(file);
-    if exists(&system) {
+    if around.exists(&system) {
         return SocketPath(system);
     }
-    // A relative runtime directory is to be ignored, says the XDG base directory specification.
-    let own = set("XDG_RUNTIME_DIR")
-        .filter(|it| it.is_absolute())
-        .map(|it| it.join("entitled").join(file))
-        .filter(|it| exists(it));
-    let shared = || Some(shared_directory().join(file)).filter(|it| exists(it));
+    let found = |directory: &Path, file: &Path| {
+        let path = directory.join(file);
+        (around.exists(&path) && around.is_private(directory)).then_some(path)
+    };
+    // A relative runtime directory is to be ignored, says the specification.
+    let own = set("XDG_RUNTIME_DIR").filter(|it| it.is_absolute());
+    let own = own.and_then(|it| found(&it, &Path::new("entitled").join(file)));
+    let shared = || found(&shared_directory(), Path::new(file));
     SocketPath(own.or_else(shared).unwrap_or(system))
 }
 

@@ -14,11 +14,13 @@ use entitled_core::domain::control_character::is_control_character;
 /// A step of the start gets this long before the next sign of life. Checking a large store after a power cut, or
 /// bringing it to a new form, takes longer than any fixed time (sd_notify(3), EXTEND_TIMEOUT_USEC).
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How often, and how far apart, we ask ourselves before we say that we are ready.
+/// How often we ask ourselves before we say that we are ready, and how far apart where there was no answer.
 const TRIES: u32 = 20;
 const BETWEEN_TRIES: Duration = Duration::from_millis(500);
 /// How long one answer to ourselves may take.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
+/// How often we say so within the time after which the service manager would end us.
+const BEATS: u32 = 6;
 
 /// Our own front door, asked as any program would ask it.
 #[derive(Debug, Clone)]
@@ -80,17 +82,20 @@ impl OwnDoor {
     pub(super) fn feed_watchdog(self) -> tokio::task::JoinHandle<()> {
         actix_rt::spawn(async move {
             let Some(interval) = sd_notify::watchdog_enabled() else { return };
-            let mut beat = tokio::time::interval(interval / 3);
-            beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
-                beat.tick().await;
-                match self.health().await {
+                let pause = match self.health().await {
                     Ok(health) => {
                         tell(&[sd_notify::NotifyState::Watchdog]);
                         status(&health.line());
+                        interval / BEATS
                     }
-                    Err(why) => tracing::warn!(why, "no answer at our own socket"),
-                }
+                    // Asked again at once: what is busy may answer now, and the time goes on.
+                    Err(why) => {
+                        tracing::warn!(why, "no answer at our own socket");
+                        BETWEEN_TRIES
+                    }
+                };
+                tokio::time::sleep(pause).await;
             }
         })
     }

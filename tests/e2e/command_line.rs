@@ -2,14 +2,18 @@
 //! wrong.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use serde_json::json;
+use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::pseudo_terminal::Terminal;
 use crate::support::daemon::Daemon;
 use crate::support::settings::Settings;
+use crate::support::socket::Line;
 use crate::support::stage::{ACME, Stage};
 
 fn run(daemon: &Daemon, arguments: &[&str]) -> Output {
@@ -292,23 +296,55 @@ fn what_administrators_note_at_the_same_time_is_all_kept() {
     assert_eq!(kept["metadata"], json!(pairs.into_iter().collect::<BTreeMap<_, _>>()));
 }
 
+/// What bash completes a line with.
+fn completed_by_bash(socket: &Path, line: &[&str]) -> String {
+    let programs = Path::new(env!("CARGO_BIN_EXE_entitlectl")).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let script = "source <(entitlectl completions bash); COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); \
+                  _entitlectl entitlectl \"${@: -1}\" \"${@: -2:1}\"; echo \"${COMPREPLY[@]}\"";
+    let mut bash = Command::new("bash");
+    bash.args(["-c", script, "bash"]).args(line).env("PATH", &path).env("ENTITLED_SOCKET", socket);
+    said(&bash.output().unwrap()).trim().to_owned()
+}
+
 #[test]
 fn bash_completes_the_products_there_are() {
     let stage = Stage::linked();
-    let programs = Path::new(env!("CARGO_BIN_EXE_entitlectl")).parent().unwrap();
-    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
-    let completed = |line: &[&str]| {
-        let script = "source <(entitlectl completions bash); COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); \
-                      _entitlectl entitlectl \"${@: -1}\" \"${@: -2:1}\"; echo \"${COMPREPLY[@]}\"";
-        let mut bash = Command::new("bash");
-        bash.args(["-c", script, "bash"]).args(line).env("PATH", &path);
-        bash.env("ENTITLED_SOCKET", stage.daemon.socket());
-        said(&bash.output().unwrap()).trim().to_owned()
-    };
+    let completed = |line: &[&str]| completed_by_bash(&stage.daemon.socket(), line);
     assert_eq!(completed(&["entitlectl", "check", "ac"]), ACME);
     assert_eq!(completed(&["entitlectl", "token", "list", "--product", "ac"]), ACME);
     let root = completed(&["entitlectl", "why", ACME, "--customer", "roo"]);
     assert!(root.split(' ').any(|it| it == "root"), "{root}");
     let wallet = completed(&["entitlectl", "wallet", "unlink", "0x"]);
     assert_eq!(wallet, stage.holder().to_string());
+}
+
+/// Whoever answers at the socket says which names there are, and a shell may run what is written in a name.
+#[test]
+fn bash_runs_nothing_that_a_name_says() {
+    let (stage, home) = (Stage::linked(), TempDir::new().unwrap());
+    let (socket, ran) = (home.path().join("entitled.sock"), home.path().join("ran"));
+    let mut line = Line::connect(&stage.daemon.socket());
+    line.ask("product_list", &json!({}));
+    let mut reply = line.hear().unwrap();
+    let another = reply["result"]["items"][0].clone();
+    reply["result"]["items"].as_array_mut().unwrap().push(another);
+    reply["result"]["items"][0]["product"] = json!(format!("$(touch {})", ran.display()));
+    let listener = UnixListener::bind(&socket).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            let mut asked = String::new();
+            while stream.read_line(&mut asked).is_ok_and(|it| it > 0) {
+                reply["id"] = serde_json::from_str::<Value>(&asked).unwrap()["id"].clone();
+                asked.clear();
+                stream.get_mut().write_all(format!("{reply}\n").as_bytes()).unwrap();
+            }
+        }
+    });
+    for line in [["entitlectl", "why", ""].as_slice(), &["entitlectl", "logs", "--product", ""]] {
+        let completed = completed_by_bash(&socket, line);
+        assert!(!ran.exists(), "{line:?}: {completed}");
+        assert!(completed.contains(ACME) && !completed.contains("touch"), "{line:?}: {completed}");
+    }
 }

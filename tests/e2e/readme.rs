@@ -3,6 +3,7 @@
 
 #![allow(clippy::print_stdout, reason = "the Rust example says its answer there")]
 
+use std::iter;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -46,7 +47,7 @@ fn block(title: &str) -> String {
 }
 
 /// The examples, ready to be run against one socket.
-struct Examples {
+pub struct Examples {
     home: TempDir,
     socket: PathBuf,
     c: Option<PathBuf>,
@@ -55,7 +56,7 @@ struct Examples {
 }
 
 impl Examples {
-    fn at(socket: &Path) -> Self {
+    pub fn at(socket: &Path) -> Self {
         let home = TempDir::new().unwrap();
         let languages = [
             ("Python", toolchain::python("example.py")),
@@ -121,6 +122,12 @@ impl Examples {
         command
     }
 
+    /// Those that find the socket themselves, by the library of their language.
+    pub fn with_libraries(&self) -> impl Iterator<Item = (&'static str, Command)> {
+        let others = self.languages.iter().map(|(title, command)| (*title, again(command)));
+        iter::once(("Rust", self.rust())).chain(others)
+    }
+
     /// Runs all of them side by side; each must come to this answer, and to no other.
     fn say(&mut self, answer: &str) {
         let mut commands = vec![("Shell", self.shell()), ("Rust", self.rust())];
@@ -151,8 +158,16 @@ impl Examples {
     }
 }
 
+/// The same command once more.
+fn again(command: &Command) -> Command {
+    let mut again = Command::new(command.get_program());
+    again.args(command.get_args());
+    again.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    again
+}
+
 /// The answers among the lines a program wrote; a test harness writes others.
-fn answers(output: &Output) -> Vec<String> {
+pub fn answers(output: &Output) -> Vec<String> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let is_answer = |it: &&str| ["entitled", "not entitled", "not known"].contains(it);
     text.lines().filter(is_answer).map(str::to_owned).collect()

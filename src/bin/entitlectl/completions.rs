@@ -4,10 +4,17 @@
 use clap::Command;
 use clap_complete::Shell;
 
-/// What an argument or an option of this name is completed with, as `entitlectl` itself lists them.
+/// What an argument or an option of this name is completed with, as `entitlectl` itself lists them. A shell may read the
+/// words once more, and run what stands in them: only what looks like a name comes through.
 const LISTS: [(&str, &str); 2] = [
-    ("product", "$(entitlectl --quiet --timeout 1s product list 2>/dev/null)"),
-    ("address", "$(entitlectl --quiet --timeout 1s wallet list 2>/dev/null)"),
+    (
+        "product",
+        "$(entitlectl --quiet --timeout 1s product list 2>/dev/null | grep -x '[0-9a-z._-]*')",
+    ),
+    (
+        "address",
+        "$(entitlectl --quiet --timeout 1s wallet list 2>/dev/null | grep -x '0x[0-9A-Fa-f]*')",
+    ),
 ];
 
 pub(crate) fn script(shell: Shell, mut all: Command) -> String {

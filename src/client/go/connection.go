@@ -25,25 +25,32 @@ const (
 // errUnheard: the pipe was broken already, so nobody heard the question.
 var errUnheard = errors.New("nobody heard the question")
 
-// DefaultPath is $ENTITLED_SOCKET (a path, or unix:// and a path); else the machine's socket if it is there; else the user's.
+// DefaultPath is $ENTITLED_SOCKET (a path, or unix:// and a path); else the machine's socket if it is there; else the user's, in a
+// directory of the user's alone. Where the process has rights that its caller has not, the environment is not read.
 func DefaultPath() string {
-	system, runtime := "/run/entitled/entitled.sock", os.Getenv("XDG_RUNTIME_DIR")
+	system, named, runtime := "/run/entitled/entitled.sock", "", ""
+	if os.Getuid() == os.Geteuid() && os.Getgid() == os.Getegid() {
+		named, runtime = os.Getenv("ENTITLED_SOCKET"), os.Getenv("XDG_RUNTIME_DIR")
+	}
 	own := filepath.Join(runtime, "entitled/entitled.sock")
-	shared := fmt.Sprintf("/tmp/entitled-%d", os.Geteuid()) // only what nobody else can have put there
-	named := os.Getenv("ENTITLED_SOCKET")
-	info, err := os.Lstat(shared)
-	isPrivate := err == nil && info.IsDir() && info.Mode().Perm()&0o077 == 0 && ownerOf(info) == os.Geteuid()
+	shared := fmt.Sprintf("/tmp/entitled-%d", os.Geteuid())
 	switch {
 	case named != "":
 		return named
 	case exists(system):
 		return system
-	case filepath.IsAbs(runtime) && exists(own):
+	case filepath.IsAbs(runtime) && isPrivate(runtime) && exists(own):
 		return own
-	case isPrivate && exists(shared+"/entitled.sock"):
+	case isPrivate(shared) && exists(shared+"/entitled.sock"):
 		return shared + "/entitled.sock"
 	}
 	return system
+}
+
+// isPrivate: nobody else can have put anything into the directory.
+func isPrivate(directory string) bool {
+	info, err := os.Lstat(directory)
+	return err == nil && info.IsDir() && info.Mode().Perm()&0o077 == 0 && ownerOf(info) == os.Geteuid()
 }
 
 func exists(path string) bool {

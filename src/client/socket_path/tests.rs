@@ -1,14 +1,39 @@
 use super::*;
 
 const SYSTEM: &str = "/run/entitled/entitled.sock";
+const RUNTIME: &str = "/run/user/1000";
 const OWN: &str = "/run/user/1000/entitled/entitled.sock";
 
+/// What a program finds whose environment and machine have this, and no more.
+struct Of<'a> {
+    environment: &'a [(&'a str, &'a str)],
+    files: &'a [&'a str],
+    private: &'a [&'a str],
+}
+
+impl Surroundings for Of<'_> {
+    fn variable(&self, name: &str) -> Option<OsString> {
+        self.environment.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        self.files.iter().any(|it| Path::new(it) == path)
+    }
+
+    fn is_private(&self, directory: &Path) -> bool {
+        self.private.iter().any(|it| Path::new(it) == directory)
+    }
+}
+
 fn find(environment: &[(&str, &str)], files: &[&str]) -> PathBuf {
-    let environment = |name: &str| {
-        environment.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
-    };
-    let exists = |path: &Path| files.iter().any(|it| Path::new(it) == path);
-    resolve("ENTITLED_SOCKET", "entitled.sock", environment, exists).0
+    let shared = shared_directory();
+    let private = [RUNTIME, shared.to_str().unwrap()];
+    resolve("ENTITLED_SOCKET", "entitled.sock", &Of { environment, files, private: &private }).0
+}
+
+/// The same where nothing is the caller's alone.
+fn find_among_others(environment: &[(&str, &str)], files: &[&str]) -> PathBuf {
+    resolve("ENTITLED_SOCKET", "entitled.sock", &Of { environment, files, private: &[] }).0
 }
 
 #[test]
@@ -41,4 +66,13 @@ fn with_nothing_there_the_system_path_is_named() {
     assert_eq!(find(&[("XDG_RUNTIME_DIR", "/run/user/1000")], &[]), Path::new(SYSTEM));
     assert_eq!(find(&[("XDG_RUNTIME_DIR", "relative")], &[]), Path::new(SYSTEM));
     assert_eq!(find(&[], &[]), Path::new(SYSTEM));
+}
+
+#[test]
+fn what_others_can_have_put_there_is_not_asked() {
+    let shared = shared_directory().join("entitled.sock");
+    let files = [OWN, shared.to_str().unwrap()];
+    assert_eq!(find_among_others(&[("XDG_RUNTIME_DIR", RUNTIME)], &files), Path::new(SYSTEM));
+    // What the caller names is the caller's to name.
+    assert_eq!(find_among_others(&[("ENTITLED_SOCKET", OWN)], &files), Path::new(OWN));
 }

@@ -104,10 +104,12 @@ impl Limits {
         self.connections_reserved.min(self.connections / 2)
     }
 
-    /// While we live, our process id is nobody else's.
+    /// While we live, our process id is nobody else's. But who connected before may have had it: a socket that the service
+    /// manager opened is there before us.
     pub(in crate::rpc) fn is_ourselves(&self, peer: &Peer) -> bool {
         let pid = peer.pid.and_then(|it| u32::try_from(it).ok());
-        self.ourselves_exempt && pid == Some(std::process::id())
+        let is_our_number = self.ourselves_exempt && pid == Some(std::process::id());
+        is_our_number && peer.uid == nix::unistd::geteuid().as_raw()
     }
 }
 

@@ -10,6 +10,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use nix::unistd::geteuid;
 
+mod sock_diag;
+
 /// Every TCP socket of our own network namespace, with the uid that made it (proc_net_tcp(5)).
 const TABLE: &str = "/proc/net/tcp";
 const TABLE_OF_IPV6: &str = "/proc/net/tcp6";
@@ -30,6 +32,11 @@ pub(super) fn ours() -> Vec<u32> {
 /// The uid of the socket that is connected from `from` to `to`; `None` where the kernel does not say, and where it was closed
 /// since.
 pub(super) fn uid(from: SocketAddr, to: SocketAddr) -> Option<u32> {
+    sock_diag::uid(from, to).unwrap_or_else(|_| uid_in_table(from, to))
+}
+
+/// The same where only the whole table is to be had: that takes the longer, the more sockets there are on the machine.
+fn uid_in_table(from: SocketAddr, to: SocketAddr) -> Option<u32> {
     let table = if from.is_ipv4() { TABLE } else { TABLE_OF_IPV6 };
     let (from, to) = (place(from), place(to));
     let mut rows = BufReader::new(File::open(table).ok()?).lines().map_while(Result::ok);

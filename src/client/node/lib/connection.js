@@ -10,18 +10,24 @@ const LINE_MAX = 1024 * 1024; // the longest answer accepted, in bytes
 const NOTICES_MAX = 64; // that may arrive before the answer to the subscription they belong to
 const QUEUE_FULL_PAUSE = 5; // before a daemon whose queue of new connections is full is tried again, in ms
 
-/** `$ENTITLED_SOCKET` (a path, or `unix://` and a path); else the machine's socket, if it is there; else the user's. */
+/** `$ENTITLED_SOCKET` (a path, or `unix://` and a path); else the machine's socket, if it is there; else the user's, in a
+ *  directory of the user's alone. Where the process has rights that its caller has not, the environment is not read. */
 function defaultPath() {
-  const { ENTITLED_SOCKET: named, XDG_RUNTIME_DIR: runtime = "" } = process.env;
+  const isCallers = process.getuid() === process.geteuid() && process.getgid() === process.getegid();
+  const { ENTITLED_SOCKET: named, XDG_RUNTIME_DIR: runtime = "" } = isCallers ? process.env : {};
   if (named) return named;
   const system = "/run/entitled/entitled.sock";
-  const own = path.join(runtime, "entitled/entitled.sock");
   if (fs.existsSync(system)) return system;
-  if (path.isAbsolute(runtime) && fs.existsSync(own)) return own;
-  const shared = `/tmp/entitled-${process.geteuid()}`; // only what nobody else can have put there
-  const it = fs.lstatSync(shared, { throwIfNoEntry: false });
-  const isPrivate = it?.isDirectory() && it.uid === process.geteuid() && (it.mode & 0o077) === 0;
-  return isPrivate && fs.existsSync(`${shared}/entitled.sock`) ? `${shared}/entitled.sock` : system;
+  const own = path.join(runtime, "entitled/entitled.sock");
+  if (path.isAbsolute(runtime) && isPrivate(runtime) && fs.existsSync(own)) return own;
+  const shared = `/tmp/entitled-${process.geteuid()}`;
+  return isPrivate(shared) && fs.existsSync(`${shared}/entitled.sock`) ? `${shared}/entitled.sock` : system;
+}
+
+/** Whether nobody else can have put anything into a directory. */
+function isPrivate(directory) {
+  const it = fs.lstatSync(directory, { throwIfNoEntry: false });
+  return it !== undefined && it.isDirectory() && it.uid === process.geteuid() && (it.mode & 0o077) === 0;
 }
 
 /** Node does not show who listens (SO_PEERCRED), so this looks whose the socket's file is: whoever put it there listens,

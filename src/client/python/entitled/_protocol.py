@@ -17,22 +17,30 @@ NOTICES_MAX = 64  # that may arrive before the answer to the subscription they b
 
 
 def default_path() -> str:
-    """`$ENTITLED_SOCKET` (a path, or `unix://` and a path); else the machine's socket if it is there; else the user's."""
-    system, runtime = "/run/entitled/entitled.sock", os.environ.get("XDG_RUNTIME_DIR", "")
-    own, shared = os.path.join(runtime, "entitled/entitled.sock"), f"/tmp/entitled-{os.geteuid()}"
-    if named := os.environ.get("ENTITLED_SOCKET"):
+    """`$ENTITLED_SOCKET` (a path, or `unix://` and a path); else the machine's socket if it is there; else the user's, in a
+    directory of the user's alone. Where the process has rights that its caller has not, the environment is not read."""
+    system, shared = "/run/entitled/entitled.sock", f"/tmp/entitled-{os.geteuid()}"
+    is_callers = (os.getuid(), os.getgid()) == (os.geteuid(), os.getegid())
+    environment = os.environ if is_callers else {}
+    runtime = environment.get("XDG_RUNTIME_DIR", "")
+    if named := environment.get("ENTITLED_SOCKET"):
         return named
     if os.path.exists(system):
         return system
-    if os.path.isabs(runtime) and os.path.exists(own):
+    own = os.path.join(runtime, "entitled/entitled.sock")
+    if os.path.isabs(runtime) and _is_private(runtime) and os.path.exists(own):
         return own
-    try:  # below /tmp, what nobody else can have put there
-        it = os.lstat(shared)
-        is_private = stat.S_ISDIR(it.st_mode) and it.st_uid == os.geteuid() and it.st_mode & 0o077 == 0
+    shared_socket = os.path.join(shared, "entitled.sock")
+    return shared_socket if _is_private(shared) and os.path.exists(shared_socket) else system
+
+
+def _is_private(directory: str) -> bool:
+    """Whether nobody else can have put anything there."""
+    try:
+        it = os.lstat(directory)
     except OSError:
-        is_private = False
-    shared += "/entitled.sock"
-    return shared if is_private and os.path.exists(shared) else system
+        return False
+    return stat.S_ISDIR(it.st_mode) and it.st_uid == os.geteuid() and it.st_mode & 0o077 == 0
 
 
 class Connection:

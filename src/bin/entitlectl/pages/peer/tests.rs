@@ -1,8 +1,13 @@
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use nix::unistd::geteuid;
 
-use super::{uid, uid_in};
+use super::{sock_diag, uid_in, uid_in_table};
+
+/// What each of the two ways says.
+fn uids(from: SocketAddr, to: SocketAddr) -> [Option<u32>; 2] {
+    [sock_diag::uid(from, to).unwrap(), uid_in_table(from, to)]
+}
 
 #[test]
 fn the_kernel_names_the_user_of_a_connection() {
@@ -18,11 +23,14 @@ fn names_the_user(listener: &TcpListener) {
     let there = listener.local_addr().unwrap();
     let client = TcpStream::connect(there).unwrap();
     let (_server, from) = listener.accept().unwrap();
-    assert_eq!(uid(from, there), Some(geteuid().as_raw()));
+    assert_eq!(uids(from, there), [Some(geteuid().as_raw()); 2]);
     drop(client);
     let mut nobody = from;
     nobody.set_port(1);
-    assert_eq!(uid(nobody, there), None);
+    assert_eq!(uids(nobody, there), [None; 2]);
+    // Who listens is not who connected.
+    assert_eq!(uids(there, from), [Some(geteuid().as_raw()); 2]);
+    assert_eq!(uids(there, nobody), [None; 2]);
 }
 
 #[test]
@@ -45,5 +53,5 @@ fn a_connection_that_was_closed_is_nobodys() {
     let client = TcpStream::connect(there).unwrap();
     let (_server, from) = listener.accept().unwrap();
     drop(client);
-    assert_eq!(uid(from, there), None);
+    assert_eq!(uids(from, there), [None; 2]);
 }

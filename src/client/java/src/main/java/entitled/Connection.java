@@ -48,31 +48,59 @@ final class Connection implements Closeable {
         channel.register(selector, 0);
     }
 
-    /** {@code $ENTITLED_SOCKET} (a path, or unix:// and a path); else the machine's socket, if it is there; else the user's. */
+    /**
+     * {@code $ENTITLED_SOCKET} (a path, or unix:// and a path); else the machine's socket, if it is there; else the user's, in a
+     * directory of the user's alone. Where the process has rights that its caller has not, the environment is not read.
+     */
     static String defaultPath() {
-        String named = Objects.requireNonNullElse(System.getenv("ENTITLED_SOCKET"), "");
-        String runtime = Objects.requireNonNullElse(System.getenv("XDG_RUNTIME_DIR"), "");
+        boolean isCallers = isCallers();
+        String named = isCallers ? Objects.requireNonNullElse(System.getenv("ENTITLED_SOCKET"), "") : "";
+        String runtime = isCallers ? Objects.requireNonNullElse(System.getenv("XDG_RUNTIME_DIR"), "") : "";
         Path system = Path.of("/run/entitled/entitled.sock");
-        Path own = Path.of(runtime, "entitled/entitled.sock");
         if (!named.isEmpty()) {
             return named;
         }
-        if (!Files.exists(system) && own.isAbsolute() && Files.exists(own)) {
+        if (Files.exists(system)) {
+            return system.toString();
+        }
+        Path own = Path.of(runtime, "entitled/entitled.sock");
+        if (own.isAbsolute() && isPrivate(Path.of(runtime)) && Files.exists(own)) {
             return own.toString();
         }
         try {
             Path directory = Path.of("/tmp/entitled-" + Files.getAttribute(Path.of("/proc/self"), "unix:uid"));
-            PosixFileAttributes it = Files.readAttributes(directory, PosixFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
-            boolean isPrivate = it.isDirectory() && it.owner().equals(self())
-                    && PosixFilePermissions.toString(it.permissions()).endsWith("------");
             Path shared = directory.resolve("entitled.sock");
-            if (!Files.exists(system) && isPrivate && Files.exists(shared)) {
-                return shared.toString();
+            return (isPrivate(directory) && Files.exists(shared) ? shared : system).toString();
+        } catch (IOException it) {
+            return system.toString();
+        }
+    }
+
+    /** Whether the kernel started this process with no other rights than its caller's, as far as it says. */
+    private static boolean isCallers() {
+        try {
+            for (String line : Files.readAllLines(Path.of("/proc/self/status"))) {
+                // Real, effective, saved, and that of the file system.
+                String[] ids = line.split("\\s+");
+                if ((line.startsWith("Uid:") || line.startsWith("Gid:")) && !ids[1].equals(ids[2])) {
+                    return false;
+                }
             }
         } catch (IOException it) {
-            // Then there is none.
+            // Without /proc nothing of this library works: it does not learn who it is.
         }
-        return system.toString();
+        return true;
+    }
+
+    /** Whether nobody else can have put anything into a directory. */
+    private static boolean isPrivate(Path directory) {
+        try {
+            PosixFileAttributes it = Files.readAttributes(directory, PosixFileAttributes.class, LinkOption.NOFOLLOW_LINKS);
+            return it.isDirectory() && it.owner().equals(self())
+                    && PosixFilePermissions.toString(it.permissions()).endsWith("------");
+        } catch (IOException it) {
+            return false;
+        }
     }
 
     /** Connects, and makes sure who answers. */

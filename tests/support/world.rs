@@ -14,7 +14,7 @@ use nix::time::{ClockId, clock_gettime};
 use tempfile::TempDir;
 
 use super::process::command;
-use super::{prerequisites, tests_dir};
+use super::{preloaded, prerequisites};
 
 const NANOSECONDS: i64 = 1_000_000_000;
 /// How old the machine's boot is when a daemon sees it first.
@@ -33,12 +33,8 @@ pub struct World {
 impl World {
     /// With the clocks of the machine. `None` where there is no compiler for `what`.
     pub fn new(what: &str) -> Option<Self> {
-        prerequisites::has("cc", what).then_some(())?;
         let folder = TempDir::with_prefix("entitled-world-").unwrap();
-        let mut build = Command::new("cc");
-        build.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]);
-        build.arg(folder.path().join("clock.so")).arg(tests_dir().join("support/wrong_clock.c"));
-        assert!(build.status().unwrap().success(), "{build:?}");
+        preloaded::build("wrong_clock.c", folder.path(), what)?;
         let path = folder.path().join("ahead");
         let ahead = OpenOptions::new().write(true).create_new(true).open(path).unwrap();
         let world = Self { folder, ahead, wall: 0, since_boot: 0, boots: None };
@@ -107,7 +103,7 @@ impl World {
     /// What gives a program these clocks.
     fn clocks(&self) -> [(&'static str, PathBuf); 2] {
         let file = |name: &str| self.folder.path().join(name);
-        [("WRONG_CLOCK", file("ahead")), ("LD_PRELOAD", file("clock.so"))]
+        [("WRONG_CLOCK", file("ahead")), ("LD_PRELOAD", file("wrong_clock.so"))]
     }
 
     /// The same for one that runs as another user.

@@ -70,6 +70,9 @@ enum Role {
         #[arg(long, value_name = "DIRECTORY")]
         private: Vec<PathBuf>,
     },
+    /// Hold what was handed over until the standard input ends: of the daemon, for what may take long to close.
+    #[command(hide = true)]
+    Hold,
 }
 
 fn owner(text: &str) -> Result<Owner, String> {
@@ -87,6 +90,7 @@ fn main() -> ExitCode {
             return gateway(config, *check, *probe);
         }
         Some(Role::Prepare { owner, shared, private }) => return prepare(*owner, shared, private),
+        Some(Role::Hold) => return hold(),
         None => {}
     }
     let environment = Environment::of_process();
@@ -188,6 +192,12 @@ fn gateway(file: &Path, only_check: bool, only_probe: bool) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn hold() -> ExitCode {
+    // Whatever ends the input, nothing is held longer.
+    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    ExitCode::SUCCESS
 }
 
 /// Gives directories away; the first that cannot be given ends it.

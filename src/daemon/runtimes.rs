@@ -9,7 +9,7 @@
 use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::rpc::socket::workers;
+use crate::rpc::socket::{closing, workers};
 
 /// The actors' thread, the store's writer, the log, the chains' thread; and one that begins while another ends.
 const ALWAYS: usize = 5;
@@ -20,9 +20,10 @@ const BESIDE_ACTORS: usize = 24;
 /// cannot be resolved on one chain take none from the others.
 const BESIDE_CHAINS: usize = 32;
 
-/// The most threads there are when so many serve connections.
+/// The most threads there are, with processes that hold what closes, when so many serve connections.
 pub const fn most_threads(serving: usize) -> usize {
-    ALWAYS + BESIDE_ACTORS + BESIDE_CHAINS + serving * (1 + workers::BESIDE)
+    let sockets = serving * (1 + workers::BESIDE) + 1 + closing::AT_A_TIME;
+    ALWAYS + BESIDE_ACTORS + BESIDE_CHAINS + sockets
 }
 
 #[expect(

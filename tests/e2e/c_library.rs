@@ -17,7 +17,7 @@ use crate::support::anvil::Anvil;
 use crate::support::c_library::{CLibrary, Linked, sources, succeed};
 use crate::support::contract::Contract;
 use crate::support::faults::Fault;
-use crate::support::preloaded::preloaded;
+use crate::support::preloaded;
 use crate::support::prerequisites::{has, skipped};
 use crate::support::proxy::Proxy;
 use crate::support::settings::{ProductFile, Settings};
@@ -225,7 +225,8 @@ fn of_the_environment_only_the_sockets_place_is_read() {
         return;
     };
     let stage = Stage::entitled();
-    let Some(spy) = preloaded("spy", library.programs.path(), "what the C library reads") else {
+    let Some(spy) = preloaded::build("spy", library.programs.path(), "what the C library reads")
+    else {
         return;
     };
     for linked in BOTH {

@@ -11,7 +11,7 @@ use crate::pseudo_terminal::{CTRL_C, CTRL_Z, Terminal};
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
 use crate::support::fake::FakeDaemon;
-use crate::support::preloaded::preloaded;
+use crate::support::preloaded;
 use crate::support::settings::Settings;
 
 /// A private key, and the address that is its.
@@ -276,7 +276,7 @@ fn restoring_a_large_backup_shows_how_far_it_is_and_loses_nothing_when_it_is_int
     with_padding(&backup);
 
     let tools = tempfile::TempDir::with_prefix("entitled-slow-").unwrap();
-    let Some(slow) = preloaded("held_copy", tools.path(), "restoring a large backup") else {
+    let Some(slow) = preloaded::build("held_copy", tools.path(), "restoring a large backup") else {
         return;
     };
     let hold = tools.path().join("hold");

@@ -26,6 +26,7 @@ pub struct Daemon {
     manager: Option<ServiceManager>,
     is_isolated: bool,
     world: Option<World>,
+    preloaded: Option<PathBuf>,
 }
 
 impl Daemon {
@@ -49,6 +50,7 @@ impl Daemon {
             manager: None,
             is_isolated: false,
             world: None,
+            preloaded: None,
         };
         daemon.write_config(&settings.text(daemon.home()));
         for product in &settings.products {
@@ -92,6 +94,9 @@ impl Daemon {
             (None, true) => isolated(program),
         };
         command.arg("--config").arg(self.config());
+        if let Some(library) = &self.preloaded {
+            command.env("LD_PRELOAD", library);
+        }
         quiet(&mut command);
         command
     }
@@ -145,6 +150,11 @@ impl Daemon {
     /// From its next start on it has the clocks, and the boot, of `world`.
     pub fn enter(&mut self, world: World) {
         self.world = Some(world);
+    }
+
+    /// From its next start on this library is loaded into it first.
+    pub fn preload(&mut self, library: PathBuf) {
+        self.preloaded = Some(library);
     }
 
     /// The world that it has entered.

@@ -7,7 +7,7 @@ use super::c_library::succeed;
 use super::{prerequisites, tests_dir};
 
 /// Compiles one of `tests/support/preloaded` into a folder. `None` where there is no compiler for `what`.
-pub fn preloaded(name: &str, into: &Path, what: &str) -> Option<PathBuf> {
+pub fn build(name: &str, into: &Path, what: &str) -> Option<PathBuf> {
     prerequisites::has("cc", what).then_some(())?;
     let library = into.join(name).with_extension("so");
     let source = tests_dir().join("support/preloaded").join(name).with_extension("c");

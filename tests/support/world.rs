@@ -13,9 +13,8 @@ use std::time::Duration;
 use nix::time::{ClockId, clock_gettime};
 use tempfile::TempDir;
 
-use super::preloaded::preloaded;
-use super::prerequisites;
 use super::process::command;
+use super::{preloaded, prerequisites};
 
 const NANOSECONDS: i64 = 1_000_000_000;
 /// How old the machine's boot is when a daemon sees it first.
@@ -35,7 +34,7 @@ impl World {
     /// With the clocks of the machine. `None` where there is no compiler for `what`.
     pub fn new(what: &str) -> Option<Self> {
         let folder = TempDir::with_prefix("entitled-world-").unwrap();
-        preloaded("wrong_clock", folder.path(), what)?;
+        preloaded::build("wrong_clock", folder.path(), what)?;
         let path = folder.path().join("ahead");
         let ahead = OpenOptions::new().write(true).create_new(true).open(path).unwrap();
         let world = Self { folder, ahead, wall: 0, since_boot: 0, boots: None };

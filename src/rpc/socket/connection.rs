@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
 
 use super::census::Seat;
 use super::limits::Limits;
 use super::stop::Stop;
+use super::stream::Stream;
 use super::{framing, http, peer, turn};
 use crate::rpc::call::caller::{Caller, Service};
 use crate::rpc::call::envelope::Fault;
@@ -28,9 +28,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A connection that has been let in.
 pub(in crate::rpc) struct Arrival {
-    pub(in crate::rpc) io: UnixStream,
+    pub(in crate::rpc) io: Stream,
     pub(in crate::rpc) peer: Peer,
-    pub(in crate::rpc) seat: Seat,
+    pub(in crate::rpc) seat: Arc<Seat>,
     pub(in crate::rpc) number: usize,
 }
 
@@ -85,7 +85,7 @@ async fn silent_too_long(seat: &Seat, limits: &Limits) {
 }
 
 /// What was read first, from the first byte that is not blank. `None` when nothing came.
-pub(in crate::rpc) async fn first_bytes(io: &mut UnixStream) -> Option<Vec<u8>> {
+pub(in crate::rpc) async fn first_bytes(io: &mut Stream) -> Option<Vec<u8>> {
     let (mut input, mut worked) = (Vec::with_capacity(FIRST_READ), 0);
     loop {
         let count = io.read_buf(&mut input).await.ok()?;

@@ -18,7 +18,7 @@ use nix::sys::socket::{
 };
 use nix::unistd::{Gid, Group, User, chown};
 
-use super::rights;
+use super::{closing, rights};
 use crate::regular_file;
 use crate::rpc::figures::SocketFigures;
 
@@ -83,6 +83,10 @@ pub struct Doors {
     pub(in crate::rpc) admin_group: Option<u32>,
     pub(in crate::rpc) delegates: Vec<u32>,
     pub(in crate::rpc) files: Vec<SocketFile>,
+    /// Whether somebody may have connected to them before they were ours.
+    pub(in crate::rpc) are_of_others: bool,
+    /// The program that holds what may take long to close.
+    pub(in crate::rpc) holder: Option<PathBuf>,
     pub(in crate::rpc) metrics: Option<TcpListener>,
     pub threads: usize,
     figures: Arc<SocketFigures>,
@@ -98,6 +102,8 @@ impl Doors {
             admin_group,
             delegates: Vec::new(),
             files: Vec::new(),
+            are_of_others: true,
+            holder: None,
             metrics: None,
             threads: 1,
             figures: Arc::default(),
@@ -193,6 +199,7 @@ fn open_with(
         }
         *door = Some(listening(name, fd)?);
     }
+    let are_of_others = public.is_some() || admin.is_some();
     let group = settings.admin_group.as_deref().and_then(find_group);
     let mut files = Vec::new();
     let mut bind_missing = |given: Option<UnixListener>, access: Access<'_>| match given {
@@ -211,10 +218,10 @@ fn open_with(
         TcpListener::bind(address).map_err(|source| ListenError::Metrics { address, source })
     });
     let metrics = metrics.transpose()?;
-    let (admin_group, threads) = (group, settings.threads);
     let delegates = settings.delegates.iter().filter_map(|it| find_user(it)).collect();
-    let figures = Arc::default();
-    Ok(Doors { public, admin, admin_group, delegates, files, metrics, threads, figures, stored })
+    let (threads, holder) = (settings.threads, Some(closing::OURSELVES.into()));
+    let doors = Doors::of(public, admin, group);
+    Ok(Doors { delegates, files, are_of_others, holder, metrics, threads, stored, ..doors })
 }
 
 /// A user who cannot be found speaks for nobody.

@@ -13,7 +13,6 @@ use std::task::Poll;
 
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep};
 
@@ -24,6 +23,7 @@ use super::outbox::{Outbox, TooSlow};
 use super::reply::{Held, Reply, append_line};
 use super::scan::{Scanner, Step};
 use super::stop::Stop;
+use super::stream::Stream;
 use super::waiting::{Event, Waiting};
 use crate::rpc::call::answers::{Batch, Warm};
 use crate::rpc::call::caller::Caller;
@@ -43,7 +43,7 @@ const SKIP: usize = 16;
 
 /// A connection that speaks raw JSON.
 struct Raw {
-    io: UnixStream,
+    io: Stream,
     caller: Arc<Caller>,
     input: Vec<u8>,
     scanner: Scanner,
@@ -73,12 +73,7 @@ struct Raw {
 
 /// Serves `io` until the other side closes, breaks the rules for good, or the daemon stops. `input` is what has been
 /// read already.
-pub(in crate::rpc) async fn converse(
-    io: UnixStream,
-    input: Vec<u8>,
-    caller: Arc<Caller>,
-    stop: Stop,
-) {
+pub(in crate::rpc) async fn converse(io: Stream, input: Vec<u8>, caller: Arc<Caller>, stop: Stop) {
     let mut raw = Raw::new(io, input, caller, stop);
     let idle = tokio::time::sleep(raw.caller.limits().idle);
     tokio::pin!(idle);
@@ -145,7 +140,7 @@ impl Raw {
         .await
     }
 
-    fn new(io: UnixStream, input: Vec<u8>, caller: Arc<Caller>, stop: Stop) -> Self {
+    fn new(io: Stream, input: Vec<u8>, caller: Arc<Caller>, stop: Stop) -> Self {
         let scanner = Scanner::new(caller.limits().depth);
         let outbox = Outbox::new(caller.limits().send_queue);
         let (warm, turn) = (caller.warm(), caller.turn.size());
@@ -199,7 +194,7 @@ impl Raw {
     /// sender (EPIPE), who so knows that nobody has read it and nobody will.
     fn hear_no_more(&mut self) {
         if !self.ended
-            && let Err(error) = shutdown(self.io.as_raw_fd(), Shutdown::Read)
+            && let Err(error) = shutdown(self.io.as_fd().as_raw_fd(), Shutdown::Read)
         {
             tracing::debug!(%error, "a connection is gone already");
             self.ended = true;
@@ -359,7 +354,7 @@ impl Raw {
         }
         let figures = Arc::clone(&self.caller.service.figures);
         let hands_over = !self.handover.is_empty();
-        let done = if hands_over { 0 } else { self.io.try_write(&self.out).unwrap_or(0) };
+        let done = if hands_over { 0 } else { self.io.io().try_write(&self.out).unwrap_or(0) };
         if done < self.out.len() {
             let allowed = self.caller.limits().write;
             let rest = self.out.get(done..).unwrap_or_default();

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use tokio::io::{AsyncWriteExt, Interest};
-use tokio::net::UnixStream;
+
+use super::stream::Stream;
 
 /// Which descriptors go with what is to be written.
 #[derive(Debug, Default)]
@@ -25,7 +26,7 @@ impl Handover {
     /// Writes all of `bytes`, and hands over what goes with them.
     pub(in crate::rpc) async fn write_all(
         &mut self,
-        io: &mut UnixStream,
+        io: &mut Stream,
         bytes: &[u8],
     ) -> io::Result<()> {
         let mut done = 0;
@@ -38,10 +39,11 @@ impl Handover {
     }
 }
 
-async fn send_with(io: &UnixStream, bytes: &[u8], descriptor: &OwnedFd) -> io::Result<usize> {
+async fn send_with(io: &Stream, bytes: &[u8], descriptor: &OwnedFd) -> io::Result<usize> {
     let descriptors = [descriptor.as_raw_fd()];
     let enclosed = [ControlMessage::ScmRights(&descriptors)];
     let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+    let io = io.io();
     let send = || sendmsg::<()>(io.as_raw_fd(), &[IoSlice::new(bytes)], &enclosed, flags, None);
     io.async_io(Interest::WRITABLE, || send().map_err(io::Error::from)).await
 }

@@ -19,7 +19,6 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
 use super::limits::Limits;
@@ -30,6 +29,7 @@ use super::replay::Replay;
 use super::reply::Held;
 use super::shared_stream::SharedStream;
 use super::stop::Stop;
+use super::stream::Stream;
 use super::websocket;
 use crate::rpc::call::answers::{Page, Warm};
 use crate::rpc::call::caller::Caller;
@@ -54,12 +54,7 @@ const CONNECTION_WINDOW: u32 = 128 * 1024;
 const SEND_BUFFER: usize = 64 * 1024;
 
 /// Serves HTTP on `io`, of which `first` has been read already, and the WebSocket it may become.
-pub(in crate::rpc) async fn converse(
-    io: UnixStream,
-    first: Vec<u8>,
-    caller: Arc<Caller>,
-    stop: Stop,
-) {
+pub(in crate::rpc) async fn converse(io: Stream, first: Vec<u8>, caller: Arc<Caller>, stop: Stop) {
     let (hand_over, mut upgrades) = mpsc::channel(1);
     let progress = Progress::new(caller.limits(), !first.starts_with(PREFACE));
     let stream = SharedStream::new(io);

@@ -3,25 +3,29 @@
 //! Asked by `daemon`. One task per connection, on one thread; a connection can neither stop nor slow down another.
 
 use std::future::Future;
-use std::io::Write;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixListener as StdUnixListener;
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::net::{UnixListener, UnixStream};
+use nix::sys::socket::{MsgFlags, send};
+use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::census::{Census, Full};
+use super::closing::{Closer, Leaving};
 use super::connection::Arrival;
 use super::doors::Doors;
 use super::limits::{Limits, Rates};
 use super::stop::{self, Stop};
+use super::stream::Stream;
 use super::subordinate_uids::SubordinateUids;
 use super::turn_away::turn_away;
 use super::workers::Workers;
-use super::{metrics_port, peer};
+use super::{metrics_port, peer, rights};
 use crate::rpc::call::answers::Answers;
 use crate::rpc::call::caller::Service;
 use crate::rpc::call::envelope::Fault;
@@ -47,6 +51,10 @@ struct Hall {
     service: Arc<Service>,
     delegates: Vec<u32>,
     census: Arc<Census>,
+    /// Begun where it is needed.
+    closer: OnceLock<Arc<Closer>>,
+    holder: Option<PathBuf>,
+    are_of_others: bool,
     workers: Workers,
     subordinates: SubordinateUids,
     farewells: Arc<Semaphore>,
@@ -78,6 +86,9 @@ pub async fn serve(
         service: Arc::new(service),
         delegates: doors.delegates,
         census: Arc::default(),
+        closer: OnceLock::new(),
+        holder: doors.holder,
+        are_of_others: doors.are_of_others,
         workers: Workers::start(doors.threads),
         subordinates: SubordinateUids::default(),
         farewells: Arc::new(Semaphore::new(FAREWELLS)),
@@ -119,6 +130,12 @@ impl Hall {
                     return 0;
                 }
             };
+        // So many that come are guarded.
+        let mut guarded = rights::connections_before_refusal(&listener, self.are_of_others);
+        let are_all_guarded = guarded == usize::MAX;
+        if guarded > 0 {
+            self.closer();
+        }
         let mut connections = JoinSet::new();
         let stopped = self.stop.clone().requested();
         tokio::pin!(stopped);
@@ -134,7 +151,14 @@ impl Hall {
             match accepted {
                 Ok((stream, _)) => {
                     failing = false;
-                    self.receive(stream, door, &mut connections);
+                    let stream = match guarded {
+                        0 => Ok(Stream::plain(stream)),
+                        _ => Stream::guarded(stream, self.closer()),
+                    };
+                    guarded = guarded.saturating_sub(1);
+                    if let Ok(stream) = stream {
+                        self.receive(stream, door, &mut connections);
+                    }
                 }
                 Err(error) => {
                     self.figures().accept_failures.one_more();
@@ -149,8 +173,20 @@ impl Hall {
                 }
             }
         }
-        drop(listener);
+        if are_all_guarded {
+            self.close(listener);
+        } else {
+            drop(listener);
+        }
         self.drain(connections).await
+    }
+
+    /// Closes a door, and with it whoever waits to be accepted.
+    fn close(&self, listener: UnixListener) {
+        if let Ok(socket) = listener.into_std() {
+            let (account, socket) = (Leaving::NOBODY, socket.into());
+            self.closer().close(Leaving { account, socket, seat: None });
+        }
     }
 
     async fn drain(&self, mut connections: JoinSet<()>) -> usize {
@@ -165,9 +201,9 @@ impl Hall {
     }
 
     /// Serves a new connection, or tells it that there is no place.
-    fn receive(&self, stream: UnixStream, door: Door, connections: &mut JoinSet<()>) {
+    fn receive(&self, mut stream: Stream, door: Door, connections: &mut JoinSet<()>) {
         let figures = self.figures();
-        let Some(mut peer) = peer::identify(&stream, door) else {
+        let Some(mut peer) = peer::identify(stream.io(), door) else {
             figures.connections_refused.one_more();
             tracing::debug!(?door, "a connection without credentials was closed");
             return;
@@ -180,12 +216,15 @@ impl Hall {
         rates.forget_the_quiet();
         match self.census.admit(&peer, limits, figures) {
             Ok(seat) => {
+                let seat = Arc::new(seat);
+                stream.belongs_to(&peer, Some(&seat));
                 let number = self.arrivals.fetch_add(1, Ordering::Relaxed);
                 let arrival = Arrival { io: stream, peer, seat, number };
                 let with = (Arc::clone(&self.service), self.stop.clone());
                 self.workers.serve(arrival, with, connections);
             }
             Err(full) => {
+                stream.belongs_to(&peer, None);
                 figures.connections_refused.one_more();
                 tracing::debug!(?door, uid = peer.uid, ?full, "a connection was turned away");
                 self.refuse(stream, &no_place(full, limits), connections);
@@ -193,7 +232,7 @@ impl Hall {
         }
     }
 
-    fn refuse(&self, stream: UnixStream, fault: &Fault, connections: &mut JoinSet<()>) {
+    fn refuse(&self, stream: Stream, fault: &Fault, connections: &mut JoinSet<()>) {
         match Arc::clone(&self.farewells).try_acquire_owned() {
             Ok(place) => {
                 let fault = fault.clone();
@@ -202,8 +241,12 @@ impl Hall {
                     drop(place);
                 });
             }
-            Err(_) => say_and_close(stream, fault),
+            Err(_) => say_and_close(&stream, fault),
         }
+    }
+
+    fn closer(&self) -> &Arc<Closer> {
+        self.closer.get_or_init(|| Closer::start(self.holder.clone()))
     }
 
     fn figures(&self) -> &Arc<SocketFigures> {
@@ -224,9 +267,8 @@ fn no_place(full: Full, limits: &Limits) -> Fault {
 }
 
 /// Says why and closes, without waiting.
-fn say_and_close(stream: UnixStream, fault: &Fault) {
-    if let Ok(mut stream) = stream.into_std() {
-        // A fresh socket has room for one line; if not, closing says enough.
-        let _ = stream.write(&fault.line());
-    }
+fn say_and_close(stream: &Stream, fault: &Fault) {
+    // A fresh socket has room for one line; if not, closing says enough.
+    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+    let _ = send(stream.io().as_raw_fd(), &fault.line(), flags);
 }

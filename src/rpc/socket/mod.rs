@@ -3,6 +3,7 @@
 pub(in crate::rpc) mod attendance;
 pub(in crate::rpc) mod canonical;
 pub(in crate::rpc) mod census;
+pub(crate) mod closing;
 pub(in crate::rpc) mod connection;
 pub mod doors;
 pub(in crate::rpc) mod framing;
@@ -23,6 +24,7 @@ mod rights;
 pub(in crate::rpc) mod scan;
 pub(in crate::rpc) mod shared_stream;
 pub(in crate::rpc) mod stop;
+pub(in crate::rpc) mod stream;
 pub(in crate::rpc) mod subordinate_uids;
 pub(in crate::rpc) mod turn;
 pub(in crate::rpc) mod turn_away;

@@ -4,18 +4,19 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use nix::sys::socket::{Shutdown, shutdown};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::UnixStream;
+
+use super::stream::{Stream, until_done};
 
 /// Clones are the same stream. One of them reads and writes; the others are asked who is there.
 #[derive(Clone)]
-pub(in crate::rpc) struct SharedStream(Arc<UnixStream>);
+pub(in crate::rpc) struct SharedStream(Arc<Stream>);
 
 impl SharedStream {
-    pub(in crate::rpc) fn new(stream: UnixStream) -> Self {
+    pub(in crate::rpc) fn new(stream: Stream) -> Self {
         Self(Arc::new(stream))
     }
 }
@@ -26,29 +27,13 @@ impl AsFd for SharedStream {
     }
 }
 
-/// Tries until it is done or has to wait.
-fn until_done<T>(
-    mut ready: impl FnMut() -> Poll<io::Result<()>>,
-    mut attempt: impl FnMut() -> io::Result<T>,
-) -> Poll<io::Result<T>> {
-    loop {
-        ready!(ready())?;
-        match attempt() {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            done => return Poll::Ready(done),
-        }
-    }
-}
-
 impl AsyncRead for SharedStream {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let io = &self.0;
-        let read = until_done(|| io.poll_read_ready(context), || io.try_read_buf(into));
-        read.map_ok(|_| ())
+        self.0.poll_read_shared(context, into)
     }
 }
 
@@ -58,7 +43,7 @@ impl AsyncWrite for SharedStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let io = &self.0;
+        let io = self.0.io();
         until_done(|| io.poll_write_ready(context), || io.try_write(bytes))
     }
 
@@ -67,7 +52,7 @@ impl AsyncWrite for SharedStream {
         context: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let io = &self.0;
+        let io = self.0.io();
         until_done(|| io.poll_write_ready(context), || io.try_write_vectored(pieces))
     }
 
@@ -80,6 +65,6 @@ impl AsyncWrite for SharedStream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(shutdown(self.0.as_raw_fd(), Shutdown::Write).map_err(Into::into))
+        Poll::Ready(shutdown(self.as_fd().as_raw_fd(), Shutdown::Write).map_err(Into::into))
     }
 }

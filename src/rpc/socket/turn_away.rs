@@ -7,11 +7,11 @@
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::UnixStream;
 
 use super::connection::first_bytes;
 use super::linger::linger;
 use super::scan;
+use super::stream::Stream;
 use crate::rpc::call::envelope::{self, Fault};
 
 /// How long each step may take.
@@ -20,7 +20,7 @@ const STEP: Duration = Duration::from_secs(1);
 const DEPTH: usize = 64;
 
 /// Reads what was sent, answers `fault`, and closes.
-pub(in crate::rpc) async fn turn_away(mut io: UnixStream, fault: Fault) {
+pub(in crate::rpc) async fn turn_away(mut io: Stream, fault: Fault) {
     let asked = tokio::time::timeout(STEP, first_bytes(&mut io)).await.ok().flatten();
     let answer = answer(asked.as_deref().unwrap_or_default(), &fault);
     // Whatever comes of it, the connection ends here.

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::net::UnixStream;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::connection::{self, Arrival};
 use super::stop::Stop;
+use super::stream::Moving;
 use crate::rpc::call::caller::Service;
 
 /// Threads beside each that serves connections: one for subordinate uids, and one for groups, as the user database may be
@@ -102,10 +102,9 @@ impl Workers {
         };
         let counted = Counted::new(&other.connections);
         let Arrival { io, peer, seat, number } = arrival;
-        let moved = io.into_std();
+        let moved = io.leave();
         let serving = async move {
-            // The kernel tells each runtime of its own connections only.
-            match moved.and_then(UnixStream::from_std) {
+            match moved.and_then(Moving::arrive) {
                 Ok(io) => {
                     connection::serve(Arrival { io, peer, seat, number }, service, stop).await
                 }

@@ -2,7 +2,9 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use ring::signature::KeyPair as _;
 use serde_json::{Value, json};
 
@@ -231,6 +233,26 @@ fn seat(stage: &GatewayStage, token: &str, wait_ms: u64) -> Stream {
     let json = ["-H", "Content-Type: application/json", "-H", "Accept: text/event-stream"];
     let url = stage.gateway.url("/api/v1/seats");
     Stream::open(token, &[&json[..], &["-d", &body, &url]].concat())
+}
+
+/// A daemon that hangs says nothing of the seat for longer than a minute, and is not waited for.
+#[test]
+fn a_seat_ends_with_its_token_also_while_the_daemon_hangs() {
+    let Some(mut world) = World::new("a gateway whose clock is moved") else { return };
+    let Some(voucher) = Voucher::start() else { return };
+    let token = issue(&voucher);
+    let text = format!("{}{}", with_seats(), voucher.oidc());
+    let mut stage = GatewayStage::with(&text, one_seat).enter();
+    stage.gateway = Gateway::start_in(&world, stage.daemon.home(), &stage.daemon.socket(), &text);
+    let mut held = seat(&stage, &token, 0);
+    assert_eq!(held.next().unwrap().1["granted"], true);
+    stage.daemon.signal(Signal::SIGSTOP);
+    world.set_wall(3 * A_DAY);
+    let begun = Instant::now();
+    held.ends();
+    let took = begun.elapsed();
+    stage.daemon.signal(Signal::SIGCONT);
+    assert!(took < Duration::from_secs(70), "it went on for {took:?}");
 }
 
 #[test]

@@ -42,13 +42,6 @@ impl Cors {
         }
     }
 
-    /// Whether a browser says that the page of another site has it ask, where it names no origin: for an image, a frame or a
-    /// link (the W3C's "Fetch Metadata Request Headers"). Such a page reads nothing, but asks with what the browser has.
-    pub(super) fn is_from_elsewhere(&self, origin: &Origin, headers: &HeaderMap) -> bool {
-        let mut sites = headers.get_all("sec-fetch-site").iter();
-        matches!(origin, Origin::None) && sites.any(|it| it != "none" && it != "same-origin")
-    }
-
     /// Lets the page of `origin` read the answer. What depends on the origin says so, also where there is none.
     pub(super) fn show(&self, origin: &Origin, headers: &mut HeaderMap) {
         headers.append(header::VARY, HeaderValue::from_static("origin, authorization"));
@@ -67,4 +60,11 @@ impl Cors {
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, ASKED);
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, self.max_age.clone());
     }
+}
+
+/// Whether a browser says that the page of another site has it ask (the W3C's "Fetch Metadata Request Headers"), also where it names
+/// no origin: for an image, a frame or a link. Such a page reads nothing, but asks with what the browser has.
+pub(super) fn is_of_another_site(headers: &HeaderMap) -> bool {
+    let mut sites = headers.get_all("sec-fetch-site").iter();
+    sites.any(|it| it != "none" && it != "same-origin")
 }

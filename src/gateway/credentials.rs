@@ -10,7 +10,7 @@ use super::certificate::Certificate;
 use super::clients::{Client, Clients};
 use super::oidc::Oidc;
 use super::problem::Problem;
-use super::settings::{Settings, Voucher};
+use super::settings::{self, Settings, Voucher};
 use super::tls;
 use super::token_review::TokenReview;
 use crate::clock::Clock;
@@ -36,10 +36,15 @@ pub(super) struct Credentials {
 
 impl Credentials {
     pub(super) fn new(settings: &Settings, clock: Clock) -> anyhow::Result<Self> {
+        let reviewed =
+            |it: &&settings::Client| settings.voucher_of(it) == Some(Voucher::TokenReview);
+        let subjects = settings.clients.iter().filter(reviewed);
+        let subjects = subjects.filter_map(|it| it.subject.clone()).collect();
+        let review = settings.token_review.clone().map(|it| TokenReview::new(it, subjects));
         Ok(Self {
             clients: Clients::new(settings),
             oidc: settings.oidc.clone().map(Oidc::new).transpose()?.map(Arc::new),
-            review: settings.token_review.clone().map(TokenReview::new).transpose()?,
+            review: review.transpose()?,
             clock,
         })
     }
@@ -74,7 +79,7 @@ impl Credentials {
                 }
             }
             if let Some(review) = &self.review {
-                let client = review.subject(token, from).await;
+                let client = review.subject(token, from, now).await;
                 match client.and_then(|it| self.of_subject(Voucher::TokenReview, &it)) {
                     // That the other could not be asked is not taken back by a no of this one.
                     Err(Unknown::Nobody) => {}

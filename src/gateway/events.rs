@@ -1,7 +1,6 @@
 //! Streams of events (the HTML standard, "Server-sent events"): verdicts as they change, and seats that last as long as
 //! their stream. A stream lasts no longer than what let its client in.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,22 +79,23 @@ async fn tell_verdicts(
     _places: (Place, Place),
 ) {
     followed.set_wait(Some(SIGN));
-    let mut ended = pin!(authorization.ended());
-    loop {
-        let told = tokio::select! {
-            () = teller.to.closed() => return,
-            () = &mut ended => return,
-            told = followed.next_raw() => told,
-        };
-        let bytes = match told {
-            Ok(Some(verdict)) => event("entitlement_changed", verdict.get()),
-            Err(ClientError::Timeout { .. }) => Bytes::from_static(SIGN_OF_LIFE),
-            // The client connects again, and hears what is so then.
-            Ok(None) | Err(_) => return,
-        };
-        if !teller.tell(bytes).await {
-            return;
+    let telling = async {
+        loop {
+            let bytes = match followed.next_raw().await {
+                Ok(Some(verdict)) => event("entitlement_changed", verdict.get()),
+                Err(ClientError::Timeout { .. }) => Bytes::from_static(SIGN_OF_LIFE),
+                // The client connects again, and hears what is so then.
+                Ok(None) | Err(_) => return,
+            };
+            if !teller.tell(bytes).await {
+                return;
+            }
         }
+    };
+    tokio::select! {
+        () = teller.to.closed() => {}
+        () = authorization.ended() => {}
+        () = telling => {}
     }
 }
 
@@ -137,7 +137,8 @@ pub(super) async fn seat(
     Ok(answer)
 }
 
-/// Holds a seat until the client hangs up, may not have it any more, or the seat is gone. The connection to the daemon is what it is bound to.
+/// Holds a seat until the client hangs up, may not have it any more, or the seat is gone. The connection to the daemon is what it is
+/// bound to. Whatever the daemon does meanwhile, and however the client reads, it ends when its time is over.
 async fn hold_seat(
     mut line: AsyncClient,
     teller: Teller,
@@ -145,31 +146,41 @@ async fn hold_seat(
     authorization: Authorization,
     _places: (Place, Place),
 ) {
-    if !teller.tell(first).await {
-        return;
-    }
-    let mut silent = Duration::ZERO;
-    let mut over = pin!(authorization.ended());
-    loop {
-        tokio::select! {
-            () = teller.to.closed() => return,
-            () = &mut over => break,
-            () = tokio::time::sleep(LOOK) => silent += LOOK,
-        }
-        match is_held(&mut line, &seat, own.clone()).await {
-            Ok(true) if silent < SIGN => continue,
-            Ok(true) => {
-                silent = Duration::ZERO;
-                if !teller.tell(Bytes::from_static(SIGN_OF_LIFE)).await {
-                    return;
-                }
-            }
-            Ok(false) | Err(_) => break,
-        }
-    }
+    let is_heard = tokio::select! {
+        () = teller.to.closed() => false,
+        () = authorization.ended() => true,
+        is_heard = watch_seat(&mut line, &teller, (&seat, &own), first) => is_heard,
+    };
     // It is free before that is told: whoever does not read keeps nothing by it.
     drop(line);
-    teller.tell(event("ended", &json!({ "seat": seat }).to_string())).await;
+    if is_heard {
+        teller.tell(event("ended", &json!({ "seat": seat }).to_string())).await;
+    }
+}
+
+/// Tells of a seat and, now and then, that it is held. Comes back when it is not, or when nobody hears it, which is `false`.
+async fn watch_seat(
+    line: &mut AsyncClient,
+    teller: &Teller,
+    (seat, own): (&str, &Value),
+    first: Bytes,
+) -> bool {
+    let (mut sign, mut silent) = (Some(first), Duration::ZERO);
+    loop {
+        if let Some(sign) = sign.take()
+            && !teller.tell(sign).await
+        {
+            return false;
+        }
+        tokio::time::sleep(LOOK).await;
+        silent += LOOK;
+        if !matches!(is_held(line, seat, own.clone()).await, Ok(true)) {
+            return true;
+        }
+        if silent >= SIGN {
+            (sign, silent) = (Some(Bytes::from_static(SIGN_OF_LIFE)), Duration::ZERO);
+        }
+    }
 }
 
 /// Whether the seat is among those that `question` lists.

@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
     UnparsedPublicKey,
@@ -15,6 +13,7 @@ use serde_json::Value;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 use super::credentials::{Unknown, client};
+use super::jwt::{Parts, decode, is_meant_for, read};
 use super::settings;
 
 /// Keys are fetched anew after this time.
@@ -109,24 +108,18 @@ impl Oidc {
         token: &str,
         now: i64,
     ) -> Result<String, Unknown> {
-        let mut parts = token.split('.');
-        let (Some(header), Some(claims), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(Unknown::Nobody);
-        };
-        let parsed: Header = read(header)?;
+        let parts = Parts::of(token).ok_or(Unknown::Nobody)?;
+        let parsed: Header = read(parts.header)?;
         // What must be understood, and is not (RFC 7515, 4.1.11).
         if parsed.crit.is_some() {
             return Err(Unknown::Nobody);
         }
         let key = self.key(&parsed.kid).await?;
-        let signed = token.get(..header.len() + 1 + claims.len()).unwrap_or_default();
-        let signature = decode(signature).ok_or(Unknown::Nobody)?;
-        if !key.verifies(&parsed.alg, signed.as_bytes(), &signature) {
+        let signature = decode(parts.signature).ok_or(Unknown::Nobody)?;
+        if !key.verifies(&parsed.alg, parts.signed.as_bytes(), &signature) {
             return Err(Unknown::Nobody);
         }
-        let claims: Claims = read(claims)?;
+        let claims: Claims = read(parts.claims)?;
         match self.holds(&claims, now) {
             true => Ok(claims.sub),
             false => Err(Unknown::Nobody),
@@ -135,12 +128,7 @@ impl Oidc {
 
     #[expect(clippy::cast_precision_loss, reason = "seconds of this age are exact in 53 bits")]
     fn holds(&self, claims: &Claims, now: i64) -> bool {
-        let audience = self.settings.audience.as_str();
-        let is_ours = match &claims.aud {
-            Value::String(one) => one == audience,
-            Value::Array(several) => several.iter().any(|it| it == audience),
-            _ => false,
-        };
+        let is_ours = is_meant_for(&claims.aud, &self.settings.audience);
         let (now, leeway) = (now as f64, LEEWAY as f64);
         let in_time = now < claims.exp + leeway && claims.nbf <= now + leeway;
         is_ours && in_time && claims.iss == self.settings.issuer
@@ -264,16 +252,6 @@ enum Key {
     Rsa(Vec<u8>, Vec<u8>),
     P256(Vec<u8>),
     Ed25519(Vec<u8>),
-}
-
-fn read<T: serde::de::DeserializeOwned>(part: &str) -> Result<T, Unknown> {
-    let bytes = decode(part).ok_or(Unknown::Nobody)?;
-    serde_json::from_slice(&bytes).map_err(|_| Unknown::Nobody)
-}
-
-/// Base64 for addresses, without padding (RFC 7515). One text for one value: what is left over is nothing.
-fn decode(text: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(text).ok()
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::AbortHandle;
 
+use super::cors::is_of_another_site;
 use super::daemon::Daemon;
 use super::forward;
 use super::hosts::name_of;
@@ -87,23 +88,28 @@ impl Figures {
 
 /// What the daemon says of itself, for a moment: a port has no caller to know, and whoever asks here without end takes none of
 /// the questions that the clients of the gateway have.
-struct Moment<T>(AsyncMutex<Option<(Instant, T)>>);
+struct Moment<T>(Arc<AsyncMutex<Option<(Instant, T)>>>);
 
-impl<T: Clone> Moment<T> {
+impl<T: Clone + Send + 'static> Moment<T> {
     fn new() -> Self {
-        Self(AsyncMutex::new(None))
+        Self(Arc::default())
     }
 
-    async fn get(&self, ask: impl Future<Output = T>) -> T {
-        let mut last = self.0.lock().await;
+    /// What was said a moment ago, or what `ask` comes to. `None` when that has failed.
+    async fn get(&self, ask: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        let mut last = Arc::clone(&self.0).lock_owned().await;
         if let Some((at, said)) = &*last
             && at.elapsed() < MOMENT
         {
-            return said.clone();
+            return Some(said.clone());
         }
-        let said = ask.await;
-        *last = Some((Instant::now(), said.clone()));
-        said
+        // It goes on when whoever asks hangs up: else each who does would begin the next one.
+        let asking = tokio::spawn(async move {
+            let said = ask.await;
+            *last = Some((Instant::now(), said.clone()));
+            said
+        });
+        asking.await.ok()
     }
 }
 
@@ -115,16 +121,19 @@ struct Probed {
 
 impl Probed {
     async fn ready(&self) -> Result<(), &'static str> {
-        self.ready.get(ready(&self.gateway.daemon)).await
+        let daemon = Arc::clone(&self.gateway.daemon);
+        let said = self.ready.get(async move { ready(&daemon).await }).await;
+        said.unwrap_or(Err("the daemon does not answer"))
     }
 
     /// Those of the daemon.
     async fn figures(&self) -> Option<String> {
-        let ask = async {
-            let asked = forward::metrics(&self.gateway.daemon);
+        let daemon = Arc::clone(&self.gateway.daemon);
+        let ask = async move {
+            let asked = forward::metrics(&daemon);
             tokio::time::timeout(PATIENCE, asked).await.ok()?.ok()
         };
-        self.figures.get(ask).await
+        self.figures.get(ask).await.flatten()
     }
 }
 
@@ -158,8 +167,9 @@ pub(super) async fn serve(listener: TcpListener, gateway: Arc<Gateway>) {
     }
 }
 
-/// Whether a web page may be behind a request: it names one, or reached us by a name that we do not have, as a browser does
-/// whose name service was tricked. Who looks after machines comes by an address, or by a name of ours.
+/// Whether a web page may be behind a request: it names one, a browser says that another site's asks, or it reached us by a name
+/// that we do not have, as a browser does whose name service was tricked. Who looks after machines comes by an address, or by a
+/// name of ours.
 fn is_of_a_page(request: &Request<Incoming>, gateway: &Gateway) -> bool {
     let headers = request.headers();
     let authority = request.uri().authority().map(|it| it.as_str().as_bytes());
@@ -172,6 +182,7 @@ fn is_of_a_page(request: &Request<Incoming>, gateway: &Gateway) -> bool {
     };
     headers.contains_key(header::ORIGIN)
         || headers.contains_key(header::REFERER)
+        || is_of_another_site(headers)
         || !hosts.all(is_expected)
 }
 
@@ -260,5 +271,9 @@ fn reply(status: StatusCode, content_type: &'static str, text: String) -> Respon
     *reply.status_mut() = status;
     let value = http::HeaderValue::from_static(content_type);
     reply.headers_mut().insert(header::CONTENT_TYPE, value);
+    // A browser says whose page asks where the way to us is secure, and keeps our status from the page by this in any case (the
+    // Fetch standard, "Cross-Origin-Resource-Policy header").
+    let of_ours = http::HeaderValue::from_static("same-origin");
+    reply.headers_mut().insert("cross-origin-resource-policy", of_ours);
     reply
 }

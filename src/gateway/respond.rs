@@ -16,7 +16,7 @@ use super::answer::{Answer, Body, Kept};
 use super::authorization::{Authorization, Shown};
 use super::certificate::Certificate;
 use super::clients::Client;
-use super::cors::{Cors, Origin};
+use super::cors::{Cors, Origin, is_of_another_site};
 use super::credentials::Credentials;
 use super::daemon::Daemon;
 use super::endpoints::{Endpoint, Kind, Route, route};
@@ -124,7 +124,7 @@ impl Gateway {
         if path == "/openapi.json" && [Method::GET, Method::HEAD].contains(&parts.method) {
             return Ok(Answer::json(StatusCode::OK, openapi::text()));
         }
-        if self.cors.is_from_elsewhere(origin, &parts.headers) {
+        if matches!(origin, Origin::None) && is_of_another_site(&parts.headers) {
             return Err(Problem::forbidden("pages of other sites may not ask"));
         }
         let (endpoint, given) = match route(parts.method.as_str(), path) {

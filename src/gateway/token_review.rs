@@ -1,35 +1,31 @@
 //! Tokens that a Kubernetes API server vouches for: a `TokenReview` of `authentication.k8s.io/v1`.
 //!
 //! Owns: what was answered, for some seconds. Never: takes for a yes, or for a no, what is not clearly an answer about the very
-//! token that was asked about.
+//! token that was asked about; or asks about what can be no token for us, by its own words.
 
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::ensure;
-use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use http::StatusCode;
 use moka::sync::Cache;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::credentials::{Unknown, body, client};
+use super::jwt::{Parts, decode, is_meant_for, read};
+use super::review_limits::{Digest, Limits, MOST, is_service_account};
 use super::seldom::Seldom;
 use super::settings;
 use crate::regular_file;
 
 /// How long an answer counts. A token that was taken back ends no later; the API server itself keeps its answers as long.
 const FRESH: Duration = Duration::from_secs(10);
-/// Tokens whose answers are kept.
-const MOST: u64 = 4_096;
 const LONGEST: usize = 64 * 1024;
 /// How long a question waits for another one about the same token.
 const TURN: Duration = Duration::from_secs(6);
-
-type Digest = [u8; 32];
 
 pub(super) struct TokenReview {
     settings: settings::TokenReview,
@@ -40,53 +36,20 @@ pub(super) struct TokenReview {
     turns: Cache<Digest, Arc<AsyncMutex<()>>>,
     limits: Limits,
     told: Seldom,
+    told_limited: Seldom,
 }
 
-/// How often the API server is asked. Whoever has no token may still show what looks like one, and the API server is
-/// everybody's.
-struct Limits {
-    /// Tokens that were vouched for not long ago. They are asked about again whatever others show.
-    known: Cache<Digest, ()>,
-    of_known: DefaultDirectRateLimiter,
-    of_strangers: DefaultDirectRateLimiter,
-    /// A quarter of that is an address's: nobody alone uses up what there is for all.
-    of_address: DefaultKeyedRateLimiter<IpAddr>,
+/// What a token says of itself, which anybody may say: by that it is left out, and never let in.
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+    #[serde(default)]
+    aud: Value,
+    exp: Option<f64>,
 }
 
-/// How long a token that was vouched for is known for one.
-const KNOWN: Duration = Duration::from_secs(600);
-/// Addresses that are remembered; beyond, those are forgotten that have asked nothing for a while.
-const ADDRESSES: usize = 4_096;
-
-const fn a_second(rate: u32) -> NonZeroU32 {
-    match NonZeroU32::new(rate) {
-        Some(rate) => rate,
-        None => NonZeroU32::MIN,
-    }
-}
-
-impl Limits {
-    fn new() -> Self {
-        let quota = |rate: u32| Quota::per_second(a_second(rate)).allow_burst(a_second(rate * 5));
-        Self {
-            known: Cache::builder().max_capacity(MOST).time_to_live(KNOWN).build(),
-            of_known: RateLimiter::direct(quota(100)),
-            of_strangers: RateLimiter::direct(quota(20)),
-            of_address: RateLimiter::keyed(quota(5)),
-        }
-    }
-
-    fn may_ask(&self, token: &Digest, from: IpAddr) -> bool {
-        if self.known.contains_key(token) {
-            return self.of_known.check().is_ok();
-        }
-        if self.of_address.len() > ADDRESSES {
-            self.of_address.retain_recent();
-        }
-        // The address first: what it has used up it takes from nobody else.
-        self.of_address.check_key(&from).is_ok() && self.of_strangers.check().is_ok()
-    }
-}
+/// How far clocks may differ. The API server's counts, and a token that has ended not long ago costs little.
+const LEEWAY: i64 = 600;
 
 /// The answer, as far as it is looked at. What is not of this form, or says a thing twice, is none.
 #[derive(Deserialize)]
@@ -119,19 +82,29 @@ struct User {
 }
 
 impl TokenReview {
-    pub(super) fn new(settings: settings::TokenReview) -> anyhow::Result<Self> {
+    /// `subjects`: by which clients are known.
+    pub(super) fn new(
+        settings: settings::TokenReview,
+        subjects: Vec<String>,
+    ) -> anyhow::Result<Self> {
         let http = client(settings.ca.as_deref())?;
         let reviewed = Cache::builder().max_capacity(MOST).time_to_live(FRESH).build();
         let turns = Cache::builder().max_capacity(MOST).time_to_idle(TURN * 2).build();
-        let (limits, told) = (Limits::new(), Seldom::new());
-        Ok(Self { settings, http, reviewed, turns, limits, told })
+        let (limits, told, told_limited) = (Limits::new(subjects), Seldom::new(), Seldom::new());
+        Ok(Self { settings, http, reviewed, turns, limits, told, told_limited })
     }
 
     /// The user whose token it is: `system:serviceaccount:NAMESPACE:NAME` for a pod. `from`: who shows it.
     ///
     /// # Errors
     /// When it is nobody's, or when that could not be found out.
-    pub(super) async fn subject(&self, token: &str, from: IpAddr) -> Result<String, Unknown> {
+    pub(super) async fn subject(
+        &self,
+        token: &str,
+        from: IpAddr,
+        now: i64,
+    ) -> Result<String, Unknown> {
+        let claimed = self.claimed(token, now)?;
         let digest = ring::digest::digest(&ring::digest::SHA256, token.as_bytes());
         let digest: Digest = digest.as_ref().try_into().map_err(|_| Unknown::NotNow)?;
         if let Some(user) = self.reviewed.get(&digest) {
@@ -144,7 +117,10 @@ impl TokenReview {
         if let Some(user) = self.reviewed.get(&digest) {
             return user.ok_or(Unknown::Nobody);
         }
-        if !self.limits.may_ask(&digest, from) {
+        if !self.limits.may_ask(&digest, &claimed, from) {
+            if self.told_limited.is_due() {
+                tracing::warn!(event = "token_reviews_limited", subject = claimed, %from, "more tokens are shown than the API server is asked about");
+            }
             return Err(Unknown::NotNow);
         }
         let user = self.review(token).await.map_err(|error| {
@@ -154,11 +130,25 @@ impl TokenReview {
             Unknown::NotNow
         })?;
         self.reviewed.insert(digest, user.clone());
-        match &user {
-            Some(_) => self.limits.known.insert(digest, ()),
-            None => self.limits.known.invalidate(&digest),
-        }
+        self.limits.learn(digest, user.is_some());
         user.ok_or(Unknown::Nobody)
+    }
+
+    /// Whose token it says it is, if it can be one for us at all. What was not issued for our audience, has ended, or is of
+    /// another service account than those that clients are known by, the API server would not make one.
+    #[expect(clippy::cast_precision_loss, reason = "seconds of this age are exact in 53 bits")]
+    fn claimed(&self, token: &str, now: i64) -> Result<String, Unknown> {
+        let parts = Parts::of(token).ok_or(Unknown::Nobody)?;
+        let _: Map<String, Value> = read(parts.header)?;
+        let claims: Claims = read(parts.claims)?;
+        let is_signed = decode(parts.signature).is_some_and(|it| !it.is_empty());
+        // Of old tokens without an audience, and of others' than service accounts, the API server says for whom they are.
+        let is_for_another = is_service_account(&claims.sub)
+            && !claims.aud.is_null()
+            && !is_meant_for(&claims.aud, &self.settings.audience);
+        let is_over = claims.exp.is_some_and(|it| it + (LEEWAY as f64) < now as f64);
+        let is_ours = is_signed && !is_for_another && !is_over && self.limits.expects(&claims.sub);
+        if is_ours { Ok(claims.sub) } else { Err(Unknown::Nobody) }
     }
 
     async fn review(&self, token: &str) -> anyhow::Result<Option<String>> {

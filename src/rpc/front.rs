@@ -42,6 +42,10 @@ impl Answers for Front {
         self.methods.clone()
     }
 
+    fn changes(&self, method: &str) -> bool {
+        methods::changes(method)
+    }
+
     fn answer_at_once(
         &self,
         peer: &Peer,

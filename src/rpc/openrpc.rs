@@ -24,6 +24,7 @@ const SUBSCRIPTION: &[Row] = &[
         name: "entitlement_subscribe",
         access: Access::SelfService,
         writes: false,
+        changes: false,
         summary: "Be told by `entitlement_changed` at once, and whenever the verdict says something else. \
                   On raw and WebSocket framing.",
         params: SchemaGenerator::subschema_for::<wire::OfProduct>,
@@ -33,6 +34,7 @@ const SUBSCRIPTION: &[Row] = &[
         name: "entitlement_unsubscribe",
         access: Access::SelfService,
         writes: false,
+        changes: false,
         summary: "Be told no more.",
         params: SchemaGenerator::subschema_for::<wire::OfSubscription>,
         result: SchemaGenerator::subschema_for::<bool>,
@@ -41,6 +43,7 @@ const SUBSCRIPTION: &[Row] = &[
         name: "seat_subscribe",
         access: Access::SelfService,
         writes: false,
+        changes: false,
         summary: "Be told by `seat_changed` what happens to the seats of one's own user from now on; on the admin \
                   socket to everybody's. On raw and WebSocket framing.",
         params: SchemaGenerator::subschema_for::<wire::SeatSubscribe>,
@@ -50,6 +53,7 @@ const SUBSCRIPTION: &[Row] = &[
         name: "seat_unsubscribe",
         access: Access::SelfService,
         writes: false,
+        changes: false,
         summary: "Be told no more.",
         params: SchemaGenerator::subschema_for::<wire::OfSubscription>,
         result: SchemaGenerator::subschema_for::<bool>,

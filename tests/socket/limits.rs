@@ -229,3 +229,59 @@ async fn the_replies_of_a_batch_count_while_the_others_are_made() {
     assert_eq!(errors, [false, false, true, false], "{replies}");
     assert!(other.ask(call(2, "long")).await.get("error").is_none(), "and no longer");
 }
+
+/// Has its user's room used up by a batch whose last request waits.
+async fn use_up(house: &House) -> Client {
+    let mut slow = house.connect().await;
+    let entries = [call(1, "long"), call(2, "long"), call(3, "wait")];
+    slow.send(format!("[{}]", entries.join(","))).await;
+    let mut other = house.connect().await;
+    within(async {
+        while other.ask(call(1, "long")).await.get("error").is_none() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    slow
+}
+
+#[tokio::test]
+async fn what_was_done_is_not_said_to_be_refused_however_little_room_is_left() {
+    let house = House::open(Limits { reply_bytes_per_uid: 9_000, ..without_exemption() });
+    for entries in [call(7, "change"), format!("[{}]", call(7, "change"))] {
+        let before = house.stage.changed.load(Ordering::Relaxed);
+        let mut changing = house.connect().await;
+        changing.send(&entries).await;
+        house.until(|_| house.stage.changing.load(Ordering::Relaxed) > before).await;
+        let mut slow = use_up(&house).await;
+        // Who came first has the first turn.
+        house.stage.gate.add_permits(1);
+        let told = changing.reply().await;
+        let told = if entries.starts_with('[') { &told[0] } else { &told };
+        assert_eq!(told["result"].as_str().map(str::len), Some(4_000), "{told}");
+        assert_eq!(house.stage.changed.load(Ordering::Relaxed), before + 1);
+        house.stage.gate.add_permits(1);
+        slow.reply().await;
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_there_is_no_room_for_is_refused_and_not_done() {
+    let house = House::open(Limits { reply_bytes_per_uid: 9_000, ..without_exemption() });
+    let mut slow = use_up(&house).await;
+    let mut client = house.connect().await;
+    assert_fault(&client.ask(call(1, "change")).await, -32005, "LIMIT_EXCEEDED");
+    house.stage.gate.add_permits(2);
+    slow.reply().await;
+    assert_eq!(house.stage.changed.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn what_a_change_came_to_is_told_however_long_a_reply_may_be() {
+    let house = House::open(Limits { response_bytes: 1_000, ..limits() });
+    house.stage.gate.add_permits(1);
+    let mut client = house.connect().await;
+    let told = client.ask(call(1, "change")).await;
+    assert_eq!(told["result"].as_str().map(str::len), Some(4_000), "{told}");
+    assert_fault(&client.ask(call(2, "long")).await, -32005, "LIMIT_EXCEEDED");
+}

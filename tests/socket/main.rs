@@ -51,6 +51,9 @@ struct Stage {
     news: broadcast::Sender<u64>,
     /// How often `count` was answered.
     counted: AtomicU64,
+    /// How often `change` was begun, and done.
+    changing: AtomicU64,
+    changed: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -78,11 +81,23 @@ impl Answers for TestAnswers {
                 "waited"
             })
             .unwrap();
+        module
+            .register_async_method("change", |_, stage, _| async move {
+                stage.changing.fetch_add(1, Ordering::Relaxed);
+                stage.gate.acquire().await.unwrap().forget();
+                stage.changed.fetch_add(1, Ordering::Relaxed);
+                "x".repeat(4_000)
+            })
+            .unwrap();
         module.register_method("long", |_, _, _| "x".repeat(4_000)).unwrap();
         module.register_async_method("panic", |_, _, _| panicking()).unwrap();
         module.register_subscription("watch", "changed", "unwatch", watch).unwrap();
         module.register_subscription("flood", "flooded", "unflood", flood).unwrap();
         module.into()
+    }
+
+    fn changes(&self, method: &str) -> bool {
+        method == "change"
     }
 
     fn answer_at_once(
@@ -189,7 +204,9 @@ impl House {
 
     fn with(home: tempfile::TempDir, doors: Doors, limits: Limits) -> Self {
         let (gate, news) = (Semaphore::new(0), broadcast::channel(64).0);
-        let stage = Arc::new(Stage { gate, news, counted: AtomicU64::new(0) });
+        let none = || AtomicU64::new(0);
+        let stage =
+            Arc::new(Stage { gate, news, counted: none(), changing: none(), changed: none() });
         let answers = Arc::new(TestAnswers(Arc::clone(&stage)));
         let (stop, stopped) = oneshot::channel::<()>();
         let figures = doors.figures();

@@ -1,5 +1,7 @@
 //! The real gateway before a real daemon, asked by curl. It runs as a user of its own, whom the daemon knows as a delegate.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -177,6 +179,25 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// The last of the answers in what was said.
+    fn read(said: &str) -> Self {
+        let mut rest = said;
+        let mut reply =
+            Self { status: 0, headers: Vec::new(), body: Value::Null, text: String::new() };
+        while let Some((head, body)) =
+            rest.split_once("\r\n\r\n").filter(|_| rest.starts_with("HTTP/"))
+        {
+            reply.status = head.split(' ').nth(1).unwrap().parse().unwrap();
+            let lines = head.lines().skip(1).filter_map(|it| it.split_once(": "));
+            reply.headers =
+                lines.map(|(name, it)| (name.to_ascii_lowercase(), it.to_owned())).collect();
+            rest = body;
+        }
+        reply.body = serde_json::from_str(rest).unwrap_or(Value::Null);
+        rest.clone_into(&mut reply.text);
+        reply
+    }
+
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
@@ -193,21 +214,39 @@ pub fn curl(arguments: &[&str]) -> Reply {
     let mut asked = Command::new("curl");
     asked.args(["-sS", "-i", "--noproxy", "*", "--max-time", "60"]).args(arguments);
     let output = asked.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let mut rest = said.as_str();
-    let mut reply =
-        Reply { status: 0, headers: Vec::new(), body: Value::Null, text: String::new() };
-    while let Some((head, body)) = rest.split_once("\r\n\r\n").filter(|_| rest.starts_with("HTTP/"))
-    {
-        reply.status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let lines = head.lines().skip(1).filter_map(|it| it.split_once(": "));
-        reply.headers =
-            lines.map(|(name, it)| (name.to_ascii_lowercase(), it.to_owned())).collect();
-        rest = body;
-    }
-    reply.body = serde_json::from_str(rest).unwrap_or(Value::Null);
-    reply.text = format!("{rest}{}", String::from_utf8_lossy(&output.stderr));
+    let mut reply = Reply::read(&String::from_utf8_lossy(&output.stdout));
+    reply.text.push_str(&String::from_utf8_lossy(&output.stderr));
     reply
+}
+
+/// A connection that stays, as a client that asks often has it.
+pub struct Asking(TcpStream);
+
+impl Asking {
+    pub fn to(gateway: &Gateway) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", gateway.port)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self(stream)
+    }
+
+    /// What is answered at `path` to who has this token.
+    pub fn ask(&mut self, token: &str, path: &str) -> Reply {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n");
+        write!(self.0, "{head}Authorization: Bearer {token}\r\n\r\n").unwrap();
+        let mut said = Vec::new();
+        loop {
+            let mut part = [0; 8 * 1024];
+            let count = self.0.read(&mut part).unwrap();
+            assert!(count > 0, "it has hung up");
+            said.extend_from_slice(&part[..count]);
+            let text = String::from_utf8_lossy(&said);
+            let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+            let length = head.lines().find_map(|it| it.strip_prefix("content-length: ")).unwrap();
+            if body.len() >= length.parse::<usize>().unwrap() {
+                return Reply::read(&text);
+            }
+        }
+    }
 }
 
 /// The usual scene: a chain, a licence, a daemon, two customers that an administrator made, and a gateway.

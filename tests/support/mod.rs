@@ -27,8 +27,8 @@ pub mod many;
 #[allow(dead_code, reason = "no test binary needs all of it")]
 pub mod page;
 #[allow(dead_code, reason = "no test binary needs all of it")]
-#[allow(dead_code, reason = "no test binary needs all of it")]
 pub mod preloaded;
+#[allow(dead_code, reason = "no test binary needs all of it")]
 pub mod prerequisites;
 pub mod process;
 pub mod proxy;

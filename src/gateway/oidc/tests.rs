@@ -1,14 +1,7 @@
-use super::*;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-#[test]
-fn base64_for_addresses_has_one_text_for_one_value() {
-    assert_eq!(decode("").unwrap(), b"");
-    assert_eq!(decode("eyJhIjoxfQ").unwrap(), b"{\"a\":1}");
-    assert_eq!(decode("-_8").unwrap(), [0xfb, 0xff]);
-    for wrong in ["eyJhIjoxfQ==", "a", "ab+/", "-_9", "é"] {
-        assert_eq!(decode(wrong), None, "{wrong}");
-    }
-}
+use super::*;
 
 #[test]
 fn a_key_verifies_by_its_own_algorithm_only() {

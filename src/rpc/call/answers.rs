@@ -20,6 +20,10 @@ pub trait Answers: Send + Sync + 'static {
     /// Asked for once, when serving begins.
     fn methods(&self) -> jsonrpsee::Methods;
 
+    /// Whether a method does something that is done also when nobody hears of it. Its reply is told whatever there is room for:
+    /// what was done is not said to be refused.
+    fn changes(&self, method: &str) -> bool;
+
     /// The hot path: appends the JSON of `result` to `out` and returns true, or returns false and leaves the
     /// request to [`methods`](Self::methods); what it had appended by then is thrown away. Never waits.
     fn answer_at_once(

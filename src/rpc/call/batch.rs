@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::caller::{Caller, Later};
 use super::envelope::{self, Envelope, Fault};
+use crate::rpc::socket::census::Taken;
 use crate::rpc::socket::reply::Flight;
 
 impl Caller {
@@ -43,7 +44,8 @@ impl Caller {
     }
 
     /// The entries of a batch from the first that has to wait: one after the other, so that a batch is one
-    /// request in flight and no more. Each reply counts among its user's bytes while the others are made.
+    /// request in flight and no more. Each reply counts among its user's bytes from when it is made, so that the batch cannot be
+    /// refused as a whole when some of it was done.
     fn rest_of_batch(
         self: &Arc<Self>,
         mut batch: BatchReply,
@@ -51,8 +53,11 @@ impl Caller {
         out: &mut Vec<u8>,
     ) -> Option<Later> {
         let bytes = rest.iter().map(|it| it.get().len()).sum();
-        let flight = match self.fly(bytes) {
-            Ok(flight) => flight,
+        // What there is of the reply, and what stands between and behind the others.
+        let begun = batch.0.len() + rest.len() + 1;
+        let flown = self.fly(bytes).and_then(|flight| Ok((flight, self.room(begun, None)?)));
+        let (flight, mut room) = match flown {
+            Ok(flown) => flown,
             Err(fault) => {
                 self.refuse(None, &fault, out);
                 return None;
@@ -60,16 +65,9 @@ impl Caller {
         };
         let caller = Arc::clone(self);
         Some(Box::pin(async move {
-            let mut counted = Vec::new();
             for entry in rest {
-                let mut one = caller.entry_of_batch(&entry, batch.0.len(), &flight).await;
-                match caller.share.hold(one.len()) {
-                    Ok(room) => counted.push(room),
-                    Err(crowded) => {
-                        one = Vec::new();
-                        caller.refuse_entry(&entry, &caller.no_room(crowded), &mut one);
-                    }
-                }
+                let (one, held) = caller.entry_of_batch(&entry, batch.0.len(), &flight).await;
+                room.join(held);
                 batch.add(|reply, _| {
                     reply.extend_from_slice(&one);
                     None::<()>
@@ -77,34 +75,39 @@ impl Caller {
             }
             let mut reply = Vec::new();
             batch.finish(&mut reply);
-            drop(counted);
-            caller.hold(reply, Some(flight), None)
+            caller.told(reply, Ok(room), Some(flight), None)
         }))
     }
 
-    /// What one entry of a batch is answered, after so many bytes of others.
+    /// What one entry of a batch is answered, after so many bytes of others, and room for it.
     async fn entry_of_batch(
         self: &Arc<Self>,
         entry: &RawValue,
         so_far: usize,
         flight: &Arc<Flight>,
-    ) -> Vec<u8> {
+    ) -> (Vec<u8>, Taken) {
         let mut reply = Vec::new();
+        let mut reserved = None;
         if let Err(fault) = self.room_for(so_far) {
             self.refuse_entry(entry, &fault, &mut reply);
-            return reply;
-        }
-        let work = match self.at_once(entry.get(), &mut reply) {
-            None => return reply,
-            Some((id, envelope)) => match self.work(id, &envelope, None) {
-                Ok(work) => work,
-                Err(fault) => {
-                    self.refuse(Some(id), &fault, &mut reply);
-                    return reply;
+        } else if let Some((id, envelope)) = self.at_once(entry.get(), &mut reply) {
+            match self.work(id, &envelope, None) {
+                Ok(mut work) => {
+                    reserved = work.reserved.take();
+                    reply = work.run(flight).await;
                 }
-            },
-        };
-        work.run(flight).await
+                Err(fault) => self.refuse(Some(id), &fault, &mut reply),
+            }
+        }
+        match self.room(reply.len(), reserved.as_ref()) {
+            Ok(room) => (reply, room),
+            Err(fault) => {
+                reply = Vec::new();
+                self.refuse_entry(entry, &fault, &mut reply);
+                let room = self.share.hold_anyway(reply.len());
+                (reply, room)
+            }
+        }
     }
 
     /// Refuses one entry of a batch, if it wants an answer.

@@ -186,9 +186,11 @@ impl Caller {
                     work.extensions.insert(enclosure.clone());
                 }
                 Some(Box::pin(async move {
+                    let reserved = work.reserved.take();
                     let reply = work.run(&flight).await;
+                    let room = caller.room(reply.len(), reserved.as_ref());
                     let descriptor = enclosure.and_then(|it| it.take());
-                    Reply { descriptor, ..caller.hold(reply, Some(flight), Some(&id)) }
+                    Reply { descriptor, ..caller.told(reply, room, Some(flight), Some(&id)) }
                 }))
             }
             Err(fault) => {
@@ -308,6 +310,7 @@ impl Caller {
         let Some((method, callback)) = service.methods.method_with_name(&envelope.method) else {
             return Err(Fault::unknown_method());
         };
+        let reserved = self.reserve(method)?;
         self.check_rate()?;
         let subscriber = match callback {
             MethodCallback::Subscription(_) => Some(self.subscriber(id, sink)?),
@@ -321,7 +324,12 @@ impl Caller {
             subscriber,
             connection: self.connection,
             extensions: self.extensions(),
-            response_bytes: self.limits().response_bytes,
+            response_bytes: if reserved.is_some() {
+                usize::MAX
+            } else {
+                self.limits().response_bytes
+            },
+            reserved,
             figures: Arc::clone(&service.figures),
         })
     }

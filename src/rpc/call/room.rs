@@ -8,13 +8,38 @@ use serde_json::value::RawValue;
 
 use super::caller::Caller;
 use super::envelope::Fault;
-use crate::rpc::socket::census::Crowded;
+use crate::rpc::socket::census::{Crowded, Taken};
 use crate::rpc::socket::reply::{Flight, Held, Reply};
 
 /// A request under way is there as it came, as its parameters, and as what was read of them.
 const FORMS_OF_A_REQUEST: usize = 3;
 
+/// Room for the reply of a change, which most of them fit into.
+const REPLY_OF_A_CHANGE: usize = 4 * 1024;
+
 impl Caller {
+    /// Room for the reply of a method that changes something, to be taken before it runs: afterwards it is too late to refuse it.
+    pub(in crate::rpc) fn reserve(&self, method: &str) -> Result<Option<Taken>, Fault> {
+        let changes = self.service.answers.changes(method);
+        let room = changes.then(|| self.share.hold(REPLY_OF_A_CHANGE)).transpose();
+        room.map_err(|it| self.no_room(it))
+    }
+
+    /// Room for the reply of a method that has run. What is longer than was reserved for a change is told all the same.
+    ///
+    /// # Errors
+    /// What is answered to a question where there is no room.
+    pub(in crate::rpc) fn room(
+        &self,
+        bytes: usize,
+        reserved: Option<&Taken>,
+    ) -> Result<Taken, Fault> {
+        match reserved {
+            Some(_) => Ok(self.share.hold_anyway(bytes)),
+            None => self.share.hold(bytes).map_err(|it| self.no_room(it)),
+        }
+    }
+
     /// A place among the requests in flight, for one of so many bytes.
     pub(in crate::rpc) fn fly(&self, bytes: usize) -> Result<Arc<Flight>, Fault> {
         let full = |whose, most| {
@@ -35,15 +60,27 @@ impl Caller {
     /// refusal takes its place.
     pub(in crate::rpc) fn hold(
         &self,
+        bytes: Vec<u8>,
+        flight: Option<Arc<Flight>>,
+        id: Option<&RawValue>,
+    ) -> Reply {
+        let room = self.room(bytes.len(), None);
+        self.told(bytes, room, flight, id)
+    }
+
+    /// A reply, where there is room for it.
+    pub(in crate::rpc) fn told(
+        &self,
         mut bytes: Vec<u8>,
+        room: Result<Taken, Fault>,
         flight: Option<Arc<Flight>>,
         id: Option<&RawValue>,
     ) -> Reply {
         if bytes.is_empty() {
             return Reply::default();
         }
-        match self.held(bytes.len(), flight) {
-            Ok(held) => Reply { bytes, held: Some(held), descriptor: None },
+        match room {
+            Ok(room) => Reply { bytes, held: Some(Held::new(room, flight)), descriptor: None },
             Err(fault) => {
                 // Another, so that what there is no room for is given back.
                 bytes = Vec::new();
@@ -62,8 +99,7 @@ impl Caller {
         bytes: usize,
         flight: Option<Arc<Flight>>,
     ) -> Result<Held, Fault> {
-        let room = self.share.hold(bytes).map_err(|it| self.no_room(it))?;
-        Ok(Held::new(room, flight))
+        Ok(Held::new(self.room(bytes, None)?, flight))
     }
 
     pub(in crate::rpc) fn no_room(&self, crowded: Crowded) -> Fault {

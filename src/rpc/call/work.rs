@@ -18,6 +18,7 @@ use super::envelope::{self, Fault};
 use super::refusal::{panicked, refuse};
 use crate::rpc::error::Code;
 use crate::rpc::figures::SocketFigures;
+use crate::rpc::socket::census::Taken;
 use crate::rpc::socket::reply::Flight;
 
 /// The id as jsonrpsee knows ids: null, a whole number or a string. JSON-RPC knows more numbers.
@@ -49,8 +50,10 @@ pub(in crate::rpc) struct Work {
     pub(in crate::rpc) connection: ConnectionId,
     /// What the method finds out about the caller.
     pub(in crate::rpc) extensions: Extensions,
-    /// The longest reply.
+    /// The longest reply to a question. What a change came to is told whole.
     pub(in crate::rpc) response_bytes: usize,
+    /// For the reply of a change.
+    pub(in crate::rpc) reserved: Option<Taken>,
     pub(in crate::rpc) figures: Arc<SocketFigures>,
 }
 

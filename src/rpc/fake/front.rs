@@ -17,7 +17,7 @@ use super::play::{Play, Scene, no_product};
 use super::scenario::{MethodTerms, Scenario};
 use crate::clock::{Clock, Moment};
 use crate::rpc::call::answers::{Answers, Page};
-use crate::rpc::methods::{parse, wait};
+use crate::rpc::methods::{changes, parse, wait};
 use crate::rpc::socket::limits::WriteRates;
 use crate::rpc::{openrpc, wire};
 use entitled_core::domain::entitlement::Verdict;
@@ -199,6 +199,10 @@ impl FakeFront {
 impl Answers for FakeFront {
     fn methods(&self) -> Methods {
         self.methods.clone()
+    }
+
+    fn changes(&self, method: &str) -> bool {
+        changes(method)
     }
 
     fn answer_at_once(

@@ -31,5 +31,5 @@ pub(super) use entitlements::{may_hold, tier_of, wait};
 pub(super) use paging::page;
 pub(super) use parse::parse;
 pub use table::{ROWS, Row, module};
-pub(super) use table::{Request, register_shapes};
+pub(super) use table::{Request, changes, register_shapes};
 pub(super) use warm::WarmChecks;

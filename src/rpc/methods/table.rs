@@ -29,18 +29,34 @@ pub struct Row {
     pub access: Access,
     /// Whether each call may make the ledger grow, and so has a rate of its own.
     pub writes: bool,
+    /// Whether something is done by it, here or elsewhere, that is not undone when its reply is lost.
+    pub changes: bool,
     pub summary: &'static str,
     pub params: fn(&mut SchemaGenerator) -> schemars::Schema,
     pub result: fn(&mut SchemaGenerator) -> schemars::Schema,
 }
 
+/// Of what a row says of its effect: whether the method writes, and whether it changes anything.
+macro_rules! effect {
+    () => {
+        (false, false)
+    };
+    (changes) => {
+        (false, true)
+    };
+    (writes) => {
+        (true, true)
+    };
+}
+
 macro_rules! methods {
-    ($($access:ident $([$writes:ident])? $name:ident($params:ty) -> $reply:ty = $function:path, $summary:literal;)*) => {
+    ($($access:ident $([$effect:ident])? $name:ident($params:ty) -> $reply:ty = $function:path, $summary:literal;)*) => {
         /// The methods in the order of the documents.
         pub const ROWS: &[Row] = &[$(Row {
             name: stringify!($name),
             access: Access::$access,
-            writes: false $(|| !stringify!($writes).is_empty())?,
+            writes: effect!($($effect)?).0,
+            changes: effect!($($effect)?).1,
             summary: $summary,
             params: SchemaGenerator::subschema_for::<$params>,
             result: SchemaGenerator::subschema_for::<$reply>,
@@ -54,7 +70,7 @@ macro_rules! methods {
             module: &mut RpcModule<Api>,
         ) -> Result<(), jsonrpsee::core::RegisterMethodError> {
             $(module.register_async_method(stringify!($name), |params, api, extensions| async move {
-                let writes = false $(|| !stringify!($writes).is_empty())?;
+                let writes = effect!($($effect)?).0;
                 let terms = Terms { name: stringify!($name), access: Access::$access, writes };
                 serve::<$params, $reply, _, _>(api, params, extensions, terms, $function).await
             })?;)*
@@ -75,7 +91,7 @@ macro_rules! methods {
                 let request = Request {
                     name: stringify!($name),
                     access: Access::$access,
-                    writes: false $(|| !stringify!($writes).is_empty())?,
+                    writes: effect!($($effect)?).0,
                     customer: wire::Params::customer(&given),
                     params: params.as_str().map(str::to_owned),
                     peer: extensions.get::<Peer>().cloned(),
@@ -108,9 +124,9 @@ methods! {
         "What is known now, and every step that leads to it.";
     SelfService entitlement_receipt(wire::EntitlementReceipt) -> wire::Receipt = receipts::make,
         "A file that proves the verdict to anybody who has the publisher's key. Only a yes has one.";
-    SelfService entitlement_page(wire::EntitlementPage) -> wire::AnswerPage = pages::page,
+    SelfService [changes] entitlement_page(wire::EntitlementPage) -> wire::AnswerPage = pages::page,
         "A slot of a page of memory that says the verdict from now on: read there without asking anybody. On raw connections.";
-    SelfService entitlement_revisions(wire::EntitlementRevisions) -> wire::RevisionPage = pages::revisions,
+    SelfService [changes] entitlement_revisions(wire::EntitlementRevisions) -> wire::RevisionPage = pages::revisions,
         "A page of memory that shows when an answer may have become another one, for those who keep answers of many customers. On raw connections, for delegates.";
     SelfService [writes] wallet_create(wire::WalletCreate) -> wire::Wallet = wallets::create,
         "Make a wallet whose key is kept sealed here.";
@@ -148,9 +164,9 @@ methods! {
         "The caller's customer.";
     SelfService customer_tier(wire::OfProduct) -> Option<wire::CustomerTier> = entitlements::tier,
         "The tier the customer is entitled to, or null.";
-    SelfService seat_acquire(wire::SeatAcquire) -> wire::Seat = seats::acquire,
+    SelfService [changes] seat_acquire(wire::SeatAcquire) -> wire::Seat = seats::acquire,
         "Take a floating seat, or wait for one. Ends with the process.";
-    SelfService seat_adopt(wire::SeatAdopt) -> wire::Seat = seats::adopt,
+    SelfService [changes] seat_adopt(wire::SeatAdopt) -> wire::Seat = seats::adopt,
         "Take a session over from another process of the same user, once.";
     SelfService seat_list(wire::SeatList) -> wire::SeatListed = seats::list,
         "The seats of one's own user, and how many are used of each pool; on the admin socket everybody's. Needs no seat.";
@@ -160,7 +176,7 @@ methods! {
         "A file by which this machine, which may be offline, asks another one for a seat.";
     Owner [writes] seat_lend(wire::SeatLend) -> wire::SeatLoan = loans::lend,
         "Take a floating seat out of its pool for the machine that wrote a request, which has it for a time. Answers with the file for it; it stands in the audit.";
-    SelfService seat_release(wire::SeatRelease) -> wire::SeatReleased = seats::release,
+    SelfService [changes] seat_release(wire::SeatRelease) -> wire::SeatReleased = seats::release,
         "Give a seat of one's own user back; on the admin socket anybody's.";
     SelfService system_health(wire::Nothing) -> wire::Health = system::health,
         "How the daemon's parts fare.";
@@ -168,64 +184,69 @@ methods! {
         "What runs here.";
     SelfService rpc_discover(wire::Nothing) -> wire::Document = system::discover,
         "This API as an OpenRPC document.";
-    Admin customer_create(wire::CustomerCreate) -> wire::Customer = customers::create,
+    Admin [changes] customer_create(wire::CustomerCreate) -> wire::Customer = customers::create,
         "Make a customer.";
-    Admin customer_update(wire::CustomerUpdate) -> wire::Customer = customers::update,
+    Admin [changes] customer_update(wire::CustomerUpdate) -> wire::Customer = customers::update,
         "Change what is given of a customer, and leave the rest.";
     Admin customer_list(wire::Page) -> wire::Listed<wire::Customer> = customers::list,
         "All customers.";
-    Admin customer_deactivate(wire::CustomerDeactivate) -> wire::Customer = customers::deactivate,
+    Admin [changes] customer_deactivate(wire::CustomerDeactivate) -> wire::Customer = customers::deactivate,
         "Entitle a customer to nothing any more, through the machine's wallets neither. Its history stays.";
-    Admin product_install(wire::ProductInstall) -> wire::Installed = products::install,
+    Admin [changes] product_install(wire::ProductInstall) -> wire::Installed = products::install,
         "Install a product file.";
     Admin product_check(wire::ProductCheck) -> wire::ProductChecked = products::check,
         "Whether the chains have what a product file names, and answer its rules; changes nothing.";
-    Admin product_trust(wire::ProductTrust) -> wire::Trusted = products::trust,
+    Admin [changes] product_trust(wire::ProductTrust) -> wire::Trusted = products::trust,
         "Say whose files a product takes from now on, whoever signed the last one.";
-    Admin product_remove(wire::ProductRemove) -> wire::Removed = products::remove,
+    Admin [changes] product_remove(wire::ProductRemove) -> wire::Removed = products::remove,
         "Remove a product file that was installed here.";
-    Admin receipt_import(wire::ReceiptImport) -> wire::ReceiptImported = receipts::import,
+    Admin [changes] receipt_import(wire::ReceiptImport) -> wire::ReceiptImported = receipts::import,
         "Take what a receipt proves for a look at the chain.";
-    Admin ownership_suspend(wire::OwnershipSuspend) -> wire::Listed<wire::Ownership> = ownerships::suspend,
+    Admin [changes] ownership_suspend(wire::OwnershipSuspend) -> wire::Listed<wire::Ownership> = ownerships::suspend,
         "Take a token out of force.";
-    Admin ownership_reinstate(wire::OwnershipSuspend) -> wire::Listed<wire::Ownership> = ownerships::reinstate,
+    Admin [changes] ownership_reinstate(wire::OwnershipSuspend) -> wire::Listed<wire::Ownership> = ownerships::reinstate,
         "Put a suspended token back into force.";
     Admin keys_status(wire::Nothing) -> wire::KeysStatus = keys::status,
         "How the key-encryption key fares, and what to do.";
-    Admin keys_unlock(wire::KeysUnlock) -> wire::KeysStatus = keys::unlock,
+    Admin [changes] keys_unlock(wire::KeysUnlock) -> wire::KeysStatus = keys::unlock,
         "Open the keys with the passphrase, or choose it.";
-    Admin keys_rotate(wire::KeysRotate) -> wire::KeysStatus = keys::rotate,
+    Admin [changes] keys_rotate(wire::KeysRotate) -> wire::KeysStatus = keys::rotate,
         "Exchange the key-encryption key for a new one; keys_status says how far it is.";
     Admin audit_list(wire::AuditList) -> wire::Listed<wire::AuditEntry> = system::audit,
         "The changes to the ledger, oldest first.";
     Admin audit_verify(wire::Nothing) -> wire::AuditState = system::verify_audit,
         "Recompute the hash chain of the audit.";
-    Admin seat_revoke(wire::SeatRevoke) -> wire::SeatRevoked = seats::revoke,
+    Admin [changes] seat_revoke(wire::SeatRevoke) -> wire::SeatRevoked = seats::revoke,
         "Take a seat away. It stands in the audit.";
-    Admin seat_import(wire::SeatImport) -> wire::SeatImported = loans::import,
+    Admin [changes] seat_import(wire::SeatImport) -> wire::SeatImported = loans::import,
         "Take a seat that another machine has lent to this one, or take back one that this one has lent. It stands in the audit.";
-    Admin seat_return(wire::SeatReturn) -> wire::SeatReturned = loans::give_back,
+    Admin [changes] seat_return(wire::SeatReturn) -> wire::SeatReturned = loans::give_back,
         "Give a seat that another machine has lent to this one back: here it ends at once and for good. Answers with the file for the other machine.";
     Admin fleet_status(wire::Nothing) -> wire::Fleet = fleet::status,
         "The machines that share seats, and how this one stands with them.";
-    Admin fleet_evict(wire::FleetEvict) -> wire::FleetEvicted = fleet::evict,
+    Admin [changes] fleet_evict(wire::FleetEvict) -> wire::FleetEvicted = fleet::evict,
         "Put a machine out of the fleet, and say when it is certain that it uses nothing any more.";
-    Admin fleet_drain(wire::FleetDrain) -> wire::Fleet = fleet::drain,
+    Admin [changes] fleet_drain(wire::FleetDrain) -> wire::Fleet = fleet::drain,
         "Give no new seats on this machine, or give them again. What is held goes on.";
-    Admin fleet_restored(wire::Nothing) -> wire::FleetRestored = fleet::restored,
+    Admin [changes] fleet_restored(wire::Nothing) -> wire::FleetRestored = fleet::restored,
         "Say that the store of the fleet was restored from a backup, and that this was meant.";
     Admin store_stats(wire::Nothing) -> wire::StoreFigures = system::store_stats,
         "Figures about the store.";
-    Admin store_backup(wire::StoreBackup) -> wire::StoreBackedUp = system::back_up,
+    Admin [changes] store_backup(wire::StoreBackup) -> wire::StoreBackedUp = system::back_up,
         "Write a backup of the store into the state directory, while everything goes on.";
-    Admin store_acknowledge(wire::Nothing) -> wire::StoreAcknowledged = system::acknowledge,
+    Admin [changes] store_acknowledge(wire::Nothing) -> wire::StoreAcknowledged = system::acknowledge,
         "Have it known that the store was lost, set aside, begun afresh or restored; system_health tells it no more.";
     Admin chain_status(wire::Nothing) -> Vec<wire::ChainStatus> = system::chains,
         "Each chain's head, and how each of its endpoints fares: what it can do, what it cost, what went wrong.";
-    Admin chain_sync(wire::ChainSync) -> wire::ChainSynced = chains::sync,
+    Admin [changes] chain_sync(wire::ChainSync) -> wire::ChainSynced = chains::sync,
         "Have a chain's light client take what was brought from elsewhere, or go on at once.";
-    Admin system_reload(wire::Nothing) -> wire::Reload = system::reload,
+    Admin [changes] system_reload(wire::Nothing) -> wire::Reload = system::reload,
         "Read configuration and product files again.";
+}
+
+/// Whether a method changes anything. What is no method changes nothing.
+pub(in crate::rpc) fn changes(method: &str) -> bool {
+    ROWS.iter().any(|it| it.name == method && it.changes)
 }
 
 /// All methods, and the subscriptions.

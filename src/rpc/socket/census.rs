@@ -187,7 +187,6 @@ impl Share {
     /// # Errors
     /// [`Crowded`]
     pub(in crate::rpc) fn hold(&self, bytes: usize) -> Result<Taken, Crowded> {
-        let is_exempt = self.bytes_of_all == usize::MAX;
         let of_all = self.of_all.load(Ordering::Relaxed).saturating_add(bytes);
         let left = self.bytes_of_all.saturating_sub(of_all);
         // Where the configuration lets a request be longer than what a user may have, it has to be the only one.
@@ -195,12 +194,25 @@ impl Share {
         let most = if is_alone { bytes } else { self.bytes.min(left.max(self.bytes / FLOOR)) };
         let taken = self.take(|it| &it.bytes, bytes, most);
         let crowded = if left < self.bytes { Crowded::All } else { Crowded::User };
-        let mut taken = taken.ok_or(crowded)?;
+        taken.map(|it| self.of_all(it)).ok_or(crowded)
+    }
+
+    /// The same for what has to be told, however much there is. Whoever has more than there is room for by that begins
+    /// nothing more.
+    pub(in crate::rpc) fn hold_anyway(&self, bytes: usize) -> Taken {
+        self.account.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let account = Arc::clone(&self.account);
+        self.of_all(Taken { account, of: |it| &it.bytes, amount: bytes, of_all: None })
+    }
+
+    /// Counts the bytes of a user among those of all.
+    fn of_all(&self, mut taken: Taken) -> Taken {
+        let is_exempt = self.bytes_of_all == usize::MAX;
         if !is_exempt {
-            self.of_all.fetch_add(bytes, Ordering::Relaxed);
+            self.of_all.fetch_add(taken.amount, Ordering::Relaxed);
             taken.of_all = Some(Arc::clone(&self.of_all));
         }
-        Ok(taken)
+        taken
     }
 
     fn take(&self, of: fn(&Account) -> &AtomicUsize, amount: usize, most: usize) -> Option<Taken> {

@@ -2,7 +2,9 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use ring::signature::KeyPair as _;
 use serde_json::{Value, json};
 
@@ -127,23 +129,29 @@ fn by_certificate(gateway: &Gateway, authority: &Authority) -> Stream {
     events(gateway, authority, &["--key", &file("key"), "--cert", &file("crt")])
 }
 
-#[test]
-fn what_was_begun_ends_with_the_token_and_the_certificate_that_let_it_in() {
-    let Some(mut world) = World::new("a gateway whose clock is moved") else { return };
-    let (Some(authority), Some(voucher)) = (issuing(), Voucher::start()) else { return };
+/// A token of [`WEB`] that lasts ten minutes, by an issuer whose key is published from now on.
+fn issue(voucher: &Voucher) -> String {
     let key = vouchers::pair(7);
     let x = vouchers::encoded(key.public_key().as_ref());
     let jwks = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": x}]});
     std::fs::write(voucher.authority.path("jwks"), jwks.to_string()).unwrap();
+    let header = json!({"alg": "EdDSA", "kid": "k1"});
+    let claims = json!({"iss": "https://issuer", "sub": WEB, "aud": "entitled", "exp": vouchers::now() + 600});
+    vouchers::token(&key, &header, &claims)
+}
+
+#[test]
+fn what_was_begun_ends_with_the_token_and_the_certificate_that_let_it_in() {
+    let Some(mut world) = World::new("a gateway whose clock is moved") else { return };
+    let (Some(authority), Some(voucher)) = (issuing(), Voucher::start()) else { return };
+    let token = issue(&voucher);
     let clients = [everything(), pod(), vouchers::subject()].concat();
     let text = format!("{clients}{}{}", section(&authority, ""), voucher.oidc());
     let mut stage = GatewayStage::entitled(&text);
     stage.gateway = Gateway::start_in(&world, stage.daemon.home(), &stage.daemon.socket(), &text);
     let gateway = &stage.gateway;
-    let header = json!({"alg": "EdDSA", "kid": "k1"});
-    let claims = json!({"iss": "https://issuer", "sub": WEB, "aud": "entitled", "exp": vouchers::now() + 600});
     let bearer = |token: &str| format!("Authorization: Bearer {token}");
-    let signed = bearer(&vouchers::token(&key, &header, &claims));
+    let signed = bearer(&token);
     let mut listed = events(gateway, &authority, &["-H", &bearer(TOKEN)]);
     let mut by_token = events(gateway, &authority, &["-H", &signed]);
     let mut certified = by_certificate(gateway, &authority);
@@ -214,29 +222,54 @@ fn one_seat(collection: &str) -> ProductFile {
     ProductFile::new(ACME).tier("pro", 20, tier).grant("pro", collection, grant)
 }
 
+/// The client that is known by its subject, which may have seats as well.
+fn with_seats() -> String {
+    let scopes = "scopes = [\"entitlements\", \"seats\"]";
+    vouchers::subject().replace("scopes = [\"entitlements\"]", scopes)
+}
+
+fn seat(stage: &GatewayStage, token: &str, wait_ms: u64) -> Stream {
+    let body = json!({"product": ACME, "wait_ms": wait_ms}).to_string();
+    let json = ["-H", "Content-Type: application/json", "-H", "Accept: text/event-stream"];
+    let url = stage.gateway.url("/api/v1/seats");
+    Stream::open(token, &[&json[..], &["-d", &body, &url]].concat())
+}
+
+/// A daemon that hangs says nothing of the seat for longer than a minute, and is not waited for.
+#[test]
+fn a_seat_ends_with_its_token_also_while_the_daemon_hangs() {
+    let Some(mut world) = World::new("a gateway whose clock is moved") else { return };
+    let Some(voucher) = Voucher::start() else { return };
+    let token = issue(&voucher);
+    let text = format!("{}{}", with_seats(), voucher.oidc());
+    let mut stage = GatewayStage::with(&text, one_seat).enter();
+    stage.gateway = Gateway::start_in(&world, stage.daemon.home(), &stage.daemon.socket(), &text);
+    let mut held = seat(&stage, &token, 0);
+    assert_eq!(held.next().unwrap().1["granted"], true);
+    stage.daemon.signal(Signal::SIGSTOP);
+    world.set_wall(3 * A_DAY);
+    let begun = Instant::now();
+    held.ends();
+    let took = begun.elapsed();
+    stage.daemon.signal(Signal::SIGCONT);
+    assert!(took < Duration::from_secs(70), "it went on for {took:?}");
+}
+
 #[test]
 fn a_stream_and_a_seat_end_when_nobody_vouches_for_their_token_any_more() {
     let Some(voucher) = Voucher::start() else { return };
     let yes = json!({"authenticated": true, "user": {"username": WEB}, "audiences": ["entitled"]});
-    voucher.answer(&json!({"a.b.web": yes}));
-    let scopes = "scopes = [\"entitlements\", \"seats\"]";
-    let web = vouchers::subject().replace("scopes = [\"entitlements\"]", scopes);
+    let token = &*vouchers::claimed(WEB, "web");
+    voucher.answer(&json!({token: yes}));
+    let web = with_seats();
     let text = format!("{}{web}{}", everything(), voucher.review());
     let stage = GatewayStage::with(&text, one_seat).enter();
-    let mut stream = Stream::open("a.b.web", &[&stage.gateway.url(EVENTS)]);
+    let mut stream = Stream::open(token, &[&stage.gateway.url(EVENTS)]);
     assert_eq!(stream.next().unwrap().1["code"], "VALID");
-    let seat = |token: &str, wait_ms: u64| {
-        let body = json!({"product": ACME, "wait_ms": wait_ms}).to_string();
-        let json = ["-H", "Content-Type: application/json", "-H", "Accept: text/event-stream"];
-        Stream::open(
-            token,
-            &[&json[..], &["-d", &body, &stage.gateway.url("/api/v1/seats")]].concat(),
-        )
-    };
-    let mut held = seat("a.b.web", 0);
+    let mut held = seat(&stage, token, 0);
     assert_eq!(held.next().unwrap().1["granted"], true);
     // Who waits for a seat waits no longer than for that.
-    let mut waiting = seat("a.b.web", 600_000);
+    let mut waiting = seat(&stage, token, 600_000);
     eventually("it waits", || {
         let told = stage.daemon.admin("seat_list", json!({"product": ACME}));
         let all = told["pools"].as_array().unwrap().iter().map(|it| &it["waiting"]);
@@ -247,6 +280,6 @@ fn a_stream_and_a_seat_end_when_nobody_vouches_for_their_token_any_more() {
     held.ends();
     stream.ends();
     assert_eq!(waiting.refused(), Value::from("UNAUTHENTICATED"));
-    let mut next = seat(TOKEN, 30_000);
+    let mut next = seat(&stage, TOKEN, 30_000);
     assert_eq!(next.next().unwrap().1["granted"], true, "the seat is free again");
 }

@@ -1,7 +1,5 @@
 //! Verdicts that are handed out again: while nothing has changed, and never after a change was acknowledged.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -10,43 +8,13 @@ use rustix::fs::Uid;
 use rustix::thread::set_thread_res_uid;
 use serde_json::json;
 
-use crate::support::gateway::{GatewayStage, TOKEN, client, everything};
+use crate::support::gateway::{Asking, GatewayStage, Reply, TOKEN, client, everything};
 use crate::support::socket::Line;
 use crate::support::{PATIENCE, eventually};
 
 const PATH: &str = "/api/v1/products/acme-cad/entitlement";
 /// How often a change is made and looked for.
 const CHANGES: usize = 40;
-
-/// A connection that stays, as a client that asks often has it.
-struct Asking(TcpStream);
-
-impl Asking {
-    fn to(stage: &GatewayStage) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", stage.gateway.port)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self(stream)
-    }
-
-    /// The status and the body, or nothing where the connection has ended.
-    fn ask(&mut self) -> (u16, String) {
-        let head = format!("GET {PATH} HTTP/1.1\r\nHost: localhost\r\n");
-        write!(self.0, "{head}Authorization: Bearer {TOKEN}\r\n\r\n").unwrap();
-        let mut said = Vec::new();
-        loop {
-            let mut part = [0; 8 * 1024];
-            let count = self.0.read(&mut part).unwrap();
-            assert!(count > 0, "it has hung up");
-            said.extend_from_slice(&part[..count]);
-            let text = String::from_utf8_lossy(&said);
-            let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-            let length = head.lines().find_map(|it| it.strip_prefix("content-length: ")).unwrap();
-            if body.len() >= length.parse::<usize>().unwrap() {
-                return (head[9..12].parse().unwrap(), body.to_owned());
-            }
-        }
-    }
-}
 
 /// Requests that the daemon has answered.
 fn answered(stage: &GatewayStage) -> f64 {
@@ -55,10 +23,14 @@ fn answered(stage: &GatewayStage) -> f64 {
     value.unwrap_or_else(|| panic!("no figure in {figures}")).parse().unwrap()
 }
 
+fn verdict(asking: &mut Asking) -> Reply {
+    asking.ask(TOKEN, PATH)
+}
+
 fn wait_until_kept(stage: &GatewayStage, asking: &mut Asking) {
     eventually("verdicts are handed out again", || {
         let before = answered(stage);
-        (0..50).for_each(|_| assert_eq!(asking.ask().0, 200));
+        (0..50).for_each(|_| assert_eq!(verdict(asking).status, 200));
         match answered(stage) - before {
             few if few < 20.0 => Ok(()),
             all => Err(format!("{all} of 50 were asked of the daemon")),
@@ -69,11 +41,11 @@ fn wait_until_kept(stage: &GatewayStage, asking: &mut Asking) {
 #[test]
 fn a_verdict_is_handed_out_again_and_the_daemon_still_hears_of_it() {
     let stage = GatewayStage::entitled(&everything());
-    let mut asking = Asking::to(&stage);
+    let mut asking = Asking::to(&stage.gateway);
     wait_until_kept(&stage, &mut asking);
     let before = answered(&stage);
     eventually("the daemon is asked again", || {
-        assert_eq!(asking.ask().0, 200);
+        assert_eq!(verdict(&mut asking).status, 200);
         if answered(&stage) > before + 1.0 { Ok(()) } else { Err("not yet".to_owned()) }
     });
 }
@@ -81,36 +53,36 @@ fn a_verdict_is_handed_out_again_and_the_daemon_still_hears_of_it() {
 #[test]
 fn no_verdict_from_before_a_change_is_handed_out_after_it_was_acknowledged() {
     let stage = GatewayStage::entitled(&everything());
-    let mut asking = Asking::to(&stage);
+    let mut asking = Asking::to(&stage.gateway);
     wait_until_kept(&stage, &mut asking);
     let token = stage.licence.token(7);
     for change in 0..CHANGES {
-        let (status, body) = asking.ask();
-        assert!(status == 200 && body.contains(r#""valid":true"#), "change {change}: {body}");
+        let told = verdict(&mut asking);
+        assert!(told.status == 200 && told.body["valid"] == true, "change {change}: {told:?}");
         stage.daemon.admin("ownership_suspend", json!({"token": token, "reason": "unpaid"}));
-        let (_, body) = asking.ask();
-        assert!(body.contains(r#""valid":false"#), "change {change}: {body}");
+        let told = verdict(&mut asking);
+        assert_eq!(told.body["valid"], false, "change {change}: {told:?}");
         stage.daemon.admin("ownership_reinstate", json!({"token": token, "reason": "paid"}));
-        asking.ask();
+        verdict(&mut asking);
     }
     stage.daemon.admin("customer_deactivate", json!({"customer": "customer:1"}));
-    let (_, body) = asking.ask();
-    assert!(!body.contains(r#""valid":true"#), "{body}");
+    let told = verdict(&mut asking);
+    assert_ne!(told.body["valid"], true, "{told:?}");
 }
 
 #[test]
 fn a_daemon_that_is_gone_or_hangs_is_not_spoken_for() {
     let mut stage = GatewayStage::entitled(&everything());
-    let mut asking = Asking::to(&stage);
+    let mut asking = Asking::to(&stage.gateway);
     wait_until_kept(&stage, &mut asking);
     stage.daemon.kill();
-    eventually("the gateway has noticed", || match asking.ask() {
-        (503, _) => Ok(()),
+    eventually("the gateway has noticed", || match verdict(&mut asking) {
+        told if told.status == 503 => Ok(()),
         other => Err(format!("{other:?}")),
     });
     stage.daemon.resume();
-    eventually("it is answered again", || match asking.ask() {
-        (200, body) if body.contains(r#""valid":true"#) => Ok(()),
+    eventually("it is answered again", || match verdict(&mut asking) {
+        told if told.status == 200 && told.body["valid"] == true => Ok(()),
         other => Err(format!("{other:?}")),
     });
     wait_until_kept(&stage, &mut asking);
@@ -126,7 +98,7 @@ fn a_daemon_that_is_gone_or_hangs_is_not_spoken_for() {
         let probed = stage.gateway.probe("/readyz");
         if probed.status == 200 { Ok(()) } else { Err(format!("{probed:?}")) }
     });
-    assert_eq!(asking.ask().0, 200);
+    assert_eq!(verdict(&mut asking).status, 200);
 }
 
 /// Of very many who ask at the same time nobody is told what was so before, once a change was acknowledged.
@@ -142,14 +114,14 @@ fn of_many_who_ask_at_once_nobody_is_told_what_was_so_before_a_change() {
         let asking: Vec<_> = (0..6)
             .map(|_| {
                 scope.spawn(|| {
-                    let mut asking = Asking::to(&stage);
+                    let mut asking = Asking::to(&stage.gateway);
                     // Not for ever either, where something else has failed.
                     while !is_over.load(Ordering::SeqCst) && begun.elapsed() < PATIENCE * 4 {
                         let before = turn.load(Ordering::SeqCst);
-                        let (status, body) = asking.ask();
+                        let told = verdict(&mut asking);
                         let after = turn.load(Ordering::SeqCst);
                         if before == after && before % 2 == 1 {
-                            assert!(!body.contains(r#""valid":true"#), "{status}: {body}");
+                            assert_ne!(told.body["valid"], true, "{told:?}");
                             looked.fetch_add(1, Ordering::SeqCst);
                         }
                     }
@@ -182,11 +154,11 @@ fn what_is_kept_for_one_is_told_to_nobody_else() {
     ];
     let cors = "[cors]\norigins = [\"https://app.example\"]\n";
     let stage = GatewayStage::entitled(&format!("{}{cors}", clients.concat()));
-    let mut asking = Asking::to(&stage);
+    let mut asking = Asking::to(&stage.gateway);
     wait_until_kept(&stage, &mut asking);
     // Each is asked while what the first is told is kept.
     let ask = |asking: &mut Asking, token: &str, path: &str, more: &[&str]| {
-        assert_eq!(asking.ask().0, 200);
+        assert_eq!(verdict(asking).status, 200);
         stage.gateway.get_as(token, path, more)
     };
     let mut code = |token: &str, path: &str, more: &[&str]| {

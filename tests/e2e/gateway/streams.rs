@@ -24,7 +24,7 @@ impl Stream {
     /// Without a token of its own.
     pub(super) fn begin(arguments: &[&str]) -> Self {
         let mut curl = Command::new("curl");
-        curl.args(["-sSN", "--noproxy", "*", "--max-time", "60"]).args(arguments);
+        curl.args(["-sSN", "--noproxy", "*", "--max-time", "150"]).args(arguments);
         let mut child = curl.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         Self { child, lines }

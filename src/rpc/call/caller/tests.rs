@@ -11,6 +11,10 @@ impl Answers for Always {
         Methods::new()
     }
 
+    fn changes(&self, _: &str) -> bool {
+        false
+    }
+
     fn answer_at_once(&self, _: &Peer, _: &str, _: Option<&RawValue>, out: &mut Vec<u8>) -> bool {
         out.extend_from_slice(b"true");
         true

@@ -18,7 +18,8 @@ use super::engine::{Answer, Change, Engine, FleetError};
 use super::settings::FleetSettings;
 use client::Client;
 use entitled_core::fleet::{
-    BeatFault, Joined, LeaseId, Listing, MachineId, Meta, Naming, Record, Revision, Slot, judge,
+    BeatFault, Found, Joined, LeaseId, Listing, MachineId, Meta, Naming, Record, Revision, Slot,
+    judge,
 };
 use keys::{Key, Keys};
 use wire::{KeyValue, LeaseGrant, LeaseKept, Range, Transaction, absent, has_value, put};
@@ -68,7 +69,7 @@ impl Etcd {
 }
 
 impl Engine for Etcd {
-    fn open(&self, or: Option<Meta>) -> Answer<'_, Option<(Meta, Revision)>> {
+    fn open(&self, or: Option<Meta>) -> Answer<'_, (Option<Found>, Revision)> {
         async move {
             let key = self.keys.meta();
             let success: Vec<Value> =
@@ -79,43 +80,41 @@ impl Engine for Etcd {
             let done: Transaction = self.client.ask("kv/txn", &body).await?;
             let revision = Revision(done.header.revision);
             if done.succeeded {
-                return Ok(or.map(|it| (it, revision)));
+                return Ok((or.map(|meta| Found { meta, written: revision }), revision));
             }
             let found = done.first().ok_or_else(|| strange("there is no answer"))?;
-            Ok(Some((keys::meta(&found.value)?, revision)))
+            Ok((Some(keys::meta(found)?), revision))
         }
         .boxed()
     }
 
-    fn raise(&self, seen: Option<Meta>, to: Meta) -> Answer<'_, bool> {
+    fn raise(&self, seen: Option<Revision>, to: Meta) -> Answer<'_, Option<Revision>> {
         async move {
             let key = self.keys.meta();
-            let compare = match seen {
-                Some(seen) => has_value(&key, &keys::of_meta(seen)),
-                None => absent(&key),
-            };
+            let compare = seen.map_or_else(|| absent(&key), |it| wire::written_at(&key, it));
             let body =
                 json!({"compare": [compare], "success": [put(&key, &keys::of_meta(to), None)]});
             let done: Transaction = self.client.ask("kv/txn", &body).await?;
-            Ok(done.succeeded)
+            Ok(done.succeeded.then_some(Revision(done.header.revision)))
         }
         .boxed()
     }
 
-    fn rename(&self, seen: Meta) -> Answer<'_, bool> {
+    fn rename(&self, seen: Found) -> Answer<'_, Option<Revision>> {
         async move {
             let key = self.keys.meta();
             let (machines, slots) = (self.keys.machines(), self.keys.slots());
-            let to = Meta { naming: Naming::ByShare, ..seen };
+            let to = Meta { naming: Naming::ByShare, ..seen.meta };
             let body = json!({
                 "compare": [
-                    has_value(&key, &keys::of_meta(seen)),
+                    wire::written_at(&key, seen.written),
                     wire::all_absent(&machines),
                     wire::all_absent(&slots),
                 ],
                 "success": [put(&key, &keys::of_meta(to), None)],
             });
-            self.transact(body).await.map(|it| it.succeeded)
+            let done = self.transact(body).await?;
+            Ok(done.succeeded.then_some(Revision(done.header.revision)))
         }
         .boxed()
     }
@@ -145,7 +144,7 @@ impl Engine for Etcd {
         joined: Joined,
         last: Record,
         next: Record,
-    ) -> Answer<'_, Result<Meta, BeatFault>> {
+    ) -> Answer<'_, Result<Option<Found>, BeatFault>> {
         async move {
             if !self.keep_alive(joined.lease).await? {
                 return Ok(Err(BeatFault::Gone));
@@ -158,10 +157,10 @@ impl Engine for Etcd {
                 "failure": [wire::range(&meta), wire::range(&key), wire::range(&gone)],
             });
             let done = self.transact(body).await?;
-            let (mut record, mut evicted, mut is_of) = (Ok(None), false, None);
+            let (mut record, mut evicted, mut found) = (Ok(None), false, None);
             for it in done.found() {
                 match self.keys.read(&it.key) {
-                    Some(Key::Meta) => is_of = Some(keys::meta(&it.value)?),
+                    Some(Key::Meta) => found = Some(keys::meta(it)),
                     Some(Key::Machine(_)) => record = keys::record(&it.value).map(Some),
                     Some(Key::Evicted(_)) => evicted = true,
                     _ => {}
@@ -177,7 +176,8 @@ impl Engine for Etcd {
             {
                 return Ok(Err(fault));
             }
-            is_of.map(Ok).ok_or(FleetError::WentBack)
+            // Only now: what cannot be read there hides no fault.
+            found.transpose().map(Ok)
         }
         .boxed()
     }

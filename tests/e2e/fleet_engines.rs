@@ -144,7 +144,7 @@ fn two_that_renew_the_same_lease_are_told_apart() {
         assert_eq!(meta(renewed), Ok(META));
         let told = one.renew(joined, record(1), record(2)).await.unwrap();
         assert_eq!(told, Err(BeatFault::Cloned));
-        let told = one.renew(joined, record(9), record(10)).await.unwrap();
+        let told = other.renew(joined, record(9), record(10)).await.unwrap();
         assert_eq!(told, Err(BeatFault::Restored), "older than what was written");
     });
 }

@@ -282,6 +282,27 @@ fn who_is_put_out_hears_of_it_whatever_stands_there() {
     assert_eq!(status["draining"], true, "{status}");
 }
 
+/// A backup has an older record too; but what it has was written before.
+#[test]
+fn an_older_record_that_somebody_writes_is_no_restored_store() {
+    let Some(fleet) = Fleet::start(1, 1, 1, TTL) else { return };
+    let id = fleet.status(0)["machine"].clone();
+    let found = eventually("it has renewed", || {
+        let found = listed(&fleet)["kvs"][0].clone();
+        let value = STANDARD.decode(found["value"].as_str().unwrap()).unwrap();
+        let record: Value = serde_json::from_slice(&value).unwrap();
+        if record["beat"].as_u64() > Some(3) { Ok((found, record)) } else { Err(found.to_string()) }
+    });
+    let older = STANDARD.encode(with(&found.1, "beat", json!(1)));
+    fleet.etcd.ask("kv/put", &json!({"key": found.0["key"], "value": older}));
+    let status = eventually("it goes on as another machine", || {
+        let status = fleet.status(0);
+        let is_another = status["standing"] == "in" && status["machine"] != id;
+        if is_another { Ok(status) } else { Err(status.to_string()) }
+    });
+    assert_eq!(status["epoch"], 0, "nobody had to say anything: {status}");
+}
+
 /// Places of other names are others: who followed would count by themselves.
 #[test]
 fn places_are_not_named_otherwise_while_a_machine_is_there() {

@@ -28,6 +28,8 @@ pub struct Etcd {
     client: Client,
     keys: Keys,
     seen: AtomicU64,
+    /// When this machine has written its record last, if it has since the start.
+    beaten: AtomicU64,
 }
 
 impl Etcd {
@@ -35,7 +37,12 @@ impl Etcd {
     /// When a file cannot be read, or TLS cannot be set up.
     pub fn new(settings: &FleetSettings) -> Result<Self, FleetError> {
         let client = Client::new(settings)?;
-        Ok(Self { client, keys: Keys::new(&settings.name), seen: AtomicU64::new(0) })
+        Ok(Self {
+            client,
+            keys: Keys::new(&settings.name),
+            seen: AtomicU64::default(),
+            beaten: AtomicU64::default(),
+        })
     }
 
     async fn transact(&self, body: Value) -> Result<Transaction, FleetError> {
@@ -134,6 +141,7 @@ impl Engine for Etcd {
             });
             let done = self.transact(body).await?;
             let created = Revision(done.header.revision);
+            self.beaten.store(created.0, Ordering::SeqCst);
             Ok(done.succeeded.then_some(Joined { machine, lease, created }))
         }
         .boxed()
@@ -157,11 +165,19 @@ impl Engine for Etcd {
                 "failure": [wire::range(&meta), wire::range(&key), wire::range(&gone)],
             });
             let done = self.transact(body).await?;
+            if done.succeeded {
+                self.beaten.store(done.header.revision, Ordering::SeqCst);
+            }
+            let beaten = self.beaten.load(Ordering::SeqCst);
             let (mut record, mut evicted, mut found) = (Ok(None), false, None);
+            let mut written = 0;
             for it in done.found() {
                 match self.keys.read(&it.key) {
                     Some(Key::Meta) => found = Some(keys::meta(it)),
-                    Some(Key::Machine(_)) => record = keys::record(&it.value).map(Some),
+                    Some(Key::Machine(_)) => {
+                        record = keys::record(&it.value).map(Some);
+                        written = it.mod_revision;
+                    }
                     Some(Key::Evicted(_)) => evicted = true,
                     _ => {}
                 }
@@ -174,7 +190,9 @@ impl Engine for Etcd {
             if !done.succeeded
                 && let Err(fault) = judged
             {
-                return Ok(Err(fault));
+                // An older one that was written after ours is of no backup.
+                let is_since = fault == BeatFault::Restored && beaten > 0 && written > beaten;
+                return Ok(Err(if is_since { BeatFault::Cloned } else { fault }));
             }
             // Only now: what cannot be read there hides no fault.
             found.transpose().map(Ok)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use entitled_core::fleet::{
-    BeatFault, Holder, Joined, LeaseId, Listing, MachineId, Meta, Record, Revision, Slot,
+    BeatFault, Found, Holder, Joined, LeaseId, Listing, MachineId, Meta, Record, Revision, Slot,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -39,27 +39,28 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, FleetError>>;
 
 /// A store. Each call fails after a time; one that failed may have happened nevertheless.
 pub trait Engine: Send + Sync + 'static {
-    /// What it is of, and how far it has come; `or` is written if it is of nothing yet.
-    fn open(&self, or: Option<Meta>) -> Answer<'_, Option<(Meta, Revision)>>;
+    /// What it says of itself, and how far it has come; `or` is written if it says nothing yet.
+    fn open(&self, or: Option<Meta>) -> Answer<'_, (Option<Found>, Revision)>;
 
-    /// An administrator says that it was restored. `false`: it is not as they have seen it.
-    fn raise(&self, seen: Option<Meta>, to: Meta) -> Answer<'_, bool>;
+    /// Writes what it says of itself anew, if nobody has since what was `seen` was written; whatever form that has. When it was
+    /// written; `None`: it is not as it was seen.
+    fn raise(&self, seen: Option<Revision>, to: Meta) -> Answer<'_, Option<Revision>>;
 
-    /// Slots are named by share from now on, if it is as seen, and no machine and no slot is there. `false`: it is not.
-    fn rename(&self, seen: Meta) -> Answer<'_, bool>;
+    /// Slots are named by share from now on, if it is as seen, and no machine and no slot is there. `None`: it is not.
+    fn rename(&self, seen: Found) -> Answer<'_, Option<Revision>>;
 
     /// Begins a lease, and writes the machine's record. `None`: there is a machine of that name.
     fn join(&self, machine: MachineId, record: Record, ttl: Duration)
     -> Answer<'_, Option<Joined>>;
 
-    /// Renews the lease, and then writes the record anew if it is `last`. What the store is of is answered, because
-    /// an administrator may have raised it.
+    /// Renews the lease, and then writes the record anew if it is `last`. What the store says of itself is answered, because
+    /// an administrator may have raised it. A fault is told first, also where that cannot be read.
     fn renew(
         &self,
         joined: Joined,
         last: Record,
         next: Record,
-    ) -> Answer<'_, Result<Meta, BeatFault>>;
+    ) -> Answer<'_, Result<Option<Found>, BeatFault>>;
 
     /// Takes all of `slots` that are nobody's, or none of them.
     fn claim(&self, joined: Joined, slots: Vec<Slot>, claim: u64) -> Answer<'_, Option<Revision>>;

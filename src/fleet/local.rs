@@ -7,10 +7,11 @@ use futures_util::FutureExt as _;
 use futures_util::future::ready;
 use tokio::sync::{broadcast, mpsc};
 
-use super::engine::{Answer, Change, Engine, FleetError};
+use super::engine::{Answer, Change, Engine};
 use crate::clock::Clock;
 use entitled_core::fleet::{
-    BeatFault, Joined, LeaseId, Listing, MachineId, Meta, Record, Revision, Slot, Table, judge,
+    BeatFault, Found, Joined, LeaseId, Listing, MachineId, Meta, Record, Revision, Slot, Table,
+    judge,
 };
 use entitled_core::seats::BootTime;
 
@@ -60,16 +61,16 @@ impl Local {
 }
 
 impl Engine for Local {
-    fn open(&self, or: Option<Meta>) -> Answer<'_, Option<(Meta, Revision)>> {
+    fn open(&self, or: Option<Meta>) -> Answer<'_, (Option<Found>, Revision)> {
         self.answer(|table, _| table.open(or))
     }
 
-    fn raise(&self, seen: Option<Meta>, to: Meta) -> Answer<'_, bool> {
-        self.answer(|table, _| table.raise(seen, to))
+    fn raise(&self, seen: Option<Revision>, to: Meta) -> Answer<'_, Option<Revision>> {
+        self.answer(move |table, _| table.raise(seen, to))
     }
 
-    fn rename(&self, seen: Meta) -> Answer<'_, bool> {
-        self.answer(|table, now| table.rename(now, seen))
+    fn rename(&self, seen: Found) -> Answer<'_, Option<Revision>> {
+        self.answer(move |table, now| table.rename(now, seen))
     }
 
     fn join(
@@ -86,22 +87,18 @@ impl Engine for Local {
         joined: Joined,
         last: Record,
         next: Record,
-    ) -> Answer<'_, Result<Meta, BeatFault>> {
-        let renewed = self.with(|table, now| {
+    ) -> Answer<'_, Result<Option<Found>, BeatFault>> {
+        self.answer(move |table, now| {
             if table.is_evicted(joined.machine) {
-                return Ok(Err(BeatFault::Evicted));
+                return Err(BeatFault::Evicted);
             }
             if !table.keep_alive(now, joined.lease) {
-                return Ok(Err(BeatFault::Gone));
+                return Err(BeatFault::Gone);
             }
             let beaten = table.beat(now, &joined, &last, next.clone());
             let judged = beaten.or_else(|found| judge(&last, &next, found.as_ref()));
-            match table.open(None) {
-                Some((meta, _)) => Ok(judged.map(|()| meta)),
-                None => Err(FleetError::Refused { why: "it is of no fleet".to_owned() }),
-            }
-        });
-        ready(renewed).boxed()
+            judged.map(|()| table.open(None).0)
+        })
     }
 
     fn claim(&self, joined: Joined, slots: Vec<Slot>, claim: u64) -> Answer<'_, Option<Revision>> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::regular_file;
-use entitled_core::fleet::Record;
+use entitled_core::fleet::{Naming, Record};
 
 /// The file has a few hundred bytes.
 const LONGEST: usize = 16 * 1024;
@@ -17,6 +17,9 @@ const LONGEST: usize = 16 * 1024;
 pub struct Remembered {
     pub fleet: Option<String>,
     pub epoch: u32,
+    /// When that was written in the store, and how its places are named. Not known by a daemon of before.
+    pub written: Option<u64>,
+    pub naming: Option<Naming>,
     /// How far the store had come.
     pub revision: u64,
     pub membership: Option<Membership>,

@@ -152,6 +152,8 @@ impl From<FleetOrderError> for RpcError {
             FleetOrderError::NoFleet
             | FleetOrderError::NotRestored
             | FleetOrderError::TooEarly { .. }
+            | FleetOrderError::LastEpoch { .. }
+            | FleetOrderError::NotBelieved { .. }
             | FleetOrderError::Store { .. } => Code::Conflict,
         };
         // Causes may name addresses and files.

@@ -202,8 +202,8 @@ fn beside_machines_of_before_an_id_counts_once_until_the_store_has_been_empty() 
     site.machines[0].resume();
     site.machines[0].wait_for_code(ACME, "VALID");
     site.wait_until_in(0);
-    let (found, _) = runtime.block_on(old.open(None)).unwrap().unwrap();
-    assert_eq!(found.naming, Naming::ByShare);
+    let (found, _) = runtime.block_on(old.open(None)).unwrap();
+    assert_eq!(found.unwrap().meta.naming, Naming::ByShare);
     let mut first = SeatHolder::start(&site.machines[0].socket());
     let granted = first.acquire(json!({"wait_ms": A_MINUTE}));
     assert_eq!(granted["code"], "GRANTED", "{granted}");

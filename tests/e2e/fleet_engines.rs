@@ -13,7 +13,7 @@ use entitled::fleet;
 use entitled::fleet::engine::{Change, Engine, FleetError};
 use entitled::fleet::settings::{FleetSettings, Kind};
 use entitled_core::fleet::{
-    BeatFault, FleetId, Joined, MachineId, Meta, Naming, Record, Revision, Slot, TokenKey,
+    BeatFault, FleetId, Found, Joined, MachineId, Meta, Naming, Record, Revision, Slot, TokenKey,
 };
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -32,6 +32,16 @@ fn record(beat: u64) -> Record {
         version: "1".to_owned(),
         draining: false,
     }
+}
+
+/// What a store says of itself.
+async fn found(engine: &Arc<dyn Engine>) -> Option<Found> {
+    engine.open(None).await.unwrap().0
+}
+
+/// What a renewal answers.
+fn meta(renewed: Result<Option<Found>, BeatFault>) -> Result<Meta, BeatFault> {
+    renewed.map(|it| it.unwrap().meta)
 }
 
 fn slot(number: u32) -> Slot {
@@ -71,7 +81,7 @@ fn with_each<F: Future<Output = ()>>(promise: impl Fn(Arc<dyn Engine>, Arc<dyn E
 }
 
 async fn join(engine: &Arc<dyn Engine>, number: u8) -> Joined {
-    engine.open(Some(META)).await.unwrap().unwrap();
+    engine.open(Some(META)).await.unwrap();
     engine.join(MachineId([number; 8]), record(0), TTL).await.unwrap().unwrap()
 }
 
@@ -104,7 +114,7 @@ fn what_a_lease_keeps_is_gone_with_it_and_not_before() {
         while other.claim(second, vec![slot(0)], 11).await.unwrap().is_none() {
             assert!(begun.elapsed() < TTL * 5, "it comes to an end");
             let renewed = other.renew(second, record(beat), record(beat + 1)).await.unwrap();
-            assert_eq!(renewed, Ok(META));
+            assert_eq!(meta(renewed), Ok(META));
             beat += 1;
             // Renewals are apart; there is nothing to be told.
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -124,14 +134,17 @@ fn two_that_renew_the_same_lease_are_told_apart() {
     with_each(|one, other| async move {
         let joined = join(&one, 1).await;
         other.open(None).await.unwrap();
-        assert_eq!(one.renew(joined, record(0), record(1)).await.unwrap(), Ok(META));
-        // Its answer was lost, and it is asked again.
-        assert_eq!(one.renew(joined, record(0), record(1)).await.unwrap(), Ok(META));
+        // As if the first answer was lost, and it was asked again.
+        for _ in 0..2 {
+            let renewed = one.renew(joined, record(0), record(1)).await.unwrap();
+            assert_eq!(meta(renewed), Ok(META));
+        }
         let copy = Record { random: "another".to_owned(), ..record(2) };
-        assert_eq!(other.renew(joined, record(1), copy).await.unwrap(), Ok(META));
+        let renewed = other.renew(joined, record(1), copy).await.unwrap();
+        assert_eq!(meta(renewed), Ok(META));
         let told = one.renew(joined, record(1), record(2)).await.unwrap();
         assert_eq!(told, Err(BeatFault::Cloned));
-        let told = one.renew(joined, record(9), record(10)).await.unwrap();
+        let told = other.renew(joined, record(9), record(10)).await.unwrap();
         assert_eq!(told, Err(BeatFault::Restored), "older than what was written");
     });
 }
@@ -140,19 +153,21 @@ fn two_that_renew_the_same_lease_are_told_apart() {
 fn only_an_empty_store_is_renamed() {
     with_each(|one, other| async move {
         let before = Meta { naming: Naming::ByToken, ..META };
-        assert_eq!(one.open(Some(before)).await.unwrap().unwrap().0, before);
+        let seen = one.open(Some(before)).await.unwrap().0.unwrap();
+        assert_eq!(seen.meta, before);
         let machine = MachineId([1; 8]);
         let joined = one.join(machine, record(0), TTL).await.unwrap().unwrap();
-        assert!(!other.rename(before).await.unwrap(), "a machine is there");
+        assert_eq!(other.rename(seen).await.unwrap(), None, "a machine is there");
         let renewed = one.renew(joined, record(0), record(1)).await.unwrap();
-        assert_eq!(renewed, Ok(before));
+        assert_eq!(renewed, Ok(Some(seen)));
         one.claim(joined, vec![slot(0)], 10).await.unwrap().unwrap();
-        assert!(!other.rename(before).await.unwrap(), "and a slot");
+        assert_eq!(other.rename(seen).await.unwrap(), None, "and a slot");
         one.revoke(joined.lease).await.unwrap();
-        assert!(!other.rename(Meta { epoch: 1, ..before }).await.unwrap(), "it is another");
-        assert!(other.rename(before).await.unwrap(), "nobody is there");
-        assert_eq!(one.open(None).await.unwrap().unwrap().0, META);
-        assert!(!one.rename(before).await.unwrap(), "it was renamed");
+        let another = Found { written: Revision(seen.written.0 + 1), ..seen };
+        assert_eq!(other.rename(another).await.unwrap(), None, "it is another");
+        let written = other.rename(seen).await.unwrap().expect("nobody is there");
+        assert_eq!(found(&one).await, Some(Found { meta: META, written }));
+        assert_eq!(one.rename(seen).await.unwrap(), None, "it was renamed");
         one.open(Some(before)).await.unwrap();
         assert_eq!(one.list().await.unwrap().slots.len(), 0);
     });
@@ -201,14 +216,18 @@ fn a_watch_tells_what_happens_in_its_order() {
 #[test]
 fn what_a_store_is_of_is_written_once_and_raised_as_it_was_seen() {
     with_each(|one, other| async move {
-        assert_eq!(one.open(None).await.unwrap(), None);
-        assert_eq!(one.open(Some(META)).await.unwrap().unwrap().0, META);
+        assert_eq!(found(&one).await, None);
+        let seen = one.open(Some(META)).await.unwrap().0.unwrap();
+        assert_eq!(seen.meta, META);
         let late = Meta { fleet: FleetId([8; 16]), ..META };
-        assert_eq!(other.open(Some(late)).await.unwrap().unwrap().0, META, "the first counts");
+        assert_eq!(other.open(Some(late)).await.unwrap().0, Some(seen), "the first counts");
         let raised = Meta { epoch: 1, ..META };
-        assert!(!one.raise(Some(late), raised).await.unwrap());
-        assert!(one.raise(Some(META), raised).await.unwrap());
-        assert_eq!(other.open(None).await.unwrap().unwrap().0, raised);
+        let another = Revision(seen.written.0 + 1);
+        assert_eq!(one.raise(None, raised).await.unwrap(), None);
+        assert_eq!(one.raise(Some(another), raised).await.unwrap(), None);
+        let written = one.raise(Some(seen.written), raised).await.unwrap().unwrap();
+        assert_eq!(found(&other).await, Some(Found { meta: raised, written }));
+        assert_eq!(one.raise(Some(seen.written), raised).await.unwrap(), None, "once");
     });
 }
 
@@ -222,6 +241,29 @@ fn put(etcd: &Etcd, key: &str, value: &str) {
     asked.args(["-sS", "--fail", "--noproxy", "*", "-d", &body, &url]);
     let done = asked.output().unwrap();
     assert!(done.status.success(), "{done:?}");
+}
+
+/// What a person has written says the same in other words.
+#[test]
+fn what_stands_there_is_known_by_when_it_was_written_and_not_by_its_form() {
+    let Some(etcd) = Etcd::start(1) else { return };
+    let one = self::etcd(etcd.endpoints());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let value = |v: u32| {
+            let fleet = META.fleet;
+            format!("{{\n  \"epoch\" : 0,\n  \"fleet\" : \"{fleet}\", \"v\" : {v}\n}}\n")
+        };
+        put(&etcd, "meta", &value(1));
+        let seen = found(&one).await.unwrap();
+        assert_eq!(seen.meta, Meta { naming: Naming::ByToken, ..META });
+        assert!(one.rename(seen).await.unwrap().is_some());
+        put(&etcd, "meta", &value(2));
+        let seen = found(&one).await.unwrap();
+        let raised = Meta { epoch: 1, ..seen.meta };
+        let written = one.raise(Some(seen.written), raised).await.unwrap().unwrap();
+        assert_eq!(found(&one).await, Some(Found { meta: raised, written }));
+    });
 }
 
 #[test]
@@ -251,7 +293,7 @@ fn what_cannot_be_read_is_somebodys_and_keeps_nobody_from_the_rest() {
         assert_eq!(listing.unreadable, 2);
         assert_eq!(one.claim(first, vec![slot(1)], 11).await.unwrap(), None);
         let renewed = one.renew(first, record(0), record(1)).await.unwrap();
-        assert_eq!(renewed, Ok(META), "it goes on");
+        assert_eq!(meta(renewed), Ok(META), "it goes on");
         one.claim(first, vec![slot(2)], 12).await.unwrap().unwrap();
         let mut heard = Vec::new();
         while heard.len() < 2 {

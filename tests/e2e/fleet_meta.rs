@@ -28,6 +28,13 @@ fn write(fleet: &Fleet, value: &str) {
     fleet.etcd.ask("kv/put", &json!({"key": key(), "value": STANDARD.encode(value)}));
 }
 
+/// The records of all machines.
+fn listed(fleet: &Fleet) -> Value {
+    let prefix = |name: &str| STANDARD.encode(format!("/entitled/v1/t/{name}"));
+    let machines = json!({"key": prefix("machines/"), "range_end": prefix("machines0")});
+    fleet.etcd.ask("kv/range", &machines)
+}
+
 fn with(meta: &Value, name: &str, value: Value) -> String {
     let mut meta = meta.clone();
     meta[name] = value;
@@ -108,11 +115,8 @@ fn who_comes_while_another_fleet_stands_there_is_let_in_when_it_is_mended() {
     let was = meta(&fleet);
     fleet.machines[0].daemon.stop();
     // By then what the machine had is over, and it has to be let in.
-    let listed = || {
-        fleet.etcd.ask("kv/range", &json!({"key": STANDARD.encode("/entitled/v1/t/machines/"), "range_end": STANDARD.encode("/entitled/v1/t/machines0")}))
-    };
     eventually("its lease has run out", || {
-        let listed = listed();
+        let listed = listed(&fleet);
         if listed["kvs"].is_null() { Ok(()) } else { Err(listed.to_string()) }
     });
     let another = was["fleet"].as_str().unwrap().chars().rev().collect::<String>();
@@ -122,6 +126,204 @@ fn who_comes_while_another_fleet_stands_there_is_let_in_when_it_is_mended() {
     assert!(status["why"].as_str().unwrap().contains("another fleet"), "{status}");
     write(&fleet, &was.to_string());
     fleet.wait_until(0, "in");
+}
+
+/// Until all machines are in, of this epoch, and the store says so.
+fn wait_for_epoch(fleet: &Fleet, epoch: u32) {
+    eventually(&format!("all are in at epoch {epoch}"), || {
+        let told: Vec<Value> = (0..fleet.machines.len()).map(|it| fleet.status(it)).collect();
+        let are_in = told.iter().all(|it| it["standing"] == "in" && it["epoch"] == epoch);
+        if are_in && meta(fleet)["epoch"] == epoch { Ok(()) } else { Err(format!("{told:?}")) }
+    });
+}
+
+fn remove(fleet: &Fleet) {
+    fleet.etcd.ask("kv/deleterange", &json!({"key": key()}));
+}
+
+/// Says on a machine that the store was restored, as soon as it may.
+fn say_restored(fleet: &Fleet, machine: usize) -> Value {
+    eventually("it is certain that nothing of before is in use", || {
+        let restored = fleet.machines[machine].daemon.try_admin("fleet_restored", json!({}));
+        restored.map_err(|it| format!("{it:?}"))
+    })
+}
+
+/// Nobody has to say anything, and no fence is below one of before.
+#[test]
+fn an_epoch_that_somebody_takes_back_is_put_back() {
+    let Some(fleet) = Fleet::start(2, 1, 2, TTL) else { return };
+    let was = meta(&fleet);
+    write(&fleet, &with(&was, "epoch", json!(5)));
+    wait_for_epoch(&fleet, 5);
+    let first = fleet.holder(0).acquire(json!({"wait_ms": A_MINUTE}));
+    assert_eq!(first["code"], "GRANTED", "{first}");
+    write(&fleet, &was.to_string());
+    wait_for_epoch(&fleet, 5);
+    // As a person writes it.
+    let (v, id) = (&was["v"], &was["fleet"]);
+    write(&fleet, &format!("{{\n  \"fleet\": {id},\n  \"v\": {v},\n  \"epoch\": 4\n}}\n"));
+    wait_for_epoch(&fleet, 5);
+    let again = fleet.holder(1).acquire(json!({"wait_ms": A_MINUTE}));
+    assert_eq!(again["code"], "GRANTED", "{again}");
+    assert!(again["fence"].as_u64() > first["fence"].as_u64(), "{again} after {first}");
+}
+
+#[test]
+fn an_epoch_does_not_climb_for_as_long_as_somebody_raises_it() {
+    let Some(fleet) = Fleet::start(1, 1, 1, TTL) else { return };
+    let was = meta(&fleet);
+    for epoch in [7, 16] {
+        write(&fleet, &with(&was, "epoch", json!(epoch)));
+        wait_for_epoch(&fleet, epoch);
+    }
+    write(&fleet, &with(&was, "epoch", json!(17)));
+    let status = fleet.wait_until(0, "refused");
+    assert_eq!(status["epoch"], 16, "{status}");
+    write(&fleet, &was.to_string());
+    wait_for_epoch(&fleet, 16);
+}
+
+#[test]
+fn a_new_machine_believes_no_epoch_that_the_others_do_not() {
+    let Some(mut fleet) = Fleet::start(1, 1, 1, TTL) else { return };
+    let was = meta(&fleet);
+    write(&fleet, &with(&was, "epoch", json!(6_000)));
+    fleet.wait_until(0, "refused");
+    let new = fleet.machine("new", 1);
+    fleet.machines.push(new);
+    let status = fleet.wait_until(1, "refused");
+    assert!(status["why"].as_str().unwrap().contains("`meta`"), "{status}");
+    write(&fleet, &was.to_string());
+    wait_for_epoch(&fleet, 0);
+}
+
+/// It is about this machine alone, and another word takes it back.
+#[test]
+fn what_an_administrator_says_of_an_epoch_is_believed() {
+    let Some(fleet) = Fleet::start(1, 1, 1, TTL) else { return };
+    let was = meta(&fleet);
+    for epoch in [6_000, 3] {
+        write(&fleet, &with(&was, "epoch", json!(epoch)));
+        let status = fleet.wait_until(0, "refused");
+        assert!(status["why"].as_str().unwrap().contains("fleet restored"), "{status}");
+        assert_eq!(say_restored(&fleet, 0), json!({"epoch": epoch}));
+        wait_for_epoch(&fleet, epoch);
+    }
+}
+
+#[test]
+fn there_is_no_epoch_after_the_last() {
+    let Some(mut fleet) = Fleet::start(1, 1, 1, TTL) else { return };
+    let was = meta(&fleet);
+    fleet.machines[0].daemon.stop();
+    write(&fleet, &with(&was, "epoch", json!(6_143)));
+    let file = fleet.state_file(0);
+    let state = std::fs::read(&file).unwrap();
+    let mut state: Value = serde_json::from_slice(&state).unwrap();
+    state["epoch"] = json!(6_143);
+    std::fs::write(&file, state.to_string()).unwrap();
+    fleet.machines[0].daemon.resume();
+    wait_for_epoch(&fleet, 6_143);
+    remove(&fleet);
+    fleet.wait_until(0, "refused");
+    let refused = eventually("it is certain that nothing of before is in use", || {
+        let told = fleet.machines[0].daemon.try_admin("fleet_restored", json!({}));
+        let told = told.map_or_else(|it| format!("{it:?}"), |it| it.to_string());
+        if told.contains("say it again in") { Err(told) } else { Ok(told) }
+    });
+    assert!(refused.contains("6143"), "{refused}");
+    let found = fleet.etcd.ask("kv/range", &json!({"key": key()}));
+    assert_eq!(found["kvs"], Value::Null, "nothing was written: {found}");
+    write(&fleet, &with(&was, "epoch", json!(6_143)));
+    wait_for_epoch(&fleet, 6_143);
+}
+
+#[test]
+fn who_removes_what_stands_there_and_puts_it_back_leaves_nothing_behind() {
+    let Some(fleet) = Fleet::start(2, 1, 1, TTL) else { return };
+    let was = meta(&fleet);
+    remove(&fleet);
+    (0..2).for_each(|it| drop(fleet.wait_until(it, "refused")));
+    write(&fleet, &was.to_string());
+    wait_for_epoch(&fleet, 0);
+    // Or somebody says so, everywhere: once is enough.
+    remove(&fleet);
+    (0..2).for_each(|it| drop(fleet.wait_until(it, "refused")));
+    let status = fleet.machines[1].daemon.admin("fleet_status", json!({}));
+    assert!(status["why"].as_str().unwrap().contains("lost all"), "{status}");
+    assert_eq!(say_restored(&fleet, 0), json!({"epoch": 1}));
+    let told = fleet.machines[1].daemon.try_admin("fleet_restored", json!({}));
+    wait_for_epoch(&fleet, 1);
+    assert!(told.is_err() || told.as_ref().unwrap()["epoch"] == 1, "{told:?}");
+}
+
+#[test]
+fn who_is_put_out_hears_of_it_whatever_stands_there() {
+    let Some(fleet) = Fleet::start(1, 1, 1, TTL) else { return };
+    let was = meta(&fleet);
+    let mut program = fleet.holder(0);
+    assert_eq!(program.acquire(json!({"wait_ms": A_MINUTE}))["code"], "GRANTED");
+    let id = fleet.status(0)["machine"].as_str().unwrap().to_owned();
+    let put = |key: &str, value: &str| {
+        let key = STANDARD.encode(format!("/entitled/v1/t/{key}"));
+        json!({"request_put": {"key": key, "value": STANDARD.encode(value)}})
+    };
+    let both = [put("meta", "not one of ours"), put(&format!("evicted/{id}"), "{}")];
+    fleet.etcd.ask("kv/txn", &json!({"success": both}));
+    eventually("it gives nothing any more", || {
+        let status = fleet.status(0);
+        if status["draining"] == true { Ok(()) } else { Err(status.to_string()) }
+    });
+    let seats = fleet.machines[0].daemon.admin("seat_list", json!({}));
+    assert_eq!(seats["items"], json!([]), "{seats}");
+    write(&fleet, &was.to_string());
+    let status = fleet.wait_until(0, "in");
+    assert_eq!(status["draining"], true, "{status}");
+}
+
+/// A backup has an older record too; but what it has was written before.
+#[test]
+fn an_older_record_that_somebody_writes_is_no_restored_store() {
+    let Some(fleet) = Fleet::start(1, 1, 1, TTL) else { return };
+    let id = fleet.status(0)["machine"].clone();
+    let found = eventually("it has renewed", || {
+        let found = listed(&fleet)["kvs"][0].clone();
+        let value = STANDARD.decode(found["value"].as_str().unwrap()).unwrap();
+        let record: Value = serde_json::from_slice(&value).unwrap();
+        if record["beat"].as_u64() > Some(3) { Ok((found, record)) } else { Err(found.to_string()) }
+    });
+    let older = STANDARD.encode(with(&found.1, "beat", json!(1)));
+    fleet.etcd.ask("kv/put", &json!({"key": found.0["key"], "value": older}));
+    let status = eventually("it goes on as another machine", || {
+        let status = fleet.status(0);
+        let is_another = status["standing"] == "in" && status["machine"] != id;
+        if is_another { Ok(status) } else { Err(status.to_string()) }
+    });
+    assert_eq!(status["epoch"], 0, "nobody had to say anything: {status}");
+}
+
+/// Places of other names are others: who followed would count by themselves.
+#[test]
+fn places_are_not_named_otherwise_while_a_machine_is_there() {
+    let Some(mut fleet) = Fleet::start(1, 1, 1, TTL) else { return };
+    let was = meta(&fleet);
+    let by_token = with(&was, "v", json!(1));
+    write(&fleet, &by_token);
+    let status = fleet.wait_until(0, "refused");
+    assert!(status["why"].as_str().unwrap().contains("`meta`"), "{status}");
+    write(&fleet, &was.to_string());
+    fleet.wait_until(0, "in");
+    // Where nobody is, whoever comes names them as ever.
+    fleet.machines[0].daemon.stop();
+    write(&fleet, &by_token);
+    eventually("its lease has run out", || {
+        let listed = listed(&fleet);
+        if listed["kvs"].is_null() { Ok(()) } else { Err(listed.to_string()) }
+    });
+    fleet.machines[0].daemon.resume();
+    fleet.wait_until(0, "in");
+    assert_eq!(meta(&fleet), was);
 }
 
 /// By etcd's own compaction, and a watch that is behind it.

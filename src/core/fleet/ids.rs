@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use alloy_primitives::{hex, keccak256};
+use serde::{Deserialize, Serialize};
 
 use crate::domain::entitlement::Share;
 use crate::domain::ids::{ProductId, Token};
@@ -45,7 +46,8 @@ random_name! {
 }
 
 /// How slots are named. Machines that name them differently would each count by themselves, so a store says which it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Naming {
     /// By the token: an ERC-1155 id is one for all who have some of it. So it was before amounts were counted.
     ByToken,

@@ -12,15 +12,17 @@
 //! * A slot is given back by the revision it was made at, so that a late word cannot hit whoever has it next.
 
 mod beat;
+mod belief;
 mod choice;
 mod ids;
 mod table;
 mod term;
 
 pub use beat::{BeatFault, Record, judge};
+pub use belief::{Belief, Credit, Doubt, Known, MOST_RESTORED, believe};
 pub use choice::{Offer, choose};
 pub use ids::{Fence, FleetId, LeaseId, MachineId, Naming, Revision, Slot, TokenKey};
-pub use table::{Holder, Joined, Listing, Meta, Table};
+pub use table::{Found, Holder, Joined, Listing, Meta, Table};
 pub use term::Term;
 
 #[cfg(test)]

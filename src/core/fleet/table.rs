@@ -16,6 +16,13 @@ pub struct Meta {
     pub naming: Naming,
 }
 
+/// What a store says of itself, and since when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    pub meta: Meta,
+    pub written: Revision,
+}
+
 /// A machine's place in a fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Joined {
@@ -60,7 +67,7 @@ struct Lease {
 /// The state of a store. A copy is what a backup has of it.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
-    meta: Option<Meta>,
+    meta: Option<Found>,
     revision: u64,
     last_lease: i64,
     leases: BTreeMap<LeaseId, Lease>,
@@ -70,35 +77,32 @@ pub struct Table {
 }
 
 impl Table {
-    /// Which fleet it is of; `or` if it is of none yet.
-    pub fn open(&mut self, or: Option<Meta>) -> Option<(Meta, Revision)> {
-        if self.meta.is_none() && or.is_some() {
-            self.meta = or;
-            self.next();
+    /// Which fleet it is of, `or` if it is of none yet; and how far it has come.
+    pub fn open(&mut self, or: Option<Meta>) -> (Option<Found>, Revision) {
+        if let (None, Some(meta)) = (self.meta, or) {
+            self.write(meta);
         }
-        self.meta.map(|it| (it, Revision(self.revision)))
+        (self.meta, Revision(self.revision))
     }
 
-    /// It was restored, an administrator says. `false` if it is not what they have seen.
-    pub fn raise(&mut self, seen: Option<Meta>, to: Meta) -> bool {
-        let is_as_seen = self.meta == seen;
-        if is_as_seen {
-            self.meta = Some(to);
-            self.next();
-        }
-        is_as_seen
+    fn write(&mut self, meta: Meta) -> Revision {
+        let written = self.next();
+        self.meta = Some(Found { meta, written });
+        written
+    }
+
+    /// It was restored, an administrator says; when that was written. `None` if what they have seen is not what stands there.
+    pub fn raise(&mut self, seen: Option<Revision>, to: Meta) -> Option<Revision> {
+        let is_as_seen = self.meta.map(|it| it.written) == seen;
+        is_as_seen.then(|| self.write(to))
     }
 
     /// From now on slots are named by share, if it is as was seen and nobody is there who names them otherwise.
-    pub fn rename(&mut self, now: BootTime, seen: Meta) -> bool {
+    pub fn rename(&mut self, now: BootTime, seen: Found) -> Option<Revision> {
         self.expire(now);
         let is_free = self.machines.is_empty() && self.slots.is_empty();
         let may = is_free && self.meta == Some(seen);
-        if may {
-            self.meta = Some(Meta { naming: Naming::ByShare, ..seen });
-            self.next();
-        }
-        may
+        may.then(|| self.write(Meta { naming: Naming::ByShare, ..seen.meta }))
     }
 
     fn next(&mut self) -> Revision {

@@ -128,15 +128,17 @@ fn where_slots_are_named_by_token_an_id_is_good_for_its_seats_once() {
 fn only_an_empty_store_names_its_slots_anew() {
     let (mut table, ttl) = (Table::default(), Duration::from_secs(3));
     let meta = Meta { fleet: FleetId([7; 16]), epoch: 0, naming: Naming::ByToken };
-    table.open(Some(meta));
+    let seen = table.open(Some(meta)).0.unwrap();
     let joined = table.join(BootTime(0), MachineId([1; 8]), record(0), ttl).unwrap();
-    assert!(!table.rename(BootTime(1), meta), "a machine is there");
+    assert_eq!(table.rename(BootTime(1), seen), None, "a machine is there");
     assert!(table.keep_alive(BootTime(2_000), joined.lease));
-    assert!(!table.rename(BootTime(4_999), meta), "it still is");
-    assert!(!table.rename(BootTime(5_000), Meta { epoch: 1, ..meta }), "it is not as it was seen");
-    assert!(table.rename(BootTime(5_000), meta), "it is gone");
-    assert_eq!(table.open(None).unwrap().0, Meta { naming: Naming::ByShare, ..meta });
-    assert!(!table.rename(BootTime(5_001), meta), "once");
+    assert_eq!(table.rename(BootTime(4_999), seen), None, "it still is");
+    let another = Found { written: Revision(9), ..seen };
+    assert_eq!(table.rename(BootTime(5_000), another), None, "it is not as it was seen");
+    let written = table.rename(BootTime(5_000), seen).expect("it is gone");
+    let meta = Meta { naming: Naming::ByShare, ..meta };
+    assert_eq!(table.open(None).0, Some(Found { meta, written }));
+    assert_eq!(table.rename(BootTime(5_001), seen), None, "once");
 }
 
 #[test]

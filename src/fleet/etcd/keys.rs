@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::strange;
 use super::wire::KeyValue;
 use crate::fleet::engine::FleetError;
-use entitled_core::fleet::{Fence, Holder, MachineId, Meta, Naming, Record, Revision, Slot};
+use entitled_core::fleet::{Fence, Found, Holder, MachineId, Meta, Naming, Record, Revision, Slot};
 
 #[derive(Debug, Clone)]
 pub(super) struct Keys {
@@ -142,20 +142,21 @@ pub(super) fn of_holder(machine: MachineId, claim: u64) -> String {
     json!(value).to_string()
 }
 
-pub(super) fn meta(value: &str) -> Result<Meta, FleetError> {
+pub(super) fn meta(it: &KeyValue) -> Result<Found, FleetError> {
     let strange = |why: &str| FleetError::Meta { why: why.to_owned() };
-    let read: MetaValue =
-        value_of(value).map_err(|_| strange("it has not the form of one that a daemon writes"))?;
+    let read: MetaValue = value_of(&it.value)
+        .map_err(|_| strange("it has not the form of one that a daemon writes"))?;
     let naming = match read.v {
         BY_SHARE => Naming::ByShare,
         VERSION => Naming::ByToken,
         _ => return Err(strange("it was written by another version")),
     };
     let fleet = read.fleet.parse().map_err(|_| strange("it names no fleet"))?;
-    match read.epoch <= Fence::LAST_EPOCH {
-        true => Ok(Meta { fleet, epoch: read.epoch, naming }),
-        false => Err(strange("no store was restored as often as it says")),
+    if read.epoch > Fence::LAST_EPOCH {
+        return Err(strange("no store was restored as often as it says"));
     }
+    let meta = Meta { fleet, epoch: read.epoch, naming };
+    Ok(Found { meta, written: Revision(it.mod_revision) })
 }
 
 pub(super) fn record(value: &str) -> Result<Record, FleetError> {

@@ -18,7 +18,8 @@ use super::engine::{Answer, Change, Engine, FleetError};
 use super::settings::FleetSettings;
 use client::Client;
 use entitled_core::fleet::{
-    BeatFault, Joined, LeaseId, Listing, MachineId, Meta, Naming, Record, Revision, Slot, judge,
+    BeatFault, Found, Joined, LeaseId, Listing, MachineId, Meta, Naming, Record, Revision, Slot,
+    judge,
 };
 use keys::{Key, Keys};
 use wire::{KeyValue, LeaseGrant, LeaseKept, Range, Transaction, absent, has_value, put};
@@ -27,6 +28,8 @@ pub struct Etcd {
     client: Client,
     keys: Keys,
     seen: AtomicU64,
+    /// When this machine has written its record last, if it has since the start.
+    beaten: AtomicU64,
 }
 
 impl Etcd {
@@ -34,7 +37,12 @@ impl Etcd {
     /// When a file cannot be read, or TLS cannot be set up.
     pub fn new(settings: &FleetSettings) -> Result<Self, FleetError> {
         let client = Client::new(settings)?;
-        Ok(Self { client, keys: Keys::new(&settings.name), seen: AtomicU64::new(0) })
+        Ok(Self {
+            client,
+            keys: Keys::new(&settings.name),
+            seen: AtomicU64::default(),
+            beaten: AtomicU64::default(),
+        })
     }
 
     async fn transact(&self, body: Value) -> Result<Transaction, FleetError> {
@@ -68,7 +76,7 @@ impl Etcd {
 }
 
 impl Engine for Etcd {
-    fn open(&self, or: Option<Meta>) -> Answer<'_, Option<(Meta, Revision)>> {
+    fn open(&self, or: Option<Meta>) -> Answer<'_, (Option<Found>, Revision)> {
         async move {
             let key = self.keys.meta();
             let success: Vec<Value> =
@@ -79,43 +87,41 @@ impl Engine for Etcd {
             let done: Transaction = self.client.ask("kv/txn", &body).await?;
             let revision = Revision(done.header.revision);
             if done.succeeded {
-                return Ok(or.map(|it| (it, revision)));
+                return Ok((or.map(|meta| Found { meta, written: revision }), revision));
             }
             let found = done.first().ok_or_else(|| strange("there is no answer"))?;
-            Ok(Some((keys::meta(&found.value)?, revision)))
+            Ok((Some(keys::meta(found)?), revision))
         }
         .boxed()
     }
 
-    fn raise(&self, seen: Option<Meta>, to: Meta) -> Answer<'_, bool> {
+    fn raise(&self, seen: Option<Revision>, to: Meta) -> Answer<'_, Option<Revision>> {
         async move {
             let key = self.keys.meta();
-            let compare = match seen {
-                Some(seen) => has_value(&key, &keys::of_meta(seen)),
-                None => absent(&key),
-            };
+            let compare = seen.map_or_else(|| absent(&key), |it| wire::written_at(&key, it));
             let body =
                 json!({"compare": [compare], "success": [put(&key, &keys::of_meta(to), None)]});
             let done: Transaction = self.client.ask("kv/txn", &body).await?;
-            Ok(done.succeeded)
+            Ok(done.succeeded.then_some(Revision(done.header.revision)))
         }
         .boxed()
     }
 
-    fn rename(&self, seen: Meta) -> Answer<'_, bool> {
+    fn rename(&self, seen: Found) -> Answer<'_, Option<Revision>> {
         async move {
             let key = self.keys.meta();
             let (machines, slots) = (self.keys.machines(), self.keys.slots());
-            let to = Meta { naming: Naming::ByShare, ..seen };
+            let to = Meta { naming: Naming::ByShare, ..seen.meta };
             let body = json!({
                 "compare": [
-                    has_value(&key, &keys::of_meta(seen)),
+                    wire::written_at(&key, seen.written),
                     wire::all_absent(&machines),
                     wire::all_absent(&slots),
                 ],
                 "success": [put(&key, &keys::of_meta(to), None)],
             });
-            self.transact(body).await.map(|it| it.succeeded)
+            let done = self.transact(body).await?;
+            Ok(done.succeeded.then_some(Revision(done.header.revision)))
         }
         .boxed()
     }
@@ -135,6 +141,7 @@ impl Engine for Etcd {
             });
             let done = self.transact(body).await?;
             let created = Revision(done.header.revision);
+            self.beaten.store(created.0, Ordering::SeqCst);
             Ok(done.succeeded.then_some(Joined { machine, lease, created }))
         }
         .boxed()
@@ -145,7 +152,7 @@ impl Engine for Etcd {
         joined: Joined,
         last: Record,
         next: Record,
-    ) -> Answer<'_, Result<Meta, BeatFault>> {
+    ) -> Answer<'_, Result<Option<Found>, BeatFault>> {
         async move {
             if !self.keep_alive(joined.lease).await? {
                 return Ok(Err(BeatFault::Gone));
@@ -158,11 +165,19 @@ impl Engine for Etcd {
                 "failure": [wire::range(&meta), wire::range(&key), wire::range(&gone)],
             });
             let done = self.transact(body).await?;
-            let (mut record, mut evicted, mut is_of) = (Ok(None), false, None);
+            if done.succeeded {
+                self.beaten.store(done.header.revision, Ordering::SeqCst);
+            }
+            let beaten = self.beaten.load(Ordering::SeqCst);
+            let (mut record, mut evicted, mut found) = (Ok(None), false, None);
+            let mut written = 0;
             for it in done.found() {
                 match self.keys.read(&it.key) {
-                    Some(Key::Meta) => is_of = Some(keys::meta(&it.value)?),
-                    Some(Key::Machine(_)) => record = keys::record(&it.value).map(Some),
+                    Some(Key::Meta) => found = Some(keys::meta(it)),
+                    Some(Key::Machine(_)) => {
+                        record = keys::record(&it.value).map(Some);
+                        written = it.mod_revision;
+                    }
                     Some(Key::Evicted(_)) => evicted = true,
                     _ => {}
                 }
@@ -175,9 +190,12 @@ impl Engine for Etcd {
             if !done.succeeded
                 && let Err(fault) = judged
             {
-                return Ok(Err(fault));
+                // An older one that was written after ours is of no backup.
+                let is_since = fault == BeatFault::Restored && beaten > 0 && written > beaten;
+                return Ok(Err(if is_since { BeatFault::Cloned } else { fault }));
             }
-            is_of.map(Ok).ok_or(FleetError::WentBack)
+            // Only now: what cannot be read there hides no fault.
+            found.transpose().map(Ok)
         }
         .boxed()
     }

@@ -22,6 +22,16 @@ pub(super) fn created_at(key: &str, revision: Revision) -> Value {
     })
 }
 
+/// That nobody has written it since, in whatever form it was written then.
+pub(super) fn written_at(key: &str, revision: Revision) -> Value {
+    json!({
+        "key": STANDARD.encode(key),
+        "target": "MOD",
+        "result": "EQUAL",
+        "mod_revision": revision.0.to_string(),
+    })
+}
+
 /// That there is no key that begins with `prefix`, which ends with a slash.
 pub(super) fn all_absent(prefix: &str) -> Value {
     let mut compare = absent(prefix);

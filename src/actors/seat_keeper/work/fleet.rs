@@ -6,7 +6,9 @@
 mod claims;
 mod moving;
 pub(in crate::actors::seat_keeper) mod orders;
+mod plan;
 mod restart;
+mod restored;
 mod turn;
 mod upkeep;
 
@@ -24,7 +26,8 @@ use crate::seat_journal::Boot;
 use entitled_core::domain::entitlement::Counted;
 use entitled_core::domain::ids::ProductId;
 use entitled_core::fleet::{
-    Fence, Holder, Joined, LeaseId, MachineId, Naming, Offer, Record, Revision, Slot, Term,
+    Credit, Doubt, Fence, Holder, Joined, LeaseId, MachineId, Naming, Offer, Record, Revision,
+    Slot, Term,
 };
 use entitled_core::seats::{BootTime, PoolId, Refusal, SeatId};
 
@@ -54,7 +57,7 @@ pub(super) enum Standing {
     In,
     /// Somebody has to look.
     Refused {
-        why: &'static str,
+        doubt: Doubt,
     },
 }
 
@@ -106,8 +109,12 @@ pub(in crate::actors::seat_keeper) struct Member {
     /// When the store is asked next.
     next_upkeep: BootTime,
     is_kept_up: bool,
-    /// When it was seen that the store had gone back.
+    /// When it was seen that the store had gone back; that it said nothing of itself any more; and that its places had other
+    /// names.
     went_back: Option<BootTime>,
+    emptied: Option<BootTime>,
+    renamed: Option<BootTime>,
+    credit: Credit,
     /// As was last heard.
     taken: BTreeMap<Slot, Holder>,
     machines: BTreeMap<MachineId, Record>,
@@ -157,7 +164,7 @@ impl Member {
             standing: Standing::CutOff { why: "it was not heard of yet".to_owned() },
             told: BTreeSet::new(),
             joined: None,
-            naming: Naming::ByShare,
+            naming: remembered.naming.unwrap_or(Naming::ByShare),
             left_behind: None,
             last: record.clone(),
             tried: record,
@@ -165,6 +172,9 @@ impl Member {
             next_upkeep: BootTime(0),
             is_kept_up: false,
             went_back: None,
+            emptied: None,
+            renamed: None,
+            credit: Credit::default(),
             taken: BTreeMap::new(),
             machines: BTreeMap::new(),
             evicted: BTreeSet::new(),

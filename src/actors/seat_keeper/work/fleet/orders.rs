@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use super::upkeep::EMPTIED;
+use super::upkeep::reason;
 use super::{Member, Standing};
 use crate::actors::ownership_ledger::{Asked, LedgerError, NoteAudit, OwnershipLedger};
 use crate::actors::seat_keeper::work::health::FleetHealth;
@@ -14,7 +14,7 @@ use crate::actors::seat_keeper::{AUDIT_TIME, SeatKeeper};
 use crate::fleet::engine::FleetError;
 use entitled_core::domain::audit::AuditAction;
 use entitled_core::domain::ids::Timestamp;
-use entitled_core::fleet::{MachineId, Meta, Naming, Record};
+use entitled_core::fleet::{MachineId, Record};
 
 /// Machines in one answer, which has its limit. Who can write into the store can write down as many as they like.
 const MOST_TOLD: usize = 500;
@@ -30,6 +30,15 @@ pub enum FleetOrderError {
     /// Some machine may still use what it had before.
     #[error("it is not certain yet that no machine uses what it had before; say it again in {} s", left.as_secs() + 1)]
     TooEarly { left: Duration },
+    #[error(
+        "there is no epoch after {last}, and the fleet cannot go on in this store: remove all keys below its prefix, and the file `fleet.json` of each machine, and it begins as a new one"
+    )]
+    LastEpoch { last: u32 },
+    /// Machines that know what stands there would not come along.
+    #[error(
+        "this machine knows of epoch {known}, which is too late for those that know of {found}: say it on another machine, or remove the file `fleet.json` here"
+    )]
+    NotBelieved { known: u32, found: u32 },
     #[error("it cannot be done now")]
     Store {
         #[from]
@@ -62,7 +71,7 @@ pub struct DrainMachine {
     pub asked: Asked,
 }
 
-/// The store was restored, and that was meant.
+/// The store was restored, and that was meant. Answers its epoch.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<u32, FleetOrderError>")]
 pub struct FleetRestored {
@@ -115,7 +124,7 @@ impl Standing {
         match self {
             Self::In => ("in", None),
             Self::CutOff { why } => ("cut_off", Some(why)),
-            Self::Refused { why } => ("refused", Some(why)),
+            Self::Refused { doubt } => ("refused", Some(reason(*doubt))),
         }
     }
 }
@@ -185,7 +194,7 @@ impl SeatKeeper {
 }
 
 /// Writes down who has ordered it, before it happens.
-async fn note(
+pub(super) async fn note(
     ledger: &Addr<OwnershipLedger>,
     action: AuditAction,
     (subject, detail): (String, String),
@@ -262,53 +271,6 @@ impl Handler<DrainMachine> for SeatKeeper {
             keeper.remember(context);
             keeper.settle(context);
             keeper.fleet_view()
-        }))
-    }
-}
-
-impl Handler<FleetRestored> for SeatKeeper {
-    type Result = ResponseActFuture<Self, Result<u32, FleetOrderError>>;
-
-    fn handle(&mut self, order: FleetRestored, _: &mut Self::Context) -> Self::Result {
-        let Some(member) = &self.member else {
-            return Box::pin(actix::fut::err(FleetOrderError::NoFleet));
-        };
-        let is_emptied = member.standing == Standing::Refused { why: EMPTIED };
-        let fleet = member.remembered.fleet.as_deref().and_then(|it| it.parse().ok());
-        let (Standing::Refused { .. }, Some(fleet)) = (&member.standing, fleet) else {
-            return Box::pin(actix::fut::err(FleetOrderError::NotRestored));
-        };
-        let Some(left) = self.until_all_have_ended() else {
-            return Box::pin(actix::fut::err(FleetOrderError::NotRestored));
-        };
-        if !left.is_zero() {
-            return Box::pin(actix::fut::err(FleetOrderError::TooEarly { left }));
-        }
-        let (engine, known) = (member.engine.clone(), member.remembered.epoch);
-        let told = (member.settings.name.clone(), "the store was restored".to_owned());
-        let ledger = self.parts.ledger.clone();
-        let raising = async move {
-            note(&ledger, AuditAction::FleetRestored, told, &order.asked).await?;
-            let found = engine.open(None).await?.map(|it| it.0);
-            let epoch = found.map_or(known, |it| it.epoch).max(known) + 1;
-            let is_ours = found.is_none_or(|it| it.fleet == fleet);
-            if !is_ours || found.is_none() != is_emptied {
-                return Err(FleetOrderError::NotRestored);
-            }
-            // An emptied store is begun anew; in another one machines may be that know only its names.
-            let naming = found.map_or(Naming::ByShare, |it| it.naming);
-            match engine.raise(found, Meta { fleet, epoch, naming }).await? {
-                true => Ok(epoch),
-                false => Err(FleetOrderError::NotRestored),
-            }
-        };
-        Box::pin(raising.into_actor(self).map(|raised, keeper, context| {
-            let now = keeper.now();
-            if let (Ok(_), Some(member)) = (&raised, &mut keeper.member) {
-                member.next_upkeep = now;
-            }
-            keeper.settle(context);
-            raised
         }))
     }
 }

@@ -4,151 +4,41 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
+use super::plan::{Kept, Upkeep, random_text};
 use super::{Member, Standing};
 use crate::actors::seat_keeper::SeatKeeper;
-use crate::clock::Clock;
-use crate::fleet::engine::{Engine, FleetError};
-use crate::fleet::state::{Remembered, StateFile};
-use crate::keys::fill_random;
-use entitled_core::fleet::{
-    BeatFault, FleetId, Joined, LeaseId, Listing, MachineId, Meta, Naming, Record, Revision, Term,
-};
+use crate::fleet::engine::FleetError;
+use entitled_core::fleet::{BeatFault, Doubt, FleetId, Naming, Record};
 use entitled_core::seats::{BootTime, EndReason};
 
-pub(super) const RESTORED: &str =
-    "the store was restored from a backup: `entitlectl fleet restored` says that it was meant";
-pub(super) const EMPTIED: &str =
-    "the store has lost all that it knew of the fleet: `entitlectl fleet restored` begins it anew";
 /// Reasons that are told to the log of one time that the store cannot be used.
 const REASONS_TOLD: usize = 4;
-const ANOTHER: &str = "the store is of another fleet than before: the key `meta` says so";
-const AHEAD: &str = "the key `meta` of the store says that it was restored many times since this machine heard of it";
-const UNREADABLE: &str = "what the store says of the fleet, in the key `meta`, cannot be read: somebody else has written there, or a newer daemon";
-/// A machine that was away for long may have missed some restoring, and nobody restores a store so often. Somebody who writes
-/// a number there does; and whoever had taken that for true could not believe the true one again.
-const MOST_RESTORED: u32 = 16;
 
-/// How a machine came into the fleet, or was renewed in it.
-struct Kept {
-    /// Before the store was asked.
-    sent: BootTime,
-    meta: Meta,
-    joined: Joined,
-    record: Record,
-    listing: Listing,
-}
-
-enum Upkeep {
-    Renewed(Kept),
-    Joined(Kept),
-    Fault(BeatFault),
-    Refused(&'static str),
-    Failed(FleetError),
-}
-
-impl From<FleetError> for Upkeep {
-    fn from(error: FleetError) -> Self {
-        match error {
-            FleetError::WentBack => Self::Fault(BeatFault::Restored),
-            FleetError::Meta { .. } => Self::Refused(UNREADABLE),
-            error => Self::Failed(error),
+/// What is told of a doubt, and what mends it.
+pub(super) fn reason(doubt: Doubt) -> &'static str {
+    match doubt {
+        Doubt::Restored => {
+            "the store was restored from a backup: `entitlectl fleet restored` says that it was meant"
         }
-    }
-}
-
-/// All that upkeep needs, so that it can go on while the keeper does other things.
-struct Plan {
-    engine: std::sync::Arc<dyn Engine>,
-    clock: Clock,
-    term: Term,
-    file: StateFile,
-    memory: Remembered,
-    left_behind: Option<LeaseId>,
-    /// It was seen that the store had gone back.
-    must_be_raised: bool,
-    record: Record,
-}
-
-impl Plan {
-    fn now(&self) -> BootTime {
-        BootTime(u64::try_from(self.clock.monotonic().as_millis()).unwrap_or(u64::MAX))
-    }
-
-    /// What is done next must find on disk what it was.
-    async fn remember(&self, memory: Remembered) -> Result<(), FleetError> {
-        let (file, path) = (self.file.clone(), self.file.0.clone());
-        let written = tokio::task::spawn_blocking(move || file.write(&memory)).await;
-        let written = written.unwrap_or_else(|gone| Err(std::io::Error::other(gone)));
-        written.map_err(|source| FleetError::File { path, source })
-    }
-
-    /// The fleet it was in.
-    fn known(&self) -> Option<FleetId> {
-        self.memory.fleet.as_deref().and_then(|it| it.parse().ok())
-    }
-
-    /// Why a store that says this of itself is not believed, whoever asks: whoever may write there can stop a fleet, and is
-    /// not to lead its machines into another one, nor anywhere from where they do not come back.
-    fn against(&self, meta: &Meta) -> Option<&'static str> {
-        let known = self.known()?;
-        match meta.epoch.checked_sub(self.memory.epoch) {
-            _ if known != meta.fleet => Some(ANOTHER),
-            None => Some(RESTORED),
-            Some(times) if times > MOST_RESTORED => Some(AHEAD),
-            Some(_) => None,
+        Doubt::Emptied => {
+            "the store has lost all that it knew of the fleet: `entitlectl fleet restored` begins it anew"
         }
-    }
-
-    async fn renew(self, joined: Joined, last: Record, next: Record) -> Result<Upkeep, FleetError> {
-        self.remember(self.memory.clone()).await?;
-        let sent = self.now();
-        let meta = match self.engine.renew(joined, last, next.clone()).await? {
-            Ok(meta) => meta,
-            Err(fault) => return Ok(Upkeep::Fault(fault)),
-        };
-        // The record was written nevertheless, and is known again when the next renewal tries the same.
-        if let Some(why) = self.against(&meta) {
-            return Ok(Upkeep::Refused(why));
+        Doubt::Another => "the store is of another fleet than before: the key `meta` says so",
+        Doubt::Ahead => {
+            "the key `meta` of the store says that it was restored many times since this machine heard of it: if that is so, \
+             `entitlectl fleet restored` on this machine has it believed"
         }
-        let listing = self.engine.list().await?;
-        Ok(Upkeep::Renewed(Kept { sent, meta, joined, record: next, listing }))
-    }
-
-    async fn join(self) -> Result<Upkeep, FleetError> {
-        let or = match self.known() {
-            Some(_) => None,
-            None => {
-                let fleet = FleetId(drawn()?);
-                Some(Meta { fleet, epoch: 0, naming: Naming::ByShare })
-            }
-        };
-        let Some((mut meta, revision)) = self.engine.open(or).await? else {
-            return Ok(Upkeep::Refused(EMPTIED));
-        };
-        if let Some(why) = self.against(&meta) {
-            return Ok(Upkeep::Refused(why));
+        Doubt::Behind => {
+            "the key `meta` of the store says that it was restored much less often than this machine heard: if that is so, \
+             `entitlectl fleet restored` on this machine has it believed"
         }
-        let seen = self.engine.seen().max(Revision(self.memory.revision));
-        let same = meta.epoch == self.memory.epoch;
-        if same && (self.must_be_raised || revision < seen) {
-            return Ok(Upkeep::Refused(RESTORED));
+        Doubt::Renamed => {
+            "the key `meta` of the store says that its places have other names than when this machine came: somebody else has \
+             written there"
         }
-        self.engine.begin_from(revision);
-        if let Some(lease) = self.left_behind {
-            self.engine.revoke(lease).await?;
+        Doubt::Unreadable => {
+            "what the store says of the fleet, in the key `meta`, cannot be read: somebody else has written there, or a newer daemon"
         }
-        if meta.naming == Naming::ByToken && self.engine.rename(meta).await? {
-            meta.naming = Naming::ByShare;
-        }
-        let machine = MachineId(drawn()?);
-        let record = self.record.next(random_text()?);
-        let sent = self.now();
-        let joined = self.engine.join(machine, record.clone(), self.term.0).await?;
-        let joined = joined.ok_or_else(|| FleetError::Unreachable {
-            why: "there is a machine of the same name".to_owned(),
-        })?;
-        let listing = self.engine.list().await?;
-        Ok(Upkeep::Joined(Kept { sent, meta, joined, record, listing }))
     }
 }
 
@@ -167,16 +57,17 @@ impl Member {
         self.next_upkeep = self.next_upkeep.min(now.after(self.term.retry_after()));
     }
 
-    fn plan(&self, clock: &Clock) -> Plan {
-        Plan {
-            engine: self.engine.clone(),
-            clock: clock.clone(),
-            term: self.term,
-            file: self.file.clone(),
-            memory: self.memory(),
-            left_behind: self.left_behind,
-            must_be_raised: self.went_back.is_some(),
-            record: Record { draining: self.remembered.draining, ..self.last.clone() },
+    /// The fleet it is in.
+    pub(super) fn fleet(&self) -> Option<FleetId> {
+        self.remembered.fleet.as_deref().and_then(|it| it.parse().ok())
+    }
+
+    /// By share is how places are named in the end, and who came before that comes anew, when all who named them otherwise have
+    /// ended what they had. Back from there no store goes but a restored one.
+    fn leave_for_names(&mut self, now: BootTime) {
+        let since = *self.renamed.get_or_insert(now);
+        if self.naming == Naming::ByToken && now >= since.after(self.term.0) {
+            self.left_behind = self.joined.take().map(|it| it.lease);
         }
     }
 
@@ -194,11 +85,19 @@ impl Member {
         self.next_upkeep = kept.sent.after(self.term.renew_after());
         (self.last, self.tried) = (kept.record.clone(), kept.record.clone());
         self.joined = Some(kept.joined);
-        self.remembered.fleet = Some(kept.meta.fleet.to_string());
-        self.remembered.epoch = self.remembered.epoch.max(kept.meta.epoch);
-        self.name_places(kept.meta.naming);
+        let meta = kept.found.meta;
+        // What a new machine finds it could not have missed.
+        if self.remembered.fleet.is_some() {
+            self.credit.spend(kept.sent, meta.epoch.saturating_sub(self.remembered.epoch));
+        }
+        self.remembered.fleet = Some(meta.fleet.to_string());
+        self.remembered.epoch = meta.epoch;
+        self.remembered.written = Some(kept.found.written.0);
+        self.remembered.naming = Some(meta.naming);
+        self.name_places(meta.naming);
         self.remembered.revision = kept.listing.revision.0;
         (self.left_behind, self.went_back) = (None, None);
+        (self.emptied, self.renamed) = (None, None);
         self.told.clear();
         if self.standing != Standing::In {
             let counts_amounts = self.naming == Naming::ByShare;
@@ -284,12 +183,18 @@ impl SeatKeeper {
                 self.hear(kept.listing, context);
             }
             Upkeep::Fault(fault) => self.fall_out(fault, now, context),
-            Upkeep::Refused(why) => {
-                member.cut_off(now, &FleetError::Refused { why: why.to_owned() });
-                member.standing = Standing::Refused { why };
+            Upkeep::Refused(doubt, went_back) => {
+                member.cut_off(now, &FleetError::Refused { why: reason(doubt).to_owned() });
+                member.standing = Standing::Refused { doubt };
                 // Of the others it is not known that the store has lost anything: they are over when `meta` is as it was.
-                if [RESTORED, EMPTIED].contains(&why) {
+                if went_back || doubt == Doubt::Restored {
                     member.went_back.get_or_insert(now);
+                }
+                if doubt == Doubt::Emptied {
+                    member.emptied.get_or_insert(now);
+                }
+                if doubt == Doubt::Renamed {
+                    member.leave_for_names(now);
                 }
             }
             Upkeep::Failed(error) => member.cut_off(now, &error),
@@ -308,7 +213,7 @@ impl SeatKeeper {
             BeatFault::Restored => {
                 member.left_behind = former.map(|it| it.lease);
                 member.went_back.get_or_insert(now);
-                member.standing = Standing::Refused { why: RESTORED };
+                member.standing = Standing::Refused { doubt: Doubt::Restored };
             }
             BeatFault::Cloned => self.end_all(now, EndReason::MachineCloned),
             BeatFault::Evicted => {
@@ -345,20 +250,11 @@ impl SeatKeeper {
         }));
     }
 
-    /// How long until no machine can still use what it had before the store went back. `None`: it has not, as far as is known.
+    /// How long until no machine can still use what it had before the store went back, or said nothing any more. `None`: it has
+    /// not, as far as is known.
     pub(super) fn until_all_have_ended(&self) -> Option<Duration> {
         let member = self.member.as_ref()?;
-        Some(member.went_back?.after(member.term.0).since(self.now()))
+        let since = member.went_back.or(member.emptied)?;
+        Some(since.after(member.term.0).since(self.now()))
     }
-}
-
-fn drawn<const N: usize>() -> Result<[u8; N], FleetError> {
-    let mut bytes = [0; N];
-    let drawn = fill_random(&mut bytes);
-    drawn.map_err(|_| FleetError::Unreachable { why: "there is no randomness".to_owned() })?;
-    Ok(bytes)
-}
-
-fn random_text() -> Result<String, FleetError> {
-    Ok(alloy_primitives::hex::encode(drawn::<8>()?))
 }

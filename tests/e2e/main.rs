@@ -34,6 +34,7 @@ mod descriptors;
 mod discovery;
 mod doctor;
 mod endpoints;
+mod evm_rules;
 mod examples;
 mod fake;
 mod finality;

@@ -13,8 +13,8 @@ use super::head_order::KnownBlock;
 use super::inner::{Chain, Inner};
 use entitled_core::domain::ids::Timestamp;
 use entitled_core::domain::ownership::{Anchor, Cause, Finality, Trust};
-use entitled_core::evm::execute;
-use entitled_core::proof::pinned::Pinned;
+use entitled_core::evm::pinned::Pinned;
+use entitled_core::evm::rules::{Named, Rules};
 use entitled_core::proof::state::locked;
 
 /// Blocks whose proven state is kept for the next question about them.
@@ -142,8 +142,9 @@ impl Chain {
         if let Some(known) = recent.iter().find(|it| it.hash == hash) {
             return Arc::clone(known);
         }
-        let named = self.0.sync.as_ref().and_then(|it| it.evm_fork_at(header.timestamp));
-        let rules = execute::rules(&header, named);
+        let exactly = self.0.sync.as_ref().and_then(|it| it.evm_fork_at(header.timestamp));
+        let named = Named { exactly, at_least: self.0.settings.evm };
+        let rules = Rules::at(self.id(), &header, named);
         let pinned = Arc::new(self.0.run_loop.pin(hash, header, rules));
         recent.truncate(BLOCKS - 1);
         recent.push_front(Arc::clone(&pinned));

@@ -22,11 +22,11 @@ use super::inner::Chain;
 use entitled_core::domain::consensus::Checkpoint;
 use entitled_core::domain::ids::{Timestamp, Token};
 use entitled_core::domain::ownership::{Anchor, Cause, Finality, Terms, Trust, Via};
-use entitled_core::evm::execute;
 use entitled_core::evm::gas_meter::Limits;
+use entitled_core::evm::pinned::Pinned;
+use entitled_core::evm::rules::{Named, Rules};
 use entitled_core::evm::session::Session;
 use entitled_core::evm::signature::Stop;
-use entitled_core::proof::pinned::Pinned;
 use entitled_core::proof::state::{Need, locked};
 use entitled_core::proof::witness::Witness;
 use entitled_core::receipt::{BlockEvidence, Link, Question, Unanswered};
@@ -105,7 +105,7 @@ impl Chain {
         foundation: Foundation<'_>,
     ) -> Result<Proof, ProofFault> {
         let deadline = Instant::now() + DEADLINE;
-        let (block, (hash, header), rules) = match foundation {
+        let (block, (hash, header), exactly) = match foundation {
             Foundation::Named(block) => {
                 let Anchor { trust, finality, .. } = block.anchor;
                 // What validators signed is worth no more than its maker's word to whoever cannot see it.
@@ -127,7 +127,8 @@ impl Chain {
                 (signed, (hash, header), fork)
             }
         };
-        let rules = execute::rules(&header, rules);
+        // Those of whoever verifies, who does not know the configuration here.
+        let rules = Rules::at(self.id(), &header, Named { exactly, at_least: None });
         for _ in 0..TRIES {
             let pinned = Arc::new(self.0.run_loop.pin(hash, header.clone(), rules));
             let touched = self.ask_until_told(&pinned, holding, deadline).await?;
@@ -166,10 +167,12 @@ impl Chain {
                 Ok(()) => return Ok(attempt.touched),
                 Err(Unanswered::NotHeld) => return Err(ProofFault::NotHeld),
                 Err(Unanswered::NotLinked) => return Err(ProofFault::NotLinked),
-                Err(Unanswered::Stopped(Stop::Doubt | Stop::Lacking(Need::BlockHash(_)))) => {
-                    return Err(ProofFault::Unknown(Cause::Contract));
+                Err(Unanswered::Stopped(Stop::Lacking(need)))
+                    if !matches!(need, Need::BlockHash(_)) =>
+                {
+                    need
                 }
-                Err(Unanswered::Stopped(Stop::Lacking(need))) => need,
+                Err(Unanswered::Stopped(_)) => return Err(ProofFault::Unknown(Cause::Contract)),
             };
             run_loop.fetch(&self.0.pool, pinned, &BTreeSet::from([need]), deadline).await?;
         }

@@ -16,7 +16,7 @@ use super::follow::interest::Interest;
 use super::settings::ChainSettings;
 use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ownership::Trust;
-use entitled_core::proof::pinned::Pinned;
+use entitled_core::evm::pinned::Pinned;
 use entitled_core::proof::state::locked;
 
 /// A chain, ready to be asked. Cheap to clone; all clones are one.

@@ -15,6 +15,7 @@ use super::now::Now;
 use crate::endpoint::EndpointSettings;
 use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ownership::Trust;
+use entitled_core::light_client::EvmFork;
 
 /// How a chain is reached, and how far its endpoints are trusted.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub struct ChainSettings {
     pub genesis: Option<B256>,
     /// Number and hash of later blocks that tell this chain from its forks.
     pub pinned: Vec<(u64, B256)>,
+    /// The rules of the EVM that are at least in force, where no specification of the chain says which are.
+    pub evm: Option<EvmFork>,
     /// How long an endpoint that keeps failing is left alone at first.
     pub retry: Duration,
     /// How often the head is asked for.

@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use super::consensus::sync::SyncStatus;
 use super::endpoint::Endpoint;
 use super::endpoint::fault::FaultKind;
-use super::endpoint::health::{Abilities, Head, Peers, Rank};
+use super::endpoint::health::{Abilities, Rank};
+use super::endpoint::peers::{Head, Peers};
 use super::endpoint::pool::Pool;
 use super::settings::ChainSettings;
 use entitled_core::domain::ids::{ChainId, Timestamp};
@@ -47,7 +48,7 @@ pub struct ChainStatus {
 pub struct EndpointStatus {
     /// Without credentials, path and query.
     pub url: String,
-    /// `ok`, `untried`, `down`, `stale`, `syncing`, `wrong_chain`, `rate_limited`, `unsupported` or `quarantined`.
+    /// `ok`, `untried`, `down`, `stale`, `syncing`, `wrong_chain`, `unreadable`, `rate_limited`, `unsupported` or `quarantined`.
     pub state: &'static str,
     /// Of the circuit breaker: `closed`, `open`, or `half_open` when a trial is due.
     pub breaker: &'static str,

@@ -12,6 +12,7 @@ use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ownership::Trust;
 use entitled_core::domain::product::document::{Node, Value};
 use entitled_core::domain::product::section::{Section, duration, one_of, parsed, text, whole};
+use entitled_core::light_client::EvmFork;
 
 pub(super) const MOST_ENDPOINTS: usize = 16;
 const MOST_CHAINS: usize = 64;
@@ -45,6 +46,7 @@ fn chain(mut section: Section<'_>, warnings: &mut Vec<String>) -> Option<Chain> 
     let quorum = quorum(&mut section, trust, rpc.len());
     let genesis = section.optional("genesis", consensus::hash("a block's hash"));
     let pinned = pinned(&mut section);
+    let evm = section.optional("evm", one_of(&EvmFork::NAMES));
     let poll = section.or("poll", 12 * SECOND, duration(100 * MILLISECOND, HOUR));
     let retry = section.or("retry", 30 * SECOND, duration(100 * MILLISECOND, 10 * MINUTE));
     let Consensus { beacon, spec, checkpoint, silence } =
@@ -58,6 +60,7 @@ fn chain(mut section: Section<'_>, warnings: &mut Vec<String>) -> Option<Chain> 
         quorum,
         genesis,
         pinned,
+        evm,
         spec,
         checkpoint,
         silence,

@@ -19,6 +19,7 @@ use crate::logging::{Format, Level};
 use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ownership::Trust;
 use entitled_core::domain::product::document::Flaw;
+use entitled_core::light_client::EvmFork;
 
 mod chains;
 mod consensus;
@@ -158,6 +159,8 @@ pub struct Chain {
     pub genesis: Option<B256>,
     /// Number and hash of later blocks to be checked; none twice.
     pub pinned: Vec<(u64, B256)>,
+    /// The rules of the EVM that are at least in force.
+    pub evm: Option<EvmFork>,
     /// How long an endpoint that keeps failing is left alone at first.
     pub retry: Duration,
     /// The chain's specification, for trust `Consensus`; `None` for the one built in for the chain's id.

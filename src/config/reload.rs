@@ -96,11 +96,12 @@ impl Config {
         add("metrics.listen", &metrics.listen);
         for chain in chains {
             let super::Chain { id, rpc: _, beacon: _, trust, quorum, genesis, .. } = chain;
-            let super::Chain { pinned, retry, spec, checkpoint, silence, poll, .. } = chain;
+            let super::Chain { pinned, evm, retry, spec, checkpoint, silence, poll, .. } = chain;
             add(&format!("chain.{id}.trust"), trust);
             add(&format!("chain.{id}.quorum"), quorum);
             add(&format!("chain.{id}.genesis"), genesis);
             add(&format!("chain.{id}.pinned"), pinned);
+            add(&format!("chain.{id}.evm"), evm);
             add(&format!("chain.{id}.retry"), retry);
             add(&format!("chain.{id}.spec"), spec);
             add(&format!("chain.{id}.checkpoint"), checkpoint);

@@ -64,6 +64,7 @@ pub(super) fn open(it: &config::Chain, clock: &Clock) -> anyhow::Result<Chain> {
         quorum: it.quorum,
         genesis: it.genesis,
         pinned: it.pinned.clone(),
+        evm: it.evm,
         retry: it.retry,
         poll: it.poll,
         now: Now::new(move || present.vouched_now_on(id)),

@@ -11,6 +11,7 @@ use entitled::chain::{Block, Chain, ChainSettings, Now, Outcome};
 use entitled::endpoint::EndpointSettings;
 use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ownership::{Cause, Finality, Trust};
+use entitled_core::light_client::EvmFork;
 use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 
@@ -33,6 +34,10 @@ const REFUSED: &[(&str, &str)] = &[
     // Hashes of earlier blocks are not proven.
     ("AcceptsByBlockHash", "fallback"),
     ("Opcodes", "hashOf"),
+    // Each chain has a fraction of its own.
+    ("Opcodes", "blobBaseFee"),
+    // Where nothing is, some chains have a contract of their own.
+    ("Opcodes", "precompiled"),
     ("ReadsBlockHash", "ownerOf"),
     // More slots, one after the other, than are proven for one call.
     ("ScanningLicence", "ownerOf"),
@@ -78,6 +83,11 @@ fn holder() -> Address {
 }
 
 pub fn open(id: u64, url: String) -> Chain {
+    open_by(Some(EvmFork::Osaka), id, url)
+}
+
+/// A chain of which these rules are at least in force.
+pub fn open_by(evm: Option<EvmFork>, id: u64, url: String) -> Chain {
     Chain::open(ChainSettings {
         id: ChainId(id),
         rpc: vec![EndpointSettings::new(url.parse().unwrap())],
@@ -86,6 +96,7 @@ pub fn open(id: u64, url: String) -> Chain {
         genesis: None,
         consensus: None,
         pinned: Vec::new(),
+        evm,
         retry: Duration::from_secs(1),
         poll: Duration::from_millis(100),
         now: Now::new(jiff::Timestamp::now),

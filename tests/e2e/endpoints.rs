@@ -152,6 +152,43 @@ fn a_lie_heals_but_its_evidence_stays() {
     daemon.wait_for_log("refuted by its own proof");
 }
 
+/// As on Gnosis: only its hash is looked at, which names the chain.
+#[test]
+fn a_chain_whose_first_block_has_another_form_is_identified() {
+    let scene = Scene::new();
+    scene.first.fault(faults::first_block_of_aura());
+    scene.second.fault(faults::first_block_of_aura());
+    let daemon = scene.daemon();
+    daemon.wait_for_code(ACME, "VALID");
+    for index in 0..2 {
+        let endpoint = endpoint_becomes(&daemon, index, "it is well", is_well);
+        assert_eq!(endpoint["evidence"], json!(null), "{endpoint}");
+        assert_eq!(endpoint["faults"], json!({}), "{endpoint}");
+    }
+}
+
+#[test]
+fn an_endpoint_with_headers_of_a_newer_fork_is_no_liar() {
+    let scene = Scene::new();
+    let daemon = scene.daemon();
+    daemon.wait_for_code(ACME, "VALID");
+    scene.first.fault(faults::headers_of_a_newer_fork());
+    let it = endpoint_becomes(&daemon, 0, "it cannot be read", |it| it["state"] == "unreadable");
+    assert!(it["faults"]["unreadable"].as_u64() >= Some(1), "{it}");
+    assert!(it["last_fault"]["message"].to_string().contains("newer fork; upgrade"), "{it}");
+    assert_eq!((&it["faults"]["lying"], &it["evidence"]), (&json!(null), &json!(null)), "{it}");
+    daemon.wait_for_log("fields that this version does not know");
+    // Where all have them, nothing is known.
+    scene.second.fault(faults::headers_of_a_newer_fork());
+    endpoint_becomes(&daemon, 1, "nor can the other", |it| it["state"] == "unreadable");
+    scene.licence.transfer(&scene.anvil, scene.wallet.address(), stranger(), 7);
+    daemon.never_answers(ACME, &["NOT_HELD"], Duration::from_secs(1));
+    assert!(!daemon.log().contains("refuted by its own proof"), "{}", daemon.log());
+    scene.first.heal();
+    scene.second.heal();
+    daemon.wait_for_code(ACME, "NOT_HELD");
+}
+
 #[test]
 fn retry_after_is_obeyed() {
     let scene = Scene::new();

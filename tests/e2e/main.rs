@@ -35,6 +35,7 @@ mod discovery;
 mod doctor;
 mod endpoints;
 mod environment;
+mod evm_rules;
 mod examples;
 mod fake;
 mod finality;

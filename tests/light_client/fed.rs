@@ -103,6 +103,7 @@ fn open(anvil: &Anvil, specification: &str, now: &Arc<AtomicU64>) -> Chain {
         genesis: None,
         consensus: Some(consensus),
         pinned: Vec::new(),
+        evm: None,
         retry: Duration::from_secs(30),
         poll: Duration::from_secs(1),
         now,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_trie::nodes::{ExtensionNode, LeafNode, RlpNode};
 use serde_json::{Value, json};
 
@@ -274,6 +274,40 @@ pub fn bottomless_state() -> [Fault; 2] {
     }));
     let proof = Fault::answer("eth_getProof", move |proof| proof["accountProof"] = nodes.clone());
     [head, proof]
+}
+
+/// Block 0 has the form that Aura gives it: a step and a signature, and no nonce; so its fields do not hash to its name.
+pub fn first_block_of_aura() -> Fault {
+    Fault::Answer(Arc::new(|method, params, result| {
+        if method == "eth_getBlockByNumber" && params[0] == "0x0" {
+            let block = result.as_object_mut().unwrap();
+            block.retain(|name, _| !["nonce", "mixHash"].contains(&name.as_str()));
+            block.insert("step".to_owned(), json!("0"));
+            block.insert("signature".to_owned(), json!("00".repeat(65)));
+            block.insert("hash".to_owned(), json!(B256::repeat_byte(0xa0)));
+        }
+    }))
+}
+
+/// The newest blocks have a field that nobody knows yet, which their hashes are over.
+pub fn headers_of_a_newer_fork() -> Fault {
+    Fault::Answer(Arc::new(|method, params, result| {
+        if method == "eth_getBlockByNumber" && params[0] != "0x0" && !result.is_null() {
+            result["nextForksRoot"] = json!(B256::repeat_byte(6));
+            result["hash"] = json!(B256::repeat_byte(5));
+        }
+    }))
+}
+
+/// Headers of the newest blocks are as London's, as those of some chains whose contracts are newer.
+pub fn headers_without_later_fields() -> Fault {
+    invented_head(|header| {
+        header.withdrawals_root = None;
+        (header.blob_gas_used, header.excess_blob_gas) = (None, None);
+        (header.parent_beacon_block_root, header.requests_hash) = (None, None);
+        (header.block_access_list_hash, header.slot_number) = (None, None);
+        header.difficulty = U256::ONE;
+    })
 }
 
 /// Headers have another hash than their own.

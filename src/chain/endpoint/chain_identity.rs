@@ -10,8 +10,8 @@ use alloy_primitives::{B256, U64};
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::Endpoint;
 use super::error::EndpointError;
-use super::{BlockName, Endpoint};
 use crate::chain::head_order::HeadOrder;
 use entitled_core::domain::ids::ChainId;
 use entitled_core::proof::state::locked;
@@ -99,9 +99,11 @@ impl Endpoint {
         let pinned = &self.identity().pinned;
         let numbers = std::iter::once(0).chain(pinned.iter().map(|(number, _)| *number));
         let headers = numbers.map(|number| async move {
-            let found = self.header_now(BlockName::Number(number)).await?;
-            let none = || EndpointError::Pruned { message: format!("it has no block {number}") };
-            found.map(|(hash, _)| hash).ok_or_else(none)
+            // Headers of a chain's first blocks may be of another form, as on Gnosis and Celo: their hashes name them.
+            let found = self.hash_of_now(number).await?;
+            found.ok_or_else(|| EndpointError::Pruned {
+                message: format!("it has no block {number}"),
+            })
         });
         let hashes = futures_util::future::try_join_all(headers).await?;
         let Some((genesis, later)) = hashes.split_first() else {

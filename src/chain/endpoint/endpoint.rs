@@ -6,11 +6,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use alloy_consensus::Header;
 use alloy_json_rpc::RpcRecv;
-use alloy_primitives::{B256, U64};
 use alloy_rpc_client::RpcClient;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
@@ -18,12 +16,10 @@ use super::address;
 use super::budget::RateLimiter;
 use super::chain_identity::Identity;
 use super::error::EndpointError;
-use super::fault::Evidence;
-use super::health::{Head, Health, Peers, Rank};
+use super::health::{Health, Rank};
+use super::peers::Peers;
 use super::transport::{Meter, Wire};
 use crate::endpoint::{Address, EndpointSettings};
-use entitled_core::proof::account_proof::verify_header;
-use entitled_core::proof::state::locked;
 
 /// Requests at work at one endpoint.
 const AT_ONCE: usize = 16;
@@ -278,105 +274,6 @@ impl Endpoint {
             answers.push(answer.await?);
         }
         Ok(answers)
-    }
-
-    /// The header of a block by tag, number or hash. `None`: no such block.
-    ///
-    /// # Errors
-    /// [`EndpointError::Refuted`] when it does not hash to the name it comes with, or is another than asked for.
-    pub(in crate::chain) async fn header(
-        &self,
-        of: BlockName,
-    ) -> Result<Option<(B256, Header)>, EndpointError> {
-        self.ready().await?;
-        self.header_now(of).await
-    }
-
-    /// As [`Self::header`], without a probe before it.
-    ///
-    /// # Errors
-    /// [`EndpointError`].
-    pub(in crate::chain) async fn header_now(
-        &self,
-        of: BlockName,
-    ) -> Result<Option<(B256, Header)>, EndpointError> {
-        let (method, params) = of.question();
-        let found = self.ask_now(method, params).await?;
-        self.checked(of, found)
-    }
-
-    /// As [`Self::header`], when the endpoint need not know the tag.
-    ///
-    /// # Errors
-    /// [`EndpointError`].
-    pub(in crate::chain) async fn try_header(
-        &self,
-        of: BlockName,
-    ) -> Result<Option<(B256, Header)>, EndpointError> {
-        let (method, params) = of.question();
-        let found = self.try_ask(method, params).await?;
-        self.checked(of, found)
-    }
-
-    fn checked(
-        &self,
-        of: BlockName,
-        found: Option<alloy_rpc_types_eth::Header>,
-    ) -> Result<Option<(B256, Header)>, EndpointError> {
-        let Some(found) = found else { return Ok(None) };
-        verify_header(&found.inner, found.hash).map_err(|source| self.refute(source.into()))?;
-        let fits = match of {
-            BlockName::Tag(_) => true,
-            BlockName::Number(number) => found.inner.number == number,
-            BlockName::Hash(hash) => found.hash == hash,
-        };
-        if !fits {
-            return Err(EndpointError::Garbled);
-        }
-        if matches!(of, BlockName::Tag("latest")) {
-            let (number, time) = (found.inner.number, found.inner.timestamp);
-            self.health().head = Some(Head { number, time, at: Instant::now() });
-        }
-        locked(&self.identity.head_order).saw(found.hash, &found.inner);
-        Ok(Some((found.hash, found.inner)))
-    }
-
-    /// Puts the endpoint into quarantine for an answer that its proof refutes, and says so in the log.
-    /// Gives the error back, to be passed on.
-    pub(in crate::chain) fn refute(&self, error: EndpointError) -> EndpointError {
-        if let EndpointError::Refuted { source } = &error {
-            let now = Instant::now();
-            let rest = self.health().refuted(&error, now);
-            let Evidence { asked, finding, proof, .. } = Evidence::of(source, now);
-            tracing::warn!(
-                chain = %self.identity.chain,
-                endpoint = self.shown(),
-                asked,
-                evidence = finding,
-                cause = proof,
-                quarantined_for_s = rest.as_secs(),
-                "an endpoint's answer is refuted by its own proof",
-            );
-        }
-        error
-    }
-}
-
-/// How a block is asked for.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::chain) enum BlockName {
-    Tag(&'static str),
-    Number(u64),
-    Hash(B256),
-}
-
-impl BlockName {
-    fn question(self) -> (&'static str, Value) {
-        match self {
-            Self::Tag(tag) => ("eth_getBlockByNumber", json!([tag, false])),
-            Self::Number(it) => ("eth_getBlockByNumber", json!([U64::from(it), false])),
-            Self::Hash(hash) => ("eth_getBlockByHash", json!([hash, false])),
-        }
     }
 }
 

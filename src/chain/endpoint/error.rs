@@ -37,6 +37,10 @@ pub(in crate::chain) enum EndpointError {
     WrongChain { message: String },
     #[error("the endpoint's answer is refuted: {source}")]
     Refuted { source: ProofError },
+    #[error(
+        "a header this version cannot read: that of block {number} has fields it does not know, perhaps of a newer fork; upgrade"
+    )]
+    Unreadable { number: u64 },
     #[error("the endpoint is behind block {number}")]
     Behind { number: u64 },
     #[error("the endpoint names another block {number} than was already proven")]
@@ -76,6 +80,7 @@ impl EndpointError {
             Self::Pruned { .. } => Cause::Pruned,
             Self::WrongChain { .. } => Cause::WrongChain,
             Self::Refuted { .. } | Self::Quarantined => Cause::Refuted,
+            Self::Unreadable { .. } => Cause::Unreadable,
             Self::Behind { .. } => Cause::Behind,
             Self::Disagreement { .. } => Cause::Disagreement,
         }
@@ -94,6 +99,7 @@ impl EndpointError {
                 Self::Pruned { .. }
                     | Self::WrongChain { .. }
                     | Self::Refuted { .. }
+                    | Self::Unreadable { .. }
                     | Self::Behind { .. }
                     | Self::Disagreement { .. }
             )
@@ -167,8 +173,9 @@ fn weight(cause: &Cause) -> u8 {
         Cause::Pruned => 4,
         Cause::Behind => 5,
         Cause::Disagreement => 6,
-        Cause::Refuted => 7,
-        Cause::WrongChain => 8,
+        Cause::Unreadable => 7,
+        Cause::Refuted => 8,
+        Cause::WrongChain => 9,
     }
 }
 

@@ -25,11 +25,12 @@ pub(in crate::chain) enum FaultKind {
     Behind,
     Disagreeing,
     WrongChain,
+    Unreadable,
     Lying,
 }
 
 impl FaultKind {
-    const COUNT: usize = 10;
+    const COUNT: usize = 11;
 
     pub(in crate::chain) const ALL: [(Self, &str); Self::COUNT] = [
         (Self::Down, "down"),
@@ -41,6 +42,7 @@ impl FaultKind {
         (Self::Behind, "behind"),
         (Self::Disagreeing, "disagreeing"),
         (Self::WrongChain, "wrong_chain"),
+        (Self::Unreadable, "unreadable"),
         (Self::Lying, "lying"),
     ];
 
@@ -60,6 +62,7 @@ impl FaultKind {
             EndpointError::Behind { .. } => Self::Behind,
             EndpointError::Disagreement { .. } => Self::Disagreeing,
             EndpointError::WrongChain { .. } => Self::WrongChain,
+            EndpointError::Unreadable { .. } => Self::Unreadable,
             EndpointError::Refuted { .. } => Self::Lying,
             EndpointError::TooMuch { .. }
             | EndpointError::NoBatches

@@ -11,6 +11,7 @@ use super::backoff::Backoff;
 use super::error::EndpointError;
 use super::fault::Faults;
 use super::latency::Latency;
+use super::peers::{Head, Peers};
 use super::transport::WireError;
 use entitled_core::domain::ownership::Cause;
 
@@ -22,7 +23,7 @@ const LONGEST_REST: Duration = Duration::from_secs(600);
 /// all there is; and a day after a dozen lies, because then it is no accident.
 const QUARANTINE: u32 = 3;
 const LONGEST_QUARANTINE: Duration = Duration::from_secs(86_400);
-/// One on a wrong chain is left alone for half of it at first.
+/// One on a wrong chain, or with headers that cannot be read, is left alone for half of it at first.
 const WRONG: u32 = 2;
 /// What an endpoint gets that wants fewer requests and does not say for how long.
 const LIMITED: Backoff = Backoff { first: Duration::from_millis(500), longest: LONGEST_WAIT };
@@ -32,16 +33,14 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const SILENT_OFTEN: u32 = 3;
 /// An endpoint that was behind what is proven is asked after the others for this long.
 const BEHIND: Duration = Duration::from_secs(10);
-/// A head this much older than others is late, even on a chain with very fast blocks.
-const LEAST_LAG: Duration = Duration::from_secs(60);
-/// Blocks an endpoint may be late.
-const LAG_BLOCKS: u32 = 5;
 
 /// Why an endpoint is not asked for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Bar {
     RateLimited,
     WrongChain,
+    /// It has a header that this version cannot read, of this block.
+    Unreadable(u64),
     Quarantined,
 }
 
@@ -60,16 +59,6 @@ pub(in crate::chain) enum Rank {
     Barred,
 }
 
-/// The newest block an endpoint named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::chain) struct Head {
-    pub(in crate::chain) number: u64,
-    /// Seconds since 1970, as the block says.
-    pub(in crate::chain) time: u64,
-    /// When it was named.
-    pub(in crate::chain) at: Instant,
-}
-
 /// A genesis block that is not the one expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::chain) struct OtherGenesis {
@@ -77,21 +66,6 @@ pub(in crate::chain) struct OtherGenesis {
     /// When it was seen first, and last.
     pub(in crate::chain) since: Instant,
     pub(in crate::chain) last: Instant,
-}
-
-/// What is known of all endpoints of a chain, against which one is judged.
-#[derive(Debug, Clone, Default)]
-pub(in crate::chain) struct Peers {
-    /// Of every endpoint that named one, this one included.
-    pub(in crate::chain) heads: Vec<Head>,
-    pub(in crate::chain) block_time: Duration,
-}
-
-impl Peers {
-    /// How much older than it could be a head is when it counts as late.
-    pub(in crate::chain) fn lag(&self) -> Duration {
-        LEAST_LAG.max(self.block_time.saturating_mul(LAG_BLOCKS))
-    }
 }
 
 /// What an endpoint was seen to be able to do. `None`: not seen yet.
@@ -140,6 +114,8 @@ pub(in crate::chain) struct Health {
     /// How often in a row it was found to be over its limit, or on a wrong chain.
     limited: u32,
     strayed: u32,
+    /// How often in a row its header could not be read.
+    unread: u32,
     /// How often it was put into quarantine.
     quarantines: u32,
     behind_until: Option<Instant>,
@@ -173,6 +149,7 @@ impl Health {
             barred: None,
             limited: 0,
             strayed: 0,
+            unread: 0,
             quarantines: 0,
             behind_until: None,
             silences: 0,
@@ -269,6 +246,29 @@ impl Health {
         self.strayed = self.strayed.saturating_add(1);
     }
 
+    /// It has a header that cannot be read, and need not be false. Returns how long it is left alone, unless it is already.
+    pub(in crate::chain) fn unreadable(
+        &mut self,
+        number: u64,
+        error: &EndpointError,
+        now: Instant,
+    ) -> Option<Duration> {
+        self.faults.note(error, "eth_getBlockByNumber", now);
+        if matches!(self.bar_at(now), Some(Bar::Unreadable(_) | Bar::Quarantined)) {
+            return None;
+        }
+        let unread = Backoff { first: self.retry.first / WRONG, longest: LONGEST_REST };
+        let rest = unread.whole(self.unread);
+        self.unread = self.unread.saturating_add(1);
+        self.bar(Bar::Unreadable(number), now + rest);
+        Some(rest)
+    }
+
+    /// A header of it was read, and is true.
+    pub(in crate::chain) fn reads_headers(&mut self) {
+        self.unread = 0;
+    }
+
     /// It is on the right chain.
     pub(in crate::chain) fn identified(&mut self, now: Instant) {
         self.probed = Some(now);
@@ -311,6 +311,7 @@ impl Health {
                 let message = self.faults.last.as_ref().map(|it| it.message.clone());
                 return Err(EndpointError::WrongChain { message: message.unwrap_or_default() });
             }
+            Some(Bar::Unreadable(number)) => return Err(EndpointError::Unreadable { number }),
             Some(Bar::Quarantined) => return Err(EndpointError::Quarantined),
             None => {}
         }
@@ -324,7 +325,7 @@ impl Health {
     /// How gladly it is asked. `has_room`: whether our budget for it allows a few questions.
     pub(in crate::chain) fn rank(&self, now: Instant, peers: &Peers, has_room: bool) -> Rank {
         match self.bar_at(now) {
-            Some(Bar::Quarantined | Bar::WrongChain) => return Rank::Barred,
+            Some(Bar::Quarantined | Bar::WrongChain | Bar::Unreadable(_)) => return Rank::Barred,
             Some(Bar::RateLimited) => return Rank::Limited,
             None => {}
         }
@@ -373,6 +374,7 @@ impl Health {
         match self.bar_at(now) {
             Some(Bar::Quarantined) => return "quarantined",
             Some(Bar::WrongChain) => return "wrong_chain",
+            Some(Bar::Unreadable(_)) => return "unreadable",
             Some(Bar::RateLimited) => return "rate_limited",
             None => {}
         }

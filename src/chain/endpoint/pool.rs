@@ -18,7 +18,8 @@ use tokio::time::Instant;
 
 use super::chain_identity::Identity;
 use super::error::{EndpointError, more_telling};
-use super::health::{Peers, Rank};
+use super::health::Rank;
+use super::peers::Peers;
 use super::{BlockName, Endpoint};
 use crate::chain::head_order::{HeadOrder, KnownBlock, Pace};
 use crate::chain::now::Now;

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::chain::endpoint::Endpoint;
 use crate::chain::endpoint::pool::Pool;
 use entitled_core::evm::execute::Call;
-use entitled_core::proof::pinned::Pinned;
+use entitled_core::evm::pinned::Pinned;
 use entitled_core::proof::state::Need;
 
 /// No longer than this; it only saves time.

@@ -11,9 +11,10 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::outcome_cache::{OutcomeCache, cache_outcome};
+use entitled_core::domain::ids::ChainId;
 use entitled_core::evm::execute::{Attempt, Call, execute};
 use entitled_core::evm::gas_meter::Limits;
-use entitled_core::proof::pinned::Pinned;
+use entitled_core::evm::pinned::Pinned;
 use entitled_core::proof::state::{Library, locked};
 
 /// Executions of a chain at once, of the four threads that all chains have for this and for names.
@@ -59,6 +60,8 @@ pub(in crate::chain) struct Executor {
     pub(in crate::chain) chain: u64,
     places: Arc<Semaphore>,
     for_callers: Arc<Semaphore>,
+    /// Whether that was told.
+    rules_in_doubt: AtomicBool,
 }
 
 /// Set when the one who waits is gone.
@@ -76,6 +79,18 @@ impl Executor {
             chain,
             places: Arc::new(Semaphore::new(PLACES)),
             for_callers: Arc::new(Semaphore::new(FOR_CALLERS)),
+            rules_in_doubt: AtomicBool::new(false),
+        }
+    }
+
+    /// Tells once that a contract did what the rules of a later fork may tell otherwise.
+    pub(in crate::chain) fn rules_in_doubt(&self) {
+        if !self.rules_in_doubt.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                chain = %ChainId(self.chain),
+                "a contract does what is not known to be in force on its chain, or is not the same on all: its answers are \
+                 unknown. If the chain's EVM has newer rules than its headers show, name them by `evm`",
+            );
         }
     }
 

@@ -11,18 +11,18 @@ use std::sync::Arc;
 
 use alloy_primitives::{Address, B256, U256};
 use alloy_trie::TrieAccount;
-use revm::primitives::hardfork::SpecId;
 
 use super::limits::ACCOUNTS;
 use entitled_core::evm::execute::{Attempt, Call, Outcome};
+use entitled_core::evm::pinned::Pinned;
+use entitled_core::evm::rules::Rules;
 use entitled_core::proof::lru_cache::LruCache;
-use entitled_core::proof::pinned::Pinned;
 use entitled_core::proof::state::{Facts, Need, locked};
 
 /// How one call ended, and everything that decided it.
 #[derive(Debug)]
 pub(in crate::chain) struct CachedOutcome {
-    spec: SpecId,
+    rules: Rules,
     /// The one block it holds for, if the contract asked for anything of it.
     only_at: Option<B256>,
     accounts: Box<[(Address, Option<TrieAccount>)]>,
@@ -84,7 +84,7 @@ impl CachedOutcome {
     fn new(
         facts: &mut Facts,
         touched: &BTreeSet<Need>,
-        (spec, only_at): (SpecId, Option<B256>),
+        (rules, only_at): (Rules, Option<B256>),
         outcome: &Outcome,
     ) -> Option<Self> {
         let (mut accounts, mut slots) = (Vec::new(), Vec::new());
@@ -100,12 +100,12 @@ impl CachedOutcome {
             }
         }
         let (accounts, slots) = (accounts.into(), slots.into());
-        Some(Self { spec, only_at, accounts, slots, outcome: outcome.clone() })
+        Some(Self { rules, only_at, accounts, slots, outcome: outcome.clone() })
     }
 
     /// How it would end at `block`, as far as that is known without executing.
     pub(in crate::chain) fn recall(&self, block: &Pinned) -> Option<Outcome> {
-        if self.spec != block.rules || self.only_at.is_some_and(|it| it != block.hash) {
+        if self.rules != block.rules || self.only_at.is_some_and(|it| it != block.hash) {
             return None;
         }
         let mut facts = block.facts();

@@ -18,8 +18,8 @@ use crate::chain::endpoint::error::EndpointError;
 use crate::chain::endpoint::pool::Pool;
 use crate::chain::endpoint::{BlockName, Endpoint};
 use entitled_core::domain::ownership::Cause;
+use entitled_core::evm::pinned::Pinned;
 use entitled_core::proof::account_proof::{proofs_of, verify, verify_code};
-use entitled_core::proof::pinned::Pinned;
 use entitled_core::proof::state::{Library, Need, locked};
 use entitled_core::proof::trie_nodes::{Nodes, named};
 

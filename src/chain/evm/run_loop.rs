@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use alloy_consensus::Header;
 use alloy_primitives::B256;
-use revm::primitives::hardfork::SpecId;
 use tokio::time::Instant;
 
 use super::access_list;
@@ -26,7 +25,8 @@ use crate::chain::endpoint::error::EndpointError;
 use crate::chain::endpoint::pool::Pool;
 use entitled_core::domain::ownership::Cause;
 use entitled_core::evm::execute::{Attempt, Call, Outcome, Stopped};
-use entitled_core::proof::pinned::Pinned;
+use entitled_core::evm::pinned::Pinned;
+use entitled_core::evm::rules::Rules;
 use entitled_core::proof::state::{Facts, Library, Need, locked};
 use entitled_core::proof::trie_nodes::Nodes;
 
@@ -67,7 +67,7 @@ impl RunLoop {
     }
 
     /// A block to run calls at. `hash` must be that of `header`.
-    pub(in crate::chain) fn pin(&self, hash: B256, header: Header, rules: SpecId) -> Pinned {
+    pub(in crate::chain) fn pin(&self, hash: B256, header: Header, rules: Rules) -> Pinned {
         let facts = Mutex::new(Facts::at(header.state_root, Arc::clone(&self.nodes)));
         Pinned { hash, header, rules, facts }
     }
@@ -135,6 +135,9 @@ impl RunLoop {
             run.took += done.took;
             pending.drain(..done.attempts.len());
             for (index, attempt) in done.attempts {
+                if attempt.ended == Err(Stopped::RulesInDoubt) {
+                    self.executor.rules_in_doubt();
+                }
                 needs.extend(run.note(index, &attempt));
             }
         }

@@ -17,8 +17,8 @@ use crate::chain::endpoint::pool::Pool;
 use entitled_core::domain::ownership::Cause;
 use entitled_core::domain::wallet_proof::SignedBy;
 use entitled_core::evm::gas_meter::Limits;
+use entitled_core::evm::pinned::Pinned;
 use entitled_core::evm::signature::{Ground, SignedHash, Stop};
-use entitled_core::proof::pinned::Pinned;
 use entitled_core::proof::state::Need;
 
 /// No longer than this for one signature. Anybody may name the contract that is run for it.
@@ -51,6 +51,10 @@ pub(in crate::chain) async fn prove(
         }
         let need = match attempt.judged {
             Ok(signed_by) => return Ok(signed_by),
+            Err(Stop::RulesInDoubt) => {
+                run_loop.executor.rules_in_doubt();
+                return Err(Cause::Contract);
+            }
             Err(Stop::Doubt | Stop::Lacking(Need::BlockHash(_))) => return Err(Cause::Contract),
             Err(Stop::Lacking(need)) => need,
         };

@@ -17,6 +17,7 @@ fn settings(trust: Trust, quorum: usize, rpc: &[&str]) -> ChainSettings {
         genesis: None,
         consensus: None,
         pinned: Vec::new(),
+        evm: None,
         retry: Duration::from_secs(30),
         poll: Duration::from_secs(12),
         now: Now::new(now),

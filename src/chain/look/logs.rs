@@ -10,10 +10,10 @@ use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::chain::endpoint::Endpoint;
 use crate::chain::endpoint::pool::Pool;
-use crate::chain::endpoint::{BlockName, Endpoint};
 use entitled_core::domain::ownership::{Cause, IdRanges, Scan};
-use entitled_core::proof::pinned::Pinned;
+use entitled_core::evm::pinned::Pinned;
 use entitled_core::standards::erc721::{CONSECUTIVE, TRANSFER, transferred};
 
 /// Blocks asked for at first; halved when refused, half as many more when answered.
@@ -216,10 +216,8 @@ fn may_be_the_width(cause: &Cause) -> bool {
 }
 
 async fn named(pool: &Pool, number: u64, deadline: Instant) -> Result<Option<B256>, Cause> {
-    let ask = |endpoint: Arc<Endpoint>| {
-        async move { endpoint.header(BlockName::Number(number)).await }.boxed()
-    };
-    Ok(pool.first(deadline, ask).await?.map(|(hash, _)| hash))
+    let ask = |endpoint: Arc<Endpoint>| async move { endpoint.hash_of(number).await }.boxed();
+    pool.first(deadline, ask).await
 }
 
 #[cfg(test)]

@@ -10,12 +10,12 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::Instant;
 
+use crate::chain::endpoint::Endpoint;
 use crate::chain::endpoint::error::EndpointError;
 use crate::chain::endpoint::pool::Pool;
-use crate::chain::endpoint::{BlockName, Endpoint};
 use entitled_core::domain::ids::Token;
 use entitled_core::domain::ownership::Cause;
-use entitled_core::proof::pinned::Pinned;
+use entitled_core::evm::pinned::Pinned;
 use entitled_core::standards::arrival::brings;
 
 /// The batch of a receipt that matters here.
@@ -63,7 +63,7 @@ pub(in crate::chain) async fn moved(
             }
             let now = match number == block.header.number {
                 true => Some(block.hash),
-                false => endpoint.header(BlockName::Number(number)).await?.map(|(hash, _)| hash),
+                false => endpoint.hash_of(number).await?,
             };
             Ok(now == Some(receipt.block_hash))
         }

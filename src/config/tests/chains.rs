@@ -24,6 +24,10 @@ fn trust_must_be_possible_with_the_endpoints_there_are() {
             "`chain[0].quorum`: must be at least 2; for one endpoint's word use trust `single`",
         ),
         ("genesis = \"0x12\"", "`chain[0].genesis`: must be a block's hash: 0x and 64 digits"),
+        (
+            "evm = \"berlin\"",
+            "`chain[0].evm`: must be one of `paris`, `shanghai`, `cancun`, `prague`, `osaka`, `amsterdam`",
+        ),
         ("poll = \"0s\"", "`chain[0].poll`: must be from 100ms to 1h"),
     ];
     for (line, message) in table {

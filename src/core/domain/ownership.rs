@@ -196,6 +196,8 @@ pub enum Cause {
     WrongChain,
     /// What an endpoint said does not match its proof.
     Refuted,
+    /// An endpoint has a header with fields that this version does not know.
+    Unreadable,
     /// The endpoint no longer has, or never had, the state of the block.
     Pruned,
     /// The endpoint does not offer what a proof needs.
@@ -228,6 +230,9 @@ impl fmt::Display for Cause {
             Self::Disagreement => "the endpoints disagree",
             Self::WrongChain => "an endpoint is on another chain",
             Self::Refuted => "an endpoint's answer does not match its proof",
+            Self::Unreadable => {
+                "a header this version cannot read: perhaps of a newer fork; upgrade"
+            }
             Self::Pruned => "the endpoint has no state for the block",
             Self::Unsupported => "the endpoint cannot give proofs",
             Self::Behind => "the endpoint is behind what was already proven",

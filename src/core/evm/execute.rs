@@ -8,18 +8,15 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use alloy_consensus::Header;
-use alloy_eips::eip7840::BlobParams;
 use alloy_primitives::{Address, Bytes, KECCAK256_EMPTY, U256};
 use revm::context::result::{EVMError, ExecutionResult};
 use revm::context::{BlockEnv, ContextTr, JournalTr};
-use revm::context_interface::block::BlobExcessGasAndPrice;
 use revm::handler::EvmTr;
-use revm::primitives::hardfork::SpecId;
 use revm::primitives::{AddressMap, HashSet};
 use revm::{Context, InspectSystemCallEvm, MainBuilder, MainContext};
 
 use super::gas_meter::{GasMeter, Limits};
-use crate::light_client::EvmFork;
+use super::rules::Rules;
 use crate::proof::state::{Facts, Library, Miss, Need, View, locked};
 
 /// A question to a contract: its address and the encoded call.
@@ -47,6 +44,8 @@ pub enum Stopped {
     Missing(Need),
     /// It reached its limits.
     Limited,
+    /// It did what the rules of a later fork, or of its own chain, may tell otherwise.
+    RulesInDoubt,
 }
 
 /// The end of one attempt, everything it looked at until then, and the gas it took.
@@ -72,7 +71,7 @@ impl Attempt {
 /// A system call is run without a sender's account, fees or a reward to the block's beneficiary, so that
 /// nothing has to be proven but what the contract itself looks at.
 pub fn execute(
-    (chain, spec): (u64, SpecId),
+    (chain, rules): (u64, Rules),
     header: &Header,
     (facts, library): (&Mutex<Facts>, &Mutex<Library>),
     call: &Call,
@@ -89,12 +88,12 @@ pub fn execute(
         return Attempt { ended, touched, gas: 0, reads_block: false };
     }
     let mut view = View { facts, library, touched };
-    let mut meter = GasMeter::new(limits);
+    let mut meter = GasMeter::new(limits, rules);
     let mut evm = Context::mainnet()
         .with_db(&mut view)
         .with_block(block(header))
         .modify_cfg_chained(|cfg| {
-            cfg.set_spec_and_mainnet_gas_params(spec);
+            cfg.set_spec_and_mainnet_gas_params(rules.spec());
             cfg.chain_id = chain;
         })
         .build_mainnet_with_inspector(&mut meter);
@@ -107,20 +106,22 @@ pub fn execute(
     let data = call.data.clone();
     let result = evm.inspect_one_system_call_with_caller(Address::ZERO, call.to, data);
     drop(evm);
-    let ended = match result {
-        _ if meter.is_stopped() => Err(Stopped::Limited),
-        Ok(ExecutionResult::Success { output, .. }) => Ok(Outcome::Returned(output.into_data())),
-        Ok(ExecutionResult::Revert { output, .. }) => Ok(Outcome::Reverted(output)),
-        Ok(ExecutionResult::Halt { .. }) => Ok(Outcome::Halted),
-        Err(EVMError::Database(Miss(need))) => Err(Stopped::Missing(need)),
-        Err(_) => Ok(Outcome::Halted),
+    let ended = match (meter.stopped(), result) {
+        (Some(stopped), _) => Err(stopped),
+        (None, Ok(ExecutionResult::Success { output, .. })) => {
+            Ok(Outcome::Returned(output.into_data()))
+        }
+        (None, Ok(ExecutionResult::Revert { output, .. })) => Ok(Outcome::Reverted(output)),
+        (None, Ok(ExecutionResult::Halt { .. })) => Ok(Outcome::Halted),
+        (None, Err(EVMError::Database(Miss(need)))) => Err(Stopped::Missing(need)),
+        (None, Err(_)) => Ok(Outcome::Halted),
     };
     let (gas, reads_block) = (meter.gas(), meter.reads_block());
     Attempt { ended, touched: view.touched, gas, reads_block }
 }
 
 pub(crate) fn block(header: &Header) -> BlockEnv {
-    let mut block = BlockEnv {
+    BlockEnv {
         number: U256::from(header.number),
         beneficiary: header.beneficiary,
         timestamp: U256::from(header.timestamp),
@@ -128,54 +129,9 @@ pub(crate) fn block(header: &Header) -> BlockEnv {
         basefee: header.base_fee_per_gas.unwrap_or_default(),
         difficulty: header.difficulty,
         prevrandao: Some(header.mix_hash),
+        // Only BLOBBASEFEE depends on it, which is in doubt by any rules.
         blob_excess_gas_and_price: None,
         slot_num: header.slot_number.unwrap_or_default(),
-    };
-    if let Some(excess) = header.excess_blob_gas {
-        // The update fraction of Prague (EIP-7691). Chains may set another (EIP-7840), which a header
-        // does not say; only BLOBBASEFEE depends on it.
-        // Not by revm's own function: in its 128 bits it comes to false prices, and of some headers to no end.
-        let blob_gasprice = BlobParams::prague().calc_blob_fee(excess);
-        let told = BlobExcessGasAndPrice { excess_blob_gas: excess, blob_gasprice };
-        block.blob_excess_gas_and_price = Some(told);
-    }
-    block
-}
-
-/// The rules of the EVM at a block.
-pub type Rules = SpecId;
-
-/// The rules of the block: those that a specification of its chain names for its time, else those that its header
-/// tells.
-pub fn rules(header: &Header, named: Option<EvmFork>) -> SpecId {
-    match named {
-        None => spec(header),
-        Some(EvmFork::Paris) => SpecId::MERGE,
-        Some(EvmFork::Shanghai) => SpecId::SHANGHAI,
-        Some(EvmFork::Cancun) => SpecId::CANCUN,
-        Some(EvmFork::Prague) => SpecId::PRAGUE,
-        Some(EvmFork::Osaka) => SpecId::OSAKA,
-        Some(EvmFork::Amsterdam) => SpecId::AMSTERDAM,
-    }
-}
-
-/// The rules of the block, told from the fields its header has: each of these forks added some, and the
-/// hash covers them. Osaka added none, so that its rules stand for Prague's as well; it only adds to them.
-fn spec(header: &Header) -> SpecId {
-    if header.block_access_list_hash.is_some() {
-        SpecId::AMSTERDAM
-    } else if header.requests_hash.is_some() {
-        SpecId::OSAKA
-    } else if header.parent_beacon_block_root.is_some() {
-        SpecId::CANCUN
-    } else if header.withdrawals_root.is_some() {
-        SpecId::SHANGHAI
-    } else if header.base_fee_per_gas.is_some() && header.difficulty.is_zero() {
-        SpecId::MERGE
-    } else if header.base_fee_per_gas.is_some() {
-        SpecId::LONDON
-    } else {
-        SpecId::BERLIN
     }
 }
 

@@ -1,4 +1,5 @@
-//! What one execution may cost: gas, and being told to stop; and whether it reads the block. Pure: whether to go on is asked of a function.
+//! What one execution may cost: gas, and being told to stop; whether it reads the block, and whether the rules it is run by
+//! leave it in doubt. Pure: whether to go on is asked of a function.
 //!
 //! Owned by: `execute`, for the length of one attempt. Never: lets a contract notice. The gas it sees is
 //! always that of a system call; what is counted here is what it used of it.
@@ -8,6 +9,9 @@ use revm::interpreter::interpreter_types::Jumps;
 use revm::interpreter::{
     CallInputs, CallOutcome, CreateInputs, CreateOutcome, InstructionResult, Interpreter,
 };
+
+use super::execute::Stopped;
+use super::rules::Rules;
 
 /// Instructions between two questions whether to go on: some microseconds.
 const STEPS: u32 = 1_024;
@@ -21,15 +25,16 @@ pub struct Limits<'a> {
     pub go_on: &'a dyn Fn() -> bool,
 }
 
-/// Watches an execution, counts its gas and stops it at its limits.
+/// Watches an execution, counts its gas, and stops it at its limits and where the rules are in doubt.
 pub(crate) struct GasMeter<'a> {
     limits: Limits<'a>,
+    rules: Rules,
     /// Gas at the start; `None` before the first instruction.
     given: Option<u64>,
     /// Gas left in each frame, outermost first. What a frame has passed on is not in it.
     left: Vec<u64>,
     until_asked: u32,
-    stopped: bool,
+    stopped: Option<Stopped>,
     reads_block: bool,
 }
 
@@ -40,9 +45,9 @@ fn reads_block(opcode: u8) -> bool {
 }
 
 impl<'a> GasMeter<'a> {
-    pub(crate) fn new(limits: Limits<'a>) -> Self {
-        let (left, given) = (Vec::new(), None);
-        Self { limits, given, left, until_asked: 0, stopped: false, reads_block: false }
+    pub(crate) fn new(limits: Limits<'a>, rules: Rules) -> Self {
+        let (left, given, stopped) = (Vec::new(), None, None);
+        Self { limits, rules, given, left, until_asked: 0, stopped, reads_block: false }
     }
 
     /// Whether the contract asked for anything of its block: its outcome may be another in the next one.
@@ -50,7 +55,7 @@ impl<'a> GasMeter<'a> {
         self.reads_block
     }
 
-    pub(crate) fn is_stopped(&self) -> bool {
+    pub(crate) fn stopped(&self) -> Option<Stopped> {
         self.stopped
     }
 
@@ -66,6 +71,10 @@ impl<'a> GasMeter<'a> {
         if let Some(frame) = self.left.last_mut() {
             *frame = left;
         }
+    }
+
+    fn stop(&mut self, why: Stopped) {
+        self.stopped.get_or_insert(why);
     }
 
     fn entered(&mut self) {
@@ -86,14 +95,20 @@ impl<'a> GasMeter<'a> {
 impl<CTX> Inspector<CTX> for GasMeter<'_> {
     fn step(&mut self, interpreter: &mut Interpreter, _: &mut CTX) {
         self.note(interpreter);
-        self.reads_block |= reads_block(interpreter.bytecode.opcode());
+        let opcode = interpreter.bytecode.opcode();
+        self.reads_block |= reads_block(opcode);
+        if self.rules.doubt(opcode) {
+            self.stop(Stopped::RulesInDoubt);
+        }
         if self.until_asked == 0 {
             self.until_asked = STEPS;
-            self.stopped |= self.gas() >= self.limits.gas || !(self.limits.go_on)();
+            if self.gas() >= self.limits.gas || !(self.limits.go_on)() {
+                self.stop(Stopped::Limited);
+            }
         }
         self.until_asked -= 1;
         // Once stopped, every frame is: a caller never sees that its callee was.
-        if self.stopped {
+        if self.stopped.is_some() {
             interpreter.halt(InstructionResult::OutOfGas);
         }
     }
@@ -103,7 +118,11 @@ impl<CTX> Inspector<CTX> for GasMeter<'_> {
         self.note(interpreter);
     }
 
-    fn call(&mut self, _: &mut CTX, _: &mut CallInputs) -> Option<CallOutcome> {
+    fn call(&mut self, _: &mut CTX, inputs: &mut CallInputs) -> Option<CallOutcome> {
+        let (_, code) = &inputs.known_bytecode;
+        if self.rules.doubt_call(inputs.bytecode_address, code.original_byte_slice()) {
+            self.stop(Stopped::RulesInDoubt);
+        }
         self.entered();
         None
     }

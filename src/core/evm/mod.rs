@@ -2,5 +2,7 @@
 
 pub mod execute;
 pub mod gas_meter;
+pub mod pinned;
+pub mod rules;
 pub mod session;
 pub mod signature;

@@ -8,17 +8,17 @@ use std::sync::Mutex;
 
 use alloy_consensus::Header;
 use alloy_primitives::{Address, Bytes, KECCAK256_EMPTY};
-use revm::primitives::hardfork::SpecId;
 
 use super::execute::{Call, Outcome, Stopped, execute};
 use super::gas_meter::Limits;
+use super::rules::Rules;
 use super::signature::{Ground, SignedHash, Stop};
 use crate::domain::wallet_proof::SignedBy;
 use crate::proof::state::{Facts, Library, Need, locked};
 
 /// Questions at one block.
 pub struct Session<'a> {
-    rules: (u64, SpecId),
+    rules: (u64, Rules),
     header: &'a Header,
     state: (&'a Mutex<Facts>, &'a Mutex<Library>),
     /// The gas in it is what is left.
@@ -30,7 +30,7 @@ impl<'a> Session<'a> {
     /// `rules`: the id of the chain, and the rules of the EVM at the block of `header`. What is proven at that block is in
     /// the facts and the library.
     pub fn new(
-        rules: (u64, SpecId),
+        rules: (u64, Rules),
         header: &'a Header,
         state: (&'a Mutex<Facts>, &'a Mutex<Library>),
         limits: Limits<'a>,
@@ -59,6 +59,7 @@ impl<'a> Session<'a> {
         attempt.ended.map_err(|stopped| match stopped {
             Stopped::Missing(need) => Stop::Lacking(need),
             Stopped::Limited => Stop::Doubt,
+            Stopped::RulesInDoubt => Stop::RulesInDoubt,
         })
     }
 

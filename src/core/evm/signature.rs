@@ -25,12 +25,12 @@ use revm::inspector::{InspectorEvmTr, InspectorHandler, JournalExt};
 use revm::interpreter::interpreter::EthInterpreter;
 use revm::interpreter::interpreter_action::FrameInit;
 use revm::interpreter::{FrameInput, GasTracker};
-use revm::primitives::hardfork::SpecId;
 use revm::state::EvmState;
 use revm::{Context, Database, InspectSystemCallEvm, Inspector, MainBuilder, MainContext};
 
-use super::execute::block;
+use super::execute::{Stopped, block};
 use super::gas_meter::{GasMeter, Limits};
+use super::rules::Rules;
 use crate::domain::wallet_proof;
 use crate::domain::wallet_proof::SignedBy;
 use crate::proof::state::{Facts, Library, Miss, Need, View};
@@ -64,12 +64,14 @@ pub enum Stop {
     Lacking(Need),
     /// A contract ran out of gas or of time, or the execution broke down.
     Doubt,
+    /// A contract did what the rules of a later fork, or of its own chain, may tell otherwise.
+    RulesInDoubt,
 }
 
 /// What the steps run on: the chain's id and the EVM's rules, the block, and what is proven at it; and what they may
 /// cost.
 pub struct Ground<'a> {
-    rules: (u64, SpecId),
+    rules: (u64, Rules),
     header: &'a Header,
     view: View<'a>,
     /// The gas in it is what is left.
@@ -95,7 +97,7 @@ impl<'a> Ground<'a> {
     /// `rules`: the id of the chain, which contracts can ask for, and the rules of the EVM at the block of `header`. What is
     /// proven at that block is in the facts and the library.
     pub fn new(
-        rules: (u64, SpecId),
+        rules: (u64, Rules),
         header: &'a Header,
         (facts, library): (&'a Mutex<Facts>, &'a Mutex<Library>),
         limits: Limits<'a>,
@@ -168,17 +170,17 @@ impl<'a> Ground<'a> {
             .with_db(&mut self.view)
             .with_block(block(self.header))
             .modify_cfg_chained(|cfg| {
-                cfg.set_spec_and_mainnet_gas_params(rules);
+                cfg.set_spec_and_mainnet_gas_params(rules.spec());
                 cfg.chain_id = chain;
             })
-            .build_mainnet_with_inspector(GasMeter::new(self.limits));
+            .build_mainnet_with_inspector(GasMeter::new(self.limits, rules));
         if let Some((factory, data)) = deployment {
             let deployed = evm.inspect_one_system_call_with_caller(ASKER, *factory, data.clone());
             self.limits.gas = self.limits.gas.saturating_sub(evm.inspector.gas());
             if ended(deployed, &evm.inspector)?.is_none() {
                 return Ok(false);
             }
-            evm.inspector = GasMeter::new(self.limits);
+            evm.inspector = GasMeter::new(self.limits, rules);
         }
         evm.ctx.set_tx(TxEnv::new_system_tx_with_caller(ASKER, account, question.clone()));
         let said = StaticCall::default().inspect_run_system_call(&mut evm);
@@ -197,8 +199,12 @@ fn ended(
     result: Result<ExecutionResult, EVMError<Miss>>,
     meter: &GasMeter<'_>,
 ) -> Result<Option<Bytes>, Stop> {
+    match meter.stopped() {
+        Some(Stopped::RulesInDoubt) => return Err(Stop::RulesInDoubt),
+        Some(_) => return Err(Stop::Doubt),
+        None => {}
+    }
     match result {
-        _ if meter.is_stopped() => Err(Stop::Doubt),
         Ok(ExecutionResult::Success { output, .. }) => Ok(Some(output.into_data())),
         Ok(ExecutionResult::Revert { .. }) => Ok(None),
         Ok(ExecutionResult::Halt { reason: HaltReason::OutOfGas(_), .. }) => Err(Stop::Doubt),

@@ -4,7 +4,7 @@
 //! the blocks a chain is recognized by, and the checkpoints to begin from. Asked by: the light client, and
 //! whoever sets one up. Never: holds a rule of one chain in code; what changes with a fork is in its row.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use alloy_primitives::B256;
@@ -67,6 +67,18 @@ pub enum EvmFork {
     Amsterdam,
 }
 
+impl EvmFork {
+    /// As files spell them.
+    pub const NAMES: [(&str, Self); 6] = [
+        ("paris", Self::Paris),
+        ("shanghai", Self::Shanghai),
+        ("cancun", Self::Cancun),
+        ("prague", Self::Prague),
+        ("osaka", Self::Osaka),
+        ("amsterdam", Self::Amsterdam),
+    ];
+}
+
 /// One row of the beacon chain's fork table, and where leaves stand while it is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fork {
@@ -126,9 +138,12 @@ impl Specification {
     }
 
     /// The specification that is built in for a chain.
-    pub fn built_in(chain: ChainId) -> Option<Self> {
-        let mut known = ["mainnet", "sepolia", "hoodi"].into_iter().filter_map(Self::named);
-        known.find(|it| it.chain == chain)
+    pub fn built_in(chain: ChainId) -> Option<&'static Self> {
+        /// Read once: each block may be asked for its rules.
+        static KNOWN: LazyLock<Vec<Specification>> = LazyLock::new(|| {
+            ["mainnet", "sepolia", "hoodi"].into_iter().filter_map(Specification::named).collect()
+        });
+        KNOWN.iter().find(|it| it.chain == chain)
     }
 
     /// Reads a specification, in TOML. The built-in ones are written in the same way.

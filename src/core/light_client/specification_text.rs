@@ -33,15 +33,6 @@ const HEADER_FORMATS: [(&str, Option<HeaderFormat>); 4] = [
     ("block_hash", Some(HeaderFormat::BlockHash)),
 ];
 
-const EVM_FORKS: [(&str, EvmFork); 6] = [
-    ("paris", EvmFork::Paris),
-    ("shanghai", EvmFork::Shanghai),
-    ("cancun", EvmFork::Cancun),
-    ("prague", EvmFork::Prague),
-    ("osaka", EvmFork::Osaka),
-    ("amsterdam", EvmFork::Amsterdam),
-];
-
 pub(super) fn read(text: &str) -> Result<Specification, Vec<Flaw>> {
     let table = document::read(&Arc::from(""), text)?;
     let flaws = Flaws::default();
@@ -198,7 +189,7 @@ fn layout(row: &mut Section<'_>, before: Option<Layout>) -> Option<Option<Layout
 fn evm_forks(file: &mut Section<'_>) -> Vec<(u64, EvmFork)> {
     let mut before: Option<(u64, EvmFork)> = None;
     rows(file, "evm_forks", |row| {
-        let fork = row.required("name", section::one_of(&EVM_FORKS));
+        let fork = row.required("name", section::one_of(&EvmFork::NAMES));
         let time = row.required("time", section::whole(0, u64::from(u32::MAX)));
         let (time, fork) = (time?, fork?);
         if before.is_some_and(|it| time < it.0 || fork <= it.1) {

@@ -2,7 +2,6 @@
 
 pub mod account_proof;
 pub mod lru_cache;
-pub mod pinned;
 pub mod state;
 pub mod trie_nodes;
 pub mod witness;

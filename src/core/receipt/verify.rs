@@ -174,7 +174,7 @@ fn header(bytes: &Bytes) -> Result<Header, ReceiptFault> {
 fn unanswered(why: Unanswered) -> ReceiptFault {
     match why {
         Unanswered::Stopped(Stop::Lacking(_)) => ReceiptFault::StateMissing,
-        Unanswered::Stopped(Stop::Doubt) => ReceiptFault::Contract,
+        Unanswered::Stopped(Stop::Doubt | Stop::RulesInDoubt) => ReceiptFault::Contract,
         Unanswered::NotHeld => ReceiptFault::NotHeld,
         Unanswered::NotLinked => ReceiptFault::LinkRefused,
     }

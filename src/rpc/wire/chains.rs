@@ -72,8 +72,8 @@ pub struct ChainStatus {
 pub struct EndpointStatus {
     /// Without credentials, path and query.
     pub url: String,
-    /// `ok`, `untried`, `down`, `stale`, `syncing`, `wrong_chain`, `rate_limited`, `unsupported` (it gives no proofs) or
-    /// `quarantined`.
+    /// `ok`, `untried`, `down`, `stale`, `syncing`, `wrong_chain`, `unreadable` (it has headers that this version cannot read),
+    /// `rate_limited`, `unsupported` (it gives no proofs) or `quarantined`.
     #[schemars(with = "sets::EndpointState")]
     pub state: &'static str,
     /// The circuit breaker: `closed`, `open`, or `half_open` when a trial is due.
@@ -88,7 +88,7 @@ pub struct EndpointStatus {
     pub cost: EndpointCost,
     pub latency: Latency,
     /// How often each kind of trouble occurred: `down`, `garbled`, `rate_limited`, `unsupported`, `pruned`, `refused`,
-    /// `behind`, `disagreeing`, `wrong_chain`, `lying`.
+    /// `behind`, `disagreeing`, `wrong_chain`, `unreadable`, `lying`.
     pub faults: BTreeMap<&'static str, u64>,
     pub last_fault: Option<EndpointFault>,
     /// Against its last lie; kept when its quarantine is over.

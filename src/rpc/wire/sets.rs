@@ -91,13 +91,13 @@ closed_sets! {
     SeatsState = ["ok", "unavailable"];
     ChainState = ["ok", "degraded", "down", "untried"];
     EndpointState = [
-        "ok", "untried", "down", "stale", "syncing", "wrong_chain", "rate_limited", "unsupported",
-        "quarantined",
+        "ok", "untried", "down", "stale", "syncing", "wrong_chain", "unreadable", "rate_limited",
+        "unsupported", "quarantined",
     ];
     BreakerState = ["closed", "open", "half_open"];
     FaultKind = [
         "down", "garbled", "rate_limited", "unsupported", "pruned", "refused", "behind",
-        "disagreeing", "wrong_chain", "lying",
+        "disagreeing", "wrong_chain", "unreadable", "lying",
     ];
     KeysState = ["OPEN", "LOCKED"];
     RotationState = ["under_way", "done", "failed"];

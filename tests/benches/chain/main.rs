@@ -285,6 +285,7 @@ impl Looker {
             quorum: 1,
             genesis: None,
             pinned: Vec::new(),
+            evm: None,
             consensus: None,
             retry: Duration::from_secs(10),
             poll: Duration::from_secs(12),

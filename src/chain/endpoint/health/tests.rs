@@ -110,6 +110,21 @@ fn quarantine_lasts_longer_each_time() {
 }
 
 #[test]
+fn who_has_headers_of_a_newer_fork_rests_and_is_no_liar() {
+    let (mut health, now) = (Health::new(RETRY), Instant::now());
+    let error = EndpointError::Unreadable { number: 7 };
+    let first = health.unreadable(7, &error, now).unwrap();
+    assert_eq!((word(&health, now), rank(&health, now)), ("unreadable", Rank::Barred));
+    let stands = health.needs_probe(now, GOOD_FOR);
+    assert!(matches!(stands, Err(EndpointError::Unreadable { number: 7 })));
+    assert_eq!(health.unreadable(7, &error, now), None, "it rests already");
+    assert_eq!(health.unreadable(7, &error, now + first), Some(first * 2));
+    assert!(health.faults.evidence.is_none());
+    health.reads_headers();
+    assert_eq!(health.unreadable(7, &error, now + first * 4), Some(first));
+}
+
+#[test]
 fn one_lie_told_to_many_at_once_is_one() {
     let (mut health, now) = (Health::new(RETRY), Instant::now());
     let rest = health.refuted(&lie(), now);

@@ -2,6 +2,7 @@ use super::*;
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes};
 use entitled_core::evm::execute::{Outcome, Stopped};
+use entitled_core::evm::rules::Rules;
 use entitled_core::proof::state::testing::having;
 use revm::primitives::hardfork::SpecId;
 
@@ -11,7 +12,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 
 fn round(code: &[u8], asker: Asker, deadline: Instant) -> Round {
     let (facts, library) = having(Address::ZERO, code);
-    let rules = SpecId::OSAKA;
+    let rules = Rules::exactly(SpecId::OSAKA);
     let block = Pinned { hash: B256::ZERO, header: Header::default(), rules, facts };
     let call = Call { to: Address::ZERO, data: Bytes::new() };
     let pending = vec![(0, u64::MAX)];

@@ -36,7 +36,7 @@ impl World {
             requests_hash: Some(B256::ZERO),
             ..Header::default()
         };
-        let block = RunLoop::new(1).pin(header.hash_slow(), header, SpecId::OSAKA);
+        let block = RunLoop::new(1).pin(header.hash_slow(), header, Rules::exactly(SpecId::OSAKA));
         let storage_root = keccak256(format!("{:?}", self.slots));
         let code_hash = keccak256(&self.code);
         let account = TrieAccount { storage_root, code_hash, ..TrieAccount::default() };
@@ -215,7 +215,8 @@ fn what_is_not_proven_now_is_not_recalled() {
     let world = reading(&[Reads::Slot(1)]);
     assert!(world.run(&outcomes).ended.is_ok());
     let header = Header { state_root: B256::repeat_byte(5), ..world.block().header };
-    let nothing_proven = RunLoop::new(1).pin(header.hash_slow(), header, SpecId::OSAKA);
+    let nothing_proven =
+        RunLoop::new(1).pin(header.hash_slow(), header, Rules::exactly(SpecId::OSAKA));
     let cached = locked(&outcomes).get(&call()).unwrap();
     assert_eq!(cached.recall(&nothing_proven), None);
     let (accounts, slots) = cached.wants(&mut nothing_proven.facts());

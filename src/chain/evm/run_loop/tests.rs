@@ -1,5 +1,6 @@
 use super::*;
 use alloy_primitives::{Address, Bytes, U256};
+use revm::primitives::hardfork::SpecId;
 
 const AT: Address = Address::repeat_byte(1);
 
@@ -62,8 +63,13 @@ fn a_contract_that_burns_gas_before_each_miss_is_not_run_for_long() {
     while let [(index, gas)] = run.pending()[..] {
         let limits = Limits { gas, go_on: &|| true };
         let call = &run.calls[index].clone();
-        let attempt =
-            execute((1, SpecId::OSAKA), &Header::default(), (&facts, &library), call, limits);
+        let attempt = execute(
+            (1, Rules::exactly(SpecId::OSAKA)),
+            &Header::default(),
+            (&facts, &library),
+            call,
+            limits,
+        );
         used += attempt.gas;
         assert!(run.misses[0] < 10, "{attempt:?}");
         if let Some(Need::Slot(_, slot)) = run.note(index, &attempt) {

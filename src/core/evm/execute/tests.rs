@@ -2,17 +2,11 @@ use super::*;
 use crate::proof::account_proof::ProvenAccount;
 use crate::proof::state::testing::having;
 use alloy_primitives::{B256, hex};
+use revm::primitives::hardfork::SpecId;
 
 mod hostile;
 
 const AT: Address = Address::repeat_byte(0xc0);
-
-#[test]
-fn a_specification_knows_rules_that_no_header_tells() {
-    let header = Header { requests_hash: Some(B256::ZERO), ..Header::default() };
-    assert_eq!(rules(&header, None), SpecId::OSAKA);
-    assert_eq!(rules(&header, Some(EvmFork::Prague)), SpecId::PRAGUE);
-}
 
 const UNLIMITED: Limits<'_> = Limits { gas: u64::MAX, go_on: &|| true };
 
@@ -30,7 +24,7 @@ fn limited(code: &[u8], limits: Limits<'_>) -> Attempt {
     };
     let (facts, library) = having(AT, code);
     let call = Call { to: AT, data: Bytes::new() };
-    execute((31_337, spec(&header)), &header, (&facts, &library), &call, limits)
+    execute((31_337, Rules::exactly(SpecId::OSAKA)), &header, (&facts, &library), &call, limits)
 }
 
 /// Code that returns what `push` leaves on the stack.
@@ -149,29 +143,10 @@ fn no_code_is_a_proven_answer_and_an_unproven_account_is_none() {
     let call = Call { to: AT, data: Bytes::new() };
     let ended = || {
         let state = (&facts, &library);
-        execute((1, SpecId::OSAKA), &Header::default(), state, &call, UNLIMITED).ended
+        execute((1, Rules::exactly(SpecId::OSAKA)), &Header::default(), state, &call, UNLIMITED)
+            .ended
     };
     assert_eq!(ended(), missing(Need::Account(AT)));
     locked(&facts).learn(AT, ProvenAccount { account: None, slots: Vec::new() });
     assert_eq!(ended(), Ok(Outcome::NoCode));
-}
-
-/// What mainnet has paid for blobs in its worst hours is more than 128 bits hold on the way to it, and a header of an
-/// endpoint's own making has any number there. Each has to be reckoned, and at once.
-#[test]
-fn the_price_of_blobs_is_told_of_any_header() {
-    let price = |excess| {
-        let header = Header { excess_blob_gas: Some(excess), ..Header::default() };
-        block(&header).blob_excess_gas_and_price.unwrap().blob_gasprice
-    };
-    assert_eq!((price(0), price(5_007_716)), (1, 2));
-    for excess in [100_000_000, 270_000_000, 350_000_000, 430_000_000_u32] {
-        let expected = (f64::from(excess) / 5_007_716.0).exp();
-        #[allow(clippy::cast_precision_loss, reason = "it is compared to a millionth")]
-        let told = price(excess.into()) as f64;
-        assert!((told / expected - 1.0).abs() < 1e-6, "{excess}: {told}, not {expected}");
-    }
-    for excess in [1 << 32, 1 << 48, u64::MAX - 1, u64::MAX] {
-        assert_eq!(price(excess), u128::MAX, "{excess}");
-    }
 }

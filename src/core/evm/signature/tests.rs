@@ -4,6 +4,7 @@ use alloy_primitives::{KECCAK256_EMPTY, keccak256};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
+use revm::primitives::hardfork::SpecId;
 
 use super::*;
 use crate::proof::account_proof::ProvenAccount;
@@ -26,11 +27,11 @@ fn judge(
     account: Address,
     signature: Bytes,
 ) -> Result<Option<SignedBy>, Stop> {
-    judge_within((u64::MAX, SpecId::OSAKA), accounts, account, signature)
+    judge_within((u64::MAX, Rules::exactly(SpecId::OSAKA)), accounts, account, signature)
 }
 
 fn judge_within(
-    (gas, rules): (u64, SpecId),
+    (gas, rules): (u64, Rules),
     accounts: &[(Address, &[u8])],
     account: Address,
     signature: Bytes,
@@ -115,14 +116,23 @@ fn who_asks_is_a_hash_and_has_no_key() {
 fn the_rules_are_those_that_calls_go_by() {
     let code = [&hex!("5f1e50")[..], &YES].concat();
     let ask = |rules| judge_within((u64::MAX, rules), &[(CONTRACT, &code)], CONTRACT, signed());
-    assert_eq!(ask(SpecId::OSAKA), Ok(Some(SignedBy::Contract)));
-    assert_eq!(ask(SpecId::PRAGUE), Ok(None));
+    assert_eq!(ask(Rules::exactly(SpecId::OSAKA)), Ok(Some(SignedBy::Contract)));
+    assert_eq!(ask(Rules::exactly(SpecId::PRAGUE)), Ok(None));
+}
+
+/// Whose headers are as London's, and whose wallets use what came later.
+#[test]
+fn a_wallet_is_not_refused_because_rules_are_old() {
+    let ask = |rules| judge_within((u64::MAX, rules), &[(CONTRACT, &YES)], CONTRACT, signed());
+    assert_eq!(ask(Rules::exactly(SpecId::LONDON)), Ok(None));
+    assert_eq!(ask(Rules::at_least(SpecId::LONDON)), Err(Stop::RulesInDoubt));
+    assert_eq!(ask(Rules::at_least(SpecId::SHANGHAI)), Ok(Some(SignedBy::Contract)));
 }
 
 #[test]
 fn who_is_stopped_has_said_nothing() {
     assert_eq!(
-        judge_within((0, SpecId::OSAKA), &[(CONTRACT, &YES)], CONTRACT, signed()),
+        judge_within((0, Rules::exactly(SpecId::OSAKA)), &[(CONTRACT, &YES)], CONTRACT, signed()),
         Err(Stop::Doubt)
     );
 }

@@ -9,8 +9,8 @@ use alloy_trie::proof::ProofRetainer;
 use alloy_trie::{EMPTY_ROOT_HASH, HashBuilder, KECCAK_EMPTY, Nibbles, TrieAccount};
 
 use crate::domain::ownership::Anchor;
-use crate::evm::execute;
 use crate::evm::gas_meter::Limits;
+use crate::evm::rules::{Named, Rules};
 use crate::evm::session::Session;
 use crate::proof::state::{Facts, Library, locked};
 use crate::proof::trie_nodes::{Nodes, named};
@@ -85,7 +85,7 @@ impl State {
         }
         let facts = Mutex::new(Facts::at(header.state_root, Arc::clone(&nodes)));
         let library = Mutex::new(library);
-        let rules = (at.chain.0, execute::rules(header, None));
+        let rules = (at.chain.0, Rules::at(at.chain, header, Named::default()));
         let limits = Limits { gas: 30_000_000, go_on: &|| true };
         let mut session = Session::new(rules, header, (&facts, &library), limits);
         question.ask(&mut session, at)?;

@@ -9,7 +9,7 @@ use crate::domain::consensus::{self, Attestation, Lineage, Objection};
 use crate::domain::ids::{ChainId, Timestamp};
 use crate::domain::ownership::{Anchor, Finality, Trust};
 use crate::domain::product::Product;
-use crate::evm::execute::{self, Rules};
+use crate::evm::rules::{Named, Rules};
 use crate::light_client::{Checkpoint, Path, Specification};
 use crate::receipt::fault::ReceiptFault;
 use crate::receipt::format::BlockEvidence;
@@ -71,11 +71,11 @@ impl<'a> Claimed<'a> {
 
     /// The rules of the EVM at it.
     pub(super) fn rules(&self, header: &Header) -> Rules {
-        let fork = match &self.trust {
+        let exactly = match &self.trust {
             Rests::OnItsMaker(..) => None,
             Rests::OnValidators { specification, .. } => specification.evm_fork_at(self.time),
         };
-        execute::rules(header, fork)
+        Rules::at(self.chain, header, Named { exactly, at_least: None })
     }
 
     /// A block of this number and time, of which nothing else is known: for questions.
@@ -138,7 +138,7 @@ fn specification(
     text: Option<&str>,
 ) -> Result<(Specification, Option<B256>), ReceiptFault> {
     let (found, digest) = match text {
-        None => (Specification::built_in(chain), None),
+        None => (Specification::built_in(chain).cloned(), None),
         Some(text) => {
             let digest = digest::digest(&digest::SHA256, text.as_bytes());
             let digest = B256::from_slice(digest.as_ref());

@@ -103,6 +103,9 @@ fn mend(state: &str) -> &'static str {
         "wrong_chain" => {
             "it is an endpoint of another chain: correct its address, or the chain's id"
         }
+        "unreadable" => {
+            "its chain may have had a fork that this version does not know: upgrade entitled"
+        }
         "unsupported" => {
             "it gives no proofs (eth_getProof): use another endpoint, or allow them at your node"
         }

@@ -41,7 +41,7 @@ fn run(code: &[u8], header: &Header, fork: SpecId) -> Attempt {
     }
     let call = Call { to: AT, data: Bytes::from(vec![0xff; 100]) };
     let limits = Limits { gas: 3_000_000, go_on: &|| true };
-    execute((u64::MAX, fork), header, (&facts, &library), &call, limits)
+    execute((u64::MAX, Rules::exactly(fork)), header, (&facts, &library), &call, limits)
 }
 
 fn push(word: U256) -> Vec<u8> {

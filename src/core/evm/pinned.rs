@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard};
 
 use alloy_consensus::Header;
 use alloy_primitives::B256;
-use revm::primitives::hardfork::SpecId;
 
-use super::state::{Facts, locked};
+use super::rules::Rules;
+use crate::proof::state::{Facts, locked};
 
 /// A verified header and what was proven at it.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub struct Pinned {
     pub hash: B256,
     pub header: Header,
     /// The rules of the EVM at this block.
-    pub rules: SpecId,
+    pub rules: Rules,
     pub facts: Mutex<Facts>,
 }
 

@@ -96,3 +96,4 @@ mod test_bed;
 mod vendors;
 mod wallets;
 mod warm;
+mod wrong_clock;

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::SignedDuration;
 use nix::time::{ClockId, clock_gettime};
@@ -40,8 +40,9 @@ struct Course {
     /// At which time, by either clock, it began to be counted.
     wall: Timestamp,
     monotonic: Duration,
-    /// The latest time ever answered.
+    /// The latest time ever answered, and when that was.
     latest: Timestamp,
+    answered: Duration,
 }
 
 type Floors = BTreeMap<ChainId, Floor>;
@@ -112,7 +113,7 @@ impl Clock {
         let (wall, monotonic) = hands.read();
         Self(Arc::new(State {
             hands,
-            course: Mutex::new(Course { wall, monotonic, latest: wall }),
+            course: Mutex::new(Course { wall, monotonic, latest: wall, answered: monotonic }),
             floors: RwLock::default(),
             vouched: RwLock::default(),
         }))
@@ -121,8 +122,9 @@ impl Clock {
     /// The wall clock, which within this process never runs backwards.
     ///
     /// It is never behind an earlier answer, nor behind the wall clock at the start plus the time that has
-    /// passed since: setting the system's clock back buys nobody time. After a rightful correction
-    /// backwards it therefore runs ahead by as much, until the process is started again.
+    /// passed since: setting the system's clock back buys nobody time. Where an earlier answer is ahead of both, because
+    /// the system's clock was, time goes on from there at half its pace until they have caught up: it never stands still,
+    /// so that what was seen then grows old, and it does not stay ahead for good.
     pub fn now(&self) -> Timestamp {
         self.moment().now
     }
@@ -132,7 +134,9 @@ impl Clock {
         let (wall, monotonic) = self.0.hands.read();
         let mut course = self.0.course.lock().unwrap_or_else(PoisonError::into_inner);
         let passed = monotonic.saturating_sub(course.monotonic);
-        course.latest = wall.max(later(course.wall, passed)).max(course.latest);
+        let slowly = later(course.latest, monotonic.saturating_sub(course.answered) / 2);
+        course.latest = wall.max(later(course.wall, passed)).max(slowly);
+        course.answered = course.answered.max(monotonic);
         Moment { now: course.latest, monotonic }
     }
 
@@ -229,10 +233,16 @@ impl Source {
     #[allow(clippy::disallowed_methods, reason = "this is the one place that reads the time")]
     fn read(&self) -> (Timestamp, Duration) {
         match self {
-            Self::System => (Timestamp::now(), since_boot()),
+            Self::System => (of_system(SystemTime::now()), since_boot()),
             Self::Manual(hands) => hands.read(),
         }
     }
+}
+
+/// What the system's clock shows, as far as the calendar goes: from the year -9999 to 9999.
+fn of_system(shown: SystemTime) -> Timestamp {
+    let end = if shown < SystemTime::UNIX_EPOCH { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::try_from(shown).unwrap_or(end)
 }
 
 /// `CLOCK_BOOTTIME`: unlike `CLOCK_MONOTONIC`, it counts the time a laptop lies closed.

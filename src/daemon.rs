@@ -40,6 +40,9 @@ use start::House;
 /// The actors failed too often; the service manager should start the daemon afresh. sysexits' EX_SOFTWARE.
 const ESCALATED: u8 = 70;
 
+/// How long the end waits for what is at work on the chains' runtime.
+const CHAINS_END: Duration = Duration::from_secs(1);
+
 const AN_HOUR: Duration = Duration::from_secs(3_600);
 const A_DAY: Duration = Duration::from_secs(86_400);
 
@@ -96,7 +99,8 @@ pub fn run(read: Read, source: Source, begin: Begin) -> anyhow::Result<u8> {
     let system = actix::System::with_tokio_rt(runtimes::of_actors);
     let living = live(read.config, source, begin, Arc::clone(&log), chains.handle().clone());
     let code = system.block_on(living);
-    chains.shutdown_background();
+    // Before the actors' runtime, which is dropped last. A name that is being looked up is not waited for any longer.
+    chains.shutdown_timeout(CHAINS_END);
     if let Err(error) = &code {
         tracing::error!(error = format!("{error:#}"), "ending");
     }

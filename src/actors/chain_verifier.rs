@@ -24,6 +24,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix::prelude::*;
+use tokio::task::JoinHandle;
+use tokio::time::error::Elapsed;
 
 use crate::actors::cpu_pool::{CpuPool, PoolLimits};
 use crate::actors::ownership_ledger::{ForgetChain, OwnershipLedger, RaiseFloor, RecordSightings};
@@ -206,12 +208,21 @@ impl Supervised for ChainVerifier {
     }
 }
 
+/// Runs `work` on the runtime of the chains for so long at most. Its limit is a timer of that runtime as well: one of the
+/// actors' would panic whoever still waits for it when they have ended.
+fn limited<T: Send + 'static>(
+    chains: &tokio::runtime::Handle,
+    work: impl Future<Output = T> + Send + 'static,
+) -> JoinHandle<Result<T, Elapsed>> {
+    chains.spawn(async move { tokio::time::timeout(SURVEY_TIME, work).await })
+}
+
 /// Runs `work` beside the actors, bounded in time, and replies with what it came to.
 fn beside<T: Send + 'static>(
     actor: &ChainVerifier,
     work: impl Future<Output = Result<T, VerifierError>> + Send + 'static,
 ) -> ResponseActFuture<ChainVerifier, Result<T, VerifierError>> {
-    let task = actor.parts.runtime.spawn(tokio::time::timeout(SURVEY_TIME, work));
+    let task = limited(&actor.parts.runtime, work);
     let reply = async {
         match task.await {
             Ok(Ok(result)) => result,
@@ -310,3 +321,6 @@ impl Handler<ChainStates> for ChainVerifier {
         MessageResult(self.parts.chains.values().map(|it| it.status(now)).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

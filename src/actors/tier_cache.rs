@@ -32,6 +32,7 @@ use crate::actors::cpu_pool::{CpuPool, PoolLimits};
 use crate::actors::ownership_ledger::{CustomersWithWallets, OwnershipLedger};
 use crate::clock::Clock;
 use crate::products::Catalogue;
+use entitled_core::domain::earlier::EarlierLooks;
 use entitled_core::domain::entitlement::{Code, Verdict, explain};
 use entitled_core::domain::ids::{CustomerId, ProductId};
 use entitled_core::domain::product::Product;
@@ -67,6 +68,7 @@ pub struct Parts {
     /// Filled in once the verifier is started, which is after this actor.
     pub verifier: Arc<OnceLock<Addr<ChainVerifier>>>,
     pub clock: Clock,
+    pub earlier: EarlierLooks,
     pub settings: CacheSettings,
     pub catalogue: Catalogue,
     pub turns: Turns,

@@ -7,11 +7,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::asked::Asked;
 use crate::async_wire::AsyncWire;
 use crate::connection::TIMEOUT_DEFAULT;
 use crate::deadline::Deadline;
 use crate::error::ClientError;
-use crate::exchange::{self, Exchange, Inbox, Outcome, ProductParams, require_product};
+use crate::exchange::{self, Exchange, Inbox, Outcome, ProductParams};
 use crate::socket_path::SocketPath;
 use crate::verdict::{Explanation, Verdict};
 
@@ -84,8 +85,8 @@ impl AsyncClient {
         self.check_with(&ProductParams { product }).await
     }
 
-    /// The same with other parameters of `entitlement_check`, such as the publisher. An answer about another product than
-    /// they name is none.
+    /// The same with other parameters of `entitlement_check`, such as the publisher and a feature. An answer about
+    /// something else than they name is none.
     ///
     /// # Errors
     /// As [`AsyncClient::call`].
@@ -93,11 +94,11 @@ impl AsyncClient {
     where
         P: Serialize + ?Sized,
     {
-        let asked = exchange::product_in(params);
+        let asked = Asked::in_params(params);
         // Written before anything is waited for, as in `call`.
         let request = self.exchange.ask("entitlement_check", params)?;
         let verdict: Verdict = exchange::read_result(&self.answer_to(request).await?)?;
-        require_product(&verdict.product, asked.as_deref())?;
+        asked.require(&verdict)?;
         Ok(verdict)
     }
 
@@ -108,7 +109,7 @@ impl AsyncClient {
     pub async fn explain(&mut self, product: &str) -> Result<Explanation, ClientError> {
         let params = ProductParams { product };
         let explanation: Explanation = self.call("entitlement_explain", &params).await?;
-        require_product(&explanation.verdict.product, Some(product))?;
+        Asked::product(product).require(&explanation.verdict)?;
         Ok(explanation)
     }
 
@@ -158,12 +159,12 @@ impl AsyncClient {
     where
         P: Serialize + ?Sized,
     {
-        let product = exchange::product_in(params);
+        let asked = Asked::in_params(params);
         let id: Value = self.call("entitlement_subscribe", params).await?;
         match self.wire.take() {
             Some(wire) => {
                 let inbox = self.exchange.into_inbox(id);
-                Ok(AsyncSubscription { inbox, wire, wait: None, product })
+                Ok(AsyncSubscription { inbox, wire, wait: None, asked })
             }
             None => Err(ClientError::protocol("the connection is gone")),
         }
@@ -255,7 +256,7 @@ pub struct AsyncSubscription {
     wire: AsyncWire,
     wait: Option<Duration>,
     /// Whose verdicts are followed.
-    product: Option<String>,
+    asked: Asked,
 }
 
 impl AsyncSubscription {
@@ -286,6 +287,6 @@ impl AsyncSubscription {
     /// The next verdict; `None` when the daemon closed the connection. It may be given up like [`Self::next_raw`].
     pub async fn next(&mut self) -> Option<Result<Verdict, ClientError>> {
         let raw = self.next_raw().await.transpose()?;
-        Some(raw.and_then(|it| exchange::read_verdict(&it, self.product.as_deref())))
+        Some(raw.and_then(|it| exchange::read_verdict(&it, &self.asked)))
     }
 }

@@ -9,9 +9,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::asked::Asked;
 use crate::deadline::Deadline;
 use crate::error::ClientError;
-use crate::exchange::{self, Exchange, Outcome, ProductParams, require_product};
+use crate::exchange::{self, Exchange, Outcome, ProductParams};
 use crate::socket_path::SocketPath;
 use crate::subscription::Subscription;
 use crate::verdict::{Explanation, Verdict};
@@ -67,8 +68,8 @@ impl Client {
         self.check_with(&ProductParams { product })
     }
 
-    /// The same with other parameters of `entitlement_check`, such as the publisher. An answer about another product than
-    /// they name is none.
+    /// The same with other parameters of `entitlement_check`, such as the publisher and a feature. An answer about
+    /// something else than they name is none.
     ///
     /// # Errors
     /// As [`Client::call`].
@@ -76,9 +77,9 @@ impl Client {
     where
         P: Serialize + ?Sized,
     {
-        let asked = exchange::product_in(params);
+        let asked = Asked::in_params(params);
         let verdict: Verdict = self.call("entitlement_check", params)?;
-        require_product(&verdict.product, asked.as_deref())?;
+        asked.require(&verdict)?;
         Ok(verdict)
     }
 
@@ -89,7 +90,7 @@ impl Client {
     pub fn explain(&mut self, product: &str) -> Result<Explanation, ClientError> {
         let params = ProductParams { product };
         let explanation: Explanation = self.call("entitlement_explain", &params)?;
-        require_product(&explanation.verdict.product, Some(product))?;
+        Asked::product(product).require(&explanation.verdict)?;
         Ok(explanation)
     }
 
@@ -168,10 +169,10 @@ impl Client {
     where
         P: Serialize + ?Sized,
     {
-        let product = exchange::product_in(params);
+        let asked = Asked::in_params(params);
         let id: Value = self.call("entitlement_subscribe", params)?;
         match self.wire.take() {
-            Some(wire) => Ok(Subscription::new(self.exchange.into_inbox(id), wire, product)),
+            Some(wire) => Ok(Subscription::new(self.exchange.into_inbox(id), wire, asked)),
             None => Err(ClientError::protocol("the connection is gone")),
         }
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::asked::Asked;
 use crate::error::ClientError;
 use crate::message::{self, Message};
 use crate::object::read_from_objects;
@@ -148,17 +149,14 @@ pub(super) fn read_result<R: DeserializeOwned>(result: &RawValue) -> Result<R, C
     })
 }
 
-/// Reads what a notice carries, where verdicts about `product` were asked for.
-pub(super) fn read_verdict(
-    result: &RawValue,
-    product: Option<&str>,
-) -> Result<Verdict, ClientError> {
+/// Reads what a notice carries, where verdicts about what was `asked` are told.
+pub(super) fn read_verdict(result: &RawValue, asked: &Asked) -> Result<Verdict, ClientError> {
     let read: Result<Verdict, _> = serde_json::from_str(result.get());
     let verdict = read.map_err(|it| ClientError::Protocol {
         reason: "a verdict has another shape than expected",
         source: Some(it),
     })?;
-    require_product(&verdict.product, product)?;
+    asked.require(&verdict)?;
     Ok(verdict)
 }
 
@@ -168,10 +166,4 @@ pub(super) fn require_product(named: &str, asked: Option<&str>) -> Result<(), Cl
         true => Ok(()),
         false => Err(ClientError::protocol("the answer is about another product")),
     }
-}
-
-/// The product that parameters name.
-pub(super) fn product_in<P: Serialize + ?Sized>(params: &P) -> Option<String> {
-    let params = serde_json::to_value(params).ok()?;
-    params.get("product")?.as_str().map(str::to_owned)
 }

@@ -13,6 +13,7 @@
 //! # Ok::<(), entitled_client::ClientError>(())
 //! ```
 
+mod asked;
 #[cfg(feature = "tokio")]
 mod async_client;
 #[cfg(feature = "tokio")]

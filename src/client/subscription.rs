@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
+use crate::asked::Asked;
 use crate::deadline::Deadline;
 use crate::error::ClientError;
 use crate::exchange::{Inbox, read_verdict};
@@ -22,12 +23,12 @@ pub struct Subscription {
     wire: Wire,
     wait: Option<Duration>,
     /// Whose verdicts are followed.
-    product: Option<String>,
+    asked: Asked,
 }
 
 impl Subscription {
-    pub(super) fn new(inbox: Inbox, wire: Wire, product: Option<String>) -> Self {
-        Self { inbox, wire, wait: None, product }
+    pub(super) fn new(inbox: Inbox, wire: Wire, asked: Asked) -> Self {
+        Self { inbox, wire, wait: None, asked }
     }
 
     /// How long [`Self::next`] waits for a change before it gives [`ClientError::Timeout`], after which
@@ -73,7 +74,7 @@ impl Subscription {
     }
 
     fn read(&self, told: &RawValue) -> Result<Verdict, ClientError> {
-        read_verdict(told, self.product.as_deref())
+        read_verdict(told, &self.asked)
     }
 }
 

@@ -18,15 +18,60 @@ fn setting_the_clock_back_stops_no_time() {
     assert_eq!(clock.now(), at(10_150));
 }
 
+/// What was looked at while the clock was ahead would otherwise be just looked at for as long as it had been ahead.
 #[test]
-fn a_clock_set_forward_and_back_never_answers_an_earlier_time() {
+fn after_a_clock_was_ahead_time_goes_on_at_half_its_pace_until_it_is_right() {
     let (clock, hands) = Clock::manual(at(10_000));
     hands.set_wall(at(20_000));
     assert_eq!(clock.now(), at(20_000));
     hands.set_wall(at(10_000));
-    assert_eq!(clock.now(), at(20_000));
-    hands.advance(Duration::from_secs(10_001));
-    assert_eq!(clock.now(), at(20_001));
+    assert_eq!(clock.now(), at(20_000), "never an earlier time");
+    hands.advance(Duration::from_secs(1_000));
+    assert_eq!(clock.now(), at(20_500));
+    hands.advance(Duration::from_secs(18_998));
+    assert_eq!(clock.now(), at(29_999));
+    hands.advance(Duration::from_secs(2));
+    assert_eq!(clock.now(), at(30_000), "it is right again");
+    hands.advance(Duration::from_secs(10));
+    assert_eq!(clock.now(), at(30_010));
+}
+
+/// Nobody knows how often it is asked in between.
+#[test]
+fn how_often_the_time_is_asked_changes_nothing() {
+    let (clock, hands) = Clock::manual(at(10_000));
+    hands.set_wall(at(20_000));
+    clock.now();
+    hands.set_wall(at(10_000));
+    for _ in 0..1_000 {
+        hands.advance(Duration::from_secs(1));
+        clock.now();
+    }
+    assert_eq!(clock.now(), at(20_500));
+}
+
+#[test]
+fn a_clock_that_shows_what_no_calendar_holds_shows_the_end_of_it() {
+    let second = Duration::from_secs(1);
+    let beyond = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(253_402_300_800)).unwrap();
+    assert_eq!(of_system(beyond), Timestamp::MAX);
+    let farthest = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(i64::MAX as u64));
+    assert_eq!(of_system(farthest.unwrap()), Timestamp::MAX);
+    let before = SystemTime::UNIX_EPOCH.checked_sub(Duration::from_secs(i64::MAX as u64));
+    assert_eq!(of_system(before.unwrap()), Timestamp::MIN);
+    assert_eq!(of_system(SystemTime::UNIX_EPOCH - second), at(-1));
+    // And what is reckoned from there ends there.
+    let (clock, hands) = Clock::manual(Timestamp::MAX);
+    clock.raise_floor(CHAIN, Timestamp::MAX, Trust::Quorum);
+    hands.advance(Duration::MAX);
+    assert_eq!((clock.now(), clock.now_on([CHAIN])), (Timestamp::MAX, Timestamp::MAX));
+    let (clock, hands) = Clock::manual(Timestamp::MIN);
+    hands.advance(Duration::from_secs(u64::MAX));
+    assert_eq!(clock.now(), Timestamp::MAX);
+    hands.set_wall(Timestamp::MIN);
+    assert!(!clock.is_rolled_back(CHAIN));
+    clock.raise_floor(CHAIN, Timestamp::MAX, Trust::Quorum);
+    assert!(clock.is_rolled_back(CHAIN));
 }
 
 /// What was lent for a time is not had for longer by a restart with the clock set back.

@@ -40,6 +40,7 @@ use crate::seat_policies::Policies;
 use crate::store::tables::notices::{self, Notice};
 use crate::store::tables::publishers;
 use crate::store::{self, Store, StoreSettings};
+use entitled_core::domain::earlier::EarlierLooks;
 use entitled_core::domain::ids::{ProductId, Timestamp};
 use entitled_core::domain::ownership::{Finality, Trust};
 use entitled_core::domain::publisher::Pin;
@@ -109,6 +110,7 @@ impl House {
                 ledger: ledger.clone(),
                 verifier: Arc::clone(&meeting),
                 clock: clock.clone(),
+                earlier: earlier_looks(&progress, &clock),
                 settings: cache_settings(config),
                 catalogue,
                 turns: Turns::default(),
@@ -278,6 +280,12 @@ fn raise_floors(progress: &Progress, clock: &Clock) {
     for it in progress.heads.iter().filter(|it| it.finality == Finality::Finalized) {
         clock.raise_floor(it.chain, it.time, it.trust);
     }
+}
+
+/// Once all that is known of the time is known to the clock.
+fn earlier_looks(progress: &Progress, clock: &Clock) -> EarlierLooks {
+    let until = clock.now_on(progress.floors.iter().map(|(chain, _)| *chain));
+    EarlierLooks { last: progress.last_look, until }
 }
 
 fn open_keys(

@@ -98,3 +98,4 @@ mod test_bed;
 mod vendors;
 mod wallets;
 mod warm;
+mod wrong_clock;

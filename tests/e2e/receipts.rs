@@ -14,7 +14,9 @@ use crate::support::CHAIN;
 use crate::support::anvil::{Anvil, number};
 use crate::support::contract::Contract;
 use crate::support::daemon::Daemon;
+use crate::support::eventually;
 use crate::support::faults::Fault;
+use crate::support::licences::Editions;
 use crate::support::proxy::Proxy;
 use crate::support::settings::{ProductFile, Settings};
 use crate::support::stage::{ACME, Stage};
@@ -184,6 +186,35 @@ fn what_was_proven_is_shown_while_the_chain_is_away() {
     stage.daemon.restart();
     stage.daemon.wait_for_code(ACME, "GRACE");
     assert!(judge(&make(&stage.daemon, None), &vendor, None).is_ok(), "after a restart, too");
+}
+
+/// What was proven of the one wallet a moment ago proves nothing of the other.
+#[test]
+fn of_two_wallets_with_the_same_edition_the_receipt_is_of_the_one_the_verdict_names() {
+    let vendor = Vendor::new();
+    let anvil = Anvil::start();
+    let editions = Editions::deploy(&anvil);
+    let product = ProductFile::new(ACME).tier("pro", 20, "");
+    let product = product.grant("pro", &editions.collection(), "rule = \"balance\"\nids = [7]");
+    let daemon = Daemon::start(&Settings::new([anvil.url()]));
+    install_signed(&daemon, &vendor, &product);
+    let wallets = [1, 2].map(Wallet::numbered);
+    for wallet in &wallets {
+        daemon.link(wallet);
+        editions.issue(&anvil, wallet.address(), 7, 1);
+    }
+    daemon.wait_for_code(ACME, "VALID");
+    eventually("both wallets are known to hold it", || {
+        let held = daemon.call("ownership_list", json!({}))["items"].as_array().unwrap().len();
+        if held == 2 { Ok(()) } else { Err(format!("{held} of them")) }
+    });
+    let proven = || judge(&make(&daemon, None), &vendor, None).unwrap().verdict.wallet.unwrap();
+    let first = proven().address;
+    editions.take_back(&anvil, first, 7, 1);
+    let other = wallets.iter().map(Wallet::address).find(|it| *it != first).unwrap();
+    let named = json!(format!("{CHAIN}:{other}"));
+    daemon.wait_for(ACME, "it is the other wallet's", |it| it["wallet"] == named);
+    assert_eq!(proven().address, other);
 }
 
 /// A wallet that is a contract, whose link is to be judged by whoever gets the receipt.

@@ -36,7 +36,9 @@ var (
 	// ErrProtocol: what was said is not JSON-RPC 2.0, or not an answer to what was asked.
 	ErrProtocol = errors.New("the conversation with the daemon failed")
 
-	errOtherProduct = fmt.Errorf("%w: the answer is about another product", ErrProtocol)
+	errOtherProduct   = fmt.Errorf("%w: the answer is about another product", ErrProtocol)
+	errOtherFeature   = fmt.Errorf("%w: the answer is not about the feature asked for", ErrProtocol)
+	errOtherPublisher = fmt.Errorf("%w: the answer rests on another publisher's word", ErrProtocol)
 )
 
 // RefusedError says that the daemon understood and declined: it is full, or busy, or does not allow it.
@@ -91,7 +93,10 @@ func (v Verdict) Feature(name string) (any, bool) {
 	return value, found && v.Answer == Yes
 }
 
-func readVerdict(product string, said json.RawMessage) (Verdict, error) {
+// readVerdict reads what was said to what was asked. About another product it is no answer, and neither is a yes that is not
+// about the feature and the publisher that were named.
+func readVerdict(asked map[string]any, said json.RawMessage) (Verdict, error) {
+	product, _ := asked["product"].(string)
 	verdict := Verdict{Product: product}
 	it, err := read(said)
 	if err != nil {
@@ -127,6 +132,18 @@ func readVerdict(product string, said json.RawMessage) (Verdict, error) {
 		whole.Answer = Yes
 	default:
 		whole.Answer = No
+	}
+	if whole.Answer == Yes {
+		if name, named := asked["feature"].(string); named {
+			if value := whole.Features[name]; value == nil || value == false {
+				return verdict, errOtherFeature
+			}
+		}
+		if key, named := asked["publisher"].(string); named {
+			if publisher, err := optional[string](it, "publisher"); err != nil || publisher != key {
+				return verdict, errOtherPublisher
+			}
+		}
 	}
 	return whole, nil
 }
@@ -173,7 +190,7 @@ func (c *Client) Check(ctx context.Context, product string, options ...Option) (
 	if err != nil {
 		return Verdict{Product: product}, err
 	}
-	return readVerdict(product, said)
+	return readVerdict(params, said)
 }
 
 // Call asks any method, and gives its result. Params may be nil.
@@ -304,5 +321,5 @@ func (w *Watch) next() (Verdict, error) {
 	if err != nil {
 		return Verdict{Product: w.product}, err
 	}
-	return readVerdict(w.product, said)
+	return readVerdict(map[string]any{"product": w.product}, said)
 }

@@ -9,6 +9,7 @@ pub mod confirmed;
 pub mod consensus;
 pub mod control_character;
 pub mod customer;
+pub mod earlier;
 pub mod entitlement;
 pub mod epoch;
 pub mod ids;

@@ -1,6 +1,6 @@
 //! Customers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::api::{ACTOR_TIME, Api};
@@ -87,12 +87,17 @@ fn edit_of_uids(
             let detail = "`uids` replaces all there are: give it, or `add_uids` and `remove_uids`";
             Err(RpcError::invalid_params(detail))
         }
-        None if add.iter().any(|it| remove.contains(it)) => {
-            let detail = "a user cannot be in `add_uids` and in `remove_uids`";
-            Err(RpcError::invalid_params(detail))
-        }
         Some(all) => Ok(Some(UidsEdit::Replace(all))),
-        None => Ok(changes.then_some(UidsEdit::Change { add, remove })),
+        None => {
+            let leaving: BTreeSet<u32> = remove.iter().copied().collect();
+            if let Some(both) = add.iter().find(|it| leaving.contains(it)) {
+                let detail = format!(
+                    "the user with uid {both} cannot be in `add_uids` and in `remove_uids`"
+                );
+                return Err(RpcError::invalid_params(detail));
+            }
+            Ok(changes.then_some(UidsEdit::Change { add, remove }))
+        }
     }
 }
 
@@ -152,3 +157,6 @@ fn pairs_fit<'a>(
         format!("`{parameter}` may have 64 entries, names of 64 and values of 1000 characters");
     Err(RpcError::invalid_params(detail))
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,14 +46,15 @@ pub enum UidsEdit {
 }
 
 impl UidsEdit {
-    fn apply(self, mut before: Vec<u32>) -> Vec<u32> {
+    /// Each once, in their order.
+    fn apply(self, before: &[u32]) -> Vec<u32> {
         let (add, remove) = match self {
-            Self::Replace(uids) => return uids,
+            Self::Replace(uids) => return sorted(uids),
             Self::Change { add, remove } => (add, remove),
         };
-        before.retain(|it| !remove.contains(it));
-        before.extend(add);
-        before
+        let remove: BTreeSet<u32> = remove.into_iter().collect();
+        let stay = before.iter().copied().filter(|it| !remove.contains(it));
+        sorted(stay.chain(add))
     }
 }
 
@@ -169,12 +170,13 @@ fn insert(
     new: NewCustomer,
     asked: &Asked,
 ) -> Result<Customer, StoreError> {
+    let new = NewCustomer { uids: sorted(new.uids), ..new };
     check(changes, id, &new)?;
     let customer = Customer {
         id,
         name: new.name,
         external_id: new.external_id,
-        uids: sorted(new.uids),
+        uids: new.uids,
         metadata: new.metadata,
         active: true,
         created_at: asked.at,
@@ -201,7 +203,7 @@ pub fn update(
         name: edit.name.unwrap_or_else(|| before.name.clone()),
         external_id: edit.external_id.unwrap_or_else(|| before.external_id.clone()),
         uids: match edit.uids {
-            Some(edit) => edit.apply(before.uids.clone()),
+            Some(edit) => edit.apply(&before.uids),
             None => before.uids.clone(),
         },
         metadata: match edit.metadata {
@@ -213,7 +215,7 @@ pub fn update(
     let after = Customer {
         name: wanted.name,
         external_id: wanted.external_id,
-        uids: sorted(wanted.uids),
+        uids: wanted.uids,
         metadata: wanted.metadata,
         active: edit.active.unwrap_or(before.active),
         ..before.clone()
@@ -309,7 +311,7 @@ fn check_bounds(wanted: &NewCustomer) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn sorted(uids: Vec<u32>) -> Vec<u32> {
+fn sorted(uids: impl IntoIterator<Item = u32>) -> Vec<u32> {
     uids.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
 }
 

@@ -9,7 +9,9 @@ use crate::store::view::{Changes, View, prefixed, record};
 use entitled_core::domain::customer::LinkProof;
 use entitled_core::domain::ids::{CustomerId, ProductId, Timestamp};
 
-const FORM: u8 = 1;
+const FORM: u8 = 2;
+/// Without the wallet. What was kept so is no evidence of any wallet.
+const FORM_BEFORE: u8 = 1;
 
 /// What is kept for the receipt of one product.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct ReceiptParts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptEvidence {
     pub made_at: Timestamp,
+    /// Which wallet it proves something of: several may hold the same id.
+    pub wallet: Address,
     pub bytes: Vec<u8>,
 }
 
@@ -37,7 +41,7 @@ pub fn parts(
 ) -> Result<ReceiptParts, StoreError> {
     let link = record(view, Table::LinkProofs, &schema::wallet(address, id), "how it was linked")?;
     let evidence = view.get(Table::Evidence, &schema::evidence(id, product))?;
-    Ok(ReceiptParts { link, evidence: evidence.map(|it| decode(&it)).transpose()? })
+    Ok(ReceiptParts { link, evidence: evidence.map(|it| decode(&it)).transpose()?.flatten() })
 }
 
 /// Keeps evidence, in the place of what was kept of the same customer and product.
@@ -50,7 +54,8 @@ pub fn keep(
     evidence: &KeptEvidence,
 ) -> Result<(), StoreError> {
     let made_at = schema::time(evidence.made_at);
-    let value = [&[FORM], made_at.as_slice(), &evidence.bytes].concat();
+    let wallet = evidence.wallet.as_slice();
+    let value = [&[FORM], made_at.as_slice(), wallet, &evidence.bytes].concat();
     changes.put(Table::Evidence, &schema::evidence(id, product), &value)
 }
 
@@ -69,14 +74,18 @@ pub(in crate::store) fn forget(
     Ok(())
 }
 
-fn decode(value: &[u8]) -> Result<KeptEvidence, StoreError> {
+fn decode(value: &[u8]) -> Result<Option<KeptEvidence>, StoreError> {
+    if value.first() == Some(&FORM_BEFORE) {
+        return Ok(None);
+    }
     let parts = || {
         let (form, rest) = value.split_first()?;
-        let (made_at, bytes) = rest.split_at_checked(16)?;
-        let made_at = schema::time_of(made_at)?;
-        (*form == FORM).then(|| KeptEvidence { made_at, bytes: bytes.to_vec() })
+        let (made_at, rest) = rest.split_at_checked(16)?;
+        let (wallet, bytes) = rest.split_at_checked(Address::len_bytes())?;
+        let (made_at, wallet) = (schema::time_of(made_at)?, Address::from_slice(wallet));
+        (*form == FORM).then(|| KeptEvidence { made_at, wallet, bytes: bytes.to_vec() })
     };
-    parts().ok_or(StoreError::Form { what: "evidence" })
+    parts().map(Some).ok_or(StoreError::Form { what: "evidence" })
 }
 
 #[cfg(test)]

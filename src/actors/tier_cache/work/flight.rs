@@ -143,10 +143,11 @@ pub(in crate::actors::tier_cache) async fn gather(
         .map(|it| it.product.collections().into_iter().collect())
         .unwrap_or_default();
     let ask = FindFacts { customers, collections };
-    let facts = match parts.ledger.send(ask).timeout(LEDGER_TIME).await {
+    let mut facts = match parts.ledger.send(ask).timeout(LEDGER_TIME).await {
         Ok(reply) => reply.map_err(|source| CheckError::Ledger { source })?,
         Err(_) => return Err(CheckError::Busy),
     };
+    facts.sightings.iter_mut().for_each(|it| parts.earlier.date(it));
     let mut wallets: HashMap<CustomerId, Vec<&Wallet>> = HashMap::new();
     for wallet in &facts.wallets {
         wallets.entry(wallet.customer).or_default().push(wallet);

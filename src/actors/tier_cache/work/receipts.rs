@@ -196,7 +196,11 @@ async fn kept(parts: &Parts, ask: &DraftReceipt, of_any_age: bool) -> Result<Kep
         now >= made_at
             && Duration::try_from(now.duration_since(made_at)).is_ok_and(|it| it < refresh)
     };
-    let fits = |it: &KeptEvidence| is_the_verdicts && (of_any_age || is_young(it.made_at));
+    let fits = |it: &KeptEvidence| {
+        is_the_verdicts
+            && it.wallet == ground.basis.wallet.address
+            && (of_any_age || is_young(it.made_at))
+    };
     let Some(evidence) = found.evidence.filter(fits) else {
         return Ok(Kept::Ground(ground.into()));
     };
@@ -258,7 +262,8 @@ fn is_passing(error: &ReceiptError) -> bool {
 /// Whether it could be kept.
 async fn keep(parts: &Parts, ground: &Ground, evidence: &Evidence) -> bool {
     let Ground { basis: Basis { product, wallet, .. }, now, .. } = ground;
-    let evidence = KeptEvidence { made_at: *now, bytes: evidence.to_bytes() };
+    let (made_at, of) = (*now, wallet.address);
+    let evidence = KeptEvidence { made_at, wallet: of, bytes: evidence.to_bytes() };
     let order = KeepEvidence { customer: wallet.customer, product: product.clone(), evidence };
     let failed = match parts.ledger.send(order).timeout(LEDGER_TIME).await {
         Ok(Ok(())) => return true,

@@ -64,9 +64,20 @@ std::string take(const entitlement::Client &client, const std::vector<std::strin
     return seat->answer() == Answer::yes ? "yes " + std::string(seat->id()) : stands();
 }
 
+// The publisher is named for good, when a client is made.
+std::string check(const entitlement::Options &options, const entitlement::Client &client, const std::vector<std::string> &words) {
+    constexpr std::string_view publisher = "publisher=";
+    if (words.size() == 2) return said(client.check(words[1]));
+    if (words.size() != 3 || words[2].compare(0, publisher.size(), publisher) != 0) return "cannot";
+    entitlement::Options named = options;
+    named.publisher = words[2].substr(publisher.size());
+    return said(entitlement::Client(named).check(words[1]));
+}
+
 std::string say(std::optional<entitlement::Client> &client, const std::vector<std::string> &words) {
+    static entitlement::Options options;
     if (words[0] == "open") {
-        entitlement::Options options;
+        options = {};
         options.socket = "unix://" + words[1];
         options.timeout = std::chrono::milliseconds(std::stoll(words[2]));
         client.emplace(options);
@@ -86,7 +97,7 @@ std::string say(std::optional<entitlement::Client> &client, const std::vector<st
         client.reset();
         return "ok";
     }
-    if (words[0] == "check" && words.size() == 2) return said(client->check(words[1]));
+    if (words[0] == "check") return check(options, *client, words);
     if (words[0] == "has") return word(client->check(words[1]).has(words[2]));
     if (words[0] == "value") return client->check(words[1]).text(words[2]).value_or("none");
     if (words[0] == "watch") return watch(*client, words[1], std::stoul(words[2]));

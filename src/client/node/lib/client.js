@@ -27,7 +27,8 @@ class Client {
     if (typeof product !== "string") throw new TypeError("a product is named by a string");
     let answer, verdict;
     try {
-      [answer, verdict] = read(await this.call("entitlement_check", { product, feature, publisher, wait_ms: waitMs }), product);
+      const said = await this.call("entitlement_check", { product, feature, publisher, wait_ms: waitMs });
+      [answer, verdict] = read(said, { product, feature, publisher });
     } catch (error) {
       if (!(error instanceof EntitledError)) throw error;
       [answer, verdict] = notKnown(product, error);
@@ -131,7 +132,7 @@ class Watch {
   async #next() {
     while (!this.#isClosed) {
       await this.#sleep();
-      const told = await this.#told().then((said) => read(said, this.#product)).catch((error) => this.#failed(error));
+      const told = await this.#told().then((said) => read(said, { product: this.#product })).catch((error) => this.#failed(error));
       if (told && !this.#isClosed) return { done: false, value: await this.#handlers[told[0]](told[1]) };
     }
     return { done: true, value: undefined };

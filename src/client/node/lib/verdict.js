@@ -53,9 +53,12 @@ class Verdict {
 }
 
 const OTHER_PRODUCT = "the answer is about another product";
+const OTHER_FEATURE = "the answer is not about the feature asked for";
+const OTHER_PUBLISHER = "the answer rests on another publisher's word";
 
-/** `[answer, verdict]` of what the daemon said about `product`; what is no verdict, or one about another product, throws. */
-function read(said, product) {
+/** `[answer, verdict]` of what the daemon said to what was asked; what is no verdict, or one about another product, throws, and
+ *  so does a yes that is not about the feature and the publisher that were named. */
+function read(said, { product, feature, publisher }) {
   const is = (kind, ...values) => values.every((it) => typeof it === kind);
   const isObject = (it) => is("object", it) && it !== null && !Array.isArray(it);
   const whole = isObject(said)
@@ -64,6 +67,11 @@ function read(said, product) {
   if (!whole) throw new ProtocolError("a verdict has another shape than expected");
   if (said.product !== product) throw new ProtocolError(OTHER_PRODUCT);
   const answer = said.code === "UNDETERMINED" ? "notKnown" : said.valid ? "yes" : "no";
+  if (answer === "yes") {
+    const names = (it) => Object.hasOwn(said.features ?? {}, it) && ![false, null].includes(said.features[it]);
+    if (feature !== undefined && !names(feature)) throw new ProtocolError(OTHER_FEATURE);
+    if (publisher !== undefined && said.publisher !== publisher) throw new ProtocolError(OTHER_PUBLISHER);
+  }
   return [answer, new Verdict(answer, said)];
 }
 

@@ -154,7 +154,7 @@ class _Following:
                     raise refusal
             while (told := self.connection.notice(self._id)) is None:
                 await _read(self.connection, waiter(None))
-            verdict = Verdict.read(told.get("result"), self.params["product"])
+            verdict = Verdict.read(told.get("result"), self.params)
             self.pause, self._failure = 0.0, None
             return verdict
         except EntitledError as error:
@@ -191,7 +191,7 @@ class Client(_Asker):
         answer is NOT_KNOWN, and its `error` says why."""
         params = check_params(product, feature=feature, publisher=publisher, wait_ms=wait_ms)
         try:
-            return Verdict.read(self.call("entitlement_check", params), product)
+            return Verdict.read(self.call("entitlement_check", params), params)
         except EntitledError as error:
             return Verdict.not_known(product, error)
 
@@ -274,7 +274,7 @@ class AsyncClient(_Asker):
         """As `Client.check`."""
         params = check_params(product, feature=feature, publisher=publisher, wait_ms=wait_ms)
         try:
-            return Verdict.read(await self.call("entitlement_check", params), product)
+            return Verdict.read(await self.call("entitlement_check", params), params)
         except EntitledError as error:
             return Verdict.not_known(product, error)
 

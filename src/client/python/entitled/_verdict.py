@@ -8,6 +8,8 @@ from typing import Any, Mapping, NoReturn, Optional
 
 
 OTHER_PRODUCT = "the answer is about another product"
+OTHER_FEATURE = "the answer is not about the feature asked for"
+OTHER_PUBLISHER = "the answer rests on another publisher's word"
 
 
 class EntitledError(Exception):
@@ -90,9 +92,9 @@ class Verdict:
         return self.features.get(name, default) if self.answer is YES else default
 
     @classmethod
-    def read(cls, result: Any, asked: str) -> Verdict:
-        """Reads what the daemon said about the product `asked`. What is no verdict, or one about another product, raises
-        `ProtocolError`."""
+    def read(cls, result: Any, asked: Mapping[str, Any]) -> Verdict:
+        """Reads what the daemon said to the parameters `asked`. What is no verdict, or one about another product, raises
+        `ProtocolError`, and so does a yes that is not about the feature and the publisher they name."""
         if not isinstance(result, dict):
             raise ProtocolError("a verdict has another shape than expected")
         product, valid, code = result.get("product"), result.get("valid"), result.get("code")
@@ -100,9 +102,15 @@ class Verdict:
         texts = isinstance(product, str) and isinstance(code, str) and isinstance(detail, str)
         if not (texts and isinstance(valid, bool) and isinstance(tier, (str, type(None))) and isinstance(features, dict)):
             raise ProtocolError("a verdict has another shape than expected")
-        if product != asked:
+        if product != asked["product"]:
             raise ProtocolError(OTHER_PRODUCT)
         answer = NOT_KNOWN if code == "UNDETERMINED" else YES if valid else NO
+        # Zero and the empty text count as included here, as they do for the daemon; and 0 == False.
+        value = features.get(asked.get("feature"))
+        if answer is YES and "feature" in asked and (value is None or value is False):
+            raise ProtocolError(OTHER_FEATURE)
+        if answer is YES and "publisher" in asked and result.get("publisher") != asked["publisher"]:
+            raise ProtocolError(OTHER_PUBLISHER)
         return cls(product, answer, code, detail, tier, features, raw=result)
 
     @classmethod

@@ -43,6 +43,7 @@ fn bed() -> Bed {
         ledger: ledger.clone(),
         verifier: Arc::default(),
         clock: clock.clone(),
+        earlier: Default::default(),
         settings: CacheSettings { refresh: A_DAY, retry: A_DAY, recheck: A_DAY },
         catalogue: Catalogue::new(Vec::new(), 0),
         turns: tier_cache::Turns::default(),

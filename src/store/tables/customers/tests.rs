@@ -64,6 +64,43 @@ fn users_come_and_go_beside_those_there_are() {
     assert_eq!(who(&bench, 9), CustomerId::Numbered(1), "and nothing of it is done");
 }
 
+/// Whoever asks for what is so already, or names somebody twice, has not asked for more than there may be.
+#[test]
+fn the_bound_is_on_the_users_there_are_in_the_end() {
+    let bench = Bench::new();
+    let all: Vec<u32> = (0..1_024).collect();
+    let twice: Vec<u32> = all.iter().chain(&all).copied().collect();
+    assert_eq!(made(&bench, new("a", &twice)).unwrap().uids, all);
+    let change = |add: &[u32], remove: &[u32]| {
+        let uids = UidsEdit::Change { add: add.to_vec(), remove: remove.to_vec() };
+        edited(&bench, 1, CustomerEdit { uids: Some(uids), ..Default::default() })
+    };
+    assert_eq!(change(&all, &[]).unwrap().uids, all);
+    assert!(change(&[1_024], &[]).unwrap_err().to_string().contains("at most 1024 users"));
+    assert_eq!(change(&[1_024, 1_024], &[0, 0]).unwrap().uids.last(), Some(&1_024));
+    let edit = CustomerEdit { uids: Some(UidsEdit::Replace(twice)), ..Default::default() };
+    assert_eq!(edited(&bench, 1, edit).unwrap().uids, all);
+}
+
+/// That is how a user is moved: out of the customer that it has by itself, and into another.
+#[test]
+fn who_is_taken_out_of_its_own_customer_stays_it_until_another_stands_for_it() {
+    let bench = Bench::new();
+    let own = CustomerId::Uid(7);
+    bench.change(move |it| find_or_make(it, own, &asked(1))).unwrap();
+    assert!(made(&bench, new("a", &[7])).is_err(), "it is its own customer's");
+    let uids = UidsEdit::Change { add: Vec::new(), remove: vec![7] };
+    let edit = CustomerEdit { uids: Some(uids), ..Default::default() };
+    let left = bench.change(move |it| update(it, own, edit, &asked(2))).unwrap();
+    assert!(left.uids.is_empty());
+    assert_eq!(who(&bench, 7), own);
+    made(&bench, new("a", &[7])).unwrap();
+    assert_eq!(who(&bench, 7), CustomerId::Numbered(1));
+    let none = CustomerEdit { uids: Some(UidsEdit::Replace(Vec::new())), ..Default::default() };
+    edited(&bench, 1, none).unwrap();
+    assert_eq!(who(&bench, 7), own, "whom nobody else stands for");
+}
+
 #[test]
 fn a_released_uid_is_free_again() {
     let bench = Bench::new();

@@ -25,7 +25,8 @@ fn found(bench: &Bench, id: &str) -> ReceiptParts {
 }
 
 fn kept(bench: &Bench, id: &str, byte: u8) -> KeptEvidence {
-    let (id, evidence) = (product(id), KeptEvidence { made_at: at(7), bytes: vec![byte; 3] });
+    let evidence = KeptEvidence { made_at: at(7), wallet: WALLET, bytes: vec![byte; 3] };
+    let id = product(id);
     let given = evidence.clone();
     bench.change(move |it| keep(it, (ALICE, &id), &given)).unwrap();
     evidence
@@ -57,4 +58,16 @@ fn the_evidence_made_last_is_kept_for_each_product() {
     assert_eq!(found(&bench, "acme").evidence, None);
     bench.change(move |it| wallets::remove(it, WALLET, ALICE, false, &asked(2))).unwrap();
     assert_eq!(found(&bench, "acme-cad-pro").evidence, None);
+}
+
+#[test]
+fn what_was_kept_without_its_wallet_is_made_anew() {
+    let bench = Bench::new();
+    linked(&bench, None);
+    let form = [&[FORM_BEFORE], schema::time(at(7)).as_slice(), &[1; 300]].concat();
+    let key = schema::evidence(ALICE, &product("acme-cad"));
+    bench.change(move |it| it.put(Table::Evidence, &key, &form)).unwrap();
+    assert_eq!(found(&bench, "acme-cad").evidence, None);
+    let anew = kept(&bench, "acme-cad", 2);
+    assert_eq!(found(&bench, "acme-cad").evidence, Some(anew));
 }

@@ -13,6 +13,7 @@ use crate::actors::ownership_ledger::{
 use crate::actors::tier_cache::{CacheSettings, Check, Turns, VerdictReader};
 use crate::products::{Catalogue, Loaded};
 use crate::store::{Store, StoreSettings};
+use entitled_core::domain::earlier::EarlierLooks;
 use entitled_core::domain::entitlement::Code;
 use entitled_core::domain::ids::{ChainId, Collection, Standard};
 use entitled_core::domain::ownership::{
@@ -128,6 +129,7 @@ impl Bed {
             ledger: own.clone(),
             verifier: Arc::default(),
             clock: clock.clone(),
+            earlier: EarlierLooks::default(),
             settings: CacheSettings {
                 refresh: Duration::from_secs(100),
                 retry: Duration::from_secs(5),

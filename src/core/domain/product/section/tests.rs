@@ -45,3 +45,17 @@ fn distance_counts_letters_added_dropped_changed_and_swapped() {
         assert_eq!(distance(other, one), steps);
     }
 }
+
+#[test]
+fn a_moment_that_no_calendar_holds_is_a_mistake_of_the_file() {
+    let node = |text: &str| Node {
+        place: Place::default(),
+        value: Value::Text(text.to_owned()),
+        raw: None,
+    };
+    for text in ["9999-12-31T23:59:59Z", "10000-01-01T00:00:00Z", "-10000-01-01T00:00:00Z", "99"] {
+        assert!(moment(&node(text)).is_err(), "{text}");
+    }
+    assert!(moment(&node("9999-12-30T00:00:00Z")).is_ok());
+    assert!(moment(&node("0001-01-01T00:00:00Z")).is_ok());
+}

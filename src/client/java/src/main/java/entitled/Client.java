@@ -52,7 +52,7 @@ public final class Client implements AutoCloseable {
         Map<String, Object> params = new LinkedHashMap<>(more);
         params.put("product", product);
         try {
-            return Verdict.read(call("entitlement_check", params), product);
+            return Verdict.read(call("entitlement_check", params), params);
         } catch (EntitledException it) {
             return Verdict.notKnown(product, it);
         }

@@ -6,6 +6,8 @@ import java.util.Optional;
 /** No answer, and why. None of these says that the caller is not entitled. */
 public sealed class EntitledException extends Exception {
     static final String OTHER_PRODUCT = "the answer is about another product";
+    static final String OTHER_FEATURE = "the answer is not about the feature asked for";
+    static final String OTHER_PUBLISHER = "the answer rests on another publisher's word";
     private static final long serialVersionUID = 1L;
 
     EntitledException(String message, Throwable cause) {

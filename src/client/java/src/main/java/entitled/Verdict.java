@@ -31,8 +31,11 @@ public record Verdict(String product, Answer answer, String code, String detail,
         return answer == Answer.YES ? Optional.ofNullable(features.get(name)) : Optional.empty();
     }
 
-    /** What was said about the product that was asked about; about another one it is no answer. */
-    static Verdict read(Object said, String asked) throws EntitledException {
+    /**
+     * What was said to the parameters that were asked. About another product it is no answer, and neither is a yes that is not
+     * about the feature and the publisher they name.
+     */
+    static Verdict read(Object said, Map<String, ?> asked) throws EntitledException {
         Map<String, Object> raw = Json.object(said);
         Object detail = raw.getOrDefault("detail", "");
         Object tier = raw.get("tier");
@@ -40,10 +43,19 @@ public record Verdict(String product, Answer answer, String code, String detail,
         if (raw.get("product") instanceof String product && raw.get("valid") instanceof Boolean valid
                 && raw.get("code") instanceof String code && detail instanceof String text
                 && (tier == null || tier instanceof String) && features instanceof Map) {
-            if (!product.equals(asked)) {
+            if (!product.equals(asked.get("product"))) {
                 throw new EntitledException.Protocol(EntitledException.OTHER_PRODUCT);
             }
             Answer answer = code.equals("UNDETERMINED") ? Answer.NOT_KNOWN : valid ? Answer.YES : Answer.NO;
+            Object feature = asked.get("feature");
+            Object value = feature == null ? null : Json.object(features).get(feature);
+            if (answer == Answer.YES && feature != null && (value == null || value.equals(false))) {
+                throw new EntitledException.Protocol(EntitledException.OTHER_FEATURE);
+            }
+            Object publisher = asked.get("publisher");
+            if (answer == Answer.YES && publisher != null && !publisher.equals(raw.get("publisher"))) {
+                throw new EntitledException.Protocol(EntitledException.OTHER_PUBLISHER);
+            }
             return new Verdict(product, answer, code, text, Optional.ofNullable((String) tier), Json.object(features),
                     Optional.empty(), raw);
         }

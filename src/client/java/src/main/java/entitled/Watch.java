@@ -37,7 +37,7 @@ public final class Watch implements Iterator<Verdict>, Iterable<Verdict>, AutoCl
     public boolean hasNext() {
         while (next == null && !isClosed && !Thread.currentThread().isInterrupted()) {
             try {
-                next = Verdict.read(told(), product);
+                next = Verdict.read(told(), Map.of("product", product));
                 pauseMs = 0;
                 failure = null;
             } catch (EntitledException it) {

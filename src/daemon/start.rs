@@ -93,10 +93,7 @@ impl House {
         let pinned =
             keep_pins(&store, &pins, load(&catalogue, &pins, clock.now()), clock.now()).await;
         let reader = open_reader(config, pinned, &clock);
-        let forgetting = reader.clone();
-        let ledger = OwnershipLedger::new(store.clone())
-            .telling(Arc::new(move |whose| forgetting.forget(whose)));
-        let ledger = tree.start("ownership_ledger", ledger);
+        let ledger = start_ledger(&tree, &store, &reader);
         let progress = ledger.send(FindProgress).await?.context("the store cannot be read")?;
         raise_floors(&progress, &clock);
         let opened = chains::open_all(config, &clock)?;
@@ -130,8 +127,8 @@ impl House {
         let census = Census::of(sealed.iter().map(|it| it.record.as_slice()));
         let (keys, machine) = open_keys(config, source, &census)?;
         let machine_name = machine.as_str().to_owned();
-        let keeper = WalletKeeper::new(&ledger, keys, machine);
-        let keeper = keeper.with_chains(verifier.clone().recipient());
+        let keeper =
+            WalletKeeper::new(&ledger, keys, machine).with_chains(verifier.clone().recipient());
         let keeper = tree.start("wallet_keeper", keeper);
         let state_directory = config.store.path.parent().unwrap_or(Path::new(".")).to_owned();
         let (seats, descriptors) =
@@ -265,6 +262,14 @@ fn names_in(state: &Path, config: &Config) -> Vec<String> {
     let paths = config.products.dirs.iter().chain(key).chain(sockets);
     let below = paths.filter_map(|it| it.strip_prefix(state).ok()?.iter().next());
     below.map(|it| it.to_string_lossy().into_owned()).collect()
+}
+
+/// Whose records change is forgotten by who answers from them.
+fn start_ledger(tree: &Tree, store: &Store, reader: &VerdictReader) -> Addr<OwnershipLedger> {
+    let forgetting = reader.clone();
+    let ledger = OwnershipLedger::new(store.clone())
+        .telling(Arc::new(move |whose| forgetting.forget(whose)));
+    tree.start("ownership_ledger", ledger)
 }
 
 /// Who vouched for a floor is not kept; of a block that was final it is.

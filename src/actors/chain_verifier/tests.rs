@@ -17,7 +17,10 @@ fn a_look_that_outlives_the_actors_does_not_panic() {
             7
         }
     };
-    let task = actors.block_on(async { limited(chains.handle(), work) });
+    let task = {
+        let _within = actors.enter();
+        limited(chains.handle(), work)
+    };
     drop(actors);
     gone.store(turns.load(Ordering::SeqCst) + 10, Ordering::SeqCst);
     let done = chains.block_on(task);

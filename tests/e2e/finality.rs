@@ -191,6 +191,16 @@ fn looks_that_race_do_not_bring_back_what_was_sold() {
 }
 
 /// Without a genesis block that is configured, as after a restart of the daemon.
+/// Waits until the daemon knows what it finds out of its endpoint in the background. Were that of two chains, the time
+/// between their blocks would seem to be long.
+fn examined(daemon: &Daemon) {
+    eventually("the endpoint is examined", || {
+        let status = daemon.admin("chain_status", json!({}));
+        let batch = &status[0]["endpoints"][0]["abilities"]["batch"];
+        if batch.is_u64() { Ok(()) } else { Err(status.to_string()) }
+    });
+}
+
 #[test]
 fn a_chain_that_begins_anew_is_noticed_and_told() {
     let anvil = Anvil::start();
@@ -207,6 +217,7 @@ fn a_chain_that_begins_anew_is_noticed_and_told() {
     daemon.resume();
     daemon.link(&wallet);
     daemon.wait_for_code(ACME, "VALID");
+    examined(&daemon);
     let anew = Anvil::start_in_the_past(Duration::from_secs(600));
     assert_eq!(Contract::licence(&anew), licence, "the same contract, of which nobody has a token");
     proxy.lead_to(&anew.address());
@@ -236,6 +247,7 @@ fn what_was_held_on_a_chain_that_is_gone_counts_no_more() {
     daemon.write_product(&product);
     daemon.admin("system_reload", json!({}));
     daemon.wait_for_code(ACME, "VALID");
+    examined(&daemon);
     let anew = Anvil::start_in_the_past(Duration::from_secs(600));
     assert_eq!(Contract::licence(&anew), licence, "the same contract, of which nobody has a token");
     assert!(anew.block_number() < 60, "the chain that is gone was higher");

@@ -25,7 +25,7 @@ use super::settings::{self, ChainError, ChainSettings};
 use super::status::{self, ChainStatus};
 use entitled_core::domain::ids::{Standard, Timestamp, Token};
 use entitled_core::domain::ownership::{Cause, Finality, Rule, Sighting, Trust};
-use entitled_core::domain::wallet_proof::SignedBy;
+use entitled_core::domain::wallet_proof::{NotSigned, SignedBy};
 use entitled_core::evm::execute::Outcome;
 use entitled_core::evm::signature::SignedHash;
 use entitled_core::standards::dialect::Dialect;
@@ -94,7 +94,7 @@ impl Chain {
     }
 
     /// Whether an account stands for a signature of `hash`, and how: by ERC-6492, ERC-1271 or its key, in
-    /// the order ERC-6492 demands. `None`: proven that it does not.
+    /// the order ERC-6492 demands; or why it does not.
     ///
     /// # Errors
     /// Why that could not be found out.
@@ -104,7 +104,7 @@ impl Chain {
         account: Address,
         hash: B256,
         signature: &Bytes,
-    ) -> Result<Option<SignedBy>, Cause> {
+    ) -> Result<Result<SignedBy, NotSigned>, Cause> {
         if block.anchor.chain != self.id() {
             return Err(Cause::NotConfigured);
         }

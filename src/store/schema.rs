@@ -42,7 +42,7 @@ use entitled_core::domain::ids::{
 use entitled_core::domain::ownership::{Finality, Rule, Target, Terms};
 
 /// The schema this program writes. See `migrations`.
-pub const SCHEMA: u32 = 7;
+pub const SCHEMA: u32 = 8;
 
 pub(super) type Definition<'a> = TableDefinition<'a, &'static [u8], &'static [u8]>;
 

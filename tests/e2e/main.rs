@@ -27,6 +27,7 @@ mod clients;
 mod command_line;
 mod commands;
 mod consensus;
+mod contract_deployments;
 mod contract_wallets;
 mod contracts;
 mod custody;

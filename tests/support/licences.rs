@@ -350,25 +350,37 @@ impl Accounts {
 
     /// Makes the account bound to a token.
     pub fn create(&self, anvil: &Anvil, contract: Address, token: u64) -> Address {
+        let (registry, call) = self.creation(contract, token);
+        Contract { address: registry }.send(anvil, &call);
+        self.address(anvil, contract, token)
+    }
+
+    /// The call that makes the account bound to a token.
+    pub fn creation(&self, contract: Address, token: u64) -> (Address, Vec<u8>) {
         let (implementation, salt) = (self.implementation, B256::ZERO);
-        let (chain, id) = (U256::from(31_337), id(token));
+        let chain = U256::from(31_337);
         let create = createAccountCall {
             implementation,
             salt,
             chainId: chain,
             tokenContract: contract,
-            tokenId: id,
+            tokenId: id(token),
         };
-        self.registry.send(anvil, &create.abi_encode());
+        (self.registry.address, create.abi_encode())
+    }
+
+    /// Where the account bound to a token is, or will be.
+    pub fn address(&self, anvil: &Anvil, contract: Address, token: u64) -> Address {
+        let (implementation, salt) = (self.implementation, B256::ZERO);
+        let chain = U256::from(31_337);
         let ask = accountCall {
             implementation,
             salt,
             chainId: chain,
             tokenContract: contract,
-            tokenId: id,
+            tokenId: id(token),
         };
-        let answer = self.registry.ask(anvil, &ask.abi_encode());
-        Address::abi_decode(&answer).unwrap()
+        Address::abi_decode(&self.registry.ask(anvil, &ask.abi_encode())).unwrap()
     }
 
     /// The owner of the bound token has the account give a token away.

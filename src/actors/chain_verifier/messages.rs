@@ -16,7 +16,7 @@ use entitled_core::domain::ids::{ChainId, CustomerId, Timestamp, Token};
 use entitled_core::domain::ownership::{Anchor, Cause, Finding, Ownership, Sighting, Terms, Via};
 use entitled_core::domain::product::Product;
 use entitled_core::domain::product::availability::Warning;
-use entitled_core::domain::wallet_proof::SignedBy;
+use entitled_core::domain::wallet_proof::{NotSigned, SignedBy};
 
 /// Look at what `wallets` hold under the grants of a product, at the head of each chain and at the
 /// product's finality. Everything seen is recorded before it is returned.
@@ -29,8 +29,8 @@ pub struct Survey {
     pub facts: Arc<Facts>,
 }
 
-/// Who stands for a signature, or that nobody does, and the block at which that was proven.
-pub type Stands = (Option<SignedBy>, Anchor);
+/// Who stands for a signature, or why nobody does, and the block at which that was proven.
+pub type Stands = (Result<SignedBy, NotSigned>, Anchor);
 
 #[derive(Debug, Clone, Default)]
 pub struct Surveyed {

@@ -24,7 +24,7 @@ use entitled_core::domain::customer::Custody;
 use entitled_core::domain::ids::{ChainId, CustomerId, Timestamp};
 use entitled_core::domain::ownership::Cause;
 use entitled_core::domain::secret::Secret;
-use entitled_core::domain::wallet_proof::{Method, Payload, SignedBy};
+use entitled_core::domain::wallet_proof::{Method, NotSigned, Payload, SignedBy};
 
 /// A ledger in memory, as far as WalletKeeper needs one.
 #[derive(Default)]

@@ -15,7 +15,7 @@ use super::run_loop::RunLoop;
 use crate::chain::endpoint::error::EndpointError;
 use crate::chain::endpoint::pool::Pool;
 use entitled_core::domain::ownership::Cause;
-use entitled_core::domain::wallet_proof::SignedBy;
+use entitled_core::domain::wallet_proof::{NotSigned, SignedBy};
 use entitled_core::evm::gas_meter::Limits;
 use entitled_core::evm::pinned::Pinned;
 use entitled_core::evm::signature::{Ground, SignedHash, Stop};
@@ -26,7 +26,7 @@ const DEADLINE: Duration = Duration::from_secs(15);
 
 /// How one attempt went, and what it cost.
 struct Attempt {
-    judged: Result<Option<SignedBy>, Stop>,
+    judged: Result<Result<SignedBy, NotSigned>, Stop>,
     accounts: usize,
     gas: u64,
     took: Duration,
@@ -38,7 +38,7 @@ pub(in crate::chain) async fn prove(
     pool: &Pool,
     block: &Arc<Pinned>,
     signed: SignedHash,
-) -> Result<Option<SignedBy>, Cause> {
+) -> Result<Result<SignedBy, NotSigned>, Cause> {
     let deadline = Instant::now() + DEADLINE;
     let signed = Arc::new(signed);
     let (mut gas, mut took) = (GAS, Duration::ZERO);

@@ -13,7 +13,7 @@ mod typed_data;
 mod verify;
 
 pub use link::{CHALLENGE_LIFETIME, LinkText, answer, challenge, read as read_link};
-pub use payload::{Method, Payload, PayloadFault, SignedBy, TEXT_LIMIT, is_signed_by};
+pub use payload::{Method, NotSigned, Payload, PayloadFault, SignedBy, TEXT_LIMIT, is_signed_by};
 pub use sign_in::{DateTime, MESSAGE_LIMIT, MessageFault, SignInMessage};
 pub use signature::{
     SignatureFault, is_mirror_image, parse_signature, personal_message_hash, recover,

@@ -1,5 +1,6 @@
 //! Contracts, executed over proven state. Pure.
 
+mod deployment;
 pub mod execute;
 pub mod gas_meter;
 pub mod pinned;

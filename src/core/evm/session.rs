@@ -13,7 +13,7 @@ use super::execute::{Call, Outcome, Stopped, execute};
 use super::gas_meter::Limits;
 use super::rules::Rules;
 use super::signature::{Ground, SignedHash, Stop};
-use crate::domain::wallet_proof::SignedBy;
+use crate::domain::wallet_proof::{NotSigned, SignedBy};
 use crate::proof::state::{Facts, Library, Need, locked};
 
 /// Questions at one block.
@@ -78,11 +78,11 @@ impl<'a> Session<'a> {
         Ok(code.ok_or(Stop::Lacking(Need::Code(address, hash)))?.original_bytes())
     }
 
-    /// Who stands for a signature, if anybody does.
+    /// Who stands for a signature, or why nobody does.
     ///
     /// # Errors
     /// As [`Self::ask`].
-    pub fn judge(&mut self, signed: &SignedHash) -> Result<Option<SignedBy>, Stop> {
+    pub fn judge(&mut self, signed: &SignedHash) -> Result<Result<SignedBy, NotSigned>, Stop> {
         let mut ground = Ground::new(self.rules, self.header, self.state, self.limits);
         let judged = ground.judge(signed);
         self.touched.extend(ground.touched());

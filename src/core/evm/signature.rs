@@ -8,6 +8,10 @@
 //!
 //! Where that validator would be deployed and called, the same steps are taken here one by one, because
 //! it cannot tell "no" from "ran out of gas". What the steps change is thrown away.
+//!
+//! In one thing it is not followed: it makes the call of an envelope whatever that changes, for accounts with code too. The
+//! answer would be that of a world that nobody made: a token bought by a call is in nobody's hands. Here the call may bring an
+//! account without code into being, and nothing else (`deployment`).
 
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
@@ -28,11 +32,12 @@ use revm::interpreter::{FrameInput, GasTracker};
 use revm::state::EvmState;
 use revm::{Context, Database, InspectSystemCallEvm, Inspector, MainBuilder, MainContext};
 
+use super::deployment::DeploymentGuard;
 use super::execute::{Stopped, block};
 use super::gas_meter::{GasMeter, Limits};
 use super::rules::Rules;
 use crate::domain::wallet_proof;
-use crate::domain::wallet_proof::SignedBy;
+use crate::domain::wallet_proof::{NotSigned, SignedBy};
 use crate::proof::state::{Facts, Library, Miss, Need, View};
 
 /// Who asks, and who prepares what an envelope names: sender and origin of all calls. It is not the zero address, which
@@ -109,25 +114,21 @@ impl<'a> Ground<'a> {
     ///
     /// # Errors
     /// [`Stop`]: what has to be proven before that can be told, or why it cannot be told.
-    pub fn judge(&mut self, signed: &SignedHash) -> Result<Option<SignedBy>, Stop> {
+    pub fn judge(&mut self, signed: &SignedHash) -> Result<Result<SignedBy, NotSigned>, Stop> {
         let SignedHash { account, hash, signature } = signed;
         let (has_code, has_key) = self.kind_of(*account)?;
-        match SignatureFormat::of(signature) {
-            SignatureFormat::Broken => Ok(None),
+        let (inner, deployment, by) = match SignatureFormat::of(signature) {
+            SignatureFormat::Plain if has_key && is_by_key(signed) => return Ok(Ok(SignedBy::Key)),
+            SignatureFormat::Plain if has_code => (signature.clone(), None, SignedBy::Contract),
+            SignatureFormat::Plain | SignatureFormat::Broken => {
+                return Ok(Err(NotSigned::ByNobody));
+            }
             SignatureFormat::Enveloped { deployment, inner } => {
-                let question = question(*hash, inner);
-                // Deployed already, the contract may still need what the envelope prepares.
-                let accepted = (has_code && self.accepts(*account, &question, None)?)
-                    || self.accepts(*account, &question, Some(&deployment))?;
-                Ok(accepted.then_some(SignedBy::Counterfactual))
+                (inner, Some(deployment).filter(|_| !has_code), SignedBy::Counterfactual)
             }
-            SignatureFormat::Plain if has_key && is_by_key(signed) => Ok(Some(SignedBy::Key)),
-            SignatureFormat::Plain if has_code => {
-                let accepted = self.accepts(*account, &question(*hash, signature.clone()), None)?;
-                Ok(accepted.then_some(SignedBy::Contract))
-            }
-            SignatureFormat::Plain => Ok(None),
-        }
+        };
+        let said = self.ask(*account, question(*hash, inner), deployment)?;
+        Ok(said.map(|()| by))
     }
 
     /// Everything that was looked at so far.
@@ -159,13 +160,14 @@ impl<'a> Ground<'a> {
     }
 
     /// Whether the contract at `account` says yes, after its deployment if one is given.
-    fn accepts(
+    fn ask(
         &mut self,
         account: Address,
-        question: &Bytes,
-        deployment: Option<&Deployment>,
-    ) -> Result<bool, Stop> {
+        question: Bytes,
+        deployment: Option<Deployment>,
+    ) -> Result<Result<(), NotSigned>, Stop> {
         let (chain, rules) = self.rules;
+        let watched = |limits, guard| (GasMeter::new(limits, rules), guard);
         let mut evm = Context::mainnet()
             .with_db(&mut self.view)
             .with_block(block(self.header))
@@ -173,20 +175,31 @@ impl<'a> Ground<'a> {
                 cfg.set_spec_and_mainnet_gas_params(rules.spec());
                 cfg.chain_id = chain;
             })
-            .build_mainnet_with_inspector(GasMeter::new(self.limits, rules));
+            .build_mainnet_with_inspector(watched(self.limits, DeploymentGuard::of(account)));
         if let Some((factory, data)) = deployment {
-            let deployed = evm.inspect_one_system_call_with_caller(ASKER, *factory, data.clone());
-            self.limits.gas = self.limits.gas.saturating_sub(evm.inspector.gas());
-            if ended(deployed, &evm.inspector)?.is_none() {
-                return Ok(false);
+            let deployed = evm.inspect_one_system_call_with_caller(ASKER, factory, data);
+            let (meter, guard) = &evm.inspector;
+            self.limits.gas = self.limits.gas.saturating_sub(meter.gas());
+            if guard.is_broken() {
+                return Ok(Err(NotSigned::DeployFirst));
             }
-            evm.inspector = GasMeter::new(self.limits, rules);
+            let is_there = ended(deployed, meter)?.is_some()
+                && evm.ctx.journal().evm_state().get(&account).is_some_and(|it| {
+                    // Its code was not there before.
+                    it.is_created() && !it.info.is_empty_code_hash()
+                });
+            if !is_there {
+                return Ok(Err(NotSigned::ByNobody));
+            }
         }
-        evm.ctx.set_tx(TxEnv::new_system_tx_with_caller(ASKER, account, question.clone()));
+        // It may change nothing anyway.
+        evm.inspector = watched(self.limits, DeploymentGuard::idle());
+        evm.ctx.set_tx(TxEnv::new_system_tx_with_caller(ASKER, account, question));
         let said = StaticCall::default().inspect_run_system_call(&mut evm);
-        self.limits.gas = self.limits.gas.saturating_sub(evm.inspector.gas());
-        let said = ended(said, &evm.inspector)?;
-        Ok(said.is_some_and(|it| is_yes(&it)))
+        let (meter, _) = &evm.inspector;
+        self.limits.gas = self.limits.gas.saturating_sub(meter.gas());
+        let said = ended(said, meter)?;
+        Ok(if said.is_some_and(|it| is_yes(&it)) { Ok(()) } else { Err(NotSigned::ByNobody) })
     }
 }
 

@@ -90,7 +90,7 @@ impl Question<'_> {
         if let Some(link) = self.link {
             let (account, hash, signature) = (self.wallet, link.hash, link.signature.clone());
             let signed = SignedHash { account, hash, signature };
-            session.judge(&signed)?.ok_or(Unanswered::NotLinked)?;
+            session.judge(&signed)?.map_err(|_| Unanswered::NotLinked)?;
         }
         let chain = self.token.collection.chain;
         match self.terms.rule {

@@ -5,7 +5,10 @@
 //! names its tables and types itself: what it once did must not change when the rest of the program does.
 //! A schema newer than ours is refused before anything is written.
 
-use redb::{Database, TableDefinition, TableError, TableHandle, WriteTransaction};
+use std::sync::Arc;
+
+use redb::{Database, ReadableTable, TableDefinition, TableError, TableHandle, WriteTransaction};
+use serde_json::Value;
 
 use super::database;
 use crate::store::error::StoreError;
@@ -22,6 +25,7 @@ pub(in crate::store) const STEPS: &[Step] = &[
     add_confirmations,
     add_receipts,
     add_loans,
+    end_links_by_envelopes,
 ];
 
 const META: Definition<'static> = TableDefinition::new("meta");
@@ -158,6 +162,53 @@ fn add_loans(transaction: &WriteTransaction) -> Result<(), StoreError> {
         .open_table(table)
         .map(drop)
         .map_err(StoreError::database("add a table to the store"))
+}
+
+/// 7 → 8: contract wallets that were linked by an envelope (ERC-6492) are unlinked, and those of which nobody kept by what: such
+/// an envelope could link what is somebody else's, and only its block of then could tell. They are to be linked again.
+fn end_links_by_envelopes(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    const JSON: u8 = 1;
+    const CUSTOMER: std::ops::Range<usize> = 20..29;
+    let doing = "unlink what envelopes linked";
+    let open = |name: &'static str| {
+        let table: Definition = TableDefinition::new(name);
+        transaction.open_table(table).map_err(StoreError::database(doing))
+    };
+    let read = |bytes: &[u8]| match bytes.split_first() {
+        Some((&JSON, json)) => serde_json::from_slice::<Value>(json)
+            .map_err(|source| StoreError::Record { what: doing, source: Arc::new(source) }),
+        _ => Err(StoreError::Form { what: doing }),
+    };
+    let (mut wallets, mut proofs) = (open("wallets")?, open("link_proofs")?);
+    let mut evidence = open("evidence")?;
+    let envelope = "6492".repeat(16);
+    let mut ended = Vec::new();
+    for row in wallets.iter().map_err(StoreError::database(doing))? {
+        let (key, value) = row.map_err(StoreError::database(doing))?;
+        let mut wallet = read(value.value())?;
+        if wallet["active"] != true || wallet["chain"].is_null() {
+            continue;
+        }
+        let proof = proofs.get(key.value()).map_err(StoreError::database(doing))?;
+        let proof = proof.map(|it| read(it.value())).transpose()?;
+        let signature = proof.as_ref().and_then(|it| it["signature"].as_str());
+        if signature.is_none_or(|it| it.ends_with(&envelope)) {
+            wallet["active"] = false.into();
+            // Nothing that it held was ever known to be the customer's.
+            wallet["removed_at"] = wallet["added_at"].clone();
+            ended.push((key.value().to_vec(), wallet));
+        }
+    }
+    for (key, wallet) in ended {
+        let bytes = [&[JSON], wallet.to_string().as_bytes()].concat();
+        wallets.insert(&*key, &*bytes).map_err(StoreError::database(doing))?;
+        proofs.remove(&*key).map_err(StoreError::database(doing))?;
+        let customer = key.get(CUSTOMER).unwrap_or_default();
+        evidence.retain(|it, _| !it.starts_with(customer)).map_err(StoreError::database(doing))?;
+        let address = wallet["address"].as_str().unwrap_or_default();
+        tracing::warn!(event = "link_ended", address, "the wallet is to be linked again");
+    }
+    Ok(())
 }
 
 #[cfg(test)]

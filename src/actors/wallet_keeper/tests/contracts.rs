@@ -7,7 +7,7 @@ use crate::actors::chain_verifier::Stands;
 use entitled_core::domain::ownership::{Anchor, Finality, Trust};
 
 /// A ChainVerifier that always says the same, or never answers.
-struct Chains(Option<Result<Option<SignedBy>, Cause>>);
+struct Chains(Option<Result<Result<SignedBy, NotSigned>, Cause>>);
 
 /// Where it says so.
 fn place() -> Anchor {
@@ -41,7 +41,7 @@ impl Handler<CheckSignature> for Chains {
 }
 
 /// A house whose chains say this of every signature.
-fn house_where(said: Option<Result<Option<SignedBy>, Cause>>) -> House {
+fn house_where(said: Option<Result<Result<SignedBy, NotSigned>, Cause>>) -> House {
     let dir = tempfile::tempdir().unwrap();
     let ledger = MemoryLedger::default().start();
     let keys = KeyRing::open(KeySource::File(dir.path().join("kek")), None);
@@ -61,13 +61,13 @@ async fn only_a_link_by_a_contract_is_bound_to_a_chain() {
         (SignedBy::Counterfactual, Some(ChainId(1))),
         (SignedBy::Key, None),
     ] {
-        let house = house_where(Some(Ok(Some(said))));
+        let house = house_where(Some(Ok(Ok(said))));
         let set = house.challenge(outside_key().address()).await;
         let wallet = house.link(&set.message, STRANGE, IN_TIME).await.unwrap();
         assert_eq!(wallet.chain, chain, "{said:?}");
         assert_eq!(wallet.accepted, chain.map(|_| place()), "{said:?}");
     }
-    let house = house_where(Some(Ok(Some(SignedBy::Contract))));
+    let house = house_where(Some(Ok(Ok(SignedBy::Contract))));
     let set = house.challenge(outside_key().address()).await;
     let wallet = house.link(&set.message, &signed(&set.message), IN_TIME).await.unwrap();
     assert_eq!((wallet.chain, wallet.accepted), (None, None), "its key signed: no chain was asked");
@@ -82,12 +82,32 @@ async fn a_chains_no_and_its_silence_are_told_apart() {
         assert!(house.link(&set.message, &signed(&set.message), IN_TIME).await.is_ok());
         refused
     };
-    let no = reply_where(Ok(None)).await;
+    let no = reply_where(Ok(Err(NotSigned::ByNobody))).await;
     assert!(matches!(no, Err(KeeperError::SignatureInvalid { .. })), "{no:?}");
     let away = reply_where(Err(Cause::Unreachable)).await;
     assert!(matches!(away, Err(KeeperError::Unknown { .. })), "{away:?}");
     let never = reply_where(Err(Cause::NotConfigured)).await;
     assert!(matches!(never, Err(KeeperError::SignatureInvalid { .. })), "{never:?}");
+}
+
+/// To ask again would not help before it is deployed; and it is no answer about the wallet.
+#[actix::test]
+async fn a_wallet_that_has_to_be_deployed_first_is_told_so() {
+    let house = house_where(Some(Ok(Err(NotSigned::DeployFirst))));
+    let set = house.challenge(outside_key().address()).await;
+    let link = house.link(&set.message, STRANGE, IN_TIME).await.map(drop);
+    let question = VerifyMessage {
+        address: outside_key().address(),
+        payload: Payload::Text("hello".into()),
+        signature: STRANGE.to_owned(),
+        chain: Some(ChainId(1)),
+        uid: UID,
+    };
+    let verify = house.keeper.send(question).await.unwrap().map(drop);
+    for told in [link, verify] {
+        let Err(KeeperError::SignatureInvalid { why }) = told else { panic!("{told:?}") };
+        assert!(why.starts_with("deploy the wallet first"), "{why}");
+    }
 }
 
 #[actix::test]
@@ -104,7 +124,7 @@ async fn a_contract_that_takes_its_time_keeps_nobody_out() {
 
 #[actix::test]
 async fn a_mirrored_signature_is_refused_whatever_a_chain_says() {
-    let house = house_where(Some(Ok(Some(SignedBy::Contract))));
+    let house = house_where(Some(Ok(Ok(SignedBy::Contract))));
     let address = outside_key().address();
     let good = outside_key().sign_message_sync(b"hello").unwrap();
     let order = alloy_primitives::uint!(
@@ -139,15 +159,15 @@ async fn what_a_contract_says_of_a_signature_comes_with_its_block_and_what_a_key
     };
     let chain = Some(ChainId(1));
     for (said, valid, method, anchor) in [
-        (Some(SignedBy::Contract), true, Method::Eip1271, Some(place())),
-        (Some(SignedBy::Counterfactual), true, Method::Erc6492, Some(place())),
-        (Some(SignedBy::Key), true, Method::Eip191, None),
+        (Ok(SignedBy::Contract), true, Method::Eip1271, Some(place())),
+        (Ok(SignedBy::Counterfactual), true, Method::Erc6492, Some(place())),
+        (Ok(SignedBy::Key), true, Method::Eip191, None),
         // A no is true of that block only, too.
-        (None, false, Method::Eip191, Some(place())),
+        (Err(NotSigned::ByNobody), false, Method::Eip191, Some(place())),
     ] {
         assert_eq!(ask(said, STRANGE, chain).await, Verified { valid, method, anchor }, "{said:?}");
     }
     let by_key = Verified { valid: true, method: Method::Eip191, anchor: None };
-    assert_eq!(ask(None, &signed("hello"), chain).await, by_key);
-    assert_eq!(ask(None, &signed("hello"), None).await, by_key);
+    assert_eq!(ask(Err(NotSigned::ByNobody), &signed("hello"), chain).await, by_key);
+    assert_eq!(ask(Err(NotSigned::ByNobody), &signed("hello"), None).await, by_key);
 }

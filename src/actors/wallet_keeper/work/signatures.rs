@@ -14,7 +14,7 @@ use entitled_core::domain::customer::Challenge;
 use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ownership::{Anchor, Cause};
 use entitled_core::domain::wallet_proof::{
-    self, Method, Payload, ProofFault, SignatureFault, SignedBy, is_mirror_image,
+    self, Method, NotSigned, Payload, ProofFault, SignatureFault, SignedBy, is_mirror_image,
     personal_message_hash,
 };
 
@@ -58,12 +58,13 @@ impl Prover {
         let asked = self.ask_chain((uid, chain), address, (hash, bytes)).await?;
         let (by, anchor) = asked.map_err(unknown)?;
         let method = match by {
-            Some(SignedBy::Key) | None => method,
-            Some(SignedBy::Contract) => Method::Eip1271,
-            Some(SignedBy::Counterfactual) => Method::Erc6492,
+            Ok(SignedBy::Key) | Err(NotSigned::ByNobody) => method,
+            Ok(SignedBy::Contract) => Method::Eip1271,
+            Ok(SignedBy::Counterfactual) => Method::Erc6492,
+            Err(NotSigned::DeployFirst) => return Err(invalid(deploy_first(chain))),
         };
-        let anchor = Some(anchor).filter(|_| by != Some(SignedBy::Key));
-        Ok(Verified { valid: by.is_some(), method, anchor })
+        let anchor = Some(anchor).filter(|_| by != Ok(SignedBy::Key));
+        Ok(Verified { valid: by.is_ok(), method, anchor })
     }
 
     /// Whether a contract on the challenge's chain accepts a signature that is not by the address's key;
@@ -85,9 +86,14 @@ impl Prover {
         let bytes = worked("check a signature", reading.await)?;
         let Some(bytes) = bytes else { return Err(refused(String::new())) };
         match self.ask_chain((uid, chain), address, (hash, bytes)).await? {
-            Ok((Some(SignedBy::Key), _)) => Ok(None),
-            Ok((Some(SignedBy::Contract | SignedBy::Counterfactual), at)) => Ok(Some(at)),
-            Ok((None, _)) => Err(refused(format!("; and no contract on {chain} accepts it"))),
+            Ok((Ok(SignedBy::Key), _)) => Ok(None),
+            Ok((Ok(SignedBy::Contract | SignedBy::Counterfactual), at)) => Ok(Some(at)),
+            Ok((Err(NotSigned::DeployFirst), _)) => {
+                Err(KeeperError::SignatureInvalid { why: deploy_first(chain) })
+            }
+            Ok((Err(NotSigned::ByNobody), _)) => {
+                Err(refused(format!("; and no contract on {chain} accepts it")))
+            }
             // Asking again would not help, so that this is no "try later".
             Err(Cause::NotConfigured) => {
                 Err(refused(format!("; and no contract can judge it: {chain} is not configured")))
@@ -115,6 +121,10 @@ impl Prover {
             Ok(Err(_)) | Err(_) => Err(KeeperError::ChainSilent),
         }
     }
+}
+
+fn deploy_first(chain: ChainId) -> String {
+    format!("deploy the wallet first: its deployment changes what is there already on {chain}")
 }
 
 /// What can be said of a signature without a chain.

@@ -42,6 +42,16 @@ pub enum SignedBy {
     Counterfactual,
 }
 
+/// Why nobody stands for a signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotSigned {
+    /// It is proven: neither a key nor a contract does.
+    ByNobody,
+    /// The contract is not deployed, and the call that would deploy it changes what is there already. That is neither a
+    /// yes nor a no, and stays so until it is deployed.
+    DeployFirst,
+}
+
 /// Why a payload cannot be hashed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadFault {

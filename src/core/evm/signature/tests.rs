@@ -9,6 +9,8 @@ use revm::primitives::hardfork::SpecId;
 use super::*;
 use crate::proof::account_proof::ProvenAccount;
 
+mod envelopes;
+
 const CONTRACT: Address = Address::repeat_byte(0xc0);
 /// Returns ERC-1271's yes to whatever it is asked.
 const YES: [u8; 14] = hex!("631626ba7e60e01b5f5260205ff3");
@@ -26,7 +28,7 @@ fn judge(
     accounts: &[(Address, &[u8])],
     account: Address,
     signature: Bytes,
-) -> Result<Option<SignedBy>, Stop> {
+) -> Result<Result<SignedBy, NotSigned>, Stop> {
     judge_within((u64::MAX, Rules::exactly(SpecId::OSAKA)), accounts, account, signature)
 }
 
@@ -35,7 +37,7 @@ fn judge_within(
     accounts: &[(Address, &[u8])],
     account: Address,
     signature: Bytes,
-) -> Result<Option<SignedBy>, Stop> {
+) -> Result<Result<SignedBy, NotSigned>, Stop> {
     let (mut facts, mut library) = (Facts::default(), Library::default());
     for (address, code) in accounts {
         let code_hash = if code.is_empty() { KECCAK256_EMPTY } else { keccak256(code) };
@@ -60,18 +62,18 @@ fn nothing_is_said_of_an_account_that_is_not_proven() {
 #[test]
 fn a_key_signs_for_an_account_without_code() {
     let own = key().address();
-    assert_eq!(judge(&[(own, &[])], own, signed()), Ok(Some(SignedBy::Key)));
-    assert_eq!(judge(&[(CONTRACT, &[])], CONTRACT, signed()), Ok(None));
+    assert_eq!(judge(&[(own, &[])], own, signed()), Ok(Ok(SignedBy::Key)));
+    assert_eq!(judge(&[(CONTRACT, &[])], CONTRACT, signed()), Ok(Err(NotSigned::ByNobody)));
     let short = signed().slice(..64);
-    assert_eq!(judge(&[(own, &[])], own, short), Ok(None));
+    assert_eq!(judge(&[(own, &[])], own, short), Ok(Err(NotSigned::ByNobody)));
 }
 
 #[test]
 fn code_at_the_address_of_a_key_outranks_it() {
     let own = key().address();
     let stop = hex!("00");
-    assert_eq!(judge(&[(own, &stop)], own, signed()), Ok(None));
-    assert_eq!(judge(&[(own, &YES)], own, Bytes::new()), Ok(Some(SignedBy::Contract)));
+    assert_eq!(judge(&[(own, &stop)], own, signed()), Ok(Err(NotSigned::ByNobody)));
+    assert_eq!(judge(&[(own, &YES)], own, Bytes::new()), Ok(Ok(SignedBy::Contract)));
 }
 
 #[test]
@@ -79,8 +81,8 @@ fn a_delegating_account_is_asked_for_its_key_first() {
     let own = key().address();
     let delegation = [&hex!("ef0100"), CONTRACT.as_slice()].concat();
     let accounts: [(Address, &[u8]); 2] = [(own, &delegation), (CONTRACT, &YES)];
-    assert_eq!(judge(&accounts, own, signed()), Ok(Some(SignedBy::Key)));
-    assert_eq!(judge(&accounts, own, Bytes::new()), Ok(Some(SignedBy::Contract)));
+    assert_eq!(judge(&accounts, own, signed()), Ok(Ok(SignedBy::Key)));
+    assert_eq!(judge(&accounts, own, Bytes::new()), Ok(Ok(SignedBy::Contract)));
     let without: [(Address, &[u8]); 1] = [(own, &delegation)];
     let lacking = Err(Stop::Lacking(Need::Account(CONTRACT)));
     assert_eq!(judge(&without, own, Bytes::new()), lacking);
@@ -90,9 +92,9 @@ fn a_delegating_account_is_asked_for_its_key_first() {
 fn an_endless_loop_is_a_doubt_and_an_invalid_opcode_a_no() {
     let ask = |code: &[u8]| judge(&[(CONTRACT, code)], CONTRACT, signed());
     assert_eq!(ask(&hex!("5b5f56")), Err(Stop::Doubt));
-    assert_eq!(ask(&hex!("fe")), Ok(None));
+    assert_eq!(ask(&hex!("fe")), Ok(Err(NotSigned::ByNobody)));
     let writes = [&hex!("60015f55")[..], &YES].concat();
-    assert_eq!(ask(&writes), Ok(None), "nothing may be written");
+    assert_eq!(ask(&writes), Ok(Err(NotSigned::ByNobody)), "nothing may be written");
 }
 
 #[test]
@@ -107,7 +109,7 @@ fn who_asks_is_a_hash_and_has_no_key() {
         let jump = u8::try_from(asked.len() + 4).unwrap();
         let code = [&asked[..], &[0x60, jump, 0x57, 0x00, 0x5b], &YES].concat();
         let said = judge(&[(CONTRACT, &code)], CONTRACT, signed());
-        assert_eq!(said, Ok(Some(SignedBy::Contract)));
+        assert_eq!(said, Ok(Ok(SignedBy::Contract)));
     }
 }
 
@@ -116,17 +118,17 @@ fn who_asks_is_a_hash_and_has_no_key() {
 fn the_rules_are_those_that_calls_go_by() {
     let code = [&hex!("5f1e50")[..], &YES].concat();
     let ask = |rules| judge_within((u64::MAX, rules), &[(CONTRACT, &code)], CONTRACT, signed());
-    assert_eq!(ask(Rules::exactly(SpecId::OSAKA)), Ok(Some(SignedBy::Contract)));
-    assert_eq!(ask(Rules::exactly(SpecId::PRAGUE)), Ok(None));
+    assert_eq!(ask(Rules::exactly(SpecId::OSAKA)), Ok(Ok(SignedBy::Contract)));
+    assert_eq!(ask(Rules::exactly(SpecId::PRAGUE)), Ok(Err(NotSigned::ByNobody)));
 }
 
 /// Whose headers are as London's, and whose wallets use what came later.
 #[test]
 fn a_wallet_is_not_refused_because_rules_are_old() {
     let ask = |rules| judge_within((u64::MAX, rules), &[(CONTRACT, &YES)], CONTRACT, signed());
-    assert_eq!(ask(Rules::exactly(SpecId::LONDON)), Ok(None));
+    assert_eq!(ask(Rules::exactly(SpecId::LONDON)), Ok(Err(NotSigned::ByNobody)));
     assert_eq!(ask(Rules::at_least(SpecId::LONDON)), Err(Stop::RulesInDoubt));
-    assert_eq!(ask(Rules::at_least(SpecId::SHANGHAI)), Ok(Some(SignedBy::Contract)));
+    assert_eq!(ask(Rules::at_least(SpecId::SHANGHAI)), Ok(Ok(SignedBy::Contract)));
 }
 
 #[test]

@@ -1,13 +1,19 @@
 //! What a receipt proves, and to whom.
 
-use alloy_primitives::{Bytes, U256};
+use alloy_primitives::{Address, Bytes, U256, hex};
+use alloy_sol_types::SolValue as _;
 use jiff::SignedDuration;
 use minisign::KeyPair;
+use revm::primitives::hardfork::SpecId;
 
-use super::scene::{CONTRACT, Custody, OWNERS, Scene};
+use super::scene::{CHAIN, CONTRACT, Custody, OWNERS, Scene};
 use crate::domain::entitlement::{Code, Verdict};
 use crate::domain::ids::CustomerId;
 use crate::domain::ownership::{Finality, Trust};
+use crate::evm::execute::Call;
+use crate::evm::gas_meter::Limits;
+use crate::evm::rules::Rules;
+use crate::evm::session::Session;
 use crate::receipt::{
     Binding, BlockEvidence, Control, LARGEST, Receipt, ReceiptFault, Unanswered, Verified, Vouched,
     verify,
@@ -52,6 +58,44 @@ fn a_contract_stands_for_its_wallet_at_the_block_of_the_receipt() {
     let Control::Linked { message, .. } = &mut receipt.control else { panic!() };
     *message = message.replace("abcdefgh12345678", "abcdefgh12345679");
     assert_eq!(scene.judge(&receipt), Err(ReceiptFault::LinkRefused));
+}
+
+/// The wallet's contract says yes in a world in which somebody is paid, and nobody was.
+#[test]
+fn a_link_that_rests_on_what_nobody_did_proves_nothing() {
+    // Writes when it is told anything, else says what is written.
+    const SALE: [u8; 18] = hex!("36600c575f545f5260205ff35b60015f5500");
+    let at = Address::repeat_byte(0x5a);
+    // Says ERC-1271's yes where the sale says so.
+    let ask = [&hex!("60205f5f5f73")[..], at.as_slice(), &hex!("5afa50")].concat();
+    let wallet = [&ask[..], &hex!("5f51602357005b631626ba7e60e01b5f5260205ff3")].concat();
+    let mut scene = Scene::new(Trust::Consensus, Custody::Contract);
+    let account = scene.wallet;
+    scene.state().contract(account, &wallet, &[]);
+    scene.state().contract(at, &SALE, &[]);
+    scene.settle();
+    let envelope = hex!("6492649264926492649264926492649264926492649264926492649264926492");
+    let content = (at, Bytes::from_static(b"pay"), Bytes::new()).abi_encode_params();
+    scene.link_signature = [&content[..], &envelope].concat().into();
+    let header = scene.header.clone();
+    let pieces = scene.state().pieces(&header, |(facts, library)| {
+        let owner =
+            Call { to: CONTRACT, data: [&hex!("6352211e")[..], &[0; 31], &[7]].concat().into() };
+        let mut session = Session::new(
+            (CHAIN.0, Rules::exactly(SpecId::OSAKA)),
+            &header,
+            (facts, library),
+            Limits { gas: 30_000_000, go_on: &|| true },
+        );
+        session.ask(&owner).unwrap();
+        let asked = Call { to: account, data: Bytes::new() };
+        session.ask(&asked).unwrap();
+        session.touched().clone()
+    });
+    let evidence = scene.evidence_of(pieces);
+    let control = scene.control(&evidence);
+    let found = scene.judge(&Receipt { evidence, control });
+    assert_eq!(found, Err(ReceiptFault::LinkRefused));
 }
 
 #[test]

@@ -57,6 +57,8 @@ pub(crate) struct Scene {
     state: State,
     pub(crate) header: Header,
     link: String,
+    /// For the contract that is the wallet.
+    pub(crate) link_signature: Bytes,
     pub(crate) nonce: Vec<u8>,
 }
 
@@ -86,6 +88,7 @@ impl Scene {
             state: State::default(),
             header: Header::default(),
             link: String::new(),
+            link_signature: Bytes::from_static(b"whatever"),
             nonce: Vec::new(),
         };
         scene.link = scene.link_text();
@@ -196,7 +199,12 @@ impl Scene {
             via: &self.via,
             link: link.as_ref(),
         };
-        let (nodes, codes) = self.state.evidence(&self.header, (&question, &self.anchor()))?;
+        let pieces = self.state.evidence(&self.header, (&question, &self.anchor()))?;
+        Ok(self.evidence_of(pieces))
+    }
+
+    /// Evidence of so many nodes and codes.
+    pub(crate) fn evidence_of(&self, (nodes, codes): (Vec<Bytes>, Vec<Bytes>)) -> Evidence {
         let block = match self.trust {
             Trust::Consensus => BlockEvidence::Signed {
                 specification: Some(self.network.specification()),
@@ -204,7 +212,7 @@ impl Scene {
             },
             trust => BlockEvidence::Claimed { trust, finality: Finality::Finalized },
         };
-        Ok(Evidence {
+        Evidence {
             product: self.sign_product(&self.product),
             token: self.token,
             grant: 0,
@@ -213,14 +221,14 @@ impl Scene {
             header: alloy_rlp::encode(&self.header).into(),
             nodes,
             codes,
-        })
+        }
     }
 
     fn contract_link(&self) -> Option<Link> {
         (self.custody == Custody::Contract).then(|| Link {
             chain: CHAIN,
             hash: personal_message_hash(self.link.as_bytes()),
-            signature: Bytes::from_static(b"whatever"),
+            signature: self.link_signature.clone(),
         })
     }
 
@@ -232,7 +240,7 @@ impl Scene {
                 Control::Linked { message: self.link.clone(), signature }
             }
             Custody::Contract => {
-                let signature = Bytes::from_static(b"whatever");
+                let signature = self.link_signature.clone();
                 Control::Linked { message: self.link.clone(), signature }
             }
             Custody::Managed => {

@@ -1,6 +1,6 @@
 //! A chain's state, small but of real tries: accounts, slots, and every node of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use alloy_consensus::Header;
@@ -12,7 +12,7 @@ use crate::domain::ownership::Anchor;
 use crate::evm::gas_meter::Limits;
 use crate::evm::rules::{Named, Rules};
 use crate::evm::session::Session;
-use crate::proof::state::{Facts, Library, locked};
+use crate::proof::state::{Facts, Library, Need, locked};
 use crate::proof::trie_nodes::{Nodes, named};
 use crate::proof::witness::Witness;
 use crate::receipt::{Question, Unanswered};
@@ -76,6 +76,23 @@ impl State {
         header: &Header,
         (question, at): (&Question<'_>, &Anchor),
     ) -> Result<(Vec<Bytes>, Vec<Bytes>), Unanswered> {
+        let mut asked = Ok(());
+        let pieces = self.pieces(header, |state| {
+            let rules = (at.chain.0, Rules::at(at.chain, header, Named::default()));
+            let limits = Limits { gas: 30_000_000, go_on: &|| true };
+            let mut session = Session::new(rules, header, state, limits);
+            asked = question.ask(&mut session, at).map(drop);
+            session.touched().clone()
+        });
+        asked.map(|()| pieces)
+    }
+
+    /// The nodes and codes of what somebody looks at who has everything.
+    pub(super) fn pieces(
+        &self,
+        header: &Header,
+        look: impl FnOnce((&Mutex<Facts>, &Mutex<Library>)) -> BTreeSet<Need>,
+    ) -> (Vec<Bytes>, Vec<Bytes>) {
         let mut nodes = Nodes::default();
         nodes.learn(named(&self.nodes));
         let nodes = Arc::new(Mutex::new(nodes));
@@ -85,13 +102,10 @@ impl State {
         }
         let facts = Mutex::new(Facts::at(header.state_root, Arc::clone(&nodes)));
         let library = Mutex::new(library);
-        let rules = (at.chain.0, Rules::at(at.chain, header, Named::default()));
-        let limits = Limits { gas: 30_000_000, go_on: &|| true };
-        let mut session = Session::new(rules, header, (&facts, &library), limits);
-        question.ask(&mut session, at)?;
-        let witness = Witness::of(&mut locked(&nodes), header.state_root, session.touched());
+        let touched = look((&facts, &library));
+        let witness = Witness::of(&mut locked(&nodes), header.state_root, &touched);
         let witness = witness.unwrap();
         let codes = witness.codes_in(&locked(&library)).into_values().collect();
-        Ok((witness.nodes.into_values().collect(), codes))
+        (witness.nodes.into_values().collect(), codes)
     }
 }

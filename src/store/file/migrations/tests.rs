@@ -4,6 +4,7 @@ use super::*;
 use crate::store::Progress;
 use crate::store::file::database::{Check, open, open_private};
 use crate::store::schema::{SCHEMA, Table};
+use entitled_core::domain::customer::Wallet;
 
 fn fresh() -> (tempfile::TempDir, Database) {
     let dir = tempfile::tempdir().unwrap();
@@ -135,6 +136,59 @@ fn sightings_of_schema_4_stand_as_they_stood() {
     let table = snapshot.open_table(sightings).unwrap();
     assert_eq!(table.get(b"question".as_slice()).unwrap().unwrap().value(), b"answer");
     snapshot.open_table(Table::Confirmations.definition()).unwrap();
+}
+
+#[test]
+fn links_by_envelopes_of_schema_7_are_to_be_made_again() {
+    let (_dir, database) = fresh();
+    run(&database, &STEPS[..7], no_backup).unwrap();
+    let table = |name: &'static str| -> Definition { TableDefinition::new(name) };
+    let record = |value: serde_json::Value| [&[1], value.to_string().as_bytes()].concat();
+    let envelope = format!("0x12{}", "6492".repeat(16));
+    // How each was linked, and whether it stays.
+    let links = [
+        (Some("eip155:1"), Some("0x1234"), true),
+        (Some("eip155:1"), Some(envelope.as_str()), false),
+        (Some("eip155:1"), None, false),
+        (None, Some("0x1234"), true),
+        (None, None, true),
+    ];
+    let key = |number: usize| [[u8::try_from(number).unwrap(); 20].as_slice(), &[7; 9]].concat();
+    let transaction = database::begin_write(&database).unwrap();
+    {
+        let mut wallets = transaction.open_table(table("wallets")).unwrap();
+        let mut proofs = transaction.open_table(table("link_proofs")).unwrap();
+        let mut evidence = transaction.open_table(table("evidence")).unwrap();
+        for customer in [[7; 9], [8; 9]] {
+            evidence.insert([&customer[..], b"acme"].concat().as_slice(), [1].as_slice()).unwrap();
+        }
+        for (number, (chain, signature, _)) in links.into_iter().enumerate() {
+            let wallet = serde_json::json!({
+                "address": format!("0x{}", format!("{number:02x}").repeat(20)), "customer": "uid:1000",
+                "custody": "linked", "label": null, "active": true, "added_at": "2026-11-22T10:00:00Z",
+                "removed_at": null, "chain": chain,
+            });
+            wallets.insert(key(number).as_slice(), record(wallet).as_slice()).unwrap();
+            if let Some(signature) = signature {
+                let proof = record(serde_json::json!({"message": "", "signature": signature}));
+                proofs.insert(key(number).as_slice(), proof.as_slice()).unwrap();
+            }
+        }
+    }
+    transaction.commit().unwrap();
+    run(&database, &STEPS[..8], |_| Ok(())).unwrap();
+    let snapshot = database::begin_read(&database).unwrap().0;
+    let wallets = snapshot.open_table(table("wallets")).unwrap();
+    let proofs = snapshot.open_table(table("link_proofs")).unwrap();
+    for (number, (_, signature, stays)) in links.into_iter().enumerate() {
+        let kept = wallets.get(key(number).as_slice()).unwrap().unwrap();
+        let wallet: Wallet = serde_json::from_slice(&kept.value()[1..]).unwrap();
+        assert_eq!((wallet.active, wallet.removed_at.is_none()), (stays, stays), "{number}");
+        let has_proof = proofs.get(key(number).as_slice()).unwrap().is_some();
+        assert_eq!(has_proof, stays && signature.is_some(), "{number}");
+    }
+    let evidence = snapshot.open_table(table("evidence")).unwrap();
+    assert_eq!(evidence.len().unwrap(), 1, "what the customer could show is gone");
 }
 
 #[test]

@@ -41,6 +41,8 @@ pub(crate) fn kept(number: u64, key: UnitKey, hold: Hold) -> KeptSeat {
         hold,
         over: false,
         drains_at: None,
+        reprieve: None,
+        places: Vec::new(),
         adopt: None,
     };
     KeptSeat {

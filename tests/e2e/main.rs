@@ -89,6 +89,7 @@ mod seats_loans;
 mod seats_processes;
 mod seats_restart;
 mod seats_rules;
+mod seats_shares;
 mod second_node;
 mod side_by_side;
 mod state_files;

@@ -391,7 +391,7 @@ pub struct PoolView {
     pub holder: CustomerId,
     pub unit: SeatUnit,
     pub figures: PoolFigures,
-    /// Places that other machines of the fleet have, as far as was heard.
+    /// Places that other machines of the fleet have, as far as was heard; or other holders here, of the same tokens.
     pub elsewhere: u64,
     /// When what proves its capacity holds no more.
     pub until: Option<Timestamp>,

@@ -3,11 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use alloy_primitives::{hex, keccak256};
-use serde::{Deserialize, Serialize};
+use alloy_primitives::hex;
 
-use crate::domain::entitlement::Share;
-use crate::domain::ids::{ProductId, Token};
+use crate::seats::TokenKey;
 
 macro_rules! random_name {
     ($(#[$about:meta])* $name:ident, $bytes:literal) => {
@@ -40,43 +38,6 @@ random_name! {
     /// A machine, by what it has drawn itself: what the operating system calls it is copied with its image.
     MachineId, 8
 }
-random_name! {
-    /// A token of a product, or what one account has of it. What is written down for others does not say which.
-    TokenKey, 16
-}
-
-/// How slots are named. Machines that name them differently would each count by themselves, so a store says which it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Naming {
-    /// By the token: an ERC-1155 id is one for all who have some of it. So it was before amounts were counted.
-    ByToken,
-    /// By the token, and of ERC-1155 by the account that has some: what one has is no place of another.
-    ByShare,
-}
-
-impl TokenKey {
-    /// The key of a share, by either naming.
-    pub fn of(product: &ProductId, share: &Share, naming: Naming) -> Self {
-        match share.account.filter(|_| naming == Naming::ByShare) {
-            None => Self::named(product, &share.token, &[]),
-            Some(account) => Self::named(product, &share.token, account.as_slice()),
-        }
-    }
-
-    fn named(product: &ProductId, token: &Token, account: &[u8]) -> Self {
-        let mut text = product.to_string().into_bytes();
-        text.push(0);
-        text.extend(token.collection.to_string().bytes());
-        text.push(0);
-        text.extend(token.id.to_be_bytes::<32>());
-        text.extend(account);
-        let mut key = [0; 16];
-        key.copy_from_slice(&keccak256(text)[..16]);
-        Self(key)
-    }
-}
-
 /// One place: the seat of this number of a token, or of a share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot {

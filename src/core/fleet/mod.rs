@@ -18,10 +18,11 @@ mod ids;
 mod table;
 mod term;
 
+pub use crate::seats::{Naming, Offer, TokenKey};
 pub use beat::{BeatFault, Record, judge};
 pub use belief::{Belief, Credit, Doubt, Known, MOST_RESTORED, believe};
-pub use choice::{Offer, choose};
-pub use ids::{Fence, FleetId, LeaseId, MachineId, Naming, Revision, Slot, TokenKey};
+pub use choice::choose;
+pub use ids::{Fence, FleetId, LeaseId, MachineId, Revision, Slot};
 pub use table::{Found, Holder, Joined, Listing, Meta, Table};
 pub use term::Term;
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::beat::Record;
-use super::ids::{FleetId, LeaseId, MachineId, Naming, Revision, Slot};
-use crate::seats::BootTime;
+use super::ids::{FleetId, LeaseId, MachineId, Revision, Slot};
+use crate::seats::{BootTime, Naming};
 
 /// What tells one fleet, and one life of its store, from others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

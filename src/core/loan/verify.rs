@@ -15,7 +15,7 @@ use crate::domain::publisher::PublisherKey;
 use crate::receipt::control::{Controlled, is_by_key, not_later};
 use crate::receipt::verify::{decide, of_one_sighting, prove};
 use crate::receipt::{ReceiptFault, Verified};
-use crate::seats::{Claimant, SeatId};
+use crate::seats::{Claimant, SeatId, TokenKey};
 
 /// A loan as the machine that has it keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub struct GivenLoan {
     pub seat: SeatId,
     pub grant: GrantName,
     pub claimant: Claimant,
+    /// Which places of which tokens it takes: for as long as it lasts, whoever has them meanwhile.
+    #[serde(default)]
+    pub places: Vec<(TokenKey, u32)>,
     /// Who was entitled to it.
     pub entitled: CustomerId,
     /// The file; empty once it is of no use any more.

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::ids::{BootTime, ConnectionId, Owner, PoolId, ProcessId, RequestId, SeatId};
 use super::machine::{Alarm, Effect, Seats};
+use super::places::Offer;
 use super::pool::{Capacity, Supply};
 use super::queue::Request;
-use super::seat::{Binding, EndReason, Hold, Refusal, Seat};
+use super::seat::{Binding, EndReason, Hold, Refusal, Reprieve, Seat};
 
 /// How long a session that nothing holds any more may be adopted.
 const DETACHED: Duration = Duration::from_secs(60);
@@ -21,6 +22,13 @@ impl Seat {
             | Hold::Borrowed { until }
             | Hold::Lent { until } => Some(until),
         }
+    }
+
+    /// When it ends, as its capacity is lost now. One that came back for less than the whole time to drain was no reprieve.
+    fn drained_by(&self, now: BootTime, drain: Duration) -> BootTime {
+        let lasts = |it: &Reprieve| now < it.since.after(drain);
+        let before = self.reprieve.filter(lasts).map(|it| it.ended_at);
+        before.map_or(now.after(drain), |it| it.min(now.after(drain)))
     }
 }
 
@@ -144,7 +152,7 @@ impl Seats {
 
     /// Of a seat, something has come due; perhaps not any more.
     pub(super) fn run_out(&mut self, now: BootTime, id: SeatId) {
-        let Some(seat) = self.seats.get(&id) else { return };
+        let Some(seat) = self.seats.get(&id) else { return self.end_aside(now, id) };
         if seat.drains_at.is_some_and(|it| it <= now) {
             return self.end(now, id, EndReason::Capacity);
         }
@@ -192,10 +200,20 @@ impl Seats {
         if let Some(pool) = self.pools.get_mut(&pool) {
             pool.used -= weight;
         }
+        self.unplace(id);
     }
 
     pub(super) fn remove(&mut self, id: SeatId, reason: EndReason) {
-        let Some(seat) = self.seats.remove(&id) else { return };
+        let Some(seat) = self.take_out(id) else { return };
+        // Whoever had a seat that lingers was told of its end before.
+        if !seat.is_lingering() {
+            self.effects.push(Effect::Ended { seat, reason });
+        }
+    }
+
+    /// Takes a seat out of its pool.
+    pub(super) fn take_out(&mut self, id: SeatId) -> Option<Seat> {
+        let seat = self.seats.remove(&id)?;
         self.changed.insert(id);
         self.by_key.remove(&(seat.pool, seat.key));
         if let Some(token) = seat.adopt {
@@ -206,10 +224,8 @@ impl Seats {
             pool.used -= seat.weight();
             pool.draining -= usize::from(seat.drains_at.is_some());
         }
-        // Whoever had a seat that lingers was told of its end before.
-        if !seat.is_lingering() {
-            self.effects.push(Effect::Ended { seat, reason });
-        }
+        self.unregister_all(&seat);
+        Some(seat)
     }
 
     /// Nothing it was bound to holds it any more.
@@ -270,11 +286,25 @@ impl Seats {
             let none = Capacity { supply: Supply::Seats(0), until: None };
             pool.capacity = pool.capacity.map(|_| none);
             pool.unproven_until = None;
+            let nothing = pool.places.as_ref().map(|_| Offer::default());
+            self.set_places(id, nothing);
             seats.into_iter().for_each(|it| self.expire(it));
         }
+        self.mend(now, id);
         self.yield_lingering(now, id);
-        self.drain(now, id);
+        self.stir(id);
         self.serve_all(now, [&id]);
+    }
+
+    /// Seats that have lost their places get others, as far as there are any; else they will end.
+    pub(super) fn mend(&mut self, now: BootTime, id: PoolId) {
+        let now_is = |it: &Self| it.pools.get(&id).map(|it| (it.used, it.draining));
+        let before = now_is(self);
+        self.put_in_place(id);
+        self.drain(now, id);
+        if now_is(self) != before {
+            self.stir(id);
+        }
     }
 
     /// What was used beyond the capacity before a restart goes on from when it began.
@@ -300,13 +330,13 @@ impl Seats {
     fn drain(&mut self, now: BootTime, id: PoolId) {
         let Some(pool) = self.pools.get(&id) else { return };
         let kept = pool.quota.and_then(|it| it.keeps).unwrap_or(u64::MAX);
-        let limit = pool.limit(now).unwrap_or(u64::MAX).min(kept);
+        let limit = pool.limit(now).unwrap_or(u64::MAX).min(kept).min(pool.in_place(now));
         if pool.used <= limit && pool.draining == 0 {
             return;
         }
         let mut excess = pool.used.saturating_sub(limit);
-        let ends_at = now.after(pool.terms.drain);
-        let mut changes: Vec<(SeatId, bool)> = Vec::new();
+        let drain = pool.terms.drain;
+        let mut changes: Vec<(SeatId, Option<BootTime>)> = Vec::new();
         for seat in self.of(pool).rev().filter(|it| !it.is_lingering()) {
             // What another machine has cannot be called back: others end in its place.
             if seat.lent_until().is_some() {
@@ -315,24 +345,25 @@ impl Seats {
             let too_many = excess > 0;
             excess = excess.saturating_sub(seat.weight());
             if too_many != seat.drains_at.is_some() {
-                changes.push((seat.id, too_many));
+                changes.push((seat.id, too_many.then(|| seat.drained_by(now, drain))));
             }
         }
-        let at_once = pool.terms.drain.is_zero();
-        for (seat, too_many) in changes {
-            if too_many && at_once {
+        for (seat, ends_at) in changes {
+            if ends_at.is_some_and(|it| it <= now) {
                 self.let_go(seat);
                 self.remove(seat, EndReason::Capacity);
             } else {
-                self.mark(seat, too_many.then_some(ends_at));
+                self.mark(now, seat, ends_at);
             }
         }
     }
 
-    fn mark(&mut self, id: SeatId, drains_at: Option<BootTime>) {
+    fn mark(&mut self, now: BootTime, id: SeatId, drains_at: Option<BootTime>) {
         self.changed.insert(id);
         let Some(seat) = self.seats.get_mut(&id) else { return };
-        let was = std::mem::replace(&mut seat.drains_at, drains_at).is_some();
+        let before = std::mem::replace(&mut seat.drains_at, drains_at);
+        seat.reprieve = before.map(|ended_at| Reprieve { since: now, ended_at });
+        let was = before.is_some();
         if let Some(pool) = self.pools.get_mut(&seat.pool) {
             pool.draining = pool.draining + usize::from(drains_at.is_some()) - usize::from(was);
         }

@@ -5,6 +5,7 @@
 
 use super::ids::{BootTime, PoolId, RequestId, SeatId};
 use super::machine::Seats;
+use super::pool::Wish;
 use super::seat::{EndReason, Refusal, Seat};
 
 /// What the machine has of a shared pool.
@@ -22,6 +23,8 @@ impl Seats {
         if let Some(pool) = self.pools.get_mut(&id) {
             pool.quota.get_or_insert_default();
         }
+        // The store counts them by token.
+        self.set_places(id, None);
     }
 
     /// Whether other machines give seats of the pool too.
@@ -78,7 +81,7 @@ impl Seats {
     pub fn wants(&self, now: BootTime, id: PoolId) -> u32 {
         let Some(pool) = self.pools.get(&id) else { return 0 };
         for request in pool.queue.iter().filter_map(|it| self.requests.get(it)) {
-            match self.fit_by_rules(now, id, &request.claimant, request.count) {
+            match self.fit_by_rules(now, id, Wish::of(request)) {
                 Ok(_) => return request.count,
                 Err(shortage) if shortage.holds_up && !self.is_express(id) => return 0,
                 Err(_) => {}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::ids::{AdoptToken, BootTime, Claimant, PoolId, RequestId, SeatId, UnitKey};
 use super::machine::{Alarm, Effect, Seats};
-use super::pool::Fit;
+use super::pool::{Fit, Wish};
 use super::queue::Request;
 use super::seat::{Binding, Hold, Refusal, Seat};
 
@@ -20,7 +20,7 @@ impl Seats {
         }
         let (mut refusal, mut is_weak) = (Refusal::NoPool, true);
         for pool in request.pools.clone() {
-            let fit = self.fit(now, pool, &request.claimant, request.count);
+            let fit = self.fit_with_room(now, pool, Wish::of(&request));
             match fit {
                 Ok(_) if self.is_held_up(now, pool) => {
                     (refusal, is_weak) = (Refusal::Full, false);
@@ -28,7 +28,11 @@ impl Seats {
                 Ok(_) if self.has_too_many(&request.claimant) => {
                     (refusal, is_weak) = (Refusal::TooMany, false);
                 }
-                Ok(fit) => return self.grant(now, pool, request, fit),
+                Ok(fit) => {
+                    self.grant(now, pool, request, fit);
+                    // Whoever waits here by the policy alone now holds up nobody elsewhere any more.
+                    return self.serve_others(now, &[pool]);
+                }
                 // What can pass by waiting is the better answer of two, and a pool without any seats has the least to say.
                 Err(shortage) => {
                     let is_empty = self.is_empty(pool);
@@ -38,7 +42,15 @@ impl Seats {
                 }
             }
         }
+        let pools = request.pools.clone();
         self.wait_or_refuse(now, request, refusal);
+        self.serve_others(now, &pools);
+    }
+
+    /// Of these pools something may have changed for others that rest on the same tokens.
+    fn serve_others(&mut self, now: BootTime, pools: &[PoolId]) {
+        pools.iter().for_each(|it| self.stir(*it));
+        self.serve_all(now, []);
     }
 
     /// Whether nobody has, or can be given, a seat of it.
@@ -92,6 +104,7 @@ impl Seats {
         let (pool, weight) = (seat.pool, seat.weight());
         self.bind(id, &request.bindings);
         self.take_places(now, pool, weight);
+        self.place(id, Some((now, request.id)));
         self.effects.push(Effect::Granted { request: request.id, seat: id, again: true });
     }
 
@@ -114,10 +127,13 @@ impl Seats {
             hold: Hold::Bound(Vec::new()),
             over: fit.over,
             drains_at: None,
+            reprieve: None,
+            places: Vec::new(),
             adopt: request.adopt,
         };
         let id = seat.id;
         self.enter(now, seat);
+        self.place(id, Some((now, request.id)));
         self.bind(id, &request.bindings);
         self.effects.push(Effect::Granted { request: request.id, seat: id, again: false });
     }
@@ -138,6 +154,7 @@ impl Seats {
         }
         self.changed.insert(id);
         self.seats.insert(id, seat);
+        self.register_all(id);
         self.take_places(now, pool, weight);
     }
 
@@ -261,7 +278,8 @@ impl Seats {
     ) {
         let mut refusal = Refusal::NoPool;
         for pool in pools {
-            match self.may_lend(now, *pool, &claimant, time) {
+            let wish = Wish { claimant: &claimant, count: 1, turn: Some(request) };
+            match self.may_lend(now, *pool, wish, time) {
                 Ok(()) => return self.put_aside(now, request, claimant, (*pool, id, hold)),
                 // Of two reasons the better pool's, unless that has nothing at all.
                 Err(it) if refusal == Refusal::NoPool || self.is_empty_before(pools, *pool) => {
@@ -271,6 +289,7 @@ impl Seats {
             }
         }
         self.refuse(request, refusal);
+        self.serve_others(now, pools);
     }
 
     /// Whether all pools before this one have nothing.
@@ -279,24 +298,28 @@ impl Seats {
     }
 
     fn may_lend(
-        &self,
+        &mut self,
         now: BootTime,
         id: PoolId,
-        claimant: &Claimant,
+        wish: Wish<'_>,
         time: Duration,
     ) -> Result<(), Refusal> {
-        let pool = self.pools.get(&id).ok_or(Refusal::NoPool)?;
+        let claimant = wish.claimant;
         // A place of a fleet ends with the machine's lease, and a loan does not.
-        if pool.quota.is_some() {
+        if self.is_shared(id) {
             return Err(Refusal::TooLong { most: Duration::ZERO });
         }
-        let fit = self.fit(now, id, claimant, 1).map_err(|it| it.refusal)?;
+        let fit = self.fit_with_room(now, id, wish).map_err(|it| it.refusal)?;
+        let pool = self.pools.get(&id).ok_or(Refusal::NoPool)?;
         if time > pool.policy.max_borrow {
             return Err(Refusal::TooLong { most: pool.policy.max_borrow });
         }
         let left = pool.supply().map(|supply| supply.saturating_sub(pool.used + 1));
+        let kept = u64::from(pool.policy.low_water);
+        let free = pool.places.is_some().then(|| self.free_places(id, kept + 1, wish.turn(now)));
+        let left = left.map(|it| it.min(free.map_or(it, |it| it.saturating_sub(1))));
         // What goes beyond the capacity is for work at hand, and not to be lent.
-        if fit.over || left.is_some_and(|it| it < u64::from(pool.policy.low_water)) {
+        if fit.over || left.is_some_and(|it| it < kept) {
             return Err(Refusal::LowWater);
         }
         if self.has_too_many(claimant) {
@@ -322,10 +345,14 @@ impl Seats {
             hold,
             over: false,
             drains_at: None,
+            reprieve: None,
+            places: Vec::new(),
             adopt: None,
         };
         self.alarms.extend(seat.ends_by_itself().map(|until| (until, Alarm::Seat(id))));
         self.enter(now, seat);
+        self.place(id, Some((now, request)));
         self.effects.push(Effect::Granted { request, seat: id, again: false });
+        self.serve_others(now, &[pool]);
     }
 }

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::ids::{AdoptToken, BootTime, PoolId, RequestId, SeatId, UnitKey};
+use super::places::Offer;
 use super::policy::Policy;
 use super::pool::{Capacity, Pool, PoolFigures};
 use super::queue::Request;
 use super::seat::{Binding, EndReason, Hold, Refusal, Seat};
+use super::shares::Shares;
 use crate::domain::product::SeatTerms;
 
 /// What SeatKeeper has to do or to tell.
@@ -67,6 +69,7 @@ pub struct Seats {
     pub(super) suspects: BTreeMap<Binding, BootTime>,
     /// Seats that may be others than when they were kept last.
     pub(super) changed: BTreeSet<SeatId>,
+    pub(super) shares: Shares,
     pub(super) last: u64,
     pub(super) effects: Vec<Effect>,
 }
@@ -124,6 +127,7 @@ impl Seats {
             capacity: pool.supply(),
             used: pool.used,
             waiting: pool.queue.len(),
+            elsewhere: self.taken_elsewhere(id),
             ..PoolFigures::default()
         };
         figures.over = figures.capacity.map_or(0, |it| pool.used.saturating_sub(it));
@@ -152,6 +156,7 @@ impl Seats {
     /// Forgets a pool in which nobody has a seat and nobody waits.
     pub fn remove_pool(&mut self, id: PoolId) {
         if self.pools.get(&id).is_some_and(|it| it.seats.is_empty() && it.queue.is_empty()) {
+            self.set_places(id, None);
             self.pools.remove(&id);
         }
     }
@@ -159,6 +164,19 @@ impl Seats {
     /// Tells what was proven. That something could not be found out is no reason to call this: what was proven before
     /// holds until it says itself.
     pub fn set_capacity(&mut self, now: BootTime, id: PoolId, capacity: Capacity) {
+        self.set_supply(now, id, capacity, None);
+    }
+
+    /// The same, with the places of each token: what other pools of the machine have of it is not given here.
+    pub fn set_supply(
+        &mut self,
+        now: BootTime,
+        id: PoolId,
+        capacity: Capacity,
+        places: Option<Offer>,
+    ) {
+        let is_shared = self.is_shared(id);
+        self.set_places(id, places.filter(|_| !is_shared));
         let Some(pool) = self.pools.get_mut(&id) else { return };
         pool.capacity = Some(capacity);
         pool.unproven_until = None;

@@ -11,6 +11,7 @@
 //! Invariants:
 //! * The counts of seats that are not lingering never exceed what is allowed, but for seats that lost their capacity
 //!   afterwards: those are told, and end when their time to drain is over.
+//! * Of each token so many seats are held as it is good for, whichever pools rest on it: see `shares`.
 //! * One unit has one seat of a pool. Who asks again is given the same.
 //! * A number (*fence*) is never given twice, so a late word about an old seat cannot concern a new one.
 //! * What is not known ends nothing: capacity falls by what was proven, or when the evidence of it holds no more.
@@ -20,13 +21,16 @@ mod fleet;
 mod granting;
 mod ids;
 mod machine;
+mod moving;
 mod options_file;
+mod places;
 mod policy;
 mod policy_file;
 mod pool;
 mod queue;
 mod restart;
 mod seat;
+mod shares;
 
 pub use ids::{
     AdoptToken, BootTime, Claimant, ConnectionId, Owner, PoolId, ProcessId, RequestId, SeatId,
@@ -34,12 +38,13 @@ pub use ids::{
 };
 pub use machine::{Effect, Seats};
 pub use options_file::{Imported, LeftOut, OptionsFor, import_options};
+pub use places::{Naming, Offer, TokenKey};
 pub use policy::{Policy, Who};
 pub use policy_file::{PolicyFile, parse_policy, usual_policy};
 pub use pool::{Capacity, PoolFigures, Supply};
 pub use queue::Request;
 pub use restart::Fate;
-pub use seat::{Binding, EndReason, Hold, Refusal, Seat};
+pub use seat::{Binding, EndReason, Hold, Refusal, Reprieve, Seat};
 
 #[cfg(test)]
 mod tests;

@@ -6,8 +6,11 @@ use super::PoolId;
 use super::fleet::Quota;
 use super::ids::{BootTime, Claimant, RequestId, SeatId};
 use super::machine::Seats;
+use super::places::{Offer, TokenKey};
 use super::policy::{Policy, Who};
+use super::queue::Request;
 use super::seat::{Refusal, Seat};
+use super::shares::Turn;
 use crate::domain::product::{Overage, SeatTerms};
 
 /// How many seats there are.
@@ -42,6 +45,8 @@ pub struct PoolFigures {
     pub lent: u64,
     pub draining: u64,
     pub waiting: usize,
+    /// Of the places of its tokens, those that other holders of this machine use.
+    pub elsewhere: u64,
 }
 
 #[derive(Debug)]
@@ -63,6 +68,16 @@ pub(super) struct Pool {
     pub(super) calm_until: BootTime,
     /// What the machine has of it, where a fleet of machines shares it.
     pub(super) quota: Option<Quota>,
+    /// Of each token so many. `None`: they are not counted by token here.
+    pub(super) places: Option<Offer>,
+    /// Tokens of it that have free places.
+    pub(super) open: BTreeSet<TokenKey>,
+    /// Tokens of it that other pools rest on too, or did.
+    pub(super) common: BTreeSet<TokenKey>,
+    /// The places that its seats take of tokens, of those it has lost among them.
+    pub(super) taken: u64,
+    /// The same without those.
+    pub(super) bound: u64,
 }
 
 impl Pool {
@@ -79,6 +94,11 @@ impl Pool {
             surge_since: None,
             calm_until: BootTime(0),
             quota: None,
+            places: None,
+            open: BTreeSet::new(),
+            common: BTreeSet::new(),
+            taken: 0,
+            bound: 0,
         }
     }
 
@@ -115,6 +135,39 @@ impl Pool {
         };
         Some(supply.saturating_add(extra))
     }
+
+    /// What may be used beyond the capacity now.
+    fn extra(&self, now: BootTime) -> u64 {
+        let limit = self.limit(now).unwrap_or(u64::MAX);
+        limit.saturating_sub(self.supply().unwrap_or(u64::MAX))
+    }
+
+    /// Seats beyond so many lack a place, or have one of a token that the pool has lost.
+    pub(super) fn in_place(&self, now: BootTime) -> u64 {
+        match self.places {
+            Some(_) => self.bound.saturating_add(self.extra(now)),
+            None => u64::MAX,
+        }
+    }
+}
+
+/// What is asked of a pool.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wish<'a> {
+    pub(super) claimant: &'a Claimant,
+    pub(super) count: u32,
+    /// By which request; without one, nobody else's turn is minded.
+    pub(super) turn: Option<RequestId>,
+}
+
+impl<'a> Wish<'a> {
+    pub(super) fn of(request: &'a Request) -> Self {
+        Self { claimant: &request.claimant, count: request.count, turn: Some(request.id) }
+    }
+
+    pub(super) fn turn(&self, now: BootTime) -> Turn {
+        self.turn.map(|it| (now, it))
+    }
 }
 
 /// A request fits.
@@ -140,29 +193,42 @@ impl Shortage {
 
 impl Seats {
     /// Whether the pool has so many places for this one now.
-    pub(super) fn fit(
-        &self,
-        now: BootTime,
-        id: PoolId,
-        claimant: &Claimant,
-        count: u32,
-    ) -> Result<Fit, Shortage> {
-        let fit = self.fit_by_rules(now, id, claimant, count)?;
+    pub(super) fn fit(&self, now: BootTime, id: PoolId, wish: Wish<'_>) -> Result<Fit, Shortage> {
+        let fit = self.fit_by_rules(now, id, wish)?;
         let quota = self.pools.get(&id).and_then(|it| it.quota);
-        match quota.is_none_or(|it| u64::from(count) <= it.spare) {
+        match quota.is_none_or(|it| u64::from(wish.count) <= it.spare) {
             true => Ok(fit),
             false => Err(Shortage { refusal: Refusal::Full, holds_up: true }),
         }
     }
 
-    /// The same, as if the machine had every place of a pool that it shares with others.
+    /// The same, once other pools have taken what they can have as well.
+    pub(super) fn fit_with_room(
+        &mut self,
+        now: BootTime,
+        id: PoolId,
+        wish: Wish<'_>,
+    ) -> Result<Fit, Shortage> {
+        let fit = self.fit(now, id, wish);
+        if !fit.is_err_and(|it| it.holds_up) {
+            return fit;
+        }
+        let Some(moves) = self.make_room(id, wish.count.into(), wish.turn(now)) else { return fit };
+        let fit = self.fit(now, id, wish);
+        if fit.is_err() {
+            self.take_back_moves(moves);
+        }
+        fit
+    }
+
+    /// As [`Self::fit`], as if the machine had every place of a pool that it shares with others.
     pub(super) fn fit_by_rules(
         &self,
         now: BootTime,
         id: PoolId,
-        claimant: &Claimant,
-        count: u32,
+        wish: Wish<'_>,
     ) -> Result<Fit, Shortage> {
+        let Wish { claimant, count, .. } = wish;
         let pool = self.pools.get(&id).ok_or(Shortage::of_policy(Refusal::NoPool))?;
         if !pool.policy.admits(claimant) {
             return Err(Shortage::of_policy(Refusal::Excluded));
@@ -185,10 +251,31 @@ impl Seats {
         if wanted > limit {
             return Err(Shortage { refusal: Refusal::Full, holds_up: true });
         }
-        if wanted + self.reserved_for_others(pool, claimant) > limit {
+        let reserved = self.reserved_for_others(pool, claimant);
+        if wanted + reserved > limit {
             return Err(Shortage::of_policy(Refusal::Full));
         }
-        Ok(Fit { over: pool.supply().is_some_and(|it| wanted > it) })
+        let over = pool.supply().is_some_and(|it| wanted > it);
+        if pool.places.is_none() {
+            return Ok(Fit { over });
+        }
+        let free = self.free_places(id, count + reserved, wish.turn(now));
+        let extra = match pool.extra(now) {
+            0 => 0,
+            extra => {
+                let own = pool.used.saturating_sub(pool.taken);
+                extra.saturating_sub(own + self.over_elsewhere(id))
+            }
+        };
+        if count > free + extra {
+            let drains = self.is_being_drained(id);
+            let refusal = if drains { Refusal::Draining } else { Refusal::Full };
+            return Err(Shortage { refusal, holds_up: true });
+        }
+        if count + reserved > free + extra {
+            return Err(Shortage::of_policy(Refusal::Full));
+        }
+        Ok(Fit { over: over || count > free })
     }
 
     pub(super) fn used_by(&self, pool: &Pool, who: &Who) -> u64 {

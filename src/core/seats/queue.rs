@@ -4,6 +4,8 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::ids::{AdoptToken, BootTime, Claimant, PoolId, RequestId, UnitKey};
 use super::machine::{Alarm, Effect, Seats};
+use super::places::TokenKey;
+use super::pool::Wish;
 use super::seat::{Binding, Refusal};
 
 /// A question for a seat.
@@ -73,18 +75,27 @@ impl Seats {
                 pool.queue.retain(|it| *it != id);
             }
         }
+        request.pools.iter().for_each(|it| self.stir(*it));
         Some(request)
     }
 
     /// Gives what is free to those that wait. Whoever gets a seat may have held up somebody in another pool, which is
-    /// served then too: one after the other, since thousands may wait in the same two.
+    /// served then too: one after the other, since thousands may wait in the same two. So is who lacks a token of which
+    /// places have become free in another pool.
     pub(super) fn serve_all<'a>(
         &mut self,
         now: BootTime,
         pools: impl IntoIterator<Item = &'a PoolId>,
     ) {
         let mut open: VecDeque<PoolId> = pools.into_iter().copied().collect();
-        while let Some(id) = open.pop_front() {
+        loop {
+            for other in self.take_stirred() {
+                self.mend(now, other);
+                if !open.contains(&other) {
+                    open.push_back(other);
+                }
+            }
+            let Some(id) = open.pop_front() else { return };
             for other in self.serve(now, id) {
                 if !open.contains(&other) {
                     open.push_back(other);
@@ -100,7 +111,8 @@ impl Seats {
         let Some(waiting) = self.pools.get(&id).map(|it| it.queue.clone()) else { return others };
         for request in waiting {
             let Some(request) = self.requests.get(&request) else { continue };
-            match self.fit(now, id, &request.claimant, request.count) {
+            let request = request.clone();
+            match self.fit_with_room(now, id, Wish::of(&request)) {
                 Ok(fit) => {
                     let Some(request) = self.leave(request.id) else { continue };
                     others.extend(request.pools.iter().filter(|it| **it != id));
@@ -122,8 +134,36 @@ impl Seats {
         let Some(pool) = self.pools.get(&id).filter(|it| !it.policy.express) else { return false };
         let mut waiting = pool.queue.iter().filter_map(|it| self.requests.get(it));
         waiting.any(|it| {
-            let fit = self.fit(now, id, &it.claimant, it.count);
+            let fit = self.fit(now, id, Wish::of(it));
             fit.is_err_and(|shortage| shortage.holds_up)
         })
+    }
+
+    /// What the pool lacks may have changed: those who came after its own in other pools may be served, or those in its own.
+    pub(super) fn stir(&mut self, id: PoolId) {
+        if !self.requests.is_empty()
+            && let Some(pool) = self.pools.get(&id)
+        {
+            self.shares.freed.extend(&pool.common);
+        }
+    }
+
+    /// The pools in which somebody lacks what has become free, or may have become so by what others move to.
+    fn take_stirred(&mut self) -> Vec<PoolId> {
+        let mut keys: Vec<TokenKey> = std::mem::take(&mut self.shares.freed).into_iter().collect();
+        let mut seen: BTreeSet<TokenKey> = keys.iter().copied().collect();
+        let mut pools = BTreeSet::new();
+        while let Some(key) = keys.pop() {
+            for id in self.shares.pools_on(&key) {
+                let is_new = pools.insert(id) && !self.requests.is_empty();
+                let others = self.pools.get(&id).filter(|_| is_new).map(|it| &it.common);
+                keys.extend(others.into_iter().flatten().filter(|it| seen.insert(**it)));
+            }
+        }
+        let lacks = |it: &PoolId| {
+            let pool = self.pools.get(it);
+            pool.is_some_and(|it| !it.queue.is_empty() || it.used > it.bound || it.draining > 0)
+        };
+        pools.into_iter().filter(lacks).collect()
     }
 }

@@ -8,6 +8,7 @@ use super::ids::{BootTime, PoolId, ProcessId, SeatId, UnitKey};
 use super::machine::{Alarm, Seats};
 use super::queue::Request;
 use super::seat::{Binding, EndReason, Hold, Seat};
+use super::shares::NO_POOL;
 
 /// How long what held a seat before a restart may be silent.
 const SUSPECT: Duration = Duration::from_secs(30);
@@ -129,6 +130,36 @@ impl Seats {
             if is_strange && self.suspects.contains_key(binding) {
                 self.unbind(now, *binding, EndReason::DaemonLost);
             }
+        }
+    }
+
+    /// Counts what a seat of before a restart takes until its pool is known.
+    pub fn set_aside(&mut self, seat: &Seat) {
+        if seat.places.is_empty() || self.seats.contains_key(&seat.id) {
+            return;
+        }
+        let until = seat.lent_until();
+        self.shares.aside.insert(seat.id, (seat.places.clone(), until));
+        self.alarms.extend(until.map(|it| (it, Alarm::Seat(seat.id))));
+        seat.places.iter().for_each(|it| self.register(seat.id, NO_POOL, *it));
+    }
+
+    /// It has come back or ended, or its pool is known.
+    pub fn forget_aside(&mut self, now: BootTime, seat: SeatId) {
+        self.drop_aside(seat);
+        self.serve_all(now, []);
+    }
+
+    pub(super) fn drop_aside(&mut self, seat: SeatId) {
+        let Some((places, _)) = self.shares.aside.remove(&seat) else { return };
+        places.into_iter().for_each(|it| self.unregister(seat, NO_POOL, it));
+    }
+
+    /// What was set aside, its time is over.
+    pub(super) fn end_aside(&mut self, now: BootTime, seat: SeatId) {
+        let until = self.shares.aside.get(&seat).and_then(|(_, it)| *it);
+        if until.is_some_and(|it| it <= now) {
+            self.forget_aside(now, seat);
         }
     }
 }

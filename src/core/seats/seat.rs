@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::{
     AdoptToken, BootTime, Claimant, ConnectionId, PoolId, ProcessId, SeatId, UnitKey,
 };
+use super::places::TokenKey;
 
 /// What keeps a seat from being free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -43,8 +44,23 @@ pub struct Seat {
     pub over: bool,
     /// The pool has lost capacity, and this seat ends then.
     pub drains_at: Option<BootTime>,
+    /// It was to end, and was not any more, as capacity came back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reprieve: Option<Reprieve>,
+    /// The places it takes, of each token so many; none where they are not counted by token, and fewer than its count
+    /// where it goes beyond the capacity.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<(TokenKey, u32)>,
     /// With which it is adopted; gone once it was.
     pub adopt: Option<AdoptToken>,
+}
+
+/// A seat that did not end after all. What comes back for a moment only is no new time to drain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reprieve {
+    pub since: BootTime,
+    /// When it would have ended.
+    pub ended_at: BootTime,
 }
 
 impl Seat {

@@ -6,6 +6,7 @@ use crate::domain::product::{Overage, SeatTerms};
 mod hostile;
 mod lent;
 mod restart;
+mod shares;
 mod simulation;
 
 const POOL: PoolId = PoolId(1);

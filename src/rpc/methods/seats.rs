@@ -241,6 +241,10 @@ pub(super) fn refused_seat(refused: &Refused, product: &str) -> Result<wire::Sea
         Refusal::Full if capacity == Some(0) => {
             ("NOT_ENTITLED", "no licence of this customer is good for what is asked for")
         }
+        Refusal::Full if refused.pools.iter().any(|it| it.figures.elsewhere > 0) => (
+            "SEATS_FULL",
+            "no seat is free: another customer of this machine has one of the same token",
+        ),
         Refusal::Full => ("SEATS_FULL", "no seat is free, or others wait before"),
         Refusal::Excluded => ("EXCLUDED", "the administrator's policy gives the caller none"),
         Refusal::Draining => ("DRAINING", "capacity was lost, and seats are ending"),

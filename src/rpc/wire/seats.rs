@@ -208,7 +208,8 @@ pub struct SeatPool {
     pub lent: u64,
     pub draining: u64,
     pub waiting: u64,
-    /// Places that other machines of the fleet use, as far as was heard.
+    /// Places that other machines of the fleet use, as far as was heard; or other customers of this machine, of the same
+    /// tokens.
     pub elsewhere: u64,
     /// When what proves the capacity holds no more.
     pub proven_until: Option<String>,

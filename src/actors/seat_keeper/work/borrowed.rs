@@ -105,6 +105,7 @@ pub(super) fn carried_over(kept: KeptSeat, clock: &Clock) -> Option<KeptSeat> {
         hold: Hold::Borrowed { until: boot_time(clock).after(left) },
         // If there are still too many of them, it is warned anew.
         drains_at: None,
+        reprieve: None,
         ..kept.seat
     };
     if left.is_zero() {

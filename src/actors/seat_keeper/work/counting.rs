@@ -9,10 +9,12 @@ use crate::actors::seat_keeper::work::house::is_less;
 use crate::actors::seat_keeper::work::watching::Task;
 use crate::actors::seat_keeper::{Parts, SeatKeeper};
 use crate::actors::tier_cache::{CountTokens, Key, LoanCount, Subscribe, TokenCounts};
-use entitled_core::domain::entitlement::Tokens;
+use entitled_core::domain::entitlement::{Counted, Tokens};
 use entitled_core::domain::ids::{CustomerId, Timestamp};
 use entitled_core::domain::product::Product;
-use entitled_core::seats::{BootTime, Capacity, PoolId, Seat, SeatId, Supply};
+use entitled_core::seats::{
+    BootTime, Capacity, Naming, Offer, PoolId, Seat, SeatId, Supply, TokenKey,
+};
 
 /// How long TierCache may take to count.
 const COUNT_TIME: Duration = Duration::from_secs(6);
@@ -113,7 +115,7 @@ impl SeatKeeper {
                 let change = changes_at.map(at);
                 again_at = [again_at, change].into_iter().flatten().min();
             }
-            if self.take_count(now, pool, (*tokens, tier.seats), at) {
+            if self.take_count(now, pool, (*tokens, which, tier.seats), at) {
                 self.offer(pool, which, tier.seats.unwrap_or(0));
             }
         }
@@ -127,14 +129,13 @@ impl SeatKeeper {
             self.disentitle(now, key);
         }
         if product.is_some() {
-            self.house.drop_kept(key);
+            self.house.drop_kept(now, key);
         }
         // What the product does not grant any more is no more: an administrator or the vendor said so.
         let gone: Vec<PoolId> =
             self.house.pools_of(key).map(|it| it.id).filter(|it| !present.contains(it)).collect();
         for pool in gone {
-            let none = Capacity { supply: Supply::Seats(0), until: None };
-            self.house.set_capacity(now, pool, none);
+            self.house.empty(now, pool, &present);
             if self.house.pools.get(&pool).is_some_and(|it| it.loan.is_none()) {
                 self.offer(pool, &[], 0);
             }
@@ -158,7 +159,8 @@ impl SeatKeeper {
         let pool = self.house.enter_pool(now, key, about, product.seats);
         self.note_kept(pool);
         let capacity = Capacity { supply: Supply::Seats(1), until: Some(until) };
-        self.house.set_capacity(now, pool, capacity);
+        let place = Offer::from_iter([(TokenKey::of_loan(&loan.nonce), 1)]);
+        self.house.set_capacity(now, pool, (capacity, Some(place)));
         Some(pool)
     }
 
@@ -179,7 +181,7 @@ impl SeatKeeper {
         &mut self,
         now: BootTime,
         pool: PoolId,
-        (tokens, seats): (Tokens, Option<u32>),
+        (tokens, counted, seats): (Tokens, &[Counted], Option<u32>),
         at: impl Fn(Timestamp) -> BootTime,
     ) -> bool {
         let (count, until, complete) = match tokens {
@@ -206,7 +208,12 @@ impl SeatKeeper {
         let is_loss = standing.filter(holds).is_some_and(|it| is_less(supply, it.supply));
         let counts = !is_loss || complete;
         if counts {
-            self.house.set_capacity(now, pool, capacity);
+            let product = self.house.pools.get(&pool).map(|it| it.key.product.clone());
+            let places = product.zip(seats).map(|(product, seats)| {
+                // As the machines of a fleet name them.
+                Offer::of(&product, counted, seats, Naming::ByShare)
+            });
+            self.house.set_capacity(now, pool, (capacity, places));
         }
         counts
     }

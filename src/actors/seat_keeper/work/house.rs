@@ -14,7 +14,7 @@ use crate::actors::tier_cache::Key;
 use crate::seat_policies::Policies;
 use entitled_core::domain::ids::{CustomerId, TierName};
 use entitled_core::domain::product::{Feature, Grant, SeatTerms, Tier};
-use entitled_core::seats::{BootTime, Capacity, PoolId, SeatId, Seats, Supply};
+use entitled_core::seats::{BootTime, Capacity, Offer, PoolId, SeatId, Seats, Supply};
 
 /// One grant of a product, and whose tokens count.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ pub(in crate::actors::seat_keeper) struct Pool {
     pub(in crate::actors::seat_keeper) terms: SeatTerms,
     /// What was proven last and not taken back.
     pub(in crate::actors::seat_keeper) capacity: Option<Capacity>,
+    /// The places of that, by token; `None` of as many as anybody wants.
+    places: Option<Offer>,
     pub(in crate::actors::seat_keeper) grant: Grant,
     /// Of a place that another machine has lent to this one: by which loan.
     pub(in crate::actors::seat_keeper) loan: Option<LoanOf>,
@@ -107,13 +109,16 @@ impl House {
         let seats = Seats::new(last.max(kept.last));
         let watches = Watches::default().storing(kept.descriptors.clone());
         let lent = kept.lent.clone();
-        Self { seats, policies, watches, kept, lent, ..Self::default() }
+        let mut house = Self { seats, policies, watches, kept, lent, ..Self::default() };
+        house.set_kept_aside();
+        house
     }
 
     /// The same, put together anew from its pools and seats, so that nothing half done is left. Those that waited do not.
     pub(in crate::actors::seat_keeper) fn rebuilt(mut self, now: BootTime) -> Self {
         let before = std::mem::take(&mut self.seats);
         self.seats = Seats::new(before.last());
+        self.set_kept_aside();
         for pool in self.pools.values() {
             let policy = self.policies.of(&pool.key.product, &pool.tier);
             self.seats.set_pool(now, pool.id, pool.terms, policy);
@@ -129,7 +134,7 @@ impl House {
         }
         for pool in self.pools.values() {
             if let Some(capacity) = pool.capacity {
-                self.seats.set_capacity(now, pool.id, capacity);
+                self.seats.set_supply(now, pool.id, capacity, pool.places.clone());
             }
         }
         self
@@ -156,6 +161,7 @@ impl House {
         let known = self.pools.values().find(|it| it.key == *key && it.is_of(grant, loan));
         let known_id = known.map(|it| it.id);
         let capacity = known.and_then(|it| it.capacity);
+        let places = known.and_then(|it| it.places.clone());
         let changed = known.is_none_or(|it| it.terms != terms);
         let is_new = known_id.is_none();
         let id = known_id.unwrap_or_else(|| {
@@ -170,6 +176,7 @@ impl House {
             features: Arc::clone(&tier.features),
             terms,
             capacity,
+            places,
             grant: grant.clone(),
             loan,
         };
@@ -195,11 +202,11 @@ impl House {
         &mut self,
         now: BootTime,
         id: PoolId,
-        capacity: Capacity,
+        (capacity, places): (Capacity, Option<Offer>),
     ) {
         let shares = self.pools.get(&id).is_some_and(|it| self.shares(it, Some(capacity)));
         if let Some(pool) = self.pools.get_mut(&id) {
-            pool.capacity = Some(capacity);
+            (pool.capacity, pool.places) = (Some(capacity), places.clone());
             if shares {
                 // Before there is anything to give.
                 self.seats.share(id);
@@ -207,8 +214,26 @@ impl House {
                 self.seats.share_no_more(now, id);
             }
             self.proven_before.remove(&id);
-            self.seats.set_capacity(now, id, capacity);
+            self.seats.set_supply(now, id, capacity, places);
         }
+    }
+
+    /// The pool has nothing any more: neither this holder nor the product has it. Its seats go on where their tokens are
+    /// granted in other words.
+    pub(in crate::actors::seat_keeper) fn empty(
+        &mut self,
+        now: BootTime,
+        id: PoolId,
+        present: &[PoolId],
+    ) {
+        let Some(pool) = self.pools.get(&id) else { return };
+        let is_like = |it: &&Pool| (&it.tier, it.terms.unit) == (&pool.tier, pool.terms.unit);
+        let others = present.iter().filter_map(|it| self.pools.get(it)).filter(is_like);
+        for other in others.map(|it| it.id) {
+            self.seats.hand_over(now, id, other);
+        }
+        let none = Capacity { supply: Supply::Seats(0), until: None };
+        self.set_capacity(now, id, (none, Some(Offer::default())));
     }
 
     pub(in crate::actors::seat_keeper) fn customer_of(&self, seat: SeatId) -> Option<CustomerId> {

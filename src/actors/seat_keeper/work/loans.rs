@@ -20,21 +20,22 @@ use entitled_core::domain::ids::CustomerId;
 use entitled_core::domain::product::GrantName;
 use entitled_core::loan::GivenLoan;
 use entitled_core::seats::{
-    BootTime, Capacity, Claimant, Hold, PoolId, Refusal, Seat, Supply, UnitKey,
+    BootTime, Capacity, Hold, Offer, PoolId, Refusal, Seat, Supply, UnitKey,
 };
 
 /// So often it is noted how late it is, while a place of another machine is here.
 const NOTED_EVERY: Duration = Duration::from_secs(60);
 
 impl Lend {
-    fn given(&self, claimant: Claimant) -> GivenLoan {
+    fn given(&self, seat: &Seat) -> GivenLoan {
         GivenLoan {
             id: self.loan.id,
             product: self.loan.product.clone(),
             terms: self.loan.terms.clone(),
             seat: self.seat,
             grant: self.grant.clone(),
-            claimant,
+            claimant: seat.claimant.clone(),
+            places: seat.places.clone(),
             entitled: self.key.customer,
             text: self.text.clone(),
             returned_at: None,
@@ -102,7 +103,7 @@ impl SeatKeeper {
         let Some(seat) = self.house.seats.seat(lend.seat) else {
             return Box::pin(actix::fut::err(SeatError::Busy));
         };
-        let loan = lend.given(seat.claimant.clone());
+        let loan = lend.given(seat);
         let (id, number) = (loan.id, lend.seat);
         let order = KeepGivenLoan { loan, asked: lend.asked.clone() };
         let kept = self.parts.ledger.send(order).timeout(AUDIT_TIME);
@@ -146,6 +147,7 @@ impl Handler<ComeBack> for SeatKeeper {
         let now = self.now();
         self.house.seats.come_back(now, order.seat);
         self.house.kept.drop_seat(order.seat);
+        self.house.seats.forget_aside(now, order.seat);
         self.settle(context);
     }
 }
@@ -191,7 +193,7 @@ impl House {
         for pool in pools {
             // At once, without a time to drain.
             let none = Capacity { supply: Supply::Seats(0), until: Some(now) };
-            self.set_capacity(now, pool, none);
+            self.set_capacity(now, pool, (none, Some(Offer::default())));
             self.seats.wake(now);
         }
     }
@@ -225,6 +227,8 @@ pub(in crate::actors::seat_keeper) fn put_aside(
         hold: Hold::Lent { until: boot.after(left) },
         over: false,
         drains_at: None,
+        reprieve: None,
+        places: loan.places.clone(),
         adopt: None,
     };
     Some(KeptSeat {

@@ -124,7 +124,7 @@ impl Kept {
     }
 
     pub(in crate::actors::seat_keeper) fn has_ended(&mut self, process: ProcessId) {
-        if !self.waiting.is_empty() {
+        if self.waiting.iter().any(|it| !it.processes.is_empty()) {
             self.fates.insert(process, Fate::Ended);
         }
     }
@@ -249,16 +249,27 @@ impl House {
                 true => Fate::Alive,
                 false => fates.get(&process).copied().unwrap_or(Fate::NotKnown),
             };
+            let id = kept.seat.id;
             self.seats.take_back(now, Seat { pool, ..kept.seat }, fate);
+            self.seats.forget_aside(now, id);
         }
     }
 
-    /// What the product does not grant any more is no more.
-    pub(in crate::actors::seat_keeper) fn drop_kept(&mut self, key: &Key) {
+    /// What these seats take is taken, before anything is known of their pools.
+    pub(super) fn set_kept_aside(&mut self) {
+        self.kept.waiting.iter().for_each(|it| self.seats.set_aside(&it.seat));
+    }
+
+    /// What the product does not grant any more is no more, but for what another machine has.
+    pub(in crate::actors::seat_keeper) fn drop_kept(&mut self, now: BootTime, key: &Key) {
         if key.customer == CustomerId::Machine {
             self.kept.borrowed.remove(&key.product);
         }
-        self.kept.end(|it| key_of(it) == *key, EndReason::Capacity);
+        let is_here = |it: &KeptSeat| it.seat.lent_until().is_none();
+        self.kept.end(|it| key_of(it) == *key && is_here(it), EndReason::Capacity);
+        for seat in &self.kept.ended {
+            self.seats.forget_aside(now, *seat);
+        }
     }
 
     /// Writes what has changed, before anybody is told of it.

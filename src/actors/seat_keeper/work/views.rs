@@ -62,8 +62,8 @@ impl SeatKeeper {
             tier: pool.tier.clone(),
             holder: pool.key.customer,
             unit: pool.terms.unit,
+            elsewhere: figures.elsewhere + self.used_elsewhere(id),
             figures,
-            elsewhere: self.used_elsewhere(id),
             until: pool.capacity.and_then(|it| it.until).map(|it| self.date(it)),
             loan: pool.loan,
         })

@@ -9,6 +9,7 @@ use crate::domain::product::{Overage, SeatTerms, SeatUnit};
 use crate::seats::*;
 
 mod rules;
+mod tokens;
 
 /// xorshift64*, so that a seed says everything.
 struct Dice(u64);
@@ -45,6 +46,8 @@ struct World {
     seats: Seats,
     terms: BTreeMap<PoolId, SeatTerms>,
     capacity: BTreeMap<PoolId, Capacity>,
+    /// In half of all plays: what the pools rest on.
+    licences: Option<tokens::Licences>,
     /// Of pools that nothing was proven of since a restart: until when what was known before holds.
     unproven: BTreeMap<PoolId, BootTime>,
     policies: BTreeMap<PoolId, Policy>,
@@ -75,6 +78,7 @@ impl World {
             seats: Seats::new(0),
             terms: BTreeMap::new(),
             capacity: BTreeMap::new(),
+            licences: None,
             unproven: BTreeMap::new(),
             policies: BTreeMap::new(),
             processes: BTreeMap::new(),
@@ -90,6 +94,7 @@ impl World {
             lends: 0,
             ends: BTreeMap::new(),
         };
+        world.licences = tokens::Licences::of(seed);
         (0..POOLS).for_each(|pool| world.change_pool(PoolId(pool)));
         (0..POOLS).for_each(|pool| world.change_capacity(PoolId(pool)));
         world
@@ -109,6 +114,10 @@ impl World {
             0 => Overage::None,
             1 => Overage::Plus(1 + u32::try_from(self.dice.below(3)).unwrap()),
             _ => Overage::Times { percent: 50 },
+        };
+        let overage = match &self.licences {
+            Some(licences) if !licences.has_overage => Overage::None,
+            _ => overage,
         };
         let surge = self.dice.one_in(3).then(|| Duration::from_secs(30));
         let unit = [SeatUnit::Process, SeatUnit::Uid, SeatUnit::Cgroup, SeatUnit::Machine];
@@ -139,6 +148,9 @@ impl World {
     }
 
     fn change_capacity(&mut self, id: PoolId) {
+        if self.licences.is_some() {
+            return self.move_tokens(id);
+        }
         let supply = match self.dice.below(12) {
             0 => Supply::Unlimited,
             1 => Supply::Seats(0),
@@ -235,6 +247,7 @@ impl World {
             18 => self.come_back(),
             19 => self.disentitle(),
             16 if self.dice.one_in(20) => self.restart(),
+            16 if self.dice.one_in(3) => self.hand_over(),
             16 => {
                 let waiting = self.seats.requests.keys().next().copied();
                 if let Some(id) = waiting {
@@ -271,6 +284,7 @@ impl World {
         let kept: Vec<Seat> = kept.cloned().collect();
         let lost: BTreeSet<ProcessId> =
             self.processes.keys().copied().filter(|_| self.dice.one_in(3)).collect();
+        kept.iter().for_each(|it| self.seats.set_aside(it));
         for seat in kept.clone() {
             let fate = |it| if lost.contains(&it) { Fate::NotKnown } else { Fate::Alive };
             self.seats.take_back(self.now, seat, fate);
@@ -283,7 +297,8 @@ impl World {
             // Some chains take longer to be reached; until then nothing is given, and what is held ends with what was known.
             if !self.dice.one_in(4) && capacity.until.is_none_or(|it| it > self.now) {
                 self.capacity.insert(pool, capacity);
-                self.seats.set_capacity(self.now, pool, capacity);
+                let offer = self.licences.as_ref().map(|it| it.offered[&pool].clone());
+                self.seats.set_supply(self.now, pool, capacity, offer);
             } else if let Some(until) = capacity.until {
                 let until = until.max(self.now.after(Duration::from_secs(20)));
                 self.unproven.insert(pool, until);

@@ -22,7 +22,7 @@ fn house() -> (House, PoolId) {
         "the same again"
     );
     let capacity = Capacity { supply: Supply::Seats(2), until: None };
-    house.set_capacity(NOW, pool, capacity);
+    house.set_capacity(NOW, pool, (capacity, None));
     (house, pool)
 }
 
@@ -74,7 +74,8 @@ fn of_many_who_asked_those_alone_are_remembered_who_have_a_seat() {
         let key = Key { customer: CustomerId::Uid(uid), product: product.id.clone() };
         let (grant, tier) = (&product.grants[0], &product.tiers[0]);
         let entered = house.enter_pool(NOW, &key, (grant, tier, None), product.seats);
-        house.set_capacity(NOW, entered, Capacity { supply: Supply::Seats(0), until: None });
+        let none = Capacity { supply: Supply::Seats(0), until: None };
+        house.set_capacity(NOW, entered, (none, None));
         house.counted.insert(key, Counted::default());
     }
     let kept = house.in_use();

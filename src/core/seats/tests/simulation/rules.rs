@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::seats::machine::Alarm;
+use crate::seats::pool::Wish;
 
 impl World {
     /// Every question is answered once.
@@ -91,6 +92,7 @@ impl World {
     }
 
     pub(super) fn judge(&self) {
+        self.judge_tokens();
         for (id, pool) in &self.seats.pools {
             let lingering = self.places(*id, |it| matches!(it.hold, Hold::Lingering { .. }));
             let used = self.places(*id, |_| true) - lingering;
@@ -146,7 +148,7 @@ impl World {
     fn judge_queue(&self, id: PoolId) {
         let pool = &self.seats.pools[&id];
         for request in pool.queue.iter().map(|it| &self.seats.requests[it]) {
-            match self.seats.fit(self.now, id, &request.claimant, request.count) {
+            match self.seats.fit(self.now, id, Wish::of(request)) {
                 Ok(_) => panic!("{request:?} waits for what is free: {pool:?}"),
                 Err(shortage) if shortage.holds_up && !pool.policy.express => return,
                 Err(_) => {}

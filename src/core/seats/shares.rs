@@ -1,0 +1,384 @@
+//! The places of tokens: each is taken once, whichever of the pools that rest on it has it.
+//!
+//! A pool **offers** what its holder's tokens are good for. A token may stand behind several holders at once (a vault that
+//! delegated to each of them), or behind one after the other. So its places are counted here and not in any pool, under the
+//! names that the machines of a fleet give them. Where a pool is shared with other machines, the fleet counts.
+//!
+//! Invariants:
+//! * Of no token more places are taken than the most that any pool offers of it, but for what was lost since.
+//! * A place stays taken until its seat ends, or moves to another token of its pool. What another machine has does not move.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ids::{BootTime, PoolId, RequestId, SeatId};
+use super::machine::Seats;
+use super::places::{Offer, TokenKey};
+use super::pool::Wish;
+use super::seat::{Refusal, Seat};
+
+/// Of seats whose pool is not known.
+pub(super) const NO_POOL: PoolId = PoolId(u64::MAX);
+/// Open tokens that are looked through for one that nobody else rests on.
+const LOOKED_THROUGH: usize = 64;
+
+/// In whose turn, and when: what is waited for in other pools by who asked before is left to them.
+pub(super) type Turn = Option<(BootTime, RequestId)>;
+
+/// What became of the places of one token.
+#[derive(Debug, Default)]
+struct Share {
+    /// Those that offer it.
+    pools: BTreeSet<PoolId>,
+    /// The most that one of them offers.
+    most: u64,
+    /// By which seats.
+    seats: BTreeMap<(PoolId, SeatId), u32>,
+    taken: BTreeMap<PoolId, u64>,
+    total: u64,
+}
+
+/// All tokens that a pool offers, or a seat rests on.
+#[derive(Debug, Default)]
+pub(super) struct Shares {
+    all: BTreeMap<TokenKey, Share>,
+    /// Tokens of which places may have become free: whoever waits for them is served.
+    pub(super) freed: BTreeSet<TokenKey>,
+    /// Seats of before a restart whose pools are not known yet: what they take, and until when.
+    pub(super) aside: BTreeMap<SeatId, (Vec<(TokenKey, u32)>, Option<BootTime>)>,
+}
+
+impl Shares {
+    fn take(&mut self, key: TokenKey, (pool, seat): (PoolId, SeatId), places: u32) {
+        let share = self.all.entry(key).or_default();
+        *share.seats.entry((pool, seat)).or_default() += places;
+        *share.taken.entry(pool).or_default() += u64::from(places);
+        share.total += u64::from(places);
+    }
+
+    fn free(&mut self, key: TokenKey, (pool, seat): (PoolId, SeatId), places: u32) {
+        let Some(share) = self.all.get_mut(&key) else { return };
+        if let Some(own) = share.seats.get_mut(&(pool, seat)) {
+            *own = own.saturating_sub(places);
+            if *own == 0 {
+                share.seats.remove(&(pool, seat));
+            }
+        }
+        if let Some(taken) = share.taken.get_mut(&pool) {
+            *taken = taken.saturating_sub(u64::from(places));
+            if *taken == 0 {
+                share.taken.remove(&pool);
+            }
+        }
+        share.total = share.total.saturating_sub(u64::from(places));
+        self.freed.insert(key);
+    }
+
+    fn taken_by(&self, key: &TokenKey, pool: PoolId) -> u64 {
+        self.all.get(key).and_then(|it| it.taken.get(&pool)).copied().unwrap_or(0)
+    }
+
+    pub(super) fn pools_on(&self, key: &TokenKey) -> Vec<PoolId> {
+        self.all.get(key).map(|it| it.pools.iter().copied().collect()).unwrap_or_default()
+    }
+
+    /// Those whose seats have some of it.
+    pub(super) fn takers(&self, key: &TokenKey) -> impl Iterator<Item = PoolId> + '_ {
+        self.all.get(key).into_iter().flat_map(|it| it.taken.keys().copied())
+    }
+
+    /// The seats of a pool that have some of it.
+    pub(super) fn seats_of(
+        &self,
+        key: &TokenKey,
+        pool: PoolId,
+    ) -> impl Iterator<Item = SeatId> + '_ {
+        let all = (pool, SeatId(0))..=(pool, SeatId(u64::MAX));
+        let share = self.all.get(key).into_iter();
+        share.flat_map(move |it| it.seats.range(all.clone()).map(|((_, it), _)| *it))
+    }
+}
+
+impl Seats {
+    /// How many places of a token a pool may have besides what it has; as if `without` had one less.
+    pub(super) fn free_on(&self, key: &TokenKey, pool: PoolId, without: Option<PoolId>) -> u64 {
+        let offered = |it: PoolId| u64::from(self.offered(it, key));
+        let own = offered(pool);
+        let Some(share) = self.shares.all.get(key) else { return own };
+        let less = u64::from(without.is_some());
+        // As slots are numbered: whoever is good for fewer of them has the first ones, and the others may have those too.
+        if own >= share.most || share.total <= less {
+            return own.saturating_sub(share.total - less.min(share.total));
+        }
+        let mut by_offer: BTreeMap<u64, u64> = BTreeMap::from([(own, 0)]);
+        for (taker, taken) in &share.taken {
+            let taken = taken - u64::from(without == Some(*taker));
+            *by_offer.entry(offered(*taker)).or_default() += taken;
+        }
+        let mut taken = 0;
+        let mut free = u64::MAX;
+        for (offer, more) in by_offer {
+            taken += more;
+            if offer >= own {
+                free = free.min(offer.saturating_sub(taken));
+            }
+        }
+        free
+    }
+
+    pub(super) fn offered(&self, pool: PoolId, key: &TokenKey) -> u32 {
+        let offer = self.pools.get(&pool).and_then(|it| it.places.as_ref());
+        offer.map_or(0, |it| it.places(key))
+    }
+
+    /// How many places are free for the pool, as far as `wanted`. With `turn`, those are not counted that somebody who asked
+    /// before waits for in another pool.
+    pub(super) fn free_places(&self, id: PoolId, wanted: u64, turn: Turn) -> u64 {
+        let Some(pool) = self.pools.get(&id) else { return 0 };
+        let mut free = 0;
+        for key in &pool.open {
+            if free >= wanted {
+                break;
+            }
+            if !self.is_others(key, id, turn) {
+                free += self.free_on(key, id, None);
+            }
+        }
+        free.min(wanted)
+    }
+
+    /// Whether the token is left to somebody whose turn is before.
+    pub(super) fn is_others(&self, key: &TokenKey, id: PoolId, turn: Turn) -> bool {
+        turn.is_some_and(|(now, turn)| self.is_awaited(now, key, id, turn))
+    }
+
+    /// Whether somebody waits for the token in another pool, and asked before.
+    fn is_awaited(&self, now: BootTime, key: &TokenKey, id: PoolId, turn: RequestId) -> bool {
+        if self.requests.is_empty()
+            || !self.pools.get(&id).is_some_and(|it| it.common.contains(key))
+        {
+            return false;
+        }
+        let others = self.shares.all.get(key).into_iter().flat_map(|it| &it.pools);
+        others.filter(|it| **it != id).filter_map(|it| Some((*it, self.pools.get(it)?))).any(
+            |(other, pool)| {
+                let waiting = pool.queue.iter().filter(|it| **it < turn);
+                let mut waiting = waiting.filter_map(|it| self.requests.get(it));
+                let gives = !pool.policy.express && pool.draining == 0;
+                gives
+                    && waiting.any(|it| {
+                        let wish = Wish { turn: None, ..Wish::of(it) };
+                        let can_ever =
+                            pool.limit(now).is_none_or(|most| u64::from(it.count) <= most);
+                        let lacks = match self.fit(now, other, wish) {
+                            Ok(_) => true,
+                            Err(shortage) => {
+                                shortage.holds_up && shortage.refusal != Refusal::NotKnown
+                            }
+                        };
+                        can_ever && lacks && !it.pools.contains(&id)
+                    })
+            },
+        )
+    }
+
+    /// Whether what the pool lacks is taken by seats that end, of a pool that has lost the token.
+    pub(super) fn is_being_drained(&self, id: PoolId) -> bool {
+        let Some(pool) = self.pools.get(&id) else { return false };
+        let shares = pool.common.iter().filter_map(|it| Some((it, self.shares.all.get(it)?)));
+        let mut takers = shares.flat_map(|(key, it)| it.taken.keys().map(move |it| (key, *it)));
+        takers.any(|(key, it)| {
+            let drains = self.pools.get(&it).is_some_and(|it| it.draining > 0);
+            it != id && drains && self.offered(it, key) == 0
+        })
+    }
+
+    /// Places of the pool's tokens that others on this machine have.
+    pub(super) fn taken_elsewhere(&self, id: PoolId) -> u64 {
+        let Some(pool) = self.pools.get(&id) else { return 0 };
+        let taken = pool.common.iter().map(|key| {
+            let own = self.shares.taken_by(key, id);
+            let offered = u64::from(self.offered(id, key));
+            offered.saturating_sub(own + self.free_on(key, id, None))
+        });
+        taken.sum()
+    }
+
+    /// What pools that share a token with this one use beyond their capacity.
+    pub(super) fn over_elsewhere(&self, id: PoolId) -> u64 {
+        let Some(pool) = self.pools.get(&id) else { return 0 };
+        let others: BTreeSet<PoolId> =
+            pool.common.iter().flat_map(|it| self.shares.pools_on(it)).collect();
+        let others = others.into_iter().filter(|it| *it != id);
+        let others = others.filter_map(|it| self.pools.get(&it)).filter(|it| it.places.is_some());
+        others.map(|it| it.used.saturating_sub(it.taken)).sum()
+    }
+
+    /// Says which places the pool offers. `None`: they are not counted by token.
+    pub(super) fn set_places(&mut self, id: PoolId, offer: Option<Offer>) {
+        let Some(pool) = self.pools.get_mut(&id).filter(|it| it.places != offer) else { return };
+        let before = std::mem::replace(&mut pool.places, offer);
+        let after = pool.places.clone();
+        let keys: BTreeSet<TokenKey> =
+            before.iter().chain(&after).flat_map(Offer::keys).copied().collect();
+        for key in keys {
+            let [was, is] = [&before, &after].map(|it| it.as_ref().map_or(0, |it| it.places(&key)));
+            if was != is {
+                self.change_offer(id, key, is);
+            }
+        }
+        let offered = after.iter().flat_map(Offer::keys);
+        let bound = offered.map(|it| self.shares.taken_by(it, id)).sum();
+        if let Some(pool) = self.pools.get_mut(&id) {
+            pool.bound = bound;
+        }
+        if after.is_none() {
+            let here = |it: &&Seat| it.lent_until().is_none();
+            let pool = self.pools.get(&id);
+            let seats: Vec<SeatId> =
+                pool.into_iter().flat_map(|it| self.of(it).filter(here)).map(|it| it.id).collect();
+            seats.into_iter().for_each(|it| self.unplace(it));
+        }
+    }
+
+    fn change_offer(&mut self, id: PoolId, key: TokenKey, places: u32) {
+        let share = self.shares.all.entry(key).or_default();
+        match places {
+            0 => share.pools.remove(&id),
+            _ => share.pools.insert(id),
+        };
+        let pools: Vec<PoolId> = share.pools.iter().copied().collect();
+        let is_common = share.pools.len() > 1 || share.taken.keys().any(|it| *it != id);
+        let is_idle = pools.is_empty() && share.total == 0;
+        let most = pools.iter().map(|it| u64::from(self.offered(*it, &key))).max();
+        match self.shares.all.get_mut(&key) {
+            Some(share) if !is_idle => share.most = most.unwrap_or(0),
+            _ => drop(self.shares.all.remove(&key)),
+        }
+        for other in pools {
+            if let Some(pool) = self.pools.get_mut(&other).filter(|_| is_common) {
+                pool.common.insert(key);
+            }
+        }
+        if let Some(pool) = self.pools.get_mut(&id).filter(|_| places == 0) {
+            pool.common.remove(&key);
+            pool.open.remove(&key);
+        }
+        self.shares.freed.insert(key);
+        self.note_open(&key);
+    }
+
+    /// Which pools may have more places of the token.
+    fn note_open(&mut self, key: &TokenKey) {
+        for id in self.shares.pools_on(key) {
+            let is_open = self.free_on(key, id, None) > 0;
+            if let Some(pool) = self.pools.get_mut(&id) {
+                match is_open {
+                    true => pool.open.insert(*key),
+                    false => pool.open.remove(key),
+                };
+            }
+        }
+    }
+
+    pub(super) fn take_on(&mut self, seat: SeatId, key: TokenKey, places: u32) {
+        let Some(own) = self.seat_mut(seat) else { return };
+        match own.places.iter_mut().find(|(it, _)| *it == key) {
+            Some((_, taken)) => *taken += places,
+            None => own.places.push((key, places)),
+        }
+        let pool = own.pool;
+        self.register(seat, pool, (key, places));
+    }
+
+    /// Counts what a seat takes, where it stands in the seat already.
+    pub(super) fn register(&mut self, seat: SeatId, id: PoolId, (key, places): (TokenKey, u32)) {
+        self.shares.take(key, (id, seat), places);
+        let is_offered = self.offered(id, &key) > 0;
+        if let Some(pool) = self.pools.get_mut(&id) {
+            pool.taken += u64::from(places);
+            pool.bound += if is_offered { u64::from(places) } else { 0 };
+        }
+        for other in self.shares.pools_on(&key).into_iter().filter(|it| *it != id) {
+            if let Some(pool) = self.pools.get_mut(&other) {
+                pool.common.insert(key);
+            }
+        }
+        self.note_open(&key);
+    }
+
+    pub(super) fn free_from(&mut self, seat: SeatId, key: TokenKey, places: u32) {
+        let Some(own) = self.seat_mut(seat) else { return };
+        if let Some((_, taken)) = own.places.iter_mut().find(|(it, _)| *it == key) {
+            *taken = taken.saturating_sub(places);
+        }
+        own.places.retain(|(_, it)| *it > 0);
+        let pool = own.pool;
+        self.unregister(seat, pool, (key, places));
+    }
+
+    pub(super) fn unregister(&mut self, seat: SeatId, id: PoolId, (key, places): (TokenKey, u32)) {
+        let is_offered = self.offered(id, &key) > 0;
+        self.shares.free(key, (id, seat), places);
+        if let Some(pool) = self.pools.get_mut(&id) {
+            pool.taken = pool.taken.saturating_sub(u64::from(places));
+            let lost = if is_offered { u64::from(places) } else { 0 };
+            pool.bound = pool.bound.saturating_sub(lost);
+        }
+        if self.shares.all.get(&key).is_some_and(|it| it.pools.is_empty() && it.total == 0) {
+            self.shares.all.remove(&key);
+        }
+        self.note_open(&key);
+    }
+
+    /// Does something by which a place of the token becomes free that is of no news to anybody.
+    pub(super) fn silently(&mut self, key: &TokenKey, what: impl FnOnce(&mut Self)) {
+        let was_freed = self.shares.freed.contains(key);
+        what(self);
+        if !was_freed {
+            self.shares.freed.remove(key);
+        }
+    }
+
+    /// A seat that has entered its pool takes the places that stand in it.
+    pub(super) fn register_all(&mut self, seat: SeatId) {
+        self.drop_aside(seat);
+        let Some((pool, places)) = self.seats.get(&seat).map(|it| (it.pool, it.places.clone()))
+        else {
+            return;
+        };
+        places.into_iter().for_each(|it| self.register(seat, pool, it));
+    }
+
+    /// Frees all that a seat that is gone has taken.
+    pub(super) fn unregister_all(&mut self, seat: &Seat) {
+        seat.places.iter().for_each(|it| self.unregister(seat.id, seat.pool, *it));
+    }
+
+    /// Frees all that a seat takes.
+    pub(super) fn unplace(&mut self, seat: SeatId) {
+        let places = self.seats.get(&seat).map(|it| it.places.clone()).unwrap_or_default();
+        places.into_iter().for_each(|(key, places)| self.free_from(seat, key, places));
+    }
+
+    /// Takes what is free for a seat that has fewer places than it counts for. In its turn, it leaves to others what they
+    /// wait for.
+    pub(super) fn place(&mut self, seat: SeatId, turn: Turn) {
+        while let Some(own) = self.seats.get(&seat) {
+            let placed: u64 = own.places.iter().map(|(_, it)| u64::from(*it)).sum();
+            let lacks = own.weight().saturating_sub(placed);
+            let Some(key) = self.open_token(own.pool, turn).filter(|_| lacks > 0) else { return };
+            let free = self.free_on(&key, own.pool, None).min(lacks);
+            let Some(places) = u32::try_from(free).ok().filter(|it| *it > 0) else { return };
+            self.take_on(seat, key, places);
+        }
+    }
+
+    /// One that nobody else rests on, if there is any, so that what others might want is left to them.
+    pub(super) fn open_token(&self, id: PoolId, turn: Turn) -> Option<TokenKey> {
+        let pool = self.pools.get(&id)?;
+        let is_ours = |it: &&TokenKey| !self.is_others(it, id, turn);
+        let mut first = pool.open.iter().take(LOOKED_THROUGH);
+        let own = first.find(|it| !pool.common.contains(*it));
+        own.or_else(|| pool.open.iter().find(is_ours)).copied()
+    }
+}

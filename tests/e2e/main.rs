@@ -30,6 +30,7 @@ mod consensus;
 mod contract_wallets;
 mod contracts;
 mod custody;
+mod delegations;
 mod descriptors;
 mod discovery;
 mod doctor;

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 /// Stands in for the delegate registry of delegate.xyz, version 2, at its address: the same questions,
-/// answers and events, over a storage of our own. Its own code is not on npm.
+/// answers, events, hashes and places in the storage, which `readSlot` shows. Its own code is not on npm.
 contract DelegateRegistry {
     enum DelegationType {
         NONE,
@@ -44,9 +44,26 @@ contract DelegateRegistry {
         uint256 amount
     );
 
-    mapping(bytes32 => Delegation) private delegations;
-    mapping(bytes32 => bool) private written;
+    /// Of each delegation, by its hash: the first 8 bytes of its contract and who delegated; the other 12 and
+    /// to whom; the rights; the token; the amount. Who took it back is left as the address 1.
+    mapping(bytes32 => bytes32[5]) private delegations;
+    mapping(address => bytes32[]) private outgoing;
     mapping(address => bytes32[]) private incoming;
+
+    function multicall(bytes[] calldata calls) external payable returns (bytes[] memory answers) {
+        answers = new bytes[](calls.length);
+        for (uint256 i; i < calls.length; i++) {
+            bool done;
+            (done, answers[i]) = address(this).delegatecall(calls[i]);
+            require(done, "MulticallFailed");
+        }
+    }
+
+    function readSlot(bytes32 location) external view returns (bytes32 contents) {
+        assembly {
+            contents := sload(location)
+        }
+    }
 
     function delegateAll(address to, bytes32 rights, bool enable) external payable returns (bytes32) {
         emit DelegateAll(msg.sender, to, rights, enable);
@@ -126,20 +143,19 @@ contract DelegateRegistry {
         bytes32[] storage hashes = incoming[to];
         uint256 count;
         for (uint256 i; i < hashes.length; i++) {
-            if (delegations[hashes[i]].type_ != DelegationType.NONE) count++;
+            if (stands(hashes[i])) count++;
         }
         found = new Delegation[](count);
         for (uint256 i = hashes.length; i > 0; i--) {
-            Delegation storage it = delegations[hashes[i - 1]];
-            if (it.type_ != DelegationType.NONE) found[--count] = it;
+            if (stands(hashes[i - 1])) found[--count] = read(hashes[i - 1]);
         }
     }
 
     /// With full rights, or with these.
     function has(Delegation memory it) private view returns (bool) {
-        if (delegations[hash(it)].type_ != DelegationType.NONE) return true;
+        if (stands(hash(it))) return true;
         it.rights = "";
-        return delegations[hash(it)].type_ != DelegationType.NONE;
+        return stands(hash(it));
     }
 
     function amount(address to, address from, address contract_, uint256 tokenId, bytes32 rights)
@@ -147,23 +163,50 @@ contract DelegateRegistry {
         view
         returns (uint256)
     {
-        return delegations[
-            hash(Delegation(DelegationType.ERC1155, to, from, rights, contract_, tokenId, 0))
-        ].amount;
+        return read(hash(Delegation(DelegationType.ERC1155, to, from, rights, contract_, tokenId, 0))).amount;
     }
 
     function write(Delegation memory it, bool enable) private returns (bytes32 key) {
         key = hash(it);
-        if (!written[key]) {
-            written[key] = true;
+        bytes32[5] storage at = delegations[key];
+        if (enable && at[0] == 0) {
+            outgoing[it.from].push(key);
             incoming[it.to].push(key);
         }
-        if (enable) delegations[key] = it;
-        else delete delegations[key];
+        if (!enable && !stands(key)) return key;
+        uint256 contract_ = uint160(it.contract_);
+        at[0] = bytes32(((contract_ >> 96) << 160) | (enable ? uint160(it.from) : 1));
+        at[1] = bytes32((contract_ << 160) | uint160(it.to));
+        at[2] = it.rights;
+        at[3] = bytes32(it.tokenId);
+        at[4] = bytes32(it.amount);
     }
 
-    /// Of everything but the amount.
+    function stands(bytes32 key) private view returns (bool) {
+        return uint160(uint256(delegations[key][0])) > 1;
+    }
+
+    function read(bytes32 key) private view returns (Delegation memory it) {
+        bytes32[5] storage at = delegations[key];
+        uint256 contract_ = ((uint256(at[0]) >> 160) << 96) | (uint256(at[1]) >> 160);
+        it = Delegation(
+            DelegationType(uint8(uint256(key))),
+            address(uint160(uint256(at[1]))),
+            address(uint160(uint256(at[0]))),
+            at[2],
+            address(uint160(contract_)),
+            uint256(at[3]),
+            uint256(at[4])
+        );
+    }
+
+    /// Of everything but the amount; the last byte says of what kind it is.
     function hash(Delegation memory it) private pure returns (bytes32) {
-        return keccak256(abi.encode(it.type_, it.to, it.from, it.rights, it.contract_, it.tokenId));
+        bytes memory packed = abi.encodePacked(it.rights, it.from, it.to);
+        if (it.type_ != DelegationType.ALL) packed = abi.encodePacked(packed, it.contract_);
+        if (it.type_ == DelegationType.ERC721 || it.type_ == DelegationType.ERC1155) {
+            packed = abi.encodePacked(packed, it.tokenId);
+        }
+        return bytes32((uint256(keccak256(packed)) << 8) | uint8(it.type_));
     }
 }

@@ -31,6 +31,7 @@ mod contract_deployments;
 mod contract_wallets;
 mod contracts;
 mod custody;
+mod delegations;
 mod descriptors;
 mod discovery;
 mod doctor;

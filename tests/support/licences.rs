@@ -3,9 +3,10 @@
 //! Real contracts where npm has them (OpenZeppelin, Unlock's locks of versions 9 to 15, the registry of
 //! token-bound accounts), ours of `tests/contracts` elsewhere. Anybody may do anything to them.
 
+use std::ops::Range;
 use std::time::Duration;
 
-use alloy_primitives::{Address, B256, Bytes, U256, address, hex};
+use alloy_primitives::{Address, B256, Bytes, U256, address, hex, keccak256};
 use alloy_sol_types::{SolCall, SolValue as _, sol};
 use serde_json::json;
 
@@ -37,6 +38,7 @@ sol! {
     function delegateContract(address to, address contract_, bytes32 rights, bool enable);
     function delegateERC721(address to, address contract_, uint256 tokenId, bytes32 rights, bool enable);
     function delegateERC1155(address to, address contract_, uint256 tokenId, bytes32 rights, uint256 amount);
+    function multicall(bytes[] calls);
 
     function say(bytes4 selector, bytes answer);
     function refuse(bytes4 selector, bytes answer);
@@ -331,6 +333,31 @@ impl Delegations {
         let amount = id(amount);
         let call = delegateERC1155Call { to, contract_, tokenId: id(token), rights, amount };
         self.0.send_as(anvil, vault, &call.abi_encode());
+    }
+
+    /// A stranger delegates tokens of a contract to `to`, each by itself, whether or not there are such.
+    pub fn made_up(&self, anvil: &Anvil, to: Address, contract_: Address, tokens: Range<u64>) {
+        /// Within what one transaction may cost (EIP-7825).
+        const AT_ONCE: usize = 60;
+        let token = |it: u64| {
+            let (token, rights) = (id(it), B256::ZERO);
+            delegateERC721Call { to, contract_, tokenId: token, rights, enable: true }.abi_encode()
+        };
+        let calls: Vec<Bytes> = tokens.map(|it| token(it).into()).collect();
+        for calls in calls.chunks(AT_ONCE) {
+            let call = multicallCall { calls: calls.to_vec() };
+            anvil.send(Some(&self.0.address.to_string()), &hex(&call.abi_encode()));
+        }
+    }
+
+    /// As if `count` delegations to `to` had been written down, of which only the first are there to be read.
+    pub fn pretend(&self, anvil: &Anvil, to: Address, count: u64) {
+        /// Where the registry has the hashes of what was delegated to whom.
+        const INCOMING: u64 = 2;
+        let slot = keccak256((to, U256::from(INCOMING)).abi_encode());
+        let count = B256::from(U256::from(count));
+        anvil.set_storage(&self.0.address.to_string(), &slot.to_string(), &count.to_string());
+        anvil.mine(1);
     }
 }
 

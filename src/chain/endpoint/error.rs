@@ -162,6 +162,7 @@ fn weight(cause: &Cause) -> u8 {
         Cause::NotConfigured
         | Cause::Contract
         | Cause::Undiscovered
+        | Cause::Delegations { .. }
         | Cause::NotSynced
         | Cause::CheckpointTooOld
         | Cause::CommitteeSilent

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use alloy_primitives::{Address, U256};
 
 use super::Survey;
-use super::attribution::Holding;
+use super::attribution::{Holding, Way};
 use entitled_core::domain::ownership::{Cause, Via};
 use entitled_core::standards::{erc721, erc6551};
 
@@ -18,6 +18,9 @@ const DEEPEST: usize = 3;
 
 /// The person at the end and the accounts on the way, beginning there; `None` if there is nobody who counts.
 type End = Result<Option<(Address, Vec<Via>)>, Cause>;
+
+/// How each token's way ended, and the owners on the way of whom it is not known that they count.
+type Climbed = (BTreeMap<U256, End>, Vec<Way>);
 
 /// On the way from one token.
 struct Climber {
@@ -33,31 +36,30 @@ type Bound = BTreeMap<Address, BTreeMap<U256, Vec<Climber>>>;
 impl Survey<'_> {
     /// For those whose holder is nobody that counts: known tokens first, so that no others can use up the
     /// time there is.
-    pub(super) async fn climb_all(&self, strangers: Vec<Holding>) -> BTreeMap<U256, End> {
+    pub(super) async fn climb_all(&self, strangers: Vec<Holding>) -> Climbed {
         let (known, others): (Vec<_>, Vec<_>) =
             strangers.into_iter().partition(|(id, _)| self.look.known.contains_key(id));
-        let mut ends = self.climb(known).await;
-        ends.extend(self.climb(others).await);
-        ends
+        let mut climbed = Climbed::default();
+        self.climb(known, &mut climbed).await;
+        self.climb(others, &mut climbed).await;
+        climbed
     }
 
-    async fn climb(&self, holdings: Vec<Holding>) -> BTreeMap<U256, End> {
-        let mut ends = BTreeMap::new();
+    async fn climb(&self, holdings: Vec<Holding>, climbed: &mut Climbed) {
         let start = |(id, at): Holding| Climber { id, at, passed: Vec::new() };
         let mut climbers: Vec<Climber> = holdings.into_iter().map(start).collect();
         for _ in 0..DEEPEST {
             let bound = match self.bound(std::mem::take(&mut climbers)).await {
                 Ok(bound) => bound,
                 Err((stuck, cause)) => {
-                    ends.extend(stuck.into_iter().map(|it| (it.id, Err(cause))));
+                    climbed.0.extend(stuck.into_iter().map(|it| (it.id, Err(cause))));
                     break;
                 }
             };
             for (contract, tokens) in bound {
-                climbers.extend(self.step(contract, tokens, &mut ends).await);
+                climbers.extend(self.step(contract, tokens, climbed).await);
             }
         }
-        ends
     }
 
     /// Those who are at an account, by the token it is bound to; the others are at their end.
@@ -77,12 +79,12 @@ impl Survey<'_> {
         Ok(bound)
     }
 
-    /// One step up. Returns who has to go on; who arrived, or cannot go on, goes into `ends`.
+    /// One step up. Returns who has to go on; who arrived, or cannot go on, is `climbed`.
     async fn step(
         &self,
         contract: Address,
         tokens: BTreeMap<U256, Vec<Climber>>,
-        ends: &mut BTreeMap<U256, End>,
+        (ends, owners): &mut Climbed,
     ) -> Vec<Climber> {
         let calls = tokens.keys().map(|id| erc721::ask_owner(contract, *id)).collect();
         let outcomes = self.run_in_batches(calls).await;
@@ -91,13 +93,19 @@ impl Survey<'_> {
             let owner = outcome.and_then(|it| erc721::owner(id, &it));
             for mut it in climbers {
                 it.passed.push(it.at);
+                let accounts = || it.passed.iter().rev().map(|at| Via::Account(*at));
+                if let Ok(Some(owner)) = owner
+                    && self.people.through(owner).is_none()
+                {
+                    let via = std::iter::once(Via::Vault(owner)).chain(accounts());
+                    owners.push((it.id, owner, via.collect()));
+                }
                 match owner {
                     Err(cause) => {
                         ends.insert(it.id, Err(cause));
                     }
                     Ok(Some(owner)) if self.people.through(owner).is_some() => {
-                        let accounts = it.passed.iter().rev().map(|at| Via::Account(*at));
-                        ends.insert(it.id, Ok(Some((owner, accounts.collect()))));
+                        ends.insert(it.id, Ok(Some((owner, accounts().collect()))));
                     }
                     Ok(Some(owner)) if !it.passed.contains(&owner) => {
                         further.push(Climber { at: owner, ..it });

@@ -2,7 +2,8 @@
 //!
 //! A token counts when the wallet holds it; when a vault does which delegated it to the wallet; or when an
 //! account does that is bound to a token of one of these. Never: takes a delegation for given because the
-//! registry listed it.
+//! registry listed it, nor for not given because it is not in the part of the list that was read: then whoever holds
+//! the token is asked after by name.
 
 use std::collections::BTreeMap;
 
@@ -15,15 +16,21 @@ use entitled_core::standards::delegation;
 use entitled_core::standards::dialect::Dialect;
 use entitled_core::standards::words::Term;
 
+/// Ways that are asked after by name in one look, where not all who delegated are known.
+const BY_NAME: usize = 1_000;
+
 /// A token, and who holds it.
 pub(super) type Holding = (U256, Address);
 
 /// Through whom a token counts for the wallet, beginning there; `None` if it does not.
 type Attribution = Result<Option<Vec<Via>>, Cause>;
 
+/// A token, who would have to have delegated it, and through whom it would count then.
+pub(super) type Way = (U256, Address, Vec<Via>);
+
 impl Survey<'_> {
-    /// Turns who holds what into what that comes to.
-    pub(super) async fn settle(&mut self, dialect: Dialect) {
+    /// Turns who holds what into what that comes to. `Ok`: of everything whose holder is known.
+    pub(super) async fn settle(&mut self, dialect: Dialect) -> Result<(), Cause> {
         let mut holdings: Vec<Holding> = Vec::new();
         for (id, holder) in &self.holders {
             let is_known = self.look.known.contains_key(id);
@@ -41,32 +48,39 @@ impl Survey<'_> {
             }
         }
         let attribution = self.attribute(&holdings).await;
-        let mut attributed = Vec::new();
+        let (mut attributed, mut all) = (Vec::new(), Ok(()));
         for (id, holder) in holdings {
             match attribution.get(&id) {
                 Some(Ok(Some(via))) => attributed.push((id, holder, via.clone())),
                 Some(Err(cause)) => {
                     self.found.insert(id, Found::Unknown(*cause));
                 }
-                Some(Ok(None)) | None => {
-                    let nobody =
-                        self.people.complete.map_or_else(Found::Unknown, |()| Found::NotHeld);
-                    // Of a token nobody knew of, the rest says as much.
-                    if self.look.known.contains_key(&id) || nobody == Found::NotHeld {
-                        self.found.insert(id, nobody);
-                    }
+                Some(Ok(None)) => {
+                    self.found.insert(id, Found::NotHeld);
                 }
+                // Nobody who delegated, if those are all.
+                None => match self.people.complete {
+                    Ok(()) => {
+                        self.found.insert(id, Found::NotHeld);
+                    }
+                    Err(cause) if self.look.known.contains_key(&id) => {
+                        self.found.insert(id, Found::Unknown(cause));
+                    }
+                    // Of a token nobody knew of, the rest says as much.
+                    Err(cause) => all = Err(cause),
+                },
             }
         }
         self.find_terms(dialect, attributed).await;
         if self.look.terms.rule == Rule::User {
             self.find_lapsed(dialect).await;
         }
+        all
     }
 
     async fn attribute(&self, holdings: &[Holding]) -> BTreeMap<U256, Attribution> {
         let mut attribution: BTreeMap<U256, Attribution> = BTreeMap::new();
-        let mut delegated: Vec<(U256, Address, Vec<Via>)> = Vec::new();
+        let mut delegated: Vec<Way> = Vec::new();
         let mut strangers: Vec<Holding> = Vec::new();
         for (id, holder) in holdings {
             match self.people.through(*holder) {
@@ -77,8 +91,12 @@ impl Survey<'_> {
                 None => strangers.push((*id, *holder)),
             }
         }
+        let by_name = |(id, holder): &Holding| (*id, *holder, vec![Via::Vault(*holder)]);
+        let mut unlisted: Vec<Way> = strangers.iter().map(by_name).collect();
         if self.look.terms.reach.token_bound {
-            for (id, end) in self.climb_all(strangers).await {
+            let (ends, owners) = self.climb_all(strangers).await;
+            unlisted.extend(owners);
+            for (id, end) in ends {
                 match end {
                     Ok(Some((person, accounts))) => match self.people.through(person) {
                         Some(Some(via)) => {
@@ -97,25 +115,46 @@ impl Survey<'_> {
             }
         }
         self.confirm(delegated, &mut attribution).await;
+        if self.people.complete.is_err() {
+            self.confirm_by_name(unlisted, &mut attribution).await;
+        }
         attribution
     }
 
-    /// Asks the registry for each token whether its vault delegated it.
-    async fn confirm(
+    /// Asks the registry of those it was not seen to list, the tokens that are known first.
+    async fn confirm_by_name(
         &self,
-        delegated: Vec<(U256, Address, Vec<Via>)>,
+        mut ways: Vec<Way>,
         attribution: &mut BTreeMap<U256, Attribution>,
     ) {
+        ways.sort_by_key(|(id, ..)| !self.look.known.contains_key(id));
+        let others = ways.split_off(ways.len().min(BY_NAME));
+        self.confirm(ways, attribution).await;
+        for (id, ..) in others {
+            if attribution.get(&id) == Some(&Ok(None)) {
+                attribution.remove(&id);
+            }
+        }
+    }
+
+    /// Asks the registry for each way whether the token was delegated. One that leads to the wallet is enough.
+    async fn confirm(&self, ways: Vec<Way>, attribution: &mut BTreeMap<U256, Attribution>) {
         let collection = self.look.collection;
         let rights = self.look.terms.reach.delegation.unwrap_or_default();
-        let ask = |(id, vault, _): &(U256, Address, Vec<Via>)| {
+        let ask = |(id, vault, _): &Way| {
             let between = (*vault, self.look.wallet);
             delegation::ask_delegated(collection.token(*id), between, rights)
         };
-        let outcomes = self.run_in_batches(delegated.iter().map(ask).collect()).await;
-        for ((id, _, via), outcome) in delegated.into_iter().zip(outcomes) {
+        let outcomes = self.run_in_batches(ways.iter().map(ask).collect()).await;
+        for ((id, _, via), outcome) in ways.into_iter().zip(outcomes) {
             let amount = outcome.and_then(|it| delegation::delegated(collection.standard, &it));
-            attribution.insert(id, amount.map(|it| (!it.is_zero()).then_some(via)));
+            let way = amount.map(|it| (!it.is_zero()).then_some(via));
+            match (attribution.get(&id), &way) {
+                (Some(Ok(Some(_))), _) | (Some(Err(_)), Ok(None)) => {}
+                _ => {
+                    attribution.insert(id, way);
+                }
+            }
         }
     }
 

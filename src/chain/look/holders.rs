@@ -2,12 +2,14 @@
 //!
 //! Owns: the argument that nothing was left out. A contract that counts somebody's tokens is believed in the
 //! count and asked for each; one that does not, or whose holders have to be looked behind, is asked for every
-//! token there is.
+//! token there is. So it is where not all are known who delegated, and there are few tokens: each is asked for, and
+//! then its holder (`attribution`).
 
 use std::collections::BTreeSet;
 
 use alloy_primitives::{Address, U256};
 
+use super::parts::part;
 use super::{Survey, TOGETHER, TOKENS};
 use crate::chain::look::logs::Reading;
 use entitled_core::domain::ownership::Cause;
@@ -17,29 +19,75 @@ use entitled_core::standards::delegation::Mandate;
 use entitled_core::standards::dialect::Dialect;
 use entitled_core::standards::erc721;
 
+/// Those who delegated and hold something, that are gone through in one look; of more, others in the next.
+const VAULTS: u64 = 64;
+/// A collection of no more is asked for every token where not all vaults are known.
+const FEW: u64 = 1_000;
+
 /// Somebody, and how many tokens they have, if the contract says.
 type Person = (Address, Option<U256>);
 
 impl Survey<'_> {
-    /// `Ok`: nobody who counts holds any of the ids asked for, but those found.
+    /// `Ok`: nobody who counts holds any of the ids asked for, but those found; of those found it is for
+    /// [`Self::settle`] to say for whom they count.
     pub(super) async fn all_holders(&mut self, dialect: Dialect) -> Result<(), Cause> {
         if !dialect.counts() || self.look.terms.reach.token_bound {
-            return self.of_everybody(dialect).await.and(self.people.complete);
+            return self.of_everybody(dialect).await;
         }
-        let mut all = self.people.complete;
-        for (person, mandate) in self.people.all() {
+        let own = self.of_person(dialect, self.look.wallet).await;
+        let vaults = self.of_vaults(dialect).await;
+        let Err(cause) = self.people.complete.and(vaults) else { return own };
+        self.prove(dialect, self.known_ids().into_iter().collect(), None).await;
+        let all = self.of_few(dialect).await;
+        own.and(all.map_err(|_| cause))
+    }
+
+    /// What those hold who are listed as having delegated. Who holds nothing is no vault, and costs no look, however
+    /// many delegate something.
+    async fn of_vaults(&mut self, dialect: Dialect) -> Result<(), Cause> {
+        let contract = self.look.collection.contract;
+        let vaults: Vec<_> = self.people.all().into_iter().skip(1).collect();
+        let ask = |(vault, _): &(Address, Mandate)| dialect.ask_count(contract, *vault);
+        let counts = self.run_in_batches(vaults.iter().map(ask).collect()).await;
+        let counts = counts.into_iter().map(|it| it.and_then(|it| dialect.count(&it)));
+        let holding: Vec<_> =
+            vaults.into_iter().zip(counts).filter(|(_, count)| *count != Ok(U256::ZERO)).collect();
+        let many = holding.len() as u64;
+        let mut all = if many > VAULTS { Err(Cause::Undiscovered) } else { Ok(()) };
+        let looked_at = part(many, VAULTS, self.look.number);
+        let looked_at = looked_at.filter_map(|it| holding.get(usize::try_from(it).ok()?).cloned());
+        for ((vault, mandate), count) in looked_at {
             let found = match mandate {
-                Mandate::Everything => self.of_person(dialect, person).await,
+                Mandate::Everything => self.of_person(dialect, vault).await,
                 Mandate::Tokens(ids) => {
                     let ids: Vec<U256> =
                         ids.into_iter().filter(|it| self.look.ids.contains(*it)).collect();
-                    self.prove(dialect, ids.clone(), None).await;
-                    self.all_proven(&ids)
+                    self.prove(dialect, ids.clone(), Some((vault, count.ok()))).await;
+                    match count.is_ok_and(|it| self.held_by(vault) == it) {
+                        true => Ok(()),
+                        false => self.all_proven(&ids),
+                    }
                 }
             };
             all = all.and(found);
         }
         all
+    }
+
+    /// Every token there is, where these are few.
+    async fn of_few(&mut self, dialect: Dialect) -> Result<(), Cause> {
+        let (mut ids, mut all) = self.listed();
+        // A lock does not list all its keys.
+        let lists = self.look.tokens_of == TokensOf::Enumerable && !dialect.lists_are_complete();
+        if all.is_err() && lists {
+            let supply = self.ask(erc721::ask_supply(self.look.collection.contract)).await?;
+            if erc721::number(&supply)? <= U256::from(FEW) {
+                (ids, all) = self.supply().await;
+            }
+        }
+        all?;
+        self.prove(dialect, ids.clone(), None).await;
+        self.all_proven(&ids)
     }
 
     /// Every token there is.
@@ -56,6 +104,19 @@ impl Survey<'_> {
     }
 
     async fn of_person(&mut self, dialect: Dialect, person: Address) -> Result<(), Cause> {
+        let found = self.discovered(dialect, person).await;
+        if found != Err(Cause::Undiscovered) {
+            return found;
+        }
+        let (ids, all) = self.listed();
+        all?;
+        // Whoever likes may give somebody more tokens than are gone through. Of those a grant names, it is known.
+        self.prove(dialect, ids.clone(), None).await;
+        self.all_proven(&ids)
+    }
+
+    /// The tokens of somebody, found in the way the grant says.
+    async fn discovered(&mut self, dialect: Dialect, person: Address) -> Result<(), Cause> {
         let count = match self.count(dialect, person).await {
             Ok(count) => Some(count),
             // The contract does not say how many; one by one it may still say which.
@@ -191,7 +252,8 @@ impl Survey<'_> {
         }
     }
 
-    /// The ids a contract names one after the other, `count` of them.
+    /// The ids a contract names one after the other, `count` of them. Where only some ids matter and these may be
+    /// anywhere in a list that is too long, each look reads another part of it.
     async fn listing(
         &self,
         count: U256,
@@ -199,7 +261,11 @@ impl Survey<'_> {
     ) -> (Vec<U256>, Result<(), Cause>) {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
         let mut found = if count > TOKENS { Err(Cause::Undiscovered) } else { Ok(()) };
-        let calls = (0..count.min(TOKENS)).map(ask).collect();
+        let look = if self.look.ids.ranges().is_empty() { None } else { Some(self.look.number) };
+        let calls = match look {
+            Some(look) => part(count, TOKENS, look).map(ask).collect(),
+            None => (0..count.min(TOKENS)).map(ask).collect(),
+        };
         let mut ids = BTreeSet::new();
         for outcome in self.run_in_batches(calls).await {
             let id = outcome.and_then(|outcome| match outcome {

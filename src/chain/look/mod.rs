@@ -13,6 +13,7 @@ mod accounts;
 mod amounts;
 mod attribution;
 mod holders;
+mod parts;
 mod people;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -168,19 +169,22 @@ impl<'a> Survey<'a> {
         }
         let dialect = self.dialect().await?;
         let rest = self.all_holders(dialect).await;
-        self.settle(dialect).await;
-        rest
+        rest.and(self.settle(dialect).await)
     }
 
     async fn one(&mut self, id: U256) -> Result<Found, Cause> {
         self.fits()?;
-        self.people = self.people().await;
         if let Rule::Balance { min } = self.look.terms.rule {
+            self.people = self.people().await;
             self.amounts_of(&[id], min).await;
         } else {
+            if self.look.terms.reach.delegation.is_some() {
+                // Whoever holds it is asked after by name.
+                self.people = People::unlisted(self.look.wallet);
+            }
             let dialect = self.dialect().await?;
             self.prove(dialect, vec![id], None).await;
-            self.settle(dialect).await;
+            self.settle(dialect).await?;
         }
         let failure = self.holders.get(&id).and_then(|it| it.err());
         let failure = failure.or(self.people.complete.err()).unwrap_or(Cause::Undiscovered);

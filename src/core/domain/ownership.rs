@@ -210,6 +210,9 @@ pub enum Cause {
     Contract,
     /// The wallet holds more tokens of the contract than could be found.
     Undiscovered,
+    /// So much was delegated to the wallet, by whomever, that one look does not read all of it. `by_token`: whether
+    /// a token that is named is found without.
+    Delegations { made: u64, by_token: bool },
     /// The light client has not caught up with its chain yet.
     NotSynced,
     /// There is no checkpoint to begin from, or none young enough.
@@ -225,6 +228,16 @@ pub enum Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Delegations { made, by_token } => {
+                let otherwise = match by_token {
+                    true => "name the token: `entitlectl ownership record TOKEN WALLET`",
+                    false => "the next look reads others",
+                };
+                return write!(
+                    f,
+                    "{made} delegations to the wallet were made, more than one look reads; {otherwise}"
+                );
+            }
             Self::NotConfigured => "no such chain is configured",
             Self::Unreachable => "the chain cannot be reached",
             Self::Disagreement => "the endpoints disagree",

@@ -1,13 +1,15 @@
 //! The delegate registry of delegate.xyz, version 2: who lets whom stand for them. Pure.
 //!
-//! It is at the same address on each chain, and nobody can change it. `getIncomingDelegations` proposes the
-//! vaults; that one of them delegated this token with these rights is for `checkDelegateFor…` to say.
-//! Asked by: `look`.
+//! It is at the same address on each chain, and nobody can change it, nor where in its storage it keeps what, which it
+//! shows by `readSlot`. Whoever likes lengthens the list of what was delegated to somebody, and nothing shortens it:
+//! so it is read entry by entry, as many as one wants, and not by `getIncomingDelegations`, which goes through all of
+//! it in one call. The list proposes the vaults; that one of them delegated this token with these rights is for
+//! `checkDelegateFor…` to say. Asked by: `look`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use alloy_primitives::{Address, B256, U256};
-use alloy_sol_types::{SolCall, sol};
+use alloy_primitives::{Address, B256, U256, keccak256};
+use alloy_sol_types::{SolCall, SolValue as _, sol};
 
 use super::words::{flag, number};
 use crate::domain::ids::{Collection, Standard, Token};
@@ -15,24 +17,19 @@ use crate::domain::ownership::Cause;
 use crate::domain::rule::DELEGATE_REGISTRY;
 use crate::evm::execute::{Call, Outcome};
 
-/// A longer answer is not read.
-const LONGEST: usize = 256 * 1024;
-/// No more vaults than this stand behind one wallet.
-const MOST_VAULTS: usize = 64;
+/// Where in the registry's storage delegations are, by their hash; and the hashes, by whom they were delegated to.
+const DELEGATIONS: u64 = 0;
+const INCOMING: u64 = 2;
+/// Where in a delegation is who delegated, after the first bytes of the contract's address; and the token's id.
+const VAULT: u64 = 0;
+const TOKEN: u64 = 3;
+/// As many bytes of the contract's address are before the vault's.
+const CONTRACT_BYTES: usize = 8;
+/// Instead of the vault that took its delegation back.
+const REVOKED: Address = Address::with_last_byte(1);
 
 sol! {
-    struct Delegation {
-        /// 1 for everything, 2 for a contract, 3 for a token of ERC-721, 4 of ERC-20, 5 of ERC-1155.
-        uint8 kind;
-        address to;
-        address from;
-        bytes32 rights;
-        address contract_;
-        uint256 tokenId;
-        uint256 amount;
-    }
-
-    function getIncomingDelegations(address to) external view returns (Delegation[] memory delegations);
+    function readSlot(bytes32 location) external view returns (bytes32 contents);
     function checkDelegateForERC721(address to, address from, address contract_, uint256 tokenId, bytes32 rights)
         external view returns (bool);
     function checkDelegateForERC1155(address to, address from, address contract_, uint256 tokenId, bytes32 rights)
@@ -57,59 +54,139 @@ impl Mandate {
     }
 }
 
-/// Vaults that may have delegated, and whether these are all.
-pub type Vaults = (BTreeMap<Address, Mandate>, Result<(), Cause>);
-
-/// Who delegated anything to `to`; the answer is read by [`vaults`].
-pub fn ask_incoming(to: Address) -> Call {
-    Call { to: DELEGATE_REGISTRY, data: getIncomingDelegationsCall { to }.abi_encode().into() }
+/// Which delegations are looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Sought {
+    pub to: Address,
+    pub collection: Collection,
+    pub rights: B256,
 }
 
-/// The vaults that delegated `rights` in `collection` to `to`.
+/// Of what somebody may stand for somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    All,
+    Contract,
+    Token,
+}
+
+/// One entry of the list of what was delegated to somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    hash: B256,
+    kind: Kind,
+}
+
+/// How long the list is of what was delegated to `to`, including what was taken back; the answer is read by [`count`].
+pub fn ask_count(to: Address) -> Call {
+    ask_slot(list_of(to))
+}
+
+/// How long the list is.
 ///
 /// # Errors
-/// [`Cause::Contract`] for everything that is not such a list.
-pub fn vaults(
-    outcome: &Outcome,
-    to: Address,
-    (collection, rights): (Collection, B256),
-) -> Result<Vaults, Cause> {
-    let data = match outcome {
-        Outcome::Returned(data) if data.len() <= LONGEST => data,
+/// [`Cause::Contract`] for everything that is not an answer to [`ask_count`].
+pub fn count(outcome: &Outcome) -> Result<u64, Cause> {
+    match outcome {
         // Where there is no registry, nobody delegated.
-        Outcome::NoCode => return Ok((BTreeMap::new(), Ok(()))),
-        _ => return Err(Cause::Contract),
-    };
-    let list = getIncomingDelegationsCall::abi_decode_returns_validate(data);
-    let list = list.map_err(|_| Cause::Contract)?;
-    let mut vaults: BTreeMap<Address, Mandate> = BTreeMap::new();
-    for it in list {
-        let concerns = it.to == to && it.from != to && !it.from.is_zero();
-        let enough = it.rights.is_zero() || it.rights == rights;
-        let Some(mandate) = mandate(&it, collection).filter(|_| concerns && enough) else {
-            continue;
-        };
-        if vaults.len() >= MOST_VAULTS && !vaults.contains_key(&it.from) {
-            return Ok((vaults, Err(Cause::Undiscovered)));
-        }
-        match vaults.get_mut(&it.from) {
-            Some(known) => known.join(mandate),
-            None => {
-                vaults.insert(it.from, mandate);
-            }
-        }
+        Outcome::NoCode => Ok(0),
+        other => Ok(u64::try_from(number(other)?).unwrap_or(u64::MAX)),
     }
-    Ok((vaults, Ok(())))
 }
 
-fn mandate(it: &Delegation, collection: Collection) -> Option<Mandate> {
-    let here = it.contract_ == collection.contract;
-    let token = || Mandate::Tokens(BTreeSet::from([it.tokenId]));
-    match (it.kind, collection.standard) {
-        (1, _) => Some(Mandate::Everything),
-        (2, _) if here => Some(Mandate::Everything),
-        (3, Standard::Erc721) | (5, Standard::Erc1155) if here => Some(token()),
-        _ => None,
+/// An entry of the list; the answer is read by [`Entry::read`].
+pub fn ask_entry(to: Address, index: u64) -> Call {
+    ask_slot(
+        U256::from_be_bytes(keccak256(B256::from(list_of(to))).0).wrapping_add(U256::from(index)),
+    )
+}
+
+fn list_of(to: Address) -> U256 {
+    keccak256((to, U256::from(INCOMING)).abi_encode()).into()
+}
+
+fn ask_slot(location: U256) -> Call {
+    let data = readSlotCall { location: location.into() }.abi_encode().into();
+    Call { to: DELEGATE_REGISTRY, data }
+}
+
+impl Entry {
+    /// `None`: it is of nothing that tokens of this standard could be among.
+    ///
+    /// # Errors
+    /// [`Cause::Contract`] for everything that is not an answer to [`ask_entry`].
+    pub fn read(standard: Standard, outcome: &Outcome) -> Result<Option<Self>, Cause> {
+        let hash = B256::from(number(outcome)?);
+        let kind = match (hash[31], standard) {
+            (1, _) => Kind::All,
+            (2, _) => Kind::Contract,
+            (3, Standard::Erc721) | (5, Standard::Erc1155) => Kind::Token,
+            _ => return Ok(None),
+        };
+        Ok(Some(Self { hash, kind }))
+    }
+
+    /// Who delegated; the answer is read by [`Self::vault`].
+    pub fn ask_vault(&self) -> Call {
+        self.ask(VAULT)
+    }
+
+    /// Who delegated, if it still stands and is none of another contract's.
+    ///
+    /// # Errors
+    /// [`Cause::Contract`] for everything that is not an answer to [`Self::ask_vault`].
+    pub fn vault(&self, sought: &Sought, outcome: &Outcome) -> Result<Option<Address>, Cause> {
+        let word = B256::from(number(outcome)?);
+        let (from, contract) = (Address::from_word(word), &word[12 - CONTRACT_BYTES..12]);
+        let stands = !from.is_zero() && from != REVOKED && from != sought.to;
+        let here = contract == &sought.collection.contract[..CONTRACT_BYTES];
+        Ok((stands && (here || self.kind == Kind::All)).then_some(from))
+    }
+
+    /// Which token was delegated, where it is one; the answer is read by [`Self::mandate`].
+    pub fn ask_token(&self) -> Option<Call> {
+        (self.kind == Kind::Token).then(|| self.ask(TOKEN))
+    }
+
+    /// What was delegated by `vault`, if it is what is looked for: then it has this hash. `token` is how the call of
+    /// [`Self::ask_token`] ended.
+    ///
+    /// # Errors
+    /// [`Cause::Contract`] for everything that is not an answer to [`Self::ask_token`].
+    pub fn mandate(
+        &self,
+        sought: &Sought,
+        vault: Address,
+        token: Option<&Outcome>,
+    ) -> Result<Option<Mandate>, Cause> {
+        let token = token.map(number).transpose()?;
+        let of_these = [B256::ZERO, sought.rights]
+            .iter()
+            .any(|rights| self.hash_of(sought, (vault, *rights), token) == self.hash);
+        let mandate = token.map_or(Mandate::Everything, |id| Mandate::Tokens([id].into()));
+        Ok(of_these.then_some(mandate))
+    }
+
+    fn hash_of(
+        &self,
+        sought: &Sought,
+        (vault, rights): (Address, B256),
+        token: Option<U256>,
+    ) -> B256 {
+        let mut packed = (rights, vault, sought.to).abi_encode_packed();
+        if self.kind != Kind::All {
+            packed.extend(sought.collection.contract);
+        }
+        packed.extend(token.map(|it| it.to_be_bytes::<32>()).into_iter().flatten());
+        let mut hash = keccak256(packed);
+        hash.0.rotate_left(1);
+        hash.0[31] = self.hash[31];
+        hash
+    }
+
+    fn ask(&self, position: u64) -> Call {
+        let location = keccak256((self.hash, U256::from(DELEGATIONS)).abi_encode());
+        ask_slot(U256::from_be_bytes(location.0).wrapping_add(U256::from(position)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a program reads of its environment to find the daemon is its caller's to say, and nobody else's: in each library, and
 //! in `entitlectl`.
 
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 

@@ -26,6 +26,7 @@ use crate::actors::ownership_ledger::Asked;
 use crate::actors::seat_keeper::Suspend;
 use crate::clock::Clock;
 use crate::config::{Config, Environment, Read};
+use crate::hardening::harden;
 use crate::logging;
 use crate::products::{Catalogue, Loaded};
 use crate::rpc::socket::listen;
@@ -106,17 +107,6 @@ pub fn run(read: Read, source: Source, begin: Begin) -> anyhow::Result<u8> {
     }
     log.flush(Duration::from_secs(1));
     code
-}
-
-/// Keeps secrets out of core files and away from other processes of the same user.
-fn harden() {
-    if let Err(error) = nix::sys::prctl::set_dumpable(false) {
-        tracing::warn!(%error, "the process stays dumpable");
-    }
-    let core = nix::sys::resource::Resource::RLIMIT_CORE;
-    if let Err(error) = nix::sys::resource::setrlimit(core, 0, 0) {
-        tracing::warn!(%error, "core files are not forbidden");
-    }
 }
 
 async fn reload_on_signal(reloader: &Reloader, clock: &Clock) {

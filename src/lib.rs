@@ -47,5 +47,6 @@ pub mod counter;
 pub mod descriptor_store;
 pub mod directories;
 pub mod endpoint;
+mod hardening;
 pub mod key_source;
 pub mod regular_file;

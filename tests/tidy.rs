@@ -26,6 +26,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("descriptor_store", &["descriptor_store"]),
     ("directories", &["directories"]),
     ("endpoint", &["endpoint"]),
+    ("hardening", &[]),
     ("key_source", &["key_source"]),
     ("regular_file", &["regular_file"]),
     ("config", &["config", "endpoint", "fleet", "key_source", "logging", "regular_file"]),
@@ -55,7 +56,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("rpc", &["actors", "clock", "counter", "regular_file", "rpc"]),
-    ("gateway", &["clock", "config", "gateway", "logging", "regular_file", "rpc"]),
+    ("gateway", &["clock", "config", "gateway", "hardening", "logging", "regular_file", "rpc"]),
     ("main", &[]),
     ("lib", &[]),
 ];

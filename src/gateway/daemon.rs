@@ -7,15 +7,18 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tokio::net::UnixStream;
-use tokio::sync::{Semaphore, TryAcquireError};
+use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
+use tokio::time::Instant;
 
 use super::problem::Problem;
 use entitled_client::{AsyncClient, AsyncSubscription, ClientError, SocketPath};
 
 /// Questions to the daemon at a time. Its own limit of a user's connections leaves as many for streams.
 const AT_A_TIME: usize = 24;
-/// How many of them may wait for a chain: those that need no chain do not wait behind them.
-const SLOW_AT_A_TIME: usize = 16;
+/// How many of them may look at a chain, more than one client may have; and how many may wait for what another look comes to.
+/// Those that need no chain do not wait behind them.
+const SLOW_AT_A_TIME: usize = 14;
+const WAITING_AT_A_TIME: usize = 6;
 /// A little longer than the daemon gives a question that needs the chain.
 const PATIENCE: Duration = Duration::from_secs(80);
 /// How long a question may wait for its turn.
@@ -26,6 +29,7 @@ pub(super) struct Daemon {
     idle: Mutex<Vec<AsyncClient>>,
     places: Semaphore,
     slow: Semaphore,
+    waiting: Semaphore,
     streams: Arc<Semaphore>,
 }
 
@@ -39,6 +43,7 @@ impl Daemon {
             idle: Mutex::new(Vec::new()),
             places: Semaphore::new(AT_A_TIME),
             slow: Semaphore::new(SLOW_AT_A_TIME),
+            waiting: Semaphore::new(WAITING_AT_A_TIME),
             streams: Arc::new(Semaphore::new(streams)),
         }
     }
@@ -66,6 +71,11 @@ impl Daemon {
         // What was refused left the connection as it was; after anything else it makes itself a new one.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(client);
         asked.map_err(|it| Problem::of(&it))
+    }
+
+    /// A place for one more question that waits, if there is one before `until`.
+    pub(super) async fn waiting_place(&self, until: Instant) -> Option<SemaphorePermit<'_>> {
+        tokio::time::timeout_at(until, self.waiting.acquire()).await.ok()?.ok()
     }
 
     async fn client(&self) -> Result<AsyncClient, ClientError> {

@@ -1,4 +1,5 @@
-//! A connection that does not stay blocked for ever, and that says when it hears something.
+//! A connection that does not stay blocked for ever, that says when it hears something, and of which no more is read than
+//! there is a turn for.
 
 use std::future::Future;
 use std::io;
@@ -11,17 +12,19 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 use crate::rpc::socket::progress::Progress;
+use crate::rpc::socket::turn::Turn;
 
 pub(super) struct Guarded<S> {
     io: S,
     progress: Arc<Progress>,
+    turn: Arc<Turn>,
     write: Duration,
     blocked: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Guarded<S> {
-    pub(super) fn new(io: S, progress: Arc<Progress>, write: Duration) -> Self {
-        Self { io, progress, write, blocked: None }
+    pub(super) fn new(io: S, progress: Arc<Progress>, turn: Arc<Turn>, write: Duration) -> Self {
+        Self { io, progress, turn, write, blocked: None }
     }
 
     /// Passes on what a write came to, and ends it when it has been blocked too long.
@@ -49,9 +52,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.turn.poll_begin(context).is_pending() {
+            return Poll::Pending;
+        }
         let before = into.filled().len();
         let read = Pin::new(&mut self.io).poll_read(context, into);
-        if into.filled().len() > before {
+        let count = into.filled().len() - before;
+        if count > 0 {
+            self.turn.asks();
+            self.turn.spend(count);
             self.progress.heard();
         }
         read

@@ -42,6 +42,7 @@ mod serve;
 mod settings;
 mod tls;
 mod token_review;
+mod waiting;
 
 pub use run::{check, probe, run};
 pub use settings::{Settings, read};

@@ -1,13 +1,14 @@
 //! The second port: whether the gateway lives, whether it is ready, and its figures. For the machine that runs it.
 //!
 //! A port has no caller to know. Few connections, none for long: whoever comes takes the place of who was there longest, so
-//! that nobody who stays keeps away who asks whether we live.
+//! that nobody who stays keeps away who asks whether we live. A thread of its own, and a connection of its own to the daemon:
+//! whatever the clients are at, it does not wait behind them.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -20,8 +21,8 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::AbortHandle;
 
@@ -30,6 +31,7 @@ use super::daemon::Daemon;
 use super::forward;
 use super::hosts::name_of;
 use super::respond::Gateway;
+use entitled_client::AsyncClient;
 
 /// Connections at once, and how long one lasts.
 const CONNECTIONS: usize = 16;
@@ -113,16 +115,20 @@ impl<T: Clone + Send + 'static> Moment<T> {
     }
 }
 
+/// The connection on which the daemon is asked how it is.
+type Line = Arc<AsyncMutex<Option<AsyncClient>>>;
+
 struct Probed {
     gateway: Arc<Gateway>,
+    line: Line,
     ready: Moment<Result<(), &'static str>>,
     figures: Moment<Option<String>>,
 }
 
 impl Probed {
     async fn ready(&self) -> Result<(), &'static str> {
-        let daemon = Arc::clone(&self.gateway.daemon);
-        let said = self.ready.get(async move { ready(&daemon).await }).await;
+        let (daemon, line) = (Arc::clone(&self.gateway.daemon), Arc::clone(&self.line));
+        let said = self.ready.get(async move { ready(&daemon, &line).await }).await;
         said.unwrap_or(Err("the daemon does not answer"))
     }
 
@@ -137,9 +143,25 @@ impl Probed {
     }
 }
 
-/// Serves the second port for as long as the gateway runs.
-pub(super) async fn serve(listener: TcpListener, gateway: Arc<Gateway>) {
-    let probed = Arc::new(Probed { gateway, ready: Moment::new(), figures: Moment::new() });
+/// Has the second port served for as long as the process lives.
+///
+/// # Errors
+/// When there is no thread for it.
+pub(super) fn begin(listener: TcpListener, gateway: Arc<Gateway>) -> io::Result<()> {
+    let serving = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        if let Err(error) = runtime.and_then(|it| it.block_on(serve(listener, gateway))) {
+            tracing::error!(%error, "nobody answers on the port for probes");
+        }
+    };
+    std::thread::Builder::new().name("probes".to_owned()).spawn(serving).map(drop)
+}
+
+/// Ends only when it cannot begin.
+async fn serve(listener: TcpListener, gateway: Arc<Gateway>) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let (ready, figures) = (Moment::new(), Moment::new());
+    let probed = Arc::new(Probed { gateway, line: Line::default(), ready, figures });
     let mut places = VecDeque::<AbortHandle>::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -197,7 +219,7 @@ async fn respond(request: &Request<Incoming>, probed: &Probed) -> Response<Full<
         return reply(StatusCode::FORBIDDEN, "text/plain", why);
     }
     match request.uri().path() {
-        // Whoever reads this was answered: the threads live. What a chain or the daemon does says nothing of that.
+        // Whoever reads this was answered: the process lives. What a chain, the daemon or a client does says nothing of that.
         "/livez" => reply(StatusCode::OK, JSON, json!({ "status": "ok" }).to_string()),
         "/readyz" => {
             let ready = probed.ready().await;
@@ -231,10 +253,10 @@ async fn respond(request: &Request<Incoming>, probed: &Probed) -> Response<Full<
 
 /// Ready is who can give verdicts: the daemon answers, its store is open, and each chain whose validators it follows was
 /// seen once. A chain that is away since is no reason: what was proven holds until its grace is over.
-async fn ready(daemon: &Daemon) -> Result<(), &'static str> {
-    let asked =
-        tokio::time::timeout(PATIENCE, daemon.ask("system_health", &json!({}), false)).await;
-    let Ok(Ok(health)) = asked else { return Err("the daemon does not answer") };
+async fn ready(daemon: &Daemon, line: &Line) -> Result<(), &'static str> {
+    let Ok(Some(health)) = tokio::time::timeout(PATIENCE, health(daemon, line)).await else {
+        return Err("the daemon does not answer");
+    };
     let health: Value = serde_json::from_str(health.get()).unwrap_or_default();
     if health["store"]["status"] != "ok" {
         return Err("the store is not open");
@@ -245,6 +267,18 @@ async fn ready(daemon: &Daemon) -> Result<(), &'static str> {
         true => Err("a chain's validators were not heard yet"),
         false => Ok(()),
     }
+}
+
+/// What the daemon says of itself. The connection of a question that is given up is closed.
+async fn health(daemon: &Daemon, line: &Line) -> Option<Box<RawValue>> {
+    let mut line = line.lock().await;
+    let mut client = match line.take() {
+        Some(client) => client,
+        None => daemon.connect().await.ok()?,
+    };
+    let said = client.call_raw("system_health", &json!({})).await.ok()?;
+    *line = Some(client);
+    Some(said)
 }
 
 /// Asks the second port of another process whether that is ready.

@@ -27,9 +27,10 @@ use super::outgoing::{Reply, reply};
 use super::probes::Figures;
 use super::problem::Problem;
 use super::settings::Limits;
-use super::{events, forward, openapi, parameters, rpc};
+use super::{events, forward, openapi, parameters, rpc, waiting};
 use crate::clock::Clock;
 use crate::rpc::socket::progress::Progress;
+use crate::rpc::socket::turn::{ANY_REQUEST, Turn};
 
 /// How long the rest of a body is waited for that nobody wants.
 const LINGER: Duration = Duration::from_millis(200);
@@ -54,11 +55,16 @@ pub(super) struct Arrival {
     pub(super) address: IpAddr,
     pub(super) certificate: Option<Arc<Certificate>>,
     pub(super) progress: Arc<Progress>,
+    pub(super) turn: Arc<Turn>,
 }
 
 impl Gateway {
     pub(super) async fn respond(&self, request: Request<Incoming>, arrival: &Arrival) -> Reply {
         let _serving = arrival.progress.serve();
+        // Also of who has not said yet who asks: a refusal costs as much.
+        if !arrival.turn.try_take(ANY_REQUEST) {
+            arrival.turn.take(ANY_REQUEST).await;
+        }
         let (parts, mut body) = request.into_parts();
         let id = request_id(&parts.headers);
         let origin = self.cors.origin(&parts.headers);
@@ -257,8 +263,7 @@ impl Gateway {
             }
             Kind::Change => return self.change(endpoint, &client, params, &parts.headers).await,
             Kind::Question | Kind::Work | Kind::Rpc | Kind::Flags => {
-                let is_slow = endpoint.kind == Kind::Work;
-                self.daemon.ask(endpoint.method, &params, is_slow).await?
+                waiting::ask(&self.daemon, (endpoint.kind, endpoint.method), params).await?
             }
         };
         let result = match narrows {

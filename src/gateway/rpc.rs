@@ -8,8 +8,8 @@ use super::answer::{Answer, Body};
 use super::clients::Client;
 use super::daemon::Daemon;
 use super::endpoints::{ENDPOINTS, Kind, Scope};
-use super::parameters;
 use super::problem::Problem;
+use super::{parameters, waiting};
 use entitled_client::ErrorCode;
 
 /// Requests in one batch, as with the daemon.
@@ -136,8 +136,8 @@ async fn ask(
     let narrowing = parameters::narrowing_of(method);
     let listed = parameters::narrows(client, narrowing);
     let params = parameters::admit(client, method, listed, params)?;
-    let is_slow = row.is_some_and(|it| it.kind != Kind::Question);
-    let result = daemon.ask(method, &params, is_slow).await?;
+    let kind = row.map_or(Kind::Question, |it| it.kind);
+    let result = waiting::ask(daemon, (kind, method), params).await?;
     if !listed {
         return Ok(result);
     }

@@ -21,6 +21,7 @@ use super::serve;
 use super::settings::Settings;
 use super::tls::Tls;
 use crate::clock::Clock;
+use crate::hardening::harden;
 use crate::logging;
 use entitled_client::SocketPath;
 
@@ -34,6 +35,7 @@ const THREADS: usize = 2;
 /// When it cannot start.
 pub fn run(settings: Settings, tell: impl Fn(&str)) -> anyhow::Result<()> {
     let log = logging::start(settings.level, settings.format)?;
+    harden();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
     let ran = runtime.block_on(serve_until_told(settings, tell));
@@ -100,7 +102,7 @@ async fn serve_until_told(settings: Settings, tell: impl Fn(&str)) -> anyhow::Re
     if let Some(address) = settings.probes {
         let probed = listen(address).await?;
         told = format!("{told}, probes on {}", probed.local_addr()?);
-        tokio::spawn(probes::serve(probed, Arc::clone(&gateway)));
+        probes::begin(probed.into_std()?, Arc::clone(&gateway))?;
     }
     if let Some(tls) = tls.clone() {
         tokio::spawn(async move { tls.follow().await });

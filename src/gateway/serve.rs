@@ -1,7 +1,6 @@
 //! Connections: accepted, counted, and served by TLS and HTTP within their limits.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +17,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::census::{self, Census};
+use super::census::{Census, Place};
 use super::certificate::Certificate;
 use super::guarded::Guarded;
 use super::respond::{Arrival, Gateway};
 use super::tls::Tls;
 use crate::rpc::socket::limits;
 use crate::rpc::socket::progress::Progress;
+use crate::rpc::socket::turn::Turn;
 
 /// The longest head of a request.
 const HEAD: usize = 16 * 1024;
@@ -100,8 +100,7 @@ pub(super) async fn serve(
         };
         let (gateway, tls, stop) = (Arc::clone(&gateway), tls.clone(), stop.clone());
         connections.spawn(async move {
-            attend(stream, census::counted_as(from.ip()), gateway, tls, stop).await;
-            drop(place);
+            attend(stream, place, gateway, tls, stop).await;
         });
     }
     drop(listener);
@@ -111,7 +110,7 @@ pub(super) async fn serve(
 
 async fn attend(
     stream: TcpStream,
-    from: IpAddr,
+    place: Place,
     gateway: Arc<Gateway>,
     tls: Option<Arc<Tls>>,
     stop: watch::Receiver<bool>,
@@ -128,7 +127,7 @@ async fn attend(
             return;
         };
         let is_http2 = preface.get(..count) == Some(PREFACE);
-        return converse(stream, is_http2, (from, None), gateway, stop).await;
+        return converse(stream, is_http2, (place, None), gateway, stop).await;
     };
     let acceptor = TlsAcceptor::from(Arc::clone(&tls.terms().config));
     match tokio::time::timeout(first, acceptor.accept(stream)).await {
@@ -136,7 +135,7 @@ async fn attend(
             let (_, session) = stream.get_ref();
             let is_http2 = session.alpn_protocol() == Some(b"h2");
             let certificate = Certificate::of(session.peer_certificates(), &tls);
-            converse(stream, is_http2, (from, certificate), gateway, stop).await;
+            converse(stream, is_http2, (place, certificate), gateway, stop).await;
         }
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
@@ -146,7 +145,7 @@ async fn attend(
 async fn converse<S>(
     stream: S,
     is_http2: bool,
-    (address, certificate): (IpAddr, Option<Arc<Certificate>>),
+    (place, certificate): (Place, Option<Arc<Certificate>>),
     gateway: Arc<Gateway>,
     stop: watch::Receiver<bool>,
 ) where
@@ -160,8 +159,11 @@ async fn converse<S>(
         ..limits::Limits::default()
     };
     let progress = Progress::new(&terms, !is_http2);
-    let io = TokioIo::new(Guarded::new(stream, Arc::clone(&progress), limits.write));
-    let arrival = Arc::new(Arrival { address, certificate, progress: Arc::clone(&progress) });
+    let turn = Arc::new(Turn::new(place.machine()));
+    let guarded = Guarded::new(stream, Arc::clone(&progress), Arc::clone(&turn), limits.write);
+    let io = TokioIo::new(guarded);
+    let address = place.address();
+    let arrival = Arc::new(Arrival { address, certificate, progress: Arc::clone(&progress), turn });
     let service = {
         let gateway = Arc::clone(&gateway);
         service_fn(move |request: Request<Incoming>| {

@@ -1,5 +1,6 @@
 //! The gateway: what the daemon answers, over HTTP, to whom it may concern and to nobody else.
 
+mod crowded;
 mod described;
 mod expiry;
 mod hostile;

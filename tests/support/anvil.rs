@@ -68,6 +68,11 @@ impl Anvil {
         }
     }
 
+    /// Has it answer nobody any more, while its connections stay.
+    pub fn hang(&self) {
+        self.process.as_ref().unwrap().signal(Signal::SIGSTOP);
+    }
+
     /// Starts again on the same port with the same blocks.
     pub fn resume(&mut self) {
         assert!(self.process.is_none(), "it is running");

@@ -7,9 +7,10 @@
 
 use std::time::Duration;
 
-use super::ids::{FleetId, Naming, Revision};
+use super::ids::{FleetId, Revision};
 use super::table::Found;
 use crate::seats::BootTime;
+use crate::seats::Naming;
 
 /// By so much an epoch may be later than the one a machine knows. Who was away for long may have missed some restoring, and
 /// nobody restores a store so often.

@@ -194,7 +194,7 @@ impl Seats {
         if let Some(token) = seat.adopt.take() {
             self.by_token.remove(&token);
         }
-        self.effects.push(Effect::Ended { seat: seat.clone(), reason });
+        self.effects.push(Effect::Ended { seat: Box::new(seat.clone()), reason });
         (seat.hold, seat.over) = (Hold::Lingering { until }, false);
         self.alarms.insert((until, Alarm::Seat(id)));
         if let Some(pool) = self.pools.get_mut(&pool) {
@@ -207,7 +207,7 @@ impl Seats {
         let Some(seat) = self.take_out(id) else { return };
         // Whoever had a seat that lingers was told of its end before.
         if !seat.is_lingering() {
-            self.effects.push(Effect::Ended { seat, reason });
+            self.effects.push(Effect::Ended { seat: Box::new(seat), reason });
         }
     }
 

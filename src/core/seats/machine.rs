@@ -39,7 +39,7 @@ pub enum Effect {
         seat: SeatId,
     },
     Ended {
-        seat: Seat,
+        seat: Box<Seat>,
         reason: EndReason,
     },
 }

@@ -10,6 +10,7 @@ use super::seat::Seat;
 use super::shares::Turn;
 
 /// One place of a pool's that moves from one token to another.
+#[derive(Clone, Copy)]
 struct Move {
     pool: PoolId,
     from: TokenKey,

@@ -37,6 +37,9 @@ struct Share {
     total: u64,
 }
 
+/// What a seat takes of each token, and until when.
+type Aside = (Vec<(TokenKey, u32)>, Option<BootTime>);
+
 /// All tokens that a pool offers, or a seat rests on.
 #[derive(Debug, Default)]
 pub(super) struct Shares {
@@ -44,7 +47,7 @@ pub(super) struct Shares {
     /// Tokens of which places may have become free: whoever waits for them is served.
     pub(super) freed: BTreeSet<TokenKey>,
     /// Seats of before a restart whose pools are not known yet: what they take, and until when.
-    pub(super) aside: BTreeMap<SeatId, (Vec<(TokenKey, u32)>, Option<BootTime>)>,
+    pub(super) aside: BTreeMap<SeatId, Aside>,
 }
 
 impl Shares {

@@ -111,10 +111,14 @@ pub(in crate::rpc) fn may_hold(verdict: &Verdict) -> bool {
 }
 
 pub(in crate::rpc) fn wait(wait_ms: Option<u64>) -> Result<Duration, RpcError> {
-    match wait_ms.unwrap_or(WAIT_MS) {
-        wait @ 0..=WAIT_AT_MOST_MS => Ok(Duration::from_millis(wait)),
-        _ => Err(RpcError::invalid_params("`wait_ms` must be between 0 and 30000")),
-    }
+    let wrong = || RpcError::invalid_params("`wait_ms` must be between 0 and 30000");
+    wait_of(wait_ms).ok_or_else(wrong)
+}
+
+/// How long who gives this waits for the chain; `None` if nobody may wait so long.
+pub(crate) fn wait_of(wait_ms: Option<u64>) -> Option<Duration> {
+    let wait = wait_ms.unwrap_or(WAIT_MS);
+    (wait <= WAIT_AT_MOST_MS).then(|| Duration::from_millis(wait))
 }
 
 impl Api {

@@ -27,6 +27,7 @@ mod warm;
 pub use api::Api;
 pub(super) use api::check_write;
 pub use control::Control;
+pub(crate) use entitlements::wait_of;
 pub(super) use entitlements::{may_hold, tier_of, wait};
 pub(super) use paging::page;
 pub(super) use parse::parse;

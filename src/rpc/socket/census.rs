@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::limits::Limits;
+use super::turn::User;
 use crate::rpc::figures::SocketFigures;
 use entitled_core::domain::peer::{Door, Peer};
 
@@ -166,17 +167,18 @@ impl Account {
     }
 }
 
-impl Share {
+impl User for Share {
     /// The uid of the account.
-    pub(in crate::rpc) fn user(&self) -> u32 {
-        self.user
+    fn number(&self) -> u64 {
+        self.user.into()
     }
 
-    /// How many connections the user has.
-    pub(in crate::rpc) fn connections(&self) -> usize {
+    fn connections(&self) -> usize {
         self.account.connections()
     }
+}
 
+impl Share {
     /// A place among the requests in flight of the user.
     pub(in crate::rpc) fn begin(&self) -> Option<Taken> {
         self.take(|it| &it.in_flight, 1, self.in_flight)

@@ -30,6 +30,7 @@ use super::reply::Held;
 use super::shared_stream::SharedStream;
 use super::stop::Stop;
 use super::stream::Stream;
+use super::turn::ANY_REQUEST;
 use super::websocket;
 use crate::rpc::call::answers::{Page, Warm};
 use crate::rpc::call::caller::Caller;
@@ -41,8 +42,6 @@ pub(in crate::rpc) type Reply = Response<Full<Bytes>>;
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// What any request takes of a turn, beside its bytes: with its headers it costs what dozens of checks in raw JSON do.
-const ANY_REQUEST: usize = 2 * 1024;
 /// How every connection by HTTP/2 begins.
 const PREFACE: &[u8] = b"PRI ";
 /// The longest head of a request.

@@ -26,7 +26,7 @@ pub(in crate::rpc) mod shared_stream;
 pub(in crate::rpc) mod stop;
 pub(in crate::rpc) mod stream;
 pub(in crate::rpc) mod subordinate_uids;
-pub(in crate::rpc) mod turn;
+pub(crate) mod turn;
 pub(in crate::rpc) mod turn_away;
 pub(in crate::rpc) mod waiting;
 pub(in crate::rpc) mod websocket;

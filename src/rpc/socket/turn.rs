@@ -1,8 +1,9 @@
 //! Whose turn it is. The connections of a thread go on in rounds, each until it has done so much; then it waits until
 //! every other one that is ready had its turn, and the kernel was asked who else is.
 //!
-//! Turns are by user: while others ask, one with many connections has smaller ones. What costs more than a turn takes as
-//! many of them. Asked by the framings, as they read and as requests begin. Never decides who may ask what.
+//! Turns are by user, at the gateway by address: while others ask, one with many connections has smaller ones. What costs
+//! more than a turn takes as many of them. Asked by the framings and by the gateway's connections, as they read and as
+//! requests begin. Never decides who may ask what.
 
 use std::cell::Cell;
 use std::pin::pin;
@@ -11,13 +12,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use super::census::Share;
-
+/// What any request by HTTP takes of a turn, beside its bytes: with its headers it costs what dozens of checks in raw JSON
+/// do.
+pub(crate) const ANY_REQUEST: usize = 2 * 1024;
 /// The turn of a user's only connection, in bytes of requests and what any request costs beside them: some hundred
 /// checks.
 const TURN: usize = 16 * 1024;
 /// No turn is smaller: each also costs a write, and a look at who is ready.
-pub(in crate::rpc) const LEAST: usize = TURN / 32;
+pub(crate) const LEAST: usize = TURN / 32;
 /// The turns in a round of who asks alone: so long waits who comes then, and no longer.
 const TURNS_ALONE: usize = 16;
 /// Others who have asked may ask again, for so long.
@@ -27,17 +29,26 @@ thread_local! {
     static ASKING: Asking = const { Asking { last: Cell::new(None), changed: Cell::new(None) } };
 }
 
+/// Who has turns.
+pub(crate) trait User: std::fmt::Debug + Send + Sync {
+    /// Tells one from another.
+    fn number(&self) -> u64;
+
+    /// How many connections the user has.
+    fn connections(&self) -> usize;
+}
+
 /// Who asks on this thread.
 struct Asking {
     /// The user who asked last.
-    last: Cell<Option<u32>>,
+    last: Cell<Option<u64>>,
     /// When it was last somebody else than the one before.
     changed: Cell<Option<Instant>>,
 }
 
 /// The turns of one connection. Who works on several requests of it at once shares them.
 #[derive(Debug)]
-pub(in crate::rpc) struct Turn {
+pub(crate) struct Turn {
     round: Arc<Round>,
     /// Requests that find no turn go through here one after the other, so that none is passed by several of them.
     gate: tokio::sync::Mutex<()>,
@@ -48,7 +59,7 @@ pub(in crate::rpc) struct Turn {
 /// Woken when all others had their turn.
 #[derive(Debug)]
 struct Round {
-    share: Share,
+    user: Box<dyn User>,
     size: AtomicUsize,
     /// What was done, of which the turns that are over have been taken off.
     worked: AtomicUsize,
@@ -72,9 +83,10 @@ impl Drop for Queued<'_> {
 }
 
 impl Turn {
-    pub(in crate::rpc) fn new(share: Share) -> Self {
-        let size = AtomicUsize::new(size(&share));
-        let round = Round { share, size, worked: AtomicUsize::new(0), waiting: Mutex::default() };
+    pub(crate) fn new(user: impl User + 'static) -> Self {
+        let size = AtomicUsize::new(size(&user));
+        let user = Box::new(user);
+        let round = Round { user, size, worked: AtomicUsize::new(0), waiting: Mutex::default() };
         Self {
             round: Arc::new(round),
             gate: tokio::sync::Mutex::default(),
@@ -83,34 +95,34 @@ impl Turn {
     }
 
     /// After so much work the turn is over.
-    pub(in crate::rpc) fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.round.size.load(Ordering::Relaxed)
     }
 
     /// Something has come from the user.
-    pub(in crate::rpc) fn asks(&self) {
-        ASKING.with(|it| it.hear(self.round.share.user()));
+    pub(crate) fn asks(&self) {
+        ASKING.with(|it| it.hear(self.round.user.number()));
     }
 
     /// So much was done.
-    pub(in crate::rpc) fn spend(&self, work: usize) {
+    pub(crate) fn spend(&self, work: usize) {
         self.round.worked.fetch_add(work, Ordering::Relaxed);
     }
 
     /// Waits until it is this connection's turn, unless it is.
-    pub(in crate::rpc) async fn begin(&self) {
+    pub(crate) async fn begin(&self) {
         std::future::poll_fn(|context| self.poll_begin(context)).await;
     }
 
     /// Spends what was done, and waits for the next turn: how much it is.
-    pub(in crate::rpc) async fn next(&self, worked: usize) -> usize {
+    pub(crate) async fn next(&self, worked: usize) -> usize {
         self.spend(worked);
         self.begin().await;
         self.size()
     }
 
     /// As [`Self::begin`].
-    pub(in crate::rpc) fn poll_begin(&self, context: &Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_begin(&self, context: &Context<'_>) -> Poll<()> {
         if !self.round.is_over() {
             return Poll::Ready(());
         }
@@ -128,7 +140,7 @@ impl Turn {
     }
 
     /// Spends what one of several requests costs, if it is its turn.
-    pub(in crate::rpc) fn try_take(&self, work: usize) -> bool {
+    pub(crate) fn try_take(&self, work: usize) -> bool {
         let is_free = self.queued.load(Ordering::Relaxed) == 0 && !self.round.is_over();
         if is_free {
             self.spend(work);
@@ -137,7 +149,7 @@ impl Turn {
     }
 
     /// As [`Self::try_take`], and waits for the turn.
-    pub(in crate::rpc) async fn take(&self, work: usize) {
+    pub(crate) async fn take(&self, work: usize) {
         self.queued.fetch_add(1, Ordering::Relaxed);
         let _queued = Queued(&self.queued);
         let _gate = self.gate.lock().await;
@@ -160,7 +172,7 @@ impl Wake for Round {
     fn wake(self: Arc<Self>) {
         let mut waiting = self.waiting();
         waiting.is_asked = false;
-        let turn = self.size.swap(size(&self.share), Ordering::Relaxed);
+        let turn = self.size.swap(size(&*self.user), Ordering::Relaxed);
         let less = |worked: usize| Some(worked.saturating_sub(turn));
         // What it gives back is what was done before.
         let _ = self.worked.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
@@ -171,7 +183,7 @@ impl Wake for Round {
 }
 
 impl Asking {
-    fn hear(&self, user: u32) {
+    fn hear(&self, user: u64) {
         if self.last.get() != Some(user) && self.last.replace(Some(user)).is_some() {
             self.changed.set(Some(Instant::now()));
         }
@@ -183,7 +195,7 @@ impl Asking {
     }
 }
 
-fn size(share: &Share) -> usize {
+fn size(user: &dyn User) -> usize {
     let turns = if ASKING.with(Asking::are_several) { 1 } else { TURNS_ALONE };
-    (TURN * turns / share.connections().max(1)).clamp(LEAST, TURN)
+    (TURN * turns / user.connections().max(1)).clamp(LEAST, TURN)
 }

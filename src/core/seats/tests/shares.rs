@@ -16,7 +16,7 @@ fn offers(bench: &mut Bench, now: BootTime, pool: PoolId, tokens: &[(u8, u32)]) 
     bench.seats.set_supply(now, pool, Capacity { supply, until: None }, Some(offer));
 }
 
-fn sharing(terms: SeatTerms, policy: Policy) -> Bench {
+fn sharing(terms: SeatTerms, policy: &Policy) -> Bench {
     let mut bench = Bench::new(0, terms, policy.clone());
     for pool in [OTHER, THIRD] {
         bench.seats.set_pool(START, pool, terms, policy.clone());
@@ -28,7 +28,7 @@ fn usual() -> Bench {
     let drain = Duration::from_secs(30);
     let max_borrow = Duration::from_secs(1_000);
     let policy = Policy { max_borrow, ..Policy::default() };
-    sharing(SeatTerms { drain, ..SeatTerms::default() }, policy)
+    sharing(SeatTerms { drain, ..SeatTerms::default() }, &policy)
 }
 
 fn asks(bench: &mut Bench, now: BootTime, pool: PoolId, process: u64) -> Effect {
@@ -138,7 +138,7 @@ fn whoever_is_good_for_fewer_seats_of_a_token_takes_none_from_beyond_those() {
 #[test]
 fn what_is_allowed_beyond_a_token_is_allowed_once() {
     let overage = Overage::Plus(1);
-    let mut bench = sharing(SeatTerms { overage, ..SeatTerms::default() }, Policy::default());
+    let mut bench = sharing(SeatTerms { overage, ..SeatTerms::default() }, &Policy::default());
     offers(&mut bench, START, POOL, &[(1, 1), (2, 1)]);
     offers(&mut bench, START, OTHER, &[(1, 1), (2, 1)]);
     for (pool, process) in [(POOL, 1), (OTHER, 2), (POOL, 3)] {

@@ -75,7 +75,9 @@ impl Limits {
 
     pub(super) fn may_ask(&self, token: &Digest, subject: &str, from: IpAddr) -> bool {
         if self.known.contains_key(token) {
-            return self.of_known.check().is_ok();
+            // Whoever renews very many of its own takes nothing from who has one.
+            return self.of_known.check().is_ok()
+                || self.own(subject).is_some_and(|it| it.check().is_ok());
         }
         if self.of_address.len() > ADDRESSES {
             self.of_address.retain_recent();

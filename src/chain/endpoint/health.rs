@@ -182,7 +182,7 @@ impl Health {
             EndpointError::RateLimited { retry_after } => {
                 let wait = retry_after.unwrap_or_else(|| LIMITED.whole(self.limited));
                 self.limited = self.limited.saturating_add(1);
-                self.bar(Bar::RateLimited, now + wait.min(LONGEST_WAIT));
+                self.bar(Bar::RateLimited, now, wait.min(LONGEST_WAIT));
             }
             EndpointError::Down { .. } | EndpointError::Garbled => self.failed(error, now),
             EndpointError::Behind { .. } => self.behind_until = Some(now + BEHIND),
@@ -234,7 +234,7 @@ impl Health {
             Backoff { first: self.retry.first / QUARANTINE, longest: LONGEST_QUARANTINE };
         let rest = quarantine.whole(self.quarantines);
         self.quarantines = self.quarantines.saturating_add(1);
-        self.bar(Bar::Quarantined, now + rest);
+        self.bar(Bar::Quarantined, now, rest);
         rest
     }
 
@@ -242,7 +242,7 @@ impl Health {
         self.faults.note(error, "the identity of its chain", now);
         self.probed = None;
         let wrong = Backoff { first: self.retry.first / WRONG, longest: LONGEST_REST };
-        self.bar(Bar::WrongChain, now + wrong.whole(self.strayed));
+        self.bar(Bar::WrongChain, now, wrong.whole(self.strayed));
         self.strayed = self.strayed.saturating_add(1);
     }
 
@@ -260,7 +260,7 @@ impl Health {
         let unread = Backoff { first: self.retry.first / WRONG, longest: LONGEST_REST };
         let rest = unread.whole(self.unread);
         self.unread = self.unread.saturating_add(1);
-        self.bar(Bar::Unreadable(number), now + rest);
+        self.bar(Bar::Unreadable(number), now, rest);
         Some(rest)
     }
 
@@ -290,9 +290,9 @@ impl Health {
     }
 
     /// A graver reason is not replaced by a lesser one that ends sooner.
-    fn bar(&mut self, bar: Bar, until: Instant) {
-        if self.barred.is_none_or(|(known, _)| known != Bar::Quarantined || bar == known) {
-            self.barred = Some((bar, until));
+    fn bar(&mut self, bar: Bar, now: Instant, rest: Duration) {
+        if self.bar_at(now).is_none_or(|known| known != Bar::Quarantined || bar == known) {
+            self.barred = Some((bar, now + rest));
         }
     }
 

@@ -86,6 +86,13 @@ impl<'a> GasMeter<'a> {
     /// The outermost frame stays, to tell what it left over; and all do when something is missing, which
     /// ends them all.
     fn returned(&mut self, result: InstructionResult) {
+        let is_too_long = matches!(
+            result,
+            InstructionResult::CreateContractSizeLimit | InstructionResult::CreateInitCodeSizeLimit
+        );
+        if is_too_long && self.rules.doubt_lengths() {
+            self.stop(Stopped::RulesInDoubt);
+        }
         if self.left.len() > 1 && result != InstructionResult::FatalExternalError {
             self.left.pop();
         }

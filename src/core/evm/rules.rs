@@ -69,6 +69,11 @@ impl Rules {
         is_price || !self.is_exact && since(instruction).is_none_or(|since| since > self.spec)
     }
 
+    /// Whether code that is refused for its length may be taken on the chain: some have other bounds than Ethereum.
+    pub(crate) fn doubt_lengths(self) -> bool {
+        !self.is_exact
+    }
+
     /// Whether a call of the contract at `callee`, with this code, may do something else on the chain: what comes with the
     /// EVM has no code, or a single byte as on Arbitrum and Avalanche, and lies where no contract can be.
     pub(crate) fn doubt_call(self, callee: Address, code: &[u8]) -> bool {

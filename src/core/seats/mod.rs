@@ -16,6 +16,7 @@
 //! * A number (*fence*) is never given twice, so a late word about an old seat cannot concern a new one.
 //! * What is not known ends nothing: capacity falls by what was proven, or when the evidence of it holds no more.
 
+mod ahead;
 mod ending;
 mod fleet;
 mod granting;

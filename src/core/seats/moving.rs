@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::ahead::PASSED_OVER;
 use super::ids::{BootTime, PoolId, SeatId};
 use super::machine::Seats;
 use super::places::TokenKey;
@@ -57,11 +58,17 @@ impl Seats {
 
     /// The shortest chain of moves by which a place becomes free for the pool, the last pool's first.
     fn way_out(&self, id: PoolId, turn: Turn) -> Option<Vec<Move>> {
-        let mut seen = BTreeMap::from([(id, None)]);
+        let ahead = self.ahead(id, turn);
+        let (mut seen, mut looked_at) = (BTreeMap::from([(id, None)]), 0);
         let mut next = VecDeque::from([id]);
         while let Some(pool) = next.pop_front() {
-            for key in &self.pools.get(&pool)?.common {
-                if pool == id && self.is_others(key, id, turn) {
+            let shared = self.pools.get(&pool)?;
+            for key in &shared.common {
+                looked_at += 1;
+                if looked_at > PASSED_OVER {
+                    return None;
+                }
+                if pool == id && self.is_left(key, shared, &ahead) {
                     continue;
                 }
                 for taker in self.shares.takers(key) {
@@ -72,8 +79,9 @@ impl Seats {
                         continue;
                     }
                     seen.insert(taker, Some((pool, *key)));
-                    let open =
-                        self.pools.get(&taker).and_then(|it| it.open.iter().find(|it| *it != key));
+                    // Of which this pool may have none anyway: else what it gained by one it would lose by the other.
+                    let is_of_use = |it: &&TokenKey| *it != key && !self.is_wanted(it, id);
+                    let open = self.pools.get(&taker).and_then(|it| it.open.iter().find(is_of_use));
                     if let Some(open) = open {
                         return Some(chain(&seen, taker, *open));
                     }
@@ -82,6 +90,11 @@ impl Seats {
             }
         }
         None
+    }
+
+    /// Whether a pool has a use for a free place of a token.
+    fn is_wanted(&self, key: &TokenKey, id: PoolId) -> bool {
+        self.offered(id, key) > 0 && self.free_on(key, id, None) > 0
     }
 
     /// A seat of the pool that takes some of the token, and may as well take another.
@@ -127,7 +140,7 @@ impl Seats {
             if self.free_places(id, 1, None) == 0 && self.make_room(id, 1, None).is_none() {
                 return;
             }
-            let Some(open) = self.open_token(id, None) else { return };
+            let Some(open) = self.open_token(id) else { return };
             if let Some(lost) = lost {
                 self.free_from(seat, lost, 1);
             }

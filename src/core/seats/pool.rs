@@ -13,6 +13,9 @@ use super::seat::{Refusal, Seat};
 use super::shares::Turn;
 use crate::domain::product::{Overage, SeatTerms};
 
+/// Of a request for more places than this no others are made free by moves.
+const MOST_MOVED: u32 = 8;
+
 /// How many seats there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Supply {
@@ -170,6 +173,16 @@ impl<'a> Wish<'a> {
     }
 }
 
+/// A request that policy and capacity let pass.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Passed {
+    over: bool,
+    /// Places kept for others.
+    pub(super) reserved: u64,
+    /// Whether places are counted by token.
+    pub(super) by_token: bool,
+}
+
 /// A request fits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fit {
@@ -210,7 +223,10 @@ impl Seats {
         wish: Wish<'_>,
     ) -> Result<Fit, Shortage> {
         let fit = self.fit(now, id, wish);
-        if !fit.is_err_and(|it| it.holds_up) {
+        // Only where places alone are lacking, and few: each takes a look at all that others have.
+        let helps =
+            wish.count <= MOST_MOVED && self.pass(now, id, wish).is_ok_and(|it| it.by_token);
+        if !helps || !fit.is_err_and(|it| it.holds_up) {
             return fit;
         }
         let Some(moves) = self.make_room(id, wish.count.into(), wish.turn(now)) else { return fit };
@@ -228,6 +244,35 @@ impl Seats {
         id: PoolId,
         wish: Wish<'_>,
     ) -> Result<Fit, Shortage> {
+        let Passed { over, reserved, by_token } = self.pass(now, id, wish)?;
+        let Some(pool) = self.pools.get(&id).filter(|_| by_token) else { return Ok(Fit { over }) };
+        let count = u64::from(wish.count);
+        let free = self.free_places(id, count + reserved, wish.turn(now));
+        let extra = match pool.extra(now) {
+            0 => 0,
+            extra => {
+                let own = pool.used.saturating_sub(pool.taken);
+                extra.saturating_sub(own + self.over_elsewhere(id))
+            }
+        };
+        if count > free + extra {
+            let drains = self.is_being_drained(id);
+            let refusal = if drains { Refusal::Draining } else { Refusal::Full };
+            return Err(Shortage { refusal, holds_up: true });
+        }
+        if count + reserved > free + extra {
+            return Err(Shortage::of_policy(Refusal::Full));
+        }
+        Ok(Fit { over: over || count > free })
+    }
+
+    /// Whether the policy and the capacity let a request pass. What is left to find out are places of tokens.
+    pub(super) fn pass(
+        &self,
+        now: BootTime,
+        id: PoolId,
+        wish: Wish<'_>,
+    ) -> Result<Passed, Shortage> {
         let Wish { claimant, count, .. } = wish;
         let pool = self.pools.get(&id).ok_or(Shortage::of_policy(Refusal::NoPool))?;
         if !pool.policy.admits(claimant) {
@@ -246,7 +291,10 @@ impl Seats {
         if pool.policy.max.iter().any(beyond) {
             return Err(Shortage::of_policy(Refusal::Full));
         }
-        let Some(limit) = pool.limit(now) else { return Ok(Fit { over: false }) };
+        let by_token = pool.places.is_some();
+        let Some(limit) = pool.limit(now) else {
+            return Ok(Passed { over: false, reserved: 0, by_token: false });
+        };
         let wanted = pool.used + count;
         if wanted > limit {
             return Err(Shortage { refusal: Refusal::Full, holds_up: true });
@@ -256,26 +304,7 @@ impl Seats {
             return Err(Shortage::of_policy(Refusal::Full));
         }
         let over = pool.supply().is_some_and(|it| wanted > it);
-        if pool.places.is_none() {
-            return Ok(Fit { over });
-        }
-        let free = self.free_places(id, count + reserved, wish.turn(now));
-        let extra = match pool.extra(now) {
-            0 => 0,
-            extra => {
-                let own = pool.used.saturating_sub(pool.taken);
-                extra.saturating_sub(own + self.over_elsewhere(id))
-            }
-        };
-        if count > free + extra {
-            let drains = self.is_being_drained(id);
-            let refusal = if drains { Refusal::Draining } else { Refusal::Full };
-            return Err(Shortage { refusal, holds_up: true });
-        }
-        if count + reserved > free + extra {
-            return Err(Shortage::of_policy(Refusal::Full));
-        }
-        Ok(Fit { over: over || count > free })
+        Ok(Passed { over, reserved, by_token })
     }
 
     pub(super) fn used_by(&self, pool: &Pool, who: &Who) -> u64 {

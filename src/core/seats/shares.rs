@@ -10,11 +10,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::ahead::PASSED_OVER;
 use super::ids::{BootTime, PoolId, RequestId, SeatId};
 use super::machine::Seats;
 use super::places::{Offer, TokenKey};
-use super::pool::Wish;
-use super::seat::{Refusal, Seat};
+use super::seat::Seat;
 
 /// Of seats whose pool is not known.
 pub(super) const NO_POOL: PoolId = PoolId(u64::MAX);
@@ -137,51 +137,18 @@ impl Seats {
     /// before waits for in another pool.
     pub(super) fn free_places(&self, id: PoolId, wanted: u64, turn: Turn) -> u64 {
         let Some(pool) = self.pools.get(&id) else { return 0 };
-        let mut free = 0;
+        let ahead = self.ahead(id, turn);
+        let (mut free, mut left) = (0, 0);
         for key in &pool.open {
-            if free >= wanted {
+            if free >= wanted || left > PASSED_OVER {
                 break;
             }
-            if !self.is_others(key, id, turn) {
-                free += self.free_on(key, id, None);
+            match self.is_left(key, pool, &ahead) {
+                true => left += 1,
+                false => free += self.free_on(key, id, None),
             }
         }
         free.min(wanted)
-    }
-
-    /// Whether the token is left to somebody whose turn is before.
-    pub(super) fn is_others(&self, key: &TokenKey, id: PoolId, turn: Turn) -> bool {
-        turn.is_some_and(|(now, turn)| self.is_awaited(now, key, id, turn))
-    }
-
-    /// Whether somebody waits for the token in another pool, and asked before.
-    fn is_awaited(&self, now: BootTime, key: &TokenKey, id: PoolId, turn: RequestId) -> bool {
-        if self.requests.is_empty()
-            || !self.pools.get(&id).is_some_and(|it| it.common.contains(key))
-        {
-            return false;
-        }
-        let others = self.shares.all.get(key).into_iter().flat_map(|it| &it.pools);
-        others.filter(|it| **it != id).filter_map(|it| Some((*it, self.pools.get(it)?))).any(
-            |(other, pool)| {
-                let waiting = pool.queue.iter().filter(|it| **it < turn);
-                let mut waiting = waiting.filter_map(|it| self.requests.get(it));
-                let gives = !pool.policy.express && pool.draining == 0;
-                gives
-                    && waiting.any(|it| {
-                        let wish = Wish { turn: None, ..Wish::of(it) };
-                        let can_ever =
-                            pool.limit(now).is_none_or(|most| u64::from(it.count) <= most);
-                        let lacks = match self.fit(now, other, wish) {
-                            Ok(_) => true,
-                            Err(shortage) => {
-                                shortage.holds_up && shortage.refusal != Refusal::NotKnown
-                            }
-                        };
-                        can_ever && lacks && !it.pools.contains(&id)
-                    })
-            },
-        )
     }
 
     /// Whether what the pool lacks is taken by seats that end, of a pool that has lost the token.
@@ -366,22 +333,30 @@ impl Seats {
     /// Takes what is free for a seat that has fewer places than it counts for. In its turn, it leaves to others what they
     /// wait for.
     pub(super) fn place(&mut self, seat: SeatId, turn: Turn) {
-        while let Some(own) = self.seats.get(&seat) {
-            let placed: u64 = own.places.iter().map(|(_, it)| u64::from(*it)).sum();
-            let lacks = own.weight().saturating_sub(placed);
-            let Some(key) = self.open_token(own.pool, turn).filter(|_| lacks > 0) else { return };
-            let free = self.free_on(&key, own.pool, None).min(lacks);
-            let Some(places) = u32::try_from(free).ok().filter(|it| *it > 0) else { return };
+        let Some(own) = self.seats.get(&seat) else { return };
+        let placed: u64 = own.places.iter().map(|(_, it)| u64::from(*it)).sum();
+        let (pool, mut lacks) = (own.pool, own.weight().saturating_sub(placed));
+        for key in self.open_tokens(pool, turn, lacks) {
+            let free = self.free_on(&key, pool, None).min(lacks);
+            let Some(places) = u32::try_from(free).ok().filter(|it| *it > 0) else { continue };
             self.take_on(seat, key, places);
+            lacks -= free;
         }
     }
 
     /// One that nobody else rests on, if there is any, so that what others might want is left to them.
-    pub(super) fn open_token(&self, id: PoolId, turn: Turn) -> Option<TokenKey> {
-        let pool = self.pools.get(&id)?;
-        let is_ours = |it: &&TokenKey| !self.is_others(it, id, turn);
-        let mut first = pool.open.iter().take(LOOKED_THROUGH);
-        let own = first.find(|it| !pool.common.contains(*it));
-        own.or_else(|| pool.open.iter().find(is_ours)).copied()
+    pub(super) fn open_token(&self, id: PoolId) -> Option<TokenKey> {
+        self.open_tokens(id, None, 1).first().copied()
+    }
+
+    /// Tokens with so many free places, those before that nobody else rests on. Some may be named twice.
+    fn open_tokens(&self, id: PoolId, turn: Turn, places: u64) -> Vec<TokenKey> {
+        let Some(pool) = self.pools.get(&id).filter(|_| places > 0) else { return Vec::new() };
+        let ahead = self.ahead(id, turn);
+        let first = pool.open.iter().take(LOOKED_THROUGH);
+        let own = first.filter(|it| !pool.common.contains(*it));
+        let ours = pool.open.iter().filter(|it| !self.is_left(it, pool, &ahead));
+        let most = usize::try_from(places).unwrap_or(usize::MAX).saturating_add(LOOKED_THROUGH);
+        own.chain(ours).take(most).copied().collect()
     }
 }

@@ -25,6 +25,17 @@ fn what_is_shown_in_one_name_uses_up_nothing_of_another() {
 }
 
 #[test]
+fn known_tokens_of_one_name_use_up_nothing_of_another() {
+    let limits = Limits::new(vec![WEB.to_owned(), JOBS.to_owned()]);
+    let here = Ipv4Addr::LOCALHOST.into();
+    limits.learn([1; 32], true);
+    limits.learn([2; 32], true);
+    let shown = (0..10_000).filter(|_| limits.may_ask(&[1; 32], WEB, here)).count();
+    assert!(shown < 10_000, "there is a bound");
+    assert!(limits.may_ask(&[2; 32], JOBS, here));
+}
+
+#[test]
 fn a_service_account_that_no_client_is_known_by_is_not_expected() {
     let limits = Limits::new(vec![WEB.to_owned()]);
     assert!(limits.expects(WEB));

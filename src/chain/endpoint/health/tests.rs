@@ -218,3 +218,27 @@ fn who_was_behind_what_is_proven_is_late_for_a_while() {
     assert_eq!(rank(&health, now), Rank::Poor);
     assert_eq!(rank(&health, now + BEHIND), Rank::Well);
 }
+
+/// What was grave is over, and no reason to be asked again and again.
+#[test]
+fn who_was_in_quarantine_once_is_left_alone_as_others_are() {
+    let begun = Instant::now();
+    let after = |tells: fn(&mut Health, Instant)| {
+        let mut health = Health::new(RETRY);
+        let rest = health.refuted(&lie(), begun);
+        let now = begun + rest + SECOND;
+        tells(&mut health, now);
+        rank(&health, now + SECOND)
+    };
+    assert_eq!(after(|it, now| it.wrong_chain(&down(), now)), Rank::Barred);
+    let limited = |health: &mut Health, now| {
+        let error = EndpointError::RateLimited { retry_after: Some(SECOND * 20) };
+        health.refused("eth_chainId", &error, now);
+    };
+    assert_eq!(after(limited), Rank::Limited);
+    let unreadable = |health: &mut Health, now| {
+        let told = health.unreadable(7, &EndpointError::Unreadable { number: 7 }, now);
+        assert!(told.is_some());
+    };
+    assert_eq!(after(unreadable), Rank::Barred);
+}

@@ -34,6 +34,9 @@ fn ended(rules: Rules, outer: &[u8], inner: &[u8]) -> Result<Outcome, Stopped> {
     for number in (0..=0x20_u64).chain([0x100, 0x800]) {
         facts.learn(Address::from_word(U256::from(number).into()), nobody.clone());
     }
+    for creator in [OUTER, INNER] {
+        facts.learn(creator.create(0), nobody.clone());
+    }
     for (address, code) in [(OUTER, outer), (INNER, inner), (ARB_SYS, &[0xfe])] {
         let code_hash = keccak256(code);
         let account =
@@ -186,4 +189,14 @@ fn when_a_fork_came_to_mainnet_is_known_without_its_validators() {
     assert_eq!(at(1, 1_764_798_550), Rules::at_least(SpecId::PRAGUE));
     assert_eq!(at(1, 1_764_798_551), Rules::at_least(SpecId::OSAKA));
     assert_eq!(at(100, 1_764_798_551), Rules::at_least(SpecId::PRAGUE));
+}
+
+#[test]
+fn how_long_code_may_be_is_for_each_chain_to_say() {
+    // A contract of one byte more than Ethereum allows; what CREATE says of it is what it returns.
+    let init = hex!("6160016000f3");
+    let outer = [&hex!("65")[..], &init, &hex!("6000526006601a6000f060005260206000f3")].concat();
+    assert_eq!(ended(Rules::exactly(SpecId::OSAKA), &outer, &[]), word(0));
+    let doubted = ended(Rules::at_least(SpecId::OSAKA), &outer, &[]);
+    assert_eq!(doubted, Err(Stopped::RulesInDoubt));
 }

@@ -9,6 +9,10 @@ fn token(number: u8) -> TokenKey {
     TokenKey([number; 16])
 }
 
+fn numbered(number: u128) -> TokenKey {
+    TokenKey(number.to_be_bytes())
+}
+
 /// What a pool offers: of each token so many places.
 fn offers(bench: &mut Bench, now: BootTime, pool: PoolId, tokens: &[(u8, u32)]) {
     let offer: Offer = tokens.iter().map(|(it, places)| (token(*it), *places)).collect();
@@ -121,6 +125,52 @@ fn a_pool_takes_what_nobody_else_can_have_where_that_makes_room() {
     bench.exit(START, 4);
     assert!(is_granted(&mut bench, START, OTHER, 5));
     assert_eq!(refusal(&mut bench, START, THIRD, 4), Refusal::Full);
+}
+
+/// Whichever of the tokens is the one that nobody else stands behind.
+#[test]
+fn who_asks_for_several_has_what_another_pool_need_not_have() {
+    for own in 1..=3 {
+        let mut bench = usual();
+        let shared: Vec<_> = (1..=3).filter(|it| *it != own).map(|it| (it, 1)).collect();
+        offers(&mut bench, START, POOL, &[(1, 1), (2, 1), (3, 1)]);
+        offers(&mut bench, START, OTHER, &shared);
+        assert!(is_granted(&mut bench, START, POOL, 1));
+        assert!(is_granted(&mut bench, START, POOL, 2));
+        bench.exit(at(1), 1);
+        let mut both = bench.request(3);
+        (both.pools, both.count) = (vec![OTHER], 2);
+        let effects = bench.ask(at(1), both);
+        assert!(matches!(effects.as_slice(), [Effect::Granted { .. }]), "{own}: {effects:?}");
+    }
+}
+
+/// Whoever waits for very many has nobody else pay for it: by the square of these, this would take minutes.
+#[test]
+fn a_request_for_very_many_costs_the_others_little() {
+    let mut bench = usual();
+    let all: Offer = (0..4_000).map(|it| (numbered(it), 1)).collect();
+    for pool in [POOL, OTHER] {
+        let supply = Supply::Seats(4_000);
+        bench.seats.set_supply(START, pool, Capacity { supply, until: None }, Some(all.clone()));
+    }
+    assert!(is_granted(&mut bench, START, POOL, 1));
+    let large = waits(&mut bench, START, OTHER, (2, 4_000));
+    for process in 3..203 {
+        assert_eq!(refusal(&mut bench, at(1), POOL, process), Refusal::Full, "it is kept for them");
+    }
+    assert_eq!(granted(&bench.exit(at(2), 1)), [large]);
+}
+
+/// What its own customer's seats keep from a request keeps nobody else waiting.
+#[test]
+fn who_waits_for_ones_own_seats_holds_up_nobody_else() {
+    let mut bench = usual();
+    offers(&mut bench, START, POOL, &[(1, 1), (2, 1), (3, 1)]);
+    offers(&mut bench, START, OTHER, &[(1, 1), (2, 1), (3, 1)]);
+    assert!(is_granted(&mut bench, START, POOL, 1));
+    waits(&mut bench, START, POOL, (2, 3));
+    assert!(is_granted(&mut bench, START, OTHER, 3));
 }
 
 #[test]

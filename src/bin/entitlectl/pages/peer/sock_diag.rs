@@ -41,7 +41,8 @@ pub(super) fn uid(from: SocketAddr, to: SocketAddr) -> io::Result<Option<u32>> {
     match u16_at(&answer, TYPE) {
         Some(BY_FAMILY) if answer.len() >= HEADER + ANSWER => {
             // Where there is no such connection, the kernel names who listens at the place.
-            let is_it = answer[HEADER..][ENDS] == ends;
+            let described = &answer[HEADER..][ENDS];
+            let is_it = described == ends || described == self::ends(mapped(from), mapped(to));
             Ok(word(UID).filter(|_| is_it && word(INODE).is_some_and(|it| it != 0)))
         }
         // An error, as a negative number.
@@ -62,6 +63,14 @@ fn answer(kernel: &OwnedFd) -> io::Result<Vec<u8>> {
     }
     answer.truncate(length);
     Ok(answer)
+}
+
+/// As a socket of IPv6 has an end that is of IPv4.
+fn mapped(end: SocketAddr) -> SocketAddr {
+    match end.ip() {
+        IpAddr::V4(it) => SocketAddr::new(it.to_ipv6_mapped().into(), end.port()),
+        IpAddr::V6(_) => end,
+    }
 }
 
 /// The ports and addresses of `struct inet_diag_sockid`.

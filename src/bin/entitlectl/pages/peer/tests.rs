@@ -55,3 +55,16 @@ fn a_connection_that_was_closed_is_nobodys() {
     drop(client);
     assert_eq!(uids(from, there), [None; 2]);
 }
+
+/// As programs in Java connect to an address of IPv4.
+#[test]
+fn a_socket_of_ipv6_is_known_where_it_is_connected_by_ipv4() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let there = listener.local_addr().unwrap();
+    // Without IPv6 there is no such socket.
+    let Ok(_client) = TcpStream::connect(format!("[::ffff:127.0.0.1]:{}", there.port())) else {
+        return;
+    };
+    let (_server, from) = listener.accept().unwrap();
+    assert_eq!(sock_diag::uid(from, there).unwrap(), Some(geteuid().as_raw()));
+}

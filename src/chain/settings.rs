@@ -13,9 +13,9 @@ use super::endpoint::address::domain;
 use super::endpoint::chain_identity::{Genesis, Identity};
 use super::now::Now;
 use crate::endpoint::EndpointSettings;
+use entitled_core::domain::evm_fork::EvmFork;
 use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ownership::Trust;
-use entitled_core::light_client::EvmFork;
 
 /// How a chain is reached, and how far its endpoints are trusted.
 #[derive(Debug, Clone)]

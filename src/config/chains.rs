@@ -8,11 +8,11 @@ use super::Chain;
 use super::consensus::{self, Consensus};
 use super::validate::{HOUR, MILLISECOND, MINUTE, SECOND, list};
 use crate::endpoint::{Address, Budget, EndpointSettings, Header, UNITS};
+use entitled_core::domain::evm_fork::EvmFork;
 use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ownership::Trust;
 use entitled_core::domain::product::document::{Node, Value};
 use entitled_core::domain::product::section::{Section, duration, one_of, parsed, text, whole};
-use entitled_core::light_client::EvmFork;
 
 pub(super) const MOST_ENDPOINTS: usize = 16;
 const MOST_CHAINS: usize = 64;

@@ -16,10 +16,10 @@ use crate::endpoint::{Address, EndpointSettings};
 use crate::fleet::settings::FleetSettings;
 use crate::key_source::KeySource;
 use crate::logging::{Format, Level};
+use entitled_core::domain::evm_fork::EvmFork;
 use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ownership::Trust;
 use entitled_core::domain::product::document::Flaw;
-use entitled_core::light_client::EvmFork;
 
 mod chains;
 mod consensus;

@@ -9,9 +9,9 @@ use alloy_dyn_abi::{DynSolType, DynSolValue};
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
 use entitled::chain::{Block, Chain, ChainSettings, Now, Outcome};
 use entitled::endpoint::EndpointSettings;
+use entitled_core::domain::evm_fork::EvmFork;
 use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ownership::{Cause, Finality, Trust};
-use entitled_core::light_client::EvmFork;
 use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 

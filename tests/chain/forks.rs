@@ -2,8 +2,8 @@
 //! forks can run: what comes out is the same as at the node, or nothing where a later fork may tell otherwise.
 
 use alloy_primitives::{Address, Bytes, U256, hex};
+use entitled_core::domain::evm_fork::EvmFork;
 use entitled_core::domain::ownership::{Cause, Finality};
-use entitled_core::light_client::EvmFork;
 use serde_json::json;
 
 use crate::differential::{Stand, Subject, open_by, report};

@@ -12,6 +12,7 @@ pub mod customer;
 pub mod earlier;
 pub mod entitlement;
 pub mod epoch;
+pub mod evm_fork;
 pub mod ids;
 pub mod kept;
 pub mod label;

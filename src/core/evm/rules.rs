@@ -9,8 +9,9 @@ use revm::bytecode::opcode::{self, OpCode};
 use revm::precompile::{PrecompileSpecId, Precompiles};
 use revm::primitives::hardfork::SpecId;
 
+use crate::domain::evm_fork::EvmFork;
 use crate::domain::ids::{ChainId, Timestamp};
-use crate::light_client::{EvmFork, Specification};
+use crate::light_client::Specification;
 
 /// Its price and its bounds are others since Osaka (EIP-7883, EIP-7823).
 const MODEXP: Address = address!("0x0000000000000000000000000000000000000005");

@@ -39,7 +39,7 @@ pub(crate) use path::{Absent, Begin, CommitteeSummary, Signed, Step, Tip};
 pub use path::{Path, Reached, TipUpdate};
 pub use refused::{KnownPeriods, RefusalKind, Refused};
 pub use saved::RestoreError;
-pub use specification::{Checkpoint, EvmFork, PinnedBlock, Specification, SpecificationFault};
+pub use specification::{Checkpoint, PinnedBlock, Specification, SpecificationFault};
 pub(crate) use wire::{BeaconHeader, Branch};
 pub use wire::{
     Bootstrap, FinalityUpdate, LONGEST_LIST, LONGEST_OBJECT, MOST_UPDATES, Malformed,

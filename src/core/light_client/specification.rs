@@ -11,6 +11,7 @@ use alloy_primitives::B256;
 
 use super::merkle::GeneralizedIndex;
 use super::{merkle, specification_text};
+use crate::domain::evm_fork::EvmFork;
 use crate::domain::ids::{ChainId, Timestamp};
 use crate::domain::product::document::Flaw;
 
@@ -54,29 +55,6 @@ pub struct Checkpoint {
 pub struct PinnedBlock {
     pub number: u64,
     pub hash: B256,
-}
-
-/// Rules of the EVM, by the names the execution specifications give them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum EvmFork {
-    Paris,
-    Shanghai,
-    Cancun,
-    Prague,
-    Osaka,
-    Amsterdam,
-}
-
-impl EvmFork {
-    /// As files spell them.
-    pub const NAMES: [(&str, Self); 6] = [
-        ("paris", Self::Paris),
-        ("shanghai", Self::Shanghai),
-        ("cancun", Self::Cancun),
-        ("prague", Self::Prague),
-        ("osaka", Self::Osaka),
-        ("amsterdam", Self::Amsterdam),
-    ];
 }
 
 /// One row of the beacon chain's fork table, and where leaves stand while it is in force.

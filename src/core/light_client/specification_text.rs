@@ -12,9 +12,8 @@ use std::time::Duration;
 use alloy_primitives::{B256, FixedBytes};
 
 use super::merkle::GeneralizedIndex;
-use super::specification::{
-    Checkpoint, EvmFork, Fork, HeaderFormat, Layout, PinnedBlock, Specification,
-};
+use super::specification::{Checkpoint, Fork, HeaderFormat, Layout, PinnedBlock, Specification};
+use crate::domain::evm_fork::EvmFork;
 use crate::domain::product::document::{Flaw, Node, Place};
 use crate::domain::product::section::{Flaws, Section};
 use crate::domain::product::{document, section};

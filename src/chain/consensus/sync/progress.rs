@@ -9,9 +9,9 @@ use serde::Serialize;
 use super::descent::Descent;
 use super::{ChainSync, foundation};
 use crate::chain::consensus::beacon::{BeaconSource, Source};
+use entitled_core::domain::evm_fork::EvmFork;
 use entitled_core::domain::ids::Timestamp;
 use entitled_core::domain::ownership::{Cause, Finality};
-use entitled_core::light_client::EvmFork;
 
 /// How far a chain's validators are followed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use alloy_primitives::B256;
 
 use super::*;
+use crate::domain::evm_fork::EvmFork;
 use crate::domain::ids::{ChainId, Timestamp};
 use crate::light_client::specification::HeaderFormat;
 

@@ -134,8 +134,12 @@ impl Clock {
         let (wall, monotonic) = self.0.hands.read();
         let mut course = self.0.course.lock().unwrap_or_else(PoisonError::into_inner);
         let passed = monotonic.saturating_sub(course.monotonic);
-        let slowly = later(course.latest, monotonic.saturating_sub(course.answered) / 2);
-        course.latest = wall.max(later(course.wall, passed)).max(slowly);
+        let shown = wall.max(later(course.wall, passed));
+        let half = monotonic.saturating_sub(course.answered) / 2;
+        let gained = shown.as_nanosecond() - course.latest.as_nanosecond();
+        // Nearly always: then there is nothing to be added up.
+        let is_right = u128::try_from(gained).is_ok_and(|it| it >= half.as_nanos());
+        course.latest = if is_right { shown } else { later(course.latest, half).max(shown) };
         course.answered = course.answered.max(monotonic);
         Moment { now: course.latest, monotonic }
     }
@@ -241,8 +245,10 @@ impl Source {
 
 /// What the system's clock shows, as far as the calendar goes: from the year -9999 to 9999.
 fn of_system(shown: SystemTime) -> Timestamp {
-    let end = if shown < SystemTime::UNIX_EPOCH { Timestamp::MIN } else { Timestamp::MAX };
-    Timestamp::try_from(shown).unwrap_or(end)
+    Timestamp::try_from(shown).unwrap_or_else(|_| match shown < SystemTime::UNIX_EPOCH {
+        true => Timestamp::MIN,
+        false => Timestamp::MAX,
+    })
 }
 
 /// `CLOCK_BOOTTIME`: unlike `CLOCK_MONOTONIC`, it counts the time a laptop lies closed.

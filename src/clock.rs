@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use nix::time::{ClockId, clock_gettime};
@@ -34,14 +34,15 @@ struct State {
     vouched: RwLock<Floors>,
 }
 
-/// How the wall clock goes: never back.
+/// How the wall clock goes: never back. Both clocks in what has passed since their beginning: every check reckons with
+/// these, and a date is made of the outcome only.
 #[derive(Debug)]
 struct Course {
     /// At which time, by either clock, it began to be counted.
-    wall: Timestamp,
+    wall: Duration,
     monotonic: Duration,
     /// The latest time ever answered, and when that was.
-    latest: Timestamp,
+    latest: Duration,
     answered: Duration,
 }
 
@@ -92,8 +93,9 @@ impl Hands {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = at;
     }
 
-    fn read(&self) -> (Timestamp, Duration) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> (Duration, Duration) {
+        let (at, monotonic) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (since_epoch(at), monotonic)
     }
 }
 
@@ -134,21 +136,19 @@ impl Clock {
         let (wall, monotonic) = self.0.hands.read();
         let mut course = self.0.course.lock().unwrap_or_else(PoisonError::into_inner);
         let passed = monotonic.saturating_sub(course.monotonic);
-        let shown = wall.max(later(course.wall, passed));
+        let shown = wall.max(course.wall.saturating_add(passed));
         let half = monotonic.saturating_sub(course.answered) / 2;
-        let gained = shown.as_nanosecond() - course.latest.as_nanosecond();
-        // Nearly always: then there is nothing to be added up.
-        let is_right = u128::try_from(gained).is_ok_and(|it| it >= half.as_nanos());
-        course.latest = if is_right { shown } else { later(course.latest, half).max(shown) };
+        course.latest = shown.max(course.latest.saturating_add(half));
         course.answered = course.answered.max(monotonic);
-        Moment { now: course.latest, monotonic }
+        Moment { now: date(course.latest), monotonic }
     }
 
     /// It is `at` now or later: an earlier run of the daemon has seen that time. It goes on from there.
     pub fn go_on_from(&self, at: Timestamp) {
         let (_, monotonic) = self.0.hands.read();
+        let at = since_epoch(at);
         let mut course = self.0.course.lock().unwrap_or_else(PoisonError::into_inner);
-        if at > later(course.wall, monotonic.saturating_sub(course.monotonic)) {
+        if at > course.wall.saturating_add(monotonic.saturating_sub(course.monotonic)) {
             (course.wall, course.monotonic) = (at, monotonic);
         }
     }
@@ -213,7 +213,7 @@ impl Clock {
     /// Whether the system's clock is clearly behind what `chain` has proven.
     pub fn is_rolled_back(&self, chain: ChainId) -> bool {
         let (wall, _) = self.0.hands.read();
-        self.floor(chain).is_some_and(|floor| floor.duration_since(wall) > TOLERANCE)
+        self.floor(chain).is_some_and(|floor| floor.duration_since(date(wall)) > TOLERANCE)
     }
 
     /// What a program reads that answers from a page: `CLOCK_MONOTONIC_COARSE`, the only one it can read in a few
@@ -221,8 +221,7 @@ impl Clock {
     pub fn program_time(&self) -> Duration {
         match &self.0.hands {
             // Where it is forbidden, zero has every lease be over.
-            Source::System => clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE)
-                .map_or(Duration::ZERO, Duration::from),
+            Source::System => by(ClockId::CLOCK_MONOTONIC_COARSE),
             Source::Manual(hands) => hands.read().1,
         }
     }
@@ -234,27 +233,43 @@ impl Clock {
 }
 
 impl Source {
-    #[allow(clippy::disallowed_methods, reason = "this is the one place that reads the time")]
-    fn read(&self) -> (Timestamp, Duration) {
+    fn read(&self) -> (Duration, Duration) {
         match self {
-            Self::System => (of_system(SystemTime::now()), since_boot()),
+            Self::System => (by(ClockId::CLOCK_REALTIME), since_boot()),
             Self::Manual(hands) => hands.read(),
         }
     }
 }
 
-/// What the system's clock shows, as far as the calendar goes: from the year -9999 to 9999.
-fn of_system(shown: SystemTime) -> Timestamp {
-    Timestamp::try_from(shown).unwrap_or_else(|_| match shown < SystemTime::UNIX_EPOCH {
-        true => Timestamp::MIN,
-        false => Timestamp::MAX,
-    })
-}
-
 /// `CLOCK_BOOTTIME`: unlike `CLOCK_MONOTONIC`, it counts the time a laptop lies closed.
 fn since_boot() -> Duration {
     // Linux has had this clock since 2.6.39. Where it is forbidden, zero leaves the wall clock in charge.
-    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
+    by(ClockId::CLOCK_BOOTTIME)
+}
+
+/// What that clock of the system shows, from its beginning; zero where it shows nothing, or a time before that.
+fn by(clock: ClockId) -> Duration {
+    clock_gettime(clock).map_or(Duration::ZERO, |it| of_system(it.tv_sec(), it.tv_nsec()))
+}
+
+fn of_system(seconds: i64, nanoseconds: i64) -> Duration {
+    match (u64::try_from(seconds), u32::try_from(nanoseconds)) {
+        (Ok(seconds), Ok(nanoseconds)) => Duration::new(seconds, nanoseconds),
+        _ => Duration::ZERO,
+    }
+}
+
+/// The date so long after the epoch, as far as the calendar goes: to the end of the year 9999.
+fn date(since_epoch: Duration) -> Timestamp {
+    i64::try_from(since_epoch.as_secs())
+        .ok()
+        .and_then(|it| Timestamp::new(it, since_epoch.subsec_nanos().cast_signed()).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+/// How long after the epoch `at` is; a time before it is the epoch.
+fn since_epoch(at: Timestamp) -> Duration {
+    Duration::try_from(at.as_duration()).unwrap_or_default()
 }
 
 /// `at` plus `by`, at most the end of time.

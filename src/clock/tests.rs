@@ -52,14 +52,13 @@ fn how_often_the_time_is_asked_changes_nothing() {
 
 #[test]
 fn a_clock_that_shows_what_no_calendar_holds_shows_the_end_of_it() {
-    let second = Duration::from_secs(1);
-    let beyond = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(253_402_300_800)).unwrap();
-    assert_eq!(of_system(beyond), Timestamp::MAX);
-    let farthest = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(i64::MAX as u64));
-    assert_eq!(of_system(farthest.unwrap()), Timestamp::MAX);
-    let before = SystemTime::UNIX_EPOCH.checked_sub(Duration::from_secs(i64::MAX as u64));
-    assert_eq!(of_system(before.unwrap()), Timestamp::MIN);
-    assert_eq!(of_system(SystemTime::UNIX_EPOCH - second), at(-1));
+    let shown = |seconds, nanoseconds| date(of_system(seconds, nanoseconds));
+    assert_eq!(shown(253_402_300_800, 0), Timestamp::MAX);
+    assert_eq!(shown(i64::MAX, 999_999_999), Timestamp::MAX);
+    assert_eq!(date(Duration::MAX), Timestamp::MAX);
+    assert_eq!(shown(i64::MIN, 0), Timestamp::UNIX_EPOCH);
+    assert_eq!(shown(-1, 999_999_999), Timestamp::UNIX_EPOCH);
+    assert_eq!(shown(1, 5), Timestamp::new(1, 5).unwrap());
     // And what is reckoned from there ends there.
     let (clock, hands) = Clock::manual(Timestamp::MAX);
     clock.raise_floor(CHAIN, Timestamp::MAX, Trust::Quorum);

@@ -102,6 +102,19 @@ fn what_goes_wrong_while_linking_says_what_to_do_and_lets_one_try_again() {
 }
 
 #[test]
+fn a_page_hears_nobody_who_has_the_port_after_the_command_has_ended() {
+    if !has_browser("a page whose command has ended in the browser") {
+        return;
+    }
+    let daemon = offline();
+    for silently in [false, true] {
+        let mut page = Page::open(&daemon, &["wallet", "link"]);
+        play("taken", &page, json!({"key": key(1), "silently": silently}));
+        page.end();
+    }
+}
+
+#[test]
 fn a_browser_without_a_wallet_says_how_to_go_on() {
     if !has_browser("a browser without a wallet") {
         return;

@@ -17,6 +17,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -98,7 +99,9 @@ async fn served(
     // Where no daemon answers, that is said here and not on a page.
     let machine = machine_name(session)?;
     let (listeners, address) = server::bind().await.map_err(failed)?;
-    let (token, secret) = (random().map_err(failed)?, random().map_err(failed)?);
+    let [token, secret, key] = [random(), random(), random()];
+    let (token, secret, key) =
+        (token.map_err(failed)?, secret.map_err(failed)?, key.map_err(failed)?);
     let (linked, wallets) = unbounded_channel();
     let relay = Relay::new(session, offer.behalf, linked);
     let live = Live::follow(session, offer.behalf, relay.is_admin());
@@ -107,6 +110,7 @@ async fn served(
         "admin": relay.is_admin(),
         "chain": offer.chain,
         "seconds": offer.open_for.as_secs(),
+        "key": key,
     });
     let port = address.port();
     let hosts = [machine.map(|it| format!("{it}:{port}")), Some(address.to_string())];
@@ -118,6 +122,7 @@ async fn served(
         live: Arc::clone(&live),
         page: offer.page.path(),
         opened: opened.to_string(),
+        key: HeaderValue::try_from(key).map_err(io::Error::other).map_err(failed)?,
     };
     invite(offer.page, &urls, screen);
     tokio::select! {

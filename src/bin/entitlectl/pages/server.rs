@@ -38,6 +38,8 @@ const BINDINGS_MAX: usize = 32;
 /// How often a page that hears nothing is told that somebody is there, which also finds out that it is gone.
 const PING: Duration = Duration::from_secs(2);
 
+const KEY: HeaderName = HeaderName::from_static("entitled-page");
+
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
@@ -69,6 +71,9 @@ pub(super) struct Desk {
     pub(super) page: &'static str,
     /// What the page is told of how it was opened, as JSON.
     pub(super) opened: String,
+    /// What all that the page hears later bears. It has it from `opened` and never sends it: whoever has the port after
+    /// this command does not know it.
+    pub(super) key: HeaderValue,
 }
 
 /// Binds a port that is free at both addresses that a name below `localhost` leads to: a browser may try either first, and
@@ -146,8 +151,10 @@ async fn respond(desk: &Arc<Desk>, request: Request<Incoming>, busy: Option<Busy
         (false, "/") => enter(desk, &request),
         (true, "/rpc") => ask(desk, Door::Public, request).await,
         (true, "/rpc/admin") => ask(desk, Door::Admin, request).await,
-        (false, "/opened") => with_session(desk, &request, || text(JSON, desk.opened.clone())),
-        (false, "/live") => with_session(desk, &request, || follow(desk.live.listen(), busy)),
+        (false, "/opened") => {
+            with_session(desk, &request, || with_key(text(JSON, desk.opened.clone()), &desk.key))
+        }
+        (false, "/live") => with_session(desk, &request, || follow(desk, busy)),
         (false, path) => show(desk, &request, path),
         (true, _) => plain(StatusCode::NOT_FOUND, "there is nothing here"),
     }
@@ -207,15 +214,18 @@ async fn ask(desk: &Arc<Desk>, door: Door, request: Request<Incoming>) -> Answer
     let Ok(body) = Limited::new(request.into_body(), BODY_MAX).collect().await else {
         return plain(StatusCode::PAYLOAD_TOO_LARGE, "at most 64 KiB");
     };
-    let (desk, body) = (Arc::clone(desk), body.to_bytes());
+    let (desk, key, body) = (Arc::clone(desk), desk.key.clone(), body.to_bytes());
     match tokio::task::spawn_blocking(move || desk.relay.answer(door, &body)).await {
-        Ok(reply) => text(JSON, reply),
+        Ok(reply) => with_key(text(JSON, reply), &key),
         Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "entitlectl made a mistake"),
     }
 }
 
-/// Server-sent events: what is known, then what changes.
-fn follow(listener: Listener, busy: Option<Busy>) -> Answer {
+/// Server-sent events: whose they are, what is known, then what changes.
+fn follow(desk: &Desk, busy: Option<Busy>) -> Answer {
+    let mut listener = desk.live.listen();
+    let key = desk.key.to_str().unwrap_or_default();
+    listener.first.push_front(format!("event: begun\ndata: {key}\n\n").into());
     let events = stream::unfold((listener, busy), |(mut listener, busy)| async move {
         let event = next(&mut listener).await?;
         let frame = Frame::data(Bytes::copy_from_slice(event.as_bytes()));
@@ -251,6 +261,11 @@ fn plain(status: StatusCode, said: &str) -> Answer {
 
 fn text(kind: &'static str, text: String) -> Answer {
     of_kind(kind, Full::new(Bytes::from(text)).boxed_unsync())
+}
+
+fn with_key(mut answer: Answer, key: &HeaderValue) -> Answer {
+    answer.headers_mut().insert(KEY, key.clone());
+    answer
 }
 
 fn of_kind(kind: &'static str, body: Body) -> Answer {

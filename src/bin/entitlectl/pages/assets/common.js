@@ -29,13 +29,23 @@ export function named(name) {
 }
 
 let number = 0;
+/** What the command behind this page bears with all that it says. It is never sent there: once the command has ended, its port is anybody's. */
+let key = null;
+let closed = false;
+
+export const gone = () => new AskError('CLOSED', 'This page is closed: the command behind it has ended.', 'Run the command again, and open the address that it prints.');
+
+/** For good: whoever answers at this address later is somebody else. */
+function close() {
+  closed = true;
+  return gone();
+}
 
 async function fetched(path, options) {
-  try {
-    return await fetch(path, options);
-  } catch {
-    throw new AskError('CLOSED', 'This page is closed: the command behind it has ended.', 'Run the command again, and open the address that it prints.');
-  }
+  if (closed) throw gone();
+  const reply = await fetch(path, options).catch(() => { throw close(); });
+  if (closed || (key !== null && reply.ok && reply.headers.get('entitled-page') !== key)) throw close();
+  return reply;
 }
 
 /** Asks one of the methods that entitlectl passes on; `door` is `/admin` for what administrators may ask. */
@@ -66,16 +76,29 @@ export async function askAll(method, params = {}, door = '', pages = 5) {
 export async function opened() {
   const reply = await fetched('/opened');
   if (!reply.ok) throw new AskError('SESSION', 'This page has no session.', 'Run the command again, and open the address that it prints.');
-  return heard(await reply.text());
+  const how = heard(await reply.text());
+  key = how.key;
+  return how;
 }
 
-/** Hears what changes. `acts` has a function for each event; `lost` is told when nobody answers any more. */
+/** Hears what changes, once it is known how the page was opened. `acts` has a function for each event; `lost` is told when
+ * nobody answers any more. A browser would by itself ask again, and again. */
 export function follow(acts, lost) {
   const source = new EventSource('/live');
+  let begun = false;
+  const end = () => {
+    source.close();
+    close();
+    lost();
+  };
+  source.addEventListener('begun', (event) => {
+    begun = event.data === key;
+    if (!begun) end();
+  });
   for (const [name, act] of Object.entries(acts)) {
-    source.addEventListener(name, (event) => act(heard(event.data)));
+    source.addEventListener(name, (event) => (begun ? act(heard(event.data)) : end()));
   }
-  source.addEventListener('error', () => lost());
+  source.addEventListener('error', end);
 }
 
 /** An element. Text is text: nothing of what others named is ever read as HTML. */

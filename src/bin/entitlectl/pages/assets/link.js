@@ -1,5 +1,5 @@
 // Linking a wallet: choose it, read what is signed, sign, and see what it is good for.
-import { ask, askAll, AskError, button, by, chainName, clock, el, follow, named, notice, opened, say, short, speak } from './common.js';
+import { ask, askAll, AskError, button, by, chainName, clock, el, follow, gone, named, notice, opened, say, short, speak } from './common.js';
 import { Cards } from './licence.js';
 import { accounts, chain, discover, sign, switchTo } from './wallet.js';
 
@@ -231,18 +231,28 @@ function unmade(error) {
   return null;
 }
 
+/** From the command that showed this page, and from nobody else. */
+async function reload() {
+  try {
+    await opened();
+    location.reload();
+  } catch (error) {
+    failed(error, null, reload);
+  }
+}
+
 async function start() {
-  follow({
-    verdict: (it) => { cards.hear(it); remark(); },
-    there: (products) => { cards.keep(products); presence('yes', 'connected'); },
-    away: () => presence('no', 'the daemon is away'),
-  }, () => presence('no', 'closed'));
   discover((wallet) => {
     wallets.push(wallet);
     if (document.body.dataset.ready && by('step').querySelector('.choices, pre') && !linked) choose();
   });
   try {
     how = await opened();
+    follow({
+      verdict: (it) => { cards.hear(it); remark(); },
+      there: (products) => { cards.keep(products); presence('yes', 'connected'); },
+      away: () => presence('no', 'the daemon is away'),
+    }, lost);
     by('closing').textContent = `It closes itself at ${clock(Date.now() + how.seconds * 1000)} at the latest.`;
     const [health, who, products] = await Promise.all([ask('system_health'), ask('customer_get').catch(unmade), askAll('product_list')]);
     chains = how.chain ? [how.chain] : health.chains.map((it) => it.id);
@@ -250,7 +260,7 @@ async function start() {
     for (const product of products) cards.names.set(product.id, product.name);
     cards.draw();
   } catch (error) {
-    failed(error, null, () => location.reload());
+    failed(error, null, reload);
     return;
   }
   document.body.dataset.ready = 'yes';
@@ -262,6 +272,11 @@ async function start() {
       say(notice('wait', 'The page was loaded again before a wallet was linked.', 'Nothing was lost: choose your wallet once more.'));
     }
   }, wallets.length ? 0 : 700);
+}
+
+function lost() {
+  presence('no', 'closed');
+  if (!linked) failed(gone(), null, choose);
 }
 
 function presence(kind, text) {

@@ -67,15 +67,33 @@ pub enum Concerned {
     Everybody,
 }
 
-impl Concerned {
-    pub(in crate::chain) fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Wallets(mut some), Self::Wallets(more)) => {
-                some.extend(more);
-                Self::Wallets(some)
-            }
-            _ => Self::Everybody,
+/// Whom the events of some blocks concern, by contract.
+///
+/// Anybody can have a contract tell of thousands of wallets in one block, so an event costs the same however many there
+/// were before it.
+#[derive(Debug, Default)]
+pub(in crate::chain) struct Changes(BTreeMap<Address, Concerned>);
+
+impl Changes {
+    /// Wallets of one contract; more are everybody.
+    const WALLETS: usize = 10_000;
+
+    /// Takes note of an event; `false`: it is none of those known here.
+    pub(in crate::chain) fn take(&mut self, log: &Log) -> bool {
+        let Some(new) = concerned(log) else { return false };
+        let known = self.0.entry(log.address).or_insert(Concerned::Wallets(BTreeSet::new()));
+        match (&mut *known, new) {
+            (Concerned::Wallets(known), Concerned::Wallets(new)) => known.extend(new),
+            (known, _) => *known = Concerned::Everybody,
         }
+        if matches!(known, Concerned::Wallets(it) if it.len() > Self::WALLETS) {
+            *known = Concerned::Everybody;
+        }
+        true
+    }
+
+    pub(in crate::chain) fn into_inner(self) -> BTreeMap<Address, Concerned> {
+        self.0
     }
 }
 

@@ -32,8 +32,6 @@ pub use events::Concerned;
 
 /// Blocks whose events are read at once; after a longer pause everybody is told to look instead.
 const READ: u64 = 2_000;
-/// Wallets told of with one request; more of one contract are everybody.
-const WALLETS: usize = 10_000;
 /// Contracts named in one request for events.
 const CONTRACTS: usize = 256;
 /// No longer than this for one poll.
@@ -319,18 +317,13 @@ impl<'a> Follower<'a> {
             .boxed()
         };
         let logs = self.chain.pool().first(Instant::now() + DEADLINE, ask).await?;
-        let mut changes = BTreeMap::new();
+        let mut changes = events::Changes::default();
         for log in logs.iter().filter(|it| contracts.contains(&it.address())) {
-            let Some(new) = events::concerned(&log.inner) else { continue };
-            self.chain.heard(log.address(), events::words(&log.inner));
-            let all = match changes.remove(&log.address()) {
-                Some(known) => new.and(known),
-                None => new,
-            };
-            let many = matches!(&all, Concerned::Wallets(it) if it.len() > WALLETS);
-            changes.insert(log.address(), if many { Concerned::Everybody } else { all });
+            if changes.take(&log.inner) {
+                self.chain.heard(log.address(), events::words(&log.inner));
+            }
         }
-        Ok(changes)
+        Ok(changes.into_inner())
     }
 }
 

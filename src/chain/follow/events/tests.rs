@@ -1,9 +1,10 @@
 use super::*;
-use alloy_primitives::{Bytes, b256};
+use alloy_primitives::{Bytes, U256, b256};
 use entitled_core::standards::erc721::{CONSECUTIVE, TRANSFER};
 
 const ONE: Address = Address::repeat_byte(1);
 const TWO: Address = Address::repeat_byte(2);
+const THREE: Address = Address::repeat_byte(3);
 
 fn log(signature: &str, rest: &[B256]) -> Log {
     let topics = std::iter::once(keccak256(signature)).chain(rest.iter().copied()).collect();
@@ -64,9 +65,62 @@ fn what_names_no_wallet_concerns_everybody() {
     let (id, user) = (B256::with_last_byte(7), ONE.into_word());
     let update = log("UpdateUser(uint256,address,uint64)", &[id, user]);
     assert_eq!(concerned(&update), Some(Concerned::Everybody));
-    let one = wallets(&[ONE]).unwrap();
-    assert_eq!(one.clone().and(wallets(&[TWO]).unwrap()), wallets(&[ONE, TWO]).unwrap());
-    assert_eq!(one.and(Concerned::Everybody), Concerned::Everybody);
+}
+
+fn transfer(contract: u8, from: Address, to: Address) -> Log {
+    let id = B256::with_last_byte(7);
+    let mut log = log(EVENTS[0].0, &[from.into_word(), to.into_word(), id]);
+    log.address = Address::repeat_byte(contract);
+    log
+}
+
+#[test]
+fn more_of_a_contract_concern_all_of_them() {
+    let mut changes = Changes::default();
+    assert!(changes.take(&transfer(1, ONE, TWO)) && changes.take(&transfer(1, TWO, THREE)));
+    assert!(changes.take(&transfer(2, ONE, TWO)));
+    assert!(!changes.take(&log("Other(address)", &[ONE.into_word()])));
+    let mut upgraded = log("Upgraded(address)", &[ONE.into_word()]);
+    upgraded.address = Address::repeat_byte(2);
+    assert!(changes.take(&upgraded) && changes.take(&transfer(2, ONE, THREE)));
+    let told = changes.into_inner();
+    assert_eq!(told.get(&Address::repeat_byte(1)), wallets(&[ONE, TWO, THREE]).as_ref());
+    assert_eq!(told.get(&Address::repeat_byte(2)), Some(&Concerned::Everybody));
+    assert_eq!(told.len(), 2);
+}
+
+/// Who fills a block with them would otherwise have every chain stand still.
+#[test]
+fn an_event_costs_the_same_however_many_were_before_it() {
+    let number = |it: usize| Address::from_word(U256::from(it).into());
+    let pair = |it: usize| transfer(1, number(it % 4_999), number(5_000 + it % 4_999));
+    let logs: Vec<_> = (0..10_000).map(pair).collect();
+    let begun = std::time::Instant::now();
+    let mut alone = 0;
+    for log in &logs {
+        let mut changes = Changes::default();
+        alone += usize::from(changes.take(log));
+    }
+    let floor = begun.elapsed();
+    let begun = std::time::Instant::now();
+    let mut changes = Changes::default();
+    let taken = logs.iter().filter(|it| changes.take(it)).count();
+    let together = begun.elapsed();
+    assert_eq!((alone, taken), (logs.len(), logs.len()));
+    assert!(together < floor * 40, "{together:?} beside {floor:?}, one by one");
+    let told = changes.into_inner();
+    let Some(Concerned::Wallets(all)) = told.get(&Address::repeat_byte(1)) else { panic!() };
+    assert_eq!(all.len(), 9_998);
+}
+
+#[test]
+fn very_many_wallets_are_everybody() {
+    let mut changes = Changes::default();
+    for number in 0..10_001_usize {
+        let to = Address::from_word(U256::from(number + 1).into());
+        assert!(changes.take(&transfer(1, Address::ZERO, to)));
+    }
+    assert_eq!(changes.into_inner().into_values().next(), Some(Concerned::Everybody));
 }
 
 #[test]

@@ -12,7 +12,9 @@ mod signature;
 mod typed_data;
 mod verify;
 
-pub use link::{CHALLENGE_LIFETIME, LinkText, answer, challenge, read as read_link};
+pub use link::{
+    CHALLENGE_LIFETIME, LinkText, answer, challenge, is_machine_name, read as read_link,
+};
 pub use payload::{Method, NotSigned, Payload, PayloadFault, SignedBy, TEXT_LIMIT, is_signed_by};
 pub use sign_in::{DateTime, MESSAGE_LIMIT, MessageFault, SignInMessage};
 pub use signature::{

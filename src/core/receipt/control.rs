@@ -20,6 +20,14 @@ pub(crate) struct Controlled {
     pub(crate) is_managed: bool,
 }
 
+/// How the text begins that a receipt is signed by. A key here signs no text of somebody else's that begins so.
+const HEADLINE: &str = "entitled receipt";
+
+/// Whether a text is one by which a receipt would be made.
+pub fn is_statement(text: &str) -> bool {
+    text.starts_with(HEADLINE)
+}
+
 /// The text that the key of a managed wallet signs. It is no other text that anybody is asked to sign, and names everything
 /// that the receipt is about; `nonce` ties it to whoever asks.
 pub fn text(
@@ -30,7 +38,7 @@ pub fn text(
 ) -> String {
     let nonce = if nonce.is_empty() { "none".to_owned() } else { hex::encode_prefixed(nonce) };
     format!(
-        "entitled receipt 1\n\n\
+        "{HEADLINE} 1\n\n\
          The key of this wallet is on the machine that made this receipt. This is not a transaction.\n\n\
          Product: {product}\nWallet: {wallet}\nCustomer: {customer}\nEvidence: {evidence}\n\
          Nonce: {nonce}\nIssued At: {issued_at}"

@@ -21,7 +21,7 @@ pub(crate) mod verify;
 pub(crate) mod tests;
 
 pub use armour::{LARGEST, LONGEST_TEXT};
-pub use control::text as control_text;
+pub use control::{is_statement, text as control_text};
 pub use fault::{FormatFault, ReceiptFault};
 pub use format::{
     BlockEvidence, Control, Evidence, LINK_SIGNATURE_LIMIT, NONCE_LIMIT, Receipt, SignedProduct,

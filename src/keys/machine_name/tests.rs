@@ -13,6 +13,10 @@ fn the_name_stays_and_tells_nothing_of_the_id() {
     let digits =
         name.as_str().strip_prefix("entitled-").unwrap().strip_suffix(".localhost").unwrap();
     assert!(digits.len() == 12 && digits.bytes().all(|it| it.is_ascii_hexdigit()));
+    assert!(
+        entitled_core::domain::wallet_proof::is_machine_name(name.as_str()),
+        "it may be read in receipts"
+    );
     assert!(!fs::read_to_string(&path).unwrap().contains(digits));
 }
 

@@ -46,11 +46,13 @@ async fn a_machine_has_one_key_and_every_request_another_nonce() {
 }
 
 #[actix::test]
-async fn no_key_signs_a_loan_for_whoever_asks_for_a_signature() {
+async fn no_key_signs_a_loan_or_a_receipt_for_whoever_asks_for_a_signature() {
     let house = house();
     let wallet = house.create().await.unwrap();
     let sign = |text: &'static str| house.sign(wallet.address, wallet.customer, text);
-    let refused = sign("entitled seat loan 1\n\nanything").await;
-    assert!(matches!(refused, Err(KeeperError::BadInput { .. })), "{refused:?}");
+    for text in ["entitled seat loan 1\n\nanything", "entitled receipt 1\n\nanything"] {
+        let refused = sign(text).await;
+        assert!(matches!(refused, Err(KeeperError::BadInput { .. })), "{refused:?}");
+    }
     assert!(sign("a seat of entitled, lent").await.is_ok());
 }

@@ -15,7 +15,8 @@ use entitled_core::domain::customer::{Challenge, LinkProof, Wallet};
 use entitled_core::domain::ids::{Account, CustomerId};
 use entitled_core::domain::ownership::Anchor;
 use entitled_core::domain::wallet_proof::{self, Payload, ProofFault, SignInMessage};
-use entitled_core::loan::is_statement;
+use entitled_core::loan::is_statement as is_loan;
+use entitled_core::receipt::is_statement as is_receipt;
 
 /// A challenge that was answered, and may be spent.
 pub(in crate::actors::wallet_keeper) struct Proven {
@@ -119,9 +120,9 @@ impl Tools {
         order: SignMessage,
     ) -> Result<String, KeeperError> {
         let SignMessage { address, customer, payload, uid, asked } = order;
-        if matches!(&payload, Payload::Text(text) if is_statement(text)) {
-            let why =
-                "it would lend a seat without taking it out of its pool: `seat_lend` does both";
+        if let Payload::Text(text) = &payload
+            && let Some(why) = of_our_own(text)
+        {
             return Err(KeeperError::BadInput { what: "message", why: why.to_owned() });
         }
         let method = payload.method();
@@ -191,4 +192,16 @@ fn refused(fault: ProofFault) -> KeeperError {
         ProofFault::Expired { .. } => KeeperError::NotFound { what: SPENT },
         fault => KeeperError::SignatureInvalid { why: fault.to_string() },
     }
+}
+
+/// Why a key here does not sign this text for whoever brings it: it stands for what is only done where it is allowed.
+fn of_our_own(text: &str) -> Option<&'static str> {
+    if is_loan(text) {
+        return Some(
+            "it would lend a seat without taking it out of its pool: `seat_lend` does both",
+        );
+    }
+    is_receipt(text).then_some(
+        "it would make a receipt without asking whether there is a licence: `entitlement_receipt` does both",
+    )
 }

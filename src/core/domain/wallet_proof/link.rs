@@ -65,10 +65,22 @@ pub struct LinkText {
     pub issued_at: Timestamp,
 }
 
+/// Whether a name is one in which machines ask wallets to sign: `entitled-0123456789ab.localhost`. No web site has such a
+/// one, so that a wallet warns where one asks in it.
+pub fn is_machine_name(name: &str) -> bool {
+    let digits = name.strip_prefix("entitled-").and_then(|it| it.strip_suffix(".localhost"));
+    digits.is_some_and(|it| {
+        it.len() == 12 && it.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
 /// Reads a text that [`challenge`] set, on whichever machine. `None` for every other text: what somebody signed to be let
-/// in elsewhere links no wallet.
+/// in elsewhere links no wallet, and neither does what a web site had signed in its own name.
 pub fn read(message: &str) -> Option<LinkText> {
     let said: SignInMessage = message.parse().ok()?;
+    if !is_machine_name(&said.domain) {
+        return None;
+    }
     let customer = said.statement.as_deref()?.strip_prefix(FOR_WHOM)?.split('.').next()?;
     let customer: CustomerId = customer.parse().ok()?;
     let wallet = Account { chain: ChainId(said.chain), address: said.address };

@@ -1,6 +1,7 @@
 //! What a receipt proves, and to whom.
 
 use alloy_primitives::{Address, Bytes, U256, hex};
+use alloy_signer::SignerSync as _;
 use alloy_sol_types::SolValue as _;
 use jiff::SignedDuration;
 use minisign::KeyPair;
@@ -298,6 +299,17 @@ fn a_link_is_signed_for_entitled_and_by_the_wallet() {
     // A text by which somebody was let in elsewhere links nothing.
     *message = message.replace("entitled:link", "https://elsewhere.example/login");
     assert_eq!(scene.judge(&receipt), Err(ReceiptFault::NotALink));
+
+    // Nor does what a site had signed in its own name, of which a wallet does not warn.
+    for name in ["elsewhere.example", "entitled-0123456789ab.localhost.example", "localhost"] {
+        let Control::Linked { message, .. } = scene.receipt().control else { panic!() };
+        let message = message.replacen("entitled-0123456789ab.localhost", name, 1);
+        let signature = scene.owner.sign_message_sync(message.as_bytes()).unwrap();
+        let signature = Bytes::copy_from_slice(&signature.as_bytes());
+        let receipt =
+            Receipt { control: Control::Linked { message, signature }, ..scene.receipt() };
+        assert_eq!(scene.judge(&receipt), Err(ReceiptFault::NotALink), "{name}");
+    }
 
     // Another's signature: no key stands for the wallet, and at its address is no contract.
     let other = Scene::new(Trust::Single, Custody::Managed);

@@ -90,6 +90,11 @@ fn a_text_that_was_set_is_read_on_any_machine_and_no_other_is() {
     assert_eq!(link.issued_at, at("2026-11-22T10:00:00Z"));
     for (from, to) in [
         ("entitled:link", "https://bank.example/login"),
+        (DOMAIN, "bank.example"),
+        (DOMAIN, "localhost"),
+        (DOMAIN, "entitled-0123456789ab.localhost.example"),
+        (DOMAIN, "entitled-0123456789abc.localhost"),
+        (DOMAIN, "entitled-0123456789AB.localhost"),
         ("Link this", "Take this"),
         ("uid:1000", "uid:01000"),
         ("costs nothing.", "costs nothing. Much."),

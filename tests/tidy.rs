@@ -140,6 +140,10 @@ const MAY_OPEN: &[(&str, &str)] = &[
         "rpc/socket/subordinate_uids",
         "reads a file of root's below /etc, which may be a link to another",
     ),
+    (
+        "client/socket_path",
+        "reads how the kernel started this program, which nobody else can write",
+    ),
     ("keys/key_place", "overwrites a key before it is removed, and follows no link"),
 ];
 

@@ -50,3 +50,4 @@ pub mod endpoint;
 mod hardening;
 pub mod key_source;
 pub mod regular_file;
+mod sent_descriptors;

@@ -29,13 +29,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("hardening", &[]),
     ("key_source", &["key_source"]),
     ("regular_file", &["regular_file"]),
+    ("sent_descriptors", &["sent_descriptors"]),
     ("config", &["config", "endpoint", "fleet", "key_source", "logging", "regular_file"]),
     ("logging", &["logging"]),
     ("products", &["products", "regular_file"]),
     ("seat_journal", &["regular_file", "seat_journal"]),
     ("seat_policies", &["regular_file", "seat_policies"]),
     ("store", &["regular_file", "store"]),
-    ("chain", &["chain", "endpoint", "regular_file"]),
+    ("chain", &["chain", "endpoint", "regular_file", "sent_descriptors"]),
     ("fleet", &["clock", "fleet", "regular_file"]),
     ("keys", &["key_source", "keys", "regular_file"]),
     (
@@ -55,7 +56,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "store",
         ],
     ),
-    ("rpc", &["actors", "clock", "counter", "regular_file", "rpc"]),
+    ("rpc", &["actors", "clock", "counter", "regular_file", "rpc", "sent_descriptors"]),
     ("gateway", &["clock", "config", "gateway", "hardening", "logging", "regular_file", "rpc"]),
     ("main", &[]),
     ("lib", &[]),
@@ -139,6 +140,10 @@ const MAY_OPEN: &[(&str, &str)] = &[
     (
         "rpc/socket/subordinate_uids",
         "reads a file of root's below /etc, which may be a link to another",
+    ),
+    (
+        "client/socket_path",
+        "reads how the kernel started this program, which nobody else can write",
     ),
     ("keys/key_place", "overwrites a key before it is removed, and follows no link"),
 ];

@@ -50,6 +50,8 @@ pub use error::ClientError;
 pub use error_code::ErrorCode;
 pub use seat::{SeatError, SeatRefusal, SeatRequest, SeatState};
 pub use seat_guard::Seat;
+#[doc(hidden)]
+pub use socket_path::default_path_of;
 pub use socket_path::{SocketPath, default_admin_path, default_path};
 pub use subscription::Subscription;
 pub use verdict::{Anchor, Code, Explanation, Feature, Step, Verdict};

@@ -20,15 +20,39 @@ impl SocketPath {
 
 /// Where any program asks: `$ENTITLED_SOCKET` if set, a path or `unix://` and a path; else `/run/entitled/entitled.sock` if it exists; else
 /// `$XDG_RUNTIME_DIR/entitled/entitled.sock`, else `/tmp/entitled-UID/entitled.sock`, if it exists in a directory of the
-/// caller's alone; else `/run` again, to be named in the error that follows. A set-user-ID or set-group-ID program asks
-/// in `/run` only: its environment is somebody else's.
+/// caller's alone; else `/run` again, to be named in the error that follows.
+///
+/// A program that was started with rights which its caller has not (set-user-ID, set-group-ID, capabilities of its file) asks in
+/// `/run` only, whoever it has become since: its environment is somebody else's. So does one that may not read
+/// `/proc/self/auxv`, where that is said: whoever gives rights up by `setuid`, or cannot be dumped, calls this before.
 pub fn default_path() -> SocketPath {
-    resolve("ENTITLED_SOCKET", "entitled.sock", &Here)
+    default_path_of(is_plain(&auxiliary_vector()))
 }
 
-/// Where administrators ask: the same with `$ENTITLED_ADMIN_SOCKET` and `admin.sock`.
+/// The same for a program that knows how it was started, by other means.
+#[doc(hidden)]
+pub fn default_path_of(started_plain: bool) -> SocketPath {
+    resolve("ENTITLED_SOCKET", "entitled.sock", &Here { started_plain })
+}
+
+/// Where administrators ask: the same as [`default_path`] with `$ENTITLED_ADMIN_SOCKET` and `admin.sock`.
 pub fn default_admin_path() -> SocketPath {
-    resolve("ENTITLED_ADMIN_SOCKET", "admin.sock", &Here)
+    let started_plain = is_plain(&auxiliary_vector());
+    resolve("ENTITLED_ADMIN_SOCKET", "admin.sock", &Here { started_plain })
+}
+
+fn auxiliary_vector() -> Vec<u8> {
+    std::fs::read("/proc/self/auxv").unwrap_or_default()
+}
+
+/// Whether the kernel started this program with no rights that its caller has not (`AT_SECURE`, getauxval(3)). What it does not
+/// say it does not say so of.
+fn is_plain(vector: &[u8]) -> bool {
+    const WORD: usize = size_of::<usize>();
+    const AT_SECURE: usize = 23;
+    let (words, _) = vector.as_chunks::<WORD>();
+    let words: Vec<usize> = words.iter().map(|it| usize::from_ne_bytes(*it)).collect();
+    words.as_chunks::<2>().0.contains(&[AT_SECURE, 0])
 }
 
 /// Where a daemon of one's own has its sockets without a runtime directory.
@@ -38,6 +62,8 @@ fn shared_directory() -> PathBuf {
 
 /// What is known of the caller and of this machine.
 trait Surroundings {
+    /// Whether the environment was made by whoever this program is now.
+    fn is_its_own(&self) -> bool;
     fn variable(&self, name: &str) -> Option<OsString>;
     fn exists(&self, path: &Path) -> bool;
     /// Whether a directory is the caller's, and nobody else may do anything in it: as a runtime directory has to be, says
@@ -45,13 +71,18 @@ trait Surroundings {
     fn is_private(&self, directory: &Path) -> bool;
 }
 
-struct Here;
+struct Here {
+    started_plain: bool,
+}
 
 impl Surroundings for Here {
-    fn variable(&self, name: &str) -> Option<OsString> {
+    fn is_its_own(&self) -> bool {
         use nix::unistd::{getegid, geteuid, getgid, getuid};
-        let is_callers = getuid() == geteuid() && getgid() == getegid();
-        is_callers.then(|| std::env::var_os(name)).flatten()
+        self.started_plain && getuid() == geteuid() && getgid() == getegid()
+    }
+
+    fn variable(&self, name: &str) -> Option<OsString> {
+        std::env::var_os(name)
     }
 
     fn exists(&self, path: &Path) -> bool {
@@ -75,11 +106,14 @@ fn without_scheme(named: PathBuf) -> PathBuf {
 }
 
 fn resolve(variable: &str, file: &str, around: &impl Surroundings) -> SocketPath {
+    let system = Path::new("/run/entitled").join(file);
+    if !around.is_its_own() {
+        return SocketPath(system);
+    }
     let set = |name: &str| around.variable(name).filter(|it| !it.is_empty()).map(PathBuf::from);
     if let Some(named) = set(variable) {
         return SocketPath(without_scheme(named));
     }
-    let system = Path::new("/run/entitled").join(file);
     if around.exists(&system) {
         return SocketPath(system);
     }

@@ -300,3 +300,49 @@ fn connecting_and_leaving_without_a_pause_takes_no_more_memory_the_longer_it_las
     let after = most_resident(&mut daemon);
     assert!(after < before + before / 8, "from {before} to {after} KiB");
 }
+
+/// Asks at each of these sockets which wallets there are, and prints what came of it: their number, or nothing.
+const WALLETS: &str = r#"
+import json, os, socket, sys
+assert os.getuid() == 0 and os.getpid() < 10, (os.getuid(), os.getpid())
+for path in sys.argv[1:]:
+    one = socket.socket(socket.AF_UNIX)
+    one.connect(path)
+    try:
+        one.sendall(b'{"jsonrpc":"2.0","id":1,"method":"wallet_list","params":{}}\n')
+        reply = json.loads(one.makefile().readline() or "{}")
+    except OSError:
+        reply = {}
+    print(len(reply["result"]["items"]) if "result" in reply else "nothing")
+"#;
+
+/// Root there, and process 2, is whoever made it: the kernel names ids as they are here.
+#[test]
+fn root_of_a_user_namespace_is_whoever_made_it() {
+    let what = "root of a user namespace";
+    if !nix::unistd::geteuid().is_root() || !prerequisites::has("unshare", what) {
+        return prerequisites::skipped(what, "root or unshare");
+    }
+    let stage = Stage::linked();
+    let sockets = [stage.daemon.socket(), stage.daemon.admin_socket()];
+    for (path, mode) in [
+        (stage.daemon.home().to_owned(), 0o755),
+        (stage.daemon.home().join("run"), 0o755),
+        // As if somebody had loosened it: whom it lets in then is for the daemon to say.
+        (stage.daemon.admin_socket(), 0o666),
+    ] {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    }
+    let mut inside = Command::new("unshare");
+    inside.args(["--user", "--map-root-user", "--pid", "--fork", "python3", "-c", WALLETS]);
+    inside.args(&sockets).uid(HOSTILE).gid(HOSTILE).current_dir("/");
+    let output = inside.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    if said.contains("Operation not permitted") {
+        return prerequisites::skipped(what, "the right of users to make one");
+    }
+    assert!(output.status.success(), "{said}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "0\nnothing\n", "{said}");
+    let own = stage.daemon.call("wallet_list", json!({}));
+    assert_eq!(own["items"].as_array().unwrap().len(), 1, "{own}");
+}

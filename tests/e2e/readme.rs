@@ -21,6 +21,8 @@ use crate::support::toolchain;
 const SOCKET: &str = "/run/entitled/entitled.sock";
 /// Set for the child that plays the Rust example.
 const ROLE: &str = "ENTITLED_TEST_README";
+/// Who that child becomes before it asks.
+const BECOMES: &str = "ENTITLED_TEST_BECOMES";
 /// More connections than this are not tried to make a daemon full.
 const MANY: usize = 200;
 
@@ -128,6 +130,30 @@ impl Examples {
         iter::once(("Rust", self.rust())).chain(others)
     }
 
+    /// Those of them that can become another user, for good, who ask as that user. The library is loaded by then.
+    pub fn that_become(&self, uid: u32) -> Vec<(&'static str, Command)> {
+        const PYTHON: &str = "import entitled, os, sys; text = open(sys.argv[2]).read(); \
+            uid = int(sys.argv[1]); os.setresuid(uid, uid, uid); exec(text)";
+        const NODE: &str = "const [uid, file] = process.argv.slice(1); \
+            const load = require('module').createRequire(file); load('entitled'); \
+            const text = require('fs').readFileSync(file, 'utf8'); \
+            process.setuid(Number(uid)); new Function('require', text)(load)";
+        let mut rust = self.rust();
+        rust.env(BECOMES, uid.to_string());
+        let interpreted = self.languages.iter().filter_map(|(title, plain)| {
+            let (option, code) = match *title {
+                "Python" => ("-c", PYTHON),
+                "Node" => ("-e", NODE),
+                _ => return None,
+            };
+            let mut command = Command::new(plain.get_program());
+            command.args([option, code, &uid.to_string()]).args(plain.get_args());
+            command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            Some((*title, command))
+        });
+        iter::once(("Rust", rust)).chain(interpreted).collect()
+    }
+
     /// Runs all of them side by side; each must come to this answer, and to no other.
     fn say(&mut self, answer: &str) {
         let mut commands = vec![("Shell", self.shell()), ("Rust", self.rust())];
@@ -179,6 +205,10 @@ fn the_rust_example_is_that_of_the_document() {
     if std::env::var_os(ROLE).is_some() {
         // On a line of its own, whatever the harness wrote before.
         println!();
+        if let Ok(uid) = std::env::var(BECOMES) {
+            let uid = nix::unistd::Uid::from_raw(uid.parse().unwrap());
+            nix::unistd::setresuid(uid, uid, uid).unwrap();
+        }
         return rust::run();
     }
     assert_eq!(block("Rust"), include_str!("readme/example.rs"));

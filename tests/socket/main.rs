@@ -1,19 +1,30 @@
 //! The socket side of the daemon, driven as clients drive it, with answers made for the tests.
 
+#![allow(unreachable_pub, reason = "a test binary exports nothing")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
+    clippy::disallowed_methods,
     reason = "a test fails by panicking, and says on stderr what it skipped"
 )]
 
+#[path = "../support/c_library.rs"]
+#[allow(dead_code, reason = "no test binary needs all of it")]
+mod c_library;
 mod doors;
 mod ending;
 mod fairness;
 mod http;
 mod http2;
 mod limits;
+mod older_kernel;
+#[path = "../support/preloaded.rs"]
+mod preloaded;
+#[path = "../support/prerequisites.rs"]
+#[allow(dead_code, reason = "no test binary needs all of it")]
+mod prerequisites;
 mod raw;
 mod subscriptions;
 mod threads;
@@ -40,6 +51,11 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, broadcast, oneshot};
 use tokio::task::JoinHandle;
+
+/// The folder `tests` of the repository.
+fn tests_dir() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests")
+}
 
 /// Long enough that only something that never comes takes longer.
 const NEVER: Duration = Duration::from_secs(30);

@@ -11,15 +11,17 @@ use std::time::Duration;
 use alloy_json_rpc::{RequestPacket, ResponsePacket};
 use alloy_transport::{TransportError, TransportErrorKind, TransportFut};
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use super::framing::{JsonEnd, has_too_many_values};
+use self::ipc::Ipc;
+use super::framing::has_too_many_values;
 use super::http_client::{CONNECT, http_client, install_crypto};
 use crate::endpoint::{Address, EndpointSettings};
+
+mod ipc;
 
 /// No longer than this for one request, from connecting to the last byte.
 const TOTAL: Duration = Duration::from_secs(8);
@@ -49,6 +51,10 @@ pub(in crate::chain) enum WireError {
     RateLimited { retry_after: Option<Duration> },
     #[error("the answer is not JSON-RPC")]
     Garbled,
+    #[error("another user (uid {uid}) listens there, in a directory that everybody may write in")]
+    Stranger { uid: u32 },
+    #[error("whoever listens there sends descriptors")]
+    Descriptors,
 }
 
 /// What went over the wire since start.
@@ -77,10 +83,7 @@ enum Way {
         url: url::Url,
         idle: Mutex<Vec<Socket>>,
     },
-    Ipc {
-        path: std::path::PathBuf,
-        idle: Mutex<Vec<UnixStream>>,
-    },
+    Ipc(Ipc),
 }
 
 /// The one transport of an endpoint, as a service for `alloy-rpc-client`.
@@ -109,7 +112,7 @@ impl Wire {
                 Way::Http { client, url: url.clone(), headers: headers.collect() }
             }
             Address::WebSocket(url) => Way::WebSocket { url: url.clone(), idle: Mutex::default() },
-            Address::Path(path) => Way::Ipc { path: path.clone(), idle: Mutex::default() },
+            Address::Path(path) => Way::Ipc(Ipc::at(path.clone())),
         };
         Ok(Self { way: Arc::new(way), meter })
     }
@@ -122,7 +125,7 @@ impl Wire {
                     over_http(client.post(url.clone()).headers(headers.clone()), body).await
                 }
                 Way::WebSocket { url, idle } => over_websocket(url, idle, body).await,
-                Way::Ipc { path, idle } => over_ipc(path, idle, &body).await,
+                Way::Ipc(ipc) => ipc.ask(&body).await,
             }
         })
         .await
@@ -272,44 +275,6 @@ async fn ask_websocket(mut socket: Socket, text: String) -> Result<(Socket, Vec<
         }
     }
     Err(WireError::Broken)
-}
-
-async fn over_ipc(
-    path: &std::path::Path,
-    idle: &Mutex<Vec<UnixStream>>,
-    body: &[u8],
-) -> Result<Vec<u8>, WireError> {
-    if let Some(stream) = take(idle)
-        && let Ok((stream, answer)) = ask_ipc(stream, body).await
-    {
-        give_back(idle, stream);
-        return Ok(answer);
-    }
-    let stream = UnixStream::connect(path).await.map_err(|_| WireError::Connect)?;
-    let (stream, answer) = ask_ipc(stream, body).await?;
-    give_back(idle, stream);
-    Ok(answer)
-}
-
-async fn ask_ipc(mut stream: UnixStream, body: &[u8]) -> Result<(UnixStream, Vec<u8>), WireError> {
-    stream.write_all(body).await.map_err(|_| WireError::Broken)?;
-    stream.write_all(b"\n").await.map_err(|_| WireError::Broken)?;
-    let mut read = Vec::with_capacity(16 * 1024);
-    let mut end = JsonEnd::default();
-    loop {
-        let from = read.len();
-        let count = stream.read_buf(&mut read).await.map_err(|_| WireError::Broken)?;
-        if count == 0 {
-            return Err(WireError::Broken);
-        }
-        if read.len() > BODY {
-            return Err(WireError::TooLarge);
-        }
-        if let Some(length) = end.find(&read, from) {
-            read.truncate(length);
-            return Ok((stream, read));
-        }
-    }
 }
 
 #[cfg(test)]

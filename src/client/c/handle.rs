@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use entitled_client::{Client, ClientError, SocketPath, Subscription as Changes, default_path};
+use entitled_client::{Client, ClientError, SocketPath, Subscription as Changes, default_path_of};
 use entitled_core::domain::page_word::Said;
 use entitled_core::domain::publisher::PublisherKey;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,6 @@ use crate::{answer, text};
 pub(crate) const TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
 /// How long the daemon waits for the chain by itself, before it says that it does not know.
 const DAEMON_WAITS: Duration = Duration::from_secs(2);
-const SYSTEM_SOCKET: &str = "/run/entitled/entitled.sock";
 
 /// `entitled`
 pub struct Handle {
@@ -221,8 +220,7 @@ impl Settings {
         match &self.socket {
             Some(named) => named.clone(),
             // Whoever starts a set-user-ID program chooses its environment.
-            None if is_set_user_id() => SocketPath::at(SYSTEM_SOCKET),
-            None => default_path(),
+            None => default_path_of(!is_set_user_id()),
         }
     }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/bits"
 	"net"
 	"os"
 	"path/filepath"
@@ -25,13 +26,49 @@ const (
 // errUnheard: the pipe was broken already, so nobody heard the question.
 var errUnheard = errors.New("nobody heard the question")
 
-// DefaultPath is $ENTITLED_SOCKET (a path, or unix:// and a path); else the machine's socket if it is there; else the user's, in a
-// directory of the user's alone. Where the process has rights that its caller has not, the environment is not read.
-func DefaultPath() string {
-	system, named, runtime := "/run/entitled/entitled.sock", "", ""
-	if os.Getuid() == os.Geteuid() && os.Getgid() == os.Getegid() {
-		named, runtime = os.Getenv("ENTITLED_SOCKET"), os.Getenv("XDG_RUNTIME_DIR")
+// startedPlain is found out before anybody gives up or takes on rights, after which it may not be asked.
+var startedPlain = isPlain()
+
+// isPlain: the kernel started this program with no rights that its caller has not (AT_SECURE). What it does not say it does
+// not say so of: a program that may not look has, or has given up, such rights.
+func isPlain() bool {
+	const atSecure = 23
+	vector, err := os.ReadFile("/proc/self/auxv")
+	if err != nil {
+		return false
 	}
+	// Pairs of words, of which both are below 256 where they matter: then one byte of each is not zero, at either end.
+	const word = bits.UintSize / 8
+	for ; len(vector) >= 2*word; vector = vector[2*word:] {
+		if small(vector[:word]) == atSecure {
+			return small(vector[word:2*word]) == 0
+		}
+	}
+	return false
+}
+
+// small is the value of a word of this machine, and none of ours where it is 256 or more.
+func small(word []byte) int {
+	little, big := int(word[0]), int(word[len(word)-1])
+	for _, it := range word[1 : len(word)-1] {
+		if it != 0 {
+			return -1
+		}
+	}
+	if little != 0 && big != 0 {
+		return -1
+	}
+	return little + big
+}
+
+// DefaultPath is $ENTITLED_SOCKET (a path, or unix:// and a path); else the machine's socket if it is there; else the user's, in a
+// directory of the user's alone. Where the process has, or had, rights that its caller has not, the machine's alone.
+func DefaultPath() string {
+	system := "/run/entitled/entitled.sock"
+	if !startedPlain || os.Getuid() != os.Geteuid() || os.Getgid() != os.Getegid() {
+		return system
+	}
+	named, runtime := os.Getenv("ENTITLED_SOCKET"), os.Getenv("XDG_RUNTIME_DIR")
 	own := filepath.Join(runtime, "entitled/entitled.sock")
 	shared := fmt.Sprintf("/tmp/entitled-%d", os.Geteuid())
 	switch {

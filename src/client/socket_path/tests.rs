@@ -9,9 +9,14 @@ struct Of<'a> {
     environment: &'a [(&'a str, &'a str)],
     files: &'a [&'a str],
     private: &'a [&'a str],
+    is_its_own: bool,
 }
 
 impl Surroundings for Of<'_> {
+    fn is_its_own(&self) -> bool {
+        self.is_its_own
+    }
+
     fn variable(&self, name: &str) -> Option<OsString> {
         self.environment.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
     }
@@ -28,12 +33,14 @@ impl Surroundings for Of<'_> {
 fn find(environment: &[(&str, &str)], files: &[&str]) -> PathBuf {
     let shared = shared_directory();
     let private = [RUNTIME, shared.to_str().unwrap()];
-    resolve("ENTITLED_SOCKET", "entitled.sock", &Of { environment, files, private: &private }).0
+    let around = Of { environment, files, private: &private, is_its_own: true };
+    resolve("ENTITLED_SOCKET", "entitled.sock", &around).0
 }
 
 /// The same where nothing is the caller's alone.
 fn find_among_others(environment: &[(&str, &str)], files: &[&str]) -> PathBuf {
-    resolve("ENTITLED_SOCKET", "entitled.sock", &Of { environment, files, private: &[] }).0
+    let around = Of { environment, files, private: &[], is_its_own: true };
+    resolve("ENTITLED_SOCKET", "entitled.sock", &around).0
 }
 
 #[test]
@@ -75,4 +82,29 @@ fn what_others_can_have_put_there_is_not_asked() {
     assert_eq!(find_among_others(&[("XDG_RUNTIME_DIR", RUNTIME)], &files), Path::new(SYSTEM));
     // What the caller names is the caller's to name.
     assert_eq!(find_among_others(&[("ENTITLED_SOCKET", OWN)], &files), Path::new(OWN));
+}
+
+#[test]
+fn with_rights_that_the_caller_has_not_the_machine_alone_is_asked() {
+    let shared = shared_directory().join("entitled.sock");
+    let (environment, files) = ([("ENTITLED_SOCKET", OWN)], [OWN, shared.to_str().unwrap()]);
+    let private = [RUNTIME, shared_directory().to_str().unwrap()].map(str::to_owned);
+    let private = private.each_ref().map(String::as_str);
+    let around =
+        Of { environment: &environment, files: &files, private: &private, is_its_own: false };
+    let found = resolve("ENTITLED_SOCKET", "entitled.sock", &around);
+    assert_eq!(found.as_path(), Path::new(SYSTEM));
+}
+
+#[test]
+fn how_a_program_was_started_is_known_only_where_the_kernel_says_it() {
+    let vector =
+        |words: &[usize]| -> Vec<u8> { words.iter().flat_map(|it| it.to_ne_bytes()).collect() };
+    assert!(is_plain(&auxiliary_vector()), "this one");
+    assert!(is_plain(&vector(&[6, 4096, 23, 0, 0, 0])));
+    assert!(!is_plain(&vector(&[6, 4096, 23, 1, 0, 0])));
+    // A value that looks like the name.
+    assert!(!is_plain(&vector(&[6, 23, 0, 0])));
+    assert!(!is_plain(&vector(&[6, 4096, 23])));
+    assert!(!is_plain(&[]));
 }

@@ -8,25 +8,27 @@
 //! Asked by `stream` and `listen`. Invariant: the place of a connection is given back when it is closed.
 
 use std::collections::HashMap;
+use std::ffi::CStr;
 use std::io::{self, PipeReader, PipeWriter, pipe};
-use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::PathBuf;
-use std::process::{Child, Command};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, PosixSpawnFlags as Flags, posix_spawn};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
 
 use super::census::Seat;
 
 /// The program that holds sockets: ourselves, whatever has become of our file.
 pub(in crate::rpc) const OURSELVES: &str = "/proc/self/exe";
-/// The role it has then.
-const HOLD: &str = "hold";
+/// Its name and the role it has then.
+const HOLD: [&CStr; 2] = [c"entitled", c"hold"];
 /// So many close at a time, and so many of one account.
 pub(crate) const AT_A_TIME: usize = 16;
 const OF_ONE: usize = 4;
@@ -90,7 +92,7 @@ struct Going {
 }
 
 enum By {
-    Process(Child),
+    Process(Pid),
     Thread(JoinHandle<()>),
 }
 
@@ -119,7 +121,7 @@ impl Closing {
     /// Sees who is done, and begins with those for whom there is a place.
     fn let_go(&mut self) {
         for account in self.accounts.values_mut() {
-            account.going.retain_mut(|it| !it.is_done());
+            account.going.retain(|it| !it.is_done());
         }
         self.accounts.retain(|_, it| !(it.waiting.is_empty() && it.going.is_empty()));
         let going: usize = self.accounts.values().map(|it| it.going.len()).sum();
@@ -183,10 +185,13 @@ impl Account {
 }
 
 impl Going {
-    fn is_done(&mut self) -> bool {
-        match &mut self.by {
+    fn is_done(&self) -> bool {
+        match &self.by {
             // Who cannot be asked after is no child of ours any more.
-            By::Process(process) => !matches!(process.try_wait(), Ok(None)),
+            By::Process(process) => !matches!(
+                waitpid(*process, Some(WaitPidFlag::WNOHANG)),
+                Ok(WaitStatus::StillAlive) | Err(Errno::EINTR)
+            ),
             By::Thread(thread) => thread.is_finished(),
         }
     }
@@ -232,17 +237,32 @@ impl Holder {
         self.prepared = self.prepared.take().or_else(|| Streams::new().ok());
     }
 
-    /// Starts one that has these sockets until its input ends.
-    fn hold(&mut self, sockets: &[Leaving]) -> io::Result<(Child, PipeWriter)> {
-        for Leaving { socket, .. } in sockets {
-            fcntl(socket, FcntlArg::F_SETFD(FdFlag::empty()))?;
-        }
+    /// Starts one that has these sockets until its input ends. It alone gets them, and no others: they are closed where
+    /// another program begins, but in the child that is told to keep them.
+    fn hold(&mut self, sockets: &[Leaving]) -> io::Result<(Pid, PipeWriter)> {
         let Streams { input, end, output, errors } = match self.prepared.take() {
             Some(prepared) => prepared,
             None => Streams::new()?,
         };
-        let mut command = Command::new(&self.program);
-        command.arg0("entitled").arg(HOLD).env_clear();
-        Ok((command.stdin(input).stdout(output).stderr(errors).spawn()?, end))
+        let mut actions = PosixSpawnFileActions::init()?;
+        let streams = [input.as_raw_fd(), output.as_raw_fd(), errors.as_raw_fd()];
+        for (stream, number) in streams.into_iter().zip(0..) {
+            actions.add_dup2(stream, number)?;
+        }
+        for Leaving { socket, .. } in sockets {
+            // To its own number: it is kept then (POSIX.1-2024).
+            actions.add_dup2(socket.as_raw_fd(), socket.as_raw_fd())?;
+        }
+        let mut signals = PosixSpawnAttr::init()?;
+        signals.set_flags(Flags::POSIX_SPAWN_SETSIGMASK | Flags::POSIX_SPAWN_SETSIGDEF)?;
+        signals.set_sigmask(&SigSet::empty())?;
+        signals.set_sigdefault(&SigSet::from(Signal::SIGPIPE))?;
+        let no_environment: [&CStr; 0] = [];
+        let process =
+            posix_spawn(self.program.as_path(), &actions, &signals, &HOLD, &no_environment)?;
+        Ok((process, end))
     }
 }
+
+#[cfg(test)]
+mod tests;

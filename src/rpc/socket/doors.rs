@@ -18,9 +18,10 @@ use nix::sys::socket::{
 };
 use nix::unistd::{Gid, Group, User, chown};
 
-use super::{closing, rights};
+use super::closing;
 use crate::regular_file;
 use crate::rpc::figures::SocketFigures;
+use crate::sent_descriptors;
 
 /// Descriptors that are no sockets have names that begin so.
 const STORED: &str = "p-";
@@ -261,7 +262,7 @@ fn listening(name: String, fd: OwnedFd) -> Result<UnixListener, ListenError> {
     let listener = UnixListener::from(fd);
     // The standard library gives the address of Unix sockets only.
     if is_stream && listens && listener.local_addr().is_ok() {
-        rights::refuse(&listener);
+        sent_descriptors::refuse(&listener);
         Ok(listener)
     } else {
         Err(ListenError::NotListening { name })
@@ -387,7 +388,7 @@ fn bind_unfinished(access: &Access<'_>, name: &Path) -> Result<UnixListener, Lis
     }
     fs::set_permissions(name, fs::Permissions::from_mode(mode))
         .map_err(access.io("set the mode"))?;
-    rights::refuse(&fd);
+    sent_descriptors::refuse(&fd);
     listen(&fd, Backlog::MAXALLOWABLE).map_err(access.kernel("listen"))?;
     Ok(UnixListener::from(fd))
 }

@@ -1,42 +1,10 @@
-//! Whoever connects may send no descriptors (`SO_PASSRIGHTS`, Linux 6.16).
-//!
-//! No request brings any. One that comes with bytes is closed by the kernel on the thread that reads them, which serves
-//! everybody; and closing what is another's may last as long as they like, as with a connection whose `SO_LINGER` they chose.
-//! Of older kernels, and of what was sent to a socket before it was ours, `stream` takes care.
+//! Of how many connections others may have sent descriptors: of none where the kernel refuses them (`crate::sent_descriptors`).
 
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use nix::errno::Errno;
-use nix::libc;
-use nix::sys::socket::setsockopt;
-use nix::{setsockopt_impl, sockopt_impl};
-
 use crate::regular_file;
-
-/// Of `asm-generic/socket.h`, which all machines have that we are built for.
-const SO_PASSRIGHTS: libc::c_int = 83;
-
-sockopt_impl!(
-    /// Whether descriptors may be sent to this socket, and to those that are accepted from it.
-    PassRights,
-    SetOnly,
-    libc::SOL_SOCKET,
-    SO_PASSRIGHTS,
-    bool
-);
-
-/// Lets nobody send any to whoever connects to this socket from now on. Whether the kernel can do that.
-pub(super) fn refuse(listener: &impl AsFd) -> bool {
-    match setsockopt(listener, PassRights, &false) {
-        Ok(()) => true,
-        Err(Errno::ENOPROTOOPT) => false,
-        Err(error) => {
-            tracing::warn!(%error, "cannot refuse descriptors that others send");
-            false
-        }
-    }
-}
+use crate::sent_descriptors::refuse;
 
 /// So many of the connections that are accepted first may bring some, by which time they had connected.
 pub(super) fn connections_before_refusal(listener: &impl AsFd, is_of_others: bool) -> usize {

@@ -5,20 +5,19 @@
 //!
 //! Invariant: whoever reads a stream or drops it is not held by what others have sent.
 
-use std::io::{self, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, Shutdown, recv, recvmsg, setsockopt, shutdown, sockopt};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::UnixStream;
 
 use super::census::Seat;
 use super::closing::{Closer, Leaving};
+use crate::sent_descriptors::{read_bytes_alone, show_all, shut};
 use entitled_core::domain::peer::Peer;
 
 /// A connection's socket. Its guard keeps it open until after its own descriptor is dropped.
@@ -53,10 +52,7 @@ impl Stream {
     /// # Errors
     /// When there is no descriptor left to guard it with. It is closed then.
     pub(in crate::rpc) fn guarded(io: UnixStream, closer: &Arc<Closer>) -> io::Result<Self> {
-        // A byte out of band, with its descriptors, would be thrown away unseen by whoever reads past it. Inline, it is
-        // looked at like any other.
-        let inline = setsockopt(&io, sockopt::OobInline, &true).map_err(io::Error::from);
-        let last = inline.and_then(|()| io.as_fd().try_clone_to_owned());
+        let last = show_all(&io).and_then(|()| io.as_fd().try_clone_to_owned());
         let (closer, account) = (Arc::clone(closer), Leaving::NOBODY);
         match last {
             Ok(last) => {
@@ -135,41 +131,12 @@ pub(in crate::rpc) fn until_done<T>(
     }
 }
 
-/// Reads bytes that bring no descriptors. To look at what brings some closes nothing: the kernel keeps them where they are.
-fn read_bytes_alone(io: &UnixStream, into: &mut ReadBuf<'_>) -> io::Result<usize> {
-    let (socket, room) = (io.as_raw_fd(), into.initialize_unfilled());
-    let look = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-    let mut whole = [IoSliceMut::new(&mut *room)];
-    let seen = recvmsg::<()>(socket, &mut whole, None, look)?;
-    let (count, flags) = (seen.bytes, seen.flags);
-    // There is no room for them in the question, so it says that something is missing in the answer.
-    if flags.contains(MsgFlags::MSG_CTRUNC) {
-        tracing::debug!("a connection to which descriptors were sent is closed");
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "descriptors were sent"));
-    }
-    let seen = room.get_mut(..count).unwrap_or_default();
-    if seen.is_empty() {
-        return Ok(0);
-    }
-    // No more than was seen: the next byte may bring some.
-    let count = recv(socket, seen, MsgFlags::MSG_DONTWAIT)?;
-    into.advance(count);
-    Ok(count)
-}
-
 impl Drop for Guard {
     fn drop(&mut self) {
         let Some(last) = self.last.take() else { return };
-        let socket = last.as_raw_fd();
-        // From here on nothing more can be sent, so what is empty stays empty.
-        let is_shut = shutdown(socket, Shutdown::Read).is_ok();
-        let look = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-        let left = recv(socket, &mut [0], look);
-        if is_shut && matches!(left, Ok(0) | Err(Errno::EAGAIN | Errno::ECONNRESET)) {
+        if shut(&last) {
             return;
         }
-        // The other side need not wait for it to learn of the end.
-        let _ = shutdown(socket, Shutdown::Both);
         let (account, seat) = (self.account, self.seat.take());
         self.closer.close(Leaving { account, socket: last, seat });
     }

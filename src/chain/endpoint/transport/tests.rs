@@ -1,4 +1,5 @@
 use super::*;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 fn at(text: &str) -> EndpointSettings {

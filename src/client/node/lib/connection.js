@@ -10,13 +10,34 @@ const LINE_MAX = 1024 * 1024; // the longest answer accepted, in bytes
 const NOTICES_MAX = 64; // that may arrive before the answer to the subscription they belong to
 const QUEUE_FULL_PAUSE = 5; // before a daemon whose queue of new connections is full is tried again, in ms
 
+const AT_SECURE = 23; // in the auxiliary vector: getauxval(3)
+
+/** Whether the kernel started this program with no rights that its caller has not. What it does not say it does not say so
+ *  of: a program that may not look has, or has given up, such rights. */
+function isPlain() {
+  try {
+    const auxv = fs.readFileSync("/proc/self/auxv");
+    const isShort = ["arm", "ia32", "mips", "mipsel", "ppc", "s390"].includes(process.arch);
+    const words = isShort ? new Uint32Array(Uint8Array.from(auxv).buffer) : new BigUint64Array(Uint8Array.from(auxv).buffer);
+    for (let at = 0; at + 1 < words.length; at += 2) {
+      if (Number(words[at]) === AT_SECURE) return Number(words[at + 1]) === 0;
+    }
+  } catch {
+    // As if it had said nothing.
+  }
+  return false;
+}
+
+const startedPlain = isPlain(); // before anybody gives up or takes on rights, after which it may not be asked
+
 /** `$ENTITLED_SOCKET` (a path, or `unix://` and a path); else the machine's socket, if it is there; else the user's, in a
- *  directory of the user's alone. Where the process has rights that its caller has not, the environment is not read. */
+ *  directory of the user's alone. Where the process has, or had, rights that its caller has not, the machine's alone. */
 function defaultPath() {
-  const isCallers = process.getuid() === process.geteuid() && process.getgid() === process.getegid();
-  const { ENTITLED_SOCKET: named, XDG_RUNTIME_DIR: runtime = "" } = isCallers ? process.env : {};
-  if (named) return named;
   const system = "/run/entitled/entitled.sock";
+  const isOneUser = process.getuid() === process.geteuid() && process.getgid() === process.getegid();
+  if (!startedPlain || !isOneUser) return system;
+  const { ENTITLED_SOCKET: named, XDG_RUNTIME_DIR: runtime = "" } = process.env;
+  if (named) return named;
   if (fs.existsSync(system)) return system;
   const own = path.join(runtime, "entitled/entitled.sock");
   if (path.isAbsolute(runtime) && isPrivate(runtime) && fs.existsSync(own)) return own;

@@ -16,14 +16,28 @@ LINE_MAX = 1024 * 1024  # the longest answer accepted, in bytes
 NOTICES_MAX = 64  # that may arrive before the answer to the subscription they belong to
 
 
+def _is_plain() -> bool:
+    """Whether the kernel started this program with no rights that its caller has not (AT_SECURE). What it does not say it
+    does not say so of: a program that may not look has, or has given up, such rights."""
+    try:
+        with open("/proc/self/auxv", "rb") as auxv:
+            return (23, 0) in struct.iter_unpack("@LL", auxv.read())
+    except (OSError, struct.error):
+        return False
+
+
+_STARTED_PLAIN = _is_plain()  # before anybody gives up or takes on rights, after which it may not be asked
+
+
 def default_path() -> str:
     """`$ENTITLED_SOCKET` (a path, or `unix://` and a path); else the machine's socket if it is there; else the user's, in a
-    directory of the user's alone. Where the process has rights that its caller has not, the environment is not read."""
+    directory of the user's alone. Where the process has, or had, rights that its caller has not, the machine's alone."""
     system, shared = "/run/entitled/entitled.sock", f"/tmp/entitled-{os.geteuid()}"
-    is_callers = (os.getuid(), os.getgid()) == (os.geteuid(), os.getegid())
-    environment = os.environ if is_callers else {}
-    runtime = environment.get("XDG_RUNTIME_DIR", "")
-    if named := environment.get("ENTITLED_SOCKET"):
+    is_one_user = (os.getuid(), os.getgid()) == (os.geteuid(), os.getegid())
+    if not (_STARTED_PLAIN and is_one_user):
+        return system
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if named := os.environ.get("ENTITLED_SOCKET"):
         return named
     if os.path.exists(system):
         return system

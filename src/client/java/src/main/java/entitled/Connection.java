@@ -7,6 +7,7 @@ import java.net.SocketException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
@@ -31,6 +32,10 @@ final class Connection implements Closeable {
     private static final int LINE_MAX = 1024 * 1024;
     private static final int NOTICES_MAX = 64;
     private static final long QUEUE_FULL_PAUSE_MS = 5;
+    private static final int AT_SECURE = 23;
+
+    /** Found out before anybody gives up or takes on rights, after which it may not be asked. */
+    private static final boolean STARTED_PLAIN = isPlain();
 
     private final SocketChannel channel;
     private final Selector selector;
@@ -50,13 +55,15 @@ final class Connection implements Closeable {
 
     /**
      * {@code $ENTITLED_SOCKET} (a path, or unix:// and a path); else the machine's socket, if it is there; else the user's, in a
-     * directory of the user's alone. Where the process has rights that its caller has not, the environment is not read.
+     * directory of the user's alone. Where the process has, or had, rights that its caller has not, the machine's alone.
      */
     static String defaultPath() {
-        boolean isCallers = isCallers();
-        String named = isCallers ? Objects.requireNonNullElse(System.getenv("ENTITLED_SOCKET"), "") : "";
-        String runtime = isCallers ? Objects.requireNonNullElse(System.getenv("XDG_RUNTIME_DIR"), "") : "";
         Path system = Path.of("/run/entitled/entitled.sock");
+        if (!STARTED_PLAIN || !isOneUser()) {
+            return system.toString();
+        }
+        String named = Objects.requireNonNullElse(System.getenv("ENTITLED_SOCKET"), "");
+        String runtime = Objects.requireNonNullElse(System.getenv("XDG_RUNTIME_DIR"), "");
         if (!named.isEmpty()) {
             return named;
         }
@@ -76,8 +83,29 @@ final class Connection implements Closeable {
         }
     }
 
-    /** Whether the kernel started this process with no other rights than its caller's, as far as it says. */
-    private static boolean isCallers() {
+    /**
+     * Whether the kernel started this process with no rights that its caller has not (AT_SECURE). What it does not say it does not
+     * say so of: a process that may not look has, or has given up, such rights.
+     */
+    private static boolean isPlain() {
+        try {
+            ByteBuffer words = ByteBuffer.wrap(Files.readAllBytes(Path.of("/proc/self/auxv"))).order(ByteOrder.nativeOrder());
+            boolean isLong = !"32".equals(System.getProperty("sun.arch.data.model"));
+            while (words.remaining() >= (isLong ? 16 : 8)) {
+                long name = isLong ? words.getLong() : words.getInt();
+                long value = isLong ? words.getLong() : words.getInt();
+                if (name == AT_SECURE) {
+                    return value == 0;
+                }
+            }
+        } catch (IOException it) {
+            // As if it had said nothing.
+        }
+        return false;
+    }
+
+    /** Whether real and effective user and group are the same now. */
+    private static boolean isOneUser() {
         try {
             for (String line : Files.readAllLines(Path.of("/proc/self/status"))) {
                 // Real, effective, saved, and that of the file system.

@@ -263,7 +263,8 @@ impl Gateway {
             }
             Kind::Change => return self.change(endpoint, &client, params, &parts.headers).await,
             Kind::Question | Kind::Work | Kind::Rpc | Kind::Flags => {
-                waiting::ask(&self.daemon, (endpoint.kind, endpoint.method), params).await?
+                waiting::ask(&self.daemon, &client, (endpoint.kind, endpoint.method), params)
+                    .await?
             }
         };
         let result = match narrows {
@@ -302,7 +303,7 @@ impl Gateway {
         let idempotency = self.idempotency.clone();
         let making = tokio::spawn(async move {
             let change = async {
-                let result = daemon.ask(endpoint.method, &params, true).await?;
+                let result = daemon.ask_slowly(&client, endpoint.method, &params).await?;
                 Ok(Bytes::from(String::from(Box::<str>::from(result))))
             };
             match key {

@@ -9,6 +9,7 @@ mod old;
 mod quotas;
 mod reviews;
 mod seats;
+mod shared;
 mod streams;
 mod tls;
 mod vouchers;

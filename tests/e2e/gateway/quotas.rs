@@ -1,6 +1,6 @@
 //! What one client, or whoever reaches the port for probes, uses up is nobody else's.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -10,8 +10,10 @@ use nix::sys::socket;
 use serde_json::{Value, json};
 
 use crate::support::daemon::Daemon;
-use crate::support::eventually;
-use crate::support::gateway::{Gateway, GatewayStage, TOKEN, client, curl, everything};
+use crate::support::gateway::{
+    Gateway, GatewayStage, TOKEN, client, connect_from, curl, everything,
+};
+use crate::support::{PATIENCE, eventually};
 
 const LIMIT_EXCEEDED: i64 = -32005;
 
@@ -68,6 +70,22 @@ fn who_keeps_connections_to_the_port_for_probes_open_keeps_nobody_from_an_answer
     // All that there are would have their places, by turns, for longer.
     let told = curl(&[&url, "--max-time", "30"]);
     assert_eq!(told.status, 200, "{told:?}");
+}
+
+#[test]
+fn who_comes_to_the_port_for_probes_again_and_again_takes_no_place_of_another_address() {
+    let stage = GatewayStage::start(&everything());
+    let mut own = connect_from(1, stage.gateway.probes);
+    own.set_read_timeout(Some(PATIENCE)).unwrap();
+    own.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n").unwrap();
+    let mut others: Vec<_> = (0..64).map(|_| connect_from(2, stage.gateway.probes)).collect();
+    // The first of them has made room for the last, when all have come.
+    others[0].set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(others[0].read(&mut [0]).unwrap_or(0), 0, "the first of many");
+    own.write_all(b"\r\n").unwrap();
+    let mut said = [0; 12];
+    own.read_exact(&mut said).unwrap();
+    assert_eq!(said, *b"HTTP/1.1 200");
 }
 
 #[test]

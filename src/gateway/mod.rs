@@ -23,6 +23,7 @@ mod events;
 mod exchange;
 mod forward;
 mod guarded;
+mod handshakes;
 mod hosts;
 mod idempotency;
 mod jwt;

@@ -3,6 +3,7 @@
 mod crowded;
 mod described;
 mod expiry;
+mod handshakes;
 mod hostile;
 mod kept;
 mod old;

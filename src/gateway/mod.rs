@@ -24,6 +24,7 @@ mod exchange;
 mod forward;
 mod guarded;
 mod handshakes;
+mod head;
 mod hosts;
 mod idempotency;
 mod jwt;

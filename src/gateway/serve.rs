@@ -164,8 +164,9 @@ async fn converse<S>(
     let turn = Arc::new(Turn::new(place.machine()));
     let guarded = Guarded::new(stream, Arc::clone(&progress), Arc::clone(&turn), limits.write);
     let io = TokioIo::new(guarded);
-    let address = place.address();
-    let arrival = Arc::new(Arrival { address, certificate, progress: Arc::clone(&progress), turn });
+    let (address, machine) = (place.address(), place.machine());
+    let progress_of = Arc::clone(&progress);
+    let arrival = Arc::new(Arrival { address, certificate, machine, progress: progress_of, turn });
     let service = {
         let gateway = Arc::clone(&gateway);
         service_fn(move |request: Request<Incoming>| {

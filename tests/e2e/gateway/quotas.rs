@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 use nix::sys::socket;
 use serde_json::{Value, json};
 
+use super::hostile::{PREFACE, asking, frame};
 use crate::support::daemon::Daemon;
 use crate::support::gateway::{
     Gateway, GatewayStage, TOKEN, client, connect_from, curl, everything,
@@ -186,6 +187,38 @@ fn the_longest_replies_in_the_largest_batches_take_little_memory() {
         peak = watched.join().unwrap();
     });
     assert!(peak < MOST, "{peak} bytes");
+}
+
+/// By HTTP/2 a reply for which there is no window waits, and a header that was said once is said again by one byte.
+#[test]
+fn requests_whose_replies_nobody_reads_take_little_memory() {
+    const CONNECTIONS: usize = 120;
+    const STREAMS: u32 = 64;
+    let limits = "[limits]\nidle = \"30m\"\nwrite = \"30m\"\n";
+    let stage = GatewayStage::start(&format!("{}{limits}", everything()));
+    // SETTINGS_INITIAL_WINDOW_SIZE 0; `x: y` into the dynamic table, and four hundred times from there (RFC 7541, 6.1).
+    let begin = [PREFACE, &frame(4, 0, 0, &[0, 4, 0, 0, 0, 0])].concat();
+    let mut asked = asking("POST", "/api/v1/nowhere");
+    asked.extend_from_slice(b"\x40\x01x\x01y");
+    asked.extend([0xbe; 400]);
+    let streams = (0..STREAMS).flat_map(|it| frame(1, 4, 1 + 2 * it, &asked));
+    let said: Vec<u8> = begin.into_iter().chain(streams).collect();
+    let connect = |_| {
+        let mut stream = TcpStream::connect(("127.0.0.1", stage.gateway.port)).unwrap();
+        stream.write_all(&said).unwrap();
+        stream
+    };
+    let _unread: Vec<TcpStream> = (0..CONNECTIONS).map(connect).collect();
+    let mut peak = 0;
+    eventually("all are answered", || {
+        peak = peak.max(memory_of(&stage));
+        let figures = stage.gateway.probe("/metrics").text;
+        let name = "entitled_gateway_answers_total{status=\"4xx\"} ";
+        let count = figures.lines().find_map(|it| it.strip_prefix(name)?.parse::<u32>().ok());
+        let all = u32::try_from(CONNECTIONS).unwrap() * STREAMS;
+        if count == Some(all) { Ok(()) } else { Err(format!("{count:?} of {all}")) }
+    });
+    assert!(peak < 160 << 20, "{peak} bytes");
 }
 
 #[test]

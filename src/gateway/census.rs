@@ -1,4 +1,4 @@
-//! How many connections there are, of each address and of all.
+//! How many connections there are, of each address and of all, and how many requests of each.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -29,6 +29,25 @@ pub(super) struct Machine {
     number: u64,
     /// Changed only by who has the lock of the counts.
     connections: AtomicUsize,
+    /// That are not answered yet.
+    requests: AtomicUsize,
+}
+
+/// A request of a machine, until it is answered.
+pub(super) struct Begun<'a>(&'a Machine);
+
+impl Machine {
+    /// Counts one more request, unless there are so many.
+    pub(super) fn begin(&self, most: usize) -> Option<Begun<'_>> {
+        let begun = Begun(self);
+        (self.requests.fetch_add(1, Ordering::Relaxed) < most).then_some(begun)
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A place for one connection.
@@ -57,7 +76,13 @@ impl Census {
             return None;
         }
         let number = counts.number;
-        let new = || Arc::new(Machine { number, connections: AtomicUsize::new(0) });
+        let new = || {
+            Arc::new(Machine {
+                number,
+                connections: AtomicUsize::new(0),
+                requests: AtomicUsize::new(0),
+            })
+        };
         let machine = Arc::clone(counts.by_address.entry(address).or_insert_with(new));
         machine.connections.fetch_add(1, Ordering::Relaxed);
         counts.all += 1;

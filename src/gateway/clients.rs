@@ -10,6 +10,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::endpoints::Scope;
+use super::places::Share;
 use super::problem::Problem;
 use super::settings::{self, Voucher};
 use entitled_core::domain::ids::{CustomerId, ProductId};
@@ -30,8 +31,17 @@ pub(super) struct Client {
     pub(super) products: Vec<ProductId>,
     rate: DefaultDirectRateLimiter,
     places: Semaphore,
+    most_streams: usize,
     streams: Arc<Semaphore>,
     unwritten: Arc<AtomicUsize>,
+    together: Together,
+}
+
+/// What all clients come to.
+#[derive(Debug, Clone, Copy)]
+struct Together {
+    clients: usize,
+    streams: usize,
 }
 
 /// Bytes that a client is still to be told; none any more when it is dropped.
@@ -47,7 +57,7 @@ impl Drop for Owed {
 }
 
 impl Client {
-    fn new(settings: &settings::Client) -> Self {
+    fn new(settings: &settings::Client, together: Together) -> Self {
         let some = |it| NonZeroU32::new(it).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(some(settings.rate)).allow_burst(some(settings.burst));
         Self {
@@ -57,8 +67,10 @@ impl Client {
             products: settings.products.clone(),
             rate: RateLimiter::direct(quota),
             places: Semaphore::new(AT_A_TIME),
+            most_streams: settings.streams,
             streams: Arc::new(Semaphore::new(settings.streams)),
             unwritten: Arc::default(),
+            together,
         }
     }
 
@@ -80,6 +92,16 @@ impl Client {
             Ok(Ok(place)) => Ok(place),
             _ => Err(Problem::limited("this client asks too much at a time")),
         }
+    }
+
+    /// What is its own of what all clients share alike.
+    pub(super) fn share(&self) -> Share<'_> {
+        Share { by: &self.name, part: 1, among: self.together.clients }
+    }
+
+    /// What is its own of all streams, by how many each may have.
+    pub(super) fn share_of_streams(&self) -> Share<'_> {
+        Share { by: &self.name, part: self.most_streams, among: self.together.streams }
     }
 
     /// A place for one more of its streams.
@@ -115,14 +137,18 @@ pub(super) struct Clients {
 
 impl Clients {
     pub(super) fn new(settings: &settings::Settings) -> Self {
+        let all = || settings.clients.iter().chain(&settings.anonymous);
+        let together =
+            Together { clients: all().count(), streams: all().map(|it| it.streams).sum() };
+        let new = |it| Arc::new(Client::new(it, together));
         let mut clients = Self {
             by_token: HashMap::new(),
             by_subject: HashMap::new(),
             by_certificate: HashMap::new(),
-            anonymous: settings.anonymous.as_ref().map(|it| Arc::new(Client::new(it))),
+            anonymous: settings.anonymous.as_ref().map(new),
         };
         for one in &settings.clients {
-            let client = Arc::new(Client::new(one));
+            let client = new(one);
             if let Some(token) = one.token {
                 clients.by_token.insert(token, Arc::clone(&client));
             }

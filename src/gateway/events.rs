@@ -8,11 +8,12 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::answer::{Answer, Body};
 use super::authorization::Authorization;
-use super::daemon::{Daemon, Place};
+use super::daemon::Daemon;
+use super::places::Place;
 use super::problem::Problem;
 use crate::rpc::socket::progress::Progress;
 use entitled_client::{AsyncClient, AsyncSubscription, ClientError};
@@ -58,6 +59,13 @@ fn stream(progress: &Arc<Progress>, within: Duration) -> (Answer, Teller) {
     (answer, Teller { to, within })
 }
 
+/// What lasts as long as a stream: a place of the client's own, and one of all.
+type Streaming = (OwnedSemaphorePermit, Place);
+
+fn streaming(daemon: &Daemon, authorization: &Authorization) -> Result<Streaming, Problem> {
+    Ok((authorization.client.stream()?, daemon.place(&authorization.client)?))
+}
+
 /// Follows the verdict about a product.
 pub(super) async fn verdicts(
     daemon: &Daemon,
@@ -65,7 +73,7 @@ pub(super) async fn verdicts(
     params: &Map<String, Value>,
     (progress, within): (&Arc<Progress>, Duration),
 ) -> Result<Answer, Problem> {
-    let places = (authorization.client.stream()?, daemon.place()?);
+    let places = streaming(daemon, &authorization)?;
     let followed = daemon.follow(params).await?;
     let (answer, teller) = stream(progress, within);
     tokio::spawn(tell_verdicts(followed, teller, authorization, places));
@@ -76,7 +84,7 @@ async fn tell_verdicts(
     mut followed: AsyncSubscription,
     teller: Teller,
     authorization: Authorization,
-    _places: (Place, Place),
+    _places: Streaming,
 ) {
     followed.set_wait(Some(SIGN));
     let telling = async {
@@ -111,7 +119,7 @@ pub(super) async fn seat(
         let why = "a seat lasts as long as its stream: accept text/event-stream";
         return Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "INVALID_PARAMS", why));
     }
-    let places = (authorization.client.stream()?, daemon.place()?);
+    let places = streaming(daemon, &authorization)?;
     let mut line = daemon.connect().await?;
     params.insert("bind".to_owned(), "connection".into());
     let wait = Duration::from_millis(params.get("wait_ms").and_then(Value::as_u64).unwrap_or(0));
@@ -144,7 +152,7 @@ async fn hold_seat(
     teller: Teller,
     (seat, own, first): (String, Value, Bytes),
     authorization: Authorization,
-    _places: (Place, Place),
+    _places: Streaming,
 ) {
     let is_heard = tokio::select! {
         () = teller.to.closed() => false,

@@ -3,15 +3,17 @@
 use bytes::Bytes;
 use http::response::Parts;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
 
 use super::answer::{Answer, Body};
 use super::clients::Client;
 use super::daemon::Daemon;
-use super::problem::{Problem, tell_unreachable};
+use super::exchange::failed;
+use super::problem::Problem;
+use super::waiting;
+use crate::rpc::methods::wait_of;
+use crate::rpc::socket::ofrep::{CUSTOMER, PRODUCTS, UNSETTLED, WAIT};
 
-const LONGEST: usize = 1 << 20;
 /// Headers of the answer that are handed on.
 const KEPT: [header::HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, header::RETRY_AFTER];
 
@@ -25,15 +27,22 @@ pub(super) async fn flags(
     let mut request = Request::post(address)
         .header(header::HOST, "localhost")
         .header(header::CONTENT_TYPE, "application/json")
-        .header("entitled-customer", client.customer.to_string());
+        .header(CUSTOMER, client.customer.to_string());
     if let Some(key) = key.filter(|_| !client.may_ask_about_all()) {
-        request = request.header("entitled-products", candidates(client, key).join(","));
+        request = request.header(PRODUCTS, candidates(client, key).join(","));
     }
     if let Some(known) = headers.get(header::IF_NONE_MATCH) {
         request = request.header(header::IF_NONE_MATCH, known);
     }
     let request = request.body(Full::new(body)).map_err(|it| failed(&it))?;
-    let (parts, body) = exchange(daemon, request).await?;
+    let ask = |wait_ms: u64| {
+        let mut request = request.clone();
+        request.headers_mut().insert(WAIT, HeaderValue::from(wait_ms));
+        daemon.exchange(request)
+    };
+    let is_known = |(parts, _): &(Parts, Bytes)| !parts.headers.contains_key(UNSETTLED);
+    let wait = wait_of(None).unwrap_or_default();
+    let (parts, body) = waiting::in_turn((daemon, client), wait, ask, is_known).await?;
     let mut answer = Answer::new(parts.status, Body::Whole(body));
     for name in KEPT {
         if let Some(value) = parts.headers.get(&name) {
@@ -50,33 +59,11 @@ pub(super) async fn metrics(daemon: &Daemon) -> Result<String, Problem> {
         .header(header::HOST, "localhost")
         .header(header::ACCEPT, "text/plain; version=0.0.4");
     let request = request.body(Full::default()).map_err(|it| failed(&it))?;
-    let (parts, body) = exchange(daemon, request).await?;
+    let (parts, body) = daemon.open_exchange().await?.ask(request).await?;
     match parts.status {
         StatusCode::OK => String::from_utf8(body.into()).map_err(|it| failed(&it)),
         status => Err(failed(&status)),
     }
-}
-
-/// One request over a connection of its own.
-async fn exchange(
-    daemon: &Daemon,
-    request: Request<Full<Bytes>>,
-) -> Result<(Parts, Bytes), Problem> {
-    let stream = daemon.open().await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|it| failed(&it))?;
-    let driving = tokio::spawn(connection);
-    let reply = sender.send_request(request).await.map_err(|it| failed(&it))?;
-    let (parts, body) = reply.into_parts();
-    let body = Limited::new(body, LONGEST).collect().await.map_err(|it| failed(&it))?.to_bytes();
-    driving.abort();
-    Ok((parts, body))
-}
-
-fn failed(error: &dyn std::fmt::Display) -> Problem {
-    tell_unreachable(error);
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "DAEMON_UNREACHABLE", "the daemon gave no answer")
 }
 
 /// Products that a flag's key may be about, and the client as well. Which are installed is the daemon's knowledge, and it

@@ -1,8 +1,8 @@
 //! The second port: whether the gateway lives, whether it is ready, and its figures. For the machine that runs it.
 //!
-//! A port has no caller to know. Few connections, none for long: whoever comes takes the place of who was there longest, so
-//! that nobody who stays keeps away who asks whether we live. A thread of its own, and a connection of its own to the daemon:
-//! whatever the clients are at, it does not wait behind them.
+//! A port has no caller to know. Few connections, none for long: whoever comes takes the place of who was there longest, of the
+//! address that has most, so that nobody who stays, or comes again and again, keeps away who asks whether we live. A thread of
+//! its own, and a connection of its own to the daemon from the start: whatever the clients are at, it does not wait behind them.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -38,6 +38,9 @@ const CONNECTIONS: usize = 16;
 const LONGEST: Duration = Duration::from_secs(10);
 /// How long the daemon may take to say how it is.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// After so long it is asked again, where it was not there at the start.
+const AGAIN: Duration = Duration::from_secs(1);
+const SILENT: &str = "the daemon does not answer";
 /// For how long what it said is told on.
 const MOMENT: Duration = Duration::from_millis(200);
 /// How long another's answer may take, from one byte to the next, and how long it may be.
@@ -118,6 +121,28 @@ impl<T: Clone + Send + 'static> Moment<T> {
 /// The connection on which the daemon is asked how it is.
 type Line = Arc<AsyncMutex<Option<AsyncClient>>>;
 
+/// Connections and where they come from; who was there longest first.
+#[derive(Default)]
+struct Places(VecDeque<(IpAddr, AbortHandle)>);
+
+impl Places {
+    fn make_room(&mut self) {
+        let Self(places) = self;
+        places.retain(|(_, it)| !it.is_finished());
+        if places.len() < CONNECTIONS {
+            return;
+        }
+        let own = |(from, _): &(IpAddr, AbortHandle)| {
+            places.iter().filter(|(other, _)| other == from).count()
+        };
+        // The first of those that have as many.
+        let longest = (0..places.len()).rev().max_by_key(|it| places.get(*it).map(own));
+        if let Some((_, longest)) = longest.and_then(|it| places.remove(it)) {
+            longest.abort();
+        }
+    }
+}
+
 struct Probed {
     gateway: Arc<Gateway>,
     line: Line,
@@ -126,10 +151,17 @@ struct Probed {
 }
 
 impl Probed {
+    /// Has a connection to the daemon as soon as there is one.
+    async fn connect(&self) {
+        while self.ready().await == Err(SILENT) {
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
     async fn ready(&self) -> Result<(), &'static str> {
         let (daemon, line) = (Arc::clone(&self.gateway.daemon), Arc::clone(&self.line));
         let said = self.ready.get(async move { ready(&daemon, &line).await }).await;
-        said.unwrap_or(Err("the daemon does not answer"))
+        said.unwrap_or(Err(SILENT))
     }
 
     /// Those of the daemon.
@@ -162,18 +194,15 @@ async fn serve(listener: TcpListener, gateway: Arc<Gateway>) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let (ready, figures) = (Moment::new(), Moment::new());
     let probed = Arc::new(Probed { gateway, line: Line::default(), ready, figures });
-    let mut places = VecDeque::<AbortHandle>::new();
+    let connecting = Arc::clone(&probed);
+    tokio::spawn(async move { connecting.connect().await });
+    let mut places = Places::default();
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, from)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        places.retain(|it| !it.is_finished());
-        if places.len() >= CONNECTIONS
-            && let Some(longest) = places.pop_front()
-        {
-            longest.abort();
-        }
+        places.make_room();
         let probed = Arc::clone(&probed);
         let serving = tokio::spawn(async move {
             let service = service_fn(move |request: Request<Incoming>| {
@@ -185,7 +214,7 @@ async fn serve(listener: TcpListener, gateway: Arc<Gateway>) -> io::Result<()> {
             let serving = server.serve_connection(TokioIo::new(stream), service);
             let _ = tokio::time::timeout(LONGEST, serving).await;
         });
-        places.push_back(serving.abort_handle());
+        places.0.push_back((from.ip(), serving.abort_handle()));
     }
 }
 
@@ -255,7 +284,7 @@ async fn respond(request: &Request<Incoming>, probed: &Probed) -> Response<Full<
 /// seen once. A chain that is away since is no reason: what was proven holds until its grace is over.
 async fn ready(daemon: &Daemon, line: &Line) -> Result<(), &'static str> {
     let Ok(Some(health)) = tokio::time::timeout(PATIENCE, health(daemon, line)).await else {
-        return Err("the daemon does not answer");
+        return Err(SILENT);
     };
     let health: Value = serde_json::from_str(health.get()).unwrap_or_default();
     if health["store"]["status"] != "ok" {

@@ -10,6 +10,8 @@ use super::answer::{Answer, Body};
 use super::seldom::Seldom;
 use entitled_client::{ClientError, ErrorCode};
 
+const NO_ANSWER: &str = "the daemon gave no answer, which says nothing of what is so";
+
 /// Why there is no answer.
 #[derive(Debug, Clone)]
 pub(super) struct Problem {
@@ -59,6 +61,11 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", why)
     }
 
+    /// The daemon says nothing.
+    pub(super) fn late() -> Self {
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "DAEMON_TIMEOUT", NO_ANSWER)
+    }
+
     /// What the daemon said, or that it said nothing.
     pub(super) fn of(error: &ClientError) -> Self {
         let ClientError::Refused { message, .. } = error else {
@@ -68,11 +75,7 @@ impl Problem {
                 _ => (StatusCode::SERVICE_UNAVAILABLE, "DAEMON_UNREACHABLE"),
             };
             tell_unreachable(error);
-            return Self::new(
-                status,
-                code,
-                "the daemon gave no answer, which says nothing of what is so",
-            );
+            return Self::new(status, code, NO_ANSWER);
         };
         let status = status_of(error.code());
         let code = error.name().or(error.code().map(ErrorCode::name)).unwrap_or("INTERNAL_ERROR");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use serde_json::{Map, Value};
@@ -14,12 +14,14 @@ use tokio::sync::Semaphore;
 
 use super::answer::{Answer, Body, Kept};
 use super::authorization::{Authorization, Shown};
+use super::census::Machine;
 use super::certificate::Certificate;
 use super::clients::Client;
 use super::cors::{Cors, Origin, is_of_another_site};
 use super::credentials::Credentials;
 use super::daemon::Daemon;
 use super::endpoints::{Endpoint, Kind, Route, route};
+use super::head::{Head, is_json};
 use super::hosts::Hosts;
 use super::idempotency::Idempotency;
 use super::kept::Verdicts;
@@ -54,6 +56,7 @@ pub(super) struct Arrival {
     /// Of IPv6, its network.
     pub(super) address: IpAddr,
     pub(super) certificate: Option<Arc<Certificate>>,
+    pub(super) machine: Arc<Machine>,
     pub(super) progress: Arc<Progress>,
     pub(super) turn: Arc<Turn>,
 }
@@ -61,34 +64,48 @@ pub(super) struct Arrival {
 impl Gateway {
     pub(super) async fn respond(&self, request: Request<Incoming>, arrival: &Arrival) -> Reply {
         let _serving = arrival.progress.serve();
+        let (parts, mut body) = request.into_parts();
+        let head = Head::of(&parts, &self.cors);
+        let answered = match arrival.machine.begin(2 * self.limits.in_flight) {
+            // What answering takes is there for as long as it is answered, and no longer: by HTTP/2 a reply can wait for long.
+            Some(_begun) => Box::pin(self.in_turn((parts, &mut body), arrival, &head)).await,
+            None => {
+                drop(parts);
+                arrival.turn.spend(ANY_REQUEST);
+                Err(Problem::limited("this address has too many requests under way"))
+            }
+        };
+        let mut answer = answered.unwrap_or_else(|problem| problem.into_answer(&head.id));
+        self.figures.answered(answer.status);
+        if !matches!(head.origin, Origin::Foreign) {
+            self.cors.show(&head.origin, &mut answer.headers);
+        }
+        if let Ok(id) = HeaderValue::from_str(&head.id) {
+            answer.headers.insert("x-request-id", id);
+        }
+        answer.set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        if head.has_body_by_chunks {
+            answer.set(header::CONNECTION, "close");
+        }
+        // By HTTP/1.1 hyper itself sees to what was not read.
+        if head.is_http2 {
+            self.read_on(&mut body).await;
+        }
+        let is_unread = head.is_http2 && !body.is_end_stream();
+        reply(answer, head.is_head, &arrival.progress, is_unread.then_some(body))
+    }
+
+    async fn in_turn(
+        &self,
+        (parts, body): (Parts, &mut Incoming),
+        arrival: &Arrival,
+        head: &Head,
+    ) -> Result<Answer, Problem> {
         // Also of who has not said yet who asks: a refusal costs as much.
         if !arrival.turn.try_take(ANY_REQUEST) {
             arrival.turn.take(ANY_REQUEST).await;
         }
-        let (parts, mut body) = request.into_parts();
-        let id = request_id(&parts.headers);
-        let origin = self.cors.origin(&parts.headers);
-        let is_head = parts.method == Method::HEAD;
-        let has_body_by_chunks = parts.headers.contains_key(header::TRANSFER_ENCODING);
-        let answered = self.answer((&parts, &mut body), arrival, (&origin, &id)).await;
-        let mut answer = answered.unwrap_or_else(|problem| problem.into_answer(&id));
-        self.figures.answered(answer.status);
-        if !matches!(origin, Origin::Foreign) {
-            self.cors.show(&origin, &mut answer.headers);
-        }
-        if let Ok(id) = HeaderValue::from_str(&id) {
-            answer.headers.insert("x-request-id", id);
-        }
-        answer.set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-        if has_body_by_chunks {
-            answer.set(header::CONNECTION, "close");
-        }
-        // By HTTP/1.1 hyper itself sees to what was not read.
-        if parts.version == Version::HTTP_2 {
-            self.read_on(&mut body).await;
-        }
-        let is_unread = parts.version == Version::HTTP_2 && !body.is_end_stream();
-        reply(answer, is_head, &arrival.progress, is_unread.then_some(body))
+        self.answer((&parts, body), arrival, head).await
     }
 
     /// Reads what is on its way of a body. Some clients (curl 7) take a reply for lost when they hear before they have sent
@@ -112,7 +129,7 @@ impl Gateway {
         &self,
         (parts, body): (&Parts, &mut Incoming),
         arrival: &Arrival,
-        (origin, id): (&Origin, &str),
+        Head { origin, id, .. }: &Head,
     ) -> Result<Answer, Problem> {
         self.hosts.check(parts)?;
         if matches!(origin, Origin::Foreign) {
@@ -263,7 +280,8 @@ impl Gateway {
             }
             Kind::Change => return self.change(endpoint, &client, params, &parts.headers).await,
             Kind::Question | Kind::Work | Kind::Rpc | Kind::Flags => {
-                waiting::ask(&self.daemon, (endpoint.kind, endpoint.method), params).await?
+                waiting::ask(&self.daemon, &client, (endpoint.kind, endpoint.method), params)
+                    .await?
             }
         };
         let result = match narrows {
@@ -302,7 +320,7 @@ impl Gateway {
         let idempotency = self.idempotency.clone();
         let making = tokio::spawn(async move {
             let change = async {
-                let result = daemon.ask(endpoint.method, &params, true).await?;
+                let result = daemon.ask_slowly(&client, endpoint.method, &params).await?;
                 Ok(Bytes::from(String::from(Box::<str>::from(result))))
             };
             match key {
@@ -344,14 +362,6 @@ struct Asked<'a> {
     progress: &'a Arc<Progress>,
 }
 
-/// Whether the body is JSON by its one name. A page's form cannot send this type without being asked about first.
-fn is_json(headers: &HeaderMap) -> bool {
-    let mut given = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(one), None) = (given.next(), given.next()) else { return false };
-    let named = one.to_str().ok().and_then(|it| it.split(';').next()).unwrap_or_default();
-    named.trim().eq_ignore_ascii_case("application/json")
-}
-
 fn members(endpoint: &Endpoint, body: &[u8]) -> Result<Map<String, Value>, Problem> {
     if body.is_empty() {
         return Ok(Map::new());
@@ -376,21 +386,5 @@ fn allow(answer: &mut Answer, verbs: &[&'static str]) {
     let all: Vec<&str> = verbs.iter().copied().chain(head).chain(["OPTIONS"]).collect();
     if let Ok(all) = HeaderValue::from_str(&all.join(", ")) {
         answer.headers.insert(header::ALLOW, all);
-    }
-}
-
-/// What the client calls the request, if that can stand in a log; else a name of ours.
-fn request_id(headers: &HeaderMap) -> String {
-    let given = headers.get("x-request-id").and_then(|it| it.to_str().ok());
-    let allowed = |it: u8| it.is_ascii_alphanumeric() || b"._-".contains(&it);
-    match given.filter(|it| (1..=64).contains(&it.len()) && it.bytes().all(allowed)) {
-        Some(given) => given.to_owned(),
-        None => {
-            let mut bytes = [0; 8];
-            let random = ring::rand::SystemRandom::new();
-            // A name that is not random still is one.
-            let _ = ring::rand::SecureRandom::fill(&random, &mut bytes);
-            alloy_primitives::hex::encode(bytes)
-        }
     }
 }

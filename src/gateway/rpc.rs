@@ -137,7 +137,7 @@ async fn ask(
     let listed = parameters::narrows(client, narrowing);
     let params = parameters::admit(client, method, listed, params)?;
     let kind = row.map_or(Kind::Question, |it| it.kind);
-    let result = waiting::ask(daemon, (kind, method), params).await?;
+    let result = waiting::ask(daemon, client, (kind, method), params).await?;
     if !listed {
         return Ok(result);
     }

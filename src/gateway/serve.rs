@@ -129,15 +129,17 @@ async fn attend(
         let is_http2 = preface.get(..count) == Some(PREFACE);
         return converse(stream, is_http2, (place, None), gateway, stop).await;
     };
-    let acceptor = TlsAcceptor::from(Arc::clone(&tls.terms().config));
-    match tokio::time::timeout(first, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => {
+    let accepting = TlsAcceptor::from(Arc::clone(&tls.terms().config)).accept(stream);
+    let shaking = tls.handshakes.make(place.address(), accepting);
+    match tokio::time::timeout(first, shaking).await {
+        Ok(Some(Ok(stream))) => {
             let (_, session) = stream.get_ref();
             let is_http2 = session.alpn_protocol() == Some(b"h2");
             let certificate = Certificate::of(session.peer_certificates(), &tls);
             converse(stream, is_http2, (place, certificate), gateway, stop).await;
         }
-        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Ok(Some(Err(error))) => tracing::debug!(%error, "a TLS handshake failed"),
+        Ok(None) => tracing::error!("a TLS handshake panicked"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
 }
@@ -162,8 +164,9 @@ async fn converse<S>(
     let turn = Arc::new(Turn::new(place.machine()));
     let guarded = Guarded::new(stream, Arc::clone(&progress), Arc::clone(&turn), limits.write);
     let io = TokioIo::new(guarded);
-    let address = place.address();
-    let arrival = Arc::new(Arrival { address, certificate, progress: Arc::clone(&progress), turn });
+    let (address, machine) = (place.address(), place.machine());
+    let progress_of = Arc::clone(&progress);
+    let arrival = Arc::new(Arrival { address, certificate, machine, progress: progress_of, turn });
     let service = {
         let gateway = Arc::clone(&gateway);
         service_fn(move |request: Request<Incoming>| {

@@ -13,6 +13,7 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKey
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 
+use super::handshakes::Handshakes;
 use super::settings;
 use crate::regular_file;
 use entitled_core::domain::causes::with_causes;
@@ -30,6 +31,8 @@ pub(super) enum TlsError {
     NotThere { path: PathBuf, what: &'static str },
     #[error("the certificate and the key cannot be used")]
     Unusable { source: rustls::Error },
+    #[error("there is no thread for handshakes")]
+    NoThread { source: io::Error },
     #[error("the certificates of `client_ca`, or the lists of `client_crl`, cannot be used")]
     Issuer { source: Box<dyn std::error::Error + Send + Sync> },
 }
@@ -38,6 +41,7 @@ pub(super) enum TlsError {
 pub(super) struct Tls {
     settings: settings::Tls,
     now: RwLock<Arc<Terms>>,
+    pub(super) handshakes: Handshakes,
 }
 
 /// What is shown, and whose certificates of clients are believed.
@@ -59,7 +63,8 @@ impl Terms {
 impl Tls {
     pub(super) fn new(settings: settings::Tls) -> Result<Self, TlsError> {
         let now = RwLock::new(Arc::new(terms(&settings)?));
-        Ok(Self { settings, now })
+        let handshakes = Handshakes::new().map_err(|source| TlsError::NoThread { source })?;
+        Ok(Self { settings, now, handshakes })
     }
 
     pub(super) fn terms(&self) -> Arc<Terms> {

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
+use super::clients::Client;
 use super::daemon::Daemon;
 use super::endpoints::Kind;
 use super::problem::Problem;
@@ -29,27 +30,42 @@ struct Known<'a> {
 /// Asks a method of a row of this kind.
 pub(super) async fn ask(
     daemon: &Daemon,
+    client: &Client,
     (kind, method): (Kind, &str),
-    mut params: Map<String, Value>,
+    params: Map<String, Value>,
 ) -> Result<Box<RawValue>, Problem> {
     let Some(wait) = wait(method, &params) else {
         // It cannot be asked without waiting.
-        let is_slow = kind != Kind::Question || method == "entitlement_explain";
-        return daemon.ask(method, &params, is_slow).await;
+        return match kind != Kind::Question || method == "entitlement_explain" {
+            true => daemon.ask_slowly(client, method, &params).await,
+            false => daemon.ask(method, &params).await,
+        };
     };
+    let asked = |wait_ms: u64| {
+        let mut params = params.clone();
+        params.insert("wait_ms".to_owned(), wait_ms.into());
+        async move { daemon.ask(method, &params).await }
+    };
+    in_turn((daemon, client), wait, asked, |said| is_known(said)).await
+}
+
+/// Asks what may wait so long, by a function of how many milliseconds it waits.
+pub(super) async fn in_turn<T, F: Future<Output = Result<T, Problem>>>(
+    (daemon, client): (&Daemon, &Client),
+    wait: Duration,
+    ask: impl Fn(u64) -> F,
+    is_known: impl Fn(&T) -> bool,
+) -> Result<T, Problem> {
     let until = Instant::now() + wait;
-    params.insert("wait_ms".to_owned(), 0.into());
-    let said = daemon.ask(method, &params, false).await?;
+    let said = ask(0).await?;
     if is_known(&said) {
         return Ok(said);
     }
-    let Some(_place) = daemon.waiting_place(until).await else {
-        return daemon.ask(method, &params, false).await;
+    let Some(_place) = daemon.waiting_place(client, until).await else {
+        return ask(0).await;
     };
     let left = until.saturating_duration_since(Instant::now());
-    let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-    params.insert("wait_ms".to_owned(), left.into());
-    daemon.ask(method, &params, false).await
+    ask(u64::try_from(left.as_millis()).unwrap_or(u64::MAX)).await
 }
 
 /// How long a question may wait for a chain, if it may, and says so in a form that the daemon takes.

@@ -3,12 +3,14 @@
 mod crowded;
 mod described;
 mod expiry;
+mod handshakes;
 mod hostile;
 mod kept;
 mod old;
 mod quotas;
 mod reviews;
 mod seats;
+mod shared;
 mod streams;
 mod tls;
 mod vouchers;

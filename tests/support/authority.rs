@@ -42,7 +42,19 @@ impl Authority {
 
     /// The same for a subject such as `/O=tests`.
     pub fn issue_to(&self, subject: &str, name: &str, alternative: &str) {
-        self.run(&format!("req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj {subject} -keyout {name}.key -out {name}.csr"));
+        let key = "ec -pkeyopt ec_paramgen_curve:P-256";
+        self.issue_by(key, subject, name, alternative);
+    }
+
+    /// The same for a key whose signatures cost a hundred times as much.
+    pub fn issue_costly(&self, name: &str, alternative: &str) {
+        self.issue_by("rsa:4096", &format!("/CN={name}"), name, alternative);
+    }
+
+    fn issue_by(&self, key: &str, subject: &str, name: &str, alternative: &str) {
+        self.run(&format!(
+            "req -new -newkey {key} -nodes -subj {subject} -keyout {name}.key -out {name}.csr"
+        ));
         let extensions = format!("subjectAltName={alternative}\nbasicConstraints=CA:FALSE\n");
         std::fs::write(self.path("extensions"), extensions).unwrap();
         self.run(&format!("x509 -req -in {name}.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile extensions -out {name}.new"));

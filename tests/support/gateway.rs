@@ -1,13 +1,14 @@
 //! The real gateway before a real daemon, asked by curl. It runs as a user of its own, whom the daemon knows as a delegate.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nix::sys::signal::Signal;
+use rustix::net::{AddressFamily, SocketType};
 use serde_json::{Value, json};
 
 use super::anvil::Anvil;
@@ -247,6 +248,14 @@ impl Asking {
             }
         }
     }
+}
+
+/// A connection from another address of this machine, such as 127.0.0.`host`.
+pub fn connect_from(host: u8, port: u16) -> TcpStream {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&socket, &SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, host), 0)).unwrap();
+    rustix::net::connect(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).unwrap();
+    TcpStream::from(socket)
 }
 
 /// The usual scene: a chain, a licence, a daemon, two customers that an administrator made, and a gateway.

@@ -1,7 +1,7 @@
 use super::*;
 
 pub(in crate::gateway) fn client(customer: &str) -> Client {
-    Client::new(&settings::Client {
+    let settings = settings::Client {
         name: "one".to_owned(),
         customer: customer.parse().unwrap(),
         token: None,
@@ -13,7 +13,8 @@ pub(in crate::gateway) fn client(customer: &str) -> Client {
         rate: 1,
         burst: 2,
         streams: 1,
-    })
+    };
+    Client::new(&settings, Together { clients: 1, streams: 1 })
 }
 
 #[test]

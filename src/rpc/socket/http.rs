@@ -221,6 +221,7 @@ impl Desk {
     async fn evaluate(&self, request: Request<Incoming>) -> Reply {
         let address = request.uri().clone();
         let terms = terms_of(request.headers());
+        let names_wait = terms.wait_ms.is_some();
         let known = request.headers().get(header::IF_NONE_MATCH).cloned();
         let known = known.as_ref().and_then(|it| it.to_str().ok()).unwrap_or_default();
         let (body, _room) = match self.body(request).await {
@@ -228,11 +229,14 @@ impl Desk {
             Err(answer) => return self.send(answer),
         };
         let evaluated = ofrep::evaluate(&self.caller, &self.warm, &address, (&body, terms)).await;
-        let etag = evaluated.etag.clone();
+        let (etag, is_unsettled) = (evaluated.etag.clone(), evaluated.is_unsettled);
         let mut reply = match etag.as_deref().filter(|it| ofrep::is_known(it, known)) {
             Some(_) => reply(StatusCode::NOT_MODIFIED, JSON, Bytes::new()),
             None => self.send(self.evaluated(evaluated)),
         };
+        if names_wait && is_unsettled {
+            reply.headers_mut().insert(ofrep::UNSETTLED, HeaderValue::from_static("1"));
+        }
         if let Some(etag) = etag.and_then(|it| HeaderValue::from_str(&it).ok()) {
             reply.headers_mut().insert(header::ETAG, etag);
         }
@@ -317,12 +321,13 @@ fn is_our_host(host: &[u8]) -> bool {
         || name.eq_ignore_ascii_case(b"entitled")
 }
 
-/// For whom flags are evaluated, and of which products.
+/// For whom flags are evaluated, of which products, and how long that may wait.
 fn terms_of(headers: &HeaderMap) -> ofrep::Terms {
     let text = |name: &str| {
         headers.get(name).map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned())
     };
-    ofrep::Terms { customer: text(ofrep::CUSTOMER), products: text(ofrep::PRODUCTS) }
+    let (customer, products) = (text(ofrep::CUSTOMER), text(ofrep::PRODUCTS));
+    ofrep::Terms { customer, products, wait_ms: text(ofrep::WAIT) }
 }
 
 /// What the request says it wants to read; empty for anything.

@@ -14,7 +14,7 @@ pub(in crate::rpc) mod linger;
 pub mod listen;
 pub(in crate::rpc) mod message;
 pub(in crate::rpc) mod metrics_port;
-mod ofrep;
+pub(crate) mod ofrep;
 pub(in crate::rpc) mod outbox;
 pub(in crate::rpc) mod peer;
 pub(crate) mod progress;

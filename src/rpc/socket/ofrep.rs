@@ -27,9 +27,13 @@ use entitled_core::domain::product::FeatureKinds;
 use flag::Flag;
 
 /// The header that names the customer, where an administrator or a delegate asks for one.
-pub(super) const CUSTOMER: &str = "entitled-customer";
+pub(crate) const CUSTOMER: &str = "entitled-customer";
 /// The header that names the only products whose flags are meant, with commas between: for whoever may ask about these.
-pub(super) const PRODUCTS: &str = "entitled-products";
+pub(crate) const PRODUCTS: &str = "entitled-products";
+/// The header that says for how many milliseconds to wait for a chain; and the one by which whoever sends it is told that
+/// waiting might have made it another answer.
+pub(crate) const WAIT: &str = "entitled-wait-ms";
+pub(crate) const UNSETTLED: &str = "entitled-unsettled";
 const FLAGS: &str = "/ofrep/v1/evaluate/flags";
 /// A longer key names no flag: a product has at most 64 bytes, and so has a feature.
 const LONGEST_KEY: usize = 129;
@@ -65,6 +69,8 @@ pub(super) struct Evaluated {
     pub(super) body: String,
     /// Of all flags of a product: the same for as long as they come to the same.
     pub(super) etag: Option<String>,
+    /// Whether it rests on a verdict that is not known, or not fresh.
+    pub(super) is_unsettled: bool,
 }
 
 /// The attributes that mean something here. All others are the program's own affair.
@@ -78,6 +84,8 @@ struct Context {
     customer: Option<String>,
     /// The only products that are meant, likewise.
     products: Option<String>,
+    /// For how long to wait, likewise.
+    wait_ms: Option<String>,
 }
 
 /// What is said beside the body.
@@ -85,6 +93,7 @@ struct Context {
 pub(super) struct Terms {
     pub(super) customer: Option<String>,
     pub(super) products: Option<String>,
+    pub(super) wait_ms: Option<String>,
 }
 
 impl Context {
@@ -151,7 +160,7 @@ impl Failure {
         if let Asked::One(key) = asked {
             body["key"] = Value::from(clip(key));
         }
-        Evaluated { status: self.status, body: body.to_string(), etag: None }
+        Evaluated { status: self.status, body: body.to_string(), etag: None, is_unsettled: false }
     }
 }
 
@@ -169,8 +178,9 @@ pub(super) async fn evaluate(
         if !caller.is_welcome() {
             return Err(Failure::refused());
         }
-        let Terms { customer, products } = terms;
-        let context = Context { customer, products, ..context(body, caller.limits().depth)? };
+        let Terms { customer, products, wait_ms } = terms;
+        let given = context(body, caller.limits().depth)?;
+        let context = Context { customer, products, wait_ms, ..given };
         match asked {
             Asked::One(key) => one(caller, warm, key, &context).await,
             Asked::All => {
@@ -199,7 +209,8 @@ async fn one(
         return Err(Failure::not_found(key));
     }
     let body = flag.evaluation(key, &verdict).to_string();
-    Ok(Evaluated { status: StatusCode::OK, body, etag: None })
+    let is_unsettled = is_unsettled(&verdict);
+    Ok(Evaluated { status: StatusCode::OK, body, etag: None, is_unsettled })
 }
 
 async fn all(
@@ -236,7 +247,13 @@ async fn all(
     }
     let body = format!(r#"{{"flags":[{}]}}"#, told.join(","));
     let etag = format!("W/\"{}\"", hex::encode(&digest.finalize()[..16]));
-    Ok(Evaluated { status: StatusCode::OK, body, etag: Some(etag) })
+    let is_unsettled = is_unsettled(&verdict);
+    Ok(Evaluated { status: StatusCode::OK, body, etag: Some(etag), is_unsettled })
+}
+
+fn is_unsettled(verdict: &Value) -> bool {
+    let is_fresh = verdict["freshness"].as_str().is_none_or(|it| it == "fresh");
+    verdict["code"] == "UNDETERMINED" || !is_fresh
 }
 
 /// The verdict, asked for as any program asks for it.
@@ -252,6 +269,11 @@ async fn check(
     }
     if let Some(customer) = &context.customer {
         params["customer"] = Value::from(customer.as_str());
+    }
+    if let Some(wait) = &context.wait_ms {
+        // What is no number is left to be refused like any other.
+        params["wait_ms"] =
+            wait.parse().map_or_else(|_| Value::from(wait.as_str()), |it: u64| Value::from(it));
     }
     // In the form that is answered on the shortest way.
     let request =

@@ -175,12 +175,12 @@ fn who_does_not_read_is_closed() {
 }
 
 /// A frame of HTTP/2 (RFC 9113, 4.1).
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A literal header without indexing (RFC 7541, 6.2.2).
 fn header(name: &str, value: &str) -> Vec<u8> {
@@ -195,7 +195,7 @@ fn request() -> Vec<u8> {
     asking("GET", "/api/v1/tiers")
 }
 
-fn asking(method: &str, path: &str) -> Vec<u8> {
+pub(super) fn asking(method: &str, path: &str) -> Vec<u8> {
     let bearer = format!("Bearer {TOKEN}");
     [
         header(":method", method),

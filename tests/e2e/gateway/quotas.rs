@@ -1,6 +1,6 @@
 //! What one client, or whoever reaches the port for probes, uses up is nobody else's.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -9,9 +9,12 @@ use nix::sys::signal::Signal;
 use nix::sys::socket;
 use serde_json::{Value, json};
 
+use super::hostile::{PREFACE, asking, frame};
 use crate::support::daemon::Daemon;
-use crate::support::eventually;
-use crate::support::gateway::{Gateway, GatewayStage, TOKEN, client, curl, everything};
+use crate::support::gateway::{
+    Gateway, GatewayStage, TOKEN, client, connect_from, curl, everything,
+};
+use crate::support::{PATIENCE, eventually};
 
 const LIMIT_EXCEEDED: i64 = -32005;
 
@@ -68,6 +71,22 @@ fn who_keeps_connections_to_the_port_for_probes_open_keeps_nobody_from_an_answer
     // All that there are would have their places, by turns, for longer.
     let told = curl(&[&url, "--max-time", "30"]);
     assert_eq!(told.status, 200, "{told:?}");
+}
+
+#[test]
+fn who_comes_to_the_port_for_probes_again_and_again_takes_no_place_of_another_address() {
+    let stage = GatewayStage::start(&everything());
+    let mut own = connect_from(1, stage.gateway.probes);
+    own.set_read_timeout(Some(PATIENCE)).unwrap();
+    own.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n").unwrap();
+    let mut others: Vec<_> = (0..64).map(|_| connect_from(2, stage.gateway.probes)).collect();
+    // The first of them has made room for the last, when all have come.
+    others[0].set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(others[0].read(&mut [0]).unwrap_or(0), 0, "the first of many");
+    own.write_all(b"\r\n").unwrap();
+    let mut said = [0; 12];
+    own.read_exact(&mut said).unwrap();
+    assert_eq!(said, *b"HTTP/1.1 200");
 }
 
 #[test]
@@ -168,6 +187,38 @@ fn the_longest_replies_in_the_largest_batches_take_little_memory() {
         peak = watched.join().unwrap();
     });
     assert!(peak < MOST, "{peak} bytes");
+}
+
+/// By HTTP/2 a reply for which there is no window waits, and a header that was said once is said again by one byte.
+#[test]
+fn requests_whose_replies_nobody_reads_take_little_memory() {
+    const CONNECTIONS: usize = 120;
+    const STREAMS: u32 = 64;
+    let limits = "[limits]\nidle = \"30m\"\nwrite = \"30m\"\n";
+    let stage = GatewayStage::start(&format!("{}{limits}", everything()));
+    // SETTINGS_INITIAL_WINDOW_SIZE 0; `x: y` into the dynamic table, and four hundred times from there (RFC 7541, 6.1).
+    let begin = [PREFACE, &frame(4, 0, 0, &[0, 4, 0, 0, 0, 0])].concat();
+    let mut asked = asking("POST", "/api/v1/nowhere");
+    asked.extend_from_slice(b"\x40\x01x\x01y");
+    asked.extend([0xbe; 400]);
+    let streams = (0..STREAMS).flat_map(|it| frame(1, 4, 1 + 2 * it, &asked));
+    let said: Vec<u8> = begin.into_iter().chain(streams).collect();
+    let connect = |_| {
+        let mut stream = TcpStream::connect(("127.0.0.1", stage.gateway.port)).unwrap();
+        stream.write_all(&said).unwrap();
+        stream
+    };
+    let _unread: Vec<TcpStream> = (0..CONNECTIONS).map(connect).collect();
+    let mut peak = 0;
+    eventually("all are answered", || {
+        peak = peak.max(memory_of(&stage));
+        let figures = stage.gateway.probe("/metrics").text;
+        let name = "entitled_gateway_answers_total{status=\"4xx\"} ";
+        let count = figures.lines().find_map(|it| it.strip_prefix(name)?.parse::<u32>().ok());
+        let all = u32::try_from(CONNECTIONS).unwrap() * STREAMS;
+        if count == Some(all) { Ok(()) } else { Err(format!("{count:?} of {all}")) }
+    });
+    assert!(peak < 160 << 20, "{peak} bytes");
 }
 
 #[test]

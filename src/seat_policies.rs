@@ -71,7 +71,7 @@ impl Policies {
 
     /// Whether any rule of a product is about units, so that who asks has to be known by theirs.
     pub fn names_units(&self, product: &ProductId) -> bool {
-        self.rules_of(product).any(|it| matches!(it, Who::Unit(_)))
+        self.rules_of(product).any(|it| matches!(it, Who::Unit(_) | Who::UserUnit(..)))
     }
 
     /// Whether any rule is about groups.

@@ -25,7 +25,14 @@ tokens_of = "enumerable"
 }
 
 pub(crate) fn claimant() -> Claimant {
-    Claimant { uid: 1000, account: None, on_behalf: None, gids: Vec::new(), unit: None }
+    Claimant {
+        uid: 1000,
+        account: None,
+        on_behalf: None,
+        gids: Vec::new(),
+        unit: None,
+        user_unit: None,
+    }
 }
 
 /// A seat of the product that is so held, for one unit.

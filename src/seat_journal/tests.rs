@@ -18,6 +18,7 @@ fn seat(number: u64) -> KeptSeat {
         on_behalf: Some(CustomerId::Numbered(7)),
         gids: vec![100],
         unit: None,
+        user_unit: None,
     };
     KeptSeat { processes: vec![KeptProcess { id: process, pid: Some(7) }], ..kept }
 }

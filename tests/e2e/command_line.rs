@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::pseudo_terminal::Terminal;
 use crate::support::daemon::Daemon;
-use crate::support::settings::Settings;
+use crate::support::settings::{ProductFile, Settings};
 use crate::support::socket::Line;
 use crate::support::stage::{ACME, Stage};
 
@@ -347,4 +347,21 @@ fn bash_runs_nothing_that_a_name_says() {
         assert!(!ran.exists(), "{line:?}: {completed}");
         assert!(completed.contains(ACME) && !completed.contains("touch"), "{line:?}: {completed}");
     }
+}
+
+#[test]
+fn a_terminal_obeys_no_name_in_json() {
+    let name = "Mal\u{202e}reh";
+    let product = ProductFile::new(ACME).set("name", "\"Mal\\u202ereh\"");
+    let product = product.tier("pro", 20, "features = { export = true }").grant(
+        "pro",
+        "eip155:31337/erc721:0x00000000000000000000000000000000000000aa",
+        "ids = [\"1\"]",
+    );
+    let daemon = Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]).product(product));
+    let output = daemon.entitlectl().args(["product", "list", "--json"]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let list: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(list["items"][0]["name"], name, "{text}");
+    assert!(!text.contains('\u{202e}'), "{text:?}");
 }

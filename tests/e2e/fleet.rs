@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
+use crate::seats_queue::another_user;
 use crate::support::etcd::copy_directory;
 use crate::support::fleet::{Fleet, NO_LIMIT};
 use crate::support::socket::Line;
@@ -59,6 +60,36 @@ fn machines_share_the_seats_of_one_token() {
     }
     let figures = fleet.machines[1].daemon.figures();
     assert!(figures.contains(r#"entitled_seats_ended_total{reason="exited"} 1"#), "{figures}");
+}
+
+#[test]
+fn nobody_is_kept_from_free_places_of_a_fleet_by_who_waits_for_more() {
+    let Some(fleet) = Fleet::start(2, 1, 3, TTL) else { return };
+    let (one, other) = (&fleet.machines[0].daemon, fleet.holder(1));
+    one.call("wallet_unlink", json!({"address": fleet.wallet.address()}));
+    one.link_for(&fleet.wallet, "machine");
+    one.wait_for_code(ACME, "VALID");
+    let Some(mut stranger) = another_user(one) else { return };
+    let (mut waiting, mut elsewhere) = (fleet.holder(0), other);
+    assert_eq!(elsewhere.acquire(json!({}))["code"], "GRANTED");
+    fleet.wait_until_used(0, 1);
+    waiting.ask_for_seat(json!({"count": 3, "wait_ms": A_MINUTE}));
+    eventually("it waits", || {
+        let list = one.admin("seat_list", json!({}));
+        if list["pools"][0]["waiting"] == 1 { Ok(()) } else { Err(list.to_string()) }
+    });
+    let seat = stranger.acquire(json!({}));
+    assert_eq!(seat["code"], "GRANTED", "{seat}");
+    // What it grows by is claimed as well, and is there once.
+    let grown = stranger.acquire(json!({"count": 2}));
+    let said = (&grown["code"], &grown["count"], &grown["seat"]);
+    assert_eq!(said, (&json!("GRANTED"), &json!(2), &seat["seat"]), "{grown}");
+    fleet.wait_until_used(1, 3);
+    assert_eq!(stranger.acquire(json!({"count": 3}))["code"], "SEATS_FULL");
+    elsewhere.kill();
+    stranger.kill();
+    let all = waiting.answer();
+    assert_eq!((&all["code"], &all["count"]), (&json!("GRANTED"), &json!(3)), "{all}");
 }
 
 #[test]

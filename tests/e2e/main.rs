@@ -88,6 +88,7 @@ mod seats_endings;
 mod seats_health;
 mod seats_loans;
 mod seats_processes;
+mod seats_queue;
 mod seats_restart;
 mod seats_rules;
 mod seats_shares;

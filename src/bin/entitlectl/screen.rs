@@ -73,9 +73,14 @@ impl Screen {
         self.write(&format!("{text}\n"));
     }
 
-    /// Writes a result exactly as the daemon gave it, and a line end.
+    /// Writes a result as the daemon gave it, and a line end. Names in it are of others' choice, and a terminal obeys none.
     pub(crate) fn raw(&mut self, result: &RawValue) {
-        self.line(result.get());
+        self.line(&words::tame_json(result.get()));
+    }
+
+    /// The same of what was put together here.
+    pub(crate) fn json(&mut self, result: &Value) {
+        self.line(&words::tame_json(&result.to_string()));
     }
 
     pub(crate) fn write(&mut self, text: &str) {
@@ -97,7 +102,7 @@ impl Screen {
 
     pub(crate) fn failure(&self, failure: &Failure) {
         match self.is_json() {
-            true => self.aside(&told::as_json(failure).to_string()),
+            true => self.aside(&words::tame_json(&told::as_json(failure).to_string())),
             false => {
                 let room = stderr_width().unwrap_or(usize::MAX);
                 let said = told::in_words(failure);

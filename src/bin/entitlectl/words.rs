@@ -163,5 +163,28 @@ pub(crate) fn tame(text: &str) -> String {
     text.chars().map(|it| if is_control_character(it) { '\u{fffd}' } else { it }).collect()
 }
 
+/// Whether a character is there and not shown, so that two texts look alike that are not.
+fn is_unseen(it: char) -> bool {
+    matches!(it, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The same of a JSON text, which stays the JSON that it was: each such character in a string becomes its escape.
+pub(crate) fn tame_json(text: &str) -> String {
+    let mut tamed = String::with_capacity(text.len());
+    for it in text.chars() {
+        match it {
+            // Between values, where alone they may stand as they are.
+            '\n' | '\r' | '\t' => tamed.push(it),
+            _ if is_control_character(it) || is_unseen(it) => {
+                for unit in it.encode_utf16(&mut [0; 2]) {
+                    tamed.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+            _ => tamed.push(it),
+        }
+    }
+    tamed
+}
+
 #[cfg(test)]
 mod tests;

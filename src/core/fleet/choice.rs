@@ -49,3 +49,9 @@ pub fn choose(
     let free: Vec<Slot> = offer.slots_from(start).filter(|it| !is_taken(it)).take(wanted).collect();
     (free.len() == wanted).then_some(free)
 }
+
+/// How many slots are not taken, as far as `most`.
+pub fn count_free(offer: &Offer, most: u32, is_taken: impl Fn(&Slot) -> bool) -> u32 {
+    let free = offer.slots_from(0).filter(|it| !is_taken(it));
+    free.zip(0..most).fold(0, |count, _| count + 1)
+}

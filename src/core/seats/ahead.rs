@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::ids::{BootTime, PoolId};
+use super::fair_share::HeldUp;
+use super::ids::{BootTime, Owner, PoolId};
 use super::machine::Seats;
 use super::places::TokenKey;
 use super::pool::{Pool, Wish};
@@ -21,14 +22,14 @@ impl Seats {
     /// Who is before this turn in pools that may share a token with this one. The same for each token.
     pub(super) fn ahead(&self, id: PoolId, turn: Turn) -> Ahead {
         let shares = self.pools.get(&id).is_some_and(|it| !it.common.is_empty());
-        let Some((now, turn)) = turn.filter(|_| shares) else { return Ahead::default() };
+        let Some((now, turn, user)) = turn.filter(|_| shares) else { return Ahead::default() };
         let mut found = BTreeSet::new();
         for (_, request) in self.requests.range(..turn) {
             if request.pools.contains(&id) {
                 continue;
             }
             for other in &request.pools {
-                if !found.contains(other) && self.waits_for_places(now, *other, request) {
+                if !found.contains(other) && self.waits_for_places((now, user), *other, request) {
                     found.insert(*other);
                 }
             }
@@ -41,20 +42,32 @@ impl Seats {
         pool.common.contains(key) && ahead.0.iter().any(|it| self.offered(*it, key) > 0)
     }
 
-    /// Whether places are what a request waits for: not what the policy, or the customer's own seats, keep from it.
-    fn waits_for_places(&self, now: BootTime, id: PoolId, request: &Request) -> bool {
+    /// Whether places are what a request waits for, and keeps from that user: not what the policy, or the customer's own
+    /// seats, keep from it.
+    fn waits_for_places(
+        &self,
+        (now, user): (BootTime, Owner),
+        id: PoolId,
+        request: &Request,
+    ) -> bool {
         let Some(pool) = self.pools.get(&id) else { return false };
-        let count = u64::from(request.count);
-        let leaves_room = pool.limit(now).is_none_or(|most| pool.used + count <= most);
+        let wish = Wish { turn: None, ..self.wish(id, request) };
+        let leaves_room =
+            pool.limit(now).is_none_or(|most| pool.used + u64::from(wish.count) <= most);
         if pool.policy.express || pool.draining > 0 || !leaves_room {
             return false;
         }
-        let wish = Wish { turn: None, ..Wish::of(request) };
-        let holds_up = match self.pass(now, id, wish) {
-            Ok(passed) if passed.reserved == 0 => return true,
-            Ok(_) => self.fit(now, id, wish).err(),
-            Err(shortage) => Some(shortage),
+        let lacks = match self.pass(now, id, wish) {
+            Ok(passed) if passed.reserved == 0 => true,
+            passed => {
+                let shortage = passed.and_then(|_| self.fit(now, id, wish)).err();
+                shortage.is_none_or(|it| it.holds_up && it.refusal != Refusal::NotKnown)
+            }
         };
-        holds_up.is_none_or(|it| it.holds_up && it.refusal != Refusal::NotKnown)
+        let mut held_up = HeldUp::default();
+        if lacks {
+            held_up.add(self, now, (id, wish), Some(user));
+        }
+        held_up.has(user)
     }
 }

@@ -3,9 +3,9 @@
 //! A **place** is claimed from the fleet, serves for one seat and is handed back, so that its fence is the seat's own.
 //! Whoever claims is SeatKeeper: here it is only counted.
 
+use super::fair_share::HeldUp;
 use super::ids::{BootTime, PoolId, RequestId, SeatId};
 use super::machine::Seats;
-use super::pool::Wish;
 use super::seat::{EndReason, Refusal, Seat};
 
 /// What the machine has of a shared pool.
@@ -77,14 +77,22 @@ impl Seats {
     }
 
     /// How many places are to be claimed for whoever is next, those that are spare among them; none if nobody would
-    /// get them.
-    pub fn wants(&self, now: BootTime, id: PoolId) -> u32 {
+    /// get them. No more than `free` are to be had.
+    pub fn wants(&self, now: BootTime, id: PoolId, free: u32) -> u32 {
         let Some(pool) = self.pools.get(&id) else { return 0 };
+        let mut held_up = HeldUp::default();
         for request in pool.queue.iter().filter_map(|it| self.requests.get(it)) {
-            match self.fit_by_rules(now, id, Wish::of(request)) {
-                Ok(_) => return request.count,
-                Err(shortage) if shortage.holds_up && !self.is_express(id) => return 0,
-                Err(_) => {}
+            if held_up.has(request.claimant.user()) {
+                continue;
+            }
+            let wish = self.wish(id, request);
+            let holds_up = match self.fit_by_rules(now, id, wish) {
+                Ok(_) if wish.count <= free => return wish.count,
+                Ok(_) => true,
+                Err(shortage) => shortage.holds_up,
+            };
+            if holds_up && !self.is_express(id) {
+                held_up.add(self, now, (id, wish), None);
             }
         }
         0

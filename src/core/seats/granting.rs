@@ -20,12 +20,12 @@ impl Seats {
         }
         let (mut refusal, mut is_weak) = (Refusal::NoPool, true);
         for pool in request.pools.clone() {
-            let fit = self.fit_with_room(now, pool, Wish::of(&request));
-            match fit {
-                Ok(_) if self.is_held_up(now, pool) => {
+            let wish = self.wish(pool, &request);
+            match self.fit_with_room(now, pool, wish) {
+                Ok(_) if self.is_held_up(now, pool, request.claimant.user()) => {
                     (refusal, is_weak) = (Refusal::Full, false);
                 }
-                Ok(_) if self.has_too_many(&request.claimant) => {
+                Ok(_) if wish.own.is_none() && self.has_too_many(&request.claimant) => {
                     (refusal, is_weak) = (Refusal::TooMany, false);
                 }
                 Ok(fit) => {
@@ -36,7 +36,8 @@ impl Seats {
                 // What can pass by waiting is the better answer of two, and a pool without any seats has the least to say.
                 Err(shortage) => {
                     let is_empty = self.is_empty(pool);
-                    if is_weak || (refusal != Refusal::Full && !is_empty) {
+                    let is_better = shortage.refusal.can_pass() || !refusal.can_pass();
+                    if is_weak || (refusal != Refusal::Full && is_better && !is_empty) {
                         (refusal, is_weak) = (shortage.refusal, is_empty);
                     }
                 }
@@ -58,13 +59,14 @@ impl Seats {
         self.pools.get(&id).is_some_and(|it| it.supply() == Some(0) && it.seats.is_empty())
     }
 
-    /// The seat that the unit has. One that lingers has to be free as any other; and whoever comes to share one has to be
-    /// somebody whom the policy lets have one.
+    /// The seat that the unit has, with as many places as are asked for. One that lingers has to be free as any other; and
+    /// whoever comes to share one has to be somebody whom the policy lets have one.
     fn held(&self, request: &Request) -> Option<SeatId> {
         let own = request.pools.iter().filter_map(|it| self.by_key.get(&(*it, request.key)));
         let shares = |it: &Seat| {
             let holds = it.bindings().iter().any(|it| request.bindings.contains(it));
-            !it.is_lingering() && (holds || self.admits(it.pool, &request.claimant))
+            let is_enough = !it.is_lingering() && it.count >= request.count;
+            is_enough && (holds || self.admits(it.pool, &request.claimant))
         };
         own.copied().find(|it| self.seats.get(it).is_some_and(shares))
     }
@@ -87,11 +89,9 @@ impl Seats {
     }
 
     fn wait_or_refuse(&mut self, now: BootTime, request: Request, refusal: Refusal) {
-        match refusal {
-            Refusal::Full | Refusal::Draining | Refusal::NotKnown => {
-                self.wait(now, request, refusal)
-            }
-            _ => self.refuse(request.id, refusal),
+        match refusal.can_pass() {
+            true => self.wait(now, request, refusal),
+            false => self.refuse(request.id, refusal),
         }
     }
 
@@ -104,19 +104,34 @@ impl Seats {
         let (pool, weight) = (seat.pool, seat.weight());
         self.bind(id, &request.bindings);
         self.take_places(now, pool, weight);
-        self.place(id, Some((now, request.id)));
+        self.place(id, Some((now, request.id, request.claimant.user())));
         self.effects.push(Effect::Granted { request: request.id, seat: id, again: true });
     }
 
-    /// A unit that waited while its own seat lingered takes that one.
+    /// The unit has a seat here, which takes as many places as are asked for from now on.
+    fn grow(&mut self, now: BootTime, id: SeatId, request: &Request, fit: Fit) {
+        let Some(seat) = self.seat_mut(id) else { return };
+        let more = request.count.saturating_sub(seat.count);
+        if more > 0 {
+            seat.count += more;
+            seat.over |= fit.over;
+            let pool = seat.pool;
+            self.take_places(now, pool, more.into());
+            self.place(id, Some((now, request.id, request.claimant.user())));
+        }
+        self.take_again(id, request);
+    }
+
+    /// A unit that waited while its own seat lingered takes that one; and one that has a seat has more places with it.
     pub(super) fn grant(&mut self, now: BootTime, pool: PoolId, request: Request, fit: Fit) {
         if let Some(own) = self.by_key.get(&(pool, request.key)).copied() {
             let lingers = self.seats.get(&own).is_some_and(Seat::is_lingering);
             return match lingers {
                 true => self.revive(now, own, &request, fit),
-                false => self.take_again(own, &request),
+                false => self.grow(now, own, &request, fit),
             };
         }
+        let user = request.claimant.user();
         let seat = Seat {
             id: self.next(),
             pool,
@@ -133,7 +148,7 @@ impl Seats {
         };
         let id = seat.id;
         self.enter(now, seat);
-        self.place(id, Some((now, request.id)));
+        self.place(id, Some((now, request.id, user)));
         self.bind(id, &request.bindings);
         self.effects.push(Effect::Granted { request: request.id, seat: id, again: false });
     }
@@ -278,7 +293,7 @@ impl Seats {
     ) {
         let mut refusal = Refusal::NoPool;
         for pool in pools {
-            let wish = Wish { claimant: &claimant, count: 1, turn: Some(request) };
+            let wish = Wish { claimant: &claimant, count: 1, own: None, turn: Some(request) };
             match self.may_lend(now, *pool, wish, time) {
                 Ok(()) => return self.put_aside(now, request, claimant, (*pool, id, hold)),
                 // Of two reasons the better pool's, unless that has nothing at all.
@@ -325,7 +340,7 @@ impl Seats {
         if self.has_too_many(claimant) {
             return Err(Refusal::TooMany);
         }
-        if self.is_held_up(now, id) { Err(Refusal::Full) } else { Ok(()) }
+        if self.is_held_up(now, id, claimant.user()) { Err(Refusal::Full) } else { Ok(()) }
     }
 
     fn put_aside(
@@ -335,6 +350,7 @@ impl Seats {
         claimant: Claimant,
         (pool, id, hold): (PoolId, SeatId, Hold),
     ) {
+        let user = claimant.user();
         let seat = Seat {
             id,
             pool,
@@ -351,7 +367,7 @@ impl Seats {
         };
         self.alarms.extend(seat.ends_by_itself().map(|until| (until, Alarm::Seat(id))));
         self.enter(now, seat);
-        self.place(id, Some((now, request)));
+        self.place(id, Some((now, request, user)));
         self.effects.push(Effect::Granted { request, seat: id, again: false });
         self.serve_others(now, &[pool]);
     }

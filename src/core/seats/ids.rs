@@ -83,18 +83,26 @@ pub struct Claimant {
     pub on_behalf: Option<CustomerId>,
     /// The primary and the supplementary groups, as far as they are known, and those of `account`.
     pub gids: Vec<u32>,
-    /// The unit of the service manager, or the path of the control group.
+    /// The unit of the system's service manager, or the path of the control group, which begins with a slash.
     pub unit: Option<String>,
+    /// The unit of a user's service manager, which that user has named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_unit: Option<String>,
 }
 
 impl Claimant {
     pub fn owner(&self) -> Owner {
         Owner { uid: self.uid, on_behalf: self.on_behalf }
     }
+
+    /// Who it is counted as where a pool is divided: one user with all subordinate uids.
+    pub(super) fn user(&self) -> Owner {
+        Owner { uid: self.account.unwrap_or(self.uid), on_behalf: self.on_behalf }
+    }
 }
 
 /// Whose a seat is: theirs to see, to take over and to give back, and one of as many as they may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Owner {
     pub uid: u32,
     /// Whom a delegate asks for: its uid is that of customers who are strangers to each other.

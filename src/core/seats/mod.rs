@@ -18,6 +18,7 @@
 
 mod ahead;
 mod ending;
+mod fair_share;
 mod fleet;
 mod granting;
 mod ids;

@@ -258,6 +258,7 @@ fn named(who: &Who) -> String {
         Who::Uid(uid) => format!("uid = {uid}"),
         Who::Gid(gid) => format!("gid = {gid}"),
         Who::Unit(unit) => format!("unit = {unit:?}"),
+        Who::UserUnit(uid, unit) => format!("uid = {uid}, user_unit = {unit:?}"),
     }
 }
 

@@ -9,16 +9,29 @@ use super::ids::Claimant;
 pub enum Who {
     Uid(u32),
     Gid(u32),
-    /// A unit's name, in which `*` stands for any text.
+    /// A unit's name, or the path of a control group, in which `*` stands for any text.
     Unit(String),
+    /// The same of a unit of this user's own service manager.
+    UserUnit(u32, String),
 }
 
 impl Who {
     pub fn is(&self, claimant: &Claimant) -> bool {
+        let is_user = |uid| [Some(claimant.uid), claimant.account].contains(&Some(uid));
         match self {
-            Self::Uid(uid) => [Some(claimant.uid), claimant.account].contains(&Some(*uid)),
+            Self::Uid(uid) => is_user(*uid),
             Self::Gid(gid) => claimant.gids.contains(gid),
-            Self::Unit(pattern) => claimant.unit.as_deref().is_some_and(|it| matches(pattern, it)),
+            // The end of a path may be anybody's choice: it is no unit, however it ends.
+            Self::Unit(pattern) => claimant.unit.as_deref().is_some_and(|it| {
+                pattern.starts_with('/') == it.starts_with('/') && matches(pattern, it)
+            }),
+            Self::UserUnit(uid, pattern) => {
+                let manager = format!("user@{uid}.service");
+                let own = claimant.user_unit.as_deref();
+                is_user(*uid)
+                    && claimant.unit.as_deref() == Some(&manager)
+                    && own.is_some_and(|it| matches(pattern, it))
+            }
         }
     }
 }

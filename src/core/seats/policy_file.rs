@@ -113,11 +113,17 @@ fn who(rule: &mut Section<'_>) -> Option<Who> {
     let uid = rule.optional("uid", whole(0, u32::MAX - 1)).map(Who::Uid);
     let gid = rule.optional("gid", whole(0, u32::MAX - 1)).map(Who::Gid);
     let unit = rule.optional("unit", words(LONGEST_UNIT)).map(Who::Unit);
+    let user_unit = rule.optional("user_unit", words(LONGEST_UNIT));
     let given = ["uid", "gid", "unit"].into_iter().filter(|it| rule.has(it)).count();
     if given != 1 {
         rule.own_flaw("must name one of `uid`, `gid` and `unit`");
+    } else if rule.has("user_unit") && !rule.has("uid") {
+        rule.own_flaw("must name the `uid` whose `user_unit` it is");
     }
-    uid.or(gid).or(unit)
+    match (uid, user_unit) {
+        (Some(Who::Uid(uid)), Some(unit)) => Some(Who::UserUnit(uid, unit)),
+        (uid, _) => uid.or(gid).or(unit),
+    }
 }
 
 #[cfg(test)]

@@ -120,18 +120,22 @@ impl Pool {
 
     /// The capacity, and what may be used beyond it now.
     pub(super) fn limit(&self, now: BootTime) -> Option<u64> {
-        let supply = self.supply()?;
-        let SeatTerms { overage, surge, .. } = self.terms;
-        let in_time = match surge {
+        let in_time = match self.terms.surge {
             None => true,
             Some(surge) => match self.surge_since {
                 Some(since) => now < since.after(surge),
                 None => now >= self.calm_until,
             },
         };
-        let extra = match overage {
+        if in_time { self.most() } else { self.supply() }
+    }
+
+    /// The same, whenever that may be.
+    fn most(&self) -> Option<u64> {
+        let supply = self.supply()?;
+        let extra = match self.terms.overage {
             // How much goes beyond is for all machines together, and none of them knows.
-            _ if self.quota.is_some() || !in_time || supply == 0 => 0,
+            _ if self.quota.is_some() || supply == 0 => 0,
             Overage::None => 0,
             Overage::Plus(more) => u64::from(more),
             Overage::Times { percent } => supply.saturating_mul(u64::from(percent)) / 100,
@@ -158,18 +162,17 @@ impl Pool {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wish<'a> {
     pub(super) claimant: &'a Claimant,
+    /// How many places more.
     pub(super) count: u32,
+    /// The seat that the unit has, and that is to grow.
+    pub(super) own: Option<SeatId>,
     /// By which request; without one, nobody else's turn is minded.
     pub(super) turn: Option<RequestId>,
 }
 
 impl<'a> Wish<'a> {
-    pub(super) fn of(request: &'a Request) -> Self {
-        Self { claimant: &request.claimant, count: request.count, turn: Some(request.id) }
-    }
-
     pub(super) fn turn(&self, now: BootTime) -> Turn {
-        self.turn.map(|it| (now, it))
+        self.turn.map(|it| (now, it, self.claimant.user()))
     }
 }
 
@@ -205,6 +208,18 @@ impl Shortage {
 }
 
 impl Seats {
+    /// What a request lacks in a pool.
+    pub(super) fn wish<'a>(&self, id: PoolId, request: &'a Request) -> Wish<'a> {
+        let own = self.by_key.get(&(id, request.key)).and_then(|it| self.seats.get(it));
+        let own = own.filter(|it| !it.is_lingering());
+        Wish {
+            claimant: &request.claimant,
+            count: request.count.saturating_sub(own.map_or(0, |it| it.count)),
+            own: own.map(|it| it.id),
+            turn: Some(request.id),
+        }
+    }
+
     /// Whether the pool has so many places for this one now.
     pub(super) fn fit(&self, now: BootTime, id: PoolId, wish: Wish<'_>) -> Result<Fit, Shortage> {
         let fit = self.fit_by_rules(now, id, wish)?;
@@ -273,7 +288,7 @@ impl Seats {
         id: PoolId,
         wish: Wish<'_>,
     ) -> Result<Passed, Shortage> {
-        let Wish { claimant, count, .. } = wish;
+        let Wish { claimant, count, own, .. } = wish;
         let pool = self.pools.get(&id).ok_or(Shortage::of_policy(Refusal::NoPool))?;
         if !pool.policy.admits(claimant) {
             return Err(Shortage::of_policy(Refusal::Excluded));
@@ -281,12 +296,23 @@ impl Seats {
         if pool.capacity.is_none() {
             return Err(Shortage { refusal: Refusal::NotKnown, holds_up: true });
         }
+        if count == 0 {
+            return Ok(Passed { over: false, reserved: 0, by_token: false });
+        }
+        if self.is_too_large(pool, wish) {
+            return Err(Shortage::of_policy(Refusal::TooLarge));
+        }
         if pool.draining > 0 {
             return Err(Shortage { refusal: Refusal::Draining, holds_up: true });
         }
         let count = u64::from(count);
+        let own = own.and_then(|it| self.seats.get(&it));
+        // A seat that grows is all of who asks for it, and counts for whose it was.
         let beyond = |(who, most): &(Who, u32)| {
-            who.is(claimant) && self.used_by(pool, who) + count > u64::from(*most)
+            let is_counted = own.is_some_and(|it| who.is(&it.claimant));
+            let held = own.filter(|_| !is_counted).map_or(0, Seat::weight);
+            let used = self.used_by(pool, who) + held;
+            (is_counted || who.is(claimant)) && used + count > u64::from(*most)
         };
         if pool.policy.max.iter().any(beyond) {
             return Err(Shortage::of_policy(Refusal::Full));
@@ -305,6 +331,20 @@ impl Seats {
         }
         let over = pool.supply().is_some_and(|it| wanted > it);
         Ok(Passed { over, reserved, by_token })
+    }
+
+    /// Whether it is more than could be had if nobody else had any. Of a pool that has nothing it is not known what it will
+    /// have.
+    fn is_too_large(&self, pool: &Pool, wish: Wish<'_>) -> bool {
+        let own = wish.own.and_then(|it| self.seats.get(&it));
+        let whole = u64::from(wish.count) + own.map_or(0, Seat::weight);
+        let is = |who: &Who| who.is(wish.claimant) || own.is_some_and(|it| who.is(&it.claimant));
+        let beyond = |(who, most): &(Who, u32)| is(who) && whole > u64::from(*most);
+        // Of two rules that are about the same the larger counts.
+        let others = pool.policy.reserve.iter().filter(|(who, _)| !is(who));
+        let kept = others.map(|(_, kept)| u64::from(*kept)).max().unwrap_or(0);
+        let most = pool.most().filter(|it| *it > 0);
+        pool.policy.max.iter().any(beyond) || most.is_some_and(|it| whole + kept > it)
     }
 
     pub(super) fn used_by(&self, pool: &Pool, who: &Who) -> u64 {

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::ids::{AdoptToken, BootTime, Claimant, PoolId, RequestId, UnitKey};
+use super::fair_share::HeldUp;
+use super::ids::{AdoptToken, BootTime, Claimant, Owner, PoolId, RequestId, UnitKey};
 use super::machine::{Alarm, Effect, Seats};
 use super::places::TokenKey;
-use super::pool::Wish;
 use super::seat::{Binding, Refusal};
 
 /// A question for a seat.
@@ -104,21 +104,32 @@ impl Seats {
         }
     }
 
-    /// Who waits for more than is free holds up those behind, unless the policy says `express`; who is kept waiting by
-    /// the policy alone holds up nobody. The other pools in which those waited that were served.
+    /// Who waits for more than is free holds up those behind, up to a [fair share](super::fair_share), unless the policy says
+    /// `express`; who is kept waiting by the policy alone holds up nobody. The other pools in which those waited that were served.
     fn serve(&mut self, now: BootTime, id: PoolId) -> BTreeSet<PoolId> {
         let mut others = BTreeSet::new();
         let Some(waiting) = self.pools.get(&id).map(|it| it.queue.clone()) else { return others };
+        let mut held_up = HeldUp::default();
         for request in waiting {
+            if held_up.is_all() {
+                break;
+            }
             let Some(request) = self.requests.get(&request) else { continue };
+            if held_up.has(request.claimant.user()) {
+                continue;
+            }
             let request = request.clone();
-            match self.fit_with_room(now, id, Wish::of(&request)) {
+            let wish = self.wish(id, &request);
+            match self.fit_with_room(now, id, wish) {
                 Ok(fit) => {
+                    held_up.note_granted(request.claimant.user(), wish.count);
                     let Some(request) = self.leave(request.id) else { continue };
                     others.extend(request.pools.iter().filter(|it| **it != id));
                     self.grant(now, id, request, fit);
                 }
-                Err(shortage) if shortage.holds_up && !self.is_express(id) => break,
+                Err(shortage) if shortage.holds_up && !self.is_express(id) => {
+                    held_up.add(self, now, (id, wish), None);
+                }
                 Err(_) => {}
             }
         }
@@ -130,13 +141,19 @@ impl Seats {
     }
 
     /// Whether somebody waits in the pool whom a newcomer must not overtake.
-    pub(super) fn is_held_up(&self, now: BootTime, id: PoolId) -> bool {
+    pub(super) fn is_held_up(&self, now: BootTime, id: PoolId, newcomer: Owner) -> bool {
         let Some(pool) = self.pools.get(&id).filter(|it| !it.policy.express) else { return false };
-        let mut waiting = pool.queue.iter().filter_map(|it| self.requests.get(it));
-        waiting.any(|it| {
-            let fit = self.fit(now, id, Wish::of(it));
-            fit.is_err_and(|shortage| shortage.holds_up)
-        })
+        let mut held_up = HeldUp::default();
+        for request in pool.queue.iter().filter_map(|it| self.requests.get(it)) {
+            let wish = self.wish(id, request);
+            if self.fit(now, id, wish).is_err_and(|it| it.holds_up) {
+                held_up.add(self, now, (id, wish), Some(newcomer));
+            }
+            if held_up.has(newcomer) {
+                return true;
+            }
+        }
+        false
     }
 
     /// What the pool lacks may have changed: those who came after its own in other pools may be served, or those in its own.

@@ -164,6 +164,13 @@ impl EndReason {
     }
 }
 
+impl Refusal {
+    /// Whether it is of use to wait.
+    pub(super) fn can_pass(self) -> bool {
+        matches!(self, Self::Full | Self::Draining | Self::NotKnown)
+    }
+}
+
 /// Why no seat was given, or taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Refusal {
@@ -175,6 +182,8 @@ pub enum Refusal {
     NotKnown,
     /// Nothing is free, as far as the policy leaves it to them, or others wait before them.
     Full,
+    /// More than the pool, or the policy, could give if nobody else had any.
+    TooLarge,
     /// The pool has lost capacity, and seats are ending.
     Draining,
     /// The request, or so many of one user, is beyond what is kept.

@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ahead::PASSED_OVER;
-use super::ids::{BootTime, PoolId, RequestId, SeatId};
+use super::ids::{BootTime, Owner, PoolId, RequestId, SeatId};
 use super::machine::Seats;
 use super::places::{Offer, TokenKey};
 use super::seat::Seat;
@@ -21,8 +21,8 @@ pub(super) const NO_POOL: PoolId = PoolId(u64::MAX);
 /// Open tokens that are looked through for one that nobody else rests on.
 const LOOKED_THROUGH: usize = 64;
 
-/// In whose turn, and when: what is waited for in other pools by who asked before is left to them.
-pub(super) type Turn = Option<(BootTime, RequestId)>;
+/// In whose turn, and when, and which user's it is: what is waited for in other pools by who asked before is left to them.
+pub(super) type Turn = Option<(BootTime, RequestId, Owner)>;
 
 /// What became of the places of one token.
 #[derive(Debug, Default)]

@@ -3,8 +3,10 @@ use std::time::Duration;
 use super::*;
 use crate::domain::product::{Overage, SeatTerms};
 
+mod growing;
 mod hostile;
 mod lent;
+mod queue;
 mod restart;
 mod shares;
 mod simulation;
@@ -99,7 +101,14 @@ impl Bench {
 }
 
 fn claimant(uid: u32, gids: Vec<u32>, unit: &str) -> Claimant {
-    Claimant { uid, account: None, on_behalf: None, gids, unit: Some(unit.to_owned()) }
+    Claimant {
+        uid,
+        account: None,
+        on_behalf: None,
+        gids,
+        unit: Some(unit.to_owned()),
+        user_unit: None,
+    }
 }
 
 fn granted(effects: &[Effect]) -> Vec<RequestId> {

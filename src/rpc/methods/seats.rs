@@ -246,6 +246,10 @@ pub(super) fn refused_seat(refused: &Refused, product: &str) -> Result<wire::Sea
             "no seat is free: another customer of this machine has one of the same token",
         ),
         Refusal::Full => ("SEATS_FULL", "no seat is free, or others wait before"),
+        Refusal::TooLarge => (
+            "TOO_LARGE",
+            "so many are more than there are, or than the administrator's policy gives the caller",
+        ),
         Refusal::Excluded => ("EXCLUDED", "the administrator's policy gives the caller none"),
         Refusal::Draining => ("DRAINING", "capacity was lost, and seats are ending"),
         Refusal::NoPool => ("NOT_ENTITLED", "no tier of this customer is asked for"),

@@ -65,8 +65,8 @@ closed_sets! {
         [Yes, No, Unknown].map(entitlements::Outcome::as_str)
     };
     SeatCode = [
-        "GRANTED", "SEATS_FULL", "NOT_ENTITLED", "UNDETERMINED", "EXCLUDED", "DRAINING", "LOW_WATER",
-        "TOO_LONG", "FLEET_UNREACHABLE",
+        "GRANTED", "SEATS_FULL", "TOO_LARGE", "NOT_ENTITLED", "UNDETERMINED", "EXCLUDED", "DRAINING",
+        "LOW_WATER", "TOO_LONG", "FLEET_UNREACHABLE",
     ];
     SeatUnit = {
         use entitled_core::domain::product::SeatUnit::{Cgroup, Machine, Process, Uid};

@@ -9,9 +9,10 @@ use tokio::sync::oneshot;
 use crate::actors::seat_keeper::messages::{
     Acquire, Adopt, Answer, Bind, Granted, Pending, Presence, Refused, Release, SeatError,
 };
+use crate::actors::seat_keeper::work::control_group::control_group;
 use crate::actors::seat_keeper::work::fleet::Patience;
 use crate::actors::seat_keeper::work::house::Pool;
-use crate::actors::seat_keeper::work::watching::{Begun, control_group};
+use crate::actors::seat_keeper::work::watching::Begun;
 use crate::actors::seat_keeper::{Asked, SeatKeeper};
 use crate::actors::tier_cache::Key;
 use crate::keys::fill_random;
@@ -205,7 +206,8 @@ impl SeatKeeper {
             account: Some(presence.account).filter(|it| *it != presence.uid),
             on_behalf: presence.on_behalf,
             gids: presence.gids.clone(),
-            unit: group.as_ref().map(|it| it.unit.clone()),
+            unit: group.as_ref().map(|it| it.units.unit.clone()),
+            user_unit: group.as_ref().and_then(|it| it.units.user_unit.clone()),
         };
         let connection = ConnectionId(presence.connection);
         Ok(Claim { claimant, process, connection, cgroup: group.map(|it| it.inode) })

@@ -3,6 +3,7 @@
 pub(super) mod borrowed;
 pub(super) mod borrowing;
 pub(super) mod claims;
+pub(super) mod control_group;
 pub(super) mod counting;
 pub(super) mod fleet;
 pub(super) mod health;

@@ -2,6 +2,7 @@
 
 use crate::actors::seat_keeper::SeatKeeper;
 use crate::actors::seat_keeper::messages::{Bind, PoolView, SeatList, SeatState, SeatView, Viewer};
+use crate::logging::plain;
 use entitled_core::domain::ids::{CustomerId, ProductId, Timestamp};
 use entitled_core::seats::{Binding, BootTime, Hold, PoolId, Seat};
 
@@ -44,7 +45,8 @@ impl SeatKeeper {
             on_behalf: seat.claimant.on_behalf,
             pid: process.and_then(|it| self.house.watches.pid(it)),
             unit: pool.terms.unit,
-            unit_name: seat.claimant.unit.clone(),
+            // A path has names of anybody's choice.
+            unit_name: seat.claimant.unit.as_deref().map(|it| plain(it).into_owned()),
             bind: bind(seat),
             count: seat.count,
             state,

@@ -1,32 +1,25 @@
 //! Who is told when a process ends or a connection closes: a task for each, which asks the keeper to take note.
 
 use std::collections::HashMap;
-use std::fs;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit};
-use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, statfs};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::actors::seat_keeper::SeatKeeper;
 use crate::actors::seat_keeper::messages::{Disconnected, Exited, Presence, Process};
 use crate::descriptor_store::DescriptorStore;
-use crate::regular_file;
 use entitled_core::seats::ProcessId;
 
 /// A keeper that is being restarted is told again after this.
 const AGAIN: Duration = Duration::from_millis(20);
 /// The names of descriptors that the service manager keeps begin so.
 const STORED: &str = "p-";
-/// Control groups have short paths.
-const LONGEST: usize = 16 * 1024;
 
 /// A task that ends with its owner.
 #[derive(Debug)]
@@ -233,33 +226,4 @@ pub(in crate::actors::seat_keeper) fn process_of(name: &str) -> Option<ProcessId
 pub(in crate::actors::seat_keeper) fn has_exited(fd: &OwnedFd) -> bool {
     let mut polled = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
     poll(&mut polled, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
-}
-
-/// The control group of a process.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::actors::seat_keeper) struct ControlGroup {
-    /// The unit of the service manager, or the path where there is none.
-    pub(in crate::actors::seat_keeper) unit: String,
-    pub(in crate::actors::seat_keeper) inode: u64,
-}
-
-/// Where the one hierarchy of control groups is (version 2), also beside those of version 1.
-fn hierarchy() -> Option<&'static str> {
-    let is_unified =
-        |it: &&str| statfs(*it).is_ok_and(|it| it.filesystem_type() == CGROUP2_SUPER_MAGIC);
-    ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].into_iter().find(is_unified)
-}
-
-/// Where it can be found out. Its pid is looked up by; that the process is alive afterwards shows that it was its own.
-pub(in crate::actors::seat_keeper) fn control_group(process: &Process) -> Option<ControlGroup> {
-    let listed = format!("/proc/{}/cgroup", process.pid?);
-    let listed = regular_file::read_text(Path::new(&listed), LONGEST).ok()?;
-    if has_exited(&process.fd) {
-        return None;
-    }
-    let path = listed.lines().find_map(|it| it.strip_prefix("0::"))?;
-    let inode = fs::metadata(format!("{}{path}", hierarchy()?)).ok()?.ino();
-    let is_unit = |it: &&str| [".service", ".scope"].iter().any(|end| it.ends_with(end));
-    let unit = path.rsplit('/').find(is_unit).unwrap_or(path);
-    Some(ControlGroup { unit: unit.to_owned(), inode })
 }

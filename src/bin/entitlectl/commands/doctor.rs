@@ -131,7 +131,7 @@ pub(crate) fn run(
         return Ok(Exit::Done);
     }
     match screen.is_json() {
-        true => screen.list(&findings.as_json().to_string()),
+        true => screen.list(&words::tame_json(&findings.as_json().to_string())),
         false => show(screen, &findings),
     }
     Ok(findings.exit())

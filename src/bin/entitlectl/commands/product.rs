@@ -128,7 +128,7 @@ fn lint(screen: &mut Screen, path: &Path, online: Option<&Session>) -> Result<Ex
             .iter()
             .map(|it| json!({"line": it.line, "key": it.key, "message": it.message}))
             .collect();
-        screen.line(&json!({"ok": good, "publisher": publisher, "faults": faults}).to_string());
+        screen.json(&json!({"ok": good, "publisher": publisher, "faults": faults}));
     } else if good {
         let signed = publisher.map(|it| format!(", signed by {it}")).unwrap_or_default();
         screen.line(&words::tame(&format!("{}: no mistakes{signed}", path.display())));

@@ -143,7 +143,7 @@ fn tell(
         }
     };
     match screen.is_json() {
-        true => screen.line(&json.to_string()),
+        true => screen.json(&json),
         false => {
             let tamed: Vec<String> = said.lines().map(words::tame).collect();
             screen.line(&tamed.join("\n"));

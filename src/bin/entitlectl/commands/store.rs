@@ -91,7 +91,7 @@ fn copy_backup(session: &Session, to: &Path, screen: &mut Screen) -> Result<Exit
     target.fill(&mut source)?;
     drop(busy);
     match screen.is_json() {
-        true => screen.line(&json!({"path": to.display().to_string()}).to_string()),
+        true => screen.json(&json!({"path": to.display().to_string()})),
         false => screen.line(&format!("{} is a copy of {}", to.display(), from.display())),
     }
     Ok(Exit::Done)
@@ -150,7 +150,7 @@ fn restore(
     drop(busy);
     let (store, aside) = (settings.path.display(), aside.map(|it| it.display().to_string()));
     if screen.is_json() {
-        screen.line(&json!({"store": store.to_string(), "set_aside": aside}).to_string());
+        screen.json(&json!({"store": store.to_string(), "set_aside": aside}));
         return Ok(Exit::Done);
     }
     screen.line(&format!("{} is in the place of {store}", file.display()));

@@ -50,6 +50,20 @@ fn a_terminal_obeys_nothing_in_tamed_text() {
     assert_eq!(tame("Zürich"), "Zürich");
 }
 
+#[test]
+fn a_terminal_obeys_nothing_in_json_either_which_stays_the_same() {
+    let name = "a\u{1b}]0;b\u{7}\u{7f}\u{9b}31m\u{202e}c\u{200b}\u{e0041}\"\\ Zürich \u{1f600}";
+    let value = serde_json::json!({ name: [name], "n": 1 });
+    for text in [value.to_string(), format!("{value:#}\n")] {
+        let tamed = tame_json(&text);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&tamed).unwrap(), value, "{tamed}");
+        let obeyed = |it: char| is_control_character(it) && it != '\n';
+        assert!(!tamed.contains(|it| obeyed(it) || is_unseen(it)), "{tamed:?}");
+        assert!(tamed.contains("\\u009b31m\\u202ec\\u200b\\udb40\\udc41"), "{tamed}");
+        assert!(tamed.contains("Zürich \u{1f600}"), "{tamed}");
+    }
+}
+
 fn at(text: &str) -> jiff::Timestamp {
     text.parse().unwrap()
 }

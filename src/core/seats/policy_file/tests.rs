@@ -19,7 +19,7 @@ fn a_file_says_all_there_is_to_say() {
         queue = "express"
         reserve = [{ gid = 100, seats = 2 }]
         max = [{ uid = 1000, seats = 3 }]
-        include = [{ uid = 1000 }, { unit = "render@*.service" }]
+        include = [{ uid = 1000, user_unit = "cad-*.scope" }, { unit = "render@*.service" }]
         [[exclude]]
         uid = 1001
         "#,
@@ -29,7 +29,10 @@ fn a_file_says_all_there_is_to_say() {
     let wanted = Policy {
         reserve: vec![(Who::Gid(100), 2)],
         max: vec![(Who::Uid(1000), 3)],
-        include: vec![Who::Uid(1000), Who::Unit("render@*.service".to_owned())],
+        include: vec![
+            Who::UserUnit(1000, "cad-*.scope".to_owned()),
+            Who::Unit("render@*.service".to_owned()),
+        ],
         exclude: vec![Who::Uid(1001)],
         linger: Duration::from_secs(300),
         min_remove: Duration::from_secs(10),
@@ -50,7 +53,7 @@ fn what_is_left_out_is_as_usual() {
 #[test]
 fn all_mistakes_are_told_at_once_with_line_and_key() {
     let told = read(
-        "product = \"acme cad\"\nqueue = \"fast\"\nlinger = \"5 minutes\"\nreserve = [{ uid = 1 }]\nmax = [{ seats = 1 }]\nexclud = []\ninclude = [{ uid = 1, gid = 2 }]",
+        "product = \"acme cad\"\nqueue = \"fast\"\nlinger = \"5 minutes\"\nreserve = [{ uid = 1 }]\nmax = [{ seats = 1 }]\nexclud = []\ninclude = [{ uid = 1, gid = 2 }, { gid = 3, user_unit = \"x\" }]",
     )
     .unwrap_err();
     for wanted in [
@@ -61,8 +64,9 @@ fn all_mistakes_are_told_at_once_with_line_and_key() {
         "acme.toml:5: `max[0]`: must name one of `uid`, `gid` and `unit`",
         "acme.toml:6: `exclud`: unknown key; did you mean `exclude`?",
         "acme.toml:7: `include[0]`: must name one of `uid`, `gid` and `unit`",
+        "acme.toml:7: `include[1]`: must name the `uid` whose `user_unit` it is",
     ] {
         assert!(told.contains(wanted), "{wanted} is not in\n{told}");
     }
-    assert_eq!(told.lines().count(), 7, "{told}");
+    assert_eq!(told.lines().count(), 8, "{told}");
 }

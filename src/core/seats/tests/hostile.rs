@@ -106,6 +106,23 @@ fn who_is_kept_out_takes_no_seat_over() {
     assert_eq!(granted(&bench.seats.take_effects()), [again.id]);
 }
 
+/// A user names the units of their own service manager, and whoever runs a container the groups in it.
+#[test]
+fn nobody_is_let_in_by_a_name_of_their_own_choice() {
+    let rule = |text: &str| Who::Unit(text.to_owned());
+    let in_path = claimant(1001, Vec::new(), "/docker/1f/render@1.service");
+    assert!(!rule("render@*.service").is(&in_path) && !rule("*render@1.service").is(&in_path));
+    assert!(rule("/docker/*").is(&in_path));
+    let mut own = claimant(1001, Vec::new(), "user@1001.service");
+    own.user_unit = Some("render@mine.service".to_owned());
+    let of_user = |uid| Who::UserUnit(uid, "render@*.service".to_owned());
+    assert!(!rule("render@*.service").is(&own) && rule("user@1001.service").is(&own));
+    assert!(of_user(1001).is(&own) && !of_user(1002).is(&own));
+    // Neither is a process of theirs in another's units, nor another's in theirs.
+    own.uid = 1002;
+    assert!(!of_user(1001).is(&own) && !of_user(1002).is(&own));
+}
+
 #[test]
 fn who_may_have_no_seat_at_most_shares_none_either() {
     let max = vec![(Who::Uid(1001), 0)];
@@ -157,7 +174,7 @@ fn what_one_of_many_gives_back_holds_nothing() {
     assert!(bench.seats.concerns(Binding::Process(ProcessId(1))));
 }
 
-/// One that wants too much is before all of them in two pools, and goes: on a stack such as threads have.
+/// One has all of two pools, and goes: on a stack such as threads have.
 #[test]
 fn thousands_that_wait_in_two_pools_are_served_at_once() {
     const MANY: u32 = 4_000;
@@ -166,12 +183,16 @@ fn thousands_that_wait_in_two_pools_are_served_at_once() {
         bench.seats.set_pool(START, OTHER, SeatTerms::default(), Policy::default());
         let supply = Supply::Seats(MANY);
         bench.seats.set_capacity(START, OTHER, Capacity { supply, until: None });
-        for process in 0..=MANY {
+        for pool in [POOL, OTHER] {
+            let mut all = bench.request(1);
+            (all.pools, all.count) = (vec![pool], MANY);
+            assert_eq!(granted(&bench.ask(START, all)).len(), 1);
+        }
+        for process in 1..=MANY {
             let mut request = bench.request(u64::from(process) + 1);
             request.pools = vec![POOL, OTHER];
             request.claimant.uid = 1_000 + process / 60;
             request.wait_until = Some(START.after(Duration::from_secs(600)));
-            request.count = if process == 0 { MANY + 1 } else { 1 };
             let said = bench.ask(START, request);
             assert!(matches!(said.as_slice(), [Effect::Queued { .. }]), "{said:?}");
         }

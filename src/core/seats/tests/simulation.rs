@@ -63,9 +63,13 @@ struct World {
     wanted: Duration,
     /// Asked and not answered.
     open: BTreeSet<RequestId>,
+    /// How many places, and how many each seat had last.
+    asked: BTreeMap<RequestId, u32>,
+    counts: BTreeMap<SeatId, u32>,
     numbers: u64,
     newest: u64,
     grants: u64,
+    grown: u64,
     lends: u64,
     ends: BTreeMap<&'static str, u64>,
 }
@@ -88,9 +92,12 @@ impl World {
             lent: BTreeMap::new(),
             wanted: Duration::ZERO,
             open: BTreeSet::new(),
+            asked: BTreeMap::new(),
+            counts: BTreeMap::new(),
             numbers: 0,
             newest: 0,
             grants: 0,
+            grown: 0,
             lends: 0,
             ends: BTreeMap::new(),
         };
@@ -211,8 +218,14 @@ impl World {
         let id = RequestId(self.number());
         let wait_until = self.dice.one_in(2).then(|| self.now.after(Duration::from_secs(40)));
         let count = if self.dice.one_in(5) { 3 } else { 1 };
-        let claimant =
-            Claimant { uid, account: None, on_behalf: None, gids: Vec::new(), unit: None };
+        let claimant = Claimant {
+            uid,
+            account: None,
+            on_behalf: None,
+            gids: Vec::new(),
+            unit: None,
+            user_unit: None,
+        };
         Request { id, pools, claimant, key, bindings, adopt, count, wait_until }
     }
 
@@ -227,6 +240,7 @@ impl World {
             0..=6 => {
                 let request = self.request();
                 self.open.insert(request.id);
+                self.asked.insert(request.id, request.count);
                 self.seats.acquire(self.now, request);
             }
             7..=8 => self.end_process(),
@@ -353,8 +367,14 @@ impl World {
         let (id, pool) = (RequestId(self.number()), PoolId(self.dice.below(POOLS)));
         self.open.insert(id);
         self.wanted = Duration::from_secs(60 + 60 * self.dice.below(2));
-        let claimant =
-            Claimant { uid, account: None, on_behalf: None, gids: Vec::new(), unit: None };
+        let claimant = Claimant {
+            uid,
+            account: None,
+            on_behalf: None,
+            gids: Vec::new(),
+            unit: None,
+            user_unit: None,
+        };
         self.seats.borrow(self.now, id, claimant, (&[pool], self.wanted));
     }
 
@@ -373,8 +393,14 @@ impl World {
         let (id, pool) = (RequestId(self.number()), PoolId(self.dice.below(POOLS)));
         self.open.insert(id);
         self.wanted = Duration::from_secs(60 + 60 * self.dice.below(2));
-        let claimant =
-            Claimant { uid, account: None, on_behalf: None, gids: Vec::new(), unit: None };
+        let claimant = Claimant {
+            uid,
+            account: None,
+            on_behalf: None,
+            gids: Vec::new(),
+            unit: None,
+            user_unit: None,
+        };
         self.seats.lend_away(self.now, id, claimant, (pool, seat, self.wanted));
     }
 
@@ -431,7 +457,7 @@ fn whatever_happens_no_more_seats_are_held_than_there_are() {
         None => 1..=40,
     };
     let steps = setting("ENTITLED_STEPS").unwrap_or(10_000);
-    let mut ends: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let (mut ends, mut grown): (BTreeMap<&'static str, u64>, u64) = (BTreeMap::new(), 0);
     for seed in seeds {
         let played = std::panic::catch_unwind(|| {
             let mut world = World::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -442,10 +468,12 @@ fn whatever_happens_no_more_seats_are_held_than_there_are() {
             played.unwrap_or_else(|_| panic!("ENTITLED_SEED={seed} ENTITLED_STEPS={steps}"));
         assert!(world.lends > steps / 1_000, "hardly any seat was lent: {}", world.lends);
         assert!(world.grants > steps / 50, "hardly anybody got a seat: {}", world.grants);
+        grown += world.grown;
         world.ends.into_iter().for_each(|(name, many)| *ends.entry(name).or_default() += many);
     }
     // Every way a seat can end was played. That of a lingering one is not told to anybody.
     if setting("ENTITLED_SEED").is_none() {
         assert_eq!(ends.len(), 9, "{ends:?}");
+        assert!(grown > 100, "hardly any seat grew: {grown}");
     }
 }

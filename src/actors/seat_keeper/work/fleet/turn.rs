@@ -8,7 +8,7 @@ use super::{Holding, Standing};
 use crate::actors::seat_keeper::SeatKeeper;
 use crate::actors::seat_keeper::work::watching::Task;
 use crate::fleet::engine::{Change, FleetError};
-use entitled_core::fleet::{Listing, Revision, Slot, choose};
+use entitled_core::fleet::{Listing, Revision, Slot, choose, count_free};
 use entitled_core::seats::{BootTime, EndReason, PoolId, Refusal, RequestId};
 
 /// Claims in a row that find somebody else there, before it counts as full.
@@ -89,7 +89,7 @@ impl SeatKeeper {
 
     /// Claims places for whoever is next.
     fn claim_places(&mut self, now: BootTime, pool: PoolId, context: &mut Context<Self>) {
-        let wanted = self.house.seats.wants(now, pool);
+        let wanted = self.house.seats.wants(now, pool, u32::MAX);
         let Some(member) = &mut self.member else { return };
         if member.holdings.get(&pool).is_some_and(|it| !it.is_proven()) {
             return;
@@ -102,9 +102,17 @@ impl SeatKeeper {
         let Some(holding) = member.holdings.get(&pool).filter(|it| !it.is_busy) else { return };
         let Some(joined) = member.joined else { return };
         let is_taken = |it: &Slot| member.is_taken(it);
-        let chosen = (holding.attempt < MOST_ATTEMPTS)
-            .then(|| choose(joined.machine, holding.attempt, &holding.offer, wanted, is_taken))
-            .flatten();
+        let slots =
+            |count| choose(joined.machine, holding.attempt, &holding.offer, count, is_taken);
+        let chosen = (holding.attempt < MOST_ATTEMPTS).then(|| {
+            // Who is next may want more than there are, and somebody behind it no more than that.
+            let for_others = || {
+                let free = count_free(&holding.offer, wanted, is_taken);
+                slots(self.house.seats.wants(now, pool, free))
+            };
+            slots(wanted).or_else(for_others)
+        });
+        let chosen = chosen.flatten();
         let own = holding.held.len() as u64 > self.house.seats.used(pool);
         if chosen.is_none() && (own || member.releasing.iter().any(|it| holding.offer.has(it))) {
             // What ended here is on its way back, and then it is free.

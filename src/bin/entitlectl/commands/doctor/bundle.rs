@@ -11,6 +11,7 @@ use super::Findings;
 use super::archive::tar;
 use super::daemon::Answers;
 use crate::exit::Failure;
+use crate::words;
 
 pub(super) fn write(
     path: &Path,
@@ -18,7 +19,7 @@ pub(super) fn write(
     config: Option<&Config>,
     answers: &Answers,
 ) -> Result<(), Failure> {
-    let pretty = |it: &Value| format!("{it:#}\n");
+    let pretty = |it: &Value| words::tame_json(&format!("{it:#}\n"));
     let nothing = Value::Null;
     let of = |it: &Option<Value>| pretty(it.as_ref().unwrap_or(&nothing));
     let files = [

@@ -120,7 +120,7 @@ pub(super) fn run(screen: &mut Screen, output: Option<&Path>) -> Result<Exit, Fa
     files::write_new(&path, &text, 0o644)?;
     let path = path.display().to_string();
     match screen.is_json() {
-        true => screen.line(&json!({"product": id, "path": path}).to_string()),
+        true => screen.json(&json!({"product": id, "path": path})),
         false => {
             screen.line(&format!("{path} is written; each line in it has a remark"));
             screen.aside(&format!(

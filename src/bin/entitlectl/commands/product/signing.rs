@@ -55,7 +55,7 @@ pub(super) fn keygen(screen: &mut Screen, secret: &Path) -> Result<Exit, Failure
         let _ = std::fs::remove_file(&public);
     })?;
     if screen.is_json() {
-        screen.line(&json!({"publisher": key, "public_key": public}).to_string());
+        screen.json(&json!({"publisher": key, "public_key": public}));
     } else {
         let (secret, public) = (secret.display(), public.display());
         screen.line(&words::tame(&format!("publisher {key}")));
@@ -105,7 +105,7 @@ pub(super) fn sign(screen: &mut Screen, secret: &Path, file: &Path) -> Result<Ex
     let place = place_of_signature(file);
     files::replace(&place, &signature.into_string())?;
     if screen.is_json() {
-        screen.line(&json!({"publisher": publisher.to_string(), "signature": place}).to_string());
+        screen.json(&json!({"publisher": publisher.to_string(), "signature": place}));
     } else {
         screen.line(&words::tame(&format!("{} is signed by {publisher}", file.display())));
     }

@@ -28,7 +28,7 @@ pub(super) fn run(
             .iter()
             .map(|it| json!({ "line": it.line, "text": it.text, "why": it.why }))
             .collect();
-        screen.line(&json!({ "policy": policy, "left_out": left_out }).to_string());
+        screen.json(&json!({ "policy": policy, "left_out": left_out }));
         return Ok(Exit::Done);
     }
     if output.is_none() {

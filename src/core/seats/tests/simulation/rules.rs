@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::seats::machine::Alarm;
-use crate::seats::pool::Wish;
 
 impl World {
     /// Every question is answered once.
@@ -14,8 +13,8 @@ impl World {
                     self.grants += 1;
                     if !again {
                         self.judge_number(seat);
-                        self.judge_grant(seat);
                     }
+                    self.judge_count(request, seat, again);
                 }
                 Effect::Refused { request, .. } => {
                     assert!(self.open.remove(&request), "{request:?} was answered twice");
@@ -29,6 +28,18 @@ impl World {
                 }
                 Effect::Queued { .. } | Effect::Warned { .. } | Effect::Reprieved { .. } => {}
             }
+        }
+    }
+
+    /// Nobody is given fewer places than were asked for; and what a seat grows by is given by the same rules.
+    fn judge_count(&mut self, request: RequestId, id: SeatId, again: bool) {
+        let asked = self.asked.remove(&request).unwrap_or(1);
+        let Some(count) = self.seats.seat(id).map(|it| it.count) else { return };
+        assert!(count >= asked, "{count} places of {id:?} for {asked}");
+        let before = self.counts.insert(id, count);
+        if !again || before.is_some_and(|it| it < count) {
+            self.grown += u64::from(again);
+            self.judge_grant(id);
         }
     }
 
@@ -144,15 +155,37 @@ impl World {
         assert!(self.seats.next_alarm().is_none_or(|it| it > self.now), "something is overdue");
     }
 
-    /// Nobody waits who could be served.
+    /// Nobody waits who could be served, but behind somebody of the same user, or behind what comes to a fair share.
     fn judge_queue(&self, id: PoolId) {
         let pool = &self.seats.pools[&id];
-        for request in pool.queue.iter().map(|it| &self.seats.requests[it]) {
-            match self.seats.fit(self.now, id, Wish::of(request)) {
+        let waiting: Vec<&Request> = pool.queue.iter().map(|it| &self.seats.requests[it]).collect();
+        let has = |user: u32| self.places(id, |it| self.uses(it, user));
+        let is_user = |it: &u32| {
+            let waits = waiting.iter().any(|request| request.claimant.uid == *it);
+            waits || self.seats.seats().any(|seat| seat.pool == id && self.uses(seat, *it))
+        };
+        let users = (0..u32::try_from(USERS).unwrap()).filter(is_user).count() as u64;
+        let share = pool.limit(self.now).unwrap_or(u64::MAX) / users.max(1);
+        let mut behind = BTreeSet::new();
+        for request in &waiting {
+            let (user, wish) = (request.claimant.uid, self.seats.wish(id, request));
+            if behind.contains(&user) {
+                continue;
+            }
+            match self.seats.fit(self.now, id, wish) {
                 Ok(_) => panic!("{request:?} waits for what is free: {pool:?}"),
-                Err(shortage) if shortage.holds_up && !pool.policy.express => return,
+                Err(shortage) if shortage.holds_up && !pool.policy.express => {
+                    if wish.count == 1 || has(user) + u64::from(wish.count) <= share {
+                        return;
+                    }
+                    behind.insert(user);
+                }
                 Err(_) => {}
             }
         }
+    }
+
+    fn uses(&self, seat: &Seat, user: u32) -> bool {
+        seat.claimant.uid == user && !matches!(seat.hold, Hold::Lingering { .. })
     }
 }

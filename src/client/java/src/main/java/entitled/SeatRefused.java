@@ -14,7 +14,8 @@ public final class SeatRefused extends Exception {
         this.raw = raw;
     }
 
-    /** {@code SEATS_FULL}, {@code NOT_ENTITLED}, {@code UNDETERMINED}, {@code EXCLUDED} or {@code DRAINING}. */
+    /** {@code SEATS_FULL}, {@code TOO_LARGE}, {@code NOT_ENTITLED}, {@code UNDETERMINED}, {@code EXCLUDED} or
+     * {@code DRAINING}. */
     public String code() {
         return code;
     }

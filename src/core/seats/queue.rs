@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use super::ids::{AdoptToken, BootTime, Claimant, PoolId, RequestId, UnitKey};
 use super::machine::{Alarm, Effect, Seats};
 use super::places::TokenKey;
-use super::pool::Wish;
+use super::pool::{Room, Wish};
 use super::seat::{Binding, Refusal};
 
 /// A question for a seat.
@@ -113,7 +113,7 @@ impl Seats {
             let Some(request) = self.requests.get(&request) else { continue };
             let request = request.clone();
             match self.fit_with_room(now, id, Wish::of(&request)) {
-                Ok(fit) => {
+                Ok(Room { fit, .. }) => {
                     let Some(request) = self.leave(request.id) else { continue };
                     others.extend(request.pools.iter().filter(|it| **it != id));
                     self.grant(now, id, request, fit);

@@ -32,6 +32,7 @@ use crate::rpc::front::Front;
 use crate::rpc::methods::{Api, Control};
 use crate::rpc::openrpc;
 use crate::rpc::socket::doors::{self, Doors, SocketSettings};
+use crate::rpc::socket::groups::Groups;
 use crate::rpc::socket::limits::{Limits, WriteRates};
 use crate::rpc::socket::listen::{self, SocketSummary};
 use crate::rpc::socket::workers;
@@ -182,6 +183,7 @@ impl House {
             tree: self.tree.clone(),
             control,
             writes: WriteRates::new(nix::unistd::geteuid().as_raw()),
+            groups: Groups::default(),
         };
         Ok(Front::new(api, figures)?)
     }

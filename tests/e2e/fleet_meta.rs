@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use crate::support::etcd::Etcd;
 use crate::support::eventually;
 use crate::support::fleet::Fleet;
 
@@ -324,6 +325,27 @@ fn places_are_not_named_otherwise_while_a_machine_is_there() {
     fleet.machines[0].daemon.resume();
     fleet.wait_until(0, "in");
     assert_eq!(meta(&fleet), was);
+}
+
+/// Who came while places were named by token does not stay out when they are named by share: by then the others have ended what
+/// they had.
+#[test]
+fn who_came_by_names_of_before_comes_anew() {
+    let Some(etcd) = Etcd::start(1) else { return };
+    let mut fleet = Fleet::over(etcd, TTL);
+    let by_token = json!({"v": 1, "fleet": "07".repeat(16), "epoch": 0});
+    write(&fleet, &by_token.to_string());
+    // Somebody is there, so that nobody names places anew.
+    let there = STANDARD.encode(format!("/entitled/v1/t/machines/{}", "05".repeat(8)));
+    fleet.etcd.ask("kv/put", &json!({"key": there, "value": STANDARD.encode("of before")}));
+    let machine = fleet.machine("one", 1);
+    fleet.machines.push(machine);
+    let id = fleet.wait_until(0, "in")["machine"].clone();
+    write(&fleet, &with(&by_token, "v", json!(2)));
+    fleet.wait_until(0, "refused");
+    let status = fleet.wait_until(0, "in");
+    assert_ne!(status["machine"], id, "{status}");
+    assert_eq!(fleet.holder(0).acquire(json!({"wait_ms": A_MINUTE}))["code"], "GRANTED");
 }
 
 /// By etcd's own compaction, and a watch that is behind it.

@@ -8,7 +8,7 @@ use crate::support::anvil::Anvil;
 use crate::support::contract::Contract;
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
-use crate::support::licences::Delegations;
+use crate::support::licences::{Delegations, Editions};
 use crate::support::seat_holder::SeatHolder;
 use crate::support::settings::{ProductFile, Settings};
 use crate::support::stage::{ACME, stranger};
@@ -179,7 +179,7 @@ fn a_seat_is_lent_once_whoever_has_its_wallet_next() {
     // The product says the same in other words.
     let token = scene.licence.token(7);
     install_signed(&scene.daemon, &vendor, &product(&token, 1, "").set("version", "2"));
-    for restarts in [false, true] {
+    for restarts in [false, true, true] {
         if restarts {
             scene.daemon.kill();
             scene.daemon.resume();
@@ -188,6 +188,9 @@ fn a_seat_is_lent_once_whoever_has_its_wallet_next() {
         let again = lend(&scene, FIRST);
         let said = (&again["granted"], &again["code"]);
         assert_eq!(said, (&json!(false), &json!("SEATS_FULL")), "restarted: {restarts}: {again}");
+        let shown = scene.held();
+        let said = (shown.len(), &shown[0]["state"], &shown[0]["seat"]);
+        assert_eq!(said, (1, &json!("lent"), &lent["seat"]), "restarted: {restarts}: {shown:?}");
     }
 }
 
@@ -245,4 +248,97 @@ fn a_product_that_says_the_same_in_other_words_gives_nobodys_seat_twice() {
     assert_eq!((&again["code"], &again["seat"]), (&json!("GRANTED"), &seat["seat"]), "{again}");
     let held = scene.held();
     assert_eq!((held.len(), &held[0]["state"]), (1, &json!("held")), "{held:?}");
+}
+
+/// One customer's token, and the same product in other words.
+fn to_be_reworded() -> (Scene, ProductFile) {
+    let scene = Scene::of(1, "", "drain = \"0s\"");
+    scene.licence.mint(&scene.anvil, ADDRESS.parse().unwrap(), 7);
+    scene.hand_to(FIRST, None);
+    let changed = product(&scene.licence.token(7), 1, "").set("version", "2");
+    let changed = changed.seats("drain = \"0s\"");
+    (scene, changed)
+}
+
+#[test]
+fn a_product_that_says_the_same_in_other_words_after_a_start_takes_nobodys_seat() {
+    let (mut scene, changed) = to_be_reworded();
+    let (mut first, seat) = acquire(&scene.daemon, FIRST);
+    assert_eq!(seat["code"], "GRANTED", "{seat}");
+    scene.daemon.kill();
+    scene.daemon.write_product(&changed);
+    scene.daemon.resume();
+    wait_until_entitled(&scene.daemon, FIRST);
+    first.reconnect();
+    let again = first.acquire(json!({"customer": FIRST}));
+    assert_eq!((&again["code"], &again["seat"]), (&json!("GRANTED"), &seat["seat"]), "{again}");
+    let held = scene.held();
+    assert_eq!((held.len(), &held[0]["state"]), (1, &json!("held")), "{held:?}");
+}
+
+#[test]
+fn who_waits_while_a_product_is_said_in_other_words_waits_for_those() {
+    let (scene, changed) = to_be_reworded();
+    let (first, seat) = acquire(&scene.daemon, FIRST);
+    assert_eq!(seat["code"], "GRANTED", "{seat}");
+    let mut second = SeatHolder::start(&scene.daemon.admin_socket());
+    second.ask_for_seat(json!({"customer": FIRST, "wait_ms": A_MINUTE}));
+    let waits = |scene: &Scene| {
+        eventually("somebody waits", || {
+            let pool = scene.pool(FIRST);
+            if pool["waiting"] == 1 { Ok(()) } else { Err(pool.to_string()) }
+        });
+    };
+    waits(&scene);
+    scene.daemon.write_product(&changed);
+    scene.daemon.admin("system_reload", json!({}));
+    wait_until_entitled(&scene.daemon, FIRST);
+    let held = scene.held();
+    assert_eq!((held.len(), &held[0]["seat"]), (1, &seat["seat"]), "{held:?}");
+    waits(&scene);
+    first.kill();
+    let given = second.answer();
+    assert_eq!((&given["code"], &given["used"]), (&json!("GRANTED"), &json!(1)), "{given}");
+}
+
+/// Of ten, four are delegated to one customer's wallet and six to another's.
+#[test]
+fn parts_of_a_vaults_balance_give_as_many_seats_as_it_has() {
+    let anvil = Anvil::start();
+    let (editions, delegations) = (Editions::deploy(&anvil), Delegations::install(&anvil));
+    editions.issue(&anvil, stranger(), 7, 10);
+    let file = ProductFile::new(ACME).tier("pro", 20, "seats = 1").grant(
+        "pro",
+        &editions.token(7),
+        "rule = \"balance\"\ndelegation = true",
+    );
+    let daemon = Daemon::start(&Settings::new([anvil.url()]).product(file));
+    for (customer, amount) in [(FIRST, 4), (SECOND, 6)] {
+        let wallet = daemon.admin("wallet_create", json!({"customer": customer}));
+        let wallet: Address = wallet["address"].as_str().unwrap().parse().unwrap();
+        let token = (editions.0.address, 7);
+        delegations.amount(&anvil, (stranger(), wallet), token, B256::ZERO, amount);
+        wait_until_entitled(&daemon, customer);
+    }
+    let fill = |customer: &str| {
+        let mut holders = Vec::new();
+        while holders.len() < 20 {
+            let (holder, answer) = acquire(&daemon, customer);
+            if answer["code"] != "GRANTED" {
+                return holders;
+            }
+            holders.push(holder);
+        }
+        holders
+    };
+    let (first, second) = (fill(FIRST), fill(SECOND));
+    assert_eq!((first.len(), second.len()), (4, 6));
+    // A part of it is sold: as many end as are too many in all, though each has no more than its part.
+    editions.take_back(&anvil, stranger(), 7, 3);
+    eventually("three are warned", || {
+        let list = daemon.admin("seat_list", json!({"product": ACME}));
+        let items = list["items"].as_array().unwrap();
+        let draining = items.iter().filter(|it| it["state"] == "draining").count();
+        if draining == 3 { Ok(()) } else { Err(list.to_string()) }
+    });
 }

@@ -577,6 +577,7 @@ impl Seer<'_> {
             target,
             finding,
             amount: None,
+            whole: None,
             via,
         }
     }

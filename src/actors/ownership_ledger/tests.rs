@@ -327,6 +327,7 @@ fn look(number: u64, held: bool) -> RecordSightings {
             false => Finding::NotHeld { anchor },
         },
         amount: None,
+        whole: None,
         via: Vec::new(),
     };
     let look = Look { sightings: vec![sighting], ..Look::default() };

@@ -49,8 +49,12 @@ impl Survey<'_> {
         }
         let own: Vec<Pair> = ids.iter().map(|id| (self.look.wallet, *id)).collect();
         for ((_, id), amount) in own.iter().zip(self.amounts(&own).await) {
-            let counted =
-                |amount| Found::Counted { amount, enough: amount >= min, via: Vec::new() };
+            let counted = |amount| Found::Counted {
+                amount,
+                whole: None,
+                enough: amount >= min,
+                via: Vec::new(),
+            };
             let found = match (amount, self.people.complete) {
                 (Ok(amount), _) if amount >= min => counted(amount),
                 (Ok(_), Err(cause)) | (Err(cause), _) => Found::Unknown(cause),
@@ -110,7 +114,8 @@ impl Survey<'_> {
                 Ok(delegated) if delegated >= min && !self.is_enough(&id) => {
                     // A vault may delegate more than it has.
                     let (amount, via) = (has.min(delegated), vec![Via::Vault(vault)]);
-                    self.found.insert(id, Found::Counted { amount, enough: true, via });
+                    let whole = Some(has).filter(|it| *it > amount);
+                    self.found.insert(id, Found::Counted { amount, whole, enough: true, via });
                 }
                 Ok(_) => {}
                 Err(cause) => {

@@ -94,6 +94,8 @@ enum Found {
     /// By rule `balance`: how many, and whether they are enough.
     Counted {
         amount: U256,
+        /// How many the vault has, where that is more.
+        whole: Option<U256>,
         enough: bool,
         via: Vec<Via>,
     },
@@ -267,17 +269,17 @@ impl<'a> Survey<'a> {
 
     fn sighting(&self, target: Target, found: Found) -> Sighting {
         let (look, anchor) = (self.look, self.block.anchor.clone());
-        let (finding, amount, via) = match found {
-            Found::Held { until, via } => (Finding::Held { until, anchor }, None, via),
-            Found::NotHeld => (Finding::NotHeld { anchor }, None, Vec::new()),
-            Found::Counted { amount, enough: true, via } => {
-                (Finding::Held { until: None, anchor }, Some(amount), via)
-            }
-            Found::Counted { amount, enough: false, via } => {
-                (Finding::NotHeld { anchor }, Some(amount), via)
+        let (mut amount, mut whole) = (None, None);
+        let (finding, via) = match found {
+            Found::Held { until, via } => (Finding::Held { until, anchor }, via),
+            Found::NotHeld => (Finding::NotHeld { anchor }, Vec::new()),
+            Found::Counted { amount: counted, whole: of, enough, via } => {
+                (amount, whole) = (Some(counted), of);
+                let held = Finding::Held { until: None, anchor: anchor.clone() };
+                (if enough { held } else { Finding::NotHeld { anchor } }, via)
             }
             Found::Unknown(cause) => {
-                (Finding::Unknown { cause, finality: anchor.finality }, None, Vec::new())
+                (Finding::Unknown { cause, finality: anchor.finality }, Vec::new())
             }
         };
         Sighting {
@@ -289,6 +291,7 @@ impl<'a> Survey<'a> {
             target,
             finding,
             amount,
+            whole,
             via,
         }
     }

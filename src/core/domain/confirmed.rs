@@ -70,6 +70,8 @@ pub struct Confirmed {
     word: Word,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     amount: Option<U256>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    whole: Option<U256>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     via: Vec<Via>,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -191,7 +193,7 @@ impl Confirmations {
             Row::Whole(kept) => return Some(*kept),
             Row::Confirmed(row) => *row,
         };
-        let Confirmed { rule, reach, target, finality, word, amount, via, except } = row;
+        let Confirmed { rule, reach, target, finality, word, amount, whole, via, except } = row;
         let Confirmation { look, seen_at, anchor, .. } =
             self.of(Question { terms: Terms { rule, reach }, finality })?.clone();
         let finding = match word {
@@ -199,7 +201,7 @@ impl Confirmations {
             Word::NotHeld => Finding::NotHeld { anchor },
         };
         let sighting =
-            Sighting { look, seen_at, wallet, rule, reach, target, finding, amount, via };
+            Sighting { look, seen_at, wallet, rule, reach, target, finding, amount, whole, via };
         Some(KeptSighting { sighting, except })
     }
 
@@ -216,7 +218,7 @@ impl Confirmations {
             return Row::Whole(Box::new(kept.clone()));
         }
         let finality = sighting.finding.finality();
-        let Sighting { rule, reach, target, amount, via, .. } = sighting.clone();
+        let Sighting { rule, reach, target, amount, whole, via, .. } = sighting.clone();
         Row::Confirmed(Box::new(Confirmed {
             rule,
             reach,
@@ -224,6 +226,7 @@ impl Confirmations {
             finality,
             word,
             amount,
+            whole,
             via,
             except: kept.except.clone(),
         }))

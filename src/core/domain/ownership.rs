@@ -316,6 +316,9 @@ pub struct Sighting {
     /// what was written down before amounts were: see [`Sighting::least`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<U256>,
+    /// Of those, through a vault that has more of them than it delegated to the wallet: how many it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<U256>,
     /// Through whom it is held, beginning at the wallet; empty where the wallet holds it itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub via: Vec<Via>,

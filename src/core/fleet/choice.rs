@@ -12,7 +12,7 @@ impl Offer {
     fn slots_from(&self, start: u64) -> impl Iterator<Item = Slot> {
         let (mut before, mut begin) = (0, (0, 0));
         for (index, places) in self.iter().map(|(_, places)| places).enumerate() {
-            let places = u64::from(*places);
+            let places = u64::from(places);
             if start < before + places {
                 begin = (index, u32::try_from(start - before).unwrap_or(0));
                 break;
@@ -24,10 +24,10 @@ impl Offer {
             let token = *token;
             numbers.map(move |number| Slot { token, number })
         };
-        let first = self.iter().skip(index).take(1).map(move |(it, end)| (it, number..*end));
+        let first = self.iter().skip(index).take(1).map(move |(it, end)| (it, number..end));
         let next = self.iter().skip(index + 1).chain(self.iter().take(index));
         let last = self.iter().skip(index).take(1).map(move |(it, _)| (it, 0..number));
-        first.chain(next.map(|(it, end)| (it, 0..*end))).chain(last).flat_map(slots)
+        first.chain(next.map(|(it, end)| (it, 0..end))).chain(last).flat_map(slots)
     }
 }
 

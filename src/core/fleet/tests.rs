@@ -114,7 +114,7 @@ fn what_one_account_has_of_an_id_is_no_place_of_another() {
 #[test]
 fn where_slots_are_named_by_token_an_id_is_good_for_its_seats_once() {
     let product: ProductId = "acme-cad".parse().unwrap();
-    let counted = |account, times| Counted { share: share(7, Some(account)), times };
+    let counted = |account, times| Counted { share: share(7, Some(account)), times, of: times };
     let counted = [counted(1, 3), counted(2, 2)];
     let places = |naming| {
         let offer = Offer::of(&product, &counted, 2, naming);

@@ -139,6 +139,7 @@ pub(crate) fn prove(
         target: Target::Token(evidence.token),
         finding: Finding::Held { until: answer.until, anchor: anchor.clone() },
         amount: answer.amount,
+        whole: None,
         via: evidence.via.clone(),
     };
     let holder = holder(&controlled, &anchor);
@@ -221,6 +222,7 @@ pub(crate) fn of_one_sighting<T>(
         target: Target::Rest { collection: it.collection, ids: it.ids.clone() },
         finding: Finding::NotHeld { anchor: anchor.clone() },
         amount: None,
+        whole: None,
         via: Vec::new(),
         ..sighting.clone()
     };

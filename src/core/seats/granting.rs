@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::ids::{AdoptToken, BootTime, Claimant, PoolId, RequestId, SeatId, UnitKey};
 use super::machine::{Alarm, Effect, Seats};
-use super::pool::{Fit, Wish};
+use super::pool::{Fit, Room, Wish};
 use super::queue::Request;
 use super::seat::{Binding, Hold, Refusal, Seat};
 
@@ -22,13 +22,15 @@ impl Seats {
         for pool in request.pools.clone() {
             let wish = self.wish(pool, &request);
             match self.fit_with_room(now, pool, wish) {
-                Ok(_) if self.is_held_up(now, pool, request.claimant.user()) => {
+                Ok(room) if self.is_held_up(now, pool, request.claimant.user()) => {
+                    self.take_back_moves(room.moves);
                     (refusal, is_weak) = (Refusal::Full, false);
                 }
-                Ok(_) if wish.own.is_none() && self.has_too_many(&request.claimant) => {
+                Ok(room) if wish.own.is_none() && self.has_too_many(&request.claimant) => {
+                    self.take_back_moves(room.moves);
                     (refusal, is_weak) = (Refusal::TooMany, false);
                 }
-                Ok(fit) => {
+                Ok(Room { fit, .. }) => {
                     self.grant(now, pool, request, fit);
                     // Whoever waits here by the policy alone now holds up nobody elsewhere any more.
                     return self.serve_others(now, &[pool]);
@@ -319,12 +321,26 @@ impl Seats {
         wish: Wish<'_>,
         time: Duration,
     ) -> Result<(), Refusal> {
-        let claimant = wish.claimant;
         // A place of a fleet ends with the machine's lease, and a loan does not.
         if self.is_shared(id) {
             return Err(Refusal::TooLong { most: Duration::ZERO });
         }
-        let fit = self.fit_with_room(now, id, wish).map_err(|it| it.refusal)?;
+        let Room { fit, moves } = self.fit_with_room(now, id, wish).map_err(|it| it.refusal)?;
+        let allowed = self.is_lent(now, id, (wish, fit), time);
+        if allowed.is_err() {
+            self.take_back_moves(moves);
+        }
+        allowed
+    }
+
+    /// Whether what fits may be lent, and for so long.
+    fn is_lent(
+        &self,
+        now: BootTime,
+        id: PoolId,
+        (wish, fit): (Wish<'_>, Fit),
+        time: Duration,
+    ) -> Result<(), Refusal> {
         let pool = self.pools.get(&id).ok_or(Refusal::NoPool)?;
         if time > pool.policy.max_borrow {
             return Err(Refusal::TooLong { most: pool.policy.max_borrow });
@@ -337,10 +353,10 @@ impl Seats {
         if fit.over || left.is_some_and(|it| it < kept) {
             return Err(Refusal::LowWater);
         }
-        if self.has_too_many(claimant) {
+        if self.has_too_many(wish.claimant) {
             return Err(Refusal::TooMany);
         }
-        if self.is_held_up(now, id, claimant.user()) { Err(Refusal::Full) } else { Ok(()) }
+        if self.is_held_up(now, id, wish.claimant.user()) { Err(Refusal::Full) } else { Ok(()) }
     }
 
     fn put_aside(

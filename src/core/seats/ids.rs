@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::CustomerId;
+use crate::domain::product::SeatUnit;
 
 /// Milliseconds since the machine's boot, sleep included (`CLOCK_BOOTTIME`). It never goes back, and no one sets it.
 #[derive(
@@ -69,6 +70,19 @@ pub enum UnitKey {
     Machine,
     /// A seat that was taken out of the pool for a time.
     Borrowed(SeatId),
+}
+
+impl UnitKey {
+    /// Whether it may be that of a seat which covers so much. For each customer of a delegate it is a connection.
+    pub fn is_of(self, unit: SeatUnit) -> bool {
+        match self {
+            Self::Borrowed(_) | Self::Connection(_) => true,
+            Self::Process(_) => unit == SeatUnit::Process,
+            Self::Uid(_) => unit == SeatUnit::Uid,
+            Self::Cgroup(_) => unit == SeatUnit::Cgroup,
+            Self::Machine => unit == SeatUnit::Machine,
+        }
+    }
 }
 
 /// Who asks, as the kernel says.

@@ -25,6 +25,7 @@ mod ids;
 mod machine;
 mod moving;
 mod options_file;
+mod parts;
 mod places;
 mod policy;
 mod policy_file;
@@ -40,7 +41,7 @@ pub use ids::{
 };
 pub use machine::{Effect, Seats};
 pub use options_file::{Imported, LeftOut, OptionsFor, import_options};
-pub use places::{Naming, Offer, TokenKey};
+pub use places::{Naming, Offer, Part, TokenKey};
 pub use policy::{Policy, Who};
 pub use policy_file::{PolicyFile, parse_policy, usual_policy};
 pub use pool::{Capacity, PoolFigures, Supply};

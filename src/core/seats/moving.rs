@@ -7,6 +7,7 @@ use super::ahead::PASSED_OVER;
 use super::ids::{BootTime, PoolId, SeatId};
 use super::machine::Seats;
 use super::places::TokenKey;
+use super::pool::Supply;
 use super::seat::Seat;
 use super::shares::Turn;
 
@@ -23,6 +24,8 @@ pub(super) struct Moved {
     seat: SeatId,
     from: TokenKey,
     to: TokenKey,
+    /// Whether the seat was to be kept anew before.
+    had_changed: bool,
 }
 
 impl Seats {
@@ -50,9 +53,12 @@ impl Seats {
 
     /// As if nothing had been moved: it was of no use.
     pub(super) fn take_back_moves(&mut self, done: Vec<Moved>) {
-        for Moved { seat, from, to } in done.into_iter().rev() {
+        for Moved { seat, from, to, had_changed } in done.into_iter().rev() {
             self.silently(&to, |it| it.free_from(seat, to, 1));
             self.take_on(seat, from, 1);
+            if !had_changed {
+                self.changed.remove(&seat);
+            }
         }
     }
 
@@ -106,10 +112,11 @@ impl Seats {
     fn carry_out(&mut self, step: Move) -> Option<Moved> {
         let Move { pool, from, to } = step;
         let seat = self.movable(&from, pool)?;
+        let had_changed = self.changed.contains(&seat);
         // Nothing becomes free that could not have been had before.
         self.silently(&from, |it| it.free_from(seat, from, 1));
         self.take_on(seat, to, 1);
-        Some(Moved { seat, from, to })
+        Some(Moved { seat, from, to, had_changed })
     }
 
     /// Gives the seats of a pool places that it has, the oldest first, as far as there are any: for those that it has lost,
@@ -132,7 +139,9 @@ impl Seats {
     fn put_one_in_place(&mut self, id: PoolId, seat: SeatId) {
         while let Some(own) = self.seats.get(&seat).filter(|it| !it.is_lingering()) {
             let placed: u64 = own.places.iter().map(|(_, it)| u64::from(*it)).sum();
-            let lost = own.places.iter().map(|(it, _)| *it).find(|it| self.offered(id, it) == 0);
+            let is_lost =
+                |it: &TokenKey| self.offered(id, it) == 0 || self.shares.is_excess(it, (id, seat));
+            let lost = own.places.iter().map(|(it, _)| *it).find(is_lost);
             let lost = lost.filter(|_| own.lent_until().is_none());
             if lost.is_none() && placed >= own.weight() {
                 return;
@@ -153,11 +162,7 @@ impl Seats {
         let Some(pool) = self.pools.get(&from).filter(|_| self.pools.contains_key(&to)) else {
             return;
         };
-        let follows = |it: &&Seat| {
-            let is_there = |(key, _): &(TokenKey, u32)| self.offered(to, key) > 0;
-            let is_free = !self.by_key.contains_key(&(to, it.key));
-            is_free && !it.places.is_empty() && it.places.iter().all(is_there)
-        };
+        let follows = |it: &&Seat| self.has_places_for(to, it);
         let seats: Vec<SeatId> = self.of(pool).filter(follows).map(|it| it.id).collect();
         for id in seats {
             let Some(mut seat) = self.take_out(id) else { continue };
@@ -170,6 +175,36 @@ impl Seats {
         }
         self.settle(now, from);
         self.settle(now, to);
+    }
+
+    /// Whether a pool offers the tokens of a seat of another one, and its unit has none there.
+    pub fn has_places_for(&self, id: PoolId, seat: &Seat) -> bool {
+        let Some(pool) = self.pools.get(&id) else { return false };
+        let is_there = |(key, _): &(TokenKey, u32)| self.offered(id, key) > 0;
+        let is_counted = !seat.places.is_empty() && seat.places.iter().all(is_there);
+        let is_unlimited = pool.capacity.is_some_and(|it| it.supply == Supply::Unlimited);
+        !self.by_key.contains_key(&(id, seat.key)) && (is_counted || is_unlimited)
+    }
+
+    /// Whoever waits for a pool that is no more waits for these from now on, in the order in which all asked.
+    pub fn wait_instead(&mut self, now: BootTime, from: PoolId, to: &[PoolId]) {
+        let others: Vec<PoolId> =
+            to.iter().copied().filter(|it| self.pools.contains_key(it)).collect();
+        let Some(pool) = self.pools.get_mut(&from).filter(|_| !others.is_empty()) else { return };
+        for id in std::mem::take(&mut pool.queue) {
+            let Some(request) = self.requests.get_mut(&id) else { continue };
+            let new: Vec<PoolId> =
+                others.iter().copied().filter(|it| !request.pools.contains(it)).collect();
+            let Some(at) = request.pools.iter().position(|it| *it == from) else { continue };
+            drop(request.pools.splice(at..=at, new.iter().copied()));
+            for pool in new {
+                let Some(pool) = self.pools.get_mut(&pool) else { continue };
+                let place = pool.queue.partition_point(|it| *it < id);
+                pool.queue.insert(place, id);
+            }
+        }
+        self.stir(from);
+        self.serve_all(now, &others);
     }
 }
 

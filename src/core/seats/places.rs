@@ -80,17 +80,34 @@ impl TokenKey {
     }
 }
 
+/// What a pool may have of a token, or of what one account has of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Part {
+    /// The seats that it is good for here.
+    pub own: u32,
+    /// Those that all of it is good for, whoever may have them.
+    pub of: u32,
+}
+
 /// What a machine has proven of a pool: for each key how many seats it is good for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Offer(BTreeMap<TokenKey, u32>);
+pub struct Offer(BTreeMap<TokenKey, Part>);
 
 impl FromIterator<(TokenKey, u32)> for Offer {
-    /// Of a key that comes twice the greater number counts.
+    /// All of each. Of a key that comes twice the greater number counts.
     fn from_iter<I: IntoIterator<Item = (TokenKey, u32)>>(places: I) -> Self {
-        let mut offer = BTreeMap::new();
-        for (key, places) in places {
-            let known: &mut u32 = offer.entry(key).or_default();
-            *known = places.max(*known);
+        places.into_iter().map(|(key, all)| (key, Part { own: all, of: all })).collect()
+    }
+}
+
+impl FromIterator<(TokenKey, Part)> for Offer {
+    /// Of a key that comes twice the greater numbers count.
+    fn from_iter<I: IntoIterator<Item = (TokenKey, Part)>>(parts: I) -> Self {
+        let mut offer = BTreeMap::<TokenKey, Part>::new();
+        for (key, part) in parts {
+            let known = offer.entry(key).or_default();
+            known.own = part.own.max(known.own);
+            known.of = part.of.max(known.of).max(known.own);
         }
         Self(offer)
     }
@@ -100,11 +117,12 @@ impl Offer {
     /// The places of what was counted, each good for so many seats as often as it meets its grant's rule. Where slots are
     /// named by the token alone, nobody can tell one account's from another's, and so each token is good for its seats once.
     pub fn of(product: &ProductId, counted: &[Counted], seats: u32, naming: Naming) -> Self {
-        let places = |it: &Counted| {
-            let times = if naming == Naming::ByToken { it.times.min(1) } else { it.times };
-            (TokenKey::of(product, &it.share, naming), times.saturating_mul(seats))
+        let places = |times: u32| {
+            let times = if naming == Naming::ByToken { times.min(1) } else { times };
+            times.saturating_mul(seats)
         };
-        counted.iter().map(places).collect()
+        let part = |it: &Counted| Part { own: places(it.times), of: places(it.of) };
+        counted.iter().map(|it| (TokenKey::of(product, &it.share, naming), part(it))).collect()
     }
 
     /// Whether it has places of that name.
@@ -114,11 +132,15 @@ impl Offer {
 
     /// How many places of that name it has.
     pub fn places(&self, token: &TokenKey) -> u32 {
-        self.0.get(token).copied().unwrap_or(0)
+        self.part(token).own
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&TokenKey, &u32)> + Clone {
-        self.0.iter()
+    pub(super) fn part(&self, token: &TokenKey) -> Part {
+        self.0.get(token).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&TokenKey, u32)> + Clone {
+        self.0.iter().map(|(key, part)| (key, part.own))
     }
 
     pub fn keys(&self) -> impl Iterator<Item = &TokenKey> {
@@ -130,6 +152,6 @@ impl Offer {
     }
 
     pub fn len(&self) -> u64 {
-        self.0.values().map(|it| u64::from(*it)).sum()
+        self.0.values().map(|it| u64::from(it.own)).sum()
     }
 }

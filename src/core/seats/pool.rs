@@ -6,6 +6,7 @@ use super::PoolId;
 use super::fleet::Quota;
 use super::ids::{BootTime, Claimant, RequestId, SeatId};
 use super::machine::Seats;
+use super::moving::Moved;
 use super::places::{Offer, TokenKey};
 use super::policy::{Policy, Who};
 use super::queue::Request;
@@ -193,6 +194,13 @@ pub(super) struct Fit {
     pub(super) over: bool,
 }
 
+/// A request fits, by what other pools have taken instead of what they had.
+pub(super) struct Room {
+    pub(super) fit: Fit,
+    /// To be taken back where nothing is given all the same.
+    pub(super) moves: Vec<Moved>,
+}
+
 /// A request does not fit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shortage {
@@ -236,20 +244,25 @@ impl Seats {
         now: BootTime,
         id: PoolId,
         wish: Wish<'_>,
-    ) -> Result<Fit, Shortage> {
+    ) -> Result<Room, Shortage> {
         let fit = self.fit(now, id, wish);
+        let as_it_is = fit.map(|fit| Room { fit, moves: Vec::new() });
         // Only where places alone are lacking, and few: each takes a look at all that others have.
         let helps =
             wish.count <= MOST_MOVED && self.pass(now, id, wish).is_ok_and(|it| it.by_token);
         if !helps || !fit.is_err_and(|it| it.holds_up) {
-            return fit;
+            return as_it_is;
         }
-        let Some(moves) = self.make_room(id, wish.count.into(), wish.turn(now)) else { return fit };
-        let fit = self.fit(now, id, wish);
-        if fit.is_err() {
-            self.take_back_moves(moves);
+        let Some(moves) = self.make_room(id, wish.count.into(), wish.turn(now)) else {
+            return as_it_is;
+        };
+        match self.fit(now, id, wish) {
+            Ok(fit) => Ok(Room { fit, moves }),
+            Err(shortage) => {
+                self.take_back_moves(moves);
+                Err(shortage)
+            }
         }
-        fit
     }
 
     /// As [`Self::fit`], as if the machine had every place of a pool that it shares with others.

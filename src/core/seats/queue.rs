@@ -6,6 +6,7 @@ use super::fair_share::HeldUp;
 use super::ids::{AdoptToken, BootTime, Claimant, Owner, PoolId, RequestId, UnitKey};
 use super::machine::{Alarm, Effect, Seats};
 use super::places::TokenKey;
+use super::pool::Room;
 use super::seat::{Binding, Refusal};
 
 /// A question for a seat.
@@ -121,7 +122,7 @@ impl Seats {
             let request = request.clone();
             let wish = self.wish(id, &request);
             match self.fit_with_room(now, id, wish) {
-                Ok(fit) => {
+                Ok(Room { fit, .. }) => {
                     held_up.note_granted(request.claimant.user(), wish.count);
                     let Some(request) = self.leave(request.id) else { continue };
                     others.extend(request.pools.iter().filter(|it| **it != id));

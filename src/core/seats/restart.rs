@@ -75,6 +75,14 @@ impl Seats {
         self.settle(now, id);
     }
 
+    /// What was proven of a pool is not known any more: nothing is given of it, and nothing of it ends.
+    pub fn doubt(&mut self, now: BootTime, id: PoolId) {
+        if let Some(pool) = self.pools.get_mut(&id) {
+            pool.capacity = None;
+            self.settle(now, id);
+        }
+    }
+
     /// What held a seat has to be heard of until then.
     pub fn suspect(&mut self, binding: Binding, until: BootTime) {
         self.suspects.insert(binding, until);

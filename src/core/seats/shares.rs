@@ -9,11 +9,13 @@
 //! * A place stays taken until its seat ends, or moves to another token of its pool. What another machine has does not move.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use super::ahead::PASSED_OVER;
 use super::ids::{BootTime, Owner, PoolId, RequestId, SeatId};
 use super::machine::Seats;
-use super::places::{Offer, TokenKey};
+use super::parts::Excess;
+use super::places::{Offer, Part, TokenKey};
 use super::seat::Seat;
 
 /// Of seats whose pool is not known.
@@ -26,15 +28,17 @@ pub(super) type Turn = Option<(BootTime, RequestId, Owner)>;
 
 /// What became of the places of one token.
 #[derive(Debug, Default)]
-struct Share {
+pub(super) struct Share {
     /// Those that offer it.
-    pools: BTreeSet<PoolId>,
-    /// The most that one of them offers.
-    most: u64,
+    pub(super) pools: BTreeSet<PoolId>,
+    /// The most that it is good for, as one of them knows it.
+    pub(super) most: u64,
     /// By which seats.
-    seats: BTreeMap<(PoolId, SeatId), u32>,
-    taken: BTreeMap<PoolId, u64>,
-    total: u64,
+    pub(super) seats: BTreeMap<(PoolId, SeatId), u32>,
+    pub(super) taken: BTreeMap<PoolId, u64>,
+    pub(super) total: u64,
+    /// Of those taken, which are too many.
+    pub(super) excess: Excess,
 }
 
 /// What a seat takes of each token, and until when.
@@ -43,7 +47,7 @@ type Aside = (Vec<(TokenKey, u32)>, Option<BootTime>);
 /// All tokens that a pool offers, or a seat rests on.
 #[derive(Debug, Default)]
 pub(super) struct Shares {
-    all: BTreeMap<TokenKey, Share>,
+    pub(super) all: BTreeMap<TokenKey, Share>,
     /// Tokens of which places may have become free: whoever waits for them is served.
     pub(super) freed: BTreeSet<TokenKey>,
     /// Seats of before a restart whose pools are not known yet: what they take, and until when.
@@ -76,8 +80,20 @@ impl Shares {
         self.freed.insert(key);
     }
 
-    fn taken_by(&self, key: &TokenKey, pool: PoolId) -> u64 {
+    pub(super) fn taken_by(&self, key: &TokenKey, pool: PoolId) -> u64 {
         self.all.get(key).and_then(|it| it.taken.get(&pool)).copied().unwrap_or(0)
+    }
+
+    /// The same, without what is too many.
+    fn bound_by(&self, key: &TokenKey, pool: PoolId) -> u64 {
+        let excess = self.all.get(key).into_iter().flat_map(|it| it.excess.range(all_of(pool)));
+        let excess: u64 = excess.map(|(_, it)| u64::from(*it)).sum();
+        self.taken_by(key, pool).saturating_sub(excess)
+    }
+
+    /// Whether what a seat has of it is too many.
+    pub(super) fn is_excess(&self, key: &TokenKey, (pool, seat): (PoolId, SeatId)) -> bool {
+        self.all.get(key).is_some_and(|it| it.excess.contains_key(&(pool, seat)))
     }
 
     pub(super) fn pools_on(&self, key: &TokenKey) -> Vec<PoolId> {
@@ -95,44 +111,16 @@ impl Shares {
         key: &TokenKey,
         pool: PoolId,
     ) -> impl Iterator<Item = SeatId> + '_ {
-        let all = (pool, SeatId(0))..=(pool, SeatId(u64::MAX));
         let share = self.all.get(key).into_iter();
-        share.flat_map(move |it| it.seats.range(all.clone()).map(|((_, it), _)| *it))
+        share.flat_map(move |it| it.seats.range(all_of(pool)).map(|((_, it), _)| *it))
     }
 }
 
+fn all_of(pool: PoolId) -> RangeInclusive<(PoolId, SeatId)> {
+    (pool, SeatId(0))..=(pool, SeatId(u64::MAX))
+}
+
 impl Seats {
-    /// How many places of a token a pool may have besides what it has; as if `without` had one less.
-    pub(super) fn free_on(&self, key: &TokenKey, pool: PoolId, without: Option<PoolId>) -> u64 {
-        let offered = |it: PoolId| u64::from(self.offered(it, key));
-        let own = offered(pool);
-        let Some(share) = self.shares.all.get(key) else { return own };
-        let less = u64::from(without.is_some());
-        // As slots are numbered: whoever is good for fewer of them has the first ones, and the others may have those too.
-        if own >= share.most || share.total <= less {
-            return own.saturating_sub(share.total - less.min(share.total));
-        }
-        let mut by_offer: BTreeMap<u64, u64> = BTreeMap::from([(own, 0)]);
-        for (taker, taken) in &share.taken {
-            let taken = taken - u64::from(without == Some(*taker));
-            *by_offer.entry(offered(*taker)).or_default() += taken;
-        }
-        let mut taken = 0;
-        let mut free = u64::MAX;
-        for (offer, more) in by_offer {
-            taken += more;
-            if offer >= own {
-                free = free.min(offer.saturating_sub(taken));
-            }
-        }
-        free
-    }
-
-    pub(super) fn offered(&self, pool: PoolId, key: &TokenKey) -> u32 {
-        let offer = self.pools.get(&pool).and_then(|it| it.places.as_ref());
-        offer.map_or(0, |it| it.places(key))
-    }
-
     /// How many places are free for the pool, as far as `wanted`. With `turn`, those are not counted that somebody who asked
     /// before waits for in another pool.
     pub(super) fn free_places(&self, id: PoolId, wanted: u64, turn: Turn) -> u64 {
@@ -191,13 +179,14 @@ impl Seats {
         let keys: BTreeSet<TokenKey> =
             before.iter().chain(&after).flat_map(Offer::keys).copied().collect();
         for key in keys {
-            let [was, is] = [&before, &after].map(|it| it.as_ref().map_or(0, |it| it.places(&key)));
+            let part = |it: &Option<Offer>| it.as_ref().map_or(Part::default(), |it| it.part(&key));
+            let [was, is] = [part(&before), part(&after)];
             if was != is {
                 self.change_offer(id, key, is);
             }
         }
         let offered = after.iter().flat_map(Offer::keys);
-        let bound = offered.map(|it| self.shares.taken_by(it, id)).sum();
+        let bound = offered.map(|it| self.shares.bound_by(it, id)).sum();
         if let Some(pool) = self.pools.get_mut(&id) {
             pool.bound = bound;
         }
@@ -210,16 +199,16 @@ impl Seats {
         }
     }
 
-    fn change_offer(&mut self, id: PoolId, key: TokenKey, places: u32) {
+    fn change_offer(&mut self, id: PoolId, key: TokenKey, part: Part) {
         let share = self.shares.all.entry(key).or_default();
-        match places {
+        match part.own {
             0 => share.pools.remove(&id),
             _ => share.pools.insert(id),
         };
         let pools: Vec<PoolId> = share.pools.iter().copied().collect();
         let is_common = share.pools.len() > 1 || share.taken.keys().any(|it| *it != id);
         let is_idle = pools.is_empty() && share.total == 0;
-        let most = pools.iter().map(|it| u64::from(self.offered(*it, &key))).max();
+        let most = pools.iter().map(|it| u64::from(self.part(*it, &key).of)).max();
         match self.shares.all.get_mut(&key) {
             Some(share) if !is_idle => share.most = most.unwrap_or(0),
             _ => drop(self.shares.all.remove(&key)),
@@ -229,11 +218,12 @@ impl Seats {
                 pool.common.insert(key);
             }
         }
-        if let Some(pool) = self.pools.get_mut(&id).filter(|_| places == 0) {
+        if let Some(pool) = self.pools.get_mut(&id).filter(|_| part.own == 0) {
             pool.common.remove(&key);
             pool.open.remove(&key);
         }
         self.shares.freed.insert(key);
+        self.note_excess(&key);
         self.note_open(&key);
     }
 
@@ -288,6 +278,7 @@ impl Seats {
 
     pub(super) fn unregister(&mut self, seat: SeatId, id: PoolId, (key, places): (TokenKey, u32)) {
         let is_offered = self.offered(id, &key) > 0;
+        let had_excess = self.forget_excess(&key);
         self.shares.free(key, (id, seat), places);
         if let Some(pool) = self.pools.get_mut(&id) {
             pool.taken = pool.taken.saturating_sub(u64::from(places));
@@ -296,6 +287,9 @@ impl Seats {
         }
         if self.shares.all.get(&key).is_some_and(|it| it.pools.is_empty() && it.total == 0) {
             self.shares.all.remove(&key);
+        }
+        if had_excess {
+            self.note_excess(&key);
         }
         self.note_open(&key);
     }
@@ -316,7 +310,10 @@ impl Seats {
         else {
             return;
         };
-        places.into_iter().for_each(|it| self.register(seat, pool, it));
+        for (key, places) in places {
+            self.register(seat, pool, (key, places));
+            self.note_excess(&key);
+        }
     }
 
     /// Frees all that a seat that is gone has taken.

@@ -14,6 +14,7 @@ use crate::actors::tier_cache::{TierCache, VerdictReader};
 use crate::actors::wallet_keeper::WalletKeeper;
 use crate::clock::Clock;
 use crate::rpc::error::{Code, RpcError};
+use crate::rpc::socket::groups::Groups;
 use crate::rpc::socket::limits::{WRITE_BURST, WRITES_PER_MINUTE, WriteRates};
 use entitled_core::domain::ids::CustomerId;
 use entitled_core::domain::peer::{Access, Peer, Permit, permit};
@@ -35,6 +36,7 @@ pub struct Api {
     pub tree: Tree,
     pub control: Control,
     pub writes: WriteRates,
+    pub groups: Groups,
 }
 
 impl Api {

@@ -47,7 +47,7 @@ pub(super) async fn lend(
     if let Some(given) = api.ledger.send(find).timeout(ACTOR_TIME).await?? {
         return again(&api, &permit, &request, &given);
     }
-    let presence = with_groups(ask.presence, &permit).await?;
+    let presence = with_groups(&api, ask.presence, &permit).await?;
     let key = Key { customer: permit.customer(), product: request.product.clone() };
     let verdict = api.verdict(key.clone(), VERDICT_TIME).await?;
     if !verdict.is_valid() {

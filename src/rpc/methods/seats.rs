@@ -17,7 +17,6 @@ use crate::actors::seat_keeper::{
 };
 use crate::actors::tier_cache::Key;
 use crate::rpc::error::{Code, RpcError};
-use crate::rpc::socket::peer;
 use crate::rpc::wire;
 use entitled_core::domain::entitlement::{self, Verdict};
 use entitled_core::domain::peer::{Access, Permit};
@@ -43,7 +42,7 @@ pub(super) async fn acquire(
         wait @ 0..=WAIT_AT_MOST_MS => Duration::from_millis(wait),
         _ => return Err(RpcError::invalid_params("`wait_ms` must be between 0 and 3600000")),
     };
-    let presence = with_groups(ask.presence, &permit).await?;
+    let presence = with_groups(&api, ask.presence, &permit).await?;
     let key = Key { customer: permit.customer(), product: ask.product };
     let verdict = api.verdict(key.clone(), VERDICT_TIME).await?;
     let verdict = match ask.feature.as_deref() {
@@ -80,7 +79,7 @@ pub(super) async fn borrow(
     if !BORROW_MS.contains(&ask.for_ms) {
         return Err(RpcError::invalid_params("`for_ms` must be between 60000 and 2592000000"));
     }
-    let presence = with_groups(ask.presence, &permit).await?;
+    let presence = with_groups(&api, ask.presence, &permit).await?;
     let key = Key { customer: permit.customer(), product: ask.product };
     let verdict = api.verdict(key.clone(), VERDICT_TIME).await?;
     if !verdict.is_valid() {
@@ -100,7 +99,7 @@ pub(super) async fn adopt(
 ) -> Result<wire::Seat, RpcError> {
     let wrong = || RpcError::invalid_params("`token` is not one of ours");
     let token: alloy_primitives::FixedBytes<16> = ask.token.parse().map_err(|_| wrong())?;
-    let presence = with_groups(ask.presence, &permit).await?;
+    let presence = with_groups(&api, ask.presence, &permit).await?;
     let order = Adopt { token: AdoptToken(token.0), presence };
     let pending = api.seats.send(order).timeout(ACTOR_TIME).await??;
     seat(&answered(pending).await?, "")
@@ -150,17 +149,17 @@ async fn answered(pending: Pending) -> Result<Answer, RpcError> {
     pending.await.map_err(|_| RpcError::new(Code::Busy, "the request was given up; ask again"))
 }
 
-/// Who asks, and for whom, with all of its groups. The user database may be on a network.
+/// Who asks, and for whom, with all of its groups.
 pub(super) async fn with_groups(
+    api: &Api,
     presence: Option<Presence>,
     permit: &Permit,
 ) -> Result<Presence, RpcError> {
     let mut presence =
         presence.ok_or_else(|| RpcError::new(Code::PermissionDenied, "the caller is not known"))?;
     let gid = presence.gids.first().copied().unwrap_or(u32::MAX);
-    let (uid, account) = (presence.uid, presence.account);
-    let groups = tokio::task::spawn_blocking(move || peer::groups(uid, gid, account)).await;
-    presence.gids = groups.unwrap_or_else(|_| vec![gid]);
+    let found = api.groups.of((presence.uid, gid), presence.account).await;
+    presence.gids = found.map_err(|error| RpcError::new(Code::Busy, error.to_string()))?;
     presence.on_behalf = owner(permit).on_behalf;
     Ok(presence)
 }

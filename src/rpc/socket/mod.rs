@@ -7,6 +7,7 @@ pub(crate) mod closing;
 pub(in crate::rpc) mod connection;
 pub mod doors;
 pub(in crate::rpc) mod framing;
+pub mod groups;
 pub(in crate::rpc) mod handover;
 pub(in crate::rpc) mod http;
 pub mod limits;

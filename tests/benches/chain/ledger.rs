@@ -129,6 +129,7 @@ fn look(number: u64, wallet: Address, tokens: u64) -> Look {
         target,
         finding,
         amount: None,
+        whole: None,
         via: Vec::new(),
     };
     let held = |id| {

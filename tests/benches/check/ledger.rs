@@ -177,6 +177,7 @@ fn look(number: u64, wallet: Address) -> Look {
         target: Target::Token(collection.token(U256::from(number))),
         finding: Finding::Held { until: None, anchor },
         amount: None,
+        whole: None,
         via: Vec::new(),
     };
     Look { sightings: vec![sighting], ..Look::default() }

@@ -234,6 +234,7 @@ impl Round<'_> {
                     target,
                     finding: Finding::Unknown { cause, finality },
                     amount: None,
+                    whole: None,
                     via: Vec::new(),
                 })
             })

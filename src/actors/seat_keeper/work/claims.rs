@@ -12,7 +12,7 @@ use crate::actors::seat_keeper::messages::{
 use crate::actors::seat_keeper::work::control_group::control_group;
 use crate::actors::seat_keeper::work::fleet::Patience;
 use crate::actors::seat_keeper::work::house::Pool;
-use crate::actors::seat_keeper::work::watching::Begun;
+use crate::actors::seat_keeper::work::watching::{Begun, has_exited};
 use crate::actors::seat_keeper::{Asked, SeatKeeper};
 use crate::actors::tier_cache::Key;
 use crate::keys::fill_random;
@@ -192,7 +192,9 @@ impl SeatKeeper {
         }
         self.house.watches.connection(presence, keeper);
         let mut process = None;
-        if let Some(watched) = &presence.process {
+        // One that has ended holds nothing, though its child, or whom it handed the connection, may ask by it: that is what theirs
+        // hangs on then.
+        if let Some(watched) = presence.process.as_ref().filter(|it| !has_exited(&it.fd)) {
             let id = watched.id(presence.connection);
             let begun = self.house.watches.process(id, watched, presence.account, keeper);
             match begun.map_err(|_| SeatError::TooManyProcesses)? {

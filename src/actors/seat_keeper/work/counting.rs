@@ -129,16 +129,27 @@ impl SeatKeeper {
             self.disentitle(now, key);
         }
         if product.is_some() {
-            self.house.drop_kept(now, key);
+            self.house.drop_kept(now, key, &present);
         }
         // What the product does not grant any more is no more: an administrator or the vendor said so.
         let gone: Vec<PoolId> =
             self.house.pools_of(key).map(|it| it.id).filter(|it| !present.contains(it)).collect();
         for pool in gone {
-            self.house.empty(now, pool, &present);
+            let others = self.house.empty(now, pool, &present);
+            self.wait_instead(pool, &others);
             if self.house.pools.get(&pool).is_some_and(|it| it.loan.is_none()) {
                 self.offer(pool, &[], 0);
             }
+        }
+    }
+
+    /// Whoever asked for a pool that is no more asked for these.
+    fn wait_instead(&mut self, gone: PoolId, others: &[PoolId]) {
+        for asked in self.asked.values_mut().filter(|it| it.pools.contains(&gone)) {
+            let new: Vec<PoolId> =
+                others.iter().copied().filter(|it| !asked.pools.contains(it)).collect();
+            asked.pools.retain(|it| *it != gone || others.is_empty());
+            asked.pools.extend(new);
         }
     }
 

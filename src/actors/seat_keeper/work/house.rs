@@ -13,7 +13,7 @@ use crate::actors::seat_keeper::work::watching::Watches;
 use crate::actors::tier_cache::Key;
 use crate::seat_policies::Policies;
 use entitled_core::domain::ids::{CustomerId, TierName};
-use entitled_core::domain::product::{Feature, Grant, SeatTerms, Tier};
+use entitled_core::domain::product::{Feature, Grant, SeatTerms, SeatUnit, Tier};
 use entitled_core::seats::{BootTime, Capacity, Offer, PoolId, SeatId, Seats, Supply};
 
 /// One grant of a product, and whose tokens count.
@@ -219,21 +219,59 @@ impl House {
     }
 
     /// The pool has nothing any more: neither this holder nor the product has it. Its seats go on where their tokens are
-    /// granted in other words.
+    /// granted in other words, and so does who waits for one: in these pools.
     pub(in crate::actors::seat_keeper) fn empty(
         &mut self,
         now: BootTime,
         id: PoolId,
         present: &[PoolId],
-    ) {
-        let Some(pool) = self.pools.get(&id) else { return };
-        let is_like = |it: &&Pool| (&it.tier, it.terms.unit) == (&pool.tier, pool.terms.unit);
-        let others = present.iter().filter_map(|it| self.pools.get(it)).filter(is_like);
-        for other in others.map(|it| it.id) {
-            self.seats.hand_over(now, id, other);
+    ) -> Vec<PoolId> {
+        let Some(pool) = self.pools.get(&id) else { return Vec::new() };
+        let (tier, unit) = (pool.tier.clone(), pool.terms.unit);
+        let others = self.like(&tier, |it| it == unit, present);
+        others.iter().for_each(|it| self.seats.hand_over(now, id, *it));
+        self.seats.wait_instead(now, id, &others);
+        // The store of a fleet counts its places, and they would be handed back.
+        if others.iter().any(|it| !self.is_known(*it))
+            && !self.seats.is_shared(id)
+            && self.seats.used(id) > 0
+        {
+            self.doubt(now, id);
+            return others;
         }
         let none = Capacity { supply: Supply::Seats(0), until: None };
         self.set_capacity(now, id, (none, Some(Offer::default())));
+        others
+    }
+
+    /// What the pool had may be granted in other words, and it is not known whether it is: until then nothing is given of it,
+    /// and its seats last as long as what proved them.
+    fn doubt(&mut self, now: BootTime, id: PoolId) {
+        let Some(pool) = self.pools.get_mut(&id) else { return };
+        if let Some(until) = pool.capacity.take().and_then(|it| it.until) {
+            self.proven_before.insert(id, until);
+        }
+        self.seats.doubt(now, id);
+        if let Some(until) = self.proven_before.get(&id) {
+            self.seats.end_unless_proven(now, id, *until);
+        }
+    }
+
+    /// Those of some pools that are of a tier, and whose seats cover as much.
+    pub(super) fn like(
+        &self,
+        tier: &TierName,
+        covers: impl Fn(SeatUnit) -> bool,
+        pools: &[PoolId],
+    ) -> Vec<PoolId> {
+        let pools = pools.iter().filter_map(|it| self.pools.get(it));
+        let is_like = |it: &&Pool| it.tier == *tier && covers(it.terms.unit);
+        pools.filter(is_like).map(|it| it.id).collect()
+    }
+
+    /// Whether anything was proven of the pool.
+    pub(super) fn is_known(&self, id: PoolId) -> bool {
+        self.pools.get(&id).is_some_and(|it| it.capacity.is_some())
     }
 
     pub(in crate::actors::seat_keeper) fn customer_of(&self, seat: SeatId) -> Option<CustomerId> {

@@ -27,7 +27,9 @@ use crate::seat_journal::{Boot, Entry, KeptProcess, KeptSeat, SeatJournal};
 use entitled_core::domain::ids::{CustomerId, ProductId};
 use entitled_core::domain::product::{Grant, GrantName};
 use entitled_core::loan::{GivenLoan, TakenLoan};
-use entitled_core::seats::{Binding, BootTime, EndReason, Fate, PoolId, ProcessId, Seat, SeatId};
+use entitled_core::seats::{
+    Binding, BootTime, EndReason, Fate, Hold, PoolId, ProcessId, Seat, SeatId,
+};
 
 /// What an earlier run has left, and where this one leaves it.
 #[derive(Debug, Default)]
@@ -100,6 +102,13 @@ impl Kept {
         }
         self.borrowed.extend(taken.iter().map(|it| it.product.clone()));
         self
+    }
+
+    /// What was taken out of pools that are not known, or are no more.
+    pub(super) fn taken_out(&self) -> impl Iterator<Item = &KeptSeat> {
+        let is_out =
+            |it: &&KeptSeat| matches!(it.seat.hold, Hold::Borrowed { .. } | Hold::Lent { .. });
+        self.waiting.iter().filter(is_out)
     }
 
     /// A seat that was lent has come back before its pool was known.
@@ -229,6 +238,10 @@ impl House {
         let name = GrantName::from(grant);
         let of_pool = |it: &mut KeptSeat| key_of(it) == *key && it.grant == name && it.loan == loan;
         let found: Vec<KeptSeat> = self.kept.waiting.extract_if(.., of_pool).collect();
+        self.put_into(now, pool, found);
+    }
+
+    fn put_into(&mut self, now: BootTime, pool: PoolId, found: Vec<KeptSeat>) {
         if self.is_fleet && found.iter().any(|it| it.fence.is_some()) {
             // Whatever is known of how many there are.
             self.seats.share(pool);
@@ -260,13 +273,35 @@ impl House {
         self.kept.waiting.iter().for_each(|it| self.seats.set_aside(&it.seat));
     }
 
-    /// What the product does not grant any more is no more, but for what another machine has.
-    pub(in crate::actors::seat_keeper) fn drop_kept(&mut self, now: BootTime, key: &Key) {
+    /// What the product does not grant any more is no more, but for what another machine has. What it grants in other words, in
+    /// one of the present pools, goes on there, as it does while the daemon runs ([`House::empty`]).
+    pub(in crate::actors::seat_keeper) fn drop_kept(
+        &mut self,
+        now: BootTime,
+        key: &Key,
+        present: &[PoolId],
+    ) {
         if key.customer == CustomerId::Machine {
             self.kept.borrowed.remove(&key.product);
         }
-        let is_here = |it: &KeptSeat| it.seat.lent_until().is_none();
-        self.kept.end(|it| key_of(it) == *key && is_here(it), EndReason::Capacity);
+        let mut open: BTreeSet<SeatId> = BTreeSet::new();
+        let reworded = self.kept.waiting.extract_if(.., |it| key_of(it) == *key);
+        for kept in reworded.collect::<Vec<KeptSeat>>() {
+            let unit = |it| kept.seat.key.is_of(it);
+            let others = self.like(kept.grant.tier(), unit, present);
+            if let Some(pool) = others.iter().find(|it| self.seats.has_places_for(**it, &kept.seat))
+            {
+                self.put_into(now, *pool, vec![kept]);
+                continue;
+            }
+            // As long as it is not known whether one of them has its tokens, nobody else gets them.
+            let is_open = others.iter().any(|it| !self.is_known(*it));
+            if is_open || kept.seat.lent_until().is_some() {
+                open.insert(kept.seat.id);
+            }
+            self.kept.waiting.push(kept);
+        }
+        self.kept.end(|it| key_of(it) == *key && !open.contains(&it.seat.id), EndReason::Capacity);
         for seat in &self.kept.ended {
             self.seats.forget_aside(now, *seat);
         }

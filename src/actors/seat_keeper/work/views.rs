@@ -3,7 +3,9 @@
 use crate::actors::seat_keeper::SeatKeeper;
 use crate::actors::seat_keeper::messages::{Bind, PoolView, SeatList, SeatState, SeatView, Viewer};
 use crate::logging::plain;
+use crate::seat_journal::KeptSeat;
 use entitled_core::domain::ids::{CustomerId, ProductId, Timestamp};
+use entitled_core::domain::product::SeatUnit;
 use entitled_core::seats::{Binding, BootTime, Hold, PoolId, Seat};
 
 impl SeatKeeper {
@@ -57,6 +59,35 @@ impl SeatKeeper {
         })
     }
 
+    /// Of what is borrowed or lent out of a pool that is not known, or is no more.
+    fn taken_out_view(&self, kept: &KeptSeat) -> Option<SeatView> {
+        let seat = &kept.seat;
+        let (state, until) = match seat.hold {
+            Hold::Borrowed { until } => (SeatState::Borrowed, until),
+            Hold::Lent { until } => (SeatState::Lent, until),
+            Hold::Bound(_) | Hold::Detached { .. } | Hold::Lingering { .. } => return None,
+        };
+        Some(SeatView {
+            id: seat.id,
+            fence: seat.id.0,
+            product: kept.product.clone(),
+            tier: kept.grant.tier().clone(),
+            holder: kept.holder,
+            uid: seat.claimant.uid,
+            on_behalf: seat.claimant.on_behalf,
+            pid: None,
+            unit: SeatUnit::Process,
+            unit_name: seat.claimant.unit.clone(),
+            bind: Bind::Process,
+            count: seat.count,
+            state,
+            since: kept.borrowed.map_or_else(|| self.date(seat.since), |it| it.since),
+            over: seat.over,
+            ends_at: Some(self.date(until)),
+            lent_to: self.house.lent.get(&seat.id).map(ToString::to_string),
+        })
+    }
+
     pub(in crate::actors::seat_keeper) fn pool_view(&self, id: PoolId) -> Option<PoolView> {
         let (pool, figures) = (self.house.pools.get(&id)?, self.house.seats.figures(id)?);
         Some(PoolView {
@@ -88,9 +119,13 @@ impl SeatKeeper {
         let pools = self.house.pools.values();
         let pools = pools.filter(|it| of_product(&it.key.product) && may_see_pool(it.key.customer));
         let seats = self.house.seats.seats().filter_map(|it| self.seat_view(it));
+        let taken_out = self.house.kept.taken_out().filter_map(|it| self.taken_out_view(it));
+        let is_told = |it: &SeatView| of_product(&it.product) && may_see_seat(it);
+        let mut seats: Vec<SeatView> = seats.chain(taken_out).filter(is_told).collect();
+        seats.sort_by_key(|it| it.id);
         SeatList {
             pools: pools.filter_map(|it| self.pool_view(it.id)).filter(is_of_interest).collect(),
-            seats: seats.filter(|it| of_product(&it.product) && may_see_seat(it)).collect(),
+            seats,
         }
     }
 }

@@ -34,6 +34,10 @@ pub(super) fn say(bytes: &mut Vec<u8>, sighting: &Sighting) {
         bytes.push(0xff);
         bytes.extend(amount.to_be_bytes::<32>());
     }
+    if let Some(whole) = sighting.whole {
+        bytes.push(0xfe);
+        bytes.extend(whole.to_be_bytes::<32>());
+    }
     bytes.extend(length(sighting.via.len()));
     for via in &sighting.via {
         let (kind, address) = match via {

@@ -37,7 +37,18 @@ fn seen(look: u64, target: Target, finding: Finding) -> Sighting {
     let seen_at = Timestamp::from_second(1_795_000_000 + look.cast_signed()).unwrap();
     let (rule, reach, via) = (Rule::Owner, Reach::default(), Vec::new());
     let amount = None;
-    Sighting { look, seen_at, wallet: WALLET, rule, reach, target, finding, amount, via }
+    Sighting {
+        look,
+        seen_at,
+        wallet: WALLET,
+        rule,
+        reach,
+        target,
+        finding,
+        amount,
+        whole: None,
+        via,
+    }
 }
 
 fn named(look: u64, id: u64, finding: Finding) -> Sighting {

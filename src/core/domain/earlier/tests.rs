@@ -32,6 +32,7 @@ fn dated(look: u64, seen_at: i64, time: Option<i64>) -> Timestamp {
         target: Target::Token(collection.token(U256::from(7))),
         finding: time.map_or(unknown, |time| Finding::NotHeld { anchor: anchor(time) }),
         amount: None,
+        whole: None,
         via: Vec::new(),
     };
     EarlierLooks { last: 5, until: at(1_000) }.date(&mut sighting);

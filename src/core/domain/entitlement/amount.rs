@@ -32,23 +32,32 @@ impl Candidate<'_> {
         Share { token: self.token, account: is_divided.then_some(holder) }
     }
 
-    /// How often the rule is met: by so many of a token, each as many as it asks for.
-    pub(super) fn times(&self) -> u32 {
-        let least = self.grant.rule.least();
-        u32::try_from(self.amount.unwrap_or(least) / least).unwrap_or(u32::MAX)
+    /// How many count for its wallet.
+    pub(super) fn amount(&self) -> U256 {
+        self.amount.unwrap_or_else(|| self.grant.rule.least())
+    }
+
+    /// How many the account has that they are of.
+    pub(super) fn whole(&self) -> U256 {
+        self.whole.unwrap_or(U256::ZERO).max(self.amount())
     }
 
     /// Takes up how many were seen at a later block that is not settled: fewer count at once, more when they are settled,
     /// or as the product allows.
     pub(super) fn recount(&mut self, early: &Self) {
-        let least = self.grant.rule.least();
-        let (settled, seen) = (self.amount.unwrap_or(least), early.amount.unwrap_or(least));
-        self.more_before_final = seen > settled;
-        if seen > settled {
+        let (settled, seen) = (self.amount(), early.amount());
+        let (settled_whole, seen_whole) = (self.whole(), early.whole());
+        self.more_before_final = seen > settled || seen_whole > settled_whole;
+        if self.more_before_final {
             self.look_due = self.look_due.min(early.look_due);
         }
-        if seen != settled && !early.is_unaccepted && (seen < settled || early.provisional) {
+        let counts = |settled: U256, seen: U256| {
+            seen != settled && !early.is_unaccepted && (seen < settled || early.provisional)
+        };
+        if counts(settled, seen) {
             self.amount = Some(seen);
         }
+        self.whole =
+            Some(if counts(settled_whole, seen_whole) { seen_whole } else { settled_whole });
     }
 }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, U256};
 
 use super::decide::{Eligibility, eligibility, is_open};
 use super::position::{self, Candidate, Position};
@@ -40,6 +40,8 @@ pub struct Counted {
     pub share: Share,
     /// How often it meets the grant's rule, and so for how many times the tier's seats it is good.
     pub times: u32,
+    /// The same of all that the account has, whoever else counts it: of a balance that a vault delegated in parts, of all parts.
+    pub of: u32,
 }
 
 /// How many tokens there are, or of ERC-1155 how often as many of one as the grant asks for.
@@ -88,9 +90,12 @@ pub fn capacities<'a>(question: &'a Question<'a>, now: Timestamp) -> Vec<GrantCa
                 true => Count::default(),
                 false => count(&own, grant, &leads, now),
             };
-            let counted =
-                count.good.iter().map(|(share, it)| Counted { share: *share, times: it.times });
-            let counted = counted.collect();
+            let counted = |(share, it): (&Share, &Good)| Counted {
+                share: *share,
+                times: it.times(),
+                of: it.of(),
+            };
+            let counted = count.good.iter().map(counted).collect();
             capacities.push(GrantCapacity {
                 holder,
                 grant,
@@ -134,11 +139,44 @@ struct Count {
     changes_at: Option<Timestamp>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Good {
     /// When it counts no more.
     until: Timestamp,
-    times: u32,
+    /// How many its grant asks for.
+    least: U256,
+    /// How many count for each wallet: of a vault's, those that it delegated to that one.
+    parts: BTreeMap<Address, U256>,
+    /// How many the account has.
+    whole: U256,
+}
+
+impl Good {
+    fn new(candidate: &Candidate<'_>) -> Self {
+        let (until, least) = (end(candidate), candidate.grant.rule.least());
+        Self { until, least, parts: BTreeMap::new(), whole: U256::ZERO }
+    }
+
+    fn add(&mut self, candidate: &Candidate<'_>) {
+        self.until = self.until.max(end(candidate));
+        let part = self.parts.entry(candidate.wallet).or_default();
+        *part = candidate.amount().max(*part);
+        self.whole = self.whole.max(candidate.whole());
+    }
+
+    /// A vault may have delegated to several wallets, and more than it has.
+    fn times(&self) -> u32 {
+        let parts = self.parts.values().fold(U256::ZERO, |sum, it| sum.saturating_add(*it));
+        times(parts.min(self.whole), self.least)
+    }
+
+    fn of(&self) -> u32 {
+        times(self.whole, self.least)
+    }
+}
+
+fn times(amount: U256, least: U256) -> u32 {
+    u32::try_from(amount / least).unwrap_or(u32::MAX)
 }
 
 fn count(positions: &[&Position<'_>], grant: &Grant, leads: &Leads<'_>, now: Timestamp) -> Count {
@@ -173,10 +211,7 @@ impl Count {
                 let here =
                     leads.get(&share).is_some_and(|(_, it)| std::ptr::eq(*it, candidate.grant));
                 if here {
-                    let (until, times) = (end(candidate), candidate.times());
-                    let good = self.good.entry(share).or_insert(Good { until, times });
-                    // Two wallets may stand for one vault.
-                    (good.until, good.times) = (good.until.max(until), good.times.max(times));
+                    self.good.entry(share).or_insert_with(|| Good::new(candidate)).add(candidate);
                 }
             }
             Eligibility::Ahead => {}
@@ -190,7 +225,7 @@ impl Count {
     }
 
     fn tokens(self) -> Tokens {
-        let times = self.good.values().map(|it| it.times);
+        let times = self.good.values().map(Good::times);
         let count = times.fold(0, u32::saturating_add);
         if count == 0 && (self.open || self.lapsed) {
             return Tokens::NotKnown { until: self.ended };

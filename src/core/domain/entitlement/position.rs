@@ -31,6 +31,8 @@ pub(super) struct Candidate<'a> {
     pub(super) customer: CustomerId,
     /// How many of it count, as far as is known; for rule `balance` only.
     pub(super) amount: Option<U256>,
+    /// How many the vault has that delegated them, where that is more.
+    pub(super) whole: Option<U256>,
     /// Under which rule, and through whom.
     pub(super) grant: &'a Grant,
     pub(super) via: Vec<Via>,
@@ -265,6 +267,7 @@ impl<'a> WalletGrant<'a> {
             wallet: self.wallet,
             customer: self.holder.customer,
             amount: basis.amount,
+            whole: basis.whole,
             grant: self.grant,
             via: basis.via.clone(),
             look_due: proof.stale_after,

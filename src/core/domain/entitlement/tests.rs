@@ -110,6 +110,7 @@ fn seen(look: u64, target: Target, finding: Finding) -> Sighting {
         target,
         finding,
         amount: None,
+        whole: None,
         via: Vec::new(),
     }
 }

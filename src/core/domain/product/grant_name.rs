@@ -16,6 +16,12 @@ pub struct GrantName {
     reach: Reach,
 }
 
+impl GrantName {
+    pub fn tier(&self) -> &TierName {
+        &self.tier
+    }
+}
+
 impl From<&Grant> for GrantName {
     fn from(grant: &Grant) -> Self {
         let Grant { tier, collection, ids, rule, reach, .. } = grant;

@@ -1,5 +1,7 @@
 //! Tokens that several pools rest on: at once, or one after the other.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 const OTHER: PoolId = PoolId(2);
@@ -313,4 +315,130 @@ fn seats_follow_their_tokens_into_a_pool_that_says_the_same_in_other_words() {
     assert_eq!((figures(&bench, POOL), figures(&bench, OTHER)), ((1, 0), (1, 0)));
     let moved: Vec<u64> = (1..=2).filter(|it| is_granted(&mut bench, at(2), OTHER, *it)).collect();
     assert_eq!(moved.len(), 1, "its program has it there");
+}
+
+/// What is sold is gone for all that rest on it, also where each of them alone has no more than is left.
+#[test]
+fn of_a_token_that_is_good_for_fewer_the_newest_end_whoever_has_them() {
+    let mut bench = usual();
+    for pool in [POOL, OTHER] {
+        offers(&mut bench, START, pool, &[(1, 4)]);
+    }
+    for (pool, process) in [(POOL, 1), (OTHER, 2), (POOL, 3), (OTHER, 4)] {
+        assert!(is_granted(&mut bench, START, pool, process), "{process}");
+    }
+    for pool in [POOL, OTHER] {
+        offers(&mut bench, at(1), pool, &[(1, 2)]);
+    }
+    bench.seats.wake(at(31));
+    let ended: Vec<EndReason> =
+        ended(&bench.seats.take_effects()).into_iter().map(|it| it.1).collect();
+    assert_eq!(ended, [EndReason::Capacity; 2]);
+    assert_eq!((figures(&bench, POOL), figures(&bench, OTHER)), ((1, 1), (1, 1)));
+}
+
+/// A place that one token has lost is no place of another: that is somebody else's to have.
+#[test]
+fn a_seat_that_lost_a_part_of_its_token_takes_what_its_pool_has_besides() {
+    let mut bench = usual();
+    offers(&mut bench, START, POOL, &[(1, 2)]);
+    assert!(is_granted(&mut bench, START, POOL, 1));
+    assert!(is_granted(&mut bench, START, POOL, 2));
+    offers(&mut bench, at(1), POOL, &[(1, 1), (2, 1)]);
+    offers(&mut bench, at(1), OTHER, &[(2, 1)]);
+    assert_eq!(bench.seats.take_effects(), [], "nobody notices");
+    assert_eq!(refusal(&mut bench, at(1), OTHER, 3), Refusal::Full, "two for two tokens");
+}
+
+/// What was moved to see whether that makes room stands where it stood: nothing is to be written down.
+#[test]
+fn a_refusal_changes_no_seat() {
+    let mut bench = usual();
+    offers(&mut bench, START, POOL, &[(1, 1), (2, 1)]);
+    assert!(is_granted(&mut bench, START, POOL, 1));
+    offers(&mut bench, START, THIRD, &[(5, 1)]);
+    assert!(is_granted(&mut bench, START, THIRD, 2));
+    offers(&mut bench, START, OTHER, &[(1, 1), (3, 1), (5, 1)]);
+    assert!(is_granted(&mut bench, START, OTHER, 3));
+    let before: Vec<Seat> = bench.seats.seats().cloned().collect();
+    bench.seats.take_changed();
+    let is_unchanged = |bench: &mut Bench, why: &str| {
+        assert_eq!(bench.seats.take_changed(), BTreeSet::new(), "{why}");
+        assert_eq!(bench.seats.seats().cloned().collect::<Vec<_>>(), before, "{why}");
+    };
+    // There is room for one, and no way to a second.
+    let large = bench.request(4);
+    let large = Request { pools: vec![OTHER], count: 2, ..large };
+    assert!(matches!(bench.ask(START, large.clone())[..], [Effect::Refused { .. }]));
+    is_unchanged(&mut bench, "too many");
+    let claimant = large.claimant.clone();
+    let time = Duration::from_secs(2_000);
+    bench.seats.borrow(START, RequestId(77), claimant, (&[OTHER], time));
+    assert!(matches!(bench.seats.take_effects()[..], [Effect::Refused { .. }]));
+    is_unchanged(&mut bench, "too long");
+    let wait_until = Some(at(600));
+    let waits = Request { id: RequestId(78), wait_until, ..large.clone() };
+    assert!(matches!(bench.ask(START, waits)[..], [Effect::Queued { .. }]));
+    is_unchanged(&mut bench, "waits");
+    let behind = Request { id: RequestId(79), count: 1, ..large };
+    let behind = Request { key: UnitKey::Process(ProcessId(9)), ..behind };
+    assert!(matches!(bench.ask(START, behind)[..], [Effect::Refused { .. }]));
+    is_unchanged(&mut bench, "others wait before");
+}
+
+/// Offers its part of one token, of which there are so many in all.
+fn offers_part(bench: &mut Bench, now: BootTime, pool: PoolId, (own, of): (u32, u32)) {
+    let offer = [(token(1), Part { own, of })].into_iter().collect();
+    let capacity = Capacity { supply: Supply::Seats(own), until: None };
+    bench.seats.set_supply(now, pool, capacity, Some(offer));
+}
+
+/// As many as a pool can have now, each for a process of its own.
+fn fills(bench: &mut Bench, now: BootTime, pool: PoolId, first: u64) -> u64 {
+    (first..).take_while(|it| is_granted(bench, now, pool, *it)).count() as u64
+}
+
+#[test]
+fn parts_of_a_token_give_as_many_seats_as_the_whole() {
+    let mut bench = usual();
+    offers_part(&mut bench, START, POOL, (4, 10));
+    offers_part(&mut bench, START, OTHER, (6, 10));
+    assert_eq!(fills(&mut bench, START, POOL, 100), 4);
+    assert_eq!(fills(&mut bench, START, OTHER, 200), 6);
+    assert_eq!((figures(&bench, POOL), figures(&bench, OTHER)), ((4, 0), (6, 0)));
+    // Who may have any of it has what the others leave.
+    offers_part(&mut bench, START, THIRD, (10, 10));
+    assert_eq!(fills(&mut bench, START, THIRD, 300), 0);
+    assert_eq!(figures(&bench, THIRD), (0, 10));
+    bench.exit(START, 100);
+    assert_eq!(fills(&mut bench, START, THIRD, 300), 1);
+    assert_eq!(fills(&mut bench, START, POOL, 400), 0);
+}
+
+/// A vault may delegate more than it has.
+#[test]
+fn parts_that_are_more_than_the_whole_give_no_more_than_that() {
+    let mut bench = usual();
+    offers_part(&mut bench, START, POOL, (8, 10));
+    offers_part(&mut bench, START, OTHER, (8, 10));
+    assert_eq!(fills(&mut bench, START, POOL, 100), 8);
+    assert_eq!(fills(&mut bench, START, OTHER, 200), 2);
+    // Some of it is sold: each has no more than its part still, and together they have too many.
+    offers_part(&mut bench, at(1), POOL, (8, 9));
+    offers_part(&mut bench, at(1), OTHER, (8, 9));
+    bench.seats.wake(at(31));
+    assert_eq!((figures(&bench, POOL).0, figures(&bench, OTHER).0), (8, 1), "the newest has gone");
+}
+
+/// Whoever has the wallet next has no more of it than is left.
+#[test]
+fn a_part_that_goes_round_gives_its_seats_once() {
+    let mut bench = usual();
+    offers_part(&mut bench, START, POOL, (4, 10));
+    assert_eq!(fills(&mut bench, START, POOL, 100), 4);
+    offers(&mut bench, at(1), POOL, &[]);
+    offers_part(&mut bench, at(1), OTHER, (4, 10));
+    assert_eq!(fills(&mut bench, at(1), OTHER, 200), 0);
+    bench.seats.wake(at(31));
+    assert_eq!(fills(&mut bench, at(31), OTHER, 300), 4);
 }

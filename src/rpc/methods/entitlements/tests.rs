@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::keys::{KeyRing, KeySource, MachineName};
 use crate::products::{Catalogue, Loaded};
 use crate::rpc::methods::control::Control;
+use crate::rpc::socket::groups::Groups;
 use crate::rpc::socket::limits::WriteRates;
 use crate::seat_policies::Policies;
 use crate::store::testing::spoil_the_machines_record;
@@ -77,7 +78,20 @@ fn bed() -> Bed {
         fleet: None,
     };
     let seats = SeatKeeper::new(parts, Policies::default(), Kept::default()).start();
-    let api = Api { reader, cache, ledger, keeper, verifier, seats, clock, tree, control, writes };
+    let groups = Groups::default();
+    let api = Api {
+        reader,
+        cache,
+        ledger,
+        keeper,
+        verifier,
+        seats,
+        clock,
+        tree,
+        control,
+        writes,
+        groups,
+    };
     let mut module = RpcModule::new(api);
     register_subscription(&mut module).unwrap();
     let peer = Peer { uid: 1000, gid: 1000, pid: None, door: Door::Public, account: 1000 };

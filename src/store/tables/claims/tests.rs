@@ -31,6 +31,7 @@ fn look(number: u64, rule: Rule, transaction: Option<B256>) -> Look {
         target: Target::Token(collection().token(U256::from(7))),
         finding: Finding::Held { until: None, anchor },
         amount: None,
+        whole: None,
         via: Vec::new(),
     };
     Look { sightings: vec![sighting], transaction, ..Look::default() }

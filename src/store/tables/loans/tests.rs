@@ -44,6 +44,7 @@ fn loan(nonce: u64, until: i64) -> TakenLoan {
         target: Target::Token(collection.token(U256::from(7))),
         finding: Finding::Held { until: Some(at(until)), anchor },
         amount: None,
+        whole: None,
         via: Vec::new(),
     };
     let (id, product) = (hash(nonce + 100), "acme-cad".parse().unwrap());

@@ -54,7 +54,7 @@ fn unknown(finality: Finality) -> Finding {
 fn of(wallet: Address, look: u64, target: Target, finding: Finding) -> Sighting {
     let seen_at = at(1_000 + i64::try_from(look).unwrap());
     let (rule, reach, via) = (Rule::Owner, Reach::default(), Vec::new());
-    Sighting { look, seen_at, wallet, rule, reach, target, finding, amount: None, via }
+    Sighting { look, seen_at, wallet, rule, reach, target, finding, amount: None, whole: None, via }
 }
 
 fn seen(look: u64, id: u64, finding: Finding) -> Sighting {

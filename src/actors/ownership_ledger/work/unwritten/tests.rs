@@ -24,6 +24,7 @@ fn failed(unwritten: &Unwritten, look: u64, sightings: Vec<(Target, Finding)>) {
         target,
         finding,
         amount: None,
+        whole: None,
         via: Vec::new(),
     };
     let sightings = sightings.into_iter().map(sighting).collect();

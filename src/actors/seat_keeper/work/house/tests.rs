@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::seat_journal::testing::{OWNER, claimant, product};
+use alloy_primitives::U256;
 use entitled_core::domain::ids::CustomerId;
+use entitled_core::domain::ownership::IdRanges;
 use entitled_core::seats::{
-    Binding, Effect, PoolFigures, ProcessId, Refusal, Request, RequestId, UnitKey,
+    Binding, Effect, PoolFigures, ProcessId, Refusal, Request, RequestId, TokenKey, UnitKey,
 };
 
 const NOW: BootTime = BootTime(1_000);
@@ -98,4 +100,41 @@ fn what_was_never_proven_stays_so() {
         matches!(refused[0], Effect::Refused { refusal: Refusal::NotKnown, .. }),
         "{refused:?}"
     );
+}
+
+/// The only grant in other words: by the id of the token that is held.
+fn reworded() -> Grant {
+    let seven = U256::from(7);
+    Grant { ids: IdRanges::only(seven), ..product().grants[0].clone() }
+}
+
+/// One token that is good for two seats.
+fn supply() -> (Capacity, Option<Offer>) {
+    let places = Offer::from_iter([(TokenKey([7; 16]), 2)]);
+    (Capacity { supply: Supply::Seats(2), until: None }, Some(places))
+}
+
+/// What is granted in other words, and not yet proven, is neither lost nor given meanwhile.
+#[test]
+fn a_rewording_that_is_not_proven_yet_ends_nothing() {
+    let (mut house, old) = house();
+    let product = product();
+    let key = Key { customer: OWNER, product: product.id.clone() };
+    let terms = SeatTerms { drain: Duration::ZERO, ..product.seats };
+    house.enter_pool(NOW, &key, (&product.grants[0], &product.tiers[0], None), terms);
+    house.set_capacity(NOW, old, supply());
+    acquire(&mut house, old, 1);
+    let new = house.enter_pool(NOW, &key, (&reworded(), &product.tiers[0], None), terms);
+    house.empty(NOW, old, &[new]);
+    house.seats.wake(NOW);
+    assert_eq!(house.seats.take_effects(), [], "its seat goes on");
+    let refused = acquire(&mut house, old, 2);
+    assert!(
+        matches!(refused[0], Effect::Refused { refusal: Refusal::NotKnown, .. }),
+        "{refused:?}"
+    );
+    house.set_capacity(NOW, new, supply());
+    house.empty(NOW, old, &[new]);
+    assert_eq!(house.seats.take_effects(), [], "nobody notices");
+    assert_eq!((figures(&house, old).used, figures(&house, new).used), (0, 1));
 }

@@ -95,6 +95,7 @@ fn seen(look: u64, finding: Finding) -> RecordSightings {
         target: Target::Token(collection().token(U256::from(7))),
         finding,
         amount: None,
+        whole: None,
         via: Vec::new(),
     };
     let look = Look { sightings: vec![sighting], ..Look::default() };

@@ -1,7 +1,7 @@
 //! Of a token that many have some of, as many count as are proven, and no more; and who has too few is told how many.
 
 use super::*;
-use crate::domain::entitlement::{Count, Counted, Share, Tokens, awaits_finality, capacities};
+use crate::domain::entitlement::{Count, Tokens, awaits_finality, capacities};
 
 fn editions() -> Collection {
     Collection { standard: Standard::Erc1155, ..collection() }
@@ -89,7 +89,7 @@ fn shares(product: &Product, facts: &[Sighting]) -> Vec<(Option<Address>, u32)> 
     with(product, facts, |it| {
         let all = capacities(it, at(60));
         let counted = all.iter().flat_map(|it| &it.counted);
-        counted.map(|Counted { share: Share { account, .. }, times }| (*account, *times)).collect()
+        counted.map(|it| (it.share.account, it.times)).collect()
     })
 }
 
@@ -136,6 +136,65 @@ fn a_vault_behind_two_wallets_counts_once() {
     // One of the wallets may be the vault itself.
     let facts = [through(2, counted(50, 3, 1)), of_wallet(2, counted(50, 5, 1))];
     assert_eq!(shares(&pro_by(1), &facts.concat()), [(Some(wallet(2)), 5)]);
+}
+
+/// The vault has as many as `whole`, and delegated a part to each of the wallets.
+fn part_of(whole: u64, (wallet, amount): (u8, u64), min: u64) -> Vec<Sighting> {
+    let whole = Some(U256::from(whole)).filter(|it| *it > U256::from(amount));
+    let facts = of_wallet(wallet, through(9, counted(50, amount, min)));
+    let is_token = |it: &Sighting| matches!(it.target, Target::Token(_));
+    facts.into_iter().map(|it| Sighting { whole: whole.filter(|_| is_token(&it)), ..it }).collect()
+}
+
+#[test]
+fn parts_of_what_a_vault_has_add_up_to_what_it_has() {
+    for (whole, parts, min, times, of) in [
+        (10, [4, 6], 1, 10, 10),
+        (10, [4, 5], 1, 9, 10),
+        // A vault may delegate more than it has.
+        (10, [8, 8], 1, 10, 10),
+        (10, [10, 3], 1, 10, 10),
+        // Of one account, whatever is left of one part is added to what is left of another.
+        (10, [5, 5], 2, 5, 5),
+        (9, [3, 3], 2, 3, 4),
+    ] {
+        let facts = [part_of(whole, (1, parts[0]), min), part_of(whole, (2, parts[1]), min)];
+        let counted = with(&pro_by(min), &facts.concat(), |it| {
+            let all = capacities(it, at(60));
+            let counted = all.iter().flat_map(|it| &it.counted);
+            counted.map(|it| (it.share.account, it.times, it.of)).collect::<Vec<_>>()
+        });
+        assert_eq!(counted, [(Some(wallet(9)), times, of)], "{parts:?} of {whole} by {min}");
+        assert_eq!(counts(&pro_by(min), &facts.concat(), at(60)), [Some(times)]);
+    }
+    let alone = part_of(10, (1, 4), 1);
+    assert_eq!(counts(&pro_by(1), &alone, at(60)), [Some(4)]);
+}
+
+#[test]
+fn fewer_of_what_a_vault_has_count_at_once_and_more_when_they_are_settled() {
+    let head = anchor(54, Finality::Latest, Trust::Quorum);
+    let of_head = |whole: u64| {
+        let facts = through(9, counted_at(55, 4, 1, head.clone()));
+        let whole = Some(U256::from(whole)).filter(|it| *it > U256::from(4));
+        vec![Sighting { whole, ..facts[0].clone() }, facts[1].clone()]
+    };
+    let strict = Product { provisional: false, ..pro_by(1) };
+    for (product, whole, of) in [
+        (&pro_by(1), 12, 12),
+        (&strict, 12, 10),
+        (&pro_by(1), 6, 6),
+        (&strict, 6, 6),
+        (&strict, 4, 4),
+    ] {
+        let facts = [part_of(10, (1, 4), 1), of_head(whole)].concat();
+        let said = with(product, &facts, |it| {
+            let all = capacities(it, at(60));
+            (all[0].counted[0].times, all[0].counted[0].of)
+        });
+        assert_eq!(said, (4, of), "{whole}");
+        assert_eq!(with(product, &facts, awaits_finality), whole == 12, "{whole}");
+    }
 }
 
 #[test]

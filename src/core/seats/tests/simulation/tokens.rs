@@ -6,8 +6,8 @@ use super::*;
 const TOKENS: u8 = 5;
 
 pub(super) struct Licences {
-    /// How many seats each is good for, and behind which pools it stands.
-    all: BTreeMap<TokenKey, (u32, BTreeSet<PoolId>)>,
+    /// How many seats each is good for, and behind which pools it stands with how many of them.
+    all: BTreeMap<TokenKey, (u32, BTreeMap<PoolId, u32>)>,
     /// As each pool has heard of it.
     pub(super) offered: BTreeMap<PoolId, Offer>,
     pub(super) has_overage: bool,
@@ -15,7 +15,7 @@ pub(super) struct Licences {
 
 impl Licences {
     pub(super) fn of(seed: u64) -> Option<Self> {
-        let token = |it: u8| (TokenKey([it; 16]), (1 + u32::from(it % 3), BTreeSet::new()));
+        let token = |it: u8| (TokenKey([it; 16]), (1 + u32::from(it % 3), BTreeMap::new()));
         let all = (0..TOKENS).map(token).collect();
         let has_overage = seed.is_multiple_of(4);
         let licences = Self { all, offered: BTreeMap::new(), has_overage };
@@ -31,16 +31,19 @@ impl World {
     /// Some tokens are given away, delegated or taken back, and one of the pools hears of it.
     pub(super) fn move_tokens(&mut self, id: PoolId) {
         let Some(licences) = &mut self.licences else { return };
-        for (_, behind) in licences.all.values_mut() {
+        for (seats, behind) in licences.all.values_mut() {
+            let part = 1 + u32::try_from(self.dice.below(u64::from(*seats))).unwrap();
             match self.dice.below(6) {
-                0 => *behind = BTreeSet::from([id]),
-                1 => drop(behind.insert(id)),
+                0 => *behind = BTreeMap::from([(id, *seats)]),
+                1 => drop(behind.insert(id, part)),
                 2 => drop(behind.remove(&id)),
                 _ => {}
             }
         }
-        let own = licences.all.iter().filter(|(_, (_, behind))| behind.contains(&id));
-        let offer: Offer = own.map(|(key, (seats, _))| (*key, *seats)).collect();
+        let own = licences.all.iter().filter_map(|(key, (seats, behind))| {
+            Some((*key, Part { own: *behind.get(&id)?, of: *seats }))
+        });
+        let offer: Offer = own.collect();
         licences.offered.insert(id, offer.clone());
         let supply = Supply::Seats(u32::try_from(offer.len()).unwrap());
         let until = self.dice.one_in(2).then(|| self.now.after(Duration::from_secs(200)));

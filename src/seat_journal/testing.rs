@@ -25,7 +25,14 @@ tokens_of = "enumerable"
 }
 
 pub(crate) fn claimant() -> Claimant {
-    Claimant { uid: 1000, account: None, on_behalf: None, gids: Vec::new(), unit: None }
+    Claimant {
+        uid: 1000,
+        account: None,
+        on_behalf: None,
+        gids: Vec::new(),
+        unit: None,
+        standing: None,
+    }
 }
 
 /// A seat of the product that is so held, for one unit.
@@ -44,6 +51,7 @@ pub(crate) fn kept(number: u64, key: UnitKey, hold: Hold) -> KeptSeat {
         reprieve: None,
         places: Vec::new(),
         adopt: None,
+        sharers: Vec::new(),
     };
     KeptSeat {
         seat,

@@ -8,6 +8,7 @@ mod lent;
 mod restart;
 mod shares;
 mod simulation;
+mod users;
 
 const POOL: PoolId = PoolId(1);
 const START: BootTime = BootTime(1_000_000);
@@ -99,7 +100,14 @@ impl Bench {
 }
 
 fn claimant(uid: u32, gids: Vec<u32>, unit: &str) -> Claimant {
-    Claimant { uid, account: None, on_behalf: None, gids, unit: Some(unit.to_owned()) }
+    Claimant {
+        uid,
+        account: None,
+        on_behalf: None,
+        gids,
+        unit: Some(unit.to_owned()),
+        standing: None,
+    }
 }
 
 fn granted(effects: &[Effect]) -> Vec<RequestId> {

@@ -30,9 +30,10 @@ impl SeatKeeper {
             Hold::Borrowed { until } => (SeatState::Borrowed, Some(until)),
             Hold::Lent { until } => (SeatState::Lent, Some(until)),
         };
+        let first = seat.claimant.owner();
         let process = bindings(seat).iter().find_map(|it| match it {
-            Binding::Process(process) => Some(*process),
-            Binding::Connection(_) => None,
+            Binding::Process(process) if seat.holder(*it).owner() == first => Some(*process),
+            Binding::Process(_) | Binding::Connection(_) => None,
         });
         Some(SeatView {
             id: seat.id,
@@ -79,16 +80,16 @@ impl SeatKeeper {
             Viewer::Everybody => true,
             Viewer::User { customer, .. } => holder == *customer || holder == CustomerId::Machine,
         };
-        let may_see_seat = |seat: &SeatView| match viewer {
-            Viewer::Everybody => true,
-            Viewer::User { owner, .. } => seat.owner() == *owner,
+        let seen = |seat: &Seat| match viewer {
+            Viewer::Everybody => self.seat_view(seat),
+            Viewer::User { owner, .. } => seat.part_of(*owner).and_then(|it| self.seat_view(&it)),
         };
         let pools = self.house.pools.values();
         let pools = pools.filter(|it| of_product(&it.key.product) && may_see_pool(it.key.customer));
-        let seats = self.house.seats.seats().filter_map(|it| self.seat_view(it));
+        let seats = self.house.seats.seats().filter_map(seen);
         SeatList {
             pools: pools.filter_map(|it| self.pool_view(it.id)).filter(is_of_interest).collect(),
-            seats: seats.filter(|it| of_product(&it.product) && may_see_seat(it)).collect(),
+            seats: seats.filter(|it| of_product(&it.product)).collect(),
         }
     }
 }

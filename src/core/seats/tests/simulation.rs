@@ -211,8 +211,14 @@ impl World {
         let id = RequestId(self.number());
         let wait_until = self.dice.one_in(2).then(|| self.now.after(Duration::from_secs(40)));
         let count = if self.dice.one_in(5) { 3 } else { 1 };
-        let claimant =
-            Claimant { uid, account: None, on_behalf: None, gids: Vec::new(), unit: None };
+        let claimant = Claimant {
+            uid,
+            account: None,
+            on_behalf: None,
+            gids: Vec::new(),
+            unit: None,
+            standing: None,
+        };
         Request { id, pools, claimant, key, bindings, adopt, count, wait_until }
     }
 
@@ -251,7 +257,7 @@ impl World {
             16 => {
                 let waiting = self.seats.requests.keys().next().copied();
                 if let Some(id) = waiting {
-                    self.seats.withdraw(self.now, id);
+                    self.seats.withdraw_all(self.now, |it| it.id == id);
                     self.open.remove(&id);
                 }
             }
@@ -353,8 +359,14 @@ impl World {
         let (id, pool) = (RequestId(self.number()), PoolId(self.dice.below(POOLS)));
         self.open.insert(id);
         self.wanted = Duration::from_secs(60 + 60 * self.dice.below(2));
-        let claimant =
-            Claimant { uid, account: None, on_behalf: None, gids: Vec::new(), unit: None };
+        let claimant = Claimant {
+            uid,
+            account: None,
+            on_behalf: None,
+            gids: Vec::new(),
+            unit: None,
+            standing: None,
+        };
         self.seats.borrow(self.now, id, claimant, (&[pool], self.wanted));
     }
 
@@ -373,8 +385,14 @@ impl World {
         let (id, pool) = (RequestId(self.number()), PoolId(self.dice.below(POOLS)));
         self.open.insert(id);
         self.wanted = Duration::from_secs(60 + 60 * self.dice.below(2));
-        let claimant =
-            Claimant { uid, account: None, on_behalf: None, gids: Vec::new(), unit: None };
+        let claimant = Claimant {
+            uid,
+            account: None,
+            on_behalf: None,
+            gids: Vec::new(),
+            unit: None,
+            standing: None,
+        };
         self.seats.lend_away(self.now, id, claimant, (pool, seat, self.wanted));
     }
 
@@ -392,7 +410,7 @@ impl World {
 
     fn disentitle(&mut self) {
         let Some(id) = self.any_seat() else { return };
-        self.seats.disentitle(self.now, id);
+        self.seats.disentitle(self.now, id, |_| true);
         assert_eq!(self.seats.seat(id).is_some(), self.lent.contains_key(&id), "{id:?}");
     }
 

@@ -22,7 +22,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use tokio::sync::{broadcast, oneshot};
 
 use crate::actors::ownership_ledger::{NoteAudit, OwnershipLedger};
-use crate::actors::tier_cache::{Key, TierCache};
+use crate::actors::tier_cache::{Key, TierCache, VerdictReader};
 use crate::actors::use_log::UseLog;
 use crate::clock::Clock;
 use crate::counter::Counter;
@@ -33,15 +33,17 @@ use entitled_core::seats::{Binding, BootTime, Owner, PoolId, Refusal, RequestId}
 use work::counting;
 use work::fleet::{Member, Patience};
 use work::house::House;
+use work::users;
 use work::watching::Task;
 
+use messages::UsersChanged;
 pub use messages::loans::{
     Borrow, ComeBack, EndLoan, Lend, Lent, LentTo, LoanArrived, LoanOf, ReserveSeat,
 };
 pub use messages::{
     Acquire, Adopt, Answer, Bind, FindSeatFigures, Granted, ListSeats, Pending, PoolView, Presence,
     Process, Refused, Release, ReloadPolicies, Revoke, SeatError, SeatFigures, SeatList, SeatState,
-    SeatView, SubscribeSeats, Suspend, TakeBack, Viewer,
+    SeatView, SubscribeSeats, Suspend, TakeBack, Viewer, Withdraw,
 };
 pub use news::{SeatEvent, SeatNews};
 pub use work::fleet::FleetParts;
@@ -72,6 +74,8 @@ const CONNECTION_BITS: u32 = 20;
 pub struct Parts {
     pub cache: Addr<TierCache>,
     pub ledger: Addr<OwnershipLedger>,
+    /// Says which customer a user stands for, and when that may have changed.
+    pub reader: VerdictReader,
     pub clock: Clock,
     /// Where policies are read from.
     pub dirs: Vec<PathBuf>,
@@ -89,7 +93,7 @@ struct Asked {
     since: BootTime,
     pools: Vec<PoolId>,
     bindings: Vec<Binding>,
-    /// Whose entitlement was checked; of who adopts a seat it was before.
+    /// Whose entitlement was checked.
     customer: Option<CustomerId>,
     /// In a fleet, how long it wants to wait itself.
     patience: Patience,
@@ -121,6 +125,8 @@ pub struct SeatKeeper {
     asked: HashMap<RequestId, Asked>,
     /// Tells of changes to what each customer holds.
     followed: HashMap<Key, Task>,
+    /// Tells when users may stand for others than before.
+    users: Option<Task>,
     /// More than so many are looked through for those to forget.
     most_followed: usize,
     told: UseLog,
@@ -147,6 +153,7 @@ impl SeatKeeper {
             house,
             asked: HashMap::new(),
             followed: HashMap::new(),
+            users: None,
             most_followed: FOLLOWED,
             told: UseLog::telling(TOLD),
             news: broadcast::channel(NEWS_KEPT).0,
@@ -169,6 +176,9 @@ impl SeatKeeper {
         self.tell();
         self.turn_fleet(now, context);
         self.note_loan_time(now);
+        if std::mem::take(&mut self.house.has_put_back) {
+            context.notify(UsersChanged);
+        }
         let due = |it: &Option<BootTime>| it.is_some_and(|it| it <= now);
         let counted = self.house.counted.iter_mut().filter(|(_, it)| due(&it.again_at));
         let mut overdue = Vec::new();
@@ -244,6 +254,7 @@ impl Actor for SeatKeeper {
         for key in known {
             self.follow(&key, context);
         }
+        self.users = Some(users::follow(self.parts.reader.clone(), context.address()));
         self.begin_fleet();
         self.settle(context);
     }

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use crate::actors::ownership_ledger::{FindLoans, OwnershipLedger};
 use crate::actors::seat_keeper::{self, FleetParts, Kept, SeatKeeper, TakeBack};
 use crate::actors::supervisor::Tree;
-use crate::actors::tier_cache::TierCache;
+use crate::actors::tier_cache::{TierCache, VerdictReader};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::descriptor_store::DescriptorStore;
@@ -31,7 +31,7 @@ pub(super) async fn start_seats(
         &Addr<OwnershipLedger>,
         Option<FleetParts>,
     ),
-    clock: &Clock,
+    (clock, reader): (&Clock, &VerdictReader),
 ) -> anyhow::Result<(Addr<SeatKeeper>, DescriptorStore)> {
     let file = config.store.path.with_file_name(SEATS);
     // Without what others have, it would be given here as well.
@@ -41,6 +41,7 @@ pub(super) async fn start_seats(
     let parts = seat_keeper::Parts {
         cache: cache.clone(),
         ledger: ledger.clone(),
+        reader: reader.clone(),
         clock: clock.clone(),
         dirs: config.seats.dirs.clone(),
         fleet,

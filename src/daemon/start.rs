@@ -132,9 +132,8 @@ impl House {
             WalletKeeper::new(&ledger, keys, machine).with_chains(verifier.clone().recipient());
         let keeper = tree.start("wallet_keeper", keeper);
         let state_directory = config.store.path.parent().unwrap_or(Path::new(".")).to_owned();
-        let (seats, descriptors) =
-            start_seats((policies, stored), config, (&tree, &cache, &ledger, fleet), &clock)
-                .await?;
+        let (parts, told) = ((&tree, &cache, &ledger, fleet), (&clock, &reader));
+        let (seats, descriptors) = start_seats((policies, stored), config, parts, told).await?;
         Ok(Self {
             store,
             tree,

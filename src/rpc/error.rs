@@ -133,9 +133,10 @@ impl From<SeatError> for RpcError {
             SeatError::Audit { source } => return source.into(),
             SeatError::Busy => Code::Busy,
             SeatError::NotFound => Code::NotFound,
-            SeatError::TooYoung { .. } | SeatError::LentAway { .. } | SeatError::NoUnit => {
-                Code::Conflict
-            }
+            SeatError::TooYoung { .. }
+            | SeatError::LentAway { .. }
+            | SeatError::NoUnit
+            | SeatError::Ended => Code::Conflict,
             SeatError::TooManyProcesses => Code::LimitExceeded,
             SeatError::NoRandomness => Code::Internal,
         };

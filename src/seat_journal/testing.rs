@@ -32,6 +32,7 @@ pub(crate) fn claimant() -> Claimant {
         gids: Vec::new(),
         unit: None,
         user_unit: None,
+        standing: None,
     }
 }
 
@@ -51,6 +52,7 @@ pub(crate) fn kept(number: u64, key: UnitKey, hold: Hold) -> KeptSeat {
         reprieve: None,
         places: Vec::new(),
         adopt: None,
+        sharers: Vec::new(),
     };
     KeptSeat {
         seat,

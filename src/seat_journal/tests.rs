@@ -2,7 +2,7 @@
 
 use super::testing::kept;
 use super::*;
-use entitled_core::seats::{Binding, Claimant, Hold, UnitKey};
+use entitled_core::seats::{Binding, Claimant, Hold, Standing, UnitKey};
 
 fn boot(id: &str) -> Boot {
     Boot { id: Some(id.to_owned()), namespace: Some(1) }
@@ -19,6 +19,7 @@ fn seat(number: u64) -> KeptSeat {
         gids: vec![100],
         unit: None,
         user_unit: None,
+        standing: Some(Standing::Named(CustomerId::Numbered(7))),
     };
     KeptSeat { processes: vec![KeptProcess { id: process, pid: Some(7) }], ..kept }
 }

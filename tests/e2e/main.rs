@@ -92,6 +92,8 @@ mod seats_queue;
 mod seats_restart;
 mod seats_rules;
 mod seats_shares;
+mod seats_unheard;
+mod seats_users;
 mod second_node;
 mod side_by_side;
 mod state_files;

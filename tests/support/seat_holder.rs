@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use super::socket::result_of;
 
 /// Passes each line of its input on as a request, and each reply back. `fork` makes a child that holds the connection
-/// after the process itself has ended; `again` opens another connection.
+/// after the process itself has ended; `again` opens another connection; `send` does not wait for the reply, and `listen` passes
+/// on what comes next.
 const RELAY: &str = r#"
 import os, socket, sys
 def connect():
@@ -32,6 +33,10 @@ while True:
     elif line == "close\n":
         one.close(); lines.close()
         one, lines = connect()
+    elif line.startswith("send "):
+        one.sendall(line[5:].encode())
+    elif line == "listen\n":
+        print(lines.readline(), end="", flush=True)
     elif line == "fork\n":
         if os.fork() != 0:
             os._exit(0)
@@ -172,6 +177,13 @@ impl SeatHolder {
         result_of(reply).unwrap_or_else(|error| panic!("{error:?}"))
     }
 
+    /// The next line that its connection says, such as a notification.
+    pub fn next_line(&mut self) -> Value {
+        self.say("listen");
+        let line = self.line();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
+    }
+
     pub fn call(&mut self, method: &str, params: &Value) -> Value {
         self.ask(method, params);
         self.answer()
@@ -212,6 +224,14 @@ impl SeatHolder {
         let child = self.line().parse().unwrap();
         self.child.wait().unwrap();
         Pid::from_raw(child)
+    }
+
+    /// Asks for a seat, and reads no answer.
+    pub fn send_for_seat(&mut self, params: &Value) {
+        self.asked += 1;
+        let request =
+            json!({"jsonrpc": "2.0", "id": self.asked, "method": "seat_acquire", "params": params});
+        self.say(&format!("send {request}"));
     }
 
     pub fn pid(&self) -> Pid {

@@ -4,9 +4,10 @@
 use actix::prelude::*;
 
 use super::SeatKeeper;
-use super::messages::{Disconnected, Exited, Recount, ReloadPolicies, Suspend, TakeBack};
+use super::messages::{Disconnected, Exited, Recount, ReloadPolicies, Suspend, TakeBack, Withdraw};
 use super::work::counting;
 use crate::seat_policies::{Policies, PolicyFault};
+use entitled_core::seats::Binding;
 
 impl Handler<TakeBack> for SeatKeeper {
     type Result = ResponseActFuture<Self, ()>;
@@ -46,6 +47,8 @@ impl Handler<Exited> for SeatKeeper {
     fn handle(&mut self, told: Exited, context: &mut Self::Context) {
         if self.house.watches.is_current(told) && !self.is_ending {
             self.house.kept.has_ended(told.process);
+            // Somebody else may have its connection.
+            self.withdraw(|it| it.bindings.contains(&Binding::Process(told.process)));
             self.house.seats.exited(self.now(), told.process);
             self.house.watches.forget_process(told.process);
             self.settle(context);
@@ -62,6 +65,15 @@ impl Handler<Disconnected> for SeatKeeper {
             self.hang_up(told.connection);
             self.settle(context);
         }
+    }
+}
+
+impl Handler<Withdraw> for SeatKeeper {
+    type Result = ();
+
+    fn handle(&mut self, _: Withdraw, context: &mut Self::Context) {
+        self.withdraw(|it| it.answer.is_closed());
+        self.settle(context);
     }
 }
 

@@ -1,18 +1,16 @@
 //! What SeatKeeper can be asked and ordered.
 
 pub(super) mod loans;
+mod presence;
 
 use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use nix::sys::stat::fstat;
-use nix::sys::statfs::{FsType, fstatfs};
 use prometheus_client::metrics::histogram::Histogram;
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::{broadcast, oneshot};
 
 use self::loans::LoanOf;
 use super::news::SeatNews;
@@ -23,6 +21,8 @@ use crate::seat_policies::PolicyFault;
 use entitled_core::domain::ids::{CustomerId, ProductId, TierName, Timestamp};
 use entitled_core::domain::product::SeatUnit;
 use entitled_core::seats::{AdoptToken, Owner, PoolFigures, ProcessId, Refusal, SeatId};
+
+pub use presence::{Presence, Process};
 
 #[derive(Debug, thiserror::Error)]
 pub enum SeatError {
@@ -44,6 +44,10 @@ pub enum SeatError {
         "a seat here belongs to a unit or control group, and that of the caller cannot be found out"
     )]
     NoUnit,
+    #[error(
+        "the process that connected has ended; connect again from the process that is to hold the seat"
+    )]
+    Ended,
     #[error("too many processes hold or wait for seats")]
     TooManyProcesses,
     #[error("the operating system gave no randomness")]
@@ -59,98 +63,6 @@ pub enum Bind {
     Connection,
     /// Both, and whoever of the same user takes it over in time.
     Session,
-}
-
-/// A process, by a file descriptor that tells of its end.
-#[derive(Debug, Clone)]
-pub struct Process {
-    pub(super) fd: Arc<OwnedFd>,
-    identity: Identity,
-    /// For people to read.
-    pub(super) pid: Option<i32>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Identity {
-    /// Of its pidfd, on Linux 6.9 and later: of no other process within a boot.
-    Inode(u64),
-    /// Of no other process while this one lives.
-    Pid(i32),
-    /// Told apart by its connections alone.
-    NotKnown,
-}
-
-/// The file system of pidfds, whose inodes are processes.
-const PID_FS_MAGIC: i64 = 0x5049_4446;
-
-impl Process {
-    /// `pid` as the kernel named it with the connection, where it names one.
-    pub fn new(fd: OwnedFd, pid: Option<i32>) -> Option<Self> {
-        let is_pidfs = fstatfs(&fd).is_ok_and(|it| it.filesystem_type() == FsType(PID_FS_MAGIC));
-        let identity = match (is_pidfs, pid) {
-            (true, _) => Identity::Inode(fstat(&fd).ok()?.st_ino),
-            (false, Some(pid)) => Identity::Pid(pid),
-            (false, None) => Identity::NotKnown,
-        };
-        Some(Self { fd: Arc::new(fd), identity, pid })
-    }
-
-    /// A process of an earlier run of the daemon: the one of `id`, and no other. What proves that is the inode; where
-    /// there is none, that somebody else kept this descriptor under that id.
-    pub(super) fn again(fd: OwnedFd, id: ProcessId, pid: Option<i32>) -> Option<Self> {
-        Self::new(fd, pid).filter(|it| match it.identity {
-            Identity::Inode(inode) => ProcessId(inode) == id,
-            Identity::Pid(_) => it.id(0) == id,
-            Identity::NotKnown => false,
-        })
-    }
-
-    /// Whether it can be told from all others, whatever its process id.
-    pub(super) fn has_inode(&self) -> bool {
-        matches!(self.identity, Identity::Inode(_))
-    }
-
-    /// What it is told apart by, on this connection.
-    pub(super) fn id(&self, connection: u64) -> ProcessId {
-        const NO_INODE: u64 = 1 << 63;
-        const NO_PID: u64 = 1 << 62;
-        match self.identity {
-            Identity::Inode(inode) => ProcessId(inode),
-            Identity::Pid(pid) => ProcessId(NO_INODE | u64::from(pid.unsigned_abs())),
-            Identity::NotKnown => ProcessId(NO_INODE | NO_PID | connection),
-        }
-    }
-}
-
-impl Presence {
-    /// With the number of a connection that no other has had within this boot.
-    pub(super) fn numbered_from(mut self, first: u64) -> Self {
-        self.connection = self.connection.saturating_add(first);
-        self
-    }
-}
-
-/// Who asks for a seat, and what can be told of its life.
-#[derive(Debug, Clone)]
-pub struct Presence {
-    pub uid: u32,
-    /// The primary and the supplementary groups, as far as they are known.
-    pub gids: Vec<u32>,
-    /// Whose limits it uses up.
-    pub account: u32,
-    pub connection: u64,
-    /// Whom a delegate asks for. Whoever has the seat is elsewhere then: each connection is a unit of its own.
-    pub on_behalf: Option<CustomerId>,
-    /// `None` where the kernel has no descriptor of it to give, or where it says nothing of who has the seat.
-    pub process: Option<Process>,
-    /// True, or gone, once the connection has ended.
-    pub closed: watch::Receiver<bool>,
-}
-
-impl Presence {
-    pub fn owner(&self) -> Owner {
-        Owner { uid: self.uid, on_behalf: self.on_behalf }
-    }
 }
 
 /// Ask for a seat. The answer comes at once, or when there is one, or when the time to wait is over.
@@ -182,6 +94,10 @@ pub struct Granted {
     pub pool: PoolView,
     /// For a session: what takes it over.
     pub adopt: Option<AdoptToken>,
+    /// By whose entitlement.
+    pub customer: Option<CustomerId>,
+    /// Whether its unit had it before.
+    pub again: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -289,6 +205,11 @@ pub struct TakeBack;
 #[rtype(result = "()")]
 pub struct Suspend;
 
+/// Who asked for a seat may have gone: a request whose answer nobody takes is withdrawn.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Withdraw;
+
 // ---- what the keeper's own watchers tell it ----
 
 /// A watched process has ended. Of a watch before the present one it says nothing.
@@ -311,6 +232,11 @@ pub(super) struct Disconnected {
 pub(super) struct Recount {
     pub(super) key: Key,
 }
+
+/// Users may stand for other customers than before.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub(super) struct UsersChanged;
 
 // ---- views ----
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::SeatKeeper;
 use super::messages::{PoolView, SeatView};
 use entitled_core::domain::ids::Timestamp;
-use entitled_core::seats::{Binding, Effect, EndReason, Hold, RequestId, Seat, SeatId};
+use entitled_core::seats::{Binding, Effect, EndReason, Owner, RequestId, Seat, SeatId};
 
 /// One thing that happened to a seat.
 #[derive(Debug, Clone)]
@@ -13,6 +13,10 @@ pub struct SeatNews {
     pub event: SeatEvent,
     pub at: Timestamp,
     pub seat: SeatView,
+    /// The parts of other users, where several share it.
+    pub sharers: Vec<SeatView>,
+    /// The seat goes on for others.
+    pub is_part: bool,
     /// As it is now.
     pub pool: PoolView,
 }
@@ -25,6 +29,14 @@ pub enum SeatEvent {
     /// It does not end after all.
     Reprieved,
     Ended(EndReason),
+}
+
+impl SeatNews {
+    /// The seat as it concerns this user, or everybody.
+    pub fn seat_of(&self, owner: Option<Owner>) -> Option<&SeatView> {
+        let Some(owner) = owner else { return Some(&self.seat).filter(|_| !self.is_part) };
+        std::iter::once(&self.seat).chain(&self.sharers).find(|it| it.owner() == owner)
+    }
 }
 
 impl SeatEvent {
@@ -48,13 +60,23 @@ impl SeatEvent {
 impl SeatKeeper {
     /// Tells all that has followed from what was done, once it is kept.
     pub(super) fn tell(&mut self) {
-        let effects = self.house.seats.take_effects();
+        loop {
+            let effects = self.house.seats.take_effects();
+            if effects.is_empty() {
+                break;
+            }
+            self.tell_effects(effects);
+        }
+        // What was kept already may have changed without anything to tell.
+        self.house.keep(self.now());
+    }
+
+    fn tell_effects(&mut self, effects: Vec<Effect>) {
         for effect in &effects {
             let Effect::Granted { request, seat, again } = effect else { continue };
             if let Some(asked) = self.asked.get(request) {
                 let behind = self.house.behind.entry(*seat).or_default();
                 behind.account = Some(asked.account);
-                behind.customer = asked.customer.or(behind.customer);
             }
             if !again {
                 self.note_fence(*seat);
@@ -84,14 +106,16 @@ impl SeatKeeper {
                 Effect::Warned { seat, .. } => self.tell_of(seat, SeatEvent::Warned),
                 Effect::Reprieved { seat } => self.tell_of(seat, SeatEvent::Reprieved),
                 Effect::Ended { seat, reason } => {
-                    self.publish(SeatEvent::Ended(reason), &seat);
+                    self.publish(SeatEvent::Ended(reason), (&seat, false));
                     *self.tally.ended.entry(reason.name()).or_default() += 1;
                     self.house.behind.remove(&seat.id);
                     self.house.borrowed.forget(seat.id);
                     self.house.lent.remove(&seat.id);
-                    if let Hold::Bound(bindings) = &seat.hold {
-                        self.let_go(bindings);
-                    }
+                    self.let_go(seat.bindings());
+                }
+                Effect::Left { seat, reason } => {
+                    self.publish(SeatEvent::Ended(reason), (&seat, true));
+                    self.let_go(seat.bindings());
                 }
             }
         }
@@ -101,25 +125,32 @@ impl SeatKeeper {
         let asked = self.asked.remove(&request);
         let Some(seat) = self.house.seats.seat(seat).cloned() else { return };
         if !again {
-            self.publish(SeatEvent::Granted, &seat);
+            self.publish(SeatEvent::Granted, (&seat, false));
             self.tally.granted.one_more();
         }
         let Some(asked) = asked else { return };
         let waited = self.now().since(asked.since);
         self.tally.waits.observe(waited.as_secs_f64());
-        if let Some(answer) = self.granted(&seat) {
-            let _ = asked.answer.send(answer);
+        let answer = self.granted((&seat, again), asked.owner);
+        let is_heard = answer.is_none_or(|it| asked.answer.send(it).is_ok());
+        if !is_heard && !again {
+            let (now, binding) = (self.now(), asked.bindings.first().copied());
+            // It has not ended yet.
+            let _ = self.house.seats.release(now, seat.id, Some(asked.owner), binding);
         }
     }
 
     fn tell_of(&self, seat: SeatId, event: SeatEvent) {
         if let Some(seat) = self.house.seats.seat(seat) {
-            self.publish(event, seat);
+            self.publish(event, (seat, false));
         }
     }
 
-    fn publish(&self, event: SeatEvent, seat: &Seat) {
-        let views = (self.seat_view(seat), self.pool_view(seat.pool));
+    fn publish(&self, event: SeatEvent, (seat, is_part): (&Seat, bool)) {
+        let first = seat.part_of(seat.claimant.owner());
+        let views = (first.and_then(|it| self.seat_view(&it)), self.pool_view(seat.pool));
+        let others = seat.holders().into_iter().skip(1).filter_map(|it| seat.part_of(it.owner()));
+        let sharers = others.filter_map(|it| self.seat_view(&it)).collect();
         let (Some(view), Some(pool)) = views else { return };
         let SeatView { product, tier, holder, uid, pid, .. } = &view;
         let reason = event.reason().map(EndReason::name);
@@ -138,6 +169,8 @@ impl SeatKeeper {
             event,
             at: self.parts.clock.now(),
             seat: view,
+            sharers,
+            is_part,
             pool,
         }));
     }

@@ -256,6 +256,11 @@ impl VerdictReader {
         epochs.holds(since, customer) && epochs.same_users(since)
     }
 
+    /// Whether every user still stands for the same customer as at `since`.
+    pub fn same_users(&self, since: Epoch) -> bool {
+        self.epochs.borrow().same_users(since)
+    }
+
     /// Whether a verdict that was worked out for `key` is still the answer: nothing it rests on has changed, and time
     /// alone has not made it another one.
     pub fn still_holds(&self, key: &Key, cached: &Cached, clock: &Clock) -> bool {

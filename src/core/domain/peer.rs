@@ -46,12 +46,18 @@ pub struct Permit {
     uid: u32,
     account: u32,
     door: Door,
+    by_name: bool,
 }
 
 impl Permit {
     /// For whom the caller acts.
     pub fn customer(&self) -> CustomerId {
         self.customer
+    }
+
+    /// Whether the customer was named by somebody who may name others: it does not follow from whose user the caller is.
+    pub fn is_by_name(&self) -> bool {
+        self.by_name
     }
 
     /// Who asked, for the audit: `uid:1000`, `delegate uid:990` or `admin uid:0`.
@@ -122,7 +128,8 @@ pub fn permit(
         (Door::Public, _, Some(named)) if named != own => return Err(Refusal::ForeignCustomer),
         (_, _, named) => named.unwrap_or(own),
     };
-    Ok(Permit { customer, uid: peer.uid, account: peer.account, door: peer.door })
+    let by_name = peer.door != Door::Public && named.is_some();
+    Ok(Permit { customer, uid: peer.uid, account: peer.account, door: peer.door, by_name })
 }
 
 #[cfg(test)]

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use super::ids::{BootTime, ConnectionId, Owner, PoolId, ProcessId, RequestId, SeatId};
+use super::ids::{BootTime, ConnectionId, Owner, PoolId, ProcessId, SeatId};
 use super::machine::{Alarm, Effect, Seats};
 use super::places::Offer;
 use super::pool::{Capacity, Supply};
-use super::queue::Request;
 use super::seat::{Binding, EndReason, Hold, Refusal, Reprieve, Seat};
 
 /// How long a session that nothing holds any more may be adopted.
@@ -45,14 +44,7 @@ impl Seats {
 
     pub(super) fn unbind(&mut self, now: BootTime, binding: Binding, reason: EndReason) {
         self.suspects.remove(&binding);
-        let waiting: Vec<RequestId> = self
-            .requests
-            .values()
-            .filter(|it| it.bindings.contains(&binding))
-            .map(|it| it.id)
-            .collect();
-        // All of them leave before anybody is served: else one of them might be.
-        let left: Vec<Request> = waiting.into_iter().filter_map(|it| self.leave(it)).collect();
+        let left = self.leave_all(|it| it.bindings.contains(&binding));
         for id in self.by_binding.remove(&binding).unwrap_or_default() {
             self.unbind_one(now, id, binding, reason);
         }
@@ -60,22 +52,21 @@ impl Seats {
     }
 
     fn unbind_one(&mut self, now: BootTime, id: SeatId, binding: Binding, reason: EndReason) {
-        self.changed.insert(id);
-        let Some(seat) = self.seats.get_mut(&id) else { return };
-        let left: Vec<Binding> =
-            seat.bindings().iter().copied().filter(|it| *it != binding).collect();
-        if !left.is_empty() {
-            seat.hold = Hold::Bound(left);
-        } else if seat.adopt.is_some() {
-            let until = now.after(DETACHED);
-            seat.hold = Hold::Detached { until };
-            self.alarms.insert((until, Alarm::Seat(id)));
-        } else {
+        if !self.unshare(now, id, binding, reason) {
             self.end(now, id, reason);
         }
     }
 
-    /// Gives a seat back. Without `binding` it ends for the whole unit, else for what holds it by that alone.
+    /// Nothing holds the session any more, and somebody may take it over.
+    pub(super) fn detach(&mut self, now: BootTime, id: SeatId) {
+        let until = now.after(DETACHED);
+        if let Some(seat) = self.seat_mut(id) {
+            seat.hold = Hold::Detached { until };
+            self.alarms.insert((until, Alarm::Seat(id)));
+        }
+    }
+
+    /// Gives a seat back. Without `binding` it ends for all of `owner`, else for what holds it by that alone.
     ///
     /// # Errors
     /// [`Refusal::NotFound`] if there is no such seat of `owner`; without one, of anybody. [`Refusal::LentAway`]
@@ -87,22 +78,22 @@ impl Seats {
         binding: Option<Binding>,
     ) -> Result<(), Refusal> {
         let seat = self.seats.get(&id).filter(|it| !it.is_lingering());
-        let seat = seat.filter(|it| owner.is_none_or(|owner| it.claimant.owner() == owner));
         let seat = seat.ok_or(Refusal::NotFound)?;
+        let part = owner.map_or_else(|| Some(seat.clone()), |it| seat.part_of(it));
+        let part = part.ok_or(Refusal::NotFound)?;
         if let Some(until) = seat.lent_until() {
             return Err(Refusal::LentAway { until });
         }
-        let others = binding.is_some_and(|it| {
-            seat.bindings().contains(&it) && seat.bindings().len() > 1 && seat.adopt.is_none()
-        });
-        match binding.filter(|_| others) {
+        let lasts = seat.bindings().len() > 1 && part.adopt.is_none();
+        match binding.filter(|it| lasts && part.bindings().contains(it)) {
             Some(binding) => {
                 self.loosen(id, binding);
                 self.unbind_one(now, id, binding, EndReason::Released);
             }
             None => {
                 let lent = matches!(seat.hold, Hold::Borrowed { .. });
-                self.end(now, id, if lent { EndReason::Returned } else { EndReason::Released });
+                let reason = if lent { EndReason::Returned } else { EndReason::Released };
+                self.take_from(now, id, reason, |it| owner.is_none_or(|owner| it.owner() == owner));
             }
         }
         Ok(())
@@ -133,14 +124,6 @@ impl Seats {
         self.may_revoke(now, id)?;
         self.end(now, id, EndReason::Revoked);
         Ok(())
-    }
-
-    /// Whoever holds a seat has no right to it any more, whatever the pool has. One that another machine has cannot be
-    /// called back.
-    pub fn disentitle(&mut self, now: BootTime, id: SeatId) {
-        if self.seats.get(&id).is_some_and(|it| it.lent_until().is_none()) {
-            self.end(now, id, EndReason::Capacity);
-        }
     }
 
     /// The machine that it was lent to has given it back; without effect on any other seat.
@@ -196,6 +179,7 @@ impl Seats {
         }
         self.effects.push(Effect::Ended { seat: Box::new(seat.clone()), reason });
         (seat.hold, seat.over) = (Hold::Lingering { until }, false);
+        seat.sharers.clear();
         self.alarms.insert((until, Alarm::Seat(id)));
         if let Some(pool) = self.pools.get_mut(&pool) {
             pool.used -= weight;
@@ -237,7 +221,7 @@ impl Seats {
     }
 
     /// `binding` holds the seat no more, and is forgotten where it holds no other.
-    fn loosen(&mut self, id: SeatId, binding: Binding) {
+    pub(super) fn loosen(&mut self, id: SeatId, binding: Binding) {
         if let Some(held) = self.by_binding.get_mut(&binding) {
             held.remove(&id);
             if held.is_empty() {

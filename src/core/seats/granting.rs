@@ -86,6 +86,7 @@ impl Seats {
     /// The unit has a seat here. It gets the same one, and what it is bound to besides holds it too.
     fn take_again(&mut self, id: SeatId, request: &Request) {
         self.forget_old_connections(id);
+        self.share_with(id, request);
         self.bind(id, &request.bindings);
         self.effects.push(Effect::Granted { request: request.id, seat: id, again: true });
     }
@@ -147,6 +148,7 @@ impl Seats {
             reprieve: None,
             places: Vec::new(),
             adopt: request.adopt,
+            sharers: Vec::new(),
         };
         let id = seat.id;
         self.enter(now, seat);
@@ -200,7 +202,7 @@ impl Seats {
             }
         }
         if let Some(seat) = self.seat_mut(id) {
-            seat.hold = Hold::Bound(held);
+            seat.hold_by(held);
         }
     }
 
@@ -229,10 +231,9 @@ impl Seats {
         self.by_token.remove(&token);
         self.by_key.remove(&(pool, old));
         self.by_key.insert((pool, key), id);
-        self.let_go(id);
+        self.leave_to_sharers(id);
         if let Some(seat) = self.seat_mut(id) {
             (seat.key, seat.adopt, seat.claimant) = (key, None, request.claimant.clone());
-            seat.hold = Hold::Bound(Vec::new());
         }
         self.bind(id, &request.bindings);
         self.effects.push(Effect::Granted { request: request.id, seat: id, again: true });
@@ -380,6 +381,7 @@ impl Seats {
             reprieve: None,
             places: Vec::new(),
             adopt: None,
+            sharers: Vec::new(),
         };
         self.alarms.extend(seat.ends_by_itself().map(|until| (until, Alarm::Seat(id))));
         self.enter(now, seat);

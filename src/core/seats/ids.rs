@@ -102,6 +102,26 @@ pub struct Claimant {
     /// The unit of a user's service manager, which that user has named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_unit: Option<String>,
+    /// `None` of a seat that was given before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<Standing>,
+}
+
+/// By whose entitlement somebody has a seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Standing {
+    /// That of the customer whose user asked, which has the seat for as long as it is that customer's user.
+    User(CustomerId),
+    /// That of a customer whom an administrator or a delegate named.
+    Named(CustomerId),
+}
+
+impl Standing {
+    pub fn customer(self) -> CustomerId {
+        match self {
+            Self::User(customer) | Self::Named(customer) => customer,
+        }
+    }
 }
 
 impl Claimant {

@@ -42,6 +42,11 @@ pub enum Effect {
         seat: Box<Seat>,
         reason: EndReason,
     },
+    /// One of several users has this part of it no more; the others go on.
+    Left {
+        seat: Box<Seat>,
+        reason: EndReason,
+    },
 }
 
 /// What comes due with time.

@@ -34,10 +34,11 @@ mod queue;
 mod restart;
 mod seat;
 mod shares;
+mod sharing;
 
 pub use ids::{
     AdoptToken, BootTime, Claimant, ConnectionId, Owner, PoolId, ProcessId, RequestId, SeatId,
-    UnitKey,
+    Standing, UnitKey,
 };
 pub use machine::{Effect, Seats};
 pub use options_file::{Imported, LeftOut, OptionsFor, import_options};

@@ -53,13 +53,6 @@ impl Seats {
         self.requests.insert(request.id, request);
     }
 
-    /// Takes a request out of every queue; without effect if it waits no more.
-    pub fn withdraw(&mut self, now: BootTime, request: RequestId) {
-        if let Some(request) = self.leave(request) {
-            self.serve_all(now, &request.pools);
-        }
-    }
-
     /// The time to wait is over.
     pub(super) fn give_up(&mut self, now: BootTime, id: RequestId) {
         let due = self.requests.get(&id).is_some_and(|it| it.wait_until <= Some(now));

@@ -118,7 +118,7 @@ impl Seats {
             }
         }
         if let Some(seat) = self.seat_mut(id) {
-            seat.hold = Hold::Bound(left);
+            seat.hold_by(left);
         }
     }
 
@@ -134,7 +134,7 @@ impl Seats {
         for binding in &request.bindings {
             let seats = self.by_binding.get(binding).into_iter().flatten();
             let mut seats = seats.filter_map(|it| self.seats.get(it));
-            let is_strange = seats.any(|it| it.claimant.uid != request.claimant.uid);
+            let is_strange = seats.any(|it| it.holder(*binding).uid != request.claimant.uid);
             if is_strange && self.suspects.contains_key(binding) {
                 self.unbind(now, *binding, EndReason::DaemonLost);
             }

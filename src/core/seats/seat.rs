@@ -53,6 +53,9 @@ pub struct Seat {
     pub places: Vec<(TokenKey, u32)>,
     /// With which it is adopted; gone once it was.
     pub adopt: Option<AdoptToken>,
+    /// Of what holds it, what is of other users than `claimant`, as where one seat covers a whole machine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sharers: Vec<(Binding, Claimant)>,
 }
 
 /// A seat that did not end after all. What comes back for a moment only is no new time to drain.
@@ -202,4 +205,6 @@ pub enum Refusal {
     LentAway { until: BootTime },
     /// The fleet that the seats are shared with cannot be reached.
     FleetUnreachable,
+    /// Whoever asked has no right to a seat any more: its user left the customer, or the customer was deactivated.
+    Disentitled,
 }

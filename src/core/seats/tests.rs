@@ -10,6 +10,7 @@ mod queue;
 mod restart;
 mod shares;
 mod simulation;
+mod users;
 
 const POOL: PoolId = PoolId(1);
 const START: BootTime = BootTime(1_000_000);
@@ -108,6 +109,7 @@ fn claimant(uid: u32, gids: Vec<u32>, unit: &str) -> Claimant {
         gids,
         unit: Some(unit.to_owned()),
         user_unit: None,
+        standing: None,
     }
 }
 

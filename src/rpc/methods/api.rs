@@ -69,7 +69,8 @@ impl Api {
         check_write(&self.writes, extensions.get::<Peer>(), customer)
     }
 
-    async fn customer_of(&self, uid: u32) -> Result<CustomerId, RpcError> {
+    /// Which customer a user stands for.
+    pub(super) async fn customer_of(&self, uid: u32) -> Result<CustomerId, RpcError> {
         if let Some(customer) = self.reader.customer_of(uid, self.clock.now()) {
             return Ok(customer);
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::api::{ACTOR_TIME, Api, CHAIN_TIME};
+use super::seat_rights::still_entitled;
 use super::seats::{VERDICT_TIME, refused_seat, undetermined_or_no, with_groups};
 use crate::actors::ownership_ledger::{FindGivenLoan, FindTakenLoan, GiveLoanBack, SpendLoan};
 use crate::actors::seat_keeper::{
@@ -13,6 +14,7 @@ use crate::actors::tier_cache::{DraftReceipt, ImportLoan, Key};
 use crate::actors::wallet_keeper::{OpenMachineKey, SignLoan, SignRequest, SignReturn};
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::wire;
+use entitled_core::domain::entitlement::Verdict;
 use entitled_core::domain::peer::Permit;
 use entitled_core::domain::product::{GrantName, parse};
 use entitled_core::loan::{Brought, GivenLoan, LONGEST, SHORTEST, SeatRequest};
@@ -51,9 +53,7 @@ pub(super) async fn lend(
     let key = Key { customer: permit.customer(), product: request.product.clone() };
     let verdict = api.verdict(key.clone(), VERDICT_TIME).await?;
     if !verdict.is_valid() {
-        let (code, detail) = (undetermined_or_no(&verdict), verdict.detail.clone());
-        let verdict = Some(wire::Verdict::at(&verdict, api.clock.now()));
-        return Ok(wire::SeatLoan { code, detail, verdict, ..about(&request) });
+        return Ok(not_entitled(&api, &verdict, about(&request)));
     }
     let (uid, asked) = (permit.account(), api.asked(&permit));
     let ask = DraftReceipt { key: key.clone(), by_own_key: true, uid };
@@ -67,6 +67,11 @@ pub(super) async fn lend(
     let terms = signed.terms();
     let lasts = Duration::try_from(terms.until.duration_since(terms.from)).unwrap_or_default();
     let (is_admin, text, loan) = (permit.is_admin(), signed.text, signed.taken);
+    // What it rests on took its time, and nothing calls back what was lent.
+    let verdict = still_entitled(&api, &permit, &key).await?;
+    if !verdict.is_valid() {
+        return Ok(not_entitled(&api, &verdict, told));
+    }
     // What the machine has must not be over there before it is here.
     let order =
         Lend { key, presence, is_admin, holder, grant, seat, time: lasts, loan, text, asked };
@@ -84,6 +89,12 @@ pub(super) async fn lend(
             Ok(wire::SeatLoan { code, detail, used, capacity, ..told })
         }
     }
+}
+
+fn not_entitled(api: &Api, verdict: &Verdict, about: wire::SeatLoan) -> wire::SeatLoan {
+    let (code, detail) = (undetermined_or_no(verdict), verdict.detail.clone());
+    let verdict = Some(wire::Verdict::at(verdict, api.clock.now()));
+    wire::SeatLoan { code, detail, verdict, ..about }
 }
 
 /// The grant by which the evidence shows a licence.

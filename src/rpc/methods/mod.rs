@@ -17,6 +17,7 @@ mod paging;
 mod parse;
 mod products;
 mod receipts;
+mod seat_rights;
 mod seats;
 mod system;
 mod table;

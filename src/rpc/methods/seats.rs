@@ -11,16 +11,17 @@ use tokio::sync::broadcast::error::RecvError;
 use super::api::{ACTOR_TIME, Api};
 use super::paging::page;
 use super::parse::parse;
+use super::seat_rights::{answered, give_back, keep_if_entitled, narrow, still_entitled};
 use crate::actors::seat_keeper::{
-    Acquire, Adopt, Answer, Borrow, Granted, ListSeats, Pending, PoolView, Presence, Refused,
-    Release, Revoke, SeatNews, SeatState, SeatView, SubscribeSeats, Viewer,
+    Acquire, Adopt, Answer, Borrow, Granted, ListSeats, PoolView, Presence, Refused, Release,
+    Revoke, SeatNews, SeatState, SeatView, SubscribeSeats, Viewer,
 };
 use crate::actors::tier_cache::Key;
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::wire;
 use entitled_core::domain::entitlement::{self, Verdict};
 use entitled_core::domain::peer::{Access, Permit};
-use entitled_core::seats::{AdoptToken, Owner, Refusal, SeatId};
+use entitled_core::seats::{AdoptToken, Owner, Refusal, SeatId, Standing};
 
 /// How long a verdict that is not known yet may take.
 pub(super) const VERDICT_TIME: Duration = Duration::from_secs(2);
@@ -44,17 +45,18 @@ pub(super) async fn acquire(
     };
     let presence = with_groups(&api, ask.presence, &permit).await?;
     let key = Key { customer: permit.customer(), product: ask.product };
-    let verdict = api.verdict(key.clone(), VERDICT_TIME).await?;
-    let verdict = match ask.feature.as_deref() {
-        Some(feature) if ask.tier.is_none() => verdict.for_feature(feature),
-        _ => verdict,
+    let narrowed = match ask.tier {
+        None => ask.feature.clone(),
+        Some(_) => None,
     };
+    let verdict = api.verdict(key.clone(), VERDICT_TIME).await?;
+    let verdict = narrow(verdict, narrowed.as_deref());
     if !verdict.is_valid() {
         return Ok(not_entitled(&api, &verdict));
     }
     let order = Acquire {
         key: key.clone(),
-        presence,
+        presence: presence.clone(),
         tier: ask.tier,
         feature: ask.feature,
         count,
@@ -62,9 +64,14 @@ pub(super) async fn acquire(
         wait,
     };
     let pending = api.seats.send(order).timeout(ACTOR_TIME).await??;
-    let answer = answered(pending).await?;
+    let answer = answered(&api, pending, &presence).await?;
     // It may have waited for long.
-    let verdict = api.verdict(key, Duration::ZERO).await?;
+    let verdict = still_entitled(&api, &permit, &key).await;
+    let narrow = |it: Verdict| narrow(it, narrowed.as_deref());
+    let verdict = keep_if_entitled(&api, (&answer, &presence), verdict.map(narrow)).await?;
+    if matches!(answer, Answer::Granted(_)) && !verdict.is_valid() {
+        return Ok(not_entitled(&api, &verdict));
+    }
     Ok(wire::Seat {
         verdict: Some(wire::Verdict::at(&verdict, api.clock.now())),
         ..seat(&answer, verdict.product.as_str())?
@@ -87,8 +94,14 @@ pub(super) async fn borrow(
     }
     let (time, asked) = (Duration::from_millis(ask.for_ms), api.asked(&permit));
     let (tier, feature) = (ask.tier, ask.feature);
-    let order = Borrow { key, presence, tier, feature, time, asked };
+    let (by, presence) = (presence.clone(), presence);
+    let order = Borrow { key: key.clone(), presence, tier, feature, time, asked };
     let answer = api.seats.send(order).timeout(ACTOR_TIME).await??;
+    let verdict = still_entitled(&api, &permit, &key).await;
+    let verdict = keep_if_entitled(&api, (&answer, &by), verdict).await?;
+    if matches!(answer, Answer::Granted(_)) && !verdict.is_valid() {
+        return Ok(not_entitled(&api, &verdict));
+    }
     seat(&answer, verdict.product.as_str())
 }
 
@@ -100,9 +113,21 @@ pub(super) async fn adopt(
     let wrong = || RpcError::invalid_params("`token` is not one of ours");
     let token: alloy_primitives::FixedBytes<16> = ask.token.parse().map_err(|_| wrong())?;
     let presence = with_groups(&api, ask.presence, &permit).await?;
-    let order = Adopt { token: AdoptToken(token.0), presence };
+    let order = Adopt { token: AdoptToken(token.0), presence: presence.clone() };
     let pending = api.seats.send(order).timeout(ACTOR_TIME).await??;
-    seat(&answered(pending).await?, "")
+    let answer = answered(&api, pending, &presence).await?;
+    if let Answer::Granted(granted) = &answer
+        && let Some(customer) = granted.customer
+    {
+        let key = Key { customer, product: granted.seat.product.clone() };
+        let verdict = api.verdict(key, VERDICT_TIME).await?;
+        // What is not known ends no session: it lasts as long as its proof.
+        if undetermined_or_no(&verdict) == "NOT_ENTITLED" && !verdict.is_valid() {
+            give_back(&api, &granted.seat, &presence).await;
+            return Ok(not_entitled(&api, &verdict));
+        }
+    }
+    seat(&answer, "")
 }
 
 pub(super) async fn release(
@@ -144,11 +169,6 @@ pub(super) async fn revoke(
     Ok(wire::SeatRevoked { revoked: (&revoked).into() })
 }
 
-/// Waits for the answer to a request for a seat.
-async fn answered(pending: Pending) -> Result<Answer, RpcError> {
-    pending.await.map_err(|_| RpcError::new(Code::Busy, "the request was given up; ask again"))
-}
-
 /// Who asks, and for whom, with all of its groups.
 pub(super) async fn with_groups(
     api: &Api,
@@ -161,6 +181,10 @@ pub(super) async fn with_groups(
     let found = api.groups.of((presence.uid, gid), presence.account).await;
     presence.gids = found.map_err(|error| RpcError::new(Code::Busy, error.to_string()))?;
     presence.on_behalf = owner(permit).on_behalf;
+    presence.standing = Some(match permit.is_by_name() {
+        true => Standing::Named(permit.customer()),
+        false => Standing::User(permit.customer()),
+    });
     Ok(presence)
 }
 
@@ -206,7 +230,7 @@ fn seat(answer: &Answer, product: &str) -> Result<wire::Seat, RpcError> {
 }
 
 fn granted_seat(granted: &Granted) -> wire::Seat {
-    let Granted { seat, pool, adopt } = granted;
+    let Granted { seat, pool, adopt, .. } = granted;
     let held = wire::HeldSeat::from(seat);
     let capacity = pool.figures.capacity;
     let of = capacity.map_or_else(|| "any number".to_owned(), |it| it.to_string());
@@ -264,6 +288,9 @@ pub(super) fn refused_seat(refused: &Refused, product: &str) -> Result<wire::Sea
         Refusal::Held => {
             let detail = "this process has another seat of the same kind already";
             return Err(RpcError::new(Code::Conflict, detail));
+        }
+        Refusal::Disentitled => {
+            ("NOT_ENTITLED", "the user has left the customer, or the customer was deactivated")
         }
         Refusal::LowWater => ("LOW_WATER", "the policy keeps so many in the pool"),
         Refusal::TooLong { .. } => ("TOO_LONG", "the policy lends for a shorter time only"),
@@ -330,10 +357,9 @@ async fn subscribe(
         }
     };
     let sink = pending.accept().await?;
+    let viewer = (!permit.is_admin()).then(|| owner(&permit));
     let concerns = |it: &SeatNews| {
-        it.seat.product == ask.product
-            && (permit.is_admin() || it.seat.owner() == owner(&permit))
-            && seat.is_none_or(|seat| it.seat.id == seat)
+        it.seat.product == ask.product && seat.is_none_or(|seat| it.seat.id == seat)
     };
     loop {
         let told = tokio::select! {
@@ -342,7 +368,8 @@ async fn subscribe(
         };
         match told {
             Ok(told) if concerns(&told) => {
-                let message = serde_json::value::to_raw_value(&wire::SeatChanged::from(&*told))?;
+                let Some(seat) = told.seat_of(viewer) else { continue };
+                let message = serde_json::value::to_raw_value(&wire::SeatChanged::of(&told, seat))?;
                 // A subscriber that does not read in time is dropped; the others are not held up.
                 sink.send_timeout(message, Duration::from_secs(10)).await?;
             }

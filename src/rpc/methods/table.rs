@@ -10,6 +10,7 @@ use schemars::SchemaGenerator;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use tokio::sync::watch;
 
 use super::api::Api;
 use super::parse::parse;
@@ -17,6 +18,7 @@ use super::{
     chains, customers, entitlements, fleet, keys, loans, ownerships, pages, products, receipts,
     seats, system, transfer, wallets,
 };
+use crate::actors::seat_keeper::Presence;
 use crate::rpc::error::{Code, RpcError};
 use crate::rpc::socket::reply::Flight;
 use crate::rpc::wire;
@@ -289,7 +291,7 @@ const ASKED_AT_MOST: usize = 8;
 async fn serve<P, R, F, Work>(
     api: Arc<Api>,
     params: jsonrpsee::types::Params<'static>,
-    extensions: Extensions,
+    mut extensions: Extensions,
     terms: Terms,
     method: F,
 ) -> Result<R, ErrorObjectOwned>
@@ -300,6 +302,11 @@ where
     Work: Future<Output = Result<R, RpcError>> + Send + 'static,
 {
     let mut params: P = parse(params.as_str())?;
+    // Gone with this future, which goes when nobody waits for the answer any more.
+    let (_hearing, heard) = watch::channel(());
+    if let Some(presence) = extensions.get_mut::<Presence>() {
+        presence.heard = Some(heard);
+    }
     params.meet(&extensions);
     let flight = extensions.get::<Arc<Flight>>().cloned();
     if !QUESTIONS.contains(&terms.name) {
@@ -324,7 +331,8 @@ where
     Err(RpcError::new(Code::Busy, "what the answer rests on keeps changing; ask again").into())
 }
 
-/// Runs a method in a task of its own: who hangs up meanwhile must not keep a change from being finished. The place in
+/// Runs a method in a task of its own: who hangs up meanwhile must not keep a change from being finished. What waits for
+/// somebody else withdraws by itself ([`Presence::unheard`]). The place in
 /// flight goes with it, and is not free before.
 async fn finish<R: Send + 'static>(
     flight: Option<Arc<Flight>>,

@@ -28,8 +28,10 @@ impl Attendance {
             connection: u64::try_from(number).unwrap_or(u64::MAX),
             // The permit of each request says.
             on_behalf: None,
+            standing: None,
             process: own.and_then(|it| peer::process(stream, it)),
             closed: told,
+            heard: None,
         };
         Self { presence, closed }
     }

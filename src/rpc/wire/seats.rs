@@ -332,14 +332,15 @@ impl From<&PoolView> for SeatPool {
     }
 }
 
-impl From<&SeatNews> for SeatChanged {
-    fn from(it: &SeatNews) -> Self {
+impl SeatChanged {
+    /// What is told of `seat`, which is the part of one user in it.
+    pub fn of(news: &SeatNews, seat: &SeatView) -> Self {
         Self {
-            event: it.event.name(),
-            at: it.at.to_string(),
-            reason: it.event.reason().map(EndReason::name),
-            seat: (&it.seat).into(),
-            pool: (&it.pool).into(),
+            event: news.event.name(),
+            at: news.at.to_string(),
+            reason: news.event.reason().map(EndReason::name),
+            seat: seat.into(),
+            pool: (&news.pool).into(),
         }
     }
 }

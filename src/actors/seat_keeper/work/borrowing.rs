@@ -99,7 +99,7 @@ impl SeatKeeper {
             wait_until: None,
         };
         let pending = self.expect(&request, presence, Some(key.customer));
-        self.let_go(&claim.bindings(Bind::Process));
+        self.let_go(claim.watched().as_slice());
         Ok((request, pending))
     }
 

@@ -1,6 +1,6 @@
 //! Asking for a seat, giving it back, taking it over.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -19,8 +19,8 @@ use crate::keys::fill_random;
 use entitled_core::domain::ids::{CustomerId, ProductId};
 use entitled_core::domain::product::SeatUnit;
 use entitled_core::seats::{
-    AdoptToken, Binding, Claimant, ConnectionId, PoolId, ProcessId, Refusal, Request, RequestId,
-    Seat, UnitKey,
+    AdoptToken, Binding, Claimant, ConnectionId, Owner, PoolId, ProcessId, Refusal, Request,
+    RequestId, Seat, Standing, UnitKey,
 };
 
 /// Requests of one account that wait.
@@ -31,7 +31,10 @@ const HOLDERS_TOLD: usize = 64;
 /// Who asks, and what they hold a seat by.
 pub(super) struct Claim {
     pub(super) claimant: Claimant,
+    /// `None` where it cannot be watched: for want of a descriptor, or because it has ended and left the connection to
+    /// another.
     process: Option<ProcessId>,
+    has_ended: bool,
     connection: ConnectionId,
     cgroup: Option<u64>,
 }
@@ -51,13 +54,21 @@ impl Claim {
         })
     }
 
-    pub(super) fn bindings(&self, bind: Bind) -> Vec<Binding> {
+    /// # Errors
+    /// [`SeatError::Ended`] where the process is to hold the seat, and is not there any more.
+    fn bindings(&self, bind: Bind) -> Result<Vec<Binding>, SeatError> {
         let connection = Binding::Connection(self.connection);
         match (self.process.map(Binding::Process), bind) {
-            (Some(process), Bind::Process) => vec![process],
-            (Some(process), Bind::Session) => vec![process, connection],
-            (_, Bind::Connection) | (None, _) => vec![connection],
+            (_, Bind::Process | Bind::Session) if self.has_ended => Err(SeatError::Ended),
+            (Some(process), Bind::Process) => Ok(vec![process]),
+            (Some(process), Bind::Session) => Ok(vec![process, connection]),
+            (_, Bind::Connection) | (None, _) => Ok(vec![connection]),
         }
+    }
+
+    /// The process that is watched on its behalf.
+    pub(super) fn watched(&self) -> Option<Binding> {
+        self.process.map(Binding::Process)
     }
 }
 
@@ -108,7 +119,7 @@ impl SeatKeeper {
             id,
             pools,
             key: claim.key(unit).ok_or(SeatError::NoUnit)?,
-            bindings: claim.bindings(acquire.bind),
+            bindings: claim.bindings(acquire.bind)?,
             claimant: claim.claimant,
             adopt,
             count: acquire.count,
@@ -132,7 +143,15 @@ impl SeatKeeper {
         let mut seats = self.house.seats.seats();
         let owner = adopt.presence.owner();
         let own = seats.find(|it| it.adopt == Some(adopt.token) && it.claimant.owner() == owner);
-        let pool = own.and_then(|it| self.house.pools.get(&it.pool)).ok_or(SeatError::NotFound)?;
+        // Who stands for another customer now has nothing of the one before.
+        let customer = adopt.presence.standing.map(Standing::customer);
+        let is_theirs = |it: &&Seat| match it.claimant.standing {
+            Some(Standing::User(own)) => Some(own) == customer,
+            Some(Standing::Named(_)) | None => true,
+        };
+        let own = own.filter(is_theirs).ok_or(SeatError::NotFound)?;
+        let standing = own.claimant.standing.or(adopt.presence.standing);
+        let pool = self.house.pools.get(&own.pool).ok_or(SeatError::NotFound)?;
         let (pool, unit, product) = (pool.id, pool.terms.unit, pool.key.product.clone());
         drop(seats);
         let claim = self.claim(&adopt.presence, (&product, unit), keeper)?;
@@ -141,13 +160,14 @@ impl SeatKeeper {
             id,
             pools: vec![pool],
             key: claim.key(unit).ok_or(SeatError::NoUnit)?,
-            bindings: claim.bindings(Bind::Process),
-            claimant: claim.claimant,
+            bindings: claim.bindings(Bind::Process)?,
+            claimant: Claimant { standing, ..claim.claimant },
             adopt: None,
             count: 1,
             wait_until: None,
         };
-        let pending = self.expect(&request, &adopt.presence, None);
+        let customer = standing.map(Standing::customer);
+        let pending = self.expect(&request, &adopt.presence, customer);
         self.house.seats.adopt(now, adopt.token, &request);
         Ok(pending)
     }
@@ -186,15 +206,17 @@ impl SeatKeeper {
         let by_group = unit == SeatUnit::Cgroup && presence.on_behalf.is_none();
         let wants_unit = by_group || self.house.policies.names_units(product);
         let group = presence.process.as_ref().filter(|_| wants_unit).and_then(control_group);
+        let has_ended = presence.process.as_ref().is_some_and(|it| has_exited(&it.fd));
         if wants_unit && group.is_none() {
+            if has_ended {
+                return Err(SeatError::Ended);
+            }
             // A rule that cannot be applied may be one that keeps them out.
             return Err(SeatError::NoUnit);
         }
         self.house.watches.connection(presence, keeper);
         let mut process = None;
-        // One that has ended holds nothing, though its child, or whom it handed the connection, may ask by it: that is what theirs
-        // hangs on then.
-        if let Some(watched) = presence.process.as_ref().filter(|it| !has_exited(&it.fd)) {
+        if let Some(watched) = presence.process.as_ref().filter(|_| !has_ended) {
             let id = watched.id(presence.connection);
             let begun = self.house.watches.process(id, watched, presence.account, keeper);
             match begun.map_err(|_| SeatError::TooManyProcesses)? {
@@ -210,9 +232,10 @@ impl SeatKeeper {
             gids: presence.gids.clone(),
             unit: group.as_ref().map(|it| it.units.unit.clone()),
             user_unit: group.as_ref().and_then(|it| it.units.user_unit.clone()),
+            standing: presence.standing,
         };
         let connection = ConnectionId(presence.connection);
-        Ok(Claim { claimant, process, connection, cgroup: group.map(|it| it.inode) })
+        Ok(Claim { claimant, process, has_ended, connection, cgroup: group.map(|it| it.inode) })
     }
 
     /// As long as it wants to wait, unless as many of its account do already.
@@ -267,23 +290,30 @@ impl SeatKeeper {
     /// Whoever waits on a connection that has ended waits no more.
     pub(in crate::actors::seat_keeper) fn hang_up(&mut self, connection: u64) {
         let now = self.now();
-        let on_it = self.asked.iter().filter(|(_, it)| it.connection == connection);
-        let waiting: Vec<RequestId> = on_it.map(|(id, _)| *id).collect();
-        for id in waiting {
-            let asked = self.asked.remove(&id);
-            self.house.seats.withdraw(now, id);
-            if let Some(asked) = asked {
-                self.let_go(&asked.bindings);
-            }
-        }
+        self.withdraw(|it| it.connection == connection);
         self.house.watches.forget_connection(connection);
         self.house.seats.disconnected(now, ConnectionId(connection));
     }
 
+    /// Requests of which `which` says so wait no more, and are not answered.
+    pub(in crate::actors::seat_keeper) fn withdraw(&mut self, which: impl Fn(&Asked) -> bool) {
+        let now = self.now();
+        let gone: HashMap<RequestId, Asked> = self.asked.extract_if(|_, it| which(it)).collect();
+        self.house.seats.withdraw_all(now, |it| gone.contains_key(&it.id));
+        gone.values().for_each(|it| self.let_go(&it.bindings));
+    }
+
     /// The answer to a request that has its seat.
-    pub(in crate::actors::seat_keeper) fn granted(&self, seat: &Seat) -> Option<Answer> {
-        let (view, pool) = (self.seat_view(seat)?, self.pool_view(seat.pool)?);
-        Some(Answer::Granted(Box::new(Granted { seat: view, pool, adopt: seat.adopt })))
+    pub(in crate::actors::seat_keeper) fn granted(
+        &self,
+        (seat, again): (&Seat, bool),
+        owner: Owner,
+    ) -> Option<Answer> {
+        // The process may have had it as another user before.
+        let part = seat.part_of(owner).unwrap_or_else(|| Seat { adopt: None, ..seat.clone() });
+        let (seat, pool) = (self.seat_view(&part)?, self.pool_view(part.pool)?);
+        let customer = part.claimant.standing.map(Standing::customer);
+        Some(Answer::Granted(Box::new(Granted { seat, pool, adopt: part.adopt, customer, again })))
     }
 
     /// The answer to a request that has none.
@@ -293,9 +323,9 @@ impl SeatKeeper {
         refusal: Refusal,
     ) -> Answer {
         let pools = asked.pools.iter().filter_map(|it| self.pool_view(*it)).collect();
-        let own = self.house.seats.seats().filter(|it| it.claimant.owner() == asked.owner);
-        let holders = own.filter(|it| asked.pools.contains(&it.pool));
-        let holders = holders.filter_map(|it| self.seat_view(it)).take(HOLDERS_TOLD).collect();
+        let all = self.house.seats.seats().filter(|it| asked.pools.contains(&it.pool));
+        let own = all.filter_map(|it| it.part_of(asked.owner));
+        let holders = own.filter_map(|it| self.seat_view(&it)).take(HOLDERS_TOLD).collect();
         Answer::Refused(Refused { refusal, pools, holders })
     }
 }

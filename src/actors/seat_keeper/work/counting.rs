@@ -12,9 +12,7 @@ use crate::actors::tier_cache::{CountTokens, Key, LoanCount, Subscribe, TokenCou
 use entitled_core::domain::entitlement::{Counted, Tokens};
 use entitled_core::domain::ids::{CustomerId, Timestamp};
 use entitled_core::domain::product::Product;
-use entitled_core::seats::{
-    BootTime, Capacity, Naming, Offer, PoolId, Seat, SeatId, Supply, TokenKey,
-};
+use entitled_core::seats::{BootTime, Capacity, Naming, Offer, PoolId, Supply, TokenKey};
 
 /// How long TierCache may take to count.
 const COUNT_TIME: Duration = Duration::from_secs(6);
@@ -126,7 +124,7 @@ impl SeatKeeper {
             counted.again_at = again_at;
         }
         if counts.is_deactivated {
-            self.disentitle(now, key);
+            self.disentitle(key);
         }
         if product.is_some() {
             self.house.drop_kept(now, key, &present);
@@ -173,18 +171,6 @@ impl SeatKeeper {
         let place = Offer::from_iter([(TokenKey::of_loan(&loan.nonce), 1)]);
         self.house.set_capacity(now, pool, (capacity, Some(place)));
         Some(pool)
-    }
-
-    /// Ends what a deactivated customer has of the pools of others.
-    fn disentitle(&mut self, now: BootTime, key: &Key) {
-        let of_product =
-            |it: &PoolId| self.house.pools.get(it).is_some_and(|it| it.key.product == key.product);
-        let own = |it: &&Seat| self.house.customer_of(it.id) == Some(key.customer);
-        let seats = self.house.seats.seats().filter(own).filter(|it| of_product(&it.pool));
-        let seats: Vec<SeatId> = seats.map(|it| it.id).collect();
-        for seat in seats {
-            self.house.seats.disentitle(now, seat);
-        }
     }
 
     /// Whether it counts from now on.

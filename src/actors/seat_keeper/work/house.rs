@@ -14,7 +14,9 @@ use crate::actors::tier_cache::Key;
 use crate::seat_policies::Policies;
 use entitled_core::domain::ids::{CustomerId, TierName};
 use entitled_core::domain::product::{Feature, Grant, SeatTerms, SeatUnit, Tier};
-use entitled_core::seats::{BootTime, Capacity, Offer, PoolId, SeatId, Seats, Supply};
+use entitled_core::seats::{
+    BootTime, Capacity, Offer, PoolId, Seat, SeatId, Seats, Standing, Supply,
+};
 
 /// One grant of a product, and whose tokens count.
 #[derive(Debug, Clone)]
@@ -87,6 +89,8 @@ pub(in crate::actors::seat_keeper) struct House {
     pub(in crate::actors::seat_keeper) proven_before: BTreeMap<PoolId, BootTime>,
     /// Until then the chain may be asked about what was held before the start, and had no proof any more.
     pub(in crate::actors::seat_keeper) proven_by: BootTime,
+    /// Seats of before the start are here again: their users may have left their customers meanwhile.
+    pub(in crate::actors::seat_keeper) has_put_back: bool,
     last_pool: u64,
     /// Whether pools with a number of seats are shared with other machines.
     pub(in crate::actors::seat_keeper) is_fleet: bool,
@@ -95,8 +99,6 @@ pub(in crate::actors::seat_keeper) struct House {
 /// Who stands behind a seat.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::actors::seat_keeper) struct Behind {
-    /// Who was entitled to it: of a seat of the machine, whose user asked.
-    pub(in crate::actors::seat_keeper) customer: Option<CustomerId>,
     /// Whose limits it uses up.
     pub(in crate::actors::seat_keeper) account: Option<u32>,
     /// In a fleet, that of its place.
@@ -274,17 +276,14 @@ impl House {
         self.pools.get(&id).is_some_and(|it| it.capacity.is_some())
     }
 
-    pub(in crate::actors::seat_keeper) fn customer_of(&self, seat: SeatId) -> Option<CustomerId> {
-        self.behind.get(&seat)?.customer
-    }
-
     /// Those whose tokens somebody has a seat by, or who are entitled to one.
     pub(in crate::actors::seat_keeper) fn in_use(&self) -> BTreeSet<Key> {
         let mut keys = self.kept.keys();
         for seat in self.seats.seats() {
             let Some(pool) = self.pools.get(&seat.pool) else { continue };
-            let customer = self.customer_of(seat.id);
-            keys.extend(customer.map(|it| Key { customer: it, product: pool.key.product.clone() }));
+            let product = &pool.key.product;
+            let key = |customer| Key { customer, product: product.clone() };
+            keys.extend(customers(seat).map(key));
             keys.insert(pool.key.clone());
         }
         keys
@@ -312,6 +311,11 @@ impl House {
             self.seats.set_pool(now, pool.id, pool.terms, policy);
         }
     }
+}
+
+/// By whose entitlement those who share a seat have it.
+pub(in crate::actors::seat_keeper) fn customers(seat: &Seat) -> impl Iterator<Item = CustomerId> {
+    seat.holders().into_iter().filter_map(|it| it.standing).map(Standing::customer)
 }
 
 /// Whether one supply is less than another.

@@ -230,6 +230,7 @@ pub(in crate::actors::seat_keeper) fn put_aside(
         reprieve: None,
         places: loan.places.clone(),
         adopt: None,
+        sharers: Vec::new(),
     };
     Some(KeptSeat {
         seat,

@@ -10,5 +10,6 @@ pub(super) mod health;
 pub(super) mod house;
 pub(super) mod loans;
 pub(super) mod restart;
+pub(super) mod users;
 pub(super) mod views;
 pub(super) mod watching;

@@ -17,7 +17,7 @@ use crate::actors::seat_keeper::SeatKeeper;
 use crate::actors::seat_keeper::messages::Process;
 use crate::actors::seat_keeper::messages::loans::LentTo;
 use crate::actors::seat_keeper::work::borrowed::carried_over;
-use crate::actors::seat_keeper::work::house::{Behind, House};
+use crate::actors::seat_keeper::work::house::{Behind, House, customers};
 use crate::actors::seat_keeper::work::loans::put_aside;
 use crate::actors::seat_keeper::work::watching::{has_exited, process_of};
 use crate::actors::tier_cache::Key;
@@ -28,7 +28,7 @@ use entitled_core::domain::ids::{CustomerId, ProductId};
 use entitled_core::domain::product::{Grant, GrantName};
 use entitled_core::loan::{GivenLoan, TakenLoan};
 use entitled_core::seats::{
-    Binding, BootTime, EndReason, Fate, Hold, PoolId, ProcessId, Seat, SeatId,
+    Binding, BootTime, EndReason, Fate, Hold, PoolId, ProcessId, Seat, SeatId, Standing,
 };
 
 /// What an earlier run has left, and where this one leaves it.
@@ -124,8 +124,8 @@ impl Kept {
     /// Whose seats wait for their pools, and who is entitled to them.
     pub(in crate::actors::seat_keeper) fn keys(&self) -> BTreeSet<Key> {
         let customers = self.waiting.iter().flat_map(|kept| {
-            let all = [Some(kept.holder), kept.entitled];
-            all.into_iter().flatten().map(|customer| (customer, kept.product.clone()))
+            let all = [Some(kept.holder), kept.entitled].into_iter().flatten();
+            all.chain(customers(&kept.seat)).map(|customer| (customer, kept.product.clone()))
         });
         let borrowed = self.borrowed.iter().map(|it| (CustomerId::Machine, it.clone()));
         let all = customers.chain(borrowed);
@@ -246,13 +246,16 @@ impl House {
             // Whatever is known of how many there are.
             self.seats.share(pool);
         }
-        for kept in found {
-            let KeptSeat { entitled, account, fence, proven_until, .. } = kept;
+        self.has_put_back |= !found.is_empty();
+        for mut kept in found {
+            let claimant = &mut kept.seat.claimant;
+            claimant.standing = claimant.standing.or(kept.entitled.map(Standing::User));
+            let KeptSeat { account, fence, proven_until, .. } = kept;
             if let Some(until) = proven_until {
                 let known = self.proven_before.entry(pool).or_default();
                 *known = until.max(*known);
             }
-            let behind = Behind { customer: entitled, account, fence };
+            let behind = Behind { account, fence };
             self.behind.insert(kept.seat.id, behind);
             if let Some(terms) = kept.borrowed {
                 self.borrowed.enter(kept.seat.id, terms);
@@ -350,7 +353,7 @@ impl House {
             product: pool.key.product.clone(),
             holder: pool.key.customer,
             grant: GrantName::from(&pool.grant),
-            entitled: behind.customer,
+            entitled: seat.claimant.standing.map(Standing::customer),
             account: behind.account,
             fence: behind.fence,
             borrowed: self.borrowed.as_kept(now, seat),

@@ -33,9 +33,10 @@ impl SeatKeeper {
             Hold::Borrowed { until } => (SeatState::Borrowed, Some(until)),
             Hold::Lent { until } => (SeatState::Lent, Some(until)),
         };
+        let first = seat.claimant.owner();
         let process = bindings(seat).iter().find_map(|it| match it {
-            Binding::Process(process) => Some(*process),
-            Binding::Connection(_) => None,
+            Binding::Process(process) if seat.holder(*it).owner() == first => Some(*process),
+            Binding::Process(_) | Binding::Connection(_) => None,
         });
         Some(SeatView {
             id: seat.id,
@@ -112,16 +113,21 @@ impl SeatKeeper {
             Viewer::Everybody => true,
             Viewer::User { customer, .. } => holder == *customer || holder == CustomerId::Machine,
         };
-        let may_see_seat = |seat: &SeatView| match viewer {
-            Viewer::Everybody => true,
-            Viewer::User { owner, .. } => seat.owner() == *owner,
+        let seen = |seat: &Seat| match viewer {
+            Viewer::Everybody => self.seat_view(seat),
+            Viewer::User { owner, .. } => seat.part_of(*owner).and_then(|it| self.seat_view(&it)),
         };
         let pools = self.house.pools.values();
         let pools = pools.filter(|it| of_product(&it.key.product) && may_see_pool(it.key.customer));
-        let seats = self.house.seats.seats().filter_map(|it| self.seat_view(it));
-        let taken_out = self.house.kept.taken_out().filter_map(|it| self.taken_out_view(it));
-        let is_told = |it: &SeatView| of_product(&it.product) && may_see_seat(it);
-        let mut seats: Vec<SeatView> = seats.chain(taken_out).filter(is_told).collect();
+        let seats = self.house.seats.seats().filter_map(seen);
+        let may_see = |kept: &&KeptSeat| match viewer {
+            Viewer::Everybody => true,
+            Viewer::User { owner, .. } => kept.seat.part_of(*owner).is_some(),
+        };
+        let taken_out = self.house.kept.taken_out().filter(may_see);
+        let taken_out = taken_out.filter_map(|it| self.taken_out_view(it));
+        let mut seats: Vec<SeatView> =
+            seats.chain(taken_out).filter(|it| of_product(&it.product)).collect();
         seats.sort_by_key(|it| it.id);
         SeatList {
             pools: pools.filter_map(|it| self.pool_view(it.id)).filter(is_of_interest).collect(),

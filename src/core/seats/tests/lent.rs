@@ -27,7 +27,7 @@ fn nobody_here_ends_what_another_machine_has() {
     assert_eq!(bench.seats.release(at(1), seat, Some(Owner::user(1000)), None), away);
     assert_eq!(bench.seats.release(at(1), seat, None, None), away);
     assert_eq!(bench.seats.revoke(at(1), seat), away);
-    bench.seats.disentitle(at(1), seat);
+    bench.seats.disentitle(at(1), seat, |_| true);
     // The tokens are sold, and the proof of others ends: it still counts when there are some again.
     bench.capacity(at(2), 0);
     let over = Capacity { supply: Supply::Seats(2), until: Some(at(3)) };

@@ -119,7 +119,7 @@ fn a_share_is_kept_for_who_waits_and_no_more() {
     // With whoever asks they are three: three places each.
     let fair = waits(&mut bench, &[POOL], 2, (2, 3));
     assert_eq!(is_refused(&mut bench, 3, 3, 1), Refusal::Full, "two are free, and kept");
-    bench.seats.withdraw(START, fair);
+    bench.seats.withdraw_all(START, |it| it.id == fair);
     waits(&mut bench, &[POOL], 2, (2, 4));
     has_seat(&mut bench, 3, 3, 1);
 }
@@ -192,7 +192,7 @@ fn who_waits_for_many_in_another_pool_keeps_no_more_of_its_tokens() {
     has_seat(&mut bench, 1, 1, 1);
     let large = waits(&mut bench, &[OTHER], 65_534, (2, 5));
     has_seat(&mut bench, 2, 3, 1);
-    bench.seats.withdraw(START, large);
+    bench.seats.withdraw_all(START, |it| it.id == large);
     has_seat(&mut bench, 2, 4, 2);
     waits(&mut bench, &[OTHER], 65_534, (2, 2));
     assert_eq!(is_refused(&mut bench, 2, 5, 1), Refusal::Full, "half of it may be kept");

@@ -107,7 +107,7 @@ fn what_is_free_in_another_pool_goes_to_who_asked_first() {
     assert_eq!(granted(&bench.exit(at(3), 3)), [own]);
     let gone = waits(&mut bench, at(4), OTHER, (6, 2));
     let behind = waits(&mut bench, at(4), POOL, (7, 1));
-    bench.seats.withdraw(at(5), gone);
+    bench.seats.withdraw_all(at(5), |it| it.id == gone);
     assert_eq!(granted(&bench.seats.take_effects()), [behind], "who has gone holds up nobody");
 }
 

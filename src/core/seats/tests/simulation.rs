@@ -225,6 +225,7 @@ impl World {
             gids: Vec::new(),
             unit: None,
             user_unit: None,
+            standing: None,
         };
         Request { id, pools, claimant, key, bindings, adopt, count, wait_until }
     }
@@ -265,7 +266,7 @@ impl World {
             16 => {
                 let waiting = self.seats.requests.keys().next().copied();
                 if let Some(id) = waiting {
-                    self.seats.withdraw(self.now, id);
+                    self.seats.withdraw_all(self.now, |it| it.id == id);
                     self.open.remove(&id);
                 }
             }
@@ -374,6 +375,7 @@ impl World {
             gids: Vec::new(),
             unit: None,
             user_unit: None,
+            standing: None,
         };
         self.seats.borrow(self.now, id, claimant, (&[pool], self.wanted));
     }
@@ -400,6 +402,7 @@ impl World {
             gids: Vec::new(),
             unit: None,
             user_unit: None,
+            standing: None,
         };
         self.seats.lend_away(self.now, id, claimant, (pool, seat, self.wanted));
     }
@@ -418,7 +421,7 @@ impl World {
 
     fn disentitle(&mut self) {
         let Some(id) = self.any_seat() else { return };
-        self.seats.disentitle(self.now, id);
+        self.seats.disentitle(self.now, id, |_| true);
         assert_eq!(self.seats.seat(id).is_some(), self.lent.contains_key(&id), "{id:?}");
     }
 

@@ -73,6 +73,7 @@ fn bed() -> Bed {
     let parts = seat_keeper::Parts {
         cache: cache.clone(),
         ledger: ledger.clone(),
+        reader: reader.clone(),
         clock: clock.clone(),
         dirs: Vec::new(),
         fleet: None,

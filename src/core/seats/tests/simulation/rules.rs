@@ -26,7 +26,10 @@ impl World {
                     self.judge_end_of_lent(&seat, reason);
                     *self.ends.entry(reason.name()).or_default() += 1;
                 }
-                Effect::Queued { .. } | Effect::Warned { .. } | Effect::Reprieved { .. } => {}
+                Effect::Queued { .. }
+                | Effect::Warned { .. }
+                | Effect::Reprieved { .. }
+                | Effect::Left { .. } => {}
             }
         }
     }

@@ -1,0 +1,162 @@
+//! Several users who share the seat of a unit, each with a part of its own in it.
+
+use super::*;
+
+const FIRST: u32 = 1000;
+const SECOND: u32 = 1001;
+const CUSTOMER: crate::domain::ids::CustomerId = crate::domain::ids::CustomerId::Numbered(1);
+
+/// A request of a user for the one seat of the machine.
+fn of_machine(bench: &mut Bench, process: u64, uid: u32) -> Request {
+    let mut request = bench.request(process);
+    (request.key, request.claimant.uid) = (UnitKey::Machine, uid);
+    request
+}
+
+/// One seat that both have, the first by process 1 and the second by process 2.
+fn shared(bench: &mut Bench) -> SeatId {
+    let first = of_machine(bench, 1, FIRST);
+    bench.ask(START, first);
+    let second = of_machine(bench, 2, SECOND);
+    match bench.ask(START, second).as_slice() {
+        [Effect::Granted { seat, again: true, .. }] => *seat,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn users(bench: &Bench, seat: SeatId) -> Vec<u32> {
+    let seat = bench.seats.seat(seat);
+    seat.map(|it| it.holders().iter().map(|it| it.uid).collect()).unwrap_or_default()
+}
+
+/// Whose part has ended.
+fn left(effects: &[Effect]) -> Vec<u32> {
+    let left = effects.iter().filter_map(|it| match it {
+        Effect::Left { seat, .. } => Some(seat.claimant.uid),
+        _ => None,
+    });
+    left.collect()
+}
+
+fn release(bench: &mut Bench, seat: SeatId, uid: u32, process: u64) -> Result<(), Refusal> {
+    let binding = Some(Binding::Process(ProcessId(process)));
+    bench.seats.release(START, seat, Some(Owner::user(uid)), binding)
+}
+
+#[test]
+fn each_user_gives_back_its_own_part_alone() {
+    for by in [1, 3] {
+        let mut bench = Bench::of(2);
+        let seat = shared(&mut bench);
+        assert_eq!(users(&bench, seat), [FIRST, SECOND]);
+        assert_eq!(release(&mut bench, seat, FIRST, by), Ok(()), "by its process, or another");
+        assert_eq!(left(&bench.seats.take_effects()), [FIRST]);
+        assert_eq!((users(&bench, seat), bench.used()), (vec![SECOND], 1));
+        assert_eq!(release(&mut bench, seat, FIRST, by), Err(Refusal::NotFound), "no more");
+        assert_eq!(release(&mut bench, seat, SECOND, 9), Ok(()));
+        assert_eq!(ended(&bench.seats.take_effects()), [(seat, EndReason::Released)]);
+    }
+}
+
+#[test]
+fn the_seat_is_of_those_whose_processes_are_left() {
+    let mut bench = Bench::of(2);
+    let seat = shared(&mut bench);
+    let third = of_machine(&mut bench, 3, SECOND);
+    bench.ask(START, third);
+    assert_eq!(left(&bench.exit(START, 2)), [] as [u32; 0], "it has another");
+    assert_eq!(left(&bench.exit(START, 1)), [FIRST]);
+    assert_eq!(users(&bench, seat), [SECOND]);
+    assert_eq!(ended(&bench.exit(START, 3)), [(seat, EndReason::Exited)]);
+    assert_eq!(bench.used(), 0);
+}
+
+#[test]
+fn who_takes_a_session_over_takes_no_others_part() {
+    let mut bench = Bench::of(2);
+    let token = AdoptToken([7; 16]);
+    let mut first = of_machine(&mut bench, 1, FIRST);
+    first.adopt = Some(token);
+    bench.ask(START, first);
+    let second = of_machine(&mut bench, 2, SECOND);
+    bench.ask(START, second);
+    // Its launcher has ended, and the other user goes on.
+    assert_eq!(left(&bench.exit(START, 1)), [] as [u32; 0], "it may still be taken over");
+    let stranger = of_machine(&mut bench, 4, SECOND);
+    bench.seats.adopt(START, token, &stranger);
+    let said = bench.seats.take_effects();
+    assert!(matches!(said[0], Effect::Refused { refusal: Refusal::NotFound, .. }), "{said:?}");
+    let program = of_machine(&mut bench, 3, FIRST);
+    bench.seats.adopt(START, token, &program);
+    let seat = match bench.seats.take_effects().as_slice() {
+        [Effect::Granted { seat, .. }] => *seat,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(users(&bench, seat), [FIRST, SECOND]);
+    assert_eq!(left(&bench.exit(START, 3)), [FIRST]);
+    assert_eq!(ended(&bench.exit(START, 2)).len(), 1);
+}
+
+#[test]
+fn a_session_waits_for_its_user_when_the_others_have_gone() {
+    let mut bench = Bench::of(2);
+    let mut first = of_machine(&mut bench, 1, FIRST);
+    first.adopt = Some(AdoptToken([7; 16]));
+    bench.ask(START, first);
+    let second = of_machine(&mut bench, 2, SECOND);
+    bench.ask(START, second);
+    bench.exit(START, 1);
+    assert_eq!(left(&bench.exit(START, 2)), [SECOND]);
+    assert_eq!(bench.used(), 1);
+    bench.seats.wake(at(61));
+    assert_eq!(bench.used(), 0);
+}
+
+#[test]
+fn who_loses_its_right_loses_its_part_and_the_last_one_the_seat() {
+    let mut bench = Bench::of(2);
+    let seat = shared(&mut bench);
+    bench.seats.disentitle(START, seat, |it| it.uid == FIRST);
+    assert_eq!(left(&bench.seats.take_effects()), [FIRST]);
+    assert_eq!(users(&bench, seat), [SECOND]);
+    assert_eq!(left(&bench.exit(START, 1)), [] as [u32; 0], "its process is nothing to it");
+    bench.seats.disentitle(START, seat, |_| false);
+    assert_eq!(bench.used(), 1);
+    bench.seats.disentitle(START, seat, |it| it.uid == SECOND);
+    assert_eq!(ended(&bench.seats.take_effects()), [(seat, EndReason::Capacity)]);
+}
+
+#[test]
+fn of_those_that_wait_all_leave_before_one_is_served() {
+    let mut bench = Bench::of(1);
+    bench.seat(START, 1);
+    let waiting = [2, 3].map(|it| bench.waits(START, it, 1));
+    let last = bench.waits(START, 4, 1);
+    bench.seats.decline_all(START, Refusal::Disentitled, |it| waiting.contains(&it.id));
+    let said = bench.seats.take_effects();
+    let refused = |it: &Effect| matches!(it, Effect::Refused { refusal: Refusal::Disentitled, .. });
+    assert_eq!(said.iter().filter(|it| refused(it)).count(), 2, "{said:?}");
+    assert_eq!(granted(&bench.exit(START, 1)), [last]);
+}
+
+/// What a seat rests on goes with it, and is as whoever has it said last.
+#[test]
+fn each_user_has_the_seat_by_its_own_standing() {
+    let mut bench = Bench::of(2);
+    let mut first = of_machine(&mut bench, 1, FIRST);
+    first.claimant.standing = Some(Standing::User(CUSTOMER));
+    bench.ask(START, first);
+    let mut second = of_machine(&mut bench, 2, SECOND);
+    second.claimant.standing = Some(Standing::Named(CUSTOMER));
+    bench.ask(START, second);
+    let by = |bench: &Bench| {
+        let seat = bench.seats.seats().next().cloned().unwrap();
+        seat.holders().iter().map(|it| it.standing).collect::<Vec<_>>()
+    };
+    let own = Some(Standing::User(CUSTOMER));
+    assert_eq!(by(&bench), [own, Some(Standing::Named(CUSTOMER))]);
+    let mut again = of_machine(&mut bench, 2, SECOND);
+    again.claimant.standing = own;
+    bench.ask(START, again);
+    assert_eq!(by(&bench), [own, own]);
+}

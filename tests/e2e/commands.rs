@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::consensus::scene::Ground;
 use crate::pseudo_terminal::Terminal;
 use crate::publishers::{Vendor, install_signed};
 use crate::support::daemon::Daemon;
@@ -81,19 +82,20 @@ fn curl_asks_the_daemon() {
 
 #[test]
 fn a_receipt_is_made_and_verified() {
-    let vendor = Vendor::new();
-    let stage = Stage::start();
-    install_signed(&stage.daemon, &vendor, &ProductFile::acme(&stage.licence.collection()));
+    let (ground, vendor) = (Ground::new(), Vendor::new());
+    let daemon = Daemon::start(&ground.settings());
+    install_signed(&daemon, &vendor, &ground.product().set("version", "3"));
     // A wallet whose key is here can sign the nonce.
-    let wallet = stage.daemon.call("wallet_create", json!({}));
+    let wallet = daemon.call("wallet_create", json!({}));
     let address = wallet["address"].as_str().unwrap().parse().unwrap();
-    stage.licence.mint(&stage.anvil, address, 7);
-    stage.daemon.wait_for_code(ACME, "VALID");
+    ground.licence.mint(&ground.anvil, address, 8);
+    ground.finalize();
+    daemon.wait_for_code(ACME, "VALID");
     let [block] = only("docs/receipts.md", "a_receipt_is_made_and_verified");
     let block = block.with("RWQf6LRC…", &vendor.key());
-    let said = block.run(&stage.daemon.entitlectl(), stage.daemon.home());
+    let said = block.run(&daemon.entitlectl(), daemon.home());
     assert!(said.contains("entitled: pro"), "{said}");
-    let kept = std::fs::read_to_string(stage.daemon.home().join("acme.receipt")).unwrap();
+    let kept = std::fs::read_to_string(daemon.home().join("acme.receipt")).unwrap();
     assert!(!kept.is_empty());
 }
 

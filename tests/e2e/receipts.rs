@@ -6,7 +6,7 @@ use alloy_primitives::{Address, Bytes, hex};
 use alloy_sol_types::{SolCall as _, SolValue as _, sol};
 use entitled_core::domain::ids::Timestamp;
 use entitled_core::domain::publisher::PublisherKey;
-use entitled_core::receipt::{Binding, ReceiptFault, Verified, Vouched, verify};
+use entitled_core::receipt::{Binding, Demands, ReceiptFault, Verified, Vouched, verify};
 use serde_json::{Value, json};
 
 use crate::publishers::{Vendor, install_signed};
@@ -37,10 +37,20 @@ pub fn make(daemon: &Daemon, nonce: Option<&str>) -> String {
     reply["receipt"].as_str().unwrap().to_owned()
 }
 
-/// What somebody who has nothing but the key makes of it now.
+/// What somebody who has nothing but the key makes of it now, and takes its maker's word for the block.
 pub fn judge(receipt: &str, by: &Vendor, nonce: Option<&[u8]>) -> Result<Verified, ReceiptFault> {
+    judge_at(receipt, by, nonce, Timestamp::now())
+}
+
+fn judge_at(
+    receipt: &str,
+    by: &Vendor,
+    nonce: Option<&[u8]>,
+    now: Timestamp,
+) -> Result<Verified, ReceiptFault> {
     let key: PublisherKey = by.key().parse().unwrap();
-    verify(receipt.as_bytes(), &key, nonce, Timestamp::now())
+    let demands = Demands { nonce, accept_maker: true, ..Demands::new(&key, now) };
+    verify(receipt.as_bytes(), &demands)
 }
 
 /// The usual scene, with the product under a vendor's name.
@@ -78,9 +88,17 @@ fn a_receipt_convinces_whoever_has_the_publishers_key() {
     let (code, said) = run(&["receipt", "make", ACME, "--out", path]);
     assert!(code == 0 && said.starts_with("entitled: pro"), "{code}: {said}");
     let key = vendor.key();
-    let verify = ["receipt", "verify", path, "--publisher", &key];
+    let plain = ["receipt", "verify", path, "--publisher", &key];
+    let (code, said) = run(&plain);
+    let refused = "not entitled: no validators signed for";
+    assert!(code == 1 && said.starts_with(refused) && said.contains("--accept-maker"), "{said}");
+    let verify = [&plain[..], &["--accept-maker"]].concat();
     let (code, said) = run(&verify);
     assert!(code == 0 && said.contains("the receipt can be copied"), "{code}: {said}");
+    assert!(said.contains("version 1 of its file") && said.contains("not proven"), "{said}");
+    assert_eq!(run(&[&verify[..], &["--min-version", "1"]].concat()).0, 0);
+    let (code, said) = run(&[&verify[..], &["--min-version", "2"]].concat());
+    assert!(code == 1 && said.contains("is version 1, and 2 is the least"), "{code}: {said}");
     let (code, said) = run(&[&verify[..], &["--product", "acme-draw"]].concat());
     assert!(code == 1 && said.contains("is about acme-cad"), "{code}: {said}");
     let (code, said) = run(&["receipt", "verify", path, "--publisher", &other.key()]);
@@ -88,6 +106,7 @@ fn a_receipt_convinces_whoever_has_the_publishers_key() {
     let (code, said) = run(&[&verify[..], &["--json"]].concat());
     let told: Value = serde_json::from_str(&said).unwrap();
     assert_eq!((code, &told["binding"], &told["block"]), (0, &json!("none"), &json!("maker")));
+    assert_eq!(told["version"], 1);
     let mut text = fs::read_to_string(&file).unwrap();
     let middle = text.len() / 2;
     let altered = if text.as_bytes()[middle] == b'A' { "B" } else { "A" };
@@ -156,7 +175,7 @@ fn a_receipt_is_of_no_use_once_its_grace_is_over() {
     let receipt = make(&stage.daemon, None);
     let at = |hours: i64| {
         let now = Timestamp::now() + jiff::SignedDuration::from_hours(hours);
-        verify(receipt.as_bytes(), &vendor.key().parse().unwrap(), None, now)
+        judge_at(&receipt, &vendor, None, now)
     };
     assert!(at(0).is_ok());
     let late = at(2);

@@ -39,6 +39,15 @@ pub enum Proof {
     ProvenNow = 3,
 }
 
+/// `enum entitled_vouched`
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vouched {
+    ByNobody = 0,
+    ByMaker = 1,
+    ByValidators = 2,
+}
+
 /// `entitled_options`
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +57,8 @@ pub struct Options {
     pub publisher: *const c_char,
     pub timeout_ms: i32,
     pub accept_linked: i32,
+    pub min_version: u32,
+    pub accept_maker: i32,
 }
 
 impl Options {
@@ -57,6 +68,8 @@ impl Options {
         publisher: std::ptr::null(),
         timeout_ms: 0,
         accept_linked: 0,
+        min_version: 0,
+        accept_maker: 0,
     };
 }
 
@@ -71,6 +84,8 @@ pub struct Question {
     pub nonce_length: usize,
     pub now: i64,
     pub accept_linked: i32,
+    pub accept_maker: i32,
+    pub min_version: u32,
     pub reserved: i32,
 }
 
@@ -83,6 +98,8 @@ impl Question {
         nonce_length: 0,
         now: 0,
         accept_linked: 0,
+        accept_maker: 0,
+        min_version: 0,
         reserved: 0,
     };
 }
@@ -103,7 +120,7 @@ pub struct Verdict {
     pub provisional: i32,
     pub features_left_out: i32,
     pub proof: Proof,
-    pub reserved: i32,
+    pub vouched: Vouched,
     pub code: [u8; 32],
     pub product: [u8; 72],
     pub tier: [u8; 72],
@@ -115,6 +132,8 @@ pub struct Verdict {
     pub detail: [u8; 512],
     /// A JSON object.
     pub features: [u8; 8192],
+    pub version: u32,
+    pub reserved: i32,
 }
 
 impl Verdict {
@@ -132,7 +151,7 @@ impl Verdict {
         provisional: 0,
         features_left_out: 0,
         proof: Proof::Unproven,
-        reserved: 0,
+        vouched: Vouched::ByNobody,
         code: [0; 32],
         product: [0; 72],
         tier: [0; 72],
@@ -143,6 +162,8 @@ impl Verdict {
         token: [0; 176],
         detail: [0; 512],
         features: [0; 8192],
+        version: 0,
+        reserved: 0,
     };
 }
 

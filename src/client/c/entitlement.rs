@@ -28,8 +28,15 @@ impl Entitlement {
         let publisher = publisher.map(str::parse::<PublisherKey>).transpose();
         let publisher =
             publisher.map_err(|_| "the publisher's key must be a minisign public key")?;
-        let settings =
-            Settings { socket, publisher, timeout: TIMEOUT_DEFAULT, accept_linked: false };
+        let settings = Settings {
+            socket,
+            publisher,
+            timeout: TIMEOUT_DEFAULT,
+            // Of proofs, for which nobody asks here.
+            accept_linked: false,
+            min_version: 0,
+            accept_maker: false,
+        };
         Ok(Self { daemon: Handle::with(Ok(settings)), product })
     }
 

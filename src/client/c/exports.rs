@@ -275,6 +275,8 @@ unsafe fn judge(
             .ok_or("the nonce is too long")?,
         now: question.now,
         accept_linked: question.accept_linked != 0,
+        min_version: question.min_version,
+        accept_maker: question.accept_maker != 0,
     };
     Ok(receipt::verify(receipt.ok_or("the receipt is too long")?, &asked))
 }

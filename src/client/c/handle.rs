@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) publisher: Option<PublisherKey>,
     pub(crate) timeout: Duration,
     pub(crate) accept_linked: bool,
+    pub(crate) min_version: u32,
+    pub(crate) accept_maker: bool,
 }
 
 /// A connection of the process that made it.
@@ -140,8 +142,16 @@ impl Handle {
         let Some(nonce) = receipt::fresh_nonce() else {
             return answer::not_known(Failure::Internal, "the kernel gives no random bytes");
         };
-        let accept_linked = settings.accept_linked;
-        let asked = Asked { product, publisher, nonce: Some(&nonce), now, accept_linked };
+        let Settings { accept_linked, min_version, accept_maker, .. } = *settings;
+        let asked = Asked {
+            product,
+            publisher,
+            nonce: Some(&nonce),
+            now,
+            accept_linked,
+            min_version,
+            accept_maker,
+        };
         match self.receipt(product, &nonce) {
             Ok(receipt) => receipt::verify(receipt.as_bytes(), &asked),
             Err(not_known) => *not_known,
@@ -212,8 +222,14 @@ impl Settings {
             Ok(it) => Duration::from_millis(it),
             Err(_) => return Err("the time limit must not be negative"),
         };
-        let accept_linked = options.accept_linked != 0;
-        Ok(Self { socket: socket.map(SocketPath::at), publisher, timeout, accept_linked })
+        Ok(Self {
+            socket: socket.map(SocketPath::at),
+            publisher,
+            timeout,
+            accept_linked: options.accept_linked != 0,
+            min_version: options.min_version,
+            accept_maker: options.accept_maker != 0,
+        })
     }
 
     fn path(&self) -> SocketPath {

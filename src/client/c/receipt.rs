@@ -2,9 +2,9 @@
 
 use entitled_core::domain::ids::Timestamp;
 use entitled_core::domain::publisher::PublisherKey;
-use entitled_core::receipt::{self, Binding, ReceiptFault, Verified};
+use entitled_core::receipt::{self, Binding, Demands, ReceiptFault, Verified};
 
-use crate::abi::{Failure, Proof, Verdict};
+use crate::abi::{Failure, Proof, Verdict, Vouched};
 use crate::answer;
 
 /// What has to be proven.
@@ -16,6 +16,10 @@ pub(crate) struct Asked<'a> {
     pub(crate) now: i64,
     /// Whether the receipt of a linked wallet does, though nothing ties it to this machine.
     pub(crate) accept_linked: bool,
+    /// No older version of the product file does.
+    pub(crate) min_version: u32,
+    /// Whether the word of whoever made the receipt does for its block.
+    pub(crate) accept_maker: bool,
 }
 
 /// Runs everything again. What is not proven is not known: no receipt proves that there is no licence.
@@ -24,24 +28,30 @@ pub(crate) fn verify(receipt: &[u8], asked: &Asked<'_>) -> Verdict {
     let Some(now) = Timestamp::from_second(asked.now).ok().filter(|_| asked.now > 0) else {
         return answer::not_known(Failure::Argument, "the time is none");
     };
-    let proven = match receipt::verify(receipt, asked.publisher, asked.nonce, now) {
+    let Asked { publisher, nonce, min_version, accept_maker, .. } = *asked;
+    let demands = Demands { publisher, nonce, now, min_version, accept_maker };
+    let proven = match receipt::verify(receipt, &demands) {
         Ok(proven) => proven,
         Err(fault) => return told(&fault, now),
     };
     if proven.verdict.product.as_str() != asked.product {
         return refused("the receipt is about another product of the publisher's");
     }
-    if proven.binding == Binding::None && asked.nonce.is_some() && !asked.accept_linked {
+    if proven.binding == Binding::None && nonce.is_some() && !asked.accept_linked {
         return refused("the receipt is of a linked wallet: nothing ties it to this machine");
     }
-    Verdict { proof: proof_of(&proven), ..answer::of_decision(&proven.verdict, now) }
+    let (proof, vouched) = worth_of(&proven);
+    let version = proven.version;
+    Verdict { proof, vouched, version, ..answer::of_decision(&proven.verdict, now) }
 }
 
-fn proof_of(proven: &Verified) -> Proof {
-    match proven.binding {
-        Binding::None => Proof::Proven,
-        Binding::Key => Proof::ProvenByKey,
-        Binding::Nonce => Proof::ProvenNow,
+/// On a chain of its maker's own, everything else in a receipt is easily true.
+fn worth_of(proven: &Verified) -> (Proof, Vouched) {
+    match (proven.vouched, proven.binding) {
+        (receipt::Vouched::Maker, _) => (Proof::Unproven, Vouched::ByMaker),
+        (receipt::Vouched::Validators, Binding::None) => (Proof::Proven, Vouched::ByValidators),
+        (receipt::Vouched::Validators, Binding::Key) => (Proof::ProvenByKey, Vouched::ByValidators),
+        (receipt::Vouched::Validators, Binding::Nonce) => (Proof::ProvenNow, Vouched::ByValidators),
     }
 }
 

@@ -6,7 +6,7 @@
 use std::mem::offset_of;
 use std::ptr;
 
-use crate::abi::{Options, Proof, Question, SeatInfo, SeatRequest, State, Verdict};
+use crate::abi::{Options, Proof, Question, SeatInfo, SeatRequest, State, Verdict, Vouched};
 
 /// Longer is no structure of ours of any age, but memory that nobody has set.
 const LONGEST: usize = 64 * 1024;
@@ -91,6 +91,7 @@ pub(crate) unsafe fn read_verdict(verdict: *const Verdict) -> Option<Verdict> {
         let to = ptr::from_mut(&mut ours).cast::<u8>().add(SHORTEST_VERDICT);
         ptr::copy_nonoverlapping(from, to, size - SHORTEST_VERDICT);
         ptr::addr_of_mut!(ours.proof).write(Proof::Unproven);
+        ptr::addr_of_mut!(ours.vouched).write(Vouched::ByNobody);
     }
     Some(ours)
 }

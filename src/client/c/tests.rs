@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::ptr;
 
-use crate::abi::{Failure, Options, Proof, Question, SeatInfo, SeatRequest, State, Verdict};
+use crate::abi::{
+    Failure, Options, Proof, Question, SeatInfo, SeatRequest, State, Verdict, Vouched,
+};
 use crate::border::guarded;
 use crate::*;
 
@@ -67,16 +69,17 @@ macro_rules! layout {
 #[test]
 fn structures_have_the_same_layout_on_both_sides() {
     let mut layout = layout!("entitled_verdict", Verdict: size state error expires_at grace_until verified_at
-        seconds_until_change rank seats provisional features_left_out proof reserved code product tier freshness trust publisher wallet
-        token detail features)
+        seconds_until_change rank seats provisional features_left_out proof vouched code product tier freshness trust publisher wallet
+        token detail features version reserved)
     .to_vec();
     layout.extend(
-        layout!("entitled_options", Options: size socket publisher timeout_ms accept_linked),
+        layout!("entitled_options", Options: size socket publisher timeout_ms accept_linked min_version accept_maker),
     );
-    layout.extend(layout!("entitled_question", Question: size product publisher nonce nonce_length now accept_linked reserved));
+    layout.extend(layout!("entitled_question", Question: size product publisher nonce nonce_length now accept_linked accept_maker min_version reserved));
     layout.extend(layout!("entitled_seat_request", SeatRequest: size product tier feature wait_ms));
     layout.extend(layout!("entitled_seat_info", SeatInfo: size state error ends_at queue code seat tier detail));
     layout.push(("sizeof(enum entitled_proof)".to_owned(), size_of::<Proof>()));
+    layout.push(("sizeof(enum entitled_vouched)".to_owned(), size_of::<Vouched>()));
     layout.push(("sizeof(enum entitled_state)".to_owned(), size_of::<State>()));
     layout.push(("sizeof(enum entitled_error)".to_owned(), size_of::<Failure>()));
     let checks: String = layout
@@ -117,6 +120,7 @@ fn enumerations_have_the_same_numbers_on_both_sides() {
     ];
     let proofs = [Proof::Unproven, Proof::Proven, Proof::ProvenByKey, Proof::ProvenNow];
     let states = [State::NotKnown, State::Yes, State::No];
+    let vouched = [Vouched::ByNobody, Vouched::ByMaker, Vouched::ByValidators];
     let snake = |name: String| {
         let mut words = String::new();
         for it in name.chars() {
@@ -130,7 +134,8 @@ fn enumerations_have_the_same_numbers_on_both_sides() {
     let errors = errors.map(|it| (snake(format!("{it:?}")).replace("NONE", "OK"), it as i32));
     let states = states.map(|it| (snake(format!("{it:?}")), it as i32));
     let proofs = proofs.map(|it| (snake(format!("{it:?}")), it as i32));
-    for (name, number) in errors.into_iter().chain(states).chain(proofs) {
+    let vouched = vouched.map(|it| (format!("VOUCHED_{}", snake(format!("{it:?}"))), it as i32));
+    for (name, number) in errors.into_iter().chain(states).chain(proofs).chain(vouched) {
         assert!(HEADER.contains(&format!("    ENTITLED_{name} = {number}")), "{name}");
     }
     // One text each, and none beyond.

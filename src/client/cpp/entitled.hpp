@@ -50,6 +50,13 @@ enum class Error {
     space = ENTITLED_SPACE
 };
 
+// Who says that a receipt's block is the chain's: nobody where there is no receipt that proves something.
+enum class Vouched {
+    by_nobody = ENTITLED_VOUCHED_BY_NOBODY,
+    by_maker = ENTITLED_VOUCHED_BY_MAKER,
+    by_validators = ENTITLED_VOUCHED_BY_VALIDATORS
+};
+
 // Whose word an answer is; each is worth more than the one before.
 enum class Proof {
     unproven = ENTITLED_UNPROVEN,
@@ -60,12 +67,17 @@ enum class Proof {
 
 inline std::string_view describe(Error error) { return entitled_strerror(static_cast<entitled_error>(error)); }
 
+struct ReceiptOptions;
+
 // What the caller is entitled to of one product, and why. answer() decides; the rest explains. A value like an integer.
 class Verdict {
   public:
     Answer answer() const { return static_cast<Answer>(said_.state); }
     Error error() const { return static_cast<Error>(said_.error); }
     Proof proof() const { return static_cast<Proof>(said_.proof); }
+    Vouched vouched() const { return static_cast<Vouched>(said_.vouched); }
+    // Of the product's file in a receipt; 0 where there is none that proves something.
+    std::uint32_t version() const { return said_.version; }
     std::string_view product() const { return said_.product; }
     std::string_view code() const { return said_.code; }     // VALID, NOT_HELD, …; empty where the daemon gave no verdict
     std::string_view detail() const { return said_.detail; } // for people
@@ -101,7 +113,7 @@ class Verdict {
   private:
     friend class Client;
     friend class Watch;
-    friend Verdict verify_receipt(std::string_view, const std::string &, const std::string &, std::string_view, bool);
+    friend Verdict verify_receipt(std::string_view, const std::string &, const std::string &, const ReceiptOptions &);
     entitled_verdict said_ = ENTITLED_VERDICT_INIT;
 };
 
@@ -110,6 +122,10 @@ struct Options {
     std::string publisher; // the vendor's minisign public key: what it did not sign is a no. Compile it in.
     std::chrono::milliseconds timeout{5000}; // for a question altogether
     bool accept_linked = false; // Client::prove takes proofs of linked wallets as well
+    std::uint32_t min_version = 0; // the least version of the product's file that Client::prove takes: whatever the key signed
+                                   // once can be shown for good. Name the version that the program was released with
+    bool accept_maker = false; // Client::prove also takes the word of whoever listens at the socket for which block is the
+                               // chain's, as files with trust "single" or "quorum" allow
 };
 
 // An iterator of verdicts that does not end by itself. When the daemon goes away it gives one that is not_known, and then the
@@ -275,6 +291,8 @@ class Client {
         const auto limit = std::clamp<std::chrono::milliseconds::rep>(options.timeout.count(), 1, INT32_MAX);
         plain.timeout_ms = static_cast<std::int32_t>(limit);
         plain.accept_linked = options.accept_linked;
+        plain.min_version = options.min_version;
+        plain.accept_maker = options.accept_maker;
         daemon_.reset(entitled_open(&plain), entitled_close);
     }
 
@@ -285,8 +303,8 @@ class Client {
         return verdict;
     }
 
-    // The same, proven by a receipt made for this very question: a yes is worth what the publisher's key is worth, whoever
-    // listens at the socket. `publisher` of the options has to be given.
+    // The same, proven by a receipt made for this very question: a yes is worth what the publisher's key is worth, and whatever
+    // it signed from min_version on, whoever listens at the socket. `publisher` of the options has to be given.
     Verdict prove(const std::string &product) const {
         Verdict verdict;
         verdict.said_.state = entitled_prove(daemon_.get(), product.c_str(), std::time(nullptr), &verdict.said_);
@@ -317,16 +335,26 @@ class Client {
 // Asks once what the caller is entitled to of `product`.
 inline Verdict check(const std::string &product) { return Client().check(product); }
 
-// What a receipt proves, with no word of anybody's taken: a yes, or it is not known.
+// What a receipt has to prove beside a yes.
+struct ReceiptOptions {
+    std::string nonce; // what it was asked for with; empty for a receipt that was not made for this question
+    bool accept_linked = false; // where there is a nonce, the receipt of a linked wallet does as well
+    std::uint32_t min_version = 0; // as in Options
+    bool accept_maker = false;     // as in Options
+};
+
+// What a receipt proves, with no word of anybody's taken but by accept_maker: a yes, or it is not known.
 inline Verdict verify_receipt(std::string_view receipt, const std::string &product, const std::string &publisher,
-                              std::string_view nonce = {}, bool accept_linked = false) {
+                              const ReceiptOptions &options = {}) {
     entitled_question question = ENTITLED_QUESTION_INIT;
     question.product = product.c_str();
     question.publisher = publisher.c_str();
-    question.nonce = nonce.empty() ? nullptr : nonce.data();
-    question.nonce_length = nonce.size();
+    question.nonce = options.nonce.empty() ? nullptr : options.nonce.data();
+    question.nonce_length = options.nonce.size();
     question.now = std::time(nullptr);
-    question.accept_linked = accept_linked;
+    question.accept_linked = options.accept_linked;
+    question.min_version = options.min_version;
+    question.accept_maker = options.accept_maker;
     Verdict verdict;
     verdict.said_.state = entitled_receipt_verify(receipt.data(), receipt.size(), &question, &verdict.said_);
     return verdict;

@@ -134,6 +134,12 @@ export interface ReceiptOptions {
   nonce?: string | Uint8Array;
   /** Where there is a nonce, also take the receipt of a linked wallet, which may have been copied from another machine. */
   acceptLinked?: boolean;
+  /** The least version of the product's file that does; any if absent. Whatever the key signed once can be shown for good: name
+   *  the version that the program was released with. */
+  minVersion?: number;
+  /** Also take a receipt whose block no validators signed for, as files with trust "single" or "quorum" allow: that proves
+   *  nothing against whoever made it. */
+  acceptMaker?: boolean;
   /** Seconds since 1970, as far as the program trusts a clock; this machine's if absent. */
   now?: number;
   /** Where the addon lies that comes with the C library; where its package installs it, if absent. */
@@ -141,9 +147,11 @@ export interface ReceiptOptions {
 }
 
 /**
- * What a receipt proves, with no word of anybody's taken. The C library runs everything again, in a tenth of a second in which
+ * What a receipt proves, with no word of anybody's taken but by `acceptMaker`. The C library runs everything again, in a tenth of a second in which
  * the program does nothing else. `yes` is called, or `notKnown`: no receipt proves a "no". Where the C library is not
- * installed, the `error` of `notKnown` says so. `publisher` is the vendor's minisign public key: compile it in.
+ * installed, the `error` of `notKnown` says so. `publisher` is the vendor's minisign public key: compile it in. `raw.proof` says
+ * how well it is proven, `raw.vouched` who says that its block is the chain's (`validators` or `maker`), and `raw.version` which
+ * version of the product's file is in it.
  */
 export function verifyReceipt<Yes, No, Unknown>(
   receipt: string | Uint8Array, product: string, publisher: string, handlers: Handlers<Yes, No, Unknown>,

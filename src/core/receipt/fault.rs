@@ -74,6 +74,15 @@ pub enum ReceiptFault {
     Contract,
     #[error("the wallet does not hold the token at the receipt's block")]
     NotHeld,
+    /// Somebody shows what the publisher signed before.
+    #[error(
+        "the product file in the receipt is version {version}, and {least} is the least that does"
+    )]
+    OlderFile { version: u32, least: u32 },
+    #[error(
+        "no validators signed for the receipt's block: it is the word of whoever made the receipt"
+    )]
+    Unvouched,
     /// Everything is proven, and does not come to a yes (any more).
     #[error("what the receipt proves comes to {}: {}", .verdict.code, .verdict.detail)]
     NotValid { verdict: Box<Verdict> },

@@ -27,4 +27,4 @@ pub use format::{
     BlockEvidence, Control, Evidence, LINK_SIGNATURE_LIMIT, NONCE_LIMIT, Receipt, SignedProduct,
 };
 pub use question::{Answer, Link, Question, Unanswered, grant_of};
-pub use verify::{Binding, Verified, Vouched, verify};
+pub use verify::{Binding, Demands, Verified, Vouched, verify};

@@ -27,6 +27,38 @@ mod block;
 /// No more gas than this for all calls together: what the daemon gives to one.
 const GAS: u64 = 100_000_000;
 
+/// What whoever has a receipt verified demands of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Demands<'a> {
+    pub publisher: &'a PublisherKey,
+    /// What they had the receipt made for, if anything.
+    pub nonce: Option<&'a [u8]>,
+    pub now: Timestamp,
+    /// No older version of the product file does: whatever the publisher ever signed can still be shown.
+    pub min_version: u32,
+    /// Whether the word of whoever made the receipt does for which block is the chain's, as far as the product allows it. Then
+    /// nothing is proven against that one, who may be the machine's owner with a chain of their own.
+    pub accept_maker: bool,
+}
+
+impl<'a> Demands<'a> {
+    /// The most that can be demanded where no version is named.
+    pub fn new(publisher: &'a PublisherKey, now: Timestamp) -> Self {
+        Self { publisher, nonce: None, now, min_version: 0, accept_maker: false }
+    }
+
+    fn met_by(&self, verified: &Verified) -> Result<(), ReceiptFault> {
+        let Verified { version, vouched, .. } = *verified;
+        if version < self.min_version {
+            return Err(ReceiptFault::OlderFile { version, least: self.min_version });
+        }
+        match vouched {
+            Vouched::Maker if !self.accept_maker => Err(ReceiptFault::Unvouched),
+            Vouched::Maker | Vouched::Validators => Ok(()),
+        }
+    }
+}
+
 /// What a receipt proves.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verified {
@@ -36,7 +68,7 @@ pub struct Verified {
     pub binding: Binding,
     /// Why the block is the chain's.
     pub vouched: Vouched,
-    /// Of the product file, which may not be the publisher's newest: who cares compares it.
+    /// Of the product file, which may not be the publisher's newest.
     pub version: u32,
     /// What was seen on the chain, in words of the ledger.
     pub sighting: Sighting,
@@ -69,23 +101,19 @@ impl Verified {
     }
 }
 
-/// What a receipt proves to somebody who has `publisher`'s key, at `now`. `nonce` is what the asker had the receipt made
-/// for, if anything.
+/// What a receipt proves to somebody with these demands.
 ///
 /// `Ok` is a yes and nothing less: what is proven and does not come to one, or not any more, is
 /// [`ReceiptFault::NotValid`].
 ///
 /// # Errors
 /// [`ReceiptFault`], the first that is found.
-pub fn verify(
-    receipt: &[u8],
-    publisher: &PublisherKey,
-    nonce: Option<&[u8]>,
-    now: Timestamp,
-) -> Result<Verified, ReceiptFault> {
+pub fn verify(receipt: &[u8], demands: &Demands<'_>) -> Result<Verified, ReceiptFault> {
+    let Demands { publisher, nonce, now, .. } = *demands;
     let Receipt { evidence, control } = Receipt::from_text(receipt)?;
     let controlled = |product: &ProductId| control.check((product, &evidence), nonce, now);
     let verified = prove(&evidence, publisher, controlled, now)?;
+    demands.met_by(&verified)?;
     let binding = match (verified.binding, nonce) {
         (Binding::Key, Some(_)) => Binding::Nonce,
         (binding, _) => binding,
@@ -93,7 +121,7 @@ pub fn verify(
     Ok(Verified { binding, ..verified })
 }
 
-/// The same of evidence alone, where `control` says whose wallet it is about.
+/// What evidence alone proves, where `control` says whose wallet it is about, and nothing more is demanded.
 pub(crate) fn prove(
     evidence: &Evidence,
     publisher: &PublisherKey,

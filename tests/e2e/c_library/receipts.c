@@ -1,5 +1,5 @@
-/* receipts SOCKET KEY PRODUCT: has a receipt made, and judges it: as it is, for other questions, at another time, and with one bit
- * of it altered. */
+/* receipts SOCKET KEY PRODUCT [MAKER]: has a receipt made, and judges it: as it is, for other questions, at another time, and with
+ * one bit of it altered. With MAKER, its maker's word does for its block. */
 #include <dirent.h>
 #include <entitled.h>
 #include <stdio.h>
@@ -14,6 +14,8 @@ static const char NONCE[] = "never used before";
 static const char *const STATES[] = {"not known", "yes", "no"};
 static const char *const PROOFS[] = {"unproven", "proven", "proven by key", "proven now"};
 
+static const char *const VOUCHED[] = {"nobody", "maker", "validators"};
+
 static char *receipt;
 static size_t length;
 
@@ -21,7 +23,8 @@ static enum entitled_state judge(const char *what, const entitled_question *ques
     entitled_verdict verdict = ENTITLED_VERDICT_INIT;
     enum entitled_state state = entitled_receipt_verify(receipt, length, question, &verdict);
     if (what != NULL) {
-        printf("%s: %s, %s, %s %s\n", what, STATES[state], PROOFS[verdict.proof], verdict.code, verdict.detail);
+        printf("%s: %s, %s, %s %lu, %s %s\n", what, STATES[state], PROOFS[verdict.proof], VOUCHED[verdict.vouched],
+               (unsigned long)verdict.version, verdict.code, verdict.detail);
         if (state == ENTITLED_YES && entitled_feature_bool(&verdict, "export") != ENTITLED_YES) exit(9);
     }
     return state;
@@ -63,6 +66,7 @@ int main(int argc, char **argv) {
     mine.nonce = NONCE;
     mine.nonce_length = sizeof NONCE - 1;
     mine.now = (int64_t)time(NULL);
+    mine.accept_maker = argc > 4;
     judge("mine", &mine);
     other = mine;
     other.accept_linked = 1;
@@ -76,6 +80,11 @@ int main(int argc, char **argv) {
     other = mine;
     other.nonce = NULL;
     judge("no nonce", &other);
+    other = mine;
+    other.min_version = 1;
+    judge("this file", &other);
+    other.min_version = 2;
+    judge("a later file", &other);
     other = mine;
     other.accept_linked = 1;
     other.now += 31 * 86400;

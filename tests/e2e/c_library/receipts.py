@@ -1,12 +1,14 @@
-"""Says what the library for Python makes of a receipt: receipts.py KEY PRODUCT NONCE, the receipt on standard input."""
+"""Says what the library for Python makes of a receipt: receipts.py KEY PRODUCT NONCE VERSION MAKER, the receipt on standard
+input."""
 
 import sys
 
 import entitled
 
-key, product, nonce = sys.argv[1:]
-verdict = entitled.verify_receipt(sys.stdin.read(), product, key, nonce=bytes.fromhex(nonce))
+key, product, nonce, version, maker = sys.argv[1:]
+more = {"nonce": bytes.fromhex(nonce), "min_version": int(version), "accept_maker": maker == "yes"}
+verdict = entitled.verify_receipt(sys.stdin.read(), product, key, **more)
 if verdict.answer is entitled.YES:
-    print("yes:", verdict.raw["proof"], verdict.code, verdict.tier)
+    print("yes:", *(verdict.raw[it] for it in ("proof", "vouched", "version")), verdict.code, verdict.tier)
 else:
     print(verdict.answer.value, "-", verdict.error)

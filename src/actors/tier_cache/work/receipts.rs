@@ -29,7 +29,8 @@ use entitled_core::domain::product::parse;
 use entitled_core::domain::publisher::PublisherKey;
 use entitled_core::domain::wallet_proof::{is_signed_by, personal_message_hash};
 use entitled_core::receipt::{
-    Evidence, Link, Receipt, ReceiptFault, SignedProduct, Verified, Vouched, grant_of, verify,
+    Demands, Evidence, Link, Receipt, ReceiptFault, SignedProduct, Verified, Vouched, grant_of,
+    verify,
 };
 
 const LEDGER_TIME: Duration = Duration::from_secs(5);
@@ -287,7 +288,9 @@ fn judge(
     let installed = installed(&product.id).ok_or(ReceiptError::NoProduct)?;
     let publisher = installed.publisher.clone().ok_or(ReceiptError::NoProduct)?;
     let now = now(read.evidence.token.collection.chain);
-    let verified = verify(receipt.as_bytes(), &publisher, None, now).map_err(refused)?;
+    // That nobody vouched for its block is told below, in words of its own.
+    let demands = Demands { accept_maker: true, ..Demands::new(&publisher, now) };
+    let verified = verify(receipt.as_bytes(), &demands).map_err(refused)?;
     let anchor = verified.sighting.finding.anchor();
     let signed = anchor.and_then(|it| Some((it.chain, it.attestation.as_ref()?)));
     let (Vouched::Validators, Some((chain, attestation))) = (verified.vouched, signed) else {

@@ -15,7 +15,7 @@ use crate::keys;
 use entitled_core::domain::customer::Wallet;
 use entitled_core::domain::ids::{Account, Timestamp};
 use entitled_core::domain::wallet_proof::personal_message_hash;
-use entitled_core::receipt::{Control, Receipt, control_text, verify};
+use entitled_core::receipt::{Control, Demands, Receipt, control_text, verify};
 
 impl Tools {
     async fn complete(self, order: CompleteReceipt) -> Reply<Completed> {
@@ -45,9 +45,12 @@ impl Tools {
             };
             let Draft { evidence, publisher, .. } = draft;
             let receipt = Receipt { evidence, control }.to_text();
-            let verified =
-                verify(receipt.as_bytes(), &publisher, nonce.as_ref().map(AsRef::as_ref), now)
-                    .map_err(|fault| KeeperError::Receipt { source: fault.into() })?;
+            let nonce = nonce.as_ref().map(AsRef::as_ref);
+            // Made here it is our own word, where the product asks for no more.
+            let accept_maker = true;
+            let demands = Demands { nonce, accept_maker, ..Demands::new(&publisher, now) };
+            let verified = verify(receipt.as_bytes(), &demands)
+                .map_err(|fault| KeeperError::Receipt { source: fault.into() })?;
             Ok(Completed { receipt, verified })
         };
         worked("make a receipt", self.cpu.run(uid, work).await)

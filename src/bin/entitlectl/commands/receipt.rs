@@ -9,7 +9,7 @@ use entitled_client::Verdict;
 use entitled_core::domain::entitlement::Code;
 use entitled_core::domain::ids::ProductId;
 use entitled_core::domain::publisher::PublisherKey;
-use entitled_core::receipt::{Binding, ReceiptFault, Verified, Vouched, verify};
+use entitled_core::receipt::{Binding, Demands, ReceiptFault, Verified, Vouched, verify};
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
@@ -44,6 +44,13 @@ pub(crate) enum ReceiptCommand {
         /// The product it has to be about
         #[arg(long, value_name = "PRODUCT")]
         product: Option<ProductId>,
+        /// The least version of the product's file that does: an older one may have asked for less
+        #[arg(long, value_name = "VERSION")]
+        min_version: Option<u32>,
+        /// Also take a block that no validators signed for: the word of whoever made the receipt, as files with trust `single`
+        /// or `quorum` allow
+        #[arg(long)]
+        accept_maker: bool,
     },
     /// Let the daemon take what a receipt proves for a look at the chain
     Import {
@@ -65,11 +72,14 @@ pub(crate) fn run(
                 .for_whom(behalf)?;
             make(session, screen, (&question, out.as_deref()))
         }
-        ReceiptCommand::Verify { file, publisher, nonce, product } => {
+        ReceiptCommand::Verify { file, publisher, nonce, product, min_version, accept_maker } => {
             let nonce = nonce.as_deref().map(bytes).transpose()?;
             let text = files::read(file)?;
             let now = Clock::system().now();
-            let found = verify(text.as_bytes(), publisher, nonce.as_deref(), now);
+            let (min_version, accept_maker) = (min_version.unwrap_or_default(), *accept_maker);
+            let nonce = nonce.as_deref();
+            let demands = Demands { publisher, nonce, now, min_version, accept_maker };
+            let found = verify(text.as_bytes(), &demands);
             Ok(tell(screen, found, product.as_ref()))
         }
         ReceiptCommand::Import { file } => {
@@ -139,7 +149,12 @@ fn tell(
                 _ => Exit::No,
             };
             let word = if exit == Exit::No { "not entitled" } else { "undetermined" };
-            (exit, format!("{word}: {fault}"), json!({"valid": false, "why": fault.to_string()}))
+            let more = match fault {
+                ReceiptFault::Unvouched => " (--accept-maker takes it)",
+                _ => "",
+            };
+            let why = fault.to_string();
+            (exit, format!("{word}: {why}{more}"), json!({"valid": false, "why": why}))
         }
     };
     match screen.is_json() {
@@ -162,7 +177,7 @@ fn in_words(it: &Verified) -> String {
     };
     let block = match it.vouched {
         Vouched::Validators => "the chain's validators signed for it",
-        Vouched::Maker => "the word of whoever made the receipt, as the product allows",
+        Vouched::Maker => "not proven: the word of whoever made the receipt, as the product allows",
     };
     let time = |at: Option<_>| at.map(|it: jiff::Timestamp| it.to_string()).unwrap_or_default();
     let anchor = verdict.anchor.as_ref();
@@ -171,7 +186,7 @@ fn in_words(it: &Verified) -> String {
         ("detail", verdict.detail.clone()),
         ("bound to", binding.to_owned()),
         ("block", format!("{}: {block}", anchor.map_or(0, |it| it.number))),
-        ("proven", time(anchor.map(|it| it.time))),
+        ("as of", time(anchor.map(|it| it.time))),
         ("holds until", time(verdict.grace_until)),
     ];
     let lines = lines.map(|(name, text)| (name.to_owned(), text));

@@ -58,14 +58,27 @@ enum entitled_error {
 
 /* Whose word an answer is. */
 enum entitled_proof {
-    /* The daemon's. */
+    /* The daemon's; or, by accept_maker, that of whoever made a receipt, who may be anybody that answers at the socket. */
     ENTITLED_UNPROVEN = 0,
-    /* Nobody's: a receipt proves it. It is of a linked wallet, and may have been copied from another machine. */
+    /*
+     * Nobody's: a receipt proves it, down to a block that the chain's validators signed for. It is of a linked wallet, and may
+     * have been copied from another machine.
+     */
     ENTITLED_PROVEN = 1,
     /* The same, and the wallet's key, on the machine that made the receipt, has signed it. */
     ENTITLED_PROVEN_BY_KEY = 2,
     /* The same, and the key has signed the nonce of this very question. */
     ENTITLED_PROVEN_NOW = 3
+};
+
+/* Who says that a receipt's block is the chain's. */
+enum entitled_vouched {
+    /* There is no receipt that proves something. */
+    ENTITLED_VOUCHED_BY_NOBODY = 0,
+    /* Whoever made the receipt, as the product's file allows (trust "single" or "quorum"): it may be a chain of their own. */
+    ENTITLED_VOUCHED_BY_MAKER = 1,
+    /* The chain's validators, from a checkpoint of the product's. */
+    ENTITLED_VOUCHED_BY_VALIDATORS = 2
 };
 
 /* Structures have the same layout in every program: this fails to compile where enumerations are shorter. */
@@ -88,9 +101,19 @@ typedef struct entitled_options {
     int32_t timeout_ms;
     /* Not 0: entitled_prove() takes proofs of linked wallets as well, which may have been copied from another machine. */
     int32_t accept_linked;
+    /*
+     * The least version of the product's file that entitled_prove() takes; 0 for any. Whatever the vendor signed once can be
+     * shown for good: name the version that the program was released with.
+     */
+    uint32_t min_version;
+    /*
+     * Not 0: entitled_prove() also takes a receipt whose block no validators signed for, as files with trust "single" or
+     * "quorum" allow. That is the word of whoever listens at the socket, and proves nothing against the machine's owner.
+     */
+    int32_t accept_maker;
 } entitled_options;
 
-#define ENTITLED_OPTIONS_INIT { sizeof(entitled_options), NULL, NULL, 0, 0 }
+#define ENTITLED_OPTIONS_INIT { sizeof(entitled_options), NULL, NULL, 0, 0, 0, 0 }
 
 /*
  * An answer. A value like an integer: it may be copied, and nothing has to be freed. Begins with its size, which the program
@@ -119,7 +142,7 @@ typedef struct entitled_verdict {
     /* How many features found no place in `features`; whether these are on is not known. */
     int32_t features_left_out;
     enum entitled_proof proof;
-    int32_t reserved;
+    enum entitled_vouched vouched;
     /* VALID, GRACE, NOT_HELD and so on; the daemon's manual has them all. Empty where nothing was heard. */
     char code[32];
     char product[72];
@@ -132,11 +155,14 @@ typedef struct entitled_verdict {
     char detail[512];   /* for people; cut where it is longer */
     /* For entitled_feature_bool() and its like. */
     char features[8192];
+    /* Of the product's file in a receipt; 0 where there is no receipt that proves something. */
+    uint32_t version;
+    int32_t reserved;
 } entitled_verdict;
 
 #define ENTITLED_VERDICT_INIT \
     { sizeof(entitled_verdict), ENTITLED_NOT_KNOWN, ENTITLED_OK, 0, 0, 0, 0, 0, 0, 0, 0, \
-      ENTITLED_UNPROVEN, 0, "", "", "", "", "", "", "", "", "", "" }
+      ENTITLED_UNPROVEN, ENTITLED_VOUCHED_BY_NOBODY, "", "", "", "", "", "", "", "", "", "", 0, 0 }
 
 /*
  * What a receipt has to prove. Begins with its size, as the options do.
@@ -156,10 +182,14 @@ typedef struct entitled_question {
     int64_t now;
     /* Not 0: where there is a nonce, takes the receipt of a linked wallet as well. */
     int32_t accept_linked;
+    /* Not 0: takes a receipt whose block no validators signed for; see entitled_options. */
+    int32_t accept_maker;
+    /* The least version of the product's file that does; 0 for any. See entitled_options. */
+    uint32_t min_version;
     int32_t reserved; /* 0 */
 } entitled_question;
 
-#define ENTITLED_QUESTION_INIT { sizeof(entitled_question), NULL, NULL, NULL, 0, 0, 0, 0 }
+#define ENTITLED_QUESTION_INIT { sizeof(entitled_question), NULL, NULL, NULL, 0, 0, 0, 0, 0, 0 }
 
 #define ENTITLED_NONCE_MAX 64
 
@@ -258,8 +288,8 @@ ENTITLED_ANSWER enum entitled_state entitled_feature_str(const entitled_verdict 
                                                          size_t size);
 
 /*
- * What a receipt proves, with no word of anybody's taken: everything is run again, from the publisher's signature to the
- * contract. ENTITLED_YES, or it is not known: no receipt proves a "no". Touches neither a file nor the network, and may take
+ * What a receipt proves, with no word of anybody's taken but by accept_maker: everything is run again, from the publisher's
+ * signature to the contract. ENTITLED_YES, or it is not known: no receipt proves a "no". Touches neither a file nor the network, and may take
  * a tenth of a second. `verdict` may be NULL.
  */
 ENTITLED_ANSWER enum entitled_state entitled_receipt_verify(const char *receipt, size_t length,
@@ -274,7 +304,8 @@ enum entitled_error entitled_receipt(entitled *daemon, const char *product, cons
 
 /*
  * Both at once: asks for a receipt with a nonce of its own, and verifies it by the publisher's key of the options. `now` is
- * as in entitled_question. A yes is worth what the key is worth, whoever listens at the socket.
+ * as in entitled_question. A yes is worth what the key is worth, and whatever it signed from min_version on, whoever listens
+ * at the socket; by accept_maker, no more than entitled_check().
  */
 ENTITLED_ANSWER enum entitled_state entitled_prove(entitled *daemon, const char *product, int64_t now,
                                                    entitled_verdict *verdict);

@@ -109,6 +109,15 @@ fn options_of_another_age() {
     newer.words[size_of::<Options>() / 8] = 1;
     assert!(read(&newer).is_none(), "it asks for what is not known here");
     assert!(read(&Foreign::of(0, 0)).is_none());
+    // A program of before asks for no version, and takes nobody's word for a block, whatever lies behind what it knows of.
+    let before = Foreign::of(offset_of!(Options, min_version), 0xaa);
+    let options = read(&before).unwrap();
+    assert_eq!((options.min_version, options.accept_maker), (0, 0));
+    let before = Question { size: offset_of!(Question, min_version), ..Question::INIT };
+    let before = Question { min_version: 7, reserved: 7, ..before };
+    // SAFETY: nothing beyond the size is read.
+    let question = unsafe { super::read(&raw const before) }.unwrap();
+    assert_eq!((question.min_version, question.accept_maker), (0, 0));
     // What is reserved may be asked for one day.
     let question = Question { reserved: 1, ..Question::INIT };
     // SAFETY: whole structures, or NULL.

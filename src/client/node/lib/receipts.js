@@ -10,6 +10,9 @@ class ReceiptError extends EntitledError {}
 const MACHINES = { x64: "x86_64", arm64: "aarch64" };
 const PLACES = [`/usr/lib/${MACHINES[process.arch] ?? process.arch}-linux-gnu`, "/usr/lib64", "/usr/local/lib"];
 const PROOFS = ["unproven", "proven", "proven by key", "proven now"];
+const VOUCHED = ["nobody", "maker", "validators"];
+const LARGEST_VERSION = 2 ** 32 - 1;
+const TOO_OLD = "the C library is too old to say whose word a receipt's block is";
 
 const loaded = new Map();
 
@@ -34,18 +37,26 @@ const ended = (text) => {
 };
 
 /** What the C library says of a receipt. */
-function judge(receipt, product, publisher, { nonce = "", acceptLinked = false, now = Date.now() / 1000, addon }) {
+function judge(receipt, product, publisher, options) {
+  const { nonce = "", acceptLinked = false, minVersion = 0, acceptMaker = false, now = Date.now() / 1000, addon } = options;
+  if (!Number.isInteger(minVersion) || minVersion < 0 || minVersion > LARGEST_VERSION) {
+    throw new ReceiptError(`${minVersion} is no version of a product's file`);
+  }
   const { verify } = load(addon);
   const said = verify(
     Buffer.from(receipt), ended(product), ended(publisher), Buffer.from(nonce), Math.floor(now), Boolean(acceptLinked),
+    minVersion, Boolean(acceptMaker),
   );
   const proof = PROOFS[said.proof] ?? PROOFS[0];
-  return { ...said, product, proof, tier: said.tier || null };
+  const vouched = VOUCHED[said.vouched] ?? VOUCHED[0];
+  const isVouched = vouched === "validators" || (Boolean(acceptMaker) && vouched === "maker");
+  if (said.state === 1 && !(isVouched && said.version >= minVersion)) throw new ReceiptError(TOO_OLD);
+  return { ...said, product, proof, vouched, tier: said.tier || null };
 }
 
 /**
- * What a receipt proves, with no word of anybody's taken: gives what the handler `yes` gives, or `notKnown`; no receipt proves
- * a "no". Takes a tenth of a second, in which the program does nothing else.
+ * What a receipt proves, with no word of anybody's taken but by `acceptMaker`: gives what the handler `yes` gives, or
+ * `notKnown`; no receipt proves a "no". Takes a tenth of a second, in which the program does nothing else.
  */
 function verifyReceipt(receipt, product, publisher, handlers, options = {}) {
   requireHandlers(handlers);

@@ -159,5 +159,8 @@ test("what proves nothing is not known, with the C library or without", () => {
     assert.ok(verifyReceipt("it", ...wrong, says, { addon }) instanceof ReceiptError);
   }
   assert.ok(verifyReceipt("it", "acme-cad", key, says, { addon, nonce: Buffer.alloc(65) }) instanceof ReceiptError);
+  for (const minVersion of [-1, 1.5, NaN, 2 ** 32, "2"]) {
+    assert.match(verifyReceipt("it", "acme-cad", key, says, { addon, minVersion }).message, /no version/);
+  }
   assert.throws(() => verifyReceipt("it", "acme-cad", key, { yes: () => 1, no: () => 2 }), TypeError);
 });

@@ -94,6 +94,12 @@ class Receipts(unittest.TestCase):
             is_missing = "ENTITLED_TEST_C_LIBRARY" not in os.environ
             self.assertEqual("not installed" in str(verdict.error), is_missing, verdict.error)
 
+    def test_a_version_that_is_none_is_not_taken_for_another(self):
+        for version in (-1, 2**32, 2**32 + 1):
+            verdict = entitled.verify_receipt("it", "acme-cad", "RW", min_version=version)
+            self.assertEqual((verdict.answer, type(verdict.error)), (NOT_KNOWN, entitled.ReceiptError))
+            self.assertIn("no version", str(verdict.error))
+
 
 class Hosts(unittest.TestCase):
     def test_threads_share_a_client(self):

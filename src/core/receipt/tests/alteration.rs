@@ -7,14 +7,15 @@ use crate::domain::ownership::Trust;
 use crate::domain::publisher::PublisherKey;
 use crate::receipt::armour::{self, Kind};
 use crate::receipt::format::Receipt;
-use crate::receipt::verify;
+use crate::receipt::{Demands, verify};
 
 fn sha256(bytes: &[u8]) -> Vec<u8> {
     ring::digest::digest(&ring::digest::SHA256, bytes).as_ref().to_vec()
 }
 
 fn is_yes(text: &[u8], publisher: &PublisherKey, now: Timestamp) -> bool {
-    verify(text, publisher, None, now).is_ok()
+    let demands = Demands { accept_maker: true, ..Demands::new(publisher, now) };
+    verify(text, &demands).is_ok()
 }
 
 #[test]

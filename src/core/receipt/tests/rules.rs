@@ -16,8 +16,8 @@ use crate::evm::gas_meter::Limits;
 use crate::evm::rules::Rules;
 use crate::evm::session::Session;
 use crate::receipt::{
-    Binding, BlockEvidence, Control, LARGEST, Receipt, ReceiptFault, Unanswered, Verified, Vouched,
-    verify,
+    Binding, BlockEvidence, Control, Demands, LARGEST, Receipt, ReceiptFault, Unanswered, Verified,
+    Vouched, verify,
 };
 
 fn judged(scene: &Scene) -> Result<Verified, ReceiptFault> {
@@ -103,25 +103,24 @@ fn a_link_that_rests_on_what_nobody_did_proves_nothing() {
 fn a_nonce_ties_the_receipt_of_a_managed_wallet_to_whoever_asked() {
     let mut scene = Scene::new(Trust::Single, Custody::Managed);
     scene.nonce = b"mine".to_vec();
-    let text = scene.receipt().to_text();
-    let ask =
-        |nonce: Option<&[u8]>| verify(text.as_bytes(), &scene.publisher(), nonce, scene.now());
-    assert_eq!(ask(Some(b"mine")).unwrap().binding, Binding::Nonce);
-    assert_eq!(ask(None).unwrap().binding, Binding::Key);
-    assert_eq!(ask(Some(b"another's")), Err(ReceiptFault::Nonce));
-    assert_eq!(ask(Some(b"")), Err(ReceiptFault::Nonce));
+    let ask = |scene: &Scene, nonce: Option<&[u8]>| {
+        let publisher = scene.publisher();
+        let demands = Demands::new(&publisher, scene.now());
+        let demands = Demands { nonce, accept_maker: true, ..demands };
+        verify(scene.receipt().to_text().as_bytes(), &demands)
+    };
+    assert_eq!(ask(&scene, Some(b"mine")).unwrap().binding, Binding::Nonce);
+    assert_eq!(ask(&scene, None).unwrap().binding, Binding::Key);
+    assert_eq!(ask(&scene, Some(b"another's")), Err(ReceiptFault::Nonce));
+    assert_eq!(ask(&scene, Some(b"")), Err(ReceiptFault::Nonce));
 
     // Nor does nothing tie it to anybody.
     scene.nonce.clear();
-    let text = scene.receipt().to_text();
-    let found = verify(text.as_bytes(), &scene.publisher(), Some(b""), scene.now());
-    assert_eq!(found, Err(ReceiptFault::Nonce));
+    assert_eq!(ask(&scene, Some(b"")), Err(ReceiptFault::Nonce));
 
     // A linked wallet's receipt is nobody's in particular, and says so.
     let linked = Scene::new(Trust::Single, Custody::Key);
-    let text = linked.receipt().to_text();
-    let found = verify(text.as_bytes(), &linked.publisher(), Some(b"mine"), linked.now());
-    assert_eq!(found.unwrap().binding, Binding::None);
+    assert_eq!(ask(&linked, Some(b"mine")).unwrap().binding, Binding::None);
 }
 
 #[test]
@@ -137,7 +136,7 @@ fn one_publishers_receipt_is_nothing_to_another() {
     let scene = Scene::new(Trust::Single, Custody::Key);
     let other = KeyPair::generate_unencrypted_keypair().unwrap().pk.to_base64().parse().unwrap();
     let text = scene.receipt().to_text();
-    let found = verify(text.as_bytes(), &other, None, scene.now());
+    let found = verify(text.as_bytes(), &Demands::new(&other, scene.now()));
     assert!(matches!(found, Err(ReceiptFault::Publisher(_))), "{found:?}");
 
     // Nor is a file that was edited under the same signature.
@@ -164,7 +163,7 @@ fn its_time_bounds_what_it_proves() {
     let block = i64::try_from(scene.header.timestamp).unwrap();
     let at = |seconds: i64| {
         let now = jiff::Timestamp::from_second(block + seconds).unwrap();
-        verify(text.as_bytes(), &scene.publisher(), None, now)
+        scene.judge_at(&text, now)
     };
     assert!(at(0).is_ok());
     assert!(at(3 * 3_600 - 1).is_ok());
@@ -191,6 +190,40 @@ fn a_product_that_demands_validators_takes_nobodys_word() {
     assert_eq!(not_valid(scene.judge(&receipt)).code, Code::TrustTooLow);
 }
 
+/// What a publisher signed once, somebody can show for good.
+#[test]
+fn an_older_file_of_the_publishers_does_not_where_a_later_one_is_demanded() {
+    let mut scene = Scene::new(Trust::Consensus, Custody::Key);
+    scene.product = format!("version = 2\n{}", scene.product);
+    let (text, publisher) = (scene.receipt().to_text(), scene.publisher());
+    let demanding = |min_version| {
+        let demands = Demands { min_version, ..Demands::new(&publisher, scene.now()) };
+        verify(text.as_bytes(), &demands).map(|it| it.version)
+    };
+    assert_eq!([0, 1, 2].map(demanding), [Ok(2), Ok(2), Ok(2)]);
+    for least in [3, u32::MAX] {
+        assert_eq!(demanding(least), Err(ReceiptFault::OlderFile { version: 2, least }));
+    }
+}
+
+#[test]
+fn the_makers_word_does_only_where_it_is_accepted() {
+    for trust in [Trust::Single, Trust::Quorum, Trust::Consensus] {
+        let scene = Scene::new(trust, Custody::Managed);
+        let (text, publisher) = (scene.receipt().to_text(), scene.publisher());
+        let plain = Demands::new(&publisher, scene.now());
+        let accepting = Demands { accept_maker: true, ..plain };
+        let [plain, accepting] = [plain, accepting].map(|it| verify(text.as_bytes(), &it));
+        let vouched = accepting.unwrap().vouched;
+        let wanted = match trust {
+            Trust::Consensus => Ok(Vouched::Validators),
+            Trust::Single | Trust::Quorum => Err(ReceiptFault::Unvouched),
+        };
+        assert_eq!(plain.map(|it| it.vouched), wanted);
+        assert_eq!(vouched == Vouched::Validators, trust == Trust::Consensus);
+    }
+}
+
 #[test]
 fn trust_is_told_as_it_is() {
     for trust in [Trust::Single, Trust::Quorum] {
@@ -209,7 +242,7 @@ fn a_checkpoint_counts_as_long_as_the_product_says() {
     let text = scene.receipt().to_text();
     let at = |minutes: i64| {
         let now = scene.now().checked_add(SignedDuration::from_mins(minutes)).unwrap();
-        verify(text.as_bytes(), &scene.publisher(), None, now)
+        scene.judge_at(&text, now)
     };
     assert!(at(0).is_ok());
     assert!(matches!(at(90), Err(ReceiptFault::Checkpoint(_))));

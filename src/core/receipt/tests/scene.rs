@@ -16,8 +16,8 @@ use crate::domain::publisher::PublisherKey;
 use crate::domain::wallet_proof::{challenge, personal_message_hash};
 use crate::light_client::{Bootstrap, FinalityUpdate, Path, Specification, TipUpdate, Update};
 use crate::receipt::{
-    BlockEvidence, Control, Evidence, Link, Question, Receipt, ReceiptFault, SignedProduct,
-    Unanswered, Verified, control_text, verify,
+    BlockEvidence, Control, Demands, Evidence, Link, Question, Receipt, ReceiptFault,
+    SignedProduct, Unanswered, Verified, control_text, verify,
 };
 use crate::sync_committee::{Network, Signed};
 
@@ -260,8 +260,15 @@ impl Scene {
         Receipt { evidence, control }
     }
 
+    /// What somebody makes of a text who takes its maker's word.
+    pub(crate) fn judge_at(&self, text: &str, now: Timestamp) -> Result<Verified, ReceiptFault> {
+        let publisher = self.publisher();
+        let demands = Demands { accept_maker: true, ..Demands::new(&publisher, now) };
+        verify(text.as_bytes(), &demands)
+    }
+
     pub(crate) fn judge(&self, receipt: &Receipt) -> Result<Verified, ReceiptFault> {
-        verify(receipt.to_text().as_bytes(), &self.publisher(), None, self.now())
+        self.judge_at(&receipt.to_text(), self.now())
     }
 }
 

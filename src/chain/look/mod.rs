@@ -17,7 +17,6 @@ mod parts;
 mod people;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use alloy_primitives::{Address, KECCAK256_EMPTY, U256};
 use tokio::time::Instant;
@@ -35,8 +34,6 @@ use entitled_core::evm::execute::{Call, Outcome};
 use entitled_core::standards::dialect::Dialect;
 use people::People;
 
-/// No longer than this for one look.
-const DEADLINE: Duration = Duration::from_secs(60);
 /// Tokens proven in one look, beyond those the ledger knows.
 const TOKENS: u64 = 10_000;
 /// Calls that advance together at first, to learn whether the contract answers at all.
@@ -115,8 +112,13 @@ struct Survey<'a> {
     scans: BTreeMap<Address, Scan>,
 }
 
-pub(super) async fn look(chain: &Chain, block: &Block, look: &Look<'_>) -> Looked {
-    let mut survey = Survey::new(chain, block, look, (DEADLINE, Asker::Ourselves));
+/// What is not proven at `deadline` is unknown; what was, is kept.
+pub(super) async fn look(
+    chain: &Chain,
+    block: &Block,
+    (look, deadline): (&Look<'_>, Instant),
+) -> Looked {
+    let mut survey = Survey::new(chain, block, look, (deadline, Asker::Ourselves));
     let mut rest = survey.run_all().await;
     if survey.is_without_contract() {
         survey.found.clear();
@@ -131,7 +133,8 @@ pub(super) async fn sight(
     block: &Block,
     (look, token): (&Look<'_>, Token),
 ) -> Sighting {
-    let mut survey = Survey::new(chain, block, look, (TOKEN_DEADLINE, Asker::Caller));
+    let deadline = Instant::now() + TOKEN_DEADLINE;
+    let mut survey = Survey::new(chain, block, look, (deadline, Asker::Caller));
     let found = match survey.one(token.id).await {
         _ if survey.is_without_contract() => Found::Unknown(Cause::NoContract),
         Ok(found) => found,
@@ -145,13 +148,13 @@ impl<'a> Survey<'a> {
         chain: &'a Chain,
         block: &'a Block,
         look: &'a Look<'a>,
-        (within, asker): (Duration, Asker),
+        (deadline, asker): (Instant, Asker),
     ) -> Self {
         Self {
             chain,
             block,
             look,
-            deadline: Instant::now() + within,
+            deadline,
             asker,
             people: People::alone(look.wallet),
             holders: BTreeMap::new(),

@@ -156,6 +156,7 @@ impl Stand {
             for tokens_of in ways.iter().copied() {
                 let look = Look {
                     wallet: holder(),
+                    by_contract: false,
                     collection,
                     ids: &IdRanges::only(U256::from(7)),
                     terms: Terms::direct(Rule::Owner),

@@ -13,10 +13,11 @@ use alloy_primitives::{Address, U256};
 use tokio::time::Instant;
 
 use super::attribution::{Holding, Way};
-use super::{Survey, batches};
+use super::{Look, Survey, batches};
 use crate::chain::evm::executor::Asker;
 use entitled_core::domain::ownership::{Cause, Via};
-use entitled_core::standards::{erc721, erc6551};
+use entitled_core::evm::erc6551;
+use entitled_core::standards::erc721;
 
 /// How many accounts may stand one in the other.
 const DEEPEST: usize = 3;
@@ -42,6 +43,17 @@ type Bound = BTreeMap<(Address, U256), Vec<Climber>>;
 const ACCOUNTS: usize = 256;
 
 impl Survey<'_> {
+    /// Whether the wallet is an account itself. What it holds is whoever's who owns the token it is bound to at the time, and
+    /// not his to whom the account was linked once.
+    pub(super) async fn is_account(&self) -> Result<bool, Cause> {
+        let Look { wallet, by_contract, .. } = *self.look;
+        if !by_contract {
+            return Ok(false);
+        }
+        let codes = self.chain.codes(self.block, BTreeSet::from([wallet]), self.deadline).await?;
+        Ok(codes.get(&wallet).is_some_and(|code| erc6551::is_account(wallet, code)))
+    }
+
     /// For those whose holder is nobody that counts: known tokens first, so that no others can use up the
     /// time there is.
     pub(super) async fn climb_all(&self, strangers: Vec<Holding>) -> Climbed {

@@ -45,6 +45,8 @@ const TOGETHER: usize = 10_000;
 #[derive(Debug, Clone)]
 pub struct Look<'a> {
     pub wallet: Address,
+    /// Whether a contract stands for the wallet: then it is looked at what kind of one.
+    pub by_contract: bool,
     pub collection: Collection,
     /// The ids that matter.
     pub ids: &'a IdRanges,
@@ -166,6 +168,9 @@ impl<'a> Survey<'a> {
     /// Proves what can be proven. `Ok`: of the ids asked for, no others than those found count as held.
     async fn run_all(&mut self) -> Result<(), Cause> {
         self.fits()?;
+        if self.is_account().await? {
+            return Ok(());
+        }
         self.people = self.people().await;
         if let Rule::Balance { min } = self.look.terms.rule {
             return self.all_amounts(min).await;
@@ -177,6 +182,9 @@ impl<'a> Survey<'a> {
 
     async fn one(&mut self, id: U256) -> Result<Found, Cause> {
         self.fits()?;
+        if self.is_account().await? {
+            return Ok(Found::NotHeld);
+        }
         if let Rule::Balance { min } = self.look.terms.rule {
             self.people = self.people().await;
             self.amounts_of(&[id], min).await;

@@ -317,6 +317,7 @@ impl Looker {
         self.number += 1;
         let look = Look {
             wallet: scene.wallet.address(),
+            by_contract: false,
             collection,
             ids: &IdRanges::every(),
             terms: Terms::direct(Rule::Owner),

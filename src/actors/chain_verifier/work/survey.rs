@@ -303,6 +303,11 @@ impl Round<'_> {
         let here = scans.iter().filter(|((collection, _), _)| *collection == scope.collection);
         let look = Look {
             wallet,
+            by_contract: self
+                .facts
+                .wallets
+                .iter()
+                .any(|it| it.address == wallet && it.chain.is_some()),
             collection: scope.collection,
             ids: &scope.ids,
             terms: scope.terms,

@@ -56,9 +56,9 @@ impl Chain {
         })))
     }
 
-    /// Which tokens a wallet holds. Never fails: what could not be found out is a finding as well.
-    pub async fn look(&self, block: &Block, look: &Look<'_>) -> Looked {
-        look::look(self, block, look).await
+    /// Which tokens a wallet holds. Never fails: what could not be found out until `deadline` is a finding as well.
+    pub async fn look(&self, block: &Block, look: &Look<'_>, deadline: Instant) -> Looked {
+        look::look(self, block, (look, deadline)).await
     }
 
     /// Whether one token counts as held by the wallet of `look`, whatever else it may hold: what is left of

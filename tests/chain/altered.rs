@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use alloy_primitives::{Address, KECCAK256_EMPTY, U256};
 use alloy_trie::EMPTY_ROOT_HASH;
@@ -13,6 +14,7 @@ use entitled_core::domain::ownership::{
 use entitled_core::domain::product::TokensOf;
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::differential::open;
 use crate::support::anvil::Anvil;
@@ -154,6 +156,7 @@ impl Stand {
             for tokens_of in ways.iter().copied() {
                 let look = Look {
                     wallet: holder(),
+                    by_contract: false,
                     collection,
                     ids: &IdRanges::only(U256::from(7)),
                     terms: Terms::direct(Rule::Owner),
@@ -164,7 +167,8 @@ impl Stand {
                     number: 1,
                     seen_at: Timestamp::UNIX_EPOCH,
                 };
-                let looked = chain.look(&block, &look).await;
+                let deadline = Instant::now() + Duration::from_secs(60);
+                let looked = chain.look(&block, &look, deadline).await;
                 let found = &looked.sightings;
                 false_ones.extend(
                     found

@@ -19,3 +19,22 @@ contract PretendedAccount {
         return (block.chainid, collection, id);
     }
 }
+
+/// Says whom its tokens belong to only after going through its storage, by a way that each block draws anew. Whoever has one
+/// licence may put it into the account of such a token.
+contract WandersForItsOwner {
+    address private immutable owner;
+    mapping(uint256 => uint256) private marks;
+
+    constructor(address owner_) {
+        owner = owner_;
+        for (uint256 i = 0; i < 600; i++) marks[i] = 1;
+    }
+
+    function ownerOf(uint256) external view returns (address) {
+        for (uint256 i = 0; i < 220; i++) {
+            require(marks[uint256(keccak256(abi.encode(block.number, i))) % 600] == 1);
+        }
+        return owner;
+    }
+}

@@ -15,7 +15,7 @@ use crate::support::settings::{ProductFile, Settings};
 use crate::support::socket::Refused;
 use crate::support::stage::{ACME, Stage};
 use crate::support::wallet::Wallet;
-use crate::support::{CHAIN, tests_dir};
+use crate::support::{CHAIN, eventually, tests_dir};
 
 const CONFLICT: i64 = -32003;
 const CHAIN_UNAVAILABLE: i64 = -32006;
@@ -482,4 +482,35 @@ fn we_say_what_viem_says() {
         let ours = verify(&stage.daemon, *address, signature).unwrap();
         assert_eq!(ours["valid"], viem, "case {number}: {ours}");
     }
+}
+
+/// A contract is whoever's it obeys: who bought the wallet is not kept out by who sold it.
+#[test]
+fn a_contract_goes_over_to_whom_it_obeys_now() {
+    let stage = Stage::start();
+    let wallet = deployed(&stage.anvil);
+    linked(&stage.daemon, wallet);
+    stage.licence.mint(&stage.anvil, wallet, 7);
+    stage.daemon.wait_for_code(ACME, "VALID");
+
+    let buyer = Wallet::numbered(2);
+    let customer = "uid:65534";
+    let ask = json!({"address": wallet, "chain": CHAIN, "customer": customer});
+    let challenge = stage.daemon.admin("wallet_challenge", ask);
+    let message = challenge["message"].as_str().unwrap();
+    let link = json!({"message": message, "signature": buyer.sign(message), "customer": customer});
+    let refused = stage.daemon.try_admin("wallet_link", link.clone()).unwrap_err();
+    assert_eq!(refused.code, SIGNATURE_INVALID, "it still obeys who linked it: {refused:?}");
+
+    let to = handOverCall { owner: buyer.address() };
+    Contract { address: wallet }.send(&stage.anvil, &to.abi_encode());
+    let made = stage.daemon.admin("wallet_link", link);
+    assert_eq!(made["customer"], customer, "{made}");
+    let left = stage.daemon.wait_for(ACME, "gone over", |it| it["code"] != "VALID");
+    assert_ne!(left["valid"], true, "{left}");
+    eventually("what it holds counts for the buyer", || {
+        let ask = json!({"product": ACME, "customer": customer, "wait_ms": 2_000});
+        let verdict = stage.daemon.admin("entitlement_check", ask);
+        if verdict["code"] == "VALID" { Ok(()) } else { Err(verdict.to_string()) }
+    });
 }

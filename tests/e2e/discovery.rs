@@ -61,6 +61,32 @@ fn events_that_one_endpoint_leaves_out_are_asked_of_the_next() {
     assert!(silent.calls("eth_getLogs") > 0, "the silent one was asked first");
 }
 
+/// One of two endpoints, once: it leaves out the one event there is, and names as many other ids as are remembered.
+#[test]
+fn ids_that_an_endpoint_invented_once_take_no_room_from_those_that_count() {
+    let anvil = Anvil::start();
+    let licence = Contract::deploy(&anvil, "PlainLicence", None);
+    let wallet = Wallet::numbered(1);
+    let (inventing, honest) = (Proxy::start(&anvil.address()), Proxy::start(&anvil.address()));
+    inventing.fault(faults::invented_ids(licence.address, wallet.address(), 10_000));
+    honest.fault_only_in("eth_getLogs", Fault::unsupported());
+    let more = r#"tokens_of = "logs""#;
+    let product =
+        ProductFile::new(ACME).tier("pro", 20, "").grant("pro", &licence.collection(), more);
+    let settings = Settings::new([inventing.url(), honest.url()]).product(product);
+    let stage = Stage::on(anvil, licence, &settings);
+    stage.mint(31_415);
+    stage.daemon.link(&stage.wallet);
+    stage.daemon.wait_for(ACME, "the invented ids were read", |it| {
+        it["code"] == "UNDETERMINED" && inventing.calls("eth_getLogs") > 0
+    });
+    // From here on both are honest.
+    inventing.heal();
+    honest.heal();
+    let verdict = stage.daemon.wait_for_code(ACME, "VALID");
+    assert_eq!(verdict["token"], json!(stage.licence.token(31_415)));
+}
+
 #[test]
 fn tokens_minted_many_at_once_are_found_by_their_one_event() {
     let anvil = Anvil::start();

@@ -101,6 +101,7 @@ mod succession;
 mod telling;
 mod terminal;
 mod test_bed;
+mod token_bound;
 mod vendors;
 mod wallets;
 mod warm;

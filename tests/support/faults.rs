@@ -328,6 +328,32 @@ pub fn no_logs() -> Fault {
     Fault::answer("eth_getLogs", |logs| *logs = json!([]))
 }
 
+/// There is one event, by which a contract gave this wallet so many tokens at once.
+pub fn invented_ids(contract: Address, to: Address, count: u64) -> Fault {
+    let word = |number: u64| B256::from(U256::from(number));
+    let consecutive =
+        alloy_primitives::keccak256("ConsecutiveTransfer(uint256,uint256,address,address)");
+    let first = 5_000_000;
+    let event = json!({
+        "address": contract,
+        "topics": [consecutive, word(first), B256::ZERO, to.into_word()],
+        "data": word(first + count - 1),
+        "blockNumber": "0x1",
+        "transactionIndex": "0x0",
+        "logIndex": "0x0",
+        "blockHash": null,
+        "transactionHash": null,
+        "removed": false,
+    });
+    Fault::Answer(Arc::new(move |method, params, logs| {
+        if method == "eth_getLogs" {
+            let topics = params[0]["topics"].as_array();
+            let asked = topics.is_some_and(|it| it.len() > 1 && it[0] == json!(consecutive));
+            *logs = if asked { json!([event]) } else { json!([]) };
+        }
+    }))
+}
+
 /// It is the chain with this id.
 pub fn chain_id(id: &'static str) -> Fault {
     Fault::answer("eth_chainId", move |result| *result = json!(id))

@@ -111,6 +111,8 @@ pub struct Sighted {
 pub struct Claim {
     pub token: Token,
     pub wallet: Address,
+    /// Whether a contract stands for the wallet.
+    pub by_contract: bool,
     /// As in [`Sight`].
     pub terms: Vec<Terms>,
     /// The claimant, and all its wallets, whose claims together have a quota.

@@ -125,7 +125,8 @@ revisions! {
     UpdateCustomer -> Customer, "change a customer", |it| Whose::Users(it.id), |it, changes| {
         customers::update(changes, it.id, it.edit, &it.asked)
     };
-    AddWallet -> Wallet, "add a wallet", |it| Whose::Customer(it.customer), |it, changes| {
+    // A contract's may have gone over from somebody else.
+    AddWallet -> Wallet, "add a wallet", |it| it.chain.map_or(Whose::Customer(it.customer), |_| Whose::Everybody), |it, changes| {
         wallets::add(changes, it.new, &it.asked)
     };
     SetSuspension -> Vec<Ownership>, "suspend or reinstate an ownership", |_| Whose::Everybody, |it, changes| {

@@ -163,6 +163,7 @@ fn weight(cause: &Cause) -> u8 {
         | Cause::Contract
         | Cause::Undiscovered
         | Cause::Delegations { .. }
+        | Cause::AccountOwner
         | Cause::NotSynced
         | Cause::CheckpointTooOld
         | Cause::CommitteeSilent

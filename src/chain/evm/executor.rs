@@ -19,7 +19,7 @@ use entitled_core::proof::state::{Library, locked};
 
 /// Executions of a chain at once, of the four threads that all chains have for this and for names.
 const PLACES: usize = 2;
-/// Of these, how many may run contracts that some caller named, and not a product's.
+/// Of these, how many may run contracts that some caller named or some stranger chose, and not a product's.
 const FOR_CALLERS: usize = 1;
 /// No attempt lasts longer. Honest ones take microseconds, and even all the gas there is is mostly used up
 /// sooner.
@@ -32,6 +32,8 @@ const TURN: Duration = Duration::from_millis(100);
 pub(in crate::chain) enum Asker {
     /// The daemon, of a contract that a product names.
     Ourselves,
+    /// The daemon, of a contract that a stranger chose.
+    OfStranger,
     /// Somebody, of any contract there is.
     Caller,
 }
@@ -113,7 +115,9 @@ impl Executor {
         let places = tokio::time::timeout_at(deadline, async {
             let of_callers = match asker {
                 Asker::Ourselves => None,
-                Asker::Caller => Some(Arc::clone(&self.for_callers).acquire_owned().await),
+                Asker::OfStranger | Asker::Caller => {
+                    Some(Arc::clone(&self.for_callers).acquire_owned().await)
+                }
             };
             (of_callers, Arc::clone(&self.places).acquire_owned().await)
         });

@@ -94,14 +94,21 @@ impl RunLoop {
         // against the same root; but another block of that number is a reorganisation and not a lie.
         let name = json!(U64::from(block.header.number));
         let answers = endpoint.ask_all(&plan.questions(&name)).await?;
-        if by_hash {
+        let learnt = self.learn(block, plan, answers).await;
+        if learnt.is_ok() && !by_hash {
+            return Ok(());
+        }
+        let named = endpoint.header(BlockName::Number(block.header.number)).await;
+        let has_block = matches!(&named, Ok(Some((hash, _))) if *hash == block.hash);
+        // One that does not know the block refuses its hash as well: a head that somebody invented says nothing of it.
+        if by_hash && has_block {
             endpoint.health().takes_hashes = false;
         }
-        let learnt = self.learn(block, plan, answers).await;
-        let Err(error) = learnt else { return Ok(()) };
-        match endpoint.header(BlockName::Number(block.header.number)).await? {
-            Some((hash, _)) if hash == block.hash => Err(endpoint.refute(error)),
-            _ => Err(EndpointError::Pruned {
+        match (learnt, named) {
+            (Ok(()), _) => Ok(()),
+            (Err(error), _) if has_block => Err(endpoint.refute(error)),
+            (Err(_), Err(unnamed)) => Err(unnamed),
+            (Err(_), Ok(_)) => Err(EndpointError::Pruned {
                 message: "it has another block of this number".to_owned(),
             }),
         }

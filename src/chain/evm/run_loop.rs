@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::access_list;
 use super::event_hints::EventHints;
 use super::executor::{Asker, Executor, Round};
-use super::limits::{ACCOUNTS, BUSY, GAS, MISSES};
+use super::limits::{ACCOUNTS, BUSY, GAS, GAS_OF_STRANGERS, MISSES, MISSES_OF_STRANGERS};
 use super::outcome_cache::OutcomeCache;
 use super::proof_plan::{Wanted, choose};
 use crate::chain::endpoint::error::EndpointError;
@@ -27,6 +27,7 @@ use entitled_core::domain::ownership::Cause;
 use entitled_core::evm::execute::{Attempt, Call, Outcome, Stopped};
 use entitled_core::evm::pinned::Pinned;
 use entitled_core::evm::rules::Rules;
+use entitled_core::proof::lru_cache::LruCache;
 use entitled_core::proof::state::{Facts, Library, Need, locked};
 use entitled_core::proof::trie_nodes::Nodes;
 
@@ -41,6 +42,8 @@ const ACCESS_LISTS: usize = 32;
 /// Slots collected while their accounts are not proven yet: of more, a few are asked for, and all are gone
 /// through once it is known whose storage has changed.
 const AHEAD: usize = 128;
+/// Of what is remembered of calls that took too much.
+const GIVEN_UP_BYTES: usize = 1024 * 1024;
 /// Rounds of finding out which of the slots that were looked at before have changed. A trie of a million
 /// slots is five nodes deep. After these all are asked for.
 const DESCENTS: usize = 12;
@@ -51,6 +54,8 @@ pub(in crate::chain) struct RunLoop {
     pub(in crate::chain) library: Arc<Mutex<Library>>,
     pub(in crate::chain) nodes: Arc<Mutex<Nodes>>,
     outcomes: Arc<Mutex<OutcomeCache>>,
+    /// Calls of contracts that strangers chose, that took too much at some block.
+    given_up: Mutex<LruCache<Call, B256>>,
     pub(in crate::chain) event_hints: Arc<Mutex<EventHints>>,
 }
 
@@ -62,6 +67,7 @@ impl RunLoop {
             library,
             nodes,
             outcomes,
+            given_up: Mutex::new(LruCache::new(GIVEN_UP_BYTES)),
             event_hints: Arc::default(),
         }
     }
@@ -80,24 +86,57 @@ impl RunLoop {
         (calls, asker): (Vec<Call>, Asker),
         deadline: Instant,
     ) -> Vec<Result<Outcome, Cause>> {
-        let mut run = Run::new(calls);
-        if let Err(cause) = self.refresh(pool, block, (&run.calls, asker), deadline).await {
-            return run.fill(cause);
+        let mut run = Run::new(calls, asker);
+        self.recall_given_up(block, &mut run);
+        let ended = self.advance(pool, block, (&mut run, asker), deadline).await;
+        self.note_given_up(block, &run);
+        run.fill(ended.err().unwrap_or(Cause::Contract))
+    }
+
+    /// Until all have ended.
+    async fn advance(
+        &self,
+        pool: &Pool,
+        block: &Arc<Pinned>,
+        (run, asker): (&mut Run, Asker),
+        deadline: Instant,
+    ) -> Result<(), Cause> {
+        if run.pending().is_empty() {
+            return Ok(());
         }
+        self.refresh(pool, block, (&run.calls, asker), deadline).await?;
         loop {
-            let mut needs = match self.round(block, &mut run, (asker, deadline)).await {
-                Ok(needs) => needs,
-                Err(cause) => return run.fill(cause),
-            };
+            let mut needs = self.round(block, run, (asker, deadline)).await?;
             if run.pending().is_empty() {
-                return run.fill(Cause::Contract);
+                return Ok(());
             }
             if run.rounds == ACCESS_LISTS_AFTER {
-                self.prefetch_access_lists(pool, block, &run, deadline).await;
+                self.prefetch_access_lists(pool, block, run, deadline).await;
                 needs.retain(|need| !block.facts().has(need, &self.library()));
             }
-            if let Err(cause) = self.fetch(pool, block, &needs, deadline).await {
-                return run.fill(cause);
+            self.fetch(pool, block, &needs, deadline).await?;
+        }
+    }
+
+    /// At the same block they would take as much again, for each wallet that is looked at.
+    fn recall_given_up(&self, block: &Pinned, run: &mut Run) {
+        if run.of_strangers {
+            let mut given_up = locked(&self.given_up);
+            for (call, ended) in run.calls.iter().zip(&mut run.ended) {
+                if given_up.get(call) == Some(&block.hash) {
+                    *ended = Some(Err(Cause::Contract));
+                }
+            }
+        }
+    }
+
+    fn note_given_up(&self, block: &Pinned, run: &Run) {
+        if run.of_strangers {
+            let mut given_up = locked(&self.given_up);
+            for (call, ended) in run.calls.iter().zip(&run.ended) {
+                if matches!(ended, Some(Err(_))) {
+                    given_up.put(call.clone(), block.hash, call.data.len() + size_of::<Call>());
+                }
             }
         }
     }
@@ -248,12 +287,27 @@ struct Run {
     /// How long all were executing.
     took: Duration,
     rounds: usize,
+    of_strangers: bool,
+    /// Misses and gas that each may have.
+    each: (usize, u64),
+    /// How long all may be executing.
+    busy: Duration,
 }
 
 impl Run {
-    fn new(calls: Vec<Call>) -> Self {
+    fn new(calls: Vec<Call>, asker: Asker) -> Self {
         let count = calls.len();
+        let times = u32::try_from(count).unwrap_or(u32::MAX);
+        let busy = BUSY.max(BUSY_FOR_EACH.saturating_mul(times));
+        let (each, busy) = match asker {
+            Asker::Ourselves | Asker::Caller => ((MISSES, GAS), busy),
+            // One that takes all it may must not take that of the others. They have a deadline.
+            Asker::OfStranger => ((MISSES_OF_STRANGERS, GAS_OF_STRANGERS), Duration::MAX),
+        };
         Self {
+            of_strangers: asker == Asker::OfStranger,
+            each,
+            busy,
             calls: calls.into(),
             ended: vec![None; count],
             misses: vec![0; count],
@@ -265,13 +319,12 @@ impl Run {
 
     /// Whether they have been executing for too long.
     fn is_over(&self) -> bool {
-        let calls = u32::try_from(self.calls.len()).unwrap_or(u32::MAX);
-        self.took >= BUSY.max(BUSY_FOR_EACH.saturating_mul(calls))
+        self.took >= self.busy
     }
 
     /// The calls that have not ended, and how much gas is left to each.
     fn pending(&self) -> Vec<(usize, u64)> {
-        let left = |index: usize| (index, GAS.saturating_sub(self.gas[index]));
+        let left = |index: usize| (index, self.each.1.saturating_sub(self.gas[index]));
         (0..self.calls.len()).filter(|it| self.ended[*it].is_none()).map(left).collect()
     }
 
@@ -281,7 +334,7 @@ impl Run {
         self.misses[index] += 1;
         self.gas[index] = self.gas[index].saturating_add(attempt.gas);
         let accounts = attempt.touched.iter().filter(|it| matches!(it, Need::Account(_))).count();
-        let fits = self.misses[index] <= MISSES && accounts <= ACCOUNTS;
+        let fits = self.misses[index] <= self.each.0 && accounts <= ACCOUNTS;
         let ended = match &attempt.ended {
             Ok(outcome) if fits => Ok(outcome.clone()),
             Err(Stopped::Missing(need)) if fits && !matches!(need, Need::BlockHash(_)) => {

@@ -283,7 +283,8 @@ impl Survey<'_> {
     }
 
     /// The ids that events name, by one endpoint after the other until nothing is missing. What still is
-    /// came without an event, or several left it out; the next look reads again from the start.
+    /// came without an event, or several left it out; the next look reads again from the start. Ids that are proven to be
+    /// somebody else's or nobody's are not remembered: whoever names them once would have their way for ever.
     async fn announced(
         &mut self,
         dialect: Dialect,
@@ -297,10 +298,14 @@ impl Survey<'_> {
         loop {
             let found = reading.read().await;
             self.prove(dialect, reading.ids(), Some((person, Some(count)))).await;
+            let is_known = |id: &U256| self.holders.get(id).and_then(|it| it.ok());
+            reading.forget(|id| is_known(id).is_some_and(|it| it != Some(person)));
             let complete = self.complete((person, count), found);
             let missing = complete.is_err() && found.is_ok();
-            if !missing || !reading.doubt() {
-                self.scans.insert(person, reading.end(missing));
+            let doubtful = missing || (complete.is_err() && reading.overflowed());
+            if !doubtful || !reading.doubt() {
+                let scan = reading.end(missing, |id| is_known(id) == Some(Some(person)));
+                self.scans.insert(person, scan);
                 return complete;
             }
         }

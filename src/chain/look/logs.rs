@@ -56,9 +56,11 @@ pub(in crate::chain) struct Reading<'a> {
     scan: Scan,
     /// Who told of events since the reading last began.
     tellers: Vec<Arc<Endpoint>>,
-    /// Who did so before, and left something out.
+    /// Who did so before, and left something out, or named more than there is room for.
     doubted: Vec<Arc<Endpoint>>,
     passes: usize,
+    /// Since it last began, more ids were named than there was room for.
+    overflowed: bool,
 }
 
 impl<'a> Reading<'a> {
@@ -83,6 +85,7 @@ impl<'a> Reading<'a> {
             tellers,
             doubted,
             passes: 1,
+            overflowed: false,
         }
     }
 
@@ -91,20 +94,38 @@ impl<'a> Reading<'a> {
         self.scan.ids.iter().copied().collect()
     }
 
+    /// Takes out ids that are `refuted`: proven not to be the wallet's. An endpoint may name any it likes, and those that
+    /// are the wallet's need the room.
+    pub(in crate::chain) fn forget(&mut self, refuted: impl Fn(&U256) -> bool) {
+        self.scan.ids.retain(|id| !refuted(id));
+    }
+
+    /// Whether what came was more than there was room for.
+    pub(in crate::chain) fn overflowed(&self) -> bool {
+        self.overflowed
+    }
+
     /// Begins again, to ask those who told nothing yet. `false`: there are none, or enough were asked.
     pub(in crate::chain) fn doubt(&mut self) -> bool {
         let told = !self.tellers.is_empty();
         self.doubted.append(&mut self.tellers);
         let others = self.doubted.len() < self.pool.all().len();
         self.passes += 1;
-        self.scan.read_to = self.begun;
-        told && others && self.passes <= PASSES
+        let again = told && others && self.passes <= PASSES;
+        if again {
+            self.scan.read_to = self.begun;
+            self.overflowed = false;
+        }
+        again
     }
 
-    /// How far was read. The ids are kept in any case; what was `missing` is looked for from the start.
-    pub(in crate::chain) fn end(mut self, missing: bool) -> Scan {
-        if missing {
+    /// How far was read. What was `missing` is looked for from the start, and so it is where no room could be made: then
+    /// no more is kept than the ids that are proven to be `held`.
+    pub(in crate::chain) fn end(mut self, missing: bool, held: impl Fn(&U256) -> bool) -> Scan {
+        let no_room = self.scan.ids.len() >= IDS && !self.scan.ids.iter().all(&held);
+        if missing || (self.overflowed && no_room) {
             self.scan.read_to = None;
+            self.scan.ids.retain(held);
         }
         self.scan
     }
@@ -165,13 +186,17 @@ impl<'a> Reading<'a> {
         let moved = logs.iter().filter_map(|log| transferred(&log.inner));
         // Joined first: however many events name the same ids, each is gone through once.
         let ids = IdRanges::new(moved.filter(|it| it.to == self.wallet).map(|it| it.range()));
-        for id in ids.iter() {
-            if self.scan.ids.len() >= IDS && !self.scan.ids.contains(&id) {
-                return Err(Cause::Undiscovered);
-            }
-            self.scan.ids.insert(id);
+        let room = IDS.saturating_sub(self.scan.ids.len());
+        let mut others = ids.iter().filter(|id| !self.scan.ids.contains(id));
+        let fitting: Vec<U256> = others.by_ref().take(room).collect();
+        let overflows = others.next().is_some();
+        // Of many blocks, fewer are asked for. Of one, what there is room for is better than nothing.
+        if overflows && from < to {
+            return Err(Cause::Undiscovered);
         }
-        Ok(())
+        self.scan.ids.extend(fitting);
+        self.overflowed |= overflows;
+        if overflows { Err(Cause::Undiscovered) } else { Ok(()) }
     }
 
     /// Both kinds of events, which name the receiver in different places.
@@ -210,9 +235,10 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Whether asking for less may help. Silence may be a node that works too long on a wide range.
+/// Whether asking for less may help. Silence may be a node that works too long on a wide range, and what is not discovered
+/// may be more than there is room for.
 fn may_be_the_width(cause: &Cause) -> bool {
-    matches!(cause, Cause::Unsupported | Cause::Unreachable | Cause::Pruned)
+    matches!(cause, Cause::Unsupported | Cause::Unreachable | Cause::Pruned | Cause::Undiscovered)
 }
 
 async fn named(pool: &Pool, number: u64, deadline: Instant) -> Result<Option<B256>, Cause> {

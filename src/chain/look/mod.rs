@@ -17,7 +17,6 @@ mod parts;
 mod people;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use alloy_primitives::{Address, KECCAK256_EMPTY, U256};
 use tokio::time::Instant;
@@ -35,8 +34,6 @@ use entitled_core::evm::execute::{Call, Outcome};
 use entitled_core::standards::dialect::Dialect;
 use people::People;
 
-/// No longer than this for one look.
-const DEADLINE: Duration = Duration::from_secs(60);
 /// Tokens proven in one look, beyond those the ledger knows.
 const TOKENS: u64 = 10_000;
 /// Calls that advance together at first, to learn whether the contract answers at all.
@@ -48,6 +45,8 @@ const TOGETHER: usize = 10_000;
 #[derive(Debug, Clone)]
 pub struct Look<'a> {
     pub wallet: Address,
+    /// Whether a contract stands for the wallet: then it is looked at what kind of one.
+    pub by_contract: bool,
     pub collection: Collection,
     /// The ids that matter.
     pub ids: &'a IdRanges,
@@ -117,8 +116,13 @@ struct Survey<'a> {
     scans: BTreeMap<Address, Scan>,
 }
 
-pub(super) async fn look(chain: &Chain, block: &Block, look: &Look<'_>) -> Looked {
-    let mut survey = Survey::new(chain, block, look, (DEADLINE, Asker::Ourselves));
+/// What is not proven at `deadline` is unknown; what was, is kept.
+pub(super) async fn look(
+    chain: &Chain,
+    block: &Block,
+    (look, deadline): (&Look<'_>, Instant),
+) -> Looked {
+    let mut survey = Survey::new(chain, block, look, (deadline, Asker::Ourselves));
     let mut rest = survey.run_all().await;
     if survey.is_without_contract() {
         survey.found.clear();
@@ -133,7 +137,8 @@ pub(super) async fn sight(
     block: &Block,
     (look, token): (&Look<'_>, Token),
 ) -> Sighting {
-    let mut survey = Survey::new(chain, block, look, (TOKEN_DEADLINE, Asker::Caller));
+    let deadline = Instant::now() + TOKEN_DEADLINE;
+    let mut survey = Survey::new(chain, block, look, (deadline, Asker::Caller));
     let found = match survey.one(token.id).await {
         _ if survey.is_without_contract() => Found::Unknown(Cause::NoContract),
         Ok(found) => found,
@@ -147,13 +152,13 @@ impl<'a> Survey<'a> {
         chain: &'a Chain,
         block: &'a Block,
         look: &'a Look<'a>,
-        (within, asker): (Duration, Asker),
+        (deadline, asker): (Instant, Asker),
     ) -> Self {
         Self {
             chain,
             block,
             look,
-            deadline: Instant::now() + within,
+            deadline,
             asker,
             people: People::alone(look.wallet),
             holders: BTreeMap::new(),
@@ -165,6 +170,9 @@ impl<'a> Survey<'a> {
     /// Proves what can be proven. `Ok`: of the ids asked for, no others than those found count as held.
     async fn run_all(&mut self) -> Result<(), Cause> {
         self.fits()?;
+        if self.is_account().await? {
+            return Ok(());
+        }
         self.people = self.people().await;
         if let Rule::Balance { min } = self.look.terms.rule {
             return self.all_amounts(min).await;
@@ -176,6 +184,9 @@ impl<'a> Survey<'a> {
 
     async fn one(&mut self, id: U256) -> Result<Found, Cause> {
         self.fits()?;
+        if self.is_account().await? {
+            return Ok(Found::NotHeld);
+        }
         if let Rule::Balance { min } = self.look.terms.rule {
             self.people = self.people().await;
             self.amounts_of(&[id], min).await;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{ChainId, CustomerId, Timestamp};
 use super::label::Label;
-use super::ownership::{Anchor, Ownership};
+use super::ownership::{Anchor, Ownership, Trust};
 
 /// A person, an organisation or the machine itself, to whom wallets belong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +63,16 @@ impl Wallet {
         self.chain.is_none_or(|it| it == chain)
     }
 
+    /// Whether it goes over to another `customer`, for whom its contract spoke at a block: a contract is whoever's it obeys
+    /// now, as a key is whoever's has it. Not by less trust than that by which it was linked.
+    pub fn gives_way(&self, customer: CustomerId, spoke_at: &Anchor) -> bool {
+        let trust = self.accepted.as_ref().map_or(Trust::Single, |it| it.trust);
+        self.customer != customer
+            && self.custody == Custody::Linked
+            && self.chain == Some(spoke_at.chain)
+            && spoke_at.trust >= trust
+    }
+
     /// Whether this is an ownership of this wallet's customer: of this address, and begun before the wallet was
     /// taken away. What the address holds since is its next customer's, or nobody's here.
     pub fn had(&self, ownership: &Ownership) -> bool {
@@ -90,3 +100,6 @@ pub struct Challenge {
     pub message: String,
     pub expires_at: Timestamp,
 }
+
+#[cfg(test)]
+mod tests;

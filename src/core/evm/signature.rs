@@ -33,6 +33,7 @@ use revm::state::EvmState;
 use revm::{Context, Database, InspectSystemCallEvm, Inspector, MainBuilder, MainContext};
 
 use super::deployment::DeploymentGuard;
+use super::erc6551::is_account;
 use super::execute::{Stopped, block};
 use super::gas_meter::{GasMeter, Limits};
 use super::rules::Rules;
@@ -116,7 +117,9 @@ impl<'a> Ground<'a> {
     /// [`Stop`]: what has to be proven before that can be told, or why it cannot be told.
     pub fn judge(&mut self, signed: &SignedHash) -> Result<Result<SignedBy, NotSigned>, Stop> {
         let SignedHash { account, hash, signature } = signed;
-        let (has_code, has_key) = self.kind_of(*account)?;
+        let (code, has_key) = self.kind_of(*account)?;
+        let (has_code, is_bound) =
+            (code.is_some(), code.is_some_and(|it| is_account(*account, &it)));
         let (inner, deployment, by) = match SignatureFormat::of(signature) {
             SignatureFormat::Plain if has_key && is_by_key(signed) => return Ok(Ok(SignedBy::Key)),
             SignatureFormat::Plain if has_code => (signature.clone(), None, SignedBy::Contract),
@@ -128,7 +131,12 @@ impl<'a> Ground<'a> {
             }
         };
         let said = self.ask(*account, question(*hash, inner), deployment)?;
-        Ok(said.map(|()| by))
+        Ok(said.map(|is_made_bound| match by {
+            by if is_bound || is_made_bound => {
+                SignedBy::BoundAccount { deployed: by == SignedBy::Contract }
+            }
+            by => by,
+        }))
     }
 
     /// Everything that was looked at so far.
@@ -146,27 +154,29 @@ impl<'a> Ground<'a> {
         self.limits.gas
     }
 
-    /// Whether an account has code, and whether a key stands behind it.
-    fn kind_of(&mut self, account: Address) -> Result<(bool, bool), Stop> {
+    /// The account's code, if it has any, and whether a key stands behind it.
+    fn kind_of(&mut self, account: Address) -> Result<(Option<Bytes>, bool), Stop> {
         let lacking = |Miss(need)| Stop::Lacking(need);
         let Some(found) = self.view.basic(account).map_err(lacking)? else {
-            return Ok((false, true));
+            return Ok((None, true));
         };
         if found.is_empty_code_hash() {
-            return Ok((false, true));
+            return Ok((None, true));
         }
         let code = self.view.code_by_hash(found.code_hash).map_err(lacking)?;
-        Ok((true, code.is_eip7702()))
+        Ok((Some(code.original_bytes()), code.is_eip7702()))
     }
 
-    /// Whether the contract at `account` says yes, after its deployment if one is given.
+    /// Whether the contract at `account` says yes, after its deployment if one is given; and whether that makes it an account
+    /// bound to a token.
     fn ask(
         &mut self,
         account: Address,
         question: Bytes,
         deployment: Option<Deployment>,
-    ) -> Result<Result<(), NotSigned>, Stop> {
+    ) -> Result<Result<bool, NotSigned>, Stop> {
         let (chain, rules) = self.rules;
+        let mut is_made_bound = false;
         let watched = |limits, guard| (GasMeter::new(limits, rules), guard);
         let mut evm = Context::mainnet()
             .with_db(&mut self.view)
@@ -183,14 +193,17 @@ impl<'a> Ground<'a> {
             if guard.is_broken() {
                 return Ok(Err(NotSigned::DeployFirst));
             }
-            let is_there = ended(deployed, meter)?.is_some()
-                && evm.ctx.journal().evm_state().get(&account).is_some_and(|it| {
-                    // Its code was not there before.
-                    it.is_created() && !it.info.is_empty_code_hash()
-                });
-            if !is_there {
-                return Ok(Err(NotSigned::ByNobody));
-            }
+            let succeeded = ended(deployed, meter)?.is_some();
+            // Its code was not there before.
+            let made = evm
+                .ctx
+                .journal()
+                .evm_state()
+                .get(&account)
+                .filter(|it| succeeded && it.is_created() && !it.info.is_empty_code_hash());
+            let Some(made) = made else { return Ok(Err(NotSigned::ByNobody)) };
+            let code = made.info.code.as_ref().map(|it| it.original_bytes());
+            is_made_bound = code.is_some_and(|it| is_account(account, &it));
         }
         // It may change nothing anyway.
         evm.inspector = watched(self.limits, DeploymentGuard::idle());
@@ -199,7 +212,11 @@ impl<'a> Ground<'a> {
         let (meter, _) = &evm.inspector;
         self.limits.gas = self.limits.gas.saturating_sub(meter.gas());
         let said = ended(said, meter)?;
-        Ok(if said.is_some_and(|it| is_yes(&it)) { Ok(()) } else { Err(NotSigned::ByNobody) })
+        Ok(if said.is_some_and(|it| is_yes(&it)) {
+            Ok(is_made_bound)
+        } else {
+            Err(NotSigned::ByNobody)
+        })
     }
 }
 

@@ -10,12 +10,13 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use crate::domain::ids::{ChainId, Timestamp, Token};
 use crate::domain::ownership::{Anchor, Cause, Rule, Terms, Via};
 use crate::domain::product::{Grant, Product};
+use crate::evm::erc6551;
 use crate::evm::execute::{Call, Outcome};
 use crate::evm::session::Session;
 use crate::evm::signature::{SignedHash, Stop};
 use crate::standards::dialect::Dialect;
 use crate::standards::words::Term;
-use crate::standards::{delegation, erc721, erc1155, erc6551};
+use crate::standards::{delegation, erc721, erc1155};
 
 /// How many accounts may stand one in the other, as for a look.
 const DEEPEST: usize = 3;

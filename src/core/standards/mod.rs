@@ -10,7 +10,6 @@ pub mod dialect;
 pub mod erc1155;
 mod erc4907;
 mod erc5643;
-pub mod erc6551;
 pub mod erc721;
 mod erc7858;
 mod unlock;

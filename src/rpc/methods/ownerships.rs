@@ -160,14 +160,15 @@ pub(super) async fn record(
     let customer = permit.customer();
     let wallets = api.ledger.send(WalletsOf { customer }).timeout(ACTOR_TIME).await??;
     let chain = ask.token.collection.chain;
-    match wallets.iter().find(|it| it.active && it.address == ask.wallet) {
-        Some(wallet) if wallet.counts_on(chain) => {}
+    let by_contract = match wallets.iter().find(|it| it.active && it.address == ask.wallet) {
+        Some(wallet) if wallet.counts_on(chain) => wallet.chain.is_some(),
         Some(_) => return Err(RpcError::new(Code::Conflict, ELSEWHERE)),
         None => return Err(RpcError::not_found("wallet of this customer")),
-    }
+    };
     let claim = Claim {
         token: ask.token,
         wallet: ask.wallet,
+        by_contract,
         terms: terms_of(&api, &ask.token),
         customer,
         wallets: wallets.iter().map(|it| it.address).collect(),

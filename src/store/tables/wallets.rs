@@ -157,13 +157,17 @@ fn sealed_key(
 }
 
 /// Adds a wallet, or takes one of the same customer up again: active, with the label and key replaced
-/// where given. A wallet whose key is kept here stays managed, however it comes back.
+/// where given. One that was linked by its contract to somebody else is unlinked there, when its contract speaks for the new
+/// customer. A wallet whose key is kept here stays managed, however it comes back.
 ///
 /// # Errors
 /// A conflict when the address is active for another customer, the customer is deactivated or a value is
 /// out of bounds; not found for a numbered customer that does not exist; the challenge spent.
 pub fn add(changes: &mut Changes<'_>, new: NewWallet, asked: &Asked) -> Result<Wallet, StoreError> {
     let challenge = check(changes, &new, asked)?;
+    for other in giving_way(with_address(changes, new.address)?, &new) {
+        remove(changes, new.address, other.customer, false, asked)?;
+    }
     let before = get(changes, new.address, new.customer)?;
     let kept = sealed_key(changes, new.address, new.customer)?.is_some();
     let (custody, accepted) = match &new.origin {
@@ -203,6 +207,17 @@ pub fn add(changes: &mut Changes<'_>, new: NewWallet, asked: &Asked) -> Result<W
     Ok(wallet)
 }
 
+/// Of those active for others: whose contract now speaks for the new customer.
+fn giving_way(same_address: Vec<Wallet>, new: &NewWallet) -> impl Iterator<Item = Wallet> + '_ {
+    let spoke_at = match &new.origin {
+        Origin::Linked { contract, .. } => contract.as_ref(),
+        _ => None,
+    };
+    let gives_way =
+        move |it: &Wallet| it.active && spoke_at.is_some_and(|at| it.gives_way(new.customer, at));
+    same_address.into_iter().filter(gives_way)
+}
+
 fn put(changes: &mut Changes<'_>, wallet: &Wallet) -> Result<(), StoreError> {
     changes.put_record(Table::Wallets, &schema::wallet(wallet.address, wallet.customer), wallet)
 }
@@ -217,7 +232,9 @@ fn check(
     }
     customers::check_find_or_make(view, new.customer)?;
     let same_address = with_address(view, new.address)?;
-    if same_address.iter().any(|it| it.active && it.customer != new.customer) {
+    let giving_way = giving_way(same_address.clone(), new).count();
+    let others = same_address.iter().filter(|it| it.active && it.customer != new.customer);
+    if others.count() > giving_way {
         return Err(StoreError::conflict("the wallet belongs to another customer"));
     }
     if !same_address.iter().any(|it| it.customer == new.customer) {

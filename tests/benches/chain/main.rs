@@ -317,6 +317,7 @@ impl Looker {
         self.number += 1;
         let look = Look {
             wallet: scene.wallet.address(),
+            by_contract: false,
             collection,
             ids: &IdRanges::every(),
             terms: Terms::direct(Rule::Owner),
@@ -331,7 +332,8 @@ impl Looker {
         let (begun, used) = (Instant::now(), processor_time());
         let looked = self.runtime.block_on(async {
             let block = self.chain.anchor(Finality::Latest).await.unwrap();
-            self.chain.look(&block, &look).await
+            let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+            self.chain.look(&block, &look, deadline).await
         });
         let (time, processor) = (begun.elapsed(), processor_time() - used);
         let after = self.spent();

@@ -39,7 +39,7 @@ impl Parts {
             let (token, wallet, amount, via) = (ask.token, None, None, Vec::new());
             return Ok(Sighted { token, wallet, terms, finding, amount, via, seen_at });
         };
-        let of = (ask.token, wallet);
+        let of = (ask.token, (wallet, false));
         let sighting = look_once(chain, &block, (of, &ask.terms), (number, seen_at)).await;
         Ok(Sighted {
             token: ask.token,
@@ -67,7 +67,7 @@ impl Parts {
         let seen_at = self.clock.now_on([id]);
         let (number, block) = self.begin_at_head(chain).await.map_err(unknown)?;
         let resets = chain.resets();
-        let of = (claim.token, claim.wallet);
+        let of = (claim.token, (claim.wallet, claim.by_contract));
         let sighting = look_once(chain, &block, (of, &claim.terms), (number, seen_at)).await;
         match sighting.finding {
             Finding::Held { .. } => {}
@@ -104,13 +104,14 @@ impl Parts {
 async fn look_once(
     chain: &Chain,
     block: &Block,
-    ((token, wallet), terms): ((Token, Address), &[Terms]),
+    ((token, (wallet, by_contract)), terms): ((Token, (Address, bool)), &[Terms]),
     (number, seen_at): (u64, Timestamp),
 ) -> Sighting {
     let (ids, known) = (IdRanges::only(token.id), BTreeMap::new());
     let sight = async |terms: Terms| {
         let look = Look {
             wallet,
+            by_contract,
             collection: token.collection,
             ids: &ids,
             terms,

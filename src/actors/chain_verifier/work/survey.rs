@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use alloy_primitives::{Address, U256};
 use futures_util::{StreamExt, stream};
+use tokio::time::Instant;
 
 use crate::actors::chain_verifier::Parts;
 use crate::actors::chain_verifier::messages::{Survey, Surveyed, VerifierError};
@@ -21,6 +22,8 @@ use entitled_core::domain::product::{Grant, Product, TokensOf};
 
 /// How long looking at one chain may take; less than a survey may, which is about all of them.
 const CHAIN_TIME: Duration = Duration::from_secs(50);
+/// What a look has proven when this is over is kept; what is left of the time is for putting it together.
+const LOOKS_TIME: Duration = Duration::from_secs(45);
 /// Wallets looked at side by side.
 const SIDE_BY_SIDE: usize = 4;
 
@@ -139,7 +142,8 @@ async fn on_chain(
     scopes: BTreeSet<Scope>,
     mut scans: Scans,
 ) -> (Vec<Sighting>, Scans, Vec<Anchor>) {
-    let mut over = std::pin::pin!(tokio::time::sleep(CHAIN_TIME));
+    let begun = Instant::now();
+    let mut over = std::pin::pin!(tokio::time::sleep_until(begun + CHAIN_TIME));
     let found = tokio::select! {
         biased;
         () = parts.retired(id) => None,
@@ -159,10 +163,13 @@ async fn on_chain(
     let round = Round { facts: &ask.facts, number, seen_at };
     let wallets = counting_on(ask, id);
     let mut sightings = Vec::new();
-    for (finality, block) in found {
+    let levels_after = (0..found.len()).rev();
+    for ((finality, block), after) in found.into_iter().zip(levels_after) {
+        let until = share(begun + LOOKS_TIME, after);
         let looked = async {
             let chain = parts.chains.get(&id).ok_or(Cause::NotConfigured)?;
-            Ok(round.look_at_all(chain, &block?, (&wallets, &scopes), &mut scans).await)
+            let whose = (&*wallets, &scopes);
+            Ok(round.look_at_all((chain, &block?), whose, &mut scans, until).await)
         };
         let looked = tokio::select! {
             biased;
@@ -182,6 +189,13 @@ async fn on_chain(
         return (nothing, before.1, Vec::new());
     }
     (sightings, scans, heads)
+}
+
+/// When it has to be over, so that there is time `after` it for others: it may take half of what there is.
+fn share(end: Instant, after: usize) -> Instant {
+    let now = Instant::now();
+    let left = end.saturating_duration_since(now);
+    now + if after > 0 { left / 2 } else { left }
 }
 
 /// The blocks to look at, the most settled first: a head below what is final would be no head.
@@ -243,10 +257,10 @@ impl Round<'_> {
 
     async fn look_at_all(
         &self,
-        chain: &Chain,
-        block: &Block,
+        (chain, block): (&Chain, &Block),
         (wallets, scopes): (&[Address], &BTreeSet<Scope>),
         scans: &mut Scans,
+        until: Instant,
     ) -> Vec<Sighting> {
         let begun = &*scans;
         let at_head = block.anchor.finality == Finality::Latest;
@@ -256,8 +270,9 @@ impl Round<'_> {
                 // Those of vaults, too, which stand behind more wallets than one.
                 let mut own = begun.clone();
                 let mut sightings = Vec::new();
-                for scope in scopes {
-                    let looked = self.look(chain, block, (*wallet, scope), &own).await;
+                for (scope, after) in scopes.iter().zip((0..scopes.len()).rev()) {
+                    let until = share(until, after);
+                    let looked = self.look((chain, block), (*wallet, scope), &own, until).await;
                     sightings.extend(looked.sightings);
                     // How far events were read is kept at the head only: an older block must not undo it.
                     if at_head {
@@ -280,15 +295,20 @@ impl Round<'_> {
 
     async fn look(
         &self,
-        chain: &Chain,
-        block: &Block,
+        (chain, block): (&Chain, &Block),
         (wallet, scope): (Address, &Scope),
         scans: &Scans,
+        until: Instant,
     ) -> Looked {
         let known = self.known(wallet, scope);
         let here = scans.iter().filter(|((collection, _), _)| *collection == scope.collection);
         let look = Look {
             wallet,
+            by_contract: self
+                .facts
+                .wallets
+                .iter()
+                .any(|it| it.address == wallet && it.chain.is_some()),
             collection: scope.collection,
             ids: &scope.ids,
             terms: scope.terms,
@@ -299,7 +319,7 @@ impl Round<'_> {
             number: self.number,
             seen_at: self.seen_at,
         };
-        chain.look(block, &look).await
+        chain.look(block, &look, until).await
     }
 
     /// Tokens that were ever seen to count as held and not since seen to count no more: they are looked at

@@ -105,7 +105,9 @@ impl Tools {
         let Proven { challenge, contract, proof, asked } = proven;
         let Challenge { address, customer, .. } = challenge;
         let known = ask(&self.ledger.find_wallet, FindWallet { address }).await?;
-        if let Some((wallet, _)) = known.filter(|(it, _)| it.active) {
+        let gives_way =
+            |it: &Wallet| contract.as_ref().is_some_and(|at| it.gives_way(customer, at));
+        if let Some((wallet, _)) = known.filter(|(it, _)| it.active && !gives_way(it)) {
             return Err(taken(&wallet, customer));
         }
         // Who proved control takes the wallet up again as it was: a sealed key that is still here stays where it is.

@@ -23,6 +23,10 @@ const PATIENCE: Duration = Duration::from_secs(70);
 /// The longest signature, in bytes: enough for a contract's own code in an envelope (ERC-6492).
 const SIGNATURE_LIMIT: usize = 32 * 1024;
 
+/// Whoever buys the token has the account, and nobody would be told.
+const BOUND: &str = "the address is an account bound to a token (ERC-6551), and belongs to whoever owns that token: link the wallet \
+                     that does; what the account holds counts for it where the product's grant has `token_bound = true`";
+
 impl Prover {
     pub(in crate::actors::wallet_keeper) async fn verify(
         self,
@@ -59,8 +63,10 @@ impl Prover {
         let (by, anchor) = asked.map_err(unknown)?;
         let method = match by {
             Ok(SignedBy::Key) | Err(NotSigned::ByNobody) => method,
-            Ok(SignedBy::Contract) => Method::Eip1271,
-            Ok(SignedBy::Counterfactual) => Method::Erc6492,
+            Ok(SignedBy::Contract | SignedBy::BoundAccount { deployed: true }) => Method::Eip1271,
+            Ok(SignedBy::Counterfactual | SignedBy::BoundAccount { deployed: false }) => {
+                Method::Erc6492
+            }
             Err(NotSigned::DeployFirst) => return Err(invalid(deploy_first(chain))),
         };
         let anchor = Some(anchor).filter(|_| by != Ok(SignedBy::Key));
@@ -88,6 +94,9 @@ impl Prover {
         match self.ask_chain((uid, chain), address, (hash, bytes)).await? {
             Ok((Ok(SignedBy::Key), _)) => Ok(None),
             Ok((Ok(SignedBy::Contract | SignedBy::Counterfactual), at)) => Ok(Some(at)),
+            Ok((Ok(SignedBy::BoundAccount { .. }), _)) => {
+                Err(KeeperError::Conflict { why: BOUND.to_owned() })
+            }
             Ok((Err(NotSigned::DeployFirst), _)) => {
                 Err(KeeperError::SignatureInvalid { why: deploy_first(chain) })
             }

@@ -11,7 +11,7 @@ fn touching(accounts: u64, ended: Result<Outcome, Stopped>) -> Attempt {
 }
 
 fn run() -> Run {
-    Run::new(vec![Call { to: AT, data: Bytes::new() }])
+    Run::new(vec![Call { to: AT, data: Bytes::new() }], Asker::Ourselves)
 }
 
 #[test]
@@ -31,6 +31,21 @@ fn a_contract_that_misses_too_often_gets_no_answer() {
     }
     assert_eq!(run.note(0, &touching(1, Err(Stopped::Missing(need)))), None);
     assert_eq!(run.ended[0], Some(Err(Cause::Contract)));
+}
+
+#[test]
+fn a_contract_that_a_stranger_chose_costs_less_and_takes_nothing_from_others() {
+    let call = Call { to: AT, data: Bytes::new() };
+    let mut run = Run::new(vec![call; 2], Asker::OfStranger);
+    let need = Need::Slot(AT, U256::ZERO);
+    for attempts in 1..=MISSES_OF_STRANGERS {
+        assert_eq!(run.note(0, &touching(1, Err(Stopped::Missing(need)))), Some(need));
+        assert_eq!(run.pending()[0], (0, GAS_OF_STRANGERS - attempts as u64 * 1_000));
+    }
+    assert_eq!(run.note(0, &touching(1, Err(Stopped::Missing(need)))), None);
+    assert_eq!(run.ended, [Some(Err(Cause::Contract)), None]);
+    run.took = BUSY * 10;
+    assert!(!run.is_over());
 }
 
 #[test]

@@ -40,6 +40,9 @@ pub enum SignedBy {
     Contract,
     /// The account's contract, by ERC-6492: it may not be deployed yet.
     Counterfactual,
+    /// The account's contract, where that is an account bound to a token (ERC-6551): for whoever owns that token at the
+    /// time, and for somebody else when it is sold. Not `deployed` yet: by ERC-6492.
+    BoundAccount { deployed: bool },
 }
 
 /// Why nobody stands for a signature.

@@ -2,7 +2,7 @@
 //!
 //! What an account answers to `token()` proves nothing: any contract may say so. An account of the canonical
 //! registry carries chain, contract and id at the end of its code, and its address follows from that code.
-//! Asked by: `look`.
+//! Asked by: `look`, `signature`, `receipt`.
 
 use alloy_primitives::{Address, B256, U256, address, hex};
 
@@ -23,6 +23,17 @@ const LENGTH: usize = 45 + 4 * 32;
 /// The token an account is bound to; `None` when it is no account of the registry, or bound to a token of
 /// another chain.
 pub fn bound(account: Address, code: &[u8], chain: ChainId) -> Option<(Address, U256)> {
+    let (on_chain, contract, id) = token_of(account, code)?;
+    (on_chain == U256::from(chain.0)).then_some((contract, id))
+}
+
+/// Whether an account of the registry is bound to a token, of whatever chain.
+pub fn is_account(account: Address, code: &[u8]) -> bool {
+    token_of(account, code).is_some()
+}
+
+/// Chain, contract and id.
+fn token_of(account: Address, code: &[u8]) -> Option<(U256, Address, U256)> {
     let code: &[u8; LENGTH] = code.try_into().ok()?;
     let (proxy, bound) = code.split_at(45);
     if proxy[..10] != HEAD || proxy[30..] != FOOT {
@@ -32,10 +43,9 @@ pub fn bound(account: Address, code: &[u8], chain: ChainId) -> Option<(Address, 
     let [salt, on_chain, contract, id] = words[..] else { return None };
     let address = Address::from_word(contract);
     let creation = [CREATION.as_slice(), code].concat();
-    let is_one = address.into_word() == contract
-        && U256::from_be_bytes(on_chain.0) == U256::from(chain.0)
-        && REGISTRY.create2_from_code(salt, creation) == account;
-    is_one.then_some((address, id.into()))
+    let is_one =
+        address.into_word() == contract && REGISTRY.create2_from_code(salt, creation) == account;
+    is_one.then_some((on_chain.into(), address, id.into()))
 }
 
 #[cfg(test)]

@@ -36,6 +36,8 @@ fn the_same_code_elsewhere_is_no_account() {
 fn a_token_of_another_chain_counts_for_nobody() {
     let code = code(10, CONTRACT.into_word());
     assert_eq!(bound(at(&code), &code, ChainId(1)), None);
+    assert!(is_account(at(&code), &code), "it is an account all the same");
+    assert!(!is_account(Address::repeat_byte(5), &code));
 }
 
 #[test]

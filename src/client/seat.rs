@@ -80,7 +80,7 @@ impl SeatRequest {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {detail}")]
 pub struct SeatRefusal {
-    /// `SEATS_FULL`, `TOO_LARGE`, `NOT_ENTITLED`, `UNDETERMINED`, `EXCLUDED` or `DRAINING`.
+    /// `SEATS_FULL`, `NOT_ENTITLED`, `UNDETERMINED`, `EXCLUDED` or `DRAINING`.
     pub code: String,
     pub detail: String,
     /// How many requests wait.

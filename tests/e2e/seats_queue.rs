@@ -54,7 +54,7 @@ fn nobody_is_kept_from_free_seats_by_who_waits_for_more() {
     assert_eq!(held.acquire(json!({}))["code"], "GRANTED");
     let impossible = waiting.acquire(json!({"count": 6, "wait_ms": A_MINUTE}));
     let said = (&impossible["code"], &impossible["capacity"]);
-    assert_eq!(said, (&json!("TOO_LARGE"), &json!(5)), "{impossible}");
+    assert_eq!(said, (&json!("SEATS_FULL"), &json!(5)), "{impossible}");
     waiting.ask_for_seat(json!({"count": 5, "wait_ms": A_MINUTE}));
     wait_until_waiting(&stage.daemon, 1);
     let seat = other.acquire(json!({}));
@@ -76,7 +76,7 @@ fn a_unit_is_never_granted_fewer_than_it_asks_for() {
     };
     let (code, count, seat) = ask(&mut script, 1);
     assert_eq!((code, count), (json!("GRANTED"), json!(1)));
-    assert_eq!(ask(&mut program, 1_000), (json!("TOO_LARGE"), json!(null), json!(null)));
+    assert_eq!(ask(&mut program, 1_000), (json!("SEATS_FULL"), json!(null), json!(null)));
     let grown = (json!("GRANTED"), json!(4), seat.clone());
     assert_eq!(ask(&mut program, 4), grown);
     assert_eq!(ask(&mut script, 1), grown, "what the unit has");

@@ -16,7 +16,7 @@ const changesMax = 64
 
 // SeatRefusedError says that there is no seat; of UNDETERMINED, that it is not known whether there is one.
 type SeatRefusedError struct {
-	Code   string // SEATS_FULL, TOO_LARGE, NOT_ENTITLED, UNDETERMINED, EXCLUDED or DRAINING
+	Code   string // SEATS_FULL, NOT_ENTITLED, UNDETERMINED, EXCLUDED or DRAINING
 	Detail string
 	Raw    json.RawMessage // all that the daemon said: holders, queue, used, capacity and others
 }

@@ -111,7 +111,7 @@ export class Seat {
   [Symbol.dispose](): void;
 }
 
-/** There is no seat: `SEATS_FULL`, `TOO_LARGE`, `NOT_ENTITLED`, `EXCLUDED`, `DRAINING`; or it is not known: `UNDETERMINED`. */
+/** There is no seat: `SEATS_FULL`, `NOT_ENTITLED`, `EXCLUDED`, `DRAINING`; or it is not known: `UNDETERMINED`. */
 export class SeatRefused extends Error {
   private constructor();
   readonly code: string;

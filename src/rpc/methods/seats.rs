@@ -270,7 +270,7 @@ pub(super) fn refused_seat(refused: &Refused, product: &str) -> Result<wire::Sea
         ),
         Refusal::Full => ("SEATS_FULL", "no seat is free, or others wait before"),
         Refusal::TooLarge => (
-            "TOO_LARGE",
+            "SEATS_FULL",
             "so many are more than there are, or than the administrator's policy gives the caller",
         ),
         Refusal::Excluded => ("EXCLUDED", "the administrator's policy gives the caller none"),

@@ -118,7 +118,7 @@ impl Params for SeatAdopt {
 #[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct Seat {
     pub granted: bool,
-    /// `GRANTED`, `SEATS_FULL`, `TOO_LARGE`, `NOT_ENTITLED`, `UNDETERMINED`, `EXCLUDED`, `DRAINING` or
+    /// `GRANTED`, `SEATS_FULL`, `NOT_ENTITLED`, `UNDETERMINED`, `EXCLUDED`, `DRAINING` or
     /// `FLEET_UNREACHABLE`; of
     /// `seat_borrow` also `LOW_WATER` and `TOO_LONG`.
     #[schemars(with = "sets::SeatCode")]

@@ -65,7 +65,7 @@ closed_sets! {
         [Yes, No, Unknown].map(entitlements::Outcome::as_str)
     };
     SeatCode = [
-        "GRANTED", "SEATS_FULL", "TOO_LARGE", "NOT_ENTITLED", "UNDETERMINED", "EXCLUDED", "DRAINING",
+        "GRANTED", "SEATS_FULL", "NOT_ENTITLED", "UNDETERMINED", "EXCLUDED", "DRAINING",
         "LOW_WATER", "TOO_LONG", "FLEET_UNREACHABLE",
     ];
     SeatUnit = {

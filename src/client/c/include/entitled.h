@@ -220,7 +220,7 @@ typedef struct entitled_seat_info {
     int64_t ends_at;
     /* How many requests wait, where there is no seat. */
     int64_t queue;
-    /* GRANTED; or SEATS_FULL, TOO_LARGE, NOT_ENTITLED, UNDETERMINED, EXCLUDED, DRAINING; or why it ended: capacity, revoked and others. */
+    /* GRANTED; or SEATS_FULL, NOT_ENTITLED, UNDETERMINED, EXCLUDED, DRAINING; or why it ended: capacity, revoked and others. */
     char code[32];
     char seat[32];
     char tier[72];

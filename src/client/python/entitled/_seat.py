@@ -21,7 +21,7 @@ class SeatRefused(Exception):
 
     def __init__(self, said: Mapping[str, Any]) -> None:
         super().__init__(f"{said['code']}: {said.get('detail', '')}")
-        #: `SEATS_FULL`, `TOO_LARGE`, `NOT_ENTITLED`, `UNDETERMINED`, `EXCLUDED` or `DRAINING`.
+        #: `SEATS_FULL`, `NOT_ENTITLED`, `UNDETERMINED`, `EXCLUDED` or `DRAINING`.
         self.code: str = said["code"]
         self.answer: Answer = NOT_KNOWN if self.code == "UNDETERMINED" else NO
         #: How many requests wait; and all that the daemon said: `holders`, `used`, `capacity` and others.

@@ -14,7 +14,7 @@ public final class SeatRefused extends Exception {
         this.raw = raw;
     }
 
-    /** {@code SEATS_FULL}, {@code TOO_LARGE}, {@code NOT_ENTITLED}, {@code UNDETERMINED}, {@code EXCLUDED} or
+    /** {@code SEATS_FULL}, {@code NOT_ENTITLED}, {@code UNDETERMINED}, {@code EXCLUDED} or
      * {@code DRAINING}. */
     public String code() {
         return code;

@@ -17,10 +17,13 @@ use entitled_core::evm::gas_meter::Limits;
 use entitled_core::evm::pinned::Pinned;
 use entitled_core::proof::state::{Library, locked};
 
-/// Executions of a chain at once, of the four threads that all chains have for this and for names.
-const PLACES: usize = 2;
-/// Of these, how many may run contracts that some caller named or some stranger chose, and not a product's.
+/// Executions of a chain at once, of the threads that all chains have for this and for names.
+const PLACES: usize = 3;
+/// Of these, how many may run contracts that some caller named.
 const FOR_CALLERS: usize = 1;
+/// And how many those that a stranger chose. What callers ask for keeps nobody's licence from being proven, so it has no part
+/// of these.
+const FOR_STRANGERS: usize = 1;
 /// No attempt lasts longer. Honest ones take microseconds, and even all the gas there is is mostly used up
 /// sooner.
 const SLICE: Duration = Duration::from_secs(1);
@@ -62,6 +65,7 @@ pub(in crate::chain) struct Executor {
     pub(in crate::chain) chain: u64,
     places: Arc<Semaphore>,
     for_callers: Arc<Semaphore>,
+    for_strangers: Arc<Semaphore>,
     /// Whether that was told.
     rules_in_doubt: AtomicBool,
 }
@@ -81,6 +85,7 @@ impl Executor {
             chain,
             places: Arc::new(Semaphore::new(PLACES)),
             for_callers: Arc::new(Semaphore::new(FOR_CALLERS)),
+            for_strangers: Arc::new(Semaphore::new(FOR_STRANGERS)),
             rules_in_doubt: AtomicBool::new(false),
         }
     }
@@ -113,13 +118,16 @@ impl Executor {
         work: impl FnOnce(&AtomicBool) -> T + Send + 'static,
     ) -> Option<T> {
         let places = tokio::time::timeout_at(deadline, async {
-            let of_callers = match asker {
+            let of_these = match asker {
                 Asker::Ourselves => None,
-                Asker::OfStranger | Asker::Caller => {
-                    Some(Arc::clone(&self.for_callers).acquire_owned().await)
-                }
+                Asker::OfStranger => Some(&self.for_strangers),
+                Asker::Caller => Some(&self.for_callers),
             };
-            (of_callers, Arc::clone(&self.places).acquire_owned().await)
+            let of_these = match of_these {
+                Some(places) => Some(Arc::clone(places).acquire_owned().await),
+                None => None,
+            };
+            (of_these, Arc::clone(&self.places).acquire_owned().await)
         });
         let places = places.await.ok()?;
         let abandoned = Abandon(Arc::default());

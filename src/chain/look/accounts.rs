@@ -42,6 +42,18 @@ type Bound = BTreeMap<(Address, U256), Vec<Climber>>;
 /// Accounts whose code is read together.
 const ACCOUNTS: usize = 256;
 
+/// Of each vault, whether it is bound to a token.
+#[derive(Default)]
+pub(super) struct BoundVaults(BTreeMap<Address, Result<bool, Cause>>);
+
+impl BoundVaults {
+    /// # Errors
+    /// Why it is not known.
+    pub(super) fn contains(&self, vault: &Address) -> Result<bool, Cause> {
+        self.0.get(vault).copied().unwrap_or(Ok(false))
+    }
+}
+
 impl Survey<'_> {
     /// Whether the wallet is an account itself. What it holds is whoever's who owns the token it is bound to at the time, and
     /// not his to whom the account was linked once.
@@ -52,6 +64,23 @@ impl Survey<'_> {
         }
         let codes = self.chain.codes(self.block, BTreeSet::from([wallet]), self.deadline).await?;
         Ok(codes.get(&wallet).is_some_and(|code| erc6551::is_account(wallet, code)))
+    }
+
+    /// Which of some vaults are such accounts. They delegate nothing: what one's owner of before had it delegate would stay
+    /// when the token is sold that it is bound to.
+    pub(super) async fn bound_vaults(&self, vaults: impl Iterator<Item = Address>) -> BoundVaults {
+        let vaults: Vec<Address> = vaults.collect::<BTreeSet<_>>().into_iter().collect();
+        let mut found = BoundVaults::default();
+        for part in vaults.chunks(ACCOUNTS) {
+            let codes = self.chain.codes(self.block, part.iter().copied().collect(), self.deadline);
+            match codes.await {
+                Ok(codes) => found.0.extend(
+                    codes.iter().map(|(at, code)| (*at, Ok(erc6551::is_account(*at, code)))),
+                ),
+                Err(cause) => found.0.extend(part.iter().map(|it| (*it, Err(cause)))),
+            }
+        }
+        found
     }
 
     /// For those whose holder is nobody that counts: known tokens first, so that no others can use up the

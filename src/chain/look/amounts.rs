@@ -109,8 +109,14 @@ impl Survey<'_> {
             delegation::ask_delegated(collection.token(*id), (*vault, wallet), rights)
         };
         let outcomes = self.run_in_batches(enough.iter().map(ask).collect()).await;
+        let bound = self.bound_vaults(enough.iter().map(|it| it.0)).await;
         for ((vault, id, has), outcome) in enough.into_iter().zip(outcomes) {
-            match outcome.and_then(|it| delegation::delegated(Standard::Erc1155, &it)) {
+            let delegated = outcome.and_then(|it| delegation::delegated(Standard::Erc1155, &it));
+            let delegated = delegated.and_then(|it| match it >= min && bound.contains(&vault)? {
+                true => Ok(U256::ZERO),
+                false => Ok(it),
+            });
+            match delegated {
                 Ok(delegated) if delegated >= min && !self.is_enough(&id) => {
                     // A vault may delegate more than it has.
                     let (amount, via) = (has.min(delegated), vec![Via::Vault(vault)]);

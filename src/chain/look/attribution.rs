@@ -146,9 +146,13 @@ impl Survey<'_> {
             delegation::ask_delegated(collection.token(*id), between, rights)
         };
         let outcomes = self.run_in_batches(ways.iter().map(ask).collect()).await;
-        for ((id, _, via), outcome) in ways.into_iter().zip(outcomes) {
+        let bound = self.bound_vaults(ways.iter().map(|it| it.1)).await;
+        for ((id, vault, via), outcome) in ways.into_iter().zip(outcomes) {
             let amount = outcome.and_then(|it| delegation::delegated(collection.standard, &it));
-            let way = amount.map(|it| (!it.is_zero()).then_some(via));
+            let way = amount.and_then(|it| match it.is_zero() {
+                true => Ok(None),
+                false => Ok((!bound.contains(&vault)?).then_some(via)),
+            });
             match (attribution.get(&id), &way) {
                 (Some(Ok(Some(_))), _) | (Some(Err(_)), Ok(None)) => {}
                 _ => {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{ChainId, CustomerId, Timestamp};
 use super::label::Label;
-use super::ownership::{Anchor, Ownership, Trust};
+use super::ownership::{Anchor, Ownership};
 
 /// A person, an organisation or the machine itself, to whom wallets belong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,14 +63,18 @@ impl Wallet {
         self.chain.is_none_or(|it| it == chain)
     }
 
-    /// Whether it goes over to another `customer`, for whom its contract spoke at a block: a contract is whoever's it obeys
-    /// now, as a key is whoever's has it. Not by less trust than that by which it was linked.
-    pub fn gives_way(&self, customer: CustomerId, spoke_at: &Anchor) -> bool {
-        let trust = self.accepted.as_ref().map_or(Trust::Single, |it| it.trust);
+    /// Whether it goes over to another `customer`, for whom its key signed, or its contract spoke at a block: a contract is
+    /// whoever's it obeys now, as a key is whoever's has it. A key comes before a contract, which may stand at its address
+    /// for a while (EIP-7702). A contract does not by less trust than that by which it was linked, nor by an older block.
+    pub fn gives_way(&self, customer: CustomerId, spoke_at: Option<&Anchor>) -> bool {
+        let by_contract = self.custody == Custody::Linked && self.chain.is_some();
+        let is_later = |it: &Anchor| match &self.accepted {
+            Some(before) => it.trust >= before.trust && it.number >= before.number,
+            None => true,
+        };
         self.customer != customer
-            && self.custody == Custody::Linked
-            && self.chain == Some(spoke_at.chain)
-            && spoke_at.trust >= trust
+            && by_contract
+            && spoke_at.is_none_or(|it| self.chain == Some(it.chain) && is_later(it))
     }
 
     /// Whether this is an ownership of this wallet's customer: of this address, and begun before the wallet was

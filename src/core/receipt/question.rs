@@ -10,6 +10,7 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use crate::domain::ids::{ChainId, Timestamp, Token};
 use crate::domain::ownership::{Anchor, Cause, Rule, Terms, Via};
 use crate::domain::product::{Grant, Product};
+use crate::domain::wallet_proof::SignedBy;
 use crate::evm::erc6551;
 use crate::evm::execute::{Call, Outcome};
 use crate::evm::session::Session;
@@ -91,7 +92,11 @@ impl Question<'_> {
         if let Some(link) = self.link {
             let (account, hash, signature) = (self.wallet, link.hash, link.signature.clone());
             let signed = SignedHash { account, hash, signature };
-            session.judge(&signed)?.map_err(|_| Unanswered::NotLinked)?;
+            match session.judge(&signed)? {
+                // What it holds is whoever's who has the token that it is bound to.
+                Ok(SignedBy::BoundAccount { .. }) | Err(_) => return Err(Unanswered::NotLinked),
+                Ok(_) => {}
+            }
         }
         let chain = self.token.collection.chain;
         match self.terms.rule {
@@ -186,6 +191,10 @@ impl Question<'_> {
         min: U256,
     ) -> Result<U256, Unanswered> {
         let rights = self.terms.reach.delegation.ok_or(Unanswered::NotHeld)?;
+        // Such an account is sold with a token, and what its owner of before had it delegate would stay.
+        if erc6551::is_account(vault, &session.code(vault)?) {
+            return Err(Unanswered::NotHeld);
+        }
         let call = delegation::ask_delegated(self.token, (vault, self.wallet), rights);
         let amount = session.ask(&call)?;
         let amount = delegation::delegated(self.token.collection.standard, &amount)?;

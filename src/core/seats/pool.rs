@@ -279,7 +279,7 @@ impl Seats {
         let extra = match pool.extra(now) {
             0 => 0,
             extra => {
-                let own = pool.used.saturating_sub(pool.taken);
+                let own = pool.used.saturating_sub(pool.bound);
                 extra.saturating_sub(own + self.over_elsewhere(id))
             }
         };
@@ -312,7 +312,7 @@ impl Seats {
         if count == 0 {
             return Ok(Passed { over: false, reserved: 0, by_token: false });
         }
-        if self.is_too_large(pool, wish) {
+        if self.is_too_large(pool, wish) || self.grows_for_one_of_several(wish) {
             return Err(Shortage::of_policy(Refusal::TooLarge));
         }
         if pool.draining > 0 {
@@ -344,6 +344,14 @@ impl Seats {
         }
         let over = pool.supply().is_some_and(|it| wanted > it);
         Ok(Passed { over, reserved, by_token })
+    }
+
+    /// Whether a seat that several users share is to grow: what one of them wanted would end it for all, and stay when that
+    /// one has gone.
+    fn grows_for_one_of_several(&self, wish: Wish<'_>) -> bool {
+        let own = wish.own.and_then(|it| self.seats.get(&it));
+        let is_other = |it: &Claimant| it.owner() != wish.claimant.owner();
+        own.is_some_and(|it| it.holders().into_iter().any(is_other))
     }
 
     /// Whether it is more than could be had if nobody else had any. Of a pool that has nothing it is not known what it will

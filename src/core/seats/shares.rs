@@ -168,7 +168,7 @@ impl Seats {
             pool.common.iter().flat_map(|it| self.shares.pools_on(it)).collect();
         let others = others.into_iter().filter(|it| *it != id);
         let others = others.filter_map(|it| self.pools.get(&it)).filter(|it| it.places.is_some());
-        others.map(|it| it.used.saturating_sub(it.taken)).sum()
+        others.map(|it| it.used.saturating_sub(it.bound)).sum()
     }
 
     /// Says which places the pool offers. `None`: they are not counted by token.

@@ -271,7 +271,7 @@ pub(super) fn refused_seat(refused: &Refused, product: &str) -> Result<wire::Sea
         Refusal::Full => ("SEATS_FULL", "no seat is free, or others wait before"),
         Refusal::TooLarge => (
             "SEATS_FULL",
-            "so many are more than there are, or than the administrator's policy gives the caller",
+            "so many are more than there are, than the administrator's policy gives the caller, or than a seat has that others share",
         ),
         Refusal::Excluded => ("EXCLUDED", "the administrator's policy gives the caller none"),
         Refusal::Draining => ("DRAINING", "capacity was lost, and seats are ending"),

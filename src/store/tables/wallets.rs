@@ -207,14 +207,14 @@ pub fn add(changes: &mut Changes<'_>, new: NewWallet, asked: &Asked) -> Result<W
     Ok(wallet)
 }
 
-/// Of those active for others: whose contract now speaks for the new customer.
+/// Of those active for others: whose contract now speaks for the new customer, or whose key does.
 fn giving_way(same_address: Vec<Wallet>, new: &NewWallet) -> impl Iterator<Item = Wallet> + '_ {
-    let spoke_at = match &new.origin {
-        Origin::Linked { contract, .. } => contract.as_ref(),
-        _ => None,
+    let gives_way = move |it: &Wallet| match &new.origin {
+        Origin::Linked { contract, .. } => {
+            it.active && it.gives_way(new.customer, contract.as_ref())
+        }
+        _ => false,
     };
-    let gives_way =
-        move |it: &Wallet| it.active && spoke_at.is_some_and(|at| it.gives_way(new.customer, at));
     same_address.into_iter().filter(gives_way)
 }
 

@@ -105,8 +105,7 @@ impl Tools {
         let Proven { challenge, contract, proof, asked } = proven;
         let Challenge { address, customer, .. } = challenge;
         let known = ask(&self.ledger.find_wallet, FindWallet { address }).await?;
-        let gives_way =
-            |it: &Wallet| contract.as_ref().is_some_and(|at| it.gives_way(customer, at));
+        let gives_way = |it: &Wallet| it.gives_way(customer, contract.as_ref());
         if let Some((wallet, _)) = known.filter(|(it, _)| it.active && !gives_way(it)) {
             return Err(taken(&wallet, customer));
         }

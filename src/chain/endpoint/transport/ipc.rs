@@ -73,12 +73,27 @@ impl Ipc {
 
 /// Whether a user may be the node at a path: anybody who could put a socket there, unless everybody can.
 fn is_trusted(listens: u32, path: &Path) -> bool {
-    let directories = [Some(path.to_owned()), path.canonicalize().ok()];
-    let directories =
-        directories.into_iter().flatten().filter_map(|it| Some(it.parent()?.metadata()));
-    let mut directories =
-        directories.map(|it| it.is_ok_and(|it| it.mode() & 0o002 == 0 || it.uid() == listens));
-    listens == 0 || listens == geteuid().as_raw() || directories.all(|it| it)
+    let ways = [Some(path.to_owned()), path.canonicalize().ok()];
+    is_ours(listens) || ways.into_iter().flatten().all(|it| is_kept(listens, &it))
+}
+
+/// Whether nobody else could have made what is on the way to a socket: in a directory that everybody may write in, the next
+/// one was made by whoever came first.
+fn is_kept(listens: u32, path: &Path) -> bool {
+    let mut made_by = listens;
+    for directory in path.ancestors().skip(1) {
+        let Ok(it) = directory.metadata() else { return false };
+        let is_anybodys = it.mode() & 0o002 != 0 && it.uid() != listens;
+        if is_anybodys && !is_ours(made_by) {
+            return false;
+        }
+        made_by = it.uid();
+    }
+    true
+}
+
+fn is_ours(uid: u32) -> bool {
+    uid == 0 || uid == geteuid().as_raw()
 }
 
 /// A connection, of which nobody is held who drops it.

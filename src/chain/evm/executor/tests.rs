@@ -33,18 +33,26 @@ async fn runs(executor: &Executor, asker: Asker) -> bool {
 
 impl Executor {
     fn free(&self, asker: Asker) -> bool {
-        let callers = asker == Asker::Ourselves || self.for_callers.available_permits() > 0;
-        callers && self.places.available_permits() > 0
+        let of_these = match asker {
+            Asker::Ourselves => true,
+            Asker::OfStranger => self.for_strangers.available_permits() > 0,
+            Asker::Caller => self.for_callers.available_permits() > 0,
+        };
+        of_these && self.places.available_permits() > 0
     }
 }
 
 #[tokio::test]
-async fn callers_leave_a_place_to_ourselves() {
+async fn callers_leave_a_place_to_strangers_and_both_one_to_ourselves() {
     let executor = Executor::new(1);
     assert!(runs(&executor, Asker::Caller).await);
     let _for_callers = executor.for_callers.acquire_many(many(FOR_CALLERS)).await.unwrap();
     let _places = executor.places.acquire_many(many(FOR_CALLERS)).await.unwrap();
     assert!(!runs(&executor, Asker::Caller).await);
+    assert!(runs(&executor, Asker::OfStranger).await);
+    let _for_strangers = executor.for_strangers.acquire_many(many(FOR_STRANGERS)).await.unwrap();
+    let _more = executor.places.acquire_many(many(FOR_STRANGERS)).await.unwrap();
+    assert!(!runs(&executor, Asker::OfStranger).await);
     assert!(runs(&executor, Asker::Ourselves).await);
 }
 

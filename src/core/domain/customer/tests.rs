@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::ownership::Finality;
+use crate::domain::ownership::{Finality, Trust};
 use alloy_primitives::B256;
 
 fn at(chain: u64, trust: Trust) -> Anchor {
@@ -33,12 +33,17 @@ fn linked(accepted: Option<Anchor>) -> Wallet {
 fn a_contract_gives_way_to_no_less_trust_and_a_key_to_nobody() {
     let other = CustomerId::Uid(1001);
     let contract = linked(Some(at(1, Trust::Quorum)));
-    assert!(contract.gives_way(other, &at(1, Trust::Quorum)));
-    assert!(contract.gives_way(other, &at(1, Trust::Consensus)));
-    assert!(!contract.gives_way(other, &at(1, Trust::Single)));
-    assert!(!contract.gives_way(other, &at(2, Trust::Consensus)), "elsewhere it may be another's");
-    assert!(!contract.gives_way(contract.customer, &at(1, Trust::Quorum)), "it is theirs already");
-    assert!(!linked(None).gives_way(other, &at(1, Trust::Consensus)), "a key stands for it");
+    let spoke = |it: &Wallet, chain, trust| it.gives_way(other, Some(&at(chain, trust)));
+    assert!(spoke(&contract, 1, Trust::Quorum) && spoke(&contract, 1, Trust::Consensus));
+    assert!(!spoke(&contract, 1, Trust::Single));
+    assert!(!spoke(&contract, 2, Trust::Consensus), "elsewhere it may be another's");
+    let before = Anchor { number: at(1, Trust::Quorum).number - 1, ..at(1, Trust::Consensus) };
+    assert!(!contract.gives_way(other, Some(&before)), "it has spoken since");
+    assert!(!contract.gives_way(contract.customer, Some(&at(1, Trust::Quorum))), "theirs already");
+    assert!(contract.gives_way(other, None), "its key comes before what stands there for a while");
+    assert!(!linked(None).gives_way(other, None), "a key stands for it");
+    assert!(!spoke(&linked(None), 1, Trust::Consensus), "a key stands for it");
     let managed = Wallet { custody: Custody::Managed, ..contract };
-    assert!(!managed.gives_way(other, &at(1, Trust::Consensus)), "its key is here");
+    assert!(!spoke(&managed, 1, Trust::Consensus), "its key is here");
+    assert!(!managed.gives_way(other, None), "its key is here");
 }

@@ -200,6 +200,25 @@ fn what_is_allowed_beyond_a_token_is_allowed_once() {
     assert_eq!(refusal(&mut bench, START, POOL, 5), Refusal::Full);
 }
 
+/// What each has that is too much now is beyond the token, wherever it is.
+#[test]
+fn what_is_too_much_of_a_token_counts_as_what_is_allowed_beyond_it() {
+    let overage = Overage::Plus(2);
+    let mut bench = sharing(SeatTerms { overage, ..SeatTerms::default() }, &Policy::default());
+    for pool in [POOL, OTHER] {
+        offers(&mut bench, START, pool, &[(1, 4)]);
+    }
+    for (pool, process) in [(POOL, 1), (POOL, 2), (OTHER, 3), (OTHER, 4)] {
+        assert!(is_granted(&mut bench, START, pool, process), "{process}");
+    }
+    for pool in [POOL, OTHER] {
+        offers(&mut bench, at(1), pool, &[(1, 2)]);
+    }
+    for (pool, process) in [(POOL, 5), (OTHER, 6)] {
+        assert!(!is_granted(&mut bench, at(100), pool, process), "{process}");
+    }
+}
+
 #[test]
 fn who_has_the_token_next_waits_until_its_seat_has_ended() {
     let mut bench = usual();

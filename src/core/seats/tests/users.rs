@@ -43,6 +43,23 @@ fn release(bench: &mut Bench, seat: SeatId, uid: u32, process: u64) -> Result<()
     bench.seats.release(START, seat, Some(Owner::user(uid)), binding)
 }
 
+/// What one wants more than the others have would be theirs to bear: when it is too much, and when that one has gone.
+#[test]
+fn a_seat_that_users_share_grows_for_none_of_them() {
+    for (process, uid) in [(1, FIRST), (2, SECOND), (3, 1002)] {
+        let mut bench = Bench::of(12);
+        let seat = shared(&mut bench);
+        let mut more = of_machine(&mut bench, process, uid);
+        more.count = 2;
+        match bench.ask(START, more).as_slice() {
+            [.., Effect::Refused { refusal: Refusal::TooLarge, .. }] => {}
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(bench.seats.seat(seat).map(|it| it.count), Some(1));
+        assert_eq!((bench.used(), users(&bench, seat)), (1, vec![FIRST, SECOND]));
+    }
+}
+
 #[test]
 fn each_user_gives_back_its_own_part_alone() {
     for by in [1, 3] {

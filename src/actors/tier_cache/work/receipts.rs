@@ -345,15 +345,18 @@ impl Handler<ImportReceipt> for TierCache {
     fn handle(&mut self, order: ImportReceipt, _: &mut Self::Context) -> Self::Result {
         let asked = order.asked.clone();
         let work = import(self.parts.clone(), order).into_actor(self);
-        Box::pin(work.map(move |imported, cache, context| {
-            let (verified, customer) = imported?;
-            let said = format!("{} for {customer}", verified.verdict.detail);
-            cache.note(AuditAction::ReceiptImported, said, asked);
+        Box::pin(work.then(move |imported, cache, context| {
+            let (verified, customer) = match imported {
+                Ok(imported) => imported,
+                Err(error) => return Box::pin(actix::fut::err(error)) as Self::Result,
+            };
             // What was answered before rests on less than is known now.
             cache.parts.reader.forget(Whose::Customer(customer));
             cache.heed(context);
             cache.set_alarm(context);
-            Ok(verified)
+            let said = format!("{} for {customer}", verified.verdict.detail);
+            let noted = cache.note(AuditAction::ReceiptImported, said, asked);
+            Box::pin(noted.map(move |(), _, _| Ok(verified)))
         }))
     }
 }

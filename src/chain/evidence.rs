@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::block::Block;
 use super::endpoint::error::EndpointError;
 use super::endpoint::{BlockName, Endpoint};
+use super::evm::effort::Effort;
 use super::evm::executor::{Asker, goes_on};
 use super::evm::limits::{ACCOUNTS, BUSY, GAS, MISSES};
 use super::inner::Chain;
@@ -159,6 +160,9 @@ impl Chain {
             let attempt = self.attempt(pinned, &holding, (gas, deadline)).await?;
             gas = attempt.gas;
             took += attempt.took;
+            if Instant::now() >= deadline {
+                return Err(ProofFault::Unknown(EndpointError::Late.cause()));
+            }
             let accounts = attempt.touched.iter().filter(|it| matches!(it, Need::Account(_)));
             if accounts.count() > ACCOUNTS || took >= BUSY {
                 return Err(ProofFault::Unknown(Cause::Contract));
@@ -188,8 +192,8 @@ impl Chain {
         let (chain, library) = (self.id(), Arc::clone(&self.0.run_loop.library));
         let (pinned, holding) = (Arc::clone(pinned), Arc::clone(holding));
         let work = move |given_up: &AtomicBool| {
-            let begun = Instant::now();
-            let go_on = || goes_on(given_up, deadline, begun);
+            let effort = Effort::begin();
+            let go_on = || goes_on(given_up, deadline, &effort);
             let limits = Limits { gas, go_on: &go_on };
             let state = (&pinned.facts, &*library);
             let mut session = Session::new((chain.0, pinned.rules), &pinned.header, state, limits);
@@ -212,7 +216,7 @@ impl Chain {
             };
             let answer = question.ask(&mut session, &at).map(drop);
             let (touched, gas) = (session.touched().clone(), session.gas());
-            Attempt { answer, touched, gas, took: begun.elapsed() }
+            Attempt { answer, touched, gas, took: effort.so_far() }
         };
         let done = self.0.run_loop.executor.at_place(Asker::Caller, deadline, work).await;
         done.ok_or(ProofFault::Unknown(Cause::Unreachable))

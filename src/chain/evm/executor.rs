@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::effort::Effort;
 use super::outcome_cache::{OutcomeCache, cache_outcome};
 use entitled_core::domain::ids::ChainId;
 use entitled_core::evm::execute::{Attempt, Call, execute};
@@ -24,7 +25,7 @@ const FOR_CALLERS: usize = 1;
 /// And how many those that a stranger chose. What callers ask for keeps nobody's licence from being proven, so it has no part
 /// of these.
 const FOR_STRANGERS: usize = 1;
-/// No attempt lasts longer. Honest ones take microseconds, and even all the gas there is is mostly used up
+/// No attempt takes more of a processor. Honest ones take microseconds, and even all the gas there is is mostly used up
 /// sooner.
 const SLICE: Duration = Duration::from_secs(1);
 /// No turn begins an attempt later: however many calls there are, others get their turn in between.
@@ -57,6 +58,7 @@ pub(in crate::chain) struct Round {
 #[derive(Debug, Default)]
 pub(in crate::chain) struct Attempts {
     pub(in crate::chain) attempts: Vec<(usize, Attempt)>,
+    /// Of a processor.
     pub(in crate::chain) took: Duration,
 }
 
@@ -142,17 +144,16 @@ impl Executor {
     }
 }
 
-/// Whether an attempt that began at `since` may go on.
-pub(in crate::chain) fn goes_on(given_up: &AtomicBool, deadline: Instant, since: Instant) -> bool {
-    let now = Instant::now();
-    !given_up.load(Ordering::Relaxed) && now < deadline && now < since + SLICE
+/// Whether an attempt may go on that has taken so much so far.
+pub(in crate::chain) fn goes_on(given_up: &AtomicBool, deadline: Instant, effort: &Effort) -> bool {
+    !given_up.load(Ordering::Relaxed) && Instant::now() < deadline && effort.is_below(SLICE)
 }
 
 impl Round {
     fn attempt(&self, chain: u64, given_up: &AtomicBool) -> Attempts {
-        let begun = Instant::now();
-        let goes_on = |since: Instant| goes_on(given_up, self.deadline, since);
-        let in_turn = || goes_on(begun) && begun.elapsed() < TURN;
+        let turn = Effort::begin();
+        let goes_on = |effort: &Effort| goes_on(given_up, self.deadline, effort);
+        let in_turn = || goes_on(&turn) && turn.is_below(TURN);
         let mut attempts = Vec::new();
         for (index, gas) in self.pending.iter().copied().take_while(|_| in_turn()) {
             let call = &self.calls[index];
@@ -160,8 +161,8 @@ impl Round {
             let known = locked(&self.outcomes).get(call);
             let known = known.and_then(|it| it.recall(&self.block));
             let attempt = known.map(Attempt::recalled).unwrap_or_else(|| {
-                let own = Instant::now();
-                let limits = Limits { gas, go_on: &|| goes_on(own) };
+                let own = Effort::begin();
+                let limits = Limits { gas, go_on: &|| goes_on(&own) };
                 let state = (&self.block.facts, &*self.library);
                 let attempt = {
                     let rules = (chain, self.block.rules);
@@ -172,7 +173,7 @@ impl Round {
             });
             attempts.push((index, attempt));
         }
-        Attempts { attempts, took: begun.elapsed() }
+        Attempts { attempts, took: turn.so_far() }
     }
 }
 

@@ -17,6 +17,6 @@ pub(in crate::chain) const GAS: u64 = 100_000_000;
 /// And for one call of a contract that a stranger chose: some tenth of a second, where an honest one takes a few thousand at
 /// a time.
 pub(in crate::chain) const GAS_OF_STRANGERS: u64 = 10_000_000;
-/// No longer than this executing calls that were asked for together, over all their attempts: enough for
+/// No more of a processor than this for calls that were asked for together, over all their attempts: enough for
 /// thousands of honest ones, or a few that burn all the gas they have.
 pub(in crate::chain) const BUSY: Duration = Duration::from_secs(8);

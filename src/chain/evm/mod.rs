@@ -1,6 +1,7 @@
 //! Calls of contracts: fetching and proving what they look at, until they end.
 
 pub(in crate::chain) mod access_list;
+pub(in crate::chain) mod effort;
 pub(in crate::chain) mod event_hints;
 pub(in crate::chain) mod executor;
 pub(in crate::chain) mod limits;

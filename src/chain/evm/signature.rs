@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::effort::Effort;
 use super::executor::{Asker, goes_on};
 use super::limits::{ACCOUNTS, BUSY, GAS, MISSES};
 use super::run_loop::RunLoop;
@@ -29,6 +30,7 @@ struct Attempt {
     judged: Result<Result<SignedBy, NotSigned>, Stop>,
     accounts: usize,
     gas: u64,
+    /// Of a processor.
     took: Duration,
 }
 
@@ -46,7 +48,10 @@ pub(in crate::chain) async fn prove(
         let attempt = attempt(run_loop, block, &signed, (gas, deadline)).await?;
         gas = gas.saturating_sub(attempt.gas);
         took += attempt.took;
-        if attempt.accounts > ACCOUNTS || took >= BUSY || Instant::now() > deadline {
+        if Instant::now() >= deadline {
+            return Err(EndpointError::Late.cause());
+        }
+        if attempt.accounts > ACCOUNTS || took >= BUSY {
             return Err(Cause::Contract);
         }
         let need = match attempt.judged {
@@ -73,14 +78,14 @@ async fn attempt(
     let (chain, library) = (run_loop.executor.chain, Arc::clone(&run_loop.library));
     let (block, signed) = (Arc::clone(block), Arc::clone(signed));
     let work = move |given_up: &AtomicBool| {
-        let begun = Instant::now();
-        let go_on = || goes_on(given_up, deadline, begun);
+        let effort = Effort::begin();
+        let go_on = || goes_on(given_up, deadline, &effort);
         let limits = Limits { gas, go_on: &go_on };
         let rules = (chain, block.rules);
         let mut ground = Ground::new(rules, &block.header, (&block.facts, &library), limits);
         let judged = ground.judge(&signed);
         let (accounts, gas) = (ground.accounts(), gas - ground.gas());
-        Attempt { judged, accounts, gas, took: begun.elapsed() }
+        Attempt { judged, accounts, gas, took: effort.so_far() }
     };
     let done = run_loop.executor.at_place(Asker::Caller, deadline, work).await;
     let late = Instant::now() >= deadline;

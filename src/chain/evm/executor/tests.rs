@@ -76,6 +76,24 @@ async fn an_endless_loop_ends_after_its_slice_and_gives_back_its_place() {
     assert_eq!(executor.for_callers.available_permits(), FOR_CALLERS);
 }
 
+/// What its thread waits for meanwhile, as on a machine that has others to serve, is not its own doing.
+#[tokio::test]
+async fn a_contract_is_not_stopped_because_the_machine_is_busy() {
+    let executor = Executor::new(1);
+    let round = round(&[0], Asker::OfStranger, Instant::now() + HOUR);
+    let (block, (tell, told)) = (Arc::clone(&round.block), std::sync::mpsc::channel());
+    let busy = std::thread::spawn(move || {
+        let _facts = block.facts();
+        tell.send(()).unwrap();
+        std::thread::sleep(SLICE * 2);
+    });
+    told.recv().unwrap();
+    let done = executor.run(round).await;
+    busy.join().unwrap();
+    assert_eq!(done.attempts[0].1.ended, Ok(Outcome::Returned(Bytes::new())));
+    assert!(done.took < SLICE, "{:?}", done.took);
+}
+
 #[tokio::test]
 async fn many_calls_take_many_turns() {
     let many = 100_000;

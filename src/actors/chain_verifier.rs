@@ -10,6 +10,7 @@ mod news;
 mod work;
 
 use news::{Follower, follow};
+use work::turns::Turns;
 use work::{Place, survey};
 
 pub use messages::{
@@ -66,6 +67,8 @@ pub struct Parts {
     /// Where looks and followers run, so that they never hold up the actors.
     runtime: tokio::runtime::Handle,
     next_look: Arc<AtomicU64>,
+    /// Whose turn it is to be looked at.
+    turns: Arc<Turns>,
     /// Whose turn it is to have a signature judged.
     signatures: CpuPool,
     /// And a question about a token answered.
@@ -97,6 +100,7 @@ impl Parts {
             clock,
             runtime,
             next_look: Arc::new(AtomicU64::new(last_look + 1)),
+            turns: Arc::default(),
             signatures: CpuPool::new(SIGNATURES),
             questions: CpuPool::new(QUESTIONS),
         }

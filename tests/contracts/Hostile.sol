@@ -169,3 +169,42 @@ contract LiesInEvents is Hostile {
         emit Transfer(address(0), to, id);
     }
 }
+
+/// Says at once what most have of it, as ERC-1155 has it, and of a few only after going through its storage, by a way that
+/// each block draws anew.
+contract SlowForSome {
+    mapping(uint256 => uint256) private marks;
+    mapping(address => bool) private slow;
+    address private immutable holder;
+    bool private entered;
+    uint256 private stirred;
+
+    constructor(address holder_) {
+        holder = holder_;
+        stir();
+    }
+
+    function slowFor(address who) external {
+        slow[who] = true;
+    }
+
+    /// From now on the holder has one.
+    function enter() external {
+        entered = true;
+    }
+
+    /// From now on its storage is another.
+    function stir() public {
+        stirred++;
+        for (uint256 i = 0; i < 600; i++) marks[i] = stirred;
+    }
+
+    function balanceOf(address who, uint256) external view returns (uint256) {
+        if (slow[who]) {
+            for (uint256 i = 0; i < 240; i++) {
+                require(marks[uint256(keccak256(abi.encode(block.number, i))) % 600] > 0);
+            }
+        }
+        return entered && who == holder ? 1 : 0;
+    }
+}

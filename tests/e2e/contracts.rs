@@ -1,13 +1,15 @@
 //! Contracts that do not behave. What such a contract says is neither a yes nor a no.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use alloy_sol_types::{SolCall as _, sol};
 use serde_json::json;
 
+use crate::support::PATIENCE;
 use crate::support::anvil::Anvil;
 use crate::support::contract::Contract;
 use crate::support::daemon::Daemon;
-use crate::support::faults;
+use crate::support::faults::{self, Fault};
 use crate::support::proxy::Proxy;
 use crate::support::settings::{ProductFile, Settings};
 use crate::support::wallet::Wallet;
@@ -122,4 +124,43 @@ fn a_hostile_contract_does_not_keep_others_waiting() {
     daemon.link(&wallet);
     daemon.wait_for_code("acme-cad", "VALID");
     assert_eq!(daemon.code(PRODUCT), "UNDETERMINED");
+}
+
+const BALANCE: &str = "rule = \"balance\"\nids = [7]";
+
+sol! {
+    function slowFor(address who);
+    function stir();
+    function enter();
+}
+
+/// Those that are slow are the first, and there are as many of them as are looked at side by side.
+#[test]
+fn a_wallet_is_proven_though_others_of_its_customer_are_slow() {
+    let anvil = Anvil::start();
+    let mut wallets: Vec<Wallet> = (1..=5).map(Wallet::numbered).collect();
+    wallets.sort_by_key(Wallet::address);
+    let holder = wallets.last().unwrap().address();
+    let contract = Contract::deploy(&anvil, "SlowForSome", Some(holder));
+    let proxy = Proxy::start(&anvil.address());
+    proxy.fault_in("eth_createAccessList", Fault::unsupported());
+    let editions = contract.collection().replace("erc721", "erc1155");
+    let product = ProductFile::new(PRODUCT).tier("pro", 20, "").grant("pro", &editions, BALANCE);
+    let daemon = Daemon::start(&Settings::new([proxy.url()]).product(product));
+    wallets.iter().for_each(|it| drop(daemon.link(it)));
+    daemon.wait_for_code(PRODUCT, "NOT_HELD");
+
+    for it in &wallets[..4] {
+        contract.send(&anvil, &slowForCall { who: it.address() }.abi_encode());
+    }
+    proxy.fault_in("eth_getProof", Fault::Delay(Duration::from_millis(200)));
+    contract.send(&anvil, &enterCall {}.abi_encode());
+    // So long are two looks at most, which begin at the last block each.
+    let begun = Instant::now();
+    while daemon.code(PRODUCT) != "VALID" {
+        assert!(begun.elapsed() < PATIENCE * 4, "{}", daemon.check(PRODUCT));
+        contract.send(&anvil, &stirCall {}.abi_encode());
+        // Each look finds another state, of which nothing is known yet.
+        std::thread::sleep(Duration::from_secs(1));
+    }
 }

@@ -5,5 +5,6 @@ mod one_token;
 mod receipts;
 mod reconfiguration;
 pub(super) mod survey;
+pub(super) mod turns;
 
 pub(super) use reconfiguration::Place;

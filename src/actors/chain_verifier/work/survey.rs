@@ -9,11 +9,12 @@ use alloy_primitives::{Address, U256};
 use futures_util::{StreamExt, stream};
 use tokio::time::Instant;
 
+use super::turns::{SIDE_BY_SIDE, Turns, turn_of_first};
 use crate::actors::chain_verifier::Parts;
 use crate::actors::chain_verifier::messages::{Survey, Surveyed, VerifierError};
 use crate::actors::ownership_ledger::{Asked, Facts, RecordSightings};
 use crate::chain::{Block, Chain, Known, Look, Looked};
-use entitled_core::domain::ids::{ChainId, Collection, Timestamp};
+use entitled_core::domain::ids::{ChainId, Collection, ProductId, Timestamp};
 use entitled_core::domain::kept;
 use entitled_core::domain::ownership::{
     Anchor, Cause, Finality, Finding, IdRanges, Scan, Sighting, Target, Terms,
@@ -24,8 +25,6 @@ use entitled_core::domain::product::{Grant, Product, TokensOf};
 const CHAIN_TIME: Duration = Duration::from_secs(50);
 /// What a look has proven when this is over is kept; what is left of the time is for putting it together.
 const LOOKS_TIME: Duration = Duration::from_secs(45);
-/// Wallets looked at side by side.
-const SIDE_BY_SIDE: usize = 4;
 
 /// What is asked of one collection for one wallet. Two grants that differ only in their tier are one look.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,6 +63,8 @@ struct Round<'a> {
     facts: &'a Facts,
     number: u64,
     seen_at: Timestamp,
+    turns: &'a Turns,
+    product: &'a ProductId,
 }
 
 type Scans = BTreeMap<(Collection, Address), Scan>;
@@ -160,7 +161,8 @@ async fn on_chain(
     };
     let known = found.iter().filter_map(|(_, block)| block.as_ref().ok()?.newest());
     let heads = known.cloned().collect();
-    let round = Round { facts: &ask.facts, number, seen_at };
+    let (turns, product) = (&*parts.turns, &ask.product.id);
+    let round = Round { facts: &ask.facts, number, seen_at, turns, product };
     let wallets = counting_on(ask, id);
     let mut sightings = Vec::new();
     let levels_after = (0..found.len()).rev();
@@ -263,10 +265,19 @@ impl Round<'_> {
         until: Instant,
     ) -> Vec<Sighting> {
         let begun = &*scans;
-        let at_head = block.anchor.finality == Finality::Latest;
+        let Anchor { chain: id, finality, .. } = block.anchor;
+        let at_head = finality == Finality::Latest;
+        let of = &(self.product.clone(), id, finality);
+        let wallets = self.turns.in_order(of, wallets);
         let looks: Vec<_> = wallets
             .iter()
-            .map(|wallet| async move {
+            .zip((1..=wallets.len()).rev())
+            .map(|(wallet, waiting)| async move {
+                let now = Instant::now();
+                if now < until {
+                    self.turns.reached(of, *wallet, self.number);
+                }
+                let until = turn_of_first(waiting, now, until);
                 // Those of vaults, too, which stand behind more wallets than one.
                 let mut own = begun.clone();
                 let mut sightings = Vec::new();

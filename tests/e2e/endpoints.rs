@@ -338,3 +338,32 @@ fn the_command_line_shows_each_endpoint() {
     let status: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(status[0]["endpoints"][1]["url"], json!(scene.second.url()));
 }
+
+/// Whoever invents a head could otherwise take from every honest endpoint that it is asked by hash.
+#[test]
+fn a_head_that_was_invented_says_nothing_of_who_takes_hashes() {
+    let scene = Scene::new();
+    let daemon = scene.daemon();
+    daemon.wait_for_code(ACME, "VALID");
+    for index in [0, 1] {
+        let examined = |it: &Value| it["abilities"]["block_hashes"] == true;
+        endpoint_becomes(&daemon, index, "it is examined", examined);
+    }
+    // Of its state each has proofs, but at its number only: as those that call a hash they do not know a mistake.
+    for proxy in [&scene.first, &scene.second] {
+        proxy.fault(faults::invented_head(|it| it.extra_data = "invented".into()));
+        proxy.add(Fault::RefuseBlockHashes);
+    }
+    let since = scene.anvil.block_number();
+    scene.licence.transfer(&scene.anvil, scene.wallet.address(), stranger(), 7);
+    let verdict = daemon.wait_for_code(ACME, "NOT_HELD");
+    let number = verdict["anchor"]["number"].as_u64().unwrap();
+    assert!(number > since, "{verdict}");
+    let named = json!([format!("{number:#x}"), false]);
+    let block = scene.anvil.call("eth_getBlockByNumber", named);
+    assert_ne!(verdict["anchor"]["hash"], block["hash"], "it is the invented one");
+    for index in [0, 1] {
+        let endpoint = endpoint(&daemon, index);
+        assert_eq!(endpoint["abilities"]["block_hashes"], true, "{endpoint}");
+    }
+}

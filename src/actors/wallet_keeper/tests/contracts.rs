@@ -171,3 +171,21 @@ async fn what_a_contract_says_of_a_signature_comes_with_its_block_and_what_a_key
     assert_eq!(ask(Err(NotSigned::ByNobody), &signed("hello"), chain).await, by_key);
     assert_eq!(ask(Err(NotSigned::ByNobody), &signed("hello"), None).await, by_key);
 }
+
+/// On each it may obey somebody else, and both are right.
+#[actix::test]
+async fn a_contract_that_is_linked_on_another_chain_is_told_which() {
+    let house = house_where(Some(Ok(Ok(SignedBy::Contract))));
+    let set = house.challenge(outside_key().address()).await;
+    let contract = Some(Anchor { chain: ChainId(10), ..place() });
+    let new = NewWallet {
+        address: outside_key().address(),
+        customer: CustomerId::Uid(4_711),
+        label: None,
+        origin: Origin::Linked { nonce: None, contract, proof: None },
+    };
+    house.ledger.send(AddWallet { new, asked: noon() }).await.unwrap().unwrap();
+    let refused = house.link(&set.message, STRANGE, IN_TIME).await;
+    let Err(KeeperError::Conflict { why }) = refused else { panic!("{refused:?}") };
+    assert!(why.contains("another customer, as a contract on eip155:10"), "{why}");
+}

@@ -107,7 +107,7 @@ impl Tools {
         let known = ask(&self.ledger.find_wallet, FindWallet { address }).await?;
         let gives_way = |it: &Wallet| it.gives_way(customer, contract.as_ref());
         if let Some((wallet, _)) = known.filter(|(it, _)| it.active && !gives_way(it)) {
-            return Err(taken(&wallet, customer));
+            return Err(taken(&wallet, customer, contract.as_ref()));
         }
         // Who proved control takes the wallet up again as it was: a sealed key that is still here stays where it is.
         let origin =
@@ -183,9 +183,19 @@ fn to_show(signature: &str, by_key: bool) -> Bytes {
     }
 }
 
-fn taken(wallet: &Wallet, customer: CustomerId) -> KeeperError {
+fn taken(wallet: &Wallet, customer: CustomerId, spoke_at: Option<&Anchor>) -> KeeperError {
     let whose = if wallet.customer == customer { "this" } else { "another" };
-    KeeperError::Conflict { why: format!("the wallet already belongs to {whose} customer") }
+    let why = format!("the wallet already belongs to {whose} customer");
+    let elsewhere = wallet.chain.filter(|it| spoke_at.is_some_and(|here| here.chain != *it));
+    KeeperError::Conflict {
+        why: match elsewhere {
+            Some(chain) => format!(
+                "{why}, as a contract on {chain}: a contract is linked on one chain only, since its address may be somebody \
+                 else's on another. Once it is unlinked there it can be linked here"
+            ),
+            None => why,
+        },
+    }
 }
 
 fn refused(fault: ProofFault) -> KeeperError {

@@ -22,7 +22,7 @@ use entitled_core::domain::peer::Access;
 const SUBSCRIPTION: &[Row] = &[
     Row {
         name: "entitlement_subscribe",
-        access: Access::SelfService,
+        access: Access::Anybody,
         writes: false,
         changes: false,
         summary: "Be told by `entitlement_changed` at once, and whenever the verdict says something else. \
@@ -32,7 +32,7 @@ const SUBSCRIPTION: &[Row] = &[
     },
     Row {
         name: "entitlement_unsubscribe",
-        access: Access::SelfService,
+        access: Access::Anybody,
         writes: false,
         changes: false,
         summary: "Be told no more.",
@@ -129,7 +129,7 @@ fn method(row: &Row, schemas: &mut Schemas) -> Value {
         "summary": row.summary,
         "description": match row.access {
             Access::SelfService if row.writes => "Answered on both sockets. Each user makes a few changes a minute.",
-            Access::SelfService => "Answered on both sockets.",
+            Access::Anybody | Access::SelfService => "Answered on both sockets.",
             Access::Owner if row.writes => "Answered on both sockets, and never to a delegate. Each user makes a few changes a minute.",
             Access::Owner => "Answered on both sockets, and never to a delegate.",
             Access::Admin => "Answered on the admin socket only.",

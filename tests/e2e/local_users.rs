@@ -15,7 +15,7 @@ use crate::support::daemon::Daemon;
 use crate::support::prerequisites;
 use crate::support::settings::Settings;
 use crate::support::socket::Line;
-use crate::support::stage::Stage;
+use crate::support::stage::{ACME, Stage};
 use crate::support::wallet::Wallet;
 use crate::support::{CHAIN, eventually};
 
@@ -345,4 +345,50 @@ fn root_of_a_user_namespace_is_whoever_made_it() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "0\nnothing\n", "{said}");
     let own = stage.daemon.call("wallet_list", json!({}));
     assert_eq!(own["items"].as_array().unwrap().len(), 1, "{own}");
+}
+
+/// Asks for each of these methods at the socket, and prints what came of it.
+const METHODS: &str = r#"
+import json, socket, sys
+one = socket.socket(socket.AF_UNIX)
+one.connect(sys.argv[1])
+lines = one.makefile()
+for method, params in json.loads(sys.argv[2]):
+    ask = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+    one.sendall((json.dumps(ask) + "\n").encode())
+    reply = json.loads(lines.readline())
+    print(reply["error"]["data"]["code"] if "error" in reply else reply["result"].get("code", "ok"))
+"#;
+
+/// As in a container with users of its own, to which the socket was passed from outside.
+#[test]
+fn users_that_cannot_be_told_apart_are_told_what_is_so_and_share_no_wallets() {
+    let what = "a daemon in a user namespace";
+    if !nix::unistd::geteuid().is_root() || !prerequisites::has("unshare", what) {
+        return prerequisites::skipped(what, "root or unshare");
+    }
+    let mut stage = Stage::entitled();
+    stage.daemon.map_only_root();
+    stage.daemon.wait_for_code(ACME, "VALID");
+    for folder in [stage.daemon.home().to_owned(), stage.daemon.home().join("run")] {
+        std::fs::set_permissions(folder, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let asked = json!([
+        ["system_version", {}],
+        ["entitlement_check", {"product": ACME}],
+        ["wallet_create", {}],
+        ["wallet_list", {}],
+        ["wallet_challenge", {"address": stage.holder(), "chain": CHAIN}],
+        ["ownership_list", {}],
+        ["seat_list", {"product": ACME}],
+    ]);
+    for uid in [HOSTILE, ANOTHER] {
+        let mut other = Command::new("python3");
+        other.args(["-c", METHODS]).arg(stage.daemon.socket()).arg(asked.to_string());
+        let output = other.uid(uid).gid(uid).current_dir("/").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let refused = "PERMISSION_DENIED\n".repeat(5);
+        assert_eq!(said, format!("ok\nNO_WALLET\n{refused}"), "{output:?}");
+    }
+    stage.daemon.call("wallet_create", json!({}));
 }

@@ -25,6 +25,7 @@ pub struct Daemon {
     earlier: Vec<Output>,
     manager: Option<ServiceManager>,
     is_isolated: bool,
+    knows_only_root: bool,
     world: Option<World>,
     preloaded: Option<PathBuf>,
 }
@@ -49,6 +50,7 @@ impl Daemon {
             earlier: Vec::new(),
             manager: None,
             is_isolated: false,
+            knows_only_root: false,
             world: None,
             preloaded: None,
         };
@@ -90,6 +92,7 @@ impl Daemon {
         let program = Path::new(env!("CARGO_BIN_EXE_entitled"));
         let mut command = match (&self.world, self.is_isolated) {
             (Some(world), _) => world.command(program),
+            (None, false) if self.knows_only_root => knowing_only_root(program),
             (None, false) => command(program),
             (None, true) => isolated(program),
         };
@@ -144,6 +147,13 @@ impl Daemon {
     pub fn isolate(&mut self) {
         self.stop();
         self.is_isolated = true;
+        self.resume();
+    }
+
+    /// Starts it again, in a user namespace in which root is mapped and nobody else. Needs root.
+    pub fn map_only_root(&mut self) {
+        self.stop();
+        self.knows_only_root = true;
         self.resume();
     }
 
@@ -349,6 +359,12 @@ impl Daemon {
 fn isolated(program: &Path) -> Command {
     let mut command = command(Path::new("/usr/bin/unshare"));
     command.args(["--pid", "--fork", "--kill-child=KILL"]).arg(program).env("FUTURE_PID", "1");
+    command
+}
+
+fn knowing_only_root(program: &Path) -> Command {
+    let mut command = command(Path::new("/usr/bin/unshare"));
+    command.args(["--user", "--map-root-user"]).arg(program);
     command
 }
 

@@ -26,11 +26,16 @@ pub struct Peer {
     /// Whose limits it uses up: the uid itself, or the owner of the subordinate uids it is one of. Says nothing of who
     /// it is.
     pub account: u32,
+    /// Whether others have that uid as well, for all that the kernel says here: in a user namespace it names all who are not
+    /// mapped by one number.
+    pub shares_uid: bool,
 }
 
 /// Who may ask a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
+    /// Any local process, whoever it is: it is told nothing that others of its uid may not know, and changes nothing.
+    Anybody,
     /// Any local process, for the customer of its own uid.
     SelfService,
     /// The same, and never a delegate: what it gives out or takes away is a key.
@@ -100,6 +105,11 @@ pub enum Refusal {
     #[error("a delegate may not ask for this: it is about a key")]
     OwnerOnly,
     #[error(
+        "the daemon cannot tell who you are: it is in a user namespace in which your user is not mapped, and is the same as all \
+         others that are not. Run it where your user is mapped"
+    )]
+    NotTold,
+    #[error(
         "a delegate may name a customer that an administrator made, such as `customer:1`, and no other"
     )]
     NotDelegated,
@@ -116,6 +126,9 @@ pub fn permit(
     own: CustomerId,
     named: Option<CustomerId>,
 ) -> Result<Permit, Refusal> {
+    if peer.shares_uid && access != Access::Anybody {
+        return Err(Refusal::NotTold);
+    }
     let customer = match (peer.door, access, named) {
         (Door::Public | Door::Delegate, Access::Admin, _) => return Err(Refusal::AdminOnly),
         (Door::Delegate, Access::Owner, _) => return Err(Refusal::OwnerOnly),

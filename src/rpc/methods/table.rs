@@ -118,15 +118,15 @@ pub(in crate::rpc) struct Request {
 }
 
 methods! {
-    SelfService entitlement_check(wire::EntitlementCheck) -> wire::Verdict = entitlements::check,
+    Anybody entitlement_check(wire::EntitlementCheck) -> wire::Verdict = entitlements::check,
         "What is the caller's customer entitled to?";
-    SelfService entitlement_list(wire::EntitlementList) -> wire::Listed<wire::Verdict> = entitlements::list,
+    Anybody entitlement_list(wire::EntitlementList) -> wire::Listed<wire::Verdict> = entitlements::list,
         "The verdicts for the products the customer holds, or may hold as far as is known; on the admin socket for all products.";
-    SelfService entitlement_explain(wire::OfProduct) -> wire::Explanation = entitlements::explain,
+    Anybody entitlement_explain(wire::OfProduct) -> wire::Explanation = entitlements::explain,
         "What is known now, and every step that leads to it.";
     SelfService entitlement_receipt(wire::EntitlementReceipt) -> wire::Receipt = receipts::make,
         "A file that proves the verdict to anybody who has the publisher's key. Only a yes has one.";
-    SelfService [changes] entitlement_page(wire::EntitlementPage) -> wire::AnswerPage = pages::page,
+    Anybody [changes] entitlement_page(wire::EntitlementPage) -> wire::AnswerPage = pages::page,
         "A slot of a page of memory that says the verdict from now on: read there without asking anybody. On raw connections.";
     SelfService [changes] entitlement_revisions(wire::EntitlementRevisions) -> wire::RevisionPage = pages::revisions,
         "A page of memory that shows when an answer may have become another one, for those who keep answers of many customers. On raw connections, for delegates.";
@@ -144,17 +144,17 @@ methods! {
         "The key of a managed wallet, sealed under a passphrase: a keystore of Web3 Secret Storage, version 3.";
     Owner wallet_sign(wire::WalletSign) -> wire::Signature = wallets::sign,
         "Sign a text or typed data with a managed wallet.";
-    SelfService wallet_verify(wire::WalletVerify) -> wire::Verified = wallets::verify,
+    Anybody wallet_verify(wire::WalletVerify) -> wire::Verified = wallets::verify,
         "Whether a signature over a text or typed data was made by a wallet.";
     Owner [writes] wallet_unlink(wire::WalletUnlink) -> wire::Wallet = wallets::unlink,
         "Take a wallet away from its customer. It stays in the history.";
-    SelfService token_verify(wire::TokenVerify) -> wire::Sighting = ownerships::verify,
+    Anybody token_verify(wire::TokenVerify) -> wire::Sighting = ownerships::verify,
         "Who holds a token, or whether a wallet does, proven now at the head of its chain.";
     SelfService token_list(wire::TokenList) -> wire::Listed<wire::HeldToken> = ownerships::tokens,
         "The tokens the ledger knows the customer to hold, and the tiers they lead to.";
-    SelfService tier_list(wire::TierList) -> wire::Listed<wire::Tier> = products::tiers,
+    Anybody tier_list(wire::TierList) -> wire::Listed<wire::Tier> = products::tiers,
         "The tiers of the installed products, lowest rank first.";
-    SelfService product_list(wire::ProductList) -> wire::Listed<wire::Product> = products::list,
+    Anybody product_list(wire::ProductList) -> wire::Listed<wire::Product> = products::list,
         "The installed products.";
     SelfService ownership_list(wire::OwnershipList) -> wire::Listed<wire::Ownership> = ownerships::list,
         "The customer's ownerships, newest first; on the admin socket everybody's unless one is named.";
@@ -164,7 +164,7 @@ methods! {
         "Every interval in which a wallet of the caller's customer held a token; on the admin socket anybody's.";
     SelfService customer_get(wire::OfCustomer) -> wire::Customer = customers::get,
         "The caller's customer.";
-    SelfService customer_tier(wire::OfProduct) -> Option<wire::CustomerTier> = entitlements::tier,
+    Anybody customer_tier(wire::OfProduct) -> Option<wire::CustomerTier> = entitlements::tier,
         "The tier the customer is entitled to, or null.";
     SelfService [changes] seat_acquire(wire::SeatAcquire) -> wire::Seat = seats::acquire,
         "Take a floating seat, or wait for one. Ends with the process.";
@@ -180,11 +180,11 @@ methods! {
         "Take a floating seat out of its pool for the machine that wrote a request, which has it for a time. Answers with the file for it; it stands in the audit.";
     SelfService [changes] seat_release(wire::SeatRelease) -> wire::SeatReleased = seats::release,
         "Give a seat of one's own user back; on the admin socket anybody's.";
-    SelfService system_health(wire::Nothing) -> wire::Health = system::health,
+    Anybody system_health(wire::Nothing) -> wire::Health = system::health,
         "How the daemon's parts fare.";
-    SelfService system_version(wire::Nothing) -> wire::Version = system::version,
+    Anybody system_version(wire::Nothing) -> wire::Version = system::version,
         "What runs here.";
-    SelfService rpc_discover(wire::Nothing) -> wire::Document = system::discover,
+    Anybody rpc_discover(wire::Nothing) -> wire::Document = system::discover,
         "This API as an OpenRPC document.";
     Admin [changes] customer_create(wire::CustomerCreate) -> wire::Customer = customers::create,
         "Make a customer.";

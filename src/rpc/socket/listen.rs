@@ -208,7 +208,7 @@ impl Hall {
             tracing::debug!(?door, "a connection without credentials was closed");
             return;
         };
-        if peer.door == Door::Public && self.delegates.contains(&peer.uid) {
+        if peer.door == Door::Public && !peer.shares_uid && self.delegates.contains(&peer.uid) {
             peer.door = Door::Delegate;
         }
         peer.account = self.subordinates.account(peer.uid);

@@ -29,6 +29,7 @@ pub(in crate::rpc) mod stream;
 pub(in crate::rpc) mod subordinate_uids;
 pub(crate) mod turn;
 pub(in crate::rpc) mod turn_away;
+mod user_namespace;
 pub(in crate::rpc) mod waiting;
 pub(in crate::rpc) mod websocket;
 pub mod workers;

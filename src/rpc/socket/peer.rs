@@ -10,6 +10,7 @@ use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist};
 use tokio::net::UnixStream;
 
+use super::user_namespace::shared_uid;
 use crate::actors::seat_keeper::Process;
 use entitled_core::domain::peer::{Door, Peer};
 
@@ -26,6 +27,7 @@ pub(in crate::rpc) fn identify(stream: &UnixStream, door: Door) -> Option<Peer> 
         pid: credentials.pid().filter(|it| *it > 0),
         door,
         account: credentials.uid(),
+        shares_uid: Some(credentials.uid()) == shared_uid(),
     })
 }
 
@@ -40,6 +42,9 @@ pub(in crate::rpc) fn process(stream: BorrowedFd<'_>, peer: &Peer) -> Option<Pro
 /// Whether the peer may use the door it came by. The file's mode has let it in; this holds even where the mode was
 /// loosened, or the socket came from somebody else.
 pub(in crate::rpc) async fn may_enter(peer: &Peer, admin_group: Option<u32>) -> bool {
+    if peer.door == Door::Admin && peer.shares_uid {
+        return false;
+    }
     if peer.door != Door::Admin || is_always_welcome(peer.uid, geteuid().as_raw()) {
         return true;
     }

@@ -1,7 +1,7 @@
 use super::*;
 
 fn peer(door: Door) -> Peer {
-    Peer { uid: 1000, gid: 1000, pid: Some(1), door, account: 1000 }
+    Peer { uid: 1000, gid: 1000, pid: Some(1), door, account: 1000, shares_uid: false }
 }
 
 #[test]
@@ -41,4 +41,16 @@ fn a_delegate_speaks_for_customers_that_an_administrator_made() {
     assert_eq!(permit(&delegate, Access::Owner, own, one), Err(Refusal::OwnerOnly));
     assert_eq!(permit(&delegate, Access::Admin, own, one), Err(Refusal::AdminOnly));
     assert!(permit(&peer(Door::Public), Access::Owner, own, None).is_ok());
+}
+
+#[test]
+fn who_cannot_be_told_from_others_is_told_what_is_so_and_has_nothing_of_their_own() {
+    let own = CustomerId::Uid(65_534);
+    for door in [Door::Public, Door::Delegate, Door::Admin] {
+        let peer = Peer { uid: 65_534, shares_uid: true, ..peer(door) };
+        assert_eq!(permit(&peer, Access::Anybody, own, None).unwrap().customer(), own);
+        for access in [Access::SelfService, Access::Owner, Access::Admin] {
+            assert_eq!(permit(&peer, access, own, None), Err(Refusal::NotTold), "{access:?}");
+        }
+    }
 }

@@ -35,7 +35,14 @@ fn answer(welcome: bool, frame: &str) -> String {
         figures: Arc::default(),
         admin_group: None,
     };
-    let peer = Peer { uid: 1000, gid: 1000, pid: None, door: Door::Admin, account: 1000 };
+    let peer = Peer {
+        uid: 1000,
+        gid: 1000,
+        pid: None,
+        door: Door::Admin,
+        account: 1000,
+        shares_uid: false,
+    };
     let census = Arc::<Census>::default();
     let seat = census.admit(&peer, &service.limits, &service.figures).unwrap();
     let who = (peer, seat.share().clone());

@@ -95,7 +95,14 @@ fn bed() -> Bed {
     };
     let mut module = RpcModule::new(api);
     register_subscription(&mut module).unwrap();
-    let peer = Peer { uid: 1000, gid: 1000, pid: None, door: Door::Public, account: 1000 };
+    let peer = Peer {
+        uid: 1000,
+        gid: 1000,
+        pid: None,
+        door: Door::Public,
+        account: 1000,
+        shares_uid: false,
+    };
     module.extensions_mut().insert(peer);
     Bed { module, store, _dir: dir }
 }

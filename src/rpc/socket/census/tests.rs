@@ -3,7 +3,7 @@
 use super::*;
 
 fn peer(uid: u32) -> Peer {
-    Peer { uid, gid: uid, pid: Some(1), door: Door::Public, account: uid }
+    Peer { uid, gid: uid, pid: Some(1), door: Door::Public, account: uid, shares_uid: false }
 }
 
 struct Room {

@@ -1,7 +1,7 @@
 use super::*;
 
 fn admin(uid: u32, gid: u32) -> Peer {
-    Peer { uid, gid, pid: None, door: Door::Admin, account: uid }
+    Peer { uid, gid, pid: None, door: Door::Admin, account: uid, shares_uid: false }
 }
 
 #[tokio::test]

@@ -127,6 +127,7 @@ const OPENS: &[&str] =
 /// Who opens files in another way than through `regular_file`, and why that is no way to be led astray.
 const MAY_OPEN: &[(&str, &str)] = &[
     ("regular_file", "owns how files are opened"),
+    ("regular_file/reached", "reads what the kernel says of mounts, which nobody else can write"),
     ("entitlectl/files", "makes what the person who runs it names where nothing is yet, by O_EXCL"),
     (
         "entitlectl/pages/peer",

@@ -3,6 +3,8 @@
 //! Asked by whoever opens a file. Never: waits for the other end of a pipe, follows a link at the name (but where it says
 //! so), or takes a directory, a socket or a device for a file. Directories above the name are their owners' affair.
 
+mod reached;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,6 +13,8 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::stat::Mode;
+
+pub use self::reached::Reached;
 
 /// Opens a file to read it.
 ///
@@ -82,14 +86,18 @@ pub fn sync_folder_of(file: &Path) -> io::Result<()> {
 }
 
 fn checked(opened: nix::Result<OwnedFd>) -> io::Result<File> {
-    let file = File::from(opened.map_err(|error| match error {
+    let file = File::from(opened.map_err(refusal)?);
+    // Of the file that is open, so that nobody can put another in its place after the check.
+    if file.metadata()?.is_file() { Ok(file) } else { Err(invalid(NOT_REGULAR)) }
+}
+
+fn refusal(error: Errno) -> io::Error {
+    match error {
         Errno::ELOOP => invalid("is a symbolic link: put the file itself there"),
         // A socket, or a pipe that nobody reads; a directory.
         Errno::ENXIO | Errno::EISDIR => invalid(NOT_REGULAR),
         error => error.into(),
-    })?);
-    // Of the file that is open, so that nobody can put another in its place after the check.
-    if file.metadata()?.is_file() { Ok(file) } else { Err(invalid(NOT_REGULAR)) }
+    }
 }
 
 const NOT_REGULAR: &str = "is not a regular file";

@@ -128,6 +128,7 @@ const OPENS: &[&str] =
 const MAY_OPEN: &[(&str, &str)] = &[
     ("regular_file", "owns how files are opened"),
     ("rpc/socket/user_namespace", "reads how the kernel maps users, which nobody else can write"),
+    ("regular_file/reached", "reads what the kernel says of mounts, which nobody else can write"),
     ("entitlectl/files", "makes what the person who runs it names where nothing is yet, by O_EXCL"),
     (
         "entitlectl/pages/peer",

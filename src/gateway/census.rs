@@ -31,16 +31,33 @@ pub(super) struct Machine {
     connections: AtomicUsize,
     /// That are not answered yet.
     requests: AtomicUsize,
+    /// Whose replies are not written yet.
+    open: AtomicUsize,
 }
 
 /// A request of a machine, until it is answered.
 pub(super) struct Begun<'a>(&'a Machine);
+
+/// A request of a machine, until its reply is written.
+pub(super) struct Open(Arc<Machine>);
 
 impl Machine {
     /// Counts one more request, unless there are so many.
     pub(super) fn begin(&self, most: usize) -> Option<Begun<'_>> {
         let begun = Begun(self);
         (self.requests.fetch_add(1, Ordering::Relaxed) < most).then_some(begun)
+    }
+
+    /// The same, until its reply is written: who does not read has so many at last.
+    pub(super) fn open(self: &Arc<Self>, most: usize) -> Option<Open> {
+        let open = Open(Arc::clone(self));
+        (self.open.fetch_add(1, Ordering::Relaxed) < most).then_some(open)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -81,6 +98,7 @@ impl Census {
                 number,
                 connections: AtomicUsize::new(0),
                 requests: AtomicUsize::new(0),
+                open: AtomicUsize::new(0),
             })
         };
         let machine = Arc::clone(counts.by_address.entry(address).or_insert_with(new));

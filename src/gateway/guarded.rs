@@ -55,9 +55,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         if self.turn.poll_begin(context).is_pending() {
             return Poll::Pending;
         }
-        let before = into.filled().len();
-        let read = Pin::new(&mut self.io).poll_read(context, into);
-        let count = into.filled().len() - before;
+        // A head may take a hundred times its bytes (RFC 7541, 6.1), and what was read of all connections is there at once.
+        let most = self.turn.size().min(into.remaining());
+        let mut part = ReadBuf::new(into.initialize_unfilled_to(most));
+        let read = Pin::new(&mut self.io).poll_read(context, &mut part);
+        let count = part.filled().len();
+        into.advance(count);
         if count > 0 {
             self.turn.asks();
             self.turn.spend(count);

@@ -13,6 +13,7 @@ use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 
 use super::answer::{Answer, Body};
+use super::census::Open;
 use super::clients::Owed;
 use crate::rpc::socket::progress::{Progress, Unwritten};
 
@@ -50,6 +51,7 @@ impl HttpBody for Outgoing {
 struct Text {
     bytes: Bytes,
     _unwritten: Unwritten,
+    _open: Option<Open>,
     _owed: Option<Owed>,
 }
 
@@ -63,14 +65,14 @@ impl AsRef<[u8]> for Text {
 pub(super) fn reply(
     answer: Answer,
     is_head: bool,
-    progress: &Arc<Progress>,
+    (progress, open): (&Arc<Progress>, Option<Open>),
     request: Option<Incoming>,
 ) -> Reply {
     let Answer { status, headers, body, owed } = answer;
     let body = match body {
         Body::Whole(bytes) if bytes.is_empty() || is_head => Full::default().boxed_unsync(),
         Body::Whole(bytes) => {
-            let text = Text { bytes, _unwritten: progress.reply(), _owed: owed };
+            let text = Text { bytes, _unwritten: progress.reply(), _open: open, _owed: owed };
             Full::new(Bytes::from_owner(text)).boxed_unsync()
         }
         // A head asks for no events, and who listens to none is gone.

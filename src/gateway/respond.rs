@@ -62,10 +62,20 @@ pub(super) struct Arrival {
 }
 
 impl Gateway {
-    pub(super) async fn respond(&self, request: Request<Incoming>, arrival: &Arrival) -> Reply {
+    /// Refused, by HTTP/2, is who has too many replies to read: to be told so would be another.
+    pub(super) async fn respond(
+        &self,
+        request: Request<Incoming>,
+        arrival: &Arrival,
+    ) -> Result<Reply, h2::Error> {
         let _serving = arrival.progress.serve();
         let (parts, mut body) = request.into_parts();
         let head = Head::of(&parts, &self.cors);
+        let open = arrival.machine.open(4 * self.limits.in_flight);
+        if head.is_http2 && open.is_none() {
+            arrival.turn.spend(ANY_REQUEST);
+            return Err(h2::Reason::REFUSED_STREAM.into());
+        }
         let answered = match arrival.machine.begin(2 * self.limits.in_flight) {
             // What answering takes is there for as long as it is answered, and no longer: by HTTP/2 a reply can wait for long.
             Some(_begun) => Box::pin(self.in_turn((parts, &mut body), arrival, &head)).await,
@@ -92,7 +102,7 @@ impl Gateway {
             self.read_on(&mut body).await;
         }
         let is_unread = head.is_http2 && !body.is_end_stream();
-        reply(answer, head.is_head, &arrival.progress, is_unread.then_some(body))
+        Ok(reply(answer, head.is_head, (&arrival.progress, open), is_unread.then_some(body)))
     }
 
     async fn in_turn(

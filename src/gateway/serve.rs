@@ -1,6 +1,5 @@
 //! Connections: accepted, counted, and served by TLS and HTTP within their limits.
 
-use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -171,7 +170,7 @@ async fn converse<S>(
         let gateway = Arc::clone(&gateway);
         service_fn(move |request: Request<Incoming>| {
             let (gateway, arrival) = (Arc::clone(&gateway), Arc::clone(&arrival));
-            async move { Ok::<_, Infallible>(gateway.respond(request, &arrival).await) }
+            async move { gateway.respond(request, &arrival).await }
         })
     };
     if is_http2 {

@@ -1,16 +1,18 @@
 //! Files that whoever runs `entitlectl` names: what somebody else may have put there holds nobody up and leads nowhere, and
 //! what could not be finished leaves nothing behind.
 
+use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
 use crate::support::fake::FakeDaemon;
+use crate::support::prerequisites;
 
 const FILE: &str =
     "[products.acme-cad]\ntier = \"pro\"\n[methods.entitlement_receipt]\nexample = true\n";
@@ -69,6 +71,64 @@ fn a_pipe_or_a_link_in_the_place_of_a_file_is_neither_waited_for_nor_followed() 
     ] {
         let (code, said) = run(&fake, arguments);
         assert!(code != Some(0) && said.contains(wanted), "{arguments:?}: {code:?} {said}");
+    }
+}
+
+/// A file system of another user's whose program never answers.
+struct Silent<'a> {
+    at: &'a Path,
+    _program: File,
+}
+
+impl<'a> Silent<'a> {
+    /// `None` where we may not mount one.
+    fn mount(at: &'a Path, kind: u32) -> Option<Self> {
+        let program = File::options().read(true).write(true).open("/dev/fuse").ok()?;
+        let options = format!("fd=0,rootmode={kind:o},user_id=1002,group_id=1002,allow_other");
+        let mut mount = Command::new("mount");
+        mount.args(["-i", "-t", "fuse", "-o", &options, "nobody"]).arg(at);
+        let done = mount.stdin(program.try_clone().unwrap()).output().ok()?;
+        done.status.success().then_some(Self { at, _program: program })
+    }
+}
+
+impl Drop for Silent<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.at).status();
+    }
+}
+
+#[test]
+fn a_file_system_that_another_user_answers_for_is_not_waited_for() {
+    const DIRECTORY: u32 = 0o40_000;
+    const REGULAR: u32 = 0o100_000;
+    let fake = FakeDaemon::start(FILE);
+    let at = |name: &str| fake.home().join(name);
+    std::fs::create_dir(at("theirs")).unwrap();
+    symlink("theirs", at("via")).unwrap();
+    std::fs::write(at("file.toml"), "").unwrap();
+    let (folder, file) = (at("theirs"), at("file.toml"));
+    let mounted = (Silent::mount(&folder, DIRECTORY), Silent::mount(&file, REGULAR));
+    let (Some(_folder), Some(_file)) = mounted else {
+        prerequisites::skipped("files of another user's FUSE", "/dev/fuse, and the right to mount");
+        return;
+    };
+    let theirs = "another user answers for";
+    let absolute = at("via/it");
+    for arguments in [
+        &["product", "lint", "theirs/acme.toml"][..],
+        &["product", "lint", "via/acme.toml"],
+        &["product", "lint", "theirs/further/acme.toml"],
+        &["product", "lint", "./via/../theirs/acme.toml"],
+        &["product", "lint", "file.toml"],
+        &["receipt", "import", absolute.to_str().unwrap()],
+        &["product", "keygen", "--secret-key", "theirs/vendor.key"],
+        &["receipt", "make", "acme-cad", "--out", "via/receipt"],
+        &["doctor", "bundle", "via/bundle"],
+        &["store", "backup", "--to", "via/backup"],
+    ] {
+        let (code, said) = run(&fake, arguments);
+        assert!(code != Some(0) && said.contains(theirs), "{arguments:?}: {code:?} {said}");
     }
 }
 

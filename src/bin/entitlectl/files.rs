@@ -1,15 +1,16 @@
 //! Files that the person who runs it names: text from them and from standard input, bounded, and text into them.
 //!
-//! Others may be able to write into the directory: no pipe is waited for, and no link followed. What is meant to come
-//! through a pipe is read from standard input.
+//! Others may be able to write into the directory: no pipe is waited for, no link followed, and no file system entered that
+//! another user answers for. What is meant to come through a pipe is read from standard input.
 
-use std::fs::OpenOptions;
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::io::{BufRead, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use entitled::regular_file;
+use entitled::regular_file::Reached;
 
 use crate::exit::Failure;
 
@@ -22,10 +23,24 @@ pub(crate) fn read(path: &Path) -> Result<String, Failure> {
     match path.as_os_str() == "-" {
         true => read_bounded(io::stdin().lock(), Path::new("standard input")),
         false => {
-            let file = regular_file::open(path)
-                .map_err(|source| Failure::File { path: path.to_owned(), source })?;
+            let file =
+                open(path).map_err(|source| Failure::File { path: path.to_owned(), source })?;
             read_bounded(file, path)
         }
+    }
+}
+
+/// Opens a file to read it.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    Reached::to(path)?.open()
+}
+
+/// Whether anything has the name, were it a dangling link.
+pub(crate) fn is_there(path: &Path) -> io::Result<bool> {
+    match Reached::to(path).and_then(|it| it.path().symlink_metadata()) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -51,25 +66,32 @@ pub(crate) fn read_line() -> Result<String, Failure> {
 
 /// Writes a file in the place of whatever is there: through no link, and into no pipe.
 pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |source| Failure::NewFile { path: path.to_owned(), source };
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let draft = path.with_file_name(format!(".{name}.{}.new", std::process::id()));
-    write_new(&draft, text, 0o644)?;
-    std::fs::rename(&draft, path).map_err(|source| {
-        // Of no use to anybody, and what went wrong is told.
-        let _ = std::fs::remove_file(&draft);
-        Failure::NewFile { path: path.to_owned(), source }
-    })
+    let draft = format!(".{name}.{}.new", std::process::id());
+    let reached = Reached::to(path).map_err(failed)?;
+    let draft = reached.path_of(OsStr::new(&draft));
+    make(&draft, text, 0o644)
+        .and_then(|()| {
+            std::fs::rename(&draft, reached.path()).inspect_err(|_| {
+                // Of no use to anybody, and what went wrong is told.
+                let _ = std::fs::remove_file(&draft);
+            })
+        })
+        .map_err(failed)
 }
 
 /// Writes a file where nothing is yet. One that could not be written to its end is taken away.
 pub(crate) fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
-    let failed = |source| Failure::NewFile { path: path.to_owned(), source };
-    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
-    let mut file = file.map_err(failed)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|source| {
+    let made = Reached::to(path).and_then(|it| make(&it.path(), text, mode));
+    made.map_err(|source| Failure::NewFile { path: path.to_owned(), source })
+}
+
+fn make(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).inspect_err(|_| {
         // What went wrong is told; this may as well.
         let _ = std::fs::remove_file(path);
-        failed(source)
     })
 }
 

@@ -80,7 +80,7 @@ fn read(bytes: &[u8]) -> Option<(Check<'_>, usize)> {
     let mut rest = Rest(bytes);
     let (mut version, mut method, mut id, mut product) = (false, false, None, None);
     let mut id_at = 0;
-    rest.skip(b"{")?;
+    rest.byte(b'{')?;
     // Each member once: of the second of a kind the readers say that it is one too many.
     loop {
         if !version && rest.skip(b"\"jsonrpc\":").is_some() {
@@ -101,16 +101,16 @@ fn read(bytes: &[u8]) -> Option<(Check<'_>, usize)> {
             rest.blank();
             let text = rest.text()?;
             product = text.get(1..text.len() - 1);
-            rest.skip(b"}")?;
+            rest.byte(b'}')?;
         } else {
             return None;
         }
-        if rest.skip(b",").is_none() {
+        if rest.byte(b',').is_none() {
             break;
         }
         rest.blank();
     }
-    rest.skip(b"}")?;
+    rest.byte(b'}')?;
     let (true, true, Some(id), Some(product)) = (version, method, id, product) else { return None };
     Some((Check { id, product, length: bytes.len() - rest.0.len() }, id_at))
 }
@@ -128,10 +128,20 @@ impl<'a> Rest<'a> {
         None
     }
 
+    fn byte(&mut self, byte: u8) -> Option<()> {
+        match self.0 {
+            [first, rest @ ..] if *first == byte => {
+                self.0 = rest;
+                Some(())
+            }
+            _ => None,
+        }
+    }
+
     /// The blank that some programs put after a colon or a comma.
     fn blank(&mut self) {
         // Whether there was one makes no difference.
-        let _ = self.skip(b" ");
+        let _ = self.byte(b' ');
     }
 
     fn take(&mut self, length: usize) -> Option<&'a [u8]> {
@@ -145,7 +155,7 @@ impl<'a> Rest<'a> {
         if self.0.first() == Some(&b'"') {
             return self.text();
         }
-        let digits = self.0.iter().take(DIGITS + 1).take_while(|it| it.is_ascii_digit()).count();
+        let digits = count(self.0, DIGITS + 1, |it| it.is_ascii_digit());
         match self.0.first() {
             Some(b'1'..=b'9') if digits <= DIGITS => self.take(digits),
             Some(b'0') if digits == 1 => self.take(digits),
@@ -156,11 +166,23 @@ impl<'a> Rest<'a> {
     /// A short text of printable ASCII without escapes, with its quotes.
     fn text(&mut self) -> Option<&'a [u8]> {
         let inside = self.0.strip_prefix(b"\"")?;
-        let plain = |it: &&u8| matches!(it, b' '..=b'~') && !matches!(it, b'"' | b'\\');
-        let length = inside.iter().take(TEXT + 1).take_while(plain).count();
+        let plain = |it: &u8| matches!(it, b' '..=b'~') && !matches!(it, b'"' | b'\\');
+        let length = count(inside, TEXT + 1, plain);
         let ends = length <= TEXT && inside.get(length) == Some(&b'"');
         if ends { self.take(length + 2) } else { None }
     }
+}
+
+/// How many bytes of a kind come first, of which no more than `most` are looked at.
+fn count(bytes: &[u8], most: usize, is: impl Fn(&u8) -> bool) -> usize {
+    let mut rest = bytes;
+    while let [first, after @ ..] = rest
+        && bytes.len() - after.len() <= most
+        && is(first)
+    {
+        rest = after;
+    }
+    bytes.len() - rest.len()
 }
 
 #[cfg(test)]

@@ -338,8 +338,13 @@ pub(in crate::rpc) fn accepted<B>(request: &Request<B>) -> String {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let named = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
-    let kind = named.and_then(|it| it.split(';').next()).map_or("", str::trim);
+    let named = headers.get(header::CONTENT_TYPE);
+    // As nearly every program says it.
+    if named.is_some_and(|it| it.as_bytes() == JSON.as_bytes()) {
+        return true;
+    }
+    let kind = named.and_then(|it| it.to_str().ok());
+    let kind = kind.and_then(|it| it.split(';').next()).map_or("", str::trim);
     kind.eq_ignore_ascii_case("application/json")
         || kind.eq_ignore_ascii_case("application/json-rpc")
 }

@@ -16,7 +16,7 @@ use super::checksums::Checksums;
 use super::database::{self, Check};
 use super::folder::{Draft, Folder};
 use super::{backup, migrations, sealed};
-use crate::regular_file;
+use crate::regular_file::Reached;
 use crate::store::error::StoreError;
 use crate::store::schema::SCHEMA;
 use crate::store::tables::audit;
@@ -278,7 +278,7 @@ pub(in crate::store) fn replace(
     };
     folder.remove_drafts()?;
     let doing = || format!("restore {}", backup.display());
-    let source = regular_file::open(backup).map_err(StoreError::file(doing()))?;
+    let source = Reached::to(backup).and_then(|it| it.open()).map_err(StoreError::file(doing()))?;
     let (draft, until) = copy_whole(&source, &name(backup), settings, &folder)?;
     settings.progress.begins("writing down that it was restored");
     let said = format!("by hand, {}", restored(&name(backup), until));

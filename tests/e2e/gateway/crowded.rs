@@ -9,13 +9,15 @@ use nix::sys::signal::Signal;
 use rustix::io::ioctl_fionread;
 use serde_json::json;
 
-use crate::support::gateway::{EVERYTHING, GatewayStage, TOKEN, client, everything};
+use crate::support::gateway::{EVERYTHING, GatewayStage, TOKEN, client, connect_from, everything};
 use crate::support::stage::ACME;
 use crate::support::{PATIENCE, eventually};
 
 const FLOODERS: usize = 60;
 /// A PING (RFC 9113, 6.7), which is answered by as many bytes.
 const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0entitled";
+/// What a browser asks before a page may (the Fetch standard, "CORS-preflight fetch"): nobody needs a token for it.
+const PREFLIGHT: &[u8] = b"OPTIONS /api/v1/tiers HTTP/1.1\r\nHost: localhost\r\nOrigin: https://app.example.com\r\nAccess-Control-Request-Method: GET\r\nX-Request-Id: beforehand\r\n\r\n";
 
 #[test]
 fn who_waits_for_a_chain_keeps_nobody_from_what_is_known() {
@@ -65,47 +67,68 @@ fn who_waits_for_a_chain_keeps_nobody_from_what_is_known() {
     }
 }
 
-/// A connection of HTTP/2 on which is sent as much as there is room for.
+/// A connection on which one thing is sent again and again, as often as there is room for.
 struct Flooder {
     stream: TcpStream,
+    says: &'static [u8],
+    /// The length of each answer.
+    hears: usize,
     sent: usize,
 }
 
 impl Flooder {
-    fn to(stage: &GatewayStage) -> Self {
-        let mut stream = TcpStream::connect(("127.0.0.1", stage.gateway.port)).unwrap();
+    fn pinging(stage: &GatewayStage) -> Self {
+        let mut stream = connect_from(1, stage.gateway.port);
         stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+        Self::of(stream, PING, PING.len())
+    }
+
+    fn asking_beforehand(stage: &GatewayStage) -> Self {
+        let mut stream = connect_from(2, stage.gateway.port);
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(PREFLIGHT).unwrap();
+        let mut said = Vec::new();
+        while !said.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            said.extend(byte);
+        }
+        assert!(said.starts_with(b"HTTP/1.1 204 "), "{}", String::from_utf8_lossy(&said));
+        Self::of(stream, PREFLIGHT, said.len())
+    }
+
+    fn of(stream: TcpStream, says: &'static [u8], hears: usize) -> Self {
         stream.set_nonblocking(true).unwrap();
-        Self { stream, sent: 0 }
+        Self { stream, says, hears, sent: 0 }
     }
 
     /// Reads what was said, and sends on.
-    fn send_on(&mut self, pings: &[u8]) {
+    fn send_on(&mut self) {
         let mut said = vec![0; 256 * 1024];
         while self.stream.read(&mut said).is_ok_and(|it| it > 0) {}
-        match self.stream.write(&pings[self.sent % PING.len()..]) {
+        let more = self.says.repeat(256 * 1024 / self.says.len());
+        match self.stream.write(&more[self.sent % self.says.len()..]) {
             Ok(count) => self.sent += count,
             Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}"),
         }
     }
 
     fn answered(&self) -> usize {
-        usize::try_from(ioctl_fionread(&self.stream).unwrap()).unwrap() / PING.len()
+        usize::try_from(ioctl_fionread(&self.stream).unwrap()).unwrap() / self.hears
     }
 }
 
-/// How many frames of all flooders are answered before this question is, at the least of some times: what comes after the
+/// How many of what all flooders send are answered before this question is, at the least of some times: what comes after the
 /// answer counts as well, until we are scheduled.
 fn answered_before(
     stage: &GatewayStage,
     flooders: &mut [Flooder],
     (port, question): (u16, &str),
 ) -> usize {
-    let pings = PING.repeat(16 * 1024);
     let once = |_| {
         stage.gateway.signal(Signal::SIGSTOP);
-        flooders.iter_mut().for_each(|it| it.send_on(&pings));
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        flooders.iter_mut().for_each(Flooder::send_on);
+        let mut stream = connect_from(1, port);
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.write_all(question.as_bytes()).unwrap();
         stage.gateway.signal(Signal::SIGCONT);
@@ -120,12 +143,25 @@ fn frames_that_are_no_requests_keep_nobody_waiting_for_all_of_them() {
     // Whoever asks for nothing is closed after a while.
     let limits = "[limits]\nidle = \"30m\"\nwrite = \"30m\"\n";
     let stage = GatewayStage::start(&format!("{}{limits}", everything()));
-    let mut flooders: Vec<_> = (0..FLOODERS).map(|_| Flooder::to(&stage)).collect();
+    let mut flooders: Vec<_> = (0..FLOODERS).map(|_| Flooder::pinging(&stage)).collect();
     let ask = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let (client, probe) = (ask("/api/v1/tiers"), ask("/livez"));
     let client = answered_before(&stage, &mut flooders, (stage.gateway.port, &client));
     let probe = answered_before(&stage, &mut flooders, (stage.gateway.probes, &probe));
     let most = FLOODERS * 1_000;
+    assert!(client < most && probe < most, "{client} before a client, {probe} before a probe");
+}
+
+#[test]
+fn who_asks_beforehand_without_end_keeps_nobody_waiting_for_all_of_it() {
+    let page = "[cors]\norigins = [\"https://app.example.com\"]\n";
+    let stage = GatewayStage::start(&format!("{}{page}", everything()));
+    let mut flooders: Vec<_> = (0..FLOODERS).map(|_| Flooder::asking_beforehand(&stage)).collect();
+    let ask = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let (client, probe) = (ask("/api/v1/tiers"), ask("/livez"));
+    let client = answered_before(&stage, &mut flooders, (stage.gateway.port, &client));
+    let probe = answered_before(&stage, &mut flooders, (stage.gateway.probes, &probe));
+    let most = FLOODERS * 3;
     assert!(client < most && probe < most, "{client} before a client, {probe} before a probe");
 }
 

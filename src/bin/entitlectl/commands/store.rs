@@ -8,11 +8,12 @@ use std::time::Duration;
 use clap::Subcommand;
 use entitled::clock::Clock;
 use entitled::config::{Config, Environment};
-use entitled::regular_file;
+use entitled::regular_file::{self, Reached};
 use entitled::store::{Asked, Progress, Store, StoreSettings};
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
+use crate::files;
 use crate::results::show_outline;
 use crate::screen::Screen;
 use crate::session::{self, Question, Session};
@@ -81,7 +82,7 @@ fn copy_backup(session: &Session, to: &Path, screen: &mut Screen) -> Result<Exit
     let made: Value = session::read(question.method, &session.ask(&question)?)?;
     let from = PathBuf::from(made["path"].as_str().unwrap_or_default());
     let mut source =
-        regular_file::open(&from).map_err(|source| Failure::File { path: from.clone(), source })?;
+        files::open(&from).map_err(|source| Failure::File { path: from.clone(), source })?;
     let busy = session.busy("copying the backup");
     let Some(target) = target else {
         io::copy(&mut source, &mut io::stdout().lock())
@@ -100,15 +101,17 @@ fn copy_backup(session: &Session, to: &Path, screen: &mut Screen) -> Result<Exit
 /// A file made where nothing was. It goes again unless it is filled.
 struct NewFile<'a> {
     path: &'a Path,
+    reached: Reached,
     file: File,
     filled: bool,
 }
 
 impl<'a> NewFile<'a> {
     fn make(path: &'a Path) -> Result<Self, Failure> {
-        let file = regular_file::make_new(path)
-            .map_err(|source| Failure::NewFile { path: path.to_owned(), source })?;
-        Ok(Self { path, file, filled: false })
+        let failed = |source| Failure::NewFile { path: path.to_owned(), source };
+        let reached = Reached::to(path).map_err(failed)?;
+        let file = regular_file::make_new(&reached.path()).map_err(failed)?;
+        Ok(Self { path, reached, file, filled: false })
     }
 
     fn fill(mut self, source: &mut File) -> Result<(), Failure> {
@@ -122,7 +125,7 @@ impl<'a> NewFile<'a> {
 impl Drop for NewFile<'_> {
     fn drop(&mut self) {
         if !self.filled {
-            let _ = std::fs::remove_file(self.path);
+            let _ = std::fs::remove_file(self.reached.path());
         }
     }
 }

@@ -3,6 +3,7 @@
 //! The files are those of a mirror: what a beacon node answers, one answer a file. None of them is trusted:
 //! the daemon takes only what the chain's validators signed.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -96,7 +97,9 @@ fn bring(
     folder: &Path,
 ) -> Result<Box<RawValue>, Failure> {
     let below = folder.join(FOLDER);
-    let folder = if below.is_dir() { below } else { folder.to_owned() };
+    let unreadable = |source| Failure::File { path: folder.to_owned(), source };
+    let folder =
+        if files::is_there(&below).map_err(unreadable)? { below } else { folder.to_owned() };
     let porter = Porter { session, screen, chain, folder };
     let mut bar = Bar::new();
     let mut result = session.ask(&porter.question()?)?;
@@ -155,10 +158,12 @@ impl Porter<'_> {
         file: &str,
     ) -> Result<Option<Box<RawValue>>, Failure> {
         let path = self.folder.join(file);
-        if !path.exists() {
-            return Ok(None);
-        }
-        let text = files::read(&path)?;
+        let text = match files::read(&path) {
+            Err(Failure::File { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                return Ok(None);
+            }
+            read => read?,
+        };
         let wrong = |_| Failure::Usage(format!("{} is not JSON", path.display()));
         let content: Value = serde_json::from_str(&text).map_err(wrong)?;
         match self.session.ask(&question.with(name, &content)?) {

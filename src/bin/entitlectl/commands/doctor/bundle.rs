@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use entitled::config::Config;
-use entitled::regular_file;
+use entitled::regular_file::{self, Reached};
 use serde_json::{Value, json};
 
 use super::Findings;
@@ -31,7 +31,8 @@ pub(super) fn write(
         ("entitled-doctor/configuration.json", pretty(&config.map_or(Value::Null, harmless))),
     ];
     let failed = |source| Failure::NewFile { path: path.to_owned(), source };
-    let mut file = regular_file::make_new(path).map_err(failed)?;
+    let reached = Reached::to(path).map_err(failed)?;
+    let mut file = regular_file::make_new(&reached.path()).map_err(failed)?;
     file.write_all(&tar(&files)).and_then(|()| file.sync_all()).map_err(failed)
 }
 

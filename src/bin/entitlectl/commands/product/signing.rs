@@ -23,10 +23,12 @@ pub(super) fn place_of_signature(file: &Path) -> PathBuf {
 /// The signature beside a product file, where there is one.
 pub(super) fn beside(file: &Path) -> Result<Option<String>, Failure> {
     let place = place_of_signature(file);
-    // What is there and cannot be read, a dangling link too, is said.
-    match place.symlink_metadata() {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        _ => files::read(&place).map(Some),
+    match files::read(&place) {
+        // What is there and cannot be read, a dangling link too, is said.
+        Err(Failure::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Ok(None)
+        }
+        read => read.map(Some),
     }
 }
 
@@ -37,9 +39,9 @@ pub(super) fn keygen(screen: &mut Screen, secret: &Path) -> Result<Exit, Failure
         return Err(Failure::Usage("the secret key must not be named `.pub`".to_owned()));
     }
     for path in [secret, &public] {
-        if path.symlink_metadata().is_ok() {
-            let source = std::io::ErrorKind::AlreadyExists.into();
-            return Err(Failure::NewFile { path: path.to_owned(), source });
+        let failed = |source| Failure::NewFile { path: path.to_owned(), source };
+        if files::is_there(path).map_err(failed)? {
+            return Err(failed(std::io::ErrorKind::AlreadyExists.into()));
         }
     }
     let passphrase = secrets::read_new(screen, "Passphrase for the secret key")?;

@@ -31,22 +31,35 @@ pub(super) struct Machine {
     connections: AtomicUsize,
     /// That are not answered yet.
     requests: AtomicUsize,
+    /// Of requests, that are on their way.
+    bodies: AtomicUsize,
 }
 
-/// A request of a machine, until it is answered.
-pub(super) struct Begun<'a>(&'a Machine);
+/// A request of a machine until it is answered, or its body until it has arrived.
+pub(super) struct Begun<'a>(&'a AtomicUsize);
 
 impl Machine {
     /// Counts one more request, unless there are so many.
     pub(super) fn begin(&self, most: usize) -> Option<Begun<'_>> {
-        let begun = Begun(self);
-        (self.requests.fetch_add(1, Ordering::Relaxed) < most).then_some(begun)
+        Begun::one_of(&self.requests, most)
+    }
+
+    /// Counts one more body until it has arrived, unless there are so many.
+    pub(super) fn receive(&self, most: usize) -> Option<Begun<'_>> {
+        Begun::one_of(&self.bodies, most)
+    }
+}
+
+impl<'a> Begun<'a> {
+    fn one_of(counted: &'a AtomicUsize, most: usize) -> Option<Self> {
+        let begun = Self(counted);
+        (counted.fetch_add(1, Ordering::Relaxed) < most).then_some(begun)
     }
 }
 
 impl Drop for Begun<'_> {
     fn drop(&mut self) {
-        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -81,6 +94,7 @@ impl Census {
                 number,
                 connections: AtomicUsize::new(0),
                 requests: AtomicUsize::new(0),
+                bodies: AtomicUsize::new(0),
             })
         };
         let machine = Arc::clone(counts.by_address.entry(address).or_insert_with(new));

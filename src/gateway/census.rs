@@ -33,10 +33,12 @@ pub(super) struct Machine {
     requests: AtomicUsize,
     /// Whose replies are not written yet.
     open: AtomicUsize,
+    /// Of requests, that are on their way.
+    bodies: AtomicUsize,
 }
 
-/// A request of a machine, until it is answered.
-pub(super) struct Begun<'a>(&'a Machine);
+/// A request of a machine until it is answered, or its body until it has arrived.
+pub(super) struct Begun<'a>(&'a AtomicUsize);
 
 /// A request of a machine, until its reply is written.
 pub(super) struct Open(Arc<Machine>);
@@ -44,14 +46,25 @@ pub(super) struct Open(Arc<Machine>);
 impl Machine {
     /// Counts one more request, unless there are so many.
     pub(super) fn begin(&self, most: usize) -> Option<Begun<'_>> {
-        let begun = Begun(self);
-        (self.requests.fetch_add(1, Ordering::Relaxed) < most).then_some(begun)
+        Begun::one_of(&self.requests, most)
+    }
+
+    /// Counts one more body until it has arrived, unless there are so many.
+    pub(super) fn receive(&self, most: usize) -> Option<Begun<'_>> {
+        Begun::one_of(&self.bodies, most)
     }
 
     /// The same, until its reply is written: who does not read has so many at last.
     pub(super) fn open(self: &Arc<Self>, most: usize) -> Option<Open> {
         let open = Open(Arc::clone(self));
         (self.open.fetch_add(1, Ordering::Relaxed) < most).then_some(open)
+    }
+}
+
+impl<'a> Begun<'a> {
+    fn one_of(counted: &'a AtomicUsize, most: usize) -> Option<Self> {
+        let begun = Self(counted);
+        (counted.fetch_add(1, Ordering::Relaxed) < most).then_some(begun)
     }
 }
 
@@ -63,7 +76,7 @@ impl Drop for Open {
 
 impl Drop for Begun<'_> {
     fn drop(&mut self) {
-        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -99,6 +112,7 @@ impl Census {
                 connections: AtomicUsize::new(0),
                 requests: AtomicUsize::new(0),
                 open: AtomicUsize::new(0),
+                bodies: AtomicUsize::new(0),
             })
         };
         let machine = Arc::clone(counts.by_address.entry(address).or_insert_with(new));

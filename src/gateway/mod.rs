@@ -29,6 +29,7 @@ mod hosts;
 mod idempotency;
 mod jwt;
 mod kept;
+mod object;
 mod oidc;
 mod openapi;
 mod outgoing;

@@ -26,16 +26,20 @@ use super::hosts::Hosts;
 use super::idempotency::Idempotency;
 use super::kept::Verdicts;
 use super::outgoing::{Reply, reply};
+use super::places::{Full, Places};
 use super::probes::Figures;
 use super::problem::Problem;
 use super::settings::Limits;
-use super::{events, forward, openapi, parameters, rpc, waiting};
+use super::{events, forward, object, openapi, parameters, rpc, waiting};
 use crate::clock::Clock;
 use crate::rpc::socket::progress::Progress;
 use crate::rpc::socket::turn::{ANY_REQUEST, Turn};
 
 /// How long the rest of a body is waited for that nobody wants.
 const LINGER: Duration = Duration::from_millis(200);
+
+/// Requests whose body is on its way, for each that is answered at a time.
+const BODIES: usize = 4;
 
 /// What all connections share.
 pub(super) struct Gateway {
@@ -47,6 +51,8 @@ pub(super) struct Gateway {
     pub(super) verdicts: Verdicts,
     pub(super) idempotency: Idempotency,
     pub(super) in_flight: Semaphore,
+    /// Of those whose body is on its way.
+    pub(super) bodies: Places,
     pub(super) figures: Figures,
     pub(super) clock: Clock,
 }
@@ -177,12 +183,13 @@ impl Gateway {
             let lacks = endpoint.scope.word();
             return Err(Problem::forbidden(format!("this client lacks the scope `{lacks}`")));
         }
+        // Whoever sends slowly has no turn and no place that others wait for.
+        let body = self.body((parts, body), arrival, &client).await?;
+        arrival.progress.completed();
         let own = Arc::clone(&client);
         let _turn = own.turn().await?;
         let _place =
             self.in_flight.try_acquire().map_err(|_| Problem::busy("too much at a time"))?;
-        let body = self.body(parts, body).await?;
-        arrival.progress.completed();
         let asked = Asked { endpoint, client, shown, parts, progress: &arrival.progress };
         let mut answer = match endpoint.kind {
             Kind::Rpc => rpc::answer(&self.daemon, &asked.client, &body).await,
@@ -209,14 +216,34 @@ impl Gateway {
         Ok(answer)
     }
 
-    async fn body(&self, parts: &Parts, body: &mut Incoming) -> Result<Bytes, Problem> {
+    async fn body(
+        &self,
+        (parts, body): (&Parts, &mut Incoming),
+        arrival: &Arrival,
+        client: &Client,
+    ) -> Result<Bytes, Problem> {
+        if body.is_end_stream() {
+            return Ok(Bytes::new());
+        }
+        let too_long = || {
+            let why = format!("a request has at most {} bytes", self.limits.request_bytes);
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "LIMIT_EXCEEDED", why)
+        };
+        // By its head: whoever asks before sending is told so, and is not waited for.
+        if body.size_hint().lower() > self.limits.request_bytes as u64 {
+            return Err(too_long());
+        }
+        let Some(_receiving) = arrival.machine.receive(bodies_of_an_address(&self.limits)) else {
+            return Err(Problem::limited("this address sends too many bodies at a time"));
+        };
+        let _place = self.bodies.take(client.share()).map_err(|full| match full {
+            Full::Own => Problem::limited("this client sends too many bodies at a time"),
+            Full::All => Problem::busy("too many bodies at a time"),
+        })?;
         let body = Limited::new(body, self.limits.request_bytes).collect();
         let body = match tokio::time::timeout(self.limits.head, body).await {
             Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                let why = format!("a request has at most {} bytes", self.limits.request_bytes);
-                return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "LIMIT_EXCEEDED", why));
-            }
+            Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_long()),
             Ok(Err(_)) => return Err(Problem::bad("the body is cut off")),
             Err(_) => {
                 let why = "the body did not arrive in time";
@@ -372,6 +399,16 @@ struct Asked<'a> {
     progress: &'a Arc<Progress>,
 }
 
+/// How many bodies there are at a time, on their way.
+pub(super) fn bodies(limits: &Limits) -> usize {
+    limits.in_flight.saturating_mul(BODIES)
+}
+
+/// A sixteenth of them, with some for who has set them to few.
+fn bodies_of_an_address(limits: &Limits) -> usize {
+    (bodies(limits) / 16).max(8)
+}
+
 fn members(endpoint: &Endpoint, body: &[u8]) -> Result<Map<String, Value>, Problem> {
     if body.is_empty() {
         return Ok(Map::new());
@@ -379,7 +416,7 @@ fn members(endpoint: &Endpoint, body: &[u8]) -> Result<Map<String, Value>, Probl
     if endpoint.verb == "GET" {
         return Err(Problem::bad("a question by GET has no body"));
     }
-    serde_json::from_slice(body).map_err(|_| Problem::bad("the body is not one JSON object"))
+    object::read(body, "the body")
 }
 
 fn other_verb(verbs: &[&'static str], request: &str) -> Answer {

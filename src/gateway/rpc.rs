@@ -1,6 +1,7 @@
 //! JSON-RPC over HTTP: the methods of the table, for the client's customer.
 
 use http::StatusCode;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
@@ -9,7 +10,8 @@ use super::clients::Client;
 use super::daemon::Daemon;
 use super::endpoints::{ENDPOINTS, Kind, Scope};
 use super::problem::Problem;
-use super::{parameters, waiting};
+use super::{object, parameters, waiting};
+use crate::rpc::call::envelope::{self, Envelope, Fault};
 use entitled_client::ErrorCode;
 
 /// Requests in one batch, as with the daemon.
@@ -28,19 +30,23 @@ pub(super) async fn answer(
     client: &Client,
     body: &[u8],
 ) -> Result<Answer, Problem> {
-    let unreadable = |_| Problem::bad("the body is not JSON");
-    let requests = match serde_json::from_slice(body).map_err(unreadable)? {
-        Value::Array(requests) => requests,
-        request @ Value::Object(_) => {
-            return Ok(one(daemon, client, request).await.map_or_else(nothing, reply));
+    let unreadable = || Problem::bad("the body is not JSON");
+    let body = std::str::from_utf8(body).map_err(|_| unreadable())?;
+    match body.trim_ascii_start().as_bytes().first() {
+        Some(b'{') => {
+            serde_json::from_str::<IgnoredAny>(body).map_err(|_| unreadable())?;
+            return Ok(one(daemon, client, body).await.map_or_else(nothing, reply));
         }
+        Some(b'[') => {}
+        _ if serde_json::from_str::<IgnoredAny>(body).is_err() => return Err(unreadable()),
         _ => return Err(Problem::bad("the body is no request and no batch of them")),
-    };
+    }
+    let requests: Vec<&RawValue> = serde_json::from_str(body).map_err(|_| unreadable())?;
     if requests.is_empty() || requests.len() > BATCH {
         return Err(Problem::bad("a batch has 1 to 32 requests"));
     }
     let (mut said, mut length) = (Vec::new(), 0);
-    for (at, request) in requests.into_iter().enumerate() {
+    for (at, request) in requests.into_iter().map(RawValue::get).enumerate() {
         // Each counts as one that was asked by itself, also where nobody waits for its answer.
         let beyond = match at == 0 || client.may_ask_now() {
             true if length < LONGEST => None,
@@ -49,11 +55,10 @@ pub(super) async fn answer(
         };
         let reply = match beyond {
             None => one(daemon, client, request).await,
-            Some(_) if is_notification(&request) => None,
-            Some(why) => {
-                let id = request.get("id").cloned().unwrap_or_default();
-                Some(error(&id, ErrorCode::LimitExceeded, why))
-            }
+            Some(why) => match envelope::read(request) {
+                Ok(read) => read.id.map(|id| error(id, ErrorCode::LimitExceeded, why)),
+                Err(fault) => Some(wrong(&fault)),
+            },
         };
         length += reply.as_ref().map_or(0, String::len);
         said.extend(reply);
@@ -64,11 +69,6 @@ pub(super) async fn answer(
     })
 }
 
-/// Whether nobody waits for an answer.
-fn is_notification(request: &Value) -> bool {
-    request.get("method").is_some() && request.get("id").is_none()
-}
-
 fn nothing() -> Answer {
     Answer::new(StatusCode::NO_CONTENT, Body::Whole(bytes::Bytes::new()))
 }
@@ -77,26 +77,30 @@ fn reply(said: String) -> Answer {
     Answer::json(StatusCode::OK, said)
 }
 
-fn error(id: &Value, code: ErrorCode, detail: &str) -> String {
+fn error(id: &RawValue, code: ErrorCode, detail: &str) -> String {
     failure(id, code.number(), code.name(), detail)
 }
 
-fn failure(id: &Value, number: i32, name: &str, detail: &str) -> String {
+fn failure(id: &RawValue, number: i32, name: &str, detail: &str) -> String {
     let data = json!({ "code": name, "detail": detail });
     let error = json!({ "code": number, "message": detail, "data": data });
-    json!({ "jsonrpc": "2.0", "id": id, "error": error }).to_string()
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"error\":{error}}}")
+}
+
+/// What the daemon would say of what is no request.
+fn wrong((fault, id): &(Fault, Option<&RawValue>)) -> String {
+    let mut reply = Vec::new();
+    fault.write(*id, &mut reply);
+    String::from_utf8_lossy(&reply).into_owned()
 }
 
 /// Answers one request; a notification has no answer.
-async fn one(daemon: &Daemon, client: &Client, mut request: Value) -> Option<String> {
-    let id = request.get_mut("id").map(Value::take);
-    let is_id = id.as_ref().is_none_or(|it| it.is_null() || it.is_string() || it.is_number());
-    let method = request["method"].as_str().map(str::to_owned);
-    let (Some(method), true, true) = (method, is_id, request["jsonrpc"] == "2.0") else {
-        let why = "not a JSON-RPC 2.0 request";
-        return Some(error(&Value::Null, ErrorCode::InvalidRequest, why));
+async fn one(daemon: &Daemon, client: &Client, request: &str) -> Option<String> {
+    let Envelope { id, method, params, .. } = match envelope::read(request) {
+        Ok(envelope) => envelope,
+        Err(fault) => return Some(wrong(&fault)),
     };
-    let asked = ask(daemon, client, &method, request["params"].take()).await;
+    let asked = ask(daemon, client, &method, params).await;
     let id = id?;
     Some(match asked {
         // As the daemon wrote it: a tree of it would take several times as much.
@@ -104,7 +108,7 @@ async fn one(daemon: &Daemon, client: &Client, mut request: Value) -> Option<Str
         Err(problem) => {
             let code = ErrorCode::ALL.iter().find(|it| it.name() == problem.code());
             let code = code.copied().unwrap_or(ErrorCode::Busy);
-            failure(&id, code.number(), problem.code(), problem.detail())
+            failure(id, code.number(), problem.code(), problem.detail())
         }
     })
 }
@@ -113,7 +117,7 @@ async fn ask(
     daemon: &Daemon,
     client: &Client,
     method: &str,
-    params: Value,
+    params: Option<&RawValue>,
 ) -> Result<Box<RawValue>, Problem> {
     let plain = [Kind::Question, Kind::Work, Kind::Change];
     let row = ENDPOINTS.iter().find(|it| it.method == method && plain.contains(&it.kind));
@@ -128,10 +132,10 @@ async fn ask(
     if !client.has(scope) {
         return Err(Problem::forbidden(format!("this client lacks the scope `{}`", scope.word())));
     }
-    let params: Map<String, Value> = match params {
-        Value::Null => Map::new(),
-        Value::Object(params) => params,
-        _ => return Err(Problem::bad("give `params` by name")),
+    let params = match params.map(|it| it.get().as_bytes()) {
+        None => Map::new(),
+        Some(params @ [b'{', ..]) => object::read(params, "`params`")?,
+        Some(_) => return Err(Problem::bad("give `params` by name")),
     };
     let narrowing = parameters::narrowing_of(method);
     let listed = parameters::narrows(client, narrowing);

@@ -14,8 +14,9 @@ use super::daemon::Daemon;
 use super::hosts::Hosts;
 use super::idempotency::Idempotency;
 use super::kept::Verdicts;
+use super::places::Places;
 use super::probes::{self, Figures};
-use super::respond::Gateway;
+use super::respond::{Gateway, bodies};
 use super::revisions::Revisions;
 use super::serve;
 use super::settings::Settings;
@@ -65,6 +66,7 @@ fn gateway(
         verdicts: Verdicts::new(revisions),
         idempotency: Idempotency::default(),
         in_flight: Semaphore::new(settings.limits.in_flight),
+        bodies: Places::new(bodies(&settings.limits)),
         figures: Figures::default(),
         clock,
     };

@@ -1,5 +1,6 @@
 //! The gateway: what the daemon answers, over HTTP, to whom it may concern and to nobody else.
 
+mod bodies;
 mod crowded;
 mod described;
 mod expiry;
@@ -216,6 +217,10 @@ fn without_authentication_only_a_loopback_address_is_listened_on() {
         assert_eq!(code, Some(2), "{text}\n{said}");
         assert!(said.contains(says), "{says}: {said}");
     }
+    // What is wrong with the only client is all that is wrong.
+    let (_, said) = ended(&everything().replace("token_sha256 = \"", "token_sha256 = \"x"));
+    assert!(said.contains("token_sha256"), "{said}");
+    assert!(!said.contains("at least one") && !said.contains("known by one of"), "{said}");
     let stage = GatewayStage::start(&anonymous);
     assert_eq!(
         curl(&[&stage.gateway.url("/api/v1/tiers")]).status,

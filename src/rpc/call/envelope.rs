@@ -16,16 +16,16 @@ use entitled_core::domain::ids::clip;
 /// `params` would be a request without any.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::rpc) struct Envelope<'a> {
+pub(crate) struct Envelope<'a> {
     #[serde(borrow)]
     jsonrpc: Cow<'a, str>,
     /// `None` makes it a notification; `null` is an id like any other.
     #[serde(borrow, default, deserialize_with = "present")]
-    pub(in crate::rpc) id: Option<&'a RawValue>,
+    pub(crate) id: Option<&'a RawValue>,
     #[serde(borrow)]
-    pub(in crate::rpc) method: Cow<'a, str>,
+    pub(crate) method: Cow<'a, str>,
     #[serde(borrow, default, deserialize_with = "present")]
-    pub(in crate::rpc) params: Option<&'a RawValue>,
+    pub(crate) params: Option<&'a RawValue>,
 }
 
 fn present<'de: 'a, 'a, D: Deserializer<'de>>(source: D) -> Result<Option<&'a RawValue>, D::Error> {
@@ -40,7 +40,7 @@ struct OnlyId<'a> {
 
 /// Something is wrong with a request before its method could run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::rpc) struct Fault {
+pub(crate) struct Fault {
     pub(in crate::rpc) code: Code,
     detail: Cow<'static, str>,
     help: &'static str,
@@ -101,7 +101,7 @@ impl Fault {
     }
 
     /// Appends the error reply. Without an id, `null` stands for it.
-    pub(in crate::rpc) fn write(&self, id: Option<&RawValue>, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, id: Option<&RawValue>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
         out.extend_from_slice(id.map_or("null", RawValue::get).as_bytes());
         out.extend_from_slice(b",\"error\":{\"code\":");
@@ -139,7 +139,7 @@ pub(in crate::rpc) fn begin_reply(id: &[u8], out: &mut Vec<u8>) {
 ///
 /// # Errors
 /// What is wrong with it, and its id where that can be read.
-pub(in crate::rpc) fn read(text: &str) -> Result<Envelope<'_>, (Fault, Option<&RawValue>)> {
+pub(crate) fn read(text: &str) -> Result<Envelope<'_>, (Fault, Option<&RawValue>)> {
     let envelope = match serde_json::from_str::<Envelope<'_>>(text) {
         Ok(envelope) => envelope,
         Err(error) => return Err(unreadable(text, &error)),
@@ -187,7 +187,7 @@ fn is_id(id: &RawValue) -> bool {
 ///
 /// # Errors
 /// When it is no JSON, or empty, or longer than `allowed`.
-pub(in crate::rpc) fn read_batch(text: &str, allowed: usize) -> Result<Vec<&RawValue>, Fault> {
+pub(crate) fn read_batch(text: &str, allowed: usize) -> Result<Vec<&RawValue>, Fault> {
     let entries = serde_json::from_str::<Vec<&RawValue>>(text)
         .map_err(|error| Fault::parse(format!("not JSON at column {}", error.column())))?;
     if entries.is_empty() {

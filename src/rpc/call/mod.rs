@@ -4,7 +4,7 @@ pub mod answers;
 pub(in crate::rpc) mod batch;
 pub(in crate::rpc) mod caller;
 pub(in crate::rpc) mod enclosure;
-pub(in crate::rpc) mod envelope;
+pub(crate) mod envelope;
 pub(in crate::rpc) mod refusal;
 mod room;
 pub(in crate::rpc) mod work;

@@ -51,7 +51,13 @@ impl Seats {
         self.serve_all(now, left.iter().flat_map(|it| &it.pools));
     }
 
-    fn unbind_one(&mut self, now: BootTime, id: SeatId, binding: Binding, reason: EndReason) {
+    pub(super) fn unbind_one(
+        &mut self,
+        now: BootTime,
+        id: SeatId,
+        binding: Binding,
+        reason: EndReason,
+    ) {
         if !self.unshare(now, id, binding, reason) {
             self.end(now, id, reason);
         }

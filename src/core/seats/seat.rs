@@ -14,6 +14,14 @@ pub enum Binding {
     Connection(ConnectionId),
 }
 
+/// What a seat is, or is held by, since a request was granted and not before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Brought {
+    /// All of it: nobody had it.
+    Seat,
+    Bindings(Vec<Binding>),
+}
+
 /// How a seat is held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Hold {

@@ -4,7 +4,7 @@
 use super::ids::{BootTime, Claimant, Owner, SeatId, Standing};
 use super::machine::{Effect, Seats};
 use super::queue::Request;
-use super::seat::{Binding, EndReason, Hold, Refusal, Seat};
+use super::seat::{Binding, Brought, EndReason, Hold, Refusal, Seat};
 
 impl Seat {
     /// Whose `binding` is.
@@ -120,6 +120,27 @@ impl Seats {
             self.detach(now, id);
         }
         true
+    }
+
+    /// Nobody hears that a request was granted: what it has brought to the seat goes, as if that was given back.
+    pub fn unheard(&mut self, now: BootTime, id: SeatId, owner: Owner, brought: &Brought) {
+        match brought {
+            Brought::Seat => {
+                let reason = match self.seats.get(&id).map(|it| &it.hold) {
+                    Some(Hold::Borrowed { .. } | Hold::Lent { .. }) => EndReason::Returned,
+                    _ => EndReason::Released,
+                };
+                self.take_from(now, id, reason, |it| it.owner() == owner);
+            }
+            Brought::Bindings(bindings) => {
+                for binding in bindings {
+                    if self.seats.get(&id).is_some_and(|it| it.bindings().contains(binding)) {
+                        self.loosen(id, *binding);
+                        self.unbind_one(now, id, *binding, EndReason::Released);
+                    }
+                }
+            }
+        }
     }
 
     /// Takes a seat from those of its users that `leaves` says. With the last of them it ends. One that another machine has

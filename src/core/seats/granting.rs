@@ -18,6 +18,7 @@ impl Seats {
         }
         let (mut refusal, mut is_weak) = (Refusal::NoPool, true);
         for pool in request.pools.clone() {
+            self.serve_before(now, pool, self.wish(pool, &request));
             let wish = self.wish(pool, &request);
             match self.fit_with_room(now, pool, wish) {
                 Ok(room) if self.is_held_up(now, pool, request.claimant.user()) => {
@@ -45,7 +46,9 @@ impl Seats {
         }
         let pools = request.pools.clone();
         self.wait_or_refuse(now, request, refusal);
-        self.serve_others(now, &pools);
+        pools.iter().for_each(|it| self.stir(*it));
+        // Who has come to wait is one user more.
+        self.serve_all(now, &pools);
     }
 
     /// Of these pools something may have changed for others that rest on the same tokens.

@@ -74,6 +74,7 @@ impl Seats {
         if self.is_shared(id) {
             return Err(Refusal::TooLong { most: Duration::ZERO });
         }
+        self.serve_before(now, id, wish);
         let Room { fit, moves } = self.fit_with_room(now, id, wish).map_err(|it| it.refusal)?;
         let allowed = self.is_lent(now, id, (wish, fit), time);
         if allowed.is_err() {

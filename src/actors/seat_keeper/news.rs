@@ -142,6 +142,7 @@ impl SeatKeeper {
         let is_heard = answer.is_none_or(|it| asked.answer.send(it).is_ok());
         if !is_heard {
             self.house.seats.unheard(self.now(), seat.id, asked.owner, brought);
+            self.let_go(&asked.bindings);
         }
     }
 

@@ -101,9 +101,10 @@ impl Seats {
 
     /// A seat that lingered is held again.
     fn revive(&mut self, now: BootTime, id: SeatId, request: &Request, fit: Fit) {
+        let number = self.next();
         let Some(seat) = self.seat_mut(id) else { return };
         (seat.hold, seat.over) = (Hold::Bound(Vec::new()), fit.over);
-        (seat.count, seat.adopt) = (request.count, request.adopt);
+        (seat.count, seat.adopt, seat.grown) = (request.count, request.adopt, Some(number));
         (seat.claimant, seat.since) = (request.claimant.clone(), now);
         let (pool, weight) = (seat.pool, seat.weight());
         self.by_token.extend(request.adopt.map(|it| (it, id)));
@@ -116,9 +117,11 @@ impl Seats {
 
     /// The unit has a seat here, which takes as many places as are asked for from now on.
     fn grow(&mut self, now: BootTime, id: SeatId, request: &Request, fit: Fit) {
+        let number = self.next();
         let Some(seat) = self.seat_mut(id) else { return };
         let more = request.count.saturating_sub(seat.count);
         if more > 0 {
+            seat.grown = Some(number);
             seat.count += more;
             seat.over |= fit.over;
             let pool = seat.pool;
@@ -145,6 +148,7 @@ impl Seats {
             key: request.key,
             count: request.count,
             since: now,
+            grown: None,
             hold: Hold::Bound(Vec::new()),
             over: fit.over,
             drains_at: None,
@@ -152,6 +156,7 @@ impl Seats {
             places: Vec::new(),
             adopt: request.adopt,
             sharers: Vec::new(),
+            needs: Vec::new(),
         };
         let id = seat.id;
         self.enter(now, seat);

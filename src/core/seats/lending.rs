@@ -124,6 +124,7 @@ impl Seats {
             key: UnitKey::Borrowed(id),
             count: 1,
             since: now,
+            grown: None,
             hold,
             over: false,
             drains_at: None,
@@ -131,6 +132,7 @@ impl Seats {
             places: Vec::new(),
             adopt: None,
             sharers: Vec::new(),
+            needs: Vec::new(),
         };
         self.alarms.extend(seat.ends_by_itself().map(|until| (until, Alarm::Seat(id))));
         self.enter(now, seat);

@@ -52,7 +52,9 @@ pub(crate) fn kept(number: u64, key: UnitKey, hold: Hold) -> KeptSeat {
         reprieve: None,
         places: Vec::new(),
         adopt: None,
+        grown: None,
         sharers: Vec::new(),
+        needs: Vec::new(),
     };
     KeptSeat {
         seat,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::SeatKeeper;
 use super::messages::{PoolView, SeatView};
 use entitled_core::domain::ids::Timestamp;
-use entitled_core::seats::{Binding, Effect, EndReason, Owner, RequestId, Seat, SeatId};
+use entitled_core::seats::{Binding, Brought, Effect, EndReason, Owner, RequestId, Seat, SeatId};
 
 /// One thing that happened to a seat.
 #[derive(Debug, Clone)]
@@ -73,7 +73,7 @@ impl SeatKeeper {
 
     fn tell_effects(&mut self, effects: Vec<Effect>) {
         for effect in &effects {
-            let Effect::Granted { request, seat, again } = effect else { continue };
+            let Effect::Granted { request, seat, again, .. } = effect else { continue };
             if let Some(asked) = self.asked.get(request) {
                 let behind = self.house.behind.entry(*seat).or_default();
                 behind.account = Some(asked.account);
@@ -86,7 +86,9 @@ impl SeatKeeper {
         self.house.keep(self.now());
         for effect in effects {
             match effect {
-                Effect::Granted { request, seat, again } => self.tell_granted(request, seat, again),
+                Effect::Granted { request, seat, again, brought } => {
+                    self.tell_granted(request, (seat, again), &brought);
+                }
                 Effect::Refused { request, refusal } => {
                     let Some(asked) = self.asked.remove(&request) else { continue };
                     self.tally.denied.one_more();
@@ -121,7 +123,12 @@ impl SeatKeeper {
         }
     }
 
-    fn tell_granted(&mut self, request: RequestId, seat: SeatId, again: bool) {
+    fn tell_granted(
+        &mut self,
+        request: RequestId,
+        (seat, again): (SeatId, bool),
+        brought: &Brought,
+    ) {
         let asked = self.asked.remove(&request);
         let Some(seat) = self.house.seats.seat(seat).cloned() else { return };
         if !again {
@@ -133,10 +140,9 @@ impl SeatKeeper {
         self.tally.waits.observe(waited.as_secs_f64());
         let answer = self.granted((&seat, again), asked.owner);
         let is_heard = answer.is_none_or(|it| asked.answer.send(it).is_ok());
-        if !is_heard && !again {
-            let (now, binding) = (self.now(), asked.bindings.first().copied());
-            // It has not ended yet.
-            let _ = self.house.seats.release(now, seat.id, Some(asked.owner), binding);
+        if !is_heard {
+            self.house.seats.unheard(self.now(), seat.id, asked.owner, brought);
+            self.let_go(&asked.bindings);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::ids::{BootTime, ConnectionId, Owner, PoolId, ProcessId, SeatId};
+use super::ids::{BootTime, Claimant, ConnectionId, Owner, PoolId, ProcessId, SeatId};
 use super::machine::{Alarm, Effect, Seats};
 use super::places::Offer;
 use super::pool::{Capacity, Supply};
@@ -51,9 +51,16 @@ impl Seats {
         self.serve_all(now, left.iter().flat_map(|it| &it.pools));
     }
 
-    fn unbind_one(&mut self, now: BootTime, id: SeatId, binding: Binding, reason: EndReason) {
-        if !self.unshare(now, id, binding, reason) {
-            self.end(now, id, reason);
+    pub(super) fn unbind_one(
+        &mut self,
+        now: BootTime,
+        id: SeatId,
+        binding: Binding,
+        reason: EndReason,
+    ) {
+        match self.unshare(now, id, binding, reason) {
+            true => self.shrink(now, id),
+            false => self.end(now, id, reason),
         }
     }
 
@@ -137,7 +144,7 @@ impl Seats {
     pub(super) fn run_out(&mut self, now: BootTime, id: SeatId) {
         let Some(seat) = self.seats.get(&id) else { return self.end_aside(now, id) };
         if seat.drains_at.is_some_and(|it| it <= now) {
-            return self.end(now, id, EndReason::Capacity);
+            return self.end_drained(now, id);
         }
         if seat.ends_by_itself().is_none_or(|it| it > now) {
             return;
@@ -180,6 +187,7 @@ impl Seats {
         self.effects.push(Effect::Ended { seat: Box::new(seat.clone()), reason });
         (seat.hold, seat.over) = (Hold::Lingering { until }, false);
         seat.sharers.clear();
+        seat.needs.clear();
         self.alarms.insert((until, Alarm::Seat(id)));
         if let Some(pool) = self.pools.get_mut(&pool) {
             pool.used -= weight;
@@ -310,24 +318,47 @@ impl Seats {
         self.remove(id, EndReason::EvidenceExpired);
     }
 
+    /// The time to drain is over. Where several users share the seat, those lose it who need what is too much.
+    fn end_drained(&mut self, now: BootTime, id: SeatId) {
+        let Some(seat) = self.seats.get(&id).cloned() else { return };
+        if seat.needs.is_empty() {
+            return self.end(now, id, EndReason::Capacity);
+        }
+        let all = self.newest_first(now, seat.pool);
+        let too_many = all.into_iter().find(|(it, _)| *it == id).map_or(u64::MAX, |(_, it)| it);
+        let left = u64::from(seat.count).saturating_sub(too_many);
+        let leaves = |it: &Claimant| u64::from(seat.need(it.owner())) > left;
+        self.take_from(now, id, EndReason::Capacity, leaves);
+        self.settle(now, seat.pool);
+    }
+
+    /// What may end, the newest first, and by how many places there are too many from each on.
+    fn newest_first(&self, now: BootTime, id: PoolId) -> Vec<(SeatId, u64)> {
+        let Some(pool) = self.pools.get(&id) else { return Vec::new() };
+        let mut excess = pool.used.saturating_sub(pool.kept(now));
+        // What another machine has cannot be called back: others end in its place.
+        let is_here = |it: &&Seat| !it.is_lingering() && it.lent_until().is_none();
+        let mut newest: Vec<&Seat> = self.of(pool).filter(is_here).collect();
+        newest.sort_by_key(|it| std::cmp::Reverse(it.order()));
+        let mut all = Vec::new();
+        for seat in newest {
+            all.push((seat.id, excess));
+            excess = excess.saturating_sub(seat.freed_of(excess));
+        }
+        all
+    }
+
     /// As many seats as there are too many of will end, the newest first. The others stay.
     fn drain(&mut self, now: BootTime, id: PoolId) {
         let Some(pool) = self.pools.get(&id) else { return };
-        let kept = pool.quota.and_then(|it| it.keeps).unwrap_or(u64::MAX);
-        let limit = pool.limit(now).unwrap_or(u64::MAX).min(kept).min(pool.in_place(now));
-        if pool.used <= limit && pool.draining == 0 {
+        if pool.used <= pool.kept(now) && pool.draining == 0 {
             return;
         }
-        let mut excess = pool.used.saturating_sub(limit);
         let drain = pool.terms.drain;
         let mut changes: Vec<(SeatId, Option<BootTime>)> = Vec::new();
-        for seat in self.of(pool).rev().filter(|it| !it.is_lingering()) {
-            // What another machine has cannot be called back: others end in its place.
-            if seat.lent_until().is_some() {
-                continue;
-            }
+        for (seat, excess) in self.newest_first(now, id) {
+            let Some(seat) = self.seats.get(&seat) else { continue };
             let too_many = excess > 0;
-            excess = excess.saturating_sub(seat.weight());
             if too_many != seat.drains_at.is_some() {
                 changes.push((seat.id, too_many.then(|| seat.drained_by(now, drain))));
             }

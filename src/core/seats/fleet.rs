@@ -73,7 +73,7 @@ impl Seats {
     fn newest_beyond(&self, id: PoolId, keep: u64) -> Option<SeatId> {
         let pool = self.pools.get(&id).filter(|it| it.used > keep)?;
         let is_here = |it: &&Seat| !it.is_lingering() && it.lent_until().is_none();
-        self.of(pool).rev().find(is_here).map(|it| it.id)
+        self.of(pool).filter(is_here).max_by_key(|it| it.order()).map(|it| it.id)
     }
 
     /// How many places are to be claimed for whoever is next, those that are spare among them; none if nobody would

@@ -1,12 +1,10 @@
-//! How a seat is given, given again, taken over and lent.
-
-use std::time::Duration;
+//! How a seat is given, given again and taken over.
 
 use super::ids::{AdoptToken, BootTime, Claimant, PoolId, RequestId, SeatId, UnitKey};
 use super::machine::{Alarm, Effect, Seats};
-use super::pool::{Fit, Room, Wish};
+use super::pool::{Fit, Room};
 use super::queue::Request;
-use super::seat::{Binding, Hold, Refusal, Seat};
+use super::seat::{Binding, Brought, Hold, Refusal, Seat};
 
 /// Seats of one user at once.
 const MOST_OF_ONE: usize = 16_384;
@@ -20,6 +18,7 @@ impl Seats {
         }
         let (mut refusal, mut is_weak) = (Refusal::NoPool, true);
         for pool in request.pools.clone() {
+            self.serve_before(now, pool, self.wish(pool, &request));
             let wish = self.wish(pool, &request);
             match self.fit_with_room(now, pool, wish) {
                 Ok(room) if self.is_held_up(now, pool, request.claimant.user()) => {
@@ -47,17 +46,19 @@ impl Seats {
         }
         let pools = request.pools.clone();
         self.wait_or_refuse(now, request, refusal);
-        self.serve_others(now, &pools);
+        pools.iter().for_each(|it| self.stir(*it));
+        // Who has come to wait is one user more.
+        self.serve_all(now, &pools);
     }
 
     /// Of these pools something may have changed for others that rest on the same tokens.
-    fn serve_others(&mut self, now: BootTime, pools: &[PoolId]) {
+    pub(super) fn serve_others(&mut self, now: BootTime, pools: &[PoolId]) {
         pools.iter().for_each(|it| self.stir(*it));
         self.serve_all(now, []);
     }
 
     /// Whether nobody has, or can be given, a seat of it.
-    fn is_empty(&self, id: PoolId) -> bool {
+    pub(super) fn is_empty(&self, id: PoolId) -> bool {
         self.pools.get(&id).is_some_and(|it| it.supply() == Some(0) && it.seats.is_empty())
     }
 
@@ -77,7 +78,7 @@ impl Seats {
         self.pools.get(&pool).is_some_and(|it| it.policy.admits(claimant))
     }
 
-    fn has_too_many(&self, claimant: &Claimant) -> bool {
+    pub(super) fn has_too_many(&self, claimant: &Claimant) -> bool {
         self.seats.len() >= MOST_OF_ONE
             && self.seats.values().filter(|it| it.claimant.owner() == claimant.owner()).count()
                 >= MOST_OF_ONE
@@ -87,8 +88,8 @@ impl Seats {
     fn take_again(&mut self, id: SeatId, request: &Request) {
         self.forget_old_connections(id);
         self.share_with(id, request);
-        self.bind(id, &request.bindings);
-        self.effects.push(Effect::Granted { request: request.id, seat: id, again: true });
+        let brought = Brought::Bindings(self.bind(id, &request.bindings));
+        self.effects.push(Effect::Granted { request: request.id, seat: id, again: true, brought });
     }
 
     fn wait_or_refuse(&mut self, now: BootTime, request: Request, refusal: Refusal) {
@@ -100,22 +101,27 @@ impl Seats {
 
     /// A seat that lingered is held again.
     fn revive(&mut self, now: BootTime, id: SeatId, request: &Request, fit: Fit) {
+        let number = self.next();
         let Some(seat) = self.seat_mut(id) else { return };
         (seat.hold, seat.over) = (Hold::Bound(Vec::new()), fit.over);
-        seat.count = request.count;
+        (seat.count, seat.adopt, seat.grown) = (request.count, request.adopt, Some(number));
         (seat.claimant, seat.since) = (request.claimant.clone(), now);
         let (pool, weight) = (seat.pool, seat.weight());
+        self.by_token.extend(request.adopt.map(|it| (it, id)));
         self.bind(id, &request.bindings);
         self.take_places(now, pool, weight);
         self.place(id, Some((now, request.id, request.claimant.user())));
-        self.effects.push(Effect::Granted { request: request.id, seat: id, again: true });
+        let brought = Brought::Seat;
+        self.effects.push(Effect::Granted { request: request.id, seat: id, again: true, brought });
     }
 
     /// The unit has a seat here, which takes as many places as are asked for from now on.
     fn grow(&mut self, now: BootTime, id: SeatId, request: &Request, fit: Fit) {
+        let number = self.next();
         let Some(seat) = self.seat_mut(id) else { return };
         let more = request.count.saturating_sub(seat.count);
         if more > 0 {
+            seat.grown = Some(number);
             seat.count += more;
             seat.over |= fit.over;
             let pool = seat.pool;
@@ -142,6 +148,7 @@ impl Seats {
             key: request.key,
             count: request.count,
             since: now,
+            grown: None,
             hold: Hold::Bound(Vec::new()),
             over: fit.over,
             drains_at: None,
@@ -149,15 +156,17 @@ impl Seats {
             places: Vec::new(),
             adopt: request.adopt,
             sharers: Vec::new(),
+            needs: Vec::new(),
         };
         let id = seat.id;
         self.enter(now, seat);
         self.place(id, Some((now, request.id, user)));
         self.bind(id, &request.bindings);
-        self.effects.push(Effect::Granted { request: request.id, seat: id, again: false });
+        let (request, brought) = (request.id, Brought::Seat);
+        self.effects.push(Effect::Granted { request, seat: id, again: false, brought });
     }
 
-    fn next(&mut self) -> SeatId {
+    pub(super) fn next(&mut self) -> SeatId {
         self.last += 1;
         SeatId(self.last)
     }
@@ -191,19 +200,22 @@ impl Seats {
         self.yield_lingering(now, id);
     }
 
-    pub(super) fn bind(&mut self, id: SeatId, bindings: &[Binding]) {
-        let Some(seat) = self.seats.get(&id) else { return };
-        let mut held = seat.bindings().to_vec();
+    /// These hold the seat too. Those of them that did not before.
+    pub(super) fn bind(&mut self, id: SeatId, bindings: &[Binding]) -> Vec<Binding> {
+        let Some(seat) = self.seats.get(&id) else { return Vec::new() };
+        let (mut held, mut added) = (seat.bindings().to_vec(), Vec::new());
         for binding in bindings {
             self.suspects.remove(binding);
             if !held.contains(binding) {
                 held.push(*binding);
+                added.push(*binding);
                 self.by_binding.entry(*binding).or_default().insert(id);
             }
         }
         if let Some(seat) = self.seat_mut(id) {
             seat.hold_by(held);
         }
+        added
     }
 
     /// Another process of the same user takes a seat over. The token serves once.
@@ -236,7 +248,9 @@ impl Seats {
             (seat.key, seat.adopt, seat.claimant) = (key, None, request.claimant.clone());
         }
         self.bind(id, &request.bindings);
-        self.effects.push(Effect::Granted { request: request.id, seat: id, again: true });
+        // The session was not theirs to leave.
+        let brought = Brought::Bindings(Vec::new());
+        self.effects.push(Effect::Granted { request: request.id, seat: id, again: true, brought });
         self.settle(now, pool);
     }
 
@@ -250,33 +264,6 @@ impl Seats {
         })
     }
 
-    /// Takes a seat out of the first of the pools that has one to lend, for a machine or a program that is not there to be
-    /// watched. It ends after that time, and before if what proves the capacity holds no longer.
-    pub fn borrow(
-        &mut self,
-        now: BootTime,
-        request: RequestId,
-        claimant: Claimant,
-        (pools, time): (&[PoolId], Duration),
-    ) {
-        let hold = Hold::Borrowed { until: now.after(time) };
-        let id = self.next();
-        self.lend(now, (request, claimant), (pools, time), (id, hold));
-    }
-
-    /// The same for another machine, which has it until the end of that time and no shorter, unless it gives it back.
-    /// `id` was [reserved](Self::reserve).
-    pub fn lend_away(
-        &mut self,
-        now: BootTime,
-        request: RequestId,
-        claimant: Claimant,
-        (pool, id, time): (PoolId, SeatId, Duration),
-    ) {
-        let hold = Hold::Lent { until: now.after(time) };
-        self.lend(now, (request, claimant), (&[pool], time), (id, hold));
-    }
-
     /// Refuses what was asked for, for a reason that is known without asking a pool.
     pub fn turn_down(&mut self, request: RequestId, refusal: Refusal) {
         self.refuse(request, refusal);
@@ -285,108 +272,5 @@ impl Seats {
     /// A number for a seat that is to come. No other seat gets it.
     pub fn reserve(&mut self) -> SeatId {
         self.next()
-    }
-
-    fn lend(
-        &mut self,
-        now: BootTime,
-        (request, claimant): (RequestId, Claimant),
-        (pools, time): (&[PoolId], Duration),
-        (id, hold): (SeatId, Hold),
-    ) {
-        let mut refusal = Refusal::NoPool;
-        for pool in pools {
-            let wish = Wish { claimant: &claimant, count: 1, own: None, turn: Some(request) };
-            match self.may_lend(now, *pool, wish, time) {
-                Ok(()) => return self.put_aside(now, request, claimant, (*pool, id, hold)),
-                // Of two reasons the better pool's, unless that has nothing at all.
-                Err(it) if refusal == Refusal::NoPool || self.is_empty_before(pools, *pool) => {
-                    refusal = it;
-                }
-                Err(_) => {}
-            }
-        }
-        self.refuse(request, refusal);
-        self.serve_others(now, pools);
-    }
-
-    /// Whether all pools before this one have nothing.
-    fn is_empty_before(&self, pools: &[PoolId], pool: PoolId) -> bool {
-        pools.iter().take_while(|it| **it != pool).all(|it| self.is_empty(*it))
-    }
-
-    fn may_lend(
-        &mut self,
-        now: BootTime,
-        id: PoolId,
-        wish: Wish<'_>,
-        time: Duration,
-    ) -> Result<(), Refusal> {
-        // A place of a fleet ends with the machine's lease, and a loan does not.
-        if self.is_shared(id) {
-            return Err(Refusal::TooLong { most: Duration::ZERO });
-        }
-        let Room { fit, moves } = self.fit_with_room(now, id, wish).map_err(|it| it.refusal)?;
-        let allowed = self.is_lent(now, id, (wish, fit), time);
-        if allowed.is_err() {
-            self.take_back_moves(moves);
-        }
-        allowed
-    }
-
-    /// Whether what fits may be lent, and for so long.
-    fn is_lent(
-        &self,
-        now: BootTime,
-        id: PoolId,
-        (wish, fit): (Wish<'_>, Fit),
-        time: Duration,
-    ) -> Result<(), Refusal> {
-        let pool = self.pools.get(&id).ok_or(Refusal::NoPool)?;
-        if time > pool.policy.max_borrow {
-            return Err(Refusal::TooLong { most: pool.policy.max_borrow });
-        }
-        let left = pool.supply().map(|supply| supply.saturating_sub(pool.used + 1));
-        let kept = u64::from(pool.policy.low_water);
-        let free = pool.places.is_some().then(|| self.free_places(id, kept + 1, wish.turn(now)));
-        let left = left.map(|it| it.min(free.map_or(it, |it| it.saturating_sub(1))));
-        // What goes beyond the capacity is for work at hand, and not to be lent.
-        if fit.over || left.is_some_and(|it| it < kept) {
-            return Err(Refusal::LowWater);
-        }
-        if self.has_too_many(wish.claimant) {
-            return Err(Refusal::TooMany);
-        }
-        if self.is_held_up(now, id, wish.claimant.user()) { Err(Refusal::Full) } else { Ok(()) }
-    }
-
-    fn put_aside(
-        &mut self,
-        now: BootTime,
-        request: RequestId,
-        claimant: Claimant,
-        (pool, id, hold): (PoolId, SeatId, Hold),
-    ) {
-        let user = claimant.user();
-        let seat = Seat {
-            id,
-            pool,
-            claimant,
-            key: UnitKey::Borrowed(id),
-            count: 1,
-            since: now,
-            hold,
-            over: false,
-            drains_at: None,
-            reprieve: None,
-            places: Vec::new(),
-            adopt: None,
-            sharers: Vec::new(),
-        };
-        self.alarms.extend(seat.ends_by_itself().map(|until| (until, Alarm::Seat(id))));
-        self.enter(now, seat);
-        self.place(id, Some((now, request, user)));
-        self.effects.push(Effect::Granted { request, seat: id, again: false });
-        self.serve_others(now, &[pool]);
     }
 }

@@ -136,7 +136,7 @@ impl Claimant {
 }
 
 /// Whose a seat is: theirs to see, to take over and to give back, and one of as many as they may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Owner {
     pub uid: u32,
     /// Whom a delegate asks for: its uid is that of customers who are strangers to each other.

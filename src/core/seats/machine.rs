@@ -7,7 +7,7 @@ use super::places::Offer;
 use super::policy::Policy;
 use super::pool::{Capacity, Pool, PoolFigures};
 use super::queue::Request;
-use super::seat::{Binding, EndReason, Hold, Refusal, Seat};
+use super::seat::{Binding, Brought, EndReason, Hold, Refusal, Seat};
 use super::shares::Shares;
 use crate::domain::product::SeatTerms;
 
@@ -19,6 +19,7 @@ pub enum Effect {
         request: RequestId,
         seat: SeatId,
         again: bool,
+        brought: Brought,
     },
     Refused {
         request: RequestId,

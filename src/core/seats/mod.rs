@@ -22,6 +22,7 @@ mod fair_share;
 mod fleet;
 mod granting;
 mod ids;
+mod lending;
 mod machine;
 mod moving;
 mod options_file;
@@ -48,7 +49,7 @@ pub use policy_file::{PolicyFile, parse_policy, usual_policy};
 pub use pool::{Capacity, PoolFigures, Supply};
 pub use queue::Request;
 pub use restart::Fate;
-pub use seat::{Binding, EndReason, Hold, Refusal, Reprieve, Seat};
+pub use seat::{Binding, Brought, EndReason, Hold, Refusal, Reprieve, Seat};
 
 #[cfg(test)]
 mod tests;

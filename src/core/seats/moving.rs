@@ -56,6 +56,7 @@ impl Seats {
         for Moved { seat, from, to, had_changed } in done.into_iter().rev() {
             self.silently(&to, |it| it.free_from(seat, to, 1));
             self.take_on(seat, from, 1);
+            self.silently(&from, |it| it.note_excess(&from));
             if !had_changed {
                 self.changed.remove(&seat);
             }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::ids::{PoolId, SeatId};
 use super::machine::Seats;
 use super::places::{Part, TokenKey};
+use super::seat::Seat;
 
 /// Places that are too many, by which seats.
 pub(super) type Excess = BTreeMap<(PoolId, SeatId), u32>;
@@ -101,7 +102,8 @@ impl Seats {
                 self.seats.get(it).is_some_and(|it| it.lent_until().is_none())
             };
             newest = share.seats.keys().filter(here).copied().collect();
-            newest.sort_by_key(|(_, seat)| std::cmp::Reverse(*seat));
+            let order = |it: &SeatId| self.seats.get(it).map(Seat::order);
+            newest.sort_by_key(|(_, seat)| std::cmp::Reverse(order(seat)));
         }
         for (pool, seat) in newest {
             let Some(index) = rests.iter().position(|it| it.pool == pool) else { continue };

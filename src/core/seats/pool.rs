@@ -150,6 +150,12 @@ impl Pool {
         limit.saturating_sub(self.supply().unwrap_or(u64::MAX))
     }
 
+    /// Seats beyond so many end, whatever they lack.
+    pub(super) fn kept(&self, now: BootTime) -> u64 {
+        let kept = self.quota.and_then(|it| it.keeps).unwrap_or(u64::MAX);
+        self.limit(now).unwrap_or(u64::MAX).min(kept).min(self.in_place(now))
+    }
+
     /// Seats beyond so many lack a place, or have one of a token that the pool has lost.
     pub(super) fn in_place(&self, now: BootTime) -> u64 {
         match self.places {

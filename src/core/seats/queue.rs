@@ -6,7 +6,7 @@ use super::fair_share::HeldUp;
 use super::ids::{AdoptToken, BootTime, Claimant, Owner, PoolId, RequestId, UnitKey};
 use super::machine::{Alarm, Effect, Seats};
 use super::places::TokenKey;
-use super::pool::Room;
+use super::pool::{Room, Wish};
 use super::seat::{Binding, Refusal};
 
 /// A question for a seat.
@@ -90,7 +90,7 @@ impl Seats {
                 }
             }
             let Some(id) = open.pop_front() else { return };
-            for other in self.serve(now, id) {
+            for other in self.serve(now, id, None) {
                 if !open.contains(&other) {
                     open.push_back(other);
                 }
@@ -99,8 +99,9 @@ impl Seats {
     }
 
     /// Who waits for more than is free holds up those behind, up to a [fair share](super::fair_share), unless the policy says
-    /// `express`; who is kept waiting by the policy alone holds up nobody. The other pools in which those waited that were served.
-    fn serve(&mut self, now: BootTime, id: PoolId) -> BTreeSet<PoolId> {
+    /// `express`; who is kept waiting by the policy alone holds up nobody. `newcomer` is counted besides those that have a seat
+    /// or wait. The other pools in which those waited that were served.
+    fn serve(&mut self, now: BootTime, id: PoolId, newcomer: Option<Owner>) -> BTreeSet<PoolId> {
         let mut others = BTreeSet::new();
         let Some(waiting) = self.pools.get(&id).map(|it| it.queue.clone()) else { return others };
         let mut held_up = HeldUp::default();
@@ -122,12 +123,26 @@ impl Seats {
                     self.grant(now, id, request, fit);
                 }
                 Err(shortage) if shortage.holds_up && !self.is_express(id) => {
-                    held_up.add(self, now, (id, wish), None);
+                    held_up.add(self, now, (id, wish), newcomer);
                 }
                 Err(_) => {}
             }
         }
         others
+    }
+
+    /// One user more makes the fair share of a pool smaller, and what is not kept any more is theirs who waited for it before.
+    pub(super) fn serve_before(&mut self, now: BootTime, id: PoolId, wish: Wish<'_>) {
+        if self.pools.get(&id).is_none_or(|it| it.queue.is_empty()) {
+            return;
+        }
+        let newcomer = wish.claimant.user();
+        let Ok(room) = self.fit_with_room(now, id, wish) else { return };
+        self.take_back_moves(room.moves);
+        if !self.is_held_up(now, id, newcomer) {
+            let others = self.serve(now, id, Some(newcomer));
+            self.serve_all(now, &others);
+        }
     }
 
     pub(super) fn is_express(&self, id: PoolId) -> bool {

@@ -26,7 +26,7 @@ pub enum Fate {
 impl Seats {
     /// Puts a seat back as it was. It counts at once, so that it is given to nobody else. What it is bound to is watched.
     pub fn restore(&mut self, now: BootTime, mut seat: Seat) {
-        self.last = self.last.max(seat.id.0);
+        self.last = self.last.max(seat.id.0).max(seat.order().0);
         if self.seats.contains_key(&seat.id) || self.by_key.contains_key(&(seat.pool, seat.key)) {
             return;
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ids::{
-    AdoptToken, BootTime, Claimant, ConnectionId, PoolId, ProcessId, SeatId, UnitKey,
+    AdoptToken, BootTime, Claimant, ConnectionId, Owner, PoolId, ProcessId, SeatId, UnitKey,
 };
 use super::places::TokenKey;
 
@@ -12,6 +12,14 @@ use super::places::TokenKey;
 pub enum Binding {
     Process(ProcessId),
     Connection(ConnectionId),
+}
+
+/// What a seat is, or is held by, since a request was granted and not before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Brought {
+    /// All of it: nobody had it.
+    Seat,
+    Bindings(Vec<Binding>),
 }
 
 /// How a seat is held.
@@ -39,6 +47,9 @@ pub struct Seat {
     /// How many places it takes.
     pub count: u32,
     pub since: BootTime,
+    /// The number of its newest growth: it is as new as that where seats are too many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grown: Option<SeatId>,
     pub hold: Hold,
     /// Given beyond the capacity, as the vendor allows.
     pub over: bool,
@@ -56,6 +67,9 @@ pub struct Seat {
     /// Of what holds it, what is of other users than `claimant`, as where one seat covers a whole machine.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sharers: Vec<(Binding, Claimant)>,
+    /// How many places each of several users has asked for; whoever is not named needs all that it takes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<(Owner, u32)>,
 }
 
 /// A seat that did not end after all. What comes back for a moment only is no new time to drain.
@@ -67,6 +81,11 @@ pub struct Reprieve {
 }
 
 impl Seat {
+    /// The higher, the newer is what it has, and the sooner it ends where there are too many.
+    pub(super) fn order(&self) -> SeatId {
+        self.grown.unwrap_or(self.id)
+    }
+
     /// The places it takes from others: those of a lingering seat are anybody's who asks.
     pub(super) fn weight(&self) -> u64 {
         match self.hold {

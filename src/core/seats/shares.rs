@@ -327,6 +327,18 @@ impl Seats {
         places.into_iter().for_each(|(key, places)| self.free_from(seat, key, places));
     }
 
+    /// Frees what a seat takes beyond so many places, what is too many of its tokens first.
+    pub(super) fn unplace_beyond(&mut self, seat: SeatId, count: u32) {
+        while let Some(own) = self.seats.get(&seat) {
+            let placed: u32 = own.places.iter().map(|(_, it)| *it).sum();
+            let is_excess = |it: &TokenKey| self.shares.is_excess(it, (own.pool, seat));
+            let keys = own.places.iter().map(|(it, _)| *it);
+            let lost = keys.clone().find(|it| is_excess(it) || self.offered(own.pool, it) == 0);
+            let Some(key) = lost.or_else(|| keys.last()).filter(|_| placed > count) else { return };
+            self.free_from(seat, key, 1);
+        }
+    }
+
     /// Takes what is free for a seat that has fewer places than it counts for. In its turn, it leaves to others what they
     /// wait for.
     pub(super) fn place(&mut self, seat: SeatId, turn: Turn) {

@@ -1,10 +1,12 @@
 //! A seat of a whole unit, which several users may be: each has a part in it, by what it holds it by, and disposes of that
 //! part alone.
 
+use std::collections::BTreeSet;
+
 use super::ids::{BootTime, Claimant, Owner, SeatId, Standing};
 use super::machine::{Effect, Seats};
 use super::queue::Request;
-use super::seat::{Binding, EndReason, Hold, Refusal, Seat};
+use super::seat::{Binding, Brought, EndReason, Hold, Refusal, Seat};
 
 impl Seat {
     /// Whose `binding` is.
@@ -40,6 +42,19 @@ impl Seat {
         Some(Self { claimant, hold, adopt, sharers: Vec::new(), ..self.clone() })
     }
 
+    /// How many places a user has asked for.
+    pub(super) fn need(&self, owner: Owner) -> u32 {
+        let named = self.needs.iter().find(|(it, _)| *it == owner);
+        named.map_or(self.count, |(_, places)| *places)
+    }
+
+    /// How many places become free where so many are too many: those that nobody needs who needs no more than the rest.
+    pub(super) fn freed_of(&self, excess: u64) -> u64 {
+        let left = u64::from(self.count).saturating_sub(excess);
+        let needs = self.needs.iter().map(|(_, it)| u64::from(*it)).filter(|it| *it <= left);
+        self.weight() - needs.max().unwrap_or(0)
+    }
+
     /// These alone hold it from now on, and what of them others had before is still theirs.
     pub(super) fn hold_by(&mut self, bindings: Vec<Binding>) {
         self.sharers.retain(|(it, _)| bindings.contains(it));
@@ -63,12 +78,44 @@ impl Seats {
     pub(super) fn share_with(&mut self, id: SeatId, request: &Request) {
         let Some(seat) = self.seat_mut(id) else { return };
         let (newcomer, owner) = (&request.claimant, request.claimant.owner());
-        if seat.claimant.owner() != owner {
+        let (first, all) = (seat.claimant.owner(), seat.count);
+        if first != owner && seat.needs.is_empty() {
+            seat.needs.push((first, all));
+        }
+        if !seat.needs.is_empty() {
+            match seat.needs.iter_mut().find(|(it, _)| *it == owner) {
+                Some((_, places)) => *places = request.count.max(*places),
+                None => seat.needs.push((owner, request.count)),
+            }
+        }
+        if first != owner {
             let held = seat.bindings().to_vec();
             let added = request.bindings.iter().filter(|it| !held.contains(it));
             seat.sharers.extend(added.map(|it| (*it, newcomer.clone())));
         }
         self.stand_anew(id, |it| newcomer.standing.filter(|_| it.owner() == owner));
+    }
+
+    /// The seat takes as many places as those need who have a part in it.
+    pub(super) fn shrink(&mut self, now: BootTime, id: SeatId) {
+        let Some(seat) = self.seats.get(&id).filter(|it| !it.needs.is_empty()) else { return };
+        let owners: BTreeSet<Owner> = seat.holders().iter().map(|it| it.owner()).collect();
+        let needed = owners.iter().map(|it| seat.need(*it)).max().unwrap_or(seat.count);
+        let (pool, less) = (seat.pool, seat.count.saturating_sub(needed));
+        let Some(seat) = self.seat_mut(id) else { return };
+        seat.needs.retain(|(it, _)| owners.contains(it));
+        if owners.len() == 1 {
+            seat.needs.clear();
+        }
+        if less == 0 {
+            return;
+        }
+        seat.count = needed;
+        if let Some(pool) = self.pools.get_mut(&pool) {
+            pool.used -= u64::from(less);
+        }
+        self.unplace_beyond(id, needed);
+        self.settle(now, pool);
     }
 
     /// Says by whose entitlement those have a seat whom `standing` knows.
@@ -122,6 +169,27 @@ impl Seats {
         true
     }
 
+    /// Nobody hears that a request was granted: what it has brought to the seat goes, as if that was given back.
+    pub fn unheard(&mut self, now: BootTime, id: SeatId, owner: Owner, brought: &Brought) {
+        match brought {
+            Brought::Seat => {
+                let reason = match self.seats.get(&id).map(|it| &it.hold) {
+                    Some(Hold::Borrowed { .. } | Hold::Lent { .. }) => EndReason::Returned,
+                    _ => EndReason::Released,
+                };
+                self.take_from(now, id, reason, |it| it.owner() == owner);
+            }
+            Brought::Bindings(bindings) => {
+                for binding in bindings {
+                    if self.seats.get(&id).is_some_and(|it| it.bindings().contains(binding)) {
+                        self.loosen(id, *binding);
+                        self.unbind_one(now, id, *binding, EndReason::Released);
+                    }
+                }
+            }
+        }
+    }
+
     /// Takes a seat from those of its users that `leaves` says. With the last of them it ends. One that another machine has
     /// cannot be called back.
     pub(super) fn take_from(
@@ -141,6 +209,7 @@ impl Seats {
         for owner in leaving {
             self.take_part(now, id, owner, reason);
         }
+        self.shrink(now, id);
     }
 
     fn take_part(&mut self, now: BootTime, id: SeatId, owner: Owner, reason: EndReason) {

@@ -10,6 +10,7 @@ mod queue;
 mod restart;
 mod shares;
 mod simulation;
+mod unheard;
 mod users;
 
 const POOL: PoolId = PoolId(1);
@@ -306,7 +307,8 @@ fn a_session_outlives_what_held_it_and_is_adopted_once_by_its_own_user() {
     let effects = bench.seats.take_effects();
     let refused =
         |request: &Request| Effect::Refused { request: request.id, refusal: Refusal::NotFound };
-    let given = Effect::Granted { request: child.id, seat, again: true };
+    let brought = Brought::Bindings(Vec::new());
+    let given = Effect::Granted { request: child.id, seat, again: true, brought };
     assert_eq!(effects, [refused(&stranger), given, refused(&late)]);
     assert!(bench.exit(at(6), 1).is_empty());
     assert_eq!(ended(&bench.exit(at(7), 2)), [(seat, EndReason::Exited)]);

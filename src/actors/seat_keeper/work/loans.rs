@@ -230,7 +230,9 @@ pub(in crate::actors::seat_keeper) fn put_aside(
         reprieve: None,
         places: loan.places.clone(),
         adopt: None,
+        grown: None,
         sharers: Vec::new(),
+        needs: Vec::new(),
     };
     Some(KeptSeat {
         seat,

@@ -106,6 +106,33 @@ fn a_seat_grows_by_the_policy_and_by_that_of_whose_it_was() {
     has_places(&mut bench, rest, 3);
 }
 
+/// What is had last is lost first: by a seat that was small for long nobody keeps many places longer than others do.
+#[test]
+fn a_seat_is_as_new_as_its_newest_growth() {
+    let mut bench = Bench::of(5);
+    let first = of_user(&mut bench, 1, 1, 1);
+    let grown = has_places(&mut bench, first, 1);
+    let second = of_user(&mut bench, 2, 2, 2);
+    let other = has_places(&mut bench, second, 2);
+    let again = of_user(&mut bench, 1, 1, 1);
+    has_places(&mut bench, again, 1);
+    bench.capacity(at(1), 1);
+    let warned = |seat| Effect::Warned { seat, ends_at: at(61) };
+    assert_eq!(bench.seats.take_effects(), [warned(other)], "who asks again is no newer");
+    bench.capacity(at(2), 5);
+    bench.seats.take_effects();
+    let more = of_user(&mut bench, 1, 1, 2);
+    has_places(&mut bench, more, 2);
+    bench.capacity(at(100), 3);
+    let ends_at = at(160);
+    assert_eq!(bench.seats.take_effects(), [Effect::Warned { seat: grown, ends_at }]);
+    // And so it is after a restart, whose seats get numbers of their own.
+    let seat = Seat { drains_at: None, ..bench.seats.seat(grown).cloned().unwrap() };
+    let mut after = Bench::of(5);
+    after.seats.restore(START, seat.clone());
+    assert!(after.seat(START, 9) > seat.grown.unwrap());
+}
+
 #[test]
 fn what_a_seat_grows_by_is_claimed_of_the_fleet() {
     let mut bench = Bench::of(5);

@@ -162,6 +162,45 @@ fn who_is_behind_a_request_for_many_is_served_when_something_is_free() {
     assert_eq!(granted(&bench.exit(at(4), 3)), [own]);
 }
 
+/// One user more makes the fair share smaller, and so what is kept of it: those who asked before have that first.
+#[test]
+fn what_one_more_user_makes_free_is_theirs_who_waited() {
+    for (free, comes_too) in [(2, true), (1, false)] {
+        let mut bench = Bench::of(6);
+        has_seat(&mut bench, 2, 1, 6 - free);
+        waits(&mut bench, &[POOL], 1, (2, 3));
+        let behind = waits(&mut bench, &[POOL], 2, (3, 1));
+        let newcomer = of(&mut bench, 3, 4, 1);
+        let served = granted(&bench.ask(START, newcomer.clone()));
+        let expected = [behind, newcomer.id];
+        assert_eq!(served, expected[..1 + usize::from(comes_too)], "{free} free");
+    }
+}
+
+#[test]
+fn who_comes_to_wait_makes_the_share_smaller_too() {
+    let mut bench = Bench::of(6);
+    has_seat(&mut bench, 2, 1, 5);
+    waits(&mut bench, &[POOL], 1, (2, 3));
+    let behind = waits(&mut bench, &[POOL], 2, (3, 1));
+    let mut newcomer = of(&mut bench, 3, 4, 2);
+    newcomer.wait_until = Some(at(3_600));
+    assert_eq!(granted(&bench.ask(START, newcomer)), [behind]);
+}
+
+#[test]
+fn who_borrows_comes_after_those_that_waited() {
+    let policy = Policy { max_borrow: Duration::from_secs(100), ..Policy::default() };
+    let mut bench = Bench::new(6, SeatTerms::default(), policy);
+    has_seat(&mut bench, 2, 1, 5);
+    waits(&mut bench, &[POOL], 1, (2, 3));
+    let behind = waits(&mut bench, &[POOL], 2, (3, 1));
+    let newcomer = of(&mut bench, 3, 4, 1);
+    let time = Duration::from_secs(50);
+    bench.seats.borrow(START, newcomer.id, newcomer.claimant, (&[POOL], time));
+    assert_eq!(granted(&bench.seats.take_effects()), [behind]);
+}
+
 /// Other machines of the fleet do not wait for it either.
 #[test]
 fn in_a_fleet_nothing_is_kept_for_who_waits_for_many() {

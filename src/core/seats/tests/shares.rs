@@ -405,6 +405,32 @@ fn a_refusal_changes_no_seat() {
     is_unchanged(&mut bench, "others wait before");
 }
 
+/// What was moved to see whether that makes room, and moved back, is too many as before.
+#[test]
+fn a_refusal_saves_no_seat_that_has_too_many() {
+    let mut bench = usual();
+    offers(&mut bench, START, POOL, &[(1, 3)]);
+    offers(&mut bench, START, THIRD, &[(1, 5)]);
+    offers(&mut bench, START, OTHER, &[(1, 3), (3, 1)]);
+    for (pool, process) in [(OTHER, 1), (OTHER, 2), (OTHER, 3), (POOL, 4), (THIRD, 5), (THIRD, 6)] {
+        assert!(is_granted(&mut bench, START, pool, process), "{process}");
+    }
+    bench.exit(START, 1);
+    offers(&mut bench, at(1), POOL, &[(1, 2)]);
+    offers(&mut bench, at(1), OTHER, &[(1, 2), (3, 1)]);
+    let warned = bench.seats.take_effects();
+    assert!(matches!(warned[..], [Effect::Warned { .. }]), "{warned:?}");
+    let (claimant, time) = (bench.request(7).claimant, Duration::from_secs(2_000));
+    bench.seats.borrow(at(2), RequestId(77), claimant, (&[THIRD], time));
+    let refused = bench.seats.take_effects();
+    assert!(
+        matches!(refused[..], [Effect::Refused { refusal: Refusal::TooLong { .. }, .. }]),
+        "{refused:?}"
+    );
+    offers(&mut bench, at(3), POOL, &[(1, 2)]);
+    assert_eq!(bench.seats.take_effects(), [], "it is drained still");
+}
+
 /// Offers its part of one token, of which there are so many in all.
 fn offers_part(bench: &mut Bench, now: BootTime, pool: PoolId, (own, of): (u32, u32)) {
     let offer = [(token(1), Part { own, of })].into_iter().collect();

@@ -60,6 +60,64 @@ fn a_seat_that_users_share_grows_for_none_of_them() {
     }
 }
 
+/// One seat of three places for the first, of which the second has asked for one.
+fn shared_large(bench: &mut Bench) -> SeatId {
+    let mut first = of_machine(bench, 1, FIRST);
+    first.count = 3;
+    bench.ask(START, first);
+    let second = of_machine(bench, 2, SECOND);
+    match bench.ask(START, second).as_slice() {
+        [Effect::Granted { seat, again: true, .. }] => *seat,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn places(bench: &Bench, seat: SeatId) -> (u64, Option<u32>) {
+    (bench.used(), bench.seats.seat(seat).map(|it| it.count))
+}
+
+/// What nobody needs who is left is free for others.
+#[test]
+fn a_seat_takes_what_those_need_who_have_it() {
+    for by_release in [true, false] {
+        let mut bench = Bench::of(0);
+        let offer = Offer::from_iter([(TokenKey([1; 16]), 2), (TokenKey([2; 16]), 1)]);
+        let capacity = Capacity { supply: Supply::Seats(3), until: None };
+        bench.seats.set_supply(START, POOL, capacity, Some(offer));
+        let seat = shared_large(&mut bench);
+        let waiting = bench.waits(START, 9, 2);
+        match by_release {
+            true => release(&mut bench, seat, FIRST, 1).unwrap(),
+            false => bench.seats.exited(START, ProcessId(1)),
+        }
+        assert_eq!(granted(&bench.seats.take_effects()), [waiting]);
+        assert_eq!(places(&bench, seat), (3, Some(1)));
+        let placed = bench.seats.seat(seat).unwrap().places.iter().map(|it| it.1).sum::<u32>();
+        assert_eq!(placed, 1);
+    }
+    let mut bench = Bench::of(3);
+    let seat = shared_large(&mut bench);
+    bench.exit(START, 2);
+    assert_eq!(places(&bench, seat), (3, Some(3)), "the first needs all of it");
+}
+
+/// Nobody loses a seat by what another one wanted of it.
+#[test]
+fn what_is_too_much_of_a_shared_seat_is_theirs_who_need_it() {
+    let mut bench = Bench::of(3);
+    let seat = shared_large(&mut bench);
+    bench.capacity(at(1), 2);
+    bench.seats.take_effects();
+    bench.seats.wake(at(61));
+    let said = bench.seats.take_effects();
+    assert_eq!(left(&said), [FIRST]);
+    assert!(said.contains(&Effect::Reprieved { seat }), "{said:?}");
+    assert_eq!((places(&bench, seat), users(&bench, seat)), ((1, Some(1)), vec![SECOND]));
+    bench.capacity(at(200), 0);
+    bench.seats.wake(at(260));
+    assert_eq!(ended(&bench.seats.take_effects()), [(seat, EndReason::Capacity)]);
+}
+
 #[test]
 fn each_user_gives_back_its_own_part_alone() {
     for by in [1, 3] {

@@ -8,7 +8,7 @@ impl World {
     pub(super) fn hear(&mut self) {
         for effect in self.seats.take_effects() {
             match effect {
-                Effect::Granted { request, seat, again } => {
+                Effect::Granted { request, seat, again, .. } => {
                     assert!(self.open.remove(&request), "{request:?} was answered twice");
                     self.grants += 1;
                     if !again {

@@ -34,6 +34,7 @@ use crate::chain::{Block, Chain};
 use crate::clock::Clock;
 use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ownership::{Anchor, Cause, Finality, Ownership, Trust};
+use entitled_core::domain::precedence::AHEAD_AT_MOST;
 
 pub use crate::chain::{
     Abilities, BeaconSource, Brought, ChainEvent, ChainStatus, Concerned, EndpointCost,
@@ -50,9 +51,6 @@ const LEDGER_TIME: Duration = Duration::from_secs(10);
 const SIGNATURES: PoolLimits = PoolLimits { threads: 2, running_per_uid: 1, places_per_uid: 64 };
 /// The same for questions about one token, of which one place that runs contracts is shared by all.
 const QUESTIONS: PoolLimits = PoolLimits { threads: 16, running_per_uid: 4, places_per_uid: 128 };
-
-/// How far ahead of our own clock the time of a block may be that one endpoint alone vouches for.
-const AHEAD_AT_MOST: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
 
 /// What the actor is made of; cheap to clone, and all that outlives a restart.
 #[derive(Clone)]

@@ -54,7 +54,7 @@ impl Machine {
         Begun::one_of(&self.bodies, most)
     }
 
-    /// The same, until its reply is written: who does not read has so many at last.
+    /// Counts one more request until its reply is written, unless there are so many: who does not read has so many at last.
     pub(super) fn open(self: &Arc<Self>, most: usize) -> Option<Open> {
         let open = Open(Arc::clone(self));
         (self.open.fetch_add(1, Ordering::Relaxed) < most).then_some(open)

@@ -12,6 +12,7 @@
 
 mod answer;
 mod authorization;
+mod body;
 mod census;
 mod certificate;
 mod clients;

@@ -2,18 +2,17 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
 use super::answer::{Answer, Body, Kept};
 use super::authorization::{Authorization, Shown};
+use super::body::members;
 use super::census::Machine;
 use super::certificate::Certificate;
 use super::clients::Client;
@@ -21,25 +20,19 @@ use super::cors::{Cors, Origin, is_of_another_site};
 use super::credentials::Credentials;
 use super::daemon::Daemon;
 use super::endpoints::{Endpoint, Kind, Route, route};
-use super::head::{Head, is_json};
+use super::head::Head;
 use super::hosts::Hosts;
 use super::idempotency::Idempotency;
 use super::kept::Verdicts;
 use super::outgoing::{Reply, reply};
-use super::places::{Full, Places};
+use super::places::Places;
 use super::probes::Figures;
 use super::problem::Problem;
 use super::settings::Limits;
-use super::{events, forward, object, openapi, parameters, rpc, waiting};
+use super::{events, forward, openapi, parameters, rpc, waiting};
 use crate::clock::Clock;
 use crate::rpc::socket::progress::Progress;
 use crate::rpc::socket::turn::{ANY_REQUEST, Turn};
-
-/// How long the rest of a body is waited for that nobody wants.
-const LINGER: Duration = Duration::from_millis(200);
-
-/// Requests whose body is on its way, for each that is answered at a time.
-const BODIES: usize = 4;
 
 /// What all connections share.
 pub(super) struct Gateway {
@@ -124,23 +117,6 @@ impl Gateway {
         self.answer((&parts, body), arrival, head).await
     }
 
-    /// Reads what is on its way of a body. Some clients (curl 7) take a reply for lost when they hear before they have sent
-    /// all that the rest is not wanted.
-    async fn read_on(&self, body: &mut Incoming) {
-        let reading = async {
-            let mut most = self.limits.request_bytes;
-            // Thrown away as it comes: whoever is refused has no memory of ours.
-            while let Some(Ok(frame)) = body.frame().await {
-                let Some(left) = most.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else {
-                    return;
-                };
-                most = left;
-            }
-        };
-        // Whatever is left then is not waited for.
-        let _ = tokio::time::timeout(LINGER, reading).await;
-    }
-
     async fn answer(
         &self,
         (parts, body): (&Parts, &mut Incoming),
@@ -214,47 +190,6 @@ impl Gateway {
             self.cors.preflight(&mut answer.headers);
         }
         Ok(answer)
-    }
-
-    async fn body(
-        &self,
-        (parts, body): (&Parts, &mut Incoming),
-        arrival: &Arrival,
-        client: &Client,
-    ) -> Result<Bytes, Problem> {
-        if body.is_end_stream() {
-            return Ok(Bytes::new());
-        }
-        let too_long = || {
-            let why = format!("a request has at most {} bytes", self.limits.request_bytes);
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "LIMIT_EXCEEDED", why)
-        };
-        // By its head: whoever asks before sending is told so, and is not waited for.
-        if body.size_hint().lower() > self.limits.request_bytes as u64 {
-            return Err(too_long());
-        }
-        let Some(_receiving) = arrival.machine.receive(bodies_of_an_address(&self.limits)) else {
-            return Err(Problem::limited("this address sends too many bodies at a time"));
-        };
-        let _place = self.bodies.take(client.share()).map_err(|full| match full {
-            Full::Own => Problem::limited("this client sends too many bodies at a time"),
-            Full::All => Problem::busy("too many bodies at a time"),
-        })?;
-        let body = Limited::new(body, self.limits.request_bytes).collect();
-        let body = match tokio::time::timeout(self.limits.head, body).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_long()),
-            Ok(Err(_)) => return Err(Problem::bad("the body is cut off")),
-            Err(_) => {
-                let why = "the body did not arrive in time";
-                return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "LIMIT_EXCEEDED", why));
-            }
-        };
-        if !body.is_empty() && !is_json(&parts.headers) {
-            let why = "send the body as application/json";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "INVALID_REQUEST", why));
-        }
-        Ok(body)
     }
 
     async fn flags(
@@ -397,26 +332,6 @@ struct Asked<'a> {
     shown: Shown,
     parts: &'a Parts,
     progress: &'a Arc<Progress>,
-}
-
-/// How many bodies there are at a time, on their way.
-pub(super) fn bodies(limits: &Limits) -> usize {
-    limits.in_flight.saturating_mul(BODIES)
-}
-
-/// A sixteenth of them, with some for who has set them to few.
-fn bodies_of_an_address(limits: &Limits) -> usize {
-    (bodies(limits) / 16).max(8)
-}
-
-fn members(endpoint: &Endpoint, body: &[u8]) -> Result<Map<String, Value>, Problem> {
-    if body.is_empty() {
-        return Ok(Map::new());
-    }
-    if endpoint.verb == "GET" {
-        return Err(Problem::bad("a question by GET has no body"));
-    }
-    object::read(body, "the body")
 }
 
 fn other_verb(verbs: &[&'static str], request: &str) -> Answer {

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 
+use super::body::bodies;
 use super::cors::Cors;
 use super::credentials::Credentials;
 use super::daemon::Daemon;
@@ -16,7 +17,7 @@ use super::idempotency::Idempotency;
 use super::kept::Verdicts;
 use super::places::Places;
 use super::probes::{self, Figures};
-use super::respond::{Gateway, bodies};
+use super::respond::Gateway;
 use super::revisions::Revisions;
 use super::serve;
 use super::settings::Settings;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::{ChainId, CustomerId, Timestamp};
 use super::label::Label;
 use super::ownership::{Anchor, Ownership};
+use super::precedence::is_refuted;
 
 /// A person, an organisation or the machine itself, to whom wallets belong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,11 +66,15 @@ impl Wallet {
 
     /// Whether it goes over to another `customer`, for whom its key signed, or its contract spoke at a block: a contract is
     /// whoever's it obeys now, as a key is whoever's has it. A key comes before a contract, which may stand at its address
-    /// for a while (EIP-7702). A contract does not by less trust than that by which it was linked, nor by an older block.
+    /// for a while (EIP-7702). A contract does not by less trust than that by which it was linked, nor by an older block, but
+    /// where it shows that the other was of no chain.
     pub fn gives_way(&self, customer: CustomerId, spoke_at: Option<&Anchor>) -> bool {
         let by_contract = self.custody == Custody::Linked && self.chain.is_some();
         let is_later = |it: &Anchor| match &self.accepted {
-            Some(before) => it.trust >= before.trust && it.number >= before.number,
+            Some(before) => {
+                let is_newer = it.number >= before.number;
+                it.trust >= before.trust && (is_newer || is_refuted((before, self.added_at), it))
+            }
             None => true,
         };
         self.customer != customer

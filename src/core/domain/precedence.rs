@@ -5,12 +5,17 @@
 //!   and the chain sees to it that heads go back for no other reason.
 //! * Between classes the word at the higher block is right, however old its look; at the same block, the
 //!   more settled one. A look at an older block, made for whomever, takes back nothing that happened since.
+//! * What was seen at a block that a later look shows to be of no chain says nothing: no later word of its class
+//!   may ever come, and no honest block has a number that an endpoint once invented.
 //! * That something could not be found out takes the place of no proof. It is kept beside it, by class.
 
 use std::collections::BTreeMap;
 use std::ops::RangeBounds;
 
-use super::ownership::{Finality, Finding, Sighting, Target};
+use jiff::SignedDuration;
+
+use super::ids::Timestamp;
+use super::ownership::{Anchor, Finality, Finding, Sighting, Target, Trust};
 use super::rule::Terms;
 
 /// Of each class of finality the newest sighting that proves something, and the newest that found nothing out.
@@ -19,6 +24,9 @@ pub struct Newest<'s> {
     proven: [Option<&'s Sighting>; CLASSES.len()],
     unknown: [Option<&'s Sighting>; CLASSES.len()],
 }
+
+/// So long may the time of a block that one endpoint names be ahead of our clock, and be believed.
+pub const AHEAD_AT_MOST: SignedDuration = SignedDuration::from_hours(1);
 
 /// From the least settled to the most.
 const CLASSES: [Finality; 3] = [Finality::Latest, Finality::Safe, Finality::Finalized];
@@ -37,7 +45,9 @@ impl<'s> Newest<'s> {
     /// The word that counts among the proofs of some classes.
     pub fn counting(&self, classes: impl RangeBounds<Finality>) -> Option<&'s Sighting> {
         let among = CLASSES.iter().filter(|it| classes.contains(it));
-        among.filter_map(|it| self.proven[*it as usize]).max_by_key(|it| block(it))
+        let words = among.filter_map(|it| self.proven[*it as usize]);
+        let refuted = |word: &&Sighting| self.proofs().any(|it| refutes(it, word));
+        words.filter(|it| !refuted(it)).max_by_key(|it| block(it))
     }
 
     /// The newest proof of each class.
@@ -70,6 +80,23 @@ impl<'s> FromIterator<&'s Sighting> for Newest<'s> {
 /// Where a proof stands among proofs of other classes: greater counts. What proves nothing is least.
 pub fn block(sighting: &Sighting) -> Option<(u64, Finality)> {
     sighting.finding.anchor().map(|it| (it.number, it.finality))
+}
+
+/// Whether a later look than that of `earlier` shows that what it saw was at a block of no chain.
+pub fn refutes(later: &Sighting, earlier: &Sighting) -> bool {
+    let blocks = later.finding.anchor().zip(earlier.finding.anchor());
+    later.look > earlier.look
+        && blocks.is_some_and(|(at, of)| is_refuted((of, earlier.seen_at), at))
+}
+
+/// Whether `later`, a block that was met since, shows that one which was seen at some time is of no chain: its number is
+/// higher, yet its time is not later, or was far from come when one endpoint named it. What is trusted less shows nothing.
+pub fn is_refuted((block, seen_at): (&Anchor, Timestamp), later: &Anchor) -> bool {
+    let ahead = block.time.duration_since(seen_at);
+    let is_of_the_future = block.trust == Trust::Single && ahead > AHEAD_AT_MOST;
+    (block.chain == later.chain && block.number > later.number)
+        && later.trust >= block.trust
+        && (block.time < later.time || is_of_the_future)
 }
 
 /// Whether "not held" by `gone` may end what "held" by `held` began: of the same question, or of one that would count

@@ -332,9 +332,10 @@ impl Seats {
         while let Some(own) = self.seats.get(&seat) {
             let placed: u32 = own.places.iter().map(|(_, it)| *it).sum();
             let is_excess = |it: &TokenKey| self.shares.is_excess(it, (own.pool, seat));
-            let keys = own.places.iter().map(|(it, _)| *it);
-            let lost = keys.clone().find(|it| is_excess(it) || self.offered(own.pool, it) == 0);
-            let Some(key) = lost.or_else(|| keys.last()).filter(|_| placed > count) else { return };
+            let mut keys = own.places.iter().map(|(it, _)| *it);
+            let lost = keys.find(|it| is_excess(it) || self.offered(own.pool, it) == 0);
+            let last = own.places.last().map(|(it, _)| *it);
+            let Some(key) = lost.or(last).filter(|_| placed > count) else { return };
             self.free_from(seat, key, 1);
         }
     }

@@ -85,7 +85,8 @@ async fn a_contract_is_not_stopped_because_the_machine_is_busy() {
     let busy = std::thread::spawn(move || {
         let _facts = block.facts();
         tell.send(()).unwrap();
-        std::thread::sleep(SLICE * 2);
+        let (_open, never) = std::sync::mpsc::channel::<()>();
+        never.recv_timeout(SLICE * 2).unwrap_err();
     });
     told.recv().unwrap();
     let done = executor.run(round).await;

@@ -47,3 +47,21 @@ fn a_contract_gives_way_to_no_less_trust_and_a_key_to_nobody() {
     assert!(!spoke(&managed, 1, Trust::Consensus), "its key is here");
     assert!(!managed.gives_way(other, None), "its key is here");
 }
+
+#[test]
+fn a_contract_gives_way_where_it_was_linked_by_a_block_of_no_chain() {
+    let other = CustomerId::Uid(1001);
+    let second = |it| Timestamp::from_second(it).unwrap();
+    let invented = |time, trust| {
+        let accepted = Anchor { number: 9_000_000_000, time: second(time), ..at(1, trust) };
+        Wallet { added_at: second(1_000), ..linked(Some(accepted)) }
+    };
+    let speaks = |time| Anchor { time: second(time), ..at(1, Trust::Single) };
+    let of_its_time = invented(1_001, Trust::Single);
+    assert!(of_its_time.gives_way(other, Some(&speaks(1_002))));
+    assert!(!of_its_time.gives_way(other, Some(&speaks(1_000))), "it may be an older one");
+    assert!(invented(5_000, Trust::Single).gives_way(other, Some(&speaks(1_002))), "of the future");
+    assert!(!invented(1_001, Trust::Quorum).gives_way(other, Some(&speaks(1_002))), "less trust");
+    let by_more = Anchor { trust: Trust::Quorum, ..speaks(1_002) };
+    assert!(!invented(5_000, Trust::Quorum).gives_way(other, Some(&by_more)), "several named it");
+}

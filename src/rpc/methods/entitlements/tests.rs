@@ -68,8 +68,6 @@ fn bed() -> Bed {
         state_directory: dir.path().to_owned(),
         lost_records: Box::new(|| 0),
     };
-    let tree = Tree::new(Policy::default());
-    let writes = WriteRates::new(0);
     let parts = seat_keeper::Parts {
         cache: cache.clone(),
         ledger: ledger.clone(),
@@ -79,7 +77,6 @@ fn bed() -> Bed {
         fleet: None,
     };
     let seats = SeatKeeper::new(parts, Policies::default(), Kept::default()).start();
-    let groups = Groups::default();
     let api = Api {
         reader,
         cache,
@@ -88,10 +85,10 @@ fn bed() -> Bed {
         verifier,
         seats,
         clock,
-        tree,
+        tree: Tree::new(Policy::default()),
         control,
-        writes,
-        groups,
+        writes: WriteRates::new(0),
+        groups: Groups::default(),
     };
     let mut module = RpcModule::new(api);
     register_subscription(&mut module).unwrap();

@@ -111,7 +111,9 @@ pub(super) fn standing(proofs: &[Sighting]) -> Standing<'_> {
     for proof in proofs {
         questions.entry(proof.terms()).or_default().consider(proof);
     }
-    let words = questions.values().filter_map(|it| it.counting(..));
+    let words: Vec<&Sighting> = questions.values().filter_map(|it| it.counting(..)).collect();
+    let refuted = |word: &&Sighting| words.iter().any(|it| precedence::refutes(it, word));
+    let words = words.iter().copied().filter(|it| !refuted(it));
     let (held, gone): (Vec<&Sighting>, Vec<&Sighting>) =
         words.partition(|it| matches!(it.finding, Finding::Held { .. }));
     let lasting = held.iter().filter(|held| !gone.iter().any(|it| ends(it, held)));

@@ -41,6 +41,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("ReadsBlockHash", "ownerOf"),
     // More slots, one after the other, than are proven for one call.
     ("ScanningLicence", "ownerOf"),
+    ("SlowForSome", "stir"),
     // All the gas there is may take longer than anybody's time.
     ("LoopsForEver", "ownerOf"),
     ("LoopsOverSignatures", "fallback"),

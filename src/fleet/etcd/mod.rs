@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -316,7 +317,7 @@ impl Engine for Etcd {
     fn revoke(&self, lease: LeaseId) -> Answer<'_, ()> {
         async move {
             let body = json!({"ID": lease.0.to_string()});
-            match self.client.ask::<Value>("lease/revoke", &body).await {
+            match self.client.ask::<IgnoredAny>("lease/revoke", &body).await {
                 Err(FleetError::Refused { why }) if why.contains("lease not found") => Ok(()),
                 done => done.map(drop),
             }

@@ -58,7 +58,10 @@ def verify_receipt(receipt: Union[str, bytes], product: str, publisher: str, *, 
     library is missing, the verdict's `error` says so."""
     if not 0 <= min_version <= LARGEST_VERSION:
         return Verdict.not_known(product, ReceiptError(f"{min_version} is no version of a product's file"))
-    data = receipt.encode() if isinstance(receipt, str) else receipt
+    if "\0" in product or "\0" in publisher:
+        return Verdict.not_known(product, ReceiptError("the name of a product or publisher has a zero byte"))
+    # Also what is no text in UTF-8 is judged, and not by an exception.
+    data = receipt.encode("utf-8", "surrogatepass") if isinstance(receipt, str) else receipt
     at = int(time.time() if now is None else now)
     question = _Question(ctypes.sizeof(_Question), product.encode(), publisher.encode(), nonce or None, len(nonce), at, accept_linked,
                          accept_maker, min_version)

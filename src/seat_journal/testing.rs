@@ -39,23 +39,8 @@ pub(crate) fn claimant() -> Claimant {
 /// A seat of the product that is so held, for one unit.
 pub(crate) fn kept(number: u64, key: UnitKey, hold: Hold) -> KeptSeat {
     let product = product();
-    let seat = Seat {
-        id: SeatId(number),
-        pool: PoolId(1),
-        claimant: claimant(),
-        key,
-        count: 1,
-        since: BootTime(5),
-        hold,
-        over: false,
-        drains_at: None,
-        reprieve: None,
-        places: Vec::new(),
-        adopt: None,
-        grown: None,
-        sharers: Vec::new(),
-        needs: Vec::new(),
-    };
+    let own = (claimant(), key);
+    let seat = Seat::new((SeatId(number), PoolId(1)), own, BootTime(5), hold);
     KeptSeat {
         seat,
         grant: GrantName::from(&product.grants[0]),

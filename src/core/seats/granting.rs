@@ -141,22 +141,12 @@ impl Seats {
             };
         }
         let user = request.claimant.user();
+        let own = (request.claimant, request.key);
         let seat = Seat {
-            id: self.next(),
-            pool,
-            claimant: request.claimant,
-            key: request.key,
             count: request.count,
-            since: now,
-            grown: None,
-            hold: Hold::Bound(Vec::new()),
             over: fit.over,
-            drains_at: None,
-            reprieve: None,
-            places: Vec::new(),
             adopt: request.adopt,
-            sharers: Vec::new(),
-            needs: Vec::new(),
+            ..Seat::new((self.next(), pool), own, now, Hold::Bound(Vec::new()))
         };
         let id = seat.id;
         self.enter(now, seat);

@@ -117,23 +117,7 @@ impl Seats {
         (pool, id, hold): (PoolId, SeatId, Hold),
     ) {
         let user = claimant.user();
-        let seat = Seat {
-            id,
-            pool,
-            claimant,
-            key: UnitKey::Borrowed(id),
-            count: 1,
-            since: now,
-            grown: None,
-            hold,
-            over: false,
-            drains_at: None,
-            reprieve: None,
-            places: Vec::new(),
-            adopt: None,
-            sharers: Vec::new(),
-            needs: Vec::new(),
-        };
+        let seat = Seat::new((id, pool), (claimant, UnitKey::Borrowed(id)), now, hold);
         self.alarms.extend(seat.ends_by_itself().map(|until| (until, Alarm::Seat(id))));
         self.enter(now, seat);
         self.place(id, Some((now, request, user)));

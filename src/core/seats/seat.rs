@@ -81,6 +81,32 @@ pub struct Reprieve {
 }
 
 impl Seat {
+    /// One place of its own, that nobody shares.
+    pub fn new(
+        (id, pool): (SeatId, PoolId),
+        (claimant, key): (Claimant, UnitKey),
+        since: BootTime,
+        hold: Hold,
+    ) -> Self {
+        Self {
+            id,
+            pool,
+            claimant,
+            key,
+            count: 1,
+            since,
+            grown: None,
+            hold,
+            over: false,
+            drains_at: None,
+            reprieve: None,
+            places: Vec::new(),
+            adopt: None,
+            sharers: Vec::new(),
+            needs: Vec::new(),
+        }
+    }
+
     /// The higher, the newer is what it has, and the sooner it ends where there are too many.
     pub(super) fn order(&self) -> SeatId {
         self.grown.unwrap_or(self.id)

@@ -216,24 +216,11 @@ pub(in crate::actors::seat_keeper) fn put_aside(
     }
     let boot = crate::actors::seat_keeper::boot_time(clock);
     let left = Duration::try_from(loan.terms.until.duration_since(now)).unwrap_or_default();
-    let seat = Seat {
-        id: loan.seat,
-        // It is not known yet.
-        pool: PoolId(0),
-        claimant: loan.claimant.clone(),
-        key: UnitKey::Borrowed(loan.seat),
-        count: 1,
-        since: boot,
-        hold: Hold::Lent { until: boot.after(left) },
-        over: false,
-        drains_at: None,
-        reprieve: None,
-        places: loan.places.clone(),
-        adopt: None,
-        grown: None,
-        sharers: Vec::new(),
-        needs: Vec::new(),
-    };
+    let own = (loan.claimant.clone(), UnitKey::Borrowed(loan.seat));
+    let hold = Hold::Lent { until: boot.after(left) };
+    // Its pool is not known yet.
+    let seat =
+        Seat { places: loan.places.clone(), ..Seat::new((loan.seat, PoolId(0)), own, boot, hold) };
     Some(KeptSeat {
         seat,
         product: loan.product.clone(),

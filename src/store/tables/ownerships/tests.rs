@@ -99,42 +99,6 @@ fn the_first_proof_opens_and_the_next_extends_without_an_audit_entry() {
     assert_eq!(bench.actions(), ["customer_created", "ownership_opened"]);
 }
 
-/// A settled block of a number that the chain has not come to, which one endpoint named.
-fn invented(time: i64) -> Anchor {
-    Anchor { time: at(time), trust: Trust::Single, ..anchor(9_000_000_000, Finalized) }
-}
-
-#[test]
-fn a_block_that_was_invented_outranks_no_later_look_of_another_class() {
-    // Its time is before that of a lower block; or it had not come when the block was seen.
-    for time in [99, 5_000] {
-        let (held_there, gone_there) = (
-            Finding::Held { until: None, anchor: invented(time) },
-            Finding::NotHeld { anchor: invented(time) },
-        );
-        let bench = Bench::new();
-        assert_eq!(turned(&bench, &[seen(1, 7, gone_there)]), []);
-        assert_eq!(turned(&bench, &[seen(2, 7, held(100, Latest))]), [(1, true)], "{time}");
-        let bench = Bench::new();
-        assert_eq!(turned(&bench, &[seen(1, 7, held_there)]), [(1, true)]);
-        assert_eq!(turned(&bench, &[seen(2, 7, gone(100, Latest))]), [(1, false)], "{time}");
-    }
-}
-
-#[test]
-fn a_block_that_may_be_of_the_chain_outranks_a_lower_one() {
-    let bench = Bench::new();
-    let by_several = Anchor { trust: Trust::Quorum, ..invented(5_000) };
-    let single = Anchor { trust: Trust::Single, ..anchor(100, Latest) };
-    turned(&bench, &[seen(1, 7, Finding::NotHeld { anchor: by_several })]);
-    assert_eq!(turned(&bench, &[seen(2, 7, held(100, Latest))]), [], "several named it");
-    let bench = Bench::new();
-    let of_now = Anchor { trust: Trust::Quorum, ..invented(99) };
-    turned(&bench, &[seen(1, 7, Finding::NotHeld { anchor: of_now })]);
-    let less = Finding::Held { until: None, anchor: single };
-    assert_eq!(turned(&bench, &[seen(2, 7, less)]), [], "by less trust nothing is shown");
-}
-
 #[test]
 fn a_later_look_at_latest_closes_and_a_new_proof_opens_another() {
     let bench = Bench::new();
@@ -450,49 +414,6 @@ fn progress_and_counts_tell_what_was_recorded() {
     assert_eq!(counts, expected);
 }
 
-mod properties;
-
-fn under(rule: Rule, reach: Reach, sighting: Sighting) -> Sighting {
-    Sighting { rule, reach, ..sighting }
-}
-
-const DIRECT: Reach = Reach { delegation: None, token_bound: false };
-
-#[test]
-fn what_one_rule_says_no_to_is_still_held_by_another() {
-    let bench = Bench::new();
-    turned(&bench, &[seen(1, 7, held(10, Latest))]);
-    let user = under(Rule::User, DIRECT, seen(2, 7, gone(11, Latest)));
-    assert_eq!(turned(&bench, &[user]), [], "who rents it out still owns it");
-    assert_eq!(turned(&bench, &[seen(3, 7, gone(12, Latest))]), [(1, false)]);
-}
-
-#[test]
-fn a_rest_spares_only_what_its_own_rule_sighted_by_itself() {
-    let bench = Bench::new();
-    turned(&bench, &[under(Rule::User, DIRECT, seen(1, 7, held(10, Latest)))]);
-    let owned = seen(2, 7, held(11, Latest));
-    let none_rented = under(Rule::User, DIRECT, rest(2, IdRanges::every(), gone(11, Latest)));
-    turned(&bench, &[owned, none_rented]);
-    let of_user = |it: &Sighting| it.rule == Rule::User && it.target == Target::Token(token(7));
-    let found = kept(&bench).into_iter().find(of_user).unwrap();
-    assert_eq!(found.finding, gone(11, Latest));
-}
-
-#[test]
-fn what_a_vault_held_is_closed_when_no_vault_holds_it() {
-    let bench = Bench::new();
-    let vaults = Reach { delegation: Some(B256::ZERO), ..DIRECT };
-    let via = vec![Via::Vault(Address::repeat_byte(9))];
-    let through = under(Rule::Owner, vaults, seen(1, 7, held(10, Latest)));
-    turned(&bench, &[Sighting { via: via.clone(), ..through }]);
-    assert_eq!(active(&bench)[0].evidence.via, via);
-    // That the wallet itself does not hold it was known before.
-    assert_eq!(turned(&bench, &[seen(2, 7, gone(11, Latest))]), []);
-    let gone = under(Rule::Owner, vaults, seen(3, 7, gone(12, Latest)));
-    assert_eq!(turned(&bench, &[gone]), [(1, false)]);
-}
-
 #[test]
 fn a_rest_still_passes_over_a_token_whose_failure_was_replaced_by_a_later_one() {
     let bench = Bench::new();
@@ -530,4 +451,8 @@ fn a_token_named_at_one_block_is_one_of_the_rest_at_another() {
     ];
     assert_eq!(turned(&bench, &both), []);
 }
+
+mod properties;
+mod questions;
+mod refuted;
 mod unchanged;

@@ -9,11 +9,12 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use serde_json::{Map, Value};
 
+use super::census::Begun;
 use super::clients::Client;
 use super::endpoints::Endpoint;
 use super::head::is_json;
 use super::object;
-use super::places::Full;
+use super::places::{Full, Place};
 use super::problem::Problem;
 use super::respond::{Arrival, Gateway};
 use super::settings::Limits;
@@ -21,8 +22,24 @@ use super::settings::Limits;
 /// How long the rest of a body is waited for that nobody wants.
 const LINGER: Duration = Duration::from_millis(200);
 
-/// Requests whose body is on its way, for each that is answered at a time.
+/// Bodies at a time that are on their way or wait for their request's turn, for each request that is answered at a time.
 const BODIES: usize = 4;
+/// What part of them one address may have.
+const OF_AN_ADDRESS: usize = 8;
+
+/// A body, and its place among the others until its request has its turn.
+pub(super) struct Received<'a> {
+    bytes: Bytes,
+    /// None where there is no body.
+    _places: Option<(Begun<'a>, Place)>,
+}
+
+impl Received<'_> {
+    /// The body alone, whose place is another's from now on.
+    pub(super) fn into_bytes(self) -> Bytes {
+        self.bytes
+    }
+}
 
 impl Gateway {
     /// Reads what is on its way of a body. Some clients (curl 7) take a reply for lost when they hear before they have sent
@@ -46,14 +63,14 @@ impl Gateway {
     ///
     /// # Errors
     /// When it is too long, too late, cut off or no JSON, or when there are too many.
-    pub(super) async fn body(
+    pub(super) async fn body<'a>(
         &self,
         (parts, body): (&Parts, &mut Incoming),
-        arrival: &Arrival,
+        arrival: &'a Arrival,
         client: &Client,
-    ) -> Result<Bytes, Problem> {
+    ) -> Result<Received<'a>, Problem> {
         if body.is_end_stream() {
-            return Ok(Bytes::new());
+            return Ok(Received { bytes: Bytes::new(), _places: None });
         }
         let too_long = || {
             let why = format!("a request has at most {} bytes", self.limits.request_bytes);
@@ -63,15 +80,16 @@ impl Gateway {
         if body.size_hint().lower() > self.limits.request_bytes as u64 {
             return Err(too_long());
         }
-        let Some(_receiving) = arrival.machine.receive(bodies_of_an_address(&self.limits)) else {
-            return Err(Problem::limited("this address sends too many bodies at a time"));
-        };
-        let _place = self.bodies.take(client.share()).map_err(|full| match full {
+        let of_address = arrival
+            .machine
+            .receive(bodies_of_an_address(&self.limits))
+            .ok_or_else(|| Problem::limited("this address sends too many bodies at a time"))?;
+        let place = self.bodies.take(client.share()).map_err(|full| match full {
             Full::Own => Problem::limited("this client sends too many bodies at a time"),
             Full::All => Problem::busy("too many bodies at a time"),
         })?;
         let body = Limited::new(body, self.limits.request_bytes).collect();
-        let body = match tokio::time::timeout(self.limits.head, body).await {
+        let bytes = match tokio::time::timeout(self.limits.head, body).await {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_long()),
             Ok(Err(_)) => return Err(Problem::bad("the body is cut off")),
@@ -80,22 +98,22 @@ impl Gateway {
                 return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "LIMIT_EXCEEDED", why));
             }
         };
-        if !body.is_empty() && !is_json(&parts.headers) {
+        if !bytes.is_empty() && !is_json(&parts.headers) {
             let why = "send the body as application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "INVALID_REQUEST", why));
         }
-        Ok(body)
+        Ok(Received { bytes, _places: Some((of_address, place)) })
     }
 }
 
-/// How many bodies there are at a time, on their way.
+/// How many bodies there are at a time.
 pub(super) fn bodies(limits: &Limits) -> usize {
     limits.in_flight.saturating_mul(BODIES)
 }
 
-/// A sixteenth of them, with some for who has set them to few.
+/// Some also where few are set.
 fn bodies_of_an_address(limits: &Limits) -> usize {
-    (bodies(limits) / 16).max(8)
+    (bodies(limits) / OF_AN_ADDRESS).max(8)
 }
 
 /// The members of the object that it is; none where there is none.

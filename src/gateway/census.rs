@@ -33,11 +33,11 @@ pub(super) struct Machine {
     requests: AtomicUsize,
     /// Whose replies are not written yet.
     open: AtomicUsize,
-    /// Of requests, that are on their way.
+    /// That are on their way, or whose request has no turn yet.
     bodies: AtomicUsize,
 }
 
-/// A request of a machine until it is answered, or its body until it has arrived.
+/// A request of a machine until it is answered, or its body until the request has a turn.
 pub(super) struct Begun<'a>(&'a AtomicUsize);
 
 /// A request of a machine, until its reply is written.
@@ -49,7 +49,7 @@ impl Machine {
         Begun::one_of(&self.requests, most)
     }
 
-    /// Counts one more body until it has arrived, unless there are so many.
+    /// Counts one more body, unless there are so many.
     pub(super) fn receive(&self, most: usize) -> Option<Begun<'_>> {
         Begun::one_of(&self.bodies, most)
     }

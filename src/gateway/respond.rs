@@ -44,7 +44,7 @@ pub(super) struct Gateway {
     pub(super) verdicts: Verdicts,
     pub(super) idempotency: Idempotency,
     pub(super) in_flight: Semaphore,
-    /// Of those whose body is on its way.
+    /// Of those whose body is on its way, or waits for its turn.
     pub(super) bodies: Places,
     pub(super) figures: Figures,
     pub(super) clock: Clock,
@@ -166,6 +166,7 @@ impl Gateway {
         let _turn = own.turn().await?;
         let _place =
             self.in_flight.try_acquire().map_err(|_| Problem::busy("too much at a time"))?;
+        let body = body.into_bytes();
         let asked = Asked { endpoint, client, shown, parts, progress: &arrival.progress };
         let mut answer = match endpoint.kind {
             Kind::Rpc => rpc::answer(&self.daemon, &asked.client, &body).await,

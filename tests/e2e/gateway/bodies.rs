@@ -5,7 +5,8 @@ use std::net::TcpStream;
 
 use serde_json::json;
 
-use crate::support::gateway::{GatewayStage, TOKEN, everything};
+use super::crowded::wait_for_the_chain;
+use crate::support::gateway::{EVERYTHING, GatewayStage, TOKEN, client, everything};
 use crate::support::{PATIENCE, eventually};
 
 /// The head of a request with a body of so many bytes.
@@ -56,6 +57,30 @@ fn one_address_sends_so_many_bodies_at_a_time_and_others_do_meanwhile() {
         told if told.status == 200 => Ok(()),
         told => Err(told.text),
     });
+}
+
+/// Each takes as much memory as one that is on its way.
+#[test]
+fn a_body_has_its_place_until_its_request_has_a_turn() {
+    let few = "[limits]\nin_flight = 16\n";
+    let more = format!("scopes = {EVERYTHING}\nrate = 100000\n");
+    let second = client("second", "second", 2, &more);
+    let stage = GatewayStage::entitled(&format!("{}{second}{few}", everything()));
+    stage.anvil.hang();
+    let waiting = wait_for_the_chain(&stage, "second");
+    let ask = r#"{"jsonrpc":"2.0","id":1,"method":"system_version"}"#;
+    let head = head(ask.len(), "Connection: close\r\n").replace(TOKEN, "second");
+    let text = format!("{head}{ask}");
+    let mut asked: Vec<TcpStream> = (0..20).map(|_| send(&stage, &text)).collect();
+    let said = asked.iter_mut().map(|it| {
+        let mut said = String::new();
+        it.read_to_string(&mut said).unwrap();
+        said
+    });
+    let refused = said.filter(|it| it.contains("this address sends too many bodies")).count();
+    // Eight of them wait for a turn, five seconds long; those behind may have come after some of these.
+    assert!((1..=12).contains(&refused), "{refused}");
+    drop(waiting);
 }
 
 #[test]

@@ -19,6 +19,20 @@ const PING: &[u8] = b"\0\0\x08\x06\0\0\0\0\0entitled";
 /// What a browser asks before a page may (the Fetch standard, "CORS-preflight fetch"): nobody needs a token for it.
 const PREFLIGHT: &[u8] = b"OPTIONS /api/v1/tiers HTTP/1.1\r\nHost: localhost\r\nOrigin: https://app.example.com\r\nAccess-Control-Request-Method: GET\r\nX-Request-Id: beforehand\r\n\r\n";
 
+/// As many questions as one client may ask at a time, which wait for a chain that hangs.
+pub(super) fn wait_for_the_chain(stage: &GatewayStage, token: &str) -> Vec<TcpStream> {
+    stage.gateway.post_as(token, "/api/v1/wallets", &json!({"label": "new"}), &[]).ok();
+    let ask = |_| {
+        let mut stream = TcpStream::connect(("127.0.0.1", stage.gateway.port)).unwrap();
+        let line = "GET /api/v1/products/acme-cad/entitlement?wait_ms=15000 HTTP/1.1";
+        let head = format!("{line}\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        stream
+    };
+    (0..12).map(ask).collect()
+}
+
 #[test]
 fn who_waits_for_a_chain_keeps_nobody_from_what_is_known() {
     let more = format!("scopes = {EVERYTHING}\nrate = 100000\n");
@@ -28,17 +42,7 @@ fn who_waits_for_a_chain_keeps_nobody_from_what_is_known() {
     stage.anvil.hang();
     let mut waiting = Vec::new();
     for token in ["second", "third"] {
-        stage.gateway.post_as(token, "/api/v1/wallets", &json!({"label": "new"}), &[]).ok();
-        // As many as one client may ask at a time.
-        for _ in 0..12 {
-            let mut stream = TcpStream::connect(("127.0.0.1", stage.gateway.port)).unwrap();
-            let line = "GET /api/v1/products/acme-cad/entitlement?wait_ms=15000 HTTP/1.1";
-            let head =
-                format!("{line}\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");
-            stream.write_all(head.as_bytes()).unwrap();
-            stream.set_nonblocking(true).unwrap();
-            waiting.push(stream);
-        }
+        waiting.extend(wait_for_the_chain(&stage, token));
     }
     let begun = Instant::now();
     let params = json!({"product": ACME});

@@ -48,6 +48,7 @@ pub mod descriptor_store;
 pub mod directories;
 pub mod endpoint;
 mod hardening;
+mod json_values;
 pub mod key_source;
 pub mod regular_file;
 mod sent_descriptors;

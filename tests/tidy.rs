@@ -27,6 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("directories", &["directories"]),
     ("endpoint", &["endpoint"]),
     ("hardening", &[]),
+    ("json_values", &[]),
     ("key_source", &["key_source"]),
     ("regular_file", &["regular_file"]),
     ("sent_descriptors", &["sent_descriptors"]),
@@ -36,8 +37,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("seat_journal", &["regular_file", "seat_journal"]),
     ("seat_policies", &["regular_file", "seat_policies"]),
     ("store", &["regular_file", "store"]),
-    ("chain", &["chain", "endpoint", "regular_file", "sent_descriptors"]),
-    ("fleet", &["clock", "fleet", "regular_file"]),
+    ("chain", &["chain", "endpoint", "json_values", "regular_file", "sent_descriptors"]),
+    ("fleet", &["clock", "fleet", "json_values", "regular_file"]),
     ("keys", &["key_source", "keys", "regular_file"]),
     (
         "actors",

@@ -1,7 +1,7 @@
 //! What a store of a fleet promises, asked of each engine.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -309,25 +309,33 @@ fn what_cannot_be_read_is_somebodys_and_keeps_nobody_from_the_rest() {
     });
 }
 
-/// Begins an answer, and sends pieces of it for as long as anybody reads.
-fn endless() -> String {
+/// Whatever it is asked, it says what `answer` writes.
+fn answering(answer: impl Fn(&mut TcpStream) + Clone + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
+            let (mut stream, answer) = (stream.unwrap(), answer.clone());
             std::thread::spawn(move || {
                 let _ = stream.read(&mut [0; 4_096]);
-                let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n{\n";
-                let blank = format!("{}\n", " ".repeat(4_095));
-                let mut sent = stream.write_all(head.as_bytes());
-                while sent.is_ok() {
-                    sent = stream.write_all(blank.as_bytes());
-                }
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n";
+                stream.write_all(head.as_bytes()).unwrap();
+                answer(&mut stream);
             });
         }
     });
     format!("http://{address}")
+}
+
+/// Begins an answer, and sends pieces of it for as long as anybody reads.
+fn endless() -> String {
+    let blank = format!("{}\n", " ".repeat(4_095));
+    answering(move |stream| {
+        let mut sent = stream.write_all(b"{\n");
+        while sent.is_ok() {
+            sent = stream.write_all(blank.as_bytes());
+        }
+    })
 }
 
 #[test]
@@ -336,4 +344,25 @@ fn an_answer_is_one_line_and_is_read_once() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let told = runtime.block_on(engine.open(None));
     assert!(matches!(told, Err(FleetError::Refused { .. })), "{told:?}");
+}
+
+/// Each takes more memory once it is read than it took on the wire.
+#[test]
+fn an_answer_of_more_parts_than_a_fleet_has_is_not_read() {
+    let many = vec![r#"{"key":""}"#; 600_000].join(",");
+    let many_events = vec![r#"{"kv":{"key":""}}"#; 600_000].join(",");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let refuses = |text: String| {
+        let engine = self::etcd(vec![answering(move |it| drop(it.write_all(text.as_bytes())))]);
+        let (tell, _told) = tokio::sync::mpsc::channel(1);
+        runtime.block_on(async {
+            (engine.list().await.map(drop), engine.watch(Revision(1), tell).await)
+        })
+    };
+    let listed = refuses(format!("{{\"header\":{{\"revision\":\"1\"}},\"kvs\":[{many}]}}\n")).0;
+    let told = refuses(format!("{{\"result\":{{\"events\":[{many_events}]}}}}\n")).1;
+    for said in [listed, told] {
+        let Err(FleetError::Refused { why }) = said else { panic!("{said:?}") };
+        assert!(why.contains("too many parts"), "{why}");
+    }
 }

@@ -1,5 +1,4 @@
-//! Where a JSON value ends in a stream without separators, as IPC sockets of nodes send it, and how many values an
-//! answer has. Pure.
+//! Where a JSON value ends in a stream without separators, as IPC sockets of nodes send it. Pure.
 //!
 //! Asked by: `transport`. Never: checks that the value is valid JSON; the parser does.
 
@@ -38,27 +37,6 @@ impl JsonEnd {
         }
         None
     }
-}
-
-/// So many values are in one answer at most. Each takes up to some hundred bytes once it is read, whatever it took on
-/// the wire: eight megabytes of `{"":0}` would be half a gigabyte. Eight megabytes of events have fewer.
-const VALUES: usize = 1 << 18;
-
-/// Whether `answer` has more values, keys not counted, than are worth reading.
-pub(in crate::chain) fn has_too_many_values(answer: &[u8]) -> bool {
-    let (mut values, mut in_text, mut escaped) = (1, false, false);
-    // A value takes two bytes with what is around it, at the least.
-    let long = answer.len() > VALUES;
-    for byte in answer.iter().filter(|_| long) {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = in_text,
-            b'"' => in_text = !in_text,
-            b'{' | b'[' | b',' if !in_text => values += 1,
-            _ => {}
-        }
-    }
-    values > VALUES
 }
 
 #[cfg(test)]

@@ -17,9 +17,9 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use self::ipc::Ipc;
-use super::framing::has_too_many_values;
 use super::http_client::{CONNECT, http_client, install_crypto};
 use crate::endpoint::{Address, EndpointSettings};
+use crate::json_values;
 
 mod ipc;
 
@@ -27,6 +27,8 @@ mod ipc;
 const TOTAL: Duration = Duration::from_secs(8);
 /// No body above this, counted after decompression.
 pub(in crate::chain) const BODY: usize = 8 * 1024 * 1024;
+/// Values of one answer; so many bytes of events have fewer.
+const VALUES: usize = 1 << 18;
 /// An error page above this is not worth reading.
 const ERROR_BODY: usize = 64 * 1024;
 /// Messages over a WebSocket before the answer, which say nothing: pings and the like.
@@ -131,7 +133,7 @@ impl Wire {
         .await
         .map_err(|_| WireError::Timeout)??;
         self.meter.bytes.fetch_add(answer.len() as u64, Ordering::Relaxed);
-        if has_too_many_values(&answer) {
+        if json_values::has_more_than(VALUES, &answer) {
             return Err(WireError::TooLarge);
         }
         serde_json::from_slice(&answer).map_err(|_| WireError::Garbled)

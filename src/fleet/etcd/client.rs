@@ -14,6 +14,7 @@ use super::strange;
 use super::wire::{Event, Fault, Login, Watched};
 use crate::fleet::engine::FleetError;
 use crate::fleet::settings::FleetSettings;
+use crate::json_values;
 use crate::regular_file;
 use entitled_core::fleet::Term;
 
@@ -21,6 +22,8 @@ use entitled_core::fleet::Term;
 const LONGEST_FILE: usize = 256 * 1024;
 /// One answer; a fleet of ten thousand places has a few MiB.
 const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
+/// Values of one answer: so many bytes of places have fewer, each of which names its key, its value and five numbers.
+const VALUES: usize = 1 << 19;
 /// Characters of a text that is told on.
 const LONGEST_TEXT: usize = 200;
 /// Of gRPC: who asks is not known, or its token is too old.
@@ -91,7 +94,7 @@ impl Client {
             self.turn(self.at.load(Ordering::Relaxed));
             FleetError::Unreachable { why: "no answer in time".to_owned() }
         })??;
-        serde_json::from_slice(&text).map_err(|error| strange(&error.to_string()))
+        parse(&text)
     }
 
     /// Begins what has no end.
@@ -99,7 +102,7 @@ impl Client {
         let begun = tokio::time::timeout(self.patience, self.send(path, body)).await;
         let begun = begun
             .map_err(|_| FleetError::Unreachable { why: "no answer in time".to_owned() })??;
-        Ok(Stream { response: begun, rest: Vec::new() })
+        Ok(Stream { response: begun, rest: Vec::new(), searched: 0 })
     }
 
     async fn send(&self, path: &str, body: &Value) -> Result<Response, FleetError> {
@@ -127,8 +130,7 @@ impl Client {
         }
         let body = json!({"name": name, "password": **password});
         let answer = self.round("auth/authenticate", &body, None).await?;
-        let login: Login = serde_json::from_slice(&text(answer).await?)
-            .map_err(|error| strange(&error.to_string()))?;
+        let login: Login = parse(&text(answer).await?)?;
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(login.token.clone());
         Ok(Some(login.token))
     }
@@ -194,7 +196,7 @@ enum Of {
 async fn refusal(response: Response) -> (FleetError, Of) {
     let status = response.status();
     let body = text(response).await.unwrap_or_default();
-    let fault: Fault = serde_json::from_slice(&body).unwrap_or_default();
+    let fault: Fault = parse(&body).unwrap_or_default();
     let said = match (&fault.error, &fault.message) {
         // What the gateway itself has against it, it says in plain text.
         (error, message) if error.is_empty() && message.is_empty() => plain(&body),
@@ -233,6 +235,14 @@ async fn text(mut response: Response) -> Result<Vec<u8>, FleetError> {
     Ok(text)
 }
 
+/// Reads an answer, unless it has more values than are worth the memory.
+fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, FleetError> {
+    if json_values::has_more_than(VALUES, text) {
+        return Err(strange("it has too many parts"));
+    }
+    serde_json::from_slice(text).map_err(|error| strange(&error.to_string()))
+}
+
 async fn next_chunk(response: &mut Response) -> Result<Option<bytes::Bytes>, FleetError> {
     let chunk = response.chunk().await;
     chunk.map_err(|error| FleetError::Unreachable { why: chain_of(&error.without_url()) })
@@ -246,19 +256,24 @@ fn chain_of(error: &dyn std::error::Error) -> String {
 /// What is told as it happens.
 pub(super) struct Stream {
     response: Response,
+    /// What came, from the beginning of a line.
     rest: Vec<u8>,
+    /// So many of its bytes have no end of a line.
+    searched: usize,
 }
 
 impl Stream {
     /// The next events; `None` at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<Event>>, FleetError> {
         loop {
-            if let Some(end) = self.rest.iter().position(|it| *it == b'\n') {
-                let line: Vec<u8> = self.rest.drain(..=end).collect();
-                let told: Watched =
-                    serde_json::from_slice(&line).map_err(|error| strange(&error.to_string()))?;
+            let new = self.rest.get(self.searched..).unwrap_or_default();
+            if let Some(end) = new.iter().position(|it| *it == b'\n') {
+                let line: Vec<u8> = self.rest.drain(..=self.searched + end).collect();
+                self.searched = 0;
+                let told: Watched = parse(&line)?;
                 return Ok(told.result.filter(|it| !it.canceled).map(|it| it.events));
             }
+            self.searched = self.rest.len();
             match next_chunk(&mut self.response).await? {
                 Some(chunk) if self.rest.len() + chunk.len() <= LONGEST_ANSWER => {
                     self.rest.extend_from_slice(&chunk);

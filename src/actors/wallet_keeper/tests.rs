@@ -68,6 +68,7 @@ impl Handler<AddWallet> for MemoryLedger {
             added_at: order.asked.at,
             removed_at: None,
             chain: contract.as_ref().map(|it| it.chain),
+            accepted_at: contract.as_ref().map(|_| order.asked.at),
             accepted: contract,
         };
         self.wallets.insert(address, (wallet.clone(), sealed_key));

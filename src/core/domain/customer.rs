@@ -56,6 +56,10 @@ pub struct Wallet {
     /// recorded it: then no more is known than that one endpoint once named such a block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Anchor>,
+    /// When that block was met: at the last time it was linked, which may be long after it was added. None also where nobody
+    /// recorded it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_at: Option<Timestamp>,
 }
 
 impl Wallet {
@@ -73,7 +77,9 @@ impl Wallet {
         let is_later = |it: &Anchor| match &self.accepted {
             Some(before) => {
                 let is_newer = it.number >= before.number;
-                it.trust >= before.trust && (is_newer || is_refuted((before, self.added_at), it))
+                // Of a block that was met nobody knows when, it is not known that it was of the future.
+                let met_at = self.accepted_at.unwrap_or(before.time);
+                it.trust >= before.trust && (is_newer || is_refuted((before, met_at), it))
             }
             None => true,
         };

@@ -183,6 +183,7 @@ pub fn add(changes: &mut Changes<'_>, new: NewWallet, asked: &Asked) -> Result<W
         added_at: before.as_ref().map_or(asked.at, |it| it.added_at),
         removed_at: None,
         chain: accepted.as_ref().map(|it| it.chain),
+        accepted_at: accepted.as_ref().map(|_| asked.at),
         accepted,
     };
 

@@ -25,6 +25,7 @@ fn linked(accepted: Option<Anchor>) -> Wallet {
         added_at: Timestamp::UNIX_EPOCH,
         removed_at: None,
         chain: accepted.as_ref().map(|it| it.chain),
+        accepted_at: accepted.as_ref().map(|_| Timestamp::UNIX_EPOCH),
         accepted,
     }
 }
@@ -54,13 +55,15 @@ fn a_contract_gives_way_where_it_was_linked_by_a_block_of_no_chain() {
     let second = |it| Timestamp::from_second(it).unwrap();
     let invented = |time, trust| {
         let accepted = Anchor { number: 9_000_000_000, time: second(time), ..at(1, trust) };
-        Wallet { added_at: second(1_000), ..linked(Some(accepted)) }
+        Wallet { accepted_at: Some(second(1_000)), ..linked(Some(accepted)) }
     };
     let speaks = |time| Anchor { time: second(time), ..at(1, Trust::Single) };
     let of_its_time = invented(1_001, Trust::Single);
     assert!(of_its_time.gives_way(other, Some(&speaks(1_002))));
     assert!(!of_its_time.gives_way(other, Some(&speaks(1_000))), "it may be an older one");
     assert!(invented(5_000, Trust::Single).gives_way(other, Some(&speaks(1_002))), "of the future");
+    let met_once = Wallet { accepted_at: None, ..invented(5_000, Trust::Single) };
+    assert!(!met_once.gives_way(other, Some(&speaks(1_002))), "nobody knows when it was met");
     assert!(!invented(1_001, Trust::Quorum).gives_way(other, Some(&speaks(1_002))), "less trust");
     let by_more = Anchor { trust: Trust::Quorum, ..speaks(1_002) };
     assert!(!invented(5_000, Trust::Quorum).gives_way(other, Some(&by_more)), "several named it");

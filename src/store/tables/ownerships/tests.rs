@@ -313,6 +313,7 @@ fn linked(address: Address, removed_at: Option<i64>) -> Wallet {
         removed_at: removed_at.map(at),
         chain: None,
         accepted: None,
+        accepted_at: None,
     }
 }
 

@@ -3,7 +3,10 @@
 use super::*;
 use crate::store::tables::{challenges, customers};
 use crate::store::testing::{Bench, asked, at, challenge};
+use alloy_primitives::B256;
 use entitled_core::domain::customer::Customer;
+use entitled_core::domain::ids::ChainId;
+use entitled_core::domain::ownership::{Finality, Trust};
 
 const ALICE: CustomerId = CustomerId::Uid(1000);
 const BOB: CustomerId = CustomerId::Uid(1001);
@@ -251,4 +254,30 @@ fn customers_are_found_that_have_an_active_wallet() {
     both.sort_unstable();
     assert_eq!(with_wallets(10), both);
     assert_eq!(with_wallets(1), both[..1]);
+}
+
+/// Whose contract speaks at a block of this number, which is of the hour `hour`.
+fn speaking(number: u64, hour: i64, customer: CustomerId) -> NewWallet {
+    let contract = Anchor {
+        chain: ChainId(1),
+        number,
+        hash: B256::with_last_byte(1),
+        time: at(hour * 3_600),
+        finality: Finality::Latest,
+        trust: Trust::Single,
+        attestation: None,
+    };
+    by(Origin::Linked { nonce: None, contract: Some(contract), proof: None }, 1, customer)
+}
+
+#[test]
+fn a_contract_that_is_linked_again_gives_way_to_no_older_block() {
+    let bench = Bench::new();
+    added(&bench, speaking(10, 0, ALICE), 1).unwrap();
+    bench.change(move |it| remove(it, address(1), ALICE, false, &asked(2))).unwrap();
+    let now = 5 * 3_600;
+    added(&bench, speaking(90, 5, ALICE), now).unwrap();
+    let late = added(&bench, speaking(89, 5, BOB), now + 1);
+    assert!(matches!(late, Err(StoreError::Conflict { .. })), "{late:?}");
+    assert_eq!(added(&bench, speaking(91, 5, BOB), now + 2).unwrap().customer, BOB);
 }

@@ -69,13 +69,14 @@ pub fn catalogue(config: &Config, uid: u32) -> Catalogue {
 }
 
 /// What can be checked of a configuration without starting: that its files and sockets have their places, what is
-/// said of seats, and that its chains could be asked. What an administrator should hear besides.
+/// said of seats, what the fleet is asked with, and that its chains could be asked. What an administrator should hear besides.
 ///
 /// # Errors
 /// The first place or chain for which the daemon would not start, and why; every mistake in a policy of seats.
 pub fn check(config: &Config) -> anyhow::Result<Option<String>> {
     places::check(config)?;
     start::seat_policies(config)?;
+    seats::check_fleet(config)?;
     chains::open_all(config, &Clock::system())?;
     Ok(places::warnings(config))
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::own_files::FLEET;
 use super::validate::{HOUR, MINUTE, SECOND, absolute_path, list};
 use super::{Environment, Store};
 use crate::fleet::settings::{FleetSettings, Kind};
@@ -14,7 +15,6 @@ const ENGINES: [(&str, Kind); 2] = [("etcd", Kind::Etcd), ("local", Kind::Local)
 const MOST_ENDPOINTS: usize = 16;
 /// etcd itself takes none below two or three.
 const SHORTEST_TTL: Duration = SECOND.saturating_mul(3);
-const FILE_NAME: &str = "fleet.json";
 
 /// `None` without the section: then the machine shares with nobody.
 pub(super) fn read(
@@ -38,7 +38,7 @@ pub(super) fn read(
         key: section.optional("key", absolute_path),
         user: section.optional("user", words(64)),
         password_file: section.optional("password", |it| password(it, environment)),
-        state: store.path.with_file_name(FILE_NAME),
+        state: store.path.with_file_name(FLEET),
     };
     if is_there && kind == Kind::Etcd && settings.endpoints.is_empty() {
         section.flaw("endpoints", "must name at least one address of etcd");

@@ -27,11 +27,13 @@ mod defaults;
 mod fake;
 mod fleet;
 mod layers;
+mod own_files;
 mod reload;
 mod validate;
 
 pub use defaults::{Environment, make_private_directory};
 pub use fake::{FakeFile, read_fake};
+pub use own_files::{FLEET, MACHINE_ID, SEATS};
 pub use reload::Changes;
 
 /// Everything that can be configured, checked.

@@ -288,7 +288,7 @@ const WRONG_FILES: &[(&str, &str)] = &[
     ("socket.path = \"x\"", "entitled.toml:1: `socket.path`: must be an absolute path"),
     (
         "[socket]\npath = \"/x\"\nadmin_path = \"/x\"",
-        "entitled.toml:3: `socket.admin_path`: must be another than `path`",
+        "entitled.toml:3: `socket.admin_path`: is the socket as well: use another path",
     ),
     ("socket.limits.depth = 500", "entitled.toml:1: `socket.limits.depth`: must be from 8 to 128"),
     (
@@ -427,3 +427,53 @@ fn a_private_directory_is_made_or_checked() {
 }
 
 mod fleet;
+
+/// Each would write over the other, and what was there would be gone.
+#[test]
+fn no_two_things_are_kept_in_one_file() {
+    let key = |path: &str| format!("[keys]\nsource = \"file:{path}\"\n");
+    let store = |path: &str| format!("[store]\npath = \"{path}\"\n");
+    let fleet = "[fleet]\nendpoints = [\"http://127.0.0.1:2379\"]\n";
+    let state = "/var/lib/entitled";
+    for (text, line, wrong) in [
+        (key("/var/lib/entitled/seats"), 2, "`keys.source`: is the file of the seats"),
+        (key("/var/lib/entitled/seats.draft"), 2, "`keys.source`: is the file of the seats"),
+        (key("/var/lib/entitled/fleet.json"), 2, "`keys.source`: is the file of what the machine"),
+        (
+            key("/var/lib/entitled/machine-id"),
+            2,
+            "`keys.source`: is the file of the machine's name",
+        ),
+        (key("/var/lib/entitled/ledger.redb"), 2, "`keys.source`: is the ledger's file"),
+        (key("/var/lib/entitled/ledger.redb.checksums"), 2, "`keys.source`: is the ledger's file"),
+        (key("/run/entitled/entitled.sock.lock"), 2, "`keys.source`: is the socket"),
+        (store("/var/lib/entitled/seats"), 2, "`store.path`: is the file of the seats"),
+        (
+            store("/var/lib/entitled/machine-id"),
+            2,
+            "`store.path`: is the file of the machine's name",
+        ),
+        (store("/run/entitled/admin.sock"), 2, "`socket.admin_path`: is the ledger's file"),
+        (format!("{fleet}ca = \"{state}/fleet.json\"\n"), 3, "`fleet.ca`: is the file of what"),
+        (format!("{fleet}ca = \"{state}/kek\"\n"), 3, "`fleet.ca`: is the key's file"),
+    ] {
+        let found = Etc::with(&text).wrong(&[]);
+        let at = if wrong.contains("admin_path") {
+            String::new()
+        } else {
+            format!("entitled.toml:{line}: ")
+        };
+        assert_eq!(found.len(), 1, "{text}: {found:?}");
+        assert!(found[0].starts_with(&format!("{at}{wrong}")), "{text}: {found:?}");
+        assert!(found[0].ends_with(" as well: use another path"), "{found:?}");
+    }
+    let pem = format!(
+        "{fleet}ca = \"/etc/all.pem\"\ncertificate = \"/etc/all.pem\"\nkey = \"/etc/all.pem\"\n"
+    );
+    assert_eq!(
+        Etc::with(&pem).read(&[]).unwrap().warnings.len(),
+        1,
+        "what is only read may be one"
+    );
+    Etc::with(&key("/etc/entitled/seats")).config(&[]);
+}

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::defaults::{Places, is_private};
 use super::{
-    Cache, Config, Environment, Keys, Limits, Log, Metrics, Products, Seats, Socket, Store, chains,
-    fleet,
+    Cache, Chain, Config, Environment, Keys, Limits, Log, Metrics, Products, Seats, Socket, Store,
+    chains, fleet, own_files,
 };
 use crate::key_source::KeySource;
 use crate::logging::{Format, Level};
@@ -52,11 +52,19 @@ pub(super) fn config(
     if places.runtime_is_shared && socket.path.starts_with(&places.runtime) {
         check_shared(&places, environment.uid, &flaws);
     }
+    let config =
+        Config { socket, store, keys, cache, products, seats, fleet, log, metrics, chains };
+    own_files::check(&config, tree, &flaws);
     if !flaws.is_empty() {
         return Err(flaws.into_sorted());
     }
-    for it in chains.iter().filter(|it| it.trust == Trust::Quorum && it.quorum * 2 <= it.rpc.len())
-    {
+    warn(&config, warnings);
+    Ok(config)
+}
+
+fn warn(config: &Config, warnings: &mut Vec<String>) {
+    let is_no_majority = |it: &&Chain| it.trust == Trust::Quorum && it.quorum * 2 <= it.rpc.len();
+    for it in config.chains.iter().filter(is_no_majority) {
         warnings.push(format!(
             "chain {}: `quorum` {} of {} endpoints is no majority: two different answers could both have one",
             it.id,
@@ -64,18 +72,14 @@ pub(super) fn config(
             it.rpc.len()
         ));
     }
-    if chains.is_empty() {
+    if config.chains.is_empty() {
         warnings.push("no `[[chain]]` is configured: nothing can be proven".to_owned());
     }
-    Ok(Config { socket, store, keys, cache, products, seats, fleet, log, metrics, chains })
 }
 
 fn socket(mut section: Section<'_>, places: &Places) -> Socket {
     let path = section.or("path", places.runtime.join("entitled.sock"), socket_path);
     let admin_path = section.or("admin_path", places.runtime.join("admin.sock"), socket_path);
-    if path == admin_path {
-        section.flaw("admin_path", "must be another than `path`");
-    }
     let admin_group = section.or("admin_group", "entitled-admin".to_owned(), words(64));
     let delegates = section.or("delegates", Vec::new(), delegates);
     let threads = section.or("threads", 1, whole(1, 64));

@@ -7,8 +7,7 @@ use std::fs::{FileType, Metadata};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
-use super::start::MACHINE_ID;
-use crate::config::Config;
+use crate::config::{Config, MACHINE_ID};
 use crate::key_source::KeySource;
 
 /// Something stands in a place that the daemon needs, and is not what belongs there.

@@ -1,5 +1,6 @@
 //! How the part that keeps floating seats is brought up: with what an earlier run has left, and with the fleet.
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
@@ -11,13 +12,11 @@ use crate::actors::seat_keeper::{self, FleetParts, Kept, SeatKeeper, TakeBack};
 use crate::actors::supervisor::Tree;
 use crate::actors::tier_cache::{TierCache, VerdictReader};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, SEATS};
 use crate::descriptor_store::DescriptorStore;
 use crate::fleet::state::StateFile;
 use crate::seat_policies::Policies;
 
-/// The seats that are held, beside the ledger.
-const SEATS: &str = "seats";
 /// How long the start waits until those of before it are counted.
 const TAKE_BACK_TIME: Duration = Duration::from_secs(10);
 
@@ -67,4 +66,17 @@ pub(super) fn fleet(config: &Config, clock: &Clock) -> anyhow::Result<Option<Fle
         format!("what the machine was in its fleet cannot be read from {}", file.0.display())
     })?;
     Ok(Some(FleetParts { engine, settings, remembered }))
+}
+
+/// Whether what the fleet is asked with could be read, and what the machine was in it. What may not be looked at is not judged:
+/// whoever checks may be another user than the daemon's.
+pub(super) fn check_fleet(config: &Config) -> anyhow::Result<()> {
+    let is_denied = |it: &(dyn std::error::Error + 'static)| {
+        let kind = it.downcast_ref::<io::Error>().map(io::Error::kind);
+        kind == Some(io::ErrorKind::PermissionDenied)
+    };
+    match fleet(config, &Clock::system()) {
+        Err(error) if !error.chain().any(is_denied) => Err(error),
+        _ => Ok(()),
+    }
 }

@@ -22,7 +22,7 @@ use crate::actors::supervisor::{Policy, Tree};
 use crate::actors::tier_cache::{self, CacheSettings, TierCache, Turns, VerdictReader};
 use crate::actors::wallet_keeper::WalletKeeper;
 use crate::clock::Clock;
-use crate::config::{self, Config, Environment};
+use crate::config::{self, Config, Environment, FLEET, MACHINE_ID, SEATS};
 use crate::descriptor_store::DescriptorStore;
 use crate::keys::{Census, KeyRing, KeyRingState, KeySource, MachineName, Settled};
 use crate::products::{Catalogue, Loaded};
@@ -49,8 +49,6 @@ use entitled_core::domain::publisher::Pin;
 /// What could not be determined is tried again after this, and a no looked at again after that.
 const RETRY: Duration = Duration::from_secs(5);
 const RECHECK: Duration = Duration::from_secs(60);
-/// Made beside the ledger once there is one, and never before.
-pub(super) const MACHINE_ID: &str = "machine-id";
 
 /// Everything behind the sockets.
 pub(super) struct House {
@@ -253,7 +251,7 @@ fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<Store> {
     Ok(store)
 }
 
-/// What else the configuration has in the state directory, by its names.
+/// What else is in the state directory, by its names.
 fn names_in(state: &Path, config: &Config) -> Vec<String> {
     let key = match &config.keys.source {
         KeySource::File(path) | KeySource::Passphrase(path) => Some(path),
@@ -262,7 +260,8 @@ fn names_in(state: &Path, config: &Config) -> Vec<String> {
     let sockets = [&config.socket.path, &config.socket.admin_path];
     let paths = config.products.dirs.iter().chain(key).chain(sockets);
     let below = paths.filter_map(|it| it.strip_prefix(state).ok()?.iter().next());
-    below.map(|it| it.to_string_lossy().into_owned()).collect()
+    let own = [FLEET, MACHINE_ID, SEATS].map(str::to_owned);
+    below.map(|it| it.to_string_lossy().into_owned()).chain(own).collect()
 }
 
 /// Whose records change is forgotten by who answers from them.

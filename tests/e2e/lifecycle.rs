@@ -78,6 +78,29 @@ fn what_stands_in_the_place_of_a_file_or_socket_fails_the_check_as_it_fails_the_
     assert!(!output.status.success(), "what should be a directory is a file: {output:?}");
 }
 
+#[test]
+fn what_keeps_the_fleet_from_starting_fails_the_check_as_well() {
+    let fleet = "[fleet]\nendpoints = [\"http://127.0.0.1:9\"]\n";
+    for (more, left, named) in [
+        ("ca = \"/nowhere/ca.pem\"\n", "", "/nowhere/ca.pem"),
+        ("user = \"one\"\npassword = \"file:/nowhere/password\"\n", "", "/nowhere/password"),
+        ("", "{\"epoch\":", "state/fleet.json"),
+    ] {
+        let daemon = Daemon::prepare(&offline());
+        if !left.is_empty() {
+            std::fs::write(daemon.home().join("state/fleet.json"), left).unwrap();
+        }
+        let before = std::fs::read_to_string(daemon.config()).unwrap();
+        daemon.write_config(&format!("{before}\n{fleet}{more}"));
+        let output = daemon.command().arg("--check").output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{named}: {said}");
+        assert!(said.contains(named), "{named} is not named: {said}");
+        let mut started = Process::start(daemon.command());
+        assert!(!started.wait().success(), "{named}: {}", started.output().text());
+    }
+}
+
 /// Everything but managed wallets works all the same.
 #[test]
 fn a_key_file_that_is_none_is_warned_of_by_the_check() {

@@ -32,6 +32,8 @@ struct State {
     floors: RwLock<Floors>,
     /// Those of them that a quorum or validators vouch for.
     vouched: RwLock<Floors>,
+    /// How late it is for what was lent to this machine.
+    loans: RwLock<Option<Floor>>,
 }
 
 /// How the wall clock goes: never back. Both clocks in what has passed since their beginning: every check reckons with
@@ -48,7 +50,7 @@ struct Course {
 
 type Floors = BTreeMap<ChainId, Floor>;
 
-/// The newest time proven on a chain, and what it came to when we learnt it: since then time has passed there too.
+/// The newest time proven, as on a chain, and what it came to when we learnt it: since then time has passed there too.
 #[derive(Debug, Clone, Copy)]
 struct Floor {
     proven: Timestamp,
@@ -118,6 +120,7 @@ impl Clock {
             course: Mutex::new(Course { wall, monotonic, latest: wall, answered: monotonic }),
             floors: RwLock::default(),
             vouched: RwLock::default(),
+            loans: RwLock::default(),
         }))
     }
 
@@ -143,14 +146,19 @@ impl Clock {
         Moment { now: date(course.latest), monotonic }
     }
 
-    /// It is `at` now or later: an earlier run of the daemon has seen that time. It goes on from there.
-    pub fn go_on_from(&self, at: Timestamp) {
-        let (_, monotonic) = self.0.hands.read();
-        let at = since_epoch(at);
-        let mut course = self.0.course.lock().unwrap_or_else(PoisonError::into_inner);
-        if at > course.wall.saturating_add(monotonic.saturating_sub(course.monotonic)) {
-            (course.wall, course.monotonic) = (at, monotonic);
-        }
+    /// It is `at` now or later for what was lent to this machine: an earlier run of the daemon has seen that time.
+    pub fn raise_loans(&self, at: Timestamp) {
+        let reached = self.loans_now().max(at);
+        let floor = Floor { proven: at, reached, learnt: self.monotonic() };
+        *self.0.loans.write().unwrap_or_else(PoisonError::into_inner) = Some(floor);
+    }
+
+    /// [`Clock::now`] for what was lent to this machine: not before what an earlier run has seen, plus the time that has
+    /// passed since the start. Nothing else is held against that: the clock may have been wrong then.
+    pub fn loans_now(&self) -> Timestamp {
+        let floor = *self.0.loans.read().unwrap_or_else(PoisonError::into_inner);
+        let Moment { now, monotonic } = self.moment();
+        floor.map_or(now, |it| it.by_now(monotonic).max(now))
     }
 
     /// [`Clock::now`], and not before the newest time proven on any of `chains`, plus the time that has passed since

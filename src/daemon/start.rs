@@ -274,8 +274,7 @@ fn start_ledger(tree: &Tree, store: &Store, reader: &VerdictReader) -> Addr<Owne
 
 /// Who vouched for a floor is not kept; of a block that was final it is.
 fn raise_floors(progress: &Progress, clock: &Clock) {
-    // Before the clock is held against anything.
-    progress.loan_time.into_iter().for_each(|it| clock.go_on_from(it));
+    progress.loan_time.into_iter().for_each(|it| clock.raise_loans(it));
     for (chain, time) in &progress.floors {
         clock.raise_floor(*chain, *time, Trust::Single);
         if clock.is_rolled_back(*chain) {

@@ -87,6 +87,7 @@ mod seats_clock;
 mod seats_endings;
 mod seats_health;
 mod seats_loans;
+mod seats_loans_clock;
 mod seats_processes;
 mod seats_queue;
 mod seats_restart;

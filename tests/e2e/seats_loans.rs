@@ -21,9 +21,9 @@ const NOT_FOUND: i64 = -32002;
 const AN_HOUR: u64 = 3_600_000;
 
 /// A machine with a licence for two seats, whose wallet's key is kept there; and one that is cut off from every chain.
-struct Two {
-    lender: Stage,
-    borrower: Daemon,
+pub(crate) struct Two {
+    pub(crate) lender: Stage,
+    pub(crate) borrower: Daemon,
     wallet: Address,
     vendor: Vendor,
     // Whoever is led nowhere is led there.
@@ -31,7 +31,7 @@ struct Two {
 }
 
 impl Two {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let vendor = Vendor::new();
         let lender = Stage::with(two_seats);
         install_signed(&lender.daemon, &vendor, &two_seats(&lender.licence));
@@ -45,12 +45,12 @@ impl Two {
         Self { lender, borrower, wallet, vendor, proxy }
     }
 
-    fn request(&self) -> String {
+    pub(crate) fn request(&self) -> String {
         let order = json!({"product": ACME, "for_ms": AN_HOUR, "label": "Anna's laptop"});
         text(&self.borrower.call("seat_request", order), "request")
     }
 
-    fn lend(&self, request: &str) -> Value {
+    pub(crate) fn lend(&self, request: &str) -> Value {
         self.lender.daemon.admin("seat_lend", json!({"request": request, "customer": own()}))
     }
 
@@ -63,7 +63,7 @@ impl Two {
     }
 
     /// A loan that is there to be used.
-    fn lent(&self) -> (String, String) {
+    pub(crate) fn lent(&self) -> (String, String) {
         let request = self.request();
         let loan = text(&self.lend(&request), "loan");
         self.import(&loan);
@@ -71,7 +71,7 @@ impl Two {
     }
 
     /// Used and lent of the lender's pool.
-    fn lenders(&self) -> (u64, u64) {
+    pub(crate) fn lenders(&self) -> (u64, u64) {
         let pool = pools(&self.lender.daemon).into_iter().find(|it| it["loan"].is_null());
         let number = |name: &str| pool.as_ref().map_or(0, |it| it[name].as_u64().unwrap());
         (number("used"), number("lent"))
@@ -88,7 +88,7 @@ fn offline(lender: &Stage, proxy: &Proxy, vendor: &Vendor) -> Daemon {
     daemon
 }
 
-fn text(reply: &Value, name: &str) -> String {
+pub(crate) fn text(reply: &Value, name: &str) -> String {
     reply[name].as_str().unwrap_or_else(|| panic!("no {name} in {reply}")).to_owned()
 }
 
@@ -106,7 +106,7 @@ fn borrowed(daemon: &Daemon) -> Option<Value> {
     pools(daemon).into_iter().find(|it| it["loan"].is_string() && it["capacity"] != 0)
 }
 
-fn acquire(daemon: &Daemon) -> (SeatHolder, Value) {
+pub(crate) fn acquire(daemon: &Daemon) -> (SeatHolder, Value) {
     let mut holder = SeatHolder::start(&daemon.socket());
     let answer = holder.acquire(json!({}));
     (holder, answer)

@@ -71,21 +71,21 @@ impl Wallet {
     /// Whether it goes over to another `customer`, for whom its key signed, or its contract spoke at a block: a contract is
     /// whoever's it obeys now, as a key is whoever's has it. A key comes before a contract, which may stand at its address
     /// for a while (EIP-7702). A contract does not by less trust than that by which it was linked, nor by an older block, but
-    /// where it shows that the other was of no chain.
-    pub fn gives_way(&self, customer: CustomerId, spoke_at: Option<&Anchor>) -> bool {
+    /// where it shows that the other was of no chain. With the block goes when it was met.
+    pub fn gives_way(&self, customer: CustomerId, spoke_at: Option<(&Anchor, Timestamp)>) -> bool {
         let by_contract = self.custody == Custody::Linked && self.chain.is_some();
-        let is_later = |it: &Anchor| match &self.accepted {
+        let is_later = |it: &Anchor, at| match &self.accepted {
             Some(before) => {
                 let is_newer = it.number >= before.number;
                 // Of a block that was met nobody knows when, it is not known that it was of the future.
                 let met_at = self.accepted_at.unwrap_or(before.time);
-                it.trust >= before.trust && (is_newer || is_refuted((before, met_at), it))
+                it.trust >= before.trust && (is_newer || is_refuted((before, met_at), (it, at)))
             }
             None => true,
         };
         self.customer != customer
             && by_contract
-            && spoke_at.is_none_or(|it| self.chain == Some(it.chain) && is_later(it))
+            && spoke_at.is_none_or(|(it, at)| self.chain == Some(it.chain) && is_later(it, at))
     }
 
     /// Whether this is an ownership of this wallet's customer: of this address, and begun before the wallet was

@@ -86,14 +86,22 @@ pub fn block(sighting: &Sighting) -> Option<(u64, Finality)> {
 pub fn refutes(later: &Sighting, earlier: &Sighting) -> bool {
     let blocks = later.finding.anchor().zip(earlier.finding.anchor());
     later.look > earlier.look
-        && blocks.is_some_and(|(at, of)| is_refuted((of, earlier.seen_at), at))
+        && blocks.is_some_and(|(at, of)| is_refuted((of, earlier.seen_at), (at, later.seen_at)))
 }
 
-/// Whether `later`, a block that was met since, shows that one which was seen at some time is of no chain: its number is
-/// higher, yet its time is not later, or was far from come when one endpoint named it. What is trusted less shows nothing.
-pub fn is_refuted((block, seen_at): (&Anchor, Timestamp), later: &Anchor) -> bool {
-    let ahead = block.time.duration_since(seen_at);
-    let is_of_the_future = block.trust == Trust::Single && ahead > AHEAD_AT_MOST;
+/// Whether `later`, a block that was met since, shows that one which was met before is of no chain: its number is higher, yet
+/// its time is not later, or has not come by far and one endpoint alone named it. What is trusted less shows nothing; nor does
+/// a clock by which both are of the future, because then it is the clock that is wrong.
+///
+/// Each with when it was met, by the clock.
+pub fn is_refuted(
+    (block, met_at): (&Anchor, Timestamp),
+    (later, later_met_at): (&Anchor, Timestamp),
+) -> bool {
+    let is_ahead = |it: &Anchor, of| it.time.duration_since(of) > AHEAD_AT_MOST;
+    let is_of_the_future = block.trust == Trust::Single
+        && is_ahead(block, met_at.max(later_met_at))
+        && !is_ahead(later, later_met_at);
     (block.chain == later.chain && block.number > later.number)
         && later.trust >= block.trust
         && (block.time < later.time || is_of_the_future)
@@ -123,3 +131,6 @@ pub fn are_unanimous(proofs: &[Sighting]) -> bool {
 fn newness(sighting: &Sighting) -> (u64, bool, &Sighting) {
     (sighting.look, matches!(sighting.target, Target::Token(_)), sighting)
 }
+
+#[cfg(test)]
+mod tests;

@@ -134,6 +134,10 @@ fn again(
     if !given.is_open(api.clock.now()) {
         return Err(RpcError::new(Code::Conflict, "what was lent by this request is over"));
     }
+    if given.text.is_empty() {
+        let why = "the file of what was lent by this request is not kept any more; have the machine write a new one";
+        return Err(RpcError::new(Code::Conflict, why));
+    }
     Ok(wire::SeatLoan { again: true, ..lent(given, None) })
 }
 

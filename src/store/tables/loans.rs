@@ -5,6 +5,7 @@
 //! without its file.
 
 use alloy_primitives::{Address, B256};
+use jiff::SignedDuration;
 
 use super::{audit, records};
 use crate::store::asked::Asked;
@@ -17,6 +18,8 @@ use entitled_core::loan::{GivenLoan, SeatReturn, TakenLoan};
 
 /// Loans that others may still use.
 const MOST_OPEN: usize = 1_024;
+/// For so long after its end the file of a loan is kept.
+const WELL_OVER: SignedDuration = SignedDuration::from_hours(24);
 /// How much later it has to be before that is noted again.
 const LEAST_STEP_S: i64 = 1;
 
@@ -62,12 +65,15 @@ pub fn find_taken(view: &impl View, nonce: B256) -> Result<Option<TakenLoan>, St
     find(view, true, nonce)
 }
 
-/// Loans that are not known to be over.
+/// Loans that were not given back: those too that were put apart by a clock that may have been ahead.
 ///
 /// # Errors
 /// When the store fails.
 pub fn given(view: &impl View) -> Result<Vec<GivenLoan>, StoreError> {
-    all(view, false, false)
+    let mut loans = all(view, false, false)?;
+    loans.extend(all(view, false, true)?);
+    loans.retain(|it: &GivenLoan| it.returned_at.is_none());
+    Ok(loans)
 }
 
 /// The same on the side of who has them; or those that are.
@@ -101,12 +107,13 @@ pub fn keep_given(
     if let Some(standing) = find_given(changes, terms.nonce)? {
         return Ok(standing);
     }
-    let (over, open): (Vec<_>, Vec<_>) =
-        given(changes)?.into_iter().partition(|it| !it.is_open(asked.at));
-    if open.len() >= MOST_OPEN {
+    if given(changes)?.iter().filter(|it| it.is_open(asked.at)).count() >= MOST_OPEN {
         return Err(StoreError::Full { why: format!("{MOST_OPEN} seats are lent already") });
     }
-    for it in over {
+    // A clock that is ahead for a moment costs no file.
+    let well_before = asked.at.checked_sub(WELL_OVER).unwrap_or(Timestamp::MIN);
+    let kept = all(changes, false, false)?.into_iter();
+    for it in kept.filter(|it: &GivenLoan| !it.is_open(well_before)) {
         put_given(changes, it, true)?;
     }
     put_given(changes, loan.clone(), false)?;

@@ -9,7 +9,7 @@ use crate::store::schema::{self, Table};
 use crate::store::view::{Changes, View, prefixed, record};
 use entitled_core::domain::audit::AuditAction;
 use entitled_core::domain::customer::{Challenge, Custody, LinkProof, Wallet};
-use entitled_core::domain::ids::CustomerId;
+use entitled_core::domain::ids::{CustomerId, Timestamp};
 use entitled_core::domain::label::Label;
 use entitled_core::domain::ownership::Anchor;
 
@@ -165,7 +165,7 @@ fn sealed_key(
 /// out of bounds; not found for a numbered customer that does not exist; the challenge spent.
 pub fn add(changes: &mut Changes<'_>, new: NewWallet, asked: &Asked) -> Result<Wallet, StoreError> {
     let challenge = check(changes, &new, asked)?;
-    for other in giving_way(with_address(changes, new.address)?, &new) {
+    for other in giving_way(with_address(changes, new.address)?, &new, asked.at) {
         remove(changes, new.address, other.customer, false, asked)?;
     }
     let before = get(changes, new.address, new.customer)?;
@@ -209,10 +209,15 @@ pub fn add(changes: &mut Changes<'_>, new: NewWallet, asked: &Asked) -> Result<W
 }
 
 /// Of those active for others: whose contract now speaks for the new customer, or whose key does.
-fn giving_way(same_address: Vec<Wallet>, new: &NewWallet) -> impl Iterator<Item = Wallet> + '_ {
+fn giving_way(
+    same_address: Vec<Wallet>,
+    new: &NewWallet,
+    at: Timestamp,
+) -> impl Iterator<Item = Wallet> + '_ {
     let gives_way = move |it: &Wallet| match &new.origin {
         Origin::Linked { contract, .. } => {
-            it.active && it.gives_way(new.customer, contract.as_ref())
+            let spoke_at = contract.as_ref().map(|it| (it, at));
+            it.active && it.gives_way(new.customer, spoke_at)
         }
         _ => false,
     };
@@ -233,7 +238,7 @@ fn check(
     }
     customers::check_find_or_make(view, new.customer)?;
     let same_address = with_address(view, new.address)?;
-    let giving_way = giving_way(same_address.clone(), new).count();
+    let giving_way = giving_way(same_address.clone(), new, asked.at).count();
     let others = same_address.iter().filter(|it| it.active && it.customer != new.customer);
     if others.count() > giving_way {
         return Err(StoreError::conflict("the wallet belongs to another customer"));

@@ -127,7 +127,13 @@ impl SeatKeeper {
     /// earlier; and once more when it has ended.
     pub(in crate::actors::seat_keeper) fn note_loan_time(&mut self, now: BootTime) {
         let due = self.loan_time_due().is_some_and(|it| it <= now);
-        if due && self.parts.ledger.try_send(NoteLoanTime { now: self.parts.clock.now() }).is_ok() {
+        if due
+            && self
+                .parts
+                .ledger
+                .try_send(NoteLoanTime { now: self.parts.clock.loans_now() })
+                .is_ok()
+        {
             self.house.noted = now;
         }
     }

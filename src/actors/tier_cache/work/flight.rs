@@ -48,6 +48,8 @@ pub(in crate::actors::tier_cache) struct Scene {
     pub(super) facts: Arc<Facts>,
     pub(super) sightings: Vec<Sighting>,
     suspended: BTreeSet<Token>,
+    /// How late it was, for what was lent, when it was gathered.
+    pub(super) loans_now: Timestamp,
 }
 
 /// What a flight brings home.
@@ -169,6 +171,7 @@ pub(in crate::actors::tier_cache) async fn gather(
         holders: holders.collect(),
         sightings: facts.sightings.clone(),
         suspended: facts.suspended.iter().copied().collect(),
+        loans_now: parts.clock.loans_now(),
         facts: Arc::new(facts),
     })
 }

@@ -30,7 +30,14 @@ impl Scene {
         Some((&installed.product, installed.publisher.as_ref()?))
     }
 
-    /// The loans that entitle to something now, each with what it entitles to.
+    /// How late it is for loans, when it is `now` for everything else; and what is by that time, by this one.
+    fn loans_time(&self, now: Timestamp) -> (Timestamp, impl Fn(Timestamp) -> Timestamp + use<>) {
+        let for_loans = self.loans_now.max(now);
+        let ahead = for_loans.duration_since(now);
+        (for_loans, move |at: Timestamp| at.checked_sub(ahead).unwrap_or(at))
+    }
+
+    /// The loans that entitle to something now, each with what it entitles to by the time for loans.
     fn standing_loans(&self, now: Timestamp) -> impl Iterator<Item = (&TakenLoan, Verdict)> {
         let signed = self.signed();
         let in_force = |it: &&TakenLoan| match &it.sighting.target {
@@ -53,12 +60,13 @@ impl Scene {
             let tier = product.zip(it.tier.as_ref()).and_then(|(product, tier)| product.tier(tier));
             tier.filter(|_| it.is_valid()).map(|it| it.rank)
         };
-        let lent = self.standing_loans(now).map(|(_, verdict)| verdict);
+        let (for_loans, by_this) = self.loans_time(now);
+        let lent = self.standing_loans(for_loans).map(|(_, verdict)| verdict);
         let Some(lent) = lent.max_by_key(|it| (rank(it), it.changes_at)) else { return own };
         if rank(&own) >= rank(&lent) {
             return own;
         }
-        let changes_at = own.changes_at.into_iter().chain(lent.changes_at).min();
+        let changes_at = own.changes_at.into_iter().chain(lent.changes_at.map(by_this)).min();
         Verdict { changes_at, ..lent }
     }
 
@@ -67,8 +75,9 @@ impl Scene {
         let Some(signed) = self.signed().filter(|_| !self.question().is_deactivated()) else {
             return Vec::new();
         };
-        let customer = self.key.customer;
-        self.standing_loans(now).flat_map(|(it, _)| it.explain(signed, customer, now)).collect()
+        let (customer, (for_loans, _)) = (self.key.customer, self.loans_time(now));
+        let standing = self.standing_loans(for_loans);
+        standing.flat_map(|(it, _)| it.explain(signed, customer, for_loans)).collect()
     }
 
     /// The places that were lent to this machine.
@@ -77,7 +86,8 @@ impl Scene {
             return Vec::new();
         }
         let Some(installed) = self.installed.as_deref() else { return Vec::new() };
-        let counted = self.standing_loans(now).filter_map(|(loan, verdict)| {
+        let (for_loans, by_this) = self.loans_time(now);
+        let counted = self.standing_loans(for_loans).filter_map(|(loan, verdict)| {
             let Target::Token(token) = &loan.sighting.target else { return None };
             let (grant, _) = grant_of(&installed.product, token, loan.sighting.terms())?;
             let ends = [verdict.grace_until, Some(loan.terms.until)];
@@ -85,7 +95,7 @@ impl Scene {
                 nonce: loan.terms.nonce,
                 lender: loan.terms.wallet,
                 grant: usize::try_from(grant).ok()?,
-                until: ends.into_iter().flatten().min()?,
+                until: ends.into_iter().flatten().min().map(&by_this)?,
             })
         });
         counted.collect()
@@ -131,7 +141,7 @@ async fn import(parts: Parts, order: ImportLoan) -> Result<(TakenLoan, Verified)
     let asked = order.asked.clone();
     let judging = tokio::task::spawn_blocking(move || {
         let installed = |id: &ProductId| products.products.get(id).cloned();
-        judge(&order, installed, |chain| clock.now_on([chain]))
+        judge(&order, installed, |chain| clock.now_on([chain]).max(clock.loans_now()))
     });
     let (loan, verified) = judging.await.map_err(|_| LoanError::BrokenOff)??;
     let take = TakeLoan { loan: loan.clone(), asked: asked.clone() };

@@ -105,7 +105,8 @@ impl Tools {
         let Proven { challenge, contract, proof, asked } = proven;
         let Challenge { address, customer, .. } = challenge;
         let known = ask(&self.ledger.find_wallet, FindWallet { address }).await?;
-        let gives_way = |it: &Wallet| it.gives_way(customer, contract.as_ref());
+        let gives_way =
+            |it: &Wallet| it.gives_way(customer, contract.as_ref().map(|it| (it, asked.at)));
         if let Some((wallet, _)) = known.filter(|(it, _)| it.active && !gives_way(it)) {
             return Err(taken(&wallet, customer, contract.as_ref()));
         }

@@ -2,6 +2,8 @@ use super::*;
 use crate::domain::ownership::{Finality, Trust};
 use alloy_primitives::B256;
 
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
 fn at(chain: u64, trust: Trust) -> Anchor {
     Anchor {
         chain: ChainId(chain),
@@ -34,13 +36,16 @@ fn linked(accepted: Option<Anchor>) -> Wallet {
 fn a_contract_gives_way_to_no_less_trust_and_a_key_to_nobody() {
     let other = CustomerId::Uid(1001);
     let contract = linked(Some(at(1, Trust::Quorum)));
-    let spoke = |it: &Wallet, chain, trust| it.gives_way(other, Some(&at(chain, trust)));
+    let spoke = |it: &Wallet, chain, trust| it.gives_way(other, Some((&at(chain, trust), NOW)));
     assert!(spoke(&contract, 1, Trust::Quorum) && spoke(&contract, 1, Trust::Consensus));
     assert!(!spoke(&contract, 1, Trust::Single));
     assert!(!spoke(&contract, 2, Trust::Consensus), "elsewhere it may be another's");
     let before = Anchor { number: at(1, Trust::Quorum).number - 1, ..at(1, Trust::Consensus) };
-    assert!(!contract.gives_way(other, Some(&before)), "it has spoken since");
-    assert!(!contract.gives_way(contract.customer, Some(&at(1, Trust::Quorum))), "theirs already");
+    assert!(!contract.gives_way(other, Some((&before, NOW))), "it has spoken since");
+    assert!(
+        !contract.gives_way(contract.customer, Some((&at(1, Trust::Quorum), NOW))),
+        "theirs already"
+    );
     assert!(contract.gives_way(other, None), "its key comes before what stands there for a while");
     assert!(!linked(None).gives_way(other, None), "a key stands for it");
     assert!(!spoke(&linked(None), 1, Trust::Consensus), "a key stands for it");
@@ -59,12 +64,13 @@ fn a_contract_gives_way_where_it_was_linked_by_a_block_of_no_chain() {
     };
     let speaks = |time| Anchor { time: second(time), ..at(1, Trust::Single) };
     let of_its_time = invented(1_001, Trust::Single);
-    assert!(of_its_time.gives_way(other, Some(&speaks(1_002))));
-    assert!(!of_its_time.gives_way(other, Some(&speaks(1_000))), "it may be an older one");
-    assert!(invented(5_000, Trust::Single).gives_way(other, Some(&speaks(1_002))), "of the future");
+    let takes = |wallet: &Wallet, it: &Anchor| wallet.gives_way(other, Some((it, second(1_100))));
+    assert!(takes(&of_its_time, &speaks(1_002)));
+    assert!(!takes(&of_its_time, &speaks(1_000)), "it may be an older one");
+    assert!(takes(&invented(5_000, Trust::Single), &speaks(1_002)), "of the future");
     let met_once = Wallet { accepted_at: None, ..invented(5_000, Trust::Single) };
-    assert!(!met_once.gives_way(other, Some(&speaks(1_002))), "nobody knows when it was met");
-    assert!(!invented(1_001, Trust::Quorum).gives_way(other, Some(&speaks(1_002))), "less trust");
+    assert!(!takes(&met_once, &speaks(1_002)), "nobody knows when it was met");
+    assert!(!takes(&invented(1_001, Trust::Quorum), &speaks(1_002)), "less trust");
     let by_more = Anchor { trust: Trust::Quorum, ..speaks(1_002) };
-    assert!(!invented(5_000, Trust::Quorum).gives_way(other, Some(&by_more)), "several named it");
+    assert!(!takes(&invented(5_000, Trust::Quorum), &by_more), "several named it");
 }

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use alloy_primitives::B256;
 
 use crate::regular_file;
+use entitled_core::domain::control_character::shown;
 use entitled_core::domain::ids::{ProductId, Timestamp};
 use entitled_core::domain::product::document::LONGEST_TEXT;
 use entitled_core::domain::product::{Fault, FeatureKinds, Product, feature_kinds, parse};
@@ -65,7 +66,7 @@ pub struct FileFault {
 
 impl std::fmt::Display for FileFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.file.display(), self.fault)
+        write!(f, "{}: {}", shown(&self.file), self.fault)
     }
 }
 
@@ -186,7 +187,7 @@ impl Loading {
 fn defined_twice(id: &ProductId, path: &Path, first: &Path) -> FileFault {
     let message = format!(
         "`{id}` is already defined by {}; give this file the same name to override that one, or remove one of the two",
-        first.display()
+        shown(first)
     );
     let fault = Fault { line: 0, key: "product".to_owned(), message };
     FileFault { file: path.to_owned(), fault }

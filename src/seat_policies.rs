@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::regular_file;
+use entitled_core::domain::control_character::shown;
 use entitled_core::domain::ids::{ProductId, TierName};
 use entitled_core::domain::product::document::{Flaw, LONGEST_TEXT, Place};
 use entitled_core::seats::{Policy, PolicyFile, Who, parse_policy, usual_policy};
@@ -109,11 +110,11 @@ fn list(dir: &Path) -> io::Result<BTreeMap<OsString, PathBuf>> {
 fn read(path: &Path) -> Result<PolicyFile, Vec<PolicyFault>> {
     let text = regular_file::read_text(path, LONGEST_TEXT);
     let text = text.map_err(|error| vec![unreadable(path, &error)])?;
-    parse_policy(&Arc::from(path.display().to_string()), &text)
+    parse_policy(&Arc::from(shown(path)), &text)
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> PolicyFault {
-    let place = Place { source: Arc::from(path.display().to_string()), line: 0 };
+    let place = Place { source: Arc::from(shown(path)), line: 0 };
     Flaw { place, key: String::new(), message: format!("cannot be read: {error}") }
 }
 

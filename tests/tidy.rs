@@ -145,6 +145,7 @@ const MAY_OPEN: &[(&str, &str)] = &[
         "rpc/socket/subordinate_uids",
         "reads a file of root's below /etc, which may be a link to another",
     ),
+    ("rpc/socket/peer", "opens the user database, which is root's and may be a link to another"),
     (
         "client/socket_path",
         "reads how the kernel started this program, which nobody else can write",

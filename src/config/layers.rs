@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::{ConfigError, Environment};
 use crate::regular_file;
+use entitled_core::domain::control_character::shown;
 use entitled_core::domain::product::document::{
     self, Flaw, LONGEST_TEXT, Node, Place, Table, Value,
 };
@@ -38,7 +39,7 @@ pub(super) fn gather(
         match read_file(&path, &mut layers.warnings) {
             Err(error) if optional && error.kind() == io::ErrorKind::NotFound => continue,
             Err(source) => return Err(ConfigError::Unreadable { path, source }),
-            Ok(text) => match document::read(&Arc::from(path.display().to_string()), &text) {
+            Ok(text) => match document::read(&Arc::from(shown(&path)), &text) {
                 Ok(table) => lay_file(&mut layers.tree, table, &mut flaws),
                 Err(wrong) => flaws.extend(wrong),
             },
@@ -80,7 +81,7 @@ fn read_file(path: &Path, warnings: &mut Vec<String>) -> io::Result<String> {
     }
     let file = regular_file::open(path)?;
     if file.metadata()?.mode() & 0o002 != 0 {
-        warnings.push(format!("{} can be written by everybody: `chmod o-w` it", path.display()));
+        warnings.push(format!("{} can be written by everybody: `chmod o-w` it", shown(path)));
     }
     // One more byte than allowed, so that the reader notices.
     let mut text = String::new();

@@ -16,6 +16,7 @@ use crate::endpoint::{Address, EndpointSettings};
 use crate::fleet::settings::FleetSettings;
 use crate::key_source::KeySource;
 use crate::logging::{Format, Level};
+use entitled_core::domain::control_character::shown;
 use entitled_core::domain::evm_fork::EvmFork;
 use entitled_core::domain::ids::ChainId;
 use entitled_core::domain::ownership::Trust;
@@ -194,7 +195,7 @@ pub struct Read {
 /// Why there is no configuration. Names files, lines and keys; never a value that may be secret.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    #[error("cannot read {}", path.display())]
+    #[error("cannot read {}", shown(path))]
     Unreadable { path: PathBuf, source: std::io::Error },
     /// All mistakes, each on its line.
     #[error("{}", flaws.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]

@@ -24,7 +24,7 @@ use crate::actors::wallet_keeper::WalletKeeper;
 use crate::clock::Clock;
 use crate::config::{self, Config, Environment, FLEET, MACHINE_ID, SEATS};
 use crate::descriptor_store::DescriptorStore;
-use crate::keys::{Census, KeyRing, KeyRingState, KeySource, MachineName, Settled};
+use crate::keys::{Census, KeyRing, KeyRingState, KeySource, MachineName, Outcome, Settled};
 use crate::products::{Catalogue, Loaded};
 use crate::rpc::error::RpcError;
 use crate::rpc::figures::SocketFigures;
@@ -300,12 +300,17 @@ fn open_keys(
     let state = config.store.path.parent().unwrap_or(Path::new("."));
     let credentials = source.environment.variables.get("CREDENTIALS_DIRECTORY");
     let keys = KeyRing::open_for(config.keys.source.clone(), credentials.map(Path::new), census);
-    match keys.settled() {
-        Settled::Nothing => {}
-        Settled::Finished => {
+    let Settled { outcome, aside } = keys.settled();
+    match outcome {
+        None => {}
+        Some(Outcome::Finished) => {
             tracing::warn!("a rotation of the keys was cut off; it is finished now")
         }
-        Settled::Undone => tracing::warn!("a rotation of the keys was cut off; it is undone"),
+        Some(Outcome::Undone) => tracing::warn!("a rotation of the keys was cut off; it is undone"),
+    }
+    for file in aside {
+        let file = file.display();
+        tracing::warn!(event = "key_set_aside", %file, "no wallet here is sealed under this key; destroy it, unless another ledger needs it");
     }
     if let KeyRingState::Locked { reason } = keys.state() {
         tracing::error!(

@@ -61,6 +61,14 @@ pub enum KeyFileError {
         "{path} holds a key that wallets are still sealed under: move it to {current} if the ledger was restored from a backup"
     )]
     StillNeeded { path: PathBuf, current: PathBuf },
+    #[error(
+        "the key file {path} holds key {found}, which is not the one in use: something else was put or mounted there while the daemon ran, so it stays as it is; restart the daemon with the right files in place"
+    )]
+    AnotherInPlace { path: PathBuf, found: KeyId },
+    #[error(
+        "the key that is to come is not in {path} any more: the file was moved, or something else was mounted there while the daemon ran; restart the daemon with the right files in place"
+    )]
+    Gone { path: PathBuf },
     #[error("the key in {path} cannot be exchanged")]
     Exchange { path: PathBuf, source: Arc<std::io::Error> },
     #[error(
@@ -103,6 +111,8 @@ impl KeyFileError {
             | Self::Mode { path, .. }
             | Self::Length { path, .. }
             | Self::Missing { path, .. }
+            | Self::AnotherInPlace { path, .. }
+            | Self::Gone { path }
             | Self::Exchange { path, .. }
             | Self::Malformed { path } => keep_name(path),
             Self::Mixed { path, next: other } | Self::StillNeeded { path, current: other } => {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use alloy_primitives::Address;
+use zeroize::Zeroizing;
 
 use super::census::Census;
 use super::key_encryption_key::{KeyEncryptionKey, KeyId};
@@ -55,9 +56,10 @@ impl KeyRing {
     /// `credentials` is the directory named by `$CREDENTIALS_DIRECTORY`, if it is set. Reads, writes and
     /// syncs files; call it before serving, and with the ledger open, which keeps a second daemon out.
     pub fn open_for(source: KeySource, credentials: Option<&Path>, census: &Census) -> Self {
-        let (lock, settled) = match find(&source, credentials, census) {
-            Ok((key, settled)) => (Lock::Open { key: Arc::new(key), next: None }, settled),
-            Err(error) => (Lock::Locked { error }, Settled::Nothing),
+        let mut settled = Settled::default();
+        let lock = match find(&source, credentials, census, &mut settled) {
+            Ok(key) => Lock::Open { key: Arc::new(key), next: None },
+            Err(error) => Lock::Locked { error },
         };
         let credentials = credentials.map(Path::to_owned);
         Self { source, credentials, lock, settled, holders: Arc::default() }
@@ -68,8 +70,8 @@ impl KeyRing {
     }
 
     /// What became of an exchange that had been interrupted.
-    pub fn settled(&self) -> Settled {
-        self.settled
+    pub fn settled(&self) -> &Settled {
+        &self.settled
     }
 
     /// The key to seal with, if there is one. While it is exchanged there is none.
@@ -192,25 +194,32 @@ impl KeyRing {
             // Begun before and cut off: the same key goes on.
             return Ok(Self { holders: Arc::default(), ..self.clone() });
         }
-        let next = match &self.source {
+        let open = key.name().ok_or(KeyFileError::Derivation)?;
+        let place = place(&self.source);
+        if let Some(place) = &place {
+            // Before anything is settled: what lies there may be another ledger's.
+            place.check(open)?;
+            place.settle(census)?;
+        }
+        let (next, bytes) = match &self.source {
             KeySource::File(path) => {
-                let place = KeyPlace::at(path);
-                place.settle(census, file_id)?;
                 let next = KeyEncryptionKey::generate()
                     .map_err(|source| KeyFileError::Randomness { path: path.clone(), source })?;
-                place.prepare(next.expose().as_slice())?;
-                next
+                let bytes = Zeroizing::new(next.expose().to_vec());
+                (next, bytes)
             }
             KeySource::Passphrase(path) => {
-                let place = KeyPlace::at(path);
-                place.settle(census, passphrase::read_id)?;
                 let given = given.ok_or(KeyFileError::PassphraseNeeded)?;
                 let (next, text) = passphrase::set(path, given)?;
-                place.prepare(&text)?;
-                next
+                (next, Zeroizing::new(text))
             }
-            KeySource::Credential(name) => self.other_credential(name, key)?,
+            KeySource::Credential(name) => {
+                (self.other_credential(name, key)?, Zeroizing::default())
+            }
         };
+        if let Some(place) = &place {
+            place.prepare(open, &bytes)?;
+        }
         let lock = Lock::Open { key: Arc::clone(key), next: Some(Arc::new(next)) };
         Ok(Self { lock, holders: Arc::default(), ..self.clone() })
     }
@@ -238,10 +247,13 @@ impl KeyRing {
     /// # Errors
     /// The ring all the same, and why the old key's file is still there.
     pub fn exchanged(&self) -> (Self, Result<(), KeyFileError>) {
-        let Lock::Open { next: Some(next), .. } = &self.lock else { return (self.clone(), Ok(())) };
-        let done = match &self.source {
-            KeySource::File(path) | KeySource::Passphrase(path) => KeyPlace::at(path).finish(),
-            KeySource::Credential(_) => Ok(()),
+        let Lock::Open { key, next: Some(next) } = &self.lock else {
+            return (self.clone(), Ok(()));
+        };
+        let done = match (place(&self.source), key.name(), next.name()) {
+            (None, ..) => Ok(()),
+            (Some(place), Some(old), Some(new)) => place.finish(old, new),
+            _ => Err(KeyFileError::Derivation),
         };
         let lock = Lock::Open { key: Arc::clone(next), next: None };
         (Self { lock, holders: Arc::default(), ..self.clone() }, done)
@@ -252,10 +264,13 @@ impl KeyRing {
     /// # Errors
     /// The ring all the same, and why the new key's file is still there.
     pub fn unexchanged(&self) -> (Self, Result<(), KeyFileError>) {
-        let Lock::Open { key, .. } = &self.lock else { return (self.clone(), Ok(())) };
-        let done = match &self.source {
-            KeySource::File(path) | KeySource::Passphrase(path) => KeyPlace::at(path).undo(),
-            KeySource::Credential(_) => Ok(()),
+        let Lock::Open { key, next: Some(next) } = &self.lock else {
+            return (self.clone(), Ok(()));
+        };
+        let done = match (place(&self.source), next.name()) {
+            (None, _) => Ok(()),
+            (Some(place), Some(new)) => place.undo(new),
+            _ => Err(KeyFileError::Derivation),
         };
         let lock = Lock::Open { key: Arc::clone(key), next: None };
         (Self { lock, holders: Arc::default(), ..self.clone() }, done)
@@ -270,19 +285,28 @@ fn file_id(path: &Path) -> Result<Option<KeyId>, KeyFileError> {
     Ok(key_file::read_own(path)?.and_then(|it| it.name()))
 }
 
+/// Where its key lies, unless somebody else looks after that.
+fn place(source: &KeySource) -> Option<KeyPlace> {
+    match source {
+        KeySource::File(path) => Some(KeyPlace::at(path, file_id)),
+        KeySource::Passphrase(path) => Some(KeyPlace::at(path, passphrase::read_id)),
+        KeySource::Credential(_) => None,
+    }
+}
+
 /// The key that `source` leads to, if it is one for these records.
 fn find(
     source: &KeySource,
     credentials: Option<&Path>,
     census: &Census,
-) -> Result<(KeyEncryptionKey, Settled), KeyFileError> {
-    let (key, settled) = match source {
-        KeySource::File(path) => {
-            let settled = KeyPlace::at(path).settle(census, file_id)?;
-            (key_file::read_or_make(path, census.total())?, settled)
-        }
+    settled: &mut Settled,
+) -> Result<KeyEncryptionKey, KeyFileError> {
+    if let Some(place) = place(source) {
+        *settled = place.settle(census)?;
+    }
+    let key = match source {
+        KeySource::File(path) => key_file::read_or_make(path, census.total())?,
         KeySource::Passphrase(path) => {
-            KeyPlace::at(path).settle(census, passphrase::read_id)?;
             return Err(match passphrase::read_id(path)? {
                 Some(id) => match fits(id, census) {
                     Ok(()) => KeyFileError::PassphraseNeeded,
@@ -294,11 +318,11 @@ fn find(
         }
         KeySource::Credential(name) => {
             let key = key_file::read_credential(credentials, name)?;
-            (credential_in_use(credentials, name, key, census)?, Settled::Nothing)
+            credential_in_use(credentials, name, key, census)?
         }
     };
     fits(key.name().ok_or(KeyFileError::Derivation)?, census)?;
-    Ok((key, settled))
+    Ok(key)
 }
 
 /// The credential of this name, or the one that took its place in a rotation.

@@ -25,7 +25,7 @@ pub use self::census::Census;
 pub use self::clean_stack::with_clean_stack;
 pub use self::key_encryption_key::{KEY_LENGTH, KeyEncryptionKey, KeyId};
 pub use self::key_file::KeyFileError;
-pub use self::key_place::Settled;
+pub use self::key_place::{Outcome, Settled};
 pub use self::key_ring::{KeyRing, KeyRingState};
 pub use self::keystore::{Keystore, KeystoreError, write_keystore};
 pub use self::machine_name::{MachineName, MachineNameError};

@@ -218,6 +218,26 @@ impl Store {
         backup::keep(&self.0.slot.begin_read()?, &folder, &name, settings.backups)
     }
 
+    /// Orders a change after which something outside of the store is destroyed: refused where the file that is open is not
+    /// the one that the next start would find, since another was put or mounted there.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`]; else as [`Store::write`].
+    pub fn write_in_place<T: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&mut Changes<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static {
+        let slot = Arc::clone(&self.0.slot);
+        self.write(move |changes| {
+            if !slot.is_in_its_place()? {
+                return Err(StoreError::conflict(
+                    "the store's file in its place is not the one that is open: something else was put or mounted there while the daemon ran; restart it",
+                ));
+            }
+            operation(changes)
+        })
+    }
+
     /// # Errors
     /// When the file cannot be looked at.
     pub fn usage(&self) -> Result<Usage, StoreError> {

@@ -219,6 +219,24 @@ fn the_oldest_backups_go_when_there_are_too_many() {
     assert_eq!(files(&bench), kept);
 }
 
+/// Names that look like those of kept backups, and that no backup ever had.
+#[test]
+fn a_name_that_no_kept_backup_can_have_stops_none() {
+    let bench = Bench::new();
+    let others =
+        ["18446744073709551615", "0", "007", "+9"].map(|it| format!("ledger.redb.backup-{it}"));
+    for it in &others {
+        fs::write(bench.dir.path().join(it), "another's").unwrap();
+    }
+    for number in 1..=4 {
+        let kept = bench.store.keep_backup().unwrap().path;
+        assert!(kept.ends_with(format!("ledger.redb.backup-{number}")), "{kept:?}");
+    }
+    for it in &others {
+        assert!(bench.dir.path().join(it).exists(), "{it} is none of ours");
+    }
+}
+
 /// Keeps the writer busy until the sender is dropped, so that what is ordered meanwhile is one group.
 fn hold(store: &Store) -> mpsc::Sender<()> {
     let (release, held) = mpsc::channel::<()>();

@@ -172,6 +172,57 @@ fn a_start_undoes_what_was_not_committed() {
     all_sign(&daemon, &addresses);
 }
 
+/// What is mounted over the state of a running daemon, or restored in its place, is another's: its key is not the one that
+/// the daemon has open.
+#[test]
+fn a_key_that_came_into_the_place_of_the_open_one_is_not_exchanged() {
+    let (mut daemon, addresses) = with_wallets(2);
+    daemon.stop();
+    let (state, real) = (daemon.home().join("state"), daemon.home().join("real"));
+    let own = fs::read(kek(&daemon)).unwrap();
+    fs::rename(&state, &real).unwrap();
+    fs::create_dir(&state).unwrap();
+    daemon.resume();
+    let other = daemon.call("wallet_create", json!({}))["address"].as_str().unwrap().to_owned();
+    let beneath = daemon.home().join("beneath");
+    fs::rename(&state, &beneath).unwrap();
+    fs::rename(&real, &state).unwrap();
+    let refused = daemon.try_admin("keys_rotate", json!({})).unwrap_err();
+    assert!(refused.message.contains("not the one in use"), "{refused:?}");
+    assert_eq!(fs::read(kek(&daemon)).unwrap(), own);
+    all_sign(&daemon, std::slice::from_ref(&other));
+
+    daemon.restart();
+    is_whole(&daemon, 2);
+    all_sign(&daemon, &addresses);
+    daemon.stop();
+    fs::rename(&state, &real).unwrap();
+    fs::rename(&beneath, &state).unwrap();
+    daemon.resume();
+    is_whole(&daemon, 1);
+    all_sign(&daemon, &[other]);
+}
+
+/// Restored in place, under a running daemon: the key is the same, and the ledger there has wallets under it.
+#[test]
+fn a_key_that_another_ledger_in_the_place_of_the_open_one_needs_is_not_exchanged() {
+    let (mut daemon, addresses) = with_wallets(2);
+    daemon.stop();
+    let (ledger, restored) =
+        (daemon.home().join("state/ledger.redb"), daemon.home().join("restored"));
+    fs::copy(&ledger, &restored).unwrap();
+    let own = fs::read(kek(&daemon)).unwrap();
+    daemon.resume();
+    fs::rename(&restored, &ledger).unwrap();
+    daemon.admin("keys_rotate", json!({}));
+    let why = rotated(&daemon)["rotation"].to_string();
+    assert!(why.contains("is not the one that is open"), "{why}");
+    assert_eq!(fs::read(kek(&daemon)).unwrap(), own);
+    daemon.restart();
+    is_whole(&daemon, 2);
+    all_sign(&daemon, &addresses);
+}
+
 #[test]
 fn a_key_that_is_gone_is_missed_and_not_made_anew() {
     let (mut daemon, addresses) = with_wallets(2);

@@ -70,6 +70,19 @@ fn the_check_of_the_configuration_warns() {
     assert!(!told.contains(ACME), "{told}");
 }
 
+/// A name can be of any bytes but two.
+#[test]
+fn the_name_of_a_file_gives_the_check_no_line_of_its_own() {
+    let daemon = Daemon::prepare(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    let name = "b\nall is well: 1 chain\u{1b}[2K.toml";
+    std::fs::write(daemon.home().join("vendor").join(name), "nonsense [[[").unwrap();
+    let output = daemon.command().arg("--check").output().unwrap();
+    let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains(r"b\nall is well: 1 chain\u{1b}[2K.toml"), "{told}");
+    assert!(!told.contains('\u{1b}') && !told.lines().any(|it| it.starts_with("all is")), "{told}");
+}
+
 /// Whether there is a contract, whether it answers what the rule asks, and whether the trust is to be had: asked of the chain, for
 /// a file that is not installed.
 #[test]

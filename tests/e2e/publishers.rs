@@ -255,3 +255,27 @@ fn a_link_where_a_signature_is_written_leads_nowhere() {
     let (good, said) = run(&["product", "lint", "acme.toml"]);
     assert!(good, "{said}");
 }
+
+/// The name is part of what a signature says, on a line of its own.
+#[test]
+fn a_file_with_a_line_end_in_its_name_is_signed_so_that_it_can_be_verified() {
+    let stage = Stage::entitled();
+    let run = |arguments: &[&str]| entitlectl(&stage.daemon, arguments, "a passphrase\n");
+    let (made, said) = run(&["product", "keygen", "--secret-key", "vendor.key"]);
+    assert!(made, "{said}");
+    let key = said.lines().find_map(|it| it.strip_prefix("publisher ")).unwrap();
+    let text = format!("{}\n[publisher]\nkey = {key:?}\n", unsigned_text(&stage));
+    let name = "acme\ncad\u{1b}[31m.toml";
+    std::fs::write(stage.daemon.home().join(name), text).unwrap();
+    let (signed, said) = run(&["product", "sign", "--secret-key", "vendor.key", name]);
+    assert!(signed, "{said}");
+    let signature =
+        std::fs::read_to_string(stage.daemon.home().join(format!("{name}.minisig"))).unwrap();
+    assert_eq!(
+        (signature.lines().count(), signature.contains('\u{1b}')),
+        (4, false),
+        "{signature}"
+    );
+    let (good, said) = run(&["product", "lint", name]);
+    assert!(good && said.contains(&format!("signed by {key}")), "{said}");
+}

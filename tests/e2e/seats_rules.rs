@@ -1,10 +1,13 @@
 //! What vendors and administrators say of floating seats.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
 
 use crate::seats::{holder, pool, stage, two_seats, wait_until_used};
+use crate::support::prerequisites;
+use crate::support::seat_holder::SeatHolder;
 use crate::support::stage::{ACME, Stage};
 
 pub fn write_policy(stage: &Stage, name: &str, text: &str) -> Value {
@@ -58,6 +61,51 @@ fn policies_are_reloaded_and_a_wrong_one_changes_nothing() {
     );
     assert_eq!(program.acquire(json!({}))["code"], "GRANTED");
     assert_eq!(holder(&stage).acquire(json!({}))["code"], "SEATS_FULL", "the second of this user");
+}
+
+/// A user leaves no group by running with another: `sg`, a copy of a program that is set-gid, a user namespace.
+#[test]
+fn a_rule_about_a_group_is_about_those_whose_primary_group_it_is_in_whichever_they_run() {
+    let Ok(Some(user)) = nix::unistd::User::from_name("nobody") else {
+        return prerequisites::skipped("a user's primary group", "a user `nobody`");
+    };
+    let stage = Stage::with(two_seats);
+    stage.daemon.link_for(&stage.wallet, "machine");
+    let stage = stage.enter(7);
+    for folder in [stage.daemon.home().to_owned(), stage.daemon.home().join("run")] {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let text = format!("product = \"acme-cad\"\nexclude = [{{ gid = {} }}]", user.gid);
+    write_policy(&stage, "acme.toml", &text);
+    let socket = stage.daemon.socket();
+    let Some(mut program) = SeatHolder::of_user_in(&socket, user.uid.as_raw(), 4_242) else {
+        return prerequisites::skipped("another user's seats", "root or python3");
+    };
+    assert_eq!(program.acquire(json!({}))["code"], "EXCLUDED");
+}
+
+/// "Could not find out" is neither "in no group" nor "in all".
+#[test]
+fn who_is_in_a_group_is_not_guessed_where_the_user_database_fails() {
+    let what = "a user database that fails";
+    if !nix::unistd::geteuid().is_root() || !prerequisites::has("unshare", what) {
+        return prerequisites::skipped(what, "root or unshare");
+    }
+    let mut stage = stage(two_seats);
+    for folder in [stage.daemon.home().to_owned(), stage.daemon.home().join("run")] {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    // Root is known without its file to the sources of some machines, and another to none.
+    for (file, uid) in [("/etc/group", 0), ("/etc/passwd", 4_242)] {
+        stage.daemon.stop();
+        stage.daemon.hide(file);
+        stage.daemon.resume();
+        let Some(mut program) = SeatHolder::of_user(&stage.daemon.socket(), uid) else {
+            return prerequisites::skipped(what, "python3");
+        };
+        let refused = program.refused("seat_acquire", &json!({"product": ACME}));
+        assert_eq!(refused["data"]["code"], "BUSY", "{file}: {refused}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use nix::sys::stat::Mode;
@@ -11,7 +12,9 @@ use serde_json::{Value, json};
 
 use crate::support::daemon::Daemon;
 use crate::support::settings::Settings;
+use crate::support::socket::Line;
 use crate::support::stage::{ACME, Stage};
+use crate::support::{eventually, preloaded};
 
 const CONFLICT: i64 = -32003;
 const BUSY: i64 = -32009;
@@ -92,6 +95,40 @@ fn an_emptied_or_missing_ledger_is_told_until_an_administrator_acknowledges_it()
         let of = |action: &str| entries.iter().filter(|it| it["action"] == action).count();
         assert_eq!((of("store_recovered"), of("store_recovery_acknowledged")), (1, 1), "{audit}");
     }
+}
+
+/// What never was a store is not missed.
+#[test]
+fn a_first_start_that_is_killed_at_any_moment_has_lost_no_store() {
+    let what = "a first start that is killed";
+    let tools = tempfile::tempdir().unwrap();
+    let Some(library) = preloaded::build("dies_early", tools.path(), what) else { return };
+    let mut killed = 0;
+    for moment in 1..=40 {
+        let mut daemon = Daemon::prepare(&settings());
+        let mut first = daemon.command();
+        first.env("LD_PRELOAD", &library).env("DIES_AT", moment.to_string());
+        let mut first = first.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+        let ended = eventually("it is killed, or serves", || {
+            match (first.try_wait().unwrap(), Line::try_connect(&daemon.admin_socket())) {
+                (Some(status), _) => Ok(Some(status)),
+                (None, Ok(_)) => Ok(None),
+                (None, Err(error)) => Err(error.to_string()),
+            }
+        });
+        if ended.is_none() {
+            first.kill().unwrap();
+            first.wait().unwrap();
+            break;
+        }
+        killed += 1;
+        daemon.resume();
+        assert_eq!(recovered(&daemon), json!(null), "killed at change {moment}");
+        let left = fs::read_dir(daemon.home().join("state")).unwrap();
+        let left: Vec<_> = left.map(|it| it.unwrap().file_name()).collect();
+        assert!(!left.iter().any(|it| it.to_string_lossy().contains("corrupt")), "{left:?}");
+    }
+    assert!(killed > 5, "{killed}");
 }
 
 #[test]

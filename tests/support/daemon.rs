@@ -28,6 +28,7 @@ pub struct Daemon {
     knows_only_root: bool,
     world: Option<World>,
     preloaded: Option<PathBuf>,
+    unreadable: Option<&'static str>,
 }
 
 impl Daemon {
@@ -53,6 +54,7 @@ impl Daemon {
             knows_only_root: false,
             world: None,
             preloaded: None,
+            unreadable: None,
         };
         daemon.write_config(&settings.text(daemon.home()));
         for product in &settings.products {
@@ -93,7 +95,10 @@ impl Daemon {
         let mut command = match (&self.world, self.is_isolated) {
             (Some(world), _) => world.command(program),
             (None, false) if self.knows_only_root => knowing_only_root(program),
-            (None, false) => command(program),
+            (None, false) => match self.unreadable {
+                Some(file) => self.without(file, program),
+                None => command(program),
+            },
             (None, true) => isolated(program),
         };
         command.arg("--config").arg(self.config());
@@ -165,6 +170,24 @@ impl Daemon {
     /// From its next start on this library is loaded into it first.
     pub fn preload(&mut self, library: PathBuf) {
         self.preloaded = Some(library);
+    }
+
+    /// From its next start on this file cannot be opened by it, not even by root. Needs root.
+    pub fn hide(&mut self, file: &'static str) {
+        self.unreadable = Some(file);
+    }
+
+    /// A socket lies at the file's name, in a mount namespace of its own: whoever opens it is told ENXIO.
+    fn without(&self, file: &str, program: &Path) -> Command {
+        let socket = self.home().join("nobody-listens");
+        if !socket.exists() {
+            drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+        }
+        let mut command = command(Path::new("/usr/bin/unshare"));
+        command.args(["--mount", "--propagation", "private", "sh", "-c"]);
+        command.arg(r#"mount --bind "$0" "$1" && shift && exec "$@""#).arg(socket).arg(file);
+        command.arg(program);
+        command
     }
 
     /// The world that it has entered.

@@ -84,7 +84,12 @@ impl SeatHolder {
 
     /// A process of another user; `None` where we may not be somebody else.
     pub fn of_user(socket: &Path, uid: u32) -> Option<Self> {
-        Self::spawn(Self::command(socket).uid(uid).gid(uid).current_dir("/"))
+        Self::of_user_in(socket, uid, uid)
+    }
+
+    /// The same, whose group is this one.
+    pub fn of_user_in(socket: &Path, uid: u32, gid: u32) -> Option<Self> {
+        Self::spawn(Self::command(socket).uid(uid).gid(gid).current_dir("/"))
     }
 
     /// A process in a process-id namespace of its own; `None` where we may not make one.

@@ -18,8 +18,8 @@ use super::messages::{
     CustomersWithWallets, FindChallenge, FindCustomer, FindFacts, FindFigures, FindProgress,
     FindReceiptParts, FindSealedKeys, FindWallet, ForgetChain, HistoryOf, KeepChallenge,
     KeepEvidence, KeepPins, KeepSynced, LedgerError, ListAudit, ListCustomers, ListOwnerships,
-    LooksRecorded, NoteAudit, RaiseFloor, RecordClaim, RecordSightings, RemoveWallet,
-    ReplaceSealedKeys, Reply, SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit, WalletsOf,
+    LooksRecorded, NoteAudit, RaiseFloor, RecordClaim, RecordSightings, RemoveWallet, Reply,
+    SetSuspension, StoreFigures, UpdateCustomer, VerifyAudit, WalletsOf,
 };
 use super::{
     AuditState, BackedUp, Facts, Notice, OwnershipLedger, Progress, ReceiptParts, SealedKey, Whose,
@@ -116,6 +116,7 @@ macro_rules! questions {
     )*};
 }
 
+mod exchange;
 mod loans;
 
 revisions! {
@@ -152,9 +153,6 @@ changes! {
     };
     KeepEvidence -> (), "keep what a receipt is made of", |it, changes| {
         receipts::keep(changes, (it.customer, &it.product), &it.evidence)
-    };
-    ReplaceSealedKeys -> u64, "replace sealed keys", |it, changes| {
-        sealed_keys::replace(changes, &it.replacements, &it.detail, &it.asked)
     };
     NoteAudit -> AuditEntry, "note a change in the audit", |it, changes| {
         audit::note(changes, it.action, &it.subject, &it.detail, &it.asked)

@@ -1,6 +1,7 @@
 //! Characters that a terminal obeys instead of showing them.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 /// Whether whoever shows a text would do something at this character: move, begin another line, or turn around the order of
 /// what stands beside it, so that it reads as something else (bidirectional formatting, Unicode UAX #9, "Trojan Source").
@@ -12,6 +13,11 @@ pub fn is_control_character(it: char) -> bool {
 /// One line, without anything that a terminal would obey: a control character is written as Rust writes it, `\u{1b}`.
 pub fn plain(text: &str) -> Cow<'_, str> {
     escape(text, is_control_character)
+}
+
+/// The name of a file, which may be of any bytes, as one line.
+pub fn shown(path: &Path) -> String {
+    plain(&path.to_string_lossy()).into_owned()
 }
 
 /// [`plain`], where `is_obeyed` says which characters are not written as they are.

@@ -26,9 +26,18 @@ pub struct Peer {
     /// Whose limits it uses up: the uid itself, or the owner of the subordinate uids it is one of. Says nothing of who
     /// it is.
     pub account: u32,
+    /// Whether `gid` is one of somebody's subordinate gids: whoever may map it has chosen it, and it is no group's.
+    pub chose_gid: bool,
     /// Whether others have that uid as well, for all that the kernel says here: in a user namespace it names all who are not
     /// mapped by one number.
     pub shares_uid: bool,
+}
+
+impl Peer {
+    /// The group that it runs in, where that is not of its own choice.
+    pub fn group(&self) -> Option<u32> {
+        (!self.chose_gid).then_some(self.gid)
+    }
 }
 
 /// Who may ask a method.

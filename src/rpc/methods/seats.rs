@@ -177,7 +177,7 @@ pub(super) async fn with_groups(
 ) -> Result<Presence, RpcError> {
     let mut presence =
         presence.ok_or_else(|| RpcError::new(Code::PermissionDenied, "the caller is not known"))?;
-    let gid = presence.gids.first().copied().unwrap_or(u32::MAX);
+    let gid = presence.gids.first().copied();
     let found = api.groups.of((presence.uid, gid), presence.account).await;
     presence.gids = found.map_err(|error| RpcError::new(Code::Busy, error.to_string()))?;
     presence.on_behalf = owner(permit).on_behalf;

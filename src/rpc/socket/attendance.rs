@@ -23,7 +23,7 @@ impl Attendance {
         let own = (peer.door != Door::Delegate).then_some(peer);
         let presence = Presence {
             uid: peer.uid,
-            gids: vec![peer.gid],
+            gids: peer.group().into_iter().collect(),
             account: peer.account,
             connection: u64::try_from(number).unwrap_or(u64::MAX),
             // The permit of each request says.

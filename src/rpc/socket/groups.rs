@@ -18,8 +18,12 @@ const USERS: usize = 1_024;
 
 /// Nothing was found out.
 #[derive(Debug, thiserror::Error)]
-#[error("the groups of the caller could not be found out in time")]
-pub struct NotFoundOut;
+pub enum NotFoundOut {
+    #[error("the groups of the caller could not be found out in time")]
+    InTime,
+    #[error("the groups of the caller could not be found out: the user database says {0}")]
+    Database(std::io::Error),
+}
 
 /// Clones share the turns.
 #[derive(Debug, Clone)]
@@ -33,16 +37,17 @@ impl Default for Groups {
 }
 
 impl Groups {
-    /// All groups of a process of `uid`, whose primary one is `gid`, and those of the user whose subordinate uid it is.
+    /// All groups of a process of `uid` that runs in `gid`, and those of the user whose subordinate uid it is.
     ///
     /// # Errors
-    /// [`NotFoundOut`], where the user database is too slow or the user asks too often at once.
+    /// [`NotFoundOut`], where the user database fails or is too slow, or the user asks too often at once.
     pub(in crate::rpc) async fn of(
         &self,
-        (uid, gid): (u32, u32),
+        (uid, gid): (u32, Option<u32>),
         account: u32,
     ) -> Result<Vec<u32>, NotFoundOut> {
-        self.look_up(account, move || peer::groups(uid, gid, account)).await
+        let found = self.look_up(account, move || peer::groups(uid, gid, account)).await?;
+        found.map_err(NotFoundOut::Database)
     }
 
     async fn look_up<T: Send + 'static>(
@@ -51,7 +56,7 @@ impl Groups {
         what: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, NotFoundOut> {
         let looked_up = tokio::time::timeout(LOOK_UP_TIME, self.0.run(account, what)).await;
-        looked_up.map_err(|_| NotFoundOut)?.map_err(|_| NotFoundOut)
+        looked_up.map_err(|_| NotFoundOut::InTime)?.map_err(|_| NotFoundOut::InTime)
     }
 }
 

@@ -212,6 +212,7 @@ impl Hall {
             peer.door = Door::Delegate;
         }
         peer.account = self.subordinates.account(peer.uid);
+        peer.chose_gid = self.subordinates.hold_gid(peer.gid);
         let Service { limits, rates, .. } = &*self.service;
         rates.forget_the_quiet();
         match self.census.admit(&peer, limits, figures) {

@@ -4,15 +4,24 @@
 //! process id may be somebody else's by the time one looks.
 
 use std::ffi::CString;
+use std::fs::File;
+use std::io;
 use std::os::fd::BorrowedFd;
 
+use nix::errno::Errno;
 use nix::sys::socket::{getsockopt, sockopt};
-use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist};
+use nix::unistd::{Gid, Group, Uid, User, geteuid, getgrouplist};
 use tokio::net::UnixStream;
 
 use super::user_namespace::shared_uid;
 use crate::actors::seat_keeper::Process;
 use entitled_core::domain::peer::{Door, Peer};
+
+/// Where the user database is, or a part of it.
+const USERS: &str = "/etc/passwd";
+const GROUPS: &str = "/etc/group";
+/// No group's: beside the numbers that mean "none", and that of nobody.
+const NOBODYS: Gid = Gid::from_raw(u32::MAX - 2);
 
 /// The process that connected. `None` when the kernel does not name one.
 pub(in crate::rpc) fn identify(stream: &UnixStream, door: Door) -> Option<Peer> {
@@ -27,6 +36,7 @@ pub(in crate::rpc) fn identify(stream: &UnixStream, door: Door) -> Option<Peer> 
         pid: credentials.pid().filter(|it| *it > 0),
         door,
         account: credentials.uid(),
+        chose_gid: false,
         shares_uid: Some(credentials.uid()) == shared_uid(),
     })
 }
@@ -51,47 +61,68 @@ pub(in crate::rpc) async fn may_enter(peer: &Peer, admin_group: Option<u32>) -> 
     let Some(group) = admin_group else {
         return false;
     };
-    if peer.gid == group {
+    if peer.group() == Some(group) {
         return true;
     }
     // The user database may be on a network.
-    let (uid, gid) = (peer.uid, peer.gid);
-    tokio::task::spawn_blocking(move || is_member(uid, gid, group)).await.unwrap_or(false)
+    let uid = peer.uid;
+    tokio::task::spawn_blocking(move || is_member(uid, group)).await.unwrap_or(false)
 }
 
 fn is_always_welcome(uid: u32, own: u32) -> bool {
     uid == 0 || uid == own
 }
 
-/// The groups of a user, by the user database: of `gid` alone where it has nothing to say. And those of the user whose
-/// subordinate uid it is: nobody leaves a group by taking another of their own uids.
-pub(in crate::rpc) fn groups(uid: u32, gid: u32, account: u32) -> Vec<u32> {
-    let owner = (account != uid).then_some(account).and_then(user);
-    let all = [user(uid).map(|it| (it, gid)), owner.map(|it| (it.clone(), it.gid.as_raw()))];
-    let all = all.into_iter().flatten().flat_map(|(user, gid)| groups_of(user, gid));
-    std::iter::once(gid).chain(all).collect()
+/// The groups of a user: the one it runs in, its primary one, and all that the user database has it in. And those of the user
+/// whose subordinate uid it is: nobody leaves a group by running in another, nor as another of their own uids.
+///
+/// # Errors
+/// When the user database fails. A uid that it has nothing about is in no group by it.
+pub(in crate::rpc) fn groups(uid: u32, gid: Option<u32>, account: u32) -> io::Result<Vec<u32>> {
+    let mut all: Vec<_> = gid.into_iter().chain(groups_of(uid)?).collect();
+    if account != uid {
+        all.extend(groups_of(account)?);
+    }
+    Ok(all)
 }
 
-fn user(uid: u32) -> Option<User> {
-    User::from_uid(Uid::from_raw(uid)).ok().flatten()
+fn groups_of(uid: u32) -> io::Result<Vec<u32>> {
+    let Some(user) = user(uid)? else { return Ok(Vec::new()) };
+    let groups = getgrouplist(&CString::new(user.name)?, user.gid)?;
+    // glibc leaves out what it cannot read. The same sources, asked for what none has, say that they failed; of several only
+    // the last does, and the first is the file, mostly.
+    found(Group::from_gid(NOBODYS))?;
+    can_be_opened(GROUPS)?;
+    Ok(groups.into_iter().map(Gid::as_raw).collect())
 }
 
-fn groups_of(user: User, gid: u32) -> Vec<u32> {
-    let Ok(name) = CString::new(user.name) else { return Vec::new() };
-    let groups = getgrouplist(&name, Gid::from_raw(gid)).unwrap_or_default();
-    groups.into_iter().map(Gid::as_raw).collect()
+fn user(uid: u32) -> io::Result<Option<User>> {
+    let user = found(User::from_uid(Uid::from_raw(uid)))?;
+    if user.is_none() {
+        can_be_opened(USERS)?;
+    }
+    Ok(user)
+}
+
+/// By getpwnam(3) there are errors that say no more than that there is no such entry. One is that of a machine that has no
+/// user database at all, such as a container with one program in it.
+fn found<T>(answer: nix::Result<Option<T>>) -> io::Result<Option<T>> {
+    match answer {
+        Err(Errno::ENOENT | Errno::ESRCH) => Ok(None),
+        answer => Ok(answer?),
+    }
+}
+
+fn can_be_opened(file: &str) -> io::Result<()> {
+    match File::open(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Whether the user database has `uid` in `group`. "Could not find out" lets nobody in.
-fn is_member(uid: u32, gid: u32, group: u32) -> bool {
-    let Ok(Some(user)) = User::from_uid(Uid::from_raw(uid)) else {
-        return false;
-    };
-    let Ok(name) = CString::new(user.name) else {
-        return false;
-    };
-    getgrouplist(&name, Gid::from_raw(gid))
-        .is_ok_and(|groups| groups.contains(&Gid::from_raw(group)))
+fn is_member(uid: u32, group: u32) -> bool {
+    groups_of(uid).is_ok_and(|groups| groups.contains(&group))
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Subordinate uids (subuid(5)): whose limits somebody inside a user namespace uses up.
 //!
 //! A user who may map thousands of uids could otherwise be thousands of users. Read again when the file has changed.
-//! Says nothing of who somebody is: only the kernel's word counts for that.
+//! Says nothing of who somebody is: only the kernel's word counts for that. And subordinate gids (subgid(5)), which a user chooses
+//! from: to run in one is to be in no group.
 
 use std::convert::Infallible;
 use std::fs;
@@ -11,7 +12,8 @@ use std::time::{Duration, SystemTime};
 use nix::unistd::User;
 
 /// Where the ranges are written down.
-const FILE: &str = "/etc/subuid";
+const UIDS: &str = "/etc/subuid";
+const GIDS: &str = "/etc/subgid";
 /// How often we look whether they have changed.
 const AGAIN: Duration = Duration::from_secs(60);
 /// More than that is no file of ranges.
@@ -21,6 +23,7 @@ const LONGEST: u64 = 1024 * 1024;
 #[derive(Debug, Default)]
 pub(in crate::rpc) struct SubordinateUids {
     ranges: RwLock<Vec<Range>>,
+    gids: RwLock<Vec<Range>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,23 +33,36 @@ struct Range {
     count: u32,
 }
 
+impl Range {
+    fn holds(self, id: u32) -> bool {
+        id.checked_sub(self.start).is_some_and(|after| after < self.count)
+    }
+}
+
 impl SubordinateUids {
     /// The uid whose limits `uid` uses up: its owner, or itself. The first range that holds it counts.
     pub(in crate::rpc) fn account(&self, uid: u32) -> u32 {
         let ranges = self.ranges.read().unwrap_or_else(PoisonError::into_inner);
-        let holds = |it: &&Range| uid.checked_sub(it.start).is_some_and(|after| after < it.count);
-        ranges.iter().find(holds).map_or(uid, |it| it.owner)
+        ranges.iter().find(|it| it.holds(uid)).map_or(uid, |it| it.owner)
     }
 
-    /// Reads the file, and again whenever it has changed. Never ends.
+    /// Whether somebody may map this gid as they like.
+    pub(in crate::rpc) fn hold_gid(&self, gid: u32) -> bool {
+        self.gids.read().unwrap_or_else(PoisonError::into_inner).iter().any(|it| it.holds(gid))
+    }
+
+    /// Reads the files, and again whenever they have changed. Never ends.
     pub(in crate::rpc) async fn follow(&self) -> Infallible {
-        let mut seen = None;
+        let mut files = [(GIDS, &self.gids, None), (UIDS, &self.ranges, None)];
         loop {
-            // The user database may be on a network.
-            let read = tokio::task::spawn_blocking(move || read_if_changed(seen)).await;
-            if let Ok(Some((ranges, changed))) = read {
-                *self.ranges.write().unwrap_or_else(PoisonError::into_inner) = ranges;
-                seen = Some(changed);
+            for (file, kept, seen) in &mut files {
+                // The user database may be on a network.
+                let (file, before) = (*file, *seen);
+                let read = tokio::task::spawn_blocking(move || read_if_changed(file, before)).await;
+                if let Ok(Some((ranges, changed))) = read {
+                    *kept.write().unwrap_or_else(PoisonError::into_inner) = ranges;
+                    *seen = Some(changed);
+                }
             }
             tokio::time::sleep(AGAIN).await;
         }
@@ -55,18 +71,17 @@ impl SubordinateUids {
 
 type Changed = Option<(SystemTime, u64)>;
 
-fn read_if_changed(seen: Option<Changed>) -> Option<(Vec<Range>, Changed)> {
-    let state = fs::metadata(FILE).ok().filter(|it| it.is_file() && it.len() <= LONGEST);
+fn read_if_changed(file: &str, seen: Option<Changed>) -> Option<(Vec<Range>, Changed)> {
+    let state = fs::metadata(file).ok().filter(|it| it.is_file() && it.len() <= LONGEST);
     let changed = state.and_then(|it| Some((it.modified().ok()?, it.len())));
     if seen == Some(changed) {
         return None;
     }
-    let text = if changed.is_some() {
-        fs::read_to_string(FILE).unwrap_or_default()
-    } else {
-        String::new()
-    };
-    let uid_of = |name: &str| User::from_name(name).ok().flatten().map(|it| it.uid.as_raw());
+    // What cannot be read now is as it was.
+    let text = if changed.is_some() { fs::read_to_string(file).ok()? } else { String::new() };
+    // Whose a gid is nobody asks.
+    let asked = |name: &str| if file == UIDS { User::from_name(name).ok()? } else { None };
+    let uid_of = |name: &str| asked(name).map(|it| it.uid.as_raw());
     Some((parse(&text, uid_of), changed))
 }
 

@@ -16,6 +16,8 @@ use crate::store::schema::Definition;
 use crate::store::view::Snapshot;
 
 const CACHE_BYTES: usize = 4 << 20;
+/// Of the number of a kept backup: more than ever are made.
+const MOST_DIGITS: usize = 12;
 
 /// A backup that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +56,10 @@ pub(in crate::store) fn keep(
     keep: usize,
 ) -> Result<BackedUp, StoreError> {
     let next = numbered(folder, store)?.last().map_or(1, |it| it.0.saturating_add(1));
-    let made = write(snapshot, folder, &format!("{store}.backup-{next}"))?;
+    let names = (next..=u64::MAX).map(|number| format!("{store}.backup-{number}"));
+    let free = names.into_iter().find(|it| !folder.has(it));
+    let free = free.ok_or_else(|| StoreError::Exists { path: folder.path_of(store) })?;
+    let made = write(snapshot, folder, &free)?;
     let kept = list(folder, store)?;
     let surplus = kept.len().saturating_sub(keep.max(1));
     kept.iter().take(surplus).for_each(|old| folder.remove(old));
@@ -71,11 +76,19 @@ pub(in crate::store) fn list(folder: &Folder, store: &str) -> Result<Vec<String>
 
 fn numbered(folder: &Folder, store: &str) -> Result<Vec<(u64, String)>, StoreError> {
     let prefix = format!("{store}.backup-");
-    let number = |name: &String| name.strip_prefix(&prefix).and_then(|it| it.parse().ok());
+    let number = |name: &String| name.strip_prefix(&prefix).and_then(number_of);
     let names = folder.names()?.into_iter();
     let mut found: Vec<_> = names.filter_map(|name| Some((number(&name)?, name))).collect();
     found.sort_unstable();
     Ok(found)
+}
+
+/// A number as it is given here. Any other is somebody else's file: it neither counts nor goes.
+fn number_of(text: &str) -> Option<u64> {
+    let is_given = (1..=MOST_DIGITS).contains(&text.len())
+        && text.bytes().all(|it| it.is_ascii_digit())
+        && !text.starts_with('0');
+    text.parse().ok().filter(|_| is_given)
 }
 
 fn copy(snapshot: &Snapshot, draft: &Draft<'_>) -> Result<(), StoreError> {

@@ -7,7 +7,7 @@
 //!
 //! Asked by: `database`, through [`Checked`]. Never: repairs anything.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::ops::{Bound, Range};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
@@ -127,9 +127,9 @@ impl Checksums {
         }
     }
 
-    /// Whether they are of this file.
-    pub(super) fn are_of(&self, file: &File) -> io::Result<bool> {
-        let (own, other) = (self.file.metadata()?, file.metadata()?);
+    /// Whether they are of the file that this is told of.
+    pub(super) fn are_of(&self, other: &Metadata) -> io::Result<bool> {
+        let own = self.file.metadata()?;
         Ok((own.dev(), own.ino()) == (other.dev(), other.ino()))
     }
 

@@ -128,6 +128,16 @@ impl Slot {
         self.sums.damaged().await;
     }
 
+    /// Whether the file that was opened is what has its name now.
+    pub(in crate::store) fn is_in_its_place(&self) -> Result<bool, StoreError> {
+        let doing = "look at the store's file";
+        match std::fs::symlink_metadata(&self.path) {
+            Ok(found) => self.sums.are_of(&found).map_err(StoreError::file(doing)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(StoreError::file(doing)(error)),
+        }
+    }
+
     // A panic while the lock is held leaves the state whole, so a poisoned lock is as good as any.
     fn shared(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
@@ -186,7 +196,8 @@ impl Slot {
     fn open_again(&self) -> Result<Database, StoreError> {
         let file = open_private(&self.path)?;
         let settings = |check| (self.cache_bytes, check);
-        if self.sums.are_of(&file).map_err(StoreError::file("look at the store's file"))? {
+        let found = file.metadata().map_err(StoreError::file("look at the store's file"))?;
+        if self.sums.are_of(&found).map_err(StoreError::file("look at the store's file"))? {
             let sums = Arc::clone(&self.sums);
             let heard = Progress::default();
             open_checked((file, sums), &self.path, settings(Check::Needed), &heard)

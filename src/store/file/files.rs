@@ -54,17 +54,39 @@ pub(in crate::store) fn open_or_recover(
     let trouble = match found {
         None if was_here(settings, &folder)? => "the file is missing".to_owned(),
         Some(0) if was_here(settings, &folder)? => "the file is empty".to_owned(),
-        _ => match open_whole(settings, &folder) {
-            Ok(opened) => {
-                folder.remove_drafts()?;
-                return Ok(opened);
+        found => {
+            if found.is_none_or(|length| length == 0) {
+                begin_new(settings, &folder, now)?;
             }
-            Err(error) if error.is_corruption() => format!("corrupt: {}", with_causes(&error)),
-            Err(error) => return Err(error),
-        },
+            match open_whole(settings, &folder) {
+                Ok(opened) => {
+                    folder.remove_drafts()?;
+                    return Ok(opened);
+                }
+                Err(error) if error.is_corruption() => format!("corrupt: {}", with_causes(&error)),
+                Err(error) => return Err(error),
+            }
+        }
     };
     recover(settings, &folder, &trouble, now)?;
     open_whole(settings, &folder)
+}
+
+/// A store where none was. It has its name once it is whole: what a crash leaves of one that is not is no store that was lost.
+fn begin_new(settings: &StoreSettings, folder: &Folder, now: Timestamp) -> Result<(), StoreError> {
+    let store = name(&settings.path);
+    // An empty file is nobody's store, unless somebody is about to begin one in it.
+    let empty = lock(folder, settings)?;
+    let draft = folder.draft()?;
+    finish(settings, &draft, None, &Asked { by: "entitled".into(), at: now })?;
+    match empty {
+        Some(_) => draft.replace(&store),
+        None => match draft.name_new(&store) {
+            // Another daemon was faster: whose store it is will be seen as it is opened.
+            Ok(_) | Err(StoreError::Exists { .. }) => Ok(()),
+            Err(error) => Err(error),
+        },
+    }
 }
 
 /// Whether there was a store before: its backups are here, or what is only made once a store is.

@@ -168,11 +168,18 @@ impl Draft<'_> {
         let length = self.durable().map_err(StoreError::file(doing()))?;
         let here = &self.folder.directory;
         match renameat2(here, self.name.as_str(), here, name, RenameFlags::RENAME_NOREPLACE) {
-            Ok(()) => {}
+            Ok(()) => self.named = true,
+            // The file system cannot; then the draft keeps its first name, until it is dropped.
+            Err(Errno::EINVAL | Errno::ENOSYS) => match self.folder.link(&self.name, name) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    return Err(StoreError::Exists { path });
+                }
+                Err(error) => return Err(StoreError::file(doing())(error)),
+            },
             Err(Errno::EEXIST) => return Err(StoreError::Exists { path }),
             Err(error) => return Err(StoreError::file(doing())(error.into())),
         }
-        self.named = true;
         self.folder.sync().map_err(StoreError::file(doing()))?;
         Ok(length)
     }

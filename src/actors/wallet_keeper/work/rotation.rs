@@ -19,6 +19,7 @@ use crate::actors::ownership_ledger::{
 };
 use crate::actors::wallet_keeper::messages::KeeperError;
 use crate::keys::{self, KeyRing};
+use entitled_core::domain::causes::with_causes;
 
 /// How long orders may still be under way that began before the exchange.
 const ORDERS_TIME: Duration = Duration::from_secs(90);
@@ -87,8 +88,17 @@ pub(super) async fn run(parts: Parts, asked: Asked) -> (KeyRing, Result<(), Stri
         }
         Err(Failure::Undo(why)) => {
             tracing::error!(why, "the keys were not rotated");
-            let back = move || both.unexchanged().0;
-            (beside("undo a rotation", back).await.unwrap_or(parts.both), Err(why))
+            let back = move || both.unexchanged();
+            let ring = match beside("undo a rotation", back).await {
+                Ok((ring, done)) => {
+                    if let Err(error) = done {
+                        tracing::warn!(error = %with_causes(&error), "the new key is not destroyed");
+                    }
+                    ring
+                }
+                Err(_) => parts.both,
+            };
+            (ring, Err(why))
         }
         Err(Failure::Unknown(why)) => {
             tracing::error!(why, "it is not known whether the keys were rotated");

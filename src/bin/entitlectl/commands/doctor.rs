@@ -124,10 +124,8 @@ pub(crate) fn run(
     machine::disk(&mut findings, config.as_ref());
     if let Some(DoctorCommand::Bundle { file }) = &arguments.command {
         bundle::write(file, &findings, config.as_ref(), &answers)?;
-        screen.line(&format!(
-            "{} has what was found; look into it before you send it",
-            file.display()
-        ));
+        let file = words::tame(&file.display().to_string());
+        screen.line(&format!("{file} has what was found; look into it before you send it"));
         return Ok(Exit::Done);
     }
     match screen.is_json() {

@@ -17,6 +17,7 @@ use crate::files;
 use crate::results::show_outline;
 use crate::screen::Screen;
 use crate::session::{self, Question, Session};
+use crate::words;
 
 /// A large store takes its time to be copied and compared.
 const BACKUP_WAIT: Duration = Duration::from_secs(600);
@@ -93,7 +94,9 @@ fn copy_backup(session: &Session, to: &Path, screen: &mut Screen) -> Result<Exit
     drop(busy);
     match screen.is_json() {
         true => screen.json(&json!({"path": to.display().to_string()})),
-        false => screen.line(&format!("{} is a copy of {}", to.display(), from.display())),
+        false => {
+            screen.line(&words::tame(&format!("{} is a copy of {}", to.display(), from.display())))
+        }
     }
     Ok(Exit::Done)
 }
@@ -156,9 +159,9 @@ fn restore(
         screen.json(&json!({"store": store.to_string(), "set_aside": aside}));
         return Ok(Exit::Done);
     }
-    screen.line(&format!("{} is in the place of {store}", file.display()));
+    screen.line(&words::tame(&format!("{} is in the place of {store}", file.display())));
     if let Some(aside) = aside {
-        screen.line(&format!("what was there is now {aside}"));
+        screen.line(&words::tame(&format!("what was there is now {aside}")));
     }
     Ok(Exit::Done)
 }

@@ -1,7 +1,15 @@
 use super::*;
 
 fn peer(door: Door) -> Peer {
-    Peer { uid: 1000, gid: 1000, pid: Some(1), door, account: 1000, shares_uid: false }
+    Peer {
+        uid: 1000,
+        gid: 1000,
+        pid: Some(1),
+        door,
+        account: 1000,
+        chose_gid: false,
+        shares_uid: false,
+    }
 }
 
 #[test]

@@ -41,6 +41,7 @@ fn answer(welcome: bool, frame: &str) -> String {
         pid: None,
         door: Door::Admin,
         account: 1000,
+        chose_gid: false,
         shares_uid: false,
     };
     let census = Arc::<Census>::default();

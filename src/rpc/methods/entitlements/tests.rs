@@ -98,6 +98,7 @@ fn bed() -> Bed {
         pid: None,
         door: Door::Public,
         account: 1000,
+        chose_gid: false,
         shares_uid: false,
     };
     module.extensions_mut().insert(peer);

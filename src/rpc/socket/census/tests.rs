@@ -3,7 +3,15 @@
 use super::*;
 
 fn peer(uid: u32) -> Peer {
-    Peer { uid, gid: uid, pid: Some(1), door: Door::Public, account: uid, shares_uid: false }
+    Peer {
+        uid,
+        gid: uid,
+        pid: Some(1),
+        door: Door::Public,
+        account: uid,
+        chose_gid: false,
+        shares_uid: false,
+    }
 }
 
 struct Room {

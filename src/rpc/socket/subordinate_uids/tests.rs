@@ -7,7 +7,8 @@ fn known(name: &str) -> Option<u32> {
 #[test]
 fn a_subordinate_uid_counts_as_its_owner() {
     let text = "ada:100000:65536\n1001:165536:65536\nghost:231072:10\n";
-    let uids = SubordinateUids { ranges: RwLock::new(parse(text, known)) };
+    let uids =
+        SubordinateUids { ranges: RwLock::new(parse(text, known)), ..SubordinateUids::default() };
     for (uid, account) in [
         (0, 0),
         (1_000, 1_000),
@@ -34,7 +35,18 @@ fn what_is_no_range_is_passed_over() {
 #[test]
 fn a_range_to_the_end_does_not_overflow() {
     let text = format!("ada:4294967290:{}", u32::MAX);
-    let uids = SubordinateUids { ranges: RwLock::new(parse(&text, known)) };
+    let uids =
+        SubordinateUids { ranges: RwLock::new(parse(&text, known)), ..SubordinateUids::default() };
     assert_eq!(uids.account(u32::MAX), 1_000);
     assert_eq!(uids.account(4_294_967_289), 4_294_967_289);
+}
+
+#[test]
+fn a_gid_that_somebody_may_map_is_known() {
+    let gids = RwLock::new(parse("ada:100000:65536\n", known));
+    let subordinates = SubordinateUids { gids, ..SubordinateUids::default() };
+    for (gid, is_held) in [(99_999, false), (100_000, true), (165_535, true), (165_536, false)] {
+        assert_eq!(subordinates.hold_gid(gid), is_held, "{gid}");
+    }
+    assert_eq!(subordinates.account(100_000), 100_000, "of uids another file tells");
 }

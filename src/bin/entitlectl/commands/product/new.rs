@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::exit::{Exit, Failure};
 use crate::files;
 use crate::screen::Screen;
+use crate::words;
 
 /// So often a person may answer one question.
 const TRIES: usize = 5;
@@ -122,6 +123,7 @@ pub(super) fn run(screen: &mut Screen, output: Option<&Path>) -> Result<Exit, Fa
     match screen.is_json() {
         true => screen.json(&json!({"product": id, "path": path})),
         false => {
+            let path = words::tame(&path);
             screen.line(&format!("{path} is written; each line in it has a remark"));
             screen.aside(&format!(
                 "Next: look through it, then `entitlectl product lint {path} --online`. To sign it, make a key once with\n\

@@ -88,7 +88,8 @@ pub(super) fn sign(screen: &mut Screen, secret: &Path, file: &Path) -> Result<Ex
         .map_err(|it| refused("the secret key is damaged", &it))?;
     let publisher: PublisherKey =
         public.to_base64().parse().map_err(|it| refused("the secret key is damaged", &it))?;
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    // It is one line of the signature's file.
+    let name = words::tame(&file.file_name().unwrap_or_default().to_string_lossy());
     let trusted = format!("file:{name} product:{} version:{}", product.id, product.version);
     let signature = minisign::sign(None, &key, Cursor::new(&text), Some(&trusted), None)
         .map_err(|it| refused("cannot sign", &it))?;
@@ -104,8 +105,9 @@ pub(super) fn sign(screen: &mut Screen, secret: &Path, file: &Path) -> Result<Ex
             )));
         }
     }
-    let place = place_of_signature(file);
-    files::replace(&place, &signature.into_string())?;
+    let (place, signature) = (place_of_signature(file), signature.into_string());
+    publisher.verify(&text, &signature).map_err(|it| refused("the signature is of no use", &it))?;
+    files::replace(&place, &signature)?;
     if screen.is_json() {
         screen.json(&json!({"publisher": publisher.to_string(), "signature": place}));
     } else {

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::exit::{Exit, Failure};
 use crate::files;
 use crate::screen::Screen;
+use crate::words;
 
 /// Done, whether or not something was left out: that is said on standard error, by line.
 pub(super) fn run(
@@ -35,7 +36,8 @@ pub(super) fn run(
         screen.write(&policy);
     }
     for it in &left_out {
-        screen.aside(&format!("{}:{}: left out: {}: {}", file.display(), it.line, it.text, it.why));
+        let said = format!("{}:{}: left out: {}: {}", file.display(), it.line, it.text, it.why);
+        screen.aside(&words::tame(&said));
     }
     Ok(Exit::Done)
 }

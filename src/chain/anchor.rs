@@ -84,15 +84,37 @@ fn tag(finality: Finality) -> &'static str {
     }
 }
 
-/// The header one endpoint names by the tag of a finality.
-async fn named_by(endpoint: &Endpoint, finality: Finality) -> Result<Named, EndpointError> {
+/// The header one endpoint names by the tag of a finality. It goes on from what is known of the chain, or the endpoint says in the
+/// same breath which chain it is of.
+async fn named_by(
+    pool: &Pool,
+    endpoint: &Endpoint,
+    finality: Finality,
+) -> Result<Named, EndpointError> {
+    let leaps = pool.head_order().leaps(finality);
+    let named = tagged(endpoint, finality, leaps).await?;
+    let is_shown = pool.head_order().is_shown(finality, named.0, &named.1);
+    if leaps || is_shown { Ok(named) } else { tagged(endpoint, finality, true).await }
+}
+
+/// `identified`: with its chain.
+async fn tagged(
+    endpoint: &Endpoint,
+    finality: Finality,
+    identified: bool,
+) -> Result<Named, EndpointError> {
     let missing = |message: &str| match finality {
         Finality::Latest => EndpointError::Pruned { message: message.to_owned() },
         Finality::Safe | Finality::Finalized => {
             EndpointError::Unsupported { message: format!("no `{}` block", tag(finality)) }
         }
     };
-    match endpoint.header(BlockName::Tag(tag(finality))).await {
+    let of = BlockName::Tag(tag(finality));
+    let found = match identified {
+        true => endpoint.identified_header(of).await,
+        false => endpoint.header(of).await,
+    };
+    match found {
         Ok(Some(named)) => Ok(named),
         Ok(None) => Err(missing("no latest block")),
         // Nodes without the tag answer with all sorts of errors.
@@ -109,7 +131,7 @@ async fn named_by(endpoint: &Endpoint, finality: Finality) -> Result<Named, Endp
 pub(super) async fn single(pool: &Pool, finality: Finality) -> Result<Anchored, Cause> {
     let ask = |endpoint: Arc<Endpoint>| {
         async move {
-            let named = named_by(&endpoint, finality).await?;
+            let named = named_by(pool, &endpoint, finality).await?;
             admit(pool, finality, named, &[endpoint]).await
         }
         .boxed()
@@ -129,7 +151,8 @@ pub(super) async fn quorum(
 ) -> Result<Anchored, Cause> {
     let agree = async {
         let (named, cause) =
-            ask_everyone(pool, quorum, |it| async move { named_by(&it, finality).await }).await;
+            ask_everyone(pool, quorum, |it| async move { named_by(pool, &it, finality).await })
+                .await;
         let reached: Vec<(&str, u64)> =
             named.iter().map(|(it, (_, header))| (it.domain(), header.number)).collect();
         let number = reached_by(&reached, quorum).ok_or(cause)?;

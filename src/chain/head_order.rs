@@ -9,7 +9,7 @@
 //! one is known shows a reorganisation. A header's parent is part of what its hash covers, so it does not matter who
 //! brought the headers that the way is known by.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use alloy_consensus::Header;
@@ -100,6 +100,8 @@ pub struct HeadOrder {
     missing: Option<Instant>,
     /// How often the chain was found to be another.
     resets: u64,
+    /// Finalities whose blocks are named before their way from the last one is known.
+    leaps: BTreeSet<Finality>,
 }
 
 impl HeadOrder {
@@ -156,6 +158,43 @@ impl HeadOrder {
         {
             self.links.remove(&oldest);
         }
+    }
+
+    /// Whether the next block of a finality is likely to be one whose way is not known.
+    pub fn leaps(&self, finality: Finality) -> bool {
+        self.known_ever(finality).is_none() || self.leaps.contains(&finality)
+    }
+
+    /// Whether a block is shown to be of the chain by what hashes cover, whoever named it: it goes on from the highest block
+    /// before it that is known to be of the chain, or is on the way to a later one. Takes note of the answer.
+    pub fn is_shown(&mut self, finality: Finality, hash: B256, header: &Header) -> bool {
+        let is_shown = self.goes_on_from_known(hash, header) || self.is_on_known_way(hash, header);
+        match is_shown {
+            true => self.leaps.remove(&finality),
+            false => self.leaps.insert(finality),
+        };
+        is_shown
+    }
+
+    fn goes_on_from_known(&self, hash: B256, header: &Header) -> bool {
+        let before = self.all_known().filter(|it| it.header.number <= header.number);
+        let highest = before.max_by_key(|it| it.header.number);
+        highest.is_some_and(|it| self.way(hash, header).any(|at| at == it.hash))
+    }
+
+    fn is_on_known_way(&self, hash: B256, header: &Header) -> bool {
+        let mut later = self.all_known().filter(|it| it.header.number > header.number);
+        later.any(|it| self.way(it.hash, &it.header).any(|at| at == hash))
+    }
+
+    /// The hashes of a block and of those before it, as far as they are known.
+    fn way(&self, hash: B256, header: &Header) -> impl Iterator<Item = B256> {
+        let begin = (hash, Some(header.parent_hash));
+        let before = |(_, parent): &(B256, Option<B256>)| {
+            let hash = *parent.as_ref()?;
+            Some((hash, self.links.get(&hash).map(|(_, parent)| *parent)))
+        };
+        std::iter::successors(Some(begin), before).map(|(hash, _)| hash)
     }
 
     /// Whether a block may be named at a finality; if so, none before it may be named any more. `false`: those before

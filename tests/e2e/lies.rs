@@ -158,6 +158,70 @@ fn another_genesis_is_another_chain() {
     right.wait_for_code("acme-cad", "VALID");
 }
 
+/// Two chains and a proxy: before the first, where the wallet holds nothing. On the other, which is higher, it does.
+struct TwoChains {
+    anvil: Anvil,
+    other: Anvil,
+    licence: Contract,
+    wallet: Wallet,
+    proxy: Proxy,
+    daemon: Daemon,
+}
+
+impl TwoChains {
+    fn with(other: Anvil) -> Self {
+        let anvil = Anvil::start();
+        let licence = Contract::licence(&anvil);
+        assert_eq!(Contract::licence(&other), licence);
+        let wallet = Wallet::numbered(1);
+        licence.mint(&other, wallet.address(), 7);
+        licence.mint(&anvil, stranger(), 7);
+        anvil.finalize();
+        other.mine(60);
+        let proxy = Proxy::start(&anvil.address());
+        let product = ProductFile::acme(&licence.collection());
+        let mut settings = Settings::new([proxy.url()]).product(product);
+        settings.genesis = anvil.block("0x0")["hash"].as_str().map(str::to_owned);
+        let mut daemon = Daemon::prepare(&settings);
+        let text = settings.text(daemon.home());
+        daemon.write_config(&text.replace("poll =", "retry = \"200ms\"\npoll ="));
+        daemon.resume();
+        daemon.link(&wallet);
+        daemon.wait_for_code("acme-cad", "NOT_HELD");
+        Self { anvil, other, licence, wallet, proxy, daemon }
+    }
+
+    fn never_held(&self) {
+        self.daemon.never_answers("acme-cad", &["VALID", "GRACE"], Duration::from_secs(3));
+        self.daemon.wait_for_log("an endpoint is on another chain");
+    }
+}
+
+fn of_another_genesis() -> Anvil {
+    Anvil::start_in_the_past(Duration::from_secs(600))
+}
+
+/// A node that is started again at the same address for another network, or a name that leads elsewhere.
+#[test]
+fn an_endpoint_that_becomes_another_chain_says_nothing_of_this_one() {
+    for other in [Anvil::with(&["--chain-id", "4242"]), of_another_genesis()] {
+        let it = TwoChains::with(other);
+        it.proxy.lead_to(&it.other.address());
+        it.never_held();
+        it.proxy.lead_to(&it.anvil.address());
+        it.licence.mint(&it.anvil, it.wallet.address(), 8);
+        let verdict = it.daemon.wait_for_code("acme-cad", "VALID");
+        assert!(verdict["anchor"]["number"].as_u64() < Some(60), "{verdict}");
+    }
+}
+
+#[test]
+fn of_two_chains_behind_one_name_the_other_says_nothing() {
+    let it = TwoChains::with(of_another_genesis());
+    it.proxy.alternate_with(&it.other.address());
+    it.never_held();
+}
+
 #[test]
 fn left_out_events_hide_nothing_that_is_proven_otherwise() {
     let anvil = Anvil::start();

@@ -75,6 +75,35 @@ fn one_of_three_may_lie() {
     it.daemon.wait_for_code(ACME, "VALID");
 }
 
+/// Nothing is looked at again by itself during this test: only what an endpoint tells can be the reason.
+#[test]
+fn one_of_three_hides_no_sale_from_those_who_follow() {
+    hides_a_sale(|_| faults::no_logs());
+    hides_a_sale(|anvil| faults::head_stays_at(anvil.block_number()));
+}
+
+fn hides_a_sale(lie: impl Fn(&Anvil) -> Fault) {
+    let anvil = Anvil::start();
+    let licence = Contract::licence(&anvil);
+    let wallet = Wallet::numbered(1);
+    licence.mint(&anvil, wallet.address(), 7);
+    anvil.finalize();
+    let proxies: Vec<Proxy> = (0..3).map(|_| Proxy::start(&anvil.address())).collect();
+    // The liar is the fastest, which is asked first.
+    proxies[0].fault(lie(&anvil));
+    for honest in &proxies[1..] {
+        honest.fault(Fault::Delay(Duration::from_millis(200)));
+    }
+    let product = ProductFile::acme(&licence.collection()).set("trust", r#""quorum""#);
+    let product = product.set("refresh", r#""1h""#);
+    let settings = Settings::new(proxies.iter().map(Proxy::url)).quorum(2).product(product);
+    let daemon = Daemon::start(&settings);
+    daemon.link(&wallet);
+    daemon.wait_for_code(ACME, "VALID");
+    licence.transfer(&anvil, wallet.address(), stranger(), 7);
+    daemon.wait_for_code(ACME, "NOT_HELD");
+}
+
 #[test]
 fn one_of_two_is_too_few() {
     let it = quorum(2, 2);

@@ -206,7 +206,7 @@ impl Endpoint {
         answer
     }
 
-    /// Asks several questions of one method, in batches where the endpoint takes them. All or nothing.
+    /// Asks several questions, in batches where the endpoint takes them. All or nothing.
     ///
     /// # Errors
     /// The first error.
@@ -215,6 +215,17 @@ impl Endpoint {
         questions: &[(&'static str, Value)],
     ) -> Result<Vec<T>, EndpointError> {
         self.ready().await?;
+        self.ask_all_now(questions).await
+    }
+
+    /// As [`Self::ask_all`], without a probe before it.
+    ///
+    /// # Errors
+    /// The first error.
+    pub(in crate::chain) async fn ask_all_now<T: RpcRecv>(
+        &self,
+        questions: &[(&'static str, Value)],
+    ) -> Result<Vec<T>, EndpointError> {
         let mut answers = Vec::with_capacity(questions.len());
         while answers.len() < questions.len() {
             let rest = &questions[answers.len()..];

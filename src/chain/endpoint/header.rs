@@ -30,7 +30,7 @@ pub(in crate::chain) enum BlockName {
 }
 
 impl BlockName {
-    fn question(self) -> (&'static str, Value) {
+    pub(super) fn question(self) -> (&'static str, Value) {
         match self {
             Self::Tag(tag) => ("eth_getBlockByNumber", json!([tag, false])),
             Self::Number(it) => ("eth_getBlockByNumber", json!([U64::from(it), false])),
@@ -67,7 +67,7 @@ impl Endpoint {
         self.checked(of, found)
     }
 
-    fn checked(
+    pub(super) fn checked(
         &self,
         of: BlockName,
         told: Option<Told>,
@@ -105,26 +105,9 @@ impl Endpoint {
         &self,
         number: u64,
     ) -> Result<Option<B256>, EndpointError> {
-        self.ready().await?;
-        self.hash_of_now(number).await
-    }
-
-    /// As [`Self::hash_of`], without a probe before it.
-    ///
-    /// # Errors
-    /// [`EndpointError`].
-    pub(in crate::chain) async fn hash_of_now(
-        &self,
-        number: u64,
-    ) -> Result<Option<B256>, EndpointError> {
         let (method, params) = BlockName::Number(number).question();
-        let Some(named) = self.ask_now::<Option<Named>>(method, params).await? else {
-            return Ok(None);
-        };
-        match named.number == U64::from(number) {
-            true => Ok(Some(named.hash)),
-            false => Err(EndpointError::Garbled),
-        }
+        let named: Option<NamedBlock> = self.ask(method, params).await?;
+        named.map(|it| it.hash_of(number)).transpose()
     }
 
     /// Leaves the endpoint alone for a while for a header that is not known to be false, and says so in the log.
@@ -165,14 +148,22 @@ impl Endpoint {
 
 /// Which block it is, and nothing that would have to be hashed.
 #[derive(Debug, Deserialize)]
-struct Named {
+pub(super) struct NamedBlock {
     number: U64,
     hash: B256,
 }
 
+impl NamedBlock {
+    /// # Errors
+    /// [`EndpointError::Garbled`] when it is the block of another number.
+    pub(super) fn hash_of(&self, number: u64) -> Result<B256, EndpointError> {
+        (self.number == U64::from(number)).then_some(self.hash).ok_or(EndpointError::Garbled)
+    }
+}
+
 /// A header, and what came with it.
 #[derive(Debug)]
-struct Told {
+pub(super) struct Told {
     header: alloy_rpc_types_eth::Header,
     text: Box<RawValue>,
 }

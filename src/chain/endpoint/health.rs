@@ -240,7 +240,7 @@ impl Health {
 
     pub(in crate::chain) fn wrong_chain(&mut self, error: &EndpointError, now: Instant) {
         self.faults.note(error, "the identity of its chain", now);
-        self.probed = None;
+        (self.probed, self.head) = (None, None);
         let wrong = Backoff { first: self.retry.first / WRONG, longest: LONGEST_REST };
         self.bar(Bar::WrongChain, now, wrong.whole(self.strayed));
         self.strayed = self.strayed.saturating_add(1);

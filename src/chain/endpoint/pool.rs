@@ -78,6 +78,11 @@ impl Pool {
         &self.endpoints
     }
 
+    /// Of how many domains the endpoints have to agree, where one's word is not enough.
+    pub(in crate::chain) fn quorum(&self) -> Option<usize> {
+        self.quorum
+    }
+
     /// What each endpoint is judged against.
     pub(in crate::chain) fn peers(&self) -> Peers {
         Peers {

@@ -5,20 +5,21 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// When somebody last wanted to know something of the chain.
 #[derive(Debug, Default)]
 pub(in crate::chain) struct Interest {
     last: Mutex<Option<Instant>>,
-    pub(in crate::chain) woken: Notify,
+    /// Changes with each question.
+    pub(in crate::chain) woken: watch::Sender<()>,
 }
 
 impl Interest {
     pub(in crate::chain) fn asked(&self) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        self.woken.notify_one();
+        self.woken.send_replace(());
     }
 
     /// Whether somebody asked within this time.

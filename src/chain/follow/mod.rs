@@ -1,10 +1,14 @@
 //! Follows the head of a chain: new blocks, reorganisations, events of watched contracts.
 //!
-//! Asked by: `facade`. Asks: `pool`, every so often, and sooner when `new_heads` hears of a new one. Never: proves anything.
+//! Asked by: `facade`. Asks: each `source`, every so often, and sooner when `new_heads` hears of a new one. Never: proves anything.
 //! What it tells are reasons to look again; missing one costs time, not truth.
+//!
+//! Where endpoints have to agree, each domain is followed by itself and whatever any of them tells is told, also what others told
+//! before: a look may only then find as many that agree on the block.
 
 pub(in crate::chain) mod events;
 pub(in crate::chain) mod interest;
+mod source;
 pub(in crate::chain) mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +21,6 @@ use alloy_primitives::{Address, B256, U64};
 use futures_util::FutureExt;
 use serde_json::json;
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::Instant;
 
 use super::endpoint::backoff::Backoff;
 use super::endpoint::error::EndpointError;
@@ -26,6 +29,7 @@ use super::inner::Chain;
 use crate::endpoint;
 use entitled_core::domain::ownership::{Cause, Finality, Trust};
 
+use source::{Reach, Source};
 use window::Window;
 
 pub use events::Concerned;
@@ -34,14 +38,12 @@ pub use events::Concerned;
 const READ: u64 = 2_000;
 /// Contracts named in one request for events.
 const CONTRACTS: usize = 256;
-/// No longer than this for one poll.
-const DEADLINE: Duration = Duration::from_secs(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Polls between two heads however often somebody says that there is a new one: one in so many.
 const HINTED: u32 = 20;
 /// And no more than one in this time, however rarely is polled otherwise.
 const HINTED_AT_MOST: Duration = Duration::from_secs(1);
-/// Endpoints that are listened to for new heads.
+/// Endpoints of a source that are listened to for new heads.
 const LISTENED_TO: usize = 2;
 /// When nothing is watched and nobody has asked for so many polls, the pause between polls is so many times as
 /// long, though no longer than this.
@@ -49,7 +51,7 @@ const IDLE_AFTER: u32 = 50;
 const IDLE_SLOWER: u32 = 10;
 const IDLE_PAUSE: Duration = Duration::from_secs(600);
 
-/// Something happened on the chain, as one endpoint says. A hint, never a proof.
+/// Something happened on the chain, as an endpoint says. A hint, never a proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChainEvent {
     /// There is another newest block.
@@ -82,6 +84,8 @@ impl Polled {
 /// The state of following.
 struct Follower<'a> {
     chain: &'a Chain,
+    source: &'a Source<'a>,
+    reach: &'a Reach,
     window: Window,
     /// The first block whose events are not read yet.
     unread: Option<u64>,
@@ -96,33 +100,50 @@ pub(super) async fn follow(
     watched: watch::Receiver<BTreeSet<Address>>,
     events: mpsc::Sender<ChainEvent>,
 ) {
+    let (sources, reach) = &Source::all(chain);
+    let following = sources
+        .iter()
+        .map(|source| follow_source(Follower::new(chain, source, reach), watched.clone(), &events));
+    // None of these ends by itself, but the first.
+    tokio::select! {
+        () = events.closed() => {}
+        _ = futures_util::future::join_all(following) => {}
+        () = chain.pool().examine() => {}
+    }
+}
+
+/// Polls, and more often when the source tells of new heads by itself: it hurries nobody but itself.
+async fn follow_source(
+    follower: Follower<'_>,
+    watched: watch::Receiver<BTreeSet<Address>>,
+    events: &mpsc::Sender<ChainEvent>,
+) {
     let heard = Notify::new();
-    let endpoints = chain.pool().all().iter().filter_map(|it| match it.address() {
+    let endpoints = follower.source.endpoints().iter().filter_map(|it| match it.address() {
         endpoint::Address::WebSocket(url) => Some(new_heads::listen(url, it.shown(), &heard)),
         _ => None,
     });
     let listening = futures_util::future::join_all(endpoints.take(LISTENED_TO));
-    // None of these ends by itself, but the first.
     tokio::select! {
-        () = events.closed() => {}
-        () = poll(chain, watched, &events, &heard) => {}
-        () = chain.pool().examine() => {}
+        () = poll(follower, watched, events, &heard) => {}
         () = async { listening.await; std::future::pending().await } => {}
     }
 }
 
 async fn poll(
-    chain: &Chain,
+    mut follower: Follower<'_>,
     mut watched: watch::Receiver<BTreeSet<Address>>,
     events: &mpsc::Sender<ChainEvent>,
     heard: &Notify,
 ) {
-    let mut follower = Follower::new(chain);
+    let chain = follower.chain;
+    let mut woken = chain.interest().woken.subscribe();
     let mut failures = 0_u32;
     let poll = chain.poll();
     loop {
         // Whoever asks or watches from here on is noticed in the pause.
         watched.mark_unchanged();
+        woken.mark_unchanged();
         let pause = match follower.poll(&watched, events).await {
             Ok(true) => {
                 failures = 0;
@@ -141,7 +162,7 @@ async fn poll(
         tokio::select! {
             () = tokio::time::sleep(pause.saturating_sub(hurry)) => {}
             () = heard.notified(), if failures == 0 => {}
-            () = chain.interest().woken.notified(), if pause > poll && failures == 0 => {}
+            _ = woken.changed(), if pause > poll && failures == 0 => {}
             changed = watched.changed(), if pause > poll && failures == 0 => {
                 if changed.is_err() {
                     // Nobody will ever change what is watched; go on with what is.
@@ -168,14 +189,14 @@ type Told = Result<bool, mpsc::error::SendError<ChainEvent>>;
 impl<'a> Follower<'a> {
     /// Goes on from the newest block that is known, be it of the run before: what happened while nobody followed is
     /// news as well.
-    fn new(chain: &'a Chain) -> Self {
+    fn new(chain: &'a Chain, source: &'a Source<'a>, reach: &'a Reach) -> Self {
         let known = chain.pool().head_order().known_ever(Finality::Latest).cloned();
         let mut window = Window::default();
         if let Some(known) = &known {
             window.push(known.header.number, known.hash);
         }
         let unread = known.map(|it| it.header.number.saturating_add(1));
-        Self { chain, window, unread, left_out: false, lost: false }
+        Self { chain, source, reach, window, unread, left_out: false, lost: false }
     }
 
     /// One poll. `false`: nothing was found out.
@@ -187,26 +208,33 @@ impl<'a> Follower<'a> {
         let polled = match self.head().await {
             Ok(polled) => polled,
             Err(cause) => {
-                if !self.lost {
-                    self.lost = true;
+                if !std::mem::replace(&mut self.lost, true) && self.reach.is_lost_by_one_more() {
                     events.send(ChainEvent::Lost { cause }).await?;
                 }
                 return Ok(false);
             }
         };
-        if self.lost {
-            self.lost = false;
+        if std::mem::take(&mut self.lost) && self.reach.is_found_by_one_less() {
             events.send(ChainEvent::Found).await?;
+        }
+        if self.is_late(&polled) {
+            return Ok(true);
         }
         self.tell(&polled, events).await?;
         let contracts: Vec<Address> = watched.borrow().iter().copied().collect();
         self.read_events(polled.header.number, &contracts, events).await
     }
 
+    /// Whether the source is late, while another one is not.
+    fn is_late(&self, polled: &Polled) -> bool {
+        let newest = self.window.newest().filter(|(number, _)| polled.is_older_than(*number));
+        newest.is_some_and(|(number, _)| self.source.is_reached_elsewhere(number))
+    }
+
     /// The newest block. Of several endpoints one that is late names an older block of the same chain; that is no
     /// reorganisation, unless nobody names a newer one.
     async fn head(&self) -> Result<Polled, Cause> {
-        let (window, pool) = (&self.window, self.chain.pool());
+        let (window, source) = (&self.window, self.source);
         let late = &AtomicBool::new(false);
         let newer = |endpoint: Arc<Endpoint>| {
             async move {
@@ -222,13 +250,13 @@ impl<'a> Follower<'a> {
             .boxed()
         };
         let any = |endpoint: Arc<Endpoint>| async move { newest(&endpoint, window).await }.boxed();
-        if pool.all().len() > 1 {
-            let found = pool.first(Instant::now() + DEADLINE, newer).await;
+        if source.endpoints().len() > 1 {
+            let found = source.first(newer).await;
             if found.is_ok() || !late.load(Ordering::Relaxed) {
                 return found;
             }
         }
-        pool.first(Instant::now() + DEADLINE, any).await
+        source.first(any).await
     }
 
     async fn tell(
@@ -316,7 +344,7 @@ impl<'a> Follower<'a> {
             }
             .boxed()
         };
-        let logs = self.chain.pool().first(Instant::now() + DEADLINE, ask).await?;
+        let logs = self.source.first(ask).await?;
         let mut changes = events::Changes::default();
         for log in logs.iter().filter(|it| contracts.contains(&it.address())) {
             if changes.take(&log.inner) {

@@ -85,6 +85,33 @@ fn a_reorganisation_is_shown_where_the_way_is_known() {
     assert!(head(&mut head_order, &fork[12]).unwrap(), "higher");
 }
 
+#[test]
+fn a_block_is_shown_to_be_of_the_chain_by_the_way_to_it_or_from_it() {
+    let blocks = chain(0, &[], 20);
+    let (fork, other) = (chain(1, &blocks[..8], 20), chain(2, &[], 20));
+    let mut head_order = seeing(&blocks[..13]);
+    fork.iter().chain(&other).for_each(|it| head_order.saw(it.hash, &it.header));
+    let shown = |head_order: &mut HeadOrder, it: &KnownBlock| {
+        let is_shown = head_order.is_shown(Finality::Latest, it.hash, &it.header);
+        assert_ne!(head_order.leaps(Finality::Latest), is_shown, "the next is likely to be alike");
+        is_shown
+    };
+    assert!(head_order.leaps(Finality::Latest), "where nothing is known, there is no way from it");
+    head(&mut head_order, &blocks[10]).unwrap();
+    assert!(head_order.leaps(Finality::Finalized), "of which nothing is known");
+    for known in [10, 11, 12, 13, 5, 0] {
+        assert!(shown(&mut head_order, &blocks[known]), "{known}");
+    }
+    assert!(!shown(&mut head_order, &blocks[14]), "block 13 was not seen");
+    for number in [0, 9, 10, 11, 20] {
+        assert!(!shown(&mut head_order, &other[number]), "{number} of another chain");
+    }
+    for number in [8, 10, 11, 20] {
+        assert!(!shown(&mut head_order, &fork[number]), "{number} after a reorganisation");
+    }
+    assert!(shown(&mut head_order, &blocks[12]));
+}
+
 /// A block that was known once may be of a fork that is gone: it shows nothing of the way to the newest one.
 #[test]
 fn what_was_reorganised_meanwhile_shows_nothing() {

@@ -15,6 +15,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// How many times the longest message may be thrown away, to reach the end of a longer one.
 const SKIP: u64 = 16;
+/// Frames of one message, and one more for each so many of its bytes: each is read by itself, however little is in it.
+const FRAMES: u64 = 256;
+const FRAME: u64 = 64;
 /// One read asks for so much.
 const READ: usize = 8 * 1024;
 
@@ -51,6 +54,7 @@ impl Kinds {
 struct Message {
     kind: Kind,
     bytes: u64,
+    frames: u64,
     /// Whether a frame of it went on.
     has_gone_on: bool,
 }
@@ -76,7 +80,7 @@ struct Sieve {
     message: Option<Message>,
 }
 
-/// More was sent of one message than anybody throws away.
+/// More was sent of one message than anybody throws away, or in more parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Endless;
 
@@ -141,14 +145,16 @@ impl Sieve {
             return Ok(());
         }
         let kind = if opcode == TEXT { Kind::Text } else { Kind::Binary };
-        let mut message =
-            self.message.take().unwrap_or(Message { kind, bytes: 0, has_gone_on: false });
+        let begun = Message { kind, bytes: 0, frames: 0, has_gone_on: false };
+        let mut message = self.message.take().unwrap_or(begun);
         message.bytes = message.bytes.saturating_add(length);
+        message.frames = message.frames.saturating_add(1);
         if message.bytes > self.most {
             message.kind = Kind::TooLong;
         }
         let goes_on = message.kind != Kind::TooLong;
-        if message.bytes > self.most.saturating_mul(SKIP) {
+        let are_too_many = message.frames > FRAMES.saturating_add(message.bytes / FRAME);
+        if are_too_many || message.bytes > self.most.saturating_mul(SKIP) {
             return Err(Endless);
         }
         // As binary, whatever it was: whether a text is one is asked when all of it is there.

@@ -86,6 +86,21 @@ fn a_message_that_does_not_end_is_an_error() {
 }
 
 #[test]
+fn a_message_has_no_more_frames_than_its_bytes_call_for() {
+    let in_pieces = |count: u64, piece: &[u8]| {
+        let begin = frame(0x01, piece);
+        let more = (2..count).flat_map(|_| frame(0x00, piece));
+        begin.into_iter().chain(more).chain(frame(0x80, piece)).collect::<Vec<u8>>()
+    };
+    assert_eq!(passes(&in_pieces(FRAMES, b"")).1, [Kind::Text]);
+    assert_eq!(run(&in_pieces(FRAMES + 1, b""), &[]).0, Err(Endless));
+    assert_eq!(passes(&in_pieces(FRAMES + 4, b"x")).1, [Kind::Text], "of 260 bytes");
+    assert_eq!(run(&in_pieces(FRAMES + 5, b"x"), &[]).0, Err(Endless));
+    let messages = in_pieces(FRAMES, b"").repeat(3);
+    assert_eq!(passes(&messages).1, [Kind::Text; 3], "each for itself");
+}
+
+#[test]
 fn what_is_against_the_protocol_passes_as_it_came() {
     let unmasked = vec![0x81, 2, b'{', b'}'];
     let reserved = frame(0xc1, b"{}");

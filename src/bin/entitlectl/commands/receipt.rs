@@ -25,7 +25,7 @@ pub(crate) enum ReceiptCommand {
         /// What the one who will verify it has chosen, in hexadecimal: 1 to 64 bytes
         #[arg(long, value_name = "HEX")]
         nonce: Option<String>,
-        /// Write it there, and print what it proves
+        /// Write it there, and print what it proves; standard output for -
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
         #[command(flatten)]
@@ -105,13 +105,14 @@ fn make(
     (question, out): (&Question, Option<&Path>),
 ) -> Result<Exit, Failure> {
     let result = session.patient(PROOF_WAIT).ask(question)?;
+    let out = out.map(files::Target::of).transpose()?.flatten();
     let mut reply: Value = session::read(question.method, &result)?;
     let receipt = tables::text(&reply, "receipt").to_owned();
     let verdict: Verdict = serde_json::from_value(reply["verdict"].take())
         .map_err(|source| Failure::Shape { method: question.method, source })?;
     match (out, screen.is_json()) {
-        (Some(path), is_json) => {
-            files::replace(path, &receipt)?;
+        (Some(file), is_json) => {
+            file.write(&receipt)?;
             match is_json {
                 true => screen.raw(&result),
                 false => {

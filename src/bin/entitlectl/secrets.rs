@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
+use entitled::hardening;
 use entitled_core::domain::secret::Secret;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -25,6 +26,8 @@ const HEEDED: [Signal; 5] =
 
 /// Asks for `what` on a terminal; reads a line where there is none.
 pub(crate) fn read(screen: &Screen, what: &str) -> Result<Secret, Failure> {
+    // Nothing is started any more by a command that knows a secret, so that no other program loses its core files.
+    hardening::harden();
     if !io::stdin().is_terminal() {
         return line(io::stdin().lock());
     }

@@ -109,9 +109,13 @@ impl Question {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Session {
     socket: Option<PathBuf>,
+    /// Found before any secret is read: a program that cannot be dumped is not told how it was started, and would not
+    /// believe its environment.
+    public: SocketPath,
+    admin: SocketPath,
     timeout: Duration,
     /// Whether it is shown that an answer is waited for.
     lively: bool,
@@ -121,13 +125,14 @@ const WAITING: &str = "waiting for entitled";
 
 impl Session {
     pub(crate) fn new(socket: Option<PathBuf>, timeout: Duration, lively: bool) -> Self {
-        Self { socket, timeout, lively }
+        let (public, admin) = (default_path(), default_admin_path());
+        Self { socket, public, admin, timeout, lively }
     }
 
     /// The same, with `more` time for an answer that may take that long by itself.
     pub(crate) fn patient(&self, more: Duration) -> Self {
         let timeout = self.timeout.saturating_add(more);
-        Self { socket: self.socket.clone(), timeout, lively: self.lively }
+        Self { timeout, ..self.clone() }
     }
 
     pub(crate) fn timeout(&self) -> Duration {
@@ -214,8 +219,8 @@ impl Session {
     pub(crate) fn path(&self, door: Door) -> SocketPath {
         match (&self.socket, door) {
             (Some(path), _) => SocketPath::at(path),
-            (None, Door::Admin) => default_admin_path(),
-            (None, Door::Public | Door::Widest) => default_path(),
+            (None, Door::Admin) => self.admin.clone(),
+            (None, Door::Public | Door::Widest) => self.public.clone(),
         }
     }
 }

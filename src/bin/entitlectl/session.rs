@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 use crate::exit::Failure;
 use crate::progress::Spinner;
-use crate::{names, verdicts};
+use crate::{names, shapes, verdicts};
 
 /// Pages of a list followed before giving up: with pages of a thousand, a million items.
 const PAGES_MAX: usize = 1000;
@@ -169,7 +169,9 @@ impl Session {
     /// Asks with names as they are.
     pub(crate) fn ask_as_is(&self, question: &Question) -> Result<Box<RawValue>, Failure> {
         let _spinner = Spinner::begin(self.lively, WAITING);
-        Ok(self.connect(question.door)?.call_raw(question.method, &question.params)?)
+        let reply = self.connect(question.door)?.call_raw(question.method, &question.params)?;
+        shapes::check(question.method, &reply)?;
+        Ok(reply)
     }
 
     /// Asks for a list, and follows it to its end: one result for each page.
@@ -193,6 +195,7 @@ impl Session {
             let (count, cursor) = read_so_far(&page);
             spinner.count(count);
             pages.push(page);
+            shapes::check(question.method, &page)?;
             match cursor {
                 Some(cursor) => question = question.with("cursor", &cursor)?,
                 None => return Ok(pages),

@@ -61,6 +61,8 @@ pub(crate) fn run(
             screen.line(&format!("\n{table}"));
         }
         Ok(_) => {}
+        // What is no reply at all is no part that is missing.
+        Err(failure @ Failure::Shape { .. }) => return Err(failure),
         Err(failure) => screen.failure(&failure),
     }
     for line in super::seats::told(session, None) {

@@ -4,9 +4,11 @@
 //! other program; only `product lint` and `store restore` need no daemon. Never decides who is entitled to what, and never
 //! takes a secret as an argument.
 
+mod advice;
 mod arguments;
 mod commands;
 mod completions;
+mod configured;
 mod examples;
 mod exit;
 mod explained;
@@ -20,9 +22,9 @@ mod results;
 mod screen;
 mod secrets;
 mod session;
+mod shapes;
 mod tables;
 mod told;
-mod shapes;
 mod verdicts;
 mod view;
 mod words;

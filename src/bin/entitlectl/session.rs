@@ -121,6 +121,9 @@ pub(crate) struct Session {
     lively: bool,
 }
 
+/// The variables that name a daemon's sockets.
+const NAMES: [&str; 2] = ["ENTITLED_SOCKET", "ENTITLED_ADMIN_SOCKET"];
+
 const WAITING: &str = "waiting for entitled";
 
 impl Session {
@@ -192,10 +195,10 @@ impl Session {
         let mut pages = Vec::new();
         while pages.len() < PAGES_MAX {
             let page = client.call_raw(question.method, &question.params)?;
+            shapes::check(question.method, &page)?;
             let (count, cursor) = read_so_far(&page);
             spinner.count(count);
             pages.push(page);
-            shapes::check(question.method, &page)?;
             match cursor {
                 Some(cursor) => question = question.with("cursor", &cursor)?,
                 None => return Ok(pages),
@@ -218,6 +221,11 @@ impl Session {
         Client::connect_within(&self.path(door), self.timeout)
     }
 
+    /// Whether somebody has said which daemon is meant.
+    pub(crate) fn is_named(&self) -> bool {
+        self.socket.is_some() || NAMES.iter().any(|it| is_set(it))
+    }
+
     /// Where the daemon is asked.
     pub(crate) fn path(&self, door: Door) -> SocketPath {
         match (&self.socket, door) {
@@ -230,8 +238,12 @@ impl Session {
 
 /// Whoever names one of the sockets alone may mean another daemon than that of the other one.
 fn are_of_one_daemon() -> bool {
-    let is_set = |name: &str| std::env::var_os(name).is_some_and(|it| !it.is_empty());
-    is_set("ENTITLED_SOCKET") == is_set("ENTITLED_ADMIN_SOCKET")
+    let [public, admin] = NAMES.map(is_set);
+    public == admin
+}
+
+fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|it| !it.is_empty())
 }
 
 /// Reads a result as `T`.

@@ -17,6 +17,7 @@ use crate::{files, tables, words};
 pub(crate) enum LoanCommand {
     /// Write a file by which this machine, which may be offline, asks another one for a seat
     Request {
+        /// The product's id or name
         product: String,
         /// For how long, such as 48h
         #[arg(
@@ -119,8 +120,8 @@ fn write(
     (question, name): (&Question, &str),
     out: Option<&Path>,
 ) -> Result<Value, Failure> {
-    let result = session.patient(PROOF_WAIT).ask(question)?;
     let out = out.map(files::Target::of).transpose()?.flatten();
+    let result = session.patient(PROOF_WAIT).ask(question)?;
     let reply: Value = session::read(question.method, &result)?;
     let text = tables::field(&reply, name).as_str();
     if let (Some(text), Some(file)) = (text, &out) {

@@ -1,7 +1,8 @@
-//! What a process with secrets gives up as it starts. Asked by the daemon and the gateway.
+//! What a process with secrets gives up as it starts. Asked by the daemon and the gateway, and by the command line
+//! before it reads a secret.
 
 /// Keeps secrets out of core files and away from other processes of the same user.
-pub(crate) fn harden() {
+pub fn harden() {
     if let Err(error) = nix::sys::prctl::set_dumpable(false) {
         tracing::warn!(%error, "the process stays dumpable");
     }

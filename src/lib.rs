@@ -47,7 +47,7 @@ pub mod counter;
 pub mod descriptor_store;
 pub mod directories;
 pub mod endpoint;
-mod hardening;
+pub mod hardening;
 mod json_values;
 pub mod key_source;
 pub mod regular_file;

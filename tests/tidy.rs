@@ -306,9 +306,22 @@ fn the_command_line_is_a_client_like_any_other() {
             // What may be wrong with a configuration has to be read where no daemon answers, and its report is a new file.
             let examines = source.place().contains("commands/doctor")
                 && ["config", "regular_file"].contains(&used);
+            // Where a configuration is, and what of its product files is mistaken, is found out as the daemon does.
+            let looks = source.place().ends_with("entitlectl/configured")
+                && ["config", "products"].contains(&used);
+            // Before a secret is read, the process gives up what would show it to others.
+            let hides = source.place().ends_with("entitlectl/secrets") && used == "hardening";
             // What others put where it is to read waits for nobody.
             let reads = source.place().ends_with("entitlectl/files") && used == "regular_file";
-            if !restores && !is_store && !verifies && !reads && !words_times && !examines {
+            if !restores
+                && !is_store
+                && !verifies
+                && !reads
+                && !words_times
+                && !examines
+                && !looks
+                && !hides
+            {
                 faults.push(format!("{}: must not use `{used}`", shown(source)));
             }
         }

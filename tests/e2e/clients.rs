@@ -314,5 +314,5 @@ fn entitlectl_says_what_is_wrong_once() {
     let create = ["customer", "create", "Ada", "--uid", "4001"];
     assert!(entitlectl(&daemon, &create).status.success());
     let said = text(&entitlectl(&daemon, &create).stderr);
-    assert_eq!(said.matches("uid 4001").count(), 1, "{said}");
+    assert_eq!(said.matches("with uid 4001").count(), 1, "{said}");
 }

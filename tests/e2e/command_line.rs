@@ -365,3 +365,71 @@ fn a_terminal_obeys_no_name_in_json() {
     assert_eq!(list["items"][0]["name"], name, "{text}");
     assert!(!text.contains('\u{202e}'), "{text:?}");
 }
+
+#[test]
+fn a_script_learns_the_address_of_a_new_wallet() {
+    let daemon = Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    let made = run(&daemon, &["wallet", "create", "-q"]);
+    let address = String::from_utf8(made.stdout).unwrap();
+    let list = daemon.call("wallet_list", json!({}));
+    assert_eq!(list["items"][0]["address"], address.trim_end(), "{address}");
+}
+
+#[test]
+fn a_customer_stands_for_users_by_name_and_whose_they_are_is_said() {
+    let daemon = Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().unwrap();
+    let create = |name: &str, uid: &str| {
+        let done = run(&daemon, &["customer", "create", name, "--uid", uid]);
+        (done.status.code().unwrap(), said(&done))
+    };
+    let (code, told) = create("office", &user.name);
+    assert!(code == 0 && told.contains(&user.uid.to_string()), "{code} {told}");
+    let (code, told) = create("other", &user.uid.to_string());
+    let mend = format!("customer update customer:1 --remove-uid {}", user.uid);
+    assert!(code == 1 && told.contains("customer:1") && told.contains(&mend), "{code} {told}");
+    let (code, told) = create("nobody", "no-such-user");
+    assert!(code == 2 && told.contains("there is no Unix user `no-such-user`"), "{code} {told}");
+}
+
+#[test]
+fn each_mistake_that_a_reload_finds_has_a_line() {
+    let daemon = Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    for name in ["a", "b"] {
+        std::fs::write(daemon.home().join(format!("vendor/{name}.toml")), "nonsense").unwrap();
+    }
+    let told = said(&run(&daemon, &["reload"]));
+    for name in ["a.toml", "b.toml"] {
+        let lines = told.lines().filter(|it| it.contains(name)).collect::<Vec<_>>();
+        assert_eq!(lines.len(), 1, "{told}");
+        assert!(lines[0].starts_with("mistake ") && !lines[0].contains(", /"), "{told}");
+    }
+}
+
+#[test]
+fn keys_that_are_locked_are_said_in_the_overview() {
+    let mut daemon = Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    daemon.call("wallet_create", json!({}));
+    assert!(!said(&run(&daemon, &["status"])).contains("keys"));
+    assert!(daemon.stop().success());
+    std::fs::rename(daemon.home().join("state/kek"), daemon.home().join("kek.away")).unwrap();
+    daemon.resume();
+    let told = said(&run(&daemon, &["status"]));
+    assert!(told.contains("managed wallets cannot sign"), "{told}");
+}
+
+/// A backup that is meant for the daemon that the environment names does not go to another's place.
+#[test]
+fn a_store_is_not_restored_in_the_place_of_another_daemons() {
+    let mut daemon = Daemon::start(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    daemon.admin("store_backup", json!({"path": "kept.redb"}));
+    daemon.stop();
+    let usual = daemon.home().join("usual/ledger.redb");
+    let mut restore = daemon.entitlectl();
+    restore.args(["store", "restore"]).arg(daemon.home().join("state/kept.redb"));
+    // The usual place is this test's own.
+    let done = restore.env("ENTITLED__STORE__PATH", &usual).output().unwrap();
+    assert_eq!(done.status.code(), Some(2), "{}", said(&done));
+    assert!(said(&done).contains("--config"), "{}", said(&done));
+    assert!(!usual.exists());
+}

@@ -24,12 +24,20 @@ fn doctor(daemon: &Daemon, arguments: &[&str]) -> Output {
 
 /// What was found of an area, and how it is.
 fn found(daemon: &Daemon, area: &str) -> Vec<(String, String)> {
-    let output = doctor(daemon, &["--json"]);
+    of_area(&doctor(daemon, &["--json"]), area)
+}
+
+fn of_area(output: &Output, area: &str) -> Vec<(String, String)> {
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     let findings = found["findings"].as_array().unwrap().iter();
     let of_area = findings.filter(|it| it["area"] == area);
     let text = |it: &Value| format!("{} {}", it["said"].as_str().unwrap(), it["mend"]);
     of_area.map(|it| (it["state"].as_str().unwrap().to_owned(), text(it))).collect()
+}
+
+/// The same by a doctor who was told of no configuration file.
+fn found_untold(daemon: &Daemon, area: &str) -> Vec<(String, String)> {
+    of_area(&daemon.entitlectl().args(["doctor", "--json"]).output().unwrap(), area)
 }
 
 fn has(found: &[(String, String)], state: &str, part: &str) -> bool {
@@ -53,12 +61,11 @@ fn a_daemon_that_is_away_hides_nothing_else() {
     let output = doctor(&daemon, &[]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(1), "{text}");
-    for part in [
-        "does not answer",
-        "mend: `systemctl enable --now entitled.socket`",
-        "no mistakes",
-        "MiB are free",
-    ] {
+    let starts = match std::path::Path::new("/run/systemd/system").is_dir() {
+        true => "mend: `systemctl enable --now entitled.socket`",
+        false => "mend: start `entitled`",
+    };
+    for part in ["does not answer", starts, "no mistakes", "MiB are free"] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
     daemon.write_config("[store]\npaht = \"/x\"\n");
@@ -175,6 +182,100 @@ fn a_product_file_is_linted_against_the_chain_when_asked_to() {
     let (code, said) = lint(&absent, &["--online"]);
     assert!(code == 1 && said.contains("grants[0].token: there is no contract"), "{code} {said}");
     assert_eq!(lint(&ProductFile::acme(&stage.licence.collection()), &["--online"]).0, 0);
+}
+
+/// Which file a daemon was started with it does not say: that of another is not spoken of as its own.
+#[test]
+fn the_configuration_of_another_daemon_is_not_taken_for_that_of_the_one_asked() {
+    let stage = Stage::start();
+    let configuration = found_untold(&stage.daemon, "configuration");
+    assert!(has(&configuration, "unknown", "--config"), "{configuration:?}");
+    for part in ["no mistakes", "[[chain]]"] {
+        assert!(!has(&configuration, "ok", part), "{configuration:?}");
+        assert!(!has(&configuration, "warning", part), "{configuration:?}");
+    }
+    assert_eq!(found_untold(&stage.daemon, "disk"), [], "nor its place");
+    assert!(has(&found_untold(&stage.daemon, "chains"), "ok", "proven just now"));
+    let told = found(&stage.daemon, "configuration");
+    assert!(has(&told, "ok", "no mistakes"), "{told:?}");
+}
+
+#[test]
+fn a_place_that_is_not_there_is_no_place_that_may_not_be_looked_at() {
+    let daemon = Daemon::prepare(&Settings::new(["http://127.0.0.1:9".to_owned()]));
+    std::fs::remove_dir(daemon.home().join("state")).unwrap();
+    let disk = found(&daemon, "disk");
+    assert!(has(&disk, "warning", "is not there"), "{disk:?}");
+    assert!(!has(&disk, "warning", "root") && !has(&disk, "unknown", ""), "{disk:?}");
+    if nix::unistd::geteuid().is_root() {
+        let said = doctor(&daemon, &[]);
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert!(!said.contains("as root"), "{said}");
+    }
+}
+
+#[test]
+fn what_no_chain_could_be_asked_of_is_not_known() {
+    let anvil = Anvil::start();
+    let licence = Contract::licence(&anvil);
+    let settings = Settings::new(["http://127.0.0.1:9".to_owned()]);
+    let daemon = Daemon::start(&settings.product(ProductFile::acme(&licence.collection())));
+    let products = found(&daemon, "products");
+    assert!(has(&products, "unknown", "1 installed"), "{products:?}");
+    assert!(!has(&products, "ok", ""), "{products:?}");
+    let status = daemon.entitlectl().args(["chain", "status"]).output().unwrap();
+    let status = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(status.contains("down") && status.contains("0 of 1 endpoints available"), "{status}");
+}
+
+#[test]
+fn an_endpoint_of_another_chain_is_said_once_with_all_that_may_be_wrong() {
+    let anvil = Anvil::start();
+    let settings = Settings::new([anvil.url()]);
+    let daemon = Daemon::prepare(&settings);
+    let start = |text: String| {
+        let mut daemon = Daemon::prepare(&settings);
+        daemon
+            .write_config(&text.replace(&daemon_home(&text), &daemon.home().display().to_string()));
+        daemon.resume();
+        daemon
+    };
+    let text = settings.text(daemon.home());
+    let other_id = start(text.replace("eip155:31337", "eip155:5"));
+    let endpoints = found(&other_id, "endpoints");
+    assert!(has(&endpoints, "warning", "its chain id is 31337"), "{endpoints:?}");
+    let twice = "is on another chain: the endpoint is on another chain";
+    assert!(!has(&endpoints, "warning", twice), "{endpoints:?}");
+    let genesis = format!("genesis = \"0x{}\"\n", "11".repeat(32));
+    let other_genesis = start(text.replace("poll = ", &format!("{genesis}poll = ")));
+    let endpoints = found(&other_genesis, "endpoints");
+    assert!(has(&endpoints, "warning", "`genesis`"), "{endpoints:?}");
+}
+
+/// Where the daemon of this configuration has its files.
+fn daemon_home(text: &str) -> String {
+    let path = text.lines().find_map(|it| it.strip_prefix("path = \"")).unwrap();
+    path.split_once("/run/").unwrap().0.to_owned()
+}
+
+#[test]
+fn product_files_that_were_refused_are_found_and_named_to_whoever_misses_the_product() {
+    let stage = Stage::start();
+    let text = ProductFile::acme(&stage.licence.collection()).named("typo").text();
+    let file = stage.daemon.home().join("vendor/typo.toml");
+    std::fs::write(&file, format!("{text}\nrulle = \"owner\"\n")).unwrap();
+    let products = found(&stage.daemon, "products");
+    assert!(has(&products, "bad", "typo.toml") && has(&products, "bad", "rulle"), "{products:?}");
+    let check = |named: &str| {
+        let mut check = stage.daemon.entitlectl();
+        check.args(["check", named]).env("ENTITLED__SOCKET__PATH", stage.daemon.socket());
+        let dirs = format!("[{:?}]", stage.daemon.home().join("vendor"));
+        let done = check.env("ENTITLED__PRODUCTS__DIRS", dirs).output().unwrap();
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    };
+    let said = check("typo");
+    assert!(said.contains("NO_PRODUCT") && said.contains("typo.toml"), "{said}");
+    assert!(!check("other").contains("typo.toml"));
 }
 
 #[test]

@@ -411,3 +411,11 @@ fn the_example_of_the_manual_is_played_as_it_is_described() {
         if reply["result"]["code"] == "NOT_HELD" { Ok(()) } else { Err(reply.to_string()) }
     });
 }
+
+#[test]
+fn who_asks_a_fake_for_what_it_has_no_answer_to_is_not_sent_to_look_for_a_name() {
+    let fake = FakeDaemon::start("[products.acme-cad]\n");
+    let done = fake.entitlectl().args(["seats", "list"]).output().unwrap();
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert!(said.contains("[methods.seat_list]") && !said.contains("check the name"), "{said}");
+}

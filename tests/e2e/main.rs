@@ -96,6 +96,7 @@ mod seats_shares;
 mod seats_unheard;
 mod seats_users;
 mod second_node;
+mod shapeless;
 mod side_by_side;
 mod state_files;
 mod succession;

@@ -52,6 +52,31 @@ fn what_cannot_be_had_here_is_no_reason_to_buy_a_licence() {
     }
 }
 
+/// What a chain that can be reached would not mend, nobody is told to wait for.
+#[test]
+fn who_waits_for_nothing_is_told_what_helps() {
+    let (anvil, licence) = scene();
+    let nothing = Contract { address: alloy_primitives::Address::repeat_byte(0x42) };
+    let absent = ProductFile::acme(&nothing.collection()).named("absent");
+    let settings = Settings::new([anvil.url()]).product(absent);
+    let settings = settings.product(elsewhere(&licence)).product(demanding(&licence));
+    let daemon = Daemon::start(&settings);
+    daemon.link(&Wallet::numbered(1));
+    for (product, cause, helps) in [
+        ("elsewhere", "no such chain is configured", "`id = \"eip155:5\"`"),
+        ("demanding", "more trust than its chain is configured for", "`trust` of the chain"),
+        ("absent", "there is no contract", "the vendor corrects the address"),
+    ] {
+        daemon.wait_for(product, cause, |it| it["detail"].to_string().contains(cause));
+        for command in ["check", "why"] {
+            let done = daemon.entitlectl().args([command, product]).output().unwrap();
+            let told = String::from_utf8(done.stdout).unwrap();
+            assert_eq!(done.status.code(), Some(3), "{told}");
+            assert!(told.contains(helps) && !told.contains("try again"), "{told}");
+        }
+    }
+}
+
 #[test]
 fn the_check_of_the_configuration_warns() {
     let (anvil, licence) = scene();

@@ -1,14 +1,15 @@
 //! Files that whoever runs `entitlectl` names: what somebody else may have put there holds nobody up and leads nowhere, and
 //! what could not be finished leaves nothing behind.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::Write as _;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use nix::unistd::mkfifo;
 
 use crate::support::fake::FakeDaemon;
@@ -156,19 +157,98 @@ fn a_key_pair_that_cannot_be_finished_leaves_no_secret_key_behind() {
     );
 }
 
+/// What has a name of a file that a command is to write.
+fn kind(path: &Path) -> (u32, u64) {
+    let it = path.symlink_metadata().unwrap();
+    (it.mode(), it.ino())
+}
+
 #[test]
-fn a_receipt_is_written_into_no_pipe_and_through_no_link() {
+fn what_is_no_file_is_neither_written_to_nor_replaced() {
     let fake = FakeDaemon::start(FILE);
     let (kept, out) = (fake.home().join("kept"), fake.home().join("out"));
     std::fs::write(&kept, "somebody's").unwrap();
     let make = ["receipt", "make", "acme-cad", "--out", "out"];
+    let refused = |what: &str| {
+        let before = kind(&out);
+        let (code, said) = run(&fake, &make);
+        assert_eq!(code, Some(2), "{what}: {said}");
+        assert!(said.contains("cannot write out: is "), "{what}: {said}");
+        assert_eq!(kind(&out), before, "{what}");
+    };
     symlink(&kept, &out).unwrap();
-    let (code, said) = run(&fake, &make);
-    assert_eq!(code, Some(0), "{said}");
+    refused("a link");
     assert_eq!(std::fs::read_to_string(&kept).unwrap(), "somebody's");
     std::fs::remove_file(&out).unwrap();
     mkfifo(&out, Mode::S_IRWXU).unwrap();
-    let (code, said) = run(&fake, &make);
+    refused("a pipe");
+    std::fs::remove_file(&out).unwrap();
+    let listener = UnixListener::bind(&out).unwrap();
+    refused("a socket");
+    drop(listener);
+    std::fs::remove_file(&out).unwrap();
+    std::fs::create_dir(&out).unwrap();
+    refused("a directory");
+    std::fs::remove_dir(&out).unwrap();
+    // A device of its own, as /dev/null is one.
+    match mknod(&out, SFlag::S_IFCHR, Mode::S_IRWXU, makedev(1, 3)) {
+        Ok(()) => refused("a device"),
+        Err(_) => prerequisites::skipped("a device in the place of a file", "root"),
+    }
+}
+
+#[test]
+fn what_a_signature_takes_the_place_of_is_a_file() {
+    let fake = FakeDaemon::start(FILE);
+    assert_eq!(run(&fake, &["product", "keygen", "--secret-key", "vendor.key"]).0, Some(0));
+    let key = std::fs::read_to_string(fake.home().join("vendor.pub")).unwrap();
+    let text = format!(
+        "product = \"acme-cad\"\nname = \"Acme\"\n[publisher]\nkey = {:?}\n[tiers.pro]\nrank = 1\n[[grants]]\ntier = \"pro\"\ntoken = \"eip155:1/erc721:0x00000000000000000000000000000000000000cc\"\n",
+        key.lines().nth(1).unwrap()
+    );
+    std::fs::write(fake.home().join("vendor.toml"), text).unwrap();
+    let beside = fake.home().join("vendor.toml.minisig");
+    mkfifo(&beside, Mode::S_IRWXU).unwrap();
+    let before = kind(&beside);
+    let sign = ["product", "sign", "--secret-key", "vendor.key", "vendor.toml"];
+    let (code, said) = run(&fake, &sign);
+    assert!(code == Some(2) && said.contains("is not a regular file"), "{code:?} {said}");
+    assert_eq!(kind(&beside), before);
+    std::fs::remove_file(&beside).unwrap();
+    let (code, said) = run(&fake, &sign);
     assert_eq!(code, Some(0), "{said}");
-    assert!(std::fs::read_to_string(&out).unwrap().contains("ENTITLED RECEIPT"), "in its place");
+}
+
+#[test]
+fn a_file_that_is_written_anew_stays_as_closed_as_it_was() {
+    let fake = FakeDaemon::start(FILE);
+    let out = fake.home().join("out");
+    let make = ["receipt", "make", "acme-cad", "--out", "out"];
+    for mode in [0o600, 0o640, 0o604] {
+        std::fs::write(&out, "before").unwrap();
+        std::fs::set_permissions(&out, Permissions::from_mode(mode)).unwrap();
+        let (code, said) = run(&fake, &make);
+        assert_eq!(code, Some(0), "{said}");
+        assert_eq!(kind(&out).0 & 0o7777, mode);
+        assert!(std::fs::read_to_string(&out).unwrap().contains("ENTITLED RECEIPT"));
+    }
+    let (code, said) = run(&fake, &["receipt", "make", "acme-cad", "--out", "-"]);
+    assert!(code == Some(0) && said.contains("ENTITLED RECEIPT"), "{code:?} {said}");
+    assert!(!fake.home().join("-").exists());
+}
+
+#[test]
+fn the_key_of_a_new_pair_is_told_as_it_belongs_into_a_file() {
+    let fake = FakeDaemon::start(FILE);
+    let (code, said) = run(&fake, &["product", "keygen", "--secret-key", "vendor.key"]);
+    assert!(code == Some(0) && said.contains("\n[publisher]\nkey = \"RW"), "{said}");
+    let mut command = fake.entitlectl();
+    command.args(["product", "keygen", "--secret-key", "other.key"]).current_dir(fake.home());
+    let done = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("Passphrase for the secret key") && said.contains("standard input"),
+        "{said}"
+    );
 }

@@ -229,7 +229,7 @@ fn a_vendor_without_minisign_makes_a_key_signs_and_installs() {
     let (good, said) = run(&["product", "lint", "acme.toml"], "");
     assert!(!good && said.contains("one of the two was changed"), "{said}");
     let (installed, said) = run(&["product", "install", "acme.toml"], "");
-    assert!(!installed && said.contains("is not signed by"), "{said}");
+    assert!(!installed && said.contains("one of the two was changed"), "{said}");
     let (trusted, said) = run(&["product", "trust", ACME, "--anybody"], "");
     assert!(trusted && said.contains(&key), "the vendor's file is there still: {said}");
 }
@@ -249,8 +249,11 @@ fn a_link_where_a_signature_is_written_leads_nowhere() {
     std::fs::write(&another, "somebody else's").unwrap();
     std::os::unix::fs::symlink(&another, &place).unwrap();
     let (signed, said) = run(&["product", "sign", "--secret-key", "vendor.key", "acme.toml"]);
-    assert!(signed, "{said}");
+    assert!(!signed && said.contains("is a symbolic link"), "{said}");
     assert_eq!(std::fs::read_to_string(&another).unwrap(), "somebody else's");
+    std::fs::remove_file(&place).unwrap();
+    let (signed, said) = run(&["product", "sign", "--secret-key", "vendor.key", "acme.toml"]);
+    assert!(signed, "{said}");
     assert!(place.symlink_metadata().unwrap().is_file());
     let (good, said) = run(&["product", "lint", "acme.toml"]);
     assert!(good, "{said}");
@@ -278,4 +281,56 @@ fn a_file_with_a_line_end_in_its_name_is_signed_so_that_it_can_be_verified() {
     );
     let (good, said) = run(&["product", "lint", name]);
     assert!(good && said.contains(&format!("signed by {key}")), "{said}");
+}
+
+/// Runs `entitlectl product` on a file, with the signature beside it.
+fn product(
+    stage: &Stage,
+    arguments: &[&str],
+    text: &str,
+    signature: Option<&str>,
+) -> (i32, String) {
+    let file = stage.daemon.home().join("given.toml");
+    let beside = stage.daemon.home().join("given.toml.minisig");
+    std::fs::write(&file, text).unwrap();
+    let _ = std::fs::remove_file(&beside);
+    if let Some(signature) = signature {
+        std::fs::write(&beside, signature).unwrap();
+    }
+    let mut command = stage.daemon.entitlectl();
+    let done = command.arg("product").args(arguments).arg(&file).output().unwrap();
+    let said = [done.stdout, done.stderr].concat();
+    (done.status.code().unwrap(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn a_file_that_hands_over_to_another_key_is_linted_with_a_warning() {
+    let stage = Stage::start();
+    let (old, new) = (Vendor::new(), Vendor::new());
+    install(&stage.daemon, &published(&stage, 1, &old, &old)).unwrap();
+    let (text, signature) = published(&stage, 2, &new, &old);
+    let (code, said) = product(&stage, &["lint"], &text, Some(&signature));
+    assert!(code == 0 && said.contains("warning") && said.contains("hands over"), "{code} {said}");
+    let (_, json) = product(&stage, &["lint", "--json"], &text, Some(&signature));
+    assert!(json.contains("\"ok\":true"), "{json}");
+    assert_eq!(product(&stage, &["install"], &text, Some(&signature)).0, 0);
+}
+
+#[test]
+fn who_installs_is_told_what_is_wrong_with_the_signature_itself() {
+    let stage = Stage::start();
+    let (vendor, other) = (Vendor::new(), Vendor::new());
+    install(&stage.daemon, &published(&stage, 1, &vendor, &vendor)).unwrap();
+    let (text, signature) = published(&stage, 2, &vendor, &vendor);
+    let changed = text.replace("max_projects = 50", "max_projects = 51");
+    let (code, said) = product(&stage, &["install"], &changed, Some(&signature));
+    assert!(code == 1 && said.contains("the signature does not fit the file"), "{code} {said}");
+    assert!(!said.contains("product trust"), "{said}");
+    let (code, said) = product(&stage, &["install"], &text, None);
+    assert!(code == 1 && said.contains("given.toml.minisig"), "{code} {said}");
+    assert!(!said.contains("product trust"), "{said}");
+    // Another publisher's is for an administrator to decide.
+    let (text, signature) = published(&stage, 2, &other, &other);
+    let (code, said) = product(&stage, &["install"], &text, Some(&signature));
+    assert!(code == 1 && said.contains("product trust"), "{code} {said}");
 }

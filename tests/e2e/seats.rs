@@ -245,3 +245,12 @@ fn many_requests_in_one_breath_are_each_answered_as_one_alone() {
         }
     }
 }
+
+/// Nobody is told that there are none who has not asked for one yet.
+#[test]
+fn seats_that_nobody_has_asked_for_are_said_to_be_so() {
+    let stage = stage(two_seats);
+    let done = stage.daemon.entitlectl().args(["seats", "list"]).output().unwrap();
+    let said = String::from_utf8(done.stdout).unwrap();
+    assert!(said.contains("nobody has asked for a seat"), "{said}");
+}

@@ -1,18 +1,23 @@
 //! `entitlectl` at a real terminal: secrets that are typed, and what is asked before a key is destroyed.
 
+use std::ffi::OsStr;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixListener;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::pseudo_terminal::{CTRL_C, CTRL_Z, Terminal};
 use crate::support::daemon::Daemon;
 use crate::support::eventually;
 use crate::support::fake::FakeDaemon;
-use crate::support::preloaded;
 use crate::support::settings::Settings;
+use crate::support::{preloaded, prerequisites};
 
 /// A private key, and the address that is its.
 const KEY: &str = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
@@ -98,6 +103,53 @@ fn who_stops_at_a_secret_has_a_terminal_and_who_goes_on_types_unseen() {
     terminal.wait_for("ended with 0", 1);
     assert!(!terminal.shown().contains(KEY), "{}", terminal.shown());
     assert_eq!(wallets(&daemon)[0]["address"], ITS_ADDRESS);
+}
+
+/// Says how its core limit is, and ends by the signal that asks for a core file.
+const DUMPS: &str = "ulimit -c unlimited 2>/dev/null; exec \"$@\"";
+
+#[test]
+fn a_core_file_has_no_secret_that_was_given() {
+    let home = TempDir::new().unwrap();
+    let socket = home.path().join("silent.sock");
+    // It takes what it is told, and never answers.
+    let silent = UnixListener::bind(&socket).unwrap();
+    let shell = |program: &[&OsStr]| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", DUMPS, "sh"]).args(program).current_dir(home.path());
+        shell.env("ENTITLED_SOCKET", &socket).stdin(Stdio::piped()).stderr(Stdio::null());
+        shell.spawn().unwrap()
+    };
+    let mut other = shell(&["sleep".as_ref(), "1000".as_ref()]);
+    eventually("the other program has been started", || {
+        let name = std::fs::read_to_string(format!("/proc/{}/comm", other.id())).unwrap();
+        if name.trim() == "sleep" { Ok(()) } else { Err(name) }
+    });
+    kill(pid(&other), Signal::SIGQUIT).unwrap();
+    let are_made = other.wait().unwrap().core_dumped();
+
+    let program = env!("CARGO_BIN_EXE_entitlectl");
+    let arguments = ["wallet", "import", "--private-key", "--timeout", "600s"];
+    let import = [&[program][..], &arguments].concat();
+    let mut import = shell(&import.iter().map(OsStr::new).collect::<Vec<_>>());
+    import.stdin.take().unwrap().write_all(format!("{KEY}\n").as_bytes()).unwrap();
+    let (mut asked, _) = silent.accept().unwrap();
+    let mut byte = [0];
+    asked.read_exact(&mut byte).unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", import.id())).unwrap();
+    let core = limits.lines().find(|it| it.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+    kill(pid(&import), Signal::SIGQUIT).unwrap();
+    let ended = import.wait().unwrap();
+    assert_eq!(ended.signal(), Some(Signal::SIGQUIT as i32));
+    assert!(!ended.core_dumped(), "{ended}");
+    if !are_made {
+        prerequisites::skipped("core files of entitlectl", "a machine that makes core files");
+    }
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).unwrap())
 }
 
 fn make_wallet(daemon: &Daemon) -> String {

@@ -150,7 +150,10 @@ pub(crate) enum Command {
     /// Let the daemon read its configuration and products again
     Reload,
     /// Print a completion script, which asks for the names of products and wallets while you type
-    Completions { shell: clap_complete::Shell },
+    Completions {
+        /// The shell that is to read it
+        shell: clap_complete::Shell,
+    },
 }
 
 impl Command {

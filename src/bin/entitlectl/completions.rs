@@ -62,10 +62,17 @@ fn option_in_bash(script: &str, option: &str, by: &str) -> String {
 
 fn in_zsh(mut script: String) -> String {
     for (name, list) in LISTS {
-        for word in [name.to_owned(), name.to_uppercase()] {
-            let one_of = format!(":{word}:{{compadd -- {list}}}");
-            script = script.replace(&format!(":{word}:_default"), &one_of);
-        }
+        let one_of = format!("{{compadd -- {list}}}");
+        let word = name.to_uppercase();
+        script = script.replace(&format!(":{word}:_default"), &format!(":{word}:{one_of}"));
+        // `':product -- what it is:_default'`, and with two colons where it may be left out.
+        let begins = format!("{name} -- ");
+        let is_wanted = |it: &str| it.trim_start_matches(['\'', ':']).starts_with(&begins);
+        let lines = script.lines().map(|it| match is_wanted(it) {
+            true => it.replace(":_default'", &format!(":{one_of}'")),
+            false => it.to_owned(),
+        });
+        script = lines.collect::<Vec<_>>().join("\n") + "\n";
     }
     script.replace(":CUSTOMER:_default", ":CUSTOMER:_users")
 }

@@ -96,6 +96,21 @@ impl Failure {
         }
     }
 
+    /// The same refusal of the daemon's, said of what was typed.
+    pub(crate) fn reworded(self, detail: String, help: &str) -> Self {
+        match self {
+            Self::Client(ClientError::Refused { code, data, .. }) => {
+                let mut data = data.unwrap_or_default();
+                if let Some(data) = data.as_object_mut() {
+                    data.insert("detail".to_owned(), detail.as_str().into());
+                    data.insert("help".to_owned(), help.into());
+                }
+                Self::Client(ClientError::Refused { code, message: detail, data: Some(data) })
+            }
+            it => it,
+        }
+    }
+
     /// Whether the same question may be answered later: the daemon is away or busy, or lacks its chain or store.
     pub(crate) fn may_pass(&self) -> bool {
         let is_imposter = matches!(self, Self::Client(ClientError::Untrusted { .. }));

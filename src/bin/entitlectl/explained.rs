@@ -19,6 +19,8 @@ pub(crate) struct Telling<'a> {
     pub(crate) who: Option<&'a str>,
     /// Paths that lead nowhere as well.
     pub(crate) all: bool,
+    /// What to do about what is no yes.
+    pub(crate) next: &'a str,
 }
 
 pub(crate) fn why_text(screen: &Screen, explanation: &Explanation, telling: &Telling) -> String {
@@ -47,7 +49,7 @@ pub(crate) fn why_text(screen: &Screen, explanation: &Explanation, telling: &Tel
         // The reason is told already.
         let next = match verdict.code {
             Code::Suspended => "ask the administrator of this machine".to_owned(),
-            ref code => words::tame(&verdicts::next_step(code, &verdict.product)),
+            _ => words::tame(telling.next),
         };
         let next = format!("Next: {next}");
         text.push_str(&format!("\n{}", page.lines(&next, "  ")));

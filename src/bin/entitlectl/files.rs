@@ -1,13 +1,14 @@
 //! Files that the person who runs it names: text from them and from standard input, bounded, and text into them.
 //!
 //! Others may be able to write into the directory: no pipe is waited for, no link followed, and no file system entered that
-//! another user answers for. What is meant to come through a pipe is read from standard input.
+//! another user answers for. What is meant to come through a pipe is read from standard input. Only a file takes a file's place: root
+//! could put one in that of a device.
 
 use std::ffi::OsStr;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io;
 use std::io::{BufRead, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use entitled::regular_file::Reached;
@@ -64,32 +65,83 @@ pub(crate) fn read_line() -> Result<String, Failure> {
     Ok(line.trim().to_owned())
 }
 
-/// Writes a file in the place of whatever is there: through no link, and into no pipe.
-pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |source| Failure::NewFile { path: path.to_owned(), source };
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let draft = format!(".{name}.{}.new", std::process::id());
-    let reached = Reached::to(path).map_err(failed)?;
-    let draft = reached.path_of(OsStr::new(&draft));
-    make(&draft, text, 0o644)
-        .and_then(|()| {
-            std::fs::rename(&draft, reached.path()).inspect_err(|_| {
+/// A file that is to be written, in the place of the one that is there.
+pub(crate) struct Target<'a> {
+    path: &'a Path,
+    reached: Reached,
+}
+
+impl<'a> Target<'a> {
+    /// Looks what is there, so that a daemon does nothing whose result could not be kept; `None` for standard output.
+    pub(crate) fn of(path: &'a Path) -> Result<Option<Self>, Failure> {
+        if is_standard_output(path) {
+            return Ok(None);
+        }
+        let failed = |source| Failure::NewFile { path: path.to_owned(), source };
+        let reached = Reached::to(path).map_err(failed)?;
+        mode_of(&reached.path()).map_err(failed)?;
+        Ok(Some(Self { path, reached }))
+    }
+
+    /// Writes it, with the permissions of the one that is there: the new one is there whole, or not at all.
+    pub(crate) fn write(&self, text: &str) -> Result<(), Failure> {
+        let place = self.reached.path();
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let draft = format!(".{name}.{}.new", std::process::id());
+        let draft = self.reached.path_of(OsStr::new(&draft));
+        let written = mode_of(&place).and_then(|mode| {
+            make(&draft, text, 0o644, mode)?;
+            // What was put there meanwhile is no file to be replaced either.
+            mode_of(&place).and_then(|_| std::fs::rename(&draft, &place)).inspect_err(|_| {
                 // Of no use to anybody, and what went wrong is told.
                 let _ = std::fs::remove_file(&draft);
             })
-        })
-        .map_err(failed)
+        });
+        written.map_err(|source| Failure::NewFile { path: self.path.to_owned(), source })
+    }
+}
+
+/// Writes a file in the place of the one that is there.
+pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+    let no_file = || Failure::Usage(format!("{} is no file", path.display()));
+    Target::of(path)?.ok_or_else(no_file)?.write(text)
+}
+
+/// Whether a name means standard output, which is then no file that could be replaced.
+fn is_standard_output(path: &Path) -> bool {
+    ["-", "/dev/stdout"].iter().any(|it| path.as_os_str() == *it)
+}
+
+/// The permissions of the file that is there, if one is.
+fn mode_of(path: &Path) -> io::Result<Option<u32>> {
+    let found = match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        found => found?,
+    };
+    let invalid = |why| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    match found.file_type() {
+        it if it.is_file() => Ok(Some(found.mode() & 0o777)),
+        it if it.is_symlink() => invalid("is a symbolic link: name the file itself"),
+        _ => invalid("is not a regular file"),
+    }
 }
 
 /// Writes a file where nothing is yet. One that could not be written to its end is taken away.
 pub(crate) fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
-    let made = Reached::to(path).and_then(|it| make(&it.path(), text, mode));
+    let made = Reached::to(path).and_then(|it| make(&it.path(), text, mode, None));
     made.map_err(|source| Failure::NewFile { path: path.to_owned(), source })
 }
 
-fn make(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+/// Makes a file with these permissions, of which the process's mask takes some; or with those that one has had, and all of them.
+fn make(path: &Path, text: &str, mode: u32, had: Option<u32>) -> io::Result<()> {
+    let mode = had.map_or(mode, |_| 0o600);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).inspect_err(|_| {
+    let set = |file: &File| match had {
+        Some(mode) => file.set_permissions(Permissions::from_mode(mode)),
+        None => Ok(()),
+    };
+    let written = set(&file).and_then(|()| file.write_all(text.as_bytes()));
+    written.and_then(|()| file.sync_all()).inspect_err(|_| {
         // What went wrong is told; this may as well.
         let _ = std::fs::remove_file(path);
     })

@@ -4,9 +4,11 @@
 //! other program; only `product lint` and `store restore` need no daemon. Never decides who is entitled to what, and never
 //! takes a secret as an argument.
 
+mod advice;
 mod arguments;
 mod commands;
 mod completions;
+mod configured;
 mod examples;
 mod exit;
 mod explained;
@@ -20,6 +22,7 @@ mod results;
 mod screen;
 mod secrets;
 mod session;
+mod shapes;
 mod tables;
 mod told;
 mod verdicts;
@@ -74,7 +77,9 @@ fn main() -> ExitCode {
 
 /// Of a command line that was not understood: whether whoever wrote it reads JSON.
 fn asks_for_json() -> bool {
-    let given: Vec<_> = std::env::args().skip(1).take_while(|it| it != "--").collect();
+    // What is no text is none of what is looked for.
+    let given = std::env::args_os().skip(1).map(|it| it.to_string_lossy().into_owned());
+    let given: Vec<_> = given.take_while(|it| it != "--").collect();
     let pair = |it: &[String]| it[0] == "--format" && it[1] == "json";
     given.iter().any(|it| it == "--json" || it == "--format=json") || given.windows(2).any(pair)
 }

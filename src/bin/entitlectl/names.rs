@@ -41,6 +41,16 @@ fn list(session: &Session, question: Question) -> Result<Vec<Value>, Failure> {
     Ok(items)
 }
 
+/// Reads a Unix user, by its name or its number.
+pub(crate) fn parse_uid(text: &str) -> Result<u32, String> {
+    uid_of(text).ok_or_else(|| format!("there is no Unix user `{text}`"))
+}
+
+/// The customer who stands for a Unix user.
+pub(crate) fn customer_with(session: &Session, uid: u32) -> Result<String, Failure> {
+    Ok(standing_for(&list(session, Question::admin("customer_list"))?, uid))
+}
+
 /// The Unix user of a name or number on this machine.
 fn uid_of(name: &str) -> Option<u32> {
     let named = || User::from_name(name).ok().flatten().map(|it| it.uid.as_raw());

@@ -32,12 +32,22 @@ pub(crate) fn show_card(
     question: &Question,
     columns: &[Column],
 ) -> Result<Exit, Failure> {
+    ask_and_show_card(session, screen, question, columns)?;
+    Ok(Exit::Done)
+}
+
+/// The same, and hands the result on.
+pub(crate) fn ask_and_show_card(
+    session: &Session,
+    screen: &mut Screen,
+    question: &Question,
+    columns: &[Column],
+) -> Result<Value, Failure> {
     ask_and_show(session, screen, question, |it| match tables::card(it, columns) {
         // A result of another kind, such as a bare acknowledgement.
         card if card.is_empty() => acknowledged(it),
         card => card,
-    })?;
-    Ok(Exit::Done)
+    })
 }
 
 pub(crate) fn show_outline(

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
+use entitled::hardening;
 use entitled_core::domain::secret::Secret;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -25,8 +26,15 @@ const HEEDED: [Signal; 5] =
 
 /// Asks for `what` on a terminal; reads a line where there is none.
 pub(crate) fn read(screen: &Screen, what: &str) -> Result<Secret, Failure> {
+    // Nothing is started any more by a command that knows a secret, so that no other program loses its core files.
+    hardening::harden();
     if !io::stdin().is_terminal() {
-        return line(io::stdin().lock());
+        return line(io::stdin().lock()).map_err(|it| match it {
+            Failure::Usage(why) => Failure::Usage(format!(
+                "{what}: {why}; it is one line of standard input, where that is no terminal"
+            )),
+            it => it,
+        });
     }
     screen.aside(&format!("{what} (nothing is shown):"));
     let hidden = Hidden::new()?;

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 use crate::exit::Failure;
 use crate::progress::Spinner;
-use crate::{names, verdicts};
+use crate::{names, shapes, verdicts};
 
 /// Pages of a list followed before giving up: with pages of a thousand, a million items.
 const PAGES_MAX: usize = 1000;
@@ -109,25 +109,33 @@ impl Question {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Session {
     socket: Option<PathBuf>,
+    /// Found before any secret is read: a program that cannot be dumped is not told how it was started, and would not
+    /// believe its environment.
+    public: SocketPath,
+    admin: SocketPath,
     timeout: Duration,
     /// Whether it is shown that an answer is waited for.
     lively: bool,
 }
 
+/// The variables that name a daemon's sockets.
+const NAMES: [&str; 2] = ["ENTITLED_SOCKET", "ENTITLED_ADMIN_SOCKET"];
+
 const WAITING: &str = "waiting for entitled";
 
 impl Session {
     pub(crate) fn new(socket: Option<PathBuf>, timeout: Duration, lively: bool) -> Self {
-        Self { socket, timeout, lively }
+        let (public, admin) = (default_path(), default_admin_path());
+        Self { socket, public, admin, timeout, lively }
     }
 
     /// The same, with `more` time for an answer that may take that long by itself.
     pub(crate) fn patient(&self, more: Duration) -> Self {
         let timeout = self.timeout.saturating_add(more);
-        Self { socket: self.socket.clone(), timeout, lively: self.lively }
+        Self { timeout, ..self.clone() }
     }
 
     pub(crate) fn timeout(&self) -> Duration {
@@ -164,7 +172,9 @@ impl Session {
     /// Asks with names as they are.
     pub(crate) fn ask_as_is(&self, question: &Question) -> Result<Box<RawValue>, Failure> {
         let _spinner = Spinner::begin(self.lively, WAITING);
-        Ok(self.connect(question.door)?.call_raw(question.method, &question.params)?)
+        let reply = self.connect(question.door)?.call_raw(question.method, &question.params)?;
+        shapes::check(question.method, &reply)?;
+        Ok(reply)
     }
 
     /// Asks for a list, and follows it to its end: one result for each page.
@@ -185,6 +195,7 @@ impl Session {
         let mut pages = Vec::new();
         while pages.len() < PAGES_MAX {
             let page = client.call_raw(question.method, &question.params)?;
+            shapes::check(question.method, &page)?;
             let (count, cursor) = read_so_far(&page);
             spinner.count(count);
             pages.push(page);
@@ -210,20 +221,29 @@ impl Session {
         Client::connect_within(&self.path(door), self.timeout)
     }
 
+    /// Whether somebody has said which daemon is meant.
+    pub(crate) fn is_named(&self) -> bool {
+        self.socket.is_some() || NAMES.iter().any(|it| is_set(it))
+    }
+
     /// Where the daemon is asked.
     pub(crate) fn path(&self, door: Door) -> SocketPath {
         match (&self.socket, door) {
             (Some(path), _) => SocketPath::at(path),
-            (None, Door::Admin) => default_admin_path(),
-            (None, Door::Public | Door::Widest) => default_path(),
+            (None, Door::Admin) => self.admin.clone(),
+            (None, Door::Public | Door::Widest) => self.public.clone(),
         }
     }
 }
 
 /// Whoever names one of the sockets alone may mean another daemon than that of the other one.
 fn are_of_one_daemon() -> bool {
-    let is_set = |name: &str| std::env::var_os(name).is_some_and(|it| !it.is_empty());
-    is_set("ENTITLED_SOCKET") == is_set("ENTITLED_ADMIN_SOCKET")
+    let [public, admin] = NAMES.map(is_set);
+    public == admin
+}
+
+fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|it| !it.is_empty())
 }
 
 /// Reads a result as `T`.

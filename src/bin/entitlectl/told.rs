@@ -4,6 +4,7 @@
 //! instead, so what the daemon says is freed of that here. Programs get all of it with `--json`.
 
 use std::io;
+use std::path::Path;
 
 use entitled_client::{ClientError, ErrorCode};
 use entitled_core::domain::causes::with_causes;
@@ -14,6 +15,9 @@ use crate::words;
 
 /// The nouns that have a list.
 const LISTED: [&str; 6] = ["wallet", "product", "customer", "ownership", "token", "seat"];
+
+/// How a fake says that its file has no answer.
+const FAKE: &str = "this daemon is a fake";
 
 /// `entitlectl: what is wrong`, and below it what to do.
 pub(crate) fn in_words(failure: &Failure) -> String {
@@ -87,6 +91,11 @@ fn without_parameter(said: &str) -> &str {
     rest.filter(|(name, _)| is_name(name)).map_or(said, |(_, rest)| rest)
 }
 
+/// Whether services are systemd's here.
+pub(crate) fn has_systemd() -> bool {
+    Path::new("/run/systemd/system").is_dir()
+}
+
 fn next_step(failure: &Failure) -> Option<String> {
     let Failure::Client(error) = failure else { return None };
     let text = match error {
@@ -94,9 +103,10 @@ fn next_step(failure: &Failure) -> Option<String> {
             io::ErrorKind::PermissionDenied => {
                 "the machine's admin socket is open to root and the group entitled-admin, and a user's own daemon to that user"
             }
-            _ => {
+            _ if has_systemd() => {
                 "`entitlectl doctor` looks for the cause; `systemctl start entitled.socket` starts it"
             }
+            _ => "`entitlectl doctor` looks for the cause; start `entitled`",
         },
         ClientError::Untrusted { .. } => "whoever that is, nothing was said to them",
         ClientError::Timeout { .. } => {
@@ -121,6 +131,10 @@ fn step_after_refusal(error: &ClientError) -> Option<String> {
         Some(ErrorCode::NotFound) if let Some(noun) = noun.filter(|it| LISTED.contains(it)) => {
             let list = if noun == "seat" { "seats" } else { noun };
             return Some(format!("`entitlectl {list} list` shows those there are"));
+        }
+        // What a fake lacks, its own words say where to add.
+        Some(ErrorCode::NotFound) if error.detail().is_some_and(|it| it.contains(FAKE)) => {
+            return None;
         }
         // What the daemon says of any conflict says nothing more.
         Some(code @ ErrorCode::Conflict) if error.help() == Some(code.help()) => return None,

@@ -55,7 +55,12 @@ fn headline(screen: &Screen, verdict: &Verdict) -> String {
 }
 
 /// Why something is not started, in one sentence.
-pub(crate) fn refusal(verdict: &Verdict, product: &str, feature: Option<&str>) -> String {
+pub(crate) fn refusal(
+    verdict: &Verdict,
+    product: &str,
+    feature: Option<&str>,
+    next: &str,
+) -> String {
     let what = match feature {
         Some(feature) => format!("the feature {feature} of {product}"),
         None => product.to_owned(),
@@ -66,7 +71,6 @@ pub(crate) fn refusal(verdict: &Verdict, product: &str, feature: Option<&str>) -
     };
     let detail = Some(&verdict.detail).filter(|it| !it.is_empty());
     let detail = detail.map(|it| format!(": {it}")).unwrap_or_default();
-    let next = next_step(&verdict.code, product);
     words::tame(&format!("{said} ({}{detail}); {next}", verdict.code))
 }
 
@@ -119,11 +123,17 @@ pub(crate) fn until(verdict: &Verdict, now: jiff::Timestamp) -> Option<String> {
     }
 }
 
-pub(crate) fn check_text(screen: &Screen, verdict: &Verdict, feature: Option<&str>) -> String {
+/// A verdict in lines; what to do `next` is told with one that is no yes.
+pub(crate) fn check_text(
+    screen: &Screen,
+    verdict: &Verdict,
+    feature: Option<&str>,
+    next: &str,
+) -> String {
     let mut text = headline(screen, verdict);
     let lines = match mark(verdict) {
         Mark::Yes => reasons_yes(verdict, feature),
-        Mark::No | Mark::Unknown => reasons_no(verdict),
+        Mark::No | Mark::Unknown => reasons_no(verdict, next),
     };
     let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
     let room = screen.view().width.unwrap_or(usize::MAX);
@@ -199,45 +209,11 @@ fn feature_text(name: &str, value: &Feature) -> String {
     }
 }
 
-fn reasons_no(verdict: &Verdict) -> Vec<(String, String)> {
+fn reasons_no(verdict: &Verdict, next: &str) -> Vec<(String, String)> {
     let mut lines = vec![("code".to_owned(), words::tame(verdict.code.as_str()))];
     if !verdict.detail.is_empty() {
         lines.push(("reason".to_owned(), words::tame(&verdict.detail)));
     }
-    lines.push(("next".to_owned(), words::tame(&next_step(&verdict.code, &verdict.product))));
+    lines.push(("next".to_owned(), words::tame(next)));
     lines
-}
-
-/// What to do about a "no" to this product.
-pub(crate) fn next_step(code: &Code, product: &str) -> String {
-    step(code).replace("PRODUCT", product)
-}
-
-fn step(code: &Code) -> &'static str {
-    match code {
-        Code::NoProduct => {
-            "install the software, or its product file; `entitlectl product list` shows what is installed"
-        }
-        Code::NoWallet => "link the wallet that holds the licence: `entitlectl wallet link`",
-        Code::NotHeld => {
-            "get a licence, or link the wallet that holds it; `entitlectl wallet list` shows those linked"
-        }
-        Code::Expired => "renew the licence with its vendor; the daemon sees it by itself",
-        Code::FeatureMissing => {
-            "a higher tier may have it; `entitlectl tier list --product PRODUCT` compares"
-        }
-        Code::Suspended => {
-            "ask the administrator of this machine; `entitlectl why PRODUCT` names the reason"
-        }
-        Code::TrustTooLow => {
-            "wait for the chain to settle, or ask the administrator for more independent endpoints"
-        }
-        Code::Undetermined => {
-            "try again when the chain can be reached; `entitlectl status` shows its state"
-        }
-        Code::PublisherMismatch => {
-            "install the product file that its vendor signed; `entitlectl product list` names the publishers"
-        }
-        Code::Valid | Code::Grace | Code::Other(_) => "`entitlectl why PRODUCT` shows the steps",
-    }
 }

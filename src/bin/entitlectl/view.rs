@@ -30,7 +30,7 @@ pub(crate) struct ViewArguments {
     /// The same as --format json: results exactly as the daemon gave them, and errors as JSON too
     #[arg(long, global = true, help_heading = OF_ALL, conflicts_with = "format")]
     json: bool,
-    /// Print of lists only the first column, and of everything else nothing: the exit code is the answer
+    /// Print of lists only the first column, of a new wallet its address, and of everything else nothing: the exit code is the answer
     #[arg(long, short, global = true, help_heading = OF_ALL)]
     quiet: bool,
     /// Which columns of a list to show, by their headings, such as token,wallet

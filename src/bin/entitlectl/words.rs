@@ -158,9 +158,10 @@ pub(crate) fn wrapped(text: &str, width: usize, indent: &str) -> String {
     lines.join("\n")
 }
 
-/// Text of others on one line, without anything a terminal would obey.
+/// Text of others on one line, without anything a terminal would obey, or not show.
 pub(crate) fn tame(text: &str) -> String {
-    text.chars().map(|it| if is_control_character(it) { '\u{fffd}' } else { it }).collect()
+    let is_wild = |it: char| is_control_character(it) || is_unseen(it);
+    text.chars().map(|it| if is_wild(it) { '\u{fffd}' } else { it }).collect()
 }
 
 /// Whether a character is there and not shown, so that two texts look alike that are not.

@@ -33,7 +33,7 @@ pub(in crate::chain) enum EndpointError {
     Garbled,
     #[error("the endpoint answers batches one way or not at all")]
     NoBatches,
-    #[error("the endpoint is on another chain: {message}")]
+    #[error("{}{message}", ON_ANOTHER_CHAIN)]
     WrongChain { message: String },
     #[error("the endpoint's answer is refuted: {source}")]
     Refuted { source: ProofError },
@@ -180,6 +180,9 @@ fn weight(cause: &Cause) -> u8 {
         Cause::WrongChain => 9,
     }
 }
+
+/// How [`EndpointError::WrongChain`] begins.
+pub(in crate::chain) const ON_ANOTHER_CHAIN: &str = "the endpoint is on another chain: ";
 
 /// So many characters of an error are looked at for what it says: an endpoint may send megabytes of them.
 const SAID: usize = 4_096;

@@ -8,7 +8,7 @@ use alloy_primitives::B256;
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
-use super::error::EndpointError;
+use super::error::{EndpointError, ON_ANOTHER_CHAIN};
 use super::fault::Faults;
 use super::latency::Latency;
 use super::peers::{Head, Peers};
@@ -308,8 +308,9 @@ impl Health {
         match self.bar_at(now) {
             Some(Bar::RateLimited) => return Err(EndpointError::RateLimited { retry_after: None }),
             Some(Bar::WrongChain) => {
-                let message = self.faults.last.as_ref().map(|it| it.message.clone());
-                return Err(EndpointError::WrongChain { message: message.unwrap_or_default() });
+                let said = self.faults.last.as_ref().map_or("", |it| it.message.as_str());
+                let message = said.strip_prefix(ON_ANOTHER_CHAIN).unwrap_or(said).to_owned();
+                return Err(EndpointError::WrongChain { message });
             }
             Some(Bar::Unreadable(number)) => return Err(EndpointError::Unreadable { number }),
             Some(Bar::Quarantined) => return Err(EndpointError::Quarantined),

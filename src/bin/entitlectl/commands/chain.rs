@@ -12,7 +12,7 @@ use crate::exit::{Exit, Failure};
 use crate::results::ask_and_show;
 use crate::screen::Screen;
 use crate::session::{Question, Session};
-use crate::tables::{Column, Form, field, plain, table};
+use crate::tables::{self, Column, Form, field, plain, table};
 use crate::view::View;
 use crate::words;
 
@@ -82,7 +82,11 @@ fn chain(view: &View, chain: &Value) -> String {
     if let Some(finalized) = field(chain, "finalized").as_u64() {
         parts.push(format!("finalized {finalized}"));
     }
-    parts.push(format!("{} of {} endpoints available", word("available"), endpoints.len()));
+    // One that may be asked again is available to the daemon, and of no use yet to whoever reads this.
+    let answer = |it: &&Value| !matches!(tables::text(it, "state"), "down" | "wrong_chain");
+    let answering = endpoints.iter().filter(answer).count() as u64;
+    let available = field(chain, "available").as_u64().unwrap_or(answering).min(answering);
+    parts.push(format!("{available} of {} endpoints available", endpoints.len()));
     let rows: Vec<Value> = endpoints.iter().map(row).collect();
     let notes = endpoints.iter().map(notes).collect::<Vec<_>>().join("\n");
     let validators = Some(field(chain, "sync")).filter(|it| it.is_object());

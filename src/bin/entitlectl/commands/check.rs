@@ -6,11 +6,12 @@ use crate::exit::{Exit, Failure};
 use crate::screen::Screen;
 use crate::session::{self, Behalf, FIRST_CHECK_WAIT, Question, Session};
 use crate::view::Format;
-use crate::{tables, verdicts, words};
+use crate::{advice, tables, verdicts, words};
 use clap::Args;
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
+    /// The product's id or name
     product: String,
     /// Also ask for this feature
     #[arg(long)]
@@ -39,7 +40,8 @@ pub(crate) fn run(
         Format::Json => screen.raw(&result),
         Format::Tsv => screen.line(&tables::values(&session::read(question.method, &result)?)),
         Format::Table => {
-            let text = verdicts::check_text(screen, &verdict, feature.as_deref());
+            let next = advice::next_step(session, &verdict);
+            let text = verdicts::check_text(screen, &verdict, feature.as_deref(), &next);
             screen.line(&text);
         }
     }

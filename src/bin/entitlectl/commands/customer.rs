@@ -9,7 +9,7 @@ use crate::screen::Screen;
 use crate::session::{Behalf, Question, Session};
 use crate::tables::Form::{Moment, Plain};
 use crate::tables::{self, Column};
-use crate::words;
+use crate::{names, told, words};
 
 const CUSTOMER: &[Column] = &[
     Column("id", "id", Plain),
@@ -43,14 +43,14 @@ pub(crate) struct CustomerFields {
 /// For which Unix users a customer stands from now on.
 #[derive(Debug, Args)]
 pub(crate) struct UidsUpdate {
-    /// A Unix user it stands for as well; may be repeated
-    #[arg(long = "add-uid", value_name = "UID")]
+    /// A Unix user it stands for as well, by name or number; may be repeated
+    #[arg(long = "add-uid", value_name = "USER", value_parser = names::parse_uid)]
     add: Vec<u32>,
     /// A Unix user it stands for no more; may be repeated
-    #[arg(long = "remove-uid", value_name = "UID")]
+    #[arg(long = "remove-uid", value_name = "USER", value_parser = names::parse_uid)]
     remove: Vec<u32>,
     /// It stands for these Unix users and for no others, whomever it stood for before; may be repeated
-    #[arg(long = "uid", value_name = "UID", conflicts_with_all = ["add", "remove"])]
+    #[arg(long = "uid", value_name = "USER", value_parser = names::parse_uid, conflicts_with_all = ["add", "remove"])]
     all: Vec<u32>,
     /// It stands for no Unix user any more
     #[arg(long = "no-uids", conflicts_with_all = ["all", "add", "remove"])]
@@ -66,22 +66,26 @@ pub(crate) enum CustomerCommand {
     },
     /// Your tier of a product
     Tier {
+        /// The product's id or name
         product: String,
         #[command(flatten)]
         behalf: Behalf,
     },
     /// Add a customer
     Create {
+        /// What it is called
         name: String,
-        /// A Unix user it stands for; may be repeated
-        #[arg(long = "uid", value_name = "UID")]
+        /// A Unix user it stands for, by name or number; may be repeated
+        #[arg(long = "uid", value_name = "USER", value_parser = names::parse_uid)]
         uids: Vec<u32>,
         #[command(flatten)]
         fields: CustomerFields,
     },
     /// Change a customer; what is not named stays as it is
     Update {
+        /// By its id or name, or by the name of a Unix user
         customer: String,
+        /// What it is called from now on
         #[arg(long)]
         name: Option<String>,
         #[command(flatten)]
@@ -92,9 +96,15 @@ pub(crate) enum CustomerCommand {
     /// All customers
     List,
     /// Deactivate a customer; its history stays
-    Deactivate { customer: String },
+    Deactivate {
+        /// By its id or name, or by the name of a Unix user
+        customer: String,
+    },
     /// Put a deactivated customer back in force
-    Activate { customer: String },
+    Activate {
+        /// By its id or name, or by the name of a Unix user
+        customer: String,
+    },
 }
 
 pub(crate) fn run(
@@ -144,7 +154,21 @@ pub(crate) fn run(
             Question::admin("customer_update").with("customer", customer)?.with("active", &true)?
         }
     };
-    show_card(session, screen, &question, CUSTOMER)
+    show_card(session, screen, &question, CUSTOMER).map_err(|it| with_the_other(session, it))
+}
+
+/// Says whose a Unix user is who belongs to another customer: who may make customers may see them all.
+fn with_the_other(session: &Session, failure: Failure) -> Failure {
+    let said = told::message(&failure);
+    let uid = said.strip_prefix("the user with uid ").and_then(|it| it.split(' ').next());
+    let uid = uid.filter(|_| said.ends_with("belongs to another customer"));
+    let Some(uid) = uid.and_then(|it| it.parse().ok()) else { return failure };
+    let Ok(other) = names::customer_with(session, uid) else { return failure };
+    let detail = format!("the user with uid {uid} belongs to the customer {other}");
+    failure.reworded(
+        detail,
+        &format!("`entitlectl customer update {other} --remove-uid {uid}` lets go of it first"),
+    )
 }
 
 fn given(uids: &[u32]) -> Option<&[u32]> {

@@ -38,6 +38,9 @@ enum DoctorCommand {
     },
 }
 
+/// What mends that something may not be looked at.
+const AS_ROOT: &str = "ask as root";
+
 /// How something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -95,6 +98,11 @@ impl Findings {
         self.0.iter().any(|it| it.state == state)
     }
 
+    /// Whether root could look at more.
+    fn wants_root(&self) -> bool {
+        self.0.iter().any(|it| it.mend.as_deref().is_some_and(|it| it.starts_with(AS_ROOT)))
+    }
+
     fn exit(&self) -> Exit {
         match (self.has(State::Bad), self.has(State::Unknown)) {
             (true, _) => Exit::No,
@@ -116,11 +124,15 @@ pub(crate) fn run(
     screen: &mut Screen,
 ) -> Result<Exit, Failure> {
     let mut findings = Findings::default();
-    let config = machine::examine(&mut findings, arguments.config.as_deref());
-    let answers = daemon::examine(&mut findings, session);
+    let mut of_daemon = Findings::default();
+    let answers = daemon::examine(&mut of_daemon, session);
+    let asked = (session, answers.health.as_ref());
+    let config = machine::examine(&mut findings, arguments.config.as_deref(), asked);
+    findings.0.append(&mut of_daemon.0);
     if answers.health.is_some() {
         chains::examine(&mut findings, session);
     }
+    machine::product_files(&mut findings, session, config.as_ref());
     machine::disk(&mut findings, config.as_ref());
     if let Some(DoctorCommand::Bundle { file }) = &arguments.command {
         bundle::write(file, &findings, config.as_ref(), &answers)?;
@@ -152,8 +164,8 @@ fn show(screen: &mut Screen, findings: &Findings) {
     let said = match (bad, findings.has(State::Unknown)) {
         (0, false) => "Everything that was looked at is well.".to_owned(),
         (0, true) => {
-            "Nothing is wrong of what could be looked at. Ask as root to look at the rest."
-                .to_owned()
+            let more = if findings.wants_root() { " Ask as root to look at the rest." } else { "" };
+            format!("Nothing is wrong of what could be looked at.{more}")
         }
         (1, _) => "1 thing is to be mended.".to_owned(),
         (count, _) => format!("{count} things are to be mended."),

@@ -36,7 +36,9 @@ pub(crate) enum OwnershipCommand {
     },
     /// Claim that a wallet holds a token; written down once the chain proves it
     Record {
+        /// CAIP-19, such as eip155:1/erc721:0x…/7
         token: String,
+        /// The wallet's address
         wallet: String,
         /// The hash of the transaction that brought it
         #[arg(long, value_name = "HASH")]
@@ -45,16 +47,23 @@ pub(crate) enum OwnershipCommand {
         behalf: Behalf,
     },
     /// Everybody who ever held a token, newest first
-    History { token: String },
+    History {
+        /// CAIP-19, such as eip155:1/erc721:0x…/7
+        token: String,
+    },
     /// Take an ownership out of force
     Suspend {
+        /// CAIP-19, such as eip155:1/erc721:0x…/7
         token: String,
+        /// Why, for the audit and for whoever asks `why`
         #[arg(long)]
         reason: String,
     },
     /// Put an ownership back in force
     Reinstate {
+        /// CAIP-19, such as eip155:1/erc721:0x…/7
         token: String,
+        /// Why, for the audit
         #[arg(long)]
         reason: String,
     },

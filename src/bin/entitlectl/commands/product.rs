@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use entitled_core::domain::product::{self, Fault, Product};
-use entitled_core::domain::publisher::NotTaken;
+use entitled_core::domain::publisher::{NotTaken, PublisherKey, SignatureFault};
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
@@ -14,7 +14,7 @@ use crate::screen::Screen;
 use crate::session::{self, PROOF_WAIT, Question, Session};
 use crate::tables::Form::{Names, Plain};
 use crate::tables::{self, Column};
-use crate::{files, words};
+use crate::{files, told, words};
 
 mod new;
 mod signing;
@@ -48,15 +48,20 @@ pub(crate) enum ProductCommand {
     },
     /// Check a product file; needs no daemon, unless the chains are to be asked
     Lint {
+        /// The product file; its signature lies beside it as `.minisig`
         file: PathBuf,
         /// Also ask the chains: whether the contracts are there, answer the rules, and the trust is to be had (for administrators)
         #[arg(long)]
         online: bool,
     },
     /// Install a product file, with the signature that lies beside it
-    Install { file: PathBuf },
+    Install {
+        /// The product file; its signature lies beside it as `.minisig`
+        file: PathBuf,
+    },
     /// Say whose files a product takes from now on, whoever signed the last one
     Trust {
+        /// The product's id or name
         product: String,
         /// The minisign public key (`RW…`)
         #[arg(long, value_name = "KEY", required_unless_present = "anybody")]
@@ -76,10 +81,14 @@ pub(crate) enum ProductCommand {
         /// minisign's secret key file
         #[arg(long, value_name = "FILE")]
         secret_key: PathBuf,
+        /// The product file
         file: PathBuf,
     },
     /// Remove a product
-    Remove { product: String },
+    Remove {
+        /// The product's id or name
+        product: String,
+    },
 }
 
 pub(crate) fn run(
@@ -108,12 +117,25 @@ pub(crate) fn run(
 /// `FILE:LINE: key: message` for each mistake, as compilers do, so that editors find the place.
 fn lint(screen: &mut Screen, path: &Path, online: Option<&Session>) -> Result<Exit, Failure> {
     let text = files::read(path)?;
-    let (mut faults, publisher) = match product::parse(&text) {
-        Ok(product) => match publisher_of(&product, &text, signing::beside(path)?.as_deref()) {
-            Ok(publisher) => (Vec::new(), publisher),
-            Err(message) => (vec![Fault { line: 0, key: "publisher".to_owned(), message }], None),
+    let (mut faults, signer) = match product::parse(&text) {
+        Ok(product) => match signer_of(&product, &text, signing::beside(path)?.as_deref()) {
+            Ok(signer) => (Vec::new(), signer),
+            Err(fault) => {
+                let message = fault.to_string();
+                (vec![Fault { line: 0, key: "publisher".to_owned(), message }], Signer::Nobody)
+            }
         },
-        Err(faults) => (faults, None),
+        Err(faults) => (faults, Signer::Nobody),
+    };
+    let (publisher, warning) = match signer {
+        Signer::Nobody => (None, None),
+        Signer::Its(key) => (Some(key.to_string()), None),
+        Signer::Another(named) => (
+            None,
+            Some(format!(
+                "it names {named}, and another key signed it: it hands over to the one that it names where that other was pinned, and is taken nowhere else"
+            )),
+        ),
     };
     let mut unknown = Vec::new();
     if let Some(session) = online.filter(|_| faults.is_empty()) {
@@ -128,7 +150,10 @@ fn lint(screen: &mut Screen, path: &Path, online: Option<&Session>) -> Result<Ex
             .iter()
             .map(|it| json!({"line": it.line, "key": it.key, "message": it.message}))
             .collect();
-        screen.json(&json!({"ok": good, "publisher": publisher, "faults": faults}));
+        let warnings: Vec<_> = warning.iter().collect();
+        screen.json(
+            &json!({"ok": good, "publisher": publisher, "faults": faults, "warnings": warnings}),
+        );
     } else if good {
         let signed = publisher.map(|it| format!(", signed by {it}")).unwrap_or_default();
         screen.line(&words::tame(&format!("{}: no mistakes{signed}", path.display())));
@@ -136,6 +161,9 @@ fn lint(screen: &mut Screen, path: &Path, online: Option<&Session>) -> Result<Ex
         for fault in &faults {
             screen.line(&words::tame(&fault_line(path, fault)));
         }
+    }
+    if let Some(warning) = warning.filter(|_| !screen.is_json()) {
+        screen.aside(&words::tame(&format!("{}: warning: {warning}", path.display())));
     }
     Ok(match (good, none) {
         (true, _) => Exit::Done,
@@ -176,36 +204,66 @@ fn against_chains(session: &Session, text: &str) -> Result<(Vec<Fault>, Vec<Faul
     Ok((faults, unproven.collect()))
 }
 
+/// Who signed a product file.
+enum Signer {
+    Nobody,
+    /// Whom it names.
+    Its(PublisherKey),
+    /// Somebody else than this one whom it names: perhaps the publisher before, who hands over.
+    Another(PublisherKey),
+}
+
 /// Who signed a file that has no mistakes. What only a machine knows that had an earlier one, is not judged here.
-fn publisher_of(
-    product: &Product,
-    text: &str,
-    signature: Option<&str>,
-) -> Result<Option<String>, String> {
-    let named = match (&product.publisher, signature) {
-        (None, None) => return Ok(None),
-        (None, Some(_)) => return Err(NotTaken::NoPublisher.to_string()),
-        (Some(key), None) => return Err(NotTaken::Unsigned { key: key.clone() }.to_string()),
-        (Some(key), Some(_)) => key,
+fn signer_of(product: &Product, text: &str, signature: Option<&str>) -> Result<Signer, NotTaken> {
+    let (named, signature) = match (&product.publisher, signature) {
+        (None, None) => return Ok(Signer::Nobody),
+        (None, Some(_)) => return Err(NotTaken::NoPublisher),
+        (Some(key), None) => return Err(NotTaken::Unsigned { key: key.clone() }),
+        (Some(key), Some(signature)) => (key.clone(), signature),
     };
-    let signed = named.verify(text, signature.unwrap_or_default());
-    let not_by = |fault| NotTaken::NotByIts { key: named.clone(), fault }.to_string();
-    signed.map(|()| Some(named.to_string())).map_err(not_by)
+    match named.verify(text, signature) {
+        Ok(()) => Ok(Signer::Its(named)),
+        Err(SignatureFault::OtherKey) => Ok(Signer::Another(named)),
+        Err(fault) => Err(NotTaken::NotByIts { key: named, fault }),
+    }
 }
 
 /// What cannot be had of it as the daemon's chains are configured is said beside the result.
 fn install(session: &Session, screen: &mut Screen, path: &Path) -> Result<Exit, Failure> {
-    let question = Question::admin("product_install").with("toml", &files::read(path)?)?;
-    let question = match signing::beside(path)? {
-        Some(signature) => question.with("signature", &signature)?,
-        None => question,
-    };
+    let (text, signature) = (files::read(path)?, signing::beside(path)?);
+    let question = Question::admin("product_install")
+        .with("toml", &text)?
+        .with_some("signature", signature.as_ref())?;
     let show = |it: &Value| format!("{} is installed", tables::plain(tables::field(it, "product")));
-    let installed = ask_and_show(&session.patient(CHAIN_WAIT), screen, &question, show)?;
+    let installed = ask_and_show(&session.patient(CHAIN_WAIT), screen, &question, show)
+        .map_err(|it| with_cause(it, path, &text, signature.as_deref()))?;
     for warning in installed["warnings"].as_array().into_iter().flatten() {
-        screen.aside(&format!("warning: {}", warning.as_str().unwrap_or_default()));
+        screen.aside(&words::tame(&format!("warning: {}", warning.as_str().unwrap_or_default())));
     }
     Ok(Exit::Done)
+}
+
+/// To the daemon a file whose signature is none is one that its publisher did not sign. Why it is none, the file itself says.
+fn with_cause(failure: Failure, path: &Path, text: &str, signature: Option<&str>) -> Failure {
+    let product = product::parse(text).ok();
+    let fault = product.and_then(|it| signer_of(&it, text, signature).err());
+    let is_of_signature = told::message(&failure).contains("is not signed by");
+    let Some(fault) = fault.filter(|_| is_of_signature) else { return failure };
+    let file = path.display();
+    let (detail, help) = match fault {
+        NotTaken::Unsigned { .. } => (
+            format!(
+                "{file} names its publisher, and there is no {} beside it",
+                signing::place_of_signature(path).display()
+            ),
+            "sign it with `entitlectl product sign`, or bring the signature that came with it",
+        ),
+        fault => (
+            format!("{file} {fault}"),
+            "take the file and its signature anew from the vendor; a vendor signs again after each change",
+        ),
+    };
+    failure.reworded(detail, help)
 }
 
 fn fault_line(path: &Path, fault: &Fault) -> String {

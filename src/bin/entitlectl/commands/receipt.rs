@@ -15,17 +15,18 @@ use serde_json::{Value, json};
 use crate::exit::{Exit, Failure};
 use crate::screen::Screen;
 use crate::session::{self, Behalf, PROOF_WAIT, Question, Session};
-use crate::{files, tables, verdicts, words};
+use crate::{advice, files, tables, verdicts, words};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReceiptCommand {
     /// Make a receipt of being entitled to a product
     Make {
+        /// The product's id or name
         product: String,
         /// What the one who will verify it has chosen, in hexadecimal: 1 to 64 bytes
         #[arg(long, value_name = "HEX")]
         nonce: Option<String>,
-        /// Write it there, and print what it proves
+        /// Write it there, and print what it proves; standard output for -
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
         #[command(flatten)]
@@ -104,18 +105,20 @@ fn make(
     screen: &mut Screen,
     (question, out): (&Question, Option<&Path>),
 ) -> Result<Exit, Failure> {
+    let out = out.map(files::Target::of).transpose()?.flatten();
     let result = session.patient(PROOF_WAIT).ask(question)?;
     let mut reply: Value = session::read(question.method, &result)?;
     let receipt = tables::text(&reply, "receipt").to_owned();
     let verdict: Verdict = serde_json::from_value(reply["verdict"].take())
         .map_err(|source| Failure::Shape { method: question.method, source })?;
     match (out, screen.is_json()) {
-        (Some(path), is_json) => {
-            files::replace(path, &receipt)?;
+        (Some(file), is_json) => {
+            file.write(&receipt)?;
             match is_json {
                 true => screen.raw(&result),
                 false => {
-                    let text = verdicts::check_text(screen, &verdict, None);
+                    let next = advice::next_step(session, &verdict);
+                    let text = verdicts::check_text(screen, &verdict, None, &next);
                     screen.line(&text);
                 }
             }

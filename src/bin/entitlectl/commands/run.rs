@@ -18,7 +18,7 @@ use serde::Deserialize;
 use crate::exit::{Exit, Failure};
 use crate::screen::Screen;
 use crate::session::{self, FIRST_CHECK_WAIT, Question, Session};
-use crate::{verdicts, words};
+use crate::{advice, verdicts, words};
 
 /// The longest that the daemon lets one check wait.
 const LONGEST_CHECK: Duration = Duration::from_secs(30);
@@ -29,6 +29,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
+    /// The product's id or name
     product: String,
     /// Also require this feature
     #[arg(long)]
@@ -71,7 +72,8 @@ pub(crate) fn run(
     if exit == Exit::Done {
         return Err(replace(command));
     }
-    let why = verdicts::refusal(&verdict, product, feature.as_deref());
+    let next = advice::next_step(session, &verdict);
+    let why = verdicts::refusal(&verdict, product, feature.as_deref(), &next);
     screen.aside(&format!("entitlectl: {} was not started: {why}", name(command)));
     Ok(exit)
 }

@@ -83,6 +83,7 @@ fn pool_told(pool: &Value, names_product: bool) -> String {
 pub(crate) enum SeatsCommand {
     /// How many are used of each pool, and your own seats; with --all everybody's
     List {
+        /// Only of this product
         #[arg(long)]
         product: Option<String>,
         /// Everybody's, for administrators
@@ -91,6 +92,7 @@ pub(crate) enum SeatsCommand {
     },
     /// Take a seat away from who has it, for administrators
     Revoke {
+        /// As `list --all` shows it
         seat: String,
         /// For the audit
         #[arg(long)]
@@ -98,6 +100,7 @@ pub(crate) enum SeatsCommand {
     },
     /// Take a seat out of its pool for a time, whether or not anything runs; `release` gives it back earlier
     Borrow {
+        /// The product's id or name
         product: String,
         /// For how long, such as 8h or 3d
         #[arg(long = "for", value_name = "DURATION", value_parser = words::parse_duration)]
@@ -114,6 +117,7 @@ pub(crate) enum SeatsCommand {
     ImportOptions {
         /// The options file; - for standard input
         file: PathBuf,
+        /// Of which product
         #[arg(long)]
         product: ProductId,
         /// For this tier of it; all if left out
@@ -127,7 +131,10 @@ pub(crate) enum SeatsCommand {
         output: Option<PathBuf>,
     },
     /// Give a seat of your own back
-    Release { seat: String },
+    Release {
+        /// As `list` shows it
+        seat: String,
+    },
 }
 
 pub(crate) fn run(
@@ -147,8 +154,8 @@ pub(crate) fn run(
             ask_and_show(session, screen, &question, |list| {
                 let pools = tables::field(list, "pools").as_array().cloned().unwrap_or_default();
                 if pools.is_empty() {
-                    return "none: no product here counts seats, or nobody holds a token that has some"
-                        .to_owned();
+                    let none = "none: nobody has asked for a seat yet, or no product here counts seats, or nobody holds a token that has some";
+                    return words::wrapped(none, view.width.unwrap_or(usize::MAX), "  ");
                 }
                 let seats = tables::table(&view, &tables::items(list.clone()), SEATS);
                 format!("{}\n\n{seats}", tables::table(&view, &pools, POOLS))

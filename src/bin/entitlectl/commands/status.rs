@@ -10,7 +10,7 @@ use crate::screen::{Mark, Screen};
 use crate::session::{self, Question, Session};
 use crate::tables::Form::Plain;
 use crate::tables::{self, Column};
-use crate::{verdicts, words};
+use crate::{advice, verdicts, words};
 
 const ACTOR: &[Column] = &[
     Column("actor", "name", Plain),
@@ -61,13 +61,15 @@ pub(crate) fn run(
             screen.line(&format!("\n{table}"));
         }
         Ok(_) => {}
+        // What is no reply at all is no part that is missing.
+        Err(failure @ Failure::Shape { .. }) => return Err(failure),
         Err(failure) => screen.failure(&failure),
     }
     for line in super::seats::told(session, None) {
         tell(screen, &line, "  ");
     }
     screen.line("");
-    for line in of_daemon(&health) {
+    for line in of_daemon(&health).into_iter().chain(of_keys(session)) {
         tell(screen, &line, "  ");
     }
     for (name, columns) in [("chains", CHAIN), ("actors", ACTOR)] {
@@ -99,7 +101,7 @@ fn licences(session: &Session, screen: &mut Screen) -> Result<Vec<Value>, Failur
             .iter()
             .all(|page| page.get().contains("\"items\":[]"));
         let code = if has_wallet { Code::NotHeld } else { Code::NoWallet };
-        tell(screen, &format!("Next: {}", verdicts::next_step(&code, "PRODUCT")), "  ");
+        tell(screen, &format!("Next: {}", advice::of_code(&code, "PRODUCT")), "  ");
         return Ok(items);
     }
     let width = verdicts.iter().map(|it| it.product.chars().count()).max().unwrap_or(0);
@@ -113,7 +115,7 @@ fn licences(session: &Session, screen: &mut Screen) -> Result<Vec<Value>, Failur
         let line = line.replacen('*', &screen.mark(mark), 1);
         screen.line(&line);
         if mark != Mark::Yes {
-            let next = verdicts::next_step(&verdict.code, &product);
+            let next = words::tame(&advice::next_step(session, verdict));
             tell(screen, &format!("  {:width$}  next: {next}", ""), &" ".repeat(width + 4));
         }
     }
@@ -168,6 +170,17 @@ fn of_daemon(health: &Value) -> Vec<String> {
         }
     }
     lines
+}
+
+/// That keys cannot be used, to those who may know.
+fn of_keys(session: &Session) -> Option<String> {
+    let question = Question::of_all("keys_status");
+    let status: Value = session::read(question.method, &session.ask(&question).ok()?).ok()?;
+    let state = tables::text(&status, "state");
+    (state != "OPEN").then(|| {
+        let state = words::tame(state);
+        format!("The keys are {state}: managed wallets cannot sign; `entitlectl keys status` says what to do.")
+    })
 }
 
 /// What is not well with floating seats, and with the fleet that they are shared in.

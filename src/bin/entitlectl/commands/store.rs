@@ -7,17 +7,15 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use entitled::clock::Clock;
-use entitled::config::{Config, Environment};
 use entitled::regular_file::{self, Reached};
 use entitled::store::{Asked, Progress, Store, StoreSettings};
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
-use crate::files;
 use crate::results::show_outline;
 use crate::screen::Screen;
-use crate::session::{self, Question, Session};
-use crate::words;
+use crate::session::{self, Door, Question, Session};
+use crate::{configured, files, words};
 
 /// A large store takes its time to be copied and compared.
 const BACKUP_WAIT: Duration = Duration::from_secs(600);
@@ -141,8 +139,15 @@ fn restore(
     config: Option<&Path>,
     screen: &mut Screen,
 ) -> Result<Exit, Failure> {
-    let read = Config::read(config, &Environment::of_process())
-        .map_err(|error| Failure::Usage(error.to_string()))?;
+    let read = configured::read(config).map_err(|error| Failure::Usage(error.to_string()))?;
+    // Whoever has said which daemon is meant does not mean the store of another one.
+    if config.is_none() && session.is_named() && !configured::is_of(&read.config, session) {
+        return Err(Failure::Usage(format!(
+            "the daemon at {} has another store than {}, the usual one: name its configuration with --config",
+            session.path(Door::Public).as_path().display(),
+            read.config.store.path.display()
+        )));
+    }
     let busy = session.busy("restoring the backup");
     let told = busy.told();
     let settings = StoreSettings {

@@ -23,6 +23,7 @@ const TIER: &[Column] = &[
 pub(crate) enum TierCommand {
     /// What there is to be entitled to
     List {
+        /// Only of this product
         #[arg(long)]
         product: Option<String>,
     },

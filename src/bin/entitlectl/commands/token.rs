@@ -40,6 +40,7 @@ pub(crate) enum TokenCommand {
     Verify {
         /// CAIP-19, such as eip155:1/erc721:0x…/7
         token: String,
+        /// Whether this wallet holds it; who holds it if left out
         #[arg(long, value_name = "ADDRESS")]
         wallet: Option<String>,
         #[command(flatten)]
@@ -47,6 +48,7 @@ pub(crate) enum TokenCommand {
     },
     /// The tokens the ledger knows
     List {
+        /// Only of this product
         #[arg(long)]
         product: Option<String>,
         #[command(flatten)]

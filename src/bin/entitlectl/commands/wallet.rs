@@ -13,12 +13,12 @@ use self::link::LinkArguments;
 use self::sign::SignedText;
 use self::transfer::Brought;
 use crate::exit::{Exit, Failure};
-use crate::results::{show_card, show_table};
+use crate::results::{ask_and_show_card, show_card, show_table};
 use crate::screen::Screen;
 use crate::session::{Behalf, PROOF_WAIT, Question, Session};
 use crate::tables::Column;
 use crate::tables::Form::{Moment, Plain};
-use crate::{files, words};
+use crate::{files, tables, words};
 
 /// A keystore takes the daemon seconds, and it takes one after the other.
 const KEYSTORE_WAIT: Duration = Duration::from_secs(60);
@@ -37,6 +37,7 @@ const WALLET: &[Column] = &[
 pub(crate) enum WalletCommand {
     /// Make a wallet whose key the daemon keeps sealed
     Create {
+        /// A name for it, for people
         #[arg(long)]
         label: Option<String>,
         #[command(flatten)]
@@ -49,6 +50,7 @@ pub(crate) enum WalletCommand {
     },
     /// Get the text to sign, to link a wallet
     Challenge {
+        /// The wallet's address
         address: String,
         /// CAIP-2, such as eip155:1
         #[arg(long)]
@@ -65,6 +67,7 @@ pub(crate) enum WalletCommand {
         /// Which key of the mnemonic, by BIP-32; the first account of Ethereum if not given
         #[arg(long, requires = "mnemonic")]
         path: Option<String>,
+        /// A name for it, for people
         #[arg(long)]
         label: Option<String>,
         #[command(flatten)]
@@ -73,12 +76,14 @@ pub(crate) enum WalletCommand {
     /// Print a wallet's key as a keystore (Web3 Secret Storage), sealed under a passphrase that is asked for,
     /// or is one line of standard input
     Export {
+        /// The wallet's address
         address: String,
         #[command(flatten)]
         behalf: Behalf,
     },
     /// Sign with a wallet whose key the daemon keeps
     Sign {
+        /// The wallet's address
         address: String,
         #[command(flatten)]
         text: SignedText,
@@ -87,6 +92,7 @@ pub(crate) enum WalletCommand {
     },
     /// Whether a signature is a wallet's
     Verify {
+        /// The wallet's address
         address: String,
         #[arg(long, value_name = "HEX")]
         signature: String,
@@ -98,6 +104,7 @@ pub(crate) enum WalletCommand {
     },
     /// Let go of a wallet; its history stays
     Unlink {
+        /// The wallet's address
         address: String,
         /// Also destroy the key the daemon keeps: what the wallet holds is lost for ever, unless exported
         #[arg(long)]
@@ -120,11 +127,13 @@ pub(crate) fn run(
             let question = Question::new("wallet_create")
                 .with_some("label", label.as_ref())?
                 .for_whom(behalf)?;
-            let made = show_card(session, screen, &question, WALLET)?;
-            if !screen.is_json() {
+            let made = ask_and_show_card(session, screen, &question, WALLET)?;
+            if screen.view().quiet {
+                screen.list(&tables::plain(tables::field(&made, "address")));
+            } else if !screen.is_json() {
                 screen.aside("Next: have the licence sent to this address.");
             }
-            Ok(made)
+            Ok(Exit::Done)
         }
         WalletCommand::List { behalf } => {
             show_table(session, screen, Question::new("wallet_list").for_whom(behalf)?, WALLET)

@@ -19,6 +19,7 @@ const PAUSE_LONGEST: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
 pub(crate) struct WatchArguments {
+    /// The product's id or name
     product: String,
     /// End after this many lines
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]

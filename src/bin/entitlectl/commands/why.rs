@@ -7,10 +7,11 @@ use crate::exit::{Exit, Failure};
 use crate::explained::{self, Telling};
 use crate::screen::Screen;
 use crate::session::{self, Behalf, FIRST_CHECK_WAIT, Question, Session};
-use crate::{tables, verdicts};
+use crate::{advice, tables, verdicts};
 
 #[derive(Debug, Args)]
 pub(crate) struct WhyArguments {
+    /// The product's id or name
     product: String,
     /// Also show, step by step, the grants that do not lead to it
     #[arg(long)]
@@ -32,7 +33,8 @@ pub(crate) fn run(
         true => screen.raw(&result),
         false => {
             name_suspensions(session, &mut explanation);
-            let telling = Telling { who: behalf.customer(), all: *all };
+            let next = advice::next_step(session, &explanation.verdict);
+            let telling = Telling { who: behalf.customer(), all: *all, next: &next };
             let text = explained::why_text(screen, &explanation, &telling);
             screen.line(&text);
             // An administrator who asks for somebody else has `seats list --all`.

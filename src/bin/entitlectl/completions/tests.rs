@@ -17,10 +17,12 @@ fn each_shell_lists_products_where_a_product_is_wanted() {
     );
     assert!(bash.contains("compgen -u --"));
     let zsh = of(Shell::Zsh);
-    assert!(
-        zsh.contains(&format!(":product:{{compadd -- $({list}"))
-            && zsh.contains(":CUSTOMER:_users")
-    );
+    for first in ["':product -- ", "'::product -- "] {
+        let line = zsh.lines().find(|it| it.starts_with(first)).unwrap_or_default();
+        assert!(line.contains(&format!(":{{compadd -- $({list}")), "{line}");
+    }
+    assert!(zsh.contains(&format!(":PRODUCT:{{compadd -- $({list}")));
+    assert!(zsh.contains(":CUSTOMER:_users"));
     let fish = of(Shell::Fish);
     let nested = "__fish_seen_subcommand_from product; and __fish_seen_subcommand_from remove";
     assert!(fish.contains(&format!("\"{nested}\" -f -a \"({list}")));

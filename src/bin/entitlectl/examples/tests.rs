@@ -16,7 +16,8 @@ fn paths(command: &Command, before: &str, found: &mut BTreeSet<String>) {
 
 /// What a shell would make of it, up to where the command ends.
 fn words(example: &str) -> Vec<String> {
-    let parts = example.split('"').enumerate();
+    let spaced = example.replace(';', " ; ");
+    let parts = spaced.split('"').enumerate();
     let mut words = Vec::new();
     for (at, part) in parts {
         if at % 2 == 1 {
@@ -25,7 +26,7 @@ fn words(example: &str) -> Vec<String> {
             words.extend(part.split_whitespace().map(str::to_owned));
         }
     }
-    let ends = |it: &String| ["|", "||", ">"].contains(&it.as_str());
+    let ends = |it: &String| ["|", "||", ">", ";"].contains(&it.as_str());
     words.into_iter().skip_while(|it| it == "sudo").take_while(|it| !ends(it)).collect()
 }
 

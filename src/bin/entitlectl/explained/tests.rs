@@ -1,5 +1,7 @@
 use serde_json::{Value, json};
 
+use entitled_client::Verdict;
+
 use super::*;
 use crate::view::View;
 
@@ -44,7 +46,9 @@ fn told(verdict: &Value, steps: &[Value], all: bool, view: View) -> String {
     let mut answer = verdict.clone();
     answer["steps"] = json!(steps);
     let explanation: Explanation = serde_json::from_value(answer).unwrap();
-    why_text(&Screen::new(view), &explanation, &Telling { who: None, all })
+    let Verdict { code, product, .. } = &explanation.verdict;
+    let next = crate::advice::of_code(code, product);
+    why_text(&Screen::new(view), &explanation, &Telling { who: None, all, next: &next })
 }
 
 fn yes() -> Value {

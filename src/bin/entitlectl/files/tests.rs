@@ -10,6 +10,16 @@ fn one_line_end_is_not_part_of_a_message() {
     }
 }
 
+/// By its name: root could replace the node itself.
+#[test]
+fn standard_output_is_no_file() {
+    for (path, is_output) in
+        [("-", true), ("/dev/stdout", true), ("./-", false), ("out", false), ("/dev/null", false)]
+    {
+        assert_eq!(is_standard_output(Path::new(path)), is_output, "{path}");
+    }
+}
+
 #[test]
 fn what_is_too_long_is_refused() {
     let endless = io::repeat(b'a');

@@ -48,6 +48,11 @@ fn a_terminal_obeys_nothing_in_tamed_text() {
     assert_eq!(tame("a\u{1b}[31mb\nc\u{9b}d"), "a\u{fffd}[31mb\u{fffd}c\u{fffd}d");
     assert_eq!(tame("a\u{202e}nimda\u{2066}\u{2028}b"), "a\u{fffd}nimda\u{fffd}\u{fffd}b");
     assert_eq!(tame("Zürich"), "Zürich");
+    // What is not shown at all would let two names look alike.
+    assert_eq!(
+        tame("a\u{200b}b\u{ad}\u{2060}c\u{feff}\u{e0041}d"),
+        "a\u{fffd}b\u{fffd}\u{fffd}c\u{fffd}\u{fffd}d"
+    );
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn endpoint(findings: &mut Findings, chain: &str, endpoint: &Value, proof: Optio
 fn mend(state: &str) -> &'static str {
     match state {
         "wrong_chain" => {
-            "it is an endpoint of another chain: correct its address, or the chain's id"
+            "it is an endpoint of another chain: correct its address, or the chain's `id`, `genesis` or `pinned`"
         }
         "unreadable" => {
             "its chain may have had a fork that this version does not know: upgrade entitled"
@@ -125,6 +125,9 @@ fn products(findings: &mut Findings, checked: &Value) {
         let (what, mend) = warning.rsplit_once("; ").unwrap_or((warning, ""));
         findings.add("products", State::Bad, what.to_owned(), mend);
     }
+    let chains = tables::items(tables::field(checked, "chains").clone());
+    let silent = chains.iter().filter(|it| tables::field(it, "proven") != true);
+    let silent: Vec<&str> = silent.map(|it| tables::text(it, "chain")).collect();
     let mut deaf = 0;
     for grant in tables::items(tables::field(checked, "grants").clone()) {
         if tables::field(&grant, "answers") == true {
@@ -153,6 +156,15 @@ fn products(findings: &mut Findings, checked: &Value) {
             State::Warning,
             "none is installed",
             "install the software, or `entitlectl product install FILE`",
+        ),
+        (count, 0) if !silent.is_empty() => findings.add(
+            "products",
+            State::Unknown,
+            format!(
+                "{count} installed; what they name could not be asked of {}",
+                words::tame(&silent.join(", "))
+            ),
+            "see the chains and endpoints above",
         ),
         (count, 0) => findings.well(
             "products",

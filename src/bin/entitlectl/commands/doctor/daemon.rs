@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use entitled_client::ClientError;
 use serde_json::Value;
 
-use super::{Findings, State};
+use super::{AS_ROOT, Findings, State};
 use crate::exit::{Exit, Failure};
 use crate::session::{Door, Question, Session};
 use crate::{session, tables, told, words};
@@ -87,17 +87,25 @@ fn socket(findings: &mut Findings, session: &Session, door: Door) -> Option<Valu
                     if source.kind() == io::ErrorKind::NotFound =>
                 {
                     let unit = if door == Door::Admin { "entitled-admin" } else { "entitled" };
-                    let mend = format!(
-                        "`systemctl enable --now {unit}.socket`; or name another socket with --socket"
-                    );
+                    let mend = match told::has_systemd() {
+                        true => format!(
+                            "`systemctl enable --now {unit}.socket`; or name another socket with --socket"
+                        ),
+                        false => {
+                            "start `entitled`; or name another socket with --socket".to_owned()
+                        }
+                    };
                     findings.add("sockets", State::Bad, said, &mend);
                 }
-                _ => findings.add(
-                    "sockets",
-                    State::Bad,
-                    said,
-                    "`systemctl restart entitled`; `journalctl -u entitled` says what became of it",
-                ),
+                _ => {
+                    let mend = match told::has_systemd() {
+                        true => {
+                            "`systemctl restart entitled`; `journalctl -u entitled` says what became of it"
+                        }
+                        false => "start `entitled` again; what it wrote says what became of it",
+                    };
+                    findings.add("sockets", State::Bad, said, mend);
+                }
             }
             None
         }
@@ -256,6 +264,6 @@ fn fleet(findings: &mut Findings, session: &Session, health: Option<&Value>) {
 }
 
 pub(super) fn unknown(findings: &mut Findings, area: &'static str, failure: &Failure) {
-    let mend = if failure.exit() == Exit::Refused { "ask as root" } else { "" };
+    let mend = if failure.exit() == Exit::Refused { AS_ROOT } else { "" };
     findings.add(area, State::Unknown, told::message(failure), mend);
 }

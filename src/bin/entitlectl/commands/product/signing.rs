@@ -62,8 +62,9 @@ pub(super) fn keygen(screen: &mut Screen, secret: &Path) -> Result<Exit, Failure
         let (secret, public) = (secret.display(), public.display());
         screen.line(&words::tame(&format!("publisher {key}")));
         screen.aside(&words::tame(&format!(
-            "keep {secret} and its passphrase safe; {public} is for everybody. Put into your product file:\n\n[publisher]\nkey = \"{key}\""
+            "keep {secret} and its passphrase safe; {public} is for everybody. Put into your product file:"
         )));
+        screen.aside(&format!("\n[publisher]\nkey = \"{key}\""));
     }
     Ok(Exit::Done)
 }

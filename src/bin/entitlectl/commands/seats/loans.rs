@@ -17,6 +17,7 @@ use crate::{files, tables, words};
 pub(crate) enum LoanCommand {
     /// Write a file by which this machine, which may be offline, asks another one for a seat
     Request {
+        /// The product's id or name
         product: String,
         /// For how long, such as 48h
         #[arg(
@@ -29,7 +30,7 @@ pub(crate) enum LoanCommand {
         /// For whom or what it is, for people at the other end
         #[arg(long)]
         label: Option<String>,
-        /// Write it there; standard output if left out
+        /// Write it there; standard output if left out, or -
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
@@ -40,7 +41,7 @@ pub(crate) enum LoanCommand {
         /// For how long; as long as it asks for if left out
         #[arg(long = "for", value_name = "DURATION", value_parser = words::parse_duration)]
         time: Option<Duration>,
-        /// Write the loan there, and print what was lent; standard output if left out
+        /// Write the loan there, and print what was lent; standard output if left out, or -
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
         #[command(flatten)]
@@ -58,7 +59,7 @@ pub(crate) enum LoanCommand {
     Return {
         /// Its loan, as `list` shows it
         loan: String,
-        /// Write the file for the other machine there; standard output if left out
+        /// Write the file for the other machine there; standard output if left out, or -
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
@@ -119,11 +120,12 @@ fn write(
     (question, name): (&Question, &str),
     out: Option<&Path>,
 ) -> Result<Value, Failure> {
+    let out = out.map(files::Target::of).transpose()?.flatten();
     let result = session.patient(PROOF_WAIT).ask(question)?;
     let reply: Value = session::read(question.method, &result)?;
     let text = tables::field(&reply, name).as_str();
-    if let (Some(text), Some(path)) = (text, out) {
-        files::replace(path, text)?;
+    if let (Some(text), Some(file)) = (text, &out) {
+        file.write(text)?;
     }
     match (text, out, screen.is_json()) {
         (_, _, true) => screen.raw(&result),

@@ -170,9 +170,9 @@ fn with_tries(
         }
         match session.ask(&signed(arguments, message, &line)?) {
             Err(Failure::Client(it)) if is_another_try_worth(&it) => {
-                screen.aside(&format!(
+                screen.aside(&words::tame(&format!(
                     "{it}. Sign the text above once more, or press Enter to give up."
-                ));
+                )));
                 refused = Some(Failure::Client(it));
             }
             outcome => return outcome,

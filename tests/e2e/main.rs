@@ -44,6 +44,7 @@ mod finality;
 mod fleet;
 mod fleet_amounts;
 mod fleet_engines;
+mod fleet_many;
 mod fleet_meta;
 mod fleet_restart;
 mod fleet_storm;

@@ -19,7 +19,7 @@ use actix::Context;
 
 use crate::actors::seat_keeper::work::watching::Task;
 use crate::actors::seat_keeper::{Asked, SeatKeeper};
-use crate::fleet::engine::Engine;
+use crate::fleet::engine::{Engine, Places};
 use crate::fleet::settings::FleetSettings;
 use crate::fleet::state::{Membership, Remembered, StateFile};
 use crate::seat_journal::Boot;
@@ -143,6 +143,12 @@ impl Holding {
     fn name_places(&mut self, naming: Naming) {
         let offer = |it: &Proven| Offer::of(&it.product, &it.counted, it.seats, naming);
         self.offer = self.proven.as_ref().map(offer).unwrap_or_default();
+    /// Revisions of a store that was restored begin lower again: the newest is that of the last claim.
+    fn take(&mut self, places: Places) {
+        self.newest = places.iter().map(|it| it.1).max().unwrap_or(self.newest);
+        self.held.extend(places);
+    }
+
     }
 }
 

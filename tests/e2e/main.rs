@@ -49,6 +49,7 @@ mod fleet_meta;
 mod fleet_restart;
 mod fleet_storm;
 mod fleet_tls;
+mod fleet_unkept;
 mod following;
 mod gateway;
 mod growth;

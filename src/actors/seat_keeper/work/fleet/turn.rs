@@ -28,7 +28,7 @@ impl SeatKeeper {
                 if self.house.seats.used(pool) > 0 {
                     tracing::warn!(
                         event = "fleet_lost",
-                        "the fleet was away for too long: seats end"
+                        "the deadline of the fleet is past: its seats end"
                     );
                 }
                 self.house.seats.take_spare(pool);

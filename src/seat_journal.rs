@@ -5,15 +5,19 @@
 //! A seat is written before its holder is told of it, with one `write` and without waiting for the disk: what the kernel
 //! has taken outlives the daemon, however that ends, and what holds a seat does not outlive the boot. Only what is borrowed does:
 //! nothing holds it. So the file holds for one boot but for that, and what is borrowed is on the disk before it is told.
-//! A line that was cut off is of a seat that nobody was told of.
+//! A line that was not written to its end is of a seat that nobody was told of.
+//!
+//! What is damaged takes as little with it as can be: each line says by itself whether it is as it was written. Without the
+//! first it is not known of which boot the others are, and only what is borrowed is kept.
 
 use std::fs::{self, File};
-use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use alloy_primitives::B256;
 use ring::digest::{SHA256, digest};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::regular_file;
@@ -24,7 +28,7 @@ use entitled_core::seats::{BootTime, ProcessId, Seat, SeatId};
 /// Of the file's form: what another says is not read.
 const VERSION: u32 = 1;
 /// A larger file is not one of ours.
-const LONGEST: usize = 256 << 20;
+const LONGEST: u64 = 256 << 20;
 /// Of what is not needed any more, so much is kept before the file is written anew.
 const SPARE: u64 = 1 << 20;
 /// No seat has such a number: counting on from it would begin again at the lowest, and fences go up. Every JSON parser keeps
@@ -140,8 +144,12 @@ pub struct SeatJournal {
 impl SeatJournal {
     /// Reads what is there. `is_same_boot`: something proves that it is of this boot, whatever is known of that.
     pub fn open(path: PathBuf, boot: Boot, is_same_boot: bool) -> (Self, Left) {
-        let left = match regular_file::read_text(&path, LONGEST) {
-            Ok(text) => read(&text, &boot, is_same_boot),
+        let left = match bytes_of(&path) {
+            Ok(bytes) => {
+                let (left, unread) = read(&bytes, &boot, is_same_boot);
+                unread.tell(&path);
+                left
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Left::default(),
             Err(error) => {
                 tracing::error!(event = "seats_lost", path = %path.display(), %error,
@@ -221,6 +229,12 @@ impl SeatJournal {
     }
 }
 
+fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    regular_file::open(path)?.take(LONGEST).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 fn line(value: &impl Serialize, text: &mut String) -> io::Result<()> {
     let json = serde_json::to_string(value)?;
     text.push_str(&checksum(&json));
@@ -235,22 +249,93 @@ fn checksum(text: &str) -> String {
     digest.as_ref().iter().take(CHECKSUM / 2).map(|it| format!("{it:02x}")).collect()
 }
 
-fn parsed<T: for<'a> Deserialize<'a>>(line: &str) -> Option<T> {
-    let (sum, json) = line.split_once(' ')?;
-    (sum == checksum(json)).then(|| serde_json::from_str(json).ok())?
+/// The text of a line that is as it was written.
+fn whole(line: &[u8]) -> Option<&str> {
+    let (sum, json) = std::str::from_utf8(line).ok()?.split_once(' ')?;
+    (sum == checksum(json)).then_some(json)
 }
 
-fn read(text: &str, boot: &Boot, is_same_boot: bool) -> Left {
-    let (whole, cut_off) = text.rsplit_once('\n').unwrap_or(("", text));
-    let mut lines = whole.lines();
-    let header: Option<Header> =
-        lines.next().and_then(parsed).filter(|it: &Header| it.version == VERSION);
-    let Some(header) = header else { return Left::default() };
-    let same_id = header.boot.id.is_some() && header.boot.id == boot.id;
-    let not_known = header.boot.id.is_none() || boot.id.is_none();
+fn parsed<T: for<'a> Deserialize<'a>>(line: &[u8]) -> Option<T> {
+    serde_json::from_str(whole(line)?).ok()
+}
+
+/// Parts a line behind its first value, if that is as it was written: what ended it was damaged, and the next follows.
+fn part(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let json = line.get(CHECKSUM + 1..)?;
+    let mut values = serde_json::Deserializer::from_slice(json).into_iter::<IgnoredAny>();
+    values.next()?.ok()?;
+    let (first, rest) = line.split_at_checked(CHECKSUM + 1 + values.byte_offset())?;
+    whole(first)?;
+    Some((first, rest.get(1..).unwrap_or_default()))
+}
+
+/// All lines; and whether the last is a piece of one.
+fn lines(bytes: &[u8]) -> (Vec<&[u8]>, bool) {
+    let mut lines = Vec::new();
+    for mut line in bytes.split(|it| *it == b'\n') {
+        while whole(line).is_none()
+            && let Some((first, rest)) = part(line)
+        {
+            lines.push(first);
+            line = rest;
+        }
+        lines.push(line);
+    }
+    // Behind the last end there is nothing.
+    let is_cut_off = lines.pop_if(|it| whole(it).is_none()).is_some_and(|it| !it.is_empty());
+    (lines, is_cut_off)
+}
+
+/// What of a file could not be read.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Unread {
+    /// The first line, so that it is not known of which boot the others are, nor what form they have.
+    header: bool,
+    /// It says that it has another form, so that no line was read.
+    version: Option<u32>,
+    /// Other lines.
+    lines: usize,
+    /// Of these, seats that were left out because of the first.
+    seats: usize,
+    is_cut_off: bool,
+}
+
+impl Unread {
+    fn tell(&self, path: &Path) {
+        let (path, seats, lines) = (path.display(), self.seats, self.lines);
+        if let Some(version) = self.version {
+            tracing::error!(event = "seats_lost", %path, version, lines,
+                "the file of seats was written by another version of the daemon: those that were held are lost");
+        } else if lines > 0 {
+            tracing::error!(event = "seats_lost", %path, damaged = lines,
+                "some lines of the file of seats cannot be read: what they say is lost");
+        }
+        if self.header {
+            tracing::error!(event = "seats_lost", %path, seats,
+                "the first line of the file of seats cannot be read, which says of which boot it is: so many that were held are lost");
+        }
+        if self.is_cut_off {
+            tracing::warn!(%path,
+                "the last line of the file of seats is not whole: it was not written to its end, and nobody was told of it, or it was damaged since, and what it says is lost");
+        }
+    }
+}
+
+fn read(bytes: &[u8], boot: &Boot, is_same_boot: bool) -> (Left, Unread) {
+    let (lines, is_cut_off) = lines(bytes);
+    let mut lines = lines.into_iter();
+    let header: Option<Header> = lines.next().and_then(parsed);
+    let mut unread = Unread { header: header.is_none(), is_cut_off, ..Unread::default() };
+    if let Some(other) = header.as_ref().map(|it| it.version).filter(|it| *it != VERSION) {
+        (unread.version, unread.lines) = (Some(other), lines.count());
+        return (Left::default(), unread);
+    }
+    let of = header.map_or(Boot { id: None, namespace: None }, |it| it.boot);
+    let same_id = of.id.is_some() && of.id == boot.id;
+    let not_known = of.id.is_none() || boot.id.is_none();
     let is_of_this_boot = same_id || (is_same_boot && not_known);
     let mut seats = std::collections::BTreeMap::new();
-    let (mut last, mut damaged) = (0, 0);
+    let mut last = 0;
     for entry in lines.map(parsed::<Entry>) {
         match entry {
             Some(Entry::Held(kept)) if kept.seat.id.0 < NO_NUMBER => {
@@ -258,26 +343,18 @@ fn read(text: &str, boot: &Boot, is_same_boot: bool) -> Left {
                 seats.insert(kept.seat.id, *kept);
             }
             Some(Entry::Ended(seat)) => drop(seats.remove(&seat)),
-            Some(Entry::Held(_)) | None => damaged += 1,
+            Some(Entry::Held(_)) | None => unread.lines += 1,
         }
     }
-    if damaged > 0 {
-        tracing::error!(
-            event = "seats_lost",
-            damaged,
-            "some of the seats that were held cannot be read"
-        );
+    let seats: Vec<KeptSeat> = seats.into_values().collect();
+    if is_of_this_boot {
+        let same_namespace = of.namespace.is_some() && of.namespace == boot.namespace;
+        return (Left { seats, same_namespace, last, ..Left::default() }, unread);
     }
-    if !cut_off.is_empty() {
-        tracing::warn!("the last seat that was given was not written; nobody was told of it");
-    }
-    let seats = seats.into_values();
-    if !is_of_this_boot {
-        let borrowed = seats.filter(|it| it.borrowed.is_some()).collect();
-        return Left { borrowed, last, ..Left::default() };
-    }
-    let same_namespace = header.boot.namespace.is_some() && header.boot.namespace == boot.namespace;
-    Left { seats: seats.collect(), same_namespace, last, ..Left::default() }
+    let (borrowed, over): (Vec<_>, Vec<_>) =
+        seats.into_iter().partition(|it| it.borrowed.is_some());
+    unread.seats = if unread.header { over.len() } else { 0 };
+    (Left { borrowed, last, ..Left::default() }, unread)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::own_files::FLEET;
 use super::validate::{HOUR, MINUTE, SECOND, absolute_path, list};
 use super::{Environment, Store};
-use crate::fleet::settings::{FleetSettings, Kind};
+use crate::fleet::settings::{FleetSettings, Kind, LONGEST_NAME};
 use crate::regular_file;
 use entitled_core::domain::product::document::{Node, Value};
 use entitled_core::domain::product::section::{Section, duration, one_of, text, words};
@@ -70,7 +70,7 @@ fn is_loopback(endpoint: &str) -> bool {
 fn name(node: &Node) -> Result<String, String> {
     let name = text(node)?;
     let allowed = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || b"._-".contains(&it);
-    match (1..=64).contains(&name.len()) && name.bytes().all(allowed) {
+    match (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(allowed) {
         true => Ok(name.to_owned()),
         false => Err("must be lower-case letters, digits, `.`, `_` and `-`, 64 at most".to_owned()),
     }

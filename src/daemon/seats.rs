@@ -61,9 +61,9 @@ pub(super) fn fleet(config: &Config, clock: &Clock) -> anyhow::Result<Option<Fle
         anyhow::bail!("no clock of the boot tells how long a place of a fleet lasts");
     }
     let engine = crate::fleet::open(&settings, clock).context("the fleet cannot be used")?;
-    let file = StateFile(settings.state.clone());
+    let file = StateFile::new(settings.state.clone());
     let remembered = file.read().with_context(|| {
-        format!("what the machine was in its fleet cannot be read from {}", file.0.display())
+        format!("what the machine was in its fleet cannot be read from {}", file.path().display())
     })?;
     Ok(Some(FleetParts { engine, settings, remembered }))
 }

@@ -35,6 +35,9 @@ pub enum Change {
     Evicted(MachineId),
 }
 
+/// Places of a machine, and when each was made.
+pub type Places = Vec<(Slot, Revision)>;
+
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, FleetError>>;
 
 /// A store. Each call fails after a time; one that failed may have happened nevertheless.
@@ -62,11 +65,12 @@ pub trait Engine: Send + Sync + 'static {
         next: Record,
     ) -> Answer<'_, Result<Option<Found>, BeatFault>>;
 
-    /// Takes all of `slots` that are nobody's, or none of them.
-    fn claim(&self, joined: Joined, slots: Vec<Slot>, claim: u64) -> Answer<'_, Option<Revision>>;
+    /// Takes all of `slots`, where they are nobody's or were taken by the same claim before, or none of them. Others may see
+    /// some of them taken meanwhile, if it comes to none.
+    fn claim(&self, joined: Joined, slots: Vec<Slot>, claim: u64) -> Answer<'_, Option<Places>>;
 
     /// Gives slots back that were made at these revisions. Others stay.
-    fn release(&self, slots: Vec<(Slot, Revision)>) -> Answer<'_, ()>;
+    fn release(&self, slots: Places) -> Answer<'_, ()>;
 
     fn list(&self) -> Answer<'_, Listing>;
 

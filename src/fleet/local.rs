@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::ready;
 use tokio::sync::{broadcast, mpsc};
 
-use super::engine::{Answer, Change, Engine};
+use super::engine::{Answer, Change, Engine, Places};
 use crate::clock::Clock;
 use entitled_core::fleet::{
     BeatFault, Found, Joined, LeaseId, Listing, MachineId, Meta, Record, Revision, Slot, Table,
@@ -101,11 +101,11 @@ impl Engine for Local {
         })
     }
 
-    fn claim(&self, joined: Joined, slots: Vec<Slot>, claim: u64) -> Answer<'_, Option<Revision>> {
-        self.answer(|table, now| table.claim(now, &joined, &slots, claim))
+    fn claim(&self, joined: Joined, slots: Vec<Slot>, claim: u64) -> Answer<'_, Option<Places>> {
+        self.answer(move |table, now| table.claim(now, &joined, &slots, claim))
     }
 
-    fn release(&self, slots: Vec<(Slot, Revision)>) -> Answer<'_, ()> {
+    fn release(&self, slots: Places) -> Answer<'_, ()> {
         self.answer(|table, now| {
             slots.iter().for_each(|(slot, created)| table.release(now, slot, *created));
         })

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Characters of a fleet's name.
+pub const LONGEST_NAME: usize = 64;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A fleet of one machine, kept in the daemon's memory: for trying it out.

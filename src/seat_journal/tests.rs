@@ -90,8 +90,8 @@ fn a_line_that_was_cut_off_takes_nothing_with_it() {
     for end in (0..text.len()).step_by(7) {
         fs::write(&path, &text[..end]).unwrap();
         let (_, left) = SeatJournal::open(path.clone(), boot("one"), false);
-        let complete =
-            text[..end].lines().count() - usize::from(!text[..end].ends_with('\n') && end > 0);
+        // One that is whole but for its end counts: it says by itself that it is.
+        let complete = text.match_indices('\n').filter(|(at, _)| *at <= end).count();
         let expected: &[u64] = match complete {
             0 | 1 => &[],
             2 => &[1],
@@ -102,6 +102,82 @@ fn a_line_that_was_cut_off_takes_nothing_with_it() {
         let found: Vec<u64> = left.seats.iter().map(|it| it.seat.id.0).collect();
         assert_eq!(found, expected, "{complete} lines");
     }
+}
+
+/// A file with seat 1 and with seat 2, which is borrowed, and where each line ends.
+fn lines_of_two(folder: &Path) -> (PathBuf, Vec<u8>, Vec<usize>) {
+    let path = folder.join("seats");
+    let (mut journal, _) = SeatJournal::open(path.clone(), boot("one"), false);
+    let at = |seconds| Timestamp::from_second(seconds).unwrap();
+    let chain = entitled_core::domain::ids::ChainId(1);
+    let terms = Some(Borrowed { chain, since: at(10), until: at(100), left_ms: 90_000 });
+    journal.rewrite([seat(1), KeptSeat { borrowed: terms, ..seat(2) }].into_iter());
+    let bytes = fs::read(&path).unwrap();
+    let ends = (0..bytes.len()).filter(|it| bytes[*it] == b'\n').collect();
+    (path, bytes, ends)
+}
+
+fn numbers(seats: &[KeptSeat]) -> Vec<u64> {
+    seats.iter().map(|it| it.seat.id.0).collect()
+}
+
+#[test]
+fn a_bit_that_is_damaged_takes_its_line_with_it_and_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, bytes, ends) = lines_of_two(folder.path());
+    for at in 0..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1 << (at % 8);
+        let (left, unread) = read(&damaged, &boot("one"), false);
+        let found = (numbers(&left.seats), numbers(&left.borrowed));
+        let line = ends.iter().filter(|it| **it < at).count();
+        match line {
+            _ if ends.contains(&at) => {
+                assert_eq!(found, (vec![1, 2], vec![]), "the end of line {line} says nothing");
+                assert_eq!(unread, Unread::default());
+            }
+            0 => {
+                assert_eq!(found, (vec![], vec![2]), "which boot it was is not known");
+                assert_eq!((unread.header, unread.seats, left.last), (true, 1, 2), "at {at}");
+            }
+            _ => {
+                assert_eq!(found, (vec![3 - line as u64], vec![]), "at {at}");
+                assert!(unread.lines > 0 && !unread.header, "at {at}: {unread:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn descriptors_say_of_which_boot_a_file_is_whose_first_line_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, mut bytes, _) = lines_of_two(folder.path());
+    bytes[0] ^= 1;
+    let (left, unread) = read(&bytes, &boot("one"), true);
+    assert_eq!((numbers(&left.seats), left.same_namespace), (vec![1, 2], false));
+    assert_eq!((unread.header, unread.seats), (true, 0), "and none is lost");
+}
+
+#[test]
+fn what_another_version_has_written_is_not_read_and_that_is_told() {
+    let mut text = String::new();
+    line(&Header { version: VERSION + 1, boot: boot("one") }, &mut text).unwrap();
+    line(&Entry::Ended(SeatId(1)), &mut text).unwrap();
+    let (left, unread) = read(text.as_bytes(), &boot("one"), true);
+    assert_eq!((left.seats.len(), left.last), (0, 0));
+    assert_eq!((unread.version, unread.lines, unread.header), (Some(VERSION + 1), 1, false));
+}
+
+#[test]
+fn a_last_line_that_is_not_whole_is_told_and_an_emptied_file_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, bytes, ends) = lines_of_two(folder.path());
+    let (left, unread) = read(&bytes[..ends[2] - 1], &boot("one"), false);
+    assert_eq!((numbers(&left.seats), unread.is_cut_off), (vec![1], true));
+    let (left, unread) = read(&bytes[..ends[2]], &boot("one"), false);
+    assert_eq!((numbers(&left.seats), unread), (vec![1, 2], Unread::default()));
+    let (_, unread) = read(b"", &boot("one"), false);
+    assert_eq!(unread, Unread { header: true, ..Unread::default() });
 }
 
 #[test]

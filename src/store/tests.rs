@@ -154,6 +154,7 @@ fn a_corrupt_file_is_set_aside_and_the_newest_good_backup_restored() {
     assert_eq!(names(&store), ["machine", "first", "second"]);
     let said = told(&store);
     assert!(said.contains("ledger.redb.backup-2 was restored"), "{said}");
+    assert!(said.contains("Seats that were lent after it are given again"), "{said}");
     assert_eq!(fs::read(bench.dir.path().join("ledger.redb.corrupt-1")).unwrap(), damaged);
     let actions = store.read(|it| audit::list(it, None, (None, None), 99)).unwrap();
     assert_eq!(actions.last().unwrap().action, "store_recovered");
@@ -168,7 +169,9 @@ fn without_a_backup_a_corrupt_file_gives_way_to_a_fresh_store() {
     fs::write(bench.dir.path().join("ledger.redb"), b"this is not a store at all").unwrap();
     let store = open_again(&bench).unwrap();
     assert_eq!(names(&store), ["machine"]);
-    assert!(told(&store).contains("a fresh store was begun"));
+    let said = told(&store);
+    assert!(said.contains("a fresh store was begun"), "{said}");
+    assert!(said.contains("Seats that it had lent are given again"), "{said}");
     assert!(files(&bench).contains(&"ledger.redb.corrupt-1".to_owned()));
 }
 

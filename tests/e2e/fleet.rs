@@ -389,8 +389,8 @@ fn a_seat_of_a_fleet_costs_little_more_than_two_transactions() {
         let mut times = Vec::new();
         for claim in 0..ROUNDS {
             let begun = Instant::now();
-            let created = engine.claim(joined, vec![slot], claim).await.unwrap().unwrap();
-            engine.release(vec![(slot, created)]).await.unwrap();
+            let places = engine.claim(joined, vec![slot], claim).await.unwrap().unwrap();
+            engine.release(places).await.unwrap();
             times.push(begun.elapsed());
         }
         times

@@ -10,10 +10,11 @@ use base64::Engine as _;
 
 use entitled::clock::Clock;
 use entitled::fleet;
-use entitled::fleet::engine::{Change, Engine, FleetError};
-use entitled::fleet::settings::{FleetSettings, Kind};
+use entitled::fleet::engine::{Change, Engine, FleetError, Places};
+use entitled::fleet::settings::{FleetSettings, Kind, LONGEST_NAME};
 use entitled_core::fleet::{
-    BeatFault, FleetId, Found, Joined, MachineId, Meta, Naming, Record, Revision, Slot, TokenKey,
+    BeatFault, FleetId, Found, Joined, MOST_PLACES, MachineId, Meta, Naming, Record, Revision,
+    Slot, TokenKey,
 };
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -23,7 +24,7 @@ use crate::support::etcd::Etcd;
 const TTL: Duration = Duration::from_secs(3);
 const META: Meta = Meta { fleet: FleetId([7; 16]), epoch: 0, naming: Naming::ByShare };
 
-fn record(beat: u64) -> Record {
+pub fn record(beat: u64) -> Record {
     Record {
         v: Record::VERSION,
         name: "one".to_owned(),
@@ -44,17 +45,29 @@ fn meta(renewed: Result<Option<Found>, BeatFault>) -> Result<Meta, BeatFault> {
     renewed.map(|it| it.unwrap().meta)
 }
 
+/// When places were made, of which all were made at once.
+fn made(got: Option<Places>) -> Option<Revision> {
+    let got = got?;
+    assert!(got.iter().all(|it| it.1 == got[0].1), "{got:?}");
+    Some(got[0].1)
+}
+
 fn slot(number: u32) -> Slot {
     Slot { token: TokenKey([1; 16]), number }
 }
 
 fn engine(kind: Kind, endpoints: Vec<String>) -> Arc<dyn Engine> {
+    named(kind, ("t", TTL), endpoints)
+}
+
+/// Of another name and lease.
+pub fn named(kind: Kind, (name, ttl): (&str, Duration), endpoints: Vec<String>) -> Arc<dyn Engine> {
     let settings = FleetSettings {
         kind,
-        name: "t".to_owned(),
+        name: name.to_owned(),
         machine: "one".to_owned(),
         endpoints,
-        ttl: TTL,
+        ttl,
         ca: None,
         certificate: None,
         key: None,
@@ -89,9 +102,10 @@ async fn join(engine: &Arc<dyn Engine>, number: u8) -> Joined {
 fn a_slot_is_one_machines_until_it_is_given_back() {
     with_each(|one, other| async move {
         let (first, second) = (join(&one, 1).await, join(&other, 2).await);
-        let created = one.claim(first, vec![slot(0), slot(1)], 10).await.unwrap().unwrap();
+        let created = made(one.claim(first, vec![slot(0), slot(1)], 10).await.unwrap()).unwrap();
         assert_eq!(other.claim(second, vec![slot(1), slot(2)], 11).await.unwrap(), None);
-        assert!(other.claim(second, vec![slot(2)], 12).await.unwrap() > Some(created));
+        let later = other.claim(second, vec![slot(2)], 12).await.unwrap();
+        assert!(made(later) > Some(created));
         let listing = other.list().await.unwrap();
         assert_eq!(listing.slots.len(), 3, "all or nothing: {listing:?}");
         assert!(listing.slots[&slot(1)].is(first.machine));
@@ -99,7 +113,67 @@ fn a_slot_is_one_machines_until_it_is_given_back() {
         one.release(vec![(slot(0), Revision(created.0 - 1))]).await.unwrap();
         assert_eq!(other.claim(second, vec![slot(0)], 13).await.unwrap(), None);
         one.release(vec![(slot(0), created)]).await.unwrap();
-        assert!(other.claim(second, vec![slot(0)], 14).await.unwrap() > Some(created));
+        assert!(made(other.claim(second, vec![slot(0)], 14).await.unwrap()) > Some(created));
+    });
+}
+
+/// More than etcd takes in one transaction, in an order that is not theirs.
+fn many() -> Vec<Slot> {
+    (0..350).rev().map(slot).collect()
+}
+
+#[test]
+fn a_claim_of_very_many_places_is_all_or_none() {
+    with_each(|one, other| async move {
+        let (first, second) = (join(&one, 1).await, join(&other, 2).await);
+        other.claim(second, vec![slot(320)], 10).await.unwrap().unwrap();
+        assert_eq!(one.claim(first, many(), 11).await.unwrap(), None, "the last part is not free");
+        let listing = other.list().await.unwrap();
+        assert_eq!(listing.slots.keys().collect::<Vec<_>>(), [&slot(320)], "and nothing is left");
+        let free: Vec<Slot> = many().into_iter().filter(|it| *it != slot(320)).collect();
+        let got = one.claim(first, free.clone(), 12).await.unwrap().unwrap();
+        let again = one.claim(first, free.clone(), 12).await.unwrap().unwrap();
+        assert_eq!(again, got, "the answer was lost, and it is asked again");
+        let listing = other.list().await.unwrap();
+        assert_eq!((got.len(), listing.slots.len()), (free.len(), free.len() + 1));
+        for (slot, created) in got {
+            let holder = listing.slots[&slot];
+            assert_eq!((holder.by, holder.created), (Some((first.machine, 12)), created));
+        }
+        assert_eq!(one.claim(first, free, 13).await.unwrap(), None, "another claim is another");
+        assert_eq!(other.list().await.unwrap().slots.len(), listing.slots.len());
+    });
+}
+
+#[test]
+fn very_many_places_are_given_back_but_those_that_are_anothers() {
+    with_each(|one, other| async move {
+        let (first, second) = (join(&one, 1).await, join(&other, 2).await);
+        let got = one.claim(first, many(), 10).await.unwrap().unwrap();
+        let of_50 = got.iter().find(|it| it.0 == slot(50)).copied().unwrap();
+        one.release(vec![of_50]).await.unwrap();
+        other.claim(second, vec![slot(50)], 11).await.unwrap().unwrap();
+        one.release(got).await.unwrap();
+        let listing = other.list().await.unwrap();
+        assert_eq!(listing.slots.keys().collect::<Vec<_>>(), [&slot(50)]);
+        assert!(listing.slots[&slot(50)].is(second.machine));
+    });
+}
+
+/// The longest names that they may have, so that it takes as many bytes as it can.
+#[test]
+fn so_many_places_as_a_fleet_may_use_can_be_listed() {
+    let Some(etcd) = Etcd::start(1) else { return };
+    // With which it has as long for an answer as it can.
+    let hour = Duration::from_secs(3_600);
+    let engine = named(Kind::Etcd, (&"n".repeat(LONGEST_NAME), hour), etcd.endpoints());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        engine.open(Some(META)).await.unwrap();
+        let joined = engine.join(MachineId([1; 8]), record(0), hour).await.unwrap().unwrap();
+        let all: Vec<Slot> = (0..MOST_PLACES as u32).map(|it| slot(1_000_000_000 + it)).collect();
+        let got = engine.claim(joined, all, u64::MAX).await.unwrap().unwrap();
+        assert_eq!(engine.list().await.unwrap().slots.len(), got.len());
     });
 }
 
@@ -194,7 +268,7 @@ fn a_watch_tells_what_happens_in_its_order() {
         let watching = tokio::spawn(async move { other.watch(after, tell).await });
         // In the meantime it has begun, as far as the engine in memory needs that.
         tokio::time::sleep(Duration::from_millis(200)).await;
-        let created = one.claim(first, vec![slot(4)], 10).await.unwrap().unwrap();
+        let created = made(one.claim(first, vec![slot(4)], 10).await.unwrap()).unwrap();
         one.release(vec![(slot(4), created)]).await.unwrap();
         one.evict(MachineId([9; 8])).await.unwrap();
         match told.recv().await.unwrap() {

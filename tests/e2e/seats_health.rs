@@ -12,7 +12,7 @@ use crate::support::fleet::Fleet;
 
 const A_MINUTE: u64 = 60_000;
 
-fn health(daemon: &Daemon) -> Value {
+pub fn health(daemon: &Daemon) -> Value {
     daemon.call("system_health", json!({}))
 }
 
@@ -20,12 +20,12 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn status(daemon: &Daemon) -> String {
+pub fn status(daemon: &Daemon) -> String {
     said(&daemon.entitlectl().arg("status").output().unwrap())
 }
 
 /// What the doctor found of an area: how it is, and what it says.
-fn doctor(daemon: &Daemon, area: &str) -> Vec<(String, String)> {
+pub fn doctor(daemon: &Daemon, area: &str) -> Vec<(String, String)> {
     let mut command = daemon.entitlectl();
     let output = command.args(["doctor", "--json", "--config"]).arg(daemon.config()).output();
     let found: Value = serde_json::from_slice(&output.unwrap().stdout).unwrap();
@@ -34,7 +34,7 @@ fn doctor(daemon: &Daemon, area: &str) -> Vec<(String, String)> {
     of_area.map(|it| (it["state"].as_str().unwrap().to_owned(), text(it))).collect()
 }
 
-fn has(found: &[(String, String)], state: &str, part: &str) -> bool {
+pub fn has(found: &[(String, String)], state: &str, part: &str) -> bool {
     found.iter().any(|(is, said)| is == state && said.contains(part))
 }
 
@@ -82,10 +82,10 @@ fn seats_that_cannot_be_written_down_are_told() {
 fn health_tells_how_the_machine_stands_in_its_fleet() {
     let Some(fleet) = Fleet::start(1, 1, 1, Duration::from_secs(3)) else { return };
     let daemon = &fleet.machines[0].daemon;
-    assert_eq!(health(daemon)["fleet"], json!({"standing": "in", "draining": false}));
+    assert_eq!(health(daemon)["fleet"], json!({"standing": "in", "draining": false, "kept": true}));
     assert!(has(&doctor(daemon, "fleet"), "ok", "of which 1 are known"));
     daemon.admin("fleet_drain", json!({}));
-    assert_eq!(health(daemon)["fleet"], json!({"standing": "in", "draining": true}));
+    assert_eq!(health(daemon)["fleet"], json!({"standing": "in", "draining": true, "kept": true}));
     assert!(has(&doctor(daemon, "fleet"), "warning", "no new seats"));
     assert!(status(daemon).contains("fleet drain --end"), "{}", status(daemon));
     fleet.cut(0);

@@ -144,7 +144,7 @@ fn an_older_backup_in_the_stores_place_says_what_may_be_undone() {
     stage.daemon.wait_for_code(ACME, "VALID");
     let said = recovered(&stage.daemon).as_str().unwrap_or_default().to_owned();
     for part in
-        ["ledger.redb.backup-1 was restored", "set aside as ledger.redb.corrupt-1", "suspensions"]
+        ["backup-1 was restored", "set aside as ledger.redb.corrupt-1", "suspensions", "were lent"]
     {
         assert!(said.contains(part), "{said}");
     }

@@ -36,6 +36,8 @@ pub struct Etcd {
     members: Vec<Member>,
     /// Of the members, `etcd.crt` and `etcd.key`, and of who may ask, `ca.crt`; `None` without TLS.
     certificates: Option<PathBuf>,
+    /// What else its members are told.
+    flags: Vec<String>,
 }
 
 struct Member {
@@ -59,6 +61,7 @@ impl Etcd {
             home: TempDir::with_prefix("entitled-etcd-").unwrap(),
             members: members.collect(),
             certificates: None,
+            flags: Vec::new(),
         };
         (0..etcd.members.len()).for_each(|it| etcd.start_member(it));
         etcd.wait_until_healthy();
@@ -91,6 +94,14 @@ impl Etcd {
     pub fn secure(&mut self, certificates: &Path) {
         (0..self.len()).for_each(|it| self.kill_member(it));
         self.certificates = Some(certificates.to_owned());
+        (0..self.len()).for_each(|it| self.start_member(it));
+        self.wait_until_healthy();
+    }
+
+    /// Starts all members again, with these flags.
+    pub fn restart_with(&mut self, flags: &[&str]) {
+        (0..self.len()).for_each(|it| self.kill_member(it));
+        self.flags = flags.iter().map(|it| (*it).to_owned()).collect();
         (0..self.len()).for_each(|it| self.start_member(it));
         self.wait_until_healthy();
     }
@@ -130,6 +141,7 @@ impl Etcd {
             .args(["--initial-cluster", &all.join(","), "--initial-cluster-state", "new"])
             .args(["--heartbeat-interval", "50", "--election-timeout", "500"])
             .args(["--log-level", "error"])
+            .args(&self.flags)
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         if let Some(certificates) = &self.certificates {

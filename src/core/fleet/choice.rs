@@ -3,6 +3,10 @@
 use super::ids::{MachineId, Slot};
 use crate::seats::{Offer, TokenKey};
 
+/// Places that are in use in a fleet at most, of all products: every machine reads all of them with each renewal, in one
+/// answer that has its limit.
+pub const MOST_PLACES: usize = 32_000;
+
 impl Offer {
     pub fn has(&self, slot: &Slot) -> bool {
         slot.number < self.places(&slot.token)

@@ -21,7 +21,7 @@ mod term;
 pub use crate::seats::{Naming, Offer, TokenKey};
 pub use beat::{BeatFault, Record, judge};
 pub use belief::{Belief, Credit, Doubt, Known, MOST_RESTORED, believe};
-pub use choice::{choose, count_free};
+pub use choice::{MOST_PLACES, choose, count_free};
 pub use ids::{Fence, FleetId, LeaseId, MachineId, Revision, Slot};
 pub use table::{Found, Holder, Joined, Listing, Meta, Table};
 pub use term::Term;

@@ -179,27 +179,31 @@ impl Table {
         self.evicted.contains(&machine)
     }
 
-    /// Takes all of `slots`, or none: each must be nobody's, and the machine must be in the fleet.
+    /// Takes all of `slots`, or none: each must be nobody's, or have been taken by this claim before, whose answer was lost; and
+    /// the machine must be in the fleet. When each was made.
     pub fn claim(
         &mut self,
         now: BootTime,
         joined: &Joined,
         slots: &[Slot],
         claim: u64,
-    ) -> Option<Revision> {
+    ) -> Option<Vec<(Slot, Revision)>> {
         self.expire(now);
         let machine = joined.machine;
         let is_in = self.machines.get(&machine).is_some_and(|(_, _, it)| *it == joined.created)
             && self.leases.contains_key(&joined.lease);
-        if !is_in || slots.iter().any(|it| self.slots.contains_key(it)) {
+        let by = Some((machine, claim));
+        let is_anothers = |it: &Slot| self.slots.get(it).is_some_and(|(it, _)| it.by != by);
+        if !is_in || slots.iter().any(is_anothers) {
             return None;
         }
-        let created = self.next();
-        for slot in slots {
-            let holder = Holder { by: Some((machine, claim)), created };
-            self.slots.insert(*slot, (holder, joined.lease));
-        }
-        Some(created)
+        let created = match slots.iter().all(|it| self.slots.contains_key(it)) {
+            true => Revision(self.revision),
+            false => self.next(),
+        };
+        let new = (Holder { by, created }, joined.lease);
+        let made = slots.iter().map(|it| (*it, self.slots.entry(*it).or_insert(new).0.created));
+        Some(made.collect())
     }
 
     /// Gives a slot back that was made then.

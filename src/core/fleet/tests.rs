@@ -320,7 +320,8 @@ impl World {
                 Told::Renewed(judged.map(|()| own.map(|(slot, it)| (slot, it.created)).collect()))
             }
             Ask::Claim(joined, slot, claim) => {
-                Told::Claimed(slot, self.table.claim(now, &joined, &[slot], claim))
+                let claimed = self.table.claim(now, &joined, &[slot], claim);
+                Told::Claimed(slot, claimed.and_then(|it| Some(it.first()?.1)))
             }
             Ask::Release(slot, created) => {
                 self.table.release(now, &slot, created);

@@ -5,6 +5,7 @@
 
 mod client;
 mod keys;
+mod places;
 mod wire;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +16,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::engine::{Answer, Change, Engine, FleetError};
+use super::engine::{Answer, Change, Engine, FleetError, Places};
 use super::settings::FleetSettings;
 use client::Client;
 use entitled_core::fleet::{
@@ -23,7 +24,7 @@ use entitled_core::fleet::{
     judge,
 };
 use keys::{Key, Keys};
-use wire::{KeyValue, LeaseGrant, LeaseKept, Range, Transaction, absent, has_value, put};
+use wire::{LeaseGrant, LeaseKept, Range, Transaction, absent, has_value, put};
 
 pub struct Etcd {
     client: Client,
@@ -201,52 +202,12 @@ impl Engine for Etcd {
         .boxed()
     }
 
-    fn claim(&self, joined: Joined, slots: Vec<Slot>, claim: u64) -> Answer<'_, Option<Revision>> {
-        async move {
-            let machine = self.keys.machine(joined.machine);
-            let (mut compare, mut success, mut failure) =
-                (vec![wire::created_at(&machine, joined.created)], Vec::new(), Vec::new());
-            let value = keys::of_holder(joined.machine, claim);
-            for key in slots.iter().map(|it| self.keys.slot(it)) {
-                compare.push(absent(&key));
-                success.push(put(&key, &value, Some(joined.lease)));
-                failure.push(wire::range(&key));
-            }
-            let body = json!({"compare": compare, "success": success, "failure": failure});
-            let done = match self.transact(body).await {
-                // The lease is gone, which the next renewal finds out as well.
-                Err(FleetError::Refused { why }) if why.contains("lease not found") => {
-                    return Ok(None);
-                }
-                done => done?,
-            };
-            if done.succeeded {
-                return Ok(Some(Revision(done.header.revision)));
-            }
-            // It was asked twice, because the first answer was lost.
-            let own: Vec<&KeyValue> = done
-                .found()
-                .filter(|it| keys::holder(it).by == Some((joined.machine, claim)))
-                .collect();
-            let all = own.len() == slots.len();
-            Ok(own.first().filter(|_| all).map(|it| Revision(it.create_revision)))
-        }
-        .boxed()
+    fn claim(&self, joined: Joined, slots: Vec<Slot>, claim: u64) -> Answer<'_, Option<Places>> {
+        self.claim_in_parts(joined, slots, claim).boxed()
     }
 
-    fn release(&self, slots: Vec<(Slot, Revision)>) -> Answer<'_, ()> {
-        async move {
-            for (slot, created) in slots {
-                let key = self.keys.slot(&slot);
-                let body = json!({
-                    "compare": [wire::created_at(&key, created)],
-                    "success": [wire::delete(&key)],
-                });
-                self.transact(body).await?;
-            }
-            Ok(())
-        }
-        .boxed()
+    fn release(&self, slots: Places) -> Answer<'_, ()> {
+        async move { self.release_in_parts(&slots).await }.boxed()
     }
 
     fn list(&self) -> Answer<'_, Listing> {

@@ -42,6 +42,8 @@ pub struct Fleet {
     pub machine: Option<String>,
     /// Whether it gives no new seats.
     pub draining: bool,
+    /// Whether it is written down what this machine is: else its seats would end if the daemon were started again.
+    pub kept: bool,
     /// Until when its seats go on if the store is not heard of again.
     pub deadline: Option<String>,
     /// Places that are taken in all, as far as was heard.
@@ -57,6 +59,8 @@ pub struct FleetHealth {
     pub standing: &'static str,
     /// Whether it gives no new seats.
     pub draining: bool,
+    /// Whether it is written down what this machine is: else its seats would end if the daemon were started again.
+    pub kept: bool,
 }
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -94,6 +98,7 @@ impl From<&FleetView> for Fleet {
             why: it.why.clone(),
             machine: it.machine.clone(),
             draining: it.draining,
+            kept: it.is_kept,
             deadline: it.deadline.map(|it| it.to_string()),
             places: it.places,
             machines: it.machines.iter().map(Into::into).collect(),
@@ -103,7 +108,7 @@ impl From<&FleetView> for Fleet {
 
 impl From<seat_keeper::FleetHealth> for FleetHealth {
     fn from(it: seat_keeper::FleetHealth) -> Self {
-        Self { standing: it.standing, draining: it.is_draining }
+        Self { standing: it.standing, draining: it.is_draining, kept: it.is_kept }
     }
 }
 

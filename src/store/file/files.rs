@@ -35,8 +35,9 @@ const PIECE: u64 = 1 << 20;
 const OWN_NAMES: [&str; 2] = ["kek", "machine-id"];
 const OWN_ENDINGS: [&str; 5] = [".tmp", ".new", ".next", ".old", ".lock"];
 
-const FRESH: &str = "a fresh store was begun: the customers, linked wallets, sealed keys, suspensions and history \
-                     of the one before are not in it";
+const FRESH: &str = "a fresh store was begun: the customers, linked wallets, sealed keys, suspensions, \
+                     loans of seats and history of the one before are not in it. Seats that it had lent are given again \
+                     here while other machines have them";
 
 /// An open store, and what is known of its file's checksums.
 pub(in crate::store) type Opened = (Database, Arc<Checksums>);
@@ -190,7 +191,8 @@ fn newest_whole<'a>(
 fn restored(backup: &str, until: Option<Timestamp>) -> String {
     let until = until.map(|it| format!(", whose last change is of {it:.0}")).unwrap_or_default();
     format!(
-        "{backup} was restored{until}: what changed after it is undone, so suspensions, deactivations and unlinked wallets may be in force no more; make them again"
+        "{backup} was restored{until}: what changed after it is undone, so suspensions, deactivations and unlinked wallets may be in force no more; make them again. \
+         Seats that were lent after it are given again here while other machines have them, and places that were borrowed after it are gone"
     )
 }
 

@@ -13,13 +13,14 @@ mod turn;
 mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::Arc;
 
 use actix::Context;
 
 use crate::actors::seat_keeper::work::watching::Task;
 use crate::actors::seat_keeper::{Asked, SeatKeeper};
-use crate::fleet::engine::Engine;
+use crate::fleet::engine::{Engine, Places};
 use crate::fleet::settings::FleetSettings;
 use crate::fleet::state::{Membership, Remembered, StateFile};
 use crate::seat_journal::Boot;
@@ -92,6 +93,8 @@ pub(in crate::actors::seat_keeper) struct Member {
     settings: FleetSettings,
     term: Term,
     file: StateFile,
+    /// The file says what the machine is.
+    is_kept: bool,
     boot: String,
     pub(super) standing: Standing,
     /// What was told of since it was heard of last.
@@ -140,6 +143,12 @@ impl Holding {
         self.held.keys().filter(|it| self.offer.has(it)).count() as u64
     }
 
+    /// Revisions of a store that was restored begin lower again: the newest is that of the last claim.
+    fn take(&mut self, places: Places) {
+        self.newest = places.iter().map(|it| it.1).max().unwrap_or(self.newest);
+        self.held.extend(places);
+    }
+
     fn name_places(&mut self, naming: Naming) {
         let offer = |it: &Proven| Offer::of(&it.product, &it.counted, it.seats, naming);
         self.offer = self.proven.as_ref().map(offer).unwrap_or_default();
@@ -159,7 +168,8 @@ impl Member {
         };
         let mut member = Self {
             term: Term(settings.ttl),
-            file: StateFile(settings.state.clone()),
+            file: StateFile::new(settings.state.clone()),
+            is_kept: true,
             boot: Boot::current().id.unwrap_or_default(),
             standing: Standing::CutOff { why: "it was not heard of yet".to_owned() },
             told: BTreeSet::new(),
@@ -220,6 +230,16 @@ impl Member {
             membership,
             revision: self.engine.seen().0.max(self.remembered.revision),
             ..self.remembered.clone()
+        }
+    }
+
+    /// An old file is no danger: a machine that goes by one after a start finds its record further than that, and ends what it
+    /// had. It is told once while it lasts.
+    fn note_kept(&mut self, written: io::Result<()>) {
+        let was_kept = std::mem::replace(&mut self.is_kept, written.is_ok());
+        if let Some(error) = written.err().filter(|_| was_kept) {
+            tracing::error!(event = "fleet_not_kept", path = %self.file.path().display(), %error,
+                "what the machine is in its fleet cannot be written down: a restart now would end its seats");
         }
     }
 

@@ -26,6 +26,7 @@ pub struct FleetHealth {
     /// As in [`super::fleet::orders::FleetView`].
     pub standing: &'static str,
     pub is_draining: bool,
+    pub is_kept: bool,
 }
 
 impl Handler<FindSeatHealth> for SeatKeeper {

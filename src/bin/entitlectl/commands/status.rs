@@ -189,6 +189,9 @@ fn of_seats(health: &Value) -> Vec<String> {
     if tables::field(health, "seats.kept") == false {
         lines.push("Which seats are in use cannot be written down; `entitlectl doctor` says what mends it.".to_owned());
     }
+    if tables::field(health, "fleet.kept") == false {
+        lines.push("What this machine is in its fleet cannot be written down; `entitlectl doctor` says what mends it.".to_owned());
+    }
     match tables::text(health, "fleet.standing") {
         "" | "in" => {}
         "refused" => lines.push("The store of the fleet is not believed, and this machine gives no seats of it; `entitlectl fleet status` says why.".to_owned()),

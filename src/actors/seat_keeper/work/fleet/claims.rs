@@ -4,17 +4,13 @@ use actix::prelude::*;
 
 use super::Member;
 use crate::actors::seat_keeper::SeatKeeper;
-use crate::fleet::engine::FleetError;
+use crate::fleet::engine::{FleetError, Places};
 use crate::keys::fill_random;
-use entitled_core::fleet::{Joined, Listing, Revision, Slot};
+use entitled_core::fleet::{Joined, Listing, Slot};
 use entitled_core::seats::PoolId;
 
-/// How a claim of places went.
-pub(super) struct Claimed {
-    pub(super) slots: Vec<Slot>,
-    /// When they were made; `None` if somebody else was there.
-    pub(super) created: Result<Option<Revision>, FleetError>,
-}
+/// How a claim of places went; `None` if somebody else was there.
+pub(super) type Claimed = Result<Option<Places>, FleetError>;
 
 impl Member {
     /// These places are under way to us. Until that is over the pool claims no others.
@@ -48,12 +44,12 @@ impl SeatKeeper {
         member.begin_claim(pool, claim, &slots);
         let engine = member.engine.clone();
         let claiming = async move {
-            let created = engine.claim(joined, slots.clone(), claim).await;
-            let listing = match &created {
+            let claimed: Claimed = engine.claim(joined, slots, claim).await;
+            let listing = match &claimed {
                 Ok(None) => Some(engine.list().await),
                 _ => None,
             };
-            (Claimed { slots, created }, listing)
+            (claimed, listing)
         };
         context.spawn(claiming.into_actor(self).map(move |(claimed, listing), keeper, context| {
             let (listing, unheard): (Option<Listing>, Option<FleetError>) = match listing {

@@ -37,9 +37,9 @@ impl SeatKeeper {
         let now = self.now();
         let Some(member) = &mut self.member else { return };
         let Some(holding) = member.holdings.get_mut(&pool) else { return };
-        match (claimed.created, unheard) {
-            (Ok(Some(created)), _) => {
-                holding.held.extend(claimed.slots.into_iter().map(|it| (it, created)));
+        match (claimed, unheard) {
+            (Ok(Some(got)), _) => {
+                holding.held.extend(got);
                 holding.attempt = 0;
             }
             (Ok(None), None) => holding.attempt = holding.attempt.wrapping_add(1),

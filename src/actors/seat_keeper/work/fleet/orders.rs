@@ -89,6 +89,8 @@ pub struct FleetView {
     pub why: Option<String>,
     pub machine: Option<String>,
     pub draining: bool,
+    /// It is written down what the machine is.
+    pub is_kept: bool,
     /// Until when seats go on if the store is not heard of again.
     pub deadline: Option<Timestamp>,
     /// Places that are taken in all, as far as was heard.
@@ -171,7 +173,8 @@ impl SeatKeeper {
     pub(in crate::actors::seat_keeper) fn fleet_health(&self) -> Option<FleetHealth> {
         let member = self.member.as_ref()?;
         let is_draining = member.remembered.draining;
-        Some(FleetHealth { standing: member.standing.told().0, is_draining })
+        let (standing, is_kept) = (member.standing.told().0, member.is_kept);
+        Some(FleetHealth { standing, is_draining, is_kept })
     }
 
     fn fleet_view(&self) -> Result<FleetView, FleetOrderError> {
@@ -186,6 +189,7 @@ impl SeatKeeper {
             why: why.map(ToOwned::to_owned),
             machine: member.joined.map(|it| it.machine.to_string()),
             draining: member.remembered.draining,
+            is_kept: member.is_kept,
             deadline: is_set.then(|| self.date(member.deadline)),
             places: member.taken.len() as u64,
             machines: member.machines_told(),

@@ -1,5 +1,6 @@
 //! One time that the store is asked: to be renewed, or to be let in. What it says of itself is judged before it is believed.
 
+use std::io;
 use std::sync::Arc;
 
 use super::Member;
@@ -51,7 +52,7 @@ pub(super) struct Plan {
     clock: Clock,
     term: Term,
     file: StateFile,
-    pub(super) memory: Remembered,
+    memory: Remembered,
     left_behind: Option<LeaseId>,
     known: Known,
     record: Record,
@@ -87,12 +88,9 @@ impl Plan {
         BootTime(u64::try_from(self.clock.monotonic().as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// What is done next must find on disk what it was.
-    pub(super) async fn remember(&self, memory: Remembered) -> Result<(), FleetError> {
-        let (file, path) = (self.file.clone(), self.file.0.clone());
-        let written = tokio::task::spawn_blocking(move || file.write(&memory)).await;
-        let written = written.unwrap_or_else(|gone| Err(std::io::Error::other(gone)));
-        written.map_err(|source| FleetError::File { path, source })
+    /// Before a renewal, so that who is started again after it knows its own record. It waits for no disk that hangs.
+    pub(super) async fn remember(&self) -> io::Result<()> {
+        self.file.write(self.memory.clone(), self.term.patience()).await
     }
 
     /// What is believed of that, after the epoch was put back that somebody has lowered.
@@ -131,7 +129,6 @@ impl Plan {
         last: Record,
         next: Record,
     ) -> Result<Upkeep, FleetError> {
-        self.remember(self.memory.clone()).await?;
         let sent = self.now();
         let found = match self.engine.renew(joined, last, next.clone()).await? {
             Ok(found) => found,

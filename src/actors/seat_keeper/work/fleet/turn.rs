@@ -7,8 +7,8 @@ use super::claims::{Claimed, random};
 use super::{Holding, Standing};
 use crate::actors::seat_keeper::SeatKeeper;
 use crate::actors::seat_keeper::work::watching::Task;
-use crate::fleet::engine::{Change, FleetError};
-use entitled_core::fleet::{Listing, Revision, Slot, choose, count_free};
+use crate::fleet::engine::{Change, FleetError, Places};
+use entitled_core::fleet::{Listing, MOST_PLACES, Revision, Slot, choose, count_free};
 use entitled_core::seats::{BootTime, EndReason, PoolId, Refusal, RequestId};
 
 /// Claims in a row that find somebody else there, before it counts as full.
@@ -28,7 +28,7 @@ impl SeatKeeper {
                 if self.house.seats.used(pool) > 0 {
                     tracing::warn!(
                         event = "fleet_lost",
-                        "the fleet was away for too long: seats end"
+                        "the deadline of the fleet is past: its seats end"
                     );
                 }
                 self.house.seats.take_spare(pool);
@@ -102,12 +102,15 @@ impl SeatKeeper {
         let Some(holding) = member.holdings.get(&pool).filter(|it| !it.is_busy) else { return };
         let Some(joined) = member.joined else { return };
         let is_taken = |it: &Slot| member.is_taken(it);
-        let slots =
-            |count| choose(joined.machine, holding.attempt, &holding.offer, count, is_taken);
+        let room = u32::try_from(MOST_PLACES.saturating_sub(member.taken.len())).unwrap_or(0);
+        let slots = |count| {
+            let fits = Some(count).filter(|it| *it <= room)?;
+            choose(joined.machine, holding.attempt, &holding.offer, fits, is_taken)
+        };
         let chosen = (holding.attempt < MOST_ATTEMPTS).then(|| {
             // Who is next may want more than there are, and somebody behind it no more than that.
             let for_others = || {
-                let free = count_free(&holding.offer, wanted, is_taken);
+                let free = count_free(&holding.offer, wanted.min(room), is_taken);
                 slots(self.house.seats.wants(now, pool, free))
             };
             slots(wanted).or_else(for_others)
@@ -130,15 +133,14 @@ impl SeatKeeper {
     /// That nothing could be heard beside is found out by the next look.
     fn places_claimed(&mut self, pool: PoolId, claimed: Claimed, _: Option<&FleetError>) {
         let now = self.now();
-        let Claimed { slots, created } = claimed;
         let Some(member) = &mut self.member else { return };
         let is_in = member.is_in(now);
         let Some(holding) = member.holdings.get_mut(&pool) else { return };
-        match created {
-            Ok(Some(created)) => {
-                let places = slots.len() as u64;
-                holding.held.extend(slots.into_iter().map(|it| (it, created)));
-                (holding.newest, holding.attempt) = (created, 0);
+        match claimed {
+            Ok(Some(got)) => {
+                let places = got.len() as u64;
+                holding.take(got);
+                holding.attempt = 0;
                 if is_in {
                     self.house.seats.keep(now, pool, None);
                     self.house.seats.give(now, pool, places);
@@ -189,11 +191,7 @@ impl SeatKeeper {
         self.return_places(given, context);
     }
 
-    pub(super) fn return_places(
-        &mut self,
-        slots: Vec<(Slot, Revision)>,
-        context: &mut Context<Self>,
-    ) {
+    pub(super) fn return_places(&mut self, slots: Places, context: &mut Context<Self>) {
         let Some(member) = self.member.as_mut().filter(|_| !slots.is_empty()) else { return };
         member.releasing.extend(slots.iter().map(|(slot, _)| *slot));
         let engine = member.engine.clone();
@@ -276,14 +274,16 @@ impl SeatKeeper {
         member.begin_claim(pool, claim, &tried);
         let engine = member.engine.clone();
         let regaining = async move {
-            let mut got = Vec::new();
-            let mut tried = tried.into_iter();
-            while got.len() < missing
-                && let Some(slot) = tried.next()
-            {
-                match engine.claim(joined, vec![slot], claim).await {
-                    Ok(Some(created)) => got.push((slot, created)),
-                    Ok(None) => {}
+            let mut got = Places::new();
+            // As a rule they are all there; else each is for itself.
+            let all = tried.get(..missing).map(<[Slot]>::to_vec);
+            let alone = tried.into_iter().map(|it| vec![it]);
+            for slots in all.into_iter().chain(alone) {
+                if got.len() >= missing {
+                    break;
+                }
+                match engine.claim(joined, slots, claim).await {
+                    Ok(found) => got.extend(found.unwrap_or_default()),
                     Err(error) => return (got, Some(error)),
                 }
             }
@@ -295,20 +295,13 @@ impl SeatKeeper {
         }));
     }
 
-    fn regained(
-        &mut self,
-        (pool, claim): (PoolId, u64),
-        got: Vec<(Slot, Revision)>,
-        error: Option<FleetError>,
-    ) {
+    fn regained(&mut self, (pool, claim): (PoolId, u64), got: Places, error: Option<FleetError>) {
         let now = self.now();
         self.wake(now);
         let Some(member) = &mut self.member else { return };
         member.end_claim(pool, claim);
         let Some(holding) = member.holdings.get_mut(&pool) else { return };
-        holding.newest =
-            got.iter().map(|it| it.1).chain([holding.newest]).max().unwrap_or_default();
-        holding.held.extend(got);
+        holding.take(got);
         let kept = holding.held.len() as u64;
         match error {
             // Until the deadline it is tried again with each look.

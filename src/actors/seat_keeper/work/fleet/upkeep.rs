@@ -141,13 +141,19 @@ impl SeatKeeper {
         };
         let plan = member.plan(&clock);
         let kept_up = async move {
-            let kept = match renewing {
-                Some((joined, last, next)) => plan.renew(joined, last, next).await,
-                None => plan.join().await,
+            let (written, kept) = match renewing {
+                Some((joined, last, next)) => {
+                    let written = plan.remember().await;
+                    (Some(written), plan.renew(joined, last, next).await)
+                }
+                None => (None, plan.join().await),
             };
-            kept.unwrap_or_else(Upkeep::from)
+            (written, kept.unwrap_or_else(Upkeep::from))
         };
-        context.spawn(kept_up.into_actor(self).map(|upkeep, keeper, context| {
+        context.spawn(kept_up.into_actor(self).map(|(written, upkeep), keeper, context| {
+            if let (Some(written), Some(member)) = (written, &mut keeper.member) {
+                member.note_kept(written);
+            }
             keeper.kept_up(upkeep, context);
             keeper.settle(context);
         }));
@@ -242,10 +248,10 @@ impl SeatKeeper {
     pub(super) fn remember(&mut self, context: &mut Context<Self>) {
         let Some(member) = &self.member else { return };
         let plan = member.plan(&self.parts.clock);
-        let writing = async move { plan.remember(plan.memory.clone()).await };
-        context.spawn(writing.into_actor(self).map(|written, _, _| {
-            if let Err(error) = written {
-                tracing::error!(%error, "what the machine is in its fleet could not be written down");
+        let writing = async move { plan.remember().await };
+        context.spawn(writing.into_actor(self).map(|written, keeper, _| {
+            if let Some(member) = &mut keeper.member {
+                member.note_kept(written);
             }
         }));
     }

@@ -225,6 +225,11 @@ fn fleet(findings: &mut Findings, session: &Session, health: Option<&Value>) {
     if told.is_null() {
         return;
     }
+    if tables::field(told, "kept") == false {
+        let said = "what this machine is cannot be written down: a restart of the daemon now would end its seats";
+        let mend = "make room where the ledger is: the file `fleet.json` beside it is written with each renewal";
+        findings.add("fleet", State::Bad, said, mend);
+    }
     // Why it is as it is, and who else is there, an administrator is told.
     let status = ask(session, &Question::admin("fleet_status")).unwrap_or_default();
     let why = match tables::text(&status, "why") {

@@ -72,7 +72,9 @@ impl Seats {
         let mut used: BTreeMap<Owner, u64> = BTreeMap::new();
         let Some(pool) = self.pools.get(&id) else { return Division { used, share: 0 } };
         for seat in self.of(pool).filter(|it| !it.is_lingering()) {
-            *used.entry(seat.claimant.user()).or_default() += seat.weight();
+            for (user, places) in seat.needs_of_users() {
+                *used.entry(user).or_default() += places;
+            }
         }
         let waiting = pool.queue.iter().filter_map(|it| self.requests.get(it));
         for user in waiting.map(|it| it.claimant.user()).chain(newcomer) {

@@ -13,7 +13,7 @@ use super::pool::Wish;
 
 /// A pool divided by those who have or want something of it.
 #[derive(Debug)]
-struct Division {
+pub(super) struct Division {
     used: BTreeMap<Owner, u64>,
     share: u64,
 }
@@ -27,6 +27,15 @@ pub(super) struct HeldUp {
 }
 
 impl HeldUp {
+    /// Nobody yet, of a pool that may have been divided before, for the same newcomer.
+    pub(super) fn dividing(division: Option<Division>) -> Self {
+        Self { division, ..Self::default() }
+    }
+
+    pub(super) fn into_division(self) -> Option<Division> {
+        self.division
+    }
+
     pub(super) fn is_all(&self) -> bool {
         self.all
     }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::domain::product::{Overage, SeatTerms, SeatUnit};
+use crate::seats::tests::claimant;
 use crate::seats::*;
 
 mod rules;
@@ -237,15 +238,7 @@ impl World {
         let id = RequestId(self.number());
         let wait_until = self.dice.one_in(2).then(|| self.now.after(Duration::from_secs(40)));
         let count = if self.dice.one_in(5) { 3 } else { 1 };
-        let claimant = Claimant {
-            uid,
-            account: None,
-            on_behalf: None,
-            gids: Vec::new(),
-            unit: None,
-            user_unit: None,
-            standing: None,
-        };
+        let claimant = claimant(uid, Vec::new(), "cad.service");
         Request { id, pools, claimant, key, bindings, adopt, count, wait_until }
     }
 
@@ -389,15 +382,7 @@ impl World {
         let (id, pool) = (RequestId(self.number()), PoolId(self.dice.below(POOLS)));
         self.open.insert(id);
         self.wanted = Duration::from_secs(60 + 60 * self.dice.below(2));
-        let claimant = Claimant {
-            uid,
-            account: None,
-            on_behalf: None,
-            gids: Vec::new(),
-            unit: None,
-            user_unit: None,
-            standing: None,
-        };
+        let claimant = claimant(uid, Vec::new(), "cad.service");
         self.seats.borrow(self.now, id, claimant, (&[pool], self.wanted));
     }
 
@@ -416,15 +401,7 @@ impl World {
         let (id, pool) = (RequestId(self.number()), PoolId(self.dice.below(POOLS)));
         self.open.insert(id);
         self.wanted = Duration::from_secs(60 + 60 * self.dice.below(2));
-        let claimant = Claimant {
-            uid,
-            account: None,
-            on_behalf: None,
-            gids: Vec::new(),
-            unit: None,
-            user_unit: None,
-            standing: None,
-        };
+        let claimant = claimant(uid, Vec::new(), "cad.service");
         self.seats.lend_away(self.now, id, claimant, (pool, seat, self.wanted));
     }
 

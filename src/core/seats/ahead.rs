@@ -1,8 +1,8 @@
 //! Whose turn is before: what is waited for in another pool by who asked earlier is left to them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::fair_share::HeldUp;
+use super::fair_share::{Division, HeldUp};
 use super::ids::{BootTime, Owner, PoolId};
 use super::machine::Seats;
 use super::places::TokenKey;
@@ -18,18 +18,24 @@ pub(super) const PASSED_OVER: usize = 1_024;
 #[derive(Debug, Default)]
 pub(super) struct Ahead(BTreeSet<PoolId>);
 
+/// Pools are divided once for all who wait in them.
+type Divisions = BTreeMap<PoolId, Division>;
+
 impl Seats {
     /// Who is before this turn in pools that may share a token with this one. The same for each token.
     pub(super) fn ahead(&self, id: PoolId, turn: Turn) -> Ahead {
         let shares = self.pools.get(&id).is_some_and(|it| !it.common.is_empty());
         let Some((now, turn, user)) = turn.filter(|_| shares) else { return Ahead::default() };
-        let mut found = BTreeSet::new();
+        let (mut found, mut divisions) = (BTreeSet::new(), Divisions::new());
         for (_, request) in self.requests.range(..turn) {
             if request.pools.contains(&id) {
                 continue;
             }
             for other in &request.pools {
-                if !found.contains(other) && self.waits_for_places((now, user), *other, request) {
+                let asked = (*other, request);
+                if !found.contains(other)
+                    && self.waits_for_places((now, user), asked, &mut divisions)
+                {
                     found.insert(*other);
                 }
             }
@@ -47,8 +53,8 @@ impl Seats {
     fn waits_for_places(
         &self,
         (now, user): (BootTime, Owner),
-        id: PoolId,
-        request: &Request,
+        (id, request): (PoolId, &Request),
+        divisions: &mut Divisions,
     ) -> bool {
         let Some(pool) = self.pools.get(&id) else { return false };
         let wish = Wish { turn: None, ..self.wish(id, request) };
@@ -64,10 +70,12 @@ impl Seats {
                 shortage.is_none_or(|it| it.holds_up && it.refusal != Refusal::NotKnown)
             }
         };
-        let mut held_up = HeldUp::default();
+        let mut held_up = HeldUp::dividing(divisions.remove(&id));
         if lacks {
             held_up.add(self, now, (id, wish), Some(user));
         }
-        held_up.has(user)
+        let is_kept = held_up.has(user);
+        divisions.extend(held_up.into_division().map(|it| (id, it)));
+        is_kept
     }
 }

@@ -9,7 +9,7 @@ use super::pool::{Capacity, Supply};
 use super::seat::{Binding, EndReason, Hold, Refusal, Reprieve, Seat};
 
 /// How long a session that nothing holds any more may be adopted.
-const DETACHED: Duration = Duration::from_secs(60);
+pub(super) const DETACHED: Duration = Duration::from_secs(60);
 
 impl Seat {
     /// When it ends if nothing happens, but for draining.
@@ -66,8 +66,8 @@ impl Seats {
 
     /// Nothing holds the session any more, and somebody may take it over.
     pub(super) fn detach(&mut self, now: BootTime, id: SeatId) {
-        let until = now.after(DETACHED);
         if let Some(seat) = self.seat_mut(id) {
+            let until = seat.session_ends.take().unwrap_or(now.after(DETACHED));
             seat.hold = Hold::Detached { until };
             self.alarms.insert((until, Alarm::Seat(id)));
         }
@@ -142,6 +142,10 @@ impl Seats {
 
     /// Of a seat, something has come due; perhaps not any more.
     pub(super) fn run_out(&mut self, now: BootTime, id: SeatId) {
+        let session = self.seats.get(&id).and_then(|it| it.session_ends);
+        if session.is_some_and(|it| it <= now) {
+            self.end_session(now, id);
+        }
         let Some(seat) = self.seats.get(&id) else { return self.end_aside(now, id) };
         if seat.drains_at.is_some_and(|it| it <= now) {
             return self.end_drained(now, id);
@@ -184,6 +188,7 @@ impl Seats {
         if let Some(token) = seat.adopt.take() {
             self.by_token.remove(&token);
         }
+        seat.session_ends = None;
         self.effects.push(Effect::Ended { seat: Box::new(seat.clone()), reason });
         (seat.hold, seat.over) = (Hold::Lingering { until }, false);
         seat.sharers.clear();

@@ -13,7 +13,7 @@ use super::pool::Wish;
 
 /// A pool divided by those who have or want something of it.
 #[derive(Debug)]
-struct Division {
+pub(super) struct Division {
     used: BTreeMap<Owner, u64>,
     share: u64,
 }
@@ -27,6 +27,15 @@ pub(super) struct HeldUp {
 }
 
 impl HeldUp {
+    /// Nobody yet, of a pool that may have been divided before, for the same newcomer.
+    pub(super) fn dividing(division: Option<Division>) -> Self {
+        Self { division, ..Self::default() }
+    }
+
+    pub(super) fn into_division(self) -> Option<Division> {
+        self.division
+    }
+
     pub(super) fn is_all(&self) -> bool {
         self.all
     }
@@ -72,7 +81,9 @@ impl Seats {
         let mut used: BTreeMap<Owner, u64> = BTreeMap::new();
         let Some(pool) = self.pools.get(&id) else { return Division { used, share: 0 } };
         for seat in self.of(pool).filter(|it| !it.is_lingering()) {
-            *used.entry(seat.claimant.user()).or_default() += seat.weight();
+            for (user, places) in seat.needs_of_users() {
+                *used.entry(user).or_default() += places;
+            }
         }
         let waiting = pool.queue.iter().filter_map(|it| self.requests.get(it));
         for user in waiting.map(|it| it.claimant.user()).chain(newcomer) {

@@ -30,9 +30,11 @@ impl Seats {
                     (refusal, is_weak) = (Refusal::TooMany, false);
                 }
                 Ok(Room { fit, .. }) => {
+                    let shares = self.is_waited_for(pool, request.key).then_some(pool);
                     self.grant(now, pool, request, fit);
                     // Whoever waits here by the policy alone now holds up nobody elsewhere any more.
-                    return self.serve_others(now, &[pool]);
+                    self.stir(pool);
+                    return self.serve_all(now, &shares);
                 }
                 // What can pass by waiting is the better answer of two, and a pool without any seats has the least to say.
                 Err(shortage) => {
@@ -63,25 +65,28 @@ impl Seats {
     }
 
     /// The seat that the unit has, with as many places as are asked for. One that lingers has to be free as any other; and
-    /// whoever comes to share one has to be somebody whom the policy lets have one.
+    /// whoever comes to share one, or to need more of it, has to be somebody whom the policy lets have as many.
     fn held(&self, request: &Request) -> Option<SeatId> {
         let own = request.pools.iter().filter_map(|it| self.by_key.get(&(*it, request.key)));
         let shares = |it: &Seat| {
-            let holds = it.bindings().iter().any(|it| request.bindings.contains(it));
+            let holds = it.bindings().iter().find(|it| request.bindings.contains(it));
+            let has_all = holds.is_some_and(|by| it.need(it.holder(*by).owner()) >= request.count);
             let is_enough = !it.is_lingering() && it.count >= request.count;
-            is_enough && (holds || self.admits(it.pool, &request.claimant))
+            is_enough && (has_all || self.may_share(it, request))
         };
         own.copied().find(|it| self.seats.get(it).is_some_and(shares))
     }
 
-    fn admits(&self, pool: PoolId, claimant: &Claimant) -> bool {
-        self.pools.get(&pool).is_some_and(|it| it.policy.admits(claimant))
+    fn may_share(&self, seat: &Seat, Request { claimant, count, .. }: &Request) -> bool {
+        self.pools.get(&seat.pool).is_some_and(|pool| {
+            let is_let_in = pool.policy.admits(claimant);
+            is_let_in && !self.shares_too_much(pool, seat, (claimant, *count))
+        })
     }
 
     pub(super) fn has_too_many(&self, claimant: &Claimant) -> bool {
         self.seats.len() >= MOST_OF_ONE
-            && self.seats.values().filter(|it| it.claimant.owner() == claimant.owner()).count()
-                >= MOST_OF_ONE
+            && self.seats.values().filter(|it| it.is_of(claimant.owner())).count() >= MOST_OF_ONE
     }
 
     /// The unit has a seat here. It gets the same one, and what it is bound to besides holds it too.
@@ -215,11 +220,13 @@ impl Seats {
             return self.refuse(request.id, Refusal::NotFound);
         };
         let (id, pool, old) = (seat.id, seat.pool, seat.key);
-        let (weight, before) = (seat.weight(), seat.claimant.clone());
-        if !self.admits(pool, &request.claimant) {
+        let policy = self.pools.get(&pool).map(|it| &it.policy);
+        if !policy.is_some_and(|it| it.admits(&request.claimant)) {
             return self.refuse(request.id, Refusal::Excluded);
         }
-        if self.is_beyond(pool, (&before, &request.claimant), weight) {
+        let places = seat.need(request.claimant.owner());
+        let too_much = |it| self.shares_too_much(it, seat, (&request.claimant, places));
+        if self.pools.get(&pool).is_some_and(too_much) {
             return self.refuse(request.id, Refusal::Full);
         }
         // A seat of a user or a machine stays theirs; one of a process is the other's now.
@@ -242,16 +249,6 @@ impl Seats {
         let brought = Brought::Bindings(Vec::new());
         self.effects.push(Effect::Granted { request: request.id, seat: id, again: true, brought });
         self.settle(now, pool);
-    }
-
-    /// Whether so many places more would be too many for some that the one who takes them over is of, and the one before
-    /// is not.
-    fn is_beyond(&self, id: PoolId, (before, after): (&Claimant, &Claimant), weight: u64) -> bool {
-        let Some(pool) = self.pools.get(&id) else { return false };
-        pool.policy.max.iter().any(|(who, most)| {
-            let comes = who.is(after) && !who.is(before);
-            comes && self.used_by(pool, who) + weight > u64::from(*most)
-        })
     }
 
     /// Refuses what was asked for, for a reason that is known without asking a pool.

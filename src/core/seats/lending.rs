@@ -44,7 +44,8 @@ impl Seats {
     ) {
         let mut refusal = Refusal::NoPool;
         for pool in pools {
-            let wish = Wish { claimant: &claimant, count: 1, own: None, turn: Some(request) };
+            let (own, turn) = (None, Some(request));
+            let wish = Wish { claimant: &claimant, count: 1, whole: 1, own, turn };
             match self.may_lend(now, *pool, wish, time) {
                 Ok(()) => return self.put_aside(now, request, claimant, (*pool, id, hold)),
                 // Of two reasons the better pool's, unless that has nothing at all.

@@ -33,6 +33,7 @@ mod policy_file;
 mod pool;
 mod queue;
 mod restart;
+mod rules;
 mod seat;
 mod shares;
 mod sharing;

@@ -8,7 +8,7 @@ use super::ids::{BootTime, Claimant, RequestId, SeatId};
 use super::machine::Seats;
 use super::moving::Moved;
 use super::places::{Offer, TokenKey};
-use super::policy::{Policy, Who};
+use super::policy::Policy;
 use super::queue::Request;
 use super::seat::{Refusal, Seat};
 use super::shares::Turn;
@@ -132,7 +132,7 @@ impl Pool {
     }
 
     /// The same, whenever that may be.
-    fn most(&self) -> Option<u64> {
+    pub(super) fn most(&self) -> Option<u64> {
         let supply = self.supply()?;
         let extra = match self.terms.overage {
             // How much goes beyond is for all machines together, and none of them knows.
@@ -171,6 +171,8 @@ pub(super) struct Wish<'a> {
     pub(super) claimant: &'a Claimant,
     /// How many places more.
     pub(super) count: u32,
+    /// With those that the seat has.
+    pub(super) whole: u32,
     /// The seat that the unit has, and that is to grow.
     pub(super) own: Option<SeatId>,
     /// By which request; without one, nobody else's turn is minded.
@@ -191,6 +193,13 @@ pub(super) struct Passed {
     pub(super) reserved: u64,
     /// Whether places are counted by token.
     pub(super) by_token: bool,
+}
+
+impl Passed {
+    /// No place is taken that could be lacking.
+    pub(super) fn unbounded() -> Self {
+        Self { over: false, reserved: 0, by_token: false }
+    }
 }
 
 /// A request fits.
@@ -216,7 +225,7 @@ pub(super) struct Shortage {
 }
 
 impl Shortage {
-    fn of_policy(refusal: Refusal) -> Self {
+    pub(super) fn of_policy(refusal: Refusal) -> Self {
         Self { refusal, holds_up: false }
     }
 }
@@ -229,6 +238,7 @@ impl Seats {
         Wish {
             claimant: &request.claimant,
             count: request.count.saturating_sub(own.map_or(0, |it| it.count)),
+            whole: request.count,
             own: own.map(|it| it.id),
             turn: Some(request.id),
         }
@@ -307,7 +317,7 @@ impl Seats {
         id: PoolId,
         wish: Wish<'_>,
     ) -> Result<Passed, Shortage> {
-        let Wish { claimant, count, own, .. } = wish;
+        let Wish { claimant, count, .. } = wish;
         let pool = self.pools.get(&id).ok_or(Shortage::of_policy(Refusal::NoPool))?;
         if !pool.policy.admits(claimant) {
             return Err(Shortage::of_policy(Refusal::Excluded));
@@ -316,7 +326,7 @@ impl Seats {
             return Err(Shortage { refusal: Refusal::NotKnown, holds_up: true });
         }
         if count == 0 {
-            return Ok(Passed { over: false, reserved: 0, by_token: false });
+            return self.pass_to_share(pool, wish);
         }
         if self.is_too_large(pool, wish) || self.grows_for_one_of_several(wish) {
             return Err(Shortage::of_policy(Refusal::TooLarge));
@@ -324,23 +334,12 @@ impl Seats {
         if pool.draining > 0 {
             return Err(Shortage { refusal: Refusal::Draining, holds_up: true });
         }
-        let count = u64::from(count);
-        let own = own.and_then(|it| self.seats.get(&it));
-        // A seat that grows is all of who asks for it, and counts for whose it was.
-        let beyond = |(who, most): &(Who, u32)| {
-            let is_counted = own.is_some_and(|it| who.is(&it.claimant));
-            let held = own.filter(|_| !is_counted).map_or(0, Seat::weight);
-            let used = self.used_by(pool, who) + held;
-            (is_counted || who.is(claimant)) && used + count > u64::from(*most)
-        };
-        if pool.policy.max.iter().any(beyond) {
+        if self.is_beyond_max(pool, wish) {
             return Err(Shortage::of_policy(Refusal::Full));
         }
         let by_token = pool.places.is_some();
-        let Some(limit) = pool.limit(now) else {
-            return Ok(Passed { over: false, reserved: 0, by_token: false });
-        };
-        let wanted = pool.used + count;
+        let Some(limit) = pool.limit(now) else { return Ok(Passed::unbounded()) };
+        let wanted = pool.used + u64::from(count);
         if wanted > limit {
             return Err(Shortage { refusal: Refusal::Full, holds_up: true });
         }
@@ -358,31 +357,6 @@ impl Seats {
         let own = wish.own.and_then(|it| self.seats.get(&it));
         let is_other = |it: &Claimant| it.owner() != wish.claimant.owner();
         own.is_some_and(|it| it.holders().into_iter().any(is_other))
-    }
-
-    /// Whether it is more than could be had if nobody else had any. Of a pool that has nothing it is not known what it will
-    /// have.
-    fn is_too_large(&self, pool: &Pool, wish: Wish<'_>) -> bool {
-        let own = wish.own.and_then(|it| self.seats.get(&it));
-        let whole = u64::from(wish.count) + own.map_or(0, Seat::weight);
-        let is = |who: &Who| who.is(wish.claimant) || own.is_some_and(|it| who.is(&it.claimant));
-        let beyond = |(who, most): &(Who, u32)| is(who) && whole > u64::from(*most);
-        // Of two rules that are about the same the larger counts.
-        let others = pool.policy.reserve.iter().filter(|(who, _)| !is(who));
-        let kept = others.map(|(_, kept)| u64::from(*kept)).max().unwrap_or(0);
-        let most = pool.most().filter(|it| *it > 0);
-        pool.policy.max.iter().any(beyond) || most.is_some_and(|it| whole + kept > it)
-    }
-
-    pub(super) fn used_by(&self, pool: &Pool, who: &Who) -> u64 {
-        self.of(pool).filter(|it| who.is(&it.claimant)).map(Seat::weight).sum()
-    }
-
-    /// Places kept for others, and not in use by them.
-    fn reserved_for_others(&self, pool: &Pool, claimant: &Claimant) -> u64 {
-        let unused =
-            |(who, kept): &(Who, u32)| u64::from(*kept).saturating_sub(self.used_by(pool, who));
-        pool.policy.reserve.iter().filter(|(who, _)| !who.is(claimant)).map(unused).sum()
     }
 
     pub(super) fn of<'a>(&'a self, pool: &'a Pool) -> impl DoubleEndedIterator<Item = &'a Seat> {

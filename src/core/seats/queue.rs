@@ -8,6 +8,7 @@ use super::machine::{Alarm, Effect, Seats};
 use super::places::TokenKey;
 use super::pool::{Room, Wish};
 use super::seat::{Binding, Refusal};
+use crate::domain::product::SeatUnit;
 
 /// A question for a seat.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,19 +99,28 @@ impl Seats {
         }
     }
 
+    /// Whether somebody waits for a seat of this unit.
+    pub(super) fn is_waited_for(&self, id: PoolId, key: UnitKey) -> bool {
+        let waiting = self.pools.get(&id).into_iter().flat_map(|it| &it.queue);
+        waiting.filter_map(|it| self.requests.get(it)).any(|it| it.key == key)
+    }
+
     /// Who waits for more than is free holds up those behind, up to a [fair share](super::fair_share), unless the policy says
-    /// `express`; who is kept waiting by the policy alone holds up nobody. `newcomer` is counted besides those that have a seat
-    /// or wait. The other pools in which those waited that were served.
+    /// `express`; who is kept waiting by the policy alone holds up nobody, and nobody is held up who takes no more places, of a
+    /// seat that the unit has. `newcomer` is counted besides those that have a seat or wait. The pools in which others may be
+    /// served now that those were.
     fn serve(&mut self, now: BootTime, id: PoolId, newcomer: Option<Owner>) -> BTreeSet<PoolId> {
         let mut others = BTreeSet::new();
-        let Some(waiting) = self.pools.get(&id).map(|it| it.queue.clone()) else { return others };
+        let Some(pool) = self.pools.get(&id) else { return others };
+        let (waiting, unit) = (pool.queue.clone(), pool.terms.unit);
         let mut held_up = HeldUp::default();
         for request in waiting {
-            if held_up.is_all() {
+            // The seat of a process is nobody else's to share.
+            if held_up.is_all() && unit == SeatUnit::Process {
                 break;
             }
             let Some(request) = self.requests.get(&request) else { continue };
-            if held_up.has(request.claimant.user()) {
+            if held_up.has(request.claimant.user()) && self.wish(id, request).count > 0 {
                 continue;
             }
             let request = request.clone();
@@ -120,6 +130,8 @@ impl Seats {
                     held_up.note_granted(request.claimant.user(), wish.count);
                     let Some(request) = self.leave(request.id) else { continue };
                     others.extend(request.pools.iter().filter(|it| **it != id));
+                    // Whoever was passed over may share it.
+                    others.extend(self.is_waited_for(id, request.key).then_some(id));
                     self.grant(now, id, request, fit);
                 }
                 Err(shortage) if shortage.holds_up && !self.is_express(id) => {

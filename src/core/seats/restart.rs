@@ -35,7 +35,8 @@ impl Seats {
             seat.hold = Hold::Bound(Vec::new());
         }
         let (id, pool) = (seat.id, seat.pool);
-        for at in seat.drains_at.into_iter().chain(seat.ends_by_itself()) {
+        let ends = [seat.drains_at, seat.ends_by_itself(), seat.session_ends];
+        for at in ends.into_iter().flatten() {
             self.alarms.insert((at, Alarm::Seat(id)));
         }
         let drains = seat.drains_at.is_some();
@@ -45,6 +46,7 @@ impl Seats {
         }
         if !bindings.is_empty() {
             self.bind(id, &bindings);
+            self.limit_session(now, id);
         }
     }
 

@@ -64,6 +64,9 @@ pub struct Seat {
     pub places: Vec<(TokenKey, u32)>,
     /// With which it is adopted; gone once it was.
     pub adopt: Option<AdoptToken>,
+    /// Until when, where nothing of whoever asked first holds it, and others do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_ends: Option<BootTime>,
     /// Of what holds it, what is of other users than `claimant`, as where one seat covers a whole machine.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sharers: Vec<(Binding, Claimant)>,
@@ -102,6 +105,7 @@ impl Seat {
             reprieve: None,
             places: Vec::new(),
             adopt: None,
+            session_ends: None,
             sharers: Vec::new(),
             needs: Vec::new(),
         }

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use super::ending::DETACHED;
 use super::ids::{BootTime, Claimant, Owner, SeatId, Standing};
-use super::machine::{Effect, Seats};
+use super::machine::{Alarm, Effect, Seats};
 use super::queue::Request;
 use super::seat::{Binding, Brought, EndReason, Hold, Refusal, Seat};
 
@@ -13,6 +14,11 @@ impl Seat {
     pub fn holder(&self, binding: Binding) -> &Claimant {
         let sharer = self.sharers.iter().find(|(it, _)| *it == binding);
         sharer.map_or(&self.claimant, |(_, it)| it)
+    }
+
+    /// Whether a user has a part in it.
+    pub(super) fn is_of(&self, owner: Owner) -> bool {
+        self.parts().any(|it| it.owner() == owner)
     }
 
     /// All who have a part in it, each user once.
@@ -34,12 +40,14 @@ impl Seat {
         }
         let is_first = self.claimant.owner() == owner;
         let own = |it: &Binding| self.holder(*it).owner() == owner;
-        let hold = match &self.hold {
-            Hold::Bound(all) => Hold::Bound(all.iter().copied().filter(own).collect()),
-            other => other.clone(),
+        let hold = match (&self.hold, self.session_ends.filter(|_| is_first)) {
+            (_, Some(until)) => Hold::Detached { until },
+            (Hold::Bound(all), None) => Hold::Bound(all.iter().copied().filter(own).collect()),
+            (other, None) => other.clone(),
         };
         let adopt = self.adopt.filter(|_| is_first);
-        Some(Self { claimant, hold, adopt, sharers: Vec::new(), ..self.clone() })
+        let (session_ends, sharers) = (None, Vec::new());
+        Some(Self { claimant, hold, adopt, session_ends, sharers, ..self.clone() })
     }
 
     /// How many places a user has asked for.
@@ -55,21 +63,36 @@ impl Seat {
         self.weight() - needs.max().unwrap_or(0)
     }
 
-    /// These alone hold it from now on, and what of them others had before is still theirs.
+    /// These alone hold it from now on, and what of them others had before is still theirs. A session that could be taken
+    /// over for some time has no longer because others hold it.
     pub(super) fn hold_by(&mut self, bindings: Vec<Binding>) {
         self.sharers.retain(|(it, _)| bindings.contains(it));
+        self.session_ends = match self.hold {
+            _ if bindings.iter().any(|it| self.is_first(*it)) => None,
+            Hold::Detached { until } => Some(until),
+            _ => self.session_ends,
+        };
         self.hold = Hold::Bound(bindings);
+    }
+
+    /// Whether `binding` is of whoever has asked first.
+    fn is_first(&self, binding: Binding) -> bool {
+        self.sharers.iter().all(|(it, _)| *it != binding)
+    }
+
+    /// Whether others hold it, and whoever has asked first does not.
+    fn is_left_by_first(&self) -> bool {
+        !self.bindings().is_empty() && !self.bindings().iter().any(|it| self.is_first(*it))
     }
 
     /// Whoever has asked first and holds it no more leaves it to the next, unless a session of theirs may be taken over.
     fn pass_on(&mut self) {
-        let holds = self.bindings().iter().any(|it| self.sharers.iter().all(|(by, _)| by != it));
-        if holds || self.adopt.is_some() {
+        if self.adopt.is_some() || !self.is_left_by_first() {
             return;
         }
         let Some((_, next)) = self.sharers.first().cloned() else { return };
         self.sharers.retain(|(_, it)| it.owner() != next.owner());
-        self.claimant = next;
+        (self.claimant, self.session_ends) = (next, None);
     }
 }
 
@@ -107,15 +130,34 @@ impl Seats {
         if owners.len() == 1 {
             seat.needs.clear();
         }
-        if less == 0 {
-            return;
+        if less > 0 {
+            seat.count = needed;
+            if let Some(pool) = self.pools.get_mut(&pool) {
+                pool.used -= u64::from(less);
+            }
+            self.unplace_beyond(id, needed);
         }
-        seat.count = needed;
-        if let Some(pool) = self.pools.get_mut(&pool) {
-            pool.used -= u64::from(less);
-        }
-        self.unplace_beyond(id, needed);
+        // Also where it is as large as before, those who have left have less.
         self.settle(now, pool);
+    }
+
+    /// Where others alone hold the seat, the session of whoever has asked first lasts for a time.
+    pub(super) fn limit_session(&mut self, now: BootTime, id: SeatId) {
+        let is_left = |it: &&mut Seat| {
+            it.adopt.is_some() && it.session_ends.is_none() && it.is_left_by_first()
+        };
+        let until = now.after(DETACHED);
+        if let Some(seat) = self.seats.get_mut(&id).filter(is_left) {
+            seat.session_ends = Some(until);
+            self.changed.insert(id);
+            self.alarms.insert((until, Alarm::Seat(id)));
+        }
+    }
+
+    /// Nobody has taken the session over in time, and the others go on without whose it was.
+    pub(super) fn end_session(&mut self, now: BootTime, id: SeatId) {
+        let Some(owner) = self.seats.get(&id).map(|it| it.claimant.owner()) else { return };
+        self.take_from(now, id, EndReason::DetachedTimeout, |it| it.owner() == owner);
     }
 
     /// Says by whose entitlement those have a seat whom `standing` knows.
@@ -163,8 +205,9 @@ impl Seats {
         if let Some(part) = part.filter(|_| seat.part_of(owner).is_none()) {
             self.effects.push(Effect::Left { seat: Box::new(part), reason });
         }
-        if !is_held {
-            self.detach(now, id);
+        match is_held {
+            true => self.limit_session(now, id),
+            false => self.detach(now, id),
         }
         true
     }

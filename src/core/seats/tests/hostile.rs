@@ -134,6 +134,116 @@ fn who_may_have_no_seat_at_most_shares_none_either() {
     assert!(matches!(said.as_slice(), [Effect::Refused { .. }]), "{said:?}");
 }
 
+/// A request for so many places of the seat of a control group.
+fn of_group(bench: &mut Bench, (group, count): (u64, u32), (process, uid): (u64, u32)) -> Request {
+    let mut request = bench.request(process);
+    (request.key, request.count, request.claimant.uid) = (UnitKey::Cgroup(group), count, uid);
+    request
+}
+
+fn answer(bench: &mut Bench, request: Request) -> Result<SeatId, Refusal> {
+    match bench.ask(START, request).into_iter().last() {
+        Some(Effect::Granted { seat, .. }) => Ok(seat),
+        Some(Effect::Refused { refusal, .. }) => Err(refusal),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A pool of twenty, of which uid 1001 may have so many.
+fn bounded(most: u32) -> Bench {
+    let max = vec![(Who::Uid(1001), most)];
+    Bench::new(20, SeatTerms::default(), Policy { max, ..Policy::default() })
+}
+
+/// Whoever had the seat goes, and what is left is theirs who shared it.
+#[test]
+fn nobody_comes_to_more_seats_than_they_may_have_by_sharing() {
+    let mut bench = bounded(1);
+    let own = of_group(&mut bench, (9, 1), (9, 1001));
+    answer(&mut bench, own).unwrap();
+    for group in 1..=3 {
+        let other = of_group(&mut bench, (group, 5), (group, 1000));
+        answer(&mut bench, other).unwrap();
+        let all = of_group(&mut bench, (group, 5), (group + 10, 1001));
+        assert_eq!(answer(&mut bench, all), Err(Refusal::TooLarge), "it may never have as many");
+        let one = of_group(&mut bench, (group, 1), (group + 10, 1001));
+        assert_eq!(answer(&mut bench, one), Err(Refusal::Full), "it has one");
+        bench.exit(START, group);
+    }
+    assert_eq!(bench.used(), 1);
+}
+
+/// What somebody has of a shared seat is what that one needs, there and wherever else it is counted.
+#[test]
+fn what_is_shared_counts_for_each_by_what_it_needs() {
+    let mut bench = bounded(3);
+    let other = of_group(&mut bench, (1, 5), (1, 1000));
+    let seat = answer(&mut bench, other).unwrap();
+    let two = of_group(&mut bench, (1, 2), (2, 1001));
+    assert_eq!(answer(&mut bench, two.clone()), Ok(seat));
+    let beyond = of_group(&mut bench, (2, 2), (3, 1001));
+    assert_eq!(answer(&mut bench, beyond), Err(Refusal::Full), "two and two");
+    // By what holds it already nobody comes to need more, and whoever asks again for what it has is given it.
+    let more = Request { id: RequestId(77), count: 4, ..two.clone() };
+    assert_eq!(answer(&mut bench, more), Err(Refusal::TooLarge));
+    assert_eq!(answer(&mut bench, Request { id: RequestId(78), ..two.clone() }), Ok(seat));
+    let rest = of_group(&mut bench, (2, 1), (3, 1001));
+    answer(&mut bench, rest).unwrap();
+    let more = Request { id: RequestId(79), count: 3, ..two.clone() };
+    assert_eq!(answer(&mut bench, more), Err(Refusal::Full));
+    bench.exit(START, 1);
+    assert_eq!(bench.used(), 3);
+}
+
+/// Several of whom a rule is about take the places of one seat once.
+#[test]
+fn those_of_one_rule_have_the_places_of_a_seat_between_them() {
+    let max = vec![(Who::Gid(100), 3)];
+    let mut bench = Bench::new(20, SeatTerms::default(), Policy { max, ..Policy::default() });
+    let first = of_group(&mut bench, (1, 3), (1, 1000));
+    let seat = answer(&mut bench, first).unwrap();
+    let second = of_group(&mut bench, (1, 3), (2, 1001));
+    assert_eq!(answer(&mut bench, second), Ok(seat));
+    let beyond = of_group(&mut bench, (2, 1), (3, 1001));
+    assert_eq!(answer(&mut bench, beyond), Err(Refusal::Full));
+}
+
+#[test]
+fn who_waits_to_share_is_served_when_a_place_of_its_own_is_free() {
+    let mut bench = bounded(1);
+    for group in [1, 2] {
+        let other = of_group(&mut bench, (group, 5), (group, 1000));
+        answer(&mut bench, other).unwrap();
+    }
+    let first = of_group(&mut bench, (1, 1), (11, 1001));
+    answer(&mut bench, first).unwrap();
+    let mut second = of_group(&mut bench, (2, 1), (12, 1001));
+    second.wait_until = Some(at(30));
+    let said = bench.ask(START, second.clone());
+    assert!(matches!(said.as_slice(), [Effect::Queued { .. }]), "{said:?}");
+    assert_eq!(granted(&bench.exit(START, 11)), [second.id]);
+    assert_eq!(bench.used(), 10, "the seats are as large as before");
+}
+
+/// Nobody else comes to what is kept for somebody by sharing a seat of theirs.
+#[test]
+fn what_is_kept_for_some_is_used_by_them_where_nobody_else_needs_it() {
+    let reserve = vec![(Who::Uid(1001), 2)];
+    let policy = Policy { reserve, ..Policy::default() };
+    let mut bench = Bench::new(5, SeatTerms::default(), policy);
+    let own = of_group(&mut bench, (1, 2), (1, 1001));
+    answer(&mut bench, own).unwrap();
+    let shares = of_group(&mut bench, (1, 2), (2, 1000));
+    answer(&mut bench, shares).unwrap();
+    let rest = of_group(&mut bench, (2, 3), (3, 1002));
+    assert_eq!(answer(&mut bench, rest), Err(Refusal::Full));
+    let rest = of_group(&mut bench, (2, 1), (3, 1002));
+    answer(&mut bench, rest).unwrap();
+    bench.exit(START, 1);
+    let again = of_group(&mut bench, (3, 2), (4, 1001));
+    answer(&mut bench, again).unwrap();
+}
+
 #[test]
 fn nobody_comes_to_more_seats_than_they_may_have_by_taking_over() {
     let max = vec![(Who::Unit("other.service".to_owned()), 1)];

@@ -135,6 +135,33 @@ fn what_a_user_has_is_a_part_of_its_share_whichever_of_its_uids_has_it() {
     has_seat(&mut bench, 3, 4, 1);
 }
 
+/// One seat that these share, each of whom needs so many places.
+fn share_seat(bench: &mut Bench, users: &[(u32, u32)]) {
+    for (uid, count) in users {
+        let mut request = of(bench, *uid, 100 + u64::from(*uid), *count);
+        request.key = UnitKey::Cgroup(1);
+        assert_eq!(granted(&bench.ask(START, request)).len(), 1);
+    }
+}
+
+/// Each of them has what it needs of it, and is one of those by whom the pool is divided.
+#[test]
+fn a_shared_seat_is_a_part_of_the_share_of_each_of_its_users() {
+    let mut bench = Bench::of(12);
+    share_seat(&mut bench, &[(1, 9), (2, 9)]);
+    waits(&mut bench, &[POOL], 2, (2, 4));
+    has_seat(&mut bench, 3, 3, 1);
+    let mut bench = Bench::of(12);
+    share_seat(&mut bench, &[(1, 9), (2, 1), (4, 1), (5, 1)]);
+    waits(&mut bench, &[POOL], 6, (2, 4));
+    has_seat(&mut bench, 3, 3, 1);
+    // One who needs little of it has more to come: a third of fifteen, with the one place there is.
+    let mut bench = Bench::of(15);
+    share_seat(&mut bench, &[(1, 12), (2, 1)]);
+    waits(&mut bench, &[POOL], 2, (2, 4));
+    assert_eq!(is_refused(&mut bench, 3, 3, 1), Refusal::Full);
+}
+
 #[test]
 fn many_who_wait_together_keep_no_more_from_others() {
     let mut bench = Bench::of(5);

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::domain::product::{Overage, SeatTerms, SeatUnit};
+use crate::seats::tests::claimant;
 use crate::seats::*;
 
 mod rules;
@@ -36,7 +37,9 @@ impl Dice {
     }
 }
 
-const POOLS: u64 = 3;
+const POOLS: u64 = 4;
+/// Control groups that processes of several users are in.
+const GROUPS: u64 = 2;
 const USERS: u64 = 4;
 
 /// The world around the seats, and what was said to it.
@@ -54,6 +57,8 @@ struct World {
     /// By what they were begun with: the user.
     processes: BTreeMap<ProcessId, u32>,
     connections: BTreeMap<ConnectionId, u32>,
+    /// Whose each of them is, or was.
+    users: BTreeMap<Binding, u32>,
     tokens: Vec<(AdoptToken, u32)>,
     /// Numbers that no seat has yet.
     reserved: Vec<SeatId>,
@@ -63,13 +68,20 @@ struct World {
     wanted: Duration,
     /// Asked and not answered.
     open: BTreeSet<RequestId>,
-    /// How many places, and how many each seat had last.
-    asked: BTreeMap<RequestId, u32>,
+    /// By whom, and for how many places; and how many each seat had last.
+    asked: BTreeMap<RequestId, (u32, u32)>,
     counts: BTreeMap<SeatId, u32>,
+    /// How many places each user has asked for of a seat that it has a part in.
+    needs: BTreeMap<(SeatId, u32), u32>,
+    /// Since when nothing of their users holds these sessions.
+    left_sessions: BTreeMap<SeatId, BootTime>,
     numbers: u64,
     newest: u64,
+    given: BTreeSet<SeatId>,
     grants: u64,
     grown: u64,
+    shared: u64,
+    timeouts: u64,
     lends: u64,
     ends: BTreeMap<&'static str, u64>,
 }
@@ -87,6 +99,7 @@ impl World {
             policies: BTreeMap::new(),
             processes: BTreeMap::new(),
             connections: BTreeMap::new(),
+            users: BTreeMap::new(),
             tokens: Vec::new(),
             reserved: Vec::new(),
             lent: BTreeMap::new(),
@@ -94,10 +107,15 @@ impl World {
             open: BTreeSet::new(),
             asked: BTreeMap::new(),
             counts: BTreeMap::new(),
+            needs: BTreeMap::new(),
+            left_sessions: BTreeMap::new(),
             numbers: 0,
             newest: 0,
+            given: BTreeSet::new(),
             grants: 0,
             grown: 0,
+            shared: 0,
+            timeouts: 0,
             lends: 0,
             ends: BTreeMap::new(),
         };
@@ -127,10 +145,8 @@ impl World {
             _ => overage,
         };
         let surge = self.dice.one_in(3).then(|| Duration::from_secs(30));
-        let unit = [SeatUnit::Process, SeatUnit::Uid, SeatUnit::Cgroup, SeatUnit::Machine];
-        // What a seat covers does not change while seats are held.
-        let unit =
-            self.terms.get(&id).map_or(unit[usize::try_from(id.0 % 2).unwrap()], |it| it.unit);
+        let units = [SeatUnit::Process, SeatUnit::Uid, SeatUnit::Process, SeatUnit::Cgroup];
+        let unit = units[usize::try_from(id.0).unwrap()];
         let drain = self.seconds(3) * 10;
         let max_linger = self.seconds(2) * 20;
         let terms = SeatTerms { unit, overage, surge, max_linger, drain };
@@ -182,6 +198,8 @@ impl World {
         self.processes.insert(process, uid);
         let connection = ConnectionId(self.number());
         self.connections.insert(connection, uid);
+        let both = [Binding::Process(process), Binding::Connection(connection)];
+        self.users.extend(both.map(|it| (it, uid)));
         (uid, process, connection)
     }
 
@@ -212,21 +230,15 @@ impl World {
             }
             _ => {}
         }
-        if self.terms[&pool].unit == SeatUnit::Uid {
-            key = UnitKey::Uid(uid);
+        match self.terms[&pool].unit {
+            SeatUnit::Uid => key = UnitKey::Uid(uid),
+            SeatUnit::Cgroup => key = UnitKey::Cgroup(self.dice.below(GROUPS)),
+            SeatUnit::Process | SeatUnit::Machine => {}
         }
         let id = RequestId(self.number());
         let wait_until = self.dice.one_in(2).then(|| self.now.after(Duration::from_secs(40)));
         let count = if self.dice.one_in(5) { 3 } else { 1 };
-        let claimant = Claimant {
-            uid,
-            account: None,
-            on_behalf: None,
-            gids: Vec::new(),
-            unit: None,
-            user_unit: None,
-            standing: None,
-        };
+        let claimant = claimant(uid, Vec::new(), "cad.service");
         Request { id, pools, claimant, key, bindings, adopt, count, wait_until }
     }
 
@@ -241,7 +253,7 @@ impl World {
             0..=6 => {
                 let request = self.request();
                 self.open.insert(request.id);
-                self.asked.insert(request.id, request.count);
+                self.asked.insert(request.id, (request.claimant.uid, request.count));
                 self.seats.acquire(self.now, request);
             }
             7..=8 => self.end_process(),
@@ -276,7 +288,9 @@ impl World {
             }
         }
         self.hear();
+        self.judge_sessions();
         self.judge();
+        self.counts = self.seats.seats().map(|it| (it.id, it.count)).collect();
     }
 
     /// The daemon is killed and started again. Connections are gone; of some processes it has kept hold.
@@ -368,15 +382,7 @@ impl World {
         let (id, pool) = (RequestId(self.number()), PoolId(self.dice.below(POOLS)));
         self.open.insert(id);
         self.wanted = Duration::from_secs(60 + 60 * self.dice.below(2));
-        let claimant = Claimant {
-            uid,
-            account: None,
-            on_behalf: None,
-            gids: Vec::new(),
-            unit: None,
-            user_unit: None,
-            standing: None,
-        };
+        let claimant = claimant(uid, Vec::new(), "cad.service");
         self.seats.borrow(self.now, id, claimant, (&[pool], self.wanted));
     }
 
@@ -395,15 +401,7 @@ impl World {
         let (id, pool) = (RequestId(self.number()), PoolId(self.dice.below(POOLS)));
         self.open.insert(id);
         self.wanted = Duration::from_secs(60 + 60 * self.dice.below(2));
-        let claimant = Claimant {
-            uid,
-            account: None,
-            on_behalf: None,
-            gids: Vec::new(),
-            unit: None,
-            user_unit: None,
-            standing: None,
-        };
+        let claimant = claimant(uid, Vec::new(), "cad.service");
         self.seats.lend_away(self.now, id, claimant, (pool, seat, self.wanted));
     }
 
@@ -421,8 +419,11 @@ impl World {
 
     fn disentitle(&mut self) {
         let Some(id) = self.any_seat() else { return };
-        self.seats.disentitle(self.now, id, |_| true);
-        assert_eq!(self.seats.seat(id).is_some(), self.lent.contains_key(&id), "{id:?}");
+        let uid = self.dice.one_in(2).then(|| self.users_of(id)[0]);
+        let stays = |it: &Self| it.users_of(id).iter().any(|it| uid.is_some_and(|uid| *it != uid));
+        let lasts = self.lent.contains_key(&id) || stays(self);
+        self.seats.disentitle(self.now, id, |it| uid.is_none_or(|uid| it.uid == uid));
+        assert_eq!(self.seats.seat(id).is_some(), lasts, "{id:?}");
     }
 
     fn revoke(&mut self) {
@@ -438,12 +439,12 @@ impl World {
     fn release(&mut self) {
         let Some(id) = self.any_seat() else { return };
         let uid = u32::try_from(self.dice.below(USERS)).unwrap();
-        let owner = self.seats.seats[&id].claimant.uid;
+        let is_theirs = self.users_of(id).contains(&uid);
         let lingers = matches!(self.seats.seats[&id].hold, Hold::Lingering { .. });
         let done = self.seats.release(self.now, id, Some(Owner::user(uid)), None);
         assert_eq!(
             done.is_ok(),
-            uid == owner && !lingers && !self.lent.contains_key(&id),
+            is_theirs && !lingers && !self.lent.contains_key(&id),
             "a seat was given back by somebody else"
         );
     }
@@ -460,7 +461,8 @@ fn whatever_happens_no_more_seats_are_held_than_there_are() {
         None => 1..=40,
     };
     let steps = setting("ENTITLED_STEPS").unwrap_or(10_000);
-    let (mut ends, mut grown): (BTreeMap<&'static str, u64>, u64) = (BTreeMap::new(), 0);
+    let mut ends: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let (mut grown, mut shared, mut timeouts) = (0, 0, 0);
     for seed in seeds {
         let played = std::panic::catch_unwind(|| {
             let mut world = World::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -472,11 +474,15 @@ fn whatever_happens_no_more_seats_are_held_than_there_are() {
         assert!(world.lends > steps / 1_000, "hardly any seat was lent: {}", world.lends);
         assert!(world.grants > steps / 50, "hardly anybody got a seat: {}", world.grants);
         grown += world.grown;
+        shared += world.shared;
+        timeouts += world.timeouts;
         world.ends.into_iter().for_each(|(name, many)| *ends.entry(name).or_default() += many);
     }
     // Every way a seat can end was played. That of a lingering one is not told to anybody.
     if setting("ENTITLED_SEED").is_none() {
         assert_eq!(ends.len(), 9, "{ends:?}");
         assert!(grown > 100, "hardly any seat grew: {grown}");
+        assert!(shared > 1_000, "hardly any seat was shared: {shared}");
+        assert!(timeouts > 5, "hardly any session ended while others held it: {timeouts}");
     }
 }

@@ -187,6 +187,109 @@ fn a_session_waits_for_its_user_when_the_others_have_gone() {
     assert_eq!(bench.used(), 0);
 }
 
+/// A session of three places, of which another user has asked for one, and whose own process has ended.
+fn left_session(bench: &mut Bench) -> (SeatId, AdoptToken) {
+    let token = AdoptToken([7; 16]);
+    let mut first = of_machine(bench, 1, FIRST);
+    (first.adopt, first.count) = (Some(token), 3);
+    bench.ask(START, first);
+    let second = of_machine(bench, 2, SECOND);
+    let Some(Effect::Granted { seat, .. }) = bench.ask(START, second).pop() else { panic!() };
+    assert_eq!(left(&bench.exit(START, 1)), [] as [u32; 0], "it may be taken over");
+    (seat, token)
+}
+
+fn adopts(bench: &mut Bench, now: BootTime, token: AdoptToken, process: u64) -> Effect {
+    let program = of_machine(bench, process, FIRST);
+    bench.seats.adopt(now, token, &program);
+    bench.seats.take_effects().remove(0)
+}
+
+/// Others who hold the seat are no reason for a session to last that nobody takes over.
+#[test]
+fn a_session_has_a_minute_also_while_others_hold_the_seat() {
+    let mut bench = Bench::of(3);
+    let (seat, token) = left_session(&mut bench);
+    let part = bench.seats.seat(seat).unwrap().part_of(Owner::user(FIRST)).unwrap();
+    assert_eq!(part.hold, Hold::Detached { until: at(60) });
+    let mut waiting = bench.request(9);
+    (waiting.count, waiting.wait_until) = (2, Some(at(300)));
+    let waits = waiting.id;
+    bench.ask(START, waiting);
+    bench.seats.wake(at(59));
+    assert_eq!(places(&bench, seat), (3, Some(3)));
+    assert_eq!(bench.seats.next_alarm(), Some(at(60)));
+    bench.seats.wake(at(60));
+    let said = bench.seats.take_effects();
+    let reason = said.iter().find_map(|it| match it {
+        Effect::Left { seat, reason } => Some((seat.claimant.uid, *reason)),
+        _ => None,
+    });
+    assert_eq!(reason, Some((FIRST, EndReason::DetachedTimeout)));
+    assert_eq!(granted(&said), [waits]);
+    assert_eq!((places(&bench, seat), users(&bench, seat)), ((3, Some(1)), vec![SECOND]));
+    let late = adopts(&mut bench, at(61), token, 3);
+    assert!(matches!(late, Effect::Refused { refusal: Refusal::NotFound, .. }), "{late:?}");
+    assert_eq!(ended(&bench.exit(at(62), 2)), [(seat, EndReason::Exited)]);
+}
+
+/// Whoever holds it besides changes nothing about a session's minute, be it by coming or by going.
+#[test]
+fn others_who_come_and_go_lengthen_no_session() {
+    let mut bench = Bench::of(3);
+    let (seat, _) = left_session(&mut bench);
+    bench.exit(at(50), 2);
+    let hold = bench.seats.seat(seat).map(|it| it.hold.clone());
+    assert_eq!(hold, Some(Hold::Detached { until: at(60) }));
+    let third = of_machine(&mut bench, 3, 1002);
+    bench.ask(at(55), third);
+    assert_eq!(users(&bench, seat), [FIRST, 1002]);
+    bench.seats.wake(at(60));
+    assert_eq!((places(&bench, seat), users(&bench, seat)), ((1, Some(1)), vec![1002]));
+}
+
+#[test]
+fn a_session_that_is_held_again_has_no_end() {
+    for by_adoption in [true, false] {
+        let mut bench = Bench::of(3);
+        let (seat, token) = left_session(&mut bench);
+        match by_adoption {
+            true => drop(adopts(&mut bench, at(30), token, 3)),
+            false => {
+                let again = of_machine(&mut bench, 3, FIRST);
+                bench.ask(at(30), again);
+            }
+        }
+        bench.seats.wake(at(300));
+        assert_eq!(
+            (places(&bench, seat), users(&bench, seat)),
+            ((3, Some(3)), vec![FIRST, SECOND])
+        );
+        assert_eq!(left(&bench.exit(at(301), 3)).is_empty(), !by_adoption, "it served once");
+        bench.seats.wake(at(360));
+        assert_eq!(users(&bench, seat).len(), if by_adoption { 1 } else { 2 });
+        bench.seats.wake(at(361));
+        assert_eq!((places(&bench, seat), users(&bench, seat)), ((1, Some(1)), vec![SECOND]));
+    }
+}
+
+/// The daemon that was started again ends it at the same moment, and one that an older daemon let stand a minute later.
+#[test]
+fn a_session_ends_over_a_restart_too() {
+    let mut bench = Bench::of(3);
+    let (seat, _) = left_session(&mut bench);
+    let kept = bench.seats.seat(seat).cloned().unwrap();
+    let old = Seat { session_ends: None, ..kept.clone() };
+    for (kept, ends_at) in [(kept, 60), (old, 100)] {
+        let mut after = Bench::of(3);
+        after.seats.take_back(at(40), kept, |_| Fate::Alive);
+        after.seats.wake(at(ends_at - 1));
+        assert_eq!(places(&after, seat), (3, Some(3)));
+        after.seats.wake(at(ends_at));
+        assert_eq!((places(&after, seat), users(&after, seat)), ((1, Some(1)), vec![SECOND]));
+    }
+}
+
 #[test]
 fn who_loses_its_right_loses_its_part_and_the_last_one_the_seat() {
     let mut bench = Bench::of(2);
@@ -199,6 +302,36 @@ fn who_loses_its_right_loses_its_part_and_the_last_one_the_seat() {
     assert_eq!(bench.used(), 1);
     bench.seats.disentitle(START, seat, |it| it.uid == SECOND);
     assert_eq!(ended(&bench.seats.take_effects()), [(seat, EndReason::Capacity)]);
+}
+
+/// Who waits for a seat of its unit needs none of its own once the unit has one.
+#[test]
+fn who_waits_shares_what_its_unit_is_given_meanwhile() {
+    for waits_too in [true, false] {
+        let policy = Policy { reserve: vec![(Who::Uid(SECOND), 1)], ..Policy::default() };
+        let mut bench = Bench::new(if waits_too { 0 } else { 2 }, SeatTerms::default(), policy);
+        if !waits_too {
+            bench.seat(START, 9);
+        }
+        let mut first = of_machine(&mut bench, 1, FIRST);
+        first.wait_until = Some(at(60));
+        let mut second = of_machine(&mut bench, 2, SECOND);
+        second.wait_until = Some(at(60));
+        let both = [second.id, first.id];
+        bench.ask(START, first);
+        // One that lacks a place of its own stands before it.
+        let mut third = bench.request(3);
+        third.wait_until = Some(at(60));
+        let mut said = Vec::new();
+        for request in if waits_too { vec![third, second] } else { vec![second] } {
+            said.extend(bench.ask(START, request));
+        }
+        if waits_too {
+            bench.capacity(START, 1);
+            said.extend(bench.seats.take_effects());
+        }
+        assert_eq!(granted(&said), both);
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ impl World {
                         self.judge_number(seat);
                     }
                     self.judge_count(request, seat, again);
+                    self.judge_need(request, seat);
                 }
                 Effect::Refused { request, .. } => {
                     assert!(self.open.remove(&request), "{request:?} was answered twice");
@@ -24,25 +25,83 @@ impl World {
                     assert!(is_over || reason != EndReason::EvidenceExpired, "{seat:?} was proven");
                     assert!(!matches!(seat.hold, Hold::Lingering { .. }), "{seat:?} ended twice");
                     self.judge_end_of_lent(&seat, reason);
+                    self.needs.retain(|(it, _), _| *it != seat.id);
                     *self.ends.entry(reason.name()).or_default() += 1;
                 }
-                Effect::Queued { .. }
-                | Effect::Warned { .. }
-                | Effect::Reprieved { .. }
-                | Effect::Left { .. } => {}
+                Effect::Left { seat, reason } => {
+                    self.needs.remove(&(seat.id, seat.claimant.uid));
+                    self.timeouts += u64::from(reason == EndReason::DetachedTimeout);
+                }
+                Effect::Queued { .. } | Effect::Warned { .. } | Effect::Reprieved { .. } => {}
             }
         }
     }
 
     /// Nobody is given fewer places than were asked for; and what a seat grows by is given by the same rules.
     fn judge_count(&mut self, request: RequestId, id: SeatId, again: bool) {
-        let asked = self.asked.remove(&request).unwrap_or(1);
+        let asked = self.asked.get(&request).map_or(1, |(_, places)| *places);
         let Some(count) = self.seats.seat(id).map(|it| it.count) else { return };
         assert!(count >= asked, "{count} places of {id:?} for {asked}");
         let before = self.counts.insert(id, count);
         if !again || before.is_some_and(|it| it < count) {
             self.grown += u64::from(again);
             self.judge_grant(id);
+        }
+    }
+
+    /// By no part in any seat somebody comes to more than a rule leaves to them.
+    fn judge_need(&mut self, request: RequestId, id: SeatId) {
+        let seat = self.seats.seat(id);
+        let first = seat.map(|it| (it.claimant.uid, 1));
+        let Some((uid, places)) = self.asked.remove(&request).or(first) else { return };
+        self.shared += u64::from(self.needs.keys().any(|it| it.0 == id && it.1 != uid));
+        let before = self.needs.get(&(id, uid)).copied().unwrap_or(0);
+        self.needs.insert((id, uid), places.max(before));
+        let Some(pool) = seat.map(|it| it.pool).filter(|_| places > before) else { return };
+        let of_pool = |it: &SeatId| self.seats.seat(*it).is_some_and(|it| it.pool == pool);
+        let all = self.needs.iter().filter(|((it, user), _)| *user == uid && of_pool(it));
+        let all: u32 = all.map(|(_, places)| places).sum();
+        let mut max = self.policies[&pool].max.iter().filter(|(who, _)| *who == Who::Uid(uid));
+        assert!(max.all(|(_, most)| all <= *most), "{uid} has {all}: {seat:?}");
+    }
+
+    /// Nobody but its user has a session when nothing of that one has held it for a minute.
+    pub(super) fn judge_sessions(&mut self) {
+        let holds =
+            |it: &Seat| it.bindings().iter().any(|by| self.users.get(by) == Some(&it.claimant.uid));
+        let sessions = self.seats.seats().filter(|it| it.adopt.is_some());
+        let left: Vec<SeatId> = sessions.filter(|it| !holds(it)).map(|it| it.id).collect();
+        self.left_sessions.retain(|it, _| left.contains(it));
+        for id in left {
+            let since = *self.left_sessions.entry(id).or_insert(self.now);
+            let lasts = self.now < since.after(Duration::from_secs(60));
+            assert!(lasts, "a session is there for too long: {:?}", self.seats.seat(id));
+        }
+    }
+
+    /// Those who have a part in a seat, by what holds it.
+    pub(super) fn users_of(&self, id: SeatId) -> Vec<u32> {
+        let Some(seat) = self.seats.seat(id) else { return Vec::new() };
+        let bound = seat.bindings().iter().filter_map(|it| self.users.get(it).copied());
+        // Whoever has a session, or what nobody here holds.
+        let own = seat.bindings().is_empty() || seat.adopt.is_some();
+        let all: BTreeSet<u32> =
+            own.then_some(seat.claimant.uid).into_iter().chain(bound).collect();
+        all.into_iter().collect()
+    }
+
+    /// A seat takes what those need who have it, and each of them is known by what it has.
+    fn judge_parts(&self, seat: &Seat) {
+        if matches!(seat.hold, Hold::Lingering { .. }) {
+            return;
+        }
+        let users = self.users_of(seat.id);
+        let need = |uid: &u32| self.needs.get(&(seat.id, *uid)).copied().unwrap_or(0);
+        assert_eq!(users.iter().map(need).max(), Some(seat.count), "{seat:?}");
+        let told: BTreeSet<u32> = seat.holders().iter().map(|it| it.uid).collect();
+        assert!(told.into_iter().eq(users), "{seat:?}");
+        for binding in seat.bindings() {
+            assert_eq!(Some(&seat.holder(*binding).uid), self.users.get(binding), "{seat:?}");
         }
     }
 
@@ -56,8 +115,10 @@ impl World {
             self.lends += 1;
             return;
         }
-        assert!(id.0 > self.newest, "{id:?} was given twice");
-        self.newest = id.0;
+        // Who borrows has a number before those are served that came first.
+        let is_new = id.0 > self.newest || matches!(hold, Some(Hold::Borrowed { .. }));
+        assert!(is_new && self.given.insert(id), "{id:?} was given twice");
+        self.newest = id.0.max(self.newest);
     }
 
     /// What another machine has ends by its time and by nothing else that happens here.
@@ -136,6 +197,7 @@ impl World {
             assert!(*until > self.now, "{id:?} is over");
         }
         for seat in self.seats.seats() {
+            self.judge_parts(seat);
             if let Hold::Lent { .. } = seat.hold {
                 assert!(self.lent.contains_key(&seat.id), "{seat:?} has come back");
                 assert_eq!(seat.drains_at, None, "{seat:?} cannot be drained");
@@ -162,33 +224,35 @@ impl World {
     fn judge_queue(&self, id: PoolId) {
         let pool = &self.seats.pools[&id];
         let waiting: Vec<&Request> = pool.queue.iter().map(|it| &self.seats.requests[it]).collect();
-        let has = |user: u32| self.places(id, |it| self.uses(it, user));
+        let of_pool = |it: &SeatId| self.seats.seat(*it).is_some_and(|it| it.pool == id);
+        let has = |user: u32| {
+            let own = self.needs.iter().filter(|((it, uid), _)| *uid == user && of_pool(it));
+            own.map(|(_, places)| u64::from(*places)).sum::<u64>()
+        };
         let is_user = |it: &u32| {
             let waits = waiting.iter().any(|request| request.claimant.uid == *it);
-            waits || self.seats.seats().any(|seat| seat.pool == id && self.uses(seat, *it))
+            waits || has(*it) > 0
         };
         let users = (0..u32::try_from(USERS).unwrap()).filter(is_user).count() as u64;
         let share = pool.limit(self.now).unwrap_or(u64::MAX) / users.max(1);
-        let mut behind = BTreeSet::new();
+        let (mut behind, mut is_all) = (BTreeSet::new(), false);
         for request in &waiting {
             let (user, wish) = (request.claimant.uid, self.seats.wish(id, request));
-            if behind.contains(&user) {
+            // What the unit has already is not kept for anybody; but a process waits for itself.
+            if is_all && self.terms[&id].unit == SeatUnit::Process {
+                return;
+            }
+            if (is_all || behind.contains(&user)) && wish.count > 0 {
                 continue;
             }
             match self.seats.fit(self.now, id, wish) {
                 Ok(_) => panic!("{request:?} waits for what is free: {pool:?}"),
                 Err(shortage) if shortage.holds_up && !pool.policy.express => {
-                    if wish.count == 1 || has(user) + u64::from(wish.count) <= share {
-                        return;
-                    }
+                    is_all |= wish.count <= 1 || has(user) + u64::from(wish.count) <= share;
                     behind.insert(user);
                 }
                 Err(_) => {}
             }
         }
-    }
-
-    fn uses(&self, seat: &Seat, user: u32) -> bool {
-        seat.claimant.uid == user && !matches!(seat.hold, Hold::Lingering { .. })
     }
 }

@@ -31,6 +31,7 @@ mod lines;
 mod message;
 mod object;
 mod opening;
+mod plain;
 mod seat;
 mod seat_guard;
 mod server;

@@ -4,6 +4,8 @@ use crate::error::ClientError;
 
 /// The longest answer accepted, in bytes.
 const LINE_MAX: usize = 1024 * 1024;
+/// Those of JSON, without the line end.
+const BLANKS: &[u8] = b" \t\r";
 
 #[derive(Debug, Default)]
 pub(super) struct Lines {
@@ -25,17 +27,20 @@ impl Lines {
     /// The next line that is not blank, without its end; `None` when more has to arrive first.
     ///
     /// # Errors
-    /// When a line has no end within the longest allowed.
+    /// When a line is longer than the longest allowed, in however many pieces it came.
     pub(super) fn next(&mut self) -> Result<Option<Vec<u8>>, ClientError> {
+        let bounded = |length| match length > LINE_MAX {
+            true => Err(ClientError::protocol("an answer is longer than 1 MiB")),
+            false => Ok(()),
+        };
         while let Some(line) = self.take() {
-            if !line.iter().all(u8::is_ascii_whitespace) {
+            bounded(line.len())?;
+            if !line.iter().all(|it| BLANKS.contains(it)) {
                 return Ok(Some(line));
             }
         }
-        match self.received.len() > LINE_MAX {
-            true => Err(ClientError::protocol("an answer is longer than 1 MiB")),
-            false => Ok(None),
-        }
+        bounded(self.received.len())?;
+        Ok(None)
     }
 
     fn take(&mut self) -> Option<Vec<u8>> {
@@ -46,6 +51,8 @@ impl Lines {
         };
         let rest = self.received.split_off(self.searched + end + 1);
         self.searched = 0;
-        Some(std::mem::replace(&mut self.received, rest))
+        let mut line = std::mem::replace(&mut self.received, rest);
+        line.pop();
+        Some(line)
     }
 }

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::error::ClientError;
 use crate::object::read_from_objects;
+use crate::plain::Plain;
 
 #[derive(Serialize)]
 struct Request<'a> {
@@ -73,10 +74,12 @@ fn present<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Box<RawValue>>
 }
 
 pub(super) fn read(line: &[u8]) -> Result<Message, ClientError> {
-    let incoming: Incoming = serde_json::from_slice(line).map_err(|it| ClientError::Protocol {
-        reason: "what the daemon said is not JSON-RPC",
-        source: Some(it),
-    })?;
+    let incoming = serde_json::from_slice(line)
+        .and_then(|Plain| serde_json::from_slice::<Incoming>(line))
+        .map_err(|it| ClientError::Protocol {
+            reason: "what the daemon said is not JSON-RPC",
+            source: Some(it),
+        })?;
     match incoming {
         Incoming { error: Some(error), result: None, id, .. } => {
             let ErrorObject { code, message, data } = error;

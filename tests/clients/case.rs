@@ -22,8 +22,10 @@ pub struct Case {
     pub connections: Vec<Vec<Play>>,
     #[serde(default)]
     pub steps: Vec<Step>,
-    // The short form: one connection, one question.
+    // The short forms: one connection, one question; and many of these with the same outcome.
     answer: Option<Vec<Play>>,
+    lines: Option<Vec<String>>,
+    members: Option<Vec<String>>,
     #[serde(rename = "do")]
     question: Option<Vec<String>>,
     is: Option<String>,
@@ -95,9 +97,14 @@ fn nameless(right: &str) -> String {
 }
 
 impl Case {
-    /// The long form of a case.
-    fn spelled_out(mut self) -> Self {
-        let Some(answer) = self.answer.take() else { return self };
+    /// The long form of a case, or of each that it stands for.
+    fn spelled_out(mut self) -> Vec<Self> {
+        let wholes = self.members.take().map(|it| it.iter().map(|it| with_member(it)).collect());
+        let lines: Option<Vec<String>> = self.lines.take().or(wholes);
+        if let Some(lines) = lines {
+            return lines.iter().flat_map(|it| self.answered_by(it).spelled_out()).collect();
+        }
+        let Some(answer) = self.answer.take() else { return vec![self] };
         assert!(self.connections.is_empty() && self.steps.is_empty(), "{}: two forms", self.name);
         let heard = json!({ "method": "entitlement_check", "params": { "product": "acme-cad" } });
         let hear = Play { hear: Some(heard), ..Play::default() };
@@ -106,8 +113,35 @@ impl Case {
         let question = Some(self.question.take().unwrap_or_else(check));
         let (is, is_one_of) = (self.is.take(), self.is_one_of.take());
         self.steps = vec![Step { question, is, is_one_of, again: None, closed: None }];
-        self
+        vec![self]
     }
+
+    /// One of those that a case with lines stands for.
+    fn answered_by(&self, line: &str) -> Self {
+        assert!(self.answer.is_none() && self.but_c.is_none(), "{}: two forms", self.name);
+        let answer = Play { text: Some(format!("{line}\n")), ..Play::default() };
+        Self {
+            name: format!("{}: {line:.400}", self.name),
+            listen: self.listen,
+            timeout_ms: self.timeout_ms,
+            last_repeats: false,
+            but_c: None,
+            connections: Vec::new(),
+            steps: Vec::new(),
+            answer: Some(vec![answer]),
+            lines: None,
+            members: None,
+            question: self.question.clone(),
+            is: self.is.clone(),
+            is_one_of: self.is_one_of.clone(),
+        }
+    }
+}
+
+/// A yes with further members.
+fn with_member(text: &str) -> String {
+    let verdict = r#"{"product":"acme-cad","valid":true,"code":"VALID""#;
+    format!(r#"{{"jsonrpc":"2.0","id":$ID,"result":{verdict},{text}}}}}"#)
 }
 
 fn timeout_ms() -> u64 {
@@ -121,7 +155,7 @@ pub fn all() -> Vec<Case> {
     }
     let text = std::fs::read(crate::tests_dir().join("clients/conformance.json")).unwrap();
     let file: File = serde_json::from_slice(&text).unwrap();
-    let cases: Vec<Case> = file.cases.into_iter().map(Case::spelled_out).collect();
+    let cases: Vec<Case> = file.cases.into_iter().flat_map(Case::spelled_out).collect();
     assert!(cases.len() > 100, "{} cases", cases.len());
     for case in &cases {
         let asks = case.steps.iter().filter(|it| it.question.is_some());

@@ -263,6 +263,10 @@ unsafe fn judge(
     let (product, publisher) =
         unsafe { (text::read(question.product), text::read(question.publisher)) };
     let publisher = publisher.and_then(|it| it.parse::<PublisherKey>().ok());
+    // A nonce that lost its address or its length is no question without one, which less would answer.
+    if question.nonce.is_null() != (question.nonce_length == 0) {
+        return Err("the nonce is NULL or has no length, but not both");
+    }
     // SAFETY: as above.
     let nonce = unsafe { bytes(question.nonce, question.nonce_length, NONCE_MAX) };
     // SAFETY: as above.

@@ -1,7 +1,8 @@
 //! Structures that begin with their size, between a program and a library of different ages.
 //!
 //! An older program's structure is shorter: it gets what it has room for, and gives what it knows of. A newer one's is longer:
-//! what this library does not know of is zero when it is written, and has to be zero when it is read.
+//! what this library does not know of is zero when it is written, and has to be zero when it is read. No structure of any age
+//! ends inside a member: half of a pointer leads anywhere, and a text that is cut has no end.
 
 use std::mem::offset_of;
 use std::ptr;
@@ -13,11 +14,44 @@ const LONGEST: usize = 64 * 1024;
 /// The size, the state and the error.
 const SHORTEST_VERDICT: usize = offset_of!(Verdict, expires_at);
 
+/// Where a structure may end.
+pub(crate) trait Grows: Sized {
+    /// Where its members but the first begin.
+    const BEGINNINGS: &'static [usize];
+
+    /// Whether a structure of this size can be, of whatever age.
+    fn can_be(size: usize) -> bool {
+        let is_whole = size >= size_of::<Self>() || Self::BEGINNINGS.contains(&size);
+        is_whole && size <= LONGEST
+    }
+}
+
+/// Does not compile where a member is not named.
+macro_rules! grows {
+    ($($structure:ident: size $($member:ident)*;)*) => {
+        $(impl Grows for $structure {
+            const BEGINNINGS: &'static [usize] = {
+                let $structure { size: _, $($member: _),* } = Self::INIT;
+                &[$(offset_of!($structure, $member)),*]
+            };
+        })*
+    };
+}
+
+grows! {
+    Options: size socket publisher timeout_ms accept_linked min_version accept_maker;
+    Question: size product publisher nonce nonce_length now accept_linked accept_maker min_version reserved;
+    SeatRequest: size product tier feature wait_ms;
+    SeatInfo: size state error ends_at queue code seat tier detail;
+    Verdict: size state error expires_at grace_until verified_at seconds_until_change rank seats provisional features_left_out
+        proof vouched code product tier freshness trust publisher wallet token detail features version reserved;
+}
+
 /// A structure that is written for a program.
 ///
 /// # Safety
 /// It begins with its size, a `usize`, and then the state and the error.
-pub(crate) unsafe trait Told: Copy {
+pub(crate) unsafe trait Told: Copy + Grows {
     fn state(&self) -> State;
 }
 
@@ -49,7 +83,7 @@ impl<T: Told> Out<T> {
         }
         // SAFETY: not NULL; the size is its first member.
         let size = unsafe { verdict.cast::<usize>().read() };
-        (SHORTEST_VERDICT..=LONGEST).contains(&size).then_some(Self(verdict))
+        (size >= SHORTEST_VERDICT && T::can_be(size)).then_some(Self(verdict))
     }
 
     /// Writes as much as there is room for; gives the state.
@@ -104,7 +138,7 @@ fn state_of(number: u32) -> Option<State> {
 ///
 /// # Safety
 /// Any bits are a value: there are pointers and numbers in it, and no padding.
-pub(crate) unsafe trait Given: Copy {
+pub(crate) unsafe trait Given: Copy + Grows {
     /// What a program does not know of.
     const DEFAULT: Self;
 
@@ -149,7 +183,7 @@ pub(crate) unsafe fn read<T: Given>(given: *const T) -> Option<T> {
     }
     // SAFETY: the size is the first member.
     let size = unsafe { given.cast::<usize>().read() };
-    if !(size_of::<usize>()..=LONGEST).contains(&size) {
+    if !T::can_be(size) {
         return None;
     }
     let mut ours = T::DEFAULT;

@@ -14,7 +14,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-	"unicode/utf8"
 )
 
 const (
@@ -25,6 +24,8 @@ const (
 
 // errUnheard: the pipe was broken already, so nobody heard the question.
 var errUnheard = errors.New("nobody heard the question")
+
+var errTooLong = fmt.Errorf("%w: an answer is longer than 1 MiB", ErrProtocol)
 
 // startedPlain is found out before anybody gives up or takes on rights, after which it may not be asked.
 var startedPlain = isPlain()
@@ -260,32 +261,14 @@ func (c *connection) limit(ctx context.Context) func() {
 	return func() { close(done); <-ended }
 }
 
-// object is read by its members' exact names; encoding/json would take others that differ in case for them.
-type object map[string]json.RawMessage
-
-// member reads a member that has to be there.
-func member[T any](o object, name string) (it T, err error) {
-	if said, found := o[name]; !found || isNull(said) || json.Unmarshal(said, &it) != nil {
-		return it, fmt.Errorf("%w: %s is missing, or has another shape than expected", ErrProtocol, name)
-	}
-	return it, nil
-}
-
-// optional reads a member that may be absent or null.
-func optional[T any](o object, name string) (it T, err error) {
-	if isNull(o[name]) {
-		return it, nil
-	}
-	return member[T](o, name)
-}
-
-func isNull(it json.RawMessage) bool { return it == nil || string(it) == "null" }
-
 // answer says what a message is to the question asked last; false when it is no answer to it.
 func (c *connection) answer(it object) (json.RawMessage, bool, error) {
 	result, isResult := it["result"]
 	isOurs, isError := string(it["id"]) == fmt.Sprint(c.lastID), !isNull(it["error"])
+	_, err := optional[string](it, "method")
 	switch {
+	case err != nil:
+		return nil, false, err
 	case !isResult && !isError:
 		return nil, false, c.keepNotice(it)
 	case isResult && isError:
@@ -307,6 +290,9 @@ func (c *connection) keepNotice(it object) error {
 		return nil
 	}
 	told, err := member[object](it, "params")
+	if err == nil && (told["subscription"] == nil || told["result"] == nil) {
+		err = fmt.Errorf("%w: a notice has another shape than expected", ErrProtocol)
+	}
 	if c.notices = append(c.notices, told); len(c.notices) > noticesMax {
 		return fmt.Errorf("%w: too many notices before an answer", ErrProtocol)
 	}
@@ -322,9 +308,6 @@ func (c *connection) notice(ctx context.Context, subscription json.RawMessage) (
 			c.notices = c.notices[1:]
 			if !bytes.Equal(told["subscription"], subscription) {
 				continue
-			}
-			if !isNull(told["error"]) {
-				return nil, refusal(told["error"])
 			}
 			return told["result"], nil
 		}
@@ -346,30 +329,24 @@ func (c *connection) message() (object, error) {
 	chunk := make([]byte, 64<<10)
 	for {
 		if end := bytes.IndexByte(c.received[c.searched:], '\n'); end >= 0 {
-			line := bytes.TrimSpace(c.received[:c.searched+end])
+			line := c.received[:c.searched+end]
 			c.received, c.searched = c.received[c.searched+end+1:], 0
-			if len(line) > 0 {
-				return read(line)
+			if len(line) > lineMax {
+				return nil, errTooLong
+			}
+			if len(bytes.Trim(line, blanks)) > 0 {
+				return readLine(line)
 			}
 			continue
 		}
 		if c.searched = len(c.received); c.searched > lineMax {
-			return nil, fmt.Errorf("%w: an answer is longer than 1 MiB", ErrProtocol)
+			return nil, errTooLong
 		}
 		count, err := c.socket.Read(chunk)
 		if c.received = append(c.received, chunk[:count]...); count == 0 && err != nil {
 			return nil, c.lost(err)
 		}
 	}
-}
-
-// read reads an object, which has to be UTF-8: encoding/json alone would mend what is not.
-func read(text []byte) (object, error) {
-	var it object
-	if !utf8.Valid(text) || json.Unmarshal(text, &it) != nil || it == nil {
-		return nil, fmt.Errorf("%w: what the daemon said is no JSON object", ErrProtocol)
-	}
-	return it, nil
 }
 
 func refusal(said json.RawMessage) error {

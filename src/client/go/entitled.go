@@ -76,8 +76,8 @@ func (v Verdict) Has(feature string) Answer {
 	case string:
 		on = value != ""
 	case json.Number:
-		number, err := value.Float64()
-		on = err == nil && number != 0
+		number, _ := value.Float64()
+		on = number != 0
 	default:
 		on = true
 	}
@@ -104,17 +104,14 @@ func readVerdict(asked map[string]any, said json.RawMessage) (Verdict, error) {
 	}
 	whole := Verdict{Raw: said, Features: map[string]any{}}
 	valid, errValid := member[bool](it, "valid")
-	var errs [5]error
+	var errs [4]error
 	whole.Product, errs[0] = member[string](it, "product")
 	whole.Code, errs[1] = member[string](it, "code")
-	whole.Detail, errs[2] = optional[string](it, "detail")
+	whole.Detail, errs[2] = absent[string](it, "detail")
 	whole.Tier, errs[3] = optional[string](it, "tier")
-	features, errFeatures := optional[object](it, "features")
-	errs[4] = errFeatures
-	for _, err := range append(errs[:], errValid) {
-		if err != nil {
-			return verdict, err
-		}
+	features, errFeatures := absent[object](it, "features")
+	if err := wrong(errValid, errs[0], errs[1], errs[2], errs[3], errFeatures, requireRest(it)); err != nil {
+		return verdict, err
 	}
 	for name, value := range features {
 		decoder := json.NewDecoder(bytes.NewReader(value))
@@ -140,12 +137,30 @@ func readVerdict(asked map[string]any, said json.RawMessage) (Verdict, error) {
 			}
 		}
 		if key, named := asked["publisher"].(string); named {
-			if publisher, err := optional[string](it, "publisher"); err != nil || publisher != key {
+			if publisher, _ := optional[string](it, "publisher"); publisher != key {
 				return verdict, errOtherPublisher
 			}
 		}
 	}
 	return whole, nil
+}
+
+// requireRest looks at what a verdict says beside what is read of it.
+func requireRest(it object) error {
+	for _, name := range [...]string{"publisher", "customer", "wallet", "token", "freshness", "trust",
+		"verified_at", "stale_after", "grace_until", "expires_at"} {
+		if _, err := optional[string](it, name); err != nil {
+			return err
+		}
+	}
+	err := wrong(is(absent[bool](it, "provisional")), is(optional[uint32](it, "rank")), is(optional[uint32](it, "seats")),
+		is(optional[int64](it, "seconds_until_change")))
+	if err != nil || isNull(it["anchor"]) {
+		return err
+	}
+	anchor, err := member[object](it, "anchor")
+	return wrong(err, is(member[string](anchor, "chain")), is(member[uint64](anchor, "number")), is(member[string](anchor, "hash")),
+		is(optional[string](anchor, "time")), is(optional[string](anchor, "finality")))
 }
 
 // Option is what else a check may say.

@@ -118,22 +118,24 @@ func (s *Seat) takeOver(ctx context.Context, over *connection) error {
 	if err != nil {
 		return err
 	}
-	if product, err := optional[string](it, "product"); err != nil {
+	detail, errDetail := absent[string](it, "detail")
+	endsAt, errEndsAt := optional[string](it, "ends_at")
+	product, errProduct := optional[string](it, "product")
+	err = wrong(errDetail, errEndsAt, errProduct, is(optional[string](it, "seat")), is(optional[string](it, "tier")),
+		is(optional[uint64](it, "queue")))
+	if err != nil {
 		return err
-	} else if product != "" && product != s.params["product"] {
+	}
+	if !isNull(it["product"]) && product != s.params["product"] {
 		return errOtherProduct
 	}
 	if !granted {
-		detail, _ := optional[string](it, "detail")
 		return &SeatRefusedError{code, detail, said}
 	}
 	id, errID := member[string](it, "seat")
 	tier, errTier := member[string](it, "tier")
-	endsAt, errEndsAt := optional[string](it, "ends_at")
-	for _, err := range []error{errID, errTier, errEndsAt} {
-		if err != nil {
-			return err
-		}
+	if err := wrong(errID, errTier); err != nil {
+		return err
 	}
 	s.subscription, err = over.ask(ctx, "seat_subscribe", map[string]any{"product": s.params["product"], "seat": id})
 	if errors.Is(err, errUnheard) {
@@ -216,13 +218,13 @@ func (s *Seat) takeUp(said json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	endsAt, err := optional[string](seat, "ends_at")
-	if err != nil {
+	endsAt, errEndsAt := optional[string](seat, "ends_at")
+	reason, errReason := optional[string](it, "reason")
+	if err := wrong(errEndsAt, errReason); err != nil {
 		return err
 	}
 	s.state = SeatState{Answer: Yes, EndsAt: endsAt}
 	if event == "ended" {
-		reason, _ := optional[string](it, "reason")
 		s.state = SeatState{Answer: No, Reason: reason}
 	}
 	return nil

@@ -45,3 +45,22 @@ fn what_is_neither_answer_nor_notice_is_an_error() {
         assert!(matches!(read(line.as_bytes()), Err(ClientError::Protocol { .. })), "{line}");
     }
 }
+
+/// What a line is refused for wherever it stands, also in what nobody reads.
+#[test]
+fn what_two_readers_may_understand_otherwise_is_an_error() {
+    let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    let (deep, deeper) = (nested(126), nested(127));
+    for (right, wrong) in [
+        ("{\"it\":1}", "{\"it\":1,\"it\":1}"),
+        ("[{\"it\":1},{\"it\":1}]", "[{\"it\":1,\"\\u0069t\":1}]"),
+        ("1e308", "1e309"),
+        ("\"\\ud83c\\udfab\"", "\"\\udfab\""),
+        (&deep, &deeper),
+    ] {
+        let line = |later| format!("{{\"id\":1,\"result\":1,\"later\":{later}}}");
+        read(line(right).as_bytes()).unwrap();
+        let failed = read(line(wrong).as_bytes());
+        assert!(matches!(failed, Err(ClientError::Protocol { .. })), "{wrong}");
+    }
+}

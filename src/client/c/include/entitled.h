@@ -33,7 +33,7 @@ enum entitled_state {
 /* Why there is no answer. None of these says that the caller is not entitled. */
 enum entitled_error {
     ENTITLED_OK = 0,
-    /* The program gave NULL, a structure of a size that cannot be, or a text that is not UTF-8. */
+    /* The program gave NULL, a structure of a size that cannot be (it ends inside a member), or a text that is not UTF-8. */
     ENTITLED_ARGUMENT = 1,
     /* Nobody answers at the socket, or the connection broke off. */
     ENTITLED_UNREACHABLE = 2,
@@ -173,8 +173,8 @@ typedef struct entitled_question {
     /* The vendor's minisign public key, compiled in. */
     const char *publisher;
     /*
-     * What the receipt was asked for with, at most ENTITLED_NONCE_MAX bytes: random, and never used before. NULL for a receipt
-     * that was not made for this question, such as one from a file.
+     * What the receipt was asked for with, at most ENTITLED_NONCE_MAX bytes: random, and never used before. NULL, with a length
+     * of 0, for a receipt that was not made for this question, such as one from a file; one of both alone is ENTITLED_ARGUMENT.
      */
     const void *nonce;
     size_t nonce_length;

@@ -40,6 +40,9 @@ fn a_question_that_is_none_is_the_programs_fault() {
         Question { publisher: std::ptr::null(), ..question() },
         Question { publisher: c"no key".as_ptr(), ..question() },
         Question { nonce: long.as_ptr().cast(), nonce_length: long.len(), ..question() },
+        // A nonce that was not made, or that lost its length: none at all would ask for less.
+        Question { nonce: long.as_ptr().cast(), nonce_length: 0, ..question() },
+        Question { nonce: std::ptr::null(), nonce_length: 32, ..question() },
         Question { now: 0, ..question() },
         Question { now: i64::MAX, ..question() },
         Question { reserved: 1, ..question() },

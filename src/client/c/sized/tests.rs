@@ -127,3 +127,42 @@ fn options_of_another_age() {
         assert!(super::read(ptr::null::<Question>()).is_none());
     }
 }
+
+/// Half of a pointer leads anywhere, and a text that is cut has no end.
+#[test]
+fn a_size_inside_a_member_is_refused() {
+    fn given<T: Given>(whole: &[usize]) {
+        for size in 0..=size_of::<T>() {
+            // SAFETY: there are as many bytes as the size says.
+            let read = unsafe { super::read::<T>(Foreign::of(size, 0).words.as_ptr().cast()) };
+            assert_eq!(read.is_some(), whole.contains(&size), "{size}");
+        }
+    }
+    given::<Options>(&[8, 16, 24, 28, 32, 36, 40]);
+    given::<Question>(&[8, 16, 24, 32, 40, 48, 52, 56, 60, 64]);
+    given::<SeatRequest>(&[8, 16, 24, 32, 40]);
+
+    let inside = [
+        offset_of!(Verdict, expires_at) + 4,
+        offset_of!(Verdict, tier) - 1,
+        offset_of!(Verdict, features) + 1,
+        size_of::<Verdict>() - 1,
+    ];
+    for size in inside {
+        let mut verdict = Foreign::of(size, 0);
+        // SAFETY: there are as many bytes as the size says.
+        unsafe {
+            assert!(Out::<Verdict>::new(verdict.words.as_mut_ptr().cast()).is_none(), "{size}");
+            assert!(read_verdict(verdict.words.as_ptr().cast()).is_none(), "{size}");
+        }
+    }
+    let told = |size| {
+        let mut info = Foreign::of(size, 0);
+        // SAFETY: there are as many bytes as the size says.
+        unsafe { Out::<SeatInfo>::new(info.words.as_mut_ptr().cast()) }.is_some()
+    };
+    for size in [offset_of!(SeatInfo, queue), offset_of!(SeatInfo, tier), size_of::<SeatInfo>()] {
+        assert!(told(size) && !told(size - 1), "{size}");
+    }
+    assert!(told(size_of::<SeatInfo>() + 1), "what a later one has is not known here");
+}

@@ -4,6 +4,7 @@
 const fs = require("node:fs");
 const net = require("node:net");
 const path = require("node:path");
+const { isObject, isText, isWhole, mayBeText, numeral, parse } = require("./json.js");
 const { ProtocolError, Refused, Timeout, Unreachable, Untrusted } = require("./verdict.js");
 
 const LINE_MAX = 1024 * 1024; // the longest answer accepted, in bytes
@@ -183,19 +184,21 @@ class Connection {
     for (let end; (end = all.indexOf(10, begin)) >= 0; begin = end + 1) {
       // What comes when nothing was asked belongs to nobody; it stays, and says that the connection is not quiet.
       if (!this.#question && !this.isFollowed) break;
+      if (end - begin > LINE_MAX) throw new ProtocolError("an answer is longer than 1 MiB");
       const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(all.subarray(begin, end));
-      if (text.trim() !== "") this.#hear(JSON.parse(text));
+      if (!/^[ \t\r]*$/.test(text)) this.#hear(parse(text));
     }
     this.#received = [all.subarray(begin)];
     this.#length = all.length - begin;
   }
 
   #hear(message) {
-    if (message === null || typeof message !== "object" || Array.isArray(message)) throw new Error("this is not JSON-RPC");
+    if (!isObject(message) || !mayBeText(message.method)) throw new Error("this is not JSON-RPC");
     const { id = null, result, error = null, method, params } = message;
-    if (result === undefined && error === null && typeof method === "string") {
+    if (result === undefined && error === null && isText(method)) {
       if (method !== "entitlement_changed" && method !== "seat_changed") return;
-      if (params === null || typeof params !== "object" || (this.#question && this.#notices.length === NOTICES_MAX)) {
+      const isNotice = isObject(params) && params.subscription !== undefined && params.result !== undefined;
+      if (!isNotice || (this.#question && this.#notices.length === NOTICES_MAX)) {
         throw new Error("a notice has another shape than expected, or there are too many");
       }
       // Who is slow is told later; the daemon drops who is too slow.
@@ -204,11 +207,11 @@ class Connection {
       return;
     }
     if ((result === undefined) === (error === null)) throw new Error("this is neither an answer nor a notice");
-    if (error !== null && !(Number.isInteger(error.code) && typeof error.message === "string")) {
+    if (error !== null && !(isWhole(error, "code", -(2n ** 63n), 2n ** 63n) && isText(error.message))) {
       throw new Error("a refusal has another shape than expected");
     }
     const question = this.#question;
-    if (question && id === question.id) {
+    if (question && numeral(message, "id") === String(question.id)) {
       if (error === null) question.resolve(result);
       else question.reject(new Refused(error));
     } else if (id === null && error !== null) throw new Refused(error); // a request that could not be read or admitted

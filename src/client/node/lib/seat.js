@@ -2,6 +2,7 @@
 // A floating seat: taken, followed on a connection of its own, and given back.
 
 const { Connection, Deadline, defaultPath, wasUnheard } = require("./connection.js");
+const { isObject, isText, isWhole, mayBeText } = require("./json.js");
 const { OTHER_PRODUCT, EntitledError, ProtocolError, requireHandlers } = require("./verdict.js");
 
 const CHANGES_MAX = 64; // that are taken up at a time: whoever asks how it stands is answered, however many are told
@@ -22,8 +23,14 @@ class SeatRefused extends Error {
   }
 }
 
-const isObject = (it) => typeof it === "object" && it !== null && !Array.isArray(it);
-const isText = (it) => typeof it === "string";
+/** Whether each member of what was said of a seat is what it has to be. */
+function isSaid(it) {
+  return isObject(it) && typeof it.granted === "boolean" && isText(it.code) && isText(it.detail ?? "") && it.detail !== null
+    && ((it.queue ?? null) === null || isWhole(it, "queue", 0n, 2n ** 64n))
+    && [it.product, it.seat, it.tier, it.ends_at].every(mayBeText);
+}
+
+const isChange = (it) => isObject(it) && isText(it.event) && mayBeText(it.reason) && isObject(it.seat) && mayBeText(it.seat.ends_at);
 
 class Seat {
   #params;
@@ -93,10 +100,10 @@ class Seat {
     try {
       const params = { ...this.#params, wait_ms: waitMs > 0 ? waitMs : undefined };
       const said = await connection.ask("seat_acquire", params, deadline);
-      if (!isObject(said) || typeof said.granted !== "boolean" || !isText(said.code)) throw new ProtocolError(WRONG);
+      if (!isSaid(said)) throw new ProtocolError(WRONG);
       if ((said.product ?? params.product) !== params.product) throw new ProtocolError(OTHER_PRODUCT);
       if (!said.granted) throw new SeatRefused(said);
-      if (!isText(said.seat) || !isText(said.tier) || !isText(said.ends_at ?? "")) throw new ProtocolError(WRONG);
+      if (!isText(said.seat) || !isText(said.tier)) throw new ProtocolError(WRONG);
       this.#said = Object.freeze(said);
       this.#stands("yes", { endsAt: said.ends_at ?? null });
       connection.isFollowed = true;
@@ -141,9 +148,9 @@ class Seat {
       for (let changes = 0; changes < CHANGES_MAX; changes++) {
         const told = await this.#connection.notice(this.#subscription, changes === 0 ? waitMs : 0);
         if (told === undefined) return true;
-        if (!isObject(told) || !isText(told.event) || !isObject(told.seat)) throw new ProtocolError(WRONG);
+        if (!isChange(told)) throw new ProtocolError(WRONG);
         if (told.event === "ended") {
-          this.#stands("no", { reason: String(told.reason) });
+          this.#stands("no", { reason: told.reason ?? "" });
           return false;
         }
         this.#stands("yes", { endsAt: told.seat.ends_at ?? null });

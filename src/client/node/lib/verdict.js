@@ -1,6 +1,8 @@
 "use strict";
 // The daemon's answer as a program reads it, and why there may be none.
 
+const { isObject, isText, isWhole, mayBeText } = require("./json.js");
+
 /** No answer, and why. None of these says that the caller is not entitled. */
 class EntitledError extends Error {
   get name() {
@@ -56,15 +58,30 @@ const OTHER_PRODUCT = "the answer is about another product";
 const OTHER_FEATURE = "the answer is not about the feature asked for";
 const OTHER_PUBLISHER = "the answer rests on another publisher's word";
 
+const isAbsent = (it) => it === undefined || it === null;
+const mayBeTrue = (it) => it === undefined || typeof it === "boolean";
+/** Members that are a text, or absent. */
+const TEXTS = ["tier", "publisher", "customer", "wallet", "token", "freshness", "trust", "verified_at", "stale_after", "grace_until", "expires_at"];
+
+/** Whether each member of a verdict is what it has to be. */
+function isVerdict(said) {
+  const mayBeWhole = (name, least, beyond) => isAbsent(said[name]) || isWhole(said, name, least, beyond);
+  const { product, code, valid, detail = "", features = {}, provisional, anchor } = said;
+  return isText(product) && isText(code) && typeof valid === "boolean"
+    && isText(detail) && isObject(features) && mayBeTrue(provisional) && TEXTS.every((it) => mayBeText(said[it]))
+    && mayBeWhole("rank", 0n, 2n ** 32n) && mayBeWhole("seats", 0n, 2n ** 32n)
+    && mayBeWhole("seconds_until_change", -(2n ** 63n), 2n ** 63n) && (isAbsent(anchor) || isAnchor(anchor));
+}
+
+function isAnchor(it) {
+  return isObject(it) && isText(it.chain) && isText(it.hash) && isWhole(it, "number", 0n, 2n ** 64n)
+    && mayBeText(it.time) && mayBeText(it.finality);
+}
+
 /** `[answer, verdict]` of what the daemon said to what was asked; what is no verdict, or one about another product, throws, and
  *  so does a yes that is not about the feature and the publisher that were named. */
 function read(said, { product, feature, publisher }) {
-  const is = (kind, ...values) => values.every((it) => typeof it === kind);
-  const isObject = (it) => is("object", it) && it !== null && !Array.isArray(it);
-  const whole = isObject(said)
-    && is("string", said.product, said.code, said.detail ?? "", said.tier ?? "")
-    && is("boolean", said.valid) && (said.features === undefined || isObject(said.features));
-  if (!whole) throw new ProtocolError("a verdict has another shape than expected");
+  if (!isObject(said) || !isVerdict(said)) throw new ProtocolError("a verdict has another shape than expected");
   if (said.product !== product) throw new ProtocolError(OTHER_PRODUCT);
   const answer = said.code === "UNDETERMINED" ? "notKnown" : said.valid ? "yes" : "no";
   if (answer === "yes") {

@@ -154,7 +154,7 @@ class _Following:
                     raise refusal
             while (told := self.connection.notice(self._id)) is None:
                 await _read(self.connection, waiter(None))
-            verdict = Verdict.read(told.get("result"), self.params)
+            verdict = Verdict.read(told["result"], self.params)
             self.pause, self._failure = 0.0, None
             return verdict
         except EntitledError as error:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import stat
 import struct
 from collections import deque
-from typing import Any, Deque, Dict, Mapping, NoReturn, Optional, Tuple
+from typing import Any, Deque, Dict, List, Mapping, Optional, Tuple, Union
 
-from ._verdict import ProtocolError, Refused, Unreachable, Untrusted
+from ._verdict import ProtocolError, Refused, Unreachable, Untrusted, is_whole
 
 LINE_MAX = 1024 * 1024  # the longest answer accepted, in bytes
+DEPTH_MAX = 127  # of objects and lists in each other
+BLANKS = b" \t\r"  # those of JSON, without the line end
 NOTICES_MAX = 64  # that may arrive before the answer to the subscription they belong to
 
 
@@ -132,6 +135,8 @@ class Connection:
         """The result of the question asked last, or its refusal; `None` when more has to arrive first."""
         while (message := self._message()) is not None:
             own, error = message.get("id"), message.get("error")
+            if not isinstance(message.get("method"), (str, type(None))):
+                raise ProtocolError("a method has no name")
             if error is None and "result" not in message:
                 self._keep_notice(message)
             elif error is not None and "result" in message:
@@ -149,7 +154,7 @@ class Connection:
         while True:
             while self._notices:
                 told = self._notices.popleft()
-                own = told.get("subscription")
+                own = told["subscription"]
                 if type(own) is type(subscription) and own == subscription:
                     return told
             if (message := self._message()) is None:
@@ -163,7 +168,8 @@ class Connection:
         if not isinstance(method, str) or "result" in message:
             raise ProtocolError("what the daemon said is neither an answer nor a notice")
         if method in ("entitlement_changed", "seat_changed"):
-            if not isinstance(told, dict) or len(self._notices) == NOTICES_MAX:
+            is_notice = isinstance(told, dict) and "subscription" in told and "result" in told
+            if not is_notice or len(self._notices) == NOTICES_MAX:
                 raise ProtocolError("a notice has another shape than expected, or there are too many")
             self._notices.append(told)
 
@@ -172,20 +178,26 @@ class Connection:
             line = bytes(self._received[:end])
             del self._received[: end + 1]
             self._searched = 0
-            if line.strip():
+            _require_short(len(line))
+            if line.strip(BLANKS):
                 return _read(line)
         self._searched = len(self._received)
-        if self._searched > LINE_MAX:
-            raise ProtocolError("an answer is longer than 1 MiB")
+        _require_short(self._searched)
         return None
 
 
-def _read(line: bytes) -> Mapping[str, Any]:
-    def reject(name: str) -> NoReturn:
-        raise ValueError(f"{name} is no JSON")
+def _require_short(length: int) -> None:
+    if length > LINE_MAX:
+        raise ProtocolError("an answer is longer than 1 MiB")
 
+
+def _read(line: bytes) -> Mapping[str, Any]:
+    """Reads JSON that no two readers understand otherwise (RFC 7493): nothing is said twice, no number is beyond all floats,
+    no text has half of a surrogate pair."""
     try:
-        message = json.loads(line.decode("utf-8"), parse_constant=reject)
+        message = json.loads(line.decode("utf-8"), parse_constant=_number, parse_float=_number, parse_int=_whole,
+                             object_pairs_hook=_members)
+        _require_plain(message)
     except (ValueError, RecursionError) as it:
         raise ProtocolError("what the daemon said is not JSON") from it
     if not isinstance(message, dict):
@@ -193,8 +205,41 @@ def _read(line: bytes) -> Mapping[str, Any]:
     return message
 
 
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is beyond all numbers")
+    return number
+
+
+def _whole(text: str) -> Union[int, float]:
+    number = _number(text)
+    return number if text == "-0" else int(text)
+
+
+def _members(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a member is said twice")
+    return members
+
+
+def _require_plain(message: Any) -> None:
+    values = [message]
+    for depth in range(DEPTH_MAX + 1):
+        inner: List[Any] = []
+        for it in values:
+            if isinstance(it, str):
+                it.encode()  # half of a surrogate pair has no UTF-8
+            elif isinstance(it, (dict, list)):
+                if depth == DEPTH_MAX:
+                    raise ValueError("it is nested too deep")
+                inner += [*it, *it.values()] if isinstance(it, dict) else it
+        values = inner
+
+
 def _refusal(error: Any) -> Refused:
     code, message = (error.get("code"), error.get("message")) if isinstance(error, dict) else (None, None)
-    if type(code) is not int or not isinstance(message, str):
+    if not is_whole(code, -(2**63), 2**63) or not isinstance(message, str):
         raise ProtocolError("a refusal has another shape than expected")
     return Refused(code, message, error.get("data"))

@@ -10,8 +10,9 @@ from typing import Any, Dict, Generator, Mapping, NoReturn, Optional
 
 from ._client import _ask, _Asker, _LoopWaiter, _run, _Waiter, check_params
 from ._protocol import Connection
-from ._verdict import NO, NOT_KNOWN, OTHER_PRODUCT, YES, Answer, EntitledError, ProtocolError, Timeout
+from ._verdict import NO, NOT_KNOWN, OTHER_PRODUCT, YES, Answer, EntitledError, ProtocolError, Timeout, is_whole
 
+OTHER_SHAPE = "what was said of a seat has another shape than expected"
 CHANGES_MAX = 64  # that are taken up at a time: whoever asks how it stands is answered, however many are told
 PAUSE = 1.0  # before a daemon that was away is asked again by who waits, in seconds
 
@@ -25,7 +26,7 @@ class SeatRefused(Exception):
         self.code: str = said["code"]
         self.answer: Answer = NOT_KNOWN if self.code == "UNDETERMINED" else NO
         #: How many requests wait; and all that the daemon said: `holders`, `used`, `capacity` and others.
-        self.queue: int = said["queue"] if type(said.get("queue")) is int else 0
+        self.queue: int = said.get("queue") or 0
         self.raw = said
 
 
@@ -48,7 +49,16 @@ def _text(said: Mapping[str, Any], name: str, *, optional: bool = False) -> Any:
     value = said.get(name)
     if isinstance(value, str) or (optional and value is None):
         return value
-    raise ProtocolError("what was said of a seat has another shape than expected")
+    raise ProtocolError(OTHER_SHAPE)
+
+
+def _require_said(said: Any) -> None:
+    is_said = isinstance(said, dict) and isinstance(said.get("granted"), bool) and isinstance(said.get("detail", ""), str)
+    if not (is_said and (said.get("queue") is None or is_whole(said["queue"], 0, 2**64))):
+        raise ProtocolError(OTHER_SHAPE)
+    _text(said, "code")
+    for name in ("product", "seat", "tier", "ends_at"):
+        _text(said, name, optional=True)
 
 
 class _Holding:
@@ -84,13 +94,12 @@ class _Holding:
             said, refusal = await _ask(connection, "seat_acquire", params, limit, False)
             if refusal is not None:
                 raise refusal
-            if not isinstance(said, dict) or type(said.get("granted")) is not bool or not _text(said, "code"):
-                raise ProtocolError("what was said of a seat has another shape than expected")
+            _require_said(said)
             if said.get("product") not in (None, params["product"]):
                 raise ProtocolError(OTHER_PRODUCT)
             if not said["granted"]:
                 raise SeatRefused(said)
-            seat, tier, ends_at = _text(said, "seat"), _text(said, "tier"), _text(said, "ends_at", optional=True)
+            seat, tier, ends_at = _text(said, "seat"), _text(said, "tier"), said.get("ends_at")
             try:
                 about = {"product": self._params["product"], "seat": seat}
                 self._subscription, refusal = await _ask(connection, "seat_subscribe", about, limit, True)
@@ -136,14 +145,15 @@ class _Holding:
         while changes < CHANGES_MAX:
             if (told := connection.notice(self._subscription)) is not None:
                 changes += 1
-                change = told.get("result")
+                change = told["result"]
                 seat = change.get("seat") if isinstance(change, dict) else None
                 if not isinstance(seat, dict):
-                    raise ProtocolError("what was said of a seat has another shape than expected")
+                    raise ProtocolError(OTHER_SHAPE)
+                reason, ends_at = _text(change, "reason", optional=True), _text(seat, "ends_at", optional=True)
                 if _text(change, "event") == "ended":
-                    self._state = SeatState(NO, reason=_text(change, "reason"))
+                    self._state = SeatState(NO, reason=reason or "")
                     return False
-                self._state = SeatState(YES, ends_at=_text(seat, "ends_at", optional=True))
+                self._state = SeatState(YES, ends_at=ends_at)
                 continue
             try:
                 if connection.receive():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import Any, Mapping, NoReturn, Optional
+from typing import Any, Callable, Mapping, NoReturn, Optional, Tuple
 
 
 OTHER_PRODUCT = "the answer is about another product"
@@ -43,6 +43,41 @@ class Refused(EntitledError):
         self.name, self.detail, self.help = (
             it if isinstance(it, str) else None for it in (said.get("code"), said.get("detail"), said.get("help"))
         )
+
+
+def is_whole(it: Any, least: int, beyond: int) -> bool:
+    return type(it) is int and least <= it < beyond
+
+
+def _is_anchor(it: Any) -> bool:
+    is_named = isinstance(it, dict) and _is_text(it.get("chain")) and _is_text(it.get("hash"))
+    return is_named and is_whole(it.get("number"), 0, 2**64) and all(_may_be_text(it.get(more)) for more in ("time", "finality"))
+
+
+def _is_text(it: Any) -> bool:
+    return isinstance(it, str)
+
+
+def _may_be_text(it: Any) -> bool:
+    return it is None or isinstance(it, str)
+
+
+def _may_be_count(it: Any) -> bool:
+    return it is None or is_whole(it, 0, 2**32)
+
+
+#: What each member of a verdict has to be, and what it is where it is absent.
+MEMBERS: Mapping[str, Tuple[Callable[[Any], bool], Any]] = {
+    "product": (_is_text, None), "code": (_is_text, None), "valid": (lambda it: isinstance(it, bool), None),
+    "detail": (_is_text, ""), "features": (lambda it: isinstance(it, dict), {}),
+    "provisional": (lambda it: isinstance(it, bool), False),
+    "rank": (_may_be_count, None), "seats": (_may_be_count, None),
+    "seconds_until_change": (lambda it: it is None or is_whole(it, -(2**63), 2**63), None),
+    "anchor": (lambda it: it is None or _is_anchor(it), None),
+    **{name: (_may_be_text, None) for name in (
+        "tier", "publisher", "customer", "wallet", "token", "freshness", "trust",
+        "verified_at", "stale_after", "grace_until", "expires_at")},
+}
 
 
 class Answer(enum.Enum):
@@ -95,13 +130,10 @@ class Verdict:
     def read(cls, result: Any, asked: Mapping[str, Any]) -> Verdict:
         """Reads what the daemon said to the parameters `asked`. What is no verdict, or one about another product, raises
         `ProtocolError`, and so does a yes that is not about the feature and the publisher they name."""
-        if not isinstance(result, dict):
+        if not isinstance(result, dict) or not all(is_kind(result.get(name, absent)) for name, (is_kind, absent) in MEMBERS.items()):
             raise ProtocolError("a verdict has another shape than expected")
-        product, valid, code = result.get("product"), result.get("valid"), result.get("code")
+        product, valid, code = result["product"], result["valid"], result["code"]
         detail, tier, features = result.get("detail", ""), result.get("tier"), result.get("features", {})
-        texts = isinstance(product, str) and isinstance(code, str) and isinstance(detail, str)
-        if not (texts and isinstance(valid, bool) and isinstance(tier, (str, type(None))) and isinstance(features, dict)):
-            raise ProtocolError("a verdict has another shape than expected")
         if product != asked["product"]:
             raise ProtocolError(OTHER_PRODUCT)
         answer = NOT_KNOWN if code == "UNDETERMINED" else YES if valid else NO

@@ -58,7 +58,7 @@ public final class Client implements AutoCloseable {
         }
     }
 
-    /** Asks any method, and gives its result: a Map, List, String, Long, Double, Boolean or null. */
+    /** Asks any method, and gives its result: a Map, List, String, Long, BigInteger, Double, Boolean or null. */
     public Object call(String method, Map<String, ?> params) throws EntitledException {
         Deadline deadline = new Deadline(timeout);
         try {

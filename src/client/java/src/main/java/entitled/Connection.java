@@ -215,7 +215,9 @@ final class Connection implements Closeable {
             Object id = message.get("id");
             Object error = message.get("error");
             boolean isResult = message.containsKey("result");
-            if (!isResult && error == null) {
+            if (!Json.mayBeText(message.get("method"))) {
+                throw new EntitledException.Protocol("a method has no name");
+            } else if (!isResult && error == null) {
                 keepNotice(message);
             } else if (isResult && error != null) {
                 throw new EntitledException.Protocol("an answer and a refusal at once");
@@ -240,9 +242,6 @@ final class Connection implements Closeable {
                 }
                 keepNotice(message);
             } else if (Objects.equals(told.get("subscription"), subscription)) {
-                if (told.get("error") != null) {
-                    throw EntitledException.Refused.of(told.get("error"));
-                }
                 return told.get("result");
             }
         }
@@ -253,7 +252,11 @@ final class Connection implements Closeable {
             throw new EntitledException.Protocol("neither an answer nor a notice");
         }
         if (method.equals("entitlement_changed") || method.equals("seat_changed")) {
-            notices.add(Json.object(message.get("params")));
+            Map<String, Object> told = Json.object(message.get("params"));
+            if (!told.containsKey("subscription") || !told.containsKey("result")) {
+                throw new EntitledException.Protocol("a notice has another shape than expected");
+            }
+            notices.add(told);
             if (notices.size() > NOTICES_MAX) {
                 throw new EntitledException.Protocol("too many notices before an answer");
             }
@@ -279,16 +282,16 @@ final class Connection implements Closeable {
             while (searched < length && received[searched] != '\n') {
                 searched++;
             }
-            if (searched < length) {
+            if (searched > LINE_MAX) {
+                throw new EntitledException.Protocol("an answer is longer than 1 MiB");
+            } else if (searched < length) {
                 String line = text(searched);
                 length -= searched + 1;
                 System.arraycopy(received, searched + 1, received, 0, length);
                 searched = 0;
-                if (!line.isBlank()) {
+                if (!Json.isBlank(line)) {
                     return Json.object(Json.read(line));
                 }
-            } else if (length > LINE_MAX) {
-                throw new EntitledException.Protocol("an answer is longer than 1 MiB");
             } else {
                 receive(deadline);
             }

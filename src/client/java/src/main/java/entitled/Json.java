@@ -1,14 +1,21 @@
 package entitled;
 
+import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** JSON (RFC 8259): Map, List, String, Long (or Double), Boolean and null. */
+/**
+ * JSON that no two readers understand otherwise (RFC 7493): nothing is said twice, no number is beyond all doubles, no text has
+ * half of a surrogate pair. Map, List, String, Long (or BigInteger, or Double), Boolean and null.
+ */
 final class Json {
-    private static final int DEPTH_MAX = 128;
+    /** Of objects and lists in each other. */
+    private static final int DEPTH_MAX = 127;
+    private static final String BLANKS = " \t\r\n";
+    private static final BigInteger BEYOND_UNSIGNED = BigInteger.ONE.shiftLeft(64);
     private final String text;
     private int at;
 
@@ -18,7 +25,7 @@ final class Json {
 
     static Object read(String text) throws EntitledException {
         Json reader = new Json(text);
-        Object value = reader.value(0);
+        Object value = reader.value(1);
         reader.blanks();
         if (reader.at != text.length()) {
             throw reader.wrong();
@@ -32,6 +39,22 @@ final class Json {
             return Collections.unmodifiableMap((Map<String, Object>) it);
         }
         throw new EntitledException.Protocol("what the daemon said is no JSON object");
+    }
+
+    /** Whether it is a whole number from 0 on, below another. */
+    static boolean isUnsigned(Object value, long beyond) {
+        return value instanceof Long it && it >= 0 && it < beyond;
+    }
+
+    /** Whether it is a whole number of 64 bits without a sign. */
+    static boolean isUnsigned(Object value) {
+        return value instanceof Long it && it >= 0
+                || value instanceof BigInteger large && large.signum() > 0 && large.compareTo(BEYOND_UNSIGNED) < 0;
+    }
+
+    /** Whether it is a text, or was not said. */
+    static boolean mayBeText(Object value) {
+        return value == null || value instanceof String;
     }
 
     static String write(Object value) {
@@ -66,7 +89,7 @@ final class Json {
 
     private Object value(int depth) throws EntitledException {
         blanks();
-        if (depth > DEPTH_MAX) {
+        if (depth > DEPTH_MAX && (peek() == '{' || peek() == '[')) {
             throw wrong();
         }
         switch (peek()) {
@@ -78,6 +101,9 @@ final class Json {
                     String name = string();
                     blanks();
                     expect(":");
+                    if (members.containsKey(name)) {
+                        throw wrong();
+                    }
                     members.put(name, value(depth + 1));
                 }
                 return members;
@@ -138,6 +164,10 @@ final class Json {
                 throw wrong();
             }
         }
+        // As code points, halves of surrogate pairs are what has no other half.
+        if (out.codePoints().anyMatch(it -> it >= Character.MIN_SURROGATE && it <= Character.MAX_SURROGATE)) {
+            throw wrong();
+        }
         return out.toString();
     }
 
@@ -162,15 +192,23 @@ final class Json {
         if (!number.matches("-?(0|[1-9][0-9]*)(\\.[0-9]+)?([eE][+-]?[0-9]+)?")) {
             throw wrong();
         }
-        try {
-            return Long.valueOf(number);
-        } catch (NumberFormatException it) {
-            return Double.valueOf(number);
+        double value = Double.parseDouble(number);
+        if (Double.isInfinite(value)) {
+            throw wrong();
         }
+        if (number.equals("-0") || !number.matches("-?[0-9]+")) {
+            return value;
+        }
+        BigInteger whole = new BigInteger(number);
+        return whole.bitLength() < Long.SIZE ? (Number) whole.longValue() : whole;
+    }
+
+    static boolean isBlank(String line) {
+        return line.chars().allMatch(it -> BLANKS.indexOf(it) >= 0);
     }
 
     private void blanks() {
-        while (at < text.length() && " \t\r\n".indexOf(text.charAt(at)) >= 0) {
+        while (at < text.length() && BLANKS.indexOf(text.charAt(at)) >= 0) {
             at++;
         }
     }

@@ -2,7 +2,9 @@ package entitled;
 
 import java.time.Duration;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Supplier;
 
 /**
@@ -20,6 +22,9 @@ public final class Seat implements AutoCloseable {
 
     /** So many changes are taken up at a time: whoever asks how it stands is answered, however many are told. */
     private static final int CHANGES_MAX = 64;
+
+    /** What may be said of a seat, and is a text. */
+    private static final List<String> TEXTS = List.of("product", "seat", "tier", "ends_at");
 
     private final Map<String, Object> params;
     private final Supplier<String> path;
@@ -138,7 +143,7 @@ public final class Seat implements AutoCloseable {
 
     private void takeOver(Connection fresh, Map<String, Object> asked, Deadline deadline) throws EntitledException, SeatRefused {
         Map<String, Object> said = Json.object(fresh.ask("seat_acquire", asked, deadline));
-        if (!(said.get("granted") instanceof Boolean isGranted) || !(said.get("code") instanceof String code)) {
+        if (!(said.get("granted") instanceof Boolean isGranted) || !(said.get("code") instanceof String code) || !hasRest(said)) {
             throw wrong();
         }
         Object about = said.get("product");
@@ -165,6 +170,12 @@ public final class Seat implements AutoCloseable {
         }
     }
 
+    /** Whether each other member is what it has to be. */
+    private static boolean hasRest(Map<String, Object> said) {
+        return said.getOrDefault("detail", "") instanceof String && (said.get("queue") == null || Json.isUnsigned(said.get("queue")))
+                && TEXTS.stream().allMatch(it -> Json.mayBeText(said.get(it)));
+    }
+
     /** Takes up what is told, waiting for it unless something was; false when it has ended, or the connection has. */
     private boolean hears(Duration wait) throws EntitledException {
         // A read takes what has arrived, and needs a moment that is not over yet.
@@ -173,12 +184,13 @@ public final class Seat implements AutoCloseable {
             try {
                 Duration moment = limit.toMillis() > 0 ? limit : Duration.ofMillis(1);
                 Map<String, Object> told = Json.object(connection.notice(subscription, new Deadline(moment)));
-                if (!(told.get("event") instanceof String event)) {
+                Object reason = told.get("reason");
+                if (!(told.get("event") instanceof String event) || !Json.mayBeText(reason)) {
                     throw wrong();
                 }
                 state = SeatState.held(Json.object(told.get("seat")).get("ends_at"));
                 if (event.equals("ended")) {
-                    state = SeatState.without(Answer.NO, String.valueOf(told.get("reason")));
+                    state = SeatState.without(Answer.NO, Objects.requireNonNullElse((String) reason, ""));
                     return false;
                 }
                 limit = Duration.ZERO;

@@ -1,5 +1,6 @@
 package entitled;
 
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -15,6 +16,11 @@ import java.util.Optional;
 public record Verdict(String product, Answer answer, String code, String detail, Optional<String> tier,
         Map<String, Object> features, Optional<EntitledException> error, Map<String, Object> raw) {
 
+    private static final List<String> TEXTS = List.of("tier", "publisher", "customer", "wallet", "token", "freshness", "trust",
+            "verified_at", "stale_after", "grace_until", "expires_at");
+    private static final List<String> COUNTS = List.of("rank", "seats");
+    private static final long COUNT_BEYOND = 1L << 32;
+
     /** Whether the caller is entitled to a feature: its tier names it, and not as false, zero or empty. */
     public Answer has(String feature) {
         if (answer != Answer.YES) {
@@ -26,7 +32,7 @@ public record Verdict(String product, Answer answer, String code, String detail,
         return isOff ? Answer.NO : Answer.YES;
     }
 
-    /** The value of a feature: a Boolean, Long, Double or String. Empty when the caller is not known to be entitled. */
+    /** The value of a feature: a Boolean, Long, BigInteger, Double or String. Empty when the caller is not known to be entitled. */
     public Optional<Object> feature(String name) {
         return answer == Answer.YES ? Optional.ofNullable(features.get(name)) : Optional.empty();
     }
@@ -37,18 +43,15 @@ public record Verdict(String product, Answer answer, String code, String detail,
      */
     static Verdict read(Object said, Map<String, ?> asked) throws EntitledException {
         Map<String, Object> raw = Json.object(said);
-        Object detail = raw.getOrDefault("detail", "");
-        Object tier = raw.get("tier");
-        Object features = raw.getOrDefault("features", Map.of());
         if (raw.get("product") instanceof String product && raw.get("valid") instanceof Boolean valid
-                && raw.get("code") instanceof String code && detail instanceof String text
-                && (tier == null || tier instanceof String) && features instanceof Map) {
+                && raw.get("code") instanceof String code && raw.getOrDefault("detail", "") instanceof String detail
+                && raw.getOrDefault("features", Map.of()) instanceof Map<?, ?> features && hasRest(raw)) {
             if (!product.equals(asked.get("product"))) {
                 throw new EntitledException.Protocol(EntitledException.OTHER_PRODUCT);
             }
             Answer answer = code.equals("UNDETERMINED") ? Answer.NOT_KNOWN : valid ? Answer.YES : Answer.NO;
             Object feature = asked.get("feature");
-            Object value = feature == null ? null : Json.object(features).get(feature);
+            Object value = feature == null ? null : features.get(feature);
             if (answer == Answer.YES && feature != null && (value == null || value.equals(false))) {
                 throw new EntitledException.Protocol(EntitledException.OTHER_FEATURE);
             }
@@ -56,10 +59,24 @@ public record Verdict(String product, Answer answer, String code, String detail,
             if (answer == Answer.YES && publisher != null && !publisher.equals(raw.get("publisher"))) {
                 throw new EntitledException.Protocol(EntitledException.OTHER_PUBLISHER);
             }
-            return new Verdict(product, answer, code, text, Optional.ofNullable((String) tier), Json.object(features),
+            return new Verdict(product, answer, code, detail, Optional.ofNullable((String) raw.get("tier")), Json.object(features),
                     Optional.empty(), raw);
         }
         throw new EntitledException.Protocol("a verdict has another shape than expected");
+    }
+
+    /** Whether each other member is what it has to be. */
+    private static boolean hasRest(Map<String, Object> raw) {
+        return TEXTS.stream().allMatch(it -> Json.mayBeText(raw.get(it)))
+                && raw.getOrDefault("provisional", false) instanceof Boolean
+                && COUNTS.stream().allMatch(it -> raw.get(it) == null || Json.isUnsigned(raw.get(it), COUNT_BEYOND))
+                && (raw.get("seconds_until_change") == null || raw.get("seconds_until_change") instanceof Long)
+                && (raw.get("anchor") == null || raw.get("anchor") instanceof Map<?, ?> anchor && isAnchor(anchor));
+    }
+
+    private static boolean isAnchor(Map<?, ?> it) {
+        return it.get("chain") instanceof String && it.get("hash") instanceof String && Json.isUnsigned(it.get("number"))
+                && Json.mayBeText(it.get("time")) && Json.mayBeText(it.get("finality"));
     }
 
     static Verdict notKnown(String product, EntitledException error) {

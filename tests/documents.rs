@@ -197,6 +197,17 @@ fn the_shipped_defaults_have_every_key_of_the_manual() {
 }
 
 #[test]
+fn every_code_of_a_verdict_is_explained_to_programs_and_to_people() {
+    let codes = openrpc::document()["components"]["schemas"]["VerdictCode"]["enum"].as_array();
+    for page in ["docs/rpc.md", "docs/people.md"] {
+        let text = names::read(page);
+        for code in codes.expect("codes").iter().filter_map(Value::as_str) {
+            assert!(text.contains(&format!("\n| `{code}` |")), "{page} does not explain {code}");
+        }
+    }
+}
+
+#[test]
 fn the_alerts_and_the_dashboard_ask_for_figures_that_exist() {
     let read = |path: &str| {
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect(path)

@@ -14,6 +14,8 @@ mod blocks;
 mod book;
 #[path = "documents/configuration.rs"]
 mod configuration;
+#[path = "documents/installed.rs"]
+mod installed;
 #[path = "documents/names.rs"]
 mod names;
 #[path = "documents/product_page.rs"]

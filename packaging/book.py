@@ -11,12 +11,9 @@ import posixpath
 import re
 import sys
 
+import pages
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)#\s]*)(#[^)]*)?\)")
-
-
-def is_ours(target: str) -> bool:
-    return bool(target) and "://" not in target and not target.startswith("mailto:")
 
 
 class Outside:
@@ -38,18 +35,14 @@ class Outside:
     def rewrite(self, text: str, path: str, place: str) -> str:
         """`text` of the page `path`, with links as they are in the book at `place`."""
 
-        def link(found: re.Match) -> str:
-            words, target, anchor = found[1], found[2], found[3] or ""
-            if not is_ours(target):
-                return found[0]
-            leads_to = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+        def moved(leads_to: str) -> str | None:
             there = self.place(leads_to)
-            if there is None:
-                inside = leads_to.startswith("docs/") and place.startswith("outside/") is False
-                return found[0] if inside and (ROOT / leads_to).is_file() else words
-            return f"[{words}]({posixpath.relpath(there, posixpath.dirname(place) or '.')}{anchor})"
+            is_in_docs = leads_to.startswith("docs/") and (ROOT / leads_to).is_file()
+            if there is None and is_in_docs and not place.startswith("outside/"):
+                there = posixpath.relpath(leads_to, "docs")
+            return there and posixpath.relpath(there, posixpath.dirname(place) or ".")
 
-        return LINK.sub(link, text)
+        return pages.rewrite(text, path, moved)
 
 
 def walk(items: list) -> list:

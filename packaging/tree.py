@@ -4,10 +4,12 @@ import dataclasses
 import gzip
 import os
 import pathlib
+import posixpath
 import subprocess
 import tomllib
 
 import inventory
+import pages
 from binaries import Program, library_directory
 from release import ROOT, Release
 
@@ -119,9 +121,22 @@ def lay_out(listed: list[Entry], into: pathlib.Path, maker: Maker) -> None:
         else:
             place.parent.mkdir(parents=True, exist_ok=True)
             content = maker.content(one.source)
+            if one.source.endswith(".md"):
+                content = page(content.decode(), one, listed).encode()
             # No name and no time in the header: both would differ from build to build.
             place.write_bytes(gzip.compress(content, 9, mtime=0) if one.compressed else content)
     settle(into, {one.path: one.mode for one in listed}, maker.release.epoch)
+
+
+def page(text: str, one: Entry, listed: list[Entry]) -> str:
+    """The text of a page of the documents, with links that lead to what is installed beside it."""
+    places = {it.source: it.path for it in listed}
+
+    def moved(source: str) -> str | None:
+        place = places.get(source)
+        return place and posixpath.relpath(place, posixpath.dirname(one.path))
+
+    return pages.rewrite(text, one.source, moved)
 
 
 def settle(root: pathlib.Path, modes: dict[str, int], epoch: int) -> None:

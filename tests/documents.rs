@@ -12,6 +12,10 @@
 mod blocks;
 #[path = "documents/book.rs"]
 mod book;
+#[path = "documents/configuration.rs"]
+mod configuration;
+#[path = "documents/installed.rs"]
+mod installed;
 #[path = "documents/names.rs"]
 mod names;
 #[path = "documents/product_page.rs"]
@@ -22,7 +26,6 @@ mod stability;
 use std::fmt::Write;
 use std::path::Path;
 
-use entitled::config::{Config, Environment};
 use entitled::rpc::openrpc;
 use entitled_client::{Anchor, Code, Step, Verdict};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
@@ -144,55 +147,14 @@ fn the_client_knows_all_that_the_daemon_says_of_a_verdict() {
     }
 }
 
-/// `packaging/config/defaults.toml` with its keys uncommented; the example of a chain has two marks.
-fn shipped_defaults() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/config/defaults.toml");
-    let text = std::fs::read_to_string(&path).expect("packaging/config/defaults.toml is there");
-    let uncommented = |line: &str| match line.strip_prefix('#') {
-        Some(rest) if rest.starts_with(|it: char| it.is_ascii_lowercase()) => rest.to_owned(),
-        _ => line.to_owned(),
-    };
-    text.lines().map(uncommented).collect::<Vec<_>>().join("\n")
-}
-
 #[test]
-fn the_shipped_defaults_are_the_defaults() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let read = |text: &str| {
-        let file = directory.path().join("entitled.toml");
-        std::fs::write(&file, text).expect("written");
-        // Of uid 0, which is root's.
-        Config::read(Some(&file), &Environment::default()).expect("a configuration").config
-    };
-    assert_eq!(read(&shipped_defaults()), read(""));
-}
-
-#[test]
-fn the_shipped_defaults_have_every_key_of_the_manual() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operating.md");
-    let manual = std::fs::read_to_string(path).expect("docs/operating.md is there");
-    let shipped: toml::Table = shipped_defaults().parse().expect("TOML");
-    // What is not set by default cannot be shown with its default.
-    let set = manual.lines().filter(|it| !it.contains("` | none |"));
-    let keys = set.filter_map(|it| it.strip_prefix("| `")?.split('`').next());
-    let dotted: Vec<&str> = keys
-        .filter(|it| {
-            it.contains('.') && it.chars().all(|c| c.is_ascii_lowercase() || "._".contains(c))
-        })
-        .collect();
-    assert!(
-        dotted.contains(&"socket.limits.depth"),
-        "the manual's table was not found: {dotted:?}"
-    );
-    for key in dotted {
-        let mut table = Some(&shipped);
-        let mut parts = key.split('.').peekable();
-        let mut found = false;
-        while let (Some(part), Some(inner)) = (parts.next(), table) {
-            found = parts.peek().is_none() && inner.contains_key(part);
-            table = inner.get(part).and_then(toml::Value::as_table);
+fn every_code_of_a_verdict_is_explained_to_programs_and_to_people() {
+    let codes = openrpc::document()["components"]["schemas"]["VerdictCode"]["enum"].as_array();
+    for page in ["docs/rpc.md", "docs/people.md"] {
+        let text = names::read(page);
+        for code in codes.expect("codes").iter().filter_map(Value::as_str) {
+            assert!(text.contains(&format!("\n| `{code}` |")), "{page} does not explain {code}");
         }
-        assert!(found, "packaging/config/defaults.toml has no `{key}`");
     }
 }
 

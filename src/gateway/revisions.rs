@@ -18,6 +18,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
 use tokio::net::UnixStream;
 
 use super::daemon::Daemon;
+use entitled_client::ErrorCode;
 use entitled_core::domain::ids::CustomerId;
 use entitled_core::domain::page_word::{SLOT_BYTES, Torn, revision, slot_of};
 
@@ -43,6 +44,21 @@ pub(super) struct Since {
 #[derive(Deserialize)]
 struct Reply {
     result: Option<Page>,
+    error: Option<Refused>,
+}
+
+/// Why the daemon shows its page to delegates only, in its words.
+#[derive(Debug, Deserialize, thiserror::Error)]
+#[error("{message}")]
+struct Refused {
+    code: i64,
+    message: String,
+}
+
+impl Refused {
+    fn is_for_who_asks(&self) -> bool {
+        ErrorCode::of_number(self.code) == Some(ErrorCode::PermissionDenied)
+    }
 }
 
 #[derive(Deserialize)]
@@ -69,15 +85,25 @@ impl Revisions {
 
     /// Has a page at hand, of whichever daemon there is. Never ends.
     pub(super) async fn follow(self, daemon: Arc<Daemon>) {
+        let mut warned = false;
         loop {
             match tokio::time::timeout(PATIENCE, fetch(&daemon)).await {
                 Ok(Ok((mut stream, page))) => {
+                    warned = false;
                     self.set(Some(Arc::new(page)));
                     // Nothing more is said there: whatever comes is the end.
                     let _ = stream.read_u8().await;
                     self.set(None);
                 }
-                Ok(Err(error)) => tracing::debug!(%error, "the daemon shows no revisions"),
+                Ok(Err(error)) => {
+                    let refused = error.downcast_ref().is_some_and(Refused::is_for_who_asks);
+                    if refused && !warned {
+                        warn_of_no_delegate(&error);
+                    } else {
+                        tracing::debug!(%error, "the daemon shows no revisions");
+                    }
+                    warned |= refused;
+                }
                 Err(_) => tracing::debug!("the daemon shows no revisions in time"),
             }
             tokio::time::sleep(AGAIN).await;
@@ -87,6 +113,19 @@ impl Revisions {
     fn set(&self, page: Option<Arc<File>>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = page;
     }
+}
+
+/// Every client is refused then, in words that are not about the gateway.
+fn warn_of_no_delegate(error: &anyhow::Error) {
+    let uid = nix::unistd::geteuid();
+    let user = nix::unistd::User::from_uid(uid).ok().flatten();
+    let user = user.map_or_else(|| uid.to_string(), |it| it.name);
+    tracing::warn!(
+        user,
+        %error,
+        "the daemon does not take the gateway's user for a delegate, and answers no client: name the user in `delegates` of \
+         `[socket]` in the daemon's configuration, and restart the daemon"
+    );
 }
 
 /// `None` where nobody renews it.
@@ -119,6 +158,9 @@ async fn fetch(daemon: &Daemon) -> anyhow::Result<(UnixStream, File)> {
         anyhow::ensure!(count > 0 && line.len() <= LONGEST_REPLY, "the reply has no end");
     }
     let reply: Reply = serde_json::from_slice(&line)?;
+    if let Some(refused) = reply.error {
+        return Err(refused.into());
+    }
     let is_there = reply.result.is_some_and(|it| it.descriptor);
     let page = came.filter(|_| is_there);
     Ok((stream, page.ok_or_else(|| anyhow::anyhow!("it hands over none"))?))

@@ -14,13 +14,13 @@ fn pages() -> BTreeSet<PathBuf> {
 }
 
 /// The targets of a page's links and pictures, outside of code.
-fn links(text: &str) -> Vec<&str> {
+pub(crate) fn links(text: &str) -> Vec<&str> {
     let prose = text.split("```").step_by(2);
     prose.flat_map(|it| it.split("](").skip(1)).filter_map(|it| it.split(')').next()).collect()
 }
 
 /// Headings as links name them.
-fn anchors(text: &str) -> BTreeSet<String> {
+pub(crate) fn anchors(text: &str) -> BTreeSet<String> {
     let prose: String = text.split("```").step_by(2).collect();
     let headings = prose.lines().filter(|it| it.starts_with('#')).map(|it| {
         let kept = it.trim_start_matches('#').trim().to_lowercase();

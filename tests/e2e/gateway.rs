@@ -18,10 +18,13 @@ mod vouchers;
 
 use serde_json::{Value, json};
 
+use crate::support::daemon::Daemon;
 use crate::support::eventually;
 use crate::support::gateway::{
-    Asking, EVERYTHING, Gateway, GatewayStage, TOKEN, client, curl, everything, gateway_uid, hashed,
+    Asking, EVERYTHING, Gateway, GatewayStage, TOKEN, client, curl, everything, gateway_uid,
+    hashed, let_ask,
 };
+use crate::support::settings::Settings;
 use crate::support::stage::ACME;
 
 #[test]
@@ -330,4 +333,38 @@ fn a_chain_that_is_away_is_neither_dead_nor_unready() {
     is_ready(&stage);
     assert_eq!(stage.gateway.get("/api/v1/products/acme-cad/entitlement").ok()["valid"], true);
     assert!(stage.gateway.stop().success(), "{}", stage.gateway.log());
+}
+
+/// Its clients would only hear that they may not name a customer.
+#[test]
+fn a_gateway_whose_user_is_no_delegate_says_so_once() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("skipped: the gateway's user would be the daemon's own");
+        return;
+    }
+    let mut daemon = Daemon::start(&Settings::new(["http://127.0.0.1:1".to_owned()]));
+    let gateway = Gateway::start(daemon.home(), &daemon.socket(), &everything());
+    let told = || gateway.log().matches("name the user in `delegates` of `[socket]`").count();
+    eventually("it is told", || if told() > 0 { Ok(()) } else { Err(gateway.log()) });
+    let asked = || {
+        let figures = daemon.figures();
+        let value = figures.lines().find_map(|it| it.strip_prefix("entitled_requests_total "));
+        value.unwrap_or_else(|| panic!("no figure in {figures}")).parse::<f64>().unwrap()
+    };
+    let before = asked();
+    eventually("it has asked again", || {
+        let now = asked();
+        if now > before + 2.0 { Ok(()) } else { Err(now.to_string()) }
+    });
+    assert_eq!(told(), 1, "{}", gateway.log());
+
+    daemon.stop();
+    let_ask(&daemon);
+    daemon.resume();
+    daemon.admin("customer_create", json!({"name": "one"}));
+    eventually("its clients are answered", || {
+        let reply = gateway.get("/api/v1/wallets");
+        if reply.status == 200 { Ok(()) } else { Err(reply.text) }
+    });
+    assert_eq!(told(), 1, "{}", gateway.log());
 }

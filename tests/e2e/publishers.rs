@@ -146,8 +146,18 @@ fn unsigned_text(stage: &Stage) -> String {
 fn a_publisher_hands_over_to_another_key() {
     let mut stage = Stage::entitled();
     let (old, new) = (Vendor::new(), Vendor::new());
+    // What a program asks meanwhile, as docs/vendors.md says.
+    let either = |daemon: &Daemon| match ask(daemon, &new.key()) {
+        code if code == "PUBLISHER_MISMATCH" => ask(daemon, &old.key()),
+        code => code,
+    };
     install(&stage.daemon, &published(&stage, 1, &old, &old)).unwrap();
+    assert_eq!(either(&stage.daemon), "VALID");
+    // Who has not seen the hand-over takes nothing of the new key.
+    let early = install(&stage.daemon, &published(&stage, 3, &new, &new)).unwrap_err();
+    assert!(early.contains("is not signed by"), "{early}");
     install(&stage.daemon, &published(&stage, 2, &new, &old)).unwrap();
+    assert_eq!(either(&stage.daemon), "VALID");
     // It is the old key's word still, which programs of both times can tell.
     assert_eq!(
         (ask(&stage.daemon, &old.key()), ask(&stage.daemon, &new.key())),
@@ -161,6 +171,45 @@ fn a_publisher_hands_over_to_another_key() {
         (ask(&stage.daemon, &old.key()), ask(&stage.daemon, &new.key())),
         ("PUBLISHER_MISMATCH".into(), "VALID".into())
     );
+    assert_eq!(either(&stage.daemon), "VALID");
+}
+
+/// Puts a file and its signature where packages put them, and has them read.
+fn unpack(daemon: &Daemon, (text, signature): &(String, String)) {
+    let path = daemon.home().join("local/acme-cad.toml");
+    std::fs::write(path.with_extension("toml.minisig"), signature).unwrap();
+    std::fs::write(&path, text).unwrap();
+    daemon.admin("system_reload", json!({}));
+}
+
+/// As a package does that hands over before it is unpacked: docs/vendors.md.
+#[test]
+fn a_package_brings_the_hand_over_and_what_comes_after_it() {
+    for had_it in [true, false] {
+        let stage = Stage::entitled();
+        let (daemon, old, new) = (&stage.daemon, Vendor::new(), Vendor::new());
+        if had_it {
+            unpack(daemon, &published(&stage, 1, &old, &old));
+            assert_eq!(ask(daemon, &old.key()), "VALID");
+        }
+        unpack(daemon, &published(&stage, 2, &new, &old));
+        let taken = if had_it { "VALID" } else { "PUBLISHER_MISMATCH" };
+        assert_eq!(ask(daemon, &old.key()), taken, "by who had it: {had_it}");
+        unpack(daemon, &published(&stage, 3, &new, &new));
+        assert_eq!(ask(daemon, &new.key()), "VALID", "by who had it: {had_it}");
+    }
+}
+
+#[test]
+fn who_was_never_handed_over_trusts_the_new_key_by_its_administrators_word() {
+    let stage = Stage::entitled();
+    let (daemon, old, new) = (&stage.daemon, Vendor::new(), Vendor::new());
+    unpack(daemon, &published(&stage, 1, &old, &old));
+    unpack(daemon, &published(&stage, 3, &new, &new));
+    assert_eq!(ask(daemon, &old.key()), "VALID", "the product stays as it was");
+    daemon.admin("product_trust", json!({"product": ACME, "publisher": new.key()}));
+    daemon.admin("system_reload", json!({}));
+    assert_eq!(ask(daemon, &new.key()), "VALID");
 }
 
 #[test]

@@ -1,15 +1,22 @@
-// What Acme does on a chain, with viem:
-//
-//   node chain.mjs deploy KEY_FILE              the contract; prints its address
-//   node chain.mjs buy KEY_FILE HOLDER [pro]    a licence for a wallet, at the contract that build/contract names
-//   node chain.mjs sell KEY_FILE ID HOLDER      passes a licence on, as its holder may without asking anybody
-//
-// RPC_URL says where the chain is. Keys are read from files: an argument would be seen by every user of the machine.
+// What Acme does on a chain, with viem. RPC_URL says where the chain is. Keys are read from files: an argument would be seen
+// by every user of the machine.
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 
-import { createWalletClient, defineChain, http, publicActions } from 'viem';
-import { privateKeyToAccount } from 'viem/accounts';
+import { createWalletClient, defineChain, http, parseEther, publicActions } from 'viem';
+import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
+
+const USAGE = `node chain.mjs wallet KEY_FILE             makes a wallet, unless the file is there; prints its address
+node chain.mjs deploy KEY_FILE             the contract; prints its address
+node chain.mjs buy KEY_FILE HOLDER [pro]   a licence for a wallet, at the contract that build/contract names; prints its id
+node chain.mjs sell KEY_FILE ID HOLDER     passes a licence on, as its holder may without asking anybody
+node chain.mjs approve KEY_FILE ID         lets the seller take a licence back, as its holder may
+node chain.mjs refund KEY_FILE ID ETHER    takes it back, as the seller may then, and pays so much for it`;
+
+// How many words there are with each command, from and to.
+const COMMANDS = new Map([
+  ['wallet', [2, 2]], ['deploy', [2, 2]], ['buy', [3, 4]], ['sell', [4, 4]], ['approve', [3, 3]], ['refund', [4, 4]],
+]);
 
 const require = createRequire(import.meta.url);
 
@@ -33,8 +40,17 @@ function compile() {
   return { abi, bytecode: `0x${evm.bytecode.object}` };
 }
 
-async function connect(keyFile) {
-  const account = privateKeyToAccount(fs.readFileSync(keyFile, 'utf8').trim());
+/** The account of a key file, which holds `0x` and 64 hexadecimal digits. */
+function account(keyFile) {
+  return privateKeyToAccount(fs.readFileSync(keyFile, 'utf8').trim());
+}
+
+function makeWallet(keyFile) {
+  if (!fs.existsSync(keyFile)) fs.writeFileSync(keyFile, `${generatePrivateKey()}\n`, { flag: 'wx', mode: 0o600 });
+  return account(keyFile).address;
+}
+
+async function connect(account) {
   const transport = http(process.env.RPC_URL);
   const id = await createWalletClient({ transport }).extend(publicActions).getChainId();
   const nativeCurrency = { name: 'Ether', symbol: 'ETH', decimals: 18 };
@@ -48,9 +64,19 @@ async function mined(client, hash) {
   return receipt;
 }
 
-const [command, keyFile, ...rest] = process.argv.slice(2);
+const words = process.argv.slice(2);
+const [command, keyFile, ...rest] = words;
+const [from, to] = COMMANDS.get(command) ?? [1, 0];
+if (words.length < from || words.length > to) {
+  console.error(USAGE);
+  process.exit(2);
+}
+if (command === 'wallet') {
+  console.log(makeWallet(keyFile));
+  process.exit();
+}
 const contract = compile();
-const client = await connect(keyFile);
+const client = await connect(account(keyFile));
 const at = () => ({ abi: contract.abi, address: fs.readFileSync('build/contract', 'utf8').trim() });
 
 switch (command) {
@@ -74,6 +100,17 @@ switch (command) {
     await mined(client, await client.writeContract({ ...at(), functionName: 'transferFrom', args }));
     break;
   }
-  default:
-    throw new Error('deploy, buy or sell');
+  case 'approve': {
+    const [id] = rest;
+    const seller = await client.readContract({ ...at(), functionName: 'owner' });
+    await mined(client, await client.writeContract({ ...at(), functionName: 'approve', args: [seller, BigInt(id)] }));
+    break;
+  }
+  case 'refund': {
+    const [id, ether] = rest;
+    const refund = { ...at(), functionName: 'refund', args: [BigInt(id)], value: parseEther(ether) };
+    const { request } = await client.simulateContract(refund);
+    await mined(client, await client.writeContract(request));
+    break;
+  }
 }

@@ -11,3 +11,4 @@ mod offline;
 mod owner;
 mod receipts;
 mod vouching;
+mod wrong_clock;

@@ -54,7 +54,7 @@ impl Two {
         self.lender.daemon.admin("seat_lend", json!({"request": request, "customer": own()}))
     }
 
-    fn import(&self, loan: &str) -> Value {
+    pub(crate) fn import(&self, loan: &str) -> Value {
         self.borrower.admin("seat_import", json!({"file": loan, "lender": self.wallet}))
     }
 

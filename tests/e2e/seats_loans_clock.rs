@@ -87,3 +87,24 @@ fn a_borrowers_clock_that_was_ahead_for_a_moment_is_held_against_the_loan_alone(
     set_right(&mut two.borrower, 45 * 60);
     assert_eq!(two.borrower.code(ACME), "NO_WALLET");
 }
+
+/// A minute that was not over when the daemon ended would be had again.
+#[test]
+fn restarts_within_a_minute_make_no_loan_longer() {
+    let Some(world) = World::new("a borrower that is started again and again") else { return };
+    let mut two = Two::start();
+    enter(&mut two.borrower, world);
+    let request = text(
+        &two.borrower.call("seat_request", json!({"product": ACME, "for_ms": 180_000})),
+        "request",
+    );
+    two.import(&text(&two.lend(&request), "loan"));
+    for _ in 0..6 {
+        // The beginning is noted as soon as its place is counted.
+        acquire(&two.borrower);
+        its_time(&two.borrower, "noted");
+        two.borrower.world().pass(Duration::from_secs(30));
+        set_right(&mut two.borrower, 30);
+    }
+    assert_eq!(two.borrower.code(ACME), "NO_WALLET", "three minutes have passed");
+}

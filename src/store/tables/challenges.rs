@@ -2,6 +2,8 @@
 
 use std::ops::Bound;
 
+use jiff::SignedDuration;
+
 use super::{audit, quotas};
 use crate::store::asked::Asked;
 use crate::store::error::StoreError;
@@ -13,6 +15,8 @@ use entitled_core::domain::ids::CustomerId;
 
 /// How many open challenges a customer may have.
 pub const MOST_OPEN: usize = 64;
+/// None is open for longer. One that would be was made while the clock was ahead, and could not be answered anyway.
+const LONGEST_OPEN: SignedDuration = SignedDuration::from_hours(1);
 const LONGEST_NONCE: usize = 128;
 const LONGEST_MESSAGE: usize = 16 * 1024;
 /// How many expired ones one change clears away, so that it stays short; the next clears more.
@@ -24,7 +28,7 @@ pub fn find(view: &impl View, nonce: &str) -> Result<Option<Challenge>, StoreErr
     record(view, Table::Challenges, nonce.as_bytes(), "challenge")
 }
 
-/// Remembers a challenge, and forgets those that expired before `asked.at`.
+/// Remembers a challenge, and forgets those that expired before `asked.at`, or that a clock made which was ahead.
 ///
 /// # Errors
 /// [`StoreError::Full`] when the customer has too many open; a conflict when the nonce was given out before, or it is out of bounds.
@@ -41,8 +45,8 @@ pub fn keep(
     if find(changes, &challenge.nonce)?.is_some() {
         return Err(StoreError::conflict("the nonce is in use"));
     }
-    quotas::below(open_of(changes, challenge.customer, asked)?, MOST_OPEN, "open challenges")?;
     prune(changes, asked)?;
+    quotas::below(open_of(changes, challenge.customer, asked)?, MOST_OPEN, "open challenges")?;
     let customer = schema::customer(challenge.customer);
     changes.put_record(Table::Challenges, nonce, challenge)?;
     changes.put(Table::ChallengeExpiries, &expiry(challenge), &customer)?;
@@ -74,8 +78,14 @@ fn prune(changes: &mut Changes<'_>, asked: &Asked) -> Result<(), StoreError> {
     let end = schema::end_of(&schema::time(asked.at));
     let end = end.as_ref().map(Vec::as_slice);
     let expired = changes.range(Table::ChallengeExpiries, Bound::Unbounded, end)?;
-    let expired: Vec<_> = expired.take(MOST_PRUNED).collect::<Result<_, _>>()?;
-    for (key, _) in expired {
+    let mut gone: Vec<_> = expired.take(MOST_PRUNED).collect::<Result<_, _>>()?;
+    if let Ok(latest) = asked.at.checked_add(LONGEST_OPEN) {
+        let begin = schema::time(latest);
+        let from = Bound::Included(begin.as_slice());
+        let ahead = changes.range(Table::ChallengeExpiries, from, Bound::Unbounded)?;
+        gone.extend(ahead.take(MOST_PRUNED).collect::<Result<Vec<_>, _>>()?);
+    }
+    for (key, _) in gone {
         changes.remove(Table::ChallengeExpiries, &key)?;
         changes.remove(Table::Challenges, key.get(16..).unwrap_or_default())?;
     }

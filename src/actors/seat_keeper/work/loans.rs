@@ -123,17 +123,15 @@ impl SeatKeeper {
         }))
     }
 
-    /// While a place of another machine is here, notes how late it is, so that a restart with the clock set back makes it no
-    /// earlier; and once more when it has ended.
+    /// While a place of another machine is here, notes how late it may be until that is noted next, so that restarts with the
+    /// clock set back, however many, make it no earlier; and once more when it has ended.
     pub(in crate::actors::seat_keeper) fn note_loan_time(&mut self, now: BootTime) {
-        let due = self.loan_time_due().is_some_and(|it| it <= now);
-        if due
-            && self
-                .parts
-                .ledger
-                .try_send(NoteLoanTime { now: self.parts.clock.loans_now() })
-                .is_ok()
-        {
+        if self.loan_time_due().is_none_or(|it| it > now) {
+            return;
+        }
+        let at = self.parts.clock.loans_now();
+        let until = at.checked_add(NOTED_EVERY).unwrap_or(at);
+        if self.parts.ledger.try_send(NoteLoanTime { now: until }).is_ok() {
             self.house.noted = now;
         }
     }

@@ -48,3 +48,17 @@ fn a_nonce_is_given_out_once() {
     kept(&bench, of("abc", 7, 600), 0).unwrap();
     assert!(matches!(kept(&bench, of("abc", 8, 600), 0), Err(StoreError::Conflict { .. })));
 }
+
+/// Nobody can answer what was issued in the future, and nobody else would ever clear it away.
+#[test]
+fn those_of_a_clock_that_was_ahead_hold_nobody_up() {
+    let bench = Bench::new();
+    let (a_year, now) = (365 * 86_400, 1_000);
+    for number in 0..MOST_OPEN {
+        kept(&bench, of(&format!("n{number}"), 7, a_year + 600), a_year).unwrap();
+    }
+    kept(&bench, of("right", 7, now + 600), now).unwrap();
+    kept(&bench, of("again", 7, now + 700), now + 100).unwrap();
+    let left = |nonce: &'static str| bench.store.read(move |it| find(it, nonce)).unwrap();
+    assert!(left("n0").is_none() && left("right").is_some());
+}

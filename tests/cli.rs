@@ -323,7 +323,7 @@ fn a_wallet_is_linked_by_hand_or_by_script() {
     let wallet = json!({"address": "0xA", "custody": "linked", "active": true});
     let challenge =
         json!({"message": "sign\nthis", "nonce": "n", "expires_at": "2026-11-22T10:00:00Z"});
-    let health = json!({"chains": [{"id": "eip155:5"}, {"id": "eip155:7"}]});
+    let health = json!({"status": "ok", "version": "0.1.0", "chains": [{"id": "eip155:5"}, {"id": "eip155:7"}]});
     let wrong = error(-32008, "SIGNATURE_INVALID");
     let answers = [result(health), result(challenge), wrong];
     let daemon = Daemon::with([answers.to_vec(), vec![result(&wallet); 3]].concat());
@@ -388,7 +388,7 @@ fn status_is_an_overview() {
     let health = json!({"status": "ok", "version": "0.1.0", "uptime_s": 7200,
         "actors": [{"name": "tier_cache", "state": "running", "restarts": 0}],
         "chains": [{"id": "eip155:1", "status": "ok", "head": 12}], "store": {}});
-    let answers = || vec![result(&health), result(json!([verdict(true, "VALID")]))];
+    let answers = || vec![result(&health), result(json!({"items": [verdict(true, "VALID")]}))];
     for arguments in [&["status"][..], &[]] {
         let output = Daemon::with(answers()).run(arguments);
         let text = stdout(&output);
@@ -409,7 +409,8 @@ fn status_says_what_to_do_next_and_what_is_wrong() {
     let health = json!({"status": "degraded", "version": "0.1.0", "uptime_s": 7200,
         "actors": [{"name": "tier_cache", "state": "restarting"}],
         "chains": [{"id": "eip155:1", "status": "down"}]});
-    let daemon = Daemon::with(vec![result(&health), result(json!([verdict(false, "NOT_HELD")]))]);
+    let daemon =
+        Daemon::with(vec![result(&health), result(json!({"items": [verdict(false, "NOT_HELD")]}))]);
     let text = daemon.run(&["status"]);
     for part in [
         "✗ acme-cad  NOT_HELD: d",

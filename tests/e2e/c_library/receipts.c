@@ -79,6 +79,7 @@ int main(int argc, char **argv) {
     judge("another nonce", &other);
     other = mine;
     other.nonce = NULL;
+    other.nonce_length = 0;
     judge("no nonce", &other);
     other = mine;
     other.min_version = 1;

@@ -17,6 +17,8 @@ pub const SEATS: &str = "seats";
 /// Beside the ledger: what the machine is in its fleet.
 pub const FLEET: &str = "fleet.json";
 
+const FLEET_DRAFT: &str = "fleet.new";
+
 /// A file, and what is made beside it.
 struct Owned {
     /// What it is, for people.
@@ -81,6 +83,12 @@ fn all(config: &Config) -> Vec<Owned> {
         written("the file of the machine's name", "", &beside_ledger(MACHINE_ID), &[]),
         written("the file of the seats that are held", "", &beside_ledger(SEATS), &[".draft"]),
         written("the file of what the machine is in its fleet", "", &beside_ledger(FLEET), &[]),
+        written(
+            "the draft of what the machine is in its fleet",
+            "",
+            &beside_ledger(FLEET_DRAFT),
+            &[],
+        ),
         written("the socket", "socket.path", &config.socket.path, &[".lock"]),
         written("the admin socket", "socket.admin_path", &config.socket.admin_path, &[".lock"]),
     ];

@@ -444,6 +444,7 @@ fn no_two_things_are_kept_in_one_file() {
             2,
             "`keys.source`: is the file of the machine's name",
         ),
+        (key("/var/lib/entitled/fleet.new"), 2, "`keys.source`: is the draft of what"),
         (key("/var/lib/entitled/ledger.redb"), 2, "`keys.source`: is the ledger's file"),
         (key("/var/lib/entitled/ledger.redb.checksums"), 2, "`keys.source`: is the ledger's file"),
         (key("/run/entitled/entitled.sock.lock"), 2, "`keys.source`: is the socket"),

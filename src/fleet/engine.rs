@@ -27,6 +27,10 @@ pub enum FleetError {
     WentBack,
 }
 
+/// So many places are claimed in one step, all or none: of each there is one comparison in etcd's transaction, and one more of
+/// the machine.
+pub const PART: usize = 100;
+
 /// Something another machine, or this one, has done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {

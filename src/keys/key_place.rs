@@ -136,7 +136,9 @@ impl KeyPlace {
             let (path, current) = (self.old.clone(), self.current.clone());
             return Err(KeyFileError::StillNeeded { path, current });
         }
-        if (self.read)(&self.current)?.is_some_and(|it| census.under(it) > 0) {
+        // Once the new key had taken its name, there was no next one any more: else what is there now came from elsewhere.
+        let is_exchanged = !self.next.try_exists().map_err(self.failed())?;
+        if is_exchanged && (self.read)(&self.current)?.is_some_and(|it| census.under(it) > 0) {
             return self.destroy_old().map(|()| None).map_err(self.failed());
         }
         // No wallet says that it went over to the key that is there now.

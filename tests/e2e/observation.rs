@@ -224,7 +224,7 @@ fn the_service_manager_hears_of_every_step_and_of_a_daemon_that_answers() {
     while !before.last().is_some_and(|it: &String| it.starts_with("READY=1")) {
         before.push(heard(&manager).unwrap_or_else(|| panic!("{}", process.output().text())));
     }
-    let starting = ["EXTEND_TIMEOUT_USEC=120000000\n", "STATUS=opening the store\n"];
+    let starting = ["EXTEND_TIMEOUT_USEC=120000000\n", "STATUS=making the store\n"];
     assert_eq!(before[..2], starting, "the start says what it does");
     let mut line = Line::connect(&daemon.socket());
     line.call("system_version", &json!({})).expect("ready means that somebody answers");

@@ -63,7 +63,9 @@ fn not_configured(session: &Session, product: &str) -> BTreeSet<String> {
     });
     let health = session.ask_as_is(&Question::new("system_health"));
     let health = health.and_then(|it| session::read::<Value>("system_health", &it));
-    let chains = tables::items(tables::field(&health.unwrap_or_default(), "chains").clone());
+    // Where that cannot be known, none is called missing.
+    let Ok(health) = health else { return BTreeSet::new() };
+    let chains = tables::items(tables::field(&health, "chains").clone());
     let has = |id: &String| chains.iter().any(|it| tables::text(it, "id") == id);
     named.filter(|it| !has(it)).collect()
 }

@@ -120,7 +120,11 @@ fn mode_of(path: &Path) -> io::Result<Option<u32>> {
     };
     let invalid = |why| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     match found.file_type() {
-        it if it.is_file() => Ok(Some(found.mode() & 0o777)),
+        // What others could write before, or put there, is not for them to write.
+        it if it.is_file() && found.uid() == nix::unistd::geteuid().as_raw() => {
+            Ok(Some(found.mode() & 0o755))
+        }
+        it if it.is_file() => Ok(None),
         it if it.is_symlink() => invalid("is a symbolic link: name the file itself"),
         _ => invalid("is not a regular file"),
     }

@@ -130,9 +130,11 @@ impl Endpoint {
         match &judged {
             Ok(()) => self.health().identified(Instant::now()),
             Err(error @ EndpointError::WrongChain { message }) => {
-                let (chain, endpoint) = (self.identity().chain, self.shown());
-                tracing::warn!(%chain, endpoint, message, "an endpoint is on another chain");
-                self.health().wrong_chain(error, Instant::now());
+                let is_news = self.health().wrong_chain(error, Instant::now());
+                if is_news {
+                    let (chain, endpoint) = (self.identity().chain, self.shown());
+                    tracing::warn!(%chain, endpoint, message, "an endpoint is on another chain");
+                }
             }
             Err(_) => {}
         }

@@ -222,8 +222,7 @@ impl Health {
     }
 
     /// It lied, or is broken in a way that cannot be told from lying. Returns how long it is left alone. What it
-    /// was asked before it was left alone belongs to the same lie: many who asked at once are no reason to leave
-    /// it alone for longer.
+    /// was asked before it was left alone belongs to the same lie: many who asked at once leave it alone for no longer.
     pub(in crate::chain) fn refuted(&mut self, error: &EndpointError, now: Instant) -> Duration {
         self.faults.note(error, "", now);
         self.probed = None;
@@ -238,12 +237,17 @@ impl Health {
         rest
     }
 
-    pub(in crate::chain) fn wrong_chain(&mut self, error: &EndpointError, now: Instant) {
+    /// It is on another chain. Whether that is news: of many who ask at once each finds it out.
+    pub(in crate::chain) fn wrong_chain(&mut self, error: &EndpointError, now: Instant) -> bool {
         self.faults.note(error, "the identity of its chain", now);
         (self.probed, self.head) = (None, None);
+        if self.bar_at(now) == Some(Bar::WrongChain) {
+            return false;
+        }
         let wrong = Backoff { first: self.retry.first / WRONG, longest: LONGEST_REST };
         self.bar(Bar::WrongChain, now, wrong.whole(self.strayed));
         self.strayed = self.strayed.saturating_add(1);
+        true
     }
 
     /// It has a header that cannot be read, and need not be false. Returns how long it is left alone, unless it is already.

@@ -101,6 +101,7 @@ pub fn is_refuted(
     let is_ahead = |it: &Anchor, of| it.time.duration_since(of) > AHEAD_AT_MOST;
     let is_of_the_future = block.trust == Trust::Single
         && is_ahead(block, met_at.max(later_met_at))
+        && is_ahead(block, later.time)
         && !is_ahead(later, later_met_at);
     (block.chain == later.chain && block.number > later.number)
         && later.trust >= block.trust

@@ -21,7 +21,9 @@ impl Seats {
             self.serve_before(now, pool, self.wish(pool, &request));
             let wish = self.wish(pool, &request);
             match self.fit_with_room(now, pool, wish) {
-                Ok(room) if self.is_held_up(now, pool, request.claimant.user()) => {
+                Ok(room)
+                    if wish.count > 0 && self.is_held_up(now, pool, request.claimant.user()) =>
+                {
                     self.take_back_moves(room.moves);
                     (refusal, is_weak) = (Refusal::Full, false);
                 }

@@ -17,16 +17,21 @@ impl Seat {
 
     /// How many of the places it takes are needed by some.
     fn needed_by(&self, which: impl Fn(&Claimant) -> bool) -> u64 {
-        let needs = self.parts().filter(|it| which(it)).map(|it| u64::from(self.need(it.owner())));
-        needs.max().unwrap_or(0).min(self.weight())
+        // As many as thousands of processes may share it.
+        let named: BTreeMap<Owner, u32> = self.needs.iter().copied().collect();
+        let need = |it: &Claimant| named.get(&it.owner()).copied().unwrap_or(self.count);
+        let needs = self.parts().filter(|it| which(it)).map(need);
+        needs.max().map_or(0, u64::from).min(self.weight())
     }
 
     /// How many of them each user needs.
     pub(super) fn needs_of_users(&self) -> BTreeMap<Owner, u64> {
+        let named: BTreeMap<Owner, u32> = self.needs.iter().copied().collect();
         let mut users = BTreeMap::new();
         for part in self.parts() {
             let places: &mut u64 = users.entry(part.user()).or_default();
-            *places = u64::from(self.need(part.owner())).max(*places);
+            let need = named.get(&part.owner()).copied().unwrap_or(self.count);
+            *places = u64::from(need).max(*places);
         }
         users
     }

@@ -10,11 +10,8 @@ use serde_json::json;
 use super::Etcd;
 use super::keys;
 use super::wire::{self, KeyValue, absent, put};
-use crate::fleet::engine::{FleetError, Places};
+use crate::fleet::engine::{FleetError, PART, Places};
 use entitled_core::fleet::{Joined, Revision, Slot};
-
-/// Places in one transaction: of each there is one comparison, and one more of the machine.
-const PART: usize = 100;
 
 impl Etcd {
     /// As [`crate::fleet::engine::Engine::claim`]. Where an answer is missing it is not known what was got: the next listing has it.

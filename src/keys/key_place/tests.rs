@@ -231,6 +231,18 @@ fn a_key_in_use_that_has_not_got_its_place_yet_gets_it_before_another_exchange()
     assert_eq!(bench.only_key(), [NEW; 32]);
 }
 
+/// A rotation was cut off before the exchange, and another store was put here with its key.
+#[test]
+fn the_key_of_a_store_that_was_set_aside_is_not_destroyed() {
+    let bench = Bench::prepared();
+    fs::remove_file(&bench.place.current).unwrap();
+    new_file::make(&bench.place.current, &[7; 32], 0o600).unwrap();
+    bench.settle(&census(&[(7, 1)])).unwrap();
+    let left = fs::read_dir(bench.dir.path()).unwrap();
+    let keys: Vec<Vec<u8>> = left.map(|it| fs::read(it.unwrap().path()).unwrap()).collect();
+    assert!(keys.contains(&vec![OLD; 32]) && keys.contains(&vec![7; 32]), "{keys:?}");
+}
+
 #[test]
 fn a_key_in_the_way_that_was_not_exchanged_is_set_aside() {
     let bench = Bench::prepared();

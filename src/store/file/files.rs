@@ -75,6 +75,7 @@ pub(in crate::store) fn open_or_recover(
 
 /// A store where none was. It has its name once it is whole: what a crash leaves of one that is not is no store that was lost.
 fn begin_new(settings: &StoreSettings, folder: &Folder, now: Timestamp) -> Result<(), StoreError> {
+    settings.progress.begins("making the store");
     let store = name(&settings.path);
     // An empty file is nobody's store, unless somebody is about to begin one in it.
     let empty = lock(folder, settings)?;

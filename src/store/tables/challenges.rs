@@ -67,8 +67,10 @@ fn open_of(view: &impl View, id: CustomerId, asked: &Asked) -> Result<usize, Sto
         Bound::Excluded(it) => Bound::Included(it.as_slice()),
         _ => Bound::Unbounded,
     };
+    let latest = asked.at.checked_add(LONGEST_OPEN).map(schema::time);
+    let to = latest.as_ref().map_or(Bound::Unbounded, |it| Bound::Excluded(it.as_slice()));
     let mut open = 0;
-    for row in view.range(Table::ChallengeExpiries, from, Bound::Unbounded)? {
+    for row in view.range(Table::ChallengeExpiries, from, to)? {
         open += usize::from(row?.1 == customer);
     }
     Ok(open)

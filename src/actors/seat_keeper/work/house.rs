@@ -84,7 +84,7 @@ pub(in crate::actors::seat_keeper) struct House {
     /// Loans that were given back: what was counted before that counts no more.
     pub(in crate::actors::seat_keeper) spent: BTreeSet<B256>,
     /// When it was noted last how late it is.
-    pub(in crate::actors::seat_keeper) noted: BootTime,
+    pub(in crate::actors::seat_keeper) noted: Option<BootTime>,
     /// Of pools that nothing was proven of since the start: until when what was known before does, by the boot's clock.
     pub(in crate::actors::seat_keeper) proven_before: BTreeMap<PoolId, BootTime>,
     /// Until then the chain may be asked about what was held before the start, and had no proof any more.

@@ -132,14 +132,14 @@ impl SeatKeeper {
         let at = self.parts.clock.loans_now();
         let until = at.checked_add(NOTED_EVERY).unwrap_or(at);
         if self.parts.ledger.try_send(NoteLoanTime { now: until }).is_ok() {
-            self.house.noted = now;
+            self.house.noted = Some(now);
         }
     }
 
     /// When that is to be done next.
     pub(in crate::actors::seat_keeper) fn loan_time_due(&self) -> Option<BootTime> {
-        let noted = self.house.noted;
         let ends = self.house.pools.values().filter_map(|it| it.loan).map(|it| it.until);
+        let Some(noted) = self.house.noted else { return ends.min().map(|_| BootTime(0)) };
         ends.filter(|it| *it > noted).map(|it| it.min(noted.after(NOTED_EVERY))).min()
     }
 }
@@ -215,7 +215,9 @@ pub(in crate::actors::seat_keeper) fn put_aside(
     clock: &Clock,
 ) -> Option<KeptSeat> {
     let now = clock.now();
-    if !loan.is_open(now) {
+    // What was over once and is of the future now is so by a clock that has begun anew.
+    let was_over = loan.text.is_empty() && now < loan.terms.from;
+    if !loan.is_open(now) || was_over {
         return None;
     }
     let boot = crate::actors::seat_keeper::boot_time(clock);

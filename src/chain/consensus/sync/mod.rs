@@ -26,6 +26,7 @@ use entitled_core::light_client::{Head, LightClient, Specification};
 mod descent;
 mod foundation;
 mod intake;
+mod meeting;
 mod passes;
 mod progress;
 mod way;

@@ -15,15 +15,12 @@ use super::{ChainSync, SyncEvent, foundation};
 use crate::chain::consensus::beacon;
 use crate::chain::consensus::beacon::{Query, Source, SourceFault};
 use entitled_core::domain::ids::ChainId;
-use entitled_core::domain::product::section::written;
-use entitled_core::light_client::{FinalityUpdate, LightClient, Update};
+use entitled_core::light_client::{LightClient, Update};
 
 /// How old the newest signed block may be, in slots, before another source is asked too.
 const LATE_SLOTS: u64 = 2;
 /// How old the newest finalized block may be, in epochs, before another source is asked too.
 const LATE_EPOCHS: u64 = 3;
-/// How far the clock may be ahead of the sources where a rest or a beginning is to be judged by it.
-const APART: Duration = Duration::from_secs(3_600);
 /// At most so many passes between two attempts to find out whether a checkpoint agrees.
 const COMPARE_EVERY: u32 = 256;
 
@@ -85,34 +82,6 @@ impl ChainSync {
             tracing::info!(%chain, trouble, "the light client cannot go on yet");
         }
         state.trouble = trouble;
-    }
-
-    /// Whether any source is where the clock is. What comes after a rest counts as that rested for good, and what is begun from
-    /// as that old; and a clock that is ahead for a moment only shows in that nobody is there.
-    async fn meet(&self) -> Result<(), String> {
-        let now = self.now();
-        let age = |slot| foundation::age_of(&self.specification, slot, now);
-        let settled = self.state().client.as_ref().map(foundation::settled_slot);
-        if settled.is_some_and(|it| age(it) <= APART) {
-            return Ok(());
-        }
-        let mut nearest: Option<Duration> = None;
-        for source in beacon::ordered(&self.sources) {
-            let Ok(pieces) = source.ask(Query::Finality).await else { continue };
-            let update = pieces.first().and_then(|it| FinalityUpdate::from_json(it).ok());
-            let Some(late) = update.map(|it| age(it.attested_slot())) else { continue };
-            if late <= APART {
-                return Ok(());
-            }
-            nearest = Some(nearest.map_or(late, |it| it.min(late)));
-        }
-        // Where nothing is heard, what follows says why.
-        nearest.map_or(Ok(()), |late| {
-            Err(format!(
-                "the newest that a source in `beacon` has is {} old by this machine's clock: one of the two is wrong",
-                written(Duration::from_secs(late.as_secs()))
-            ))
-        })
     }
 
     /// How far the light client is.

@@ -230,7 +230,7 @@ fn who_was_in_quarantine_once_is_left_alone_as_others_are() {
         tells(&mut health, now);
         rank(&health, now + SECOND)
     };
-    assert_eq!(after(|it, now| it.wrong_chain(&down(), now)), Rank::Barred);
+    assert_eq!(after(|it, now| assert!(it.wrong_chain(&down(), now))), Rank::Barred);
     let limited = |health: &mut Health, now| {
         let error = EndpointError::RateLimited { retry_after: Some(SECOND * 20) };
         health.refused("eth_chainId", &error, now);

@@ -53,4 +53,9 @@ fn a_clock_that_is_late_refutes_nothing() {
     assert!(!refuted((block(101, now), late), (block(100, now - 12), late + 12)), "it still is");
     assert!(!refuted((block(101, now), late), (block(100, now - 12), now + 12)), "it was");
     assert!(!refuted((block(101, now), now), (block(100, now - 12), late)), "it was set back");
+    let (latest, late) = (block(101, now), now - HOUR - 300);
+    assert!(
+        !refuted((latest, late), (block(100, now - 900), late + 12)),
+        "one is older than it is late"
+    );
 }

@@ -7,7 +7,7 @@ use super::claims::{Claimed, random};
 use super::{Holding, Standing};
 use crate::actors::seat_keeper::SeatKeeper;
 use crate::actors::seat_keeper::work::watching::Task;
-use crate::fleet::engine::{Change, FleetError, Places};
+use crate::fleet::engine::{Change, FleetError, PART, Places};
 use entitled_core::fleet::{Listing, MOST_PLACES, Revision, Slot, choose, count_free};
 use entitled_core::seats::{BootTime, EndReason, PoolId, Refusal, RequestId};
 
@@ -275,14 +275,21 @@ impl SeatKeeper {
         let engine = member.engine.clone();
         let regaining = async move {
             let mut got = Places::new();
-            // As a rule they are all there; else each is for itself.
-            let all = tried.get(..missing).map(<[Slot]>::to_vec);
-            let alone = tried.into_iter().map(|it| vec![it]);
-            for slots in all.into_iter().chain(alone) {
+            // As a rule they are all there; of a part that is not, each is for itself. No part gives another's back.
+            let (lost, more) = tried.split_at(missing.min(tried.len()));
+            let mut alone = Vec::new();
+            for part in lost.chunks(PART) {
+                match engine.claim(joined, part.to_vec(), claim).await {
+                    Ok(Some(found)) => got.extend(found),
+                    Ok(None) => alone.extend(part),
+                    Err(error) => return (got, Some(error)),
+                }
+            }
+            for slot in alone.into_iter().chain(more) {
                 if got.len() >= missing {
                     break;
                 }
-                match engine.claim(joined, slots, claim).await {
+                match engine.claim(joined, vec![*slot], claim).await {
                     Ok(found) => got.extend(found.unwrap_or_default()),
                     Err(error) => return (got, Some(error)),
                 }
